@@ -1,0 +1,118 @@
+# Needs Go, make and git; a C compiler adds the race detector to the tests. Everything built here goes to bin/.
+#
+# "work" is the pattern for all four modules of go.work: ./... means nothing at a root that is no module.
+# GOWORK=off is a module as others get it: alone, with the versions of its own go.mod.
+
+modules  := schema ingress workers deploy
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # the go command keeps every core busy; two at once only mix their output
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##### Run and build
+
+# Ctrl-C reaches everything in the terminal's foreground group: make too, which then ends with 130 however well the sandbox
+# stopped. Under set -m the sandbox is a foreground group of its own, and its status is make's. Without a terminal there is no
+# Ctrl-C, and exec lets it take the signals sent to the shell. The last exit keeps a shell from turning the line before into an exec.
+.PHONY: run
+run: ## the whole pipeline in one process, with a demonstration: make run ARGS=--once
+	@go build -o bin/ ./deploy/cmd/sandbox
+	@[ -t 0 ] || exec bin/sandbox $(ARGS); set -m; bin/sandbox $(ARGS); exit $$?
+
+.PHONY: build
+build: ## every command as a static binary in bin/
+	@for m in ingress workers deploy; do \
+		echo "build: $$m"; \
+		CGO_ENABLED=0 GOWORK=off go build -C $$m -trimpath -ldflags='-s -w' -o ../bin/ ./cmd/... || exit 1; \
+	done
+
+##### Tests
+
+# Packages without tests are left out, so that every line printed, the last one included, is a test's.
+.PHONY: test
+test: ## every test that needs only Go: make test TESTFLAGS='-run Paystubs -v'
+	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
+		echo 'test: without the race detector, it needs a C compiler: install gcc or clang to have it'; }; \
+	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
+	go test $$race $(TESTFLAGS) $$packages
+
+##### Laws
+
+.PHONY: check
+check: check/format check/vet check/tidy check/alone check/laws check/lint check/fuzz ## the laws of the code: format, vet, tidy, alone, laws, lint, fuzz
+
+.PHONY: check/format
+check/format:
+	@echo 'check: format (repair: make fmt)'
+	@files=$$(gofmt -l $(modules)) && { [ -z "$$files" ] || { echo "$$files"; exit 1; }; }
+
+.PHONY: check/vet
+check/vet:
+	@echo 'check: vet'
+	@go vet work
+
+.PHONY: check/tidy
+check/tidy:
+	@echo 'check: go.mod and go.sum are tidy (repair: make tidy)'
+	@for m in $(modules); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
+
+# The images are built from modules alone, the tests run in the workspace: the two must choose the same versions, or what is
+# shipped is not what was tested.
+versions := go list -deps -f '{{with .Module}}{{if and .Version (not .Replace)}}{{.Path}} {{.Version}}{{end}}{{end}}' ./...
+
+.PHONY: check/alone
+check/alone:
+	@echo 'check: each module builds alone, from the versions it is tested with (repair: make tidy)'
+	@for m in $(modules); do ( cd $$m && GOWORK=off go build ./... && \
+		tested=$$($(versions)) && shipped=$$(GOWORK=off $(versions)) && \
+		{ [ "$$tested" = "$$shipped" ] || { echo "$$m: go.mod and go.work choose different versions"; exit 1; }; } \
+	) || exit 1; done
+
+# Not from the cache: these tests read files of packages that they do not import.
+.PHONY: check/laws
+check/laws:
+	@echo 'check: import law, secrets scan'
+	@go test -count=1 ./deploy
+
+.PHONY: check/lint
+check/lint: bin/golangci-lint
+	@for m in $(modules); do \
+		echo "check: lint $$m"; \
+		( cd $$m && ../bin/golangci-lint run ./... ) || exit 1; \
+	done
+
+.PHONY: check/fuzz
+check/fuzz:
+	@echo 'check: fuzz (FUZZTIME=$(FUZZTIME) a target)'
+	@.ci/fuzz $(FUZZTIME)
+
+##### Upkeep
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## format the Go code
+	@for m in $(modules); do ( cd $$m && ../bin/golangci-lint fmt ./... ) || exit 1; done
+
+# Tidy first, so that the workspace knows every module it needs; again after, because sync raises versions.
+.PHONY: tidy
+tidy: ## tidy every go.mod and give all of them the same versions
+	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
+	@go work sync
+	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
+
+.PHONY: generate
+generate: ## write the generated files again
+	@go generate work
+
+.PHONY: clean
+clean: ## remove bin/
+	@rm -rf bin
+
+# Built from source, because that needs nothing but the Go module proxy; again only when its pin moves.
+bin/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
+	@echo 'golangci-lint: building the version pinned in .ci/tools, once, for a few minutes'
+	@CGO_ENABLED=0 GOWORK=off GOBIN=$(CURDIR)/bin go -C .ci/tools install tool
+	@touch $@
