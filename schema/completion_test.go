@@ -1,0 +1,256 @@
+package schema_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
+)
+
+// completions are one of each outcome, and one whose records are elsewhere.
+func completions() map[string]schema.Completion {
+	at := time.Date(2026, 1, 12, 2, 36, 2, 0, time.UTC)
+	refreshed := time.Date(2026, 1, 12, 2, 36, 1, 431_000_000, time.UTC)
+	e := employmentAdded()
+	person := "my_user_12345"
+	of := func(e schema.Event, r schema.Resource, o schema.Outcome, change func(*schema.CompletionData)) schema.Completion {
+		c := schema.NewCompletion(e, r, o, at)
+		c.Data.AccountID, c.Data.Attempts = &e.AccountID, 1
+		if e.Provider == schema.Pinwheel {
+			c.Data.EndUserID = &person
+		}
+		if change != nil {
+			change(&c.Data)
+		}
+		return c
+	}
+	paystubs := e
+	paystubs.ID, paystubs.Type, paystubs.Resource = "91c7d2f4-0b6e-4a83-95d1-e7f3a8c04b26", "paystubs.added", schema.Paystubs
+	link := schema.Event{
+		Provider: schema.Truv, ID: "5a0f9c73e1d84b62907e4db3f8a6c215", Type: "link-deleted", Resource: schema.Link, Action: schema.ActionDeleted,
+		AccountID: "4bd7e1f06a9c4358b2e0c5f71d938a6e", OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
+	}
+	return map[string]schema.Completion{
+		"succeeded": of(e, schema.Employment, schema.Succeeded, func(d *schema.CompletionData) {
+			d.RefreshedAt = &refreshed
+			d.Records = []json.RawMessage{json.RawMessage(`{"id":"2f6c8a10-74de-4b95-8c3f-a1e09d5b7246","employer_name":"Acme <&> Sons","status":null,"start_date":"2019-04-01"}`)}
+		}),
+		"pending": of(e, schema.Employment, schema.Pending, nil),
+		"unavailable": of(paystubs, schema.Paystubs, schema.Unavailable, func(d *schema.CompletionData) {
+			d.Attempts, d.Missing = 5, []string{"dbff9830-55ce-4aa5-82f1-e04f196da041"}
+			d.Error = &schema.CompletionError{Class: string(schema.ClassNotReady), Code: "", Type: "RECORD_NOT_FOUND", Message: "404 after 5 attempts"}
+		}),
+		"failed": of(e, schema.Employment, schema.Failed, func(d *schema.CompletionData) {
+			d.Error = &schema.CompletionError{Class: string(schema.ClassProvider), Code: "accountLocked", Type: "userActionRequired", Message: "the provider's job failed"}
+		}),
+		"deleted": of(link, schema.Link, schema.Deleted, nil),
+		"records_ref": of(paystubs, schema.Paystubs, schema.Succeeded, func(d *schema.CompletionData) {
+			d.RefreshedAt, d.Deleted, d.Stale = &refreshed, []string{"57043868-6fb3-47e8-a2b7-c993bd023f25"}, true
+			d.Records = nil
+			d.RecordsRef = &schema.RecordsRef{
+				Bucket: schema.RecordsBucket, Name: paystubs.RecordsName(schema.Paystubs) + "/c0ffee0123456789",
+				SHA256: strings.Repeat("c0ffee0123456789", 4), Bytes: 1_283_117, Count: 400,
+			}
+		}),
+	}
+}
+
+func TestTheCompletionOfEachOutcomeIsFrozen(t *testing.T) {
+	for name, c := range completions() {
+		t.Run(name, func(t *testing.T) {
+			got, err := c.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			jsonschematest.Completion(t, got)
+			golden(t, "completion."+name, got)
+		})
+	}
+}
+
+func TestACompletionHasTheFieldsOfTheContractInItsOrder(t *testing.T) {
+	envelope := "specversion id source type subject time datacontenttype dataschema data"
+	event := "data.event.id data.event.type data.event.occurred_at data.event.received_at"
+	before := "data.provider data.resource data.action data.outcome data.event " + event + " data.account_id data.end_user_id data.refreshed_at data.attempts"
+	after := "data.deleted data.missing data.stale data.error"
+	for name, want := range map[string]string{
+		"pending":     strings.Join([]string{envelope, before, "data.records", after}, " "),
+		"records_ref": strings.Join([]string{envelope, before, "data.records_ref data.records_ref.bucket data.records_ref.name data.records_ref.sha256 data.records_ref.bytes data.records_ref.count", after}, " "),
+		"failed":      strings.Join([]string{envelope, before, "data.records", after, "data.error.class data.error.code data.error.type data.error.message"}, " "),
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc, err := completions()[name].Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.Fields(want), keys(t, doc)); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// keys returns the path of every field of a document of objects, in the order in which they stand.
+func keys(t *testing.T, doc []byte) (paths []string) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(doc))
+	var object func(prefix string)
+	object = func(prefix string) {
+		for decoder.More() {
+			key, err := decoder.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := prefix + key.(string)
+			paths = append(paths, path)
+			value, err := decoder.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch value {
+			case json.Delim('{'):
+				object(path + ".")
+			case json.Delim('['):
+				for decoder.More() {
+					if _, err := decoder.Token(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := decoder.Token(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if _, err := decoder.Token(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		t.Fatal(err)
+	}
+	object("")
+	if _, err := decoder.Token(); err != io.EOF {
+		t.Fatalf("there is more than one document in %s", doc)
+	}
+	return paths
+}
+
+func TestARecordKeeps(t *testing.T) {
+	for promise, record := range map[string]string{
+		"every digit":               `{"a":12345678901234567890.123456789012345678901234567890}`,
+		"trailing zeros":            `{"a":7350.10,"b":0.0,"c":100.000}`,
+		"its way to write a number": `{"a":1E+2,"b":1e400,"c":-0,"d":0.1e-7}`,
+		"numbers beyond 2^53":       `{"a":9007199254740993}`,
+		"markup":                    `{"a":"<b>Acme & Sons</b>"}`,
+		"line separators":           "{\"a\":\"x\u2028y\u2029z\"}",
+		"its escapes":               `{"a":"\u003c\u2028\/\ud83d\ude00"}`,
+		"other scripts":             `{"a":"Łódź 日本 😀"}`,
+		"the order of fields":       `{"z":1,"a":2,"m":{"y":1,"b":2}}`,
+		"a field that stands twice": `{"a":1,"a":2}`,
+		"nulls and empty things":    `{"a":null,"b":[],"c":{},"d":""}`,
+		"white space in text":       `{"a":" x  y "}`,
+	} {
+		t.Run(promise, func(t *testing.T) {
+			c := completions()["succeeded"]
+			c.Data.Records = []json.RawMessage{json.RawMessage(record), json.RawMessage(record)}
+			doc, err := c.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := `"records":[` + record + "," + record + `]`; !bytes.Contains(doc, []byte(want)) {
+				t.Errorf("Encode lost something of %s:\n%s", record, doc)
+			}
+			got, err := schema.EncodeRecords(c.Data.Records)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff("["+record+","+record+"]", string(got)); diff != "" {
+				t.Errorf("EncodeRecords (-want +got):\n%s", diff)
+			}
+			var decoded schema.Completion
+			if err := json.Unmarshal(doc, &decoded); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(record, string(decoded.Data.Records[0])); diff != "" {
+				t.Errorf("record after the wire (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestARecordLosesOnlyWhiteSpaceBetweenTokens(t *testing.T) {
+	got, err := schema.EncodeRecords([]json.RawMessage{json.RawMessage("{ \"a\" : [ 1.0 ,\n\t2 ] }")})
+	if err != nil || string(got) != `[{"a":[1.0,2]}]` {
+		t.Errorf("EncodeRecords = %s, %v", got, err)
+	}
+}
+
+func TestWhatIsNoJSONIsNotEncoded(t *testing.T) {
+	for _, record := range []string{`{`, `{"a":01}`, `{"a":1}{"b":2}`, "\xff", `NaN`} {
+		c := completions()["succeeded"]
+		c.Data.Records = []json.RawMessage{json.RawMessage(record)}
+		if doc, err := c.Encode(); err == nil || !strings.Contains(err.Error(), c.ID) {
+			t.Errorf("Encode takes the record %q: %s, %v; want an error that names the completion", record, doc, err)
+		}
+		if doc, err := schema.EncodeRecords(c.Data.Records); err == nil {
+			t.Errorf("EncodeRecords takes the record %q: %s", record, doc)
+		}
+	}
+}
+
+func TestNoRecordsAreAnEmptyList(t *testing.T) {
+	for promise, test := range map[string]struct {
+		change func(*schema.CompletionData)
+		want   []string
+		not    string
+	}{
+		"as they come":            {func(*schema.CompletionData) {}, []string{`"records":[]`, `"deleted":[]`, `"missing":[]`, `"error":null`}, "records_ref"},
+		"where there are no ids":  {func(d *schema.CompletionData) { d.AccountID, d.EndUserID, d.RefreshedAt = nil, nil, nil }, []string{`"account_id":null`, `"end_user_id":null`, `"refreshed_at":null`}, "records_ref"},
+		"not where they are kept": {func(d *schema.CompletionData) { d.Records, d.RecordsRef = nil, &schema.RecordsRef{} }, []string{`"records_ref":{`}, `"records":`},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			c := completions()["pending"]
+			test.change(&c.Data)
+			doc, err := c.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range test.want {
+				if !bytes.Contains(doc, []byte(want)) {
+					t.Errorf("there is no %s in %s", want, doc)
+				}
+			}
+			if bytes.Contains(doc, []byte(test.not)) {
+				t.Errorf("there is %s in %s", test.not, doc)
+			}
+		})
+	}
+}
+
+func TestACompletionsTimesAreInUTC(t *testing.T) {
+	zone := time.FixedZone("", -5*60*60)
+	e := employmentAdded()
+	e.OccurredAt, e.ReceivedAt = e.OccurredAt.In(zone), e.ReceivedAt.In(zone)
+	c := schema.NewCompletion(e, schema.Employment, schema.Pending, e.ReceivedAt)
+	for name, at := range map[string]time.Time{"time": c.Time, "occurred_at": c.Data.Event.OccurredAt, "received_at": c.Data.Event.ReceivedAt} {
+		if at.Location() != time.UTC {
+			t.Errorf("%s is %s", name, at)
+		}
+	}
+}
+
+func TestACompletionOfAPersonHidesTheirIDInItsSubject(t *testing.T) {
+	e := schema.Event{Provider: schema.Pinwheel, ID: "e-1", Type: "verification_reports.refreshed", AccountID: "ann@example.com",
+		Resource: schema.VerificationReports, Action: schema.ActionRefreshed}
+	c := schema.NewCompletion(e, schema.VerificationReports, schema.Succeeded, time.Time{})
+	if c.Subject != schema.HashToken("ann@example.com") {
+		t.Errorf("subject = %s", c.Subject)
+	}
+}

@@ -1,0 +1,2 @@
+// Package schema placeholder
+package schema

@@ -1,0 +1,74 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const (
+	adminReadFor = 5 * time.Second
+	readyFor     = 2 * time.Second
+	shutdownFor  = 8 * time.Second
+)
+
+// Admin serves /livez, /readyz and /metrics on ADMIN_ADDR until ctx ends. /livez is 200 as long as the process answers at
+// all; /readyz is 503 with the reason while ready reports an error. An empty address serves nothing.
+func Admin(ctx context.Context, addr string, ready func(context.Context) error, metrics prometheus.Gatherer) error {
+	if addr == "" {
+		<-ctx.Done()
+		return nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	return Serve(ctx, listener, &http.Server{Handler: AdminHandler(ready, metrics), ReadHeaderTimeout: adminReadFor})
+}
+
+// AdminHandler is what Admin serves.
+func AdminHandler(ready func(context.Context) error, metrics prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyFor)
+		defer cancel()
+		if err := ready(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// Serve serves until ctx ends, then answers what it has begun, for 8 s at most. It returns nil on such an end.
+func Serve(ctx context.Context, listener net.Listener, server *http.Server) error {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownFor)
+	defer cancel()
+	err := server.Shutdown(last)
+	if err != nil {
+		_ = server.Close()
+	}
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), served)
+	}
+	if err != nil {
+		return fmt.Errorf("stop serving %s: %w", listener.Addr(), err)
+	}
+	return nil
+}

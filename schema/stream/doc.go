@@ -1,0 +1,34 @@
+// Package stream binds the contract of package schema to JetStream. No other package names a stream, a queue, a header or
+// an error code of the broker.
+//
+//	Connect    one connection, that never gives up
+//	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
+//	publish    Event, Quarantine, Complete, DeadLetter: each returns when the broker has stored it
+//	consume    Queue.Consume: one event a slot, leased by heartbeats until it is settled
+//	erase      ErasureSteps: an account leaves the streams for good
+//
+// # What the broker's answers mean
+//
+// An event is stored under its message id: a second publish inside the 24 h window answers "duplicate". A completion is
+// stored under its subject, of which there is one for each event and resource: a second is refused for ever (10077), with
+// or without the window. It also expects that the account has no tombstone: after an erasure it is refused (10071).
+//
+//	10158  the same id is being stored right now       again, until it answers duplicate
+//	10164  another completion of the account is        again
+//	10071  the account has a tombstone                 ErrErased, final
+//	10077  the subject is taken, or the stream full    a look at the subject tells which
+//
+// # Age of completions
+//
+// A tombstone must outlive every completion. `Nats-TTL: never` alone does not do it: nats-server 2.15.2 honours it while it
+// runs, and when it starts drops whatever is older than the stream's max_age. So the completions stream has none; each
+// completion carries its own Nats-TTL, which `wagewire provision` writes into the stream's metadata for publishers to read.
+//
+// # Erasure
+//
+// The design purges by subject filter. Two measured facts speak against it for completions: a purge leaves the plaintext
+// in the file, which the broker's secure delete overwrites; and a filter would take the account's completions `deleted`
+// with it, whose ids the broker then refuses to store again. So completions and dead letters are deleted one by one,
+// securely, and the `deleted` ones stay; so are the chunks and the names of the account's record objects. Webhooks, which
+// hold ids and no payroll data, are purged.
+package stream

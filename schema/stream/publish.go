@@ -1,0 +1,266 @@
+package stream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// tryFor is how long one publish waits for its answer.
+	tryFor = 1500 * time.Millisecond
+	// The pause before the next try, doubled each time up to the last.
+	pauseFirst, pauseLast = 20 * time.Millisecond, 500 * time.Millisecond
+)
+
+// Event stores the event and returns when the broker has it on its streams: only then may it be answered. It tries again
+// under the same id until ctx ends. duplicate says that it was stored before; ErrIDConflict that another body was.
+func (c *Conn) Event(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+	sum := sha256.Sum256(e.Body)
+	msg := &nats.Msg{Subject: e.Subject(), Data: e.Body, Header: nats.Header{
+		headerSpecVersion: {schema.CloudEventsVersion},
+		headerID:          {headerValue(e.ID)},
+		headerSource:      {providerURN + string(e.Provider)},
+		headerType:        {headerValue(string(e.Provider) + "." + e.Type)},
+		headerSubject:     {e.Account()},
+		headerTime:        {formatTime(e.OccurredAt)},
+		headerContentType: {jsonContentType},
+		headerReceivedAt:  {formatTime(e.ReceivedAt)},
+		headerBodySHA256:  {hex.EncodeToString(sum[:])},
+	}}
+	if e.TraceParent != "" {
+		msg.Header.Set(headerTraceParent, e.TraceParent)
+	}
+	ack, err := c.publish(ctx, schema.EventsStream, msg, jetstream.WithMsgID(e.Key()))
+	if err != nil {
+		return false, fmt.Errorf("publish event %s: %w", e.Key(), err)
+	}
+	if !ack.Duplicate {
+		return false, nil
+	}
+	first, err := c.message(ctx, schema.EventsStream, ack.Sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true, nil // erased since; its id is still known
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up the first copy of event %s: %w", e.Key(), err)
+	}
+	if first.Header.Get(headerBodySHA256) != msg.Header.Get(headerBodySHA256) {
+		return true, fmt.Errorf("publish event %s: %w", e.Key(), schema.ErrIDConflict)
+	}
+	return true, nil
+}
+
+// Quarantine stores a signed webhook that cannot be read. The same bytes sent again at once are stored once.
+func (c *Conn) Quarantine(ctx context.Context, q schema.Quarantined) error {
+	sum := sha256.Sum256(q.Body)
+	msg := &nats.Msg{Subject: schema.QuarantineSubject(q.Provider), Data: q.Body, Header: nats.Header{
+		headerReason:     {string(q.Reason)},
+		headerReceivedAt: {formatTime(q.ReceivedAt)},
+		headerBodySHA256: {hex.EncodeToString(sum[:])},
+	}}
+	_, err := c.publish(ctx, schema.QuarantineStream, msg, jetstream.WithMsgID(string(q.Provider)+":"+hex.EncodeToString(sum[:])))
+	if err != nil {
+		return fmt.Errorf("publish to quarantine: %w", err)
+	}
+	return nil
+}
+
+// Complete stores the completion, once for the event and resource for ever. stored is false where it was there before.
+// ErrErased: the account has a tombstone, and the completion is not Deleted. ErrFull: no room. A completion over
+// schema.CompletionBytesMax has its records put into the object store first.
+func (c *Conn) Complete(ctx context.Context, e schema.Event, completion schema.Completion) (stored bool, err error) {
+	r := completion.Data.Resource
+	body, err := completion.Encode()
+	if err != nil {
+		return false, err
+	}
+	var ref *schema.RecordsRef
+	if len(body) > schema.CompletionBytesMax {
+		if ref, err = c.putRecords(ctx, e, r, completion.Data.Records); err != nil {
+			return false, fmt.Errorf("complete %s: %w", completion.ID, err)
+		}
+		completion.Data.Records, completion.Data.RecordsRef = nil, ref
+		if body, err = completion.Encode(); err != nil {
+			return false, err
+		}
+	}
+	stored, err = c.createOnce(ctx, e, completion, body)
+	// The completion has its place, or never will: nobody points to these records any more. After any other error an
+	// attempt to come, or one under way elsewhere, still may.
+	if ref != nil && !stored && (err == nil || errors.Is(err, ErrErased)) {
+		err = errors.Join(err, c.dropRecords(ctx, e.CompletionSubject(r), ref.Name))
+	}
+	if err != nil {
+		return stored, fmt.Errorf("complete %s: %w", completion.ID, err)
+	}
+	return stored, nil
+}
+
+// createOnce is the fence: the subject takes one message, and none while the account has a tombstone.
+func (c *Conn) createOnce(ctx context.Context, e schema.Event, completion schema.Completion, body []byte) (stored bool, err error) {
+	msg := &nats.Msg{Subject: e.CompletionSubject(completion.Data.Resource), Data: body, Header: nats.Header{
+		headerContentType: {schema.CloudEventsJSON},
+		headerOutcome:     {string(completion.Data.Outcome)},
+	}}
+	if e.TraceParent != "" {
+		msg.Header.Set(headerTraceParent, e.TraceParent)
+	}
+	options := []jetstream.PublishOpt{jetstream.WithMsgID(completion.ID)}
+	ttl, err := c.completionTTL(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look up stream %s: %w", schema.CompletionsStream, err)
+	}
+	if ttl > 0 {
+		options = append(options, jetstream.WithMsgTTL(ttl))
+	}
+	if completion.Data.Outcome != schema.Deleted {
+		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, schema.TombstoneSubject(e.Provider, e.Account())))
+	}
+	ack, err := c.publish(ctx, schema.CompletionsStream, msg, options...)
+	switch codeOf(err) {
+	case 0:
+		return err == nil && !ack.Duplicate, err
+	case codeWrongLastSequence:
+		return false, ErrErased
+	case codeStoreFailed:
+		return false, c.takenOrFull(ctx, schema.CompletionsStream, msg.Subject)
+	default:
+		return false, err
+	}
+}
+
+// completionTTL is how long a completion is kept, as provisioned. It is looked up once.
+func (c *Conn) completionTTL(ctx context.Context) (time.Duration, error) {
+	if ttl := c.ttl.Load(); ttl != nil {
+		return *ttl, nil
+	}
+	s, err := c.js.Stream(ctx, schema.CompletionsStream)
+	if err != nil {
+		return 0, err
+	}
+	ttl, _ := time.ParseDuration(s.CachedInfo().Config.Metadata[metadataTTL]) // without one, the stream's own age counts
+	c.ttl.Store(&ttl)
+	return ttl, nil
+}
+
+// Completed reports whether the resource's completion of the event is stored.
+func (c *Conn) Completed(ctx context.Context, e schema.Event, r schema.Resource) (bool, error) {
+	switch _, err := c.last(ctx, schema.CompletionsStream, e.CompletionSubject(r)); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return false, nil
+	default:
+		return false, fmt.Errorf("look up completion %s: %w", e.CompletionKey(r), err)
+	}
+}
+
+// DeadLetter stores our copy of an event that no worker could finish. The same event of the same queue is stored once an hour.
+func (c *Conn) DeadLetter(ctx context.Context, d schema.DeadLetter) error {
+	header := nats.Header{}
+	for key, values := range d.Headers {
+		if key != jetstream.MsgIDHeader && !isExpectation(key) {
+			header[key] = values
+		}
+	}
+	header.Set(headerQueue, d.Queue)
+	header.Set(headerClass, string(d.Class))
+	header.Set(headerReason, string(d.Reason))
+	header.Set(headerAttempts, strconv.Itoa(d.Attempts))
+	header.Set(headerSequence, strconv.FormatUint(d.Sequence, 10))
+	header.Set(headerFailedAt, formatTime(d.At))
+	msg := &nats.Msg{Subject: schema.DeadLetterSubject(d.Queue, d.Account), Data: d.Body, Header: header}
+	id := d.Queue + ":" + strconv.FormatUint(d.Sequence, 10)
+	if _, err := c.publish(ctx, schema.DeadLettersStream, msg, jetstream.WithMsgID(id)); err != nil {
+		return fmt.Errorf("publish dead letter of %s: %w", d.Queue, err)
+	}
+	return nil
+}
+
+func isExpectation(header string) bool {
+	return header == jetstream.ExpectedStreamHeader || header == jetstream.ExpectedLastSubjSeqHeader || header == jetstream.ExpectedLastSubjSeqSubjHeader
+}
+
+// publish stores the message and returns the broker's word for it. It tries again, under the same id, what another try may
+// mend, until ctx ends.
+func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	options = append(options, jetstream.WithExpectStream(stream))
+	for pause := pauseFirst; ; pause = min(2*pause, pauseLast) {
+		try, cancel := context.WithTimeout(ctx, tryFor)
+		ack, err := c.js.PublishMsg(try, msg, options...)
+		cancel()
+		if err == nil || !again(err) {
+			return ack, full(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+	}
+}
+
+// again tells the errors that the same publish may not meet a second time from those it will.
+func again(err error) bool {
+	switch api, answered := errors.AsType[*jetstream.APIError](err); {
+	case !answered:
+		return !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrBadSubject)
+	case api.ErrorCode == codeDuplicateInFlight, api.ErrorCode == codeConflictInFlight:
+		return true
+	case api.ErrorCode == codeStoreFailed:
+		return !strings.HasPrefix(api.Description, "maximum") // else the store is closing: the broker is on its way down
+	default:
+		return api.Code >= 500
+	}
+}
+
+// full names the code that every stream but the completions has one meaning for.
+func full(err error) error {
+	if codeOf(err) == codeStoreFailed {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+// takenOrFull tells the two meanings of 10077 apart: nil where the subject has its message.
+func (c *Conn) takenOrFull(ctx context.Context, stream, subject string) error {
+	switch _, err := c.last(ctx, stream, subject); {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return fmt.Errorf("stream %s: %w", stream, ErrFull)
+	default:
+		return err
+	}
+}
+
+// last reads the newest message of a subject from the stream's leader.
+func (c *Conn) last(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	return s.GetLastMsgForSubject(ctx, subject)
+}
+
+func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	return s.GetMsg(ctx, sequence)
+}
+
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

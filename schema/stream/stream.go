@@ -1,0 +1,204 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// Headers of the messages on the streams. Those of an event are CloudEvents 1.0 in binary mode.
+const (
+	headerSpecVersion = "ce-specversion"
+	headerID          = "ce-id"
+	headerSource      = "ce-source"
+	headerType        = "ce-type"
+	headerSubject     = "ce-subject"
+	headerTime        = "ce-time"
+	headerContentType = "content-type"
+	headerTraceParent = "traceparent"
+	headerReceivedAt  = "Wagewire-Received-At"
+	headerBodySHA256  = "Wagewire-Body-Sha256"
+	headerOutcome     = "Wagewire-Outcome"
+	headerQueue       = "Wagewire-Queue"
+	headerClass       = "Wagewire-Class"
+	headerReason      = "Wagewire-Reason"
+	headerAttempts    = "Wagewire-Attempts"
+	headerSequence    = "Wagewire-Event-Sequence"
+	headerFailedAt    = "Wagewire-Failed-At"
+
+	jsonContentType = "application/json"
+	providerURN     = "urn:wagewire:provider:"
+
+	// metadataTTL, in a stream's metadata, is the age that its publishers give each message.
+	metadataTTL = "wagewire_message_ttl"
+)
+
+// Codes of the broker's answers, as nats-server 2.15 gives them.
+const (
+	codeWrongLastSequence = 10071
+	codeStoreFailed       = 10077
+	codeDuplicateInFlight = 10158
+	codeConflictInFlight  = 10164
+)
+
+// Errors of what the broker refuses. All else is worth another try later.
+var (
+	// ErrErased: the account has a tombstone, nothing about it is stored any more.
+	ErrErased = errors.New("the account is erased")
+	// ErrFull: the stream has no room. Nothing was stored.
+	ErrFull = errors.New("the stream is full")
+	// ErrNoQueue: the queue or its stream is not on the broker.
+	ErrNoQueue = errors.New("run: wagewire provision apply")
+)
+
+const (
+	reconnectWait   = 250 * time.Millisecond
+	reconnectJitter = time.Second
+	// pingEvery finds a broker that went without a word after two of them; the client's default takes minutes.
+	pingEvery = 10 * time.Second
+	// fullShare is how full the events stream may be before ingress is no longer ready.
+	fullShare = 0.95
+)
+
+// Conn is a connection to the broker, safe for concurrent use. It reconnects for ever; meanwhile publishes fail at once.
+type Conn struct {
+	nats *nats.Conn
+	js   jetstream.JetStream
+	log  *zap.Logger
+	ttl  atomic.Pointer[time.Duration]
+}
+
+// Connect connects to NATS_URL (nats://127.0.0.1:4222), with NATS_CREDS_FILE and NATS_CA_FILE where they are set. It does
+// not wait for the broker: one that is down is tried until it answers. Its errors name the variable to change.
+func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, error) {
+	server := getenv("NATS_URL")
+	if server == "" {
+		server = nats.DefaultURL
+	}
+	options := []nats.Option{
+		nats.Name(name),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.PingInterval(pingEvery),
+		// Else the second refused login closes the connection for good.
+		nats.IgnoreAuthErrorAbort(),
+		// A publish while disconnected fails and is tried again by us: a buffer would send it later, unseen.
+		nats.ReconnectBufSize(-1),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("nats disconnected", zap.Error(err))
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) { log.Info("nats reconnected") }),
+		nats.ConnectHandler(func(*nats.Conn) { log.Info("nats connected") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats error", zap.Error(err)) }),
+	}
+	for _, file := range []struct {
+		variable string
+		option   func(string) nats.Option
+	}{
+		{"NATS_CREDS_FILE", func(path string) nats.Option { return nats.UserCredentials(path) }},
+		{"NATS_CA_FILE", func(path string) nats.Option { return nats.RootCAs(path) }},
+	} {
+		path := getenv(file.variable)
+		if path == "" {
+			continue
+		}
+		if err := try(file.option(path)); err != nil {
+			return nil, fmt.Errorf("%s: %w", file.variable, err)
+		}
+		options = append(options, file.option(path))
+	}
+	nc, err := nats.Connect(server, options...)
+	if err != nil {
+		return nil, fmt.Errorf("NATS_URL: connect: %w", err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("NATS_URL: %w", err)
+	}
+	return &Conn{nats: nc, js: js, log: log}, nil
+}
+
+// try reads the file behind an option now: else a wrong one is read again and again, unseen, with every connect.
+func try(option nats.Option) error {
+	var o nats.Options
+	if err := option(&o); err != nil {
+		return err
+	}
+	if o.SignatureCB != nil {
+		_, err := o.SignatureCB(nil)
+		return err
+	}
+	return nil
+}
+
+// Close closes the connection. Whoever used it must have stopped.
+func (c *Conn) Close() { c.nats.Close() }
+
+// Connected reports whether the broker is there right now.
+func (c *Conn) Connected() error {
+	if c.nats.IsConnected() {
+		return nil
+	}
+	if err := c.nats.LastError(); err != nil {
+		return fmt.Errorf("nats is not connected: %w", err)
+	}
+	return fmt.Errorf("nats is not connected: %s", c.nats.Status())
+}
+
+// Ready reports an error until an event can be stored: connected, the events stream there and less than 95 % full.
+func (c *Conn) Ready(ctx context.Context) error {
+	if err := c.Connected(); err != nil {
+		return err
+	}
+	s, err := c.js.Stream(ctx, schema.EventsStream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("stream %s is not there: %w", schema.EventsStream, ErrNoQueue)
+	}
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, err)
+	}
+	info := s.CachedInfo()
+	if limit := info.Config.MaxBytes; limit > 0 && float64(info.State.Bytes) > fullShare*float64(limit) {
+		return fmt.Errorf("stream %s: %w: %d of %d bytes", schema.EventsStream, ErrFull, info.State.Bytes, limit)
+	}
+	return nil
+}
+
+// codeOf returns the broker's code for why it refused, 0 where the error is no answer of the broker.
+func codeOf(err error) jetstream.ErrorCode {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return api.ErrorCode
+	}
+	return 0
+}
+
+// headerValue and headerText carry any text in a header, as the CloudEvents binding for HTTP and NATS says: what is not
+// printable ASCII, a space, a quote or a percent sign is percent-encoded.
+func headerValue(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; c > ' ' && c < 0x7f && c != '"' && c != '%' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func headerText(value string) (string, error) { return url.PathUnescape(value) }

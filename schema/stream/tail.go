@@ -1,0 +1,53 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// Tail reads completions as they come, in the order of the stream, through reconnects. It takes nothing from anybody: each
+// Tail sees every completion.
+type Tail struct{ completions jetstream.MessagesContext }
+
+// Tail starts at the completions stored since the given time; the zero time is the oldest there is. filter is a subject
+// filter below wagewire.completions, such as "wagewire.completions.pinwheel.>"; "" is every one.
+func (c *Conn) Tail(ctx context.Context, filter string, since time.Time) (*Tail, error) {
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{schema.AllCompletions}, DeliverPolicy: jetstream.DeliverAllPolicy}
+	if filter != "" {
+		config.FilterSubjects = []string{filter}
+	}
+	if !since.IsZero() {
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+	}
+	consumer, err := c.js.OrderedConsumer(ctx, schema.CompletionsStream, config)
+	if err != nil {
+		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
+	}
+	completions, err := consumer.Messages()
+	if err != nil {
+		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
+	}
+	return &Tail{completions}, nil
+}
+
+// Next waits for the next completion, until ctx ends.
+func (t *Tail) Next(ctx context.Context) (schema.Completion, error) {
+	var completion schema.Completion
+	msg, err := t.completions.Next(jetstream.NextContext(ctx))
+	if err != nil {
+		return completion, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
+	}
+	if err := json.Unmarshal(msg.Data(), &completion); err != nil {
+		return completion, fmt.Errorf("tail %s: decode %s: %w", schema.CompletionsStream, msg.Subject(), err)
+	}
+	return completion, nil
+}
+
+// Close ends the tail.
+func (t *Tail) Close() { t.completions.Stop() }
