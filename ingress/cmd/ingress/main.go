@@ -1,0 +1,110 @@
+// Command ingress receives the webhooks of Pinwheel and Truv and answers them when they are stored. See --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/wagewire/wagewire/ingress"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+const usage = `ingress receives webhooks and answers 200 when they are stored.
+
+Usage:
+  ingress            serve until SIGINT or SIGTERM, finish what is in hand, exit 0
+  ingress --help
+  ingress --version
+
+POST /webhooks/pinwheel and POST /webhooks/truv take what the providers send. The streams must be there:
+run wagewire provision apply once. Until NATS answers, ingress is alive, not ready, and answers 503.
+
+Environment:
+  INGRESS_ADDR                where webhooks are received (:8080)
+  ADMIN_ADDR                  where /livez, /readyz and /metrics are served (nowhere; images set :9090)
+  PINWHEEL_SECRETS_FILE       file with Pinwheel's API secrets, one a line, 16 bytes or more, all of them active;
+                              read again when it changes. Without it Pinwheel is not served
+  TRUV_SECRETS_FILE           the same for Truv's access secrets. At least one of the two files must be set
+  PINWHEEL_SIGNATURE_AGE_MAX  how old a signature of Pinwheel may be (20m); 0 turns the check off
+  NATS_URL                    the broker (nats://127.0.0.1:4222)
+  NATS_CREDS_FILE             credentials for it (none)
+  NATS_CA_FILE                certificates that vouch for it (the system's)
+  LOG_LEVEL                   debug, info, warn or error (info)
+  LOG_FORMAT                  json or console (console in a terminal, json elsewhere)
+
+Examples:
+  Serve Truv alone, with its secret in a file:
+    TRUV_SECRETS_FILE=/run/secrets/truv ingress
+  Serve both, with health and metrics on port 9090:
+    PINWHEEL_SECRETS_FILE=/run/secrets/pinwheel TRUV_SECRETS_FILE=/run/secrets/truv ADMIN_ADDR=:9090 ingress
+  Rotate a secret: append the new one to the file, change it at the provider, then remove the old line.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ingress:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("ingress", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	version := flags.Bool("version", false, "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		_, err := io.WriteString(stdout, usage)
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; see ingress --help", err)
+	case flags.NArg() > 0:
+		return fmt.Errorf("unknown argument %q; see ingress --help", flags.Arg(0))
+	case *version:
+		_, err := fmt.Fprintln(stdout, "ingress", buildVersion())
+		return err
+	}
+
+	log, err := process.Logger(getenv)
+	if err != nil {
+		return err
+	}
+	defer log.Sync()
+	config, err := ingress.ConfigFromEnv(getenv)
+	if err != nil {
+		return err
+	}
+	broker, err := stream.Connect(getenv, "ingress", log)
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server, err := ingress.New(config, broker, log, registry)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx)
+}
+
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	return info.Main.Version + " " + info.GoVersion
+}

@@ -1,0 +1,205 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	pinwheelSecret = "pinwheel-secret-for-tests"
+	truvSecret     = "truv-secret-for-tests-only"
+	pinwheelPath   = "/webhooks/pinwheel"
+	truvPath       = "/webhooks/truv"
+	income         = `{"event": "income.added", "event_id": "e1", "payload": {"account_id": "a1", "timestamp": "2026-01-12T02:36:01Z"}}`
+	connected      = `{"webhook_id":"w1","event_type":"link-connected","link_id":"l1","event_created_at":"2026-01-12T02:36:01Z"}`
+)
+
+// fakePublisher stores in memory what a broker would. A test that wants it to fail sets a function.
+type fakePublisher struct {
+	onEvent      func(ctx context.Context, e schema.Event) (bool, error)
+	onQuarantine func(ctx context.Context, q schema.Quarantined) error
+	onReady      func(ctx context.Context) error
+
+	mu          sync.Mutex
+	events      map[string]schema.Event
+	quarantined []schema.Quarantined
+}
+
+func (f *fakePublisher) Event(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+	if f.onEvent != nil {
+		return f.onEvent(ctx, e)
+	}
+	return f.store(ctx, e)
+}
+
+func (f *fakePublisher) store(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first, stored := f.events[e.Key()]
+	switch {
+	case !stored:
+		if f.events == nil {
+			f.events = make(map[string]schema.Event)
+		}
+		f.events[e.Key()] = e
+		return false, nil
+	case !bytes.Equal(first.Body, e.Body):
+		return true, schema.ErrIDConflict
+	default:
+		return true, nil
+	}
+}
+
+func (f *fakePublisher) Quarantine(ctx context.Context, q schema.Quarantined) error {
+	if f.onQuarantine != nil {
+		return f.onQuarantine(ctx, q)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.quarantined = append(f.quarantined, q)
+	return nil
+}
+
+func (f *fakePublisher) Ready(ctx context.Context) error {
+	if f.onReady != nil {
+		return f.onReady(ctx)
+	}
+	return nil
+}
+
+// kept returns how many events and quarantined webhooks are stored.
+func (f *fakePublisher) kept() (events, quarantined int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.events), len(f.quarantined)
+}
+
+// testConfig serves both providers, each with one secret.
+func testConfig(t *testing.T) Config {
+	t.Helper()
+	return Config{
+		Addr:                "127.0.0.1:0",
+		PinwheelSecretsFile: secretFile(t, pinwheelSecret),
+		TruvSecretsFile:     secretFile(t, truvSecret),
+		SignatureAgeMax:     DefaultSignatureAgeMax,
+	}
+}
+
+func secretFile(t *testing.T, secrets ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secrets")
+	writeFile(t, path, strings.Join(secrets, "\n"))
+	return path
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testLog(t *testing.T) *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(t.Output()), zapcore.DebugLevel))
+}
+
+// handler is a Server without a network, and its metrics.
+func handler(t *testing.T, c Config, p Publisher) (*Server, *prometheus.Registry) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	s, err := newServer(c, p, testLog(t), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, registry
+}
+
+// request is a webhook as its provider would sign and send it.
+func request(path, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	maps.Copy(r.Header, signed(path, body, time.Now()))
+	return r
+}
+
+func signed(path, body string, at time.Time) http.Header {
+	if path == truvPath {
+		return http.Header{"X-Webhook-Sign": {"v1=" + sum(truvSecret, body)}}
+	}
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	return http.Header{
+		"X-Timestamp":          {stamp},
+		"X-Pinwheel-Signature": {"v2=" + sum(pinwheelSecret, "v2:", stamp, ":", body)},
+		"Content-Type":         {"application/json"},
+	}
+}
+
+// sum is the test's own HMAC, shared with nothing.
+func sum(secret string, parts ...string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(strings.Join(parts, "")))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func serve(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// count adds up the samples of a metric that have all of the label values.
+func count(t *testing.T, registry *prometheus.Registry, name string, values ...string) int {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			found := 0
+			for _, label := range metric.GetLabel() {
+				for _, value := range values {
+					if label.GetValue() == value {
+						found++
+					}
+				}
+			}
+			if family.GetName() == name && found == len(values) {
+				total += int(metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount()))
+			}
+		}
+	}
+	return total
+}
+
+// ipv4 is the nth address of 10.0.0.0/8.
+func ipv4(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16&255, n>>8&255, n&255) }

@@ -1,0 +1,120 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// FuzzVerify: whatever the headers, a request is verified only if the one signature is the HMAC of its bytes; and always if it
+// is, by any of the active secrets.
+func FuzzVerify(f *testing.F) {
+	f.Add(false, "v2=00", "1768185362", []byte("{}"), testSecret)
+	f.Fuzz(func(t *testing.T, truv bool, signature, timestamp string, body []byte, secret string) {
+		r := Received{Provider: schema.Pinwheel, Body: body, At: testNow, Header: http.Header{
+			"X-Pinwheel-Signature": {signature}, "X-Timestamp": {timestamp}, "X-Webhook-Sign": {signature},
+		}}
+		right := "v2=" + sum(secret, "v2:", timestamp, ":", string(body))
+		header := "X-Pinwheel-Signature"
+		if truv {
+			r.Provider, header, right = schema.Truv, "X-Webhook-Sign", "v1="+sum(secret, string(body))
+		}
+		secrets := []schema.Secret{"a-secret-that-signs-nothing", schema.Secret(secret)}
+		const version = len("v2=")
+		before := bytes.Clone(body)
+
+		if err := Verify(r, secrets, ageMax); err == nil {
+			if secret == "" || len(signature) != len(right) || signature[:version] != right[:version] || !strings.EqualFold(signature, right) {
+				t.Errorf("verified %q, the HMAC is %q", signature, right)
+			}
+		} else if _, ok := errors.AsType[*UnverifiedError](err); !ok {
+			t.Errorf("verify: %v is no UnverifiedError", err)
+		}
+
+		r.Header[header] = []string{right}
+		_, stamped := SignedAt(r)
+		if err := Verify(r, secrets, 0); secret != "" && (truv || stamped) && err != nil {
+			t.Errorf("verify what is signed: %v", err)
+		}
+		if !bytes.Equal(before, body) {
+			t.Error("the body was changed")
+		}
+	})
+}
+
+// FuzzParse: what is no event is quarantined for one of the known reasons; what is one is fit to be stored, is read the same
+// again, and has the id and type that a careless parser finds.
+func FuzzParse(f *testing.F) {
+	f.Add(false, []byte(testBody))
+	f.Add(true, []byte(`{"webhook_id":"w1","event_type":"link-deleted","link_id":"l1"}`))
+	reasons := []schema.QuarantineReason{schema.QuarantineJSON, schema.QuarantineUTF8, schema.QuarantineDuplicateKey, schema.QuarantineDepth, schema.QuarantineSchema}
+	f.Fuzz(func(t *testing.T, truv bool, body []byte) {
+		r := Received{Provider: schema.Pinwheel, Body: body, At: testNow}
+		if truv {
+			r.Provider = schema.Truv
+		}
+		before := bytes.Clone(body)
+		event, err := Parse(r)
+		if !bytes.Equal(before, body) {
+			t.Fatal("the body was changed")
+		}
+		again, errAgain := Parse(r)
+		if diff := cmp.Diff(event, again); diff != "" || (err == nil) != (errAgain == nil) {
+			t.Fatalf("read again it differs: %v, %v\n%s", err, errAgain, diff)
+		}
+		if err != nil {
+			if unreadable, ok := errors.AsType[*UnreadableError](err); !ok || !slices.Contains(reasons, unreadable.Reason) {
+				t.Fatalf("parse: %v is no UnreadableError of a known reason", err)
+			}
+			return
+		}
+
+		if err := event.Validate(); err != nil {
+			t.Errorf("the event is not valid: %v", err)
+		}
+		if !bytes.Equal(event.Body, before) {
+			t.Error("the event's body is not the webhook's")
+		}
+		if !utf8.ValidString(event.ID) {
+			t.Errorf("the id %q is no text", event.ID)
+		}
+		if _, _, _, account, err := schema.ParseSubject(event.Subject()); err != nil || account != event.Account() {
+			t.Errorf("subject %q: account %q, %v", event.Subject(), account, err)
+		}
+		if at, err := schema.ParseTime(event.OccurredAt.Format(time.RFC3339Nano)); err != nil || !at.Equal(event.OccurredAt) {
+			t.Errorf("time %v is written as %v: %v", event.OccurredAt, at, err)
+		}
+		var careless struct {
+			EventID   string `json:"event_id"`
+			Event     string `json:"event"`
+			WebhookID string `json:"webhook_id"`
+			EventType string `json:"event_type"`
+		}
+		// A name of the other provider may hold anything: what does not fit is left out, and an error about it means nothing here.
+		if err := json.Unmarshal(body, &careless); err != nil && !isMismatch(err) {
+			t.Fatalf("a careless parser does not read it: %v", err)
+		}
+		id, kind := careless.EventID, careless.Event
+		if truv {
+			id, kind = careless.WebhookID, careless.EventType
+		}
+		if id != event.ID || kind != event.Type {
+			t.Errorf("a careless parser reads id %q and type %q, we %q and %q", id, kind, event.ID, event.Type)
+		}
+	})
+}
+
+func isMismatch(err error) bool {
+	_, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	return ok
+}
