@@ -1,0 +1,55 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// ErrID is wrapped by Get's error when an id of its Endpoint is empty, "." or
+// "..". Such an id would name another resource than the one meant, so nothing
+// was sent, and asking again will not help.
+var ErrID = errors.New(`empty, "." or ".." is no id`)
+
+// Endpoint is what to get. Make one with Path.
+type Endpoint struct {
+	Template string     // the path without its ids: fit for logs and metrics
+	Query    url.Values // may be nil
+
+	path string // Template with every id escaped
+	err  error  // why there is no such path
+}
+
+// Path returns the Endpoint at template, in which the first {name} is replaced
+// by the first id, and so on. Ids are escaped: whatever an id holds, it stays
+// one segment of the path. A trailing slash is kept. An id that cannot be sent
+// is reported by Get.
+func Path(template string, ids ...string) Endpoint {
+	e := Endpoint{Template: template}
+	var path strings.Builder
+	rest := template
+	for {
+		before, after, ok := strings.Cut(rest, "{")
+		path.WriteString(before)
+		if !ok {
+			break
+		}
+		name, tail, _ := strings.Cut(after, "}")
+		if len(ids) == 0 {
+			e.err = fmt.Errorf("get %s: no id given for {%s}", template, name)
+			return e
+		}
+		if ids[0] == "" || ids[0] == "." || ids[0] == ".." {
+			e.err = fmt.Errorf("get %s: {%s}: %w", template, name, ErrID)
+			return e
+		}
+		path.WriteString(url.PathEscape(ids[0]))
+		ids, rest = ids[1:], tail
+	}
+	if len(ids) > 0 {
+		e.err = fmt.Errorf("get %s: more ids given than it has places", template)
+	}
+	e.path = path.String()
+	return e
+}
