@@ -1,0 +1,264 @@
+package provider
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Fault is an instruction to misbehave. It concerns the calls that match
+// Provider and Path and carry valid credentials. Of several faults that fire
+// at one call, delays add up, data faults all apply, and the first one that
+// replaces the answer wins.
+type Fault struct {
+	// Which calls.
+	Provider string `json:"provider,omitempty"` // "" is both
+	Path     string `json:"path,omitempty"`     // an endpoint's name, or a part of the path; "" is all
+	Times    int    `json:"times,omitempty"`    // fire so often; 0 is until cleared
+	Every    int    `json:"every,omitempty"`    // fire at every n-th of them; 0 is each
+
+	// What replaces the answer.
+	Status     int               `json:"status,omitempty"`      // with the provider's own error body
+	RetryAfter string            `json:"retry_after,omitempty"` // sent as it is: seconds or a date
+	Body       string            `json:"body,omitempty"`        // sent as it is; Status is 200 unless given
+	Redirect   string            `json:"redirect,omitempty"`    // Status is 302 unless given
+	Headers    map[string]string `json:"headers,omitempty"`
+
+	// How it is sent.
+	Delay Duration `json:"delay,omitempty"`
+	Cut   int      `json:"cut,omitempty"` // close the connection after so many bytes of the body
+
+	// What is wrong with the data.
+	Stale        bool    `json:"stale,omitempty"`         // refreshed_at is a day too old
+	Missing      Missing `json:"missing,omitzero"`        // records that are not there yet
+	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // next_cursor leads to the same page again
+}
+
+// A FaultState is a Fault and how often it has fired.
+type FaultState struct {
+	ID string `json:"id"`
+	Fault
+	Matched int `json:"matched"`
+	Fired   int `json:"fired"`
+}
+
+// A Duration is spelled "1m30s" in JSON.
+type Duration time.Duration
+
+// MarshalText is the inverse of UnmarshalText.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads a duration that is not negative.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err == nil && parsed < 0 {
+		err = fmt.Errorf("duration %s is negative", text)
+	}
+	*d = Duration(parsed)
+	return err
+}
+
+// Missing names records that are left out: in JSON a list of ids, or true for
+// every id that a webhook has announced.
+type Missing struct {
+	Announced bool
+	IDs       []string
+}
+
+// MarshalJSON is the inverse of UnmarshalJSON.
+func (m Missing) MarshalJSON() ([]byte, error) {
+	if m.Announced {
+		return encode(true), nil
+	}
+	return encode(m.IDs), nil
+}
+
+// UnmarshalJSON reads true, false or a list of ids.
+func (m *Missing) UnmarshalJSON(text []byte) error {
+	*m = Missing{}
+	if json.Unmarshal(text, &m.Announced) == nil {
+		return nil
+	}
+	if json.Unmarshal(text, &m.IDs) == nil {
+		return nil
+	}
+	return errors.New("missing: neither true nor a list of ids")
+}
+
+// validate says what is wrong with a fault that could never do what it says.
+func (t Fault) validate(endpoints []endpoint) error {
+	replaced := t.Status != 0 || t.Body != "" || t.Redirect != ""
+	spoiled := t.Delay != 0 || t.Cut != 0 || t.Stale || t.Missing.Announced || len(t.Missing.IDs) > 0 || t.RepeatCursor
+	switch {
+	case t.Provider != "" && !slices.ContainsFunc(endpoints, func(e endpoint) bool { return e.provider == t.Provider }):
+		return fmt.Errorf("no provider %q", t.Provider)
+	case t.Times < 0 || t.Every < 0 || t.Cut < 0 || t.Delay < 0:
+		return errors.New("times, every, cut and delay must not be negative")
+	case t.Status != 0 && (t.Status < 200 || t.Status > 599):
+		return fmt.Errorf("status %d is not between 200 and 599", t.Status)
+	case t.Status != 0 && t.Status < 400 && t.Body == "" && t.Redirect == "":
+		return fmt.Errorf("status %d needs a body or a redirect", t.Status)
+	case !replaced && !spoiled && len(t.Headers) == 0 && t.RetryAfter == "":
+		return errors.New("the fault does nothing")
+	}
+	return nil
+}
+
+// faults are the instructions in force, oldest first.
+type faults struct {
+	made int
+	list []*FaultState
+}
+
+// AddFault puts a fault in force and returns its id.
+func (f *Fake) AddFault(t Fault) (FaultState, error) {
+	if err := t.validate(f.api); err != nil {
+		return FaultState{}, fmt.Errorf("add fault: %w", err)
+	}
+	t.Headers = maps.Clone(t.Headers)
+	t.Missing.IDs = slices.Clone(t.Missing.IDs)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults.made++
+	s := FaultState{ID: fmt.Sprintf("fault-%d", f.faults.made), Fault: t}
+	f.faults.list = append(f.faults.list, &s)
+	return s, nil
+}
+
+// Faults lists the faults in force, oldest first.
+func (f *Fake) Faults() []FaultState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := []FaultState{}
+	for _, s := range f.faults.list {
+		list = append(list, *s)
+	}
+	return list
+}
+
+// ClearFaults ends all misbehaviour.
+func (f *Fake) ClearFaults() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults.list = nil
+}
+
+// fire picks the faults of one call and counts them.
+func (f *Fake) fire(e endpoint, path string) fired {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var hits fired
+	for _, s := range f.faults.list {
+		if !s.matches(e, path, f.named(s.Path)) {
+			continue
+		}
+		s.Matched++
+		if s.Matched%max(s.Every, 1) != 0 || s.Times > 0 && s.Fired >= s.Times {
+			continue
+		}
+		s.Fired++
+		hits = append(hits, s.Fault)
+	}
+	return hits
+}
+
+// matches never matches a path that is no endpoint.
+func (t Fault) matches(e endpoint, path string, named bool) bool {
+	switch {
+	case e.name == "" || t.Provider != "" && t.Provider != e.provider:
+		return false
+	case named:
+		return t.Path == e.name
+	}
+	return strings.Contains(path, t.Path)
+}
+
+func (f *Fake) named(path string) bool {
+	return path != "" && slices.ContainsFunc(f.api, func(e endpoint) bool { return e.name == path })
+}
+
+// fired are the faults of one call, oldest first.
+type fired []Fault
+
+func (hits fired) has(is func(Fault) bool) bool { return slices.ContainsFunc(hits, is) }
+
+func (hits fired) stale() bool        { return hits.has(func(t Fault) bool { return t.Stale }) }
+func (hits fired) repeatCursor() bool { return hits.has(func(t Fault) bool { return t.RepeatCursor }) }
+
+func (hits fired) leaveOut(id string, announced bool) bool {
+	return hits.has(func(t Fault) bool {
+		return t.Missing.Announced && announced || slices.Contains(t.Missing.IDs, id)
+	})
+}
+
+func (hits fired) delay() time.Duration {
+	var sum Duration
+	for _, t := range hits {
+		sum += t.Delay
+	}
+	return time.Duration(sum)
+}
+
+// cut is how many bytes are sent before the connection is closed; 0 is all.
+func (hits fired) cut() int {
+	for _, t := range hits {
+		if t.Cut > 0 {
+			return t.Cut
+		}
+	}
+	return 0
+}
+
+// spoil returns the answer that the caller gets in place of the right one.
+func (hits fired) spoil(provider string, right reply) reply {
+	answer := right
+	for _, t := range hits {
+		if t.Status != 0 || t.Body != "" || t.Redirect != "" {
+			answer = t.replace(provider)
+			break
+		}
+	}
+	answer.header = maps.Clone(answer.header)
+	for _, t := range slices.Backward(hits) {
+		for name, value := range t.headers() {
+			if answer.header == nil {
+				answer.header = make(map[string]string)
+			}
+			answer.header[name] = value
+		}
+	}
+	return answer
+}
+
+func (t Fault) replace(provider string) reply {
+	switch {
+	case t.Redirect != "":
+		return reply{
+			status: cmp.Or(t.Status, http.StatusFound),
+			header: map[string]string{"Location": t.Redirect},
+			body:   []byte(t.Body),
+		}
+	case t.Body != "":
+		answer := reply{status: cmp.Or(t.Status, http.StatusOK), body: []byte(t.Body)}
+		if strings.HasPrefix(t.Body, "<") {
+			answer.header = map[string]string{"Content-Type": "text/html"}
+		}
+		return answer
+	}
+	return errorReply(provider, t.Status, t.RetryAfter)
+}
+
+func (t Fault) headers() map[string]string {
+	if t.RetryAfter == "" {
+		return t.Headers
+	}
+	headers := map[string]string{"Retry-After": t.RetryAfter}
+	maps.Copy(headers, t.Headers)
+	return headers
+}
