@@ -29,6 +29,7 @@ const (
 	resultDuplicate = "duplicate"
 	resultConflict  = "conflict"
 	resultTimeout   = "timeout"
+	resultFull      = "full"
 	resultError     = "error"
 	resultShed      = "shed"
 )
@@ -159,6 +160,8 @@ func resultOf(duplicate bool, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrIDConflict):
 		return resultConflict
+	case errors.Is(err, schema.ErrFull):
+		return resultFull
 	case errors.Is(err, context.DeadlineExceeded):
 		return resultTimeout
 	case err != nil:

@@ -28,10 +28,18 @@ type Event struct {
 	// OccurredAt is the provider's time for what happened, or ReceivedAt where it gives none.
 	OccurredAt time.Time
 	ReceivedAt time.Time
+	// Redrive is 0 for the webhook itself, and n where an operator sent it through the line for the nth time again: it then
+	// has its own name and its own completion.
+	Redrive int
+	// Queue is the one queue a redrive is for, "" where all that read the type work on the event.
+	Queue string
 	// TraceParent is the W3C trace context in which the webhook was received, "" for none.
 	TraceParent string
 	Body        []byte
 }
+
+// ErrFull says that a stream has no room. Nothing was stored.
+var ErrFull = errors.New("the stream is full")
 
 // ErrIDConflict says that another body was stored before under the event's id. The first one stands.
 var ErrIDConflict = errors.New("the id was stored before with another body")

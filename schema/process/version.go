@@ -1,11 +1,15 @@
 package process
 
-import "runtime/debug"
+import (
+	"cmp"
+	"runtime/debug"
+)
 
-// Version is the version the binary was built from, "devel" where it does not say.
+// Version is the version the binary was built from, "(devel)" where it does not know, and Go's.
 func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)"
 	}
-	return "devel"
+	return cmp.Or(info.Main.Version, "(devel)") + " " + info.GoVersion
 }

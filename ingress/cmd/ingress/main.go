@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,7 +73,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	case flags.NArg() > 0:
 		return fmt.Errorf("unknown argument %q; see ingress --help", flags.Arg(0))
 	case *version:
-		_, err := fmt.Fprintln(stdout, "ingress", buildVersion())
+		_, err := fmt.Fprintln(stdout, "ingress", process.Version())
 		return err
 	}
 
@@ -99,12 +98,4 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return err
 	}
 	return server.Run(ctx)
-}
-
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	return info.Main.Version + " " + info.GoVersion
 }

@@ -1,0 +1,214 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func fine(context.Context) error { return nil }
+
+func TestAnAdminAnswers(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	webhooks := prometheus.NewCounter(prometheus.CounterOpts{Name: "webhooks_total", Help: "Webhooks."})
+	registry.MustRegister(webhooks)
+	webhooks.Add(3)
+	notYet := func(context.Context) error {
+		return errors.New("stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply")
+	}
+	for promise, test := range map[string]struct {
+		ready        func(context.Context) error
+		method, path string
+		status       int
+		says         string
+	}{
+		"that it lives":                         {fine, "GET", "/livez", 200, "ok\n"},
+		"that it lives, though it is not ready": {notYet, "GET", "/livez", 200, "ok\n"},
+		"that it is ready":                      {fine, "GET", "/readyz", 200, "ok\n"},
+		"why it is not ready":                   {notYet, "GET", "/readyz", 503, "stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n"},
+		"to HEAD as well":                       {notYet, "HEAD", "/readyz", 503, ""},
+		"with metrics":                          {notYet, "GET", "/metrics", 200, "\nwebhooks_total 3\n"},
+		"to nothing but GET":                    {fine, "POST", "/readyz", 405, ""},
+		"nowhere else":                          {fine, "GET", "/", 404, ""},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			recorder := httptest.NewRecorder()
+			AdminHandler(test.ready, registry).ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
+			if recorder.Code != test.status || !strings.Contains(recorder.Body.String(), test.says) {
+				t.Errorf("%s %s is answered %d %q, want %d and %q", test.method, test.path, recorder.Code, recorder.Body, test.status, test.says)
+			}
+		})
+	}
+}
+
+func TestReadinessThatHangsIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		recorder, began := httptest.NewRecorder(), time.Now()
+		AdminHandler(hangs, prometheus.NewRegistry()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if recorder.Code != http.StatusServiceUnavailable || time.Since(began) != readyFor {
+			t.Errorf("it is answered %d after %s, want 503 after %s", recorder.Code, time.Since(began), readyFor)
+		}
+	})
+}
+
+func TestAnAdminWithoutAddressServesNothingUntilItIsStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Admin(ctx, "", fine, prometheus.NewRegistry()) }()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnAddressInUseIsAnErrorThatNamesTheVariable(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	err = Admin(t.Context(), taken.Addr().String(), fine, prometheus.NewRegistry())
+	if err == nil || !strings.Contains(err.Error(), "ADMIN_ADDR: ") || !strings.Contains(err.Error(), taken.Addr().String()) {
+		t.Errorf("Admin on an address in use: %v", err)
+	}
+}
+
+// served is a server that serves one request, which ends when the test says so.
+type served struct {
+	begun, finish chan struct{}
+	stopping      chan struct{}
+	ended         chan error
+	stop          context.CancelFunc
+}
+
+func serve(t *testing.T, listener net.Listener) *served {
+	t.Helper()
+	s := &served{make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error, 1), nil}
+	ctx, stop := context.WithCancel(t.Context())
+	s.stop = stop
+	server := &http.Server{
+		ReadHeaderTimeout: adminReadFor,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			close(s.begun)
+			<-s.finish
+			_, _ = io.WriteString(w, "done")
+		}),
+	}
+	server.RegisterOnShutdown(func() { close(s.stopping) })
+	go func() { s.ended <- Serve(ctx, listener, server) }()
+	return s
+}
+
+func TestARequestThatHasBegunIsAnsweredBeforeTheEnd(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, listener)
+	type answer struct {
+		body string
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		body, err := get(t.Context(), "http://"+listener.Addr().String())
+		answered <- answer{body, err}
+	}()
+	<-s.begun
+	s.stop()
+	<-s.stopping
+	select {
+	case err := <-s.ended:
+		t.Fatalf("Serve ended before the request did: %v", err)
+	default:
+	}
+	close(s.finish)
+	if got := <-answered; got.err != nil || got.body != "done" {
+		t.Errorf("the request is answered %q, %v", got.body, got.err)
+	}
+	if err := <-s.ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := get(t.Context(), "http://"+listener.Addr().String()); err == nil {
+		t.Error("a request after the end is answered")
+	}
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// pipeListener accepts one connection in memory, so that time is the test's own.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
+
+func TestARequestWithoutEndIsCutOffAfterEightSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		listener := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
+		listener.conns <- server
+		s := serve(t, listener)
+		if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-s.begun
+		began := time.Now()
+		s.stop()
+		err := <-s.ended
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != shutdownFor {
+			t.Errorf("Serve = %v after %s, want a time-out after %s", err, time.Since(began), shutdownFor)
+		}
+		if _, err := bufio.NewReader(client).ReadByte(); err == nil {
+			t.Error("the request is answered")
+		}
+		close(s.finish)
+	})
+}
+
+func TestAListenerThatBreaksIsAnError(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = Serve(t.Context(), listener, &http.Server{ReadHeaderTimeout: adminReadFor})
+	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "serve 127.0.0.1:") {
+		t.Errorf("Serve = %v", err)
+	}
+}
