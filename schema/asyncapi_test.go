@@ -335,6 +335,13 @@ components:
           description: SHA-256 of the body, in lower-case hexadecimal.
           type: string
           pattern: "^[0-9a-f]{64}$"
+        Wagewire-Redrive:
+          description: Only where an operator sent the event again, n; ce-id and Nats-Msg-Id then end in :rn.
+          type: string
+          pattern: "^[0-9]+$"
+        Wagewire-Queue:
+          description: With Wagewire-Redrive, the one queue that works on it. In a dead letter, the queue whose worker gave it up.
+          type: string
     completion_headers:
       type: object
       required: [content-type, Nats-Msg-Id, Wagewire-Outcome]

@@ -110,7 +110,7 @@ func TestATimeIsNotGuessed(t *testing.T) {
 
 func TestASecretNeverPrints(t *testing.T) {
 	const plain = "correct-horse-battery"
-	secret := schema.Secret(plain)
+	secret := schema.NewSecret(plain)
 	type config struct {
 		URL    string
 		Secret schema.Secret

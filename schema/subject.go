@@ -55,15 +55,29 @@ func (e Event) Subject() string {
 }
 
 // Key is the event's name across the system, <provider>:<id>, and the message id under which it is stored once.
-// An id that is no plain token stands in it as its hash.
-func (e Event) Key() string { return string(e.Provider) + ":" + Token(e.ID) }
+// An id that is no plain token stands in it as its hash. A redrive's name ends in :r1, :r2 and so on.
+func (e Event) Key() string {
+	key := string(e.Provider) + ":" + Token(e.ID)
+	if e.Redrive > 0 {
+		key += fmt.Sprintf(":r%d", e.Redrive)
+	}
+	return key
+}
+
+// token is the event's in the subject of its completion.
+func (e Event) token() string {
+	if e.Redrive > 0 {
+		return Token(fmt.Sprintf("%s:r%d", e.ID, e.Redrive))
+	}
+	return Token(e.ID)
+}
 
 // CompletionKey is the completion's id, <provider>:<event id>:<resource>: consumers use it as their idempotency key.
 func (e Event) CompletionKey(r Resource) string { return e.Key() + ":" + string(r) }
 
 // CompletionSubject is where the resource's worker completes the event, and the name no second completion can take.
 func (e Event) CompletionSubject(r Resource) string {
-	return fmt.Sprintf("%scompletions.%s.%s.%s.%s", root, e.Provider, r, e.Account(), Token(e.ID))
+	return fmt.Sprintf("%scompletions.%s.%s.%s.%s", root, e.Provider, r, e.Account(), e.token())
 }
 
 // TombstoneSubject is where an account's erasure is marked; while a message is there, nothing about the account is stored.
@@ -92,7 +106,7 @@ func AccountEvents(p Provider, r Resource, action, account string) string {
 
 // RecordsName is the name of the object that holds a large completion's records. It begins with AccountRecords.
 func (e Event) RecordsName(r Resource) string {
-	return AccountRecords(e.Provider, e.Account()) + string(r) + "/" + Token(e.ID)
+	return AccountRecords(e.Provider, e.Account()) + string(r) + "/" + e.token()
 }
 
 // AccountRecords is the prefix of all record objects of an account.
@@ -106,3 +120,6 @@ func ParseSubject(subject string) (p Provider, r Resource, action, account strin
 	}
 	return Provider(t[2]), Resource(t[3]), t[4], t[5], nil
 }
+
+// LastToken is the last token of a subject: an account, an event or a provider.
+func LastToken(subject string) string { return subject[strings.LastIndex(subject, ".")+1:] }

@@ -56,21 +56,6 @@ func TestAToken(t *testing.T) {
 	}
 }
 
-func FuzzToken(f *testing.F) {
-	for _, id := range hostile {
-		f.Add(id)
-	}
-	f.Fuzz(func(t *testing.T, id string) {
-		token := schema.Token(id)
-		if !legalToken.MatchString(token) || token == schema.NoAccount {
-			t.Errorf("the token of %q is %q", id, token)
-		}
-		if token != id && token != schema.HashToken(id) {
-			t.Errorf("the token of %q is %q, neither the id nor its hash", id, token)
-		}
-	})
-}
-
 func TestTheAccountTokenOfAnEvent(t *testing.T) {
 	for promise, test := range map[string]struct {
 		event schema.Event

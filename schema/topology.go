@@ -18,7 +18,7 @@ const (
 
 // Limits of every queue. What must hold between them and the workers' own limits is a test.
 const (
-	// LeaseFor is how long a worker may be silent about an event before another gets it (AckWait).
+	// LeaseFor is a queue's lease unless a test needs a shorter one.
 	LeaseFor = 60 * time.Second
 	// HeartbeatEvery renews the lease.
 	HeartbeatEvery = 20 * time.Second
@@ -57,7 +57,9 @@ type Queue struct {
 // Topology is all that `wagewire provision` keeps in place.
 type Topology struct {
 	Replicas int
-	Streams  []Stream
+	// Lease is every queue's: how long a worker may be silent about an event before another gets it (AckWait).
+	Lease   time.Duration
+	Streams []Stream
 	// Records is the object store's bucket; Subjects and Duplicates do not apply to it.
 	Records Stream
 	Queues  []Queue
@@ -68,6 +70,7 @@ const (
 	mebibyte  = 1 << 20
 	gibibyte  = 1 << 30
 	advisory  = "$JS.EVENT.ADVISORY.CONSUMER."
+	exhausted = advisory + "MAX_DELIVERIES." + EventsStream + "."
 	allEvents = root + "events.>"
 	// AllCompletions matches every completion.
 	AllCompletions = root + "completions.>"
@@ -78,6 +81,7 @@ const (
 func DefaultTopology() Topology {
 	return Topology{
 		Replicas: 1,
+		Lease:    LeaseFor,
 		Streams: []Stream{
 			{Name: EventsStream, Subjects: []string{allEvents},
 				MaxAge: 14 * day, MaxBytes: 2 * gibibyte, Duplicates: day, MessageMax: CompletionBytesMax,
@@ -91,11 +95,12 @@ func DefaultTopology() Topology {
 			{Name: QuarantineStream, Subjects: []string{root + "quarantine.>"},
 				MaxAge: 14 * day, MaxBytes: 64 * mebibyte, Duplicates: 2 * time.Minute,
 				Why: "signed webhooks that cannot be read: answered 200, never lost"},
-			{Name: AdvisoriesStream, Subjects: []string{advisory + "MAX_DELIVERIES." + EventsStream + ".>", advisory + "MSG_TERMINATED." + EventsStream + ".>"},
+			{Name: AdvisoriesStream, Subjects: []string{exhausted + ">", advisory + "MSG_TERMINATED." + EventsStream + ".>"},
 				MaxAge: 14 * day, MaxBytes: 64 * mebibyte, Duplicates: 2 * time.Minute,
 				Why: "the broker's word that deliveries ran out, which it says once and keeps nowhere"},
 		},
-		Records: Stream{Name: RecordsBucket, MaxAge: 21 * day, MaxBytes: 2 * gibibyte,
+		// A day more than the completions that point to them.
+		Records: Stream{Name: RecordsBucket, MaxAge: 22 * day, MaxBytes: 2 * gibibyte,
 			Why: "records of completions too large for one message"},
 		Queues: Queues(),
 	}
@@ -122,6 +127,9 @@ func Queues() []Queue {
 func QueuesOf(r Resource) []Queue {
 	return slices.DeleteFunc(Queues(), func(q Queue) bool { return q.Resource != r })
 }
+
+// ExhaustedSubject is where the broker says that a queue's deliveries of an event ran out.
+func ExhaustedSubject(queue string) string { return exhausted + queue }
 
 // QueueName is <provider>_<resource>.
 func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r) }

@@ -29,7 +29,7 @@ func FuzzVerify(f *testing.F) {
 		if truv {
 			r.Provider, header, right = schema.Truv, "X-Webhook-Sign", "v1="+sum(secret, string(body))
 		}
-		secrets := []schema.Secret{"a-secret-that-signs-nothing", schema.Secret(secret)}
+		secrets := secretsOf("a-secret-that-signs-nothing", secret)
 		const version = len("v2=")
 		before := bytes.Clone(body)
 

@@ -63,15 +63,15 @@ func TestVerifyPinwheel(t *testing.T) {
 		want    error
 	}{
 		"a signed request is verified":                                   {header: good},
-		"6: any of the active secrets may have signed, the last too":     {header: good, secrets: []schema.Secret{"another-old-secret", "one-more-secret-yet", testSecret}},
-		"6: and the first":                                               {header: good, secrets: []schema.Secret{testSecret, "another-old-secret"}},
-		"6: the empty secret verifies nothing":                           {header: with(good, "X-Pinwheel-Signature", "v2="+sum("", "v2:", good.Get("X-Timestamp"), ":", testBody)), secrets: []schema.Secret{""}, want: errSignatureMismatch},
-		"6: no secret verifies nothing":                                  {header: good, secrets: []schema.Secret{}, want: errSignatureMismatch},
+		"6: any of the active secrets may have signed, the last too":     {header: good, secrets: secretsOf("another-old-secret", "one-more-secret-yet", testSecret)},
+		"6: and the first":                                               {header: good, secrets: secretsOf(testSecret, "another-old-secret")},
+		"6: the empty secret verifies nothing":                           {header: with(good, "X-Pinwheel-Signature", "v2="+sum("", "v2:", good.Get("X-Timestamp"), ":", testBody)), secrets: secretsOf(""), want: errSignatureMismatch},
+		"6: no secret verifies nothing":                                  {header: good, secrets: secretsOf(), want: errSignatureMismatch},
 		"3: no signature is refused":                                     {header: with(good, "X-Pinwheel-Signature"), want: errSignatureMissing},
 		"3: an empty signature is refused":                               {header: with(good, "X-Pinwheel-Signature", ""), want: errSignatureMissing},
 		"4: a second signature is refused, though the first is right":    {header: with(good, "X-Pinwheel-Signature", signature, "v2="+strings.Repeat("0", 64)), want: errSignatureAmbiguous},
 		"4: two signatures in one header are refused":                    {header: with(good, "X-Pinwheel-Signature", signature+", "+signature), want: errSignatureAmbiguous},
-		"5: another secret's signature is refused":                       {header: good, secrets: []schema.Secret{"another-old-secret"}, want: errSignatureMismatch},
+		"5: another secret's signature is refused":                       {header: good, secrets: secretsOf("another-old-secret"), want: errSignatureMismatch},
 		"5: a changed body is refused":                                   {header: good, body: testBody + " ", want: errSignatureMismatch},
 		"5: the empty body is refused":                                   {header: good, body: "-", want: errSignatureMismatch},
 		"5: a digit short is refused":                                    {header: with(good, "X-Pinwheel-Signature", signature[:len(signature)-1]), want: errSignatureMalformed},
@@ -103,7 +103,7 @@ func TestVerifyPinwheel(t *testing.T) {
 		"8: leading zeros are signed text like any other":                {header: stamped("01768185362")},
 		"8: a timestamp is checked also when the age is not":             {header: stamped("yesterday"), off: true, want: errTimestampMalformed},
 		"5: Truv's header does not stand in for Pinwheel's":              {header: http.Header{"X-Webhook-Sign": {"v1=" + sum(testSecret, testBody)}, "X-Timestamp": good["X-Timestamp"]}, want: errSignatureMissing},
-		"5: the signature of the right text under the key in hex is not": {header: good, secrets: []schema.Secret{schema.Secret(hex.EncodeToString([]byte(testSecret)))}, want: errSignatureMismatch},
+		"5: the signature of the right text under the key in hex is not": {header: good, secrets: secretsOf(hex.EncodeToString([]byte(testSecret))), want: errSignatureMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := Received{Provider: schema.Pinwheel, Header: row.header, Body: []byte(testBody), At: testNow}
@@ -116,7 +116,7 @@ func TestVerifyPinwheel(t *testing.T) {
 			}
 			secrets, age := row.secrets, ageMax
 			if secrets == nil {
-				secrets = []schema.Secret{testSecret}
+				secrets = secretsOf(testSecret)
 			}
 			if row.off {
 				age = 0
@@ -147,11 +147,11 @@ func TestVerifyTruv(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := Received{Provider: schema.Truv, Header: http.Header{"X-Webhook-Sign": row.signature}, Body: []byte(testBody), At: testNow}
-			expect(t, Verify(r, []schema.Secret{testSecret}, ageMax), row.want)
+			expect(t, Verify(r, secretsOf(testSecret), ageMax), row.want)
 		})
 	}
 	t.Run("2: a provider that is not known is refused", func(t *testing.T) {
-		expect(t, Verify(Received{Provider: "argyle"}, []schema.Secret{testSecret}, ageMax), errProviderUnknown)
+		expect(t, Verify(Received{Provider: "argyle"}, secretsOf(testSecret), ageMax), errProviderUnknown)
 	})
 }
 
@@ -173,9 +173,9 @@ func TestVerifyAcceptsPinwheelsPublishedVector(t *testing.T) {
 		"X-Pinwheel-Signature": {"v2=42fb9eba200e821d4de63667f5a30f7e1b83609b135e148e26ce01eef2aa6ba8"},
 		"X-Timestamp":          {"860860860"},
 	}}
-	expect(t, Verify(r, []schema.Secret{"TEST_KEY"}, 0), nil)
-	expect(t, Verify(r, []schema.Secret{"TEST_KEY"}, ageMax), errStale)
-	expect(t, Verify(r, []schema.Secret{"TEST_KEX"}, 0), errSignatureMismatch)
+	expect(t, Verify(r, secretsOf("TEST_KEY"), 0), nil)
+	expect(t, Verify(r, secretsOf("TEST_KEY"), ageMax), errStale)
+	expect(t, Verify(r, secretsOf("TEST_KEX"), 0), errSignatureMismatch)
 }
 
 func TestSignedAt(t *testing.T) {
@@ -207,4 +207,12 @@ func expect(t *testing.T, got, want error) {
 	if unverified, ok := errors.AsType[*UnverifiedError](got); got != nil && (!ok || unverified.Reason == "" || unverified.Error() == "") {
 		t.Errorf("verify: %#v is no UnverifiedError with a reason", got)
 	}
+}
+
+func secretsOf(texts ...string) []schema.Secret {
+	secrets := []schema.Secret{}
+	for _, text := range texts {
+		secrets = append(secrets, schema.NewSecret(text))
+	}
+	return secrets
 }

@@ -83,7 +83,7 @@ func digest(h http.Header, name, version string) ([]byte, error) {
 func signedByAny(secrets []schema.Secret, digest []byte, parts ...[]byte) bool {
 	signed := false
 	for _, secret := range secrets {
-		if secret == "" {
+		if secret.Reveal() == "" {
 			continue // anyone can sign with the empty key
 		}
 		mac := hmac.New(sha256.New, []byte(secret.Reveal()))

@@ -88,7 +88,7 @@ func (f *SecretFile) read() error {
 		case len(line) < SecretBytesMin:
 			return fmt.Errorf("%s: %s, line %d: the secret is shorter than %d bytes", f.variable, f.path, n+1, SecretBytesMin)
 		default:
-			secrets = append(secrets, schema.Secret(line))
+			secrets = append(secrets, schema.NewSecret(line))
 		}
 	}
 	if len(secrets) == 0 {

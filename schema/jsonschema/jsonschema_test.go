@@ -1,0 +1,435 @@
+package jsonschema_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
+)
+
+var update = flag.Bool("update", false, "copy shared/*.json into the schemas that use it")
+
+// withWorker returns the types of webhooks that workers read: each has a schema and a sample.
+func withWorker() []schema.WebhookType {
+	return slices.DeleteFunc(schema.Catalogue(), func(w schema.WebhookType) bool { return len(w.Workers) == 0 })
+}
+
+func TestEveryWebhookThatIsWorkedOnHasASchemaAndASampleAndNothingElseHas(t *testing.T) {
+	want := []string{"completion.v1.json"}
+	for _, w := range withWorker() {
+		want = append(want, fmt.Sprintf("%s.%s.json", w.Provider, w.Name), fmt.Sprintf("samples/%s/%s.json", w.Provider, w.Name))
+	}
+	slices.Sort(want)
+	var got []string
+	err := fs.WalkDir(jsonschema.FS, ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			got = append(got, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("embedded files (-want +got):\n%s", diff)
+	}
+}
+
+func TestATypeWithoutWorkerHasNeitherSchemaNorSample(t *testing.T) {
+	for _, name := range []string{"documents.added", "payroll.exploded", "", "../samples/pinwheel/income.added", "/etc/passwd"} {
+		if text, ok := jsonschema.Webhook(schema.Pinwheel, name); ok {
+			t.Errorf("Webhook(pinwheel, %q) is %.40q, want none", name, text)
+		}
+		if text, ok := jsonschema.Sample(schema.Pinwheel, name); ok {
+			t.Errorf("Sample(pinwheel, %q) is %.40q, want none", name, text)
+		}
+	}
+}
+
+func TestASchemaIsNamedByItsURN(t *testing.T) {
+	ids := map[string]string{schema.CompletionSchema: string(jsonschema.Completion())}
+	for _, w := range withWorker() {
+		text, _ := jsonschema.Webhook(w.Provider, w.Name)
+		ids[fmt.Sprintf("urn:wagewire:schema:webhook:%s:%s", w.Provider, w.Name)] = string(text)
+	}
+	for want, text := range ids {
+		var got struct {
+			Schema string `json:"$schema"`
+			ID     string `json:"$id"`
+			Title  string
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if got.ID != want || got.Schema != "https://json-schema.org/draft/2020-12/schema" || got.Title == "" {
+			t.Errorf("schema %s has $id %q, $schema %q, title %q", want, got.ID, got.Schema, got.Title)
+		}
+	}
+}
+
+func TestASampleIsWhatTheCatalogueSays(t *testing.T) {
+	seen := map[string]string{}
+	for _, w := range withWorker() {
+		t.Run(w.Name, func(t *testing.T) {
+			sample, _ := jsonschema.Sample(w.Provider, w.Name)
+			jsonschematest.Webhook(t, w.Provider, w.Name, sample)
+			body := object(t, sample)
+			idAt, typeAt := "event_id", "event"
+			if w.Provider == schema.Truv {
+				idAt, typeAt = "webhook_id", "event_type"
+			}
+			if got := at(body, typeAt); got != w.Name {
+				t.Errorf("%s is %v, want %s", typeAt, got, w.Name)
+			}
+			if account, _ := at(body, w.Account).(string); account == "" {
+				t.Errorf("%s, which names the account, is %v", w.Account, at(body, w.Account))
+			}
+			id, _ := at(body, idAt).(string)
+			if other, taken := seen[id]; taken || id == "" {
+				t.Errorf("%s is %q, which %q has too", idAt, id, other)
+			}
+			seen[id] = w.Name
+			if stamp, ok := at(body, "payload.timestamp").(string); ok {
+				if _, err := schema.ParseTime(stamp); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// A change sets the value at a path of a body, or removes what is there.
+type change struct {
+	path  string
+	value any
+}
+
+type removed struct{}
+
+func TestAWebhookThatLacksWhatWeNeedBreaksItsSchema(t *testing.T) {
+	for _, w := range withWorker() {
+		needed := []string{"event_id", "event", "payload", w.Account}
+		if w.Provider == schema.Truv {
+			needed = []string{"webhook_id", "event_type", w.Account}
+		}
+		if w.Account == "payload.account_id" {
+			needed = append(needed, "payload.outcome")
+		}
+		for _, path := range needed {
+			for what, value := range map[string]any{"missing": removed{}, "null": nil, "a number": 17, "empty": "", "a list": []any{"x"}} {
+				t.Run(fmt.Sprintf("%s with %s %s", w.Name, path, what), func(t *testing.T) {
+					refused(t, w, change{path, value})
+				})
+			}
+		}
+	}
+}
+
+func TestAWebhookOfAnotherTypeBreaksTheSchema(t *testing.T) {
+	for _, w := range withWorker() {
+		path := "event"
+		if w.Provider == schema.Truv {
+			path = "event_type"
+		}
+		refused(t, w, change{path, w.Name + "x"})
+	}
+}
+
+func TestAWebhookBreaksItsSchemaWhere(t *testing.T) {
+	row := func(name string) schema.WebhookType { return schema.Lookup(schema.Pinwheel, name) }
+	for promise, test := range map[string]struct {
+		of schema.WebhookType
+		change
+	}{
+		"added holds ids instead of objects":     {row("paystubs.added"), change{"payload.added", []any{"one"}}},
+		"added holds an object without an id":    {row("paystubs.added"), change{"payload.added", []any{map[string]any{"year": nil}}}},
+		"added holds an object with a number":    {row("shifts.added"), change{"payload.added", []any{map[string]any{"id": 1}}}},
+		"deleted is an object":                   {row("shifts.added"), change{"payload.deleted", map[string]any{}}},
+		"params is a list":                       {row("employment.added"), change{"payload.params", []any{}}},
+		"count is a fraction":                    {row("shifts.fully_synced"), change{"payload.params.count", 1.5}},
+		"a pay date is a number":                 {row("paystubs.fully_synced"), change{"payload.params.from_pay_date", 20260101}},
+		"documents may come is a word":           {row("paystubs.seven_days_synced"), change{"payload.params.has_potential_paystubs_documents", "True"}},
+		"availability is a word":                 {row("verification_reports.refreshed"), change{"payload.availability", "available"}},
+		"the availability of a report is a word": {row("verification_reports.refreshed"), change{"payload.availability.voe", "available"}},
+		"the timestamp is a number":              {row("income.added"), change{"payload.timestamp", 1770000000}},
+		"a link's product is a list":             {schema.Lookup(schema.Truv, "link-connected"), change{"product", []any{"income"}}},
+	} {
+		t.Run(promise, func(t *testing.T) { refused(t, test.of, test.change) })
+	}
+}
+
+func TestAWebhookKeepsItsSchemaWhateverTheProviderAdds(t *testing.T) {
+	optional := map[string][]string{
+		"payload.account_id": {"payload.end_user_id", "payload.error_code", "payload.error_type", "payload.params", "payload.timestamp",
+			"payload.name", "payload.link_token_id", "payload.id", "payload.added", "payload.deleted"},
+		"payload.end_user_id": {"payload.availability"},
+		"link_id":             {"event_created_at", "updated_at", "product", "data_source", "tracking_info", "user_id", "template_id"},
+	}
+	for _, w := range withWorker() {
+		inside := ""
+		if w.Provider == schema.Pinwheel {
+			inside = "payload."
+		}
+		changes := []change{
+			{"added_in_2031", map[string]any{"deep": []any{1}}},
+			{inside + "added_in_2031", []any{1}},
+		}
+		for _, path := range optional[w.Account] {
+			changes = append(changes, change{path, nil}, change{path, removed{}})
+		}
+		if w.Account == "payload.account_id" {
+			changes = append(changes,
+				change{"payload.outcome", "postponed"}, change{"payload.error_type", "brandNewError"},
+				change{"payload.params", map[string]any{}}, change{"payload.params", map[string]any{"added_in_2031": true}})
+		}
+		for _, c := range changes {
+			t.Run(fmt.Sprintf("%s with %s %v", w.Name, c.path, c.value), func(t *testing.T) {
+				jsonschematest.Webhook(t, w.Provider, w.Name, changed(t, sample(w), c))
+			})
+		}
+	}
+}
+
+func refused(t *testing.T, w schema.WebhookType, c change) {
+	t.Helper()
+	rules, _ := jsonschema.Webhook(w.Provider, w.Name)
+	body := changed(t, sample(w), c)
+	if jsonschematest.Check(rules, body) == nil {
+		t.Errorf("the schema of %s takes %s", w.Name, body)
+	}
+}
+
+func TestACompletionKeepsItsSchemaWith(t *testing.T) {
+	for promise, changes := range map[string][]change{
+		"records":                        {},
+		"no records":                     {{"data.records", []any{}}},
+		"records elsewhere":              {{"data.records", removed{}}, {"data.records_ref", recordsRef()}},
+		"neither account nor person":     {{"data.account_id", nil}, {"data.end_user_id", nil}},
+		"a time of refresh":              {{"data.refreshed_at", "2026-02-03T15:20:00.25Z"}},
+		"ids deleted and missing":        {{"data.deleted", []any{"x"}}, {"data.missing", []any{"y", "z"}}},
+		"an error of the provider's job": {{"type", "wagewire.income.failed.v1"}, {"data.outcome", "failed"}, {"data.error", failure("provider")}},
+		"an error where it is only unavailable": {
+			{"type", "wagewire.income.unavailable.v1"}, {"data.outcome", "unavailable"}, {"data.error", failure("not_ready")}},
+	} {
+		t.Run(promise, func(t *testing.T) { jsonschematest.Completion(t, changed(t, completion(t), changes...)) })
+	}
+}
+
+func TestEveryClassOfErrorIsInTheCompletionsSchema(t *testing.T) {
+	for _, class := range []schema.Class{
+		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled, schema.ClassUnauthorized, schema.ClassPermanent,
+		schema.ClassContract, schema.ClassPoison, schema.ClassProvider, schema.ClassExhausted,
+	} {
+		jsonschematest.Completion(t, changed(t, completion(t), change{"data.error", failure(string(class))}))
+	}
+}
+
+func TestACompletionBreaksItsSchemaWith(t *testing.T) {
+	rows := map[string][]change{
+		"another outcome":                {{"data.outcome", "done"}},
+		"another outcome in its type":    {{"type", "wagewire.income.done.v1"}},
+		"a type without version":         {{"type", "wagewire.income.succeeded"}},
+		"a type of somebody else":        {{"type", "payroll.income.succeeded.v1"}},
+		"another schema":                 {{"dataschema", "urn:wagewire:schema:completion:v2"}},
+		"another version of CloudEvents": {{"specversion", "0.3"}},
+		"an id with a raw event id":      {{"id", "pinwheel:a.b>*:income"}},
+		"a subject of two tokens":        {{"subject", "a.b"}},
+		"a time that is none":            {{"time", "yesterday"}},
+		"a time of refresh that is none": {{"data.refreshed_at", "soon"}},
+		"an empty account id":            {{"data.account_id", ""}},
+		"an account id that is a number": {{"data.account_id", 7}},
+		"no attempt":                     {{"data.attempts", 0}},
+		"records and their place":        {{"data.records_ref", recordsRef()}},
+		"neither records nor a place":    {{"data.records", removed{}}},
+		"records that are null":          {{"data.records", nil}},
+		"a record that is no object":     {{"data.records", []any{"x"}}},
+		"a place without sum":            {{"data.records", removed{}}, {"data.records_ref", recordsRef()}, {"data.records_ref.sha256", removed{}}},
+		"a place with another sum":       {{"data.records", removed{}}, {"data.records_ref", recordsRef()}, {"data.records_ref.sha256", "ab"}},
+		"deleted ids that are null":      {{"data.deleted", nil}},
+		"missing ids that are objects":   {{"data.missing", []any{map[string]any{"id": "x"}}}},
+		"stale that is a word":           {{"data.stale", "no"}},
+		"failed without error":           {{"type", "wagewire.income.failed.v1"}, {"data.outcome", "failed"}},
+		"an error without class":         {{"data.error", failure("provider")}, {"data.error.class", removed{}}},
+		"an error of an unknown class":   {{"data.error", failure("cosmic")}},
+		// What follows is no rule of the schema, and still a bug of whoever emits it.
+		"a field that is not ours":       {{"data.recrods", []any{}}},
+		"an attribute that is not ours":  {{"colour", "red"}},
+		"another event's id":             {{"id", "pinwheel:other:income"}},
+		"another resource's source":      {{"source", "urn:wagewire:worker:shifts"}},
+		"another outcome than its type":  {{"data.outcome", "pending"}},
+		"another resource than its type": {{"data.resource", "shifts"}},
+	}
+	for path, value := range leaves("", object(t, completion(t))) {
+		if !strings.HasPrefix(path, "data.records") {
+			rows["no "+path] = []change{{path, removed{}}}
+		}
+		if value != nil && path != "data.account_id" && path != "data.end_user_id" {
+			rows["a null for "+path] = []change{{path, nil}}
+		}
+	}
+	for promise, changes := range rows {
+		t.Run(promise, func(t *testing.T) {
+			doc := changed(t, completion(t), changes...)
+			if jsonschematest.CheckCompletion(doc) == nil {
+				t.Errorf("the schema takes %s", doc)
+			}
+		})
+	}
+}
+
+func completion(t *testing.T) []byte {
+	t.Helper()
+	at := time.Date(2026, 2, 3, 15, 20, 0, 0, time.UTC)
+	e := schema.Event{Provider: schema.Pinwheel, ID: "e-1", Type: "income.added", Resource: schema.Income, Action: "added",
+		AccountID: "a-1", OccurredAt: at, ReceivedAt: at}
+	c := schema.NewCompletion(e, schema.Income, schema.Succeeded, at)
+	c.Data.AccountID, c.Data.EndUserID, c.Data.Attempts = &e.AccountID, new("u-1"), 1
+	c.Data.Records = []json.RawMessage{json.RawMessage(`{"compensation_amount":7350.10}`)}
+	doc, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func recordsRef() map[string]any {
+	return map[string]any{"bucket": schema.RecordsBucket, "name": "pinwheel/a-1/income/e-1", "sha256": strings.Repeat("0f", 32), "bytes": 700_000, "count": 12}
+}
+
+func failure(class string) map[string]any {
+	return map[string]any{"class": class, "code": "accountLocked", "type": "userActionRequired", "message": "the provider's job failed"}
+}
+
+// TestTheSharedPartsStandInEverySchemaThatUsesThem keeps the "$defs" of a provider's schemas equal to shared/<provider>.json.
+func TestTheSharedPartsStandInEverySchemaThatUsesThem(t *testing.T) {
+	for _, w := range withWorker() {
+		path := fmt.Sprintf("%s.%s.json", w.Provider, w.Name)
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := withShared(t, w.Provider, got)
+		if *update {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s is not current; run: go test ./jsonschema -update\n(-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+var reference = regexp.MustCompile(`"#/\$defs/([a-z_]+)"`)
+
+// withShared replaces the text's "$defs", which stand last, by those shared parts that the rest refers to.
+func withShared(t *testing.T, p schema.Provider, text []byte) []byte {
+	t.Helper()
+	const last = "\n  \"$defs\": {"
+	own, _, ok := bytes.Cut(text, []byte(last))
+	if !ok {
+		t.Fatalf(`there is no "$defs" in %s`, text)
+	}
+	shared, err := os.ReadFile("shared/" + string(p) + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts struct {
+		Defs map[string]json.RawMessage `json:"$defs"`
+	}
+	if err := json.Unmarshal(shared, &parts); err != nil {
+		t.Fatalf("shared/%s.json: %v", p, err)
+	}
+	used := map[string]string{}
+	for more := [][]byte{own}; len(more) > 0; more = more[1:] {
+		for _, ref := range reference.FindAllSubmatch(more[0], -1) {
+			name := string(ref[1])
+			if parts.Defs[name] == nil {
+				t.Fatalf("shared/%s.json has no %s", p, name)
+			}
+			if _, done := used[name]; !done {
+				used[name] = fmt.Sprintf("\n    %q: %s", name, parts.Defs[name])
+				more = append(more, parts.Defs[name])
+			}
+		}
+	}
+	var defs []string
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		defs = append(defs, used[name])
+	}
+	return slices.Concat(own, []byte(last+strings.Join(defs, ",")+"\n  }\n}\n"))
+}
+
+func sample(w schema.WebhookType) []byte {
+	text, _ := jsonschema.Sample(w.Provider, w.Name)
+	return text
+}
+
+func object(t *testing.T, text []byte) map[string]any {
+	t.Helper()
+	var o map[string]any
+	if err := json.Unmarshal(text, &o); err != nil {
+		t.Fatalf("%v\nin %s", err, text)
+	}
+	return o
+}
+
+func at(o map[string]any, path string) any {
+	first, rest, deeper := strings.Cut(path, ".")
+	if !deeper {
+		return o[first]
+	}
+	inner, _ := o[first].(map[string]any)
+	return at(inner, rest)
+}
+
+func changed(t *testing.T, doc []byte, changes ...change) []byte {
+	t.Helper()
+	body := object(t, doc)
+	for _, c := range changes {
+		o, path := body, strings.Split(c.path, ".")
+		for _, name := range path[:len(path)-1] {
+			o = o[name].(map[string]any)
+		}
+		name := path[len(path)-1]
+		if _, gone := c.value.(removed); gone {
+			delete(o, name)
+		} else {
+			o[name] = c.value
+		}
+	}
+	out, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// leaves returns every field of o, at any depth, by its path.
+func leaves(prefix string, o map[string]any) map[string]any {
+	all := map[string]any{}
+	for name, value := range o {
+		all[prefix+name] = value
+		if inner, ok := value.(map[string]any); ok {
+			maps.Copy(all, leaves(prefix+name+".", inner))
+		}
+	}
+	return all
+}
