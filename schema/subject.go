@@ -80,6 +80,11 @@ func (e Event) CompletionSubject(r Resource) string {
 	return fmt.Sprintf("%scompletions.%s.%s.%s.%s", root, e.Provider, r, e.Account(), e.token())
 }
 
+// Completions matches every completion of the event, whatever the resource and the account.
+func (e Event) Completions() string {
+	return fmt.Sprintf("%scompletions.%s.*.*.%s", root, e.Provider, e.token())
+}
+
 // TombstoneSubject is where an account's erasure is marked; while a message is there, nothing about the account is stored.
 func TombstoneSubject(p Provider, account string) string {
 	return fmt.Sprintf("%stombstones.%s.%s", root, p, account)

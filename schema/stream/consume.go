@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,11 +20,8 @@ import (
 )
 
 const (
-	// pullFor is how long one request for an event waits at the broker before it is renewed. A request of which the broker
-	// does not speak for two heartbeats is lost, and its queue looked up again.
-	pullFor, pullHeartbeat = 30 * time.Second, 5 * time.Second
-	// closeFor is how long a subscription may take to close. It takes one round trip, and longer only without a broker.
-	closeFor = 2 * time.Second
+	// pullFor is how long one request for an event waits at the broker before it is renewed, and Consume for its end.
+	pullFor = time.Second
 	// beatsInLease is how many heartbeats the queue's lease (its ack_wait) has room for.
 	beatsInLease = 3
 	// lookAgainAfter is the pause before a queue that is not there is looked up again.
@@ -117,39 +115,38 @@ func (q *Queue) serve(ctx context.Context, work func(*Delivery)) error {
 		return err
 	}
 	q.say(nil)
-	for ctx.Err() == nil {
-		msg, err := take(ctx, consumer)
+	for {
+		msg, err := q.take(ctx, consumer)
 		if err != nil {
 			return fmt.Errorf("take from queue %s: %w", q.queue.Name, err)
 		}
 		q.lend(ctx, msg, consumer.CachedInfo().Config.AckWait/beatsInLease, work)
 	}
-	return nil
 }
 
-// take waits for one event. It asks on a subscription of its own, which it closes before the event is worked on: after a
-// reconnect the client asks twice, and what came twice, or came while ctx ended, is given back here and now.
-func take(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
-	events, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(pullFor), jetstream.PullHeartbeat(pullHeartbeat))
-	if err != nil {
-		return nil, err
-	}
-	msg, err := events.Next(jetstream.NextContext(ctx))
-	events.Drain()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeFor)
-	defer cancel()
+// take waits for one message, until ctx ends. It asks for one at a time and waits each request out: the broker may be
+// answering one that is withdrawn, and the message would stay on lease unseen. The client's own iterators withdraw theirs
+// when they stop, and ask twice after a reconnect.
+func (q *Queue) take(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
 	for {
-		more, err := events.Next(jetstream.NextContext(closing))
-		if err != nil {
-			break
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		_ = more.Nak() // if it does not arrive, the lease ends by itself
+		// While disconnected the client keeps a subscription for every request it cannot send.
+		if err := q.conn.Connected(); err != nil {
+			return nil, err
+		}
+		msg, err := consumer.Next(jetstream.FetchMaxWait(pullFor))
+		switch {
+		case errors.Is(err, nats.ErrTimeout):
+			continue
+		case err == nil && ctx.Err() != nil:
+			_ = msg.NakWithDelay(pullFor) // by then no other slot of ours is asking for it
+			return nil, ctx.Err()
+		default:
+			return msg, err
+		}
 	}
-	if err == nil && ctx.Err() != nil {
-		_ = msg.Nak()
-		err = ctx.Err()
-	}
-	return msg, err
 }
 
 // lend holds the lease on a message while work has it.
@@ -186,12 +183,14 @@ type Delivery struct {
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
 
-	msg jetstream.Msg
-	ctx context.Context
+	header nats.Header
+	body   []byte
+	msg    jetstream.Msg
+	ctx    context.Context
 }
 
 func deliver(ctx context.Context, q *Queue, msg jetstream.Msg) *Delivery {
-	d := &Delivery{Queue: q.queue, msg: msg, ctx: context.WithoutCancel(ctx)}
+	d := &Delivery{Queue: q.queue, header: msg.Headers(), body: msg.Data(), msg: msg, ctx: context.WithoutCancel(ctx)}
 	if meta, err := msg.Metadata(); err == nil {
 		d.Attempt, d.Sequence = int(meta.NumDelivered), meta.Sequence.Stream
 	}
@@ -228,7 +227,7 @@ func (d *Delivery) settled(how string, err error) error {
 func (d *Delivery) DeadLetter(class schema.Class, reason schema.Reason, at time.Time) schema.DeadLetter {
 	return schema.DeadLetter{
 		Queue: d.Queue.Name, Account: d.Account, Class: class, Reason: reason, Attempts: d.Attempt, Sequence: d.Sequence, At: at,
-		Headers: d.msg.Headers(), Body: d.msg.Data(),
+		Headers: d.header, Body: d.body,
 	}
 }
 
@@ -246,6 +245,12 @@ func decode(subject string, header nats.Header, body []byte) (schema.Event, erro
 	}
 	if e.ID, err = headerText(header.Get(headerID)); err != nil {
 		return wrong(headerID, err)
+	}
+	if n := header.Get(headerRedrive); n != "" {
+		if e.Redrive, err = strconv.Atoi(n); err != nil {
+			return wrong(headerRedrive, err)
+		}
+		e.ID, e.Queue = strings.TrimSuffix(e.ID, redriveSuffix(e.Redrive)), header.Get(headerQueue)
 	}
 	name, err := headerText(header.Get(headerType))
 	if err != nil {

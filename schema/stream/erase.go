@@ -25,7 +25,7 @@ func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 		{"completions", func(ctx context.Context) error { return c.eraseCompletions(ctx, p, account) }},
 		{"dead letters", func(ctx context.Context) error { return c.eraseDeadLetters(ctx, p, account) }},
 		{"records", func(ctx context.Context) error {
-			return c.deleteRecords(ctx, recordsOf(schema.AccountRecords(p, account)))
+			return c.eraseRecords(ctx, schema.AccountRecords(p, account))
 		}},
 	}
 }
@@ -105,11 +105,20 @@ func (c *Conn) eraseMessages(ctx context.Context, stream, filter string, keep fu
 		if keep != nil && keep(m) {
 			continue
 		}
-		if err := s.SecureDeleteMsg(ctx, m.Sequence); err != nil {
-			// Somebody else may have been faster; the client does not pass on the broker's code.
-			if _, gone := s.GetMsg(ctx, m.Sequence); !errors.Is(gone, jetstream.ErrMsgNotFound) {
-				return fmt.Errorf("erase from %s: %w", stream, err)
-			}
+		if err := overwrite(ctx, s, m.Sequence); err != nil {
+			return fmt.Errorf("erase from %s: %w", stream, err)
 		}
 	}
+}
+
+// overwrite deletes one message securely; one that is gone is no error. The client does not pass on the broker's code.
+func overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
+	err := s.SecureDeleteMsg(ctx, sequence)
+	if err == nil {
+		return nil
+	}
+	if _, gone := s.GetMsg(ctx, sequence); errors.Is(gone, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	return err
 }

@@ -165,6 +165,7 @@ func TestEventWithoutServerIsAnErrorAndSendsNothingLater(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	s.Stop()
+	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	duplicate, err := c.Event(ctx, paystubs("lost", "account"))

@@ -70,9 +70,14 @@ func (c *Conn) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 	}
 	changes = append(changes, change...)
 	for _, q := range t.Queues {
-		change, err := c.planQueue(ctx, queueConfig(q))
+		change, err := c.planQueue(ctx, "queue "+q.Name, schema.EventsStream, queueConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan queue %s: %w", q.Name, err)
+		}
+		changes = append(changes, change...)
+		change, err = c.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease))
+		if err != nil {
+			return nil, fmt.Errorf("plan the advisories of queue %s: %w", q.Name, err)
 		}
 		changes = append(changes, change...)
 	}
@@ -123,11 +128,20 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	return config
 }
 
-func queueConfig(q schema.Queue) jetstream.ConsumerConfig {
+func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Name: q.Name, Durable: q.Name, FilterSubjects: q.Subjects,
 		AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckWait: schema.LeaseFor, MaxDeliver: schema.DeliveriesMax, MaxAckPending: schema.PendingMax,
+		AckWait: lease, MaxDeliver: schema.DeliveriesMax, MaxAckPending: schema.PendingMax,
+	}
+}
+
+// advisoriesConfig is what a queue's workers learn from that deliveries ran out. It has no last delivery of its own.
+func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Name: q.Name, Durable: q.Name, FilterSubjects: []string{schema.ExhaustedSubject(q.Name)},
+		AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckWait: lease, MaxDeliver: -1, MaxAckPending: schema.PendingMax,
 	}
 }
 
@@ -239,13 +253,13 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 	return []Change{change}, nil
 }
 
-func (c *Conn) planQueue(ctx context.Context, want jetstream.ConsumerConfig) ([]Change, error) {
-	change := Change{What: "queue " + want.Name}
-	consumer, err := c.js.Consumer(ctx, schema.EventsStream, want.Name)
+func (c *Conn) planQueue(ctx context.Context, what, stream string, want jetstream.ConsumerConfig) ([]Change, error) {
+	change := Change{What: what}
+	consumer, err := c.js.Consumer(ctx, stream, want.Name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, queueFields(jetstream.ConsumerConfig{}, want)
 		change.apply = func(ctx context.Context) error {
-			_, err := c.js.CreateConsumer(ctx, schema.EventsStream, want)
+			_, err := c.js.CreateConsumer(ctx, stream, want)
 			return err
 		}
 		return []Change{change}, nil
@@ -264,7 +278,7 @@ func (c *Conn) planQueue(ctx context.Context, want jetstream.ConsumerConfig) ([]
 	updated.AckWait, updated.MaxDeliver, updated.MaxAckPending, updated.BackOff = want.AckWait, want.MaxDeliver, want.MaxAckPending, nil
 	updated.FilterSubject, updated.FilterSubjects = "", want.FilterSubjects
 	change.apply = func(ctx context.Context) error {
-		_, err := c.js.UpdateConsumer(ctx, schema.EventsStream, updated)
+		_, err := c.js.UpdateConsumer(ctx, stream, updated)
 		return err
 	}
 	return []Change{change}, nil

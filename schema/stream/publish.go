@@ -42,6 +42,11 @@ func (c *Conn) Event(ctx context.Context, e schema.Event) (duplicate bool, err e
 	if e.TraceParent != "" {
 		msg.Header.Set(headerTraceParent, e.TraceParent)
 	}
+	if e.Redrive > 0 {
+		msg.Header.Set(headerID, headerValue(e.ID)+redriveSuffix(e.Redrive))
+		msg.Header.Set(headerRedrive, strconv.Itoa(e.Redrive))
+		msg.Header.Set(headerQueue, e.Queue)
+	}
 	ack, err := c.publish(ctx, schema.EventsStream, msg, jetstream.WithMsgID(e.Key()))
 	if err != nil {
 		return false, fmt.Errorf("publish event %s: %w", e.Key(), err)
@@ -97,9 +102,8 @@ func (c *Conn) Complete(ctx context.Context, e schema.Event, completion schema.C
 		}
 	}
 	stored, err = c.createOnce(ctx, e, completion, body)
-	// The completion has its place, or never will: nobody points to these records any more. After any other error an
-	// attempt to come, or one under way elsewhere, still may.
-	if ref != nil && !stored && (err == nil || errors.Is(err, ErrErased)) {
+	// After any other error the completion may be stored all the same, and need them.
+	if ref != nil && !stored && (err == nil || errors.Is(err, ErrErased) || errors.Is(err, ErrFull)) {
 		err = errors.Join(err, c.dropRecords(ctx, e.CompletionSubject(r), ref.Name))
 	}
 	if err != nil {
@@ -171,7 +175,7 @@ func (c *Conn) Completed(ctx context.Context, e schema.Event, r schema.Resource)
 func (c *Conn) DeadLetter(ctx context.Context, d schema.DeadLetter) error {
 	header := nats.Header{}
 	for key, values := range d.Headers {
-		if key != jetstream.MsgIDHeader && !isExpectation(key) {
+		if !strings.HasPrefix(key, "Nats-") { // what the broker was told about the event, not about this copy
 			header[key] = values
 		}
 	}
@@ -187,10 +191,6 @@ func (c *Conn) DeadLetter(ctx context.Context, d schema.DeadLetter) error {
 		return fmt.Errorf("publish dead letter of %s: %w", d.Queue, err)
 	}
 	return nil
-}
-
-func isExpectation(header string) bool {
-	return header == jetstream.ExpectedStreamHeader || header == jetstream.ExpectedLastSubjSeqHeader || header == jetstream.ExpectedLastSubjSeqSubjHeader
 }
 
 // publish stores the message and returns the broker's word for it. It tries again, under the same id, what another try may

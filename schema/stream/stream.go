@@ -35,6 +35,7 @@ const (
 	headerAttempts    = "Wagewire-Attempts"
 	headerSequence    = "Wagewire-Event-Sequence"
 	headerFailedAt    = "Wagewire-Failed-At"
+	headerRedrive     = "Wagewire-Redrive"
 
 	jsonContentType = "application/json"
 	providerURN     = "urn:wagewire:provider:"
@@ -56,7 +57,7 @@ var (
 	// ErrErased: the account has a tombstone, nothing about it is stored any more.
 	ErrErased = errors.New("the account is erased")
 	// ErrFull: the stream has no room. Nothing was stored.
-	ErrFull = errors.New("the stream is full")
+	ErrFull = schema.ErrFull
 	// ErrNoQueue: the queue or its stream is not on the broker.
 	ErrNoQueue = errors.New("run: wagewire provision apply")
 )
@@ -76,6 +77,8 @@ type Conn struct {
 	js   jetstream.JetStream
 	log  *zap.Logger
 	ttl  atomic.Pointer[time.Duration]
+	// refused is why the last try to connect came to nothing: the client itself forgets it at once.
+	refused atomic.Pointer[error]
 }
 
 // Connect connects to NATS_URL (nats://127.0.0.1:4222), with NATS_CREDS_FILE and NATS_CA_FILE where they are set. It does
@@ -85,6 +88,7 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 	if server == "" {
 		server = nats.DefaultURL
 	}
+	c := &Conn{log: log}
 	options := []nats.Option{
 		nats.Name(name),
 		nats.RetryOnFailedConnect(true),
@@ -101,6 +105,7 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 				log.Warn("nats disconnected", zap.Error(err))
 			}
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.refused.Store(&err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("nats reconnected") }),
 		nats.ConnectHandler(func(*nats.Conn) { log.Info("nats connected") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats error", zap.Error(err)) }),
@@ -122,6 +127,9 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		options = append(options, file.option(path))
 	}
 	nc, err := nats.Connect(server, options...)
+	if _, unreadable := errors.AsType[*url.Error](err); unreadable {
+		return nil, errors.New("NATS_URL: it is not a URL") // the error quotes it, password and all
+	}
 	if err != nil {
 		return nil, fmt.Errorf("NATS_URL: connect: %w", err)
 	}
@@ -130,7 +138,8 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		nc.Close()
 		return nil, fmt.Errorf("NATS_URL: %w", err)
 	}
-	return &Conn{nats: nc, js: js, log: log}, nil
+	c.nats, c.js = nc, js
+	return c, nil
 }
 
 // try reads the file behind an option now: else a wrong one is read again and again, unseen, with every connect.
@@ -156,6 +165,9 @@ func (c *Conn) Connected() error {
 	}
 	if err := c.nats.LastError(); err != nil {
 		return fmt.Errorf("nats is not connected: %w", err)
+	}
+	if err := c.refused.Load(); err != nil {
+		return fmt.Errorf("nats is not connected: %w", *err)
 	}
 	return fmt.Errorf("nats is not connected: %s", c.nats.Status())
 }

@@ -1,0 +1,523 @@
+package stream_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
+)
+
+var paystubsQueue = queueOf(schema.Paystubs)
+
+func numbered(first, n int) (events []schema.Event) {
+	for i := range n {
+		events = append(events, paystubs(fmt.Sprint(first+i), "account"))
+	}
+	return events
+}
+
+// observed opens a connection that logs into the test's hands.
+func observed(t *testing.T, s *streamtest.Server) (*stream.Conn, *observer.ObservedLogs) {
+	t.Helper()
+	core, logs := observer.New(zap.InfoLevel)
+	c, err := stream.Connect(s.Getenv(), t.Name(), zap.New(core))
+	must(t, err)
+	t.Cleanup(c.Close)
+	return c, logs
+}
+
+func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	const events, concurrency = 40, 3
+	publish(t, c, numbered(0, events)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	seen, working := map[string]int{}, atomic.Int32{}
+	must(t, c.Queue(paystubsQueue).Consume(ctx, concurrency, func(d *stream.Delivery) {
+		defer working.Add(-1)
+		if n := working.Add(1); n > concurrency {
+			t.Errorf("%d at a time, want %d", n, concurrency)
+		}
+		if n := b.queue(paystubsQueue).NumAckPending; n > concurrency {
+			t.Errorf("%d events taken, want at most %d", n, concurrency)
+		}
+		if d.Err != nil || d.Attempt != 1 || d.Queue.Name != "pinwheel_paystubs" || d.Account != "account" {
+			t.Errorf("delivery %+v", d)
+		}
+		if err := d.Done(); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if seen[d.Event.ID]++; len(seen) == events {
+			cancel()
+		}
+	}))
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("event %s was delivered %d times", id, n)
+		}
+	}
+	if info := b.queue(paystubsQueue); info.NumAckPending != 0 || info.NumPending != 0 {
+		t.Errorf("%d events on lease, %d to come; want none", info.NumAckPending, info.NumPending)
+	}
+}
+
+func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
+	t.Parallel()
+	_, c := streamtest.New(t)
+	e := paystubs("full", "account")
+	e.Type, e.Action = "paystubs.fully_synced", schema.ActionFullySynced
+	publish(t, c, numbered(0, 1)...)
+	publish(t, c, link("link", "account", schema.ActionDeleted), e)
+	for _, test := range []struct {
+		resource schema.Resource
+		ids      []string
+	}{
+		{schema.Paystubs, []string{"0", "full"}},
+		{schema.Income, []string{"full"}},
+		{schema.Link, []string{"link"}},
+	} {
+		jobs, end, returned := hold(t, c, queueOf(test.resource), 1)
+		for _, id := range test.ids {
+			j := next(t, "delivery", jobs)
+			if j.Err != nil || j.Event.ID != id {
+				t.Errorf("%s got %q, %v; want %q", test.resource, j.Event.ID, j.Err, id)
+			}
+			must(t, j.Done())
+			j.release()
+		}
+		end()
+		next(t, "Consume returns", returned)
+	}
+}
+
+// Each round stops a worker with events on the way to it. One that were not given back would come again only when its
+// lease of a minute ends: far beyond the test's patience.
+func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	const rounds = 8
+	seen := sync.Map{}
+	count := atomic.Int32{}
+	for round := range rounds {
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() {
+			must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
+				cancel() // the other slots are taking, or about to
+				if err := d.Done(); err != nil {
+					t.Error(err)
+				}
+				if _, twice := seen.LoadOrStore(d.Event.ID, true); !twice {
+					count.Add(1)
+				}
+			}))
+		})
+		publish(t, c, numbered(round*8, 8)...)
+		all.Wait()
+		cancel()
+	}
+	t.Logf("%d of %d events were begun", count.Load(), rounds*8)
+	ctx, cancel := context.WithTimeout(t.Context(), waitFor)
+	defer cancel()
+	must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
+		if err := d.Done(); err != nil {
+			t.Error(err)
+		}
+		if _, twice := seen.LoadOrStore(d.Event.ID, true); !twice && count.Add(1) == rounds*8 {
+			cancel()
+		}
+	}))
+	if n := count.Load(); n != rounds*8 {
+		t.Errorf("only %d of %d events came within %s", n, rounds*8, waitFor)
+	}
+	if n := b.queue(paystubsQueue).NumAckPending; n != 0 {
+		t.Errorf("%d events on lease", n)
+	}
+}
+
+func TestConsumeWaitsForTheWorkInHand(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	publish(t, c, numbered(0, 3)...)
+	jobs, end, returned := hold(t, c, paystubsQueue, 2)
+	first, second := next(t, "delivery", jobs), next(t, "delivery", jobs)
+	end()
+	none(t, "Consume returned with work in hand", returned)
+	must(t, first.Done())
+	first.release()
+	none(t, "Consume returned with work in hand", returned)
+	must(t, second.Done())
+	second.release()
+	next(t, "Consume returns", returned)
+	none(t, "an event was begun after the end", jobs)
+	if info := look(t, s).queue(paystubsQueue); info.NumAckPending != 0 || info.NumPending+uint64(info.NumRedelivered) != 1 {
+		t.Errorf("%d on lease, %d to come, want the third to come", info.NumAckPending, info.NumPending)
+	}
+}
+
+func TestConsumeEndsWithoutABroker(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	publish(t, c, numbered(0, 1)...)
+	jobs, end, returned := hold(t, c, paystubsQueue, 4)
+	j := next(t, "delivery", jobs)
+	s.Stop()
+	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+	if err := j.Done(); err == nil {
+		t.Error("Done without a broker is nil")
+	}
+	j.release()
+	end()
+	next(t, "Consume returns", returned)
+}
+
+func TestLaterDeliversAgain(t *testing.T) {
+	t.Parallel()
+	for promise, delay := range map[string]time.Duration{"at once": 0, "after the delay": 150 * time.Millisecond} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			_, c := streamtest.New(t)
+			publish(t, c, numbered(0, 1)...)
+			jobs, _, _ := hold(t, c, paystubsQueue, 1)
+			var at time.Time
+			for attempt := 1; attempt <= 3; attempt++ {
+				j := next(t, "delivery", jobs)
+				if early := delay - time.Since(at); attempt > 1 && early > 0 {
+					t.Errorf("attempt %d came %s too early", attempt, early)
+				}
+				if j.Attempt != attempt || j.Event.ID != "0" || j.Sequence != 1 {
+					t.Errorf("event %s (%d), attempt %d; want 0 (1), %d", j.Event.ID, j.Sequence, j.Attempt, attempt)
+				}
+				at = time.Now()
+				must(t, j.Later(delay))
+				j.release()
+			}
+			j := next(t, "delivery", jobs)
+			must(t, j.Done())
+			if err := j.Later(0); err == nil {
+				t.Error("settled twice without an error")
+			}
+			j.release()
+		})
+	}
+}
+
+func TestDoneIsFinal(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	publish(t, c, numbered(0, 1)...)
+	jobs, end, returned := hold(t, c, paystubsQueue, 1)
+	j := next(t, "delivery", jobs)
+	must(t, j.Done())
+	if info := look(t, s).queue(paystubsQueue); info.NumAckPending != 0 || info.AckFloor.Stream != 1 {
+		t.Errorf("Done returned before the broker knew: %d on lease", info.NumAckPending)
+	}
+	for how, settle := range map[string]func() error{
+		"Done": j.Done, "Later": func() error { return j.Later(0) }, "Never": func() error { return j.Never(schema.ReasonPanic) },
+	} {
+		if err := settle(); !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			t.Errorf("%s after Done: %v", how, err)
+		}
+	}
+	j.release()
+	end()
+	next(t, "Consume returns", returned)
+	s.Stop()
+	must(t, s.Restart())
+	jobs, _, _ = hold(t, c, paystubsQueue, 1)
+	eventually(t, "connected again", func() bool { return c.Connected() == nil })
+	publish(t, c, numbered(1, 1)...)
+	j = next(t, "delivery", jobs)
+	if j.Event.ID != "1" {
+		t.Errorf("after a restart event %s is delivered again", j.Event.ID)
+	}
+	must(t, j.Done())
+}
+
+func TestNeverEndsDeliveriesKeepsTheEventAndIsAdvised(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	publish(t, c, numbered(0, 2)...)
+	jobs, _, _ := hold(t, c, paystubsQueue, 1)
+	j := next(t, "delivery", jobs)
+	must(t, j.Never(schema.ReasonContract))
+	j.release()
+	if j = next(t, "delivery", jobs); j.Event.ID != "1" {
+		t.Errorf("event %s is delivered, want the next", j.Event.ID)
+	}
+	must(t, j.Done())
+	j.release()
+	eventually(t, "the broker's advisory", func() bool { return b.state(schema.AdvisoriesStream).Msgs == 1 })
+	m := b.all(schema.AdvisoriesStream, ">")[0]
+	var advisory struct {
+		Reason   string
+		Sequence uint64 `json:"stream_seq"`
+	}
+	must(t, json.Unmarshal(m.Data, &advisory))
+	if !strings.HasSuffix(m.Subject, ".MSG_TERMINATED.WAGEWIRE_EVENTS.pinwheel_paystubs") || advisory.Reason != "contract_broken" || advisory.Sequence != 1 {
+		t.Errorf("on %s: %s", m.Subject, m.Data)
+	}
+	if info := b.queue(paystubsQueue); info.NumAckPending != 0 || info.NumPending != 0 || b.state(schema.EventsStream).Msgs != 2 {
+		t.Errorf("%d on lease, %d to come, %d on the stream", info.NumAckPending, info.NumPending, b.state(schema.EventsStream).Msgs)
+	}
+}
+
+// The second consumer has the same lease and no heartbeat: when it has been given the event for the fifth time, the first
+// one's lease would have ended four times.
+func TestHeartbeatsKeepTheLease(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	const lease = 300 * time.Millisecond
+	config := b.queue(paystubsQueue).Config
+	config.AckWait = lease
+	_, err := b.UpdateConsumer(t.Context(), schema.EventsStream, config)
+	must(t, err)
+	publish(t, c, numbered(0, 1)...)
+	jobs, _, _ := hold(t, c, paystubsQueue, 2)
+	j := next(t, "delivery", jobs)
+	heartless, err := b.CreateConsumer(t.Context(), schema.EventsStream, jetstream.ConsumerConfig{AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease})
+	must(t, err)
+	for n := uint64(1); n <= 5; n++ {
+		msg, err := heartless.Next(jetstream.FetchMaxWait(waitFor))
+		must(t, err)
+		if meta, err := msg.Metadata(); err != nil || meta.NumDelivered != n {
+			t.Fatalf("delivery %+v, %v; want number %d", meta, err, n)
+		}
+	}
+	none(t, "the event was delivered a second time", jobs)
+	if info := b.queue(paystubsQueue); info.NumRedelivered != 0 || info.NumAckPending != 1 {
+		t.Errorf("%d redelivered, %d on lease", info.NumRedelivered, info.NumAckPending)
+	}
+	must(t, j.Done())
+}
+
+func TestLeaseOfADeadWorkerEnds(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	config := b.queue(paystubsQueue).Config
+	config.AckWait = 300 * time.Millisecond
+	_, err := b.UpdateConsumer(t.Context(), schema.EventsStream, config)
+	must(t, err)
+	publish(t, c, numbered(0, 1)...)
+	dead, err := b.Consumer(t.Context(), schema.EventsStream, paystubsQueue.Name)
+	must(t, err)
+	_, err = dead.Next(jetstream.FetchMaxWait(waitFor))
+	must(t, err)
+	jobs, _, _ := hold(t, c, paystubsQueue, 1)
+	if j := next(t, "delivery", jobs); j.Attempt != 2 || j.Done() != nil {
+		t.Errorf("attempt %d, want 2", j.Attempt)
+	}
+}
+
+func TestConsumeWaitsForAQueueThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for promise, prepare := range map[string]func(*schema.Topology){
+		"without a stream": func(topology *schema.Topology) { topology.Streams, topology.Queues = topology.Streams[1:], nil },
+		"without a queue":  func(topology *schema.Topology) { topology.Queues = nil },
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			s, _ := start(t, prepare)
+			c, logs := observed(t, s)
+			jobs, _, _ := hold(t, c, paystubsQueue, 4)
+			eventually(t, "the log says what to do", func() bool { return logs.FilterMessage("queue not served").Len() > 0 })
+			must(t, c.Provision(t.Context(), streamtest.Topology()))
+			publish(t, c, numbered(0, 1)...)
+			must(t, next(t, "delivery", jobs).Done())
+			if said := logs.FilterMessage("queue not served").All(); len(said) != 1 || !strings.Contains(fmt.Sprint(said[0].ContextMap()["error"]), "run: wagewire provision apply") {
+				t.Errorf("the log says %+v", said)
+			}
+		})
+	}
+}
+
+func TestConsumeGoesOnWhenItsQueueWasDeletedAndProvisionedAgain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		promise string
+		inHand  bool
+		remove  func(context.Context, broker) error
+	}{
+		{"while it waits", false, func(ctx context.Context, b broker) error {
+			return b.DeleteConsumer(ctx, schema.EventsStream, paystubsQueue.Name)
+		}},
+		{"while it works", true, func(ctx context.Context, b broker) error {
+			return b.DeleteConsumer(ctx, schema.EventsStream, paystubsQueue.Name)
+		}},
+		{"with its stream", false, func(ctx context.Context, b broker) error { return b.DeleteStream(ctx, schema.EventsStream) }},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			t.Parallel()
+			s, _ := streamtest.New(t)
+			b := look(t, s)
+			c, logs := observed(t, s)
+			jobs, _, _ := hold(t, c, paystubsQueue, 1)
+			publish(t, c, numbered(0, 1)...)
+			j := next(t, "delivery", jobs)
+			if !test.inHand {
+				must(t, j.Done())
+				j.release()
+				eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == 1 })
+			}
+			must(t, test.remove(t.Context(), b))
+			j.release()
+			eventually(t, "the log says what to do", func() bool {
+				for _, entry := range logs.FilterMessage("queue not served").All() {
+					if strings.Contains(fmt.Sprint(entry.ContextMap()["error"]), "run: wagewire provision apply") {
+						return true
+					}
+				}
+				return false
+			})
+			must(t, c.Provision(t.Context(), streamtest.Topology()))
+			publish(t, c, numbered(1, 1)...)
+			for {
+				j := next(t, "delivery", jobs)
+				must(t, j.Done())
+				j.release()
+				if j.Event.ID == "1" {
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestConsumeGoesOnWhenTheServerRestartsAndStillTakesNothingAhead(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	const concurrency, events = 3, 24
+	publish(t, c, numbered(0, events)...)
+	jobs, end, returned := hold(t, c, paystubsQueue, concurrency)
+	var held []job
+	for range concurrency {
+		held = append(held, next(t, "delivery", jobs))
+	}
+	for range 3 {
+		s.Stop()
+		eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+		must(t, s.Restart())
+		eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
+	}
+	seen := map[string]bool{}
+	for {
+		if n := b.queue(paystubsQueue).NumAckPending; n > concurrency {
+			t.Errorf("%d events taken, want at most %d", n, concurrency)
+		}
+		j := held[0]
+		must(t, j.Done())
+		j.release()
+		if seen[j.Event.ID] {
+			t.Errorf("event %s was delivered twice", j.Event.ID)
+		}
+		seen[j.Event.ID] = true
+		held = held[1:]
+		if len(seen)+len(held) < events {
+			held = append(held, next(t, "delivery", jobs))
+		}
+		if len(seen) == events {
+			break
+		}
+	}
+	end()
+	next(t, "Consume returns", returned)
+
+	// And while it waits.
+	jobs, _, _ = hold(t, c, paystubsQueue, concurrency)
+	eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == concurrency })
+	s.Stop()
+	must(t, s.Restart())
+	eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
+	publish(t, c, numbered(events, concurrency)...)
+	for range concurrency {
+		must(t, next(t, "delivery", jobs).Done())
+	}
+}
+
+func TestWhatIsNoEventArrivesWithAnError(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	publish(t, c, numbered(0, 1)...)
+	good := b.all(schema.EventsStream, ">")[0]
+	jobs, _, _ := hold(t, c, paystubsQueue, 1)
+	first := next(t, "delivery", jobs)
+	must(t, first.Done())
+	first.release()
+	with := func(h nats.Header, key, value string) nats.Header { h.Set(key, value); return h }
+	for _, test := range []struct {
+		promise string
+		subject string
+		header  func(nats.Header) nats.Header
+		body    string
+		says    string
+	}{
+		{"no header at all", "", func(nats.Header) nats.Header { return nil }, "", "header ce-time"},
+		{"a time that is none", "", func(h nats.Header) nats.Header { return with(h, "ce-time", "yesterday") }, "", "header ce-time"},
+		{"no time of receipt", "", func(h nats.Header) nats.Header { h.Del("Wagewire-Received-At"); return h }, "", "header Wagewire-Received-At"},
+		{"an id that is no percent-encoding", "", func(h nats.Header) nats.Header { return with(h, "ce-id", "%zz") }, "", "header ce-id"},
+		{"no id", "", func(h nats.Header) nats.Header { h.Del("ce-id"); return h }, "", "the id is empty"},
+		{"a type of another subject", "", func(h nats.Header) nats.Header { return with(h, "ce-type", "pinwheel.income.added") }, "", "not the catalogue's"},
+		{"another account in the subject", "wagewire.events.pinwheel.paystubs.added.other", nil, "", "not the body's"},
+		{"another body", "", nil, `{"payload":{"account_id":"account"}} `, "Wagewire-Body-Sha256"},
+		{"a body that is no JSON", "", nil, `{`, "payload.account_id"},
+		{"no body", "", nil, " ", "payload.account_id"},
+		{"an expectation of its publisher", "", func(h nats.Header) nats.Header {
+			return with(with(h, "Nats-Expected-Last-Sequence", fmt.Sprint(b.state(schema.EventsStream).LastSeq)), "ce-time", "")
+		}, "", "header ce-time"},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			msg := &nats.Msg{Subject: good.Subject, Data: good.Data, Header: nats.Header{}}
+			for key, values := range good.Header {
+				if !strings.HasPrefix(key, "Nats-") {
+					msg.Header[key] = values
+				}
+			}
+			if test.subject != "" {
+				msg.Subject = test.subject
+			}
+			if test.header != nil {
+				msg.Header = test.header(msg.Header)
+			}
+			if test.body != "" {
+				msg.Data = []byte(test.body)
+			}
+			ack, err := b.PublishMsg(t.Context(), msg)
+			must(t, err)
+			j := next(t, "delivery", jobs)
+			if j.Err == nil || !strings.Contains(j.Err.Error(), test.says) {
+				t.Errorf("error %v, want one that says %q", j.Err, test.says)
+			}
+			if j.Sequence != ack.Sequence || j.Attempt != 1 || j.Account == "" || j.Event.Provider != schema.Pinwheel || j.Event.Resource != schema.Paystubs {
+				t.Errorf("delivery %+v", j.Delivery)
+			}
+			must(t, c.DeadLetter(t.Context(), j.DeadLetter(schema.ClassPoison, schema.ReasonUndecodable, received)))
+			must(t, j.Never(schema.ReasonUndecodable))
+			j.release()
+		})
+	}
+}
