@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -14,13 +13,23 @@ const NoAccount = "_"
 // hashPrefix marks a token that is a hash. An id that begins with it is hashed too, so that no id can pass for another's hash.
 const hashPrefix = "h_"
 
-var plainToken = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// plain reports whether the id matches ^[A-Za-z0-9_-]{1,64}$.
+func plain(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return 1 <= len(id) && len(id) <= 64
+}
 
 // Token turns any id into one token of a subject: the id itself where it is made of letters, digits, _ and - and is at most
 // 64 long, else "h_" and the unpadded base32 of its SHA-256. Two ids never share a token, and no token is a wildcard,
 // NoAccount or more than one token.
 func Token(id string) string {
-	if plainToken.MatchString(id) && id != NoAccount && !strings.HasPrefix(id, hashPrefix) {
+	if plain(id) && id != NoAccount && !strings.HasPrefix(id, hashPrefix) {
 		return id
 	}
 	return HashToken(id)
@@ -51,7 +60,7 @@ func (e Event) NamesEndUser() bool { return Lookup(e.Provider, e.Type).Account =
 
 // Subject is where the event is published: wagewire.events.<provider>.<resource>.<action>.<account>.
 func (e Event) Subject() string {
-	return fmt.Sprintf("%sevents.%s.%s.%s.%s", root, e.Provider, e.Resource, e.Action, e.Account())
+	return root + "events." + string(e.Provider) + "." + string(e.Resource) + "." + e.Action + "." + e.Account()
 }
 
 // Key is the event's name across the system, <provider>:<id>, and the message id under which it is stored once.

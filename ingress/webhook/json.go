@@ -30,8 +30,14 @@ var (
 	errReplaced       = errors.New("the id, type or account holds U+FFFD: two that differ could read the same")
 )
 
-// fields is a JSON object, one level of it read.
-type fields map[string]json.RawMessage
+// fields are the strings that stand in an object or in an object right inside of it.
+type fields map[place]string
+
+// place is where a string stands: under a name of the body, or under a name of the object that has the outer name there.
+type place struct {
+	depth       int
+	outer, name string
+}
 
 // object reads the body as one JSON object, or says why no two parsers need agree on what it means. Package encoding/json
 // alone takes the last of equal keys, does not mind case, puts U+FFFD where bytes are no text, and nests 10,000 deep.
@@ -41,17 +47,14 @@ func object(body []byte, names []string) (fields, error) {
 	}
 	tokens := json.NewDecoder(bytes.NewReader(body))
 	tokens.UseNumber() // a number that no float64 holds is JSON all the same
-	if err := (scan{tokens, names}).value(1); err != nil {
+	found := fields{}
+	if err := (scan{tokens, names, found}).value(1, place{}); err != nil {
 		return nil, err
 	}
-	if _, err := tokens.Token(); !errors.Is(err, io.EOF) {
+	if _, err := tokens.Token(); !errors.Is(err, io.EOF) || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		return nil, &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 	}
-	var top fields
-	if err := json.Unmarshal(body, &top); err != nil || top == nil {
-		return nil, &UnreadableError{schema.QuarantineJSON, errNotOneObject}
-	}
-	return top, nil
+	return found, nil
 }
 
 // scan walks over a value, token by token.
@@ -59,14 +62,20 @@ type scan struct {
 	tokens *json.Decoder
 	// names are those that are read: beside them not even another case of theirs may stand.
 	names []string
+	// found gets the strings.
+	found fields
 }
 
-func (s scan) value(depth int) error {
+// value reads a value at a depth, which stands at the place.
+func (s scan) value(depth int, at place) error {
 	token, err := s.tokens.Token()
 	if err != nil {
 		return &UnreadableError{schema.QuarantineJSON, errNotOneObject} // err would quote the body
 	}
 	open, nests := token.(json.Delim)
+	if text, ok := token.(string); ok && at.depth == depth-1 && at.depth > 0 {
+		s.found[at] = text
+	}
 	if !nests {
 		return nil
 	}
@@ -75,17 +84,21 @@ func (s scan) value(depth int) error {
 	}
 	seen := map[string]bool{}
 	for s.tokens.More() {
+		var inner place
 		if open == '{' {
-			key, err := s.key(depth)
+			key, folded, err := s.key(depth)
 			if err != nil {
 				return err
 			}
-			if seen[key] {
+			if seen[folded] {
 				return &UnreadableError{schema.QuarantineDuplicateKey, errDuplicateKey}
 			}
-			seen[key] = true
+			seen[folded] = true
+			if depth <= readDepth && at.depth == depth-1 {
+				inner = place{depth, at.name, key}
+			}
 		}
-		if err := s.value(depth + 1); err != nil {
+		if err := s.value(depth+1, inner); err != nil {
 			return err
 		}
 	}
@@ -95,36 +108,28 @@ func (s scan) value(depth int) error {
 	return nil
 }
 
-// key reads a key. One that differs in case only from a name that is read counts as that name.
-func (s scan) key(depth int) (string, error) {
+// key reads a key. folded is the name that is read from which it differs in case only, or else the key itself.
+func (s scan) key(depth int) (key, folded string, err error) {
 	token, err := s.tokens.Token()
 	key, ok := token.(string)
 	if err != nil || !ok {
-		return "", &UnreadableError{schema.QuarantineJSON, errNotOneObject}
+		return "", "", &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 	}
 	if depth <= readDepth {
 		if i := slices.IndexFunc(s.names, func(name string) bool { return strings.EqualFold(key, name) }); i >= 0 {
-			return s.names[i], nil
+			return key, s.names[i], nil
 		}
 	}
-	return key, nil
+	return key, key, nil
 }
 
 // text returns the string at a path, "" where there is none or something else.
 func (f fields) text(path string) string {
-	name, rest, deeper := strings.Cut(path, ".")
+	outer, name, deeper := strings.Cut(path, ".")
 	if deeper {
-		var inner fields
-		if json.Unmarshal(f[name], &inner) != nil {
-			return ""
-		}
-		return inner.text(rest)
+		return f[place{2, outer, name}]
 	}
-	var s string
-	if json.Unmarshal(f[name], &s) != nil {
-		return ""
-	}
-	return s
+	return f[place{1, "", path}]
 }
 
 // time returns the first time found at the paths, in UTC, otherwise the other one.

@@ -16,12 +16,13 @@ import (
 // a verdict, and the broker says so once, in an advisory. each stores what is to be kept of the event; an error leaves the
 // advisory for another try. Such a delivery cannot be settled: the broker has given it up.
 func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error {
+	own := q.conn.Queue(q.queue) // what the log said of the queue and of its advisories differs
 	for {
-		err := q.serveExhausted(ctx, each)
+		err := own.serveExhausted(ctx, each)
 		if ctx.Err() != nil {
 			return nil
 		}
-		q.say(err)
+		own.say(err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -38,6 +39,7 @@ func (q *Queue) serveExhausted(ctx context.Context, each func(*Delivery) error) 
 	if err != nil {
 		return fmt.Errorf("look up the advisories of queue %s: %w", q.queue.Name, err)
 	}
+	q.say(nil)
 	q.say(nil)
 	for {
 		msg, err := q.take(ctx, advisories)
