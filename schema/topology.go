@@ -20,8 +20,8 @@ const (
 const (
 	// LeaseFor is a queue's lease unless a test needs a shorter one.
 	LeaseFor = 60 * time.Second
-	// HeartbeatEvery renews the lease.
-	HeartbeatEvery = 20 * time.Second
+	// HeartbeatsPerLease renew the lease, so that two may be lost.
+	HeartbeatsPerLease = 3
 	// DeliveriesMax ends an event that kills every worker it meets. The retry ladders end far below it.
 	DeliveriesMax = 100
 	// PendingMax is how many events a queue may have out or waiting for a delayed redelivery.

@@ -132,7 +132,7 @@ func TestWhatMustHoldBetweenTheLimits(t *testing.T) {
 	topology := schema.DefaultTopology()
 	events, completions := stream(t, schema.EventsStream), stream(t, schema.CompletionsStream)
 	for promise, holds := range map[string]bool{
-		"a lease survives a lost heartbeat":                        2*schema.HeartbeatEvery < schema.LeaseFor,
+		"a lease survives a lost heartbeat":                        schema.HeartbeatsPerLease >= 3,
 		"an event is kept for longer than it is tried":             events.MaxAge > ladderFor,
 		"a completion outlives the last delivery of its event":     completions.MaxAge > events.MaxAge+ladderFor,
 		"records do not vanish from under their completion":        topology.Records.MaxAge >= completions.MaxAge,

@@ -22,8 +22,6 @@ import (
 const (
 	// pullFor is how long one request for an event waits at the broker before it is renewed, and Consume for its end.
 	pullFor = time.Second
-	// beatsInLease is how many heartbeats the queue's lease (its ack_wait) has room for.
-	beatsInLease = 3
 	// lookAgainAfter is the pause before a queue that is not there is looked up again.
 	lookAgainAfter = 2 * time.Second
 	// settleFor is how long telling the queue may take.
@@ -120,7 +118,7 @@ func (q *Queue) serve(ctx context.Context, work func(*Delivery)) error {
 		if err != nil {
 			return fmt.Errorf("take from queue %s: %w", q.queue.Name, err)
 		}
-		q.lend(ctx, msg, consumer.CachedInfo().Config.AckWait/beatsInLease, work)
+		q.lend(ctx, msg, consumer.CachedInfo().Config.AckWait/schema.HeartbeatsPerLease, work)
 	}
 }
 

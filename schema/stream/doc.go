@@ -26,9 +26,9 @@
 //
 // # Erasure
 //
-// The design purges by subject filter. Two measured facts speak against it for completions: a purge leaves the plaintext
-// in the file, which the broker's secure delete overwrites; and a filter would take the account's completions `deleted`
-// with it, whose ids the broker then refuses to store again. So completions and dead letters are deleted one by one,
-// securely, and the `deleted` ones stay; so are the chunks and the names of the account's record objects. Webhooks, which
-// hold ids and no payroll data, are purged.
+// The design purges by subject filter. Three measured facts speak against it: a purge leaves the plaintext in the file,
+// which the broker's secure delete overwrites; a filter would take the account's completions `deleted` with it, whose ids
+// the broker then refuses to store again; and a purge of events makes a queue forget which others wait for redelivery
+// until their leases end. So messages are deleted one by one, securely: completions but the `deleted` ones, dead letters,
+// the chunks and names of record objects, and webhooks but those that say that the account was deleted.
 package stream

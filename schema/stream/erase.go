@@ -66,25 +66,12 @@ func (c *Conn) EraseDeadLetters(ctx context.Context, queue, account string) erro
 	return c.eraseMessages(ctx, schema.DeadLettersStream, schema.DeadLetterSubject(queue, account), nil)
 }
 
-// EraseEvents purges the account's webhooks, all but those that say it was deleted: one of these is being worked on.
+// EraseEvents deletes the account's webhooks, all but those that say it was deleted: one of these is being worked on.
 func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account string) error {
-	s, err := c.js.Stream(ctx, schema.EventsStream)
-	if err != nil {
-		return fmt.Errorf("erase events: %w", err)
-	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(schema.AccountEvents(p, "*", "*", account)))
-	if err != nil {
-		return fmt.Errorf("erase events: %w", err)
-	}
-	for subject := range info.State.Subjects {
-		if subject == schema.AccountEvents(p, schema.Link, schema.ActionDeleted, account) {
-			continue
-		}
-		if err := s.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-			return fmt.Errorf("erase events: %w", err)
-		}
-	}
-	return nil
+	deleted := schema.AccountEvents(p, schema.Link, schema.ActionDeleted, account)
+	return c.eraseMessages(ctx, schema.EventsStream, schema.AccountEvents(p, "*", "*", account), func(m *jetstream.RawStreamMsg) bool {
+		return m.Subject == deleted
+	})
 }
 
 // eraseMessages overwrites and deletes, one by one, the messages that match the filter and are not kept.

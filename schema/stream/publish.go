@@ -150,7 +150,11 @@ func (c *Conn) completionTTL(ctx context.Context) (time.Duration, error) {
 	if ttl := c.ttl.Load(); ttl != nil {
 		return *ttl, nil
 	}
-	s, err := c.js.Stream(ctx, schema.CompletionsStream)
+	var s jetstream.Stream
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		s, err = c.js.Stream(ctx, schema.CompletionsStream)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -195,27 +199,36 @@ func (c *Conn) DeadLetter(ctx context.Context, d schema.DeadLetter) error {
 
 // publish stores the message and returns the broker's word for it. It tries again, under the same id, what another try may
 // mend, until ctx ends.
-func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (ack *jetstream.PubAck, err error) {
 	options = append(options, jetstream.WithExpectStream(stream))
+	err = insist(ctx, func(ctx context.Context) (err error) {
+		ack, err = c.js.PublishMsg(ctx, msg, options...)
+		return err
+	})
+	return ack, full(err)
+}
+
+// insist asks the broker until it answers or ctx ends.
+func insist(ctx context.Context, ask func(context.Context) error) error {
 	for pause := pauseFirst; ; pause = min(2*pause, pauseLast) {
 		try, cancel := context.WithTimeout(ctx, tryFor)
-		ack, err := c.js.PublishMsg(try, msg, options...)
+		err := ask(try)
 		cancel()
 		if err == nil || !again(err) {
-			return ack, full(err)
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		}
 	}
 }
 
-// again tells the errors that the same publish may not meet a second time from those it will.
+// again tells the errors that another try may not meet from those it will.
 func again(err error) bool {
-	switch api, answered := errors.AsType[*jetstream.APIError](err); {
-	case !answered:
+	switch api := answerOf(err); {
+	case api == nil:
 		return !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrBadSubject)
 	case api.ErrorCode == codeDuplicateInFlight, api.ErrorCode == codeConflictInFlight:
 		return true
@@ -248,19 +261,27 @@ func (c *Conn) takenOrFull(ctx context.Context, stream, subject string) error {
 
 // last reads the newest message of a subject from the stream's leader.
 func (c *Conn) last(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
-	s, err := c.js.Stream(ctx, stream)
-	if err != nil {
-		return nil, err
-	}
-	return s.GetLastMsgForSubject(ctx, subject)
+	return c.read(ctx, stream, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetLastMsgForSubject(ctx, subject)
+	})
 }
 
+// message reads one message from the stream's leader.
 func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
-	s, err := c.js.Stream(ctx, stream)
-	if err != nil {
-		return nil, err
-	}
-	return s.GetMsg(ctx, sequence)
+	return c.read(ctx, stream, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetMsg(ctx, sequence)
+	})
+}
+
+func (c *Conn) read(ctx context.Context, stream string, get func(context.Context, jetstream.Stream) (*jetstream.RawStreamMsg, error)) (m *jetstream.RawStreamMsg, err error) {
+	err = insist(ctx, func(ctx context.Context) error {
+		s, err := c.js.Stream(ctx, stream)
+		if err == nil {
+			m, err = get(ctx, s)
+		}
+		return err
+	})
+	return m, err
 }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -191,10 +191,16 @@ func (c *Conn) Ready(ctx context.Context) error {
 	return nil
 }
 
-// codeOf returns the broker's code for why it refused, 0 where the error is no answer of the broker.
+// answerOf is the broker's answer for why it refused, nil where the error is no answer of the broker.
+func answerOf(err error) *jetstream.APIError {
+	answer, _ := errors.AsType[*jetstream.APIError](err)
+	return answer
+}
+
+// codeOf is the code of that answer, 0 where there is none.
 func codeOf(err error) jetstream.ErrorCode {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.ErrorCode
+	if answer := answerOf(err); answer != nil {
+		return answer.ErrorCode
 	}
 	return 0
 }

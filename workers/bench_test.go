@@ -1,0 +1,407 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
+)
+
+// waitFor caps what comes in milliseconds: only a broken test or program reaches it.
+const waitFor = 20 * time.Second
+
+// Canaries stand in fetched records, webhooks, provider prose and panics. None may ever be in a log line.
+const (
+	canaryName   = "Canary Quillfeather"
+	canaryAmount = "31337.4200"
+	canaryRecord = `{"id":"rec-1","name":"` + canaryName + `","net_pay":` + canaryAmount + `}`
+)
+
+// quick is a Config whose ladders take milliseconds; each has as many steps as rows of the tables need.
+func quick() Config {
+	const ms = time.Millisecond
+	return Config{
+		Concurrency: 4, PauseFor: 5 * ms, StopFor: time.Second, StoreFor: 5 * time.Second,
+		Ladders: Ladders{Retry: []time.Duration{2 * ms, 3 * ms, 4 * ms, 5 * ms, 6 * ms, 7 * ms}, NotReady: []time.Duration{2 * ms, 3 * ms}},
+	}
+}
+
+// fetchFunc is a Handler in one function.
+type fetchFunc func(context.Context, Job) (Fetched, error)
+
+func (f fetchFunc) Fetch(ctx context.Context, job Job) (Fetched, error) { return f(ctx, job) }
+
+// brings is a Handler that brings the record, whatever it is asked for.
+var brings = fetchFunc(func(context.Context, Job) (Fetched, error) {
+	return Fetched{Records: []json.RawMessage{json.RawMessage(canaryRecord)}}, nil
+})
+
+// bench is a broker with workers on it, and what they log and count.
+type bench struct {
+	*testing.T
+	server   *streamtest.Server
+	conn     *stream.Conn
+	js       jetstream.JetStream // looks at the broker past package stream
+	nats     *nats.Conn
+	lines    *observer.ObservedLogs
+	wrote    chan struct{}
+	log      *zap.Logger
+	registry *prometheus.Registry
+	ctx      context.Context // of the workers; it ends before any of them is waited for
+	end      func()
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{T: t, wrote: make(chan struct{}, 1), registry: prometheus.NewRegistry()}
+	b.ctx, b.end = context.WithCancel(context.Background())
+	b.server, b.conn = streamtest.New(t)
+	var err error
+	if b.nats, err = nats.Connect(b.server.URL()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.nats.Close)
+	if b.js, err = jetstream.New(b.nats); err != nil {
+		t.Fatal(err)
+	}
+	var core zapcore.Core
+	core, b.lines = observer.New(zap.DebugLevel)
+	b.log = zap.New(core, zap.Hooks(func(zapcore.Entry) error {
+		select {
+		case b.wrote <- struct{}{}:
+		default:
+		}
+		return nil
+	}))
+	t.Cleanup(func() { b.end(); quiet(t, b.lines) })
+	return b
+}
+
+// quiet fails the test where a log line holds a canary.
+func quiet(t *testing.T, lines *observer.ObservedLogs) {
+	for _, line := range lines.All() {
+		text, err := zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "msg"}).EncodeEntry(line.Entry, line.Context)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, canary := range []string{"Canary", "Quillfeather", "31337.42", "person-77", "sekret"} {
+			if strings.Contains(text.String(), canary) {
+				t.Errorf("a log line holds %q: %s", canary, text)
+			}
+		}
+	}
+}
+
+// start runs a worker until the test ends, or stop is called: it returns when Run has, and fails the test if that was not nil.
+func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop func()) {
+	b.Helper()
+	worker := New(r, handler, b.server.Connect(b.T), config, b.log, b.registry)
+	ctx, cancel := context.WithCancel(b.ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- worker.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ran:
+			if err != nil {
+				b.Errorf("Run: %v", err)
+			}
+		case <-time.After(waitFor):
+			b.Errorf("not within %s: the worker stops", waitFor)
+		}
+	})
+	b.Cleanup(func() { b.end(); stop() })
+	return stop
+}
+
+func receive[T any](t *testing.T, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(waitFor):
+		t.Fatalf("not within %s: %s", waitFor, what)
+		panic("unreachable")
+	}
+}
+
+// until waits for a condition that a log line announces.
+func (b *bench) until(what string, holds func() bool) {
+	b.Helper()
+	late := time.After(waitFor)
+	for !holds() {
+		select {
+		case <-b.wrote:
+		case <-late:
+			for _, line := range b.lines.All() {
+				b.Logf("%s %v", line.Message, line.ContextMap())
+			}
+			b.Fatalf("not within %s: %s", waitFor, what)
+		}
+	}
+}
+
+// eventually waits for a condition of the broker, which announces nothing.
+func (b *bench) eventually(what string, holds func() bool) {
+	b.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	late := time.After(waitFor)
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-late:
+			b.Fatalf("not within %s: %s", waitFor, what)
+		}
+	}
+}
+
+// jobs are the job lines of an event with one of the outcomes; none given is any. An event may have several: attempts,
+// resources.
+func (b *bench) jobs(e schema.Event, outcomes ...string) (lines []map[string]any) {
+	for _, line := range b.lines.FilterMessage("job").All() {
+		fields := line.ContextMap()
+		if fields["event_id"] == e.Key() && (len(outcomes) == 0 || slices.Contains(outcomes, fields["outcome"].(string))) {
+			fields["level"] = line.Level
+			lines = append(lines, fields)
+		}
+	}
+	return lines
+}
+
+// told waits until the workers have told of n jobs with the outcome, and returns the last.
+func (b *bench) told(e schema.Event, outcome string, n int) map[string]any {
+	b.Helper()
+	b.until(fmt.Sprintf("%d jobs of %s with outcome %s", n, e.Key(), outcome), func() bool { return len(b.jobs(e, outcome)) >= n })
+	return b.jobs(e, outcome)[n-1]
+}
+
+// sample is the catalogue's sample webhook of the type, as an event of its own id and account, after the change.
+func sample(t *testing.T, p schema.Provider, name, id string, change ...func(body map[string]any)) schema.Event {
+	t.Helper()
+	text, ok := jsonschema.Sample(p, name)
+	if !ok {
+		t.Fatalf("no sample of %s %s", p, name)
+	}
+	var body map[string]any
+	if err := json.Unmarshal(text, &body); err != nil {
+		t.Fatal(err)
+	}
+	body["webhook_id"], body["event_id"] = id, id
+	if payload, ok := body["payload"].(map[string]any); ok {
+		payload["end_user_id"] = "person-77-" + id
+		if payload["account_id"] != nil {
+			payload["account_id"] = "acct-" + id
+		}
+	} else {
+		body["link_id"] = "acct-" + id
+	}
+	body["unread"] = canaryName
+	for _, c := range change {
+		c(body)
+	}
+	row := schema.Lookup(p, name)
+	e := schema.Event{
+		Provider: p, ID: id, Type: name, Resource: row.Resource, Action: row.Action,
+		OccurredAt: time.Date(2026, 2, 3, 15, 19, 11, 58437000, time.UTC), ReceivedAt: time.Date(2026, 2, 3, 15, 19, 12, 0, time.UTC),
+	}
+	var err error
+	if e.Body, err = json.Marshal(body); err != nil {
+		t.Fatal(err)
+	}
+	if e.AccountID, err = row.AccountIDIn(e.Body); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// says sets a field of a Pinwheel webhook's payload.
+func says(key string, value any) func(map[string]any) {
+	return func(body map[string]any) { body["payload"].(map[string]any)[key] = value }
+}
+
+// ofLink makes a Truv webhook one of that link.
+func ofLink(id string) func(map[string]any) {
+	return func(body map[string]any) { body["link_id"] = id }
+}
+
+func employment(t *testing.T, id string, change ...func(map[string]any)) schema.Event {
+	t.Helper()
+	return sample(t, schema.Pinwheel, "employment.added", id, change...)
+}
+
+func (b *bench) publish(events ...schema.Event) {
+	b.Helper()
+	for _, e := range events {
+		if duplicate, err := b.conn.Event(b.Context(), e); err != nil || duplicate {
+			b.Fatalf("publish %s: duplicate %v, error %v", e.Key(), duplicate, err)
+		}
+	}
+}
+
+// all are the messages of a stream that match the filter, oldest first.
+func (b *bench) all(name, filter string) (messages []*jetstream.RawStreamMsg) {
+	b.Helper()
+	s, err := b.js.Stream(b.Context(), name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for from := uint64(1); ; {
+		m, err := s.GetMsg(b.Context(), from, jetstream.WithGetMsgSubject(filter))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return messages
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		messages, from = append(messages, m), m.Sequence+1
+	}
+}
+
+// completion is the resource's completion of the event as it is on the stream, nil where it is not. What is there must be
+// of the schema.
+func (b *bench) completion(e schema.Event, r schema.Resource) []byte {
+	b.Helper()
+	found := b.all(schema.CompletionsStream, e.CompletionSubject(r))
+	if len(found) == 0 {
+		return nil
+	}
+	if len(found) > 1 {
+		b.Errorf("%s has %d completions", e.Key(), len(found))
+	}
+	jsonschematest.Completion(b.T, found[0].Data)
+	return found[0].Data
+}
+
+// completed waits for the completion and takes it apart.
+func (b *bench) completed(e schema.Event, r schema.Resource) schema.Completion {
+	b.Helper()
+	var text []byte
+	b.eventually("the completion of "+e.Key(), func() bool { text = b.completion(e, r); return text != nil })
+	var c schema.Completion
+	if err := json.Unmarshal(text, &c); err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+func (b *bench) deadLetters(queue, account string) []*jetstream.RawStreamMsg {
+	b.Helper()
+	return b.all(schema.DeadLettersStream, schema.DeadLetterSubject(queue, account))
+}
+
+// terminated are the broker's words on events that ended, by the event's sequence.
+func (b *bench) terminated() map[uint64]*jetstream.RawStreamMsg {
+	b.Helper()
+	ended := map[uint64]*jetstream.RawStreamMsg{}
+	for _, m := range b.all(schema.AdvisoriesStream, "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>") {
+		var advisory struct {
+			Sequence uint64 `json:"stream_seq"`
+		}
+		if err := json.Unmarshal(m.Data, &advisory); err != nil {
+			b.Fatal(err)
+		}
+		ended[advisory.Sequence] = m
+	}
+	return ended
+}
+
+// sequence is the event's place in the stream.
+func (b *bench) sequence(e schema.Event) uint64 {
+	b.Helper()
+	for _, m := range b.all(schema.EventsStream, e.Subject()) {
+		if m.Header.Get("Nats-Msg-Id") == e.Key() {
+			return m.Sequence
+		}
+	}
+	b.Fatalf("%s is not on the stream", e.Key())
+	return 0
+}
+
+func (b *bench) queue(name string) *jetstream.ConsumerInfo {
+	b.Helper()
+	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return consumer.CachedInfo()
+}
+
+// idle waits until every event of the queue is settled for good.
+func (b *bench) idle(name string) {
+	b.Helper()
+	b.eventually("queue "+name+" is idle", func() bool {
+		info := b.queue(name)
+		return info.NumPending == 0 && info.NumAckPending == 0
+	})
+}
+
+// take takes one event from a queue, as a worker would that dies with it in hand. Nak gives it to the next at once, as the
+// end of the lease does.
+func (b *bench) take(queue string) jetstream.Msg {
+	b.Helper()
+	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
+	if err != nil {
+		b.Fatal(err)
+	}
+	msg, err := consumer.Next(jetstream.FetchMaxWait(waitFor))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return msg
+}
+
+// loseLease makes the broker deliver an event again that a worker has in hand, as the end of its lease would.
+func (b *bench) loseLease(queue string, e schema.Event) {
+	b.Helper()
+	ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", schema.EventsStream, queue, b.sequence(e), b.queue(queue).Delivered.Consumer, time.Now().UnixNano())
+	if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.Flush()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// metric sums what the registry has under the name and labels.
+func (b *bench) metric(name string, labels map[string]string) (sum float64) {
+	b.Helper()
+	families, err := b.registry.Gather()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			has := map[string]string{}
+			for _, pair := range m.GetLabel() {
+				has[pair.GetName()] = pair.GetValue()
+			}
+			want := maps.Clone(has)
+			maps.Copy(want, labels)
+			if maps.Equal(has, want) {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return sum
+}

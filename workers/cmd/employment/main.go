@@ -1,0 +1,10 @@
+// Command employment completes the events of its resource: see employment --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.Employment, fetch.Pinwheel(fetch.Employment)) }

@@ -1,0 +1,10 @@
+// Command identity completes the events of its resource: see identity --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.Identity, fetch.Pinwheel(fetch.Identity)) }

@@ -1,0 +1,10 @@
+// Command income completes the events of its resource: see income --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.Income, fetch.Pinwheel(fetch.Income)) }

@@ -1,0 +1,10 @@
+// Command link completes the events of its resource: see link --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.Link, fetch.Truv(fetch.Link)) }

@@ -1,0 +1,10 @@
+// Command paystubs completes the events of its resource: see paystubs --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.Paystubs, fetch.Pinwheel(fetch.Paystubs)) }

@@ -1,0 +1,10 @@
+// Command shifts completes the events of its resource: see shifts --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.Shifts, fetch.Pinwheel(fetch.Shifts)) }

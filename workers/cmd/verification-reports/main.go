@@ -1,0 +1,10 @@
+// Command verification-reports completes the events of its resource: see verification-reports --help.
+package main
+
+import (
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+func main() { workers.Main(schema.VerificationReports, fetch.Pinwheel(fetch.VerificationReports)) }

@@ -1,0 +1,240 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers/api"
+)
+
+// links is a Handler like that of links: a deleted one is not asked for.
+var links = fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+	if job.Event.Action == schema.ActionDeleted {
+		return Fetched{Outcome: schema.Deleted}, nil
+	}
+	return brings(ctx, job)
+})
+
+// holds is what the broker has of a link.
+type holds struct {
+	Tombstones, Events, DeadLetters, Objects int
+	Completions                              []schema.Outcome
+}
+
+func (b *bench) holds(link string) (h holds) {
+	b.Helper()
+	h.Tombstones = len(b.all(schema.CompletionsStream, schema.TombstoneSubject(schema.Truv, link)))
+	h.Events = len(b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", link)))
+	h.DeadLetters = len(b.all(schema.DeadLettersStream, schema.DeadLetterSubject("*", link)))
+	for _, m := range b.all(schema.CompletionsStream, schema.AccountCompletions(schema.Truv, link)) {
+		h.Completions = append(h.Completions, schema.Outcome(m.Header.Get("Wagewire-Outcome")))
+	}
+	store, err := b.js.ObjectStore(b.Context(), schema.RecordsBucket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	objects, _ := store.List(b.Context()) // none is an error
+	for _, o := range objects {
+		if strings.HasPrefix(o.Name, schema.AccountRecords(schema.Truv, link)) {
+			h.Objects++
+		}
+	}
+	return h
+}
+
+// erased is what is left of a link that was deleted: that it was.
+var erased = holds{Tombstones: 1, Events: 1, Completions: []schema.Outcome{schema.Deleted}}
+
+// live gives a link two completions, one of them with its records in the object store, and a dead letter.
+func (b *bench) live(link string) {
+	b.Helper()
+	small, large, dead := sample(b.T, schema.Truv, "link-connected", link+"-1", ofLink(link)),
+		sample(b.T, schema.Truv, "link-disconnected", link+"-2", ofLink(link)), sample(b.T, schema.Truv, "link-connected", link+"-3", ofLink(link))
+	b.publish(small, large, dead)
+	for range 3 {
+		if err := b.take("truv_link").Ack(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, e := range []schema.Event{small, large} {
+		c := schema.NewCompletion(e, schema.Link, schema.Succeeded, time.Now())
+		c.Data.Attempts, c.Data.Records = 1, []json.RawMessage{json.RawMessage(canaryRecord)}
+		if e.ID == large.ID {
+			c.Data.Records = append(c.Data.Records, json.RawMessage(`{"id":"`+strings.Repeat("x", schema.CompletionBytesMax)+`"}`))
+		}
+		if stored, err := b.conn.Complete(b.Context(), e, c); err != nil || !stored {
+			b.Fatalf("stored %v, error %v", stored, err)
+		}
+	}
+	if err := b.conn.DeadLetter(b.Context(), schema.DeadLetter{
+		Queue: "truv_link", Account: dead.Account(), Class: schema.ClassPermanent, Reason: schema.ReasonRejected, Attempts: 1,
+		Sequence: b.sequence(dead), At: time.Now(), Body: dead.Body,
+	}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestADeletedLinkLeavesNothingButThatItWas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.live("gone")
+	b.live("stays")
+	before := b.holds("stays")
+	if diff := cmp.Diff(holds{Events: 3, DeadLetters: 1, Objects: 1, Completions: []schema.Outcome{schema.Succeeded, schema.Succeeded}}, before); diff != "" {
+		t.Fatalf("what a link has before (-want +got):\n%s", diff)
+	}
+	b.start(schema.Link, links, quick())
+	deleted := sample(t, schema.Truv, "link-deleted", "gone-4", ofLink("gone"))
+	b.publish(deleted)
+	b.told(deleted, "deleted", 1)
+	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
+		t.Errorf("what is left of the link (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, b.holds("stays")); diff != "" {
+		t.Errorf("another link lost something (-before +after):\n%s", diff)
+	}
+	got := b.completed(deleted, schema.Link)
+	if *got.Data.AccountID != "gone" || len(got.Data.Records) != 0 || got.Data.Error != nil {
+		t.Errorf("completion %+v", got.Data)
+	}
+	b.idle("truv_link")
+}
+
+func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	steps := func(e schema.Event) []stream.Step {
+		return append(b.conn.ErasureSteps(e.Provider, e.Account()),
+			stream.Step{Name: "completion", Run: func(ctx context.Context) error {
+				c := schema.NewCompletion(e, schema.Link, schema.Deleted, time.Now())
+				c.Data.Attempts, c.Data.AccountID = 1, &e.AccountID
+				_, err := b.conn.Complete(ctx, e, c)
+				return err
+			}},
+			stream.Step{Name: "events", Run: func(ctx context.Context) error { return b.conn.EraseEvents(ctx, e.Provider, e.Account()) }})
+	}
+	var deleted []schema.Event
+	var dropped []jetstream.Msg
+	for n := range len(steps(schema.Event{})) + 1 {
+		link := fmt.Sprintf("link%d", n)
+		b.live(link)
+		e := sample(t, schema.Truv, "link-deleted", link+"-4", ofLink(link))
+		b.publish(e)
+		msg := b.take("truv_link")
+		for _, step := range steps(e)[:n] {
+			if err := step.Run(t.Context()); err != nil {
+				t.Fatalf("%s: %v", step.Name, err)
+			}
+		}
+		deleted, dropped = append(deleted, e), append(dropped, msg)
+	}
+	b.start(schema.Link, links, quick())
+	for n, e := range deleted {
+		after := "the first"
+		if n > 0 {
+			after = steps(e)[n-1].Name
+		}
+		t.Run("killed after step "+after, func(t *testing.T) {
+			// One after the other: a purge makes the broker forget what waits to be delivered again, until its lease ends.
+			if err := dropped[n].Nak(); err != nil {
+				t.Fatal(err)
+			}
+			b.told(e, "deleted", 1)
+			if diff := cmp.Diff(erased, b.holds(e.AccountID)); diff != "" {
+				t.Errorf("what is left of the link (-want +got):\n%s", diff)
+			}
+			b.completed(e, schema.Link)
+		})
+	}
+	b.idle("truv_link")
+}
+
+func TestALateEventOfADeletedLinkLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	answers := map[string]error{}
+	b.start(schema.Link, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		switch err := answers[job.Event.ID]; {
+		case errors.Is(err, errPanic):
+			panic(canaryName)
+		case err != nil:
+			return Fetched{}, err
+		}
+		return links(ctx, job)
+	}), quick())
+	tests := []struct {
+		promise, webhook string
+		err              error
+		change           func(map[string]any)
+	}{
+		{promise: "whose data is still there", webhook: "link-connected"},
+		{promise: "that is refused for good", webhook: "link-disconnected", err: &api.StatusError{Status: 422}},
+		{promise: "that is gone at the provider", webhook: "link-connected", err: &api.StatusError{Status: 410}},
+		{promise: "that is not found", webhook: "link-connected", err: &api.StatusError{Status: 404}},
+		{promise: "that makes the handler panic", webhook: "link-connected", err: errPanic},
+		{promise: "during an outage longer than the ladder", webhook: "link-connected", err: &api.StatusError{Status: 500}},
+	}
+	for i := range tests {
+		answers[fmt.Sprintf("late-%d", i)] = tests[i].err
+	}
+	deleted := sample(t, schema.Truv, "link-deleted", "deleted", ofLink("gone"))
+	b.publish(deleted)
+	b.told(deleted, "deleted", 1)
+	for i, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			e := sample(t, schema.Truv, test.webhook, fmt.Sprintf("late-%d", i), ofLink("gone"))
+			b.publish(e)
+			b.told(e, "erased", 1)
+			if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
+				t.Errorf("what is left of the link (-want +got):\n%s", diff)
+			}
+			if got := b.metric("wagewire_worker_dropped_total", map[string]string{"queue": "truv_link"}); got != float64(i+1) {
+				t.Errorf("%v completions were dropped, want %d", got, i+1)
+			}
+		})
+	}
+	again := sample(t, schema.Truv, "link-deleted", "deleted-again", ofLink("gone"))
+	b.publish(again)
+	b.told(again, "deleted", 1)
+	if got := b.holds("gone"); len(got.Completions) != 2 || got.Tombstones != 1 {
+		t.Errorf("a second link-deleted is completed like the first: %+v", got)
+	}
+	b.idle("truv_link")
+}
+
+func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	begun, release := make(chan struct{}), make(chan struct{})
+	b.start(schema.Link, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		if job.Event.Action == schema.ActionConnected {
+			close(begun)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return links(ctx, job)
+	}), quick())
+	connected, deleted := sample(t, schema.Truv, "link-connected", "first", ofLink("gone")), sample(t, schema.Truv, "link-deleted", "second", ofLink("gone"))
+	b.publish(connected)
+	receive(t, "the fetch begins", begun)
+	b.publish(deleted)
+	b.told(deleted, "deleted", 1)
+	close(release)
+	b.told(connected, "erased", 1)
+	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
+		t.Errorf("what is left of the link (-want +got):\n%s", diff)
+	}
+	b.idle("truv_link")
+}

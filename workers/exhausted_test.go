@@ -1,0 +1,67 @@
+package workers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// exhaust provisions the queue so that one delivery, never settled, is all there is.
+func (b *bench) exhaust(queue string) {
+	b.Helper()
+	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
+	if err != nil {
+		b.Fatal(err)
+	}
+	config := consumer.CachedInfo().Config
+	config.MaxDeliver, config.AckWait = 1, 100*time.Millisecond
+	if _, err := b.js.UpdateConsumer(b.Context(), schema.EventsStream, config); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
+	for name, row := range map[string]struct {
+		event    func(*testing.T) schema.Event
+		resource schema.Resource
+		outcome  schema.Outcome
+		letters  int
+	}{
+		"as a dead letter and a completion `failed`": {
+			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment, schema.Failed, 1,
+		},
+		"but a deletion is carried out": {
+			func(t *testing.T) schema.Event {
+				return sample(t, schema.Truv, "link-deleted", "killer", ofLink("gone"))
+			}, schema.Link, schema.Deleted, 0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, e := newBench(t), row.event(t)
+			queue := schema.QueueName(e.Provider, row.resource)
+			b.exhaust(queue)
+			b.publish(e)
+			b.take(queue) // by a worker that dies of it
+			b.start(row.resource, brings, quick())
+			c := b.completed(e, row.resource)
+			if c.Data.Outcome != row.outcome {
+				t.Errorf("outcome %s, want %s", c.Data.Outcome, row.outcome)
+			}
+			if row.letters > 0 && (c.Data.Error == nil || c.Data.Error.Class != string(schema.ClassExhausted)) {
+				t.Errorf("error %+v, want class %s", c.Data.Error, schema.ClassExhausted)
+			}
+			if n := len(b.deadLetters(queue, e.Account())); n != row.letters {
+				t.Errorf("%d dead letters, want %d", n, row.letters)
+			}
+			b.eventually("the advisory is settled", func() bool {
+				advisories, err := b.js.Consumer(t.Context(), schema.AdvisoriesStream, queue)
+				if err != nil {
+					t.Fatal(err)
+				}
+				info := advisories.CachedInfo()
+				return info.NumPending == 0 && info.NumAckPending == 0
+			})
+		})
+	}
+}

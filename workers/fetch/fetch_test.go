@@ -1,0 +1,522 @@
+package fetch_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api"
+	"github.com/wagewire/wagewire/workers/fetch"
+	"github.com/wagewire/wagewire/workers/pinwheel"
+	"github.com/wagewire/wagewire/workers/truv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	account  = "7d1e0c52-9b3f-4f0e-8a46-2c5b1f90d3e7"
+	endUser  = "applicant/20931 ?#%"
+	link     = "4bd7e1f06a9c4358b2e0c5f71d938a6e"
+	pageSize = 25
+)
+
+// announced is when the event's job ended.
+var announced = time.Date(2026, 2, 3, 15, 19, 7, 0, time.UTC)
+
+// stub is a paystub, or a shift, of the account.
+type stub struct{ id, payDate string }
+
+func (s stub) json() string {
+	return fmt.Sprintf(`{"id":%q,"pay_date":%q,"net":1234567890123456789.10,"note":"<&>","new_field":{"b":1,"a":null}}`, s.id, s.payDate)
+}
+
+// provider speaks both APIs, as far as the workers ask.
+type provider struct {
+	*testing.T
+	// paystubs and shifts, newest first.
+	paystubs, shifts []stub
+	// alone are paystubs that are in no list.
+	alone []stub
+	// refreshedAt of lists, snapshots and reports; zero leaves it out.
+	refreshedAt time.Time
+	// says answers a path with a status instead.
+	says map[string]int
+	// busyEvery answers one call in so many with 429; 0 is never.
+	busyEvery int
+
+	mu    sync.Mutex
+	calls []string
+	busy  int
+}
+
+func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.calls = append(p.calls, r.URL.RequestURI())
+	busy := p.busyEvery > 0 && len(p.calls)%p.busyEvery == 0
+	if busy {
+		p.busy++
+	}
+	p.mu.Unlock()
+	if busy {
+		w.Header().Set("Retry-After", "3")
+		http.Error(w, `{"error":{"type":"rate_limit_error","code":"rate_limited","message":"slow down"}}`, http.StatusTooManyRequests)
+		return
+	}
+	if status := p.says[r.URL.Path]; status != 0 {
+		http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, status)
+		return
+	}
+	meta := ""
+	if !p.refreshedAt.IsZero() {
+		meta = `"refreshed_at":"` + p.refreshedAt.Format(time.RFC3339Nano) + `"`
+	}
+	one := func(body string) { fmt.Fprintf(w, `{"data":%s,"meta":{%s}}`, body, meta) }
+	path, q := r.URL.EscapedPath(), r.URL.Query()
+	of := "/v1/accounts/" + account + "/"
+	switch {
+	case path == of+"employment", path == of+"identity", path == of+"income":
+		one(stub{strings.TrimPrefix(path, of), ""}.json())
+	case path == of+"paystubs":
+		p.page(w, meta, q.Get("cursor"), slices.DeleteFunc(slices.Clone(p.paystubs), func(s stub) bool {
+			// The API's bounds are exclusive here: the worst of what its reference may mean.
+			from, to := q.Get("from_pay_date"), q.Get("to_pay_date")
+			return from != "" && s.payDate <= from || to != "" && s.payDate >= to
+		}))
+	case path == of+"shifts":
+		p.page(w, meta, q.Get("cursor"), p.shifts)
+	case strings.HasPrefix(path, of+"paystubs/"):
+		for _, s := range slices.Concat(p.paystubs, p.alone) {
+			if path == of+"paystubs/"+s.id {
+				one(s.json())
+				return
+			}
+		}
+		http.Error(w, `{"error":{"type":"invalid_request_error","code":"not_found","message":"Canary"}}`, http.StatusNotFound)
+	case path == "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/voe", path == "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/voie":
+		comma := ""
+		if meta != "" {
+			comma = ","
+		}
+		fmt.Fprintf(w, `{"data":{"id":"%s"%s%s},"meta":{}}`, path[strings.LastIndex(path, "/")+1:], comma, meta)
+	case path == "/v1/links/"+link+"/":
+		fmt.Fprint(w, `{"id":"`+link+`","access_token":"sekret","accounts":[{"n":0.10,"access_token":"sekret"}],"status":"done"}`)
+	default:
+		p.Errorf("asked for %s", r.URL)
+		http.NotFound(w, r)
+	}
+}
+
+func (p *provider) page(w http.ResponseWriter, meta, cursor string, all []stub) {
+	begin := 0
+	if cursor != "" {
+		begin = slices.IndexFunc(all, func(s stub) bool { return "after-"+s.id == cursor }) + 1
+	}
+	end := min(begin+pageSize, len(all))
+	var items []string
+	for _, s := range all[begin:end] {
+		items = append(items, s.json())
+	}
+	next := "null"
+	if end < len(all) {
+		next = `"after-` + all[end-1].id + `"`
+	}
+	if meta != "" {
+		meta += ","
+	}
+	fmt.Fprintf(w, `{"data":[%s],"meta":{%s"next_cursor":%s}}`, strings.Join(items, ","), meta, next)
+}
+
+func (p *provider) asked() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	asked := []string{}
+	for _, c := range p.calls {
+		c = strings.TrimPrefix(c, "/v1/accounts/"+account)
+		asked = append(asked, strings.NewReplacer("?limit=100", "", "&limit=100", "", "limit=100&", "").Replace(c))
+	}
+	return asked
+}
+
+func (p *provider) pinwheel() *pinwheel.Client {
+	p.Helper()
+	server := httptest.NewServer(p)
+	p.Cleanup(server.Close)
+	return p.pinwheelAt(server.URL, nil)
+}
+
+func (p *provider) pinwheelAt(url string, transport http.RoundTripper) *pinwheel.Client {
+	p.Helper()
+	c, err := pinwheel.New(pinwheel.Config{
+		URL: url, Version: "2025-07-08", APISecret: func() (string, error) { return "sekret", nil }, RatePerS: 1e6, Transport: transport,
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(c.Close)
+	return c
+}
+
+func (p *provider) truv() *truv.Client {
+	p.Helper()
+	server := httptest.NewServer(p)
+	p.Cleanup(server.Close)
+	c, err := truv.New(truv.Config{URL: server.URL, ClientID: "client", AccessSecret: func() (string, error) { return "sekret", nil }, RatePerS: 1e6})
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(c.Close)
+	return c
+}
+
+// job is an event of the account in a worker's hands.
+func job(r schema.Resource, action string, payload workers.Payload) workers.Job {
+	e := schema.Event{Provider: schema.Pinwheel, ID: "e", Type: string(r) + "." + action, Resource: r, Action: action, AccountID: account}
+	if r == schema.VerificationReports {
+		e.AccountID = endUser
+	}
+	if r == schema.Link {
+		e.Provider, e.Type, e.AccountID = schema.Truv, "link-"+action, link
+	}
+	return workers.Job{Event: e, Payload: payload, Attempt: 1}
+}
+
+// days are n paystubs, one a day, newest first, the first on that date.
+func days(prefix, newest string, n int) (stubs []stub) {
+	d, err := time.Parse(time.DateOnly, newest)
+	if err != nil {
+		panic(err)
+	}
+	for i := range n {
+		stubs = append(stubs, stub{fmt.Sprintf("%s-%d", prefix, i), d.AddDate(0, 0, -i).Format(time.DateOnly)})
+	}
+	return stubs
+}
+
+func ids(stubs []stub) []string {
+	list := []string{}
+	for _, s := range stubs {
+		list = append(list, s.id)
+	}
+	return list
+}
+
+// idsOf are the ids of fetched records, each of which must be what the provider wrote.
+func idsOf(t *testing.T, fetched workers.Fetched, all ...stub) []string {
+	t.Helper()
+	list := []string{}
+	for _, r := range fetched.Records {
+		var known struct{ ID string }
+		if err := json.Unmarshal(r, &known); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, known.ID)
+		if i := slices.IndexFunc(all, func(s stub) bool { return s.id == known.ID }); i >= 0 && string(r) != all[i].json() {
+			t.Errorf("record %s, want %s", r, all[i].json())
+		}
+	}
+	return list
+}
+
+func TestPaystubs(t *testing.T) {
+	// 60 paystubs: 31 January 2026 back to 3 December 2025; index 1 is 30 January.
+	stubs := days("stub", "2026-01-31", 60)
+	tests := []struct {
+		promise string
+		action  string
+		payload workers.Payload
+		alone   []stub
+		says    map[string]int
+		want    []string
+		missing []string
+		deleted []string
+		asked   []string
+		status  int
+	}{
+		{promise: "added: widens the dates a day on each side, keeps only what was added, passes on what was deleted", action: schema.ActionAdded,
+			payload: workers.Payload{FromPayDate: "2026-01-20", ToPayDate: "2026-01-22", Added: []string{"stub-11", "stub-9"}, Deleted: []string{"old-1", "old-2"}},
+			want:    []string{"stub-9", "stub-11"}, deleted: []string{"old-1", "old-2"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-19&to_pay_date=2026-01-23"}},
+		{promise: "added: the dates step over the ends of months and years", action: schema.ActionAdded,
+			payload: workers.Payload{FromPayDate: "2026-01-01", ToPayDate: "2026-02-28", Added: []string{"stub-30"}},
+			want:    []string{"stub-30"}, asked: []string{"/paystubs?from_pay_date=2025-12-31&to_pay_date=2026-03-01", "/paystubs?cursor=after-stub-24&from_pay_date=2025-12-31&to_pay_date=2026-03-01"}},
+		{promise: "added: stops at the page that has the last of them", action: schema.ActionAdded,
+			payload: workers.Payload{Added: []string{"stub-0", "stub-30"}}, want: []string{"stub-0", "stub-30"},
+			asked: []string{"/paystubs", "/paystubs?cursor=after-stub-24"}},
+		{promise: "added: dates that cannot be read are no bounds", action: schema.ActionAdded,
+			payload: workers.Payload{FromPayDate: "soon", ToPayDate: "2026-13-01", Added: []string{"stub-0"}}, want: []string{"stub-0"}, asked: []string{"/paystubs"}},
+		{promise: "added: what is not listed is fetched alone", action: schema.ActionAdded, alone: []stub{{"alone-1", "2019-01-01"}, {"alone-2", "2019-01-02"}},
+			payload: workers.Payload{FromPayDate: "2026-01-30", ToPayDate: "2026-01-31", Added: []string{"alone-1", "stub-1", "alone-2"}}, want: []string{"stub-1", "alone-1", "alone-2"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-02-01", "/paystubs/alone-1", "/paystubs/alone-2"}},
+		{promise: "added: what cannot be had alone either is missing", action: schema.ActionAdded, says: map[string]int{"/v1/accounts/" + account + "/paystubs/gone": 410, "/v1/accounts/" + account + "/paystubs/busy": 409},
+			payload: workers.Payload{FromPayDate: "2026-01-31", ToPayDate: "2026-01-31", Added: []string{"nowhere", "stub-0", "gone", "busy"}}, want: []string{"stub-0"}, missing: []string{"nowhere", "gone", "busy"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-30&to_pay_date=2026-02-01", "/paystubs/nowhere", "/paystubs/gone", "/paystubs/busy"}},
+		{promise: "added: an id announced twice is fetched once", action: schema.ActionAdded,
+			payload: workers.Payload{Added: []string{"stub-1", "stub-1", "nowhere", "nowhere"}, FromPayDate: "2026-01-30", ToPayDate: "2026-01-30"}, want: []string{"stub-1"}, missing: []string{"nowhere"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-01-31", "/paystubs/nowhere"}},
+		{promise: "added: an id that would be another path is sent as one segment", action: schema.ActionAdded, says: map[string]int{"/v1/accounts/" + account + "/paystubs/../../x": 404},
+			payload: workers.Payload{FromPayDate: "2026-03-01", ToPayDate: "2026-03-01", Added: []string{"../../x"}}, missing: []string{"../../x"},
+			asked: []string{"/paystubs?from_pay_date=2026-02-28&to_pay_date=2026-03-02", "/paystubs/..%2F..%2Fx"}},
+		{promise: "added: an outage while fetching one alone fails all", action: schema.ActionAdded, says: map[string]int{"/v1/accounts/" + account + "/paystubs/alone": 422},
+			payload: workers.Payload{FromPayDate: "2026-01-31", ToPayDate: "2026-01-31", Added: []string{"stub-0", "alone"}}, status: 422,
+			asked: []string{"/paystubs?from_pay_date=2026-01-30&to_pay_date=2026-02-01", "/paystubs/alone"}},
+		{promise: "added: nothing added is no call, and what was deleted is passed on", action: schema.ActionAdded, payload: workers.Payload{Deleted: []string{"old-1"}}, deleted: []string{"old-1"}},
+
+		{promise: "chunk: keeps what was paid within the dates, both ends included", action: schema.ActionSevenDaysSynced,
+			payload: workers.Payload{FromPayDate: "2026-01-24", ToPayDate: "2026-01-30"}, want: ids(stubs[1:8]), asked: []string{"/paystubs?from_pay_date=2026-01-23&to_pay_date=2026-01-31"}},
+		{promise: "chunk: of one day", action: schema.ActionSevenDaysSynced,
+			payload: workers.Payload{FromPayDate: "2026-01-30", ToPayDate: "2026-01-30"}, want: []string{"stub-1"}, asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-01-31"}},
+		{promise: "chunk: over several pages", action: schema.ActionThirtyDaysSynced,
+			payload: workers.Payload{FromPayDate: "2026-01-01", ToPayDate: "2026-01-30"}, want: ids(stubs[1:31]),
+			asked: []string{"/paystubs?from_pay_date=2025-12-31&to_pay_date=2026-01-31", "/paystubs?cursor=after-stub-25&from_pay_date=2025-12-31&to_pay_date=2026-01-31"}},
+		{promise: "chunk: of days on which nobody was paid", action: schema.ActionNinetyDaysSynced,
+			payload: workers.Payload{FromPayDate: "2020-01-01", ToPayDate: "2020-03-01"}, asked: []string{"/paystubs?from_pay_date=2019-12-31&to_pay_date=2020-03-02"}},
+		{promise: "chunk: without an end keeps all from its beginning", action: schema.ActionNinetyDaysSynced,
+			payload: workers.Payload{FromPayDate: "2026-01-30"}, want: ids(stubs[:2]), asked: []string{"/paystubs?from_pay_date=2026-01-29"}},
+
+		{promise: "fully synced: every page, whatever the dates say", action: schema.ActionFullySynced,
+			payload: workers.Payload{FromPayDate: "2024-08-02", ToPayDate: "2025-10-31"}, want: ids(stubs), asked: []string{"/paystubs", "/paystubs?cursor=after-stub-24", "/paystubs?cursor=after-stub-49"}},
+		{promise: "fully synced: an error on any page fails all", action: schema.ActionFullySynced, says: map[string]int{"/v1/accounts/" + account + "/paystubs": 404}, status: 404, asked: []string{"/paystubs"}},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			p := &provider{T: t, paystubs: stubs, alone: test.alone, says: test.says, refreshedAt: announced}
+			test.payload.Timestamp = announced
+			got, err := fetch.Paystubs(p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, test.action, test.payload))
+			check(t, got, err, test.status)
+			if diff := cmp.Diff(append([]string{}, test.want...), idsOf(t, got, slices.Concat(stubs, test.alone)...)); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+			if !slices.Equal(got.Missing, test.missing) || !slices.Equal(got.Deleted, test.deleted) || got.Outcome != "" || got.Stale {
+				t.Errorf("missing %v, deleted %v, outcome %q, stale %v; want missing %v, deleted %v", got.Missing, got.Deleted, got.Outcome, got.Stale, test.missing, test.deleted)
+			}
+			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// check fails the test where a fetch did not end with the status, 0 for none. A failed fetch brings nothing.
+func check(t *testing.T, got workers.Fetched, err error, status int) {
+	t.Helper()
+	s, _ := errors.AsType[*api.StatusError](err)
+	switch {
+	case status == 0 && err != nil:
+		t.Fatal(err)
+	case status != 0 && (s == nil || s.Status != status):
+		t.Fatalf("error %v, want status %d", err, status)
+	case err != nil && len(got.Records)+len(got.Missing)+len(got.Deleted) > 0:
+		t.Errorf("a failed fetch brought %+v", got)
+	}
+}
+
+func TestShifts(t *testing.T) {
+	all := days("shift", "2026-01-31", 90)
+	pages := []string{"/shifts", "/shifts?cursor=after-shift-24", "/shifts?cursor=after-shift-49", "/shifts?cursor=after-shift-74"}
+	tests := []struct {
+		promise, action string
+		payload         workers.Payload
+		want, missing   []string
+		deleted, asked  []string
+	}{
+		{promise: "added: stops when all are found", action: schema.ActionAdded, payload: workers.Payload{Added: []string{"shift-3", "shift-0"}, Deleted: []string{"old"}},
+			want: []string{"shift-0", "shift-3"}, deleted: []string{"old"}, asked: pages[:1]},
+		{promise: "added: goes on to the page that has the last", action: schema.ActionAdded, payload: workers.Payload{Added: []string{"shift-60"}}, want: []string{"shift-60"}, asked: pages[:3]},
+		{promise: "added: what no page has is missing", action: schema.ActionAdded, payload: workers.Payload{Added: []string{"nowhere", "shift-1"}}, want: []string{"shift-1"}, missing: []string{"nowhere"}, asked: pages},
+		{promise: "added: nothing added is no call", action: schema.ActionAdded, payload: workers.Payload{Deleted: []string{"old"}}, deleted: []string{"old"}},
+		{promise: "seven days synced: every page", action: schema.ActionSevenDaysSynced, want: ids(all), asked: pages},
+		{promise: "thirty days synced: every page", action: schema.ActionThirtyDaysSynced, want: ids(all), asked: pages},
+		{promise: "ninety days synced: every page", action: schema.ActionNinetyDaysSynced, want: ids(all), asked: pages},
+		{promise: "fully synced: every page", action: schema.ActionFullySynced, want: ids(all), asked: pages},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			p := &provider{T: t, shifts: all, refreshedAt: announced}
+			got, err := fetch.Shifts(p.pinwheel()).Fetch(t.Context(), job(schema.Shifts, test.action, test.payload))
+			check(t, got, err, 0)
+			if diff := cmp.Diff(append([]string{}, test.want...), idsOf(t, got, all...)); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+			if !slices.Equal(got.Missing, test.missing) || !slices.Equal(got.Deleted, test.deleted) {
+				t.Errorf("missing %v, deleted %v", got.Missing, got.Deleted)
+			}
+			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSnapshots(t *testing.T) {
+	for _, row := range []struct {
+		promise  string
+		handler  func(*pinwheel.Client) workers.Handler
+		resource schema.Resource
+		action   string
+		want     string
+	}{
+		{"employment", fetch.Employment, schema.Employment, schema.ActionAdded, "employment"},
+		{"identity", fetch.Identity, schema.Identity, schema.ActionAdded, "identity"},
+		{"income", fetch.Income, schema.Income, schema.ActionAdded, "income"},
+		{"income, when the paystubs are fully synced", fetch.Income, schema.Paystubs, schema.ActionFullySynced, "income"},
+	} {
+		t.Run(row.promise+" is fetched as the provider wrote it", func(t *testing.T) {
+			p := &provider{T: t, refreshedAt: announced.Add(time.Millisecond)}
+			got, err := row.handler(p.pinwheel()).Fetch(t.Context(), job(row.resource, row.action, workers.Payload{Timestamp: announced}))
+			check(t, got, err, 0)
+			want := workers.Fetched{Records: []json.RawMessage{json.RawMessage(stub{row.want, ""}.json())}, RefreshedAt: p.refreshedAt}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if asked := p.asked(); !slices.Equal(asked, []string{"/" + row.want}) {
+				t.Errorf("asked %v", asked)
+			}
+		})
+		t.Run(row.promise+" that is not there is the provider's answer", func(t *testing.T) {
+			p := &provider{T: t, says: map[string]int{"/v1/accounts/" + account + "/" + row.want: 404}}
+			got, err := row.handler(p.pinwheel()).Fetch(t.Context(), job(row.resource, row.action, workers.Payload{}))
+			check(t, got, err, 404)
+		})
+	}
+}
+
+func TestDataIsStaleWhereItIsOlderThanItsEvent(t *testing.T) {
+	before, after := announced.Add(-time.Nanosecond), announced.Add(time.Nanosecond)
+	reports := func(at time.Time) workers.Payload {
+		return workers.Payload{VOE: workers.Availability{Status: "available", RefreshedAt: at}}
+	}
+	handlers := []struct {
+		what    string
+		handler func(*pinwheel.Client) workers.Handler
+		job     func(time.Time) workers.Job
+	}{
+		{"employment", fetch.Employment, func(at time.Time) workers.Job {
+			return job(schema.Employment, schema.ActionAdded, workers.Payload{Timestamp: at})
+		}},
+		{"paystubs added", fetch.Paystubs, func(at time.Time) workers.Job {
+			return job(schema.Paystubs, schema.ActionAdded, workers.Payload{Timestamp: at, Added: []string{"stub-40"}})
+		}},
+		{"paystubs of a chunk", fetch.Paystubs, func(at time.Time) workers.Job {
+			return job(schema.Paystubs, schema.ActionSevenDaysSynced, workers.Payload{Timestamp: at})
+		}},
+		{"shifts", fetch.Shifts, func(at time.Time) workers.Job {
+			return job(schema.Shifts, schema.ActionFullySynced, workers.Payload{Timestamp: at})
+		}},
+		{"a report, by its own time and not the event's", fetch.VerificationReports, func(at time.Time) workers.Job {
+			j := job(schema.VerificationReports, schema.ActionRefreshed, reports(at))
+			j.Payload.Timestamp = after.Add(time.Hour)
+			return j
+		}},
+	}
+	for _, h := range handlers {
+		for _, test := range []struct {
+			promise                string
+			refreshedAt, announced time.Time
+			want                   bool
+		}{
+			{"is stale where it was refreshed before the event", before, announced, true},
+			{"is fresh where both are one moment", announced, announced, false},
+			{"is fresh where it was refreshed after the event", after, announced, false},
+			{"is fresh where the provider does not say when", time.Time{}, announced, false},
+			{"is fresh where the event does not say when", before, time.Time{}, false},
+		} {
+			t.Run(h.what+" "+test.promise, func(t *testing.T) {
+				p := &provider{T: t, refreshedAt: test.refreshedAt, paystubs: days("stub", "2026-01-31", 50), shifts: days("shift", "2026-01-31", 50)}
+				got, err := h.handler(p.pinwheel()).Fetch(t.Context(), h.job(test.announced))
+				check(t, got, err, 0)
+				if got.Stale != test.want || !got.RefreshedAt.Equal(test.refreshedAt) || len(got.Records) == 0 {
+					t.Errorf("stale %v, refreshed at %v, %d records; want stale %v", got.Stale, got.RefreshedAt, len(got.Records), test.want)
+				}
+			})
+		}
+	}
+	t.Run("income keeps its time while paystubs finish", func(t *testing.T) {
+		p := &provider{T: t, refreshedAt: before}
+		got, err := fetch.Income(p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, schema.ActionFullySynced, workers.Payload{Timestamp: announced}))
+		check(t, got, err, 0)
+		if got.Stale {
+			t.Error("it is stale")
+		}
+	})
+}
+
+func TestVerificationReports(t *testing.T) {
+	yes, no := workers.Availability{Status: "available", RefreshedAt: announced}, workers.Availability{Status: "unavailable"}
+	const path = "/v1/end_users/" + endUser + "/verification_reports/"
+	const asked = "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/"
+	tests := []struct {
+		promise       string
+		voe, voie     workers.Availability
+		says          map[string]int
+		outcome       schema.Outcome
+		want, missing []string
+		asked         []string
+		status        int
+	}{
+		{promise: "both available: both", voe: yes, voie: yes, outcome: schema.Succeeded, want: []string{"voe", "voie"}, asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "one available: it alone", voe: yes, voie: no, outcome: schema.Succeeded, want: []string{"voe"}, asked: []string{asked + "voe"}},
+		{promise: "the other available: it alone", voe: no, voie: yes, outcome: schema.Succeeded, want: []string{"voie"}, asked: []string{asked + "voie"}},
+		{promise: "none available: unavailable, without a call", voe: no, voie: no, outcome: schema.Unavailable},
+		{promise: "nothing said of either: unavailable, without a call", outcome: schema.Unavailable},
+		{promise: "404 on one: the other, and that one missing", voe: yes, voie: yes, says: map[string]int{path + "voie": 404}, outcome: schema.Succeeded, want: []string{"voe"}, missing: []string{"voie"}, asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "409 on one: the other, and that one missing", voe: yes, voie: yes, says: map[string]int{path + "voe": 409}, outcome: schema.Succeeded, want: []string{"voie"}, missing: []string{"voe"}, asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "404 on both: the provider's answer", voe: yes, voie: yes, says: map[string]int{path + "voe": 404, path + "voie": 404}, status: 404, asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "404 on the only one available: the provider's answer", voe: no, voie: yes, says: map[string]int{path + "voie": 404}, status: 404, asked: []string{asked + "voie"}},
+		{promise: "another error on one: fails both", voe: yes, voie: yes, says: map[string]int{path + "voie": 422}, status: 422, asked: []string{asked + "voe", asked + "voie"}},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			p := &provider{T: t, says: test.says, refreshedAt: announced}
+			got, err := fetch.VerificationReports(p.pinwheel()).Fetch(t.Context(), job(schema.VerificationReports, schema.ActionRefreshed, workers.Payload{VOE: test.voe, VOIE: test.voie}))
+			check(t, got, err, test.status)
+			if got.Outcome != test.outcome || !slices.Equal(idsOf(t, got), test.want) || !slices.Equal(got.Missing, test.missing) || got.Stale {
+				t.Errorf("got %+v", got)
+			}
+			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLinks(t *testing.T) {
+	tests := []struct {
+		promise, action string
+		says            map[string]int
+		want            workers.Fetched
+		asked           []string
+		status          int
+	}{
+		{promise: "connected: the link without its access tokens, else byte for byte", action: schema.ActionConnected,
+			want: workers.Fetched{Records: []json.RawMessage{json.RawMessage(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`)}}, asked: []string{"/v1/links/" + link + "/"}},
+		{promise: "disconnected: the same", action: schema.ActionDisconnected,
+			want: workers.Fetched{Records: []json.RawMessage{json.RawMessage(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`)}}, asked: []string{"/v1/links/" + link + "/"}},
+		{promise: "deleted: no call", action: schema.ActionDeleted, want: workers.Fetched{Outcome: schema.Deleted}, asked: []string{}},
+		{promise: "a link that is not there is the provider's answer", action: schema.ActionConnected, says: map[string]int{"/v1/links/" + link + "/": 404}, status: 404, asked: []string{"/v1/links/" + link + "/"}},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			p := &provider{T: t, says: test.says}
+			got, err := fetch.Link(p.truv()).Fetch(t.Context(), job(schema.Link, test.action, workers.Payload{}))
+			check(t, got, err, test.status)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.asked, p.asked()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

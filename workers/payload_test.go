@@ -1,0 +1,207 @@
+package workers
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
+)
+
+// jobBody is a Pinwheel webhook as its event page shows it, with what is special about the type in place of the last field.
+func jobBody(typ, more string) string {
+	return `{"event":"` + typ + `","event_id":"3f0c9d8a-6a51-4ad4-9e6b-0c2f3f6d1b11","payload":{"id":"9a2b7c1d-1111-4222-8333-444455556666",
+		"account_id":"0d9f3b52-7777-4888-9999-aaaabbbbcccc","end_user_id":"person-77","link_token_id":"c0ffee00-dead-4bad-8bee-f00dfeed0001",
+		"name":"job","timestamp":"2021-01-12T02:36:01.287148+00:00","outcome":"success"` + more + `}}`
+}
+
+const (
+	addedAndDeleted = `,"added":[{"id":"stub-1"},{"id":"stub-2","pay_date":null}],"deleted":[{"id":"stub-0"}]`
+	linkBody        = `{"webhook_id":"e5f6a7b8c9d0e1f2a3b4c5d6a7b8c9d0","event_type":"TYPE","event_created_at":"2022-08-24T13:54:00.000000Z",
+		"updated_at":"2022-08-24T13:54:00.000000+00:00","link_id":"d39d86dcc20c46e0ae75ba9ab1311a21","product":"income",
+		"data_source":"payroll","tracking_info":null,"user_id":"88fef4cea64c40b5ad6727cc9b0b9fdc","template_id":null}`
+)
+
+func dates(from, to string) string {
+	return `,"params":{"from_pay_date":"` + from + `","to_pay_date":"` + to + `","count":6,"has_potential_paystubs_documents":true}`
+}
+
+func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
+	at := time.Date(2021, 1, 12, 2, 36, 1, 287148000, time.UTC)
+	job := Payload{EndUserID: "person-77", Outcome: "success", Timestamp: at}
+	with := func(change func(*Payload)) Payload { p := job; change(&p); return p }
+	chunk := func(from, to string) Payload {
+		return with(func(p *Payload) { p.FromPayDate, p.ToPayDate = from, to })
+	}
+	tests := []struct {
+		provider   schema.Provider
+		name, body string
+		want       Payload
+	}{
+		{schema.Pinwheel, "employment.added", jobBody("employment.added", ""), job},
+		{schema.Pinwheel, "identity.added", jobBody("identity.added", ""), job},
+		{schema.Pinwheel, "income.added", jobBody("income.added", ""), job},
+		{schema.Pinwheel, "paystubs.added", jobBody("paystubs.added", addedAndDeleted+dates("2020-10-01", "2020-12-31")), with(func(p *Payload) {
+			p.FromPayDate, p.ToPayDate, p.Added, p.Deleted = "2020-10-01", "2020-12-31", []string{"stub-1", "stub-2"}, []string{"stub-0"}
+		})},
+		{schema.Pinwheel, "paystubs.seven_days_synced", jobBody("paystubs.seven_days_synced", dates("2020-12-15", "2020-12-21")), chunk("2020-12-15", "2020-12-21")},
+		{schema.Pinwheel, "paystubs.thirty_days_synced", jobBody("paystubs.thirty_days_synced", dates("2020-11-20", "2020-12-14")), chunk("2020-11-20", "2020-12-14")},
+		{schema.Pinwheel, "paystubs.ninety_days_synced", jobBody("paystubs.ninety_days_synced", dates("2020-08-15", "2020-11-29")), chunk("2020-08-15", "2020-11-29")},
+		{schema.Pinwheel, "paystubs.fully_synced", jobBody("paystubs.fully_synced", dates("2020-08-01", "2020-08-14")), chunk("2020-08-01", "2020-08-14")},
+		{schema.Pinwheel, "shifts.added", jobBody("shifts.added", addedAndDeleted+`,"params":{"count":14,"sync_status":"complete"}`), with(func(p *Payload) {
+			p.Added, p.Deleted = []string{"stub-1", "stub-2"}, []string{"stub-0"}
+		})},
+		{schema.Pinwheel, "shifts.seven_days_synced", jobBody("shifts.seven_days_synced", `,"params":{"count":6}`), job},
+		{schema.Pinwheel, "shifts.thirty_days_synced", jobBody("shifts.thirty_days_synced", `,"params":{"count":20}`), job},
+		{schema.Pinwheel, "shifts.ninety_days_synced", jobBody("shifts.ninety_days_synced", `,"params":{"count":20}`), job},
+		{schema.Pinwheel, "shifts.fully_synced", jobBody("shifts.fully_synced", `,"params":{"count":20}`), job},
+		{schema.Pinwheel, "verification_reports.refreshed", `{"event":"verification_reports.refreshed","event_id":"x","payload":{"end_user_id":"person-77","availability":{
+			"voe":{"status":"available","updated_at":"2021-01-12T02:36:01.287148+00:00","refreshed_at":"2021-01-12T02:36:01.287148+00:00"},
+			"voie":{"status":"unavailable","updated_at":null,"refreshed_at":null}}}}`,
+			Payload{EndUserID: "person-77", VOE: Availability{"available", at}, VOIE: Availability{Status: "unavailable"}}},
+		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1), Payload{}},
+		{schema.Truv, "link-disconnected", strings.Replace(linkBody, "TYPE", "link-disconnected", 1), Payload{}},
+		{schema.Truv, "link-deleted", strings.Replace(linkBody, "TYPE", "link-deleted", 1), Payload{}},
+	}
+	covered := map[string]bool{}
+	for _, test := range tests {
+		covered[string(test.provider)+" "+test.name] = true
+		t.Run(test.name, func(t *testing.T) {
+			got, err := decodePayload(schema.Event{Provider: test.provider, Type: test.name, Body: []byte(test.body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+		t.Run(test.name+" as a real account sends it", func(t *testing.T) {
+			sample, ok := jsonschema.Sample(test.provider, test.name)
+			if !ok {
+				t.Fatal("there is no sample")
+			}
+			if _, err := decodePayload(schema.Event{Provider: test.provider, Type: test.name, Body: sample}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, row := range schema.Catalogue() {
+		if len(row.Workers) > 0 && !covered[string(row.Provider)+" "+row.Name] {
+			t.Errorf("%s %s has a worker and no row here", row.Provider, row.Name)
+		}
+	}
+}
+
+func TestDecodePayloadTakesAbsentNullAndEmptyAsOne(t *testing.T) {
+	tests := []struct{ promise, body string }{
+		{"an absent payload", `{}`},
+		{"a null payload", `{"payload":null}`},
+		{"an empty payload", `{"payload":{}}`},
+		{"null in every field", `{"payload":{"end_user_id":null,"outcome":null,"error_code":null,"error_type":null,"timestamp":null,
+			"added":null,"deleted":null,"params":null,"availability":null}}`},
+		{"empty in every field", `{"payload":{"end_user_id":"","outcome":"","error_code":"","error_type":"","timestamp":"",
+			"added":[],"deleted":[],"params":{},"availability":{}}}`},
+		{"null inside of the fields", `{"payload":{"params":{"from_pay_date":null,"to_pay_date":null},"availability":{"voe":null,"voie":{"status":null,"refreshed_at":null}}}}`},
+		{"fields nobody knows", `{"payload":{"canary":[1,{"a":{}}]},"more":true}`},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			got, err := decodePayload(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(Payload{}, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecodePayloadRefusesOddTypesWithoutQuotingThem(t *testing.T) {
+	const canary = "Canary"
+	tests := []struct{ promise, body, names string }{
+		{"a payload that is text", `{"payload":"Canary"}`, "payload"},
+		{"a payload that is a list", `{"payload":["Canary"]}`, "payload"},
+		{"ids that are text", `{"payload":{"added":"Canary"}}`, "added"},
+		{"ids that are an object", `{"payload":{"added":{"Canary":1}}}`, "added"},
+		{"an id without its object", `{"payload":{"added":["Canary"]}}`, "added"},
+		{"an id that is a number", `{"payload":{"deleted":[{"id":52.25}]}}`, "id"},
+		{"an id that is empty", `{"payload":{"added":[{"id":"Canary"},{"id":""}]}}`, "added"},
+		{"an id that is null", `{"payload":{"deleted":[{"id":null}]}}`, "deleted"},
+		{"an id that is absent", `{"payload":{"added":[{}]}}`, "added"},
+		{"an outcome that is a number", `{"payload":{"outcome":52.25}}`, "outcome"},
+		{"an outcome that is an object", `{"payload":{"outcome":{"Canary":1}}}`, "outcome"},
+		{"dates that are a list", `{"payload":{"params":["Canary"]}}`, "params"},
+		{"a date that is a number", `{"payload":{"params":{"from_pay_date":52.25}}}`, "from_pay_date"},
+		{"an availability that is text", `{"payload":{"availability":{"voe":"Canary"}}}`, "voe"},
+		{"a time that is a number", `{"payload":{"timestamp":52.25}}`, "timestamp"},
+		{"a body that is no object", `["Canary"]`, ""},
+		{"a body that is no JSON", `{"payload":Canary`, "not JSON"},
+		{"no body", ``, "not JSON"},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			_, err := decodePayload(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
+			switch {
+			case !errors.Is(err, errUndecodable):
+				t.Fatalf("error %v, want errUndecodable", err)
+			case strings.Contains(err.Error(), canary), strings.Contains(err.Error(), "52"):
+				t.Errorf("error %q quotes the value", err)
+			case !strings.Contains(err.Error(), test.names), !strings.Contains(err.Error(), "paystubs.added"):
+				t.Errorf("error %q does not name paystubs.added and %q", err, test.names)
+			}
+		})
+	}
+}
+
+func TestDecodePayloadReadsTimestampsLeniently(t *testing.T) {
+	at := time.Date(2026, 1, 12, 2, 36, 1, 0, time.UTC)
+	tests := []struct {
+		promise, text string
+		want          time.Time
+	}{
+		{"with Z", "2026-01-12T02:36:01Z", at},
+		{"with an offset of nothing", "2026-01-12T02:36:01+00:00", at},
+		{"with an offset", "2026-01-11T21:36:01-05:00", at},
+		{"with microseconds", "2026-01-12T02:36:01.250000+00:00", at.Add(250 * time.Millisecond)},
+		{"with a space for the T", "2026-01-12 02:36:01+00:00", at},
+		{"one that cannot be read is none", "last Tuesday", time.Time{}},
+		{"one without a zone is none", "2026-01-12T02:36:01", time.Time{}},
+		{"the zero time of another language is none", "0001-01-01T00:00:00Z", time.Time{}},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			body := `{"payload":{"timestamp":"` + test.text + `","availability":{"voe":{"status":"available","refreshed_at":"` + test.text + `"}}}}`
+			got, err := decodePayload(schema.Event{Provider: schema.Pinwheel, Type: "employment.added", Body: []byte(body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !got.Timestamp.Equal(test.want) || !got.VOE.RefreshedAt.Equal(test.want) {
+				t.Errorf("timestamp %v and refreshed_at %v, want %v", got.Timestamp, got.VOE.RefreshedAt, test.want)
+			}
+		})
+	}
+}
+
+func TestAReportIsAvailable(t *testing.T) {
+	tests := []struct {
+		promise, status string
+		want            bool
+	}{
+		{"where the provider says so", "available", true},
+		{"not where it says unavailable", "unavailable", false},
+		{"not where it says nothing", "", false},
+		{"where it says a word we do not know: trying costs a call, not trying a report", "partially_available", true},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			if got := (Availability{Status: test.status}).Available(); got != test.want {
+				t.Errorf("Available() with status %q = %v, want %v", test.status, got, test.want)
+			}
+		})
+	}
+}
