@@ -1,0 +1,296 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+)
+
+var update = flag.Bool("update", false, "write testdata/help.golden again")
+
+// printFor is how long a line is waited for. None takes that long but one that never comes.
+const printFor = time.Minute
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onFreePorts are flags with which nothing is in the way.
+func onFreePorts(more ...string) []string {
+	return append([]string{"--webhooks-port=0", "--nats-port=0", "--providers-port=0", "--admin-port=0"}, more...)
+}
+
+func env(pairs ...string) func(string) string {
+	return func(key string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == key {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func TestOnce(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), onFreePorts("--once"), env(), &stdout, &stderr)
+	if code != 0 || stderr.Len() > 0 {
+		t.Fatalf("exit %d, stderr %q, stdout:\n%s", code, &stderr, &stdout)
+	}
+	lines, summary, ok := strings.Cut(stdout.String(), "\nSummary\n")
+	if !ok {
+		t.Fatalf("no summary:\n%s", &stdout)
+	}
+	types := 0
+	for _, w := range schema.Catalogue() {
+		if len(w.Workers) == 0 {
+			continue
+		}
+		types++
+		row := regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(w.Name) + ` +\d+ +\d+ +(\d+ )?(succeeded|deleted) `)
+		if !row.MatchString(summary) {
+			t.Errorf("the summary has no outcome of %s:\n%s", w.Name, summary)
+		}
+		for _, r := range w.Workers {
+			line := regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(w.Name) + ` +\S+ +` + string(r) + ` +(succeeded|deleted) +\d+ +1 +\S+s$`)
+			if !line.MatchString(lines) {
+				t.Errorf("no line for the completion of %s by %s:\n%s", w.Name, r, lines)
+			}
+		}
+	}
+	if want := fmt.Sprintf("ok %d types, 22 webhooks, 23 completions: every event has its last word.\n", types); types != 17 || !strings.HasSuffix(summary, want) {
+		t.Errorf("%d types; the summary does not end %q:\n%s", types, want, summary)
+	}
+	if strings.Contains(stdout.String(), "\x1b") {
+		t.Error("there is colour where no terminal is")
+	}
+	for _, canary := range []string{"Canary", "Notaperson", "access_token"} {
+		if strings.Contains(stdout.String(), canary) {
+			t.Errorf("it prints %q of a person's data", canary)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	const golden = "testdata/help.golden"
+	for _, arg := range []string{"--help", "-h"} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), []string{arg}, env(), &stdout, &stderr); code != 0 || stderr.Len() > 0 {
+			t.Fatalf("%s: exit %d, stderr %q", arg, code, &stderr)
+		}
+		if *update {
+			if err := os.WriteFile(golden, stdout.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), stdout.String()); diff != "" {
+			t.Errorf("-%s (repair: go test -update) +printed:\n%s", golden, diff)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"--version"}, env(), &stdout, &stderr); code != 0 || !strings.HasPrefix(stdout.String(), "sandbox ") {
+		t.Errorf("exit %d, %q", code, &stdout)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("a-secret-for-tests-only\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
+
+	tests := []struct {
+		name string
+		args []string
+		env  []string
+		code int
+		want string // all of stderr, as a pattern
+	}{
+		{"a flag that is none", []string{"--colour"}, nil, 2, `sandbox: flag provided but not defined: -colour: see sandbox --help`},
+		{"a value that is none", []string{"--nats-port=many"}, nil, 2, `sandbox: invalid value "many" for flag -nats-port: parse error: see sandbox --help`},
+		{"an argument", []string{"once"}, nil, 2, `sandbox: unexpected argument "once": see sandbox --help`},
+		{"providers that are neither", []string{"--providers=some"}, nil, 2, `sandbox: --providers: "some" is neither fake nor real: see sandbox --help`},
+		{"a demonstration of nothing", []string{"--once", "--no-demo"}, nil, 2, `sandbox: --once ends .* choose one: see sandbox --help`},
+		{"a demonstration with real providers", []string{"--once", "--providers=real"}, nil, 2, `sandbox: --once: only the fake providers .*: see sandbox --help`},
+		{"a log level that is none", onFreePorts(), []string{"LOG_LEVEL", "loud"}, 1, `sandbox: LOG_LEVEL: "loud" is none of .*`},
+		{"a ladder that is none", onFreePorts(), []string{"RETRY_LADDER", "soon"}, 1, `sandbox: RETRY_LADDER: "soon" is not .*`},
+
+		{"a port of webhooks that is taken", onFreePorts("--webhooks-port", port), nil, 1, `sandbox: --webhooks-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
+		{"a port of NATS that is taken", onFreePorts("--nats-port", port), nil, 1, `sandbox: --nats-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
+		{"a port of the providers that is taken", onFreePorts("--providers-port", port), nil, 1, `sandbox: --providers-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
+		{"an admin port that is taken", onFreePorts("--admin-port", port), nil, 1, `sandbox: --admin-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
+		{"a port that is none", onFreePorts("--nats-port=70000"), nil, 1, `sandbox: --nats-port: .*70000.*`},
+
+		// Beneath a file nobody can write, not even root.
+		{"a directory that cannot be made", onFreePorts("--dir", filepath.Join(file, "state")), nil, 1, `sandbox: --dir: .*not a directory`},
+		{"a file for a directory", onFreePorts("--dir", file), nil, 1, `sandbox: --dir: .*not a directory`},
+
+		{"real providers without any secret", onFreePorts("--providers=real"), nil, 1, `sandbox: neither PINWHEEL_SECRETS_FILE nor TRUV_SECRETS_FILE is set: .*`},
+		{"a secrets file that is not there", onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", file + "2"}, 1, `sandbox: TRUV_SECRETS_FILE: .*no such file.*`},
+		{"a provider that is received from and not asked", onFreePorts("--providers=real"), []string{"PINWHEEL_SECRETS_FILE", file}, 1,
+			`sandbox: PINWHEEL_API_SECRET_FILE is not set, and PINWHEEL_SECRETS_FILE is: set both, or neither`},
+		{"Truv without a client id", onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file}, 1, `sandbox: TRUV_CLIENT_ID is not set: .*`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), tt.args, env(tt.env...), &stdout, &stderr)
+			if code != tt.code || stdout.Len() > 0 {
+				t.Errorf("exit %d, want %d; stdout %q", code, tt.code, &stdout)
+			}
+			if !regexp.MustCompile(`^` + tt.want + `\n$`).MatchString(stderr.String()) {
+				t.Errorf("stderr is %q, want one line like %q", &stderr, tt.want)
+			}
+		})
+	}
+}
+
+// console is a standard output that can be waited for.
+type console struct {
+	mu      sync.Mutex
+	text    strings.Builder
+	changed chan struct{}
+}
+
+func newConsole() *console { return &console{changed: make(chan struct{}, 1)} }
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.text.Write(p)
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (c *console) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
+}
+
+// waitFor returns when the text is printed.
+func (c *console) waitFor(t *testing.T, text string) {
+	t.Helper()
+	late := time.After(printFor)
+	for !strings.Contains(c.String(), text) {
+		select {
+		case <-c.changed:
+		case <-late:
+			t.Fatalf("%q was not printed within %s:\n%s", text, printFor, c)
+		}
+	}
+}
+
+// running is a sandbox that somebody looks at.
+type running struct {
+	*console
+	stderr *console
+	stop   context.CancelFunc
+	exit   chan int
+}
+
+func start(t *testing.T, getenv func(string) string, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{newConsole(), newConsole(), cancel, make(chan int, 1)}
+	var stdout, stderr io.Writer = r.console, r.stderr
+	go func() { r.exit <- run(ctx, onFreePorts(args...), getenv, stdout, stderr) }()
+	return r
+}
+
+// ended stops it as Ctrl-C does, and expects that it ends well.
+func (r *running) ended(t *testing.T) {
+	t.Helper()
+	r.stop()
+	if code := <-r.exit; code != 0 || r.stderr.String() != "" {
+		t.Errorf("exit %d, stderr %q:\n%s", code, r.stderr, r)
+	}
+}
+
+func TestCtrlC(t *testing.T) {
+	t.Run("after the demonstration", func(t *testing.T) {
+		r := start(t, env())
+		r.waitFor(t, "every event has its last word.")
+		r.waitFor(t, "Completions appear below; Ctrl-C ends.")
+		r.ended(t)
+	})
+	t.Run("in the middle of it", func(t *testing.T) {
+		r := start(t, env())
+		r.waitFor(t, "A person links a payroll account")
+		r.ended(t)
+		if strings.Contains(r.String(), "not ok") {
+			t.Errorf("what was stopped is no failure:\n%s", r)
+		}
+	})
+	t.Run("before it is up", func(t *testing.T) {
+		r := start(t, env())
+		r.ended(t)
+	})
+	t.Run("with real providers", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "truv")
+		if err := os.WriteFile(file, []byte("a-secret-for-tests-only\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		getenv := env("TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file, "TRUV_CLIENT_ID", "client")
+		r := start(t, getenv, "--providers=real", "--dir", t.TempDir())
+		r.waitFor(t, "Point your providers' webhooks at http://127.0.0.1:")
+		if strings.Contains(r.String(), "fake") || !strings.Contains(r.String(), "ingress and 1 workers") {
+			t.Errorf("it greets with:\n%s", r)
+		}
+		r.ended(t)
+	})
+}
+
+func TestOwnWebhooks(t *testing.T) {
+	r := start(t, env(), "--no-demo")
+	r.waitFor(t, "What next")
+	if strings.Contains(r.String(), "A person links") {
+		t.Errorf("--no-demo plays one:\n%s", r)
+	}
+	url := regexp.MustCompile(`curl -d "\$body" .* (http://127\.0\.0\.1:\d+/webhooks)/pinwheel\n`).FindStringSubmatch(r.String())
+	account := regexp.MustCompile(`"account_id":"([^"]+)"`).FindStringSubmatch(r.String())
+	key := regexp.MustCompile(`-hmac (\S+) `).FindStringSubmatch(r.String())
+	if url == nil || account == nil || key == nil {
+		t.Fatalf("it does not say how to send a webhook:\n%s", r)
+	}
+	// A sender of our own, who knows no more than what is printed.
+	sender := provider.New(provider.Config{PinwheelSecret: key[1], WebhookURL: url[1]})
+	defer sender.Close()
+	answer, err := sender.Send(t.Context(), provider.Webhook{Provider: "pinwheel", ID: "mine", Type: "employment.added",
+		Body: fmt.Appendf(nil, `{"event":"employment.added","event_id":"mine","payload":{"account_id":%q,"outcome":"success"}}`, account[1])})
+	if err != nil || answer.Status != 200 {
+		t.Fatalf("answered %d %s %v", answer.Status, answer.Body, err)
+	}
+	r.waitFor(t, "  employment.added                 "+account[1][:8]+"   employment            succeeded")
+	r.ended(t)
+}

@@ -1,0 +1,486 @@
+package e2e
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
+)
+
+// away tells errors of a broker that is not there right now.
+func away(err error) bool {
+	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrDisconnected) ||
+		errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// stored is every message of a stream that matches the filter, oldest first.
+func (s *script) stored(ctx context.Context, stream, filter string) ([]*jetstream.RawStreamMsg, error) {
+	from, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	var messages []*jetstream.RawStreamMsg
+	for sequence := uint64(1); ; {
+		m, err := from.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(filter))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return messages, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
+		sequence = m.Sequence + 1
+	}
+}
+
+// completion is one as it is stored, and as it reads.
+type completion struct {
+	raw []byte
+	schema.Completion
+}
+
+// completionsOf are the completions stored of an event, of every resource where r is empty.
+func (s *script) completionsOf(ctx context.Context, id string, r schema.Resource) ([]completion, error) {
+	messages, err := s.stored(ctx, schema.CompletionsStream, fmt.Sprintf("wagewire.completions.*.%s.*.%s", cmp.Or(r, "*"), schema.Token(id)))
+	if err != nil {
+		return nil, err
+	}
+	return decoded(messages)
+}
+
+func decoded(messages []*jetstream.RawStreamMsg) ([]completion, error) {
+	var completions []completion
+	for _, m := range messages {
+		if err := jsonschematest.CheckCompletion(m.Data); err != nil {
+			return nil, fmt.Errorf("%w\nin %s", err, m.Data)
+		}
+		c := completion{raw: m.Data}
+		if err := json.Unmarshal(m.Data, &c.Completion); err != nil {
+			return nil, err
+		}
+		completions = append(completions, c)
+	}
+	return completions, nil
+}
+
+// completionOf is the one completion of an event, or of an event and a resource.
+func (s *script) completionOf(ctx context.Context, id string, r schema.Resource) (c completion, found bool, err error) {
+	all, err := s.completionsOf(ctx, id, r)
+	if err != nil || len(all) == 0 {
+		return c, false, err
+	}
+	c = all[0]
+	if workers := schema.Lookup(c.Data.Provider, c.Data.Event.Type).Workers; r == "" && len(workers) > 1 || len(all) > 1 {
+		return c, false, fmt.Errorf("%s is completed by %s, and has %d: name the resource", id, workers, len(all))
+	}
+	return c, true, nil
+}
+
+// named takes ID [RESOURCE] and one more word, if there is more, out of the words.
+func named(args arguments, more int) (id string, r schema.Resource, last string, err error) {
+	w := args.words
+	switch len(w) - more {
+	case 1:
+	case 2:
+		r = schema.Resource(w[1])
+	default:
+		return "", "", "", errors.New("it takes ID [RESOURCE], and what doc.go says")
+	}
+	return w[0], r, w[len(w)-1], nil
+}
+
+// await ID [RESOURCE] OUTCOME [after=D]
+func (s *script) await(ts *testscript.TestScript, args arguments) error {
+	id, r, outcome, err := named(args, 1)
+	if err := errors.Join(err, args.only("after")); err != nil {
+		return err
+	}
+	var c completion
+	err = s.until("the completion of "+id, func(ctx context.Context) (found bool, err error) {
+		c, found, err = s.completionOf(ctx, id, r)
+		return found, err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(ts.Stdout(), "%s\n", c.raw)
+	if string(c.Data.Outcome) != outcome {
+		return fmt.Errorf("%s ended %s", id, c.Data.Outcome)
+	}
+	if after, ok := args.pairs["after"]; ok {
+		d, err := time.ParseDuration(after)
+		if took := c.Time.Sub(c.Data.Event.ReceivedAt); err != nil || took < d {
+			return errors.Join(err, fmt.Errorf("%s took %s", id, took))
+		}
+	}
+	return nil
+}
+
+// none ID [RESOURCE]
+func (s *script) none(_ *testscript.TestScript, args arguments) error {
+	id, r, _, err := named(args, 0)
+	if err := errors.Join(err, args.only()); err != nil {
+		return err
+	}
+	if err := s.settled(); err != nil {
+		return err
+	}
+	all, err := s.completionsOf(s.ctx, id, r)
+	if err != nil || len(all) > 0 {
+		return errors.Join(err, fmt.Errorf("%s has %d completions", id, len(all)))
+	}
+	return nil
+}
+
+// idle
+func (s *script) idle(_ *testscript.TestScript, args arguments) error {
+	return errors.Join(noWords(args), args.only(), s.settled())
+}
+
+func (s *script) settled() error {
+	return s.until("every queue to be idle", func(ctx context.Context) (bool, error) {
+		for _, q := range schema.Queues() {
+			consumer, err := s.js.Consumer(ctx, schema.EventsStream, q.Name)
+			if err != nil {
+				return false, err
+			}
+			if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
+// redelivered RESOURCE
+func (s *script) redelivered(_ *testscript.TestScript, args arguments) error {
+	if len(args.words) != 1 {
+		return errors.New("usage: redelivered RESOURCE")
+	}
+	return s.until("a second delivery", func(ctx context.Context) (bool, error) {
+		for _, q := range schema.QueuesOf(schema.Resource(args.words[0])) {
+			consumer, err := s.js.Consumer(ctx, schema.EventsStream, q.Name)
+			if err != nil {
+				return false, err
+			}
+			if consumer.CachedInfo().NumRedelivered > 0 {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+// recordsOf are a completion's records, wherever it keeps them.
+func (s *script) recordsOf(c completion) ([]json.RawMessage, error) {
+	ref := c.Data.RecordsRef
+	if ref == nil {
+		return c.Data.Records, nil
+	}
+	store, err := s.js.ObjectStore(s.ctx, ref.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	body, err := store.GetBytes(s.ctx, ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(body)
+	records, err := s.conn.Records(s.ctx, *ref)
+	switch {
+	case err != nil:
+		return nil, err
+	case hex.EncodeToString(sum[:]) != ref.SHA256, int64(len(body)) != ref.Bytes, len(records) != ref.Count:
+		return nil, fmt.Errorf("records_ref %+v is not of the %d bytes and %d records stored", *ref, len(body), len(records))
+	}
+	return records, nil
+}
+
+// verbatim ID [RESOURCE] N
+func (s *script) verbatim(_ *testscript.TestScript, args arguments) error {
+	id, r, count, err := named(args, 1)
+	if err := errors.Join(err, args.only()); err != nil {
+		return err
+	}
+	c, found, err := s.completionOf(s.ctx, id, r)
+	if err != nil || !found {
+		return errors.Join(err, fmt.Errorf("%s: completion found: %t", id, found))
+	}
+	records, err := s.recordsOf(c)
+	if err != nil {
+		return err
+	}
+	if strconv.Itoa(len(records)) != count {
+		return fmt.Errorf("there are %d records", len(records))
+	}
+	served, err := s.served(c.Data.Resource)
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		id, err := idOf(record)
+		if err != nil || !bytes.Equal(record, served[id]) {
+			return errors.Join(err, fmt.Errorf("record %q is not, or not once, what the API serves:\n%s\n%s", id, record, served[id]))
+		}
+		delete(served, id)
+	}
+	return nil
+}
+
+// count WHAT N
+func (s *script) count(ts *testscript.TestScript, args arguments) error {
+	filters := map[string][2]string{
+		"completions":  {schema.CompletionsStream, schema.AllCompletions},
+		"tombstones":   {schema.CompletionsStream, "wagewire.tombstones.>"},
+		"events":       {schema.EventsStream, ">"},
+		"dead_letters": {schema.DeadLettersStream, ">"},
+		"quarantine":   {schema.QuarantineStream, ">"},
+		"records":      {"OBJ_" + schema.RecordsBucket, "$O." + schema.RecordsBucket + ".M.>"},
+	}
+	if len(args.words) != 2 || filters[args.words[0]] == [2]string{} {
+		return errors.New("usage: count completions|tombstones|events|dead_letters|quarantine|records N")
+	}
+	of := filters[args.words[0]]
+	messages, err := s.stored(s.ctx, of[0], of[1])
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		fmt.Fprintln(ts.Stdout(), m.Subject)
+		for _, name := range slices.Sorted(headerNames(m.Header)) {
+			fmt.Fprintf(ts.Stdout(), "%s: %s\n", name, strings.Join(m.Header[name], ", "))
+		}
+		fmt.Fprintf(ts.Stdout(), "%s\n\n", m.Data)
+	}
+	if strconv.Itoa(len(messages)) != args.words[1] {
+		return fmt.Errorf("there are %d", len(messages))
+	}
+	return nil
+}
+
+func headerNames(h nats.Header) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for name := range h {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// eventOf is a stored event as far as its completions' subjects need it.
+func eventOf(m *jetstream.RawStreamMsg) (schema.Event, error) {
+	p, _, _, _, err := schema.ParseSubject(m.Subject)
+	if err != nil {
+		return schema.Event{}, err
+	}
+	e := schema.Event{Provider: p, ID: m.Header.Get("ce-id"), Type: strings.TrimPrefix(m.Header.Get("ce-type"), string(p)+"."), Body: m.Data}
+	e.AccountID, err = schema.Lookup(p, e.Type).AccountIDIn(m.Data)
+	return e, err
+}
+
+// every-id
+func (s *script) everyID(ts *testscript.TestScript, args arguments) error {
+	if err := errors.Join(noWords(args), args.only()); err != nil {
+		return err
+	}
+	events, err := s.stored(s.ctx, schema.EventsStream, ">")
+	if err != nil {
+		return err
+	}
+	announced, missing := 0, 0
+	for _, m := range events {
+		e, err := eventOf(m)
+		if err != nil {
+			return err
+		}
+		t := schema.Lookup(e.Provider, e.Type)
+		if t.Action != schema.ActionAdded || !slices.Contains(t.Workers, schema.Paystubs) && !slices.Contains(t.Workers, schema.Shifts) {
+			continue
+		}
+		n, lacking, err := s.addedIn(e, t.Resource)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", e.Type, e.ID, err)
+		}
+		announced += n
+		missing += lacking
+	}
+	if announced == 0 {
+		return errors.New("nothing was announced as added")
+	}
+	fmt.Fprintf(ts.Stdout(), "%d announced, %d missing\n", announced, missing)
+	return nil
+}
+
+func (s *script) addedIn(e schema.Event, r schema.Resource) (announced, missing int, err error) {
+	var body struct {
+		Payload struct {
+			Added []struct {
+				ID string `json:"id"`
+			} `json:"added"`
+		} `json:"payload"`
+	}
+	if err := json.Unmarshal(e.Body, &body); err != nil {
+		return 0, 0, err
+	}
+	c, found, err := s.completionOf(s.ctx, e.ID, r)
+	if err != nil || !found {
+		return 0, 0, errors.Join(err, fmt.Errorf("completion found: %t", found))
+	}
+	records, err := s.recordsOf(c)
+	if err != nil {
+		return 0, 0, err
+	}
+	has := map[string]int{}
+	for _, id := range c.Data.Missing {
+		has[id]++
+	}
+	for _, record := range records {
+		id, err := idOf(record)
+		if err != nil {
+			return 0, 0, err
+		}
+		has[id]++
+	}
+	for _, item := range body.Payload.Added {
+		if has[item.ID] != 1 {
+			return 0, 0, fmt.Errorf("id %s is there %d times", item.ID, has[item.ID])
+		}
+	}
+	if len(has) != len(body.Payload.Added) {
+		return 0, 0, fmt.Errorf("%d ids were announced, %d are there", len(body.Payload.Added), len(has))
+	}
+	return len(body.Payload.Added), len(c.Data.Missing), nil
+}
+
+// once
+func (s *script) once(ts *testscript.TestScript, args arguments) error {
+	if err := errors.Join(noWords(args), args.only()); err != nil {
+		return err
+	}
+	expected, err := s.accepted()
+	if err != nil {
+		return err
+	}
+	messages, err := s.stored(s.ctx, schema.CompletionsStream, schema.AllCompletions)
+	if err != nil {
+		return err
+	}
+	completions, err := decoded(messages)
+	if err != nil {
+		return err
+	}
+	completed := map[string]bool{}
+	for _, c := range completions {
+		switch {
+		case completed[c.ID]:
+			return fmt.Errorf("two completions have the id %s", c.ID)
+		case expected[c.ID] == "":
+			return fmt.Errorf("completion %s is of no webhook that was accepted", c.ID)
+		}
+		completed[c.ID] = true
+	}
+	erased := 0
+	for id, tombstone := range expected {
+		if completed[id] {
+			continue
+		}
+		switch tombs, err := s.stored(s.ctx, schema.CompletionsStream, tombstone); {
+		case err != nil:
+			return err
+		case len(tombs) == 0:
+			return fmt.Errorf("no completion %s, and no tombstone", id)
+		}
+		erased++
+	}
+	fmt.Fprintf(ts.Stdout(), "%d expected, %d completed, %d erased\n", len(expected), len(completed), erased)
+	return nil
+}
+
+// accepted has the id of each completion that a webhook answered 200 must get, with its account's tombstone subject: what
+// the fakes sent, and what is stored of the rest.
+func (s *script) accepted() (map[string]string, error) {
+	var sent []provider.Sent
+	if err := s.control(http.MethodGet, "webhooks", nil, &sent); err != nil {
+		return nil, err
+	}
+	var events []schema.Event
+	for _, w := range sent {
+		if w.Status == 200 && w.Type != "" {
+			events = append(events, schema.Event{Provider: schema.Provider(w.Provider), ID: w.ID, Type: w.Type, AccountID: w.Account})
+		}
+	}
+	stored, err := s.stored(s.ctx, schema.EventsStream, ">")
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range stored {
+		e, err := eventOf(m)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	expected := map[string]string{}
+	for _, e := range events {
+		for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
+			expected[e.CompletionKey(r)] = schema.TombstoneSubject(e.Provider, e.Account())
+		}
+	}
+	return expected, nil
+}
+
+// no-canaries
+func (s *script) noCanaries(_ *testscript.TestScript, args arguments) error {
+	if err := errors.Join(noWords(args), args.only()); err != nil {
+		return err
+	}
+	logs, err := s.stack.Logs()
+	if err != nil {
+		return err
+	}
+	metrics, err := s.stack.Metrics(s.ctx)
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(logs, []byte(`"job"`)) || !bytes.Contains(metrics, []byte("wagewire_worker_jobs_total")) {
+		return errors.New("the logs and metrics are not those of a deployment at work")
+	}
+	places := map[string][]byte{"logs": logs, "metrics": metrics}
+	for _, stream := range []string{schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream, schema.QuarantineStream,
+		schema.AdvisoriesStream, "OBJ_" + schema.RecordsBucket} {
+		messages, err := s.stored(s.ctx, stream, ">")
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			places["subject "+m.Subject] = []byte(m.Subject)
+			places["headers of "+m.Subject] = fmt.Append(places["headers of "+m.Subject], m.Header)
+		}
+	}
+	for place, text := range places {
+		for _, canary := range s.canaries {
+			if bytes.Contains(text, []byte(canary)) {
+				return fmt.Errorf("the %s hold %q", place, canary)
+			}
+		}
+	}
+	return nil
+}

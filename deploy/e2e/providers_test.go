@@ -1,0 +1,405 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// person is what the control endpoint says of one.
+type person struct {
+	AccountID string `json:"account_id"`
+	EndUserID string `json:"end_user_id"`
+	LinkID    string `json:"link_id"`
+}
+
+// control tells the fake providers something, or asks them; in and out may be nil.
+func (s *script) control(method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(s.ctx, method, s.stack.Addresses().Providers+"/control/"+path, body)
+	if err != nil {
+		return err
+	}
+	status, text, err := s.do(request)
+	if err != nil {
+		return err
+	}
+	if status < 200 || status > 299 {
+		return fmt.Errorf("%s /control/%s: status %d: %s", method, path, status, text)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(text, out)
+}
+
+func (s *script) do(request *http.Request) (status int, body []byte, err error) {
+	response, err := s.http.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(response.Body)
+	return response.StatusCode, body, err
+}
+
+// api gets what a provider serves at a path, as a worker would.
+func (s *script) api(path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.stack.Addresses().Providers+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{
+		"x-api-secret": sandbox.PinwheelSecret, "Pinwheel-Version": "2025-07-08",
+		"X-Access-Client-Id": sandbox.TruvClientID, "X-Access-Secret": sandbox.TruvSecret,
+	} {
+		request.Header.Set(name, value)
+	}
+	status, body, err := s.do(request)
+	if err == nil && status != 200 {
+		err = fmt.Errorf("GET %s: status %d: %s", path, status, body)
+	}
+	return body, err
+}
+
+// person [paystubs=N] [shifts=N] [end_user_id=ID]
+func (s *script) makePerson(ts *testscript.TestScript, args arguments) error {
+	if err := args.only("paystubs", "shifts", "end_user_id"); err != nil {
+		return err
+	}
+	var p person
+	if err := s.control(http.MethodPost, "people", object(args, "paystubs", "shifts"), &p); err != nil {
+		return err
+	}
+	s.person = p
+	ts.Setenv("ACCOUNT", p.AccountID)
+	ts.Setenv("END_USER", p.EndUserID)
+	ts.Setenv("LINK", p.LinkID)
+	if err := s.noteCanaries(); err != nil {
+		return err
+	}
+	return s.control(http.MethodDelete, "calls", nil, nil)
+}
+
+// object is the pairs as JSON: the named ones as they are, all others as strings.
+func object(args arguments, bare ...string) map[string]any {
+	o := map[string]any{}
+	for _, key := range args.keys {
+		o[key] = args.pairs[key]
+		for _, name := range bare {
+			if key == name {
+				o[key] = json.RawMessage(args.pairs[key])
+			}
+		}
+	}
+	return o
+}
+
+// play [times=N] [shuffled]
+func (s *script) play(ts *testscript.TestScript, args arguments) error {
+	in := object(args, "times")
+	in["shuffled"] = args.flag("shuffled")
+	if err := errors.Join(args.only("times"), noWords(args)); err != nil {
+		return err
+	}
+	var played []provider.Sent
+	if err := s.control(http.MethodPost, "people/"+s.person.AccountID+"/play", in, &played); err != nil {
+		return err
+	}
+	types := map[string]bool{}
+	for _, sent := range played {
+		types[sent.Type] = true
+		if sent.Status != 200 {
+			return fmt.Errorf("%s %s was answered %d", sent.Type, sent.ID, sent.Status)
+		}
+	}
+	fmt.Fprintf(ts.Stdout(), "%d webhooks of %d types\n", len(played), len(types))
+	return nil
+}
+
+func noWords(args arguments) error {
+	if len(args.words) > 0 {
+		return fmt.Errorf("unexpected %q", args.words[0])
+	}
+	return nil
+}
+
+// send TYPE [KEY=VALUE ...] [bad_signature] [status=N]
+func (s *script) send(ts *testscript.TestScript, args arguments) error {
+	badSignature := args.flag("bad_signature")
+	err := args.only("id", "provider", "account", "outcome", "error_code", "error_type", "added", "deleted", "times", "old_timestamp", "status")
+	if err != nil || len(args.words) != 1 {
+		return errors.Join(err, errors.New("usage: send TYPE [KEY=VALUE ...]"))
+	}
+	in := object(args, "times")
+	delete(in, "status")
+	in["type"], in["bad_signature"] = args.words[0], badSignature
+	for _, key := range []string{"added", "deleted"} {
+		if list, ok := args.pairs[key]; ok {
+			in[key] = strings.Split(list, ",")
+		}
+	}
+	var out struct {
+		provider.Sent
+		Answer json.RawMessage `json:"answer"`
+	}
+	if err := s.control(http.MethodPost, "webhooks", in, &out); err != nil {
+		return err
+	}
+	fmt.Fprintf(ts.Stdout(), "%s %s %s: %d %s\n", out.Provider, out.Type, out.ID, out.Status, out.Answer)
+	return expectStatus(args, out.Status)
+}
+
+func expectStatus(args arguments, got int) error {
+	want := args.pairs["status"]
+	if want == "" {
+		want = "200"
+	}
+	if strconv.Itoa(got) != want {
+		return fmt.Errorf("answered %d, not %s", got, want)
+	}
+	return nil
+}
+
+// raw PROVIDER FILE [status=N] [latin1]
+func (s *script) raw(ts *testscript.TestScript, args arguments) error {
+	latin1 := args.flag("latin1")
+	if err := args.only("status"); err != nil || len(args.words) != 2 {
+		return errors.Join(err, errors.New("usage: raw PROVIDER FILE [status=N] [latin1]"))
+	}
+	p, body := args.words[0], []byte(os.Expand(strings.TrimSuffix(ts.ReadFile(args.words[1]), "\n"), ts.Getenv))
+	if latin1 {
+		var bytes []byte
+		for _, character := range string(body) {
+			bytes = append(bytes, byte(character))
+		}
+		body = bytes
+	}
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.stack.Addresses().Webhooks+"/"+p, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if p == string(schema.Truv) {
+		request.Header.Set("X-WEBHOOK-SIGN", provider.SignTruv(sandbox.TruvSecret, body))
+	} else {
+		now := time.Now().Unix()
+		request.Header.Set("x-timestamp", strconv.FormatInt(now, 10))
+		request.Header.Set("x-pinwheel-signature", provider.SignPinwheel(sandbox.PinwheelSecret, now, body))
+	}
+	status, answer, err := s.do(request)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", status, answer)
+	return expectStatus(args, status)
+}
+
+// fault KEY=VALUE ...
+func (s *script) fault(_ *testscript.TestScript, args arguments) error {
+	if err := noWords(args); err != nil {
+		return err
+	}
+	in := object(args, "times", "every", "status", "cut", "stale", "repeat_cursor")
+	if missing, ok := args.pairs["missing"]; ok {
+		if in["missing"] = strings.Split(missing, ","); missing == "true" {
+			in["missing"] = true
+		}
+	}
+	if in, ok := strings.CutPrefix(args.pairs["retry_after"], "date:"); ok {
+		d, err := time.ParseDuration(in)
+		if err != nil {
+			return err
+		}
+		args.pairs["retry_after"] = time.Now().Add(d).UTC().Format(http.TimeFormat)
+	}
+	if after, ok := args.pairs["retry_after"]; ok {
+		in["retry_after"] = after
+	}
+	return s.control(http.MethodPost, "faults", in, nil)
+}
+
+// clear
+func (s *script) clear(_ *testscript.TestScript, args arguments) error {
+	return errors.Join(noWords(args), args.only(), s.control(http.MethodDelete, "faults", nil, nil))
+}
+
+// calls PATH N
+func (s *script) calls(_ *testscript.TestScript, args arguments) error {
+	if len(args.words) != 2 {
+		return errors.New("usage: calls PATH N")
+	}
+	want, err := strconv.Atoi(args.words[1])
+	if err != nil {
+		return err
+	}
+	return s.until("so many calls", func(context.Context) (bool, error) {
+		var calls provider.Calls
+		if err := s.control(http.MethodGet, "calls", nil, &calls); err != nil {
+			return false, err
+		}
+		got := 0
+		for label, n := range calls.Calls {
+			if strings.HasSuffix(label, args.words[0]) {
+				got += n
+			}
+		}
+		if got > want {
+			return false, fmt.Errorf("there were %d calls: %v", got, calls.Calls)
+		}
+		return got == want, nil
+	})
+}
+
+// served is every record of a resource that the API has for the newest person, by its id.
+func (s *script) served(r schema.Resource) (map[string]json.RawMessage, error) {
+	account := "/pinwheel/v1/accounts/" + s.person.AccountID + "/"
+	records := map[string]json.RawMessage{}
+	keep := func(record json.RawMessage) error {
+		id, err := idOf(record)
+		records[id] = record
+		return err
+	}
+	switch r {
+	case schema.Paystubs, schema.Shifts:
+		for cursor := "?limit=100"; cursor != ""; {
+			page, err := s.page(account + string(r) + cursor)
+			if err != nil {
+				return nil, err
+			}
+			for _, record := range page.Data {
+				if err := keep(record); err != nil {
+					return nil, err
+				}
+			}
+			if cursor = ""; page.Meta.NextCursor != "" {
+				cursor = "?limit=100&cursor=" + page.Meta.NextCursor
+			}
+		}
+		return records, nil
+	case schema.Link:
+		body, err := s.api("/truv/v1/links/" + s.person.LinkID + "/")
+		if err != nil {
+			return nil, err
+		}
+		return records, keep(accessToken.ReplaceAll(body, nil)) // it never leaves the client
+	}
+	paths := []string{account + string(r)}
+	if r == schema.VerificationReports {
+		of := "/pinwheel/v1/end_users/" + s.person.EndUserID + "/verification_reports/"
+		paths = []string{of + "voe", of + "voie"}
+	}
+	for _, path := range paths {
+		body, err := s.api(path)
+		if err != nil {
+			return nil, err
+		}
+		var envelope struct {
+			Data json.RawMessage `json:"data"`
+		}
+		if err := errors.Join(json.Unmarshal(body, &envelope), keep(envelope.Data)); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+var accessToken = regexp.MustCompile(`"access_token":"([^"]*)",`)
+
+type page struct {
+	Data []json.RawMessage `json:"data"`
+	Meta struct {
+		NextCursor string `json:"next_cursor"`
+	} `json:"meta"`
+}
+
+func (s *script) page(path string) (p page, err error) {
+	body, err := s.api(path)
+	if err != nil {
+		return p, err
+	}
+	return p, json.Unmarshal(body, &p)
+}
+
+func idOf(record json.RawMessage) (string, error) {
+	var has struct {
+		ID string `json:"id"`
+	}
+	err := json.Unmarshal(record, &has)
+	return has.ID, err
+}
+
+// noteCanaries remembers texts of the newest person that occur nowhere else, as the APIs serve them.
+func (s *script) noteCanaries() error {
+	var of struct {
+		FullName string   `json:"full_name"`
+		SSN      string   `json:"ssn_on_file"`
+		Emails   []string `json:"emails"`
+		Address  struct {
+			Line1 string `json:"line1"`
+		} `json:"address"`
+		Phones []struct {
+			Value string `json:"value"`
+		} `json:"phone_numbers"`
+	}
+	identity, err := s.served(schema.Identity)
+	if err != nil {
+		return err
+	}
+	for _, record := range identity {
+		if err := json.Unmarshal(record, &of); err != nil {
+			return err
+		}
+	}
+	link, err := s.api("/truv/v1/links/" + s.person.LinkID + "/")
+	if err != nil {
+		return err
+	}
+	token := accessToken.FindSubmatch(link)
+	names := strings.Fields(of.FullName)
+	if token == nil || len(of.Emails) == 0 || len(of.Phones) == 0 || len(names) == 0 {
+		return errors.New("the fakes' identity or link has not what it is searched for")
+	}
+	canaries := []string{names[len(names)-1], of.SSN, of.Emails[0], of.Address.Line1, of.Phones[0].Value, string(token[1])}
+	paystubs, err := s.served(schema.Paystubs)
+	if err != nil {
+		return err
+	}
+	for _, record := range paystubs {
+		var pay struct {
+			GrossYTD json.Number `json:"gross_pay_ytd"`
+		}
+		if err := json.Unmarshal(record, &pay); err != nil {
+			return err
+		}
+		canaries = append(canaries, pay.GrossYTD.String())
+	}
+	for _, canary := range canaries {
+		if len(canary) < 8 {
+			return fmt.Errorf("%q is too short to be looked for", canary)
+		}
+	}
+	s.canaries = append(s.canaries, canaries...)
+	return nil
+}

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// stack is a running deployment of Wagewire whose providers are the fakes, with the sandbox's secrets.
+type stack interface {
+	// Addresses are where its parts listen. They stay the same when a part is stopped and started.
+	Addresses() addresses
+	// Stop stops a part, "nats" or a resource's worker, and returns when it has stopped. Start starts it again.
+	Stop(part string) error
+	Start(part string) error
+	// Logs is all that the parts have logged, at level debug; Metrics what they expose right now.
+	Logs() ([]byte, error)
+	Metrics(ctx context.Context) ([]byte, error)
+	// Close stops everything.
+	Close() error
+}
+
+// addresses are URLs: webhooks go to Webhooks/<provider>, Providers serves /pinwheel, /truv and /control.
+type addresses struct{ Webhooks, Providers, NATS string }
+
+// starter starts a stack that keeps its state in dir and whose processes have the variables.
+type starter func(ctx context.Context, dir string, variables map[string]string) (stack, error)
+
+const natsPart = "nats"
+
+// inProcess is a stack in this process.
+type inProcess struct {
+	*sandbox.Sandbox
+	log *logBuffer
+}
+
+func startInProcess(ctx context.Context, dir string, variables map[string]string) (stack, error) {
+	log := &logBuffer{}
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	s, err := sandbox.Up(ctx, sandbox.Config{
+		Dir: dir, Getenv: func(key string) string { return variables[key] },
+		Log: zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &inProcess{s, log}, nil
+}
+
+func (p *inProcess) Addresses() addresses {
+	return addresses{Webhooks: p.WebhooksURL, Providers: p.ProvidersURL, NATS: p.NATSURL}
+}
+
+func (p *inProcess) Stop(part string) error {
+	if part == natsPart {
+		p.StopNATS()
+		return nil
+	}
+	return p.StopWorker(schema.Resource(part))
+}
+
+func (p *inProcess) Start(part string) error {
+	if part == natsPart {
+		return p.StartNATS()
+	}
+	return p.StartWorker(schema.Resource(part))
+}
+
+func (p *inProcess) Logs() ([]byte, error) { return p.log.text(), nil }
+
+func (p *inProcess) Metrics(ctx context.Context) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.AdminURL+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if response.StatusCode != 200 {
+		err = errors.Join(err, fmt.Errorf("metrics: status %d", response.StatusCode))
+	}
+	return text, err
+}
+
+func (p *inProcess) Close() error {
+	select {
+	case err := <-p.Failed():
+		return errors.Join(fmt.Errorf("a part stopped by itself: %w", err), p.Sandbox.Close())
+	default:
+		return p.Sandbox.Close()
+	}
+}
+
+// logBuffer keeps what is logged.
+type logBuffer struct {
+	mu    sync.Mutex
+	lines []byte
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, line...)
+	return len(line), nil
+}
+
+func (b *logBuffer) Sync() error { return nil }
+
+func (b *logBuffer) text() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]byte(nil), b.lines...)
+}

@@ -1,0 +1,253 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// completeFor is how long a completion is waited for.
+const completeFor = time.Minute
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func up(t *testing.T, c sandbox.Config) *sandbox.Sandbox {
+	t.Helper()
+	c.Log = zaptest.NewLogger(t)
+	s, err := sandbox.Up(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func closed(t *testing.T, s *sandbox.Sandbox) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// next is the next completion since the time.
+func next(t *testing.T, s *sandbox.Sandbox, since time.Time) schema.Completion {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), completeFor)
+	defer cancel()
+	tail, err := s.Conn.Tail(ctx, "", since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	c, err := tail.Next(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func sent(t *testing.T, s *sandbox.Sandbox, w provider.Webhook) provider.Answer {
+	t.Helper()
+	answer, err := s.Fake.Send(t.Context(), w)
+	if err != nil || answer.Status != 200 {
+		t.Fatalf("%s: answered %d %s %v", w.Type, answer.Status, answer.Body, err)
+	}
+	return answer
+}
+
+func TestUpIsReady(t *testing.T) {
+	s := up(t, sandbox.Config{})
+	defer closed(t, s)
+	if status, body := get(t, s.AdminURL+"/readyz"); status != 200 {
+		t.Errorf("readyz: %d %s", status, body)
+	}
+	if got := s.Resources(); len(got) != 7 {
+		t.Errorf("workers of %v", got)
+	}
+	w, err := s.Fake.Event(s.Fake.Person(provider.PersonOptions{}), "identity.added", provider.EventOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent(t, s, w)
+	if c := next(t, s, time.Time{}); c.Data.Outcome != schema.Succeeded || c.Data.Event.ID != w.ID {
+		t.Errorf("%s of %s", c.Data.Outcome, c.Data.Event.ID)
+	}
+	if err := s.StopWorker(schema.Identity); err != nil { // by then it has counted the job
+		t.Fatal(err)
+	}
+	if _, body := get(t, s.AdminURL+"/metrics"); !strings.Contains(body, `wagewire_worker_jobs_total{class="",outcome="succeeded",queue="pinwheel_identity",worker="identity"} 1`) {
+		t.Errorf("the metrics do not count the job:\n%s", body)
+	}
+}
+
+func TestDirIsKept(t *testing.T) {
+	dir := t.TempDir()
+	first := up(t, sandbox.Config{Dir: dir})
+	w, err := first.Fake.Event(first.Fake.Person(provider.PersonOptions{}), "income.added", provider.EventOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent(t, first, w)
+	want := next(t, first, time.Time{})
+	closed(t, first)
+
+	second := up(t, sandbox.Config{Dir: dir})
+	defer closed(t, second)
+	if got := next(t, second, time.Time{}); got.ID != want.ID {
+		t.Errorf("the first completion is %s, and was %s", got.ID, want.ID)
+	}
+	if answer := sent(t, second, w); !strings.Contains(string(answer.Body), `"duplicate":true`) {
+		t.Errorf("the same webhook was answered %s", answer.Body)
+	}
+}
+
+func TestTemporaryDirGoes(t *testing.T) {
+	place := t.TempDir()
+	t.Setenv("TMPDIR", place)
+	s := up(t, sandbox.Config{AdminPort: -1})
+	if entries, err := os.ReadDir(place); err != nil || len(entries) != 1 {
+		t.Fatalf("%v %v", entries, err)
+	}
+	if s.AdminURL != "" {
+		t.Errorf("admin listens at %s", s.AdminURL)
+	}
+	closed(t, s)
+	if entries, err := os.ReadDir(place); err != nil || len(entries) != 0 {
+		t.Errorf("left: %v %v", entries, err)
+	}
+}
+
+func TestWorkersStopAndStart(t *testing.T) {
+	s := up(t, sandbox.Config{})
+	defer closed(t, s)
+	for name, err := range map[string]error{
+		"stop one that is none":          s.StopWorker("payroll"),
+		"stop what is no worker":         s.StopWorker("ingress"),
+		"start one that is none":         s.StartWorker("payroll"),
+		"start one that runs":            s.StartWorker(schema.Link),
+		"start what is no worker":        s.StartWorker("admin"),
+		"start the broker as if it were": s.StartWorker("nats"),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for range 2 { // stopped is stopped
+		if err := s.StopWorker(schema.Link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, err := s.Fake.Event(s.Fake.Person(provider.PersonOptions{}), "link-connected", provider.EventOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent(t, s, w)
+	if calls := s.Fake.Calls(); calls.Total != 0 {
+		t.Errorf("a stopped worker called: %v", calls)
+	}
+	if err := s.StartWorker(schema.Link); err != nil {
+		t.Fatal(err)
+	}
+	if c := next(t, s, time.Time{}); c.Data.Event.ID != w.ID {
+		t.Errorf("completed %s", c.Data.Event.ID)
+	}
+}
+
+func TestNATSStopsAndStarts(t *testing.T) {
+	s := up(t, sandbox.Config{})
+	defer closed(t, s)
+	s.StopNATS()
+	if status, body := get(t, s.AdminURL+"/readyz"); status != 503 {
+		t.Errorf("without a broker, readyz: %d %s", status, body)
+	}
+	if status, body := get(t, s.AdminURL+"/livez"); status != 200 {
+		t.Errorf("without a broker, livez: %d %s", status, body)
+	}
+	if err := s.StartNATS(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.Fake.Event(s.Fake.Person(provider.PersonOptions{}), "employment.added", provider.EventOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent(t, s, w) // ingress tries until it is connected again
+	if c := next(t, s, time.Time{}); c.Data.Event.ID != w.ID {
+		t.Errorf("completed %s", c.Data.Event.ID)
+	}
+}
+
+func TestCloseWithoutNATS(t *testing.T) {
+	s := up(t, sandbox.Config{})
+	s.StopNATS()
+	closed(t, s)
+}
+
+func TestCannotStart(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inTheWay := t.TempDir()
+	if err := os.WriteFile(filepath.Join(inTheWay, "nats"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		config sandbox.Config
+		part   string
+	}{
+		{"webhooks on a taken port", sandbox.Config{WebhooksPort: port}, sandbox.Webhooks},
+		{"NATS on a taken port", sandbox.Config{NATSPort: port}, sandbox.NATS},
+		{"providers on a taken port", sandbox.Config{ProvidersPort: port}, sandbox.Providers},
+		{"admin on a taken port", sandbox.Config{AdminPort: port}, sandbox.Admin},
+		{"a directory beneath a file", sandbox.Config{Dir: filepath.Join(file, "state")}, sandbox.Dir},
+		{"a file where the streams go", sandbox.Config{Dir: inTheWay}, sandbox.Dir},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := sandbox.Up(t.Context(), tt.config)
+			part, ok := errors.AsType[*sandbox.PartError](err)
+			if !ok || part.Part != tt.part || s != nil {
+				t.Errorf("%v, %v", s, err)
+			}
+		})
+	}
+}
