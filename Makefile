@@ -32,13 +32,14 @@ build: ## every command as a static binary in bin/
 
 ##### Tests
 
-# Packages without tests are left out, so that every line printed, the last one included, is a test's.
+# Packages without tests are left out, so that every line printed, the last one included, is a test's. Four at a time: most of
+# them wait for servers they started.
 .PHONY: test
 test: ## every test that needs only Go: make test TESTFLAGS='-run Paystubs -v'
 	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
 		echo 'test: without the race detector, it needs a C compiler: install gcc or clang to have it'; }; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
-	go test $$race $(TESTFLAGS) $$packages
+	go test $$race -p 4 $(TESTFLAGS) $$packages
 
 ##### Laws
 
@@ -116,3 +117,24 @@ bin/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
 	@echo 'golangci-lint: building the version pinned in .ci/tools, once, for a few minutes'
 	@CGO_ENABLED=0 GOWORK=off GOBIN=$(CURDIR)/bin go -C .ci/tools install tool
 	@touch $@
+
+##### Measure
+
+# nats-server is the version that the tests run on, built like our own commands.
+.PHONY: bench
+bench: ## ingress and the workers against what they stand on, in two minutes: make bench ARGS=--help
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... ./deploy/bench github.com/nats-io/nats-server/v2
+	@bin/bench $(ARGS)
+
+##### Chaos
+
+# As in run: Ctrl-C reaches chaos alone, which ends what it started.
+chaos = go build -o bin/ ./deploy/cmd/chaos && { [ -t 0 ] || exec bin/chaos $(1); set -m; bin/chaos $(1); exit $$?; }
+
+.PHONY: chaos
+chaos: ## nothing lost, nothing twice, by counting, while processes are killed: CHAOS_FOR=1h CHAOS_SEED=1 CHAOS_NODES=3 make chaos
+	@$(call chaos)
+
+.PHONY: chaos/broken
+chaos/broken: ## the same for builds that are broken on purpose: each must be found out
+	@$(call chaos,--broken)

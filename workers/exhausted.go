@@ -14,6 +14,9 @@ import (
 // exhausted gives an event its last word of which the deliveries ran out: whoever had it in hand died before a verdict,
 // every time. A completion that was stored all the same stands.
 func (w *Worker) exhausted(ctx context.Context, d *stream.Delivery) error {
+	if d.Event.Queue != "" && d.Event.Queue != d.Queue.Name {
+		return nil // a redrive for another queue has nothing to be told here
+	}
 	job := Job{Event: d.Event, Attempt: d.Attempt}
 	if d.Err == nil {
 		completed, err := w.conn.Completed(ctx, d.Event, w.resource)

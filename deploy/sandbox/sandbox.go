@@ -40,8 +40,8 @@ const (
 
 const (
 	loopback = "127.0.0.1"
-	// pageMax is how many records the fakes put on a page, whatever is asked for: Pinwheel's default.
-	pageMax = 25
+	// PageMax is how many records the fakes put on a page, whatever is asked for: Pinwheel's default.
+	PageMax = 25
 	// ratePerS lets the demonstration run at the speed of the machine.
 	ratePerS = "100"
 	// stopFor is short: whoever stops a sandbox is waiting.
@@ -224,7 +224,7 @@ func (s *Sandbox) fakes(ctx context.Context) error {
 	}
 	s.ProvidersURL = "http://" + listener.Addr().String()
 	s.Fake = provider.New(provider.Config{
-		PinwheelSecret: PinwheelSecret, TruvClientID: TruvClientID, TruvSecret: TruvSecret, WebhookURL: s.WebhooksURL, PageMax: pageMax,
+		PinwheelSecret: PinwheelSecret, TruvClientID: TruvClientID, TruvSecret: TruvSecret, WebhookURL: s.WebhooksURL, PageMax: PageMax,
 	})
 	maps.Copy(s.env, map[string]string{
 		"PINWHEEL_URL": s.ProvidersURL + "/pinwheel", "PINWHEEL_RATE_PER_S": ratePerS,

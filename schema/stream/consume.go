@@ -108,6 +108,9 @@ func (q *Queue) say(err error) {
 
 // serve hands events to work, one after the other, until ctx ends or the queue is lost.
 func (q *Queue) serve(ctx context.Context, work func(*Delivery)) error {
+	if err := q.conn.Connected(); err != nil {
+		return err
+	}
 	consumer, err := q.consumer(ctx)
 	if err != nil {
 		return err

@@ -5,7 +5,9 @@
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
 //	publish    Event, Quarantine, Complete, DeadLetter: each returns when the broker has stored it
 //	consume    Queue.Consume: one event a slot, leased by heartbeats until it is settled
+//	exhausted  Queue.Exhausted: what ran out of deliveries before a verdict
 //	erase      ErasureSteps: an account leaves the streams for good
+//	operate    what `wagewire` shows and does: Status, Scan, Redrive, Discard, Pause
 //
 // # What the broker's answers mean
 //

@@ -20,7 +20,7 @@ func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error
 	for {
 		err := own.serveExhausted(ctx, each)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is how it ends
 		}
 		own.say(err)
 		select {

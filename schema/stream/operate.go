@@ -18,8 +18,8 @@ import (
 
 // What an operator sees and does. Nothing here is on the line; all of it goes by what is on the streams.
 
-// StreamStatus is one stream at a glance.
-type StreamStatus struct {
+// Level is how full one stream is.
+type Level struct {
 	Name     string    `json:"name"`
 	Messages uint64    `json:"messages"`
 	Bytes    uint64    `json:"bytes"`
@@ -50,7 +50,7 @@ const headerSize = "Nats-Msg-Size"
 const quietFor = 500 * time.Millisecond
 
 // Status reads every stream's and queue's state. What is not there is left out.
-func (c *Conn) Status(ctx context.Context) (streams []StreamStatus, queues []QueueStatus, err error) {
+func (c *Conn) Status(ctx context.Context) (streams []Level, queues []QueueStatus, err error) {
 	topology := schema.DefaultTopology()
 	names := []string{}
 	for _, s := range topology.Streams {
@@ -65,7 +65,7 @@ func (c *Conn) Status(ctx context.Context) (streams []StreamStatus, queues []Que
 			return nil, nil, fmt.Errorf("status of stream %s: %w", name, err)
 		}
 		info := s.CachedInfo()
-		status := StreamStatus{Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes, BytesMax: info.Config.MaxBytes}
+		status := Level{Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes, BytesMax: info.Config.MaxBytes}
 		if info.State.Msgs > 0 {
 			status.Oldest = info.State.FirstTime
 		}
@@ -221,6 +221,9 @@ func (c *Conn) scan(ctx context.Context, stream string, which Selection, each fu
 	}
 	defer messages.Stop()
 	for next := s.CachedInfo().State.FirstSeq; ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		soon, cancel := context.WithTimeout(ctx, quietFor)
 		msg, err := messages.Next(jetstream.NextContext(soon))
 		cancel()

@@ -1,0 +1,315 @@
+package chaos
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// scene is a small run in which every promise was kept, until a row of the table breaks one.
+type scene struct {
+	ledger *ledger
+	gate   *gate
+	// objects are the record store.
+	objects map[string][]byte
+	// What the streams hold, and what was seen while it came.
+	events, completions, deadLetters, quarantine, seen []message
+}
+
+const (
+	account, erasedAccount = "account-1", "link-1"
+	paystubA               = `{"id":"a","pay_date":"2026-01-02","gross":90071992547409931}`
+	paystubB               = `{"id":"b","pay_date":"2026-02-02","gross":80.0}`
+)
+
+// send puts a webhook into the ledger, answered with the status.
+func (s *scene) send(k kind, p, id, typ, about, payload string, status int) webhook {
+	w := noted(k, provider.Webhook{Provider: p, ID: id, Type: typ, Account: about, Body: fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)})
+	s.ledger.send(w)
+	s.ledger.answer(w, status)
+	return w
+}
+
+func bodyOf(id, payload string) []byte {
+	return fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)
+}
+
+// store puts the event on its stream.
+func (s *scene) store(w webhook, payload string) {
+	s.events = append(s.events, message{
+		subject: w.event().Subject(), sequence: uint64(len(s.events) + 1), data: bodyOf(w.id, payload),
+		header: map[string][]string{"Nats-Msg-Id": {w.key()}},
+	})
+}
+
+// complete makes the completion of the event; with changes it what it should say.
+func (s *scene) complete(w webhook, r schema.Resource, o schema.Outcome, with func(*schema.Completion)) {
+	c := schema.NewCompletion(w.event(), r, o, time.Unix(0, 0))
+	if with != nil {
+		with(&c)
+	}
+	s.publish(w, r, c)
+}
+
+func (s *scene) publish(w webhook, r schema.Resource, c schema.Completion) {
+	text, err := c.Encode()
+	if err != nil {
+		panic(err)
+	}
+	m := message{
+		subject: w.event().CompletionSubject(r), sequence: uint64(100 + len(s.completions)), data: text,
+		header: map[string][]string{"Nats-Msg-Id": {c.ID}, "Wagewire-Outcome": {string(c.Data.Outcome)}},
+	}
+	s.completions, s.seen = append(s.completions, m), append(s.seen, m)
+}
+
+func (s *scene) bury(w webhook, r schema.Resource, payload string) {
+	s.deadLetters = append(s.deadLetters, message{data: bodyOf(w.id, payload), header: map[string][]string{
+		"Wagewire-Queue": {schema.QueueName(w.provider, r)}, "ce-id": {w.id},
+	}})
+}
+
+func records(list ...string) func(*schema.Completion) {
+	return func(c *schema.Completion) {
+		c.Data.Records = nil
+		for _, text := range list {
+			c.Data.Records = append(c.Data.Records, json.RawMessage(text))
+		}
+	}
+}
+
+// violations of the whole scene, by name.
+func (s *scene) violations() []violation {
+	c := newCheck(s.ledger, &s.gate.served, func(ref schema.RecordsRef) ([]byte, error) {
+		if body, ok := s.objects[ref.Name]; ok {
+			return body, nil
+		}
+		return nil, errors.New("no such object")
+	})
+	for _, stream := range []struct {
+		messages []message
+		take     func(message)
+	}{{s.seen, c.seen}, {s.events, c.event}, {s.completions, c.completion}, {s.deadLetters, c.deadLetter}, {s.quarantine, c.quarantine}} {
+		for _, m := range stream.messages {
+			stream.take(m)
+		}
+	}
+	c.finish()
+	return c.violations
+}
+
+const addedPayload = `{"outcome":"success","added":[{"id":"a"},{"id":"b"}]}`
+
+// kept is a run in which everything went well: an event completed with records, one that was given up, one that was
+// deleted with its account, one in quarantine, one forged, one that nobody answered.
+func kept() (s *scene, added webhook) {
+	s = &scene{ledger: newLedger(), gate: newGate(nil), objects: map[string][]byte{}}
+	s.ledger.meet(account, person{paystubs: []string{"a", "b"}})
+	s.gate.note(account, "paystubs", 200, []byte(`{"data":[`+paystubA+`, `+paystubB+`]}`))
+	s.gate.note(account, "income", 200, []byte(`{"data":{"id":"i"}}`))
+
+	added = s.send(genuine, provider.Pinwheel, "e1", "paystubs.added", account, addedPayload, 200)
+	s.store(added, addedPayload)
+	s.store(added, addedPayload) // again, after the window
+	s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
+
+	bad := s.send(undecodable, provider.Pinwheel, "e2", "income.added", "", `{"added":7}`, 200)
+	s.store(bad, `{"added":7}`)
+	s.bury(bad, schema.Income, `{"added":7}`)
+	s.complete(bad, schema.Income, schema.Failed, func(c *schema.Completion) {
+		c.Data.Error = &schema.CompletionError{Class: string(schema.ClassPoison)}
+	})
+
+	connected := s.send(genuine, provider.Truv, "l1", "link-connected", erasedAccount, `{}`, 200)
+	s.gate.note(erasedAccount, "link", 200, []byte(`{"id":"link-1"}`))
+	s.complete(connected, schema.Link, schema.Succeeded, records(`{"id":"link-1"}`))
+	s.completions = s.completions[:len(s.completions)-1] // erased; it was seen
+	deletion := s.send(genuine, provider.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
+	s.store(deletion, `{}`)
+	s.complete(deletion, schema.Link, schema.Deleted, nil)
+	s.completions = append(s.completions, message{subject: schema.TombstoneSubject(schema.Truv, erasedAccount)})
+
+	s.send(unreadable, provider.Pinwheel, "q1", "", "", `7`, 200)
+	s.quarantine = []message{{data: bodyOf("q1", `7`)}}
+	s.send(forged, provider.Pinwheel, "f1", "income.added", account, `{}`, 401)
+	s.send(genuine, provider.Pinwheel, "u1", "income.added", account, `{}`, 0)
+	return s, added
+}
+
+func TestCheckFinds(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		do   func(s *scene, added webhook)
+		want []string
+	}{
+		{"nothing where every promise was kept", func(*scene, webhook) {}, nil},
+		{"an event answered 200 and not stored", func(s *scene, _ webhook) {
+			s.send(genuine, provider.Pinwheel, "x", "bill.added", account, `{}`, 200)
+		}, []string{lost}},
+		{"an unreadable webhook answered 200 and not in quarantine", func(s *scene, _ webhook) { s.quarantine = nil }, []string{lost}},
+		{"a completion that was there and is not any more", func(s *scene, _ webhook) { s.completions = s.completions[1:] }, []string{lost, unfinished}},
+		{"an event without a completion", func(s *scene, _ webhook) { s.completions, s.seen = s.completions[1:], s.seen[1:] }, []string{unfinished}},
+		{"an event that nobody answered, stored and not completed", func(s *scene, _ webhook) {
+			s.store(s.ledger.entries["pinwheel:u1"].webhook, `{}`)
+		}, []string{unfinished}},
+		{"the second worker's completion that is not there", func(s *scene, _ webhook) {
+			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.fully_synced", account, `{}`, 200)
+			s.store(w, `{}`)
+			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
+		}, []string{unfinished}},
+		{"two completions of one event", func(s *scene, added webhook) {
+			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
+		}, []string{twice}},
+		{"a completion that took the place of another", func(s *scene, _ webhook) {
+			s.seen = append([]message{{sequence: 7, header: s.seen[0].header, data: []byte("{}")}}, s.seen...)
+		}, []string{twice}},
+		{"a record that stands twice in a completion", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubA, paystubB))
+		}, []string{twice}},
+		{"an event whose bytes were changed", func(s *scene, _ webhook) { s.events[0].data = []byte("{}") }, []string{changed}},
+		{"an event at another subject", func(s *scene, _ webhook) { s.events[0].subject = "wagewire.events.x" }, []string{changed}},
+		{"a digit that was changed", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, records(`{"id":"a","pay_date":"2026-01-02","gross":90071992547409930}`, paystubB))
+		}, []string{changed}},
+		{"a number that was written otherwise", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, `{"id":"b","pay_date":"2026-02-02","gross":80}`))
+		}, []string{changed}},
+		{"a header that says another outcome", func(s *scene, _ webhook) {
+			s.completions[0].header["Wagewire-Outcome"] = []string{"failed"}
+		}, []string{changed}},
+		{"records that an object does not have", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.objects["o"] = []byte(`[]`)
+			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
+				c.Data.Records, c.Data.RecordsRef = nil, &schema.RecordsRef{Name: "o", SHA256: "0", Bytes: 2, Count: 2}
+			})
+		}, []string{changed}},
+		{"an object that is not there", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
+				c.Data.Records, c.Data.RecordsRef = nil, &schema.RecordsRef{Name: "o"}
+			})
+		}, []string{lost}},
+		{"nothing where an object has the records", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.objects["o"] = []byte(`[` + paystubA + `,` + paystubB + `]`)
+			sum := sha256.Sum256(s.objects["o"])
+			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
+				c.Data.Records = nil
+				c.Data.RecordsRef = &schema.RecordsRef{Name: "o", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(s.objects["o"])), Count: 2}
+			})
+		}, nil},
+		{"an announced id that is in no list", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA))
+		}, []string{incomplete}},
+		{"an id that is missing though the provider kept nothing back", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
+				records(paystubA)(c)
+				c.Data.Missing = []string{"b"}
+			})
+		}, []string{incomplete}},
+		{"nothing where the provider kept back what is missing", func(s *scene, added webhook) {
+			s.gate.aim(account)
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
+				records(paystubA)(c)
+				c.Data.Missing = []string{"b"}
+			})
+		}, nil},
+		{"a list that lacks a record", func(s *scene, _ webhook) {
+			payload := `{"params":{"from_pay_date":"2026-01-01","to_pay_date":"2026-02-02"}}`
+			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
+			s.store(w, payload)
+			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
+		}, []string{incomplete}},
+		{"nothing where a list lacks what is outside its dates", func(s *scene, _ webhook) {
+			payload := `{"params":{"from_pay_date":"2026-01-01","to_pay_date":"2026-02-01"}}`
+			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
+			s.store(w, payload)
+			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
+		}, nil},
+		{"deleted ids that the completion does not pass on", func(s *scene, _ webhook) {
+			payload := `{"added":[{"id":"a"}],"deleted":[{"id":"z"}]}`
+			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.added", account, payload, 200)
+			s.store(w, payload)
+			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
+		}, []string{incomplete}},
+		{"a pending job that is completed with data", func(s *scene, _ webhook) {
+			w := s.send(genuine, provider.Pinwheel, "x", "income.added", account, `{"outcome":"pending"}`, 200)
+			s.store(w, `{"outcome":"pending"}`)
+			s.complete(w, schema.Income, schema.Succeeded, records(`{"id":"i"}`))
+		}, []string{outcome}},
+		{"data that is unavailable though the provider had it", func(s *scene, added webhook) {
+			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.complete(added, schema.Paystubs, schema.Unavailable, nil)
+		}, []string{outcome}},
+		{"an event given up without a dead letter", func(s *scene, _ webhook) { s.deadLetters = nil }, []string{hidden}},
+		{"a dead letter without a completion", func(s *scene, _ webhook) {
+			s.completions, s.seen = slices.Delete(s.completions, 1, 2), slices.Delete(s.seen, 1, 2)
+		}, []string{hidden}},
+		{"a dead letter though nothing went wrong", func(s *scene, added webhook) { s.bury(added, schema.Paystubs, addedPayload) }, []string{outcome}},
+		{"an event that was never sent", func(s *scene, _ webhook) {
+			s.events = append(s.events, message{header: map[string][]string{"Nats-Msg-Id": {"pinwheel:z"}}})
+		}, []string{invented}},
+		{"a forged event that is stored", func(s *scene, _ webhook) { s.store(s.ledger.entries["pinwheel:f1"].webhook, `{}`) }, []string{invented}},
+		{"a forged event that is completed", func(s *scene, _ webhook) {
+			s.complete(s.ledger.entries["pinwheel:f1"].webhook, schema.Income, schema.Succeeded, records(`{"id":"i"}`))
+		}, []string{invented}},
+		{"a completion of a resource that does not read the type", func(s *scene, added webhook) {
+			s.complete(added, schema.Shifts, schema.Succeeded, nil)
+		}, []string{invented}},
+		{"a dead letter that was never sent", func(s *scene, added webhook) {
+			added.id = "z"
+			s.bury(added, schema.Paystubs, addedPayload)
+		}, []string{invented}},
+		{"a body in quarantine that was never sent", func(s *scene, _ webhook) {
+			s.quarantine = append(s.quarantine, message{data: []byte("x")})
+		}, []string{invented}},
+		{"a completion of an erased account", func(s *scene, _ webhook) { s.completions = append(s.completions, s.seen[2]) }, []string{erased}},
+		{"a completion that came back after it was erased", func(s *scene, _ webhook) {
+			late := s.seen[2]
+			late.sequence = 999
+			s.seen = append(s.seen, late)
+		}, []string{twice}},
+		{"a webhook of an erased account", func(s *scene, _ webhook) { s.store(s.ledger.entries["truv:l1"].webhook, `{}`) }, []string{erased}},
+		{"a dead letter of an erased account", func(s *scene, _ webhook) {
+			s.bury(s.ledger.entries["truv:l1"].webhook, schema.Link, `{}`)
+		}, []string{erased}},
+		{"an erased account without a tombstone", func(s *scene, _ webhook) { s.completions = s.completions[:len(s.completions)-1] }, []string{erased}},
+		{"an erasure that is not told", func(s *scene, _ webhook) {
+			s.completions, s.seen = slices.Delete(s.completions, 2, 3), s.seen[:3]
+		}, []string{unfinished}},
+		{"a signed webhook that is refused for good", func(s *scene, _ webhook) {
+			s.send(genuine, provider.Pinwheel, "x", "bill.added", account, `{}`, 400)
+		}, []string{custody}},
+		{"a forged webhook that is answered 200", func(s *scene, _ webhook) {
+			s.send(forged, provider.Pinwheel, "x", "bill.added", account, `{}`, 200)
+		}, []string{custody}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, added := kept()
+			row.do(s, added)
+			var got []string
+			for _, v := range s.violations() {
+				got = append(got, v.what)
+				t.Logf("%s %s: %s", v.what, v.id, v.why)
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("violations: %v, want %v", got, row.want)
+			}
+		})
+	}
+}

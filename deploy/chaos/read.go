@@ -1,0 +1,94 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// readAll gives every message of a stream to take.
+func (b *broker) readAll(ctx context.Context, name string, take func(message)) error {
+	s, err := b.js.Stream(ctx, name)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	info := s.CachedInfo()
+	if info.State.Msgs == 0 {
+		return nil
+	}
+	return b.follow(ctx, name, nil, 0, func(m message, left uint64) bool {
+		take(m)
+		return left > 0
+	})
+}
+
+// watch gives every completion to take as it comes, until ctx ends. How many it has seen, it counts.
+func (b *broker) watch(ctx context.Context, seen *atomic.Int64, take func(message)) error {
+	last := uint64(0)
+	for {
+		err := b.follow(ctx, schema.CompletionsStream, []string{schema.AllCompletions}, last+1, func(m message, _ uint64) bool {
+			last = m.sequence
+			seen.Add(1)
+			take(m)
+			return true
+		})
+		// The broker is away, or knows our consumer no more: look again from where we were.
+		again := until(ctx, readyFor, func(ctx context.Context) error {
+			_, err := b.js.Stream(ctx, schema.CompletionsStream)
+			return err
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // we were told to stop, which is what the errors say
+		case again != nil:
+			return fmt.Errorf("watch %s: %w", schema.CompletionsStream, errors.Join(err, again))
+		}
+	}
+}
+
+// follow reads a stream in order, from a sequence on, until more says that it has enough; left is what is still to come.
+func (b *broker) follow(ctx context.Context, name string, filter []string, from uint64, more func(m message, left uint64) bool) error {
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: filter, DeliverPolicy: jetstream.DeliverAllPolicy}
+	if from > 0 {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+	}
+	consumer, err := b.js.OrderedConsumer(ctx, name, config)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if errors.Is(err, jetstream.ErrNoHeartbeat) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if !more(message{msg.Subject(), msg.Headers(), meta.Sequence.Stream, msg.Data()}, meta.NumPending) {
+			return nil
+		}
+	}
+}
+
+// records reads an object of the record store.
+func (b *broker) records(ctx context.Context, ref schema.RecordsRef) ([]byte, error) {
+	store, err := b.js.ObjectStore(ctx, ref.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	return store.GetBytes(ctx, ref.Name)
+}

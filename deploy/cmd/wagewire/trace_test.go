@@ -1,0 +1,281 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// traced is what trace says of each life, as "event queue state".
+func (b *bench) traced(name string) []string {
+	b.Helper()
+	var said struct {
+		Event string
+		Lives []life
+	}
+	b.must(json.Unmarshal([]byte(b.runs(0, "trace", name, "--json").stdout), &said))
+	if said.Event != name {
+		b.Errorf("trace of %q, want %q", said.Event, name)
+	}
+	var states []string
+	for _, l := range said.Lives {
+		if len(l.Queues) == 0 {
+			states = append(states, l.Event)
+		}
+		for _, f := range l.Queues {
+			states = append(states, l.Event+" "+f.Queue+" "+f.State)
+		}
+	}
+	return states
+}
+
+func TestEveryEndingIsTraced(t *testing.T) {
+	const income = " pinwheel_income "
+	in := func(b *bench) schema.Event { return b.event("income.added", "e-1", "a-1") }
+	for promise, test := range map[string]struct {
+		lives func(*bench) // what happens to e-1
+		want  []string
+		says  []string
+	}{
+		"it waits": {
+			func(b *bench) { b.publish(in(b)) },
+			[]string{"pinwheel:e-1" + income + "waiting"},
+			[]string{
+				"pinwheel:e-1  income.added  account a-1\n", "2024-05-06T07:08:09Z  occurred, says the provider\n", "2024-05-06T07:08:09Z  received\n",
+				"stored as 1 of WAGEWIRE_EVENTS, wagewire.events.pinwheel.income.added.a-1, ", "  pinwheel_income: waiting\n",
+			},
+		},
+		"it is in flight": {
+			func(b *bench) {
+				b.publish(in(b))
+				c, err := b.js.Consumer(b.Context(), schema.EventsStream, "pinwheel_income")
+				b.must(err)
+				_, err = c.Next(jetstream.FetchMaxWait(waitDefault))
+				b.must(err)
+			},
+			[]string{"pinwheel:e-1" + income + "in_flight"},
+			[]string{"pinwheel_income: in flight\n", "a worker has it, or it waits for another try: the broker does not tell which"},
+		},
+		"it is completed": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.work(nil, schema.Income)
+				b.completed("pinwheel:e-1:income")
+			},
+			[]string{"pinwheel:e-1" + income + "completed"},
+			[]string{"completed: succeeded, 1 attempt, 1 record\n"},
+		},
+		"it is completed by two queues, apart": {
+			func(b *bench) {
+				b.publish(b.event("paystubs.fully_synced", "e-1", "a-1"))
+				b.work(nil, schema.Income)
+				b.completed("pinwheel:e-1:income")
+			},
+			[]string{"pinwheel:e-1" + income + "completed", "pinwheel:e-1 pinwheel_paystubs waiting"},
+			nil,
+		},
+		"it failed, and has a dead letter": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.work([]string{"e-1"}, schema.Income)
+				b.completed("pinwheel:e-1:income")
+				b.queueAt("pinwheel_income", func(q *jetstream.ConsumerInfo) bool { return q.NumAckPending == 0 })
+			},
+			[]string{"pinwheel:e-1" + income + "completed"},
+			[]string{"dead letter 1: class permanent, reason rejected, 1 attempt\n", "completed: failed, 1 attempt, 0 records, class permanent, code no_such_thing\n"},
+		},
+		"it is redriven and completed": {
+			func(b *bench) {
+				b.publish(in(b))
+				p, _ := b.work([]string{"e-1"}, schema.Income)
+				b.completed("pinwheel:e-1:income")
+				p.recovers()
+				b.runs(0, "dead", "redrive", "1", "--yes")
+				b.completed("pinwheel:e-1:r1:income")
+			},
+			[]string{"pinwheel:e-1" + income + "completed", "pinwheel:e-1:r1" + income + "completed"},
+			[]string{"sent again to pinwheel_income alone, stored as 2 of WAGEWIRE_EVENTS"},
+		},
+		"it has a dead letter and no completion": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.die(schema.ClassPoison, schema.ReasonUndecodable, receivedAt, in(b))
+			},
+			[]string{"pinwheel:e-1" + income + "dead_letter"},
+			[]string{"it has no completion"},
+		},
+		"its deliveries ran out, and nobody has kept it": {
+			func(b *bench) { b.publish(in(b)); b.exhaust("pinwheel_income", 2) },
+			[]string{"pinwheel:e-1" + income + "exhausted"},
+			[]string{"deliveries ran out after 2\n", "its dead letter and completion are to come"},
+		},
+		"its deliveries ran out, and a worker has kept it": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.exhaust("pinwheel_income", 2)
+				b.work(nil, schema.Income)
+				b.completed("pinwheel:e-1:income")
+			},
+			[]string{"pinwheel:e-1" + income + "completed"},
+			[]string{"deliveries ran out after 2\n", "dead letter 1: class exhausted, reason deliveries_ran_out, 2 attempts\n", "completed: failed, 2 attempts, 0 records, class exhausted"},
+		},
+		"its completion is gone": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.settle(schema.QueuesOf(schema.Income)[0])
+			},
+			[]string{"pinwheel:e-1" + income + "settled"},
+			[]string{"no completion is kept of it"},
+		},
+		"its account is erased behind it": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.settle(schema.QueuesOf(schema.Income)[0])
+				b.erase(in(b))
+			},
+			[]string{"pinwheel:e-1" + income + "erased"},
+			[]string{"the account is erased\n", "nothing is kept of it"},
+		},
+		"it erased its account": {
+			func(b *bench) {
+				b.publish(b.event("link-deleted", "e-1", "a-1"))
+				b.work(nil, schema.Link)
+				b.completed("truv:e-1:link")
+			},
+			[]string{"truv:e-1 truv_link completed"},
+			[]string{"the account is erased\n", "completed: deleted, 1 attempt, 0 records\n"},
+		},
+		"no queue reads it": {
+			func(b *bench) {
+				e := in(b)
+				t := schema.Lookup(schema.Pinwheel, "account.added")
+				e.Type, e.Resource, e.Action = t.Name, t.Resource, t.Action
+				b.publish(e)
+			},
+			[]string{"pinwheel:e-1"},
+			[]string{"no queue reads it: it is stored, nothing more\n"},
+		},
+		"it is gone, and its completions and dead letter are not": {
+			func(b *bench) {
+				b.publish(in(b))
+				p, stop := b.work([]string{"e-1"}, schema.Income)
+				b.completed("pinwheel:e-1:income")
+				b.queueAt("pinwheel_income", func(q *jetstream.ConsumerInfo) bool { return q.NumAckPending == 0 })
+				p.recovers()
+				b.runs(0, "replay", "--queue", "pinwheel_income", "--account", "a-1", "--yes")
+				b.completed("pinwheel:e-1:r1:income")
+				stop()
+				s, err := b.js.Stream(b.Context(), schema.EventsStream)
+				b.must(err)
+				b.must(s.Purge(b.Context()))
+			},
+			[]string{"pinwheel:e-1" + income + "completed", "pinwheel:e-1:r1" + income + "completed"},
+			[]string{"the event is gone from its stream\n", "dead letter 1: ", "completed: failed", "completed: succeeded"},
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newBench(t)
+			test.lives(b)
+			if diff := cmp.Diff(test.want, b.traced("e-1")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			contains(t, b.runs(0, "trace", "e-1").stdout, test.says...)
+		})
+	}
+}
+
+func TestAnEventIsFoundByEachOfItsNames(t *testing.T) {
+	b := newBench(t)
+	e, odd := b.event("income.added", "e-1", "a-1"), b.event("income.added", "an id.with:r1", "a-1")
+	b.publish(e, odd)
+	if _, err := b.conn.Redrive(t.Context(), e, "pinwheel_income", 1); err != nil {
+		t.Fatal(err)
+	}
+	const at = " pinwheel_income waiting"
+	for name, want := range map[string][]string{
+		"e-1":             {"pinwheel:e-1" + at, "pinwheel:e-1:r1" + at},
+		"pinwheel:e-1":    {"pinwheel:e-1" + at, "pinwheel:e-1:r1" + at},
+		"pinwheel:e-1:r1": {"pinwheel:e-1:r1" + at},
+		"an id.with:r1":   {odd.Key() + at},
+		odd.Key():         {odd.Key() + at},
+	} {
+		if diff := cmp.Diff(want, b.traced(name)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, name := range []string{"e-2", "truv:e-1", "pinwheel:e-1:r2", "plaid:e-1"} {
+		contains(t, b.runs(1, "trace", name).stderr, "nothing of event "+name+" is on the streams")
+	}
+}
+
+// settle settles the next event of a queue, without a completion.
+func (b *bench) settle(q schema.Queue) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	b.must(b.conn.Queue(q).Consume(ctx, 1, func(d *stream.Delivery) {
+		cancel()
+		b.must(d.Done())
+	}))
+}
+
+// exhaust lets a queue's events run out of deliveries, as workers do that die of them. It returns when the broker has said so.
+func (b *bench) exhaust(queue string, most int) {
+	b.Helper()
+	c, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
+	b.must(err)
+	config := c.CachedInfo().Config
+	config.MaxDeliver, config.AckWait = most, 50*time.Millisecond
+	c, err = b.js.UpdateConsumer(b.Context(), schema.EventsStream, config)
+	b.must(err)
+	for range most {
+		_, err := c.Next(jetstream.FetchMaxWait(waitDefault)) // and never a word of it again
+		b.must(err)
+	}
+	for {
+		_, there, err := b.conn.Message(b.Context(), schema.AdvisoriesStream, 1)
+		b.must(err)
+		if there {
+			return
+		}
+		// The broker says so when it is asked for another.
+		if _, err := c.Next(jetstream.FetchMaxWait(lookEvery)); !errors.Is(err, nats.ErrTimeout) {
+			b.Fatalf("a delivery over the most there are: %v", err)
+		}
+	}
+}
+
+func TestAnEventThatKillsEveryWorkerHasItsLastWord(t *testing.T) {
+	b := newBench(t)
+	b.publish(b.event("income.added", "e-1", "a-1"))
+	b.exhaust("pinwheel_income", 3)
+	p, _ := b.work(nil, schema.Income)
+	c := b.completed("pinwheel:e-1:income")
+	if c.Data.Outcome != schema.Failed || c.Data.Attempts != 3 || c.Data.Error == nil || c.Data.Error.Class != string(schema.ClassExhausted) || *c.Data.AccountID != "a-1" {
+		t.Errorf("got %+v", c)
+	}
+	contains(t, b.runs(0, "dead", "list", "--class", "exhausted").stdout, "pinwheel_income", "deliveries_ran_out", "pinwheel:e-1\n")
+	p.mu.Lock()
+	asked := len(p.asked)
+	p.mu.Unlock()
+	if asked > 0 {
+		t.Errorf("it was worked on once more")
+	}
+	contains(t, b.runs(0, "dead", "redrive", "1", "--yes").stdout, "sent to pinwheel_income as pinwheel:e-1:r1")
+	if c := b.completed("pinwheel:e-1:r1:income"); c.Data.Outcome != schema.Succeeded {
+		t.Errorf("got %+v", c)
+	}
+	if text := strings.Join(b.all(), ", "); text != "pinwheel:e-1:income failed, pinwheel:e-1:r1:income succeeded" {
+		t.Errorf("completions %s", text)
+	}
+}
