@@ -192,7 +192,7 @@ func explain(err error) string {
 	case part.Part == sandbox.Dir && errors.Is(err, fs.ErrPermission), part.Part == sandbox.Dir && errors.Is(err, syscall.EROFS):
 		return fmt.Sprintf("--dir: %v: choose a directory that can be written", part.Err)
 	case part.Part == sandbox.Dir:
-		return fmt.Sprintf("--dir: %v", part.Err)
+		return fmt.Sprintf("--dir: %v: choose another directory", part.Err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf("--%s-port: %v: choose another port, or 0 for any", part.Part, part.Err)
 	default:
