@@ -79,6 +79,7 @@ type Conn struct {
 	ttl  atomic.Pointer[time.Duration]
 	// refused is why the last try to connect came to nothing: the client itself forgets it at once.
 	refused atomic.Pointer[error]
+	closed  chan struct{}
 }
 
 // Connect connects to NATS_URL (nats://127.0.0.1:4222), with NATS_CREDS_FILE and NATS_CA_FILE where they are set. It does
@@ -88,7 +89,7 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 	if server == "" {
 		server = nats.DefaultURL
 	}
-	c := &Conn{log: log}
+	c := &Conn{log: log, closed: make(chan struct{})}
 	options := []nats.Option{
 		nats.Name(name),
 		nats.RetryOnFailedConnect(true),
@@ -107,6 +108,7 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.refused.Store(&err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("nats reconnected") }),
+		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }), // the last of all callbacks
 		nats.ConnectHandler(func(*nats.Conn) { log.Info("nats connected") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats error", zap.Error(err)) }),
 	}
@@ -155,8 +157,11 @@ func try(option nats.Option) error {
 	return nil
 }
 
-// Close closes the connection. Whoever used it must have stopped.
-func (c *Conn) Close() { c.nats.Close() }
+// Close closes the connection and returns when nothing more is logged. Whoever used it must have stopped.
+func (c *Conn) Close() {
+	c.nats.Close()
+	<-c.closed
+}
 
 // Connected reports whether the broker is there right now.
 func (c *Conn) Connected() error {

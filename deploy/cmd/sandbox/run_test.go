@@ -149,8 +149,8 @@ func TestRefuses(t *testing.T) {
 		{"a port that is none", onFreePorts("--nats-port=70000"), nil, 1, `sandbox: --nats-port: .*70000.*`},
 
 		// Beneath a file nobody can write, not even root.
-		{"a directory that cannot be made", onFreePorts("--dir", filepath.Join(file, "state")), nil, 1, `sandbox: --dir: .*not a directory`},
-		{"a file for a directory", onFreePorts("--dir", file), nil, 1, `sandbox: --dir: .*not a directory`},
+		{"a directory that cannot be made", onFreePorts("--dir", filepath.Join(file, "state")), nil, 1, `sandbox: --dir: .*not a directory: choose another directory`},
+		{"a file for a directory", onFreePorts("--dir", file), nil, 1, `sandbox: --dir: .*not a directory: choose another directory`},
 
 		{"real providers without any secret", onFreePorts("--providers=real"), nil, 1, `sandbox: neither PINWHEEL_SECRETS_FILE nor TRUV_SECRETS_FILE is set: .*`},
 		{"a secrets file that is not there", onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", file + "2"}, 1, `sandbox: TRUV_SECRETS_FILE: .*no such file.*`},
