@@ -115,14 +115,11 @@ func deadFlags(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		switch chosen := len(numbers) > 0 || !f.filter.everything() || f.all; {
-		case verb == "list" && len(numbers) > 0:
-			return wrongUsage("unexpected argument %q: one is shown by wagewire dead show", args[0])
-		case verb == "show" && len(numbers) != 1:
-			return wrongUsage("show takes one number, not %d", len(numbers))
-		case (verb == "redrive" || verb == "discard") && !chosen:
-			return wrongUsage("say which to %s: numbers, flags that choose, or --all", verb)
-		case verb == "redrive" || verb == "discard":
+		chosen := len(numbers) > 0 || !f.filter.everything() || f.all
+		if err := checkChoice("dead", verb, args, chosen); err != nil {
+			return err
+		}
+		if acts(verb) {
 			if err := f.possible(t); err != nil {
 				return err
 			}
@@ -158,6 +155,23 @@ func verbIn(command string, args []string, verbs ...string) (verb string, rest [
 		return "", nil, wrongUsage("there is no %s %q, only %s%s", command, args[0], said, suggestion(args[0], verbs))
 	default:
 		return args[0], args[1:], nil
+	}
+}
+
+// acts tells the verbs that change something from those that show.
+func acts(verb string) bool { return verb != "list" && verb != "show" }
+
+// checkChoice holds a verb to what it takes: list no numbers, show one, and those that act something that is chosen.
+func checkChoice(command, verb string, numbers []string, chosen bool) error {
+	switch {
+	case verb == "list" && len(numbers) > 0:
+		return wrongUsage("unexpected argument %q: one is shown by wagewire %s show", numbers[0], command)
+	case verb == "show" && len(numbers) != 1:
+		return wrongUsage("show takes one number, not %d", len(numbers))
+	case acts(verb) && !chosen:
+		return wrongUsage("say which to %s: numbers, flags that choose, or --all", verb)
+	default:
+		return nil
 	}
 }
 

@@ -105,14 +105,11 @@ func quarantineFlags(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		switch chosen := len(numbers) > 0 || !f.filter.everything() || f.all; {
-		case verb == "list" && len(numbers) > 0:
-			return wrongUsage("unexpected argument %q: one is shown by wagewire quarantine show", args[0])
-		case verb == "show" && len(numbers) != 1:
-			return wrongUsage("show takes one number, not %d", len(numbers))
-		case (verb == "release" || verb == "discard") && !chosen:
-			return wrongUsage("say which to %s: numbers, flags that choose, or --all", verb)
-		case verb == "release" || verb == "discard":
+		chosen := len(numbers) > 0 || !f.filter.everything() || f.all
+		if err := checkChoice("quarantine", verb, args, chosen); err != nil {
+			return err
+		}
+		if acts(verb) {
 			if err := f.possible(t); err != nil {
 				return err
 			}
