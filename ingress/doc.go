@@ -34,6 +34,16 @@
 // broker. WriteFor is counted from the answer and not, as net/http does, from the request's header: a body that came late
 // would otherwise leave no time to say that it is stored.
 //
+// # The end
+//
 // Run stops in the order in which others notice: readiness, then (after DrainFor) the listener, then requests in hand, then
-// the admin listener.
+// the admin listener. From the first of these on every answer says Connection: close. net/http closes idle connections when it
+// shuts down, and a request that is on its way over one of them is lost with it: a sender that was hung up on politely has no
+// such connection, and dials again, where it is sent elsewhere.
+//
+// The command drains for DefaultDrainFor if it has an admin listener. That is for who sends SIGTERM and nothing before it, as
+// docker compose does, or a supervisor: without it readiness would go and the listener with it, and a load balancer would
+// learn of it from requests that fail. One that asks for readiness less often than every second needs a wait of its own before
+// SIGTERM. In Kubernetes that is a preStop hook, for there it is not readiness but the end of the pod that takes it out of its
+// services, and that takes longer to get about; the two waits add up. There is no variable for it.
 package ingress

@@ -238,7 +238,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, got receipt, a an
 	if a.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(a.retryAfter.Seconds())))
 	}
-	if a.hangUp || len(r.TransferEncoding) > 0 {
+	if a.hangUp || s.isStopping() || len(r.TransferEncoding) > 0 {
 		h.Set("Connection", "close")
 	}
 	var body any = struct {

@@ -33,6 +33,9 @@ const (
 	DefaultAddr = ":8080"
 	// DefaultSignatureAgeMax is Pinwheel's 15 minutes of redeliveries, which may keep the first one's signature, and the clocks.
 	DefaultSignatureAgeMax = 20 * time.Minute
+	// DefaultDrainFor lets a load balancer that asks every second see it, and leaves the 8 s that the requests in hand may take
+	// of the 10 s that docker stop gives.
+	DefaultDrainFor = 2 * time.Second
 )
 
 // Names of the environment variables.
@@ -53,7 +56,7 @@ type Config struct {
 	TruvSecretsFile     string
 	// SignatureAgeMax is how old a signature of Pinwheel may be, or how far ahead of our clock. 0: as it may.
 	SignatureAgeMax time.Duration
-	// DrainFor is how long webhooks are still received after readiness is gone. In Kubernetes a preStop hook waits instead.
+	// DrainFor is how long webhooks are still received after readiness is gone, so that those who ask for it go elsewhere first.
 	DrainFor time.Duration
 	Limits   Limits
 }
@@ -79,7 +82,8 @@ func (l Limits) orDefaults() Limits {
 	}
 }
 
-// ConfigFromEnv reads INGRESS_ADDR, ADMIN_ADDR, PINWHEEL_SECRETS_FILE, TRUV_SECRETS_FILE and PINWHEEL_SIGNATURE_AGE_MAX.
+// ConfigFromEnv reads INGRESS_ADDR, ADMIN_ADDR, PINWHEEL_SECRETS_FILE, TRUV_SECRETS_FILE and PINWHEEL_SIGNATURE_AGE_MAX. With
+// ADMIN_ADDR it drains for DefaultDrainFor; without, nobody sees readiness go, and there is nothing to wait for.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
 		Addr:                getenv("INGRESS_ADDR"),
@@ -87,6 +91,9 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		PinwheelSecretsFile: getenv(pinwheelSecretsVariable),
 		TruvSecretsFile:     getenv(truvSecretsVariable),
 		SignatureAgeMax:     DefaultSignatureAgeMax,
+	}
+	if c.AdminAddr != "" {
+		c.DrainFor = DefaultDrainFor
 	}
 	if s := getenv(ageVariable); s != "" {
 		age, err := time.ParseDuration(s)
@@ -188,11 +195,18 @@ var errStopping = errors.New("the process is stopping")
 // Ready reports an error while webhooks had better go elsewhere: when they could not be stored, and from the moment Run is
 // told to stop.
 func (s *Server) Ready(ctx context.Context) error {
+	if s.isStopping() {
+		return errStopping
+	}
+	return s.publisher.Ready(ctx)
+}
+
+func (s *Server) isStopping() bool {
 	select {
 	case <-s.stopping:
-		return errStopping
+		return true
 	default:
-		return s.publisher.Ready(ctx)
+		return false
 	}
 }
 
@@ -222,14 +236,21 @@ func (s *Server) Run(ctx context.Context) error {
 		defer stopReceiving()
 		<-ctx.Done()
 		close(s.stopping)
-		<-time.After(s.config.DrainFor)
+		select {
+		case <-time.After(s.config.DrainFor):
+		case <-receiving.Done(): // one of the listeners broke
+		}
 		return nil
 	})
 	group.Go(func() error {
 		defer stopAdmin()
+		defer stopReceiving()
 		return process.Serve(receiving, s.listener, server)
 	})
-	group.Go(func() error { return process.Admin(watched, s.config.AdminAddr, s.Ready, s.registry) })
+	group.Go(func() error {
+		defer stopReceiving()
+		return process.Admin(watched, s.config.AdminAddr, s.Ready, s.registry)
+	})
 	err = group.Wait()
 	s.log.Info("stopped")
 	return err

@@ -1,9 +1,11 @@
 package ingress
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -28,7 +30,7 @@ func TestConfigFromEnv(t *testing.T) {
 		"an empty environment leaves the defaults": {nil, Config{SignatureAgeMax: 20 * time.Minute}, ""},
 		"every variable is read": {map[string]string{
 			"INGRESS_ADDR": ":1", "ADMIN_ADDR": ":2", "PINWHEEL_SECRETS_FILE": "p", "TRUV_SECRETS_FILE": "t", "PINWHEEL_SIGNATURE_AGE_MAX": "90s",
-		}, Config{Addr: ":1", AdminAddr: ":2", PinwheelSecretsFile: "p", TruvSecretsFile: "t", SignatureAgeMax: 90 * time.Second}, ""},
+		}, Config{Addr: ":1", AdminAddr: ":2", PinwheelSecretsFile: "p", TruvSecretsFile: "t", SignatureAgeMax: 90 * time.Second, DrainFor: 2 * time.Second}, ""},
 		"7: 0 turns the check of age off":     {map[string]string{"PINWHEEL_SIGNATURE_AGE_MAX": "0"}, Config{}, ""},
 		"an age without a unit is refused":    {map[string]string{"PINWHEEL_SIGNATURE_AGE_MAX": "20"}, Config{}, `PINWHEEL_SIGNATURE_AGE_MAX: "20" is not a duration`},
 		"an age below zero is refused":        {map[string]string{"PINWHEEL_SIGNATURE_AGE_MAX": "-1m"}, Config{}, `PINWHEEL_SIGNATURE_AGE_MAX: "-1m" is not a duration`},
@@ -150,7 +152,8 @@ func TestRunStopsInOrder(t *testing.T) {
 	}
 }
 
-func TestRunReceivesWhileItDrains(t *testing.T) {
+// A connection that is left idle would be cut when the server shuts down, perhaps with a webhook on its way.
+func TestRunHangsUpPolitelyWhileItDrains(t *testing.T) {
 	c := testConfig(t)
 	c.DrainFor = 4 * soon
 	s, err := New(c, &fakePublisher{}, testLog(t), prometheus.NewRegistry())
@@ -158,19 +161,60 @@ func TestRunReceivesWhileItDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	stop()
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
-	<-s.stopping
 	conn := dial(t, s)
-	if _, err := fmt.Fprintf(conn, "%sContent-Length: %d\r\nConnection: close\r\n\r\n%s", head(truvPath, connected), len(connected), connected); err != nil {
-		t.Fatal(err)
+	in := bufio.NewReader(conn)
+	post := func() *http.Response {
+		if _, err := fmt.Fprintf(conn, "%sContent-Length: %d\r\n\r\n%s", head(truvPath, connected), len(connected), connected); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			t.Fatal(err)
+		}
+		return answer
 	}
-	if got, _ := answersOn(t, conn); len(got) != 1 || got[0] != http.StatusOK {
-		t.Errorf("answered %v, want 200", got)
+	if got := post(); got.StatusCode != http.StatusOK || got.Close {
+		t.Errorf("before: answered %d, close %v; want 200 and the connection kept", got.StatusCode, got.Close)
+	}
+	stop()
+	<-s.stopping
+	if got := post(); got.StatusCode != http.StatusOK || !got.Close {
+		t.Errorf("while it drains: answered %d, close %v; want 200 and a polite end", got.StatusCode, got.Close)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("run: %v", err)
+	}
+}
+
+func TestRunDoesNotDrainWhereAListenerIsBroken(t *testing.T) {
+	for name, broken := range map[string]func(*Server, string){
+		"that of webhooks":      func(s *Server, _ string) { _ = s.listener.Close() },
+		"that of health checks": func(s *Server, taken string) { s.config.AdminAddr = taken },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := testConfig(t)
+			c.DrainFor = time.Hour
+			s, err := New(c, &fakePublisher{}, testLog(t), prometheus.NewRegistry())
+			if err != nil {
+				t.Fatal(err)
+			}
+			broken(s, s.Addr())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(t.Context()) }()
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("run: no error")
+				}
+			case <-time.After(late):
+				t.Fatal("run does not end")
+			}
+		})
 	}
 }
 

@@ -204,7 +204,7 @@ func (s *Sandbox) ingress(context.Context) error {
 	if err != nil {
 		return err
 	}
-	config.Addr, config.AdminAddr = address(s.config.WebhooksPort), "" // one admin listener for all
+	config.Addr, config.AdminAddr, config.DrainFor = address(s.config.WebhooksPort), "", 0 // one admin listener for all
 	server, err := ingress.New(config, s.Conn, s.config.Log, s.registry)
 	if err != nil {
 		return partIfPort(Webhooks, err)

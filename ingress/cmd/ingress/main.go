@@ -22,12 +22,15 @@ import (
 const usage = `ingress receives webhooks and answers 200 when they are stored.
 
 Usage:
-  ingress            serve until SIGINT or SIGTERM, finish what is in hand, exit 0
+  ingress            serve until SIGINT or SIGTERM, finish what is in hand, exit 0. With ADMIN_ADDR it is not ready for 2 s
+                     first, and serves, so that a load balancer turns away. A second signal ends it at once
   ingress --help
   ingress --version
 
 POST /webhooks/pinwheel and POST /webhooks/truv take what the providers send. The streams must be there:
 run wagewire provision apply once. Until NATS answers, ingress is alive, not ready, and answers 503.
+
+Exit codes: 0 stopped by a signal; 1 cannot start, or was cut off before it had finished; 2 wrong arguments
 
 Environment:
   INGRESS_ADDR                where webhooks are received (:8080)
@@ -52,36 +55,42 @@ Examples:
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "ingress:", err)
-		os.Exit(1)
-	}
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+// run returns the exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("ingress", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+	flags.SetOutput(io.Discard) // help goes to standard output, an error is one line
 	version := flags.Bool("version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(stdout, usage)
-		return err
+		fmt.Fprint(stdout, usage)
+		return 0
 	case err != nil:
-		return fmt.Errorf("%w; see ingress --help", err)
+		fmt.Fprintf(stderr, "ingress: %v: see ingress --help\n", err)
+		return 2
 	case flags.NArg() > 0:
-		return fmt.Errorf("unknown argument %q; see ingress --help", flags.Arg(0))
+		fmt.Fprintf(stderr, "ingress: unexpected argument %q: it takes none, see ingress --help\n", flags.Arg(0))
+		return 2
 	case *version:
-		_, err := fmt.Fprintln(stdout, "ingress", process.Version())
-		return err
+		fmt.Fprintln(stdout, "ingress", process.Version())
+		return 0
 	}
+	if err := serve(ctx, getenv); err != nil {
+		fmt.Fprintln(stderr, "ingress:", err)
+		return 1
+	}
+	return 0
+}
 
+func serve(ctx context.Context, getenv func(string) string) error {
 	log, err := process.Logger(getenv)
 	if err != nil {
 		return err
 	}
-	defer log.Sync()
+	defer func() { _ = log.Sync() }() // a terminal cannot be synced, and says so
 	config, err := ingress.ConfigFromEnv(getenv)
 	if err != nil {
 		return err
