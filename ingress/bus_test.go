@@ -241,12 +241,14 @@ func TestLimits(t *testing.T) {
 	const (
 		truvHangsUpAfter = 10 * time.Second
 		shutdownFor      = 8 * time.Second // schema/process
+		dockerStopsFor   = 10 * time.Second
 		headers          = 16 << 10
 	)
 	for promise, holds := range map[string]bool{
 		"the answer leaves time for all but the broker":          l.PublishFor < AnswerFor,
 		"a provider still listens when we answer":                AnswerFor < truvHangsUpAfter,
 		"a shutdown waits for what is being published":           l.PublishFor < shutdownFor,
+		"it ends before docker stop kills":                       DefaultDrainFor+shutdownFor <= dockerStopsFor,
 		"the header is part of the request":                      l.HeaderReadFor < l.ReadFor,
 		"35: every body fits a message, its headers beside it":   BodyBytesMax+headers+schema.IDBytesMax*3 < schema.DefaultTopology().Streams[0].MessageMax,
 		"18: an id fits in a body":                               schema.IDBytesMax < BodyBytesMax,

@@ -254,3 +254,23 @@ func TestACompletionOfAPersonHidesTheirIDInItsSubject(t *testing.T) {
 		t.Errorf("subject = %s", c.Subject)
 	}
 }
+
+func TestACompletionOfALaterVersionIsRead(t *testing.T) {
+	for name, want := range completions() {
+		t.Run(name, func(t *testing.T) {
+			text, err := want.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := bytes.ReplaceAll(text, []byte(`":{"`), []byte(`":{"later":{"x":[1.50]},"`))
+			later = append([]byte(`{"later":null,`), later[1:]...)
+			var got schema.Completion
+			if err := json.Unmarshal(later, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

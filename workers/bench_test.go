@@ -58,7 +58,7 @@ var brings = fetchFunc(func(context.Context, Job) (Fetched, error) {
 // bench is a broker with workers on it, and what they log and count.
 type bench struct {
 	*testing.T
-	server   *streamtest.Server
+	url      string
 	conn     *stream.Conn
 	js       jetstream.JetStream // looks at the broker past package stream
 	nats     *nats.Conn
@@ -72,11 +72,18 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, wrote: make(chan struct{}, 1), registry: prometheus.NewRegistry()}
+	server, _ := streamtest.New(t)
+	return newBenchAt(t, server.URL())
+}
+
+// newBenchAt is a bench at a broker that runs already. Whoever runs it may restart it.
+func newBenchAt(t *testing.T, url string) *bench {
+	t.Helper()
+	b := &bench{T: t, url: url, wrote: make(chan struct{}, 1), registry: prometheus.NewRegistry()}
 	b.ctx, b.end = context.WithCancel(context.Background())
-	b.server, b.conn = streamtest.New(t)
+	b.conn = b.connect()
 	var err error
-	if b.nats, err = nats.Connect(b.server.URL()); err != nil {
+	if b.nats, err = nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.nats.Close)
@@ -112,10 +119,21 @@ func quiet(t *testing.T, lines *observer.ObservedLogs) {
 	}
 }
 
+// connect opens one more connection, as a process of ours has it.
+func (b *bench) connect() *stream.Conn {
+	b.Helper()
+	conn, err := stream.Connect(func(key string) string { return map[string]string{"NATS_URL": b.url}[key] }, b.Name(), zap.NewNop())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(conn.Close)
+	return conn
+}
+
 // start runs a worker until the test ends, or stop is called: it returns when Run has, and fails the test if that was not nil.
 func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop func()) {
 	b.Helper()
-	worker := New(r, handler, b.server.Connect(b.T), config, b.log, b.registry)
+	worker := New(r, handler, b.connect(), config, b.log, b.registry)
 	ctx, cancel := context.WithCancel(b.ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- worker.Run(ctx) }()

@@ -21,7 +21,9 @@
 //	                      +------ done --------------------> completion stored --> settled
 //
 // What survives a kill -9: before the completion is stored, the event is delivered again when its lease ends, and fetched
-// again. After it, the event is delivered again and settled: its completion is found. No order of kills stores two.
+// again. After it, the event is delivered again and settled: its completion is found. No order of kills stores two. A queue
+// that is provisioned again hands out all that is retained, as first deliveries: of those older than FreshFor the completion
+// is looked for too, so that the provider is not asked again for two weeks of events.
 //
 // # Attempts
 //

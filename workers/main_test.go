@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if r := os.Getenv(commandVariable); r != "" {
 		Main(schema.Resource(r), openTest)
 	}
+	if dir := os.Getenv(brokerVariable); dir != "" {
+		os.Exit(runBroker(dir, os.Getenv))
+	}
 	// Most of these tests wait for a broker or a process more than they work.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {
@@ -40,13 +43,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// openTest opens a handler that brings one record, or one that never ends.
+// openTest opens a handler that brings one record, one that never ends, or one that asks a provider.
 func openTest(getenv func(string) string, _ prometheus.Registerer) (Handler, error) {
 	switch getenv("TEST_SECRET_FILE") {
 	case "brings":
 		return brings, nil
 	case "hangs":
 		return fetchFunc(func(context.Context, Job) (Fetched, error) { select {} }), nil
+	case "asks":
+		return asks{url: getenv("TEST_PROVIDER_URL"), dies: getenv("TEST_DIES")}, nil
 	default:
 		return nil, errors.New("TEST_SECRET_FILE is not set")
 	}
@@ -336,7 +341,7 @@ func TestWithoutNATSACommandLivesAndThenWorks(t *testing.T) {
 func TestASecondSignalEndsACommandAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	c := start(t, "NATS_URL="+b.server.URL(), "TEST_SECRET_FILE=hangs")
+	c := start(t, "NATS_URL="+b.url, "TEST_SECRET_FILE=hangs")
 	c.answers("/livez", 200)
 	b.publish(employment(t, "endless"))
 	b.eventually("the event is in hand", func() bool { return b.queue("pinwheel_employment").NumAckPending == 1 })

@@ -23,6 +23,9 @@ const (
 	// StoreFor is how long storing a last word may take before the event goes back: a stream that is not there would
 	// otherwise hold every hand, without a word.
 	StoreFor = 30 * time.Second
+	// FreshFor is how long an event is new to its queue. A first delivery after that may be one of many: a queue that was
+	// deleted and provisioned again hands out all that is retained.
+	FreshFor = time.Minute
 )
 
 // Config is how a worker works. Its zero value has the defaults.
@@ -142,7 +145,8 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (job J
 	if d.Account == schema.NoAccount {
 		return job, fetched, fmt.Errorf("%w: %s names no account", errUndecodable, d.Event.Type)
 	}
-	if d.Attempt > 1 && d.Event.Action != schema.ActionDeleted { // an erasure has steps after its completion
+	again := d.Attempt > 1 || time.Since(d.Event.ReceivedAt) > FreshFor
+	if again && d.Event.Action != schema.ActionDeleted { // an erasure has steps after its completion
 		if err := w.completedBefore(ctx, d.Event); err != nil {
 			return job, fetched, err
 		}

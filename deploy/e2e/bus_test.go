@@ -106,6 +106,29 @@ func named(args arguments, more int) (id string, r schema.Resource, last string,
 	return w[0], r, w[len(w)-1], nil
 }
 
+// stream NAME full|roomy
+func (s *script) switchStream(_ *testscript.TestScript, args arguments) error {
+	names := map[string]string{"events": schema.EventsStream, "completions": schema.CompletionsStream}
+	if err := args.only(); err != nil || len(args.words) != 2 || names[args.words[0]] == "" {
+		return errors.Join(err, errors.New("usage: stream events|completions full|roomy"))
+	}
+	stream, err := s.js.Stream(s.ctx, names[args.words[0]])
+	if err != nil {
+		return err
+	}
+	config, state := stream.CachedInfo().Config, stream.CachedInfo().State
+	switch {
+	case args.words[1] == "roomy":
+		config.MaxMsgs = -1
+	case args.words[1] == "full" && state.Msgs > 0:
+		config.MaxMsgs = int64(state.Msgs)
+	default:
+		return fmt.Errorf("a stream of %d messages cannot be made %q", state.Msgs, args.words[1])
+	}
+	_, err = s.js.UpdateStream(s.ctx, config)
+	return err
+}
+
 // await ID [RESOURCE] OUTCOME [after=D]
 func (s *script) await(ts *testscript.TestScript, args arguments) error {
 	id, r, outcome, err := named(args, 1)

@@ -16,6 +16,8 @@
 //	nats stops|starts
 //	worker RESOURCE stops|starts
 //		stops a part as an operator would, or starts it again.
+//	stream events|completions full|roomy
+//		gives a stream no more room than what it holds, or any.
 //
 //	person [paystubs=N] [shifts=N] [end_user_id=ID]
 //		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. Calls are counted from here.

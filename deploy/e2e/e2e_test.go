@@ -88,7 +88,7 @@ type command func(s *script, ts *testscript.TestScript, args arguments) error
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]command{
-		"up": (*script).up, "nats": (*script).switchNATS, "worker": (*script).switchWorker,
+		"up": (*script).up, "nats": (*script).switchNATS, "worker": (*script).switchWorker, "stream": (*script).switchStream,
 		"person": (*script).makePerson, "play": (*script).play, "send": (*script).send, "raw": (*script).raw,
 		"fault": (*script).fault, "clear": (*script).clear, "calls": (*script).calls,
 		"await": (*script).await, "none": (*script).none, "redelivered": (*script).redelivered, "idle": (*script).idle,
