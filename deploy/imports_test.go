@@ -39,6 +39,7 @@ const (
 	group   = "golang.org/x/sync/errgroup"
 	pace    = "golang.org/x/time/rate"
 	nats    = "github.com/nats-io/nats.go"
+	tracing = "go.opentelemetry.io/otel"
 )
 
 // The import law. Of the rows that match a package, the first counts. Arrows point at schema; ingress and workers have never
@@ -47,19 +48,19 @@ var law = []row{
 	{"schema", "", "", "the contract depends on nothing"},
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema", "github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
-	{"schema/process", "schema", zap + " " + metrics, "what every process shares with the outside, and no more"},
+	{"schema/process", "schema", zap + " " + metrics + " " + tracing, "what every process shares with the outside, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/streamtest", "schema schema/stream", "github.com/nats-io/nats-server " + zap, "for tests and deploy"},
 
 	{"ingress/webhook", "schema", "", "signatures and bodies need no network"},
-	{"ingress", "schema schema/process ingress/webhook", metrics + " " + zap + " " + group + " " + pace,
+	{"ingress", "schema schema/process ingress/webhook", metrics + " " + zap + " " + group + " " + pace + " " + tracing,
 		"it declares its Publisher: never workers, not even schema/stream"},
 	{"ingress/cmd/*", "ingress/... schema schema/process schema/stream", metrics + " " + zap, "its own module, and the schema"},
 
 	{"workers/api", "", "github.com/cenkalti/backoff " + pace, "it knows no provider"},
 	{"workers/pinwheel", "workers/api", "", "a provider's API, of use to any program"},
 	{"workers/truv", "workers/api", "", "a provider's API, of use to any program"},
-	{"workers", "schema schema/process schema/stream workers/api", metrics + " " + zap + " " + group, "never ingress"},
+	{"workers", "schema schema/process schema/stream workers/api", metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
 	{"workers/fetch", "schema schema/process workers workers/api workers/pinwheel workers/truv", metrics, "it asks; workers judge and publish"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
@@ -44,9 +46,12 @@ type receipt struct {
 // ServeHTTP answers one webhook, and tells the log and the metrics what became of it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	got, err := s.accept(w, r)
+	ctx, span := s.tracer.Start(r.Context(), "webhook", trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
+	got, err := s.accept(w, r.WithContext(ctx))
 	a := statusOf(err)
 	s.reply(w, r, got, a)
+	span.SetAttributes(attribute.String("type", typeLabel(got.event)), attribute.Int("http.response.status_code", a.status))
 	s.tell(got, a, err, time.Since(began))
 }
 
@@ -144,7 +149,7 @@ func (s *Server) verify(in webhook.Received, remote string) error {
 }
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {
-	e.TraceParent = newTraceParent()
+	e.TraceParent = traceParent(ctx)
 	duplicate, err = s.publisher.Event(ctx, e)
 	s.metrics.published.WithLabelValues(resultOf(duplicate, err)).Inc()
 	return duplicate || errors.Is(err, schema.ErrIDConflict), err
@@ -158,9 +163,12 @@ func (s *Server) quarantine(ctx context.Context, in webhook.Received, reason sch
 	return err
 }
 
-// newTraceParent begins a trace for the webhook. The provider's own is not joined: Pinwheel was seen to send one whose upper
-// half is zero, and theirs is not ours to add to.
-func newTraceParent() string {
+// traceParent is the webhook's trace, for whoever works on its event: that of its span, or one of its own where no spans are
+// kept. The provider's is not joined: Pinwheel was seen to send one whose upper half is zero, and theirs is not ours to add to.
+func traceParent(ctx context.Context) string {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		return fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
+	}
 	var id [24]byte
 	_, _ = rand.Read(id[:]) // it never fails
 	return fmt.Sprintf("00-%x-%x-01", id[:16], id[16:])

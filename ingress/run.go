@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
@@ -59,6 +61,8 @@ type Config struct {
 	// DrainFor is how long webhooks are still received after readiness is gone, so that those who ask for it go elsewhere first.
 	DrainFor time.Duration
 	Limits   Limits
+	// Tracing is where spans go. nil: nowhere.
+	Tracing trace.TracerProvider
 }
 
 // Limits are the times and numbers that tests make small. A zero is the default, which is design, not taste.
@@ -113,6 +117,7 @@ type Server struct {
 	log       *zap.Logger
 	registry  *prometheus.Registry
 	metrics   *metrics
+	tracer    trace.Tracer
 	// secrets has the providers that are served.
 	secrets   map[schema.Provider]*process.SecretFile
 	slots     chan struct{}
@@ -141,6 +146,9 @@ func newServer(c Config, p Publisher, log *zap.Logger, registry *prometheus.Regi
 	if err != nil {
 		return nil, err
 	}
+	if c.Tracing == nil {
+		c.Tracing = noop.NewTracerProvider()
+	}
 	limits := c.Limits.orDefaults()
 	slots := make(chan struct{}, limits.InFlightMax)
 	metrics, err := newMetrics(registry, func() float64 { return float64(len(slots)) })
@@ -154,6 +162,7 @@ func newServer(c Config, p Publisher, log *zap.Logger, registry *prometheus.Regi
 		log:       log,
 		registry:  registry,
 		metrics:   metrics,
+		tracer:    c.Tracing.Tracer("github.com/wagewire/wagewire/ingress"),
 		secrets:   secrets,
 		slots:     slots,
 		forgeries: newForgeries(),

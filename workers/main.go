@@ -81,6 +81,12 @@ func serve(ctx context.Context, name string, r schema.Resource, open Open, geten
 	if err != nil {
 		return err
 	}
+	tracing, flush, err := process.Tracing(ctx, getenv, "wagewire-"+name)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	config.Tracing = tracing
 	conn, err := stream.Connect(getenv, "wagewire-"+name, log)
 	if err != nil {
 		return err
@@ -165,6 +171,7 @@ Environment:
   WORKER_CONCURRENCY  events in hand at a time, a queue (16)
   RETRY_LADDER      pauses between deliveries while a provider is down (30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h)
   NOT_READY_LADDER  pauses while its data lags behind the webhook (5s,30s,2m,10m)
+  OTEL_EXPORTER_OTLP_ENDPOINT  where traces go, by OTLP over HTTP, such as http://collector:4318 (nowhere)
   LOG_LEVEL         debug, info, warn or error (info)
   LOG_FORMAT        json or console (json; console in a terminal)
 `)

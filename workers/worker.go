@@ -10,6 +10,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -35,6 +39,8 @@ type Config struct {
 	Ladders     Ladders
 	// PauseFor, StopFor and StoreFor are the package's constants of that name.
 	PauseFor, StopFor, StoreFor time.Duration
+	// Tracing is where spans go. nil: nowhere.
+	Tracing trace.TracerProvider
 }
 
 // Worker serves the queues of one resource.
@@ -45,6 +51,7 @@ type Worker struct {
 	config   Config
 	log      *zap.Logger
 	metrics  *metrics
+	tracer   trace.Tracer
 	queues   []*queue
 }
 
@@ -65,7 +72,14 @@ func New(r schema.Resource, h Handler, conn *stream.Conn, c Config, log *zap.Log
 		c.Ladders.NotReady = DefaultLadders().NotReady
 	}
 	c.PauseFor, c.StopFor, c.StoreFor = cmp.Or(c.PauseFor, PauseFor), cmp.Or(c.StopFor, StopFor), cmp.Or(c.StoreFor, StoreFor)
-	w := &Worker{resource: r, handler: h, conn: conn, config: c, log: log, metrics: newMetrics(registry)}
+	tracing := c.Tracing
+	if tracing == nil {
+		tracing = noop.NewTracerProvider()
+	}
+	w := &Worker{
+		resource: r, handler: h, conn: conn, config: c, log: log, metrics: newMetrics(registry),
+		tracer: tracing.Tracer("github.com/wagewire/wagewire/workers"),
+	}
 	for _, q := range schema.QueuesOf(r) {
 		w.queues = append(w.queues, &queue{conn.Queue(q), q.Name, newPause(c.PauseFor)})
 		w.metrics.paused(q.Name, false)
@@ -106,7 +120,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for _, q := range w.queues {
 		q.pause.stopping = ctx.Done()
 		group.Go(func() error {
-			return q.Consume(ctx, w.config.Concurrency, func(d *stream.Delivery) { w.work(hand, q, d) })
+			return q.Consume(ctx, w.config.Concurrency, func(d *stream.Delivery) { w.traced(hand, q, d) })
 		})
 		group.Go(func() error {
 			return q.Exhausted(ctx, func(d *stream.Delivery) error { return w.exhausted(hand, d) })
@@ -115,6 +129,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := group.Wait()
 	close(finished)
 	return errors.Join(err, watch.Wait())
+}
+
+// traced is work in a span of the trace that the webhook began.
+func (w *Worker) traced(ctx context.Context, q *queue, d *stream.Delivery) {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": d.Event.TraceParent})
+	ctx, span := w.tracer.Start(ctx, "job", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.String("queue", q.name), attribute.String("type", d.Event.Type), attribute.Int("attempt", d.Attempt)))
+	defer span.End()
+	w.work(ctx, q, d)
 }
 
 // work is the life of one job: fetch, judge, complete, settle. A crash after any of them costs a repeat of that one.
@@ -127,7 +150,7 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 			err, verdict = unstored, w.config.Ladders.judge(unstored, d.Attempt)
 		}
 	}
-	w.told(q, d, fetched, verdict, started, errors.Join(err, settle(d, verdict)))
+	w.told(ctx, q, d, fetched, verdict, started, errors.Join(err, settle(d, verdict)))
 }
 
 // fetch gets what the event announces, unless its body says that there is nothing to get.
@@ -350,7 +373,7 @@ func settle(d *stream.Delivery, v Verdict) error {
 }
 
 // told writes the job's one line.
-func (w *Worker) told(q *queue, d *stream.Delivery, fetched Fetched, v Verdict, started time.Time, err error) {
+func (w *Worker) told(ctx context.Context, q *queue, d *stream.Delivery, fetched Fetched, v Verdict, started time.Time, err error) {
 	took := time.Since(started)
 	outcome := string(v.Outcome)
 	switch {
@@ -366,6 +389,7 @@ func (w *Worker) told(q *queue, d *stream.Delivery, fetched Fetched, v Verdict, 
 		outcome = string(fetched.Outcome)
 	}
 	w.metrics.job(q.name, outcome, string(v.Class), took)
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("outcome", outcome), attribute.String("class", string(v.Class)))
 	level := zap.InfoLevel
 	if v.Kind == Never {
 		level = zap.ErrorLevel

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -70,6 +71,8 @@ type Config struct {
 	// Getenv is the environment. Where the fakes run it need not name them. nil: empty.
 	Getenv func(string) string
 	Log    *zap.Logger
+	// Tracing is where spans go. nil: nowhere.
+	Tracing trace.TracerProvider
 }
 
 // PartError says which part of the sandbox could not start.
@@ -205,6 +208,7 @@ func (s *Sandbox) ingress(context.Context) error {
 		return err
 	}
 	config.Addr, config.AdminAddr, config.DrainFor = address(s.config.WebhooksPort), "", 0 // one admin listener for all
+	config.Tracing = s.config.Tracing
 	server, err := ingress.New(config, s.Conn, s.config.Log, s.registry)
 	if err != nil {
 		return partIfPort(Webhooks, err)
@@ -253,7 +257,7 @@ func (s *Sandbox) workers(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	config.StopFor = stopFor
+	config.StopFor, config.Tracing = stopFor, s.config.Tracing
 	for r, handler := range s.handlers {
 		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"worker": string(r)}, s.registry)
 		s.start(string(r), func(ctx context.Context) error { // a new worker each time, as a new process would be

@@ -44,6 +44,8 @@ Flags:
 
 Environment:
   LOG_LEVEL, LOG_FORMAT  what the parts log to standard error: debug, info, warn, error (error); json, console
+  OTEL_EXPORTER_OTLP_ENDPOINT
+                         where traces go, by OTLP over HTTP (nowhere)
   WORKER_CONCURRENCY, RETRY_LADDER, NOT_READY_LADDER, PINWHEEL_SIGNATURE_AGE_MAX
                          as for the separate commands
   With --providers real, those of ingress and the workers:
@@ -107,6 +109,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintf(stderr, "sandbox: %v\n", err)
 		return 1
 	}
+	tracing, flush, err := process.Tracing(ctx, getenv, "wagewire-sandbox")
+	if err != nil {
+		fmt.Fprintf(stderr, "sandbox: %v\n", err)
+		return 1
+	}
+	defer flush()
+	o.sandbox.Tracing = tracing
 	s, err := sandbox.Up(ctx, o.sandbox)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -42,6 +42,7 @@ Environment:
   NATS_URL                    the broker (nats://127.0.0.1:4222)
   NATS_CREDS_FILE             credentials for it (none)
   NATS_CA_FILE                certificates that vouch for it (the system's)
+  OTEL_EXPORTER_OTLP_ENDPOINT where traces go, by OTLP over HTTP, such as http://collector:4318 (nowhere)
   LOG_LEVEL                   debug, info, warn or error (info)
   LOG_FORMAT                  json or console (console in a terminal, json elsewhere)
 
@@ -95,6 +96,12 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
+	tracing, flush, err := process.Tracing(ctx, getenv, "wagewire-ingress")
+	if err != nil {
+		return err
+	}
+	defer flush()
+	config.Tracing = tracing
 	broker, err := stream.Connect(getenv, "ingress", log)
 	if err != nil {
 		return err
