@@ -57,7 +57,7 @@ func TestEveryFaultIsOneTheFakesKnow(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	for _, name := range []string{"5xx", "429", "delay", "cut", "not json", "stale", "missing", "repeated cursor", "404", "410", "422", "redirect", "401", "outage"} {
+	for _, name := range []string{"5xx", "429", "time-out", "delay", "cut", "not json", "stale", "missing", "repeated cursor", "404", "410", "422", "redirect", "401", "outage"} {
 		if !seen[name] {
 			t.Errorf("an hour has no fault %q", name)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
 // Streams of random numbers that one seed gives: a change of one schedule does not move another.
@@ -131,6 +132,8 @@ func oneFault(r *rand.Rand, at time.Duration) misbehaviour {
 		m.name, f.Status, f.Times = "5xx", 500+[]int{0, 2, 3, 4}[r.IntN(4)], 1+r.IntN(12)
 	case n < 35:
 		m.name, f.Status, f.RetryAfter = "429", 429, fmt.Sprint(1+r.IntN(2))
+	case n < 38: // longer than a worker waits for one answer
+		m.name, f.Delay, f.Times = "time-out", provider.Duration(api.TryFor+time.Second), 1
 	case n < 45:
 		m.name, f.Delay = "delay", provider.Duration(between(r, 300*time.Millisecond, 4*time.Second))
 	case n < 60:
