@@ -267,11 +267,6 @@ func read(e api.Endpoint, raw json.RawMessage) (Snapshot, error) {
 	}, nil
 }
 
-// ParseTime reads a time in any of the spellings seen from Pinwheel:
-// 2025-06-24T22:04:34.383896+00:00, without the fraction, with Z, and with a
-// space for the T (an example in the reference of shifts).
-func ParseTime(s string) (time.Time, error) { return api.ParseTime(s) }
-
 // errorOf reads {"error":{"type","code","message"}}.
 func errorOf(body []byte, e *api.StatusError) {
 	var envelope struct {

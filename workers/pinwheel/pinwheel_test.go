@@ -391,14 +391,3 @@ func TestWithoutASecretNothingIsSent(t *testing.T) {
 		c.Close()
 	}
 }
-
-func TestParseTime(t *testing.T) {
-	for _, text := range []string{"2026-01-12T02:36:02.500000+00:00", "2026-01-12T02:36:02.5Z", "2026-01-12 02:36:02.500000+00:00", "2026-01-11T22:36:02.5-04:00"} {
-		if got, err := pinwheel.ParseTime(text); err != nil || !got.Equal(refreshed) {
-			t.Errorf("%s is %v, %v", text, got, err)
-		}
-	}
-	if got, err := pinwheel.ParseTime("yesterday"); err == nil {
-		t.Errorf("yesterday is %v", got)
-	}
-}
