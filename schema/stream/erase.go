@@ -43,6 +43,15 @@ func (c *Conn) tombstone(ctx context.Context, p schema.Provider, account string)
 	return nil
 }
 
+// Erased reports whether the account has a tombstone.
+func (c *Conn) Erased(ctx context.Context, p schema.Provider, account string) (bool, error) {
+	erased, err := c.has(ctx, schema.CompletionsStream, schema.TombstoneSubject(p, account))
+	if err != nil {
+		return false, fmt.Errorf("look up tombstone: %w", err)
+	}
+	return erased, nil
+}
+
 func (c *Conn) eraseCompletions(ctx context.Context, p schema.Provider, account string) error {
 	return c.eraseMessages(ctx, schema.CompletionsStream, schema.AccountCompletions(p, account), func(m *jetstream.RawStreamMsg) bool {
 		return m.Header.Get(headerOutcome) == string(schema.Deleted)

@@ -457,17 +457,3 @@ func (c *Conn) Endings(ctx context.Context, each func(Ended) error) error {
 		})
 	})
 }
-
-// Erased reports whether the account has a tombstone.
-func (c *Conn) Erased(ctx context.Context, p schema.Provider, account string) (bool, error) {
-	_, err := c.last(ctx, schema.CompletionsStream, schema.TombstoneSubject(p, account))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look up tombstone: %w", err)
-	}
-	return true, nil
-}
-
-func redriveSuffix(n int) string { return fmt.Sprintf(":r%d", n) }

@@ -165,14 +165,11 @@ func (c *Conn) completionTTL(ctx context.Context) (time.Duration, error) {
 
 // Completed reports whether the resource's completion of the event is stored.
 func (c *Conn) Completed(ctx context.Context, e schema.Event, r schema.Resource) (bool, error) {
-	switch _, err := c.last(ctx, schema.CompletionsStream, e.CompletionSubject(r)); {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return false, nil
-	default:
+	completed, err := c.has(ctx, schema.CompletionsStream, e.CompletionSubject(r))
+	if err != nil {
 		return false, fmt.Errorf("look up completion %s: %w", e.CompletionKey(r), err)
 	}
+	return completed, nil
 }
 
 // DeadLetter stores our copy of an event that no worker could finish. The same event of the same queue is stored once an hour.
@@ -249,14 +246,20 @@ func full(err error) error {
 
 // takenOrFull tells the two meanings of 10077 apart: nil where the subject has its message.
 func (c *Conn) takenOrFull(ctx context.Context, stream, subject string) error {
-	switch _, err := c.last(ctx, stream, subject); {
-	case err == nil:
-		return nil
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return fmt.Errorf("stream %s: %w", stream, ErrFull)
-	default:
-		return err
+	taken, err := c.has(ctx, stream, subject)
+	if err == nil && !taken {
+		err = fmt.Errorf("stream %s: %w", stream, ErrFull)
 	}
+	return err
+}
+
+// has reports whether a subject has a message.
+func (c *Conn) has(ctx context.Context, stream, subject string) (bool, error) {
+	_, err := c.last(ctx, stream, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // last reads the newest message of a subject from the stream's leader.
@@ -283,5 +286,7 @@ func (c *Conn) read(ctx context.Context, stream string, get func(context.Context
 	})
 	return m, err
 }
+
+func redriveSuffix(n int) string { return fmt.Sprintf(":r%d", n) }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
