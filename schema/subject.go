@@ -43,6 +43,9 @@ func HashToken(id string) string {
 
 const root = "wagewire."
 
+// AllSubjects matches everything that is ours.
+const AllSubjects = root + ">"
+
 // Account is the event's account token: NoAccount where it names none.
 func (e Event) Account() string {
 	switch {
@@ -105,6 +108,11 @@ func QuarantineSubject(p Provider) string { return root + "quarantine." + string
 // DeadLetterSubject is where a queue's unfinished events of one account are kept.
 func DeadLetterSubject(queue, account string) string {
 	return fmt.Sprintf("%sdead_letters.%s.%s", root, queue, account)
+}
+
+// ResourceCompletions matches what the resource's worker completes of a provider.
+func ResourceCompletions(p Provider, r Resource) string {
+	return fmt.Sprintf("%scompletions.%s.%s.*.*", root, p, r)
 }
 
 // AccountCompletions, AccountEvents and AccountDeadLetters are the subject filters that hold all there is of an account:

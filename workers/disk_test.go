@@ -134,7 +134,9 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 		cancel()
 		switch {
 		case err != nil:
-			t.Logf("event %d: %v", i, err)
+			if !strings.Contains(err.Error(), "the room on its volume") {
+				t.Errorf("event %d: error %q, want one that says where to look", i, err)
+			}
 			refused = e
 		case duplicate || i > fileBytesMax>>12:
 			t.Fatalf("event %d: duplicate %v, and the disk not full", i, duplicate)

@@ -1,12 +1,20 @@
 package stream_test
 
 import (
+	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -31,13 +39,56 @@ func TestConnectToAServerThatIsDownWaitsForIt(t *testing.T) {
 	publish(t, c, numbered(0, 1)...)
 }
 
+// A broker that takes the connection and says nothing holds the client up for as long as a dial may take. What asks us meanwhile
+// has its answer before that.
+func TestADialThatTakesLongHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	dials := make(chan net.Conn, 100)
+	go func() {
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+			dials <- conn
+		}
+	}()
+	t.Cleanup(func() { must(t, listener.Close()) })
+	c, err := stream.Connect(func(key string) string {
+		return map[string]string{"NATS_URL": "nats://" + listener.Addr().String()}[key]
+	}, "test", zap.NewNop()) // dials once itself
+	must(t, err)
+	t.Cleanup(c.Close)
+	first, second := <-dials, <-dials // the second is under way
+	t.Cleanup(func() { _, _ = first.Close(), second.Close() })
+	over := make(chan struct{})
+	go func() {
+		_, _, _ = c.Status(t.Context()) // asks the client itself, which says nothing until it is done dialing
+		close(over)
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.Ready(ctx); err == nil || !strings.Contains(err.Error(), "not connected") {
+		t.Errorf("Ready: error %v", err)
+	}
+	if _, err := c.Event(ctx, numbered(0, 1)[0]); err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Event: error %v", err)
+	}
+	select {
+	case <-over:
+		t.Error("the answers came when the dial was over")
+	default:
+		<-over
+	}
+}
+
 func TestConnectNamesTheVariableToChange(t *testing.T) {
 	t.Parallel()
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	must(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
 	for promise, env := range map[string][3]string{
 		"credentials that are not there":    {"NATS_CREDS_FILE", garbage + "-", "no such file"},
-		"credentials that are none":         {"NATS_CREDS_FILE", garbage, "key pair"},
+		"credentials that are none":         {"NATS_CREDS_FILE", garbage, "wagewire nkeys makes seeds"},
+		"an account's seed":                 {"NATS_CREDS_FILE", seedIn(t, nkeys.CreateAccount), "a user's nkey"},
+		"a directory, made by a container":  {"NATS_CREDS_FILE", t.TempDir(), "the file was missing when the container was made"},
 		"a certificate that is not there":   {"NATS_CA_FILE", garbage + "-", "no such file"},
 		"a certificate that is none":        {"NATS_CA_FILE", garbage, "root certificate"},
 		"an address that cannot be parsed":  {"NATS_URL", "nats://[", "NATS_URL"},
@@ -58,5 +109,119 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 				t.Errorf("error %q, want one of %s that says %q", err, env[0], env[2])
 			}
 		})
+	}
+}
+
+// seedIn writes a new key's seed to a file.
+func seedIn(t *testing.T, create func() (nkeys.KeyPair, error)) string {
+	t.Helper()
+	pair, err := create()
+	must(t, err)
+	seed, err := pair.Seed()
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "seed.nk")
+	must(t, os.WriteFile(path, append(seed, '\n'), 0o600))
+	return path
+}
+
+// publicKey is that of the seed in a file.
+func publicKey(t *testing.T, path string) string {
+	t.Helper()
+	seed, err := os.ReadFile(path)
+	must(t, err)
+	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(seed))))
+	must(t, err)
+	key, err := pair.PublicKey()
+	must(t, err)
+	return key
+}
+
+// guarded runs a server that lets in who has the key, and counts the connections that it has.
+func guarded(t *testing.T, port int, key string) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true, Nkeys: []*server.NkeyUser{{Nkey: key}},
+	})
+	must(t, err)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(waitFor) {
+		t.Fatal("the server does not take connections")
+	}
+	return s
+}
+
+// A process whose credentials are refused is not ready, says why where a person looks, once, and goes on trying: it is the
+// broker that is told of a new user.
+func TestCredentialsThatAreRefusedAreTriedUntilTheyAreTaken(t *testing.T) {
+	t.Parallel()
+	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
+	for promise, file := range map[string]string{"the seed of an nkey": ours, "none": ""} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			strict := guarded(t, server.RANDOM_PORT, publicKey(t, others))
+			core, log := observer.New(zapcore.InfoLevel)
+			env := map[string]string{"NATS_URL": strict.ClientURL(), "NATS_CREDS_FILE": file}
+			c, err := stream.Connect(func(key string) string { return env[key] }, "wagewire-test", zap.New(core))
+			must(t, err)
+			t.Cleanup(c.Close)
+			var connects uint64
+			eventually(t, "it has tried again after it was refused twice", func() bool {
+				v, err := strict.Varz(nil)
+				must(t, err)
+				connects = v.TotalConnections
+				return connects > 3
+			})
+			if err := c.Connected(); err == nil || !strings.Contains(err.Error(), "NATS_CREDS_FILE: the broker refuses") {
+				t.Errorf("connected is %v", err)
+			}
+			if n := log.FilterMessage("nats refuses the credentials").Len(); n != 1 {
+				t.Errorf("%d lines say so after %d tries, want 1", n, connects)
+			}
+			if n := log.FilterMessage("nats error").Len(); n != 0 {
+				t.Errorf("%d more lines", n)
+			}
+			if file == "" {
+				return
+			}
+			port := strict.Addr().(*net.TCPAddr).Port
+			strict.Shutdown()
+			strict.WaitForShutdown()
+			guarded(t, port, publicKey(t, ours))
+			eventually(t, "it is connected", func() bool { return c.Connected() == nil })
+		})
+	}
+}
+
+// A key that is taken away is the same: the process stays, and says so.
+func TestCredentialsThatAreRefusedLaterAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
+	kind := guarded(t, server.RANDOM_PORT, publicKey(t, ours))
+	core, log := observer.New(zapcore.InfoLevel)
+	env := map[string]string{"NATS_URL": kind.ClientURL(), "NATS_CREDS_FILE": ours}
+	c, err := stream.Connect(func(key string) string { return env[key] }, "wagewire-test", zap.New(core))
+	must(t, err)
+	t.Cleanup(c.Close)
+	eventually(t, "it is connected", func() bool { return c.Connected() == nil })
+	port := kind.Addr().(*net.TCPAddr).Port
+	kind.Shutdown()
+	kind.WaitForShutdown()
+	strict := guarded(t, port, publicKey(t, others))
+	eventually(t, "it says so", func() bool { return log.FilterMessage("nats refuses the credentials").Len() == 1 })
+	eventually(t, "it has tried again", func() bool {
+		v, err := strict.Varz(nil)
+		must(t, err)
+		return v.TotalConnections > 3
+	})
+	if err := c.Connected(); err == nil || !strings.Contains(err.Error(), "NATS_CREDS_FILE") {
+		t.Errorf("connected is %v", err)
+	}
+	strict.Shutdown()
+	strict.WaitForShutdown()
+	guarded(t, port, publicKey(t, ours))
+	eventually(t, "it is connected again", func() bool { return c.Connected() == nil })
+	if n := log.FilterMessage("nats refuses the credentials").Len(); n != 1 {
+		t.Errorf("%d lines say so, want 1", n)
 	}
 }

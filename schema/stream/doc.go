@@ -2,6 +2,7 @@
 // an error code of the broker.
 //
 //	Connect    one connection, that never gives up
+//	grant      Grants: what each role may ask of the broker, and no more
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
 //	publish    Event, Quarantine, Complete, DeadLetter: each returns when the broker has stored it
 //	consume    Queue.Consume: one event a slot, leased by heartbeats until it is settled
@@ -19,6 +20,16 @@
 //	10164  another completion of the account is        again
 //	10071  the account has a tombstone                 ErrErased, final
 //	10077  the subject is taken, or the stream full    a look at the subject tells which
+//
+// # Rights
+//
+// Grants lists the subjects that the code in this package publishes to, for each role that runs it; deploy/nats makes the
+// broker's users of them, and tests both sides. Code that asks for something new needs a grant: without it the broker says
+// nothing to the request, which runs into its time limit, and the log says "nats error" and the subject. Three things are the
+// way they are so that a role needs less: a look whether a subject has a message asks for a count and does not read it,
+// records that are taken back are deleted by the numbers that they were stored under, and the object store takes no rollups.
+//
+// Answers come to inboxes below _INBOX.<role>, which no other role can subscribe to: a delivery is an answer, too.
 //
 // # Age of completions
 //

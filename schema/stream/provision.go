@@ -231,12 +231,26 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 			{"max_age", have.MaxAge.String(), want.TTL.String()},
 			{"max_bytes", fmt.Sprint(have.MaxBytes), fmt.Sprint(want.MaxBytes)},
 			{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
+			// A publish that asks for a rollup of all deletes every object, and every worker may publish.
+			{"allow_rollup_hdrs", fmt.Sprint(have.AllowRollup), "false"},
 		}, have.Name == "")
 	}
 	s, err := c.js.Stream(ctx, recordsStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, fields(jetstream.StreamConfig{})
-		change.apply = func(ctx context.Context) error { _, err := c.js.CreateObjectStore(ctx, want); return err }
+		change.apply = func(ctx context.Context) error {
+			if _, err := c.js.CreateObjectStore(ctx, want); err != nil {
+				return err
+			}
+			s, err := c.js.Stream(ctx, recordsStream)
+			if err != nil {
+				return err
+			}
+			config := s.CachedInfo().Config
+			config.AllowRollup = false
+			_, err = c.js.UpdateStream(ctx, config)
+			return err
+		}
 		return []Change{change}, nil
 	}
 	if err != nil {
@@ -247,7 +261,7 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 		return nil, nil
 	}
 	updated := info.Config
-	updated.MaxAge, updated.MaxBytes, updated.Replicas = want.TTL, want.MaxBytes, want.Replicas
+	updated.MaxAge, updated.MaxBytes, updated.Replicas, updated.AllowRollup = want.TTL, want.MaxBytes, want.Replicas, false
 	change.Refused = losesMessages(info.Config, updated, info.State)
 	change.apply = func(ctx context.Context) error { _, err := c.js.UpdateStream(ctx, updated); return err }
 	return []Change{change}, nil

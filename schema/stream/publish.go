@@ -91,9 +91,10 @@ func (c *Conn) Complete(ctx context.Context, e schema.Event, completion schema.C
 	if err != nil {
 		return false, err
 	}
-	var ref *schema.RecordsRef
+	var put []uint64
 	if len(body) > schema.CompletionBytesMax {
-		if ref, err = c.putRecords(ctx, e, r, completion.Data.Records); err != nil {
+		var ref *schema.RecordsRef
+		if ref, put, err = c.putRecords(ctx, e, r, completion.Data.Records); err != nil {
 			return false, fmt.Errorf("complete %s: %w", completion.ID, err)
 		}
 		completion.Data.Records, completion.Data.RecordsRef = nil, ref
@@ -101,10 +102,10 @@ func (c *Conn) Complete(ctx context.Context, e schema.Event, completion schema.C
 			return false, err
 		}
 	}
-	stored, err = c.createOnce(ctx, e, completion, body)
+	stored, maybeOurs, err := c.createOnce(ctx, e, completion, body)
 	// After any other error the completion may be stored all the same, and need them.
-	if ref != nil && !stored && (err == nil || errors.Is(err, ErrErased) || errors.Is(err, ErrFull)) {
-		err = errors.Join(err, c.dropRecords(ctx, e.CompletionSubject(r), ref.Name))
+	if !stored && (err == nil && !maybeOurs || errors.Is(err, ErrErased) || errors.Is(err, ErrFull)) {
+		err = errors.Join(err, c.takeBack(ctx, put))
 	}
 	if err != nil {
 		return stored, fmt.Errorf("complete %s: %w", completion.ID, err)
@@ -112,8 +113,9 @@ func (c *Conn) Complete(ctx context.Context, e schema.Event, completion schema.C
 	return stored, nil
 }
 
-// createOnce is the fence: the subject takes one message, and none while the account has a tombstone.
-func (c *Conn) createOnce(ctx context.Context, e schema.Event, completion schema.Completion, body []byte) (stored bool, err error) {
+// createOnce is the fence: the subject takes one message, and none while the account has a tombstone. maybeOurs says that
+// the one that was there before may have come from here: a try of this call had no answer.
+func (c *Conn) createOnce(ctx context.Context, e schema.Event, completion schema.Completion, body []byte) (stored, maybeOurs bool, err error) {
 	msg := &nats.Msg{Subject: e.CompletionSubject(completion.Data.Resource), Data: body, Header: nats.Header{
 		headerContentType: {schema.CloudEventsJSON},
 		headerOutcome:     {string(completion.Data.Outcome)},
@@ -124,7 +126,7 @@ func (c *Conn) createOnce(ctx context.Context, e schema.Event, completion schema
 	options := []jetstream.PublishOpt{jetstream.WithMsgID(completion.ID)}
 	ttl, err := c.completionTTL(ctx)
 	if err != nil {
-		return false, fmt.Errorf("look up stream %s: %w", schema.CompletionsStream, err)
+		return false, false, fmt.Errorf("look up stream %s: %w", schema.CompletionsStream, err)
 	}
 	if ttl > 0 {
 		options = append(options, jetstream.WithMsgTTL(ttl))
@@ -132,16 +134,16 @@ func (c *Conn) createOnce(ctx context.Context, e schema.Event, completion schema
 	if completion.Data.Outcome != schema.Deleted {
 		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, schema.TombstoneSubject(e.Provider, e.Account())))
 	}
-	ack, err := c.publish(ctx, schema.CompletionsStream, msg, options...)
+	ack, unanswered, err := c.publishing(ctx, schema.CompletionsStream, msg, options...)
 	switch codeOf(err) {
 	case 0:
-		return err == nil && !ack.Duplicate, err
+		return err == nil && !ack.Duplicate, unanswered, err
 	case codeWrongLastSequence:
-		return false, ErrErased
+		return false, unanswered, ErrErased
 	case codeStoreFailed:
-		return false, c.takenOrFull(ctx, schema.CompletionsStream, msg.Subject)
+		return false, unanswered, c.takenOrFull(ctx, schema.CompletionsStream, msg.Subject)
 	default:
-		return false, err
+		return false, unanswered, err
 	}
 }
 
@@ -151,7 +153,7 @@ func (c *Conn) completionTTL(ctx context.Context) (time.Duration, error) {
 		return *ttl, nil
 	}
 	var s jetstream.Stream
-	err := insist(ctx, func(ctx context.Context) (err error) {
+	err := c.insist(ctx, func(ctx context.Context) (err error) {
 		s, err = c.js.Stream(ctx, schema.CompletionsStream)
 		return err
 	})
@@ -196,21 +198,37 @@ func (c *Conn) DeadLetter(ctx context.Context, d schema.DeadLetter) error {
 
 // publish stores the message and returns the broker's word for it. It tries again, under the same id, what another try may
 // mend, until ctx ends.
-func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (ack *jetstream.PubAck, err error) {
-	options = append(options, jetstream.WithExpectStream(stream))
-	err = insist(ctx, func(ctx context.Context) (err error) {
-		ack, err = c.js.PublishMsg(ctx, msg, options...)
-		return err
-	})
-	return ack, full(err)
+func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	ack, _, err := c.publishing(ctx, stream, msg, options...)
+	return ack, err
 }
 
+// publishing is publish, and says whether a try had no answer: that one may be stored.
+func (c *Conn) publishing(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (ack *jetstream.PubAck, unanswered bool, err error) {
+	options = append(options, jetstream.WithExpectStream(stream))
+	err = c.insist(ctx, func(ctx context.Context) (err error) {
+		ack, err = c.js.PublishMsg(ctx, msg, options...)
+		unanswered = unanswered || err != nil && answerOf(err) == nil
+		return err
+	})
+	if errors.Is(err, context.DeadlineExceeded) && c.up.Load() {
+		err = fmt.Errorf("%w: %w", errSilent, err)
+	}
+	return ack, unanswered, full(err)
+}
+
+// errSilent is what a broker looks like that met a write error: it answers for everything but that stream, until it is restarted.
+var errSilent = errors.New("the broker is there and does not store: see its log and the room on its volume, then restart it")
+
 // insist asks the broker until it answers or ctx ends.
-func insist(ctx context.Context, ask func(context.Context) error) error {
+func (c *Conn) insist(ctx context.Context, ask func(context.Context) error) error {
 	for pause := pauseFirst; ; pause = min(2*pause, pauseLast) {
-		try, cancel := context.WithTimeout(ctx, tryFor)
-		err := ask(try)
-		cancel()
+		err := c.Connected()
+		if err == nil {
+			try, cancel := context.WithTimeout(ctx, tryFor)
+			err = ask(try)
+			cancel()
+		}
 		if err == nil || !again(err) {
 			return err
 		}
@@ -253,34 +271,30 @@ func (c *Conn) takenOrFull(ctx context.Context, stream, subject string) error {
 	return err
 }
 
-// has reports whether a subject has a message.
-func (c *Conn) has(ctx context.Context, stream, subject string) (bool, error) {
-	_, err := c.last(ctx, stream, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// last reads the newest message of a subject from the stream's leader.
-func (c *Conn) last(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
-	return c.read(ctx, stream, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-		return s.GetLastMsgForSubject(ctx, subject)
+// has reports whether a subject has a message. It asks the stream's leader for a count: whoever may read a message may read
+// all of the stream, and nobody who completes events needs to.
+func (c *Conn) has(ctx context.Context, stream, subject string) (has bool, err error) {
+	err = c.insist(ctx, func(ctx context.Context) error {
+		s, err := c.js.Stream(ctx, stream)
+		if err != nil {
+			return err
+		}
+		info, err := s.Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err != nil {
+			return err
+		}
+		has = info.State.Subjects[subject] > 0
+		return nil
 	})
+	return has, err
 }
 
 // message reads one message from the stream's leader.
-func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
-	return c.read(ctx, stream, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-		return s.GetMsg(ctx, sequence)
-	})
-}
-
-func (c *Conn) read(ctx context.Context, stream string, get func(context.Context, jetstream.Stream) (*jetstream.RawStreamMsg, error)) (m *jetstream.RawStreamMsg, err error) {
-	err = insist(ctx, func(ctx context.Context) error {
+func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (m *jetstream.RawStreamMsg, err error) {
+	err = c.insist(ctx, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, stream)
 		if err == nil {
-			m, err = get(ctx, s)
+			m, err = s.GetMsg(ctx, sequence)
 		}
 		return err
 	})

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -31,35 +30,38 @@ func objectSubject(name string) string {
 	return "$O." + schema.RecordsBucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
+// objectsSubject matches the names of all objects.
+const objectsSubject = "$O." + schema.RecordsBucket + ".M.>"
+
 // putRecords stores the records of a large completion, each time as an object of its own: nothing may change what a stored
-// completion points to.
-func (c *Conn) putRecords(ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage) (*schema.RecordsRef, error) {
+// completion points to. put are its messages' sequences, for takeBack.
+func (c *Conn) putRecords(ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage) (ref *schema.RecordsRef, put []uint64, err error) {
 	body, err := schema.EncodeRecords(records)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The fence refuses the completion of an erased account anyway; its records shall not even touch the disk.
 	switch erased, err := c.Erased(ctx, e.Provider, e.Account()); {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case erased:
-		return nil, ErrErased
+		return nil, nil, ErrErased
 	}
 	sum, nuid := sha256.Sum256(body), rand.Text()
-	ref := &schema.RecordsRef{
+	ref = &schema.RecordsRef{
 		Bucket: schema.RecordsBucket, SHA256: hex.EncodeToString(sum[:]),
 		Name:  e.RecordsName(r) + "/" + nuid,
 		Bytes: int64(len(body)), Count: len(records),
 	}
-	if err := c.putObject(ctx, ref.Name, nuid, body); err != nil {
-		return nil, errors.Join(fmt.Errorf("put records %s: %w", ref.Name, err), c.eraseObject(ctx, ref.Name, nuid))
+	if put, err = c.putObject(ctx, ref.Name, nuid, body); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("put records %s: %w", ref.Name, err), c.takeBack(ctx, put))
 	}
-	return ref, nil
+	return ref, put, nil
 }
 
 // putObject is the object store's Put, one acknowledged chunk after the other and the name last. The client's own sends all
 // of them at once: when chunks are refused, for want of room, it stores a name that they are missing under.
-func (c *Conn) putObject(ctx context.Context, name, nuid string, body []byte) error {
+func (c *Conn) putObject(ctx context.Context, name, nuid string, body []byte) (put []uint64, err error) {
 	digest := sha256.New()
 	digest.Write(body)
 	object := jetstream.ObjectInfo{
@@ -69,16 +71,51 @@ func (c *Conn) putObject(ctx context.Context, name, nuid string, body []byte) er
 	for chunk := range slices.Chunk(body, chunkBytes) {
 		object.Chunks++
 		msg := &nats.Msg{Subject: chunksSubject(nuid), Data: chunk}
-		if _, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(fmt.Sprint(nuid, ":", object.Chunks))); err != nil {
-			return err
+		ack, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(fmt.Sprint(nuid, ":", object.Chunks)))
+		if err != nil {
+			return put, err
 		}
+		put = append(put, ack.Sequence)
 	}
 	info, err := json.Marshal(object)
 	if err != nil {
+		return put, err
+	}
+	ack, err := c.publish(ctx, recordsStream, &nats.Msg{Subject: objectSubject(name), Data: info}, jetstream.WithMsgID(nuid))
+	if err != nil {
+		return put, err
+	}
+	return append(put, ack.Sequence), nil
+}
+
+// takeBack overwrites and deletes records that were put for a completion that was not stored. It goes by what the broker
+// said when it stored them, past the client, which reads the stream first: a worker needs no right to look at records.
+func (c *Conn) takeBack(ctx context.Context, put []uint64) error {
+	for _, sequence := range put {
+		if err := c.deleteRecord(ctx, sequence); err != nil {
+			return fmt.Errorf("take back message %d of %s: %w", sequence, recordsStream, err)
+		}
+	}
+	return nil
+}
+
+func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	answer, err := c.nats.RequestWithContext(ctx, apiMessageDelete+recordsStream, fmt.Appendf(nil, `{"seq":%d}`, sequence))
+	if err != nil {
 		return err
 	}
-	_, err = c.publish(ctx, recordsStream, &nats.Msg{Subject: objectSubject(name), Data: info}, jetstream.WithMsgID(nuid))
-	return err
+	var said struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &said); err != nil {
+		return err
+	}
+	if said.Error != nil {
+		return said.Error
+	}
+	return nil
 }
 
 // eraseObject overwrites and deletes an object. Not the store's Delete: that leaves the bytes in the file and the name on
@@ -90,22 +127,6 @@ func (c *Conn) eraseObject(ctx context.Context, name, nuid string) error {
 		}
 	}
 	return nil
-}
-
-// dropRecords deletes records that were put for a completion that was not stored, unless the one that was points to them:
-// its acknowledgement was lost.
-func (c *Conn) dropRecords(ctx context.Context, completionSubject, name string) error {
-	stored, err := c.last(ctx, schema.CompletionsStream, completionSubject)
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return err
-	}
-	if err == nil {
-		var completion schema.Completion
-		if json.Unmarshal(stored.Data, &completion) == nil && completion.Data.RecordsRef != nil && completion.Data.RecordsRef.Name == name {
-			return nil
-		}
-	}
-	return c.eraseObject(ctx, name, path.Base(name))
 }
 
 // Records reads the records that a large completion points to, and checks that they are the ones.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -77,21 +78,32 @@ type Conn struct {
 	js   jetstream.JetStream
 	log  *zap.Logger
 	ttl  atomic.Pointer[time.Duration]
+	// up is whether there is a connection. The client itself answers that, and all else, only when it is done dialing.
+	up atomic.Bool
 	// refused is why the last try to connect came to nothing: the client itself forgets it at once.
 	refused atomic.Pointer[error]
 	closed  chan struct{}
 }
 
 // Connect connects to NATS_URL (nats://127.0.0.1:4222), with NATS_CREDS_FILE and NATS_CA_FILE where they are set. It does
-// not wait for the broker: one that is down is tried until it answers. Its errors name the variable to change.
+// not wait for the broker: one that is down, or that refuses the credentials, is tried until it takes the connection; what it
+// refuses is logged. Errors name the variable to change.
+//
+// NATS_CREDS_FILE is a .creds file, or holds the seed of a user's nkey. Either is read again with every connect, but an nkey
+// stays the one that it was at first.
+//
+// The name is the process's, of which its role is what is behind "wagewire-": see RoleOf. The broker's answers go to inboxes
+// below _INBOX.<role>, so that no other role can be given the right to overhear them.
 func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, error) {
 	server := getenv("NATS_URL")
 	if server == "" {
 		server = nats.DefaultURL
 	}
 	c := &Conn{log: log, closed: make(chan struct{})}
+	first := make(chan struct{})
 	options := []nats.Option{
 		nats.Name(name),
+		nats.CustomInboxPrefix(inboxes + RoleOf(name)),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
@@ -101,32 +113,46 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		nats.IgnoreAuthErrorAbort(),
 		// A publish while disconnected fails and is tried again by us: a buffer would send it later, unseen.
 		nats.ReconnectBufSize(-1),
+		// A dial has a limit, into which the look-up of the host's name then falls.
+		nats.SkipHostLookup(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.up.Store(false)
 			if err != nil {
+				c.refuse(err)
 				log.Warn("nats disconnected", zap.Error(err))
 			}
 		}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.refused.Store(&err) }),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("nats reconnected") }),
-		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }), // the last of all callbacks
-		nats.ConnectHandler(func(*nats.Conn) { log.Info("nats connected") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats error", zap.Error(err)) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.refuse(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { c.accepted(); log.Info("nats reconnected") }),
+		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),                                         // the last of all callbacks
+		nats.ConnectHandler(func(*nats.Conn) { c.accepted(); log.Info("nats connected"); close(first) }), // never called twice
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if loginRefused(err) { // the client tells of it here once it has been connected
+				c.refuse(err)
+			} else {
+				log.Warn("nats error", zap.Error(err))
+			}
+		}),
 	}
 	for _, file := range []struct {
 		variable string
-		option   func(string) nats.Option
+		option   func(string) (nats.Option, error)
 	}{
-		{"NATS_CREDS_FILE", func(path string) nats.Option { return nats.UserCredentials(path) }},
-		{"NATS_CA_FILE", func(path string) nats.Option { return nats.RootCAs(path) }},
+		{"NATS_CREDS_FILE", credentials},
+		{"NATS_CA_FILE", func(path string) (nats.Option, error) { return nats.RootCAs(path), nil }},
 	} {
 		path := getenv(file.variable)
 		if path == "" {
 			continue
 		}
-		if err := try(file.option(path)); err != nil {
+		option, err := file.option(path)
+		if err == nil {
+			err = try(option)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file.variable, err)
 		}
-		options = append(options, file.option(path))
+		options = append(options, option)
 	}
 	nc, err := nats.Connect(server, options...)
 	if _, unreadable := errors.AsType[*url.Error](err); unreadable {
@@ -141,7 +167,57 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		return nil, fmt.Errorf("NATS_URL: %w", err)
 	}
 	c.nats, c.js = nc, js
+	if nc.IsConnected() {
+		<-first // its handler may come a little later
+	}
 	return c, nil
+}
+
+// credentials are what a file says of who we are: a user's JWT and seed, or the seed alone.
+func credentials(path string) (nats.Option, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: the file was missing when the container was made, and a directory took its place: "+
+			"remove that, put the file there, and make the container again", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it must be a file that this process may read", err)
+	}
+	if strings.Contains(string(text), "BEGIN NATS USER JWT") {
+		return nats.UserCredentials(path), nil
+	}
+	option, err := nats.NkeyOptionFromSeed(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds neither the seed of a user's nkey, which begins with SU, nor is it a .creds file: "+
+			"wagewire nkeys makes seeds: %w", path, err)
+	}
+	return option, nil
+}
+
+// loginRefused reports that the broker did not take our credentials, or that we had none.
+func loginRefused(err error) bool {
+	for _, refusal := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Conn) accepted() {
+	c.refused.Store(nil)
+	c.up.Store(true)
+}
+
+// refuse keeps why a try to connect came to nothing. Refused credentials are logged, once: nothing else says why a process
+// is never ready, and only the broker's configuration or a new file mends it.
+func (c *Conn) refuse(err error) {
+	if loginRefused(err) {
+		err = fmt.Errorf("NATS_CREDS_FILE: the broker refuses these credentials, or wants some: %w", err)
+	}
+	if last := c.refused.Swap(&err); loginRefused(err) && (last == nil || !loginRefused(*last)) {
+		c.log.Error("nats refuses the credentials", zap.Error(err))
+	}
 }
 
 // try reads the file behind an option now: else a wrong one is read again and again, unseen, with every connect.
@@ -163,18 +239,15 @@ func (c *Conn) Close() {
 	<-c.closed
 }
 
-// Connected reports whether the broker is there right now.
+// Connected reports whether the broker is there right now. It answers at once.
 func (c *Conn) Connected() error {
-	if c.nats.IsConnected() {
+	if c.up.Load() {
 		return nil
 	}
-	if err := c.nats.LastError(); err != nil {
-		return fmt.Errorf("nats is not connected: %w", err)
+	if refused := c.refused.Load(); refused != nil {
+		return fmt.Errorf("nats is not connected: %w", *refused)
 	}
-	if err := c.refused.Load(); err != nil {
-		return fmt.Errorf("nats is not connected: %w", *err)
-	}
-	return fmt.Errorf("nats is not connected: %s", c.nats.Status())
+	return errors.New("nats is not connected")
 }
 
 // Ready reports an error until an event can be stored: connected, the events stream there and less than 95 % full.
