@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,7 +33,7 @@ const (
 type Open func(getenv func(string) string, registry prometheus.Registerer) (Handler, error)
 
 // Main is the main of every worker command: it serves the resource's queues until SIGTERM or SIGINT, and exits 0 then;
-// 1 where it cannot start, 2 where its arguments are wrong. A second signal ends it at once.
+// 1 where it cannot start or healthcheck finds it not ready, 2 where its arguments are wrong. A second signal ends it at once.
 func Main(r schema.Resource, open Open) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -51,14 +52,20 @@ func run(ctx context.Context, r schema.Resource, open Open, args []string, geten
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v: see %s --help\n", name, err, name)
 		return 2
+	case slices.Equal(args, []string{process.HealthcheckArg}):
+		return exitCode(process.Healthcheck(ctx, getenv("ADMIN_ADDR")), name, stderr)
 	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "%s: unexpected argument %q: it takes none, see %s --help\n", name, flags.Arg(0), name)
+		fmt.Fprintf(stderr, "%s: unexpected argument %q: it takes none but healthcheck, see %s --help\n", name, flags.Arg(0), name)
 		return 2
 	case *version:
 		fmt.Fprintln(stdout, name, process.Version())
 		return 0
 	}
-	if err := serve(ctx, name, r, open, getenv); err != nil {
+	return exitCode(serve(ctx, name, r, open, getenv), name, stderr)
+}
+
+func exitCode(err error, name string, stderr io.Writer) int {
+	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 1
 	}
@@ -158,14 +165,15 @@ func usage(name string, r schema.Resource) string {
 	fmt.Fprintf(&b, `
 Usage:
   %s [--help] [--version]
+  %s healthcheck    exit 0 when the process that serves at ADMIN_ADDR is ready, else say why not and exit 1
 
 Examples:
   %s
-`, name, strings.ReplaceAll(exampleOf(r), "NAME", name))
+`, name, name, strings.ReplaceAll(exampleOf(r), "NAME", name))
 	fmt.Fprint(&b, `
 Environment:
   NATS_URL          where NATS is (nats://127.0.0.1:4222)
-  NATS_CREDS_FILE   credentials for it
+  NATS_CREDS_FILE   a .creds file, or a file with an nkey seed (none)
   NATS_CA_FILE      certificates to trust
   ADMIN_ADDR        listener for /livez, /readyz and /metrics, such as :9090 (off)
   WORKER_CONCURRENCY  events in hand at a time, a queue (16)

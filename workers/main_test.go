@@ -83,7 +83,7 @@ func TestHelpIsComplete(t *testing.T) {
 				}
 				for _, want := range append([]string{
 					row.name + " completes the events of", "  queue " + row.queue + "\n", "wagewire.completions.<provider>." + string(row.resource) + ".",
-					"Usage:\n  " + row.name, "Examples:\n", "SECRET_FILE=", " " + row.name + "\n", "--version", "wagewire provision apply",
+					"Usage:\n  " + row.name, "Examples:\n", "SECRET_FILE=", " " + row.name + "\n", "--version", row.name + " healthcheck ", "wagewire provision apply",
 					"NATS_URL", "NATS_CREDS_FILE", "NATS_CA_FILE", "ADMIN_ADDR", "WORKER_CONCURRENCY", "RETRY_LADDER", "NOT_READY_LADDER", "LOG_LEVEL", "LOG_FORMAT",
 				}, row.variables...) {
 					if !strings.Contains(help, want) {
@@ -128,6 +128,9 @@ func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 		{"a flag with a value it cannot have", []string{"--version=maybe"}, nil, 2, "version"},
 		{"an argument", []string{"paystubs"}, nil, 2, `"paystubs"`},
 		{"an argument after a flag", []string{"--version", "now"}, nil, 2, `"now"`},
+		{"an argument after healthcheck", []string{"healthcheck", "now"}, nil, 2, `"healthcheck"`},
+		{"a healthcheck of nowhere", []string{"healthcheck"}, nil, 1, "ADMIN_ADDR is not set"},
+		{"a healthcheck of what is no worker", []string{"healthcheck"}, map[string]string{"ADMIN_ADDR": "127.0.0.1:1"}, 1, "ask http://127.0.0.1:1/readyz"},
 		{"a secret file that is not set", nil, nil, 1, "TEST_SECRET_FILE"},
 		{"a bad number of hands", nil, map[string]string{"WORKER_CONCURRENCY": "lots"}, 1, "WORKER_CONCURRENCY"},
 		{"a bad ladder", nil, map[string]string{"RETRY_LADDER": "soon"}, 1, "RETRY_LADDER"},

@@ -1,7 +1,9 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -62,7 +64,7 @@ func (f *SecretFile) readIfChanged() error {
 	info, err := os.Stat(f.path)
 	if err != nil {
 		f.stamp = fileStamp{} // what comes back is read, though it be the same file
-		return fmt.Errorf("%s: %w", f.variable, err)
+		return f.unreadable(err)
 	}
 	if f.stamp == stampOf(info) {
 		return f.failed
@@ -73,11 +75,15 @@ func (f *SecretFile) readIfChanged() error {
 func (f *SecretFile) read() error {
 	info, err := os.Stat(f.path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.variable, err)
+		return f.unreadable(err)
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%s: %s is a directory: Docker makes one where the file it is to mount is missing: "+
+			"put the file in its place and make the container again", f.variable, f.path)
 	}
 	text, err := os.ReadFile(f.path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.variable, err)
+		return f.unreadable(err)
 	}
 	f.stamp = stampOf(info)
 	var secrets []schema.Secret
@@ -96,6 +102,14 @@ func (f *SecretFile) read() error {
 	}
 	f.secrets = secrets
 	return nil
+}
+
+// unreadable says of the file's error what can be done. A container's user is rarely the one who wrote the file.
+func (f *SecretFile) unreadable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w: make it readable for user %d, as whom this process runs", f.variable, err, os.Getuid())
+	}
+	return fmt.Errorf("%s: %w", f.variable, err)
 }
 
 func stampOf(info os.FileInfo) fileStamp { return fileStamp{info.ModTime(), info.Size()} }

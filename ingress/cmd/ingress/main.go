@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,13 +25,15 @@ const usage = `ingress receives webhooks and answers 200 when they are stored.
 Usage:
   ingress            serve until SIGINT or SIGTERM, finish what is in hand, exit 0. With ADMIN_ADDR it is not ready for 2 s
                      first, and serves, so that a load balancer turns away. A second signal ends it at once
+  ingress healthcheck
+                     exit 0 when the ingress that serves at ADMIN_ADDR is ready, else say why not and exit 1
   ingress --help
   ingress --version
 
 POST /webhooks/pinwheel and POST /webhooks/truv take what the providers send. The streams must be there:
 run wagewire provision apply once. Until NATS answers, ingress is alive, not ready, and answers 503.
 
-Exit codes: 0 stopped by a signal; 1 cannot start, or was cut off before it had finished; 2 wrong arguments
+Exit codes: 0 stopped by a signal; 1 cannot start, or was cut off before it had finished, or is not ready; 2 wrong arguments
 
 Environment:
   INGRESS_ADDR                where webhooks are received (:8080)
@@ -40,7 +43,7 @@ Environment:
   TRUV_SECRETS_FILE           the same for Truv's access secrets. At least one of the two files must be set
   PINWHEEL_SIGNATURE_AGE_MAX  how old a signature of Pinwheel may be (20m); 0 turns the check off
   NATS_URL                    the broker (nats://127.0.0.1:4222)
-  NATS_CREDS_FILE             credentials for it (none)
+  NATS_CREDS_FILE             a .creds file, or a file with an nkey seed (none)
   NATS_CA_FILE                certificates that vouch for it (the system's)
   OTEL_EXPORTER_OTLP_ENDPOINT where traces go, by OTLP over HTTP, such as http://collector:4318 (nowhere)
   LOG_LEVEL                   debug, info, warn or error (info)
@@ -72,14 +75,20 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case err != nil:
 		fmt.Fprintf(stderr, "ingress: %v: see ingress --help\n", err)
 		return 2
+	case slices.Equal(args, []string{process.HealthcheckArg}):
+		return exitCode(process.Healthcheck(ctx, getenv("ADMIN_ADDR")), stderr)
 	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "ingress: unexpected argument %q: it takes none, see ingress --help\n", flags.Arg(0))
+		fmt.Fprintf(stderr, "ingress: unexpected argument %q: it takes none but healthcheck, see ingress --help\n", flags.Arg(0))
 		return 2
 	case *version:
 		fmt.Fprintln(stdout, "ingress", process.Version())
 		return 0
 	}
-	if err := serve(ctx, getenv); err != nil {
+	return exitCode(serve(ctx, getenv), stderr)
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	if err != nil {
 		fmt.Fprintln(stderr, "ingress:", err)
 		return 1
 	}
