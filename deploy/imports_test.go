@@ -40,6 +40,7 @@ const (
 	pace    = "golang.org/x/time/rate"
 	nats    = "github.com/nats-io/nats.go"
 	tracing = "go.opentelemetry.io/otel"
+	roots   = "golang.org/x/crypto/x509roots/fallback"
 )
 
 // The import law. Of the rows that match a package, the first counts. Arrows point at schema; ingress and workers have never
@@ -48,7 +49,7 @@ var law = []row{
 	{"schema", "", "", "the contract depends on nothing"},
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema", "github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
-	{"schema/process", "schema", zap + " " + metrics + " " + tracing, "what every process shares with the outside, and no more"},
+	{"schema/process", "schema", zap + " " + metrics + " " + tracing + " " + roots, "what every process shares with the outside, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/streamtest", "schema schema/stream", "github.com/nats-io/nats-server " + zap, "for tests and deploy"},
 
@@ -113,7 +114,7 @@ func (r row) allows(name, imported string) bool {
 	inside, own := strings.CutPrefix(imported, ours)
 	first, _, _ := strings.Cut(imported, "/")
 	switch {
-	case own && strings.HasPrefix(inside, "deploy/") && !strings.HasPrefix(name, "deploy/"):
+	case own && strings.HasPrefix(inside, "deploy/") && !strings.HasPrefix(name+"/", "deploy/"):
 		return false
 	case own:
 		return slices.ContainsFunc(strings.Fields(r.ours), func(pattern string) bool { return matches(pattern, inside) })

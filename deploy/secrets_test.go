@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	natsconf "github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // pattern is what may not stand in a file of the repository.
@@ -54,10 +57,36 @@ var allowed = []struct{ text, why string }{
 	{"sandbox-truv-client", "likewise; a client id"},
 }
 
+// demo is where the demonstration's secrets are. docker compose up works with nothing configured, so that everybody has them:
+// its broker and its fakes listen on the loopback interface, and wagewire nkeys makes keys that are one's own. That the seeds
+// are those of keys.conf is a test of deploy/nats.
+const demo = "deploy/compose/demo/"
+
+// published are the files that may be there although their names promise secrets, and all that each may hold.
+var published = func() map[string]*regexp.Regexp {
+	files := map[string]*regexp.Regexp{
+		demo + "pinwheel.secret": regexp.MustCompile(`^sandbox-pinwheel-secret\n$`),
+		demo + "truv.secret":     regexp.MustCompile(`^sandbox-truv-secret\n$`),
+		// What docker compose up has with nothing configured; secrets are files in SECRETS_DIR.
+		".env": regexp.MustCompile(`^(#.*\n|\n)*COMPOSE_PROFILES=demo\n(#.*\n|\n)*$`),
+	}
+	for _, grant := range stream.Grants() {
+		files[demo+natsconf.SeedFile(grant.Role)] = regexp.MustCompile(`^SU[A-Z2-7]{56}\n$`)
+	}
+	return files
+}()
+
 // scan returns a line for each finding in a file. It does not repeat what it found.
 func scan(name string, text []byte) (found []string) {
+	holds, ours := published[name]
+	switch {
+	case ours && !holds.Match(text):
+		found = append(found, fmt.Sprintf("%s: it may hold %s and nothing else", name, holds))
+	case ours && strings.HasPrefix(name, demo):
+		return nil
+	}
 	for _, glob := range secretFiles {
-		if ok, _ := path.Match(glob, path.Base(name)); ok {
+		if ok, _ := path.Match(glob, path.Base(name)); ok && !ours {
 			found = append(found, fmt.Sprintf("%s: a file of this name holds secrets", name))
 		}
 	}
@@ -147,6 +176,26 @@ func TestNoSecrets(t *testing.T) {
 	}
 }
 
+func TestTheDemonstrationHasItsSecretsAndNoMore(t *testing.T) {
+	var have []string
+	for _, name := range files(t, repository) {
+		if _, err := os.Stat(filepath.Join(repository, filepath.FromSlash(name))); err == nil && strings.HasPrefix(name, demo) {
+			have = append(have, name)
+		}
+	}
+	want := []string{demo + natsconf.KeysFile}
+	for name := range published {
+		if strings.HasPrefix(name, demo) {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("(-want +have)\n%s", diff)
+	}
+}
+
 // Planted secrets are put together here, so that this file holds none.
 func TestSecretsScanFinds(t *testing.T) {
 	random := "q7Rz0Yt4" + "Kp2Vn8Xw" + "Lb5Hc1Jd"
@@ -190,6 +239,32 @@ func TestSecretsScanFinds(t *testing.T) {
 				want = []string{"a.txt:2: " + tt.want}
 			}
 			if diff := cmp.Diff(want, scan("a.txt", []byte("first line\n"+tt.text))); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+	seed := "SU" + strings.Repeat("AB2C4DE7", 7)
+	for promise, tt := range map[string]struct {
+		name, text string
+		want       []string
+	}{
+		"the demonstration's seed":                  {demo + "nats_link.nk", seed + "\n", nil},
+		"the demonstration's secret":                {demo + "truv.secret", "sandbox-truv-secret\n", nil},
+		"a secret in place of the demonstration's":  {demo + "truv.secret", "prod-" + random + "\n", []string{": it may hold ^sandbox-truv-secret\\n$ and nothing else", ":1: provider's secret"}},
+		"two seeds in one file":                     {demo + "nats_link.nk", seed + "\n" + seed + "\n", []string{": it may hold ^SU[A-Z2-7]{56}\\n$ and nothing else", ":1: nkey seed", ":2: nkey seed"}},
+		"a seed of no role":                         {demo + "nats_other.nk", seed + "\n", []string{": a file of this name holds secrets", ":1: nkey seed"}},
+		"a seed of the demonstration elsewhere":     {"deploy/nats_link.nk", seed + "\n", []string{": a file of this name holds secrets", ":1: nkey seed"}},
+		"the environment that compose begins with":  {".env", "# The fakes.\nCOMPOSE_PROFILES=demo\n", nil},
+		"another setting in it":                     {".env", "COMPOSE_PROFILES=demo\nNATS_PORT=1\n", []string{": it may hold ^(#.*\\n|\\n)*COMPOSE_PROFILES=demo\\n(#.*\\n|\\n)*$ and nothing else"}},
+		"a secret in its comments":                  {".env", "# prod-" + random + "\nCOMPOSE_PROFILES=demo\n", []string{":1: provider's secret"}},
+		"an environment somewhere else is a secret": {"deploy/.env", "COMPOSE_PROFILES=demo\n", []string{": a file of this name holds secrets"}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			var want []string
+			for _, finding := range tt.want {
+				want = append(want, tt.name+finding)
+			}
+			if diff := cmp.Diff(want, scan(tt.name, []byte(tt.text))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})

@@ -25,6 +25,8 @@ endpoint that makes people and mischief.
 
 Usage:
   providers [flags]
+  providers send TYPE [--providers URL]  have the fakes that run send a webhook: see providers send --help
+  providers healthcheck [--addr ADDR]    exit 0 when the providers at ADDR answer, else say why not and exit 1
 
 Examples:
   providers --webhooks http://127.0.0.1:8080/webhooks
@@ -32,7 +34,7 @@ Examples:
   curl http://127.0.0.1:8081/control/webhooks -d '{"type":"employment.added"}'
 
 Flags:
-  --addr ADDR      listen here (127.0.0.1:8081)
+  --addr ADDR      listen here (127.0.0.1:8081; in a container :8081, which healthcheck finds as it is)
   --webhooks URL   send webhooks here, with /pinwheel or /truv behind (http://127.0.0.1:8080/webhooks)
   --page-max N     records on a page, whatever is asked for (25)
   --version        print the version
@@ -53,6 +55,13 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) > 0 && args[0] == sendCommand {
+		return send(ctx, args[1:], stdout)
+	}
+	check := len(args) > 0 && args[0] == process.HealthcheckArg
+	if check {
+		args = args[1:]
+	}
 	flags := flag.NewFlagSet("providers", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "127.0.0.1:8081", "")
@@ -70,6 +79,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case *version:
 		_, err := fmt.Fprintln(stdout, "providers", process.Version())
 		return err
+	case check:
+		return process.Healthcheck(ctx, *addr)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
@@ -83,5 +94,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if _, err := fmt.Fprintf(stdout, "fake providers on http://%s: /pinwheel, /truv, /control\n", listener.Addr()); err != nil {
 		return err
 	}
-	return process.Serve(ctx, listener, &http.Server{Handler: fake, ReadHeaderTimeout: readHeaderFor})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.Handle("/", fake)
+	return process.Serve(ctx, listener, &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderFor})
 }

@@ -38,9 +38,15 @@ func TestProvidersServeUntilTheyAreStopped(t *testing.T) {
 	if answer.StatusCode >= 300 || !bytes.Contains(body, []byte("account_id")) {
 		t.Errorf("a person was answered %d %s", answer.StatusCode, body)
 	}
+	if err := run(t.Context(), []string{"healthcheck", "--addr", host}, io.Discard); err != nil {
+		t.Errorf("healthcheck while they serve: %v", err)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("stopped with %v", err)
+	}
+	if err := run(t.Context(), []string{"healthcheck", "--addr", host}, io.Discard); err == nil || !strings.Contains(err.Error(), host) {
+		t.Errorf("healthcheck when they have stopped: %v", err)
 	}
 }
 

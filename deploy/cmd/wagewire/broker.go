@@ -103,8 +103,10 @@ func serverOf(getenv func(string) string) string {
 const (
 	codeAccountLimit      jetstream.ErrorCode = 10002
 	codeNoPeers           jetstream.ErrorCode = 10005
+	codeConsumerNotMade   jetstream.ErrorCode = 10012
 	codeNoResources       jetstream.ErrorCode = 10023
 	codeNoStorage         jetstream.ErrorCode = 10047
+	codeStreamNotMade     jetstream.ErrorCode = 10049
 	codeReplicasFixed     jetstream.ErrorCode = 10061
 	codeReplicasOneServer jetstream.ErrorCode = 10074
 	codeMaxBytesOfAccount jetstream.ErrorCode = 10122
@@ -116,6 +118,8 @@ func adviceOn(err error) string {
 		switch api.ErrorCode {
 		case codeNoStorage, codeNoResources, codeAccountLimit, codeMaxBytesOfAccount:
 			return ": every stream reserves its max_bytes: lower --max-bytes of one, or raise max_file_store of the server or the limits of the account"
+		case codeConsumerNotMade, codeStreamNotMade:
+			return ": see the broker's log, and whether its volume has room"
 		case codeNoPeers:
 			return ": no server has room for it: lower --replicas or --max-bytes, or add servers to the cluster"
 		case codeReplicasFixed, codeReplicasOneServer:

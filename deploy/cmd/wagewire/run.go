@@ -49,6 +49,8 @@ func commands() []command {
 		{"replay", "send events of the past through one queue again", replayHelp, replayFlags},
 		{"pause", "stop a queue's deliveries for a while", pauseHelp, pauseFlags},
 		{"resume", "end a pause", resumeHelp, resumeFlags},
+		{"nkeys", "make the keys by which the broker knows each process", nkeysHelp, nkeysFlags},
+		{"healthcheck", "exit 0 when NATS answers and an event can be stored", healthcheckHelp, healthcheckFlags},
 	}
 }
 
@@ -171,7 +173,7 @@ func names() []string {
 func overview() string {
 	var b strings.Builder
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.summary)
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.summary)
 	}
 	return strings.Replace(overviewHelp, "COMMANDS\n", b.String(), 1)
 }

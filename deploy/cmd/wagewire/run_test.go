@@ -181,7 +181,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no command: all of them are named":          {nil, "one of provision, send, tail, status, trace, dead, quarantine, replay, pause, resume"},
+		"no command: all of them are named":          {nil, "one of provision, send, tail, status, trace, dead, quarantine, replay, pause, resume, nkeys, healthcheck"},
 		"a command with a letter wrong is suggested": {[]string{"provison"}, "did you mean provision?"},
 		"a command unlike any is not":                {[]string{"frobnicate"}, `no command "frobnicate"` + "\n"},
 		"help of no command":                         {[]string{"help", "tial"}, "did you mean tail?"},

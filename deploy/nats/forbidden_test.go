@@ -1,0 +1,335 @@
+package nats_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// attempt is a thing that a role must not do: a request, or a subscription.
+type attempt struct {
+	name string
+	// make returns the request; what it needs to know it asks with full rights.
+	make func(t *testing.T, full jetstream.JetStream) *natsgo.Msg
+	// subscribe is the subject of a subscription, "" for a request.
+	subscribe string
+	// but are the roles that may, besides the operator.
+	but []string
+	// destroys says that others cannot be shown to work afterwards.
+	destroys bool
+}
+
+func request(subject, body string) func(*testing.T, jetstream.JetStream) *natsgo.Msg {
+	return func(*testing.T, jetstream.JetStream) *natsgo.Msg {
+		return &natsgo.Msg{Subject: subject, Data: []byte(body), Header: natsgo.Header{}}
+	}
+}
+
+const api = "$JS.API."
+
+// attempts are what only the operator may do, and those roles whose work it is.
+func attempts() []attempt {
+	consumer := func(name, more string) string {
+		return fmt.Sprintf(`{"stream_name":"WAGEWIRE_EVENTS","config":{"name":%q,"ack_policy":"explicit"%s}}`, name, more)
+	}
+	all := []attempt{
+		{name: "create a stream", make: request(api+"STREAM.CREATE.MINE", `{"name":"MINE","subjects":["mine.>"],"storage":"memory","max_bytes":1024}`)},
+		{name: "change a stream", make: func(t *testing.T, full jetstream.JetStream) *natsgo.Msg {
+			s, err := full.Stream(t.Context(), schema.QuarantineStream)
+			must(t, err)
+			config, err := json.Marshal(s.CachedInfo().Config)
+			must(t, err)
+			return &natsgo.Msg{Subject: api + "STREAM.UPDATE.WAGEWIRE_QUARANTINE", Data: config}
+		}},
+		{name: "purge a stream", make: request(api+"STREAM.PURGE.WAGEWIRE_COMPLETIONS", ""), destroys: true},
+		{name: "delete a stream", make: request(api+"STREAM.DELETE.WAGEWIRE_EVENTS", ""), destroys: true},
+		{name: "list the streams", make: request(api+"STREAM.LIST", "")},
+		{name: "make a durable consumer of events", make: request(api+"CONSUMER.CREATE.WAGEWIRE_EVENTS.mine", consumer("mine", `,"durable_name":"mine"`))},
+		{name: "make a durable consumer of events, the old way", make: request(api+"CONSUMER.DURABLE.CREATE.WAGEWIRE_EVENTS.old",
+			consumer("old", `,"durable_name":"old"`))},
+		{name: "make a consumer of events", make: request(api+"CONSUMER.CREATE.WAGEWIRE_EVENTS.passing.wagewire.events.>",
+			consumer("passing", `,"filter_subject":"wagewire.events.>"`))},
+		{name: "delete a queue", make: request(api+"CONSUMER.DELETE.WAGEWIRE_EVENTS.pinwheel_paystubs", ""), destroys: true},
+		{name: "pause a queue", make: request(api+"CONSUMER.PAUSE.WAGEWIRE_EVENTS.pinwheel_paystubs", `{"pause_until":"2099-01-01T00:00:00Z"}`), destroys: true},
+		{name: "reset a queue", make: request(api+"CONSUMER.RESET.WAGEWIRE_EVENTS.pinwheel_paystubs", `{"seq":1}`), destroys: true},
+
+		{name: "delete an event", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_EVENTS", `{"seq":1}`), but: []string{"link"}, destroys: true},
+		{name: "delete a completion", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_COMPLETIONS", `{"seq":1}`), but: []string{"link"}, destroys: true},
+		{name: "delete a dead letter", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`), but: []string{"link"}, destroys: true},
+		{name: "delete from the quarantine", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_QUARANTINE", `{"seq":1}`), destroys: true},
+
+		{name: "read a completion", make: request(api+"STREAM.MSG.GET.WAGEWIRE_COMPLETIONS", `{"seq":1}`), but: []string{"link"}},
+		{name: "read a dead letter", make: request(api+"STREAM.MSG.GET.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`), but: []string{"link"}},
+		{name: "read the quarantine", make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
+		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`), but: []string{"consumer"}},
+		{name: "read records directly", make: request(api+"DIRECT.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`), but: []string{"consumer", "link"}},
+		{name: "consume records", make: request(api+"CONSUMER.CREATE.OBJ_WAGEWIRE_RECORDS.mine.$O.WAGEWIRE_RECORDS.M.>",
+			`{"stream_name":"OBJ_WAGEWIRE_RECORDS","config":{"name":"mine","filter_subject":"$O.WAGEWIRE_RECORDS.M.>"}}`), but: []string{"consumer", "link"}},
+		{name: "consume completions", make: request(api+"CONSUMER.CREATE.WAGEWIRE_COMPLETIONS.mine.wagewire.completions.>",
+			`{"stream_name":"WAGEWIRE_COMPLETIONS","config":{"name":"mine","ack_policy":"explicit","filter_subject":"wagewire.completions.>"}}`), but: []string{"consumer"}},
+		{name: "consume dead letters", make: request(api+"CONSUMER.CREATE.WAGEWIRE_DEAD_LETTERS.mine",
+			`{"stream_name":"WAGEWIRE_DEAD_LETTERS","config":{"name":"mine","ack_policy":"explicit"}}`)},
+		{name: "consume the quarantine", make: request(api+"CONSUMER.CREATE.WAGEWIRE_QUARANTINE.mine",
+			`{"stream_name":"WAGEWIRE_QUARANTINE","config":{"name":"mine","ack_policy":"explicit"}}`)},
+		{name: "read an event by its number", make: request(api+"STREAM.MSG.GET.WAGEWIRE_EVENTS", `{"seq":1}`),
+			but: append(workerRoles(), stream.RoleIngress)},
+
+		{name: "publish an event", make: request("wagewire.events.pinwheel.paystubs.added.a", "{}"), but: []string{stream.RoleIngress}},
+		{name: "publish to the quarantine", make: request(schema.QuarantineSubject(schema.Truv), "{}"), but: []string{stream.RoleIngress}},
+		{name: "publish a tombstone", make: request(schema.TombstoneSubject(schema.Truv, "a"), ""), but: []string{"link"}},
+		{name: "publish a tombstone of Pinwheel's", make: request(schema.TombstoneSubject(schema.Pinwheel, "a"), "")},
+		{name: "publish records", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}"), but: workerRoles()},
+
+		{name: "listen to all that is ours", subscribe: "wagewire.>"},
+		{name: "listen to completions", subscribe: schema.AllCompletions},
+		{name: "listen to everything", subscribe: ">"},
+		{name: "listen to records", subscribe: "$O.WAGEWIRE_RECORDS.>"},
+		{name: "listen to acks", subscribe: "$JS.ACK.>"},
+		{name: "listen to requests", subscribe: "$JS.API.>"},
+		{name: "listen in every inbox", subscribe: "_INBOX.>"},
+		{name: "listen in every inbox, one level", subscribe: "_INBOX.*.>"},
+	}
+	for _, grant := range stream.Grants() {
+		all = append(all, attempt{name: "listen in the inbox of " + grant.Role, subscribe: "_INBOX." + grant.Role + ".>", but: []string{grant.Role}})
+	}
+	for _, q := range schema.Queues() {
+		own := []string{stream.WorkerRole(q.Resource)}
+		all = append(all,
+			attempt{name: "take from " + q.Name, make: request(api+"CONSUMER.MSG.NEXT.WAGEWIRE_EVENTS."+q.Name, `{"batch":1,"no_wait":true}`), but: own},
+			attempt{name: "settle for " + q.Name, but: own, make: func(t *testing.T, full jetstream.JetStream) *natsgo.Msg {
+				consumer, err := full.Consumer(t.Context(), schema.EventsStream, q.Name)
+				must(t, err)
+				taken, err := consumer.Next(jetstream.FetchMaxWait(waitFor))
+				must(t, err)
+				return &natsgo.Msg{Subject: taken.Reply(), Data: []byte("+ACK")}
+			}},
+			attempt{name: "look up " + q.Name, make: request(api+"CONSUMER.INFO.WAGEWIRE_EVENTS."+q.Name, ""), but: own},
+			attempt{name: "look up the advisories of " + q.Name, make: request(api+"CONSUMER.INFO.WAGEWIRE_ADVISORIES."+q.Name, ""), but: own},
+			attempt{name: "complete for " + q.Name, but: own,
+				make: request(fmt.Sprintf("wagewire.completions.%s.%s.a.new", q.Provider, q.Resource), "{}")},
+			attempt{name: "give up for " + q.Name, make: request(schema.DeadLetterSubject(q.Name, "a"), "{}"), but: own},
+		)
+	}
+	return all
+}
+
+func workerRoles() []string {
+	var roles []string
+	for _, q := range schema.Queues() {
+		roles = append(roles, stream.WorkerRole(q.Resource))
+	}
+	return roles
+}
+
+// onlyOwnInbox: the operator may do everything else.
+func (a attempt) onlyOwnInbox() bool {
+	return len(a.subscribe) > 0 && (a.subscribe[0] == '_' || a.subscribe[0] == '$' || a.subscribe == ">")
+}
+
+func (a attempt) allowed(role string) bool {
+	return slices.Contains(a.but, role) || role == stream.RoleOperator && !a.onlyOwnInbox()
+}
+
+// fill puts a message on every stream, and events on every queue for all who try to take one.
+func fill(t *testing.T, b broker) {
+	t.Helper()
+	c := b.connect(t, stream.RoleOperator)
+	must(t, c.Provision(t.Context(), schema.DefaultTopology()))
+	js := b.dial(t, stream.RoleOperator).jetstream(t)
+	for _, q := range schema.Queues() {
+		for n := range 2 * len(stream.Grants()) {
+			_, err := js.Publish(t.Context(), webhook(typeOf(q), fmt.Sprint(n), "a").Subject(), []byte("{}"))
+			must(t, err)
+		}
+	}
+	for _, subject := range []string{
+		"wagewire.completions.pinwheel.paystubs.a.first", schema.DeadLetterSubject("pinwheel_paystubs", "a"),
+		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
+	} {
+		_, err := js.Publish(t.Context(), subject, []byte("{}"))
+		must(t, err)
+	}
+}
+
+// try does it and returns the broker's word: nil, or a refusal for want of rights, or another.
+func (a attempt) try(t *testing.T, c client, full jetstream.JetStream) error {
+	t.Helper()
+	if a.subscribe != "" {
+		sub, err := c.SubscribeSync(a.subscribe)
+		must(t, err)
+		defer func() { _ = sub.Unsubscribe() }()
+		must(t, c.Flush())        // by then the broker has refused it, or has not
+		if c.LastError() != nil { // this one, or one before
+			return next(t, "the refusal", c.refused)
+		}
+		return nil
+	}
+	msg := a.make(t, full)
+	msg.Reply = c.NewInbox()
+	answers := make(chan *natsgo.Msg, 1)
+	sub, err := c.ChanSubscribe(msg.Reply, answers)
+	must(t, err)
+	defer func() { _ = sub.Unsubscribe() }()
+	must(t, c.PublishMsg(msg))
+	select {
+	case err := <-c.refused:
+		return err
+	case answer := <-answers:
+		return wrong(answer)
+	case <-time.After(waitFor):
+		return errors.New("neither an answer nor a refusal")
+	}
+}
+
+// wrong is what an answer says went wrong.
+func wrong(answer *natsgo.Msg) error {
+	if status := answer.Header.Get("Status"); status != "" {
+		return fmt.Errorf("status %s %s", status, answer.Header.Get("Description"))
+	}
+	var said struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if json.Unmarshal(answer.Data, &said) == nil && said.Error != nil {
+		return said.Error
+	}
+	return nil
+}
+
+func TestWhatIsForbiddenIsRefused(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	fill(t, b)
+	full := b.dial(t, stream.RoleOperator).jetstream(t)
+	levels := func() []stream.Level {
+		levels, _, err := b.connect(t, stream.RoleOperator).Status(t.Context())
+		must(t, err)
+		return levels
+	}
+	before := levels()
+	tried := 0
+	for _, grant := range stream.Grants() {
+		t.Run(grant.Role, func(t *testing.T) {
+			c := b.dial(t, grant.Role)
+			for _, a := range attempts() {
+				if a.allowed(grant.Role) {
+					continue
+				}
+				tried++
+				if err := a.try(t, c, full); !errors.Is(err, natsgo.ErrPermissionViolation) {
+					t.Errorf("%s: %v, want a permissions violation", a.name, err)
+				}
+			}
+		})
+	}
+	if diff := cmp.Diff(before, levels()); diff != "" {
+		t.Errorf("something was done all the same (-before +after):\n%s", diff)
+	}
+	t.Logf("%d tried", tried)
+}
+
+// What was refused was refused for want of rights: without the permissions each is done.
+func TestWhatIsForbiddenWouldWorkWithTheRights(t *testing.T) {
+	t.Parallel()
+	unbound := func(o *server.Options) {
+		quick(o)
+		for _, user := range o.Nkeys {
+			user.Permissions = nil
+		}
+	}
+	shared := start(t, unbound)
+	fill(t, shared)
+	for _, a := range attempts() {
+		t.Run(a.name, func(t *testing.T) {
+			b := shared
+			if a.destroys {
+				t.Parallel()
+				b = start(t, unbound)
+				fill(t, b)
+			}
+			if err := a.try(t, b.dial(t, stream.RoleConsumer), b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Those whose work it is can do it: a table that forbade everything would pass the first of these tests.
+func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
+	t.Parallel()
+	for _, a := range attempts() {
+		for _, role := range append(slices.Clone(a.but), stream.RoleOperator) {
+			if !a.destroys || !a.allowed(role) {
+				continue
+			}
+			t.Run(a.name+" as "+role, func(t *testing.T) {
+				t.Parallel()
+				b := start(t, quick)
+				fill(t, b)
+				if err := a.try(t, b.dial(t, role), b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	b := start(t, quick)
+	fill(t, b)
+	full := b.dial(t, stream.RoleOperator).jetstream(t)
+	for _, a := range attempts() {
+		for _, role := range append(slices.Clone(a.but), stream.RoleOperator) {
+			if a.destroys || !a.allowed(role) {
+				continue
+			}
+			if err := a.try(t, b.dial(t, role), full); errors.Is(err, natsgo.ErrPermissionViolation) {
+				t.Errorf("%s as %s: %v", a.name, role, err)
+			}
+		}
+	}
+}
+
+func TestNobodyConnectsWithoutAKeyOfTheBroker(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	stranger, err := nkeys.CreateUser()
+	must(t, err)
+	public, err := stranger.PublicKey()
+	must(t, err)
+	for promise, options := range map[string][]natsgo.Option{
+		"without one":                         nil,
+		"with a name and a password":          {natsgo.UserInfo("ingress", "ingress")},
+		"with a token":                        {natsgo.Token("ingress")},
+		"with one that it does not know":      {natsgo.Nkey(public, stranger.Sign)},
+		"with a known one and another's seed": {natsgo.Nkey(keyOf(t, stream.RoleIngress), stranger.Sign)},
+	} {
+		nc, err := natsgo.Connect(b.url, options...)
+		if err == nil {
+			nc.Close()
+		}
+		if !errors.Is(err, natsgo.ErrAuthorization) {
+			t.Errorf("%s: %v", promise, err)
+		}
+	}
+	b.dial(t, stream.RoleIngress) // with its own
+}
+
+func keyOf(t *testing.T, role string) string {
+	t.Helper()
+	option, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, nats.SeedFile(role)))
+	must(t, err)
+	var o natsgo.Options
+	must(t, option(&o))
+	return o.Nkey
+}

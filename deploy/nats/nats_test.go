@@ -1,0 +1,187 @@
+package nats_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+
+	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// update writes what is generated.
+var update = flag.Bool("update", false, "write users.conf again")
+
+const demo = "../compose/demo"
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUsersAreTheGrants(t *testing.T) {
+	if *update {
+		must(t, os.WriteFile("users.conf", []byte(nats.Users()), 0o600))
+	}
+	have, err := os.ReadFile("users.conf")
+	must(t, err)
+	if diff := cmp.Diff(string(have), nats.Users()); diff != "" {
+		t.Errorf("users.conf (repair: make generate) (-have +want):\n%s", diff)
+	}
+}
+
+// install lays the configuration out as a container has it, with the demonstration's keys, and reads it.
+func install(t testing.TB, main string) *server.Options {
+	t.Helper()
+	dir := t.TempDir()
+	for _, file := range []string{"nats.conf", "users.conf", "cluster.conf", filepath.Join(demo, nats.KeysFile)} {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
+	}
+	if err := os.Setenv("SERVER_NAME", "nats-1"); err != nil { //nolint:usetesting // t.Setenv forbids parallel tests; all of them set the same
+		t.Fatal(err)
+	}
+	options, err := server.ProcessConfigFile(filepath.Join(dir, main))
+	must(t, err)
+	return options
+}
+
+func TestTheNodeIsAsTheContainerNeedsIt(t *testing.T) {
+	o := install(t, "nats.conf")
+	for promise, holds := range map[string]bool{
+		"it has the name that it is given":              o.ServerName == "nats-1",
+		"clients reach it from outside":                 o.Host == "0.0.0.0" && o.Port == 4222,
+		"only the container itself can ask how it is":   o.HTTPHost == "127.0.0.1" && o.HTTPPort == 8222,
+		"it stores on the volume":                       o.JetStream && o.StoreDir == "/data",
+		"it answers when it is on the disk":             o.SyncAlways,
+		"it takes a message of 1 MiB and no larger":     o.MaxPayload == 1<<20,
+		"it logs nothing of what it carries":            !o.Debug && !o.Trace && !o.TraceVerbose,
+		"nobody is let in without a key":                o.NoAuthUser == "" && len(o.Users) == 0 && len(o.Nkeys) == len(stream.Grants()),
+		"the system account has no users":               o.SystemAccount == "SYS",
+		"acks are on the subjects that the grants name": !o.FeatureFlags["js_ack_fc_v2"],
+		"it is no node of a cluster":                    o.Cluster.Port == 0,
+	} {
+		if !holds {
+			t.Error(promise)
+		}
+	}
+	for _, user := range o.Nkeys {
+		if user.Account.Name != "WAGEWIRE" || user.Permissions == nil || user.Permissions.Publish == nil || user.Permissions.Subscribe == nil {
+			t.Errorf("user %s is in %s with permissions %+v", user.Nkey, user.Account.Name, user.Permissions)
+		}
+	}
+}
+
+func TestTheNodeHasRoomForTheTopology(t *testing.T) {
+	topology := schema.DefaultTopology()
+	reserved := topology.Records.MaxBytes
+	for _, s := range topology.Streams {
+		reserved += s.MaxBytes
+	}
+	const roomMin = 1 << 30 // for one stream to grow
+	if limit := install(t, "nats.conf").JetStreamMaxStore; limit < reserved+roomMin {
+		t.Errorf("max_file_store is %d, the streams reserve %d: want %d more at least", limit, reserved, int64(roomMin))
+	}
+}
+
+func TestTheClusterIsThreeOfTheNode(t *testing.T) {
+	o := install(t, "cluster.conf")
+	if o.Cluster.Name != "wagewire" || o.Cluster.Port != 6222 || !o.Cluster.NoAdvertise || len(o.Nkeys) != len(stream.Grants()) || !o.SyncAlways {
+		t.Errorf("cluster %+v of nodes with %d users", o.Cluster, len(o.Nkeys))
+	}
+	if diff := cmp.Diff("[nats://nats-1:6222 nats://nats-2:6222 nats://nats-3:6222]", fmt.Sprint(o.Routes)); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+}
+
+// The broker's configuration says a role's key, its process holds the seed: they must be a pair.
+func agree(t *testing.T, dir string) {
+	t.Helper()
+	public, err := os.ReadFile(filepath.Join(dir, nats.KeysFile))
+	must(t, err)
+	lines := regexp.MustCompile(`(?m)^[^#].*\n`).FindAllString(string(public), -1)
+	grants := stream.Grants()
+	if len(lines) != len(grants) {
+		t.Fatalf("%d keys for %d roles", len(lines), len(grants))
+	}
+	for i, grant := range grants {
+		seed, err := os.ReadFile(filepath.Join(dir, nats.SeedFile(grant.Role)))
+		must(t, err)
+		pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+		must(t, err)
+		key, err := pair.PublicKey()
+		must(t, err)
+		if want := strings.ToUpper(strings.ReplaceAll(grant.Role, "-", "_")) + ": " + key + "\n"; lines[i] != want || !nkeys.IsValidPublicUserKey(key) {
+			t.Errorf("%s: the key is %q, its seed's %q", grant.Role, lines[i], want)
+		}
+	}
+}
+
+func TestTheDemonstrationsSeedsAreThoseOfItsKeys(t *testing.T) { agree(t, demo) }
+
+func TestWriteKeys(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	must(t, nats.WriteKeys(dir))
+	agree(t, dir)
+	mode := func(path string) string {
+		info, err := os.Stat(path)
+		must(t, err)
+		return fmt.Sprintf("%04o", info.Mode().Perm())
+	}
+	if got := mode(dir); got != "0700" {
+		t.Errorf("the directory has mode %s: others enter it", got)
+	}
+	seeds := map[string]bool{}
+	for _, grant := range stream.Grants() {
+		path := filepath.Join(dir, nats.SeedFile(grant.Role))
+		if got := mode(path); got != "0644" {
+			t.Errorf("%s has mode %s: a container could not read it", path, got)
+		}
+		seed, err := os.ReadFile(path)
+		must(t, err)
+		seeds[string(seed)] = true
+	}
+	if len(seeds) != len(stream.Grants()) {
+		t.Errorf("%d seeds for %d roles", len(seeds), len(stream.Grants()))
+	}
+}
+
+func TestWriteKeysRefuses(t *testing.T) {
+	for _, name := range []string{nats.KeysFile, nats.SeedFile(stream.RoleOperator)} {
+		t.Run("to overwrite "+name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "keys")
+			must(t, os.Mkdir(dir, 0o700))
+			must(t, os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o600))
+			err := nats.WriteKeys(dir)
+			if err == nil || !strings.Contains(err.Error(), name+" is there already") {
+				t.Errorf("error %v", err)
+			}
+			left, err := os.ReadDir(dir)
+			must(t, err)
+			if text, _ := os.ReadFile(filepath.Join(dir, name)); len(left) != 1 || string(text) != "mine" {
+				t.Errorf("it left %v", left)
+			}
+		})
+	}
+	t.Run("a directory that others may enter", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "open")
+		must(t, os.Mkdir(dir, 0o700))
+		must(t, os.Chmod(dir, 0o755))
+		if err := nats.WriteKeys(dir); err == nil || !strings.Contains(err.Error(), "chmod 700") {
+			t.Errorf("error %v", err)
+		}
+	})
+}

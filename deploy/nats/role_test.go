@@ -1,0 +1,361 @@
+package nats_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// quick writes without waiting for the disk: what it means to be stored is not what is tested.
+func quick(o *server.Options) { o.SyncAlways = false }
+
+// What each role's code asks of the broker, it gets. A refusal fails the test where the process is connected, whatever the
+// code makes of it.
+
+func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	c := b.connect(t, stream.RoleOperator)
+	must(t, c.Provision(t.Context(), schema.DefaultTopology()))
+	changes, err := c.Plan(t.Context(), schema.DefaultTopology())
+	if err != nil || len(changes) != 0 {
+		t.Errorf("a second plan: %v, %v", changes, err)
+	}
+	streams, queues, err := c.Status(t.Context())
+	if err != nil || len(streams) != 6 || len(queues) != len(schema.Queues()) {
+		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
+	}
+}
+
+func TestIngressDoesItsWork(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	operator, c := b.connect(t, stream.RoleOperator), b.connect(t, stream.RoleIngress)
+	if err := c.Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) {
+		t.Errorf("without streams: ready is %v", err)
+	}
+	must(t, operator.Provision(t.Context(), schema.DefaultTopology()))
+	must(t, c.Ready(t.Context()))
+	types := append(schema.Catalogue(), schema.Lookup(schema.Pinwheel, "something.new"), schema.Lookup(schema.Truv, "something-new"))
+	for _, of := range types {
+		e := webhook(of, "id-"+schema.Token(of.Name), "account")
+		if duplicate, err := c.Event(t.Context(), e); duplicate || err != nil {
+			t.Fatalf("%s: %v, %v", of.Name, duplicate, err)
+		}
+	}
+	e := webhook(types[0], "id-"+schema.Token(types[0].Name), "account")
+	if duplicate, err := c.Event(t.Context(), e); !duplicate || err != nil {
+		t.Errorf("again: %v, %v", duplicate, err)
+	}
+	e.Body = append(e.Body, ' ')
+	if _, err := c.Event(t.Context(), e); !errors.Is(err, schema.ErrIDConflict) {
+		t.Errorf("with another body: %v", err)
+	}
+	for _, p := range schema.Providers() {
+		must(t, c.Quarantine(t.Context(), schema.Quarantined{Provider: p, Reason: "unreadable", ReceivedAt: e.ReceivedAt, Body: []byte("{")}))
+	}
+}
+
+const lease = time.Second
+
+func TestEveryWorkerDoesItsWork(t *testing.T) {
+	t.Parallel()
+	for _, q := range schema.Queues() {
+		t.Run(q.Name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, quick)
+			operator, ingress := b.connect(t, stream.RoleOperator), b.connect(t, stream.RoleIngress)
+			topology := schema.DefaultTopology()
+			topology.Lease = lease
+			must(t, operator.Provision(t.Context(), topology))
+			w := worker{b.connect(t, stream.WorkerRole(q.Resource)), ingress, operator, b.dial(t, stream.RoleOperator), q}
+			w.queue(t)
+			w.completions(t)
+			w.fences(t)
+			w.exhausted(t)
+			if q.Provider == schema.Truv {
+				w.erasure(t)
+			}
+		})
+	}
+}
+
+// worker is one worker's process, and what is around it.
+type worker struct {
+	process
+	ingress, operator process
+	full              client
+	of                schema.Queue
+}
+
+func (w worker) event(t *testing.T, id, account string) schema.Event {
+	t.Helper()
+	e := webhook(typeOf(w.of), id, account)
+	_, err := w.ingress.Event(t.Context(), e)
+	must(t, err)
+	return e
+}
+
+func (w worker) completion(e schema.Event, records ...string) schema.Completion {
+	c := schema.NewCompletion(e, w.of.Resource, schema.Succeeded, e.ReceivedAt)
+	for _, r := range records {
+		c.Data.Records = append(c.Data.Records, json.RawMessage(r))
+	}
+	return c
+}
+
+// complete completes an event and says whether that was stored.
+func (w worker) complete(t *testing.T, e schema.Event, records ...string) bool {
+	t.Helper()
+	stored, err := w.Complete(t.Context(), e, w.completion(e, records...))
+	must(t, err)
+	return stored
+}
+
+func large(text string) string {
+	return `{"note":"` + strings.Repeat(text, schema.CompletionBytesMax/len(text)+1) + `"}`
+}
+
+// queue takes from the queue and tells it every verdict.
+func (w worker) queue(t *testing.T) {
+	must(t, w.Queue(w.of).Ready(t.Context()))
+	w.event(t, "later", "a")
+	w.event(t, "held", "a")
+	w.event(t, "dead", "a")
+	type settled struct {
+		id      string
+		attempt int
+	}
+	told := make(chan settled, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = w.Queue(w.of).Consume(ctx, 2, func(d *stream.Delivery) {
+			var err error
+			switch {
+			case d.Event.ID == "later" && d.Attempt == 1:
+				err = d.Later(20 * time.Millisecond)
+			case d.Event.ID == "held":
+				<-time.After(2 * lease) // kept by heartbeats
+				err = d.Done()
+			case d.Event.ID == "dead":
+				err = errors.Join(w.DeadLetter(ctx, d.DeadLetter(schema.ClassPermanent, schema.ReasonRejected, time.Now())), d.Never(schema.ReasonRejected))
+			default:
+				err = d.Done()
+			}
+			if err != nil {
+				t.Errorf("%s: %v", d.Event.ID, err)
+			}
+			told <- settled{d.Event.ID, d.Attempt}
+		})
+	}()
+	got := map[settled]int{}
+	for range 4 {
+		got[next(t, "a delivery", told)]++
+	}
+	cancel()
+	<-done
+	want := map[settled]int{{"later", 1}: 1, {"later", 2}: 1, {"held", 1}: 1, {"dead", 1}: 1}
+	for s, n := range want {
+		if got[s] != n {
+			t.Errorf("%d of %+v, want %d", got[s], s, n)
+		}
+	}
+	if position, err := w.operator.Position(t.Context(), w.of); err != nil || position.Settled != 3 {
+		t.Errorf("the queue has settled %d, %v", position.Settled, err)
+	}
+}
+
+// completions stores small and large ones, once.
+func (w worker) completions(t *testing.T) {
+	small, big := w.event(t, "small", "a"), w.event(t, "big", "a")
+	if !w.complete(t, small, `{"id":"1"}`) || w.complete(t, small, `{"id":"1"}`) {
+		t.Error("small: want it stored once")
+	}
+	if !w.complete(t, big, large("x ")) || w.complete(t, big, large("y ")) {
+		t.Error("large: want it stored once")
+	}
+	js := w.full.jetstream(t)
+	store, err := js.ObjectStore(t.Context(), schema.RecordsBucket)
+	must(t, err)
+	if objects, err := store.List(t.Context()); err != nil || len(objects) != 1 {
+		t.Errorf("%d objects, %v: the second's were to be taken back", len(objects), err)
+	}
+	taken := w.event(t, "taken", "a")
+	_, err = js.Publish(t.Context(), taken.CompletionSubject(w.of.Resource), []byte("{}")) // without an id: only the subject is known
+	must(t, err)
+	if w.complete(t, taken, `{"id":"1"}`) {
+		t.Error("taken: stored a second time")
+	}
+	if there, err := w.Completed(t.Context(), taken, w.of.Resource); !there || err != nil {
+		t.Errorf("taken: completed is %v, %v", there, err)
+	}
+}
+
+// fences meets a tombstone, before and between.
+func (w worker) fences(t *testing.T) {
+	e := w.event(t, "gone", "gone")
+	if there, err := w.Erased(t.Context(), e.Provider, e.Account()); there || err != nil {
+		t.Errorf("erased is %v, %v", there, err)
+	}
+	_, err := w.full.jetstream(t).Publish(t.Context(), schema.TombstoneSubject(e.Provider, e.Account()), nil)
+	must(t, err)
+	for _, record := range []string{`{"id":"1"}`, large("x ")} {
+		if stored, err := w.Complete(t.Context(), e, w.completion(e, record)); stored || !errors.Is(err, stream.ErrErased) {
+			t.Errorf("complete is %v, %v", stored, err)
+		}
+	}
+}
+
+// exhausted lets the broker give an event up.
+func (w worker) exhausted(t *testing.T) {
+	queue, err := w.full.jetstream(t).Consumer(t.Context(), schema.EventsStream, w.of.Name)
+	must(t, err)
+	config := queue.CachedInfo().Config
+	config.MaxDeliver = 1
+	_, err = w.full.jetstream(t).UpdateConsumer(t.Context(), schema.EventsStream, config)
+	must(t, err)
+	told := make(chan string, 10)
+	background(t, func(ctx context.Context) error {
+		return w.Queue(w.of).Exhausted(ctx, func(d *stream.Delivery) error { told <- d.Event.ID; return nil })
+	})
+	w.event(t, "exhausted", "b")
+	background(t, func(ctx context.Context) error {
+		return w.Queue(w.of).Consume(ctx, 1, func(d *stream.Delivery) {
+			if d.Event.ID == "exhausted" {
+				_ = d.Later(0)
+			} else {
+				_ = d.Done()
+			}
+		})
+	})
+	for next(t, "what ran out of deliveries", told) != "exhausted" { //nolint:revive // on a slow machine others run out, too
+	}
+	eventually(t, "the advisory is settled", func() bool {
+		advisories, err := w.full.jetstream(t).Consumer(t.Context(), schema.AdvisoriesStream, w.of.Name)
+		return err == nil && advisories.CachedInfo().NumAckPending == 0 && advisories.CachedInfo().NumPending == 0
+	})
+}
+
+// erasure takes an account out of the streams.
+func (w worker) erasure(t *testing.T) {
+	e := w.event(t, "to-erase", "erased")
+	w.complete(t, e, large("x "))
+	must(t, w.DeadLetter(t.Context(), schema.DeadLetter{Queue: w.of.Name, Account: e.Account(), Sequence: 99, At: e.ReceivedAt, Body: e.Body}))
+	deleted := webhook(schema.Lookup(w.of.Provider, "link-deleted"), "deleted", "erased")
+	_, err := w.ingress.Event(t.Context(), deleted)
+	must(t, err)
+	for _, step := range w.ErasureSteps(e.Provider, e.Account()) {
+		if err := step.Run(t.Context()); err != nil {
+			t.Fatalf("%s: %v", step.Name, err)
+		}
+	}
+	stored, err := w.Complete(t.Context(), deleted, schema.NewCompletion(deleted, w.of.Resource, schema.Deleted, e.ReceivedAt))
+	if !stored || err != nil {
+		t.Errorf("completion deleted: %v, %v", stored, err)
+	}
+	must(t, w.EraseEvents(t.Context(), e.Provider, e.Account()))
+	for name, filter := range map[string]string{
+		schema.CompletionsStream: schema.AccountCompletions(e.Provider, e.Account()),
+		schema.EventsStream:      schema.AccountEvents(e.Provider, "*", "*", e.Account()),
+		schema.DeadLettersStream: schema.DeadLetterSubject(w.of.Name, e.Account()),
+	} {
+		var left []string
+		must(t, w.operator.Scan(t.Context(), name, stream.Selection{Filters: []string{filter}}, func(m stream.Stored) error {
+			left = append(left, m.Subject)
+			return nil
+		}))
+		left = slices.DeleteFunc(left, func(subject string) bool {
+			return subject == deleted.Subject() || subject == deleted.CompletionSubject(w.of.Resource)
+		})
+		if len(left) != 0 {
+			t.Errorf("%s still has %v", name, left)
+		}
+	}
+}
+
+// A rollup is a publish that deletes: of one object, or of all.
+func TestNoWorkerCanDeleteAllRecordsByPublishing(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	must(t, b.connect(t, stream.RoleOperator).Provision(t.Context(), schema.DefaultTopology()))
+	for _, q := range schema.Queues() {
+		js := b.dial(t, stream.WorkerRole(q.Resource)).jetstream(t)
+		_, err := js.PublishMsg(t.Context(), &natsgo.Msg{
+			Subject: "$O." + schema.RecordsBucket + ".M.x", Header: natsgo.Header{jetstream.MsgRollup: {jetstream.MsgRollupAll}},
+		})
+		if answer, ok := errors.AsType[*jetstream.APIError](err); !ok || !strings.Contains(answer.Description, "rollup") {
+			t.Errorf("%s: %v", q.Name, err)
+		}
+	}
+}
+
+func TestAConsumerReadsCompletionsAndRecords(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	must(t, b.connect(t, stream.RoleOperator).Provision(t.Context(), schema.DefaultTopology()))
+	paystubs := b.connect(t, stream.WorkerRole(schema.Paystubs))
+	e := webhook(schema.Lookup(schema.Pinwheel, "paystubs.added"), "id", "account")
+	completion := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, e.ReceivedAt)
+	completion.Data.Records = []json.RawMessage{json.RawMessage(large("x "))}
+	_, err := paystubs.Complete(t.Context(), e, completion)
+	must(t, err)
+
+	c := b.dial(t, stream.RoleConsumer)
+	js := c.jetstream(t)
+	// As the README has it in Go and JavaScript.
+	_, err = js.AccountInfo(t.Context())
+	must(t, err)
+	durable, err := js.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream, jetstream.ConsumerConfig{
+		Durable: "lending", FilterSubject: "wagewire.completions.*.paystubs.>", AckPolicy: jetstream.AckExplicitPolicy,
+	})
+	must(t, err)
+	msg, err := durable.Next(jetstream.FetchMaxWait(waitFor))
+	must(t, err)
+	must(t, msg.InProgress())
+	must(t, msg.DoubleAck(t.Context()))
+	// As in Python.
+	old, err := c.JetStream(natsgo.UseLegacyDurableConsumers())
+	must(t, err)
+	sub, err := old.PullSubscribe("wagewire.completions.*.paystubs.>", "reports", natsgo.BindStream(schema.CompletionsStream))
+	must(t, err)
+	fetched, err := sub.Fetch(1, natsgo.MaxWait(waitFor))
+	if err != nil || len(fetched) != 1 {
+		t.Fatalf("%d completions, %v", len(fetched), err)
+	}
+	must(t, fetched[0].AckSync())
+	// One that is gone with its connection.
+	passing, err := js.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream, jetstream.ConsumerConfig{
+		FilterSubject: schema.AllCompletions, AckPolicy: jetstream.AckNonePolicy,
+	})
+	must(t, err)
+	_, err = passing.Next(jetstream.FetchMaxWait(waitFor))
+	must(t, err)
+
+	var read schema.Completion
+	must(t, json.Unmarshal(msg.Data(), &read))
+	store, err := js.ObjectStore(t.Context(), read.Data.RecordsRef.Bucket)
+	must(t, err)
+	records, err := store.GetBytes(t.Context(), read.Data.RecordsRef.Name)
+	if err != nil || int64(len(records)) != read.Data.RecordsRef.Bytes {
+		t.Errorf("%d bytes of records, %v; want %d", len(records), err, read.Data.RecordsRef.Bytes)
+	}
+	must(t, c.Flush())
+	select {
+	case err := <-c.refused:
+		t.Error(err)
+	default:
+	}
+}
