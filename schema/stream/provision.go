@@ -54,7 +54,8 @@ func (c Change) String() string {
 // ErrRefused says that a change would lose data or cannot be made to what is there. Nothing of it was applied.
 var ErrRefused = errors.New("refused")
 
-// Plan compares the broker with the topology and returns what differs, in the order in which it would be applied.
+// Plan compares the broker with the topology and returns what differs, in the order in which it would be applied. A cluster
+// that is choosing a leader is asked again, until ctx ends.
 func (c *Conn) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 	var changes []Change
 	for _, s := range t.Streams {
@@ -147,7 +148,7 @@ func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerCon
 
 func (c *Conn) planStream(ctx context.Context, want jetstream.StreamConfig) ([]Change, error) {
 	change := Change{What: "stream " + want.Name}
-	s, err := c.js.Stream(ctx, want.Name)
+	s, err := c.stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, streamFields(jetstream.StreamConfig{}, want)
 		change.apply = func(ctx context.Context) error { _, err := c.js.CreateStream(ctx, want); return err }
@@ -235,7 +236,7 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 			{"allow_rollup_hdrs", fmt.Sprint(have.AllowRollup), "false"},
 		}, have.Name == "")
 	}
-	s, err := c.js.Stream(ctx, recordsStream)
+	s, err := c.stream(ctx, recordsStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, fields(jetstream.StreamConfig{})
 		change.apply = func(ctx context.Context) error {
@@ -269,7 +270,11 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 
 func (c *Conn) planQueue(ctx context.Context, what, stream string, want jetstream.ConsumerConfig) ([]Change, error) {
 	change := Change{What: what}
-	consumer, err := c.js.Consumer(ctx, stream, want.Name)
+	var consumer jetstream.Consumer
+	err := c.insist(ctx, func(ctx context.Context) (err error) {
+		consumer, err = c.js.Consumer(ctx, stream, want.Name)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, queueFields(jetstream.ConsumerConfig{}, want)
 		change.apply = func(ctx context.Context) error {

@@ -152,11 +152,7 @@ func (c *Conn) completionTTL(ctx context.Context) (time.Duration, error) {
 	if ttl := c.ttl.Load(); ttl != nil {
 		return *ttl, nil
 	}
-	var s jetstream.Stream
-	err := c.insist(ctx, func(ctx context.Context) (err error) {
-		s, err = c.js.Stream(ctx, schema.CompletionsStream)
-		return err
-	})
+	s, err := c.stream(ctx, schema.CompletionsStream)
 	if err != nil {
 		return 0, err
 	}
@@ -238,6 +234,15 @@ func (c *Conn) insist(ctx context.Context, ask func(context.Context) error) erro
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		}
 	}
+}
+
+// stream looks a stream up.
+func (c *Conn) stream(ctx context.Context, name string) (s jetstream.Stream, err error) {
+	err = c.insist(ctx, func(ctx context.Context) (err error) {
+		s, err = c.js.Stream(ctx, name)
+		return err
+	})
+	return s, err
 }
 
 // again tells the errors that another try may not meet from those it will.

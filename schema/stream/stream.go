@@ -68,6 +68,8 @@ const (
 	reconnectJitter = time.Second
 	// pingEvery finds a broker that went without a word after two of them; the client's default takes minutes.
 	pingEvery = 10 * time.Second
+	// writeFor is how long a write may wait for the broker to read, within ingress's budget for an answer.
+	writeFor = 2 * time.Second
 	// fullShare is how full the events stream may be before ingress is no longer ready.
 	fullShare = 0.95
 )
@@ -115,6 +117,9 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		nats.ReconnectBufSize(-1),
 		// A dial has a limit, into which the look-up of the host's name then falls.
 		nats.SkipHostLookup(),
+		// A write to a broker that went without a word holds up all others: for a minute, by default, and then nothing is done.
+		nats.FlusherTimeout(writeFor),
+		nats.ReconnectOnFlusherError(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.up.Store(false)
 			if err != nil {

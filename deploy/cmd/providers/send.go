@@ -65,9 +65,10 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 	stored := 0
 	for _, w := range sent {
 		answer := http.StatusText(w.Status)
-		if w.Status == 0 {
+		switch w.Status {
+		case 0:
 			answer = w.Error
-		} else if w.Status == http.StatusOK {
+		case http.StatusOK:
 			answer = "stored"
 			stored++
 		}

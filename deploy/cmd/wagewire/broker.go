@@ -24,7 +24,7 @@ const (
 
 // connect returns a connection once the broker answers and has JetStream. It says on stderr that it waits.
 func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logger) (*stream.Conn, error) {
-	conn, err := stream.Connect(t.getenv, "wagewire", log)
+	conn, err := stream.Connect(t.getenv, stream.RoleOperator, log)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +133,8 @@ func adviceOn(err error) string {
 		return ": JetStream is not enabled: start nats-server with --jetstream, or with a jetstream block in its configuration"
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return ": run: wagewire provision apply"
+	case errors.Is(err, context.DeadlineExceeded):
+		return ": try again in a few seconds, a cluster may be choosing a leader; see the broker's log"
 	case errors.Is(err, nats.ErrAuthorization):
 		return ": set NATS_CREDS_FILE to credentials that this server takes"
 	default:

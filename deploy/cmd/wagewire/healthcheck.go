@@ -37,7 +37,7 @@ func healthcheckFlags(*flag.FlagSet) action {
 		if len(args) > 0 {
 			return wrongUsage("unexpected argument %q", args[0])
 		}
-		conn, err := stream.Connect(t.getenv, "wagewire-healthcheck", zap.NewNop())
+		conn, err := stream.Connect(t.getenv, stream.RoleOperator, zap.NewNop())
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,9 @@ func provisionFlags(flags *flag.FlagSet) action {
 			return err
 		}
 		defer conn.Close()
-		changes, err := conn.Plan(ctx, topology)
+		planning, cancel := context.WithTimeout(ctx, max(*wait, lookFor))
+		defer cancel()
+		changes, err := conn.Plan(planning, topology)
 		if err != nil {
 			return fmt.Errorf("%w%s", err, adviceOn(err))
 		}
