@@ -11,7 +11,7 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##### Run and build
 
@@ -25,21 +25,66 @@ run: ## the whole pipeline in one process, with a demonstration: make run ARGS=-
 
 .PHONY: build
 build: ## every command as a static binary in bin/
-	@for m in ingress workers deploy; do \
+	@$(call compile,bin/)
+
+# $(1) is the directory of the binaries. Without git they have the version that Go knows.
+compile = for m in ingress workers deploy; do \
 		echo "build: $$m"; \
-		CGO_ENABLED=0 GOWORK=off go build -C $$m -trimpath -ldflags='-s -w' -o ../bin/ ./cmd/... || exit 1; \
+		CGO_ENABLED=0 GOWORK=off go build -C $$m -trimpath -ldflags='$(ldflags)' -o ../$(1) ./cmd/... || exit 1; \
 	done
+ldflags = -s -w -X github.com/wagewire/wagewire/schema/process.version=$(tree)
+tree    = $(shell git describe --tags --always --dirty 2>/dev/null)
+
+# What runs in containers: all but what is for one machine. The binaries are built here and sent to the engine one by one, so that
+# neither a registry nor the network is needed. A second binary of a command, for Linux, stands beside the first: this may be a Mac.
+images         := $(sort $(filter-out sandbox chaos,$(notdir $(wildcard */cmd/*))))
+IMAGES         ?= wagewire
+VERSION        ?= dev
+imageBytesMax  := 20000000
+
+.PHONY: images
+images: ## an image of every command for containers, from the tree as it is: make images IMAGES=wagewire VERSION=dev
+	@arch=$$(docker version --format '{{.Server.Arch}}' 2>/dev/null) || { \
+		echo 'images: no Docker engine answers: start one, or set DOCKER_HOST to where one is' >&2; exit 1; }; \
+	export GOOS=linux GOARCH=$$arch; $(call compile,bin/linux-$$arch/); \
+	for c in $(images); do \
+		image=$(IMAGES)/$$c:$(VERSION); \
+		said=$$(tar -c -f - -C bin/linux-$$arch $$c -C $(CURDIR)/deploy/docker Dockerfile | docker build --target prebuilt -t $$image \
+			--build-arg COMMAND=$$c --build-arg BINARY=$$c --build-arg VERSION=$(or $(tree),$(VERSION)) \
+			--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) - 2>&1) || { echo "$$said"; exit 1; }; \
+		size=$$(docker image inspect --format '{{.Size}}' $$image) || exit 1; \
+		echo "images: $$image $$((size / 1000000)).$$((size / 100000 % 10)) MB"; \
+		[ $$size -lt $(imageBytesMax) ] || { echo "images: $$image must be under $$(($(imageBytesMax) / 1000000)) MB" >&2; exit 1; }; \
+	done
+
+.PHONY: up
+up: ## the stack of docker-compose.yml, after a look at what usually goes wrong: make up ARGS='--env-file mine.env'
+	@deploy/compose/up $(ARGS)
 
 ##### Tests
 
 # Packages without tests are left out, so that every line printed, the last one included, is a test's. Four at a time: most of
 # them wait for servers they started.
 .PHONY: test
-test: ## every test that needs only Go: make test TESTFLAGS='-run Paystubs -v'
+test: ## every test, the container tests where a Docker engine answers: make test TESTFLAGS='-run Paystubs -v'
 	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
 		echo 'test: without the race detector, it needs a C compiler: install gcc or clang to have it'; }; \
+	why=$$($(engine) 2>&1 >/dev/null) || \
+		echo "test: without the container tests, no Docker engine answers: $$(echo "$$why" | $(shorten))"; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 $(TESTFLAGS) $$packages
+	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers
+
+engine  = docker version --format '{{.Server.Version}}'
+shorten = sed -E -n '$$ { s/^[^ ]*sh: (line )?([0-9]+: )?//; s/(: Get |\. Is |; check ).*//; p; }'
+
+# Not from the cache: go test does not see that an image changed. Their names hold Containers; the other tests of their packages
+# are make test's.
+.PHONY: test/containers
+test/containers: images ## the same scripts against images and a NATS container; needs a Docker engine
+	@echo 'test: in containers, for some minutes'
+	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
+		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
 
 ##### Laws
 
@@ -54,7 +99,7 @@ check/format:
 .PHONY: check/vet
 check/vet:
 	@echo 'check: vet'
-	@go vet work
+	@go vet -tags containers work
 
 .PHONY: check/tidy
 check/tidy:

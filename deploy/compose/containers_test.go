@@ -1,0 +1,271 @@
+//go:build containers
+
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// workers are the services that work.
+func workers() []string {
+	services := map[string]bool{}
+	for _, q := range schema.Queues() {
+		services[stream.WorkerRole(q.Resource)] = true
+	}
+	return slices.Sorted(maps.Keys(services))
+}
+
+func TestContainersOfOneNode(t *testing.T) {
+	s := newStack(t)
+	began := time.Now()
+	s.compose("up", "-d")
+	t.Logf("up -d took %s", time.Since(began).Round(time.Millisecond))
+	s.healthy(append(workers(), "nats", "ingress", "providers")...)
+	t.Logf("everything was healthy after %s", time.Since(began).Round(time.Millisecond))
+
+	operator := s.connect(stream.RoleOperator)
+	s.everyTypeGetsItsLastWord(operator)
+	s.oneWebhookIsSeenByWhoeverLooks()
+	s.downAndUpLoseNothing(operator)
+	s.threeWorkersShareAQueue(operator)
+}
+
+func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
+	sent := s.send("all")
+	s.completed(operator, sent)
+	types := map[string]bool{}
+	for _, w := range sent {
+		types[w.Type] = true
+	}
+	for _, want := range schema.Catalogue() {
+		if len(want.Workers) > 0 && !types[want.Name] {
+			s.t.Errorf("send all sends no %s", want.Name)
+		}
+	}
+}
+
+// oneWebhookIsSeenByWhoeverLooks: by who subscribes, with the key that is for that, and by who reads the worker's log.
+func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	consumer := s.connect(stream.RoleConsumer)
+	var tail *stream.Tail
+	s.until("a consumer subscribes", func(ctx context.Context) (err error) {
+		tail, err = consumer.Tail(ctx, "", time.Time{})
+		return err
+	})
+	defer tail.Close()
+
+	sent := s.send("paystubs.added")[0]
+	for {
+		c, err := tail.Next(ctx)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if c.Data.Event.ID == sent.ID {
+			if c.Data.Outcome != schema.Succeeded || len(c.Data.Records) == 0 {
+				s.t.Errorf("it ended %s with %d records", c.Data.Outcome, len(c.Data.Records))
+			}
+			break
+		}
+	}
+	s.until("the worker logs it", func(context.Context) error {
+		for line := range strings.Lines(s.compose("logs", "--no-color", "paystubs")) {
+			if strings.Contains(line, sent.ID) && strings.Contains(line, `"outcome":"succeeded"`) {
+				return nil
+			}
+		}
+		return errors.New("no line has it")
+	})
+}
+
+func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
+	fake, person := s.fakes()
+	s.compose(append([]string{"stop"}, workers()...)...)
+	var webhooks []provider.Webhook
+	var sent []provider.Sent
+	for _, webhookType := range []string{"identity.added", "paystubs.added", "verification_reports.refreshed", "link-connected"} {
+		w := s.event(fake, person, webhookType)
+		webhooks, sent = append(webhooks, w), append(sent, s.deliver(fake, w, false))
+	}
+	before, err := completions(s.t.Context(), operator)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.compose("down")
+	s.compose("up", "-d", "providers") // they forget everybody, as providers do not: first they get to know the person again
+	s.introduce(person)
+	s.compose("up", "-d")
+
+	after := s.completed(operator, sent)
+	for id, was := range before {
+		if diff := cmp.Diff(was, after[id]); diff != "" {
+			s.t.Errorf("completion %s from before (-before +after)\n%s", id, diff)
+		}
+		delete(after, id)
+	}
+	for id, c := range after {
+		if c.Data.Outcome != schema.Succeeded {
+			s.t.Errorf("completion %s says %s: %+v", id, c.Data.Outcome, c.Data.Error)
+		}
+	}
+	if len(after) != len(sent) {
+		s.t.Errorf("%d webhooks that waited have %d completions", len(sent), len(after))
+	}
+	for _, w := range webhooks {
+		s.deliver(fake, w, true)
+	}
+}
+
+// half is how many webhooks come before, and how many after, two of three workers are taken away: seconds of work at ten calls
+// a second of each.
+const half = 60
+
+func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
+	fake, person := s.fakes()
+	s.introduce(person)
+	before, err := completions(s.t.Context(), operator)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.compose("up", "-d", "--scale", "paystubs=3")
+	containers := s.containers("paystubs")
+	if len(containers) != 3 {
+		s.t.Fatalf("%d containers are there", len(containers))
+	}
+	s.until("all three work", func(context.Context) error {
+		for _, id := range containers {
+			if !strings.Contains(s.logs(id), `"nats connected"`) {
+				return fmt.Errorf("%s is not connected", id)
+			}
+		}
+		return nil
+	})
+	var sent []provider.Sent
+	load := func() {
+		for range half {
+			sent = append(sent, s.deliver(fake, s.event(fake, person, "paystubs.added"), false))
+		}
+	}
+	load()
+	s.until("each of three has done work", func(context.Context) error {
+		for _, id := range containers {
+			if !strings.Contains(s.logs(id), `"outcome":"succeeded"`) {
+				return fmt.Errorf("%s has not", id)
+			}
+		}
+		return nil
+	})
+	load()
+	s.compose("up", "-d", "--scale", "paystubs=1")
+	if left := s.containers("paystubs"); len(left) != 1 {
+		s.t.Errorf("%d containers are left", len(left))
+	}
+	after := s.completed(operator, sent)
+	if got := len(after) - len(before); got != len(sent) {
+		s.t.Errorf("%d webhooks have %d completions", len(sent), got)
+	}
+	s.until("the queues are idle", func(ctx context.Context) error {
+		_, queues, err := operator.Status(ctx)
+		for _, q := range queues {
+			if q.Waiting > 0 || q.InFlight > 0 {
+				err = errors.Join(err, fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))
+			}
+		}
+		return err
+	})
+}
+
+func TestContainersOfThreeNodes(t *testing.T) {
+	s := newStack(t, composeFile, clusterFile)
+	began := time.Now()
+	s.mustUp()
+	t.Logf("up took %s", time.Since(began).Round(time.Millisecond))
+	operator := s.connect(stream.RoleOperator)
+	s.replicated(3)
+	s.completed(operator, s.send("all"))
+
+	node := s.containers("nats-2")[0]
+	s.docker("kill", node)
+	began = time.Now()
+	s.completed(operator, s.send("all", "--no-deps")) // else run starts the node again
+	if is := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Status}}", node)); is != "exited" {
+		t.Errorf("the node that was killed is %s", is)
+	}
+	t.Logf("without a node, send all and its last words took %s", time.Since(began).Round(time.Millisecond))
+
+	s.mustUp()
+	s.healthy("nats", "nats-2", "nats-3")
+	s.replicated(3)
+	s.completed(operator, s.send("all"))
+}
+
+// mustUp runs the script, which must say where everything is.
+func (s *stack) mustUp() {
+	s.t.Helper()
+	stdout, stderr, err := s.up()
+	if err != nil {
+		s.t.Fatalf("up: %v\n%s%s", err, stdout, stderr)
+	}
+	for _, name := range []string{"INGRESS_PORT", "NATS_PORT"} {
+		if !strings.Contains(stdout, fmt.Sprintf("://127.0.0.1:%d", s.ports[name])) {
+			s.t.Errorf("up does not say that %s is %d:\n%s", name, s.ports[name], stdout)
+		}
+	}
+}
+
+// replicated waits until every stream has so many replicas, and all of them are there and have everything.
+func (s *stack) replicated(replicas int) {
+	s.t.Helper()
+	key, err := nats.NkeyOptionFromSeed(repository + "/" + demoDir + "/nats_wagewire.nk")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	conn, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]), key,
+		nats.CustomInboxPrefix("_INBOX."+stream.RoleOperator), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	names := []string{"OBJ_" + schema.RecordsBucket}
+	for _, stream := range schema.DefaultTopology().Streams {
+		names = append(names, stream.Name)
+	}
+	s.until("every stream is on every node", func(ctx context.Context) error {
+		for _, name := range names {
+			stream, err := js.Stream(ctx, name)
+			if err != nil {
+				return err
+			}
+			info := stream.CachedInfo()
+			if info.Config.Replicas != replicas || info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != replicas-1 {
+				return fmt.Errorf("%s has %d replicas: %+v", name, info.Config.Replicas, info.Cluster)
+			}
+			for _, peer := range info.Cluster.Replicas {
+				if !peer.Current || peer.Offline {
+					return fmt.Errorf("%s on %s: %+v", name, peer.Name, *peer)
+				}
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,400 @@
+//go:build containers
+
+package compose
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+var composeFlag = flag.String("compose", "", `"docker compose" or "docker-compose"; empty: the first of them that is there`)
+
+const (
+	// patience is how long anything is waited for. Nothing takes that long but what never comes.
+	patience = 3 * time.Minute
+	// askEvery is the pause between two looks at what is waited for, askFor how long a look may take: what a broker was asked
+	// while it lost a node may never be answered.
+	askEvery = 200 * time.Millisecond
+	askFor   = 10 * time.Second
+	// commandFor is more than any command takes.
+	commandFor = 5 * time.Minute
+	// linesLogged are a container's last, where a test fails.
+	linesLogged = "20"
+)
+
+// composeCommand is the command that starts the stacks.
+func composeCommand(t *testing.T) []string {
+	t.Helper()
+	if *composeFlag != "" {
+		return strings.Fields(*composeFlag)
+	}
+	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		if exec.CommandContext(t.Context(), command[0], append(command[1:], "version")...).Run() == nil {
+			return command
+		}
+	}
+	t.Fatal("there is neither docker compose nor docker-compose")
+	return nil
+}
+
+// stack is a project of its own: what docker compose makes of the files under a name nobody else has, at free ports.
+type stack struct {
+	t           *testing.T
+	name        string
+	command     []string // docker compose
+	arguments   []string // what stands before its own command
+	environment []string
+	ports       map[string]int
+}
+
+// newStack is a stack that has not been started. Whatever becomes of it, nothing is left when the test ends.
+func newStack(t *testing.T, files ...string) *stack {
+	t.Helper()
+	t.TempDir() // the files of the test go after the stack that has them
+	s := &stack{t: t, ports: map[string]int{}}
+	known := slices.Collect(maps.Keys(settings(t, ".env.example")))
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if !slices.Contains(known, name) && !strings.HasPrefix(name, "COMPOSE_") {
+			s.environment = append(s.environment, pair)
+		}
+	}
+	for i, name := range []string{"INGRESS_PORT", "PROVIDERS_PORT", "NATS_PORT"} {
+		s.ports[name] = freePort(t, i)
+		s.environment = append(s.environment, fmt.Sprintf("%s=%d", name, s.ports[name]))
+	}
+	s.name = fmt.Sprintf("wagewire-test-%d", s.ports["INGRESS_PORT"])
+	s.arguments = []string{"-p", s.name}
+	for _, file := range files {
+		s.arguments = append(s.arguments, "-f", file)
+	}
+	s.command = composeCommand(t)
+	if s.command[0] != "docker" { // else up finds the other one
+		s.environment = append(s.environment, "PATH="+dockerAlone(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
+	t.Cleanup(s.remove)
+	return s
+}
+
+// dockerAlone is a directory with a docker command that has no compose.
+func dockerAlone(t *testing.T) string {
+	t.Helper()
+	docker, err := exec.LookPath("docker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != compose ] || exit 1\nexec %q \"$@\"\n", docker)
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// freePort is a port that nobody listens at, and none that the kernel gives to outgoing connections: one of those could sit
+// there while its container is stopped.
+func freePort(t *testing.T, i int) int {
+	t.Helper()
+	const from, most = 10_000, 10_000
+	for n := range most {
+		port := from + (os.Getpid()*37+int(time.Now().UnixMilli())+i*1000+n)%most
+		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
+// remove removes the project, and fails the test where docker compose leaves something of it.
+func (s *stack) remove() {
+	if s.t.Failed() {
+		stdout, stderr, _ := s.run("logs", "--no-color", "--tail", linesLogged)
+		s.t.Logf("the containers logged:\n%s%s", stdout, stderr)
+	}
+	all := "COMPOSE_PROFILES=demo,send,wagewire"
+	s.environment = append(s.environment, all)
+	if _, stderr, err := s.run("down", "--volumes", "--remove-orphans", "--timeout", "1"); err != nil {
+		s.t.Errorf("down: %v\n%s", err, stderr)
+	}
+	for _, kind := range []struct{ list, remove []string }{
+		{[]string{"ps", "--all"}, []string{"rm", "--force", "--volumes"}},
+		{[]string{"volume", "ls"}, []string{"volume", "rm"}},
+		{[]string{"network", "ls"}, []string{"network", "rm"}},
+	} {
+		list := append(slices.Clone(kind.list), "--quiet", "--filter", "label=com.docker.compose.project="+s.name)
+		if left := strings.Fields(s.docker(list...)); len(left) > 0 {
+			s.t.Errorf("docker compose down leaves %d of docker %s", len(left), strings.Join(kind.list, " "))
+			s.docker(append(slices.Clone(kind.remove), left...)...)
+		}
+	}
+}
+
+// execute runs a command at the root of the repository.
+func (s *stack) execute(name string, args ...string) (stdout, stderr string, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), commandFor) // also when the test has ended
+	defer cancel()
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir, command.Env = repository, s.environment
+	var out, errs bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errs
+	err = command.Run()
+	return out.String(), errs.String(), err
+}
+
+// run runs docker compose.
+func (s *stack) run(args ...string) (stdout, stderr string, err error) {
+	command := slices.Concat(s.command, s.arguments, args)
+	return s.execute(command[0], command[1:]...)
+}
+
+// compose runs docker compose, which must succeed, and returns what it printed.
+func (s *stack) compose(args ...string) string {
+	s.t.Helper()
+	stdout, stderr, err := s.run(args...)
+	if err != nil {
+		s.t.Fatalf("docker compose %s: %v\n%s%s", strings.Join(args, " "), err, stdout, stderr)
+	}
+	return stdout
+}
+
+// up runs the script, with the variables.
+func (s *stack) up(variables ...string) (stdout, stderr string, err error) {
+	before := s.environment
+	defer func() { s.environment = before }()
+	s.environment = slices.Concat(before, variables)
+	return s.execute("deploy/compose/up", s.arguments...)
+}
+
+// docker is the same for the engine's own command.
+func (s *stack) docker(args ...string) string {
+	s.t.Helper()
+	stdout, stderr, err := s.execute("docker", args...)
+	if err != nil {
+		s.t.Errorf("docker %s: %v\n%s", strings.Join(args, " "), err, stderr)
+	}
+	return stdout
+}
+
+// logs are what a container has logged.
+func (s *stack) logs(container string) string {
+	s.t.Helper()
+	stdout, stderr, err := s.execute("docker", "logs", container)
+	if err != nil {
+		s.t.Fatalf("docker logs %s: %v\n%s", container, err, stderr)
+	}
+	return stdout + stderr
+}
+
+// until asks again until there is no error.
+func (s *stack) until(what string, ask func(context.Context) error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	again := time.NewTicker(askEvery)
+	defer again.Stop()
+	for {
+		look, end := context.WithTimeout(ctx, askFor)
+		err := ask(look)
+		end()
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			s.t.Fatalf("%s: not after %s: %v", what, patience, err)
+		}
+	}
+}
+
+// containers are the ids of a service's containers that run.
+func (s *stack) containers(service string) []string {
+	s.t.Helper()
+	return strings.Fields(s.compose("ps", "-q", service))
+}
+
+// healthy waits until the services' containers are.
+func (s *stack) healthy(services ...string) {
+	s.t.Helper()
+	s.until("every container is healthy", func(context.Context) error {
+		list := s.docker("ps", "--filter", "label=com.docker.compose.project="+s.name, "--format", `{{.Label "com.docker.compose.service"}} {{.Status}}`)
+		is := map[string]string{}
+		for line := range strings.Lines(list) {
+			service, status, _ := strings.Cut(strings.TrimSpace(line), " ")
+			is[service] = status
+		}
+		for _, service := range services {
+			if !strings.Contains(is[service], "(healthy)") {
+				return fmt.Errorf("%s is %q", service, is[service])
+			}
+		}
+		return nil
+	})
+}
+
+// connect is a connection to the broker, from outside, with a role's demonstration key.
+func (s *stack) connect(role string) *stream.Conn {
+	s.t.Helper()
+	variables := map[string]string{
+		"NATS_URL":        fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]),
+		"NATS_CREDS_FILE": filepath.Join(repository, demoDir, nats.SeedFile(role)),
+	}
+	conn, err := stream.Connect(func(name string) string { return variables[name] }, role, zap.NewNop())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(conn.Close)
+	return conn
+}
+
+// completions are all that are stored, by their ids.
+func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Completion, error) {
+	all := map[string]schema.Completion{}
+	err := conn.Scan(ctx, schema.CompletionsStream, stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
+		var c schema.Completion
+		if err := json.Unmarshal(m.Body, &c); err != nil {
+			return err
+		}
+		if _, twice := all[c.ID]; twice {
+			return fmt.Errorf("two completions have the id %s", c.ID)
+		}
+		all[c.ID] = c
+		return nil
+	})
+	return all, err
+}
+
+// expected are the ids of the completions that a webhook must get.
+func expected(w provider.Sent) []string {
+	e := schema.Event{Provider: schema.Provider(w.Provider), ID: w.ID, Type: w.Type}
+	var ids []string
+	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
+		ids = append(ids, e.CompletionKey(r))
+	}
+	return ids
+}
+
+// completed waits for the last word on each of the webhooks, which are about one person, and returns all completions that are
+// stored then. Those of a link that was deleted are gone with it.
+func (s *stack) completed(conn *stream.Conn, sent []provider.Sent) map[string]schema.Completion {
+	s.t.Helper()
+	var all map[string]schema.Completion
+	s.until("every webhook has its last word", func(ctx context.Context) (err error) {
+		if all, err = completions(ctx, conn); err != nil {
+			return err
+		}
+		deleted := slices.ContainsFunc(sent, func(w provider.Sent) bool {
+			return w.Type == "link-deleted" && all[expected(w)[0]].Data.Outcome == schema.Deleted
+		})
+		for _, w := range sent {
+			for _, id := range expected(w) {
+				if _, has := all[id]; !has && (!deleted || w.Provider != provider.Truv) {
+					return fmt.Errorf("%s %s has no completion %s", w.Type, w.ID, id)
+				}
+			}
+		}
+		return nil
+	})
+	return all
+}
+
+// send is what a person would type, with flags of run, if any; each webhook must be stored.
+func (s *stack) send(what string, flags ...string) []provider.Sent {
+	s.t.Helper()
+	var sent []provider.Sent
+	for line := range strings.Lines(s.compose(slices.Concat([]string{"run", "--rm"}, flags, []string{"send", what})...)) {
+		var w provider.Sent
+		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 || w.Status != 200 {
+			s.t.Fatalf("send %s printed %q: %v", what, line, err)
+		}
+		sent = append(sent, w)
+	}
+	return sent
+}
+
+// late is how far the clock of the fakes in the test is behind: what the fakes in the containers have is newer than what these
+// announce, as it is in life.
+const late = time.Minute
+
+// fakes are providers in the test itself, which send webhooks to the stack, and a person whom they know.
+func (s *stack) fakes() (*provider.Fake, *provider.Person) {
+	fake := provider.New(provider.Config{
+		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
+		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
+		Now:        func() time.Time { return time.Now().Add(-late) },
+	})
+	s.t.Cleanup(fake.Close)
+	return fake, fake.Person(provider.PersonOptions{Seed: seed})
+}
+
+// seed makes the same person in every process.
+const seed = 17
+
+// introduce makes the person known to the fakes in the container. They forget everybody when they end.
+func (s *stack) introduce(p *provider.Person) {
+	s.t.Helper()
+	s.until("the fakes know the person", func(ctx context.Context) error {
+		url := fmt.Sprintf("http://127.0.0.1:%d/control/people", s.ports["PROVIDERS_PORT"])
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(fmt.Sprintf(`{"seed": %d}`, seed)))
+		if err != nil {
+			return err
+		}
+		request.Close = true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err == nil && !bytes.Contains(text, []byte(p.AccountID)) {
+			err = fmt.Errorf("answered %d: %s", response.StatusCode, text)
+		}
+		return err
+	})
+}
+
+// deliver sends a webhook, which must be stored, or have been.
+func (s *stack) deliver(fake *provider.Fake, w provider.Webhook, duplicate bool) provider.Sent {
+	s.t.Helper()
+	answer, err := fake.Send(s.t.Context(), w)
+	var says struct{ Duplicate *bool }
+	if err := errors.Join(err, json.Unmarshal(answer.Body, &says)); err != nil || answer.Status != 200 || says.Duplicate == nil || *says.Duplicate != duplicate {
+		s.t.Fatalf("%s was answered %d %s, want 200 and duplicate %t; %v", w.Type, answer.Status, answer.Body, duplicate, err)
+	}
+	return provider.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status}
+}
+
+// event makes a webhook.
+func (s *stack) event(fake *provider.Fake, p *provider.Person, webhookType string) provider.Webhook {
+	s.t.Helper()
+	w, err := fake.Event(p, webhookType, provider.EventOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return w
+}
