@@ -6,6 +6,22 @@
 // start one, to stop and start its parts, to read its logs and metrics. TestScripts runs the scripts in one process; a
 // deployment of another kind is one more stack, and one more test that hands it to runScripts.
 //
+// # Containers
+//
+// With the build tag containers, TestScriptsAgainstContainers runs the same scripts against the images (make images) and a NATS
+// container: the services of docker-compose.yml as compose-go reads them, .env and all, each script with containers, a network
+// and a volume of its own. A script's variables are given to docker-compose.yml, which passes them on; what is published is so at
+// free ports of the loopback interface. What a service has there that these containers would not have is an error. It needs a
+// Docker engine on this machine, and nothing else: no port, no name and no volume is shared with a deployment that runs here.
+//
+// The other TestContainers... do what takes containers, while webhooks come: the broker is killed, a node of the cluster is cut
+// off, a worker is scaled, ingress is replaced, everything is made again on the same volume. Each counts at the end.
+//
+//	make test/containers TESTFLAGS='-run Containers/straight -v'
+//
+// Everything is removed at the end, also after a failure or an interrupt. What a process that was killed leaves behind has
+// the label org.testcontainers=true.
+//
 // # Commands
 //
 // Besides those of [github.com/rogpeppe/go-internal/testscript], of which these scripts use stdout and cmp. Mind that its

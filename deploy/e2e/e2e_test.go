@@ -6,7 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,8 @@ const (
 	patience = time.Minute
 	// askEvery is the pause between two looks at what is waited for.
 	askEvery = 10 * time.Millisecond
+	// askFor is how long one look may take: a broker that goes takes what it was asked with it.
+	askFor = 5 * time.Second
 	// atOnce is how many scripts run at a time: they wait more than they work.
 	atOnce = "6"
 )
@@ -49,12 +54,11 @@ func params(dir string, start starter) testscript.Params {
 		RequireExplicitExec: true,
 		Cmds:                commands(),
 		Setup: func(env *testscript.Env) error {
-			ctx, cancel := context.WithCancel(context.Background())
-			s := &script{ctx: ctx, start: start, http: &http.Client{Transport: &http.Transport{}}}
+			s := newScript(start)
 			env.Values[scriptKey{}] = s
 			env.Defer(func() {
 				err := s.close()
-				cancel()
+				s.stop()
 				if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {
 					env.T().Log("the parts logged:\n" + s.lastLines())
 				}
@@ -70,6 +74,7 @@ func params(dir string, start starter) testscript.Params {
 // script is one script's deployment, and its connections to it.
 type script struct {
 	ctx   context.Context
+	stop  context.CancelFunc
 	start starter
 	http  *http.Client
 
@@ -79,6 +84,14 @@ type script struct {
 	conn     *stream.Conn
 	person   person
 	canaries []string
+}
+
+// newScript is a script that has no stack yet. An interrupt ends what it waits for, so that it fails and closes its stack; a
+// second one ends the process.
+func newScript(start starter) *script {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return &script{ctx: ctx, stop: stop, start: start, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 }
 
 type scriptKey struct{}
@@ -167,26 +180,48 @@ func (s *script) up(ts *testscript.TestScript, args arguments) (err error) {
 	if s.stack, err = s.start(s.ctx, ts.MkAbs("state"), args.pairs); err != nil {
 		return err
 	}
-	url := s.stack.Addresses().NATS
-	s.nats, err = nats.Connect(url, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(askEvery))
-	if err != nil {
+	return s.connect()
+}
+
+// connect connects to the stack's broker, as the operator.
+func (s *script) connect() (err error) {
+	at := s.stack.Addresses()
+	options := []nats.Option{
+		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(askEvery),
+		nats.PingInterval(time.Second), // finds a server that was cut off
+		nats.CustomInboxPrefix("_INBOX." + stream.RoleOperator), nats.IgnoreDiscoveredServers(),
+	}
+	if at.Credentials != "" {
+		key, err := nats.NkeyOptionFromSeed(at.Credentials)
+		if err != nil {
+			return err
+		}
+		options = append(options, key)
+	}
+	if s.nats, err = nats.Connect(at.NATS, options...); err != nil {
 		return err
 	}
 	if s.js, err = jetstream.New(s.nats); err != nil {
 		return err
 	}
-	getenv := func(key string) string { return map[string]string{"NATS_URL": url}[key] }
-	s.conn, err = stream.Connect(getenv, "e2e", zap.NewNop())
+	getenv := func(key string) string {
+		return map[string]string{"NATS_URL": at.NATS, "NATS_CREDS_FILE": at.Credentials}[key]
+	}
+	s.conn, err = stream.Connect(getenv, stream.RoleOperator, zap.NewNop())
 	return err
 }
 
-func (s *script) close() error {
+func (s *script) disconnect() {
 	if s.nats != nil {
 		s.nats.Close()
 	}
 	if s.conn != nil {
 		s.conn.Close()
 	}
+}
+
+func (s *script) close() error {
+	s.disconnect()
 	s.http.CloseIdleConnections()
 	if s.stack == nil {
 		return nil
@@ -240,7 +275,7 @@ func (s *script) until(what string, done func(context.Context) (bool, error)) er
 	defer again.Stop()
 	var last error
 	for {
-		ok, err := done(ctx)
+		ok, err := asked(ctx, done)
 		switch {
 		case err != nil && ctx.Err() == nil && !away(err):
 			return err
@@ -255,4 +290,10 @@ func (s *script) until(what string, done func(context.Context) (bool, error)) er
 			return errors.Join(fmt.Errorf("waited %s for %s", patience, what), last)
 		}
 	}
+}
+
+func asked(ctx context.Context, done func(context.Context) (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	return done(ctx)
 }

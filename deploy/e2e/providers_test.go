@@ -197,9 +197,19 @@ func (s *script) raw(ts *testscript.TestScript, args arguments) error {
 		}
 		body = bytes
 	}
-	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.stack.Addresses().Webhooks+"/"+p, bytes.NewReader(body))
+	status, answer, err := s.post(p, body)
 	if err != nil {
 		return err
+	}
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", status, answer)
+	return expectStatus(args, status)
+}
+
+// post signs a body as a provider does, and sends it.
+func (s *script) post(p string, body []byte) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.stack.Addresses().Webhooks+"/"+p, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
 	}
 	if p == string(schema.Truv) {
 		request.Header.Set("X-WEBHOOK-SIGN", provider.SignTruv(sandbox.TruvSecret, body))
@@ -208,12 +218,7 @@ func (s *script) raw(ts *testscript.TestScript, args arguments) error {
 		request.Header.Set("x-timestamp", strconv.FormatInt(now, 10))
 		request.Header.Set("x-pinwheel-signature", provider.SignPinwheel(sandbox.PinwheelSecret, now, body))
 	}
-	status, answer, err := s.do(request)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(ts.Stdout(), "%d %s\n", status, answer)
-	return expectStatus(args, status)
+	return s.do(request)
 }
 
 // fault KEY=VALUE ...

@@ -29,8 +29,9 @@ type stack interface {
 	Close() error
 }
 
-// addresses are URLs: webhooks go to Webhooks/<provider>, Providers serves /pinwheel, /truv and /control.
-type addresses struct{ Webhooks, Providers, NATS string }
+// addresses are URLs: webhooks go to Webhooks/<provider>, Providers serves /pinwheel, /truv and /control. Credentials is the
+// file with the operator's credentials for NATS, "" where it asks for none.
+type addresses struct{ Webhooks, Providers, NATS, Credentials string }
 
 // starter starts a stack that keeps its state in dir and whose processes have the variables.
 type starter func(ctx context.Context, dir string, variables map[string]string) (stack, error)

@@ -1,0 +1,449 @@
+//go:build containers
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/testcontainers/testcontainers-go/exec"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// What these tests do needs containers: processes that are killed, cut off, added and taken away while webhooks come. Each
+// counts at the end: every webhook answered 200 has its one completion, and none has two.
+
+const (
+	// endless is more than a load comes to before it is finished, and no more than the fakes remember.
+	endless = 10_000
+	// pace is less than a small machine can take.
+	pace = 20 * time.Millisecond
+)
+
+// upContainers is a stack of containers that ends with the test, and a script's commands for it.
+func upContainers(t *testing.T, variables map[string]string, files ...string) (*script, *containers) {
+	t.Helper()
+	t.Parallel()
+	s := newScript(nil)
+	t.Cleanup(s.stop)
+	c, err := startContainers(s.ctx, variables, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stack = c
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the parts logged:\n" + s.lastLines())
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.connect(); err != nil {
+		t.Fatal(err)
+	}
+	return s, c
+}
+
+// load is webhooks that the fakes send. They send as the providers do: again, some time later, what was answered 5xx or not
+// at all.
+type load struct {
+	group  errgroup.Group
+	sent   atomic.Int64 // answered 200
+	enough chan struct{}
+	end    sync.Once
+}
+
+// load sends webhooks of the types in turn, about one new person. It begins one every so often, whatever the others wait for,
+// until there are so many, or finish is called.
+func (s *script) load(t *testing.T, most int, every time.Duration, types ...string) *load {
+	t.Helper()
+	var p person
+	if err := s.control(http.MethodPost, "people", map[string]int{"paystubs": 4, "shifts": 4}, &p); err != nil {
+		t.Fatal(err)
+	}
+	l := &load{enough: make(chan struct{})}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.stop() // nobody waits for what is to be sent again
+		}
+		_ = l.finish()
+	})
+	l.group.Go(func() error {
+		pace := time.NewTicker(every)
+		defer pace.Stop()
+		for i := range most {
+			select {
+			case <-pace.C:
+			case <-l.enough:
+				return nil
+			}
+			l.group.Go(func() error { return s.deliver(l, p, types[i%len(types)]) })
+		}
+		return nil
+	})
+	return l
+}
+
+func (s *script) deliver(l *load, p person, typ string) error {
+	var sent provider.Sent
+	webhook := map[string]any{"type": typ, "account": p.AccountID, "retry": true}
+	if err := s.control(http.MethodPost, "webhooks", webhook, &sent); err != nil {
+		return err
+	}
+	if sent.Status != 200 {
+		return fmt.Errorf("%s %s was answered %d %s at last", sent.Type, sent.ID, sent.Status, sent.Error)
+	}
+	l.sent.Add(1)
+	return nil
+}
+
+// finish sends no more, and returns when what is under way was answered.
+func (l *load) finish() error {
+	l.end.Do(func() { close(l.enough) })
+	return l.group.Wait()
+}
+
+// wait returns when all were answered.
+func (l *load) wait() error { return l.group.Wait() }
+
+// reaches waits until so many were answered 200.
+func (s *script) reaches(t *testing.T, l *load, n int64) {
+	t.Helper()
+	s.wait(t, fmt.Sprintf("%d webhooks answered", n), func(context.Context) (bool, error) { return l.sent.Load() >= n, nil })
+}
+
+func (s *script) wait(t *testing.T, what string, done func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := s.until(what, done); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tally waits until the queues are idle and fails unless every webhook answered 200 has its completion, no other has one, and
+// no answer told its sender not to send again. It returns how often the webhooks were answered what, 0 for not at all.
+func (s *script) tally(t *testing.T, l *load) map[int]int {
+	t.Helper()
+	if err := s.settled(); err != nil {
+		t.Fatal(err)
+	}
+	must, are, erased, err := s.sums()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sent := int(l.sent.Load()); must != sent || are != sent || erased != 0 {
+		t.Fatalf("%d webhooks were answered 200: there are %d completions of %d, and %d erased", sent, are, must, erased)
+	}
+	var attempts []provider.Sent
+	if err := s.control(http.MethodGet, "webhooks", nil, &attempts); err != nil {
+		t.Fatal(err)
+	}
+	answers := map[int]int{}
+	for _, a := range attempts {
+		answers[a.Status]++
+		if a.Status != 200 && a.Status != 0 && a.Status < 500 {
+			t.Errorf("%s %s was answered %d: it would never be sent again", a.Type, a.ID, a.Status)
+		}
+	}
+	t.Logf("%d webhooks, each completed once; answers: %v", must, answers)
+	return answers
+}
+
+// fast lets workers ask the fakes as fast as they can.
+func fast() map[string]string {
+	return map[string]string{"PINWHEEL_RATE_PER_S": "1000", "TRUV_RATE_PER_S": "1000"}
+}
+
+// each is a type of webhook for every worker but the one of reports, whose account is not known by its webhook.
+var each = []string{"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added", "link-connected"}
+
+// The broker is killed while webhooks come, for longer than ingress tries to publish, and started again.
+func TestContainersBrokerKilled(t *testing.T) {
+	s, c := upContainers(t, fast(), composeFile)
+	const webhooks = 2000
+	l := s.load(t, webhooks, 4*time.Millisecond, each...)
+	s.reaches(t, l, webhooks/2)
+	if err := c.Kill(natsPart); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "a webhook that is refused", func(context.Context) (bool, error) {
+		var sent []provider.Sent
+		err := s.control(http.MethodGet, "webhooks", nil, &sent)
+		return slices.ContainsFunc(sent, func(w provider.Sent) bool { return w.Status == 503 }), err
+	})
+	if err := c.Start(natsPart); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.sent.Load(); got != webhooks {
+		t.Errorf("%d of %d webhooks were answered 200", got, webhooks)
+	}
+	switch answers := s.tally(t, l); {
+	case answers[503] == 0:
+		t.Error("the broker was not missed")
+	case answers[0] > 0:
+		t.Errorf("%d webhooks were not answered before their provider hung up", answers[0])
+	}
+}
+
+// Of three brokers, the one that ingress talks to and that leads the events stream is cut off while webhooks come, and connected
+// again later.
+func TestContainersNodeCutOff(t *testing.T) {
+	s, c := upContainers(t, fast(), composeFile, clusterFile)
+	l := s.load(t, endless, pace, each...)
+	s.reaches(t, l, 200)
+	node, leader, err := c.serverOf("ingress")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "it to lead the events stream", func(ctx context.Context) (bool, error) {
+		now, err := s.leader(ctx)
+		if err != nil || now == leader {
+			return err == nil, err
+		}
+		// Its answer is the new leader's, or none: the next look tells.
+		_, err = s.nats.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+schema.EventsStream, fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, leader))
+		return false, err
+	})
+	if err := c.disconnect(node); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "another leader", func(ctx context.Context) (bool, error) {
+		now, err := s.leader(ctx)
+		return now != "" && now != leader, err
+	})
+	s.reaches(t, l, l.sent.Load()+200)
+	if err := c.connect(node); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t, "the node to have caught up", s.caughtUp)
+	s.reaches(t, l, l.sent.Load()+200)
+	if err := l.finish(); err != nil {
+		t.Fatal(err)
+	}
+	s.tally(t, l)
+}
+
+// leader is the name of the server that leads the events stream.
+func (s *script) leader(ctx context.Context) (string, error) {
+	stream, err := s.js.Stream(ctx, schema.EventsStream)
+	if err != nil {
+		return "", err
+	}
+	return stream.CachedInfo().Cluster.Leader, nil
+}
+
+// caughtUp tells whether all copies of all streams are current.
+func (s *script) caughtUp(ctx context.Context) (bool, error) {
+	streams := s.js.ListStreams(ctx)
+	n := 0
+	for info := range streams.Info() {
+		n++
+		if info.Cluster.Leader == "" || slices.ContainsFunc(info.Cluster.Replicas, func(r *jetstream.PeerInfo) bool { return !r.Current }) {
+			return false, nil
+		}
+	}
+	return n > 0, streams.Err()
+}
+
+// serverOf is the broker that a client of the name is connected to, and the name of its server.
+func (c *containers) serverOf(client string) (*part, string, error) {
+	for _, p := range c.all() {
+		name := c.project.Services[p.service].Environment["SERVER_NAME"]
+		if name == nil {
+			continue
+		}
+		_, said, err := p.Exec(c.ctx, []string{"wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz"}, exec.Multiplexed())
+		if err != nil {
+			return nil, "", err
+		}
+		var have struct {
+			Connections []struct{ Name string }
+		}
+		if err := json.NewDecoder(said).Decode(&have); err != nil {
+			return nil, "", fmt.Errorf("connections of %s: %w", *name, err)
+		}
+		if slices.ContainsFunc(have.Connections, func(is struct{ Name string }) bool { return is.Name == client }) {
+			return p, *name, nil
+		}
+	}
+	return nil, "", fmt.Errorf("%s is connected to no broker", client)
+}
+
+// disconnect takes a container off the network, without a word to those it was connected with; connect puts it back.
+func (c *containers) disconnect(p *part) error {
+	_, err := c.engine.Client().NetworkDisconnect(c.ctx, c.network.ID, client.NetworkDisconnectOptions{Container: p.GetContainerID()})
+	return err
+}
+
+func (c *containers) connect(p *part) error {
+	_, err := c.engine.Client().NetworkConnect(c.ctx, c.network.ID, client.NetworkConnectOptions{
+		Container: p.GetContainerID(), EndpointConfig: &network.EndpointSettings{Aliases: p.aliases},
+	})
+	return err
+}
+
+// One worker becomes three while webhooks come, and one again.
+func TestContainersWorkerScaled(t *testing.T) {
+	s, c := upContainers(t, nil, composeFile)
+	l := s.load(t, endless, pace, "paystubs.added")
+	s.reaches(t, l, 100)
+	more := []string{"paystubs-2", "paystubs-3"}
+	for _, name := range more {
+		if err := c.add("paystubs", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range append(more, "paystubs") {
+		p, err := c.named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := c.jobs(s.ctx, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.wait(t, name+" to work", func(ctx context.Context) (bool, error) {
+			n, err := c.jobs(ctx, p)
+			return n > before, err
+		})
+	}
+	for _, name := range more {
+		if err := c.Stop(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.reaches(t, l, l.sent.Load()+100)
+	if err := l.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if answers := s.tally(t, l); len(answers) != 1 {
+		t.Error("ingress noticed")
+	}
+}
+
+// add makes one more container of a service, and returns when it is ready.
+func (c *containers) add(service, name string) error {
+	p, err := c.create(c.ctx, c.project.Services[service], name)
+	if err != nil {
+		return err
+	}
+	return c.run(c.ctx, p)
+}
+
+// jobs is how many a worker has done.
+func (c *containers) jobs(ctx context.Context, p *part) (n int, err error) {
+	text, err := c.metricsOf(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(text) {
+		if !bytes.HasPrefix(line, []byte("wagewire_worker_jobs_total{")) {
+			continue
+		}
+		fields := strings.Fields(string(line))
+		of, err := strconv.Atoi(fields[len(fields)-1])
+		if err != nil {
+			return 0, err
+		}
+		n += of
+	}
+	return n, nil
+}
+
+// Ingress is replaced while webhooks come: a second one is started beside it under the same name, then the first is stopped.
+// A name is no load balancer: it goes on to point at the first until that is gone, so a sender may meet a connection that is
+// being closed, and send again. What is promised is that nothing is lost by it, and that nobody is told not to send again.
+func TestContainersIngressRolled(t *testing.T) {
+	s, c := upContainers(t, fast(), composeFile)
+	l := s.load(t, endless, pace, each...)
+	s.reaches(t, l, 200)
+	if err := c.add("ingress", "ingress-2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop("ingress"); err != nil {
+		t.Fatal(err)
+	}
+	s.reaches(t, l, l.sent.Load()+200)
+	if err := l.finish(); err != nil {
+		t.Fatal(err)
+	}
+	s.tally(t, l)
+}
+
+// All containers are removed, and made again on the same volume: as after docker compose down and up.
+func TestContainersMadeAgain(t *testing.T) {
+	s, c := upContainers(t, fast(), composeFile)
+	l := s.load(t, 200, time.Millisecond, each...)
+	if err := l.wait(); err != nil {
+		t.Fatal(err)
+	}
+	body := []byte(`{"event": "payroll.exploded", "event_id": "kept", "payload": {"account_id": "somebody"}}`)
+	post := func(want string) {
+		t.Helper()
+		status, answer, err := s.post(string(schema.Pinwheel), body)
+		if err != nil || status != 200 || !bytes.Contains(answer, []byte(want)) {
+			t.Fatalf("answered %d %s, %v: want 200 with %s", status, answer, err, want)
+		}
+	}
+	post(`"duplicate":false`)
+	s.tally(t, l)
+	before, err := s.every(s.ctx, schema.CompletionsStream, schema.AllCompletions)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := c.again(); err != nil {
+		t.Fatal(err)
+	}
+	s.disconnect()
+	if err := s.connect(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.every(s.ctx, schema.CompletionsStream, schema.AllCompletions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(before, after, func(a, b *jetstream.RawStreamMsg) bool {
+		return a.Subject == b.Subject && a.Sequence == b.Sequence && bytes.Equal(a.Data, b.Data)
+	}) || len(after) != 200 {
+		t.Errorf("there were %d completions, now there are %d, or others", len(before), len(after))
+	}
+	post(`"duplicate":true`)
+	if err := s.settled(); err != nil {
+		t.Fatal(err)
+	}
+	if must, are, _, err := s.sums(); err != nil || must != 200 || are != 200 {
+		t.Errorf("there are %d completions of %d: %v", are, must, err)
+	}
+}
+
+// again stops all containers, removes them, and makes them again.
+func (c *containers) again() error {
+	var group errgroup.Group
+	for _, p := range c.all() {
+		if !p.away {
+			group.Go(func() error { return c.Stop(p.name) })
+		}
+	}
+	return errors.Join(group.Wait(), c.removeParts(c.ctx), c.begin())
+}
