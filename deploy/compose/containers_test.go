@@ -203,7 +203,7 @@ func TestContainersOfThreeNodes(t *testing.T) {
 	node := s.containers("nats-2")[0]
 	s.docker("kill", node)
 	began = time.Now()
-	s.completed(operator, s.send("all", "--no-deps")) // else run starts the node again
+	s.completed(operator, s.sendAgain("all"))
 	if is := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Status}}", node)); is != "exited" {
 		t.Errorf("the node that was killed is %s", is)
 	}

@@ -323,14 +323,22 @@ func (s *stack) completed(conn *stream.Conn, sent []provider.Sent) map[string]sc
 	return all
 }
 
-// send is what a person would type, with flags of run, if any; each webhook must be stored.
-func (s *stack) send(what string, flags ...string) []provider.Sent {
+// send is what a person would type; each webhook must be stored.
+func (s *stack) send(what string) []provider.Sent { return s.sent("run", "--rm", "send", what) }
+
+// sendAgain is send without a node: nothing is started that was stopped, and what is refused while another one takes over is
+// sent again.
+func (s *stack) sendAgain(what string) []provider.Sent {
+	return s.sent("run", "--rm", "--no-deps", "send", what, "--retry")
+}
+
+func (s *stack) sent(command ...string) []provider.Sent {
 	s.t.Helper()
 	var sent []provider.Sent
-	for line := range strings.Lines(s.compose(slices.Concat([]string{"run", "--rm"}, flags, []string{"send", what})...)) {
+	for line := range strings.Lines(s.compose(command...)) {
 		var w provider.Sent
 		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 || w.Status != 200 {
-			s.t.Fatalf("send %s printed %q: %v", what, line, err)
+			s.t.Fatalf("%s printed %q: %v", strings.Join(command, " "), line, err)
 		}
 		sent = append(sent, w)
 	}

@@ -24,12 +24,13 @@ Usage:
 It prints a line for each answer and exits 0 when every one was 200: the webhook is stored.
 
 Flags:
+  --retry          send again what is answered 5xx or not at all, as the providers do: 25 s later, and later still
   --providers URL  where the fakes listen (http://127.0.0.1:8081)
 `
 
 const sendCommand = "send"
 
-// sendFor is more than the fakes need for a whole life, each webhook answered late.
+// sendFor is long enough for one of a whole life's webhooks to be sent three times.
 const sendFor = 2 * time.Minute
 
 // everything stands in the place of a type.
@@ -39,6 +40,7 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("send", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	base := flags.String("providers", "http://127.0.0.1:8081", "")
+	retry := flags.Bool("retry", false, "")
 	var types []string
 	for { // flags may stand before and behind the type
 		switch err := flags.Parse(args); {
@@ -58,7 +60,7 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
-	sent, err := sendAbout(ctx, *base, types[0])
+	sent, err := sendAbout(ctx, *base, types[0], *retry)
 	if err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
@@ -83,18 +85,18 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // sendAbout makes a person, and has a webhook of the type sent about it, or everything.
-func sendAbout(ctx context.Context, base, webhookType string) ([]provider.Sent, error) {
+func sendAbout(ctx context.Context, base, webhookType string, retry bool) ([]provider.Sent, error) {
 	var person struct{ ID string }
 	if err := post(ctx, base, "people", struct{}{}, &person); err != nil {
 		return nil, err
 	}
 	if webhookType == everything {
 		var sent []provider.Sent
-		err := post(ctx, base, "people/"+person.ID+"/play", struct{}{}, &sent)
+		err := post(ctx, base, "people/"+person.ID+"/play", map[string]any{"retry": retry}, &sent)
 		return sent, err
 	}
 	sent := make([]provider.Sent, 1)
-	err := post(ctx, base, "webhooks", map[string]string{"type": webhookType}, &sent[0])
+	err := post(ctx, base, "webhooks", map[string]any{"type": webhookType, "retry": retry}, &sent[0])
 	return sent, err
 }
 
