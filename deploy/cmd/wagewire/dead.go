@@ -125,7 +125,7 @@ func deadFlags(flags *flag.FlagSet) action {
 			}
 		}
 		return attend(ctx, t, f.wait, func(conn *stream.Conn) error {
-			letters, err := lettersIn(ctx, conn, numbers, f.filter)
+			letters, numbers, err := keptIn(ctx, conn, deadLetters, numbers, stream.ReadLetter, f.filter.takes)
 			switch {
 			case err != nil:
 				return err
@@ -134,44 +134,17 @@ func deadFlags(flags *flag.FlagSet) action {
 			case verb == "show":
 				return showLetter(t, letters[0], f.body, f.json)
 			case len(letters) == 0:
-				fmt.Fprintln(t.stderr, "there is no such dead letter")
+				deadLetters.none(t)
 				return nil
 			case verb == "redrive":
 				return redrive(ctx, t, conn, letters, f)
+			case f.dryRun:
+				fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(letters), "dead letter"))
+				return listLetters(t, letters, f.json)
 			default:
-				return discardLetters(ctx, t, conn, letters, f)
+				return deadLetters.discard(ctx, t, conn, numbers, " ("+byQueue(letters)+")", f.consent, f.rate)
 			}
 		})
-	}
-}
-
-// verbIn takes the verb from a command's arguments.
-func verbIn(command string, args []string, verbs ...string) (verb string, rest []string, err error) {
-	said := strings.Join(verbs[:len(verbs)-1], ", ") + " or " + verbs[len(verbs)-1]
-	switch {
-	case len(args) == 0:
-		return "", nil, wrongUsage("say %s", said)
-	case !slices.Contains(verbs, args[0]):
-		return "", nil, wrongUsage("there is no %s %q, only %s%s", command, args[0], said, suggestion(args[0], verbs))
-	default:
-		return args[0], args[1:], nil
-	}
-}
-
-// acts tells the verbs that change something from those that show.
-func acts(verb string) bool { return verb != "list" && verb != "show" }
-
-// checkChoice holds a verb to what it takes: list no numbers, show one, and those that act something that is chosen.
-func checkChoice(command, verb string, numbers []string, chosen bool) error {
-	switch {
-	case verb == "list" && len(numbers) > 0:
-		return wrongUsage("unexpected argument %q: one is shown by wagewire %s show", numbers[0], command)
-	case verb == "show" && len(numbers) != 1:
-		return wrongUsage("show takes one number, not %d", len(numbers))
-	case acts(verb) && !chosen:
-		return wrongUsage("say which to %s: numbers, flags that choose, or --all", verb)
-	default:
-		return nil
 	}
 }
 
@@ -191,13 +164,6 @@ func (f letterFilter) check() error {
 	return checkProvider(f.provider)
 }
 
-func checkProvider(name string) error {
-	if name != "" && !slices.Contains(schema.Providers(), schema.Provider(name)) {
-		return wrongUsage("--provider: %q is none of %s", name, join(schema.Providers()))
-	}
-	return nil
-}
-
 func (f letterFilter) everything() bool {
 	return f.queue+f.class+f.provider+f.account == "" && f.whole()
 }
@@ -208,35 +174,6 @@ func (f letterFilter) takes(l stream.Letter) bool {
 		(f.provider == "" || f.provider == string(l.Event.Provider)) &&
 		(f.account == "" || isAccount(l.Account, f.account)) &&
 		f.holds(l.At)
-}
-
-// lettersIn returns the dead letters of the numbers, each of which must be there, or all, as far as the filter takes them.
-func lettersIn(ctx context.Context, conn *stream.Conn, numbers []uint64, filter letterFilter) ([]stream.Letter, error) {
-	var letters []stream.Letter
-	if len(numbers) == 0 {
-		err := conn.Scan(ctx, schema.DeadLettersStream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
-			if l := stream.ReadLetter(m); filter.takes(l) {
-				letters = append(letters, l)
-			}
-			return nil
-		})
-		return letters, err
-	}
-	for _, n := range numbers {
-		m, there, err := conn.Message(ctx, schema.DeadLettersStream, n)
-		if err != nil {
-			return nil, err
-		}
-		if !there {
-			return nil, fmt.Errorf("there is no dead letter %d", n)
-		}
-		if l := stream.ReadLetter(m); filter.takes(l) {
-			letters = append(letters, l)
-		} else {
-			return nil, fmt.Errorf("dead letter %d is not one that the flags choose", n)
-		}
-	}
-	return letters, nil
 }
 
 // letterJSON is a dead letter for another program.
@@ -275,7 +212,7 @@ func listLetters(t terminal, letters []stream.Letter, whole bool) error {
 		return nil
 	}
 	if len(letters) == 0 {
-		fmt.Fprintln(t.stderr, "there is no such dead letter")
+		deadLetters.none(t)
 		return nil
 	}
 	table := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
@@ -443,26 +380,4 @@ func redriveOne(ctx context.Context, conn *stream.Conn, past history, l stream.L
 		return fmt.Sprintf("was sent before as %s, deleted", e.Key()), true, nil
 	}
 	return fmt.Sprintf("sent to %s as %s", q.Name, e.Key()), true, nil
-}
-
-func discardLetters(ctx context.Context, t terminal, conn *stream.Conn, letters []stream.Letter, f deadFlagged) error {
-	if f.dryRun {
-		if err := listLetters(t, letters, f.json); err != nil {
-			return err
-		}
-		fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(letters), "dead letter"))
-		return nil
-	}
-	question := fmt.Sprintf("discard %s for good (%s)?", plural(len(letters), "dead letter"), byQueue(letters))
-	if err := f.given(ctx, t, question); err != nil {
-		return err
-	}
-	err := paced(ctx, t, len(letters), f.rate, func(i int) error {
-		return conn.Discard(ctx, schema.DeadLettersStream, letters[i].Number)
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(t.stderr, "discarded %s\n", plural(len(letters), "dead letter"))
-	return nil
 }

@@ -115,7 +115,7 @@ func quarantineFlags(flags *flag.FlagSet) action {
 			}
 		}
 		return attend(ctx, t, f.wait, func(conn *stream.Conn) error {
-			webhooks, err := unreadIn(ctx, conn, numbers, f.filter)
+			webhooks, numbers, err := keptIn(ctx, conn, quarantined, numbers, stream.ReadUnread, f.filter.takes)
 			switch {
 			case err != nil:
 				return err
@@ -124,12 +124,15 @@ func quarantineFlags(flags *flag.FlagSet) action {
 			case verb == "show":
 				return showUnread(t, webhooks[0], f.body, f.json)
 			case len(webhooks) == 0:
-				fmt.Fprintln(t.stderr, "there is no such webhook in quarantine")
+				quarantined.none(t)
 				return nil
 			case verb == "release":
 				return release(ctx, t, conn, webhooks, f)
+			case f.dryRun:
+				fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(webhooks), "webhook"))
+				return listUnread(t, webhooks, f.json)
 			default:
-				return discardUnread(ctx, t, conn, webhooks, f)
+				return quarantined.discard(ctx, t, conn, numbers, "", f.consent, 0)
 			}
 		})
 	}
@@ -149,35 +152,6 @@ func (f unreadFilter) everything() bool { return f.provider+f.reason == "" && f.
 
 func (f unreadFilter) takes(u stream.Unread) bool {
 	return (f.provider == "" || f.provider == string(u.Provider)) && (f.reason == "" || f.reason == string(u.Reason)) && f.holds(u.ReceivedAt)
-}
-
-// unreadIn returns the webhooks of the numbers, each of which must be there, or all, as far as the filter takes them.
-func unreadIn(ctx context.Context, conn *stream.Conn, numbers []uint64, filter unreadFilter) ([]stream.Unread, error) {
-	var webhooks []stream.Unread
-	if len(numbers) == 0 {
-		err := conn.Scan(ctx, schema.QuarantineStream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
-			if u := stream.ReadUnread(m); filter.takes(u) {
-				webhooks = append(webhooks, u)
-			}
-			return nil
-		})
-		return webhooks, err
-	}
-	for _, n := range numbers {
-		m, there, err := conn.Message(ctx, schema.QuarantineStream, n)
-		if err != nil {
-			return nil, err
-		}
-		if !there {
-			return nil, fmt.Errorf("there is no webhook %d in quarantine", n)
-		}
-		u := stream.ReadUnread(m)
-		if !filter.takes(u) {
-			return nil, fmt.Errorf("webhook %d is not one that the flags choose", n)
-		}
-		webhooks = append(webhooks, u)
-	}
-	return webhooks, nil
 }
 
 // unreadJSON is a webhook in quarantine for another program. Body is base64: it may not even be text.
@@ -205,7 +179,7 @@ func listUnread(t terminal, webhooks []stream.Unread, whole bool) error {
 		return nil
 	}
 	if len(webhooks) == 0 {
-		fmt.Fprintln(t.stderr, "there is no such webhook in quarantine")
+		quarantined.none(t)
 		return nil
 	}
 	table := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
@@ -347,25 +321,4 @@ func releaseEvent(ctx context.Context, conn *stream.Conn, e schema.Event, dryRun
 		return "", err
 	}
 	return fmt.Sprintf("released as %s, %s: another body has its id", e.Key(), plain(e.Type)), nil
-}
-
-func discardUnread(ctx context.Context, t terminal, conn *stream.Conn, webhooks []stream.Unread, f quarantineFlagged) error {
-	if f.dryRun {
-		if err := listUnread(t, webhooks, f.json); err != nil {
-			return err
-		}
-		fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(webhooks), "webhook"))
-		return nil
-	}
-	if err := f.given(ctx, t, fmt.Sprintf("discard %s for good?", plural(len(webhooks), "webhook"))); err != nil {
-		return err
-	}
-	err := paced(ctx, t, len(webhooks), 0, func(i int) error {
-		return conn.Discard(ctx, schema.QuarantineStream, webhooks[i].Number)
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(t.stderr, "discarded %s\n", plural(len(webhooks), "webhook"))
-	return nil
 }
