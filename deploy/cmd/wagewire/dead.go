@@ -139,8 +139,7 @@ func deadFlags(flags *flag.FlagSet) action {
 			case verb == "redrive":
 				return redrive(ctx, t, conn, letters, f)
 			case f.dryRun:
-				fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(letters), "dead letter"))
-				return listLetters(t, letters, f.json)
+				return deadLetters.wouldDiscard(t, len(letters), listLetters(t, letters, f.json))
 			default:
 				return deadLetters.discard(ctx, t, conn, numbers, " ("+byQueue(letters)+")", f.consent, f.rate)
 			}

@@ -49,6 +49,14 @@ func keptIn[T any](ctx context.Context, conn *stream.Conn, k kept, numbers []uin
 // none says that nothing is chosen.
 func (k kept) none(t terminal) { fmt.Fprintf(t.stderr, "there is no such %s%s\n", k.one, k.where) }
 
+// wouldDiscard sums a dry run up, when its list is printed.
+func (k kept) wouldDiscard(t terminal, n int, listed error) error {
+	if listed == nil {
+		fmt.Fprintf(t.stderr, "would discard %s\n", plural(n, k.one))
+	}
+	return listed
+}
+
 // discard deletes those of the numbers for good, when somebody has agreed; which says more of them, in brackets.
 func (k kept) discard(ctx context.Context, t terminal, conn *stream.Conn, numbers []uint64, which string, leave consent, rate int) error {
 	if err := leave.given(ctx, t, fmt.Sprintf("discard %s for good%s?", plural(len(numbers), k.one), which)); err != nil {

@@ -129,8 +129,7 @@ func quarantineFlags(flags *flag.FlagSet) action {
 			case verb == "release":
 				return release(ctx, t, conn, webhooks, f)
 			case f.dryRun:
-				fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(webhooks), "webhook"))
-				return listUnread(t, webhooks, f.json)
+				return quarantined.wouldDiscard(t, len(webhooks), listUnread(t, webhooks, f.json))
 			default:
 				return quarantined.discard(ctx, t, conn, numbers, "", f.consent, 0)
 			}
