@@ -41,7 +41,7 @@ func Main(r schema.Resource, open Open) {
 }
 
 func run(ctx context.Context, r schema.Resource, open Open, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	name := strings.ReplaceAll(string(r), "_", "-")
+	name := stream.WorkerRole(r)
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // help goes to standard output, an error is one line
 	version := flags.Bool("version", false, "print the version and exit")
@@ -53,7 +53,7 @@ func run(ctx context.Context, r schema.Resource, open Open, args []string, geten
 		fmt.Fprintf(stderr, "%s: %v: see %s --help\n", name, err, name)
 		return 2
 	case slices.Equal(args, []string{process.HealthcheckArg}):
-		return exitCode(process.Healthcheck(ctx, getenv("ADMIN_ADDR")), name, stderr)
+		return exitCode(process.Healthcheck(ctx, "ADMIN_ADDR", getenv("ADMIN_ADDR")), name, stderr)
 	case flags.NArg() > 0:
 		fmt.Fprintf(stderr, "%s: unexpected argument %q: it takes none but healthcheck, see %s --help\n", name, flags.Arg(0), name)
 		return 2

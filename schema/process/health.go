@@ -3,7 +3,6 @@ package process
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,15 +21,15 @@ const (
 	answerBytesMax = 4 << 10
 )
 
-// Healthcheck asks the process that serves /readyz at addr on this machine, its ADMIN_ADDR, and returns an error of one line
-// until it is ready. An image without a shell has nothing else to ask with.
-func Healthcheck(ctx context.Context, addr string) error {
+// Healthcheck asks the process that serves /readyz at addr on this machine, and returns an error of one line until it is
+// ready. The setting is where addr is from, which an error of it names. An image without a shell has nothing else to ask with.
+func Healthcheck(ctx context.Context, setting, addr string) error {
 	if addr == "" {
-		return errors.New("ADMIN_ADDR is not set: set it to where the process serves /readyz, such as :9090")
+		return fmt.Errorf("%s is not set: set it to where the process serves /readyz, such as :9090", setting)
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("ADMIN_ADDR: %w", err)
+		return fmt.Errorf("%s: %w", setting, err)
 	}
 	// Who listens on no address in particular, of either family, listens on this one.
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
@@ -40,7 +39,7 @@ func Healthcheck(ctx context.Context, addr string) error {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
 	if err != nil {
-		return fmt.Errorf("ADMIN_ADDR: %w", err)
+		return fmt.Errorf("%s: %w", setting, err)
 	}
 	transport := &http.Transport{DisableKeepAlives: true} // and no proxy: it is this machine
 	response, err := transport.RoundTrip(request)

@@ -38,7 +38,7 @@ func readyz(t *testing.T, addr string, handler http.Handler) string {
 func TestAHealthcheckFindsTheProcessWhereverItListens(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "127.0.0.1:0", "[::1]:0", "localhost:0"} {
 		t.Run(addr, func(t *testing.T) {
-			if err := Healthcheck(t.Context(), readyz(t, addr, AdminHandler(fine, prometheus.NewRegistry()))); err != nil {
+			if err := Healthcheck(t.Context(), "ADMIN_ADDR", readyz(t, addr, AdminHandler(fine, prometheus.NewRegistry()))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -67,7 +67,7 @@ func TestAHealthcheckSaysInOneLine(t *testing.T) {
 		"that nobody listens, and where it looked": {func(*testing.T) string { return "127.0.0.1:1" }, "ask http://127.0.0.1:1/readyz: "},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			err := Healthcheck(t.Context(), test.addr(t))
+			err := Healthcheck(t.Context(), "ADMIN_ADDR", test.addr(t))
 			if err == nil || !strings.HasPrefix(err.Error(), test.says) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("it says %q, want %q", err, test.says)
 			}
@@ -81,7 +81,7 @@ func TestAHealthcheckWaitsForTheReasonButNotForEver(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	hangs := readyz(t, "127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }))
-	if err := Healthcheck(ctx, hangs); !errors.Is(err, context.Canceled) {
+	if err := Healthcheck(ctx, "ADMIN_ADDR", hangs); !errors.Is(err, context.Canceled) {
 		t.Errorf("of a process that hangs it says %v", err)
 	}
 }

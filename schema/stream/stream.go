@@ -129,8 +129,10 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.refuse(err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { c.accepted(); log.Info("nats reconnected") }),
-		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),                                         // the last of all callbacks
-		nats.ConnectHandler(func(*nats.Conn) { c.accepted(); log.Info("nats connected"); close(first) }), // never called twice
+		// Called once; what comes later are reconnects.
+		nats.ConnectHandler(func(*nats.Conn) { c.accepted(); log.Info("nats connected"); close(first) }),
+		// The last of all callbacks.
+		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if loginRefused(err) { // the client tells of it here once it has been connected
 				c.refuse(err)

@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "providers", process.Version())
 		return err
 	case check:
-		return process.Healthcheck(ctx, *addr)
+		return process.Healthcheck(ctx, "--addr", *addr)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {

@@ -57,6 +57,7 @@ func TestProvidersSayWhatIsWrong(t *testing.T) {
 	}{
 		"an unknown flag points to the help":     {[]string{"--port", "1"}, "see providers --help"},
 		"an argument is not silently dropped":    {[]string{"now"}, `unknown argument "now"`},
+		"a healthcheck names it, too":            {[]string{"healthcheck", "--addr", "nowhere"}, "--addr: "},
 		"an address that cannot be names --addr": {[]string{"--addr", "nowhere"}, "--addr: "},
 	} {
 		t.Run(name, func(t *testing.T) {

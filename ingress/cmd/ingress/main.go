@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintf(stderr, "ingress: %v: see ingress --help\n", err)
 		return 2
 	case slices.Equal(args, []string{process.HealthcheckArg}):
-		return exitCode(process.Healthcheck(ctx, getenv("ADMIN_ADDR")), stderr)
+		return exitCode(process.Healthcheck(ctx, "ADMIN_ADDR", getenv("ADMIN_ADDR")), stderr)
 	case flags.NArg() > 0:
 		fmt.Fprintf(stderr, "ingress: unexpected argument %q: it takes none but healthcheck, see ingress --help\n", flags.Arg(0))
 		return 2
