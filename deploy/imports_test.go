@@ -65,7 +65,7 @@ var law = []row{
 	{"workers/fetch", "schema schema/process workers workers/api workers/pinwheel workers/truv", metrics, "it asks; workers judge and publish"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},
 
-	{"deploy/sandbox/provider", "", "", "the fake shares no code with the real thing"},
+	{"deploy/fake", "", "", "the fake shares no code with the real thing"},
 	{"deploy/...", everything, everything, "deploy has heard of everyone"},
 }
 
@@ -183,7 +183,7 @@ func TestImportLawFinds(t *testing.T) {
 		{"schema/stream", "schema", nats, "binding"},
 		{"ingress", "schema", "", "its Publisher"},
 		{"ingress/cmd/*", "ingress/... schema", "", "its own"},
-		{"deploy/sandbox/provider", "", "", "the fake"},
+		{"deploy/fake", "", "", "the fake"},
 		{"deploy/...", everything, everything, "all"},
 	}
 	// Every row has a package, so that only what a case adds is wrong.
@@ -192,7 +192,7 @@ func TestImportLawFinds(t *testing.T) {
 		{ImportPath: ours + "schema/stream", Imports: []string{nats + "/jetstream", ours + "schema"}},
 		{ImportPath: ours + "ingress", Imports: []string{ours + "schema"}, TestImports: []string{ours + "schema/stream/streamtest"}},
 		{ImportPath: ours + "ingress/cmd/ingress", Imports: []string{ours + "ingress", ours + "ingress/webhook"}},
-		{ImportPath: ours + "deploy/sandbox/provider", Imports: []string{"net/http"}},
+		{ImportPath: ours + "deploy/fake", Imports: []string{"net/http"}},
 		{ImportPath: ours + "deploy/e2e", Imports: []string{ours + "ingress", ours + "deploy/sandbox", "example.org/anything"}},
 	}
 	tests := []struct {
@@ -211,8 +211,8 @@ func TestImportLawFinds(t *testing.T) {
 			[]string{`tests of ingress import workers: row "ingress" allows them schema, ` + strings.Join(strings.Fields(forTests), ", ") + ", ingress, " + everything}},
 		{"a package for tests in a program", listed{ImportPath: ours + "ingress/cmd/ingress", Imports: []string{ours + "schema/stream/streamtest"}},
 			[]string{`ingress/cmd/ingress imports schema/stream/streamtest: row "ingress/cmd/*" allows ingress/..., schema (its own)`}},
-		{"a fake that knows the real thing", listed{ImportPath: ours + "deploy/sandbox/provider", Imports: []string{ours + "workers/api"}},
-			[]string{`deploy/sandbox/provider imports workers/api: row "deploy/sandbox/provider" allows the standard library only (the fake)`}},
+		{"a fake that knows the real thing", listed{ImportPath: ours + "deploy/fake", Imports: []string{ours + "workers/api"}},
+			[]string{`deploy/fake imports workers/api: row "deploy/fake" allows the standard library only (the fake)`}},
 		{"somebody who has heard of deploy", listed{ImportPath: ours + "schema", XTestImports: []string{ours + "deploy/sandbox"}},
 			[]string{`tests of schema import deploy/sandbox: row "schema" allows them ` + strings.Join(strings.Fields(forTests), ", ") + ", schema, " + everything}},
 		{"a package without a row", listed{ImportPath: ours + "schema/util"}, []string{"schema/util has no row: say in the law what it may import"}},

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	serving "github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -41,10 +41,10 @@ type bench struct {
 	config config
 	dir    string
 	client *http.Client
-	fake   *provider.Fake
+	fake   *fake.Providers
 	// completed are webhooks of every resource, for the workers; stored is one that no worker reads.
-	completed []provider.Webhook
-	stored    provider.Webhook
+	completed []fake.Webhook
+	stored    fake.Webhook
 
 	fakeURL, nullURL string
 	null             *process
@@ -98,7 +98,7 @@ func (b *bench) down() error {
 }
 
 func (b *bench) secrets(context.Context) error {
-	for name, secret := range map[string]string{provider.Pinwheel: pinwheelSecret, provider.Truv: truvSecret} {
+	for name, secret := range map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret} {
 		if err := os.WriteFile(b.secretFile(name), []byte(secret+"\n"), 0o600); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (b *bench) startFake(ctx context.Context) error {
 		return err
 	}
 	b.fakeURL = "http://" + listener.Addr().String()
-	b.fake = provider.New(provider.Config{PinwheelSecret: pinwheelSecret, TruvClientID: truvClientID, TruvSecret: truvSecret})
+	b.fake = fake.New(fake.Config{PinwheelSecret: pinwheelSecret, TruvClientID: truvClientID, TruvSecret: truvSecret})
 	until, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() {
@@ -131,16 +131,16 @@ func (b *bench) startFake(ctx context.Context) error {
 
 // people makes the person whom every webhook is about, and the webhooks.
 func (b *bench) people(context.Context) (err error) {
-	person := b.fake.Person(provider.PersonOptions{})
+	person := b.fake.Person(fake.PersonOptions{})
 	for _, kind := range []string{"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added",
 		"verification_reports.refreshed", "link-connected"} {
-		webhook, err := b.fake.Event(person, kind, provider.EventOptions{})
+		webhook, err := b.fake.Event(person, kind, fake.EventOptions{})
 		if err != nil {
 			return err
 		}
 		b.completed = append(b.completed, webhook)
 	}
-	b.stored, err = b.fake.Event(person, "tax_forms.added", provider.EventOptions{})
+	b.stored, err = b.fake.Event(person, "tax_forms.added", fake.EventOptions{})
 	return err
 }
 
@@ -189,8 +189,8 @@ func (b *bench) startLine(ctx context.Context, setting int) (err error) {
 	}
 
 	env := []string{"NATS_URL=" + url,
-		"PINWHEEL_SECRETS_FILE=" + b.secretFile(provider.Pinwheel), "TRUV_SECRETS_FILE=" + b.secretFile(provider.Truv),
-		"PINWHEEL_API_SECRET_FILE=" + b.secretFile(provider.Pinwheel), "TRUV_ACCESS_SECRET_FILE=" + b.secretFile(provider.Truv),
+		"PINWHEEL_SECRETS_FILE=" + b.secretFile(fake.Pinwheel), "TRUV_SECRETS_FILE=" + b.secretFile(fake.Truv),
+		"PINWHEEL_API_SECRET_FILE=" + b.secretFile(fake.Pinwheel), "TRUV_ACCESS_SECRET_FILE=" + b.secretFile(fake.Truv),
 		"PINWHEEL_URL=" + b.fakeURL + "/pinwheel", "PINWHEEL_RATE_PER_S=" + ratePerS,
 		"TRUV_URL=" + b.fakeURL + "/truv", "TRUV_RATE_PER_S=" + ratePerS, "TRUV_CLIENT_ID=" + truvClientID,
 	}

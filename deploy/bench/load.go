@@ -18,7 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	serving "github.com/wagewire/wagewire/schema/process"
 )
@@ -86,18 +86,18 @@ type request struct {
 }
 
 // signed makes n webhooks after the given ones in turn, each with an id of its own.
-func signed(n int, like ...provider.Webhook) []request {
+func signed(n int, like ...fake.Webhook) []request {
 	requests := make([]request, n)
 	now := time.Now().Unix()
 	for i := range requests {
 		webhook := like[i%len(like)]
 		body := bytes.ReplaceAll(webhook.Body, []byte(webhook.ID), []byte(newID(webhook.ID)))
 		header := http.Header{"Content-Type": {"application/json"}}
-		if webhook.Provider == provider.Truv {
-			header.Set("X-Webhook-Sign", provider.SignTruv(truvSecret, body))
+		if webhook.Provider == fake.Truv {
+			header.Set("X-Webhook-Sign", fake.SignTruv(truvSecret, body))
 		} else {
 			header.Set("X-Timestamp", strconv.FormatInt(now, 10))
-			header.Set("X-Pinwheel-Signature", provider.SignPinwheel(pinwheelSecret, now, body))
+			header.Set("X-Pinwheel-Signature", fake.SignPinwheel(pinwheelSecret, now, body))
 		}
 		requests[i] = request{webhook.Provider, header, body}
 	}
@@ -266,7 +266,7 @@ func (b *bench) metered(load func() (int, time.Duration, error), on ...*process)
 func (b *bench) completions(ctx context.Context, l *line, delay time.Duration) (f figure, err error) {
 	b.fake.ClearFaults()
 	if delay > 0 {
-		if _, err := b.fake.AddFault(provider.Fault{Delay: provider.Duration(delay)}); err != nil {
+		if _, err := b.fake.AddFault(fake.Fault{Delay: fake.Duration(delay)}); err != nil {
 			return f, err
 		}
 	}

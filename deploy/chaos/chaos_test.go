@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 func TestOneSeedIsOneSchedule(t *testing.T) {
@@ -35,7 +35,7 @@ func TestOneSeedIsOneSchedule(t *testing.T) {
 
 // plan is what is sent about the first forty people: ids of webhooks are new in every run, all else is the seed's.
 func plan(seed uint64) string {
-	l := &load{seed: seed, fake: provider.New(provider.Config{}), ledger: newLedger()}
+	l := &load{seed: seed, fake: fake.New(fake.Config{}), ledger: newLedger()}
 	var b strings.Builder
 	for n := range uint64(everyLarge) {
 		for _, s := range l.plan(n + 1) {
@@ -46,14 +46,14 @@ func plan(seed uint64) string {
 }
 
 func TestEveryFaultIsOneTheFakesKnow(t *testing.T) {
-	fake := provider.New(provider.Config{})
+	fakes := fake.New(fake.Config{})
 	seen := map[string]bool{}
 	for _, m := range misbehaviours(1, time.Hour) {
 		seen[m.name] = true
 		if m.outage != "" {
 			continue
 		}
-		if _, err := fake.AddFault(m.fault); err != nil {
+		if _, err := fakes.AddFault(m.fault); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
@@ -82,9 +82,9 @@ func TestEveryFlawAppliesToTheSource(t *testing.T) {
 
 func TestGateNotesWhatIsServedWhole(t *testing.T) {
 	const secret = "a-secret-of-sixteen"
-	fake := provider.New(provider.Config{PinwheelSecret: secret, TruvClientID: "c", TruvSecret: secret})
-	p := fake.Person(provider.PersonOptions{Paystubs: 2, Shifts: 1})
-	g := newGate(fake)
+	fakes := fake.New(fake.Config{PinwheelSecret: secret, TruvClientID: "c", TruvSecret: secret})
+	p := fakes.Person(fake.PersonOptions{Paystubs: 2, Shifts: 1})
+	g := newGate(fakes)
 	get := func(path string) string {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Header = http.Header{
@@ -116,7 +116,7 @@ func TestGateNotesWhatIsServedWhole(t *testing.T) {
 		t.Error("the link is not noted as it must come out, without its token")
 	}
 
-	if _, err := fake.AddFault(provider.Fault{Path: "income", Cut: 20, Times: 1}); err != nil {
+	if _, err := fakes.AddFault(fake.Fault{Path: "income", Cut: 20, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	get("/pinwheel/v1/accounts/" + p.AccountID + "/income")

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -32,7 +32,7 @@ const (
 
 // send puts a webhook into the ledger, answered with the status.
 func (s *scene) send(k kind, p, id, typ, about, payload string, status int) webhook {
-	w := noted(k, provider.Webhook{Provider: p, ID: id, Type: typ, Account: about, Body: fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)})
+	w := noted(k, fake.Webhook{Provider: p, ID: id, Type: typ, Account: about, Body: fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)})
 	s.ledger.send(w)
 	s.ledger.answer(w, status)
 	return w
@@ -116,31 +116,31 @@ func kept() (s *scene, added webhook) {
 	s.gate.note(account, "paystubs", 200, []byte(`{"data":[`+paystubA+`, `+paystubB+`]}`))
 	s.gate.note(account, "income", 200, []byte(`{"data":{"id":"i"}}`))
 
-	added = s.send(genuine, provider.Pinwheel, "e1", "paystubs.added", account, addedPayload, 200)
+	added = s.send(genuine, fake.Pinwheel, "e1", "paystubs.added", account, addedPayload, 200)
 	s.store(added, addedPayload)
 	s.store(added, addedPayload) // again, after the window
 	s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
 
-	bad := s.send(undecodable, provider.Pinwheel, "e2", "income.added", "", `{"added":7}`, 200)
+	bad := s.send(undecodable, fake.Pinwheel, "e2", "income.added", "", `{"added":7}`, 200)
 	s.store(bad, `{"added":7}`)
 	s.bury(bad, schema.Income, `{"added":7}`)
 	s.complete(bad, schema.Income, schema.Failed, func(c *schema.Completion) {
 		c.Data.Error = &schema.CompletionError{Class: string(schema.ClassPoison)}
 	})
 
-	connected := s.send(genuine, provider.Truv, "l1", "link-connected", erasedAccount, `{}`, 200)
+	connected := s.send(genuine, fake.Truv, "l1", "link-connected", erasedAccount, `{}`, 200)
 	s.gate.note(erasedAccount, "link", 200, []byte(`{"id":"link-1"}`))
 	s.complete(connected, schema.Link, schema.Succeeded, records(`{"id":"link-1"}`))
 	s.completions = s.completions[:len(s.completions)-1] // erased; it was seen
-	deletion := s.send(genuine, provider.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
+	deletion := s.send(genuine, fake.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
 	s.store(deletion, `{}`)
 	s.complete(deletion, schema.Link, schema.Deleted, nil)
 	s.completions = append(s.completions, message{subject: schema.TombstoneSubject(schema.Truv, erasedAccount)})
 
-	s.send(unreadable, provider.Pinwheel, "q1", "", "", `7`, 200)
+	s.send(unreadable, fake.Pinwheel, "q1", "", "", `7`, 200)
 	s.quarantine = []message{{data: bodyOf("q1", `7`)}}
-	s.send(forged, provider.Pinwheel, "f1", "income.added", account, `{}`, 401)
-	s.send(genuine, provider.Pinwheel, "u1", "income.added", account, `{}`, 0)
+	s.send(forged, fake.Pinwheel, "f1", "income.added", account, `{}`, 401)
+	s.send(genuine, fake.Pinwheel, "u1", "income.added", account, `{}`, 0)
 	return s, added
 }
 
@@ -152,7 +152,7 @@ func TestCheckFinds(t *testing.T) {
 	}{
 		{"nothing where every promise was kept", func(*scene, webhook) {}, nil},
 		{"an event answered 200 and not stored", func(s *scene, _ webhook) {
-			s.send(genuine, provider.Pinwheel, "x", "bill.added", account, `{}`, 200)
+			s.send(genuine, fake.Pinwheel, "x", "bill.added", account, `{}`, 200)
 		}, []string{lost}},
 		{"an unreadable webhook answered 200 and not in quarantine", func(s *scene, _ webhook) { s.quarantine = nil }, []string{lost}},
 		{"a completion that was there and is not any more", func(s *scene, _ webhook) { s.completions = s.completions[1:] }, []string{lost, unfinished}},
@@ -161,7 +161,7 @@ func TestCheckFinds(t *testing.T) {
 			s.store(s.ledger.entries["pinwheel:u1"].webhook, `{}`)
 		}, []string{unfinished}},
 		{"the second worker's completion that is not there", func(s *scene, _ webhook) {
-			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.fully_synced", account, `{}`, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.fully_synced", account, `{}`, 200)
 			s.store(w, `{}`)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
 		}, []string{unfinished}},
@@ -231,24 +231,24 @@ func TestCheckFinds(t *testing.T) {
 		}, nil},
 		{"a list that lacks a record", func(s *scene, _ webhook) {
 			payload := `{"params":{"from_pay_date":"2026-01-01","to_pay_date":"2026-02-02"}}`
-			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
 			s.store(w, payload)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, []string{incomplete}},
 		{"nothing where a list lacks what is outside its dates", func(s *scene, _ webhook) {
 			payload := `{"params":{"from_pay_date":"2026-01-01","to_pay_date":"2026-02-01"}}`
-			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
 			s.store(w, payload)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, nil},
 		{"deleted ids that the completion does not pass on", func(s *scene, _ webhook) {
 			payload := `{"added":[{"id":"a"}],"deleted":[{"id":"z"}]}`
-			w := s.send(genuine, provider.Pinwheel, "x", "paystubs.added", account, payload, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.added", account, payload, 200)
 			s.store(w, payload)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, []string{incomplete}},
 		{"a pending job that is completed with data", func(s *scene, _ webhook) {
-			w := s.send(genuine, provider.Pinwheel, "x", "income.added", account, `{"outcome":"pending"}`, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "income.added", account, `{"outcome":"pending"}`, 200)
 			s.store(w, `{"outcome":"pending"}`)
 			s.complete(w, schema.Income, schema.Succeeded, records(`{"id":"i"}`))
 		}, []string{outcome}},
@@ -293,10 +293,10 @@ func TestCheckFinds(t *testing.T) {
 			s.completions, s.seen = slices.Delete(s.completions, 2, 3), s.seen[:3]
 		}, []string{unfinished}},
 		{"a signed webhook that is refused for good", func(s *scene, _ webhook) {
-			s.send(genuine, provider.Pinwheel, "x", "bill.added", account, `{}`, 400)
+			s.send(genuine, fake.Pinwheel, "x", "bill.added", account, `{}`, 400)
 		}, []string{custody}},
 		{"a forged webhook that is answered 200", func(s *scene, _ webhook) {
-			s.send(forged, provider.Pinwheel, "x", "bill.added", account, `{}`, 200)
+			s.send(forged, fake.Pinwheel, "x", "bill.added", account, `{}`, 200)
 		}, []string{custody}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -77,7 +77,7 @@ func kills(seed uint64, length time.Duration, brokers, doors, workers []string) 
 type misbehaviour struct {
 	at    time.Duration
 	name  string
-	fault provider.Fault
+	fault fake.Fault
 	// aimed is set where the fault is about one person: whom, of those there are by then, in thousandths.
 	aimed bool
 	whom  int
@@ -117,7 +117,7 @@ func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 	}
 	if length > 2*refusedOnceAt { // the queue rests for half a minute: once a run is enough
 		list = append(list, misbehaviour{
-			at: refusedOnceAt, name: "401", fault: provider.Fault{Path: endpoints[r.IntN(len(endpoints))], Status: 401, Times: 1},
+			at: refusedOnceAt, name: "401", fault: fake.Fault{Path: endpoints[r.IntN(len(endpoints))], Status: 401, Times: 1},
 		})
 	}
 	slices.SortStableFunc(list, func(a, b misbehaviour) int { return cmp.Compare(a.at, b.at) })
@@ -125,7 +125,7 @@ func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 }
 
 func oneFault(r *rand.Rand, at time.Duration) misbehaviour {
-	m := misbehaviour{at: at, fault: provider.Fault{Path: endpoints[r.IntN(len(endpoints))], Times: 1 + r.IntN(4)}}
+	m := misbehaviour{at: at, fault: fake.Fault{Path: endpoints[r.IntN(len(endpoints))], Times: 1 + r.IntN(4)}}
 	f := &m.fault
 	switch n := r.IntN(100); {
 	case n < 25:
@@ -133,9 +133,9 @@ func oneFault(r *rand.Rand, at time.Duration) misbehaviour {
 	case n < 35:
 		m.name, f.Status, f.RetryAfter = "429", 429, fmt.Sprint(1+r.IntN(2))
 	case n < 38: // longer than a worker waits for one answer
-		m.name, f.Delay, f.Times = "time-out", provider.Duration(api.TryFor+time.Second), 1
+		m.name, f.Delay, f.Times = "time-out", fake.Duration(api.TryFor+time.Second), 1
 	case n < 45:
-		m.name, f.Delay = "delay", provider.Duration(between(r, 300*time.Millisecond, 4*time.Second))
+		m.name, f.Delay = "delay", fake.Duration(between(r, 300*time.Millisecond, 4*time.Second))
 	case n < 60:
 		m.name, f.Cut = "cut", 1+r.IntN(300)
 	case n < 68:

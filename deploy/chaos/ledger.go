@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"sync"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -55,7 +55,7 @@ func (w webhook) event() schema.Event {
 func (w webhook) workers() []schema.Resource { return schema.Lookup(w.provider, w.typ).Workers }
 
 // noted reads what the ledger must know out of a webhook that is about to be sent.
-func noted(k kind, w provider.Webhook) webhook {
+func noted(k kind, w fake.Webhook) webhook {
 	n := webhook{
 		kind: k, provider: schema.Provider(w.Provider), id: w.ID, typ: w.Type, account: w.Account, body: sha256.Sum256(w.Body),
 	}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 const (
@@ -25,14 +25,14 @@ const (
 // sending is one webhook of a plan.
 type sending struct {
 	kind    kind
-	webhook provider.Webhook
+	webhook fake.Webhook
 	place   float64
 }
 
 // load sends webhooks about people who never end.
 type load struct {
 	seed   uint64
-	fake   *provider.Fake
+	fake   *fake.Providers
 	ledger *ledger
 	people atomic.Uint64
 
@@ -66,7 +66,7 @@ func (l *load) send(ctx context.Context, pace time.Duration) {
 func (l *load) one(ctx context.Context, s sending) {
 	w := noted(s.kind, s.webhook)
 	l.ledger.send(w)
-	answer, err := l.fake.SendWith(context.WithoutCancel(ctx), s.webhook, provider.SendOptions{
+	answer, err := l.fake.SendWith(context.WithoutCancel(ctx), s.webhook, fake.SendOptions{
 		Retry: s.kind != forged, BadSignature: s.kind == forged,
 	})
 	if err != nil {
@@ -93,11 +93,11 @@ func (l *load) plan(n uint64) []sending {
 	if n%everyLarge == 0 {
 		paystubs = paystubsLarge
 	}
-	p := l.fake.Person(provider.PersonOptions{Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62)})
+	p := l.fake.Person(fake.PersonOptions{Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62)})
 	l.ledger.meet(p.AccountID, person{p.PaystubIDs(), p.ShiftIDs()})
 
 	var plan []sending
-	add := func(k kind, w provider.Webhook) {
+	add := func(k kind, w fake.Webhook) {
 		plan = append(plan, sending{k, w, float64(len(plan)) + 4*r.Float64()})
 	}
 	isGone := r.IntN(100) < gone
@@ -127,9 +127,9 @@ func (l *load) plan(n uint64) []sending {
 }
 
 // others are webhooks beside a person's timeline.
-func (l *load) others(r *rand.Rand, n uint64, p *provider.Person) []sending {
+func (l *load) others(r *rand.Rand, n uint64, p *fake.Person) []sending {
 	var list []sending
-	event := func(k kind, percent int, typ string, opts provider.EventOptions) {
+	event := func(k kind, percent int, typ string, opts fake.EventOptions) {
 		if r.IntN(100) >= percent {
 			return
 		}
@@ -139,30 +139,30 @@ func (l *load) others(r *rand.Rand, n uint64, p *provider.Person) []sending {
 		}
 		list = append(list, sending{kind: k, webhook: w})
 	}
-	raw := func(k kind, w provider.Webhook, body string, args ...any) {
+	raw := func(k kind, w fake.Webhook, body string, args ...any) {
 		if r.IntN(100) < 5 {
 			w.Body = fmt.Appendf(nil, body, args...)
 			list = append(list, sending{kind: k, webhook: w})
 		}
 	}
 	odd := func(i int) string { return fmt.Sprintf("odd.id %d * > %d-%d", i, n, r.Uint32()) }
-	event(genuine, 40, "employment.added", provider.EventOptions{Outcome: "pending"})
-	event(genuine, 40, "income.added", provider.EventOptions{Outcome: "error", ErrorCode: "accountLocked", ErrorType: "userActionRequired"})
-	event(genuine, 30, "account.added", provider.EventOptions{})
-	event(genuine, 30, "payslip.imagined", provider.EventOptions{})
-	event(genuine, 30, "identity.added", provider.EventOptions{ID: odd(1)})
-	event(genuine, 20, "link-connected", provider.EventOptions{ID: odd(2)})
-	event(genuine, 20, "paystubs.added", provider.EventOptions{Added: p.PaystubIDs()[:1], Deleted: []string{"old-" + odd(3)}})
-	event(forged, 5, "employment.added", provider.EventOptions{})
-	event(forged, 5, "link-deleted", provider.EventOptions{})
+	event(genuine, 40, "employment.added", fake.EventOptions{Outcome: "pending"})
+	event(genuine, 40, "income.added", fake.EventOptions{Outcome: "error", ErrorCode: "accountLocked", ErrorType: "userActionRequired"})
+	event(genuine, 30, "account.added", fake.EventOptions{})
+	event(genuine, 30, "payslip.imagined", fake.EventOptions{})
+	event(genuine, 30, "identity.added", fake.EventOptions{ID: odd(1)})
+	event(genuine, 20, "link-connected", fake.EventOptions{ID: odd(2)})
+	event(genuine, 20, "paystubs.added", fake.EventOptions{Added: p.PaystubIDs()[:1], Deleted: []string{"old-" + odd(3)}})
+	event(forged, 5, "employment.added", fake.EventOptions{})
+	event(forged, 5, "link-deleted", fake.EventOptions{})
 
 	id := fmt.Sprintf("undecodable-%d-%d", n, r.Uint32())
-	raw(undecodable, provider.Webhook{Provider: provider.Pinwheel, ID: id, Type: "shifts.added", Account: p.AccountID},
+	raw(undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "shifts.added", Account: p.AccountID},
 		`{"event_id": %q, "event": "shifts.added", "payload": {"account_id": %q, "added": 7}}`, id, p.AccountID)
 	id = fmt.Sprintf("nobody-%d-%d", n, r.Uint32())
-	raw(undecodable, provider.Webhook{Provider: provider.Pinwheel, ID: id, Type: "income.added"},
+	raw(undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "income.added"},
 		`{"event_id": %q, "event": "income.added", "payload": {"outcome": "success"}}`, id)
-	raw(unreadable, provider.Webhook{Provider: provider.Pinwheel}, `{"event_id": "cut-%d-%d`, n, r.Uint32())
-	raw(unreadable, provider.Webhook{Provider: provider.Truv}, `["webhook_id", "%d-%d"]`, n, r.Uint32())
+	raw(unreadable, fake.Webhook{Provider: fake.Pinwheel}, `{"event_id": "cut-%d-%d`, n, r.Uint32())
+	raw(unreadable, fake.Webhook{Provider: fake.Truv}, `["webhook_id", "%d-%d"]`, n, r.Uint32())
 	return list
 }

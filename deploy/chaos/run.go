@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -70,7 +70,7 @@ type run struct {
 	doors     []string
 	workers   []string
 	broker    *broker
-	fake      *provider.Fake
+	fake      *fake.Providers
 	gate      *gate
 	ledger    *ledger
 	load      *load
@@ -234,7 +234,7 @@ func (r *run) providers(nodes []node, bin string) (*http.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.fake = provider.New(provider.Config{
+	r.fake = fake.New(fake.Config{
 		PinwheelSecret: pinwheelSecret, TruvClientID: truvClientID, TruvSecret: truvSecret,
 		WebhookURL: "http://" + door + "/webhooks", PageMax: pageMax, RetryWait: redeliverAfter,
 	})

@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -95,13 +95,13 @@ func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 }
 
 func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
-	fake, person := s.fakes()
+	fakes, person := s.fakes()
 	s.compose(append([]string{"stop"}, workers()...)...)
-	var webhooks []provider.Webhook
-	var sent []provider.Sent
+	var webhooks []fake.Webhook
+	var sent []fake.Sent
 	for _, webhookType := range []string{"identity.added", "paystubs.added", "verification_reports.refreshed", "link-connected"} {
-		w := s.event(fake, person, webhookType)
-		webhooks, sent = append(webhooks, w), append(sent, s.deliver(fake, w, false))
+		w := s.event(fakes, person, webhookType)
+		webhooks, sent = append(webhooks, w), append(sent, s.deliver(fakes, w, false))
 	}
 	before, err := completions(s.t.Context(), operator)
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 		s.t.Errorf("%d webhooks that waited have %d completions", len(sent), len(after))
 	}
 	for _, w := range webhooks {
-		s.deliver(fake, w, true)
+		s.deliver(fakes, w, true)
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 const half = 60
 
 func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
-	fake, person := s.fakes()
+	fakes, person := s.fakes()
 	s.introduce(person)
 	before, err := completions(s.t.Context(), operator)
 	if err != nil {
@@ -156,10 +156,10 @@ func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
 		}
 		return nil
 	})
-	var sent []provider.Sent
+	var sent []fake.Sent
 	load := func() {
 		for range half {
-			sent = append(sent, s.deliver(fake, s.event(fake, person, "paystubs.added"), false))
+			sent = append(sent, s.deliver(fakes, s.event(fakes, person, "paystubs.added"), false))
 		}
 	}
 	load()

@@ -23,9 +23,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -290,7 +290,7 @@ func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Comp
 }
 
 // expected are the ids of the completions that a webhook must get.
-func expected(w provider.Sent) []string {
+func expected(w fake.Sent) []string {
 	e := schema.Event{Provider: schema.Provider(w.Provider), ID: w.ID, Type: w.Type}
 	var ids []string
 	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
@@ -301,19 +301,19 @@ func expected(w provider.Sent) []string {
 
 // completed waits for the last word on each of the webhooks, which are about one person, and returns all completions that are
 // stored then. Those of a link that was deleted are gone with it.
-func (s *stack) completed(conn *stream.Conn, sent []provider.Sent) map[string]schema.Completion {
+func (s *stack) completed(conn *stream.Conn, sent []fake.Sent) map[string]schema.Completion {
 	s.t.Helper()
 	var all map[string]schema.Completion
 	s.until("every webhook has its last word", func(ctx context.Context) (err error) {
 		if all, err = completions(ctx, conn); err != nil {
 			return err
 		}
-		deleted := slices.ContainsFunc(sent, func(w provider.Sent) bool {
+		deleted := slices.ContainsFunc(sent, func(w fake.Sent) bool {
 			return w.Type == "link-deleted" && all[expected(w)[0]].Data.Outcome == schema.Deleted
 		})
 		for _, w := range sent {
 			for _, id := range expected(w) {
-				if _, has := all[id]; !has && (!deleted || w.Provider != provider.Truv) {
+				if _, has := all[id]; !has && (!deleted || w.Provider != fake.Truv) {
 					return fmt.Errorf("%s %s has no completion %s", w.Type, w.ID, id)
 				}
 			}
@@ -324,19 +324,19 @@ func (s *stack) completed(conn *stream.Conn, sent []provider.Sent) map[string]sc
 }
 
 // send is what a person would type; each webhook must be stored.
-func (s *stack) send(what string) []provider.Sent { return s.sent("run", "--rm", "send", what) }
+func (s *stack) send(what string) []fake.Sent { return s.sent("run", "--rm", "send", what) }
 
 // sendAgain is send without a node: nothing is started that was stopped, and what is refused while another one takes over is
 // sent again.
-func (s *stack) sendAgain(what string) []provider.Sent {
+func (s *stack) sendAgain(what string) []fake.Sent {
 	return s.sent("run", "--rm", "--no-deps", "send", what, "--retry")
 }
 
-func (s *stack) sent(command ...string) []provider.Sent {
+func (s *stack) sent(command ...string) []fake.Sent {
 	s.t.Helper()
-	var sent []provider.Sent
+	var sent []fake.Sent
 	for line := range strings.Lines(s.compose(command...)) {
-		var w provider.Sent
+		var w fake.Sent
 		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 || w.Status != 200 {
 			s.t.Fatalf("%s printed %q: %v", strings.Join(command, " "), line, err)
 		}
@@ -350,21 +350,21 @@ func (s *stack) sent(command ...string) []provider.Sent {
 const late = time.Minute
 
 // fakes are providers in the test itself, which send webhooks to the stack, and a person whom they know.
-func (s *stack) fakes() (*provider.Fake, *provider.Person) {
-	fake := provider.New(provider.Config{
+func (s *stack) fakes() (*fake.Providers, *fake.Person) {
+	fakes := fake.New(fake.Config{
 		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
 		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
 		Now:        func() time.Time { return time.Now().Add(-late) },
 	})
-	s.t.Cleanup(fake.Close)
-	return fake, fake.Person(provider.PersonOptions{Seed: seed})
+	s.t.Cleanup(fakes.Close)
+	return fakes, fakes.Person(fake.PersonOptions{Seed: seed})
 }
 
 // seed makes the same person in every process.
 const seed = 17
 
 // introduce makes the person known to the fakes in the container. They forget everybody when they end.
-func (s *stack) introduce(p *provider.Person) {
+func (s *stack) introduce(p *fake.Person) {
 	s.t.Helper()
 	s.until("the fakes know the person", func(ctx context.Context) error {
 		url := fmt.Sprintf("http://127.0.0.1:%d/control/people", s.ports["PROVIDERS_PORT"])
@@ -387,20 +387,20 @@ func (s *stack) introduce(p *provider.Person) {
 }
 
 // deliver sends a webhook, which must be stored, or have been.
-func (s *stack) deliver(fake *provider.Fake, w provider.Webhook, duplicate bool) provider.Sent {
+func (s *stack) deliver(fakes *fake.Providers, w fake.Webhook, duplicate bool) fake.Sent {
 	s.t.Helper()
-	answer, err := fake.Send(s.t.Context(), w)
+	answer, err := fakes.Send(s.t.Context(), w)
 	var says struct{ Duplicate *bool }
 	if err := errors.Join(err, json.Unmarshal(answer.Body, &says)); err != nil || answer.Status != 200 || says.Duplicate == nil || *says.Duplicate != duplicate {
 		s.t.Fatalf("%s was answered %d %s, want 200 and duplicate %t; %v", w.Type, answer.Status, answer.Body, duplicate, err)
 	}
-	return provider.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status}
+	return fake.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status}
 }
 
 // event makes a webhook.
-func (s *stack) event(fake *provider.Fake, p *provider.Person, webhookType string) provider.Webhook {
+func (s *stack) event(fakes *fake.Providers, p *fake.Person, webhookType string) fake.Webhook {
 	s.t.Helper()
-	w, err := fake.Event(p, webhookType, provider.EventOptions{})
+	w, err := fakes.Event(p, webhookType, fake.EventOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

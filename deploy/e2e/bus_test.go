@@ -19,7 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 )
@@ -483,7 +483,7 @@ func (s *script) sums() (must, are, erased int, err error) {
 // accepted has the id of each completion that a webhook answered 200 must get, with its account's tombstone subject: what
 // the fakes sent, and what is stored of the rest.
 func (s *script) accepted() (map[string]string, error) {
-	var sent []provider.Sent
+	var sent []fake.Sent
 	if err := s.control(http.MethodGet, "webhooks", nil, &sent); err != nil {
 		return nil, err
 	}

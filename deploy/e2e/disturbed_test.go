@@ -23,7 +23,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/exec"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -103,7 +103,7 @@ func (s *script) load(t *testing.T, most int, every time.Duration, types ...stri
 }
 
 func (s *script) deliver(l *load, p person, typ string) error {
-	var sent provider.Sent
+	var sent fake.Sent
 	webhook := map[string]any{"type": typ, "account": p.AccountID, "retry": true}
 	if err := s.control(http.MethodPost, "webhooks", webhook, &sent); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (s *script) tally(t *testing.T, l *load) map[int]int {
 	if sent := int(l.sent.Load()); must != sent || are != sent || erased != 0 {
 		t.Fatalf("%d webhooks were answered 200: there are %d completions of %d, and %d erased", sent, are, must, erased)
 	}
-	var attempts []provider.Sent
+	var attempts []fake.Sent
 	if err := s.control(http.MethodGet, "webhooks", nil, &attempts); err != nil {
 		t.Fatal(err)
 	}
@@ -184,9 +184,9 @@ func TestContainersBrokerKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wait(t, "a webhook that is refused", func(context.Context) (bool, error) {
-		var sent []provider.Sent
+		var sent []fake.Sent
 		err := s.control(http.MethodGet, "webhooks", nil, &sent)
-		return slices.ContainsFunc(sent, func(w provider.Sent) bool { return w.Status == 503 }), err
+		return slices.ContainsFunc(sent, func(w fake.Sent) bool { return w.Status == 503 }), err
 	})
 	if err := c.Start(natsPart); err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -124,7 +124,7 @@ func (s *script) play(ts *testscript.TestScript, args arguments) error {
 	if err := errors.Join(args.only("times"), noWords(args)); err != nil {
 		return err
 	}
-	var played []provider.Sent
+	var played []fake.Sent
 	if err := s.control(http.MethodPost, "people/"+s.person.AccountID+"/play", in, &played); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (s *script) send(ts *testscript.TestScript, args arguments) error {
 		}
 	}
 	var out struct {
-		provider.Sent
+		fake.Sent
 		Answer json.RawMessage `json:"answer"`
 	}
 	if err := s.control(http.MethodPost, "webhooks", in, &out); err != nil {
@@ -212,11 +212,11 @@ func (s *script) post(p string, body []byte) (status int, answer []byte, err err
 		return 0, nil, err
 	}
 	if p == string(schema.Truv) {
-		request.Header.Set("X-WEBHOOK-SIGN", provider.SignTruv(sandbox.TruvSecret, body))
+		request.Header.Set("X-WEBHOOK-SIGN", fake.SignTruv(sandbox.TruvSecret, body))
 	} else {
 		now := time.Now().Unix()
 		request.Header.Set("x-timestamp", strconv.FormatInt(now, 10))
-		request.Header.Set("x-pinwheel-signature", provider.SignPinwheel(sandbox.PinwheelSecret, now, body))
+		request.Header.Set("x-pinwheel-signature", fake.SignPinwheel(sandbox.PinwheelSecret, now, body))
 	}
 	return s.do(request)
 }
@@ -260,7 +260,7 @@ func (s *script) calls(_ *testscript.TestScript, args arguments) error {
 		return err
 	}
 	return s.until("so many calls", func(context.Context) (bool, error) {
-		var calls provider.Calls
+		var calls fake.Calls
 		if err := s.control(http.MethodGet, "calls", nil, &calls); err != nil {
 			return false, err
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -55,12 +55,12 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	must(t, err)
 	background(t, receiver.Run)
 
-	fake := provider.New(provider.Config{
+	fakes := fake.New(fake.Config{
 		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
 		WebhookURL: "http://" + receiver.Addr() + "/webhooks", PageMax: sandbox.PageMax,
 	})
-	api := httptest.NewServer(http.Handler(fake))
-	t.Cleanup(func() { fake.Close(); api.Close() })
+	api := httptest.NewServer(http.Handler(fakes))
+	t.Cleanup(func() { fakes.Close(); api.Close() })
 	maps.Copy(env, map[string]string{"PINWHEEL_URL": api.URL + "/pinwheel", "TRUV_URL": api.URL + "/truv"})
 	handlers, err := fetch.Handlers(getenv, prometheus.NewRegistry())
 	must(t, err)
@@ -107,12 +107,12 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 			must(t, msg.Ack())
 		}
 	}
-	for _, w := range fake.Timeline(fake.Person(provider.PersonOptions{Paystubs: paystubsMany})) {
+	for _, w := range fakes.Timeline(fakes.Person(fake.PersonOptions{Paystubs: paystubsMany})) {
 		of := schema.Lookup(schema.Provider(w.Provider), w.Type)
 		if of.Action == schema.ActionDeleted {
 			wait() // what is in flight when its account is erased has no last word
 		}
-		answer, err := fake.SendWithRetries(ctx, w)
+		answer, err := fakes.SendWithRetries(ctx, w)
 		if err != nil || answer.Status != http.StatusOK {
 			t.Fatalf("%s: %d %v", w.Type, answer.Status, err)
 		}

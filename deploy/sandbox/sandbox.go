@@ -22,7 +22,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -89,7 +89,7 @@ type Sandbox struct {
 	// Conn is a connection to its broker.
 	Conn *stream.Conn
 	// Fake are the fake providers, nil with Real.
-	Fake *provider.Fake
+	Fake *fake.Providers
 	// WebhooksURL, ProvidersURL, AdminURL and NATSURL are where its parts listen, "" for those that do not.
 	WebhooksURL, ProvidersURL, AdminURL, NATSURL string
 
@@ -227,7 +227,7 @@ func (s *Sandbox) fakes(ctx context.Context) error {
 		return &PartError{Providers, err}
 	}
 	s.ProvidersURL = "http://" + listener.Addr().String()
-	s.Fake = provider.New(provider.Config{
+	s.Fake = fake.New(fake.Config{
 		PinwheelSecret: PinwheelSecret, TruvClientID: TruvClientID, TruvSecret: TruvSecret, WebhookURL: s.WebhooksURL, PageMax: PageMax,
 	})
 	maps.Copy(s.env, map[string]string{

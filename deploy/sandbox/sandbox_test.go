@@ -15,8 +15,8 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -78,7 +78,7 @@ func get(t *testing.T, url string) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-func sent(t *testing.T, s *sandbox.Sandbox, w provider.Webhook) provider.Answer {
+func sent(t *testing.T, s *sandbox.Sandbox, w fake.Webhook) fake.Answer {
 	t.Helper()
 	answer, err := s.Fake.Send(t.Context(), w)
 	if err != nil || answer.Status != 200 {
@@ -96,7 +96,7 @@ func TestUpIsReady(t *testing.T) {
 	if got := s.Resources(); len(got) != 7 {
 		t.Errorf("workers of %v", got)
 	}
-	w, err := s.Fake.Event(s.Fake.Person(provider.PersonOptions{}), "identity.added", provider.EventOptions{})
+	w, err := s.Fake.Event(s.Fake.Person(fake.PersonOptions{}), "identity.added", fake.EventOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestUpIsReady(t *testing.T) {
 func TestDirIsKept(t *testing.T) {
 	dir := t.TempDir()
 	first := up(t, sandbox.Config{Dir: dir})
-	w, err := first.Fake.Event(first.Fake.Person(provider.PersonOptions{}), "income.added", provider.EventOptions{})
+	w, err := first.Fake.Event(first.Fake.Person(fake.PersonOptions{}), "income.added", fake.EventOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestWorkersStopAndStart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w, err := s.Fake.Event(s.Fake.Person(provider.PersonOptions{}), "link-connected", provider.EventOptions{})
+	w, err := s.Fake.Event(s.Fake.Person(fake.PersonOptions{}), "link-connected", fake.EventOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestNATSStopsAndStarts(t *testing.T) {
 	if err := s.StartNATS(); err != nil {
 		t.Fatal(err)
 	}
-	w, err := s.Fake.Event(s.Fake.Person(provider.PersonOptions{}), "employment.added", provider.EventOptions{})
+	w, err := s.Fake.Event(s.Fake.Person(fake.PersonOptions{}), "employment.added", fake.EventOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

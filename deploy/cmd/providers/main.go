@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
@@ -86,16 +86,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--addr: %w", err)
 	}
-	fake := provider.New(provider.Config{
+	fakes := fake.New(fake.Config{
 		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
 		WebhookURL: *webhooks, PageMax: cmp.Or(*pageMax, sandbox.PageMax),
 	})
-	defer context.AfterFunc(ctx, fake.Close)()
+	defer context.AfterFunc(ctx, fakes.Close)()
 	if _, err := fmt.Fprintf(stdout, "fake providers on http://%s: /pinwheel, /truv, /control\n", listener.Addr()); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("/", fake)
+	mux.Handle("/", fakes)
 	return process.Serve(ctx, listener, &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderFor})
 }

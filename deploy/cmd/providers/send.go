@@ -12,7 +12,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 const sendUsage = `providers send makes a person with a payroll account at the fakes that run, and has them send a webhook about it.
@@ -85,17 +85,17 @@ func send(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // sendAbout makes a person, and has a webhook of the type sent about it, or everything.
-func sendAbout(ctx context.Context, base, webhookType string, retry bool) ([]provider.Sent, error) {
+func sendAbout(ctx context.Context, base, webhookType string, retry bool) ([]fake.Sent, error) {
 	var person struct{ ID string }
 	if err := post(ctx, base, "people", struct{}{}, &person); err != nil {
 		return nil, err
 	}
 	if webhookType == everything {
-		var sent []provider.Sent
+		var sent []fake.Sent
 		err := post(ctx, base, "people/"+person.ID+"/play", map[string]any{"retry": retry}, &sent)
 		return sent, err
 	}
-	sent := make([]provider.Sent, 1)
+	sent := make([]fake.Sent, 1)
 	err := post(ctx, base, "webhooks", map[string]any{"type": webhookType, "retry": retry}, &sent[0])
 	return sent, err
 }

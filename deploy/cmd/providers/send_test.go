@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -18,11 +18,11 @@ func fakes(t *testing.T, status int) (url string) {
 	t.Helper()
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	t.Cleanup(receiver.Close)
-	fake := provider.New(provider.Config{
+	fakes := fake.New(fake.Config{
 		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret, WebhookURL: receiver.URL,
 	})
-	t.Cleanup(fake.Close)
-	control := httptest.NewServer(fake)
+	t.Cleanup(fakes.Close)
+	control := httptest.NewServer(fakes)
 	t.Cleanup(control.Close)
 	return control.URL
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -23,7 +23,7 @@ func demonstrate(ctx context.Context, s *sandbox.Sandbox, tail *stream.Tail, p *
 	ctx, cancel := context.WithTimeout(ctx, demonstrationFor)
 	defer cancel()
 	d := &demo{tail: tail, printer: p, awaited: map[string]string{}, rows: map[string]*row{}}
-	timeline := s.Fake.Timeline(s.Fake.Person(provider.PersonOptions{}))
+	timeline := s.Fake.Timeline(s.Fake.Person(fake.PersonOptions{}))
 	p.play(timeline)
 	for _, w := range timeline {
 		// In life a link is deleted long after everything else: what is in flight then has no last word, by design.
@@ -61,7 +61,7 @@ type row struct {
 	slowest                                  time.Duration
 }
 
-func (d *demo) sent(w provider.Webhook) {
+func (d *demo) sent(w fake.Webhook) {
 	t := schema.Lookup(schema.Provider(w.Provider), w.Type)
 	r := d.rows[w.Type]
 	if r == nil {

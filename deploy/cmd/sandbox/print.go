@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -56,7 +56,7 @@ const (
 	summaryFormat = "  %-32s %8s %12s  %-24s %7s %8s %9s"
 )
 
-func (p *printer) play(timeline []provider.Webhook) {
+func (p *printer) play(timeline []fake.Webhook) {
 	p.say("\nA person links a payroll account: Pinwheel and Truv send %d signed webhooks.\n", len(timeline))
 	p.header()
 }
@@ -138,7 +138,7 @@ func (p *printer) next(s *sandbox.Sandbox) {
 		p.header()
 		return
 	}
-	person := s.Fake.Person(provider.PersonOptions{})
+	person := s.Fake.Person(fake.PersonOptions{})
 	p.say(`
 %s
 

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -284,9 +284,9 @@ func TestOwnWebhooks(t *testing.T) {
 		t.Fatalf("it does not say how to send a webhook:\n%s", r)
 	}
 	// A sender of our own, who knows no more than what is printed.
-	sender := provider.New(provider.Config{PinwheelSecret: key[1], WebhookURL: url[1]})
+	sender := fake.New(fake.Config{PinwheelSecret: key[1], WebhookURL: url[1]})
 	defer sender.Close()
-	answer, err := sender.Send(t.Context(), provider.Webhook{Provider: "pinwheel", ID: "mine", Type: "employment.added",
+	answer, err := sender.Send(t.Context(), fake.Webhook{Provider: "pinwheel", ID: "mine", Type: "employment.added",
 		Body: fmt.Appendf(nil, `{"event":"employment.added","event_id":"mine","payload":{"account_id":%q,"outcome":"success"}}`, account[1])})
 	if err != nil || answer.Status != 200 {
 		t.Fatalf("answered %d %s %v", answer.Status, answer.Body, err)

@@ -19,7 +19,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 )
@@ -233,11 +233,11 @@ func post(ctx context.Context, client *http.Client, s sending) (answer, error) {
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "wagewire")
 	if s.provider == schema.Truv {
-		request.Header.Set("X-Webhook-Sign", provider.SignTruv(s.secret.Reveal(), s.body))
+		request.Header.Set("X-Webhook-Sign", fake.SignTruv(s.secret.Reveal(), s.body))
 	} else {
 		at := time.Now().Unix()
 		request.Header.Set("X-Timestamp", strconv.FormatInt(at, 10))
-		request.Header.Set("X-Pinwheel-Signature", provider.SignPinwheel(s.secret.Reveal(), at, s.body))
+		request.Header.Set("X-Pinwheel-Signature", fake.SignPinwheel(s.secret.Reveal(), at, s.body))
 	}
 	began := time.Now()
 	response, err := client.Do(request)

@@ -1,4 +1,4 @@
-// Package provider is a fake Pinwheel and a fake Truv: HTTP servers that
+// Package fake is a fake Pinwheel and a fake Truv: HTTP servers that
 // answer the calls which the workers make, sign and send the webhooks which
 // ingress takes, and misbehave when told to. It shares no code with the
 // clients, so that a mistake in one is not repeated in the other.
@@ -14,14 +14,14 @@
 //	/truv/v1/…       X-Access-Client-Id, X-Access-Secret
 //	/control/…       no credentials; people and scripts alike
 //
-// The methods of [Fake] do what the control tree does. In the examples:
+// The methods of [Providers] do what the control tree does. In the examples:
 //
 //	fake=http://127.0.0.1:8081/control
 //
 // # People
 //
 // A person has 31 paystubs and 90 shifts unless told otherwise. Playing a
-// person sends what [Fake.Timeline] shows; times sends each webhook more than
+// person sends what [Providers.Timeline] shows; times sends each webhook more than
 // once, shuffled sends them in no order, retry sends again as the provider
 // would.
 //
@@ -85,4 +85,4 @@
 //
 // GET answers the total, a count for each endpoint such as
 // "pinwheel GET /v1/accounts/{account_id}/paystubs", and one for each status.
-package provider
+package fake

@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -117,7 +117,7 @@ type faults struct {
 }
 
 // AddFault puts a fault in force and returns its id.
-func (f *Fake) AddFault(t Fault) (FaultState, error) {
+func (f *Providers) AddFault(t Fault) (FaultState, error) {
 	if err := t.validate(f.api); err != nil {
 		return FaultState{}, fmt.Errorf("add fault: %w", err)
 	}
@@ -132,7 +132,7 @@ func (f *Fake) AddFault(t Fault) (FaultState, error) {
 }
 
 // Faults lists the faults in force, oldest first.
-func (f *Fake) Faults() []FaultState {
+func (f *Providers) Faults() []FaultState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	list := []FaultState{}
@@ -143,14 +143,14 @@ func (f *Fake) Faults() []FaultState {
 }
 
 // ClearFaults ends all misbehaviour.
-func (f *Fake) ClearFaults() {
+func (f *Providers) ClearFaults() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults.list = nil
 }
 
 // fire picks the faults of one call and counts them.
-func (f *Fake) fire(e endpoint, path string) fired {
+func (f *Providers) fire(e endpoint, path string) fired {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var hits fired
@@ -179,7 +179,7 @@ func (t Fault) matches(e endpoint, path string, named bool) bool {
 	return strings.Contains(path, t.Path)
 }
 
-func (f *Fake) named(path string) bool {
+func (f *Providers) named(path string) bool {
 	return path != "" && slices.ContainsFunc(f.api, func(e endpoint) bool { return e.name == path })
 }
 

@@ -1,4 +1,4 @@
-package provider_test
+package fake_test
 
 import (
 	"bytes"
@@ -11,26 +11,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 var noon = time.Date(2026, 3, 10, 12, 0, 0, 123456000, time.UTC)
 
-// A rig is a Fake behind a real server, with a receiver for its webhooks.
+// A rig is a Providers behind a real server, with a receiver for its webhooks.
 type rig struct {
-	*provider.Fake
+	*fake.Providers
 	t      *testing.T
 	url    string
 	client *http.Client
 	inbox  *inbox
 }
 
-func newRig(t *testing.T, change ...func(*provider.Config)) rig {
+func newRig(t *testing.T, change ...func(*fake.Config)) rig {
 	t.Helper()
 	in := &inbox{}
 	receiver := httptest.NewServer(in)
 	t.Cleanup(receiver.Close)
-	config := provider.Config{
+	config := fake.Config{
 		PinwheelSecret: "pinwheel-secret",
 		TruvClientID:   "truv-client",
 		TruvSecret:     "truv-secret",
@@ -41,16 +41,16 @@ func newRig(t *testing.T, change ...func(*provider.Config)) rig {
 	for _, c := range change {
 		c(&config)
 	}
-	fake := provider.New(config)
-	server := httptest.NewServer(fake)
+	fakes := fake.New(config)
+	server := httptest.NewServer(fakes)
 	t.Cleanup(server.Close)
-	t.Cleanup(fake.Close)
+	t.Cleanup(fakes.Close)
 	client := &http.Client{
 		Transport:     &http.Transport{},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(client.CloseIdleConnections)
-	return rig{fake, t, server.URL, client, in}
+	return rig{fakes, t, server.URL, client, in}
 }
 
 // An inbox receives webhooks. It answers with the statuses in turn, then 200.
@@ -201,8 +201,8 @@ func decode[T any](t *testing.T, body []byte) T {
 }
 
 // account is the path of p's account at Pinwheel, with more behind it.
-func account(p *provider.Person, more string) string {
+func account(p *fake.Person, more string) string {
 	return "/pinwheel/v1/accounts/" + p.AccountID + more
 }
 
-func link(p *provider.Person) string { return "/truv/v1/links/" + p.LinkID + "/" }
+func link(p *fake.Person) string { return "/truv/v1/links/" + p.LinkID + "/" }

@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -48,7 +48,7 @@ const snapshotLag = 170 * time.Millisecond
 
 // Event makes one webhook about p of any type, known or not, and stamps the
 // data that it announces with a time just after its own.
-func (f *Fake) Event(p *Person, typ string, opts EventOptions) (Webhook, error) {
+func (f *Providers) Event(p *Person, typ string, opts EventOptions) (Webhook, error) {
 	switch {
 	case p == nil:
 		return Webhook{}, errors.New("make event: no person")
@@ -108,7 +108,7 @@ type job struct {
 }
 
 // webhook tells of the job: the envelope of docs.pinwheelapi.com, Income and
-// Employment, with the members in recorded order. Fake.mu is held.
+// Employment, with the members in recorded order. Providers.mu is held.
 func (j job) webhook(p *Person, typ string) Webhook {
 	w := Webhook{Provider: Pinwheel, ID: cmp.Or(j.ID, newUUID()), Type: typ, Account: p.AccountID}
 	var payload object

@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import "time"
 
@@ -27,7 +27,7 @@ const jobsEvery = 500 * time.Millisecond
 //
 // Each line is one job: its webhooks share payload.id and payload.timestamp.
 // A threshold of 30 or 90 days that no record reaches is skipped.
-func (f *Fake) Timeline(p *Person) []Webhook {
+func (f *Providers) Timeline(p *Person) []Webhook {
 	paystubs, shifts := p.paystubChunks(), p.shiftChunks()
 	lines := [][]announcement{
 		only("identity.added"),

@@ -1,4 +1,4 @@
-package provider_test
+package fake_test
 
 import (
 	"encoding/json"
@@ -10,12 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 func TestCredentials(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	pinwheel, truv := account(p, "/income"), link(p)
 	for _, test := range []struct {
 		name   string
@@ -48,7 +48,7 @@ func TestCredentials(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{EndUserID: "user/1 é"})
+	p := r.Person(fake.PersonOptions{EndUserID: "user/1 é"})
 	reports := "/pinwheel/v1/end_users/user%2F1%20%C3%A9/verification_reports"
 	for _, test := range []struct {
 		name   string
@@ -96,7 +96,7 @@ func TestAnswers(t *testing.T) {
 
 func TestTruvRedirectsToTheSlash(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	answer := r.get(strings.TrimSuffix(link(p), "/")+"?a=1", http.StatusMovedPermanently)
 	if got, want := answer.header.Get("Location"), link(p)+"?a=1"; got != want {
 		t.Errorf("location %q, want %q", got, want)
@@ -116,8 +116,8 @@ func TestPages(t *testing.T) {
 		{"never more than the server's own limit", 25, "limit=100", []int{25, 25, 25, 15}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, func(c *provider.Config) { c.PageMax = test.pageMax })
-			p := r.Person(provider.PersonOptions{})
+			r := newRig(t, func(c *fake.Config) { c.PageMax = test.pageMax })
+			p := r.Person(fake.PersonOptions{})
 			var pages []int
 			var ids []string
 			newest := "9999"
@@ -150,7 +150,7 @@ func TestPages(t *testing.T) {
 
 func TestDateFilters(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	paystubs := p.PaystubIDs() // paid on 2026-03-09, 2026-02-09, 2026-01-12, 2025-12-15, …
 	shifts := p.ShiftIDs()     // one a day, backwards from 2026-03-09
 	for _, test := range []struct {
@@ -178,12 +178,12 @@ func TestPeople(t *testing.T) {
 	r := newRig(t)
 	for _, test := range []struct {
 		name             string
-		opts             provider.PersonOptions
+		opts             fake.PersonOptions
 		paystubs, shifts int
 	}{
-		{"has 31 paystubs and 90 shifts", provider.PersonOptions{}, 31, 90},
-		{"has as many as asked for", provider.PersonOptions{Paystubs: 400, Shifts: 200}, 400, 200},
-		{"has none where asked for", provider.PersonOptions{Paystubs: -1, Shifts: -1}, 0, 0},
+		{"has 31 paystubs and 90 shifts", fake.PersonOptions{}, 31, 90},
+		{"has as many as asked for", fake.PersonOptions{Paystubs: 400, Shifts: 200}, 400, 200},
+		{"has none where asked for", fake.PersonOptions{Paystubs: -1, Shifts: -1}, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := r.Person(test.opts)
@@ -197,13 +197,13 @@ func TestPeople(t *testing.T) {
 		})
 	}
 	t.Run("is the same for the same seed", func(t *testing.T) {
-		a, b := r.Person(provider.PersonOptions{Seed: 7}), r.Person(provider.PersonOptions{Seed: 7})
+		a, b := r.Person(fake.PersonOptions{Seed: 7}), r.Person(fake.PersonOptions{Seed: 7})
 		if a.AccountID != b.AccountID || cmp.Diff(a.PaystubIDs(), b.PaystubIDs()) != "" {
 			t.Error("two people of one seed differ")
 		}
 	})
 	t.Run("has canaries in what the API answers", func(t *testing.T) {
-		p := r.Person(provider.PersonOptions{})
+		p := r.Person(fake.PersonOptions{})
 		var all strings.Builder
 		for _, path := range []string{account(p, "/identity"), account(p, "/paystubs?limit=100"), link(p)} {
 			all.Write(r.get(path, http.StatusOK).body)
@@ -218,14 +218,14 @@ func TestPeople(t *testing.T) {
 
 func TestCallsAreCounted(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	for range 3 {
 		r.get(account(p, "/paystubs"), 200)
 	}
 	r.get("/pinwheel/v1/accounts/x", 404)
 	r.get("/pinwheel/nothing", 404)
 	r.get(link(p), 200)
-	want := provider.Calls{
+	want := fake.Calls{
 		Total: 6,
 		Calls: map[string]int{
 			"pinwheel GET /v1/accounts/{account_id}/paystubs": 3,
@@ -238,7 +238,7 @@ func TestCallsAreCounted(t *testing.T) {
 	if diff := cmp.Diff(want, r.Calls()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(want, decode[provider.Calls](t, r.control("GET", "calls", "", 200))); diff != "" {
+	if diff := cmp.Diff(want, decode[fake.Calls](t, r.control("GET", "calls", "", 200))); diff != "" {
 		t.Errorf("calls by HTTP (-want +got):\n%s", diff)
 	}
 	r.control("DELETE", "calls", "", 204)
@@ -252,12 +252,12 @@ func TestConcurrentUse(t *testing.T) {
 	for i := range 8 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			r := rig{r.Fake, t, r.url, r.client, r.inbox}
-			p := r.Person(provider.PersonOptions{})
-			if _, err := r.AddFault(provider.Fault{Path: p.AccountID, Stale: true}); err != nil {
+			r := rig{r.Providers, t, r.url, r.client, r.inbox}
+			p := r.Person(fake.PersonOptions{})
+			if _, err := r.AddFault(fake.Fault{Path: p.AccountID, Stale: true}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.Play(t.Context(), p, provider.SendOptions{}); err != nil {
+			if _, err := r.Play(t.Context(), p, fake.SendOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			r.list(account(p, "/paystubs"))

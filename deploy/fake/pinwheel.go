@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -60,7 +60,7 @@ func pinwheelError(status int, message string, fields ...string) reply {
 }
 
 // ofAccount answers with what a registered account has, or that there is none.
-func (f *Fake) ofAccount(r *http.Request, answer func(*Person) reply) reply {
+func (f *Providers) ofAccount(r *http.Request, answer func(*Person) reply) reply {
 	id := r.PathValue("account_id")
 	p := f.find(id)
 	if p == nil || p.AccountID != id {
@@ -69,7 +69,7 @@ func (f *Fake) ofAccount(r *http.Request, answer func(*Person) reply) reply {
 	return answer(p)
 }
 
-func (f *Fake) account(r *http.Request, _ fired) reply {
+func (f *Providers) account(r *http.Request, _ fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -77,19 +77,19 @@ func (f *Fake) account(r *http.Request, _ fired) reply {
 	})
 }
 
-func (f *Fake) employment(r *http.Request, faults fired) reply {
+func (f *Providers) employment(r *http.Request, faults fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		return data(p.employment(), f.snapshot(p, "employment", faults))
 	})
 }
 
-func (f *Fake) identity(r *http.Request, faults fired) reply {
+func (f *Providers) identity(r *http.Request, faults fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		return data(p.identity(), f.snapshot(p, "identity", faults))
 	})
 }
 
-func (f *Fake) income(r *http.Request, faults fired) reply {
+func (f *Providers) income(r *http.Request, faults fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		meta := f.snapshot(p, "income", faults)
 		f.mu.Lock()
@@ -98,13 +98,13 @@ func (f *Fake) income(r *http.Request, faults fired) reply {
 	})
 }
 
-func (f *Fake) paystubs(r *http.Request, faults fired) reply {
+func (f *Providers) paystubs(r *http.Request, faults fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		return f.page(r, p, "paystubs", p.paystubs, faults, filter{after: "from_pay_date", to: "to_pay_date"})
 	})
 }
 
-func (f *Fake) shifts(r *http.Request, faults fired) reply {
+func (f *Providers) shifts(r *http.Request, faults fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		return f.page(r, p, "shifts", p.shifts, faults,
 			filter{from: "from_start_date", to: "to_start_date"},
@@ -112,7 +112,7 @@ func (f *Fake) shifts(r *http.Request, faults fired) reply {
 	})
 }
 
-func (f *Fake) paystub(r *http.Request, faults fired) reply {
+func (f *Providers) paystub(r *http.Request, faults fired) reply {
 	return f.ofAccount(r, func(p *Person) reply {
 		id := r.PathValue("paystub_id")
 		for _, s := range f.present(p, p.paystubs, faults) {
@@ -124,11 +124,11 @@ func (f *Fake) paystub(r *http.Request, faults fired) reply {
 	})
 }
 
-func (f *Fake) voe(r *http.Request, faults fired) reply  { return f.report(r, "voe", faults) }
-func (f *Fake) voie(r *http.Request, faults fired) reply { return f.report(r, "voie", faults) }
+func (f *Providers) voe(r *http.Request, faults fired) reply  { return f.report(r, "voe", faults) }
+func (f *Providers) voie(r *http.Request, faults fired) reply { return f.report(r, "voie", faults) }
 
 // report has no meta: refreshed_at is a member of the report.
-func (f *Fake) report(r *http.Request, kind string, faults fired) reply {
+func (f *Providers) report(r *http.Request, kind string, faults fired) reply {
 	id := r.PathValue("end_user_id")
 	p := f.find(id)
 	if p == nil || p.EndUserID != id {
@@ -147,11 +147,11 @@ func data(v any, meta object) reply {
 }
 
 // snapshot says when the data was last looked at, at the payroll platform.
-func (f *Fake) snapshot(p *Person, resource string, faults fired) object {
+func (f *Providers) snapshot(p *Person, resource string, faults fired) object {
 	return object{{"refreshed_at", f.refreshedAt(p, resource, faults).Format(pinwheelTime)}}
 }
 
-func (f *Fake) refreshedAt(p *Person, resource string, faults fired) time.Time {
+func (f *Providers) refreshedAt(p *Person, resource string, faults fired) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at, ok := p.refreshed[resource]
@@ -165,7 +165,7 @@ func (f *Fake) refreshedAt(p *Person, resource string, faults fired) time.Time {
 }
 
 // present are the records but those that a fault leaves out.
-func (f *Fake) present(p *Person, records []record, faults fired) []record {
+func (f *Providers) present(p *Person, records []record, faults fired) []record {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var list []record
@@ -188,7 +188,7 @@ func (b filter) keeps(query url.Values, date string) bool {
 }
 
 // page answers one page of a list, newest first.
-func (f *Fake) page(r *http.Request, p *Person, resource string, records []record, faults fired, filters ...filter) reply {
+func (f *Providers) page(r *http.Request, p *Person, resource string, records []record, faults fired, filters ...filter) reply {
 	query := r.URL.Query()
 	for name, values := range query {
 		_, err := time.Parse(time.DateOnly, values[0])

@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -55,7 +55,7 @@ func truvError(status int, retryAfter string) reply {
 
 // link answers the Link object, with its access token unmasked: callers must
 // not let it out. A deleted link is not found.
-func (f *Fake) link(r *http.Request, _ fired) reply {
+func (f *Providers) link(r *http.Request, _ fired) reply {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	id := r.PathValue("link_id")
@@ -97,7 +97,7 @@ func addSlash(r *http.Request, _ fired) reply {
 }
 
 // linkEvent puts a link into the state that a webhook tells of.
-func (f *Fake) linkEvent(w Webhook) {
+func (f *Providers) linkEvent(w Webhook) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.byID[w.Account]

@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -31,9 +31,9 @@ type Config struct {
 	Now func() time.Time // nil means time.Now
 }
 
-// A Fake is Pinwheel and Truv as one http.Handler. It is safe for concurrent
+// A Providers is Pinwheel and Truv as one http.Handler. It is safe for concurrent
 // use.
-type Fake struct {
+type Providers struct {
 	config    Config
 	now       func() time.Time
 	mux       *http.ServeMux
@@ -51,9 +51,9 @@ type Fake struct {
 	sent   []Sent // oldest first, at most sentMax
 }
 
-// New makes a Fake that knows nobody.
-func New(config Config) *Fake {
-	f := &Fake{
+// New makes a Providers that knows nobody.
+func New(config Config) *Providers {
+	f := &Providers{
 		config:    config,
 		now:       config.Now,
 		mux:       http.NewServeMux(),
@@ -76,13 +76,13 @@ func New(config Config) *Fake {
 }
 
 // Close ends every slow answer and every wait for a redelivery.
-func (f *Fake) Close() {
+func (f *Providers) Close() {
 	f.close.Do(func() { close(f.done) })
 	f.client.CloseIdleConnections()
 }
 
 // ServeHTTP answers /pinwheel/v1/…, /truv/v1/… and /control/….
-func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
+func (f *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
 // An endpoint is one call that a provider answers. Its name is what a fault's
 // path may say.
@@ -93,7 +93,7 @@ type endpoint struct {
 	answer   func(*http.Request, fired) reply
 }
 
-func (f *Fake) endpoints() []endpoint {
+func (f *Providers) endpoints() []endpoint {
 	return []endpoint{
 		{Pinwheel, "account", "/v1/accounts/{account_id}", f.account},
 		{Pinwheel, "employment", "/v1/accounts/{account_id}/employment", f.employment},
@@ -131,7 +131,7 @@ type reply struct {
 }
 
 // serve answers one call: count, check the credentials, misbehave, answer.
-func (f *Fake) serve(e endpoint) http.Handler {
+func (f *Providers) serve(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.countCall(e.label(r.Method))
 		answer, ok := f.refuse(e.provider, r)
@@ -162,23 +162,23 @@ func (f *Fake) serve(e endpoint) http.Handler {
 	})
 }
 
-// delay holds a call back. The connection is closed if the caller or the Fake
+// delay holds a call back. The connection is closed if the caller or the Providers
 // has gone away meanwhile.
-func (f *Fake) delay(r *http.Request, d time.Duration) {
+func (f *Providers) delay(r *http.Request, d time.Duration) {
 	if d > 0 && f.pause(r.Context(), d) != nil {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // refuse answers a call that has not the provider's credentials.
-func (f *Fake) refuse(provider string, r *http.Request) (reply, bool) {
+func (f *Providers) refuse(provider string, r *http.Request) (reply, bool) {
 	if provider == Pinwheel {
 		return refusePinwheel(f.config, r)
 	}
 	return refuseTruv(f.config, r)
 }
 
-func (f *Fake) unknownPath(provider string) func(*http.Request, fired) reply {
+func (f *Providers) unknownPath(provider string) func(*http.Request, fired) reply {
 	return func(*http.Request, fired) reply { return errorReply(provider, http.StatusNotFound, "") }
 }
 
@@ -191,7 +191,7 @@ func errorReply(provider string, status int, retryAfter string) reply {
 }
 
 // find is the person whose account, end user or link has the id.
-func (f *Fake) find(id string) *Person {
+func (f *Providers) find(id string) *Person {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.byID[id]
@@ -210,7 +210,7 @@ func newCalls() Calls {
 
 // Calls counts the calls since the last ResetCalls. A call counts from when it
 // arrives.
-func (f *Fake) Calls() Calls {
+func (f *Providers) Calls() Calls {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := newCalls()
@@ -225,20 +225,20 @@ func (f *Fake) Calls() Calls {
 }
 
 // ResetCalls counts from zero.
-func (f *Fake) ResetCalls() {
+func (f *Providers) ResetCalls() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = newCalls()
 }
 
-func (f *Fake) countCall(label string) {
+func (f *Providers) countCall(label string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls.Total++
 	f.calls.Calls[label]++
 }
 
-func (f *Fake) countStatus(status int) {
+func (f *Providers) countStatus(status int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls.Statuses[fmt.Sprint(status)]++

@@ -1,4 +1,4 @@
-package provider_test
+package fake_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 func TestControlRefuses(t *testing.T) {
@@ -67,11 +67,11 @@ func TestControlPlaysAPerson(t *testing.T) {
 	if diff := cmp.Diff([]view{p}, decode[[]view](t, r.control("GET", "people", "", 200))); diff != "" {
 		t.Errorf("people (-want +got):\n%s", diff)
 	}
-	played := decode[[]provider.Sent](t, r.control("POST", "people/"+p.ID+"/play", "", 200))
+	played := decode[[]fake.Sent](t, r.control("POST", "people/"+p.ID+"/play", "", 200))
 	if len(played) == 0 || played[0].Type != "identity.added" || played[0].Status != 200 || played[0].Account != p.ID {
 		t.Errorf("played %+v", played)
 	}
-	if diff := cmp.Diff(played, decode[[]provider.Sent](t, r.control("GET", "webhooks", "", 200))); diff != "" {
+	if diff := cmp.Diff(played, decode[[]fake.Sent](t, r.control("GET", "webhooks", "", 200))); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	r.control("POST", "people/"+p.LinkID+"/play", `{"times": 2, "retry": true}`, 200)
@@ -82,8 +82,8 @@ func TestControlPlaysAPerson(t *testing.T) {
 
 func TestControlSendsWebhooks(t *testing.T) {
 	r := newRig(t)
-	old := r.Person(provider.PersonOptions{})
-	newest := r.Person(provider.PersonOptions{})
+	old := r.Person(fake.PersonOptions{})
+	newest := r.Person(fake.PersonOptions{})
 	for _, test := range []struct {
 		name     string
 		body     string
@@ -104,7 +104,7 @@ func TestControlSendsWebhooks(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			before := len(r.inbox.all())
 			got := decode[struct {
-				provider.Sent
+				fake.Sent
 				Answer struct{ Duplicate *bool }
 			}](t, r.control("POST", "webhooks", test.body, 200))
 			if got.Status != 200 || got.Account != test.account || got.Answer.Duplicate == nil {

@@ -1,9 +1,9 @@
-package provider_test
+package fake_test
 
 import (
 	"testing"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 // sycamore is the body of the vector that Pinwheel publishes.
@@ -24,12 +24,12 @@ func TestSignatures(t *testing.T) {
 	for _, test := range []struct{ name, got, want string }{
 		{
 			"Pinwheel's is that of its published vector",
-			provider.SignPinwheel("TEST_KEY", 860860860, []byte(sycamore)),
+			fake.SignPinwheel("TEST_KEY", 860860860, []byte(sycamore)),
 			"v2=42fb9eba200e821d4de63667f5a30f7e1b83609b135e148e26ce01eef2aa6ba8",
 		},
 		{
 			"Truv's is a plain HMAC-SHA256, as in RFC 4231 case 2",
-			provider.SignTruv("Jefe", []byte("what do ya want for nothing?")),
+			fake.SignTruv("Jefe", []byte("what do ya want for nothing?")),
 			"v1=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
 		},
 	} {

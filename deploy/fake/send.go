@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"bytes"
@@ -86,19 +86,19 @@ func newClient() *http.Client {
 
 // Send signs the webhook and sends it once. It is no error if the receiver
 // answers, whatever it says.
-func (f *Fake) Send(ctx context.Context, w Webhook) (Answer, error) {
+func (f *Providers) Send(ctx context.Context, w Webhook) (Answer, error) {
 	return f.SendWith(ctx, w, SendOptions{})
 }
 
 // SendWithRetries sends the webhook until its provider would stop, and returns
 // the last answer. Each attempt is signed afresh.
-func (f *Fake) SendWithRetries(ctx context.Context, w Webhook) (Answer, error) {
+func (f *Providers) SendWithRetries(ctx context.Context, w Webhook) (Answer, error) {
 	return f.SendWith(ctx, w, SendOptions{Retry: true})
 }
 
 // SendWith sends the webhook as the options say, and returns the last answer.
 // A link is deleted before its link-deleted is sent, unless that is a forgery.
-func (f *Fake) SendWith(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
+func (f *Providers) SendWith(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
 	if !opts.BadSignature {
 		f.linkEvent(w)
 	}
@@ -117,7 +117,7 @@ func (f *Fake) SendWith(ctx context.Context, w Webhook, opts SendOptions) (Answe
 
 // Play sends a person's timeline, in order unless it is Shuffled. What nobody answered does not
 // stop it; the end of ctx does.
-func (f *Fake) Play(ctx context.Context, p *Person, opts SendOptions) ([]Sent, error) {
+func (f *Providers) Play(ctx context.Context, p *Person, opts SendOptions) ([]Sent, error) {
 	var played []Sent
 	timeline := f.Timeline(p)
 	if opts.Shuffled {
@@ -134,14 +134,14 @@ func (f *Fake) Play(ctx context.Context, p *Person, opts SendOptions) ([]Sent, e
 }
 
 // Sent lists the sendings that are remembered, oldest first.
-func (f *Fake) Sent() []Sent {
+func (f *Providers) Sent() []Sent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]Sent{}, f.sent...)
 }
 
 // deliver makes the attempts of one sending.
-func (f *Fake) deliver(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
+func (f *Providers) deliver(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
 	rules := redeliveryOf(w.Provider)
 	wait := rules.wait
 	if f.config.RetryWait > 0 {
@@ -160,7 +160,7 @@ func (f *Fake) deliver(ctx context.Context, w Webhook, opts SendOptions) (Answer
 	}
 }
 
-func (f *Fake) post(ctx context.Context, w Webhook, opts SendOptions, limit time.Duration) (Answer, error) {
+func (f *Providers) post(ctx context.Context, w Webhook, opts SendOptions, limit time.Duration) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	url := f.config.WebhookURL + "/" + w.Provider
@@ -183,7 +183,7 @@ func (f *Fake) post(ctx context.Context, w Webhook, opts SendOptions, limit time
 
 // sign sets the headers of a webhook, those recorded of Pinwheel and those
 // documented of Truv.
-func (f *Fake) sign(header http.Header, w Webhook, opts SendOptions) {
+func (f *Providers) sign(header http.Header, w Webhook, opts SendOptions) {
 	spoil := ""
 	if opts.BadSignature {
 		spoil = "not-the-key-"
@@ -203,7 +203,7 @@ func (f *Fake) sign(header http.Header, w Webhook, opts SendOptions) {
 }
 
 // pause waits; it returns why it could not.
-func (f *Fake) pause(ctx context.Context, d time.Duration) error {
+func (f *Providers) pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -216,7 +216,7 @@ func (f *Fake) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (f *Fake) remember(s Sent) {
+func (f *Providers) remember(s Sent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sent = append(f.sent, s)

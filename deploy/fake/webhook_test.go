@@ -1,4 +1,4 @@
-package provider_test
+package fake_test
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 // An envelope is a Pinwheel webhook.
@@ -44,11 +44,11 @@ func (e envelope) added() []string {
 
 func TestTimelineIsTheRecordedOne(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	var got []string
 	for _, w := range r.Timeline(p) {
 		line := w.Type
-		if w.Provider == provider.Pinwheel {
+		if w.Provider == fake.Pinwheel {
 			e := decode[envelope](t, w.Body)
 			if e.Payload.Params.Count > 0 {
 				line += fmt.Sprint(" ", e.Payload.Params.Count)
@@ -91,7 +91,7 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 func TestTimelineSkipsThresholdsWithoutData(t *testing.T) {
 	r := newRig(t)
 	var got []string
-	for _, w := range r.Timeline(r.Person(provider.PersonOptions{Paystubs: 1, Shifts: -1})) {
+	for _, w := range r.Timeline(r.Person(fake.PersonOptions{Paystubs: 1, Shifts: -1})) {
 		if strings.HasPrefix(w.Type, "paystubs") || strings.HasPrefix(w.Type, "shifts") {
 			got = append(got, w.Type)
 		}
@@ -106,13 +106,13 @@ func TestTimelineSkipsThresholdsWithoutData(t *testing.T) {
 }
 
 func TestChunks(t *testing.T) {
-	r := newRig(t, func(c *provider.Config) { c.PageMax = 100 })
-	p := r.Person(provider.PersonOptions{Paystubs: 60})
+	r := newRig(t, func(c *fake.Config) { c.PageMax = 100 })
+	p := r.Person(fake.PersonOptions{Paystubs: 60})
 	var paystubs, shifts []string
 	var last envelope
 	all := r.list(account(p, "/paystubs?limit=100"))
 	for _, w := range r.Timeline(p) {
-		if w.Provider != provider.Pinwheel {
+		if w.Provider != fake.Pinwheel {
 			continue
 		}
 		e := decode[envelope](t, w.Body)
@@ -151,8 +151,8 @@ func TestChunks(t *testing.T) {
 
 func TestSnapshotsAreStampedJustAfterTheirWebhook(t *testing.T) {
 	now := noon
-	r := newRig(t, func(c *provider.Config) { c.Now = func() time.Time { return now } })
-	p := r.Person(provider.PersonOptions{})
+	r := newRig(t, func(c *fake.Config) { c.Now = func() time.Time { return now } })
+	p := r.Person(fake.PersonOptions{})
 	now = now.Add(time.Hour)
 	for _, test := range []struct {
 		name, typ, path string
@@ -168,7 +168,7 @@ func TestSnapshotsAreStampedJustAfterTheirWebhook(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.typ != "" {
-				if _, err := r.Event(p, test.typ, provider.EventOptions{Outcome: test.outcome}); err != nil {
+				if _, err := r.Event(p, test.typ, fake.EventOptions{Outcome: test.outcome}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -181,7 +181,7 @@ func TestSnapshotsAreStampedJustAfterTheirWebhook(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	job := `{"event_id": "[-0-9a-f]{36}", "event": "TYPE", "payload": {"id": "[-0-9a-f]{36}", "account_id": "` + p.AccountID +
 		`", "end_user_id": "` + p.EndUserID + `", "link_token_id": "` + p.LinkTokenID +
 		`", "name": "NAME", "timestamp": "2026-03-10T12:00:00.123456\+00:00", "outcome": "success", "error_code": null, "error_type": null, "params": `
@@ -194,34 +194,34 @@ func TestEvents(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		typ     string
-		opts    provider.EventOptions
+		opts    fake.EventOptions
 		account string
 		want    string // a regular expression for the whole body
 	}{
-		{"a job as recorded", "employment.added", provider.EventOptions{}, p.AccountID,
+		{"a job as recorded", "employment.added", fake.EventOptions{}, p.AccountID,
 			jobOf("employment.added", "employment") + `{}}}`},
-		{"added paystubs as recorded", "paystubs.added", provider.EventOptions{}, p.AccountID,
+		{"added paystubs as recorded", "paystubs.added", fake.EventOptions{}, p.AccountID,
 			jobOf("paystubs.added", "paystubs") +
 				`{"from_pay_date": "2026-03-03", "to_pay_date": "2026-03-10", "count": 1, "sync_status": "complete"}, "added": \[` + item(p.PaystubIDs()[0]) + `\], "deleted": \[\]}}`},
-		{"other ids where asked for", "shifts.added", provider.EventOptions{Added: []string{"a", "b"}, Deleted: []string{"c"}}, p.AccountID,
+		{"other ids where asked for", "shifts.added", fake.EventOptions{Added: []string{"a", "b"}, Deleted: []string{"c"}}, p.AccountID,
 			jobOf("shifts.added", "shifts") + `{"count": 2, "sync_status": "complete"}, "added": \[` + item("a") + ", " + item("b") + `\], "deleted": \[` + item("c") + `\]}}`},
-		{"a threshold of paystubs", "paystubs.ninety_days_synced", provider.EventOptions{}, p.AccountID,
+		{"a threshold of paystubs", "paystubs.ninety_days_synced", fake.EventOptions{}, p.AccountID,
 			jobOf("paystubs.ninety_days_synced", "paystubs") +
 				`{"from_pay_date": "2025-12-10", "to_pay_date": "2026-02-07", "count": 2, "has_potential_paystubs_documents": true}}}`},
-		{"a threshold of shifts", "shifts.fully_synced", provider.EventOptions{}, p.AccountID,
+		{"a threshold of shifts", "shifts.fully_synced", fake.EventOptions{}, p.AccountID,
 			jobOf("shifts.fully_synced", "shifts") + `{"count": 60}}}`},
-		{"reports have no account", "verification_reports.refreshed", provider.EventOptions{ID: "my-id"}, p.EndUserID,
+		{"reports have no account", "verification_reports.refreshed", fake.EventOptions{ID: "my-id"}, p.EndUserID,
 			`{"event_id": "my-id", "event": "verification_reports.refreshed", "payload": {"end_user_id": "` + p.EndUserID + `", "availability": {"voe": {"status": "available", "updated_at": "[^"]+", "refreshed_at": "[^"]+"}, "voie": {.*}}}}`},
-		{"an account has no outcome", "account.added", provider.EventOptions{}, p.AccountID, `.*"platform_name": "Fictional Payroll".*`},
-		{"documents have a name of their own", "paystubs.documents.added", provider.EventOptions{}, p.AccountID, `.*"name": "paystubs_documents".*`},
-		{"an unknown type is a job", "moon.landed", provider.EventOptions{}, p.AccountID, jobOf("moon.landed", "moon") + `{}}}`},
-		{"pending announces nothing", "paystubs.added", provider.EventOptions{Outcome: "pending"}, p.AccountID, `.*"outcome": "pending", "error_code": null, "error_type": null, "params": {}, "added": \[\], "deleted": \[\]}}`},
-		{"an error has a code and a type", "income.added", provider.EventOptions{Outcome: "error", ErrorCode: "accountLocked"}, p.AccountID, `.*"outcome": "error", "error_code": "accountLocked", "error_type": "systemError", "params": {}}}`},
-		{"a link as documented", "link-connected", provider.EventOptions{}, p.LinkID,
+		{"an account has no outcome", "account.added", fake.EventOptions{}, p.AccountID, `.*"platform_name": "Fictional Payroll".*`},
+		{"documents have a name of their own", "paystubs.documents.added", fake.EventOptions{}, p.AccountID, `.*"name": "paystubs_documents".*`},
+		{"an unknown type is a job", "moon.landed", fake.EventOptions{}, p.AccountID, jobOf("moon.landed", "moon") + `{}}}`},
+		{"pending announces nothing", "paystubs.added", fake.EventOptions{Outcome: "pending"}, p.AccountID, `.*"outcome": "pending", "error_code": null, "error_type": null, "params": {}, "added": \[\], "deleted": \[\]}}`},
+		{"an error has a code and a type", "income.added", fake.EventOptions{Outcome: "error", ErrorCode: "accountLocked"}, p.AccountID, `.*"outcome": "error", "error_code": "accountLocked", "error_type": "systemError", "params": {}}}`},
+		{"a link as documented", "link-connected", fake.EventOptions{}, p.LinkID,
 			`{"webhook_id": "[0-9a-f]{32}", "event_type": "link-connected", "event_created_at": "2026-03-10T12:00:00.123456Z", "updated_at": "2026-03-10T12:00:00.123456\+00:00", "link_id": "` + p.LinkID +
 				`", "product": "income", "data_source": "payroll", "tracking_info": null, "user_id": "` + p.UserID + `", "template_id": null}`},
-		{"a task has a status", "task-status-updated", provider.EventOptions{}, p.LinkID, `.*"task_id": "[0-9a-f]{32}", "status": "done"}`},
-		{"a provider where asked for", "odd.type", provider.EventOptions{Provider: provider.Truv}, p.LinkID, `{"webhook_id": .*`},
+		{"a task has a status", "task-status-updated", fake.EventOptions{}, p.LinkID, `.*"task_id": "[0-9a-f]{32}", "status": "done"}`},
+		{"a provider where asked for", "odd.type", fake.EventOptions{Provider: fake.Truv}, p.LinkID, `{"webhook_id": .*`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, err := r.Event(p, test.typ, test.opts)
@@ -241,17 +241,17 @@ func TestEvents(t *testing.T) {
 
 func TestEventsThatCannotBe(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	for _, test := range []struct {
 		name string
-		p    *provider.Person
+		p    *fake.Person
 		typ  string
-		opts provider.EventOptions
+		opts fake.EventOptions
 	}{
-		{"of nobody", nil, "income.added", provider.EventOptions{}},
-		{"of no type", p, "", provider.EventOptions{}},
-		{"of no provider", p, "income.added", provider.EventOptions{Provider: "acme"}},
-		{"of no outcome", p, "income.added", provider.EventOptions{Outcome: "maybe"}},
+		{"of nobody", nil, "income.added", fake.EventOptions{}},
+		{"of no type", p, "", fake.EventOptions{}},
+		{"of no provider", p, "income.added", fake.EventOptions{Provider: "acme"}},
+		{"of no outcome", p, "income.added", fake.EventOptions{Outcome: "maybe"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if w, err := r.Event(test.p, test.typ, test.opts); err == nil {
@@ -263,24 +263,24 @@ func TestEventsThatCannotBe(t *testing.T) {
 
 func TestSignedAsTheProviderDoes(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	for _, test := range []struct {
 		name, typ string
-		opts      provider.SendOptions
+		opts      fake.SendOptions
 		path      string
 		header    map[string]string
 	}{
-		{"Pinwheel", "income.added", provider.SendOptions{}, "/webhooks/pinwheel",
+		{"Pinwheel", "income.added", fake.SendOptions{}, "/webhooks/pinwheel",
 			map[string]string{"X-Timestamp": "1773144000", "Pinwheel-Version": "2023-11-22", "User-Agent": "python-requests/2.31.0", "Content-Type": "application/json"}},
-		{"Pinwheel an hour ago", "income.added", provider.SendOptions{Old: time.Hour}, "/webhooks/pinwheel",
+		{"Pinwheel an hour ago", "income.added", fake.SendOptions{Old: time.Hour}, "/webhooks/pinwheel",
 			map[string]string{"X-Timestamp": "1773140400"}},
-		{"Truv", "link-connected", provider.SendOptions{}, "/webhooks/truv",
+		{"Truv", "link-connected", fake.SendOptions{}, "/webhooks/truv",
 			map[string]string{"User-Agent": "Truv-Webhook-Service/2.0", "Content-Type": "application/json", "X-Timestamp": ""}},
-		{"a forger of Pinwheel", "income.added", provider.SendOptions{BadSignature: true}, "/webhooks/pinwheel", nil},
-		{"a forger of Truv", "link-deleted", provider.SendOptions{BadSignature: true}, "/webhooks/truv", nil},
+		{"a forger of Pinwheel", "income.added", fake.SendOptions{BadSignature: true}, "/webhooks/pinwheel", nil},
+		{"a forger of Truv", "link-deleted", fake.SendOptions{BadSignature: true}, "/webhooks/truv", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w, err := r.Event(p, test.typ, provider.EventOptions{})
+			w, err := r.Event(p, test.typ, fake.EventOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -288,7 +288,7 @@ func TestSignedAsTheProviderDoes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(provider.Answer{Status: 200, Body: []byte(`{"duplicate": false}`), RetryAfter: "3"}, answer); diff != "" {
+			if diff := cmp.Diff(fake.Answer{Status: 200, Body: []byte(`{"duplicate": false}`), RetryAfter: "3"}, answer); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
 			}
 			got := r.inbox.all()[len(r.inbox.all())-1]
@@ -302,8 +302,8 @@ func TestSignedAsTheProviderDoes(t *testing.T) {
 			}
 			var timestamp int64
 			_, _ = fmt.Sscan(got.header.Get("x-timestamp"), &timestamp)
-			good := got.header.Get("x-pinwheel-signature") == provider.SignPinwheel("pinwheel-secret", timestamp, got.body) ||
-				got.header.Get("X-WEBHOOK-SIGN") == provider.SignTruv("truv-secret", got.body)
+			good := got.header.Get("x-pinwheel-signature") == fake.SignPinwheel("pinwheel-secret", timestamp, got.body) ||
+				got.header.Get("X-WEBHOOK-SIGN") == fake.SignTruv("truv-secret", got.body)
 			if good == test.opts.BadSignature {
 				t.Errorf("the signature is good: %v", good)
 			}
@@ -315,23 +315,23 @@ func TestSignedAsTheProviderDoes(t *testing.T) {
 func TestRedelivery(t *testing.T) {
 	for _, test := range []struct {
 		name, typ string
-		opts      provider.SendOptions
+		opts      fake.SendOptions
 		statuses  []int // 0: the connection breaks
 		sent      []int
 		fails     bool
 	}{
-		{"nothing is sent again unasked", "income.added", provider.SendOptions{}, []int{503}, []int{503}, false},
-		{"Pinwheel sends again after a 5xx and a broken connection", "income.added", provider.SendOptions{Retry: true}, []int{503, 0, 500}, []int{503, 0, 500, 200}, false},
-		{"Pinwheel does not send again after a 4xx", "income.added", provider.SendOptions{Retry: true}, []int{429}, []int{429}, false},
-		{"Pinwheel sends 6 times at most", "income.added", provider.SendOptions{Retry: true}, []int{0, 0, 0, 0, 0, 0, 0}, []int{0, 0, 0, 0, 0, 0}, true},
-		{"Truv sends again after anything but a 2xx", "link-connected", provider.SendOptions{Retry: true}, []int{400, 302, 202}, []int{400, 302, 202}, false},
-		{"Truv sends 4 times at most", "link-connected", provider.SendOptions{Retry: true}, []int{500, 500, 500, 500, 500}, []int{500, 500, 500, 500}, false},
-		{"copies are the same webhook", "income.added", provider.SendOptions{Copies: 3}, nil, []int{200, 200, 200}, false},
+		{"nothing is sent again unasked", "income.added", fake.SendOptions{}, []int{503}, []int{503}, false},
+		{"Pinwheel sends again after a 5xx and a broken connection", "income.added", fake.SendOptions{Retry: true}, []int{503, 0, 500}, []int{503, 0, 500, 200}, false},
+		{"Pinwheel does not send again after a 4xx", "income.added", fake.SendOptions{Retry: true}, []int{429}, []int{429}, false},
+		{"Pinwheel sends 6 times at most", "income.added", fake.SendOptions{Retry: true}, []int{0, 0, 0, 0, 0, 0, 0}, []int{0, 0, 0, 0, 0, 0}, true},
+		{"Truv sends again after anything but a 2xx", "link-connected", fake.SendOptions{Retry: true}, []int{400, 302, 202}, []int{400, 302, 202}, false},
+		{"Truv sends 4 times at most", "link-connected", fake.SendOptions{Retry: true}, []int{500, 500, 500, 500, 500}, []int{500, 500, 500, 500}, false},
+		{"copies are the same webhook", "income.added", fake.SendOptions{Copies: 3}, nil, []int{200, 200, 200}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
 			r.inbox.statuses = test.statuses
-			w, err := r.Event(r.Person(provider.PersonOptions{}), test.typ, provider.EventOptions{})
+			w, err := r.Event(r.Person(fake.PersonOptions{}), test.typ, fake.EventOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -358,10 +358,10 @@ func TestRedelivery(t *testing.T) {
 
 func TestLinkFollowsItsWebhooks(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	timeline := r.Timeline(p)
-	at := func(typ string) provider.Webhook {
-		return timeline[slices.IndexFunc(timeline, func(w provider.Webhook) bool { return w.Type == typ })]
+	at := func(typ string) fake.Webhook {
+		return timeline[slices.IndexFunc(timeline, func(w fake.Webhook) bool { return w.Type == typ })]
 	}
 	for _, step := range []struct {
 		typ    string

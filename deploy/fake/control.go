@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 // recordsMax is how many paystubs or shifts the control endpoint makes.
 const recordsMax = 10_000
 
-func (f *Fake) routeControl() {
+func (f *Providers) routeControl() {
 	routes := map[string]func(*http.Request) (int, any){
 		"POST /control/faults":   f.postFault,
 		"GET /control/faults":    func(*http.Request) (int, any) { return http.StatusOK, f.Faults() },
@@ -61,7 +61,7 @@ func instruction(r *http.Request, v any) error {
 	return nil
 }
 
-func (f *Fake) postFault(r *http.Request) (int, any) {
+func (f *Providers) postFault(r *http.Request) (int, any) {
 	var t Fault
 	if err := instruction(r, &t); err != nil {
 		return http.StatusBadRequest, err
@@ -88,7 +88,7 @@ func viewOf(p *Person) personView {
 	return personView{p.AccountID, p.AccountID, p.EndUserID, p.LinkID, p.UserID, len(p.paystubs), len(p.shifts)}
 }
 
-func (f *Fake) postPerson(r *http.Request) (int, any) {
+func (f *Providers) postPerson(r *http.Request) (int, any) {
 	var in struct {
 		Paystubs  *int   `json:"paystubs"`
 		Shifts    *int   `json:"shifts"`
@@ -115,7 +115,7 @@ func (f *Fake) postPerson(r *http.Request) (int, any) {
 	return http.StatusCreated, viewOf(f.Person(opts))
 }
 
-func (f *Fake) getPeople(*http.Request) (int, any) {
+func (f *Providers) getPeople(*http.Request) (int, any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	views := []personView{}
@@ -125,7 +125,7 @@ func (f *Fake) getPeople(*http.Request) (int, any) {
 	return http.StatusOK, views
 }
 
-func (f *Fake) postPlay(r *http.Request) (int, any) {
+func (f *Providers) postPlay(r *http.Request) (int, any) {
 	var in struct {
 		Times    int  `json:"times"`
 		Retry    bool `json:"retry"`
@@ -165,7 +165,7 @@ type webhookInstruction struct {
 	OldTimestamp Duration `json:"old_timestamp"`
 }
 
-func (f *Fake) postWebhook(r *http.Request) (int, any) {
+func (f *Providers) postWebhook(r *http.Request) (int, any) {
 	var in webhookInstruction
 	if err := instruction(r, &in); err != nil {
 		return http.StatusBadRequest, err
@@ -187,7 +187,7 @@ func (f *Fake) postWebhook(r *http.Request) (int, any) {
 }
 
 // instructed makes the webhook that an instruction asks for.
-func (f *Fake) instructed(in webhookInstruction) (Webhook, error) {
+func (f *Providers) instructed(in webhookInstruction) (Webhook, error) {
 	if in.Raw != nil && in.Type == "" {
 		return rawWebhook(in)
 	}
@@ -220,7 +220,7 @@ func rawWebhook(in webhookInstruction) (Webhook, error) {
 
 // subject is whom a webhook is about: the person with the id, the newest
 // person, or a stranger with an id that the API does not know.
-func (f *Fake) subject(id string) (*Person, error) {
+func (f *Providers) subject(id string) (*Person, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch p := f.byID[id]; {

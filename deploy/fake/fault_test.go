@@ -1,4 +1,4 @@
-package provider_test
+package fake_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/wagewire/wagewire/deploy/sandbox/provider"
+	"github.com/wagewire/wagewire/deploy/fake"
 )
 
 func TestFaultsThatReplaceTheAnswer(t *testing.T) {
@@ -43,7 +43,7 @@ func TestFaultsThatReplaceTheAnswer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
-			p := r.Person(provider.PersonOptions{})
+			p := r.Person(fake.PersonOptions{})
 			r.control("POST", "faults", test.fault, 201)
 			path := account(p, "/income")
 			if test.truv {
@@ -65,21 +65,21 @@ func TestFaultsThatReplaceTheAnswer(t *testing.T) {
 func TestWhichCallsAFaultConcerns(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		fault provider.Fault
+		fault fake.Fault
 		want  []int // income, paystubs, one paystub, link; twice
 	}{
-		{"all", provider.Fault{}, []int{500, 500, 500, 500, 500, 500, 500, 500}},
-		{"one provider's", provider.Fault{Provider: "truv"}, []int{200, 200, 200, 500, 200, 200, 200, 500}},
-		{"an endpoint's", provider.Fault{Path: "paystubs"}, []int{200, 500, 200, 200, 200, 500, 200, 200}},
-		{"another endpoint's", provider.Fault{Path: "paystub"}, []int{200, 200, 500, 200, 200, 200, 500, 200}},
-		{"those with a part of a path", provider.Fault{Path: "/paystubs"}, []int{200, 500, 500, 200, 200, 500, 500, 200}},
-		{"so many", provider.Fault{Times: 3}, []int{500, 500, 500, 200, 200, 200, 200, 200}},
-		{"each n-th", provider.Fault{Every: 3}, []int{200, 200, 500, 200, 200, 500, 200, 200}},
-		{"so many of each n-th", provider.Fault{Every: 2, Times: 1, Provider: "pinwheel"}, []int{200, 500, 200, 200, 200, 200, 200, 200}},
+		{"all", fake.Fault{}, []int{500, 500, 500, 500, 500, 500, 500, 500}},
+		{"one provider's", fake.Fault{Provider: "truv"}, []int{200, 200, 200, 500, 200, 200, 200, 500}},
+		{"an endpoint's", fake.Fault{Path: "paystubs"}, []int{200, 500, 200, 200, 200, 500, 200, 200}},
+		{"another endpoint's", fake.Fault{Path: "paystub"}, []int{200, 200, 500, 200, 200, 200, 500, 200}},
+		{"those with a part of a path", fake.Fault{Path: "/paystubs"}, []int{200, 500, 500, 200, 200, 500, 500, 200}},
+		{"so many", fake.Fault{Times: 3}, []int{500, 500, 500, 200, 200, 200, 200, 200}},
+		{"each n-th", fake.Fault{Every: 3}, []int{200, 200, 500, 200, 200, 500, 200, 200}},
+		{"so many of each n-th", fake.Fault{Every: 2, Times: 1, Provider: "pinwheel"}, []int{200, 500, 200, 200, 200, 200, 200, 200}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
-			p := r.Person(provider.PersonOptions{})
+			p := r.Person(fake.PersonOptions{})
 			test.fault.Status = 500
 			if _, err := r.AddFault(test.fault); err != nil {
 				t.Fatal(err)
@@ -101,7 +101,7 @@ func TestWhichCallsAFaultConcerns(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("statuses (-want +got):\n%s", diff)
 			}
-			if states := decode[[]provider.FaultState](t, r.control("GET", "faults", "", 200)); len(states) != 1 || states[0].Fired != fired {
+			if states := decode[[]fake.FaultState](t, r.control("GET", "faults", "", 200)); len(states) != 1 || states[0].Fired != fired {
 				t.Errorf("fired %d times, listed %+v", fired, states)
 			}
 			r.control("DELETE", "faults", "", 204)
@@ -112,9 +112,9 @@ func TestWhichCallsAFaultConcerns(t *testing.T) {
 
 func TestFaultsOfData(t *testing.T) {
 	r := newRig(t)
-	p := r.Person(provider.PersonOptions{})
+	p := r.Person(fake.PersonOptions{})
 	first := p.PaystubIDs()[0]
-	if _, err := r.Event(p, "paystubs.added", provider.EventOptions{}); err != nil { // announces first
+	if _, err := r.Event(p, "paystubs.added", fake.EventOptions{}); err != nil { // announces first
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -185,11 +185,11 @@ func TestFaultsOfData(t *testing.T) {
 
 func TestSlowAnswerComesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := provider.New(provider.Config{PinwheelSecret: "s"})
-		defer fake.Close()
-		p := fake.Person(provider.PersonOptions{})
+		fakes := fake.New(fake.Config{PinwheelSecret: "s"})
+		defer fakes.Close()
+		p := fakes.Person(fake.PersonOptions{})
 		for range 2 {
-			if _, err := fake.AddFault(provider.Fault{Delay: provider.Duration(3 * time.Second)}); err != nil {
+			if _, err := fakes.AddFault(fake.Fault{Delay: fake.Duration(3 * time.Second)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,7 +198,7 @@ func TestSlowAnswerComesInTime(t *testing.T) {
 		request.Header.Set("Pinwheel-Version", "2025-07-08")
 		start := time.Now()
 		w := httptest.NewRecorder()
-		fake.ServeHTTP(w, request)
+		fakes.ServeHTTP(w, request)
 		if took := time.Since(start); took != 6*time.Second || w.Code != 200 {
 			t.Errorf("status %d after %v", w.Code, took)
 		}
@@ -208,22 +208,22 @@ func TestSlowAnswerComesInTime(t *testing.T) {
 func TestSlowAnswerEndsEarly(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		end  func(*provider.Fake, context.CancelFunc)
+		end  func(*fake.Providers, context.CancelFunc)
 	}{
-		{"when the caller goes away", func(_ *provider.Fake, cancel context.CancelFunc) { cancel() }},
-		{"when the provider closes", func(f *provider.Fake, _ context.CancelFunc) { f.Close() }},
+		{"when the caller goes away", func(_ *fake.Providers, cancel context.CancelFunc) { cancel() }},
+		{"when the provider closes", func(f *fake.Providers, _ context.CancelFunc) { f.Close() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			fake := provider.New(provider.Config{TruvClientID: "c", TruvSecret: "s"})
-			defer fake.Close()
-			if _, err := fake.AddFault(provider.Fault{Delay: provider.Duration(time.Hour)}); err != nil {
+			fakes := fake.New(fake.Config{TruvClientID: "c", TruvSecret: "s"})
+			defer fakes.Close()
+			if _, err := fakes.AddFault(fake.Fault{Delay: fake.Duration(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 			entered, left := make(chan struct{}), make(chan struct{})
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer close(left)
 				close(entered)
-				fake.ServeHTTP(w, r)
+				fakes.ServeHTTP(w, r)
 			}))
 			defer server.Close()
 			ctx, cancel := context.WithCancel(t.Context())
@@ -236,7 +236,7 @@ func TestSlowAnswerEndsEarly(t *testing.T) {
 			request.Header.Set("X-Access-Secret", "s")
 			go func() {
 				<-entered
-				test.end(fake, cancel)
+				test.end(fakes, cancel)
 			}()
 			answer, err := server.Client().Do(request)
 			if err == nil {
@@ -249,9 +249,9 @@ func TestSlowAnswerEndsEarly(t *testing.T) {
 }
 
 func TestClosingEndsTheWaitForARedelivery(t *testing.T) {
-	r := newRig(t, func(c *provider.Config) { c.RetryWait = time.Hour })
+	r := newRig(t, func(c *fake.Config) { c.RetryWait = time.Hour })
 	r.inbox.statuses = []int{503}
-	w, err := r.Event(r.Person(provider.PersonOptions{}), "income.added", provider.EventOptions{})
+	w, err := r.Event(r.Person(fake.PersonOptions{}), "income.added", fake.EventOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,18 +262,18 @@ func TestClosingEndsTheWaitForARedelivery(t *testing.T) {
 }
 
 func TestFaultsSurviveJSON(t *testing.T) {
-	want := provider.Fault{
+	want := fake.Fault{
 		Provider: "truv", Path: "link", Times: 1, Every: 2, Status: 429, RetryAfter: "1", Body: "b", Redirect: "r",
-		Headers: map[string]string{"A": "b"}, Delay: provider.Duration(90 * time.Second), Cut: 3, Stale: true,
-		Missing: provider.Missing{IDs: []string{"a"}}, RepeatCursor: true,
+		Headers: map[string]string{"A": "b"}, Delay: fake.Duration(90 * time.Second), Cut: 3, Stale: true,
+		Missing: fake.Missing{IDs: []string{"a"}}, RepeatCursor: true,
 	}
-	for _, missing := range []provider.Missing{{}, {IDs: []string{"a"}}, {Announced: true}} {
+	for _, missing := range []fake.Missing{{}, {IDs: []string{"a"}}, {Announced: true}} {
 		want.Missing = missing
 		text, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, decode[provider.Fault](t, text)); diff != "" {
+		if diff := cmp.Diff(want, decode[fake.Fault](t, text)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	}

@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"cmp"
@@ -40,7 +40,7 @@ type Person struct {
 	paystubs []record // newest first
 	shifts   []record // newest first
 
-	// Guarded by Fake.mu.
+	// Guarded by Providers.mu.
 	refreshed     map[string]time.Time // resource: when its snapshot was taken
 	incomeUpdated time.Time
 	announced     map[string]bool // ids that a webhook has announced
@@ -66,7 +66,7 @@ const (
 )
 
 // Person makes a person and registers it with both providers.
-func (f *Fake) Person(opts PersonOptions) *Person {
+func (f *Providers) Person(opts PersonOptions) *Person {
 	p := newPerson(opts, f.now().UTC())
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,7 +77,7 @@ func (f *Fake) Person(opts PersonOptions) *Person {
 
 // Stranger makes a person without data whose account, end user and link all
 // have the id. Webhooks may be about a stranger; the API answers 404.
-func (f *Fake) Stranger(id string) *Person {
+func (f *Providers) Stranger(id string) *Person {
 	p := newPerson(PersonOptions{Paystubs: -1, Shifts: -1, EndUserID: id}, f.now().UTC())
 	p.AccountID, p.LinkID = id, id
 	return p

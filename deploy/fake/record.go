@@ -1,4 +1,4 @@
-package provider
+package fake
 
 import (
 	"encoding/json"
