@@ -51,7 +51,8 @@ var law = []row{
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema", "github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
 	{"schema/process", "schema", zap + " " + metrics + " " + tracing + " " + roots, "what every process shares with the outside, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
-	{"schema/stream/streamtest", "schema schema/stream", "github.com/nats-io/nats-server " + zap, "for tests and deploy"},
+	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server", "a server in the process: for deploy, and for tests through streamtest"},
+	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap, "for _test.go files only"},
 
 	{"ingress/webhook", "schema", "", "signatures and bodies need no network"},
 	{"ingress", "schema schema/process ingress/webhook", metrics + " " + zap + " " + group + " " + pace + " " + tracing,
@@ -70,7 +71,7 @@ var law = []row{
 }
 
 // forTests are what tests of a row may import of ours besides what the row allows. Libraries they choose freely.
-const forTests = "schema schema/jsonschema schema/jsonschema/jsonschematest schema/process schema/stream schema/stream/streamtest"
+const forTests = "schema schema/jsonschema schema/jsonschema/jsonschematest schema/process schema/stream schema/stream/broker schema/stream/streamtest"
 
 // listed is a package as go list shows it.
 type listed struct {

@@ -48,7 +48,7 @@ type fakePublisher struct {
 	quarantined []schema.Quarantined
 }
 
-func (f *fakePublisher) Event(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+func (f *fakePublisher) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	if f.onEvent != nil {
 		return f.onEvent(ctx, e)
 	}
@@ -76,7 +76,7 @@ func (f *fakePublisher) store(ctx context.Context, e schema.Event) (duplicate bo
 	}
 }
 
-func (f *fakePublisher) Quarantine(ctx context.Context, q schema.Quarantined) error {
+func (f *fakePublisher) PublishQuarantined(ctx context.Context, q schema.Quarantined) error {
 	if f.onQuarantine != nil {
 		return f.onQuarantine(ctx, q)
 	}

@@ -23,11 +23,11 @@ import (
 
 // Publisher stores what was received.
 type Publisher interface {
-	// Event stores the event durably before it returns. duplicate: it was stored before. It tries again under the same id
+	// PublishEvent stores the event durably before it returns. duplicate: it was stored before. It tries again under the same id
 	// until ctx ends. errors.Is(err, schema.ErrIDConflict): another body was stored before under its id.
-	Event(ctx context.Context, e schema.Event) (duplicate bool, err error)
-	// Quarantine stores a signed webhook that is no event, as durably.
-	Quarantine(ctx context.Context, q schema.Quarantined) error
+	PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error)
+	// PublishQuarantined stores a signed webhook that is no event, as durably.
+	PublishQuarantined(ctx context.Context, q schema.Quarantined) error
 	// Ready reports an error until events can be stored: connected, the stream there and not nearly full.
 	Ready(ctx context.Context) error
 }
@@ -150,13 +150,13 @@ func (s *Server) verify(in webhook.Received, remote string) error {
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	e.TraceParent = traceParent(ctx)
-	duplicate, err = s.publisher.Event(ctx, e)
+	duplicate, err = s.publisher.PublishEvent(ctx, e)
 	s.metrics.published.WithLabelValues(resultOf(duplicate, err)).Inc()
 	return duplicate || errors.Is(err, schema.ErrIDConflict), err
 }
 
 func (s *Server) quarantine(ctx context.Context, in webhook.Received, reason schema.QuarantineReason) error {
-	err := s.publisher.Quarantine(ctx, schema.Quarantined{Provider: in.Provider, Reason: reason, ReceivedAt: in.At, Body: in.Body})
+	err := s.publisher.PublishQuarantined(ctx, schema.Quarantined{Provider: in.Provider, Reason: reason, ReceivedAt: in.At, Body: in.Body})
 	if err == nil {
 		s.metrics.quarantined.WithLabelValues(string(in.Provider), string(reason)).Inc()
 	}

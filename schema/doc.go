@@ -9,11 +9,11 @@
 //	  1 read      ingress.Server.read       nothing: the provider was not answered, and sends again
 //	  2 verify    webhook.Verify            nothing, likewise
 //	  3 parse     webhook.Parse             nothing, likewise
-//	  4 publish   stream.Conn.Event         the event; a second sending is a duplicate            -> only now 200
+//	  4 publish   stream.Conn.PublishEvent      the event; a second sending is a duplicate            -> only now 200
 //	--- WAGEWIRE_EVENTS
 //	  5 take      stream.Queue.Consume      the event; its lease ends and it is delivered again
 //	  6 fetch     workers.Handler.Fetch     the event, likewise
-//	  7 complete  stream.Conn.Complete      the event and its completion; a second one is refused
+//	  7 complete  stream.Conn.PublishCompletion    the event and its completion; a second one is refused
 //	  8 settle    stream.Delivery.Done      the completion
 //	--- WAGEWIRE_COMPLETIONS
 //

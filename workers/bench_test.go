@@ -271,7 +271,7 @@ func employment(t *testing.T, id string, change ...func(map[string]any)) schema.
 func (b *bench) publish(events ...schema.Event) {
 	b.Helper()
 	for _, e := range events {
-		if duplicate, err := b.conn.Event(b.Context(), e); err != nil || duplicate {
+		if duplicate, err := b.conn.PublishEvent(b.Context(), e); err != nil || duplicate {
 			b.Fatalf("publish %s: duplicate %v, error %v", e.Key(), duplicate, err)
 		}
 	}

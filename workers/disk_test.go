@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
@@ -110,7 +111,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	dir, port := t.TempDir(), freePort(t)
 	stop := startBroker(t, dir, port, 0)
 	b := newBenchAt(t, "nats://127.0.0.1:"+strconv.Itoa(port))
-	if err := b.conn.Provision(t.Context(), streamtest.Topology()); err != nil {
+	if err := stream.NewOperator(b.conn).Provision(t.Context(), streamtest.Topology()); err != nil {
 		t.Fatal(err)
 	}
 	stop()
@@ -130,7 +131,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	for i := 0; refused.ID == ""; i++ {
 		e := employment(t, fmt.Sprintf("full-%d", i), func(body map[string]any) { body["text"] = strings.Repeat("y", 4<<10) })
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // as ingress gives it, before its 503
-		duplicate, err := b.conn.Event(ctx, e)
+		duplicate, err := b.conn.PublishEvent(ctx, e)
 		cancel()
 		switch {
 		case err != nil:
@@ -154,7 +155,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	stop()
 	startBroker(t, dir, port, 0)
 	b.eventually("the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
-	if duplicate, err := b.conn.Event(t.Context(), refused); err != nil {
+	if duplicate, err := b.conn.PublishEvent(t.Context(), refused); err != nil {
 		t.Errorf("the refused event, sent again: duplicate %v, error %v", duplicate, err)
 	}
 	for _, e := range stored {

@@ -72,11 +72,11 @@ func (b *bench) live(link string) {
 		if e.ID == large.ID {
 			c.Data.Records = append(c.Data.Records, json.RawMessage(`{"id":"`+strings.Repeat("x", schema.CompletionBytesMax)+`"}`))
 		}
-		if stored, err := b.conn.Complete(b.Context(), e, c); err != nil || !stored {
+		if stored, err := b.conn.PublishCompletion(b.Context(), e, c); err != nil || !stored {
 			b.Fatalf("stored %v, error %v", stored, err)
 		}
 	}
-	if err := b.conn.DeadLetter(b.Context(), schema.DeadLetter{
+	if err := b.conn.PublishDeadLetter(b.Context(), schema.DeadLetter{
 		Queue: "truv_link", Account: dead.Account(), Class: schema.ClassPermanent, Reason: schema.ReasonRejected, Attempts: 1,
 		Sequence: b.sequence(dead), At: time.Now(), Body: dead.Body,
 	}); err != nil {
@@ -118,7 +118,7 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 			stream.Step{Name: "completion", Run: func(ctx context.Context) error {
 				c := schema.NewCompletion(e, schema.Link, schema.Deleted, time.Now())
 				c.Data.Attempts, c.Data.AccountID = 1, &e.AccountID
-				_, err := b.conn.Complete(ctx, e, c)
+				_, err := b.conn.PublishCompletion(ctx, e, c)
 				return err
 			}},
 			stream.Step{Name: "events", Run: func(ctx context.Context) error { return b.conn.EraseEvents(ctx, e.Provider, e.Account()) }})

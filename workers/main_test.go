@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
@@ -295,7 +296,7 @@ func TestWithoutItsQueueACommandLivesIsNotReadyAndSaysWhatToRun(t *testing.T) {
 		t.Errorf("/readyz says %q", got)
 	}
 	conn := server.Connect(t)
-	if err := conn.Provision(t.Context(), streamtest.Topology()); err != nil {
+	if err := stream.NewOperator(conn).Provision(t.Context(), streamtest.Topology()); err != nil {
 		t.Fatal(err)
 	}
 	c.answers("/readyz", 200)
@@ -318,12 +319,12 @@ func TestWithoutNATSACommandLivesAndThenWorks(t *testing.T) {
 	}
 	t.Cleanup(server.Stop)
 	conn := server.Connect(t)
-	if err := conn.Provision(t.Context(), streamtest.Topology()); err != nil {
+	if err := stream.NewOperator(conn).Provision(t.Context(), streamtest.Topology()); err != nil {
 		t.Fatal(err)
 	}
 	c.answers("/readyz", 200)
 	e := employment(t, "at-last")
-	if _, err := conn.Event(t.Context(), e); err != nil {
+	if _, err := conn.PublishEvent(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	c.says(`"event_id":"` + e.Key() + `"`)

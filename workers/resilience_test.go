@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
@@ -24,7 +25,7 @@ func (b *bench) publishAll(events []schema.Event) {
 	group.SetLimit(64)
 	for _, e := range events {
 		group.Go(func() error {
-			if duplicate, err := b.conn.Event(b.Context(), e); err != nil || duplicate {
+			if duplicate, err := b.conn.PublishEvent(b.Context(), e); err != nil || duplicate {
 				return fmt.Errorf("publish %s: duplicate %v, error %w", e.Key(), duplicate, err)
 			}
 			return nil
@@ -113,7 +114,7 @@ func TestAQueueThatIsProvisionedAgainRedeliversEverythingAndRepeatsNothing(t *te
 	if err := b.js.DeleteConsumer(t.Context(), schema.EventsStream, queue); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.conn.Provision(t.Context(), streamtest.Topology()); err != nil {
+	if err := stream.NewOperator(b.conn).Provision(t.Context(), streamtest.Topology()); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range events {
@@ -227,7 +228,7 @@ func TestVersionsSideBySide(t *testing.T) {
 func (b *bench) asPublished(e schema.Event) *nats.Msg {
 	b.Helper()
 	server, conn := streamtest.New(b.T)
-	if _, err := conn.Event(b.Context(), e); err != nil {
+	if _, err := conn.PublishEvent(b.Context(), e); err != nil {
 		b.Fatal(err)
 	}
 	nc, err := nats.Connect(server.URL())

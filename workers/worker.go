@@ -261,7 +261,7 @@ func (w *Worker) complete(ctx context.Context, d *stream.Delivery, job Job, fetc
 	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
 	if v.Kind == Never {
-		if err := w.conn.DeadLetter(ctx, d.DeadLetter(v.Class, v.Reason, time.Now())); err != nil {
+		if err := w.conn.PublishDeadLetter(ctx, d.DeadLetter(v.Class, v.Reason, time.Now())); err != nil {
 			return fmt.Errorf("%w: %w", errNotStored, err)
 		}
 		w.metrics.deadLetter(d.Queue.Name, v)
@@ -275,7 +275,7 @@ func (w *Worker) complete(ctx context.Context, d *stream.Delivery, job Job, fetc
 			return fmt.Errorf("%w: %w", errNotStored, err)
 		}
 	}
-	stored, err := w.conn.Complete(ctx, job.Event, w.completion(job, fetched, v, cause))
+	stored, err := w.conn.PublishCompletion(ctx, job.Event, w.completion(job, fetched, v, cause))
 	switch {
 	case errors.Is(err, stream.ErrErased):
 		w.metrics.dropped(d.Queue.Name)

@@ -475,7 +475,7 @@ func TestAnEventCompletedBeforeIsNotFetchedAgain(t *testing.T) {
 	msg := b.take("pinwheel_employment")
 	first := schema.NewCompletion(e, schema.Employment, schema.Unavailable, time.Now())
 	first.Data.Attempts = 1
-	if stored, err := b.conn.Complete(t.Context(), e, first); err != nil || !stored {
+	if stored, err := b.conn.PublishCompletion(t.Context(), e, first); err != nil || !stored {
 		t.Fatalf("stored %v, error %v", stored, err)
 	}
 	if err := msg.Nak(); err != nil {
@@ -566,7 +566,7 @@ func TestAnEventIsNotEndedBeforeItsDeadLetterIsStored(t *testing.T) {
 	if len(b.terminated()) != 0 || b.completion(e, schema.Employment) != nil {
 		t.Error("it was ended without a dead letter")
 	}
-	if err := b.conn.Provision(t.Context(), schema.DefaultTopology()); err != nil {
+	if err := stream.NewOperator(b.conn).Provision(t.Context(), schema.DefaultTopology()); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Failed {

@@ -240,7 +240,7 @@ func provision(ctx context.Context, url string) error {
 			s.MaxBytes = eventsBytesMax
 		}
 	}
-	return conn.Provision(ctx, topology)
+	return stream.NewOperator(conn).Provision(ctx, topology)
 }
 
 // connect is a plain client of the broker: it publishes for a, and counts for all.

@@ -139,7 +139,7 @@ func provision(ctx context.Context, url string, t schema.Topology) error {
 		return err
 	}
 	defer conn.Close()
-	return until(ctx, readyFor, func(ctx context.Context) error { return conn.Provision(ctx, t) })
+	return until(ctx, readyFor, func(ctx context.Context) error { return stream.NewOperator(conn).Provision(ctx, t) })
 }
 
 // until tries again, a few times a second, until do has no error; the last one is returned when the time is over.

@@ -31,9 +31,9 @@ type flaw struct {
 
 var flaws = map[string]flaw{
 	"ack-first": {"ingress answers before the event is stored", "ingress/handler.go", [][2]string{{
-		"\tduplicate, err = s.publisher.Event(ctx, e)\n",
+		"\tduplicate, err = s.publisher.PublishEvent(ctx, e)\n",
 		"\tgo func() {\n\t\tctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.PublishFor)\n\t\tdefer cancel()\n" +
-			"\t\t_, _ = s.publisher.Event(ctx, e)\n\t}()\n",
+			"\t\t_, _ = s.publisher.PublishEvent(ctx, e)\n\t}()\n",
 	}}},
 	"no-fence": {does: "the completions stream takes a second completion of an event"},
 	"settle-first": {"a worker settles an event when it takes it", "workers/worker.go", [][2]string{{
@@ -45,8 +45,8 @@ var flaws = map[string]flaw{
 		"\tif false {\n",
 	}}},
 	"no-dead-letter": {"what is given up is completed, and no dead letter kept", "workers/worker.go", [][2]string{{
-		"\tif v.Kind == Never {\n\t\tif err := w.conn.DeadLetter(",
-		"\tif false {\n\t\tif err := w.conn.DeadLetter(",
+		"\tif v.Kind == Never {\n\t\tif err := w.conn.PublishDeadLetter(",
+		"\tif false {\n\t\tif err := w.conn.PublishDeadLetter(",
 	}}},
 	"float": {"records take a round trip through float64", "workers/worker.go", [][2]string{
 		{"\t\"context\"\n", "\t\"context\"\n\t\"encoding/json\"\n"},

@@ -66,7 +66,7 @@ func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 	consumer := s.connect(stream.RoleConsumer)
 	var tail *stream.Tail
 	s.until("a consumer subscribes", func(ctx context.Context) (err error) {
-		tail, err = consumer.Tail(ctx, "", time.Time{})
+		tail, err = stream.NewOperator(consumer).Tail(ctx, "", time.Time{})
 		return err
 	})
 	defer tail.Close()
@@ -181,7 +181,7 @@ func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
 		s.t.Errorf("%d webhooks have %d completions", len(sent), got)
 	}
 	s.until("the queues are idle", func(ctx context.Context) error {
-		_, queues, err := operator.Status(ctx)
+		_, queues, err := stream.NewOperator(operator).Status(ctx)
 		for _, q := range queues {
 			if q.Waiting > 0 || q.InFlight > 0 {
 				err = errors.Join(err, fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))

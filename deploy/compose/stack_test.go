@@ -275,7 +275,7 @@ func (s *stack) connect(role string) *stream.Conn {
 // completions are all that are stored, by their ids.
 func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Completion, error) {
 	all := map[string]schema.Completion{}
-	err := conn.Scan(ctx, schema.CompletionsStream, stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
+	err := stream.NewOperator(conn).Scan(ctx, schema.CompletionsStream, stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
 		var c schema.Completion
 		if err := json.Unmarshal(m.Body, &c); err != nil {
 			return err

@@ -56,7 +56,7 @@ func start(t testing.TB, change func(*server.Options)) broker {
 
 // process is a role's connection by package stream, as its process has it, and what its log says.
 type process struct {
-	*stream.Conn
+	*stream.Operator
 	log *observer.ObservedLogs
 }
 
@@ -78,7 +78,7 @@ func (b broker) connect(t testing.TB, role string) process {
 		}
 	})
 	eventually(t, role+" is connected", func() bool { return conn.Connected() == nil })
-	return process{conn, log}
+	return process{stream.NewOperator(conn), log}
 }
 
 // client is a role's connection past package stream, with what the broker refuses.

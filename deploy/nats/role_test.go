@@ -50,20 +50,20 @@ func TestIngressDoesItsWork(t *testing.T) {
 	types := append(schema.Catalogue(), schema.Lookup(schema.Pinwheel, "something.new"), schema.Lookup(schema.Truv, "something-new"))
 	for _, of := range types {
 		e := webhook(of, "id-"+schema.Token(of.Name), "account")
-		if duplicate, err := c.Event(t.Context(), e); duplicate || err != nil {
+		if duplicate, err := c.PublishEvent(t.Context(), e); duplicate || err != nil {
 			t.Fatalf("%s: %v, %v", of.Name, duplicate, err)
 		}
 	}
 	e := webhook(types[0], "id-"+schema.Token(types[0].Name), "account")
-	if duplicate, err := c.Event(t.Context(), e); !duplicate || err != nil {
+	if duplicate, err := c.PublishEvent(t.Context(), e); !duplicate || err != nil {
 		t.Errorf("again: %v, %v", duplicate, err)
 	}
 	e.Body = append(e.Body, ' ')
-	if _, err := c.Event(t.Context(), e); !errors.Is(err, schema.ErrIDConflict) {
+	if _, err := c.PublishEvent(t.Context(), e); !errors.Is(err, schema.ErrIDConflict) {
 		t.Errorf("with another body: %v", err)
 	}
 	for _, p := range schema.Providers() {
-		must(t, c.Quarantine(t.Context(), schema.Quarantined{Provider: p, Reason: "unreadable", ReceivedAt: e.ReceivedAt, Body: []byte("{")}))
+		must(t, c.PublishQuarantined(t.Context(), schema.Quarantined{Provider: p, Reason: "unreadable", ReceivedAt: e.ReceivedAt, Body: []byte("{")}))
 	}
 }
 
@@ -102,7 +102,7 @@ type worker struct {
 func (w worker) event(t *testing.T, id, account string) schema.Event {
 	t.Helper()
 	e := webhook(typeOf(w.of), id, account)
-	_, err := w.ingress.Event(t.Context(), e)
+	_, err := w.ingress.PublishEvent(t.Context(), e)
 	must(t, err)
 	return e
 }
@@ -118,7 +118,7 @@ func (w worker) completion(e schema.Event, records ...string) schema.Completion 
 // complete completes an event and says whether that was stored.
 func (w worker) complete(t *testing.T, e schema.Event, records ...string) bool {
 	t.Helper()
-	stored, err := w.Complete(t.Context(), e, w.completion(e, records...))
+	stored, err := w.PublishCompletion(t.Context(), e, w.completion(e, records...))
 	must(t, err)
 	return stored
 }
@@ -151,7 +151,7 @@ func (w worker) queue(t *testing.T) {
 				<-time.After(2 * lease) // kept by heartbeats
 				err = d.Done()
 			case d.Event.ID == "dead":
-				err = errors.Join(w.DeadLetter(ctx, d.DeadLetter(schema.ClassPermanent, schema.ReasonRejected, time.Now())), d.Never(schema.ReasonRejected))
+				err = errors.Join(w.PublishDeadLetter(ctx, d.DeadLetter(schema.ClassPermanent, schema.ReasonRejected, time.Now())), d.Never(schema.ReasonRejected))
 			default:
 				err = d.Done()
 			}
@@ -213,7 +213,7 @@ func (w worker) fences(t *testing.T) {
 	_, err := w.full.jetstream(t).Publish(t.Context(), schema.TombstoneSubject(e.Provider, e.Account()), nil)
 	must(t, err)
 	for _, record := range []string{`{"id":"1"}`, large("x ")} {
-		if stored, err := w.Complete(t.Context(), e, w.completion(e, record)); stored || !errors.Is(err, stream.ErrErased) {
+		if stored, err := w.PublishCompletion(t.Context(), e, w.completion(e, record)); stored || !errors.Is(err, stream.ErrErased) {
 			t.Errorf("complete is %v, %v", stored, err)
 		}
 	}
@@ -253,16 +253,16 @@ func (w worker) exhausted(t *testing.T) {
 func (w worker) erasure(t *testing.T) {
 	e := w.event(t, "to-erase", "erased")
 	w.complete(t, e, large("x "))
-	must(t, w.DeadLetter(t.Context(), schema.DeadLetter{Queue: w.of.Name, Account: e.Account(), Sequence: 99, At: e.ReceivedAt, Body: e.Body}))
+	must(t, w.PublishDeadLetter(t.Context(), schema.DeadLetter{Queue: w.of.Name, Account: e.Account(), Sequence: 99, At: e.ReceivedAt, Body: e.Body}))
 	deleted := webhook(schema.Lookup(w.of.Provider, "link-deleted"), "deleted", "erased")
-	_, err := w.ingress.Event(t.Context(), deleted)
+	_, err := w.ingress.PublishEvent(t.Context(), deleted)
 	must(t, err)
 	for _, step := range w.ErasureSteps(e.Provider, e.Account()) {
 		if err := step.Run(t.Context()); err != nil {
 			t.Fatalf("%s: %v", step.Name, err)
 		}
 	}
-	stored, err := w.Complete(t.Context(), deleted, schema.NewCompletion(deleted, w.of.Resource, schema.Deleted, e.ReceivedAt))
+	stored, err := w.PublishCompletion(t.Context(), deleted, schema.NewCompletion(deleted, w.of.Resource, schema.Deleted, e.ReceivedAt))
 	if !stored || err != nil {
 		t.Errorf("completion deleted: %v, %v", stored, err)
 	}
@@ -310,7 +310,7 @@ func TestAConsumerReadsCompletionsAndRecords(t *testing.T) {
 	e := webhook(schema.Lookup(schema.Pinwheel, "paystubs.added"), "id", "account")
 	completion := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, e.ReceivedAt)
 	completion.Data.Records = []json.RawMessage{json.RawMessage(large("x "))}
-	_, err := paystubs.Complete(t.Context(), e, completion)
+	_, err := paystubs.PublishCompletion(t.Context(), e, completion)
 	must(t, err)
 
 	c := b.dial(t, stream.RoleConsumer)

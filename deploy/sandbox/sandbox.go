@@ -27,7 +27,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
-	"github.com/wagewire/wagewire/schema/stream/streamtest"
+	"github.com/wagewire/wagewire/schema/stream/broker"
 	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
@@ -95,7 +95,7 @@ type Sandbox struct {
 
 	config   Config
 	env      map[string]string
-	nats     *streamtest.Server
+	nats     *broker.Server
 	registry *prometheus.Registry
 	handlers map[schema.Resource]workers.Handler
 	cleanup  []func()
@@ -127,7 +127,7 @@ func Up(ctx context.Context, c Config) (_ *Sandbox, err error) {
 		}
 	}()
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, start := range []func(context.Context) error{s.directory, s.broker, s.ingress, s.fakes, s.workers, s.admin} {
+	for _, start := range []func(context.Context) error{s.directory, s.startBroker, s.ingress, s.fakes, s.workers, s.admin} {
 		if err := start(ctx); err != nil {
 			return nil, err
 		}
@@ -183,8 +183,8 @@ func (s *Sandbox) directory(context.Context) error {
 // streams is where the broker stores.
 func (s *Sandbox) streams() string { return filepath.Join(s.config.Dir, "nats") }
 
-func (s *Sandbox) broker(ctx context.Context) (err error) {
-	s.nats, err = streamtest.Start(streamtest.Config{Port: s.config.NATSPort, Dir: s.streams(), SyncAlways: s.config.Real})
+func (s *Sandbox) startBroker(ctx context.Context) (err error) {
+	s.nats, err = broker.Start(broker.Config{Port: s.config.NATSPort, Dir: s.streams(), SyncAlways: s.config.Real})
 	if err != nil {
 		return &PartError{NATS, err}
 	}
@@ -195,11 +195,11 @@ func (s *Sandbox) broker(ctx context.Context) (err error) {
 		return err
 	}
 	s.cleanup = append(s.cleanup, s.Conn.Close)
-	topology := streamtest.Topology()
+	topology := broker.SmallTopology()
 	if s.config.Real {
 		topology = schema.DefaultTopology()
 	}
-	return s.Conn.Provision(ctx, topology)
+	return stream.NewOperator(s.Conn).Provision(ctx, topology)
 }
 
 func (s *Sandbox) ingress(context.Context) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // completeFor is how long a completion is waited for.
@@ -47,7 +48,7 @@ func next(t *testing.T, s *sandbox.Sandbox, since time.Time) schema.Completion {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), completeFor)
 	defer cancel()
-	tail, err := s.Conn.Tail(ctx, "", since)
+	tail, err := stream.NewOperator(s.Conn).Tail(ctx, "", since)
 	if err != nil {
 		t.Fatal(err)
 	}

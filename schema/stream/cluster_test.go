@@ -78,14 +78,14 @@ func TestLeadersMoveAndANodeGoesAndNothingIsLostOrToldTwice(t *testing.T) {
 	t.Cleanup(c.Close)
 	topology := streamtest.Topology()
 	topology.Replicas, topology.Lease = 3, 5*time.Second
-	until(t, "streams of three replicas", func() bool { return c.Provision(t.Context(), topology) == nil })
+	until(t, "streams of three replicas", func() bool { return stream.NewOperator(c).Provision(t.Context(), topology) == nil })
 
 	ctx, stop := context.WithCancel(t.Context())
 	worked := make(chan struct{})
 	go func() {
 		defer close(worked)
 		_ = c.Queue(paystubsQueue).Consume(ctx, 4, func(d *stream.Delivery) {
-			if _, err := c.Complete(context.WithoutCancel(ctx), d.Event, schema.NewCompletion(d.Event, schema.Paystubs, schema.Succeeded, time.Now())); err == nil {
+			if _, err := c.PublishCompletion(context.WithoutCancel(ctx), d.Event, schema.NewCompletion(d.Event, schema.Paystubs, schema.Succeeded, time.Now())); err == nil {
 				_ = d.Done() // else its lease ends, and it comes again
 			}
 		})
@@ -123,7 +123,7 @@ func TestLeadersMoveAndANodeGoesAndNothingIsLostOrToldTwice(t *testing.T) {
 			}
 		}
 		within, cancel := context.WithTimeout(t.Context(), clusterFor)
-		_, err := c.Event(within, e)
+		_, err := c.PublishEvent(within, e)
 		cancel()
 		must(t, err)
 	}

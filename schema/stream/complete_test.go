@@ -21,7 +21,7 @@ import (
 
 func complete(t *testing.T, c *stream.Conn, e schema.Event, completion schema.Completion) (stored bool) {
 	t.Helper()
-	stored, err := c.Complete(t.Context(), e, completion)
+	stored, err := c.PublishCompletion(t.Context(), e, completion)
 	must(t, err)
 	return stored
 }
@@ -160,7 +160,7 @@ func TestCompletionPublishedAtOnceByManyIsStoredOnce(t *testing.T) {
 		for range publishers {
 			all.Go(func() {
 				e := paystubs(fmt.Sprint(n), "account")
-				stored, err := c.Complete(t.Context(), e, succeeded(e))
+				stored, err := c.PublishCompletion(t.Context(), e, succeeded(e))
 				if err != nil {
 					t.Error(err)
 				}
@@ -192,12 +192,12 @@ func TestCompletionOfAnErasedAccount(t *testing.T) {
 		"with data is refused": schema.Succeeded, "pending is refused": schema.Pending, "failed is refused": schema.Failed,
 		"unavailable is refused": schema.Unavailable,
 	} {
-		if stored, err := c.Complete(t.Context(), e, completion(e, o)); stored || !errors.Is(err, stream.ErrErased) {
+		if stored, err := c.PublishCompletion(t.Context(), e, completion(e, o)); stored || !errors.Is(err, stream.ErrErased) {
 			t.Errorf("%s: Complete = %v, %v", promise, stored, err)
 		}
 	}
 	large := records(schema.CompletionBytesMax, "canary-1 ")
-	if stored, err := c.Complete(t.Context(), e, succeeded(e, large...)); stored || !errors.Is(err, stream.ErrErased) {
+	if stored, err := c.PublishCompletion(t.Context(), e, succeeded(e, large...)); stored || !errors.Is(err, stream.ErrErased) {
 		t.Errorf("large: Complete = %v, %v", stored, err)
 	}
 	if n := look(t, s).state("OBJ_" + schema.RecordsBucket).LastSeq; n != 0 {
@@ -221,7 +221,7 @@ func TestCompletionsRacingATombstoneAreNotStoredBehindIt(t *testing.T) {
 	for n := range publishers {
 		all.Go(func() {
 			e := link(fmt.Sprint(n), "account", schema.ActionConnected)
-			ok, err := c.Complete(t.Context(), e, succeeded(e))
+			ok, err := c.PublishCompletion(t.Context(), e, succeeded(e))
 			if err != nil && !errors.Is(err, stream.ErrErased) {
 				t.Error(err)
 			}
@@ -249,7 +249,7 @@ func TestCompletionOnAFullStreamIsErrFullAndNotDoneAlready(t *testing.T) {
 	stored := 0
 	for ; ; stored++ {
 		e = paystubs(fmt.Sprint(stored), "account")
-		ok, err := c.Complete(t.Context(), e, succeeded(e))
+		ok, err := c.PublishCompletion(t.Context(), e, succeeded(e))
 		if ok == (err != nil) {
 			t.Fatalf("Complete = %v, %v", ok, err)
 		}
@@ -258,7 +258,7 @@ func TestCompletionOnAFullStreamIsErrFullAndNotDoneAlready(t *testing.T) {
 		}
 		must(t, err)
 	}
-	if ok, err := c.Complete(t.Context(), e, succeeded(e)); ok || !errors.Is(err, stream.ErrFull) {
+	if ok, err := c.PublishCompletion(t.Context(), e, succeeded(e)); ok || !errors.Is(err, stream.ErrFull) {
 		t.Errorf("tried again: Complete = %v, %v; want ErrFull", ok, err)
 	}
 	if first := paystubs("0", "account"); complete(t, c, first, succeeded(first)) {
@@ -267,7 +267,7 @@ func TestCompletionOnAFullStreamIsErrFullAndNotDoneAlready(t *testing.T) {
 	if n := look(t, s).state(schema.CompletionsStream).Msgs; n != uint64(stored) {
 		t.Errorf("%d stored, want %d", n, stored)
 	}
-	must(t, c.Provision(t.Context(), topology))
+	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
 	if !complete(t, c, e, succeeded(e)) {
 		t.Error("with room again: not stored")
 	}
@@ -327,7 +327,7 @@ func TestLargeCompletionPublishedAtOnceKeepsTheRecordsItPointsTo(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range 6 {
 		all.Go(func() {
-			if _, err := c.Complete(t.Context(), e, succeeded(e, records(schema.CompletionBytesMax, fmt.Sprint("of ", n%2))...)); err != nil {
+			if _, err := c.PublishCompletion(t.Context(), e, succeeded(e, records(schema.CompletionBytesMax, fmt.Sprint("of ", n%2))...)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -354,14 +354,14 @@ func TestLargeCompletionWithoutRoom(t *testing.T) {
 			b, e := look(t, s), paystubs("large", "account")
 			completion := succeeded(e, records(schema.CompletionBytesMax, "x")...)
 			for range 2 {
-				if stored, err := c.Complete(t.Context(), e, completion); stored || !errors.Is(err, stream.ErrFull) {
+				if stored, err := c.PublishCompletion(t.Context(), e, completion); stored || !errors.Is(err, stream.ErrFull) {
 					t.Fatalf("Complete = %v, %v; want ErrFull", stored, err)
 				}
 				if left := b.state("OBJ_" + schema.RecordsBucket).Msgs; left != 0 {
 					t.Fatalf("%d messages of the records are left behind", left)
 				}
 			}
-			must(t, c.Provision(t.Context(), streamtest.Topology()))
+			must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 			if !complete(t, c, e, completion) {
 				t.Error("with room again: not stored")
 			}
@@ -380,8 +380,8 @@ func TestDeadLetterKeepsTheEventAndIsStoredOnce(t *testing.T) {
 	jobs, _, _ := hold(t, c, queueOf(schema.Paystubs), 1)
 	j := next(t, "delivery", jobs)
 	d := j.DeadLetter(schema.ClassPermanent, schema.ReasonRejected, received)
-	must(t, c.DeadLetter(t.Context(), d))
-	must(t, c.DeadLetter(t.Context(), d))
+	must(t, c.PublishDeadLetter(t.Context(), d))
+	must(t, c.PublishDeadLetter(t.Context(), d))
 	must(t, j.Never(schema.ReasonRejected))
 	j.release()
 
@@ -418,7 +418,7 @@ func TestCompletionWithoutServerIsAnErrorAndMayBeTriedAgain(t *testing.T) {
 	s.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if stored, err := c.Complete(ctx, e, succeeded(e)); stored || err == nil || errors.Is(err, stream.ErrFull) || errors.Is(err, stream.ErrErased) {
+	if stored, err := c.PublishCompletion(ctx, e, succeeded(e)); stored || err == nil || errors.Is(err, stream.ErrFull) || errors.Is(err, stream.ErrErased) {
 		t.Errorf("Complete = %v, %v; want an error that is no answer", stored, err)
 	}
 	must(t, s.Restart())

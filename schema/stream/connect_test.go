@@ -35,7 +35,7 @@ func TestConnectToAServerThatIsDownWaitsForIt(t *testing.T) {
 	}
 	must(t, s.Restart())
 	eventually(t, "connected", func() bool { return c.Connected() == nil })
-	must(t, c.Provision(t.Context(), streamtest.Topology()))
+	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 	publish(t, c, numbered(0, 1)...)
 }
 
@@ -61,7 +61,7 @@ func TestADialThatTakesLongHoldsNobodyUp(t *testing.T) {
 	t.Cleanup(func() { _, _ = first.Close(), second.Close() })
 	over := make(chan struct{})
 	go func() {
-		_, _, _ = c.Status(t.Context()) // asks the client itself, which says nothing until it is done dialing
+		_, _, _ = stream.NewOperator(c).Status(t.Context()) // asks the client itself, which says nothing until it is done dialing
 		close(over)
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -69,7 +69,7 @@ func TestADialThatTakesLongHoldsNobodyUp(t *testing.T) {
 	if err := c.Ready(ctx); err == nil || !strings.Contains(err.Error(), "not connected") {
 		t.Errorf("Ready: error %v", err)
 	}
-	if _, err := c.Event(ctx, numbered(0, 1)[0]); err == nil || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.PublishEvent(ctx, numbered(0, 1)[0]); err == nil || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Event: error %v", err)
 	}
 	select {

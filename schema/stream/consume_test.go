@@ -343,7 +343,7 @@ func TestConsumeWaitsForAQueueThatIsNotThere(t *testing.T) {
 			c, logs := observed(t, s)
 			jobs, _, _ := hold(t, c, paystubsQueue, 4)
 			eventually(t, "the log says what to do", func() bool { return logs.FilterMessage("queue not served").Len() > 0 })
-			must(t, c.Provision(t.Context(), streamtest.Topology()))
+			must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 			publish(t, c, numbered(0, 1)...)
 			must(t, next(t, "delivery", jobs).Done())
 			if said := logs.FilterMessage("queue not served").All(); len(said) != 1 || !strings.Contains(fmt.Sprint(said[0].ContextMap()["error"]), "run: wagewire provision apply") {
@@ -391,7 +391,7 @@ func TestConsumeGoesOnWhenItsQueueWasDeletedAndProvisionedAgain(t *testing.T) {
 				}
 				return false
 			})
-			must(t, c.Provision(t.Context(), streamtest.Topology()))
+			must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 			publish(t, c, numbered(1, 1)...)
 			for {
 				j := next(t, "delivery", jobs)
@@ -514,7 +514,7 @@ func TestWhatIsNoEventArrivesWithAnError(t *testing.T) {
 			if j.Sequence != ack.Sequence || j.Attempt != 1 || j.Account == "" || j.Event.Provider != schema.Pinwheel || j.Event.Resource != schema.Paystubs {
 				t.Errorf("delivery %+v", j.Delivery)
 			}
-			must(t, c.DeadLetter(t.Context(), j.DeadLetter(schema.ClassPoison, schema.ReasonUndecodable, received)))
+			must(t, c.PublishDeadLetter(t.Context(), j.DeadLetter(schema.ClassPoison, schema.ReasonUndecodable, received)))
 			must(t, j.Never(schema.ReasonUndecodable))
 			j.release()
 		})

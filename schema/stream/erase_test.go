@@ -17,7 +17,7 @@ import (
 func erasure(c *stream.Conn, deleted schema.Event) []stream.Step {
 	return append(c.ErasureSteps(deleted.Provider, deleted.Account()),
 		stream.Step{Name: "completion deleted", Run: func(ctx context.Context) error {
-			_, err := c.Complete(ctx, deleted, completion(deleted, schema.Deleted))
+			_, err := c.PublishCompletion(ctx, deleted, completion(deleted, schema.Deleted))
 			return err
 		}},
 		stream.Step{Name: "events", Run: func(ctx context.Context) error { return c.EraseEvents(ctx, deleted.Provider, deleted.Account()) }},
@@ -33,7 +33,7 @@ func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	} {
 		publish(t, c, e)
 		complete(t, c, e, succeeded(e, `{"ssn":"`+canary+`"}`))
-		must(t, c.DeadLetter(t.Context(), schema.DeadLetter{
+		must(t, c.PublishDeadLetter(t.Context(), schema.DeadLetter{
 			Queue: schema.QueueName(schema.Truv, schema.Link), Account: e.Account(), Sequence: uint64(len(account)*10) + uint64(e.ID[len(e.ID)-1]),
 			At: received, Body: fmt.Appendf(nil, `{"note":%q}`, canary),
 		}))
@@ -123,7 +123,7 @@ func TestErasureOverwritesWhatItDeletes(t *testing.T) {
 	must(t, err)
 	t.Cleanup(s.Stop)
 	c := s.Connect(t)
-	must(t, c.Provision(t.Context(), streamtest.Topology()))
+	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 	deleted := fill(t, c, "account", "CANARY-4711")
 	fill(t, c, "bystander", "BYSTANDER-4711")
 	streams := []string{schema.CompletionsStream, schema.DeadLettersStream, "OBJ_" + schema.RecordsBucket}
@@ -157,7 +157,7 @@ func TestErasureOnAFullBroker(t *testing.T) {
 	topology := streamtest.Topology()
 	topology.Records.MaxBytes = int64(b.state("OBJ_" + schema.RecordsBucket).Bytes)
 	streamIn(&topology, schema.DeadLettersStream).MaxBytes = int64(b.state(schema.DeadLettersStream).Bytes)
-	must(t, c.Provision(t.Context(), topology))
+	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
 	for _, step := range erasure(c, deleted) {
 		if err := step.Run(t.Context()); err != nil {
 			t.Errorf("%s: %v", step.Name, err)
@@ -183,7 +183,7 @@ func TestTombstoneOutlivesEveryCompletionAndRestart(t *testing.T) {
 		if n := b.holds("gone")["tombstones"]; n != 1 {
 			t.Fatalf("%d tombstones", n)
 		}
-		if _, err := c.Complete(t.Context(), gone, succeeded(gone)); err == nil {
+		if _, err := c.PublishCompletion(t.Context(), gone, succeeded(gone)); err == nil {
 			t.Error("a completion was stored behind the tombstone")
 		}
 		restart(b, s, gone)

@@ -94,7 +94,7 @@ func TestEvent(t *testing.T) {
 			if test.second != nil {
 				e = test.second(e)
 			}
-			duplicate, err := c.Event(t.Context(), e)
+			duplicate, err := c.PublishEvent(t.Context(), e)
 			if !duplicate || !errors.Is(err, test.err) {
 				t.Errorf("Event = %v, %v; want true, %v", duplicate, err, test.err)
 			}
@@ -144,7 +144,7 @@ func TestEventPublishedAtOnceBy64IsStoredOnce(t *testing.T) {
 	fresh := 0
 	for range 64 {
 		all.Go(func() {
-			duplicate, err := c.Event(t.Context(), paystubs("one", "account"))
+			duplicate, err := c.PublishEvent(t.Context(), paystubs("one", "account"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -168,7 +168,7 @@ func TestEventWithoutServerIsAnErrorAndSendsNothingLater(t *testing.T) {
 	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	duplicate, err := c.Event(ctx, paystubs("lost", "account"))
+	duplicate, err := c.PublishEvent(ctx, paystubs("lost", "account"))
 	if duplicate || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Event = %v, %v; want the deadline's error", duplicate, err)
 	}
@@ -188,7 +188,7 @@ func TestEventsPublishedWhileTheServerRestartsAreStoredOnce(t *testing.T) {
 	for p := range publishers {
 		all.Go(func() {
 			for n := range each {
-				if _, err := c.Event(t.Context(), paystubs(fmt.Sprintf("%d-%d", p, n), "account")); err != nil {
+				if _, err := c.PublishEvent(t.Context(), paystubs(fmt.Sprintf("%d-%d", p, n), "account")); err != nil {
 					t.Error(err)
 				}
 				begun <- struct{}{}
@@ -214,7 +214,7 @@ func TestEventWithoutStreamIsAnErrorAndReadySaysWhatToDo(t *testing.T) {
 	c := s.Connect(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if duplicate, err := c.Event(ctx, paystubs("one", "account")); duplicate || err == nil {
+	if duplicate, err := c.PublishEvent(ctx, paystubs("one", "account")); duplicate || err == nil {
 		t.Errorf("Event = %v, %v; want an error", duplicate, err)
 	}
 	if err := c.Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) || !strings.Contains(err.Error(), "run: wagewire provision apply") {
@@ -223,7 +223,7 @@ func TestEventWithoutStreamIsAnErrorAndReadySaysWhatToDo(t *testing.T) {
 	if err := c.Queue(queueOf(schema.Paystubs)).Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) {
 		t.Errorf("Queue.Ready = %v", err)
 	}
-	must(t, c.Provision(t.Context(), streamtest.Topology()))
+	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 	must(t, c.Ready(t.Context()))
 	must(t, c.Queue(queueOf(schema.Paystubs)).Ready(t.Context()))
 }
@@ -240,7 +240,7 @@ func TestEventOnAFullStreamIsErrFullAndReadyFailsBefore(t *testing.T) {
 				t.Errorf("Ready = %v, want ErrFull", err)
 			}
 		}
-		duplicate, err := c.Event(t.Context(), paystubs(fmt.Sprint(stored), "account"))
+		duplicate, err := c.PublishEvent(t.Context(), paystubs(fmt.Sprint(stored), "account"))
 		if errors.Is(err, stream.ErrFull) && !duplicate {
 			break
 		}
@@ -252,7 +252,7 @@ func TestEventOnAFullStreamIsErrFullAndReadyFailsBefore(t *testing.T) {
 	if n := look(t, s).state(schema.EventsStream).Msgs; n != stored {
 		t.Errorf("%d events stored, %d acknowledged", n, stored)
 	}
-	if duplicate, err := c.Event(t.Context(), paystubs("0", "account")); !duplicate || err != nil {
+	if duplicate, err := c.PublishEvent(t.Context(), paystubs("0", "account")); !duplicate || err != nil {
 		t.Errorf("a duplicate on a full stream: %v, %v", duplicate, err)
 	}
 }
@@ -261,10 +261,10 @@ func TestQuarantineStoresTheSameBytesOnce(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := schema.Quarantined{Provider: schema.Truv, Reason: schema.QuarantineJSON, ReceivedAt: received, Body: []byte("{\xff")}
-	must(t, c.Quarantine(t.Context(), q))
-	must(t, c.Quarantine(t.Context(), q))
+	must(t, c.PublishQuarantined(t.Context(), q))
+	must(t, c.PublishQuarantined(t.Context(), q))
 	q.Body = []byte("[")
-	must(t, c.Quarantine(t.Context(), q))
+	must(t, c.PublishQuarantined(t.Context(), q))
 	stored := look(t, s).all(schema.QuarantineStream, schema.QuarantineSubject(schema.Truv))
 	if len(stored) != 2 || string(stored[0].Data) != "{\xff" || stored[0].Header.Get("Wagewire-Reason") != "json" {
 		t.Errorf("quarantine holds %+v", stored)

@@ -54,8 +54,8 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOverOnce(t *testing.T) {
 		t.Errorf("got %+v; (-want +got):\n%s", d, diff)
 	}
 	letter := d.DeadLetter(schema.ClassExhausted, schema.ReasonDeliveriesMax, received)
-	must(t, c.DeadLetter(t.Context(), letter))
-	m, there, err := c.Message(t.Context(), schema.DeadLettersStream, 1)
+	must(t, c.PublishDeadLetter(t.Context(), letter))
+	m, there, err := stream.NewOperator(c).Message(t.Context(), schema.DeadLettersStream, 1)
 	if err != nil || !there {
 		t.Fatal(there, err)
 	}
@@ -115,7 +115,7 @@ func TestAdvisoriesWaitForAQueueThatIsProvisionedLater(t *testing.T) {
 	t.Cleanup(s.Stop)
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
 	told, _ := exhausted(t, c, q, kept)
-	must(t, s.Connect(t).Provision(t.Context(), streamtest.Topology()))
+	must(t, stream.NewOperator(s.Connect(t)).Provision(t.Context(), streamtest.Topology()))
 	publish(t, c, paystubs("e-1", "a-1"))
 	advise(t, s, q.Name, 1, 100)
 	if d := next(t, "what ran out", told); d.Event.ID != "e-1" {

@@ -67,7 +67,7 @@ func start(t *testing.T, change func(*schema.Topology)) (*streamtest.Server, *st
 	c := s.Connect(t)
 	topology := streamtest.Topology()
 	change(&topology)
-	must(t, c.Provision(t.Context(), topology))
+	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
 	return s, c
 }
 
@@ -197,7 +197,7 @@ func queueOf(r schema.Resource) schema.Queue { return schema.QueuesOf(r)[0] }
 func publish(t *testing.T, c *stream.Conn, events ...schema.Event) {
 	t.Helper()
 	for _, e := range events {
-		duplicate, err := c.Event(t.Context(), e)
+		duplicate, err := c.PublishEvent(t.Context(), e)
 		must(t, err)
 		if duplicate {
 			t.Fatalf("event %s was stored before", e.ID)

@@ -50,14 +50,14 @@ const headerSize = "Nats-Msg-Size"
 const quietFor = 500 * time.Millisecond
 
 // Status reads every stream's and queue's state. What is not there is left out.
-func (c *Conn) Status(ctx context.Context) (streams []Level, queues []QueueStatus, err error) {
+func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueStatus, err error) {
 	topology := schema.DefaultTopology()
 	names := []string{}
 	for _, s := range topology.Streams {
 		names = append(names, s.Name)
 	}
 	for _, name := range append(names, recordsStream) {
-		s, err := c.js.Stream(ctx, name)
+		s, err := o.js.Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
 		}
@@ -72,7 +72,7 @@ func (c *Conn) Status(ctx context.Context) (streams []Level, queues []QueueStatu
 		streams = append(streams, status)
 	}
 	for _, q := range topology.Queues {
-		status, err := c.queueStatus(ctx, q)
+		status, err := o.queueStatus(ctx, q)
 		if errors.Is(err, ErrNoQueue) {
 			continue
 		}
@@ -84,8 +84,8 @@ func (c *Conn) Status(ctx context.Context) (streams []Level, queues []QueueStatu
 	return streams, queues, nil
 }
 
-func (c *Conn) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus, error) {
-	consumer, err := c.Queue(q).consumer(ctx)
+func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus, error) {
+	consumer, err := o.Queue(q).consumer(ctx)
 	if err != nil {
 		return QueueStatus{}, err
 	}
@@ -99,7 +99,7 @@ func (c *Conn) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus, er
 	if status.Waiting == 0 && status.InFlight == 0 {
 		return status, nil
 	}
-	s, err := c.js.Stream(ctx, schema.EventsStream)
+	s, err := o.js.Stream(ctx, schema.EventsStream)
 	if err != nil {
 		return status, err
 	}
@@ -125,8 +125,8 @@ type Position struct {
 }
 
 // Position looks the queue up. ErrNoQueue: it is not there.
-func (c *Conn) Position(ctx context.Context, q schema.Queue) (Position, error) {
-	consumer, err := c.Queue(q).consumer(ctx)
+func (o *Operator) Position(ctx context.Context, q schema.Queue) (Position, error) {
+	consumer, err := o.Queue(q).consumer(ctx)
 	if err != nil {
 		return Position{}, err
 	}
@@ -135,23 +135,23 @@ func (c *Conn) Position(ctx context.Context, q schema.Queue) (Position, error) {
 }
 
 // Pause stops a queue's deliveries until the given time, or Resume. Events in flight stay where they are.
-func (c *Conn) Pause(ctx context.Context, q schema.Queue, until time.Time) error {
-	if _, err := c.Queue(q).consumer(ctx); err != nil {
+func (o *Operator) Pause(ctx context.Context, q schema.Queue, until time.Time) error {
+	if _, err := o.Queue(q).consumer(ctx); err != nil {
 		return err
 	}
-	if _, err := c.js.PauseConsumer(ctx, schema.EventsStream, q.Name, until); err != nil {
+	if _, err := o.js.PauseConsumer(ctx, schema.EventsStream, q.Name, until); err != nil {
 		return fmt.Errorf("pause queue %s: %w", q.Name, err)
 	}
 	return nil
 }
 
 // Resume ends a pause. paused is false where there was none.
-func (c *Conn) Resume(ctx context.Context, q schema.Queue) (paused bool, err error) {
-	consumer, err := c.Queue(q).consumer(ctx)
+func (o *Operator) Resume(ctx context.Context, q schema.Queue) (paused bool, err error) {
+	consumer, err := o.Queue(q).consumer(ctx)
 	if err != nil || !consumer.CachedInfo().Paused {
 		return false, err
 	}
-	if _, err := c.js.ResumeConsumer(ctx, schema.EventsStream, q.Name); err != nil {
+	if _, err := o.js.ResumeConsumer(ctx, schema.EventsStream, q.Name); err != nil {
 		return true, fmt.Errorf("resume queue %s: %w", q.Name, err)
 	}
 	return true, nil
@@ -186,15 +186,15 @@ type Selection struct {
 
 // Scan hands each the messages of a stream that are selected, oldest first, up to the last that is there when it begins. An
 // error of each ends it. Messages may come and go meanwhile: those that went may be handed out or not.
-func (c *Conn) Scan(ctx context.Context, stream string, which Selection, each func(Stored) error) error {
-	if err := c.scan(ctx, stream, which, each); err != nil {
+func (o *Operator) Scan(ctx context.Context, stream string, which Selection, each func(Stored) error) error {
+	if err := o.scan(ctx, stream, which, each); err != nil {
 		return fmt.Errorf("scan %s: %w", stream, err)
 	}
 	return nil
 }
 
-func (c *Conn) scan(ctx context.Context, stream string, which Selection, each func(Stored) error) error {
-	s, err := c.js.Stream(ctx, stream)
+func (o *Operator) scan(ctx context.Context, stream string, which Selection, each func(Stored) error) error {
+	s, err := o.js.Stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("it is not there: %w", ErrNoQueue)
 	}
@@ -208,7 +208,7 @@ func (c *Conn) scan(ctx context.Context, stream string, which Selection, each fu
 	if !which.Since.IsZero() {
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &which.Since
 	}
-	consumer, err := c.js.OrderedConsumer(ctx, stream, config)
+	consumer, err := o.js.OrderedConsumer(ctx, stream, config)
 	if err != nil {
 		return err
 	}
@@ -271,8 +271,8 @@ func among(ctx context.Context, s jetstream.Stream, filters []string, first, las
 }
 
 // Message reads one message of a stream; false where there is none, or no more.
-func (c *Conn) Message(ctx context.Context, stream string, sequence uint64) (Stored, bool, error) {
-	m, err := c.message(ctx, stream, sequence)
+func (o *Operator) Message(ctx context.Context, stream string, sequence uint64) (Stored, bool, error) {
+	m, err := o.message(ctx, stream, sequence)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return Stored{}, false, nil
@@ -302,9 +302,9 @@ type Heading struct {
 }
 
 // Headings hands each the headings of the selected events. A message that is no event has one that says little.
-func (c *Conn) Headings(ctx context.Context, which Selection, each func(Heading) error) error {
+func (o *Operator) Headings(ctx context.Context, which Selection, each func(Heading) error) error {
 	which.HeadersOnly = true
-	return c.Scan(ctx, schema.EventsStream, which, func(m Stored) error {
+	return o.Scan(ctx, schema.EventsStream, which, func(m Stored) error {
 		h := Heading{
 			Event: eventOf(m.Header), Account: schema.LastToken(m.Subject), BodyBytes: m.bytes(), BodySHA256: m.Header.Get(headerBodySHA256),
 			Sequence: m.Sequence, Subject: m.Subject, At: m.At,
@@ -371,9 +371,9 @@ func (l Letter) Decode() (schema.Event, error) {
 // Redrive sends an event through one queue again, or through all that read its type where queue is "". Its name is a new
 // one, so that neither the broker's memory of its id nor its first completion stands in the way. stored is false where the
 // name is taken: the nth redrive of this id was sent before.
-func (c *Conn) Redrive(ctx context.Context, e schema.Event, queue string, n int) (stored bool, err error) {
+func (o *Operator) Redrive(ctx context.Context, e schema.Event, queue string, n int) (stored bool, err error) {
 	e.Redrive, e.Queue = n, queue
-	duplicate, err := c.Event(ctx, e)
+	duplicate, err := o.PublishEvent(ctx, e)
 	if errors.Is(err, schema.ErrIDConflict) {
 		return false, nil
 	}
@@ -381,11 +381,11 @@ func (c *Conn) Redrive(ctx context.Context, e schema.Event, queue string, n int)
 }
 
 // Discard deletes one message of the dead letters or the quarantine, and overwrites it.
-func (c *Conn) Discard(ctx context.Context, stream string, sequence uint64) error {
+func (o *Operator) Discard(ctx context.Context, stream string, sequence uint64) error {
 	if !slices.Contains([]string{schema.DeadLettersStream, schema.QuarantineStream}, stream) {
 		return fmt.Errorf("discard: nothing is discarded from %s", stream)
 	}
-	s, err := c.js.Stream(ctx, stream)
+	s, err := o.js.Stream(ctx, stream)
 	if err == nil {
 		err = overwrite(ctx, s, sequence)
 	}
@@ -415,9 +415,9 @@ func ReadUnread(m Stored) Unread {
 }
 
 // CompletionsOf returns the event's completions, a resource each, whatever account they are of.
-func (c *Conn) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.Completion, error) {
+func (o *Operator) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.Completion, error) {
 	var all []schema.Completion
-	err := c.Scan(ctx, schema.CompletionsStream, Selection{Filters: []string{e.Completions()}}, func(m Stored) error {
+	err := o.Scan(ctx, schema.CompletionsStream, Selection{Filters: []string{e.Completions()}}, func(m Stored) error {
 		var completion schema.Completion
 		if err := json.Unmarshal(m.Body, &completion); err != nil {
 			return fmt.Errorf("decode %s: %w", m.Subject, err)
@@ -440,8 +440,8 @@ type Ended struct {
 }
 
 // Endings hands each what the broker said of deliveries that ended without success.
-func (c *Conn) Endings(ctx context.Context, each func(Ended) error) error {
-	return c.Scan(ctx, schema.AdvisoriesStream, Selection{}, func(m Stored) error {
+func (o *Operator) Endings(ctx context.Context, each func(Ended) error) error {
+	return o.Scan(ctx, schema.AdvisoriesStream, Selection{}, func(m Stored) error {
 		var said struct {
 			Consumer   string `json:"consumer"`
 			StreamSeq  uint64 `json:"stream_seq"`

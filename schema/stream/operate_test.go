@@ -22,7 +22,7 @@ import (
 func scanned(t *testing.T, c *stream.Conn, which stream.Selection) []string {
 	t.Helper()
 	ids := []string{}
-	must(t, c.Headings(t.Context(), which, func(h stream.Heading) error {
+	must(t, stream.NewOperator(c).Headings(t.Context(), which, func(h stream.Heading) error {
 		ids = append(ids, h.Event.ID)
 		return nil
 	}))
@@ -39,7 +39,7 @@ func TestAScanHandsOutWhatIsSelectedAndEnds(t *testing.T) {
 	}
 	publish(t, c, paystubs("e-1", "a-1"), link("e-2", "a-2", schema.ActionConnected), paystubs("e-3", "a-3"), link("e-4", "a-4", schema.ActionConnected))
 	var at []time.Time
-	must(t, c.Scan(t.Context(), schema.EventsStream, stream.Selection{}, func(m stream.Stored) error {
+	must(t, stream.NewOperator(c).Scan(t.Context(), schema.EventsStream, stream.Selection{}, func(m stream.Stored) error {
 		at = append(at, m.At)
 		return nil
 	}))
@@ -68,7 +68,7 @@ func TestAScanEndsWithWhatWasThereWhenItBegan(t *testing.T) {
 	_, c := streamtest.New(t)
 	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-1"))
 	n := 0
-	must(t, c.Scan(t.Context(), schema.EventsStream, stream.Selection{}, func(stream.Stored) error {
+	must(t, stream.NewOperator(c).Scan(t.Context(), schema.EventsStream, stream.Selection{}, func(stream.Stored) error {
 		n++ // one more for each: it would never end
 		publish(t, c, paystubs(fmt.Sprintf("new-%d", n), "a-1"))
 		return nil
@@ -87,7 +87,7 @@ func TestAScanOutlivesTheDeletionOfWhatItWaitsFor(t *testing.T) {
 	}
 	events := look(t, s).stream(schema.EventsStream)
 	n := 0
-	must(t, c.Scan(t.Context(), schema.EventsStream, stream.Selection{Filters: []string{paystubs("", "a-1").Subject()}}, func(stream.Stored) error {
+	must(t, stream.NewOperator(c).Scan(t.Context(), schema.EventsStream, stream.Selection{Filters: []string{paystubs("", "a-1").Subject()}}, func(stream.Stored) error {
 		if n++; n == 1 {
 			must(t, events.Purge(t.Context(), jetstream.WithPurgeSubject(paystubs("", "a-1").Subject())))
 			publish(t, c, link("e-new", "a-2", schema.ActionConnected))
@@ -105,14 +105,14 @@ func TestAScanIsEnded(t *testing.T) {
 	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-1"))
 	t.Run("by an error of each, which it returns", func(t *testing.T) {
 		enough, n := errors.New("enough"), 0
-		err := c.Scan(t.Context(), schema.EventsStream, stream.Selection{}, func(stream.Stored) error { n++; return enough })
+		err := stream.NewOperator(c).Scan(t.Context(), schema.EventsStream, stream.Selection{}, func(stream.Stored) error { n++; return enough })
 		if !errors.Is(err, enough) || n != 1 {
 			t.Errorf("%d messages and %v, want one and the error", n, err)
 		}
 	})
 	t.Run("by its context", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		err := c.Scan(ctx, schema.EventsStream, stream.Selection{}, func(stream.Stored) error { cancel(); return nil })
+		err := stream.NewOperator(c).Scan(ctx, schema.EventsStream, stream.Selection{}, func(stream.Stored) error { cancel(); return nil })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
@@ -121,7 +121,7 @@ func TestAScanIsEnded(t *testing.T) {
 		s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
 		must(t, err)
 		t.Cleanup(s.Stop)
-		err = s.Connect(t).Scan(t.Context(), schema.EventsStream, stream.Selection{}, nil)
+		err = stream.NewOperator(s.Connect(t)).Scan(t.Context(), schema.EventsStream, stream.Selection{}, nil)
 		if !errors.Is(err, stream.ErrNoQueue) {
 			t.Errorf("got %v", err)
 		}
@@ -133,11 +133,11 @@ func TestAHeadingSaysAllButTheBody(t *testing.T) {
 	_, c := streamtest.New(t)
 	e := paystubs("an id: \"100 %\"", "a.1")
 	publish(t, c, e)
-	if stored, err := c.Redrive(t.Context(), e, "pinwheel_paystubs", 2); err != nil || !stored {
+	if stored, err := stream.NewOperator(c).Redrive(t.Context(), e, "pinwheel_paystubs", 2); err != nil || !stored {
 		t.Fatal(stored, err)
 	}
 	var got []stream.Heading
-	must(t, c.Headings(t.Context(), stream.Selection{}, func(h stream.Heading) error {
+	must(t, stream.NewOperator(c).Headings(t.Context(), stream.Selection{}, func(h stream.Heading) error {
 		got = append(got, h)
 		return nil
 	}))
@@ -179,13 +179,13 @@ func TestARedriveIsStoredOnceUnderEachName(t *testing.T) {
 		{"the second has a name of its own", e, 2, true},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
-			stored, err := c.Redrive(t.Context(), test.event, "pinwheel_paystubs", test.n)
+			stored, err := stream.NewOperator(c).Redrive(t.Context(), test.event, "pinwheel_paystubs", test.n)
 			if stored != test.stored || err != nil {
 				t.Errorf("stored %t, %v; want %t", stored, err, test.stored)
 			}
 		})
 	}
-	m, there, err := c.Message(t.Context(), schema.EventsStream, 3)
+	m, there, err := stream.NewOperator(c).Message(t.Context(), schema.EventsStream, 3)
 	if err != nil || !there {
 		t.Fatal(there, err)
 	}
@@ -202,13 +202,13 @@ func TestADeadLetterIsReadWithAndWithoutItsBody(t *testing.T) {
 	_, c := streamtest.New(t)
 	e := paystubs("e-1", "a.1")
 	publish(t, c, e)
-	if _, err := c.Redrive(t.Context(), e, "pinwheel_paystubs", 1); err != nil {
+	if _, err := stream.NewOperator(c).Redrive(t.Context(), e, "pinwheel_paystubs", 1); err != nil {
 		t.Fatal(err)
 	}
 	jobs, end, back := hold(t, c, queueOf(schema.Paystubs), 1)
 	for range 2 {
 		j := next(t, "a delivery", jobs)
-		must(t, c.DeadLetter(t.Context(), j.DeadLetter(schema.ClassTransient, schema.ReasonLadderEnded, received.Add(time.Hour))))
+		must(t, c.PublishDeadLetter(t.Context(), j.DeadLetter(schema.ClassTransient, schema.ReasonLadderEnded, received.Add(time.Hour))))
 		must(t, j.Never(schema.ReasonLadderEnded))
 		j.release()
 	}
@@ -216,7 +216,7 @@ func TestADeadLetterIsReadWithAndWithoutItsBody(t *testing.T) {
 	next(t, "the end of Consume", back)
 	for _, headersOnly := range []bool{true, false} {
 		var letters []stream.Letter
-		must(t, c.Scan(t.Context(), schema.DeadLettersStream, stream.Selection{HeadersOnly: headersOnly}, func(m stream.Stored) error {
+		must(t, stream.NewOperator(c).Scan(t.Context(), schema.DeadLettersStream, stream.Selection{HeadersOnly: headersOnly}, func(m stream.Stored) error {
 			letters = append(letters, stream.ReadLetter(m))
 			return nil
 		}))
@@ -250,15 +250,15 @@ func TestWhatIsDiscardedIsGoneAndTheEventsAreNot(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	for _, body := range []string{"{first", "{second"} {
-		must(t, c.Quarantine(t.Context(), schema.Quarantined{Provider: schema.Truv, Reason: schema.QuarantineJSON, ReceivedAt: received, Body: []byte(body)}))
+		must(t, c.PublishQuarantined(t.Context(), schema.Quarantined{Provider: schema.Truv, Reason: schema.QuarantineJSON, ReceivedAt: received, Body: []byte(body)}))
 	}
 	for range 2 { // and once more is no error
-		must(t, c.Discard(t.Context(), schema.QuarantineStream, 1))
+		must(t, stream.NewOperator(c).Discard(t.Context(), schema.QuarantineStream, 1))
 	}
-	if _, there, err := c.Message(t.Context(), schema.QuarantineStream, 1); there || err != nil {
+	if _, there, err := stream.NewOperator(c).Message(t.Context(), schema.QuarantineStream, 1); there || err != nil {
 		t.Errorf("it is there: %t, %v", there, err)
 	}
-	m, there, err := c.Message(t.Context(), schema.QuarantineStream, 2)
+	m, there, err := stream.NewOperator(c).Message(t.Context(), schema.QuarantineStream, 2)
 	if err != nil || !there {
 		t.Fatal(there, err)
 	}
@@ -269,7 +269,7 @@ func TestWhatIsDiscardedIsGoneAndTheEventsAreNot(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	publish(t, c, paystubs("e-1", "a-1"))
-	if err := c.Discard(t.Context(), schema.EventsStream, 1); err == nil || look(t, s).state(schema.EventsStream).Msgs != 1 {
+	if err := stream.NewOperator(c).Discard(t.Context(), schema.EventsStream, 1); err == nil || look(t, s).state(schema.EventsStream).Msgs != 1 {
 		t.Errorf("an event was discarded: %v", err)
 	}
 }
@@ -284,7 +284,7 @@ func TestCompletionsAreFoundByTheEventAlone(t *testing.T) {
 		schema.Event
 		schema.Completion
 	}{{e, succeeded(e)}, {e, income}, {redriven, succeeded(redriven)}, {other, succeeded(other)}} {
-		if stored, err := c.Complete(t.Context(), of.Event, of.Completion); err != nil || !stored {
+		if stored, err := c.PublishCompletion(t.Context(), of.Event, of.Completion); err != nil || !stored {
 			t.Fatal(stored, err)
 		}
 	}
@@ -297,7 +297,7 @@ func TestCompletionsAreFoundByTheEventAlone(t *testing.T) {
 		{schema.Event{Provider: schema.Truv, ID: "e-1"}, nil},
 	} {
 		var got []string
-		completions, err := c.CompletionsOf(t.Context(), test.event)
+		completions, err := stream.NewOperator(c).CompletionsOf(t.Context(), test.event)
 		must(t, err)
 		for _, c := range completions {
 			got = append(got, c.ID)
@@ -323,7 +323,7 @@ func TestTheBrokersWordOfEndedDeliveriesIsRead(t *testing.T) {
 	var got []stream.Ended
 	eventually(t, "both are said", func() bool {
 		got = nil
-		must(t, c.Endings(t.Context(), func(e stream.Ended) error { got = append(got, e); return nil }))
+		must(t, stream.NewOperator(c).Endings(t.Context(), func(e stream.Ended) error { got = append(got, e); return nil }))
 		return len(got) == 2
 	})
 	for i := range got {
@@ -346,12 +346,12 @@ func TestTheStatusIsWhatTheBrokerHas(t *testing.T) {
 	s, c := streamtest.New(t)
 	statusOf := func() stream.QueueStatus {
 		t.Helper()
-		_, queues, err := c.Status(t.Context())
+		_, queues, err := stream.NewOperator(c).Status(t.Context())
 		must(t, err)
 		i := slices.IndexFunc(queues, func(q stream.QueueStatus) bool { return q.Name == "pinwheel_paystubs" })
 		return queues[i]
 	}
-	streams, queues, err := c.Status(t.Context())
+	streams, queues, err := stream.NewOperator(c).Status(t.Context())
 	must(t, err)
 	if len(streams) != 6 || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams and %d queues", len(streams), len(queues))
@@ -374,7 +374,7 @@ func TestTheStatusIsWhatTheBrokerHas(t *testing.T) {
 		})
 	}
 	wants("three wait", stream.QueueStatus{Waiting: 3, Oldest: messages[0].Time})
-	if got, err := c.Position(t.Context(), queueOf(schema.Paystubs)); err != nil || got != (stream.Position{}) {
+	if got, err := stream.NewOperator(c).Position(t.Context(), queueOf(schema.Paystubs)); err != nil || got != (stream.Position{}) {
 		t.Errorf("position %+v, %v", got, err)
 	}
 
@@ -388,7 +388,7 @@ func TestTheStatusIsWhatTheBrokerHas(t *testing.T) {
 	j.release()
 	j = next(t, "a delivery", jobs)
 	wants("the oldest is still the one that was given back", stream.QueueStatus{InFlight: 2, Oldest: messages[0].Time, Redelivered: 0})
-	if got, err := c.Position(t.Context(), queueOf(schema.Paystubs)); err != nil || got != (stream.Position{Settled: 0, Delivered: 4}) {
+	if got, err := stream.NewOperator(c).Position(t.Context(), queueOf(schema.Paystubs)); err != nil || got != (stream.Position{Settled: 0, Delivered: 4}) {
 		t.Errorf("position %+v, %v", got, err)
 	}
 	j.release()
@@ -399,8 +399,8 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	_, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	until := time.Now().Add(time.Hour).UTC().Round(time.Second)
-	must(t, c.Pause(t.Context(), q, until))
-	_, queues, err := c.Status(t.Context())
+	must(t, stream.NewOperator(c).Pause(t.Context(), q, until))
+	_, queues, err := stream.NewOperator(c).Status(t.Context())
 	must(t, err)
 	i := slices.IndexFunc(queues, func(s stream.QueueStatus) bool { return s.Name == q.Name })
 	if !queues[i].PausedUntil.Equal(until) {
@@ -409,16 +409,16 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	publish(t, c, paystubs("e-1", "a-1"))
 	jobs, _, _ := hold(t, c, q, 1)
 	eventually(t, "a hand is free", func() bool {
-		_, queues, err := c.Status(t.Context())
+		_, queues, err := stream.NewOperator(c).Status(t.Context())
 		must(t, err)
 		return queues[i].FreeHands == 1 && queues[i].Waiting == 1
 	})
 	none(t, "a paused queue delivered", jobs)
-	if paused, err := c.Resume(t.Context(), q); !paused || err != nil {
+	if paused, err := stream.NewOperator(c).Resume(t.Context(), q); !paused || err != nil {
 		t.Errorf("paused %t, %v", paused, err)
 	}
 	next(t, "a delivery", jobs).release()
-	if paused, err := c.Resume(t.Context(), q); paused || err != nil {
+	if paused, err := stream.NewOperator(c).Resume(t.Context(), q); paused || err != nil {
 		t.Errorf("resumed twice: paused %t, %v", paused, err)
 	}
 }
@@ -429,14 +429,14 @@ func TestAQueueThatIsNotThereSaysWhatToRun(t *testing.T) {
 	must(t, err)
 	t.Cleanup(s.Stop)
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
-	streams, queues, err := c.Status(t.Context())
+	streams, queues, err := stream.NewOperator(c).Status(t.Context())
 	if len(streams)+len(queues) > 0 || err != nil {
 		t.Errorf("status: got %v, %v, %v", streams, queues, err)
 	}
-	_, resume := c.Resume(t.Context(), q)
-	_, position := c.Position(t.Context(), q)
-	_, _, message := c.Message(t.Context(), schema.DeadLettersStream, 1)
-	for what, err := range map[string]error{"pause": c.Pause(t.Context(), q, time.Now().Add(time.Hour)), "resume": resume, "position": position, "message": message} {
+	_, resume := stream.NewOperator(c).Resume(t.Context(), q)
+	_, position := stream.NewOperator(c).Position(t.Context(), q)
+	_, _, message := stream.NewOperator(c).Message(t.Context(), schema.DeadLettersStream, 1)
+	for what, err := range map[string]error{"pause": stream.NewOperator(c).Pause(t.Context(), q, time.Now().Add(time.Hour)), "resume": resume, "position": position, "message": message} {
 		if !errors.Is(err, stream.ErrNoQueue) || !strings.Contains(err.Error(), "run: wagewire provision apply") {
 			t.Errorf("%s: %v", what, err)
 		}

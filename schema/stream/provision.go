@@ -56,27 +56,27 @@ var ErrRefused = errors.New("refused")
 
 // Plan compares the broker with the topology and returns what differs, in the order in which it would be applied. A cluster
 // that is choosing a leader is asked again, until ctx ends.
-func (c *Conn) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
+func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 	var changes []Change
 	for _, s := range t.Streams {
-		change, err := c.planStream(ctx, streamConfig(s, t.Replicas))
+		change, err := o.planStream(ctx, streamConfig(s, t.Replicas))
 		if err != nil {
 			return nil, fmt.Errorf("plan stream %s: %w", s.Name, err)
 		}
 		changes = append(changes, change...)
 	}
-	change, err := c.planRecords(ctx, t)
+	change, err := o.planRecords(ctx, t)
 	if err != nil {
 		return nil, fmt.Errorf("plan object store %s: %w", t.Records.Name, err)
 	}
 	changes = append(changes, change...)
 	for _, q := range t.Queues {
-		change, err := c.planQueue(ctx, "queue "+q.Name, schema.EventsStream, queueConfig(q, t.Lease))
+		change, err := o.planQueue(ctx, "queue "+q.Name, schema.EventsStream, queueConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan queue %s: %w", q.Name, err)
 		}
 		changes = append(changes, change...)
-		change, err = c.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease))
+		change, err = o.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan the advisories of queue %s: %w", q.Name, err)
 		}
@@ -86,7 +86,7 @@ func (c *Conn) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 }
 
 // Apply makes the changes of a plan. Where one of them is refused, none is made.
-func (c *Conn) Apply(ctx context.Context, changes []Change) error {
+func (o *Operator) Apply(ctx context.Context, changes []Change) error {
 	for _, change := range changes {
 		if change.Refused != "" {
 			return fmt.Errorf("%s: %w: %s", change.What, ErrRefused, change.Refused)
@@ -101,12 +101,12 @@ func (c *Conn) Apply(ctx context.Context, changes []Change) error {
 }
 
 // Provision plans and applies: what a process does that owns its broker, such as the sandbox.
-func (c *Conn) Provision(ctx context.Context, t schema.Topology) error {
-	changes, err := c.Plan(ctx, t)
+func (o *Operator) Provision(ctx context.Context, t schema.Topology) error {
+	changes, err := o.Plan(ctx, t)
 	if err != nil {
 		return err
 	}
-	return c.Apply(ctx, changes)
+	return o.Apply(ctx, changes)
 }
 
 func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
@@ -146,12 +146,12 @@ func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerCon
 	}
 }
 
-func (c *Conn) planStream(ctx context.Context, want jetstream.StreamConfig) ([]Change, error) {
+func (o *Operator) planStream(ctx context.Context, want jetstream.StreamConfig) ([]Change, error) {
 	change := Change{What: "stream " + want.Name}
-	s, err := c.stream(ctx, want.Name)
+	s, err := o.stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, streamFields(jetstream.StreamConfig{}, want)
-		change.apply = func(ctx context.Context) error { _, err := c.js.CreateStream(ctx, want); return err }
+		change.apply = func(ctx context.Context) error { _, err := o.js.CreateStream(ctx, want); return err }
 		return []Change{change}, nil
 	}
 	if err != nil {
@@ -172,7 +172,7 @@ func (c *Conn) planStream(ctx context.Context, want jetstream.StreamConfig) ([]C
 	updated.Metadata = map[string]string{}
 	maps.Copy(updated.Metadata, have.Metadata)
 	maps.Copy(updated.Metadata, want.Metadata)
-	change.apply = func(ctx context.Context) error { _, err := c.js.UpdateStream(ctx, updated); return err }
+	change.apply = func(ctx context.Context) error { _, err := o.js.UpdateStream(ctx, updated); return err }
 	return []Change{change}, nil
 }
 
@@ -221,7 +221,7 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 }
 
 // planRecords compares the stream behind the object store. The store itself sets what it needs, so only ours is compared.
-func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, error) {
+func (o *Operator) planRecords(ctx context.Context, t schema.Topology) ([]Change, error) {
 	want := jetstream.ObjectStoreConfig{
 		Bucket: t.Records.Name, Description: t.Records.Why, TTL: t.Records.MaxAge, MaxBytes: t.Records.MaxBytes,
 		Storage: jetstream.FileStorage, Replicas: t.Replicas,
@@ -236,20 +236,20 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 			{"allow_rollup_hdrs", fmt.Sprint(have.AllowRollup), "false"},
 		}, have.Name == "")
 	}
-	s, err := c.stream(ctx, recordsStream)
+	s, err := o.stream(ctx, recordsStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, fields(jetstream.StreamConfig{})
 		change.apply = func(ctx context.Context) error {
-			if _, err := c.js.CreateObjectStore(ctx, want); err != nil {
+			if _, err := o.js.CreateObjectStore(ctx, want); err != nil {
 				return err
 			}
-			s, err := c.js.Stream(ctx, recordsStream)
+			s, err := o.js.Stream(ctx, recordsStream)
 			if err != nil {
 				return err
 			}
 			config := s.CachedInfo().Config
 			config.AllowRollup = false
-			_, err = c.js.UpdateStream(ctx, config)
+			_, err = o.js.UpdateStream(ctx, config)
 			return err
 		}
 		return []Change{change}, nil
@@ -264,21 +264,21 @@ func (c *Conn) planRecords(ctx context.Context, t schema.Topology) ([]Change, er
 	updated := info.Config
 	updated.MaxAge, updated.MaxBytes, updated.Replicas, updated.AllowRollup = want.TTL, want.MaxBytes, want.Replicas, false
 	change.Refused = losesMessages(info.Config, updated, info.State)
-	change.apply = func(ctx context.Context) error { _, err := c.js.UpdateStream(ctx, updated); return err }
+	change.apply = func(ctx context.Context) error { _, err := o.js.UpdateStream(ctx, updated); return err }
 	return []Change{change}, nil
 }
 
-func (c *Conn) planQueue(ctx context.Context, what, stream string, want jetstream.ConsumerConfig) ([]Change, error) {
+func (o *Operator) planQueue(ctx context.Context, what, stream string, want jetstream.ConsumerConfig) ([]Change, error) {
 	change := Change{What: what}
 	var consumer jetstream.Consumer
-	err := c.insist(ctx, func(ctx context.Context) (err error) {
-		consumer, err = c.js.Consumer(ctx, stream, want.Name)
+	err := o.insist(ctx, func(ctx context.Context) (err error) {
+		consumer, err = o.js.Consumer(ctx, stream, want.Name)
 		return err
 	})
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 		change.Create, change.Fields = true, queueFields(jetstream.ConsumerConfig{}, want)
 		change.apply = func(ctx context.Context) error {
-			_, err := c.js.CreateConsumer(ctx, stream, want)
+			_, err := o.js.CreateConsumer(ctx, stream, want)
 			return err
 		}
 		return []Change{change}, nil
@@ -297,7 +297,7 @@ func (c *Conn) planQueue(ctx context.Context, what, stream string, want jetstrea
 	updated.AckWait, updated.MaxDeliver, updated.MaxAckPending, updated.BackOff = want.AckWait, want.MaxDeliver, want.MaxAckPending, nil
 	updated.FilterSubject, updated.FilterSubjects = "", want.FilterSubjects
 	change.apply = func(ctx context.Context) error {
-		_, err := c.js.UpdateConsumer(ctx, stream, updated)
+		_, err := o.js.UpdateConsumer(ctx, stream, updated)
 		return err
 	}
 	return []Change{change}, nil

@@ -18,7 +18,7 @@ import (
 
 func plan(t *testing.T, c *stream.Conn, topology schema.Topology) []stream.Change {
 	t.Helper()
-	changes, err := c.Plan(t.Context(), topology)
+	changes, err := stream.NewOperator(c).Plan(t.Context(), topology)
 	must(t, err)
 	return changes
 }
@@ -70,7 +70,7 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
     wagewire_message_ttl: 504h0m0s`, changes[1].String()); diff != "" {
 		t.Errorf("as text (-want +got):\n%s", diff)
 	}
-	must(t, c.Apply(t.Context(), changes))
+	must(t, stream.NewOperator(c).Apply(t.Context(), changes))
 	if again := plan(t, c, topology); len(again) != 0 {
 		t.Errorf("applied and planned again: %s", texts(again))
 	}
@@ -124,7 +124,7 @@ func TestProvisionMakesSafeChanges(t *testing.T) {
 			if !slices.Contains(texts(changes), test.change) {
 				t.Errorf("planned %q\nwant     %q", texts(changes), test.change)
 			}
-			must(t, c.Apply(t.Context(), changes))
+			must(t, stream.NewOperator(c).Apply(t.Context(), changes))
 			if again := plan(t, c, streamtest.Topology()); len(again) != 0 {
 				t.Errorf("applied and planned again: %s", texts(again))
 			}
@@ -192,7 +192,7 @@ func TestProvisionRefusesWhatLosesMessagesAndThenDoesNothing(t *testing.T) {
 				changes = plan(t, c, topology)
 				return slices.ContainsFunc(changes, func(change stream.Change) bool { return change.Refused != "" })
 			})
-			if err = c.Apply(t.Context(), changes); !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), test.says) {
+			if err = stream.NewOperator(c).Apply(t.Context(), changes); !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Apply = %v, want ErrRefused that says %q", err, test.says)
 			}
 			if said := strings.Join(texts(changes), "\n"); !strings.Contains(said, "! ") || !strings.Contains(said, "refused: ") {
@@ -244,7 +244,7 @@ func TestProvisionLeavesWhatItHasNoOpinionOn(t *testing.T) {
 	completions.MaxBytes *= 2
 	completions.MaxAge *= 2
 	topology.Lease *= 2
-	must(t, c.Provision(t.Context(), topology))
+	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
 	got := b.stream(schema.CompletionsStream).CachedInfo().Config
 	if got.Compression != jetstream.S2Compression || got.Metadata["owner"] != "payroll" || !got.AllowRollup || got.MaxBytes != completions.MaxBytes {
 		t.Errorf("the stream is now %+v", got)
@@ -264,7 +264,7 @@ func TestProvisionedAgainEventsAndQueuesStayWhereTheyWere(t *testing.T) {
 	end()
 	j.release()
 	next(t, "Consume returns", returned)
-	must(t, c.Provision(t.Context(), streamtest.Topology()))
+	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 	jobs, _, _ = hold(t, s.Connect(t), paystubsQueue, 1)
 	if j = next(t, "delivery", jobs); j.Event.ID != "1" {
 		t.Errorf("event %s, want the next one", j.Event.ID)

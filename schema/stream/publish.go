@@ -24,9 +24,9 @@ const (
 	pauseFirst, pauseLast = 20 * time.Millisecond, 500 * time.Millisecond
 )
 
-// Event stores the event and returns when the broker has it on its streams: only then may it be answered. It tries again
+// PublishEvent stores the event and returns when the broker has it on its streams: only then may it be answered. It tries again
 // under the same id until ctx ends. duplicate says that it was stored before; ErrIDConflict that another body was.
-func (c *Conn) Event(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+func (c *Conn) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	sum := sha256.Sum256(e.Body)
 	msg := &nats.Msg{Subject: e.Subject(), Data: e.Body, Header: nats.Header{
 		headerSpecVersion: {schema.CloudEventsVersion},
@@ -67,8 +67,8 @@ func (c *Conn) Event(ctx context.Context, e schema.Event) (duplicate bool, err e
 	return true, nil
 }
 
-// Quarantine stores a signed webhook that cannot be read. The same bytes sent again at once are stored once.
-func (c *Conn) Quarantine(ctx context.Context, q schema.Quarantined) error {
+// PublishQuarantined stores a signed webhook that cannot be read. The same bytes sent again at once are stored once.
+func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) error {
 	sum := sha256.Sum256(q.Body)
 	msg := &nats.Msg{Subject: schema.QuarantineSubject(q.Provider), Data: q.Body, Header: nats.Header{
 		headerReason:     {string(q.Reason)},
@@ -82,10 +82,10 @@ func (c *Conn) Quarantine(ctx context.Context, q schema.Quarantined) error {
 	return nil
 }
 
-// Complete stores the completion, once for the event and resource for ever. stored is false where it was there before.
+// PublishCompletion stores the completion, once for the event and resource for ever. stored is false where it was there before.
 // ErrErased: the account has a tombstone, and the completion is not Deleted. ErrFull: no room. A completion over
 // schema.CompletionBytesMax has its records put into the object store first.
-func (c *Conn) Complete(ctx context.Context, e schema.Event, completion schema.Completion) (stored bool, err error) {
+func (c *Conn) PublishCompletion(ctx context.Context, e schema.Event, completion schema.Completion) (stored bool, err error) {
 	r := completion.Data.Resource
 	body, err := completion.Encode()
 	if err != nil {
@@ -170,8 +170,8 @@ func (c *Conn) Completed(ctx context.Context, e schema.Event, r schema.Resource)
 	return completed, nil
 }
 
-// DeadLetter stores our copy of an event that no worker could finish. The same event of the same queue is stored once an hour.
-func (c *Conn) DeadLetter(ctx context.Context, d schema.DeadLetter) error {
+// PublishDeadLetter stores our copy of an event that no worker could finish. The same event of the same queue is stored once an hour.
+func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error {
 	header := nats.Header{}
 	for key, values := range d.Headers {
 		if !strings.HasPrefix(key, "Nats-") { // what the broker was told about the event, not about this copy

@@ -17,7 +17,7 @@ type Tail struct{ completions jetstream.MessagesContext }
 
 // Tail starts at the completions stored since the given time; the zero time is the oldest there is. filter is a subject
 // filter below wagewire.completions, such as "wagewire.completions.pinwheel.>"; "" is every one.
-func (c *Conn) Tail(ctx context.Context, filter string, since time.Time) (*Tail, error) {
+func (o *Operator) Tail(ctx context.Context, filter string, since time.Time) (*Tail, error) {
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{schema.AllCompletions}, DeliverPolicy: jetstream.DeliverAllPolicy}
 	if filter != "" {
 		config.FilterSubjects = []string{filter}
@@ -25,7 +25,7 @@ func (c *Conn) Tail(ctx context.Context, filter string, since time.Time) (*Tail,
 	if !since.IsZero() {
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
 	}
-	consumer, err := c.js.OrderedConsumer(ctx, schema.CompletionsStream, config)
+	consumer, err := o.js.OrderedConsumer(ctx, schema.CompletionsStream, config)
 	if err != nil {
 		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
 	}

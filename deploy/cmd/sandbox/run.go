@@ -14,6 +14,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const usage = `sandbox runs all of Wagewire in one process: nats-server, fake Pinwheel and Truv, ingress and every worker.
@@ -157,7 +158,7 @@ func watch(ctx context.Context, s *sandbox.Sandbox, o options, p *printer) (comp
 		case <-ctx.Done():
 		}
 	}()
-	tail, err := s.Conn.Tail(ctx, "", time.Now())
+	tail, err := stream.NewOperator(s.Conn).Tail(ctx, "", time.Now())
 	if err != nil {
 		return false, err
 	}

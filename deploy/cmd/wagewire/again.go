@@ -35,7 +35,7 @@ func nameOf(e schema.Event) string {
 }
 
 // historyOf reads the history of the events, and of whatever else has their ids.
-func historyOf(ctx context.Context, conn *stream.Conn, events ...schema.Event) (history, error) {
+func historyOf(ctx context.Context, conn *stream.Operator, events ...schema.Event) (history, error) {
 	h := history{}
 	var since time.Time
 	for i, e := range events {
@@ -85,7 +85,7 @@ func (h history) sentBefore(e schema.Event, queue string) (n int, sent bool) {
 
 // send sends the event through the queue again, or through all that read its type where queue is "", and returns the number
 // of the redrive. Where once is set, stored is false if somebody else just did the same.
-func (h history) send(ctx context.Context, conn *stream.Conn, e schema.Event, queue string, once bool) (n int, stored bool, err error) {
+func (h history) send(ctx context.Context, conn *stream.Operator, e schema.Event, queue string, once bool) (n int, stored bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
 	for n = h.next(e); ; n++ {
@@ -119,7 +119,7 @@ func (h history) send(ctx context.Context, conn *stream.Conn, e schema.Event, qu
 }
 
 // completedAs reports whether the nth redrive of the event has a completion of a resource that the queue, or any, fetches.
-func completedAs(ctx context.Context, conn *stream.Conn, e schema.Event, queue string, n int) (bool, error) {
+func completedAs(ctx context.Context, conn *stream.Operator, e schema.Event, queue string, n int) (bool, error) {
 	e.Redrive = n
 	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
 		if queue != "" && queue != schema.QueueName(e.Provider, r) {
@@ -133,7 +133,7 @@ func completedAs(ctx context.Context, conn *stream.Conn, e schema.Event, queue s
 }
 
 // refused says why an event is not sent again, "" where nothing speaks against it.
-func refused(ctx context.Context, conn *stream.Conn, e schema.Event) (string, error) {
+func refused(ctx context.Context, conn *stream.Operator, e schema.Event) (string, error) {
 	if e.Resource == schema.Link && e.Action == schema.ActionDeleted {
 		return "", nil // an erasure may be repeated, and must be where it did not end
 	}

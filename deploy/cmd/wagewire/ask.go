@@ -153,7 +153,7 @@ func reads(q schema.Queue, w schema.WebhookType) bool {
 }
 
 // attend connects, does the work and says of its error what can be done.
-func attend(ctx context.Context, t terminal, wait time.Duration, work func(*stream.Conn) error) error {
+func attend(ctx context.Context, t terminal, wait time.Duration, work func(*stream.Operator) error) error {
 	conn, err := connect(ctx, t, wait, zap.NewNop())
 	if err != nil {
 		return err

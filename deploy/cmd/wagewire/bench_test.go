@@ -41,7 +41,7 @@ var receivedAt = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 type bench struct {
 	*testing.T
 	server *streamtest.Server
-	conn   *stream.Conn
+	conn   *stream.Operator
 	js     jetstream.JetStream // looks at the broker past package stream
 	tail   *stream.Tail
 	// seen are the completions read so far, oldest first.
@@ -62,12 +62,12 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tail, err := conn.Tail(t.Context(), "", time.Time{})
+	tail, err := stream.NewOperator(conn).Tail(t.Context(), "", time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(tail.Close)
-	return &bench{T: t, server: s, conn: conn, js: js, tail: tail}
+	return &bench{T: t, server: s, conn: stream.NewOperator(conn), js: js, tail: tail}
 }
 
 func (b *bench) must(err error) {
@@ -104,7 +104,7 @@ func another(e schema.Event) schema.Event {
 func (b *bench) publish(events ...schema.Event) {
 	b.Helper()
 	for _, e := range events {
-		if duplicate, err := b.conn.Event(b.Context(), e); duplicate || err != nil {
+		if duplicate, err := b.conn.PublishEvent(b.Context(), e); duplicate || err != nil {
 			b.Fatalf("publish %s: duplicate %t, %v", e.Key(), duplicate, err)
 		}
 	}
@@ -233,7 +233,7 @@ func (b *bench) die(class schema.Class, reason schema.Reason, at time.Time, even
 				if d.Event.Key() != e.Key() {
 					b.Errorf("queue %s delivers %s, want %s", q.Name, d.Event.Key(), e.Key())
 				}
-				b.must(b.conn.DeadLetter(b.Context(), d.DeadLetter(class, reason, at)))
+				b.must(b.conn.PublishDeadLetter(b.Context(), d.DeadLetter(class, reason, at)))
 				b.must(d.Never(reason))
 			}))
 			cancel()
@@ -291,7 +291,7 @@ func (b *bench) queueAt(name string, holds func(*jetstream.ConsumerInfo) bool) {
 // quarantine stores a body as ingress does that could not read it.
 func (b *bench) quarantine(p schema.Provider, reason schema.QuarantineReason, body []byte) {
 	b.Helper()
-	b.must(b.conn.Quarantine(b.Context(), schema.Quarantined{Provider: p, Reason: reason, ReceivedAt: receivedAt, Body: body}))
+	b.must(b.conn.PublishQuarantined(b.Context(), schema.Quarantined{Provider: p, Reason: reason, ReceivedAt: receivedAt, Body: body}))
 }
 
 // erase takes an account out of the streams, all but its events.

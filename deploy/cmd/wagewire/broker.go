@@ -23,11 +23,12 @@ const (
 )
 
 // connect returns a connection once the broker answers and has JetStream. It says on stderr that it waits.
-func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logger) (*stream.Conn, error) {
-	conn, err := stream.Connect(t.getenv, stream.RoleOperator, log)
+func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logger) (*stream.Operator, error) {
+	c, err := stream.Connect(t.getenv, stream.RoleOperator, log)
 	if err != nil {
 		return nil, err
 	}
+	conn := stream.NewOperator(c)
 	server := serverOf(t.getenv)
 	waiting := func() { fmt.Fprintf(t.stderr, "waiting up to %s for NATS at %s\n", wait, server) }
 	if err := answers(ctx, conn, wait, waiting); err != nil {
@@ -38,7 +39,7 @@ func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logge
 }
 
 // answers waits until the broker does, and calls waiting once if that is not at once.
-func answers(ctx context.Context, conn *stream.Conn, wait time.Duration, waiting func()) error {
+func answers(ctx context.Context, conn *stream.Operator, wait time.Duration, waiting func()) error {
 	end := time.NewTimer(wait)
 	defer end.Stop()
 	again := time.NewTicker(lookEvery)
@@ -62,7 +63,7 @@ func answers(ctx context.Context, conn *stream.Conn, wait time.Duration, waiting
 }
 
 // look asks once. A stream that is missing or full is an answer, too.
-func look(ctx context.Context, conn *stream.Conn) error {
+func look(ctx context.Context, conn *stream.Operator) error {
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	err := conn.Ready(ctx)

@@ -124,7 +124,7 @@ func deadFlags(flags *flag.FlagSet) action {
 				return err
 			}
 		}
-		return attend(ctx, t, f.wait, func(conn *stream.Conn) error {
+		return attend(ctx, t, f.wait, func(conn *stream.Operator) error {
 			letters, numbers, err := keptIn(ctx, conn, deadLetters, numbers, stream.ReadLetter, f.filter.takes)
 			switch {
 			case err != nil:
@@ -289,7 +289,7 @@ func byQueue(letters []stream.Letter) string {
 
 // redrive sends each dead letter's event through its queue again, and only then deletes the dead letter. A crash in between
 // leaves one whose event is found on the stream, and which is then only deleted.
-func redrive(ctx context.Context, t terminal, conn *stream.Conn, letters []stream.Letter, f deadFlagged) error {
+func redrive(ctx context.Context, t terminal, conn *stream.Operator, letters []stream.Letter, f deadFlagged) error {
 	var events []schema.Event
 	for _, l := range letters {
 		events = append(events, l.Event)
@@ -334,7 +334,7 @@ func redrive(ctx context.Context, t terminal, conn *stream.Conn, letters []strea
 }
 
 // redriveOne says what became of one dead letter, and whether its event is on its way.
-func redriveOne(ctx context.Context, conn *stream.Conn, past history, l stream.Letter, dryRun bool) (said string, again bool, err error) {
+func redriveOne(ctx context.Context, conn *stream.Operator, past history, l stream.Letter, dryRun bool) (said string, again bool, err error) {
 	m, there, err := conn.Message(ctx, schema.DeadLettersStream, l.Number)
 	if err != nil {
 		return "", false, err

@@ -101,7 +101,7 @@ func TestARedriveIsNeverEaten(t *testing.T) {
 		"a name under which there is a completion, and no event any more": {
 			func(b *bench, e schema.Event) {
 				e.Redrive = 1
-				_, err := b.conn.Complete(b.Context(), e, schema.NewCompletion(e, schema.Income, schema.Failed, receivedAt))
+				_, err := b.conn.PublishCompletion(b.Context(), e, schema.NewCompletion(e, schema.Income, schema.Failed, receivedAt))
 				b.must(err)
 			}, []string{"1"},
 			[]string{"pinwheel:e-1:r2" + to}, "sent to pinwheel_income as pinwheel:e-1:r2",

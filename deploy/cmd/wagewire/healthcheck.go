@@ -44,7 +44,7 @@ func healthcheckFlags(*flag.FlagSet) action {
 		defer conn.Close()
 		ctx, cancel := context.WithTimeout(ctx, healthcheckFor)
 		defer cancel()
-		if err := answers(ctx, conn, healthcheckFor, func() {}); err != nil {
+		if err := answers(ctx, stream.NewOperator(conn), healthcheckFor, func() {}); err != nil {
 			return fmt.Errorf("NATS_URL: %s: %w%s", serverOf(t.getenv), err, adviceOn(err))
 		}
 		return conn.Ready(ctx)

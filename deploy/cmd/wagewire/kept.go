@@ -19,7 +19,7 @@ var (
 )
 
 // keptIn returns the messages of the numbers, each of which must be there, or all, as far as they are taken; and their numbers.
-func keptIn[T any](ctx context.Context, conn *stream.Conn, k kept, numbers []uint64, read func(stream.Stored) T, takes func(T) bool) (found []T, at []uint64, err error) {
+func keptIn[T any](ctx context.Context, conn *stream.Operator, k kept, numbers []uint64, read func(stream.Stored) T, takes func(T) bool) (found []T, at []uint64, err error) {
 	if len(numbers) == 0 {
 		err := conn.Scan(ctx, k.stream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
 			if one := read(m); takes(one) {
@@ -58,7 +58,7 @@ func (k kept) wouldDiscard(t terminal, n int, listed error) error {
 }
 
 // discard deletes those of the numbers for good, when somebody has agreed; which says more of them, in brackets.
-func (k kept) discard(ctx context.Context, t terminal, conn *stream.Conn, numbers []uint64, which string, leave consent, rate int) error {
+func (k kept) discard(ctx context.Context, t terminal, conn *stream.Operator, numbers []uint64, which string, leave consent, rate int) error {
 	if err := leave.given(ctx, t, fmt.Sprintf("discard %s for good%s?", plural(len(numbers), k.one), which)); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func pauseFlags(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		return attend(ctx, t, *wait, func(conn *stream.Conn) error {
+		return attend(ctx, t, *wait, func(conn *stream.Operator) error {
 			now := time.Now()
 			until := now.Add(lasts)
 			for _, q := range queues {
@@ -101,7 +101,7 @@ func resumeFlags(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		return attend(ctx, t, *wait, func(conn *stream.Conn) error {
+		return attend(ctx, t, *wait, func(conn *stream.Operator) error {
 			for _, q := range queues {
 				paused, err := conn.Resume(ctx, q)
 				if err != nil {

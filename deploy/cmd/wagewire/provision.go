@@ -216,7 +216,7 @@ func count(changes []stream.Change) (create, change, refused int) {
 	return create, change, refused
 }
 
-func apply(ctx context.Context, t terminal, conn *stream.Conn, changes []stream.Change) error {
+func apply(ctx context.Context, t terminal, conn *stream.Operator, changes []stream.Change) error {
 	create, change, refused := count(changes)
 	if refused > 0 {
 		for _, c := range changes {

@@ -64,7 +64,7 @@ func lastLine(text string) string {
 	return text[strings.LastIndex(text, "\n")+1:]
 }
 
-func changesOf(t *testing.T, conn *stream.Conn, topology schema.Topology) []string {
+func changesOf(t *testing.T, conn *stream.Operator, topology schema.Topology) []string {
 	t.Helper()
 	changes, err := conn.Plan(t.Context(), topology)
 	if err != nil {
@@ -104,7 +104,7 @@ func TestApplyMakesWhatPlanPrinted(t *testing.T) {
 	if want := (result{stdout: plan.stdout + fmt.Sprintf("applied: %d created, 0 changed\n", created(plan.stdout))}); got != want {
 		t.Errorf("apply: (-want +got):\n%s", cmp.Diff(want, got, cmp.AllowUnexported(result{})))
 	}
-	if left := changesOf(t, s.Connect(t), streamtest.Topology()); len(left) > 0 {
+	if left := changesOf(t, stream.NewOperator(s.Connect(t)), streamtest.Topology()); len(left) > 0 {
 		t.Errorf("it is not done:\n%s", strings.Join(left, "\n"))
 	}
 	for _, verb := range []string{"plan", "apply"} {
@@ -130,7 +130,7 @@ applied: 0 created, 3 changed
 	if diff := cmp.Diff(result{stdout: want}, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if changed := changesOf(t, conn, streamtest.Topology()); len(changed) != 3 {
+	if changed := changesOf(t, stream.NewOperator(conn), streamtest.Topology()); len(changed) != 3 {
 		t.Errorf("the broker has %d changes, want 3:\n%s", len(changed), strings.Join(changed, "\n"))
 	}
 }
@@ -160,7 +160,7 @@ wagewire provision: refused 1 of 2 changes, nothing was applied
 `; got.code != 1 || got.stderr != want {
 		t.Errorf("exit code %d, want 1; stderr (-want +got):\n%s", got.code, cmp.Diff(want, got.stderr))
 	}
-	if changed := changesOf(t, conn, streamtest.Topology()); len(changed) > 0 {
+	if changed := changesOf(t, stream.NewOperator(conn), streamtest.Topology()); len(changed) > 0 {
 		t.Errorf("something was changed:\n%s", strings.Join(changed, "\n"))
 	}
 	if got := wagewire(t, s.Getenv(), provision("plan", flags...)...); got.code != 0 || !strings.Contains(got.stdout, "1 refused") {

@@ -114,7 +114,7 @@ func quarantineFlags(flags *flag.FlagSet) action {
 				return err
 			}
 		}
-		return attend(ctx, t, f.wait, func(conn *stream.Conn) error {
+		return attend(ctx, t, f.wait, func(conn *stream.Operator) error {
 			webhooks, numbers, err := keptIn(ctx, conn, quarantined, numbers, stream.ReadUnread, f.filter.takes)
 			switch {
 			case err != nil:
@@ -216,7 +216,7 @@ func parsed(u stream.Unread) (schema.Event, error) {
 }
 
 // release sends each webhook that can be read through the line, and only then deletes it from quarantine.
-func release(ctx context.Context, t terminal, conn *stream.Conn, webhooks []stream.Unread, f quarantineFlagged) error {
+func release(ctx context.Context, t terminal, conn *stream.Operator, webhooks []stream.Unread, f quarantineFlagged) error {
 	if !f.dryRun {
 		if err := f.given(ctx, t, fmt.Sprintf("release %s?", plural(len(webhooks), "webhook"))); err != nil {
 			return err
@@ -249,7 +249,7 @@ func release(ctx context.Context, t terminal, conn *stream.Conn, webhooks []stre
 }
 
 // releaseOne says what became of one webhook, and whether it is on its way.
-func releaseOne(ctx context.Context, conn *stream.Conn, number uint64, dryRun bool) (said string, done bool, err error) {
+func releaseOne(ctx context.Context, conn *stream.Operator, number uint64, dryRun bool) (said string, done bool, err error) {
 	m, there, err := conn.Message(ctx, schema.QuarantineStream, number)
 	if err != nil {
 		return "", false, err
@@ -279,7 +279,7 @@ func releaseOne(ctx context.Context, conn *stream.Conn, number uint64, dryRun bo
 }
 
 // releaseEvent stores the event under its own id where nothing has had it, else as a redrive of the id.
-func releaseEvent(ctx context.Context, conn *stream.Conn, e schema.Event, dryRun bool) (said string, err error) {
+func releaseEvent(ctx context.Context, conn *stream.Operator, e schema.Event, dryRun bool) (said string, err error) {
 	// Not since it was received: what has its id may be older.
 	anyAge := e
 	anyAge.ReceivedAt = time.Time{}
@@ -303,7 +303,7 @@ func releaseEvent(ctx context.Context, conn *stream.Conn, e schema.Event, dryRun
 		}
 		ctx, cancel := context.WithTimeout(ctx, sendFor)
 		defer cancel()
-		duplicate, err := conn.Event(ctx, e)
+		duplicate, err := conn.PublishEvent(ctx, e)
 		if err != nil && !errors.Is(err, schema.ErrIDConflict) {
 			return "", err
 		}

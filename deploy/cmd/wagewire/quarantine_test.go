@@ -73,7 +73,7 @@ func TestAReleaseIsSafeToRepeat(t *testing.T) {
 		"where the first body is gone, and its completion is not": {
 			func(b *bench, e schema.Event) {
 				first := another(e)
-				_, err := b.conn.Complete(b.Context(), first, schema.NewCompletion(first, schema.Income, schema.Succeeded, receivedAt))
+				_, err := b.conn.PublishCompletion(b.Context(), first, schema.NewCompletion(first, schema.Income, schema.Succeeded, receivedAt))
 				b.must(err)
 			}, []string{"pinwheel:e-1:r1"}, "released as pinwheel:e-1:r1",
 		},

@@ -100,7 +100,7 @@ func replayFlags(flags *flag.FlagSet) action {
 		if err := leave.possible(t); err != nil {
 			return err
 		}
-		return attend(ctx, t, *wait, func(conn *stream.Conn) error { return replay(ctx, t, conn, what, leave, *rate) })
+		return attend(ctx, t, *wait, func(conn *stream.Operator) error { return replay(ctx, t, conn, what, leave, *rate) })
 	}
 }
 
@@ -128,7 +128,7 @@ func replayedOf(queue string, types []string, account string) (replayed, error) 
 }
 
 // replay sends what is chosen through the queue again.
-func replay(ctx context.Context, t terminal, conn *stream.Conn, what replayed, leave consent, rate int) error {
+func replay(ctx context.Context, t terminal, conn *stream.Operator, what replayed, leave consent, rate int) error {
 	past, chosen, err := what.find(ctx, conn)
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func replay(ctx context.Context, t terminal, conn *stream.Conn, what replayed, l
 
 // find reads the events stream once, to the end: for a redrive of an event may lie behind all that is chosen. Of the copies
 // of one webhook the first is chosen, by when the provider's request was received and not by when a copy was sent.
-func (what replayed) find(ctx context.Context, conn *stream.Conn) (history, []stream.Heading, error) {
+func (what replayed) find(ctx context.Context, conn *stream.Operator) (history, []stream.Heading, error) {
 	which := stream.Selection{Filters: what.queue.Subjects}
 	if !what.since.IsZero() {
 		which.Since = what.since.Add(-clocksDiffer)
@@ -198,7 +198,7 @@ func (what replayed) find(ctx context.Context, conn *stream.Conn) (history, []st
 }
 
 // sendOne sends one event, and says why where it did not.
-func (what replayed) sendOne(ctx context.Context, conn *stream.Conn, past history, heading stream.Heading, dryRun bool) (name, why string, err error) {
+func (what replayed) sendOne(ctx context.Context, conn *stream.Operator, past history, heading stream.Heading, dryRun bool) (name, why string, err error) {
 	m, there, err := conn.Message(ctx, schema.EventsStream, heading.Sequence)
 	if err != nil {
 		return "", "", err

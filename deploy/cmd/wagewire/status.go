@@ -92,7 +92,7 @@ func statusFlags(flags *flag.FlagSet) action {
 		if len(args) > 0 {
 			return wrongUsage("unexpected argument %q", args[0])
 		}
-		err := attend(ctx, t, *wait, func(conn *stream.Conn) error {
+		err := attend(ctx, t, *wait, func(conn *stream.Operator) error {
 			if every == 0 {
 				return showStatus(ctx, t, conn, *whole)
 			}
@@ -106,7 +106,7 @@ func statusFlags(flags *flag.FlagSet) action {
 }
 
 // watch shows the status again and again. A broker that is away for a while is told and waited for.
-func watch(ctx context.Context, t terminal, conn *stream.Conn, every time.Duration, whole bool) error {
+func watch(ctx context.Context, t terminal, conn *stream.Operator, every time.Duration, whole bool) error {
 	again := time.NewTicker(every)
 	defer again.Stop()
 	for {
@@ -124,7 +124,7 @@ func watch(ctx context.Context, t terminal, conn *stream.Conn, every time.Durati
 // wipe puts the cursor at the top left, and wipes what is below and behind it.
 const wipe = "\x1b[H\x1b[2J"
 
-func showStatus(ctx context.Context, t terminal, conn *stream.Conn, whole bool) error {
+func showStatus(ctx context.Context, t terminal, conn *stream.Operator, whole bool) error {
 	s, err := statusOf(ctx, conn)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ type deadCount struct {
 	Count int          `json:"count"`
 }
 
-func statusOf(ctx context.Context, conn *stream.Conn) (status, error) {
+func statusOf(ctx context.Context, conn *stream.Operator) (status, error) {
 	s := status{At: time.Now().UTC(), DeadLetters: []deadCount{}, Missing: []string{}}
 	var err error
 	if s.Streams, s.Queues, err = conn.Status(ctx); err != nil {

@@ -41,7 +41,7 @@ func completed(p schema.Provider, kind, id, account string, r schema.Resource, o
 func publishCompletions(t *testing.T, conn *stream.Conn, all ...completion) {
 	t.Helper()
 	for _, c := range all {
-		if stored, err := conn.Complete(t.Context(), c.event, c.Completion); err != nil || !stored {
+		if stored, err := conn.PublishCompletion(t.Context(), c.event, c.Completion); err != nil || !stored {
 			t.Fatalf("complete %s: %t, %v", c.ID, stored, err)
 		}
 	}

@@ -61,7 +61,7 @@ func traceFlags(flags *flag.FlagSet) action {
 		if len(args) != 1 || args[0] == "" {
 			return wrongUsage("it takes one event id, not %d", len(args))
 		}
-		return attend(ctx, t, *wait, func(conn *stream.Conn) error {
+		return attend(ctx, t, *wait, func(conn *stream.Operator) error {
 			lives, err := livesOf(ctx, conn, sought(args[0]))
 			if err != nil {
 				return err
@@ -179,7 +179,7 @@ type completedOne struct {
 }
 
 // livesOf gathers what the streams have of an event, a life for the webhook and each redrive.
-func livesOf(ctx context.Context, conn *stream.Conn, w wanted) ([]*life, error) {
+func livesOf(ctx context.Context, conn *stream.Operator, w wanted) ([]*life, error) {
 	var lives []*life
 	find := func(e schema.Event, account string) *life {
 		for _, l := range lives {
@@ -245,7 +245,7 @@ type found struct {
 
 // completionsOf looks up the completions of the lives, and of the event that was asked for, which may be gone itself, with
 // its redrives one by one as long as there are any.
-func completionsOf(ctx context.Context, conn *stream.Conn, w wanted, lives []*life) ([]found, error) {
+func completionsOf(ctx context.Context, conn *stream.Operator, w wanted, lives []*life) ([]found, error) {
 	var all []found
 	asked := map[string]bool{}
 	look := func(e schema.Event) (some bool, err error) {
@@ -284,7 +284,7 @@ func completionsOf(ctx context.Context, conn *stream.Conn, w wanted, lives []*li
 }
 
 // endingsOf returns what the broker said of the ends of the lives' deliveries.
-func endingsOf(ctx context.Context, conn *stream.Conn, lives []*life) ([]stream.Ended, error) {
+func endingsOf(ctx context.Context, conn *stream.Operator, lives []*life) ([]stream.Ended, error) {
 	var all []stream.Ended
 	err := conn.Endings(ctx, func(e stream.Ended) error {
 		if slices.ContainsFunc(lives, func(l *life) bool { return l.Stored != nil && l.Stored.Sequence == e.Sequence }) {
@@ -299,7 +299,7 @@ func endingsOf(ctx context.Context, conn *stream.Conn, lives []*life) ([]stream.
 }
 
 // tell fills in what became of the event in each queue that reads its type.
-func (l *life) tell(ctx context.Context, conn *stream.Conn, letters []stream.Letter, completions []found, ended []stream.Ended) (err error) {
+func (l *life) tell(ctx context.Context, conn *stream.Operator, letters []stream.Letter, completions []found, ended []stream.Ended) (err error) {
 	if l.Erased, err = conn.Erased(ctx, l.Provider, l.Account); err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func completedBy(c schema.Completion) *completedOne {
 }
 
 // state is the event's in the queue. What has a last word needs no look at the queue.
-func (l *life) state(ctx context.Context, conn *stream.Conn, q schema.Queue, f fate) (state, note string, err error) {
+func (l *life) state(ctx context.Context, conn *stream.Operator, q schema.Queue, f fate) (state, note string, err error) {
 	switch {
 	case f.Completion != nil:
 		return stateCompleted, "", nil

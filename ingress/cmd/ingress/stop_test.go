@@ -320,7 +320,7 @@ func TestNoRequestFailsWhenAnInstanceStopsUnderLoad(t *testing.T) {
 	watching.Wait()
 
 	messages, keys := 0, make(map[string]bool)
-	if err := conn.Headings(t.Context(), stream.Selection{}, func(h stream.Heading) error {
+	if err := stream.NewOperator(conn).Headings(t.Context(), stream.Selection{}, func(h stream.Heading) error {
 		messages++
 		keys[h.Event.Key()] = true
 		return nil

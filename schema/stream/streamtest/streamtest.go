@@ -1,89 +1,27 @@
-// Package streamtest runs a real nats-server in the process, as net/http/httptest runs a web server. A test that needs the
-// broker takes this one: it starts in a few milliseconds and stores on disk like any other. The sandbox runs on it too.
+// Package streamtest gives a test a real broker, as net/http/httptest gives it a web server.
 package streamtest
 
 import (
-	"context"
-	"fmt"
-	"net"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/broker"
 )
 
-const readyFor = 20 * time.Second
+// Config is how to run a server.
+type Config = broker.Config
 
-// Config is how to run a server. The zero value takes a free port of the loopback interface.
-type Config struct {
-	// Port to listen on; 0 takes a free one.
-	Port int
-	// Dir keeps what is stored.
-	Dir string
-	// SyncAlways writes through to the disk before each answer.
-	SyncAlways bool
-}
-
-// Server is a running nats-server with JetStream.
-type Server struct {
-	config Config
-	nats   *server.Server
-}
+// Server is a broker for tests.
+type Server struct{ *broker.Server }
 
 // Start starts a server and returns when it takes connections.
-func Start(config Config) (*Server, error) {
-	s := &Server{config: config}
-	return s, s.start()
+func Start(c Config) (*Server, error) {
+	s, err := broker.Start(c)
+	return &Server{s}, err
 }
-
-func (s *Server) start() error {
-	port := s.config.Port
-	if port == 0 {
-		port = server.RANDOM_PORT
-	} else if err := portFree(port); err != nil {
-		return err
-	}
-	ns, err := server.NewServer(&server.Options{
-		ServerName: "wagewire", Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: s.config.Dir,
-		SyncAlways: s.config.SyncAlways, NoLog: true, NoSigs: true, MaxPayload: 1 << 20,
-	})
-	if err != nil {
-		return fmt.Errorf("start nats-server: %w", err)
-	}
-	ns.Start()
-	if !ns.ReadyForConnections(readyFor) {
-		ns.Shutdown()
-		return fmt.Errorf("start nats-server: not ready after %s: is %s writable?", readyFor, s.config.Dir)
-	}
-	s.nats = ns
-	s.config.Port = ns.Addr().(*net.TCPAddr).Port // a restart comes back where the clients look for it
-	return nil
-}
-
-// portFree reports a port that is taken: the server itself would only log it.
-func portFree(port int) error {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return fmt.Errorf("start nats-server: %w", err)
-	}
-	return l.Close()
-}
-
-// URL is where clients connect.
-func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.config.Port) }
-
-// Stop stops the server. What is stored stays in Dir.
-func (s *Server) Stop() {
-	s.nats.Shutdown()
-	s.nats.WaitForShutdown()
-}
-
-// Restart starts a stopped server again, on the same port and store.
-func (s *Server) Restart() error { return s.start() }
 
 // Getenv is an environment that holds NATS_URL and the given pairs.
 func (s *Server) Getenv(pairs ...string) func(string) string {
@@ -103,7 +41,7 @@ func New(t testing.TB) (*Server, *stream.Conn) {
 	}
 	t.Cleanup(s.Stop)
 	c := s.Connect(t)
-	if err := c.Provision(t.Context(), Topology()); err != nil {
+	if err := stream.NewOperator(c).Provision(t.Context(), Topology()); err != nil {
 		t.Fatal(err)
 	}
 	return s, c
@@ -120,12 +58,5 @@ func (s *Server) Connect(t testing.TB) *stream.Conn {
 	return c
 }
 
-// Topology is the default one, with streams that fit on any disk.
-func Topology() schema.Topology {
-	t := schema.DefaultTopology()
-	for i := range t.Streams {
-		t.Streams[i].MaxBytes = 64 << 20
-	}
-	t.Records.MaxBytes = 64 << 20
-	return t
-}
+// Topology is the topology of test servers.
+func Topology() schema.Topology { return broker.SmallTopology() }
