@@ -34,13 +34,14 @@ type row struct {
 
 // What many may import.
 const (
-	metrics = "github.com/prometheus/client_golang"
-	zap     = "go.uber.org/zap"
-	group   = "golang.org/x/sync/errgroup"
-	pace    = "golang.org/x/time/rate"
-	nats    = "github.com/nats-io/nats.go"
-	tracing = "go.opentelemetry.io/otel"
-	roots   = "golang.org/x/crypto/x509roots/fallback"
+	metrics     = "github.com/prometheus/client_golang"
+	zap         = "go.uber.org/zap"
+	group       = "golang.org/x/sync/errgroup"
+	pace        = "golang.org/x/time/rate"
+	nats        = "github.com/nats-io/nats.go"
+	tracing     = "go.opentelemetry.io/otel"
+	roots       = "golang.org/x/crypto/x509roots/fallback"
+	environment = "github.com/caarlos0/env/v11"
 )
 
 // The import law. Of the rows that match a package, the first counts. Arrows point at schema; ingress and workers have never
@@ -49,7 +50,7 @@ var law = []row{
 	{"schema", "", "", "the contract depends on nothing"},
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema", "github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
-	{"schema/process", "schema", zap + " " + metrics + " " + tracing + " " + roots, "what every process shares with the outside, and no more"},
+	{"schema/process", "schema", environment + " " + zap + " " + metrics + " " + tracing + " " + roots, "what every process shares with the outside, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server", "a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap, "for _test.go files only"},

@@ -7,18 +7,6 @@ import (
 	"strings"
 )
 
-// Provider names a payroll data provider as it stands in subjects, queue names and URLs.
-type Provider string
-
-// The providers Wagewire knows.
-const (
-	Pinwheel Provider = "pinwheel"
-	Truv     Provider = "truv"
-)
-
-// Providers lists every provider, in the order in which tables show them.
-func Providers() []Provider { return []Provider{Pinwheel, Truv} }
-
 // Resource is a kind of data: what a webhook is about, and what one worker command fetches.
 type Resource string
 
@@ -36,22 +24,15 @@ const (
 
 // Actions that a worker tells apart.
 const (
-	ActionAdded             = "added"
-	ActionSevenDaysSynced   = "seven_days_synced"
-	ActionThirtyDaysSynced  = "thirty_days_synced"
-	ActionNinetyDaysSynced  = "ninety_days_synced"
-	ActionFullySynced       = "fully_synced"
-	ActionRefreshed         = "refreshed"
-	ActionConnected         = "connected"
-	ActionDisconnected      = "disconnected"
-	ActionDeleted           = "deleted"
-	accountIDPath           = "payload.account_id"
-	endUserIDPath           = "payload.end_user_id"
-	linkIDPath              = "link_id"
-	storedOnly              = "stored, no worker"
-	fetchOne                = "GET /v1/accounts/{account_id}/"
-	listPaystubsWithinDates = "list pages, keep what was paid within the dates of `params`"
-	listShifts              = "list every page"
+	ActionAdded            = "added"
+	ActionSevenDaysSynced  = "seven_days_synced"
+	ActionThirtyDaysSynced = "thirty_days_synced"
+	ActionNinetyDaysSynced = "ninety_days_synced"
+	ActionFullySynced      = "fully_synced"
+	ActionRefreshed        = "refreshed"
+	ActionConnected        = "connected"
+	ActionDisconnected     = "disconnected"
+	ActionDeleted          = "deleted"
 )
 
 // WebhookType is one row of the catalogue: a type of webhook that a provider documents, and what Wagewire does with it.
@@ -68,6 +49,10 @@ type WebhookType struct {
 	Workers []Resource
 	// Does says what those workers do, for the tables generated from the catalogue.
 	Does string
+	// NamesEndUser: the id at Account is the operator's own name for a person (end_user_id), and not an account's.
+	NamesEndUser bool
+	// Erases: the account's data was deleted at the provider, and its worker erases the account here.
+	Erases bool
 }
 
 // Known reports whether the catalogue has a row for the type.
@@ -107,85 +92,34 @@ func Lookup(p Provider, name string) WebhookType {
 			return t
 		}
 	}
-	path := accountIDPath
-	if p == Truv {
-		path = linkIDPath
+	return WebhookType{
+		Provider: p, Name: name, Resource: Other, Action: Token(name), Account: p.Layout().Account, Does: storedOnly,
 	}
-	return WebhookType{Provider: p, Name: name, Resource: Other, Action: Token(name), Account: path, Does: storedOnly}
 }
 
-var catalogue = []WebhookType{
-	fetched(Employment, ActionAdded, fetchOne+"employment"),
-	fetched(Identity, ActionAdded, fetchOne+"identity"),
-	fetched(Income, ActionAdded, fetchOne+"income"),
-	fetched(Paystubs, ActionAdded, "list pages between the dates of `params`, keep the ids in `added`, fetch one by one what the list lacks"),
-	fetched(Paystubs, ActionSevenDaysSynced, listPaystubsWithinDates),
-	fetched(Paystubs, ActionThirtyDaysSynced, listPaystubsWithinDates),
-	fetched(Paystubs, ActionNinetyDaysSynced, listPaystubsWithinDates),
-	{Pinwheel, "paystubs.fully_synced", Paystubs, ActionFullySynced, accountIDPath, []Resource{Paystubs, Income},
-		"list every page; income is fetched again, for it changes when paystubs finish"},
-	fetched(Shifts, ActionAdded, "list pages, newest first, keep the ids in `added`, stop when all are found"),
-	fetched(Shifts, ActionSevenDaysSynced, listShifts),
-	fetched(Shifts, ActionThirtyDaysSynced, listShifts),
-	fetched(Shifts, ActionNinetyDaysSynced, listShifts),
-	fetched(Shifts, ActionFullySynced, listShifts),
-	{Pinwheel, "verification_reports.refreshed", VerificationReports, ActionRefreshed, endUserIDPath, []Resource{VerificationReports},
-		"GET /v1/end_users/{end_user_id}/verification_reports/voe and /voie, each where `availability` says available"},
-	{Truv, "link-connected", Link, ActionConnected, linkIDPath, []Resource{Link}, "GET /v1/links/{link_id}/"},
-	{Truv, "link-disconnected", Link, ActionDisconnected, linkIDPath, []Resource{Link}, "GET /v1/links/{link_id}/"},
-	{Truv, "link-deleted", Link, ActionDeleted, linkIDPath, []Resource{Link}, "no API call: the account's data is erased"},
+// storedOnly is what workers do with a type that none of them reads.
+const storedOnly = "stored, no worker"
 
-	// Everything before the last dot of Pinwheel's type is the resource: its own job names say paystubs_documents, too.
-	stored(Pinwheel, "account.added", "account", "added"),
-	stored(Pinwheel, "account.additional_connections_recommended", "account", "additional_connections_recommended"),
-	stored(Pinwheel, "account.monitoring_status.updated", "account_monitoring_status", "updated"),
-	stored(Pinwheel, "bill.added", "bill", "added"),
-	stored(Pinwheel, "bill.reminder", "bill", "reminder"),
-	stored(Pinwheel, "bill.removed", "bill", "removed"),
-	stored(Pinwheel, "bill.updated", "bill", "updated"),
-	stored(Pinwheel, "bill_switch.added", "bill_switch", "added"),
-	stored(Pinwheel, "bill_switch.cancelled", "bill_switch", "cancelled"),
-	stored(Pinwheel, "company_connect.census.added", "company_connect_census", "added"),
-	stored(Pinwheel, "company_connect.employments.added", "company_connect_employments", "added"),
-	stored(Pinwheel, "company_connect.incomes.added", "company_connect_incomes", "added"),
-	stored(Pinwheel, "company_connect.status.updated", "company_connect_status", "updated"),
-	stored(Pinwheel, "direct_deposit_allocations.added", "direct_deposit_allocations", "added"),
-	stored(Pinwheel, "direct_deposit_switch.added", "direct_deposit_switch", "added"),
-	stored(Pinwheel, "documents.added", "documents", "added"),
-	stored(Pinwheel, "earnings_stream.payouts.refreshed", "earnings_stream_payouts", "refreshed"),
-	stored(Pinwheel, "paycheck_viewer.added", "paycheck_viewer", "added"),
-	stored(Pinwheel, "paystubs.documents.added", "paystubs_documents", "added"),
-	stored(Pinwheel, "tax_forms.added", "tax_forms", "added"),
+// catalogue has the types that have workers first, then those that are only stored, each in the order of the providers.
+var catalogue = slices.Concat(
+	typesOf(func(t WebhookType) bool { return len(t.Workers) > 0 }),
+	typesOf(func(t WebhookType) bool { return len(t.Workers) == 0 }),
+)
 
-	// Truv names the object first and then what happened to it.
-	stored(Truv, "task-status-updated", "task", "status_updated"),
-	stored(Truv, "order-created", "order", "created"),
-	stored(Truv, "order-status-updated", "order", "status_updated"),
-	stored(Truv, "order-refresh-failed", "order", "refresh_failed"),
-	stored(Truv, "order-finalized", "order", "finalized"),
-	stored(Truv, "certification-completed", "certification", "completed"),
-	stored(Truv, "employment-created", "employment", "created"),
-	stored(Truv, "employment-updated", "employment", "updated"),
-	stored(Truv, "profile-created", "profile", "created"),
-	stored(Truv, "profile-updated", "profile", "updated"),
-	stored(Truv, "statements-created", "statements", "created"),
-	stored(Truv, "statements-updated", "statements", "updated"),
-	stored(Truv, "shifts-created", "shifts", "created"),
-	stored(Truv, "shifts-updated", "shifts", "updated"),
-	stored(Truv, "bank-accounts-created", "bank_accounts", "created"),
-	stored(Truv, "bank-accounts-updated", "bank_accounts", "updated"),
-}
-
-// fetched is a row of Pinwheel's job events, read by the worker of its own resource.
-func fetched(r Resource, action, does string) WebhookType {
-	return WebhookType{Pinwheel, string(r) + "." + action, r, action, accountIDPath, []Resource{r}, does}
-}
-
-// stored is a row that no worker reads yet.
-func stored(p Provider, name string, r Resource, action string) WebhookType {
-	path := accountIDPath
-	if p == Truv {
-		path = linkIDPath
+func typesOf(wanted func(WebhookType) bool) []WebhookType {
+	var types []WebhookType
+	for _, row := range providers {
+		for _, t := range row.types {
+			if wanted(t) {
+				t.Provider = row.name
+				types = append(types, t)
+			}
+		}
 	}
-	return WebhookType{p, name, r, action, path, nil, storedOnly}
+	return types
+}
+
+// stored is a type that no worker reads yet.
+func stored(name string, r Resource, action, account string) WebhookType {
+	return WebhookType{Name: name, Resource: r, Action: action, Account: account, Does: storedOnly}
 }

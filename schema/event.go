@@ -51,7 +51,7 @@ var ErrInvalidEvent = errors.New("invalid event")
 func (e Event) Validate() error {
 	var wrong string
 	switch known := Lookup(e.Provider, e.Type); {
-	case e.Provider != Pinwheel && e.Provider != Truv:
+	case !e.Provider.Known():
 		wrong = fmt.Sprintf("provider %q is not known", e.Provider)
 	case e.ID == "":
 		wrong = "the id is empty"

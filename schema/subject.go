@@ -59,7 +59,10 @@ func (e Event) Account() string {
 }
 
 // NamesEndUser reports whether the event is about a person rather than an account: AccountID is then the end_user_id.
-func (e Event) NamesEndUser() bool { return Lookup(e.Provider, e.Type).Account == endUserIDPath }
+func (e Event) NamesEndUser() bool { return Lookup(e.Provider, e.Type).NamesEndUser }
+
+// Erases reports whether the event says that an account's data was deleted at the provider.
+func (e Event) Erases() bool { return Lookup(e.Provider, e.Type).Erases }
 
 // Subject is where the event is published: wagewire.events.<provider>.<resource>.<action>.<account>.
 func (e Event) Subject() string {
@@ -71,7 +74,7 @@ func (e Event) Subject() string {
 func (e Event) Key() string {
 	key := string(e.Provider) + ":" + Token(e.ID)
 	if e.Redrive > 0 {
-		key += fmt.Sprintf(":r%d", e.Redrive)
+		key += redriveSuffix(e.Redrive)
 	}
 	return key
 }
@@ -79,7 +82,7 @@ func (e Event) Key() string {
 // token is the event's in the subject of its completion.
 func (e Event) token() string {
 	if e.Redrive > 0 {
-		return Token(fmt.Sprintf("%s:r%d", e.ID, e.Redrive))
+		return Token(RedriveID(e.ID, e.Redrive))
 	}
 	return Token(e.ID)
 }

@@ -122,7 +122,7 @@ func quiet(t *testing.T, lines *observer.ObservedLogs) {
 // connect opens one more connection, as a process of ours has it.
 func (b *bench) connect() *stream.Conn {
 	b.Helper()
-	conn, err := stream.Connect(func(key string) string { return map[string]string{"NATS_URL": b.url}[key] }, b.Name(), zap.NewNop())
+	conn, err := stream.Connect(stream.Config{URL: b.url}, b.Name(), zap.NewNop())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func (b *bench) connect() *stream.Conn {
 // start runs a worker until the test ends, or stop is called: it returns when Run has, and fails the test if that was not nil.
 func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop func()) {
 	b.Helper()
-	worker := New(r, handler, b.connect(), config, b.log, b.registry)
+	worker := New(r, sourcesOf(handler), b.connect(), config, b.log, b.registry)
 	ctx, cancel := context.WithCancel(b.ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- worker.Run(ctx) }()
@@ -422,4 +422,35 @@ func (b *bench) metric(name string, labels map[string]string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// sourcesOf gives every provider the handler. A webhook says what it says in Pinwheel's words.
+func sourcesOf(handler Handler) map[schema.Provider]Source {
+	sources := map[schema.Provider]Source{}
+	for _, p := range schema.Providers() {
+		sources[p] = Source{decodeTest, handler}
+	}
+	return sources
+}
+
+func decodeTest(e schema.Event) (Payload, error) {
+	var body struct {
+		Payload struct {
+			EndUserID string `json:"end_user_id"`
+			Outcome   string
+			ErrorCode string   `json:"error_code"`
+			ErrorType string   `json:"error_type"`
+			Params    struct{} `json:"params"`
+		} `json:"payload"`
+	}
+	err := json.Unmarshal(e.Body, &body)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return Payload{}, fmt.Errorf("%w: %s: %s is of another type", ErrUndecodable, e.Type, wrong.Field)
+	}
+	if err != nil {
+		return Payload{}, fmt.Errorf("%w: %s: not JSON", ErrUndecodable, e.Type)
+	}
+	b := body.Payload
+	outcomes := map[string]schema.Outcome{"pending": schema.Pending, "error": schema.Failed}
+	return Payload{EndUserID: b.EndUserID, Outcome: outcomes[b.Outcome], ErrorCode: b.ErrorCode, ErrorType: b.ErrorType}, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // exhausted gives an event its last word of which the deliveries ran out: whoever had it in hand died before a verdict,
 // every time. A completion that was stored all the same stands.
-func (w *Worker) exhausted(ctx context.Context, d *stream.Delivery) error {
+func (w *Worker) exhausted(ctx context.Context, q *queue, d *stream.Delivery) error {
 	if d.Event.Queue != "" && d.Event.Queue != d.Queue.Name {
 		return nil // a redrive for another queue has nothing to be told here
 	}
@@ -23,7 +23,7 @@ func (w *Worker) exhausted(ctx context.Context, d *stream.Delivery) error {
 		if err != nil || completed {
 			return err
 		}
-		job.Payload, _ = decodePayload(d.Event) // what can be read of it; what cannot has killed nobody
+		job.Payload, _ = q.source.Decode(d.Event) // what can be read of it; what cannot has killed nobody
 	}
 	verdict, fetched, cause := never(schema.ClassExhausted, schema.ReasonDeliveriesMax, schema.Failed), Fetched{}, errExhausted
 	if d.Err == nil && d.Event.Action == schema.ActionDeleted { // nothing excuses from an erasure, and it asks nobody

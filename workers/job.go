@@ -22,6 +22,13 @@ type Job struct {
 	Attempt int
 }
 
+// Source is one provider's side of a resource: how its webhooks are read, and where their data is.
+type Source struct {
+	// Decode reads what a webhook's body says. Ingress has made sure that the body is one JSON object without repeated keys.
+	Decode  func(schema.Event) (Payload, error)
+	Handler Handler
+}
+
 // Handler gets what one event announces. It may be called for several events at once.
 type Handler interface {
 	Fetch(ctx context.Context, job Job) (Fetched, error)
@@ -114,8 +121,8 @@ var (
 	errCompleted = errors.New("completed before")
 	// errOtherQueue: the event was sent again for another queue that reads its type.
 	errOtherQueue = errors.New("sent again for another queue")
-	// errUndecodable: the event or its body cannot be read.
-	errUndecodable = errors.New("the event cannot be decoded")
+	// ErrUndecodable: the event or its body cannot be read. A Source's Decode wraps it.
+	ErrUndecodable = errors.New("the event cannot be decoded")
 )
 
 // judge turns an error into a verdict. It is the one place that does.
@@ -139,7 +146,7 @@ func (l Ladders) judge(err error, attempt int) Verdict {
 		return l.notReady(attempt, schema.Succeeded)
 	case errors.Is(err, errPanic):
 		return never(schema.ClassPoison, schema.ReasonPanic, schema.Failed)
-	case errors.Is(err, errUndecodable):
+	case errors.Is(err, ErrUndecodable):
 		return never(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed)
 	case errors.Is(err, api.ErrCredentials):
 		return Verdict{Kind: Later, Class: schema.ClassUnauthorized, Delay: PauseFor}

@@ -116,7 +116,7 @@ func TestJudge(t *testing.T) {
 		{"an answer over 16 MiB is tried five times", &api.ContractError{Why: "over 16 MiB"}, contract},
 
 		{"a panic ends at once", errPanic, always(end(schema.ClassPoison, schema.ReasonPanic, schema.Failed))},
-		{"an event that cannot be decoded ends at once", errUndecodable, always(end(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed))},
+		{"an event that cannot be decoded ends at once", ErrUndecodable, always(end(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed))},
 
 		{"what could not be stored waits up the ladder, and never ends", errNotStored, onward(schema.ClassTransient, 0, forEver)},
 		{"what a full stream refused waits a minute or longer, and never ends", stream.ErrFull, onward(schema.ClassTransient, FullFor, forEver)},

@@ -29,8 +29,8 @@ const (
 	concurrencyMax     = 1000
 )
 
-// Open makes a resource's handler from the environment. Its errors name the variable to change.
-type Open func(getenv func(string) string, registry prometheus.Registerer) (Handler, error)
+// Open opens a resource's sources, by provider, from the environment. Its errors name the variable to change.
+type Open func(r schema.Resource, getenv func(string) string, registry prometheus.Registerer) (map[schema.Provider]Source, error)
 
 // Main is the main of every worker command: it serves the resource's queues until SIGTERM or SIGINT, and exits 0 then;
 // 1 where it cannot start or healthcheck finds it not ready, 2 where its arguments are wrong. A second signal ends it at once.
@@ -72,8 +72,18 @@ func exitCode(err error, name string, stderr io.Writer) int {
 	return 0
 }
 
+// environment is what a worker command reads of its environment.
+type environment struct {
+	NATS    stream.Config
+	Process process.Config
+}
+
 func serve(ctx context.Context, name string, r schema.Resource, open Open, getenv func(string) string) error {
-	log, err := process.Logger(getenv)
+	var env environment
+	if err := process.ReadConfig(getenv, &env); err != nil {
+		return err
+	}
+	log, err := process.Logger(env.Process)
 	if err != nil {
 		return err
 	}
@@ -84,26 +94,26 @@ func serve(ctx context.Context, name string, r schema.Resource, open Open, geten
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler, err := open(getenv, registry)
+	sources, err := open(r, getenv, registry)
 	if err != nil {
 		return err
 	}
-	tracing, flush, err := process.Tracing(ctx, getenv, "wagewire-"+name)
+	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-"+name)
 	if err != nil {
 		return err
 	}
 	defer flush()
 	config.Tracing = tracing
-	conn, err := stream.Connect(getenv, "wagewire-"+name, log)
+	conn, err := stream.Connect(env.NATS, "wagewire-"+name, log)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	worker := New(r, handler, conn, config, log, registry)
+	worker := New(r, sources, conn, config, log, registry)
 	log.Info("worker starts", zap.String("resource", string(r)), zap.String("version", process.Version()))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return worker.Run(ctx) })
-	group.Go(func() error { return process.Admin(ctx, getenv("ADMIN_ADDR"), worker.Ready, registry) })
+	group.Go(func() error { return process.Admin(ctx, env.Process.AdminAddr, worker.Ready, registry) })
 	if err := group.Wait(); err != nil {
 		return err
 	}

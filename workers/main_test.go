@@ -45,14 +45,14 @@ func TestMain(m *testing.M) {
 }
 
 // openTest opens a handler that brings one record, one that never ends, or one that asks a provider.
-func openTest(getenv func(string) string, _ prometheus.Registerer) (Handler, error) {
+func openTest(_ schema.Resource, getenv func(string) string, _ prometheus.Registerer) (map[schema.Provider]Source, error) {
 	switch getenv("TEST_SECRET_FILE") {
 	case "brings":
-		return brings, nil
+		return sourcesOf(brings), nil
 	case "hangs":
-		return fetchFunc(func(context.Context, Job) (Fetched, error) { select {} }), nil
+		return sourcesOf(fetchFunc(func(context.Context, Job) (Fetched, error) { select {} })), nil
 	case "asks":
-		return asks{url: getenv("TEST_PROVIDER_URL"), dies: getenv("TEST_DIES")}, nil
+		return sourcesOf(asks{url: getenv("TEST_PROVIDER_URL"), dies: getenv("TEST_DIES")}), nil
 	default:
 		return nil, errors.New("TEST_SECRET_FILE is not set")
 	}

@@ -46,7 +46,6 @@ type Config struct {
 // Worker serves the queues of one resource.
 type Worker struct {
 	resource schema.Resource
-	handler  Handler
 	conn     *stream.Conn
 	config   Config
 	log      *zap.Logger
@@ -58,12 +57,13 @@ type Worker struct {
 // queue is one of the worker's queues, and whether it is paused.
 type queue struct {
 	*stream.Queue
-	name  string
-	pause *pause
+	name   string
+	source Source
+	pause  *pause
 }
 
-// New returns a worker for the resource. Nothing starts before Run.
-func New(r schema.Resource, h Handler, conn *stream.Conn, c Config, log *zap.Logger, registry prometheus.Registerer) *Worker {
+// New returns a worker for the resource, which serves the queues of the providers that have a source. Nothing starts before Run.
+func New(r schema.Resource, sources map[schema.Provider]Source, conn *stream.Conn, c Config, log *zap.Logger, registry prometheus.Registerer) *Worker {
 	c.Concurrency = cmp.Or(c.Concurrency, concurrencyDefault)
 	if len(c.Ladders.Retry) == 0 {
 		c.Ladders.Retry = DefaultLadders().Retry
@@ -77,11 +77,15 @@ func New(r schema.Resource, h Handler, conn *stream.Conn, c Config, log *zap.Log
 		tracing = noop.NewTracerProvider()
 	}
 	w := &Worker{
-		resource: r, handler: h, conn: conn, config: c, log: log, metrics: newMetrics(registry),
+		resource: r, conn: conn, config: c, log: log, metrics: newMetrics(registry),
 		tracer: tracing.Tracer("github.com/wagewire/wagewire/workers"),
 	}
 	for _, q := range schema.QueuesOf(r) {
-		w.queues = append(w.queues, &queue{conn.Queue(q), q.Name, newPause(c.PauseFor)})
+		source, ok := sources[q.Provider]
+		if !ok {
+			continue
+		}
+		w.queues = append(w.queues, &queue{conn.Queue(q), q.Name, source, newPause(c.PauseFor)})
 		w.metrics.paused(q.Name, false)
 	}
 	return w
@@ -123,7 +127,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			return q.Consume(ctx, w.config.Concurrency, func(d *stream.Delivery) { w.traced(hand, q, d) })
 		})
 		group.Go(func() error {
-			return q.Exhausted(ctx, func(d *stream.Delivery) error { return w.exhausted(hand, d) })
+			return q.Exhausted(ctx, func(d *stream.Delivery) error { return w.exhausted(hand, q, d) })
 		})
 	}
 	err := group.Wait()
@@ -156,17 +160,17 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 // fetch gets what the event announces, unless its body says that there is nothing to get.
 func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (job Job, fetched Fetched, err error) {
 	if d.Err != nil {
-		return job, fetched, fmt.Errorf("%w: %w", errUndecodable, d.Err)
+		return job, fetched, fmt.Errorf("%w: %w", ErrUndecodable, d.Err)
 	}
 	job = Job{Event: d.Event, Attempt: d.Attempt}
 	if d.Event.Queue != "" && d.Event.Queue != q.name {
 		return job, fetched, errOtherQueue
 	}
-	if job.Payload, err = decodePayload(d.Event); err != nil {
+	if job.Payload, err = q.source.Decode(d.Event); err != nil {
 		return job, fetched, err
 	}
 	if d.Account == schema.NoAccount {
-		return job, fetched, fmt.Errorf("%w: %s names no account", errUndecodable, d.Event.Type)
+		return job, fetched, fmt.Errorf("%w: %s names no account", ErrUndecodable, d.Event.Type)
 	}
 	again := d.Attempt > 1 || time.Since(d.Event.ReceivedAt) > FreshFor
 	if again && d.Event.Action != schema.ActionDeleted { // an erasure has steps after its completion
@@ -175,12 +179,10 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (job J
 		}
 	}
 	switch {
-	case job.Payload.Outcome == jobPending:
-		return job, Fetched{Outcome: schema.Pending}, nil
-	case job.Payload.Outcome == jobError:
-		return job, Fetched{Outcome: schema.Failed}, nil
-	case d.Event.Action == schema.ActionDeleted: // it calls no provider: no pause may hold it up
-		fetched, err = w.call(ctx, job)
+	case job.Payload.Outcome != "":
+		return job, Fetched{Outcome: job.Payload.Outcome}, nil
+	case d.Event.Erases(): // it calls no provider: no pause may hold it up
+		fetched, err = w.call(ctx, q, job)
 	default:
 		fetched, err = w.allowed(ctx, q, job)
 	}
@@ -212,7 +214,7 @@ func (w *Worker) allowed(ctx context.Context, q *queue, job Job) (Fetched, error
 		if err != nil {
 			return Fetched{}, err
 		}
-		fetched, err := w.call(ctx, job)
+		fetched, err := w.call(ctx, q, job)
 		said := w.answer(err, job)
 		if changed := leave(said); changed {
 			w.metrics.paused(q.name, said == refused)
@@ -244,7 +246,7 @@ func (w *Worker) answer(err error, job Job) answer {
 }
 
 // call calls the handler and survives it.
-func (w *Worker) call(ctx context.Context, job Job) (fetched Fetched, err error) {
+func (w *Worker) call(ctx context.Context, q *queue, job Job) (fetched Fetched, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			// Its type and where, not its value: that may hold what was fetched.
@@ -252,7 +254,7 @@ func (w *Worker) call(ctx context.Context, job Job) (fetched Fetched, err error)
 			err = fmt.Errorf("%w: %T", errPanic, r)
 		}
 	}()
-	return w.handler.Fetch(ctx, job)
+	return q.source.Handler.Fetch(ctx, job)
 }
 
 // complete gives the event its last word. What could not be finished is kept as a dead letter first; what is about an

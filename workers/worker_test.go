@@ -699,7 +699,7 @@ func TestStop(t *testing.T) {
 func TestNewFillsInTheDefaults(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	w := New(schema.Income, brings, b.conn, Config{}, b.log, b.registry)
+	w := New(schema.Income, sourcesOf(brings), b.conn, Config{}, b.log, b.registry)
 	want := Config{Concurrency: 16, Ladders: DefaultLadders(), PauseFor: PauseFor, StopFor: StopFor, StoreFor: StoreFor}
 	if diff := cmp.Diff(want, w.config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -226,7 +226,7 @@ func (b *bench) startBinary(ctx context.Context, dir, name string, env []string)
 
 // provision puts the streams and queues in place as wagewire provision does, with less room.
 func provision(ctx context.Context, url string) error {
-	conn, err := stream.Connect(func(name string) string { return map[string]string{"NATS_URL": url}[name] }, "wagewire-bench", zap.NewNop())
+	conn, err := stream.Connect(stream.Config{URL: url}, "wagewire-bench", zap.NewNop())
 	if err != nil {
 		return err
 	}

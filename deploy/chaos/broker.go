@@ -134,7 +134,7 @@ func connect(url string) (*broker, error) {
 
 // provision tries until the streams and queues are there.
 func provision(ctx context.Context, url string, t schema.Topology) error {
-	conn, err := stream.Connect(func(key string) string { return map[string]string{"NATS_URL": url}[key] }, "chaos", zap.NewNop())
+	conn, err := stream.Connect(stream.Config{URL: url}, "chaos", zap.NewNop())
 	if err != nil {
 		return err
 	}

@@ -260,11 +260,11 @@ func (s *stack) healthy(services ...string) {
 // connect is a connection to the broker, from outside, with a role's demonstration key.
 func (s *stack) connect(role string) *stream.Conn {
 	s.t.Helper()
-	variables := map[string]string{
-		"NATS_URL":        fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]),
-		"NATS_CREDS_FILE": filepath.Join(repository, demoDir, nats.SeedFile(role)),
+	config := stream.Config{
+		URL:       fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]),
+		CredsFile: filepath.Join(repository, demoDir, nats.SeedFile(role)),
 	}
-	conn, err := stream.Connect(func(name string) string { return variables[name] }, role, zap.NewNop())
+	conn, err := stream.Connect(config, role, zap.NewNop())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -204,10 +204,7 @@ func (s *script) connect() (err error) {
 	if s.js, err = jetstream.New(s.nats); err != nil {
 		return err
 	}
-	getenv := func(key string) string {
-		return map[string]string{"NATS_URL": at.NATS, "NATS_CREDS_FILE": at.Credentials}[key]
-	}
-	s.conn, err = stream.Connect(getenv, stream.RoleOperator, zap.NewNop())
+	s.conn, err = stream.Connect(stream.Config{URL: at.NATS, CredsFile: at.Credentials}, stream.RoleOperator, zap.NewNop())
 	return err
 }
 

@@ -62,7 +62,7 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	api := httptest.NewServer(http.Handler(fakes))
 	t.Cleanup(func() { fakes.Close(); api.Close() })
 	maps.Copy(env, map[string]string{"PINWHEEL_URL": api.URL + "/pinwheel", "TRUV_URL": api.URL + "/truv"})
-	handlers, err := fetch.Handlers(getenv, prometheus.NewRegistry())
+	handlers, err := fetch.OpenAll(getenv, prometheus.NewRegistry())
 	must(t, err)
 	// A machine under load misses a time limit here and there: the next try is not 30 s away.
 	soon := slices.Repeat([]time.Duration{200 * time.Millisecond}, 20)

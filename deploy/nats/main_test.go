@@ -60,16 +60,15 @@ type process struct {
 	log *observer.ObservedLogs
 }
 
-func (b broker) getenv(role string) func(string) string {
-	env := map[string]string{"NATS_URL": b.url, "NATS_CREDS_FILE": filepath.Join(demo, nats.SeedFile(role))}
-	return func(key string) string { return env[key] }
+func (b broker) config(role string) stream.Config {
+	return stream.Config{URL: b.url, CredsFile: filepath.Join(demo, nats.SeedFile(role))}
 }
 
 // connect connects as a process of the role. The test fails where the broker refuses it anything.
 func (b broker) connect(t testing.TB, role string) process {
 	t.Helper()
 	core, log := observer.New(zapcore.WarnLevel)
-	conn, err := stream.Connect(b.getenv(role), "wagewire-"+role, zap.New(core))
+	conn, err := stream.Connect(b.config(role), "wagewire-"+role, zap.New(core))
 	must(t, err)
 	t.Cleanup(func() {
 		conn.Close()

@@ -97,7 +97,7 @@ type Sandbox struct {
 	env      map[string]string
 	nats     *broker.Server
 	registry *prometheus.Registry
-	handlers map[schema.Resource]workers.Handler
+	sources  map[schema.Resource]map[schema.Provider]workers.Source
 	cleanup  []func()
 
 	mu     sync.Mutex
@@ -191,7 +191,7 @@ func (s *Sandbox) startBroker(ctx context.Context) (err error) {
 	s.cleanup = append(s.cleanup, s.nats.Stop)
 	s.NATSURL = s.nats.URL()
 	s.env["NATS_URL"] = s.NATSURL
-	if s.Conn, err = stream.Connect(s.getenv, "wagewire-sandbox", s.config.Log); err != nil {
+	if s.Conn, err = stream.Connect(stream.Config{URL: s.NATSURL}, "wagewire-sandbox", s.config.Log); err != nil {
 		return err
 	}
 	s.cleanup = append(s.cleanup, s.Conn.Close)
@@ -250,7 +250,7 @@ func (s *Sandbox) workers(context.Context) (err error) {
 			return fmt.Errorf("%s is not set, and %s is: set both, or neither", of.calling, of.signing)
 		}
 	}
-	if s.handlers, err = fetch.Handlers(s.getenv, s.registry); err != nil {
+	if s.sources, err = fetch.OpenAll(s.getenv, s.registry); err != nil {
 		return err
 	}
 	config, err := workers.ConfigFromEnv(s.getenv)
@@ -258,10 +258,10 @@ func (s *Sandbox) workers(context.Context) (err error) {
 		return err
 	}
 	config.StopFor, config.Tracing = stopFor, s.config.Tracing
-	for r, handler := range s.handlers {
+	for r, sources := range s.sources {
 		labelled := prometheus.WrapRegistererWith(prometheus.Labels{"worker": string(r)}, s.registry)
 		s.start(string(r), func(ctx context.Context) error { // a new worker each time, as a new process would be
-			return workers.New(r, handler, s.Conn, config, s.config.Log, labelled).Run(ctx)
+			return workers.New(r, sources, s.Conn, config, s.config.Log, labelled).Run(ctx)
 		})
 	}
 	return nil
@@ -318,7 +318,7 @@ func (s *Sandbox) begin(name string, p *part) {
 func (s *Sandbox) Failed() <-chan error { return s.failed }
 
 // Resources lists the workers that run.
-func (s *Sandbox) Resources() []schema.Resource { return slices.Sorted(maps.Keys(s.handlers)) }
+func (s *Sandbox) Resources() []schema.Resource { return slices.Sorted(maps.Keys(s.sources)) }
 
 // StopWorker stops one worker as SIGTERM would, and returns when it has stopped.
 func (s *Sandbox) StopWorker(r schema.Resource) error {
@@ -344,7 +344,7 @@ func (s *Sandbox) StartWorker(r schema.Resource) error {
 }
 
 func (s *Sandbox) isWorker(r schema.Resource) error {
-	if _, ok := s.handlers[r]; !ok {
+	if _, ok := s.sources[r]; !ok {
 		return fmt.Errorf("none is called %s: there are %s", r, s.Resources())
 	}
 	return nil

@@ -8,11 +8,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Logger builds the process's logger from LOG_LEVEL (debug, info, warn, error) and LOG_FORMAT (json, console). Where
-// LOG_FORMAT is empty it is console in a terminal and json elsewhere. It writes to standard error.
-func Logger(getenv func(string) string) (*zap.Logger, error) {
+// Logger makes the process's logger, which writes to standard error. Its errors name LOG_LEVEL or LOG_FORMAT.
+func Logger(c Config) (*zap.Logger, error) {
 	level := zapcore.InfoLevel
-	if s := getenv("LOG_LEVEL"); s != "" {
+	if s := c.LogLevel; s != "" {
 		var err error
 		if level, err = zapcore.ParseLevel(s); err != nil || level > zapcore.ErrorLevel {
 			return nil, fmt.Errorf("LOG_LEVEL: %q is none of debug, info, warn, error", s)
@@ -22,7 +21,7 @@ func Logger(getenv func(string) string) (*zap.Logger, error) {
 	config.TimeKey, config.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
 	config.EncodeDuration = zapcore.StringDurationEncoder
 	var encoder zapcore.Encoder
-	switch format := getenv("LOG_FORMAT"); {
+	switch format := c.LogFormat; {
 	case format == "json", format == "" && !Terminal(os.Stderr):
 		encoder = zapcore.NewJSONEncoder(config)
 	case format == "console", format == "":

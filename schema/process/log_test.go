@@ -25,7 +25,7 @@ func TestTheLoggersLevel(t *testing.T) {
 		"may shout":                 {"WARN", zapcore.WarnLevel, zapcore.InfoLevel},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			log, err := process.Logger(environment(map[string]string{"LOG_LEVEL": test.level, "LOG_FORMAT": "json"}))
+			log, err := process.Logger(process.Config{LogLevel: test.level, LogFormat: "json"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func TestTheLoggersLevel(t *testing.T) {
 
 func TestALoggerIsMadeInEveryFormat(t *testing.T) {
 	for _, format := range []string{"", "json", "console"} {
-		if _, err := process.Logger(environment(map[string]string{"LOG_FORMAT": format})); err != nil {
+		if _, err := process.Logger(process.Config{LogFormat: format}); err != nil {
 			t.Errorf("LOG_FORMAT=%s: %v", format, err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestALoggerIsNotMadeOf(t *testing.T) {
 		"a format in capitals":           {map[string]string{"LOG_FORMAT": "JSON"}, `LOG_FORMAT: "JSON" is neither json nor console`},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			if _, err := process.Logger(environment(test.env)); err == nil || err.Error() != test.says {
+			if _, err := process.Logger(process.Config{LogLevel: test.env["LOG_LEVEL"], LogFormat: test.env["LOG_FORMAT"]}); err == nil || err.Error() != test.says {
 				t.Errorf("Logger: %v, want %q", err, test.says)
 			}
 		})

@@ -18,10 +18,9 @@ import (
 // flushFor is how long a process that ends tries to send its last spans.
 const flushFor = 5 * time.Second
 
-// Tracing returns where the process's spans go: by OTLP over HTTP to OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere where that is
-// empty. stop sends what has not been sent. No span holds a body, a name, an amount or a raw id.
-func Tracing(ctx context.Context, getenv func(string) string, service string) (_ trace.TracerProvider, stop func(), _ error) {
-	endpoint := getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+// Tracing returns where the process's spans go: by OTLP over HTTP to c.TracesEndpoint, or nowhere if that is empty. stop sends what has not been sent. No span holds a body, a name, an amount or a raw id.
+func Tracing(ctx context.Context, c Config, service string) (_ trace.TracerProvider, stop func(), _ error) {
+	endpoint := c.TracesEndpoint
 	if endpoint == "" {
 		return noop.NewTracerProvider(), func() {}, nil
 	}

@@ -21,7 +21,7 @@ func TestSpansGoToTheCollector(t *testing.T) {
 		got <- body
 	}))
 	defer collector.Close()
-	provider, stop, err := process.Tracing(t.Context(), environment(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL + "/"}), "ingress")
+	provider, stop, err := process.Tracing(t.Context(), process.Config{TracesEndpoint: collector.URL + "/"}, "ingress")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestSpansGoToTheCollector(t *testing.T) {
 }
 
 func TestTracingIsOffWithoutAnEndpoint(t *testing.T) {
-	provider, stop, err := process.Tracing(t.Context(), environment(nil), "ingress")
+	provider, stop, err := process.Tracing(t.Context(), process.Config{}, "ingress")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestTracingIsOffWithoutAnEndpoint(t *testing.T) {
 
 func TestAnEndpointThatIsNoURLNamesItsVariable(t *testing.T) {
 	for _, endpoint := range []string{"collector:4318", "collector", "ftp://collector", "http://"} {
-		if _, _, err := process.Tracing(t.Context(), environment(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}), "x"); err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT") {
+		if _, _, err := process.Tracing(t.Context(), process.Config{TracesEndpoint: endpoint}, "x"); err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT") {
 			t.Errorf("%q: error %v", endpoint, err)
 		}
 	}

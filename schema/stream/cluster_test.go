@@ -67,13 +67,7 @@ func until(t *testing.T, what string, holds func() bool) {
 func TestLeadersMoveAndANodeGoesAndNothingIsLostOrToldTwice(t *testing.T) {
 	t.Parallel()
 	nodes, urls := cluster(t)
-	getenv := func(key string) string {
-		if key == "NATS_URL" {
-			return urls
-		}
-		return ""
-	}
-	c, err := stream.Connect(getenv, t.Name(), zap.NewNop())
+	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
 	must(t, err)
 	t.Cleanup(c.Close)
 	topology := streamtest.Topology()

@@ -52,9 +52,7 @@ func TestADialThatTakesLongHoldsNobodyUp(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { must(t, listener.Close()) })
-	c, err := stream.Connect(func(key string) string {
-		return map[string]string{"NATS_URL": "nats://" + listener.Addr().String()}[key]
-	}, "test", zap.NewNop()) // dials once itself
+	c, err := stream.Connect(stream.Config{URL: "nats://" + listener.Addr().String()}, "test", zap.NewNop()) // dials once itself
 	must(t, err)
 	t.Cleanup(c.Close)
 	first, second := <-dials, <-dials // the second is under way
@@ -95,12 +93,12 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 		"an address with a port that isn't": {"NATS_URL", "nats://127.0.0.1:none", "NATS_URL"},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			c, err := stream.Connect(func(key string) string {
-				if key == env[0] {
-					return env[1]
-				}
-				return ""
-			}, "test", zap.NewNop())
+			config := map[string]stream.Config{
+				"NATS_URL":        {URL: env[1]},
+				"NATS_CREDS_FILE": {CredsFile: env[1]},
+				"NATS_CA_FILE":    {CAFile: env[1]},
+			}[env[0]]
+			c, err := stream.Connect(config, "test", zap.NewNop())
 			if err == nil {
 				c.Close()
 				t.Fatal("no error")
@@ -161,8 +159,8 @@ func TestCredentialsThatAreRefusedAreTriedUntilTheyAreTaken(t *testing.T) {
 			t.Parallel()
 			strict := guarded(t, server.RANDOM_PORT, publicKey(t, others))
 			core, log := observer.New(zapcore.InfoLevel)
-			env := map[string]string{"NATS_URL": strict.ClientURL(), "NATS_CREDS_FILE": file}
-			c, err := stream.Connect(func(key string) string { return env[key] }, "wagewire-test", zap.New(core))
+			config := stream.Config{URL: strict.ClientURL(), CredsFile: file}
+			c, err := stream.Connect(config, "wagewire-test", zap.New(core))
 			must(t, err)
 			t.Cleanup(c.Close)
 			var connects uint64
@@ -199,8 +197,8 @@ func TestCredentialsThatAreRefusedLaterAreTriedAgain(t *testing.T) {
 	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
 	kind := guarded(t, server.RANDOM_PORT, publicKey(t, ours))
 	core, log := observer.New(zapcore.InfoLevel)
-	env := map[string]string{"NATS_URL": kind.ClientURL(), "NATS_CREDS_FILE": ours}
-	c, err := stream.Connect(func(key string) string { return env[key] }, "wagewire-test", zap.New(core))
+	config := stream.Config{URL: kind.ClientURL(), CredsFile: ours}
+	c, err := stream.Connect(config, "wagewire-test", zap.New(core))
 	must(t, err)
 	t.Cleanup(c.Close)
 	eventually(t, "it is connected", func() bool { return c.Connected() == nil })

@@ -251,7 +251,7 @@ func decode(subject string, header nats.Header, body []byte) (schema.Event, erro
 		if e.Redrive, err = strconv.Atoi(n); err != nil {
 			return wrong(headerRedrive, err)
 		}
-		e.ID, e.Queue = strings.TrimSuffix(e.ID, redriveSuffix(e.Redrive)), header.Get(headerQueue)
+		e.ID, e.Queue = schema.OriginalID(e.ID, e.Redrive), header.Get(headerQueue)
 	}
 	name, err := headerText(header.Get(headerType))
 	if err != nil {

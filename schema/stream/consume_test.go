@@ -34,7 +34,7 @@ func numbered(first, n int) (events []schema.Event) {
 func observed(t *testing.T, s *streamtest.Server) (*stream.Conn, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
-	c, err := stream.Connect(s.Getenv(), t.Name(), zap.New(core))
+	c, err := stream.Connect(stream.Config{URL: s.URL()}, t.Name(), zap.New(core))
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c, logs

@@ -334,7 +334,7 @@ func eventOf(header nats.Header) schema.Event {
 	t := schema.Lookup(e.Provider, e.Type)
 	e.Resource, e.Action = t.Resource, t.Action
 	if n, err := strconv.Atoi(header.Get(headerRedrive)); err == nil {
-		e.Redrive, e.Queue, e.ID = n, header.Get(headerQueue), strings.TrimSuffix(e.ID, redriveSuffix(n))
+		e.Redrive, e.Queue, e.ID = n, header.Get(headerQueue), schema.OriginalID(e.ID, n)
 	}
 	return e
 }

@@ -43,7 +43,7 @@ func (c *Conn) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool
 		msg.Header.Set(headerTraceParent, e.TraceParent)
 	}
 	if e.Redrive > 0 {
-		msg.Header.Set(headerID, headerValue(e.ID)+redriveSuffix(e.Redrive))
+		msg.Header.Set(headerID, headerValue(schema.RedriveID(e.ID, e.Redrive)))
 		msg.Header.Set(headerRedrive, strconv.Itoa(e.Redrive))
 		msg.Header.Set(headerQueue, e.Queue)
 	}
@@ -305,7 +305,5 @@ func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (m *
 	})
 	return m, err
 }
-
-func redriveSuffix(n int) string { return fmt.Sprintf(":r%d", n) }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

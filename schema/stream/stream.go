@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,17 @@ type Conn struct {
 	closed  chan struct{}
 }
 
-// Connect connects to NATS_URL (nats://127.0.0.1:4222), with NATS_CREDS_FILE and NATS_CA_FILE where they are set. It does
+// Config says where the broker is, and who connects.
+type Config struct {
+	// URL is one server, or several with commas between. Empty: nats.DefaultURL.
+	URL string `env:"NATS_URL" envDefault:"nats://127.0.0.1:4222" help:"where NATS is"`
+	// CredsFile is a .creds file, or a file with the seed of a user's nkey. Empty: none.
+	CredsFile string `env:"NATS_CREDS_FILE" help:"a .creds file, or a file with an nkey seed (none)"`
+	// CAFile holds the certificates that the server's is checked against. Empty: the system's.
+	CAFile string `env:"NATS_CA_FILE" help:"certificates to trust (the system's)"`
+}
+
+// Connect connects to the broker, with the credentials and certificates of c where they are set. It does
 // not wait for the broker: one that is down, or that refuses the credentials, is tried until it takes the connection; what it
 // refuses is logged. Errors name the variable to change.
 //
@@ -96,11 +107,8 @@ type Conn struct {
 //
 // The name is the process's, of which its role is what is behind "wagewire-": see RoleOf. The broker's answers go to inboxes
 // below _INBOX.<role>, so that no other role can be given the right to overhear them.
-func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, error) {
-	server := getenv("NATS_URL")
-	if server == "" {
-		server = nats.DefaultURL
-	}
+func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
+	server := cmp.Or(config.URL, nats.DefaultURL)
 	c := &Conn{log: log, closed: make(chan struct{})}
 	first := make(chan struct{})
 	options := []nats.Option{
@@ -143,16 +151,16 @@ func Connect(getenv func(string) string, name string, log *zap.Logger) (*Conn, e
 	}
 	for _, file := range []struct {
 		variable string
+		path     string
 		option   func(string) (nats.Option, error)
 	}{
-		{"NATS_CREDS_FILE", credentials},
-		{"NATS_CA_FILE", func(path string) (nats.Option, error) { return nats.RootCAs(path), nil }},
+		{"NATS_CREDS_FILE", config.CredsFile, credentials},
+		{"NATS_CA_FILE", config.CAFile, func(path string) (nats.Option, error) { return nats.RootCAs(path), nil }},
 	} {
-		path := getenv(file.variable)
-		if path == "" {
+		if file.path == "" {
 			continue
 		}
-		option, err := file.option(path)
+		option, err := file.option(file.path)
 		if err == nil {
 			err = try(option)
 		}

@@ -106,11 +106,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return 0
 	}
 	o.sandbox.Getenv = getenv
-	if o.sandbox.Log, err = process.Logger(quiet(getenv)); err != nil {
+	var config process.Config
+	if err := process.ReadConfig(quiet(getenv), &config); err != nil {
 		fmt.Fprintf(stderr, "sandbox: %v\n", err)
 		return 1
 	}
-	tracing, flush, err := process.Tracing(ctx, getenv, "wagewire-sandbox")
+	if o.sandbox.Log, err = process.Logger(config); err != nil {
+		fmt.Fprintf(stderr, "sandbox: %v\n", err)
+		return 1
+	}
+	tracing, flush, err := process.Tracing(ctx, config, "wagewire-sandbox")
 	if err != nil {
 		fmt.Fprintf(stderr, "sandbox: %v\n", err)
 		return 1

@@ -150,7 +150,12 @@ func (b *bench) work(rejects []string, resources ...schema.Resource) (p *payroll
 	ctx, cancel := context.WithCancel(b.Context())
 	var running sync.WaitGroup
 	for _, r := range resources {
-		w := workers.New(r, p, b.server.Connect(b), workers.Config{Concurrency: 1}, zap.NewNop(), prometheus.NewRegistry())
+		sources := map[schema.Provider]workers.Source{}
+		for _, name := range schema.Providers() {
+			decode := func(schema.Event) (workers.Payload, error) { return workers.Payload{}, nil }
+			sources[name] = workers.Source{Decode: decode, Handler: p}
+		}
+		w := workers.New(r, sources, b.server.Connect(b), workers.Config{Concurrency: 1}, zap.NewNop(), prometheus.NewRegistry())
 		running.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				b.Errorf("worker of %s: %v", r, err)

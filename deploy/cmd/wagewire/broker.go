@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -24,7 +25,11 @@ const (
 
 // connect returns a connection once the broker answers and has JetStream. It says on stderr that it waits.
 func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logger) (*stream.Operator, error) {
-	c, err := stream.Connect(t.getenv, stream.RoleOperator, log)
+	var config stream.Config
+	if err := process.ReadConfig(t.getenv, &config); err != nil {
+		return nil, err
+	}
+	c, err := stream.Connect(config, stream.RoleOperator, log)
 	if err != nil {
 		return nil, err
 	}

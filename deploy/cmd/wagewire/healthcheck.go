@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -37,7 +38,11 @@ func healthcheckFlags(*flag.FlagSet) action {
 		if len(args) > 0 {
 			return wrongUsage("unexpected argument %q", args[0])
 		}
-		conn, err := stream.Connect(t.getenv, stream.RoleOperator, zap.NewNop())
+		var config stream.Config
+		if err := process.ReadConfig(t.getenv, &config); err != nil {
+			return err
+		}
+		conn, err := stream.Connect(config, stream.RoleOperator, zap.NewNop())
 		if err != nil {
 			return err
 		}

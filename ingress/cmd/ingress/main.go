@@ -95,8 +95,18 @@ func exitCode(err error, stderr io.Writer) int {
 	return 0
 }
 
+// environment is what ingress reads of its environment.
+type environment struct {
+	NATS    stream.Config
+	Process process.Config
+}
+
 func serve(ctx context.Context, getenv func(string) string) error {
-	log, err := process.Logger(getenv)
+	var env environment
+	if err := process.ReadConfig(getenv, &env); err != nil {
+		return err
+	}
+	log, err := process.Logger(env.Process)
 	if err != nil {
 		return err
 	}
@@ -105,13 +115,13 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	tracing, flush, err := process.Tracing(ctx, getenv, "wagewire-ingress")
+	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-ingress")
 	if err != nil {
 		return err
 	}
 	defer flush()
 	config.Tracing = tracing
-	broker, err := stream.Connect(getenv, "ingress", log)
+	broker, err := stream.Connect(env.NATS, "ingress", log)
 	if err != nil {
 		return err
 	}

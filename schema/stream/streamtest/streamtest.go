@@ -50,7 +50,7 @@ func New(t testing.TB) (*Server, *stream.Conn) {
 // Connect opens one more connection for a test.
 func (s *Server) Connect(t testing.TB) *stream.Conn {
 	t.Helper()
-	c, err := stream.Connect(s.Getenv(), t.Name(), zap.NewNop())
+	c, err := stream.Connect(stream.Config{URL: s.URL()}, t.Name(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

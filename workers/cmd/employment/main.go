@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Employment, fetch.Pinwheel(fetch.Employment)) }
+func main() { workers.Main(schema.Employment, fetch.Open) }

@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Identity, fetch.Pinwheel(fetch.Identity)) }
+func main() { workers.Main(schema.Identity, fetch.Open) }

@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Income, fetch.Pinwheel(fetch.Income)) }
+func main() { workers.Main(schema.Income, fetch.Open) }

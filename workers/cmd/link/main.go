@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Link, fetch.Truv(fetch.Link)) }
+func main() { workers.Main(schema.Link, fetch.Open) }

@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Paystubs, fetch.Pinwheel(fetch.Paystubs)) }
+func main() { workers.Main(schema.Paystubs, fetch.Open) }

@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Shifts, fetch.Pinwheel(fetch.Shifts)) }
+func main() { workers.Main(schema.Shifts, fetch.Open) }

@@ -7,4 +7,4 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.VerificationReports, fetch.Pinwheel(fetch.VerificationReports)) }
+func main() { workers.Main(schema.VerificationReports, fetch.Open) }

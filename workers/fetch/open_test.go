@@ -18,13 +18,14 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-// commands are what the worker commands open.
-func commands() map[schema.Resource]workers.Open {
-	return map[schema.Resource]workers.Open{
-		schema.Employment: fetch.Pinwheel(fetch.Employment), schema.Identity: fetch.Pinwheel(fetch.Identity), schema.Income: fetch.Pinwheel(fetch.Income),
-		schema.Paystubs: fetch.Pinwheel(fetch.Paystubs), schema.Shifts: fetch.Pinwheel(fetch.Shifts),
-		schema.VerificationReports: fetch.Pinwheel(fetch.VerificationReports), schema.Link: fetch.Truv(fetch.Link),
+// resources are those that have a worker command.
+func resources() []schema.Resource {
+	var all []schema.Resource
+	for _, q := range schema.Queues() {
+		all = append(all, q.Resource)
 	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // secretFile writes a file with the lines.
@@ -60,7 +61,7 @@ func TestAClientThatCannotBeMadeNamesTheVariable(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			for resource, open := range commands() {
+			for _, resource := range resources() {
 				variable := test.pinwheel
 				if resource == schema.Link {
 					variable = test.truv
@@ -70,7 +71,7 @@ func TestAClientThatCannotBeMadeNamesTheVariable(t *testing.T) {
 				}
 				env := maps.Clone(both)
 				env[variable] = test.value
-				_, err := open(func(key string) string { return env[key] }, prometheus.NewRegistry())
+				_, err := fetch.Open(resource, func(key string) string { return env[key] }, prometheus.NewRegistry())
 				if err == nil || !strings.HasPrefix(err.Error(), variable) || test.mustNotSay != "" && strings.Contains(err.Error(), test.mustNotSay) {
 					t.Errorf("%s: error %v, want one that begins with %s", resource, err, variable)
 				}
@@ -81,11 +82,7 @@ func TestAClientThatCannotBeMadeNamesTheVariable(t *testing.T) {
 
 func TestEveryResourceWithAWorkerHasAHandler(t *testing.T) {
 	secret := secretFile(t, "a-secret-of-some-length")
-	var want []schema.Resource
-	for _, q := range schema.Queues() {
-		want = append(want, q.Resource)
-	}
-	slices.Sort(want)
+	want := resources()
 	for _, row := range []struct {
 		promise string
 		env     map[string]string
@@ -99,7 +96,7 @@ func TestEveryResourceWithAWorkerHasAHandler(t *testing.T) {
 		{"with half of Truv, an error that names the other half", map[string]string{"TRUV_ACCESS_SECRET_FILE": secret}, 0, []string{"TRUV_CLIENT_ID"}},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
-			handlers, err := fetch.Handlers(func(key string) string { return row.env[key] }, prometheus.NewRegistry())
+			handlers, err := fetch.OpenAll(func(key string) string { return row.env[key] }, prometheus.NewRegistry())
 			if len(handlers) != row.n || (err != nil) != (row.names != nil) {
 				t.Errorf("%d handlers, error %v, want %d", len(handlers), err, row.n)
 			}
@@ -112,9 +109,6 @@ func TestEveryResourceWithAWorkerHasAHandler(t *testing.T) {
 				t.Errorf("handlers of %v, want %v", got, want)
 			}
 		})
-	}
-	if got := slices.Sorted(maps.Keys(commands())); !slices.Equal(got, want) {
-		t.Errorf("these tests have commands for %v, want %v", got, want)
 	}
 }
 
@@ -131,15 +125,15 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 		"PINWHEEL_URL": server.URL, "PINWHEEL_API_SECRET_FILE": secret, "TRUV_URL": server.URL, "TRUV_CLIENT_ID": "client", "TRUV_ACCESS_SECRET_FILE": secret,
 	}
 	registry := prometheus.NewRegistry()
-	handlers, err := fetch.Handlers(func(key string) string { return env[key] }, registry)
+	handlers, err := fetch.OpenAll(func(key string) string { return env[key] }, registry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	asks := func(r schema.Resource, action string, want map[string]string) {
+	asks := func(p schema.Provider, r schema.Resource, action string, want map[string]string) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		if _, err := handlers[r].Fetch(ctx, job(r, action, workers.Payload{})); err != nil {
+		if _, err := handlers[r][p].Handler.Fetch(ctx, job(r, action, workers.Payload{})); err != nil {
 			t.Fatal(err)
 		}
 		for name, value := range want {
@@ -148,17 +142,17 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 			}
 		}
 	}
-	asks(schema.Income, schema.ActionAdded, map[string]string{"x-api-secret": "the-first-secret-is-sent", "Pinwheel-Version": "2025-07-08"})
-	asks(schema.Link, schema.ActionConnected, map[string]string{"X-Access-Client-Id": "client", "X-Access-Secret": "the-first-secret-is-sent"})
+	asks(schema.Pinwheel, schema.Income, schema.ActionAdded, map[string]string{"x-api-secret": "the-first-secret-is-sent", "Pinwheel-Version": "2025-07-08"})
+	asks(schema.Truv, schema.Link, schema.ActionConnected, map[string]string{"X-Access-Client-Id": "client", "X-Access-Secret": "the-first-secret-is-sent"})
 
 	if err := os.WriteFile(secret, []byte("a-secret-rotated-on-disk\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	asks(schema.Income, schema.ActionAdded, map[string]string{"x-api-secret": "a-secret-rotated-on-disk"})
+	asks(schema.Pinwheel, schema.Income, schema.ActionAdded, map[string]string{"x-api-secret": "a-secret-rotated-on-disk"})
 	if err := os.WriteFile(secret, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	asks(schema.Income, schema.ActionAdded, map[string]string{"x-api-secret": "a-secret-rotated-on-disk"})
+	asks(schema.Pinwheel, schema.Income, schema.ActionAdded, map[string]string{"x-api-secret": "a-secret-rotated-on-disk"})
 
 	families, err := registry.Gather()
 	if err != nil {

@@ -1,4 +1,4 @@
-package workers
+package fetch
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/workers"
 )
 
 // jobBody is a Pinwheel webhook as its event page shows it, with what is special about the type in place of the last field.
@@ -32,27 +33,27 @@ func dates(from, to string) string {
 
 func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 	at := time.Date(2021, 1, 12, 2, 36, 1, 287148000, time.UTC)
-	job := Payload{EndUserID: "person-77", Outcome: "success", Timestamp: at}
-	with := func(change func(*Payload)) Payload { p := job; change(&p); return p }
-	chunk := func(from, to string) Payload {
-		return with(func(p *Payload) { p.FromPayDate, p.ToPayDate = from, to })
+	job := workers.Payload{EndUserID: "person-77", Timestamp: at}
+	with := func(change func(*workers.Payload)) workers.Payload { p := job; change(&p); return p }
+	chunk := func(from, to string) workers.Payload {
+		return with(func(p *workers.Payload) { p.FromPayDate, p.ToPayDate = from, to })
 	}
 	tests := []struct {
 		provider   schema.Provider
 		name, body string
-		want       Payload
+		want       workers.Payload
 	}{
 		{schema.Pinwheel, "employment.added", jobBody("employment.added", ""), job},
 		{schema.Pinwheel, "identity.added", jobBody("identity.added", ""), job},
 		{schema.Pinwheel, "income.added", jobBody("income.added", ""), job},
-		{schema.Pinwheel, "paystubs.added", jobBody("paystubs.added", addedAndDeleted+dates("2020-10-01", "2020-12-31")), with(func(p *Payload) {
+		{schema.Pinwheel, "paystubs.added", jobBody("paystubs.added", addedAndDeleted+dates("2020-10-01", "2020-12-31")), with(func(p *workers.Payload) {
 			p.FromPayDate, p.ToPayDate, p.Added, p.Deleted = "2020-10-01", "2020-12-31", []string{"stub-1", "stub-2"}, []string{"stub-0"}
 		})},
 		{schema.Pinwheel, "paystubs.seven_days_synced", jobBody("paystubs.seven_days_synced", dates("2020-12-15", "2020-12-21")), chunk("2020-12-15", "2020-12-21")},
 		{schema.Pinwheel, "paystubs.thirty_days_synced", jobBody("paystubs.thirty_days_synced", dates("2020-11-20", "2020-12-14")), chunk("2020-11-20", "2020-12-14")},
 		{schema.Pinwheel, "paystubs.ninety_days_synced", jobBody("paystubs.ninety_days_synced", dates("2020-08-15", "2020-11-29")), chunk("2020-08-15", "2020-11-29")},
 		{schema.Pinwheel, "paystubs.fully_synced", jobBody("paystubs.fully_synced", dates("2020-08-01", "2020-08-14")), chunk("2020-08-01", "2020-08-14")},
-		{schema.Pinwheel, "shifts.added", jobBody("shifts.added", addedAndDeleted+`,"params":{"count":14,"sync_status":"complete"}`), with(func(p *Payload) {
+		{schema.Pinwheel, "shifts.added", jobBody("shifts.added", addedAndDeleted+`,"params":{"count":14,"sync_status":"complete"}`), with(func(p *workers.Payload) {
 			p.Added, p.Deleted = []string{"stub-1", "stub-2"}, []string{"stub-0"}
 		})},
 		{schema.Pinwheel, "shifts.seven_days_synced", jobBody("shifts.seven_days_synced", `,"params":{"count":6}`), job},
@@ -62,16 +63,16 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 		{schema.Pinwheel, "verification_reports.refreshed", `{"event":"verification_reports.refreshed","event_id":"x","payload":{"end_user_id":"person-77","availability":{
 			"voe":{"status":"available","updated_at":"2021-01-12T02:36:01.287148+00:00","refreshed_at":"2021-01-12T02:36:01.287148+00:00"},
 			"voie":{"status":"unavailable","updated_at":null,"refreshed_at":null}}}}`,
-			Payload{EndUserID: "person-77", VOE: Availability{"available", at}, VOIE: Availability{Status: "unavailable"}}},
-		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1), Payload{}},
-		{schema.Truv, "link-disconnected", strings.Replace(linkBody, "TYPE", "link-disconnected", 1), Payload{}},
-		{schema.Truv, "link-deleted", strings.Replace(linkBody, "TYPE", "link-deleted", 1), Payload{}},
+			workers.Payload{EndUserID: "person-77", VOE: workers.Availability{Status: "available", RefreshedAt: at}, VOIE: workers.Availability{Status: "unavailable"}}},
+		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1), workers.Payload{}},
+		{schema.Truv, "link-disconnected", strings.Replace(linkBody, "TYPE", "link-disconnected", 1), workers.Payload{}},
+		{schema.Truv, "link-deleted", strings.Replace(linkBody, "TYPE", "link-deleted", 1), workers.Payload{}},
 	}
 	covered := map[string]bool{}
 	for _, test := range tests {
 		covered[string(test.provider)+" "+test.name] = true
 		t.Run(test.name, func(t *testing.T) {
-			got, err := decodePayload(schema.Event{Provider: test.provider, Type: test.name, Body: []byte(test.body)})
+			got, err := decode(schema.Event{Provider: test.provider, Type: test.name, Body: []byte(test.body)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +85,7 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 			if !ok {
 				t.Fatal("there is no sample")
 			}
-			if _, err := decodePayload(schema.Event{Provider: test.provider, Type: test.name, Body: sample}); err != nil {
+			if _, err := decode(schema.Event{Provider: test.provider, Type: test.name, Body: sample}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -110,11 +111,11 @@ func TestDecodePayloadTakesAbsentNullAndEmptyAsOne(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			got, err := decodePayload(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
+			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(Payload{}, got); diff != "" {
+			if diff := cmp.Diff(workers.Payload{}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -145,10 +146,10 @@ func TestDecodePayloadRefusesOddTypesWithoutQuotingThem(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			_, err := decodePayload(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
+			_, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
 			switch {
-			case !errors.Is(err, errUndecodable):
-				t.Fatalf("error %v, want errUndecodable", err)
+			case !errors.Is(err, workers.ErrUndecodable):
+				t.Fatalf("error %v, want workers.ErrUndecodable", err)
 			case strings.Contains(err.Error(), canary), strings.Contains(err.Error(), "52"):
 				t.Errorf("error %q quotes the value", err)
 			case !strings.Contains(err.Error(), test.names), !strings.Contains(err.Error(), "paystubs.added"):
@@ -176,7 +177,7 @@ func TestDecodePayloadReadsTimestampsLeniently(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			body := `{"payload":{"timestamp":"` + test.text + `","availability":{"voe":{"status":"available","refreshed_at":"` + test.text + `"}}}}`
-			got, err := decodePayload(schema.Event{Provider: schema.Pinwheel, Type: "employment.added", Body: []byte(body)})
+			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "employment.added", Body: []byte(body)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,9 +200,16 @@ func TestAReportIsAvailable(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			if got := (Availability{Status: test.status}).Available(); got != test.want {
+			if got := (workers.Availability{Status: test.status}).Available(); got != test.want {
 				t.Errorf("Available() with status %q = %v, want %v", test.status, got, test.want)
 			}
 		})
 	}
+}
+
+func decode(e schema.Event) (workers.Payload, error) {
+	if e.Provider == schema.Truv {
+		return decodeTruv(e)
+	}
+	return decodePinwheel(e)
 }

@@ -1,0 +1,92 @@
+package schema
+
+// Pinwheel is https://www.pinwheelapi.com.
+const Pinwheel Provider = "pinwheel"
+
+// Paths of the ids in the bodies of Pinwheel's webhooks.
+const (
+	pinwheelAccount = "payload.account_id"
+	pinwheelEndUser = "payload.end_user_id"
+)
+
+// pinwheel is Pinwheel's row: the 34 webhook types of its OpenAPI 2025-07-08, enabled_events.
+//
+// A body is {"event": …, "event_id": …, "payload": {…}}. Of the types that have a worker only verification_reports.refreshed
+// has no timestamp. payload.id names a job, not the event.
+var pinwheel = providerRow{
+	name:  Pinwheel,
+	title: "Pinwheel",
+	body: Layout{
+		ID:      "event_id",
+		Type:    "event",
+		Times:   []string{"payload.timestamp"},
+		Account: pinwheelAccount,
+	},
+	types: []WebhookType{
+		pinwheelJob(Employment, ActionAdded, pinwheelSnapshot+"employment"),
+		pinwheelJob(Identity, ActionAdded, pinwheelSnapshot+"identity"),
+		pinwheelJob(Income, ActionAdded, pinwheelSnapshot+"income"),
+		pinwheelJob(Paystubs, ActionAdded,
+			"list pages between the dates of `params`, keep the ids in `added`, fetch one by one what the list lacks"),
+		pinwheelJob(Paystubs, ActionSevenDaysSynced, pinwheelPaystubsWithinDates),
+		pinwheelJob(Paystubs, ActionThirtyDaysSynced, pinwheelPaystubsWithinDates),
+		pinwheelJob(Paystubs, ActionNinetyDaysSynced, pinwheelPaystubsWithinDates),
+		{
+			Name: "paystubs.fully_synced", Resource: Paystubs, Action: ActionFullySynced, Account: pinwheelAccount,
+			Workers: []Resource{Paystubs, Income},
+			Does:    "list every page; income is fetched again, for it changes when paystubs finish",
+		},
+		pinwheelJob(Shifts, ActionAdded, "list pages, newest first, keep the ids in `added`, stop when all are found"),
+		pinwheelJob(Shifts, ActionSevenDaysSynced, pinwheelAllShifts),
+		pinwheelJob(Shifts, ActionThirtyDaysSynced, pinwheelAllShifts),
+		pinwheelJob(Shifts, ActionNinetyDaysSynced, pinwheelAllShifts),
+		pinwheelJob(Shifts, ActionFullySynced, pinwheelAllShifts),
+		{
+			Name: "verification_reports.refreshed", Resource: VerificationReports, Action: ActionRefreshed,
+			Account: pinwheelEndUser, NamesEndUser: true, Workers: []Resource{VerificationReports},
+			Does: "GET /v1/end_users/{end_user_id}/verification_reports/voe and /voie, " +
+				"each where `availability` says available",
+		},
+
+		// Everything before the last dot of the type is the resource: Pinwheel's own job names say paystubs_documents, too.
+		pinwheelStored("account.added", "account", "added"),
+		pinwheelStored("account.additional_connections_recommended", "account", "additional_connections_recommended"),
+		pinwheelStored("account.monitoring_status.updated", "account_monitoring_status", "updated"),
+		pinwheelStored("bill.added", "bill", "added"),
+		pinwheelStored("bill.reminder", "bill", "reminder"),
+		pinwheelStored("bill.removed", "bill", "removed"),
+		pinwheelStored("bill.updated", "bill", "updated"),
+		pinwheelStored("bill_switch.added", "bill_switch", "added"),
+		pinwheelStored("bill_switch.cancelled", "bill_switch", "cancelled"),
+		pinwheelStored("company_connect.census.added", "company_connect_census", "added"),
+		pinwheelStored("company_connect.employments.added", "company_connect_employments", "added"),
+		pinwheelStored("company_connect.incomes.added", "company_connect_incomes", "added"),
+		pinwheelStored("company_connect.status.updated", "company_connect_status", "updated"),
+		pinwheelStored("direct_deposit_allocations.added", "direct_deposit_allocations", "added"),
+		pinwheelStored("direct_deposit_switch.added", "direct_deposit_switch", "added"),
+		pinwheelStored("documents.added", "documents", "added"),
+		pinwheelStored("earnings_stream.payouts.refreshed", "earnings_stream_payouts", "refreshed"),
+		pinwheelStored("paycheck_viewer.added", "paycheck_viewer", "added"),
+		pinwheelStored("paystubs.documents.added", "paystubs_documents", "added"),
+		pinwheelStored("tax_forms.added", "tax_forms", "added"),
+	},
+}
+
+// What workers do with Pinwheel's types.
+const (
+	pinwheelSnapshot            = "GET /v1/accounts/{account_id}/"
+	pinwheelPaystubsWithinDates = "list pages, keep what was paid within the dates of `params`"
+	pinwheelAllShifts           = "list every page"
+)
+
+// pinwheelJob is a type about one of Pinwheel's jobs, read by the worker of its own resource.
+func pinwheelJob(r Resource, action, does string) WebhookType {
+	return WebhookType{
+		Name: string(r) + "." + action, Resource: r, Action: action, Account: pinwheelAccount,
+		Workers: []Resource{r}, Does: does,
+	}
+}
+
+func pinwheelStored(name string, r Resource, action string) WebhookType {
+	return stored(name, r, action, pinwheelAccount)
+}
