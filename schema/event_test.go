@@ -55,8 +55,8 @@ func TestAnEventIsNotValidWith(t *testing.T) {
 		"another type's action":       {func(e *schema.Event) { e.Action = "refreshed" }, "employment.refreshed is not the catalogue's"},
 		"a wildcard for its resource": {func(e *schema.Event) { e.Resource = "*" }, "*.added is not the catalogue's"},
 		"another provider's type":     {func(e *schema.Event) { e.Provider = schema.Truv }, "employment.added is not the catalogue's"},
-		"no time of receipt":          {func(e *schema.Event) { e.ReceivedAt = time.Time{} }, "it has no time"},
-		"no time":                     {func(e *schema.Event) { e.OccurredAt = time.Time{} }, "it has no time"},
+		"no time of receipt":          {func(e *schema.Event) { e.ReceivedAt = time.Time{} }, "the time of receipt is missing"},
+		"no time":                     {func(e *schema.Event) { e.OccurredAt = time.Time{} }, "the time of the event is missing"},
 		"no body":                     {func(e *schema.Event) { e.Body = nil }, "the body is empty"},
 		"nothing":                     {func(e *schema.Event) { *e = schema.Event{} }, "is not known"},
 	} {

@@ -87,7 +87,7 @@ func TestAFileIsNotOpened(t *testing.T) {
 	}{
 		"without a name":       {func(*testing.T) string { return "" }, []string{"PINWHEEL_SECRETS_FILE is not set", "one secret a line"}},
 		"that is not there":    {func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") }, []string{"PINWHEEL_SECRETS_FILE: ", "gone"}},
-		"that is a directory":  {func(t *testing.T) string { return t.TempDir() }, []string{"PINWHEEL_SECRETS_FILE: ", "is a directory: ", "put the file in its place and make the container again"}},
+		"that is a directory":  {func(t *testing.T) string { return t.TempDir() }, []string{"PINWHEEL_SECRETS_FILE: ", "is a directory: ", "put the file in its place and create the container again"}},
 		"that is empty":        {func(t *testing.T) string { return secretFile(t, "") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"}},
 		"of empty lines":       {func(t *testing.T) string { return secretFile(t, " \n\t\n\r\n") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"}},
 		"with a short secret":  {func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes"}},
