@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	readmeFile  = "../README.md"
+	readmeFile  = "README.md"
 	eventsBegin = "<!-- events:begin -->"
 	eventsEnd   = "<!-- events:end -->"
 )

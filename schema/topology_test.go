@@ -13,7 +13,7 @@ import (
 // ladderFor is how long the workers try again what may still work.
 const ladderFor = 72 * time.Hour
 
-func stream(t *testing.T, name string) schema.Stream {
+func streamOf(t *testing.T, name string) schema.Stream {
 	t.Helper()
 	streams := schema.DefaultTopology().Streams
 	i := slices.IndexFunc(streams, func(s schema.Stream) bool { return s.Name == name })
@@ -130,14 +130,14 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 
 func TestWhatMustHoldBetweenTheLimits(t *testing.T) {
 	topology := schema.DefaultTopology()
-	events, completions := stream(t, schema.EventsStream), stream(t, schema.CompletionsStream)
+	events, completions := streamOf(t, schema.EventsStream), streamOf(t, schema.CompletionsStream)
 	for promise, holds := range map[string]bool{
 		"a lease survives a lost heartbeat":                        schema.HeartbeatsPerLease >= 3,
 		"an event is kept for longer than it is tried":             events.MaxAge > ladderFor,
 		"a completion outlives the last delivery of its event":     completions.MaxAge > events.MaxAge+ladderFor,
 		"records do not vanish from under their completion":        topology.Records.MaxAge >= completions.MaxAge,
-		"a dead letter outlives its event":                         stream(t, schema.DeadLettersStream).MaxAge > events.MaxAge,
-		"an advisory is there as long as the event it speaks of":   stream(t, schema.AdvisoriesStream).MaxAge >= events.MaxAge,
+		"a dead letter outlives its event":                         streamOf(t, schema.DeadLettersStream).MaxAge > events.MaxAge,
+		"an advisory is there as long as the event it speaks of":   streamOf(t, schema.AdvisoriesStream).MaxAge >= events.MaxAge,
 		"the ids of a day are known":                               events.Duplicates >= 24*time.Hour,
 		"only the events' stream limits a message by itself":       events.MessageMax > 0,
 		"a webhook of the largest body fits, with its headers":     events.MessageMax >= 256<<10+4*schema.IDBytesMax,
