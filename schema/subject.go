@@ -120,8 +120,8 @@ func (e Event) RecordsName(r Resource) string {
 	return AccountRecords(e.Provider, e.Account()) + string(r) + "/" + e.token()
 }
 
-// TombstoneSubject is the subject of an erased account's tombstone. While the tombstone exists,
-// the streams take no data of the account.
+// TombstoneSubject is the subject of an erased account's tombstone. While the tombstone exists, the
+// stream refuses completions with data of the account.
 func TombstoneSubject(p Provider, account string) string {
 	return fmt.Sprintf("%stombstones.%s.%s", root, p, account)
 }
