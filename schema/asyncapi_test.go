@@ -84,7 +84,8 @@ func completionChannel(q schema.Queue) asyncChannel {
 		Stream:  schema.CompletionsStream, Message: "completion",
 		Parameters: []string{"account", "event"},
 		Operations: []asyncOperation{{
-			Key: key + ".complete", Action: "send", Summary: "A worker completes an event, once for ever.",
+			Key: key + ".complete", Action: "send",
+			Summary: "A worker completes an event, once for ever.",
 		}},
 	}
 }
@@ -93,12 +94,13 @@ func completionChannel(q schema.Queue) asyncChannel {
 func otherChannels() []asyncChannel {
 	return []asyncChannel{
 		{
-			Key:     "tombstones",
-			Address: addBraces(schema.TombstoneSubject("provider", "account"), "provider", "account"),
-			Title:   "Tombstones",
+			Key: "tombstones",
+			Address: addBraces(schema.TombstoneSubject("provider", "account"),
+				"provider", "account"),
+			Title: "Tombstones",
 			Summary: "The mark of an erased account. While it exists, " +
 				"no completion with data of the account is stored.",
-			Stream:  schema.CompletionsStream, Message: "tombstone",
+			Stream: schema.CompletionsStream, Message: "tombstone",
 			Parameters: []string{"provider", "account"},
 			Operations: []asyncOperation{{
 				Key: "tombstones.erase", Action: "send",
@@ -166,8 +168,9 @@ func (d *asyncDocument) addEvent(w schema.WebhookType) {
 	for _, r := range w.Workers {
 		c.Operations = append(c.Operations, asyncOperation{
 			Key: fmt.Sprintf("%s.%s", key, r), Action: "receive",
-			Queue:   schema.QueueName(w.Provider, r),
-			Summary: fmt.Sprintf("The %s worker fetches the announced data and completes the event.", r),
+			Queue: schema.QueueName(w.Provider, r),
+			Summary: fmt.Sprintf(
+				"The %s worker fetches the announced data and completes the event.", r),
 		})
 	}
 	d.Channels = append(d.Channels, c)
@@ -244,14 +247,17 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		}
 		addresses[address] = key
 	}
-	// Every provider has a channel for unknown types. Tombstones, dead letters and quarantine are three.
+	// Each provider has one channel for unknown types. Three more channels are tombstones, dead
+	// letters and quarantine.
 	want := len(schema.Catalogue()) + len(schema.Providers()) + len(schema.Queues()) + 3
 	if got := len(addresses); got != want {
 		t.Errorf("there are %d channels, want %d", got, want)
 	}
 	for _, address := range []string{
-		"wagewire.events.pinwheel.paystubs.added.{account}", "wagewire.events.truv.other.{type}.{account}",
-		"wagewire.completions.pinwheel.verification_reports.{account}.{event}", "wagewire.tombstones.{provider}.{account}",
+		"wagewire.events.pinwheel.paystubs.added.{account}",
+		"wagewire.events.truv.other.{type}.{account}",
+		"wagewire.completions.pinwheel.verification_reports.{account}.{event}",
+		"wagewire.tombstones.{provider}.{account}",
 		"wagewire.dead_letters.{queue}.{account}", "wagewire.quarantine.{provider}",
 	} {
 		if addresses[address] == "" {
@@ -321,7 +327,8 @@ func TestAParameterOfAnAddressIsDescribed(t *testing.T) {
 			}
 		}
 		if len(found) != len(parameters) {
-			t.Errorf("channel %s has %d parameters and describes %d", key, len(found), len(parameters))
+			t.Errorf("channel %s has %d parameters and describes %d",
+				key, len(found), len(parameters))
 		}
 	}
 }

@@ -69,25 +69,46 @@ func TestTheAccountsIDIsReadFromTheBody(t *testing.T) {
 		want       string
 		fails      bool
 	}{
-		"of an account":                {schema.Pinwheel, "income.added", `{"payload":{"account_id":"a-1","end_user_id":"u-1"}}`, "a-1", false},
-		"of a person":                  {schema.Pinwheel, "verification_reports.refreshed", `{"payload":{"account_id":"a-1","end_user_id":"u 1"}}`, "u 1", false},
-		"of a link":                    {schema.Truv, "link-deleted", `{"link_id":"l-1"}`, "l-1", false},
-		"of an unknown type":           {schema.Truv, "order-lost", `{"link_id":"l-1"}`, "l-1", false},
-		"as it is written":             {schema.Truv, "link-deleted", `{"link_id":" \u002a.> "}`, " *.> ", false},
-		"where it is empty":            {schema.Truv, "link-deleted", `{"link_id":""}`, "", false},
-		"where it is null":             {schema.Truv, "link-deleted", `{"link_id":null}`, "", false},
-		"where it is missing":          {schema.Truv, "link-deleted", `{"Link_ID":"l-1"}`, "", false},
-		"where its parent is null":     {schema.Pinwheel, "income.added", `{"payload":null}`, "", false},
-		"where its parent is missing":  {schema.Pinwheel, "income.added", `{}`, "", false},
-		"not where it is a number":     {schema.Truv, "link-deleted", `{"link_id":7}`, "", true},
-		"not where its parent is text": {schema.Pinwheel, "income.added", `{"payload":"a-1"}`, "", true},
-		"not from a list":              {schema.Pinwheel, "income.added", `[]`, "", true},
-		"not from what is no JSON":     {schema.Pinwheel, "income.added", `{`, "", true},
+		"of an account": {
+			schema.Pinwheel, "income.added", `{"payload":{"account_id":"a-1","end_user_id":"u-1"}}`,
+			"a-1", false,
+		},
+		"of a person": {
+			schema.Pinwheel, "verification_reports.refreshed",
+			`{"payload":{"account_id":"a-1","end_user_id":"u 1"}}`, "u 1", false,
+		},
+		"of a link": {
+			schema.Truv, "link-deleted", `{"link_id":"l-1"}`, "l-1", false,
+		},
+		"of an unknown type": {
+			schema.Truv, "order-lost", `{"link_id":"l-1"}`, "l-1", false,
+		},
+		"as it is written": {
+			schema.Truv, "link-deleted", `{"link_id":" \u002a.> "}`, " *.> ", false,
+		},
+		"where it is empty": {schema.Truv, "link-deleted", `{"link_id":""}`, "", false},
+		"where it is null": {
+			schema.Truv, "link-deleted", `{"link_id":null}`, "", false,
+		},
+		"where it is missing": {
+			schema.Truv, "link-deleted", `{"Link_ID":"l-1"}`, "", false,
+		},
+		"where its parent is null": {
+			schema.Pinwheel, "income.added", `{"payload":null}`, "", false,
+		},
+		"where its parent is missing": {schema.Pinwheel, "income.added", `{}`, "", false},
+		"not where it is a number":    {schema.Truv, "link-deleted", `{"link_id":7}`, "", true},
+		"not where its parent is text": {
+			schema.Pinwheel, "income.added", `{"payload":"a-1"}`, "", true,
+		},
+		"not from a list":          {schema.Pinwheel, "income.added", `[]`, "", true},
+		"not from what is no JSON": {schema.Pinwheel, "income.added", `{`, "", true},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			got, err := schema.Lookup(test.provider, test.name).AccountIDIn([]byte(test.body))
 			if got != test.want || (err != nil) != test.fails {
-				t.Errorf("AccountIDIn(%s) = %q, %v; want %q, an error: %t", test.body, got, err, test.want, test.fails)
+				t.Errorf("AccountIDIn(%s) = %q, %v; want %q, an error: %t",
+					test.body, got, err, test.want, test.fails)
 			}
 		})
 	}

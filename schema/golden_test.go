@@ -43,8 +43,8 @@ func current(t *testing.T, path, want string) {
 		t.Fatalf("%v\nrun in schema/: go test . -update", err)
 	}
 	if diff := cmp.Diff(string(got), want); diff != "" {
-		t.Errorf("%s differs from the code. If the code is right, run in schema/: go test . -update\n"+
-			"(-file +code):\n%s", path, diff)
+		t.Errorf("%s differs from the code. If the code is right, run in schema/: "+
+			"go test . -update\n(-file +code):\n%s", path, diff)
 	}
 }
 

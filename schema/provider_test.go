@@ -25,8 +25,8 @@ func TestEveryProviderHasACompleteRow(t *testing.T) {
 			paths := slices.Concat([]string{layout.ID, layout.Type, layout.Account}, layout.Times)
 			for _, path := range paths {
 				if slices.Contains(strings.Split(path, "."), "") {
-					t.Errorf("the layout in schema/%s.go has the path %q; a path is names joined by dots",
-						p, path)
+					t.Errorf("the layout in schema/%s.go has the path %q; "+
+						"a path is names joined by dots", p, path)
 				}
 			}
 			if len(layout.Times) == 0 {
@@ -53,7 +53,8 @@ func TestEveryProvidersTypesHaveNamesAndTokensOfTheirOwn(t *testing.T) {
 				tokens[pair] = w.Name
 				for _, token := range strings.Split(pair, ".") {
 					if !legalToken.MatchString(token) {
-						t.Errorf("in schema/%s.go the token %q of %q is not legal", p, token, w.Name)
+						t.Errorf("in schema/%s.go the token %q of %q is not legal",
+							p, token, w.Name)
 					}
 				}
 				if !w.Known() || w.Account == "" || w.Does == "" {

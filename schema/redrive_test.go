@@ -42,6 +42,7 @@ func TestARedriveHasAKeyAndACompletionOfItsOwn(t *testing.T) {
 		t.Errorf("the completions of both have the subject %s", e.CompletionSubject("income"))
 	}
 	if redriven.Subject() != e.Subject() {
-		t.Errorf("Subject = %s, want %s: the account keeps its events", redriven.Subject(), e.Subject())
+		t.Errorf("Subject = %s, want %s: the account keeps its events",
+			redriven.Subject(), e.Subject())
 	}
 }

@@ -68,7 +68,7 @@ func TestAWorkerServesEveryQueueOfItsResource(t *testing.T) {
 func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 	e := employmentAdded()
 	unknown := e
-	other(&unknown, "a.b")
+	setUnknownType(&unknown, "a.b")
 	nobody := e
 	nobody.AccountID = ""
 	for subject, want := range map[string]string{

@@ -32,11 +32,7 @@ func typesWithWorkers() []schema.WebhookType {
 
 // parentOf returns the path of the object with the member at path, "" for the body itself.
 func parentOf(path string) string {
-	parent, _, ok := strings.Cut(path, ".")
-	if !ok {
-		return ""
-	}
-	return parent
+	return path[:max(0, strings.LastIndex(path, "."))]
 }
 
 func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
@@ -65,7 +61,8 @@ func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
 
 func TestATypeWithoutWorkerHasNeitherSchemaNorSample(t *testing.T) {
 	for _, name := range []string{
-		"documents.added", "payroll.exploded", "", "../samples/pinwheel/income.added", "/etc/passwd",
+		"documents.added", "payroll.exploded", "", "../samples/pinwheel/income.added",
+		"/etc/passwd",
 	} {
 		if text, ok := jsonschema.Webhook(schema.Pinwheel, name); ok {
 			t.Errorf("Webhook(pinwheel, %q) is %.40q, want none", name, text)
@@ -95,7 +92,8 @@ func TestASchemaIsNamedByItsURN(t *testing.T) {
 		}
 		const dialect = "https://json-schema.org/draft/2020-12/schema"
 		if got.ID != want || got.Schema != dialect || got.Title == "" {
-			t.Errorf("schema %s has $id %q, $schema %q, title %q", want, got.ID, got.Schema, got.Title)
+			t.Errorf("schema %s has $id %q, $schema %q, title %q",
+				want, got.ID, got.Schema, got.Title)
 		}
 	}
 }
@@ -116,7 +114,8 @@ func TestASampleIsWhatTheCatalogueSays(t *testing.T) {
 			}
 			id, _ := valueAt(body, layout.ID).(string)
 			if other, taken := seen[id]; taken || id == "" {
-				t.Errorf("%s is %q; it must not be empty or the id of sample %q", layout.ID, id, other)
+				t.Errorf("%s is %q; it must not be empty or the id of sample %q",
+					layout.ID, id, other)
 			}
 			seen[id] = w.Name
 			for _, path := range layout.Times {
@@ -174,18 +173,44 @@ func TestAWebhookBreaksItsSchemaWhere(t *testing.T) {
 		of schema.WebhookType
 		change
 	}{
-		"added holds ids instead of objects":     {pinwheel("paystubs.added"), change{"payload.added", []any{"one"}}},
-		"added holds an object without an id":    {pinwheel("paystubs.added"), change{"payload.added", []any{map[string]any{"year": nil}}}},
-		"added holds an object with a number":    {pinwheel("shifts.added"), change{"payload.added", []any{map[string]any{"id": 1}}}},
-		"deleted is an object":                   {pinwheel("shifts.added"), change{"payload.deleted", map[string]any{}}},
-		"params is a list":                       {pinwheel("employment.added"), change{"payload.params", []any{}}},
-		"count is a fraction":                    {pinwheel("shifts.fully_synced"), change{"payload.params.count", 1.5}},
-		"a pay date is a number":                 {pinwheel("paystubs.fully_synced"), change{"payload.params.from_pay_date", 20260101}},
-		"documents may come is a word":           {pinwheel("paystubs.seven_days_synced"), change{"payload.params.has_potential_paystubs_documents", "True"}},
-		"availability is a word":                 {pinwheel("verification_reports.refreshed"), change{"payload.availability", "available"}},
-		"the availability of a report is a word": {pinwheel("verification_reports.refreshed"), change{"payload.availability.voe", "available"}},
-		"the timestamp is a number":              {pinwheel("income.added"), change{"payload.timestamp", 1770000000}},
-		"a link's product is a list":             {truv("link-connected"), change{"product", []any{"income"}}},
+		"added holds ids instead of objects": {
+			pinwheel("paystubs.added"), change{"payload.added", []any{"one"}},
+		},
+		"added holds an object without an id": {
+			pinwheel("paystubs.added"), change{"payload.added", []any{map[string]any{"year": nil}}},
+		},
+		"added holds an object with a number": {
+			pinwheel("shifts.added"), change{"payload.added", []any{map[string]any{"id": 1}}},
+		},
+		"deleted is an object": {
+			pinwheel("shifts.added"), change{"payload.deleted", map[string]any{}},
+		},
+		"params is a list": {
+			pinwheel("employment.added"), change{"payload.params", []any{}},
+		},
+		"count is a fraction": {
+			pinwheel("shifts.fully_synced"), change{"payload.params.count", 1.5},
+		},
+		"a pay date is a number": {
+			pinwheel("paystubs.fully_synced"), change{"payload.params.from_pay_date", 20260101},
+		},
+		"documents may come is a word": {
+			pinwheel("paystubs.seven_days_synced"),
+			change{"payload.params.has_potential_paystubs_documents", "True"},
+		},
+		"availability is a word": {
+			pinwheel("verification_reports.refreshed"), change{"payload.availability", "available"},
+		},
+		"the availability of a report is a word": {
+			pinwheel("verification_reports.refreshed"),
+			change{"payload.availability.voe", "available"},
+		},
+		"the timestamp is a number": {
+			pinwheel("income.added"), change{"payload.timestamp", 1770000000},
+		},
+		"a link's product is a list": {
+			truv("link-connected"), change{"product", []any{"income"}},
+		},
 	} {
 		t.Run(promise, func(t *testing.T) { wantRefused(t, test.of, test.change) })
 	}
@@ -239,12 +264,16 @@ func wantRefused(t *testing.T, w schema.WebhookType, c change) {
 
 func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 	for promise, changes := range map[string][]change{
-		"records":                        {},
-		"no records":                     {{"data.records", []any{}}},
-		"records elsewhere":              {{"data.records", removed{}}, {"data.records_ref", recordsRef()}},
-		"neither account nor person":     {{"data.account_id", nil}, {"data.end_user_id", nil}},
-		"a time of refresh":              {{"data.refreshed_at", "2026-02-03T15:20:00.25Z"}},
-		"ids deleted and missing":        {{"data.deleted", []any{"x"}}, {"data.missing", []any{"y", "z"}}},
+		"records":    {},
+		"no records": {{"data.records", []any{}}},
+		"records elsewhere": {
+			{"data.records", removed{}}, {"data.records_ref", recordsRef()},
+		},
+		"neither account nor person": {{"data.account_id", nil}, {"data.end_user_id", nil}},
+		"a time of refresh":          {{"data.refreshed_at", "2026-02-03T15:20:00.25Z"}},
+		"ids deleted and missing": {
+			{"data.deleted", []any{"x"}}, {"data.missing", []any{"y", "z"}},
+		},
 		"an error of the provider's job": {
 			{"type", "wagewire.income.failed.v1"}, {"data.outcome", "failed"},
 			{"data.error", failure("provider")},
@@ -298,12 +327,16 @@ func TestACompletionBreaksItsSchemaWith(t *testing.T) {
 			{"data.records", removed{}}, {"data.records_ref", recordsRef()},
 			{"data.records_ref.sha256", "ab"},
 		},
-		"deleted ids that are null":      {{"data.deleted", nil}},
-		"missing ids that are objects":   {{"data.missing", []any{map[string]any{"id": "x"}}}},
-		"stale that is a word":           {{"data.stale", "no"}},
-		"failed without error":           {{"type", "wagewire.income.failed.v1"}, {"data.outcome", "failed"}},
-		"an error without class":         {{"data.error", failure("provider")}, {"data.error.class", removed{}}},
-		"an error of an unknown class":   {{"data.error", failure("cosmic")}},
+		"deleted ids that are null":    {{"data.deleted", nil}},
+		"missing ids that are objects": {{"data.missing", []any{map[string]any{"id": "x"}}}},
+		"stale that is a word":         {{"data.stale", "no"}},
+		"failed without error": {
+			{"type", "wagewire.income.failed.v1"}, {"data.outcome", "failed"},
+		},
+		"an error without class": {
+			{"data.error", failure("provider")}, {"data.error.class", removed{}},
+		},
+		"an error of an unknown class": {{"data.error", failure("cosmic")}},
 		// No rule of the schema forbids the following, but a program that emits them has a bug.
 		"a field that is not ours":       {{"data.recrods", []any{}}},
 		"an attribute that is not ours":  {{"colour", "red"}},
@@ -379,7 +412,8 @@ func TestASchemasDefinitionsEqualTheSharedOnes(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s differs from shared/%s.json; run: go test ./jsonschema -update\n(-want +got):\n%s",
+			t.Errorf(
+				"%s differs from shared/%s.json; run: go test ./jsonschema -update\n(-want +got):\n%s",
 				path, w.Provider, diff)
 		}
 	}

@@ -20,7 +20,8 @@ func fine(context.Context) error { return nil }
 
 func TestAnAdminAnswers(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	webhooks := prometheus.NewCounter(prometheus.CounterOpts{Name: "webhooks_total", Help: "Webhooks."})
+	webhooks := prometheus.NewCounter(
+		prometheus.CounterOpts{Name: "webhooks_total", Help: "Webhooks."})
 	registry.MustRegister(webhooks)
 	webhooks.Add(3)
 	notYet := func(context.Context) error {
@@ -35,17 +36,25 @@ func TestAnAdminAnswers(t *testing.T) {
 		"that it lives":                         {fine, "GET", "/livez", 200, "ok\n"},
 		"that it lives, though it is not ready": {notYet, "GET", "/livez", 200, "ok\n"},
 		"that it is ready":                      {fine, "GET", "/readyz", 200, "ok\n"},
-		"why it is not ready":                   {notYet, "GET", "/readyz", 503, "stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n"},
-		"to HEAD as well":                       {notYet, "HEAD", "/readyz", 503, ""},
-		"with metrics":                          {notYet, "GET", "/metrics", 200, "\nwebhooks_total 3\n"},
-		"to nothing but GET":                    {fine, "POST", "/readyz", 405, ""},
-		"nowhere else":                          {fine, "GET", "/", 404, ""},
+		"why it is not ready": {
+			notYet, "GET", "/readyz", 503,
+			"stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n",
+		},
+		"to HEAD as well": {notYet, "HEAD", "/readyz", 503, ""},
+		"with metrics": {
+			notYet, "GET", "/metrics", 200, "\nwebhooks_total 3\n",
+		},
+		"to nothing but GET": {fine, "POST", "/readyz", 405, ""},
+		"nowhere else":       {fine, "GET", "/", 404, ""},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			recorder := httptest.NewRecorder()
-			AdminHandler(test.ready, registry).ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
-			if recorder.Code != test.status || !strings.Contains(recorder.Body.String(), test.says) {
-				t.Errorf("%s %s is answered %d %q, want %d and %q", test.method, test.path, recorder.Code, recorder.Body, test.status, test.says)
+			AdminHandler(test.ready,
+				registry).ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
+			if recorder.Code != test.status ||
+				!strings.Contains(recorder.Body.String(), test.says) {
+				t.Errorf("%s %s is answered %d %q, want %d and %q",
+					test.method, test.path, recorder.Code, recorder.Body, test.status, test.says)
 			}
 		})
 	}
@@ -55,9 +64,11 @@ func TestReadinessThatHangsIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		recorder, began := httptest.NewRecorder(), time.Now()
-		AdminHandler(hangs, prometheus.NewRegistry()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		AdminHandler(hangs,
+			prometheus.NewRegistry()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if recorder.Code != http.StatusServiceUnavailable || time.Since(began) != readyFor {
-			t.Errorf("it is answered %d after %s, want 503 after %s", recorder.Code, time.Since(began), readyFor)
+			t.Errorf("it is answered %d after %s, want 503 after %s",
+				recorder.Code, time.Since(began), readyFor)
 		}
 	})
 }
@@ -79,7 +90,8 @@ func TestAnAddressInUseIsAnErrorThatNamesTheVariable(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	err = Admin(t.Context(), taken.Addr().String(), fine, prometheus.NewRegistry())
-	if err == nil || !strings.Contains(err.Error(), "ADMIN_ADDR: ") || !strings.Contains(err.Error(), taken.Addr().String()) {
+	if err == nil || !strings.Contains(err.Error(), "ADMIN_ADDR: ") ||
+		!strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("Admin on an address in use: %v", err)
 	}
 }
@@ -94,7 +106,13 @@ type served struct {
 
 func serve(t *testing.T, listener net.Listener) *served {
 	t.Helper()
-	s := &served{make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan error, 1), nil}
+	s := &served{
+		make(chan struct{}),
+		make(chan struct{}),
+		make(chan struct{}),
+		make(chan error, 1),
+		nil,
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	s.stop = stop
 	server := &http.Server{
@@ -190,7 +208,8 @@ func TestARequestWithoutEndIsCutOffAfterEightSeconds(t *testing.T) {
 		s.stop()
 		err := <-s.ended
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != shutdownFor {
-			t.Errorf("Serve = %v after %s, want a time-out after %s", err, time.Since(began), shutdownFor)
+			t.Errorf("Serve = %v after %s, want a time-out after %s",
+				err, time.Since(began), shutdownFor)
 		}
 		if _, err := bufio.NewReader(client).ReadByte(); err == nil {
 			t.Error("the request is answered")

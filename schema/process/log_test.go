@@ -50,13 +50,25 @@ func TestALoggerIsNotMadeOf(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"an unknown level":               {map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL: "loud" is none of debug, info, warn, error`},
-		"a level that would hide errors": {map[string]string{"LOG_LEVEL": "fatal"}, `LOG_LEVEL: "fatal" is none of debug, info, warn, error`},
-		"an unknown format":              {map[string]string{"LOG_FORMAT": "xml"}, `LOG_FORMAT: "xml" is neither json nor console`},
-		"a format in capitals":           {map[string]string{"LOG_FORMAT": "JSON"}, `LOG_FORMAT: "JSON" is neither json nor console`},
+		"an unknown level": {
+			map[string]string{"LOG_LEVEL": "loud"},
+			`LOG_LEVEL: "loud" is none of debug, info, warn, error`,
+		},
+		"a level that would hide errors": {
+			map[string]string{"LOG_LEVEL": "fatal"},
+			`LOG_LEVEL: "fatal" is none of debug, info, warn, error`,
+		},
+		"an unknown format": {
+			map[string]string{"LOG_FORMAT": "xml"}, `LOG_FORMAT: "xml" is neither json nor console`,
+		},
+		"a format in capitals": {
+			map[string]string{"LOG_FORMAT": "JSON"},
+			`LOG_FORMAT: "JSON" is neither json nor console`,
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			if _, err := process.Logger(process.Config{LogLevel: test.env["LOG_LEVEL"], LogFormat: test.env["LOG_FORMAT"]}); err == nil || err.Error() != test.says {
+			if _, err := process.Logger(process.Config{LogLevel: test.env["LOG_LEVEL"], LogFormat: test.env["LOG_FORMAT"]}); err == nil ||
+				err.Error() != test.says {
 				t.Errorf("Logger: %v, want %q", err, test.says)
 			}
 		})

@@ -68,15 +68,29 @@ func TestTheSecretsOfAFile(t *testing.T) {
 		text string
 		want []string
 	}{
-		"are its lines":                       {first + "\n" + second + "\n", []string{first, second}},
-		"need no line end":                    {first, []string{first}},
-		"may stand between empty lines":       {"\n\n" + first + "\n\n" + second + "\n\n", []string{first, second}},
-		"lose the white space around them":    {"  " + first + "\t\r\n" + second + "\r\n", []string{first, second}},
-		"keep the white space within":         {"a secret of some words\n", []string{"a secret of some words"}},
-		"are all active, in the file's order": {third + "\n" + first + "\n" + second, []string{third, first, second}},
-		"may be as short as the shortest":     {strings.Repeat("x", process.SecretBytesMin), []string{strings.Repeat("x", process.SecretBytesMin)}},
+		"are its lines": {
+			first + "\n" + second + "\n", []string{first, second},
+		},
+		"need no line end": {first, []string{first}},
+		"may stand between empty lines": {
+			"\n\n" + first + "\n\n" + second + "\n\n", []string{first, second},
+		},
+		"lose the white space around them": {
+			"  " + first + "\t\r\n" + second + "\r\n", []string{first, second},
+		},
+		"keep the white space within": {
+			"a secret of some words\n", []string{"a secret of some words"},
+		},
+		"are all active, in the file's order": {
+			third + "\n" + first + "\n" + second, []string{third, first, second},
+		},
+		"may be as short as the shortest": {
+			strings.Repeat("x", process.SecretBytesMin),
+			[]string{strings.Repeat("x", process.SecretBytesMin)},
+		},
 	} {
-		t.Run(promise, func(t *testing.T) { wantActive(t, open(t, secretFile(t, test.text)), test.want...) })
+		t.Run(promise,
+			func(t *testing.T) { wantActive(t, open(t, secretFile(t, test.text)), test.want...) })
 	}
 }
 
@@ -85,13 +99,34 @@ func TestAFileIsNotOpened(t *testing.T) {
 		path func(*testing.T) string
 		says []string
 	}{
-		"without a name":       {func(*testing.T) string { return "" }, []string{"PINWHEEL_SECRETS_FILE is not set", "one secret a line"}},
-		"that is not there":    {func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") }, []string{"PINWHEEL_SECRETS_FILE: ", "gone"}},
-		"that is a directory":  {func(t *testing.T) string { return t.TempDir() }, []string{"PINWHEEL_SECRETS_FILE: ", "is a directory: ", "put the file in its place and create the container again"}},
-		"that is empty":        {func(t *testing.T) string { return secretFile(t, "") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"}},
-		"of empty lines":       {func(t *testing.T) string { return secretFile(t, " \n\t\n\r\n") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"}},
-		"with a short secret":  {func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes"}},
-		"with a padded secret": {func(t *testing.T) string { return secretFile(t, short+strings.Repeat(" ", 20)) }, []string{"line 1: ", "shorter than 16 bytes"}},
+		"without a name": {
+			func(*testing.T) string { return "" },
+			[]string{"PINWHEEL_SECRETS_FILE is not set", "one secret a line"},
+		},
+		"that is not there": {
+			func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "gone"},
+		},
+		"that is a directory": {
+			func(t *testing.T) string { return t.TempDir() },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "is a directory: ", "put the file in its place and create the container again"},
+		},
+		"that is empty": {
+			func(t *testing.T) string { return secretFile(t, "") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"},
+		},
+		"of empty lines": {
+			func(t *testing.T) string { return secretFile(t, " \n\t\n\r\n") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"},
+		},
+		"with a short secret": {
+			func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes"},
+		},
+		"with a padded secret": {
+			func(t *testing.T) string { return secretFile(t, short+strings.Repeat(" ", 20)) },
+			[]string{"line 1: ", "shorter than 16 bytes"},
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			f, err := process.OpenSecretFile("PINWHEEL_SECRETS_FILE", test.path(t))
@@ -158,11 +193,17 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 		worsen func(t *testing.T, path string)
 		says   string
 	}{
-		"emptied":     {func(t *testing.T, path string) { write(t, path, "") }, "holds no secret"},
-		"shortened":   {func(t *testing.T, path string) { write(t, path, short) }, "shorter than 16 bytes"},
-		"half wrong":  {func(t *testing.T, path string) { write(t, path, third+"\n"+short) }, "line 2"},
-		"removed":     {func(t *testing.T, path string) { remove(t, path) }, "no such file"},
-		"a directory": {func(t *testing.T, path string) { remove(t, path); mkdir(t, path) }, "is a directory"},
+		"emptied": {func(t *testing.T, path string) { write(t, path, "") }, "holds no secret"},
+		"shortened": {
+			func(t *testing.T, path string) { write(t, path, short) }, "shorter than 16 bytes",
+		},
+		"half wrong": {
+			func(t *testing.T, path string) { write(t, path, third+"\n"+short) }, "line 2",
+		},
+		"removed": {func(t *testing.T, path string) { remove(t, path) }, "no such file"},
+		"a directory": {
+			func(t *testing.T, path string) { remove(t, path); mkdir(t, path) }, "is a directory",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			path := secretFile(t, first+"\n"+second)
@@ -170,10 +211,15 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 			test.worsen(t, path)
 
 			got, err := active(f)
-			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "PINWHEEL_SECRETS_FILE") || !strings.Contains(err.Error(), path) {
-				t.Errorf("the error is %v, want one that names the variable and the file and says %q", err, test.says)
+			if err == nil || !strings.Contains(err.Error(), test.says) ||
+				!strings.Contains(err.Error(), "PINWHEEL_SECRETS_FILE") ||
+				!strings.Contains(err.Error(), path) {
+				t.Errorf(
+					"the error is %v, want one that names the variable and the file and says %q",
+					err, test.says)
 			}
-			if err != nil && (strings.Contains(err.Error(), short) || strings.Contains(err.Error(), third)) {
+			if err != nil &&
+				(strings.Contains(err.Error(), short) || strings.Contains(err.Error(), third)) {
 				t.Errorf("the error %q shows a secret", err)
 			}
 			if diff := cmp.Diff([]string{first, second}, got); diff != "" {
@@ -240,7 +286,8 @@ func TestAnActiveSecretDoesNotPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", secrets, secrets, struct{ Secrets []schema.Secret }{secrets}); strings.Contains(text, first) {
+	if text := fmt.Sprintf("%v %+v %#v", secrets, secrets, struct{ Secrets []schema.Secret }{secrets}); strings.Contains(
+		text, first) {
 		t.Errorf("it prints: %s", text)
 	}
 }
