@@ -35,8 +35,8 @@ const (
 	ActionDeleted          = "deleted"
 )
 
-// WebhookType is one row of the catalogue: a webhook type documented by a provider, and the work that
-// Wagewire does for it.
+// WebhookType is one row of the catalogue: a webhook type documented by a provider, and the work
+// that Wagewire does for it.
 type WebhookType struct {
 	Provider Provider
 	// Name is the provider's name of the type, such as "paystubs.added".

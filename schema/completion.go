@@ -30,8 +30,8 @@ const (
 	CloudEventsJSON       = "application/cloudevents+json"
 	CompletionSchema      = "urn:wagewire:schema:completion:v1"
 	completionContentType = "application/json"
-	// CompletionBytesMax is the size of the largest completion in a message. The records of a larger
-	// completion go to the object store.
+	// CompletionBytesMax is the size of the largest completion in a message. The records of a
+	// larger completion go to the object store.
 	CompletionBytesMax = 512 << 10
 )
 
@@ -58,8 +58,8 @@ type CompletionData struct {
 	Event     CompletedEvent `json:"event"`
 	AccountID *string        `json:"account_id"`
 	EndUserID *string        `json:"end_user_id"`
-	// RefreshedAt is the time of the provider's last look into the payroll system for these records,
-	// or null if the provider does not give the time.
+	// RefreshedAt is the time of the provider's last look into the payroll system for these
+	// records, or null if the provider does not give the time.
 	RefreshedAt *time.Time `json:"refreshed_at"`
 	// Attempts counts the deliveries of the event up to the completion.
 	Attempts int `json:"attempts"`

@@ -1,10 +1,10 @@
-// Package schema is the contract of Wagewire: the values that cross a wire, as plain Go types. Every
-// package may import schema. It imports nothing but the standard library.
+// Package schema is the contract of Wagewire: the values that cross a wire, as plain Go types.
+// Every package may import schema. It imports nothing but the standard library.
 //
 // # The line
 //
-// The steps from an HTTP request to a completion, the function of each step, and the data left after
-// a power cut right behind the step:
+// The steps from an HTTP request to a completion, the function of each step, and the data left
+// after a power cut right behind the step:
 //
 //	POST /webhooks/{provider}, ingress.Server.accept:
 //	  1 read      Server.read                     nothing: the provider sends again
@@ -47,8 +47,8 @@
 //
 // # Limits of ids
 //
-// An id may have 16 KiB. A webhook with a longer id goes to quarantine. Subjects and message ids hold
-// tokens, see Token: an id that is not plain stands in them as its hash.
+// An id may have 16 KiB. A webhook with a longer id goes to quarantine. Subjects and message ids
+// hold tokens, see Token: an id that is not plain stands in them as its hash.
 package schema
 
 //go:generate go test . -count=1 -update

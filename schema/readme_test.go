@@ -39,8 +39,8 @@ func eventsTable() string {
 	return b.String()
 }
 
-// supportMatrix renders a row for each provider: the resources with a worker, and the number of types
-// without.
+// supportMatrix renders a row for each provider: the resources with a worker, and the number of
+// types without.
 func supportMatrix() string {
 	var b strings.Builder
 	b.WriteString("| provider | webhooks that workers complete | stored only |\n|---|---|---|\n")

@@ -63,7 +63,12 @@ func isPlain(id string) bool {
 }
 
 func isTokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return c == '_' || c == '-'
+	}
 }
 
 // Account is the account token of the event, or NoAccount if the event names no account.

@@ -7,8 +7,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// hostile are ids with special characters of subjects, headers and file names, and ids that look like
-// the token of another id.
+// hostile are ids with special characters of subjects, headers and file names, and ids that look
+// like the token of another id.
 var hostile = []string{
 	"", "_", "__", "*", ">", ".", "..", "a.b", "a.*", "a.>", "$JS.API", " ", "a b", " a", "a ",
 	"\t", "\r\n", "a\r\nNats-Msg-Id: x",
@@ -89,7 +89,10 @@ func TestTheAccountTokenOfAnEvent(t *testing.T) {
 			schema.HashToken("a.b"),
 		},
 		"is always a hash of a person's id": {
-			schema.Event{Provider: "pinwheel", Type: "verification_reports.refreshed", AccountID: "my_user_12345"},
+			schema.Event{
+				Provider: "pinwheel", Type: "verification_reports.refreshed",
+				AccountID: "my_user_12345",
+			},
 			schema.HashToken("my_user_12345"),
 		},
 		"is _ where there is none": {
@@ -143,7 +146,8 @@ func TestNamesOnTheWire(t *testing.T) {
 		},
 		"a completion's subject, odd ids": {
 			odd.CompletionSubject("income"),
-			"wagewire.completions.pinwheel.income." + schema.HashToken(odd.AccountID) + "." + schema.HashToken(odd.ID),
+			"wagewire.completions.pinwheel.income." + schema.HashToken(odd.AccountID) + "." +
+				schema.HashToken(odd.ID),
 		},
 		"a tombstone's subject": {
 			schema.TombstoneSubject("truv", "a-1"), "wagewire.tombstones.truv.a-1",

@@ -20,7 +20,8 @@ const (
 const (
 	// LeaseFor is the lease of a queue, except in tests with a shorter lease.
 	LeaseFor = 60 * time.Second
-	// HeartbeatsPerLease is how often a worker renews a lease in its time: two renewals may be lost.
+	// HeartbeatsPerLease is how often a worker renews a lease in its time: two renewals may be
+	// lost.
 	HeartbeatsPerLease = 3
 	// DeliveriesMax ends the deliveries of an event that kills every worker. The retry ladders have
 	// far fewer steps.
@@ -63,7 +64,8 @@ type Topology struct {
 	// the event to another worker.
 	Lease   time.Duration
 	Streams []Stream
-	// Records describes the object store's bucket. Subjects and Duplicates do not apply to a bucket.
+	// Records describes the object store's bucket. Subjects and Duplicates do not apply to a
+	// bucket.
 	Records Stream
 	Queues  []Queue
 }
@@ -104,13 +106,13 @@ func defaultStreams() []Stream {
 			Name: EventsStream, Subjects: []string{allEvents},
 			MaxAge: 14 * day, MaxBytes: 2 * gibibyte,
 			Duplicates: day, MessageMax: CompletionBytesMax,
-			Why: "every verified webhook; kept after its completion, to find duplicates and to replay",
+			Why: "every verified webhook; kept after its completion, for replay and duplicates",
 		},
 		{
 			Name: CompletionsStream, Subjects: []string{AllCompletions, allTombstones},
 			MaxAge: 21 * day, MaxBytes: 4 * gibibyte, Duplicates: 10 * time.Minute,
 			CreateOnce: true, MessageTTL: true,
-			Why: "every completion; kept longer than any redelivery, which then finds its subject taken",
+			Why: "every completion; kept so long that every redelivery finds its subject taken",
 		},
 		{
 			Name: DeadLettersStream, Subjects: []string{allDeadLetters},

@@ -71,17 +71,18 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 	setUnknownType(&unknown, "a.b")
 	nobody := e
 	nobody.AccountID = ""
+	const advisory = "$JS.EVENT.ADVISORY.CONSUMER."
 	for subject, want := range map[string]string{
-		e.Subject():                                 schema.EventsStream,
-		unknown.Subject():                           schema.EventsStream,
-		nobody.Subject():                            schema.EventsStream,
-		e.CompletionSubject(schema.Employment):      schema.CompletionsStream,
-		nobody.CompletionSubject(schema.Employment): schema.CompletionsStream,
-		schema.TombstoneSubject(schema.Truv, "a"):   schema.CompletionsStream,
-		schema.DeadLetterSubject("truv_link", "a"):  schema.DeadLettersStream,
-		schema.QuarantineSubject(schema.Truv):       schema.QuarantineStream,
-		"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link": schema.AdvisoriesStream,
-		"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.WAGEWIRE_EVENTS.truv_link": schema.AdvisoriesStream,
+		e.Subject():                                           schema.EventsStream,
+		unknown.Subject():                                     schema.EventsStream,
+		nobody.Subject():                                      schema.EventsStream,
+		e.CompletionSubject(schema.Employment):                schema.CompletionsStream,
+		nobody.CompletionSubject(schema.Employment):           schema.CompletionsStream,
+		schema.TombstoneSubject(schema.Truv, "a"):             schema.CompletionsStream,
+		schema.DeadLetterSubject("truv_link", "a"):            schema.DeadLettersStream,
+		schema.QuarantineSubject(schema.Truv):                 schema.QuarantineStream,
+		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link": schema.AdvisoriesStream,
+		advisory + "MSG_TERMINATED.WAGEWIRE_EVENTS.truv_link": schema.AdvisoriesStream,
 	} {
 		var got []string
 		for _, s := range schema.DefaultTopology().Streams {
@@ -95,28 +96,30 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 	}
 }
 
-func TestWhatMustHoldBetweenTheLimits(t *testing.T) {
+func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 	topology := schema.DefaultTopology()
 	events := streamOf(t, schema.EventsStream)
 	completions := streamOf(t, schema.CompletionsStream)
 	deadLetters := streamOf(t, schema.DeadLettersStream)
 	advisories := streamOf(t, schema.AdvisoriesStream)
+	const bodyMax = 256 << 10
+	const brokerMax = 1 << 20
 	for promise, holds := range map[string]bool{
-		"a lease survives a lost heartbeat":                         schema.HeartbeatsPerLease >= 3,
-		"an event is kept for longer than it is tried":              events.MaxAge > ladderFor,
-		"a completion outlives the last delivery of its event":      completions.MaxAge > events.MaxAge+ladderFor,
-		"records do not vanish from under their completion":         topology.Records.MaxAge >= completions.MaxAge,
-		"a dead letter outlives its event":                          deadLetters.MaxAge > events.MaxAge,
-		"an advisory is there as long as the event it speaks of":    advisories.MaxAge >= events.MaxAge,
-		"the ids of a day are known":                                events.Duplicates >= 24*time.Hour,
-		"only the events' stream limits a message by itself":        events.MessageMax > 0,
-		"a webhook of the largest body fits, with its headers":      events.MessageMax >= 256<<10+4*schema.IDBytesMax,
-		"a completion fits into a message of the broker's default":  schema.CompletionBytesMax < 1<<20,
-		"one account's completions are made once":                   completions.CreateOnce,
-		"a tombstone may outlive the completions' age":              completions.MessageTTL,
-		"an event may have twice the deliveries of the ladder's 13": schema.DeliveriesMax > 2*13,
-		"a queue has room for all events of a bad day":              schema.PendingMax >= 10_000,
-		"one server is enough, unless somebody wants more":          topology.Replicas == 1,
+		"a lease survives lost heartbeats":       schema.HeartbeatsPerLease >= 3,
+		"an event is kept past the ladder":       events.MaxAge > ladderFor,
+		"a completion outlives its deliveries":   completions.MaxAge > events.MaxAge+ladderFor,
+		"records outlive their completion":       topology.Records.MaxAge >= completions.MaxAge,
+		"a dead letter outlives its event":       deadLetters.MaxAge > events.MaxAge,
+		"an advisory is kept with its event":     advisories.MaxAge >= events.MaxAge,
+		"the ids of a day are known":             events.Duplicates >= 24*time.Hour,
+		"the events' stream limits a message":    events.MessageMax > 0,
+		"the largest webhook fits":               events.MessageMax >= bodyMax+4*schema.IDBytesMax,
+		"a completion fits the broker's default": schema.CompletionBytesMax < brokerMax,
+		"a completion is created once":           completions.CreateOnce,
+		"a tombstone may outlive completions":    completions.MessageTTL,
+		"deliveries are over twice a ladder":     schema.DeliveriesMax > 2*13,
+		"a queue has room for a bad day":         schema.PendingMax >= 10_000,
+		"one server is enough by default":        topology.Replicas == 1,
 	} {
 		if !holds {
 			t.Errorf("it does not hold that %s", promise)
@@ -134,14 +137,16 @@ func TestAStream(t *testing.T) {
 		if s.Name != schema.RecordsBucket {
 			got = append(got, s.Name)
 		}
+		isCompletions := s.Name == schema.CompletionsStream
+		isBucket := s.Name == schema.RecordsBucket
 		for promise, holds := range map[string]bool{
-			"says why it is there":                                   s.Why != "",
-			"forgets a message id before the message":                s.Duplicates <= s.MaxAge,
-			"knows the ids of its messages for a while":              s.Duplicates > 0 || s.Name == schema.RecordsBucket,
-			"has an end in time":                                     s.MaxAge > 0,
-			"has an end in space":                                    s.MaxBytes > 0,
-			"has subjects":                                           len(s.Subjects) > 0 || s.Name == schema.RecordsBucket,
-			"takes one message a subject only if it has completions": s.CreateOnce == (s.Name == schema.CompletionsStream),
+			"says why it is there":                             s.Why != "",
+			"forgets a message id before the message":          s.Duplicates <= s.MaxAge,
+			"knows the ids of its messages for a while":        s.Duplicates > 0 || isBucket,
+			"has an end in time":                               s.MaxAge > 0,
+			"has an end in space":                              s.MaxBytes > 0,
+			"has subjects":                                     len(s.Subjects) > 0 || isBucket,
+			"takes one message a subject for completions only": s.CreateOnce == isCompletions,
 		} {
 			if !holds {
 				t.Errorf("it does not hold that stream %s %s", s.Name, promise)

@@ -21,16 +21,17 @@ var truv = providerRow{
 	},
 	types: []WebhookType{
 		{
-			Name: "link-connected", Resource: Link, Action: ActionConnected, Account: truvLink,
-			Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
+			Name: "link-connected", Resource: Link, Action: ActionConnected,
+			Account: truvLink, Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
 		},
 		{
-			Name: "link-disconnected", Resource: Link, Action: ActionDisconnected, Account: truvLink,
-			Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
+			Name: "link-disconnected", Resource: Link, Action: ActionDisconnected,
+			Account: truvLink, Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
 		},
 		{
-			Name: "link-deleted", Resource: Link, Action: ActionDeleted, Account: truvLink,
-			Workers: []Resource{Link}, Erases: true, Does: "no API call: erase the account's data",
+			Name: "link-deleted", Resource: Link, Action: ActionDeleted,
+			Account: truvLink, Workers: []Resource{Link}, Erases: true,
+			Does: "no API call: erase the account's data",
 		},
 
 		// Truv's name of a type is the object, then the change. Resource and action have _ for -.

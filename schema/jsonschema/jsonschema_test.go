@@ -291,9 +291,9 @@ func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 
 func TestEveryClassOfErrorIsInTheCompletionsSchema(t *testing.T) {
 	for _, class := range []schema.Class{
-		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled, schema.ClassUnauthorized,
-		schema.ClassPermanent, schema.ClassContract, schema.ClassPoison, schema.ClassProvider,
-		schema.ClassExhausted,
+		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled,
+		schema.ClassUnauthorized, schema.ClassPermanent, schema.ClassContract,
+		schema.ClassPoison, schema.ClassProvider, schema.ClassExhausted,
 	} {
 		doc := changed(t, completion(t), change{"data.error", failure(string(class))})
 		jsonschematest.Completion(t, doc)
@@ -412,9 +412,8 @@ func TestASchemasDefinitionsEqualTheSharedOnes(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf(
-				"%s differs from shared/%s.json; run: go test ./jsonschema -update\n(-want +got):\n%s",
-				path, w.Provider, diff)
+			t.Errorf("%s differs from shared/%s.json; run: go test ./jsonschema -update\n"+
+				"(-want +got):\n%s", path, w.Provider, diff)
 		}
 	}
 }

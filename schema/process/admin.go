@@ -18,9 +18,9 @@ const (
 	shutdownFor  = 8 * time.Second
 )
 
-// Admin serves /livez, /readyz and /metrics at addr, the value of ADMIN_ADDR, until ctx ends. /livez
-// always answers 200. /readyz answers 503 with the reason if ready returns an error. If addr is
-// empty, Admin serves nothing and waits for the end of ctx.
+// Admin serves /livez, /readyz and /metrics at addr, the value of ADMIN_ADDR, until ctx ends.
+// /livez always answers 200. /readyz answers 503 with the reason if ready returns an error. If addr
+// is empty, Admin serves nothing and waits for the end of ctx.
 func Admin(
 	ctx context.Context, addr string,
 	ready func(context.Context) error, metrics prometheus.Gatherer,

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// fine is the readiness of a process without faults.
 func fine(context.Context) error { return nil }
 
 func TestAnAdminAnswers(t *testing.T) {
@@ -49,12 +50,12 @@ func TestAnAdminAnswers(t *testing.T) {
 	} {
 		t.Run(promise, func(t *testing.T) {
 			recorder := httptest.NewRecorder()
-			AdminHandler(test.ready,
-				registry).ServeHTTP(recorder, httptest.NewRequest(test.method, test.path, nil))
-			if recorder.Code != test.status ||
-				!strings.Contains(recorder.Body.String(), test.says) {
+			request := httptest.NewRequest(test.method, test.path, nil)
+			AdminHandler(test.ready, registry).ServeHTTP(recorder, request)
+			body := recorder.Body.String()
+			if recorder.Code != test.status || !strings.Contains(body, test.says) {
 				t.Errorf("%s %s is answered %d %q, want %d and %q",
-					test.method, test.path, recorder.Code, recorder.Body, test.status, test.says)
+					test.method, test.path, recorder.Code, body, test.status, test.says)
 			}
 		})
 	}
@@ -63,9 +64,10 @@ func TestAnAdminAnswers(t *testing.T) {
 func TestReadinessThatHangsIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		recorder, began := httptest.NewRecorder(), time.Now()
-		AdminHandler(hangs,
-			prometheus.NewRegistry()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		recorder := httptest.NewRecorder()
+		request := httptest.NewRequest(http.MethodGet, "/readyz", nil)
+		began := time.Now()
+		AdminHandler(hangs, prometheus.NewRegistry()).ServeHTTP(recorder, request)
 		if recorder.Code != http.StatusServiceUnavailable || time.Since(began) != readyFor {
 			t.Errorf("it is answered %d after %s, want 503 after %s",
 				recorder.Code, time.Since(began), readyFor)
@@ -96,7 +98,7 @@ func TestAnAddressInUseIsAnErrorThatNamesTheVariable(t *testing.T) {
 	}
 }
 
-// served is a server that serves one request, which ends when the test says so.
+// served is a server of one request. The request ends when the test closes finish.
 type served struct {
 	begun, finish chan struct{}
 	stopping      chan struct{}
@@ -106,15 +108,11 @@ type served struct {
 
 func serve(t *testing.T, listener net.Listener) *served {
 	t.Helper()
-	s := &served{
-		make(chan struct{}),
-		make(chan struct{}),
-		make(chan struct{}),
-		make(chan error, 1),
-		nil,
-	}
 	ctx, stop := context.WithCancel(t.Context())
-	s.stop = stop
+	s := &served{
+		begun: make(chan struct{}), finish: make(chan struct{}), stopping: make(chan struct{}),
+		ended: make(chan error, 1), stop: stop,
+	}
 	server := &http.Server{
 		ReadHeaderTimeout: adminReadFor,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -134,14 +132,14 @@ func TestARequestThatHasBegunIsAnsweredBeforeTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := serve(t, listener)
-	type answer struct {
+	type result struct {
 		body string
 		err  error
 	}
-	answered := make(chan answer, 1)
+	answered := make(chan result, 1)
 	go func() {
 		body, err := get(t.Context(), "http://"+listener.Addr().String())
-		answered <- answer{body, err}
+		answered <- result{body, err}
 	}()
 	<-s.begun
 	s.stop()
@@ -177,7 +175,7 @@ func get(ctx context.Context, url string) (string, error) {
 	return string(body), err
 }
 
-// pipeListener accepts one connection in memory, so that time is the test's own.
+// pipeListener accepts one connection in memory, for a test with virtual time.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}

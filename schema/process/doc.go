@@ -1,6 +1,6 @@
 // Package process holds the parts of every Wagewire process: configuration from the environment,
-// secret files, the logger, the admin listener with health and metrics, traces, and the version. The
-// package is below schema because ingress and workers share no other module.
+// secret files, the logger, the admin listener with health and metrics, traces, and the version.
+// The package is below schema because ingress and workers share no other module.
 //
 //	config.go   ReadConfig: a struct from environment variables, and tables of the variables
 //	secret.go   SecretFile: signing keys and API secrets, read again after a change
@@ -13,8 +13,8 @@
 //
 // # Libraries
 //
-// caarlos0/env parses the environment, zap logs, client_golang serves metrics, otel sends spans, and
-// x/term recognizes a terminal. Five parts are written here:
+// caarlos0/env parses the environment, zap logs, client_golang serves metrics, otel sends spans,
+// and x/term recognizes a terminal. Five parts are written here:
 //
 //   - Errors and tables of variables: caarlos0/env names struct fields in its errors, and has no
 //     help texts. An operator knows only the variable.

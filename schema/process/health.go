@@ -27,8 +27,8 @@ const (
 // address, for errors about the address.
 func Healthcheck(ctx context.Context, setting, addr string) error {
 	if addr == "" {
-		return fmt.Errorf("%s is not set: set it to where the process serves /readyz, such as :9090",
-			setting)
+		return fmt.Errorf(
+			"%s is not set: set it to where the process serves /readyz, such as :9090", setting)
 	}
 	url, err := readyURL(addr)
 	if err != nil {

@@ -1,6 +1,7 @@
 package process
 
-// An image holds one binary and no other file. A system's own certificates and time zones come first.
+// An image holds one binary and no other file. A system's own certificates and time zones come
+// first.
 import (
 	_ "time/tzdata" // time zones
 

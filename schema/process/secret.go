@@ -49,8 +49,8 @@ func OpenSecretFile(variable, path string) (*SecretFile, error) {
 }
 
 // Active returns every secret in the file, at least one, in the order of the lines. If the file
-// becomes unreadable or empty, or gets a short secret, then the secrets from before stay active, and
-// Active returns them with an error. Active returns the same error only once.
+// becomes unreadable or empty, or gets a short secret, then the secrets from before stay active,
+// and Active returns them with an error. Active returns the same error only once.
 func (f *SecretFile) Active() (secrets []schema.Secret, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,8 +123,8 @@ func parseSecrets(path, text string) ([]schema.Secret, error) {
 	return secrets, nil
 }
 
-// explain adds the variable to an error of the file, and the cure if permission is missing. The user
-// of a container often differs from the owner of the file.
+// explain adds the variable to an error of the file, and the cure if permission is missing. The
+// user of a container often differs from the owner of the file.
 func (f *SecretFile) explain(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s: %w: make the file readable for user %d, the user of this process",

@@ -43,7 +43,7 @@ func open(t *testing.T, path string) *process.SecretFile {
 	return f
 }
 
-// active reports what is active in plain words: no secret prints, so that a difference would show nothing.
+// active returns the revealed secrets, because a difference between secrets does not print.
 func active(f *process.SecretFile) (plain []string, err error) {
 	secrets, err := f.Active()
 	for _, s := range secrets {
@@ -89,8 +89,9 @@ func TestTheSecretsOfAFile(t *testing.T) {
 			[]string{strings.Repeat("x", process.SecretBytesMin)},
 		},
 	} {
-		t.Run(promise,
-			func(t *testing.T) { wantActive(t, open(t, secretFile(t, test.text)), test.want...) })
+		t.Run(promise, func(t *testing.T) {
+			wantActive(t, open(t, secretFile(t, test.text)), test.want...)
+		})
 	}
 }
 
@@ -109,7 +110,10 @@ func TestAFileIsNotOpened(t *testing.T) {
 		},
 		"that is a directory": {
 			func(t *testing.T) string { return t.TempDir() },
-			[]string{"PINWHEEL_SECRETS_FILE: ", "is a directory: ", "put the file in its place and create the container again"},
+			[]string{
+				"PINWHEEL_SECRETS_FILE: ", "is a directory: ",
+				"put the file in its place and create the container again",
+			},
 		},
 		"that is empty": {
 			func(t *testing.T) string { return secretFile(t, "") },
@@ -121,7 +125,9 @@ func TestAFileIsNotOpened(t *testing.T) {
 		},
 		"with a short secret": {
 			func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") },
-			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes"},
+			[]string{
+				"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes",
+			},
 		},
 		"with a padded secret": {
 			func(t *testing.T) string { return secretFile(t, short+strings.Repeat(" ", 20)) },
@@ -211,21 +217,23 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 			test.worsen(t, path)
 
 			got, err := active(f)
-			if err == nil || !strings.Contains(err.Error(), test.says) ||
-				!strings.Contains(err.Error(), "PINWHEEL_SECRETS_FILE") ||
-				!strings.Contains(err.Error(), path) {
-				t.Errorf(
-					"the error is %v, want one that names the variable and the file and says %q",
-					err, test.says)
+			if err == nil {
+				t.Fatal("Active returns no error")
 			}
-			if err != nil &&
-				(strings.Contains(err.Error(), short) || strings.Contains(err.Error(), third)) {
-				t.Errorf("the error %q shows a secret", err)
+			for _, want := range []string{"PINWHEEL_SECRETS_FILE", path, test.says} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error %q does not say %q", err, want)
+				}
+			}
+			for _, secret := range []string{short, third} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error %q shows a secret", err)
+				}
 			}
 			if diff := cmp.Diff([]string{first, second}, got); diff != "" {
 				t.Errorf("active secrets (-want +got):\n%s", diff)
 			}
-			wantActive(t, f, first, second) // and the error is not said twice
+			wantActive(t, f, first, second) // without the error, which Active returns once
 			wantActive(t, f, first, second)
 
 			if promise == "a directory" {
@@ -237,7 +245,7 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsSaidAgainAfterItWasMended(t *testing.T) {
+func TestAnErrorIsReturnedAgainAfterItsRepair(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	for range 2 {
@@ -250,7 +258,7 @@ func TestAnErrorIsSaidAgainAfterItWasMended(t *testing.T) {
 	}
 }
 
-func TestAnotherErrorIsSaidToo(t *testing.T) {
+func TestADifferentErrorIsReturnedToo(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	for _, text := range []string{short, ""} {
@@ -262,8 +270,7 @@ func TestAnotherErrorIsSaidToo(t *testing.T) {
 	}
 }
 
-// A file may be away for a moment and come back as it was: it must not count as broken ever after.
-func TestAFileThatComesBackUnchangedIsWellAgain(t *testing.T) {
+func TestAFileThatComesBackUnchangedIsReadAgain(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	for range 2 {
@@ -272,7 +279,7 @@ func TestAFileThatComesBackUnchangedIsWellAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := f.Active(); err == nil {
-			t.Error("it is not reported that the file is away")
+			t.Error("Active returns no error although the file is missing")
 		}
 		if err := os.Rename(away, path); err != nil {
 			t.Fatal(err)
@@ -286,13 +293,14 @@ func TestAnActiveSecretDoesNotPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", secrets, secrets, struct{ Secrets []schema.Secret }{secrets}); strings.Contains(
-		text, first) {
-		t.Errorf("it prints: %s", text)
+	type config struct{ Secrets []schema.Secret }
+	text := fmt.Sprintf("%v %+v %#v", secrets, secrets, config{secrets})
+	if strings.Contains(text, first) {
+		t.Errorf("the secret prints: %s", text)
 	}
 }
 
-func TestSecretsAreReadByManyAtOnce(t *testing.T) {
+func TestManyGoroutinesReadSecretsAtATime(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	done := make(chan error)
@@ -317,7 +325,7 @@ func TestSecretsAreReadByManyAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	write(t, path, third) // of a size of its own: times of change may be equal
+	write(t, path, third) // its size differs, because the times of two changes may be equal
 	wantActive(t, f, third)
 }
 

@@ -19,9 +19,11 @@ import (
 const flushFor = 5 * time.Second
 
 // Tracing returns a provider of tracers. Their spans go to c.TracesEndpoint by OTLP over HTTP, or
-// nowhere if the endpoint is empty. stop sends the last spans. A span must hold no body, name, amount
-// or raw id.
-func Tracing(ctx context.Context, c Config, service string) (_ trace.TracerProvider, stop func(), _ error) {
+// nowhere if the endpoint is empty. stop sends the last spans. A span must hold no body, name,
+// amount or raw id.
+func Tracing(
+	ctx context.Context, c Config, service string,
+) (_ trace.TracerProvider, stop func(), _ error) {
 	endpoint := c.TracesEndpoint
 	if endpoint == "" {
 		return noop.NewTracerProvider(), func() {}, nil

@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker, with -X. make and the Dockerfile pass it, because the build may have
-// no git.
+// version is set by the linker, with -X. make and the Dockerfile pass it, because the build may
+// have no git.
 var version string
 
 // Version returns the binary's version, or "(devel)" if unknown, and the version of Go.

@@ -1,5 +1,5 @@
-// Package jsonschematest checks webhooks and completions against their JSON Schemas, for the tests of
-// every module. Only _test.go files and deploy import it.
+// Package jsonschematest checks webhooks and completions against their JSON Schemas, for the tests
+// of every module. Only _test.go files and deploy import it.
 package jsonschematest
 
 import (
