@@ -6,24 +6,26 @@
 // The steps from an HTTP request to a completion, the function of each step, and the data left
 // after a power cut right behind the step:
 //
-//	POST /webhooks/{provider}, ingress.Server.accept:
+//	POST /webhooks/{provider}, ingress.Server.accept
 //	  1 read      Server.read                     nothing: the provider sends again
 //	  2 verify    Server.verify, webhook.Verify   nothing: the provider sends again
 //	  3 parse     webhook.Parse                   nothing: the provider sends again
-//	  4 publish   stream.Conn.PublishEvent        the event; a second copy is a duplicate
-//	              only now the provider gets 200
+//	  4 publish   Server.publish,
+//	              stream.Conn.PublishEvent        the event; a second copy is a duplicate
+//	              The provider gets 200 only after this step.
 //	--- WAGEWIRE_EVENTS
 //	  5 take      stream.Queue.Consume            the event: delivered again after its lease
-//	workers.Worker.work:
+//	workers.Worker.work
 //	  6 fetch     Worker.fetch, Handler.Fetch     the event, as above
-//	    judge     Worker.judge                    the event, as above
+//	    judge     Ladders.judge                   the event, as above
 //	  7 complete  Worker.complete,
 //	              stream.Conn.PublishCompletion   the event and its completion
-//	  8 settle    stream.Delivery.Done            the completion
+//	  8 settle    settle, stream.Delivery.Done    the completion
 //	    log       Worker.logJob
 //	--- WAGEWIRE_COMPLETIONS
 //
-// An event delivered again after step 7 finds its completion stored, and a second one is refused.
+// An event delivered again after step 7 finds its completion stored, and a second completion is
+// refused.
 //
 // # The files
 //
@@ -41,6 +43,7 @@
 //	secret.go       Secret, a string that does not print
 //	jsonschema/     JSON Schemas and samples of webhooks, and the JSON Schema of completions
 //	asyncapi.yaml   all channels and messages, generated from the files above
+//	README.md       the contract for those who subscribe; examples/ has programs
 //	testdata/       the wire as frozen by tests
 //	stream/         the contract on JetStream
 //	process/        parts of every process: configuration, secret files, logger, admin listener

@@ -87,11 +87,11 @@ func explainFault(fault env.ParseError, value string) error {
 		return fmt.Errorf("%q is not a duration such as 20m", value)
 	case fault.Type.Kind() == reflect.Bool:
 		return fmt.Errorf("%q is neither true nor false", value)
-	case isIn(fault.Type.Kind(), reflect.Int, reflect.Int64):
+	case isIn(fault.Type.Kind(), reflect.Int, reflect.Int64) && isNumber(value):
 		return fmt.Errorf("%q is not a whole number", value)
-	case isIn(fault.Type.Kind(), reflect.Uint, reflect.Uint64):
+	case isIn(fault.Type.Kind(), reflect.Uint, reflect.Uint64) && isNumber(value):
 		return fmt.Errorf("%q is not a whole number of 0 or more", value)
-	case isIn(fault.Type.Kind(), reflect.Float32, reflect.Float64):
+	case isIn(fault.Type.Kind(), reflect.Int, reflect.Float64):
 		return fmt.Errorf("%q is not a number", value)
 	default:
 		return fault.Err
@@ -100,6 +100,11 @@ func explainFault(fault env.ParseError, value string) error {
 
 // isIn reports whether a kind is in a range of kinds, both ends included.
 func isIn(kind, first, last reflect.Kind) bool { return first <= kind && kind <= last }
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
 
 // Variable is an environment variable of a process.
 type Variable struct {

@@ -131,12 +131,12 @@ func TestAnErrorNamesTheVariableAndItsValue(t *testing.T) {
 			"1s,soon", `PAUSES: unable to parse duration: time: invalid duration "soon"`,
 		},
 		"CALLS":        {"1.5", `CALLS: "1.5" is not a whole number`},
-		"BYTES":        {"9223372036854775808", `BYTES: "9223372036854775808" is out of range`},
 		"PORT":         {"-1", `PORT: "-1" is not a whole number of 0 or more`},
+		"BYTES":        {"9223372036854775808", `BYTES: "9223372036854775808" is out of range`},
 		"RATE":         {"fast", `RATE: "fast" is not a number`},
 		"VERBOSE":      {"very", `VERBOSE: "very" is neither true nor false`},
 		"COLOUR":       {"green", `COLOUR: only red and blue are colours`},
-		"RIGHT_CALLS":  {"many", `RIGHT_CALLS: "many" is not a whole number`},
+		"RIGHT_CALLS":  {"many", `RIGHT_CALLS: "many" is not a number`},
 		"RIGHT_COLOUR": {"green", `RIGHT_COLOUR: only red and blue are colours`},
 	} {
 		t.Run(name, func(t *testing.T) {
