@@ -264,8 +264,9 @@ func wantRefused(t *testing.T, w schema.WebhookType, c change) {
 
 func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 	for promise, changes := range map[string][]change{
-		"records":    {},
-		"no records": {{"data.records", []any{}}},
+		"records":             {},
+		"no records":          {{"data.records", []any{}}},
+		"the id of a redrive": {{"id", "pinwheel:e-1:r12:income"}},
 		"records elsewhere": {
 			{"data.records", removed{}}, {"data.records_ref", recordsRef()},
 		},
@@ -309,6 +310,7 @@ func TestACompletionBreaksItsSchemaWith(t *testing.T) {
 		"another schema":                 {{"dataschema", "urn:wagewire:schema:completion:v2"}},
 		"another version of CloudEvents": {{"specversion", "0.3"}},
 		"an id with a raw event id":      {{"id", "pinwheel:a.b>*:income"}},
+		"an id with redrive 0":           {{"id", "pinwheel:e-1:r0:income"}},
 		"a subject of two tokens":        {{"subject", "a.b"}},
 		"a time that is none":            {{"time", "yesterday"}},
 		"a time of refresh that is none": {{"data.refreshed_at", "soon"}},

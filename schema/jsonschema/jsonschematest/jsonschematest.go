@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
@@ -54,13 +56,28 @@ func CheckCompletion(doc []byte) error {
 	if err := decoder.Decode(&got); err != nil {
 		return fmt.Errorf("completion: %w", err)
 	}
-	e := schema.Event{Provider: got.Data.Provider, ID: got.Data.Event.ID}
+	e := schema.Event{
+		Provider: got.Data.Provider, ID: got.Data.Event.ID, Redrive: redriveOf(got.ID),
+	}
 	want := schema.NewCompletion(e, got.Data.Resource, got.Data.Outcome, got.Time)
 	return errors.Join(
 		compare("id", got.ID, want.ID),
 		compare("source", got.Source, want.Source),
 		compare("type", got.Type, want.Type),
 	)
+}
+
+// redriveOf returns the number of the redrive in a completion's id, or 0 if the id has none.
+func redriveOf(id string) int {
+	parts := strings.Split(id, ":")
+	if len(parts) != 4 {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(parts[2], "r"))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func compare(field, got, want string) error {
