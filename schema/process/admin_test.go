@@ -127,80 +127,43 @@ func serve(t *testing.T, listener net.Listener) *served {
 }
 
 func TestARequestThatHasBegunIsAnsweredBeforeTheEnd(t *testing.T) {
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := serve(t, listener)
-	type result struct {
-		body string
-		err  error
-	}
-	answered := make(chan result, 1)
-	go func() {
-		body, err := get(t.Context(), "http://"+listener.Addr().String())
-		answered <- result{body, err}
-	}()
-	<-s.begun
-	s.stop()
-	<-s.stopping
-	select {
-	case err := <-s.ended:
-		t.Fatalf("Serve ended before the request did: %v", err)
-	default:
-	}
-	close(s.finish)
-	if got := <-answered; got.err != nil || got.body != "done" {
-		t.Errorf("the request is answered %q, %v", got.body, got.err)
-	}
-	if err := <-s.ended; err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-	if _, err := get(t.Context(), "http://"+listener.Addr().String()); err == nil {
-		t.Error("a request after the end is answered")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client, listener := newPipeListener(t)
+		s := serve(t, listener)
+		sendRequest(t, client)
+		<-s.begun
+		s.stop()
+		<-s.stopping
+		synctest.Wait()
+		select {
+		case err := <-s.ended:
+			t.Fatalf("Serve ended before the request did: %v", err)
+		default:
+		}
+		close(s.finish)
+		response, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil || string(body) != "done" {
+			t.Errorf("the request is answered %q, %v", body, err)
+		}
+		_ = response.Body.Close()
+		if err := <-s.ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept after the end = %v, want a closed listener", err)
+		}
+	})
 }
-
-func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	return string(body), err
-}
-
-// pipeListener accepts one connection in memory, for a test with virtual time.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (l *pipeListener) Close() error   { close(l.closed); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
 func TestARequestWithoutEndIsCutOffAfterEightSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, server := net.Pipe()
-		listener := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
-		listener.conns <- server
+		client, listener := newPipeListener(t)
 		s := serve(t, listener)
-		if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
+		sendRequest(t, client)
 		<-s.begun
 		began := time.Now()
 		s.stop()
@@ -214,6 +177,40 @@ func TestARequestWithoutEndIsCutOffAfterEightSeconds(t *testing.T) {
 		}
 		close(s.finish)
 	})
+}
+
+// pipeListener accepts one connection in memory, for tests with virtual time.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+// newPipeListener returns a listener and the client's end of the connection.
+func newPipeListener(t *testing.T) (client net.Conn, _ *pipeListener) {
+	t.Helper()
+	client, server := net.Pipe()
+	t.Cleanup(func() { _ = client.Close() })
+	l := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
+	l.conns <- server
+	return client, l
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
+
+func sendRequest(t *testing.T, client net.Conn) {
+	t.Helper()
+	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestAListenerThatBreaksIsAnError(t *testing.T) {

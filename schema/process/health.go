@@ -26,6 +26,13 @@ const (
 // Healthcheck returns an error of one line. setting is the name of the variable or flag with the
 // address, for errors about the address.
 func Healthcheck(ctx context.Context, setting, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthcheckFor)
+	defer cancel()
+	return askReady(ctx, setting, addr)
+}
+
+// askReady is Healthcheck without a time limit.
+func askReady(ctx context.Context, setting, addr string) error {
 	if addr == "" {
 		return fmt.Errorf(
 			"%s is not set: set it to where the process serves /readyz, such as :9090", setting)
@@ -34,8 +41,6 @@ func Healthcheck(ctx context.Context, setting, addr string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", setting, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthcheckFor)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", setting, err)

@@ -41,7 +41,7 @@ func TestAHealthcheckFindsTheProcessAtEveryAddress(t *testing.T) {
 	} {
 		t.Run(addr, func(t *testing.T) {
 			served := readyz(t, addr, AdminHandler(fine, prometheus.NewRegistry()))
-			if err := Healthcheck(t.Context(), "ADMIN_ADDR", served); err != nil {
+			if err := askReady(t.Context(), "ADMIN_ADDR", served); err != nil {
 				t.Error(err)
 			}
 		})
@@ -84,12 +84,12 @@ func TestAHealthcheckSaysInOneLine(t *testing.T) {
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			err := Healthcheck(t.Context(), "ADMIN_ADDR", test.addr(t))
+			err := askReady(t.Context(), "ADMIN_ADDR", test.addr(t))
 			if err == nil || !strings.HasPrefix(err.Error(), test.says) {
-				t.Errorf("Healthcheck = %v, want %q", err, test.says)
+				t.Errorf("askReady = %v, want %q", err, test.says)
 			}
 			if err != nil && strings.Contains(err.Error(), "\n") {
-				t.Errorf("Healthcheck = %q, want one line", err)
+				t.Errorf("askReady = %q, want one line", err)
 			}
 		})
 	}
