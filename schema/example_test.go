@@ -23,15 +23,16 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// The consumer of a downstream team reads completions through a durable consumer, and acknowledges each after its own
-// work. The stream keeps completions for 21 days, so a team that was away for a weekend misses nothing.
+// The consumer of a downstream team reads completions through a durable consumer, and acknowledges
+// each after its own work. The stream keeps completions for 21 days, so a team that was away for a
+// weekend misses nothing.
 func Example() {
 	dir, err := os.MkdirTemp("", "wagewire-example-")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	server, err := serveOneCompletion(dir)
 	if err != nil {
 		fmt.Println(err)
@@ -51,8 +52,8 @@ func Example() {
 	// Output: pinwheel:e-1:paystubs succeeded
 }
 
-// consume hands every paystubs completion to store until ctx ends. The same completion may come again: store keeps each id
-// once.
+// consume hands every paystubs completion to store until ctx ends. The same completion may come
+// again: store keeps each id once.
 func consume(ctx context.Context, url string, store func(schema.Completion) error) error {
 	nc, err := nats.Connect(url)
 	if err != nil {
@@ -140,7 +141,8 @@ func TestTheJavaScriptConsumerReadsCompletions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	install := exec.CommandContext(t.Context(), "npm", "install", "--no-package-lock", "--no-audit", "--no-fund")
+	install := exec.CommandContext(t.Context(), "npm", "install",
+		"--no-package-lock", "--no-audit", "--no-fund")
 	install.Dir = dir
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm install: %v\n%s", err, out)
@@ -198,8 +200,10 @@ func TestThePythonConsumerCompiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	compiled := filepath.Join(t.TempDir(), "consumer.pyc")
-	program := "import py_compile, sys; py_compile.compile(sys.argv[1], cfile=sys.argv[2], doraise=True)"
-	out, err := exec.CommandContext(t.Context(), python, "-c", program, source, compiled).CombinedOutput()
+	const program = "import py_compile, sys; " +
+		"py_compile.compile(sys.argv[1], cfile=sys.argv[2], doraise=True)"
+	compile := exec.CommandContext(t.Context(), python, "-c", program, source, compiled)
+	out, err := compile.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
