@@ -12,13 +12,17 @@ import (
 const (
 	// tryFor is how long one try waits for the broker's answer.
 	tryFor = 1500 * time.Millisecond
-	// pauseFirst is the pause after the first try. Each pause is twice as long as the one before, up to pauseMax.
+	// pauseFirst is the pause after the first try. Each pause is twice as long as the one before,
+	// up to pauseMax.
 	pauseFirst = 20 * time.Millisecond
 	pauseMax   = 500 * time.Millisecond
 )
 
-// askUntilAnswered calls ask until the broker answers, or until ctx ends. Errors that another try may cure are no answer.
-func askUntilAnswered[T any](ctx context.Context, c *Conn, ask func(context.Context) (T, error)) (T, error) {
+// askUntilAnswered calls ask until the broker answers, or until ctx ends. Errors that another try
+// may cure are no answer.
+func askUntilAnswered[T any](
+	ctx context.Context, c *Conn, ask func(context.Context) (T, error),
+) (T, error) {
 	for pause := pauseFirst; ; pause = min(2*pause, pauseMax) {
 		answer, err := askOnce(ctx, c, ask)
 		if err == nil || !isRetryable(err) {
@@ -32,7 +36,9 @@ func askUntilAnswered[T any](ctx context.Context, c *Conn, ask func(context.Cont
 	}
 }
 
-func askOnce[T any](ctx context.Context, c *Conn, ask func(context.Context) (T, error)) (answer T, err error) {
+func askOnce[T any](
+	ctx context.Context, c *Conn, ask func(context.Context) (T, error),
+) (answer T, err error) {
 	if err := c.Connected(); err != nil {
 		return answer, err
 	}
@@ -47,8 +53,9 @@ func (c *Conn) lookUpStream(ctx context.Context, name string) (jetstream.Stream,
 	})
 }
 
-// hasMessage reports whether the stream has a message on the subject. It asks the stream's leader for a count and not for
-// the message: the right to read one message is the right to read all of them, and a worker need not have it.
+// hasMessage reports whether the stream has a message on the subject. It asks the stream's leader
+// for a count and not for the message: the right to read one message is the right to read all of
+// them, and a worker need not have it.
 func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, error) {
 	return askUntilAnswered(ctx, c, func(ctx context.Context) (bool, error) {
 		s, err := c.js.Stream(ctx, stream)
@@ -64,7 +71,9 @@ func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, er
 }
 
 // readMessage reads one message from the stream's leader.
-func (c *Conn) readMessage(ctx context.Context, stream string, sequence uint64) (*jetstream.RawStreamMsg, error) {
+func (c *Conn) readMessage(
+	ctx context.Context, stream string, sequence uint64,
+) (*jetstream.RawStreamMsg, error) {
 	return askUntilAnswered(ctx, c, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		s, err := c.js.Stream(ctx, stream)
 		if err != nil {

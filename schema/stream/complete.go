@@ -12,11 +12,14 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// PublishCompletion stores the completion. The broker takes one completion of an event and resource, ever: stored is false
-// if another one was there before. The error is ErrErased if the account has a tombstone and the outcome is not Deleted, and
-// ErrFull if the stream has no room. If the completion has more than schema.CompletionBytesMax bytes, its records are
-// stored first, in the object store.
-func (c *Conn) PublishCompletion(ctx context.Context, e schema.Event, completion schema.Completion) (stored bool, err error) {
+// PublishCompletion stores the completion. The broker takes one completion of an event and
+// resource, ever: stored is false if another one was there before. The error is ErrErased if the
+// account has a tombstone and the outcome is not Deleted, and ErrFull if the stream has no room. If
+// the completion has more than schema.CompletionBytesMax bytes, its records are stored first, in
+// the object store.
+func (c *Conn) PublishCompletion(
+	ctx context.Context, e schema.Event, completion schema.Completion,
+) (stored bool, err error) {
 	options, err := c.completionOptions(ctx, e, completion)
 	if err != nil {
 		return false, fmt.Errorf("complete %s: %w", completion.ID, err)
@@ -36,9 +39,12 @@ func (c *Conn) PublishCompletion(ctx context.Context, e schema.Event, completion
 	return stored, nil
 }
 
-// encodeCompletion returns the completion's JSON. If the JSON is too large for a message, encodeCompletion first moves the
-// records to the object store and returns the sequences of the messages that hold them.
-func (c *Conn) encodeCompletion(ctx context.Context, e schema.Event, completion schema.Completion) (body []byte, records []uint64, err error) {
+// encodeCompletion returns the completion's JSON. If the JSON is too large for a message,
+// encodeCompletion first moves the records to the object store and returns the sequences of the
+// messages that hold them.
+func (c *Conn) encodeCompletion(
+	ctx context.Context, e schema.Event, completion schema.Completion,
+) (body []byte, records []uint64, err error) {
 	body, err = completion.Encode()
 	if err != nil || len(body) <= schema.CompletionBytesMax {
 		return body, nil, err
@@ -54,18 +60,25 @@ func (c *Conn) encodeCompletion(ctx context.Context, e schema.Event, completion 
 }
 
 func completionMessage(e schema.Event, completion schema.Completion, body []byte) *nats.Msg {
-	msg := &nats.Msg{Subject: e.CompletionSubject(completion.Data.Resource), Data: body, Header: nats.Header{
-		headerContentType: {schema.CloudEventsJSON},
-		headerOutcome:     {string(completion.Data.Outcome)},
-	}}
+	msg := &nats.Msg{
+		Subject: e.CompletionSubject(completion.Data.Resource),
+		Data:    body,
+		Header: nats.Header{
+			headerContentType: {schema.CloudEventsJSON},
+			headerOutcome:     {string(completion.Data.Outcome)},
+		},
+	}
 	if e.TraceParent != "" {
 		msg.Header.Set(headerTraceParent, e.TraceParent)
 	}
 	return msg
 }
 
-// completionOptions are the conditions of the publish: the message id, how long the completion is kept, and the fence.
-func (c *Conn) completionOptions(ctx context.Context, e schema.Event, completion schema.Completion) ([]jetstream.PublishOpt, error) {
+// completionOptions are the conditions of the publish: the message id, how long the completion is
+// kept, and the fence.
+func (c *Conn) completionOptions(
+	ctx context.Context, e schema.Event, completion schema.Completion,
+) ([]jetstream.PublishOpt, error) {
 	options := []jetstream.PublishOpt{jetstream.WithMsgID(completion.ID)}
 	age, err := c.ageOfCompletions(ctx)
 	if err != nil {
@@ -81,9 +94,12 @@ func (c *Conn) completionOptions(ctx context.Context, e schema.Event, completion
 	return options, nil
 }
 
-// publishOnce publishes a completion, unless its subject has a message already or the account has a tombstone.
-// unanswered is true if the broker left a try of ours unanswered: then the message on the subject may be ours.
-func (c *Conn) publishOnce(ctx context.Context, msg *nats.Msg, options []jetstream.PublishOpt) (stored, unanswered bool, err error) {
+// publishOnce publishes a completion, unless its subject has a message already or the account has a
+// tombstone. unanswered is true if the broker left a try of ours unanswered: then the message on
+// the subject may be ours.
+func (c *Conn) publishOnce(
+	ctx context.Context, msg *nats.Msg, options []jetstream.PublishOpt,
+) (stored, unanswered bool, err error) {
 	published, err := c.publish(ctx, schema.CompletionsStream, msg, options...)
 	switch codeOf(err) {
 	case codeWrongLastSequence:
@@ -96,8 +112,8 @@ func (c *Conn) publishOnce(ctx context.Context, msg *nats.Msg, options []jetstre
 	return stored, published.Unanswered, err
 }
 
-// recordsAreUnused reports whether the broker certainly did not store the completion whose records we put.
-// Any error except ErrErased and ErrFull leaves that open.
+// recordsAreUnused reports whether the broker certainly did not store the completion whose records
+// we put. Any error except ErrErased and ErrFull leaves that open.
 func recordsAreUnused(stored, unanswered bool, err error) bool {
 	if err != nil {
 		return errors.Is(err, ErrErased) || errors.Is(err, ErrFull)
@@ -105,8 +121,8 @@ func recordsAreUnused(stored, unanswered bool, err error) bool {
 	return !stored && !unanswered
 }
 
-// requireTaken separates the two meanings of codeStoreFailed on the completions stream. It returns nil if the subject has
-// its message, and ErrFull if the stream has no room for one.
+// requireTaken separates the two meanings of codeStoreFailed on the completions stream. It returns
+// nil if the subject has its message, and ErrFull if the stream has no room for one.
 func (c *Conn) requireTaken(ctx context.Context, stream, subject string) error {
 	taken, err := c.hasMessage(ctx, stream, subject)
 	if err == nil && !taken {

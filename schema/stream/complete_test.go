@@ -35,7 +35,8 @@ func erase(t *testing.T, c *stream.Conn, e schema.Event) {
 	}
 }
 
-// forgets waits until the broker's duplicate window no longer knows the completion's id: then the subject alone refuses it.
+// forgets waits until the broker's duplicate window no longer knows the completion's id: then the
+// subject alone refuses it.
 func (b broker) forgets(e schema.Event) {
 	b.t.Helper()
 	eventually(b.t, "the window has passed", func() bool {

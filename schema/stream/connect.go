@@ -21,26 +21,29 @@ import (
 const (
 	reconnectWait   = 250 * time.Millisecond
 	reconnectJitter = time.Second
-	// pingEvery is the pause between two pings. After two pings without an answer the client reconnects. The client's
-	// default takes minutes.
+	// pingEvery is the pause between two pings. After two pings without an answer the client
+	// reconnects. The client's default takes minutes.
 	pingEvery = 10 * time.Second
-	// writeFor is how long a write may wait until the broker reads. Ingress has more time than this for one webhook.
+	// writeFor is how long a write may wait until the broker reads. Ingress has more time than this
+	// for one webhook.
 	writeFor = 2 * time.Second
 	// fullShare is the filled share of the events stream above which Ready fails.
 	fullShare = 0.95
 )
 
-// Conn is a connection to the broker, safe for concurrent use. A lost connection is opened again without end.
-// In the meantime publishes fail at once.
+// Conn is a connection to the broker, safe for concurrent use. A lost connection is opened again
+// without end. In the meantime publishes fail at once.
 type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
 	log  *zap.Logger
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
 	completionAge atomic.Pointer[time.Duration]
-	// up says whether the connection is there. The client knows too, but while it dials, each question to it waits.
+	// up says whether the connection is there. The client knows too, but while it dials, each
+	// question to it waits.
 	up atomic.Bool
-	// refused is the error of the last try to connect, nil after a success. The client does not keep it.
+	// refused is the error of the last try to connect, nil after a success. The client does not
+	// keep it.
 	refused atomic.Pointer[error]
 	closed  chan struct{}
 }
@@ -49,19 +52,23 @@ type Conn struct {
 type Config struct {
 	// URL is one server, or several separated by commas. If empty, nats.DefaultURL.
 	URL string `env:"NATS_URL" envDefault:"nats://127.0.0.1:4222" help:"where NATS is"`
-	// CredsFile is a .creds file, or a file with the seed of a user's nkey. If empty, no credentials are sent.
+	// CredsFile is a .creds file, or a file with the seed of a user's nkey. If empty, no
+	// credentials are sent.
 	CredsFile string `env:"NATS_CREDS_FILE" help:"a .creds file, or a file with an nkey seed (none)"`
-	// CAFile holds the certificates to check the server's certificate against. If empty, the system's are used.
+	// CAFile holds the certificates to check the server's certificate against. If empty, the
+	// system's are used.
 	CAFile string `env:"NATS_CA_FILE" help:"certificates to trust (the system's)"`
 }
 
-// Connect connects to the broker. It does not wait for the broker: if the broker is down or refuses the credentials, the
-// connection tries again until it succeeds, and logs a refusal. Errors name the variable to change.
+// Connect connects to the broker. It does not wait for the broker: if the broker is down or refuses
+// the credentials, the connection tries again until it succeeds, and logs a refusal. Errors name
+// the variable to change.
 //
-// The files of config are read again at each connect. An nkey alone stays the key of the first connect.
+// The files of config are read again at each connect. An nkey alone stays the key of the first
+// connect.
 //
-// The name is the name of the process. RoleOf derives the role from it. The broker's answers go to inboxes below
-// _INBOX.<role>, so no other role has a right to read them.
+// The name is the name of the process. RoleOf derives the role from it. The broker's answers go to
+// inboxes below _INBOX.<role>, so no other role has a right to read them.
 func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	files, err := fileOptions(config)
 	if err != nil {
@@ -98,19 +105,22 @@ func clientOptions(name string) []nats.Option {
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.PingInterval(pingEvery),
-		// By default the client closes the connection for good when the broker refuses the login twice.
+		// By default the client closes the connection for good when the broker refuses the login
+		// twice.
 		nats.IgnoreAuthErrorAbort(),
 		// No buffer: it would send a publish later, after we reported a failure and tried again.
 		nats.ReconnectBufSize(-1),
 		// The client looks the host's name up while it dials, within the time limit of a dial.
 		nats.SkipHostLookup(),
-		// A write to a broker that does not read blocks all other writes. By default it blocks for a minute.
+		// A write to a broker that does not read blocks all other writes. By default it blocks for
+		// a minute.
 		nats.FlusherTimeout(writeFor),
 		nats.ReconnectOnFlusherError(),
 	}
 }
 
-// handlers are the functions that the client calls when the connection changes. The first success closes connected.
+// handlers are the functions that the client calls when the connection changes. The first success
+// closes connected.
 func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 	return []nats.Option{
 		nats.ConnectHandler(func(*nats.Conn) { // called once in the life of a connection
@@ -131,7 +141,7 @@ func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if isLoginRefused(err) { // after a first success the client reports a refused login here
+			if isLoginRefused(err) { // reported here only after a first success
 				c.recordFailure(err)
 			} else {
 				c.log.Warn("nats error", zap.Error(err))
@@ -141,8 +151,8 @@ func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 	}
 }
 
-// fileOptions reads the files of config once, so that a wrong file is an error now. The client would read a wrong file
-// again at each connect, and nobody would see the error.
+// fileOptions reads the files of config once, so that a wrong file is an error now. The client
+// would read a wrong file again at each connect, and nobody would see the error.
 func fileOptions(config Config) ([]nats.Option, error) {
 	var options []nats.Option
 	for _, file := range []struct {
@@ -151,7 +161,7 @@ func fileOptions(config Config) ([]nats.Option, error) {
 		option   func(path string) (nats.Option, error)
 	}{
 		{"NATS_CREDS_FILE", config.CredsFile, credentials},
-		{"NATS_CA_FILE", config.CAFile, func(path string) (nats.Option, error) { return nats.RootCAs(path), nil }},
+		{"NATS_CA_FILE", config.CAFile, certificates},
 	} {
 		if file.path == "" {
 			continue
@@ -171,8 +181,9 @@ func fileOptions(config Config) ([]nats.Option, error) {
 // credentials reads a user's credentials: a JWT with its seed, or a seed alone.
 func credentials(path string) (nats.Option, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory: the file was missing when the container was made, "+
-			"and a directory took its place: remove the directory, put the file there, and make the container again", path)
+		return nil, fmt.Errorf("%s is a directory: the file was missing when the container was "+
+			"made, and a directory took its place: "+
+			"remove the directory, put the file there, and make the container again", path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -183,11 +194,13 @@ func credentials(path string) (nats.Option, error) {
 	}
 	option, err := nats.NkeyOptionFromSeed(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s holds neither the seed of a user's nkey, which begins with SU, nor is it a .creds file: "+
-			"wagewire nkeys makes seeds: %w", path, err)
+		return nil, fmt.Errorf("%s is no .creds file, and holds no seed of a user's nkey "+
+			"(begins with SU): wagewire nkeys makes seeds: %w", path, err)
 	}
 	return option, nil
 }
+
+func certificates(path string) (nats.Option, error) { return nats.RootCAs(path), nil }
 
 // checkOption reads the file behind an option.
 func checkOption(option nats.Option) error {
@@ -202,7 +215,8 @@ func checkOption(option nats.Option) error {
 	return nil
 }
 
-// isLoginRefused reports whether the broker refused our credentials, or wants credentials and got none.
+// isLoginRefused reports whether the broker refused our credentials, or wants credentials and got
+// none.
 func isLoginRefused(err error) bool {
 	return errors.Is(err, nats.ErrAuthorization) ||
 		errors.Is(err, nats.ErrAuthExpired) ||
@@ -215,12 +229,14 @@ func (c *Conn) recordSuccess() {
 	c.up.Store(true)
 }
 
-// recordFailure keeps the error of a try to connect. It logs refused credentials, once: nothing else shows why a process
-// never becomes ready, and only another broker configuration or another file helps.
+// recordFailure keeps the error of a try to connect. It logs refused credentials, once: nothing
+// else shows why a process never becomes ready, and only another broker configuration or another
+// file helps.
 func (c *Conn) recordFailure(err error) {
 	refused := isLoginRefused(err)
 	if refused {
-		err = fmt.Errorf("NATS_CREDS_FILE: the broker refuses these credentials, or wants some: %w", err)
+		err = fmt.Errorf("NATS_CREDS_FILE: the broker refuses these credentials, or wants some: %w",
+			err)
 	}
 	last := c.refused.Swap(&err)
 	if refused && (last == nil || !isLoginRefused(*last)) {
@@ -228,7 +244,8 @@ func (c *Conn) recordFailure(err error) {
 	}
 }
 
-// Close closes the connection. It returns after the last log line. Nobody may use the connection any more.
+// Close closes the connection. It returns after the last log line. Nobody may use the connection
+// any more.
 func (c *Conn) Close() {
 	c.nats.Close()
 	<-c.closed
@@ -245,7 +262,8 @@ func (c *Conn) Connected() error {
 	return errors.New("nats is not connected")
 }
 
-// Ready returns nil if an event can be stored: the connection is there, the events stream exists and is at most 95 % full.
+// Ready returns nil if an event can be stored: the connection is there, the events stream exists
+// and is at most 95 % full.
 func (c *Conn) Ready(ctx context.Context) error {
 	if err := c.Connected(); err != nil {
 		return err
@@ -260,7 +278,8 @@ func (c *Conn) Ready(ctx context.Context) error {
 	info := s.CachedInfo()
 	limit := info.Config.MaxBytes
 	if limit > 0 && float64(info.State.Bytes) > fullShare*float64(limit) {
-		return fmt.Errorf("stream %s: %w: %d of %d bytes", schema.EventsStream, ErrFull, info.State.Bytes, limit)
+		return fmt.Errorf("stream %s: %w: %d of %d bytes",
+			schema.EventsStream, ErrFull, info.State.Bytes, limit)
 	}
 	return nil
 }

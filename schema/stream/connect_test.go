@@ -39,8 +39,8 @@ func TestConnectToAServerThatIsDownWaitsForIt(t *testing.T) {
 	publish(t, c, numbered(0, 1)...)
 }
 
-// A broker that takes the connection and says nothing holds the client up for as long as a dial may take. What asks us meanwhile
-// has its answer before that.
+// A broker that takes the connection and says nothing holds the client up for as long as a dial may
+// take. What asks us meanwhile has its answer before that.
 func TestADialThatTakesLongHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -149,8 +149,8 @@ func guarded(t *testing.T, port int, key string) *server.Server {
 	return s
 }
 
-// A process whose credentials are refused is not ready, says why where a person looks, once, and goes on trying: it is the
-// broker that is told of a new user.
+// A process whose credentials are refused is not ready, says why where a person looks, once, and
+// goes on trying: it is the broker that is told of a new user.
 func TestCredentialsThatAreRefusedAreTriedUntilTheyAreTaken(t *testing.T) {
 	t.Parallel()
 	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// pullFor is how long the broker holds one request for an event. Consume returns at most this late.
+	// pullFor is how long the broker holds one request for an event. Consume returns at most this
+	// late.
 	pullFor = time.Second
 	// lookAgainAfter is the pause before a missing queue is looked up again.
 	lookAgainAfter = 2 * time.Second
@@ -39,7 +40,8 @@ func (c *Conn) Queue(q schema.Queue) *Queue {
 	return queue
 }
 
-// Ready returns nil if events can be taken: the connection is there, and the broker has the queue. ErrNoQueue says what to do.
+// Ready returns nil if events can be taken: the connection is there, and the broker has the queue.
+// ErrNoQueue says what to do.
 func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
@@ -52,32 +54,34 @@ func (q *Queue) Ready(ctx context.Context) error {
 func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Consumer, error) {
 	consumer, err := q.conn.js.Consumer(ctx, stream, q.queue.Name)
 	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound),
-		errors.Is(err, jetstream.ErrConsumerDoesNotExist),
-		errors.Is(err, jetstream.ErrStreamNotFound):
-		return nil, fmt.Errorf("queue %s of stream %s is not there: %w", q.queue.Name, stream, ErrNoQueue)
+	case isMissing(err):
+		return nil, fmt.Errorf("queue %s of stream %s is not there: %w",
+			q.queue.Name, stream, ErrNoQueue)
 	case err != nil:
 		return nil, fmt.Errorf("look up queue %s of stream %s: %w", q.queue.Name, stream, err)
 	}
 	return consumer, nil
 }
 
-// Consume hands events to work until ctx ends, up to concurrency of them at the same time. No event is taken in advance: an
-// event is on lease only while work has it, and heartbeats renew the lease for as long as work takes. At the end Consume
-// gives back the events that work has not seen, and returns when the last work has returned. If the broker is away, or if
-// somebody deletes the queue and provisions it again, Consume waits.
+// Consume hands events to work until ctx ends, up to concurrency of them at the same time. No event
+// is taken in advance: an event is on lease only while work has it, and heartbeats renew the lease
+// for as long as work takes. At the end Consume gives back the events that work has not seen, and
+// returns when the last work has returned. If the broker is away, or if somebody deletes the queue
+// and provisions it again, Consume waits.
 func (q *Queue) Consume(ctx context.Context, concurrency int, work func(*Delivery)) error {
 	var hands sync.WaitGroup
 	for range concurrency {
 		hands.Go(func() {
-			q.repeatUntilDone(ctx, func(ctx context.Context) error { return q.workThroughEvents(ctx, work) })
+			q.repeatUntilDone(ctx,
+				func(ctx context.Context) error { return q.workThroughEvents(ctx, work) })
 		})
 	}
 	hands.Wait()
 	return nil
 }
 
-// repeatUntilDone calls serve until ctx ends. It logs why serve returned and calls it again after a pause.
+// repeatUntilDone calls serve until ctx ends. It logs why serve returned and calls it again after a
+// pause.
 func (q *Queue) repeatUntilDone(ctx context.Context, serve func(context.Context) error) {
 	for {
 		err := serve(ctx)
@@ -93,7 +97,8 @@ func (q *Queue) repeatUntilDone(ctx context.Context, serve func(context.Context)
 	}
 }
 
-// logChange logs that the queue is served (err is nil) or why not. Of several equal calls, it logs the first.
+// logChange logs that the queue is served (err is nil) or why not. Of several equal calls, it logs
+// the first.
 func (q *Queue) logChange(err error) {
 	text := ""
 	if err != nil {
@@ -129,10 +134,13 @@ func (q *Queue) workThroughEvents(ctx context.Context, work func(*Delivery)) err
 	}
 }
 
-// takeMessage waits for one message, until ctx ends. It never withdraws a request: the broker may be sending the answer at
-// that moment, and the message would stay on lease with nobody working on it. The client's own iterators withdraw requests
-// when they stop, and send a request twice after a reconnect.
-func (q *Queue) takeMessage(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
+// takeMessage waits for one message, until ctx ends. It never withdraws a request: the broker may
+// be sending the answer at that moment, and the message would stay on lease with nobody working on
+// it. The client's own iterators withdraw requests when they stop, and send a request twice after a
+// reconnect.
+func (q *Queue) takeMessage(
+	ctx context.Context, consumer jetstream.Consumer,
+) (jetstream.Msg, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -146,7 +154,8 @@ func (q *Queue) takeMessage(ctx context.Context, consumer jetstream.Consumer) (j
 		case errors.Is(err, nats.ErrTimeout):
 			continue
 		case err == nil && ctx.Err() != nil:
-			// After pullFor, none of our requests is open any more: the event goes to another worker.
+			// After pullFor, none of our requests is open any more: the event goes to another
+			// worker.
 			_ = msg.NakWithDelay(pullFor)
 			return nil, ctx.Err()
 		default:
@@ -167,7 +176,8 @@ func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
 			case <-done:
 				return
 			case <-beat.C:
-				_ = msg.InProgress() // without it there may be a second delivery, which the fence makes harmless
+				// If this gets lost, there may be a second delivery. The fence makes it harmless.
+				_ = msg.InProgress()
 			}
 		}
 	})
@@ -178,8 +188,8 @@ func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
 
 // Delivery is one hand-out of an event. Exactly one call of Done, Later or Never settles it.
 type Delivery struct {
-	// Event is the content of the message. If Err is set, the message could not be decoded, and only the fields that come
-	// from the subject are certain.
+	// Event is the content of the message. If Err is set, the message could not be decoded, and
+	// only the fields that come from the subject are certain.
 	Event schema.Event
 	Err   error
 	Queue schema.Queue
@@ -214,7 +224,8 @@ func (q *Queue) decodeDelivery(subject string, header nats.Header, body []byte) 
 	return d
 }
 
-// Done tells the queue that the work on the event is finished. It returns after the broker has recorded that.
+// Done tells the queue that the work on the event is finished. It returns after the broker has
+// recorded that.
 func (d *Delivery) Done() error {
 	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
 	defer cancel()
@@ -226,20 +237,24 @@ func (d *Delivery) Later(delay time.Duration) error {
 	return d.settled("later", d.msg.NakWithDelay(delay))
 }
 
-// Never ends the deliveries of the event to this queue. The caller must have stored a dead letter before.
+// Never ends the deliveries of the event to this queue. The caller must have stored a dead letter
+// before.
 func (d *Delivery) Never(reason schema.Reason) error {
 	return d.settled("never", d.msg.TermWithReason(string(reason)))
 }
 
 func (d *Delivery) settled(how string, err error) error {
 	if err != nil {
-		return fmt.Errorf("settle event %d of queue %s as %s: %w", d.Sequence, d.Queue.Name, how, err)
+		return fmt.Errorf("settle event %d of queue %s as %s: %w",
+			d.Sequence, d.Queue.Name, how, err)
 	}
 	return nil
 }
 
 // DeadLetter makes our copy of the event.
-func (d *Delivery) DeadLetter(class schema.Class, reason schema.Reason, at time.Time) schema.DeadLetter {
+func (d *Delivery) DeadLetter(
+	class schema.Class, reason schema.Reason, at time.Time,
+) schema.DeadLetter {
 	return schema.DeadLetter{
 		Queue: d.Queue.Name, Account: d.Account, Class: class, Reason: reason,
 		Attempts: d.Attempt, Sequence: d.Sequence, At: at,

@@ -109,8 +109,8 @@ func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
 	}
 }
 
-// Each round stops a worker with events on the way to it. One that were not given back would come again only when its
-// lease of a minute ends: far beyond the test's patience.
+// Each round stops a worker with events on the way to it. One that were not given back would come
+// again only when its lease of a minute ends: far beyond the test's patience.
 func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -283,8 +283,8 @@ func TestNeverEndsDeliveriesKeepsTheEventAndIsAdvised(t *testing.T) {
 	}
 }
 
-// What is asserted is what the broker is told, not that it gave nobody the event meanwhile: on a busy machine a heartbeat
-// may come too late for so short a lease.
+// What is asserted is what the broker is told, not that it gave nobody the event meanwhile: on a
+// busy machine a heartbeat may come too late for so short a lease.
 func TestHeartbeatsKeepTheLease(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)

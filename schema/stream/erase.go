@@ -18,13 +18,20 @@ type Step struct {
 	Run  func(context.Context) error
 }
 
-// ErasureSteps are the steps, in order, that remove an account from the streams. The tombstone comes first, so that nothing
-// new is stored behind the other steps. After these steps the worker publishes the completion `deleted`, then calls EraseEvents.
+// ErasureSteps are the steps, in order, that remove an account from the streams. The tombstone
+// comes first, so that nothing new is stored behind the other steps. After these steps the worker
+// publishes the completion `deleted`, then calls EraseEvents.
 func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 	return []Step{
-		{"tombstone", func(ctx context.Context) error { return c.publishTombstone(ctx, p, account) }},
-		{"completions", func(ctx context.Context) error { return c.eraseCompletions(ctx, p, account) }},
-		{"dead letters", func(ctx context.Context) error { return c.eraseAllDeadLetters(ctx, p, account) }},
+		{"tombstone", func(ctx context.Context) error {
+			return c.publishTombstone(ctx, p, account)
+		}},
+		{"completions", func(ctx context.Context) error {
+			return c.eraseCompletions(ctx, p, account)
+		}},
+		{"dead letters", func(ctx context.Context) error {
+			return c.eraseAllDeadLetters(ctx, p, account)
+		}},
 		{"records", func(ctx context.Context) error {
 			return c.eraseRecords(ctx, schema.AccountRecords(p, account))
 		}},
@@ -59,9 +66,10 @@ func (c *Conn) Erased(ctx context.Context, p schema.Provider, account string) (b
 // eraseCompletions deletes the account's completions, except those with the outcome Deleted.
 func (c *Conn) eraseCompletions(ctx context.Context, p schema.Provider, account string) error {
 	filter := schema.AccountCompletions(p, account)
-	return c.eraseMessages(ctx, schema.CompletionsStream, filter, func(m *jetstream.RawStreamMsg) bool {
+	isDeleted := func(m *jetstream.RawStreamMsg) bool {
 		return m.Header.Get(headerOutcome) == string(schema.Deleted)
-	})
+	}
+	return c.eraseMessages(ctx, schema.CompletionsStream, filter, isDeleted)
 }
 
 func (c *Conn) eraseAllDeadLetters(ctx context.Context, p schema.Provider, account string) error {
@@ -78,20 +86,21 @@ func (c *Conn) eraseAllDeadLetters(ctx context.Context, p schema.Provider, accou
 
 // EraseDeadLetters deletes the dead letters of one queue and account.
 func (c *Conn) EraseDeadLetters(ctx context.Context, queue, account string) error {
-	return c.eraseMessages(ctx, schema.DeadLettersStream, schema.DeadLetterSubject(queue, account), nil)
+	filter := schema.DeadLetterSubject(queue, account)
+	return c.eraseMessages(ctx, schema.DeadLettersStream, filter, nil)
 }
 
-// EraseEvents deletes the account's events. It keeps the events that report the account's deletion, because one of them is
-// in the hands of the caller.
+// EraseEvents deletes the account's events. It keeps the events that report the account's deletion,
+// because one of them is in the hands of the caller.
 func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account string) error {
 	reports := deletionReports(p, account)
 	filter := schema.AccountEvents(p, "*", "*", account)
-	return c.eraseMessages(ctx, schema.EventsStream, filter, func(m *jetstream.RawStreamMsg) bool {
-		return slices.Contains(reports, m.Subject)
-	})
+	isReport := func(m *jetstream.RawStreamMsg) bool { return slices.Contains(reports, m.Subject) }
+	return c.eraseMessages(ctx, schema.EventsStream, filter, isReport)
 }
 
-// deletionReports are the subjects of the events that report the deletion of an account at the provider.
+// deletionReports are the subjects of the events that report the deletion of an account at the
+// provider.
 func deletionReports(p schema.Provider, account string) []string {
 	var subjects []string
 	for _, t := range erasingTypes(p) {
@@ -107,8 +116,11 @@ func erasingTypes(p schema.Provider) []schema.WebhookType {
 	})
 }
 
-// eraseMessages overwrites and deletes, one by one, the messages that match the filter. It skips a message if keep returns true.
-func (c *Conn) eraseMessages(ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool) error {
+// eraseMessages overwrites and deletes, one by one, the messages that match the filter. It skips a
+// message if keep returns true.
+func (c *Conn) eraseMessages(
+	ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool,
+) error {
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("erase from %s: %w", stream, err)
@@ -131,8 +143,8 @@ func (c *Conn) eraseMessages(ctx context.Context, stream, filter string, keep fu
 	}
 }
 
-// overwrite deletes one message securely. It returns nil if the message is gone already. The client hides the broker's code
-// for that case, so overwrite looks the message up.
+// overwrite deletes one message securely. It returns nil if the message is gone already. The client
+// hides the broker's code for that case, so overwrite looks the message up.
 func overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
 	err := s.SecureDeleteMsg(ctx, sequence)
 	if err == nil {

@@ -24,7 +24,8 @@ func erasure(c *stream.Conn, deleted schema.Event) []stream.Step {
 	)
 }
 
-// fill gives an account events, completions, one of them large, and dead letters, and returns its link-deleted.
+// fill gives an account events, completions, one of them large, and dead letters, and returns its
+// link-deleted.
 func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	t.Helper()
 	for _, e := range []schema.Event{

@@ -21,10 +21,10 @@ var (
 	ErrNoQueue = errors.New("run: wagewire provision apply")
 )
 
-// errSilent describes a broker after a write error on its disk: such a broker answers every request except those for the
-// broken stream, until somebody restarts it.
-var errSilent = errors.New(
-	"the broker is there and does not store: see its log and the room on its volume, then restart it")
+// errSilent describes a broker after a write error on its disk: such a broker answers every request
+// except those for the broken stream, until somebody restarts it.
+var errSilent = errors.New("the broker is there and does not store: " +
+	"see its log and the room on its volume, then restart it")
 
 // Codes of the broker's errors, as nats-server 2.15 sends them. The package comment explains them.
 const (
@@ -34,7 +34,8 @@ const (
 	codeConflictInFlight  = 10164
 )
 
-// apiErrorOf returns the error that the broker sent. It returns nil if the broker sent none, for example after a timeout.
+// apiErrorOf returns the error that the broker sent. It returns nil if the broker sent none, for
+// example after a timeout.
 func apiErrorOf(err error) *jetstream.APIError {
 	sent, _ := errors.AsType[*jetstream.APIError](err)
 	return sent
@@ -48,6 +49,13 @@ func codeOf(err error) jetstream.ErrorCode {
 	return 0
 }
 
+// isMissing reports whether the broker does not have a consumer, or its stream.
+func isMissing(err error) bool {
+	return errors.Is(err, jetstream.ErrConsumerNotFound) ||
+		errors.Is(err, jetstream.ErrConsumerDoesNotExist) ||
+		errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
 // isRetryable reports whether another try may succeed.
 func isRetryable(err error) bool {
 	sent := apiErrorOf(err)
@@ -59,14 +67,16 @@ func isRetryable(err error) bool {
 	case sent.ErrorCode == codeDuplicateInFlight, sent.ErrorCode == codeConflictInFlight:
 		return true
 	case sent.ErrorCode == codeStoreFailed:
-		// "maximum …" names a limit of the stream. With any other text the store is closing, because the broker stops.
+		// "maximum …" names a limit of the stream. With any other text the store is closing,
+		// because the broker stops.
 		return !strings.HasPrefix(sent.Description, "maximum")
 	default:
 		return sent.Code >= 500
 	}
 }
 
-// markFull wraps codeStoreFailed in ErrFull. On the completions stream the code has a second meaning: see requireTaken.
+// markFull wraps codeStoreFailed in ErrFull. On the completions stream the code has a second
+// meaning: see requireTaken.
 func markFull(err error) error {
 	if codeOf(err) == codeStoreFailed {
 		return fmt.Errorf("%w: %w", ErrFull, err)

@@ -11,7 +11,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// advisory is the part we read of the broker's messages about deliveries that ended without success.
+// advisory is the part we read of the broker's messages about deliveries that ended without
+// success.
 type advisory struct {
 	Consumer   string `json:"consumer"`
 	StreamSeq  uint64 `json:"stream_seq"`
@@ -19,12 +20,16 @@ type advisory struct {
 	Reason     string `json:"reason"`
 }
 
-// Exhausted hands each the events whose deliveries ran out, until ctx ends. Such an event ended every worker that took it,
-// before any verdict, and the broker delivers it no more. The broker reports the end once, in an advisory. each stores what
-// shall be kept of the event; after an error of each, the advisory is handed out again. The delivery cannot be settled.
+// Exhausted hands each the events whose deliveries ran out, until ctx ends. Such an event ended
+// every worker that took it, before any verdict, and the broker delivers it no more. The broker
+// reports the end once, in an advisory. each stores what shall be kept of the event; after an error
+// of each, the advisory is handed out again. The delivery cannot be settled.
 func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error {
-	own := q.conn.Queue(q.queue) // logs the state of the advisories apart from the state of the events
-	own.repeatUntilDone(ctx, func(ctx context.Context) error { return own.workThroughAdvisories(ctx, each) })
+	// A Queue of its own: logChange must not mix the state of the advisories with that of the
+	// events.
+	own := q.conn.Queue(q.queue)
+	own.repeatUntilDone(ctx,
+		func(ctx context.Context) error { return own.workThroughAdvisories(ctx, each) })
 	return nil
 }
 
@@ -53,7 +58,9 @@ func (q *Queue) workThroughAdvisories(ctx context.Context, each func(*Delivery) 
 }
 
 // handOutExhausted reads the event that the advisory names and hands it to each.
-func (q *Queue) handOutExhausted(ctx context.Context, data []byte, each func(*Delivery) error) error {
+func (q *Queue) handOutExhausted(
+	ctx context.Context, data []byte, each func(*Delivery) error,
+) error {
 	var ended advisory
 	if err := json.Unmarshal(data, &ended); err != nil {
 		return fmt.Errorf("read an advisory of queue %s: %w", q.queue.Name, err)

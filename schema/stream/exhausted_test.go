@@ -13,7 +13,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// exhausted serves a queue's advisories; what each is to return is the answer to the delivery. end waits for it.
+// exhausted serves a queue's advisories; what each is to return is the answer to the delivery. end
+// waits for it.
 func exhausted(t *testing.T, c *stream.Conn, q schema.Queue, answer func(*stream.Delivery) error) (told <-chan *stream.Delivery, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -7,7 +7,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Roles besides those of the workers. A worker's role is the name of its command: "paystubs", "verification-reports".
+// Roles besides those of the workers. A worker's role is the name of its command: "paystubs",
+// "verification-reports".
 const (
 	// RoleIngress publishes events and quarantined webhooks.
 	RoleIngress = "ingress"
@@ -34,38 +35,43 @@ const (
 	flowControl      = "$JS.FC."
 )
 
-// Grant lists the subjects that a role may publish to and subscribe to. A role has no other rights. The broker checks the
-// subject of a request and not its body, so some grants allow more than the code asks for: see Grants.
+// Grant lists the subjects that a role may publish to and subscribe to. A role has no other rights.
+// The broker checks the subject of a request and not its body, so some grants allow more than the
+// code asks for: see Grants.
 type Grant struct {
 	Role      string
 	Publish   []string
 	Subscribe []string
 }
 
-// RoleOf returns the role of the process that connects under a name: "wagewire-paystubs" has the role "paystubs". A role is
-// always a single token of a subject.
+// RoleOf returns the role of the process that connects under a name: "wagewire-paystubs" has the
+// role "paystubs". A role is always a single token of a subject.
 func RoleOf(name string) string { return schema.Token(strings.TrimPrefix(name, "wagewire-")) }
 
 // WorkerRole is the role of a resource's worker.
 func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r), "_", "-") }
 
-// Grants returns the rights of every role: ingress, the workers in the order of the catalogue, the operator, the consumers.
-// Only the operator can change a stream or make a consumer on the events. No role can read the inbox of another.
+// Grants returns the rights of every role: ingress, the workers in the order of the catalogue, the
+// operator, the consumers. Only the operator can change a stream or make a consumer on the events.
+// No role can read the inbox of another.
 //
 // The broker has no narrower rights in these cases:
-//   - The right to read a message is the right to read all messages of the stream. Ingress has it for the events, because it
-//     compares the bodies of two webhooks with the same id. A worker has it for the events, because the advisory about an
-//     event gives only a sequence. A worker has it for completions, records and dead letters only if its provider has
-//     accounts erased.
-//   - The right to ask about a stream is the right to count its subjects, and so to see the ids of accounts and events.
-//   - A worker may delete any message of the record objects by number. It needs the right after a completion was refused.
-//   - Every consumer may make a consumer of completions, and acknowledge the deliveries of any other. Teams that do not
-//     trust each other need a user each.
-//   - A request names the subject for its answer, and the broker does not check that the role may publish there (measured
-//     with nats-server 2.15.2). So the rights keep a process from reading foreign messages and from changing streams and
-//     queues. But an attacker with the process's key could have an answer of the broker stored on a subject of ours, without
-//     a choice of its text. As an event, such an answer does not decode; as a tombstone, it counts. A NATS account for each
-//     role would prevent that, because answers stay in the account that asked.
+//   - The right to read a message is the right to read all messages of the stream. Ingress reads
+//     the events, because it compares the bodies of two webhooks with the same id. Workers read the
+//     events, because an advisory names an event only by its sequence. Workers read completions,
+//     records and dead letters only if their provider has accounts erased.
+//   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
+//     accounts and events.
+//   - Workers delete record objects by sequence after a completion was refused. So they may delete
+//     any record object.
+//   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
+//     others. Teams need a user each if they do not trust each other.
+//   - A request names the subject for its answer, and the broker does not check that the role may
+//     publish there (measured with nats-server 2.15.2). So the rights keep a process from reading
+//     foreign messages and from changing streams and queues. But an attacker with the process's key
+//     could have an answer of the broker stored on a subject of ours, without a choice of its text.
+//     As an event, such an answer does not decode; as a tombstone, it counts. A NATS account for
+//     each role would prevent that, because an answer stays in the account of the request.
 func Grants() []Grant {
 	grants := []Grant{{Role: RoleIngress, Publish: ingressPublishes()}}
 	for _, q := range schema.Queues() {
@@ -75,7 +81,11 @@ func Grants() []Grant {
 		}
 	}
 	grants = append(grants,
-		Grant{Role: RoleOperator, Publish: operatorPublishes(), Subscribe: []string{schema.AllSubjects, "$JS.EVENT.ADVISORY.>"}},
+		Grant{
+			Role:      RoleOperator,
+			Publish:   operatorPublishes(),
+			Subscribe: []string{schema.AllSubjects, "$JS.EVENT.ADVISORY.>"},
+		},
 		Grant{Role: RoleConsumer, Publish: consumerPublishes()},
 	)
 	for i := range grants {
@@ -87,14 +97,16 @@ func Grants() []Grant {
 func ingressPublishes() []string {
 	var subjects []string
 	for _, p := range schema.Providers() {
-		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"), schema.QuarantineSubject(p))
+		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
+			schema.QuarantineSubject(p))
 	}
 	return append(subjects, apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream)
 }
 
 func operatorPublishes() []string {
 	return []string{
-		schema.AllSubjects, api + ">", acks + ">", flowControl + ">", "$O." + schema.RecordsBucket + ".>",
+		schema.AllSubjects, api + ">", acks + ">", flowControl + ">",
+		"$O." + schema.RecordsBucket + ".>",
 	}
 }
 
@@ -119,7 +131,8 @@ func workerPublishes(r schema.Resource) []string {
 	return subjects
 }
 
-// queuePublishes is what a worker asks for one of its queues: its events, its advisories, and the places for its output.
+// queuePublishes is what a worker asks for one of its queues: its events, its advisories, and the
+// places for its output.
 func queuePublishes(q schema.Queue) []string {
 	subjects := []string{
 		schema.ResourceCompletions(q.Provider, q.Resource),
@@ -132,20 +145,24 @@ func queuePublishes(q schema.Queue) []string {
 	return subjects
 }
 
-// erasesAccounts reports whether the worker of the queue erases accounts: it alone publishes tombstones.
+// erasesAccounts reports whether the worker of the queue erases accounts: it alone publishes
+// tombstones.
 func erasesAccounts(q schema.Queue) bool {
 	return slices.ContainsFunc(erasingTypes(q.Provider), func(t schema.WebhookType) bool {
 		return slices.Contains(t.Workers, q.Resource)
 	})
 }
 
-// hasErasures reports whether some worker erases accounts of the provider. Then all workers of the provider need the rights
-// for an erasure: the account may be erased while a worker works on its event, and the worker deletes the rest.
+// hasErasures reports whether some worker erases accounts of the provider. Then all workers of the
+// provider need the rights for an erasure: the account may be erased while a worker works on its
+// event, and the worker deletes the rest.
 func hasErasures(p schema.Provider) bool {
-	return slices.ContainsFunc(erasingTypes(p), func(t schema.WebhookType) bool { return len(t.Workers) > 0 })
+	return slices.ContainsFunc(erasingTypes(p),
+		func(t schema.WebhookType) bool { return len(t.Workers) > 0 })
 }
 
-// erasurePublishes is what an erasure asks for: it looks for the messages of an account and deletes them one by one.
+// erasurePublishes is what an erasure asks for: it looks for the messages of an account and deletes
+// them one by one.
 func erasurePublishes() []string {
 	return []string{
 		apiMessageDelete + schema.EventsStream,
@@ -159,14 +176,14 @@ func erasurePublishes() []string {
 	}
 }
 
-// consumerPublishes is what the clients in Go, JavaScript and Python ask for: a consumer of completions, its messages, and
-// the object of a large completion.
+// consumerPublishes is what the clients in Go, JavaScript and Python ask for: a consumer of
+// completions, its messages, and the object of a large completion.
 func consumerPublishes() []string {
 	return []string{
 		api + "INFO",
 		apiStreamInfo + schema.CompletionsStream,
 		apiCreate + schema.CompletionsStream + ".*." + schema.AllCompletions,
-		apiCreateDurable + schema.CompletionsStream + ".*", // Python's client sends the filter in the body
+		apiCreateDurable + schema.CompletionsStream + ".*", // Python: the filter is in the body
 		apiQueueInfo + schema.CompletionsStream + ".*",
 		apiNext + schema.CompletionsStream + ".*",
 		acks + schema.CompletionsStream + ".>",
@@ -175,6 +192,7 @@ func consumerPublishes() []string {
 		apiMessageGet + recordsStream,
 		apiDirectGet + recordsStream, apiDirectGet + recordsStream + ".>",
 		apiCreate + recordsStream, apiCreate + recordsStream + ".>",
-		apiQueueInfo + recordsStream + ".*", apiDelete + recordsStream + ".*", flowControl + recordsStream + ".>",
+		apiQueueInfo + recordsStream + ".*", apiDelete + recordsStream + ".*",
+		flowControl + recordsStream + ".>",
 	}
 }

@@ -21,7 +21,8 @@ func TestRoleOf(t *testing.T) {
 	}
 }
 
-// What the grants are good for is tested with a broker, in deploy/nats. Here is what no new line may break.
+// What the grants are good for is tested with a broker, in deploy/nats. Here is what no new line
+// may break.
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	roles := map[string]bool{}
@@ -42,7 +43,8 @@ func TestGrants(t *testing.T) {
 					t.Errorf("%s may %s", grant.Role, subject)
 				}
 			}
-			// A queue's own name is the only thing that may be in the place of a consumer of the events.
+			// A queue's own name is the only thing that may be in the place of a consumer of the
+			// events.
 			if subject == ">" || strings.HasPrefix(subject, "*") || strings.HasPrefix(subject, "$JS.API.>") || strings.HasPrefix(subject, "$JS.API.*") ||
 				strings.Contains(subject, schema.EventsStream+".*") || strings.Contains(subject, schema.EventsStream+".>") {
 				t.Errorf("%s may publish %s", grant.Role, subject)

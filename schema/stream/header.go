@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Names of the headers of our messages. The headers of an event follow CloudEvents 1.0 in binary mode.
+// Names of the headers of our messages. The headers of an event follow CloudEvents 1.0 in binary
+// mode.
 const (
 	headerSpecVersion = "ce-specversion"
 	headerID          = "ce-id"

@@ -25,7 +25,8 @@ type Heading struct {
 	At       time.Time
 }
 
-// Headings hands each the headings of the selected events. If a message is no event, its heading has empty fields.
+// Headings hands each the headings of the selected events. If a message is no event, its heading
+// has empty fields.
 func (o *Operator) Headings(ctx context.Context, which Selection, each func(Heading) error) error {
 	which.HeadersOnly = true
 	return o.Scan(ctx, schema.EventsStream, which, func(m Stored) error {

@@ -211,8 +211,8 @@ type job struct {
 	release func()
 }
 
-// hold consumes a queue; the work of each delivery ends when the test releases it. stop ends the context and releases
-// everything; returned is closed when Consume is back.
+// hold consumes a queue; the work of each delivery ends when the test releases it. stop ends the
+// context and releases everything; returned is closed when Consume is back.
 func hold(t *testing.T, c *stream.Conn, q schema.Queue, concurrency int) (jobs <-chan job, end func(), returned <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -250,7 +250,8 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// none fails the test if something comes although the round trips that would have brought it are over.
+// none fails the test if something comes although the round trips that would have brought it are
+// over.
 func none[T any](t *testing.T, what string, from <-chan T) {
 	t.Helper()
 	select {

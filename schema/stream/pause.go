@@ -8,7 +8,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Pause stops the deliveries of a queue until the given time, or until Resume. It does not touch events in flight.
+// Pause stops the deliveries of a queue until the given time, or until Resume. It does not touch
+// events in flight.
 func (o *Operator) Pause(ctx context.Context, q schema.Queue, until time.Time) error {
 	if _, err := o.lookUpQueue(ctx, q); err != nil {
 		return err

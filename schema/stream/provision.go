@@ -21,7 +21,8 @@ const metadataTTL = "wagewire_message_ttl"
 type Change struct {
 	// What is the thing to change: "stream WAGEWIRE_EVENTS", "queue pinwheel_paystubs".
 	What string
-	// Create is true if the broker does not have it yet. Otherwise Fields are the settings that differ.
+	// Create is true if the broker does not have it yet. Otherwise Fields are the settings that
+	// differ.
 	Create bool
 	Fields []Field
 	// Refused says why the change is not made. "" is a safe change.
@@ -54,11 +55,13 @@ func (c Change) String() string {
 	return b.String()
 }
 
-// ErrRefused: a change would lose messages, or the broker cannot make it. Nothing of the plan was applied.
+// ErrRefused: a change would lose messages, or the broker cannot make it. Nothing of the plan was
+// applied.
 var ErrRefused = errors.New("refused")
 
-// Plan compares the broker with the topology. It returns the differences in the order in which Apply makes the changes. If a
-// cluster has no leader at the moment, Plan asks again until ctx ends.
+// Plan compares the broker with the topology. It returns the differences in the order in which
+// Apply makes the changes. If a cluster has no leader at the moment, Plan asks again until ctx
+// ends.
 func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 	var changes []Change
 	for _, s := range t.Streams {
@@ -74,12 +77,14 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	}
 	changes = append(changes, change...)
 	for _, q := range t.Queues {
-		change, err := o.planQueue(ctx, "queue "+q.Name, schema.EventsStream, queueConfig(q, t.Lease))
+		change, err := o.planQueue(ctx, "queue "+q.Name, schema.EventsStream,
+			queueConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan queue %s: %w", q.Name, err)
 		}
 		changes = append(changes, change...)
-		change, err = o.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease))
+		change, err = o.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream,
+			advisoriesConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan the advisories of queue %s: %w", q.Name, err)
 		}
@@ -139,8 +144,8 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 		config.DiscardNewPerSubject = true
 	}
 	if s.MessageTTL {
-		// Each message except a tombstone carries its age itself, for the reason in the package comment. Publishers find
-		// the age in the metadata.
+		// Each message except a tombstone carries its age itself, for the reason in the package
+		// comment. Publishers find the age in the metadata.
 		config.MaxAge = 0
 		config.Metadata = map[string]string{metadataTTL: s.MaxAge.String()}
 	}
@@ -171,8 +176,8 @@ func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	}
 }
 
-// advisoriesConfig is the consumer through which the queue's workers read the advisories about exhausted deliveries. The
-// advisories themselves are delivered without a limit.
+// advisoriesConfig is the consumer through which the queue's workers read the advisories about
+// exhausted deliveries. The advisories themselves are delivered without a limit.
 func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	config := queueConfig(q, lease)
 	config.FilterSubjects = []string{schema.ExhaustedSubject(q.Name)}
@@ -209,7 +214,8 @@ func (o *Operator) planStream(ctx context.Context, want jetstream.StreamConfig) 
 	return []Change{change}, nil
 }
 
-// mergeStream sets the settings of the topology. All other settings, such as compression, stay as the broker has them.
+// mergeStream sets the settings of the topology. All other settings, such as compression, stay as
+// the broker has them.
 func mergeStream(have, want jetstream.StreamConfig) jetstream.StreamConfig {
 	merged := have
 	merged.Description = want.Description
@@ -231,8 +237,8 @@ func mergeStream(have, want jetstream.StreamConfig) jetstream.StreamConfig {
 	return merged
 }
 
-// reasonToRefuse says why a stream is not changed: messages would be lost, or the broker cannot make the change. "" is no
-// reason.
+// reasonToRefuse says why a stream is not changed: messages would be lost, or the broker cannot
+// make the change. "" is no reason.
 func reasonToRefuse(have, want jetstream.StreamConfig, state jetstream.StreamState) string {
 	shorter := want.MaxAge > 0 && (have.MaxAge == 0 || want.MaxAge < have.MaxAge)
 	fewer := want.MaxMsgsPerSubject > 0 && have.MaxMsgsPerSubject != want.MaxMsgsPerSubject
@@ -269,8 +275,10 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 		{"max_bytes", fmt.Sprint(have.MaxBytes), fmt.Sprint(want.MaxBytes)},
 		{"max_msgs", fmt.Sprint(have.MaxMsgs), fmt.Sprint(want.MaxMsgs)},
 		{"max_msg_size", fmt.Sprint(have.MaxMsgSize), fmt.Sprint(want.MaxMsgSize)},
-		{"max_msgs_per_subject", fmt.Sprint(have.MaxMsgsPerSubject), fmt.Sprint(want.MaxMsgsPerSubject)},
-		{"discard_new_per_subject", fmt.Sprint(have.DiscardNewPerSubject), fmt.Sprint(want.DiscardNewPerSubject)},
+		{"max_msgs_per_subject",
+			fmt.Sprint(have.MaxMsgsPerSubject), fmt.Sprint(want.MaxMsgsPerSubject)},
+		{"discard_new_per_subject",
+			fmt.Sprint(have.DiscardNewPerSubject), fmt.Sprint(want.DiscardNewPerSubject)},
 		{"duplicate_window", have.Duplicates.String(), want.Duplicates.String()},
 		{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
 		{"allow_msg_ttl", fmt.Sprint(have.AllowMsgTTL), fmt.Sprint(want.AllowMsgTTL)},
@@ -279,9 +287,11 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 	}, have.Name == "")
 }
 
-// planRecords compares the stream behind the object store. The object store sets most settings of its stream, so only the
-// settings of the topology are compared.
-func (o *Operator) planRecords(ctx context.Context, want jetstream.ObjectStoreConfig) ([]Change, error) {
+// planRecords compares the stream behind the object store. The object store sets most settings of
+// its stream, so only the settings of the topology are compared.
+func (o *Operator) planRecords(
+	ctx context.Context, want jetstream.ObjectStoreConfig,
+) ([]Change, error) {
 	change := Change{What: "object store " + want.Bucket}
 	s, err := o.lookUpStream(ctx, recordsStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -331,17 +341,21 @@ func recordsFields(have jetstream.StreamConfig, want jetstream.ObjectStoreConfig
 		{"max_age", have.MaxAge.String(), want.TTL.String()},
 		{"max_bytes", fmt.Sprint(have.MaxBytes), fmt.Sprint(want.MaxBytes)},
 		{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
-		// A publish with a rollup of all subjects deletes every object, and every worker may publish.
+		// A publish with a rollup of all subjects deletes every object, and every worker may
+		// publish.
 		{"allow_rollup_hdrs", fmt.Sprint(have.AllowRollup), "false"},
 	}, have.Name == "")
 }
 
-func (o *Operator) planQueue(ctx context.Context, what, stream string, want jetstream.ConsumerConfig) ([]Change, error) {
+func (o *Operator) planQueue(
+	ctx context.Context, what, stream string, want jetstream.ConsumerConfig,
+) ([]Change, error) {
 	change := Change{What: what}
-	consumer, err := askUntilAnswered(ctx, o.Conn, func(ctx context.Context) (jetstream.Consumer, error) {
+	lookUp := func(ctx context.Context) (jetstream.Consumer, error) {
 		return o.js.Consumer(ctx, stream, want.Name)
-	})
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+	}
+	consumer, err := askUntilAnswered(ctx, o.Conn, lookUp)
+	if isMissing(err) {
 		change.Create = true
 		change.Fields = queueFields(jetstream.ConsumerConfig{}, want)
 		change.apply = func(ctx context.Context) error {
@@ -398,7 +412,8 @@ func queueFields(have, want jetstream.ConsumerConfig) []Field {
 	}, have.Durable == "")
 }
 
-// differing returns the fields that differ. For a new thing, it returns the fields that have a value.
+// differing returns the fields that differ. For a new thing, it returns the fields that have a
+// value.
 func differing(fields []Field, isNew bool) []Field {
 	return slices.DeleteFunc(fields, func(f Field) bool {
 		if isNew {

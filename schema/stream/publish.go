@@ -15,9 +15,10 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// PublishEvent stores the event. It returns after the broker has stored it: only then may the provider get its 200. Until
-// ctx ends, PublishEvent tries again under the same message id. duplicate is true if the event was stored before. The error
-// is schema.ErrIDConflict if another body was stored under the same id.
+// PublishEvent stores the event. It returns after the broker has stored it: only then may the
+// provider get its 200. Until ctx ends, PublishEvent tries again under the same message id.
+// duplicate is true if the event was stored before. The error is schema.ErrIDConflict if another
+// body was stored under the same id.
 func (c *Conn) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	msg := eventMessage(e)
 	published, err := c.publish(ctx, schema.EventsStream, msg, jetstream.WithMsgID(e.Key()))
@@ -62,15 +63,19 @@ func eventMessage(e schema.Event) *nats.Msg {
 	return msg
 }
 
-// PublishQuarantined stores a signed webhook that cannot be read as an event. If the same bytes arrive again within the
-// duplicate window of the stream, they are stored once.
+// PublishQuarantined stores a signed webhook that cannot be read as an event. If the same bytes
+// arrive again within the duplicate window of the stream, they are stored once.
 func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) error {
 	sum := sha256Of(q.Body)
-	msg := &nats.Msg{Subject: schema.QuarantineSubject(q.Provider), Data: q.Body, Header: nats.Header{
-		headerReason:     {string(q.Reason)},
-		headerReceivedAt: {formatTime(q.ReceivedAt)},
-		headerBodySHA256: {sum},
-	}}
+	msg := &nats.Msg{
+		Subject: schema.QuarantineSubject(q.Provider),
+		Data:    q.Body,
+		Header: nats.Header{
+			headerReason:     {string(q.Reason)},
+			headerReceivedAt: {formatTime(q.ReceivedAt)},
+			headerBodySHA256: {sum},
+		},
+	}
 	id := string(q.Provider) + ":" + sum
 	if _, err := c.publish(ctx, schema.QuarantineStream, msg, jetstream.WithMsgID(id)); err != nil {
 		return fmt.Errorf("publish to quarantine: %w", err)
@@ -78,12 +83,12 @@ func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) err
 	return nil
 }
 
-// PublishDeadLetter stores our copy of an event that no worker could finish. The same event of the same queue is stored
-// once an hour: the duplicate window of the stream.
+// PublishDeadLetter stores our copy of an event that no worker could finish. The same event of the
+// same queue is stored once an hour: the duplicate window of the stream.
 func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error {
 	header := nats.Header{}
 	for key, values := range d.Headers {
-		if !strings.HasPrefix(key, brokerHeaders) { // the event's message id, for example, is no id for the copy
+		if !strings.HasPrefix(key, brokerHeaders) { // such as the event's message id
 			header[key] = values
 		}
 	}
@@ -94,9 +99,14 @@ func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error
 	header.Set(headerAttempts, strconv.Itoa(d.Attempts))
 	header.Set(headerSequence, sequence)
 	header.Set(headerFailedAt, formatTime(d.At))
-	msg := &nats.Msg{Subject: schema.DeadLetterSubject(d.Queue, d.Account), Data: d.Body, Header: header}
+	msg := &nats.Msg{
+		Subject: schema.DeadLetterSubject(d.Queue, d.Account),
+		Data:    d.Body,
+		Header:  header,
+	}
 	id := d.Queue + ":" + sequence
-	if _, err := c.publish(ctx, schema.DeadLettersStream, msg, jetstream.WithMsgID(id)); err != nil {
+	_, err := c.publish(ctx, schema.DeadLettersStream, msg, jetstream.WithMsgID(id))
+	if err != nil {
 		return fmt.Errorf("publish dead letter of %s: %w", d.Queue, err)
 	}
 	return nil
@@ -104,15 +114,20 @@ func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error
 
 // publication is the broker's answer to a publish.
 type publication struct {
-	// Sequence is the place of the message in the stream. Duplicate is true if the message was stored before.
+	// Sequence is the place of the message in the stream. Duplicate is true if the message was
+	// stored before.
 	Sequence  uint64
 	Duplicate bool
-	// Unanswered is true if the broker left one of the tries unanswered. The message of such a try may be stored.
+	// Unanswered is true if the broker left one of the tries unanswered. The message of such a try
+	// may be stored.
 	Unanswered bool
 }
 
-// publish stores the message. Until ctx ends, it tries again under the same message id while another try may succeed.
-func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt) (publication, error) {
+// publish stores the message. Until ctx ends, it tries again under the same message id while
+// another try may succeed.
+func (c *Conn) publish(
+	ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt,
+) (publication, error) {
 	options = append(options, jetstream.WithExpectStream(stream))
 	unanswered := false
 	ack, err := askUntilAnswered(ctx, c, func(ctx context.Context) (*jetstream.PubAck, error) {
@@ -123,7 +138,11 @@ func (c *Conn) publish(ctx context.Context, stream string, msg *nats.Msg, option
 		return ack, err
 	})
 	if err == nil {
-		return publication{Sequence: ack.Sequence, Duplicate: ack.Duplicate, Unanswered: unanswered}, nil
+		return publication{
+			Sequence:   ack.Sequence,
+			Duplicate:  ack.Duplicate,
+			Unanswered: unanswered,
+		}, nil
 	}
 	if errors.Is(err, context.DeadlineExceeded) && c.up.Load() {
 		err = fmt.Errorf("%w: %w", errSilent, err)

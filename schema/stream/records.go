@@ -17,8 +17,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// The stream and the subjects of the object store, as NATS document ADR-20 defines them. An object is a row of messages: its
-// chunks, and last a message with its name.
+// The stream and the subjects of the object store, as NATS document ADR-20 defines them. An object
+// is a row of messages: its chunks, and last a message with its name.
 const (
 	recordsStream = "OBJ_" + schema.RecordsBucket
 	chunkBytes    = 128 << 10
@@ -32,8 +32,9 @@ func objectSubject(name string) string {
 	return "$O." + schema.RecordsBucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
-// putRecords stores the records of a large completion. Each call makes an object of its own, because nothing may change the
-// records of a stored completion. sequences are the messages of the object, for deleteRecords.
+// putRecords stores the records of a large completion. Each call makes an object of its own,
+// because nothing may change the records of a stored completion. sequences are the messages of the
+// object, for deleteRecords.
 func (c *Conn) putRecords(
 	ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage,
 ) (ref *schema.RecordsRef, sequences []uint64, err error) {
@@ -41,7 +42,8 @@ func (c *Conn) putRecords(
 	if err != nil {
 		return nil, nil, err
 	}
-	// The fence will refuse the completion of an erased account. Its records shall not touch the disk before.
+	// The fence will refuse the completion of an erased account. Its records shall not touch the
+	// disk before.
 	erased, err := c.Erased(ctx, e.Provider, e.Account())
 	if err != nil {
 		return nil, nil, err
@@ -65,10 +67,13 @@ func (c *Conn) putRecords(
 	return ref, sequences, nil
 }
 
-// putObject stores an object chunk by chunk, each acknowledged before the next, and its name last. The client's own Put
-// sends all messages at once: if the broker has no room and refuses chunks, it stores the name of an incomplete object.
-// With an error, putObject returns the sequences of the messages stored so far.
-func (c *Conn) putObject(ctx context.Context, name, nuid string, body []byte) (sequences []uint64, err error) {
+// putObject stores an object chunk by chunk, each acknowledged before the next, and its name last.
+// The client's own Put sends all messages at once: if the broker has no room and refuses chunks, it
+// stores the name of an incomplete object. With an error, putObject returns the sequences of the
+// messages stored so far.
+func (c *Conn) putObject(
+	ctx context.Context, name, nuid string, body []byte,
+) (sequences []uint64, err error) {
 	digest := sha256.New()
 	digest.Write(body)
 	object := jetstream.ObjectInfo{
@@ -110,8 +115,8 @@ func (c *Conn) deleteRecords(ctx context.Context, sequences []uint64) error {
 	return nil
 }
 
-// deleteRecord sends the broker's own request. The client's SecureDeleteMsg looks the stream up first, and a worker has no
-// right to look at the records.
+// deleteRecord sends the broker's own request. The client's SecureDeleteMsg looks the stream up
+// first, and a worker has no right to look at the records.
 func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
@@ -143,7 +148,8 @@ func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMe
 		return nil, fmt.Errorf("get records %s: %w", ref.Name, err)
 	}
 	if sha256Of(body) != ref.SHA256 {
-		return nil, fmt.Errorf("get records %s: the bytes are not those of sha256 %s", ref.Name, ref.SHA256)
+		return nil, fmt.Errorf("get records %s: the bytes are not those of sha256 %s",
+			ref.Name, ref.SHA256)
 	}
 	var records []json.RawMessage
 	if err := json.Unmarshal(body, &records); err != nil {
@@ -173,8 +179,9 @@ func (c *Conn) eraseRecords(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// eraseObject overwrites and deletes an object. The client's own Delete leaves the bytes in the file and the name on the
-// stream, and needs room for a marker. The chunks go first, so that a repetition finds the rest by the name.
+// eraseObject overwrites and deletes an object. The client's own Delete leaves the bytes in the
+// file and the name on the stream, and needs room for a marker. The chunks go first, so that a
+// repetition finds the rest by the name.
 func (c *Conn) eraseObject(ctx context.Context, name, nuid string) error {
 	for _, subject := range []string{chunksSubject(nuid), objectSubject(name)} {
 		if err := c.eraseMessages(ctx, recordsStream, subject, nil); err != nil {

@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// sizeHeader is the broker's header with the size of a body, on a message that comes without its body.
+	// sizeHeader is the broker's header with the size of a body, on a message that comes without
+	// its body.
 	sizeHeader = "Nats-Msg-Size"
-	// quietFor is how long a scan waits for the next message before it checks that the message still exists.
+	// quietFor is how long a scan waits for the next message before it checks that the message
+	// still exists.
 	quietFor = 500 * time.Millisecond
 )
 
@@ -47,9 +49,12 @@ type Selection struct {
 	HeadersOnly bool
 }
 
-// Scan hands each the selected messages of a stream, oldest first. It ends with the last message that the stream has when
-// the scan begins, or with an error of each. Messages that are deleted in the meantime may be handed out or not.
-func (o *Operator) Scan(ctx context.Context, stream string, which Selection, each func(Stored) error) error {
+// Scan hands each the selected messages of a stream, oldest first. It ends with the last message
+// that the stream has when the scan begins, or with an error of each. Messages that are deleted in
+// the meantime may be handed out or not.
+func (o *Operator) Scan(
+	ctx context.Context, stream string, which Selection, each func(Stored) error,
+) error {
 	s, err := o.beginScan(ctx, stream, which)
 	if err == nil && s != nil {
 		defer s.messages.Stop()
@@ -79,10 +84,10 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 	if err != nil {
 		return nil, err
 	}
-	consumer, err := o.js.OrderedConsumer(ctx, name, orderedFrom(which.Since, jetstream.OrderedConsumerConfig{
-		FilterSubjects: which.Filters,
-		HeadersOnly:    which.HeadersOnly,
-	}))
+	config := orderedFrom(which.Since)
+	config.FilterSubjects = which.Filters
+	config.HeadersOnly = which.HeadersOnly
+	consumer, err := o.js.OrderedConsumer(ctx, name, config)
 	if err != nil || consumer.CachedInfo().NumPending == 0 {
 		return nil, err
 	}
@@ -94,15 +99,16 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 	return &scan{s, which.Filters, messages, state.FirstSeq, state.LastSeq}, nil
 }
 
-// orderedFrom sets where an ordered consumer begins: at the messages stored since the given time. The zero time is the
-// beginning of the stream.
-func orderedFrom(since time.Time, config jetstream.OrderedConsumerConfig) jetstream.OrderedConsumerConfig {
-	config.DeliverPolicy = jetstream.DeliverAllPolicy
-	if !since.IsZero() {
-		config.DeliverPolicy = jetstream.DeliverByStartTimePolicy
-		config.OptStartTime = &since
+// orderedFrom is an ordered consumer that begins with the messages stored since the given time. The
+// zero time is the beginning of the stream.
+func orderedFrom(since time.Time) jetstream.OrderedConsumerConfig {
+	if since.IsZero() {
+		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}
 	}
-	return config
+	return jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy,
+		OptStartTime:  &since,
+	}
 }
 
 func (s *scan) run(ctx context.Context, each func(Stored) error) error {
@@ -130,8 +136,8 @@ func (s *scan) run(ctx context.Context, each func(Stored) error) error {
 	return nil
 }
 
-// read waits for the next message. It returns nil if no message is left: the broker does not report that the messages still
-// to come were deleted.
+// read waits for the next message. It returns nil if no message is left: the broker does not report
+// that the messages still to come were deleted.
 func (s *scan) read(ctx context.Context) (jetstream.Msg, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -168,8 +174,11 @@ func (s *scan) hasMore(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// Message reads the message with the given sequence. It returns false if the stream has no such message, or no longer.
-func (o *Operator) Message(ctx context.Context, stream string, sequence uint64) (Stored, bool, error) {
+// Message reads the message with the given sequence. It returns false if the stream has no such
+// message, or no longer.
+func (o *Operator) Message(
+	ctx context.Context, stream string, sequence uint64,
+) (Stored, bool, error) {
 	m, err := o.readMessage(ctx, stream, sequence)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):

@@ -107,9 +107,11 @@ func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus
 	return status, err
 }
 
-// oldestEvent returns when the first event at or after a sequence was stored, on any of the subjects. It returns the zero
-// time if there is none.
-func (o *Operator) oldestEvent(ctx context.Context, subjects []string, from uint64) (oldest time.Time, err error) {
+// oldestEvent returns when the first event at or after a sequence was stored, on any of the
+// subjects. It returns the zero time if there is none.
+func (o *Operator) oldestEvent(
+	ctx context.Context, subjects []string, from uint64,
+) (oldest time.Time, err error) {
 	s, err := o.js.Stream(ctx, schema.EventsStream)
 	if err != nil {
 		return oldest, err

@@ -11,17 +11,19 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Tail reads completions as they are stored, in the order of the stream, through reconnects. It takes no completion from
-// anybody else: each Tail sees every completion.
+// Tail reads completions as they are stored, in the order of the stream, through reconnects. It
+// takes no completion from anybody else: each Tail sees every completion.
 type Tail struct{ completions jetstream.MessagesContext }
 
-// Tail begins with the completions stored since the given time. The zero time is the beginning of the stream. filter is a
-// subject filter below wagewire.completions, such as "wagewire.completions.pinwheel.>"; "" stands for every completion.
+// Tail begins with the completions stored since the given time. The zero time is the beginning of
+// the stream. filter is a subject filter below wagewire.completions, such as
+// "wagewire.completions.pinwheel.>"; "" stands for every completion.
 func (o *Operator) Tail(ctx context.Context, filter string, since time.Time) (*Tail, error) {
 	if filter == "" {
 		filter = schema.AllCompletions
 	}
-	config := orderedFrom(since, jetstream.OrderedConsumerConfig{FilterSubjects: []string{filter}})
+	config := orderedFrom(since)
+	config.FilterSubjects = []string{filter}
 	consumer, err := o.js.OrderedConsumer(ctx, schema.CompletionsStream, config)
 	if err != nil {
 		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
@@ -41,7 +43,8 @@ func (t *Tail) Next(ctx context.Context) (schema.Completion, error) {
 		return completion, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
 	}
 	if err := json.Unmarshal(msg.Data(), &completion); err != nil {
-		return completion, fmt.Errorf("tail %s: decode %s: %w", schema.CompletionsStream, msg.Subject(), err)
+		return completion, fmt.Errorf("tail %s: decode %s: %w",
+			schema.CompletionsStream, msg.Subject(), err)
 	}
 	return completion, nil
 }

@@ -32,7 +32,8 @@ func (s *Server) Getenv(pairs ...string) func(string) string {
 	return func(key string) string { return env[key] }
 }
 
-// New starts a server for a test, with every stream and queue in place, and returns a connection to it. Both end with the test.
+// New starts a server for a test, with every stream and queue in place, and returns a connection to
+// it. Both end with the test.
 func New(t testing.TB) (*Server, *stream.Conn) {
 	t.Helper()
 	s, err := Start(Config{Dir: t.TempDir()})
