@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// tryFor is how long one try waits for the broker's answer.
+	// tryFor is how long a try waits for the broker's answer.
 	tryFor = 1500 * time.Millisecond
-	// pauseFirst is the pause after the first try. Each pause is twice as long as the one before,
-	// up to pauseMax.
+	// pauseFirst is the pause after the first try. Each further pause is twice as long, up to
+	// pauseMax.
 	pauseFirst = 20 * time.Millisecond
 	pauseMax   = 500 * time.Millisecond
 )
 
-// askUntilAnswered calls ask until the broker answers, or until ctx ends. Errors that another try
-// may cure are no answer.
+// askUntilAnswered calls ask until the broker answers, or until ctx ends. An error is no answer if
+// another try may cure it.
 func askUntilAnswered[T any](
 	ctx context.Context, c *Conn, ask func(context.Context) (T, error),
 ) (T, error) {
@@ -54,8 +54,8 @@ func (c *Conn) lookUpStream(ctx context.Context, name string) (jetstream.Stream,
 }
 
 // hasMessage reports whether the stream has a message on the subject. It asks the stream's leader
-// for a count and not for the message: the right to read one message is the right to read all of
-// them, and a worker need not have it.
+// for a count and not for the message: the right to read a message is the right to read the whole
+// stream, and workers need less.
 func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, error) {
 	return askUntilAnswered(ctx, c, func(ctx context.Context) (bool, error) {
 		s, err := c.js.Stream(ctx, stream)
@@ -70,7 +70,7 @@ func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, er
 	})
 }
 
-// readMessage reads one message from the stream's leader.
+// readMessage reads a message from the stream's leader.
 func (c *Conn) readMessage(
 	ctx context.Context, stream string, sequence uint64,
 ) (*jetstream.RawStreamMsg, error) {

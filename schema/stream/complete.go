@@ -12,11 +12,11 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// PublishCompletion stores the completion. The broker takes one completion of an event and
-// resource, ever: stored is false if another one was there before. The error is ErrErased if the
-// account has a tombstone and the outcome is not Deleted, and ErrFull if the stream has no room. If
-// the completion has more than schema.CompletionBytesMax bytes, its records are stored first, in
-// the object store.
+// PublishCompletion stores the completion. The broker takes a single completion of an event and
+// resource, ever: stored is false if another completion was there before. The error is ErrErased if
+// the account has a tombstone and the outcome is not Deleted, and ErrFull if the stream has no
+// room. If the completion has more than schema.CompletionBytesMax bytes, its records are stored
+// first, in the object store.
 func (c *Conn) PublishCompletion(
 	ctx context.Context, e schema.Event, completion schema.Completion,
 ) (stored bool, err error) {
@@ -41,7 +41,7 @@ func (c *Conn) PublishCompletion(
 
 // encodeCompletion returns the completion's JSON. If the JSON is too large for a message,
 // encodeCompletion first moves the records to the object store and returns the sequences of the
-// messages that hold them.
+// stored messages.
 func (c *Conn) encodeCompletion(
 	ctx context.Context, e schema.Event, completion schema.Completion,
 ) (body []byte, records []uint64, err error) {
@@ -112,8 +112,8 @@ func (c *Conn) publishOnce(
 	return stored, published.Unanswered, err
 }
 
-// recordsAreUnused reports whether the broker certainly did not store the completion whose records
-// we put. Any error except ErrErased and ErrFull leaves that open.
+// recordsAreUnused reports whether the broker certainly did not store the completion, and so
+// nothing points to its records. Any error except ErrErased and ErrFull leaves the question open.
 func recordsAreUnused(stored, unanswered bool, err error) bool {
 	if err != nil {
 		return errors.Is(err, ErrErased) || errors.Is(err, ErrFull)
@@ -122,7 +122,7 @@ func recordsAreUnused(stored, unanswered bool, err error) bool {
 }
 
 // requireTaken separates the two meanings of codeStoreFailed on the completions stream. It returns
-// nil if the subject has its message, and ErrFull if the stream has no room for one.
+// nil if the subject has its message, and ErrFull if the stream has no room.
 func (c *Conn) requireTaken(ctx context.Context, stream, subject string) error {
 	taken, err := c.hasMessage(ctx, stream, subject)
 	if err == nil && !taken {

@@ -24,8 +24,8 @@ const (
 	// pingEvery is the pause between two pings. After two pings without an answer the client
 	// reconnects. The client's default takes minutes.
 	pingEvery = 10 * time.Second
-	// writeFor is how long a write may wait until the broker reads. Ingress has more time than this
-	// for one webhook.
+	// writeFor is how long a write may wait until the broker reads. Ingress has more time for a
+	// webhook.
 	writeFor = 2 * time.Second
 	// fullShare is the filled share of the events stream above which Ready fails.
 	fullShare = 0.95
@@ -39,18 +39,18 @@ type Conn struct {
 	log  *zap.Logger
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
 	completionAge atomic.Pointer[time.Duration]
-	// up says whether the connection is there. The client knows too, but while it dials, each
-	// question to it waits.
+	// up says whether the connection is there. The client knows too, but answers no question while
+	// it dials.
 	up atomic.Bool
-	// refused is the error of the last try to connect, nil after a success. The client does not
-	// keep it.
+	// refused is the error of the last try to connect, nil after a success. The client itself
+	// forgets the error.
 	refused atomic.Pointer[error]
 	closed  chan struct{}
 }
 
 // Config says where the broker is, and who connects.
 type Config struct {
-	// URL is one server, or several separated by commas. If empty, nats.DefaultURL.
+	// URL is a server, or several separated by commas. If empty, nats.DefaultURL.
 	URL string `env:"NATS_URL" envDefault:"nats://127.0.0.1:4222" help:"where NATS is"`
 	// CredsFile is a .creds file, or a file with the seed of a user's nkey. If empty, no
 	// credentials are sent.
@@ -60,9 +60,9 @@ type Config struct {
 	CAFile string `env:"NATS_CA_FILE" help:"certificates to trust (the system's)"`
 }
 
-// Connect connects to the broker. It does not wait for the broker: if the broker is down or refuses
-// the credentials, the connection tries again until it succeeds, and logs a refusal. Errors name
-// the variable to change.
+// Connect connects to the broker, and does not wait: if the broker is down or refuses the
+// credentials, the connection tries again until success, and logs a refusal. Errors name the
+// variable to change.
 //
 // The files of config are read again at each connect. An nkey alone stays the key of the first
 // connect.
@@ -108,12 +108,12 @@ func clientOptions(name string) []nats.Option {
 		// By default the client closes the connection for good when the broker refuses the login
 		// twice.
 		nats.IgnoreAuthErrorAbort(),
-		// No buffer: it would send a publish later, after we reported a failure and tried again.
+		// No buffer: the client would send a publish later, after we reported a failure and tried
+		// again.
 		nats.ReconnectBufSize(-1),
 		// The client looks the host's name up while it dials, within the time limit of a dial.
 		nats.SkipHostLookup(),
-		// A write to a broker that does not read blocks all other writes. By default it blocks for
-		// a minute.
+		// If the broker does not read, a write blocks all other writes: by default for a minute.
 		nats.FlusherTimeout(writeFor),
 		nats.ReconnectOnFlusherError(),
 	}
@@ -151,8 +151,8 @@ func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 	}
 }
 
-// fileOptions reads the files of config once, so that a wrong file is an error now. The client
-// would read a wrong file again at each connect, and nobody would see the error.
+// fileOptions reads the files of config once, so a wrong file is an error now. The client would
+// read a wrong file again at each connect, and nobody would see the error.
 func fileOptions(config Config) ([]nats.Option, error) {
 	var options []nats.Option
 	for _, file := range []struct {

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// pullFor is how long the broker holds one request for an event. Consume returns at most this
-	// late.
+	// pullFor is how long the broker holds a request for an event. After the end of ctx, Consume
+	// may take as long to return.
 	pullFor = time.Second
 	// lookAgainAfter is the pause before a missing queue is looked up again.
 	lookAgainAfter = 2 * time.Second
@@ -25,11 +25,11 @@ const (
 	settleFor = 5 * time.Second
 )
 
-// Queue is one queue of events on the broker.
+// Queue is a queue of events on the broker.
 type Queue struct {
 	conn  *Conn
 	queue schema.Queue
-	// logged is the text of the last error that logChange logged, "" if the queue is served.
+	// logged is the error that logChange logged last, "" if the queue is served.
 	logged atomic.Value
 }
 
@@ -63,11 +63,11 @@ func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Co
 	return consumer, nil
 }
 
-// Consume hands events to work until ctx ends, up to concurrency of them at the same time. No event
+// Consume hands events to work until ctx ends, up to concurrency events at the same time. No event
 // is taken in advance: an event is on lease only while work has it, and heartbeats renew the lease
-// for as long as work takes. At the end Consume gives back the events that work has not seen, and
+// for as long as work takes. At the end Consume gives back the events not yet handed to work, and
 // returns when the last work has returned. If the broker is away, or if somebody deletes the queue
-// and provisions it again, Consume waits.
+// and provisions a new queue, Consume waits.
 func (q *Queue) Consume(ctx context.Context, concurrency int, work func(*Delivery)) error {
 	var hands sync.WaitGroup
 	for range concurrency {
@@ -80,8 +80,8 @@ func (q *Queue) Consume(ctx context.Context, concurrency int, work func(*Deliver
 	return nil
 }
 
-// repeatUntilDone calls serve until ctx ends. It logs why serve returned and calls it again after a
-// pause.
+// repeatUntilDone calls serve until ctx ends. It logs why serve returned and repeats the call after
+// a pause.
 func (q *Queue) repeatUntilDone(ctx context.Context, serve func(context.Context) error) {
 	for {
 		err := serve(ctx)
@@ -97,8 +97,8 @@ func (q *Queue) repeatUntilDone(ctx context.Context, serve func(context.Context)
 	}
 }
 
-// logChange logs that the queue is served (err is nil) or why not. Of several equal calls, it logs
-// the first.
+// logChange logs that the queue is served (err is nil), or why it is not. Of several equal calls,
+// only the first logs.
 func (q *Queue) logChange(err error) {
 	text := ""
 	if err != nil {
@@ -114,7 +114,7 @@ func (q *Queue) logChange(err error) {
 	}
 }
 
-// workThroughEvents hands events to work, one after the other, until ctx ends or the queue is lost.
+// workThroughEvents hands event after event to work, until ctx ends or the queue is lost.
 func (q *Queue) workThroughEvents(ctx context.Context, work func(*Delivery)) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
@@ -134,9 +134,9 @@ func (q *Queue) workThroughEvents(ctx context.Context, work func(*Delivery)) err
 	}
 }
 
-// takeMessage waits for one message, until ctx ends. It never withdraws a request: the broker may
-// be sending the answer at that moment, and the message would stay on lease with nobody working on
-// it. The client's own iterators withdraw requests when they stop, and send a request twice after a
+// takeMessage waits for a message, until ctx ends. It never withdraws a request: the broker may be
+// sending the answer at that moment, and nobody would work on the message until its lease ends. The
+// client's own iterators withdraw requests when they stop, and send a request twice after a
 // reconnect.
 func (q *Queue) takeMessage(
 	ctx context.Context, consumer jetstream.Consumer,
@@ -176,7 +176,8 @@ func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
 			case <-done:
 				return
 			case <-beat.C:
-				// If this gets lost, there may be a second delivery. The fence makes it harmless.
+				// A lost heartbeat may cause a second delivery. The fence makes a second delivery
+				// harmless.
 				_ = msg.InProgress()
 			}
 		}
@@ -189,13 +190,13 @@ func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
 // Delivery is one hand-out of an event. Exactly one call of Done, Later or Never settles it.
 type Delivery struct {
 	// Event is the content of the message. If Err is set, the message could not be decoded, and
-	// only the fields that come from the subject are certain.
+	// only fields from the subject are certain.
 	Event schema.Event
 	Err   error
 	Queue schema.Queue
 	// Account is the account token of the subject.
 	Account string
-	// Attempt counts the deliveries of this event by this queue, from 1.
+	// Attempt counts the deliveries of the event by the queue, from 1.
 	Attempt int
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
@@ -224,8 +225,7 @@ func (q *Queue) decodeDelivery(subject string, header nats.Header, body []byte) 
 	return d
 }
 
-// Done tells the queue that the work on the event is finished. It returns after the broker has
-// recorded that.
+// Done settles the event: its completion is stored. Done returns after the broker has confirmed.
 func (d *Delivery) Done() error {
 	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
 	defer cancel()

@@ -10,9 +10,9 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// decode reads an event from its message. It checks that the parts agree: the account of the body
-// is the account of the subject, and the body has the hash of the body whose signature was checked.
-// With an error, decode returns the parts read so far.
+// decode reads an event from its message. The parts must agree: the account of the body is the
+// account of the subject, and the hash of the body is the hash that ingress took after it checked
+// the signature. With an error, decode returns the parts read so far.
 func decode(subject string, header nats.Header, body []byte) (schema.Event, error) {
 	provider, resource, action, account, err := schema.ParseSubject(subject)
 	if err != nil {

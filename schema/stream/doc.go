@@ -40,19 +40,19 @@
 // A stream is a log on disk. Each message has a subject, such as
 // wagewire.events.truv.link.deleted.a1, and gets the next sequence number. A filter is a subject
 // with wildcards: "*" stands for a token, ">" for all tokens to the end. In a cluster, replicas of
-// a stream sit on several servers, and a leader among them stores and answers.
+// a stream sit on several servers, and a leader among the servers stores and answers.
 //
 // A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
 // no reader is connected. A queue of ours is a durable consumer on the events, shared by all
 // processes of a worker. An ordered consumer is private to its reader, reads in order, and
-// acknowledges nothing: Scan and Tail use it.
+// acknowledges nothing: see Scan and Tail.
 //
-// A worker pulls: it asks for a message, and the broker delivers. The worker then acknowledges
-// (Delivery.Done), asks for a redelivery after a delay (Delivery.Later, a "nak"), or ends the
-// deliveries (Delivery.Never, a "term"). After silence for the ack wait (the lease), the broker
-// delivers again. Progress messages (heartbeats) begin the ack wait anew.
+// A worker sends a request for a message (a pull), and the broker delivers. The worker then
+// acknowledges (Delivery.Done), asks for a redelivery after a delay (Delivery.Later, a "nak"), or
+// ends the deliveries (Delivery.Never, a "term"). After silence for the ack wait (the lease), the
+// broker delivers again. Progress messages (heartbeats) begin the ack wait anew.
 //
-// An advisory is a report of the broker about such events. Our advisories stream stores
+// An advisory is a report of the broker about a consumer. Our advisories stream stores
 // MAX_DELIVERIES, after the last delivery of an event without an acknowledgement, and
 // MSG_TERMINATED, after a term.
 //
@@ -64,31 +64,32 @@
 // A message TTL (header Nats-TTL) is the lifetime of a single message. max_age is the lifetime of
 // all messages of a stream.
 //
-// A direct get is a read by any replica, which may lag behind. Our reads go to the leader, except
-// for those of the object store, whose messages never change.
+// A direct get is a read from any replica, even from one that lags behind the leader. Our reads go
+// to the leader. Only the object store reads directly, because its messages never change.
 //
 // A secure delete overwrites a message in the file. A purge removes messages and leaves their
 // bytes.
 //
-// Two words are ours. A tombstone is a message without a body that marks an account as erased. The
-// fence is the pair of conditions that the broker checks for a completion: its subject is free, and
-// its account has no tombstone.
+// Two words are ours. A tombstone is a message without a body: the mark of an erased account. The
+// fence is a pair of conditions for a completion, checked by the broker: the subject is free, and
+// the account has no tombstone.
 //
 // # What the broker's answers mean
 //
 // An event is stored under its message id: inside the duplicate window of 24 hours, a second
-// publish gets "duplicate". A completion is stored under its subject, which exists for a single
-// event and resource, and the stream takes one message for each subject. So a second completion is
-// refused for ever (10077), also after the duplicate window. A completion also expects no message
-// on the account's tombstone subject: after an erasure it is refused (10071).
+// publish gets "duplicate". A completion is stored under its subject. The subject belongs to a
+// single event and resource, and the stream takes one message for each subject. So a second
+// completion is refused for ever (10077), also after the duplicate window. A completion also
+// expects no message on the account's tombstone subject: after an erasure, the broker refuses it
+// (10071). Only the completion `deleted` comes without the expectation.
 //
 //	10158  the same id is being stored at this moment       try again, until "duplicate"
 //	10164  another completion of the account is stored      try again
 //	10071  the account has a tombstone                      ErrErased, final
 //	10077  the subject is taken, or the stream is full      requireTaken looks at the subject
 //
-// The retries are a loop of ten lines in ask. A backoff library would be one more dependency for
-// everybody who imports this package.
+// The retries are a loop of ten lines in ask. A backoff library would be another dependency for
+// every importer of this package.
 //
 // # Rights
 //
@@ -105,16 +106,17 @@
 // # Age of completions
 //
 // A tombstone must live longer than every completion. "Nats-TTL: never" is not enough: nats-server
-// 2.15.2 honours it while running, but drops all messages older than the stream's max_age at its
-// start. So the completions stream has no max_age. Instead each completion carries a Nats-TTL.
-// `wagewire provision` writes its value into the stream's metadata, where publishers read it.
+// 2.15.2 keeps such a message while running, but drops all messages older than the stream's max_age
+// at its start. So the completions stream has no max_age. Instead each completion carries a
+// Nats-TTL. `wagewire provision` writes its value into the stream's metadata, where publishers read
+// it.
 //
 // # Erasure
 //
 // An erasure deletes messages securely, one at a time, and does not purge by subject filter. Three
-// measured facts speak against the purge. It leaves the plaintext in the file. It would also remove
-// the account's completions `deleted`, and the broker would then refuse to store their ids again.
-// And after a purge of events, a queue forgets the delays of the events that wait for a redelivery:
-// they come when their leases end. Erased are the completions (except `deleted`), the dead letters,
+// measured facts speak against a purge. A purge leaves the plaintext in the file. A purge would
+// also remove the account's completions `deleted`, and the broker would then refuse to store their
+// ids again. And after a purge of events, a queue forgets which other events wait for a redelivery,
+// until the leases of those end. Erased are the completions (except `deleted`), the dead letters,
 // the chunks and names of record objects, and the webhooks (except the reports of the deletion).
 package stream

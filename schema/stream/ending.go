@@ -9,7 +9,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// CompletionsOf returns the completions of the event: one for each resource, of any account.
+// CompletionsOf returns the completions of the event: of each resource, and of any account.
 func (o *Operator) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.Completion, error) {
 	var all []schema.Completion
 	which := Selection{Filters: []string{e.Completions()}}
@@ -24,18 +24,19 @@ func (o *Operator) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.
 	return all, err
 }
 
-// Ended is a report of the broker: it will not deliver the event to the queue again.
+// Ended is a report of the broker: the event is not delivered to the queue again.
 type Ended struct {
 	Queue      string
 	Sequence   uint64
 	Deliveries int
 	At         time.Time
-	// Exhausted is true if the deliveries ran out. Otherwise a worker ended them, with Reason.
+	// Exhausted is true if the deliveries ran out. Otherwise a worker ended the deliveries, with
+	// Reason.
 	Exhausted bool
 	Reason    string
 }
 
-// Endings hands each the reports about deliveries that ended without success.
+// Endings calls each with the reports about deliveries without success.
 func (o *Operator) Endings(ctx context.Context, each func(Ended) error) error {
 	return o.Scan(ctx, schema.AdvisoriesStream, Selection{}, func(m Stored) error {
 		var ended advisory

@@ -12,15 +12,15 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Step is one step of an erasure. Each step may be repeated at any time.
+// Step is a step of an erasure. Each step may be repeated at any time.
 type Step struct {
 	Name string
 	Run  func(context.Context) error
 }
 
-// ErasureSteps are the steps, in order, that remove an account from the streams. The tombstone
-// comes first, so that nothing new is stored behind the other steps. After these steps the worker
-// publishes the completion `deleted`, then calls EraseEvents.
+// ErasureSteps returns the steps that remove an account from the streams, in their order. The
+// tombstone comes first, so nothing new is stored behind the other steps. After the last step the
+// worker publishes the completion `deleted`, then calls EraseEvents.
 func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 	return []Step{
 		{"tombstone", func(ctx context.Context) error {
@@ -84,14 +84,14 @@ func (c *Conn) eraseAllDeadLetters(ctx context.Context, p schema.Provider, accou
 	return nil
 }
 
-// EraseDeadLetters deletes the dead letters of one queue and account.
+// EraseDeadLetters deletes the dead letters of a queue and account.
 func (c *Conn) EraseDeadLetters(ctx context.Context, queue, account string) error {
 	filter := schema.DeadLetterSubject(queue, account)
 	return c.eraseMessages(ctx, schema.DeadLettersStream, filter, nil)
 }
 
-// EraseEvents deletes the account's events. It keeps the events that report the account's deletion,
-// because one of them is in the hands of the caller.
+// EraseEvents deletes the account's events. It keeps the reports of the account's deletion, because
+// the caller works on such an event.
 func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account string) error {
 	reports := deletionReports(p, account)
 	filter := schema.AccountEvents(p, "*", "*", account)
@@ -99,8 +99,8 @@ func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account strin
 	return c.eraseMessages(ctx, schema.EventsStream, filter, isReport)
 }
 
-// deletionReports are the subjects of the events that report the deletion of an account at the
-// provider.
+// deletionReports are the subjects of the events with which the provider reports the deletion of an
+// account.
 func deletionReports(p schema.Provider, account string) []string {
 	var subjects []string
 	for _, t := range erasingTypes(p) {
@@ -109,15 +109,15 @@ func deletionReports(p schema.Provider, account string) []string {
 	return subjects
 }
 
-// erasingTypes are the provider's webhook types that erase an account.
+// erasingTypes are the provider's webhook types for the deletion of an account.
 func erasingTypes(p schema.Provider) []schema.WebhookType {
 	return slices.DeleteFunc(schema.Catalogue(), func(t schema.WebhookType) bool {
 		return t.Provider != p || !t.Erases
 	})
 }
 
-// eraseMessages overwrites and deletes, one by one, the messages that match the filter. It skips a
-// message if keep returns true.
+// eraseMessages overwrites and deletes, one at a time, the messages that match the filter, unless
+// keep returns true.
 func (c *Conn) eraseMessages(
 	ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool,
 ) error {
@@ -143,8 +143,8 @@ func (c *Conn) eraseMessages(
 	}
 }
 
-// overwrite deletes one message securely. It returns nil if the message is gone already. The client
-// hides the broker's code for that case, so overwrite looks the message up.
+// overwrite deletes a message securely. It returns nil if the message is gone already. The client
+// hides the broker's code for a missing message, so overwrite looks the message up.
 func overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
 	err := s.SecureDeleteMsg(ctx, sequence)
 	if err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Errors with a fixed meaning. Any other error may pass: the caller may try again later.
+// Errors with a fixed meaning. After any other error, the caller may try again later.
 var (
 	// ErrErased: the account has a tombstone. Nothing about the account is stored any more.
 	ErrErased = errors.New("the account is erased")
@@ -21,12 +21,13 @@ var (
 	ErrNoQueue = errors.New("run: wagewire provision apply")
 )
 
-// errSilent describes a broker after a write error on its disk: such a broker answers every request
-// except those for the broken stream, until somebody restarts it.
+// errSilent describes a broker after a write error on its disk: until somebody restarts it, such a
+// broker answers all requests except those to the broken stream.
 var errSilent = errors.New("the broker is there and does not store: " +
 	"see its log and the room on its volume, then restart it")
 
-// Codes of the broker's errors, as nats-server 2.15 sends them. The package comment explains them.
+// Codes of the broker's errors, as nats-server 2.15 sends them. The package comment explains the
+// codes.
 const (
 	codeWrongLastSequence = 10071
 	codeStoreFailed       = 10077
@@ -34,14 +35,14 @@ const (
 	codeConflictInFlight  = 10164
 )
 
-// apiErrorOf returns the error that the broker sent. It returns nil if the broker sent none, for
-// example after a timeout.
+// apiErrorOf returns the error from the broker, nil if the broker sent none, for example after a
+// timeout.
 func apiErrorOf(err error) *jetstream.APIError {
 	sent, _ := errors.AsType[*jetstream.APIError](err)
 	return sent
 }
 
-// codeOf returns the code of the error that the broker sent, and 0 if the broker sent none.
+// codeOf returns the code of the error from the broker, 0 if the broker sent none.
 func codeOf(err error) jetstream.ErrorCode {
 	if sent := apiErrorOf(err); sent != nil {
 		return sent.ErrorCode
@@ -49,7 +50,7 @@ func codeOf(err error) jetstream.ErrorCode {
 	return 0
 }
 
-// isMissing reports whether the broker does not have a consumer, or its stream.
+// isMissing reports whether the broker does not have a consumer or stream.
 func isMissing(err error) bool {
 	return errors.Is(err, jetstream.ErrConsumerNotFound) ||
 		errors.Is(err, jetstream.ErrConsumerDoesNotExist) ||

@@ -11,8 +11,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// advisory is the part we read of the broker's messages about deliveries that ended without
-// success.
+// advisory is the part we read of the broker's reports about deliveries without success.
 type advisory struct {
 	Consumer   string `json:"consumer"`
 	StreamSeq  uint64 `json:"stream_seq"`
@@ -20,12 +19,13 @@ type advisory struct {
 	Reason     string `json:"reason"`
 }
 
-// Exhausted hands each the events whose deliveries ran out, until ctx ends. Such an event ended
-// every worker that took it, before any verdict, and the broker delivers it no more. The broker
-// reports the end once, in an advisory. each stores what shall be kept of the event; after an error
-// of each, the advisory is handed out again. The delivery cannot be settled.
+// Exhausted hands each the events whose deliveries ran out, until ctx ends. No worker came to a
+// verdict on such an event, for example because it ended every worker, and the broker will not
+// deliver it again. The broker reports this once, in an advisory. each must store a copy of the
+// event; if each returns an error, Exhausted hands the event out again. The delivery cannot be
+// settled.
 func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error {
-	// A Queue of its own: logChange must not mix the state of the advisories with that of the
+	// A Queue of its own: logChange must not mix the state of the advisories with the state of the
 	// events.
 	own := q.conn.Queue(q.queue)
 	own.repeatUntilDone(ctx,
@@ -57,7 +57,7 @@ func (q *Queue) workThroughAdvisories(ctx context.Context, each func(*Delivery) 
 	}
 }
 
-// handOutExhausted reads the event that the advisory names and hands it to each.
+// handOutExhausted hands each the event that the advisory names.
 func (q *Queue) handOutExhausted(
 	ctx context.Context, data []byte, each func(*Delivery) error,
 ) error {

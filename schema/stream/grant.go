@@ -14,7 +14,7 @@ const (
 	RoleIngress = "ingress"
 	// RoleOperator is the role of `wagewire`. No other role can make or change streams and queues.
 	RoleOperator = "wagewire"
-	// RoleConsumer is for subscribers: it reads completions and their records.
+	// RoleConsumer is for subscribers: completions and their records.
 	RoleConsumer = "consumer"
 )
 
@@ -35,7 +35,7 @@ const (
 	flowControl      = "$JS.FC."
 )
 
-// Grant lists the subjects that a role may publish to and subscribe to. A role has no other rights.
+// Grant lists the subjects to which a role may publish and subscribe. A role has no other rights.
 // The broker checks the subject of a request and not its body, so some grants allow more than the
 // code asks for: see Grants.
 type Grant struct {
@@ -44,7 +44,7 @@ type Grant struct {
 	Subscribe []string
 }
 
-// RoleOf returns the role of the process that connects under a name: "wagewire-paystubs" has the
+// RoleOf returns the role of a process by the name of its connection: "wagewire-paystubs" has the
 // role "paystubs". A role is always a single token of a subject.
 func RoleOf(name string) string { return schema.Token(strings.TrimPrefix(name, "wagewire-")) }
 
@@ -57,21 +57,22 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //
 // The broker has no narrower rights in these cases:
 //   - The right to read a message is the right to read all messages of the stream. Ingress reads
-//     the events, because it compares the bodies of two webhooks with the same id. Workers read the
-//     events, because an advisory names an event only by its sequence. Workers read completions,
-//     records and dead letters only if their provider has accounts erased.
+//     the events, to compare the bodies of two webhooks with the same id. Workers read the events,
+//     because an advisory names an event only by its sequence. Workers read completions, records
+//     and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
 //     accounts and events.
-//   - Workers delete record objects by sequence after a completion was refused. So they may delete
-//     any record object.
+//   - Workers delete record objects by sequence after a completion was refused. So workers may
+//     delete any record object.
 //   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
-//     others. Teams need a user each if they do not trust each other.
-//   - A request names the subject for its answer, and the broker does not check that the role may
+//     others. Teams without trust in each other need a user each.
+//   - A request names the subject for its answer, and the broker does not check the role's right to
 //     publish there (measured with nats-server 2.15.2). So the rights keep a process from reading
 //     foreign messages and from changing streams and queues. But an attacker with the process's key
 //     could have an answer of the broker stored on a subject of ours, without a choice of its text.
-//     As an event, such an answer does not decode; as a tombstone, it counts. A NATS account for
-//     each role would prevent that, because an answer stays in the account of the request.
+//     Such an answer would not decode as an event, but would count as a tombstone. A NATS account
+//     for each role would prevent the attack, because an answer stays in the account of the
+//     request.
 func Grants() []Grant {
 	grants := []Grant{{Role: RoleIngress, Publish: ingressPublishes()}}
 	for _, q := range schema.Queues() {
@@ -131,8 +132,8 @@ func workerPublishes(r schema.Resource) []string {
 	return subjects
 }
 
-// queuePublishes is what a worker asks for one of its queues: its events, its advisories, and the
-// places for its output.
+// queuePublishes has the subjects for one of a worker's queues: events, advisories, and the places
+// for the output.
 func queuePublishes(q schema.Queue) []string {
 	subjects := []string{
 		schema.ResourceCompletions(q.Provider, q.Resource),
@@ -145,8 +146,8 @@ func queuePublishes(q schema.Queue) []string {
 	return subjects
 }
 
-// erasesAccounts reports whether the worker of the queue erases accounts: it alone publishes
-// tombstones.
+// erasesAccounts reports whether the worker of the queue erases accounts. Only such a worker
+// publishes tombstones.
 func erasesAccounts(q schema.Queue) bool {
 	return slices.ContainsFunc(erasingTypes(q.Provider), func(t schema.WebhookType) bool {
 		return slices.Contains(t.Workers, q.Resource)
@@ -161,8 +162,8 @@ func hasErasures(p schema.Provider) bool {
 		func(t schema.WebhookType) bool { return len(t.Workers) > 0 })
 }
 
-// erasurePublishes is what an erasure asks for: it looks for the messages of an account and deletes
-// them one by one.
+// erasurePublishes has the subjects for an erasure: it reads and deletes all messages of an
+// account.
 func erasurePublishes() []string {
 	return []string{
 		apiMessageDelete + schema.EventsStream,
@@ -176,7 +177,7 @@ func erasurePublishes() []string {
 	}
 }
 
-// consumerPublishes is what the clients in Go, JavaScript and Python ask for: a consumer of
+// consumerPublishes has the subjects for clients in Go, JavaScript and Python: a consumer of
 // completions, its messages, and the object of a large completion.
 func consumerPublishes() []string {
 	return []string{

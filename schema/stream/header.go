@@ -33,7 +33,7 @@ const (
 const (
 	jsonContentType = "application/json"
 	providerURN     = "urn:wagewire:provider:"
-	// brokerHeaders is the prefix of the headers that NATS itself gives a meaning.
+	// brokerHeaders is the prefix of the headers with a meaning in NATS itself.
 	brokerHeaders = "Nats-"
 )
 

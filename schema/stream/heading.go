@@ -11,7 +11,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Heading is an event without its body, for operators who look at many events.
+// Heading is an event without its body, for a look at many events.
 type Heading struct {
 	// Event comes from the headers alone: Body and AccountID are empty.
 	Event schema.Event
@@ -25,8 +25,8 @@ type Heading struct {
 	At       time.Time
 }
 
-// Headings hands each the headings of the selected events. If a message is no event, its heading
-// has empty fields.
+// Headings calls each with the headings of the selected events. If a message is no event, the
+// fields of its heading are empty.
 func (o *Operator) Headings(ctx context.Context, which Selection, each func(Heading) error) error {
 	which.HeadersOnly = true
 	return o.Scan(ctx, schema.EventsStream, which, func(m Stored) error {
@@ -64,7 +64,7 @@ func eventOf(header nats.Header) schema.Event {
 	return e
 }
 
-// textOf returns the text of a header, as it stands there if it cannot be decoded.
+// textOf returns the text of a header, or the raw value if it cannot be decoded.
 func textOf(header nats.Header, name string) string {
 	text, err := decodeText(header.Get(name))
 	if err != nil {

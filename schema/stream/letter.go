@@ -21,7 +21,7 @@ type Letter struct {
 
 // ReadLetter reads a dead letter. The message may come without its body, but then Decode fails.
 func ReadLetter(m Stored) Letter {
-	// We wrote these headers ourselves. A broken number shows as 0.
+	// We wrote the headers ourselves. A broken number shows as 0.
 	attempts, _ := strconv.Atoi(m.Header.Get(headerAttempts))
 	sequence, _ := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
 	at := timeOf(m.Header, headerFailedAt)

@@ -14,10 +14,10 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// metadataTTL names the entry in a stream's metadata that tells publishers the TTL of each message.
+// metadataTTL names the entry in a stream's metadata with the TTL of each message, for publishers.
 const metadataTTL = "wagewire_message_ttl"
 
-// Change is one difference between the broker and the topology.
+// Change is a difference between the broker and the topology.
 type Change struct {
 	// What is the thing to change: "stream WAGEWIRE_EVENTS", "queue pinwheel_paystubs".
 	What string
@@ -31,7 +31,7 @@ type Change struct {
 	apply func(context.Context) error
 }
 
-// Field is one setting that differs.
+// Field is a differing setting.
 type Field struct{ Name, Have, Want string }
 
 // String is the change as `wagewire provision plan` prints it.
@@ -59,9 +59,8 @@ func (c Change) String() string {
 // applied.
 var ErrRefused = errors.New("refused")
 
-// Plan compares the broker with the topology. It returns the differences in the order in which
-// Apply makes the changes. If a cluster has no leader at the moment, Plan asks again until ctx
-// ends.
+// Plan compares the broker with the topology. It returns the differences in the order of Apply. If
+// a cluster has no leader at the moment, Plan asks again until ctx ends.
 func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 	var changes []Change
 	for _, s := range t.Streams {
@@ -93,7 +92,7 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	return changes, nil
 }
 
-// Apply makes the changes of a plan. If one of the changes is refused, Apply makes none.
+// Apply makes the changes of a plan. If one of them is refused, Apply makes none.
 func (o *Operator) Apply(ctx context.Context, changes []Change) error {
 	for _, change := range changes {
 		if change.Refused != "" {
@@ -144,8 +143,8 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 		config.DiscardNewPerSubject = true
 	}
 	if s.MessageTTL {
-		// Each message except a tombstone carries its age itself, for the reason in the package
-		// comment. Publishers find the age in the metadata.
+		// Each message except a tombstone carries a TTL, for the reason in the package comment.
+		// Publishers find the age in the metadata.
 		config.MaxAge = 0
 		config.Metadata = map[string]string{metadataTTL: s.MaxAge.String()}
 	}
@@ -176,8 +175,8 @@ func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	}
 }
 
-// advisoriesConfig is the consumer through which the queue's workers read the advisories about
-// exhausted deliveries. The advisories themselves are delivered without a limit.
+// advisoriesConfig is the consumer for the queue's advisories about exhausted deliveries. The
+// advisories themselves are delivered without a limit.
 func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	config := queueConfig(q, lease)
 	config.FilterSubjects = []string{schema.ExhaustedSubject(q.Name)}
@@ -287,8 +286,8 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 	}, have.Name == "")
 }
 
-// planRecords compares the stream behind the object store. The object store sets most settings of
-// its stream, so only the settings of the topology are compared.
+// planRecords compares the stream behind the object store. The object store makes most of the
+// stream's settings, so Plan compares only the settings of the topology.
 func (o *Operator) planRecords(
 	ctx context.Context, want jetstream.ObjectStoreConfig,
 ) ([]Change, error) {
@@ -412,8 +411,7 @@ func queueFields(have, want jetstream.ConsumerConfig) []Field {
 	}, have.Durable == "")
 }
 
-// differing returns the fields that differ. For a new thing, it returns the fields that have a
-// value.
+// differing returns the differing fields. For a new thing, it returns the fields with a value.
 func differing(fields []Field, isNew bool) []Field {
 	return slices.DeleteFunc(fields, func(f Field) bool {
 		if isNew {

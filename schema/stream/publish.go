@@ -15,8 +15,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// PublishEvent stores the event. It returns after the broker has stored it: only then may the
-// provider get its 200. Until ctx ends, PublishEvent tries again under the same message id.
+// PublishEvent stores the event. It returns after the broker has stored the event: only then may
+// the provider get a 200. Until ctx ends, PublishEvent tries again under the same message id.
 // duplicate is true if the event was stored before. The error is schema.ErrIDConflict if another
 // body was stored under the same id.
 func (c *Conn) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
@@ -63,8 +63,8 @@ func eventMessage(e schema.Event) *nats.Msg {
 	return msg
 }
 
-// PublishQuarantined stores a signed webhook that cannot be read as an event. If the same bytes
-// arrive again within the duplicate window of the stream, they are stored once.
+// PublishQuarantined stores a signed but unreadable webhook. If the same bytes arrive again within
+// the duplicate window of the stream, they are stored once.
 func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) error {
 	sum := sha256Of(q.Body)
 	msg := &nats.Msg{
@@ -118,8 +118,8 @@ type publication struct {
 	// stored before.
 	Sequence  uint64
 	Duplicate bool
-	// Unanswered is true if the broker left one of the tries unanswered. The message of such a try
-	// may be stored.
+	// Unanswered is true if the broker left a try unanswered. The message of such a try may be
+	// stored.
 	Unanswered bool
 }
 

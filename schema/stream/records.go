@@ -18,7 +18,7 @@ import (
 )
 
 // The stream and the subjects of the object store, as NATS document ADR-20 defines them. An object
-// is a row of messages: its chunks, and last a message with its name.
+// is a row of messages: first the chunks, last the name.
 const (
 	recordsStream = "OBJ_" + schema.RecordsBucket
 	chunkBytes    = 128 << 10
@@ -180,8 +180,8 @@ func (c *Conn) eraseRecords(ctx context.Context, prefix string) error {
 }
 
 // eraseObject overwrites and deletes an object. The client's own Delete leaves the bytes in the
-// file and the name on the stream, and needs room for a marker. The chunks go first, so that a
-// repetition finds the rest by the name.
+// file and the name on the stream, and needs room for a marker. The chunks go first: if an erasure
+// stops in between, the next one finds the rest by the name.
 func (c *Conn) eraseObject(ctx context.Context, name, nuid string) error {
 	for _, subject := range []string{chunksSubject(nuid), objectSubject(name)} {
 		if err := c.eraseMessages(ctx, recordsStream, subject, nil); err != nil {

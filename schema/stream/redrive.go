@@ -9,8 +9,8 @@ import (
 
 // Redrive publishes an event for the nth time again: for a single queue, or for all queues of its
 // type if queue is "". The redrive has an id of its own (schema.RedriveID), so neither the
-// duplicate window nor the completion of the event stops it. stored is false if the nth redrive of
-// the event was published before.
+// duplicate window nor the completion of the event stops the redrive. stored is false if the nth
+// redrive of the event was published before.
 func (o *Operator) Redrive(
 	ctx context.Context, e schema.Event, queue string, n int,
 ) (stored bool, err error) {

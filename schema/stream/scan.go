@@ -14,11 +14,9 @@ import (
 )
 
 const (
-	// sizeHeader is the broker's header with the size of a body, on a message that comes without
-	// its body.
+	// sizeHeader is the broker's header with the size of a body, on a message without its body.
 	sizeHeader = "Nats-Msg-Size"
-	// quietFor is how long a scan waits for the next message before it checks that the message
-	// still exists.
+	// quietFor is how long a scan waits for the next message before it checks whether any is left.
 	quietFor = 500 * time.Millisecond
 )
 
@@ -39,9 +37,9 @@ func (m Stored) bodyBytes() int {
 	return len(m.Body)
 }
 
-// Selection says which messages a scan hands out. The zero value selects all.
+// Selection selects the messages of a scan. The zero value selects all.
 type Selection struct {
-	// Filters are subject filters. A message must match at least one, if there are any.
+	// Filters are subject filters. Without filters, every message matches.
 	Filters []string
 	// Since is the earliest time at which a selected message was stored.
 	Since time.Time
@@ -49,9 +47,9 @@ type Selection struct {
 	HeadersOnly bool
 }
 
-// Scan hands each the selected messages of a stream, oldest first. It ends with the last message
-// that the stream has when the scan begins, or with an error of each. Messages that are deleted in
-// the meantime may be handed out or not.
+// Scan hands each the selected messages of a stream, oldest first. It ends with the message that
+// was the last one when Scan began, or with an error of each. A message deleted in the meantime may
+// be handed out or not.
 func (o *Operator) Scan(
 	ctx context.Context, stream string, which Selection, each func(Stored) error,
 ) error {
@@ -71,7 +69,7 @@ type scan struct {
 	stream   jetstream.Stream
 	filters  []string
 	messages jetstream.MessagesContext
-	// next and last are the sequences of the messages that are still to come.
+	// next and last are the sequences of the messages still to come.
 	next, last uint64
 }
 
@@ -137,7 +135,7 @@ func (s *scan) run(ctx context.Context, each func(Stored) error) error {
 }
 
 // read waits for the next message. It returns nil if no message is left: the broker does not report
-// that the messages still to come were deleted.
+// deleted messages.
 func (s *scan) read(ctx context.Context) (jetstream.Msg, error) {
 	for {
 		if err := ctx.Err(); err != nil {

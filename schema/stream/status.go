@@ -29,15 +29,15 @@ type QueueStatus struct {
 	InFlight int `json:"in_flight"`
 	// Redelivered events are in flight and have been delivered more than once.
 	Redelivered int `json:"redelivered"`
-	// Oldest is when the oldest event that is not settled was stored, zero if all are settled.
+	// Oldest is when the oldest unsettled event was stored, zero if all are settled.
 	Oldest time.Time `json:"oldest,omitzero"`
 	// PausedUntil is when the queue's pause ends, zero without a pause.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
-	// FreeHands counts the requests for an event, of all workers together, that wait at the broker.
+	// FreeHands counts the requests for an event, of all workers together, waiting at the broker.
 	FreeHands int `json:"free_hands"`
 }
 
-// Status reads the state of every stream and queue. It leaves out the ones that do not exist.
+// Status reads the state of every stream and queue. A missing stream or queue is left out.
 func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueStatus, err error) {
 	topology := schema.DefaultTopology()
 	names := []string{}

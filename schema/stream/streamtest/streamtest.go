@@ -1,4 +1,4 @@
-// Package streamtest gives a test a real broker, as net/http/httptest gives it a web server.
+// Package streamtest gives tests a real broker, as net/http/httptest gives them a web server.
 package streamtest
 
 import (
@@ -17,7 +17,7 @@ type Config = broker.Config
 // Server is a broker for tests.
 type Server struct{ *broker.Server }
 
-// Start starts a server and returns when it takes connections.
+// Start starts a server. Most tests call New.
 func Start(c Config) (*Server, error) {
 	s, err := broker.Start(c)
 	return &Server{s}, err
@@ -32,8 +32,7 @@ func (s *Server) Getenv(pairs ...string) func(string) string {
 	return func(key string) string { return env[key] }
 }
 
-// New starts a server for a test, with every stream and queue in place, and returns a connection to
-// it. Both end with the test.
+// New starts a server with every stream and queue, and a connection. Both end with the test.
 func New(t testing.TB) (*Server, *stream.Conn) {
 	t.Helper()
 	s, err := Start(Config{Dir: t.TempDir()})
@@ -48,7 +47,7 @@ func New(t testing.TB) (*Server, *stream.Conn) {
 	return s, c
 }
 
-// Connect opens one more connection for a test.
+// Connect opens another connection for a test.
 func (s *Server) Connect(t testing.TB) *stream.Conn {
 	t.Helper()
 	c, err := stream.Connect(stream.Config{URL: s.URL()}, t.Name(), zap.NewNop())
