@@ -30,7 +30,7 @@ func numbered(first, n int) (events []schema.Event) {
 	return events
 }
 
-// observed opens a connection that logs into the test's hands.
+// observed opens a connection whose log the test can read.
 func observed(t *testing.T, s *streamtest.Server) (*stream.Conn, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
@@ -49,7 +49,8 @@ func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var mu sync.Mutex
-	seen, working := map[string]int{}, atomic.Int32{}
+	seen := map[string]int{}
+	working := atomic.Int32{}
 	must(t, c.Queue(paystubsQueue).Consume(ctx, concurrency, func(d *stream.Delivery) {
 		defer working.Add(-1)
 		if n := working.Add(1); n > concurrency {
@@ -109,11 +110,11 @@ func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
 	}
 }
 
-// Each round stops a worker with events on the way to it. One that were not given back would come
-// again only when its lease of a minute ends: far beyond the test's patience.
-func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
+// Each round stops a worker while events are on the way. An event that is not given back would come
+// again only after its lease of a day, and the test would not end.
+func TestConsumeGivesBackTheEventsItHasNotBegun(t *testing.T) {
 	t.Parallel()
-	s, c := streamtest.New(t)
+	s, c := start(t, func(topology *schema.Topology) { topology.Lease = 24 * time.Hour })
 	b := look(t, s)
 	const rounds = 8
 	seen := sync.Map{}
@@ -123,7 +124,7 @@ func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() {
 			must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
-				cancel() // the other slots are taking, or about to
+				cancel() // the other goroutines of Consume ask for an event, or are about to
 				if err := d.Done(); err != nil {
 					t.Error(err)
 				}
@@ -137,19 +138,17 @@ func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
 		cancel()
 	}
 	t.Logf("%d of %d events were begun", count.Load(), rounds*8)
-	ctx, cancel := context.WithTimeout(t.Context(), waitFor)
-	defer cancel()
-	must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
-		if err := d.Done(); err != nil {
-			t.Error(err)
+	jobs, end, returned := hold(t, c, paystubsQueue, 8)
+	for count.Load() < rounds*8 {
+		j := next(t, "an event that was given back", jobs)
+		must(t, j.Done())
+		j.release()
+		if _, twice := seen.LoadOrStore(j.Event.ID, true); !twice {
+			count.Add(1)
 		}
-		if _, twice := seen.LoadOrStore(d.Event.ID, true); !twice && count.Add(1) == rounds*8 {
-			cancel()
-		}
-	}))
-	if n := count.Load(); n != rounds*8 {
-		t.Errorf("only %d of %d events came within %s", n, rounds*8, waitFor)
 	}
+	end()
+	next(t, "Consume returns", returned)
 	if n := b.queue(paystubsQueue).NumAckPending; n != 0 {
 		t.Errorf("%d events on lease", n)
 	}
@@ -182,7 +181,7 @@ func TestConsumeEndsWithoutABroker(t *testing.T) {
 	jobs, end, returned := hold(t, c, paystubsQueue, 4)
 	j := next(t, "delivery", jobs)
 	s.Stop()
-	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+	streamtest.Eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 	if err := j.Done(); err == nil {
 		t.Error("Done without a broker is nil")
 	}
@@ -245,7 +244,7 @@ func TestDoneIsFinal(t *testing.T) {
 	s.Stop()
 	must(t, s.Restart())
 	jobs, _, _ = hold(t, c, paystubsQueue, 1)
-	eventually(t, "connected again", func() bool { return c.Connected() == nil })
+	streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil })
 	publish(t, c, numbered(1, 1)...)
 	j = next(t, "delivery", jobs)
 	if j.Event.ID != "1" {
@@ -268,7 +267,7 @@ func TestNeverEndsDeliveriesKeepsTheEventAndIsAdvised(t *testing.T) {
 	}
 	must(t, j.Done())
 	j.release()
-	eventually(t, "the broker's advisory", func() bool { return b.state(schema.AdvisoriesStream).Msgs == 1 })
+	streamtest.Eventually(t, "the broker's advisory", func() bool { return b.state(schema.AdvisoriesStream).Msgs == 1 })
 	m := b.all(schema.AdvisoriesStream, ">")[0]
 	var advisory struct {
 		Reason   string
@@ -283,8 +282,8 @@ func TestNeverEndsDeliveriesKeepsTheEventAndIsAdvised(t *testing.T) {
 	}
 }
 
-// What is asserted is what the broker is told, not that it gave nobody the event meanwhile: on a
-// busy machine a heartbeat may come too late for so short a lease.
+// The test reads the heartbeats. It does not claim that the broker delivers the event only once: on
+// a busy machine a heartbeat may come too late for a lease this short.
 func TestHeartbeatsKeepTheLease(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -296,17 +295,16 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 	nc, err := nats.Connect(s.URL())
 	must(t, err)
 	defer nc.Close()
-	told, err := nc.SubscribeSync("$JS.ACK." + schema.EventsStream + "." + paystubsQueue.Name + ".>")
+	beats := make(chan *nats.Msg, 100)
+	_, err = nc.ChanSubscribe("$JS.ACK."+schema.EventsStream+"."+paystubsQueue.Name+".>", beats)
 	must(t, err)
 	must(t, nc.Flush())
 	publish(t, c, numbered(0, 1)...)
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)
 	j := next(t, "delivery", jobs)
 	for range schema.HeartbeatsPerLease * 2 {
-		beat, err := told.NextMsg(waitFor)
-		must(t, err)
-		if string(beat.Data) != "+WPI" {
-			t.Fatalf("the broker was told %q while the event was worked on", beat.Data)
+		if beat := next(t, "a heartbeat", beats); string(beat.Data) != "+WPI" {
+			t.Fatalf("the broker got %q while work had the event", beat.Data)
 		}
 	}
 	must(t, j.Done())
@@ -323,12 +321,16 @@ func TestLeaseOfADeadWorkerEnds(t *testing.T) {
 	publish(t, c, numbered(0, 1)...)
 	dead, err := b.Consumer(t.Context(), schema.EventsStream, paystubsQueue.Name)
 	must(t, err)
-	_, err = dead.Next(jetstream.FetchMaxWait(waitFor))
-	must(t, err)
+	streamtest.Eventually(t, "the dead worker has the event", func() bool {
+		_, err := dead.Next(jetstream.FetchMaxWait(time.Second))
+		return err == nil
+	})
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)
-	if j := next(t, "delivery", jobs); j.Attempt != 2 || j.Done() != nil {
-		t.Errorf("attempt %d, want 2", j.Attempt)
+	j := next(t, "delivery", jobs)
+	if j.Attempt < 2 {
+		t.Errorf("attempt %d, want the second or a later one", j.Attempt)
 	}
+	j.release()
 }
 
 func TestConsumeWaitsForAQueueThatIsNotThere(t *testing.T) {
@@ -342,12 +344,13 @@ func TestConsumeWaitsForAQueueThatIsNotThere(t *testing.T) {
 			s, _ := start(t, prepare)
 			c, logs := observed(t, s)
 			jobs, _, _ := hold(t, c, paystubsQueue, 4)
-			eventually(t, "the log says what to do", func() bool { return logs.FilterMessage("queue not served").Len() > 0 })
+			streamtest.Eventually(t, "the log says what to do", func() bool { return logs.FilterMessage("queue not served").Len() > 0 })
 			must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
 			publish(t, c, numbered(0, 1)...)
 			must(t, next(t, "delivery", jobs).Done())
-			if said := logs.FilterMessage("queue not served").All(); len(said) != 1 || !strings.Contains(fmt.Sprint(said[0].ContextMap()["error"]), "run: wagewire provision apply") {
-				t.Errorf("the log says %+v", said)
+			lines := logs.FilterMessage("queue not served").All()
+			if len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0].ContextMap()["error"]), "run: wagewire provision apply") {
+				t.Errorf("the log has %+v", lines)
 			}
 		})
 	}
@@ -379,11 +382,11 @@ func TestConsumeGoesOnWhenItsQueueWasDeletedAndProvisionedAgain(t *testing.T) {
 			if !test.inHand {
 				must(t, j.Done())
 				j.release()
-				eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == 1 })
+				streamtest.Eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == 1 })
 			}
 			must(t, test.remove(t.Context(), b))
 			j.release()
-			eventually(t, "the log says what to do", func() bool {
+			streamtest.Eventually(t, "the log says what to do", func() bool {
 				for _, entry := range logs.FilterMessage("queue not served").All() {
 					if strings.Contains(fmt.Sprint(entry.ContextMap()["error"]), "run: wagewire provision apply") {
 						return true
@@ -418,9 +421,9 @@ func TestConsumeGoesOnWhenTheServerRestartsAndStillTakesNothingAhead(t *testing.
 	}
 	for range 3 {
 		s.Stop()
-		eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+		streamtest.Eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 		must(t, s.Restart())
-		eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
+		streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
 	}
 	seen := map[string]bool{}
 	for {
@@ -447,10 +450,10 @@ func TestConsumeGoesOnWhenTheServerRestartsAndStillTakesNothingAhead(t *testing.
 
 	// And while it waits.
 	jobs, _, _ = hold(t, c, paystubsQueue, concurrency)
-	eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == concurrency })
+	streamtest.Eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == concurrency })
 	s.Stop()
 	must(t, s.Restart())
-	eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
+	streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
 	publish(t, c, numbered(events, concurrency)...)
 	for range concurrency {
 		must(t, next(t, "delivery", jobs).Done())

@@ -129,7 +129,7 @@ func TestErasureOverwritesWhatItDeletes(t *testing.T) {
 	fill(t, c, "bystander", "BYSTANDER-4711")
 	streams := []string{schema.CompletionsStream, schema.DeadLettersStream, "OBJ_" + schema.RecordsBucket}
 	for _, name := range streams {
-		eventually(t, "written to "+name, func() bool {
+		streamtest.Eventually(t, "written to "+name, func() bool {
 			return onDisk(t, dir, "CANARY-4711", name) && onDisk(t, dir, "BYSTANDER-4711", name)
 		})
 	}
@@ -180,7 +180,7 @@ func TestTombstoneOutlivesEveryCompletionAndRestart(t *testing.T) {
 	erase(t, c, gone)
 	complete(t, c, kept, succeeded(kept))
 	for range 2 {
-		eventually(t, "the completion is too old", func() bool { return b.state(schema.CompletionsStream).Msgs == 1 })
+		streamtest.Eventually(t, "the completion is too old", func() bool { return b.state(schema.CompletionsStream).Msgs == 1 })
 		if n := b.holds("gone")["tombstones"]; n != 1 {
 			t.Fatalf("%d tombstones", n)
 		}
@@ -188,7 +188,7 @@ func TestTombstoneOutlivesEveryCompletionAndRestart(t *testing.T) {
 			t.Error("a completion was stored behind the tombstone")
 		}
 		restart(b, s, gone)
-		eventually(t, "connected again", func() bool { return c.Connected() == nil })
+		streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil })
 		complete(t, c, kept, succeeded(kept))
 	}
 }

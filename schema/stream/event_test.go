@@ -63,7 +63,7 @@ func TestEventOnTheWireIsTheGoldenFile(t *testing.T) {
 	}
 }
 
-func TestEvent(t *testing.T) {
+func TestEventPublishedTwice(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	b := look(t, s)
@@ -96,7 +96,7 @@ func TestEvent(t *testing.T) {
 			}
 			duplicate, err := c.PublishEvent(t.Context(), e)
 			if !duplicate || !errors.Is(err, test.err) {
-				t.Errorf("Event = %v, %v; want true, %v", duplicate, err, test.err)
+				t.Errorf("PublishEvent = %v, %v; want true, %v", duplicate, err, test.err)
 			}
 			if got := b.state(schema.EventsStream).LastSeq; got != last {
 				t.Errorf("something was stored: last sequence %d, was %d", got, last)
@@ -156,8 +156,9 @@ func TestEventPublishedAtOnceBy64IsStoredOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := look(t, s).state(schema.EventsStream).Msgs; n != 1 || fresh != 1 {
-		t.Errorf("%d stored, %d told that theirs was the first", n, fresh)
+	// None is fresh if the broker's answer to the first was late: its second try was a duplicate.
+	if n := look(t, s).state(schema.EventsStream).Msgs; n != 1 || fresh > 1 {
+		t.Errorf("%d events stored, %d publishes reported as the first; want 1 of each", n, fresh)
 	}
 }
 
@@ -165,12 +166,12 @@ func TestEventWithoutServerIsAnErrorAndSendsNothingLater(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	s.Stop()
-	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+	streamtest.Eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	duplicate, err := c.PublishEvent(ctx, paystubs("lost", "account"))
 	if duplicate || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Event = %v, %v; want the deadline's error", duplicate, err)
+		t.Errorf("PublishEvent = %v, %v; want the deadline's error", duplicate, err)
 	}
 	must(t, s.Restart())
 	publish(t, c, paystubs("after", "account")) // waits for the connection itself
@@ -208,14 +209,12 @@ func TestEventsPublishedWhileTheServerRestartsAreStoredOnce(t *testing.T) {
 
 func TestEventWithoutStreamIsAnErrorAndReadySaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	c := s.Connect(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if duplicate, err := c.PublishEvent(ctx, paystubs("one", "account")); duplicate || err == nil {
-		t.Errorf("Event = %v, %v; want an error", duplicate, err)
+		t.Errorf("PublishEvent = %v, %v; want an error", duplicate, err)
 	}
 	if err := c.Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) || !strings.Contains(err.Error(), "run: wagewire provision apply") {
 		t.Errorf("Ready = %v", err)

@@ -32,9 +32,7 @@ func texts(changes []stream.Change) (texts []string) {
 
 func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *testing.T) {
 	t.Parallel()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	c := s.Connect(t)
 	topology := schema.DefaultTopology()
 	changes := plan(t, c, topology)
@@ -188,15 +186,16 @@ func TestProvisionRefusesWhatLosesMessagesAndThenDoesNothing(t *testing.T) {
 			test.want(&topology)
 			var changes []stream.Change
 			var err error
-			eventually(t, "refused", func() bool { // one of them waits for a message to grow old
+			streamtest.Eventually(t, "refused", func() bool { // one of them waits for a message to grow old
 				changes = plan(t, c, topology)
 				return slices.ContainsFunc(changes, func(change stream.Change) bool { return change.Refused != "" })
 			})
 			if err = stream.NewOperator(c).Apply(t.Context(), changes); !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Apply = %v, want ErrRefused that says %q", err, test.says)
 			}
-			if said := strings.Join(texts(changes), "\n"); !strings.Contains(said, "! ") || !strings.Contains(said, "refused: ") {
-				t.Errorf("the plan says %s", said)
+			text := strings.Join(texts(changes), "\n")
+			if !strings.Contains(text, "! ") || !strings.Contains(text, "refused: ") {
+				t.Errorf("the plan is %s", text)
 			}
 			if diff := cmp.Diff(texts(changes), texts(plan(t, c, topology))); diff != "" {
 				t.Errorf("something was applied:\n%s", diff)

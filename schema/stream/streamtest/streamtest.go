@@ -17,7 +17,7 @@ type Config = broker.Config
 // Server is a broker for tests.
 type Server struct{ *broker.Server }
 
-// Start starts a server. Most tests call New.
+// Start starts a server. Most tests call New or Run instead, which also stop the server.
 func Start(c Config) (*Server, error) {
 	s, err := broker.Start(c)
 	return &Server{s}, err
@@ -32,14 +32,26 @@ func (s *Server) Getenv(pairs ...string) func(string) string {
 	return func(key string) string { return env[key] }
 }
 
-// New starts a server with every stream and queue, and a connection. Both end with the test.
-func New(t testing.TB) (*Server, *stream.Conn) {
+// Run starts a server without streams for a test, and stops it when the test ends. If c has no Dir,
+// the server stores in a temporary directory.
+func Run(t testing.TB, c Config) *Server {
 	t.Helper()
-	s, err := Start(Config{Dir: t.TempDir()})
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	s, err := Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
+	return s
+}
+
+// New starts a server with every stream and queue for a test, and returns a connection too. Both
+// end with the test.
+func New(t testing.TB) (*Server, *stream.Conn) {
+	t.Helper()
+	s := Run(t, Config{})
 	c := s.Connect(t)
 	if err := stream.NewOperator(c).Provision(t.Context(), Topology()); err != nil {
 		t.Fatal(err)
