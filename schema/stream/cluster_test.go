@@ -56,8 +56,8 @@ func cluster(t *testing.T) (nodes []*server.Server, urls string) {
 // leader may not answer at all.
 const clusterTry = 10 * time.Second
 
-// eventually is streamtest.Eventually for conditions that ask the cluster.
-func eventually(t *testing.T, what string, holds func(context.Context) bool) {
+// clusterEventually is streamtest.Eventually for conditions that ask the cluster.
+func clusterEventually(t *testing.T, what string, holds func(context.Context) bool) {
 	t.Helper()
 	streamtest.Eventually(t, what, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), clusterTry)
@@ -93,8 +93,8 @@ func TestLeadersMoveAndANodeStopsAndNothingIsLostOrStoredTwice(t *testing.T) {
 	topology := streamtest.Topology()
 	topology.Replicas = 3
 	topology.Lease = 5 * time.Second
-	eventually(t, "streams of three replicas", func(ctx context.Context) bool {
-		return stream.NewOperator(c).Provision(ctx, topology) == nil
+	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
+		return operator(c).Provision(ctx, topology) == nil
 	})
 	completeAll(t, c, paystubsQueue)
 
@@ -122,21 +122,21 @@ func TestLeadersMoveAndANodeStopsAndNothingIsLostOrStoredTwice(t *testing.T) {
 		case 45: // the leader of the events stops for good
 			stopLeader(t, js, nodes)
 		}
-		eventually(t, "the event is stored", func(ctx context.Context) bool {
+		clusterEventually(t, "the event is stored", func(ctx context.Context) bool {
 			_, err := c.PublishEvent(ctx, e)
 			return err == nil
 		})
 	}
-	eventually(t, "every event has its completion", func(ctx context.Context) bool {
+	clusterEventually(t, "every event has its completion", func(ctx context.Context) bool {
 		return count(ctx, js, schema.CompletionsStream) >= uint64(len(events))
 	})
-	eventually(t, "the queue is empty", func(ctx context.Context) bool {
+	clusterEventually(t, "the queue is empty", func(ctx context.Context) bool {
 		q, err := js.Consumer(ctx, schema.EventsStream, paystubsQueue.Name)
 		return err == nil && q.CachedInfo().NumPending == 0 && q.CachedInfo().NumAckPending == 0
 	})
 	for _, name := range []string{schema.EventsStream, schema.CompletionsStream} {
 		var n uint64
-		eventually(t, "the stream's state", func(ctx context.Context) bool {
+		clusterEventually(t, "the stream's state", func(ctx context.Context) bool {
 			n = count(ctx, js, name)
 			return n > 0
 		})
@@ -158,7 +158,7 @@ func count(ctx context.Context, js jetstream.JetStream, name string) uint64 {
 // stopLeader stops the node that leads the events stream.
 func stopLeader(t *testing.T, js jetstream.JetStream, nodes []*server.Server) {
 	t.Helper()
-	eventually(t, "a leader to stop", func(ctx context.Context) bool {
+	clusterEventually(t, "a leader to stop", func(ctx context.Context) bool {
 		s, err := js.Stream(ctx, schema.EventsStream)
 		if err != nil {
 			return false

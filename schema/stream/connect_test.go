@@ -33,13 +33,14 @@ func TestConnectDoesNotWaitForAServerThatIsDown(t *testing.T) {
 	}
 	must(t, s.Restart())
 	streamtest.Eventually(t, "connected", func() bool { return c.Connected() == nil })
-	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+	must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
 	publish(t, c, numbered(0, 1)...)
 }
 
-// A broker that accepts a connection and stays silent blocks the NATS client for as long as a dial may take. Our own answers
-// come before that. Status asks the client, and so shows that the client is still blocked. If the client was between two
-// dials, Status returns at once, and the next round shows the same.
+// A broker that accepts a connection and stays silent blocks the NATS client for as long as a dial
+// may take. Our own answers come before that. Status asks the client, and so shows that the client
+// is still blocked. If the client was between two dials, Status returns at once, and the next round
+// shows the same.
 func TestALongDialDelaysNoAnswer(t *testing.T) {
 	t.Parallel()
 	c := connectToSilence(t)
@@ -47,14 +48,15 @@ func TestALongDialDelaysNoAnswer(t *testing.T) {
 		dialed := make(chan struct{})
 		go func() {
 			defer close(dialed)
-			_, _, _ = stream.NewOperator(c).Status(t.Context())
+			_, _, _ = operator(c).Status(t.Context())
 		}()
-		if err := c.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "not connected") {
+		err := c.Ready(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "not connected") {
 			t.Errorf("Ready: error %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err := c.PublishEvent(ctx, numbered(0, 1)[0])
+		_, err = c.PublishEvent(ctx, numbered(0, 1)[0])
 		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("PublishEvent: error %v", err)
 		}
@@ -88,7 +90,8 @@ func connectToSilence(t *testing.T) *stream.Conn {
 		must(t, listener.Close())
 		<-accepted
 	})
-	c, err := stream.Connect(stream.Config{URL: "nats://" + listener.Addr().String()}, "test", zap.NewNop())
+	config := stream.Config{URL: "nats://" + listener.Addr().String()}
+	c, err := stream.Connect(config, "test", zap.NewNop())
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c
@@ -98,15 +101,17 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 	t.Parallel()
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	must(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
+	const creds, ca, address = "NATS_CREDS_FILE", "NATS_CA_FILE", "NATS_URL"
+	accountSeed := seedIn(t, nkeys.CreateAccount)
 	for promise, env := range map[string][3]string{
-		"credentials that are not there":    {"NATS_CREDS_FILE", garbage + "-", "no such file"},
-		"credentials that are none":         {"NATS_CREDS_FILE", garbage, "wagewire nkeys makes seeds"},
-		"an account's seed":                 {"NATS_CREDS_FILE", seedIn(t, nkeys.CreateAccount), "a user's nkey"},
-		"a directory, made by a container":  {"NATS_CREDS_FILE", t.TempDir(), "the file was missing when the container was made"},
-		"a certificate that is not there":   {"NATS_CA_FILE", garbage + "-", "no such file"},
-		"a certificate that is none":        {"NATS_CA_FILE", garbage, "root certificate"},
-		"an address that cannot be parsed":  {"NATS_URL", "nats://[", "NATS_URL"},
-		"an address with a port that isn't": {"NATS_URL", "nats://127.0.0.1:none", "NATS_URL"},
+		"credentials that are not there":    {creds, garbage + "-", "no such file"},
+		"credentials that are none":         {creds, garbage, "wagewire nkeys makes seeds"},
+		"an account's seed":                 {creds, accountSeed, "a user's nkey"},
+		"a directory, made by a container":  {creds, t.TempDir(), "the file was missing"},
+		"a certificate that is not there":   {ca, garbage + "-", "no such file"},
+		"a certificate that is none":        {ca, garbage, "root certificate"},
+		"an address that cannot be parsed":  {address, "nats://[", address},
+		"an address with a port that isn't": {address, "nats://127.0.0.1:none", address},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			config := map[string]stream.Config{
@@ -119,7 +124,8 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 				c.Close()
 				t.Fatal("no error")
 			}
-			if !strings.HasPrefix(err.Error(), env[0]+": ") || !strings.Contains(err.Error(), env[2]) {
+			text := err.Error()
+			if !strings.HasPrefix(text, env[0]+": ") || !strings.Contains(text, env[2]) {
 				t.Errorf("error %q, want one of %s that says %q", err, env[0], env[2])
 			}
 		})
@@ -154,7 +160,8 @@ func publicKey(t *testing.T, path string) string {
 func guarded(t *testing.T, port int, key string) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true, Nkeys: []*server.NkeyUser{{Nkey: key}},
+		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
+		Nkeys: []*server.NkeyUser{{Nkey: key}},
 	})
 	must(t, err)
 	s.Start()
@@ -169,7 +176,8 @@ func guarded(t *testing.T, port int, key string) *server.Server {
 // goes on trying: it is the broker that is told of a new user.
 func TestRefusedCredentialsAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 	t.Parallel()
-	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
+	ours := seedIn(t, nkeys.CreateUser)
+	others := seedIn(t, nkeys.CreateUser)
 	for promise, file := range map[string]string{"the seed of an nkey": ours, "none": ""} {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
@@ -186,7 +194,8 @@ func TestRefusedCredentialsAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 				connects = v.TotalConnections
 				return connects > 3
 			})
-			if err := c.Connected(); err == nil || !strings.Contains(err.Error(), "NATS_CREDS_FILE: the broker refuses") {
+			err = c.Connected()
+			if err == nil || !strings.Contains(err.Error(), "NATS_CREDS_FILE: the broker refuses") {
 				t.Errorf("connected is %v", err)
 			}
 			if n := log.FilterMessage("nats refuses the credentials").Len(); n != 1 {
@@ -210,7 +219,8 @@ func TestRefusedCredentialsAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 // The same holds if the broker removes the user of a running process.
 func TestCredentialsRefusedLaterAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 	t.Parallel()
-	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
+	ours := seedIn(t, nkeys.CreateUser)
+	others := seedIn(t, nkeys.CreateUser)
 	kind := guarded(t, server.RANDOM_PORT, publicKey(t, ours))
 	core, log := observer.New(zapcore.InfoLevel)
 	config := stream.Config{URL: kind.ClientURL(), CredsFile: ours}
@@ -222,7 +232,9 @@ func TestCredentialsRefusedLaterAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 	kind.Shutdown()
 	kind.WaitForShutdown()
 	strict := guarded(t, port, publicKey(t, others))
-	streamtest.Eventually(t, "it says so", func() bool { return log.FilterMessage("nats refuses the credentials").Len() == 1 })
+	streamtest.Eventually(t, "it says so", func() bool {
+		return log.FilterMessage("nats refuses the credentials").Len() == 1
+	})
 	streamtest.Eventually(t, "it has tried again", func() bool {
 		v, err := strict.Varz(nil)
 		must(t, err)

@@ -14,27 +14,37 @@ import (
 func TestCompletionsAreFoundByTheEventAlone(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)
-	e, redriven, other := paystubs("e-1", "a-1"), paystubs("e-1", "a-1"), paystubs("e-2", "a-1")
+	e := paystubs("e-1", "a-1")
+	redriven := paystubs("e-1", "a-1")
+	other := paystubs("e-2", "a-1")
 	redriven.Redrive = 1
 	income := schema.NewCompletion(e, schema.Income, schema.Succeeded, received)
 	for _, of := range []struct {
 		schema.Event
 		schema.Completion
-	}{{e, succeeded(e)}, {e, income}, {redriven, succeeded(redriven)}, {other, succeeded(other)}} {
-		if stored, err := c.PublishCompletion(t.Context(), of.Event, of.Completion); err != nil || !stored {
-			t.Fatal(stored, err)
+	}{
+		{e, succeeded(e)}, {e, income}, {redriven, succeeded(redriven)}, {other, succeeded(other)},
+	} {
+		if !complete(t, c, of.Event, of.Completion) {
+			t.Fatalf("completion %s is not stored", of.Completion.ID)
 		}
 	}
 	for _, test := range []struct {
 		event schema.Event
 		want  []string
 	}{
-		{schema.Event{Provider: schema.Pinwheel, ID: "e-1"}, []string{"pinwheel:e-1:paystubs", "pinwheel:e-1:income"}},
-		{schema.Event{Provider: schema.Pinwheel, ID: "e-1", Redrive: 1}, []string{"pinwheel:e-1:r1:paystubs"}},
+		{
+			schema.Event{Provider: schema.Pinwheel, ID: "e-1"},
+			[]string{"pinwheel:e-1:paystubs", "pinwheel:e-1:income"},
+		},
+		{
+			schema.Event{Provider: schema.Pinwheel, ID: "e-1", Redrive: 1},
+			[]string{"pinwheel:e-1:r1:paystubs"},
+		},
 		{schema.Event{Provider: schema.Truv, ID: "e-1"}, nil},
 	} {
 		var got []string
-		completions, err := stream.NewOperator(c).CompletionsOf(t.Context(), test.event)
+		completions, err := operator(c).CompletionsOf(t.Context(), test.event)
 		must(t, err)
 		for _, c := range completions {
 			got = append(got, c.ID)
@@ -45,7 +55,7 @@ func TestCompletionsAreFoundByTheEventAlone(t *testing.T) {
 	}
 }
 
-func TestTheBrokersWordOfEndedDeliveriesIsRead(t *testing.T) {
+func TestEndingsReadsTheBrokersReports(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-1"))
@@ -58,9 +68,12 @@ func TestTheBrokersWordOfEndedDeliveriesIsRead(t *testing.T) {
 	must(t, j.Later(0))
 	j.release()
 	var got []stream.Ended
-	streamtest.Eventually(t, "both are said", func() bool {
+	streamtest.Eventually(t, "both reports are there", func() bool {
 		got = nil
-		must(t, stream.NewOperator(c).Endings(t.Context(), func(e stream.Ended) error { got = append(got, e); return nil }))
+		must(t, operator(c).Endings(t.Context(), func(e stream.Ended) error {
+			got = append(got, e)
+			return nil
+		}))
 		return len(got) == 2
 	})
 	for i := range got {

@@ -58,19 +58,24 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 		j.release()
 	}
 	d := next(t, "an exhausted delivery", deliveries)
-	if diff := cmp.Diff(e, d.Event); diff != "" || d.Err != nil || d.Queue.Name != q.Name || d.Account != e.Account() || d.Attempt != 2 || d.Sequence != 2 {
-		t.Errorf("got %+v; (-want +got):\n%s", d, diff)
+	if diff := cmp.Diff(e, d.Event); diff != "" || d.Err != nil {
+		t.Errorf("error %v; event (-want +got):\n%s", d.Err, diff)
+	}
+	if d.Queue.Name != q.Name || d.Account != e.Account() || d.Attempt != 2 || d.Sequence != 2 {
+		t.Errorf("got %+v", d)
 	}
 	letter := d.DeadLetter(schema.ClassExhausted, schema.ReasonDeliveriesMax, received)
 	must(t, c.PublishDeadLetter(t.Context(), letter))
-	m, there, err := stream.NewOperator(c).Message(t.Context(), schema.DeadLettersStream, 1)
+	m, there, err := operator(c).Message(t.Context(), schema.DeadLettersStream, 1)
 	if err != nil || !there {
 		t.Fatal(there, err)
 	}
 	if got, err := stream.ReadLetter(m).Decode(); err != nil || got.Key() != e.Key() {
 		t.Errorf("its dead letter: %+v, %v", got, err)
 	}
-	streamtest.Eventually(t, "the advisory is settled", func() bool { return advisories(t, s, q).NumAckPending == 0 })
+	streamtest.Eventually(t, "the advisory is settled", func() bool {
+		return advisories(t, s, q).NumAckPending == 0
+	})
 	end()
 	none(t, "the event was handed out twice", deliveries)
 }
@@ -89,11 +94,14 @@ func TestAnAdvisoryIsHandedOutAgainUntilItsEventIsStored(t *testing.T) {
 		return nil
 	})
 	for range 2 {
-		if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-1" || d.Attempt != 100 {
+		d := next(t, "an exhausted delivery", deliveries)
+		if d.Event.ID != "e-1" || d.Attempt != 100 {
 			t.Errorf("got %+v", d)
 		}
 	}
-	streamtest.Eventually(t, "the advisory is settled", func() bool { return advisories(t, s, q).NumAckPending == 0 })
+	streamtest.Eventually(t, "the advisory is settled", func() bool {
+		return advisories(t, s, q).NumAckPending == 0
+	})
 }
 
 func TestAdvisoriesOfErasedEventsAndOfOtherQueuesAreSkipped(t *testing.T) {
@@ -121,7 +129,7 @@ func TestExhaustedWaitsForAQueueThatIsProvisionedLater(t *testing.T) {
 	s := streamtest.Run(t, streamtest.Config{})
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
 	deliveries, _ := exhausted(t, c, q, succeed)
-	must(t, stream.NewOperator(s.Connect(t)).Provision(t.Context(), streamtest.Topology()))
+	must(t, operator(s.Connect(t)).Provision(t.Context(), streamtest.Topology()))
 	publish(t, c, paystubs("e-1", "a-1"))
 	advise(t, s, q.Name, 1, 100)
 	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-1" {

@@ -14,11 +14,10 @@ func TestAHeadingSaysAllButTheBody(t *testing.T) {
 	_, c := streamtest.New(t)
 	e := paystubs("an id: \"100 %\"", "a.1")
 	publish(t, c, e)
-	if stored, err := stream.NewOperator(c).Redrive(t.Context(), e, "pinwheel_paystubs", 2); err != nil || !stored {
-		t.Fatal(stored, err)
-	}
+	_, err := operator(c).Redrive(t.Context(), e, "pinwheel_paystubs", 2)
+	must(t, err)
 	var got []stream.Heading
-	must(t, stream.NewOperator(c).Headings(t.Context(), stream.Selection{}, func(h stream.Heading) error {
+	must(t, operator(c).Headings(t.Context(), stream.Selection{}, func(h stream.Heading) error {
 		got = append(got, h)
 		return nil
 	}))
@@ -27,7 +26,9 @@ func TestAHeadingSaysAllButTheBody(t *testing.T) {
 	}
 	for i, redrive := range []int{0, 2} {
 		want := e
-		want.AccountID, want.Body, want.Redrive = "", nil, redrive
+		want.AccountID = ""
+		want.Body = nil
+		want.Redrive = redrive
 		if redrive > 0 {
 			want.Queue = "pinwheel_paystubs"
 		}
@@ -35,7 +36,8 @@ func TestAHeadingSaysAllButTheBody(t *testing.T) {
 		if diff := cmp.Diff(want, h.Event); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if h.Account != e.Account() || h.BodyBytes != len(e.Body) || len(h.BodySHA256) != 64 || h.Sequence != uint64(i+1) || h.Subject != e.Subject() || h.At.IsZero() {
+		if h.Account != e.Account() || h.BodyBytes != len(e.Body) || len(h.BodySHA256) != 64 ||
+			h.Sequence != uint64(i+1) || h.Subject != e.Subject() || h.At.IsZero() {
 			t.Errorf("got %+v", h)
 		}
 	}

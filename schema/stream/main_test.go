@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+func operator(c *stream.Conn) *stream.Operator { return stream.NewOperator(c) }
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -47,7 +49,7 @@ func start(t *testing.T, change func(*schema.Topology)) (*streamtest.Server, *st
 	c := s.Connect(t)
 	topology := streamtest.Topology()
 	change(&topology)
-	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
+	must(t, operator(c).Provision(t.Context(), topology))
 	return s, c
 }
 
@@ -70,7 +72,9 @@ type broker struct {
 
 func look(t *testing.T, s *streamtest.Server) broker {
 	t.Helper()
-	nc, err := nats.Connect(s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	nc, err := nats.Connect(
+		s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
+	)
 	must(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
@@ -117,7 +121,8 @@ func (b broker) queue(q schema.Queue) *jetstream.ConsumerInfo {
 func onDisk(t *testing.T, dir, text string, streams ...string) (found bool) {
 	t.Helper()
 	for _, name := range streams {
-		files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", name, "msgs", "*"))
+		pattern := filepath.Join(dir, "jetstream", "*", "streams", name, "msgs", "*")
+		files, err := filepath.Glob(pattern)
 		must(t, err)
 		if len(files) == 0 {
 			t.Fatalf("no files of %s in %s", name, dir)
@@ -145,16 +150,18 @@ func paystubs(id, account string) schema.Event {
 		panic(err)
 	}
 	return schema.Event{
-		Provider: schema.Pinwheel, ID: id, Type: "paystubs.added", Resource: schema.Paystubs, Action: schema.ActionAdded,
-		AccountID: account, OccurredAt: received.Add(-time.Second), ReceivedAt: received, Body: body,
+		Provider: schema.Pinwheel, ID: id, Type: "paystubs.added",
+		Resource: schema.Paystubs, Action: schema.ActionAdded, AccountID: account,
+		OccurredAt: received.Add(-time.Second), ReceivedAt: received, Body: body,
 	}
 }
 
 // link is a webhook of Truv: link-connected, link-disconnected or link-deleted.
 func link(id, account, action string) schema.Event {
 	e := schema.Event{
-		Provider: schema.Truv, ID: id, Type: "link-" + action, Resource: schema.Link, Action: action,
-		AccountID: account, OccurredAt: received.Add(-time.Second), ReceivedAt: received,
+		Provider: schema.Truv, ID: id, Type: "link-" + action,
+		Resource: schema.Link, Action: action, AccountID: account,
+		OccurredAt: received.Add(-time.Second), ReceivedAt: received,
 	}
 	e.Body = fmt.Appendf(nil, `{"webhook_id":%q,"event_type":%q,"link_id":%q}`, id, e.Type, account)
 	return e
@@ -233,7 +240,8 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// none fails the test if a value is there. The caller has made the round trips that would bring one.
+// none fails the test if a value is there. The caller has made the round trips that would bring
+// one.
 func none[T any](t *testing.T, what string, from <-chan T) {
 	t.Helper()
 	select {
@@ -259,7 +267,8 @@ func deliveriesMax(t *testing.T, s *streamtest.Server, queue string, most int) {
 func advise(t *testing.T, s *streamtest.Server, queue string, sequence uint64, deliveries int) {
 	t.Helper()
 	advisory, err := json.Marshal(map[string]any{
-		"stream": schema.EventsStream, "consumer": queue, "stream_seq": sequence, "deliveries": deliveries,
+		"stream": schema.EventsStream, "consumer": queue,
+		"stream_seq": sequence, "deliveries": deliveries,
 	})
 	must(t, err)
 	_, err = look(t, s).Publish(t.Context(), schema.ExhaustedSubject(queue), advisory)

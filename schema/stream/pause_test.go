@@ -15,8 +15,8 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	_, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	until := time.Now().Add(time.Hour).UTC().Round(time.Second)
-	must(t, stream.NewOperator(c).Pause(t.Context(), q, until))
-	_, queues, err := stream.NewOperator(c).Status(t.Context())
+	must(t, operator(c).Pause(t.Context(), q, until))
+	_, queues, err := operator(c).Status(t.Context())
 	must(t, err)
 	i := slices.IndexFunc(queues, func(s stream.QueueStatus) bool { return s.Name == q.Name })
 	if !queues[i].PausedUntil.Equal(until) {
@@ -25,16 +25,16 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	publish(t, c, paystubs("e-1", "a-1"))
 	jobs, _, _ := hold(t, c, q, 1)
 	streamtest.Eventually(t, "a hand is free", func() bool {
-		_, queues, err := stream.NewOperator(c).Status(t.Context())
+		_, queues, err := operator(c).Status(t.Context())
 		must(t, err)
 		return queues[i].FreeHands == 1 && queues[i].Waiting == 1
 	})
 	none(t, "a paused queue delivered", jobs)
-	if paused, err := stream.NewOperator(c).Resume(t.Context(), q); !paused || err != nil {
+	if paused, err := operator(c).Resume(t.Context(), q); !paused || err != nil {
 		t.Errorf("paused %t, %v", paused, err)
 	}
 	next(t, "a delivery", jobs).release()
-	if paused, err := stream.NewOperator(c).Resume(t.Context(), q); paused || err != nil {
+	if paused, err := operator(c).Resume(t.Context(), q); paused || err != nil {
 		t.Errorf("resumed twice: paused %t, %v", paused, err)
 	}
 }

@@ -15,27 +15,29 @@ func TestARedriveIsStoredOnceUnderEachName(t *testing.T) {
 	_, c := streamtest.New(t)
 	e := paystubs("e-1", "a-1")
 	publish(t, c, e)
-	again := paystubs("e-1", "a-1")
-	again.Body = append(again.Body, ' ')
+	changed := paystubs("e-1", "a-1")
+	changed.Body = append(changed.Body, ' ')
 	for _, test := range []struct {
 		promise string
 		event   schema.Event
 		n       int
 		stored  bool
 	}{
-		{"the memory of its id does not eat the first", e, 1, true},
-		{"the same again is stored before", e, 1, false},
-		{"another body finds the name taken", again, 1, false},
-		{"the second has a name of its own", e, 2, true},
+		{"the first redrive is stored, though its event was stored before", e, 1, true},
+		{"the first redrive is stored once", e, 1, false},
+		{"the first redrive with another body is not stored", changed, 1, false},
+		{"the second redrive is stored", e, 2, true},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
-			stored, err := stream.NewOperator(c).Redrive(t.Context(), test.event, "pinwheel_paystubs", test.n)
+			stored, err := operator(c).Redrive(
+				t.Context(), test.event, "pinwheel_paystubs", test.n,
+			)
 			if stored != test.stored || err != nil {
 				t.Errorf("stored %t, %v; want %t", stored, err, test.stored)
 			}
 		})
 	}
-	m, there, err := stream.NewOperator(c).Message(t.Context(), schema.EventsStream, 3)
+	m, there, err := operator(c).Message(t.Context(), schema.EventsStream, 3)
 	if err != nil || !there {
 		t.Fatal(there, err)
 	}
