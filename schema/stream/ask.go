@@ -42,7 +42,7 @@ func askOnce[T any](
 	if err := c.Connected(); err != nil {
 		return answer, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, tryFor)
+	ctx, cancel := context.WithTimeout(ctx, c.tryFor)
 	defer cancel()
 	return ask(ctx)
 }

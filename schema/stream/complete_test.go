@@ -299,7 +299,7 @@ func TestCompletionOnAFullStreamIsErrFullAndNotDoneAlready(t *testing.T) {
 	if n := look(t, s).state(schema.CompletionsStream).Msgs; n != uint64(stored) {
 		t.Errorf("%d stored, want %d", n, stored)
 	}
-	must(t, operator(c).Provision(t.Context(), topology))
+	streamtest.Provision(t, c, topology)
 	if !complete(t, c, e, succeeded(e)) {
 		t.Error("with room again: not stored")
 	}
@@ -308,7 +308,9 @@ func TestCompletionOnAFullStreamIsErrFullAndNotDoneAlready(t *testing.T) {
 func TestLargeCompletionsRecords(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
-	b, e := look(t, s), paystubs("large", "account")
+	c.BePatient()
+	b := look(t, s)
+	e := paystubs("large", "account")
 	intact := func() {
 		t.Helper()
 		var got schema.Completion
@@ -360,6 +362,7 @@ func TestLargeCompletionsRecords(t *testing.T) {
 func TestLargeCompletionPublishedAtOnceKeepsTheRecordsItPointsTo(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("large", "account")
 	var all sync.WaitGroup
 	for n := range 6 {
@@ -404,7 +407,7 @@ func TestLargeCompletionWithoutRoom(t *testing.T) {
 					t.Fatalf("%d messages of the records are left behind", left)
 				}
 			}
-			must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+			streamtest.Provision(t, c, streamtest.Topology())
 			if !complete(t, c, e, completion) {
 				t.Error("with room again: not stored")
 			}

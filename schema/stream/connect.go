@@ -37,6 +37,8 @@ type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
 	log  *zap.Logger
+	// tryFor is the constant of this name, except in tests.
+	tryFor time.Duration
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
 	completionAge atomic.Pointer[time.Duration]
 	// up says whether the connection is there. The client knows too, but answers no question while
@@ -74,7 +76,7 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, closed: make(chan struct{})}
+	c := &Conn{log: log, tryFor: tryFor, closed: make(chan struct{})}
 	connected := make(chan struct{})
 	options := append(clientOptions(name), c.handlers(connected)...)
 	options = append(options, files...)

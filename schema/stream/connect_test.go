@@ -33,7 +33,7 @@ func TestConnectDoesNotWaitForAServerThatIsDown(t *testing.T) {
 	}
 	must(t, s.Restart())
 	streamtest.Eventually(t, "connected", func() bool { return c.Connected() == nil })
-	must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, c, streamtest.Topology())
 	publish(t, c, numbered(0, 1)...)
 }
 

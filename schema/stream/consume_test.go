@@ -371,7 +371,7 @@ func TestConsumeWaitsForAQueueThatIsNotThere(t *testing.T) {
 			streamtest.Eventually(t, "the log says what to do", func() bool {
 				return logs.FilterMessage("queue not served").Len() > 0
 			})
-			must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+			streamtest.Provision(t, c, streamtest.Topology())
 			publish(t, c, numbered(0, 1)...)
 			must(t, next(t, "delivery", jobs).Done())
 			lines := logs.FilterMessage("queue not served").All()
@@ -420,7 +420,7 @@ func TestConsumeGoesOnWhenItsQueueWasDeletedAndProvisionedAgain(t *testing.T) {
 				lines := logs.FilterMessage("queue not served").All()
 				return slices.ContainsFunc(lines, saysWhatToRun)
 			})
-			must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+			streamtest.Provision(t, c, streamtest.Topology())
 			publish(t, c, numbered(1, 1)...)
 			for {
 				j := next(t, "delivery", jobs)

@@ -258,7 +258,7 @@ func TestEventWithoutStreamIsAnErrorAndReadySaysWhatToDo(t *testing.T) {
 	if !errors.Is(err, stream.ErrNoQueue) {
 		t.Errorf("Queue.Ready = %v", err)
 	}
-	must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, c, streamtest.Topology())
 	must(t, c.Ready(t.Context()))
 	must(t, c.Queue(queueOf(schema.Paystubs)).Ready(t.Context()))
 }

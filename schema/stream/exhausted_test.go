@@ -129,7 +129,7 @@ func TestExhaustedWaitsForAQueueThatIsProvisionedLater(t *testing.T) {
 	s := streamtest.Run(t, streamtest.Config{})
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
 	deliveries, _ := exhausted(t, c, q, succeed)
-	must(t, operator(s.Connect(t)).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, s.Connect(t), streamtest.Topology())
 	publish(t, c, paystubs("e-1", "a-1"))
 	advise(t, s, q.Name, 1, 100)
 	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-1" {

@@ -49,7 +49,7 @@ func start(t *testing.T, change func(*schema.Topology)) (*streamtest.Server, *st
 	c := s.Connect(t)
 	topology := streamtest.Topology()
 	change(&topology)
-	must(t, operator(c).Provision(t.Context(), topology))
+	streamtest.Provision(t, c, topology)
 	return s, c
 }
 
@@ -77,7 +77,7 @@ func look(t *testing.T, s *streamtest.Server) broker {
 	)
 	must(t, err)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Hour))
 	must(t, err)
 	return broker{t, nc, js}
 }

@@ -270,7 +270,7 @@ func TestProvisionLeavesWhatItHasNoOpinionOn(t *testing.T) {
 	completions.MaxBytes *= 2
 	completions.MaxAge *= 2
 	topology.Lease *= 2
-	must(t, operator(c).Provision(t.Context(), topology))
+	streamtest.Provision(t, c, topology)
 	got := b.stream(schema.CompletionsStream).CachedInfo().Config
 	if got.Compression != jetstream.S2Compression || got.Metadata["owner"] != "payroll" ||
 		!got.AllowRollup || got.MaxBytes != completions.MaxBytes {
@@ -292,7 +292,7 @@ func TestProvisionedAgainEventsAndQueuesStayWhereTheyWere(t *testing.T) {
 	end()
 	j.release()
 	next(t, "Consume returns", returned)
-	must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, c, streamtest.Topology())
 	jobs, _, _ = hold(t, s.Connect(t), paystubsQueue, 1)
 	if j = next(t, "delivery", jobs); j.Event.ID != "1" {
 		t.Errorf("event %s, want the next one", j.Event.ID)

@@ -13,6 +13,7 @@ import (
 func TestARedriveIsStoredOnceUnderEachName(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("e-1", "a-1")
 	publish(t, c, e)
 	changed := paystubs("e-1", "a-1")

@@ -2,6 +2,8 @@
 package streamtest
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"go.uber.org/zap"
@@ -53,10 +55,21 @@ func New(t testing.TB) (*Server, *stream.Conn) {
 	t.Helper()
 	s := Run(t, Config{})
 	c := s.Connect(t)
-	if err := stream.NewOperator(c).Provision(t.Context(), Topology()); err != nil {
-		t.Fatal(err)
-	}
+	Provision(t, c, Topology())
 	return s, c
+}
+
+// Provision makes the streams and queues of a topology. A busy machine may take longer than the
+// client waits for an answer, so Provision tries again after a timeout.
+func Provision(t testing.TB, c *stream.Conn, topology schema.Topology) {
+	t.Helper()
+	Eventually(t, "streams and queues are provisioned", func() bool {
+		err := stream.NewOperator(c).Provision(t.Context(), topology)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 // Connect opens another connection for a test.
