@@ -7,11 +7,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/wagewire/wagewire/workers/api"
 )
 
-// All that an outage left undone is asked for in the moment it ends: the worst that redeliveries can come to.
+// In the worst case, everything that an outage left undone is redelivered in the moment in which the
+// outage ends.
 func TestAfterAnOutageTheFirstMinutesCallsKeepTheRate(t *testing.T) {
 	const rate, burst, callers, each = 10, 5, 100, 10
 	for promise, outage := range map[string]answer{
@@ -31,7 +30,7 @@ func TestAfterAnOutageTheFirstMinutesCallsKeepTheRate(t *testing.T) {
 					}
 					return says(200, "{}")(r)
 				}}}
-				c := client(t, f, func(cfg *api.Config) { cfg.RatePerS = rate })
+				c := client(t, f, func(cfg *settings) { cfg.RatePerS = rate })
 				var all sync.WaitGroup
 				for range callers {
 					all.Go(func() {

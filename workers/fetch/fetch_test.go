@@ -149,34 +149,38 @@ func (p *provider) asked() []string {
 	return asked
 }
 
-func (p *provider) pinwheel() *pinwheel.Client {
-	p.Helper()
-	server := httptest.NewServer(p)
-	p.Cleanup(server.Close)
-	return p.pinwheelAt(server.URL, nil)
+// RoundTrip calls the provider without a socket, so that a bubble's clock serves for the waits that
+// the provider asks for.
+func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
-func (p *provider) pinwheelAt(url string, transport http.RoundTripper) *pinwheel.Client {
+func (p *provider) config() api.Config {
+	return api.Config{
+		URL:       "https://api.example",
+		Secret:    func() (string, error) { return "sekret", nil },
+		RatePerS:  1e6,
+		Transport: p,
+	}
+}
+
+func (p *provider) pinwheel() *pinwheel.Client {
 	p.Helper()
-	c, err := pinwheel.New(pinwheel.Config{
-		URL: url, Version: "2025-07-08", APISecret: func() (string, error) { return "sekret", nil }, RatePerS: 1e6, Transport: transport,
-	})
+	c, err := pinwheel.New(pinwheel.Config{Config: p.config(), Version: "2025-07-08"})
 	if err != nil {
 		p.Fatal(err)
 	}
-	p.Cleanup(c.Close)
 	return c
 }
 
 func (p *provider) truv() *truv.Client {
 	p.Helper()
-	server := httptest.NewServer(p)
-	p.Cleanup(server.Close)
-	c, err := truv.New(truv.Config{URL: server.URL, ClientID: "client", AccessSecret: func() (string, error) { return "sekret", nil }, RatePerS: 1e6})
+	c, err := truv.New(truv.Config{Config: p.config(), ClientID: "client"})
 	if err != nil {
 		p.Fatal(err)
 	}
-	p.Cleanup(c.Close)
 	return c
 }
 
@@ -293,7 +297,7 @@ func TestPaystubs(t *testing.T) {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, paystubs: stubs, alone: test.alone, says: test.says, refreshedAt: announced}
 			test.payload.Timestamp = announced
-			got, err := fetch.Paystubs(p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, test.action, test.payload))
+			got, err := fetch.PinwheelHandlers[schema.Paystubs](p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, test.action, test.payload))
 			check(t, got, err, test.status)
 			if diff := cmp.Diff(append([]string{}, test.want...), idsOf(t, got, slices.Concat(stubs, test.alone)...)); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
@@ -344,7 +348,7 @@ func TestShifts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, shifts: all, refreshedAt: announced}
-			got, err := fetch.Shifts(p.pinwheel()).Fetch(t.Context(), job(schema.Shifts, test.action, test.payload))
+			got, err := fetch.PinwheelHandlers[schema.Shifts](p.pinwheel()).Fetch(t.Context(), job(schema.Shifts, test.action, test.payload))
 			check(t, got, err, 0)
 			if diff := cmp.Diff(append([]string{}, test.want...), idsOf(t, got, all...)); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
@@ -367,10 +371,10 @@ func TestSnapshots(t *testing.T) {
 		action   string
 		want     string
 	}{
-		{"employment", fetch.Employment, schema.Employment, schema.ActionAdded, "employment"},
-		{"identity", fetch.Identity, schema.Identity, schema.ActionAdded, "identity"},
-		{"income", fetch.Income, schema.Income, schema.ActionAdded, "income"},
-		{"income, when the paystubs are fully synced", fetch.Income, schema.Paystubs, schema.ActionFullySynced, "income"},
+		{"employment", fetch.PinwheelHandlers[schema.Employment], schema.Employment, schema.ActionAdded, "employment"},
+		{"identity", fetch.PinwheelHandlers[schema.Identity], schema.Identity, schema.ActionAdded, "identity"},
+		{"income", fetch.PinwheelHandlers[schema.Income], schema.Income, schema.ActionAdded, "income"},
+		{"income, when the paystubs are fully synced", fetch.PinwheelHandlers[schema.Income], schema.Paystubs, schema.ActionFullySynced, "income"},
 	} {
 		t.Run(row.promise+" is fetched as the provider wrote it", func(t *testing.T) {
 			p := &provider{T: t, refreshedAt: announced.Add(time.Millisecond)}
@@ -402,19 +406,19 @@ func TestDataIsStaleWhereItIsOlderThanItsEvent(t *testing.T) {
 		handler func(*pinwheel.Client) workers.Handler
 		job     func(time.Time) workers.Job
 	}{
-		{"employment", fetch.Employment, func(at time.Time) workers.Job {
+		{"employment", fetch.PinwheelHandlers[schema.Employment], func(at time.Time) workers.Job {
 			return job(schema.Employment, schema.ActionAdded, workers.Payload{Timestamp: at})
 		}},
-		{"paystubs added", fetch.Paystubs, func(at time.Time) workers.Job {
+		{"paystubs added", fetch.PinwheelHandlers[schema.Paystubs], func(at time.Time) workers.Job {
 			return job(schema.Paystubs, schema.ActionAdded, workers.Payload{Timestamp: at, Added: []string{"stub-40"}})
 		}},
-		{"paystubs of a chunk", fetch.Paystubs, func(at time.Time) workers.Job {
+		{"paystubs of a chunk", fetch.PinwheelHandlers[schema.Paystubs], func(at time.Time) workers.Job {
 			return job(schema.Paystubs, schema.ActionSevenDaysSynced, workers.Payload{Timestamp: at})
 		}},
-		{"shifts", fetch.Shifts, func(at time.Time) workers.Job {
+		{"shifts", fetch.PinwheelHandlers[schema.Shifts], func(at time.Time) workers.Job {
 			return job(schema.Shifts, schema.ActionFullySynced, workers.Payload{Timestamp: at})
 		}},
-		{"a report, by its own time and not the event's", fetch.VerificationReports, func(at time.Time) workers.Job {
+		{"a report, by its own time and not the event's", fetch.PinwheelHandlers[schema.VerificationReports], func(at time.Time) workers.Job {
 			j := job(schema.VerificationReports, schema.ActionRefreshed, reports(at))
 			j.Payload.Timestamp = after.Add(time.Hour)
 			return j
@@ -444,7 +448,7 @@ func TestDataIsStaleWhereItIsOlderThanItsEvent(t *testing.T) {
 	}
 	t.Run("income keeps its time while paystubs finish", func(t *testing.T) {
 		p := &provider{T: t, refreshedAt: before}
-		got, err := fetch.Income(p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, schema.ActionFullySynced, workers.Payload{Timestamp: announced}))
+		got, err := fetch.PinwheelHandlers[schema.Income](p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, schema.ActionFullySynced, workers.Payload{Timestamp: announced}))
 		check(t, got, err, 0)
 		if got.Stale {
 			t.Error("it is stale")
@@ -479,7 +483,7 @@ func TestVerificationReports(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, says: test.says, refreshedAt: announced}
-			got, err := fetch.VerificationReports(p.pinwheel()).Fetch(t.Context(), job(schema.VerificationReports, schema.ActionRefreshed, workers.Payload{VOE: test.voe, VOIE: test.voie}))
+			got, err := fetch.PinwheelHandlers[schema.VerificationReports](p.pinwheel()).Fetch(t.Context(), job(schema.VerificationReports, schema.ActionRefreshed, workers.Payload{VOE: test.voe, VOIE: test.voie}))
 			check(t, got, err, test.status)
 			if got.Outcome != test.outcome || !slices.Equal(idsOf(t, got), test.want) || !slices.Equal(got.Missing, test.missing) || got.Stale {
 				t.Errorf("got %+v", got)
@@ -509,7 +513,7 @@ func TestLinks(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, says: test.says}
-			got, err := fetch.Link(p.truv()).Fetch(t.Context(), job(schema.Link, test.action, workers.Payload{}))
+			got, err := fetch.TruvHandlers[schema.Link](p.truv()).Fetch(t.Context(), job(schema.Link, test.action, workers.Payload{}))
 			check(t, got, err, test.status)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// inMemory answers without a socket, which a bubble could not wait for.
+// inMemory is an API without a socket: a bubble cannot wait for a socket.
 type inMemory http.HandlerFunc
 
 func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -30,15 +30,27 @@ func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func client(t *testing.T, answer http.HandlerFunc) *truv.Client {
+func secretOf(secret string) func() (string, error) {
+	return func() (string, error) { return secret, nil }
+}
+
+// config is a whole Config of an API that answers with handler.
+func config(handler http.HandlerFunc) truv.Config {
+	return truv.Config{
+		Config: api.Config{
+			URL:       "https://truv.test",
+			Secret:    secretOf("sandbox-secret"),
+			RatePerS:  5,
+			Transport: inMemory(handler),
+		},
+		ClientID: "the-client",
+	}
+}
+
+// client makes a Client of an API that answers with handler.
+func client(t *testing.T, handler http.HandlerFunc) *truv.Client {
 	t.Helper()
-	c, err := truv.New(truv.Config{
-		URL:          "https://truv.test",
-		ClientID:     "the-client",
-		AccessSecret: func() (string, error) { return "sandbox-secret", nil },
-		RatePerS:     5,
-		Transport:    inMemory(answer),
-	})
+	c, err := truv.New(config(handler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +79,11 @@ func TestLinkAsksItsEndpoint(t *testing.T) {
 	if target := got.URL.String(); got.Method != http.MethodGet || target != "https://truv.test/v1/links/d39d%2F..%2Fx/" {
 		t.Errorf("asked %s %s", got.Method, target)
 	}
-	for name, want := range map[string]string{"X-Access-Client-Id": "the-client", "X-Access-Secret": "sandbox-secret", "Accept": "application/json"} {
+	for name, want := range map[string]string{
+		"X-Access-Client-Id": "the-client",
+		"X-Access-Secret":    "sandbox-secret",
+		"Accept":             "application/json",
+	} {
 		if got.Header.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, got.Header.Get(name), want)
 		}
@@ -272,7 +288,6 @@ func TestThrottledCallsWaitAsLongAsTruvSays(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	good := truv.Config{URL: "https://truv.test", ClientID: "c", RatePerS: 5, AccessSecret: func() (string, error) { return "s", nil }}
 	tests := []struct {
 		promise string
 		set     func(*truv.Config)
@@ -280,13 +295,13 @@ func TestNew(t *testing.T) {
 	}{
 		{"a whole Config is enough", func(*truv.Config) {}, "<nil>"},
 		{"a client id is needed", func(c *truv.Config) { c.ClientID = "" }, "no truv client id"},
-		{"a secret is needed", func(c *truv.Config) { c.AccessSecret = nil }, "no truv access secret"},
+		{"a secret is needed", func(c *truv.Config) { c.Secret = nil }, "no credentials"},
 		{"a URL is needed", func(c *truv.Config) { c.URL = "" }, "base url: must begin with http:// or https://"},
 		{"a rate is needed", func(c *truv.Config) { c.RatePerS = 0 }, "calls a second: must be above 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
-			cfg := good
+			cfg := config(says(200, "{}"))
 			tt.set(&cfg)
 			if _, err := truv.New(cfg); fmt.Sprint(err) != tt.want {
 				t.Errorf("error is %v, want %s", err, tt.want)
@@ -296,17 +311,13 @@ func TestNew(t *testing.T) {
 }
 
 func TestWithoutASecretNothingIsSent(t *testing.T) {
-	for _, secret := range []func() (string, error){
-		func() (string, error) { return "", nil },
-		func() (string, error) { return "", errors.New("secrets file: gone") },
-	} {
-		c, err := truv.New(truv.Config{URL: "https://truv.test", ClientID: "c", RatePerS: 5, AccessSecret: secret,
-			Transport: inMemory(func(http.ResponseWriter, *http.Request) { t.Error("a call") })})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Link(t.Context(), "l1"); !errors.Is(err, api.ErrCredentials) {
-			t.Error(err)
-		}
+	cfg := config(func(http.ResponseWriter, *http.Request) { t.Error("a call") })
+	cfg.Secret = secretOf("")
+	c, err := truv.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Link(t.Context(), "l1"); !errors.Is(err, api.ErrCredentials) {
+		t.Error(err)
 	}
 }
