@@ -22,32 +22,32 @@ const (
 	// RetryFor limits the tries and pauses of one Get. No try starts later. A Get therefore ends
 	// within RetryFor + TryFor; holds and waits for a token are not counted.
 	RetryFor = 20 * time.Second
-	// RetryAfterMax is the longest hold that an API can ask for.
+	// RetryAfterMax is the longest hold an API can ask for.
 	RetryAfterMax = 15 * time.Minute
 	// BodyBytesMax limits the body of an answer after decompression.
 	BodyBytesMax = 16 << 20
 	// PagesMax limits the pages of one list.
 	PagesMax = 200
 
-	// drainBytesMax is how much is read of an error's body and of an unwanted body. The connection
-	// can be used again only after its body is read.
+	// drainBytesMax is how much is read of an error's body and of an unwanted body. The
+	// connection can be used again only after the body is read.
 	drainBytesMax = 64 << 10
 
 	idleConnsMax = 16
 )
 
-// Config is how a process calls one API. Each provider's client embeds it in its own Config.
+// Config is how a process calls one API. Each provider's Config embeds it.
 type Config struct {
-	// URL is the beginning of every call's URL: absolute, http or https, without credentials, query
-	// or fragment. It may have a path.
+	// URL is the beginning of every call's URL: absolute, http or https, without credentials,
+	// query or fragment. A path is allowed.
 	URL string
 
-	// Secret returns the API's secret. Get calls Secret before each try, so that a secret changed on
-	// disk is used at once.
+	// Secret returns the API's secret. Get calls Secret before each try, and so uses a secret
+	// changed on disk at once.
 	Secret func() (string, error)
 
-	// RatePerS is how many tries may start in a second, over all callers of the Client. The tries of
-	// half a second may start at once.
+	// RatePerS is how many tries may start in a second, over all callers of the Client. The tries
+	// of half a second may start at once.
 	RatePerS float64
 
 	// Transport makes the calls; nil means a transport of the Client's own.
@@ -60,22 +60,22 @@ type Config struct {
 	OnHold func(until time.Time)
 }
 
-// Dialect is how one provider's API differs from the others.
+// Dialect is how a provider's API differs from others.
 type Dialect struct {
-	// Header returns the headers of a call that shows the secret.
+	// Header returns the headers of a call. They show the secret.
 	Header func(secret string) http.Header
 
-	// ErrorOf reads the body of an answer that is not 200 into Code, Type and Message, and into
+	// ErrorOf reads the body of an answer other than 200 into Code, Type and Message, and into
 	// RetryAfter if the header gave none and the body gives one. The body is at most 64 KiB long
 	// and not always JSON. ErrorOf may be nil.
 	ErrorOf func(body []byte, e *StatusError)
 
-	// RequestIDHeader is the header of an answer that becomes RequestID. It may be empty.
+	// RequestIDHeader is the header of an answer with the RequestID. It may be empty.
 	RequestIDHeader string
 }
 
-// Client gets JSON from one API. It is safe for concurrent use. A process needs one Client for each
-// API, because the rate and the hold after a 429 are the Client's.
+// Client gets JSON from one API. It is safe for concurrent use. A process needs one Client for
+// each API, because the rate and the hold after a 429 are the Client's.
 type Client struct {
 	config   Config
 	dialect  Dialect
@@ -85,8 +85,8 @@ type Client struct {
 	close    func()
 }
 
-// New makes a Client. It sends nothing. Its errors say what is wrong with the URL and do not repeat
-// the URL, which may hold a password by mistake.
+// New makes a Client. It sends nothing. Errors say what is wrong with the URL without quoting the
+// URL, which may hold a password by mistake.
 func New(config Config, dialect Dialect) (*Client, error) {
 	u, err := url.Parse(config.URL)
 	switch {
@@ -126,8 +126,8 @@ func New(config Config, dialect Dialect) (*Client, error) {
 func (c *Client) Close() { c.close() }
 
 // Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8. Get retries
-// transient failures within RetryFor. After a 429 it waits, with every other caller, for as long as
-// the API asks and ctx lives. The package comment lists its errors.
+// transient failures within RetryFor. After a 429 it waits, with every other caller, for as long
+// as the API asks and ctx lives. The package comment lists the errors.
 func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
 	if e.err != nil {
 		return nil, e.err
@@ -148,8 +148,8 @@ func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
 	return nil, c.stopped(ctx, e, retries.lastErr)
 }
 
-// tryInTurn waits for a turn and makes one try. A try that is answered with 429 holds every caller;
-// tryInTurn then waits and tries again.
+// tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits
+// and tries again.
 func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([]byte, error) {
 	for {
 		if err := c.waitForTurn(ctx); err != nil {
@@ -171,11 +171,12 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([
 	}
 }
 
-// waitForTurn returns when a try may start: there is no hold, and the try has a token. It is not
-// rate.Limiter.Wait, because Wait fails early, with an error of its own, if ctx ends too soon.
+// waitForTurn returns when a try may start: there is no hold, and the try has a token.
+// rate.Limiter.Wait does not serve, because Wait fails early, with its own error, if ctx ends too
+// soon.
 //
-// If a hold begins during the wait for a token, the token is spent. Otherwise every caller with a
-// token would start in the moment in which the hold ends.
+// If a hold begins during the wait for a token, the token is spent. Otherwise all callers with a
+// token would start in the moment of the hold's end.
 func (c *Client) waitForTurn(ctx context.Context) error {
 	for {
 		if err := sleep(ctx, c.throttle.left()); err != nil {

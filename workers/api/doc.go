@@ -1,8 +1,8 @@
-// Package api is the part that our clients of provider APIs share: a GET with a rate, a hold after
-// 429, limits and retries, and lists in pages. It knows no provider. Packages pinwheel and truv add
-// the credentials, the endpoints and the shape of the answers.
+// Package api is the part that our clients of provider APIs share: a GET with a rate, a hold
+// after 429, limits and retries, and lists in pages. Package api knows no provider. Packages
+// pinwheel and truv add the credentials, the endpoints and the shape of the answers.
 //
-// One Get and every way it can end:
+// One Get, and every way in which it can end:
 //
 //	      ┌──────────────────────────── 429: hold everyone ───┐
 //	      ▼                                                   │
@@ -20,10 +20,10 @@
 // # Files
 //
 //	client.go    Config, Dialect, Client, Get
-//	try.go       one try: the request, the exchange, the answer's status
+//	try.go       a single try: the request, the exchange, the answer's status
 //	retry.go     the pauses between tries, and Retry-After
 //	throttle.go  the hold after a 429
-//	endpoint.go  a path with its ids escaped
+//	endpoint.go  a path with escaped ids
 //	record.go    records, snapshots, and the pages of a list
 //	error.go     the errors below
 //	time.go      the providers' times
@@ -34,7 +34,7 @@
 //
 //	*StatusError     the API answered with another status than 200
 //	*NetworkError    no whole answer: dial, TLS, reset, time-out, body cut
-//	*ContractError   a whole answer that breaks the API's promise
+//	*ContractError   a whole answer, against the API's promise
 //	ErrID            an id that cannot stand in a path; nothing was sent
 //	ErrCredentials   no usable secret; nothing was sent
 //	ctx.Err()        the caller's ctx ended; joined with the last of the above
@@ -42,11 +42,12 @@
 // errors.Is(err, context.Canceled) and context.DeadlineExceeded are true only of the caller's own
 // ctx, never of a try that ran out of time.
 //
-// An error names the endpoint by its template. It never holds an id, a query, a body or a credential.
+// An error names the endpoint by its template, and never holds an id, a query, a body or a
+// credential.
 //
 // # Libraries
 //
 // The rate is golang.org/x/time/rate, the pauses are cenkalti/backoff. The hold is written here,
-// because retrying HTTP clients such as hashicorp/go-retryablehttp delay one call after a 429, and
-// the others run on; they also follow our clock in Retry-After and put URLs into errors.
+// because retrying HTTP clients such as hashicorp/go-retryablehttp delay a single call after a
+// 429. They also measure a Retry-After date by our clock, and put URLs into errors.
 package api

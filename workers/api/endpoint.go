@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// ErrID is wrapped by Get's error when an id of its Endpoint is empty, "." or "..". In a path such
-// an id would name another resource. Get therefore sends nothing, and a retry will not help.
+// ErrID is wrapped by Get's error when an id of the Endpoint is empty, "." or "..". In a path
+// such an id would name another resource. Get therefore sends nothing, and a retry will not help.
 var ErrID = errors.New(`empty, "." or ".." is no id`)
 
-// Endpoint is what to get. Path makes one.
+// Endpoint is an address to get. Path makes an Endpoint.
 type Endpoint struct {
-	Template string     // the path without its ids: fit for logs and metrics
+	Template string     // the path without ids: fit for logs and metrics
 	Query    url.Values // may be nil
 
 	path string // Template with every id escaped
@@ -21,8 +21,8 @@ type Endpoint struct {
 }
 
 // Path returns the Endpoint at template. The first id takes the place of the first {name} in
-// template, and so on. Ids are escaped: an id stays one segment of the path, whatever it holds. A
-// slash at the end is kept. Get reports an id that cannot be sent.
+// template, and so on. Ids are escaped: every id stays a single segment of the path. A slash at
+// the end is kept. Get reports an id that cannot stand in a path.
 func Path(template string, ids ...string) Endpoint {
 	e := Endpoint{Template: template}
 	var path strings.Builder

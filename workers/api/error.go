@@ -22,11 +22,12 @@ type StatusError struct {
 	Status   int    // HTTP status, 300 or above
 	Code     string // the API's code, as Dialect.ErrorOf read it; may be empty
 	Type     string // the API's type, as Dialect.ErrorOf read it; may be empty
-	// Message is the API's prose. It can quote personal data: not for logs.
+	// Message is the API's prose. Prose can quote personal data: not for logs.
 	Message string
-	// RetryAfter is how long the API asks to wait, at most RetryAfterMax; 0 if it does not ask.
+	// RetryAfter is how long the API asks to wait, at most RetryAfterMax; 0 if the API does not
+	// ask.
 	RetryAfter time.Duration
-	// RequestID is the API's name for the call, which its support asks for; may be empty.
+	// RequestID is the API's name for the call, for questions to its support; may be empty.
 	RequestID string
 }
 
@@ -42,8 +43,8 @@ func (e *StatusError) Error() string {
 	return b.String()
 }
 
-// isWord reports whether s looks like a code. Prose in the place of a code is not printed, because
-// prose can quote personal data.
+// isWord reports whether s looks like a code. Prose in the place of a code is not printed,
+// because prose can quote personal data.
 func isWord(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
 		isLetter := (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z')
@@ -55,8 +56,8 @@ func isWord(s string) bool {
 // NetworkError is the absence of a whole answer: the API could not be reached or did not answer
 // within TryFor, or the connection ended before the body did.
 //
-// NetworkError wraps nothing. The standard library's error for a dial that timed out is also a
-// context.DeadlineExceeded, and only the end of the caller's ctx may be that.
+// NetworkError wraps nothing. The standard library's error for a dial time-out is also a
+// context.DeadlineExceeded, and only the end of the caller's ctx may be one.
 type NetworkError struct {
 	Endpoint string // the template
 	Why      string // how the exchange broke; holds nothing received
@@ -64,11 +65,11 @@ type NetworkError struct {
 
 func (e *NetworkError) Error() string { return fmt.Sprintf("get %s: %s", e.Endpoint, e.Why) }
 
-// ContractError is a whole answer that breaks the API's promise: not JSON, another shape, too large,
-// a list that does not end.
+// ContractError is a whole answer against the API's promise: not JSON, another shape, too large, a
+// list that does not end.
 type ContractError struct {
 	Endpoint string // the template
-	Why      string // what is wrong, in fixed words; holds nothing received
+	Why      string // the mistake in fixed words; holds nothing received
 }
 
 func (e *ContractError) Error() string { return fmt.Sprintf("get %s: %s", e.Endpoint, e.Why) }
@@ -82,8 +83,8 @@ func isTransient(err error) bool {
 	return ok
 }
 
-// describeBreak says how an exchange broke. It repeats only errors that are known to quote nothing
-// received. Others may: net/http quotes a malformed answer.
+// describeBreak says how an exchange broke. It repeats only errors that are known to quote
+// nothing received. net/http, for example, quotes a malformed answer.
 func describeBreak(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Error()

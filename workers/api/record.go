@@ -16,7 +16,7 @@ type Record struct {
 // Snapshot is the latest state of a record.
 type Snapshot struct {
 	Record
-	// RefreshedAt is when the provider last checked with its source; zero if it does not say.
+	// RefreshedAt is when the provider last checked with its source; zero if unknown.
 	RefreshedAt time.Time
 }
 
@@ -27,11 +27,12 @@ type Page struct {
 }
 
 // Pages returns the pages of a list. get returns the page at a cursor, and the cursor of the next
-// page. An empty cursor is the first page's, and as the next page's it ends the list. A cursor may
-// hold whatever the API pages by: a token, an offset, the query of a link.
+// page. An empty cursor is the first page's; an empty next cursor ends the list. A cursor may be
+// anything an API pages by: a token, an offset, the query of a link.
 //
-// An error is the last thing yielded; the pages before it are not the whole list. Providers promise
-// that a list ends. A cursor that comes twice or a list of over PagesMax pages breaks the promise.
+// Nothing is yielded after an error, and the pages before an error are not the whole list.
+// Providers promise that a list ends. A cursor seen before, or more pages than PagesMax, is
+// therefore an error.
 func Pages(template string, get func(cursor string) (Page, string, error)) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		cursor := ""

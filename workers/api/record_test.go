@@ -104,7 +104,10 @@ func TestAListCanBeLeftAndReadAgain(t *testing.T) {
 		return api.Page{}, fmt.Sprint(len(cursors)), nil
 	})
 	for range 2 {
-		for range pages {
+		for _, err := range pages {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if len(cursors)%2 == 0 {
 				break
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// How long the pauses between the tries of one Get are: the first at most pauseBase, each later one
-// at most twice as long as the one before, none over pauseMax.
+// The limits of the pauses between the tries of a Get: the first at most pauseBase, then at most
+// twice as long each time, never over pauseMax.
 const (
 	pauseBase = 250 * time.Millisecond
 	pauseMax  = 4 * time.Second
@@ -22,7 +22,7 @@ const (
 // retries are the pauses between the tries of one Get.
 type retries struct {
 	backoff.ExponentialBackOff
-	left    time.Duration // what tries and pauses have left of RetryFor
+	left    time.Duration // the rest of RetryFor
 	lastErr error         // of the last try; nil if there was none
 }
 
@@ -48,9 +48,9 @@ func (r *retries) NextBackOff() time.Duration {
 	return pause
 }
 
-// retryAfter returns the Retry-After of an answer, at most RetryAfterMax. It returns 0 if the header
-// is absent, in the past, or neither a number of seconds nor a date. A date is compared with the
-// answer's own Date, so that our clock does not matter.
+// retryAfter returns the Retry-After of an answer, at most RetryAfterMax. The result is 0 if the
+// header is absent, in the past, or neither a number of seconds nor a date. A date is compared
+// with the answer's own Date, because our clock may be wrong.
 func retryAfter(h http.Header) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	seconds, err := strconv.ParseUint(text, 10, 64)
@@ -73,7 +73,7 @@ func fullJitter(base, limit time.Duration, n int) time.Duration {
 	return rand.N(min(limit, base<<min(n, 16)) + 1)
 }
 
-// sleep waits for d or for the end of ctx. Its error is the cause of ctx's end.
+// sleep waits for d or for the end of ctx. The error is the cause of ctx's end.
 func sleep(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil || d <= 0 {
 		return context.Cause(ctx)

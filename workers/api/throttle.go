@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// How long a hold lasts if the API does not say: at most holdBase the first time, each later time at
-// most twice as long as the time before, never over holdMax, until a call succeeds.
+// The limits of a hold for which the API gave no length: at most holdBase the first time, each
+// later time at most twice as long as the time before, never over holdMax, until a call succeeds.
 const (
 	holdBase = time.Second
 	holdMax  = time.Minute
@@ -27,14 +27,14 @@ func (t *throttle) left() time.Duration {
 	return time.Until(t.until)
 }
 
-// hold starts a hold or extends it after a call was answered with 429; it never shortens a hold.
-// sent is when the call started, retryAfter is what the API asks for, 0 if it does not say. hold
-// returns the hold's end and whether the end moved.
+// hold starts or extends the hold after a 429; it never shortens the hold. sent is when the call
+// started. retryAfter is how long the API asks to wait, 0 if it does not say. hold returns the
+// end of the hold and whether the end moved.
 func (t *throttle) hold(sent time.Time, retryAfter time.Duration) (until time.Time, moved bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if retryAfter <= 0 {
-		// A call that started before the hold ended does not make the next hold longer.
+		// A call started before the end of the hold does not make the next hold longer.
 		if !sent.Before(t.until) {
 			t.guesses++
 		}
@@ -48,7 +48,7 @@ func (t *throttle) hold(sent time.Time, retryAfter time.Duration) (until time.Ti
 	return until, true
 }
 
-// clear makes the next hold of unknown length a short one. A call that succeeded clears.
+// clear makes the next hold without a length a short one. It is called after a success.
 func (t *throttle) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

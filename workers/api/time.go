@@ -17,7 +17,7 @@ func ParseTime(s string) (time.Time, error) {
 	return t, nil
 }
 
-// Stamp is a time in a body that is good to know and no reason to refuse the body. A null, an
+// Stamp is a time in a body. An unreadable time is no reason to refuse the body. A null, an
 // unknown format or another type is read as the zero time.
 type Stamp struct{ time.Time }
 

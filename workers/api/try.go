@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// try makes one call. Its error is the cause of ctx's end if ctx ended.
+// try makes a single call. The error is the cause of ctx's end if ctx ended.
 func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
 	tryCtx, cancel := context.WithTimeout(ctx, TryFor)
 	defer cancel()
@@ -73,8 +73,8 @@ func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error)
 }
 
 // exchange sends req and reads the answer. If no whole answer came, status is 0 and err is the
-// transport's own. The transport is called without an http.Client, which would follow redirects and
-// put the URL into errors.
+// transport's own. The transport is called directly, because an http.Client would follow
+// redirects and put the URL into errors.
 func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status int, err error) {
 	resp, err := c.config.Transport.RoundTrip(req)
 	if err != nil {
@@ -107,8 +107,8 @@ func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status in
 	return body, resp.StatusCode, nil
 }
 
-// statusError returns the error of an answer that is not 200. A body that is cut does not change the
-// meaning of the status: statusError reads as much as there is.
+// statusError returns the error of an answer other than 200. A cut body does not change the
+// meaning of the status: statusError reads as much as came.
 func (c *Client) statusError(resp *http.Response, e Endpoint) error {
 	if resp.StatusCode < 300 {
 		return &ContractError{

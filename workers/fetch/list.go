@@ -11,10 +11,10 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// list is the handler of a resource of which an account has a list.
+// list is the handler for a resource with a list per account.
 type list func(ctx context.Context, accountID string) iter.Seq2[api.Page, error]
 
-// Fetch gets the records that the event announces: those in `added`, or all.
+// Fetch gets the announced records: the ids in `added`, or all.
 func (pages list) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	if job.Event.Action == schema.ActionAdded {
 		return fetchAdded(pages(ctx, job.Event.AccountID), job)
@@ -22,8 +22,8 @@ func (pages list) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 	return fetchAll(pages(ctx, job.Event.AccountID), job, nil)
 }
 
-// fetchAll reads every page and keeps the records that keep wants; a nil keep wants all. A record
-// that moves to the next page between two calls is kept once.
+// fetchAll reads every page and returns the records for which keep is true, or all if keep is
+// nil. A record can move to the next page between two calls, and is returned once.
 func fetchAll(
 	pages iter.Seq2[api.Page, error], job workers.Job, keep func(api.Record) bool,
 ) (workers.Fetched, error) {
@@ -44,7 +44,8 @@ func fetchAll(
 	return fetched, nil
 }
 
-// fetchAdded reads pages until every id in `added` is found. Ids that no page has are missing.
+// fetchAdded reads pages until every id in `added` is found. Ids without a record on any page are
+// missing.
 func fetchAdded(pages iter.Seq2[api.Page, error], job workers.Job) (workers.Fetched, error) {
 	fetched := workers.Fetched{Deleted: job.Payload.Deleted}
 	wanted := map[string]bool{}
@@ -78,7 +79,7 @@ func fetchAdded(pages iter.Seq2[api.Page, error], job workers.Job) (workers.Fetc
 	return fetched, nil
 }
 
-// noteAge notes the time of a list: the time of its first page that has one.
+// noteAge notes how old a list is: as old as the first page that has a time.
 func noteAge(fetched *workers.Fetched, page api.Page, job workers.Job) {
 	if fetched.RefreshedAt.IsZero() {
 		fetched.RefreshedAt = page.RefreshedAt
@@ -86,8 +87,8 @@ func noteAge(fetched *workers.Fetched, page api.Page, job workers.Job) {
 	}
 }
 
-// isAbsent reports whether the provider says that it does not have a record, or not yet. The fetch
-// of the other records goes on.
+// isAbsent reports whether the provider does not have a record, or not yet. The fetch of the
+// other records goes on.
 func isAbsent(err error) bool {
 	status, ok := errors.AsType[*api.StatusError](err)
 	if !ok {

@@ -25,24 +25,23 @@ var providers = map[schema.Provider]provider{
 type provider interface {
 	// handles reports whether the row has a handler for the resource.
 	handles(r schema.Resource) bool
-	// open makes one client from the environment, and every handler over that client.
+	// open makes one client from the environment, and every handler over the client.
 	open(p schema.Provider, getenv func(string) string, registry prometheus.Registerer) (
 		map[schema.Resource]workers.Source, error)
 	secretVariable() string
 	variables() []process.Variable
 }
 
-// row is a provider whose API is called by a Client that a Config configures.
+// row is a provider with its Config, read from the environment, and its Client.
 type row[Config, Client any] struct {
-	// secretFile is the variable that names the file with the API's secret. It is one of Config's. A
-	// process in which it is not set does without the provider.
+	// secretFile is the variable that names the file with the API's secret. Config has the
+	// variable too, with its help text. Without the variable, the provider is left out.
 	secretFile string
-	// newClient makes the client. Shared holds what is the same for each provider: the secret and the
-	// metrics.
+	// newClient makes the client. Shared holds the secret and the metrics.
 	newClient func(c Config, shared api.Config) (Client, error)
 	// decode reads a webhook's body.
 	decode func(schema.Event) (workers.Payload, error)
-	// handlers are by the resource that they fetch.
+	// handlers are by resource.
 	handlers map[schema.Resource]func(Client) workers.Handler
 }
 
@@ -69,11 +68,8 @@ func (r row[Config, Client]) open(
 		return nil, err
 	}
 	metrics := workers.NewAPIMetrics(registry, string(p))
-	client, err := r.newClient(c, api.Config{
-		Secret: secret,
-		OnCall: metrics.Call,
-		OnHold: metrics.Hold,
-	})
+	shared := api.Config{Secret: secret, OnCall: metrics.Call, OnHold: metrics.Hold}
+	client, err := r.newClient(c, shared)
 	if err != nil {
 		return nil, err
 	}
@@ -100,22 +96,21 @@ func Covers(q schema.Queue) error {
 }
 
 // Open opens the sources of one resource, by provider, from the environment. If several providers
-// have the resource, a provider whose secret file is not set is left out. Errors name the variable
-// to change.
+// have the resource, a provider without a secret file is left out. Errors name the variable to
+// change.
 func Open(
 	r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
 ) (map[schema.Provider]workers.Source, error) {
-	queues := schema.QueuesOf(r)
-	opened, err := open(queues, getenv, registry)
+	opened, err := open(schema.QueuesOf(r), getenv, registry)
 	if err != nil {
 		return nil, err
 	}
 	return opened[r], nil
 }
 
-// OpenAll opens the sources of every resource for one process. Each provider has one client, so that
-// all its resources share one rate. A provider whose secret file is not set is left out; it is an
-// error if that leaves none.
+// OpenAll opens the sources of every resource for one process. Each provider has one client,
+// because all resources of a provider share one rate. A provider without a secret file is left
+// out. At least one must be left.
 func OpenAll(
 	getenv func(string) string, registry prometheus.Registerer,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
@@ -144,12 +139,9 @@ func SecretVariable(p schema.Provider) string {
 func open(
 	queues []schema.Queue, getenv func(string) string, registry prometheus.Registerer,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
-	byProvider := map[schema.Provider][]schema.Queue{}
-	for _, q := range queues {
-		if err := Covers(q); err != nil {
-			return nil, err
-		}
-		byProvider[q.Provider] = append(byProvider[q.Provider], q)
+	byProvider, err := coverByProvider(queues)
+	if err != nil {
+		return nil, err
 	}
 	all := map[schema.Resource]map[schema.Provider]workers.Source{}
 	var notSet []string
@@ -175,10 +167,22 @@ func open(
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("none of %s is set: set one or more to a file with the provider's secret",
-			strings.Join(notSet, ", "))
+		return nil, fmt.Errorf("none of %s is set: "+
+			"set one or more to a file with the provider's secret", strings.Join(notSet, ", "))
 	}
 	return all, nil
+}
+
+// coverByProvider checks that every queue is covered, and groups the queues.
+func coverByProvider(queues []schema.Queue) (map[schema.Provider][]schema.Queue, error) {
+	byProvider := map[schema.Provider][]schema.Queue{}
+	for _, q := range queues {
+		if err := Covers(q); err != nil {
+			return nil, err
+		}
+		byProvider[q.Provider] = append(byProvider[q.Provider], q)
+	}
+	return byProvider, nil
 }
 
 // openSecret returns a function that returns the first secret of a file. A changed file is read

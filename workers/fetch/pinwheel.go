@@ -24,8 +24,8 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		schema.Identity: func(c *pinwheel.Client) workers.Handler {
 			return snapshot{schema.Identity, c.Identity}
 		},
-		// Income is also fetched for paystubs.fully_synced, because in recordings it changed when the
-		// paystubs were done.
+		// Income is also fetched for paystubs.fully_synced, because income was seen to change
+		// when the paystubs finish.
 		schema.Income: func(c *pinwheel.Client) workers.Handler {
 			return snapshot{schema.Income, c.Income}
 		},
@@ -60,8 +60,8 @@ func newPinwheel(c pinwheelConfig, shared api.Config) (*pinwheel.Client, error) 
 	return client, nil
 }
 
-// pinwheelOutcomes are the outcomes of a Pinwheel job that leaves nothing to fetch, by the word in
-// its webhook (docs.pinwheelapi.com, income and employment events).
+// pinwheelOutcomes are the outcomes of a Pinwheel job that leaves nothing to fetch, by the word
+// in the webhook (docs.pinwheelapi.com, income and employment events).
 var pinwheelOutcomes = map[string]schema.Outcome{"pending": schema.Pending, "error": schema.Failed}
 
 // pinwheelBody is the part of a webhook's body that a worker needs.
@@ -94,12 +94,12 @@ type pinwheelAvailability struct {
 	RefreshedAt string `json:"refreshed_at"`
 }
 
-// decodePinwheel reads a webhook's body. Ingress has checked that the body is one JSON object without
-// repeated keys.
+// decodePinwheel reads a webhook's body. Ingress has checked that the body is one JSON object
+// without repeated keys.
 func decodePinwheel(e schema.Event) (workers.Payload, error) {
 	var body pinwheelBody
 	if err := json.Unmarshal(e.Body, &body); err != nil {
-		// Err itself is not returned, because it quotes the value.
+		// Err is not wrapped, because err quotes the value.
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return workers.Payload{}, fmt.Errorf("%w: %s: %s is of another type",
 				workers.ErrUndecodable, e.Type, wrong.Field)
@@ -132,7 +132,8 @@ func decodePinwheel(e schema.Event) (workers.Payload, error) {
 	}, nil
 }
 
-// all returns the ids, false if one is empty. An empty id cannot be fetched, nor reported as missing.
+// all returns the ids, or false if any id is empty. An empty id cannot be fetched, nor reported
+// as missing.
 func (ids pinwheelIDs) all() (list []string, ok bool) {
 	for _, item := range ids {
 		if item.ID == "" {
@@ -147,7 +148,7 @@ func (a pinwheelAvailability) decode() workers.Availability {
 	return workers.Availability{Status: a.Status, RefreshedAt: timeOrZero(a.RefreshedAt)}
 }
 
-// timeOrZero reads a time that only decides whether data is stale. A time that cannot be read is no
+// timeOrZero reads a time. Times only decide whether data is stale, and an unreadable time is no
 // reason to fail an event.
 func timeOrZero(s string) time.Time {
 	t, _ := schema.ParseTime(s)

@@ -10,12 +10,12 @@ import (
 	"github.com/wagewire/wagewire/workers/pinwheel"
 )
 
-// pinwheelPaystubs is the handler of Pinwheel's paystubs: GET /v1/accounts/{account_id}/paystubs, and
-// …/paystubs/{paystub_id} for a paystub that the pages lack.
+// pinwheelPaystubs is the handler of Pinwheel's paystubs: GET /v1/accounts/{account_id}/paystubs,
+// and …/paystubs/{paystub_id} for a paystub missing from the pages.
 type pinwheelPaystubs struct{ client *pinwheel.Client }
 
-// Fetch gets the paystubs that the event announces: the ids in `added`, all, or those that were paid
-// within the dates of `params`.
+// Fetch gets the announced paystubs: the ids in `added`, all, or all with a pay date within the
+// dates of `params`.
 func (p pinwheelPaystubs) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	switch job.Event.Action {
 	case schema.ActionAdded:
@@ -37,7 +37,7 @@ func (p pinwheelPaystubs) fetchAdded(
 	if err != nil {
 		return workers.Fetched{}, err
 	}
-	// The pages lack a paystub whose date is outside the dates of `params`.
+	// The pages lack a paystub with a date outside of `params`.
 	unlisted := fetched.Missing
 	fetched.Missing = nil
 	for _, id := range unlisted {
@@ -55,7 +55,8 @@ func (p pinwheelPaystubs) fetchAdded(
 }
 
 // queryAround returns the dates of `params`, a day wider on each side. Pinwheel does not document
-// whether the bounds are included (its reference says "after" and "before"), and recordings differ.
+// whether the bounds are included: the reference says "after" and "before", and the answers were
+// seen to differ.
 func queryAround(p workers.Payload) pinwheel.PaystubQuery {
 	return pinwheel.PaystubQuery{
 		FromPayDate: addDays(p.FromPayDate, -1),
@@ -64,7 +65,7 @@ func queryAround(p workers.Payload) pinwheel.PaystubQuery {
 }
 
 // paidWithin returns a function that reports whether a paystub was paid within the dates of
-// `params`, both included. An empty date is no bound. Dates are YYYY-MM-DD, which sort as text.
+// `params`, both included. An empty date is no bound. Dates are YYYY-MM-DD and sort as text.
 func paidWithin(p workers.Payload) func(api.Record) bool {
 	return func(r api.Record) bool {
 		return (p.FromPayDate == "" || r.PayDate >= p.FromPayDate) &&
@@ -72,7 +73,7 @@ func paidWithin(p workers.Payload) func(api.Record) bool {
 	}
 }
 
-// addDays moves a date by days. A date that cannot be read becomes empty: no bound.
+// addDays moves a date by days. An unreadable date becomes empty: no bound.
 func addDays(date string, days int) string {
 	d, err := time.Parse(time.DateOnly, date)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 // /v1/end_users/{end_user_id}/verification_reports/voe and /voie.
 type pinwheelReports struct{ client *pinwheel.Client }
 
-// Fetch gets each report that the event announces as available. A report that Pinwheel then does not
-// have is missing. If it has none of them, Fetch returns its error; if the event announces none, the
-// outcome is Unavailable.
+// Fetch gets each report announced as available. An announced report is missing if Pinwheel does
+// not have the report. Without any report, Fetch returns Pinwheel's error, or the outcome
+// Unavailable if none was announced.
 func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	fetched := workers.Fetched{Outcome: schema.Unavailable}
 	var absentErr error

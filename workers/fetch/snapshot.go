@@ -10,7 +10,7 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// snapshot is the handler of a resource of which an account has one record.
+// snapshot is the handler for a resource with one record per account.
 type snapshot struct {
 	resource schema.Resource
 	get      func(ctx context.Context, accountID string) (api.Snapshot, error)
@@ -22,7 +22,7 @@ func (s snapshot) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 	if err != nil {
 		return workers.Fetched{}, err
 	}
-	// The event of another resource does not say when this record was refreshed. Pinwheel's income
+	// The event of another resource does not say when the record was refreshed. Pinwheel's income
 	// keeps its time while paystubs finish.
 	isOwn := job.Event.Resource == s.resource
 	return workers.Fetched{
@@ -32,8 +32,8 @@ func (s snapshot) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 	}, nil
 }
 
-// isBehind reports whether data was last refreshed before its event. In every recording of Pinwheel
-// the data is the later of the two, by under a second. Nothing documents the order, so that data
+// isBehind reports whether data was last refreshed before its event. In every recording of
+// Pinwheel the data is the later of the two, by under a second. Nothing documents the order. Data
 // without a time counts as fresh.
 func isBehind(refreshedAt, announced time.Time) bool {
 	return !refreshedAt.IsZero() && refreshedAt.Before(announced)

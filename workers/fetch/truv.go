@@ -44,13 +44,14 @@ func newTruv(c truvConfig, shared api.Config) (*truv.Client, error) {
 	return client, nil
 }
 
-// decodeTruv reads nothing: a worker needs only the link's id, which the event has as its account.
+// decodeTruv reads nothing: a worker needs only the link's id, and the event has the id as its
+// account.
 func decodeTruv(schema.Event) (workers.Payload, error) { return workers.Payload{}, nil }
 
 // truvLink is the handler of Truv's links: GET /v1/links/{link_id}/.
 type truvLink struct{ client *truv.Client }
 
-// Fetch gets the link. It makes no call for a deleted link, because Truv has deleted the data.
+// Fetch gets the link. A deleted link needs no call, because Truv has deleted the data.
 func (l truvLink) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	if job.Event.Action == schema.ActionDeleted {
 		return workers.Fetched{Outcome: schema.Deleted}, nil

@@ -1,8 +1,8 @@
-// Package pinwheel gets the data that Pinwheel's webhooks announce: a method an endpoint, each record
-// exactly as Pinwheel wrote it.
+// Package pinwheel gets the data that Pinwheel's webhooks announce: a method an endpoint, each
+// record exactly as Pinwheel wrote it.
 //
-// Package api paces, holds, limits and retries the calls, and has every error. What Pinwheel itself
-// promises comes from
+// Package api paces, holds, limits and retries the calls, and has every error. Pinwheel's own
+// promises come from
 //
 //	docs.pinwheelapi.com/public/v2022-09-09/docs/api    hosts, headers, versions
 //	docs.pinwheelapi.com/public/docs/api-pagination     pages
@@ -26,13 +26,14 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// listLimit is the most records that a page can have.
+// listLimit is the largest number of records on a page.
 const listLimit = "100"
 
 // Config is how a process calls Pinwheel.
 type Config struct {
-	// Config's URL is https://api.getpinwheel.com, or the URL of the sandbox or development mode. Its
-	// Secret, the x-api-secret, works in one mode only. Pinwheel publishes no limit for RatePerS.
+	// Config's URL is https://api.getpinwheel.com, or the URL of the sandbox or development mode.
+	// Its Secret, the x-api-secret, works in one mode only. Pinwheel publishes no limit for
+	// RatePerS.
 	api.Config
 	// Version is the Pinwheel-Version, a date. Pinwheel answers a retired version with 400.
 	Version string
@@ -46,7 +47,7 @@ func New(c Config) (*Client, error) {
 	if c.Version == "" {
 		return nil, errors.New("no pinwheel version")
 	}
-	client, err := api.New(c.Config, api.Dialect{
+	dialect := api.Dialect{
 		Header: func(secret string) http.Header {
 			h := http.Header{}
 			h.Set("x-api-secret", secret)
@@ -55,7 +56,8 @@ func New(c Config) (*Client, error) {
 		},
 		ErrorOf:         errorOf,
 		RequestIDHeader: "X-Pinwheel-Request-Id",
-	})
+	}
+	client, err := api.New(c.Config, dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +77,8 @@ func (c *Client) Identity(ctx context.Context, accountID string) (api.Snapshot, 
 	return c.snapshot(ctx, api.Path("/v1/accounts/{account_id}/identity", accountID))
 }
 
-// Income gets an account's income. In recordings, income changed when the paystubs were done, without
-// an event of its own.
+// Income gets an account's income. Income was seen to change when the paystubs finish, without an
+// event of its own.
 func (c *Client) Income(ctx context.Context, accountID string) (api.Snapshot, error) {
 	return c.snapshot(ctx, api.Path("/v1/accounts/{account_id}/income", accountID))
 }
@@ -84,14 +86,14 @@ func (c *Client) Income(ctx context.Context, accountID string) (api.Snapshot, er
 // Report is a kind of verification report.
 type Report string
 
-// The reports that Pinwheel makes.
+// The reports of Pinwheel.
 const (
 	VOE  Report = "voe"  // verification of employment
 	VOIE Report = "voie" // verification of income and employment
 )
 
-// VerificationReport gets the latest report, VOE or VOIE, of a person. The endUserID is a string of
-// any form that our side once gave to Pinwheel.
+// VerificationReport gets the latest report, VOE or VOIE, of a person. The endUserID is a string
+// of any form, given to Pinwheel by our side.
 func (c *Client) VerificationReport(
 	ctx context.Context, endUserID string, kind Report,
 ) (api.Snapshot, error) {
@@ -99,15 +101,15 @@ func (c *Client) VerificationReport(
 	return c.snapshot(ctx, api.Path(template, endUserID))
 }
 
-// Paystub gets one paystub. The download URL of its document is a new one each time.
+// Paystub gets one paystub. Its document's download URL is a new one each time.
 func (c *Client) Paystub(ctx context.Context, accountID, paystubID string) (api.Record, error) {
 	e := api.Path("/v1/accounts/{account_id}/paystubs/{paystub_id}", accountID, paystubID)
 	s, err := c.snapshot(ctx, e)
 	return s.Record, err
 }
 
-// PaystubQuery narrows a list of paystubs. Dates are YYYY-MM-DD, empty for no bound. Pinwheel does
-// not document whether a bound itself is included; in recordings the upper bound was.
+// PaystubQuery narrows a list of paystubs. Dates are YYYY-MM-DD, empty for no bound. Pinwheel
+// does not document whether a bound itself is included; the upper bound was seen to be included.
 type PaystubQuery struct {
 	FromPayDate, ToPayDate string
 }
@@ -132,7 +134,7 @@ func (c *Client) Shifts(ctx context.Context, accountID string) iter.Seq2[api.Pag
 	return c.pages(ctx, api.Path("/v1/accounts/{account_id}/shifts", accountID))
 }
 
-// pages follows meta.next_cursor until it is absent, null or empty.
+// pages follows meta.next_cursor until the cursor is absent, null or empty.
 func (c *Client) pages(ctx context.Context, e api.Endpoint) iter.Seq2[api.Page, error] {
 	return api.Pages(e.Template, func(cursor string) (api.Page, string, error) {
 		page := e
@@ -171,8 +173,8 @@ func (c *Client) page(ctx context.Context, e api.Endpoint) (_ api.Page, next str
 	return page, list.Meta.NextCursor, nil
 }
 
-// snapshot gets a single object. A report has refreshed_at inside it, a single paystub has none, the
-// other objects have it in meta.
+// snapshot gets a single object. A report has refreshed_at inside it, a single paystub has none,
+// the other objects have it in meta.
 func (c *Client) snapshot(ctx context.Context, e api.Endpoint) (api.Snapshot, error) {
 	body, err := c.api.Get(ctx, e)
 	if err != nil {
@@ -225,7 +227,7 @@ func errorOf(body []byte, e *api.StatusError) {
 	var envelope struct {
 		Error struct{ Type, Code, Message string }
 	}
-	_ = json.Unmarshal(body, &envelope) // even on an error, the fields that fit are read
+	_ = json.Unmarshal(body, &envelope) // even on an error, the other fields are read
 	e.Type = envelope.Error.Type
 	e.Code = envelope.Error.Code
 	e.Message = envelope.Error.Message

@@ -1,15 +1,15 @@
 // Package truv gets the links that Truv's webhooks announce.
 //
-// Package api paces, holds, limits and retries the calls, and has every error. What Truv itself
-// promises comes from
+// Package api paces, holds, limits and retries the calls, and has every error. Truv's own
+// promises come from
 //
 //	docs.truv.com/api-reference/authentication    host, headers
 //	docs.truv.com/api-reference/errors            error bodies, 300 calls a minute
 //	github.com/truvhq/demo-apps                   the body of a throttled answer
 //
-// Truv's demo waits ten seconds longer than a 429 asks for. All its workers started in the moment in
-// which the wait ended, and were throttled at once. Our calls come out of a hold at RatePerS, so we
-// add nothing.
+// Truv's demo waits ten seconds longer than a 429 asks for. All workers of the demo started when
+// the wait ended, and were throttled at once. Our calls come out of a hold at RatePerS, so we add
+// nothing.
 package truv
 
 import (
@@ -28,9 +28,9 @@ import (
 
 // Config is how a process calls Truv.
 type Config struct {
-	// Config's URL is https://prod.truv.com for every environment: the prefix of its Secret, the
-	// X-Access-Secret, chooses between sandbox and production. Truv allows 300 calls a minute over
-	// everything that uses the secret.
+	// Config's URL is https://prod.truv.com for every environment: the prefix of the Secret, the
+	// X-Access-Secret, chooses between sandbox and production. Truv allows 300 calls a minute for
+	// all users of a secret together.
 	api.Config
 	// ClientID is the X-Access-Client-Id.
 	ClientID string
@@ -44,7 +44,7 @@ func New(c Config) (*Client, error) {
 	if c.ClientID == "" {
 		return nil, errors.New("no truv client id")
 	}
-	client, err := api.New(c.Config, api.Dialect{
+	dialect := api.Dialect{
 		Header: func(secret string) http.Header {
 			h := http.Header{}
 			h.Set("X-Access-Client-Id", c.ClientID)
@@ -52,7 +52,8 @@ func New(c Config) (*Client, error) {
 			return h
 		},
 		ErrorOf: errorOf,
-	})
+	}
+	client, err := api.New(c.Config, dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -68,12 +69,13 @@ type Link struct {
 	UpdatedAt time.Time // zero if Truv did not say
 	DeletedAt time.Time // zero unless the link is deleted
 
-	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An access_token
-	// is a credential to a person's payroll account.
+	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An
+	// access_token is a credential to a person's payroll account.
 	JSON json.RawMessage
 }
 
-// Link gets a link. Truv does not document whether a deleted link comes with DeletedAt or is a 404.
+// Link gets a link. Truv does not document whether a deleted link comes with DeletedAt or is a
+// 404.
 func (c *Client) Link(ctx context.Context, linkID string) (Link, error) {
 	e := api.Path("/v1/links/{link_id}/", linkID)
 	body, err := c.api.Get(ctx, e)
@@ -100,9 +102,9 @@ func (c *Client) Link(ctx context.Context, linkID string) (Link, error) {
 	}, nil
 }
 
-// cut returns doc without the members named name, in upper or lower case and at any depth. All other
-// bytes stay. It is written here because decoding and encoding a document would change numbers,
-// spacing and order, and because a library that deletes members by path has to know each path.
+// cut returns doc without the members named name, in upper or lower case and at any depth. All
+// other bytes stay. Decoding and encoding a document would change numbers, spacing and order; a
+// library that deletes members by path would need each path.
 func cut(doc []byte, name string) ([]byte, error) {
 	c := cutter{name: name, doc: doc, dec: json.NewDecoder(bytes.NewReader(doc))}
 	c.dec.UseNumber() // a float64 cannot hold every number JSON can
@@ -117,7 +119,7 @@ type cutter struct {
 	doc  []byte
 	dec  *json.Decoder
 	kept []byte
-	done int // the part of doc before this offset is either in kept or cut
+	done int // the part of doc before done is either in kept or cut
 }
 
 // offset returns the offset just after the last decoded token.
@@ -132,7 +134,7 @@ func (c *cutter) readValue() error {
 	if open != json.Delim('{') && open != json.Delim('[') {
 		return nil
 	}
-	first := true // no member of this object is kept yet
+	first := true // no member of the object is kept yet
 	for end := c.offset(); c.dec.More(); end = c.offset() {
 		if open == json.Delim('{') {
 			key, err := c.dec.Token()
@@ -156,8 +158,9 @@ func (c *cutter) readValue() error {
 	return err
 }
 
-// cut drops the member just read, which began after from. A comma before the member is dropped too.
-// If first, no member before it is kept, and the comma after the member is dropped instead.
+// cut drops the member just read, which began after the offset from. The comma before the member
+// is dropped too. If no member before it is kept (first), the comma after the member is dropped
+// instead.
 func (c *cutter) cut(from int, first bool) {
 	to := c.offset()
 	if first {
@@ -172,17 +175,17 @@ func (c *cutter) cut(from int, first bool) {
 	c.done = to
 }
 
-// throttled is the text in which Truv's framework says how long to wait.
+// throttled matches the text in which Truv's framework says how long to wait.
 var throttled = regexp.MustCompile(`available in (\d{1,6}) second`)
 
-// errorOf reads {"error":{"code","message"}} and {"detail"}: a 404 and some 429 have the latter. If a
-// 429 has no Retry-After, errorOf reads the wait from its prose.
+// errorOf reads {"error":{"code","message"}} and {"detail"}: a 404 and some 429 have the latter.
+// If a 429 has no Retry-After, errorOf reads how long to wait from the message.
 func errorOf(body []byte, e *api.StatusError) {
 	var envelope struct {
 		Error  struct{ Code, Message string }
 		Detail string
 	}
-	_ = json.Unmarshal(body, &envelope) // even on an error, the fields that fit are read
+	_ = json.Unmarshal(body, &envelope) // even on an error, the other fields are read
 	e.Code = envelope.Error.Code
 	e.Message = envelope.Error.Message
 	if e.Message == "" {
