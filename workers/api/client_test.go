@@ -24,33 +24,33 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is an API in memory. It gives its answers in order, the last answer again and again, and
+// fake is an API in memory. It gives its replies in order, the last reply again and again, and
 // remembers the time of each call.
 type fake struct {
-	answers []answer
+	replies []reply
 
 	mu    sync.Mutex
 	calls []time.Time
 }
 
-type answer func(*http.Request) (*http.Response, error)
+type reply func(*http.Request) (*http.Response, error)
 
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	f.calls = append(f.calls, time.Now())
-	answer := f.answers[min(len(f.calls), len(f.answers))-1]
+	reply := f.replies[min(len(f.calls), len(f.replies))-1]
 	f.mu.Unlock()
-	return answer(r)
+	return reply(r)
 }
 
-func (f *fake) asked() int {
+func (f *fake) callCount() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.calls)
 }
 
-// says answers with status and body; header is name, value, name, value.
-func says(status int, body string, header ...string) answer {
+// replyWith replies with status and body; header is name, value, name, value.
+func replyWith(status int, body string, header ...string) reply {
 	return func(*http.Request) (*http.Response, error) {
 		h := http.Header{}
 		for pair := range slices.Chunk(header, 2) {
@@ -65,8 +65,8 @@ func says(status int, body string, header ...string) answer {
 	}
 }
 
-// reads answers 200 with a body of which length bytes are announced.
-func reads(body io.Reader, length int64) answer {
+// replyBody replies with 200 and a body whose announced length is length.
+func replyBody(body io.Reader, length int64) reply {
 	return func(*http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode:    200,
@@ -77,7 +77,7 @@ func reads(body io.Reader, length int64) answer {
 	}
 }
 
-func fails(err error) answer {
+func failWith(err error) reply {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
@@ -136,7 +136,9 @@ func kind(err error) string {
 	if c, ok := errors.AsType[*api.ContractError](err); ok {
 		kinds = append(kinds, "contract: "+c.Why)
 	}
-	for _, sentinel := range []error{api.ErrID, api.ErrCredentials, context.Canceled, context.DeadlineExceeded} {
+	for _, sentinel := range []error{
+		api.ErrID, api.ErrCredentials, context.Canceled, context.DeadlineExceeded,
+	} {
 		if errors.Is(err, sentinel) {
 			kinds = append(kinds, sentinel.Error())
 		}
@@ -145,45 +147,60 @@ func kind(err error) string {
 }
 
 func TestGet(t *testing.T) {
-	ok := says(200, `{"ok":true}`)
+	ok := replyWith(200, `{"ok":true}`)
 	tests := []struct {
 		promise string
-		answers []answer
+		replies []reply
 		want    string // kind of error
 		calls   int
 	}{
-		{"an answer is returned", []answer{ok}, "", 1},
-		{"500 is tried again", []answer{says(500, ""), ok}, "", 2},
-		{"503 is tried again, more than once", []answer{says(503, ""), says(503, ""), says(503, ""), ok}, "", 4},
-		{"408 is tried again", []answer{says(408, ""), ok}, "", 2},
-		{"a network error is tried again", []answer{fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), ok}, "", 2},
-		{"a connection closed without an answer is tried again", []answer{fails(io.EOF), ok}, "", 2},
+		{"an answer is returned", []reply{ok}, "", 1},
+		{"500 is tried again", []reply{replyWith(500, ""), ok}, "", 2},
+		{"503 is tried again, more than once",
+			[]reply{replyWith(503, ""), replyWith(503, ""), replyWith(503, ""), ok}, "", 4},
+		{"408 is tried again", []reply{replyWith(408, ""), ok}, "", 2},
+		{"a network error is tried again",
+			[]reply{failWith(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), ok}, "", 2},
+		{"a connection closed without an answer is tried again", []reply{failWith(io.EOF), ok}, "",
+			2},
 		{"a body cut by the connection is tried again",
-			[]answer{reads(io.MultiReader(strings.NewReader(`{"o`), broken{}), -1), ok}, "", 2},
-		{"a body shorter than announced is tried again", []answer{reads(strings.NewReader(`{}`), 3), ok}, "", 2},
+			[]reply{replyBody(io.MultiReader(strings.NewReader(`{"o`), broken{}), -1), ok}, "", 2},
+		{"a body shorter than announced is tried again",
+			[]reply{replyBody(strings.NewReader(`{}`), 3), ok}, "", 2},
 
-		{"400 is final", []answer{says(400, ""), ok}, "status 400", 1},
-		{"401 is final", []answer{says(401, ""), ok}, "status 401", 1},
-		{"403 is final", []answer{says(403, ""), ok}, "status 403", 1},
-		{"404 is final", []answer{says(404, ""), ok}, "status 404", 1},
-		{"410 is final", []answer{says(410, ""), ok}, "status 410", 1},
-		{"422 is final", []answer{says(422, ""), ok}, "status 422", 1},
-		{"a redirect is final", []answer{says(302, "", "Location", "https://api.test/elsewhere"), ok}, "status 302", 1},
-		{"a redirect to nowhere is final", []answer{says(301, "", "Location", "::"), ok}, "status 301", 1},
-		{"a failure that turns final is final", []answer{says(500, ""), says(404, ""), ok}, "status 404", 2},
+		{"400 is final", []reply{replyWith(400, ""), ok}, "status 400", 1},
+		{"401 is final", []reply{replyWith(401, ""), ok}, "status 401", 1},
+		{"403 is final", []reply{replyWith(403, ""), ok}, "status 403", 1},
+		{"404 is final", []reply{replyWith(404, ""), ok}, "status 404", 1},
+		{"410 is final", []reply{replyWith(410, ""), ok}, "status 410", 1},
+		{"422 is final", []reply{replyWith(422, ""), ok}, "status 422", 1},
+		{"a redirect is final",
+			[]reply{replyWith(302, "", "Location", "https://api.test/elsewhere"), ok},
+			"status 302", 1},
+		{"a redirect to nowhere is final", []reply{replyWith(301, "", "Location", "::"), ok},
+			"status 301", 1},
+		{"a failure that turns final is final", []reply{replyWith(500, ""), replyWith(404, ""), ok},
+			"status 404", 2},
 
-		{"HTML with 200 breaks the contract", []answer{says(200, "<html>login</html>"), ok}, "contract: the body is not JSON", 1},
-		{"half of a document breaks the contract", []answer{says(200, `{"data":[`), ok}, "contract: the body is not JSON", 1},
-		{"two documents break the contract", []answer{says(200, `{}{}`), ok}, "contract: the body is not JSON", 1},
-		{"no body breaks the contract", []answer{says(200, ""), ok}, "contract: the body is not JSON", 1},
-		{"bytes that are no UTF-8 break the contract", []answer{says(200, "\"\xff\""), ok}, "contract: the body is not JSON", 1},
-		{"204 breaks the contract", []answer{says(204, ""), ok}, "contract: status 204 instead of 200", 1},
-		{"a body announced as too large is not read", []answer{reads(broken{}, api.BodyBytesMax+1), ok}, "contract: over 16 MiB", 1},
+		{"HTML with 200 breaks the contract", []reply{replyWith(200, "<html>login</html>"), ok},
+			"contract: the body is not JSON", 1},
+		{"half of a document breaks the contract", []reply{replyWith(200, `{"data":[`), ok},
+			"contract: the body is not JSON", 1},
+		{"two documents break the contract", []reply{replyWith(200, `{}{}`), ok},
+			"contract: the body is not JSON", 1},
+		{"no body breaks the contract", []reply{replyWith(200, ""), ok},
+			"contract: the body is not JSON", 1},
+		{"bytes that are no UTF-8 break the contract", []reply{replyWith(200, "\"\xff\""), ok},
+			"contract: the body is not JSON", 1},
+		{"204 breaks the contract", []reply{replyWith(204, ""), ok},
+			"contract: status 204 instead of 200", 1},
+		{"a body announced as too large is not read",
+			[]reply{replyBody(broken{}, api.BodyBytesMax+1), ok}, "contract: over 16 MiB", 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answers: tt.answers}
+				f := &fake{replies: tt.replies}
 				body, err := client(t, f).Get(t.Context(), things)
 				if got := kind(err); got != tt.want {
 					t.Errorf("error is %q (%v), want %q", got, err, tt.want)
@@ -229,32 +246,40 @@ func TestAnAPIThatStaysDown(t *testing.T) {
 	}
 	tests := []struct {
 		promise string
-		answer  answer
+		reply   reply
 		want    string // kind
 		text    string
 		most    time.Duration
 	}{
-		{"is given up within the time for retries, with its own error", says(503, ""),
+		{"is given up within the time for retries, with its own error", replyWith(503, ""),
 			"status 503", "get /v1/things/{id}: status 503", api.RetryFor},
-		{"a refused connection is named", fails(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}),
+		{"a refused connection is named",
+			failWith(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}),
 			"network", "get /v1/things/{id}: dial tcp: connection refused", api.RetryFor},
-		{"an unknown host is named", fails(&net.DNSError{Err: "no such host", Name: "api.test"}),
+		{"an unknown host is named", failWith(&net.DNSError{Err: "no such host", Name: "api.test"}),
 			"network", "get /v1/things/{id}: lookup api.test: no such host", api.RetryFor},
-		{"a bad certificate is named", fails(&tls.CertificateVerificationError{Err: errors.New("expired")}),
-			"network", "get /v1/things/{id}: tls: failed to verify certificate: expired", api.RetryFor},
-		{"what is not HTTPS is named", fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
-			"network", "get /v1/things/{id}: tls: first record does not look like a TLS handshake", api.RetryFor},
-		{"a dial that times out is no deadline of the caller's", fails(&net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}),
+		{"a bad certificate is named",
+			failWith(&tls.CertificateVerificationError{Err: errors.New("expired")}),
+			"network", "get /v1/things/{id}: tls: failed to verify certificate: expired",
+			api.RetryFor},
+		{"what is not HTTPS is named",
+			failWith(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
+			"network", "get /v1/things/{id}: tls: first record does not look like a TLS handshake",
+			api.RetryFor},
+		{"a dial that times out is no deadline of the caller's",
+			failWith(&net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}),
 			"network", "get /v1/things/{id}: dial tcp: context deadline exceeded", api.RetryFor},
 		{"an answer that does not come ends with its try", hangs,
-			"network", "get /v1/things/{id}: no whole answer within 15s", api.RetryFor + api.TryFor},
+			"network", "get /v1/things/{id}: no whole answer within 15s",
+			api.RetryFor + api.TryFor},
 		{"a body that drips ends with its try", drips,
-			"network", "get /v1/things/{id}: no whole answer within 15s", api.RetryFor + api.TryFor},
+			"network", "get /v1/things/{id}: no whole answer within 15s",
+			api.RetryFor + api.TryFor},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answers: []answer{tt.answer}}
+				f := &fake{replies: []reply{tt.reply}}
 				began := time.Now()
 				_, err := client(t, f).Get(t.Context(), things)
 				if kind(err) != tt.want || err.Error() != tt.text {
@@ -273,7 +298,7 @@ func TestAnAPIThatStaysDown(t *testing.T) {
 
 func TestPausesBetweenTriesAreShortAndGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answers: []answer{says(500, "")}}
+		f := &fake{replies: []reply{replyWith(500, "")}}
 		_, _ = client(t, f).Get(t.Context(), things)
 		for i := range len(f.calls) - 1 {
 			pause := f.calls[i+1].Sub(f.calls[i])
@@ -293,19 +318,24 @@ func TestTheCallerStops(t *testing.T) {
 	}
 	tests := []struct {
 		promise string
-		answers []answer
+		replies []reply
 		want    string
 		text    string
 	}{
-		{"in a try", []answer{hangs}, "context canceled",
+		{"in a try", []reply{hangs}, "context canceled",
 			"get /v1/things/{id}: context canceled: the worker drains"},
-		{"in a retry: the last real error is kept", []answer{says(503, ""), hangs}, "status 503, context canceled",
+		{"in a retry: the last real error is kept", []reply{replyWith(503, ""), hangs},
+			"status 503, context canceled",
 			"get /v1/things/{id}: status 503; given up: context canceled: the worker drains"},
-		{"in a pause: the last real error is kept", []answer{says(503, "")}, "status 503, context canceled",
+		{"in a pause: the last real error is kept", []reply{replyWith(503, "")},
+			"status 503, context canceled",
 			"get /v1/things/{id}: status 503; given up: context canceled: the worker drains"},
-		{"in a hold: it says 429", []answer{says(429, "", "Retry-After", "600")}, "status 429, context canceled",
+		{"in a hold: it says 429", []reply{replyWith(429, "", "Retry-After", "600")},
+			"status 429, context canceled",
 			"get /v1/things/{id}: status 429; given up: context canceled: the worker drains"},
-		{"in a hold after a failure: it says 429", []answer{says(503, ""), says(429, "", "Retry-After", "600")}, "status 429, context canceled",
+		{"in a hold after a failure: it says 429",
+			[]reply{replyWith(503, ""), replyWith(429, "", "Retry-After", "600")},
+			"status 429, context canceled",
 			"get /v1/things/{id}: status 429; given up: context canceled: the worker drains"},
 	}
 	for _, tt := range tests {
@@ -315,7 +345,7 @@ func TestTheCallerStops(t *testing.T) {
 				// This is later than the pause before the second try, and sooner than RetryFor.
 				time.AfterFunc(5*time.Second, func() { cancel(reason) })
 				began := time.Now()
-				_, err := client(t, &fake{answers: tt.answers}).Get(ctx, things)
+				_, err := client(t, &fake{replies: tt.replies}).Get(ctx, things)
 				if kind(err) != tt.want || !errors.Is(err, reason) || err.Error() != tt.text {
 					t.Errorf("error is %q, want %q", err, tt.text)
 				}
@@ -327,22 +357,24 @@ func TestTheCallerStops(t *testing.T) {
 	}
 
 	t.Run("before: nothing is sent", func(t *testing.T) {
-		f := &fake{answers: []answer{says(200, "{}")}}
+		f := &fake{replies: []reply{replyWith(200, "{}")}}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := client(t, f).Get(ctx, things); kind(err) != "context canceled" || len(f.calls) != 0 {
+		_, err := client(t, f).Get(ctx, things)
+		if kind(err) != "context canceled" || len(f.calls) != 0 {
 			t.Errorf("%v after %d calls", err, len(f.calls))
 		}
 	})
 
 	t.Run("in its turn: nothing is sent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fake{answers: []answer{says(200, "{}")}}
+			f := &fake{replies: []reply{replyWith(200, "{}")}}
 			c := client(t, f, func(cfg *settings) { cfg.RatePerS = 0.1 })
 			_, _ = c.Get(t.Context(), things)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if _, err := c.Get(ctx, things); kind(err) != "context deadline exceeded" || len(f.calls) != 1 {
+			_, err := c.Get(ctx, things)
+			if kind(err) != "context deadline exceeded" || len(f.calls) != 1 {
 				t.Errorf("%v after %d calls", err, len(f.calls))
 			}
 		})
@@ -352,9 +384,9 @@ func TestTheCallerStops(t *testing.T) {
 func TestAnAnswerThatComesAsTheCallerStopsIsTheAnswer(t *testing.T) {
 	for _, status := range []int{200, 404} {
 		ctx, cancel := context.WithCancel(t.Context())
-		f := &fake{answers: []answer{func(r *http.Request) (*http.Response, error) {
+		f := &fake{replies: []reply{func(r *http.Request) (*http.Response, error) {
 			cancel()
-			return says(status, "{}")(r)
+			return replyWith(status, "{}")(r)
 		}}}
 		_, err := client(t, f).Get(ctx, things)
 		if want := map[int]string{200: "", 404: "status 404"}[status]; kind(err) != want {
@@ -365,9 +397,10 @@ func TestAnAnswerThatComesAsTheCallerStopsIsTheAnswer(t *testing.T) {
 
 func TestACallerWhoStopsAfterAHoldStillSays429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answers: []answer{says(429, "", "Retry-After", "1")}}
+		f := &fake{replies: []reply{replyWith(429, "", "Retry-After", "1")}}
 		c := client(t, f, func(cfg *settings) { cfg.RatePerS = 0.1 })
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // the hold is over, its turn has not come
+		// After 5 s the hold is over, and the call still waits for its turn.
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		if _, err := c.Get(ctx, things); kind(err) != "status 429, context deadline exceeded" {
 			t.Error(err)
@@ -377,7 +410,7 @@ func TestACallerWhoStopsAfterAHoldStillSays429(t *testing.T) {
 
 func TestACallerWhoStopsGivesItsTurnBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answers: []answer{says(200, "{}")}}
+		f := &fake{replies: []reply{replyWith(200, "{}")}}
 		c := client(t, f, func(cfg *settings) { cfg.RatePerS = 0.1 })
 		began := time.Now()
 		_, _ = c.Get(t.Context(), things)

@@ -60,7 +60,7 @@ func TestPages(t *testing.T) {
 			}
 			return pageOf("a"), "x", nil
 		}, "a (broken)"},
-		{"end with an error if a cursor comes twice", func(cursor string) (api.Page, string, error) {
+		{"end with an error if a cursor repeats", func(cursor string) (api.Page, string, error) {
 			return pageOf("after-" + cursor), "x", nil
 		}, "after- after-x (get /v1/things: a cursor came twice)"},
 	}

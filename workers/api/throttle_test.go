@@ -23,27 +23,40 @@ func TestRetryAfter(t *testing.T) {
 		least   time.Duration
 		most    time.Duration
 	}{
-		{"seconds are waited for", []string{"Retry-After", "17"}, 17 * time.Second, 17 * time.Second},
-		{"spaces do not matter", []string{"Retry-After", " 17 "}, 17 * time.Second, 17 * time.Second},
-		{"a date is measured by the API's clock", []string{"Retry-After", "Mon, 12 Jan 2026 02:36:40 GMT", "Date", date}, 40 * time.Second, 40 * time.Second},
+		{"seconds are waited for", []string{"Retry-After", "17"}, 17 * time.Second,
+			17 * time.Second},
+		{"spaces do not matter", []string{"Retry-After", " 17 "}, 17 * time.Second,
+			17 * time.Second},
+		{"a date is measured by the API's clock",
+			[]string{"Retry-After", "Mon, 12 Jan 2026 02:36:40 GMT", "Date", date},
+			40 * time.Second, 40 * time.Second},
 		// A bubble's clock starts at midnight, 2000-01-01.
-		{"a date alone is measured by ours", []string{"Retry-After", "Sat, 01 Jan 2000 00:01:00 GMT"}, time.Minute, time.Minute},
-		{"2099 is cut", []string{"Retry-After", "Thu, 01 Jan 2099 00:00:00 GMT", "Date", date}, api.RetryAfterMax, api.RetryAfterMax},
-		{"a year of seconds is cut", []string{"Retry-After", "31536000"}, api.RetryAfterMax, api.RetryAfterMax},
-		{"more seconds than an integer holds are cut", []string{"Retry-After", "99999999999999999999999"}, api.RetryAfterMax, api.RetryAfterMax},
+		{"a date alone is measured by ours",
+			[]string{"Retry-After", "Sat, 01 Jan 2000 00:01:00 GMT"}, time.Minute, time.Minute},
+		{"2099 is cut", []string{"Retry-After", "Thu, 01 Jan 2099 00:00:00 GMT", "Date", date},
+			api.RetryAfterMax, api.RetryAfterMax},
+		{"a year of seconds is cut", []string{"Retry-After", "31536000"}, api.RetryAfterMax,
+			api.RetryAfterMax},
+		{"more seconds than an integer holds are cut",
+			[]string{"Retry-After", "99999999999999999999999"}, api.RetryAfterMax,
+			api.RetryAfterMax},
 		{"nothing is a short hold", nil, 0, time.Second},
 		{"zero is a short hold", []string{"Retry-After", "0"}, 0, time.Second},
 		{"negative is a short hold", []string{"Retry-After", "-5"}, 0, time.Second},
 		{"garbage is a short hold", []string{"Retry-After", "soon"}, 0, time.Second},
 		{"a fraction is a short hold", []string{"Retry-After", "1.5"}, 0, time.Second},
-		{"a date that has passed is a short hold", []string{"Retry-After", "Mon, 12 Jan 2026 02:35:00 GMT", "Date", date}, 0, time.Second},
+		{"a date that has passed is a short hold",
+			[]string{"Retry-After", "Mon, 12 Jan 2026 02:35:00 GMT", "Date", date}, 0, time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answers: []answer{says(429, "", tt.header...), says(200, "{}")}}
+				f := &fake{replies: []reply{replyWith(429, "", tt.header...), replyWith(200, "{}")}}
 				var until time.Time
-				_, err := client(t, f, func(cfg *settings) { cfg.OnHold = func(u time.Time) { until = u } }).Get(t.Context(), things)
+				c := client(t, f, func(cfg *settings) {
+					cfg.OnHold = func(u time.Time) { until = u }
+				})
+				_, err := c.Get(t.Context(), things)
 				if err != nil || len(f.calls) != 2 {
 					t.Fatalf("%v after %d calls", err, len(f.calls))
 				}
@@ -60,8 +73,9 @@ func TestRetryAfter(t *testing.T) {
 
 func TestThrottlingIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttled := says(429, "", "Retry-After", "60")
-		f := &fake{answers: []answer{throttled, throttled, says(500, ""), throttled, throttled, says(500, ""), says(200, "{}")}}
+		throttled := replyWith(429, "", "Retry-After", "60")
+		f := &fake{replies: []reply{throttled, throttled, replyWith(500, ""), throttled, throttled,
+			replyWith(500, ""), replyWith(200, "{}")}}
 		if _, err := client(t, f).Get(t.Context(), things); err != nil || len(f.calls) != 7 {
 			t.Errorf("%v after %d calls", err, len(f.calls))
 		}
@@ -70,8 +84,9 @@ func TestThrottlingIsNoFailure(t *testing.T) {
 
 func TestHoldsOfUnknownLengthGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		answers := append(slices.Repeat([]answer{says(429, "")}, 60), says(200, "{}"), says(429, ""), says(200, "{}"))
-		f := &fake{answers: answers}
+		replies := append(slices.Repeat([]reply{replyWith(429, "")}, 60), replyWith(200, "{}"),
+			replyWith(429, ""), replyWith(200, "{}"))
+		f := &fake{replies: replies}
 		var holds []time.Duration
 		c := client(t, f, func(cfg *settings) {
 			cfg.OnHold = func(until time.Time) { holds = append(holds, time.Until(until)) }
@@ -98,8 +113,8 @@ func TestHoldsOfUnknownLengthGrow(t *testing.T) {
 func TestAHoldHoldsEveryone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers, rate = 40, 10
-		f := &fake{answers: append(slices.Repeat([]answer{says(200, "{}")}, 9),
-			says(429, "", "Retry-After", "30"), says(200, "{}"))}
+		f := &fake{replies: append(slices.Repeat([]reply{replyWith(200, "{}")}, 9),
+			replyWith(429, "", "Retry-After", "30"), replyWith(200, "{}"))}
 		var until time.Time
 		c := client(t, f, func(cfg *settings) {
 			cfg.RatePerS = rate
@@ -128,7 +143,8 @@ func TestAHoldHoldsEveryone(t *testing.T) {
 		for i := range f.calls[10:] {
 			first, last := 10+i, 10+i+rate
 			if last < len(f.calls) && f.calls[last].Sub(f.calls[first]) < time.Second/2 {
-				t.Errorf("%d calls within %v after the hold", rate, f.calls[last].Sub(f.calls[first]))
+				t.Errorf("%d calls within %v after the hold", rate,
+					f.calls[last].Sub(f.calls[first]))
 			}
 		}
 	})
@@ -137,16 +153,16 @@ func TestAHoldHoldsEveryone(t *testing.T) {
 func TestAHoldIsNotShortened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Both calls are under way before either is answered.
-		later := func(d time.Duration, a answer) answer {
+		later := func(d time.Duration, a reply) reply {
 			return func(r *http.Request) (*http.Response, error) {
 				time.Sleep(d) //nolint:forbidigo // moves the bubble's clock
 				return a(r)
 			}
 		}
-		f := &fake{answers: []answer{
-			later(time.Second, says(429, "", "Retry-After", "60")),
-			later(2*time.Second, says(429, "", "Retry-After", "1")),
-			says(200, "{}"),
+		f := &fake{replies: []reply{
+			later(time.Second, replyWith(429, "", "Retry-After", "60")),
+			later(2*time.Second, replyWith(429, "", "Retry-After", "1")),
+			replyWith(200, "{}"),
 		}}
 		began := time.Now()
 		holds := 0
@@ -167,9 +183,9 @@ func TestManyCallsThrottledAtOnceAreOneHold(t *testing.T) {
 		const callers = 20
 		slowly := func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second) //nolint:forbidigo // moves the bubble's clock
-			return says(429, "")(r)
+			return replyWith(429, "")(r)
 		}
-		f := &fake{answers: append(slices.Repeat([]answer{slowly}, callers), says(200, "{}"))}
+		f := &fake{replies: append(slices.Repeat([]reply{slowly}, callers), replyWith(200, "{}"))}
 		began := time.Now()
 		c := client(t, f)
 		var all sync.WaitGroup
@@ -186,7 +202,7 @@ func TestManyCallsThrottledAtOnceAreOneHold(t *testing.T) {
 
 func TestACallerStopsInAHoldThatAnotherBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answers: []answer{says(429, "", "Retry-After", "600"), says(200, "{}")}}
+		f := &fake{replies: []reply{replyWith(429, "", "Retry-After", "600"), replyWith(200, "{}")}}
 		c := client(t, f)
 		var first sync.WaitGroup
 		first.Go(func() { _, _ = c.Get(t.Context(), things) })
@@ -196,11 +212,12 @@ func TestACallerStopsInAHoldThatAnotherBegan(t *testing.T) {
 		defer cancel()
 		_, err := c.Get(ctx, api.Path("/v1/others"))
 		s, _ := errors.AsType[*api.StatusError](err)
-		if want := (&api.StatusError{Endpoint: "/v1/others", Status: 429, RetryAfter: 9 * time.Minute}); !cmp.Equal(s, want) {
-			t.Error(cmp.Diff(want, s))
+		want := &api.StatusError{Endpoint: "/v1/others", Status: 429, RetryAfter: 9 * time.Minute}
+		if diff := cmp.Diff(want, s); diff != "" {
+			t.Error(diff)
 		}
-		if !errors.Is(err, context.DeadlineExceeded) || f.asked() != 1 {
-			t.Errorf("%v after %d calls", err, f.asked())
+		if !errors.Is(err, context.DeadlineExceeded) || f.callCount() != 1 {
+			t.Errorf("%v after %d calls", err, f.callCount())
 		}
 		first.Wait()
 	})
@@ -221,7 +238,7 @@ func TestCallsKeepTheRate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answers: []answer{says(200, "{}")}}
+				f := &fake{replies: []reply{replyWith(200, "{}")}}
 				c := client(t, f, func(cfg *settings) { cfg.RatePerS = tt.perS })
 				began := time.Now()
 				var all sync.WaitGroup
@@ -233,7 +250,8 @@ func TestCallsKeepTheRate(t *testing.T) {
 				if took := time.Since(began).Round(time.Microsecond); took != tt.want {
 					t.Errorf("%d calls took %v, want %v", tt.calls, took, tt.want)
 				}
-				atOnce := slices.IndexFunc(f.calls, func(at time.Time) bool { return at.After(began) })
+				atOnce := slices.IndexFunc(f.calls,
+					func(at time.Time) bool { return at.After(began) })
 				if atOnce != tt.inBursts {
 					t.Errorf("%d calls at once, want %d", atOnce, tt.inBursts)
 				}
@@ -244,7 +262,7 @@ func TestCallsKeepTheRate(t *testing.T) {
 
 func TestWaitingForATurnTakesNoTimeFromRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answers: []answer{says(500, ""), says(500, ""), says(200, "{}")}}
+		f := &fake{replies: []reply{replyWith(500, ""), replyWith(500, ""), replyWith(200, "{}")}}
 		c := client(t, f, func(cfg *settings) { cfg.RatePerS = 1.0 / 60 })
 		if _, err := c.Get(t.Context(), things); err != nil {
 			t.Error(err)

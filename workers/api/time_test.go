@@ -21,7 +21,9 @@ func TestParseTime(t *testing.T) {
 	if got, err := api.ParseTime("2021-01-21T20:16:28+00:00"); err != nil || got.Nanosecond() != 0 {
 		t.Errorf("without a fraction: %v, %v", got, err)
 	}
-	for _, text := range []string{"", "CANARY", "2021-01-29", "2022-06-31T00:00:00Z", "1750802674"} {
+	for _, text := range []string{
+		"", "CANARY", "2021-01-29", "2022-06-31T00:00:00Z", "1750802674",
+	} {
 		if _, err := api.ParseTime(text); err == nil || strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -34,9 +34,11 @@ func (s *spaces) Read(p []byte) (int, error) {
 
 func TestABodyMayBeAsLargeAsTheLimitAndNoLarger(t *testing.T) {
 	endless := &spaces{}
-	f := &fake{answers: []answer{
-		reads(io.MultiReader(strings.NewReader("{}"), io.LimitReader(&spaces{}, api.BodyBytesMax-2)), -1),
-		reads(endless, -1),
+	f := &fake{replies: []reply{
+		replyBody(io.MultiReader(strings.NewReader("{}"),
+			io.LimitReader(&spaces{}, api.BodyBytesMax-2)),
+			-1),
+		replyBody(endless, -1),
 	}}
 	c := client(t, f)
 	if body, err := c.Get(t.Context(), things); err != nil || len(body) != api.BodyBytesMax {
@@ -156,18 +158,24 @@ func TestWhatIsSent(t *testing.T) {
 		want    string
 	}{
 		{"the path", "", api.Path("/v1/accounts"), "/v1/accounts"},
-		{"an id in its place", "", api.Path("/v1/accounts/{account_id}/income", "449e7a5c-69d3"), "/v1/accounts/449e7a5c-69d3/income"},
+		{"an id in its place", "", api.Path("/v1/accounts/{account_id}/income", "449e7a5c-69d3"),
+			"/v1/accounts/449e7a5c-69d3/income"},
 		{"each id in its own", "", api.Path("/v1/a/{a}/b/{b}", "1", "2"), "/v1/a/1/b/2"},
-		{"a trailing slash is kept", "", api.Path("/v1/links/{link_id}/", "d39d"), "/v1/links/d39d/"},
-		{"a base with a path comes first", "/pinwheel", api.Path("/v1/a/{a}", "1"), "/pinwheel/v1/a/1"},
+		{"a trailing slash is kept", "", api.Path("/v1/links/{link_id}/", "d39d"),
+			"/v1/links/d39d/"},
+		{"a base with a path comes first", "/pinwheel", api.Path("/v1/a/{a}", "1"),
+			"/pinwheel/v1/a/1"},
 		{"a base may end in a slash", "/pinwheel/", api.Path("/v1/a/{a}", "1"), "/pinwheel/v1/a/1"},
 		{"a slash stays in its id", "", api.Path("/v1/a/{a}/b", "x/y"), "/v1/a/x%2Fy/b"},
-		{"dots lead nowhere", "", api.Path("/v1/a/{a}/b", "../../secrets"), "/v1/a/..%2F..%2Fsecrets/b"},
+		{"dots lead nowhere", "", api.Path("/v1/a/{a}/b", "../../secrets"),
+			"/v1/a/..%2F..%2Fsecrets/b"},
 		{"a query stays in its id", "", api.Path("/v1/a/{a}/b", "x?y=z#w"), "/v1/a/x%3Fy=z%23w/b"},
 		{"a percent sign stays itself", "", api.Path("/v1/a/{a}", "%2e%2e"), "/v1/a/%252e%252e"},
-		{"letters of any script", "", api.Path("/v1/a/{a}", "żółw 工"), "/v1/a/%C5%BC%C3%B3%C5%82w%20%E5%B7%A5"},
+		{"letters of any script", "", api.Path("/v1/a/{a}", "żółw 工"),
+			"/v1/a/%C5%BC%C3%B3%C5%82w%20%E5%B7%A5"},
 		{"bytes that are no text", "", api.Path("/v1/a/{a}", "\xff\r\n\x00"), "/v1/a/%FF%0D%0A%00"},
-		{"braces in an id are no place", "", api.Path("/v1/a/{a}/b/{b}", "{b}", "2"), "/v1/a/%7Bb%7D/b/2"},
+		{"braces in an id are no place", "", api.Path("/v1/a/{a}/b/{b}", "{b}", "2"),
+			"/v1/a/%7Bb%7D/b/2"},
 		{"a query", "", withQuery, "/v1/a?cursor=a+b%26c%3Dd&limit=100"},
 	}
 	for _, tt := range tests {
@@ -178,7 +186,8 @@ func TestWhatIsSent(t *testing.T) {
 					got = r
 					_, _ = w.Write([]byte("{}"))
 				})
-				c := client(t, transport, func(cfg *settings) { cfg.URL = "http://api.test" + tt.prefix })
+				c := client(t, transport,
+					func(cfg *settings) { cfg.URL = "http://api.test" + tt.prefix })
 				if _, err := c.Get(t.Context(), tt.e); err != nil {
 					t.Fatal(err)
 				}
@@ -210,18 +219,26 @@ func TestNothingIsSent(t *testing.T) {
 		set     func(*settings)
 		want    string
 	}{
-		{"to an empty id", api.Path("/v1/a/{a_id}/b", ""), none, `get /v1/a/{a_id}/b: {a_id}: empty, "." or ".." is no id`},
-		{"to the id .", api.Path("/v1/a/{a_id}/b", "."), none, `get /v1/a/{a_id}/b: {a_id}: empty, "." or ".." is no id`},
-		{"to the id ..", api.Path("/v1/a/{a_id}/b/{b_id}", "1", ".."), none, `get /v1/a/{a_id}/b/{b_id}: {b_id}: empty, "." or ".." is no id`},
-		{"without an id", api.Path("/v1/a/{a_id}/b"), none, "get /v1/a/{a_id}/b: no id given for {a_id}"},
-		{"with an id too many", api.Path("/v1/a", "1"), none, "get /v1/a: more ids given than it has places"},
-		{"without credentials", things, withSecret("", errors.New("secrets file: empty")), "get /v1/things/{id}: no credentials: secrets file: empty"},
-		{"with an empty secret", things, withSecret("", nil), "get /v1/things/{id}: no credentials: the secret is empty"},
-		{"with a secret that no header can hold", things, withSecret("a\nb", nil), "get /v1/things/{id}: no credentials: a control character in header X-Secret"},
+		{"to an empty id", api.Path("/v1/a/{a_id}/b", ""), none,
+			`get /v1/a/{a_id}/b: {a_id}: empty, "." or ".." is no id`},
+		{"to the id .", api.Path("/v1/a/{a_id}/b", "."), none,
+			`get /v1/a/{a_id}/b: {a_id}: empty, "." or ".." is no id`},
+		{"to the id ..", api.Path("/v1/a/{a_id}/b/{b_id}", "1", ".."), none,
+			`get /v1/a/{a_id}/b/{b_id}: {b_id}: empty, "." or ".." is no id`},
+		{"without an id", api.Path("/v1/a/{a_id}/b"), none,
+			"get /v1/a/{a_id}/b: no id given for {a_id}"},
+		{"with an id too many", api.Path("/v1/a", "1"), none,
+			"get /v1/a: more ids given than it has places"},
+		{"without credentials", things, withSecret("", errors.New("secrets file: empty")),
+			"get /v1/things/{id}: no credentials: secrets file: empty"},
+		{"with an empty secret", things, withSecret("", nil),
+			"get /v1/things/{id}: no credentials: the secret is empty"},
+		{"with a secret that no header can hold", things, withSecret("a\nb", nil),
+			"get /v1/things/{id}: no credentials: a control character in header X-Secret"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
-			f := &fake{answers: []answer{says(200, "{}")}}
+			f := &fake{replies: []reply{replyWith(200, "{}")}}
 			_, err := client(t, f, tt.set).Get(t.Context(), tt.e)
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("error is %v, want %s", err, tt.want)
@@ -236,14 +253,14 @@ func TestNothingIsSent(t *testing.T) {
 func TestEachTryShowsTheSecretOfItsMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []string
-		remember := func(status int) answer {
+		remember := func(status int) reply {
 			return func(r *http.Request) (*http.Response, error) {
 				sent = append(sent, r.Header.Get("X-Secret"))
-				return says(status, "{}")(r)
+				return replyWith(status, "{}")(r)
 			}
 		}
 		secrets := []string{"old", "new", "newer"}
-		f := &fake{answers: []answer{remember(500), remember(429), remember(200)}}
+		f := &fake{replies: []reply{remember(500), remember(429), remember(200)}}
 		c := client(t, f, func(cfg *settings) {
 			cfg.Secret = func() (string, error) { return secrets[len(sent)], nil }
 		})
@@ -265,10 +282,13 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 		}
 		slowly := func(r *http.Request) (*http.Response, error) {
 			time.Sleep(3 * time.Second) //nolint:forbidigo // moves the bubble's clock
-			return says(200, "{}")(r)
+			return replyWith(200, "{}")(r)
 		}
 		var got []call
-		c := client(t, &fake{answers: []answer{says(500, ""), fails(io.EOF), says(429, ""), slowly}}, func(cfg *settings) {
+		f := &fake{replies: []reply{
+			replyWith(500, ""), failWith(io.EOF), replyWith(429, ""), slowly,
+		}}
+		c := client(t, f, func(cfg *settings) {
 			cfg.OnCall = func(template string, status int, took time.Duration) {
 				got = append(got, call{template, status, took})
 			}
@@ -277,7 +297,8 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 			t.Fatal(err)
 		}
 		const template = "/v1/things/{id}"
-		want := []call{{template, 500, 0}, {template, 0, 0}, {template, 429, 0}, {template, 200, 3 * time.Second}}
+		want := []call{{template, 500, 0}, {template, 0, 0}, {template, 429, 0},
+			{template, 200, 3 * time.Second}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -285,7 +306,9 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 }
 
 func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
-	f := &fake{answers: []answer{says(404, "the body", "X-Request", "req-1", "Retry-After", "7")}}
+	f := &fake{replies: []reply{
+		replyWith(404, "the body", "X-Request", "req-1", "Retry-After", "7"),
+	}}
 	_, err := client(t, f, func(cfg *settings) {
 		cfg.RequestIDHeader = "X-Request"
 		cfg.ErrorOf = func(body []byte, e *api.StatusError) {
@@ -293,8 +316,15 @@ func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
 		}
 	}).Get(t.Context(), things)
 	got, _ := errors.AsType[*api.StatusError](err)
-	want := &api.StatusError{Endpoint: "/v1/things/{id}", Status: 404, Code: "CODE", Type: "TYPE", Message: "the body",
-		RetryAfter: 7 * time.Second, RequestID: "req-1"}
+	want := &api.StatusError{
+		Endpoint:   "/v1/things/{id}",
+		Status:     404,
+		Code:       "CODE",
+		Type:       "TYPE",
+		Message:    "the body",
+		RetryAfter: 7 * time.Second,
+		RequestID:  "req-1",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -306,18 +336,23 @@ func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
 func TestErrorOfSees64KiBAndItsWaitIsCut(t *testing.T) {
 	var seen int
 	endless := func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 404, ContentLength: -1, Body: io.NopCloser(&spaces{})}, nil
+		return &http.Response{StatusCode: 404, ContentLength: -1,
+			Body: io.NopCloser(&spaces{})}, nil
 	}
-	_, err := client(t, &fake{answers: []answer{endless}}, func(cfg *settings) {
-		cfg.ErrorOf = func(body []byte, e *api.StatusError) { seen, e.RetryAfter = len(body), 48*time.Hour }
+	_, err := client(t, &fake{replies: []reply{endless}}, func(cfg *settings) {
+		cfg.ErrorOf = func(body []byte, e *api.StatusError) {
+			seen, e.RetryAfter = len(body),
+				48*time.Hour
+		}
 	}).Get(t.Context(), things)
-	if s, ok := errors.AsType[*api.StatusError](err); !ok || s.RetryAfter != api.RetryAfterMax || seen != 64<<10 {
+	s, ok := errors.AsType[*api.StatusError](err)
+	if !ok || s.RetryAfter != api.RetryAfterMax || seen != 64<<10 {
 		t.Errorf("%#v after %d bytes", s, seen)
 	}
 }
 
-// TestErrorsKeepSecrets puts the same word wherever something private can be, and looks for the word
-// in every error.
+// TestErrorsKeepSecrets puts the same word wherever something private can be, and looks for the
+// word in every error.
 func TestErrorsKeepSecrets(t *testing.T) {
 	const canary = "CANARY"
 	private := api.Path("/v1/things/{id}", canary+"/id")
@@ -344,15 +379,16 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	const stopped = "; given up: context canceled"
 	tests := []struct {
 		from    string
-		answer  answer
+		reply   reply
 		handler http.HandlerFunc
 		want    string
 	}{
-		{"a status", says(400, canary), nil, "get /v1/things/{id}: status 400"},
-		{"a redirect", says(302, canary, "Location", canary), nil, "get /v1/things/{id}: status 302"},
-		{"a transport that quotes", fails(quoting), nil,
+		{"a status", replyWith(400, canary), nil, "get /v1/things/{id}: status 400"},
+		{"a redirect", replyWith(302, canary, "Location", canary), nil,
+			"get /v1/things/{id}: status 302"},
+		{"a transport that quotes", failWith(quoting), nil,
 			"get /v1/things/{id}: connection broken" + stopped},
-		{"HTML", says(200, "<p>"+canary), nil, "get /v1/things/{id}: the body is not JSON"},
+		{"HTML", replyWith(200, "<p>"+canary), nil, "get /v1/things/{id}: the body is not JSON"},
 		{"bytes that are not HTTP", nil, malformed,
 			"get /v1/things/{id}: connection broken" + stopped},
 		{"a cut body", nil, cutShort, "get /v1/things/{id}: connection cut" + stopped},
@@ -360,7 +396,7 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.from, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var transport http.RoundTripper = &fake{answers: []answer{tt.answer}}
+				var transport http.RoundTripper = &fake{replies: []reply{tt.reply}}
 				if tt.handler != nil {
 					_, transport = serve(t, tt.handler)
 				}

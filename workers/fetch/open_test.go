@@ -59,7 +59,8 @@ func TestEveryHandlerHasAQueue(t *testing.T) {
 	}
 	for p, resources := range handled {
 		for _, r := range resources {
-			if !slices.ContainsFunc(schema.QueuesOf(r), func(q schema.Queue) bool { return q.Provider == p }) {
+			isOurs := func(q schema.Queue) bool { return q.Provider == p }
+			if !slices.ContainsFunc(schema.QueuesOf(r), isOurs) {
 				t.Errorf("no queue brings events to the handler of %s %s", p, r)
 			}
 		}
@@ -72,10 +73,12 @@ func TestAQueueThatIsNotCoveredNamesTheFilesToChange(t *testing.T) {
 		queue   schema.Queue
 		want    string
 	}{
-		{"the provider is unknown", schema.Queue{Name: "argyle_paystubs", Provider: "argyle", Resource: schema.Paystubs},
+		{"the provider is unknown",
+			schema.Queue{Name: "argyle_paystubs", Provider: "argyle", Resource: schema.Paystubs},
 			"queue argyle_paystubs: the workers do not know provider argyle: " +
 				"write workers/fetch/argyle.go, and add its row to providers in workers/fetch/open.go"},
-		{"the provider has no handler", schema.Queue{Name: "truv_paystubs", Provider: schema.Truv, Resource: schema.Paystubs},
+		{"the provider has no handler",
+			schema.Queue{Name: "truv_paystubs", Provider: schema.Truv, Resource: schema.Paystubs},
 			"queue truv_paystubs has no handler: add paystubs to the handlers in workers/fetch/truv.go"},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
@@ -122,7 +125,8 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 		{"a secret that is short", pinwheelSecret, truvSecret, short, "sekret"},
 		{"a client id that is not set", "", "TRUV_CLIENT_ID", "", ""},
 		{"a URL that is none", "PINWHEEL_URL", "TRUV_URL", "api.getpinwheel.com", ""},
-		{"a URL with a password", "PINWHEEL_URL", "TRUV_URL", "https://me:sekret@api.example", "sekret"},
+		{"a URL with a password", "PINWHEEL_URL", "TRUV_URL", "https://me:sekret@api.example",
+			"sekret"},
 		{"a rate that is no number", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "fast", ""},
 		{"a rate of 0", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "0", ""},
 		{"a rate below 0", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "-1", ""},
@@ -193,11 +197,13 @@ func TestOpenAllOpensASourceForEachQueue(t *testing.T) {
 		{"of Pinwheel alone if only its secret is set",
 			map[string]string{"PINWHEEL_API_SECRET_FILE": secret}, queuesOf(schema.Pinwheel), nil},
 		{"of Truv alone if only its secret is set",
-			map[string]string{"TRUV_CLIENT_ID": "c", "TRUV_ACCESS_SECRET_FILE": secret}, queuesOf(schema.Truv), nil},
+			map[string]string{"TRUV_CLIENT_ID": "c", "TRUV_ACCESS_SECRET_FILE": secret},
+			queuesOf(schema.Truv), nil},
 		{"and without any secret fails, and names every secret's variable",
 			nil, queuesOf(), []string{"PINWHEEL_API_SECRET_FILE", "TRUV_ACCESS_SECRET_FILE"}},
 		{"and with half of Truv fails, and names the other half",
-			map[string]string{"TRUV_ACCESS_SECRET_FILE": secret}, queuesOf(), []string{"TRUV_CLIENT_ID"}},
+			map[string]string{"TRUV_ACCESS_SECRET_FILE": secret}, queuesOf(),
+			[]string{"TRUV_CLIENT_ID"}},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			opened, err := fetch.OpenAll(getenv(test.env), prometheus.NewRegistry())
@@ -227,14 +233,15 @@ func TestOpenOpensTheSourcesOfItsResource(t *testing.T) {
 		for _, of := range schema.QueuesOf(q.Resource) {
 			want = append(want, of.Provider)
 		}
-		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(maps.Keys(opened))); diff != "" {
+		slices.Sort(want)
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(opened))); diff != "" {
 			t.Errorf("%s: providers (-want +got):\n%s", q.Resource, diff)
 		}
 	}
 }
 
-// providersServer is every provider's API, each under a path of its name. It remembers the headers of
-// the calls to each provider.
+// providersServer is every provider's API, each under a path of its name. It remembers the headers
+// of the calls to each provider.
 type providersServer struct {
 	url string
 
@@ -327,7 +334,8 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantHeaders := func(p schema.Provider, r schema.Resource, action string, want map[string]string) {
+	type headers map[string]string
+	wantHeaders := func(p schema.Provider, r schema.Resource, action string, want headers) {
 		t.Helper()
 		job := job(r, action, workers.Payload{})
 		if _, err := opened[r][p].Handler.Fetch(t.Context(), job); err != nil {
@@ -345,17 +353,17 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 			}
 		}
 	}
-	wantHeaders(schema.Pinwheel, schema.Income, schema.ActionAdded, map[string]string{
+	wantHeaders(schema.Pinwheel, schema.Income, schema.ActionAdded, headers{
 		"x-api-secret":     "the-first-secret-is-sent",
 		"Pinwheel-Version": "2025-07-08",
 	})
-	wantHeaders(schema.Truv, schema.Link, schema.ActionConnected, map[string]string{
+	wantHeaders(schema.Truv, schema.Link, schema.ActionConnected, headers{
 		"X-Access-Client-Id": "client",
 		"X-Access-Secret":    "the-first-secret-is-sent",
 	})
 
 	// A new secret is sent at once. A bad change leaves the secret before it in use.
-	rotated := map[string]string{"x-api-secret": "a-secret-rotated-on-disk"}
+	rotated := headers{"x-api-secret": "a-secret-rotated-on-disk"}
 	for _, text := range []string{"a-secret-rotated-on-disk\n", ""} {
 		if err := os.WriteFile(secret, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -369,7 +377,8 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 	}
 }
 
-// callsCounted returns the calls that were answered with 200, by provider, as the metrics count them.
+// callsCounted returns the calls that were answered with 200, by provider, as the metrics count
+// them.
 func callsCounted(t *testing.T, registry *prometheus.Registry) map[string]uint64 {
 	t.Helper()
 	families, err := registry.Gather()
