@@ -11,15 +11,23 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// list is the handler for a resource with a list per account.
+// list is the handler for a resource with a list per account. It gets the whole list.
 type list func(ctx context.Context, accountID string) iter.Seq2[api.Page, error]
 
-// Fetch gets the announced records: the ids in `added`, or all.
+// Fetch gets every record.
 func (pages list) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
+	return fetchAll(pages(ctx, job.Event.AccountID), job, nil)
+}
+
+// addedList is a list whose events with the action added say which ids were added.
+type addedList list
+
+// Fetch gets the announced records: the ids in `added`, or all.
+func (pages addedList) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	if job.Event.Action == schema.ActionAdded {
 		return fetchAdded(pages(ctx, job.Event.AccountID), job)
 	}
-	return fetchAll(pages(ctx, job.Event.AccountID), job, nil)
+	return list(pages).Fetch(ctx, job)
 }
 
 // fetchAll reads every page and returns the records for which keep is true, or all if keep is

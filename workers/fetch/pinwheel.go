@@ -34,7 +34,7 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		},
 		// Pinwheel has no endpoint for a single shift.
 		schema.Shifts: func(c *pinwheel.Client) workers.Handler {
-			return list(c.Shifts)
+			return addedList(c.Shifts)
 		},
 		schema.VerificationReports: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelReports{c}
