@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
+	"github.com/cenkalti/backoff/v4"
 	"golang.org/x/time/rate"
 )
 
@@ -133,19 +133,27 @@ func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
 		return nil, e.err
 	}
 	retries := newRetries()
-	body, err := backoff.Retry(ctx, func() ([]byte, error) { return c.tryInTurn(ctx, e, retries) },
-		backoff.WithBackOff(retries),
-		backoff.WithMaxElapsedTime(0), // no limit: retries has one
+	body, err := backoff.RetryWithData(
+		func() ([]byte, error) { return c.tryInTurn(ctx, e, retries) },
+		backoff.WithContext(retries, ctx),
 	)
-	cause := context.Cause(ctx)
 	switch {
 	case err == nil:
 		c.throttle.clear()
 		return body, nil
-	case cause == nil || !errors.Is(err, cause):
+	case isEndOf(ctx, err):
+		return nil, c.stopped(ctx, e, retries.lastErr)
+	default:
 		return nil, err
 	}
-	return nil, c.stopped(ctx, e, retries.lastErr)
+}
+
+// isEndOf reports whether err says that ctx ended.
+func isEndOf(ctx context.Context, err error) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	return errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
 }
 
 // tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
+	"github.com/cenkalti/backoff/v4"
 )
 
 // The limits of the pauses between the tries of a Get: the first at most pauseBase, then at most
@@ -21,7 +21,7 @@ const (
 
 // retries are the pauses between the tries of one Get.
 type retries struct {
-	backoff.ExponentialBackOff
+	*backoff.ExponentialBackOff
 	left    time.Duration // the rest of RetryFor
 	lastErr error         // of the last try; nil if there was none
 }
@@ -29,12 +29,13 @@ type retries struct {
 func newRetries() *retries {
 	// A factor of 1 makes each pause random between 0 and twice the interval. Full jitter spreads
 	// callers better than the library's default, half to one and a half of the interval.
-	return &retries{left: RetryFor, ExponentialBackOff: backoff.ExponentialBackOff{
-		InitialInterval:     pauseBase / 2,
-		MaxInterval:         pauseMax / 2,
-		Multiplier:          2,
-		RandomizationFactor: 1,
-	}}
+	return &retries{left: RetryFor, ExponentialBackOff: backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(pauseBase/2),
+		backoff.WithMaxInterval(pauseMax/2),
+		backoff.WithMultiplier(2),
+		backoff.WithRandomizationFactor(1),
+		backoff.WithMaxElapsedTime(0), // no limit: retries has one
+	)}
 }
 
 // NextBackOff returns the pause before the next try, or backoff.Stop if no time is left. The
