@@ -26,9 +26,6 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// waitFor caps what comes in milliseconds: only a broken test or program reaches it.
-const waitFor = 20 * time.Second
-
 // Canaries stand in fetched records, webhooks, provider prose and panics. None may ever be in a log line.
 const (
 	canaryName   = "Canary Quillfeather"
@@ -40,8 +37,12 @@ const (
 func quick() Config {
 	const ms = time.Millisecond
 	return Config{
-		Concurrency: 4, PauseFor: 5 * ms, StopFor: time.Second, StoreFor: 5 * time.Second,
-		Ladders: Ladders{Retry: []time.Duration{2 * ms, 3 * ms, 4 * ms, 5 * ms, 6 * ms, 7 * ms}, NotReady: []time.Duration{2 * ms, 3 * ms}},
+		Concurrency: 4, PauseFor: 5 * ms, StopFor: time.Second,
+		StoreFor: time.Hour, // a slow broker must not cost an attempt
+		Ladders: Ladders{
+			Retry:    []time.Duration{2 * ms, 3 * ms, 4 * ms, 5 * ms, 6 * ms, 7 * ms},
+			NotReady: []time.Duration{2 * ms, 3 * ms},
+		},
 	}
 }
 
@@ -99,12 +100,12 @@ func newBenchAt(t *testing.T, url string) *bench {
 		}
 		return nil
 	}))
-	t.Cleanup(func() { b.end(); quiet(t, b.lines) })
+	t.Cleanup(func() { b.end(); checkNoCanary(t, b.lines) })
 	return b
 }
 
-// quiet fails the test where a log line holds a canary.
-func quiet(t *testing.T, lines *observer.ObservedLogs) {
+// checkNoCanary fails the test if a log line holds a canary.
+func checkNoCanary(t *testing.T, lines *observer.ObservedLogs) {
 	for _, line := range lines.All() {
 		text, err := zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "msg"}).EncodeEntry(line.Entry, line.Context)
 		if err != nil {
@@ -144,21 +145,22 @@ func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop f
 			if err != nil {
 				b.Errorf("Run: %v", err)
 			}
-		case <-time.After(waitFor):
-			b.Errorf("not within %s: the worker stops", waitFor)
+		case <-streamtest.Late(b):
+			b.Error("the test binary's time is up, and the worker has not stopped")
 		}
 	})
 	b.Cleanup(func() { b.end(); stop() })
 	return stop
 }
 
+// receive waits for a value of the channel.
 func receive[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(waitFor):
-		t.Fatalf("not within %s: %s", waitFor, what)
+	case <-streamtest.Late(t):
+		t.Fatalf("the test binary's time is up, and still not: %s", what)
 		panic("unreachable")
 	}
 }
@@ -166,7 +168,7 @@ func receive[T any](t *testing.T, what string, from <-chan T) T {
 // until waits for a condition that a log line announces.
 func (b *bench) until(what string, holds func() bool) {
 	b.Helper()
-	late := time.After(waitFor)
+	late := streamtest.Late(b)
 	for !holds() {
 		select {
 		case <-b.wrote:
@@ -174,22 +176,7 @@ func (b *bench) until(what string, holds func() bool) {
 			for _, line := range b.lines.All() {
 				b.Logf("%s %v", line.Message, line.ContextMap())
 			}
-			b.Fatalf("not within %s: %s", waitFor, what)
-		}
-	}
-}
-
-// eventually waits for a condition of the broker, which announces nothing.
-func (b *bench) eventually(what string, holds func() bool) {
-	b.Helper()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	late := time.After(waitFor)
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-late:
-			b.Fatalf("not within %s: %s", waitFor, what)
+			b.Fatalf("the test binary's time is up, and still not: %s", what)
 		}
 	}
 }
@@ -207,8 +194,8 @@ func (b *bench) jobs(e schema.Event, outcomes ...string) (lines []map[string]any
 	return lines
 }
 
-// told waits until the workers have told of n jobs with the outcome, and returns the last.
-func (b *bench) told(e schema.Event, outcome string, n int) map[string]any {
+// logged waits until the log has n jobs of the event with the outcome, and returns the last one.
+func (b *bench) logged(e schema.Event, outcome string, n int) map[string]any {
 	b.Helper()
 	b.until(fmt.Sprintf("%d jobs of %s with outcome %s", n, e.Key(), outcome), func() bool { return len(b.jobs(e, outcome)) >= n })
 	return b.jobs(e, outcome)[n-1]
@@ -315,7 +302,7 @@ func (b *bench) completion(e schema.Event, r schema.Resource) []byte {
 func (b *bench) completed(e schema.Event, r schema.Resource) schema.Completion {
 	b.Helper()
 	var text []byte
-	b.eventually("the completion of "+e.Key(), func() bool { text = b.completion(e, r); return text != nil })
+	streamtest.Eventually(b, "the completion of "+e.Key(), func() bool { text = b.completion(e, r); return text != nil })
 	var c schema.Completion
 	if err := json.Unmarshal(text, &c); err != nil {
 		b.Fatal(err)
@@ -365,10 +352,14 @@ func (b *bench) queue(name string) *jetstream.ConsumerInfo {
 	return consumer.CachedInfo()
 }
 
-// idle waits until every event of the queue is settled for good.
+// idle waits until every event of the queue is settled for good. After a failure it does not wait:
+// the failed part of the test may have left an event in hand.
 func (b *bench) idle(name string) {
 	b.Helper()
-	b.eventually("queue "+name+" is idle", func() bool {
+	if b.Failed() {
+		return
+	}
+	streamtest.Eventually(b, "queue "+name+" is idle", func() bool {
 		info := b.queue(name)
 		return info.NumPending == 0 && info.NumAckPending == 0
 	})
@@ -382,7 +373,11 @@ func (b *bench) take(queue string) jetstream.Msg {
 	if err != nil {
 		b.Fatal(err)
 	}
-	msg, err := consumer.Next(jetstream.FetchMaxWait(waitFor))
+	wait := time.Hour
+	if deadline, ok := b.Deadline(); ok {
+		wait = time.Until(deadline) - 10*time.Second // a failure must still be printed
+	}
+	msg, err := consumer.Next(jetstream.FetchMaxWait(wait), jetstream.FetchHeartbeat(wait/3))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -428,7 +423,7 @@ func (b *bench) metric(name string, labels map[string]string) (sum float64) {
 func sourcesOf(handler Handler) map[schema.Provider]Source {
 	sources := map[schema.Provider]Source{}
 	for _, p := range schema.Providers() {
-		sources[p] = Source{decodeTest, handler}
+		sources[p] = Source{Decode: decodeTest, Handler: handler}
 	}
 	return sources
 }

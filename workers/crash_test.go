@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -229,7 +230,7 @@ func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 			c := start(t, append(env, "NATS_URL="+nats)...)
 			if between != nil {
 				receive(t, "the worker says "+row.at, between.reached)
-				b.eventually("what it said is stored", func() bool {
+				streamtest.Eventually(b, "what it said is stored", func() bool {
 					return len(b.deadLetters(queue, e.Account())) == row.letters && (b.completion(e, schema.Employment) != nil) == row.completed
 				})
 				if err := c.cmd.Process.Kill(); err != nil {

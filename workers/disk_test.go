@@ -88,10 +88,10 @@ func startBroker(t *testing.T, dir string, port int, fileBytesMax int) (stop fun
 		_ = stdin.Close()
 		select {
 		case <-ended:
-		case <-time.After(waitFor):
+		case <-streamtest.Late(t):
 			_ = cmd.Process.Kill()
 			<-ended
-			t.Errorf("not within %s: the broker ends", waitFor)
+			t.Error("the test binary's time is up, and the broker has not ended")
 		}
 	})
 	t.Cleanup(stop)
@@ -108,7 +108,8 @@ func startBroker(t *testing.T, dir string, port int, fileBytesMax int) (stop fun
 func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testing.T) {
 	t.Parallel()
 	const queue, fileBytesMax = "pinwheel_employment", 256 << 10
-	dir, port := t.TempDir(), freePort(t)
+	dir := t.TempDir()
+	port := streamtest.FreePort(t)
 	stop := startBroker(t, dir, port, 0)
 	b := newBenchAt(t, "nats://127.0.0.1:"+strconv.Itoa(port))
 	if err := stream.NewOperator(b.conn).Provision(t.Context(), streamtest.Topology()); err != nil {
@@ -116,7 +117,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	}
 	stop()
 	stop = startBroker(t, dir, port, fileBytesMax)
-	b.eventually("the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
+	streamtest.Eventually(b, "the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
 
 	large := json.RawMessage(`{"id":"rec-1","text":"` + strings.Repeat("x", 16<<10) + `"}`)
 	config := quick()
@@ -145,7 +146,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 			stored = append(stored, e)
 		}
 	}
-	b.eventually("completions wait", func() bool {
+	streamtest.Eventually(b, "completions wait", func() bool {
 		return b.metric("wagewire_worker_jobs_total", map[string]string{"queue": queue, "outcome": "later", "class": "transient"}) > 0
 	})
 	if n := len(b.all(schema.CompletionsStream, "wagewire.completions.>")); n == 0 || n >= len(stored) {
@@ -154,7 +155,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 
 	stop()
 	startBroker(t, dir, port, 0)
-	b.eventually("the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
+	streamtest.Eventually(b, "the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
 	if duplicate, err := b.conn.PublishEvent(t.Context(), refused); err != nil {
 		t.Errorf("the refused event, sent again: duplicate %v, error %v", duplicate, err)
 	}

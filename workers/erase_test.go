@@ -96,7 +96,7 @@ func TestADeletedLinkLeavesNothingButThatItWas(t *testing.T) {
 	b.start(schema.Link, links, quick())
 	deleted := sample(t, schema.Truv, "link-deleted", "gone-4", ofLink("gone"))
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
 		t.Errorf("what is left of the link (-want +got):\n%s", diff)
 	}
@@ -149,7 +149,7 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 			if err := dropped[n].Nak(); err != nil {
 				t.Fatal(err)
 			}
-			b.told(e, "deleted", 1)
+			b.logged(e, "deleted", 1)
 			if diff := cmp.Diff(erased, b.holds(e.AccountID)); diff != "" {
 				t.Errorf("what is left of the link (-want +got):\n%s", diff)
 			}
@@ -189,12 +189,12 @@ func TestALateEventOfADeletedLinkLeavesNothing(t *testing.T) {
 	}
 	deleted := sample(t, schema.Truv, "link-deleted", "deleted", ofLink("gone"))
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	for i, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			e := sample(t, schema.Truv, test.webhook, fmt.Sprintf("late-%d", i), ofLink("gone"))
 			b.publish(e)
-			b.told(e, "erased", 1)
+			b.logged(e, "erased", 1)
 			if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
 				t.Errorf("what is left of the link (-want +got):\n%s", diff)
 			}
@@ -205,7 +205,7 @@ func TestALateEventOfADeletedLinkLeavesNothing(t *testing.T) {
 	}
 	again := sample(t, schema.Truv, "link-deleted", "deleted-again", ofLink("gone"))
 	b.publish(again)
-	b.told(again, "deleted", 1)
+	b.logged(again, "deleted", 1)
 	if got := b.holds("gone"); len(got.Completions) != 2 || got.Tombstones != 1 {
 		t.Errorf("a second link-deleted is completed like the first: %+v", got)
 	}
@@ -230,9 +230,9 @@ func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
 	b.publish(connected)
 	receive(t, "the fetch begins", begun)
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	close(release)
-	b.told(connected, "erased", 1)
+	b.logged(connected, "erased", 1)
 	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
 		t.Errorf("what is left of the link (-want +got):\n%s", diff)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
@@ -54,7 +55,7 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 			if n := len(b.deadLetters(queue, e.Account())); n != row.letters {
 				t.Errorf("%d dead letters, want %d", n, row.letters)
 			}
-			b.eventually("the advisory is settled", func() bool {
+			streamtest.Eventually(b, "the advisory is settled", func() bool {
 				advisories, err := b.js.Consumer(t.Context(), schema.AdvisoriesStream, queue)
 				if err != nil {
 					t.Fatal(err)

@@ -66,9 +66,9 @@ func TestAFreshEventIsCompletedAtOnceThough5000WaitForTheirLadder(t *testing.T) 
 		return brings(ctx, job)
 	}), config)
 	b.publishAll(many(t, waiting, "waits"))
-	b.eventually("all of them have been tried", func() bool { return calls.Load() == waiting })
+	streamtest.Eventually(b, "all of them have been tried", func() bool { return calls.Load() == waiting })
 	later := map[string]string{"queue": queue, "outcome": "later"}
-	b.eventually("all of them wait", func() bool { return b.metric("wagewire_worker_jobs_total", later) == waiting })
+	streamtest.Eventually(b, "all of them wait", func() bool { return b.metric("wagewire_worker_jobs_total", later) == waiting })
 
 	fresh := employment(t, "fresh")
 	b.publish(fresh)
@@ -82,7 +82,7 @@ func TestAFreshEventIsCompletedAtOnceThough5000WaitForTheirLadder(t *testing.T) 
 	if got := b.completed(fresh, schema.Employment); got.Data.Attempts != 1 || got.Data.Outcome != schema.Succeeded {
 		t.Errorf("completion %+v", got.Data)
 	}
-	b.eventually("the fresh event is settled", func() bool { return b.queue(queue).NumAckPending == waiting })
+	streamtest.Eventually(b, "the fresh event is settled", func() bool { return b.queue(queue).NumAckPending == waiting })
 	if info := b.queue(queue); info.NumRedelivered != 0 || calls.Load() != waiting {
 		t.Errorf("%d were delivered again, %d calls: the fresh event came after others", info.NumRedelivered, calls.Load())
 	}
@@ -118,8 +118,8 @@ func TestAQueueThatIsProvisionedAgainRedeliversEverythingAndRepeatsNothing(t *te
 		t.Fatal(err)
 	}
 	for _, e := range events {
-		if line := b.told(e, "completed_before", 1); line["attempt"] != int64(1) {
-			t.Errorf("told as %v: the queue is not a new one", line)
+		if line := b.logged(e, "completed_before", 1); line["attempt"] != int64(1) {
+			t.Errorf("logged as %v: the queue is not a new one", line)
 		}
 	}
 	b.idle(queue)
@@ -154,9 +154,9 @@ func TestOnceThereIsRoomForCompletionsTheEventsThatWaitedAreCompleted(t *testing
 	b.start(schema.Employment, brings, quick())
 	first, second := employment(t, "full-1"), employment(t, "full-2")
 	b.publish(first)
-	b.told(first, "succeeded", 1)
+	b.logged(first, "succeeded", 1)
 	b.publish(second)
-	b.told(second, "later", 1)
+	b.logged(second, "later", 1)
 	if _, err := b.js.UpdateStream(t.Context(), roomy); err != nil {
 		t.Fatal(err)
 	}

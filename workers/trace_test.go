@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 func TestAJobIsASpanOfItsWebhooksTrace(t *testing.T) {
@@ -21,7 +22,7 @@ func TestAJobIsASpanOfItsWebhooksTrace(t *testing.T) {
 	b.publish(e)
 	b.start(schema.Employment, brings, config)
 	b.completed(e, schema.Employment)
-	b.eventually("the job's span", func() bool { return len(spans.Ended()) > 0 })
+	streamtest.Eventually(b, "the job's span", func() bool { return len(spans.Ended()) > 0 })
 	span := spans.Ended()[0]
 	if got := span.Parent().TraceID().String(); got != trace || span.Name() != "job" {
 		t.Errorf("span %s of trace %s, want job of %s", span.Name(), got, trace)

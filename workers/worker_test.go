@@ -19,10 +19,11 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
+func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	const big = `{"id":"rec-1","ytd":12345678901234567890.10,"tiny":1E-400,"huge":-0.10e+400,"html":"<b>&\u0026</b>","line":"\u2028","né":null,"later_field":[{"z":1,"a":2}]}`
@@ -34,7 +35,7 @@ func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
 	}), quick())
 	e := employment(t, "e0f3a9c1")
 	b.publish(e)
-	b.told(e, "succeeded", 1)
+	b.logged(e, "succeeded", 1)
 
 	got := string(b.completion(e, schema.Employment))
 	var c schema.Completion
@@ -231,7 +232,7 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 			}
 			e := sample(t, schema.Pinwheel, "paystubs.added", id, test.change)
 			b.publish(e)
-			b.told(e, string(test.outcome), 1)
+			b.logged(e, string(test.outcome), 1)
 			got := b.completed(e, schema.Paystubs)
 			if test.missing == nil {
 				test.missing = []string{}
@@ -271,7 +272,7 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 				t.Errorf("dead letter %v %s", letter.Header, letter.Data)
 			}
 			sequence := b.sequence(e)
-			b.eventually("the event's deliveries end", func() bool { return b.terminated()[sequence] != nil })
+			streamtest.Eventually(b, "the event's deliveries end", func() bool { return b.terminated()[sequence] != nil })
 			ended := b.terminated()[sequence]
 			if stored := b.all(schema.CompletionsStream, e.CompletionSubject(schema.Paystubs))[0].Time; letter.Time.After(ended.Time) || stored.After(ended.Time) || stored.Before(letter.Time) {
 				t.Errorf("dead letter %v, completion %v, terminated %v: not in this order", letter.Time, stored, ended.Time)
@@ -333,7 +334,7 @@ func TestAnEventThatCannotBeDecodedBecomesADeadLetterOnly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.eventually("the event is terminated", func() bool { return b.terminated()[ack.Sequence] != nil })
+			streamtest.Eventually(b, "the event is terminated", func() bool { return b.terminated()[ack.Sequence] != nil })
 			letters := b.deadLetters("pinwheel_employment", account)
 			if len(letters) != before+1 {
 				t.Fatalf("%d new dead letters, want 1", len(letters)-before)
@@ -426,13 +427,13 @@ func TestAStopGivesPausedJobsBackAtOnce(t *testing.T) {
 	stop := b.start(schema.Employment, handler, config)
 	events := []schema.Event{employment(t, "s-0"), employment(t, "s-1"), employment(t, "s-2")}
 	b.publish(events...)
-	b.eventually("all are in hand", func() bool { return b.queue("pinwheel_employment").NumAckPending == len(events) })
+	streamtest.Eventually(b, "all are in hand", func() bool { return b.queue("pinwheel_employment").NumAckPending == len(events) })
 	b.until("the queue is paused", func() bool { return b.lines.FilterMessageSnippet("queue paused").Len() == 1 })
 	stop()
 	for _, e := range events { // one that was still on its way to a hand has no line
 		for _, line := range b.jobs(e) {
 			if line["outcome"] != "later" || line["delay"] != time.Duration(0) {
-				t.Errorf("told as %v", line)
+				t.Errorf("logged as %v", line)
 			}
 		}
 	}
@@ -460,7 +461,7 @@ func TestALinkIsErasedWhileItsQueueIsPaused(t *testing.T) {
 	b.until("the queue is paused", func() bool { return b.lines.FilterMessageSnippet("queue paused").Len() == 1 })
 	deleted := sample(t, schema.Truv, "link-deleted", "gone")
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	if b.lines.FilterMessage("queue resumed").Len() != 0 {
 		t.Error("the erasure, which calls no provider, opened the queue")
 	}
@@ -485,8 +486,8 @@ func TestAnEventCompletedBeforeIsNotFetchedAgain(t *testing.T) {
 		t.Error("the handler was called")
 		return Fetched{}, nil
 	}), quick())
-	if line := b.told(e, "completed_before", 1); line["level"] != zap.InfoLevel || line["attempt"] != int64(2) {
-		t.Errorf("told as %v", line)
+	if line := b.logged(e, "completed_before", 1); line["level"] != zap.InfoLevel || line["attempt"] != int64(2) {
+		t.Errorf("logged as %v", line)
 	}
 	if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Unavailable {
 		t.Errorf("outcome %s: the first completion was changed", got.Data.Outcome)
@@ -535,7 +536,7 @@ func TestTwoWorkersWithOneEventStoreOneCompletion(t *testing.T) {
 	b.publish(e)
 	receive(t, "the first worker has it", first)
 	b.loseLease("pinwheel_employment", e)
-	b.told(e, "succeeded", 2)
+	b.logged(e, "succeeded", 2)
 	if stored := b.all(schema.CompletionsStream, "wagewire.completions.>"); len(stored) != 1 {
 		t.Errorf("%d completions", len(stored))
 	}
@@ -559,9 +560,9 @@ func TestAnEventIsNotEndedBeforeItsDeadLetterIsStored(t *testing.T) {
 	e := employment(t, "unburied")
 	b.publish(e)
 	// More often than the ladder has steps: it never ends the event.
-	line := b.told(e, "later", len(config.Ladders.Retry)+2)
+	line := b.logged(e, "later", len(config.Ladders.Retry)+2)
 	if line["class"] != "transient" || !strings.Contains(line["error"].(string), "not stored") {
-		t.Errorf("told as %v", line)
+		t.Errorf("logged as %v", line)
 	}
 	if len(b.terminated()) != 0 || b.completion(e, schema.Employment) != nil {
 		t.Error("it was ended without a dead letter")
@@ -593,11 +594,11 @@ func TestAFullCompletionsStreamIsWaitedFor(t *testing.T) {
 	b.start(schema.Employment, brings, quick())
 	first, second := employment(t, "full-1"), employment(t, "full-2")
 	b.publish(first)
-	b.told(first, "succeeded", 1)
+	b.logged(first, "succeeded", 1)
 	b.publish(second)
-	line := b.told(second, "later", 1)
+	line := b.logged(second, "later", 1)
 	if line["delay"] != FullFor || line["class"] != "transient" || line["level"] != zap.WarnLevel || !strings.Contains(line["error"].(string), stream.ErrFull.Error()) {
-		t.Errorf("told as %v", line)
+		t.Errorf("logged as %v", line)
 	}
 	if info := b.queue("pinwheel_employment"); info.NumAckPending != 1 {
 		t.Errorf("%d events wait, want 1", info.NumAckPending)
@@ -619,7 +620,7 @@ func TestALargeCompletionHasItsRecordsInTheObjectStore(t *testing.T) {
 	}), quick())
 	e := sample(t, schema.Pinwheel, "paystubs.fully_synced", "large")
 	b.publish(e)
-	b.told(e, "succeeded", 1)
+	b.logged(e, "succeeded", 1)
 	got := b.completed(e, schema.Paystubs)
 	if got.Data.Records != nil || got.Data.RecordsRef == nil || got.Data.RecordsRef.Count != 400 || !slices.Equal(got.Data.Deleted, []string{"stub-gone"}) {
 		t.Fatalf("completion %+v", got.Data)
@@ -675,7 +676,7 @@ func TestStop(t *testing.T) {
 		s.idle("pinwheel_employment")
 		next := employment(t, "next")
 		s.publish(next)
-		s.eventually("the next event waits", func() bool { return s.queue("pinwheel_employment").NumPending == 1 })
+		streamtest.Eventually(s, "the next event waits", func() bool { return s.queue("pinwheel_employment").NumPending == 1 })
 		if info := s.queue("pinwheel_employment"); info.NumAckPending != 0 {
 			t.Errorf("%d events are out after the stop", info.NumAckPending)
 		}
@@ -683,7 +684,7 @@ func TestStop(t *testing.T) {
 	t.Run("gives work that takes too long back at once", func(t *testing.T) {
 		s := begin(t, time.Millisecond)
 		receive(t, "the worker has stopped", s.stopped)
-		if line := s.told(s.e, "later", 1); line["delay"] != time.Duration(0) {
+		if line := s.logged(s.e, "later", 1); line["delay"] != time.Duration(0) {
 			t.Errorf("given back after %v", line["delay"])
 		}
 		if s.completion(s.e, schema.Employment) != nil {
@@ -700,7 +701,7 @@ func TestNewFillsInTheDefaults(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := New(schema.Income, sourcesOf(brings), b.conn, Config{}, b.log, b.registry)
-	want := Config{Concurrency: 16, Ladders: DefaultLadders(), PauseFor: PauseFor, StopFor: StopFor, StoreFor: StoreFor}
+	want := Config{Concurrency: 16, Ladders: Ladders{Retry: retrySteps, NotReady: notReadySteps}, PauseFor: PauseFor, StopFor: StopFor, StoreFor: StoreFor}
 	if diff := cmp.Diff(want, w.config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -7,4 +7,6 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Income, fetch.Open) }
+func main() {
+	workers.Main(schema.Income, workers.Opener{Open: fetch.Open, Variables: fetch.Variables})
+}

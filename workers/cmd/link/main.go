@@ -7,4 +7,6 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Link, fetch.Open) }
+func main() {
+	workers.Main(schema.Link, workers.Opener{Open: fetch.Open, Variables: fetch.Variables})
+}

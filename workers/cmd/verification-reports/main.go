@@ -7,4 +7,6 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.VerificationReports, fetch.Open) }
+func main() {
+	workers.Main(schema.VerificationReports, workers.Opener{Open: fetch.Open, Variables: fetch.Variables})
+}
