@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -159,20 +158,6 @@ func (r *relay) copy(to io.Writer, from io.Reader, may func(before, now []byte) 
 	}
 }
 
-// lease makes a queue's lease short: a dead worker's events go to the next as soon.
-func (b *bench) lease(queue string, lease time.Duration) {
-	b.Helper()
-	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
-	if err != nil {
-		b.Fatal(err)
-	}
-	config := consumer.CachedInfo().Config
-	config.AckWait = lease
-	if _, err := b.js.UpdateConsumer(b.Context(), schema.EventsStream, config); err != nil {
-		b.Fatal(err)
-	}
-}
-
 // provides is a provider that counts how often it is asked.
 func provides(t *testing.T, status int) (url string, asked *atomic.Int64) {
 	t.Helper()
@@ -217,17 +202,17 @@ func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 			t.Parallel()
 			const queue = "pinwheel_employment"
 			b, e := newBench(t), employment(t, "killed")
-			b.lease(queue, 500*time.Millisecond)
 			url, asked := provides(t, row.status)
 			b.publish(e)
 
-			nats, env := b.url, []string{"WORKER_CONCURRENCY=1", "TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL=" + url, "TEST_DIES=" + row.dies}
+			natsURL := b.url
+			env := []string{"WORKER_CONCURRENCY=1", "TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL=" + url, "TEST_DIES=" + row.dies}
 			var between *relay
 			if row.at != "" {
-				between = newRelay(t, nats[len("nats://"):], row.at, row.heard)
-				nats = between.url()
+				between = newRelay(t, natsURL[len("nats://"):], row.at, row.heard)
+				natsURL = between.url()
 			}
-			c := start(t, append(env, "NATS_URL="+nats)...)
+			c := start(t, append(env, "NATS_URL="+natsURL)...)
 			if between != nil {
 				receive(t, "the worker says "+row.at, between.reached)
 				streamtest.Eventually(b, "what it said is stored", func() bool {
@@ -251,6 +236,7 @@ func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 				t.Fatalf("%d events are in hand, want the dead worker's", info.NumAckPending)
 			}
 
+			b.loseLease(queue, e)
 			b.start(schema.Employment, asks{url: url}, quick())
 			b.idle(queue)
 			if got := b.completed(e, schema.Employment); got.Data.Outcome != row.outcome {
