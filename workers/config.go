@@ -15,7 +15,7 @@ import (
 
 // Limits of a job.
 const (
-	// PauseFor is the time between two probes of a queue whose credentials the provider refuses.
+	// PauseFor is the time between two probes of a paused queue.
 	PauseFor = 30 * time.Second
 	// StopFor is the time a stopping worker has to finish the jobs in hand. Unfinished jobs go back
 	// to their queue.
@@ -24,37 +24,38 @@ const (
 	// event goes back: without the limit, an absent stream would hold every job in hand and nothing
 	// would be logged.
 	StoreFor = 30 * time.Second
-	// FullFor is the shortest time before an event is tried again whose completion had no room.
+	// FullFor is the shortest delay of an event after its completion found no room.
 	FullFor = time.Minute
-	// FreshFor is the age up to which a first delivery is surely the first. A queue that was deleted
-	// and provisioned again delivers every retained event once more, as a first delivery.
+	// FreshFor is the age up to which a first delivery is surely the first. Once deleted and
+	// provisioned again, a queue delivers every retained event once more, as a first delivery.
 	FreshFor = time.Minute
-	// ContractTries is the number of times a job is tried whose response breaks the API's contract.
+	// ContractTries is the number of attempts before a response that breaks the API's contract is
+	// final.
 	ContractTries = 5
 )
 
 // concurrencyMax is the largest WORKER_CONCURRENCY.
 const concurrencyMax = 1000
 
-// Config is how a worker works. A field with its zero value gets the default.
+// Config is how a worker works. A zero field gets the default.
 type Config struct {
-	// Concurrency is the number of events of one queue in hand at a time.
+	// Concurrency is the number of events in hand at a time, for each queue.
 	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"events of one queue in hand at a time"`
 	Ladders     Ladders
-	// PauseFor has the constant PauseFor as its default.
+	// PauseFor defaults to the constant PauseFor.
 	PauseFor time.Duration
-	// StopFor has the constant StopFor as its default.
+	// StopFor defaults to the constant StopFor.
 	StopFor time.Duration
-	// StoreFor has the constant StoreFor as its default.
+	// StoreFor defaults to the constant StoreFor.
 	StoreFor time.Duration
-	// Tracing takes the spans of the jobs. If it is nil, there are no spans.
+	// Tracing takes the spans of the jobs. Nil: no spans.
 	Tracing trace.TracerProvider
 }
 
 // Ladders are the pauses between the deliveries of an event. The default ladders span 68 hours of
 // outage and 13 minutes of lag.
 type Ladders struct {
-	// Retry has the pauses after failures that an outage of the provider causes.
+	// Retry has the pauses during an outage of the provider.
 	Retry Ladder `env:"RETRY_LADDER" envDefault:"30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h" help:"pauses between deliveries while a provider is down"`
 	// NotReady has the pauses while the provider's data lags behind its webhook.
 	NotReady Ladder `env:"NOT_READY_LADDER" envDefault:"5s,30s,2m,10m" help:"pauses while the provider's data lags behind its webhook"`
@@ -70,11 +71,11 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	return c, err
 }
 
-// withDefaults returns c with the default in every field that has its zero value.
+// withDefaults returns c with the default in every zero field.
 func (c Config) withDefaults() Config {
 	defaults, err := ConfigFromEnv(func(string) string { return "" })
 	if err != nil {
-		panic(err) // a tag of Config has a default that cannot be parsed
+		panic(err) // a default in a tag of Config cannot be parsed
 	}
 	c.Concurrency = cmp.Or(c.Concurrency, defaults.Concurrency)
 	if len(c.Ladders.Retry) == 0 {
@@ -105,7 +106,7 @@ func (c *Concurrency) UnmarshalText(text []byte) error {
 // Ladder is a list of pauses. Step n is the pause after attempt n.
 type Ladder []time.Duration
 
-// UnmarshalText parses the value of an environment variable: durations with commas between them.
+// UnmarshalText parses the value of an environment variable: durations with commas between.
 func (l *Ladder) UnmarshalText(text []byte) error {
 	var steps Ladder
 	for step := range strings.SplitSeq(string(text), ",") {
@@ -133,9 +134,9 @@ func (l Ladder) step(attempt int) (pause time.Duration, more bool) {
 	return l[attempt-1], true
 }
 
-// stepOrLast returns the pause after the attempt, and the last step for every attempt after that.
-// Such pauses have no end of their own: the event grows too old for its stream before its
-// deliveries run out.
+// stepOrLast returns the pause after the attempt, or the last step if the ladder has no more. Such
+// pauses have no end of their own: the event grows too old for its stream before the deliveries run
+// out.
 func (l Ladder) stepOrLast(attempt int) time.Duration {
 	pause, _ := l.step(min(attempt, len(l)))
 	return pause

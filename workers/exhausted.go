@@ -12,7 +12,7 @@ import (
 )
 
 // completeExhausted completes an event whose deliveries ran out: the workers that had the event
-// died before a verdict, at every delivery. An event that has a completion keeps it.
+// died before a verdict, at every delivery. An earlier completion stays.
 func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Delivery) error {
 	if d.Event.Queue != "" && d.Event.Queue != d.Queue.Name {
 		return nil // the event was sent again for another queue
@@ -23,7 +23,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		if err != nil || completed {
 			return err
 		}
-		// An undecodable body did not kill the workers. The completion does without its payload.
+		// An undecodable body did not kill the workers. The completion does without a payload.
 		job.Payload, _ = q.source.Decode(d.Event)
 	}
 	fetched := Fetched{}

@@ -22,10 +22,10 @@ type Job struct {
 	Attempt int
 }
 
-// Source is one provider's side of a resource.
+// Source is a provider's side of a resource.
 type Source struct {
-	// Decode reads the body of a webhook. Ingress has checked that the body is one JSON object
-	// without repeated keys. An error wraps ErrUndecodable.
+	// Decode reads the body of a webhook. Ingress has checked the body: a JSON object without
+	// repeated keys. An error wraps ErrUndecodable.
 	Decode  func(schema.Event) (Payload, error)
 	Handler Handler
 }
@@ -43,15 +43,15 @@ type Fetched struct {
 	Records []json.RawMessage
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time
-	// Deleted are the ids of records that are gone, as the event says.
+	// Deleted are the ids of deleted records, as the event says.
 	Deleted []string
-	// Missing are the ids that the event announced and the API does not have.
+	// Missing are announced ids without a record in the API.
 	Missing []string
-	// Stale is true if the data is older than the event that announced it.
+	// Stale is true if the data is older than the event.
 	Stale bool
 }
 
-// isIncomplete reports whether the provider's data is behind its webhook.
+// isIncomplete reports whether the provider's data is behind the webhook.
 func (f Fetched) isIncomplete() bool { return f.Stale || len(f.Missing) > 0 }
 
 // Verdict is the decision about a job.
@@ -65,13 +65,13 @@ type Verdict struct {
 	Reason schema.Reason
 	// Delay is the time before the next delivery. Only Later has a delay.
 	Delay time.Duration
-	// LogAs is the outcome in the log and in the metrics: the completion's, or a word of its own.
+	// LogAs is the outcome in the log and in the metrics: the completion's, or another word.
 	LogAs string
 	// Skipped is true if the job needed no work here. Its error is the reason and no failure.
 	Skipped bool
 }
 
-// Kind is one of the three ways to settle a job.
+// Kind is a way to settle a job.
 type Kind int
 
 // The kinds.
@@ -86,25 +86,24 @@ const (
 
 // Errors that do not come from a provider.
 var (
-	// errIncomplete is the error of a fetch whose data is older than the event or lacks announced
-	// records.
+	// errIncomplete means that the data is older than the event or lacks announced records.
 	errIncomplete = errors.New("the provider's data is behind its webhook")
-	// errNotStored is the error of a completion or dead letter that could not be stored. It never
+	// errNotStored means that a completion or dead letter could not be stored. errNotStored never
 	// ends an event, because the event has no completion yet.
 	errNotStored = errors.New("not stored")
 	errPanic     = errors.New("the handler panicked")
 	// errCompleted means that an earlier delivery has completed the event.
 	errCompleted = errors.New("completed before")
-	// errOtherQueue means that the event was sent again for another queue that reads its type.
+	// errOtherQueue means that the event was sent again for another queue of the same type.
 	errOtherQueue = errors.New("sent again for another queue")
-	// errExhausted means that the workers that had the event died, at every delivery.
+	// errExhausted means that the worker died with the event in hand, at every delivery.
 	errExhausted = errors.New("the event's deliveries ran out before a verdict")
-	// ErrUndecodable means that the event or its body cannot be read. A Source's Decode wraps it.
+	// ErrUndecodable means that the event or the body cannot be read.
 	ErrUndecodable = errors.New("the event cannot be decoded")
 )
 
-// judge decides about a job: it gets the result of the fetch, or the error of the fetch or of
-// storing the completion. No other function turns errors into verdicts.
+// judge decides about a job by the result or the error of the fetch, or by the error of storing the
+// completion. No other function turns errors into verdicts.
 func (l Ladders) judge(fetched Fetched, err error, attempt int) Verdict {
 	var status *api.StatusError
 	var contract *api.ContractError
@@ -169,8 +168,7 @@ func (l Ladders) judgeStatus(err *api.StatusError, attempt int) Verdict {
 	}
 }
 
-// notReady climbs the short ladder. After the last step the event is completed with the data there
-// is.
+// notReady climbs the short ladder. After the last step the fetched data is good enough.
 func (l Ladders) notReady(attempt int, atEnd schema.Outcome) Verdict {
 	if delay, more := l.NotReady.step(attempt); more {
 		return later(schema.ClassNotReady, delay)
@@ -195,7 +193,9 @@ func later(class schema.Class, delay time.Duration) Verdict {
 }
 
 func never(class schema.Class, reason schema.Reason, outcome schema.Outcome) Verdict {
-	return Verdict{Kind: Never, Class: class, Reason: reason, Outcome: outcome, LogAs: string(outcome)}
+	return Verdict{
+		Kind: Never, Class: class, Reason: reason, Outcome: outcome, LogAs: string(outcome),
+	}
 }
 
 func fetchedOutcome(f Fetched) schema.Outcome { return cmp.Or(f.Outcome, schema.Succeeded) }
@@ -232,7 +232,7 @@ func newCompletion(
 	return c
 }
 
-// completionError returns the completion's description of the error that ended the event. The
+// completionError returns the completion's description of the error behind the verdict. The
 // description has our words and the provider's codes. It leaves out the provider's prose, because
 // prose may quote a person's data.
 func completionError(err error, v Verdict) *schema.CompletionError {

@@ -14,7 +14,7 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// workInSpan does one job in a span of the trace that began with the webhook.
+// workInSpan does a job in a span of the webhook's trace.
 func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
 	carrier := propagation.MapCarrier{"traceparent": d.Event.TraceParent}
 	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
@@ -29,7 +29,7 @@ func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
 	w.work(ctx, q, d)
 }
 
-// logJob writes the job's one log line, counts the job, and marks its span. err is the error behind
+// logJob writes the only log line of a job, counts the job, and marks the span. err is the error behind
 // the verdict, unsettled the error of telling the queue.
 func (w *Worker) logJob(
 	ctx context.Context, d *stream.Delivery, fetched Fetched, v Verdict, took time.Duration,

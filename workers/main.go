@@ -36,7 +36,7 @@ type Opener struct {
 
 // Main is the main function of every worker command: it serves the queues of the resource until
 // SIGTERM or SIGINT. A second signal ends the process at once. The exit code is 0 after a stop, 1 if
-// the worker cannot start or if healthcheck finds a process that is not ready, and 2 if the
+// the worker cannot start or if healthcheck finds no ready process, and 2 if the
 // arguments are wrong.
 func Main(r schema.Resource, opener Opener) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,7 +50,7 @@ func run(
 ) int {
 	name := stream.WorkerRole(r)
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // help goes to standard output, and an error is one line
+	flags.SetOutput(io.Discard) // writeHelp writes the help, and an error is a single line
 	version := flags.Bool("version", false, "print the version and exit")
 	err := flags.Parse(args)
 	switch {
@@ -82,8 +82,8 @@ func exitCode(err error, name string, stderr io.Writer) int {
 	return 0
 }
 
-// environment is the configuration that every worker command reads from its environment. Open reads
-// the variables of the providers.
+// environment is the configuration of every worker command. Open reads the variables of the
+// providers.
 type environment struct {
 	NATS    stream.Config
 	Worker  Config
@@ -184,8 +184,8 @@ Examples:
 	fmt.Fprint(w, "\nTo create the streams and queues, run: wagewire provision apply\n")
 }
 
-// exampleOf returns the assignments that a shell needs before the command: the variables of the
-// provider without a default.
+// exampleOf returns the assignments before the command of an example: the variables of the provider
+// without a default.
 func exampleOf(p schema.Provider, variables []process.Variable) string {
 	var b strings.Builder
 	for _, v := range variables {

@@ -46,7 +46,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 }
 
 // registerOnce registers a collector, or returns the registered collector of the same name. The
-// workers of one process share a registry, and the label "queue" keeps them apart.
+// workers of a process share a registry, and the label "queue" tells the workers apart.
 func registerOnce[C prometheus.Collector](registry prometheus.Registerer, c C) C {
 	err := registry.Register(c)
 	if err == nil {
@@ -80,14 +80,14 @@ func (m *metrics) setPaused(queue string, paused bool) {
 	m.paused.WithLabelValues(queue).Set(value)
 }
 
-// APIMetrics are the metrics of the calls to one provider. Call and Hold are the hooks of package
+// APIMetrics are the metrics of the calls to a provider. Call and Hold are the hooks of package
 // api.
 type APIMetrics struct {
 	calls     *prometheus.HistogramVec
 	holdUntil prometheus.Gauge
 }
 
-// NewAPIMetrics registers the metrics of the calls to one provider.
+// NewAPIMetrics registers the metrics of the calls to a provider.
 func NewAPIMetrics(registry prometheus.Registerer, provider string) *APIMetrics {
 	labels := prometheus.Labels{"provider": provider}
 	m := &APIMetrics{
@@ -106,7 +106,7 @@ func NewAPIMetrics(registry prometheus.Registerer, provider string) *APIMetrics 
 	return m
 }
 
-// Call counts a call and its duration.
+// Call counts a call and the duration.
 func (m *APIMetrics) Call(endpoint string, status int, took time.Duration) {
 	m.calls.WithLabelValues(endpoint, strconv.Itoa(status)).Observe(took.Seconds())
 }

@@ -14,7 +14,7 @@ import (
 // probes, each after a rest. The first accepted probe ends the pause for all jobs.
 type pause struct {
 	rest time.Duration
-	// probe holds one token while a job probes.
+	// probe holds a token while a job probes.
 	probe chan struct{}
 	// stopping ends every wait when the worker stops, so that held jobs go back at once.
 	stopping <-chan struct{}
@@ -24,7 +24,7 @@ type pause struct {
 	ended chan struct{}
 }
 
-// credentials is what a call to the provider shows about our credentials.
+// credentials is the state of our credentials, as far as a call to the provider shows.
 type credentials int
 
 const (
@@ -38,8 +38,7 @@ func newPause(rest time.Duration) *pause {
 	return &pause{rest: rest, probe: make(chan struct{}, 1)}
 }
 
-// turn is the permission for one call to the provider. After the call its holder must record the
-// result.
+// turn is the permission for a call to the provider. The caller must record the result.
 type turn struct {
 	pause  *pause
 	probes bool
@@ -87,7 +86,7 @@ func (t turn) record(c credentials) (changed bool) {
 	return c != unseen && t.pause.set(c == refused)
 }
 
-// current returns the channel that is closed when the current pause ends, or nil without a pause.
+// current returns the channel that the end of the pause closes, or nil without a pause.
 func (p *pause) current() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,7 +128,7 @@ func (w *Worker) fetchUnlessPaused(ctx context.Context, q *queue, job Job) (Fetc
 	}
 }
 
-// classifyCredentials returns what a call with this error shows about our credentials.
+// classifyCredentials returns the state of our credentials after a call with the error.
 func (w *Worker) classifyCredentials(err error, attempt int) credentials {
 	if err == nil {
 		return accepted
@@ -144,7 +143,7 @@ func (w *Worker) classifyCredentials(err error, attempt int) credentials {
 	}
 }
 
-// logPause logs the begin or the end of a pause, and sets its metric.
+// logPause logs the begin or the end of a pause, and sets the metric.
 func (w *Worker) logPause(q *queue, seen credentials, err error) {
 	w.metrics.setPaused(q.name, seen == refused)
 	if seen == refused {

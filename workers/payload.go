@@ -11,10 +11,10 @@ import (
 type Payload struct {
 	// EndUserID is the operator's own name for the person. It may be empty.
 	EndUserID string
-	// Outcome is Pending or Failed if the provider's job ended so. The event is then completed with
-	// this outcome and without a fetch.
+	// Outcome is Pending or Failed if the provider's job ended so. The event is then completed so,
+	// without a fetch.
 	Outcome schema.Outcome
-	// ErrorCode is the provider's code for the failure of its job.
+	// ErrorCode is the provider's code for the failure of the job.
 	ErrorCode string
 	// ErrorType is the provider's type of the failure.
 	ErrorType string
@@ -26,7 +26,7 @@ type Payload struct {
 	ToPayDate string
 	// Added are the ids of new paystubs or shifts.
 	Added []string
-	// Deleted are the ids of paystubs or shifts that are gone.
+	// Deleted are the ids of deleted paystubs or shifts.
 	Deleted []string
 	// VOE is the state of the verification of employment.
 	VOE Availability
@@ -34,12 +34,12 @@ type Payload struct {
 	VOIE Availability
 }
 
-// Availability is the state of one verification report.
+// Availability is the state of a verification report.
 type Availability struct {
 	Status      string
 	RefreshedAt time.Time
 }
 
 // Available reports whether the report can be fetched. A status other than "unavailable" counts as
-// available, because the provider may add new ones.
+// available, because the provider may add new statuses.
 func (a Availability) Available() bool { return a.Status != "" && a.Status != "unavailable" }

@@ -30,7 +30,7 @@ type Worker struct {
 	queues   []*queue
 }
 
-// queue is one queue of a worker.
+// queue is a queue of a worker.
 type queue struct {
 	*stream.Queue
 	name   string
@@ -158,7 +158,7 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 	w.logJob(ctx, d, fetched, verdict, time.Since(started), err, unsettled)
 }
 
-// fetch decodes the event and gets the data that the event announces.
+// fetch decodes the event and gets the announced data.
 func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, Fetched, error) {
 	job, err := q.decode(d)
 	if err != nil {
@@ -169,7 +169,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	}
 	var fetched Fetched
 	switch {
-	case job.Payload.Outcome != "": // the body says that there is nothing to fetch
+	case job.Payload.Outcome != "": // the provider's job brought no data to fetch
 		fetched.Outcome = job.Payload.Outcome
 	case job.Event.Erases(): // an erasure calls no provider, so no pause may delay it
 		fetched, err = w.callHandler(ctx, q, job)
@@ -203,8 +203,8 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 }
 
 // checkNotCompleted returns errCompleted if an earlier delivery has completed the event. A fresh
-// event has had no earlier delivery. An erasure is done again, because the erasure has steps after
-// its completion.
+// event has had no earlier delivery. An erasure is done again, because some of its steps come after the
+// completion.
 func (w *Worker) checkNotCompleted(ctx context.Context, d *stream.Delivery) error {
 	fresh := d.Attempt <= 1 && time.Since(d.Event.ReceivedAt) <= FreshFor
 	if fresh || d.Event.Erases() {
@@ -266,7 +266,7 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 	return nil
 }
 
-// storeCompletion stores the completion, unless the event has one. It returns stream.ErrErased if
+// storeCompletion stores the completion, if the event has none yet. The error is stream.ErrErased if
 // the account was erased.
 func (w *Worker) storeCompletion(
 	ctx context.Context, d *stream.Delivery, c schema.Completion,

@@ -8,5 +8,6 @@ import (
 )
 
 func main() {
-	workers.Main(schema.Employment, workers.Opener{Open: fetch.Open, Variables: fetch.Variables})
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Employment, opener)
 }
