@@ -106,14 +106,15 @@ func (c *Concurrency) UnmarshalText(text []byte) error {
 // Ladder is a list of pauses. Step n is the pause after attempt n.
 type Ladder []time.Duration
 
+const ladderCure = "write durations with commas between, such as 30s,2m,10m"
+
 // UnmarshalText parses the value of an environment variable: durations with commas between.
 func (l *Ladder) UnmarshalText(text []byte) error {
 	var steps Ladder
 	for step := range strings.SplitSeq(string(text), ",") {
 		pause, err := time.ParseDuration(strings.TrimSpace(step))
 		if err != nil || pause <= 0 {
-			return fmt.Errorf(
-				"%q is not a duration over 0: write durations with commas between, such as 30s,2m,10m", step)
+			return fmt.Errorf("%q is not a duration over 0: %s", step, ladderCure)
 		}
 		steps = append(steps, pause)
 	}

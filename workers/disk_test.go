@@ -24,8 +24,9 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// brokerVariable makes this test binary a nats-server with its store in that directory, on the port of TEST_PORT, until
-// standard input ends. TEST_FILE_BYTES_MAX is how large the kernel lets its files become.
+// brokerVariable makes this test binary a nats-server with its store in that directory, on the port
+// of TEST_PORT, until standard input ends. TEST_FILE_BYTES_MAX is how large the kernel lets its
+// files become.
 const brokerVariable = "WAGEWIRE_TEST_BROKER"
 
 func runBroker(dir string, getenv func(string) string) int {
@@ -38,8 +39,10 @@ func runBroker(dir string, getenv func(string) string) int {
 		if err != nil {
 			return 2
 		}
-		signal.Ignore(syscall.SIGXFSZ) // the write that goes too far is then an error, and not the end
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+		// A write past the limit is then an error, and does not end the process.
+		signal.Ignore(syscall.SIGXFSZ)
+		size := &syscall.Rlimit{Cur: limit, Max: limit}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, size); err != nil {
 			return 2
 		}
 	}
@@ -104,10 +107,11 @@ func startBroker(t *testing.T, dir string, port int, fileBytesMax int) (stop fun
 	return stop
 }
 
-// The broker is a process for which the kernel writes no file past a size (RLIMIT_FSIZE). It simulates a full disk as far as
-// write(2) goes: the write ends in the middle of a block, the next is an error (EFBIG, not ENOSPC), and nothing tells the
-// broker before. Unlike on a full disk each file is full by itself, and small ones can still be made: the queue's state is
-// kept. It needs neither root nor a file system of its own.
+// The broker is a process for which the kernel writes no file past a size (RLIMIT_FSIZE). It
+// simulates a full disk as far as write(2) goes: the write ends in the middle of a block, the next
+// is an error (EFBIG, not ENOSPC), and nothing tells the broker before. Unlike on a full disk each
+// file is full by itself, and small ones can still be made: the queue's state is kept. It needs
+// neither root nor a file system of its own.
 func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testing.T) {
 	t.Parallel()
 	const queue, fileBytesMax = "pinwheel_employment", 256 << 10
@@ -120,11 +124,13 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	}
 	stop()
 	stop = startBroker(t, dir, port, fileBytesMax)
-	streamtest.Eventually(b, "the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
+	streamtest.Eventually(b, "the broker is back",
+		func() bool { return b.conn.Ready(t.Context()) == nil })
 
 	large := json.RawMessage(`{"id":"rec-1","text":"` + strings.Repeat("x", 16<<10) + `"}`)
 	config := quick()
-	config.StoreFor, config.Ladders.Retry = 300*time.Millisecond, []time.Duration{300 * time.Millisecond}
+	config.StoreFor, config.Ladders.Retry = 300*time.Millisecond,
+		[]time.Duration{300 * time.Millisecond}
 	b.start(schema.Employment, fetchFunc(func(context.Context, Job) (Fetched, error) {
 		return Fetched{Records: []json.RawMessage{large}}, nil
 	}), config)
@@ -132,8 +138,10 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	// Events come until the disk takes no more of them. A slow machine may refuse some before.
 	var stored, refused []schema.Event
 	for i, isFull := 0, false; !isFull; i++ {
-		e := employment(t, fmt.Sprintf("full-%d", i), func(body map[string]any) { body["text"] = strings.Repeat("y", 4<<10) })
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // as ingress gives it, before its 503
+		e := employment(t, fmt.Sprintf("full-%d", i),
+			func(body map[string]any) { body["text"] = strings.Repeat("y", 4<<10) })
+		ctx, cancel := context.WithTimeout(t.Context(),
+			4*time.Second) // as ingress gives it, before its 503
 		duplicate, err := b.conn.PublishEvent(ctx, e)
 		cancel()
 		switch {
@@ -150,15 +158,18 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 		}
 	}
 	streamtest.Eventually(b, "completions wait", func() bool {
-		return b.metric("wagewire_worker_jobs_total", map[string]string{"queue": queue, "outcome": "later", "class": "transient"}) > 0
+		return b.metric("wagewire_worker_jobs_total",
+			map[string]string{"queue": queue, "outcome": "later", "class": "transient"}) > 0
 	})
-	if n := len(b.all(schema.CompletionsStream, "wagewire.completions.>")); n == 0 || n >= len(stored) {
+	if n := len(b.completions()); n == 0 ||
+		n >= len(stored) {
 		t.Errorf("%d events and %d completions: one disk is not full", len(stored), n)
 	}
 
 	stop()
 	startBroker(t, dir, port, 0)
-	streamtest.Eventually(b, "the broker is back", func() bool { return b.conn.Ready(t.Context()) == nil })
+	streamtest.Eventually(b, "the broker is back",
+		func() bool { return b.conn.Ready(t.Context()) == nil })
 	for _, e := range refused {
 		if duplicate, err := b.conn.PublishEvent(t.Context(), e); err != nil {
 			t.Errorf("a refused event, sent again: duplicate %v, error %v", duplicate, err)
@@ -172,13 +183,16 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	}
 	all := slices.Concat(stored, refused)
 	for _, e := range all {
-		if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded || len(got.Data.Records) != 1 {
+		if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||
+			len(got.Data.Records) != 1 {
 			t.Errorf("completion %+v", got.Data)
 		}
 	}
 	b.idle(queue)
-	if events, completions := b.all(schema.EventsStream, ">"), b.all(schema.CompletionsStream, "wagewire.completions.>"); len(events) != len(all) || len(completions) != len(events) {
-		t.Errorf("%d events and %d completions of %d", len(events), len(completions), len(all))
+	events := len(b.all(schema.EventsStream, ">"))
+	completions := len(b.completions())
+	if events != len(all) || completions != len(all) {
+		t.Errorf("%d events and %d completions of %d", events, completions, len(all))
 	}
 	if n := len(b.deadLetters("*", "*")); n != 0 {
 		t.Errorf("%d dead letters", n)

@@ -8,8 +8,8 @@ import (
 )
 
 // erase erases the account of the event: first the erasure steps, with the tombstone before the
-// others, then the completion `deleted`, then the account's other events. Each step may be repeated:
-// after a crash the next delivery begins anew.
+// others, then the completion `deleted`, then the account's other events. Each step may be
+// repeated: after a crash the next delivery begins anew.
 func (w *Worker) erase(ctx context.Context, d *stream.Delivery, deleted schema.Completion) error {
 	for _, step := range w.conn.ErasureSteps(d.Event.Provider, d.Account) {
 		if err := step.Run(ctx); err != nil {
@@ -25,8 +25,8 @@ func (w *Worker) erase(ctx context.Context, d *stream.Delivery, deleted schema.C
 	return nil
 }
 
-// eraseLateEvent erases an event of an erased account, with its dead letter. refusal is the broker's
-// error for the completion, and the returned error once nothing of the event is left.
+// eraseLateEvent erases an event of an erased account, with its dead letter. refusal is the
+// broker's error for the completion, and the returned error once nothing of the event is left.
 func (w *Worker) eraseLateEvent(ctx context.Context, d *stream.Delivery, refusal error) error {
 	w.metrics.countDropped(d.Queue.Name)
 	if err := w.conn.EraseDeadLetters(ctx, d.Queue.Name, d.Account); err != nil {

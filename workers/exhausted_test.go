@@ -30,7 +30,8 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 		letters  int
 	}{
 		"as a dead letter and a completion `failed`": {
-			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment, schema.Failed, 1,
+			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment,
+			schema.Failed, 1,
 		},
 		"but a deletion is carried out": {
 			func(t *testing.T) schema.Event {
@@ -49,7 +50,8 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 			if c.Data.Outcome != row.outcome {
 				t.Errorf("outcome %s, want %s", c.Data.Outcome, row.outcome)
 			}
-			if row.letters > 0 && (c.Data.Error == nil || c.Data.Error.Class != string(schema.ClassExhausted)) {
+			if row.letters > 0 && (c.Data.Error == nil ||
+				c.Data.Error.Class != string(schema.ClassExhausted)) {
 				t.Errorf("error %+v, want class %s", c.Data.Error, schema.ClassExhausted)
 			}
 			if n := len(b.deadLetters(queue, e.Account())); n != row.letters {

@@ -21,7 +21,8 @@ func TestHelpOfEveryCommandIsComplete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, arg := range []string{"--help", "-help", "-h"} {
 				var stdout, stderr bytes.Buffer
-				code := workers.Run(t.Context(), r, opener, []string{arg}, noEnvironment, &stdout, &stderr)
+				code := workers.Run(t.Context(), r, opener, []string{arg}, noEnvironment, &stdout,
+					&stderr)
 				if code != 0 || stderr.Len() != 0 {
 					t.Errorf("%s: exit %d, standard error %q", arg, code, &stderr)
 				}

@@ -29,8 +29,8 @@ func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
 	w.work(ctx, q, d)
 }
 
-// logJob writes the only log line of a job, counts the job, and marks the span. err is the error behind
-// the verdict, unsettled the error of telling the queue.
+// logJob writes the only log line of a job, counts the job, and marks the span. err is the error
+// behind the verdict, unsettled the error of telling the queue.
 func (w *Worker) logJob(
 	ctx context.Context, d *stream.Delivery, fetched Fetched, v Verdict, took time.Duration,
 	err, unsettled error,

@@ -35,9 +35,9 @@ type Opener struct {
 }
 
 // Main is the main function of every worker command: it serves the queues of the resource until
-// SIGTERM or SIGINT. A second signal ends the process at once. The exit code is 0 after a stop, 1 if
-// the worker cannot start or if healthcheck finds no ready process, and 2 if the
-// arguments are wrong.
+// SIGTERM or SIGINT. A second signal ends the process at once. The exit code is 0 after a stop, 1
+// if the worker cannot start or if healthcheck finds no ready process, and 2 if the arguments are
+// wrong.
 func Main(r schema.Resource, opener Opener) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -177,7 +177,8 @@ Examples:
 `, name, name)
 	for _, example := range examples {
 		fmt.Fprintf(w, "  %s\n", example)
-		fmt.Fprintf(w, "  ADMIN_ADDR=:9090 WORKER_CONCURRENCY=4 NATS_URL=nats://nats:4222 %s\n", example)
+		fmt.Fprintf(w, "  ADMIN_ADDR=:9090 WORKER_CONCURRENCY=4 NATS_URL=nats://nats:4222 %s\n",
+			example)
 	}
 	fmt.Fprint(w, "\nEnvironment:\n")
 	process.PrintVariables(w, variables)

@@ -47,13 +47,16 @@ func TestMain(m *testing.M) {
 
 // testOpener opens handlers of this test. A provider has one variable.
 var testOpener = Opener{
-	Open:      openTest,
-	Variables: func(schema.Provider) []process.Variable { return []process.Variable{{Name: "TEST_SECRET_FILE"}} },
+	Open: openTest,
+	Variables: func(schema.Provider) []process.Variable {
+		return []process.Variable{{Name: "TEST_SECRET_FILE"}}
+	},
 }
 
 // openTest opens a handler that brings one record, one that never ends, or one that asks a
 // provider. "nothing" opens no source.
-func openTest(_ schema.Resource, getenv func(string) string, _ prometheus.Registerer) (map[schema.Provider]Source, error) {
+func openTest(_ schema.Resource, getenv func(string) string,
+	_ prometheus.Registerer) (map[schema.Provider]Source, error) {
 	switch getenv("TEST_SECRET_FILE") {
 	case "brings":
 		return sourcesOf(brings), nil
@@ -87,28 +90,38 @@ func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 		{"an argument after a flag", []string{"--version", "now"}, nil, 2, `"now"`},
 		{"an argument after healthcheck", []string{"healthcheck", "now"}, nil, 2, `"healthcheck"`},
 		{"a healthcheck of nowhere", []string{"healthcheck"}, nil, 1, "ADMIN_ADDR is not set"},
-		{"a healthcheck of what is no worker", []string{"healthcheck"}, map[string]string{"ADMIN_ADDR": "127.0.0.1:1"}, 1, "ask http://127.0.0.1:1/readyz"},
+		{"a healthcheck of what is no worker", []string{"healthcheck"},
+			map[string]string{"ADMIN_ADDR": "127.0.0.1:1"}, 1, "ask http://127.0.0.1:1/readyz"},
 		{"a secret file that is not set", nil, nil, 1, "TEST_SECRET_FILE"},
-		{"no source for any queue", nil, map[string]string{"TEST_SECRET_FILE": "nothing"}, 1, "no source for the queues of employment: pinwheel_employment"},
-		{"a bad number of hands", nil, map[string]string{"WORKER_CONCURRENCY": "lots"}, 1, "WORKER_CONCURRENCY"},
+		{"no source for any queue", nil, map[string]string{"TEST_SECRET_FILE": "nothing"}, 1,
+			"no source for the queues of employment: pinwheel_employment"},
+		{"a bad number of hands", nil, map[string]string{"WORKER_CONCURRENCY": "lots"}, 1,
+			"WORKER_CONCURRENCY"},
 		{"a bad ladder", nil, map[string]string{"RETRY_LADDER": "soon"}, 1, "RETRY_LADDER"},
-		{"a bad short ladder", nil, map[string]string{"NOT_READY_LADDER": "soon"}, 1, "NOT_READY_LADDER"},
+		{"a bad short ladder", nil, map[string]string{"NOT_READY_LADDER": "soon"}, 1,
+			"NOT_READY_LADDER"},
 		{"a bad log level", nil, map[string]string{"LOG_LEVEL": "loud"}, 1, "LOG_LEVEL"},
 		{"a bad log format", nil, map[string]string{"LOG_FORMAT": "prose"}, 1, "LOG_FORMAT"},
-		{"a bad NATS_URL", nil, map[string]string{"TEST_SECRET_FILE": "brings", "NATS_URL": "nats://%zz"}, 1, "NATS_URL"},
-		{"credentials that are not there", nil, map[string]string{"TEST_SECRET_FILE": "brings", "NATS_CREDS_FILE": "/nowhere/to.creds"}, 1, "NATS_CREDS_FILE"},
-		{"an admin address in use", nil, map[string]string{"TEST_SECRET_FILE": "brings", "NATS_URL": "nats://127.0.0.1:1", "LOG_LEVEL": "error",
+		{"a bad NATS_URL", nil, map[string]string{"TEST_SECRET_FILE": "brings",
+			"NATS_URL": "nats://%zz"}, 1, "NATS_URL"},
+		{"credentials that are not there", nil,
+			map[string]string{"TEST_SECRET_FILE": "brings", "NATS_CREDS_FILE": "/nowhere/to.creds"},
+			1, "NATS_CREDS_FILE"},
+		{"an admin address in use", nil, map[string]string{"TEST_SECRET_FILE": "brings",
+			"NATS_URL": "nats://127.0.0.1:1", "LOG_LEVEL": "error",
 			"ADMIN_ADDR": taken.Addr().String()}, 1, "ADMIN_ADDR"},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := run(t.Context(), schema.Employment, testOpener, test.args, func(key string) string { return test.env[key] }, &stdout, &stderr)
+			code := run(t.Context(), schema.Employment, testOpener, test.args,
+				func(key string) string { return test.env[key] }, &stdout, &stderr)
 			if code != test.code {
 				t.Errorf("exit %d, want %d", code, test.code)
 			}
 			if !strings.Contains(stderr.String(), test.names) || stdout.Len() != 0 {
-				t.Errorf("standard error %q does not name %s, or standard output %q is not empty", &stderr, test.names, &stdout)
+				t.Errorf("standard error %q does not name %s, or standard output %q is not empty",
+					&stderr, test.names, &stdout)
 			}
 			if lines := strings.Count(stderr.String(), "\n"); lines != 1 {
 				t.Errorf("%d lines, want one:\n%s", lines, &stderr)
@@ -119,10 +132,12 @@ func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), schema.VerificationReports, testOpener, []string{"--version"}, func(string) string { return "" }, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), schema.VerificationReports, testOpener, []string{"--version"},
+		func(string) string { return "" }, &stdout, &stderr); code != 0 {
 		t.Errorf("exit %d", code)
 	}
-	if got := stdout.String(); !strings.HasPrefix(got, "verification-reports ") || strings.Count(got, "\n") != 1 || stderr.Len() != 0 {
+	if got := stdout.String(); !strings.HasPrefix(got, "verification-reports ") ||
+		strings.Count(got, "\n") != 1 || stderr.Len() != 0 {
 		t.Errorf("standard output %q, standard error %q", got, &stderr)
 	}
 }
@@ -145,9 +160,11 @@ func start(t *testing.T, env ...string) *command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &command{T: t, admin: "127.0.0.1:" + strconv.Itoa(streamtest.FreePort(t)), ended: make(chan error, 1), more: make(chan struct{}, 1)}
+	c := &command{T: t, admin: "127.0.0.1:" + strconv.Itoa(streamtest.FreePort(t)),
+		ended: make(chan error, 1), more: make(chan struct{}, 1)}
 	c.cmd = exec.CommandContext(context.Background(), self)
-	c.cmd.Env = append([]string{commandVariable + "=employment", "ADMIN_ADDR=" + c.admin, "TEST_SECRET_FILE=brings", "WORKER_CONCURRENCY=2"}, env...)
+	c.cmd.Env = append([]string{commandVariable + "=employment", "ADMIN_ADDR=" + c.admin,
+		"TEST_SECRET_FILE=brings", "WORKER_CONCURRENCY=2"}, env...)
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +232,7 @@ func (c *command) answers(page string, status int) (body string) {
 		select {
 		case <-look.C:
 		case <-late:
-			c.Fatalf("the test binary's time is up, and %s still does not answer %d; the last answer was %q, the log\n%s",
+			c.Fatalf("time is up, and %s does not answer %d; its last answer was %q, the log\n%s",
 				page, status, body, c.log())
 		}
 	}
@@ -279,13 +296,15 @@ func TestWithoutNATSACommandLivesAndThenWorks(t *testing.T) {
 	if done, err := conn.Completed(t.Context(), e, schema.Employment); err != nil || !done {
 		t.Errorf("completed %v, error %v", done, err)
 	}
-	if got := c.answers("/metrics", 200); !strings.Contains(got, `wagewire_worker_jobs_total{class="",outcome="succeeded",queue="pinwheel_employment"} 1`) {
+	if got := c.answers("/metrics", 200); !strings.Contains(got,
+		`wagewire_worker_jobs_total{class="",outcome="succeeded",queue="pinwheel_employment"} 1`) {
 		t.Errorf("the job is not in the metrics")
 	}
 	if err := c.stops(); err != nil {
 		t.Errorf("after SIGTERM: %v, want exit 0", err)
 	}
-	if log := c.log(); !strings.Contains(log, `"worker starts"`) || !strings.Contains(log, `"worker stopped"`) || strings.Contains(log, "Canary") {
+	if log := c.log(); !strings.Contains(log, `"worker starts"`) ||
+		!strings.Contains(log, `"worker stopped"`) || strings.Contains(log, "Canary") {
 		t.Errorf("the log is\n%s", log)
 	}
 }
@@ -296,13 +315,15 @@ func TestASecondSignalEndsACommandAtOnce(t *testing.T) {
 	c := start(t, "NATS_URL="+b.url, "TEST_SECRET_FILE=hangs")
 	c.answers("/livez", 200)
 	b.publish(employment(t, "endless"))
-	streamtest.Eventually(b, "the event is in hand", func() bool { return b.queue("pinwheel_employment").NumAckPending == 1 })
+	streamtest.Eventually(b, "the event is in hand",
+		func() bool { return b.queue("pinwheel_employment").NumAckPending == 1 })
 	var err error
 	nextSignal := time.NewTicker(100 * time.Millisecond) // two signals of one moment are one
 	defer nextSignal.Stop()
 	late := streamtest.Late(t)
 	for signals := 0; err == nil; signals++ {
-		if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil &&
+			!errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
 		select {
@@ -315,7 +336,8 @@ func TestASecondSignalEndsACommandAtOnce(t *testing.T) {
 			t.Fatal("the test binary's time is up, and the command has not ended")
 		}
 	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok ||
+		exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
 		t.Errorf("it ended with %v, want by the signal", err)
 	}
 }

@@ -96,7 +96,8 @@ func TestPause(t *testing.T) {
 			for n := 1; n <= 3; n++ {
 				pass(PauseFor - time.Nanosecond)
 				if got := inside(jobs); got != n-1 {
-					t.Fatalf("just before rest %d ends, %d probes were let through, want %d", n, got, n-1)
+					t.Fatalf("just before rest %d ends, %d probes were let through, want %d", n,
+						got, n-1)
 				}
 				pass(time.Nanosecond)
 				if got := inside(jobs); got != n {
@@ -133,24 +134,25 @@ func TestPause(t *testing.T) {
 				t.Error("a later job is held")
 			}
 		}},
-		{"a probe that was not answered changes nothing: the next one probes after its rest", func(t *testing.T) {
-			p := shutPause(t)
-			jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p)}
-			pass(PauseFor)
-			for _, j := range jobs {
-				if j.entered() && j.turn.record(unseen) {
-					t.Error("no answer changed something")
+		{"a probe that was not answered changes nothing: the next one probes after its rest",
+			func(t *testing.T) {
+				p := shutPause(t)
+				jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p)}
+				pass(PauseFor)
+				for _, j := range jobs {
+					if j.entered() && j.turn.record(unseen) {
+						t.Error("no answer changed something")
+					}
 				}
-			}
-			synctest.Wait()
-			if got := inside(jobs); got != 1 {
-				t.Fatalf("%d jobs were let through, want 1", got)
-			}
-			pass(PauseFor)
-			if got := inside(jobs); got != 2 {
-				t.Errorf("%d jobs were let through, want 2", got)
-			}
-		}},
+				synctest.Wait()
+				if got := inside(jobs); got != 1 {
+					t.Fatalf("%d jobs were let through, want 1", got)
+				}
+				pass(PauseFor)
+				if got := inside(jobs); got != 2 {
+					t.Errorf("%d jobs were let through, want 2", got)
+				}
+			}},
 		{"a call that was under way when it shut cannot open it", func(t *testing.T) {
 			p := newPause(PauseFor)
 			slow, quick := enter(t.Context(), p), enter(t.Context(), p)

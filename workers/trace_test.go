@@ -28,7 +28,8 @@ func TestAJobIsASpanOfItsWebhooksTrace(t *testing.T) {
 		t.Errorf("span %s of trace %s, want job of %s", span.Name(), got, trace)
 	}
 	said := attribute.NewSet(span.Attributes()...)
-	for key, want := range map[attribute.Key]string{"queue": "pinwheel_employment", "type": "employment.added", "outcome": "succeeded"} {
+	for key, want := range map[attribute.Key]string{"queue": "pinwheel_employment",
+		"type": "employment.added", "outcome": "succeeded"} {
 		if got, _ := said.Value(key); got.AsString() != want {
 			t.Errorf("attribute %s is %q, want %q", key, got.AsString(), want)
 		}

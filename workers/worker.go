@@ -203,8 +203,8 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 }
 
 // checkNotCompleted returns errCompleted if an earlier delivery has completed the event. A fresh
-// event has had no earlier delivery. An erasure is done again, because some of its steps come after the
-// completion.
+// event has had no earlier delivery. An erasure is done again, because some of its steps come after
+// the completion.
 func (w *Worker) checkNotCompleted(ctx context.Context, d *stream.Delivery) error {
 	fresh := d.Attempt <= 1 && time.Since(d.Event.ReceivedAt) <= FreshFor
 	if fresh || d.Event.Erases() {
@@ -266,8 +266,8 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 	return nil
 }
 
-// storeCompletion stores the completion, if the event has none yet. The error is stream.ErrErased if
-// the account was erased.
+// storeCompletion stores the completion, if the event has none yet. The error is stream.ErrErased
+// if the account was erased.
 func (w *Worker) storeCompletion(
 	ctx context.Context, d *stream.Delivery, c schema.Completion,
 ) error {

@@ -1,4 +1,4 @@
-// Command employment completes the events of its resource: see employment --help.
+// Command employment is the worker of its resource: see employment --help.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command identity completes the events of its resource: see identity --help.
+// Command identity is the worker of its resource: see identity --help.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command income completes the events of its resource: see income --help.
+// Command income is the worker of its resource: see income --help.
 package main
 
 import (

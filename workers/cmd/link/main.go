@@ -1,4 +1,4 @@
-// Command link completes the events of its resource: see link --help.
+// Command link is the worker of its resource: see link --help.
 package main
 
 import (

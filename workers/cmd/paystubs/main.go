@@ -1,4 +1,4 @@
-// Command paystubs completes the events of its resource: see paystubs --help.
+// Command paystubs is the worker of its resource: see paystubs --help.
 package main
 
 import (

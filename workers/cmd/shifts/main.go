@@ -1,4 +1,4 @@
-// Command shifts completes the events of its resource: see shifts --help.
+// Command shifts is the worker of its resource: see shifts --help.
 package main
 
 import (

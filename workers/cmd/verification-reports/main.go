@@ -1,4 +1,4 @@
-// Command verification-reports completes the events of its resource: see verification-reports --help.
+// Command verification-reports is the worker of its resource: see verification-reports --help.
 package main
 
 import (
