@@ -38,8 +38,8 @@
 // If complete fails, judge gets the error and decides again: later if there was no room or no
 // answer, done if the account was erased meanwhile. Nothing is then left of the event.
 //
-// Settle tells the queue. Done waits for the broker to confirm. Later and never do not wait: if
-// such a message gets lost, the lease ends and the event is delivered again.
+// Settle reports the verdict to the queue. Done waits for the broker to confirm. Later and never
+// are sent without waiting: if one gets lost, the lease ends and the event is delivered again.
 //
 // # After kill -9
 //

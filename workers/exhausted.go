@@ -23,7 +23,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		if err != nil || completed {
 			return err
 		}
-		// An undecodable body did not kill the workers. The completion does without a payload.
+		// The error does not matter here: an undecodable body did not kill the workers.
 		job.Payload, _ = q.source.Decode(d.Event)
 	}
 	fetched := Fetched{}

@@ -293,7 +293,7 @@ func TestLimitsFitTogether(t *testing.T) {
 
 	ladders := defaultLadders()
 	last := ladders.Retry[len(ladders.Retry)-1]
-	onLastStep := time.Duration(schema.DeliveriesMax - len(ladders.Retry) - 1)
+	lastSteps := schema.DeliveriesMax - len(ladders.Retry) - 1
 	ages := map[string]time.Duration{}
 	for _, s := range schema.DefaultTopology().Streams {
 		ages[s.Name] = s.MaxAge
@@ -319,7 +319,7 @@ func TestLimitsFitTogether(t *testing.T) {
 		{"the short ladder is the shorter one", sum(ladders.NotReady) < sum(ladders.Retry)},
 		{"an event outlives its ladder", longest < ages[schema.EventsStream]},
 		{"an event that waits to be stored grows too old before its deliveries run out",
-			sum(ladders.Retry)+onLastStep*last > ages[schema.EventsStream]},
+			sum(ladders.Retry)+time.Duration(lastSteps)*last > ages[schema.EventsStream]},
 		{"a completion outlives every redelivery of its event",
 			ages[schema.CompletionsStream] > ages[schema.EventsStream]+longest},
 		{"large records live as long as the completions that point to them",

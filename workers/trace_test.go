@@ -27,10 +27,10 @@ func TestAJobIsASpanOfItsWebhooksTrace(t *testing.T) {
 	if got := span.Parent().TraceID().String(); got != trace || span.Name() != "job" {
 		t.Errorf("span %s of trace %s, want job of %s", span.Name(), got, trace)
 	}
-	said := attribute.NewSet(span.Attributes()...)
+	attributes := attribute.NewSet(span.Attributes()...)
 	for key, want := range map[attribute.Key]string{"queue": "pinwheel_employment",
 		"type": "employment.added", "outcome": "succeeded"} {
-		if got, _ := said.Value(key); got.AsString() != want {
+		if got, _ := attributes.Value(key); got.AsString() != want {
 			t.Errorf("attribute %s is %q, want %q", key, got.AsString(), want)
 		}
 	}

@@ -191,11 +191,11 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	if d.Event.Queue != "" && d.Event.Queue != q.name {
 		return job, errOtherQueue
 	}
-	payload, err := q.source.Decode(d.Event)
+	var err error
+	job.Payload, err = q.source.Decode(d.Event)
 	if err != nil {
 		return job, err
 	}
-	job.Payload = payload
 	if d.Account == schema.NoAccount {
 		return job, fmt.Errorf("%w: %s names no account", ErrUndecodable, d.Event.Type)
 	}
@@ -235,8 +235,9 @@ func (w *Worker) callHandler(ctx context.Context, q *queue, job Job) (fetched Fe
 	return q.source.Handler.Fetch(ctx, job)
 }
 
-// complete stores the end of the event, before the queue is told. cause is the error behind the
-// verdict, if any.
+// complete stores the completion of the event: before it the dead letter, if the verdict is Never,
+// and with it the erasure, if the account was deleted. cause is the error behind the verdict, if
+// any.
 func (w *Worker) complete(
 	ctx context.Context, d *stream.Delivery, job Job, fetched Fetched, verdict Verdict, cause error,
 ) error {
@@ -247,7 +248,7 @@ func (w *Worker) complete(
 			return err
 		}
 	}
-	if d.Err != nil { // without an id there is no completion: the dead letter is the end
+	if d.Err != nil { // an event without an id has no completion, only a dead letter
 		return w.eraseLateDeadLetter(ctx, d)
 	}
 	completion := newCompletion(w.resource, job, fetched, verdict, cause)
@@ -257,6 +258,7 @@ func (w *Worker) complete(
 	return w.storeCompletion(ctx, d, completion)
 }
 
+// storeDeadLetter stores a copy of an event that no worker can finish.
 func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verdict) error {
 	letter := d.DeadLetter(v.Class, v.Reason, time.Now())
 	if err := w.conn.PublishDeadLetter(ctx, letter); err != nil {
@@ -285,8 +287,8 @@ func (w *Worker) storeCompletion(
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
-// settle tells the verdict to the queue. Only Done waits for the broker to confirm. If the broker
-// does not get a Later or Never, the lease ends and the event is delivered again.
+// settle reports the verdict to the queue. Only Done waits for the broker to confirm. If a Later or
+// Never gets lost, the lease ends and the event is delivered again.
 func settle(d *stream.Delivery, v Verdict) error {
 	switch v.Kind {
 	case Later:

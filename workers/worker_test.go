@@ -460,7 +460,7 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 	events := []schema.Event{employment(t, "p-0"), employment(t, "p-1"), employment(t, "p-2"),
 		employment(t, "p-3"), employment(t, "p-4"), employment(t, "p-5")}
 	b.publish(events[0])
-	b.until("the pause is told", func() bool {
+	b.until("the pause is logged", func() bool {
 		return b.lines.FilterMessage("queue paused: the provider refuses our credentials").Len() > 0
 	})
 	if got := b.metric("wagewire_worker_paused", gauge); got != 1 {
