@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+const (
+	// clockSkewMax is how far the clock of ingress may be ahead of the broker's. The search for an event begins so much
+	// before the time at which ingress received the event.
+	clockSkewMax = time.Hour
+	// resendFor is the limit for storing one event again.
+	resendFor = 30 * time.Second
+)
+
+// history is what the events stream holds of some webhooks, by the key of the webhook's own event. It finds a number of a
+// redrive that is free: an event under a number in use would be dropped as a duplicate, or as completed already.
+type history map[string][]passage
+
+// passage is one event of a webhook: number 0 is the webhook's own, the others are redrives.
+type passage struct {
+	number     int
+	queue      string
+	bodySHA256 string
+}
+
+// originalKey is the key of the webhook's own event, whatever redrive e is.
+func originalKey(e schema.Event) string {
+	e.Redrive = 0
+	return e.Key()
+}
+
+// readHistory reads the history of the events, and of other events with their ids.
+func readHistory(ctx context.Context, op *stream.Operator, events ...schema.Event) (history, error) {
+	past := history{}
+	if len(events) == 0 {
+		return past, nil
+	}
+	since := events[0].ReceivedAt
+	for _, e := range events {
+		past[originalKey(e)] = nil
+		if e.ReceivedAt.Before(since) {
+			since = e.ReceivedAt
+		}
+	}
+	if !since.IsZero() {
+		since = since.Add(-clockSkewMax)
+	}
+	err := op.Headings(ctx, stream.Selection{Since: since}, func(heading stream.Heading) error {
+		if _, isWanted := past[originalKey(heading.Event)]; isWanted {
+			past.add(heading.Event, heading.BodySHA256)
+		}
+		return nil
+	})
+	return past, err
+}
+
+func (past history) of(e schema.Event) []passage { return past[originalKey(e)] }
+
+func (past history) add(e schema.Event, bodySHA256 string) {
+	key := originalKey(e)
+	past[key] = append(past[key], passage{e.Redrive, e.Queue, bodySHA256})
+}
+
+// nextNumber is the number after the last known redrive of the event.
+func (past history) nextNumber(e schema.Event) int {
+	last := e.Redrive
+	for _, p := range past.of(e) {
+		last = max(last, p.number)
+	}
+	return last + 1
+}
+
+// findRedrive finds a redrive of the same body through the queue, after the event itself.
+func (past history) findRedrive(e schema.Event, queue string) (number int, found bool) {
+	for _, p := range past.of(e) {
+		if p.number > e.Redrive && p.queue == queue && p.bodySHA256 == digest(e.Body) {
+			return p.number, true
+		}
+	}
+	return 0, false
+}
+
+// resend stores a redrive of the event for the queue, or for all queues that read its type if queue is "", and returns the
+// number of the redrive. With once, resend does not store the redrive if another process has stored the same redrive
+// meanwhile; stored is then false.
+func (past history) resend(
+	ctx context.Context, op *stream.Operator, e schema.Event, queue string, once bool,
+) (number int, stored bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, resendFor)
+	defer cancel()
+	for number = past.nextNumber(e); ; number++ {
+		isTaken, err := isCompleted(ctx, op, e, queue, number)
+		if err != nil {
+			return number, false, err
+		}
+		if isTaken {
+			continue
+		}
+		stored, err = op.Redrive(ctx, e, queue, number)
+		if err != nil {
+			return number, false, err
+		}
+		if stored {
+			redrive := e
+			redrive.Redrive = number
+			redrive.Queue = queue
+			past.add(redrive, digest(e.Body))
+			return number, true, nil
+		}
+		if !once {
+			continue
+		}
+		current, err := readHistory(ctx, op, e)
+		if err != nil {
+			return number, false, err
+		}
+		if theirs, found := current.findRedrive(e, queue); found {
+			return theirs, false, nil
+		}
+	}
+}
+
+// isCompleted reports whether the redrive of that number has a completion of the queue's resource, or of any resource if
+// queue is "".
+func isCompleted(ctx context.Context, op *stream.Operator, e schema.Event, queue string, number int) (bool, error) {
+	e.Redrive = number
+	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
+		if queue != "" && queue != schema.QueueName(e.Provider, r) {
+			continue
+		}
+		if completed, err := op.Completed(ctx, e, r); completed || err != nil {
+			return completed, err
+		}
+	}
+	return false, nil
+}
+
+const accountErased = "its account is erased"
+
+// isErased reports whether the event may not be resent because its account is erased. An erasure may be repeated, and must
+// be repeated if it did not end.
+func isErased(ctx context.Context, op *stream.Operator, e schema.Event) (bool, error) {
+	if e.Erases() {
+		return false, nil
+	}
+	return op.Erased(ctx, e.Provider, e.Account())
+}
+
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
