@@ -88,7 +88,7 @@ func (b *bench) event(kind, id, account string) schema.Event {
 	if kind == "verification_reports.refreshed" {
 		o.account, o.endUser = "", account
 	}
-	body, err := sample(schema.Lookup(p, kind), o, receivedAt)
+	body, err := newSample(schema.Lookup(p, kind), o, receivedAt)
 	b.must(err)
 	e, err := webhook.Parse(webhook.Received{Provider: p, Body: body, At: receivedAt})
 	b.must(err)
@@ -228,7 +228,7 @@ func (b *bench) die(class schema.Class, reason schema.Reason, at time.Time, even
 	for _, e := range events {
 		ends := false
 		for _, q := range schema.Queues() {
-			if !reads(q, schema.Lookup(e.Provider, e.Type)) || e.Queue != "" && e.Queue != q.Name {
+			if !readsType(q, schema.Lookup(e.Provider, e.Type)) || e.Queue != "" && e.Queue != q.Name {
 				continue
 			}
 			ctx, cancel := context.WithCancel(b.Context())
@@ -270,27 +270,20 @@ func (b *bench) runs(code int, args ...string) result {
 func (b *bench) answering(answer string, args ...string) (stdout, stderr string, err error) {
 	b.Helper()
 	var out, said bytes.Buffer
-	_, err = dispatch(b.Context(), args, terminal{getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &out, stderr: &said, asks: true})
+	_, err = execute(b.Context(), args, terminal{
+		getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &out, stderr: &said, canAnswer: true,
+	})
 	return out.String(), said.String(), err
 }
 
 // queueAt waits until the broker says of a queue what holds.
 func (b *bench) queueAt(name string, holds func(*jetstream.ConsumerInfo) bool) {
 	b.Helper()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for {
+	streamtest.Eventually(b, "the state of queue "+name+" that the test waits for", func() bool {
 		c, err := b.js.Consumer(b.Context(), schema.EventsStream, name)
 		b.must(err)
-		if holds(c.CachedInfo()) {
-			return
-		}
-		select {
-		case <-look.C:
-		case <-b.Context().Done():
-			b.Fatal("the test ended first")
-		}
-	}
+		return holds(c.CachedInfo())
+	})
 }
 
 // quarantine stores a body as ingress does that could not read it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema/process"
@@ -24,16 +25,22 @@ const (
 	checkFor   = 5 * time.Second
 )
 
-// withOperator connects, does the work, and adds advice to its error.
-func withOperator(
-	ctx context.Context, t terminal, wait time.Duration, work func(*stream.Operator) error,
-) error {
-	op, err := connect(ctx, t, wait, zap.NewNop())
-	if err != nil {
-		return err
+// operatorWork is the work of a command with the arguments of its command line.
+type operatorWork func(ctx context.Context, op *stream.Operator, args []string) error
+
+// onNATS completes a command that works on NATS: the command connects, waits as --wait says, and calls work.
+func onNATS(t terminal, cmd *cobra.Command, work operatorWork) *cobra.Command {
+	wait := addWait(cmd)
+	cmd.Annotations = brokerEnvironment()
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		op, err := connect(cmd.Context(), t, *wait, zap.NewNop())
+		if err != nil {
+			return err
+		}
+		defer op.Close()
+		return withAdvice(work(cmd.Context(), op, args))
 	}
-	defer op.Close()
-	return withAdvice(work(op))
+	return cmd
 }
 
 // connect returns an operator when NATS answers and has JetStream. Stderr tells of a wait.

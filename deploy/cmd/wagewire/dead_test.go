@@ -166,7 +166,7 @@ func TestWhatCannotBeRedrivenStaysAndSaysWhy(t *testing.T) {
 		"kept: it cannot be decoded, only discarded: decode event: ",
 		"kept: no queue pinwheel_pay reads income.added any more",
 	)
-	contains(t, got.stderr, "redrove 1 of 4 dead letters\n", "wagewire dead: 3 dead letters could not be redriven\n")
+	contains(t, got.stderr, "redrove 1 of 4 dead letters\n", "wagewire dead redrive: 3 dead letters could not be redriven\n")
 	if left := b.letters(); len(left) != 3 || left[2] != "" {
 		t.Errorf("left: %v", left)
 	}
@@ -268,7 +268,7 @@ func TestTheListHasNoBodiesAndShowHasWhatIsAskedFor(t *testing.T) {
 	if got := b.runs(1, "dead", "show", "2"); !strings.Contains(got.stderr, "there is no dead letter 2") {
 		t.Errorf("got %+v", got)
 	}
-	if got := b.runs(1, "dead", "discard", "1", "--class", "transient", "--yes"); !strings.Contains(got.stderr, "dead letter 1 is not one that the flags choose") {
+	if got := b.runs(1, "dead", "discard", "1", "--class", "transient", "--yes"); !strings.Contains(got.stderr, "the flags do not choose dead letter 1") {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -287,7 +287,7 @@ func TestNothingIsDestroyedWithoutLeave(t *testing.T) {
 			b := *b
 			b.T = t
 			got := b.runs(2, args...)
-			contains(t, got.stderr, "nobody is there to be asked: give --yes, or --dry-run")
+			contains(t, got.stderr, "nobody is there to answer a question: give --yes, or --dry-run")
 			for _, answer := range []string{"n\n", "\n", "", "yess\n"} {
 				if _, asked, err := b.answering(answer, args...); !errors.Is(err, errDeclined) || !strings.HasSuffix(asked, "? [y/N] ") {
 					t.Errorf("answer %q: got %v after %q", answer, err, asked)
@@ -317,7 +317,7 @@ func TestAWebhookDoesNothingToAScreen(t *testing.T) {
 		"{\x1b[2J\r\u009b\xff\x7f": `{\x1b[2J\r\u009b\ufffd\x7f`,
 		"\u202e":                   `\u202e`,
 	} {
-		if got := readable([]byte(body)); got != want {
+		if got := readable(body); got != want {
 			t.Errorf("%q is shown as %q, want %q", body, got, want)
 		}
 	}

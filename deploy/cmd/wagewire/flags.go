@@ -84,9 +84,11 @@ func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usa
 	addParsed(flags, target, name, "duration", initial, usage, parseAge)
 }
 
-func addWait(cmd *cobra.Command, target *time.Duration) {
-	*target = waitDefault
-	addDuration(cmd.Flags(), target, "wait", waitDefault.String(), "how long to wait for NATS if it does not answer")
+// addWait adds --wait and returns its value.
+func addWait(cmd *cobra.Command) *time.Duration {
+	wait := waitDefault
+	addDuration(cmd.Flags(), &wait, "wait", wait.String(), "how long to wait for NATS if it does not answer")
+	return &wait
 }
 
 const rateMax = 100_000

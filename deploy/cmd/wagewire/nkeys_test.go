@@ -34,7 +34,7 @@ func TestNkeys(t *testing.T) {
 		t.Errorf("again: keys.conf is another, %v", err)
 	}
 	for _, args := range [][]string{{"nkeys"}, {"nkeys", dir, dir}} {
-		if got := wagewire(t, env(), args...); got.code != exitUsage || !strings.Contains(got.stderr, "one directory") {
+		if got := wagewire(t, env(), args...); got.code != exitUsage || !strings.Contains(got.stderr, "give one directory") {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}

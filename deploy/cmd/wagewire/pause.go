@@ -20,7 +20,6 @@ const (
 
 func newPauseCommand(t terminal) *cobra.Command {
 	lasts := pauseForever
-	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:     "pause QUEUE...",
 		GroupID: groupRepair,
@@ -35,24 +34,20 @@ the worker's log and metrics about such a pause.`,
     wagewire pause pinwheel_paystubs pinwheel_shifts --for 2h
   Until somebody has looked at a problem:
     wagewire pause truv_link`,
-		Annotations: brokerEnvironment(),
-		ValidArgs:   queueNames(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, names []string) error {
 			if lasts == 0 {
 				return wrongUsage("--for: a pause needs more than no time")
 			}
-			return forQueues(cmd.Context(), t, wait, args, func(op *stream.Operator, q schema.Queue) error {
-				return pauseQueue(cmd.Context(), t, op, q, lasts)
-			})
+			return checkQueues(names)
 		},
 	}
 	addDuration(cmd.Flags(), &lasts, "for", "", "how long the pause lasts: 90m, 1h, 2d (default until resumed)")
-	addWait(cmd, &wait)
-	return cmd
+	return onQueues(t, cmd, func(ctx context.Context, op *stream.Operator, q schema.Queue) error {
+		return pauseQueue(ctx, t, op, q, lasts)
+	})
 }
 
 func newResumeCommand(t terminal) *cobra.Command {
-	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:     "resume QUEUE...",
 		GroupID: groupRepair,
@@ -62,37 +57,34 @@ func newResumeCommand(t terminal) *cobra.Command {
     wagewire resume truv_link
   See which queues are paused:
     wagewire status`,
-		Annotations: brokerEnvironment(),
-		ValidArgs:   queueNames(),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return forQueues(cmd.Context(), t, wait, args, func(op *stream.Operator, q schema.Queue) error {
-				return resumeQueue(cmd.Context(), t, op, q)
-			})
-		},
+		Args: func(_ *cobra.Command, names []string) error { return checkQueues(names) },
 	}
-	addWait(cmd, &wait)
-	return cmd
+	return onQueues(t, cmd, func(ctx context.Context, op *stream.Operator, q schema.Queue) error {
+		return resumeQueue(ctx, t, op, q)
+	})
 }
 
-// forQueues does the work for each of the named queues.
-func forQueues(
-	ctx context.Context, t terminal, wait time.Duration, names []string,
-	work func(*stream.Operator, schema.Queue) error,
-) error {
+func checkQueues(names []string) error {
 	if len(names) == 0 {
 		return wrongUsage("give a queue, such as %s: wagewire status lists the queues", queueNames()[0])
 	}
-	var queues []schema.Queue
 	for _, name := range names {
-		q, ok := findQueue(name)
-		if !ok {
+		if _, ok := findQueue(name); !ok {
 			return wrongUsage("queue %q: %v", name, notAmong(name, queueNames()))
 		}
-		queues = append(queues, q)
 	}
-	return withOperator(ctx, t, wait, func(op *stream.Operator) error {
-		for _, q := range queues {
-			if err := work(op, q); err != nil {
+	return nil
+}
+
+// onQueues completes a command that does its work for each of the queues in its arguments.
+func onQueues(
+	t terminal, cmd *cobra.Command, work func(context.Context, *stream.Operator, schema.Queue) error,
+) *cobra.Command {
+	cmd.ValidArgs = queueNames()
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, names []string) error {
+		for _, name := range names {
+			q, _ := findQueue(name)
+			if err := work(ctx, op, q); err != nil {
 				return err
 			}
 		}

@@ -17,6 +17,7 @@ const (
 	replicasMax = 5 // the most copies that JetStream keeps
 	// retriesFor is how long a worker may retry an event. A redelivery within this time must find the completion.
 	retriesFor = 3 * day
+	planFor    = waitDefault
 )
 
 func newProvisionCommand(t terminal) *cobra.Command {
@@ -62,87 +63,82 @@ func streamsHelp() string {
 }
 
 func newPlanCommand(t terminal) *cobra.Command {
-	var options provisionOptions
-	var exitCode bool
-	cmd := &cobra.Command{
-		Use:         "plan",
-		Short:       "Print the difference and change nothing",
-		Annotations: brokerEnvironment(),
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return options.plan(cmd.Context(), t, func(_ *stream.Operator, changes []stream.Change) error {
-				if exitCode && len(changes) > 0 {
-					return errDiffers
-				}
-				return nil
-			})
-		},
-	}
-	options.addFlags(cmd)
-	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit 3, not 0, if something differs")
-	return cmd
+	cmd := &cobra.Command{Use: "plan", Short: "Print the difference and change nothing"}
+	exitCode := cmd.Flags().Bool("exit-code", false, "exit 3, not 0, if something differs")
+	return withPlan(t, cmd, func(_ context.Context, _ *stream.Operator, changes []stream.Change) error {
+		if *exitCode && len(changes) > 0 {
+			return errDiffers
+		}
+		return nil
+	})
 }
 
 func newApplyCommand(t terminal) *cobra.Command {
-	var options provisionOptions
-	cmd := &cobra.Command{
-		Use:         "apply",
-		Short:       "Print the difference, then change the broker",
-		Annotations: brokerEnvironment(),
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return options.plan(cmd.Context(), t, func(op *stream.Operator, changes []stream.Change) error {
-				return applyChanges(cmd.Context(), t, op, changes)
-			})
-		},
-	}
-	options.addFlags(cmd)
-	return cmd
+	cmd := &cobra.Command{Use: "apply", Short: "Print the difference, then change the broker"}
+	return withPlan(t, cmd, func(ctx context.Context, op *stream.Operator, changes []stream.Change) error {
+		return applyChanges(ctx, t, op, changes)
+	})
 }
 
-// provisionOptions is the topology with the limits of the command line.
-type provisionOptions struct {
-	topology schema.Topology
-	wait     time.Duration
-}
-
-func (o *provisionOptions) addFlags(cmd *cobra.Command) {
-	o.topology = schema.DefaultTopology()
-	flags := cmd.Flags()
-	addNumber(flags, &o.topology.Replicas, "replicas", "copies of every stream in a cluster", 1, replicasMax)
-	flags.Func("max-bytes",
-		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB, or bytes; repeatable",
-		func(text string) error {
-			return o.setLimit(text, func(limits *schema.Stream, value string) (err error) {
-				limits.MaxBytes, err = parseSize(value)
-				return err
-			})
-		})
-	flags.Func("max-age",
-		"`stream=duration`: how long a stream keeps a message: 14d, 336h; 0 is for ever; repeatable",
-		func(text string) error {
-			return o.setLimit(text, func(limits *schema.Stream, value string) (err error) {
-				limits.MaxAge, err = parseAge(value)
-				return err
-			})
-		})
-	addWait(cmd, &o.wait)
-}
-
-// setLimit reads STREAM=VALUE and sets a limit of the stream.
-func (o *provisionOptions) setLimit(text string, set func(*schema.Stream, string) error) error {
-	name, value, ok := strings.Cut(text, "=")
-	if !ok {
-		return fmt.Errorf("write STREAM=VALUE, such as %s=…", schema.EventsStream)
-	}
-	var known []string
-	for _, s := range limitsOf(&o.topology) {
-		if s.Name == name {
-			return set(s, value)
+// withPlan completes a command that prints the difference between the broker and the topology, and goes on with the changes.
+func withPlan(
+	t terminal, cmd *cobra.Command, work func(context.Context, *stream.Operator, []stream.Change) error,
+) *cobra.Command {
+	topology := schema.DefaultTopology()
+	addLimits(cmd, &topology)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := noArguments(cmd, args); err != nil {
+			return err
 		}
-		known = append(known, s.Name)
+		return checkAges(topology)
 	}
-	return fmt.Errorf("stream %s: %w", name, notAmong(name, known))
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+		planning, cancel := context.WithTimeout(ctx, planFor)
+		defer cancel()
+		changes, err := op.Plan(planning, topology)
+		if err != nil {
+			return err
+		}
+		printPlan(t.stdout, changes)
+		return work(ctx, op, changes)
+	})
+}
+
+// addLimits adds the flags that change the limits of the topology.
+func addLimits(cmd *cobra.Command, topology *schema.Topology) {
+	addNumber(cmd.Flags(), &topology.Replicas, "replicas", "copies of every stream in a cluster", 1, replicasMax)
+	addLimit(cmd, topology, "max-bytes",
+		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB, or bytes; repeatable",
+		func(limits *schema.Stream, value string) (err error) {
+			limits.MaxBytes, err = parseSize(value)
+			return err
+		})
+	addLimit(cmd, topology, "max-age",
+		"`stream=duration`: how long a stream keeps a message: 14d, 336h; 0 is for ever; repeatable",
+		func(limits *schema.Stream, value string) (err error) {
+			limits.MaxAge, err = parseAge(value)
+			return err
+		})
+}
+
+// addLimit adds a flag that takes STREAM=VALUE and sets a limit of the stream.
+func addLimit(
+	cmd *cobra.Command, topology *schema.Topology, name, usage string, set func(*schema.Stream, string) error,
+) {
+	cmd.Flags().Func(name, usage, func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return fmt.Errorf("write STREAM=VALUE, such as %s=…", schema.EventsStream)
+		}
+		var known []string
+		for _, s := range limitsOf(topology) {
+			if s.Name == name {
+				return set(s, value)
+			}
+			known = append(known, s.Name)
+		}
+		return fmt.Errorf("stream %s: %w", name, notAmong(name, known))
+	})
 }
 
 // limitsOf returns everything that has a size and an age: the streams and the object store.
@@ -152,25 +148,6 @@ func limitsOf(t *schema.Topology) []*schema.Stream {
 		limits = append(limits, &t.Streams[i])
 	}
 	return append(limits, &t.Records)
-}
-
-// plan prints the difference between the broker and the topology, and then calls next with the changes.
-func (o *provisionOptions) plan(
-	ctx context.Context, t terminal, next func(*stream.Operator, []stream.Change) error,
-) error {
-	if err := checkAges(o.topology); err != nil {
-		return err
-	}
-	return withOperator(ctx, t, o.wait, func(op *stream.Operator) error {
-		planning, cancel := context.WithTimeout(ctx, max(o.wait, checkFor))
-		defer cancel()
-		changes, err := op.Plan(planning, o.topology)
-		if err != nil {
-			return err
-		}
-		printPlan(t.stdout, changes)
-		return next(op, changes)
-	})
 }
 
 // checkAges refuses ages of streams that the workers cannot work with, or that the broker would refuse less clearly.
@@ -243,8 +220,7 @@ func applyChanges(ctx context.Context, t terminal, op *stream.Operator, changes 
 		return fmt.Errorf("refused %d of %d changes, nothing was applied", refusals, len(changes))
 	}
 	if err := op.Apply(ctx, changes); err != nil {
-		return fmt.Errorf("%w; the changes above it in the list are applied, and may be applied again",
-			withAdvice(err))
+		return fmt.Errorf("%w (the changes above it in the list are applied, and may be applied again)", err)
 	}
 	if len(changes) > 0 {
 		fmt.Fprintf(t.stdout, "applied: %d created, %d changed\n", creations, updates)

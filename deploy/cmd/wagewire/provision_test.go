@@ -20,7 +20,7 @@ const nowhere = "nats://127.0.0.1:1"
 func small(more ...string) []string {
 	var args []string
 	topology := schema.DefaultTopology()
-	for _, s := range streamsOf(&topology) {
+	for _, s := range limitsOf(&topology) {
 		args = append(args, "--max-bytes", s.Name+"=64MiB")
 	}
 	return append(args, more...)
@@ -181,7 +181,7 @@ func TestWhatToDoInsteadOfARefusedChange(t *testing.T) {
 		"a queue is made again, by hand too": {stream.Change{What: "queue x", Fields: []stream.Field{{Name: "ack_policy"}}}, "with the nats command"},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			if got := insteadOf(test.change); !strings.HasPrefix(got, test.change.What+": ") || !strings.Contains(got, test.want) {
+			if got := adviceOnRefusal(test.change); !strings.HasPrefix(got, test.change.What+": ") || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

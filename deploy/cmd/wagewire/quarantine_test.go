@@ -110,7 +110,7 @@ func TestWhatCannotBeReleasedStaysAndSaysWhy(t *testing.T) {
 	b.quarantine(schema.Pinwheel, schema.QuarantineSchema, erased.Body)
 	got := b.runs(1, "quarantine", "release", "--all", "--yes")
 	contains(t, got.stdout, "1  kept: it still cannot be read (json): ", "2  kept: it still cannot be read (duplicate_key): ", "3  kept: its account is erased: discard it\n")
-	contains(t, got.stderr, "released 0 of 3 webhooks\n", "wagewire quarantine: 3 webhooks could not be released\n")
+	contains(t, got.stderr, "released 0 of 3 webhooks\n", "wagewire quarantine release: 3 webhooks could not be released\n")
 	if strings.Contains(got.stdout, "secret") || len(b.keys()) > 0 {
 		t.Errorf("it tells or sends what it cannot read:\n%s%v", got.stdout, b.keys())
 	}

@@ -38,15 +38,11 @@ At least one of --since, --until, --type and --account is needed.`,
   Replay one type of one afternoon:
     wagewire replay --queue pinwheel_shifts --type shifts.added \
       --since 2026-01-12T12:00:00Z --until 2026-01-12T18:00:00Z`,
-		Annotations: brokerEnvironment(),
-		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := r.check(t, cmd.Flags().Changed("since")); err != nil {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := noArguments(cmd, args); err != nil {
 				return err
 			}
-			return withOperator(cmd.Context(), t, r.wait, func(op *stream.Operator) error {
-				return r.run(cmd.Context(), t, op)
-			})
+			return r.check(t, cmd.Flags().Changed("since"))
 		},
 	}
 	addQueue(cmd, &r.queueName, "the queue that gets the events, such as "+queueNames()[0])
@@ -56,8 +52,9 @@ At least one of --since, --until, --type and --account is needed.`,
 	cmd.Flags().StringVar(&r.account, "account", "", accountHelp)
 	r.consent.addFlags(cmd)
 	addRate(cmd, &r.rate)
-	addWait(cmd, &r.wait)
-	return cmd
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+		return r.run(ctx, t, op)
+	})
 }
 
 // replay is the choice of events to replay, and the queue to send them to.
@@ -68,7 +65,6 @@ type replay struct {
 	span
 	consent
 	rate int
-	wait time.Duration
 
 	// check sets queue and types from the names.
 	queue schema.Queue

@@ -194,6 +194,19 @@ func checkHelpTopic(root *cobra.Command) {
 	}
 }
 
+// untilInterrupted makes Ctrl-C a good end of a command that has no end of its own.
+func untilInterrupted(cmd *cobra.Command, isEndless func() bool) *cobra.Command {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := run(cmd, args)
+		if isEndless() && cmd.Context().Err() != nil {
+			return nil
+		}
+		return err
+	}
+	return cmd
+}
+
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return wrongUsage("unexpected argument %q", args[0])

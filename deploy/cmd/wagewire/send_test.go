@@ -252,8 +252,8 @@ func TestAnAnswerIsOneLineAndOnlyStoredIsSuccess(t *testing.T) {
 		"a duplicate is stored":                  {200, `{"id":"e-1","duplicate":true}`, nil, 0, `200 id=e-1 duplicate=true took=\S+`, ""},
 		"in quarantine is stored":                {200, `{"id":"","duplicate":false,"quarantined":true}`, nil, 0, `200 id=- duplicate=false quarantined took=\S+`, ""},
 		"an id does nothing to the terminal":     {200, `{"id":"\u001b[2J","duplicate":false}`, nil, 0, `200 id="\\x1b\[2J" duplicate=false took=\S+`, ""},
-		"200 of somebody else is not":            {200, `<html>welcome</html>`, nil, 1, `200 took=\S+`, "this is not ingress's answer: see --url"},
-		"200 of somebody's JSON is not":          {200, `{"status":"ok"}`, nil, 1, `200 took=\S+`, "this is not ingress's answer"},
+		"200 of somebody else is not":            {200, `<html>welcome</html>`, nil, 1, `200 took=\S+`, "the answer is not from ingress: see --url"},
+		"200 of somebody's JSON is not":          {200, `{"status":"ok"}`, nil, 1, `200 took=\S+`, "the answer is not from ingress"},
 		"204 is not":                             {204, ``, nil, 1, `204 took=\S+`, "1 of 1 not stored"},
 		"a redirect is not, and is not followed": {307, ``, []string{"Location", "/elsewhere"}, 1, `307 took=\S+`, "see --url"},
 		"unauthorized":                           {401, `{"error":"unauthorized"}`, nil, 1, `401 error="unauthorized" took=\S+`, "ingress does not know the secret, or a clock is wrong"},
@@ -320,18 +320,18 @@ func TestListNamesEveryTypeAndWhichHaveASample(t *testing.T) {
 	}
 }
 
-func TestReplaceChangesOneValueAndNoOther(t *testing.T) {
-	const body = `{"a":{"b":"x","n":12345678901234567890.10},"c":null}`
+func TestAnEditChangesOneValueAndNoOther(t *testing.T) {
+	const body = `{"c":null,"a":{"b":"x", "n":12345678901234567890.10}}`
 	for promise, test := range map[string]struct {
 		path, want string
 	}{
-		"a value within":                     {"a.b", `{"a":{"b":"new","n":12345678901234567890.10},"c":null}`},
-		"null is a value":                    {"c", `{"a":{"b":"x","n":12345678901234567890.10},"c":"new"}`},
-		"what is not there stays so":         {"d", body},
-		"what is not there within stays too": {"a.d", body},
+		"a value within":                      {"a.b", `{"c":null,"a":{"b":"new", "n":12345678901234567890.10}}`},
+		"null is a value":                     {"c", `{"c":"new","a":{"b":"x", "n":12345678901234567890.10}}`},
+		"an absent value stays absent":        {"d", body},
+		"an absent value within stays so too": {"a.d", body},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			got, err := replace([]byte(body), strings.Split(test.path, "."), "new")
+			got, err := edit{test.path, "new"}.apply([]byte(body))
 			if err != nil || string(got) != test.want {
 				t.Errorf("got %s, %v, want %s", got, err, test.want)
 			}

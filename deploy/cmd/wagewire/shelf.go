@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,117 +65,97 @@ func (s *shelf[T]) commands(t terminal) []*cobra.Command {
 
 func (s *shelf[T]) newListCommand(t terminal) *cobra.Command {
 	chosen := s.newFilter()
-	var asJSON bool
-	var wait time.Duration
 	cmd := &cobra.Command{
-		Use:         "list",
-		Short:       fmt.Sprintf("Print a line for each %s", s.noun),
-		Annotations: brokerEnvironment(),
+		Use:   "list",
+		Short: fmt.Sprintf("Print a line for each %s", s.noun),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return wrongUsage("unexpected argument %q: wagewire %s show prints one %s", args[0], s.command, s.noun)
 			}
 			return chosen.check()
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withOperator(cmd.Context(), t, wait, func(op *stream.Operator) error {
-				messages, err := s.findMatches(cmd.Context(), op, chosen)
-				if err != nil {
-					return err
-				}
-				return s.list(t, messages, asJSON)
-			})
-		},
 	}
 	chosen.addFlags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
-	addWait(cmd, &wait)
-	return cmd
+	asJSON := cmd.Flags().Bool("json", false, "print one JSON object a line")
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+		messages, err := s.find(ctx, op, nil, chosen)
+		if err != nil {
+			return err
+		}
+		return s.list(t, messages, *asJSON)
+	})
 }
 
 func (s *shelf[T]) newShowCommand(t terminal) *cobra.Command {
-	var asJSON, withBody bool
-	var wait time.Duration
 	cmd := &cobra.Command{
-		Use:         "show NUMBER",
-		Short:       fmt.Sprintf("Print one %s", s.noun),
-		Annotations: brokerEnvironment(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Use:   "show NUMBER",
+		Short: fmt.Sprintf("Print one %s", s.noun),
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return wrongUsage("show takes one number, not %d", len(args))
 			}
-			numbers, err := parseNumbers(args)
-			if err != nil {
-				return err
-			}
-			return withOperator(cmd.Context(), t, wait, func(op *stream.Operator) error {
-				message, err := s.get(cmd.Context(), op, numbers[0])
-				if err != nil {
-					return err
-				}
-				return s.show(t, message, withBody, asJSON)
-			})
+			_, err := parseNumbers(args)
+			return err
 		},
 	}
-	cmd.Flags().BoolVar(&withBody, "body", false, "print the webhook too, as received")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
-	addWait(cmd, &wait)
-	return cmd
+	withBody := cmd.Flags().Bool("body", false, "print the webhook too, as received")
+	asJSON := cmd.Flags().Bool("json", false, "print a JSON object")
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, args []string) error {
+		numbers, _ := parseNumbers(args) // checked by Args
+		message, err := s.get(ctx, op, numbers[0])
+		if err != nil {
+			return err
+		}
+		return s.show(t, message, *withBody, *asJSON)
+	})
 }
 
 // change is the command line of a command that takes messages off a shelf.
 type change[T any] struct {
 	filter[T]
 	consent
-	all  bool
-	rate int
-	wait time.Duration
+	numbers []uint64
+	all     bool
+	rate    int
 }
 
 const chooseHelp = `Choose by numbers, by flags, or with --all. The command asks before a change, and needs --yes if
 nobody can answer.`
 
-// newChange makes the command for a change of chosen messages. Work is not called if no message is chosen.
+// newChange completes a command that changes chosen messages. Work is not called if no message is chosen.
 func (s *shelf[T]) newChange(
 	t terminal, cmd *cobra.Command,
 	work func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error,
 ) *cobra.Command {
 	c := &change[T]{filter: s.newFilter()}
-	verb := cmd.Name()
-	cmd.Annotations = brokerEnvironment()
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		numbers, err := parseNumbers(args)
+	c.filter.addFlags(cmd)
+	cmd.Flags().BoolVar(&c.all, "all", false, fmt.Sprintf("%s every %s", cmd.Name(), s.noun))
+	c.consent.addFlags(cmd)
+	addRate(cmd, &c.rate)
+	cmd.Args = func(cmd *cobra.Command, args []string) (err error) {
+		c.numbers, err = parseNumbers(args)
 		if err != nil {
 			return err
 		}
 		if err := c.filter.check(); err != nil {
 			return err
 		}
-		if len(numbers) == 0 && !c.all && c.isEmpty() {
-			return wrongUsage("say which to %s: numbers, flags that choose, or --all", verb)
+		if len(c.numbers) == 0 && !c.all && c.isEmpty() {
+			return wrongUsage("say which to %s: numbers, flags that choose, or --all", cmd.Name())
 		}
-		if err := c.consent.check(t); err != nil {
+		return c.consent.check(t)
+	}
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+		messages, err := s.find(ctx, op, c.numbers, c.filter)
+		if err != nil {
 			return err
 		}
-		ctx := cmd.Context()
-		return withOperator(ctx, t, c.wait, func(op *stream.Operator) error {
-			messages, err := s.find(ctx, op, numbers, c.filter)
-			if err != nil {
-				return err
-			}
-			if len(messages) == 0 {
-				s.printNone(t)
-				return nil
-			}
-			return work(ctx, op, messages, c)
-		})
-	}
-	c.filter.addFlags(cmd)
-	cmd.Flags().BoolVar(&c.all, "all", false, fmt.Sprintf("%s every %s", verb, s.noun))
-	c.consent.addFlags(cmd)
-	addRate(cmd, &c.rate)
-	addWait(cmd, &c.wait)
-	return cmd
+		if len(messages) == 0 {
+			s.printNone(t)
+			return nil
+		}
+		return work(ctx, op, messages, c)
+	})
 }
 
 func (s *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
@@ -184,6 +163,8 @@ func (s *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
 		Use:   "discard [NUMBER...]",
 		Short: fmt.Sprintf("Delete %ss for good", s.noun),
 		Long:  fmt.Sprintf("wagewire %s discard deletes %ss for good.\n\n%s", s.command, s.noun, chooseHelp),
+		Example: fmt.Sprintf("  List the %ss that a discard would delete, then delete them:\n"+
+			"    wagewire %[2]s discard --until 30d --dry-run\n    wagewire %[2]s discard --until 30d", s.noun, s.command),
 	}
 	return s.newChange(t, cmd, func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
 		if !c.dryRun {
@@ -210,11 +191,18 @@ func (s *shelf[T]) newResendCommand(t terminal) *cobra.Command {
 }
 
 // find returns the messages of the numbers, or if there are none, every message that the filter matches.
-func (s *shelf[T]) find(ctx context.Context, op *stream.Operator, numbers []uint64, chosen filter[T]) ([]T, error) {
+func (s *shelf[T]) find(
+	ctx context.Context, op *stream.Operator, numbers []uint64, chosen filter[T],
+) (messages []T, err error) {
 	if len(numbers) == 0 {
-		return s.findMatches(ctx, op, chosen)
+		err := op.Scan(ctx, s.stream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
+			if message := s.read(m); chosen.matches(message) {
+				messages = append(messages, message)
+			}
+			return nil
+		})
+		return messages, err
 	}
-	var messages []T
 	for _, n := range numbers {
 		message, err := s.get(ctx, op, n)
 		if err != nil {
@@ -226,17 +214,6 @@ func (s *shelf[T]) find(ctx context.Context, op *stream.Operator, numbers []uint
 		messages = append(messages, message)
 	}
 	return messages, nil
-}
-
-func (s *shelf[T]) findMatches(ctx context.Context, op *stream.Operator, chosen filter[T]) ([]T, error) {
-	var messages []T
-	err := op.Scan(ctx, s.stream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
-		if message := s.read(m); chosen.matches(message) {
-			messages = append(messages, message)
-		}
-		return nil
-	})
-	return messages, err
 }
 
 func (s *shelf[T]) get(ctx context.Context, op *stream.Operator, number uint64) (message T, err error) {

@@ -25,7 +25,6 @@ type statusOptions struct {
 	asJSON bool
 	// every is the interval of --watch, 0 without --watch.
 	every time.Duration
-	wait  time.Duration
 }
 
 func newStatusCommand(t terminal) *cobra.Command {
@@ -57,15 +56,19 @@ Missing streams and queues are named with the command that creates them.`,
     wagewire status --watch 5s
   Find the queue with the most waiting events:
     wagewire status --json | jq '.queues | max_by(.waiting)'`,
-		Annotations: brokerEnvironment(),
-		Args:        o.checkArguments,
-		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t) },
+		Args: o.checkArguments,
 	}
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print a JSON object; with --watch one each time")
 	addDuration(cmd.Flags(), &o.every, "watch", "", "repeat until Ctrl-C, every 2s or as given")
 	cmd.Flags().Lookup("watch").NoOptDefVal = watchDefault.String()
-	addWait(cmd, &o.wait)
-	return cmd
+	onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+		if o.every == 0 {
+			return showStatus(ctx, t, op, o.asJSON)
+		}
+		watchStatus(ctx, t, op, o)
+		return nil
+	})
+	return untilInterrupted(cmd, func() bool { return o.every > 0 })
 }
 
 // checkArguments accepts "--watch 5s": because the value of --watch is optional, cobra takes 5s for an argument.
@@ -83,22 +86,8 @@ func (o *statusOptions) checkArguments(cmd *cobra.Command, args []string) error 
 	return noArguments(cmd, args)
 }
 
-func (o *statusOptions) run(ctx context.Context, t terminal) error {
-	err := withOperator(ctx, t, o.wait, func(op *stream.Operator) error {
-		if o.every == 0 {
-			return showStatus(ctx, t, op, o.asJSON)
-		}
-		watchStatus(ctx, t, op, o)
-		return nil
-	})
-	if o.every != 0 && ctx.Err() != nil {
-		return nil //nolint:nilerr // Ctrl-C is the end of --watch
-	}
-	return err
-}
-
 // watchStatus shows the status until ctx ends. An error, such as a broker that is away, is printed and does not end the watch.
-func watchStatus(ctx context.Context, t terminal, op *stream.Operator, o *statusOptions) {
+func watchStatus(ctx context.Context, t terminal, op *stream.Operator, o statusOptions) {
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
 	for ctx.Err() == nil {

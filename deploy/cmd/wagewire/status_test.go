@@ -124,14 +124,14 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 				}
 			}
 			watched.interrupt()
-			if code := watched.ends(t); code != 0 || watched.stderr.String() != "" || strings.Contains(watched.stdout.String(), wipe) {
+			if code := watched.ends(t); code != 0 || watched.stderr.String() != "" || strings.Contains(watched.stdout.String(), clearScreen) {
 				t.Errorf("exit code %d, stderr %q", code, watched.stderr)
 			}
 		})
 	}
-	t.Run("a screen is wiped before", func(t *testing.T) {
+	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
-		if err := showStatus(t.Context(), terminal{stdout: &out, screen: true}, b.conn, false); err != nil || !strings.HasPrefix(out.String(), wipe+"STREAM ") {
+		if err := showStatus(t.Context(), terminal{stdout: &out, isScreen: true}, b.conn, false); err != nil || !strings.HasPrefix(out.String(), clearScreen+"STREAM ") {
 			t.Errorf("%v: %q", err, out.String())
 		}
 	})

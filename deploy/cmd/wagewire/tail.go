@@ -24,7 +24,7 @@ type tailOptions struct {
 	// most is how many completions to print, 0 for no limit.
 	most   int
 	asJSON bool
-	wait   time.Duration
+	wait   *time.Duration
 }
 
 func newTailCommand(t terminal) *cobra.Command {
@@ -49,27 +49,21 @@ data, and the class and code of the error. Only --json prints the records themse
     wagewire tail -n 1 --resource income`,
 		Annotations: brokerEnvironment(),
 		Args:        noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := o.run(cmd.Context(), t)
-			if cmd.Context().Err() != nil {
-				return nil //nolint:nilerr // Ctrl-C is the end of tail
-			}
-			return err
-		},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t) },
 	}
 	addSince(cmd, &o.since, "now", "begin at an earlier time")
 	o.completionFilter.addFlags(cmd)
 	count := &parsedFlag[int]{&o.most, "0", "int", parseNumber(0, countMax)}
 	cmd.Flags().VarP(count, "count", "n", "stop after so many; 0 is never")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print each completion whole, as JSON on a line")
-	addWait(cmd, &o.wait)
-	return cmd
+	o.wait = addWait(cmd)
+	return untilInterrupted(cmd, func() bool { return true })
 }
 
 // run prints completions until ctx ends or the count is reached.
 func (o *tailOptions) run(ctx context.Context, t terminal) error {
 	level := zap.NewAtomicLevelAt(zapcore.ErrorLevel)
-	op, err := connect(ctx, t, o.wait, newOperatorLog(t.stderr, level))
+	op, err := connect(ctx, t, *o.wait, newOperatorLog(t.stderr, level))
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +18,6 @@ import (
 
 func newTraceCommand(t terminal) *cobra.Command {
 	var asJSON bool
-	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:     "trace EVENT",
 		GroupID: groupObserve,
@@ -45,19 +43,17 @@ of an erased account are gone.`,
     wagewire trace pinwheel:5a141122-4235-4fa1-bd76-0628573880b0:r1
   Print a history for another program:
     wagewire trace pinwheel:5a141122-4235-4fa1-bd76-0628573880b0 --json`,
-		Annotations: brokerEnvironment(),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
 				return wrongUsage("give one event id, not %d", len(args))
 			}
-			return withOperator(cmd.Context(), t, wait, func(op *stream.Operator) error {
-				return printTrace(cmd.Context(), t, op, args[0], asJSON)
-			})
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
-	addWait(cmd, &wait)
-	return cmd
+	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, args []string) error {
+		return printTrace(ctx, t, op, args[0], asJSON)
+	})
 }
 
 func printTrace(ctx context.Context, t terminal, op *stream.Operator, name string, asJSON bool) error {

@@ -249,7 +249,7 @@ func (b *bench) exhaust(queue string, most int) {
 			return
 		}
 		// The broker says so when it is asked for another.
-		if _, err := c.Next(jetstream.FetchMaxWait(lookEvery)); !errors.Is(err, nats.ErrTimeout) {
+		if _, err := c.Next(jetstream.FetchMaxWait(checkEvery)); !errors.Is(err, nats.ErrTimeout) {
 			b.Fatalf("a delivery over the most there are: %v", err)
 		}
 	}
