@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 var update = flag.Bool("update", false, "write testdata/help again")
@@ -76,8 +78,8 @@ func (b *begun) ends(t *testing.T) int {
 	select {
 	case code := <-b.code:
 		return code
-	case <-t.Context().Done():
-		t.Fatal("the test ended first")
+	case <-streamtest.Late(t):
+		t.Fatalf("it does not end, after\n%s%s", b.stdout, b.stderr)
 		return -1
 	}
 }
@@ -110,11 +112,18 @@ func (w *watched) String() string {
 // await returns when the text has been written.
 func (w *watched) await(t *testing.T, text string) {
 	t.Helper()
-	for !strings.Contains(w.String(), text) {
+	w.awaitMatch(t, regexp.MustCompile(regexp.QuoteMeta(text)))
+}
+
+// awaitMatch returns when text has been written that matches.
+func (w *watched) awaitMatch(t *testing.T, pattern *regexp.Regexp) {
+	t.Helper()
+	late := streamtest.Late(t)
+	for !pattern.MatchString(w.String()) {
 		select {
 		case <-w.wrote:
-		case <-t.Context().Done():
-			t.Fatalf("the test ended before %q was written, after\n%s", text, w)
+		case <-late:
+			t.Fatalf("%q is not written, but\n%s", pattern, w)
 		}
 	}
 }

@@ -114,15 +114,7 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	} {
 		t.Run(promise, func(t *testing.T) {
 			watched := begin(t, b.server.Getenv(), args...)
-			times := regexp.MustCompile(`(?s)truv_link.*truv_link.*truv_link`)
-			for !times.MatchString(watched.stdout.String()) {
-				watched.stdout.await(t, "truv_link")
-				select {
-				case <-watched.stdout.wrote:
-				case <-t.Context().Done():
-					t.Fatal("the test ended first")
-				}
-			}
+			watched.stdout.awaitMatch(t, regexp.MustCompile(`(?s)truv_link.*truv_link.*truv_link`))
 			watched.interrupt()
 			if code := watched.ends(t); code != 0 || watched.stderr.String() != "" || strings.Contains(watched.stdout.String(), clearScreen) {
 				t.Errorf("exit code %d, stderr %q", code, watched.stderr)
