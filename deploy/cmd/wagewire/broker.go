@@ -28,10 +28,11 @@ const (
 // operatorWork is the work of a command with the arguments of its command line.
 type operatorWork func(ctx context.Context, op *stream.Operator, args []string) error
 
-// onNATS completes a command that works on NATS: the command connects, waits as --wait says, and calls work.
+// onNATS completes a command that works on NATS: the command connects, waits as --wait says, and
+// calls work.
 func onNATS(t terminal, cmd *cobra.Command, work operatorWork) *cobra.Command {
 	wait := addWait(cmd)
-	cmd.Annotations = brokerEnvironment()
+	cmd.Annotations = environment(brokerVariables())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		op, err := connect(cmd.Context(), t, *wait, zap.NewNop())
 		if err != nil {
@@ -44,7 +45,9 @@ func onNATS(t terminal, cmd *cobra.Command, work operatorWork) *cobra.Command {
 }
 
 // connect returns an operator when NATS answers and has JetStream. Stderr tells of a wait.
-func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logger) (*stream.Operator, error) {
+func connect(
+	ctx context.Context, t terminal, wait time.Duration, log *zap.Logger,
+) (*stream.Operator, error) {
 	op, server, err := dial(t.getenv, log)
 	if err != nil {
 		return nil, err
@@ -58,7 +61,9 @@ func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logge
 }
 
 // dial opens a connection without waiting for NATS. The server is the address without secrets.
-func dial(getenv func(string) string, log *zap.Logger) (op *stream.Operator, server string, err error) {
+func dial(
+	getenv func(string) string, log *zap.Logger,
+) (op *stream.Operator, server string, err error) {
 	var config stream.Config
 	if err := process.ReadConfig(getenv, &config); err != nil {
 		return nil, "", err
@@ -71,7 +76,9 @@ func dial(getenv func(string) string, log *zap.Logger) (op *stream.Operator, ser
 }
 
 // awaitBroker waits until the broker answers, and calls waiting once if the first check fails.
-func awaitBroker(ctx context.Context, op *stream.Operator, wait time.Duration, waiting func()) error {
+func awaitBroker(
+	ctx context.Context, op *stream.Operator, wait time.Duration, waiting func(),
+) error {
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	tick := time.NewTicker(checkEvery)
@@ -117,7 +124,7 @@ func withoutSecrets(list string) string {
 	var servers []string
 	for server := range strings.SplitSeq(list, ",") {
 		server = strings.TrimSpace(server)
-		if !strings.Contains(server, "://") { // nats.go takes an address without a scheme, url.Parse does not
+		if !strings.Contains(server, "://") { // valid for nats.go, but not for url.Parse
 			server = "nats://" + server
 		}
 		u, err := url.Parse(server)
@@ -146,13 +153,15 @@ func adviceOn(err error) string {
 	}
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return "enable JetStream for the account, or set NATS_CREDS_FILE to credentials of an account with JetStream"
+		return "enable JetStream for the account, " +
+			"or set NATS_CREDS_FILE to credentials of an account with JetStream"
 	case lacksJetStream(err):
-		return "JetStream is not enabled: start nats-server with --jetstream, or with a jetstream block in its configuration"
+		return "JetStream is not enabled: start nats-server with --jetstream, " +
+			"or with a jetstream block in its configuration"
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return "run: wagewire provision apply"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "try again in a few seconds, a cluster may be choosing a leader; see the broker's log"
+		return "a cluster may be choosing a leader: try again soon; see the broker's log"
 	case errors.Is(err, nats.ErrAuthorization):
 		return "set NATS_CREDS_FILE to credentials that this server takes"
 	default:
@@ -181,7 +190,8 @@ func adviceOnCode(code jetstream.ErrorCode) string {
 	case codeConsumerNotMade, codeStreamNotMade:
 		return "see the broker's log, and whether its volume has room"
 	case codeNoPeers:
-		return "no server has room for it: lower --replicas or --max-bytes, or add servers to the cluster"
+		return "no server has room for it: " +
+			"lower --replicas or --max-bytes, or add servers to the cluster"
 	case codeReplicasFixed, codeReplicasOneServer:
 		return "this NATS is one server: lower --replicas to 1"
 	default:

@@ -13,7 +13,8 @@ import (
 
 var errDeclined = errors.New("nothing was done")
 
-// consent asks before a change that cannot be undone. --yes agrees beforehand; --dry-run changes nothing.
+// consent asks before a change that cannot be undone. --yes agrees beforehand; --dry-run changes
+// nothing.
 type consent struct{ dryRun, yes bool }
 
 func (c *consent) addFlags(cmd *cobra.Command) {
@@ -26,7 +27,7 @@ func (c *consent) check(t terminal) error {
 	if c.dryRun || c.yes || t.canAnswer {
 		return nil
 	}
-	return wrongUsage("nobody is there to answer a question: give --yes, or --dry-run to see what would be done")
+	return wrongUsage("nobody is there to answer a question: give --yes, or --dry-run")
 }
 
 // ask returns nil if the operator agrees, and errDeclined if not. A dry run is not asked.
@@ -55,7 +56,8 @@ func (c *consent) ask(ctx context.Context, t terminal, question string) error {
 // progressEvery is how many steps of long work lie between two lines of progress.
 const progressEvery = 100
 
-// pace calls do n times, at most rate times a second if rate is not 0, and prints progress on stderr.
+// pace calls do n times, at most rate times a second if rate is not 0, and prints progress on
+// stderr.
 func pace(ctx context.Context, t terminal, n, rate int, do func(i int) error) error {
 	var tick <-chan time.Time
 	if rate > 0 {

@@ -20,8 +20,8 @@ func newDeadCommand(t terminal) *cobra.Command {
 		Use:     "dead",
 		GroupID: groupRepair,
 		Short:   "List, show, redrive or discard dead letters",
-		Long: `wagewire dead works on dead letters. A dead letter is a copy of an event that no worker could
-finish. Dead letters are kept for 90 days.`,
+		Long: `wagewire dead works on dead letters. A dead letter is a copy of an event that no
+worker could finish. Dead letters are kept for 90 days.`,
 		Example: `  List what has failed since yesterday:
     wagewire dead list --since 24h
   Look at one dead letter, then redrive the event:
@@ -37,33 +37,36 @@ finish. Dead letters are kept for 90 days.`,
 
 func deadLetters() *shelf[stream.Letter] {
 	return &shelf[stream.Letter]{
-		command:    "dead",
-		stream:     schema.DeadLettersStream,
-		noun:       "dead letter",
-		newFilter:  func() filter[stream.Letter] { return &letterFilter{} },
-		read:       stream.ReadLetter,
-		number:     func(l stream.Letter) uint64 { return l.Number },
-		columns:    row("NUMBER", "AT", "QUEUE", "TYPE", "ACCOUNT", "CLASS", "REASON", "ATTEMPTS", "EVENT"),
+		command:   "dead",
+		stream:    schema.DeadLettersStream,
+		noun:      "dead letter",
+		newFilter: func() filter[stream.Letter] { return &letterFilter{} },
+		read:      stream.ReadLetter,
+		number:    func(l stream.Letter) uint64 { return l.Number },
+		columns: []any{
+			"NUMBER", "AT", "QUEUE", "TYPE", "ACCOUNT", "CLASS", "REASON", "ATTEMPTS", "EVENT",
+		},
 		cells:      letterCells,
 		toJSON:     func(l stream.Letter) any { return newLetterJSON(l) },
 		toFullJSON: newFullLetterJSON,
 		writeTable: writeLetter,
 		body:       func(l stream.Letter) []byte { return l.Body },
-		tally:      func(letters []stream.Letter) string { return " (" + countByQueue(letters) + ")" },
+		tally:      countByQueue,
 		resend: resending[stream.Letter]{
 			verb: "redrive", past: "redrove", participle: "redriven",
-			short: "Send dead letters through their queues again", long: redriveLong, example: redriveExample,
+			short: "Send dead letters through their queues again",
+			long:  redriveLong, example: redriveExample,
 			question: func(letters []stream.Letter) string {
-				amount := plural(len(letters), "dead letter")
-				return fmt.Sprintf("send %s through their queues again (%s)?", amount, countByQueue(letters))
+				return fmt.Sprintf("send %s through their queues again%s?",
+					plural(len(letters), "dead letter"), countByQueue(letters))
 			},
 			prepare: newRedriver,
 		},
 	}
 }
 
-const redriveLong = `wagewire dead redrive sends the event of a dead letter through its queue again, and deletes the
-dead letter when the event is stored.
+const redriveLong = `wagewire dead redrive sends the event of a dead letter through its queue again,
+and deletes the dead letter when the event is stored.
 
 A redrive has an id of its own, ID:r1, then ID:r2 and so on. The completion of the first event
 stays, and the redrive gets another. Only the queue of the dead letter gets the redrive, even if
@@ -90,8 +93,9 @@ type letterFilter struct {
 func (f *letterFilter) addFlags(cmd *cobra.Command) {
 	addQueue(cmd, &f.queue, "only those of a queue, such as "+queueNames()[0])
 	classes := []schema.Class{
-		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled, schema.ClassUnauthorized,
-		schema.ClassPermanent, schema.ClassContract, schema.ClassPoison, schema.ClassExhausted,
+		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled,
+		schema.ClassUnauthorized, schema.ClassPermanent, schema.ClassContract, schema.ClassPoison,
+		schema.ClassExhausted,
 	}
 	addChoice(cmd, &f.class, "class", "only those of a class: "+alternatives(classes), classes)
 	addProvider(cmd, &f.provider, "only those of")
@@ -156,9 +160,11 @@ func newFullLetterJSON(l stream.Letter, withBody bool) any {
 	return full
 }
 
-func letterCells(l stream.Letter) string {
-	return row(fmt.Sprint(l.Number), formatTime(l.At), plain(l.Queue), plain(l.Event.Type), plain(l.Account),
-		plain(l.Class), plain(l.Reason), fmt.Sprint(l.Attempts), plain(l.Event.Key()))
+func letterCells(l stream.Letter) []any {
+	return []any{
+		l.Number, formatTime(l.At), plain(l.Queue), plain(l.Event.Type), plain(l.Account),
+		plain(l.Class), plain(l.Reason), l.Attempts, plain(l.Event.Key()),
+	}
 }
 
 func writeLetter(w io.Writer, l stream.Letter) {
@@ -185,12 +191,12 @@ func writeLetter(w io.Writer, l stream.Letter) {
 	fmt.Fprintln(w, "\nheaders\t")
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
 		for _, value := range l.Headers[name] {
-			fmt.Fprintln(w, row("  "+plain(name), readable(value)))
+			writeRow(w, "  "+plain(name), readable(value))
 		}
 	}
 }
 
-// countByQueue is "3 of pinwheel_paystubs, 1 of truv_link".
+// countByQueue is " (3 of pinwheel_paystubs, 1 of truv_link)".
 func countByQueue(letters []stream.Letter) string {
 	counts := map[string]int{}
 	for _, l := range letters {
@@ -200,7 +206,7 @@ func countByQueue(letters []stream.Letter) string {
 	for _, queue := range slices.Sorted(maps.Keys(counts)) {
 		parts = append(parts, fmt.Sprintf("%d of %s", counts[queue], plain(queue)))
 	}
-	return strings.Join(parts, ", ")
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // redriver sends the events of dead letters through their queues again.
@@ -225,9 +231,11 @@ func newRedriver(
 	}, err
 }
 
-// redrive stores the event of the dead letter again, and only then deletes the dead letter. After a crash in between, the
-// next redrive finds the stored event and only deletes the dead letter.
-func (r redriver) redrive(ctx context.Context, l stream.Letter) (result string, isResent bool, err error) {
+// redrive stores the event of the dead letter again, and only then deletes the dead letter. After a
+// crash in between, the next redrive finds the stored event and only deletes the dead letter.
+func (r redriver) redrive(
+	ctx context.Context, l stream.Letter,
+) (result string, isResent bool, err error) {
 	m, exists, err := r.op.Message(ctx, schema.DeadLettersStream, l.Number)
 	if err != nil {
 		return "", false, err
@@ -265,11 +273,12 @@ func (r redriver) redrive(ctx context.Context, l stream.Letter) (result string, 
 }
 
 // check decodes the event, and says why the dead letter cannot be redriven.
-func (r redriver) check(ctx context.Context, l stream.Letter) (e schema.Event, obstacle string, err error) {
+func (r redriver) check(
+	ctx context.Context, l stream.Letter,
+) (e schema.Event, obstacle string, err error) {
 	e, err = l.Decode()
 	if err != nil {
-		obstacle = "it cannot be decoded, only discarded: " + readable(err.Error())
-		return e, obstacle, nil //nolint:nilerr // the operator reads the error in the obstacle
+		return e, "it cannot be decoded, only discarded: " + readable(err.Error()), nil
 	}
 	q, exists := findQueue(l.Queue)
 	if !exists || !readsType(q, schema.Lookup(e.Provider, e.Type)) {
@@ -286,5 +295,6 @@ func (r redriver) preview(e schema.Event, queue string, number int, wasSent bool
 	if wasSent {
 		return fmt.Sprintf("was sent before as %s, would be deleted", schema.RedriveID("", number))
 	}
-	return fmt.Sprintf("would be sent to %s as %s", queue, schema.RedriveID("", r.past.nextNumber(e)))
+	return fmt.Sprintf("would be sent to %s as %s", queue,
+		schema.RedriveID("", r.past.nextNumber(e)))
 }

@@ -38,14 +38,17 @@ func (f *parsedFlag[T]) String() string { return f.text }
 // Type is the word for the value in help texts.
 func (f *parsedFlag[T]) Type() string { return f.kind }
 
-// addParsed adds a flag that keeps the target's value unless the flag is given. Help shows initial as the default.
+// addParsed adds a flag that keeps the target's value unless the flag is given. Help shows initial
+// as the default.
 func addParsed[T any](
-	flags *pflag.FlagSet, target *T, name, kind, initial, usage string, parse func(string) (T, error),
+	flags *pflag.FlagSet, target *T, name, kind, initial, usage string,
+	parse func(string) (T, error),
 ) {
 	flags.Var(&parsedFlag[T]{target, initial, kind, parse}, name, usage)
 }
 
-// addChoice adds a flag that takes one of the words, or "" for no choice. The shell completes the words.
+// addChoice adds a flag that takes one of the words, or "" for no choice. The shell completes the
+// words.
 func addChoice[T ~string](cmd *cobra.Command, target *T, name, usage string, words []T) {
 	addParsed(cmd.Flags(), target, name, "name", "", usage, func(text string) (T, error) {
 		if text != "" && !slices.Contains(words, T(text)) {
@@ -53,19 +56,28 @@ func addChoice[T ~string](cmd *cobra.Command, target *T, name, usage string, wor
 		}
 		return T(text), nil
 	})
-	complete := cobra.FixedCompletions(toStrings(words), cobra.ShellCompDirectiveNoFileComp)
-	_ = cmd.RegisterFlagCompletionFunc(name, complete) // fails only for an unknown or a second flag
+	completeFrom(cmd, name, toStrings(words))
+}
+
+// completeFrom lets the shell complete the words for a flag.
+func completeFrom(cmd *cobra.Command, flag string, words []string) {
+	complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag is unknown
+	}
 }
 
 func addProvider(cmd *cobra.Command, target *schema.Provider, usage string) {
-	addChoice(cmd, target, "provider", usage+" "+alternatives(schema.Providers()), schema.Providers())
+	addChoice(cmd, target, "provider", usage+" "+alternatives(schema.Providers()),
+		schema.Providers())
 }
 
 func addQueue(cmd *cobra.Command, target *string, usage string) {
 	addChoice(cmd, target, "queue", usage, queueNames())
 }
 
-// addNumber adds a flag that takes a number from least to most, and has the target's value as default.
+// addNumber adds a flag that takes a number from least to most, and has the target's value as
+// default.
 func addNumber(flags *pflag.FlagSet, target *int, name, usage string, least, most int) {
 	addParsed(flags, target, name, "int", fmt.Sprint(*target), usage, parseNumber(least, most))
 }
@@ -87,18 +99,20 @@ func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usa
 // addWait adds --wait and returns its value.
 func addWait(cmd *cobra.Command) *time.Duration {
 	wait := waitDefault
-	addDuration(cmd.Flags(), &wait, "wait", wait.String(), "how long to wait for NATS if it does not answer")
+	addDuration(cmd.Flags(), &wait, "wait", wait.String(),
+		"how long to wait for NATS if it does not answer")
 	return &wait
 }
 
 const rateMax = 100_000
 
 func addRate(cmd *cobra.Command, target *int) {
-	addNumber(cmd.Flags(), target, "rate", "at most so many a second; 0 is without limit", 0, rateMax)
+	addNumber(cmd.Flags(), target, "rate", "most per second; 0 is without limit", 0, rateMax)
 }
 
 func addSince(cmd *cobra.Command, target *time.Time, initial, usage string) {
-	addParsed(cmd.Flags(), target, "since", "time", initial, usage+": 1h, 2d, 2026-01-12T02:36:00Z, or all",
+	addParsed(cmd.Flags(), target, "since", "time", initial,
+		usage+": 1h, 2d, 2026-01-12T02:36:00Z, or all",
 		func(text string) (time.Time, error) { return parseTime(text, time.Now()) })
 }
 
@@ -119,7 +133,8 @@ func (s *span) addFlags(cmd *cobra.Command, verb string) {
 
 func (s *span) check() error {
 	if !s.until.IsZero() && s.until.Before(s.since) {
-		return wrongUsage("--until %s is before --since %s", formatTime(s.until), formatTime(s.since))
+		return wrongUsage("--until %s is before --since %s",
+			formatTime(s.until), formatTime(s.since))
 	}
 	return nil
 }
@@ -130,9 +145,10 @@ func (s *span) contains(at time.Time) bool {
 
 func (s *span) isOpen() bool { return s.since.IsZero() && s.until.IsZero() }
 
-const accountHelp = "only those of an account or an end user: the provider's `id`, or the token of the id"
+const accountHelp = "only those of an account or end user: the provider's `id`, or its token"
 
-// isAccount reports whether the name from the command line is the account token, or the provider's id of the account.
+// isAccount reports whether the name from the command line is the account token, or the provider's
+// id of the account.
 func isAccount(token, name string) bool {
 	return token == name || token == schema.Token(name) || token == schema.HashToken(name)
 }
@@ -159,11 +175,6 @@ func readsType(q schema.Queue, w schema.WebhookType) bool {
 	return slices.ContainsFunc(w.Workers, func(r schema.Resource) bool {
 		return schema.QueueName(w.Provider, r) == q.Name
 	})
-}
-
-// completeFrom is the completion of arguments that are among the words.
-func completeFrom(words []string) cobra.CompletionFunc {
-	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 }
 
 // alternatives is "a, b or c".

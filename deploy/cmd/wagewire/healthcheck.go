@@ -17,24 +17,24 @@ func newHealthcheckCommand(t terminal) *cobra.Command {
 		Use:     "healthcheck",
 		GroupID: groupOther,
 		Short:   "Exit 0 if NATS answers and can store an event",
-		Long: `wagewire healthcheck exits 0 if NATS answers and an event can be stored: the events stream exists
-and is not nearly full. If not, one line says why. Containers of the image run this command as
-their health check.`,
+		Long: `wagewire healthcheck exits 0 if NATS answers and an event can be stored: the events
+stream exists and is not nearly full. If not, one line says why. Containers of the image run this
+command as their health check.`,
 		Example: `  Start ingress when an event can be stored:
     wagewire healthcheck && ingress`,
-		Annotations: brokerEnvironment(),
+		Annotations: environment(brokerVariables()),
 		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, _ []string) error { return checkHealth(cmd.Context(), t) },
+		RunE:        func(cmd *cobra.Command, _ []string) error { return checkHealth(cmd, t) },
 	}
 }
 
-func checkHealth(ctx context.Context, t terminal) error {
+func checkHealth(cmd *cobra.Command, t terminal) error {
 	op, server, err := dial(t.getenv, zap.NewNop())
 	if err != nil {
 		return err
 	}
 	defer op.Close()
-	ctx, cancel := context.WithTimeout(ctx, healthcheckFor)
+	ctx, cancel := context.WithTimeout(cmd.Context(), healthcheckFor)
 	defer cancel()
 	if err := awaitBroker(ctx, op, healthcheckFor, func() {}); err != nil {
 		return fmt.Errorf("NATS_URL: %s: %w", server, withAdvice(err))

@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// clockSkewMax is how far the clock of ingress may be ahead of the broker's. The search for an event begins so much
-	// before the time at which ingress received the event.
+	// clockSkewMax is how far the clock of ingress may be ahead of the broker's. The search for an
+	// event begins so much before the time at which ingress received the event.
 	clockSkewMax = time.Hour
 	// resendFor is the limit for storing one event again.
 	resendFor = 30 * time.Second
 )
 
-// history is what the events stream holds of some webhooks, by the key of the webhook's own event. It finds a number of a
-// redrive that is free: an event under a number in use would be dropped as a duplicate, or as completed already.
+// history is what the events stream holds of some webhooks, by the key of the webhook's own event.
+// It finds a number of a redrive that is free: an event under a number in use would be dropped as a
+// duplicate, or as completed already.
 type history map[string][]passage
 
 // passage is one event of a webhook: number 0 is the webhook's own, the others are redrives.
@@ -36,7 +37,9 @@ func originalKey(e schema.Event) string {
 }
 
 // readHistory reads the history of the events, and of other events with their ids.
-func readHistory(ctx context.Context, op *stream.Operator, events ...schema.Event) (history, error) {
+func readHistory(
+	ctx context.Context, op *stream.Operator, events ...schema.Event,
+) (history, error) {
 	past := history{}
 	if len(events) == 0 {
 		return past, nil
@@ -86,9 +89,9 @@ func (past history) findRedrive(e schema.Event, queue string) (number int, found
 	return 0, false
 }
 
-// resend stores a redrive of the event for the queue, or for all queues that read its type if queue is "", and returns the
-// number of the redrive. With once, resend does not store the redrive if another process has stored the same redrive
-// meanwhile; stored is then false.
+// resend stores a redrive of the event for the queue, or for all queues that read its type if queue
+// is "", and returns the number of the redrive. With once, resend does not store the redrive if
+// another process has stored the same redrive meanwhile; stored is then false.
 func (past history) resend(
 	ctx context.Context, op *stream.Operator, e schema.Event, queue string, once bool,
 ) (number int, stored bool, err error) {
@@ -126,9 +129,11 @@ func (past history) resend(
 	}
 }
 
-// isCompleted reports whether the redrive of that number has a completion of the queue's resource, or of any resource if
-// queue is "".
-func isCompleted(ctx context.Context, op *stream.Operator, e schema.Event, queue string, number int) (bool, error) {
+// isCompleted reports whether the redrive of that number has a completion of the queue's resource,
+// or of any resource if queue is "".
+func isCompleted(
+	ctx context.Context, op *stream.Operator, e schema.Event, queue string, number int,
+) (bool, error) {
 	e.Redrive = number
 	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
 		if queue != "" && queue != schema.QueueName(e.Provider, r) {
@@ -143,8 +148,8 @@ func isCompleted(ctx context.Context, op *stream.Operator, e schema.Event, queue
 
 const accountErased = "its account is erased"
 
-// isErased reports whether the event may not be resent because its account is erased. An erasure may be repeated, and must
-// be repeated if it did not end.
+// isErased reports whether the event may not be resent because its account is erased. An erasure
+// may be repeated, and must be repeated if it did not end.
 func isErased(ctx context.Context, op *stream.Operator, e schema.Event) (bool, error) {
 	if e.Erases() {
 		return false, nil

@@ -119,7 +119,9 @@ func (l *life) print(w io.Writer) {
 	}
 	for _, f := range l.Queues {
 		fmt.Fprintf(w, "  %s: %s\n", f.Queue, strings.ReplaceAll(f.State, "_", " "))
-		f.print(func(at time.Time, format string, args ...any) { printAt(at, "  "+format, args...) })
+		f.print(func(at time.Time, format string, args ...any) {
+			printAt(at, "  "+format, args...)
+		})
 	}
 }
 
@@ -138,7 +140,8 @@ func (l *life) printStored(printAt printRow) {
 	case l.Redrive > 0:
 		how = "sent again, stored"
 	}
-	printAt(s.At, "%s as %d of %s, %s, %d bytes", how, s.Sequence, schema.EventsStream, plain(s.Subject), s.BodyBytes)
+	printAt(s.At, "%s as %d of %s, %s, %d bytes", how, s.Sequence, schema.EventsStream,
+		plain(s.Subject), s.BodyBytes)
 }
 
 func (f fate) print(printAt printRow) {
@@ -146,7 +149,8 @@ func (f fate) print(printAt printRow) {
 		if e.Exhausted {
 			printAt(e.At, "deliveries ran out after %d", e.Deliveries)
 		} else {
-			printAt(e.At, "deliveries ended by a worker after %d: %s", e.Deliveries, plain(e.Reason))
+			printAt(e.At, "deliveries ended by a worker after %d: %s",
+				e.Deliveries, plain(e.Reason))
 		}
 	}
 	for _, d := range f.DeadLetters {
@@ -154,8 +158,8 @@ func (f fate) print(printAt printRow) {
 			d.Number, plain(d.Class), plain(d.Reason), plural(d.Attempts, "attempt"))
 	}
 	if c := f.Completion; c != nil {
-		printAt(c.At, "completed: %s, %s, %s%s",
-			plain(c.Outcome), plural(c.Attempts, "attempt"), plural(c.Records, "record"), formatError(c.Error))
+		printAt(c.At, "completed: %s, %s, %s%s", plain(c.Outcome),
+			plural(c.Attempts, "attempt"), plural(c.Records, "record"), formatError(c.Error))
 	}
 	if f.Note != "" {
 		printAt(time.Time{}, "%s", f.Note)

@@ -15,8 +15,8 @@ func newNkeysCommand(t terminal) *cobra.Command {
 		Use:     "nkeys DIR",
 		GroupID: groupInstall,
 		Short:   "Make the keys by which the broker knows each process",
-		Long: `wagewire nkeys makes a key for each process. With its key, a process can do its own work on the
-broker and nothing else.
+		Long: `wagewire nkeys makes a key for each process. With its key, a process can do its own
+work on the broker and nothing else.
 
 The command creates DIR and writes two kinds of files:
 
@@ -46,7 +46,8 @@ func writeKeys(t terminal, dir string) error {
 	if err := nats.WriteKeys(dir); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.stdout, "wrote %d seeds and %s\n", len(stream.Grants()), filepath.Join(dir, nats.KeysFile))
+	fmt.Fprintf(t.stdout, "wrote %d seeds and %s\n",
+		len(stream.Grants()), filepath.Join(dir, nats.KeysFile))
 	fmt.Fprintf(t.stdout, "next: put %s beside the broker's users.conf and restart the broker; "+
 		"give each process its own seed in NATS_CREDS_FILE, such as %s to ingress\n",
 		nats.KeysFile, filepath.Join(dir, nats.SeedFile(stream.RoleIngress)))

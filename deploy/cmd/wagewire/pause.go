@@ -24,8 +24,8 @@ func newPauseCommand(t terminal) *cobra.Command {
 		Use:     "pause QUEUE...",
 		GroupID: groupRepair,
 		Short:   "Stop the deliveries of a queue for a while",
-		Long: `wagewire pause stops the deliveries of a queue for all of its workers. Workers finish the events
-that they have. New events wait in the queue.
+		Long: `wagewire pause stops the deliveries of a queue for all of its workers. Workers finish
+the events that they have. New events wait in the queue.
 
 The pause lasts until wagewire resume, or as long as --for says. The broker keeps the pause, also
 if processes restart. A worker also pauses by itself if the provider refuses its credentials: see
@@ -41,7 +41,8 @@ the worker's log and metrics about such a pause.`,
 			return checkQueues(names)
 		},
 	}
-	addDuration(cmd.Flags(), &lasts, "for", "", "how long the pause lasts: 90m, 1h, 2d (default until resumed)")
+	addDuration(cmd.Flags(), &lasts, "for", "",
+		"how long the pause lasts: 90m, 1h, 2d (default until resumed)")
 	return onQueues(t, cmd, func(ctx context.Context, op *stream.Operator, q schema.Queue) error {
 		return pauseQueue(ctx, t, op, q, lasts)
 	})
@@ -66,7 +67,8 @@ func newResumeCommand(t terminal) *cobra.Command {
 
 func checkQueues(names []string) error {
 	if len(names) == 0 {
-		return wrongUsage("give a queue, such as %s: wagewire status lists the queues", queueNames()[0])
+		return wrongUsage("give a queue, such as %s: wagewire status lists the queues",
+			queueNames()[0])
 	}
 	for _, name := range names {
 		if _, ok := findQueue(name); !ok {
@@ -78,7 +80,8 @@ func checkQueues(names []string) error {
 
 // onQueues completes a command that does its work for each of the queues in its arguments.
 func onQueues(
-	t terminal, cmd *cobra.Command, work func(context.Context, *stream.Operator, schema.Queue) error,
+	t terminal, cmd *cobra.Command,
+	work func(context.Context, *stream.Operator, schema.Queue) error,
 ) *cobra.Command {
 	cmd.ValidArgs = queueNames()
 	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, names []string) error {
@@ -92,7 +95,9 @@ func onQueues(
 	})
 }
 
-func pauseQueue(ctx context.Context, t terminal, op *stream.Operator, q schema.Queue, lasts time.Duration) error {
+func pauseQueue(
+	ctx context.Context, t terminal, op *stream.Operator, q schema.Queue, lasts time.Duration,
+) error {
 	now := time.Now()
 	until := now.Add(lasts)
 	if err := op.Pause(ctx, q, until); err != nil {

@@ -29,13 +29,15 @@ func plural(n int, noun string) string {
 // plain quotes a word that could do more to a terminal than show letters, or that has spaces.
 func plain[T ~string](word T) string {
 	text := string(word)
-	if quoted := strconv.QuoteToASCII(text); quoted != `"`+text+`"` || strings.ContainsAny(text, " \t") {
+	quoted := strconv.QuoteToASCII(text)
+	if quoted != `"`+text+`"` || strings.ContainsAny(text, " \t") {
 		return quoted
 	}
 	return text
 }
 
-// readable escapes the characters of a longer text that could do more to a terminal than show letters.
+// readable escapes the characters of a longer text that could do more to a terminal than show
+// letters.
 func readable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -58,8 +60,19 @@ func printBody(t terminal, body []byte) error {
 	return err
 }
 
-// newTable is a table with two spaces between columns. Cells end with a tab.
+// newTable is a table with two spaces between columns.
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// writeRow writes the cells of a row of a table.
+func writeRow(table io.Writer, cells ...any) {
+	for i, cell := range cells {
+		if i > 0 {
+			fmt.Fprint(table, "\t")
+		}
+		fmt.Fprint(table, cell)
+	}
+	fmt.Fprintln(table)
+}
 
 // printLines prints each value as JSON on a line of its own.
 func printLines[T any](w io.Writer, values ...T) error {

@@ -15,7 +15,8 @@ import (
 
 const (
 	replicasMax = 5 // the most copies that JetStream keeps
-	// retriesFor is how long a worker may retry an event. A redelivery within this time must find the completion.
+	// retriesFor is how long a worker may retry an event. A redelivery within this time must find
+	// the completion.
 	retriesFor = 3 * day
 	planFor    = waitDefault
 )
@@ -25,9 +26,9 @@ func newProvisionCommand(t terminal) *cobra.Command {
 		Use:     "provision",
 		GroupID: groupInstall,
 		Short:   "Compare streams and queues with what they must be, and change them",
-		Long: `wagewire provision compares the streams, the object store and the queues on NATS with what they
-must be. Nothing else creates or changes a stream or a queue. Both commands may run again at any
-time.
+		Long: `wagewire provision compares the streams, the object store and the queues on NATS with
+what they must be. Nothing else creates or changes a stream or a queue. Both commands may run again
+at any time.
 
 A line with + is created and ~ is changed. A line with ! is refused, because the change would lose
 stored data; apply then changes nothing and exits 1.
@@ -42,7 +43,7 @@ completions counts for new completions, when the workers have restarted.`,
     wagewire provision plan
     wagewire provision apply
   Provision a cluster of three with more room:
-    wagewire provision apply --replicas 3 --max-bytes WAGEWIRE_EVENTS=20GiB --max-age WAGEWIRE_RECORDS=30d
+    wagewire provision apply --replicas 3 --max-bytes WAGEWIRE_EVENTS=20GiB
   Fail in CI if the broker is not what it must be:
     wagewire provision plan --exit-code`,
 	}
@@ -57,7 +58,8 @@ func streamsHelp() string {
 	b.WriteString("The streams and their default limits:\n\n")
 	topology := schema.DefaultTopology()
 	for _, s := range limitsOf(&topology) {
-		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", s.Name, formatAge(s.MaxAge), formatSize(s.MaxBytes), s.Why)
+		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", s.Name, formatAge(s.MaxAge),
+			formatSize(s.MaxBytes), s.Why)
 	}
 	return b.String()
 }
@@ -65,24 +67,28 @@ func streamsHelp() string {
 func newPlanCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "plan", Short: "Print the difference and change nothing"}
 	exitCode := cmd.Flags().Bool("exit-code", false, "exit 3, not 0, if something differs")
-	return withPlan(t, cmd, func(_ context.Context, _ *stream.Operator, changes []stream.Change) error {
-		if *exitCode && len(changes) > 0 {
-			return errDiffers
-		}
-		return nil
-	})
+	return withPlan(t, cmd,
+		func(_ context.Context, _ *stream.Operator, changes []stream.Change) error {
+			if *exitCode && len(changes) > 0 {
+				return errDiffers
+			}
+			return nil
+		})
 }
 
 func newApplyCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "apply", Short: "Print the difference, then change the broker"}
-	return withPlan(t, cmd, func(ctx context.Context, op *stream.Operator, changes []stream.Change) error {
-		return applyChanges(ctx, t, op, changes)
-	})
+	return withPlan(t, cmd,
+		func(ctx context.Context, op *stream.Operator, changes []stream.Change) error {
+			return applyChanges(ctx, t, op, changes)
+		})
 }
 
-// withPlan completes a command that prints the difference between the broker and the topology, and goes on with the changes.
+// withPlan completes a command that prints the difference between the broker and the topology, and
+// goes on with the changes.
 func withPlan(
-	t terminal, cmd *cobra.Command, work func(context.Context, *stream.Operator, []stream.Change) error,
+	t terminal, cmd *cobra.Command,
+	work func(context.Context, *stream.Operator, []stream.Change) error,
 ) *cobra.Command {
 	topology := schema.DefaultTopology()
 	addLimits(cmd, &topology)
@@ -106,15 +112,16 @@ func withPlan(
 
 // addLimits adds the flags that change the limits of the topology.
 func addLimits(cmd *cobra.Command, topology *schema.Topology) {
-	addNumber(cmd.Flags(), &topology.Replicas, "replicas", "copies of every stream in a cluster", 1, replicasMax)
+	addNumber(cmd.Flags(), &topology.Replicas, "replicas",
+		"copies of every stream in a cluster", 1, replicasMax)
 	addLimit(cmd, topology, "max-bytes",
-		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB, or bytes; repeatable",
+		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB; repeatable",
 		func(limits *schema.Stream, value string) (err error) {
 			limits.MaxBytes, err = parseSize(value)
 			return err
 		})
 	addLimit(cmd, topology, "max-age",
-		"`stream=duration`: how long a stream keeps a message: 14d, 336h; 0 is for ever; repeatable",
+		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
 		func(limits *schema.Stream, value string) (err error) {
 			limits.MaxAge, err = parseAge(value)
 			return err
@@ -123,7 +130,8 @@ func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 
 // addLimit adds a flag that takes STREAM=VALUE and sets a limit of the stream.
 func addLimit(
-	cmd *cobra.Command, topology *schema.Topology, name, usage string, set func(*schema.Stream, string) error,
+	cmd *cobra.Command, topology *schema.Topology, name, usage string,
+	set func(*schema.Stream, string) error,
 ) {
 	cmd.Flags().Func(name, usage, func(text string) error {
 		name, value, ok := strings.Cut(text, "=")
@@ -150,14 +158,15 @@ func limitsOf(t *schema.Topology) []*schema.Stream {
 	return append(limits, &t.Records)
 }
 
-// checkAges refuses ages of streams that the workers cannot work with, or that the broker would refuse less clearly.
+// checkAges refuses ages of streams that the workers cannot work with, or that the broker would
+// refuse less clearly.
 func checkAges(topology schema.Topology) error {
 	ages := map[string]time.Duration{}
 	for _, s := range limitsOf(&topology) {
 		ages[s.Name] = s.MaxAge
 		if s.MaxAge > 0 && s.MaxAge < s.Duplicates {
-			least := formatAge(s.Duplicates)
-			return wrongUsage("--max-age: %s must keep messages for %s at least, to know duplicates", s.Name, least)
+			return wrongUsage("--max-age: %s must keep messages %s at least, to know duplicates",
+				s.Name, formatAge(s.Duplicates))
 		}
 	}
 	for _, rule := range []struct {
@@ -165,8 +174,10 @@ func checkAges(topology schema.Topology) error {
 		by          time.Duration
 		why         string
 	}{
-		{schema.CompletionsStream, schema.EventsStream, retriesFor, "or a late redelivery is completed a second time"},
-		{schema.RecordsBucket, schema.CompletionsStream, 0, "or a completion points to deleted records"},
+		{schema.CompletionsStream, schema.EventsStream, retriesFor,
+			"or a late redelivery is completed a second time"},
+		{schema.RecordsBucket, schema.CompletionsStream, 0,
+			"or a completion points to deleted records"},
 	} {
 		long := ages[rule.long]
 		short := ages[rule.short]
@@ -209,7 +220,9 @@ func countChanges(changes []stream.Change) (creations, updates, refusals int) {
 	return creations, updates, refusals
 }
 
-func applyChanges(ctx context.Context, t terminal, op *stream.Operator, changes []stream.Change) error {
+func applyChanges(
+	ctx context.Context, t terminal, op *stream.Operator, changes []stream.Change,
+) error {
 	creations, updates, refusals := countChanges(changes)
 	if refusals > 0 {
 		for _, c := range changes {
@@ -220,7 +233,7 @@ func applyChanges(ctx context.Context, t terminal, op *stream.Operator, changes 
 		return fmt.Errorf("refused %d of %d changes, nothing was applied", refusals, len(changes))
 	}
 	if err := op.Apply(ctx, changes); err != nil {
-		return fmt.Errorf("%w (the changes above it in the list are applied, and may be applied again)", err)
+		return fmt.Errorf("%w (the changes above it are applied, and may be applied again)", err)
 	}
 	if len(changes) > 0 {
 		fmt.Fprintf(t.stdout, "applied: %d created, %d changed\n", creations, updates)
@@ -243,7 +256,9 @@ func adviceOnRefusal(c stream.Change) string {
 		}
 	}
 	if len(keep) > 0 {
-		return fmt.Sprintf("%s: to keep the stored data, run it with %s", c.What, strings.Join(keep, " and "))
+		return fmt.Sprintf("%s: to keep the stored data, run it with %s",
+			c.What, strings.Join(keep, " and "))
 	}
-	return c.What + ": save the stored data, change or delete it with the nats command, then apply again"
+	return c.What + ": save the stored data, " +
+		"change or delete it with the nats command, then apply again"
 }

@@ -20,8 +20,8 @@ func newQuarantineCommand(t terminal) *cobra.Command {
 		Use:     "quarantine",
 		GroupID: groupRepair,
 		Short:   "List, show, release or discard webhooks that could not be read",
-		Long: `wagewire quarantine works on webhooks with a valid signature that ingress could not read as an
-event. Ingress answered 200 to them. They are kept for 14 days.`,
+		Long: `wagewire quarantine works on webhooks with a valid signature that ingress could not
+read as an event. Ingress answered 200 to them. They are kept for 14 days.`,
 		Example: `  List the webhooks that could not be read, and show one:
     wagewire quarantine list
     wagewire quarantine show 3 --body
@@ -42,7 +42,7 @@ func quarantined() *shelf[stream.Unread] {
 		newFilter:  func() filter[stream.Unread] { return &unreadFilter{} },
 		read:       stream.ReadUnread,
 		number:     func(u stream.Unread) uint64 { return u.Number },
-		columns:    row("NUMBER", "RECEIVED", "PROVIDER", "REASON", "BYTES"),
+		columns:    []any{"NUMBER", "RECEIVED", "PROVIDER", "REASON", "BYTES"},
 		cells:      unreadCells,
 		toJSON:     func(u stream.Unread) any { return newUnreadJSON(u) },
 		toFullJSON: newFullUnreadJSON,
@@ -51,7 +51,8 @@ func quarantined() *shelf[stream.Unread] {
 		tally:      func([]stream.Unread) string { return "" },
 		resend: resending[stream.Unread]{
 			verb: "release", past: "released", participle: "released",
-			short: "Read webhooks again and send them through the line", long: releaseLong, example: releaseExample,
+			short: "Read webhooks again and send them through the line",
+			long:  releaseLong, example: releaseExample,
 			question: func(webhooks []stream.Unread) string {
 				return fmt.Sprintf("release %s?", plural(len(webhooks), "webhook"))
 			},
@@ -60,8 +61,8 @@ func quarantined() *shelf[stream.Unread] {
 	}
 }
 
-const releaseLong = `wagewire quarantine release reads a webhook as the ingress of this version does, stores the event,
-and deletes the webhook from the quarantine.
+const releaseLong = `wagewire quarantine release reads a webhook as the ingress of this version
+does, stores the event, and deletes the webhook from the quarantine.
 
 A webhook that still cannot be read stays, and so does a webhook of an erased account; release says
 why and exits 1. A webhook whose id was stored before with another body (id_conflict) is stored as a
@@ -100,7 +101,8 @@ func (f *unreadFilter) matches(u stream.Unread) bool {
 		f.contains(u.ReceivedAt)
 }
 
-// unreadJSON is a webhook in quarantine for another program. Body is base64, because the body may not be text.
+// unreadJSON is a webhook in quarantine for another program. Body is base64, because the body may
+// not be text.
 type unreadJSON struct {
 	Number     uint64                  `json:"number"`
 	ReceivedAt time.Time               `json:"received_at"`
@@ -128,9 +130,10 @@ func newFullUnreadJSON(u stream.Unread, withBody bool) any {
 	return full
 }
 
-func unreadCells(u stream.Unread) string {
-	return row(fmt.Sprint(u.Number), formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason),
-		fmt.Sprint(u.BodyBytes))
+func unreadCells(u stream.Unread) []any {
+	return []any{
+		u.Number, formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason), u.BodyBytes,
+	}
 }
 
 func writeUnread(w io.Writer, u stream.Unread) {
@@ -165,7 +168,9 @@ func newReleaser(
 }
 
 // release stores the event of the webhook, and only then deletes the webhook from quarantine.
-func (r releaser) release(ctx context.Context, u stream.Unread) (result string, isReleased bool, err error) {
+func (r releaser) release(
+	ctx context.Context, u stream.Unread,
+) (result string, isReleased bool, err error) {
 	m, exists, err := r.op.Message(ctx, schema.QuarantineStream, u.Number)
 	if err != nil {
 		return "", false, err
@@ -175,8 +180,9 @@ func (r releaser) release(ctx context.Context, u stream.Unread) (result string, 
 	}
 	e, err := parseUnread(stream.ReadUnread(m))
 	if unreadable, ok := errors.AsType[*webhook.UnreadableError](err); ok {
-		why := readable(unreadable.Error())
-		return fmt.Sprintf("kept: it still cannot be read (%s): %s", unreadable.Reason, why), false, nil
+		result = fmt.Sprintf("kept: it still cannot be read (%s): %s",
+			unreadable.Reason, readable(unreadable.Error()))
+		return result, false, nil
 	}
 	if err != nil {
 		return "", false, err
@@ -234,7 +240,8 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil
 }
 
-// storeFirst stores the event under its own id. It returns false if the broker remembers the id of an event that is gone.
+// storeFirst stores the event under its own id. It returns false if the broker remembers the id of
+// an event that is gone.
 func (r releaser) storeFirst(ctx context.Context, e schema.Event) (isStored bool, err error) {
 	if r.dryRun {
 		return true, nil

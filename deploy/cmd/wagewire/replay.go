@@ -18,8 +18,8 @@ func newReplayCommand(t terminal) *cobra.Command {
 		Use:     "replay --queue NAME",
 		GroupID: groupRepair,
 		Short:   "Send past events through one queue again",
-		Long: `wagewire replay sends past events through one queue again, oldest first: after a worker was wrong, or
-a consumer lost its data.
+		Long: `wagewire replay sends past events through one queue again, oldest first: after a
+worker was wrong, or a consumer lost its data.
 
 A replayed event is a redrive with an id of its own, ID:r1, then ID:r2 and so on, and gets another
 completion. Only the one queue gets the redrive, even if other queues read the type. Redrives are
@@ -30,7 +30,7 @@ The events stream keeps 14 days. Replay reads the stream once to the end, asks, 
 replay is interrupted, the last line names the time to give as --since to go on.
 
 At least one of --since, --until, --type and --account is needed.`,
-		Example: `  See what a replay would send, then replay slowly, to leave requests to the provider for others:
+		Example: `  See what a replay would send, then replay slowly, to leave requests for others:
     wagewire replay --queue pinwheel_paystubs --since 2d --dry-run
     wagewire replay --queue pinwheel_paystubs --since 2d --rate 5
   Replay the income of one account:
@@ -47,8 +47,9 @@ At least one of --since, --until, --type and --account is needed.`,
 	}
 	addQueue(cmd, &r.queueName, "the queue that gets the events, such as "+queueNames()[0])
 	r.span.addFlags(cmd, "received")
-	cmd.Flags().StringArrayVar(&r.typeNames, "type", nil, "only those of a `type`, such as paystubs.added; repeatable")
-	_ = cmd.RegisterFlagCompletionFunc("type", completeFrom(typeNames())) // fails only for an unknown or a second flag
+	cmd.Flags().StringArrayVar(&r.typeNames, "type", nil,
+		"only those of a `type`, such as paystubs.added; repeatable")
+	completeFrom(cmd, "type", typeNames())
 	cmd.Flags().StringVar(&r.account, "account", "", accountHelp)
 	r.consent.addFlags(cmd)
 	addRate(cmd, &r.rate)
@@ -83,11 +84,13 @@ func (r *replay) check(t terminal, hasSince bool) error {
 	}
 	for _, name := range r.typeNames {
 		if !slices.Contains(r.types, name) {
-			return wrongUsage("--type: queue %s does not read %q%s", r.queue.Name, name, suggestion(name, r.types))
+			return wrongUsage("--type: queue %s does not read %q%s", r.queue.Name, name,
+				suggestion(name, r.types))
 		}
 	}
 	if !hasSince && r.until.IsZero() && len(r.typeNames) == 0 && r.account == "" {
-		return wrongUsage("say which events: --since, --until, --type or --account; --since all chooses every event")
+		return wrongUsage("say which events: --since, --until, --type or --account; " +
+			"--since all chooses every event")
 	}
 	if len(r.typeNames) > 0 {
 		r.types = r.typeNames
@@ -111,15 +114,18 @@ func (r *replay) run(ctx context.Context, t terminal, op *stream.Operator) error
 	amount := plural(len(chosen), "event")
 	first := chosen[0].Event.ReceivedAt
 	last := chosen[len(chosen)-1].Event.ReceivedAt
-	fmt.Fprintf(t.stderr, "%s of %s, received from %s to %s\n", amount, r.queue.Name, formatTime(first), formatTime(last))
-	if err := r.ask(ctx, t, fmt.Sprintf("send %s through %s again?", amount, r.queue.Name)); err != nil {
+	fmt.Fprintf(t.stderr, "%s of %s, received from %s to %s\n", amount, r.queue.Name,
+		formatTime(first), formatTime(last))
+	question := fmt.Sprintf("send %s through %s again?", amount, r.queue.Name)
+	if err := r.ask(ctx, t, question); err != nil {
 		return err
 	}
 	return r.sendAll(ctx, t, op, past, chosen)
 }
 
-// find reads the events stream once to the end, because a redrive of an event may lie behind all chosen events. Of the copies
-// of one webhook, find chooses the first, and compares when ingress received the webhook, not when a copy was sent.
+// find reads the events stream once to the end, because a redrive of an event may lie behind all
+// chosen events. Of the copies of one webhook, find chooses the first, and compares when ingress
+// received the webhook, not when a copy was sent.
 func (r *replay) find(ctx context.Context, op *stream.Operator) (history, []stream.Heading, error) {
 	selection := stream.Selection{Filters: r.queue.Subjects}
 	if !r.since.IsZero() {
@@ -161,7 +167,8 @@ func (r *replay) sendAll(
 			return fmt.Errorf("replay event %s: %w", original.Key(), err)
 		case obstacle != "":
 			leftOut++
-			fmt.Fprintf(t.stdout, "%s  %s  left out: %s\n", plain(original.Key()), plain(original.Type), obstacle)
+			fmt.Fprintf(t.stdout, "%s  %s  left out: %s\n",
+				plain(original.Key()), plain(original.Type), obstacle)
 		default:
 			sent++
 			fmt.Fprintf(t.stdout, "%s  %s\n", plain(key), plain(original.Type))
@@ -193,7 +200,7 @@ func (r *replay) sendOne(
 	}
 	e, err := stream.DecodeEvent(m)
 	if err != nil {
-		return "", "it cannot be decoded", nil //nolint:nilerr // the event has a dead letter of its own
+		return "", "it cannot be decoded", nil //nolint:nilerr // the event has a dead letter
 	}
 	if erased, err := op.Erased(ctx, e.Provider, e.Account()); erased || err != nil {
 		return "", accountErased, err

@@ -30,11 +30,14 @@ type request struct {
 	secret   schema.Secret
 }
 
-// sendTimes sends the webhook so often and prints each response. It fails if one of them is not stored.
+// sendTimes sends the webhook so often and prints each response. It fails if one of them is not
+// stored.
 func (r request) sendTimes(ctx context.Context, stdout io.Writer, times int) error {
 	client := &http.Client{
-		Timeout:       responseFor,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout: responseFor,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 	defer client.CloseIdleConnections()
 	lost := 0
@@ -76,7 +79,8 @@ func (r request) send(ctx context.Context, client *http.Client) (response, error
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
-		return response{}, fmt.Errorf("no answer from %s: %w: is ingress there? see --url", r.url, err)
+		return response{}, fmt.Errorf("no answer from %s: %w: is ingress there? see --url",
+			r.url, err)
 	}
 	defer got.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(got.Body, responseBytesMax))
@@ -141,7 +145,8 @@ func (r response) advice(p schema.Provider) string {
 	case r.status == http.StatusUnauthorized:
 		return ": ingress does not know the secret, or a clock is wrong"
 	case r.status == http.StatusNotFound:
-		return fmt.Sprintf(": ingress does not serve %s there: set %s for it, or see --url", p, p.Variable("SECRETS_FILE"))
+		return fmt.Sprintf(": ingress does not serve %s there: set %s for it, or see --url",
+			p, p.Variable("SECRETS_FILE"))
 	case r.status == http.StatusServiceUnavailable:
 		return ": ingress could not store it: see its /readyz and log"
 	default:

@@ -49,11 +49,13 @@ type terminal struct {
 	isScreen bool
 }
 
-// run runs one command line and returns the exit code. Results go to stdout, messages about them to stderr.
+// run runs one command line and returns the exit code. Results go to stdout, messages about them to
+// stderr.
 func run(
-	ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer,
+	ctx context.Context, args []string, getenv func(string) string,
+	stdin io.Reader, stdout, stderr io.Writer,
 ) int {
-	stderr = zapcore.Lock(zapcore.AddSync(stderr)) // the NATS connection logs from its own goroutines
+	stderr = zapcore.Lock(zapcore.AddSync(stderr)) // the NATS connection logs from goroutines
 	cmd, err := execute(ctx, args, terminal{
 		getenv:    getenv,
 		stdin:     stdin,
@@ -106,7 +108,7 @@ func newRoot(t terminal) *cobra.Command {
 		Use:           program,
 		Long:          rootLong,
 		Example:       rootExample,
-		Annotations:   environment(append(process.Variables(stream.Config{}), secretVariables()...)),
+		Annotations:   environment(append(brokerVariables(), secretVariables()...)),
 		Version:       process.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -127,7 +129,8 @@ func newRoot(t terminal) *cobra.Command {
 	root.AddCommand(
 		newProvisionCommand(t), newNkeysCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
-		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newPauseCommand(t), newResumeCommand(t),
+		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t),
+		newPauseCommand(t), newResumeCommand(t),
 		newHealthcheckCommand(t), newVersionCommand(),
 	)
 	root.SetCompletionCommandGroupID(groupOther)
@@ -151,7 +154,8 @@ func newVersionCommand() *cobra.Command {
 
 const versionTemplate = program + " {{.Version}}\n"
 
-// requireSubcommand makes a command that only has subcommands refuse a missing or unknown subcommand.
+// requireSubcommand makes a command that only has subcommands refuse a missing or unknown
+// subcommand.
 func requireSubcommand(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.SuggestionsMinimumDistance = suggestMax
@@ -200,7 +204,7 @@ func untilInterrupted(cmd *cobra.Command, isEndless func() bool) *cobra.Command 
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := run(cmd, args)
 		if isEndless() && cmd.Context().Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the interrupt is the cause of the error
 		}
 		return err
 	}
@@ -226,8 +230,7 @@ func environment(variables []process.Variable) map[string]string {
 	return map[string]string{environmentKey: strings.TrimSuffix(text.String(), "\n")}
 }
 
-// brokerEnvironment is the annotation of a command that only connects to NATS.
-func brokerEnvironment() map[string]string { return environment(process.Variables(stream.Config{})) }
+func brokerVariables() []process.Variable { return process.Variables(stream.Config{}) }
 
 // secretVariables are the variables of the files with each provider's secrets.
 func secretVariables() []process.Variable {
@@ -235,7 +238,8 @@ func secretVariables() []process.Variable {
 	for _, p := range schema.Providers() {
 		variables = append(variables, process.Variable{
 			Name: p.Variable("SECRETS_FILE"),
-			Help: fmt.Sprintf("file with secrets of %s, one a line; the first signs what is sent", p.Title()),
+			Help: fmt.Sprintf("file with secrets of %s, one a line; the first signs what is sent",
+				p.Title()),
 		})
 	}
 	return variables
@@ -261,10 +265,10 @@ Exit codes:
   3  provision plan --exit-code found a difference{{end}}
 `
 
-const rootLong = `wagewire operates Wagewire. Wagewire stores the webhooks of payroll data providers, fetches the
-data that each webhook announces, and publishes a completion for each.`
+const rootLong = `wagewire operates Wagewire. Wagewire stores webhooks of payroll data providers,
+fetches the data that each webhook announces, and publishes a completion for each.`
 
-const rootExample = `  Create the streams and queues of a new installation, after a look at the plan:
+const rootExample = `  Create the streams and queues of a new installation, after a look at them:
     wagewire provision plan
     wagewire provision apply
   Send a webhook about an employment and watch for its completion:

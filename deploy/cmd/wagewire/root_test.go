@@ -258,7 +258,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"an age in no unit":                          {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=14"}, "write 14d, 336h or 90m"},
 		"an age below zero":                          {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=-1h"}, "write 14d"},
 		"an age over all measure":                    {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=999999d"}, "write 14d"},
-		"an age below the window of duplicates":      {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=12h"}, "WAGEWIRE_EVENTS must keep messages for 1d at least"},
+		"an age below the window of duplicates":      {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=12h"}, "WAGEWIRE_EVENTS must keep messages 1d at least"},
 		"events that outlive their completions":      {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=20d"}, "with WAGEWIRE_EVENTS at 20d, WAGEWIRE_COMPLETIONS must be kept 23d at least"},
 		"events for ever and completions not":        {[]string{"provision", "plan", "--max-age", "WAGEWIRE_EVENTS=0"}, "WAGEWIRE_COMPLETIONS must be kept 0, for ever"},
 		"completions that outlive their records":     {[]string{"provision", "plan", "--max-age", "WAGEWIRE_COMPLETIONS=60d"}, "WAGEWIRE_RECORDS must be kept 60d at least"},

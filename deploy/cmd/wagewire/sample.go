@@ -30,8 +30,8 @@ type edit struct{ path, value string }
 func newSample(w schema.WebhookType, o overrides, now time.Time) ([]byte, error) {
 	body, ok := jsonschema.Sample(w.Provider, w.Name)
 	if !ok {
-		return nil, wrongUsage("there is no sample of %s, which is stored and not worked on: send a file with --provider %s",
-			w.Name, w.Provider)
+		return nil, wrongUsage("there is no sample of %s, which is stored and not worked on: "+
+			"send a file with --provider %s", w.Name, w.Provider)
 	}
 	edits, err := o.edits(w, body)
 	if err != nil {
@@ -58,8 +58,8 @@ func (e edit) apply(body []byte) ([]byte, error) {
 	return sjson.SetBytes(body, e.path, e.value)
 }
 
-// edits are the edits that give the sample a new id and the overrides. An override that the sample has no place for is a
-// usage error.
+// edits are the edits that give the sample a new id and the overrides. An override that the sample
+// has no place for is a usage error.
 func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 	idPath := w.Provider.Layout().ID
 	id := o.id
@@ -106,10 +106,12 @@ func outcomeEdits(outcome string) []edit {
 	return edits
 }
 
-// timeEdits set each time of the sample to now. They keep how the sample writes UTC: as Z or as +00:00.
+// timeEdits set each time of the sample to now. They keep how the sample writes UTC: as Z or as
+// +00:00.
 func timeEdits(p schema.Provider, body []byte, now time.Time) []edit {
 	// Webhooks about reports have only these times.
-	reportTimes := []string{"payload.availability.voe.updated_at", "payload.availability.voe.refreshed_at"}
+	const voe = "payload.availability.voe."
+	reportTimes := []string{voe + "updated_at", voe + "refreshed_at"}
 	var edits []edit
 	for _, path := range slices.Concat(p.Layout().Times, reportTimes) {
 		format := "2006-01-02T15:04:05.000000-07:00"

@@ -58,17 +58,16 @@ exits 0 if ingress stored the webhook each time.`,
   Send a webhook about a job that failed at the provider:
     PINWHEEL_SECRETS_FILE=pinwheel.secret wagewire send income.added --outcome error
   Send a recorded body, byte for byte:
-    TRUV_SECRETS_FILE=truv.secret wagewire send recorded.json --provider truv --url https://wagewire.example.com/webhooks`,
-		Annotations: environment(secretVariables()),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return typeNames(), cobra.ShellCompDirectiveDefault // the shell adds files
-		},
+    wagewire send recorded.json --provider truv --secret-file truv.secret`,
+		Annotations:       environment(secretVariables()),
+		ValidArgsFunction: cobra.FixedCompletions(typeNames(), cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.list {
 				return listTypes(t.stdout)
 			}
 			if len(args) != 1 {
-				return wrongUsage("give one TYPE or FILE, not %d: see the types with wagewire send --list", len(args))
+				return wrongUsage("give one TYPE or FILE, not %d: send --list has the types",
+					len(args))
 			}
 			r, err := o.newRequest(t, args[0])
 			if err != nil {
@@ -84,18 +83,22 @@ exits 0 if ingress stored the webhook each time.`,
 func (o *sendOptions) addFlags(cmd *cobra.Command) {
 	o.times = 1
 	flags := cmd.Flags()
-	flags.StringVar(&o.url, "url", urlDefault, "`address` of ingress for webhooks, without the provider")
+	flags.StringVar(&o.url, "url", urlDefault,
+		"`address` of ingress for webhooks, without the provider")
 	flags.StringVar(&o.secretFile, "secret-file", "",
 		"`file` whose first line signs (default the provider's variable, see below)")
-	addNumber(flags, &o.times, "times", "how often to send the webhook; all but the first are duplicates", 1, timesMax)
+	addNumber(flags, &o.times, "times",
+		"how often to send the webhook; all but the first are duplicates", 1, timesMax)
 	addProvider(cmd, &o.provider, "whose webhook a FILE is:")
-	flags.BoolVar(&o.list, "list", false, "list the types and which of them have a sample, and send nothing")
+	flags.BoolVar(&o.list, "list", false,
+		"list the types and which of them have a sample, and send nothing")
 	flags.StringVar(&o.id, "id", "", "`id` of the webhook of a TYPE (default a new id)")
-	flags.StringVar(&o.account, "account", "", "`id` of the account that a TYPE is about (default the sample's)")
-	flags.StringVar(&o.endUser, "end-user", "", "`id` of the end user that a TYPE is about (default the sample's)")
+	flags.StringVar(&o.account, "account", "",
+		"`id` of the account that a TYPE is about (default the sample's)")
+	flags.StringVar(&o.endUser, "end-user", "",
+		"`id` of the end user that a TYPE is about (default the sample's)")
 	addChoice(cmd, &o.outcome, "outcome",
-		"outcome of the provider's job, if a TYPE has one: "+alternatives(outcomes())+" (default the sample's)",
-		outcomes())
+		"outcome of the job that a TYPE is about: "+alternatives(outcomes()), outcomes())
 }
 
 // newRequest reads the webhook, its address and its secret.
@@ -113,7 +116,9 @@ func (o *sendOptions) newRequest(t terminal, typeOrFile string) (request, error)
 }
 
 // readWebhook returns the sample of a type, or the bytes of a file.
-func (o *sendOptions) readWebhook(typeOrFile string, stdin io.Reader) (schema.Provider, []byte, error) {
+func (o *sendOptions) readWebhook(
+	typeOrFile string, stdin io.Reader,
+) (schema.Provider, []byte, error) {
 	w, isType, err := o.findType(typeOrFile)
 	if err != nil {
 		return "", nil, err
@@ -127,10 +132,12 @@ func (o *sendOptions) readWebhook(typeOrFile string, stdin io.Reader) (schema.Pr
 		return "", nil, wrongUsage("%q is neither a type of webhook nor a file%s", typeOrFile, hint)
 	}
 	if o.overrides != (overrides{}) {
-		return "", nil, wrongUsage("a file is sent unchanged: --id, --account, --end-user and --outcome are for a TYPE")
+		return "", nil, wrongUsage("a file is sent unchanged: " +
+			"--id, --account, --end-user and --outcome are for a TYPE")
 	}
 	if o.provider == "" {
-		return "", nil, wrongUsage("say whose webhook it is: --provider with %s", alternatives(schema.Providers()))
+		return "", nil, wrongUsage("say whose webhook it is: --provider with %s",
+			alternatives(schema.Providers()))
 	}
 	body, err := readBody(typeOrFile, stdin)
 	return o.provider, body, err
@@ -151,24 +158,26 @@ func (o *sendOptions) findType(name string) (w schema.WebhookType, isType bool, 
 	}
 	switch {
 	case len(owners) > 0 && o.provider != "":
-		return w, false, wrongUsage("%s is a type of %s, not of %s", name, alternatives(owners), o.provider)
+		return w, false, wrongUsage("%s is a type of %s, not of %s",
+			name, alternatives(owners), o.provider)
 	case len(owners) > 1:
-		return w, false, wrongUsage("say whose %s it is: --provider with %s", name, alternatives(owners))
+		return w, false, wrongUsage("say whose %s it is: --provider with %s",
+			name, alternatives(owners))
 	default:
 		return w, len(owners) == 1, nil
 	}
 }
 
 func readBody(path string, stdin io.Reader) ([]byte, error) {
-	in := stdin
+	in := io.NopCloser(stdin)
 	if path != stdinName {
 		file, err := os.Open(path)
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()
 		in = file
 	}
+	defer in.Close()
 	body, err := io.ReadAll(io.LimitReader(in, bodyBytesMax+1))
 	if err != nil {
 		return nil, fmt.Errorf("read webhook: %w", err)
@@ -183,12 +192,15 @@ func readBody(path string, stdin io.Reader) ([]byte, error) {
 func (o *sendOptions) target(p schema.Provider) (string, error) {
 	u, err := url.Parse(o.url)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", wrongUsage("--url: %q is not an http or https address, such as %s", o.url, urlDefault)
+		return "", wrongUsage("--url: %q is not an http or https address, such as %s",
+			o.url, urlDefault)
 	}
 	return u.JoinPath(string(p)).String(), nil
 }
 
-func (o *sendOptions) readSecret(p schema.Provider, getenv func(string) string) (schema.Secret, error) {
+func (o *sendOptions) readSecret(
+	p schema.Provider, getenv func(string) string,
+) (schema.Secret, error) {
 	variable := p.Variable("SECRETS_FILE")
 	setting := "--secret-file"
 	path := o.secretFile
@@ -197,8 +209,8 @@ func (o *sendOptions) readSecret(p schema.Provider, getenv func(string) string) 
 		path = getenv(variable)
 	}
 	if path == "" {
-		return schema.Secret{}, fmt.Errorf(
-			"no secret to sign with: give --secret-file, or set %s, to a file with one secret a line", variable)
+		return schema.Secret{}, fmt.Errorf("no secret to sign with: "+
+			"give --secret-file, or set %s, to a file with one secret a line", variable)
 	}
 	file, err := process.OpenSecretFile(setting, path)
 	if err != nil {
@@ -213,13 +225,13 @@ func (o *sendOptions) readSecret(p schema.Provider, getenv func(string) string) 
 
 func listTypes(w io.Writer) error {
 	table := newTable(w)
-	fmt.Fprintln(table, row("TYPE", "PROVIDER", "SAMPLE", "COMPLETED BY"))
+	writeRow(table, "TYPE", "PROVIDER", "SAMPLE", "COMPLETED BY")
 	for _, t := range schema.Catalogue() {
 		has := "no"
 		if hasSample(t) {
 			has = "yes"
 		}
-		fmt.Fprintln(table, row(t.Name, string(t.Provider), has, cmp.Or(join(t.Workers), "-")))
+		writeRow(table, t.Name, t.Provider, has, cmp.Or(join(t.Workers), "-"))
 	}
 	return table.Flush()
 }

@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// shelf is a stream whose messages stay until an operator has decided: dead letters, or the quarantine. A shelf has four
-// commands: list, show, discard, and a command that resends. T is a message.
+// shelf is a stream whose messages stay until an operator has decided: dead letters, or the
+// quarantine. A shelf has four commands: list, show, discard, and a command that resends. T is a
+// message.
 type shelf[T any] struct {
 	command string // the name on the command line
 	stream  string
@@ -24,8 +24,8 @@ type shelf[T any] struct {
 	read      func(stream.Stored) T
 	number    func(T) uint64
 
-	columns string // the heading of the table of list
-	cells   func(T) string
+	columns []any // the heading of the table of list
+	cells   func(T) []any
 	toJSON  func(T) any
 	// toFullJSON is for show, with the body if withBody.
 	toFullJSON func(message T, withBody bool) any
@@ -52,15 +52,19 @@ type resending[T any] struct {
 	verb, past, participle string
 	short, long, example   string
 	question               func([]T) string
-	// prepare returns the function that resends one message. The function returns a line for the operator, and whether
-	// the message is off the shelf, or will be without dryRun.
-	prepare func(ctx context.Context, op *stream.Operator, messages []T, dryRun bool) (resendFunc[T], error)
+	// prepare returns the function that resends one message. The function returns a line for the
+	// operator, and whether the message is off the shelf, or will be without dryRun.
+	prepare func(
+		ctx context.Context, op *stream.Operator, messages []T, dryRun bool,
+	) (resendFunc[T], error)
 }
 
 type resendFunc[T any] func(ctx context.Context, message T) (line string, isResent bool, err error)
 
 func (s *shelf[T]) commands(t terminal) []*cobra.Command {
-	return []*cobra.Command{s.newListCommand(t), s.newShowCommand(t), s.newResendCommand(t), s.newDiscardCommand(t)}
+	return []*cobra.Command{
+		s.newListCommand(t), s.newShowCommand(t), s.newResendCommand(t), s.newDiscardCommand(t),
+	}
 }
 
 func (s *shelf[T]) newListCommand(t terminal) *cobra.Command {
@@ -70,7 +74,8 @@ func (s *shelf[T]) newListCommand(t terminal) *cobra.Command {
 		Short: fmt.Sprintf("Print a line for each %s", s.noun),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return wrongUsage("unexpected argument %q: wagewire %s show prints one %s", args[0], s.command, s.noun)
+				return wrongUsage("unexpected argument %q: wagewire %s show prints one %s",
+					args[0], s.command, s.noun)
 			}
 			return chosen.check()
 		},
@@ -119,10 +124,11 @@ type change[T any] struct {
 	rate    int
 }
 
-const chooseHelp = `Choose by numbers, by flags, or with --all. The command asks before a change, and needs --yes if
-nobody can answer.`
+const chooseHelp = `Choose by numbers, by flags, or with --all. The command asks before a change,
+and needs --yes if nobody can answer.`
 
-// newChange completes a command that changes chosen messages. Work is not called if no message is chosen.
+// newChange completes a command that changes chosen messages. Work is not called if no message is
+// chosen.
 func (s *shelf[T]) newChange(
 	t terminal, cmd *cobra.Command,
 	work func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error,
@@ -162,20 +168,23 @@ func (s *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discard [NUMBER...]",
 		Short: fmt.Sprintf("Delete %ss for good", s.noun),
-		Long:  fmt.Sprintf("wagewire %s discard deletes %ss for good.\n\n%s", s.command, s.noun, chooseHelp),
-		Example: fmt.Sprintf("  List the %ss that a discard would delete, then delete them:\n"+
-			"    wagewire %[2]s discard --until 30d --dry-run\n    wagewire %[2]s discard --until 30d", s.noun, s.command),
+		Long: fmt.Sprintf("wagewire %s discard deletes %ss for good.\n\n%s",
+			s.command, s.noun, chooseHelp),
+		Example: fmt.Sprintf(`  List the %ss that a discard would delete, then delete them:
+    wagewire %[2]s discard --until 30d --dry-run
+    wagewire %[2]s discard --until 30d`, s.noun, s.command),
 	}
-	return s.newChange(t, cmd, func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
-		if !c.dryRun {
-			return s.discard(ctx, t, op, messages, c)
-		}
-		if err := s.list(t, messages, false); err != nil {
-			return err
-		}
-		fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(messages), s.noun))
-		return nil
-	})
+	return s.newChange(t, cmd,
+		func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
+			if !c.dryRun {
+				return s.discard(ctx, t, op, messages, c)
+			}
+			if err := s.list(t, messages, false); err != nil {
+				return err
+			}
+			fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(messages), s.noun))
+			return nil
+		})
 }
 
 func (s *shelf[T]) newResendCommand(t terminal) *cobra.Command {
@@ -185,22 +194,25 @@ func (s *shelf[T]) newResendCommand(t terminal) *cobra.Command {
 		Long:    s.resend.long + "\n\n" + chooseHelp,
 		Example: s.resend.example,
 	}
-	return s.newChange(t, cmd, func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
-		return s.resendAll(ctx, t, op, messages, c)
-	})
+	return s.newChange(t, cmd,
+		func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
+			return s.resendAll(ctx, t, op, messages, c)
+		})
 }
 
-// find returns the messages of the numbers, or if there are none, every message that the filter matches.
+// find returns the messages of the numbers, or if there are none, every message that the filter
+// matches.
 func (s *shelf[T]) find(
 	ctx context.Context, op *stream.Operator, numbers []uint64, chosen filter[T],
 ) (messages []T, err error) {
 	if len(numbers) == 0 {
-		err := op.Scan(ctx, s.stream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
-			if message := s.read(m); chosen.matches(message) {
-				messages = append(messages, message)
-			}
-			return nil
-		})
+		err := op.Scan(ctx, s.stream, stream.Selection{HeadersOnly: true},
+			func(m stream.Stored) error {
+				if message := s.read(m); chosen.matches(message) {
+					messages = append(messages, message)
+				}
+				return nil
+			})
 		return messages, err
 	}
 	for _, n := range numbers {
@@ -216,7 +228,9 @@ func (s *shelf[T]) find(
 	return messages, nil
 }
 
-func (s *shelf[T]) get(ctx context.Context, op *stream.Operator, number uint64) (message T, err error) {
+func (s *shelf[T]) get(
+	ctx context.Context, op *stream.Operator, number uint64,
+) (message T, err error) {
 	m, exists, err := op.Message(ctx, s.stream, number)
 	if err != nil {
 		return message, err
@@ -245,9 +259,9 @@ func (s *shelf[T]) list(t terminal, messages []T, asJSON bool) error {
 		return nil
 	}
 	table := newTable(t.stdout)
-	fmt.Fprintln(table, s.columns)
+	writeRow(table, s.columns...)
 	for _, message := range messages {
-		fmt.Fprintln(table, s.cells(message))
+		writeRow(table, s.cells(message)...)
 	}
 	return table.Flush()
 }
@@ -269,7 +283,8 @@ func (s *shelf[T]) discard(
 	ctx context.Context, t terminal, op *stream.Operator, messages []T, c *change[T],
 ) error {
 	amount := plural(len(messages), s.noun)
-	if err := c.ask(ctx, t, fmt.Sprintf("discard %s for good%s?", amount, s.tally(messages))); err != nil {
+	question := fmt.Sprintf("discard %s for good%s?", amount, s.tally(messages))
+	if err := c.ask(ctx, t, question); err != nil {
 		return err
 	}
 	err := pace(ctx, t, len(messages), c.rate, func(i int) error {
@@ -332,12 +347,9 @@ func parseNumbers(args []string) ([]uint64, error) {
 	return numbers, nil
 }
 
-// row joins the cells of a table's row.
-func row(cells ...string) string { return strings.Join(cells, "\t") }
-
 // writeFields writes a table of names and values.
 func writeFields(w io.Writer, fields [][2]string) {
 	for _, field := range fields {
-		fmt.Fprintln(w, row(field[0], readable(field[1])))
+		writeRow(w, field[0], readable(field[1]))
 	}
 }

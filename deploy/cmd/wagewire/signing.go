@@ -13,17 +13,21 @@ import (
 // sign sets the headers by which the provider signs a webhook.
 //
 // TODO(issue 8): call fake.Sign, the registry of signatures by provider, and delete signers.
-func sign(p schema.Provider, header http.Header, secret schema.Secret, at time.Time, body []byte) error {
-	signer, ok := signers()[p]
+func sign(
+	p schema.Provider, header http.Header, secret schema.Secret, at time.Time, body []byte,
+) error {
+	setHeaders, ok := signers()[p]
 	if !ok {
-		return fmt.Errorf("no signature for %s: add the provider to signers in deploy/cmd/wagewire/signing.go", p)
+		return fmt.Errorf("no signature for %s: add one in deploy/cmd/wagewire/signing.go", p)
 	}
-	signer(header, secret.Reveal(), at, body)
+	setHeaders(header, secret.Reveal(), at, body)
 	return nil
 }
 
-func signers() map[schema.Provider]func(header http.Header, secret string, at time.Time, body []byte) {
-	return map[schema.Provider]func(http.Header, string, time.Time, []byte){
+type signer func(header http.Header, secret string, at time.Time, body []byte)
+
+func signers() map[schema.Provider]signer {
+	return map[schema.Provider]signer{
 		schema.Pinwheel: func(header http.Header, secret string, at time.Time, body []byte) {
 			header.Set("X-Timestamp", strconv.FormatInt(at.Unix(), 10))
 			header.Set("X-Pinwheel-Signature", fake.SignPinwheel(secret, at.Unix(), body))

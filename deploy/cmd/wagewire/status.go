@@ -71,7 +71,8 @@ Missing streams and queues are named with the command that creates them.`,
 	return untilInterrupted(cmd, func() bool { return o.every > 0 })
 }
 
-// checkArguments accepts "--watch 5s": because the value of --watch is optional, cobra takes 5s for an argument.
+// checkArguments accepts "--watch 5s": because the value of --watch is optional, cobra takes 5s for
+// an argument.
 func (o *statusOptions) checkArguments(cmd *cobra.Command, args []string) error {
 	isWatched := cmd.Flags().Changed("watch")
 	if isWatched && len(args) > 0 {
@@ -86,7 +87,8 @@ func (o *statusOptions) checkArguments(cmd *cobra.Command, args []string) error 
 	return noArguments(cmd, args)
 }
 
-// watchStatus shows the status until ctx ends. An error, such as a broker that is away, is printed and does not end the watch.
+// watchStatus shows the status until ctx ends. An error, such as a broker that is away, is printed
+// and does not end the watch.
 func watchStatus(ctx context.Context, t terminal, op *stream.Operator, o statusOptions) {
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
@@ -132,7 +134,8 @@ type status struct {
 	Queues      []stream.QueueStatus `json:"queues"`
 	DeadLetters []deadCount          `json:"dead_letters"`
 	Quarantine  int                  `json:"quarantine"`
-	// Missing are the names of streams and queues that do not exist. Advice says how to create them.
+	// Missing are the names of streams and queues that do not exist. Advice says how to create
+	// them.
 	Missing []string `json:"missing"`
 	Advice  string   `json:"advice,omitempty"`
 }
@@ -167,16 +170,18 @@ func readStatus(ctx context.Context, op *stream.Operator) (status, error) {
 
 func countDeadLetters(ctx context.Context, op *stream.Operator) ([]deadCount, error) {
 	counts := []deadCount{}
-	err := op.Scan(ctx, schema.DeadLettersStream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
-		l := stream.ReadLetter(m)
-		i := slices.IndexFunc(counts, func(c deadCount) bool { return c.Queue == l.Queue && c.Class == l.Class })
-		if i < 0 {
-			i = len(counts)
-			counts = append(counts, deadCount{Queue: l.Queue, Class: l.Class})
-		}
-		counts[i].Count++
-		return nil
-	})
+	err := op.Scan(ctx, schema.DeadLettersStream, stream.Selection{HeadersOnly: true},
+		func(m stream.Stored) error {
+			l := stream.ReadLetter(m)
+			i := slices.IndexFunc(counts,
+				func(c deadCount) bool { return c.Queue == l.Queue && c.Class == l.Class })
+			if i < 0 {
+				i = len(counts)
+				counts = append(counts, deadCount{Queue: l.Queue, Class: l.Class})
+			}
+			counts[i].Count++
+			return nil
+		})
 	if errors.Is(err, stream.ErrNoQueue) {
 		err = nil // the stream is among the missing
 	}
@@ -217,10 +222,10 @@ func (s status) print(w io.Writer, now time.Time) error {
 	s.writeStreams(table, now)
 	s.writeQueues(table, now)
 	if len(s.DeadLetters) > 0 {
-		fmt.Fprintln(table, row("\nDEAD LETTERS", "CLASS", "COUNT"))
+		writeRow(table, "\nDEAD LETTERS", "CLASS", "COUNT")
 	}
 	for _, d := range s.DeadLetters {
-		fmt.Fprintln(table, row(plain(d.Queue), plain(d.Class), fmt.Sprint(d.Count)))
+		writeRow(table, plain(d.Queue), plain(d.Class), d.Count)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -236,7 +241,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 }
 
 func (s status) writeStreams(table io.Writer, now time.Time) {
-	fmt.Fprintln(table, row("STREAM", "MESSAGES", "BYTES", "OF", "FULL", "OLDEST"))
+	writeRow(table, "STREAM", "MESSAGES", "BYTES", "OF", "FULL", "OLDEST")
 	for _, l := range s.Streams {
 		limit := "-"
 		full := "-"
@@ -244,18 +249,19 @@ func (s status) writeStreams(table io.Writer, now time.Time) {
 			limit = formatSize(l.BytesMax)
 			full = fmt.Sprintf("%.0f%%", 100*float64(l.Bytes)/float64(l.BytesMax))
 		}
-		fmt.Fprintln(table, row(l.Name, fmt.Sprint(l.Messages), formatSize(l.Bytes), limit, full, formatAgo(l.Oldest, now)))
+		writeRow(table, l.Name, l.Messages, formatSize(l.Bytes), limit, full,
+			formatAgo(l.Oldest, now))
 	}
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {
-	fmt.Fprintln(table, row("\nQUEUE", "WAITING", "IN FLIGHT", "AGAIN", "OLDEST", "FREE HANDS", "PAUSED"))
+	writeRow(table, "\nQUEUE", "WAITING", "IN FLIGHT", "AGAIN", "OLDEST", "FREE HANDS", "PAUSED")
 	for _, q := range s.Queues {
 		paused := "-"
 		if !q.PausedUntil.IsZero() {
 			paused = formatPause(q.PausedUntil, now)
 		}
-		fmt.Fprintln(table, row(q.Name, fmt.Sprint(q.Waiting), fmt.Sprint(q.InFlight), fmt.Sprint(q.Redelivered),
-			formatAgo(q.Oldest, now), fmt.Sprint(q.FreeHands), paused))
+		writeRow(table, q.Name, q.Waiting, q.InFlight, q.Redelivered, formatAgo(q.Oldest, now),
+			q.FreeHands, paused)
 	}
 }

@@ -10,13 +10,15 @@ import (
 // suggestMax is how many letters of a word may be wrong for a suggestion.
 const suggestMax = 2
 
-// notAmong is the error for a word that is not among the known words. The error suggests the nearest known word.
+// notAmong is the error for a word that is not among the known words. The error suggests the
+// nearest known word.
 func notAmong[T ~string](word string, known []T) error {
 	words := toStrings(known)
 	return fmt.Errorf("not one of %s%s", strings.Join(words, ", "), suggestion(word, words))
 }
 
-// suggestion is ": did you mean X?" with the known word nearest to the word, and "" if none is near.
+// suggestion is ": did you mean X?" with the known word nearest to the word, and "" if none is
+// near.
 func suggestion(word string, known []string) string {
 	nearest := ""
 	best := suggestMax + 1

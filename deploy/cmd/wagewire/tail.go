@@ -33,8 +33,8 @@ func newTailCommand(t terminal) *cobra.Command {
 		Use:     "tail",
 		GroupID: groupObserve,
 		Short:   "Print completions as they come",
-		Long: `wagewire tail prints each completion on a line as it comes, until Ctrl-C. Consumers still get every
-completion.
+		Long: `wagewire tail prints each completion on a line as it comes, until Ctrl-C. Consumers
+still get every completion.
 
 A line has the time, provider, resource.action, account, outcome, number of records and number of
 attempts. If there are any, it also has the number of missing and of deleted ids, "stale" for old
@@ -47,12 +47,12 @@ data, and the class and code of the error. Only --json prints the records themse
     wagewire tail --since all --account 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 --json
   Wait for one completion:
     wagewire tail -n 1 --resource income`,
-		Annotations: brokerEnvironment(),
+		Annotations: environment(brokerVariables()),
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t) },
 	}
 	addSince(cmd, &o.since, "now", "begin at an earlier time")
-	o.completionFilter.addFlags(cmd)
+	o.addFlags(cmd)
 	count := &parsedFlag[int]{&o.most, "0", "int", parseNumber(0, countMax)}
 	cmd.Flags().VarP(count, "count", "n", "stop after so many; 0 is never")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print each completion whole, as JSON on a line")
@@ -106,7 +106,9 @@ func (o *tailOptions) print(w io.Writer, c schema.Completion) error {
 
 // newOperatorLog is a logger that prints only the message and the fields.
 func newOperatorLog(w io.Writer, level zapcore.LevelEnabler) *zap.Logger {
-	config := zapcore.EncoderConfig{MessageKey: "message", EncodeDuration: zapcore.StringDurationEncoder}
+	config := zapcore.EncoderConfig{
+		MessageKey: "message", EncodeDuration: zapcore.StringDurationEncoder,
+	}
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.AddSync(w), level))
 }
 
@@ -146,18 +148,20 @@ func (f *completionFilter) matches(c schema.Completion) bool {
 	return (f.provider == "" || f.provider == c.Data.Provider) &&
 		(f.resource == "" || f.resource == c.Data.Resource) &&
 		(f.outcome == "" || f.outcome == c.Data.Outcome) &&
-		(f.account == "" || f.account == c.Subject || f.isAccountID(c.Data.AccountID) || f.isAccountID(c.Data.EndUserID))
+		(f.account == "" || f.account == c.Subject ||
+			f.isAccountID(c.Data.AccountID) || f.isAccountID(c.Data.EndUserID))
 }
 
 func (f *completionFilter) isAccountID(id *string) bool { return id != nil && *id == f.account }
 
-// formatCompletion is the completion on a line, with the number of records and nothing of their content.
+// formatCompletion is the completion on a line, with the number of records and nothing of their
+// content.
 func formatCompletion(c schema.Completion) string {
 	d := c.Data
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %-8s %-30s %-36s %-11s records=%d attempts=%d",
-		formatTime(c.Time), plain(d.Provider), plain(string(d.Resource)+"."+d.Action), plain(c.Subject), plain(d.Outcome),
-		countRecords(c), d.Attempts)
+		formatTime(c.Time), plain(d.Provider), plain(string(d.Resource)+"."+d.Action),
+		plain(c.Subject), plain(d.Outcome), countRecords(c), d.Attempts)
 	if n := len(d.Missing); n > 0 {
 		fmt.Fprintf(&b, " missing=%d", n)
 	}

@@ -56,7 +56,9 @@ of an erased account are gone.`,
 	})
 }
 
-func printTrace(ctx context.Context, t terminal, op *stream.Operator, name string, asJSON bool) error {
+func printTrace(
+	ctx context.Context, t terminal, op *stream.Operator, name string, asJSON bool,
+) error {
 	lives, err := traceEvent(ctx, op, name)
 	if err != nil {
 		return err
@@ -157,8 +159,8 @@ func (tr *tracer) readLetters(ctx context.Context) error {
 	})
 }
 
-// readCompletions looks up the completions of the known lives and of the wanted event. The event may be gone, so its redrives
-// are tried one by one until a redrive has no completion.
+// readCompletions looks up the completions of the known lives and of the wanted event. The event
+// may be gone, so its redrives are tried one by one until a redrive has no completion.
 func (tr *tracer) readCompletions(ctx context.Context) error {
 	for _, l := range tr.sortedLives() {
 		if _, err := tr.readCompletionsOf(ctx, l.event); err != nil {
@@ -167,7 +169,8 @@ func (tr *tracer) readCompletions(ctx context.Context) error {
 	}
 	for _, p := range tr.wanted.providers {
 		for n := max(tr.wanted.redrive, 0); ; n++ {
-			found, err := tr.readCompletionsOf(ctx, schema.Event{Provider: p, ID: tr.wanted.id, Redrive: n})
+			found, err := tr.readCompletionsOf(ctx,
+				schema.Event{Provider: p, ID: tr.wanted.id, Redrive: n})
 			if err != nil {
 				return err
 			}
@@ -179,7 +182,8 @@ func (tr *tracer) readCompletions(ctx context.Context) error {
 	return nil
 }
 
-// readCompletionsOf looks up the completions of an event. It returns true if the event is known, from a life or a completion.
+// readCompletionsOf looks up the completions of an event. It returns true if the event is known,
+// from a life or a completion.
 func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found bool, err error) {
 	if _, isRead := tr.completions[e.Key()]; isRead {
 		return true, nil
@@ -193,7 +197,8 @@ func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found 
 		e.Type = c.Data.Event.Type
 		e.OccurredAt = c.Data.Event.OccurredAt
 		e.ReceivedAt = c.Data.Event.ReceivedAt
-		if c.ID == e.CompletionKey(c.Data.Resource) { // if not, the provider's id only looks like a redrive's
+		// If the ids differ, the provider's id only looks like a redrive's.
+		if c.ID == e.CompletionKey(c.Data.Resource) {
 			tr.lifeOf(e, c.Subject)
 			tr.completions[e.Key()] = append(tr.completions[e.Key()], c)
 		}
@@ -262,15 +267,19 @@ func (tr *tracer) fateIn(l *life, q schema.Queue) fate {
 	return f
 }
 
-// stateIn decides the state of the event in the queue. Only an event without an end needs a look at the queue.
-func (tr *tracer) stateIn(ctx context.Context, l *life, q schema.Queue, f fate) (state, note string, err error) {
+// stateIn decides the state of the event in the queue. Only an event without an end needs a look at
+// the queue.
+func (tr *tracer) stateIn(
+	ctx context.Context, l *life, q schema.Queue, f fate,
+) (state, note string, err error) {
 	switch {
 	case f.Completion != nil:
 		return stateCompleted, "", nil
 	case len(f.DeadLetters) > 0:
 		return stateDead, "it has no completion", nil
 	case f.Ended != nil && f.Ended.Exhausted && !l.Erased:
-		return stateExhausted, "its dead letter and completion are to come: a worker of the queue writes them", nil
+		return stateExhausted, "its dead letter and completion are to come: " +
+			"a worker of the queue writes them", nil
 	case l.Stored == nil:
 		return stateUnknown, "the event is gone from its stream", nil
 	}
@@ -288,12 +297,13 @@ func (tr *tracer) stateIn(ctx context.Context, l *life, q schema.Queue, f fate) 
 	case l.Erased:
 		return stateErased, "the account is erased: nothing is kept of it", nil
 	default:
-		return stateSettled, "no completion is kept of it: it is older than completions are kept, or was deleted", nil
+		return stateSettled, "no completion is kept of it: " +
+			"it is older than completions are kept, or was deleted", nil
 	}
 }
 
-// eventName is the name of an event on the command line: the provider's id alone, or <provider>:<id> with or without the
-// number of a redrive.
+// eventName is the name of an event on the command line: the provider's id alone, or
+// <provider>:<id> with or without the number of a redrive.
 type eventName struct {
 	// providers are all providers if the name has none.
 	providers []schema.Provider
@@ -311,10 +321,11 @@ func parseEventName(name string) eventName {
 	if number == 0 {
 		number = -1
 	}
-	return eventName{providers: []schema.Provider{schema.Provider(provider)}, id: original, redrive: number}
+	return eventName{[]schema.Provider{schema.Provider(provider)}, original, number}
 }
 
-// splitRedriveID splits the id of a redrive into the provider's id and the number, which is 0 if the id is not a redrive's.
+// splitRedriveID splits the id of a redrive into the provider's id and the number, which is 0 if
+// the id is not a redrive's.
 func splitRedriveID(id string) (original string, number int) {
 	withoutDigits := strings.TrimRight(id, "0123456789")
 	number, err := strconv.Atoi(id[len(withoutDigits):])

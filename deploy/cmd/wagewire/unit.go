@@ -57,7 +57,8 @@ func formatAgo(at, now time.Time) string {
 	}
 }
 
-// parseSize reads a number of bytes above zero: 4GiB, 512MiB, 1048576. Units count in 1024, so 4G is 4GiB.
+// parseSize reads a number of bytes above zero: 4GiB, 512MiB, 1048576. Units count in 1024, so 4G
+// is 4GiB.
 func parseSize(text string) (int64, error) {
 	size, err := units.RAMInBytes(text)
 	if err != nil || size <= 0 || size > sizeMax {
