@@ -25,12 +25,17 @@ const (
 	checkFor   = 5 * time.Second
 )
 
-// operatorWork is the work of a command with the arguments of its command line.
-type operatorWork func(ctx context.Context, op *stream.Operator, args []string) error
+// session is a command with a connection to NATS.
+type session struct {
+	terminal
+	*stream.Operator
+}
 
 // onNATS completes a command that works on NATS: the command connects, waits as --wait says, and
 // calls work.
-func onNATS(t terminal, cmd *cobra.Command, work operatorWork) *cobra.Command {
+func onNATS(
+	t terminal, cmd *cobra.Command, work func(context.Context, session, []string) error,
+) *cobra.Command {
 	wait := addWait(cmd)
 	cmd.Annotations = environment(brokerVariables())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -39,7 +44,7 @@ func onNATS(t terminal, cmd *cobra.Command, work operatorWork) *cobra.Command {
 			return err
 		}
 		defer op.Close()
-		return withAdvice(work(cmd.Context(), op, args))
+		return withAdvice(work(cmd.Context(), session{t, op}, args))
 	}
 	return cmd
 }

@@ -43,24 +43,19 @@ func deadLetters() *shelf[stream.Letter] {
 		newFilter: func() filter[stream.Letter] { return &letterFilter{} },
 		read:      stream.ReadLetter,
 		number:    func(l stream.Letter) uint64 { return l.Number },
-		columns: []any{
-			"NUMBER", "AT", "QUEUE", "TYPE", "ACCOUNT", "CLASS", "REASON", "ATTEMPTS", "EVENT",
-		},
-		cells:      letterCells,
-		toJSON:     func(l stream.Letter) any { return newLetterJSON(l) },
-		toFullJSON: newFullLetterJSON,
-		writeTable: writeLetter,
-		body:       func(l stream.Letter) []byte { return l.Body },
-		tally:      countByQueue,
+		body:      func(l stream.Letter) []byte { return l.Body },
+		heading:   "NUMBER\tAT\tQUEUE\tTYPE\tACCOUNT\tCLASS\tREASON\tATTEMPTS\tEVENT",
+		row:       letterRow,
+		printAll:  printLetter,
+		toJSON:    func(l stream.Letter) any { return newLetterJSON(l) },
+		toAllJSON: newFullLetterJSON,
+		tally:     countByQueue,
 		resend: resending[stream.Letter]{
 			verb: "redrive", past: "redrove", participle: "redriven",
 			short: "Send dead letters through their queues again",
 			long:  redriveLong, example: redriveExample,
-			question: func(letters []stream.Letter) string {
-				return fmt.Sprintf("send %s through their queues again%s?",
-					plural(len(letters), "dead letter"), countByQueue(letters))
-			},
-			prepare: newRedriver,
+			question: "send %s through their queues again",
+			prepare:  newRedriver,
 		},
 	}
 }
@@ -135,18 +130,9 @@ type letterJSON struct {
 
 func newLetterJSON(l stream.Letter) letterJSON {
 	return letterJSON{
-		Number:     l.Number,
-		At:         l.At.UTC(),
-		Queue:      l.Queue,
-		Class:      l.Class,
-		Reason:     l.Reason,
-		Attempts:   l.Attempts,
-		Event:      l.Event.Key(),
-		Type:       l.Event.Type,
-		Account:    l.Account,
-		ReceivedAt: l.Event.ReceivedAt.UTC(),
-		Sequence:   l.Sequence,
-		BodyBytes:  l.BodyBytes,
+		Number: l.Number, At: l.At.UTC(), Queue: l.Queue, Class: l.Class, Reason: l.Reason,
+		Attempts: l.Attempts, Event: l.Event.Key(), Type: l.Event.Type, Account: l.Account,
+		ReceivedAt: l.Event.ReceivedAt.UTC(), Sequence: l.Sequence, BodyBytes: l.BodyBytes,
 	}
 }
 
@@ -160,38 +146,31 @@ func newFullLetterJSON(l stream.Letter, withBody bool) any {
 	return full
 }
 
-func letterCells(l stream.Letter) []any {
-	return []any{
-		l.Number, formatTime(l.At), plain(l.Queue), plain(l.Event.Type), plain(l.Account),
-		plain(l.Class), plain(l.Reason), l.Attempts, plain(l.Event.Key()),
-	}
+func letterRow(l stream.Letter) string {
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s", l.Number, formatTime(l.At),
+		plain(l.Queue), plain(l.Event.Type), plain(l.Account), plain(l.Class), plain(l.Reason),
+		l.Attempts, plain(l.Event.Key()))
 }
 
-func writeLetter(w io.Writer, l stream.Letter) {
+func printLetter(w io.Writer, l stream.Letter) {
 	decodes := "yes"
 	if _, err := l.Decode(); err != nil {
 		decodes = fmt.Sprintf("no: %v", err)
 	}
-	writeFields(w, [][2]string{
-		{"number", fmt.Sprint(l.Number)},
-		{"at", formatTime(l.At)},
-		{"queue", l.Queue},
-		{"class", string(l.Class)},
-		{"reason", string(l.Reason)},
-		{"attempts", fmt.Sprint(l.Attempts)},
-		{"event", l.Event.Key()},
-		{"type", l.Event.Type},
-		{"account", l.Account},
-		{"occurred", formatTime(l.Event.OccurredAt)},
-		{"received", formatTime(l.Event.ReceivedAt)},
-		{"event sequence", fmt.Sprint(l.Sequence)},
-		{"body", fmt.Sprintf("%d bytes", l.BodyBytes)},
+	for _, field := range [][2]any{
+		{"number", l.Number}, {"at", formatTime(l.At)}, {"queue", l.Queue}, {"class", l.Class},
+		{"reason", l.Reason}, {"attempts", l.Attempts}, {"event", l.Event.Key()},
+		{"type", l.Event.Type}, {"account", l.Account},
+		{"occurred", formatTime(l.Event.OccurredAt)}, {"received", formatTime(l.Event.ReceivedAt)},
+		{"event sequence", l.Sequence}, {"body", fmt.Sprintf("%d bytes", l.BodyBytes)},
 		{"decodes", decodes},
-	})
+	} {
+		fmt.Fprintf(w, "%s\t%s\n", field[0], readable(fmt.Sprint(field[1])))
+	}
 	fmt.Fprintln(w, "\nheaders\t")
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
 		for _, value := range l.Headers[name] {
-			writeRow(w, "  "+plain(name), readable(value))
+			fmt.Fprintf(w, "  %s\t%s\n", plain(name), readable(value))
 		}
 	}
 }
@@ -211,37 +190,33 @@ func countByQueue(letters []stream.Letter) string {
 
 // redriver sends the events of dead letters through their queues again.
 type redriver struct {
-	op     *stream.Operator
 	past   history
 	dryRun bool
 }
 
 func newRedriver(
-	ctx context.Context, op *stream.Operator, letters []stream.Letter, dryRun bool,
+	ctx context.Context, c *change[stream.Letter],
 ) (resendFunc[stream.Letter], error) {
 	var events []schema.Event
-	for _, l := range letters {
+	for _, l := range c.messages {
 		events = append(events, l.Event)
 	}
-	past, err := readHistory(ctx, op, events...)
-	r := redriver{op, past, dryRun}
-	return func(ctx context.Context, l stream.Letter) (string, bool, error) {
-		result, isResent, err := r.redrive(ctx, l)
-		return plain(l.Event.Key()) + "  " + result, isResent, err
-	}, err
+	r := redriver{newHistory(c.Operator), c.dryRun}
+	return r.redrive, r.past.read(ctx, events...)
 }
 
 // redrive stores the event of the dead letter again, and only then deletes the dead letter. After a
 // crash in between, the next redrive finds the stored event and only deletes the dead letter.
 func (r redriver) redrive(
 	ctx context.Context, l stream.Letter,
-) (result string, isResent bool, err error) {
-	m, exists, err := r.op.Message(ctx, schema.DeadLettersStream, l.Number)
+) (line string, isResent bool, err error) {
+	key := plain(l.Event.Key()) + "  "
+	m, exists, err := r.past.op.Message(ctx, schema.DeadLettersStream, l.Number)
 	if err != nil {
 		return "", false, err
 	}
 	if !exists {
-		return "is gone meanwhile", true, nil
+		return key + "is gone meanwhile", true, nil
 	}
 	l = stream.ReadLetter(m)
 	e, obstacle, err := r.check(ctx, l)
@@ -249,27 +224,27 @@ func (r redriver) redrive(
 		return "", false, err
 	}
 	if obstacle != "" {
-		return "kept: " + obstacle, false, nil
+		return key + "kept: " + obstacle, false, nil
 	}
 	number, wasSent := r.past.findRedrive(e, l.Queue)
 	if r.dryRun {
-		return r.preview(e, l.Queue, number, wasSent), true, nil
+		return key + r.preview(e, l.Queue, number, wasSent), true, nil
 	}
 	isStored := false
 	if !wasSent {
-		number, isStored, err = r.past.resend(ctx, r.op, e, l.Queue, true)
+		number, isStored, err = r.past.resend(ctx, e, l.Queue, true)
 		if err != nil {
 			return "", false, err
 		}
 	}
-	if err := r.op.Discard(ctx, schema.DeadLettersStream, l.Number); err != nil {
+	if err := r.past.op.Discard(ctx, schema.DeadLettersStream, l.Number); err != nil {
 		return "", false, err
 	}
 	e.Redrive = number
 	if !isStored {
-		return fmt.Sprintf("was sent before as %s, deleted", e.Key()), true, nil
+		return fmt.Sprintf("%swas sent before as %s, deleted", key, e.Key()), true, nil
 	}
-	return fmt.Sprintf("sent to %s as %s", l.Queue, e.Key()), true, nil
+	return fmt.Sprintf("%ssent to %s as %s", key, l.Queue, e.Key()), true, nil
 }
 
 // check decodes the event, and says why the dead letter cannot be redriven.
@@ -284,7 +259,7 @@ func (r redriver) check(
 	if !exists || !readsType(q, schema.Lookup(e.Provider, e.Type)) {
 		return e, fmt.Sprintf("no queue %s reads %s any more", plain(l.Queue), plain(e.Type)), nil
 	}
-	erased, err := isErased(ctx, r.op, e)
+	erased, err := isErased(ctx, r.past.op, e)
 	if erased {
 		obstacle = accountErased + ": discard it"
 	}

@@ -18,10 +18,15 @@ const (
 	resendFor = 30 * time.Second
 )
 
-// history is what the events stream holds of some webhooks, by the key of the webhook's own event.
-// It finds a number of a redrive that is free: an event under a number in use would be dropped as a
-// duplicate, or as completed already.
-type history map[string][]passage
+// history is what the events stream holds of some webhooks. It finds a number of a redrive that is
+// free: an event under a number in use would be dropped as a duplicate, or as completed already.
+type history struct {
+	op *stream.Operator
+	// passages are by the key of the webhook's own event.
+	passages map[string][]passage
+}
+
+func newHistory(op *stream.Operator) history { return history{op, map[string][]passage{}} }
 
 // passage is one event of a webhook: number 0 is the webhook's own, the others are redrives.
 type passage struct {
@@ -36,17 +41,15 @@ func originalKey(e schema.Event) string {
 	return e.Key()
 }
 
-// readHistory reads the history of the events, and of other events with their ids.
-func readHistory(
-	ctx context.Context, op *stream.Operator, events ...schema.Event,
-) (history, error) {
-	past := history{}
+// read adds the events, and other events with their ids, from the stream.
+func (past history) read(ctx context.Context, events ...schema.Event) error {
 	if len(events) == 0 {
-		return past, nil
+		return nil
 	}
 	since := events[0].ReceivedAt
+	wanted := map[string]bool{}
 	for _, e := range events {
-		past[originalKey(e)] = nil
+		wanted[originalKey(e)] = true
 		if e.ReceivedAt.Before(since) {
 			since = e.ReceivedAt
 		}
@@ -54,20 +57,20 @@ func readHistory(
 	if !since.IsZero() {
 		since = since.Add(-clockSkewMax)
 	}
-	err := op.Headings(ctx, stream.Selection{Since: since}, func(heading stream.Heading) error {
-		if _, isWanted := past[originalKey(heading.Event)]; isWanted {
+	selection := stream.Selection{Since: since}
+	return past.op.Headings(ctx, selection, func(heading stream.Heading) error {
+		if wanted[originalKey(heading.Event)] {
 			past.add(heading.Event, heading.BodySHA256)
 		}
 		return nil
 	})
-	return past, err
 }
 
-func (past history) of(e schema.Event) []passage { return past[originalKey(e)] }
+func (past history) of(e schema.Event) []passage { return past.passages[originalKey(e)] }
 
 func (past history) add(e schema.Event, bodySHA256 string) {
 	key := originalKey(e)
-	past[key] = append(past[key], passage{e.Redrive, e.Queue, bodySHA256})
+	past.passages[key] = append(past.passages[key], passage{e.Redrive, e.Queue, bodySHA256})
 }
 
 // nextNumber is the number after the last known redrive of the event.
@@ -93,19 +96,19 @@ func (past history) findRedrive(e schema.Event, queue string) (number int, found
 // is "", and returns the number of the redrive. With once, resend does not store the redrive if
 // another process has stored the same redrive meanwhile; stored is then false.
 func (past history) resend(
-	ctx context.Context, op *stream.Operator, e schema.Event, queue string, once bool,
+	ctx context.Context, e schema.Event, queue string, once bool,
 ) (number int, stored bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, resendFor)
 	defer cancel()
 	for number = past.nextNumber(e); ; number++ {
-		isTaken, err := isCompleted(ctx, op, e, queue, number)
+		isTaken, err := past.isCompleted(ctx, e, queue, number)
 		if err != nil {
 			return number, false, err
 		}
 		if isTaken {
 			continue
 		}
-		stored, err = op.Redrive(ctx, e, queue, number)
+		stored, err = past.op.Redrive(ctx, e, queue, number)
 		if err != nil {
 			return number, false, err
 		}
@@ -119,8 +122,8 @@ func (past history) resend(
 		if !once {
 			continue
 		}
-		current, err := readHistory(ctx, op, e)
-		if err != nil {
+		current := newHistory(past.op)
+		if err := current.read(ctx, e); err != nil {
 			return number, false, err
 		}
 		if theirs, found := current.findRedrive(e, queue); found {
@@ -131,15 +134,15 @@ func (past history) resend(
 
 // isCompleted reports whether the redrive of that number has a completion of the queue's resource,
 // or of any resource if queue is "".
-func isCompleted(
-	ctx context.Context, op *stream.Operator, e schema.Event, queue string, number int,
+func (past history) isCompleted(
+	ctx context.Context, e schema.Event, queue string, number int,
 ) (bool, error) {
 	e.Redrive = number
 	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
 		if queue != "" && queue != schema.QueueName(e.Provider, r) {
 			continue
 		}
-		if completed, err := op.Completed(ctx, e, r); completed || err != nil {
+		if completed, err := past.op.Completed(ctx, e, r); completed || err != nil {
 			return completed, err
 		}
 	}

@@ -40,13 +40,8 @@ type storedEvent struct {
 
 func newStoredEvent(h stream.Heading) *storedEvent {
 	return &storedEvent{
-		At:         h.At.UTC(),
-		OccurredAt: h.Event.OccurredAt.UTC(),
-		ReceivedAt: h.Event.ReceivedAt.UTC(),
-		Sequence:   h.Sequence,
-		Subject:    h.Subject,
-		BodyBytes:  h.BodyBytes,
-		BodySHA256: h.BodySHA256,
+		At: h.At.UTC(), OccurredAt: h.Event.OccurredAt.UTC(), ReceivedAt: h.Event.ReceivedAt.UTC(),
+		Sequence: h.Sequence, Subject: h.Subject, BodyBytes: h.BodyBytes, BodySHA256: h.BodySHA256,
 	}
 }
 
@@ -93,12 +88,8 @@ type completionSummary struct {
 
 func newCompletionSummary(c schema.Completion) *completionSummary {
 	return &completionSummary{
-		ID:       c.ID,
-		At:       c.Time.UTC(),
-		Outcome:  c.Data.Outcome,
-		Attempts: c.Data.Attempts,
-		Records:  countRecords(c),
-		Error:    c.Data.Error,
+		ID: c.ID, At: c.Time.UTC(), Outcome: c.Data.Outcome, Attempts: c.Data.Attempts,
+		Records: countRecords(c), Error: c.Data.Error,
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const (
@@ -43,8 +42,8 @@ the worker's log and metrics about such a pause.`,
 	}
 	addDuration(cmd.Flags(), &lasts, "for", "",
 		"how long the pause lasts: 90m, 1h, 2d (default until resumed)")
-	return onQueues(t, cmd, func(ctx context.Context, op *stream.Operator, q schema.Queue) error {
-		return pauseQueue(ctx, t, op, q, lasts)
+	return onQueues(t, cmd, func(ctx context.Context, s session, q schema.Queue) error {
+		return pauseQueue(ctx, s, q, lasts)
 	})
 }
 
@@ -60,9 +59,7 @@ func newResumeCommand(t terminal) *cobra.Command {
     wagewire status`,
 		Args: func(_ *cobra.Command, names []string) error { return checkQueues(names) },
 	}
-	return onQueues(t, cmd, func(ctx context.Context, op *stream.Operator, q schema.Queue) error {
-		return resumeQueue(ctx, t, op, q)
-	})
+	return onQueues(t, cmd, resumeQueue)
 }
 
 func checkQueues(names []string) error {
@@ -80,14 +77,13 @@ func checkQueues(names []string) error {
 
 // onQueues completes a command that does its work for each of the queues in its arguments.
 func onQueues(
-	t terminal, cmd *cobra.Command,
-	work func(context.Context, *stream.Operator, schema.Queue) error,
+	t terminal, cmd *cobra.Command, work func(context.Context, session, schema.Queue) error,
 ) *cobra.Command {
 	cmd.ValidArgs = queueNames()
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, names []string) error {
+	return onNATS(t, cmd, func(ctx context.Context, s session, names []string) error {
 		for _, name := range names {
 			q, _ := findQueue(name)
-			if err := work(ctx, op, q); err != nil {
+			if err := work(ctx, s, q); err != nil {
 				return err
 			}
 		}
@@ -95,27 +91,25 @@ func onQueues(
 	})
 }
 
-func pauseQueue(
-	ctx context.Context, t terminal, op *stream.Operator, q schema.Queue, lasts time.Duration,
-) error {
+func pauseQueue(ctx context.Context, s session, q schema.Queue, lasts time.Duration) error {
 	now := time.Now()
 	until := now.Add(lasts)
-	if err := op.Pause(ctx, q, until); err != nil {
+	if err := s.Pause(ctx, q, until); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.stdout, "%s: paused %s\n", q.Name, formatPause(until, now))
+	fmt.Fprintf(s.stdout, "%s: paused %s\n", q.Name, formatPause(until, now))
 	return nil
 }
 
-func resumeQueue(ctx context.Context, t terminal, op *stream.Operator, q schema.Queue) error {
-	wasPaused, err := op.Resume(ctx, q)
+func resumeQueue(ctx context.Context, s session, q schema.Queue) error {
+	wasPaused, err := s.Resume(ctx, q)
 	switch {
 	case err != nil:
 		return err
 	case wasPaused:
-		fmt.Fprintf(t.stdout, "%s: resumed\n", q.Name)
+		fmt.Fprintf(s.stdout, "%s: resumed\n", q.Name)
 	default:
-		fmt.Fprintf(t.stdout, "%s: was not paused\n", q.Name)
+		fmt.Fprintf(s.stdout, "%s: was not paused\n", q.Name)
 	}
 	return nil
 }

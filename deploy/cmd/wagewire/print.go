@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -62,25 +61,3 @@ func printBody(t terminal, body []byte) error {
 
 // newTable is a table with two spaces between columns.
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
-
-// writeRow writes the cells of a row of a table.
-func writeRow(table io.Writer, cells ...any) {
-	for i, cell := range cells {
-		if i > 0 {
-			fmt.Fprint(table, "\t")
-		}
-		fmt.Fprint(table, cell)
-	}
-	fmt.Fprintln(table)
-}
-
-// printLines prints each value as JSON on a line of its own.
-func printLines[T any](w io.Writer, values ...T) error {
-	lines := json.NewEncoder(w)
-	for _, v := range values {
-		if err := lines.Encode(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -67,28 +67,23 @@ func streamsHelp() string {
 func newPlanCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "plan", Short: "Print the difference and change nothing"}
 	exitCode := cmd.Flags().Bool("exit-code", false, "exit 3, not 0, if something differs")
-	return withPlan(t, cmd,
-		func(_ context.Context, _ *stream.Operator, changes []stream.Change) error {
-			if *exitCode && len(changes) > 0 {
-				return errDiffers
-			}
-			return nil
-		})
+	return withPlan(t, cmd, func(_ context.Context, _ session, changes []stream.Change) error {
+		if *exitCode && len(changes) > 0 {
+			return errDiffers
+		}
+		return nil
+	})
 }
 
 func newApplyCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{Use: "apply", Short: "Print the difference, then change the broker"}
-	return withPlan(t, cmd,
-		func(ctx context.Context, op *stream.Operator, changes []stream.Change) error {
-			return applyChanges(ctx, t, op, changes)
-		})
+	return withPlan(t, cmd, applyChanges)
 }
 
 // withPlan completes a command that prints the difference between the broker and the topology, and
 // goes on with the changes.
 func withPlan(
-	t terminal, cmd *cobra.Command,
-	work func(context.Context, *stream.Operator, []stream.Change) error,
+	t terminal, cmd *cobra.Command, work func(context.Context, session, []stream.Change) error,
 ) *cobra.Command {
 	topology := schema.DefaultTopology()
 	addLimits(cmd, &topology)
@@ -98,15 +93,15 @@ func withPlan(
 		}
 		return checkAges(topology)
 	}
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		planning, cancel := context.WithTimeout(ctx, planFor)
 		defer cancel()
-		changes, err := op.Plan(planning, topology)
+		changes, err := s.Plan(planning, topology)
 		if err != nil {
 			return err
 		}
-		printPlan(t.stdout, changes)
-		return work(ctx, op, changes)
+		printPlan(s.stdout, changes)
+		return work(ctx, s, changes)
 	})
 }
 
@@ -220,23 +215,21 @@ func countChanges(changes []stream.Change) (creations, updates, refusals int) {
 	return creations, updates, refusals
 }
 
-func applyChanges(
-	ctx context.Context, t terminal, op *stream.Operator, changes []stream.Change,
-) error {
+func applyChanges(ctx context.Context, s session, changes []stream.Change) error {
 	creations, updates, refusals := countChanges(changes)
 	if refusals > 0 {
 		for _, c := range changes {
 			if c.Refused != "" {
-				fmt.Fprintln(t.stderr, adviceOnRefusal(c))
+				fmt.Fprintln(s.stderr, adviceOnRefusal(c))
 			}
 		}
 		return fmt.Errorf("refused %d of %d changes, nothing was applied", refusals, len(changes))
 	}
-	if err := op.Apply(ctx, changes); err != nil {
+	if err := s.Apply(ctx, changes); err != nil {
 		return fmt.Errorf("%w (the changes above it are applied, and may be applied again)", err)
 	}
 	if len(changes) > 0 {
-		fmt.Fprintf(t.stdout, "applied: %d created, %d changed\n", creations, updates)
+		fmt.Fprintf(s.stdout, "applied: %d created, %d changed\n", creations, updates)
 	}
 	return nil
 }

@@ -35,28 +35,26 @@ read as an event. Ingress answered 200 to them. They are kept for 14 days.`,
 
 func quarantined() *shelf[stream.Unread] {
 	return &shelf[stream.Unread]{
-		command:    "quarantine",
-		stream:     schema.QuarantineStream,
-		noun:       "webhook",
-		place:      " in quarantine",
-		newFilter:  func() filter[stream.Unread] { return &unreadFilter{} },
-		read:       stream.ReadUnread,
-		number:     func(u stream.Unread) uint64 { return u.Number },
-		columns:    []any{"NUMBER", "RECEIVED", "PROVIDER", "REASON", "BYTES"},
-		cells:      unreadCells,
-		toJSON:     func(u stream.Unread) any { return newUnreadJSON(u) },
-		toFullJSON: newFullUnreadJSON,
-		writeTable: writeUnread,
-		body:       func(u stream.Unread) []byte { return u.Body },
-		tally:      func([]stream.Unread) string { return "" },
+		command:   "quarantine",
+		stream:    schema.QuarantineStream,
+		noun:      "webhook",
+		place:     " in quarantine",
+		newFilter: func() filter[stream.Unread] { return &unreadFilter{} },
+		read:      stream.ReadUnread,
+		number:    func(u stream.Unread) uint64 { return u.Number },
+		body:      func(u stream.Unread) []byte { return u.Body },
+		heading:   "NUMBER\tRECEIVED\tPROVIDER\tREASON\tBYTES",
+		row:       unreadRow,
+		printAll:  printUnread,
+		toJSON:    func(u stream.Unread) any { return newUnreadJSON(u) },
+		toAllJSON: newFullUnreadJSON,
+		tally:     func([]stream.Unread) string { return "" },
 		resend: resending[stream.Unread]{
 			verb: "release", past: "released", participle: "released",
 			short: "Read webhooks again and send them through the line",
 			long:  releaseLong, example: releaseExample,
-			question: func(webhooks []stream.Unread) string {
-				return fmt.Sprintf("release %s?", plural(len(webhooks), "webhook"))
-			},
-			prepare: newReleaser,
+			question: "release %s",
+			prepare:  newReleaser,
 		},
 	}
 }
@@ -114,11 +112,8 @@ type unreadJSON struct {
 
 func newUnreadJSON(u stream.Unread) unreadJSON {
 	return unreadJSON{
-		Number:     u.Number,
-		ReceivedAt: u.ReceivedAt.UTC(),
-		Provider:   u.Provider,
-		Reason:     u.Reason,
-		BodyBytes:  u.BodyBytes,
+		Number: u.Number, ReceivedAt: u.ReceivedAt.UTC(), Provider: u.Provider, Reason: u.Reason,
+		BodyBytes: u.BodyBytes,
 	}
 }
 
@@ -130,25 +125,19 @@ func newFullUnreadJSON(u stream.Unread, withBody bool) any {
 	return full
 }
 
-func unreadCells(u stream.Unread) []any {
-	return []any{
-		u.Number, formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason), u.BodyBytes,
-	}
+func unreadRow(u stream.Unread) string {
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%d",
+		u.Number, formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason), u.BodyBytes)
 }
 
-func writeUnread(w io.Writer, u stream.Unread) {
+func printUnread(w io.Writer, u stream.Unread) {
 	reads := "yes: it can be released"
 	if _, err := parseUnread(u); err != nil {
-		reads = "no: " + err.Error()
+		reads = "no: " + readable(err.Error())
 	}
-	writeFields(w, [][2]string{
-		{"number", fmt.Sprint(u.Number)},
-		{"received", formatTime(u.ReceivedAt)},
-		{"provider", plain(u.Provider)},
-		{"reason", plain(u.Reason)},
-		{"body", fmt.Sprintf("%d bytes", u.BodyBytes)},
-		{"reads", reads},
-	})
+	fmt.Fprintf(w, "number\t%d\nreceived\t%s\nprovider\t%s\nreason\t%s\nbody\t%d bytes\n",
+		u.Number, formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason), u.BodyBytes)
+	fmt.Fprintf(w, "reads\t%s\n", reads)
 }
 
 func parseUnread(u stream.Unread) (schema.Event, error) {
@@ -162,9 +151,9 @@ type releaser struct {
 }
 
 func newReleaser(
-	_ context.Context, op *stream.Operator, _ []stream.Unread, dryRun bool,
+	_ context.Context, c *change[stream.Unread],
 ) (resendFunc[stream.Unread], error) {
-	return releaser{op, dryRun}.release, nil
+	return releaser{c.Operator, c.dryRun}.release, nil
 }
 
 // release stores the event of the webhook, and only then deletes the webhook from quarantine.
@@ -206,8 +195,8 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	// The history has no start, because the other event with the id may be older.
 	anyAge := e
 	anyAge.ReceivedAt = time.Time{}
-	past, err := readHistory(ctx, r.op, anyAge)
-	if err != nil {
+	past := newHistory(r.op)
+	if err := past.read(ctx, anyAge); err != nil {
 		return "", err
 	}
 	sameBody := func(p passage) bool { return p.bodySHA256 == digest(e.Body) }
@@ -234,7 +223,7 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	}
 	if r.dryRun {
 		e.Redrive = past.nextNumber(e)
-	} else if e.Redrive, _, err = past.resend(ctx, r.op, e, "", true); err != nil {
+	} else if e.Redrive, _, err = past.resend(ctx, e, "", true); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil

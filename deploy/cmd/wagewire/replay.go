@@ -53,8 +53,8 @@ At least one of --since, --until, --type and --account is needed.`,
 	cmd.Flags().StringVar(&r.account, "account", "", accountHelp)
 	r.consent.addFlags(cmd)
 	addRate(cmd, &r.rate)
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
-		return r.run(ctx, t, op)
+	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
+		return r.run(ctx, s)
 	})
 }
 
@@ -102,40 +102,40 @@ func (r *replay) check(t terminal, hasSince bool) error {
 }
 
 // run finds the chosen events, asks, and sends them.
-func (r *replay) run(ctx context.Context, t terminal, op *stream.Operator) error {
-	past, chosen, err := r.find(ctx, op)
+func (r *replay) run(ctx context.Context, s session) error {
+	past, chosen, err := r.find(ctx, s)
 	if err != nil {
 		return err
 	}
 	if len(chosen) == 0 {
-		fmt.Fprintln(t.stderr, "there is no such event")
+		fmt.Fprintln(s.stderr, "there is no such event")
 		return nil
 	}
 	amount := plural(len(chosen), "event")
 	first := chosen[0].Event.ReceivedAt
 	last := chosen[len(chosen)-1].Event.ReceivedAt
-	fmt.Fprintf(t.stderr, "%s of %s, received from %s to %s\n", amount, r.queue.Name,
+	fmt.Fprintf(s.stderr, "%s of %s, received from %s to %s\n", amount, r.queue.Name,
 		formatTime(first), formatTime(last))
 	question := fmt.Sprintf("send %s through %s again?", amount, r.queue.Name)
-	if err := r.ask(ctx, t, question); err != nil {
+	if err := r.ask(ctx, s.terminal, question); err != nil {
 		return err
 	}
-	return r.sendAll(ctx, t, op, past, chosen)
+	return r.sendAll(ctx, s, past, chosen)
 }
 
 // find reads the events stream once to the end, because a redrive of an event may lie behind all
 // chosen events. Of the copies of one webhook, find chooses the first, and compares when ingress
 // received the webhook, not when a copy was sent.
-func (r *replay) find(ctx context.Context, op *stream.Operator) (history, []stream.Heading, error) {
+func (r *replay) find(ctx context.Context, s session) (history, []stream.Heading, error) {
 	selection := stream.Selection{Filters: r.queue.Subjects}
 	if !r.since.IsZero() {
 		selection.Since = r.since.Add(-clockSkewMax)
 	}
 	type original struct{ key, bodySHA256 string }
-	past := history{}
+	past := newHistory(s.Operator)
 	seen := map[original]bool{}
 	var chosen []stream.Heading
-	err := op.Headings(ctx, selection, func(heading stream.Heading) error {
+	err := s.Headings(ctx, selection, func(heading stream.Heading) error {
 		past.add(heading.Event, heading.BodySHA256)
 		webhook := original{originalKey(heading.Event), heading.BodySHA256}
 		if !seen[webhook] && r.matches(heading) {
@@ -154,24 +154,24 @@ func (r *replay) matches(heading stream.Heading) bool {
 }
 
 func (r *replay) sendAll(
-	ctx context.Context, t terminal, op *stream.Operator, past history, chosen []stream.Heading,
+	ctx context.Context, s session, past history, chosen []stream.Heading,
 ) error {
 	var sent, leftOut int
 	var reached time.Time
-	err := pace(ctx, t, len(chosen), r.rate, func(i int) error {
+	err := pace(ctx, s.terminal, len(chosen), r.rate, func(i int) error {
 		original := chosen[i].Event
 		reached = original.ReceivedAt
-		key, obstacle, err := r.sendOne(ctx, op, past, chosen[i])
+		key, obstacle, err := r.sendOne(ctx, s, past, chosen[i])
 		switch {
 		case err != nil:
 			return fmt.Errorf("replay event %s: %w", original.Key(), err)
 		case obstacle != "":
 			leftOut++
-			fmt.Fprintf(t.stdout, "%s  %s  left out: %s\n",
+			fmt.Fprintf(s.stdout, "%s  %s  left out: %s\n",
 				plain(original.Key()), plain(original.Type), obstacle)
 		default:
 			sent++
-			fmt.Fprintf(t.stdout, "%s  %s\n", plain(key), plain(original.Type))
+			fmt.Fprintf(s.stdout, "%s  %s\n", plain(key), plain(original.Type))
 		}
 		return nil
 	})
@@ -183,15 +183,15 @@ func (r *replay) sendAll(
 		next := reached.UTC().Format(time.RFC3339Nano)
 		return fmt.Errorf("%w; %s %d, to go on give --since %s", err, verb, sent, next)
 	}
-	fmt.Fprintf(t.stderr, "%s %d to %s, left out %d\n", verb, sent, r.queue.Name, leftOut)
+	fmt.Fprintf(s.stderr, "%s %d to %s, left out %d\n", verb, sent, r.queue.Name, leftOut)
 	return nil
 }
 
 // sendOne sends one event again. It returns the key of the redrive, or why the event is left out.
 func (r *replay) sendOne(
-	ctx context.Context, op *stream.Operator, past history, heading stream.Heading,
+	ctx context.Context, s session, past history, heading stream.Heading,
 ) (key, obstacle string, err error) {
-	m, exists, err := op.Message(ctx, schema.EventsStream, heading.Sequence)
+	m, exists, err := s.Message(ctx, schema.EventsStream, heading.Sequence)
 	if err != nil {
 		return "", "", err
 	}
@@ -202,13 +202,13 @@ func (r *replay) sendOne(
 	if err != nil {
 		return "", "it cannot be decoded", nil //nolint:nilerr // the event has a dead letter
 	}
-	if erased, err := op.Erased(ctx, e.Provider, e.Account()); erased || err != nil {
+	if erased, err := s.Erased(ctx, e.Provider, e.Account()); erased || err != nil {
 		return "", accountErased, err
 	}
 	if r.dryRun {
 		e.Redrive = past.nextNumber(e)
 		return e.Key(), "", nil
 	}
-	e.Redrive, _, err = past.resend(ctx, op, e, r.queue.Name, false)
+	e.Redrive, _, err = past.resend(ctx, e, r.queue.Name, false)
 	return e.Key(), "", err
 }

@@ -225,13 +225,14 @@ func (o *sendOptions) readSecret(
 
 func listTypes(w io.Writer) error {
 	table := newTable(w)
-	writeRow(table, "TYPE", "PROVIDER", "SAMPLE", "COMPLETED BY")
+	fmt.Fprintln(table, "TYPE\tPROVIDER\tSAMPLE\tCOMPLETED BY")
 	for _, t := range schema.Catalogue() {
 		has := "no"
 		if hasSample(t) {
 			has = "yes"
 		}
-		writeRow(table, t.Name, t.Provider, has, cmp.Or(join(t.Workers), "-"))
+		completers := cmp.Or(join(t.Workers), "-")
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Provider, has, completers)
 	}
 	return table.Flush()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -23,14 +24,13 @@ type shelf[T any] struct {
 	newFilter func() filter[T]
 	read      func(stream.Stored) T
 	number    func(T) uint64
+	body      func(T) []byte
 
-	columns []any // the heading of the table of list
-	cells   func(T) []any
-	toJSON  func(T) any
-	// toFullJSON is for show, with the body if withBody.
-	toFullJSON func(message T, withBody bool) any
-	writeTable func(w io.Writer, message T)
-	body       func(T) []byte
+	heading   string // of the table that list prints, with tabs between cells
+	row       func(T) string
+	printAll  func(w io.Writer, message T) // the fields that show prints, with tabs
+	toJSON    func(T) any
+	toAllJSON func(message T, withBody bool) any
 
 	// tally says more about messages in a question, such as their queues.
 	tally  func([]T) string
@@ -51,50 +51,48 @@ type resending[T any] struct {
 	// The forms of the command's verb: redrive, redrove, redriven.
 	verb, past, participle string
 	short, long, example   string
-	question               func([]T) string
+	question               string // with %s for the messages
 	// prepare returns the function that resends one message. The function returns a line for the
 	// operator, and whether the message is off the shelf, or will be without dryRun.
-	prepare func(
-		ctx context.Context, op *stream.Operator, messages []T, dryRun bool,
-	) (resendFunc[T], error)
+	prepare func(context.Context, *change[T]) (resendFunc[T], error)
 }
 
 type resendFunc[T any] func(ctx context.Context, message T) (line string, isResent bool, err error)
 
-func (s *shelf[T]) commands(t terminal) []*cobra.Command {
+func (sh *shelf[T]) commands(t terminal) []*cobra.Command {
 	return []*cobra.Command{
-		s.newListCommand(t), s.newShowCommand(t), s.newResendCommand(t), s.newDiscardCommand(t),
+		sh.newListCommand(t), sh.newShowCommand(t), sh.newResendCommand(t), sh.newDiscardCommand(t),
 	}
 }
 
-func (s *shelf[T]) newListCommand(t terminal) *cobra.Command {
-	chosen := s.newFilter()
+func (sh *shelf[T]) newListCommand(t terminal) *cobra.Command {
+	chosen := sh.newFilter()
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: fmt.Sprintf("Print a line for each %s", s.noun),
+		Short: fmt.Sprintf("Print a line for each %s", sh.noun),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return wrongUsage("unexpected argument %q: wagewire %s show prints one %s",
-					args[0], s.command, s.noun)
+					args[0], sh.command, sh.noun)
 			}
 			return chosen.check()
 		},
 	}
 	chosen.addFlags(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object a line")
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
-		messages, err := s.find(ctx, op, nil, chosen)
+	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
+		messages, err := sh.find(ctx, s, nil, chosen)
 		if err != nil {
 			return err
 		}
-		return s.list(t, messages, *asJSON)
+		return sh.list(t, messages, *asJSON)
 	})
 }
 
-func (s *shelf[T]) newShowCommand(t terminal) *cobra.Command {
+func (sh *shelf[T]) newShowCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NUMBER",
-		Short: fmt.Sprintf("Print one %s", s.noun),
+		Short: fmt.Sprintf("Print one %s", sh.noun),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return wrongUsage("show takes one number, not %d", len(args))
@@ -105,13 +103,13 @@ func (s *shelf[T]) newShowCommand(t terminal) *cobra.Command {
 	}
 	withBody := cmd.Flags().Bool("body", false, "print the webhook too, as received")
 	asJSON := cmd.Flags().Bool("json", false, "print a JSON object")
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, args []string) error {
+	return onNATS(t, cmd, func(ctx context.Context, s session, args []string) error {
 		numbers, _ := parseNumbers(args) // checked by Args
-		message, err := s.get(ctx, op, numbers[0])
+		message, err := sh.get(ctx, s, numbers[0])
 		if err != nil {
 			return err
 		}
-		return s.show(t, message, *withBody, *asJSON)
+		return sh.show(t, message, *withBody, *asJSON)
 	})
 }
 
@@ -122,6 +120,9 @@ type change[T any] struct {
 	numbers []uint64
 	all     bool
 	rate    int
+
+	session
+	messages []T // the chosen messages
 }
 
 const chooseHelp = `Choose by numbers, by flags, or with --all. The command asks before a change,
@@ -129,13 +130,12 @@ and needs --yes if nobody can answer.`
 
 // newChange completes a command that changes chosen messages. Work is not called if no message is
 // chosen.
-func (s *shelf[T]) newChange(
-	t terminal, cmd *cobra.Command,
-	work func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error,
+func (sh *shelf[T]) newChange(
+	t terminal, cmd *cobra.Command, work func(context.Context, *change[T]) error,
 ) *cobra.Command {
-	c := &change[T]{filter: s.newFilter()}
+	c := &change[T]{filter: sh.newFilter()}
 	c.filter.addFlags(cmd)
-	cmd.Flags().BoolVar(&c.all, "all", false, fmt.Sprintf("%s every %s", cmd.Name(), s.noun))
+	cmd.Flags().BoolVar(&c.all, "all", false, fmt.Sprintf("%s every %s", cmd.Name(), sh.noun))
 	c.consent.addFlags(cmd)
 	addRate(cmd, &c.rate)
 	cmd.Args = func(cmd *cobra.Command, args []string) (err error) {
@@ -151,186 +151,178 @@ func (s *shelf[T]) newChange(
 		}
 		return c.consent.check(t)
 	}
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
-		messages, err := s.find(ctx, op, c.numbers, c.filter)
+	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) (err error) {
+		c.session = s
+		c.messages, err = sh.find(ctx, s, c.numbers, c.filter)
 		if err != nil {
 			return err
 		}
-		if len(messages) == 0 {
-			s.printNone(t)
+		if len(c.messages) == 0 {
+			sh.printNone(t)
 			return nil
 		}
-		return work(ctx, op, messages, c)
+		return work(ctx, c)
 	})
 }
 
-func (s *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
+func (sh *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discard [NUMBER...]",
-		Short: fmt.Sprintf("Delete %ss for good", s.noun),
+		Short: fmt.Sprintf("Delete %ss for good", sh.noun),
 		Long: fmt.Sprintf("wagewire %s discard deletes %ss for good.\n\n%s",
-			s.command, s.noun, chooseHelp),
+			sh.command, sh.noun, chooseHelp),
 		Example: fmt.Sprintf(`  List the %ss that a discard would delete, then delete them:
     wagewire %[2]s discard --until 30d --dry-run
-    wagewire %[2]s discard --until 30d`, s.noun, s.command),
+    wagewire %[2]s discard --until 30d`, sh.noun, sh.command),
 	}
-	return s.newChange(t, cmd,
-		func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
-			if !c.dryRun {
-				return s.discard(ctx, t, op, messages, c)
-			}
-			if err := s.list(t, messages, false); err != nil {
-				return err
-			}
-			fmt.Fprintf(t.stderr, "would discard %s\n", plural(len(messages), s.noun))
-			return nil
-		})
+	return sh.newChange(t, cmd, sh.discard)
 }
 
-func (s *shelf[T]) newResendCommand(t terminal) *cobra.Command {
+func (sh *shelf[T]) newResendCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     s.resend.verb + " [NUMBER...]",
-		Short:   s.resend.short,
-		Long:    s.resend.long + "\n\n" + chooseHelp,
-		Example: s.resend.example,
+		Use:     sh.resend.verb + " [NUMBER...]",
+		Short:   sh.resend.short,
+		Long:    sh.resend.long + "\n\n" + chooseHelp,
+		Example: sh.resend.example,
 	}
-	return s.newChange(t, cmd,
-		func(ctx context.Context, op *stream.Operator, messages []T, c *change[T]) error {
-			return s.resendAll(ctx, t, op, messages, c)
-		})
+	return sh.newChange(t, cmd, sh.resendAll)
 }
 
 // find returns the messages of the numbers, or if there are none, every message that the filter
 // matches.
-func (s *shelf[T]) find(
-	ctx context.Context, op *stream.Operator, numbers []uint64, chosen filter[T],
+func (sh *shelf[T]) find(
+	ctx context.Context, s session, numbers []uint64, chosen filter[T],
 ) (messages []T, err error) {
 	if len(numbers) == 0 {
-		err := op.Scan(ctx, s.stream, stream.Selection{HeadersOnly: true},
-			func(m stream.Stored) error {
-				if message := s.read(m); chosen.matches(message) {
-					messages = append(messages, message)
-				}
-				return nil
-			})
+		headers := stream.Selection{HeadersOnly: true}
+		err := s.Scan(ctx, sh.stream, headers, func(m stream.Stored) error {
+			if message := sh.read(m); chosen.matches(message) {
+				messages = append(messages, message)
+			}
+			return nil
+		})
 		return messages, err
 	}
 	for _, n := range numbers {
-		message, err := s.get(ctx, op, n)
+		message, err := sh.get(ctx, s, n)
 		if err != nil {
 			return nil, err
 		}
 		if !chosen.matches(message) {
-			return nil, fmt.Errorf("the flags do not choose %s %d", s.noun, n)
+			return nil, fmt.Errorf("the flags do not choose %s %d", sh.noun, n)
 		}
 		messages = append(messages, message)
 	}
 	return messages, nil
 }
 
-func (s *shelf[T]) get(
-	ctx context.Context, op *stream.Operator, number uint64,
-) (message T, err error) {
-	m, exists, err := op.Message(ctx, s.stream, number)
+func (sh *shelf[T]) get(ctx context.Context, s session, number uint64) (message T, err error) {
+	m, exists, err := s.Message(ctx, sh.stream, number)
 	if err != nil {
 		return message, err
 	}
 	if !exists {
-		return message, fmt.Errorf("there is no %s %d%s", s.noun, number, s.place)
+		return message, fmt.Errorf("there is no %s %d%s", sh.noun, number, sh.place)
 	}
-	return s.read(m), nil
+	return sh.read(m), nil
 }
 
-func (s *shelf[T]) printNone(t terminal) {
-	fmt.Fprintf(t.stderr, "there is no such %s%s\n", s.noun, s.place)
+func (sh *shelf[T]) printNone(t terminal) {
+	fmt.Fprintf(t.stderr, "there is no such %s%s\n", sh.noun, sh.place)
 }
 
-func (s *shelf[T]) list(t terminal, messages []T, asJSON bool) error {
+func (sh *shelf[T]) list(t terminal, messages []T, asJSON bool) error {
 	if asJSON {
+		lines := json.NewEncoder(t.stdout)
 		for _, message := range messages {
-			if err := printLines(t.stdout, s.toJSON(message)); err != nil {
+			if err := lines.Encode(sh.toJSON(message)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	if len(messages) == 0 {
-		s.printNone(t)
+		sh.printNone(t)
 		return nil
 	}
 	table := newTable(t.stdout)
-	writeRow(table, s.columns...)
+	fmt.Fprintln(table, sh.heading)
 	for _, message := range messages {
-		writeRow(table, s.cells(message)...)
+		fmt.Fprintln(table, sh.row(message))
 	}
 	return table.Flush()
 }
 
-func (s *shelf[T]) show(t terminal, message T, withBody, asJSON bool) error {
+func (sh *shelf[T]) show(t terminal, message T, withBody, asJSON bool) error {
 	if asJSON {
-		return printLines(t.stdout, s.toFullJSON(message, withBody))
+		return json.NewEncoder(t.stdout).Encode(sh.toAllJSON(message, withBody))
 	}
 	table := newTable(t.stdout)
-	s.writeTable(table, message)
+	sh.printAll(table, message)
 	if err := table.Flush(); err != nil || !withBody {
 		return err
 	}
 	fmt.Fprintln(t.stdout)
-	return printBody(t, s.body(message))
+	return printBody(t, sh.body(message))
 }
 
-func (s *shelf[T]) discard(
-	ctx context.Context, t terminal, op *stream.Operator, messages []T, c *change[T],
-) error {
-	amount := plural(len(messages), s.noun)
-	question := fmt.Sprintf("discard %s for good%s?", amount, s.tally(messages))
-	if err := c.ask(ctx, t, question); err != nil {
+func (sh *shelf[T]) discard(ctx context.Context, c *change[T]) error {
+	amount := plural(len(c.messages), sh.noun)
+	if c.dryRun {
+		if err := sh.list(c.terminal, c.messages, false); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "would discard %s\n", amount)
+		return nil
+	}
+	question := fmt.Sprintf("discard %s for good%s?", amount, sh.tally(c.messages))
+	if err := c.ask(ctx, c.terminal, question); err != nil {
 		return err
 	}
-	err := pace(ctx, t, len(messages), c.rate, func(i int) error {
-		return op.Discard(ctx, s.stream, s.number(messages[i]))
+	err := pace(ctx, c.terminal, len(c.messages), c.rate, func(i int) error {
+		return c.Discard(ctx, sh.stream, sh.number(c.messages[i]))
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.stderr, "discarded %s\n", amount)
+	fmt.Fprintf(c.stderr, "discarded %s\n", amount)
 	return nil
 }
 
 // resendAll resends the messages one by one. A message that cannot be resent stays on the shelf.
-func (s *shelf[T]) resendAll(
-	ctx context.Context, t terminal, op *stream.Operator, messages []T, c *change[T],
-) error {
-	if err := c.ask(ctx, t, s.resend.question(messages)); err != nil {
+func (sh *shelf[T]) resendAll(ctx context.Context, c *change[T]) error {
+	amount := plural(len(c.messages), sh.noun)
+	question := fmt.Sprintf(sh.resend.question, amount) + sh.tally(c.messages) + "?"
+	if err := c.ask(ctx, c.terminal, question); err != nil {
 		return err
 	}
-	resend, err := s.resend.prepare(ctx, op, messages, c.dryRun)
+	resend, err := sh.resend.prepare(ctx, c)
 	if err != nil {
 		return err
 	}
 	resent := 0
-	err = pace(ctx, t, len(messages), c.rate, func(i int) error {
-		number := s.number(messages[i])
-		line, isResent, err := resend(ctx, messages[i])
+	err = pace(ctx, c.terminal, len(c.messages), c.rate, func(i int) error {
+		number := sh.number(c.messages[i])
+		line, isResent, err := resend(ctx, c.messages[i])
 		if err != nil {
-			return fmt.Errorf("%s %s %d: %w", s.resend.verb, s.noun, number, err)
+			return fmt.Errorf("%s %s %d: %w", sh.resend.verb, sh.noun, number, err)
 		}
 		if isResent {
 			resent++
 		}
-		fmt.Fprintf(t.stdout, "%d  %s\n", number, line)
+		fmt.Fprintf(c.stdout, "%d  %s\n", number, line)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	done := s.resend.past
+	done := sh.resend.past
 	if c.dryRun {
-		done = "would " + s.resend.verb
+		done = "would " + sh.resend.verb
 	}
-	fmt.Fprintf(t.stderr, "%s %d of %s\n", done, resent, plural(len(messages), s.noun))
-	if left := len(messages) - resent; left > 0 {
-		return fmt.Errorf("%s could not be %s", plural(left, s.noun), s.resend.participle)
+	fmt.Fprintf(c.stderr, "%s %d of %s\n", done, resent, amount)
+	if left := len(c.messages) - resent; left > 0 {
+		return fmt.Errorf("%s could not be %s", plural(left, sh.noun), sh.resend.participle)
 	}
 	return nil
 }
@@ -345,11 +337,4 @@ func parseNumbers(args []string) ([]uint64, error) {
 		numbers = append(numbers, n)
 	}
 	return numbers, nil
-}
-
-// writeFields writes a table of names and values.
-func writeFields(w io.Writer, fields [][2]string) {
-	for _, field := range fields {
-		writeRow(w, field[0], readable(field[1]))
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,11 +62,11 @@ Missing streams and queues are named with the command that creates them.`,
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print a JSON object; with --watch one each time")
 	addDuration(cmd.Flags(), &o.every, "watch", "", "repeat until Ctrl-C, every 2s or as given")
 	cmd.Flags().Lookup("watch").NoOptDefVal = watchDefault.String()
-	onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, _ []string) error {
+	onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		if o.every == 0 {
-			return showStatus(ctx, t, op, o.asJSON)
+			return showStatus(ctx, s, o.asJSON)
 		}
-		watchStatus(ctx, t, op, o)
+		watchStatus(ctx, s, o)
 		return nil
 	})
 	return untilInterrupted(cmd, func() bool { return o.every > 0 })
@@ -89,12 +90,12 @@ func (o *statusOptions) checkArguments(cmd *cobra.Command, args []string) error 
 
 // watchStatus shows the status until ctx ends. An error, such as a broker that is away, is printed
 // and does not end the watch.
-func watchStatus(ctx context.Context, t terminal, op *stream.Operator, o statusOptions) {
+func watchStatus(ctx context.Context, s session, o statusOptions) {
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if err := showStatus(ctx, t, op, o.asJSON); err != nil && ctx.Err() == nil {
-			fmt.Fprintln(t.stderr, err)
+		if err := showStatus(ctx, s, o.asJSON); err != nil && ctx.Err() == nil {
+			fmt.Fprintln(s.stderr, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -106,24 +107,24 @@ func watchStatus(ctx context.Context, t terminal, op *stream.Operator, o statusO
 // clearScreen moves the cursor to the top left and clears the screen.
 const clearScreen = "\x1b[H\x1b[2J"
 
-func showStatus(ctx context.Context, t terminal, op *stream.Operator, asJSON bool) error {
-	s, err := readStatus(ctx, op)
+func showStatus(ctx context.Context, s session, asJSON bool) error {
+	now, err := readStatus(ctx, s)
 	if err != nil {
 		return err
 	}
 	var screen bytes.Buffer // written in one piece, because half a screen flickers
 	if asJSON {
-		err = printLines(&screen, s)
+		err = json.NewEncoder(&screen).Encode(now)
 	} else {
-		if t.isScreen {
+		if s.isScreen {
 			screen.WriteString(clearScreen)
 		}
-		err = s.print(&screen, time.Now())
+		err = now.print(&screen, time.Now())
 	}
 	if err != nil {
 		return err
 	}
-	_, err = t.stdout.Write(screen.Bytes())
+	_, err = s.stdout.Write(screen.Bytes())
 	return err
 }
 
@@ -147,41 +148,41 @@ type deadCount struct {
 	Count int          `json:"count"`
 }
 
-func readStatus(ctx context.Context, op *stream.Operator) (status, error) {
-	streams, queues, err := op.Status(ctx)
+func readStatus(ctx context.Context, s session) (status, error) {
+	streams, queues, err := s.Status(ctx)
 	if err != nil {
 		return status{}, err
 	}
-	s := status{
+	now := status{
 		At:      time.Now().UTC(),
 		Streams: append([]stream.Level{}, streams...), // [] in JSON, and not null
 		Queues:  append([]stream.QueueStatus{}, queues...),
 		Missing: []string{},
 	}
-	s.findMissing()
+	now.findMissing()
 	for _, level := range streams {
 		if level.Name == schema.QuarantineStream {
-			s.Quarantine = int(level.Messages)
+			now.Quarantine = int(level.Messages)
 		}
 	}
-	s.DeadLetters, err = countDeadLetters(ctx, op)
-	return s, err
+	now.DeadLetters, err = countDeadLetters(ctx, s)
+	return now, err
 }
 
-func countDeadLetters(ctx context.Context, op *stream.Operator) ([]deadCount, error) {
+func countDeadLetters(ctx context.Context, s session) ([]deadCount, error) {
 	counts := []deadCount{}
-	err := op.Scan(ctx, schema.DeadLettersStream, stream.Selection{HeadersOnly: true},
-		func(m stream.Stored) error {
-			l := stream.ReadLetter(m)
-			i := slices.IndexFunc(counts,
-				func(c deadCount) bool { return c.Queue == l.Queue && c.Class == l.Class })
-			if i < 0 {
-				i = len(counts)
-				counts = append(counts, deadCount{Queue: l.Queue, Class: l.Class})
-			}
-			counts[i].Count++
-			return nil
-		})
+	headers := stream.Selection{HeadersOnly: true}
+	err := s.Scan(ctx, schema.DeadLettersStream, headers, func(m stream.Stored) error {
+		l := stream.ReadLetter(m)
+		isOfLetter := func(c deadCount) bool { return c.Queue == l.Queue && c.Class == l.Class }
+		i := slices.IndexFunc(counts, isOfLetter)
+		if i < 0 {
+			i = len(counts)
+			counts = append(counts, deadCount{Queue: l.Queue, Class: l.Class})
+		}
+		counts[i].Count++
+		return nil
+	})
 	if errors.Is(err, stream.ErrNoQueue) {
 		err = nil // the stream is among the missing
 	}
@@ -222,10 +223,10 @@ func (s status) print(w io.Writer, now time.Time) error {
 	s.writeStreams(table, now)
 	s.writeQueues(table, now)
 	if len(s.DeadLetters) > 0 {
-		writeRow(table, "\nDEAD LETTERS", "CLASS", "COUNT")
+		fmt.Fprintln(table, "\nDEAD LETTERS\tCLASS\tCOUNT")
 	}
 	for _, d := range s.DeadLetters {
-		writeRow(table, plain(d.Queue), plain(d.Class), d.Count)
+		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(d.Queue), plain(d.Class), d.Count)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -241,7 +242,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 }
 
 func (s status) writeStreams(table io.Writer, now time.Time) {
-	writeRow(table, "STREAM", "MESSAGES", "BYTES", "OF", "FULL", "OLDEST")
+	fmt.Fprintln(table, "STREAM\tMESSAGES\tBYTES\tOF\tFULL\tOLDEST")
 	for _, l := range s.Streams {
 		limit := "-"
 		full := "-"
@@ -249,19 +250,19 @@ func (s status) writeStreams(table io.Writer, now time.Time) {
 			limit = formatSize(l.BytesMax)
 			full = fmt.Sprintf("%.0f%%", 100*float64(l.Bytes)/float64(l.BytesMax))
 		}
-		writeRow(table, l.Name, l.Messages, formatSize(l.Bytes), limit, full,
-			formatAgo(l.Oldest, now))
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n",
+			l.Name, l.Messages, formatSize(l.Bytes), limit, full, formatAgo(l.Oldest, now))
 	}
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {
-	writeRow(table, "\nQUEUE", "WAITING", "IN FLIGHT", "AGAIN", "OLDEST", "FREE HANDS", "PAUSED")
+	fmt.Fprintln(table, "\nQUEUE\tWAITING\tIN FLIGHT\tAGAIN\tOLDEST\tFREE HANDS\tPAUSED")
 	for _, q := range s.Queues {
 		paused := "-"
 		if !q.PausedUntil.IsZero() {
 			paused = formatPause(q.PausedUntil, now)
 		}
-		writeRow(table, q.Name, q.Waiting, q.InFlight, q.Redelivered, formatAgo(q.Oldest, now),
-			q.FreeHands, paused)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Waiting, q.InFlight,
+			q.Redelivered, formatAgo(q.Oldest, now), q.FreeHands, paused)
 	}
 }

@@ -123,7 +123,7 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	}
 	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
-		if err := showStatus(t.Context(), terminal{stdout: &out, isScreen: true}, b.conn, false); err != nil || !strings.HasPrefix(out.String(), clearScreen+"STREAM ") {
+		if err := showStatus(t.Context(), session{terminal{stdout: &out, isScreen: true}, b.conn}, false); err != nil || !strings.HasPrefix(out.String(), clearScreen+"STREAM ") {
 			t.Errorf("%v: %q", err, out.String())
 		}
 	})

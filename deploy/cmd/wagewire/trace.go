@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -51,15 +52,13 @@ of an erased account are gone.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
-	return onNATS(t, cmd, func(ctx context.Context, op *stream.Operator, args []string) error {
-		return printTrace(ctx, t, op, args[0], asJSON)
+	return onNATS(t, cmd, func(ctx context.Context, s session, args []string) error {
+		return printTrace(ctx, s, args[0], asJSON)
 	})
 }
 
-func printTrace(
-	ctx context.Context, t terminal, op *stream.Operator, name string, asJSON bool,
-) error {
-	lives, err := traceEvent(ctx, op, name)
+func printTrace(ctx context.Context, s session, name string, asJSON bool) error {
+	lives, err := traceEvent(ctx, s.Operator, name)
 	if err != nil {
 		return err
 	}
@@ -68,13 +67,13 @@ func printTrace(
 			"it was never stored, is older than they keep, or its account is erased", plain(name))
 	}
 	if asJSON {
-		return printLines(t.stdout, map[string]any{"event": name, "lives": lives})
+		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": name, "lives": lives})
 	}
 	for i, l := range lives {
 		if i > 0 {
-			fmt.Fprintln(t.stdout)
+			fmt.Fprintln(s.stdout)
 		}
-		l.print(t.stdout)
+		l.print(s.stdout)
 	}
 	return nil
 }
