@@ -20,7 +20,7 @@ import (
 const (
 	// waitDefault is how long a command waits for NATS to answer.
 	waitDefault = 30 * time.Second
-	// checkEvery is the pause between two checks of NATS, and checkFor the limit of one.
+	// checkEvery is the pause between two checks of NATS, and checkFor the limit of a check.
 	checkEvery = 100 * time.Millisecond
 	checkFor   = 5 * time.Second
 )
@@ -142,7 +142,7 @@ func withoutSecrets(list string) string {
 	return strings.Join(servers, ",")
 }
 
-// withAdvice adds to an error what an operator can do about it.
+// withAdvice adds to an error the advice for an operator.
 func withAdvice(err error) error {
 	if advice := adviceOn(err); advice != "" {
 		return fmt.Errorf("%w: %s", err, advice)
@@ -174,7 +174,7 @@ func adviceOn(err error) string {
 	}
 }
 
-// Codes with which nats-server 2.15 refuses a stream or consumer for which there is no place.
+// Codes of nats-server 2.15 for the refusal of a stream or consumer that has no place.
 const (
 	codeAccountLimit      jetstream.ErrorCode = 10002
 	codeNoPeers           jetstream.ErrorCode = 10005

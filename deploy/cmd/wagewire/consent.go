@@ -13,7 +13,7 @@ import (
 
 var errDeclined = errors.New("nothing was done")
 
-// consent asks before a change that cannot be undone. --yes agrees beforehand; --dry-run changes
+// consent asks before a change without a way back. --yes agrees beforehand; --dry-run changes
 // nothing.
 type consent struct{ dryRun, yes bool }
 
@@ -22,7 +22,7 @@ func (c *consent) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask; needed if nobody can answer")
 }
 
-// check refuses a command that would have to ask if nobody can answer.
+// check refuses a command with a question if nobody can answer.
 func (c *consent) check(t terminal) error {
 	if c.dryRun || c.yes || t.canAnswer {
 		return nil

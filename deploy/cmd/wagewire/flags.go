@@ -13,7 +13,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// parsedFlag is a flag whose text is parsed into a T. It implements pflag.Value.
+// parsedFlag is a pflag.Value with a parser for its text.
 type parsedFlag[T any] struct {
 	target *T
 	text   string
@@ -47,7 +47,7 @@ func addParsed[T any](
 	flags.Var(&parsedFlag[T]{target, initial, kind, parse}, name, usage)
 }
 
-// addChoice adds a flag that takes one of the words, or "" for no choice. The shell completes the
+// addChoice adds a flag that takes a word of the list, or "" for no choice. The shell completes the
 // words.
 func addChoice[T ~string](cmd *cobra.Command, target *T, name, usage string, words []T) {
 	addParsed(cmd.Flags(), target, name, "name", "", usage, func(text string) (T, error) {
@@ -96,7 +96,7 @@ func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usa
 	addParsed(flags, target, name, "duration", initial, usage, parseAge)
 }
 
-// addWait adds --wait and returns its value.
+// addWait adds --wait and returns the value.
 func addWait(cmd *cobra.Command) *time.Duration {
 	wait := waitDefault
 	addDuration(cmd.Flags(), &wait, "wait", wait.String(),
@@ -119,7 +119,7 @@ func addSince(cmd *cobra.Command, target *time.Time, initial, usage string) {
 // span is a stretch of time. A zero end is open.
 type span struct{ since, until time.Time }
 
-// addFlags adds --since and --until, with the verb of the time they compare.
+// addFlags adds --since and --until. Help has the verb, such as "received".
 func (s *span) addFlags(cmd *cobra.Command, verb string) {
 	addSince(cmd, &s.since, "all", "only those "+verb+" since")
 	addParsed(cmd.Flags(), &s.until, "until", "time", "now", "only those "+verb+" before, likewise",

@@ -12,17 +12,21 @@ import (
 func TestAHealthcheckIsOfWhatAnEventNeeds(t *testing.T) {
 	b := newBench(t)
 	// A healthcheck has a time limit. On a slow machine it may need more than one attempt.
-	streamtest.Eventually(t, "where an event can be stored: exit code 0 and no output", func() bool {
-		return wagewire(t, b.server.Getenv(), "healthcheck") == (result{})
-	})
+	streamtest.Eventually(t, "where an event can be stored: exit code 0 and no output",
+		func() bool {
+			return wagewire(t, b.server.Getenv(), "healthcheck") == (result{})
+		})
 	b.must(b.js.DeleteStream(t.Context(), schema.EventsStream))
 	for promise, test := range map[string]struct {
 		getenv func(string) string
 		want   string
 	}{
-		"no stream":  {b.server.Getenv(), "wagewire healthcheck: stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n"},
-		"no streams": {startBroker(t).Getenv(), "wagewire healthcheck: stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n"},
-		"no NATS":    {env("NATS_URL", nowhere), "wagewire healthcheck: NATS_URL: nats://127.0.0.1:1: "},
+		"no stream": {b.server.Getenv(),
+			"wagewire healthcheck: stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n"},
+		"no streams": {startBroker(t).Getenv(),
+			"wagewire healthcheck: stream WAGEWIRE_EVENTS is not there: run: wagewire provision apply\n"},
+		"no NATS": {env("NATS_URL", nowhere),
+			"wagewire healthcheck: NATS_URL: nats://127.0.0.1:1: "},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()

@@ -14,12 +14,12 @@ const (
 	// clockSkewMax is how far the clock of ingress may be ahead of the broker's. The search for an
 	// event begins so much before the time at which ingress received the event.
 	clockSkewMax = time.Hour
-	// resendFor is the limit for storing one event again.
+	// resendFor is the limit for storing an event again.
 	resendFor = 30 * time.Second
 )
 
-// history is what the events stream holds of some webhooks. It finds a number of a redrive that is
-// free: an event under a number in use would be dropped as a duplicate, or as completed already.
+// history has the stored events of some webhooks, to find a free number for a redrive. An event
+// under a used number would be dropped as a duplicate, or as completed already.
 type history struct {
 	op *stream.Operator
 	// passages are by the key of the webhook's own event.
@@ -28,7 +28,7 @@ type history struct {
 
 func newHistory(op *stream.Operator) history { return history{op, map[string][]passage{}} }
 
-// passage is one event of a webhook: number 0 is the webhook's own, the others are redrives.
+// passage is an event of a webhook: number 0 is the webhook's own, the others are redrives.
 type passage struct {
 	number     int
 	queue      string
@@ -151,8 +151,8 @@ func (past history) isCompleted(
 
 const accountErased = "its account is erased"
 
-// isErased reports whether the event may not be resent because its account is erased. An erasure
-// may be repeated, and must be repeated if it did not end.
+// isErased reports whether an erased account forbids to resend the event. An erasure
+// may be repeated, and must be repeated if the first did not end.
 func isErased(ctx context.Context, op *stream.Operator, e schema.Event) (bool, error) {
 	if e.Erases() {
 		return false, nil

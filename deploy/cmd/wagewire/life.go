@@ -20,14 +20,14 @@ type life struct {
 	// Redrive is 0 for the webhook's own event. Queue is the queue of a redrive, "" for all.
 	Redrive int    `json:"redrive"`
 	Queue   string `json:"queue,omitempty"`
-	// Stored is null if the event is gone from its stream.
+	// Stored is null if the event is gone from the stream.
 	Stored *storedEvent `json:"stored"`
 	Queues []fate       `json:"queues"`
 
 	event schema.Event
 }
 
-// storedEvent is an event on its stream.
+// storedEvent is an event on the events stream.
 type storedEvent struct {
 	At         time.Time `json:"at"`
 	OccurredAt time.Time `json:"occurred_at"`
@@ -45,10 +45,10 @@ func newStoredEvent(h stream.Heading) *storedEvent {
 	}
 }
 
-// fate is what became of an event in one queue.
+// fate is the end of an event in a queue, or its state so far.
 type fate struct {
 	Queue string `json:"queue"`
-	// State is one of the states below. Note explains it further.
+	// State is a state of the list below. Note explains more.
 	State       string             `json:"state"`
 	Note        string             `json:"note,omitempty"`
 	Ended       *deliveries        `json:"deliveries_ended,omitempty"`
@@ -76,7 +76,7 @@ type deliveries struct {
 	Reason     string    `json:"reason,omitempty"`
 }
 
-// completionSummary is a completion without its records.
+// completionSummary is a completion without records.
 type completionSummary struct {
 	ID       string                  `json:"id"`
 	At       time.Time               `json:"at"`
@@ -93,7 +93,7 @@ func newCompletionSummary(c schema.Completion) *completionSummary {
 	}
 }
 
-// printRow prints what happened at a time.
+// printRow prints an incident with its time.
 type printRow func(at time.Time, format string, args ...any)
 
 func (l *life) print(w io.Writer) {

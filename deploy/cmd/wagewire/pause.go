@@ -13,7 +13,7 @@ import (
 const (
 	// pauseForever stands for a pause without an end, because the broker has no such pause.
 	pauseForever = 100 * 365 * day
-	// pauseForLong is the least pause that is shown without its end.
+	// pauseForLong is the least pause that is shown without an end.
 	pauseForLong = 50 * 365 * day
 )
 
@@ -75,7 +75,7 @@ func checkQueues(names []string) error {
 	return nil
 }
 
-// onQueues completes a command that does its work for each of the queues in its arguments.
+// onQueues completes a command that works on each queue of the arguments.
 func onQueues(
 	t terminal, cmd *cobra.Command, work func(context.Context, session, schema.Queue) error,
 ) *cobra.Command {

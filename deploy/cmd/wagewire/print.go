@@ -25,7 +25,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// plain quotes a word that could do more to a terminal than show letters, or that has spaces.
+// plain quotes a word with spaces, or with characters that control a terminal.
 func plain[T ~string](word T) string {
 	text := string(word)
 	quoted := strconv.QuoteToASCII(text)
@@ -35,8 +35,7 @@ func plain[T ~string](word T) string {
 	return text
 }
 
-// readable escapes the characters of a longer text that could do more to a terminal than show
-// letters.
+// readable escapes the characters of a longer text that control a terminal.
 func readable(text string) string {
 	var b strings.Builder
 	for _, r := range text {

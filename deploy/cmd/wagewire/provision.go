@@ -15,7 +15,7 @@ import (
 
 const (
 	replicasMax = 5 // the most copies that JetStream keeps
-	// retriesFor is how long a worker may retry an event. A redelivery within this time must find
+	// retriesFor is how long a worker may retry an event. A redelivery until then must find
 	// the completion.
 	retriesFor = 3 * day
 	planFor    = waitDefault
@@ -105,7 +105,7 @@ func withPlan(
 	})
 }
 
-// addLimits adds the flags that change the limits of the topology.
+// addLimits adds the flags for the limits of the topology.
 func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 	addNumber(cmd.Flags(), &topology.Replicas, "replicas",
 		"copies of every stream in a cluster", 1, replicasMax)
@@ -123,7 +123,7 @@ func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 		})
 }
 
-// addLimit adds a flag that takes STREAM=VALUE and sets a limit of the stream.
+// addLimit adds a flag with STREAM=VALUE for a limit of the stream.
 func addLimit(
 	cmd *cobra.Command, topology *schema.Topology, name, usage string,
 	set func(*schema.Stream, string) error,
@@ -144,7 +144,7 @@ func addLimit(
 	})
 }
 
-// limitsOf returns everything that has a size and an age: the streams and the object store.
+// limitsOf returns everything with a size and an age: the streams and the object store.
 func limitsOf(t *schema.Topology) []*schema.Stream {
 	var limits []*schema.Stream
 	for i := range t.Streams {
@@ -234,7 +234,7 @@ func applyChanges(ctx context.Context, s session, changes []stream.Change) error
 	return nil
 }
 
-// adviceOnRefusal says what an operator can do about a refused change.
+// adviceOnRefusal is the advice for an operator about a refused change.
 func adviceOnRefusal(c stream.Change) string {
 	name := c.What[strings.LastIndex(c.What, " ")+1:]
 	var keep []string

@@ -229,8 +229,8 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil
 }
 
-// storeFirst stores the event under its own id. It returns false if the broker remembers the id of
-// an event that is gone.
+// storeFirst stores the event under its own id, and returns false if the broker still knows the id
+// from a deleted event.
 func (r releaser) storeFirst(ctx context.Context, e schema.Event) (isStored bool, err error) {
 	if r.dryRun {
 		return true, nil

@@ -123,9 +123,9 @@ func (r *replay) run(ctx context.Context, s session) error {
 	return r.sendAll(ctx, s, past, chosen)
 }
 
-// find reads the events stream once to the end, because a redrive of an event may lie behind all
-// chosen events. Of the copies of one webhook, find chooses the first, and compares when ingress
-// received the webhook, not when a copy was sent.
+// find reads the events stream to the end, because a redrive may lie behind all chosen events. Of
+// the copies of a webhook, find chooses the first. The span holds when ingress received the
+// webhook, not when a copy was sent.
 func (r *replay) find(ctx context.Context, s session) (history, []stream.Heading, error) {
 	selection := stream.Selection{Filters: r.queue.Subjects}
 	if !r.since.IsZero() {
@@ -187,7 +187,7 @@ func (r *replay) sendAll(
 	return nil
 }
 
-// sendOne sends one event again. It returns the key of the redrive, or why the event is left out.
+// sendOne sends an event again. It returns the key of the redrive, or why the event is left out.
 func (r *replay) sendOne(
 	ctx context.Context, s session, past history, heading stream.Heading,
 ) (key, obstacle string, err error) {

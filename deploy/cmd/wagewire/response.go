@@ -30,8 +30,8 @@ type request struct {
 	secret   schema.Secret
 }
 
-// sendTimes sends the webhook so often and prints each response. It fails if one of them is not
-// stored.
+// sendTimes sends the webhook so often and prints each response. An error says how many webhooks
+// ingress did not store.
 func (r request) sendTimes(ctx context.Context, stdout io.Writer, times int) error {
 	client := &http.Client{
 		Timeout: responseFor,
@@ -61,7 +61,7 @@ func (r request) sendTimes(ctx context.Context, stdout io.Writer, times int) err
 	return nil
 }
 
-// send signs the webhook with the present time, and sends it.
+// send signs the webhook with the present time, and posts the webhook.
 func (r request) send(ctx context.Context, client *http.Client) (response, error) {
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(r.body))
 	if err != nil {
@@ -137,7 +137,7 @@ func (r response) String() string {
 	return b.String()
 }
 
-// advice is ": " and what an operator can do about a webhook that is not stored.
+// advice is ": " and the advice for an operator about a webhook that is not stored.
 func (r response) advice(p schema.Provider) string {
 	switch {
 	case !r.isIngress:

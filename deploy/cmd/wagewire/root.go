@@ -18,7 +18,7 @@ import (
 
 const program = "wagewire"
 
-// The exit codes, which exitCodesHelp explains.
+// The exit codes; exitCodesHelp explains them.
 const (
 	exitOK      = 0
 	exitFailed  = 1
@@ -49,8 +49,7 @@ type terminal struct {
 	isScreen bool
 }
 
-// run runs one command line and returns the exit code. Results go to stdout, messages about them to
-// stderr.
+// run runs a command line and returns the exit code. Results go to stdout, messages to stderr.
 func run(
 	ctx context.Context, args []string, getenv func(string) string,
 	stdin io.Reader, stdout, stderr io.Writer,
@@ -88,7 +87,7 @@ func isTerminal(end any) bool {
 	return ok && process.Terminal(file)
 }
 
-// execute runs one command line and returns the command of the error.
+// execute runs a command line and returns the command of the error.
 func execute(ctx context.Context, args []string, t terminal) (*cobra.Command, error) {
 	root := newRoot(t)
 	root.SetArgs(append([]string{}, args...)) // not nil: cobra would take os.Args
@@ -198,7 +197,7 @@ func checkHelpTopic(root *cobra.Command) {
 	}
 }
 
-// untilInterrupted makes Ctrl-C a good end of a command that has no end of its own.
+// untilInterrupted makes Ctrl-C a success of a command without an end.
 func untilInterrupted(cmd *cobra.Command, isEndless func() bool) *cobra.Command {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -223,7 +222,7 @@ const (
 	helpColumns    = "100"
 )
 
-// environment is the annotation from which usageTemplate prints the variables that a command reads.
+// environment is the annotation from which usageTemplate prints the variables of a command.
 func environment(variables []process.Variable) map[string]string {
 	var text strings.Builder
 	process.PrintVariables(&text, variables)

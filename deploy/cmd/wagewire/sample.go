@@ -17,7 +17,7 @@ import (
 // overrides are values of the command line for a sample. An empty value leaves the sample's own.
 type overrides struct{ id, account, endUser, outcome string }
 
-// Paths of values that some samples have beside those in the Layout of their provider.
+// Paths of values that some samples have, beside the paths in the provider's Layout.
 const (
 	endUserPath = "payload.end_user_id"
 	outcomePath = "payload.outcome"
@@ -58,8 +58,8 @@ func (e edit) apply(body []byte) ([]byte, error) {
 	return sjson.SetBytes(body, e.path, e.value)
 }
 
-// edits are the edits that give the sample a new id and the overrides. An override that the sample
-// has no place for is a usage error.
+// edits give the sample a new id and the overrides. An override without a place in the sample is a
+// usage error.
 func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 	idPath := w.Provider.Layout().ID
 	id := o.id
@@ -106,10 +106,9 @@ func outcomeEdits(outcome string) []edit {
 	return edits
 }
 
-// timeEdits set each time of the sample to now. They keep how the sample writes UTC: as Z or as
-// +00:00.
+// timeEdits set each time of the sample to now. UTC is written as in the sample: as Z or as +00:00.
 func timeEdits(p schema.Provider, body []byte, now time.Time) []edit {
-	// Webhooks about reports have only these times.
+	// The times of webhooks about reports.
 	const voe = "payload.availability.voe."
 	reportTimes := []string{voe + "updated_at", voe + "refreshed_at"}
 	var edits []edit

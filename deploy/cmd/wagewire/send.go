@@ -18,7 +18,7 @@ import (
 
 const (
 	urlDefault = "http://127.0.0.1:8080/webhooks"
-	// bodyBytesMax is more than ingress takes, so that its refusal can be seen.
+	// bodyBytesMax is more than ingress takes, so that an operator can see the refusal.
 	bodyBytesMax = 1 << 20
 	timesMax     = 10_000
 	// stdinName stands for standard input in place of a file name.
@@ -143,7 +143,7 @@ func (o *sendOptions) readWebhook(
 	return o.provider, body, err
 }
 
-// findType finds the type of that name, of the provider if one is given.
+// findType finds the type of the name. With --provider, another provider's type is an error.
 func (o *sendOptions) findType(name string) (w schema.WebhookType, isType bool, err error) {
 	var owners []schema.Provider
 	for _, known := range schema.Catalogue() {

@@ -12,7 +12,7 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// shelf is a stream whose messages stay until an operator has decided: dead letters, or the
+// shelf is a stream with messages for an operator to decide about: dead letters, or the
 // quarantine. A shelf has four commands: list, show, discard, and a command that resends. T is a
 // message.
 type shelf[T any] struct {
@@ -26,9 +26,9 @@ type shelf[T any] struct {
 	number    func(T) uint64
 	body      func(T) []byte
 
-	heading   string // of the table that list prints, with tabs between cells
+	heading   string // of the table of list, with tabs between cells
 	row       func(T) string
-	printAll  func(w io.Writer, message T) // the fields that show prints, with tabs
+	printAll  func(w io.Writer, message T) // the fields for show, with tabs
 	toJSON    func(T) any
 	toAllJSON func(message T, withBody bool) any
 
@@ -52,7 +52,7 @@ type resending[T any] struct {
 	verb, past, participle string
 	short, long, example   string
 	question               string // with %s for the messages
-	// prepare returns the function that resends one message. The function returns a line for the
+	// prepare returns the function that resends a message. The function returns a line for the
 	// operator, and whether the message is off the shelf, or will be without dryRun.
 	prepare func(context.Context, *change[T]) (resendFunc[T], error)
 }
@@ -289,7 +289,7 @@ func (sh *shelf[T]) discard(ctx context.Context, c *change[T]) error {
 	return nil
 }
 
-// resendAll resends the messages one by one. A message that cannot be resent stays on the shelf.
+// resendAll resends the messages in turn. A message with an obstacle stays on the shelf.
 func (sh *shelf[T]) resendAll(ctx context.Context, c *change[T]) error {
 	amount := plural(len(c.messages), sh.noun)
 	question := fmt.Sprintf(sh.resend.question, amount) + sh.tally(c.messages) + "?"

@@ -112,7 +112,7 @@ func showStatus(ctx context.Context, s session, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	var screen bytes.Buffer // written in one piece, because half a screen flickers
+	var screen bytes.Buffer // written at once, because half a screen flickers
 	if asJSON {
 		err = json.NewEncoder(&screen).Encode(now)
 	} else {
@@ -135,8 +135,7 @@ type status struct {
 	Queues      []stream.QueueStatus `json:"queues"`
 	DeadLetters []deadCount          `json:"dead_letters"`
 	Quarantine  int                  `json:"quarantine"`
-	// Missing are the names of streams and queues that do not exist. Advice says how to create
-	// them.
+	// Missing has the streams and queues that do not exist, Advice the command to create them.
 	Missing []string `json:"missing"`
 	Advice  string   `json:"advice,omitempty"`
 }

@@ -10,7 +10,7 @@ import (
 // suggestMax is how many letters of a word may be wrong for a suggestion.
 const suggestMax = 2
 
-// notAmong is the error for a word that is not among the known words. The error suggests the
+// notAmong is the error for an unknown word. The error suggests the
 // nearest known word.
 func notAmong[T ~string](word string, known []T) error {
 	words := toStrings(known)

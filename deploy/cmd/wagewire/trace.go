@@ -78,7 +78,7 @@ func printTrace(ctx context.Context, s session, name string, asJSON bool) error 
 	return nil
 }
 
-// tracer gathers what the streams have of an event and its redrives.
+// tracer gathers the traces of an event and its redrives on the streams.
 type tracer struct {
 	op     *stream.Operator
 	wanted eventName
@@ -89,7 +89,7 @@ type tracer struct {
 	endings     []stream.Ended
 }
 
-// traceEvent returns a life for the webhook's own event and one for each redrive.
+// traceEvent returns a life for the webhook's own event and for each redrive.
 func traceEvent(ctx context.Context, op *stream.Operator, name string) ([]*life, error) {
 	tr := &tracer{
 		op:          op,
@@ -120,7 +120,7 @@ func (tr *tracer) sortedLives() []*life {
 	})
 }
 
-// lifeOf returns the life of the event, a new one if need be.
+// lifeOf returns the life of the event, a new life if need be.
 func (tr *tracer) lifeOf(e schema.Event, account string) *life {
 	key := e.Key()
 	if tr.lives[key] == nil {
@@ -205,7 +205,7 @@ func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found 
 	return len(completions) > 0, nil
 }
 
-// readEndings reads what the broker reported of the lives' deliveries.
+// readEndings reads the broker's reports on the deliveries of the lives.
 func (tr *tracer) readEndings(ctx context.Context) error {
 	stored := map[uint64]bool{}
 	for _, l := range tr.lives {
@@ -245,7 +245,7 @@ func (tr *tracer) judge(ctx context.Context, l *life) (err error) {
 	return nil
 }
 
-// fateIn gathers what the streams have of the event in a queue.
+// fateIn gathers the traces of the event in a queue.
 func (tr *tracer) fateIn(l *life, q schema.Queue) fate {
 	f := fate{Queue: q.Name}
 	for _, c := range tr.completions[l.Event] {

@@ -13,7 +13,7 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// sizeMax is an exbibyte. Above it go-units, which counts in float64, may overflow an int64.
+	// sizeMax is an exbibyte. Larger sizes could overflow, because go-units counts in float64.
 	sizeMax = 1 << 60
 )
 
