@@ -42,6 +42,7 @@ const (
 	tracing     = "go.opentelemetry.io/otel"
 	roots       = "golang.org/x/crypto/x509roots/fallback"
 	environment = "github.com/caarlos0/env/v11"
+	terminal    = "golang.org/x/term"
 )
 
 // The import law. Of the rows that match a package, the first counts. Arrows point at schema; ingress and workers have never
@@ -50,7 +51,7 @@ var law = []row{
 	{"schema", "", "", "the contract depends on nothing"},
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema", "github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
-	{"schema/process", "schema", environment + " " + zap + " " + metrics + " " + tracing + " " + roots, "what every process shares with the outside, and no more"},
+	{"schema/process", "schema", environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal, "what every process shares with the outside, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server", "a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap, "for _test.go files only"},

@@ -45,11 +45,10 @@ var flaws = map[string]flaw{
 		"\tif false {\n",
 	}}},
 	"no-dead-letter": {"what is given up is completed, and no dead letter kept", "workers/worker.go", [][2]string{{
-		"\tif v.Kind == Never {\n\t\tif err := w.conn.PublishDeadLetter(",
-		"\tif false {\n\t\tif err := w.conn.PublishDeadLetter(",
+		"\tif verdict.Kind == Never {\n\t\tif err := w.storeDeadLetter(",
+		"\tif false {\n\t\tif err := w.storeDeadLetter(",
 	}}},
-	"float": {"records take a round trip through float64", "workers/worker.go", [][2]string{
-		{"\t\"context\"\n", "\t\"context\"\n\t\"encoding/json\"\n"},
+	"float": {"records take a round trip through float64", "workers/job.go", [][2]string{
 		{"\tc.Data.Records = append(c.Data.Records, fetched.Records...)\n",
 			"\tfor _, r := range fetched.Records {\n\t\tvar v any\n\t\t_ = json.Unmarshal(r, &v)\n\t\tb, _ := json.Marshal(v)\n" +
 				"\t\tc.Data.Records = append(c.Data.Records, b)\n\t}\n"},
