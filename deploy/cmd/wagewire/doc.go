@@ -22,6 +22,6 @@
 // consent.go asks before a change. flags.go has the types of flags, broker.go the
 // connection, print.go and unit.go the output.
 //
-// Only the printing of ages (14d) is written by hand: go-str2duration reads ages, but prints 14
-// days as 2w.
+// Only the printing of ages (14d, 3h5m) is written by hand: go-str2duration reads ages, but prints
+// 14 days as 2w.
 package main

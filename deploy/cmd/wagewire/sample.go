@@ -67,27 +67,32 @@ func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 		id = newID(gjson.GetBytes(body, idPath).String())
 	}
 	edits := []edit{{idPath, id}}
-	if o.account != "" {
-		if w.NamesEndUser {
+	endUser := endUserPath
+	if w.NamesEndUser {
+		endUser = w.Account
+		if o.account != "" {
 			return nil, wrongUsage("%s is about a person: use --end-user", w.Name)
 		}
-		edits = append(edits, edit{w.Account, o.account})
 	}
-	if o.endUser != "" {
-		path := endUserPath
-		if w.NamesEndUser {
-			path = w.Account
+	for _, override := range []struct {
+		flag string
+		edit
+	}{
+		{"--account", edit{w.Account, o.account}},
+		{"--end-user", edit{endUser, o.endUser}},
+		{"--outcome", edit{outcomePath, o.outcome}},
+	} {
+		if override.value == "" {
+			continue
 		}
-		if !gjson.GetBytes(body, path).Exists() {
-			return nil, wrongUsage("--end-user: %s names no end user", w.Name)
+		if !gjson.GetBytes(body, override.path).Exists() {
+			return nil, wrongUsage("%s: %s has no %s", override.flag, w.Name, override.path)
 		}
-		edits = append(edits, edit{path, o.endUser})
+		edits = append(edits, override.edit)
 	}
-	if o.outcome != "" {
-		if !gjson.GetBytes(body, outcomePath).Exists() {
-			return nil, wrongUsage("--outcome: %s has no outcome", w.Name)
-		}
-		edits = append(edits, outcomeEdits(o.outcome)...)
+	if o.outcome == outcomeError {
+		const code = "systemError" // the most common of the codes that Pinwheel documents
+		edits = append(edits, edit{"payload.error_code", code}, edit{"payload.error_type", code})
 	}
 	return edits, nil
 }
@@ -96,15 +101,6 @@ const outcomeError = "error"
 
 // outcomes are the outcomes of a job of a provider.
 func outcomes() []string { return []string{"success", "pending", outcomeError} }
-
-func outcomeEdits(outcome string) []edit {
-	edits := []edit{{outcomePath, outcome}}
-	if outcome == outcomeError {
-		const code = "systemError" // the most common of the codes that Pinwheel documents
-		edits = append(edits, edit{"payload.error_code", code}, edit{"payload.error_type", code})
-	}
-	return edits
-}
 
 // timeEdits set each time of the sample to now. UTC is written as in the sample: as Z or as +00:00.
 func timeEdits(p schema.Provider, body []byte, now time.Time) []edit {
