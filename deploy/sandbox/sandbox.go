@@ -32,19 +32,10 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-// Secrets of the fake providers: they sign with them, and expect them from the workers.
-const (
-	PinwheelSecret = "sandbox-pinwheel-secret"
-	TruvSecret     = "sandbox-truv-secret"
-	TruvClientID   = "sandbox-truv-client"
-)
-
 const (
 	loopback = "127.0.0.1"
 	// PageMax is how many records the fakes put on a page, whatever is asked for: Pinwheel's default.
 	PageMax = 25
-	// ratePerS lets the demonstration run at the speed of the machine.
-	ratePerS = "100"
 	// stopFor is short: whoever stops a sandbox is waiting.
 	stopFor = 3 * time.Second
 	// readHeaderFor is the fakes' own.
@@ -167,17 +158,20 @@ func (s *Sandbox) directory(context.Context) error {
 	if s.config.Real {
 		return nil
 	}
-	for _, secret := range []struct{ file, text, signing, calling string }{
-		{"pinwheel.secret", PinwheelSecret, "PINWHEEL_SECRETS_FILE", "PINWHEEL_API_SECRET_FILE"},
-		{"truv.secret", TruvSecret, "TRUV_SECRETS_FILE", "TRUV_ACCESS_SECRET_FILE"},
-	} {
-		path := filepath.Join(s.config.Dir, secret.file)
-		if err := os.WriteFile(path, []byte(secret.text+"\n"), 0o600); err != nil {
+	for _, p := range schema.Providers() {
+		if err := s.writeSecret(p); err != nil {
 			return &PartError{Dir, err}
 		}
-		s.env[secret.signing], s.env[secret.calling] = path, path
 	}
 	return nil
+}
+
+// writeSecret writes the secret of a fake provider to a file and points ingress and workers to it.
+func (s *Sandbox) writeSecret(p schema.Provider) error {
+	path := filepath.Join(s.config.Dir, string(p)+".secret")
+	s.env[p.Variable("SECRETS_FILE")] = path
+	s.env[fetch.SecretVariable(p)] = path
+	return os.WriteFile(path, []byte(fake.Secret(string(p))+"\n"), 0o600)
 }
 
 // streams is where the broker stores.
@@ -227,13 +221,15 @@ func (s *Sandbox) fakes(ctx context.Context) error {
 		return &PartError{Providers, err}
 	}
 	s.ProvidersURL = "http://" + listener.Addr().String()
-	s.Fake = fake.New(fake.Config{
-		PinwheelSecret: PinwheelSecret, TruvClientID: TruvClientID, TruvSecret: TruvSecret, WebhookURL: s.WebhooksURL, PageMax: PageMax,
-	})
-	maps.Copy(s.env, map[string]string{
-		"PINWHEEL_URL": s.ProvidersURL + "/pinwheel", "PINWHEEL_RATE_PER_S": ratePerS,
-		"TRUV_URL": s.ProvidersURL + "/truv", "TRUV_CLIENT_ID": TruvClientID, "TRUV_RATE_PER_S": ratePerS,
-	})
+	s.Fake = fake.New(fake.Config{WebhookURL: s.WebhooksURL, PageMax: PageMax})
+	for _, p := range schema.Providers() {
+		if err := fake.Covers(string(p)); err != nil {
+			return err
+		}
+		for name, value := range fake.Environment(string(p), s.ProvidersURL) {
+			s.env[p.Variable(name)] = value
+		}
+	}
 	s.start("providers", func(ctx context.Context) error {
 		defer context.AfterFunc(ctx, s.Fake.Close)()
 		return process.Serve(ctx, listener, &http.Server{Handler: s.Fake, ReadHeaderTimeout: readHeaderFor})
@@ -242,13 +238,8 @@ func (s *Sandbox) fakes(ctx context.Context) error {
 }
 
 func (s *Sandbox) workers(context.Context) (err error) {
-	// A provider that is received from and not asked would have events without a last word.
-	for _, of := range []struct{ signing, calling string }{
-		{"PINWHEEL_SECRETS_FILE", "PINWHEEL_API_SECRET_FILE"}, {"TRUV_SECRETS_FILE", "TRUV_ACCESS_SECRET_FILE"},
-	} {
-		if s.getenv(of.signing) != "" && s.getenv(of.calling) == "" {
-			return fmt.Errorf("%s is not set, and %s is: set both, or neither", of.calling, of.signing)
-		}
+	if err := s.checkSecrets(); err != nil {
+		return err
 	}
 	if s.sources, err = fetch.OpenAll(s.getenv, s.registry); err != nil {
 		return err
@@ -263,6 +254,19 @@ func (s *Sandbox) workers(context.Context) (err error) {
 		s.start(string(r), func(ctx context.Context) error { // a new worker each time, as a new process would be
 			return workers.New(r, sources, s.Conn, config, s.config.Log, labelled).Run(ctx)
 		})
+	}
+	return nil
+}
+
+// checkSecrets returns an error if webhooks of a provider are received and its API is never called:
+// the events of that provider would get no completion.
+func (s *Sandbox) checkSecrets() error {
+	for _, p := range schema.Providers() {
+		signing := p.Variable("SECRETS_FILE")
+		calling := fetch.SecretVariable(p)
+		if s.getenv(signing) != "" && s.getenv(calling) == "" {
+			return fmt.Errorf("%s is not set, and %s is: set both, or neither", calling, signing)
+		}
 	}
 	return nil
 }

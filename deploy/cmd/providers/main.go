@@ -87,7 +87,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("--addr: %w", err)
 	}
 	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
 		WebhookURL: *webhooks, PageMax: cmp.Or(*pageMax, sandbox.PageMax),
 	})
 	defer context.AfterFunc(ctx, fakes.Close)()

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/wagewire/wagewire/deploy/fake"
-	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -18,9 +17,7 @@ func fakes(t *testing.T, status int) (url string) {
 	t.Helper()
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	t.Cleanup(receiver.Close)
-	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret, WebhookURL: receiver.URL,
-	})
+	fakes := fake.New(fake.Config{WebhookURL: receiver.URL})
 	t.Cleanup(fakes.Close)
 	control := httptest.NewServer(fakes)
 	t.Cleanup(control.Close)

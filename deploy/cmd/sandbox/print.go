@@ -160,7 +160,7 @@ func (p *printer) next(s *sandbox.Sandbox) {
     curl %s/control/webhooks -d '{"type":"employment.added"}'
 
 Completions appear below; Ctrl-C ends.
-`, p.paint(bold, "What next"), person.AccountID, sandbox.PinwheelSecret, s.WebhooksURL, s.NATSURL, s.NATSURL, s.ProvidersURL, s.ProvidersURL)
+`, p.paint(bold, "What next"), person.AccountID, fake.Secret(fake.Pinwheel), s.WebhooksURL, s.NATSURL, s.NATSURL, s.ProvidersURL, s.ProvidersURL)
 	p.header()
 }
 

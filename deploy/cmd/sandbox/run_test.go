@@ -284,7 +284,7 @@ func TestOwnWebhooks(t *testing.T) {
 		t.Fatalf("it does not say how to send a webhook:\n%s", r)
 	}
 	// A sender of our own, who knows no more than what is printed.
-	sender := fake.New(fake.Config{PinwheelSecret: key[1], WebhookURL: url[1]})
+	sender := fake.New(fake.Config{Secrets: map[string]string{fake.Pinwheel: key[1]}, WebhookURL: url[1]})
 	defer sender.Close()
 	answer, err := sender.Send(t.Context(), fake.Webhook{Provider: "pinwheel", ID: "mine", Type: "employment.added",
 		Body: fmt.Appendf(nil, `{"event":"employment.added","event_id":"mine","payload":{"account_id":%q,"outcome":"success"}}`, account[1])})

@@ -3,28 +3,22 @@ package fake
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 )
 
 // How Pinwheel spells a time. Shifts have a space where all else has a T.
 const (
-	pinwheelTime  = "2006-01-02T15:04:05.000000+00:00"
-	shiftMadeTime = "2006-01-02 15:04:05.000000+00:00"
+	pinwheelTime      = "2006-01-02T15:04:05.000000+00:00"
+	pinwheelShiftTime = "2006-01-02 15:04:05.000000+00:00"
 )
 
-const (
-	employer      = "Fictional & Sons"
-	documentsHost = "https://documents.invalid/"
-)
+const pinwheelDocuments = "https://documents.invalid/"
 
-func (p *Person) fullName() string { return strings.Join(p.name[:], " ") }
-
-func (p *Person) address() object {
-	return address(p.street, nil, "Nowhere", "KS", "00000")
+func (a *pinwheelAccount) address() object {
+	return pinwheelAddress(a.street, nil, "Nowhere", "KS", "00000")
 }
 
-func address(line1 string, line2 any, city, state, postalCode string) object {
+func pinwheelAddress(line1 string, line2 any, city, state, postalCode string) object {
 	return object{
 		{"raw", fmt.Sprintf("%s, %s, %s, %s, USA", line1, city, state, postalCode)},
 		{"line1", line1},
@@ -36,77 +30,72 @@ func address(line1 string, line2 any, city, state, postalCode string) object {
 	}
 }
 
-func employerAddress() object {
-	return address("1 Makebelieve Plaza", "Suite 0", "Nowhere", "KS", "00000")
+func pinwheelEmployerAddress() object {
+	return pinwheelAddress("1 Makebelieve Plaza", "Suite 0", "Nowhere", "KS", "00000")
 }
 
-func (p *Person) employment() object {
+func (a *pinwheelAccount) employment() object {
 	return object{
-		{"id", p.ids["employment"]},
-		{"account_id", p.AccountID},
-		{"created_at", p.made.Format(pinwheelTime)},
-		{"updated_at", p.made.Format(pinwheelTime)},
+		{"id", a.objects["employment"]},
+		{"account_id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelTime)},
+		{"updated_at", a.made.Format(pinwheelTime)},
 		{"status", "employed"},
-		{"start_date", p.hired()},
+		{"start_date", a.hired()},
 		{"termination_date", nil},
 		{"employer_name", employer},
-		{"employer_address", employerAddress()},
+		{"employer_address", pinwheelEmployerAddress()},
 		{"employer_phone_number", object{{"value", "+15550000000"}, {"type", nil}}},
 		{"title", "Sample Sorter"},
 	}
 }
 
-// hired is a month before the first paystub.
-func (p *Person) hired() string { return p.date(payEveryDays * (len(p.paystubs) + 1)) }
-
-func (p *Person) identity() object {
+func (a *pinwheelAccount) identity() object {
 	return object{
-		{"id", p.ids["identity"]},
-		{"account_id", p.AccountID},
-		{"created_at", p.made.Format(pinwheelTime)},
-		{"updated_at", p.made.Format(pinwheelTime)},
-		{"full_name", p.fullName()},
+		{"id", a.objects["identity"]},
+		{"account_id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelTime)},
+		{"updated_at", a.made.Format(pinwheelTime)},
+		{"full_name", a.fullName()},
 		{"date_of_birth", "1900-02-29"}, // a day that never was
-		{"last_four_ssn", p.lastFour()},
-		{"emails", []string{p.email}},
-		{"address", p.address()},
-		{"phone_numbers", p.phones()},
-		{"ssn_on_file", p.ssn}, // not documented: fields are added any day
+		{"last_four_ssn", a.lastFour()},
+		{"emails", []string{a.email}},
+		{"address", a.address()},
+		{"phone_numbers", a.phones()},
+		{"ssn_on_file", a.ssn}, // not documented: fields are added any day
 	}
 }
 
-func (p *Person) lastFour() string { return p.ssn[len(p.ssn)-4:] }
-
-func (p *Person) phones() []object {
-	return []object{{{"value", p.phone}, {"type", "mobile"}}}
+func (a *pinwheelAccount) phones() []object {
+	return []object{{{"value", a.phone}, {"type", "mobile"}}}
 }
 
 // income is the object as of updated: it was seen to change when the paystubs
 // were finished, after its own event.
-func (p *Person) income(updated time.Time) object {
+func (a *pinwheelAccount) income(updated time.Time) object {
 	return object{
-		{"id", p.ids["income"]},
-		{"account_id", p.AccountID},
-		{"created_at", p.made.Format(pinwheelTime)},
+		{"id", a.objects["income"]},
+		{"account_id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelTime)},
 		{"updated_at", updated.Format(pinwheelTime)},
-		{"compensation_amount", p.rate},
+		{"compensation_amount", a.rate},
 		{"compensation_unit", "hourly"},
 		{"currency", "USD"},
 		{"pay_frequency", "monthly"},
 	}
 }
 
-// grossYTD is an amount that only this paystub has, with more digits than a
+// pinwheelGrossYTD is an amount that only this paystub has, with more digits than a
 // float64 keeps.
-func grossYTD(i int) decimal {
+func pinwheelGrossYTD(i int) decimal {
 	return decimal(fmt.Sprint((90_071_992_547_409_931 - i*1_000_003) | 1))
 }
 
 // paystub makes the i-th paystub, the newest being the first.
-func (p *Person) paystub(i int, id string) record {
+func (a *pinwheelAccount) paystub(i int, id string) record {
 	age := newestDays + payEveryDays*i
-	payDate := p.date(age)
-	regular, premium := 80*p.rate, 5_000+i
+	payDate := a.date(age)
+	regular, premium := 80*a.rate, 5_000+i
 	gross := regular + premium
 	federal, state := gross/8, gross/25
 	retirement, commuter := gross/20, 4_200
@@ -116,9 +105,9 @@ func (p *Person) paystub(i int, id string) record {
 	var document, employerName, externalID any
 	if i > 0 { // the newest has no document yet: it comes with paystubs.documents.added
 		document = object{
-			{"id", p.ids["document"]},
-			{"download_url", documentsHost + id + "?X-Amz-Expires=900"},
-			{"download_url_expiration", p.made.Add(15 * time.Minute).Format(pinwheelTime)},
+			{"id", a.objects["document"]},
+			{"download_url", pinwheelDocuments + id + "?X-Amz-Expires=900"},
+			{"download_url_expiration", a.made.Add(15 * time.Minute).Format(pinwheelTime)},
 		}
 	}
 	if i%2 == 0 {
@@ -126,15 +115,15 @@ func (p *Person) paystub(i int, id string) record {
 	}
 	body := object{
 		{"id", id},
-		{"account_id", p.AccountID},
+		{"account_id", a.AccountID},
 		{"pay_date", payDate},
-		{"pay_period_start", p.date(age + payEveryDays + 6)},
-		{"pay_period_end", p.date(age + 7)},
+		{"pay_period_start", a.date(age + payEveryDays + 6)},
+		{"pay_period_end", a.date(age + 7)},
 		{"currency", "USD"},
 		{"gross_pay_amount", gross},
 		{"net_pay_amount", net},
 		{"check_amount", net + reimbursed},
-		{"gross_pay_ytd", grossYTD(i)},
+		{"gross_pay_ytd", pinwheelGrossYTD(i)},
 		{"net_pay_ytd", nil},
 		{"total_taxes", federal + state},
 		{"total_deductions", retirement + commuter},
@@ -150,13 +139,13 @@ func (p *Person) paystub(i int, id string) record {
 			{{"name", "Bus Pass"}, {"category", "commuter"}, {"amount", commuter}, {"type", "post_tax"}},
 		}},
 		{"earnings", []object{
-			{{"name", "Regular"}, {"category", "hourly"}, {"amount", regular}, {"rate", p.rate}, {"hours", decimal("80.0")}},
+			{{"name", "Regular"}, {"category", "hourly"}, {"amount", regular}, {"rate", a.rate}, {"hours", decimal("80.0")}},
 			{{"name", "Weekend"}, {"category", "premium"}, {"amount", premium}, {"rate", nil}, {"hours", decimal("37.33333333333333333")}},
 		}},
 		{"time_off", []object{
 			{{"name", "Vacation"}, {"category", "pto"}, {"available_hours", decimal("41.5")}, {"earned_hours", decimal("0.0")}, {"used_hours", nil}},
 		}},
-		{"created_at", p.made.Format(pinwheelTime)},
+		{"created_at", a.made.Format(pinwheelTime)},
 		{"document", document},
 		{"pay_group", object{{"code", "FOUR-WEEKLY"}}}, // not documented: fields are added any day
 	}
@@ -164,20 +153,20 @@ func (p *Person) paystub(i int, id string) record {
 }
 
 // shift makes the shift of so many days ago.
-func (p *Person) shift(age int, id string) record {
-	date := p.date(age)
+func (a *pinwheelAccount) shift(age int, id string) record {
+	date := a.date(age)
 	body := object{
 		{"id", id},
-		{"account_id", p.AccountID},
-		{"created_at", p.made.Format(shiftMadeTime)},
+		{"account_id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelShiftTime)},
 		{"start_date", date},
 		{"end_date", date},
 		{"type", "shift"},
 		{"timezone", "America/New_York"},
 		{"timestamps", []object{{{"from", date + "T09:00:00-04:00"}, {"to", date + "T12:12:00-04:00"}}}},
 		{"earnings", []object{
-			{{"name", "Regular Hours"}, {"category", "hourly"}, {"hours", decimal("2.85")}, {"rate", p.rate}, {"amount", p.rate * 285 / 100}},
-			{{"name", "Overtime"}, {"category", "overtime"}, {"hours", decimal("0.35")}, {"rate", p.rate * 3 / 2}, {"amount", p.rate * 3 / 2 * 35 / 100}},
+			{{"name", "Regular Hours"}, {"category", "hourly"}, {"hours", decimal("2.85")}, {"rate", a.rate}, {"amount", a.rate * 285 / 100}},
+			{{"name", "Overtime"}, {"category", "overtime"}, {"hours", decimal("0.35")}, {"rate", a.rate * 3 / 2}, {"amount", a.rate * 3 / 2 * 35 / 100}},
 			{{"name", "Uniform"}, {"category", "other"}, {"hours", nil}, {"rate", nil}}, // amount is optional here
 		}},
 		{"currency", "USD"},
@@ -186,16 +175,16 @@ func (p *Person) shift(age int, id string) record {
 }
 
 // report is a verification report: kind is voe or voie, which adds income.
-func (p *Person) report(kind string, refreshed time.Time) object {
+func (a *pinwheelAccount) report(kind string, refreshed time.Time) object {
 	var lastPaid any
-	if len(p.paystubs) > 0 {
-		lastPaid = p.paystubs[0].end
+	if len(a.paystubs) > 0 {
+		lastPaid = a.paystubs[0].end
 	}
 	employment := object{
 		{"employer_name", employer},
-		{"employer_address", employerAddress()},
-		{"start_date", p.hired()},
-		{"employment_duration_months", (len(p.paystubs) + 1) * payEveryDays / 30},
+		{"employer_address", pinwheelEmployerAddress()},
+		{"start_date", a.hired()},
+		{"employment_duration_months", (len(a.paystubs) + 1) * payEveryDays / 30},
 		{"employment_status", "employed"},
 		{"employment_type", "part time"},
 		{"termination_date", nil},
@@ -203,60 +192,60 @@ func (p *Person) report(kind string, refreshed time.Time) object {
 		{"most_recent_pay_date", lastPaid},
 	}
 	if kind == "voie" {
-		employment = append(employment, member{"income", p.reportIncome()})
+		employment = append(employment, member{"income", a.reportIncome()})
 	}
 	return object{
-		{"id", p.ids[kind]},
-		{"updated_at", p.made.Format(pinwheelTime)},
+		{"id", a.objects[kind]},
+		{"updated_at", a.made.Format(pinwheelTime)},
 		{"refreshed_at", refreshed.Format(pinwheelTime)},
 		{"employee", object{
 			{"name", object{
-				{"first_name", p.name[0]},
+				{"first_name", a.firstName},
 				{"middle_name", ""},
-				{"last_name", p.name[1]},
-				{"full_name", p.fullName()},
+				{"last_name", a.lastName},
+				{"full_name", a.fullName()},
 			}},
-			{"address", p.address()},
-			{"last_four_ssn", p.lastFour()},
+			{"address", a.address()},
+			{"last_four_ssn", a.lastFour()},
 			{"date_of_birth", "1900-02-29"},
-			{"phone_numbers", p.phones()},
+			{"phone_numbers", a.phones()},
 		}},
 		{"report_type", kind},
 		{"employments", []object{employment}},
 		{"document", object{
-			{"id", p.ids["document"]},
-			{"download_url", documentsHost + kind + "_report.pdf"},
-			{"download_url_expiration", p.made.Add(15 * time.Minute).Format(pinwheelTime)},
+			{"id", a.objects["document"]},
+			{"download_url", pinwheelDocuments + kind + "_report.pdf"},
+			{"download_url_expiration", a.made.Add(15 * time.Minute).Format(pinwheelTime)},
 		}},
 	}
 }
 
 // reportIncome holds at most two paystubs (docs.pinwheelapi.com, Get VOIE).
-func (p *Person) reportIncome() object {
+func (a *pinwheelAccount) reportIncome() object {
 	paystubs := []json.RawMessage{}
-	for _, r := range p.paystubs[:min(2, len(p.paystubs))] {
+	for _, r := range a.paystubs[:min(2, len(a.paystubs))] {
 		paystubs = append(paystubs, r.body)
 	}
 	return object{
 		{"pay_frequency", "monthly"},
 		{"compensation_unit", "hourly"},
-		{"compensation_amount", p.rate},
+		{"compensation_amount", a.rate},
 		{"currency", "USD"},
 		{"annual_incomes", []object{{
-			{"year", p.day.Format("2006")},
-			{"gross_pay_ytd", grossYTD(0)},
+			{"year", a.day.Format("2006")},
+			{"gross_pay_ytd", pinwheelGrossYTD(0)},
 			{"net_pay_ytd", nil},
 			{"total_deductions_ytd", 64_704},
 			{"total_reimbursements_ytd", 7_000},
 			{"total_taxes_ytd", 94_407},
-			{"earnings_ytds", []object{{{"amount", grossYTD(0)}, {"category", "hourly"}}}},
+			{"earnings_ytds", []object{{{"amount", pinwheelGrossYTD(0)}, {"category", "hourly"}}}},
 		}}},
 		{"paystubs", paystubs},
 	}
 }
 
 // account is the payroll account: what was collected, and when.
-func (p *Person) account(refreshed map[string]time.Time) object {
+func (a *pinwheelAccount) account(refreshed map[string]time.Time) object {
 	collected := object{}
 	for _, resource := range []string{"employment", "identity", "income", "paystubs", "shifts"} {
 		if at, ok := refreshed[resource]; ok {
@@ -264,15 +253,15 @@ func (p *Person) account(refreshed map[string]time.Time) object {
 		}
 	}
 	return object{
-		{"id", p.AccountID},
-		{"created_at", p.made.Format(pinwheelTime)},
-		{"link_token_id", p.LinkTokenID},
+		{"id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelTime)},
+		{"link_token_id", a.LinkTokenID},
 		{"platform_id", platformID},
 		{"connected", true},
 		{"monitoring_status", "active"},
 		{"data_updated_at", collected},
 		{"data_refreshed_at", collected},
-		{"end_user_id", p.EndUserID},
+		{"end_user_id", a.EndUserID},
 		{"customer_id", nil},
 		{"tags", object{}},
 	}
