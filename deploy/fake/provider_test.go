@@ -65,8 +65,8 @@ func TestSignatures(t *testing.T) {
 }
 
 func TestAnUnknownProviderIsNamedWithTheFilesToAdd(t *testing.T) {
-	err := fake.Covers("acme")
-	for _, want := range []string{"acme", "deploy/fake/acme.go", "deploy/fake/provider.go"} {
+	err := fake.Covers("nobody")
+	for _, want := range []string{"nobody", "deploy/fake/nobody.go", "deploy/fake/provider.go"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q in it", err, want)
 		}
@@ -74,10 +74,10 @@ func TestAnUnknownProviderIsNamedWithTheFilesToAdd(t *testing.T) {
 	if err := fake.Covers(fake.Truv); err != nil {
 		t.Errorf("a provider with a fake: %v", err)
 	}
-	if err := fake.Sign("acme", http.Header{}, "secret", noon, nil); err == nil {
+	if err := fake.Sign("nobody", http.Header{}, "secret", noon, nil); err == nil {
 		t.Error("signed a webhook of an unknown provider")
 	}
-	if secret := fake.Secret("acme"); secret != "" {
+	if secret := fake.Secret("nobody"); secret != "" {
 		t.Errorf("an unknown provider has the secret %s", secret)
 	}
 }
@@ -88,7 +88,7 @@ func TestTheEnvironmentPointsAWorkerToTheFake(t *testing.T) {
 		fake.Truv: {
 			"URL": "http://host/truv", "RATE_PER_S": "100", "CLIENT_ID": "sandbox-truv-client",
 		},
-		"acme": nil,
+		"nobody": nil,
 	} {
 		if diff := cmp.Diff(want, fake.Environment(name, "http://host")); diff != "" {
 			t.Errorf("variables of %s (-want +got):\n%s", name, diff)
