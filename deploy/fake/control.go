@@ -41,12 +41,12 @@ func (f *Providers) routeControl() {
 	}
 }
 
-// show is a route that answers with a value.
+// show makes a route for a value.
 func show[T any](get func() T) func(*http.Request) (int, any) {
 	return func(*http.Request) (int, any) { return http.StatusOK, get() }
 }
 
-// reset is a route that resets something.
+// reset makes a route for a reset.
 func reset(do func()) func(*http.Request) (int, any) {
 	return func(*http.Request) (int, any) {
 		do()
@@ -94,7 +94,7 @@ func (f *Providers) postFault(r *http.Request) (int, any) {
 	return http.StatusCreated, s
 }
 
-// personView is what the control tree shows of a person: the ids at every provider, and counts.
+// personView is a person in the control tree: the ids at every provider, and counts.
 // "id" is the account's id at the first provider.
 func personView(p *Person) object {
 	view := object{{"id", providers[0].ids(p)[0].value}, {"end_user_id", p.EndUserID}}
@@ -214,7 +214,7 @@ func (f *Providers) postWebhook(r *http.Request) (int, any) {
 	}{sentOf(w, answer, err), readable(answer.Body)}
 }
 
-// webhookOf makes the webhook that an instruction asks for.
+// webhookOf makes the webhook of an instruction.
 func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 	if in.Raw != nil && in.Type == "" {
 		return rawWebhook(in)
@@ -238,8 +238,7 @@ func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 	return w, err
 }
 
-// rawWebhook makes a webhook without a type. It is the first provider's unless the instruction
-// names a provider.
+// rawWebhook makes a webhook without a type, by default of the first provider.
 func rawWebhook(in webhookInstruction) (Webhook, error) {
 	provider, err := lookup(cmp.Or(in.Provider, providers[0].name))
 	if err != nil {
@@ -250,8 +249,8 @@ func rawWebhook(in webhookInstruction) (Webhook, error) {
 	}, nil
 }
 
-// personOf returns the person whom a webhook is about: the person with the id, or a stranger with
-// an id that the APIs do not know. Without an id it returns the newest person.
+// personOf returns the person of a webhook: the person with the id, or a stranger with an id unknown
+// to the APIs. Without an id personOf returns the newest person.
 func (f *Providers) personOf(id string) (*Person, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

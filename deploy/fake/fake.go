@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Config is what the providers and their customer have agreed on. The zero value is usable except
-// for WebhookURL, which is needed to send.
+// Config is the agreement of the providers and their customer. The zero value is usable, but sending
+// needs WebhookURL.
 type Config struct {
-	// Secrets holds the secret of a provider by the provider's name. A provider that is absent uses
-	// its published secret, which Secret returns.
+	// Secrets holds the secret of a provider by the provider's name. An absent provider uses
+	// the published secret of Secret.
 	Secrets map[string]string
 
 	// WebhookURL is where webhooks are sent: to <WebhookURL>/<provider's name>.
@@ -30,7 +30,7 @@ type Config struct {
 	Now func() time.Time // nil means time.Now
 }
 
-// Providers is all fake providers as one http.Handler. It is safe for concurrent use.
+// Providers is all fake providers as a single http.Handler, safe for concurrent use.
 type Providers struct {
 	config       Config
 	now          func() time.Time
@@ -43,7 +43,7 @@ type Providers struct {
 
 	mu     sync.Mutex
 	people []*Person
-	byID   map[string]*Person // by every id that the person has, at any provider
+	byID   map[string]*Person // by every id of the person, at any provider
 	faults faults
 	calls  Calls
 	sent   []Sent // oldest first, at most sentMax
@@ -90,10 +90,10 @@ func (f *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.Se
 // secret returns the secret that a provider and its customer share.
 func (f *Providers) secret(p provider) string { return cmp.Or(f.config.Secrets[p.name], p.secret) }
 
-// endpoint is one call that a provider answers. A fault's path may be an endpoint's name.
+// endpoint is a kind of call to a provider. A fault's path may be an endpoint's name.
 type endpoint struct {
 	provider provider // set by New
-	name     string   // empty means that no fault concerns the endpoint
+	name     string   // empty: faults do not concern the endpoint
 	path     string   // a pattern of http.ServeMux; empty means every other path
 	serve    func(*http.Request, fired) reply
 }
@@ -105,7 +105,7 @@ func (e endpoint) pattern() string {
 	return "GET /" + e.provider.name + e.path
 }
 
-// label is the key under which calls are counted: "pinwheel GET /v1/accounts/{account_id}".
+// label is the key of a call in Calls: "pinwheel GET /v1/accounts/{account_id}".
 func (e endpoint) label(method string) string {
 	path := cmp.Or(strings.TrimSuffix(e.path, "{$}"), "other")
 	return e.provider.name + " " + method + " " + path
@@ -118,8 +118,8 @@ type reply struct {
 	body   []byte
 }
 
-// handler answers the calls to one endpoint: it counts the call, checks the credentials, applies
-// the faults that fire, and responds.
+// handler answers the calls to an endpoint: count the call, check the credentials, apply faults,
+// respond.
 func (f *Providers) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.countCall(e.label(r.Method))
@@ -138,8 +138,8 @@ func (f *Providers) handler(e endpoint) http.Handler {
 	})
 }
 
-// writeReply writes the response. It closes the connection after cut bytes of the body, unless cut
-// is 0.
+// writeReply writes the response. If cut is not 0, writeReply closes the connection after cut bytes
+// of the body.
 func writeReply(w http.ResponseWriter, response reply, cut int) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
@@ -156,7 +156,7 @@ func writeReply(w http.ResponseWriter, response reply, cut int) {
 	_, _ = w.Write(response.body)
 }
 
-// delay holds a call for a while. It closes the connection if the caller or the Providers goes away
+// delay holds a call for a while, and closes the connection if the caller or the Providers goes away
 // before the end.
 func (f *Providers) delay(r *http.Request, d time.Duration) {
 	if d > 0 && f.pause(r.Context(), d) != nil {
@@ -164,7 +164,7 @@ func (f *Providers) delay(r *http.Request, d time.Duration) {
 	}
 }
 
-// find returns the person who has the id, nil if nobody has it.
+// find returns the person with the id, nil if there is none.
 func (f *Providers) find(id string) *Person {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -182,7 +182,7 @@ func newCalls() Calls {
 	return Calls{Calls: make(map[string]int), Statuses: make(map[string]int)}
 }
 
-// Calls counts the calls since the last ResetCalls. A call counts from its arrival.
+// Calls counts the calls since the last ResetCalls. A call counts from the arrival.
 func (f *Providers) Calls() Calls {
 	f.mu.Lock()
 	defer f.mu.Unlock()

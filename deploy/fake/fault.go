@@ -16,16 +16,16 @@ import (
 // have valid credentials. If several faults fire at one call, delays add up, all data faults apply,
 // and the first fault that replaces the response wins.
 type Fault struct {
-	// Which calls.
+	// The calls.
 	Provider string `json:"provider,omitempty"` // empty means all
 	Path     string `json:"path,omitempty"`     // an endpoint's name or a part of the path; empty means all
 	Times    int    `json:"times,omitempty"`    // fire so often; 0 means until cleared
 	Every    int    `json:"every,omitempty"`    // fire at every n-th of the calls; 0 means at each
 
-	// What replaces the response.
+	// The replacement of the response.
 	Status     int               `json:"status,omitempty"`      // with the provider's own error body
-	RetryAfter string            `json:"retry_after,omitempty"` // sent as it is: seconds or a date
-	Body       string            `json:"body,omitempty"`        // sent as it is; Status is 200 unless given
+	RetryAfter string            `json:"retry_after,omitempty"` // sent unchanged: seconds or a date
+	Body       string            `json:"body,omitempty"`        // sent unchanged; Status is 200 unless given
 	Redirect   string            `json:"redirect,omitempty"`    // Status is 302 unless given
 	Headers    map[string]string `json:"headers,omitempty"`
 
@@ -33,13 +33,13 @@ type Fault struct {
 	Delay Duration `json:"delay,omitempty"`
 	Cut   int      `json:"cut,omitempty"` // close the connection after so many bytes of the body
 
-	// What is wrong with the data.
+	// Errors of the data.
 	Stale        bool    `json:"stale,omitempty"`         // refreshed_at is a day too old
-	Missing      Missing `json:"missing,omitzero"`        // records that are not there yet
+	Missing      Missing `json:"missing,omitzero"`        // records not there yet
 	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // next_cursor leads to the same page again
 }
 
-// FaultState is a Fault and how often it has fired.
+// FaultState is a Fault with its counts.
 type FaultState struct {
 	ID string `json:"id"`
 	Fault
@@ -53,7 +53,7 @@ type Duration time.Duration
 // MarshalText is the inverse of UnmarshalText.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads a duration that is not negative.
+// UnmarshalText reads a duration and refuses a negative duration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err == nil && parsed < 0 {
@@ -63,8 +63,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Missing names records that are left out. In JSON it is a list of ids, or true for every id that a
-// webhook has announced.
+// Missing names the records to leave out. In JSON Missing is a list of ids, or true for every id
+// announced by a webhook.
 type Missing struct {
 	Announced bool
 	IDs       []string
@@ -126,7 +126,7 @@ type faults struct {
 	list []*FaultState
 }
 
-// AddFault puts a fault in force and returns its id.
+// AddFault puts a fault in force and returns the fault with an id.
 func (f *Providers) AddFault(t Fault) (FaultState, error) {
 	if err := t.validate(); err != nil {
 		return FaultState{}, fmt.Errorf("add fault: %w", err)
@@ -159,7 +159,7 @@ func (f *Providers) ClearFaults() {
 	f.faults.list = nil
 }
 
-// fire returns the faults that fire at a call, and counts them.
+// fire counts and returns the faults that fire at a call.
 func (f *Providers) fire(e endpoint, path string) fired {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -200,7 +200,7 @@ func (f *Providers) isEndpoint(path string) bool {
 	})
 }
 
-// fired is the list of the faults that fire at one call, oldest first.
+// fired is the list of a call's faults, oldest first.
 type fired []Fault
 
 func (hits fired) has(is func(Fault) bool) bool { return slices.ContainsFunc(hits, is) }
@@ -232,7 +232,7 @@ func (hits fired) cut() int {
 	return 0
 }
 
-// replaceReply returns the response that the caller gets in place of the right one.
+// replaceReply applies the faults to the right response.
 func (hits fired) replaceReply(provider provider, right reply) reply {
 	response := right
 	for _, t := range hits {
@@ -252,7 +252,7 @@ func (hits fired) replaceReply(provider provider, right reply) reply {
 	return response
 }
 
-// reply makes the response of a fault that replaces responses.
+// reply makes the response of the fault.
 func (t Fault) reply(provider provider) reply {
 	switch {
 	case t.Redirect != "":

@@ -13,7 +13,7 @@ import (
 type PersonOptions struct {
 	Paystubs  int    // 0 means 31, a negative number means none
 	Shifts    int    // 0 means 90, a negative number means none
-	EndUserID string // empty means a new one
+	EndUserID string // empty means a new id
 	Seed      uint64 // the same seed makes the same person; 0 means a new person
 }
 
@@ -73,8 +73,8 @@ func (f *Providers) Person(opts PersonOptions) *Person {
 	return p
 }
 
-// Stranger makes a person without data whose end user and whose account at every provider have the
-// id. Webhooks may be about a stranger, but the APIs answer 404.
+// Stranger makes a person without data. The end user and the account at every provider have the id.
+// Webhooks may be about a stranger, but the APIs answer 404.
 func (f *Providers) Stranger(id string) *Person {
 	opts := PersonOptions{Paystubs: -1, Shifts: -1, EndUserID: id}
 	return newPerson(opts, id, f.now().UTC())
@@ -115,7 +115,7 @@ func (p *Person) fullName() string { return p.firstName + " " + p.lastName }
 // lastFour returns the last four digits of the social security number.
 func (p *Person) lastFour() string { return p.ssn[len(p.ssn)-4:] }
 
-// date returns the day that was so many days ago.
+// date returns the day so many days ago.
 func (p *Person) date(daysAgo int) string {
 	return p.day.AddDate(0, 0, -daysAgo).Format(time.DateOnly)
 }
@@ -123,7 +123,7 @@ func (p *Person) date(daysAgo int) string {
 // hired returns a day a month before the first paystub.
 func (p *Person) hired() string { return p.date(payEveryDays * (p.paystubCount + 1)) }
 
-// Canaries returns texts of the person's data that occur nowhere else: the last name, the social
+// Canaries returns unique texts of the person's data: the last name, the social
 // security number, contacts, the street, the pay of each paystub and access tokens. Tests look for
 // canaries in places where no personal data may be.
 func (p *Person) Canaries() []string { return append([]string{}, p.canaries...) }
@@ -131,7 +131,7 @@ func (p *Person) Canaries() []string { return append([]string{}, p.canaries...) 
 // ids makes ids from random numbers.
 type ids struct{ next func() uint64 }
 
-// randomIDs makes ids that are new at every start.
+// randomIDs makes new ids at every start.
 func randomIDs() ids { return ids{rand.Uint64} }
 
 // hex returns an id of 32 hexadecimal digits.
@@ -143,7 +143,7 @@ func (s ids) uuid() string {
 	return strings.Join([]string{h[:8], h[8:12], "4" + h[13:16], "a" + h[17:20], h[20:]}, "-")
 }
 
-// newUUID and newHex return ids that are new at every start, whatever the seed of a person: no two
-// webhooks have the same id.
+// newUUID and newHex return a new id, also for a person with a seed: no two webhooks have the same
+// id.
 func newUUID() string { return randomIDs().uuid() }
 func newHex() string  { return randomIDs().hex() }

@@ -61,7 +61,7 @@ type pinwheelAccount struct {
 	announced     map[string]bool // ids that a webhook has announced
 }
 
-// record is one paystub or shift. A paystub starts and ends on its pay date.
+// record is a paystub or shift. A paystub starts and ends on the pay date.
 type record struct {
 	id         string
 	start, end string // dates
@@ -137,8 +137,8 @@ func refusePinwheel(secret string, r *http.Request) (reply, bool) {
 	return reply{}, false
 }
 
-// pinwheelError is the error envelope of docs.pinwheelapi.com, API Errors. Which status has which
-// type is documented only for 400.
+// pinwheelError is the error envelope of docs.pinwheelapi.com, API Errors. The documentation has the
+// type of 400 alone.
 func pinwheelError(status int, message string, fields ...string) reply {
 	kind := "UNKNOWN_ERROR"
 	switch status {

@@ -39,7 +39,7 @@ func pinwheelEndpoints(f *Providers) []endpoint {
 // pinwheelAPI answers the calls to Pinwheel.
 type pinwheelAPI struct{ *Providers }
 
-// ofAccount calls respond with the account that the call names. An unknown account is not found.
+// ofAccount calls respond with the account in the path. An unknown account is not found.
 func (f pinwheelAPI) ofAccount(r *http.Request, respond func(*pinwheelAccount) reply) reply {
 	id := r.PathValue("account_id")
 	p := f.find(id)
@@ -146,7 +146,7 @@ func (f pinwheelAPI) refreshedAt(a *pinwheelAccount, resource string, faults fir
 	return at
 }
 
-// present returns the records without those that a fault leaves out.
+// present returns the records except those that a fault leaves out.
 func (f pinwheelAPI) present(a *pinwheelAccount, records []record, faults fired) []record {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -159,7 +159,7 @@ func (f pinwheelAPI) present(a *pinwheelAccount, records []record, faults fired)
 	return list
 }
 
-// pinwheelFilter names the query parameters that bound a date. Pinwheel documents paystubs as
+// pinwheelFilter names the query parameters of a date. Pinwheel documents paystubs as
 // "after" from_pay_date, and to_pay_date was recorded to be inclusive. Shifts are documented as "on
 // or after" and "on or before".
 type pinwheelFilter struct{ after, from, to string }
@@ -169,10 +169,10 @@ func (b pinwheelFilter) matches(query url.Values, date string) bool {
 	return date > query.Get(b.after) && date >= query.Get(b.from) && (to == "" || date <= to)
 }
 
-// pinwheelPage is the part of a list that a call asks for.
+// pinwheelPage is the part of a list in a call's query.
 type pinwheelPage struct{ start, limit int }
 
-// readPinwheelPage reads the page from the query. It returns the name of a parameter that is wrong.
+// readPinwheelPage reads the page from the query. wrong is the name of a wrong parameter.
 func readPinwheelPage(query url.Values) (page pinwheelPage, wrong string) {
 	for name, values := range query {
 		_, err := time.Parse(time.DateOnly, values[0])
@@ -191,8 +191,8 @@ func readPinwheelPage(query url.Values) (page pinwheelPage, wrong string) {
 	return pinwheelPage{start: start, limit: limit}, ""
 }
 
-// page answers one page of a list, newest first. Shifts have a filter for their start and another
-// one for their end.
+// page answers a page of a list, newest first. Shifts have a filter for the start and a second filter
+// for the end.
 func (f pinwheelAPI) page(
 	r *http.Request,
 	a *pinwheelAccount,
@@ -235,7 +235,7 @@ func (f pinwheelAPI) page(
 	return pinwheelData(list, meta)
 }
 
-// pinwheelCursor makes a cursor that tells the caller nothing, like Pinwheel's.
+// pinwheelCursor makes an opaque cursor, like Pinwheel's.
 func pinwheelCursor(offset int) string {
 	return base64.URLEncoding.EncodeToString(fmt.Appendf(nil, `{"offset": %d}`, offset))
 }

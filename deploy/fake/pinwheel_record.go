@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// How Pinwheel spells a time. Shifts have a space where all else has a T.
+// How Pinwheel spells times. The times of shifts have a space in place of the T.
 const (
 	pinwheelTime      = "2006-01-02T15:04:05.000000+00:00"
 	pinwheelShiftTime = "2006-01-02 15:04:05.000000+00:00"
@@ -57,12 +57,12 @@ func (a *pinwheelAccount) identity() object {
 		{"created_at", a.made.Format(pinwheelTime)},
 		{"updated_at", a.made.Format(pinwheelTime)},
 		{"full_name", a.fullName()},
-		{"date_of_birth", "1900-02-29"}, // a day that never was
+		{"date_of_birth", "1900-02-29"}, // 1900 had no such day
 		{"last_four_ssn", a.lastFour()},
 		{"emails", []string{a.email}},
 		{"address", a.address()},
 		{"phone_numbers", a.phones()},
-		{"ssn_on_file", a.ssn}, // not documented: fields are added any day
+		{"ssn_on_file", a.ssn}, // not documented: Pinwheel may add fields any day
 	}
 }
 
@@ -70,8 +70,8 @@ func (a *pinwheelAccount) phones() []object {
 	return []object{{{"value", a.phone}, {"type", "mobile"}}}
 }
 
-// income is the object as of updated: it was seen to change when the paystubs
-// were finished, after its own event.
+// income is the income object with the time of its last change. The recorded income changed when the
+// paystubs were complete, after the event of the income itself.
 func (a *pinwheelAccount) income(updated time.Time) object {
 	return object{
 		{"id", a.objects["income"]},
@@ -85,33 +85,44 @@ func (a *pinwheelAccount) income(updated time.Time) object {
 	}
 }
 
-// pinwheelGrossYTD is an amount that only this paystub has, with more digits than a
-// float64 keeps.
+// pinwheelGrossYTD is an amount that no other paystub has, with more digits than a float64 holds.
 func pinwheelGrossYTD(i int) decimal {
 	return decimal(fmt.Sprint((90_071_992_547_409_931 - i*1_000_003) | 1))
 }
 
-// paystub makes the i-th paystub, the newest being the first.
+// pinwheelPay is the amounts of a paystub in cents.
+type pinwheelPay struct {
+	regular    int
+	premium    int
+	federal    int
+	state      int
+	retirement int
+	commuter   int
+	reimbursed int
+}
+
+func (a *pinwheelAccount) pay(i int) pinwheelPay {
+	pay := pinwheelPay{regular: 80 * a.rate, premium: 5_000 + i, commuter: 4_200, reimbursed: 700}
+	pay.federal = pay.gross() / 8
+	pay.state = pay.gross() / 25
+	pay.retirement = pay.gross() / 20
+	return pay
+}
+
+func (p pinwheelPay) gross() int      { return p.regular + p.premium }
+func (p pinwheelPay) taxes() int      { return p.federal + p.state }
+func (p pinwheelPay) deductions() int { return p.retirement + p.commuter }
+func (p pinwheelPay) net() int        { return p.gross() - p.taxes() - p.deductions() }
+
+// paystub makes the i-th paystub. The newest is the first.
 func (a *pinwheelAccount) paystub(i int, id string) record {
 	age := newestDays + payEveryDays*i
 	payDate := a.date(age)
-	regular, premium := 80*a.rate, 5_000+i
-	gross := regular + premium
-	federal, state := gross/8, gross/25
-	retirement, commuter := gross/20, 4_200
-	net := gross - federal - state - retirement - commuter
-	reimbursed := 700
-
-	var document, employerName, externalID any
-	if i > 0 { // the newest has no document yet: it comes with paystubs.documents.added
-		document = object{
-			{"id", a.objects["document"]},
-			{"download_url", pinwheelDocuments + id + "?X-Amz-Expires=900"},
-			{"download_url_expiration", a.made.Add(15 * time.Minute).Format(pinwheelTime)},
-		}
-	}
+	pay := a.pay(i)
+	var employerName, externalID any
 	if i%2 == 0 {
-		employerName, externalID = employer, fmt.Sprintf("PS-%s", payDate)
+		employerName = employer
+		externalID = "PS-" + payDate
 	}
 	body := object{
 		{"id", id},
@@ -120,41 +131,75 @@ func (a *pinwheelAccount) paystub(i int, id string) record {
 		{"pay_period_start", a.date(age + payEveryDays + 6)},
 		{"pay_period_end", a.date(age + 7)},
 		{"currency", "USD"},
-		{"gross_pay_amount", gross},
-		{"net_pay_amount", net},
-		{"check_amount", net + reimbursed},
+		{"gross_pay_amount", pay.gross()},
+		{"net_pay_amount", pay.net()},
+		{"check_amount", pay.net() + pay.reimbursed},
 		{"gross_pay_ytd", pinwheelGrossYTD(i)},
 		{"net_pay_ytd", nil},
-		{"total_taxes", federal + state},
-		{"total_deductions", retirement + commuter},
-		{"total_reimbursements", reimbursed},
+		{"total_taxes", pay.taxes()},
+		{"total_deductions", pay.deductions()},
+		{"total_reimbursements", pay.reimbursed},
 		{"employer_name", employerName},
 		{"external_paystub_id", externalID},
+	}
+	body = append(body, a.payItems(pay)...)
+	body = append(body,
+		member{"created_at", a.made.Format(pinwheelTime)},
+		member{"document", a.paystubDocument(i, id)},
+		// Not documented: Pinwheel may add fields any day.
+		member{"pay_group", object{{"code", "FOUR-WEEKLY"}}},
+	)
+	return record{id: id, start: payDate, end: payDate, body: encode(body)}
+}
+
+// payItems are the lists of a paystub.
+func (a *pinwheelAccount) payItems(pay pinwheelPay) object {
+	item := func(name, category string, amount int, more ...member) object {
+		return append(object{{"name", name}, {"category", category}, {"amount", amount}}, more...)
+	}
+	const weekendHours = decimal("37.33333333333333333")
+	return object{
 		{"taxes", []object{
-			{{"name", "Federal Income"}, {"category", "federal_income"}, {"amount", federal}},
-			{{"name", "State Income"}, {"category", "state_income"}, {"amount", state}},
+			item("Federal Income", "federal_income", pay.federal),
+			item("State Income", "state_income", pay.state),
 		}},
 		{"deductions", []object{
-			{{"name", "401k"}, {"category", "retirement"}, {"amount", retirement}, {"type", "pre_tax"}},
-			{{"name", "Bus Pass"}, {"category", "commuter"}, {"amount", commuter}, {"type", "post_tax"}},
+			item("401k", "retirement", pay.retirement, member{"type", "pre_tax"}),
+			item("Bus Pass", "commuter", pay.commuter, member{"type", "post_tax"}),
 		}},
 		{"earnings", []object{
-			{{"name", "Regular"}, {"category", "hourly"}, {"amount", regular}, {"rate", a.rate}, {"hours", decimal("80.0")}},
-			{{"name", "Weekend"}, {"category", "premium"}, {"amount", premium}, {"rate", nil}, {"hours", decimal("37.33333333333333333")}},
+			item("Regular", "hourly", pay.regular,
+				member{"rate", a.rate}, member{"hours", decimal("80.0")}),
+			item("Weekend", "premium", pay.premium,
+				member{"rate", nil}, member{"hours", weekendHours}),
 		}},
-		{"time_off", []object{
-			{{"name", "Vacation"}, {"category", "pto"}, {"available_hours", decimal("41.5")}, {"earned_hours", decimal("0.0")}, {"used_hours", nil}},
-		}},
-		{"created_at", a.made.Format(pinwheelTime)},
-		{"document", document},
-		{"pay_group", object{{"code", "FOUR-WEEKLY"}}}, // not documented: fields are added any day
+		{"time_off", []object{{
+			{"name", "Vacation"},
+			{"category", "pto"},
+			{"available_hours", decimal("41.5")},
+			{"earned_hours", decimal("0.0")},
+			{"used_hours", nil},
+		}}},
 	}
-	return record{id: id, start: payDate, end: payDate, body: encode(body)}
+}
+
+// paystubDocument is the document of the i-th paystub, nil for the newest: its document comes with
+// paystubs.documents.added.
+func (a *pinwheelAccount) paystubDocument(i int, id string) any {
+	if i == 0 {
+		return nil
+	}
+	return object{
+		{"id", a.objects["document"]},
+		{"download_url", pinwheelDocuments + id + "?X-Amz-Expires=900"},
+		{"download_url_expiration", a.made.Add(15 * time.Minute).Format(pinwheelTime)},
+	}
 }
 
 // shift makes the shift of so many days ago.
 func (a *pinwheelAccount) shift(age int, id string) record {
 	date := a.date(age)
+	overtimeRate := a.rate * 3 / 2
 	body := object{
 		{"id", id},
 		{"account_id", a.AccountID},
@@ -163,18 +208,33 @@ func (a *pinwheelAccount) shift(age int, id string) record {
 		{"end_date", date},
 		{"type", "shift"},
 		{"timezone", "America/New_York"},
-		{"timestamps", []object{{{"from", date + "T09:00:00-04:00"}, {"to", date + "T12:12:00-04:00"}}}},
+		{"timestamps", []object{{
+			{"from", date + "T09:00:00-04:00"}, {"to", date + "T12:12:00-04:00"},
+		}}},
 		{"earnings", []object{
-			{{"name", "Regular Hours"}, {"category", "hourly"}, {"hours", decimal("2.85")}, {"rate", a.rate}, {"amount", a.rate * 285 / 100}},
-			{{"name", "Overtime"}, {"category", "overtime"}, {"hours", decimal("0.35")}, {"rate", a.rate * 3 / 2}, {"amount", a.rate * 3 / 2 * 35 / 100}},
-			{{"name", "Uniform"}, {"category", "other"}, {"hours", nil}, {"rate", nil}}, // amount is optional here
+			{
+				{"name", "Regular Hours"},
+				{"category", "hourly"},
+				{"hours", decimal("2.85")},
+				{"rate", a.rate},
+				{"amount", a.rate * 285 / 100},
+			},
+			{
+				{"name", "Overtime"},
+				{"category", "overtime"},
+				{"hours", decimal("0.35")},
+				{"rate", overtimeRate},
+				{"amount", overtimeRate * 35 / 100},
+			},
+			// The amount is optional.
+			{{"name", "Uniform"}, {"category", "other"}, {"hours", nil}, {"rate", nil}},
 		}},
 		{"currency", "USD"},
 	}
 	return record{id: id, start: date, end: date, body: encode(body)}
 }
 
-// report is a verification report: kind is voe or voie, which adds income.
+// report is a verification report of a kind: voe, or voie with income.
 func (a *pinwheelAccount) report(kind string, refreshed time.Time) object {
 	var lastPaid any
 	if len(a.paystubs) > 0 {
@@ -198,18 +258,7 @@ func (a *pinwheelAccount) report(kind string, refreshed time.Time) object {
 		{"id", a.objects[kind]},
 		{"updated_at", a.made.Format(pinwheelTime)},
 		{"refreshed_at", refreshed.Format(pinwheelTime)},
-		{"employee", object{
-			{"name", object{
-				{"first_name", a.firstName},
-				{"middle_name", ""},
-				{"last_name", a.lastName},
-				{"full_name", a.fullName()},
-			}},
-			{"address", a.address()},
-			{"last_four_ssn", a.lastFour()},
-			{"date_of_birth", "1900-02-29"},
-			{"phone_numbers", a.phones()},
-		}},
+		{"employee", a.reportEmployee()},
 		{"report_type", kind},
 		{"employments", []object{employment}},
 		{"document", object{
@@ -217,6 +266,21 @@ func (a *pinwheelAccount) report(kind string, refreshed time.Time) object {
 			{"download_url", pinwheelDocuments + kind + "_report.pdf"},
 			{"download_url_expiration", a.made.Add(15 * time.Minute).Format(pinwheelTime)},
 		}},
+	}
+}
+
+func (a *pinwheelAccount) reportEmployee() object {
+	return object{
+		{"name", object{
+			{"first_name", a.firstName},
+			{"middle_name", ""},
+			{"last_name", a.lastName},
+			{"full_name", a.fullName()},
+		}},
+		{"address", a.address()},
+		{"last_four_ssn", a.lastFour()},
+		{"date_of_birth", "1900-02-29"},
+		{"phone_numbers", a.phones()},
 	}
 }
 
@@ -244,7 +308,7 @@ func (a *pinwheelAccount) reportIncome() object {
 	}
 }
 
-// account is the payroll account: what was collected, and when.
+// account is the payroll account, with the time at which each resource was collected.
 func (a *pinwheelAccount) account(refreshed map[string]time.Time) object {
 	collected := object{}
 	for _, resource := range []string{"employment", "identity", "income", "paystubs", "shifts"} {

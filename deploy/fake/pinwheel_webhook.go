@@ -12,7 +12,7 @@ import (
 const pinwheelLag = 170 * time.Millisecond
 
 // pinwheelWebhook makes a webhook of a new job. A type of paystubs or shifts is about the chunk
-// that reaches the type's threshold, or about the newest chunk.
+// with the type's threshold, or about the newest chunk.
 func pinwheelWebhook(p *Person, webhookType string, opts EventOptions, at time.Time) Webhook {
 	a := pinwheelOf(p)
 	j := pinwheelJob{
@@ -42,10 +42,10 @@ func pinwheelTimeline(p *Person) []moment {
 	}
 }
 
-// single is a job with one webhook.
+// single is a job with a single webhook.
 func (a *pinwheelAccount) single(webhookType string) moment { return a.jobOf(chunk{}, webhookType) }
 
-// chunkAdded is a job with a webhook about the chunk's records and one about each threshold.
+// chunkAdded is a job with a webhook about the chunk's records and a webhook about each threshold.
 func (a *pinwheelAccount) chunkAdded(resource string, c chunk) moment {
 	var types []string
 	if len(c.records) > 0 || c.last {
@@ -72,9 +72,9 @@ func (a *pinwheelAccount) jobOf(c chunk, types ...string) moment {
 	}
 }
 
-// chunk is what one job of a sync collects.
+// chunk is the records of a single job of a sync.
 type chunk struct {
-	synced   []string // the thresholds that the sync reaches with the chunk
+	synced   []string // the thresholds reached with the chunk
 	from, to string   // dates, both inclusive
 	records  []record
 	last     bool
@@ -103,7 +103,7 @@ func (a *pinwheelAccount) shiftChunks() []chunk {
 	return chunks
 }
 
-// chunk takes the records that ended between youngest and oldest days ago.
+// chunk takes the records with an end between youngest and oldest days ago.
 func (a *pinwheelAccount) chunk(
 	records []record,
 	youngest, oldest int,
@@ -130,8 +130,8 @@ func (a *pinwheelAccount) rest(records []record, youngest int, synced ...string)
 	return c
 }
 
-// chunkOf returns the chunk of a webhook that stands alone: the chunk that reaches the type's
-// threshold, or the newest chunk.
+// chunkOf returns the chunk of a webhook outside a timeline: the chunk with the type's threshold, or
+// the newest chunk.
 func (a *pinwheelAccount) chunkOf(webhookType string) chunk {
 	resource, action, _ := strings.Cut(webhookType, ".")
 	var chunks []chunk
@@ -163,7 +163,7 @@ type pinwheelJob struct {
 }
 
 // webhook reports the job in the envelope of docs.pinwheelapi.com, Income and Employment, with the
-// members in the recorded order. It stamps the data that the webhook announces (locked).
+// members in the recorded order. The webhook stamps the announced data (locked).
 func (j pinwheelJob) webhook(webhookType string) Webhook {
 	w := Webhook{
 		Provider: Pinwheel,
@@ -188,8 +188,7 @@ func (j pinwheelJob) webhook(webhookType string) Webhook {
 	return w
 }
 
-// stamp notes when Pinwheel took the data that a webhook announces. Reports have the announced time
-// itself. Income changes once more when the paystubs are complete, but its refreshed_at stays, as
+// stamp notes when Pinwheel took the data of a webhook. Reports have the announced time itself. Income changes once more when the paystubs are complete, but its refreshed_at stays, as
 // recorded.
 func (a *pinwheelAccount) stamp(webhookType string, at time.Time) {
 	resource, _, _ := strings.Cut(webhookType, ".")

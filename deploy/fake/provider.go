@@ -11,56 +11,56 @@ import (
 	"time"
 )
 
-// providers is the registry of the fakes: one row a provider, each in the provider's own file.
+// providers is the registry of the fakes: a row for each provider, in the provider's own file.
 // To add a provider, write <name>.go with its row and name the row here.
 var providers = []provider{pinwheel, truv}
 
-// provider is what the fakes need to know of one provider. Functions whose comment says "locked"
-// are called while Providers.mu is held.
+// provider is a row: everything about a provider. Providers.mu is held during calls of a function
+// with "locked" in its comment.
 type provider struct {
 	// name is the provider's name as paths and JSON fields spell it.
 	name string
-	// secret signs webhooks and opens the API unless Config.Secrets holds another one. The secret
+	// secret signs webhooks and opens the API unless Config.Secrets holds another. The secret
 	// is published and protects nothing.
 	secret string
-	// environment holds variables that a worker needs besides the URL and the secret. A key is the
+	// environment holds the variables of a worker besides the URL and the secret. A key is the
 	// variable's name without the provider's prefix, such as CLIENT_ID.
 	environment map[string]string
 
-	// spells reports whether the provider spells its webhook types like this one.
+	// spells reports whether the provider spells webhook types in the same way.
 	spells func(webhookType string) bool
-	// open opens an account for the person. An empty id means a new one. The person keeps the
+	// open opens an account for the person. An empty id means a new id. The person keeps the
 	// account in Person.accounts under the provider's name.
 	open func(p *Person, id string, made ids)
-	// ids lists the ids that the person has at the provider, the account's id first.
+	// ids lists the person's ids at the provider, the account's id first.
 	ids func(p *Person) object
 	// webhook makes a webhook about the person (locked).
 	webhook func(p *Person, webhookType string, opts EventOptions, at time.Time) Webhook
 	// timeline lists the moments at which the provider sends webhooks about a new account.
 	timeline func(p *Person) []moment
-	// apply changes the person's account to what a webhook says, before the webhook is sent
-	// (locked). It may be nil.
+	// apply puts the person's account into the state of a webhook, before the webhook is sent
+	// (locked). apply may be nil.
 	apply func(p *Person, webhookType string, at time.Time)
 
-	// sign sets the headers that prove who sent the body.
+	// sign sets the headers with the signature of the body.
 	sign func(header http.Header, secret string, at time.Time, body []byte)
 	// describe sets the other headers of a webhook. registration is the id of the customer's
 	// registration for webhooks.
 	describe   func(header http.Header, registration string)
 	redelivery redelivery
 
-	// endpoints lists the calls that the provider's API answers.
+	// endpoints lists the endpoints of the provider's API.
 	endpoints func(f *Providers) []endpoint
-	// refuse returns the response to a call with wrong credentials. It returns false if the
-	// credentials are right.
+	// refuse returns the response to a call with wrong credentials. With right credentials
+	// refuse returns false.
 	refuse func(secret string, r *http.Request) (reply, bool)
 	// fail returns the provider's own error response with the status.
 	fail func(status int, retryAfter string) reply
-	// annotate sets the headers that every response has. It may be nil.
+	// annotate sets the headers of every response. annotate may be nil.
 	annotate func(header http.Header, r *http.Request)
 }
 
-// moment makes the webhooks that a provider sends at one time of a timeline (locked).
+// moment makes the webhooks of a single time of a timeline (locked).
 type moment func(at time.Time) []Webhook
 
 // redelivery is how a provider repeats a webhook that was not accepted.
@@ -82,7 +82,7 @@ func lookup(name string) (provider, error) {
 	return provider{}, fmt.Errorf("no provider %q: there are %s", name, strings.Join(Names(), ", "))
 }
 
-// ofType returns the provider that spells its webhook types like this one.
+// ofType returns the provider with webhook types of the same spelling.
 func ofType(webhookType string) (provider, error) {
 	for _, p := range providers {
 		if p.spells(webhookType) {
@@ -93,7 +93,7 @@ func ofType(webhookType string) (provider, error) {
 		webhookType, strings.Join(Names(), ", "))
 }
 
-// Names lists the providers that have a fake.
+// Names lists the fake providers.
 func Names() []string {
 	var list []string
 	for _, p := range providers {
@@ -112,7 +112,7 @@ func Covers(name string) error {
 }
 
 // Secret returns the published secret of a fake provider, "" for an unknown provider. The fake signs
-// webhooks with it and expects it from workers.
+// webhooks with the secret and expects the secret from workers.
 func Secret(name string) string {
 	p, _ := lookup(name)
 	return p.secret
@@ -120,7 +120,7 @@ func Secret(name string) string {
 
 // Environment returns the variables that point a worker to the fake of a provider. url is where
 // Providers is served. A key is the variable's name without the provider's prefix: "URL" for
-// PINWHEEL_URL. The variable that names the secret's file is not among them.
+// PINWHEEL_URL. The variable of the secret's file is not among them.
 func Environment(name, url string) map[string]string {
 	p, err := lookup(name)
 	if err != nil {
@@ -131,8 +131,8 @@ func Environment(name, url string) map[string]string {
 	return variables
 }
 
-// Sign sets the headers that prove that the provider sent the body at the time. It fails if the
-// provider has no fake.
+// Sign sets the headers of the provider with a signature of the body and, at some providers, the
+// time. Sign fails if the provider has no fake.
 func Sign(name string, header http.Header, secret string, at time.Time, body []byte) error {
 	p, err := lookup(name)
 	if err != nil {

@@ -16,10 +16,10 @@ import (
 type Answer struct {
 	Status     int
 	Body       []byte
-	RetryAfter string // the header, as it was sent
+	RetryAfter string // the header, unchanged
 }
 
-// SendOptions describe what is unusual about a sending.
+// SendOptions change a sending. The zero value sends the webhook a single time.
 type SendOptions struct {
 	Retry        bool          // repeat the webhook as the provider would
 	Copies       int           // send the same webhook so many times; 0 means once
@@ -28,7 +28,7 @@ type SendOptions struct {
 	Shuffled     bool          // send a timeline in random order
 }
 
-// Sent is one webhook that was sent, and the status of the response.
+// Sent is a webhook and the status of the response.
 type Sent struct {
 	Provider string `json:"provider"`
 	ID       string `json:"id"`
@@ -51,19 +51,19 @@ func newClient() *http.Client {
 	}
 }
 
-// Send signs the webhook and sends it once. A response is never an error, whatever its status.
+// Send signs the webhook and sends the webhook once. A response with a bad status is no error.
 func (f *Providers) Send(ctx context.Context, w Webhook) (Answer, error) {
 	return f.SendWith(ctx, w, SendOptions{})
 }
 
-// SendWithRetries sends the webhook until its provider would stop, and returns the last response.
+// SendWithRetries sends the webhook until the provider would stop, and returns the last response.
 // Each attempt has a signature of its own.
 func (f *Providers) SendWithRetries(ctx context.Context, w Webhook) (Answer, error) {
 	return f.SendWith(ctx, w, SendOptions{Retry: true})
 }
 
 // SendWith sends the webhook as the options say and returns the last response. The person's account
-// first takes the state that the webhook reports, unless the signature is bad: a forger changes no
+// first takes the state of the webhook, unless the signature is bad: a forger changes no
 // account.
 func (f *Providers) SendWith(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
 	provider, err := lookup(w.Provider)
@@ -86,7 +86,7 @@ func (f *Providers) SendWith(ctx context.Context, w Webhook, opts SendOptions) (
 	return answer, nil
 }
 
-// apply changes the account of the webhook's person to what the webhook says.
+// apply puts the account of the webhook's person into the state of the webhook.
 func (f *Providers) apply(provider provider, w Webhook) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -179,7 +179,7 @@ func (f *Providers) post(
 	return Answer{Status: response.StatusCode, Body: body, RetryAfter: retryAfter}, nil
 }
 
-// pause waits. It returns an error if ctx or the Providers ends first.
+// pause waits. If ctx or the Providers ends first, pause returns an error.
 func (f *Providers) pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -92,7 +92,7 @@ func truvTimeline(p *Person) []moment {
 }
 
 // truvWebhook makes a webhook with the fields of docs.truv.com, Links events. Webhooks of other
-// kinds have the ids that the documentation lists for them.
+// kinds have the documented ids.
 func truvWebhook(p *Person, webhookType string, opts EventOptions, at time.Time) Webhook {
 	at = at.UTC()
 	id := cmp.Or(opts.ID, newHex())
@@ -125,7 +125,7 @@ func truvWebhook(p *Person, webhookType string, opts EventOptions, at time.Time)
 	}
 }
 
-// applyTruv puts the link into the state that a webhook reports.
+// applyTruv puts the link into the state of a webhook.
 func applyTruv(p *Person, webhookType string, at time.Time) {
 	link := truvOf(p)
 	switch webhookType {
@@ -214,7 +214,7 @@ func truvEndpoints(f *Providers) []endpoint {
 // truvAPI answers the calls to Truv.
 type truvAPI struct{ *Providers }
 
-// link returns the Link object. It holds the access token as it is: callers must keep the token
+// link returns the Link object. The access token is complete: callers must keep the token
 // secret. A deleted link is not found.
 func (f truvAPI) link(r *http.Request, _ fired) reply {
 	f.mu.Lock()

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// Webhook is what a provider sends, before it is signed.
+// Webhook is what a provider sends, before the signature.
 type Webhook struct {
 	Provider string
 	ID       string // event_id at Pinwheel, webhook_id at Truv
 	Type     string
-	Account  string // the id in the body that names the account
+	Account  string // the id of the account in the body
 	Body     []byte
 }
 
-// EventOptions describe what is unusual about a webhook. The zero value is a success about the
-// newest data.
+// EventOptions change a webhook. The zero value makes a success about the newest data.
 type EventOptions struct {
-	Provider  string   // empty means the provider that spells its types like the webhook's
+	Provider  string   // empty means the provider with types of the same spelling
 	ID        string   // empty means a new id
 	Outcome   string   // success (empty), pending or error; Pinwheel alone has outcomes
 	ErrorCode string   // empty means systemError, if the outcome is error
@@ -31,8 +30,8 @@ type EventOptions struct {
 // outcomes are the values of EventOptions.Outcome.
 func outcomes() []string { return []string{"", "success", "pending", "error"} }
 
-// Event makes one webhook about a person, of a known or unknown type, and stamps the data that the
-// webhook announces with a time just after the webhook's.
+// Event makes a webhook about a person, of a known or unknown type, and stamps the announced data
+// with a time just after the webhook's.
 func (f *Providers) Event(p *Person, webhookType string, opts EventOptions) (Webhook, error) {
 	if p == nil {
 		return Webhook{}, errors.New("make event: no person")
@@ -53,8 +52,7 @@ func (f *Providers) Event(p *Person, webhookType string, opts EventOptions) (Web
 	return provider.webhook(p, webhookType, opts, f.now()), nil
 }
 
-// providerOf returns the provider with the name. Without a name it returns the provider that spells
-// its types like this one.
+// providerOf returns the provider with the name. Without a name the type decides.
 func providerOf(name, webhookType string) (provider, error) {
 	if name == "" {
 		return ofType(webhookType)
@@ -66,8 +64,8 @@ func providerOf(name, webhookType string) (provider, error) {
 // seconds in all.
 const momentsEvery = 500 * time.Millisecond
 
-// Timeline makes the webhooks of an account that has just been linked, in the order in which the
-// providers send them. The last webhook has the present time:
+// Timeline makes the webhooks of a new account, in the order of sending. The last webhook has the
+// present time:
 //
 //	identity.added
 //	income.added
@@ -85,7 +83,7 @@ const momentsEvery = 500 * time.Millisecond
 //	link-deleted
 //
 // A line is one moment. The webhooks of a Pinwheel job share payload.id and payload.timestamp. A
-// threshold of 30 or 90 days that no record reaches is skipped.
+// threshold of 30 or 90 days without a record is skipped.
 func (f *Providers) Timeline(p *Person) []Webhook {
 	var moments []moment
 	for _, provider := range providers {

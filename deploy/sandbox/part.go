@@ -9,11 +9,11 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// part is a component that runs until it is stopped.
+// part is a component that runs in a goroutine until stop.
 type part struct {
 	run    func(context.Context) error
 	cancel context.CancelFunc
-	ended  chan error // holds the error of a part that has ended
+	ended  chan error // holds the error after the end
 }
 
 // start runs a new part.
@@ -43,7 +43,7 @@ func (s *Sandbox) runPart(name string, p *part) {
 	}()
 }
 
-// stop stops a part and returns its error. A part that never started has none.
+// stop stops a part and returns the part's error. A part that never started has no error.
 func (s *Sandbox) stop(name string) error {
 	s.mu.Lock()
 	p, ok := s.parts[name]
@@ -51,7 +51,8 @@ func (s *Sandbox) stop(name string) error {
 		s.mu.Unlock()
 		return nil
 	}
-	cancel, ended := p.cancel, p.ended
+	cancel := p.cancel
+	ended := p.ended
 	s.mu.Unlock()
 	cancel()
 	err := <-ended
@@ -59,7 +60,7 @@ func (s *Sandbox) stop(name string) error {
 	return err
 }
 
-// Resources lists the resources that have a worker.
+// Resources lists the resources with a worker.
 func (s *Sandbox) Resources() []schema.Resource { return slices.Sorted(maps.Keys(s.sources)) }
 
 // StopWorker stops one worker as SIGTERM would, and returns when the worker has stopped.
@@ -70,7 +71,7 @@ func (s *Sandbox) StopWorker(r schema.Resource) error {
 	return s.stop(string(r))
 }
 
-// StartWorker starts a worker that was stopped.
+// StartWorker starts a stopped worker.
 func (s *Sandbox) StartWorker(r schema.Resource) error {
 	if err := s.checkWorker(r); err != nil {
 		return fmt.Errorf("start worker: %w", err)

@@ -23,7 +23,7 @@ import (
 // default.
 const PageMax = 25
 
-// Names of the parts that a PartError names.
+// Names of the parts in a PartError.
 const (
 	NATS      = "nats"
 	Webhooks  = "webhooks"
@@ -32,17 +32,17 @@ const (
 	Dir       = "dir"
 )
 
-// Config says how to run a sandbox. The zero value has fakes, free ports, and a directory of its
-// own that Close removes.
+// Config is the configuration of a sandbox. The zero value means fakes, free ports, and a temporary
+// directory.
 type Config struct {
-	// Dir is where the streams are stored. Empty: a temporary directory that Close removes.
+	// Dir is where the streams are stored. Empty: a temporary directory, removed by Close.
 	Dir string
 	// Ports on the loopback interface. 0 takes a free port. AdminPort < 0: no admin listener.
 	NATSPort, WebhooksPort, ProvidersPort, AdminPort int
 	// Real leaves the fakes out. Then the environment's variables name the providers.
 	Real bool
-	// Getenv reads the environment. With fakes the environment need not name them. nil: an empty
-	// environment.
+	// Getenv reads the environment. With fakes the environment need not name providers. nil: an
+	// empty environment.
 	Getenv func(string) string
 	Log    *zap.Logger
 	// Tracing takes the spans. nil: no spans.
@@ -64,12 +64,12 @@ type Sandbox struct {
 	Conn *stream.Conn
 	// Fake is the fake providers, nil with Config.Real.
 	Fake *fake.Providers
-	// WebhooksURL, ProvidersURL, AdminURL and NATSURL are the addresses of the parts. The URL of a
-	// part that does not listen is empty.
+	// WebhooksURL, ProvidersURL, AdminURL and NATSURL are the addresses of the parts. Without a
+	// listener the URL is empty.
 	WebhooksURL, ProvidersURL, AdminURL, NATSURL string
 
 	config   Config
-	env      map[string]string // what the sandbox sets for its parts
+	env      map[string]string // set by the sandbox for all parts
 	nats     *broker.Server
 	registry *prometheus.Registry
 	sources  map[schema.Resource]map[schema.Provider]workers.Source
@@ -116,8 +116,7 @@ func Up(ctx context.Context, c Config) (_ *Sandbox, err error) {
 	return s, nil
 }
 
-// Close stops everything: first the parts that send, last the part that stores. It returns when no
-// part runs any more.
+// Close stops everything: the senders first, the broker last. When Close returns, no part runs.
 func (s *Sandbox) Close() error {
 	var workerNames []string
 	for _, r := range s.Resources() {

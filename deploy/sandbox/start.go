@@ -33,7 +33,7 @@ const (
 	readHeaderFor = 5 * time.Second
 )
 
-// getenv is the environment of every part: what the sandbox sets, then Config.Getenv.
+// getenv is the environment of every part: the sandbox's own variables, then Config.Getenv.
 func (s *Sandbox) getenv(key string) string {
 	if value, set := s.env[key]; set {
 		return value
@@ -65,7 +65,7 @@ func (s *Sandbox) makeDirectory(context.Context) error {
 	return nil
 }
 
-// makeWritable makes the directory and tries to write a file in it.
+// makeWritable makes the directory and tries to write a file there.
 func makeWritable(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -78,7 +78,7 @@ func makeWritable(dir string) error {
 	return os.Remove(probe.Name())
 }
 
-// writeSecret writes the secret of a fake provider to a file and points ingress and workers to it.
+// writeSecret writes the secret of a fake provider to a file and points ingress and workers to the file.
 func (s *Sandbox) writeSecret(p schema.Provider) error {
 	path := filepath.Join(s.config.Dir, string(p)+".secret")
 	s.env[p.Variable(secretsFile)] = path
@@ -89,7 +89,7 @@ func (s *Sandbox) writeSecret(p schema.Provider) error {
 // streamsDir is where the broker stores the streams.
 func (s *Sandbox) streamsDir() string { return filepath.Join(s.config.Dir, "nats") }
 
-// startBroker starts nats-server, connects to it and makes the streams and queues.
+// startBroker starts nats-server, connects, and makes the streams and queues.
 func (s *Sandbox) startBroker(ctx context.Context) error {
 	server, err := broker.Start(broker.Config{
 		Port: s.config.NATSPort, Dir: s.streamsDir(), SyncAlways: s.config.Real,
@@ -120,7 +120,7 @@ func (s *Sandbox) startIngress(context.Context) error {
 		return err
 	}
 	config.Addr = address(s.config.WebhooksPort)
-	config.AdminAddr = "" // the sandbox has one admin listener for all parts
+	config.AdminAddr = "" // all parts share the admin listener of the sandbox
 	config.DrainFor = 0
 	config.Tracing = s.config.Tracing
 	server, err := ingress.New(config, s.Conn, s.config.Log, s.registry)
@@ -132,7 +132,7 @@ func (s *Sandbox) startIngress(context.Context) error {
 	return nil
 }
 
-// startFakes serves the fake providers and points the workers to them.
+// startFakes serves the fake providers and points the workers to the fakes.
 func (s *Sandbox) startFakes(ctx context.Context) error {
 	if s.config.Real {
 		return nil
@@ -185,8 +185,8 @@ func (s *Sandbox) startWorkers(context.Context) error {
 	return nil
 }
 
-// checkSecrets returns an error if webhooks of a provider are received and its API is never called:
-// the events of that provider would get no completion.
+// checkSecrets returns an error if a provider has the secrets for webhooks and not the secret for
+// calls: the provider's events would get no completion.
 func (s *Sandbox) checkSecrets() error {
 	for _, p := range schema.Providers() {
 		signing := p.Variable(secretsFile)

@@ -15,11 +15,11 @@ import (
 )
 
 // silenceMax is how long a demonstration waits for the next completion. The later steps of a retry
-// ladder do not fit into it.
+// ladder take longer.
 const silenceMax = 2 * time.Minute
 
-// demonstrate plays a person who links a payroll account and prints each completion. complete
-// reports whether all completions came.
+// demonstrate plays a person with a new payroll account and prints each completion. complete reports
+// whether all completions came.
 func demonstrate(
 	ctx context.Context,
 	s *sandbox.Sandbox,
@@ -33,7 +33,7 @@ func demonstrate(
 	p.play(timeline)
 	for _, w := range timeline {
 		// A link is deleted long after everything else. An event in flight at that time gets no
-		// completion, so the demonstration waits before it deletes the link.
+		// completion, so the demonstration waits before the deletion.
 		if schema.Lookup(schema.Provider(w.Provider), w.Type).Erases {
 			if err := d.wait(ctx); err != nil {
 				return d.end(ctx)
@@ -48,27 +48,27 @@ func demonstrate(
 		}
 		d.add(w)
 	}
-	_ = d.wait(ctx) // the summary names what is missing
+	_ = d.wait(ctx) // the summary names missing completions
 	return d.end(ctx)
 }
 
-// demo is what was sent and which completions came.
+// demo counts the webhooks and completions of a demonstration.
 type demo struct {
 	tail    *stream.Tail
 	printer *printer
-	// awaited holds the type of each completion that has not come, by the completion's id.
+	// awaited holds the type of each missing completion, by the completion's id.
 	awaited map[string]string
 	rows    map[string]*row
 }
 
-// row is one type of webhook in the summary.
+// row is a type of webhook in the summary.
 type row struct {
 	webhooks, completions, records, attempts int
 	outcomes                                 map[schema.Outcome]int
 	slowest                                  time.Duration
 }
 
-// add counts a webhook that was sent, and awaits its completions.
+// add counts a sent webhook and awaits its completions.
 func (d *demo) add(w fake.Webhook) {
 	t := schema.Lookup(schema.Provider(w.Provider), w.Type)
 	r := d.rows[w.Type]
@@ -105,7 +105,7 @@ func (d *demo) wait(ctx context.Context) error {
 	return nil
 }
 
-// next returns the next completion. It fails if none comes for silenceMax.
+// next returns the next completion, or an error if none comes for silenceMax.
 func (d *demo) next(ctx context.Context) (schema.Completion, error) {
 	ctx, cancel := context.WithTimeout(ctx, silenceMax)
 	defer cancel()

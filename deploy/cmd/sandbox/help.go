@@ -11,7 +11,7 @@ import (
 // quietLevel is the sandbox's default of LOG_LEVEL.
 const quietLevel = "error"
 
-// variables lists the environment variables that the sandbox always reads.
+// variables lists the environment variables of every sandbox.
 func variables() []process.Variable {
 	var list []process.Variable
 	for _, v := range process.Variables(process.Config{}) {
@@ -32,7 +32,7 @@ func variables() []process.Variable {
 	)
 }
 
-// realEnvironment is the help for the variables that name real providers.
+// realEnvironment is the help for the variables of real providers.
 func realEnvironment() string {
 	var list []process.Variable
 	for _, p := range schema.Providers() {

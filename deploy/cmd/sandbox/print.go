@@ -13,7 +13,7 @@ import (
 	"github.com/wagewire/wagewire/schema/process"
 )
 
-// printer writes what a person reads.
+// printer prints for a person, with colours if the terminal has colours.
 type printer struct {
 	out      io.Writer
 	coloured bool
@@ -23,7 +23,7 @@ func newPrinter(out io.Writer, getenv func(string) string) *printer {
 	return &printer{out, wantsColour(out, getenv)}
 }
 
-// wantsColour reports whether out is a terminal that shows colours.
+// wantsColour reports whether out is a terminal with colours.
 func wantsColour(out io.Writer, getenv func(string) string) bool {
 	file, ok := out.(*os.File)
 	return ok && process.Terminal(file) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
@@ -60,7 +60,7 @@ func (p *printer) greet(s *sandbox.Sandbox) {
 	}
 }
 
-// webhooksURL shows the URLs of all providers as one: http://127.0.0.1:8080/webhooks/{a,b}.
+// webhooksURL shows the URLs of all providers together: http://127.0.0.1:8080/webhooks/{a,b}.
 func webhooksURL(s *sandbox.Sandbox) string {
 	var names []string
 	for _, p := range schema.Providers() {
@@ -70,7 +70,7 @@ func webhooksURL(s *sandbox.Sandbox) string {
 }
 
 const (
-	// lineFormat takes an outcome that is padded before it is painted.
+	// lineFormat takes an outcome with padding, because paint makes the text longer.
 	lineFormat    = "  %-32s %-10s %-21s %s %7s %8s %9s"
 	outcomeFormat = "%-12s"
 	summaryFormat = "  %-32s %8s %12s  %-24s %7s %8s %9s"
@@ -88,7 +88,7 @@ func (p *printer) header() {
 	p.println("%s", p.paint(faint, line))
 }
 
-// completion prints the line of a completion: its event and what became of the event.
+// completion prints the line of a completion: the event and the outcome.
 func (p *printer) completion(c schema.Completion) {
 	outcome := fmt.Sprintf(outcomeFormat, c.Data.Outcome)
 	line := fmt.Sprintf(lineFormat,
@@ -126,7 +126,7 @@ func outcomeColour(o schema.Outcome) string {
 	}
 }
 
-// summary prints a row for each type, and the types of the completions that did not come.
+// summary prints a row for each type, and the types of the missing completions.
 func (p *printer) summary(rows map[string]*row, missing []string) {
 	p.println("\n%s\n", p.paint(bold, "Summary"))
 	header := fmt.Sprintf(summaryFormat, "type", "webhooks", "completions", "outcomes", "records",
@@ -171,7 +171,7 @@ func outcomes(r *row) string {
 	return strings.Join(parts, ", ")
 }
 
-// suggestNext prints what a person can do with a sandbox that is up.
+// suggestNext prints suggestions for a running sandbox.
 func (p *printer) suggestNext(s *sandbox.Sandbox) {
 	if s.Fake == nil {
 		p.println("\nPoint your providers' webhooks at %s. Completions appear below; Ctrl-C ends.\n",

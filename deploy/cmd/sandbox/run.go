@@ -123,7 +123,7 @@ func runSandbox(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	if o.once && !complete {
-		return command.Exit(1, nil) // the summary has printed what is missing
+		return command.Exit(1, nil) // the summary has named the missing completions
 	}
 	return nil
 }
@@ -177,8 +177,8 @@ func watch(
 	}
 }
 
-// causeOf returns the error that ended ctx, or err if ctx has not ended. It returns nil if the user
-// ended ctx.
+// causeOf returns the cause of the end of ctx, or err if ctx has not ended. After an end by the user
+// causeOf returns nil.
 func causeOf(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -197,7 +197,7 @@ func explain(err error) error {
 	}
 	reason := part.Err
 	if listen, ok := errors.AsType[*net.OpError](err); ok {
-		reason = listen // without the name of the variable that the separate command reads
+		reason = listen // without the variable of the separate command
 	}
 	notWritable := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 	switch {
