@@ -3,7 +3,7 @@
 //
 //	exit code 0   the command did its work
 //	exit code 1   the command failed; the last line on standard error says why
-//	exit code 2   the command line is wrong: cobra refused it, or the command returned [UsageError]
+//	exit code 2   the command line is wrong: cobra refused it, or the command returned UsageError
 //	other codes   the command returned [Exit]
 //
 // Run gives every tree --version, the subcommands version, help and completion, and the same

@@ -29,7 +29,9 @@ func tree() *cobra.Command {
 		},
 	}
 	send.Flags().Int("copies", 1, "how many")
-	command.AddEnvironment(send, []process.Variable{{Name: "POST_OFFICE", Help: "where", Default: "here"}})
+	command.AddEnvironment(send, []process.Variable{
+		{Name: "POST_OFFICE", Help: "where", Default: "here"},
+	})
 	command.AddSection(send, "Exit codes", "  0  sent")
 	letter.AddCommand(send)
 	root.AddCommand(letter)
@@ -39,7 +41,9 @@ func tree() *cobra.Command {
 		"differs": command.Exit(3, nil),
 		"broken":  command.Exit(4, errors.New("torn")),
 	} {
-		root.AddCommand(&cobra.Command{Use: name, RunE: func(*cobra.Command, []string) error { return err }})
+		root.AddCommand(&cobra.Command{
+			Use: name, RunE: func(*cobra.Command, []string) error { return err },
+		})
 	}
 	return root
 }
@@ -80,11 +84,13 @@ func TestTheErrorOfACommandIsItsMessageAndItsExitCode(t *testing.T) {
 			"tool: there is no command \"leter\": did you mean letter?\nsee: tool --help\n",
 		},
 		"a group without a command lists its commands": {
-			"letter", 2, "", "tool letter: it needs a command: one of send\nsee: tool letter --help\n",
+			"letter", 2, "",
+			"tool letter: it needs a command: one of send\nsee: tool letter --help\n",
 		},
 		"help of an unknown command is an error": {
 			"help leter", 2, "",
-			"tool help: there is no command \"leter\": did you mean letter?\nsee: tool help --help\n",
+			"tool help: there is no command \"leter\": did you mean letter?\n" +
+				"see: tool help --help\n",
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -125,7 +131,8 @@ Exit codes:
   0  sent
 `
 	for _, args := range []string{"letter send --help", "help letter send"} {
-		if code, stdout, _ := run(t.Context(), strings.Fields(args)...); code != 0 || stdout != want {
+		code, stdout, _ := run(t.Context(), strings.Fields(args)...)
+		if code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, printed\n%s", args, code, stdout)
 		}
 	}
@@ -139,7 +146,10 @@ func TestEveryTreeHasVersionHelpAndCompletion(t *testing.T) {
 		}
 	}
 	_, help, _ := run(t.Context(), "--help")
-	for _, want := range []string{"tool does things.\n\nUsage:\n  tool COMMAND\n", "  letter ", "  completion ", "  version ", "--version"} {
+	for _, want := range []string{
+		"tool does things.\n\nUsage:\n  tool COMMAND\n",
+		"  letter ", "  completion ", "  version ", "--version",
+	} {
 		if !strings.Contains(help, want) {
 			t.Errorf("%q is not in\n%s", want, help)
 		}

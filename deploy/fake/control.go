@@ -249,8 +249,8 @@ func rawWebhook(in webhookInstruction) (Webhook, error) {
 	}, nil
 }
 
-// personOf returns the person of a webhook: the person with the id, or a stranger with an id unknown
-// to the APIs. Without an id personOf returns the newest person.
+// personOf returns the person of a webhook: the person with the id, or a stranger with an id
+// unknown to the APIs. Without an id personOf returns the newest person.
 func (f *Providers) personOf(id string) (*Person, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

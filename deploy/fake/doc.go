@@ -46,8 +46,8 @@
 //
 //	curl $fake/webhooks -d '{"type": "employment.added", "outcome": "pending"}'
 //	curl $fake/webhooks -d '{"type": "employment.added"}'
-//	curl $fake/webhooks -d '{"type": "income.added", "outcome": "error", "error_code": "accountLocked"}'
-//	curl $fake/webhooks -d '{"type": "paystubs.added", "added": ["no-such-id"], "deleted": ["old-id"]}'
+//	curl $fake/webhooks -d '{"type": "income.added", "outcome": "error", "error_code": "locked"}'
+//	curl $fake/webhooks -d '{"type": "paystubs.added", "added": ["no-such-id"], "deleted": ["x"]}'
 //	curl $fake/webhooks -d '{"type": "link-deleted", "account": "'$link'"}'
 //	curl $fake/webhooks -d '{"type": "identity.added", "id": "my-id", "times": 3, "retry": true}'
 //	curl $fake/webhooks -d '{"type": "identity.added", "bad_signature": true}'
@@ -72,7 +72,7 @@
 //
 //	curl $fake/faults -d '{"path": "paystubs", "status": 429, "retry_after": "2", "times": 3}'
 //	curl $fake/faults -d '{"provider": "truv", "status": 500, "every": 5}'
-//	curl $fake/faults -d '{"status": 503, "body": "<h1>Bad gateway</h1>", "headers": {"Via": "1.1 proxy"}}'
+//	curl $fake/faults -d '{"status": 503, "body": "<h1>No</h1>", "headers": {"Via": "1.1 p"}}'
 //	curl $fake/faults -d '{"path": "income", "redirect": "http://elsewhere.invalid/"}'
 //	curl $fake/faults -d '{"path": "income", "body": "{\"data\": 1", "times": 1}'
 //	curl $fake/faults -d '{"path": "shifts", "delay": "20s"}'

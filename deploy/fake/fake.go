@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Config is the agreement of the providers and their customer. The zero value is usable, but sending
-// needs WebhookURL.
+// Config is the agreement of the providers and their customer. The zero value is usable, but
+// sending needs WebhookURL.
 type Config struct {
 	// Secrets holds the secret of a provider by the provider's name. An absent provider uses
 	// the published secret of Secret.
@@ -156,8 +156,8 @@ func writeReply(w http.ResponseWriter, response reply, cut int) {
 	_, _ = w.Write(response.body)
 }
 
-// delay holds a call for a while, and closes the connection if the caller or the Providers goes away
-// before the end.
+// delay holds a call for a while, and closes the connection if the caller or the Providers goes
+// away before the end.
 func (f *Providers) delay(r *http.Request, d time.Duration) {
 	if d > 0 && f.pause(r.Context(), d) != nil {
 		panic(http.ErrAbortHandler)
@@ -174,7 +174,7 @@ func (f *Providers) find(id string) *Person {
 // Calls counts calls to the APIs.
 type Calls struct {
 	Total    int            `json:"total"`
-	Calls    map[string]int `json:"calls"`    // by "pinwheel GET /v1/accounts/{account_id}/paystubs"
+	Calls    map[string]int `json:"calls"`    // by endpoint.label
 	Statuses map[string]int `json:"statuses"` // by "200"; a call without a response yet has none
 }
 

@@ -46,8 +46,10 @@ func newRig(t *testing.T, change ...func(*fake.Config)) rig {
 	t.Cleanup(server.Close)
 	t.Cleanup(fakes.Close)
 	client := &http.Client{
-		Transport:     &http.Transport{},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 	t.Cleanup(client.CloseIdleConnections)
 	return rig{fakes, t, server.URL, client, in}
@@ -141,7 +143,8 @@ func (r rig) get(path string, status int) response {
 // control sends an instruction, which must be answered with a status.
 func (r rig) control(method, path, body string, status int) []byte {
 	r.t.Helper()
-	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+"/control/"+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(
+		r.t.Context(), method, r.url+"/control/"+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -155,7 +158,8 @@ func (r rig) control(method, path, body string, status int) []byte {
 		r.t.Fatal(err)
 	}
 	if answer.StatusCode != status {
-		r.t.Fatalf("%s %s %s: status %d, want %d: %s", method, path, body, answer.StatusCode, status, text)
+		r.t.Fatalf("%s %s %s: status %d, want %d: %s",
+			method, path, body, answer.StatusCode, status, text)
 	}
 	return text
 }

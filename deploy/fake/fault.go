@@ -18,14 +18,14 @@ import (
 type Fault struct {
 	// The calls.
 	Provider string `json:"provider,omitempty"` // empty means all
-	Path     string `json:"path,omitempty"`     // an endpoint's name or a part of the path; empty means all
+	Path     string `json:"path,omitempty"`     // endpoint or part of a path; empty: all
 	Times    int    `json:"times,omitempty"`    // fire so often; 0 means until cleared
 	Every    int    `json:"every,omitempty"`    // fire at every n-th of the calls; 0 means at each
 
 	// The replacement of the response.
-	Status     int               `json:"status,omitempty"`      // with the provider's own error body
+	Status     int               `json:"status,omitempty"`      // with the provider's body
 	RetryAfter string            `json:"retry_after,omitempty"` // sent unchanged: seconds or a date
-	Body       string            `json:"body,omitempty"`        // sent unchanged; Status is 200 unless given
+	Body       string            `json:"body,omitempty"`        // sent unchanged, with 200 by default
 	Redirect   string            `json:"redirect,omitempty"`    // Status is 302 unless given
 	Headers    map[string]string `json:"headers,omitempty"`
 
@@ -36,7 +36,7 @@ type Fault struct {
 	// Errors of the data.
 	Stale        bool    `json:"stale,omitempty"`         // refreshed_at is a day too old
 	Missing      Missing `json:"missing,omitzero"`        // records not there yet
-	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // next_cursor leads to the same page again
+	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // next_cursor leads to the same page
 }
 
 // FaultState is a Fault with its counts.
@@ -205,8 +205,13 @@ type fired []Fault
 
 func (hits fired) has(is func(Fault) bool) bool { return slices.ContainsFunc(hits, is) }
 
-func (hits fired) stale() bool        { return hits.has(func(t Fault) bool { return t.Stale }) }
-func (hits fired) repeatCursor() bool { return hits.has(func(t Fault) bool { return t.RepeatCursor }) }
+func (hits fired) stale() bool {
+	return hits.has(func(t Fault) bool { return t.Stale })
+}
+
+func (hits fired) repeatCursor() bool {
+	return hits.has(func(t Fault) bool { return t.RepeatCursor })
+}
 
 func (hits fired) leaveOut(id string, announced bool) bool {
 	return hits.has(func(t Fault) bool {

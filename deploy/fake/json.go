@@ -14,8 +14,8 @@ type member struct {
 	value any
 }
 
-// decimal is a number with a fixed spelling in JSON: 80.0 stays 80.0, and no digits are lost as in a
-// float64.
+// decimal is a number with a fixed spelling in JSON: 80.0 stays 80.0, and no digits are lost as in
+// a float64.
 type decimal = json.Number
 
 // MarshalJSON writes the members in their order.
@@ -34,8 +34,8 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encode returns compact JSON with <, > and & as themselves, like the JSON of the providers' servers.
-// encode panics if v has no JSON form: only package fake makes v.
+// encode returns compact JSON with <, > and & as themselves, like the JSON of the providers'
+// servers. encode panics if v has no JSON form: only package fake makes v.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -46,8 +46,8 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// spaced returns v as Python's json.dumps writes v: ", " between values and ": " after names. Recorded
-// webhook bodies have such spaces, and a signature covers the spaces too.
+// spaced returns v as Python's json.dumps writes v: ", " between values and ": " after names.
+// Recorded webhook bodies have such spaces, and a signature covers the spaces too.
 func spaced(v any) []byte {
 	var b bytes.Buffer
 	inString := false

@@ -137,8 +137,8 @@ func refusePinwheel(secret string, r *http.Request) (reply, bool) {
 	return reply{}, false
 }
 
-// pinwheelError is the error envelope of docs.pinwheelapi.com, API Errors. The documentation has the
-// type of 400 alone.
+// pinwheelError is the error envelope of docs.pinwheelapi.com, API Errors. The documentation has
+// the type of 400 alone.
 func pinwheelError(status int, message string, fields ...string) reply {
 	kind := "UNKNOWN_ERROR"
 	switch status {

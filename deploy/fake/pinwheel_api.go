@@ -31,8 +31,8 @@ func pinwheelEndpoints(f *Providers) []endpoint {
 		{name: "paystubs", path: account + "/paystubs", serve: api.paystubs},
 		{name: "paystub", path: account + "/paystubs/{paystub_id}", serve: api.paystub},
 		{name: "shifts", path: account + "/shifts", serve: api.shifts},
-		{name: "voe", path: reports + "/voe", serve: api.voe},
-		{name: "voie", path: reports + "/voie", serve: api.voie},
+		{name: "voe", path: reports + "/voe", serve: api.report("voe")},
+		{name: "voie", path: reports + "/voie", serve: api.report("voie")},
 	}
 }
 
@@ -105,18 +105,18 @@ func (f pinwheelAPI) paystub(r *http.Request, faults fired) reply {
 	})
 }
 
-func (f pinwheelAPI) voe(r *http.Request, faults fired) reply  { return f.report(r, "voe", faults) }
-func (f pinwheelAPI) voie(r *http.Request, faults fired) reply { return f.report(r, "voie", faults) }
-
-// report answers without meta: refreshed_at is a member of the report.
-func (f pinwheelAPI) report(r *http.Request, kind string, faults fired) reply {
-	id := r.PathValue("end_user_id")
-	p := f.find(id)
-	if p == nil || p.EndUserID != id {
-		return pinwheelError(http.StatusNotFound, "End user not found.")
+// report answers with a report of the kind, without meta: refreshed_at is a member of the report.
+func (f pinwheelAPI) report(kind string) func(*http.Request, fired) reply {
+	return func(r *http.Request, faults fired) reply {
+		id := r.PathValue("end_user_id")
+		p := f.find(id)
+		if p == nil || p.EndUserID != id {
+			return pinwheelError(http.StatusNotFound, "End user not found.")
+		}
+		a := pinwheelOf(p)
+		refreshed := f.refreshedAt(a, "verification_reports", faults)
+		return pinwheelData(a.report(kind, refreshed), nil)
 	}
-	a := pinwheelOf(p)
-	return pinwheelData(a.report(kind, f.refreshedAt(a, "verification_reports", faults)), nil)
 }
 
 // pinwheelData is the envelope of every success. meta may be nil.
@@ -191,8 +191,8 @@ func readPinwheelPage(query url.Values) (page pinwheelPage, wrong string) {
 	return pinwheelPage{start: start, limit: limit}, ""
 }
 
-// page answers a page of a list, newest first. Shifts have a filter for the start and a second filter
-// for the end.
+// page answers a page of a list, newest first. Shifts have a filter for the start and a second
+// filter for the end.
 func (f pinwheelAPI) page(
 	r *http.Request,
 	a *pinwheelAccount,

@@ -70,8 +70,8 @@ func (a *pinwheelAccount) phones() []object {
 	return []object{{{"value", a.phone}, {"type", "mobile"}}}
 }
 
-// income is the income object with the time of its last change. The recorded income changed when the
-// paystubs were complete, after the event of the income itself.
+// income is the income object with the time of its last change. The recorded income changed when
+// the paystubs were complete, after the event of the income itself.
 func (a *pinwheelAccount) income(updated time.Time) object {
 	return object{
 		{"id", a.objects["income"]},

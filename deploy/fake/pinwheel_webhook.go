@@ -130,8 +130,8 @@ func (a *pinwheelAccount) rest(records []record, youngest int, synced ...string)
 	return c
 }
 
-// chunkOf returns the chunk of a webhook outside a timeline: the chunk with the type's threshold, or
-// the newest chunk.
+// chunkOf returns the chunk of a webhook outside a timeline: the chunk with the type's threshold,
+// or the newest chunk.
 func (a *pinwheelAccount) chunkOf(webhookType string) chunk {
 	resource, action, _ := strings.Cut(webhookType, ".")
 	var chunks []chunk
@@ -188,8 +188,8 @@ func (j pinwheelJob) webhook(webhookType string) Webhook {
 	return w
 }
 
-// stamp notes when Pinwheel took the data of a webhook. Reports have the announced time itself. Income changes once more when the paystubs are complete, but its refreshed_at stays, as
-// recorded.
+// stamp notes when Pinwheel took the data of a webhook. Reports have the announced time itself.
+// Income changes once more when the paystubs are complete, but its refreshed_at stays, as recorded.
 func (a *pinwheelAccount) stamp(webhookType string, at time.Time) {
 	resource, _, _ := strings.Cut(webhookType, ".")
 	if resource == "verification_reports" {

@@ -111,8 +111,8 @@ func Covers(name string) error {
 	return nil
 }
 
-// Secret returns the published secret of a fake provider, "" for an unknown provider. The fake signs
-// webhooks with the secret and expects the secret from workers.
+// Secret returns the published secret of a fake provider, "" for an unknown provider. The fake
+// signs webhooks with the secret and expects the secret from workers.
 func Secret(name string) string {
 	p, _ := lookup(name)
 	return p.secret

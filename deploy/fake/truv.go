@@ -27,8 +27,10 @@ var truv = provider{
 	spells: func(webhookType string) bool {
 		return strings.Contains(webhookType, "-") && !strings.Contains(webhookType, ".")
 	},
-	open:     openTruv,
-	ids:      func(p *Person) object { return object{{"link_id", p.LinkID}, {"user_id", p.UserID}} },
+	open: openTruv,
+	ids: func(p *Person) object {
+		return object{{"link_id", p.LinkID}, {"user_id", p.UserID}}
+	},
 	webhook:  truvWebhook,
 	timeline: truvTimeline,
 	apply:    applyTruv,
@@ -235,7 +237,9 @@ func (f truvAPI) link(r *http.Request, _ fired) reply {
 		{"status", link.status}, // of the link's last task
 		{"user_external_id", p.EndUserID},
 		{"provider_id", "fictional_payroll"},
-		{"provider", object{{"id", "fictional_payroll"}, {"name", platformName}, {"logo_url", nil}}},
+		{"provider", object{
+			{"id", "fictional_payroll"}, {"name", platformName}, {"logo_url", nil},
+		}},
 		{"company_mapping", object{{"id", nil}, {"name", employer}, {"logo_url", nil}}},
 		{"link_hash", link.hash},
 		{"allowed_products", []string{"income", "employment"}},

@@ -248,7 +248,10 @@ func TestCannotStart(t *testing.T) {
 		{"NATS on a taken port", sandbox.Config{NATSPort: port}, sandbox.NATS},
 		{"providers on a taken port", sandbox.Config{ProvidersPort: port}, sandbox.Providers},
 		{"admin on a taken port", sandbox.Config{AdminPort: port}, sandbox.Admin},
-		{"a directory beneath a file", sandbox.Config{Dir: filepath.Join(file, "state")}, sandbox.Dir},
+		{
+			"a directory beneath a file",
+			sandbox.Config{Dir: filepath.Join(file, "state")}, sandbox.Dir,
+		},
 		{"a file where the streams go", sandbox.Config{Dir: inTheWay}, sandbox.Dir},
 	}
 	for _, tt := range tests {

@@ -78,7 +78,8 @@ func makeWritable(dir string) error {
 	return os.Remove(probe.Name())
 }
 
-// writeSecret writes the secret of a fake provider to a file and points ingress and workers to the file.
+// writeSecret writes the secret of a fake provider to a file and points ingress and workers to the
+// file.
 func (s *Sandbox) writeSecret(p schema.Provider) error {
 	path := filepath.Join(s.config.Dir, string(p)+".secret")
 	s.env[p.Variable(secretsFile)] = path

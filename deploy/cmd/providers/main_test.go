@@ -76,10 +76,16 @@ func TestProvidersSayWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown flag points to the help":         {[]string{"--port", "1"}, "see: providers --help"},
-		"an argument is not dropped":                 {[]string{"now"}, `there is no command "now"`},
-		"a command with a typo gets a suggestion":    {[]string{"sned"}, "did you mean send?"},
-		"healthcheck names the flag of its address":  {[]string{"healthcheck", "--addr", "nowhere"}, "--addr: "},
+		"an unknown flag points to the help": {
+			[]string{"--port", "1"}, "see: providers --help",
+		},
+		"an argument is not dropped": {
+			[]string{"now"}, `there is no command "now"`,
+		},
+		"a command with a typo gets a suggestion": {[]string{"sned"}, "did you mean send?"},
+		"healthcheck names the flag of its address": {
+			[]string{"healthcheck", "--addr", "nowhere"}, "--addr: ",
+		},
 		"an address that is impossible names --addr": {[]string{"--addr", "nowhere"}, "--addr: "},
 	} {
 		t.Run(promise, func(t *testing.T) {

@@ -35,9 +35,9 @@ func sendCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send TYPE|" + everything + " [flags]",
 		Short: "Let the running fakes send a webhook",
-		Long: `send makes a person with a payroll account at the running fakes and lets the fakes send a
-webhook about the person. With ` + everything + ` in place of a type the fakes send every webhook of an
-account that is linked and removed again, in order.
+		Long: `send makes a person with a payroll account at the running fakes and lets the fakes
+send a webhook about the person. With ` + everything + ` in place of a type the fakes send every
+webhook of an account that is linked and removed again, in order.
 
 It prints a line for each response. The exit code is 0 if every response was 200: ingress has stored
 the webhook.`,
@@ -62,7 +62,8 @@ the webhook.`,
 	flags.StringVar(&options.url, "providers", "http://"+defaultAddr,
 		"the `URL` at which the fakes listen")
 	flags.BoolVar(&options.retry, "retry", false,
-		"repeat a webhook as its provider does: after a 5xx or no response 25 s later, and again later")
+		"repeat a webhook as its provider does: after a 5xx or no response about 30 s later, "+
+			"and again later")
 	flags.BoolVar(&options.any, "any", false,
 		"send a type that no provider documents, as the provider that spells its types alike")
 	return c
@@ -122,6 +123,11 @@ func resultOf(w fake.Sent) string {
 	}
 }
 
+func unknownType(name string) error {
+	return command.UsageError("no provider documents the webhook type %q (--any sends it)%s",
+		name, command.Suggest(name, typeNames()))
+}
+
 // sendWebhooks makes a person and lets the fakes send a webhook of the type, or everything, about
 // the person.
 func sendWebhooks(
@@ -136,8 +142,7 @@ func sendWebhooks(
 		case found:
 			instruction["provider"] = documented.Provider
 		case !options.any:
-			return nil, command.UsageError("no provider documents the webhook type %q (--any sends it)%s",
-				webhookType, command.Suggest(webhookType, typeNames()))
+			return nil, unknownType(webhookType)
 		}
 		instruction["type"] = webhookType
 	}

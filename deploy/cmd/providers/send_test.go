@@ -86,10 +86,12 @@ func TestSendSaysWhatIsWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no type":                      {nil, "give one TYPE"},
-		"two types":                    {[]string{"a", "b"}, "give one TYPE"},
-		"a type that nobody documents": {[]string{"nosuch"}, `no provider documents the webhook type "nosuch"`},
-		"a type with a typo":           {[]string{"paystub.added"}, "did you mean paystubs.added?"},
+		"no type":   {nil, "give one TYPE"},
+		"two types": {[]string{"a", "b"}, "give one TYPE"},
+		"a type that nobody documents": {
+			[]string{"nosuch"}, `no provider documents the webhook type "nosuch"`,
+		},
+		"a type with a typo": {[]string{"paystub.added"}, "did you mean paystubs.added?"},
 		"an undocumented type that no provider spells so": {
 			[]string{"nosuch", "--any", "--providers", refusing}, "no provider spells a type like",
 		},

@@ -69,8 +69,9 @@ func healthcheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   process.HealthcheckArg + " [flags]",
 		Short: "Exit with 0 if the fakes at --addr answer",
-		Long: `healthcheck asks the fakes that listen at --addr on this machine whether they are ready. The exit
-code is 0 if they answer. If they do not, healthcheck prints the reason and the exit code is 1.`,
+		Long: `healthcheck asks the fakes that listen at --addr on this machine whether they are
+ready. The exit code is 0 if they answer. If they do not, healthcheck prints the reason and the exit
+code is 1.`,
 		Example: "  providers healthcheck --addr :8081",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return process.Healthcheck(c.Context(), "--addr", addr)

@@ -18,8 +18,8 @@ import (
 // ladder take longer.
 const silenceMax = 2 * time.Minute
 
-// demonstrate plays a person with a new payroll account and prints each completion. complete reports
-// whether all completions came.
+// demonstrate plays a person with a new payroll account and prints each completion. complete
+// reports whether all completions came.
 func demonstrate(
 	ctx context.Context,
 	s *sandbox.Sandbox,

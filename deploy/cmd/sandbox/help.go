@@ -28,7 +28,9 @@ func variables() []process.Variable {
 		process.Variable{Name: "WORKER_CONCURRENCY", Help: asWorkers},
 		process.Variable{Name: "RETRY_LADDER", Help: asWorkers},
 		process.Variable{Name: "NOT_READY_LADDER", Help: asWorkers},
-		process.Variable{Name: "NO_COLOR", Help: "any value turns colours off, and so does TERM=dumb"},
+		process.Variable{
+			Name: "NO_COLOR", Help: "any value turns colours off, and so does TERM=dumb",
+		},
 	)
 }
 

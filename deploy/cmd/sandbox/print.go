@@ -149,8 +149,9 @@ func (p *printer) summary(rows map[string]*row, missing []string) {
 			p.paint(green, "ok"), len(rows), total.webhooks, total.completions)
 		return
 	}
-	p.println("%s %d of %d completions are missing, and none came for %s: %s", p.paint(red, "not ok"),
-		len(missing), total.completions+len(missing), silenceMax, strings.Join(missing, ", "))
+	p.println("%s %d of %d completions are missing, and none came for %s: %s",
+		p.paint(red, "not ok"), len(missing), total.completions+len(missing), silenceMax,
+		strings.Join(missing, ", "))
 	p.println("LOG_LEVEL=info shows what the workers do.")
 }
 
@@ -174,14 +175,14 @@ func outcomes(r *row) string {
 // suggestNext prints suggestions for a running sandbox.
 func (p *printer) suggestNext(s *sandbox.Sandbox) {
 	if s.Fake == nil {
-		p.println("\nPoint your providers' webhooks at %s. Completions appear below; Ctrl-C ends.\n",
-			webhooksURL(s))
+		p.println("\nPoint your providers' webhooks at %s. %s\n", webhooksURL(s), completionsBelow)
 		p.header()
 		return
 	}
 	person := s.Fake.Person(fake.PersonOptions{})
 	values := strings.NewReplacer(
 		"TITLE", p.paint(bold, "What next"),
+		"BELOW", completionsBelow,
 		"ACCOUNT", person.AccountID,
 		"SECRET", fake.Secret(fake.Pinwheel),
 		"WEBHOOKS", s.WebhooksURL,
@@ -192,12 +193,16 @@ func (p *printer) suggestNext(s *sandbox.Sandbox) {
 	p.header()
 }
 
+const completionsBelow = "Completions appear below; Ctrl-C ends."
+
 const suggestions = `
 TITLE
 
   Send a webhook of your own, signed as Pinwheel signs:
 
-    body='{"event":"employment.added","event_id":"'$(date +%s%N)'","payload":{"account_id":"ACCOUNT","outcome":"success"}}'
+    id=$(date +%s%N)
+    payload='{"account_id":"ACCOUNT","outcome":"success"}'
+    body='{"event":"employment.added","event_id":"'$id'","payload":'$payload'}'
     ts=$(date +%s)
     sig=$(printf 'v2:%s:%s' "$ts" "$body" | openssl dgst -sha256 -hmac SECRET | sed 's/.* //')
     curl -d "$body" -H "x-timestamp: $ts" -H "x-pinwheel-signature: v2=$sig" WEBHOOKS/pinwheel
@@ -209,10 +214,10 @@ TITLE
 
   Let a fake provider fail, and send a webhook whose worker meets the failure:
 
-    curl PROVIDERS/control/faults -d '{"provider":"pinwheel","path":"employment","status":503,"times":2}'
+    curl PROVIDERS/control/faults -d '{"path":"employment","status":503,"times":2}'
     curl PROVIDERS/control/webhooks -d '{"type":"employment.added"}'
 
-Completions appear below; Ctrl-C ends.
+BELOW
 `
 
 // shorten returns the start of an account's id.

@@ -74,7 +74,8 @@ func (o *options) addFlags(c *cobra.Command) {
 	flags.IntVar(&o.sandbox.NATSPort, "nats-port", 4222, "the port of nats-server")
 	flags.IntVar(&o.sandbox.ProvidersPort, "providers-port", 8081,
 		"the port of the fake providers and of their control tree")
-	flags.IntVar(&o.sandbox.AdminPort, "admin-port", 9090, "the port of /livez, /readyz and /metrics")
+	flags.IntVar(&o.sandbox.AdminPort, "admin-port", 9090,
+		"the port of /livez, /readyz and /metrics")
 }
 
 // check returns an error if flags contradict each other, and completes the options.
@@ -177,8 +178,8 @@ func watch(
 	}
 }
 
-// causeOf returns the cause of the end of ctx, or err if ctx has not ended. After an end by the user
-// causeOf returns nil.
+// causeOf returns the cause of the end of ctx, or err if ctx has not ended. After an end by the
+// user causeOf returns nil.
 func causeOf(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
