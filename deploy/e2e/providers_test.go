@@ -210,8 +210,10 @@ func (s *script) post(p string, body []byte) (status int, answer []byte, err err
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body); err != nil {
-		return 0, nil, err
+	if fake.Covers(p) == nil { // nobody can sign for an unknown provider
+		if err := fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body); err != nil {
+			return 0, nil, err
+		}
 	}
 	return s.do(request)
 }
