@@ -58,6 +58,9 @@ func (s *Sandbox) makeDirectory(context.Context) error {
 		return nil
 	}
 	for _, p := range schema.Providers() {
+		if err := fake.Covers(string(p)); err != nil {
+			return err
+		}
 		if err := s.writeSecret(p); err != nil {
 			return &PartError{Dir, err}
 		}
@@ -150,9 +153,6 @@ func (s *Sandbox) startFakes(ctx context.Context) error {
 		return process.Serve(ctx, listener, server)
 	})
 	for _, p := range schema.Providers() {
-		if err := fake.Covers(string(p)); err != nil {
-			return err
-		}
 		for name, value := range fake.Environment(string(p), s.ProvidersURL) {
 			s.env[p.Variable(name)] = value
 		}

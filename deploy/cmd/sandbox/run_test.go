@@ -227,7 +227,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// console is a standard output whose text a test can wait for.
+// console keeps what is printed.
 type console struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -243,14 +243,6 @@ func (c *console) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.text.String()
-}
-
-// waitFor returns when the text is printed.
-func (c *console) waitFor(t *testing.T, text string) {
-	t.Helper()
-	streamtest.Eventually(t, fmt.Sprintf("%q is printed", text), func() bool {
-		return strings.Contains(c.String(), text)
-	})
 }
 
 // running is a sandbox that somebody looks at.
@@ -270,7 +262,18 @@ func start(t *testing.T, getenv func(string) string, args ...string) *running {
 	return r
 }
 
-// ended stops it as Ctrl-C does, and expects that it ends well.
+// waitFor returns when the text is printed.
+func (r *running) waitFor(t *testing.T, text string) {
+	t.Helper()
+	streamtest.Eventually(t, fmt.Sprintf("%q is printed", text), func() bool {
+		if len(r.exit) > 0 && !strings.Contains(r.String(), text) {
+			t.Fatalf("it ended before it printed %q: %s\n%s", text, r.stderr, r)
+		}
+		return strings.Contains(r.String(), text)
+	})
+}
+
+// ended stops the sandbox as Ctrl-C does, and expects exit code 0.
 func (r *running) ended(t *testing.T) {
 	t.Helper()
 	r.stop()
