@@ -25,7 +25,7 @@ import (
 const (
 	pinwheelSecret = "bench-pinwheel-secret"
 	truvSecret     = "bench-truv-secret"
-	truvClientID   = "bench-truv-client"
+	truvClientID   = fake.TruvClientID
 )
 
 const (
@@ -115,7 +115,7 @@ func (b *bench) startFake(ctx context.Context) error {
 		return err
 	}
 	b.fakeURL = "http://" + listener.Addr().String()
-	b.fake = fake.New(fake.Config{PinwheelSecret: pinwheelSecret, TruvClientID: truvClientID, TruvSecret: truvSecret})
+	b.fake = fake.New(fake.Config{Secrets: map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret}})
 	until, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() {

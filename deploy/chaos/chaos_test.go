@@ -82,13 +82,13 @@ func TestEveryFlawAppliesToTheSource(t *testing.T) {
 
 func TestGateNotesWhatIsServedWhole(t *testing.T) {
 	const secret = "a-secret-of-sixteen"
-	fakes := fake.New(fake.Config{PinwheelSecret: secret, TruvClientID: "c", TruvSecret: secret})
+	fakes := fake.New(fake.Config{Secrets: map[string]string{fake.Pinwheel: secret, fake.Truv: secret}})
 	p := fakes.Person(fake.PersonOptions{Paystubs: 2, Shifts: 1})
 	g := newGate(fakes)
 	get := func(path string) string {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Header = http.Header{
-			"X-Api-Secret": {secret}, "Pinwheel-Version": {"v"}, "X-Access-Client-Id": {"c"}, "X-Access-Secret": {secret},
+			"X-Api-Secret": {secret}, "Pinwheel-Version": {"v"}, "X-Access-Client-Id": {fake.TruvClientID}, "X-Access-Secret": {secret},
 		}
 		w := httptest.NewRecorder()
 		defer func() {

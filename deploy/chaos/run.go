@@ -45,7 +45,7 @@ var ErrViolated = errors.New("promises were broken")
 const (
 	pinwheelSecret = "chaos-pinwheel-secret"
 	truvSecret     = "chaos-truv-secret"
-	truvClientID   = "chaos-truv-client"
+	truvClientID   = fake.TruvClientID
 
 	// instances of each worker: so that an event of one that is paused is worked on by another.
 	instances   = 2
@@ -235,7 +235,7 @@ func (r *run) providers(nodes []node, bin string) (*http.Server, error) {
 		return nil, err
 	}
 	r.fake = fake.New(fake.Config{
-		PinwheelSecret: pinwheelSecret, TruvClientID: truvClientID, TruvSecret: truvSecret,
+		Secrets:    map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret},
 		WebhookURL: "http://" + door + "/webhooks", PageMax: pageMax, RetryWait: redeliverAfter,
 	})
 	r.gate = newGate(r.fake)

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -249,7 +249,7 @@ func TestTheDemonstrationHasEveryFile(t *testing.T) {
 			t.Errorf("%s is no file", file)
 		}
 	}
-	for name, want := range map[string]string{"pinwheel.secret": sandbox.PinwheelSecret, "truv.secret": sandbox.TruvSecret} {
+	for name, want := range map[string]string{"pinwheel.secret": fake.Secret(fake.Pinwheel), "truv.secret": fake.Secret(fake.Truv)} {
 		if text, err := os.ReadFile(filepath.Join(repository, demoDir, name)); err != nil || strings.TrimSpace(string(text)) != want {
 			t.Errorf("%s is not what the fakes sign with; %v", name, err)
 		}

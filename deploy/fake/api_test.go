@@ -25,14 +25,37 @@ func TestCredentials(t *testing.T) {
 		body   string
 	}{
 		{"Pinwheel answers its secret", pinwheel, nil, 200, `"compensation_unit":"hourly"`},
-		{"Pinwheel refuses no secret", pinwheel, map[string]string{"x-api-secret": ""}, 401, `"type":"UNAUTHORIZED_REQUEST"`},
-		{"Pinwheel refuses another secret", pinwheel, map[string]string{"x-api-secret": "truv-secret"}, 401, `"status_code":401`},
-		{"Pinwheel wants a version", pinwheel, map[string]string{"Pinwheel-Version": ""}, 400, `"type":"INVALID_REQUEST_PARAMETERS"`},
+		{
+			"Pinwheel refuses no secret",
+			pinwheel, map[string]string{"x-api-secret": ""}, 401, `"type":"UNAUTHORIZED_REQUEST"`,
+		},
+		{
+			"Pinwheel refuses another secret",
+			pinwheel, map[string]string{"x-api-secret": "truv-secret"}, 401, `"status_code":401`,
+		},
+		{
+			"Pinwheel wants a version",
+			pinwheel, map[string]string{"Pinwheel-Version": ""}, 400,
+			`"type":"INVALID_REQUEST_PARAMETERS"`,
+		},
 		{"Truv answers both credentials", truv, nil, 200, `"id":"` + p.LinkID},
-		{"Truv refuses another client", truv, map[string]string{"X-Access-Client-Id": "x"}, 401, `{"error":{"code":"authentication_failed","message":"No such token"}}`},
-		{"Truv refuses no secret", truv, map[string]string{"X-Access-Secret": ""}, 401, "authentication_failed"},
-		{"an unknown path of Pinwheel is not found", "/pinwheel/v2/x", nil, 404, "RECORD_NOT_FOUND"},
-		{"an unknown path of Truv is not found", "/truv/v1/users/", nil, 404, `{"detail":"Not Found."}`},
+		{
+			"Truv refuses another client",
+			truv, map[string]string{"X-Access-Client-Id": "x"}, 401,
+			`{"error":{"code":"authentication_failed","message":"No such token"}}`,
+		},
+		{
+			"Truv refuses no secret",
+			truv, map[string]string{"X-Access-Secret": ""}, 401, "authentication_failed",
+		},
+		{
+			"an unknown path of Pinwheel is not found",
+			"/pinwheel/v2/x", nil, 404, "RECORD_NOT_FOUND",
+		},
+		{
+			"an unknown path of Truv is not found",
+			"/truv/v1/users/", nil, 404, `{"detail":"Not Found."}`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			answer, err := r.call(test.path, test.header)
@@ -40,7 +63,8 @@ func TestCredentials(t *testing.T) {
 				t.Fatal(err)
 			}
 			if answer.status != test.status || !strings.Contains(string(answer.body), test.body) {
-				t.Errorf("got %d %s, want %d %s", answer.status, answer.body, test.status, test.body)
+				t.Errorf("got %d %s, want %d %s",
+					answer.status, answer.body, test.status, test.body)
 			}
 		})
 	}
@@ -56,31 +80,80 @@ func TestAnswers(t *testing.T) {
 		status int
 		want   string // a regular expression
 	}{
-		{"an account says what it has", account(p, ""), 200, `"monitoring_status":"active","data_updated_at":\{`},
-		{"employment has nulls", account(p, "/employment"), 200, `"termination_date":null.*"meta":\{"refreshed_at":"2026-03-10T12:00:00.123456\+00:00"\}`},
-		{"text is not escaped for HTML", account(p, "/employment"), 200, `"employer_name":"Fictional & Sons"`},
-		{"the end of a social security number keeps its zero", account(p, "/identity"), 200, `"last_four_ssn":"0\d{3}"`},
-		{"fields come that nobody documented", account(p, "/identity"), 200, `"ssn_on_file":"9\d\d-00-0\d{3}"`},
+		{
+			"an account says what it has",
+			account(p, ""), 200, `"monitoring_status":"active","data_updated_at":\{`,
+		},
+		{
+			"employment has nulls",
+			account(p, "/employment"), 200,
+			`"termination_date":null.*` +
+				`"meta":\{"refreshed_at":"2026-03-10T12:00:00.123456\+00:00"\}`,
+		},
+		{
+			"text is not escaped for HTML",
+			account(p, "/employment"), 200, `"employer_name":"Fictional & Sons"`,
+		},
+		{
+			"the end of a social security number keeps its zero",
+			account(p, "/identity"), 200, `"last_four_ssn":"0\d{3}"`,
+		},
+		{
+			"fields come that nobody documented",
+			account(p, "/identity"), 200, `"ssn_on_file":"9\d\d-00-0\d{3}"`,
+		},
 		{"income is in cents", account(p, "/income"), 200, `"compensation_amount":\d+,`},
-		{"hours keep their zero", account(p, "/paystubs/"+p.PaystubIDs()[0]), 200, `"hours":80\.0,?`},
-		{"hours keep their digits", account(p, "/paystubs/"+p.PaystubIDs()[0]), 200, `"hours":37\.33333333333333333\}`},
-		{"a paystub alone has no meta", account(p, "/paystubs/"+p.PaystubIDs()[3]), 200, `^\{"data":\{"id":"[^{]*.*"pay_group":\{"code":"FOUR-WEEKLY"\}\}\}$`},
-		{"amounts are too big for a float64", account(p, "/paystubs"), 200, `"gross_pay_ytd":90071992547409931,`},
+		{
+			"hours keep their zero",
+			account(p, "/paystubs/"+p.PaystubIDs()[0]), 200, `"hours":80\.0,?`,
+		},
+		{
+			"hours keep their digits",
+			account(p, "/paystubs/"+p.PaystubIDs()[0]), 200, `"hours":37\.33333333333333333\}`,
+		},
+		{
+			"a paystub alone has no meta",
+			account(p, "/paystubs/"+p.PaystubIDs()[3]), 200,
+			`^\{"data":\{"id":"[^{]*.*"pay_group":\{"code":"FOUR-WEEKLY"\}\}\}$`,
+		},
+		{
+			"amounts are too big for a float64",
+			account(p, "/paystubs"), 200, `"gross_pay_ytd":90071992547409931,`,
+		},
 		{"overtime is a fraction", account(p, "/shifts"), 200, `"hours":0\.35,`},
-		{"a shift's time has a space", account(p, "/shifts"), 200, `"created_at":"2026-03-10 12:00:00`},
-		{"a voe report has no income", reports + "/voe", 200, `"report_type":"voe","employments":\[\{[^\]]*"most_recent_pay_date":"2026-03-09"\}\]`},
+		{
+			"a shift's time has a space",
+			account(p, "/shifts"), 200, `"created_at":"2026-03-10 12:00:00`,
+		},
+		{
+			"a voe report has no income",
+			reports + "/voe", 200,
+			`"report_type":"voe","employments":\[\{[^\]]*"most_recent_pay_date":"2026-03-09"\}\]`,
+		},
 		{"a voie report has income", reports + "/voie", 200, `"income":\{.*"year":"2026"`},
-		{"a link shows its whole access token", link(p), 200, `"access_token":"fake-access-token-[0-9a-f]{32}"`},
+		{
+			"a link shows its whole access token",
+			link(p), 200, `"access_token":"fake-access-token-[0-9a-f]{32}"`,
+		},
 		{"a link names the end user", link(p), 200, `"user_external_id":"user/1 é"`},
-		{"an unknown account is not found", "/pinwheel/v1/accounts/x/identity", 404, `RECORD_NOT_FOUND`},
+		{
+			"an unknown account is not found",
+			"/pinwheel/v1/accounts/x/identity", 404, `RECORD_NOT_FOUND`,
+		},
 		{"a link is no account", "/pinwheel/v1/accounts/" + p.LinkID, 404, `RECORD_NOT_FOUND`},
 		{"an unknown paystub is not found", account(p, "/paystubs/x"), 404, `RECORD_NOT_FOUND`},
-		{"an unknown end user is not found", "/pinwheel/v1/end_users/x/verification_reports/voe", 404, `RECORD_NOT_FOUND`},
+		{
+			"an unknown end user is not found",
+			"/pinwheel/v1/end_users/x/verification_reports/voe", 404, `RECORD_NOT_FOUND`,
+		},
 		{"an unknown link is not found", "/truv/v1/links/x/", 404, `^\{"detail":"Not Found."\}$`},
 		{"a limit over 100 is refused", account(p, "/paystubs?limit=101"), 400, `"name":"limit"`},
 		{"a limit of nothing is refused", account(p, "/shifts?limit=0"), 400, `"name":"limit"`},
 		{"a foreign cursor is refused", account(p, "/shifts?cursor=zzz"), 400, `"name":"cursor"`},
-		{"a date that is none is refused", account(p, "/shifts?from_end_date=soon"), 400, `"name":"from_end_date"`},
+		{
+			"a date that is none is refused",
+			account(p, "/shifts?from_end_date=soon"), 400, `"name":"from_end_date"`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			answer := r.get(test.path, test.status)
@@ -160,10 +233,22 @@ func TestDateFilters(t *testing.T) {
 	}{
 		{"from_pay_date itself is left out", "/paystubs?from_pay_date=2026-02-09", paystubs[:1]},
 		{"the day before it brings it in", "/paystubs?from_pay_date=2026-02-08", paystubs[:2]},
-		{"to_pay_date itself is in", "/paystubs?from_pay_date=2026-01-01&to_pay_date=2026-02-09", paystubs[1:3]},
-		{"nothing within the dates is an empty list", "/paystubs?from_pay_date=2026-03-09", []string{}},
-		{"both bounds of shifts are in", "/shifts?from_end_date=2026-03-07&to_end_date=2026-03-08", shifts[1:3]},
-		{"starts and ends both count", "/shifts?from_start_date=2026-03-07&to_end_date=2026-03-07", shifts[2:3]},
+		{
+			"to_pay_date itself is in",
+			"/paystubs?from_pay_date=2026-01-01&to_pay_date=2026-02-09", paystubs[1:3],
+		},
+		{
+			"nothing within the dates is an empty list",
+			"/paystubs?from_pay_date=2026-03-09", []string{},
+		},
+		{
+			"both bounds of shifts are in",
+			"/shifts?from_end_date=2026-03-07&to_end_date=2026-03-08", shifts[1:3],
+		},
+		{
+			"starts and ends both count",
+			"/shifts?from_start_date=2026-03-07&to_end_date=2026-03-07", shifts[2:3],
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			page := r.list(account(p, test.path))
@@ -205,7 +290,9 @@ func TestPeople(t *testing.T) {
 	t.Run("has canaries in what the API answers", func(t *testing.T) {
 		p := r.Person(fake.PersonOptions{})
 		var all strings.Builder
-		for _, path := range []string{account(p, "/identity"), account(p, "/paystubs?limit=100"), link(p)} {
+		for _, path := range []string{
+			account(p, "/identity"), account(p, "/paystubs?limit=100"), link(p),
+		} {
 			all.Write(r.get(path, http.StatusOK).body)
 		}
 		for i, canary := range p.Canaries() {
@@ -238,7 +325,8 @@ func TestCallsAreCounted(t *testing.T) {
 	if diff := cmp.Diff(want, r.Calls()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(want, decode[fake.Calls](t, r.control("GET", "calls", "", 200))); diff != "" {
+	listed := decode[fake.Calls](t, r.control("GET", "calls", "", 200))
+	if diff := cmp.Diff(want, listed); diff != "" {
 		t.Errorf("calls by HTTP (-want +got):\n%s", diff)
 	}
 	r.control("DELETE", "calls", "", 204)

@@ -17,27 +17,62 @@ func TestControlRefuses(t *testing.T) {
 		status       int
 		message      string
 	}{
-		{"a fault with an unknown field", "POST", "faults", `{"statuss": 500}`, 400, `unknown field \"statuss\"`},
-		{"a fault of no provider", "POST", "faults", `{"provider": "acme", "status": 500}`, 400, `no provider \"acme\"`},
+		{
+			"a fault with an unknown field",
+			"POST", "faults", `{"statuss": 500}`, 400, `unknown field \"statuss\"`,
+		},
+		{
+			"a fault of no provider",
+			"POST", "faults", `{"provider": "nobody", "status": 500}`, 400,
+			`no provider \"nobody\"`,
+		},
 		{"a fault that does nothing", "POST", "faults", `{"path": "income"}`, 400, "does nothing"},
 		{"an empty fault", "POST", "faults", ``, 400, "does nothing"},
-		{"a status that is none", "POST", "faults", `{"status": 99}`, 400, "not between 200 and 599"},
+		{
+			"a status that is none",
+			"POST", "faults", `{"status": 99}`, 400, "not between 200 and 599",
+		},
 		{"a success without a body", "POST", "faults", `{"status": 204}`, 400, "needs a body"},
 		{"a delay that is none", "POST", "faults", `{"delay": "soon"}`, 400, "soon"},
 		{"a delay into the past", "POST", "faults", `{"delay": "-1s"}`, 400, "negative"},
 		{"times below zero", "POST", "faults", `{"status": 500, "times": -1}`, 400, "negative"},
-		{"missing that is neither true nor a list", "POST", "faults", `{"missing": "all"}`, 400, "neither true nor a list"},
+		{
+			"missing that is neither true nor a list",
+			"POST", "faults", `{"missing": "all"}`, 400, "neither true nor a list",
+		},
 		{"two instructions in one", "POST", "faults", `{"status": 500} {}`, 400, "more than one"},
 		{"what is not JSON", "POST", "faults", `status=500`, 400, "invalid character"},
-		{"a person with an unknown field", "POST", "people", `{"paystub": 3}`, 400, `unknown field \"paystub\"`},
-		{"too many paystubs", "POST", "people", `{"paystubs": 10001}`, 400, "not between 0 and 10000"},
-		{"fewer shifts than none", "POST", "people", `{"shifts": -1}`, 400, "not between 0 and 10000"},
+		{
+			"a person with an unknown field",
+			"POST", "people", `{"paystub": 3}`, 400, `unknown field \"paystub\"`,
+		},
+		{
+			"too many paystubs",
+			"POST", "people", `{"paystubs": 10001}`, 400, "not between 0 and 10000",
+		},
+		{
+			"fewer shifts than none",
+			"POST", "people", `{"shifts": -1}`, 400, "not between 0 and 10000",
+		},
 		{"to play nobody", "POST", "people/x/play", ``, 404, "nobody has the id x"},
-		{"a webhook about nobody", "POST", "webhooks", `{"type": "income.added"}`, 400, "there is no person yet"},
+		{
+			"a webhook about nobody",
+			"POST", "webhooks", `{"type": "income.added"}`, 400, "there is no person yet",
+		},
 		{"a webhook of no type", "POST", "webhooks", `{"account": "x"}`, 400, "no type"},
-		{"a webhook with an unknown field", "POST", "webhooks", `{"kind": "x"}`, 400, `unknown field \"kind\"`},
-		{"a raw webhook of no provider", "POST", "webhooks", `{"raw": "x", "provider": "acme"}`, 400, `no provider \"acme\"`},
-		{"an outcome that is none", "POST", "webhooks", `{"type": "income.added", "account": "x", "outcome": "maybe"}`, 400, "none of success"},
+		{
+			"a webhook with an unknown field",
+			"POST", "webhooks", `{"kind": "x"}`, 400, `unknown field \"kind\"`,
+		},
+		{
+			"a raw webhook of no provider",
+			"POST", "webhooks", `{"raw": "x", "provider": "nobody"}`, 400, `no provider \"nobody\"`,
+		},
+		{
+			"an outcome that is none",
+			"POST", "webhooks", `{"type": "income.added", "account": "x", "outcome": "maybe"}`, 400,
+			"none of success",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
@@ -60,18 +95,25 @@ type view struct {
 
 func TestControlPlaysAPerson(t *testing.T) {
 	r := newRig(t)
-	p := decode[view](t, r.control("POST", "people", `{"paystubs": 400, "shifts": 0, "end_user_id": "me"}`, 201))
+	const instruction = `{"paystubs": 400, "shifts": 0, "end_user_id": "me"}`
+	p := decode[view](t, r.control("POST", "people", instruction, 201))
 	if p.Paystubs != 400 || p.Shifts != 0 || p.EndUserID != "me" {
 		t.Errorf("made %+v", p)
 	}
-	if diff := cmp.Diff([]view{p}, decode[[]view](t, r.control("GET", "people", "", 200))); diff != "" {
+	people := decode[[]view](t, r.control("GET", "people", "", 200))
+	if diff := cmp.Diff([]view{p}, people); diff != "" {
 		t.Errorf("people (-want +got):\n%s", diff)
 	}
 	played := decode[[]fake.Sent](t, r.control("POST", "people/"+p.ID+"/play", "", 200))
-	if len(played) == 0 || played[0].Type != "identity.added" || played[0].Status != 200 || played[0].Account != p.ID {
+	if len(played) == 0 {
+		t.Fatal("nothing was played")
+	}
+	first := played[0]
+	if first.Type != "identity.added" || first.Status != 200 || first.Account != p.ID {
 		t.Errorf("played %+v", played)
 	}
-	if diff := cmp.Diff(played, decode[[]fake.Sent](t, r.control("GET", "webhooks", "", 200))); diff != "" {
+	sent := decode[[]fake.Sent](t, r.control("GET", "webhooks", "", 200))
+	if diff := cmp.Diff(played, sent); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 	r.control("POST", "people/"+p.LinkID+"/play", `{"times": 2, "retry": true}`, 200)
@@ -91,15 +133,44 @@ func TestControlSendsWebhooks(t *testing.T) {
 		received int
 		want     string // in the body
 	}{
-		{"about the newest person", `{"type": "employment.added"}`, newest.AccountID, 1, `"outcome": "success"`},
-		{"about an account", `{"type": "employment.added", "account": "` + old.AccountID + `"}`, old.AccountID, 1, old.LinkTokenID},
-		{"about a stranger", `{"type": "link-connected", "account": "stranger"}`, "stranger", 1, `"link_id": "stranger"`},
-		{"pending", `{"type": "employment.added", "outcome": "pending"}`, newest.AccountID, 1, `"outcome": "pending"`},
-		{"failed", `{"type": "employment.added", "outcome": "error", "error_code": "accountLocked", "error_type": "userActionRequired"}`, newest.AccountID, 1, `"error_code": "accountLocked", "error_type": "userActionRequired"`},
-		{"more than once", `{"type": "identity.added", "id": "same", "times": 3}`, newest.AccountID, 3, `"event_id": "same"`},
+		{
+			"about the newest person",
+			`{"type": "employment.added"}`, newest.AccountID, 1, `"outcome": "success"`,
+		},
+		{
+			"about an account",
+			`{"type": "employment.added", "account": "` + old.AccountID + `"}`, old.AccountID, 1,
+			old.LinkTokenID,
+		},
+		{
+			"about a stranger",
+			`{"type": "link-connected", "account": "stranger"}`, "stranger", 1,
+			`"link_id": "stranger"`,
+		},
+		{
+			"pending",
+			`{"type": "employment.added", "outcome": "pending"}`, newest.AccountID, 1,
+			`"outcome": "pending"`,
+		},
+		{
+			"failed",
+			`{"type": "employment.added", "outcome": "error", ` +
+				`"error_code": "accountLocked", "error_type": "userActionRequired"}`,
+			newest.AccountID, 1,
+			`"error_code": "accountLocked", "error_type": "userActionRequired"`,
+		},
+		{
+			"more than once",
+			`{"type": "identity.added", "id": "same", "times": 3}`, newest.AccountID, 3,
+			`"event_id": "same"`,
+		},
 		{"raw", `{"raw": "{not json", "provider": "truv"}`, "", 1, `{not json`},
 		{"raw of a type", `{"raw": "{}", "type": "link-connected"}`, newest.LinkID, 1, `{}`},
-		{"announcing ids", `{"type": "paystubs.added", "added": ["a"], "deleted": ["d"]}`, newest.AccountID, 1, `"added": [{"id": "a"`},
+		{
+			"announcing ids",
+			`{"type": "paystubs.added", "added": ["a"], "deleted": ["d"]}`, newest.AccountID, 1,
+			`"added": [{"id": "a"`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := len(r.inbox.all())

@@ -31,12 +31,12 @@ func newRig(t *testing.T, change ...func(*fake.Config)) rig {
 	receiver := httptest.NewServer(in)
 	t.Cleanup(receiver.Close)
 	config := fake.Config{
-		PinwheelSecret: "pinwheel-secret",
-		TruvClientID:   "truv-client",
-		TruvSecret:     "truv-secret",
-		WebhookURL:     receiver.URL + "/webhooks",
-		RetryWait:      time.Microsecond,
-		Now:            func() time.Time { return noon },
+		Secrets: map[string]string{
+			fake.Pinwheel: "pinwheel-secret", fake.Truv: "truv-secret",
+		},
+		WebhookURL: receiver.URL + "/webhooks",
+		RetryWait:  time.Microsecond,
+		Now:        func() time.Time { return noon },
 	}
 	for _, c := range change {
 		c(&config)
@@ -46,8 +46,10 @@ func newRig(t *testing.T, change ...func(*fake.Config)) rig {
 	t.Cleanup(server.Close)
 	t.Cleanup(fakes.Close)
 	client := &http.Client{
-		Transport:     &http.Transport{},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 	t.Cleanup(client.CloseIdleConnections)
 	return rig{fakes, t, server.URL, client, in}
@@ -105,7 +107,7 @@ func (r rig) call(path string, header map[string]string) (response, error) {
 	all := map[string]string{
 		"x-api-secret":       "pinwheel-secret",
 		"Pinwheel-Version":   "2025-07-08",
-		"X-Access-Client-Id": "truv-client",
+		"X-Access-Client-Id": fake.TruvClientID,
 		"X-Access-Secret":    "truv-secret",
 	}
 	for name, value := range header {
@@ -141,7 +143,8 @@ func (r rig) get(path string, status int) response {
 // control sends an instruction, which must be answered with a status.
 func (r rig) control(method, path, body string, status int) []byte {
 	r.t.Helper()
-	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+"/control/"+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(
+		r.t.Context(), method, r.url+"/control/"+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -155,7 +158,8 @@ func (r rig) control(method, path, body string, status int) []byte {
 		r.t.Fatal(err)
 	}
 	if answer.StatusCode != status {
-		r.t.Fatalf("%s %s %s: status %d, want %d: %s", method, path, body, answer.StatusCode, status, text)
+		r.t.Fatalf("%s %s %s: status %d, want %d: %s",
+			method, path, body, answer.StatusCode, status, text)
 	}
 	return text
 }

@@ -24,22 +24,57 @@ func TestFaultsThatReplaceTheAnswer(t *testing.T) {
 		body   string
 		header map[string]string
 	}{
-		{"429 of Pinwheel", `{"status": 429, "retry_after": "2"}`, false, 429, `"status_code":429`, map[string]string{"Retry-After": "2", "Content-Type": "application/json"}},
-		{"429 of Truv", `{"status": 429, "retry_after": "9"}`, true, 429, `{"detail":"Request was throttled. Expected available in 9 seconds."}`, map[string]string{"Retry-After": "9"}},
-		{"429 until a date", `{"status": 429, "retry_after": "Tue, 10 Mar 2026 12:00:05 GMT"}`, true, 429, `in 17 seconds.`, map[string]string{"Retry-After": "Tue, 10 Mar 2026 12:00:05 GMT"}},
+		{
+			"429 of Pinwheel",
+			`{"status": 429, "retry_after": "2"}`, false, 429, `"status_code":429`,
+			map[string]string{"Retry-After": "2", "Content-Type": "application/json"},
+		},
+		{
+			"429 of Truv",
+			`{"status": 429, "retry_after": "9"}`, true, 429,
+			`{"detail":"Request was throttled. Expected available in 9 seconds."}`,
+			map[string]string{"Retry-After": "9"},
+		},
+		{
+			"429 until a date",
+			`{"status": 429, "retry_after": "Tue, 10 Mar 2026 12:00:05 GMT"}`, true, 429,
+			`in 17 seconds.`, map[string]string{"Retry-After": "Tue, 10 Mar 2026 12:00:05 GMT"},
+		},
 		{"404 of Truv", `{"status": 404}`, true, 404, `{"detail":"Not Found."}`, nil},
 		{"403 of Truv", `{"status": 403}`, true, 403, `"code":"not_authenticated"`, nil},
 		{"400 of Truv", `{"status": 400}`, true, 400, `"code":"incorrect_parameters"`, nil},
 		{"410 of Truv", `{"status": 410}`, true, 410, `"code":"expired_token"`, nil},
-		{"500 of Truv", `{"status": 500}`, true, 500, `<h1>Server Error (500)</h1>`, map[string]string{"Content-Type": "text/html"}},
+		{
+			"500 of Truv",
+			`{"status": 500}`, true, 500, `<h1>Server Error (500)</h1>`,
+			map[string]string{"Content-Type": "text/html"},
+		},
 		{"401 of Pinwheel", `{"status": 401}`, false, 401, `"type":"UNAUTHORIZED_REQUEST"`, nil},
 		{"404 of Pinwheel", `{"status": 404}`, false, 404, `"type":"RECORD_NOT_FOUND"`, nil},
 		{"503 of Pinwheel", `{"status": 503}`, false, 503, `"type":"UNKNOWN_ERROR"`, nil},
-		{"a body with 200", `{"body": "<h1>Maintenance</h1>"}`, false, 200, `<h1>Maintenance</h1>`, map[string]string{"Content-Type": "text/html"}},
-		{"a body with a status and headers", `{"status": 502, "body": "{", "headers": {"Via": "1.1 proxy"}}`, true, 502, `{`, map[string]string{"Via": "1.1 proxy", "Content-Type": "application/json"}},
-		{"a redirect", `{"redirect": "http://elsewhere.invalid/"}`, false, 302, ``, map[string]string{"Location": "http://elsewhere.invalid/"}},
-		{"another redirect", `{"redirect": "/x", "status": 308}`, true, 308, ``, map[string]string{"Location": "/x"}},
-		{"headers alone", `{"headers": {"X-A": "1"}}`, false, 200, `"data":`, map[string]string{"X-A": "1"}},
+		{
+			"a body with 200",
+			`{"body": "<h1>Maintenance</h1>"}`, false, 200, `<h1>Maintenance</h1>`,
+			map[string]string{"Content-Type": "text/html"},
+		},
+		{
+			"a body with a status and headers",
+			`{"status": 502, "body": "{", "headers": {"Via": "1.1 proxy"}}`, true, 502, `{`,
+			map[string]string{"Via": "1.1 proxy", "Content-Type": "application/json"},
+		},
+		{
+			"a redirect",
+			`{"redirect": "http://elsewhere.invalid/"}`, false, 302, ``,
+			map[string]string{"Location": "http://elsewhere.invalid/"},
+		},
+		{
+			"another redirect",
+			`{"redirect": "/x", "status": 308}`, true, 308, ``, map[string]string{"Location": "/x"},
+		},
+		{
+			"headers alone",
+			`{"headers": {"X-A": "1"}}`, false, 200, `"data":`, map[string]string{"X-A": "1"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
@@ -69,13 +104,29 @@ func TestWhichCallsAFaultConcerns(t *testing.T) {
 		want  []int // income, paystubs, one paystub, link; twice
 	}{
 		{"all", fake.Fault{}, []int{500, 500, 500, 500, 500, 500, 500, 500}},
-		{"one provider's", fake.Fault{Provider: "truv"}, []int{200, 200, 200, 500, 200, 200, 200, 500}},
-		{"an endpoint's", fake.Fault{Path: "paystubs"}, []int{200, 500, 200, 200, 200, 500, 200, 200}},
-		{"another endpoint's", fake.Fault{Path: "paystub"}, []int{200, 200, 500, 200, 200, 200, 500, 200}},
-		{"those with a part of a path", fake.Fault{Path: "/paystubs"}, []int{200, 500, 500, 200, 200, 500, 500, 200}},
+		{
+			"one provider's",
+			fake.Fault{Provider: "truv"}, []int{200, 200, 200, 500, 200, 200, 200, 500},
+		},
+		{
+			"an endpoint's",
+			fake.Fault{Path: "paystubs"}, []int{200, 500, 200, 200, 200, 500, 200, 200},
+		},
+		{
+			"another endpoint's",
+			fake.Fault{Path: "paystub"}, []int{200, 200, 500, 200, 200, 200, 500, 200},
+		},
+		{
+			"those with a part of a path",
+			fake.Fault{Path: "/paystubs"}, []int{200, 500, 500, 200, 200, 500, 500, 200},
+		},
 		{"so many", fake.Fault{Times: 3}, []int{500, 500, 500, 200, 200, 200, 200, 200}},
 		{"each n-th", fake.Fault{Every: 3}, []int{200, 200, 500, 200, 200, 500, 200, 200}},
-		{"so many of each n-th", fake.Fault{Every: 2, Times: 1, Provider: "pinwheel"}, []int{200, 500, 200, 200, 200, 200, 200, 200}},
+		{
+			"so many of each n-th",
+			fake.Fault{Every: 2, Times: 1, Provider: "pinwheel"},
+			[]int{200, 500, 200, 200, 200, 200, 200, 200},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := newRig(t)
@@ -86,8 +137,12 @@ func TestWhichCallsAFaultConcerns(t *testing.T) {
 			}
 			var got []int
 			fired := 0
+			paths := []string{
+				account(p, "/income"), account(p, "/paystubs"),
+				account(p, "/paystubs/"+p.PaystubIDs()[0]), link(p),
+			}
 			for range 2 {
-				for _, path := range []string{account(p, "/income"), account(p, "/paystubs"), account(p, "/paystubs/"+p.PaystubIDs()[0]), link(p)} {
+				for _, path := range paths {
 					answer, err := r.call(path, nil)
 					if err != nil {
 						t.Fatal(err)
@@ -101,7 +156,8 @@ func TestWhichCallsAFaultConcerns(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("statuses (-want +got):\n%s", diff)
 			}
-			if states := decode[[]fake.FaultState](t, r.control("GET", "faults", "", 200)); len(states) != 1 || states[0].Fired != fired {
+			states := decode[[]fake.FaultState](t, r.control("GET", "faults", "", 200))
+			if len(states) != 1 || states[0].Fired != fired {
 				t.Errorf("fired %d times, listed %+v", fired, states)
 			}
 			r.control("DELETE", "faults", "", 204)
@@ -117,33 +173,39 @@ func TestFaultsOfData(t *testing.T) {
 	if _, err := r.Event(p, "paystubs.added", fake.EventOptions{}); err != nil { // announces first
 		t.Fatal(err)
 	}
+	const missingInLists = `{"path": "paystubs", "missing": true}`
+	const staleAndFailing = `{"path": "income", "stale": true, "status": 503, "headers": {"X-A": "1"}}`
+	named := `{"missing": ["` + p.PaystubIDs()[1] + `", "` + p.ShiftIDs()[0] + `"]}`
 	for _, test := range []struct {
 		name  string
 		fault string
 		check func(t *testing.T)
 	}{
 		{"stale is a day before the webhook", `{"stale": true}`, func(t *testing.T) {
-			if got := r.list(account(p, "/paystubs")).Meta.RefreshedAt; got != "2026-03-09T12:00:00.293456+00:00" {
+			got := r.list(account(p, "/paystubs")).Meta.RefreshedAt
+			if got != "2026-03-09T12:00:00.293456+00:00" {
 				t.Errorf("refreshed_at %s", got)
 			}
-			report := string(r.get("/pinwheel/v1/end_users/"+p.EndUserID+"/verification_reports/voe", 200).body)
+			voe := "/pinwheel/v1/end_users/" + p.EndUserID + "/verification_reports/voe"
+			report := string(r.get(voe, 200).body)
 			if !strings.Contains(report, `"refreshed_at":"2026-03-09T12:00:00.123456+00:00"`) {
 				t.Errorf("report %s", report)
 			}
 		}},
 		{"announced ids are missing", `{"missing": true}`, func(t *testing.T) {
-			if diff := cmp.Diff(p.PaystubIDs()[1:26], r.list(account(p, "/paystubs")).ids()); diff != "" {
+			got := r.list(account(p, "/paystubs")).ids()
+			if diff := cmp.Diff(p.PaystubIDs()[1:26], got); diff != "" {
 				t.Errorf("ids (-want +got):\n%s", diff)
 			}
 			r.get(account(p, "/paystubs/"+first), 404)
 		}},
-		{"an announced id is missing from lists alone", `{"path": "paystubs", "missing": true}`, func(t *testing.T) {
+		{"an announced id is missing from lists alone", missingInLists, func(t *testing.T) {
 			if got := r.list(account(p, "/paystubs")).ids()[0]; got == first {
 				t.Error("the list has it")
 			}
 			r.get(account(p, "/paystubs/"+first), 200)
 		}},
-		{"named ids are missing", `{"missing": ["` + p.PaystubIDs()[1] + `", "` + p.ShiftIDs()[0] + `"]}`, func(t *testing.T) {
+		{"named ids are missing", named, func(t *testing.T) {
 			if got := r.list(account(p, "/paystubs")).ids()[1]; got != p.PaystubIDs()[2] {
 				t.Errorf("the second paystub is %s", got)
 			}
@@ -167,8 +229,9 @@ func TestFaultsOfData(t *testing.T) {
 				t.Errorf("read %d bytes, error %v", len(answer.body), err)
 			}
 		}},
-		{"faults add up", `{"path": "income", "stale": true, "status": 503, "headers": {"X-A": "1"}}`, func(t *testing.T) {
-			r.control("POST", "faults", `{"path": "income", "status": 500, "headers": {"X-A": "2", "X-B": "2"}}`, 201)
+		{"faults add up", staleAndFailing, func(t *testing.T) {
+			const second = `{"path": "income", "status": 500, "headers": {"X-A": "2", "X-B": "2"}}`
+			r.control("POST", "faults", second, 201)
 			answer := r.get(account(p, "/income"), 503)
 			if answer.header.Get("X-A") != "1" || answer.header.Get("X-B") != "2" {
 				t.Errorf("headers %v", answer.header)
@@ -185,16 +248,18 @@ func TestFaultsOfData(t *testing.T) {
 
 func TestSlowAnswerComesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fakes := fake.New(fake.Config{PinwheelSecret: "s"})
+		fakes := fake.New(fake.Config{})
 		defer fakes.Close()
 		p := fakes.Person(fake.PersonOptions{})
 		for range 2 {
-			if _, err := fakes.AddFault(fake.Fault{Delay: fake.Duration(3 * time.Second)}); err != nil {
+			_, err := fakes.AddFault(fake.Fault{Delay: fake.Duration(3 * time.Second)})
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, account(p, "/income"), nil)
-		request.Header.Set("x-api-secret", "s")
+		path := account(p, "/income")
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		request.Header.Set("x-api-secret", fake.Secret(fake.Pinwheel))
 		request.Header.Set("Pinwheel-Version", "2025-07-08")
 		start := time.Now()
 		w := httptest.NewRecorder()
@@ -210,30 +275,35 @@ func TestSlowAnswerEndsEarly(t *testing.T) {
 		name string
 		end  func(*fake.Providers, context.CancelFunc)
 	}{
-		{"when the caller goes away", func(_ *fake.Providers, cancel context.CancelFunc) { cancel() }},
+		{
+			"when the caller goes away",
+			func(_ *fake.Providers, cancel context.CancelFunc) { cancel() },
+		},
 		{"when the provider closes", func(f *fake.Providers, _ context.CancelFunc) { f.Close() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			fakes := fake.New(fake.Config{TruvClientID: "c", TruvSecret: "s"})
+			fakes := fake.New(fake.Config{})
 			defer fakes.Close()
 			if _, err := fakes.AddFault(fake.Fault{Delay: fake.Duration(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 			entered, left := make(chan struct{}), make(chan struct{})
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer close(left)
 				close(entered)
 				fakes.ServeHTTP(w, r)
-			}))
+			})
+			server := httptest.NewServer(handler)
 			defer server.Close()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/truv/v1/links/x/", nil)
+			url := server.URL + "/truv/v1/links/x/"
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			request.Header.Set("X-Access-Client-Id", "c")
-			request.Header.Set("X-Access-Secret", "s")
+			request.Header.Set("X-Access-Client-Id", fake.TruvClientID)
+			request.Header.Set("X-Access-Secret", fake.Secret(fake.Truv))
 			go func() {
 				<-entered
 				test.end(fakes, cancel)
@@ -263,8 +333,9 @@ func TestClosingEndsTheWaitForARedelivery(t *testing.T) {
 
 func TestFaultsSurviveJSON(t *testing.T) {
 	want := fake.Fault{
-		Provider: "truv", Path: "link", Times: 1, Every: 2, Status: 429, RetryAfter: "1", Body: "b", Redirect: "r",
-		Headers: map[string]string{"A": "b"}, Delay: fake.Duration(90 * time.Second), Cut: 3, Stale: true,
+		Provider: "truv", Path: "link", Times: 1, Every: 2, Status: 429, RetryAfter: "1",
+		Body: "b", Redirect: "r", Headers: map[string]string{"A": "b"},
+		Delay: fake.Duration(90 * time.Second), Cut: 3, Stale: true,
 		Missing: fake.Missing{IDs: []string{"a"}}, RepeatCursor: true,
 	}
 	for _, missing := range []fake.Missing{{}, {IDs: []string{"a"}}, {Announced: true}} {

@@ -35,10 +35,10 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	b := start(t, quick)
 	must(t, b.connect(t, stream.RoleOperator).Provision(t.Context(), schema.DefaultTopology()))
 
-	env := map[string]string{"PINWHEEL_RATE_PER_S": "100", "TRUV_RATE_PER_S": "100", "TRUV_CLIENT_ID": sandbox.TruvClientID}
+	env := map[string]string{"PINWHEEL_RATE_PER_S": "100", "TRUV_RATE_PER_S": "100", "TRUV_CLIENT_ID": fake.TruvClientID}
 	for _, secret := range []struct{ file, text, signing, calling string }{
-		{"pinwheel.secret", sandbox.PinwheelSecret, "PINWHEEL_SECRETS_FILE", "PINWHEEL_API_SECRET_FILE"},
-		{"truv.secret", sandbox.TruvSecret, "TRUV_SECRETS_FILE", "TRUV_ACCESS_SECRET_FILE"},
+		{"pinwheel.secret", fake.Secret(fake.Pinwheel), "PINWHEEL_SECRETS_FILE", "PINWHEEL_API_SECRET_FILE"},
+		{"truv.secret", fake.Secret(fake.Truv), "TRUV_SECRETS_FILE", "TRUV_ACCESS_SECRET_FILE"},
 	} {
 		path := filepath.Join(demo, secret.file)
 		if text, err := os.ReadFile(path); err != nil || string(text) != secret.text+"\n" {
@@ -56,7 +56,6 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	background(t, receiver.Run)
 
 	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
 		WebhookURL: "http://" + receiver.Addr() + "/webhooks", PageMax: sandbox.PageMax,
 	})
 	api := httptest.NewServer(http.Handler(fakes))

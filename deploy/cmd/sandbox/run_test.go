@@ -13,25 +13,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-var update = flag.Bool("update", false, "write testdata/help.golden again")
-
-// printFor is how long a line is waited for. None takes that long but one that never comes.
-const printFor = time.Minute
+var update = flag.Bool("update", false, "write testdata/help.golden")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// onFreePorts are flags with which nothing is in the way.
+// onFreePorts returns flags that let every part listen on a free port.
 func onFreePorts(more ...string) []string {
-	return append([]string{"--webhooks-port=0", "--nats-port=0", "--providers-port=0", "--admin-port=0"}, more...)
+	ports := []string{
+		"--webhooks-port=0", "--nats-port=0", "--providers-port=0", "--admin-port=0",
+	}
+	return append(ports, more...)
 }
 
 func env(pairs ...string) func(string) string {
@@ -61,19 +61,22 @@ func TestOnce(t *testing.T) {
 			continue
 		}
 		types++
-		row := regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(w.Name) + ` +\d+ +\d+ +(\d+ )?(succeeded|deleted) `)
+		name := regexp.QuoteMeta(w.Name)
+		row := regexp.MustCompile(`(?m)^  ` + name + ` +\d+ +\d+ +(\d+ )?(succeeded|deleted) `)
 		if !row.MatchString(summary) {
 			t.Errorf("the summary has no outcome of %s:\n%s", w.Name, summary)
 		}
 		for _, r := range w.Workers {
-			line := regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(w.Name) + ` +\S+ +` + string(r) + ` +(succeeded|deleted) +\d+ +1 +\S+s$`)
+			line := regexp.MustCompile(`(?m)^  ` + name + ` +\S+ +` + string(r) +
+				` +(succeeded|deleted) +\d+ +1 +\S+s$`)
 			if !line.MatchString(lines) {
 				t.Errorf("no line for the completion of %s by %s:\n%s", w.Name, r, lines)
 			}
 		}
 	}
-	if want := fmt.Sprintf("ok %d types, 22 webhooks, 23 completions: every event has its last word.\n", types); types != 17 || !strings.HasSuffix(summary, want) {
-		t.Errorf("%d types; the summary does not end %q:\n%s", types, want, summary)
+	const want = "ok 17 types, 22 webhooks, 23 completions: every event has all its completions.\n"
+	if types != 17 || !strings.HasSuffix(summary, want) {
+		t.Errorf("%d types; the summary does not end with %q:\n%s", types, want, summary)
 	}
 	if strings.Contains(stdout.String(), "\x1b") {
 		t.Error("there is colour where no terminal is")
@@ -89,7 +92,8 @@ func TestHelp(t *testing.T) {
 	const golden = "testdata/help.golden"
 	for _, arg := range []string{"--help", "-h"} {
 		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), []string{arg}, env(), &stdout, &stderr); code != 0 || stderr.Len() > 0 {
+		code := run(t.Context(), []string{arg}, env(), &stdout, &stderr)
+		if code != 0 || stderr.Len() > 0 {
 			t.Fatalf("%s: exit %d, stderr %q", arg, code, &stderr)
 		}
 		if *update {
@@ -108,9 +112,12 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"--version"}, env(), &stdout, &stderr); code != 0 || !strings.HasPrefix(stdout.String(), "sandbox ") {
-		t.Errorf("exit %d, %q", code, &stdout)
+	for _, arg := range []string{"--version", "version"} {
+		var stdout bytes.Buffer
+		code := run(t.Context(), []string{arg}, env(), &stdout, io.Discard)
+		if code != 0 || !strings.HasPrefix(stdout.String(), "sandbox ") {
+			t.Errorf("%s: exit %d, %q", arg, code, &stdout)
+		}
 	}
 }
 
@@ -126,6 +133,8 @@ func TestRefuses(t *testing.T) {
 	defer taken.Close()
 	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
 
+	const seeHelp = `\nsee: sandbox --help`
+	const inUse = `: .*in use: choose another port, or 0 for any`
 	tests := []struct {
 		name string
 		args []string
@@ -133,30 +142,76 @@ func TestRefuses(t *testing.T) {
 		code int
 		want string // all of stderr, as a pattern
 	}{
-		{"a flag that is none", []string{"--colour"}, nil, 2, `sandbox: flag provided but not defined: -colour: see sandbox --help`},
-		{"a value that is none", []string{"--nats-port=many"}, nil, 2, `sandbox: invalid value "many" for flag -nats-port: parse error: see sandbox --help`},
-		{"an argument", []string{"once"}, nil, 2, `sandbox: unexpected argument "once": see sandbox --help`},
-		{"providers that are neither", []string{"--providers=some"}, nil, 2, `sandbox: --providers: "some" is neither fake nor real: see sandbox --help`},
-		{"a demonstration of nothing", []string{"--once", "--no-demo"}, nil, 2, `sandbox: --once ends .* choose one: see sandbox --help`},
-		{"a demonstration with real providers", []string{"--once", "--providers=real"}, nil, 2, `sandbox: --once: only the fake providers .*: see sandbox --help`},
-		{"a log level that is none", onFreePorts(), []string{"LOG_LEVEL", "loud"}, 1, `sandbox: LOG_LEVEL: "loud" is none of .*`},
-		{"a ladder that is none", onFreePorts(), []string{"RETRY_LADDER", "soon"}, 1, `sandbox: RETRY_LADDER: "soon" is not .*`},
+		{"an unknown flag", []string{"--colour"}, nil, 2,
+			`sandbox: unknown flag: --colour` + seeHelp},
+		{"a port that is no number", []string{"--nats-port=many"}, nil, 2,
+			`sandbox: invalid argument "many" for "--nats-port" flag: .*` + seeHelp},
+		{"an argument", []string{"once"}, nil, 2,
+			`sandbox: there is no command "once"` + seeHelp},
+		{"providers that are neither fake nor real", []string{"--providers=some"}, nil, 2,
+			`sandbox: --providers: "some" is neither fake nor real` + seeHelp},
+		{"a demonstration of nothing", []string{"--once", "--no-demo"}, nil, 2,
+			`sandbox: --once ends .* choose one` + seeHelp},
+		{"a demonstration with real providers", []string{"--once", "--providers=real"}, nil, 2,
+			`sandbox: --once: only the fake providers .*` + seeHelp},
+		{
+			"a log level that is none",
+			onFreePorts(), []string{"LOG_LEVEL", "loud"}, 1,
+			`sandbox: LOG_LEVEL: "loud" is none of .*`,
+		},
+		{
+			"a ladder that is none",
+			onFreePorts(), []string{"RETRY_LADDER", "soon"}, 1,
+			`sandbox: RETRY_LADDER: "soon" is not .*`,
+		},
 
-		{"a port of webhooks that is taken", onFreePorts("--webhooks-port", port), nil, 1, `sandbox: --webhooks-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"a port of NATS that is taken", onFreePorts("--nats-port", port), nil, 1, `sandbox: --nats-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"a port of the providers that is taken", onFreePorts("--providers-port", port), nil, 1, `sandbox: --providers-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"an admin port that is taken", onFreePorts("--admin-port", port), nil, 1, `sandbox: --admin-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"a port that is none", onFreePorts("--nats-port=70000"), nil, 1, `sandbox: --nats-port: .*70000.*`},
+		{"a port of webhooks that is taken", onFreePorts("--webhooks-port", port), nil, 1,
+			`sandbox: --webhooks-port: listen tcp 127.0.0.1:` + port + inUse},
+		{"a port of NATS that is taken", onFreePorts("--nats-port", port), nil, 1,
+			`sandbox: --nats-port: listen tcp 127.0.0.1:` + port + inUse},
+		{"a port of the providers that is taken", onFreePorts("--providers-port", port), nil, 1,
+			`sandbox: --providers-port: listen tcp 127.0.0.1:` + port + inUse},
+		{"an admin port that is taken", onFreePorts("--admin-port", port), nil, 1,
+			`sandbox: --admin-port: listen tcp 127.0.0.1:` + port + inUse},
+		{
+			"a port that is none",
+			onFreePorts("--nats-port=70000"), nil, 1, `sandbox: --nats-port: .*70000.*`,
+		},
 
 		// Beneath a file nobody can write, not even root.
-		{"a directory that cannot be made", onFreePorts("--dir", filepath.Join(file, "state")), nil, 1, `sandbox: --dir: .*not a directory: choose another directory`},
-		{"a file for a directory", onFreePorts("--dir", file), nil, 1, `sandbox: --dir: .*not a directory: choose another directory`},
+		{
+			"a directory that cannot be made",
+			onFreePorts("--dir", filepath.Join(file, "state")), nil, 1,
+			`sandbox: --dir: .*not a directory: choose another directory`,
+		},
+		{
+			"a file for a directory",
+			onFreePorts("--dir", file), nil, 1,
+			`sandbox: --dir: .*not a directory: choose another directory`,
+		},
 
-		{"real providers without any secret", onFreePorts("--providers=real"), nil, 1, `sandbox: neither PINWHEEL_SECRETS_FILE nor TRUV_SECRETS_FILE is set: .*`},
-		{"a secrets file that is not there", onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", file + "2"}, 1, `sandbox: TRUV_SECRETS_FILE: .*no such file.*`},
-		{"a provider that is received from and not asked", onFreePorts("--providers=real"), []string{"PINWHEEL_SECRETS_FILE", file}, 1,
-			`sandbox: PINWHEEL_API_SECRET_FILE is not set, and PINWHEEL_SECRETS_FILE is: set both, or neither`},
-		{"Truv without a client id", onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file}, 1, `sandbox: TRUV_CLIENT_ID is not set: .*`},
+		{
+			"real providers without any secret",
+			onFreePorts("--providers=real"), nil, 1,
+			`sandbox: neither PINWHEEL_SECRETS_FILE nor TRUV_SECRETS_FILE is set: .*`,
+		},
+		{
+			"a secrets file that is not there",
+			onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", file + "2"}, 1,
+			`sandbox: TRUV_SECRETS_FILE: .*no such file.*`,
+		},
+		{
+			"a provider whose webhooks are received and whose API is never called",
+			onFreePorts("--providers=real"), []string{"PINWHEEL_SECRETS_FILE", file}, 1,
+			`sandbox: PINWHEEL_API_SECRET_FILE is not set, and PINWHEEL_SECRETS_FILE is: ` +
+				`set both, or neither`,
+		},
+		{
+			"Truv without a client id",
+			onFreePorts("--providers=real"),
+			[]string{"TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file}, 1,
+			`sandbox: TRUV_CLIENT_ID is not set: .*`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -166,49 +221,28 @@ func TestRefuses(t *testing.T) {
 				t.Errorf("exit %d, want %d; stdout %q", code, tt.code, &stdout)
 			}
 			if !regexp.MustCompile(`^` + tt.want + `\n$`).MatchString(stderr.String()) {
-				t.Errorf("stderr is %q, want one line like %q", &stderr, tt.want)
+				t.Errorf("stderr is %q, want %q", &stderr, tt.want)
 			}
 		})
 	}
 }
 
-// console is a standard output that can be waited for.
+// console keeps what is printed.
 type console struct {
-	mu      sync.Mutex
-	text    strings.Builder
-	changed chan struct{}
+	mu   sync.Mutex
+	text strings.Builder
 }
-
-func newConsole() *console { return &console{changed: make(chan struct{}, 1)} }
 
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.text.Write(p)
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
-	return len(p), nil
+	return c.text.Write(p)
 }
 
 func (c *console) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.text.String()
-}
-
-// waitFor returns when the text is printed.
-func (c *console) waitFor(t *testing.T, text string) {
-	t.Helper()
-	late := time.After(printFor)
-	for !strings.Contains(c.String(), text) {
-		select {
-		case <-c.changed:
-		case <-late:
-			t.Fatalf("%q was not printed within %s:\n%s", text, printFor, c)
-		}
-	}
 }
 
 // running is a sandbox that somebody looks at.
@@ -222,13 +256,24 @@ type running struct {
 func start(t *testing.T, getenv func(string) string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{newConsole(), newConsole(), cancel, make(chan int, 1)}
+	r := &running{&console{}, &console{}, cancel, make(chan int, 1)}
 	var stdout, stderr io.Writer = r.console, r.stderr
 	go func() { r.exit <- run(ctx, onFreePorts(args...), getenv, stdout, stderr) }()
 	return r
 }
 
-// ended stops it as Ctrl-C does, and expects that it ends well.
+// waitFor returns when the text is printed.
+func (r *running) waitFor(t *testing.T, text string) {
+	t.Helper()
+	streamtest.Eventually(t, fmt.Sprintf("%q is printed", text), func() bool {
+		if len(r.exit) > 0 && !strings.Contains(r.String(), text) {
+			t.Fatalf("it ended before it printed %q: %s\n%s", text, r.stderr, r)
+		}
+		return strings.Contains(r.String(), text)
+	})
+}
+
+// ended stops the sandbox as Ctrl-C does, and expects exit code 0.
 func (r *running) ended(t *testing.T) {
 	t.Helper()
 	r.stop()
@@ -240,7 +285,7 @@ func (r *running) ended(t *testing.T) {
 func TestCtrlC(t *testing.T) {
 	t.Run("after the demonstration", func(t *testing.T) {
 		r := start(t, env())
-		r.waitFor(t, "every event has its last word.")
+		r.waitFor(t, "every event has all its completions.")
 		r.waitFor(t, "Completions appear below; Ctrl-C ends.")
 		r.ended(t)
 	})
@@ -261,10 +306,13 @@ func TestCtrlC(t *testing.T) {
 		if err := os.WriteFile(file, []byte("a-secret-for-tests-only\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		getenv := env("TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file, "TRUV_CLIENT_ID", "client")
+		getenv := env(
+			"TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file, "TRUV_CLIENT_ID", "client",
+		)
 		r := start(t, getenv, "--providers=real", "--dir", t.TempDir())
 		r.waitFor(t, "Point your providers' webhooks at http://127.0.0.1:")
-		if strings.Contains(r.String(), "fake") || !strings.Contains(r.String(), "ingress and 1 workers") {
+		greeting := r.String()
+		if strings.Contains(greeting, "fake") || !strings.Contains(greeting, "and 1 workers") {
 			t.Errorf("it greets with:\n%s", r)
 		}
 		r.ended(t)
@@ -277,20 +325,30 @@ func TestOwnWebhooks(t *testing.T) {
 	if strings.Contains(r.String(), "A person links") {
 		t.Errorf("--no-demo plays one:\n%s", r)
 	}
-	url := regexp.MustCompile(`curl -d "\$body" .* (http://127\.0\.0\.1:\d+/webhooks)/pinwheel\n`).FindStringSubmatch(r.String())
-	account := regexp.MustCompile(`"account_id":"([^"]+)"`).FindStringSubmatch(r.String())
-	key := regexp.MustCompile(`-hmac (\S+) `).FindStringSubmatch(r.String())
+	find := func(pattern string) []string {
+		return regexp.MustCompile(pattern).FindStringSubmatch(r.String())
+	}
+	url := find(`curl -d "\$body" .* (http://127\.0\.0\.1:\d+/webhooks)/pinwheel\n`)
+	account := find(`"account_id":"([^"]+)"`)
+	key := find(`-hmac (\S+) `)
 	if url == nil || account == nil || key == nil {
 		t.Fatalf("it does not say how to send a webhook:\n%s", r)
 	}
-	// A sender of our own, who knows no more than what is printed.
-	sender := fake.New(fake.Config{PinwheelSecret: key[1], WebhookURL: url[1]})
+	// A sender that knows no more than what is printed.
+	sender := fake.New(fake.Config{
+		Secrets: map[string]string{fake.Pinwheel: key[1]}, WebhookURL: url[1],
+	})
 	defer sender.Close()
-	answer, err := sender.Send(t.Context(), fake.Webhook{Provider: "pinwheel", ID: "mine", Type: "employment.added",
-		Body: fmt.Appendf(nil, `{"event":"employment.added","event_id":"mine","payload":{"account_id":%q,"outcome":"success"}}`, account[1])})
+	const body = `{"event":"employment.added","event_id":"mine",` +
+		`"payload":{"account_id":%q,"outcome":"success"}}`
+	answer, err := sender.SendWithRetries(t.Context(), fake.Webhook{
+		Provider: "pinwheel", ID: "mine", Type: "employment.added",
+		Body: fmt.Appendf(nil, body, account[1]),
+	})
 	if err != nil || answer.Status != 200 {
 		t.Fatalf("answered %d %s %v", answer.Status, answer.Body, err)
 	}
-	r.waitFor(t, "  employment.added                 "+account[1][:8]+"   employment            succeeded")
+	r.waitFor(t, "  employment.added                 "+account[1][:8]+
+		"   employment            succeeded")
 	r.ended(t)
 }
