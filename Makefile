@@ -37,7 +37,7 @@ tree    = $(shell git describe --tags --always --dirty 2>/dev/null)
 
 # What runs in containers: all but what is for one machine. The binaries are built here and sent to the engine one by one, so that
 # neither a registry nor the network is needed. A second binary of a command, for Linux, stands beside the first: this may be a Mac.
-images         := $(sort $(filter-out sandbox chaos,$(notdir $(wildcard */cmd/*))))
+images         := $(sort $(filter-out sandbox chaos bench,$(notdir $(wildcard */cmd/*))))
 IMAGES         ?= wagewire
 VERSION        ?= dev
 imageBytesMax  := 20000000
@@ -168,7 +168,7 @@ bin/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
 # nats-server is the version that the tests run on, built like our own commands.
 .PHONY: bench
 bench: ## ingress and the workers against what they stand on, in two minutes: make bench ARGS=--help
-	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... ./deploy/bench github.com/nats-io/nats-server/v2
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... ./deploy/cmd/bench github.com/nats-io/nats-server/v2
 	@bin/bench $(ARGS)
 
 ##### Chaos
