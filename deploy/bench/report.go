@@ -22,8 +22,8 @@ type figures struct{ raw, null, ingress, completions, completionsSlow figure }
 type figure struct {
 	n    int
 	took time.Duration
-	// cpu is processor time: of the bench, of the first and of the second process, and the sum of all
-	// other processes.
+	// cpu is processor time: of the bench, of the first and of the second process, and the sum of
+	// all other processes.
 	cpu []time.Duration
 }
 

@@ -30,9 +30,9 @@ const (
 	rateMax             = 10_000
 )
 
-const long = `chaos runs ingress, every worker and nats-server as processes, kills one of them every second or so,
-lets the fake providers misbehave, and at the end compares the answers at the door with the streams.
-Run it in the repository: make chaos, make chaos/broken.
+const long = `chaos runs ingress, every worker and nats-server as processes. Every second or so
+it kills one of them, and the fake providers misbehave. At the end it compares the answers of
+ingress with the streams. Run it in the repository: make chaos, make chaos/broken.
 
 Exit codes: 0 every promise was kept; 1 a promise was broken; 2 the run was not possible.
 With --broken: 0 every broken build was found; 1 one was not found.`
@@ -74,7 +74,7 @@ func run(
 	broken := false
 	root := &cobra.Command{
 		Use:           "chaos",
-		Short:         "Count that nothing is lost and nothing is told twice while processes are killed",
+		Short:         "Count lost and repeated events while processes are killed",
 		Long:          long,
 		Example:       examples,
 		Args:          cobra.NoArgs,

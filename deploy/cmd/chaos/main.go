@@ -1,6 +1,6 @@
-// Command chaos counts that nothing is lost and nothing is told twice, while processes are killed
-// and providers misbehave. make chaos runs it in the repository, because it builds the commands from
-// source. Package deploy/chaos explains what is checked.
+// Command chaos counts lost and repeated events while processes are killed and providers
+// misbehave. make chaos runs the command in the repository, because it builds all other commands from source.
+// Package deploy/chaos explains the checks.
 package main
 
 import (
