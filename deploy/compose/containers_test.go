@@ -59,7 +59,8 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 	}
 }
 
-// oneWebhookIsSeenByWhoeverLooks: by who subscribes, with the key that is for that, and by who reads the worker's log.
+// oneWebhookIsSeenByWhoeverLooks: by who subscribes, with the key that is for that, and by who
+// reads the worker's log.
 func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -99,7 +100,8 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 	s.compose(append([]string{"stop"}, workers()...)...)
 	var webhooks []fake.Webhook
 	var sent []fake.Sent
-	for _, webhookType := range []string{"identity.added", "paystubs.added", "verification_reports.refreshed", "link-connected"} {
+	for _, webhookType := range []string{"identity.added", "paystubs.added",
+		"verification_reports.refreshed", "link-connected"} {
 		w := s.event(fakes, person, webhookType)
 		webhooks, sent = append(webhooks, w), append(sent, s.deliver(fakes, w, false))
 	}
@@ -108,7 +110,8 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 		s.t.Fatal(err)
 	}
 	s.compose("down")
-	s.compose("up", "-d", "providers") // they forget everybody, as providers do not: first they get to know the person again
+	// They forget everybody, as providers do not: first they get to know the person again.
+	s.compose("up", "-d", "providers")
 	s.introduce(person)
 	s.compose("up", "-d")
 
@@ -132,8 +135,8 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 	}
 }
 
-// half is how many webhooks come before, and how many after, two of three workers are taken away: seconds of work at ten calls
-// a second of each.
+// half is how many webhooks come before, and how many after, two of three workers are taken away:
+// seconds of work at ten calls a second of each.
 const half = 60
 
 func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
@@ -184,7 +187,8 @@ func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
 		_, queues, err := stream.NewOperator(operator).Status(ctx)
 		for _, q := range queues {
 			if q.Waiting > 0 || q.InFlight > 0 {
-				err = errors.Join(err, fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))
+				err = errors.Join(err,
+					fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))
 			}
 		}
 		return err
@@ -204,10 +208,12 @@ func TestContainersOfThreeNodes(t *testing.T) {
 	s.docker("kill", node)
 	began = time.Now()
 	s.completed(operator, s.sendAgain("all"))
-	if is := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Status}}", node)); is != "exited" {
+	if is := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Status}}",
+		node)); is != "exited" {
 		t.Errorf("the node that was killed is %s", is)
 	}
-	t.Logf("without a node, send all and its last words took %s", time.Since(began).Round(time.Millisecond))
+	t.Logf("without a node, send all and its last words took %s",
+		time.Since(began).Round(time.Millisecond))
 
 	s.mustUp()
 	s.healthy("nats", "nats-2", "nats-3")
@@ -229,7 +235,8 @@ func (s *stack) mustUp() {
 	}
 }
 
-// replicated waits until every stream has so many replicas, and all of them are there and have everything.
+// replicated waits until every stream has so many replicas, and all of them are there and have
+// everything.
 func (s *stack) replicated(replicas int) {
 	s.t.Helper()
 	key, err := nats.NkeyOptionFromSeed(repository + "/" + demoDir + "/nats_wagewire.nk")
@@ -257,8 +264,10 @@ func (s *stack) replicated(replicas int) {
 				return err
 			}
 			info := stream.CachedInfo()
-			if info.Config.Replicas != replicas || info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != replicas-1 {
-				return fmt.Errorf("%s has %d replicas: %+v", name, info.Config.Replicas, info.Cluster)
+			if info.Config.Replicas != replicas || info.Cluster == nil ||
+				info.Cluster.Leader == "" || len(info.Cluster.Replicas) != replicas-1 {
+				return fmt.Errorf("%s has %d replicas: %+v", name, info.Config.Replicas,
+					info.Cluster)
 			}
 			for _, peer := range info.Cluster.Replicas {
 				if !peer.Current || peer.Offline {

@@ -29,7 +29,8 @@ const (
 )
 
 // everyFile holds the compose files of an installation with one node, and with three.
-var everyFile = map[string][]string{"one node": {composeFile}, "three nodes": {composeFile, clusterFile}}
+var everyFile = map[string][]string{"one node": {composeFile},
+	"three nodes": {composeFile, clusterFile}}
 
 // load reads and merges the files as docker compose does, with every profile and the variables.
 func load(t *testing.T, files []string, variables ...string) *types.Project {
@@ -42,7 +43,8 @@ func load(t *testing.T, files []string, variables ...string) *types.Project {
 	for i, file := range files {
 		paths[i] = filepath.Join(root, file)
 	}
-	options, err := cli.NewProjectOptions(paths, cli.WithName("test"), cli.WithWorkingDirectory(root),
+	options, err := cli.NewProjectOptions(paths, cli.WithName("test"),
+		cli.WithWorkingDirectory(root),
 		cli.WithEnv(variables), cli.WithProfiles([]string{"*"}))
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +79,8 @@ func settings(t *testing.T, file string) map[string]string {
 }
 
 func TestOnlyTheFakesAreConfigured(t *testing.T) {
-	if diff := cmp.Diff(map[string]string{"COMPOSE_PROFILES": "demo"}, settings(t, ".env")); diff != "" {
+	if diff := cmp.Diff(map[string]string{"COMPOSE_PROFILES": "demo"},
+		settings(t, ".env")); diff != "" {
 		t.Errorf(".env (-want +got)\n%s", diff)
 	}
 }
@@ -95,15 +98,20 @@ func TestEveryServiceIsConfined(t *testing.T) {
 					restart = types.RestartPolicyNo
 				}
 				for promise, holds := range map[string]bool{
-					"its root is read-only":              s.ReadOnly,
-					"it has no capabilities":             slices.Equal(s.CapDrop, []string{"ALL"}) && len(s.CapAdd) == 0 && !s.Privileged,
-					"it gains no rights":                 slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}),
-					"its memory has a limit":             s.MemLimit > 0,
-					"its processes have a limit":         s.PidsLimit > 0,
-					"its logs are rotated":               s.Logging != nil && s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
-					"it is started again, or ends":       s.Restart == restart,
-					"it has a health check, or it ends":  (s.HealthCheck != nil && !s.HealthCheck.Disable && len(s.HealthCheck.Test) > 1) != oneShot,
-					"it shares nothing of the machine's": s.NetworkMode == "" && s.Pid == "" && s.Ipc == "" && s.UserNSMode == "" && len(s.Devices) == 0,
+					"its root is read-only": s.ReadOnly,
+					"it has no capabilities": slices.Equal(s.CapDrop,
+						[]string{"ALL"}) && len(s.CapAdd) == 0 && !s.Privileged,
+					"it gains no rights": slices.Equal(s.SecurityOpt,
+						[]string{"no-new-privileges:true"}),
+					"its memory has a limit":     s.MemLimit > 0,
+					"its processes have a limit": s.PidsLimit > 0,
+					"its logs are rotated": s.Logging != nil &&
+						s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
+					"it is started again, or ends": s.Restart == restart,
+					"it has a health check, or it ends": (s.HealthCheck != nil &&
+						!s.HealthCheck.Disable && len(s.HealthCheck.Test) > 1) != oneShot,
+					"it shares nothing of the machine's": s.NetworkMode == "" && s.Pid == "" &&
+						s.Ipc == "" && s.UserNSMode == "" && len(s.Devices) == 0,
 				} {
 					if !holds {
 						t.Errorf("%s: broken promise: %s", s.Name, promise)
@@ -122,7 +130,8 @@ func TestPublishedPorts(t *testing.T) {
 		"on this machine only without variables": {nil, map[string]string{
 			"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
 		}},
-		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2", "PROVIDERS_PORT=3"}, map[string]string{
+		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2",
+			"PROVIDERS_PORT=3"}, map[string]string{
 			"nats": "192.0.2.1:1 to 4222", "ingress": "192.0.2.1:2 to 8080", "providers": "192.0.2.1:3 to 8081",
 		}},
 	} {
@@ -215,7 +224,8 @@ func TestTheDemonstrationHasEveryFile(t *testing.T) {
 				continue
 			}
 			files = append(files, volume.Source)
-			if dir := filepath.Dir(volume.Source); !strings.HasSuffix(dir, "deploy/nats") || !volume.ReadOnly {
+			if dir := filepath.Dir(volume.Source); !strings.HasSuffix(dir, "deploy/nats") ||
+				!volume.ReadOnly {
 				t.Errorf("%s: the volume of %s is not a read-only file of deploy/nats: make it a secret",
 					s.Name, volume.Source)
 			}

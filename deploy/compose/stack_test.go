@@ -30,13 +30,14 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-var composeFlag = flag.String("compose", "", `"docker compose" or "docker-compose"; empty: the first of them that is there`)
+var composeFlag = flag.String("compose", "",
+	`"docker compose" or "docker-compose"; empty: the first of them that is there`)
 
 const (
 	// patience is how long anything is waited for. Nothing takes that long but what never comes.
 	patience = 3 * time.Minute
-	// askEvery is the pause between two looks at what is waited for, askFor how long a look may take: what a broker was asked
-	// while it lost a node may never be answered.
+	// askEvery is the pause between two looks at what is waited for, askFor how long a look may
+	// take: what a broker was asked while it lost a node may never be answered.
 	askEvery = 200 * time.Millisecond
 	askFor   = 10 * time.Second
 	// commandFor is more than any command takes.
@@ -52,7 +53,8 @@ func composeCommand(t *testing.T) []string {
 		return strings.Fields(*composeFlag)
 	}
 	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
-		if exec.CommandContext(t.Context(), command[0], append(command[1:], "version")...).Run() == nil {
+		if exec.CommandContext(t.Context(), command[0],
+			append(command[1:], "version")...).Run() == nil {
 			return command
 		}
 	}
@@ -60,7 +62,8 @@ func composeCommand(t *testing.T) []string {
 	return nil
 }
 
-// stack is a project of its own: what docker compose makes of the files under a name nobody else has, at free ports.
+// stack is a project of its own: what docker compose makes of the files under a name nobody else
+// has, at free ports.
 type stack struct {
 	t           *testing.T
 	name        string
@@ -70,7 +73,8 @@ type stack struct {
 	ports       map[string]int
 }
 
-// newStack is a stack that has not been started. Whatever becomes of it, nothing is left when the test ends.
+// newStack is a stack that has not been started. Whatever becomes of it, nothing is left when the
+// test ends.
 func newStack(t *testing.T, files ...string) *stack {
 	t.Helper()
 	t.TempDir() // the files of the test go after the stack that has them
@@ -93,7 +97,8 @@ func newStack(t *testing.T, files ...string) *stack {
 	}
 	s.command = composeCommand(t)
 	if s.command[0] != "docker" { // else up finds the other one
-		s.environment = append(s.environment, "PATH="+dockerAlone(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		s.environment = append(s.environment,
+			"PATH="+dockerAlone(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
 	t.Cleanup(s.remove)
 	return s
@@ -114,14 +119,15 @@ func dockerAlone(t *testing.T) string {
 	return dir
 }
 
-// freePort is a port that nobody listens at, and none that the kernel gives to outgoing connections: one of those could sit
-// there while its container is stopped.
+// freePort is a port that nobody listens at, and none that the kernel gives to outgoing
+// connections: one of those could sit there while its container is stopped.
 func freePort(t *testing.T, i int) int {
 	t.Helper()
 	const from, most = 10_000, 10_000
 	for n := range most {
 		port := from + (os.Getpid()*37+int(time.Now().UnixMilli())+i*1000+n)%most
-		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp",
+			fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			_ = l.Close()
 			return port
 		}
@@ -138,7 +144,8 @@ func (s *stack) remove() {
 	}
 	all := "COMPOSE_PROFILES=demo,send,wagewire"
 	s.environment = append(s.environment, all)
-	if _, stderr, err := s.run("down", "--volumes", "--remove-orphans", "--timeout", "1"); err != nil {
+	if _, stderr, err := s.run("down", "--volumes", "--remove-orphans", "--timeout",
+		"1"); err != nil {
 		s.t.Errorf("down: %v\n%s", err, stderr)
 	}
 	for _, kind := range []struct{ list, remove []string }{
@@ -146,9 +153,11 @@ func (s *stack) remove() {
 		{[]string{"volume", "ls"}, []string{"volume", "rm"}},
 		{[]string{"network", "ls"}, []string{"network", "rm"}},
 	} {
-		list := append(slices.Clone(kind.list), "--quiet", "--filter", "label=com.docker.compose.project="+s.name)
+		list := append(slices.Clone(kind.list), "--quiet", "--filter",
+			"label=com.docker.compose.project="+s.name)
 		if left := strings.Fields(s.docker(list...)); len(left) > 0 {
-			s.t.Errorf("docker compose down leaves %d of docker %s", len(left), strings.Join(kind.list, " "))
+			s.t.Errorf("docker compose down leaves %d of docker %s", len(left),
+				strings.Join(kind.list, " "))
 			s.docker(append(slices.Clone(kind.remove), left...)...)
 		}
 	}
@@ -156,7 +165,8 @@ func (s *stack) remove() {
 
 // execute runs a command at the root of the repository.
 func (s *stack) execute(name string, args ...string) (stdout, stderr string, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), commandFor) // also when the test has ended
+	// Also when the test has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), commandFor)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Env = repository, s.environment
@@ -242,7 +252,8 @@ func (s *stack) containers(service string) []string {
 func (s *stack) healthy(services ...string) {
 	s.t.Helper()
 	s.until("every container is healthy", func(context.Context) error {
-		list := s.docker("ps", "--filter", "label=com.docker.compose.project="+s.name, "--format", `{{.Label "com.docker.compose.service"}} {{.Status}}`)
+		list := s.docker("ps", "--filter", "label=com.docker.compose.project="+s.name, "--format",
+			`{{.Label "com.docker.compose.service"}} {{.Status}}`)
 		is := map[string]string{}
 		for line := range strings.Lines(list) {
 			service, status, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -275,17 +286,18 @@ func (s *stack) connect(role string) *stream.Conn {
 // completions are all that are stored, by their ids.
 func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Completion, error) {
 	all := map[string]schema.Completion{}
-	err := stream.NewOperator(conn).Scan(ctx, schema.CompletionsStream, stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
-		var c schema.Completion
-		if err := json.Unmarshal(m.Body, &c); err != nil {
-			return err
-		}
-		if _, twice := all[c.ID]; twice {
-			return fmt.Errorf("two completions have the id %s", c.ID)
-		}
-		all[c.ID] = c
-		return nil
-	})
+	err := stream.NewOperator(conn).Scan(ctx, schema.CompletionsStream,
+		stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
+			var c schema.Completion
+			if err := json.Unmarshal(m.Body, &c); err != nil {
+				return err
+			}
+			if _, twice := all[c.ID]; twice {
+				return fmt.Errorf("two completions have the id %s", c.ID)
+			}
+			all[c.ID] = c
+			return nil
+		})
 	return all, err
 }
 
@@ -299,8 +311,8 @@ func expected(w fake.Sent) []string {
 	return ids
 }
 
-// completed waits for the last word on each of the webhooks, which are about one person, and returns all completions that are
-// stored then. Those of a link that was deleted are gone with it.
+// completed waits for the last word on each of the webhooks, which are about one person, and
+// returns all completions that are stored then. Those of a link that was deleted are gone with it.
 func (s *stack) completed(conn *stream.Conn, sent []fake.Sent) map[string]schema.Completion {
 	s.t.Helper()
 	var all map[string]schema.Completion
@@ -326,8 +338,8 @@ func (s *stack) completed(conn *stream.Conn, sent []fake.Sent) map[string]schema
 // send is what a person would type; each webhook must be stored.
 func (s *stack) send(what string) []fake.Sent { return s.sent("run", "--rm", "send", what) }
 
-// sendAgain is send without a node: nothing is started that was stopped, and what is refused while another one takes over is
-// sent again.
+// sendAgain is send without a node: nothing is started that was stopped, and what is refused while
+// another one takes over is sent again.
 func (s *stack) sendAgain(what string) []fake.Sent {
 	return s.sent("run", "--rm", "--no-deps", "send", what, "--retry")
 }
@@ -337,7 +349,8 @@ func (s *stack) sent(command ...string) []fake.Sent {
 	var sent []fake.Sent
 	for line := range strings.Lines(s.compose(command...)) {
 		var w fake.Sent
-		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 || w.Status != 200 {
+		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 ||
+			w.Status != 200 {
 			s.t.Fatalf("%s printed %q: %v", strings.Join(command, " "), line, err)
 		}
 		sent = append(sent, w)
@@ -345,14 +358,17 @@ func (s *stack) sent(command ...string) []fake.Sent {
 	return sent
 }
 
-// late is how far the clock of the fakes in the test is behind: what the fakes in the containers have is newer than what these
-// announce, as it is in life.
+// late is how far the clock of the fakes in the test is behind: what the fakes in the containers
+// have is newer than what these announce, as it is in life.
 const late = time.Minute
 
-// fakes are providers in the test itself, which send webhooks to the stack, and a person whom they know.
+// fakes are providers in the test itself, which send webhooks to the stack, and a person whom they
+// know.
 func (s *stack) fakes() (*fake.Providers, *fake.Person) {
 	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret,
+		PinwheelSecret: sandbox.PinwheelSecret,
+		TruvClientID:   sandbox.TruvClientID,
+		TruvSecret:     sandbox.TruvSecret,
 		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
 		Now:        func() time.Time { return time.Now().Add(-late) },
 	})
@@ -363,12 +379,14 @@ func (s *stack) fakes() (*fake.Providers, *fake.Person) {
 // seed makes the same person in every process.
 const seed = 17
 
-// introduce makes the person known to the fakes in the container. They forget everybody when they end.
+// introduce makes the person known to the fakes in the container. They forget everybody when they
+// end.
 func (s *stack) introduce(p *fake.Person) {
 	s.t.Helper()
 	s.until("the fakes know the person", func(ctx context.Context) error {
 		url := fmt.Sprintf("http://127.0.0.1:%d/control/people", s.ports["PROVIDERS_PORT"])
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(fmt.Sprintf(`{"seed": %d}`, seed)))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url,
+			strings.NewReader(fmt.Sprintf(`{"seed": %d}`, seed)))
 		if err != nil {
 			return err
 		}
@@ -391,10 +409,13 @@ func (s *stack) deliver(fakes *fake.Providers, w fake.Webhook, duplicate bool) f
 	s.t.Helper()
 	answer, err := fakes.Send(s.t.Context(), w)
 	var says struct{ Duplicate *bool }
-	if err := errors.Join(err, json.Unmarshal(answer.Body, &says)); err != nil || answer.Status != 200 || says.Duplicate == nil || *says.Duplicate != duplicate {
-		s.t.Fatalf("%s was answered %d %s, want 200 and duplicate %t; %v", w.Type, answer.Status, answer.Body, duplicate, err)
+	if err := errors.Join(err, json.Unmarshal(answer.Body, &says)); err != nil ||
+		answer.Status != 200 || says.Duplicate == nil || *says.Duplicate != duplicate {
+		s.t.Fatalf("%s was answered %d %s, want 200 and duplicate %t; %v", w.Type, answer.Status,
+			answer.Body, duplicate, err)
 	}
-	return fake.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status}
+	return fake.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account,
+		Status: answer.Status}
 }
 
 // event makes a webhook.

@@ -38,16 +38,20 @@ type section struct {
 
 // ofTheStack are the variables that only docker-compose.yml reads, and deploy/compose/up.
 var ofTheStack = section{"The stack", []process.Variable{
-	{Name: "COMPOSE_PROFILES", Help: "demo starts the fake providers too; leave it empty for real providers"},
-	{Name: "WAGEWIRE_IMAGES", Help: "first part of the name of every image: <images>/<command>:<version>"},
+	{Name: "COMPOSE_PROFILES",
+		Help: "demo starts the fake providers too; leave it empty for real providers"},
+	{Name: "WAGEWIRE_IMAGES",
+		Help: "first part of the name of every image: <images>/<command>:<version>"},
 	{Name: "WAGEWIRE_VERSION", Help: "version of every image"},
 	{Name: "NATS_IMAGE", Help: "image of the broker"},
 	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
-	{Name: "INGRESS_PORT", Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
+	{Name: "INGRESS_PORT",
+		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
 	{Name: "PROVIDERS_PORT", Help: "port of the fake providers"},
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
-	{Name: "SECRETS_DIR", Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
-		"the keys nats_<role>.nk and keys.conf, which wagewire nkeys DIR makes"},
+	{Name: "SECRETS_DIR",
+		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
+			"the keys nats_<role>.nk and keys.conf, which wagewire nkeys DIR makes"},
 }}
 
 // ofTheProcesses are the variables that our processes read. A variable of several processes is in
@@ -57,14 +61,19 @@ func ofTheProcesses() []section {
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
 		{"Ingress", []process.Variable{
 			{Name: "INGRESS_ADDR", Default: ":8080", Help: "listener for webhooks"},
-			{Name: "PINWHEEL_SECRETS_FILE", Help: "file with Pinwheel's API secrets, one a line, all of them active"},
-			{Name: "TRUV_SECRETS_FILE", Help: "file with Truv's access secrets, one a line, all of them active"},
-			{Name: "PINWHEEL_SIGNATURE_AGE_MAX", Default: "20m", Help: "largest age of a signature of Pinwheel; 0 turns the check off"},
+			{Name: "PINWHEEL_SECRETS_FILE",
+				Help: "file with Pinwheel's API secrets, one a line, all of them active"},
+			{Name: "TRUV_SECRETS_FILE",
+				Help: "file with Truv's access secrets, one a line, all of them active"},
+			{Name: "PINWHEEL_SIGNATURE_AGE_MAX", Default: "20m",
+				Help: "largest age of a signature of Pinwheel; 0 turns the check off"},
 		}},
 		{"Every worker", []process.Variable{
-			{Name: "WORKER_CONCURRENCY", Default: "16", Help: "events in hand at a time, for each queue"},
+			{Name: "WORKER_CONCURRENCY", Default: "16",
+				Help: "events in hand at a time, for each queue"},
 			{Name: "RETRY_LADDER", Help: "pauses between deliveries, separated by commas"},
-			{Name: "NOT_READY_LADDER", Help: "pauses between deliveries while the data is not ready"},
+			{Name: "NOT_READY_LADDER",
+				Help: "pauses between deliveries while the data is not ready"},
 		}},
 	}
 	for _, p := range schema.Providers() {
@@ -72,11 +81,12 @@ func ofTheProcesses() []section {
 	}
 	known := map[string]bool{}
 	for i := range sections {
-		sections[i].variables = slices.DeleteFunc(sections[i].variables, func(v process.Variable) bool {
-			before := known[v.Name]
-			known[v.Name] = true
-			return before
-		})
+		sections[i].variables = slices.DeleteFunc(sections[i].variables,
+			func(v process.Variable) bool {
+				before := known[v.Name]
+				known[v.Name] = true
+				return before
+			})
 	}
 	return sections
 }
@@ -98,7 +108,8 @@ func composeDefaults(t *testing.T) map[string]string {
 		for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
 			name, value := match[1], match[2]
 			if before, known := defaults[name]; known && before != value {
-				t.Errorf("%s: the default of %s is %q here and %q elsewhere", file, name, value, before)
+				t.Errorf("%s: the default of %s is %q here and %q elsewhere", file, name, value,
+					before)
 			}
 			defaults[name] = value
 		}

@@ -1,6 +1,6 @@
 // Command chaos counts lost and repeated events while processes are killed and providers
-// misbehave. make chaos runs the command in the repository, because it builds all other commands from source.
-// Package deploy/chaos explains the checks.
+// misbehave. make chaos runs the command in the repository, because it builds all other commands
+// from source. Package deploy/chaos explains the checks.
 package main
 
 import (
