@@ -369,8 +369,8 @@ func (s *stack) fakes() (*fake.Providers, *fake.Person) {
 		PinwheelSecret: sandbox.PinwheelSecret,
 		TruvClientID:   sandbox.TruvClientID,
 		TruvSecret:     sandbox.TruvSecret,
-		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
-		Now:        func() time.Time { return time.Now().Add(-late) },
+		WebhookURL:     fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
+		Now:            func() time.Time { return time.Now().Add(-late) },
 	})
 	s.t.Cleanup(fakes.Close)
 	return fakes, fakes.Person(fake.PersonOptions{Seed: seed})
