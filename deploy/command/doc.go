@@ -1,0 +1,13 @@
+// Package command holds the habits that the commands of this module share. Each command is a tree
+// of cobra commands; [Run] runs the tree and turns its error into a message and an exit code.
+//
+//	exit code 0   the command did its work
+//	exit code 1   the command failed; the last line on standard error says why
+//	exit code 2   the command line is wrong: cobra refused it, or the command returned [UsageError]
+//	other codes   the command returned [Exit]
+//
+// Run gives every tree --version, the subcommands version, help and completion, and the same
+// layout of help: description, usage, examples, commands, flags, and then the sections that
+// [AddSection] and [AddEnvironment] added. A word that is no command gets the suggestions of
+// cobra; [Suggest] gives other words, such as a webhook type, the same.
+package command

@@ -1,0 +1,198 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wagewire/wagewire/schema/process"
+)
+
+// The exit codes of every command.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is an error in the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// UsageError returns an error in the command line. Run prints the error with a pointer to the help
+// and returns exit code 2.
+func UsageError(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// Exit returns an error that makes Run return the code. Run prints err unless err is nil.
+func Exit(code int, err error) error { return &exitError{code, err} }
+
+// Run runs the command that args name in the tree of root and returns the exit code of the
+// process. Commands write to cmd.OutOrStdout and cmd.ErrOrStderr, and return errors from RunE: Run
+// prints the error. The tree is used once.
+func Run(
+	ctx context.Context,
+	root *cobra.Command,
+	args []string,
+	stdout, stderr io.Writer,
+) int {
+	started := false
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	prepare(root, &started)
+	ran, err := root.ExecuteContextC(ctx)
+	if err != nil && !started {
+		err = &usageError{err.Error()} // cobra refused the command line
+	}
+	return report(ctx, ran.CommandPath(), err, stderr)
+}
+
+// report prints the error of the command and returns the exit code.
+func report(ctx context.Context, name string, err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		if exit.err != nil {
+			fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		}
+		return exit.code
+	}
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprintf(stderr, "%s: %s\nsee: %s --help\n", name, usage.text, name)
+		return exitUsage
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintf(stderr, "%s: interrupted: %v\n", name, err)
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	return exitFailed
+}
+
+// prepare gives the tree what all trees have. The commands set started when their own work begins:
+// an error before that is an error in the command line.
+func prepare(root *cobra.Command, started *bool) {
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.Version = process.Version()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version")
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpTemplate(helpTemplate)
+	root.AddCommand(versionCommand())
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	prepareAll(root, started)
+}
+
+func prepareAll(c *cobra.Command, started *bool) {
+	c.DisableFlagsInUseLine = true
+	c.Flags().SortFlags = false
+	if !c.Runnable() {
+		annotate(c, group, "yes")
+		c.RunE = refuseNoCommand
+	}
+	if c.Args == nil {
+		c.Args = refuseArguments
+	}
+	if run := c.RunE; run != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			*started = true
+			return run(c, args)
+		}
+	}
+	for _, child := range c.Commands() {
+		prepareAll(child, started)
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), c.Root().Name(), c.Root().Version)
+			return err
+		},
+	}
+}
+
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print the help of a command",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			named := c.Root()
+			for _, name := range args {
+				child := childOf(named, name)
+				if child == nil {
+					return refuseArguments(named, []string{name})
+				}
+				named = child
+			}
+			named.InitDefaultHelpFlag()
+			return named.Help()
+		},
+	}
+}
+
+func childOf(c *cobra.Command, name string) *cobra.Command {
+	for _, child := range c.Commands() {
+		if child.Name() == name || child.HasAlias(name) {
+			return child
+		}
+	}
+	return nil
+}
+
+// refuseNoCommand is the work of a command that only groups others.
+func refuseNoCommand(c *cobra.Command, _ []string) error {
+	return UsageError("it needs a command: one of %s", strings.Join(commandNames(c), ", "))
+}
+
+// refuseArguments refuses every argument. Where commands could stand, the error suggests some.
+func refuseArguments(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.HasAvailableSubCommands():
+		return UsageError("there is no command %q%s", args[0], Suggest(args[0], commandNames(c)))
+	default:
+		return UsageError("unexpected argument %q", args[0])
+	}
+}
+
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() {
+			names = append(names, child.Name())
+		}
+	}
+	return names
+}
