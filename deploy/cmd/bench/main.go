@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -15,35 +13,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/bench"
+	"github.com/wagewire/wagewire/deploy/command"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	os.Exit(code)
 }
 
-// run runs the command. Every error is exit code 1.
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+// run runs the command. The exit code of every error is 1.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var config bench.Config
 	root := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure ingress, the workers and nats-server, as processes on this machine",
 		Long: `bench measures ingress, the workers and nats-server, as processes on this machine.
 make bench builds the binaries and runs it.`,
-		Example:       "  make bench\n  make bench ARGS='--rounds 3'",
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: "  make bench\n  make bench ARGS='--rounds 3'",
+		RunE: func(c *cobra.Command, _ []string) error {
 			if err := check(config); err != nil {
 				return err
 			}
-			return bench.Run(cmd.Context(), config, cmd.OutOrStdout())
+			return bench.Run(c.Context(), config, c.OutOrStdout())
 		},
 	}
 	flags := root.Flags()
@@ -56,16 +49,12 @@ make bench builds the binaries and runs it.`,
 		"how long one figure is measured")
 	flags.IntVar(&config.Events, "events", 700, "webhooks to complete for one figure")
 	root.AddCommand(nullCommand())
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.CompletionOptions.DisableDefaultCmd = true
-	return root.ExecuteContext(ctx)
+	return min(1, command.Run(ctx, root, args, stdout, stderr))
 }
 
 func check(c bench.Config) error {
 	if c.Rounds < 1 || c.Senders < 1 || c.Slice <= 0 || c.Events < 1 {
-		return errors.New(
-			"--rounds, --senders, --slice and --events must be over 0; see bench --help")
+		return command.UsageError("--rounds, --senders, --slice and --events must be over 0")
 	}
 	return nil
 }

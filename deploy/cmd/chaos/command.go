@@ -14,15 +14,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/chaos"
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
-// Exit codes.
+// Exit codes besides 0.
 const (
-	exitKept   = 0
 	exitBroken = 1
 	exitFailed = 2
 )
+
+const exitCodes = `  0  every promise was kept; with --broken: every broken build was found
+  1  a promise was broken; with --broken: a broken build was not found
+  2  the run was not possible`
 
 const (
 	lengthDefault       = 2 * time.Minute
@@ -30,12 +34,9 @@ const (
 	rateMax             = 10_000
 )
 
-const long = `chaos runs ingress, every worker and nats-server as processes. Every second or so
-it kills one of them, and the fake providers misbehave. At the end it compares the answers of
-ingress with the streams. Run it in the repository: make chaos, make chaos/broken.
-
-Exit codes: 0 every promise was kept; 1 a promise was broken; 2 the run was not possible.
-With --broken: 0 every broken build was found; 1 one was not found.`
+const long = `chaos runs ingress, every worker and nats-server as processes. Every second or so it kills
+one of them, and the fake providers misbehave. At the end it compares the answers of ingress with
+the streams. Run it in the repository: make chaos, make chaos/broken.`
 
 const examples = `  CHAOS_FOR=1h make chaos
   CHAOS_SEED=4711 make chaos
@@ -70,69 +71,49 @@ func run(
 	ctx context.Context, args []string, getenv func(string) string, environ []string,
 	stdout, stderr io.Writer,
 ) int {
-	code := exitKept
 	broken := false
 	root := &cobra.Command{
-		Use:           "chaos",
-		Short:         "Count lost and repeated events while processes are killed",
-		Long:          long,
-		Example:       examples,
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:     "chaos",
+		Short:   "Count lost and repeated events while processes are killed",
+		Long:    long,
+		Example: examples,
+		RunE: func(c *cobra.Command, _ []string) error {
 			config, err := readConfig(getenv, broken)
 			if err != nil {
-				return err
+				return command.Exit(exitFailed, err)
 			}
 			config.Environ = environ
-			config.Out = stdout
+			config.Out = c.OutOrStdout()
 			if broken {
-				code, err = runFlaws(cmd.Context(), config)
-				return err
+				return runFlaws(c.Context(), config)
 			}
-			code, err = runOnce(cmd.Context(), config)
-			return err
+			return runOnce(c.Context(), config)
 		},
 	}
 	root.Flags().BoolVar(&broken, "broken", false,
 		"run every build that is broken on purpose, and want each of them found")
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	printHelp := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		printHelp(cmd, args)
-		fmt.Fprintln(stdout, "\nEnvironment:")
-		process.PrintVariables(stdout, process.Variables(environment{}))
-		fmt.Fprintf(stdout, "\nFlaws: %s\n", strings.Join(chaos.Flaws(), ", "))
-	})
-	err := root.ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintf(stderr, "chaos: %v\n", err)
-		if code == exitKept {
-			code = exitFailed
-		}
-	}
-	return code
+	command.AddEnvironment(root, process.Variables(environment{}))
+	command.AddSection(root, "Flaws", "  "+strings.Join(chaos.Flaws(), ", "))
+	command.AddSection(root, "Exit codes", exitCodes)
+	return command.Run(ctx, root, args, stdout, stderr)
 }
 
-// runOnce runs once. A broken promise is an error with exitBroken.
-func runOnce(ctx context.Context, config chaos.Config) (code int, err error) {
-	err = chaos.Run(ctx, config)
-	if errors.Is(err, chaos.ErrViolated) {
-		return exitBroken, err
+// runOnce runs once.
+func runOnce(ctx context.Context, config chaos.Config) error {
+	err := chaos.Run(ctx, config)
+	switch {
+	case err == nil:
+		fmt.Fprintln(config.Out, "chaos: every promise was kept")
+		return nil
+	case errors.Is(err, chaos.ErrViolated):
+		return command.Exit(exitBroken, err)
+	default:
+		return command.Exit(exitFailed, err)
 	}
-	if err != nil {
-		return exitFailed, err
-	}
-	fmt.Fprintln(config.Out, "chaos: every promise was kept")
-	return exitKept, nil
 }
 
-// runFlaws runs every broken build. A build without a violation is an error with exitBroken.
-func runFlaws(ctx context.Context, config chaos.Config) (code int, err error) {
+// runFlaws runs every broken build. Each run must find a violation.
+func runFlaws(ctx context.Context, config chaos.Config) error {
 	var missed []string
 	for _, flaw := range chaos.Flaws() {
 		config.Break = flaw
@@ -143,14 +124,14 @@ func runFlaws(ctx context.Context, config chaos.Config) (code int, err error) {
 		case errors.Is(err, chaos.ErrViolated):
 			fmt.Fprintf(config.Out, "chaos: found %s: %v\n\n", flaw, err)
 		default:
-			return exitFailed, fmt.Errorf("%s: %w", flaw, err)
+			return command.Exit(exitFailed, fmt.Errorf("%s: %w", flaw, err))
 		}
 	}
 	if len(missed) > 0 {
-		return exitBroken, fmt.Errorf("not found: %s", strings.Join(missed, ", "))
+		return command.Exit(exitBroken, fmt.Errorf("not found: %s", strings.Join(missed, ", ")))
 	}
 	fmt.Fprintln(config.Out, "chaos: every broken build was found")
-	return exitKept, nil
+	return nil
 }
 
 // readConfig reads the environment. Errors name the variable to change.

@@ -94,7 +94,7 @@ func TestExitCodes(t *testing.T) {
 			args: []string{"--brken"}, code: 2, stderr: "unknown flag: --brken",
 		},
 		"an argument is 2": {
-			args: []string{"now"}, code: 2, stderr: `unknown command "now"`,
+			args: []string{"now"}, code: 2, stderr: `there is no command "now"`,
 		},
 		"a wrong variable is 2": {
 			variables: map[string]string{"CHAOS_NODES": "many"}, code: 2,
