@@ -34,9 +34,9 @@ const (
 	rateMax             = 10_000
 )
 
-const long = `chaos runs ingress, every worker and nats-server as processes. Every second or so it kills
-one of them, and the fake providers misbehave. At the end it compares the answers of ingress with
-the streams. Run it in the repository: make chaos, make chaos/broken.`
+const long = `chaos runs ingress, every worker and nats-server as processes. Every second or so it
+kills one of them, and the fake providers misbehave. At the end it compares the answers of ingress
+with the streams. Run it in the repository: make chaos, make chaos/broken.`
 
 const examples = `  CHAOS_FOR=1h make chaos
   CHAOS_SEED=4711 make chaos
