@@ -58,7 +58,7 @@ func TestContainersAreNotStartedAndUpSaysWhy(t *testing.T) {
 		"the file of variables is missing": {func(_ *testing.T, s *stack) []string {
 			s.arguments = append(s.arguments, "--env-file", "mine.env")
 			return nil
-		}, "up: mine.env is missing: write it, .env.example has all that can be in it"},
+		}, "up: mine.env is missing: write it, .env.example has every variable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t)
