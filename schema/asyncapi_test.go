@@ -544,13 +544,13 @@ func TestAParameterOfAnAddressIsDescribed(t *testing.T) {
 
 // TestEveryHeaderIsInAsyncAPI reads the headers out of the one file that spells them.
 func TestEveryHeaderIsInAsyncAPI(t *testing.T) {
-	source, err := os.ReadFile("stream/stream.go")
+	source, err := os.ReadFile("stream/header.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	headers := regexp.MustCompile(`(?m)^\s*header\w+\s*=\s*"([^"]+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(headers) < 10 {
-		t.Fatalf("stream/stream.go spells only %d headers", len(headers))
+		t.Fatalf("stream/header.go spells only %d headers", len(headers))
 	}
 	text, _ := readAsyncAPI(t)
 	for _, header := range headers {

@@ -3,7 +3,6 @@ package stream_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -18,83 +17,96 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// cluster starts three nodes that store everything three times, and returns them and their URLs.
+// cluster starts three servers that know each other, and returns them with their URLs.
 func cluster(t *testing.T) (nodes []*server.Server, urls string) {
 	t.Helper()
-	var routes []string
 	var ports []int
+	var routes []string
 	for range 3 {
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		must(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		must(t, l.Close())
-		ports, routes = append(ports, port), append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
+		port := streamtest.FreePort(t)
+		ports = append(ports, port)
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
 	}
 	var clients []string
 	for i, port := range ports {
 		node, err := server.NewServer(&server.Options{
-			ServerName: fmt.Sprintf("node-%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(),
-			NoLog: true, NoSigs: true, Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port},
-			Routes: server.RoutesFromStr(strings.Join(routes, ",")),
+			ServerName: fmt.Sprintf("node-%d", i),
+			Host:       "127.0.0.1",
+			Port:       server.RANDOM_PORT,
+			JetStream:  true,
+			StoreDir:   t.TempDir(),
+			NoLog:      true,
+			NoSigs:     true,
+			Cluster:    server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port},
+			Routes:     server.RoutesFromStr(strings.Join(routes, ",")),
 		})
 		must(t, err)
 		node.Start()
 		t.Cleanup(func() { node.Shutdown(); node.WaitForShutdown() })
-		if !node.ReadyForConnections(waitFor) {
-			t.Fatal("a node does not start")
-		}
-		nodes, clients = append(nodes, node), append(clients, node.ClientURL())
+		streamtest.Eventually(t, "the node takes connections", func() bool {
+			return node.ReadyForConnections(time.Second)
+		})
+		nodes = append(nodes, node)
+		clients = append(clients, node.ClientURL())
 	}
 	return nodes, strings.Join(clients, ",")
 }
 
-// clusterFor caps what takes an election: seconds, on a busy machine more.
-const clusterFor = 2 * time.Minute
+// clusterTry is how long one try may take before the test tries again. A cluster that chooses a
+// leader may not answer at all.
+const clusterTry = 10 * time.Second
 
-// until asks again until it holds.
-func until(t *testing.T, what string, holds func() bool) {
+// clusterEventually is streamtest.Eventually for conditions that ask the cluster.
+func clusterEventually(t *testing.T, what string, holds func(context.Context) bool) {
 	t.Helper()
-	end := time.After(clusterFor)
-	for !holds() {
-		select {
-		case <-end:
-			t.Fatalf("not within %s: %s", clusterFor, what)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	streamtest.Eventually(t, what, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), clusterTry)
+		defer cancel()
+		return holds(ctx)
+	})
 }
 
-func TestLeadersMoveAndANodeGoesAndNothingIsLostOrToldTwice(t *testing.T) {
+// completeAll completes every event of a queue, until the test ends.
+func completeAll(t *testing.T, c *stream.Conn, q schema.Queue) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	worked := make(chan struct{})
+	go func() {
+		defer close(worked)
+		_ = c.Queue(q).Consume(ctx, 4, func(d *stream.Delivery) {
+			completion := schema.NewCompletion(d.Event, q.Resource, schema.Succeeded, time.Now())
+			// After an error the lease of the event ends, and the event comes again.
+			if _, err := c.PublishCompletion(ctx, d.Event, completion); err == nil {
+				_ = d.Done()
+			}
+		})
+	}()
+	t.Cleanup(func() { stop(); <-worked })
+}
+
+func TestLeadersMoveAndANodeStopsAndNothingIsLostOrStoredTwice(t *testing.T) {
 	t.Parallel()
 	nodes, urls := cluster(t)
 	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
 	must(t, err)
 	t.Cleanup(c.Close)
 	topology := streamtest.Topology()
-	topology.Replicas, topology.Lease = 3, 5*time.Second
-	until(t, "streams of three replicas", func() bool { return stream.NewOperator(c).Provision(t.Context(), topology) == nil })
-
-	ctx, stop := context.WithCancel(t.Context())
-	worked := make(chan struct{})
-	go func() {
-		defer close(worked)
-		_ = c.Queue(paystubsQueue).Consume(ctx, 4, func(d *stream.Delivery) {
-			if _, err := c.PublishCompletion(context.WithoutCancel(ctx), d.Event, schema.NewCompletion(d.Event, schema.Paystubs, schema.Succeeded, time.Now())); err == nil {
-				_ = d.Done() // else its lease ends, and it comes again
-			}
-		})
-	}()
-	t.Cleanup(func() { stop(); <-worked })
+	topology.Replicas = 3
+	topology.Lease = 5 * time.Second
+	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
+		return operator(c).Provision(ctx, topology) == nil
+	})
+	completeAll(t, c, paystubsQueue)
 
 	nc, err := nats.Connect(urls, nats.MaxReconnects(-1))
 	must(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	must(t, err)
-	move := func(api string) { // an answer that gets lost is no harm: there are more moves
-		asked, cancel := context.WithTimeout(t.Context(), time.Second)
+	move := func(api string) { // a lost answer does no harm: there are more moves
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, _ = nc.RequestWithContext(asked, "$JS.API."+api, nil)
+		_, _ = nc.RequestWithContext(ctx, "$JS.API."+api, nil)
 	}
 
 	events := numbered(0, 60)
@@ -107,32 +119,56 @@ func TestLeadersMoveAndANodeGoesAndNothingIsLostOrToldTwice(t *testing.T) {
 			move("CONSUMER.LEADER.STEPDOWN." + schema.EventsStream + "." + paystubsQueue.Name)
 		case 35:
 			move("META.LEADER.STEPDOWN")
-		case 45: // the node that leads the events goes for good
-			s, err := js.Stream(t.Context(), schema.EventsStream)
-			must(t, err)
-			for _, node := range nodes {
-				if node.Name() == s.CachedInfo().Cluster.Leader {
-					node.Shutdown()
-				}
-			}
+		case 45: // the leader of the events stops for good
+			stopLeader(t, js, nodes)
 		}
-		within, cancel := context.WithTimeout(t.Context(), clusterFor)
-		_, err := c.PublishEvent(within, e)
-		cancel()
-		must(t, err)
+		clusterEventually(t, "the event is stored", func(ctx context.Context) bool {
+			_, err := c.PublishEvent(ctx, e)
+			return err == nil
+		})
 	}
-	count := func(name string) (n uint64) {
-		if s, err := js.Stream(t.Context(), name); err == nil {
-			n = s.CachedInfo().State.Msgs
-		}
-		return n
-	}
-	until(t, "every event has its completion", func() bool { return count(schema.CompletionsStream) >= uint64(len(events)) })
-	until(t, "the queue is empty", func() bool {
-		q, err := js.Consumer(t.Context(), schema.EventsStream, paystubsQueue.Name)
+	clusterEventually(t, "every event has its completion", func(ctx context.Context) bool {
+		return count(ctx, js, schema.CompletionsStream) >= uint64(len(events))
+	})
+	clusterEventually(t, "the queue is empty", func(ctx context.Context) bool {
+		q, err := js.Consumer(ctx, schema.EventsStream, paystubsQueue.Name)
 		return err == nil && q.CachedInfo().NumPending == 0 && q.CachedInfo().NumAckPending == 0
 	})
-	if e, d := count(schema.EventsStream), count(schema.CompletionsStream); e != uint64(len(events)) || d != uint64(len(events)) {
-		t.Errorf("%d events and %d completions, want %d of each", e, d, len(events))
+	for _, name := range []string{schema.EventsStream, schema.CompletionsStream} {
+		var n uint64
+		clusterEventually(t, "the stream's state", func(ctx context.Context) bool {
+			n = count(ctx, js, name)
+			return n > 0
+		})
+		if n != uint64(len(events)) {
+			t.Errorf("%d messages on %s, want %d", n, name, len(events))
+		}
 	}
+}
+
+// count returns the number of messages on a stream, and 0 if the cluster does not answer.
+func count(ctx context.Context, js jetstream.JetStream, name string) uint64 {
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// stopLeader stops the node that leads the events stream.
+func stopLeader(t *testing.T, js jetstream.JetStream, nodes []*server.Server) {
+	t.Helper()
+	clusterEventually(t, "a leader to stop", func(ctx context.Context) bool {
+		s, err := js.Stream(ctx, schema.EventsStream)
+		if err != nil {
+			return false
+		}
+		for _, node := range nodes {
+			if node.Name() == s.CachedInfo().Cluster.Leader {
+				node.Shutdown()
+				return true
+			}
+		}
+		return false
+	})
 }

@@ -20,11 +20,9 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-func TestConnectToAServerThatIsDownWaitsForIt(t *testing.T) {
+func TestConnectDoesNotWaitForAServerThatIsDown(t *testing.T) {
 	t.Parallel()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	s.Stop()
 	c := s.Connect(t)
 	if err := c.Connected(); err == nil {
@@ -34,63 +32,86 @@ func TestConnectToAServerThatIsDownWaitsForIt(t *testing.T) {
 		t.Error("Ready is nil without a server")
 	}
 	must(t, s.Restart())
-	eventually(t, "connected", func() bool { return c.Connected() == nil })
-	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Eventually(t, "connected", func() bool { return c.Connected() == nil })
+	streamtest.Provision(t, c, streamtest.Topology())
 	publish(t, c, numbered(0, 1)...)
 }
 
-// A broker that takes the connection and says nothing holds the client up for as long as a dial may take. What asks us meanwhile
-// has its answer before that.
-func TestADialThatTakesLongHoldsNobodyUp(t *testing.T) {
+// A broker that accepts a connection and stays silent blocks the NATS client for as long as a dial
+// may take. Our own answers come before that. Status asks the client, and so shows that the client
+// is still blocked. If the client was between two dials, Status returns at once, and the next round
+// shows the same.
+func TestALongDialDelaysNoAnswer(t *testing.T) {
 	t.Parallel()
+	c := connectToSilence(t)
+	streamtest.Eventually(t, "Ready and PublishEvent return while the client dials", func() bool {
+		dialed := make(chan struct{})
+		go func() {
+			defer close(dialed)
+			_, _, _ = operator(c).Status(t.Context())
+		}()
+		err := c.Ready(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "not connected") {
+			t.Errorf("Ready: error %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err = c.PublishEvent(ctx, numbered(0, 1)[0])
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("PublishEvent: error %v", err)
+		}
+		select {
+		case <-dialed:
+			return false
+		default:
+			<-dialed
+			return true
+		}
+	})
+}
+
+// connectToSilence connects to a listener that accepts connections and sends nothing.
+func connectToSilence(t *testing.T) *stream.Conn {
+	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
-	dials := make(chan net.Conn, 100)
+	accepted := make(chan struct{})
 	go func() {
+		defer close(accepted)
+		var conns []net.Conn
 		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
-			dials <- conn
+			conns = append(conns, conn)
+		}
+		for _, conn := range conns {
+			conn.Close()
 		}
 	}()
-	t.Cleanup(func() { must(t, listener.Close()) })
-	c, err := stream.Connect(stream.Config{URL: "nats://" + listener.Addr().String()}, "test", zap.NewNop()) // dials once itself
+	t.Cleanup(func() {
+		must(t, listener.Close())
+		<-accepted
+	})
+	config := stream.Config{URL: "nats://" + listener.Addr().String()}
+	c, err := stream.Connect(config, "test", zap.NewNop())
 	must(t, err)
 	t.Cleanup(c.Close)
-	first, second := <-dials, <-dials // the second is under way
-	t.Cleanup(func() { _, _ = first.Close(), second.Close() })
-	over := make(chan struct{})
-	go func() {
-		_, _, _ = stream.NewOperator(c).Status(t.Context()) // asks the client itself, which says nothing until it is done dialing
-		close(over)
-	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := c.Ready(ctx); err == nil || !strings.Contains(err.Error(), "not connected") {
-		t.Errorf("Ready: error %v", err)
-	}
-	if _, err := c.PublishEvent(ctx, numbered(0, 1)[0]); err == nil || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Event: error %v", err)
-	}
-	select {
-	case <-over:
-		t.Error("the answers came when the dial was over")
-	default:
-		<-over
-	}
+	return c
 }
 
 func TestConnectNamesTheVariableToChange(t *testing.T) {
 	t.Parallel()
 	garbage := filepath.Join(t.TempDir(), "garbage")
 	must(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
+	const creds, ca, address = "NATS_CREDS_FILE", "NATS_CA_FILE", "NATS_URL"
+	accountSeed := seedIn(t, nkeys.CreateAccount)
 	for promise, env := range map[string][3]string{
-		"credentials that are not there":    {"NATS_CREDS_FILE", garbage + "-", "no such file"},
-		"credentials that are none":         {"NATS_CREDS_FILE", garbage, "wagewire nkeys makes seeds"},
-		"an account's seed":                 {"NATS_CREDS_FILE", seedIn(t, nkeys.CreateAccount), "a user's nkey"},
-		"a directory, made by a container":  {"NATS_CREDS_FILE", t.TempDir(), "the file was missing when the container was made"},
-		"a certificate that is not there":   {"NATS_CA_FILE", garbage + "-", "no such file"},
-		"a certificate that is none":        {"NATS_CA_FILE", garbage, "root certificate"},
-		"an address that cannot be parsed":  {"NATS_URL", "nats://[", "NATS_URL"},
-		"an address with a port that isn't": {"NATS_URL", "nats://127.0.0.1:none", "NATS_URL"},
+		"credentials that are not there":    {creds, garbage + "-", "no such file"},
+		"credentials that are none":         {creds, garbage, "wagewire nkeys makes seeds"},
+		"an account's seed":                 {creds, accountSeed, "a user's nkey"},
+		"a directory, made by a container":  {creds, t.TempDir(), "the file was missing"},
+		"a certificate that is not there":   {ca, garbage + "-", "no such file"},
+		"a certificate that is none":        {ca, garbage, "root certificate"},
+		"an address that cannot be parsed":  {address, "nats://[", address},
+		"an address with a port that isn't": {address, "nats://127.0.0.1:none", address},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			config := map[string]stream.Config{
@@ -103,7 +124,8 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 				c.Close()
 				t.Fatal("no error")
 			}
-			if !strings.HasPrefix(err.Error(), env[0]+": ") || !strings.Contains(err.Error(), env[2]) {
+			text := err.Error()
+			if !strings.HasPrefix(text, env[0]+": ") || !strings.Contains(text, env[2]) {
 				t.Errorf("error %q, want one of %s that says %q", err, env[0], env[2])
 			}
 		})
@@ -134,26 +156,28 @@ func publicKey(t *testing.T, path string) string {
 	return key
 }
 
-// guarded runs a server that lets in who has the key, and counts the connections that it has.
+// guarded runs a server that lets in only clients with the key.
 func guarded(t *testing.T, port int, key string) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true, Nkeys: []*server.NkeyUser{{Nkey: key}},
+		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
+		Nkeys: []*server.NkeyUser{{Nkey: key}},
 	})
 	must(t, err)
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(waitFor) {
-		t.Fatal("the server does not take connections")
-	}
+	streamtest.Eventually(t, "the server takes connections", func() bool {
+		return s.ReadyForConnections(time.Second)
+	})
 	return s
 }
 
-// A process whose credentials are refused is not ready, says why where a person looks, once, and goes on trying: it is the
-// broker that is told of a new user.
-func TestCredentialsThatAreRefusedAreTriedUntilTheyAreTaken(t *testing.T) {
+// A process whose credentials are refused is not ready, says why where a person looks, once, and
+// goes on trying: it is the broker that is told of a new user.
+func TestRefusedCredentialsAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 	t.Parallel()
-	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
+	ours := seedIn(t, nkeys.CreateUser)
+	others := seedIn(t, nkeys.CreateUser)
 	for promise, file := range map[string]string{"the seed of an nkey": ours, "none": ""} {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
@@ -164,13 +188,14 @@ func TestCredentialsThatAreRefusedAreTriedUntilTheyAreTaken(t *testing.T) {
 			must(t, err)
 			t.Cleanup(c.Close)
 			var connects uint64
-			eventually(t, "it has tried again after it was refused twice", func() bool {
+			streamtest.Eventually(t, "it has tried again after it was refused twice", func() bool {
 				v, err := strict.Varz(nil)
 				must(t, err)
 				connects = v.TotalConnections
 				return connects > 3
 			})
-			if err := c.Connected(); err == nil || !strings.Contains(err.Error(), "NATS_CREDS_FILE: the broker refuses") {
+			err = c.Connected()
+			if err == nil || !strings.Contains(err.Error(), "NATS_CREDS_FILE: the broker refuses") {
 				t.Errorf("connected is %v", err)
 			}
 			if n := log.FilterMessage("nats refuses the credentials").Len(); n != 1 {
@@ -186,28 +211,31 @@ func TestCredentialsThatAreRefusedAreTriedUntilTheyAreTaken(t *testing.T) {
 			strict.Shutdown()
 			strict.WaitForShutdown()
 			guarded(t, port, publicKey(t, ours))
-			eventually(t, "it is connected", func() bool { return c.Connected() == nil })
+			streamtest.Eventually(t, "it is connected", func() bool { return c.Connected() == nil })
 		})
 	}
 }
 
-// A key that is taken away is the same: the process stays, and says so.
-func TestCredentialsThatAreRefusedLaterAreTriedAgain(t *testing.T) {
+// The same holds if the broker removes the user of a running process.
+func TestCredentialsRefusedLaterAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 	t.Parallel()
-	ours, others := seedIn(t, nkeys.CreateUser), seedIn(t, nkeys.CreateUser)
+	ours := seedIn(t, nkeys.CreateUser)
+	others := seedIn(t, nkeys.CreateUser)
 	kind := guarded(t, server.RANDOM_PORT, publicKey(t, ours))
 	core, log := observer.New(zapcore.InfoLevel)
 	config := stream.Config{URL: kind.ClientURL(), CredsFile: ours}
 	c, err := stream.Connect(config, "wagewire-test", zap.New(core))
 	must(t, err)
 	t.Cleanup(c.Close)
-	eventually(t, "it is connected", func() bool { return c.Connected() == nil })
+	streamtest.Eventually(t, "it is connected", func() bool { return c.Connected() == nil })
 	port := kind.Addr().(*net.TCPAddr).Port
 	kind.Shutdown()
 	kind.WaitForShutdown()
 	strict := guarded(t, port, publicKey(t, others))
-	eventually(t, "it says so", func() bool { return log.FilterMessage("nats refuses the credentials").Len() == 1 })
-	eventually(t, "it has tried again", func() bool {
+	streamtest.Eventually(t, "it says so", func() bool {
+		return log.FilterMessage("nats refuses the credentials").Len() == 1
+	})
+	streamtest.Eventually(t, "it has tried again", func() bool {
 		v, err := strict.Varz(nil)
 		must(t, err)
 		return v.TotalConnections > 3
@@ -218,7 +246,7 @@ func TestCredentialsThatAreRefusedLaterAreTriedAgain(t *testing.T) {
 	strict.Shutdown()
 	strict.WaitForShutdown()
 	guarded(t, port, publicKey(t, ours))
-	eventually(t, "it is connected again", func() bool { return c.Connected() == nil })
+	streamtest.Eventually(t, "it is connected again", func() bool { return c.Connected() == nil })
 	if n := log.FilterMessage("nats refuses the credentials").Len(); n != 1 {
 		t.Errorf("%d lines say so, want 1", n)
 	}

@@ -2,12 +2,8 @@ package stream
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,68 +16,79 @@ import (
 )
 
 const (
-	// pullFor is how long one request for an event waits at the broker before it is renewed, and Consume for its end.
+	// pullFor is how long the broker holds a request for an event. After the end of ctx, Consume
+	// may take as long to return.
 	pullFor = time.Second
-	// lookAgainAfter is the pause before a queue that is not there is looked up again.
+	// lookAgainAfter is the pause before a missing queue is looked up again.
 	lookAgainAfter = 2 * time.Second
-	// settleFor is how long telling the queue may take.
+	// settleFor is how long a settlement may take.
 	settleFor = 5 * time.Second
 )
 
-// Queue is one queue of events on the broker.
+// Queue is a queue of events on the broker.
 type Queue struct {
 	conn  *Conn
 	queue schema.Queue
-	said  atomic.Value // of string: what the log says of the queue
+	// logged is the error that logChange logged last, "" if the queue is served.
+	logged atomic.Value
 }
 
-// Queue returns the queue; it need not be on the broker yet.
+// Queue returns the queue. The broker need not have it yet.
 func (c *Conn) Queue(q schema.Queue) *Queue {
 	queue := &Queue{conn: c, queue: q}
-	queue.said.Store("")
+	queue.logged.Store("")
 	return queue
 }
 
-// Ready reports an error until events can be taken: connected, the queue there. ErrNoQueue says what to do.
+// Ready returns nil if events can be taken: the connection is there, and the broker has the queue.
+// ErrNoQueue says what to do.
 func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
 	}
-	_, err := q.consumer(ctx)
+	_, err := q.lookUpConsumer(ctx, schema.EventsStream)
 	return err
 }
 
-func (q *Queue) consumer(ctx context.Context) (jetstream.Consumer, error) {
-	consumer, err := q.conn.js.Consumer(ctx, schema.EventsStream, q.queue.Name)
+// lookUpConsumer returns the queue's consumer on a stream: on the events, or on the advisories.
+func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Consumer, error) {
+	consumer, err := q.conn.js.Consumer(ctx, stream, q.queue.Name)
 	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerDoesNotExist):
-		return nil, fmt.Errorf("queue %s of stream %s is not there: %w", q.queue.Name, schema.EventsStream, ErrNoQueue)
+	case isMissing(err):
+		return nil, fmt.Errorf("queue %s of stream %s is not there: %w",
+			q.queue.Name, stream, ErrNoQueue)
 	case err != nil:
-		return nil, fmt.Errorf("look up queue %s: %w", q.queue.Name, err)
+		return nil, fmt.Errorf("look up queue %s of stream %s: %w", q.queue.Name, stream, err)
 	}
 	return consumer, nil
 }
 
-// Consume takes events and hands each to work, concurrency of them at a time, until ctx ends; it then gives back what it
-// has not begun and returns when the last work has. Nothing is taken ahead: an event is on lease only while it is worked
-// on, and heartbeats renew the lease as long as that takes. A broker that is away, or a queue deleted and provisioned
-// again, is waited for.
+// Consume hands events to work until ctx ends, up to concurrency events at the same time. No event
+// is taken in advance: an event is on lease only while work has it, and heartbeats renew the lease
+// for as long as work takes. At the end Consume gives back the events not yet handed to work, and
+// returns when the last work has returned. If the broker is away, or if somebody deletes the queue
+// and provisions a new queue, Consume waits.
 func (q *Queue) Consume(ctx context.Context, concurrency int, work func(*Delivery)) error {
-	var slots sync.WaitGroup
+	var hands sync.WaitGroup
 	for range concurrency {
-		slots.Go(func() { q.slot(ctx, work) })
+		hands.Go(func() {
+			q.repeatUntilDone(ctx,
+				func(ctx context.Context) error { return q.workThroughEvents(ctx, work) })
+		})
 	}
-	slots.Wait()
+	hands.Wait()
 	return nil
 }
 
-func (q *Queue) slot(ctx context.Context, work func(*Delivery)) {
+// repeatUntilDone calls serve until ctx ends. It logs why serve returned and repeats the call after
+// a pause.
+func (q *Queue) repeatUntilDone(ctx context.Context, serve func(context.Context) error) {
 	for {
-		err := q.serve(ctx, work)
+		err := serve(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		q.say(err)
+		q.logChange(err)
 		select {
 		case <-ctx.Done():
 			return
@@ -90,13 +97,14 @@ func (q *Queue) slot(ctx context.Context, work func(*Delivery)) {
 	}
 }
 
-// say logs why the queue is not served, once and not once a slot; nil says that it is.
-func (q *Queue) say(err error) {
+// logChange logs that the queue is served (err is nil), or why it is not. Of several equal calls,
+// only the first logs.
+func (q *Queue) logChange(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if q.said.Swap(text) == text {
+	if q.logged.Swap(text) == text {
 		return
 	}
 	if err != nil {
@@ -106,34 +114,38 @@ func (q *Queue) say(err error) {
 	}
 }
 
-// serve hands events to work, one after the other, until ctx ends or the queue is lost.
-func (q *Queue) serve(ctx context.Context, work func(*Delivery)) error {
+// workThroughEvents hands event after event to work, until ctx ends or the queue is lost.
+func (q *Queue) workThroughEvents(ctx context.Context, work func(*Delivery)) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
 	}
-	consumer, err := q.consumer(ctx)
+	consumer, err := q.lookUpConsumer(ctx, schema.EventsStream)
 	if err != nil {
 		return err
 	}
-	q.say(nil)
+	q.logChange(nil)
+	beatEvery := consumer.CachedInfo().Config.AckWait / schema.HeartbeatsPerLease
 	for {
-		msg, err := q.take(ctx, consumer)
+		msg, err := q.takeMessage(ctx, consumer)
 		if err != nil {
 			return fmt.Errorf("take from queue %s: %w", q.queue.Name, err)
 		}
-		q.lend(ctx, msg, consumer.CachedInfo().Config.AckWait/schema.HeartbeatsPerLease, work)
+		workUnderLease(msg, beatEvery, func() { work(q.newDelivery(ctx, msg)) })
 	}
 }
 
-// take waits for one message, until ctx ends. It asks for one at a time and waits each request out: the broker may be
-// answering one that is withdrawn, and the message would stay on lease unseen. The client's own iterators withdraw theirs
-// when they stop, and ask twice after a reconnect.
-func (q *Queue) take(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
+// takeMessage waits for a message, until ctx ends. It never withdraws a request: the broker may be
+// sending the answer at that moment, and nobody would work on the message until its lease ends. The
+// client's own iterators withdraw requests when they stop, and send a request twice after a
+// reconnect.
+func (q *Queue) takeMessage(
+	ctx context.Context, consumer jetstream.Consumer,
+) (jetstream.Msg, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		// While disconnected the client keeps a subscription for every request it cannot send.
+		// While disconnected, the client would keep a subscription for each request.
 		if err := q.conn.Connected(); err != nil {
 			return nil, err
 		}
@@ -142,7 +154,9 @@ func (q *Queue) take(ctx context.Context, consumer jetstream.Consumer) (jetstrea
 		case errors.Is(err, nats.ErrTimeout):
 			continue
 		case err == nil && ctx.Err() != nil:
-			_ = msg.NakWithDelay(pullFor) // by then no other slot of ours is asking for it
+			// After pullFor, none of our requests is open any more: the event goes to another
+			// worker.
+			_ = msg.NakWithDelay(pullFor)
 			return nil, ctx.Err()
 		default:
 			return msg, err
@@ -150,8 +164,8 @@ func (q *Queue) take(ctx context.Context, consumer jetstream.Consumer) (jetstrea
 	}
 }
 
-// lend holds the lease on a message while work has it.
-func (q *Queue) lend(ctx context.Context, msg jetstream.Msg, beatEvery time.Duration, work func(*Delivery)) {
+// workUnderLease calls work and renews the lease on the message until work returns.
+func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
 	done := make(chan struct{})
 	var heart sync.WaitGroup
 	heart.Go(func() {
@@ -162,24 +176,27 @@ func (q *Queue) lend(ctx context.Context, msg jetstream.Msg, beatEvery time.Dura
 			case <-done:
 				return
 			case <-beat.C:
-				_ = msg.InProgress() // a missed beat costs at most a second delivery, which the fence makes harmless
+				// A lost heartbeat may cause a second delivery. The fence makes a second delivery
+				// harmless.
+				_ = msg.InProgress()
 			}
 		}
 	})
 	defer heart.Wait()
 	defer close(done)
-	work(deliver(ctx, q, msg))
+	work()
 }
 
-// Delivery is one hand-out of an event. Exactly one of Done, Later, Never settles it.
+// Delivery is one hand-out of an event. Exactly one call of Done, Later or Never settles it.
 type Delivery struct {
-	// Event is what the message holds. Where Err is set it could not be decoded, and Event has only what its subject says.
+	// Event is the content of the message. If Err is set, the message could not be decoded, and
+	// only fields from the subject are certain.
 	Event schema.Event
 	Err   error
 	Queue schema.Queue
 	// Account is the account token of the subject.
 	Account string
-	// Attempt counts the deliveries of this event by this queue, from 1.
+	// Attempt counts the deliveries of the event by the queue, from 1.
 	Attempt int
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
@@ -190,91 +207,57 @@ type Delivery struct {
 	ctx    context.Context
 }
 
-func deliver(ctx context.Context, q *Queue, msg jetstream.Msg) *Delivery {
-	d := &Delivery{Queue: q.queue, header: msg.Headers(), body: msg.Data(), msg: msg, ctx: context.WithoutCancel(ctx)}
+func (q *Queue) newDelivery(ctx context.Context, msg jetstream.Msg) *Delivery {
+	d := q.decodeDelivery(msg.Subject(), msg.Headers(), msg.Data())
+	d.msg = msg
+	d.ctx = context.WithoutCancel(ctx)
 	if meta, err := msg.Metadata(); err == nil {
-		d.Attempt, d.Sequence = int(meta.NumDelivered), meta.Sequence.Stream
+		d.Attempt = int(meta.NumDelivered)
+		d.Sequence = meta.Sequence.Stream
 	}
-	d.Event, d.Err = decode(msg.Subject(), msg.Headers(), msg.Data())
-	_, _, _, d.Account, _ = schema.ParseSubject(msg.Subject())
 	return d
 }
 
-// Done tells the queue that the event has its last word, and waits for the broker to say that it knows.
+func (q *Queue) decodeDelivery(subject string, header nats.Header, body []byte) *Delivery {
+	d := &Delivery{Queue: q.queue, header: header, body: body}
+	d.Event, d.Err = decode(subject, header, body)
+	_, _, _, d.Account, _ = schema.ParseSubject(subject)
+	return d
+}
+
+// Done settles the event: its completion is stored. Done returns after the broker has confirmed.
 func (d *Delivery) Done() error {
 	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
 	defer cancel()
 	return d.settled("done", d.msg.DoubleAck(ctx))
 }
 
-// Later gives the event back, to be delivered again after the delay; 0 is at once.
+// Later gives the event back. The broker delivers it again after the delay.
 func (d *Delivery) Later(delay time.Duration) error {
 	return d.settled("later", d.msg.NakWithDelay(delay))
 }
 
-// Never ends the event's deliveries. Its dead letter must be stored by then.
+// Never ends the deliveries of the event to this queue. The caller must have stored a dead letter
+// before.
 func (d *Delivery) Never(reason schema.Reason) error {
 	return d.settled("never", d.msg.TermWithReason(string(reason)))
 }
 
 func (d *Delivery) settled(how string, err error) error {
 	if err != nil {
-		return fmt.Errorf("settle event %d of queue %s as %s: %w", d.Sequence, d.Queue.Name, how, err)
+		return fmt.Errorf("settle event %d of queue %s as %s: %w",
+			d.Sequence, d.Queue.Name, how, err)
 	}
 	return nil
 }
 
 // DeadLetter makes our copy of the event.
-func (d *Delivery) DeadLetter(class schema.Class, reason schema.Reason, at time.Time) schema.DeadLetter {
+func (d *Delivery) DeadLetter(
+	class schema.Class, reason schema.Reason, at time.Time,
+) schema.DeadLetter {
 	return schema.DeadLetter{
-		Queue: d.Queue.Name, Account: d.Account, Class: class, Reason: reason, Attempts: d.Attempt, Sequence: d.Sequence, At: at,
+		Queue: d.Queue.Name, Account: d.Account, Class: class, Reason: reason,
+		Attempts: d.Attempt, Sequence: d.Sequence, At: at,
 		Headers: d.header, Body: d.body,
 	}
-}
-
-// decode reads an event from its message and checks that the two agree: the account in the body is the one in the
-// subject, the body is the one that was signed for.
-func decode(subject string, header nats.Header, body []byte) (schema.Event, error) {
-	var e schema.Event
-	provider, resource, action, account, err := schema.ParseSubject(subject)
-	if err != nil {
-		return e, fmt.Errorf("decode event: %w", err)
-	}
-	e = schema.Event{Provider: provider, Resource: resource, Action: action, TraceParent: header.Get(headerTraceParent), Body: body}
-	wrong := func(name string, err error) (schema.Event, error) {
-		return e, fmt.Errorf("decode event: header %s: %w", name, err)
-	}
-	if e.ID, err = headerText(header.Get(headerID)); err != nil {
-		return wrong(headerID, err)
-	}
-	if n := header.Get(headerRedrive); n != "" {
-		if e.Redrive, err = strconv.Atoi(n); err != nil {
-			return wrong(headerRedrive, err)
-		}
-		e.ID, e.Queue = schema.OriginalID(e.ID, e.Redrive), header.Get(headerQueue)
-	}
-	name, err := headerText(header.Get(headerType))
-	if err != nil {
-		return wrong(headerType, err)
-	}
-	e.Type = strings.TrimPrefix(name, string(provider)+".")
-	if e.OccurredAt, err = schema.ParseTime(header.Get(headerTime)); err != nil {
-		return wrong(headerTime, err)
-	}
-	if e.ReceivedAt, err = schema.ParseTime(header.Get(headerReceivedAt)); err != nil {
-		return wrong(headerReceivedAt, err)
-	}
-	if e.AccountID, err = schema.Lookup(provider, e.Type).AccountIDIn(body); err != nil {
-		return e, fmt.Errorf("decode event: %w", err)
-	}
-	if sum := sha256.Sum256(body); header.Get(headerBodySHA256) != hex.EncodeToString(sum[:]) {
-		return e, fmt.Errorf("decode event: the body is not that of header %s", headerBodySHA256)
-	}
-	if err := e.Validate(); err != nil {
-		return e, fmt.Errorf("decode event: %w", err)
-	}
-	if e.Account() != account {
-		return e, fmt.Errorf("decode event: the subject's account %s is not the body's", account)
-	}
-	return e, nil
 }

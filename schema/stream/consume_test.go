@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,7 @@ func numbered(first, n int) (events []schema.Event) {
 	return events
 }
 
-// observed opens a connection that logs into the test's hands.
+// observed opens a connection whose log the test can read.
 func observed(t *testing.T, s *streamtest.Server) (*stream.Conn, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
@@ -38,6 +39,11 @@ func observed(t *testing.T, s *streamtest.Server) (*stream.Conn, *observer.Obser
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c, logs
+}
+
+// saysWhatToRun reports whether a log line has the cure for a missing queue.
+func saysWhatToRun(line observer.LoggedEntry) bool {
+	return strings.Contains(fmt.Sprint(line.ContextMap()["error"]), "run: wagewire provision apply")
 }
 
 func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
@@ -49,7 +55,8 @@ func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var mu sync.Mutex
-	seen, working := map[string]int{}, atomic.Int32{}
+	seen := map[string]int{}
+	working := atomic.Int32{}
 	must(t, c.Queue(paystubsQueue).Consume(ctx, concurrency, func(d *stream.Delivery) {
 		defer working.Add(-1)
 		if n := working.Add(1); n > concurrency {
@@ -58,7 +65,8 @@ func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 		if n := b.queue(paystubsQueue).NumAckPending; n > concurrency {
 			t.Errorf("%d events taken, want at most %d", n, concurrency)
 		}
-		if d.Err != nil || d.Attempt != 1 || d.Queue.Name != "pinwheel_paystubs" || d.Account != "account" {
+		if d.Err != nil || d.Attempt != 1 ||
+			d.Queue.Name != "pinwheel_paystubs" || d.Account != "account" {
 			t.Errorf("delivery %+v", d)
 		}
 		if err := d.Done(); err != nil {
@@ -109,11 +117,11 @@ func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
 	}
 }
 
-// Each round stops a worker with events on the way to it. One that were not given back would come again only when its
-// lease of a minute ends: far beyond the test's patience.
-func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
+// Each round stops a worker while events are on the way. An event that is not given back would come
+// again only after its lease of a day, and the test would not end.
+func TestConsumeGivesBackTheEventsItHasNotBegun(t *testing.T) {
 	t.Parallel()
-	s, c := streamtest.New(t)
+	s, c := start(t, func(topology *schema.Topology) { topology.Lease = 24 * time.Hour })
 	b := look(t, s)
 	const rounds = 8
 	seen := sync.Map{}
@@ -123,7 +131,7 @@ func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() {
 			must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
-				cancel() // the other slots are taking, or about to
+				cancel() // the other goroutines of Consume ask for an event, or are about to
 				if err := d.Done(); err != nil {
 					t.Error(err)
 				}
@@ -137,19 +145,17 @@ func TestConsumeGivesBackAtOnceWhatItHasNotBegun(t *testing.T) {
 		cancel()
 	}
 	t.Logf("%d of %d events were begun", count.Load(), rounds*8)
-	ctx, cancel := context.WithTimeout(t.Context(), waitFor)
-	defer cancel()
-	must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
-		if err := d.Done(); err != nil {
-			t.Error(err)
+	jobs, end, returned := hold(t, c, paystubsQueue, 8)
+	for count.Load() < rounds*8 {
+		j := next(t, "an event that was given back", jobs)
+		must(t, j.Done())
+		j.release()
+		if _, twice := seen.LoadOrStore(j.Event.ID, true); !twice {
+			count.Add(1)
 		}
-		if _, twice := seen.LoadOrStore(d.Event.ID, true); !twice && count.Add(1) == rounds*8 {
-			cancel()
-		}
-	}))
-	if n := count.Load(); n != rounds*8 {
-		t.Errorf("only %d of %d events came within %s", n, rounds*8, waitFor)
 	}
+	end()
+	next(t, "Consume returns", returned)
 	if n := b.queue(paystubsQueue).NumAckPending; n != 0 {
 		t.Errorf("%d events on lease", n)
 	}
@@ -170,8 +176,10 @@ func TestConsumeWaitsForTheWorkInHand(t *testing.T) {
 	second.release()
 	next(t, "Consume returns", returned)
 	none(t, "an event was begun after the end", jobs)
-	if info := look(t, s).queue(paystubsQueue); info.NumAckPending != 0 || info.NumPending+uint64(info.NumRedelivered) != 1 {
-		t.Errorf("%d on lease, %d to come, want the third to come", info.NumAckPending, info.NumPending)
+	info := look(t, s).queue(paystubsQueue)
+	if info.NumAckPending != 0 || info.NumPending+uint64(info.NumRedelivered) != 1 {
+		t.Errorf("%d on lease, %d to come; want the third to come",
+			info.NumAckPending, info.NumPending)
 	}
 }
 
@@ -182,7 +190,7 @@ func TestConsumeEndsWithoutABroker(t *testing.T) {
 	jobs, end, returned := hold(t, c, paystubsQueue, 4)
 	j := next(t, "delivery", jobs)
 	s.Stop()
-	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+	streamtest.Eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 	if err := j.Done(); err == nil {
 		t.Error("Done without a broker is nil")
 	}
@@ -193,7 +201,9 @@ func TestConsumeEndsWithoutABroker(t *testing.T) {
 
 func TestLaterDeliversAgain(t *testing.T) {
 	t.Parallel()
-	for promise, delay := range map[string]time.Duration{"at once": 0, "after the delay": 150 * time.Millisecond} {
+	for promise, delay := range map[string]time.Duration{
+		"at once": 0, "after the delay": 150 * time.Millisecond,
+	} {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
 			_, c := streamtest.New(t)
@@ -206,7 +216,8 @@ func TestLaterDeliversAgain(t *testing.T) {
 					t.Errorf("attempt %d came %s too early", attempt, early)
 				}
 				if j.Attempt != attempt || j.Event.ID != "0" || j.Sequence != 1 {
-					t.Errorf("event %s (%d), attempt %d; want 0 (1), %d", j.Event.ID, j.Sequence, j.Attempt, attempt)
+					t.Errorf("event %s (%d), attempt %d; want 0 (1), %d",
+						j.Event.ID, j.Sequence, j.Attempt, attempt)
 				}
 				at = time.Now()
 				must(t, j.Later(delay))
@@ -229,11 +240,14 @@ func TestDoneIsFinal(t *testing.T) {
 	jobs, end, returned := hold(t, c, paystubsQueue, 1)
 	j := next(t, "delivery", jobs)
 	must(t, j.Done())
-	if info := look(t, s).queue(paystubsQueue); info.NumAckPending != 0 || info.AckFloor.Stream != 1 {
+	info := look(t, s).queue(paystubsQueue)
+	if info.NumAckPending != 0 || info.AckFloor.Stream != 1 {
 		t.Errorf("Done returned before the broker knew: %d on lease", info.NumAckPending)
 	}
 	for how, settle := range map[string]func() error{
-		"Done": j.Done, "Later": func() error { return j.Later(0) }, "Never": func() error { return j.Never(schema.ReasonPanic) },
+		"Done": j.Done, "Later": func() error { return j.Later(0) }, "Never": func() error {
+			return j.Never(schema.ReasonPanic)
+		},
 	} {
 		if err := settle(); !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
 			t.Errorf("%s after Done: %v", how, err)
@@ -245,7 +259,7 @@ func TestDoneIsFinal(t *testing.T) {
 	s.Stop()
 	must(t, s.Restart())
 	jobs, _, _ = hold(t, c, paystubsQueue, 1)
-	eventually(t, "connected again", func() bool { return c.Connected() == nil })
+	streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil })
 	publish(t, c, numbered(1, 1)...)
 	j = next(t, "delivery", jobs)
 	if j.Event.ID != "1" {
@@ -268,23 +282,29 @@ func TestNeverEndsDeliveriesKeepsTheEventAndIsAdvised(t *testing.T) {
 	}
 	must(t, j.Done())
 	j.release()
-	eventually(t, "the broker's advisory", func() bool { return b.state(schema.AdvisoriesStream).Msgs == 1 })
+	streamtest.Eventually(t, "the broker's advisory", func() bool {
+		return b.state(schema.AdvisoriesStream).Msgs == 1
+	})
 	m := b.all(schema.AdvisoriesStream, ">")[0]
 	var advisory struct {
 		Reason   string
 		Sequence uint64 `json:"stream_seq"`
 	}
 	must(t, json.Unmarshal(m.Data, &advisory))
-	if !strings.HasSuffix(m.Subject, ".MSG_TERMINATED.WAGEWIRE_EVENTS.pinwheel_paystubs") || advisory.Reason != "contract_broken" || advisory.Sequence != 1 {
+	if !strings.HasSuffix(m.Subject, ".MSG_TERMINATED.WAGEWIRE_EVENTS.pinwheel_paystubs") ||
+		advisory.Reason != "contract_broken" || advisory.Sequence != 1 {
 		t.Errorf("on %s: %s", m.Subject, m.Data)
 	}
-	if info := b.queue(paystubsQueue); info.NumAckPending != 0 || info.NumPending != 0 || b.state(schema.EventsStream).Msgs != 2 {
-		t.Errorf("%d on lease, %d to come, %d on the stream", info.NumAckPending, info.NumPending, b.state(schema.EventsStream).Msgs)
+	info := b.queue(paystubsQueue)
+	events := b.state(schema.EventsStream).Msgs
+	if info.NumAckPending != 0 || info.NumPending != 0 || events != 2 {
+		t.Errorf("%d on lease, %d to come, %d on the stream",
+			info.NumAckPending, info.NumPending, events)
 	}
 }
 
-// What is asserted is what the broker is told, not that it gave nobody the event meanwhile: on a busy machine a heartbeat
-// may come too late for so short a lease.
+// The test reads the heartbeats. It does not claim that the broker delivers the event only once: on
+// a busy machine a heartbeat may come too late for a lease this short.
 func TestHeartbeatsKeepTheLease(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -296,17 +316,16 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 	nc, err := nats.Connect(s.URL())
 	must(t, err)
 	defer nc.Close()
-	told, err := nc.SubscribeSync("$JS.ACK." + schema.EventsStream + "." + paystubsQueue.Name + ".>")
+	beats := make(chan *nats.Msg, 100)
+	_, err = nc.ChanSubscribe("$JS.ACK."+schema.EventsStream+"."+paystubsQueue.Name+".>", beats)
 	must(t, err)
 	must(t, nc.Flush())
 	publish(t, c, numbered(0, 1)...)
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)
 	j := next(t, "delivery", jobs)
 	for range schema.HeartbeatsPerLease * 2 {
-		beat, err := told.NextMsg(waitFor)
-		must(t, err)
-		if string(beat.Data) != "+WPI" {
-			t.Fatalf("the broker was told %q while the event was worked on", beat.Data)
+		if beat := next(t, "a heartbeat", beats); string(beat.Data) != "+WPI" {
+			t.Fatalf("the broker got %q while work had the event", beat.Data)
 		}
 	}
 	must(t, j.Done())
@@ -323,31 +342,41 @@ func TestLeaseOfADeadWorkerEnds(t *testing.T) {
 	publish(t, c, numbered(0, 1)...)
 	dead, err := b.Consumer(t.Context(), schema.EventsStream, paystubsQueue.Name)
 	must(t, err)
-	_, err = dead.Next(jetstream.FetchMaxWait(waitFor))
-	must(t, err)
+	streamtest.Eventually(t, "the dead worker has the event", func() bool {
+		_, err := dead.Next(jetstream.FetchMaxWait(time.Second))
+		return err == nil
+	})
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)
-	if j := next(t, "delivery", jobs); j.Attempt != 2 || j.Done() != nil {
-		t.Errorf("attempt %d, want 2", j.Attempt)
+	j := next(t, "delivery", jobs)
+	if j.Attempt < 2 {
+		t.Errorf("attempt %d, want the second or a later one", j.Attempt)
 	}
+	j.release()
 }
 
 func TestConsumeWaitsForAQueueThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	for promise, prepare := range map[string]func(*schema.Topology){
-		"without a stream": func(topology *schema.Topology) { topology.Streams, topology.Queues = topology.Streams[1:], nil },
-		"without a queue":  func(topology *schema.Topology) { topology.Queues = nil },
+		"without a stream": func(topology *schema.Topology) {
+			topology.Streams = topology.Streams[1:]
+			topology.Queues = nil
+		},
+		"without a queue": func(topology *schema.Topology) { topology.Queues = nil },
 	} {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
 			s, _ := start(t, prepare)
 			c, logs := observed(t, s)
 			jobs, _, _ := hold(t, c, paystubsQueue, 4)
-			eventually(t, "the log says what to do", func() bool { return logs.FilterMessage("queue not served").Len() > 0 })
-			must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+			streamtest.Eventually(t, "the log says what to do", func() bool {
+				return logs.FilterMessage("queue not served").Len() > 0
+			})
+			streamtest.Provision(t, c, streamtest.Topology())
 			publish(t, c, numbered(0, 1)...)
 			must(t, next(t, "delivery", jobs).Done())
-			if said := logs.FilterMessage("queue not served").All(); len(said) != 1 || !strings.Contains(fmt.Sprint(said[0].ContextMap()["error"]), "run: wagewire provision apply") {
-				t.Errorf("the log says %+v", said)
+			lines := logs.FilterMessage("queue not served").All()
+			if len(lines) != 1 || !saysWhatToRun(lines[0]) {
+				t.Errorf("the log has %+v", lines)
 			}
 		})
 	}
@@ -366,7 +395,9 @@ func TestConsumeGoesOnWhenItsQueueWasDeletedAndProvisionedAgain(t *testing.T) {
 		{"while it works", true, func(ctx context.Context, b broker) error {
 			return b.DeleteConsumer(ctx, schema.EventsStream, paystubsQueue.Name)
 		}},
-		{"with its stream", false, func(ctx context.Context, b broker) error { return b.DeleteStream(ctx, schema.EventsStream) }},
+		{"with its stream", false, func(ctx context.Context, b broker) error {
+			return b.DeleteStream(ctx, schema.EventsStream)
+		}},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			t.Parallel()
@@ -379,19 +410,17 @@ func TestConsumeGoesOnWhenItsQueueWasDeletedAndProvisionedAgain(t *testing.T) {
 			if !test.inHand {
 				must(t, j.Done())
 				j.release()
-				eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == 1 })
+				streamtest.Eventually(t, "it waits", func() bool {
+					return b.queue(paystubsQueue).NumWaiting == 1
+				})
 			}
 			must(t, test.remove(t.Context(), b))
 			j.release()
-			eventually(t, "the log says what to do", func() bool {
-				for _, entry := range logs.FilterMessage("queue not served").All() {
-					if strings.Contains(fmt.Sprint(entry.ContextMap()["error"]), "run: wagewire provision apply") {
-						return true
-					}
-				}
-				return false
+			streamtest.Eventually(t, "the log says what to do", func() bool {
+				lines := logs.FilterMessage("queue not served").All()
+				return slices.ContainsFunc(lines, saysWhatToRun)
 			})
-			must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+			streamtest.Provision(t, c, streamtest.Topology())
 			publish(t, c, numbered(1, 1)...)
 			for {
 				j := next(t, "delivery", jobs)
@@ -418,9 +447,11 @@ func TestConsumeGoesOnWhenTheServerRestartsAndStillTakesNothingAhead(t *testing.
 	}
 	for range 3 {
 		s.Stop()
-		eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+		streamtest.Eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 		must(t, s.Restart())
-		eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
+		streamtest.Eventually(t, "connected again", func() bool {
+			return c.Connected() == nil && b.nats.IsConnected()
+		})
 	}
 	seen := map[string]bool{}
 	for {
@@ -447,17 +478,21 @@ func TestConsumeGoesOnWhenTheServerRestartsAndStillTakesNothingAhead(t *testing.
 
 	// And while it waits.
 	jobs, _, _ = hold(t, c, paystubsQueue, concurrency)
-	eventually(t, "it waits", func() bool { return b.queue(paystubsQueue).NumWaiting == concurrency })
+	streamtest.Eventually(t, "it waits", func() bool {
+		return b.queue(paystubsQueue).NumWaiting == concurrency
+	})
 	s.Stop()
 	must(t, s.Restart())
-	eventually(t, "connected again", func() bool { return c.Connected() == nil && b.nats.IsConnected() })
+	streamtest.Eventually(t, "connected again", func() bool {
+		return c.Connected() == nil && b.nats.IsConnected()
+	})
 	publish(t, c, numbered(events, concurrency)...)
 	for range concurrency {
 		must(t, next(t, "delivery", jobs).Done())
 	}
 }
 
-func TestWhatIsNoEventArrivesWithAnError(t *testing.T) {
+func TestAMessageThatIsNoEventIsDeliveredWithAnError(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	b := look(t, s)
@@ -467,26 +502,42 @@ func TestWhatIsNoEventArrivesWithAnError(t *testing.T) {
 	first := next(t, "delivery", jobs)
 	must(t, first.Done())
 	first.release()
-	with := func(h nats.Header, key, value string) nats.Header { h.Set(key, value); return h }
+	type headers = func(nats.Header) nats.Header
+	set := func(key, value string) headers {
+		return func(h nats.Header) nats.Header {
+			h.Set(key, value)
+			return h
+		}
+	}
+	without := func(key string) headers {
+		return func(h nats.Header) nats.Header {
+			h.Del(key)
+			return h
+		}
+	}
+	otherAccount := "wagewire.events.pinwheel.paystubs.added.other"
 	for _, test := range []struct {
 		promise string
 		subject string
-		header  func(nats.Header) nats.Header
+		header  headers
 		body    string
 		says    string
 	}{
-		{"no header at all", "", func(nats.Header) nats.Header { return nil }, "", "header ce-time"},
-		{"a time that is none", "", func(h nats.Header) nats.Header { return with(h, "ce-time", "yesterday") }, "", "header ce-time"},
-		{"no time of receipt", "", func(h nats.Header) nats.Header { h.Del("Wagewire-Received-At"); return h }, "", "header Wagewire-Received-At"},
-		{"an id that is no percent-encoding", "", func(h nats.Header) nats.Header { return with(h, "ce-id", "%zz") }, "", "header ce-id"},
-		{"no id", "", func(h nats.Header) nats.Header { h.Del("ce-id"); return h }, "", "the id is empty"},
-		{"a type of another subject", "", func(h nats.Header) nats.Header { return with(h, "ce-type", "pinwheel.income.added") }, "", "not the catalogue's"},
-		{"another account in the subject", "wagewire.events.pinwheel.paystubs.added.other", nil, "", "not the body's"},
+		{"no header at all", "", func(nats.Header) nats.Header { return nil }, "", "ce-time"},
+		{"an unreadable time", "", set("ce-time", "yesterday"), "", "header ce-time"},
+		{"no time of receipt", "", without("Wagewire-Received-At"), "", "Wagewire-Received-At"},
+		{"a broken encoding in the id", "", set("ce-id", "%zz"), "", "header ce-id"},
+		{"no id", "", without("ce-id"), "", "the id is empty"},
+		{"another type", "", set("ce-type", "pinwheel.income.added"), "", "not the catalogue's"},
+		{"another account in the subject", otherAccount, nil, "", "not the body's"},
 		{"another body", "", nil, `{"payload":{"account_id":"account"}} `, "Wagewire-Body-Sha256"},
 		{"a body that is no JSON", "", nil, `{`, "payload.account_id"},
 		{"no body", "", nil, " ", "payload.account_id"},
-		{"an expectation of its publisher", "", func(h nats.Header) nats.Header {
-			return with(with(h, "Nats-Expected-Last-Sequence", fmt.Sprint(b.state(schema.EventsStream).LastSeq)), "ce-time", "")
+		{"a header of the broker's", "", func(h nats.Header) nats.Header {
+			last := fmt.Sprint(b.state(schema.EventsStream).LastSeq)
+			h.Set("Nats-Expected-Last-Sequence", last)
+			h.Set("ce-time", "")
+			return h
 		}, "", "header ce-time"},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
@@ -511,10 +562,12 @@ func TestWhatIsNoEventArrivesWithAnError(t *testing.T) {
 			if j.Err == nil || !strings.Contains(j.Err.Error(), test.says) {
 				t.Errorf("error %v, want one that says %q", j.Err, test.says)
 			}
-			if j.Sequence != ack.Sequence || j.Attempt != 1 || j.Account == "" || j.Event.Provider != schema.Pinwheel || j.Event.Resource != schema.Paystubs {
+			if j.Sequence != ack.Sequence || j.Attempt != 1 || j.Account == "" ||
+				j.Event.Provider != schema.Pinwheel || j.Event.Resource != schema.Paystubs {
 				t.Errorf("delivery %+v", j.Delivery)
 			}
-			must(t, c.PublishDeadLetter(t.Context(), j.DeadLetter(schema.ClassPoison, schema.ReasonUndecodable, received)))
+			letter := j.DeadLetter(schema.ClassPoison, schema.ReasonUndecodable, received)
+			must(t, c.PublishDeadLetter(t.Context(), letter))
 			must(t, j.Never(schema.ReasonUndecodable))
 			j.release()
 		})

@@ -1,47 +1,122 @@
-// Package stream binds the contract of package schema to JetStream. No other package names a stream, a queue, a header or
-// an error code of the broker.
+// Package stream puts the contract of package schema on JetStream, the storage of a NATS server
+// (here: the broker). No other package names a stream, a queue, a header or an error code of the
+// broker.
 //
-//	Connect    one connection, that never gives up
-//	grant      Grants: what each role may ask of the broker, and no more
+// # The files
+//
+// The line:
+//
+//	connect    Connect: a connection, opened again without end
+//	header     names of the headers; any text as a header
+//	publish    PublishEvent, PublishQuarantined, PublishDeadLetter
+//	complete   PublishCompletion: one completion for an event and resource, ever
+//	records    the records of large completions, in the object store
+//	consume    Queue.Consume: events to workers, each under a lease
+//	decode     from a message to an event
+//	exhausted  Queue.Exhausted: events whose deliveries ran out before a verdict
+//	erase      ErasureSteps, EraseEvents: an account leaves the streams for good
+//	ask        requests and their retries
+//	errors     the broker's errors, and ours
+//	grant      Grants: the rights of each role, and no more
+//
+// The operator (`wagewire`):
+//
+//	operator   Operator: a Conn with the questions below
+//	status     Status, Position: streams and queues
+//	scan       Scan, Message: messages as a stream holds them
+//	heading    Headings: events without their bodies
+//	letter     Letter, Unread, Discard: dead letters and quarantine
+//	ending     CompletionsOf, Endings: how the work on an event ended
+//	redrive    Redrive: an event once more
+//	pause      Pause, Resume
+//	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
-//	publish    Event, Quarantine, Complete, DeadLetter: each returns when the broker has stored it
-//	consume    Queue.Consume: one event a slot, leased by heartbeats until it is settled
-//	exhausted  Queue.Exhausted: what ran out of deliveries before a verdict
-//	erase      ErasureSteps: an account leaves the streams for good
-//	operate    what `wagewire` shows and does: Status, Scan, Redrive, Discard, Pause
+//
+// Package broker runs a broker inside the process. Package streamtest gives tests a broker, and
+// ways to wait.
+//
+// # The words of JetStream
+//
+// A stream is a log on disk. Each message has a subject, such as
+// wagewire.events.truv.link.deleted.a1, and gets the next sequence number. A filter is a subject
+// with wildcards: "*" stands for a token, ">" for all tokens to the end. In a cluster, replicas of
+// a stream sit on several servers, and a leader among the servers stores and answers.
+//
+// A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
+// no reader is connected. A queue of ours is a durable consumer on the events, shared by all
+// processes of a worker. An ordered consumer is private to its reader, reads in order, and
+// acknowledges nothing: see Scan and Tail.
+//
+// A worker sends a request for a message (a pull), and the broker delivers. The worker then
+// acknowledges (Delivery.Done), asks for a redelivery after a delay (Delivery.Later, a "nak"), or
+// ends the deliveries (Delivery.Never, a "term"). After silence for the ack wait (the lease), the
+// broker delivers again. Progress messages (heartbeats) begin the ack wait anew.
+//
+// An advisory is a report of the broker about a consumer. Our advisories stream stores
+// MAX_DELIVERIES, after the last delivery of an event without an acknowledgement, and
+// MSG_TERMINATED, after a term.
+//
+// A publish may carry a message id. While the duplicate window of the stream lasts, the broker
+// stores an id once, and answers "duplicate" to a second publish. A publish may also carry an
+// expectation, such as "this subject has no message": the broker refuses the publish if the
+// expectation does not hold.
+//
+// A message TTL (header Nats-TTL) is the lifetime of a single message. max_age is the lifetime of
+// all messages of a stream.
+//
+// A direct get is a read from any replica, even from one that lags behind the leader. Our reads go
+// to the leader. Only the object store reads directly, because its messages never change.
+//
+// A secure delete overwrites a message in the file. A purge removes messages and leaves their
+// bytes.
+//
+// Two words are ours. A tombstone is a message without a body: the mark of an erased account. The
+// fence is a pair of conditions for a completion, checked by the broker: the subject is free, and
+// the account has no tombstone.
 //
 // # What the broker's answers mean
 //
-// An event is stored under its message id: a second publish inside the 24 h window answers "duplicate". A completion is
-// stored under its subject, of which there is one for each event and resource: a second is refused for ever (10077), with
-// or without the window. It also expects that the account has no tombstone: after an erasure it is refused (10071).
+// An event is stored under its message id: inside the duplicate window of 24 hours, a second
+// publish gets "duplicate". A completion is stored under its subject. The subject belongs to a
+// single event and resource, and the stream takes one message for each subject. So a second
+// completion is refused for ever (10077), also after the duplicate window. A completion also
+// expects no message on the account's tombstone subject: after an erasure, the broker refuses it
+// (10071). Only the completion `deleted` comes without the expectation.
 //
-//	10158  the same id is being stored right now       again, until it answers duplicate
-//	10164  another completion of the account is        again
-//	10071  the account has a tombstone                 ErrErased, final
-//	10077  the subject is taken, or the stream full    a look at the subject tells which
+//	10158  the same id is being stored at this moment       try again, until "duplicate"
+//	10164  another completion of the account is stored      try again
+//	10071  the account has a tombstone                      ErrErased, final
+//	10077  the subject is taken, or the stream is full      requireTaken looks at the subject
+//
+// The retries are a loop of ten lines in ask. A backoff library would be another dependency for
+// every importer of this package.
 //
 // # Rights
 //
-// Grants lists the subjects that the code in this package publishes to, for each role that runs it; deploy/nats makes the
-// broker's users of them, and tests both sides. Code that asks for something new needs a grant: without it the broker says
-// nothing to the request, which runs into its time limit, and the log says "nats error" and the subject. Three things are the
-// way they are so that a role needs less: a look whether a subject has a message asks for a count and does not read it,
-// records that are taken back are deleted by the numbers that they were stored under, and the object store takes no rollups.
+// Grants lists the subjects to which each role publishes. deploy/nats makes the broker's users from
+// the list, and tests both sides. New requests need a new grant: without a grant the broker does
+// not answer, the request runs into its time limit, and the log says "nats error" and the subject.
+// Three places look unusual because they need fewer rights: hasMessage asks for a count and does
+// not read the message, deleteRecords deletes by sequence, and the object store takes no rollups (a
+// rollup is a publish that replaces all earlier messages).
 //
-// Answers come to inboxes below _INBOX.<role>, which no other role can subscribe to: a delivery is an answer, too.
+// Answers go to inboxes below _INBOX.<role>. No other role can subscribe there. A delivery is an
+// answer, too.
 //
 // # Age of completions
 //
-// A tombstone must outlive every completion. `Nats-TTL: never` alone does not do it: nats-server 2.15.2 honours it while it
-// runs, and when it starts drops whatever is older than the stream's max_age. So the completions stream has none; each
-// completion carries its own Nats-TTL, which `wagewire provision` writes into the stream's metadata for publishers to read.
+// A tombstone must live longer than every completion. "Nats-TTL: never" is not enough: nats-server
+// 2.15.2 keeps such a message while running, but drops all messages older than the stream's max_age
+// at its start. So the completions stream has no max_age. Instead each completion carries a
+// Nats-TTL. `wagewire provision` writes its value into the stream's metadata, where publishers read
+// it.
 //
 // # Erasure
 //
-// The design purges by subject filter. Three measured facts speak against it: a purge leaves the plaintext in the file,
-// which the broker's secure delete overwrites; a filter would take the account's completions `deleted` with it, whose ids
-// the broker then refuses to store again; and a purge of events makes a queue forget which others wait for redelivery
-// until their leases end. So messages are deleted one by one, securely: completions but the `deleted` ones, dead letters,
-// the chunks and names of record objects, and webhooks but those that say that the account was deleted.
+// An erasure deletes messages securely, one at a time, and does not purge by subject filter. Three
+// measured facts speak against a purge. A purge leaves the plaintext in the file. A purge would
+// also remove the account's completions `deleted`, and the broker would then refuse to store their
+// ids again. And after a purge of events, a queue forgets which other events wait for a redelivery,
+// until the leases of those end. Erased are the completions (except `deleted`), the dead letters,
+// the chunks and names of record objects, and the webhooks (except the reports of the deletion).
 package stream

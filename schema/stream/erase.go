@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,31 +12,41 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Step is one step of an erasure. Each may be repeated at any time.
+// Step is a step of an erasure. Each step may be repeated at any time.
 type Step struct {
 	Name string
 	Run  func(context.Context) error
 }
 
-// ErasureSteps are the steps, in order, that take an account out of the streams: the tombstone first, so that nothing new
-// comes in behind the others. The completion `deleted` is published after them, then EraseEvents.
+// ErasureSteps returns the steps that remove an account from the streams, in their order. The
+// tombstone comes first, so nothing new is stored behind the other steps. After the last step the
+// worker publishes the completion `deleted`, then calls EraseEvents.
 func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 	return []Step{
-		{"tombstone", func(ctx context.Context) error { return c.tombstone(ctx, p, account) }},
-		{"completions", func(ctx context.Context) error { return c.eraseCompletions(ctx, p, account) }},
-		{"dead letters", func(ctx context.Context) error { return c.eraseDeadLetters(ctx, p, account) }},
+		{"tombstone", func(ctx context.Context) error {
+			return c.publishTombstone(ctx, p, account)
+		}},
+		{"completions", func(ctx context.Context) error {
+			return c.eraseCompletions(ctx, p, account)
+		}},
+		{"dead letters", func(ctx context.Context) error {
+			return c.eraseAllDeadLetters(ctx, p, account)
+		}},
 		{"records", func(ctx context.Context) error {
 			return c.eraseRecords(ctx, schema.AccountRecords(p, account))
 		}},
 	}
 }
 
-// tombstone marks the account. It never expires (doc.go says how), so that the fence outlives every completion.
-func (c *Conn) tombstone(ctx context.Context, p schema.Provider, account string) error {
-	msg := &nats.Msg{Subject: schema.TombstoneSubject(p, account), Header: nats.Header{jetstream.MsgTTLHeader: {"never"}}}
+// publishTombstone marks the account as erased. The mark never expires: see the package comment.
+func (c *Conn) publishTombstone(ctx context.Context, p schema.Provider, account string) error {
+	msg := &nats.Msg{
+		Subject: schema.TombstoneSubject(p, account),
+		Header:  nats.Header{jetstream.MsgTTLHeader: {"never"}},
+	}
 	_, err := c.publish(ctx, schema.CompletionsStream, msg)
 	if codeOf(err) == codeStoreFailed {
-		err = c.takenOrFull(ctx, schema.CompletionsStream, msg.Subject)
+		err = c.requireTaken(ctx, schema.CompletionsStream, msg.Subject)
 	}
 	if err != nil {
 		return fmt.Errorf("publish tombstone of %s: %w", msg.Subject, err)
@@ -45,20 +56,23 @@ func (c *Conn) tombstone(ctx context.Context, p schema.Provider, account string)
 
 // Erased reports whether the account has a tombstone.
 func (c *Conn) Erased(ctx context.Context, p schema.Provider, account string) (bool, error) {
-	erased, err := c.has(ctx, schema.CompletionsStream, schema.TombstoneSubject(p, account))
+	erased, err := c.hasMessage(ctx, schema.CompletionsStream, schema.TombstoneSubject(p, account))
 	if err != nil {
 		return false, fmt.Errorf("look up tombstone: %w", err)
 	}
 	return erased, nil
 }
 
+// eraseCompletions deletes the account's completions, except those with the outcome Deleted.
 func (c *Conn) eraseCompletions(ctx context.Context, p schema.Provider, account string) error {
-	return c.eraseMessages(ctx, schema.CompletionsStream, schema.AccountCompletions(p, account), func(m *jetstream.RawStreamMsg) bool {
+	filter := schema.AccountCompletions(p, account)
+	isDeleted := func(m *jetstream.RawStreamMsg) bool {
 		return m.Header.Get(headerOutcome) == string(schema.Deleted)
-	})
+	}
+	return c.eraseMessages(ctx, schema.CompletionsStream, filter, isDeleted)
 }
 
-func (c *Conn) eraseDeadLetters(ctx context.Context, p schema.Provider, account string) error {
+func (c *Conn) eraseAllDeadLetters(ctx context.Context, p schema.Provider, account string) error {
 	for _, q := range schema.Queues() {
 		if q.Provider != p {
 			continue
@@ -70,21 +84,43 @@ func (c *Conn) eraseDeadLetters(ctx context.Context, p schema.Provider, account 
 	return nil
 }
 
-// EraseDeadLetters deletes what a queue could not finish of one account.
+// EraseDeadLetters deletes the dead letters of a queue and account.
 func (c *Conn) EraseDeadLetters(ctx context.Context, queue, account string) error {
-	return c.eraseMessages(ctx, schema.DeadLettersStream, schema.DeadLetterSubject(queue, account), nil)
+	filter := schema.DeadLetterSubject(queue, account)
+	return c.eraseMessages(ctx, schema.DeadLettersStream, filter, nil)
 }
 
-// EraseEvents deletes the account's webhooks, all but those that say it was deleted: one of these is being worked on.
+// EraseEvents deletes the account's events. It keeps the reports of the account's deletion, because
+// the caller works on such an event.
 func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account string) error {
-	deleted := schema.AccountEvents(p, schema.Link, schema.ActionDeleted, account)
-	return c.eraseMessages(ctx, schema.EventsStream, schema.AccountEvents(p, "*", "*", account), func(m *jetstream.RawStreamMsg) bool {
-		return m.Subject == deleted
+	reports := deletionReports(p, account)
+	filter := schema.AccountEvents(p, "*", "*", account)
+	isReport := func(m *jetstream.RawStreamMsg) bool { return slices.Contains(reports, m.Subject) }
+	return c.eraseMessages(ctx, schema.EventsStream, filter, isReport)
+}
+
+// deletionReports are the subjects of the events with which the provider reports the deletion of an
+// account.
+func deletionReports(p schema.Provider, account string) []string {
+	var subjects []string
+	for _, t := range erasingTypes(p) {
+		subjects = append(subjects, schema.AccountEvents(p, t.Resource, t.Action, account))
+	}
+	return subjects
+}
+
+// erasingTypes are the provider's webhook types for the deletion of an account.
+func erasingTypes(p schema.Provider) []schema.WebhookType {
+	return slices.DeleteFunc(schema.Catalogue(), func(t schema.WebhookType) bool {
+		return t.Provider != p || !t.Erases
 	})
 }
 
-// eraseMessages overwrites and deletes, one by one, the messages that match the filter and are not kept.
-func (c *Conn) eraseMessages(ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool) error {
+// eraseMessages overwrites and deletes, one at a time, the messages that match the filter, unless
+// keep returns true.
+func (c *Conn) eraseMessages(
+	ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool,
+) error {
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("erase from %s: %w", stream, err)
@@ -107,13 +143,14 @@ func (c *Conn) eraseMessages(ctx context.Context, stream, filter string, keep fu
 	}
 }
 
-// overwrite deletes one message securely; one that is gone is no error. The client does not pass on the broker's code.
+// overwrite deletes a message securely. It returns nil if the message is gone already. The client
+// hides the broker's code for a missing message, so overwrite looks the message up.
 func overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
 	err := s.SecureDeleteMsg(ctx, sequence)
 	if err == nil {
 		return nil
 	}
-	if _, gone := s.GetMsg(ctx, sequence); errors.Is(gone, jetstream.ErrMsgNotFound) {
+	if _, lookup := s.GetMsg(ctx, sequence); errors.Is(lookup, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	return err

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -20,22 +21,29 @@ func erasure(c *stream.Conn, deleted schema.Event) []stream.Step {
 			_, err := c.PublishCompletion(ctx, deleted, completion(deleted, schema.Deleted))
 			return err
 		}},
-		stream.Step{Name: "events", Run: func(ctx context.Context) error { return c.EraseEvents(ctx, deleted.Provider, deleted.Account()) }},
+		stream.Step{Name: "events", Run: func(ctx context.Context) error {
+			return c.EraseEvents(ctx, deleted.Provider, deleted.Account())
+		}},
 	)
 }
 
-// fill gives an account events, completions, one of them large, and dead letters, and returns its link-deleted.
+// fill gives an account events, completions, one of them large, and dead letters, and returns its
+// link-deleted.
 func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	t.Helper()
 	for _, e := range []schema.Event{
-		link(account+"-1", account, schema.ActionConnected), link(account+"-2", account, schema.ActionDisconnected),
+		link(account+"-1", account, schema.ActionConnected),
+		link(account+"-2", account, schema.ActionDisconnected),
 		link(account+"-3", account, schema.ActionConnected),
 	} {
 		publish(t, c, e)
 		complete(t, c, e, succeeded(e, `{"ssn":"`+canary+`"}`))
 		must(t, c.PublishDeadLetter(t.Context(), schema.DeadLetter{
-			Queue: schema.QueueName(schema.Truv, schema.Link), Account: e.Account(), Sequence: uint64(len(account)*10) + uint64(e.ID[len(e.ID)-1]),
-			At: received, Body: fmt.Appendf(nil, `{"note":%q}`, canary),
+			Queue:    schema.QueueName(schema.Truv, schema.Link),
+			Account:  e.Account(),
+			Sequence: uint64(len(account)*10) + uint64(e.ID[len(e.ID)-1]),
+			At:       received,
+			Body:     fmt.Appendf(nil, `{"note":%q}`, canary),
 		}))
 	}
 	large := link(account+"-4", account, schema.ActionConnected)
@@ -55,13 +63,22 @@ func (b broker) holds(account string) map[string]int {
 			objects++
 		}
 	}
+	count := func(stream, filter string) int { return len(b.all(stream, filter)) }
+	events := schema.AccountEvents(schema.Truv, "*", "*", account)
+	completions := schema.AccountCompletions(schema.Truv, account)
+	tombstone := schema.TombstoneSubject(schema.Truv, account)
 	return map[string]int{
-		"events":       len(b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", account))),
-		"completions":  len(b.all(schema.CompletionsStream, schema.AccountCompletions(schema.Truv, account))),
-		"tombstones":   len(b.all(schema.CompletionsStream, schema.TombstoneSubject(schema.Truv, account))),
-		"dead letters": len(b.all(schema.DeadLettersStream, schema.DeadLetterSubject("*", account))),
+		"events":       count(schema.EventsStream, events),
+		"completions":  count(schema.CompletionsStream, completions),
+		"tombstones":   count(schema.CompletionsStream, tombstone),
+		"dead letters": count(schema.DeadLettersStream, schema.DeadLetterSubject("*", account)),
 		"objects":      objects,
 	}
+}
+
+// leftAfterErasure is what the streams still have of an erased account.
+var leftAfterErasure = map[string]int{
+	"events": 1, "completions": 1, "tombstones": 1, "dead letters": 0, "objects": 0,
 }
 
 func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
@@ -78,15 +95,17 @@ func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
 				t.Fatalf("%d steps, then all: %s: %v", first, step.Name, err)
 			}
 		}
-		want := map[string]int{"events": 1, "completions": 1, "tombstones": 1, "dead letters": 0, "objects": 0}
-		if got := b.holds(account); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%d steps, then all: the account has %v, want %v", first, got, want)
+		if got := b.holds(account); !maps.Equal(got, leftAfterErasure) {
+			t.Errorf("%d steps, then all: the account has %v, want %v",
+				first, got, leftAfterErasure)
 		}
-		if m := b.all(schema.CompletionsStream, schema.AccountCompletions(schema.Truv, account)); m[0].Header.Get("Wagewire-Outcome") != "deleted" {
-			t.Errorf("%d steps, then all: the completion left is %s", first, m[0].Data)
+		m := b.all(schema.CompletionsStream, schema.AccountCompletions(schema.Truv, account))[0]
+		if m.Header.Get("Wagewire-Outcome") != "deleted" {
+			t.Errorf("%d steps, then all: the completion left is %s", first, m.Data)
 		}
-		if m := b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", account)); m[0].Subject != deleted.Subject() {
-			t.Errorf("%d steps, then all: the event left is on %s", first, m[0].Subject)
+		m = b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", account))[0]
+		if m.Subject != deleted.Subject() {
+			t.Errorf("%d steps, then all: the event left is on %s", first, m.Subject)
 		}
 	}
 	if after := fmt.Sprint(b.holds("bystander")); after != before {
@@ -110,9 +129,8 @@ func TestErasureByTwoAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	want := map[string]int{"events": 1, "completions": 1, "tombstones": 1, "dead letters": 0, "objects": 0}
-	if got := b.holds("account"); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the account has %v, want %v", got, want)
+	if got := b.holds("account"); !maps.Equal(got, leftAfterErasure) {
+		t.Errorf("the account has %v, want %v", got, leftAfterErasure)
 	}
 }
 
@@ -123,12 +141,14 @@ func TestErasureOverwritesWhatItDeletes(t *testing.T) {
 	must(t, err)
 	t.Cleanup(s.Stop)
 	c := s.Connect(t)
-	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, c, streamtest.Topology())
 	deleted := fill(t, c, "account", "CANARY-4711")
 	fill(t, c, "bystander", "BYSTANDER-4711")
-	streams := []string{schema.CompletionsStream, schema.DeadLettersStream, "OBJ_" + schema.RecordsBucket}
+	streams := []string{
+		schema.CompletionsStream, schema.DeadLettersStream, "OBJ_" + schema.RecordsBucket,
+	}
 	for _, name := range streams {
-		eventually(t, "written to "+name, func() bool {
+		streamtest.Eventually(t, "written to "+name, func() bool {
 			return onDisk(t, dir, "CANARY-4711", name) && onDisk(t, dir, "BYSTANDER-4711", name)
 		})
 	}
@@ -156,8 +176,9 @@ func TestErasureOnAFullBroker(t *testing.T) {
 	deleted := fill(t, c, "account", "CANARY")
 	topology := streamtest.Topology()
 	topology.Records.MaxBytes = int64(b.state("OBJ_" + schema.RecordsBucket).Bytes)
-	streamIn(&topology, schema.DeadLettersStream).MaxBytes = int64(b.state(schema.DeadLettersStream).Bytes)
-	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
+	letters := streamIn(&topology, schema.DeadLettersStream)
+	letters.MaxBytes = int64(b.state(schema.DeadLettersStream).Bytes)
+	streamtest.Provision(t, c, topology)
 	for _, step := range erasure(c, deleted) {
 		if err := step.Run(t.Context()); err != nil {
 			t.Errorf("%s: %v", step.Name, err)
@@ -172,14 +193,22 @@ func TestTombstoneOutlivesEveryCompletionAndRestart(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, func(topology *schema.Topology) {
 		completions := streamIn(topology, schema.CompletionsStream)
-		completions.MaxAge, completions.Duplicates = time.Second, time.Second
+		completions.MaxAge = time.Second
+		completions.Duplicates = time.Second
 	})
 	b := look(t, s)
-	gone, kept := link("gone", "gone", schema.ActionConnected), paystubs("kept", "kept")
+	gone := link("gone", "gone", schema.ActionConnected)
+	kept := paystubs("kept", "kept")
 	erase(t, c, gone)
-	complete(t, c, kept, succeeded(kept))
+	publishKept := func() {
+		_, err := c.PublishCompletion(t.Context(), kept, succeeded(kept))
+		must(t, err)
+	}
+	publishKept()
 	for range 2 {
-		eventually(t, "the completion is too old", func() bool { return b.state(schema.CompletionsStream).Msgs == 1 })
+		streamtest.Eventually(t, "the completion is too old", func() bool {
+			return b.state(schema.CompletionsStream).Msgs == 1
+		})
 		if n := b.holds("gone")["tombstones"]; n != 1 {
 			t.Fatalf("%d tombstones", n)
 		}
@@ -187,7 +216,7 @@ func TestTombstoneOutlivesEveryCompletionAndRestart(t *testing.T) {
 			t.Error("a completion was stored behind the tombstone")
 		}
 		restart(b, s, gone)
-		eventually(t, "connected again", func() bool { return c.Connected() == nil })
-		complete(t, c, kept, succeeded(kept))
+		streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil })
+		publishKept()
 	}
 }

@@ -38,10 +38,16 @@ func TestEventOnTheWireIsTheGoldenFile(t *testing.T) {
 	occurred, err := schema.ParseTime("2021-01-12T02:36:01.287148+00:00")
 	must(t, err)
 	publish(t, c, schema.Event{
-		Provider: schema.Pinwheel, ID: "5a141122-4235-4fa1-bd76-0628573880b0", Type: "employment.added",
-		Resource: schema.Employment, Action: schema.ActionAdded, AccountID: "449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65",
-		OccurredAt: occurred, ReceivedAt: time.Date(2021, 1, 12, 2, 36, 2, 500_000_000, time.UTC),
-		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Body: []byte(employmentAdded),
+		Provider:    schema.Pinwheel,
+		ID:          "5a141122-4235-4fa1-bd76-0628573880b0",
+		Type:        "employment.added",
+		Resource:    schema.Employment,
+		Action:      schema.ActionAdded,
+		AccountID:   "449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65",
+		OccurredAt:  occurred,
+		ReceivedAt:  time.Date(2021, 1, 12, 2, 36, 2, 500_000_000, time.UTC),
+		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		Body:        []byte(employmentAdded),
 	})
 	m := look(t, s).all(schema.EventsStream, ">")[0]
 	if string(m.Data) != employmentAdded {
@@ -51,7 +57,9 @@ func TestEventOnTheWireIsTheGoldenFile(t *testing.T) {
 	enc := json.NewEncoder(&got)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	must(t, enc.Encode(map[string]any{"subject": m.Subject, "headers": m.Header, "body": string(m.Data)}))
+	must(t, enc.Encode(map[string]any{
+		"subject": m.Subject, "headers": m.Header, "body": string(m.Data),
+	}))
 	const golden = "testdata/event.golden.json"
 	if *update {
 		must(t, os.WriteFile(golden, got.Bytes(), 0o600))
@@ -59,15 +67,24 @@ func TestEventOnTheWireIsTheGoldenFile(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	must(t, err)
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("an event on the wire has changed (-golden +got); -update if it is meant to:\n%s", diff)
+		t.Errorf("an event on the wire has changed; -update accepts it (-golden +got):\n%s", diff)
 	}
 }
 
-func TestEvent(t *testing.T) {
+func TestEventPublishedTwice(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	b := look(t, s)
-	other := func(e schema.Event) schema.Event { e.Body = append(bytes.Clone(e.Body), ' '); return e }
+	anotherBody := func(e schema.Event) schema.Event {
+		e.Body = append(bytes.Clone(e.Body), ' ')
+		return e
+	}
+	anotherTrace := func(e schema.Event) schema.Event {
+		e.TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+		e.ReceivedAt = e.ReceivedAt.Add(time.Minute)
+		return e
+	}
+	erase := func(e schema.Event) { must(t, c.EraseEvents(t.Context(), e.Provider, e.Account())) }
 	for _, test := range []struct {
 		promise string
 		second  func(schema.Event) schema.Event
@@ -75,14 +92,15 @@ func TestEvent(t *testing.T) {
 		err     error
 	}{
 		{promise: "sent again is a duplicate"},
-		{promise: "sent again with another trace and time is a duplicate", second: func(e schema.Event) schema.Event {
-			e.TraceParent, e.ReceivedAt = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", e.ReceivedAt.Add(time.Minute)
-			return e
-		}},
-		{promise: "with another body under the same id is a conflict", second: other, err: schema.ErrIDConflict},
-		{promise: "erased meanwhile is still a duplicate", second: other, between: func(e schema.Event) {
-			must(t, c.EraseEvents(t.Context(), e.Provider, e.Account()))
-		}},
+		{promise: "sent again with another trace and time is a duplicate", second: anotherTrace},
+		{
+			promise: "with another body under the same id is a conflict",
+			second:  anotherBody, err: schema.ErrIDConflict,
+		},
+		{
+			promise: "erased meanwhile is still a duplicate",
+			second:  anotherBody, between: erase,
+		},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			e := paystubs(schema.Token(test.promise), schema.Token(test.promise))
@@ -96,7 +114,7 @@ func TestEvent(t *testing.T) {
 			}
 			duplicate, err := c.PublishEvent(t.Context(), e)
 			if !duplicate || !errors.Is(err, test.err) {
-				t.Errorf("Event = %v, %v; want true, %v", duplicate, err, test.err)
+				t.Errorf("PublishEvent = %v, %v; want true, %v", duplicate, err, test.err)
 			}
 			if got := b.state(schema.EventsStream).LastSeq; got != last {
 				t.Errorf("something was stored: last sequence %d, was %d", got, last)
@@ -111,9 +129,20 @@ func TestEventWithAnyIDIsStoredAndComesBackAsItWas(t *testing.T) {
 	b := look(t, s)
 	jobs, _, _ := hold(t, c, queueOf(schema.Paystubs), 1)
 	for name, id := range map[string]string{
-		"CR LF": "a\r\nNats-Rollup: all", "star": "*", "dots": "a.b.c", "more": ">", "NUL": "a\x00b", "space": " a b ",
-		"10 kB": strings.Repeat("x", 10_000), "16 kB of control": strings.Repeat("\x01", schema.IDBytesMax), "unicode": "Zoë 💶",
-		"percent": "100%25", "quote": `"a"`, "bad UTF-8": "\xff\xfe", "hash-like": schema.HashToken("x"), "no account": schema.NoAccount,
+		"CR LF":            "a\r\nNats-Rollup: all",
+		"star":             "*",
+		"dots":             "a.b.c",
+		"more":             ">",
+		"NUL":              "a\x00b",
+		"space":            " a b ",
+		"10 kB":            strings.Repeat("x", 10_000),
+		"16 kB of control": strings.Repeat("\x01", schema.IDBytesMax),
+		"unicode":          "Zoë 💶",
+		"percent":          "100%25",
+		"quote":            `"a"`,
+		"bad UTF-8":        "\xff\xfe",
+		"hash-like":        schema.HashToken("x"),
+		"no account":       schema.NoAccount,
 	} {
 		account := strings.ToValidUTF8(id, "?")
 		e := paystubs(id, account)
@@ -123,13 +152,16 @@ func TestEventWithAnyIDIsStoredAndComesBackAsItWas(t *testing.T) {
 			t.Fatalf("%s: %d messages on %s", name, len(stored), e.Subject())
 		}
 		for _, header := range []string{"Nats-Msg-Id", "ce-subject"} {
-			if value := stored[0].Header.Get(header); !strings.Contains(value, "h_") || strings.ContainsAny(value, " .*>\r\n\x00") || len(value) > 80 {
+			value := stored[0].Header.Get(header)
+			if !strings.Contains(value, "h_") || len(value) > 80 ||
+				strings.ContainsAny(value, " .*>\r\n\x00") {
 				t.Errorf("%s: header %s is %q, want a hash", name, header, value)
 			}
 		}
 		j := next(t, "delivery of "+name, jobs)
 		if j.Err != nil || j.Event.ID != id || j.Event.AccountID != account {
-			t.Errorf("%s: came back as id %q, account %q, error %v", name, j.Event.ID, j.Event.AccountID, j.Err)
+			t.Errorf("%s: came back as id %q, account %q, error %v",
+				name, j.Event.ID, j.Event.AccountID, j.Err)
 		}
 		must(t, j.Done())
 		j.release()
@@ -156,8 +188,9 @@ func TestEventPublishedAtOnceBy64IsStoredOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := look(t, s).state(schema.EventsStream).Msgs; n != 1 || fresh != 1 {
-		t.Errorf("%d stored, %d told that theirs was the first", n, fresh)
+	// None is fresh if the broker's answer to the first was late: its second try was a duplicate.
+	if n := look(t, s).state(schema.EventsStream).Msgs; n != 1 || fresh > 1 {
+		t.Errorf("%d events stored, %d publishes reported as the first; want 1 of each", n, fresh)
 	}
 }
 
@@ -165,12 +198,12 @@ func TestEventWithoutServerIsAnErrorAndSendsNothingLater(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	s.Stop()
-	eventually(t, "disconnected", func() bool { return c.Connected() != nil })
+	streamtest.Eventually(t, "disconnected", func() bool { return c.Connected() != nil })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	duplicate, err := c.PublishEvent(ctx, paystubs("lost", "account"))
 	if duplicate || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Event = %v, %v; want the deadline's error", duplicate, err)
+		t.Errorf("PublishEvent = %v, %v; want the deadline's error", duplicate, err)
 	}
 	must(t, s.Restart())
 	publish(t, c, paystubs("after", "account")) // waits for the connection itself
@@ -188,7 +221,8 @@ func TestEventsPublishedWhileTheServerRestartsAreStoredOnce(t *testing.T) {
 	for p := range publishers {
 		all.Go(func() {
 			for n := range each {
-				if _, err := c.PublishEvent(t.Context(), paystubs(fmt.Sprintf("%d-%d", p, n), "account")); err != nil {
+				e := paystubs(fmt.Sprintf("%d-%d", p, n), "account")
+				if _, err := c.PublishEvent(t.Context(), e); err != nil {
 					t.Error(err)
 				}
 				begun <- struct{}{}
@@ -208,29 +242,32 @@ func TestEventsPublishedWhileTheServerRestartsAreStoredOnce(t *testing.T) {
 
 func TestEventWithoutStreamIsAnErrorAndReadySaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	c := s.Connect(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if duplicate, err := c.PublishEvent(ctx, paystubs("one", "account")); duplicate || err == nil {
-		t.Errorf("Event = %v, %v; want an error", duplicate, err)
+		t.Errorf("PublishEvent = %v, %v; want an error", duplicate, err)
 	}
-	if err := c.Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) || !strings.Contains(err.Error(), "run: wagewire provision apply") {
+	err := c.Ready(t.Context())
+	if !errors.Is(err, stream.ErrNoQueue) ||
+		!strings.Contains(err.Error(), "run: wagewire provision apply") {
 		t.Errorf("Ready = %v", err)
 	}
-	if err := c.Queue(queueOf(schema.Paystubs)).Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) {
+	err = c.Queue(queueOf(schema.Paystubs)).Ready(t.Context())
+	if !errors.Is(err, stream.ErrNoQueue) {
 		t.Errorf("Queue.Ready = %v", err)
 	}
-	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, c, streamtest.Topology())
 	must(t, c.Ready(t.Context()))
 	must(t, c.Queue(queueOf(schema.Paystubs)).Ready(t.Context()))
 }
 
 func TestEventOnAFullStreamIsErrFullAndReadyFailsBefore(t *testing.T) {
 	t.Parallel()
-	s, c := start(t, func(topology *schema.Topology) { streamIn(topology, schema.EventsStream).MaxBytes = 64 << 10 })
+	s, c := start(t, func(topology *schema.Topology) {
+		streamIn(topology, schema.EventsStream).MaxBytes = 64 << 10
+	})
 	stored := uint64(0)
 	notReady := false
 	for ; ; stored++ {
@@ -247,12 +284,13 @@ func TestEventOnAFullStreamIsErrFullAndReadyFailsBefore(t *testing.T) {
 		must(t, err)
 	}
 	if !notReady {
-		t.Error("the stream was full and Ready never said so")
+		t.Error("the stream was full and Ready never returned an error")
 	}
 	if n := look(t, s).state(schema.EventsStream).Msgs; n != stored {
 		t.Errorf("%d events stored, %d acknowledged", n, stored)
 	}
-	if duplicate, err := c.PublishEvent(t.Context(), paystubs("0", "account")); !duplicate || err != nil {
+	duplicate, err := c.PublishEvent(t.Context(), paystubs("0", "account"))
+	if !duplicate || err != nil {
 		t.Errorf("a duplicate on a full stream: %v, %v", duplicate, err)
 	}
 }
@@ -260,13 +298,17 @@ func TestEventOnAFullStreamIsErrFullAndReadyFailsBefore(t *testing.T) {
 func TestQuarantineStoresTheSameBytesOnce(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
-	q := schema.Quarantined{Provider: schema.Truv, Reason: schema.QuarantineJSON, ReceivedAt: received, Body: []byte("{\xff")}
+	q := schema.Quarantined{
+		Provider: schema.Truv, Reason: schema.QuarantineJSON, ReceivedAt: received,
+		Body: []byte("{\xff"),
+	}
 	must(t, c.PublishQuarantined(t.Context(), q))
 	must(t, c.PublishQuarantined(t.Context(), q))
 	q.Body = []byte("[")
 	must(t, c.PublishQuarantined(t.Context(), q))
 	stored := look(t, s).all(schema.QuarantineStream, schema.QuarantineSubject(schema.Truv))
-	if len(stored) != 2 || string(stored[0].Data) != "{\xff" || stored[0].Header.Get("Wagewire-Reason") != "json" {
+	if len(stored) != 2 || string(stored[0].Data) != "{\xff" ||
+		stored[0].Header.Get("Wagewire-Reason") != "json" {
 		t.Errorf("quarantine holds %+v", stored)
 	}
 }

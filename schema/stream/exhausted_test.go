@@ -13,14 +13,22 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// exhausted serves a queue's advisories; what each is to return is the answer to the delivery. end waits for it.
-func exhausted(t *testing.T, c *stream.Conn, q schema.Queue, answer func(*stream.Delivery) error) (told <-chan *stream.Delivery, end func()) {
+// exhausted works through a queue's advisories and sends each delivery. store is the function for
+// Exhausted. end ends Exhausted and waits for its return.
+func exhausted(
+	t *testing.T, c *stream.Conn, q schema.Queue, store func(*stream.Delivery) error,
+) (deliveries <-chan *stream.Delivery, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	out, back := make(chan *stream.Delivery, 10), make(chan struct{})
+	out := make(chan *stream.Delivery, 10)
+	back := make(chan struct{})
 	go func() {
 		defer close(back)
-		if err := c.Queue(q).Exhausted(ctx, func(d *stream.Delivery) error { out <- d; return answer(d) }); err != nil {
+		err := c.Queue(q).Exhausted(ctx, func(d *stream.Delivery) error {
+			out <- d
+			return store(d)
+		})
+		if err != nil {
 			t.Errorf("Exhausted: %v", err)
 		}
 	}()
@@ -29,66 +37,74 @@ func exhausted(t *testing.T, c *stream.Conn, q schema.Queue, answer func(*stream
 	return out, end
 }
 
-func kept(*stream.Delivery) error { return nil }
+func succeed(*stream.Delivery) error { return nil }
 
-func TestAnEventWhoseDeliveriesRanOutIsHandedOverOnce(t *testing.T) {
+func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	deliveriesMax(t, s, q.Name, 2)
 	e := paystubs("e-1", "a.1")
 	publish(t, c, paystubs("e-0", "a-0"), e)
-	told, end := exhausted(t, c, q, kept)
+	deliveries, end := exhausted(t, c, q, succeed)
 	jobs, _, _ := hold(t, c, q, 1)
 	for range 3 {
 		j := next(t, "a delivery", jobs)
 		if j.Event.ID == "e-0" {
 			must(t, j.Done())
 		} else {
-			must(t, j.Later(0)) // as if its worker had died: the broker counts both alike
+			must(t, j.Later(0)) // the broker counts this like the death of a worker
 		}
 		j.release()
 	}
-	d := next(t, "what ran out", told)
-	if diff := cmp.Diff(e, d.Event); diff != "" || d.Err != nil || d.Queue.Name != q.Name || d.Account != e.Account() || d.Attempt != 2 || d.Sequence != 2 {
-		t.Errorf("got %+v; (-want +got):\n%s", d, diff)
+	d := next(t, "an exhausted delivery", deliveries)
+	if diff := cmp.Diff(e, d.Event); diff != "" || d.Err != nil {
+		t.Errorf("error %v; event (-want +got):\n%s", d.Err, diff)
+	}
+	if d.Queue.Name != q.Name || d.Account != e.Account() || d.Attempt != 2 || d.Sequence != 2 {
+		t.Errorf("got %+v", d)
 	}
 	letter := d.DeadLetter(schema.ClassExhausted, schema.ReasonDeliveriesMax, received)
 	must(t, c.PublishDeadLetter(t.Context(), letter))
-	m, there, err := stream.NewOperator(c).Message(t.Context(), schema.DeadLettersStream, 1)
+	m, there, err := operator(c).Message(t.Context(), schema.DeadLettersStream, 1)
 	if err != nil || !there {
 		t.Fatal(there, err)
 	}
 	if got, err := stream.ReadLetter(m).Decode(); err != nil || got.Key() != e.Key() {
 		t.Errorf("its dead letter: %+v, %v", got, err)
 	}
-	eventually(t, "the advisory is settled", func() bool { return advisories(t, s, q).NumAckPending == 0 })
+	streamtest.Eventually(t, "the advisory is settled", func() bool {
+		return advisories(t, s, q).NumAckPending == 0
+	})
 	end()
-	none(t, "it was handed over twice", told)
+	none(t, "the event was handed out twice", deliveries)
 }
 
-func TestAnAdvisoryIsKeptUntilItsEventIs(t *testing.T) {
+func TestAnAdvisoryIsHandedOutAgainUntilItsEventIsStored(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	publish(t, c, paystubs("e-1", "a-1"))
 	advise(t, s, q.Name, 1, 100)
 	tries := 0
-	told, _ := exhausted(t, c, q, func(*stream.Delivery) error {
+	deliveries, _ := exhausted(t, c, q, func(*stream.Delivery) error {
 		if tries++; tries == 1 {
 			return errors.New("the dead letters are full")
 		}
 		return nil
 	})
 	for range 2 {
-		if d := next(t, "what ran out", told); d.Event.ID != "e-1" || d.Attempt != 100 {
+		d := next(t, "an exhausted delivery", deliveries)
+		if d.Event.ID != "e-1" || d.Attempt != 100 {
 			t.Errorf("got %+v", d)
 		}
 	}
-	eventually(t, "the advisory is settled", func() bool { return advisories(t, s, q).NumAckPending == 0 })
+	streamtest.Eventually(t, "the advisory is settled", func() bool {
+		return advisories(t, s, q).NumAckPending == 0
+	})
 }
 
-func TestWhatIsGoneOrOfAnotherQueueIsNotHandedOver(t *testing.T) {
+func TestAdvisoriesOfErasedEventsAndOfOtherQueuesAreSkipped(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
@@ -97,33 +113,31 @@ func TestWhatIsGoneOrOfAnotherQueueIsNotHandedOver(t *testing.T) {
 	advise(t, s, q.Name, 1, 100)
 	advise(t, s, "truv_link", 2, 100)
 	advise(t, s, q.Name, 3, 100)
-	told, _ := exhausted(t, c, q, kept)
-	if d := next(t, "what ran out", told); d.Event.ID != "e-3" {
+	deliveries, _ := exhausted(t, c, q, succeed)
+	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-3" {
 		t.Errorf("got %+v", d)
 	}
-	eventually(t, "both advisories are settled", func() bool {
+	streamtest.Eventually(t, "both advisories are settled", func() bool {
 		a := advisories(t, s, q)
 		return a.NumAckPending == 0 && a.NumPending == 0
 	})
-	none(t, "something else was handed over", told)
+	none(t, "another event was handed out", deliveries)
 }
 
-func TestAdvisoriesWaitForAQueueThatIsProvisionedLater(t *testing.T) {
+func TestExhaustedWaitsForAQueueThatIsProvisionedLater(t *testing.T) {
 	t.Parallel()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
-	told, _ := exhausted(t, c, q, kept)
-	must(t, stream.NewOperator(s.Connect(t)).Provision(t.Context(), streamtest.Topology()))
+	deliveries, _ := exhausted(t, c, q, succeed)
+	streamtest.Provision(t, s.Connect(t), streamtest.Topology())
 	publish(t, c, paystubs("e-1", "a-1"))
 	advise(t, s, q.Name, 1, 100)
-	if d := next(t, "what ran out", told); d.Event.ID != "e-1" {
+	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-1" {
 		t.Errorf("got %+v", d)
 	}
 }
 
-// advisories looks at what a queue's workers have not yet kept.
+// advisories is the state of the consumer on a queue's advisories.
 func advisories(t *testing.T, s *streamtest.Server, q schema.Queue) *jetstream.ConsumerInfo {
 	t.Helper()
 	consumer, err := look(t, s).Consumer(t.Context(), schema.AdvisoriesStream, q.Name)

@@ -7,17 +7,18 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Roles that are no worker's. A worker's role is the name of its command: "paystubs", "verification-reports".
+// Roles besides those of the workers. A worker's role is the name of its command: "paystubs",
+// "verification-reports".
 const (
-	// RoleIngress publishes events and webhooks in quarantine.
+	// RoleIngress publishes events and quarantined webhooks.
 	RoleIngress = "ingress"
-	// RoleOperator is that of `wagewire`: it alone makes and changes streams and queues.
+	// RoleOperator is the role of `wagewire`. No other role can make or change streams and queues.
 	RoleOperator = "wagewire"
-	// RoleConsumer is for those who subscribe: it reads completions and the records they point to.
+	// RoleConsumer is for subscribers: completions and their records.
 	RoleConsumer = "consumer"
 )
 
-// The broker's own subjects.
+// The subjects of the broker's own requests.
 const (
 	inboxes          = "_INBOX."
 	api              = "$JS.API."
@@ -34,45 +35,56 @@ const (
 	flowControl      = "$JS.FC."
 )
 
-// Grant is what a role may do on the broker, as the subjects it may publish and subscribe to, and nothing else. The broker
-// sees subjects and not what a request says in its body, so some grants give more than the code asks for; Grants says where.
+// Grant lists the subjects to which a role may publish and subscribe. A role has no other rights.
+// The broker checks the subject of a request and not its body, so some grants allow more than the
+// code asks for: see Grants.
 type Grant struct {
-	Role               string
-	Publish, Subscribe []string
+	Role      string
+	Publish   []string
+	Subscribe []string
 }
 
-// RoleOf is the role of the process that connects under a name, one token of a subject: "wagewire-paystubs" is "paystubs".
+// RoleOf returns the role of a process by the name of its connection: "wagewire-paystubs" has the
+// role "paystubs". A role is always a single token of a subject.
 func RoleOf(name string) string { return schema.Token(strings.TrimPrefix(name, "wagewire-")) }
 
 // WorkerRole is the role of a resource's worker.
 func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r), "_", "-") }
 
-// Grants returns the rights of every role: ingress, the workers in the order of the catalogue, the operator, the consumers.
-// Nobody but the operator can change a stream, or make a consumer on the events; no role can read another's inbox.
+// Grants returns the rights of every role: ingress, the workers in the order of the catalogue, the
+// operator, the consumers. Only the operator can change a stream or make a consumer on the events.
+// No role can read the inbox of another.
 //
-// Where the broker cannot tell more from less:
-//   - Whoever may read one message of a stream may read all of it. So ingress can read events again, because it compares the
-//     body of an id that it sees twice; so can a worker, because the broker's word that deliveries ran out names an event by
-//     its number. No worker but one that erases can read completions, records or dead letters.
-//   - Whoever may ask about a stream may count its subjects, and so see accounts and events by their ids.
-//   - A worker deletes messages of record objects by number, to take back what it put for a completion that was not stored.
-//   - A consumer of completions may be made by anybody with the role, and acknowledged by anybody with the role: teams that
-//     do not trust each other need a user each.
-//   - Whoever may ask the broker anything says where the answer goes, and the broker does not look whether that role may
-//     publish there (measured with nats-server 2.15.2). So these rights keep a process from reading what is not its own and
-//     from changing streams and queues; one that is taken over could still have an answer of the broker, which it cannot
-//     choose the text of, stored on a subject of ours. Such an event does not decode; such a tombstone is believed. An
-//     account for each role would end that: answers then stay in the account that asked.
+// The broker has no narrower rights in these cases:
+//   - The right to read a message is the right to read all messages of the stream. Ingress reads
+//     the events, to compare the bodies of two webhooks with the same id. Workers read the events,
+//     because an advisory names an event only by its sequence. Workers read completions, records
+//     and dead letters only if their provider has accounts erased.
+//   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
+//     accounts and events.
+//   - Workers delete record objects by sequence after a completion was refused. So workers may
+//     delete any record object.
+//   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
+//     others. Teams without trust in each other need a user each.
+//   - A request names the subject for its answer, and the broker does not check the role's right to
+//     publish there (measured with nats-server 2.15.2). So the rights keep a process from reading
+//     foreign messages and from changing streams and queues. But an attacker with the process's key
+//     could have an answer of the broker stored on a subject of ours, without a choice of its text.
+//     Such an answer would not decode as an event, but would count as a tombstone. A NATS account
+//     for each role would prevent the attack, because an answer stays in the account of the
+//     request.
 func Grants() []Grant {
 	grants := []Grant{{Role: RoleIngress, Publish: ingressPublishes()}}
 	for _, q := range schema.Queues() {
-		if role := WorkerRole(q.Resource); !slices.ContainsFunc(grants, func(g Grant) bool { return g.Role == role }) {
+		role := WorkerRole(q.Resource)
+		if !slices.ContainsFunc(grants, func(g Grant) bool { return g.Role == role }) {
 			grants = append(grants, Grant{Role: role, Publish: workerPublishes(q.Resource)})
 		}
 	}
 	grants = append(grants,
 		Grant{
-			Role: RoleOperator, Publish: []string{schema.AllSubjects, api + ">", acks + ">", flowControl + ">", "$O." + schema.RecordsBucket + ".>"},
+			Role:      RoleOperator,
+			Publish:   operatorPublishes(),
 			Subscribe: []string{schema.AllSubjects, "$JS.EVENT.ADVISORY.>"},
 		},
 		Grant{Role: RoleConsumer, Publish: consumerPublishes()},
@@ -86,61 +98,93 @@ func Grants() []Grant {
 func ingressPublishes() []string {
 	var subjects []string
 	for _, p := range schema.Providers() {
-		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"), schema.QuarantineSubject(p))
+		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
+			schema.QuarantineSubject(p))
 	}
 	return append(subjects, apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream)
 }
 
+func operatorPublishes() []string {
+	return []string{
+		schema.AllSubjects, api + ">", acks + ">", flowControl + ">",
+		"$O." + schema.RecordsBucket + ".>",
+	}
+}
+
 func workerPublishes(r schema.Resource) []string {
 	var subjects []string
-	accountsEnd := false
+	erasures := false
 	for _, q := range schema.QueuesOf(r) {
-		subjects = append(subjects, schema.ResourceCompletions(q.Provider, r), schema.DeadLetterSubject(q.Name, "*"))
-		for _, stream := range []string{schema.EventsStream, schema.AdvisoriesStream} {
-			queue := stream + "." + q.Name
-			subjects = append(subjects, apiQueueInfo+queue, apiNext+queue, acks+queue+".>")
-		}
-		if erasesAccounts(q.Provider) {
-			accountsEnd = true
+		subjects = append(subjects, queuePublishes(q)...)
+		if erasesAccounts(q) {
 			subjects = append(subjects, schema.TombstoneSubject(q.Provider, "*"))
 		}
+		erasures = erasures || hasErasures(q.Provider)
 	}
 	subjects = append(subjects,
 		chunksSubject("*"), objectsSubject, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 	)
-	if accountsEnd {
-		// An erasure finds what there is of an account and deletes it, message by message; a worker of the same provider
-		// leaves nothing of an account that was erased while it worked.
-		subjects = append(subjects,
-			apiMessageDelete+schema.EventsStream,
-			apiMessageGet+schema.CompletionsStream, apiMessageDelete+schema.CompletionsStream,
-			apiStreamInfo+schema.DeadLettersStream, apiMessageGet+schema.DeadLettersStream, apiMessageDelete+schema.DeadLettersStream,
-			apiStreamInfo+recordsStream,
-			apiDirectGet+recordsStream, apiDirectGet+recordsStream+".>",
-			apiCreate+recordsStream+".*."+objectsSubject,
-			apiDelete+recordsStream+".*", flowControl+recordsStream+".>",
-		)
+	if erasures {
+		subjects = append(subjects, erasurePublishes()...)
 	}
 	return subjects
 }
 
-// erasesAccounts reports whether the provider has accounts deleted.
-func erasesAccounts(p schema.Provider) bool {
-	return slices.ContainsFunc(schema.Catalogue(), func(t schema.WebhookType) bool {
-		return t.Provider == p && t.Action == schema.ActionDeleted && len(t.Workers) > 0
+// queuePublishes has the subjects for one of a worker's queues: events, advisories, and the places
+// for the output.
+func queuePublishes(q schema.Queue) []string {
+	subjects := []string{
+		schema.ResourceCompletions(q.Provider, q.Resource),
+		schema.DeadLetterSubject(q.Name, "*"),
+	}
+	for _, stream := range []string{schema.EventsStream, schema.AdvisoriesStream} {
+		consumer := stream + "." + q.Name
+		subjects = append(subjects, apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
+	}
+	return subjects
+}
+
+// erasesAccounts reports whether the worker of the queue erases accounts. Only such a worker
+// publishes tombstones.
+func erasesAccounts(q schema.Queue) bool {
+	return slices.ContainsFunc(erasingTypes(q.Provider), func(t schema.WebhookType) bool {
+		return slices.Contains(t.Workers, q.Resource)
 	})
 }
 
-// consumerPublishes is what the clients in Go, JavaScript and Python ask for a consumer of completions, its messages and the
-// object of a large one.
+// hasErasures reports whether some worker erases accounts of the provider. Then all workers of the
+// provider need the rights for an erasure: the account may be erased while a worker works on its
+// event, and the worker deletes the rest.
+func hasErasures(p schema.Provider) bool {
+	return slices.ContainsFunc(erasingTypes(p),
+		func(t schema.WebhookType) bool { return len(t.Workers) > 0 })
+}
+
+// erasurePublishes has the subjects for an erasure: it reads and deletes all messages of an
+// account.
+func erasurePublishes() []string {
+	return []string{
+		apiMessageDelete + schema.EventsStream,
+		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
+		apiStreamInfo + schema.DeadLettersStream,
+		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,
+		apiStreamInfo + recordsStream,
+		apiDirectGet + recordsStream, apiDirectGet + recordsStream + ".>",
+		apiCreate + recordsStream + ".*." + objectsSubject,
+		apiDelete + recordsStream + ".*", flowControl + recordsStream + ".>",
+	}
+}
+
+// consumerPublishes has the subjects for clients in Go, JavaScript and Python: a consumer of
+// completions, its messages, and the object of a large completion.
 func consumerPublishes() []string {
 	return []string{
 		api + "INFO",
 		apiStreamInfo + schema.CompletionsStream,
 		apiCreate + schema.CompletionsStream + ".*." + schema.AllCompletions,
-		apiCreateDurable + schema.CompletionsStream + ".*", // Python's; its filter is in the body
+		apiCreateDurable + schema.CompletionsStream + ".*", // Python: the filter is in the body
 		apiQueueInfo + schema.CompletionsStream + ".*",
 		apiNext + schema.CompletionsStream + ".*",
 		acks + schema.CompletionsStream + ".>",
@@ -149,6 +193,7 @@ func consumerPublishes() []string {
 		apiMessageGet + recordsStream,
 		apiDirectGet + recordsStream, apiDirectGet + recordsStream + ".>",
 		apiCreate + recordsStream, apiCreate + recordsStream + ".>",
-		apiQueueInfo + recordsStream + ".*", apiDelete + recordsStream + ".*", flowControl + recordsStream + ".>",
+		apiQueueInfo + recordsStream + ".*", apiDelete + recordsStream + ".*",
+		flowControl + recordsStream + ".>",
 	}
 }

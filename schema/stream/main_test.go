@@ -26,30 +26,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// The tests wait for a server more than they compute.
+	// The tests wait for servers more than they compute.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// waitFor is a cap on what comes in milliseconds; only a broken test or program reaches it.
-const waitFor = 20 * time.Second
-
-// eventually waits until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	late := time.After(waitFor)
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", waitFor, what)
-		}
-	}
-}
+func operator(c *stream.Conn) *stream.Operator { return stream.NewOperator(c) }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -61,13 +45,11 @@ func must(t *testing.T, err error) {
 // start runs a server with a topology of the test's own.
 func start(t *testing.T, change func(*schema.Topology)) (*streamtest.Server, *stream.Conn) {
 	t.Helper()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	c := s.Connect(t)
 	topology := streamtest.Topology()
 	change(&topology)
-	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
+	streamtest.Provision(t, c, topology)
 	return s, c
 }
 
@@ -81,7 +63,7 @@ func streamIn(topology *schema.Topology, name string) *schema.Stream {
 	panic("no stream " + name)
 }
 
-// broker looks at the server past package stream.
+// broker reads the server directly, without package stream.
 type broker struct {
 	t    *testing.T
 	nats *nats.Conn
@@ -90,10 +72,12 @@ type broker struct {
 
 func look(t *testing.T, s *streamtest.Server) broker {
 	t.Helper()
-	nc, err := nats.Connect(s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	nc, err := nats.Connect(
+		s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
+	)
 	must(t, err)
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(time.Hour))
 	must(t, err)
 	return broker{t, nc, js}
 }
@@ -121,7 +105,8 @@ func (b broker) all(name, filter string) []*jetstream.RawStreamMsg {
 			return messages
 		}
 		must(b.t, err)
-		messages, from = append(messages, m), m.Sequence+1
+		messages = append(messages, m)
+		from = m.Sequence + 1
 	}
 }
 
@@ -132,11 +117,12 @@ func (b broker) queue(q schema.Queue) *jetstream.ConsumerInfo {
 	return consumer.CachedInfo()
 }
 
-// onDisk reports whether a text stands in the files of one of the streams.
+// onDisk reports whether the files of one of the streams contain a text.
 func onDisk(t *testing.T, dir, text string, streams ...string) (found bool) {
 	t.Helper()
 	for _, name := range streams {
-		files, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", name, "msgs", "*"))
+		pattern := filepath.Join(dir, "jetstream", "*", "streams", name, "msgs", "*")
+		files, err := filepath.Glob(pattern)
 		must(t, err)
 		if len(files) == 0 {
 			t.Fatalf("no files of %s in %s", name, dir)
@@ -164,16 +150,18 @@ func paystubs(id, account string) schema.Event {
 		panic(err)
 	}
 	return schema.Event{
-		Provider: schema.Pinwheel, ID: id, Type: "paystubs.added", Resource: schema.Paystubs, Action: schema.ActionAdded,
-		AccountID: account, OccurredAt: received.Add(-time.Second), ReceivedAt: received, Body: body,
+		Provider: schema.Pinwheel, ID: id, Type: "paystubs.added",
+		Resource: schema.Paystubs, Action: schema.ActionAdded, AccountID: account,
+		OccurredAt: received.Add(-time.Second), ReceivedAt: received, Body: body,
 	}
 }
 
 // link is a webhook of Truv: link-connected, link-disconnected or link-deleted.
 func link(id, account, action string) schema.Event {
 	e := schema.Event{
-		Provider: schema.Truv, ID: id, Type: "link-" + action, Resource: schema.Link, Action: action,
-		AccountID: account, OccurredAt: received.Add(-time.Second), ReceivedAt: received,
+		Provider: schema.Truv, ID: id, Type: "link-" + action,
+		Resource: schema.Link, Action: action, AccountID: account,
+		OccurredAt: received.Add(-time.Second), ReceivedAt: received,
 	}
 	e.Body = fmt.Appendf(nil, `{"webhook_id":%q,"event_type":%q,"link_id":%q}`, id, e.Type, account)
 	return e
@@ -193,30 +181,31 @@ func completion(e schema.Event, o schema.Outcome, records ...string) schema.Comp
 
 func queueOf(r schema.Resource) schema.Queue { return schema.QueuesOf(r)[0] }
 
-// publish stores events and fails the test where one is not new.
+// publish stores events.
 func publish(t *testing.T, c *stream.Conn, events ...schema.Event) {
 	t.Helper()
 	for _, e := range events {
-		duplicate, err := c.PublishEvent(t.Context(), e)
+		_, err := c.PublishEvent(t.Context(), e)
 		must(t, err)
-		if duplicate {
-			t.Fatalf("event %s was stored before", e.ID)
-		}
 	}
 }
 
-// job is a delivery that the queue's work holds until it is told to let go.
+// job is a delivery whose work lasts until release is called.
 type job struct {
 	*stream.Delivery
 	release func()
 }
 
-// hold consumes a queue; the work of each delivery ends when the test releases it. stop ends the context and releases
-// everything; returned is closed when Consume is back.
-func hold(t *testing.T, c *stream.Conn, q schema.Queue, concurrency int) (jobs <-chan job, end func(), returned <-chan struct{}) {
+// hold consumes a queue. The work on each delivery lasts until the test releases the job. end ends
+// the context of Consume. returned is closed when Consume has returned.
+func hold(
+	t *testing.T, c *stream.Conn, q schema.Queue, concurrency int,
+) (jobs <-chan job, end func(), returned <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	over, back, out := make(chan struct{}), make(chan struct{}), make(chan job)
+	over := make(chan struct{})
+	back := make(chan struct{})
+	out := make(chan job)
 	go func() {
 		defer close(back)
 		err := c.Queue(q).Consume(ctx, concurrency, func(d *stream.Delivery) {
@@ -239,18 +228,20 @@ func hold(t *testing.T, c *stream.Conn, q schema.Queue, concurrency int) (jobs <
 	return out, cancel, back
 }
 
+// next waits for the next value.
 func next[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(waitFor):
-		t.Fatalf("not within %s: %s", waitFor, what)
+	case <-streamtest.Late(t):
+		t.Fatalf("the test binary's time is up, and nothing came: %s", what)
 		panic("unreachable")
 	}
 }
 
-// none fails the test if something comes although the round trips that would have brought it are over.
+// none fails the test if a value is there. The caller has made the round trips that would bring
+// one.
 func none[T any](t *testing.T, what string, from <-chan T) {
 	t.Helper()
 	select {
@@ -258,4 +249,28 @@ func none[T any](t *testing.T, what string, from <-chan T) {
 		t.Fatalf("%s: got %+v", what, v)
 	default:
 	}
+}
+
+// deliveriesMax changes how often a queue delivers an event.
+func deliveriesMax(t *testing.T, s *streamtest.Server, queue string, most int) {
+	t.Helper()
+	b := look(t, s)
+	consumer, err := b.Consumer(t.Context(), schema.EventsStream, queue)
+	must(t, err)
+	config := consumer.CachedInfo().Config
+	config.MaxDeliver = most
+	_, err = b.UpdateConsumer(t.Context(), schema.EventsStream, config)
+	must(t, err)
+}
+
+// advise stores an advisory as the broker would.
+func advise(t *testing.T, s *streamtest.Server, queue string, sequence uint64, deliveries int) {
+	t.Helper()
+	advisory, err := json.Marshal(map[string]any{
+		"stream": schema.EventsStream, "consumer": queue,
+		"stream_seq": sequence, "deliveries": deliveries,
+	})
+	must(t, err)
+	_, err = look(t, s).Publish(t.Context(), schema.ExhaustedSubject(queue), advisory)
+	must(t, err)
 }

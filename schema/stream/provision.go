@@ -14,20 +14,24 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Change is one difference between what the broker has and what it should have.
+// metadataTTL names the entry in a stream's metadata with the TTL of each message, for publishers.
+const metadataTTL = "wagewire_message_ttl"
+
+// Change is a difference between the broker and the topology.
 type Change struct {
-	// What it is about: "stream WAGEWIRE_EVENTS", "queue pinwheel_paystubs".
+	// What is the thing to change: "stream WAGEWIRE_EVENTS", "queue pinwheel_paystubs".
 	What string
-	// Create says that it is not there at all. Otherwise Fields lists what differs.
+	// Create is true if the broker does not have it yet. Otherwise Fields are the settings that
+	// differ.
 	Create bool
 	Fields []Field
-	// Refused says why the change is not made, "" where it is safe.
+	// Refused says why the change is not made. "" is a safe change.
 	Refused string
 
 	apply func(context.Context) error
 }
 
-// Field is one setting that differs.
+// Field is a differing setting.
 type Field struct{ Name, Have, Want string }
 
 // String is the change as `wagewire provision plan` prints it.
@@ -51,11 +55,12 @@ func (c Change) String() string {
 	return b.String()
 }
 
-// ErrRefused says that a change would lose data or cannot be made to what is there. Nothing of it was applied.
+// ErrRefused: a change would lose messages, or the broker cannot make it. Nothing of the plan was
+// applied.
 var ErrRefused = errors.New("refused")
 
-// Plan compares the broker with the topology and returns what differs, in the order in which it would be applied. A cluster
-// that is choosing a leader is asked again, until ctx ends.
+// Plan compares the broker with the topology. It returns the differences in the order of Apply. If
+// a cluster has no leader at the moment, Plan asks again until ctx ends.
 func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
 	var changes []Change
 	for _, s := range t.Streams {
@@ -65,18 +70,20 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 		}
 		changes = append(changes, change...)
 	}
-	change, err := o.planRecords(ctx, t)
+	change, err := o.planRecords(ctx, recordsConfig(t))
 	if err != nil {
 		return nil, fmt.Errorf("plan object store %s: %w", t.Records.Name, err)
 	}
 	changes = append(changes, change...)
 	for _, q := range t.Queues {
-		change, err := o.planQueue(ctx, "queue "+q.Name, schema.EventsStream, queueConfig(q, t.Lease))
+		change, err := o.planQueue(ctx, "queue "+q.Name, schema.EventsStream,
+			queueConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan queue %s: %w", q.Name, err)
 		}
 		changes = append(changes, change...)
-		change, err = o.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease))
+		change, err = o.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream,
+			advisoriesConfig(q, t.Lease))
 		if err != nil {
 			return nil, fmt.Errorf("plan the advisories of queue %s: %w", q.Name, err)
 		}
@@ -85,7 +92,7 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	return changes, nil
 }
 
-// Apply makes the changes of a plan. Where one of them is refused, none is made.
+// Apply makes the changes of a plan. If one of them is refused, Apply makes none.
 func (o *Operator) Apply(ctx context.Context, changes []Change) error {
 	for _, change := range changes {
 		if change.Refused != "" {
@@ -100,7 +107,7 @@ func (o *Operator) Apply(ctx context.Context, changes []Change) error {
 	return nil
 }
 
-// Provision plans and applies: what a process does that owns its broker, such as the sandbox.
+// Provision plans and applies, for a process with a broker of its own, such as the sandbox.
 func (o *Operator) Provision(ctx context.Context, t schema.Topology) error {
 	changes, err := o.Plan(ctx, t)
 	if err != nil {
@@ -111,83 +118,140 @@ func (o *Operator) Provision(ctx context.Context, t schema.Topology) error {
 
 func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	config := jetstream.StreamConfig{
-		Name: s.Name, Description: s.Why, Subjects: s.Subjects,
-		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew,
-		MaxAge: s.MaxAge, MaxBytes: s.MaxBytes, MaxMsgs: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1, MaxConsumers: -1,
-		Duplicates: s.Duplicates, Replicas: replicas, AllowMsgTTL: s.MessageTTL,
+		Name:        s.Name,
+		Description: s.Why,
+		Subjects:    s.Subjects,
+		Retention:   jetstream.LimitsPolicy,
+		Storage:     jetstream.FileStorage,
+		Discard:     jetstream.DiscardNew,
+		MaxAge:      s.MaxAge,
+		MaxBytes:    s.MaxBytes,
+		Duplicates:  s.Duplicates,
+		Replicas:    replicas,
+		AllowMsgTTL: s.MessageTTL,
+		// -1 is no limit.
+		MaxMsgs:           -1,
+		MaxMsgsPerSubject: -1,
+		MaxMsgSize:        -1,
+		MaxConsumers:      -1,
 	}
 	if s.MessageMax > 0 {
 		config.MaxMsgSize = s.MessageMax
 	}
 	if s.CreateOnce {
-		config.MaxMsgsPerSubject, config.DiscardNewPerSubject = 1, true
+		config.MaxMsgsPerSubject = 1
+		config.DiscardNewPerSubject = true
 	}
 	if s.MessageTTL {
-		// The age stands on each message, but the tombstones (doc.go says why). Publishers read it here.
-		config.MaxAge, config.Metadata = 0, map[string]string{metadataTTL: s.MaxAge.String()}
+		// Each message except a tombstone carries a TTL, for the reason in the package comment.
+		// Publishers find the age in the metadata.
+		config.MaxAge = 0
+		config.Metadata = map[string]string{metadataTTL: s.MaxAge.String()}
 	}
 	return config
 }
 
-func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Name: q.Name, Durable: q.Name, FilterSubjects: q.Subjects,
-		AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckWait: lease, MaxDeliver: schema.DeliveriesMax, MaxAckPending: schema.PendingMax,
+func recordsConfig(t schema.Topology) jetstream.ObjectStoreConfig {
+	return jetstream.ObjectStoreConfig{
+		Bucket:      t.Records.Name,
+		Description: t.Records.Why,
+		TTL:         t.Records.MaxAge,
+		MaxBytes:    t.Records.MaxBytes,
+		Storage:     jetstream.FileStorage,
+		Replicas:    t.Replicas,
 	}
 }
 
-// advisoriesConfig is what a queue's workers learn from that deliveries ran out. It has no last delivery of its own.
-func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
+func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
-		Name: q.Name, Durable: q.Name, FilterSubjects: []string{schema.ExhaustedSubject(q.Name)},
-		AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckWait: lease, MaxDeliver: -1, MaxAckPending: schema.PendingMax,
+		Name:           q.Name,
+		Durable:        q.Name,
+		FilterSubjects: q.Subjects,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		DeliverPolicy:  jetstream.DeliverAllPolicy,
+		AckWait:        lease,
+		MaxDeliver:     schema.DeliveriesMax,
+		MaxAckPending:  schema.PendingMax,
 	}
+}
+
+// advisoriesConfig is the consumer for the queue's advisories about exhausted deliveries. The
+// advisories themselves are delivered without a limit.
+func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
+	config := queueConfig(q, lease)
+	config.FilterSubjects = []string{schema.ExhaustedSubject(q.Name)}
+	config.MaxDeliver = -1
+	return config
 }
 
 func (o *Operator) planStream(ctx context.Context, want jetstream.StreamConfig) ([]Change, error) {
 	change := Change{What: "stream " + want.Name}
-	s, err := o.stream(ctx, want.Name)
+	s, err := o.lookUpStream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		change.Create, change.Fields = true, streamFields(jetstream.StreamConfig{}, want)
-		change.apply = func(ctx context.Context) error { _, err := o.js.CreateStream(ctx, want); return err }
+		change.Create = true
+		change.Fields = streamFields(jetstream.StreamConfig{}, want)
+		change.apply = func(ctx context.Context) error {
+			_, err := o.js.CreateStream(ctx, want)
+			return err
+		}
 		return []Change{change}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	info := s.CachedInfo()
-	have := info.Config
-	if change.Fields = streamFields(have, want); len(change.Fields) == 0 {
+	change.Fields = streamFields(info.Config, want)
+	if len(change.Fields) == 0 {
 		return nil, nil
 	}
-	change.Refused = losesMessages(have, want, info.State)
-	// What we have no opinion on stays as it is.
-	updated := have
-	updated.Description, updated.Subjects, updated.MaxAge, updated.MaxBytes = want.Description, want.Subjects, want.MaxAge, want.MaxBytes
-	updated.MaxMsgs, updated.MaxMsgSize, updated.Duplicates, updated.Replicas = want.MaxMsgs, want.MaxMsgSize, want.Duplicates, want.Replicas
-	updated.Discard, updated.MaxMsgsPerSubject, updated.DiscardNewPerSubject = want.Discard, want.MaxMsgsPerSubject, want.DiscardNewPerSubject
-	updated.AllowMsgTTL, updated.AllowDirect = want.AllowMsgTTL, want.AllowDirect
-	updated.Metadata = map[string]string{}
-	maps.Copy(updated.Metadata, have.Metadata)
-	maps.Copy(updated.Metadata, want.Metadata)
-	change.apply = func(ctx context.Context) error { _, err := o.js.UpdateStream(ctx, updated); return err }
+	change.Refused = reasonToRefuse(info.Config, want, info.State)
+	updated := mergeStream(info.Config, want)
+	change.apply = func(ctx context.Context) error {
+		_, err := o.js.UpdateStream(ctx, updated)
+		return err
+	}
 	return []Change{change}, nil
 }
 
-// losesMessages says why a change of a stream is not made: what is stored would go, or the broker cannot do it.
-func losesMessages(have, want jetstream.StreamConfig, state jetstream.StreamState) string {
+// mergeStream sets the settings of the topology. All other settings, such as compression, stay as
+// the broker has them.
+func mergeStream(have, want jetstream.StreamConfig) jetstream.StreamConfig {
+	merged := have
+	merged.Description = want.Description
+	merged.Subjects = want.Subjects
+	merged.MaxAge = want.MaxAge
+	merged.MaxBytes = want.MaxBytes
+	merged.MaxMsgs = want.MaxMsgs
+	merged.MaxMsgSize = want.MaxMsgSize
+	merged.Duplicates = want.Duplicates
+	merged.Replicas = want.Replicas
+	merged.Discard = want.Discard
+	merged.MaxMsgsPerSubject = want.MaxMsgsPerSubject
+	merged.DiscardNewPerSubject = want.DiscardNewPerSubject
+	merged.AllowMsgTTL = want.AllowMsgTTL
+	merged.AllowDirect = want.AllowDirect
+	merged.Metadata = map[string]string{}
+	maps.Copy(merged.Metadata, have.Metadata)
+	maps.Copy(merged.Metadata, want.Metadata)
+	return merged
+}
+
+// reasonToRefuse says why a stream is not changed: messages would be lost, or the broker cannot
+// make the change. "" is no reason.
+func reasonToRefuse(have, want jetstream.StreamConfig, state jetstream.StreamState) string {
+	shorter := want.MaxAge > 0 && (have.MaxAge == 0 || want.MaxAge < have.MaxAge)
+	fewer := want.MaxMsgsPerSubject > 0 && have.MaxMsgsPerSubject != want.MaxMsgsPerSubject
 	switch {
 	case have.Retention != want.Retention:
 		return "the retention of a stream cannot be changed safely: move its messages to a new one"
 	case have.Storage != want.Storage:
 		return "the storage of a stream cannot be changed"
-	case want.MaxAge > 0 && (have.MaxAge == 0 || want.MaxAge < have.MaxAge) && state.Msgs > 0 && time.Since(state.FirstTime) > want.MaxAge:
-		return fmt.Sprintf("messages from %s are older than the new max_age and would be deleted", state.FirstTime.Format(time.RFC3339))
+	case shorter && state.Msgs > 0 && time.Since(state.FirstTime) > want.MaxAge:
+		return fmt.Sprintf("messages from %s are older than the new max_age and would be deleted",
+			state.FirstTime.Format(time.RFC3339))
 	case want.MaxBytes > 0 && state.Bytes > uint64(want.MaxBytes):
 		return fmt.Sprintf("the stream holds %d bytes, more than the new max_bytes", state.Bytes)
-	case have.MaxMsgsPerSubject != want.MaxMsgsPerSubject && want.MaxMsgsPerSubject > 0 && state.Msgs > state.NumSubjects:
+	case fewer && state.Msgs > state.NumSubjects:
 		return "some subjects hold more than one message, which would be deleted"
 	case have.AllowMsgTTL && !want.AllowMsgTTL:
 		return "message TTLs cannot be turned off again"
@@ -210,8 +274,10 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 		{"max_bytes", fmt.Sprint(have.MaxBytes), fmt.Sprint(want.MaxBytes)},
 		{"max_msgs", fmt.Sprint(have.MaxMsgs), fmt.Sprint(want.MaxMsgs)},
 		{"max_msg_size", fmt.Sprint(have.MaxMsgSize), fmt.Sprint(want.MaxMsgSize)},
-		{"max_msgs_per_subject", fmt.Sprint(have.MaxMsgsPerSubject), fmt.Sprint(want.MaxMsgsPerSubject)},
-		{"discard_new_per_subject", fmt.Sprint(have.DiscardNewPerSubject), fmt.Sprint(want.DiscardNewPerSubject)},
+		{"max_msgs_per_subject",
+			fmt.Sprint(have.MaxMsgsPerSubject), fmt.Sprint(want.MaxMsgsPerSubject)},
+		{"discard_new_per_subject",
+			fmt.Sprint(have.DiscardNewPerSubject), fmt.Sprint(want.DiscardNewPerSubject)},
 		{"duplicate_window", have.Duplicates.String(), want.Duplicates.String()},
 		{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
 		{"allow_msg_ttl", fmt.Sprint(have.AllowMsgTTL), fmt.Sprint(want.AllowMsgTTL)},
@@ -220,63 +286,77 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 	}, have.Name == "")
 }
 
-// planRecords compares the stream behind the object store. The store itself sets what it needs, so only ours is compared.
-func (o *Operator) planRecords(ctx context.Context, t schema.Topology) ([]Change, error) {
-	want := jetstream.ObjectStoreConfig{
-		Bucket: t.Records.Name, Description: t.Records.Why, TTL: t.Records.MaxAge, MaxBytes: t.Records.MaxBytes,
-		Storage: jetstream.FileStorage, Replicas: t.Replicas,
-	}
+// planRecords compares the stream behind the object store. The object store makes most of the
+// stream's settings, so Plan compares only the settings of the topology.
+func (o *Operator) planRecords(
+	ctx context.Context, want jetstream.ObjectStoreConfig,
+) ([]Change, error) {
 	change := Change{What: "object store " + want.Bucket}
-	fields := func(have jetstream.StreamConfig) []Field {
-		return differing([]Field{
-			{"max_age", have.MaxAge.String(), want.TTL.String()},
-			{"max_bytes", fmt.Sprint(have.MaxBytes), fmt.Sprint(want.MaxBytes)},
-			{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
-			// A publish that asks for a rollup of all deletes every object, and every worker may publish.
-			{"allow_rollup_hdrs", fmt.Sprint(have.AllowRollup), "false"},
-		}, have.Name == "")
-	}
-	s, err := o.stream(ctx, recordsStream)
+	s, err := o.lookUpStream(ctx, recordsStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		change.Create, change.Fields = true, fields(jetstream.StreamConfig{})
-		change.apply = func(ctx context.Context) error {
-			if _, err := o.js.CreateObjectStore(ctx, want); err != nil {
-				return err
-			}
-			s, err := o.js.Stream(ctx, recordsStream)
-			if err != nil {
-				return err
-			}
-			config := s.CachedInfo().Config
-			config.AllowRollup = false
-			_, err = o.js.UpdateStream(ctx, config)
-			return err
-		}
+		change.Create = true
+		change.Fields = recordsFields(jetstream.StreamConfig{}, want)
+		change.apply = func(ctx context.Context) error { return o.createRecords(ctx, want) }
 		return []Change{change}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	info := s.CachedInfo()
-	if change.Fields = fields(info.Config); len(change.Fields) == 0 {
+	change.Fields = recordsFields(info.Config, want)
+	if len(change.Fields) == 0 {
 		return nil, nil
 	}
 	updated := info.Config
-	updated.MaxAge, updated.MaxBytes, updated.Replicas, updated.AllowRollup = want.TTL, want.MaxBytes, want.Replicas, false
-	change.Refused = losesMessages(info.Config, updated, info.State)
-	change.apply = func(ctx context.Context) error { _, err := o.js.UpdateStream(ctx, updated); return err }
+	updated.MaxAge = want.TTL
+	updated.MaxBytes = want.MaxBytes
+	updated.Replicas = want.Replicas
+	updated.AllowRollup = false
+	change.Refused = reasonToRefuse(info.Config, updated, info.State)
+	change.apply = func(ctx context.Context) error {
+		_, err := o.js.UpdateStream(ctx, updated)
+		return err
+	}
 	return []Change{change}, nil
 }
 
-func (o *Operator) planQueue(ctx context.Context, what, stream string, want jetstream.ConsumerConfig) ([]Change, error) {
-	change := Change{What: what}
-	var consumer jetstream.Consumer
-	err := o.insist(ctx, func(ctx context.Context) (err error) {
-		consumer, err = o.js.Consumer(ctx, stream, want.Name)
+// createRecords makes the object store and then turns rollups off.
+func (o *Operator) createRecords(ctx context.Context, want jetstream.ObjectStoreConfig) error {
+	if _, err := o.js.CreateObjectStore(ctx, want); err != nil {
 		return err
-	})
-	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-		change.Create, change.Fields = true, queueFields(jetstream.ConsumerConfig{}, want)
+	}
+	s, err := o.js.Stream(ctx, recordsStream)
+	if err != nil {
+		return err
+	}
+	config := s.CachedInfo().Config
+	config.AllowRollup = false
+	_, err = o.js.UpdateStream(ctx, config)
+	return err
+}
+
+func recordsFields(have jetstream.StreamConfig, want jetstream.ObjectStoreConfig) []Field {
+	return differing([]Field{
+		{"max_age", have.MaxAge.String(), want.TTL.String()},
+		{"max_bytes", fmt.Sprint(have.MaxBytes), fmt.Sprint(want.MaxBytes)},
+		{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
+		// A publish with a rollup of all subjects deletes every object, and every worker may
+		// publish.
+		{"allow_rollup_hdrs", fmt.Sprint(have.AllowRollup), "false"},
+	}, have.Name == "")
+}
+
+func (o *Operator) planQueue(
+	ctx context.Context, what, stream string, want jetstream.ConsumerConfig,
+) ([]Change, error) {
+	change := Change{What: what}
+	lookUp := func(ctx context.Context) (jetstream.Consumer, error) {
+		return o.js.Consumer(ctx, stream, want.Name)
+	}
+	consumer, err := askUntilAnswered(ctx, o.Conn, lookUp)
+	if isMissing(err) {
+		change.Create = true
+		change.Fields = queueFields(jetstream.ConsumerConfig{}, want)
 		change.apply = func(ctx context.Context) error {
 			_, err := o.js.CreateConsumer(ctx, stream, want)
 			return err
@@ -287,20 +367,32 @@ func (o *Operator) planQueue(ctx context.Context, what, stream string, want jets
 		return nil, err
 	}
 	have := consumer.CachedInfo().Config
-	if change.Fields = queueFields(have, want); len(change.Fields) == 0 {
+	change.Fields = queueFields(have, want)
+	if len(change.Fields) == 0 {
 		return nil, nil
 	}
 	if have.AckPolicy != want.AckPolicy || have.DeliverPolicy != want.DeliverPolicy {
-		change.Refused = "the ack and deliver policy of a queue cannot be changed: delete the queue and apply again, every event kept is then delivered once more"
+		change.Refused = "the ack and deliver policy of a queue cannot be changed: " +
+			"delete the queue and apply again, every event kept is then delivered once more"
 	}
-	updated := have
-	updated.AckWait, updated.MaxDeliver, updated.MaxAckPending, updated.BackOff = want.AckWait, want.MaxDeliver, want.MaxAckPending, nil
-	updated.FilterSubject, updated.FilterSubjects = "", want.FilterSubjects
+	updated := mergeQueue(have, want)
 	change.apply = func(ctx context.Context) error {
 		_, err := o.js.UpdateConsumer(ctx, stream, updated)
 		return err
 	}
 	return []Change{change}, nil
+}
+
+// mergeQueue sets the settings of the topology. All other settings stay as the broker has them.
+func mergeQueue(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	merged := have
+	merged.AckWait = want.AckWait
+	merged.MaxDeliver = want.MaxDeliver
+	merged.MaxAckPending = want.MaxAckPending
+	merged.BackOff = nil
+	merged.FilterSubject = ""
+	merged.FilterSubjects = want.FilterSubjects
+	return merged
 }
 
 func queueFields(have, want jetstream.ConsumerConfig) []Field {
@@ -319,7 +411,7 @@ func queueFields(have, want jetstream.ConsumerConfig) []Field {
 	}, have.Durable == "")
 }
 
-// differing keeps the fields that differ; of something new, those that are set.
+// differing returns the differing fields. For a new thing, it returns the fields with a value.
 func differing(fields []Field, isNew bool) []Field {
 	return slices.DeleteFunc(fields, func(f Field) bool {
 		if isNew {

@@ -18,7 +18,7 @@ import (
 
 func plan(t *testing.T, c *stream.Conn, topology schema.Topology) []stream.Change {
 	t.Helper()
-	changes, err := stream.NewOperator(c).Plan(t.Context(), topology)
+	changes, err := operator(c).Plan(t.Context(), topology)
 	must(t, err)
 	return changes
 }
@@ -32,9 +32,7 @@ func texts(changes []stream.Change) (texts []string) {
 
 func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *testing.T) {
 	t.Parallel()
-	s, err := streamtest.Start(streamtest.Config{Dir: t.TempDir()})
-	must(t, err)
-	t.Cleanup(s.Stop)
+	s := streamtest.Run(t, streamtest.Config{})
 	c := s.Connect(t)
 	topology := schema.DefaultTopology()
 	changes := plan(t, c, topology)
@@ -70,7 +68,7 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
     wagewire_message_ttl: 504h0m0s`, changes[1].String()); diff != "" {
 		t.Errorf("as text (-want +got):\n%s", diff)
 	}
-	must(t, stream.NewOperator(c).Apply(t.Context(), changes))
+	must(t, operator(c).Apply(t.Context(), changes))
 	if again := plan(t, c, topology); len(again) != 0 {
 		t.Errorf("applied and planned again: %s", texts(again))
 	}
@@ -83,32 +81,44 @@ func TestProvisionMakesSafeChanges(t *testing.T) {
 		drift   func(*schema.Topology) // what is there
 		change  string
 	}{
-		{"more max_age", func(topology *schema.Topology) { streamIn(topology, schema.EventsStream).MaxAge /= 2 },
-			"~ stream WAGEWIRE_EVENTS\n    max_age: 168h0m0s -> 336h0m0s"},
-		{"less max_age than nothing stored has", func(topology *schema.Topology) { streamIn(topology, schema.EventsStream).MaxAge *= 2 },
-			"~ stream WAGEWIRE_EVENTS\n    max_age: 672h0m0s -> 336h0m0s"},
-		{"another age of completions", func(topology *schema.Topology) { streamIn(topology, schema.CompletionsStream).MaxAge = time.Hour },
-			"~ stream WAGEWIRE_COMPLETIONS\n    wagewire_message_ttl: 1h0m0s -> 504h0m0s"},
-		{"another window", func(topology *schema.Topology) { streamIn(topology, schema.EventsStream).Duplicates = time.Minute },
-			"~ stream WAGEWIRE_EVENTS\n    duplicate_window: 1m0s -> 24h0m0s"},
-		{"more max_bytes", func(topology *schema.Topology) { streamIn(topology, schema.DeadLettersStream).MaxBytes = 4 << 20 },
-			"~ stream WAGEWIRE_DEAD_LETTERS\n    max_bytes: 4194304 -> 67108864"},
-		{"less max_bytes than is held", func(topology *schema.Topology) { streamIn(topology, schema.DeadLettersStream).MaxBytes = 128 << 20 },
-			"~ stream WAGEWIRE_DEAD_LETTERS\n    max_bytes: 134217728 -> 67108864"},
-		{"another message size", func(topology *schema.Topology) { streamIn(topology, schema.EventsStream).MessageMax = 1024 },
-			"~ stream WAGEWIRE_EVENTS\n    max_msg_size: 1024 -> 524288"},
+		{"more max_age", func(topology *schema.Topology) {
+			streamIn(topology, schema.EventsStream).MaxAge /= 2
+		}, "~ stream WAGEWIRE_EVENTS\n    max_age: 168h0m0s -> 336h0m0s"},
+		{"less max_age than nothing stored has", func(topology *schema.Topology) {
+			streamIn(topology, schema.EventsStream).MaxAge *= 2
+		}, "~ stream WAGEWIRE_EVENTS\n    max_age: 672h0m0s -> 336h0m0s"},
+		{"another age of completions", func(topology *schema.Topology) {
+			streamIn(topology, schema.CompletionsStream).MaxAge = time.Hour
+		}, "~ stream WAGEWIRE_COMPLETIONS\n    wagewire_message_ttl: 1h0m0s -> 504h0m0s"},
+		{"another window", func(topology *schema.Topology) {
+			streamIn(topology, schema.EventsStream).Duplicates = time.Minute
+		}, "~ stream WAGEWIRE_EVENTS\n    duplicate_window: 1m0s -> 24h0m0s"},
+		{"more max_bytes", func(topology *schema.Topology) {
+			streamIn(topology, schema.DeadLettersStream).MaxBytes = 4 << 20
+		}, "~ stream WAGEWIRE_DEAD_LETTERS\n    max_bytes: 4194304 -> 67108864"},
+		{"less max_bytes than is held", func(topology *schema.Topology) {
+			streamIn(topology, schema.DeadLettersStream).MaxBytes = 128 << 20
+		}, "~ stream WAGEWIRE_DEAD_LETTERS\n    max_bytes: 134217728 -> 67108864"},
+		{"another message size", func(topology *schema.Topology) {
+			streamIn(topology, schema.EventsStream).MessageMax = 1024
+		}, "~ stream WAGEWIRE_EVENTS\n    max_msg_size: 1024 -> 524288"},
 		{"one more subject", func(topology *schema.Topology) {
 			completions := streamIn(topology, schema.CompletionsStream)
 			completions.Subjects = completions.Subjects[:1]
 		}, "~ stream WAGEWIRE_COMPLETIONS\n    subjects: wagewire.completions.> -> wagewire.completions.> wagewire.tombstones.>"},
-		{"create once", func(topology *schema.Topology) { streamIn(topology, schema.CompletionsStream).CreateOnce = false },
-			"~ stream WAGEWIRE_COMPLETIONS\n    max_msgs_per_subject: -1 -> 1\n    discard_new_per_subject: false -> true"},
-		{"message TTLs", func(topology *schema.Topology) { streamIn(topology, schema.CompletionsStream).MessageTTL = false },
-			"~ stream WAGEWIRE_COMPLETIONS\n    max_age: 504h0m0s -> 0s\n    allow_msg_ttl: false -> true\n    wagewire_message_ttl:  -> 504h0m0s"},
-		{"the object store", func(topology *schema.Topology) { topology.Records.MaxBytes = 4 << 20 },
-			"~ object store WAGEWIRE_RECORDS\n    max_bytes: 4194304 -> 67108864"},
-		{"a lease", func(topology *schema.Topology) { topology.Lease = time.Second; topology.Queues = topology.Queues[:1] },
-			"~ queue pinwheel_employment\n    ack_wait: 1s -> 1m0s"},
+		{"create once", func(topology *schema.Topology) {
+			streamIn(topology, schema.CompletionsStream).CreateOnce = false
+		}, "~ stream WAGEWIRE_COMPLETIONS\n    max_msgs_per_subject: -1 -> 1\n    discard_new_per_subject: false -> true"},
+		{"message TTLs", func(topology *schema.Topology) {
+			streamIn(topology, schema.CompletionsStream).MessageTTL = false
+		}, "~ stream WAGEWIRE_COMPLETIONS\n    max_age: 504h0m0s -> 0s\n    allow_msg_ttl: false -> true\n    wagewire_message_ttl:  -> 504h0m0s"},
+		{"the object store", func(topology *schema.Topology) {
+			topology.Records.MaxBytes = 4 << 20
+		}, "~ object store WAGEWIRE_RECORDS\n    max_bytes: 4194304 -> 67108864"},
+		{"a lease", func(topology *schema.Topology) {
+			topology.Lease = time.Second
+			topology.Queues = topology.Queues[:1]
+		}, "~ queue pinwheel_employment\n    ack_wait: 1s -> 1m0s"},
 		{"the subjects of a queue", func(topology *schema.Topology) {
 			for i := range topology.Queues {
 				if topology.Queues[i].Name == "pinwheel_income" {
@@ -124,7 +134,7 @@ func TestProvisionMakesSafeChanges(t *testing.T) {
 			if !slices.Contains(texts(changes), test.change) {
 				t.Errorf("planned %q\nwant     %q", texts(changes), test.change)
 			}
-			must(t, stream.NewOperator(c).Apply(t.Context(), changes))
+			must(t, operator(c).Apply(t.Context(), changes))
 			if again := plan(t, c, streamtest.Topology()); len(again) != 0 {
 				t.Errorf("applied and planned again: %s", texts(again))
 			}
@@ -142,9 +152,12 @@ func TestProvisionRefusesWhatLosesMessagesAndThenDoesNothing(t *testing.T) {
 	}{
 		{"max_age below the oldest message", nil, func(topology *schema.Topology) {
 			events := streamIn(topology, schema.EventsStream)
-			events.MaxAge, events.Duplicates = 100*time.Millisecond, 100*time.Millisecond
+			events.MaxAge = 100 * time.Millisecond
+			events.Duplicates = 100 * time.Millisecond
 		}, "older than the new max_age"},
-		{"max_bytes below what is held", nil, func(topology *schema.Topology) { streamIn(topology, schema.EventsStream).MaxBytes = 64 },
+		{"max_bytes below what is held", nil, func(topology *schema.Topology) {
+			streamIn(topology, schema.EventsStream).MaxBytes = 64
+		},
 			"more than the new max_bytes"},
 		{"a subject less", nil, func(topology *schema.Topology) {
 			completions := streamIn(topology, schema.CompletionsStream)
@@ -160,19 +173,26 @@ func TestProvisionRefusesWhatLosesMessagesAndThenDoesNothing(t *testing.T) {
 			}
 			return err
 		}, func(*schema.Topology) {}, "some subjects hold more than one message"},
-		{"no more message TTLs", nil, func(topology *schema.Topology) { streamIn(topology, schema.CompletionsStream).MessageTTL = false },
+		{"no more message TTLs", nil, func(topology *schema.Topology) {
+			streamIn(topology, schema.CompletionsStream).MessageTTL = false
+		},
 			"cannot be turned off"},
 		{"another retention", func(b broker) error {
-			return b.recreate(schema.QuarantineStream, func(config *jetstream.StreamConfig) { config.Retention = jetstream.WorkQueuePolicy })
+			return b.recreate(schema.QuarantineStream, func(config *jetstream.StreamConfig) {
+				config.Retention = jetstream.WorkQueuePolicy
+			})
 		}, func(*schema.Topology) {}, "retention"},
 		{"another storage", func(b broker) error {
-			return b.recreate(schema.QuarantineStream, func(config *jetstream.StreamConfig) { config.Storage = jetstream.MemoryStorage })
+			return b.recreate(schema.QuarantineStream, func(config *jetstream.StreamConfig) {
+				config.Storage = jetstream.MemoryStorage
+			})
 		}, func(*schema.Topology) {}, "storage"},
 		{"another ack policy", func(b broker) error {
 			config := b.queue(paystubsQueue).Config
 			config.AckPolicy = jetstream.AckNonePolicy
 			config.MaxAckPending, config.AckWait, config.MaxDeliver = 0, 0, -1
-			return errors.Join(b.DeleteConsumer(b.t.Context(), schema.EventsStream, config.Durable), b.create(config))
+			deleted := b.DeleteConsumer(b.t.Context(), schema.EventsStream, config.Durable)
+			return errors.Join(deleted, b.create(config))
 		}, func(*schema.Topology) {}, "delete the queue and apply again"},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
@@ -187,16 +207,20 @@ func TestProvisionRefusesWhatLosesMessagesAndThenDoesNothing(t *testing.T) {
 			streamIn(&topology, schema.DeadLettersStream).MaxAge *= 2 // a safe change beside it
 			test.want(&topology)
 			var changes []stream.Change
-			var err error
-			eventually(t, "refused", func() bool { // one of them waits for a message to grow old
+			// In one row the message must first grow too old.
+			streamtest.Eventually(t, "a refused change", func() bool {
 				changes = plan(t, c, topology)
-				return slices.ContainsFunc(changes, func(change stream.Change) bool { return change.Refused != "" })
+				return slices.ContainsFunc(changes, func(change stream.Change) bool {
+					return change.Refused != ""
+				})
 			})
-			if err = stream.NewOperator(c).Apply(t.Context(), changes); !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), test.says) {
+			err := operator(c).Apply(t.Context(), changes)
+			if !errors.Is(err, stream.ErrRefused) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Apply = %v, want ErrRefused that says %q", err, test.says)
 			}
-			if said := strings.Join(texts(changes), "\n"); !strings.Contains(said, "! ") || !strings.Contains(said, "refused: ") {
-				t.Errorf("the plan says %s", said)
+			text := strings.Join(texts(changes), "\n")
+			if !strings.Contains(text, "! ") || !strings.Contains(text, "refused: ") {
+				t.Errorf("the plan is %s", text)
 			}
 			if diff := cmp.Diff(texts(changes), texts(plan(t, c, topology))); diff != "" {
 				t.Errorf("something was applied:\n%s", diff)
@@ -229,7 +253,9 @@ func TestProvisionLeavesWhatItHasNoOpinionOn(t *testing.T) {
 	s, c := streamtest.New(t)
 	b := look(t, s)
 	config := b.stream(schema.CompletionsStream).CachedInfo().Config
-	config.Compression, config.Metadata["owner"], config.AllowRollup = jetstream.S2Compression, "payroll", true
+	config.Compression = jetstream.S2Compression
+	config.Metadata["owner"] = "payroll"
+	config.AllowRollup = true
 	_, err := b.UpdateStream(t.Context(), config)
 	must(t, err)
 	queue := b.queue(paystubsQueue).Config
@@ -244,13 +270,15 @@ func TestProvisionLeavesWhatItHasNoOpinionOn(t *testing.T) {
 	completions.MaxBytes *= 2
 	completions.MaxAge *= 2
 	topology.Lease *= 2
-	must(t, stream.NewOperator(c).Provision(t.Context(), topology))
+	streamtest.Provision(t, c, topology)
 	got := b.stream(schema.CompletionsStream).CachedInfo().Config
-	if got.Compression != jetstream.S2Compression || got.Metadata["owner"] != "payroll" || !got.AllowRollup || got.MaxBytes != completions.MaxBytes {
+	if got.Compression != jetstream.S2Compression || got.Metadata["owner"] != "payroll" ||
+		!got.AllowRollup || got.MaxBytes != completions.MaxBytes {
 		t.Errorf("the stream is now %+v", got)
 	}
-	if got := b.queue(paystubsQueue).Config; got.Metadata["owner"] != "payroll" || got.AckWait != topology.Lease {
-		t.Errorf("the queue is now %+v", got)
+	queue = b.queue(paystubsQueue).Config
+	if queue.Metadata["owner"] != "payroll" || queue.AckWait != topology.Lease {
+		t.Errorf("the queue is now %+v", queue)
 	}
 }
 
@@ -264,7 +292,7 @@ func TestProvisionedAgainEventsAndQueuesStayWhereTheyWere(t *testing.T) {
 	end()
 	j.release()
 	next(t, "Consume returns", returned)
-	must(t, stream.NewOperator(c).Provision(t.Context(), streamtest.Topology()))
+	streamtest.Provision(t, c, streamtest.Topology())
 	jobs, _, _ = hold(t, s.Connect(t), paystubsQueue, 1)
 	if j = next(t, "delivery", jobs); j.Event.ID != "1" {
 		t.Errorf("event %s, want the next one", j.Event.ID)
@@ -275,12 +303,13 @@ func TestProvisionedAgainEventsAndQueuesStayWhereTheyWere(t *testing.T) {
 func TestLimitsHoldBetweenEachOther(t *testing.T) {
 	t.Parallel()
 	topology := schema.DefaultTopology()
-	events, completions := streamIn(&topology, schema.EventsStream), streamIn(&topology, schema.CompletionsStream)
+	events := streamIn(&topology, schema.EventsStream)
+	completions := streamIn(&topology, schema.CompletionsStream)
 	for promise, holds := range map[string]bool{
-		"a completion outlives every delivery of its event": completions.MaxAge > events.MaxAge,
-		"records live as long as their completion":          topology.Records.MaxAge >= completions.MaxAge,
-		"a window is no longer than the stream's memory":    events.Duplicates <= events.MaxAge,
-		"queues have a lease":                               topology.Lease > 0,
+		"completions outlive the deliveries of events": completions.MaxAge > events.MaxAge,
+		"records outlive completions":                  topology.Records.MaxAge >= completions.MaxAge,
+		"a duplicate window is at most the max_age":    events.Duplicates <= events.MaxAge,
+		"queues have a lease":                          topology.Lease > 0,
 	} {
 		if !holds {
 			t.Error(fmt.Sprint("does not hold: ", promise))

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,10 +17,13 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// The object store's stream and subjects, as the broker's ADR-20 lays them out.
+// The stream and the subjects of the object store, as NATS document ADR-20 defines them. An object
+// is a row of messages: first the chunks, last the name.
 const (
 	recordsStream = "OBJ_" + schema.RecordsBucket
 	chunkBytes    = 128 << 10
+	// objectsSubject matches the names of all objects.
+	objectsSubject = "$O." + schema.RecordsBucket + ".M.>"
 )
 
 func chunksSubject(nuid string) string { return "$O." + schema.RecordsBucket + ".C." + nuid }
@@ -30,68 +32,82 @@ func objectSubject(name string) string {
 	return "$O." + schema.RecordsBucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
-// objectsSubject matches the names of all objects.
-const objectsSubject = "$O." + schema.RecordsBucket + ".M.>"
-
-// putRecords stores the records of a large completion, each time as an object of its own: nothing may change what a stored
-// completion points to. put are its messages' sequences, for takeBack.
-func (c *Conn) putRecords(ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage) (ref *schema.RecordsRef, put []uint64, err error) {
+// putRecords stores the records of a large completion. Each call makes an object of its own,
+// because nothing may change the records of a stored completion. sequences are the messages of the
+// object, for deleteRecords.
+func (c *Conn) putRecords(
+	ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage,
+) (ref *schema.RecordsRef, sequences []uint64, err error) {
 	body, err := schema.EncodeRecords(records)
 	if err != nil {
 		return nil, nil, err
 	}
-	// The fence refuses the completion of an erased account anyway; its records shall not even touch the disk.
-	switch erased, err := c.Erased(ctx, e.Provider, e.Account()); {
-	case err != nil:
+	// The fence will refuse the completion of an erased account. Its records shall not touch the
+	// disk before.
+	erased, err := c.Erased(ctx, e.Provider, e.Account())
+	if err != nil {
 		return nil, nil, err
-	case erased:
+	}
+	if erased {
 		return nil, nil, ErrErased
 	}
-	sum, nuid := sha256.Sum256(body), rand.Text()
+	nuid := rand.Text()
 	ref = &schema.RecordsRef{
-		Bucket: schema.RecordsBucket, SHA256: hex.EncodeToString(sum[:]),
-		Name:  e.RecordsName(r) + "/" + nuid,
-		Bytes: int64(len(body)), Count: len(records),
+		Bucket: schema.RecordsBucket,
+		Name:   e.RecordsName(r) + "/" + nuid,
+		SHA256: sha256Of(body),
+		Bytes:  int64(len(body)),
+		Count:  len(records),
 	}
-	if put, err = c.putObject(ctx, ref.Name, nuid, body); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("put records %s: %w", ref.Name, err), c.takeBack(ctx, put))
+	sequences, err = c.putObject(ctx, ref.Name, nuid, body)
+	if err != nil {
+		err = fmt.Errorf("put records %s: %w", ref.Name, err)
+		return nil, nil, errors.Join(err, c.deleteRecords(ctx, sequences))
 	}
-	return ref, put, nil
+	return ref, sequences, nil
 }
 
-// putObject is the object store's Put, one acknowledged chunk after the other and the name last. The client's own sends all
-// of them at once: when chunks are refused, for want of room, it stores a name that they are missing under.
-func (c *Conn) putObject(ctx context.Context, name, nuid string, body []byte) (put []uint64, err error) {
+// putObject stores an object chunk by chunk, each acknowledged before the next, and its name last.
+// The client's own Put sends all messages at once: if the broker has no room and refuses chunks, it
+// stores the name of an incomplete object. With an error, putObject returns the sequences of the
+// messages stored so far.
+func (c *Conn) putObject(
+	ctx context.Context, name, nuid string, body []byte,
+) (sequences []uint64, err error) {
 	digest := sha256.New()
 	digest.Write(body)
 	object := jetstream.ObjectInfo{
-		ObjectMeta: jetstream.ObjectMeta{Name: name}, Bucket: schema.RecordsBucket, NUID: nuid,
-		Size: uint64(len(body)), Digest: jetstream.GetObjectDigestValue(digest),
+		ObjectMeta: jetstream.ObjectMeta{Name: name},
+		Bucket:     schema.RecordsBucket,
+		NUID:       nuid,
+		Size:       uint64(len(body)),
+		Digest:     jetstream.GetObjectDigestValue(digest),
 	}
 	for chunk := range slices.Chunk(body, chunkBytes) {
 		object.Chunks++
 		msg := &nats.Msg{Subject: chunksSubject(nuid), Data: chunk}
-		ack, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(fmt.Sprint(nuid, ":", object.Chunks)))
+		id := fmt.Sprint(nuid, ":", object.Chunks)
+		published, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(id))
 		if err != nil {
-			return put, err
+			return sequences, err
 		}
-		put = append(put, ack.Sequence)
+		sequences = append(sequences, published.Sequence)
 	}
 	info, err := json.Marshal(object)
 	if err != nil {
-		return put, err
+		return sequences, err
 	}
-	ack, err := c.publish(ctx, recordsStream, &nats.Msg{Subject: objectSubject(name), Data: info}, jetstream.WithMsgID(nuid))
+	msg := &nats.Msg{Subject: objectSubject(name), Data: info}
+	published, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(nuid))
 	if err != nil {
-		return put, err
+		return sequences, err
 	}
-	return append(put, ack.Sequence), nil
+	return append(sequences, published.Sequence), nil
 }
 
-// takeBack overwrites and deletes records that were put for a completion that was not stored. It goes by what the broker
-// said when it stored them, past the client, which reads the stream first: a worker needs no right to look at records.
-func (c *Conn) takeBack(ctx context.Context, put []uint64) error {
-	for _, sequence := range put {
+// deleteRecords overwrites and deletes the messages of an object whose completion was not stored.
+func (c *Conn) deleteRecords(ctx context.Context, sequences []uint64) error {
+	for _, sequence := range sequences {
 		if err := c.deleteRecord(ctx, sequence); err != nil {
 			return fmt.Errorf("take back message %d of %s: %w", sequence, recordsStream, err)
 		}
@@ -99,37 +115,29 @@ func (c *Conn) takeBack(ctx context.Context, put []uint64) error {
 	return nil
 }
 
+// deleteRecord sends the broker's own request. The client's SecureDeleteMsg looks the stream up
+// first, and a worker has no right to look at the records.
 func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
-	answer, err := c.nats.RequestWithContext(ctx, apiMessageDelete+recordsStream, fmt.Appendf(nil, `{"seq":%d}`, sequence))
+	request := fmt.Appendf(nil, `{"seq":%d}`, sequence)
+	response, err := c.nats.RequestWithContext(ctx, apiMessageDelete+recordsStream, request)
 	if err != nil {
 		return err
 	}
-	var said struct {
+	var deletion struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(answer.Data, &said); err != nil {
+	if err := json.Unmarshal(response.Data, &deletion); err != nil {
 		return err
 	}
-	if said.Error != nil {
-		return said.Error
+	if deletion.Error != nil {
+		return deletion.Error
 	}
 	return nil
 }
 
-// eraseObject overwrites and deletes an object. Not the store's Delete: that leaves the bytes in the file and the name on
-// the stream, and needs room for its marker. The chunks go first: a repeat finds the rest by the name.
-func (c *Conn) eraseObject(ctx context.Context, name, nuid string) error {
-	for _, subject := range []string{chunksSubject(nuid), objectSubject(name)} {
-		if err := c.eraseMessages(ctx, recordsStream, subject, nil); err != nil {
-			return fmt.Errorf("delete records %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// Records reads the records that a large completion points to, and checks that they are the ones.
+// Records reads the records of a large completion, and checks their hash.
 func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMessage, error) {
 	store, err := c.js.ObjectStore(ctx, ref.Bucket)
 	if err != nil {
@@ -139,8 +147,9 @@ func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMe
 	if err != nil {
 		return nil, fmt.Errorf("get records %s: %w", ref.Name, err)
 	}
-	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != ref.SHA256 {
-		return nil, fmt.Errorf("get records %s: the bytes are not those of sha256 %s", ref.Name, ref.SHA256)
+	if sha256Of(body) != ref.SHA256 {
+		return nil, fmt.Errorf("get records %s: the bytes are not those of sha256 %s",
+			ref.Name, ref.SHA256)
 	}
 	var records []json.RawMessage
 	if err := json.Unmarshal(body, &records); err != nil {
@@ -165,6 +174,18 @@ func (c *Conn) eraseRecords(ctx context.Context, prefix string) error {
 		}
 		if err := c.eraseObject(ctx, object.Name, object.NUID); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// eraseObject overwrites and deletes an object. The client's own Delete leaves the bytes in the
+// file and the name on the stream, and needs room for a marker. The chunks go first: if an erasure
+// stops in between, the next one finds the rest by the name.
+func (c *Conn) eraseObject(ctx context.Context, name, nuid string) error {
+	for _, subject := range []string{chunksSubject(nuid), objectSubject(name)} {
+		if err := c.eraseMessages(ctx, recordsStream, subject, nil); err != nil {
+			return fmt.Errorf("delete records %s: %w", name, err)
 		}
 	}
 	return nil

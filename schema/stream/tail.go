@@ -11,20 +11,19 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Tail reads completions as they come, in the order of the stream, through reconnects. It takes nothing from anybody: each
-// Tail sees every completion.
+// Tail reads completions as they are stored, in the order of the stream, through reconnects. It
+// takes no completion from anybody else: each Tail sees every completion.
 type Tail struct{ completions jetstream.MessagesContext }
 
-// Tail starts at the completions stored since the given time; the zero time is the oldest there is. filter is a subject
-// filter below wagewire.completions, such as "wagewire.completions.pinwheel.>"; "" is every one.
+// Tail begins with the completions stored since the given time. The zero time is the beginning of
+// the stream. filter is a subject filter below wagewire.completions, such as
+// "wagewire.completions.pinwheel.>"; "" stands for every completion.
 func (o *Operator) Tail(ctx context.Context, filter string, since time.Time) (*Tail, error) {
-	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{schema.AllCompletions}, DeliverPolicy: jetstream.DeliverAllPolicy}
-	if filter != "" {
-		config.FilterSubjects = []string{filter}
+	if filter == "" {
+		filter = schema.AllCompletions
 	}
-	if !since.IsZero() {
-		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
-	}
+	config := orderedFrom(since)
+	config.FilterSubjects = []string{filter}
 	consumer, err := o.js.OrderedConsumer(ctx, schema.CompletionsStream, config)
 	if err != nil {
 		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
@@ -44,7 +43,8 @@ func (t *Tail) Next(ctx context.Context) (schema.Completion, error) {
 		return completion, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
 	}
 	if err := json.Unmarshal(msg.Data(), &completion); err != nil {
-		return completion, fmt.Errorf("tail %s: decode %s: %w", schema.CompletionsStream, msg.Subject(), err)
+		return completion, fmt.Errorf("tail %s: decode %s: %w",
+			schema.CompletionsStream, msg.Subject(), err)
 	}
 	return completion, nil
 }

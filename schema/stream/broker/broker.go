@@ -1,5 +1,6 @@
-// Package broker runs a real nats-server in the process: for the sandbox, for a small installation, and for tests, which
-// take it through package streamtest. It starts in a few milliseconds and stores on disk like any other server.
+// Package broker runs a real nats-server inside the process: for the sandbox, for a small
+// installation, and for tests (through package streamtest). The server starts in a few milliseconds
+// and stores on disk like any other server.
 package broker
 
 import (
@@ -13,15 +14,16 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
+// readyFor is how long a server may take to start.
 const readyFor = 20 * time.Second
 
-// Config is how to run a server. The zero value takes a free port of the loopback interface.
+// Config says how to run a server. The zero value takes a free port of the loopback interface.
 type Config struct {
 	// Port to listen on; 0 takes a free one.
 	Port int
-	// Dir keeps what is stored.
+	// Dir is the directory of the store.
 	Dir string
-	// SyncAlways writes through to the disk before each answer.
+	// SyncAlways writes each message through to the disk before the answer.
 	SyncAlways bool
 }
 
@@ -31,7 +33,7 @@ type Server struct {
 	nats   *server.Server
 }
 
-// Start starts a server and returns when it takes connections.
+// Start starts a server. It returns when the server takes connections.
 func Start(config Config) (*Server, error) {
 	s := &Server{config: config}
 	return s, s.start()
@@ -41,12 +43,19 @@ func (s *Server) start() error {
 	port := s.config.Port
 	if port == 0 {
 		port = server.RANDOM_PORT
-	} else if err := portFree(port); err != nil {
+	} else if err := checkPort(port); err != nil {
 		return err
 	}
 	ns, err := server.NewServer(&server.Options{
-		ServerName: "wagewire", Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: s.config.Dir,
-		SyncAlways: s.config.SyncAlways, NoLog: true, NoSigs: true, MaxPayload: 1 << 20,
+		ServerName: "wagewire",
+		Host:       "127.0.0.1",
+		Port:       port,
+		JetStream:  true,
+		StoreDir:   s.config.Dir,
+		SyncAlways: s.config.SyncAlways,
+		MaxPayload: 1 << 20,
+		NoLog:      true,
+		NoSigs:     true,
 	})
 	if err != nil {
 		return fmt.Errorf("start nats-server: %w", err)
@@ -54,26 +63,28 @@ func (s *Server) start() error {
 	ns.Start()
 	if !ns.ReadyForConnections(readyFor) {
 		ns.Shutdown()
-		return fmt.Errorf("start nats-server: not ready after %s: is %s writable?", readyFor, s.config.Dir)
+		return fmt.Errorf("start nats-server: not ready after %s: is %s writable?",
+			readyFor, s.config.Dir)
 	}
 	s.nats = ns
-	s.config.Port = ns.Addr().(*net.TCPAddr).Port // a restart comes back where the clients look for it
+	s.config.Port = ns.Addr().(*net.TCPAddr).Port // kept for a restart: the clients reconnect there
 	return nil
 }
 
-// portFree reports a port that is taken: the server itself would only log it.
-func portFree(port int) error {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+// checkPort returns an error if the port is taken. The server itself would only log the error.
+func checkPort(port int) error {
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return fmt.Errorf("start nats-server: %w", err)
 	}
 	return l.Close()
 }
 
-// URL is where clients connect.
+// URL is the address for clients.
 func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.config.Port) }
 
-// Stop stops the server. What is stored stays in Dir.
+// Stop stops the server. The store stays in Dir.
 func (s *Server) Stop() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
@@ -82,7 +93,7 @@ func (s *Server) Stop() {
 // Restart starts a stopped server again, on the same port and store.
 func (s *Server) Restart() error { return s.start() }
 
-// SmallTopology is the default topology with streams that fit on any disk.
+// SmallTopology is the default topology with streams of at most 64 MiB.
 func SmallTopology() schema.Topology {
 	t := schema.DefaultTopology()
 	for i := range t.Streams {

@@ -1,7 +1,9 @@
-// Package streamtest gives a test a real broker, as net/http/httptest gives it a web server.
+// Package streamtest gives tests a real broker, as net/http/httptest gives them a web server.
 package streamtest
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"go.uber.org/zap"
@@ -17,7 +19,7 @@ type Config = broker.Config
 // Server is a broker for tests.
 type Server struct{ *broker.Server }
 
-// Start starts a server and returns when it takes connections.
+// Start starts a server. Most tests call New or Run instead, which also stop the server.
 func Start(c Config) (*Server, error) {
 	s, err := broker.Start(c)
 	return &Server{s}, err
@@ -32,22 +34,45 @@ func (s *Server) Getenv(pairs ...string) func(string) string {
 	return func(key string) string { return env[key] }
 }
 
-// New starts a server for a test, with every stream and queue in place, and returns a connection to it. Both end with the test.
-func New(t testing.TB) (*Server, *stream.Conn) {
+// Run starts a server without streams for a test, and stops it when the test ends. If c has no Dir,
+// the server stores in a temporary directory.
+func Run(t testing.TB, c Config) *Server {
 	t.Helper()
-	s, err := Start(Config{Dir: t.TempDir()})
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	s, err := Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
+	return s
+}
+
+// New starts a server with every stream and queue for a test, and returns a connection too. Both
+// end with the test.
+func New(t testing.TB) (*Server, *stream.Conn) {
+	t.Helper()
+	s := Run(t, Config{})
 	c := s.Connect(t)
-	if err := stream.NewOperator(c).Provision(t.Context(), Topology()); err != nil {
-		t.Fatal(err)
-	}
+	Provision(t, c, Topology())
 	return s, c
 }
 
-// Connect opens one more connection for a test.
+// Provision makes the streams and queues of a topology. A busy machine may take longer than the
+// client waits for an answer, so Provision tries again after a timeout.
+func Provision(t testing.TB, c *stream.Conn, topology schema.Topology) {
+	t.Helper()
+	Eventually(t, "streams and queues are provisioned", func() bool {
+		err := stream.NewOperator(c).Provision(t.Context(), topology)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+// Connect opens another connection for a test.
 func (s *Server) Connect(t testing.TB) *stream.Conn {
 	t.Helper()
 	c, err := stream.Connect(stream.Config{URL: s.URL()}, t.Name(), zap.NewNop())

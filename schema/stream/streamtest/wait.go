@@ -8,13 +8,13 @@ import (
 const (
 	// lookEvery is the pause between two looks at a condition.
 	lookEvery = 10 * time.Millisecond
-	// reportFor is what is left of the test binary's time limit when a test that waits fails. It is enough to print why.
+	// reportFor is the rest of the test binary's time limit after Late: enough to print the reason.
 	reportFor = 5 * time.Second
 )
 
-// Eventually waits until the condition holds. The wait has no time limit of its own, because a busy machine may need any
-// time: it ends shortly before the time limit of the test binary (go test -timeout), with an error that says what did not
-// become true.
+// Eventually waits until the condition holds. The wait has no time limit of its own, because a busy
+// machine may need any time. It fails shortly before the time limit of the test binary (go test
+// -timeout).
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	look := time.NewTicker(lookEvery)
@@ -29,8 +29,9 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// Late is a channel that gets a value shortly before the time limit of the test binary. A test that waits for a signal
-// selects on Late too, and can then say which signal did not come. Without a time limit the channel gets nothing.
+// Late returns a channel for use in a select beside another signal. The channel gets a value
+// shortly before the time limit of the test binary, so the test can report the missing signal.
+// Without a time limit the channel gets nothing.
 func Late(t testing.TB) <-chan time.Time {
 	limited, ok := t.(interface{ Deadline() (time.Time, bool) })
 	if !ok {

@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// PublishCompletion stores the completion. The broker takes a single completion of an event and
+// resource, ever: stored is false if another completion was there before. The error is ErrErased if
+// the account has a tombstone and the outcome is not Deleted, and ErrFull if the stream has no
+// room. If the completion has more than schema.CompletionBytesMax bytes, its records are stored
+// first, in the object store.
+func (c *Conn) PublishCompletion(
+	ctx context.Context, e schema.Event, completion schema.Completion,
+) (stored bool, err error) {
+	options, err := c.completionOptions(ctx, e, completion)
+	if err != nil {
+		return false, fmt.Errorf("complete %s: %w", completion.ID, err)
+	}
+	body, records, err := c.encodeCompletion(ctx, e, completion)
+	if err != nil {
+		return false, fmt.Errorf("complete %s: %w", completion.ID, err)
+	}
+	msg := completionMessage(e, completion, body)
+	stored, unanswered, err := c.publishOnce(ctx, msg, options)
+	if recordsAreUnused(stored, unanswered, err) {
+		err = errors.Join(err, c.deleteRecords(ctx, records))
+	}
+	if err != nil {
+		return stored, fmt.Errorf("complete %s: %w", completion.ID, err)
+	}
+	return stored, nil
+}
+
+// encodeCompletion returns the completion's JSON. If the JSON is too large for a message,
+// encodeCompletion first moves the records to the object store and returns the sequences of the
+// stored messages.
+func (c *Conn) encodeCompletion(
+	ctx context.Context, e schema.Event, completion schema.Completion,
+) (body []byte, records []uint64, err error) {
+	body, err = completion.Encode()
+	if err != nil || len(body) <= schema.CompletionBytesMax {
+		return body, nil, err
+	}
+	ref, records, err := c.putRecords(ctx, e, completion.Data.Resource, completion.Data.Records)
+	if err != nil {
+		return nil, nil, err
+	}
+	completion.Data.Records = nil
+	completion.Data.RecordsRef = ref
+	body, err = completion.Encode()
+	return body, records, err
+}
+
+func completionMessage(e schema.Event, completion schema.Completion, body []byte) *nats.Msg {
+	msg := &nats.Msg{
+		Subject: e.CompletionSubject(completion.Data.Resource),
+		Data:    body,
+		Header: nats.Header{
+			headerContentType: {schema.CloudEventsJSON},
+			headerOutcome:     {string(completion.Data.Outcome)},
+		},
+	}
+	if e.TraceParent != "" {
+		msg.Header.Set(headerTraceParent, e.TraceParent)
+	}
+	return msg
+}
+
+// completionOptions are the conditions of the publish: the message id, how long the completion is
+// kept, and the fence.
+func (c *Conn) completionOptions(
+	ctx context.Context, e schema.Event, completion schema.Completion,
+) ([]jetstream.PublishOpt, error) {
+	options := []jetstream.PublishOpt{jetstream.WithMsgID(completion.ID)}
+	age, err := c.ageOfCompletions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look up stream %s: %w", schema.CompletionsStream, err)
+	}
+	if age > 0 {
+		options = append(options, jetstream.WithMsgTTL(age))
+	}
+	if completion.Data.Outcome != schema.Deleted {
+		tombstone := schema.TombstoneSubject(e.Provider, e.Account())
+		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, tombstone))
+	}
+	return options, nil
+}
+
+// publishOnce publishes a completion, unless its subject has a message already or the account has a
+// tombstone. unanswered is true if the broker left a try of ours unanswered: then the message on
+// the subject may be ours.
+func (c *Conn) publishOnce(
+	ctx context.Context, msg *nats.Msg, options []jetstream.PublishOpt,
+) (stored, unanswered bool, err error) {
+	published, err := c.publish(ctx, schema.CompletionsStream, msg, options...)
+	switch codeOf(err) {
+	case codeWrongLastSequence:
+		err = ErrErased
+	case codeStoreFailed:
+		err = c.requireTaken(ctx, schema.CompletionsStream, msg.Subject)
+	case 0:
+		stored = err == nil && !published.Duplicate
+	}
+	return stored, published.Unanswered, err
+}
+
+// recordsAreUnused reports whether the broker certainly did not store the completion, and so
+// nothing points to its records. Any error except ErrErased and ErrFull leaves the question open.
+func recordsAreUnused(stored, unanswered bool, err error) bool {
+	if err != nil {
+		return errors.Is(err, ErrErased) || errors.Is(err, ErrFull)
+	}
+	return !stored && !unanswered
+}
+
+// requireTaken separates the two meanings of codeStoreFailed on the completions stream. It returns
+// nil if the subject has its message, and ErrFull if the stream has no room.
+func (c *Conn) requireTaken(ctx context.Context, stream, subject string) error {
+	taken, err := c.hasMessage(ctx, stream, subject)
+	if err == nil && !taken {
+		err = fmt.Errorf("stream %s: %w", stream, ErrFull)
+	}
+	return err
+}
+
+// ageOfCompletions is how long a completion is kept, as provisioned. The broker is asked once.
+func (c *Conn) ageOfCompletions(ctx context.Context) (time.Duration, error) {
+	if age := c.completionAge.Load(); age != nil {
+		return *age, nil
+	}
+	s, err := c.lookUpStream(ctx, schema.CompletionsStream)
+	if err != nil {
+		return 0, err
+	}
+	// Without the entry, the maximum age of the stream counts.
+	age, _ := time.ParseDuration(s.CachedInfo().Config.Metadata[metadataTTL])
+	c.completionAge.Store(&age)
+	return age, nil
+}
+
+// Completed reports whether the resource's completion of the event is stored.
+func (c *Conn) Completed(ctx context.Context, e schema.Event, r schema.Resource) (bool, error) {
+	completed, err := c.hasMessage(ctx, schema.CompletionsStream, e.CompletionSubject(r))
+	if err != nil {
+		return false, fmt.Errorf("look up completion %s: %w", e.CompletionKey(r), err)
+	}
+	return completed, nil
+}

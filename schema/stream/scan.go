@@ -1,0 +1,193 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// sizeHeader is the broker's header with the size of a body, on a message without its body.
+	sizeHeader = "Nats-Msg-Size"
+	// quietFor is how long a scan waits for the next message before it checks whether any is left.
+	quietFor = 500 * time.Millisecond
+)
+
+// Stored is a message as a stream holds it.
+type Stored struct {
+	Sequence uint64
+	Subject  string
+	At       time.Time
+	Header   nats.Header
+	Body     []byte
+}
+
+// bodyBytes is the size of the body, even if the message came without its body.
+func (m Stored) bodyBytes() int {
+	if n, err := strconv.Atoi(m.Header.Get(sizeHeader)); err == nil {
+		return n
+	}
+	return len(m.Body)
+}
+
+// Selection selects the messages of a scan. The zero value selects all.
+type Selection struct {
+	// Filters are subject filters. Without filters, every message matches.
+	Filters []string
+	// Since is the earliest time at which a selected message was stored.
+	Since time.Time
+	// HeadersOnly leaves the bodies at the broker.
+	HeadersOnly bool
+}
+
+// Scan hands each the selected messages of a stream, oldest first. It ends with the message that
+// was the last one when Scan began, or with an error of each. A message deleted in the meantime may
+// be handed out or not.
+func (o *Operator) Scan(
+	ctx context.Context, stream string, which Selection, each func(Stored) error,
+) error {
+	s, err := o.beginScan(ctx, stream, which)
+	if err == nil && s != nil {
+		defer s.messages.Stop()
+		err = s.run(ctx, each)
+	}
+	if err != nil {
+		return fmt.Errorf("scan %s: %w", stream, err)
+	}
+	return nil
+}
+
+// scan is a Scan under way.
+type scan struct {
+	stream   jetstream.Stream
+	filters  []string
+	messages jetstream.MessagesContext
+	// next and last are the sequences of the messages still to come.
+	next, last uint64
+}
+
+// beginScan returns nil if no message is selected.
+func (o *Operator) beginScan(ctx context.Context, name string, which Selection) (*scan, error) {
+	s, err := o.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("it is not there: %w", ErrNoQueue)
+	}
+	if err != nil {
+		return nil, err
+	}
+	config := orderedFrom(which.Since)
+	config.FilterSubjects = which.Filters
+	config.HeadersOnly = which.HeadersOnly
+	consumer, err := o.js.OrderedConsumer(ctx, name, config)
+	if err != nil || consumer.CachedInfo().NumPending == 0 {
+		return nil, err
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return nil, err
+	}
+	state := s.CachedInfo().State
+	return &scan{s, which.Filters, messages, state.FirstSeq, state.LastSeq}, nil
+}
+
+// orderedFrom is an ordered consumer that begins with the messages stored since the given time. The
+// zero time is the beginning of the stream.
+func orderedFrom(since time.Time) jetstream.OrderedConsumerConfig {
+	if since.IsZero() {
+		return jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}
+	}
+	return jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy,
+		OptStartTime:  &since,
+	}
+}
+
+func (s *scan) run(ctx context.Context, each func(Stored) error) error {
+	for s.next <= s.last {
+		msg, err := s.read(ctx)
+		if err != nil || msg == nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Sequence.Stream > s.last {
+			return nil
+		}
+		m := Stored{meta.Sequence.Stream, msg.Subject(), meta.Timestamp, msg.Headers(), msg.Data()}
+		if err := each(m); err != nil {
+			return err
+		}
+		if meta.NumPending == 0 {
+			return nil
+		}
+		s.next = meta.Sequence.Stream + 1
+	}
+	return nil
+}
+
+// read waits for the next message. It returns nil if no message is left: the broker does not report
+// deleted messages.
+func (s *scan) read(ctx context.Context) (jetstream.Msg, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		soon, cancel := context.WithTimeout(ctx, quietFor)
+		msg, err := s.messages.Next(jetstream.NextContext(soon))
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return msg, err
+		}
+		left, err := s.hasMore(ctx)
+		if err != nil || !left {
+			return nil, err
+		}
+	}
+}
+
+// hasMore reports whether the stream still has a selected message from next to last.
+func (s *scan) hasMore(ctx context.Context) (bool, error) {
+	filters := s.filters
+	if len(filters) == 0 {
+		filters = []string{">"}
+	}
+	for _, filter := range filters {
+		m, err := s.stream.GetMsg(ctx, s.next, jetstream.WithGetMsgSubject(filter))
+		if err == nil && m.Sequence <= s.last {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// Message reads the message with the given sequence. It returns false if the stream has no such
+// message, or no longer.
+func (o *Operator) Message(
+	ctx context.Context, stream string, sequence uint64,
+) (Stored, bool, error) {
+	m, err := o.readMessage(ctx, stream, sequence)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return Stored{}, false, nil
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return Stored{}, false, fmt.Errorf("stream %s is not there: %w", stream, ErrNoQueue)
+	case err != nil:
+		return Stored{}, false, fmt.Errorf("read message %d of %s: %w", sequence, stream, err)
+	}
+	return Stored{m.Sequence, m.Subject, m.Time, m.Header, m.Data}, true, nil
+}
+
+// DecodeEvent reads an event from a message of the events stream.
+func DecodeEvent(m Stored) (schema.Event, error) { return decode(m.Subject, m.Header, m.Body) }
