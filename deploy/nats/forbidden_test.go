@@ -196,7 +196,7 @@ func (a attempt) allowed(role string) bool {
 func fill(t *testing.T, b broker) {
 	t.Helper()
 	c := b.connect(t, stream.RoleOperator)
-	must(t, c.Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, c, schema.DefaultTopology())
 	js := b.dial(t, stream.RoleOperator).jetstream(t)
 	for _, q := range schema.Queues() {
 		for n := range 2 * len(stream.Grants()) {

@@ -33,7 +33,7 @@ const paystubsMany = 400
 func TestTheLineRunsOnLeastRights(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
-	must(t, b.connect(t, stream.RoleOperator).Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
 
 	env := map[string]string{"PINWHEEL_RATE_PER_S": "100", "TRUV_RATE_PER_S": "100",
 		"TRUV_CLIENT_ID": sandbox.TruvClientID}

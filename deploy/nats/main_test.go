@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 // pullFor is how long one pull waits for a message. A test repeats the pull until a message comes.
 const pullFor = 5 * time.Second
 
+// askFor is how long a request may take, on a machine however busy.
+const askFor = 5 * time.Minute
+
 // broker is a server with the configuration of this directory.
 type broker struct{ url string }
 
@@ -88,6 +91,12 @@ func (b broker) connect(t testing.TB, role string) process {
 	return process{stream.NewOperator(conn), log}
 }
 
+// provision makes the streams and queues as the operator.
+func provision(t testing.TB, operator process, topology schema.Topology) {
+	t.Helper()
+	streamtest.Provision(t, operator.Conn, topology)
+}
+
 // client is a role's connection without package stream. refused has the refusals of the broker.
 type client struct {
 	*natsgo.Conn
@@ -112,7 +121,7 @@ func (b broker) dial(t testing.TB, role string) client {
 
 func (c client) jetstream(t testing.TB) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(c.Conn)
+	js, err := jetstream.New(c.Conn, jetstream.WithDefaultTimeout(askFor))
 	must(t, err)
 	return js
 }

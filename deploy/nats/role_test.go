@@ -29,7 +29,7 @@ func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 	t.Parallel()
 	b := start(t, nil)
 	c := b.connect(t, stream.RoleOperator)
-	must(t, c.Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, c, schema.DefaultTopology())
 	changes, err := c.Plan(t.Context(), schema.DefaultTopology())
 	if err != nil || len(changes) != 0 {
 		t.Errorf("a second plan: %v, %v", changes, err)
@@ -47,7 +47,7 @@ func TestIngressDoesItsWork(t *testing.T) {
 	if err := c.Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) {
 		t.Errorf("without streams: ready is %v", err)
 	}
-	must(t, operator.Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, operator, schema.DefaultTopology())
 	must(t, c.Ready(t.Context()))
 	types := append(schema.Catalogue(), schema.Lookup(schema.Pinwheel, "something.new"),
 		schema.Lookup(schema.Truv, "something-new"))
@@ -83,7 +83,7 @@ func TestEveryWorkerDoesItsWork(t *testing.T) {
 			operator, ingress := b.connect(t, stream.RoleOperator), b.connect(t, stream.RoleIngress)
 			topology := schema.DefaultTopology()
 			topology.Lease = lease
-			must(t, operator.Provision(t.Context(), topology))
+			provision(t, operator, topology)
 			w := worker{b.connect(t, stream.WorkerRole(q.Resource)), ingress, operator,
 				b.dial(t, stream.RoleOperator), q}
 			w.queue(t)
@@ -322,7 +322,7 @@ func (w worker) erasure(t *testing.T) {
 func TestNoWorkerCanDeleteAllRecordsByPublishing(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
-	must(t, b.connect(t, stream.RoleOperator).Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
 	for _, q := range schema.Queues() {
 		js := b.dial(t, stream.WorkerRole(q.Resource)).jetstream(t)
 		_, err := js.PublishMsg(t.Context(), &natsgo.Msg{
@@ -339,7 +339,7 @@ func TestNoWorkerCanDeleteAllRecordsByPublishing(t *testing.T) {
 func TestAConsumerReadsCompletionsAndRecords(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
-	must(t, b.connect(t, stream.RoleOperator).Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
 	paystubs := b.connect(t, stream.WorkerRole(schema.Paystubs))
 	e := webhook(schema.Lookup(schema.Pinwheel, "paystubs.added"), "id", "account")
 	completion := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, e.ReceivedAt)
