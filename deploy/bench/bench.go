@@ -40,20 +40,6 @@ type Config struct {
 	Events int
 }
 
-// Secrets of the fake providers.
-const (
-	pinwheelSecret = "bench-pinwheel-secret"
-	truvSecret     = "bench-truv-secret"
-	truvClientID   = "bench-truv-client"
-)
-
-// secrets are the secrets of the fake providers, by provider. A provider signs and is called with
-// the same secret.
-var secrets = map[schema.Provider]string{
-	schema.Pinwheel: pinwheelSecret,
-	schema.Truv:     truvSecret,
-}
-
 const (
 	// requestsMax keeps a run on a fast machine from filling the streams.
 	requestsMax = 40_000
@@ -181,8 +167,9 @@ func (b *bench) stop() error {
 }
 
 func (b *bench) writeSecrets(context.Context) error {
-	for provider, secret := range secrets {
-		if err := os.WriteFile(b.secretFile(provider), []byte(secret+"\n"), 0o600); err != nil {
+	for _, p := range schema.Providers() {
+		secret := fake.Secret(string(p))
+		if err := os.WriteFile(b.secretFile(p), []byte(secret+"\n"), 0o600); err != nil {
 			return err
 		}
 	}
@@ -200,11 +187,7 @@ func (b *bench) startFake(ctx context.Context) error {
 		return err
 	}
 	b.fakeURL = "http://" + listener.Addr().String()
-	b.fake = fake.New(fake.Config{
-		PinwheelSecret: pinwheelSecret,
-		TruvClientID:   truvClientID,
-		TruvSecret:     truvSecret,
-	})
+	b.fake = fake.New(fake.Config{})
 	serveCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() {
@@ -321,14 +304,16 @@ func workerCommands() []string {
 
 // environment is the environment of ingress and of every worker.
 func (b *bench) environment(natsURL string) []string {
-	env := []string{"NATS_URL=" + natsURL, schema.Truv.Variable("CLIENT_ID") + "=" + truvClientID}
+	env := []string{"NATS_URL=" + natsURL}
 	for _, p := range schema.Providers() {
 		env = append(env,
 			p.Variable("SECRETS_FILE")+"="+b.secretFile(p),
 			fetch.SecretVariable(p)+"="+b.secretFile(p),
-			p.Variable("URL")+"="+b.fakeURL+"/"+string(p),
 			p.Variable("RATE_PER_S")+"="+ratePerS,
 		)
+		for name, value := range fake.Environment(string(p), b.fakeURL) {
+			env = append(env, p.Variable(name)+"="+value)
+		}
 	}
 	return env
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -117,25 +116,14 @@ func signCopies(n int, originals ...fake.Webhook) []request {
 	for i := range requests {
 		original := originals[i%len(originals)]
 		body := bytes.ReplaceAll(original.Body, []byte(original.ID), []byte(newID(original.ID)))
-		header := sign(original.Provider, body, now)
-		header.Set("Content-Type", "application/json")
-		requests[i] = request{original.Provider, header, body}
+		header := http.Header{"Content-Type": {"application/json"}}
+		p := original.Provider
+		if err := fake.Sign(p, header, fake.Secret(p), now, body); err != nil {
+			panic(err) // the webhook comes from a fake
+		}
+		requests[i] = request{p, header, body}
 	}
 	return requests
-}
-
-// sign returns the headers of a provider's request with the body.
-func sign(provider string, body []byte, now time.Time) http.Header {
-	header := http.Header{}
-	switch schema.Provider(provider) {
-	case schema.Pinwheel:
-		timestamp := now.Unix()
-		header.Set("X-Timestamp", strconv.FormatInt(timestamp, 10))
-		header.Set("X-Pinwheel-Signature", fake.SignPinwheel(pinwheelSecret, timestamp, body))
-	case schema.Truv:
-		header.Set("X-Webhook-Sign", fake.SignTruv(truvSecret, body))
-	}
-	return header
 }
 
 // newID returns a random id of the same length and form.

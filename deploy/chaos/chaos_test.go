@@ -99,15 +99,16 @@ func TestEveryFlawAppliesToTheSource(t *testing.T) {
 }
 
 func TestTheGateNotesCompleteAnswers(t *testing.T) {
-	const secret = "a-secret-of-sixteen"
-	fakes := fake.New(fake.Config{PinwheelSecret: secret, TruvClientID: "c", TruvSecret: secret})
+	fakes := fake.New(fake.Config{})
 	p := fakes.Person(fake.PersonOptions{Paystubs: 2, Shifts: 1})
 	g := newGate(fakes)
 	get := func(path string) string {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Header = http.Header{
-			"X-Api-Secret": {secret}, "Pinwheel-Version": {"v"}, "X-Access-Client-Id": {"c"},
-			"X-Access-Secret": {secret},
+			"X-Api-Secret":       {fake.Secret(fake.Pinwheel)},
+			"Pinwheel-Version":   {"v"},
+			"X-Access-Client-Id": {fake.TruvClientID},
+			"X-Access-Secret":    {fake.Secret(fake.Truv)},
 		}
 		w := httptest.NewRecorder()
 		defer func() {
@@ -192,7 +193,7 @@ func read(t *testing.T, path string) string {
 func TestEveryProviderHasARow(t *testing.T) {
 	for _, p := range schema.Providers() {
 		row, ok := providers[p]
-		if !ok || row.secret == "" || row.called == nil || row.recordsIn == nil ||
+		if !ok || row.called == nil || row.recordsIn == nil ||
 			row.announced == nil {
 			t.Errorf("%s: add a complete row to providers in deploy/chaos/provider.go", p)
 		}

@@ -8,18 +8,8 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-const (
-	pinwheelSecret = "chaos-pinwheel-secret"
-	truvSecret     = "chaos-truv-secret"
-	truvClientID   = "chaos-truv-client"
-)
-
 // provider is the harness's knowledge of a provider.
 type provider struct {
-	// secret signs the webhooks and is sent with every call of the API.
-	secret string
-	// environment holds the provider's other variables.
-	environment map[string]string
 	// called returns the account and the resource in a path of the API. path is the part after
 	// /<provider>/v1/, split at slashes, with empty parts at the end.
 	called func(path []string) (account, resource string)
@@ -32,15 +22,12 @@ type provider struct {
 // providers has a row for each provider of package schema.
 var providers = map[schema.Provider]provider{
 	schema.Pinwheel: {
-		secret: pinwheelSecret,
 		// accounts/{account}/{resource}…, end_users/{account}/verification_reports/…
 		called:    func(path []string) (account, resource string) { return path[1], path[2] },
 		recordsIn: pinwheelRecords,
 		announced: pinwheelAnnounced,
 	},
 	schema.Truv: {
-		secret:      truvSecret,
-		environment: map[string]string{"TRUV_CLIENT_ID": truvClientID},
 		// links/{account}/
 		called: func(path []string) (account, resource string) {
 			return path[1], string(schema.Link)
@@ -50,28 +37,15 @@ var providers = map[schema.Provider]provider{
 	},
 }
 
-// fakeConfig is the configuration of the fake providers.
-func fakeConfig(webhookURL string) fake.Config {
-	return fake.Config{
-		PinwheelSecret: pinwheelSecret,
-		TruvClientID:   truvClientID,
-		TruvSecret:     truvSecret,
-		WebhookURL:     webhookURL,
-		PageMax:        pageMax,
-		RetryWait:      redeliverAfter,
-	}
-}
-
 // environmentOf returns a provider's variables for ingress and the workers.
 func environmentOf(p schema.Provider, apiURL, secretFile string) []string {
 	env := []string{
-		p.Variable("URL") + "=" + apiURL + "/" + string(p),
 		p.Variable("RATE_PER_S") + "=1000",
 		p.Variable("SECRETS_FILE") + "=" + secretFile,
 		fetch.SecretVariable(p) + "=" + secretFile,
 	}
-	for name, value := range providers[p].environment {
-		env = append(env, name+"="+value)
+	for name, value := range fake.Environment(string(p), apiURL) {
+		env = append(env, p.Variable(name)+"="+value)
 	}
 	return env
 }

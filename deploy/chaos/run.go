@@ -59,10 +59,15 @@ const (
 	reportEvery = 5 * time.Second
 )
 
-// canaries are texts that no log may have: personal data, tokens, secrets, and a panic.
-var canaries = []string{
-	"Notaperson-", "person.invalid", "Imaginary Lane", "fake-access-token-",
-	pinwheelSecret, truvSecret, "panic",
+// canaries returns texts that no log may have: personal data, tokens, secrets, and a panic.
+func canaries() []string {
+	list := []string{
+		"Notaperson-", "person.invalid", "Imaginary Lane", "fake-access-token-", "panic",
+	}
+	for _, p := range schema.Providers() {
+		list = append(list, fake.Secret(string(p)))
+	}
+	return list
 }
 
 // run is a run and all its processes.
@@ -279,7 +284,11 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 	if err != nil {
 		return nil, err
 	}
-	r.fake = fake.New(fakeConfig("http://" + door + "/webhooks"))
+	r.fake = fake.New(fake.Config{
+		WebhookURL: "http://" + door + "/webhooks",
+		PageMax:    pageMax,
+		RetryWait:  redeliverAfter,
+	})
 	r.gate = newGate(r.fake)
 	r.load = &load{seed: r.Seed, fake: r.fake, ledger: r.ledger}
 	server := &http.Server{Handler: r.gate, ReadHeaderTimeout: askFor}
@@ -311,7 +320,7 @@ func (r *run) environment(nodes []node, door, apiURL string) ([]string, error) {
 	}
 	for _, p := range schema.Providers() {
 		path := filepath.Join(r.dir, string(p)+".secret")
-		if err := os.WriteFile(path, []byte(providers[p].secret+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(fake.Secret(string(p))+"\n"), 0o600); err != nil {
 			return nil, err
 		}
 		env = append(env, environmentOf(p, apiURL, path)...)
@@ -383,7 +392,7 @@ func (r *run) readLogs(check *check) error {
 		if err != nil {
 			return err
 		}
-		for _, text := range canaries {
+		for _, text := range canaries() {
 			if bytes.Contains(log, []byte(text)) {
 				check.violate(logged, p.name, "the log holds %q", text)
 			}

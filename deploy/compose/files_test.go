@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -240,11 +240,10 @@ func TestTheDemonstrationHasEveryFile(t *testing.T) {
 			t.Errorf("%s is not a file", file)
 		}
 	}
-	for name, want := range map[string]string{
-		"pinwheel.secret": sandbox.PinwheelSecret, "truv.secret": sandbox.TruvSecret,
-	} {
+	for _, p := range schema.Providers() {
+		name := string(p) + ".secret"
 		text, err := os.ReadFile(filepath.Join(repository, demoDir, name))
-		if err != nil || strings.TrimSpace(string(text)) != want {
+		if err != nil || strings.TrimSpace(string(text)) != fake.Secret(string(p)) {
 			t.Errorf("%s is not the secret that the fakes sign with; %v", name, err)
 		}
 	}

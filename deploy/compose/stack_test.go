@@ -25,7 +25,6 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/nats"
-	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -366,11 +365,8 @@ const late = time.Minute
 // know.
 func (s *stack) fakes() (*fake.Providers, *fake.Person) {
 	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret,
-		TruvClientID:   sandbox.TruvClientID,
-		TruvSecret:     sandbox.TruvSecret,
-		WebhookURL:     fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
-		Now:            func() time.Time { return time.Now().Add(-late) },
+		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
+		Now:        func() time.Time { return time.Now().Add(-late) },
 	})
 	s.t.Cleanup(fakes.Close)
 	return fakes, fakes.Person(fake.PersonOptions{Seed: seed})

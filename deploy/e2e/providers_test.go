@@ -17,7 +17,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/wagewire/wagewire/deploy/fake"
-	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -74,8 +73,8 @@ func (s *script) api(path string) ([]byte, error) {
 		return nil, err
 	}
 	for name, value := range map[string]string{
-		"x-api-secret": sandbox.PinwheelSecret, "Pinwheel-Version": "2025-07-08",
-		"X-Access-Client-Id": sandbox.TruvClientID, "X-Access-Secret": sandbox.TruvSecret,
+		"x-api-secret": fake.Secret(fake.Pinwheel), "Pinwheel-Version": "2025-07-08",
+		"X-Access-Client-Id": fake.TruvClientID, "X-Access-Secret": fake.Secret(fake.Truv),
 	} {
 		request.Header.Set(name, value)
 	}
@@ -219,13 +218,9 @@ func (s *script) post(p string, body []byte) (status int, answer []byte, err err
 	if err != nil {
 		return 0, nil, err
 	}
-	if p == string(schema.Truv) {
-		request.Header.Set("X-WEBHOOK-SIGN", fake.SignTruv(sandbox.TruvSecret, body))
-	} else {
-		now := time.Now().Unix()
-		request.Header.Set("x-timestamp", strconv.FormatInt(now, 10))
-		request.Header.Set("x-pinwheel-signature",
-			fake.SignPinwheel(sandbox.PinwheelSecret, now, body))
+	err = fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body)
+	if err != nil {
+		return 0, nil, err
 	}
 	return s.do(request)
 }

@@ -10,46 +10,67 @@ import (
 	"time"
 )
 
-// recordsMax is how many paystubs or shifts the control endpoint makes.
+// recordsMax is how many paystubs or shifts an instruction may ask for.
 const recordsMax = 10_000
+
+// instructionBytesMax is the size of the largest instruction.
+const instructionBytesMax = 1 << 20
 
 func (f *Providers) routeControl() {
 	routes := map[string]func(*http.Request) (int, any){
 		"POST /control/faults":   f.postFault,
-		"GET /control/faults":    func(*http.Request) (int, any) { return http.StatusOK, f.Faults() },
-		"DELETE /control/faults": func(*http.Request) (int, any) { f.ClearFaults(); return http.StatusNoContent, nil },
+		"GET /control/faults":    show(f.Faults),
+		"DELETE /control/faults": reset(f.ClearFaults),
 
 		"POST /control/people":           f.postPerson,
 		"GET /control/people":            f.getPeople,
 		"POST /control/people/{id}/play": f.postPlay,
 
 		"POST /control/webhooks": f.postWebhook,
-		"GET /control/webhooks":  func(*http.Request) (int, any) { return http.StatusOK, f.Sent() },
+		"GET /control/webhooks":  show(f.Sent),
 
-		"GET /control/calls":    func(*http.Request) (int, any) { return http.StatusOK, f.Calls() },
-		"DELETE /control/calls": func(*http.Request) (int, any) { f.ResetCalls(); return http.StatusNoContent, nil },
+		"GET /control/calls":    show(f.Calls),
+		"DELETE /control/calls": reset(f.ResetCalls),
 	}
 	for pattern, route := range routes {
 		f.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+			r.Body = http.MaxBytesReader(w, r.Body, instructionBytesMax)
 			status, v := route(r)
-			if v == nil {
-				w.WriteHeader(status)
-				return
-			}
-			if err, ok := v.(error); ok {
-				v = object{{"error", err.Error()}}
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(status)
-			_, _ = w.Write(append(encode(v), '\n'))
+			writeControl(w, status, v)
 		})
 	}
 }
 
-// instruction reads the body of a control request into v. An empty body
-// changes nothing; an unknown field is an error.
-func instruction(r *http.Request, v any) error {
+// show makes a route for a value.
+func show[T any](get func() T) func(*http.Request) (int, any) {
+	return func(*http.Request) (int, any) { return http.StatusOK, get() }
+}
+
+// reset makes a route for a reset.
+func reset(do func()) func(*http.Request) (int, any) {
+	return func(*http.Request) (int, any) {
+		do()
+		return http.StatusNoContent, nil
+	}
+}
+
+// writeControl writes the response of a route: a value, an error or, with nil, the status alone.
+func writeControl(w http.ResponseWriter, status int, v any) {
+	if v == nil {
+		w.WriteHeader(status)
+		return
+	}
+	if err, ok := v.(error); ok {
+		v = object{{"error", err.Error()}}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(encode(v), '\n'))
+}
+
+// readInstruction reads the body of a control request into v. An empty body changes nothing. An
+// unknown field is an error.
+func readInstruction(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil && !errors.Is(err, io.EOF) {
@@ -63,7 +84,7 @@ func instruction(r *http.Request, v any) error {
 
 func (f *Providers) postFault(r *http.Request) (int, any) {
 	var t Fault
-	if err := instruction(r, &t); err != nil {
+	if err := readInstruction(r, &t); err != nil {
 		return http.StatusBadRequest, err
 	}
 	s, err := f.AddFault(t)
@@ -73,19 +94,14 @@ func (f *Providers) postFault(r *http.Request) (int, any) {
 	return http.StatusCreated, s
 }
 
-// personView is what the control endpoint says of a person.
-type personView struct {
-	ID        string `json:"id"` // the account's
-	AccountID string `json:"account_id"`
-	EndUserID string `json:"end_user_id"`
-	LinkID    string `json:"link_id"`
-	UserID    string `json:"user_id"`
-	Paystubs  int    `json:"paystubs"`
-	Shifts    int    `json:"shifts"`
-}
-
-func viewOf(p *Person) personView {
-	return personView{p.AccountID, p.AccountID, p.EndUserID, p.LinkID, p.UserID, len(p.paystubs), len(p.shifts)}
+// personView is a person in the control tree: the ids at every provider, and counts.
+// "id" is the account's id at the first provider.
+func personView(p *Person) object {
+	view := object{{"id", providers[0].ids(p)[0].value}, {"end_user_id", p.EndUserID}}
+	for _, provider := range providers {
+		view = append(view, provider.ids(p)...)
+	}
+	return append(view, member{"paystubs", p.paystubCount}, member{"shifts", p.shiftCount})
 }
 
 func (f *Providers) postPerson(r *http.Request) (int, any) {
@@ -95,32 +111,42 @@ func (f *Providers) postPerson(r *http.Request) (int, any) {
 		EndUserID string `json:"end_user_id"`
 		Seed      uint64 `json:"seed"`
 	}
-	if err := instruction(r, &in); err != nil {
+	if err := readInstruction(r, &in); err != nil {
 		return http.StatusBadRequest, err
 	}
-	opts := PersonOptions{EndUserID: in.EndUserID, Seed: in.Seed}
-	for _, c := range []struct {
-		name string
-		in   *int
-		out  *int
-	}{{"paystubs", in.Paystubs, &opts.Paystubs}, {"shifts", in.Shifts, &opts.Shifts}} {
-		if c.in == nil {
-			continue
-		}
-		if *c.in < 0 || *c.in > recordsMax {
-			return http.StatusBadRequest, fmt.Errorf("%s: %d is not between 0 and %d", c.name, *c.in, recordsMax)
-		}
-		*c.out = cmp.Or(*c.in, -1) // here 0 means none
+	paystubs, err := recordCount("paystubs", in.Paystubs)
+	if err != nil {
+		return http.StatusBadRequest, err
 	}
-	return http.StatusCreated, viewOf(f.Person(opts))
+	shifts, err := recordCount("shifts", in.Shifts)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	opts := PersonOptions{
+		EndUserID: in.EndUserID, Seed: in.Seed, Paystubs: paystubs, Shifts: shifts,
+	}
+	return http.StatusCreated, personView(f.Person(opts))
+}
+
+// recordCount translates a count of an instruction, where 0 means none, to a count of
+// PersonOptions, where a negative number means none.
+func recordCount(field string, count *int) (int, error) {
+	switch {
+	case count == nil:
+		return 0, nil
+	case *count < 0 || *count > recordsMax:
+		return 0, fmt.Errorf("%s: %d is not between 0 and %d", field, *count, recordsMax)
+	default:
+		return cmp.Or(*count, -1), nil
+	}
 }
 
 func (f *Providers) getPeople(*http.Request) (int, any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	views := []personView{}
+	views := []object{}
 	for _, p := range f.people {
-		views = append(views, viewOf(p))
+		views = append(views, personView(p))
 	}
 	return http.StatusOK, views
 }
@@ -131,14 +157,16 @@ func (f *Providers) postPlay(r *http.Request) (int, any) {
 		Retry    bool `json:"retry"`
 		Shuffled bool `json:"shuffled"`
 	}
-	if err := instruction(r, &in); err != nil {
+	if err := readInstruction(r, &in); err != nil {
 		return http.StatusBadRequest, err
 	}
 	p := f.find(r.PathValue("id"))
 	if p == nil {
 		return http.StatusNotFound, fmt.Errorf("nobody has the id %s", r.PathValue("id"))
 	}
-	played, err := f.Play(r.Context(), p, SendOptions{Copies: in.Times, Retry: in.Retry, Shuffled: in.Shuffled})
+	played, err := f.Play(r.Context(), p, SendOptions{
+		Copies: in.Times, Retry: in.Retry, Shuffled: in.Shuffled,
+	})
 	if err != nil {
 		return http.StatusServiceUnavailable, err
 	}
@@ -149,7 +177,7 @@ func (f *Providers) postPlay(r *http.Request) (int, any) {
 type webhookInstruction struct {
 	Type     string `json:"type"`
 	Provider string `json:"provider"`
-	Account  string `json:"account"` // account, end user or link; "" is the newest person's
+	Account  string `json:"account"` // any id of a person; empty means the newest person
 
 	ID        string   `json:"id"`
 	Outcome   string   `json:"outcome"`
@@ -157,7 +185,7 @@ type webhookInstruction struct {
 	ErrorType string   `json:"error_type"`
 	Added     []string `json:"added"`
 	Deleted   []string `json:"deleted"`
-	Raw       *string  `json:"raw"` // sent in place of the body, signed
+	Raw       *string  `json:"raw"` // sent in place of the body, with a signature
 
 	Times        int      `json:"times"`
 	Retry        bool     `json:"retry"`
@@ -167,10 +195,10 @@ type webhookInstruction struct {
 
 func (f *Providers) postWebhook(r *http.Request) (int, any) {
 	var in webhookInstruction
-	if err := instruction(r, &in); err != nil {
+	if err := readInstruction(r, &in); err != nil {
 		return http.StatusBadRequest, err
 	}
-	w, err := f.instructed(in)
+	w, err := f.webhookOf(in)
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
@@ -186,12 +214,12 @@ func (f *Providers) postWebhook(r *http.Request) (int, any) {
 	}{sentOf(w, answer, err), readable(answer.Body)}
 }
 
-// instructed makes the webhook that an instruction asks for.
-func (f *Providers) instructed(in webhookInstruction) (Webhook, error) {
+// webhookOf makes the webhook of an instruction.
+func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 	if in.Raw != nil && in.Type == "" {
 		return rawWebhook(in)
 	}
-	p, err := f.subject(in.Account)
+	p, err := f.personOf(in.Account)
 	if err != nil {
 		return Webhook{}, err
 	}
@@ -210,31 +238,35 @@ func (f *Providers) instructed(in webhookInstruction) (Webhook, error) {
 	return w, err
 }
 
+// rawWebhook makes a webhook without a type, by default of the first provider.
 func rawWebhook(in webhookInstruction) (Webhook, error) {
-	w := Webhook{Provider: cmp.Or(in.Provider, Pinwheel), ID: in.ID, Account: in.Account, Body: []byte(*in.Raw)}
-	if w.Provider != Pinwheel && w.Provider != Truv {
-		return Webhook{}, fmt.Errorf("no provider %q", w.Provider)
+	provider, err := lookup(cmp.Or(in.Provider, providers[0].name))
+	if err != nil {
+		return Webhook{}, err
 	}
-	return w, nil
+	return Webhook{
+		Provider: provider.name, ID: in.ID, Account: in.Account, Body: []byte(*in.Raw),
+	}, nil
 }
 
-// subject is whom a webhook is about: the person with the id, the newest
-// person, or a stranger with an id that the API does not know.
-func (f *Providers) subject(id string) (*Person, error) {
+// personOf returns the person of a webhook: the person with the id, or a stranger with an id unknown
+// to the APIs. Without an id personOf returns the newest person.
+func (f *Providers) personOf(id string) (*Person, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch p := f.byID[id]; {
-	case p != nil:
+	if p := f.byID[id]; p != nil {
 		return p, nil
-	case id != "":
+	}
+	if id != "" {
 		return f.Stranger(id), nil
-	case len(f.people) == 0:
+	}
+	if len(f.people) == 0 {
 		return nil, errors.New("there is no person yet: POST /control/people makes one")
 	}
 	return f.people[len(f.people)-1], nil
 }
 
-// readable is an answer's body as JSON, or as text if it is none.
+// readable returns a response's body as JSON, or as text if the body is no JSON.
 func readable(body []byte) any {
 	if json.Valid(body) {
 		return json.RawMessage(body)

@@ -18,7 +18,7 @@ func TestControlRefuses(t *testing.T) {
 		message      string
 	}{
 		{"a fault with an unknown field", "POST", "faults", `{"statuss": 500}`, 400, `unknown field \"statuss\"`},
-		{"a fault of no provider", "POST", "faults", `{"provider": "acme", "status": 500}`, 400, `no provider \"acme\"`},
+		{"a fault of no provider", "POST", "faults", `{"provider": "nobody", "status": 500}`, 400, `no provider \"nobody\"`},
 		{"a fault that does nothing", "POST", "faults", `{"path": "income"}`, 400, "does nothing"},
 		{"an empty fault", "POST", "faults", ``, 400, "does nothing"},
 		{"a status that is none", "POST", "faults", `{"status": 99}`, 400, "not between 200 and 599"},
@@ -36,7 +36,7 @@ func TestControlRefuses(t *testing.T) {
 		{"a webhook about nobody", "POST", "webhooks", `{"type": "income.added"}`, 400, "there is no person yet"},
 		{"a webhook of no type", "POST", "webhooks", `{"account": "x"}`, 400, "no type"},
 		{"a webhook with an unknown field", "POST", "webhooks", `{"kind": "x"}`, 400, `unknown field \"kind\"`},
-		{"a raw webhook of no provider", "POST", "webhooks", `{"raw": "x", "provider": "acme"}`, 400, `no provider \"acme\"`},
+		{"a raw webhook of no provider", "POST", "webhooks", `{"raw": "x", "provider": "nobody"}`, 400, `no provider \"nobody\"`},
 		{"an outcome that is none", "POST", "webhooks", `{"type": "income.added", "account": "x", "outcome": "maybe"}`, 400, "none of success"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,29 +1,36 @@
-// Package fake is a fake Pinwheel and a fake Truv: HTTP servers that
-// answer the calls which the workers make, sign and send the webhooks which
-// ingress takes, and misbehave when told to. It shares no code with the
-// clients, so that a mistake in one is not repeated in the other.
+// Package fake is the fakes of the providers: HTTP servers that answer the workers' calls, send
+// signed webhooks to ingress, and fail on demand. The package shares no code with the real clients,
+// so that client and fake do not share a mistake.
 //
-// What the fakes do is what the providers' pages say (docs.pinwheelapi.com,
-// docs.truv.com), and where those are silent what was recorded of Pinwheel's
-// sandbox. Comments name the page. All personal data is invented and of forms
-// that no real data has; [Person.Canaries] lists it for tests.
+// The fakes follow the providers' pages (docs.pinwheelapi.com, docs.truv.com). Where a page is
+// silent, the fakes follow records of Pinwheel's sandbox. Comments name the page. All personal data
+// is invented and has forms that real data never has; [Person.Canaries] lists the data for tests.
 //
-// One handler serves three trees:
+// # Providers
 //
-//	/pinwheel/v1/…   x-api-secret, Pinwheel-Version
-//	/truv/v1/…       X-Access-Client-Id, X-Access-Secret
-//	/control/…       no credentials; people and scripts alike
+// provider.go holds the registry, and each provider's row stands in the provider's own file:
 //
-// The methods of [Providers] do what the control tree does. In the examples:
+//	pinwheel.go           the row: secret, signature, redelivery, refusals and error bodies
+//	pinwheel_api.go       the endpoints
+//	pinwheel_webhook.go   webhooks, jobs and the timeline
+//	pinwheel_record.go    paystubs, shifts and the other objects
+//	truv.go               all of Truv
+//
+// The other files know no provider by name. A new provider needs a file with a row and an entry in
+// the registry. One handler serves all providers and the control tree:
+//
+//	/<provider>/…   the provider's API, with the provider's credentials
+//	/control/…      no credentials; for people and scripts
+//
+// The control tree calls the methods of [Providers]. The examples below use its address:
 //
 //	fake=http://127.0.0.1:8081/control
 //
 // # People
 //
-// A person has 31 paystubs and 90 shifts unless told otherwise. Playing a
-// person sends what [Providers.Timeline] shows; times sends each webhook more than
-// once, shuffled sends them in no order, retry sends again as the provider
-// would.
+// A person has 31 paystubs and 90 shifts unless the options give other numbers. Playing a person
+// sends the webhooks of [Providers.Timeline]. The option times sends each webhook more than once,
+// shuffled sends the webhooks in random order, and retry repeats a webhook as its provider would.
 //
 //	curl $fake/people -d '{"paystubs": 400, "shifts": 90}'
 //	curl $fake/people -d '{"end_user_id": "user/1", "seed": 7}'
@@ -34,13 +41,12 @@
 //
 // # Webhooks
 //
-// A webhook is about the newest person unless account says otherwise: the id
-// of an account, an end user or a link. An id that nobody has is a stranger,
-// whose data is not found. Any type may be sent.
+// A webhook is about the newest person unless account holds another id: of an account, an end user
+// or a link. An unknown id belongs to a stranger without data. Every type can be sent.
 //
 //	curl $fake/webhooks -d '{"type": "employment.added", "outcome": "pending"}'
 //	curl $fake/webhooks -d '{"type": "employment.added"}'
-//	curl $fake/webhooks -d '{"type": "income.added", "outcome": "error", "error_code": "accountLocked", "error_type": "userActionRequired"}'
+//	curl $fake/webhooks -d '{"type": "income.added", "outcome": "error", "error_code": "accountLocked"}'
 //	curl $fake/webhooks -d '{"type": "paystubs.added", "added": ["no-such-id"], "deleted": ["old-id"]}'
 //	curl $fake/webhooks -d '{"type": "link-deleted", "account": "'$link'"}'
 //	curl $fake/webhooks -d '{"type": "identity.added", "id": "my-id", "times": 3, "retry": true}'
@@ -49,20 +55,20 @@
 //	curl $fake/webhooks -d '{"provider": "truv", "raw": "{not json"}'
 //	curl $fake/webhooks
 //
-// Posting answers the id, type and status, and what the receiver said; status
-// 0 means that nobody answered. GET lists what was sent.
+// The response to a POST holds the webhook's id and type, and the receiver's status and answer. A
+// status of 0 means that the receiver did not answer. GET lists the webhooks that were sent.
 //
 // # Faults
 //
-// A fault concerns the calls of one provider (or both) to one path (or all).
-// path is an endpoint's name, and then means this endpoint alone:
+// A fault concerns the calls to one provider or to all, and to one path or to all. path is the name
+// of an endpoint, and the fault then concerns this endpoint alone:
 //
 //	account employment identity income paystubs paystub shifts voe voie link
 //
-// or else any part of the path, such as "/paystubs" (the list and each
-// paystub) or an account's id. times says how often the fault fires, every
-// that only each n-th call meets it. Posting answers the fault with its id;
-// GET lists the faults and how often each has fired; DELETE clears them all.
+// Any other path is a part of the call's path, such as "/paystubs" (the list and each paystub) or
+// the id of an account. times is how often the fault fires. With every, the fault fires at each
+// n-th call. The response to a POST holds the fault's id. GET lists the faults with their counts,
+// and DELETE clears all faults.
 //
 //	curl $fake/faults -d '{"path": "paystubs", "status": 429, "retry_after": "2", "times": 3}'
 //	curl $fake/faults -d '{"provider": "truv", "status": 500, "every": 5}'
@@ -83,6 +89,6 @@
 //	curl $fake/calls
 //	curl -X DELETE $fake/calls
 //
-// GET answers the total, a count for each endpoint such as
-// "pinwheel GET /v1/accounts/{account_id}/paystubs", and one for each status.
+// GET returns the total, a count for each endpoint such as
+// "pinwheel GET /v1/accounts/{account_id}/paystubs", and a count for each status.
 package fake

@@ -9,207 +9,180 @@ import (
 	"time"
 )
 
-// Config is what both providers and their customer have agreed on. The zero
-// value of each field but the secrets is usable.
+// Config is the agreement of the providers and their customer. The zero value is usable, but sending
+// needs WebhookURL.
 type Config struct {
-	PinwheelSecret string // the x-api-secret, and the key that signs webhooks
-	TruvClientID   string // the X-Access-Client-Id
-	TruvSecret     string // the X-Access-Secret, and the key that signs webhooks
+	// Secrets holds the secret of a provider by the provider's name. An absent provider uses
+	// the published secret of Secret.
+	Secrets map[string]string
 
-	// WebhookURL is where webhooks are sent: <WebhookURL>/pinwheel and
-	// <WebhookURL>/truv.
+	// WebhookURL is where webhooks are sent: to <WebhookURL>/<provider's name>.
 	WebhookURL string
 
-	// PageMax is the size of the largest page, whatever limit asks for.
-	// Zero means Pinwheel's 100.
+	// PageMax is the size of the largest page, whatever limit a call asks for. Zero means the
+	// provider's own maximum.
 	PageMax int
 
-	// RetryWait is the wait before a webhook is sent again the first time.
-	// Zero means the provider's own, about half a minute.
+	// RetryWait is the wait before a webhook is repeated for the first time. Zero means the
+	// provider's own, about half a minute.
 	RetryWait time.Duration
 
 	Now func() time.Time // nil means time.Now
 }
 
-// A Providers is Pinwheel and Truv as one http.Handler. It is safe for concurrent
-// use.
+// Providers is all fake providers as a single http.Handler, safe for concurrent use.
 type Providers struct {
-	config    Config
-	now       func() time.Time
-	mux       *http.ServeMux
-	client    *http.Client
-	api       []endpoint
-	webhookID string // x-pinwheel-webhook-id names the registration, not the delivery
-	done      chan struct{}
-	close     sync.Once
+	config       Config
+	now          func() time.Time
+	mux          *http.ServeMux
+	client       *http.Client
+	endpoints    []endpoint
+	registration string // id of the customer's registration for webhooks
+	done         chan struct{}
+	close        sync.Once
 
 	mu     sync.Mutex
 	people []*Person
-	byID   map[string]*Person // by account, end user and link
+	byID   map[string]*Person // by every id of the person, at any provider
 	faults faults
 	calls  Calls
 	sent   []Sent // oldest first, at most sentMax
 }
 
-// New makes a Providers that knows nobody.
+// New makes a Providers without people.
 func New(config Config) *Providers {
 	f := &Providers{
-		config:    config,
-		now:       config.Now,
-		mux:       http.NewServeMux(),
-		client:    newClient(),
-		webhookID: newUUID(),
-		done:      make(chan struct{}),
-		byID:      make(map[string]*Person),
-		calls:     newCalls(),
+		config:       config,
+		now:          config.Now,
+		mux:          http.NewServeMux(),
+		client:       newClient(),
+		registration: newUUID(),
+		done:         make(chan struct{}),
+		byID:         make(map[string]*Person),
+		calls:        newCalls(),
 	}
 	if f.now == nil {
 		f.now = time.Now
 	}
-	f.config.PageMax = cmp.Or(config.PageMax, pageMax)
-	f.api = f.endpoints()
-	for _, e := range f.api {
-		f.mux.Handle(e.pattern(), f.serve(e))
+	for _, provider := range providers {
+		other := endpoint{serve: func(*http.Request, fired) reply {
+			return provider.fail(http.StatusNotFound, "")
+		}}
+		for _, e := range append(provider.endpoints(f), other) {
+			e.provider = provider
+			f.endpoints = append(f.endpoints, e)
+			f.mux.Handle(e.pattern(), f.handler(e))
+		}
 	}
 	f.routeControl()
 	return f
 }
 
-// Close ends every slow answer and every wait for a redelivery.
+// Close ends every slow response and every wait for a redelivery.
 func (f *Providers) Close() {
 	f.close.Do(func() { close(f.done) })
 	f.client.CloseIdleConnections()
 }
 
-// ServeHTTP answers /pinwheel/v1/…, /truv/v1/… and /control/….
+// ServeHTTP serves /<provider's name>/… and /control/….
 func (f *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
-// An endpoint is one call that a provider answers. Its name is what a fault's
-// path may say.
-type endpoint struct {
-	provider string
-	name     string
-	path     string // a pattern of http.ServeMux; "" is every other path
-	answer   func(*http.Request, fired) reply
-}
+// secret returns the secret that a provider and its customer share.
+func (f *Providers) secret(p provider) string { return cmp.Or(f.config.Secrets[p.name], p.secret) }
 
-func (f *Providers) endpoints() []endpoint {
-	return []endpoint{
-		{Pinwheel, "account", "/v1/accounts/{account_id}", f.account},
-		{Pinwheel, "employment", "/v1/accounts/{account_id}/employment", f.employment},
-		{Pinwheel, "identity", "/v1/accounts/{account_id}/identity", f.identity},
-		{Pinwheel, "income", "/v1/accounts/{account_id}/income", f.income},
-		{Pinwheel, "paystubs", "/v1/accounts/{account_id}/paystubs", f.paystubs},
-		{Pinwheel, "paystub", "/v1/accounts/{account_id}/paystubs/{paystub_id}", f.paystub},
-		{Pinwheel, "shifts", "/v1/accounts/{account_id}/shifts", f.shifts},
-		{Pinwheel, "voe", "/v1/end_users/{end_user_id}/verification_reports/voe", f.voe},
-		{Pinwheel, "voie", "/v1/end_users/{end_user_id}/verification_reports/voie", f.voie},
-		{Pinwheel, "", "", f.unknownPath(Pinwheel)},
-		{Truv, "link", "/v1/links/{link_id}/{$}", f.link},
-		{Truv, "", "/v1/links/{link_id}", addSlash},
-		{Truv, "", "", f.unknownPath(Truv)},
-	}
+// endpoint is a kind of call to a provider. A fault's path may be an endpoint's name.
+type endpoint struct {
+	provider provider // set by New
+	name     string   // empty: faults do not concern the endpoint
+	path     string   // a pattern of http.ServeMux; empty means every other path
+	serve    func(*http.Request, fired) reply
 }
 
 func (e endpoint) pattern() string {
 	if e.path == "" {
-		return "/" + e.provider + "/"
+		return "/" + e.provider.name + "/"
 	}
-	return "GET /" + e.provider + e.path
+	return "GET /" + e.provider.name + e.path
 }
 
-// label is how calls are counted: "pinwheel GET /v1/accounts/{account_id}".
+// label is the key of a call in Calls: "pinwheel GET /v1/accounts/{account_id}".
 func (e endpoint) label(method string) string {
-	return e.provider + " " + method + " " + cmp.Or(strings.TrimSuffix(e.path, "{$}"), "other")
+	path := cmp.Or(strings.TrimSuffix(e.path, "{$}"), "other")
+	return e.provider.name + " " + method + " " + path
 }
 
-// A reply is what a provider answers.
+// reply is the response of a provider.
 type reply struct {
 	status int
 	header map[string]string
 	body   []byte
 }
 
-// serve answers one call: count, check the credentials, misbehave, answer.
-func (f *Providers) serve(e endpoint) http.Handler {
+// handler answers the calls to an endpoint: count the call, check the credentials, apply faults,
+// respond.
+func (f *Providers) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.countCall(e.label(r.Method))
-		answer, ok := f.refuse(e.provider, r)
 		var faults fired
-		if !ok {
+		response, refused := e.provider.refuse(f.secret(e.provider), r)
+		if !refused {
 			faults = f.fire(e, r.URL.Path)
 			f.delay(r, faults.delay())
-			answer = faults.spoil(e.provider, e.answer(r, faults))
+			response = faults.replaceReply(e.provider, e.serve(r, faults))
 		}
-		f.countStatus(answer.status)
-		header := w.Header()
-		if e.provider == Pinwheel {
-			header.Set("Pinwheel-Version", r.Header.Get("Pinwheel-Version"))
-			header.Set("X-Pinwheel-Request-Id", newUUID())
+		f.countStatus(response.status)
+		if e.provider.annotate != nil {
+			e.provider.annotate(w.Header(), r)
 		}
-		header.Set("Content-Type", "application/json")
-		header.Set("Content-Length", fmt.Sprint(len(answer.body)))
-		for name, value := range answer.header {
-			header.Set(name, value)
-		}
-		w.WriteHeader(answer.status)
-		if n := faults.cut(); n > 0 && n < len(answer.body) {
-			_, _ = w.Write(answer.body[:n])
-			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler) // the connection is closed under the reader
-		}
-		_, _ = w.Write(answer.body)
+		writeReply(w, response, faults.cut())
 	})
 }
 
-// delay holds a call back. The connection is closed if the caller or the Providers
-// has gone away meanwhile.
+// writeReply writes the response. If cut is not 0, writeReply closes the connection after cut bytes
+// of the body.
+func writeReply(w http.ResponseWriter, response reply, cut int) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", fmt.Sprint(len(response.body)))
+	for name, value := range response.header {
+		header.Set(name, value)
+	}
+	w.WriteHeader(response.status)
+	if cut > 0 && cut < len(response.body) {
+		_, _ = w.Write(response.body[:cut])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+	_, _ = w.Write(response.body)
+}
+
+// delay holds a call for a while, and closes the connection if the caller or the Providers goes away
+// before the end.
 func (f *Providers) delay(r *http.Request, d time.Duration) {
 	if d > 0 && f.pause(r.Context(), d) != nil {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// refuse answers a call that has not the provider's credentials.
-func (f *Providers) refuse(provider string, r *http.Request) (reply, bool) {
-	if provider == Pinwheel {
-		return refusePinwheel(f.config, r)
-	}
-	return refuseTruv(f.config, r)
-}
-
-func (f *Providers) unknownPath(provider string) func(*http.Request, fired) reply {
-	return func(*http.Request, fired) reply { return errorReply(provider, http.StatusNotFound, "") }
-}
-
-// errorReply is the error that a provider answers with a status.
-func errorReply(provider string, status int, retryAfter string) reply {
-	if provider == Pinwheel {
-		return pinwheelError(status, "")
-	}
-	return truvError(status, retryAfter)
-}
-
-// find is the person whose account, end user or link has the id.
+// find returns the person with the id, nil if there is none.
 func (f *Providers) find(id string) *Person {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.byID[id]
 }
 
-// Calls says how often the API was called.
+// Calls counts calls to the APIs.
 type Calls struct {
 	Total    int            `json:"total"`
 	Calls    map[string]int `json:"calls"`    // by "pinwheel GET /v1/accounts/{account_id}/paystubs"
-	Statuses map[string]int `json:"statuses"` // by "200"; a call that is not answered yet has none
+	Statuses map[string]int `json:"statuses"` // by "200"; a call without a response yet has none
 }
 
 func newCalls() Calls {
 	return Calls{Calls: make(map[string]int), Statuses: make(map[string]int)}
 }
 
-// Calls counts the calls since the last ResetCalls. A call counts from when it
-// arrives.
+// Calls counts the calls since the last ResetCalls. A call counts from the arrival.
 func (f *Providers) Calls() Calls {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -224,7 +197,7 @@ func (f *Providers) Calls() Calls {
 	return c
 }
 
-// ResetCalls counts from zero.
+// ResetCalls sets all counts to zero.
 func (f *Providers) ResetCalls() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -31,12 +31,12 @@ func newRig(t *testing.T, change ...func(*fake.Config)) rig {
 	receiver := httptest.NewServer(in)
 	t.Cleanup(receiver.Close)
 	config := fake.Config{
-		PinwheelSecret: "pinwheel-secret",
-		TruvClientID:   "truv-client",
-		TruvSecret:     "truv-secret",
-		WebhookURL:     receiver.URL + "/webhooks",
-		RetryWait:      time.Microsecond,
-		Now:            func() time.Time { return noon },
+		Secrets: map[string]string{
+			fake.Pinwheel: "pinwheel-secret", fake.Truv: "truv-secret",
+		},
+		WebhookURL: receiver.URL + "/webhooks",
+		RetryWait:  time.Microsecond,
+		Now:        func() time.Time { return noon },
 	}
 	for _, c := range change {
 		c(&config)
@@ -105,7 +105,7 @@ func (r rig) call(path string, header map[string]string) (response, error) {
 	all := map[string]string{
 		"x-api-secret":       "pinwheel-secret",
 		"Pinwheel-Version":   "2025-07-08",
-		"X-Access-Client-Id": "truv-client",
+		"X-Access-Client-Id": fake.TruvClientID,
 		"X-Access-Secret":    "truv-secret",
 	}
 	for name, value := range header {

@@ -12,35 +12,34 @@ import (
 	"time"
 )
 
-// A Fault is an instruction to misbehave. It concerns the calls that match
-// Provider and Path and carry valid credentials. Of several faults that fire
-// at one call, delays add up, data faults all apply, and the first one that
-// replaces the answer wins.
+// Fault is an instruction to misbehave. A fault concerns the calls that match Provider and Path and
+// have valid credentials. If several faults fire at one call, delays add up, all data faults apply,
+// and the first fault that replaces the response wins.
 type Fault struct {
-	// Which calls.
-	Provider string `json:"provider,omitempty"` // "" is both
-	Path     string `json:"path,omitempty"`     // an endpoint's name, or a part of the path; "" is all
-	Times    int    `json:"times,omitempty"`    // fire so often; 0 is until cleared
-	Every    int    `json:"every,omitempty"`    // fire at every n-th of them; 0 is each
+	// The calls.
+	Provider string `json:"provider,omitempty"` // empty means all
+	Path     string `json:"path,omitempty"`     // an endpoint's name or a part of the path; empty means all
+	Times    int    `json:"times,omitempty"`    // fire so often; 0 means until cleared
+	Every    int    `json:"every,omitempty"`    // fire at every n-th of the calls; 0 means at each
 
-	// What replaces the answer.
+	// The replacement of the response.
 	Status     int               `json:"status,omitempty"`      // with the provider's own error body
-	RetryAfter string            `json:"retry_after,omitempty"` // sent as it is: seconds or a date
-	Body       string            `json:"body,omitempty"`        // sent as it is; Status is 200 unless given
+	RetryAfter string            `json:"retry_after,omitempty"` // sent unchanged: seconds or a date
+	Body       string            `json:"body,omitempty"`        // sent unchanged; Status is 200 unless given
 	Redirect   string            `json:"redirect,omitempty"`    // Status is 302 unless given
 	Headers    map[string]string `json:"headers,omitempty"`
 
-	// How it is sent.
+	// How the response is sent.
 	Delay Duration `json:"delay,omitempty"`
 	Cut   int      `json:"cut,omitempty"` // close the connection after so many bytes of the body
 
-	// What is wrong with the data.
+	// Errors of the data.
 	Stale        bool    `json:"stale,omitempty"`         // refreshed_at is a day too old
-	Missing      Missing `json:"missing,omitzero"`        // records that are not there yet
+	Missing      Missing `json:"missing,omitzero"`        // records not there yet
 	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // next_cursor leads to the same page again
 }
 
-// A FaultState is a Fault and how often it has fired.
+// FaultState is a Fault with its counts.
 type FaultState struct {
 	ID string `json:"id"`
 	Fault
@@ -48,13 +47,13 @@ type FaultState struct {
 	Fired   int `json:"fired"`
 }
 
-// A Duration is spelled "1m30s" in JSON.
+// Duration is spelt "1m30s" in JSON.
 type Duration time.Duration
 
 // MarshalText is the inverse of UnmarshalText.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads a duration that is not negative.
+// UnmarshalText reads a duration and refuses a negative duration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err == nil && parsed < 0 {
@@ -64,8 +63,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Missing names records that are left out: in JSON a list of ids, or true for
-// every id that a webhook has announced.
+// Missing names the records to leave out. In JSON Missing is a list of ids, or true for every id
+// announced by a webhook.
 type Missing struct {
 	Announced bool
 	IDs       []string
@@ -91,23 +90,34 @@ func (m *Missing) UnmarshalJSON(text []byte) error {
 	return errors.New("missing: neither true nor a list of ids")
 }
 
-// validate says what is wrong with a fault that could never do what it says.
-func (t Fault) validate(endpoints []endpoint) error {
-	replaced := t.Status != 0 || t.Body != "" || t.Redirect != ""
-	spoiled := t.Delay != 0 || t.Cut != 0 || t.Stale || t.Missing.Announced || len(t.Missing.IDs) > 0 || t.RepeatCursor
+// validate returns an error if the fault could never do what it says.
+func (t Fault) validate() error {
+	if t.Provider != "" {
+		if _, err := lookup(t.Provider); err != nil {
+			return err
+		}
+	}
 	switch {
-	case t.Provider != "" && !slices.ContainsFunc(endpoints, func(e endpoint) bool { return e.provider == t.Provider }):
-		return fmt.Errorf("no provider %q", t.Provider)
 	case t.Times < 0 || t.Every < 0 || t.Cut < 0 || t.Delay < 0:
 		return errors.New("times, every, cut and delay must not be negative")
 	case t.Status != 0 && (t.Status < 200 || t.Status > 599):
 		return fmt.Errorf("status %d is not between 200 and 599", t.Status)
 	case t.Status != 0 && t.Status < 400 && t.Body == "" && t.Redirect == "":
 		return fmt.Errorf("status %d needs a body or a redirect", t.Status)
-	case !replaced && !spoiled && len(t.Headers) == 0 && t.RetryAfter == "":
+	case !t.replaces() && !t.spoils() && len(t.Headers) == 0 && t.RetryAfter == "":
 		return errors.New("the fault does nothing")
+	default:
+		return nil
 	}
-	return nil
+}
+
+// replaces reports whether the fault replaces the response.
+func (t Fault) replaces() bool { return t.Status != 0 || t.Body != "" || t.Redirect != "" }
+
+// spoils reports whether the fault changes the data or how the response is sent.
+func (t Fault) spoils() bool {
+	missing := t.Missing.Announced || len(t.Missing.IDs) > 0
+	return t.Delay != 0 || t.Cut != 0 || t.Stale || missing || t.RepeatCursor
 }
 
 // faults are the instructions in force, oldest first.
@@ -116,9 +126,9 @@ type faults struct {
 	list []*FaultState
 }
 
-// AddFault puts a fault in force and returns its id.
+// AddFault puts a fault in force and returns the fault with an id.
 func (f *Providers) AddFault(t Fault) (FaultState, error) {
-	if err := t.validate(f.api); err != nil {
+	if err := t.validate(); err != nil {
 		return FaultState{}, fmt.Errorf("add fault: %w", err)
 	}
 	t.Headers = maps.Clone(t.Headers)
@@ -149,17 +159,19 @@ func (f *Providers) ClearFaults() {
 	f.faults.list = nil
 }
 
-// fire picks the faults of one call and counts them.
+// fire counts and returns the faults that fire at a call.
 func (f *Providers) fire(e endpoint, path string) fired {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var hits fired
 	for _, s := range f.faults.list {
-		if !s.matches(e, path, f.named(s.Path)) {
+		if !s.matches(e, path, f.isEndpoint(s.Path)) {
 			continue
 		}
 		s.Matched++
-		if s.Matched%max(s.Every, 1) != 0 || s.Times > 0 && s.Fired >= s.Times {
+		skipped := s.Matched%max(s.Every, 1) != 0
+		usedUp := s.Times > 0 && s.Fired >= s.Times
+		if skipped || usedUp {
 			continue
 		}
 		s.Fired++
@@ -168,22 +180,27 @@ func (f *Providers) fire(e endpoint, path string) fired {
 	return hits
 }
 
-// matches never matches a path that is no endpoint.
-func (t Fault) matches(e endpoint, path string, named bool) bool {
+// matches reports whether the fault concerns a call to the endpoint. isEndpoint says that the
+// fault's path is the name of an endpoint. A fault never matches a path that is no endpoint.
+func (t Fault) matches(e endpoint, path string, isEndpoint bool) bool {
 	switch {
-	case e.name == "" || t.Provider != "" && t.Provider != e.provider:
+	case e.name == "" || t.Provider != "" && t.Provider != e.provider.name:
 		return false
-	case named:
+	case isEndpoint:
 		return t.Path == e.name
+	default:
+		return strings.Contains(path, t.Path)
 	}
-	return strings.Contains(path, t.Path)
 }
 
-func (f *Providers) named(path string) bool {
-	return path != "" && slices.ContainsFunc(f.api, func(e endpoint) bool { return e.name == path })
+// isEndpoint reports whether a fault's path is the name of an endpoint.
+func (f *Providers) isEndpoint(path string) bool {
+	return path != "" && slices.ContainsFunc(f.endpoints, func(e endpoint) bool {
+		return e.name == path
+	})
 }
 
-// fired are the faults of one call, oldest first.
+// fired is the list of a call's faults, oldest first.
 type fired []Fault
 
 func (hits fired) has(is func(Fault) bool) bool { return slices.ContainsFunc(hits, is) }
@@ -205,7 +222,7 @@ func (hits fired) delay() time.Duration {
 	return time.Duration(sum)
 }
 
-// cut is how many bytes are sent before the connection is closed; 0 is all.
+// cut returns after how many bytes of the body the connection is closed. 0 means never.
 func (hits fired) cut() int {
 	for _, t := range hits {
 		if t.Cut > 0 {
@@ -215,28 +232,28 @@ func (hits fired) cut() int {
 	return 0
 }
 
-// spoil returns the answer that the caller gets in place of the right one.
-func (hits fired) spoil(provider string, right reply) reply {
-	answer := right
+// replaceReply applies the faults to the right response.
+func (hits fired) replaceReply(provider provider, right reply) reply {
+	response := right
 	for _, t := range hits {
-		if t.Status != 0 || t.Body != "" || t.Redirect != "" {
-			answer = t.replace(provider)
+		if t.replaces() {
+			response = t.reply(provider)
 			break
 		}
 	}
-	answer.header = maps.Clone(answer.header)
-	for _, t := range slices.Backward(hits) {
-		for name, value := range t.headers() {
-			if answer.header == nil {
-				answer.header = make(map[string]string)
-			}
-			answer.header[name] = value
-		}
+	header := maps.Clone(response.header)
+	if header == nil {
+		header = make(map[string]string)
 	}
-	return answer
+	for _, t := range slices.Backward(hits) {
+		maps.Copy(header, t.headers())
+	}
+	response.header = header
+	return response
 }
 
-func (t Fault) replace(provider string) reply {
+// reply makes the response of the fault.
+func (t Fault) reply(provider provider) reply {
 	switch {
 	case t.Redirect != "":
 		return reply{
@@ -245,13 +262,14 @@ func (t Fault) replace(provider string) reply {
 			body:   []byte(t.Body),
 		}
 	case t.Body != "":
-		answer := reply{status: cmp.Or(t.Status, http.StatusOK), body: []byte(t.Body)}
+		response := reply{status: cmp.Or(t.Status, http.StatusOK), body: []byte(t.Body)}
 		if strings.HasPrefix(t.Body, "<") {
-			answer.header = map[string]string{"Content-Type": "text/html"}
+			response.header = map[string]string{"Content-Type": "text/html"}
 		}
-		return answer
+		return response
+	default:
+		return provider.fail(t.Status, t.RetryAfter)
 	}
-	return errorReply(provider, t.Status, t.RetryAfter)
 }
 
 func (t Fault) headers() map[string]string {

@@ -185,7 +185,7 @@ func TestFaultsOfData(t *testing.T) {
 
 func TestSlowAnswerComesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fakes := fake.New(fake.Config{PinwheelSecret: "s"})
+		fakes := fake.New(fake.Config{})
 		defer fakes.Close()
 		p := fakes.Person(fake.PersonOptions{})
 		for range 2 {
@@ -194,7 +194,7 @@ func TestSlowAnswerComesInTime(t *testing.T) {
 			}
 		}
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, account(p, "/income"), nil)
-		request.Header.Set("x-api-secret", "s")
+		request.Header.Set("x-api-secret", fake.Secret(fake.Pinwheel))
 		request.Header.Set("Pinwheel-Version", "2025-07-08")
 		start := time.Now()
 		w := httptest.NewRecorder()
@@ -214,7 +214,7 @@ func TestSlowAnswerEndsEarly(t *testing.T) {
 		{"when the provider closes", func(f *fake.Providers, _ context.CancelFunc) { f.Close() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			fakes := fake.New(fake.Config{TruvClientID: "c", TruvSecret: "s"})
+			fakes := fake.New(fake.Config{})
 			defer fakes.Close()
 			if _, err := fakes.AddFault(fake.Fault{Delay: fake.Duration(time.Hour)}); err != nil {
 				t.Fatal(err)
@@ -232,8 +232,8 @@ func TestSlowAnswerEndsEarly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			request.Header.Set("X-Access-Client-Id", "c")
-			request.Header.Set("X-Access-Secret", "s")
+			request.Header.Set("X-Access-Client-Id", fake.TruvClientID)
+			request.Header.Set("X-Access-Secret", fake.Secret(fake.Truv))
 			go func() {
 				<-entered
 				test.end(fakes, cancel)

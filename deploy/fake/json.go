@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// An object is a JSON object that keeps the order of its members.
+// object is a JSON object with members in a fixed order.
 type object []member
 
 type member struct {
@@ -14,8 +14,8 @@ type member struct {
 	value any
 }
 
-// A decimal is a number that is written as it is spelled: 80.0 stays 80.0,
-// and digits that a float64 would lose are kept.
+// decimal is a number with a fixed spelling in JSON: 80.0 stays 80.0, and no digits are lost as in a
+// float64.
 type decimal = json.Number
 
 // MarshalJSON writes the members in their order.
@@ -34,25 +34,24 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encode returns compact JSON in which <, > and & are themselves, as the
-// providers' servers write them. It panics if v has no JSON form: every v is
-// made in this package.
+// encode returns compact JSON with <, > and & as themselves, like the JSON of the providers' servers.
+// encode panics if v has no JSON form: only package fake makes v.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(fmt.Sprintf("provider: encode %T: %v", v, err))
+		panic(fmt.Sprintf("fake: encode %T: %v", v, err))
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// spaced returns v as Python's json.dumps writes it: ", " between values and
-// ": " after names. Recorded webhook bodies look like this, and a signature
-// covers the spaces.
+// spaced returns v as Python's json.dumps writes v: ", " between values and ": " after names. Recorded
+// webhook bodies have such spaces, and a signature covers the spaces too.
 func spaced(v any) []byte {
 	var b bytes.Buffer
-	inString, escaped := false, false
+	inString := false
+	escaped := false
 	for _, c := range encode(v) {
 		b.WriteByte(c)
 		switch {

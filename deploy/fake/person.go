@@ -4,227 +4,146 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
-// PersonOptions say who is made. The zero value is the person of the recorded
-// sandbox account: 31 paystubs and 90 shifts.
+// PersonOptions describe a person to make. The zero value makes the person of the recorded sandbox
+// account: 31 paystubs and 90 shifts.
 type PersonOptions struct {
-	Paystubs  int    // 0 means 31, negative means none
-	Shifts    int    // 0 means 90, negative means none
-	EndUserID string // "" means a new one
-	Seed      uint64 // the same seed makes the same person; 0 means a new one
+	Paystubs  int    // 0 means 31, a negative number means none
+	Shifts    int    // 0 means 90, a negative number means none
+	EndUserID string // empty means a new id
+	Seed      uint64 // the same seed makes the same person; 0 means a new person
 }
 
-// A Person is somebody who linked a payroll account: an account and an end
-// user at Pinwheel, a link and a user at Truv. The exported fields never
-// change.
+// Person is somebody who linked a payroll account and has an account at every provider. The
+// exported fields never change.
 type Person struct {
-	AccountID   string // Pinwheel
+	AccountID   string // at Pinwheel
 	EndUserID   string
-	LinkTokenID string
-	LinkID      string // Truv
-	UserID      string
+	LinkTokenID string // at Pinwheel
+	LinkID      string // at Truv
+	UserID      string // at Truv
 
-	day      time.Time // the newest day of the person's payroll
-	made     time.Time
-	name     [2]string // first, last
-	ssn      string
-	email    string
-	phone    string
-	street   string
-	token    string // Truv's access_token
-	hash     string // Truv's link_hash
-	rate     int    // cents an hour
-	ids      map[string]string
-	paystubs []record // newest first
-	shifts   []record // newest first
+	day          time.Time // the newest day of the person's payroll
+	made         time.Time
+	firstName    string
+	lastName     string
+	ssn          string
+	email        string
+	phone        string
+	street       string
+	rate         int // cents an hour
+	paystubCount int
+	shiftCount   int
+	canaries     []string
 
-	// Guarded by Providers.mu.
-	refreshed     map[string]time.Time // resource: when its snapshot was taken
-	incomeUpdated time.Time
-	announced     map[string]bool // ids that a webhook has announced
-	linkStatus    string
-	linkUpdated   time.Time
-	linkDeleted   bool
+	// accounts holds the account at each provider. The provider's file defines the type.
+	accounts map[string]any
 }
 
-// A record is one paystub or shift. A paystub starts and ends on its pay date.
-type record struct {
-	id         string
-	start, end string // dates
-	body       []byte
-}
-
-// Periods between one record and the next, and how old the newest one is.
-// Four weeks give the chunks of the recorded account: 1 paystub within seven
-// days, 1 more within thirty, 2 more within ninety.
+// A paystub comes every 28 days. Four weeks give the chunks of the recorded account: 1 paystub
+// within seven days, 1 more within thirty, 2 more within ninety.
 const (
 	payEveryDays = 28
-	newestDays   = 1
-	shiftsDays   = 90 // Pinwheel collects 90 days of shifts
+	newestDays   = 1  // age of the newest record
+	shiftsDays   = 90 // age of the oldest shift
 )
 
-// Person makes a person and registers it with both providers.
+// The payroll platform and the employer of every account.
+const (
+	platformID   = "00000000-0000-4000-a000-00000000fa4e"
+	platformName = "Fictional Payroll"
+	employer     = "Fictional & Sons"
+)
+
+// Person makes a person and registers the person with all providers.
 func (f *Providers) Person(opts PersonOptions) *Person {
-	p := newPerson(opts, f.now().UTC())
+	p := newPerson(opts, "", f.now().UTC())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.people = append(f.people, p)
-	f.byID[p.AccountID], f.byID[p.EndUserID], f.byID[p.LinkID] = p, p, p
-	return p
-}
-
-// Stranger makes a person without data whose account, end user and link all
-// have the id. Webhooks may be about a stranger; the API answers 404.
-func (f *Providers) Stranger(id string) *Person {
-	p := newPerson(PersonOptions{Paystubs: -1, Shifts: -1, EndUserID: id}, f.now().UTC())
-	p.AccountID, p.LinkID = id, id
-	return p
-}
-
-func newPerson(opts PersonOptions, now time.Time) *Person {
-	ids := source{rand.Uint64}
-	if opts.Seed != 0 {
-		ids = source{rand.New(rand.NewPCG(opts.Seed, opts.Seed)).Uint64}
-	}
-	n := ids.next()
-	p := &Person{
-		AccountID:   ids.uuid(),
-		EndUserID:   cmp.Or(opts.EndUserID, "end_user_"+ids.hex()[:12]),
-		LinkTokenID: ids.uuid(),
-		LinkID:      ids.hex(),
-		UserID:      ids.hex(),
-
-		day:    now.Truncate(24 * time.Hour),
-		made:   now,
-		name:   [2]string{"Canary", fmt.Sprintf("Notaperson-%08x", uint32(n))},
-		ssn:    fmt.Sprintf("9%02d-00-0%03d", n%100, n%1000), // no real number starts with 9
-		email:  fmt.Sprintf("canary.%08x@person.invalid", uint32(n)),
-		phone:  fmt.Sprintf("+1555%07d", n%10_000_000),
-		street: fmt.Sprintf("%d Imaginary Lane", 10_000+n%90_000),
-		token:  "fake-access-token-" + ids.hex(),
-		hash:   ids.hex(),
-		rate:   2500 + int(n%1000),
-		ids:    make(map[string]string),
-
-		refreshed:     make(map[string]time.Time),
-		incomeUpdated: now,
-		announced:     make(map[string]bool),
-		linkStatus:    "done",
-		linkUpdated:   now,
-	}
-	for _, name := range []string{"employment", "identity", "income", "voe", "voie", "document"} {
-		p.ids[name] = ids.uuid()
-	}
-	for i := range max(cmp.Or(opts.Paystubs, 31), 0) {
-		p.paystubs = append(p.paystubs, p.paystub(i, ids.uuid()))
-	}
-	count := max(cmp.Or(opts.Shifts, shiftsDays), 0)
-	for i := range count {
-		age := newestDays + i*shiftsDays/max(count, shiftsDays)
-		p.shifts = append(p.shifts, p.shift(age, ids.uuid()))
-	}
-	return p
-}
-
-// PaystubIDs lists the person's paystubs, newest first.
-func (p *Person) PaystubIDs() []string { return idsOf(p.paystubs) }
-
-// ShiftIDs lists the person's shifts, newest first.
-func (p *Person) ShiftIDs() []string { return idsOf(p.shifts) }
-
-// Canaries are texts of the person's data that occur nowhere else: the name,
-// the social security number, contacts, the street, the pay of each paystub
-// and Truv's access token. A test looks for them where no personal data may be.
-func (p *Person) Canaries() []string {
-	texts := []string{p.name[1], p.ssn, p.email, p.phone, p.street, p.token}
-	for i := range p.paystubs {
-		texts = append(texts, string(grossYTD(i)))
-	}
-	return texts
-}
-
-// A chunk is what one job of a sync collects.
-type chunk struct {
-	synced   []string // the thresholds that are reached with it
-	from, to string   // dates, both inclusive
-	records  []record
-	last     bool
-}
-
-// paystubChunks cuts the paystubs as a sync collects them: backwards in time,
-// 7 days, 30, 90 and the rest.
-func (p *Person) paystubChunks() []chunk {
-	return []chunk{
-		p.chunk(p.paystubs, 0, 7, "seven_days"),
-		p.chunk(p.paystubs, 8, 30, "thirty_days"),
-		p.chunk(p.paystubs, 31, 90, "ninety_days"),
-		p.rest(p.paystubs, 91, "fully"),
-	}
-}
-
-// shiftChunks cuts the shifts. There is no rest: 90 days are all that
-// Pinwheel collects, so two thresholds are reached together.
-func (p *Person) shiftChunks() []chunk {
-	chunks := []chunk{
-		p.chunk(p.shifts, 0, 7, "seven_days"),
-		p.chunk(p.shifts, 8, 30, "thirty_days"),
-		p.chunk(p.shifts, 31, 90, "ninety_days", "fully"),
-	}
-	chunks[2].last = true
-	return chunks
-}
-
-// chunk takes the records that ended between youngest and oldest days ago.
-func (p *Person) chunk(records []record, youngest, oldest int, synced ...string) chunk {
-	c := chunk{synced: synced, from: p.date(oldest), to: p.date(youngest)}
-	for _, r := range records {
-		if c.from <= r.end && r.end <= c.to {
-			c.records = append(c.records, r)
+	f.byID[p.EndUserID] = p
+	for _, provider := range providers {
+		for _, id := range provider.ids(p) {
+			f.byID[id.value.(string)] = p
 		}
 	}
-	return c
+	return p
 }
 
-// rest takes every record older than the chunks before it; its first date is
-// the oldest record's own.
-func (p *Person) rest(records []record, youngest int, synced ...string) chunk {
-	oldest := youngest
-	if n := len(records); n > 0 {
-		oldest = max(oldest, payEveryDays*(n-1)+newestDays)
+// Stranger makes a person without data. The end user and the account at every provider have the id.
+// Webhooks may be about a stranger, but the APIs answer 404.
+func (f *Providers) Stranger(id string) *Person {
+	opts := PersonOptions{Paystubs: -1, Shifts: -1, EndUserID: id}
+	return newPerson(opts, id, f.now().UTC())
+}
+
+func newPerson(opts PersonOptions, accountID string, now time.Time) *Person {
+	made := randomIDs()
+	if opts.Seed != 0 {
+		made = ids{rand.New(rand.NewPCG(opts.Seed, opts.Seed)).Uint64}
 	}
-	c := p.chunk(records, youngest, oldest, synced...)
-	c.last = true
-	return c
+	n := made.next()
+	p := &Person{
+		EndUserID: cmp.Or(opts.EndUserID, "end_user_"+made.hex()[:12]),
+
+		day:       now.Truncate(24 * time.Hour),
+		made:      now,
+		firstName: "Canary",
+		lastName:  fmt.Sprintf("Notaperson-%08x", uint32(n)),
+		// No real social security number starts with 9.
+		ssn:          fmt.Sprintf("9%02d-00-0%03d", n%100, n%1000),
+		email:        fmt.Sprintf("canary.%08x@person.invalid", uint32(n)),
+		phone:        fmt.Sprintf("+1555%07d", n%10_000_000),
+		street:       fmt.Sprintf("%d Imaginary Lane", 10_000+n%90_000),
+		rate:         2500 + int(n%1000),
+		paystubCount: max(cmp.Or(opts.Paystubs, 31), 0),
+		shiftCount:   max(cmp.Or(opts.Shifts, shiftsDays), 0),
+		accounts:     make(map[string]any),
+	}
+	p.canaries = []string{p.lastName, p.ssn, p.email, p.phone, p.street}
+	for _, provider := range providers {
+		provider.open(p, accountID, made)
+	}
+	return p
 }
 
-// date is the day so many days ago.
+func (p *Person) fullName() string { return p.firstName + " " + p.lastName }
+
+// lastFour returns the last four digits of the social security number.
+func (p *Person) lastFour() string { return p.ssn[len(p.ssn)-4:] }
+
+// date returns the day so many days ago.
 func (p *Person) date(daysAgo int) string {
 	return p.day.AddDate(0, 0, -daysAgo).Format(time.DateOnly)
 }
 
-func idsOf(records []record) []string {
-	ids := make([]string, len(records))
-	for i, r := range records {
-		ids[i] = r.id
-	}
-	return ids
-}
+// hired returns a day a month before the first paystub.
+func (p *Person) hired() string { return p.date(payEveryDays * (p.paystubCount + 1)) }
 
-// A source makes ids.
-type source struct{ next func() uint64 }
+// Canaries returns unique texts of the person's data: the last name, the social
+// security number, contacts, the street, the pay of each paystub and access tokens. Tests look for
+// canaries in places where no personal data may be.
+func (p *Person) Canaries() []string { return append([]string{}, p.canaries...) }
 
-// hex is an id as Truv spells it: 32 hexadecimal digits.
-func (s source) hex() string { return fmt.Sprintf("%016x%016x", s.next(), s.next()) }
+// ids makes ids from random numbers.
+type ids struct{ next func() uint64 }
 
-// uuid is an id as Pinwheel spells it: a random UUID.
-func (s source) uuid() string {
+// randomIDs makes new ids at every start.
+func randomIDs() ids { return ids{rand.Uint64} }
+
+// hex returns an id of 32 hexadecimal digits.
+func (s ids) hex() string { return fmt.Sprintf("%016x%016x", s.next(), s.next()) }
+
+// uuid returns an id in the form of a random UUID.
+func (s ids) uuid() string {
 	h := s.hex()
-	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:]
+	return strings.Join([]string{h[:8], h[8:12], "4" + h[13:16], "a" + h[17:20], h[20:]}, "-")
 }
 
-// newUUID and newHex make ids that are new at every start, whatever the seed
-// of a person: no webhook is ever sent under the id of another.
-func newUUID() string { return source{rand.Uint64}.uuid() }
-func newHex() string  { return source{rand.Uint64}.hex() }
+// newUUID and newHex return a new id, also for a person with a seed: no two webhooks have the same
+// id.
+func newUUID() string { return randomIDs().uuid() }
+func newHex() string  { return randomIDs().hex() }

@@ -2,80 +2,47 @@ package fake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
 )
 
-// An Answer is what the receiver of a webhook said.
+// Answer is the receiver's response to a webhook.
 type Answer struct {
 	Status     int
 	Body       []byte
-	RetryAfter string // the header, as it was sent
+	RetryAfter string // the header, unchanged
 }
 
-// SendOptions say what is unusual about a sending.
+// SendOptions change a sending. The zero value sends the webhook a single time.
 type SendOptions struct {
-	Retry        bool          // send again as the provider would
-	Copies       int           // send the same webhook so often; 0 is once
-	BadSignature bool          // sign with another key
-	Old          time.Duration // sign with a timestamp so old (Truv signs none)
-	Shuffled     bool          // of a timeline: send it in no order
+	Retry        bool          // repeat the webhook as the provider would
+	Copies       int           // send the same webhook so many times; 0 means once
+	BadSignature bool          // sign with a wrong secret
+	Old          time.Duration // sign with a timestamp so old, if the provider signs a timestamp
+	Shuffled     bool          // send a timeline in random order
 }
 
-// Sent is one webhook that was sent, and what was said to it.
+// Sent is a webhook and the status of the response.
 type Sent struct {
 	Provider string `json:"provider"`
 	ID       string `json:"id"`
 	Type     string `json:"type"`
 	Account  string `json:"account"`
-	Status   int    `json:"status"` // 0: nobody answered
+	Status   int    `json:"status"` // 0: there was no response
 	Error    string `json:"error,omitempty"`
 }
 
-// sentMax is how many sendings are remembered.
+// sentMax is how many sendings a Providers remembers.
 const sentMax = 10_000
 
-// answerBytesMax is how much of an answer is read.
+// answerBytesMax is how much of a response is read.
 const answerBytesMax = 64 << 10
-
-// A redelivery is how a provider sends again.
-type redelivery struct {
-	again    func(status int) bool // 0: nobody answered
-	most     int                   // attempts after the first
-	wait     time.Duration         // before the second attempt
-	growth   int                   // of each wait over the one before
-	answerBy time.Duration         // how long the receiver may take
-}
-
-// redeliveryOf says what is known. Pinwheel: only after a 5xx or a network
-// failure, 5 times within 15 minutes, exponentially (docs.pinwheelapi.com,
-// Webhooks; its jitter is left out here). Truv: after anything but a 2xx, 3
-// times, 30 s apart (docs.truv.com, Webhooks; the numbers are of
-// truvhq/demo-apps, USE-CASES.md). Neither follows a redirect here.
-func redeliveryOf(provider string) redelivery {
-	if provider == Truv {
-		return redelivery{
-			again:    func(status int) bool { return status < 200 || status > 299 },
-			most:     3,
-			wait:     30 * time.Second,
-			growth:   1,
-			answerBy: 10 * time.Second,
-		}
-	}
-	return redelivery{
-		again:    func(status int) bool { return status == 0 || status >= 500 },
-		most:     5,
-		wait:     25 * time.Second,
-		growth:   2,
-		answerBy: 15 * time.Second,
-	}
-}
 
 func newClient() *http.Client {
 	return &http.Client{
@@ -84,28 +51,32 @@ func newClient() *http.Client {
 	}
 }
 
-// Send signs the webhook and sends it once. It is no error if the receiver
-// answers, whatever it says.
+// Send signs the webhook and sends the webhook once. A response with a bad status is no error.
 func (f *Providers) Send(ctx context.Context, w Webhook) (Answer, error) {
 	return f.SendWith(ctx, w, SendOptions{})
 }
 
-// SendWithRetries sends the webhook until its provider would stop, and returns
-// the last answer. Each attempt is signed afresh.
+// SendWithRetries sends the webhook until the provider would stop, and returns the last response.
+// Each attempt has a signature of its own.
 func (f *Providers) SendWithRetries(ctx context.Context, w Webhook) (Answer, error) {
 	return f.SendWith(ctx, w, SendOptions{Retry: true})
 }
 
-// SendWith sends the webhook as the options say, and returns the last answer.
-// A link is deleted before its link-deleted is sent, unless that is a forgery.
+// SendWith sends the webhook as the options say and returns the last response. The person's account
+// first takes the state of the webhook, unless the signature is bad: a forger changes no
+// account.
 func (f *Providers) SendWith(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
+	provider, err := lookup(w.Provider)
+	if err != nil {
+		return Answer{}, fmt.Errorf("send %s %s: %w", w.Type, w.ID, err)
+	}
 	if !opts.BadSignature {
-		f.linkEvent(w)
+		f.apply(provider, w)
 	}
 	var answer Answer
-	var err error
 	for range max(opts.Copies, 1) {
-		if answer, err = f.deliver(ctx, w, opts); ctx.Err() != nil {
+		answer, err = f.deliver(ctx, provider, w, opts)
+		if ctx.Err() != nil {
 			break
 		}
 	}
@@ -115,13 +86,26 @@ func (f *Providers) SendWith(ctx context.Context, w Webhook, opts SendOptions) (
 	return answer, nil
 }
 
-// Play sends a person's timeline, in order unless it is Shuffled. What nobody answered does not
-// stop it; the end of ctx does.
+// apply puts the account of the webhook's person into the state of the webhook.
+func (f *Providers) apply(provider provider, w Webhook) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	person := f.byID[w.Account]
+	if person == nil || provider.apply == nil {
+		return
+	}
+	provider.apply(person, w.Type, f.now())
+}
+
+// Play sends a person's timeline, in order unless the options say Shuffled. A webhook without a
+// response does not stop Play. The end of ctx does.
 func (f *Providers) Play(ctx context.Context, p *Person, opts SendOptions) ([]Sent, error) {
 	var played []Sent
 	timeline := f.Timeline(p)
 	if opts.Shuffled {
-		rand.Shuffle(len(timeline), func(i, j int) { timeline[i], timeline[j] = timeline[j], timeline[i] })
+		rand.Shuffle(len(timeline), func(i, j int) {
+			timeline[i], timeline[j] = timeline[j], timeline[i]
+		})
 	}
 	for _, w := range timeline {
 		if err := ctx.Err(); err != nil {
@@ -133,7 +117,7 @@ func (f *Providers) Play(ctx context.Context, p *Person, opts SendOptions) ([]Se
 	return played, nil
 }
 
-// Sent lists the sendings that are remembered, oldest first.
+// Sent lists the last sendings, oldest first.
 func (f *Providers) Sent() []Sent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -141,16 +125,18 @@ func (f *Providers) Sent() []Sent {
 }
 
 // deliver makes the attempts of one sending.
-func (f *Providers) deliver(ctx context.Context, w Webhook, opts SendOptions) (Answer, error) {
-	rules := redeliveryOf(w.Provider)
-	wait := rules.wait
-	if f.config.RetryWait > 0 {
-		wait = f.config.RetryWait
-	}
+func (f *Providers) deliver(
+	ctx context.Context,
+	provider provider,
+	w Webhook,
+	opts SendOptions,
+) (Answer, error) {
+	rules := provider.redelivery
+	wait := cmp.Or(f.config.RetryWait, rules.wait)
 	for attempt := 0; ; attempt++ {
-		answer, err := f.post(ctx, w, opts, rules.answerBy)
+		answer, err := f.post(ctx, provider, w, opts)
 		f.remember(sentOf(w, answer, err))
-		if !opts.Retry || attempt == rules.most || !rules.again(answer.Status) {
+		if !opts.Retry || attempt == rules.repeatsMax || !rules.repeats(answer.Status) {
 			return answer, err
 		}
 		if stopped := f.pause(ctx, wait); stopped != nil {
@@ -160,15 +146,26 @@ func (f *Providers) deliver(ctx context.Context, w Webhook, opts SendOptions) (A
 	}
 }
 
-func (f *Providers) post(ctx context.Context, w Webhook, opts SendOptions, limit time.Duration) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func (f *Providers) post(
+	ctx context.Context,
+	provider provider,
+	w Webhook,
+	opts SendOptions,
+) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, provider.redelivery.answerFor)
 	defer cancel()
 	url := f.config.WebhookURL + "/" + w.Provider
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(w.Body))
 	if err != nil {
 		return Answer{}, err
 	}
-	f.sign(request.Header, w, opts)
+	secret := f.secret(provider)
+	if opts.BadSignature {
+		secret = "not-the-key-" + secret
+	}
+	request.Header.Set("Content-Type", "application/json")
+	provider.describe(request.Header, f.registration)
+	provider.sign(request.Header, secret, f.now().Add(-opts.Old), w.Body)
 	response, err := f.client.Do(request)
 	if err != nil {
 		return Answer{}, err
@@ -178,31 +175,11 @@ func (f *Providers) post(ctx context.Context, w Webhook, opts SendOptions, limit
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Status: response.StatusCode, Body: body, RetryAfter: response.Header.Get("Retry-After")}, nil
+	retryAfter := response.Header.Get("Retry-After")
+	return Answer{Status: response.StatusCode, Body: body, RetryAfter: retryAfter}, nil
 }
 
-// sign sets the headers of a webhook, those recorded of Pinwheel and those
-// documented of Truv.
-func (f *Providers) sign(header http.Header, w Webhook, opts SendOptions) {
-	spoil := ""
-	if opts.BadSignature {
-		spoil = "not-the-key-"
-	}
-	header.Set("Content-Type", "application/json")
-	if w.Provider == Truv {
-		header.Set("User-Agent", "Truv-Webhook-Service/2.0")
-		header.Set("X-WEBHOOK-SIGN", SignTruv(spoil+f.config.TruvSecret, w.Body))
-		return
-	}
-	timestamp := f.now().Add(-opts.Old).Unix()
-	header.Set("User-Agent", "python-requests/2.31.0")
-	header.Set("Pinwheel-Version", "2023-11-22")
-	header.Set("x-pinwheel-webhook-id", f.webhookID)
-	header.Set("x-timestamp", strconv.FormatInt(timestamp, 10))
-	header.Set("x-pinwheel-signature", SignPinwheel(spoil+f.config.PinwheelSecret, timestamp, w.Body))
-}
-
-// pause waits; it returns why it could not.
+// pause waits. If ctx or the Providers ends first, pause returns an error.
 func (f *Providers) pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -226,7 +203,9 @@ func (f *Providers) remember(s Sent) {
 }
 
 func sentOf(w Webhook, answer Answer, err error) Sent {
-	s := Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status}
+	s := Sent{
+		Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status,
+	}
 	if err != nil {
 		s.Error = err.Error()
 	}

@@ -3,7 +3,6 @@ package nats_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -35,19 +34,16 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	b := start(t, quick)
 	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
 
-	env := map[string]string{"PINWHEEL_RATE_PER_S": "100", "TRUV_RATE_PER_S": "100",
-		"TRUV_CLIENT_ID": sandbox.TruvClientID}
-	for _, secret := range []struct{ file, text, signing, calling string }{
-		{"pinwheel.secret", sandbox.PinwheelSecret, "PINWHEEL_SECRETS_FILE",
-			"PINWHEEL_API_SECRET_FILE"},
-		{"truv.secret", sandbox.TruvSecret, "TRUV_SECRETS_FILE", "TRUV_ACCESS_SECRET_FILE"},
-	} {
-		path := filepath.Join(demo, secret.file)
-		if text, err := os.ReadFile(path); err != nil || string(text) != secret.text+"\n" {
+	env := map[string]string{}
+	for _, p := range schema.Providers() {
+		path := filepath.Join(demo, string(p)+".secret")
+		text, err := os.ReadFile(path)
+		if err != nil || string(text) != fake.Secret(string(p))+"\n" {
 			t.Fatalf("%s is not the secret of the fakes: %v", path, err)
 		}
-		env[secret.signing] = path
-		env[secret.calling] = path
+		env[p.Variable("RATE_PER_S")] = "100"
+		env[p.Variable("SECRETS_FILE")] = path
+		env[fetch.SecretVariable(p)] = path
 	}
 	getenv := func(key string) string { return env[key] }
 
@@ -61,15 +57,16 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	background(t, receiver.Run)
 
 	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID,
-		TruvSecret: sandbox.TruvSecret,
 		WebhookURL: "http://" + receiver.Addr() + "/webhooks", PageMax: sandbox.PageMax,
 		RetryWait: time.Second,
 	})
 	api := httptest.NewServer(http.Handler(fakes))
 	t.Cleanup(func() { fakes.Close(); api.Close() })
-	maps.Copy(env,
-		map[string]string{"PINWHEEL_URL": api.URL + "/pinwheel", "TRUV_URL": api.URL + "/truv"})
+	for _, p := range schema.Providers() {
+		for name, value := range fake.Environment(string(p), api.URL) {
+			env[p.Variable(name)] = value
+		}
+	}
 	handlers, err := fetch.OpenAll(getenv, prometheus.NewRegistry())
 	must(t, err)
 	// A busy machine may miss a time limit, so the ladders are long and have short steps.

@@ -19,10 +19,8 @@ import (
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
-
-// completeFor is how long a completion is waited for.
-const completeFor = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -43,11 +41,19 @@ func closed(t *testing.T, s *sandbox.Sandbox) {
 	}
 }
 
-// next is the next completion since the time.
+// next returns the next completion since the time.
 func next(t *testing.T, s *sandbox.Sandbox, since time.Time) schema.Completion {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), completeFor)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	late := streamtest.Late(t)
+	go func() {
+		select {
+		case <-late:
+			cancel(errors.New("no completion came"))
+		case <-ctx.Done():
+		}
+	}()
 	tail, err := stream.NewOperator(s.Conn).Tail(ctx, "", since)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +61,7 @@ func next(t *testing.T, s *sandbox.Sandbox, since time.Time) schema.Completion {
 	defer tail.Close()
 	c, err := tail.Next(ctx)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(err, context.Cause(ctx))
 	}
 	return c
 }
@@ -79,9 +85,21 @@ func get(t *testing.T, url string) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-func sent(t *testing.T, s *sandbox.Sandbox, w fake.Webhook) fake.Answer {
+// event makes a webhook of the type about a new person.
+func event(t *testing.T, s *sandbox.Sandbox, webhookType string) fake.Webhook {
 	t.Helper()
-	answer, err := s.Fake.Send(t.Context(), w)
+	person := s.Fake.Person(fake.PersonOptions{})
+	w, err := s.Fake.Event(person, webhookType, fake.EventOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// send sends the webhook until ingress stores it.
+func send(t *testing.T, s *sandbox.Sandbox, w fake.Webhook) fake.Answer {
+	t.Helper()
+	answer, err := s.Fake.SendWithRetries(t.Context(), w)
 	if err != nil || answer.Status != 200 {
 		t.Fatalf("%s: answered %d %s %v", w.Type, answer.Status, answer.Body, err)
 	}
@@ -97,18 +115,18 @@ func TestUpIsReady(t *testing.T) {
 	if got := s.Resources(); len(got) != 7 {
 		t.Errorf("workers of %v", got)
 	}
-	w, err := s.Fake.Event(s.Fake.Person(fake.PersonOptions{}), "identity.added", fake.EventOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent(t, s, w)
+	w := event(t, s, "identity.added")
+	send(t, s, w)
 	if c := next(t, s, time.Time{}); c.Data.Outcome != schema.Succeeded || c.Data.Event.ID != w.ID {
 		t.Errorf("%s of %s", c.Data.Outcome, c.Data.Event.ID)
 	}
-	if err := s.StopWorker(schema.Identity); err != nil { // by then it has counted the job
+	// A worker that has stopped has counted its jobs.
+	if err := s.StopWorker(schema.Identity); err != nil {
 		t.Fatal(err)
 	}
-	if _, body := get(t, s.AdminURL+"/metrics"); !strings.Contains(body, `wagewire_worker_jobs_total{class="",outcome="succeeded",queue="pinwheel_identity",worker="identity"} 1`) {
+	const counted = `wagewire_worker_jobs_total{class="",outcome="succeeded",` +
+		`queue="pinwheel_identity",worker="identity"} 1`
+	if _, body := get(t, s.AdminURL+"/metrics"); !strings.Contains(body, counted) {
 		t.Errorf("the metrics do not count the job:\n%s", body)
 	}
 }
@@ -116,20 +134,17 @@ func TestUpIsReady(t *testing.T) {
 func TestDirIsKept(t *testing.T) {
 	dir := t.TempDir()
 	first := up(t, sandbox.Config{Dir: dir})
-	w, err := first.Fake.Event(first.Fake.Person(fake.PersonOptions{}), "income.added", fake.EventOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent(t, first, w)
+	w := event(t, first, "income.added")
+	send(t, first, w)
 	want := next(t, first, time.Time{})
 	closed(t, first)
 
 	second := up(t, sandbox.Config{Dir: dir})
 	defer closed(t, second)
 	if got := next(t, second, time.Time{}); got.ID != want.ID {
-		t.Errorf("the first completion is %s, and was %s", got.ID, want.ID)
+		t.Errorf("the first completion is %s, want %s", got.ID, want.ID)
 	}
-	if answer := sent(t, second, w); !strings.Contains(string(answer.Body), `"duplicate":true`) {
+	if answer := send(t, second, w); !strings.Contains(string(answer.Body), `"duplicate":true`) {
 		t.Errorf("the same webhook was answered %s", answer.Body)
 	}
 }
@@ -154,27 +169,24 @@ func TestWorkersStopAndStart(t *testing.T) {
 	s := up(t, sandbox.Config{})
 	defer closed(t, s)
 	for name, err := range map[string]error{
-		"stop one that is none":          s.StopWorker("payroll"),
-		"stop what is no worker":         s.StopWorker("ingress"),
-		"start one that is none":         s.StartWorker("payroll"),
-		"start one that runs":            s.StartWorker(schema.Link),
-		"start what is no worker":        s.StartWorker("admin"),
-		"start the broker as if it were": s.StartWorker("nats"),
+		"stop an unknown worker":          s.StopWorker("payroll"),
+		"stop a part that is no worker":   s.StopWorker("ingress"),
+		"start an unknown worker":         s.StartWorker("payroll"),
+		"start a worker that runs":        s.StartWorker(schema.Link),
+		"start a part that is no worker":  s.StartWorker("admin"),
+		"start the broker as if a worker": s.StartWorker("nats"),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	for range 2 { // stopped is stopped
+	for range 2 { // a second stop changes nothing
 		if err := s.StopWorker(schema.Link); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w, err := s.Fake.Event(s.Fake.Person(fake.PersonOptions{}), "link-connected", fake.EventOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent(t, s, w)
+	w := event(t, s, "link-connected")
+	send(t, s, w)
 	if calls := s.Fake.Calls(); calls.Total != 0 {
 		t.Errorf("a stopped worker called: %v", calls)
 	}
@@ -199,11 +211,8 @@ func TestNATSStopsAndStarts(t *testing.T) {
 	if err := s.StartNATS(); err != nil {
 		t.Fatal(err)
 	}
-	w, err := s.Fake.Event(s.Fake.Person(fake.PersonOptions{}), "employment.added", fake.EventOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sent(t, s, w) // ingress tries until it is connected again
+	w := event(t, s, "employment.added")
+	send(t, s, w)
 	if c := next(t, s, time.Time{}); c.Data.Event.ID != w.ID {
 		t.Errorf("completed %s", c.Data.Event.ID)
 	}

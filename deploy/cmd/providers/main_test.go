@@ -7,75 +7,101 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// output hands over the first line that is printed.
-type output chan string
+// firstLine passes on the first line that is printed.
+type firstLine chan string
 
-func (o output) Write(line []byte) (int, error) {
-	o <- string(line)
+func (l firstLine) Write(line []byte) (int, error) {
+	select {
+	case l <- string(line):
+	default:
+	}
 	return len(line), nil
+}
+
+// runQuietly runs the command and returns its exit code and what it printed to standard error.
+func runQuietly(ctx context.Context, args ...string) (code int, stderr string) {
+	var complaint bytes.Buffer
+	code = run(ctx, args, io.Discard, &complaint)
+	return code, complaint.String()
 }
 
 func TestProvidersServeUntilTheyAreStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	printed, ended := make(output, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"--addr", "127.0.0.1:0"}, printed) }()
+	printed := make(firstLine, 1)
+	ended := make(chan int, 1)
+	var stderr bytes.Buffer
+	go func() { ended <- run(ctx, []string{"--addr", "127.0.0.1:0"}, printed, &stderr) }()
 	var line string
 	select {
 	case line = <-printed:
-	case err := <-ended:
-		t.Fatal(err)
+	case code := <-ended:
+		t.Fatalf("exit code %d, printed %s", code, &stderr)
+	case <-streamtest.Late(t):
+		t.Fatal("nothing was printed")
 	}
 	_, rest, _ := strings.Cut(line, "http://")
-	host, _, _ := strings.Cut(rest, ": ")
-	answer, err := http.Post("http://"+host+"/control/people", "application/json", strings.NewReader(`{}`))
+	host, paths, _ := strings.Cut(rest, ": ")
+	if want := "/pinwheel, /truv, /control\n"; paths != want {
+		t.Errorf("paths %q, want %q", paths, want)
+	}
+	people := "http://" + host + "/control/people"
+	response, err := http.Post(people, "application/json", strings.NewReader(`{}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, _ := io.ReadAll(answer.Body)
-	_ = answer.Body.Close()
-	if answer.StatusCode >= 300 || !bytes.Contains(body, []byte("account_id")) {
-		t.Errorf("a person was answered %d %s", answer.StatusCode, body)
+	body, _ := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if response.StatusCode >= 300 || !bytes.Contains(body, []byte("account_id")) {
+		t.Errorf("the response to a new person is %d %s", response.StatusCode, body)
 	}
-	if err := run(t.Context(), []string{"healthcheck", "--addr", host}, io.Discard); err != nil {
-		t.Errorf("healthcheck while they serve: %v", err)
+	if code, stderr := runQuietly(t.Context(), "healthcheck", "--addr", host); code != 0 {
+		t.Errorf("healthcheck while they serve: exit code %d, %s", code, stderr)
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("stopped with %v", err)
+	if code := <-ended; code != 0 {
+		t.Errorf("stopped with exit code %d, %s", code, &stderr)
 	}
-	if err := run(t.Context(), []string{"healthcheck", "--addr", host}, io.Discard); err == nil || !strings.Contains(err.Error(), host) {
-		t.Errorf("healthcheck when they have stopped: %v", err)
+	code, complaint := runQuietly(t.Context(), "healthcheck", "--addr", host)
+	if code != 1 || !strings.Contains(complaint, host) {
+		t.Errorf("healthcheck after they stopped: exit code %d, %s", code, complaint)
 	}
 }
 
 func TestProvidersSayWhatIsWrong(t *testing.T) {
-	for name, row := range map[string]struct {
+	for promise, row := range map[string]struct {
 		args []string
 		want string
 	}{
-		"an unknown flag points to the help":     {[]string{"--port", "1"}, "see providers --help"},
-		"an argument is not silently dropped":    {[]string{"now"}, `unknown argument "now"`},
-		"a healthcheck names it, too":            {[]string{"healthcheck", "--addr", "nowhere"}, "--addr: "},
-		"an address that cannot be names --addr": {[]string{"--addr", "nowhere"}, "--addr: "},
+		"an unknown flag points to the help":         {[]string{"--port", "1"}, "see: providers --help"},
+		"an argument is not dropped":                 {[]string{"now"}, `there is no command "now"`},
+		"a command with a typo gets a suggestion":    {[]string{"sned"}, "did you mean send?"},
+		"healthcheck names the flag of its address":  {[]string{"healthcheck", "--addr", "nowhere"}, "--addr: "},
+		"an address that is impossible names --addr": {[]string{"--addr", "nowhere"}, "--addr: "},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if err := run(t.Context(), row.args, io.Discard); err == nil || !strings.Contains(err.Error(), row.want) {
-				t.Errorf("error %v, want %q in it", err, row.want)
+		t.Run(promise, func(t *testing.T) {
+			code, stderr := runQuietly(t.Context(), row.args...)
+			if code != 1 || !strings.Contains(stderr, row.want) {
+				t.Errorf("exit code %d, printed %q, want %q in it", code, stderr, row.want)
 			}
 		})
 	}
 }
 
-func TestHelpNamesEveryFlag(t *testing.T) {
+func TestHelpNamesFlagsSecretsAndVariables(t *testing.T) {
 	var help bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, &help); err != nil {
-		t.Fatal(err)
+	if code := run(t.Context(), []string{"--help"}, &help, io.Discard); code != 0 {
+		t.Fatalf("exit code %d", code)
 	}
-	for _, flag := range []string{"--addr", "--webhooks", "--page-max", "--version"} {
-		if !strings.Contains(help.String(), flag) {
-			t.Errorf("--help does not name %s", flag)
+	for _, want := range []string{
+		"--addr", "--webhooks", "--page-max", "--version",
+		"sandbox-pinwheel-secret", "sandbox-truv-secret", "TRUV_CLIENT_ID=sandbox-truv-client",
+	} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("--help does not name %s", want)
 		}
 	}
 }

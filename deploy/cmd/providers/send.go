@@ -4,104 +4,159 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/schema"
 )
 
-const sendUsage = `providers send makes a person with a payroll account at the fakes that run, and has them send a webhook about it.
-
-Usage:
-  providers send TYPE [--providers URL]   one webhook of the type, such as paystubs.added or link-connected
-  providers send all [--providers URL]    what comes when an account is linked and removed again: all 17 types, in order
-
-It prints a line for each answer and exits 0 when every one was 200: the webhook is stored.
-
-Flags:
-  --retry          send again what is answered 5xx or not at all, as the providers do: 25 s later, and later still
-  --providers URL  where the fakes listen (http://127.0.0.1:8081)
-`
-
-const sendCommand = "send"
-
-// sendFor is long enough for one of a whole life's webhooks to be sent three times.
-const sendFor = 2 * time.Minute
-
-// everything stands in the place of a type.
+// everything stands in place of a type.
 const everything = "all"
 
-func send(ctx context.Context, args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("send", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	base := flags.String("providers", "http://127.0.0.1:8081", "")
-	retry := flags.Bool("retry", false, "")
-	var types []string
-	for { // flags may stand before and behind the type
-		switch err := flags.Parse(args); {
-		case errors.Is(err, flag.ErrHelp):
-			_, err := io.WriteString(stdout, sendUsage)
-			return err
-		case err != nil:
-			return fmt.Errorf("send: %w; see providers send --help", err)
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		types, args = append(types, flags.Arg(0)), flags.Args()[1:]
+// sendFor is long enough to send one webhook of a timeline three times.
+const sendFor = 2 * time.Minute
+
+// sendOptions are the flags of send.
+type sendOptions struct {
+	url   string
+	retry bool
+	any   bool
+}
+
+func sendCommand() *cobra.Command {
+	var options sendOptions
+	c := &cobra.Command{
+		Use:   "send TYPE|" + everything + " [flags]",
+		Short: "Let the running fakes send a webhook",
+		Long: `send makes a person with a payroll account at the running fakes and lets the fakes send a
+webhook about the person. With ` + everything + ` in place of a type the fakes send every webhook of an
+account that is linked and removed again, in order.
+
+It prints a line for each response. The exit code is 0 if every response was 200: ingress has stored
+the webhook.`,
+		Example: `  providers send paystubs.added
+  providers send link-connected --retry
+  providers send all --providers http://127.0.0.1:8081
+  providers send moon.landed --any`,
+		ValidArgs: typeNames(),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return command.UsageError("give one TYPE, or %s", everything)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(c.Context(), sendFor)
+			defer cancel()
+			return send(ctx, args[0], options, c.OutOrStdout())
+		},
 	}
-	if len(types) != 1 {
-		return fmt.Errorf("send: say one TYPE, or %s; see providers send --help", everything)
+	flags := c.Flags()
+	flags.StringVar(&options.url, "providers", "http://"+defaultAddr,
+		"the `URL` at which the fakes listen")
+	flags.BoolVar(&options.retry, "retry", false,
+		"repeat a webhook as its provider does: after a 5xx or no response 25 s later, and again later")
+	flags.BoolVar(&options.any, "any", false,
+		"send a type that no provider documents, as the provider that spells its types alike")
+	return c
+}
+
+// typeNames lists what may stand in place of TYPE.
+func typeNames() []string {
+	list := []string{everything}
+	for _, t := range schema.Catalogue() {
+		list = append(list, t.Name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendFor)
-	defer cancel()
-	sent, err := sendAbout(ctx, *base, types[0], *retry)
+	return list
+}
+
+// typeOf returns the documented type with the name.
+func typeOf(name string) (_ schema.WebhookType, found bool) {
+	for _, t := range schema.Catalogue() {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return schema.WebhookType{}, false
+}
+
+// send lets the fakes send webhooks of a type and prints the responses.
+func send(ctx context.Context, webhookType string, options sendOptions, stdout io.Writer) error {
+	sent, err := sendWebhooks(ctx, webhookType, options)
 	if err != nil {
-		return fmt.Errorf("send: %w", err)
+		return err
 	}
 	stored := 0
 	for _, w := range sent {
-		answer := http.StatusText(w.Status)
-		switch w.Status {
-		case 0:
-			answer = w.Error
-		case http.StatusOK:
-			answer = "stored"
+		if w.Status == http.StatusOK {
 			stored++
 		}
-		if _, err := fmt.Fprintf(stdout, "%-8s  %-30s  %s  %d %s\n", w.Provider, w.Type, w.ID, w.Status, answer); err != nil {
+		_, err := fmt.Fprintf(stdout, "%-8s  %-30s  %s  %d %s\n",
+			w.Provider, w.Type, w.ID, w.Status, resultOf(w))
+		if err != nil {
 			return err
 		}
 	}
 	if stored < len(sent) {
-		return fmt.Errorf("send: %d of %d webhooks are not stored", len(sent)-stored, len(sent))
+		return fmt.Errorf("%d of %d webhooks are not stored", len(sent)-stored, len(sent))
 	}
 	return nil
 }
 
-// sendAbout makes a person, and has a webhook of the type sent about it, or everything.
-func sendAbout(ctx context.Context, base, webhookType string, retry bool) ([]fake.Sent, error) {
+// resultOf describes what became of a webhook.
+func resultOf(w fake.Sent) string {
+	switch w.Status {
+	case 0:
+		return w.Error
+	case http.StatusOK:
+		return "stored"
+	default:
+		return http.StatusText(w.Status)
+	}
+}
+
+// sendWebhooks makes a person and lets the fakes send a webhook of the type, or everything, about
+// the person.
+func sendWebhooks(
+	ctx context.Context,
+	webhookType string,
+	options sendOptions,
+) ([]fake.Sent, error) {
+	instruction := map[string]any{"retry": options.retry}
+	if webhookType != everything {
+		documented, found := typeOf(webhookType)
+		switch {
+		case found:
+			instruction["provider"] = documented.Provider
+		case !options.any:
+			return nil, command.UsageError("no provider documents the webhook type %q (--any sends it)%s",
+				webhookType, command.Suggest(webhookType, typeNames()))
+		}
+		instruction["type"] = webhookType
+	}
 	var person struct{ ID string }
-	if err := post(ctx, base, "people", struct{}{}, &person); err != nil {
+	if err := post(ctx, options.url, "people", struct{}{}, &person); err != nil {
 		return nil, err
 	}
 	if webhookType == everything {
 		var sent []fake.Sent
-		err := post(ctx, base, "people/"+person.ID+"/play", map[string]any{"retry": retry}, &sent)
+		err := post(ctx, options.url, "people/"+person.ID+"/play", instruction, &sent)
 		return sent, err
 	}
 	sent := make([]fake.Sent, 1)
-	err := post(ctx, base, "webhooks", map[string]any{"type": webhookType, "retry": retry}, &sent[0])
+	err := post(ctx, options.url, "webhooks", instruction, &sent[0])
 	return sent, err
 }
 
-// post tells the fakes to do something, and reads what they say of it.
-func post(ctx context.Context, base, path string, instruction, answer any) error {
+// post sends an instruction to the control tree of the fakes and reads the response.
+func post(ctx context.Context, base, path string, instruction, response any) error {
 	body, err := json.Marshal(instruction)
 	if err != nil {
 		return err
@@ -114,19 +169,19 @@ func post(ctx context.Context, base, path string, instruction, answer any) error
 	if err != nil {
 		return fmt.Errorf("--providers: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	received, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return fmt.Errorf("--providers: the fakes do not answer: %w", err)
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	defer received.Body.Close()
+	text, err := io.ReadAll(received.Body)
 	if err != nil {
 		return fmt.Errorf("--providers: %w", err)
 	}
-	if response.StatusCode >= http.StatusMultipleChoices {
+	if received.StatusCode >= http.StatusMultipleChoices {
 		var refusal struct{ Error string }
-		_ = json.Unmarshal(text, &refusal) // what is no JSON has no reason
-		return fmt.Errorf("the fakes answered %d: %s", response.StatusCode, refusal.Error)
+		_ = json.Unmarshal(text, &refusal) // a body that is no JSON holds no reason
+		return fmt.Errorf("the fakes answered %d: %s", received.StatusCode, refusal.Error)
 	}
-	return json.Unmarshal(text, answer)
+	return json.Unmarshal(text, response)
 }

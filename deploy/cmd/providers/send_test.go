@@ -9,48 +9,54 @@ import (
 	"testing"
 
 	"github.com/wagewire/wagewire/deploy/fake"
-	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 )
 
-// fakes listens as the fakes do; what they send is answered with the status.
-func fakes(t *testing.T, status int) (url string) {
+// serveFakes serves the fakes, and answers with the status what the fakes send.
+func serveFakes(t *testing.T, status int) (url string) {
 	t.Helper()
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+	}))
 	t.Cleanup(receiver.Close)
-	fakes := fake.New(fake.Config{
-		PinwheelSecret: sandbox.PinwheelSecret, TruvClientID: sandbox.TruvClientID, TruvSecret: sandbox.TruvSecret, WebhookURL: receiver.URL,
-	})
+	fakes := fake.New(fake.Config{WebhookURL: receiver.URL})
 	t.Cleanup(fakes.Close)
 	control := httptest.NewServer(fakes)
 	t.Cleanup(control.Close)
 	return control.URL
 }
 
-func TestSendHasTheFakesSend(t *testing.T) {
-	url := fakes(t, http.StatusOK)
+func TestSendLetsTheFakesSend(t *testing.T) {
+	url := serveFakes(t, http.StatusOK)
 	for promise, row := range map[string]struct {
 		args []string
 		want string
 	}{
-		"one of a type":               {[]string{"paystubs.added", "--providers", url}, "paystubs.added"},
-		"of Truv, flags first":        {[]string{"--providers", url, "link-connected"}, "link-connected"},
-		"a type that nobody promised": {[]string{"--providers", url, "moon.landed"}, "moon.landed"},
+		"a type":             {[]string{"paystubs.added", "--providers", url}, "paystubs.added"},
+		"a type after flags": {[]string{"--providers", url, "link-connected"}, "link-connected"},
+		"an undocumented type with --any": {
+			[]string{"--providers", url, "moon.landed", "--any"}, "moon.landed",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			var out bytes.Buffer
-			if err := run(t.Context(), append([]string{"send"}, row.args...), &out); err != nil {
-				t.Fatal(err)
+			var out, complaint bytes.Buffer
+			args := append([]string{"send"}, row.args...)
+			if code := run(t.Context(), args, &out, &complaint); code != 0 {
+				t.Fatalf("exit code %d, printed %s", code, &complaint)
 			}
-			if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 1 || !strings.Contains(lines[0], row.want) || !strings.HasSuffix(lines[0], "200 stored") {
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			good := len(lines) == 1 && strings.Contains(lines[0], row.want) &&
+				strings.HasSuffix(lines[0], "200 stored")
+			if !good {
 				t.Errorf("printed %q", out.String())
 			}
 		})
 	}
-	t.Run("all of them", func(t *testing.T) {
+	t.Run("all types that have a worker", func(t *testing.T) {
 		var out bytes.Buffer
-		if err := run(t.Context(), []string{"send", "all", "--providers", url}, &out); err != nil {
-			t.Fatal(err)
+		args := []string{"send", "all", "--providers", url}
+		if code := run(t.Context(), args, &out, io.Discard); code != 0 {
+			t.Fatalf("exit code %d", code)
 		}
 		for _, w := range schema.Catalogue() {
 			if len(w.Workers) > 0 && !strings.Contains(out.String(), " "+w.Name+" ") {
@@ -60,21 +66,49 @@ func TestSendHasTheFakesSend(t *testing.T) {
 	})
 }
 
+func TestEveryDocumentedTypeIsSentByItsProvider(t *testing.T) {
+	url := serveFakes(t, http.StatusOK)
+	for _, w := range schema.Catalogue() {
+		var out bytes.Buffer
+		args := []string{"send", w.Name, "--providers", url}
+		if code := run(t.Context(), args, &out, io.Discard); code != 0 {
+			t.Errorf("%s: exit code %d", w.Name, code)
+		}
+		if !strings.HasPrefix(out.String(), string(w.Provider)+" ") {
+			t.Errorf("%s: printed %s", w.Name, &out)
+		}
+	}
+}
+
 func TestSendSaysWhatIsWrong(t *testing.T) {
+	refusing := serveFakes(t, http.StatusForbidden)
 	for promise, row := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no type":                       {nil, "say one TYPE"},
-		"two types":                     {[]string{"a", "b"}, "say one TYPE"},
-		"an unknown flag":               {[]string{"--url", "x"}, "see providers send --help"},
-		"fakes that are not there":      {[]string{"income.added", "--providers", "http://127.0.0.1:1"}, "--providers: the fakes do not answer"},
-		"an address that is none":       {[]string{"income.added", "--providers", "http://["}, "--providers: "},
-		"a receiver that does not take": {[]string{"income.added", "--providers", fakes(t, http.StatusForbidden)}, "1 of 1 webhooks are not stored"},
+		"no type":                      {nil, "give one TYPE"},
+		"two types":                    {[]string{"a", "b"}, "give one TYPE"},
+		"a type that nobody documents": {[]string{"nosuch"}, `no provider documents the webhook type "nosuch"`},
+		"a type with a typo":           {[]string{"paystub.added"}, "did you mean paystubs.added?"},
+		"an undocumented type that no provider spells so": {
+			[]string{"nosuch", "--any", "--providers", refusing}, "no provider spells a type like",
+		},
+		"an unknown flag": {[]string{"--url", "x"}, "see: providers send --help"},
+		"fakes that are not there": {
+			[]string{"income.added", "--providers", "http://127.0.0.1:1"},
+			"--providers: the fakes do not answer",
+		},
+		"an address that is none": {
+			[]string{"income.added", "--providers", "http://["}, "--providers: ",
+		},
+		"a receiver that refuses": {
+			[]string{"income.added", "--providers", refusing}, "1 of 1 webhooks are not stored",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			if err := run(t.Context(), append([]string{"send"}, row.args...), io.Discard); err == nil || !strings.Contains(err.Error(), row.want) {
-				t.Errorf("error %v, want %q in it", err, row.want)
+			code, stderr := runQuietly(t.Context(), append([]string{"send"}, row.args...)...)
+			if code != 1 || !strings.Contains(stderr, row.want) {
+				t.Errorf("exit code %d, printed %q, want %q in it", code, stderr, row.want)
 			}
 		})
 	}

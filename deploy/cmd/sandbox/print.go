@@ -3,22 +3,30 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
-// printer writes what a person reads.
+// printer prints for a person, with colours if the terminal has colours.
 type printer struct {
-	out    io.Writer
-	colour bool
+	out      io.Writer
+	coloured bool
 }
 
 func newPrinter(out io.Writer, getenv func(string) string) *printer {
-	return &printer{out, colours(out, getenv)}
+	return &printer{out, wantsColour(out, getenv)}
+}
+
+// wantsColour reports whether out is a terminal with colours.
+func wantsColour(out io.Writer, getenv func(string) string) bool {
+	file, ok := out.(*os.File)
+	return ok && process.Terminal(file) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
 // ANSI colours.
@@ -30,47 +38,68 @@ const (
 	yellow = "33"
 )
 
-func (p *printer) paint(code, text string) string {
-	if !p.colour {
+func (p *printer) paint(colour, text string) string {
+	if !p.coloured {
 		return text
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-func (p *printer) say(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
+func (p *printer) println(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
 
 func (p *printer) greet(s *sandbox.Sandbox) {
-	p.say("%s is up: nats-server, ingress and %d workers in one process", p.paint(bold, "Wagewire"), len(s.Resources()))
-	p.say("  webhooks   %s/{pinwheel,truv}", s.WebhooksURL)
-	p.say("  NATS       %s", s.NATSURL)
+	p.println("%s is up: nats-server, ingress and %d workers in one process",
+		p.paint(bold, "Wagewire"), len(s.Resources()))
+	p.println("  webhooks   %s", webhooksURL(s))
+	p.println("  NATS       %s", s.NATSURL)
 	if s.Fake != nil {
-		p.say("  providers  %s (fake Pinwheel and Truv)", s.ProvidersURL)
+		p.println("  providers  %s (fake %s)", s.ProvidersURL, titles())
 	}
 	if s.AdminURL != "" {
-		p.say("  admin      %s/readyz, /metrics", s.AdminURL)
+		p.println("  admin      %s/readyz, /metrics", s.AdminURL)
 	}
+}
+
+// webhooksURL shows the URLs of all providers together: http://127.0.0.1:8080/webhooks/{a,b}.
+func webhooksURL(s *sandbox.Sandbox) string {
+	var names []string
+	for _, p := range schema.Providers() {
+		names = append(names, string(p))
+	}
+	return s.WebhooksURL + "/{" + strings.Join(names, ",") + "}"
 }
 
 const (
-	lineFormat    = "  %-32s %-10s %-21s %-12s %7s %8s %9s"
+	// lineFormat takes an outcome with padding, because paint makes the text longer.
+	lineFormat    = "  %-32s %-10s %-21s %s %7s %8s %9s"
+	outcomeFormat = "%-12s"
 	summaryFormat = "  %-32s %8s %12s  %-24s %7s %8s %9s"
 )
 
 func (p *printer) play(timeline []fake.Webhook) {
-	p.say("\nA person links a payroll account: Pinwheel and Truv send %d signed webhooks.\n", len(timeline))
+	p.println("\nA person links a payroll account: %s send %d signed webhooks.\n",
+		titles(), len(timeline))
 	p.header()
 }
 
 func (p *printer) header() {
-	p.say("%s", p.paint(faint, fmt.Sprintf(lineFormat, "webhook", "account", "completion", "outcome", "records", "attempts", "took")))
+	line := fmt.Sprintf(lineFormat, "webhook", "account", "completion",
+		fmt.Sprintf(outcomeFormat, "outcome"), "records", "attempts", "took")
+	p.println("%s", p.paint(faint, line))
 }
 
-// completion is an event's one line, from webhook to last word.
+// completion prints the line of a completion: the event and the outcome.
 func (p *printer) completion(c schema.Completion) {
-	line := fmt.Sprintf(lineFormat, c.Data.Event.Type, short(c.Subject), string(c.Data.Resource), "\x00", fmt.Sprint(recordsOf(c)),
-		fmt.Sprint(c.Data.Attempts), round(tookOf(c)))
-	outcome := p.paint(outcomeColour(c.Data.Outcome), fmt.Sprintf("%-12s", c.Data.Outcome))
-	line = strings.Replace(line, fmt.Sprintf("%-12s", "\x00"), outcome, 1)
+	outcome := fmt.Sprintf(outcomeFormat, c.Data.Outcome)
+	line := fmt.Sprintf(lineFormat,
+		c.Data.Event.Type,
+		shorten(c.Subject),
+		string(c.Data.Resource),
+		p.paint(outcomeColour(c.Data.Outcome), outcome),
+		fmt.Sprint(recordCount(c)),
+		fmt.Sprint(c.Data.Attempts),
+		round(timeTaken(c)),
+	)
 	if n := len(c.Data.Missing); n > 0 {
 		line += fmt.Sprintf("  %d missing", n)
 	}
@@ -83,7 +112,7 @@ func (p *printer) completion(c schema.Completion) {
 	if e := c.Data.Error; e != nil {
 		line += fmt.Sprintf("  %s %s", e.Class, e.Code)
 	}
-	p.say("%s", line)
+	p.println("%s", line)
 }
 
 func outcomeColour(o schema.Outcome) string {
@@ -97,77 +126,99 @@ func outcomeColour(o schema.Outcome) string {
 	}
 }
 
+// summary prints a row for each type, and the types of the missing completions.
 func (p *printer) summary(rows map[string]*row, missing []string) {
-	p.say("\n%s\n", p.paint(bold, "Summary"))
-	p.say("%s", p.paint(faint, fmt.Sprintf(summaryFormat, "type", "webhooks", "completions", "outcomes", "records", "attempts", "slowest")))
+	p.println("\n%s\n", p.paint(bold, "Summary"))
+	header := fmt.Sprintf(summaryFormat, "type", "webhooks", "completions", "outcomes", "records",
+		"attempts", "slowest")
+	p.println("%s", p.paint(faint, header))
 	var total row
 	for _, t := range schema.Catalogue() {
 		r := rows[t.Name]
 		if r == nil {
 			continue
 		}
-		p.say(summaryFormat, t.Name, fmt.Sprint(r.webhooks), fmt.Sprint(r.completions), outcomes(r), fmt.Sprint(r.records), fmt.Sprint(r.attempts), round(r.slowest))
+		p.println(summaryFormat, t.Name, fmt.Sprint(r.webhooks), fmt.Sprint(r.completions),
+			outcomes(r), fmt.Sprint(r.records), fmt.Sprint(r.attempts), round(r.slowest))
 		total.webhooks += r.webhooks
 		total.completions += r.completions
 	}
-	p.say("")
+	p.println("")
 	if len(missing) == 0 {
-		p.say("%s %d types, %d webhooks, %d completions: every event has its last word.", p.paint(green, "ok"), len(rows), total.webhooks, total.completions)
+		p.println("%s %d types, %d webhooks, %d completions: every event has all its completions.",
+			p.paint(green, "ok"), len(rows), total.webhooks, total.completions)
 		return
 	}
-	p.say("%s %d of %d completions did not come within %s: %s", p.paint(red, "not ok"), len(missing), total.completions+len(missing), demonstrationFor, strings.Join(missing, ", "))
-	p.say("LOG_LEVEL=info shows what the workers do.")
+	p.println("%s %d of %d completions are missing, and none came for %s: %s", p.paint(red, "not ok"),
+		len(missing), total.completions+len(missing), silenceMax, strings.Join(missing, ", "))
+	p.println("LOG_LEVEL=info shows what the workers do.")
 }
 
 func outcomes(r *row) string {
+	order := []schema.Outcome{
+		schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted,
+	}
 	var parts []string
-	for _, o := range []schema.Outcome{schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted} {
-		if n := r.outcomes[o]; n > 1 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, o))
-		} else if n == 1 {
+	for _, o := range order {
+		switch n := r.outcomes[o]; n {
+		case 0:
+		case 1:
 			parts = append(parts, string(o))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// next says what to do with a sandbox that is up.
-func (p *printer) next(s *sandbox.Sandbox) {
+// suggestNext prints suggestions for a running sandbox.
+func (p *printer) suggestNext(s *sandbox.Sandbox) {
 	if s.Fake == nil {
-		p.say("\nPoint your providers' webhooks at %s/{pinwheel,truv}. Completions appear below; Ctrl-C ends.\n", s.WebhooksURL)
+		p.println("\nPoint your providers' webhooks at %s. Completions appear below; Ctrl-C ends.\n",
+			webhooksURL(s))
 		p.header()
 		return
 	}
 	person := s.Fake.Person(fake.PersonOptions{})
-	p.say(`
-%s
-
-  Send a webhook of your own, signed as Pinwheel signs:
-
-    body='{"event":"employment.added","event_id":"'$(date +%%s%%N)'","payload":{"account_id":"%s","outcome":"success"}}'
-    ts=$(date +%%s)
-    sig=$(printf 'v2:%%s:%%s' "$ts" "$body" | openssl dgst -sha256 -hmac %s | sed 's/.* //')
-    curl -d "$body" -H "x-timestamp: $ts" -H "x-pinwheel-signature: v2=$sig" %s/pinwheel
-
-  Subscribe to the completions, as another team would:
-
-    nats -s %s sub 'wagewire.completions.>'
-    NATS_URL=%s go run ./deploy/cmd/wagewire tail
-
-  Make the fake providers misbehave, and send a webhook that meets it:
-
-    curl %s/control/faults -d '{"provider":"pinwheel","path":"employment","status":503,"times":2}'
-    curl %s/control/webhooks -d '{"type":"employment.added"}'
-
-Completions appear below; Ctrl-C ends.
-`, p.paint(bold, "What next"), person.AccountID, sandbox.PinwheelSecret, s.WebhooksURL, s.NATSURL, s.NATSURL, s.ProvidersURL, s.ProvidersURL)
+	values := strings.NewReplacer(
+		"TITLE", p.paint(bold, "What next"),
+		"ACCOUNT", person.AccountID,
+		"SECRET", fake.Secret(fake.Pinwheel),
+		"WEBHOOKS", s.WebhooksURL,
+		"BROKER", s.NATSURL,
+		"PROVIDERS", s.ProvidersURL,
+	)
+	p.println("%s", values.Replace(suggestions))
 	p.header()
 }
 
-// short is an account as it fits a line.
-func short(account string) string {
-	const most = 8
-	return account[:min(len(account), most)]
+const suggestions = `
+TITLE
+
+  Send a webhook of your own, signed as Pinwheel signs:
+
+    body='{"event":"employment.added","event_id":"'$(date +%s%N)'","payload":{"account_id":"ACCOUNT","outcome":"success"}}'
+    ts=$(date +%s)
+    sig=$(printf 'v2:%s:%s' "$ts" "$body" | openssl dgst -sha256 -hmac SECRET | sed 's/.* //')
+    curl -d "$body" -H "x-timestamp: $ts" -H "x-pinwheel-signature: v2=$sig" WEBHOOKS/pinwheel
+
+  Subscribe to the completions, as another team would:
+
+    nats -s BROKER sub 'wagewire.completions.>'
+    NATS_URL=BROKER go run ./deploy/cmd/wagewire tail
+
+  Let a fake provider fail, and send a webhook whose worker meets the failure:
+
+    curl PROVIDERS/control/faults -d '{"provider":"pinwheel","path":"employment","status":503,"times":2}'
+    curl PROVIDERS/control/webhooks -d '{"type":"employment.added"}'
+
+Completions appear below; Ctrl-C ends.
+`
+
+// shorten returns the start of an account's id.
+func shorten(account string) string {
+	const lengthMax = 8
+	return account[:min(len(account), lengthMax)]
 }
 
 func round(d time.Duration) string {

@@ -13,25 +13,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-var update = flag.Bool("update", false, "write testdata/help.golden again")
-
-// printFor is how long a line is waited for. None takes that long but one that never comes.
-const printFor = time.Minute
+var update = flag.Bool("update", false, "write testdata/help.golden")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// onFreePorts are flags with which nothing is in the way.
+// onFreePorts returns flags that let every part listen on a free port.
 func onFreePorts(more ...string) []string {
-	return append([]string{"--webhooks-port=0", "--nats-port=0", "--providers-port=0", "--admin-port=0"}, more...)
+	ports := []string{
+		"--webhooks-port=0", "--nats-port=0", "--providers-port=0", "--admin-port=0",
+	}
+	return append(ports, more...)
 }
 
 func env(pairs ...string) func(string) string {
@@ -72,7 +72,7 @@ func TestOnce(t *testing.T) {
 			}
 		}
 	}
-	if want := fmt.Sprintf("ok %d types, 22 webhooks, 23 completions: every event has its last word.\n", types); types != 17 || !strings.HasSuffix(summary, want) {
+	if want := fmt.Sprintf("ok %d types, 22 webhooks, 23 completions: every event has all its completions.\n", types); types != 17 || !strings.HasSuffix(summary, want) {
 		t.Errorf("%d types; the summary does not end %q:\n%s", types, want, summary)
 	}
 	if strings.Contains(stdout.String(), "\x1b") {
@@ -126,6 +126,8 @@ func TestRefuses(t *testing.T) {
 	defer taken.Close()
 	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
 
+	const seeHelp = `\nsee: sandbox --help`
+	const chooseAnother = `: choose another port, or 0 for any`
 	tests := []struct {
 		name string
 		args []string
@@ -133,19 +135,29 @@ func TestRefuses(t *testing.T) {
 		code int
 		want string // all of stderr, as a pattern
 	}{
-		{"a flag that is none", []string{"--colour"}, nil, 2, `sandbox: flag provided but not defined: -colour: see sandbox --help`},
-		{"a value that is none", []string{"--nats-port=many"}, nil, 2, `sandbox: invalid value "many" for flag -nats-port: parse error: see sandbox --help`},
-		{"an argument", []string{"once"}, nil, 2, `sandbox: unexpected argument "once": see sandbox --help`},
-		{"providers that are neither", []string{"--providers=some"}, nil, 2, `sandbox: --providers: "some" is neither fake nor real: see sandbox --help`},
-		{"a demonstration of nothing", []string{"--once", "--no-demo"}, nil, 2, `sandbox: --once ends .* choose one: see sandbox --help`},
-		{"a demonstration with real providers", []string{"--once", "--providers=real"}, nil, 2, `sandbox: --once: only the fake providers .*: see sandbox --help`},
+		{"an unknown flag", []string{"--colour"}, nil, 2,
+			`sandbox: unknown flag: --colour` + seeHelp},
+		{"a port that is no number", []string{"--nats-port=many"}, nil, 2,
+			`sandbox: invalid argument "many" for "--nats-port" flag: .*` + seeHelp},
+		{"an argument", []string{"once"}, nil, 2,
+			`sandbox: there is no command "once"` + seeHelp},
+		{"providers that are neither fake nor real", []string{"--providers=some"}, nil, 2,
+			`sandbox: --providers: "some" is neither fake nor real` + seeHelp},
+		{"a demonstration of nothing", []string{"--once", "--no-demo"}, nil, 2,
+			`sandbox: --once ends .* choose one` + seeHelp},
+		{"a demonstration with real providers", []string{"--once", "--providers=real"}, nil, 2,
+			`sandbox: --once: only the fake providers .*` + seeHelp},
 		{"a log level that is none", onFreePorts(), []string{"LOG_LEVEL", "loud"}, 1, `sandbox: LOG_LEVEL: "loud" is none of .*`},
 		{"a ladder that is none", onFreePorts(), []string{"RETRY_LADDER", "soon"}, 1, `sandbox: RETRY_LADDER: "soon" is not .*`},
 
-		{"a port of webhooks that is taken", onFreePorts("--webhooks-port", port), nil, 1, `sandbox: --webhooks-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"a port of NATS that is taken", onFreePorts("--nats-port", port), nil, 1, `sandbox: --nats-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"a port of the providers that is taken", onFreePorts("--providers-port", port), nil, 1, `sandbox: --providers-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
-		{"an admin port that is taken", onFreePorts("--admin-port", port), nil, 1, `sandbox: --admin-port: listen tcp 127.0.0.1:` + port + `: .*in use: choose another port, or 0 for any`},
+		{"a port of webhooks that is taken", onFreePorts("--webhooks-port", port), nil, 1,
+			`sandbox: --webhooks-port: listen tcp 127.0.0.1:` + port + `: .*in use` + chooseAnother},
+		{"a port of NATS that is taken", onFreePorts("--nats-port", port), nil, 1,
+			`sandbox: --nats-port: listen tcp 127.0.0.1:` + port + `: .*in use` + chooseAnother},
+		{"a port of the providers that is taken", onFreePorts("--providers-port", port), nil, 1,
+			`sandbox: --providers-port: listen tcp 127.0.0.1:` + port + `: .*in use` + chooseAnother},
+		{"an admin port that is taken", onFreePorts("--admin-port", port), nil, 1,
+			`sandbox: --admin-port: listen tcp 127.0.0.1:` + port + `: .*in use` + chooseAnother},
 		{"a port that is none", onFreePorts("--nats-port=70000"), nil, 1, `sandbox: --nats-port: .*70000.*`},
 
 		// Beneath a file nobody can write, not even root.
@@ -166,30 +178,22 @@ func TestRefuses(t *testing.T) {
 				t.Errorf("exit %d, want %d; stdout %q", code, tt.code, &stdout)
 			}
 			if !regexp.MustCompile(`^` + tt.want + `\n$`).MatchString(stderr.String()) {
-				t.Errorf("stderr is %q, want one line like %q", &stderr, tt.want)
+				t.Errorf("stderr is %q, want %q", &stderr, tt.want)
 			}
 		})
 	}
 }
 
-// console is a standard output that can be waited for.
+// console is a standard output whose text a test can wait for.
 type console struct {
-	mu      sync.Mutex
-	text    strings.Builder
-	changed chan struct{}
+	mu   sync.Mutex
+	text strings.Builder
 }
-
-func newConsole() *console { return &console{changed: make(chan struct{}, 1)} }
 
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.text.Write(p)
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
-	return len(p), nil
+	return c.text.Write(p)
 }
 
 func (c *console) String() string {
@@ -201,14 +205,9 @@ func (c *console) String() string {
 // waitFor returns when the text is printed.
 func (c *console) waitFor(t *testing.T, text string) {
 	t.Helper()
-	late := time.After(printFor)
-	for !strings.Contains(c.String(), text) {
-		select {
-		case <-c.changed:
-		case <-late:
-			t.Fatalf("%q was not printed within %s:\n%s", text, printFor, c)
-		}
-	}
+	streamtest.Eventually(t, fmt.Sprintf("%q is printed", text), func() bool {
+		return strings.Contains(c.String(), text)
+	})
 }
 
 // running is a sandbox that somebody looks at.
@@ -222,7 +221,7 @@ type running struct {
 func start(t *testing.T, getenv func(string) string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{newConsole(), newConsole(), cancel, make(chan int, 1)}
+	r := &running{&console{}, &console{}, cancel, make(chan int, 1)}
 	var stdout, stderr io.Writer = r.console, r.stderr
 	go func() { r.exit <- run(ctx, onFreePorts(args...), getenv, stdout, stderr) }()
 	return r
@@ -240,7 +239,7 @@ func (r *running) ended(t *testing.T) {
 func TestCtrlC(t *testing.T) {
 	t.Run("after the demonstration", func(t *testing.T) {
 		r := start(t, env())
-		r.waitFor(t, "every event has its last word.")
+		r.waitFor(t, "every event has all its completions.")
 		r.waitFor(t, "Completions appear below; Ctrl-C ends.")
 		r.ended(t)
 	})
@@ -284,7 +283,7 @@ func TestOwnWebhooks(t *testing.T) {
 		t.Fatalf("it does not say how to send a webhook:\n%s", r)
 	}
 	// A sender of our own, who knows no more than what is printed.
-	sender := fake.New(fake.Config{PinwheelSecret: key[1], WebhookURL: url[1]})
+	sender := fake.New(fake.Config{Secrets: map[string]string{fake.Pinwheel: key[1]}, WebhookURL: url[1]})
 	defer sender.Close()
 	answer, err := sender.Send(t.Context(), fake.Webhook{Provider: "pinwheel", ID: "mine", Type: "employment.added",
 		Body: fmt.Appendf(nil, `{"event":"employment.added","event_id":"mine","payload":{"account_id":%q,"outcome":"success"}}`, account[1])})

@@ -232,12 +232,8 @@ func post(ctx context.Context, client *http.Client, s sending) (answer, error) {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "wagewire")
-	if s.provider == schema.Truv {
-		request.Header.Set("X-Webhook-Sign", fake.SignTruv(s.secret.Reveal(), s.body))
-	} else {
-		at := time.Now().Unix()
-		request.Header.Set("X-Timestamp", strconv.FormatInt(at, 10))
-		request.Header.Set("X-Pinwheel-Signature", fake.SignPinwheel(s.secret.Reveal(), at, s.body))
+	if err := fake.Sign(string(s.provider), request.Header, s.secret.Reveal(), time.Now(), s.body); err != nil {
+		return answer{}, err
 	}
 	began := time.Now()
 	response, err := client.Do(request)
