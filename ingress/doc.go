@@ -1,49 +1,63 @@
 // Package ingress receives webhooks over HTTP and answers them when they are stored.
 //
-// The line, in accept:
+// The line, in accept (handler.go), and the answers of each step (answer.go):
 //
-//	read     raw bytes, capped                         413, 415, 408, 400
-//	verify   HMAC over exactly those bytes             401, or 429 in a flood of forgeries
-//	parse    id, type, account                         quarantine, where they cannot be read
+//	route    the provider, by the path                 404, 405, 415
+//	admit    at most InFlightMax in hand               503 with Retry-After
+//	read     raw bytes, capped                         413, 408, 400
+//	verify   HMAC over exactly the raw bytes           401, or 429 in a flood of forgeries
+//	parse    id, type, account                         quarantine if unreadable
 //	publish  stored durably, within PublishFor         200, or 503 with Retry-After
+//
+// Package webhook verifies and parses, by the provider's scheme and layout. config.go has the
+// configuration, server.go the listener and the end, log.go and metrics.go the reports about a
+// webhook.
 //
 // # The custody rule
 //
-// An unsigned request gets only 4xx. A signed one gets only 200, stored or in quarantine, or 503: Pinwheel sends again after
-// 5xx and for 15 minutes, Truv for about two, so that a 4xx of ours loses the event for good. A webhook whose sender hangs up
-// is stored all the same: the publish has a budget of its own and does not end with the connection. statusOf is the one place
-// where an error becomes an answer; what it does not know is our fault, a 503.
+// An unsigned request gets only 4xx. A signed request gets only 200, stored or in quarantine, or
+// 503. Pinwheel sends a webhook again after 5xx, for 15 minutes, and Truv for about two; a 4xx of
+// ours loses the event for good. A webhook is stored even if the sender hangs up: the publish has a
+// budget of its own and does not end with the connection. responseFor is the only place where an
+// error becomes an answer. An error that responseFor does not know is our fault, a 503.
 //
-// What cannot be verified is unsigned, whoever sent it: a body over BodyBytesMax, one that was cut off or is encoded. One
-// answer is given to anybody: 503 with InFlightMax requests in hand, before their bodies are read.
+// A request that cannot be verified counts as unsigned, whoever sent it: its body is over
+// BodyBytesMax, cut off, or encoded. A single answer may go to anybody: 503 while InFlightMax
+// requests are in hand, before the body is read.
 //
-// The answer to a request that fails verification does not tell how it failed; the log and the metrics do. Only such requests
-// count against the limit that answers 429: verification comes first, so that no flood of forgeries can use up what the
-// provider needs.
+// The answer to a request that fails verification does not give the reason; the log and the metrics
+// do. Only requests that fail verification count against the limit that answers 429. Verification
+// comes before the limit, so no flood of forgeries can use up the room of a provider.
 //
 // # Framing
 //
-// A request with both Transfer-Encoding and Content-Length could be refused as an attempt to smuggle a second one, but package
-// net/http drops the Content-Length before a handler sees it. So every request in chunks is taken by its chunks and its connection
-// closed after the answer, which is the other thing RFC 9112, 6.1 lets a server do: what stands behind it is never read.
-// Paths are compared as they are: a ServeMux would answer //webhooks/truv with a redirect, which is neither 4xx nor 503.
+// A request with both Transfer-Encoding and Content-Length may be an attempt to smuggle a second
+// request. Refusing is not possible, because package net/http drops the Content-Length before a
+// handler runs. Therefore every request in chunks is read by its chunks, and the connection is
+// closed after the answer. RFC 9112, 6.1 allows a server to do so: no later byte of the connection
+// is read. Paths are compared byte by byte: a ServeMux would answer //webhooks/truv with a
+// redirect, neither 4xx nor 503.
 //
 // # Time
 //
-// The sender has ReadFor for the request. From its last byte on we have AnswerFor, and at most PublishFor of that waits for the
-// broker. WriteFor is counted from the answer and not, as net/http does, from the request's header: a body that came late
-// would otherwise leave no time to say that it is stored.
+// The sender has ReadFor for the request. After the last byte we have AnswerFor for the answer, and
+// wait at most PublishFor of AnswerFor for the broker. WriteFor begins with the answer. In net/http
+// the write limit begins with the request's header, and a late body would leave no time for the
+// answer.
 //
 // # The end
 //
-// Run stops in the order in which others notice: readiness, then (after DrainFor) the listener, then requests in hand, then
-// the admin listener. From the first of these on every answer says Connection: close. net/http closes idle connections when it
-// shuts down, and a request that is on its way over one of them is lost with it: a sender that was hung up on politely has no
-// such connection, and dials again, where it is sent elsewhere.
+// Run stops in the order in which others notice: readiness, then (after DrainFor) the listener,
+// then the requests in hand, then the admin listener. After the first step every answer says
+// Connection: close. net/http closes idle connections in a shutdown, and loses a request already on
+// the way over such a connection. After Connection: close a sender has no idle connection: the
+// sender dials again and reaches another instance.
 //
-// The command drains for DefaultDrainFor if it has an admin listener. That is for who sends SIGTERM and nothing before it, as
-// docker compose does, or a supervisor: without it readiness would go and the listener with it, and a load balancer would
-// learn of it from requests that fail. One that asks for readiness less often than every second needs a wait of its own before
-// SIGTERM. In Kubernetes that is a preStop hook, for there it is not readiness but the end of the pod that takes it out of its
-// services, and that takes longer to get about; the two waits add up. There is no variable for it.
+// With an admin listener the command drains for DefaultDrainFor. The drain is for senders of
+// SIGTERM that do nothing before it, such as docker compose or a supervisor. Without a drain,
+// readiness and the listener would go together, and a load balancer would learn of the end from
+// requests that fail. If a load balancer asks for readiness less often than every second, it needs
+// an extra wait before SIGTERM. In Kubernetes a preStop hook is the extra wait: the end of a pod,
+// not its readiness, takes the pod out of its services, and the news takes longer to spread. The
+// two waits add up. No variable sets the drain.
 package ingress

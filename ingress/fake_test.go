@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,11 +34,14 @@ const (
 	truvSecret     = "truv-secret-for-tests-only"
 	pinwheelPath   = "/webhooks/pinwheel"
 	truvPath       = "/webhooks/truv"
-	income         = `{"event": "income.added", "event_id": "e1", "payload": {"account_id": "a1", "timestamp": "2026-01-12T02:36:01Z"}}`
-	connected      = `{"webhook_id":"w1","event_type":"link-connected","link_id":"l1","event_created_at":"2026-01-12T02:36:01Z"}`
+	income         = `{"event": "income.added", "event_id": "e1", ` +
+		`"payload": {"account_id": "a1", "timestamp": "2026-01-12T02:36:01Z"}}`
+	connected = `{"webhook_id":"w1","event_type":"link-connected","link_id":"l1",` +
+		`"event_created_at":"2026-01-12T02:36:01Z"}`
 )
 
-// fakePublisher stores in memory what a broker would. A test that wants it to fail sets a function.
+// fakePublisher stores in memory, instead of a broker. A test that wants a method to fail sets its
+// function.
 type fakePublisher struct {
 	onEvent      func(ctx context.Context, e schema.Event) (bool, error)
 	onQuarantine func(ctx context.Context, q schema.Quarantined) error
@@ -48,7 +52,7 @@ type fakePublisher struct {
 	quarantined []schema.Quarantined
 }
 
-func (f *fakePublisher) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+func (f *fakePublisher) PublishEvent(ctx context.Context, e schema.Event) (bool, error) {
 	if f.onEvent != nil {
 		return f.onEvent(ctx, e)
 	}
@@ -96,8 +100,8 @@ func (f *fakePublisher) Ready(ctx context.Context) error {
 	return nil
 }
 
-// kept returns how many events and quarantined webhooks are stored.
-func (f *fakePublisher) kept() (events, quarantined int) {
+// stored returns how many events and quarantined webhooks are stored.
+func (f *fakePublisher) stored() (events, quarantined int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.events), len(f.quarantined)
@@ -107,10 +111,34 @@ func (f *fakePublisher) kept() (events, quarantined int) {
 func testConfig(t *testing.T) Config {
 	t.Helper()
 	return Config{
-		Addr:                "127.0.0.1:0",
-		PinwheelSecretsFile: secretFile(t, pinwheelSecret),
-		TruvSecretsFile:     secretFile(t, truvSecret),
-		SignatureAgeMax:     DefaultSignatureAgeMax,
+		Addr: "127.0.0.1:0",
+		Providers: map[schema.Provider]ProviderConfig{
+			schema.Pinwheel: {
+				SecretsFile:     secretFile(t, pinwheelSecret),
+				SignatureAgeMax: DefaultSignatureAgeMax,
+			},
+			schema.Truv: {SecretsFile: secretFile(t, truvSecret)},
+		},
+		Limits: patientLimits(),
+	}
+}
+
+// patientLimits are the limits where time is not the subject of a test.
+func patientLimits() Limits {
+	return Limits{
+		HeaderReadFor: time.Hour,
+		ReadFor:       time.Hour,
+		WriteFor:      time.Hour,
+		IdleFor:       time.Hour,
+		PublishFor:    time.Hour,
+	}
+}
+
+// serveOnly is a configuration that serves one provider.
+func serveOnly(p schema.Provider, secretsFile string) Config {
+	return Config{
+		Providers: map[schema.Provider]ProviderConfig{p: {SecretsFile: secretsFile}},
+		Limits:    patientLimits(),
 	}
 }
 
@@ -129,7 +157,8 @@ func writeFile(t *testing.T, path, text string) {
 }
 
 func testLog(t *testing.T) *zap.Logger {
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.AddSync(t.Output()), zapcore.DebugLevel))
+	encoder := zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig())
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(t.Output()), zapcore.DebugLevel))
 }
 
 // handler is a Server without a network, and its metrics.
@@ -184,18 +213,20 @@ func count(t *testing.T, registry *prometheus.Registry, name string, values ...s
 	}
 	total := 0
 	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
 		for _, metric := range family.GetMetric() {
-			found := 0
+			var labels []string
 			for _, label := range metric.GetLabel() {
-				for _, value := range values {
-					if label.GetValue() == value {
-						found++
-					}
-				}
+				labels = append(labels, label.GetValue())
 			}
-			if family.GetName() == name && found == len(values) {
-				total += int(metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount()))
+			lacks := func(value string) bool { return !slices.Contains(labels, value) }
+			if slices.ContainsFunc(values, lacks) {
+				continue
 			}
+			total += int(metric.GetCounter().GetValue() + metric.GetGauge().GetValue())
+			total += int(metric.GetHistogram().GetSampleCount())
 		}
 	}
 	return total

@@ -8,25 +8,30 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How many requests that fail verification are answered 401, from one address and from all, before the rest get 429.
+// How many forgeries are answered 401, for each address and for all addresses together. More get
+// 429. A forgery is a request that fails verification.
 const (
-	forgeriesPerSecond, forgeriesAtOnce           = 1, 20
-	forgeriesOfAllPerSecond, forgeriesOfAllAtOnce = 20, 200
+	forgeriesPerSecond = 1
+	forgeriesAtOnce    = 20
+
+	forgeriesOfAllPerSecond = 20
+	forgeriesOfAllAtOnce    = 200
 
 	// addressesMax is how many addresses are remembered.
 	addressesMax = 4096
-	// ipv6Bits is the part of an address that one site cannot choose.
+	// ipv6Bits is the length of the prefix of a site. A site chooses the other bits freely.
 	ipv6Bits = 64
 )
 
-// forgeries counts requests that fail verification, by the address they come from. Behind a proxy that is the proxy's, so
-// that all share one limit; verified requests are never counted. When the young half of the addresses is full, the old half
-// is forgotten.
+// forgeries counts forgeries by address. Behind a proxy every request has the proxy's address, so
+// all senders share a limit. Verified requests are never counted. When the young half of the
+// addresses is full, the old half is forgotten.
 type forgeries struct {
 	all *rate.Limiter
 
-	mu         sync.Mutex
-	young, old map[netip.Prefix]*rate.Limiter
+	mu    sync.Mutex
+	young map[netip.Prefix]*rate.Limiter
+	old   map[netip.Prefix]*rate.Limiter
 }
 
 func newForgeries() *forgeries {
@@ -36,9 +41,10 @@ func newForgeries() *forgeries {
 	}
 }
 
-// allow counts one more. The address's own limit comes first: one sender alone does not use up what there is for all.
+// allow counts a forgery, and returns false above a limit. The limit of the address comes first: a
+// single sender cannot use up the limit of all.
 func (f *forgeries) allow(remote string, now time.Time) bool {
-	return f.limiter(addressOf(remote)).AllowN(now, 1) && f.all.AllowN(now, 1)
+	return f.limiter(prefixOf(remote)).AllowN(now, 1) && f.all.AllowN(now, 1)
 }
 
 func (f *forgeries) limiter(address netip.Prefix) *rate.Limiter {
@@ -52,14 +58,16 @@ func (f *forgeries) limiter(address netip.Prefix) *rate.Limiter {
 		l = rate.NewLimiter(forgeriesPerSecond, forgeriesAtOnce)
 	}
 	if len(f.young) >= addressesMax/2 {
-		f.young, f.old = make(map[netip.Prefix]*rate.Limiter), f.young
+		f.old = f.young
+		f.young = make(map[netip.Prefix]*rate.Limiter)
 	}
 	f.young[address] = l
 	return l
 }
 
-// addressOf returns the address, or for IPv6 the /64 it is in. What is no address counts as one.
-func addressOf(remote string) netip.Prefix {
+// prefixOf returns the address, or the /64 of an IPv6 address. All texts that are no address share
+// a prefix.
+func prefixOf(remote string) netip.Prefix {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Prefix{}

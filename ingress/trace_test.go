@@ -9,7 +9,9 @@ import (
 )
 
 func TestTheEventCarriesTheSpanOfItsWebhook(t *testing.T) {
-	spans, broker, c := tracetest.NewSpanRecorder(), &fakePublisher{}, testConfig(t)
+	spans := tracetest.NewSpanRecorder()
+	broker := &fakePublisher{}
+	c := testConfig(t)
 	c.Tracing = sdk.NewTracerProvider(sdk.WithSpanProcessor(spans))
 	s, _ := handler(t, c, broker)
 	r := request(pinwheelPath, income)
@@ -21,8 +23,9 @@ func TestTheEventCarriesTheSpanOfItsWebhook(t *testing.T) {
 		t.Fatalf("%d spans, want 1", len(ended))
 	}
 	span := ended[0].SpanContext()
-	if want := "00-" + span.TraceID().String() + "-" + span.SpanID().String() + "-01"; broker.events["pinwheel:e1"].TraceParent != want {
-		t.Errorf("traceparent %q, want %q", broker.events["pinwheel:e1"].TraceParent, want)
+	want := "00-" + span.TraceID().String() + "-" + span.SpanID().String() + "-01"
+	if got := broker.events["pinwheel:e1"].TraceParent; got != want {
+		t.Errorf("traceparent %q, want %q", got, want)
 	}
 	if strings.Contains(span.TraceID().String(), theirs) {
 		t.Error("the provider's trace was joined")

@@ -16,25 +16,31 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// FuzzVerify: whatever the headers, a request is verified only if the one signature is the HMAC of its bytes; and always if it
-// is, by any of the active secrets.
+// FuzzVerify: whatever the headers, a request is verified if and only if its signature is the HMAC
+// of its bytes under one of the active secrets.
 func FuzzVerify(f *testing.F) {
 	f.Add(false, "v2=00", "1768185362", []byte("{}"), testSecret)
 	f.Fuzz(func(t *testing.T, truv bool, signature, timestamp string, body []byte, secret string) {
 		r := Received{Provider: schema.Pinwheel, Body: body, At: testNow, Header: http.Header{
-			"X-Pinwheel-Signature": {signature}, "X-Timestamp": {timestamp}, "X-Webhook-Sign": {signature},
+			pinwheelHeader: {signature},
+			timeHeader:     {timestamp},
+			truvHeader:     {signature},
 		}}
 		right := "v2=" + sum(secret, "v2:", timestamp, ":", string(body))
-		header := "X-Pinwheel-Signature"
+		header := pinwheelHeader
 		if truv {
-			r.Provider, header, right = schema.Truv, "X-Webhook-Sign", "v1="+sum(secret, string(body))
+			r.Provider = schema.Truv
+			header = truvHeader
+			right = "v1=" + sum(secret, string(body))
 		}
 		secrets := secretsOf("a-secret-that-signs-nothing", secret)
 		const version = len("v2=")
 		before := bytes.Clone(body)
 
 		if err := Verify(r, secrets, ageMax); err == nil {
-			if secret == "" || len(signature) != len(right) || signature[:version] != right[:version] || !strings.EqualFold(signature, right) {
+			isRight := strings.EqualFold(signature, right) && len(signature) == len(right) &&
+				signature[:version] == right[:version]
+			if secret == "" || !isRight {
 				t.Errorf("verified %q, the HMAC is %q", signature, right)
 			}
 		} else if _, ok := errors.AsType[*UnverifiedError](err); !ok {
@@ -44,7 +50,7 @@ func FuzzVerify(f *testing.F) {
 		r.Header[header] = []string{right}
 		_, stamped := SignedAt(r)
 		if err := Verify(r, secrets, 0); secret != "" && (truv || stamped) && err != nil {
-			t.Errorf("verify what is signed: %v", err)
+			t.Errorf("verify a signed request: %v", err)
 		}
 		if !bytes.Equal(before, body) {
 			t.Error("the body was changed")
@@ -52,12 +58,16 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzParse: what is no event is quarantined for one of the known reasons; what is one is fit to be stored, is read the same
-// again, and has the id and type that a careless parser finds.
+// FuzzParse: a body that is no event is quarantined for one of the known reasons. An event is fit
+// to be stored, is read the same a second time, and has the id and type that a careless parser
+// finds.
 func FuzzParse(f *testing.F) {
 	f.Add(false, []byte(testBody))
 	f.Add(true, []byte(`{"webhook_id":"w1","event_type":"link-deleted","link_id":"l1"}`))
-	reasons := []schema.QuarantineReason{schema.QuarantineJSON, schema.QuarantineUTF8, schema.QuarantineDuplicateKey, schema.QuarantineDepth, schema.QuarantineSchema}
+	reasons := []schema.QuarantineReason{
+		schema.QuarantineJSON, schema.QuarantineUTF8, schema.QuarantineDuplicateKey,
+		schema.QuarantineDepth, schema.QuarantineSchema,
+	}
 	f.Fuzz(func(t *testing.T, truv bool, body []byte) {
 		r := Received{Provider: schema.Pinwheel, Body: body, At: testNow}
 		if truv {
@@ -68,50 +78,66 @@ func FuzzParse(f *testing.F) {
 		if !bytes.Equal(before, body) {
 			t.Fatal("the body was changed")
 		}
-		again, errAgain := Parse(r)
-		if diff := cmp.Diff(event, again); diff != "" || (err == nil) != (errAgain == nil) {
-			t.Fatalf("read again it differs: %v, %v\n%s", err, errAgain, diff)
+		second, errSecond := Parse(r)
+		if diff := cmp.Diff(event, second); diff != "" || (err == nil) != (errSecond == nil) {
+			t.Fatalf("read a second time it differs: %v, %v\n%s", err, errSecond, diff)
 		}
 		if err != nil {
-			if unreadable, ok := errors.AsType[*UnreadableError](err); !ok || !slices.Contains(reasons, unreadable.Reason) {
+			unreadable, ok := errors.AsType[*UnreadableError](err)
+			if !ok || !slices.Contains(reasons, unreadable.Reason) {
 				t.Fatalf("parse: %v is no UnreadableError of a known reason", err)
 			}
 			return
 		}
-
-		if err := event.Validate(); err != nil {
-			t.Errorf("the event is not valid: %v", err)
-		}
-		if !bytes.Equal(event.Body, before) {
-			t.Error("the event's body is not the webhook's")
-		}
-		if !utf8.ValidString(event.ID) {
-			t.Errorf("the id %q is no text", event.ID)
-		}
-		if _, _, _, account, err := schema.ParseSubject(event.Subject()); err != nil || account != event.Account() {
-			t.Errorf("subject %q: account %q, %v", event.Subject(), account, err)
-		}
-		if at, err := schema.ParseTime(event.OccurredAt.Format(time.RFC3339Nano)); err != nil || !at.Equal(event.OccurredAt) {
-			t.Errorf("time %v is written as %v: %v", event.OccurredAt, at, err)
-		}
-		var careless struct {
-			EventID   string `json:"event_id"`
-			Event     string `json:"event"`
-			WebhookID string `json:"webhook_id"`
-			EventType string `json:"event_type"`
-		}
-		// A name of the other provider may hold anything: what does not fit is left out, and an error about it means nothing here.
-		if err := json.Unmarshal(body, &careless); err != nil && !isMismatch(err) {
-			t.Fatalf("a careless parser does not read it: %v", err)
-		}
-		id, kind := careless.EventID, careless.Event
-		if truv {
-			id, kind = careless.WebhookID, careless.EventType
-		}
-		if id != event.ID || kind != event.Type {
-			t.Errorf("a careless parser reads id %q and type %q, we %q and %q", id, kind, event.ID, event.Type)
-		}
+		checkIsStorable(t, event, before)
+		checkCarelessly(t, event, truv)
 	})
+}
+
+// checkIsStorable asserts that the event read from a body is fit to be stored.
+func checkIsStorable(t *testing.T, event schema.Event, body []byte) {
+	if err := event.Validate(); err != nil {
+		t.Errorf("the event is not valid: %v", err)
+	}
+	if !bytes.Equal(event.Body, body) {
+		t.Error("the event's body is not the webhook's")
+	}
+	if !utf8.ValidString(event.ID) {
+		t.Errorf("the id %q is no text", event.ID)
+	}
+	_, _, _, account, err := schema.ParseSubject(event.Subject())
+	if err != nil || account != event.Account() {
+		t.Errorf("subject %q: account %q, %v", event.Subject(), account, err)
+	}
+	at, err := schema.ParseTime(event.OccurredAt.Format(time.RFC3339Nano))
+	if err != nil || !at.Equal(event.OccurredAt) {
+		t.Errorf("time %v is written as %v: %v", event.OccurredAt, at, err)
+	}
+}
+
+// checkCarelessly asserts that encoding/json reads the same id and type from the body.
+func checkCarelessly(t *testing.T, event schema.Event, truv bool) {
+	var careless struct {
+		EventID   string `json:"event_id"`
+		Event     string `json:"event"`
+		WebhookID string `json:"webhook_id"`
+		EventType string `json:"event_type"`
+	}
+	// A name of the other provider may hold anything. A value that does not fit is left out, and
+	// the error about it means nothing here.
+	if err := json.Unmarshal(event.Body, &careless); err != nil && !isMismatch(err) {
+		t.Fatalf("a careless parser does not read it: %v", err)
+	}
+	id := careless.EventID
+	kind := careless.Event
+	if truv {
+		id = careless.WebhookID
+		kind = careless.EventType
+	}
+	if id != event.ID || kind != event.Type {
+		t.Errorf("a careless parser reads id %q and type %q, we %q and %q",
+			id, kind, event.ID, event.Type)
+	}
 }
 
 func isMismatch(err error) bool {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,130 +15,158 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// DepthMax is how deep objects and arrays may stand in each other.
-const DepthMax = 64
+const (
+	// DepthMax is how deeply objects and arrays may be nested.
+	DepthMax = 64
 
-// readDepth is how deep the deepest name stands that is read: payload.account_id.
-const readDepth = 2
-
-// What is wrong with a body, by the reason under which it goes to quarantine.
-var (
-	errUTF8           = errors.New("it is not valid UTF-8")
-	errNotOneObject   = errors.New("it is not one JSON object")
-	errDuplicateKey   = errors.New("an object names a key twice")
-	errDepth          = fmt.Errorf("objects and arrays are nested deeper than %d", DepthMax)
-	errNothingToErase = errors.New("it deletes a link and does not say which")
-	errReplaced       = errors.New("the id, type or account holds U+FFFD: two that differ could read the same")
+	// foldDepthMin is a depth of nesting. In every provider's bodies, down to this depth at least,
+	// a wanted name may not stand beside the same name in other letter case.
+	foldDepthMin = 2
 )
 
-// fields are the strings that stand in an object or in an object right inside of it.
-type fields map[place]string
+// The reasons for quarantine that concern JSON.
+var (
+	errUTF8         = errors.New("the body is not valid UTF-8")
+	errNotOneObject = errors.New("the body is not one JSON object")
+	errDuplicateKey = errors.New("an object names a key twice")
+	errDepth        = fmt.Errorf("objects and arrays are nested deeper than %d", DepthMax)
+)
 
-// place is where a string stands: under a name of the body, or under a name of the object that has the outer name there.
-type place struct {
-	depth       int
-	outer, name string
-}
+// fields are the strings found in a body, by path. A path is names joined by dots.
+type fields map[string]string
 
-// object reads the body as one JSON object, or says why no two parsers need agree on what it means. Package encoding/json
-// alone takes the last of equal keys, does not mind case, puts U+FFFD where bytes are no text, and nests 10,000 deep.
-func object(body []byte, names []string) (fields, error) {
+// readObject reads the body as one JSON object. It refuses a body that two parsers may understand
+// differently. Package encoding/json alone takes the last of equal keys, ignores letter case, puts
+// U+FFFD in place of invalid UTF-8, and accepts 10,000 levels of nesting. Package
+// encoding/json/jsontext, an experiment in Go 1.26, refuses equal keys and invalid UTF-8, but not
+// the other two.
+func readObject(body []byte, wanted memberSet) (fields, error) {
 	if !utf8.Valid(body) {
 		return nil, &UnreadableError{schema.QuarantineUTF8, errUTF8}
 	}
 	tokens := json.NewDecoder(bytes.NewReader(body))
-	tokens.UseNumber() // a number that no float64 holds is JSON all the same
-	found := fields{}
-	if err := (scan{tokens, names, found}).value(1, place{}); err != nil {
+	tokens.UseNumber() // a number too large for float64 is valid JSON too
+	s := scan{tokens: tokens, wanted: wanted, found: fields{}}
+	if err := s.readValue(1, ""); err != nil {
 		return nil, err
 	}
-	if _, err := tokens.Token(); !errors.Is(err, io.EOF) || !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+	_, err := tokens.Token()
+	isObject := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+	if !errors.Is(err, io.EOF) || !isObject {
 		return nil, &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 	}
-	return found, nil
+	return s.found, nil
 }
 
-// scan walks over a value, token by token.
+// scan walks over a JSON value, token by token.
 type scan struct {
 	tokens *json.Decoder
-	// names are those that are read: beside them not even another case of theirs may stand.
-	names []string
-	// found gets the strings.
+	// wanted are the members to read. Another spelling of a wanted name, in other letter case,
+	// counts as the same key.
+	wanted memberSet
+	// found gets the strings of the wanted members.
 	found fields
 }
 
-// value reads a value at a depth, which stands at the place.
-func (s scan) value(depth int, at place) error {
+// readValue reads a value. depth is 1 for the whole body. path is "" for a value on no path of
+// wanted members.
+func (s scan) readValue(depth int, path string) error {
 	token, err := s.tokens.Token()
 	if err != nil {
-		return &UnreadableError{schema.QuarantineJSON, errNotOneObject} // err would quote the body
+		// err would quote the body.
+		return &UnreadableError{schema.QuarantineJSON, errNotOneObject}
+	}
+	if text, ok := token.(string); ok && path != "" {
+		s.found[path] = text
 	}
 	open, nests := token.(json.Delim)
-	if text, ok := token.(string); ok && at.depth == depth-1 && at.depth > 0 {
-		s.found[at] = text
-	}
 	if !nests {
 		return nil
 	}
 	if depth > DepthMax {
 		return &UnreadableError{schema.QuarantineDepth, errDepth}
 	}
-	seen := map[string]bool{}
-	for s.tokens.More() {
-		var inner place
-		if open == '{' {
-			key, folded, err := s.key(depth)
-			if err != nil {
-				return err
-			}
-			if seen[folded] {
-				return &UnreadableError{schema.QuarantineDuplicateKey, errDuplicateKey}
-			}
-			seen[folded] = true
-			if depth <= readDepth && at.depth == depth-1 {
-				inner = place{depth, at.name, key}
-			}
-		}
-		if err := s.value(depth+1, inner); err != nil {
-			return err
-		}
+	if open == '{' {
+		err = s.readMembers(depth, path)
+	} else {
+		err = s.readElements(depth)
 	}
-	if _, err := s.tokens.Token(); err != nil { // the bracket that closes it
+	if err != nil {
+		return err
+	}
+	if _, err := s.tokens.Token(); err != nil { // the closing bracket
 		return &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 	}
 	return nil
 }
 
-// key reads a key. folded is the name that is read from which it differs in case only, or else the key itself.
-func (s scan) key(depth int) (key, folded string, err error) {
+func (s scan) readMembers(depth int, path string) error {
+	seen := map[string]bool{}
+	for s.tokens.More() {
+		key, name, err := s.readKey(depth)
+		if err != nil {
+			return err
+		}
+		unique := cmp.Or(name, key)
+		if seen[unique] {
+			return &UnreadableError{schema.QuarantineDuplicateKey, errDuplicateKey}
+		}
+		seen[unique] = true
+		inner := ""
+		if name != "" && key == name && (depth == 1 || path != "") {
+			inner = join(path, name)
+		}
+		if err := s.readValue(depth+1, inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s scan) readElements(depth int) error {
+	for s.tokens.More() {
+		if err := s.readValue(depth+1, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readKey reads a key. name is the wanted name that equals the key without regard to letter case,
+// or "" if there is none.
+func (s scan) readKey(depth int) (key, name string, err error) {
 	token, err := s.tokens.Token()
 	key, ok := token.(string)
 	if err != nil || !ok {
 		return "", "", &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 	}
-	if depth <= readDepth {
-		if i := slices.IndexFunc(s.names, func(name string) bool { return strings.EqualFold(key, name) }); i >= 0 {
-			return key, s.names[i], nil
-		}
+	if depth > s.wanted.depth {
+		return key, "", nil
 	}
-	return key, key, nil
+	matches := func(name string) bool { return strings.EqualFold(key, name) }
+	i := slices.IndexFunc(s.wanted.names, matches)
+	if i < 0 {
+		return key, "", nil
+	}
+	return key, s.wanted.names[i], nil
 }
 
-// text returns the string at a path, "" where there is none or something else.
-func (f fields) text(path string) string {
-	outer, name, deeper := strings.Cut(path, ".")
-	if deeper {
-		return f[place{2, outer, name}]
+func join(path, name string) string {
+	if path == "" {
+		return name
 	}
-	return f[place{1, "", path}]
+	return path + "." + name
 }
 
-// time returns the first time found at the paths, in UTC, otherwise the other one.
+// time returns the first time found at the paths, in UTC. Without a time there, it returns
+// otherwise.
 func (f fields) time(paths []string, otherwise time.Time) time.Time {
 	for _, path := range paths {
-		at, err := schema.ParseTime(f.text(path))
-		// An offset can move a date beyond the four-digit years, where it could be written and never read again.
-		if at = at.UTC(); err == nil && !at.IsZero() && at.Year() >= 1 && at.Year() <= 9999 {
+		at, err := schema.ParseTime(f[path])
+		at = at.UTC()
+		// An offset can move a date out of the four-digit years. The date could then be written,
+		// but not read again.
+		if err == nil && !at.IsZero() && at.Year() >= 1 && at.Year() <= 9999 {
 			return at
 		}
 	}

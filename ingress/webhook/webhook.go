@@ -1,5 +1,8 @@
-// Package webhook says of a request whether the provider signed it, and reads of its body what it takes to store it. Both are
-// pure functions of the bytes as they came. What a provider does differently is in the file with its name.
+// Package webhook verifies the signature of a provider's request, and reads an event out of the
+// body. Both are pure functions of the bytes received.
+//
+// To add a provider, write a file with the provider's name for the scheme, and add the scheme to
+// schemes. Package schema has the layout of the provider's bodies, beside the webhook types.
 package webhook
 
 import (
@@ -10,12 +13,45 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Received is a request to a provider's endpoint, as it came. The body is never changed.
+// schemes is the registry of the module: a row a provider, each in a file of the provider's name.
+var schemes = map[schema.Provider]scheme{
+	schema.Pinwheel: pinwheel,
+	schema.Truv:     truv,
+}
+
+// scheme is how a provider signs its webhooks.
+type scheme struct {
+	// secretsName is the provider's own name for the signing secrets.
+	secretsName string
+	// verify returns nil only if one of the secrets signed exactly the bytes of the request. All
+	// errors are an UnverifiedError. verify does not judge the age of a signature.
+	verify func(r Received, secrets []schema.Secret) error
+	// signedAt reads the signed time from a request's headers. nil: the provider signs no time.
+	signedAt func(h http.Header) (time.Time, error)
+}
+
+// Covers returns an error if the provider has no signature scheme. The error names the files to
+// change.
+func Covers(p schema.Provider) error {
+	if _, ok := schemes[p]; ok {
+		return nil
+	}
+	return fmt.Errorf("provider %s has no signature scheme: write ingress/webhook/%s.go, "+
+		"and add its row to schemes in ingress/webhook/webhook.go", p, p)
+}
+
+// SecretsName is the provider's own name for the signing secrets, in the plural.
+func SecretsName(p schema.Provider) string { return schemes[p].secretsName }
+
+// SignsTime reports whether the provider signs the time of sending. Only then has a signature an
+// age.
+func SignsTime(p schema.Provider) bool { return schemes[p].signedAt != nil }
+
+// Received is a request to a provider's endpoint. The body is never changed.
 type Received struct {
 	Provider schema.Provider
 	Header   http.Header
@@ -23,8 +59,8 @@ type Received struct {
 	At       time.Time
 }
 
-// UnverifiedError is a way in which a request can fail to prove who sent it. Its Reason is a metric's label; the sender is
-// not told.
+// UnverifiedError says why a request does not prove who sent it. Reason is a metric's label. The
+// sender does not learn the reason.
 type UnverifiedError struct {
 	Reason string
 	text   string
@@ -32,35 +68,61 @@ type UnverifiedError struct {
 
 func (e *UnverifiedError) Error() string { return e.text }
 
-// One for each way a signature can fail.
+func unverified(reason, text string) *UnverifiedError { return &UnverifiedError{reason, text} }
+
+// The ways in which a signature can fail, an error each.
 var (
-	errSignatureMissing   = &UnverifiedError{"sig_missing", "the signature header is missing"}
-	errSignatureAmbiguous = &UnverifiedError{"sig_ambiguous", "there is more than one signature"}
-	errSignatureVersion   = &UnverifiedError{"sig_mismatch", "the signature is of another version"}
-	errSignatureMalformed = &UnverifiedError{"sig_mismatch", "the signature is not 64 hexadecimal digits"}
-	errSignatureMismatch  = &UnverifiedError{"sig_mismatch", "no active secret signed this body"}
-	errTimestampMissing   = &UnverifiedError{"timestamp_invalid", "the timestamp header is missing"}
-	errTimestampAmbiguous = &UnverifiedError{"timestamp_invalid", "there is more than one timestamp"}
-	errTimestampMalformed = &UnverifiedError{"timestamp_invalid", "the timestamp is not in Unix seconds"}
-	errStale              = &UnverifiedError{"stale", "the signature is too old, or from the future"}
-	errProviderUnknown    = &UnverifiedError{"provider", "the provider is not known"}
+	errSignatureMissing   = unverified("sig_missing", "the signature header is missing")
+	errSignatureAmbiguous = unverified("sig_ambiguous", "there is more than one signature")
+	errSignatureVersion   = unverified("sig_mismatch", "the signature is of another version")
+	errSignatureMalformed = unverified("sig_mismatch", "the signature is not 64 hexadecimal digits")
+	errSignatureMismatch  = unverified("sig_mismatch", "no active secret signed this body")
+	errTimestampMissing   = unverified("timestamp_invalid", "the timestamp header is missing")
+	errTimestampAmbiguous = unverified("timestamp_invalid", "there is more than one timestamp")
+	errTimestampMalformed = unverified("timestamp_invalid", "the timestamp is not in Unix seconds")
+	errStale              = unverified("stale", "the signature is too old, or from the future")
+	errSchemeUnknown      = unverified("provider", "the provider is not known")
 )
 
-// Verify returns nil only if one of the secrets signed exactly these bytes. Where the provider signs a time, the signature is
-// also at most ageMax older or younger than r.At; 0 lets it be of any age. Its errors are all an UnverifiedError.
+// Verify returns nil only if one of the secrets signed exactly these bytes. If the provider signs a
+// time, r.At must also be at most ageMax before or after the signed time; 0 allows any age. All
+// errors are an UnverifiedError.
 func Verify(r Received, secrets []schema.Secret, ageMax time.Duration) error {
-	switch r.Provider {
-	case schema.Pinwheel:
-		return verifyPinwheel(r, secrets, ageMax)
-	case schema.Truv:
-		return verifyTruv(r, secrets)
-	default:
-		return errProviderUnknown
+	s, ok := schemes[r.Provider]
+	if !ok {
+		return errSchemeUnknown
 	}
+	if err := s.verify(r, secrets); err != nil {
+		return err
+	}
+	// The age comes last. "stale" in the metrics then means that a clock is wrong or a delivery is
+	// late, and never a forgery.
+	if s.signedAt == nil || ageMax <= 0 {
+		return nil
+	}
+	at, err := s.signedAt(r.Header)
+	if err != nil {
+		return err
+	}
+	if r.At.Sub(at).Abs() > ageMax {
+		return errStale
+	}
+	return nil
 }
 
-// digest reads the one signature that a request may carry: version, "=", 64 hexadecimal digits.
-func digest(h http.Header, name, version string) ([]byte, error) {
+// SignedAt returns the time of signing, by the sender's own clock. ok is false if the provider
+// signs no time, or if the request has none.
+func SignedAt(r Received) (at time.Time, ok bool) {
+	if !SignsTime(r.Provider) {
+		return time.Time{}, false
+	}
+	at, err := schemes[r.Provider].signedAt(r.Header)
+	return at, err == nil
+}
+
+// readDigest reads the signature: version, "=", 64 hexadecimal digits. A request may carry no
+// second signature.
+func readDigest(h http.Header, name, version string) ([]byte, error) {
 	values := h.Values(name) // Get would take the first of several in silence
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
@@ -72,15 +134,16 @@ func digest(h http.Header, name, version string) ([]byte, error) {
 	if !ok {
 		return nil, errSignatureVersion
 	}
-	sum, err := hex.DecodeString(text)
-	if err != nil || len(sum) != sha256.Size {
+	digest, err := hex.DecodeString(text)
+	if err != nil || len(digest) != sha256.Size {
 		return nil, errSignatureMalformed
 	}
-	return sum, nil
+	return digest, nil
 }
 
-// signedByAny tries all secrets, also after one has matched: the time it takes does not tell which it was.
-func signedByAny(secrets []schema.Secret, digest []byte, parts ...[]byte) bool {
+// isSignedByAny tries every secret, also after a match: the time taken does not give away the
+// matching secret.
+func isSignedByAny(secrets []schema.Secret, digest []byte, parts ...[]byte) bool {
 	signed := false
 	for _, secret := range secrets {
 		if secret.Reveal() == "" {
@@ -95,77 +158,4 @@ func signedByAny(secrets []schema.Secret, digest []byte, parts ...[]byte) bool {
 		}
 	}
 	return signed
-}
-
-// UnreadableError says why a signed body is no event. It quotes nothing of the body.
-type UnreadableError struct {
-	Reason schema.QuarantineReason
-	Err    error
-}
-
-func (e *UnreadableError) Error() string { return fmt.Sprintf("read webhook: %v", e.Err) }
-
-func (e *UnreadableError) Unwrap() error { return e.Err }
-
-// layout is where a provider's body says what an event needs. A path is names joined by dots.
-type layout struct {
-	id, kind string
-	// times are where it says when it happened, the best one first.
-	times []string
-	// names are all that stand in those paths and in the catalogue's account paths.
-	names []string
-}
-
-// Parse reads the event out of a verified body: its id, type, account and time, and nothing else. The same bytes make the
-// same event; whoever reads them again, with any JSON parser, finds the same id and type. Its errors are all an
-// UnreadableError.
-func Parse(r Received) (schema.Event, error) {
-	in, err := layoutOf(r.Provider)
-	if err != nil {
-		return schema.Event{}, &UnreadableError{schema.QuarantineSchema, err}
-	}
-	top, err := object(r.Body, in.names)
-	if err != nil {
-		return schema.Event{}, err
-	}
-	kind := top.text(in.kind)
-	known := schema.Lookup(r.Provider, kind)
-	event := schema.Event{
-		Provider:   r.Provider,
-		ID:         top.text(in.id),
-		Type:       kind,
-		Resource:   known.Resource,
-		Action:     known.Action,
-		AccountID:  top.text(known.Account),
-		OccurredAt: top.time(in.times, r.At),
-		ReceivedAt: r.At,
-		Body:       r.Body,
-	}
-	if err := check(event); err != nil {
-		return schema.Event{}, &UnreadableError{schema.QuarantineSchema, err}
-	}
-	return event, nil
-}
-
-func layoutOf(p schema.Provider) (layout, error) {
-	switch p {
-	case schema.Pinwheel:
-		return pinwheelLayout(), nil
-	case schema.Truv:
-		return truvLayout(), nil
-	default:
-		return layout{}, errProviderUnknown
-	}
-}
-
-// check refuses what could be stored but not acted on.
-func check(e schema.Event) error {
-	switch {
-	case e.Resource == schema.Link && e.Action == schema.ActionDeleted && e.AccountID == "":
-		return errNothingToErase
-	case strings.ContainsRune(e.ID+e.Type+e.AccountID, utf8.RuneError):
-		return errReplaced
-	default:
-		return e.Validate()
-	}
 }

@@ -1,0 +1,119 @@
+package ingress
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wagewire/wagewire/ingress/webhook"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// The reasons to refuse a request, besides a webhook.UnverifiedError.
+var (
+	errRoute    = errors.New("no provider is served at this path")
+	errMethod   = errors.New("the method is not POST")
+	errEncoding = errors.New("the body is encoded")
+	errBody     = errors.New("read body")
+	errFlood    = errors.New("too many requests fail verification")
+	errShed     = errors.New("too many requests in hand")
+)
+
+// response is the answer to a request.
+type response struct {
+	status int
+	// reason is the label of wagewire_ingress_rejected_total, "" if nothing is rejected.
+	reason string
+	// retryAfter is how long the sender should wait before the next try, 0 if no try is needed.
+	retryAfter time.Duration
+	// hangUp closes the connection, because the rest of the body is never read.
+	hangUp bool
+	// quiet logs at level debug, because anyone can cause such lines at any rate.
+	quiet bool
+}
+
+// responseFor is the only table from errors to answers. An error that is not in the table came
+// after verification: 503.
+func responseFor(err error) response {
+	unread := errors.Is(err, errBody)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	unverified, _ := errors.AsType[*webhook.UnverifiedError](err)
+	switch {
+	case err == nil:
+		return response{status: http.StatusOK}
+	case errors.Is(err, errRoute):
+		return response{status: http.StatusNotFound, reason: "route", hangUp: true, quiet: true}
+	case errors.Is(err, errMethod):
+		return response{
+			status: http.StatusMethodNotAllowed, reason: "method", hangUp: true, quiet: true,
+		}
+	case errors.Is(err, errEncoding):
+		return response{status: http.StatusUnsupportedMediaType, reason: "encoding", hangUp: true}
+	case unread && tooLarge:
+		return response{status: http.StatusRequestEntityTooLarge, reason: "too_large", hangUp: true}
+	case unread && errors.Is(err, os.ErrDeadlineExceeded):
+		return response{status: http.StatusRequestTimeout, reason: "body_timeout", hangUp: true}
+	case unread:
+		return response{status: http.StatusBadRequest, reason: "body_read", hangUp: true}
+	case errors.Is(err, errFlood):
+		return response{
+			status: http.StatusTooManyRequests, reason: "limited",
+			retryAfter: RetryAfter, quiet: true,
+		}
+	case unverified != nil:
+		return response{status: http.StatusUnauthorized, reason: unverified.Reason}
+	case errors.Is(err, errShed):
+		return response{status: http.StatusServiceUnavailable, retryAfter: RetryAfter, hangUp: true}
+	default:
+		return response{status: http.StatusServiceUnavailable, retryAfter: RetryAfter}
+	}
+}
+
+// quarantineReason reports whether the error sends the webhook to quarantine: another try would
+// meet the same error, and a person must look at the webhook.
+func quarantineReason(err error) (reason schema.QuarantineReason, ok bool) {
+	if unreadable, ok := errors.AsType[*webhook.UnreadableError](err); ok {
+		return unreadable.Reason, true
+	}
+	return schema.QuarantineIDConflict, errors.Is(err, schema.ErrIDConflict)
+}
+
+// accepted is the body of a 200.
+type accepted struct {
+	ID          string `json:"id"`
+	Duplicate   bool   `json:"duplicate"`
+	Quarantined bool   `json:"quarantined,omitempty"`
+}
+
+// refused is the body of any other status. It says no more than the status does.
+type refused struct {
+	Error string `json:"error"`
+}
+
+// writeResponse sends the answer.
+func (s *Server) writeResponse(w http.ResponseWriter, r *http.Request, got receipt, resp response) {
+	deadline := time.Now().Add(s.limits.WriteFor)
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline) // a test's recorder has none
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if resp.status == http.StatusMethodNotAllowed {
+		h.Set("Allow", http.MethodPost)
+	}
+	if resp.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(resp.retryAfter.Seconds())))
+	}
+	if resp.hangUp || s.isStopping() || len(r.TransferEncoding) > 0 {
+		h.Set("Connection", "close")
+	}
+	var body any = refused{strings.ToLower(http.StatusText(resp.status))}
+	if resp.status == http.StatusOK {
+		body = accepted{got.event.ID, got.duplicate, got.quarantined != nil}
+	}
+	text, _ := json.Marshal(body) // strings and booleans always marshal
+	w.WriteHeader(resp.status)
+	_, _ = w.Write(text) // after a hang-up the sender tries again
+}

@@ -1,0 +1,202 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/ingress/webhook"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
+)
+
+// Server receives webhooks.
+type Server struct {
+	config    Config
+	limits    Limits
+	publisher Publisher
+	log       *zap.Logger
+	registry  *prometheus.Registry
+	metrics   *metrics
+	tracer    trace.Tracer
+	// secrets has the providers that are served.
+	secrets map[schema.Provider]*process.SecretFile
+	// slots holds a value for every webhook in hand.
+	slots     chan struct{}
+	forgeries *forgeries
+	unknown   onceEach
+	listener  net.Listener
+	// stopping is closed when Run is told to stop.
+	stopping chan struct{}
+}
+
+// New reads the secrets and opens the listener, so that every mistake in the configuration is an
+// error here. The caller must call Run next.
+func New(c Config, p Publisher, log *zap.Logger, registry *prometheus.Registry) (*Server, error) {
+	s, err := newServer(c, p, log, registry)
+	if err != nil {
+		return nil, err
+	}
+	s.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("INGRESS_ADDR: %w", err)
+	}
+	return s, nil
+}
+
+// newServer makes a Server without a listener: an http.Handler.
+func newServer(
+	c Config, p Publisher, log *zap.Logger, registry *prometheus.Registry,
+) (*Server, error) {
+	if err := coverAll(schema.Providers()); err != nil {
+		return nil, err
+	}
+	secrets, err := openSecrets(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Tracing == nil {
+		c.Tracing = noop.NewTracerProvider()
+	}
+	limits := c.Limits.orDefaults()
+	slots := make(chan struct{}, limits.InFlightMax)
+	metrics, err := newMetrics(registry, func() float64 { return float64(len(slots)) })
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return &Server{
+		config:    c,
+		limits:    limits,
+		publisher: p,
+		log:       log,
+		registry:  registry,
+		metrics:   metrics,
+		tracer:    c.Tracing.Tracer("github.com/wagewire/wagewire/ingress"),
+		secrets:   secrets,
+		slots:     slots,
+		forgeries: newForgeries(),
+		unknown:   onceEach{seen: make(map[string]bool)},
+		stopping:  make(chan struct{}),
+	}, nil
+}
+
+// coverAll returns an error if a provider has no signature scheme.
+func coverAll(providers []schema.Provider) error {
+	for _, p := range providers {
+		if err := webhook.Covers(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openSecrets opens the secret file of every provider that has one.
+func openSecrets(c Config) (map[schema.Provider]*process.SecretFile, error) {
+	secrets := make(map[schema.Provider]*process.SecretFile)
+	var variables []string
+	for _, p := range schema.Providers() {
+		variable := p.Variable(secretsFileName)
+		variables = append(variables, variable)
+		path := c.Providers[p].SecretsFile
+		if path == "" {
+			continue
+		}
+		file, err := process.OpenSecretFile(variable, path)
+		if err != nil {
+			return nil, err
+		}
+		secrets[p] = file
+	}
+	if len(secrets) == 0 {
+		names := strings.Join(variables, " nor ")
+		return nil, fmt.Errorf("neither %s is set: "+
+			"set one or more to a file with one secret a line", names)
+	}
+	return secrets, nil
+}
+
+// Addr is the address of the listener for webhooks.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+var errStopping = errors.New("the process is stopping")
+
+// Ready returns an error when webhooks should go elsewhere: while webhooks cannot be stored, and
+// after Run is told to stop.
+func (s *Server) Ready(ctx context.Context) error {
+	if s.isStopping() {
+		return errStopping
+	}
+	return s.publisher.Ready(ctx)
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// Run serves until ctx ends. Then the server is no longer ready, receives webhooks for DrainFor,
+// answers the requests in hand, and Run returns nil. Run may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	server, err := s.httpServer()
+	if err != nil {
+		return fmt.Errorf("run ingress: %w", err)
+	}
+	s.logStart()
+
+	group, ctx := errgroup.WithContext(ctx)
+	receiving, stopReceiving := context.WithCancel(context.WithoutCancel(ctx))
+	watched, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer stopReceiving()
+		<-ctx.Done()
+		close(s.stopping)
+		select {
+		case <-time.After(s.config.DrainFor):
+		case <-receiving.Done(): // a listener broke
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer stopAdmin()
+		defer stopReceiving()
+		return process.Serve(receiving, s.listener, server)
+	})
+	group.Go(func() error {
+		defer stopReceiving()
+		return process.Admin(watched, s.config.AdminAddr, s.Ready, s.registry)
+	})
+	err = group.Wait()
+	s.log.Info("stopped")
+	return err
+}
+
+func (s *Server) httpServer() (*http.Server, error) {
+	errorLog, err := zap.NewStdLogAt(s.log, zapcore.WarnLevel)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: s.limits.HeaderReadFor,
+		ReadTimeout:       s.limits.ReadFor,
+		WriteTimeout:      s.limits.WriteFor,
+		IdleTimeout:       s.limits.IdleFor,
+		MaxHeaderBytes:    HeaderBytesMax,
+		ErrorLog:          errorLog,
+	}, nil
+}
