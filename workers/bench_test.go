@@ -26,22 +26,25 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// waitFor caps what comes in milliseconds: only a broken test or program reaches it.
-const waitFor = 20 * time.Second
-
-// Canaries stand in fetched records, webhooks, provider prose and panics. None may ever be in a log line.
+// Canaries stand in fetched records, webhooks, provider prose and panics. None may ever be in a log
+// line.
 const (
 	canaryName   = "Canary Quillfeather"
 	canaryAmount = "31337.4200"
 	canaryRecord = `{"id":"rec-1","name":"` + canaryName + `","net_pay":` + canaryAmount + `}`
 )
 
-// quick is a Config whose ladders take milliseconds; each has as many steps as rows of the tables need.
+// quick is a Config whose ladders take milliseconds; each has as many steps as rows of the tables
+// need.
 func quick() Config {
 	const ms = time.Millisecond
 	return Config{
-		Concurrency: 4, PauseFor: 5 * ms, StopFor: time.Second, StoreFor: 5 * time.Second,
-		Ladders: Ladders{Retry: []time.Duration{2 * ms, 3 * ms, 4 * ms, 5 * ms, 6 * ms, 7 * ms}, NotReady: []time.Duration{2 * ms, 3 * ms}},
+		Concurrency: 4, PauseFor: 5 * ms, StopFor: time.Second,
+		StoreFor: time.Hour, // a slow broker must not cost an attempt
+		Ladders: Ladders{
+			Retry:    []time.Duration{2 * ms, 3 * ms, 4 * ms, 5 * ms, 6 * ms, 7 * ms},
+			NotReady: []time.Duration{2 * ms, 3 * ms},
+		},
 	}
 }
 
@@ -83,7 +86,8 @@ func newBenchAt(t *testing.T, url string) *bench {
 	b.ctx, b.end = context.WithCancel(context.Background())
 	b.conn = b.connect()
 	var err error
-	if b.nats, err = nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond)); err != nil {
+	b.nats, err = nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.nats.Close)
@@ -99,19 +103,21 @@ func newBenchAt(t *testing.T, url string) *bench {
 		}
 		return nil
 	}))
-	t.Cleanup(func() { b.end(); quiet(t, b.lines) })
+	t.Cleanup(func() { b.end(); checkNoCanary(t, b.lines) })
 	return b
 }
 
-// quiet fails the test where a log line holds a canary.
-func quiet(t *testing.T, lines *observer.ObservedLogs) {
+// checkNoCanary fails the test if a log line holds a canary.
+func checkNoCanary(t *testing.T, lines *observer.ObservedLogs) {
 	for _, line := range lines.All() {
-		text, err := zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "msg"}).EncodeEntry(line.Entry, line.Context)
+		encoder := zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "msg"})
+		text, err := encoder.EncodeEntry(line.Entry, line.Context)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		for _, canary := range []string{"Canary", "Quillfeather", "31337.42", "person-77", "sekret"} {
+		for _, canary := range []string{"Canary", "Quillfeather", "31337.42", "person-77",
+			"sekret"} {
 			if strings.Contains(text.String(), canary) {
 				t.Errorf("a log line holds %q: %s", canary, text)
 			}
@@ -130,7 +136,8 @@ func (b *bench) connect() *stream.Conn {
 	return conn
 }
 
-// start runs a worker until the test ends, or stop is called: it returns when Run has, and fails the test if that was not nil.
+// start runs a worker until the test ends, or stop is called: it returns when Run has, and fails
+// the test if that was not nil.
 func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop func()) {
 	b.Helper()
 	worker := New(r, sourcesOf(handler), b.connect(), config, b.log, b.registry)
@@ -144,21 +151,22 @@ func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop f
 			if err != nil {
 				b.Errorf("Run: %v", err)
 			}
-		case <-time.After(waitFor):
-			b.Errorf("not within %s: the worker stops", waitFor)
+		case <-streamtest.Late(b):
+			b.Error("the test binary's time is up, and the worker has not stopped")
 		}
 	})
 	b.Cleanup(func() { b.end(); stop() })
 	return stop
 }
 
+// receive waits for a value of the channel.
 func receive[T any](t *testing.T, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(waitFor):
-		t.Fatalf("not within %s: %s", waitFor, what)
+	case <-streamtest.Late(t):
+		t.Fatalf("the test binary's time is up, and still not: %s", what)
 		panic("unreachable")
 	}
 }
@@ -166,7 +174,7 @@ func receive[T any](t *testing.T, what string, from <-chan T) T {
 // until waits for a condition that a log line announces.
 func (b *bench) until(what string, holds func() bool) {
 	b.Helper()
-	late := time.After(waitFor)
+	late := streamtest.Late(b)
 	for !holds() {
 		select {
 		case <-b.wrote:
@@ -174,32 +182,18 @@ func (b *bench) until(what string, holds func() bool) {
 			for _, line := range b.lines.All() {
 				b.Logf("%s %v", line.Message, line.ContextMap())
 			}
-			b.Fatalf("not within %s: %s", waitFor, what)
+			b.Fatalf("the test binary's time is up, and still not: %s", what)
 		}
 	}
 }
 
-// eventually waits for a condition of the broker, which announces nothing.
-func (b *bench) eventually(what string, holds func() bool) {
-	b.Helper()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	late := time.After(waitFor)
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-late:
-			b.Fatalf("not within %s: %s", waitFor, what)
-		}
-	}
-}
-
-// jobs are the job lines of an event with one of the outcomes; none given is any. An event may have several: attempts,
-// resources.
+// jobs are the job lines of an event with one of the outcomes; none given is any. An event may have
+// several: attempts, resources.
 func (b *bench) jobs(e schema.Event, outcomes ...string) (lines []map[string]any) {
 	for _, line := range b.lines.FilterMessage("job").All() {
 		fields := line.ContextMap()
-		if fields["event_id"] == e.Key() && (len(outcomes) == 0 || slices.Contains(outcomes, fields["outcome"].(string))) {
+		if fields["event_id"] == e.Key() && (len(outcomes) == 0 ||
+			slices.Contains(outcomes, fields["outcome"].(string))) {
 			fields["level"] = line.Level
 			lines = append(lines, fields)
 		}
@@ -207,15 +201,18 @@ func (b *bench) jobs(e schema.Event, outcomes ...string) (lines []map[string]any
 	return lines
 }
 
-// told waits until the workers have told of n jobs with the outcome, and returns the last.
-func (b *bench) told(e schema.Event, outcome string, n int) map[string]any {
+// logged waits until the log has n jobs of the event with the outcome, and returns the last one.
+func (b *bench) logged(e schema.Event, outcome string, n int) map[string]any {
 	b.Helper()
-	b.until(fmt.Sprintf("%d jobs of %s with outcome %s", n, e.Key(), outcome), func() bool { return len(b.jobs(e, outcome)) >= n })
+	b.until(fmt.Sprintf("%d jobs of %s with outcome %s", n, e.Key(), outcome),
+		func() bool { return len(b.jobs(e, outcome)) >= n })
 	return b.jobs(e, outcome)[n-1]
 }
 
-// sample is the catalogue's sample webhook of the type, as an event of its own id and account, after the change.
-func sample(t *testing.T, p schema.Provider, name, id string, change ...func(body map[string]any)) schema.Event {
+// sample is the catalogue's sample webhook of the type, as an event of its own id and account,
+// after the change.
+func sample(t *testing.T, p schema.Provider, name, id string,
+	change ...func(body map[string]any)) schema.Event {
 	t.Helper()
 	text, ok := jsonschema.Sample(p, name)
 	if !ok {
@@ -241,7 +238,8 @@ func sample(t *testing.T, p schema.Provider, name, id string, change ...func(bod
 	row := schema.Lookup(p, name)
 	e := schema.Event{
 		Provider: p, ID: id, Type: name, Resource: row.Resource, Action: row.Action,
-		OccurredAt: time.Date(2026, 2, 3, 15, 19, 11, 58437000, time.UTC), ReceivedAt: time.Date(2026, 2, 3, 15, 19, 12, 0, time.UTC),
+		OccurredAt: time.Date(2026, 2, 3, 15, 19, 11, 58437000, time.UTC),
+		ReceivedAt: time.Date(2026, 2, 3, 15, 19, 12, 0, time.UTC),
 	}
 	var err error
 	if e.Body, err = json.Marshal(body); err != nil {
@@ -296,8 +294,8 @@ func (b *bench) all(name, filter string) (messages []*jetstream.RawStreamMsg) {
 	}
 }
 
-// completion is the resource's completion of the event as it is on the stream, nil where it is not. What is there must be
-// of the schema.
+// completion is the resource's completion of the event as it is on the stream, nil where it is not.
+// What is there must be of the schema.
 func (b *bench) completion(e schema.Event, r schema.Resource) []byte {
 	b.Helper()
 	found := b.all(schema.CompletionsStream, e.CompletionSubject(r))
@@ -315,12 +313,19 @@ func (b *bench) completion(e schema.Event, r schema.Resource) []byte {
 func (b *bench) completed(e schema.Event, r schema.Resource) schema.Completion {
 	b.Helper()
 	var text []byte
-	b.eventually("the completion of "+e.Key(), func() bool { text = b.completion(e, r); return text != nil })
+	streamtest.Eventually(b, "the completion of "+e.Key(),
+		func() bool { text = b.completion(e, r); return text != nil })
 	var c schema.Completion
 	if err := json.Unmarshal(text, &c); err != nil {
 		b.Fatal(err)
 	}
 	return c
+}
+
+// completions are all completions.
+func (b *bench) completions() []*jetstream.RawStreamMsg {
+	b.Helper()
+	return b.all(schema.CompletionsStream, "wagewire.completions.>")
 }
 
 func (b *bench) deadLetters(queue, account string) []*jetstream.RawStreamMsg {
@@ -332,7 +337,8 @@ func (b *bench) deadLetters(queue, account string) []*jetstream.RawStreamMsg {
 func (b *bench) terminated() map[uint64]*jetstream.RawStreamMsg {
 	b.Helper()
 	ended := map[uint64]*jetstream.RawStreamMsg{}
-	for _, m := range b.all(schema.AdvisoriesStream, "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>") {
+	const filter = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>"
+	for _, m := range b.all(schema.AdvisoriesStream, filter) {
 		var advisory struct {
 			Sequence uint64 `json:"stream_seq"`
 		}
@@ -365,34 +371,44 @@ func (b *bench) queue(name string) *jetstream.ConsumerInfo {
 	return consumer.CachedInfo()
 }
 
-// idle waits until every event of the queue is settled for good.
+// idle waits until every event of the queue is settled for good. After a failure it does not wait:
+// the failed part of the test may have left an event in hand.
 func (b *bench) idle(name string) {
 	b.Helper()
-	b.eventually("queue "+name+" is idle", func() bool {
+	if b.Failed() {
+		return
+	}
+	streamtest.Eventually(b, "queue "+name+" is idle", func() bool {
 		info := b.queue(name)
 		return info.NumPending == 0 && info.NumAckPending == 0
 	})
 }
 
-// take takes one event from a queue, as a worker would that dies with it in hand. Nak gives it to the next at once, as the
-// end of the lease does.
+// take takes one event from a queue, as a worker would that dies with it in hand. Nak gives it to
+// the next at once, as the end of the lease does.
 func (b *bench) take(queue string) jetstream.Msg {
 	b.Helper()
 	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
 	if err != nil {
 		b.Fatal(err)
 	}
-	msg, err := consumer.Next(jetstream.FetchMaxWait(waitFor))
+	wait := time.Hour
+	if deadline, ok := b.Deadline(); ok {
+		wait = time.Until(deadline) - 10*time.Second // a failure must still be printed
+	}
+	msg, err := consumer.Next(jetstream.FetchMaxWait(wait), jetstream.FetchHeartbeat(wait/3))
 	if err != nil {
 		b.Fatal(err)
 	}
 	return msg
 }
 
-// loseLease makes the broker deliver an event again that a worker has in hand, as the end of its lease would.
+// loseLease makes the broker deliver an event again that a worker has in hand, as the end of its
+// lease would.
 func (b *bench) loseLease(queue string, e schema.Event) {
 	b.Helper()
-	ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", schema.EventsStream, queue, b.sequence(e), b.queue(queue).Delivered.Consumer, time.Now().UnixNano())
+	ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", schema.EventsStream, queue, b.sequence(e),
+		b.queue(queue).Delivered.Consumer, time.Now().UnixNano())
 	if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.Flush()); err != nil {
 		b.Fatal(err)
 	}
@@ -417,7 +433,8 @@ func (b *bench) metric(name string, labels map[string]string) (sum float64) {
 			want := maps.Clone(has)
 			maps.Copy(want, labels)
 			if maps.Equal(has, want) {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() +
+					float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}
@@ -428,7 +445,7 @@ func (b *bench) metric(name string, labels map[string]string) (sum float64) {
 func sourcesOf(handler Handler) map[schema.Provider]Source {
 	sources := map[schema.Provider]Source{}
 	for _, p := range schema.Providers() {
-		sources[p] = Source{decodeTest, handler}
+		sources[p] = Source{Decode: decodeTest, Handler: handler}
 	}
 	return sources
 }
@@ -445,12 +462,14 @@ func decodeTest(e schema.Event) (Payload, error) {
 	}
 	err := json.Unmarshal(e.Body, &body)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Payload{}, fmt.Errorf("%w: %s: %s is of another type", ErrUndecodable, e.Type, wrong.Field)
+		return Payload{}, fmt.Errorf("%w: %s: %s is of another type", ErrUndecodable, e.Type,
+			wrong.Field)
 	}
 	if err != nil {
 		return Payload{}, fmt.Errorf("%w: %s: not JSON", ErrUndecodable, e.Type)
 	}
 	b := body.Payload
 	outcomes := map[string]schema.Outcome{"pending": schema.Pending, "error": schema.Failed}
-	return Payload{EndUserID: b.EndUserID, Outcome: outcomes[b.Outcome], ErrorCode: b.ErrorCode, ErrorType: b.ErrorType}, nil
+	return Payload{EndUserID: b.EndUserID, Outcome: outcomes[b.Outcome], ErrorCode: b.ErrorCode,
+		ErrorType: b.ErrorType}, nil
 }

@@ -15,14 +15,14 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// asks is a Handler that asks a provider over HTTP. In a process of its own it may die of it: by SIGKILL, before it has
-// asked or when it has its answer.
+// asks is a Handler that asks a provider over HTTP. In a process of its own it may die of it: by
+// SIGKILL, before it has asked or when it has its answer.
 type asks struct {
 	url  string
 	dies string
@@ -65,8 +65,8 @@ func die() {
 	select {}
 }
 
-// relay stands between a worker process and the broker until the worker says a certain thing. From then on neither hears
-// the other: the worker is stuck at that point, to be killed there.
+// relay stands between a worker process and the broker until the worker says a certain thing. From
+// then on neither hears the other: the worker is stuck at that point, to be killed there.
 type relay struct {
 	listener net.Listener
 	broker   string
@@ -87,7 +87,8 @@ func newRelay(t *testing.T, broker, at string, heard bool) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{listener: l, broker: broker, at: []byte(at), heard: heard, reached: make(chan struct{})}
+	r := &relay{listener: l, broker: broker, at: []byte(at), heard: heard,
+		reached: make(chan struct{})}
 	r.copies.Go(r.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -158,20 +159,6 @@ func (r *relay) copy(to io.Writer, from io.Reader, may func(before, now []byte) 
 	}
 }
 
-// lease makes a queue's lease short: a dead worker's events go to the next as soon.
-func (b *bench) lease(queue string, lease time.Duration) {
-	b.Helper()
-	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
-	if err != nil {
-		b.Fatal(err)
-	}
-	config := consumer.CachedInfo().Config
-	config.AckWait = lease
-	if _, err := b.js.UpdateConsumer(b.Context(), schema.EventsStream, config); err != nil {
-		b.Fatal(err)
-	}
-}
-
 // provides is a provider that counts how often it is asked.
 func provides(t *testing.T, status int) (url string, asked *atomic.Int64) {
 	t.Helper()
@@ -185,14 +172,15 @@ func provides(t *testing.T, status int) (url string, asked *atomic.Int64) {
 	return server.URL, asked
 }
 
-// A worker in a process of its own gets SIGKILL at each point of a job's life; what another one then repeats is that step.
+// A worker in a process of its own gets SIGKILL at each point of a job's life; what another one
+// then repeats is that step.
 func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		promise string
 		status  int // of the provider's answers
-		// dies is where the handler kills its process; else the process is killed when it says at, and the broker has
-		// or has not heard it.
+		// dies is where the handler kills its process; else the process is killed when it says at,
+		// and the broker has or has not heard it.
 		dies, at string
 		heard    bool
 		// letters and completed are what is stored by then.
@@ -201,55 +189,70 @@ func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 		calls     int64 // of the provider, by both
 		outcome   schema.Outcome
 	}{
-		{promise: "after take: it is fetched for the first time", status: 200, dies: diesBefore, calls: 1, outcome: schema.Succeeded},
-		{promise: "after fetch: it is fetched again", status: 200, dies: diesAfter, calls: 2, outcome: schema.Succeeded},
-		{promise: "before publish: it is fetched again", status: 200, at: "HPUB wagewire.completions.", calls: 2, outcome: schema.Succeeded},
-		{promise: "after publish, not knowing that it is stored: it is settled and not fetched", status: 200,
-			at: "HPUB wagewire.completions.", heard: true, completed: true, calls: 1, outcome: schema.Succeeded},
-		{promise: "before settle: it is settled and not fetched", status: 200, at: "\r\n+ACK\r\n", completed: true, calls: 1, outcome: schema.Succeeded},
-		{promise: "after the dead letter, before the completion: there is one dead letter", status: 422,
-			at: "HPUB wagewire.dead_letters.", heard: true, letters: 1, calls: 2, outcome: schema.Failed},
-		{promise: "after the dead letter and the completion, before settle: it is settled and not fetched", status: 422,
-			at: "\r\n+TERM", letters: 1, completed: true, calls: 1, outcome: schema.Failed},
+		{promise: "after take: it is fetched for the first time", status: 200, dies: diesBefore,
+			calls: 1, outcome: schema.Succeeded},
+		{promise: "after fetch: it is fetched again", status: 200, dies: diesAfter, calls: 2,
+			outcome: schema.Succeeded},
+		{promise: "before publish: it is fetched again", status: 200,
+			at: "HPUB wagewire.completions.", calls: 2, outcome: schema.Succeeded},
+		{promise: "after publish, not knowing that it is stored: it is settled and not fetched",
+			status: 200,
+			at:     "HPUB wagewire.completions.", heard: true, completed: true, calls: 1,
+			outcome: schema.Succeeded},
+		{promise: "before settle: it is settled and not fetched", status: 200, at: "\r\n+ACK\r\n",
+			completed: true, calls: 1, outcome: schema.Succeeded},
+		{promise: "after the dead letter, before the completion: there is one dead letter",
+			status: 422,
+			at:     "HPUB wagewire.dead_letters.", heard: true, letters: 1, calls: 2,
+			outcome: schema.Failed},
+		{promise: "after the dead letter and the completion, before settle: it is settled only",
+			status: 422, at: "\r\n+TERM", letters: 1, completed: true, calls: 1,
+			outcome: schema.Failed},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
 			const queue = "pinwheel_employment"
 			b, e := newBench(t), employment(t, "killed")
-			b.lease(queue, 500*time.Millisecond)
 			url, asked := provides(t, row.status)
 			b.publish(e)
 
-			nats, env := b.url, []string{"WORKER_CONCURRENCY=1", "TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL=" + url, "TEST_DIES=" + row.dies}
+			natsURL := b.url
+			env := []string{"WORKER_CONCURRENCY=1", "TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL=" +
+				url, "TEST_DIES=" + row.dies}
 			var between *relay
 			if row.at != "" {
-				between = newRelay(t, nats[len("nats://"):], row.at, row.heard)
-				nats = between.url()
+				between = newRelay(t, natsURL[len("nats://"):], row.at, row.heard)
+				natsURL = between.url()
 			}
-			c := start(t, append(env, "NATS_URL="+nats)...)
+			c := start(t, append(env, "NATS_URL="+natsURL)...)
 			if between != nil {
 				receive(t, "the worker says "+row.at, between.reached)
-				b.eventually("what it said is stored", func() bool {
-					return len(b.deadLetters(queue, e.Account())) == row.letters && (b.completion(e, schema.Employment) != nil) == row.completed
+				streamtest.Eventually(b, "what it said is stored", func() bool {
+					return len(b.deadLetters(queue, e.Account())) == row.letters &&
+						(b.completion(e, schema.Employment) != nil) == row.completed
 				})
 				if err := c.cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
 			}
 			err := receive(t, "the worker is dead", c.ended)
-			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			if exit, ok := errors.AsType[*exec.ExitError](err); !ok ||
+				exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 				t.Fatalf("it ended with %v, want by SIGKILL; it logged\n%s", err, c.log())
 			}
 			if between != nil {
 				between.hangUp()
 			}
-			if n, stored := len(b.deadLetters(queue, e.Account())), b.completion(e, schema.Employment) != nil; n != row.letters || stored != row.completed {
-				t.Errorf("it left %d dead letters, and a completion: %v", n, stored)
+			letters := len(b.deadLetters(queue, e.Account()))
+			completed := b.completion(e, schema.Employment) != nil
+			if letters != row.letters || completed != row.completed {
+				t.Errorf("it left %d dead letters, and a completion: %v", letters, completed)
 			}
 			if info := b.queue(queue); info.NumAckPending != 1 {
 				t.Fatalf("%d events are in hand, want the dead worker's", info.NumAckPending)
 			}
 
+			b.loseLease(queue, e)
 			b.start(schema.Employment, asks{url: url}, quick())
 			b.idle(queue)
 			if got := b.completed(e, schema.Employment); got.Data.Outcome != row.outcome {

@@ -1,49 +1,78 @@
-// Package workers turns events into completions. A worker command serves the queues of one resource:
+// Package workers turns events into completions. A worker command serves the queues of a resource:
 //
-//	cmd/<resource>/main.go    which resource, which handler
-//	Main                      environment, connection, health, stop
-//	Worker.Run                takes events, as many at a time as it has hands
-//	Worker.work               one job: fetch, judge, complete, settle
-//	fetch/                    what each resource asks the provider for
-//	pinwheel/, truv/          the providers' APIs, a method an endpoint
-//	api/                      what both clients share: pace, retries, limits, errors
+//	cmd/<resource>/main.go  names the resource
+//	main.go                 Main: environment, connection, health, stop
+//	config.go               Config: variables, ladders, limits
+//	worker.go               Worker.Run takes events from the queues; Worker.work does a job
+//	job.go                  Job, Fetched, Verdict; judge makes a verdict of an error
+//	erase.go                the erasure of an account
+//	pause.go                the pause of a queue while the provider refuses our credentials
+//	exhausted.go            events without deliveries left
+//	log.go, metrics.go      the log line, the span and the counts of a job
+//	payload.go              Payload: the content of a webhook's body
+//	fetch/                  the handlers of each resource, and the registry of the providers
+//	pinwheel/, truv/        the providers' APIs, a method an endpoint
+//	api/                    common to the clients: pace, retries, limits, errors
 //
 // # The life of a job
 //
-//	            +--------- 401, 403: the queue rests, the job stays in hand ---------+
-//	            v                                                                    |
-//	take --> decode --> fetch ------------------------------------------------------ +
-//	                      |
-//	                    judge --- later: back to the queue for the ladder's next step
-//	                      |
-//	                      +------ never: dead letter stored --+
-//	                      |                                   v
-//	                      +------ done --------------------> completion stored --> settled
+// work calls fetch, judge, complete, settle and logJob, in the order of the drawing:
 //
-// What survives a kill -9: before the completion is stored, the event is delivered again when its lease ends, and fetched
-// again. After it, the event is delivered again and settled: its completion is found. No order of kills stores two. A queue
-// that is provisioned again hands out all that is retained, as first deliveries: of those older than FreshFor the completion
-// is looked for too, so that the provider is not asked again for two weeks of events.
+//	take --> decode --> fetch <---+
+//	                      |       |  401, 403: the queue pauses, the job stays in hand
+//	                      +-------+
+//	                      |
+//	                    judge --- later --------------------------------------+
+//	                      |                                                   |
+//	                      +------ skipped: completed before, other queue -----+
+//	                      |                                                   |
+//	                      +------ never --> dead letter --> completion -------+
+//	                      |                                                   |
+//	                      +------ done -------------------> completion -------+
+//	                      |                                                   |
+//	                      +------ deleted --> tombstone, erasure,             |
+//	                                          completion `deleted`, events ---+
+//	                                                                          v
+//	                                                                   settle --> log
+//
+// If complete fails, judge gets the error and decides again: later if there was no room or no
+// answer, done if the account was erased meanwhile. Nothing is then left of the event.
+//
+// Settle reports the verdict to the queue. Done waits for the broker to confirm. Later and never
+// are sent without waiting: if one gets lost, the lease ends and the event is delivered again.
+//
+// # After kill -9
+//
+// Before the completion is stored, the event is delivered again when its lease ends, and fetched
+// again. Afterwards the event is delivered again and settled, because the completion is found. No
+// order of kills stores two completions.
+//
+// Once deleted and provisioned again, a queue delivers all retained events, as first deliveries.
+// If an event is older than FreshFor, the worker therefore looks for a completion at a first
+// delivery too. Otherwise the provider would be asked again for two weeks of events.
 //
 // # Attempts
 //
-// An attempt is a delivery. The ladders go by attempts, so a job never waits for a 429 or for refused credentials by going
-// back to its queue: it stays in hand, its lease renewed, and its attempts are for failures. Attempts are also counted
-// when a worker stops or dies with the job in hand; the ladders leave room for that below the queue's own limit.
+// An attempt is a delivery, and the ladders count attempts. While a job waits for a 429 or for
+// credentials, the job stays in hand, its lease is renewed, and no attempt is used up. An attempt
+// is also used up if a worker stops or dies with the job in hand. The ladders leave room for such
+// attempts below the queue's own limit.
 //
-// # Where this differs from the design
+// # Decisions
 //
-// 410 stands in the design twice: as permanent (dead letter, failed) and as data that the provider does not have
-// (unavailable). It is judged as both can be: no ladder and a dead letter, for nothing comes back from 410, and the
-// outcome unavailable, for that is what consumers need to know.
+// 410 means both "refused for good" and "the provider does not have the data". The event gets no
+// ladder and a dead letter, because nothing comes back from 410. The outcome is unavailable,
+// because consumers need to know of the absent data.
 //
-// The retry ladder ends after its last step of 10 h, at 68 h: one more step would pass 72 h.
+// The retry ladder ends after its last step of 10 h, at 68 h. Another step would pass 72 h.
 //
-// What a full or absent stream refuses waits up the same ladder and stays on its last step: at a minute each, an event's
-// deliveries would be used up within two hours.
+// If a full or absent stream refuses a completion, the event climbs the same ladder and stays on
+// the last step. At a minute each, the deliveries would be used up within two hours.
 //
-// A late event of a deleted link is taken off the events too, not only kept from the completions. And a link-deleted does
-// not wait while its queue is paused, for it calls no provider; it does wait for a hand.
+// A late event of an erased account is erased from the events too. A link-deleted does not wait
+// for the end of a pause, because an erasure calls no provider.
 //
-// Package api is not in the house's layout: without it, pace, holds, retries and limits would stand twice.
+// The ladders and the pause are not from a library. Package backoff counts in the memory of one
+// process, and the broker counts deliveries across restarts. A circuit breaker refuses calls
+// during an outage, and the pause keeps the jobs in hand.
 package workers

@@ -36,7 +36,8 @@ func (b *bench) holds(link string) (h holds) {
 	h.Tombstones = len(b.all(schema.CompletionsStream, schema.TombstoneSubject(schema.Truv, link)))
 	h.Events = len(b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", link)))
 	h.DeadLetters = len(b.all(schema.DeadLettersStream, schema.DeadLetterSubject("*", link)))
-	for _, m := range b.all(schema.CompletionsStream, schema.AccountCompletions(schema.Truv, link)) {
+	completions := schema.AccountCompletions(schema.Truv, link)
+	for _, m := range b.all(schema.CompletionsStream, completions) {
 		h.Completions = append(h.Completions, schema.Outcome(m.Header.Get("Wagewire-Outcome")))
 	}
 	store, err := b.js.ObjectStore(b.Context(), schema.RecordsBucket)
@@ -55,11 +56,13 @@ func (b *bench) holds(link string) (h holds) {
 // erased is what is left of a link that was deleted: that it was.
 var erased = holds{Tombstones: 1, Events: 1, Completions: []schema.Outcome{schema.Deleted}}
 
-// live gives a link two completions, one of them with its records in the object store, and a dead letter.
+// live gives a link two completions, one of them with its records in the object store, and a dead
+// letter.
 func (b *bench) live(link string) {
 	b.Helper()
 	small, large, dead := sample(b.T, schema.Truv, "link-connected", link+"-1", ofLink(link)),
-		sample(b.T, schema.Truv, "link-disconnected", link+"-2", ofLink(link)), sample(b.T, schema.Truv, "link-connected", link+"-3", ofLink(link))
+		sample(b.T, schema.Truv, "link-disconnected", link+"-2", ofLink(link)),
+		sample(b.T, schema.Truv, "link-connected", link+"-3", ofLink(link))
 	b.publish(small, large, dead)
 	for range 3 {
 		if err := b.take("truv_link").Ack(); err != nil {
@@ -70,14 +73,16 @@ func (b *bench) live(link string) {
 		c := schema.NewCompletion(e, schema.Link, schema.Succeeded, time.Now())
 		c.Data.Attempts, c.Data.Records = 1, []json.RawMessage{json.RawMessage(canaryRecord)}
 		if e.ID == large.ID {
-			c.Data.Records = append(c.Data.Records, json.RawMessage(`{"id":"`+strings.Repeat("x", schema.CompletionBytesMax)+`"}`))
+			c.Data.Records = append(c.Data.Records,
+				json.RawMessage(`{"id":"`+strings.Repeat("x", schema.CompletionBytesMax)+`"}`))
 		}
 		if stored, err := b.conn.PublishCompletion(b.Context(), e, c); err != nil || !stored {
 			b.Fatalf("stored %v, error %v", stored, err)
 		}
 	}
 	if err := b.conn.PublishDeadLetter(b.Context(), schema.DeadLetter{
-		Queue: "truv_link", Account: dead.Account(), Class: schema.ClassPermanent, Reason: schema.ReasonRejected, Attempts: 1,
+		Queue: "truv_link", Account: dead.Account(), Class: schema.ClassPermanent,
+		Reason: schema.ReasonRejected, Attempts: 1,
 		Sequence: b.sequence(dead), At: time.Now(), Body: dead.Body,
 	}); err != nil {
 		b.Fatal(err)
@@ -90,13 +95,14 @@ func TestADeletedLinkLeavesNothingButThatItWas(t *testing.T) {
 	b.live("gone")
 	b.live("stays")
 	before := b.holds("stays")
-	if diff := cmp.Diff(holds{Events: 3, DeadLetters: 1, Objects: 1, Completions: []schema.Outcome{schema.Succeeded, schema.Succeeded}}, before); diff != "" {
+	if diff := cmp.Diff(holds{Events: 3, DeadLetters: 1, Objects: 1,
+		Completions: []schema.Outcome{schema.Succeeded, schema.Succeeded}}, before); diff != "" {
 		t.Fatalf("what a link has before (-want +got):\n%s", diff)
 	}
 	b.start(schema.Link, links, quick())
 	deleted := sample(t, schema.Truv, "link-deleted", "gone-4", ofLink("gone"))
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
 		t.Errorf("what is left of the link (-want +got):\n%s", diff)
 	}
@@ -121,7 +127,11 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 				_, err := b.conn.PublishCompletion(ctx, e, c)
 				return err
 			}},
-			stream.Step{Name: "events", Run: func(ctx context.Context) error { return b.conn.EraseEvents(ctx, e.Provider, e.Account()) }})
+			stream.Step{Name: "events",
+				Run: func(ctx context.Context) error {
+					return b.conn.EraseEvents(ctx, e.Provider,
+						e.Account())
+				}})
 	}
 	var deleted []schema.Event
 	var dropped []jetstream.Msg
@@ -145,11 +155,12 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 			after = steps(e)[n-1].Name
 		}
 		t.Run("killed after step "+after, func(t *testing.T) {
-			// One after the other: a purge makes the broker forget what waits to be delivered again, until its lease ends.
+			// One after the other: a purge makes the broker forget what waits to be delivered
+			// again, until its lease ends.
 			if err := dropped[n].Nak(); err != nil {
 				t.Fatal(err)
 			}
-			b.told(e, "deleted", 1)
+			b.logged(e, "deleted", 1)
 			if diff := cmp.Diff(erased, b.holds(e.AccountID)); diff != "" {
 				t.Errorf("what is left of the link (-want +got):\n%s", diff)
 			}
@@ -178,34 +189,40 @@ func TestALateEventOfADeletedLinkLeavesNothing(t *testing.T) {
 		change           func(map[string]any)
 	}{
 		{promise: "whose data is still there", webhook: "link-connected"},
-		{promise: "that is refused for good", webhook: "link-disconnected", err: &api.StatusError{Status: 422}},
-		{promise: "that is gone at the provider", webhook: "link-connected", err: &api.StatusError{Status: 410}},
-		{promise: "that is not found", webhook: "link-connected", err: &api.StatusError{Status: 404}},
+		{promise: "that is refused for good", webhook: "link-disconnected",
+			err: &api.StatusError{Status: 422}},
+		{promise: "that is gone at the provider", webhook: "link-connected",
+			err: &api.StatusError{Status: 410}},
+		{promise: "that is not found", webhook: "link-connected",
+			err: &api.StatusError{Status: 404}},
 		{promise: "that makes the handler panic", webhook: "link-connected", err: errPanic},
-		{promise: "during an outage longer than the ladder", webhook: "link-connected", err: &api.StatusError{Status: 500}},
+		{promise: "during an outage longer than the ladder", webhook: "link-connected",
+			err: &api.StatusError{Status: 500}},
 	}
 	for i := range tests {
 		answers[fmt.Sprintf("late-%d", i)] = tests[i].err
 	}
 	deleted := sample(t, schema.Truv, "link-deleted", "deleted", ofLink("gone"))
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	for i, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			e := sample(t, schema.Truv, test.webhook, fmt.Sprintf("late-%d", i), ofLink("gone"))
 			b.publish(e)
-			b.told(e, "erased", 1)
+			b.logged(e, "erased", 1)
 			if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
 				t.Errorf("what is left of the link (-want +got):\n%s", diff)
 			}
-			if got := b.metric("wagewire_worker_dropped_total", map[string]string{"queue": "truv_link"}); got != float64(i+1) {
+			labels := map[string]string{"queue": "truv_link"}
+			got := b.metric("wagewire_worker_dropped_total", labels)
+			if got != float64(i+1) {
 				t.Errorf("%v completions were dropped, want %d", got, i+1)
 			}
 		})
 	}
 	again := sample(t, schema.Truv, "link-deleted", "deleted-again", ofLink("gone"))
 	b.publish(again)
-	b.told(again, "deleted", 1)
+	b.logged(again, "deleted", 1)
 	if got := b.holds("gone"); len(got.Completions) != 2 || got.Tombstones != 1 {
 		t.Errorf("a second link-deleted is completed like the first: %+v", got)
 	}
@@ -226,13 +243,14 @@ func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
 		}
 		return links(ctx, job)
 	}), quick())
-	connected, deleted := sample(t, schema.Truv, "link-connected", "first", ofLink("gone")), sample(t, schema.Truv, "link-deleted", "second", ofLink("gone"))
+	connected, deleted := sample(t, schema.Truv, "link-connected", "first", ofLink("gone")),
+		sample(t, schema.Truv, "link-deleted", "second", ofLink("gone"))
 	b.publish(connected)
 	receive(t, "the fetch begins", begun)
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	close(release)
-	b.told(connected, "erased", 1)
+	b.logged(connected, "erased", 1)
 	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
 		t.Errorf("what is left of the link (-want +got):\n%s", diff)
 	}

@@ -11,11 +11,11 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// exhausted gives an event its last word of which the deliveries ran out: whoever had it in hand died before a verdict,
-// every time. A completion that was stored all the same stands.
-func (w *Worker) exhausted(ctx context.Context, q *queue, d *stream.Delivery) error {
+// completeExhausted completes an event whose deliveries ran out: the workers that had the event
+// died before a verdict, at every delivery. An earlier completion stays.
+func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Delivery) error {
 	if d.Event.Queue != "" && d.Event.Queue != d.Queue.Name {
-		return nil // a redrive for another queue has nothing to be told here
+		return nil // the event was sent again for another queue
 	}
 	job := Job{Event: d.Event, Attempt: d.Attempt}
 	if d.Err == nil {
@@ -23,18 +23,24 @@ func (w *Worker) exhausted(ctx context.Context, q *queue, d *stream.Delivery) er
 		if err != nil || completed {
 			return err
 		}
-		job.Payload, _ = q.source.Decode(d.Event) // what can be read of it; what cannot has killed nobody
+		// The error does not matter here: an undecodable body did not kill the workers.
+		job.Payload, _ = q.source.Decode(d.Event)
 	}
-	verdict, fetched, cause := never(schema.ClassExhausted, schema.ReasonDeliveriesMax, schema.Failed), Fetched{}, errExhausted
-	if d.Err == nil && d.Event.Action == schema.ActionDeleted { // nothing excuses from an erasure, and it asks nobody
-		verdict, fetched, cause = Verdict{Kind: Done, Outcome: schema.Succeeded}, Fetched{Outcome: schema.Deleted}, nil
+	fetched := Fetched{}
+	cause := errExhausted
+	if d.Err == nil && d.Event.Erases() { // an erasure asks no provider and must be done
+		fetched.Outcome = schema.Deleted
+		cause = nil
 	}
+	verdict := w.config.Ladders.judge(fetched, cause, d.Attempt)
 	err := w.complete(ctx, d, job, fetched, verdict, cause)
 	if err != nil && !errors.Is(err, stream.ErrErased) {
-		return fmt.Errorf("keep the exhausted event %d of queue %s: %w", d.Sequence, d.Queue.Name, err)
+		return fmt.Errorf("complete the exhausted event %d of queue %s: %w",
+			d.Sequence, d.Queue.Name, err)
 	}
-	w.log.Error("deliveries ran out", zap.String("event_id", d.Event.Key()), zap.String("queue", d.Queue.Name), zap.Int("attempt", d.Attempt))
+	w.log.Error("deliveries ran out",
+		zap.String("event_id", d.Event.Key()),
+		zap.String("queue", d.Queue.Name),
+		zap.Int("attempt", d.Attempt))
 	return nil
 }
-
-var errExhausted = errors.New("the event's deliveries ran out before a verdict")

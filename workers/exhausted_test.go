@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
@@ -29,7 +30,8 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 		letters  int
 	}{
 		"as a dead letter and a completion `failed`": {
-			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment, schema.Failed, 1,
+			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment,
+			schema.Failed, 1,
 		},
 		"but a deletion is carried out": {
 			func(t *testing.T) schema.Event {
@@ -48,13 +50,14 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 			if c.Data.Outcome != row.outcome {
 				t.Errorf("outcome %s, want %s", c.Data.Outcome, row.outcome)
 			}
-			if row.letters > 0 && (c.Data.Error == nil || c.Data.Error.Class != string(schema.ClassExhausted)) {
+			if row.letters > 0 && (c.Data.Error == nil ||
+				c.Data.Error.Class != string(schema.ClassExhausted)) {
 				t.Errorf("error %+v, want class %s", c.Data.Error, schema.ClassExhausted)
 			}
 			if n := len(b.deadLetters(queue, e.Account())); n != row.letters {
 				t.Errorf("%d dead letters, want %d", n, row.letters)
 			}
-			b.eventually("the advisory is settled", func() bool {
+			streamtest.Eventually(b, "the advisory is settled", func() bool {
 				advisories, err := b.js.Consumer(t.Context(), schema.AdvisoriesStream, queue)
 				if err != nil {
 					t.Fatal(err)

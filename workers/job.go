@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,141 +16,122 @@ import (
 
 // Job is an event in a worker's hands.
 type Job struct {
-	Event schema.Event
-	// Payload is what the event's body says.
+	Event   schema.Event
 	Payload Payload
-	// Attempt counts the event's deliveries, from 1.
+	// Attempt is the number of the delivery, from 1.
 	Attempt int
 }
 
-// Source is one provider's side of a resource: how its webhooks are read, and where their data is.
+// Source is a provider's side of a resource.
 type Source struct {
-	// Decode reads what a webhook's body says. Ingress has made sure that the body is one JSON object without repeated keys.
+	// Decode reads the body of a webhook. Ingress has checked the body: a JSON object without
+	// repeated keys. An error wraps ErrUndecodable.
 	Decode  func(schema.Event) (Payload, error)
 	Handler Handler
 }
 
-// Handler gets what one event announces. It may be called for several events at once.
+// Handler fetches the data that an event announces. Fetch is called for several events at a time.
 type Handler interface {
 	Fetch(ctx context.Context, job Job) (Fetched, error)
 }
 
-// Fetched is what a fetch brought.
+// Fetched is the result of a fetch.
 type Fetched struct {
-	// Outcome is Succeeded unless it says Unavailable or Deleted.
+	// Outcome is Unavailable or Deleted. Empty means Succeeded.
 	Outcome schema.Outcome
-	// Records are the provider's objects as they came.
+	// Records are the provider's objects, byte for byte.
 	Records []json.RawMessage
-	// RefreshedAt is when the provider says it last looked; zero where it does not.
+	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time
-	// Deleted are the ids the event says are gone, Missing those it announced and the API does not have.
-	Deleted, Missing []string
-	// Stale: the data is older than the event that announced it.
+	// Deleted are the ids of deleted records, as the event says.
+	Deleted []string
+	// Missing are announced ids without a record in the API.
+	Missing []string
+	// Stale is true if the data is older than the event.
 	Stale bool
 }
 
-// Verdict is what an error means for a job.
+// isIncomplete reports whether the provider's data is behind the webhook.
+func (f Fetched) isIncomplete() bool { return f.Stale || len(f.Missing) > 0 }
+
+// Verdict is the decision about a job.
 type Verdict struct {
 	Kind Kind
-	// Class is the error's, "" where there was none or we stopped.
+	// Class is the class of the error, if there was one.
 	Class schema.Class
-	// Outcome of the completion, for Done and Never.
+	// Outcome is the outcome of the completion. Empty: no completion is stored.
 	Outcome schema.Outcome
-	// Reason of the dead letter, for Never.
+	// Reason is the reason of the dead letter. Only Never has a dead letter.
 	Reason schema.Reason
-	// Delay before the next delivery, for Later.
+	// Delay is the time before the next delivery. Only Later has a delay.
 	Delay time.Duration
+	// LogAs is the outcome in the log and in the metrics: the completion's, or another word.
+	LogAs string
+	// Skipped is true if the job needed no work here. Its error is the reason and no failure.
+	Skipped bool
 }
 
-// Kind is one of three things that can be done with a job.
+// Kind is a way to settle a job.
 type Kind int
 
 // The kinds.
 const (
-	// Done: complete it with its outcome.
+	// Done means: store the completion, then tell the queue that the event is done.
 	Done Kind = iota
-	// Later: give it back for a while.
+	// Later means: give the event back to the queue, for another delivery after a delay.
 	Later
-	// Never: keep a dead letter, complete it with its outcome, and end its deliveries.
+	// Never means: store a dead letter and the completion, then end the event's deliveries.
 	Never
 )
 
-// Limits of the verdicts.
-const (
-	// ContractTries is how often an answer that is not what the API promises is asked for again.
-	ContractTries = 5
-	// PauseFor is how long a queue rests between two probes of credentials that were refused.
-	PauseFor = 30 * time.Second
-	// FullFor is how long a completion waits for room on its stream, at least.
-	FullFor = time.Minute
-)
-
-// Ladders are the pauses between deliveries. An event that needs one more than there are has its verdict.
-type Ladders struct {
-	// Retry is for what a provider's outage breaks.
-	Retry []time.Duration
-	// NotReady is for data that lags behind the webhook announcing it.
-	NotReady []time.Duration
-}
-
-// DefaultLadders span 68 hours of outage, and 13 minutes of lag.
-func DefaultLadders() Ladders {
-	const h = time.Hour
-	return Ladders{
-		Retry:    []time.Duration{30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * h, 5 * h, 10 * h, 10 * h, 10 * h, 10 * h, 10 * h, 10 * h},
-		NotReady: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute},
-	}
-}
-
-// step is the pause after the attempt, false where the ladder ends.
-func step(ladder []time.Duration, attempt int) (time.Duration, bool) {
-	if attempt = max(attempt, 1); attempt > len(ladder) {
-		return 0, false
-	}
-	return ladder[attempt-1], true
-}
-
-// Errors that are not a provider's.
+// Errors that do not come from a provider.
 var (
-	// errIncomplete: the fetch went well, but what it brought is older than the event or lacks what was announced.
+	// errIncomplete means that the data is older than the event or lacks announced records.
 	errIncomplete = errors.New("the provider's data is behind its webhook")
-	// errNotStored: a completion or dead letter could not be stored. It never ends an event: it has no last word yet.
+	// errNotStored means that a completion or dead letter could not be stored. errNotStored never
+	// ends an event, because the event has no completion yet.
 	errNotStored = errors.New("not stored")
-	// errPanic: the handler panicked.
-	errPanic = errors.New("the handler panicked")
-	// errCompleted: the event has its completion from a delivery before this one.
+	errPanic     = errors.New("the handler panicked")
+	// errCompleted means that an earlier delivery has completed the event.
 	errCompleted = errors.New("completed before")
-	// errOtherQueue: the event was sent again for another queue that reads its type.
+	// errOtherQueue means that the event was sent again for another queue of the same type.
 	errOtherQueue = errors.New("sent again for another queue")
-	// ErrUndecodable: the event or its body cannot be read. A Source's Decode wraps it.
+	// errExhausted means that the worker died with the event in hand, at every delivery.
+	errExhausted = errors.New("the event's deliveries ran out before a verdict")
+	// ErrUndecodable means that the event or the body cannot be read.
 	ErrUndecodable = errors.New("the event cannot be decoded")
 )
 
-// judge turns an error into a verdict. It is the one place that does.
-func (l Ladders) judge(err error, attempt int) Verdict {
+// judge decides about a job by the result or the error of the fetch, or by the error of storing the
+// completion. No other function turns errors into verdicts.
+func (l Ladders) judge(fetched Fetched, err error, attempt int) Verdict {
 	var status *api.StatusError
 	var contract *api.ContractError
 	switch {
 	case err == nil:
-		return Verdict{Kind: Done, Outcome: schema.Succeeded}
+		return done("", fetchedOutcome(fetched))
 	case errors.Is(err, context.Canceled):
-		return Verdict{Kind: Later} // we are stopping: back at once
-	case errors.Is(err, errCompleted), errors.Is(err, errOtherQueue):
-		return Verdict{Kind: Done}
+		return later("", 0) // the worker stops: another worker may have the event at once
+	case errors.Is(err, errCompleted):
+		return Verdict{Kind: Done, Skipped: true, LogAs: "completed_before"}
+	case errors.Is(err, errOtherQueue):
+		return Verdict{Kind: Done, Skipped: true, LogAs: "other_queue"}
 	case errors.Is(err, stream.ErrErased):
-		return Verdict{Kind: Done, Outcome: schema.Deleted}
+		return Verdict{Kind: Done, LogAs: "erased"}
 	case errors.Is(err, stream.ErrFull):
-		return Verdict{Kind: Later, Class: schema.ClassTransient, Delay: max(FullFor, l.onward(attempt))}
+		return later(schema.ClassTransient, max(FullFor, l.Retry.stepOrLast(attempt)))
 	case errors.Is(err, errNotStored):
-		return Verdict{Kind: Later, Class: schema.ClassTransient, Delay: l.onward(attempt)}
+		return later(schema.ClassTransient, l.Retry.stepOrLast(attempt))
 	case errors.Is(err, errIncomplete):
-		return l.notReady(attempt, schema.Succeeded)
+		return l.notReady(attempt, fetchedOutcome(fetched))
+	case errors.Is(err, errExhausted):
+		return never(schema.ClassExhausted, schema.ReasonDeliveriesMax, schema.Failed)
 	case errors.Is(err, errPanic):
 		return never(schema.ClassPoison, schema.ReasonPanic, schema.Failed)
 	case errors.Is(err, ErrUndecodable):
 		return never(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed)
 	case errors.Is(err, api.ErrCredentials):
-		return Verdict{Kind: Later, Class: schema.ClassUnauthorized, Delay: PauseFor}
+		return later(schema.ClassUnauthorized, PauseFor)
 	case errors.Is(err, api.ErrID):
 		return never(schema.ClassPermanent, schema.ReasonRejected, schema.Failed)
 	case errors.As(err, &contract):
@@ -161,16 +143,18 @@ func (l Ladders) judge(err error, attempt int) Verdict {
 	}
 }
 
+// judgeStatus decides about a response with an HTTP status other than 2xx.
 func (l Ladders) judgeStatus(err *api.StatusError, attempt int) Verdict {
-	switch code := err.Status; {
+	code := err.Status
+	switch {
 	case code == http.StatusTooManyRequests:
 		delay := err.RetryAfter
 		if delay <= 0 {
-			delay = l.onward(attempt)
+			delay = l.Retry.stepOrLast(attempt)
 		}
-		return Verdict{Kind: Later, Class: schema.ClassThrottled, Delay: min(delay, api.RetryAfterMax)}
+		return later(schema.ClassThrottled, min(delay, api.RetryAfterMax))
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return Verdict{Kind: Later, Class: schema.ClassUnauthorized, Delay: PauseFor}
+		return later(schema.ClassUnauthorized, PauseFor)
 	case code == http.StatusNotFound, code == http.StatusConflict:
 		return l.notReady(attempt, schema.Unavailable)
 	case code == http.StatusGone:
@@ -184,43 +168,92 @@ func (l Ladders) judgeStatus(err *api.StatusError, attempt int) Verdict {
 	}
 }
 
-// notReady climbs the short ladder; at its end what there is has to do.
+// notReady climbs the short ladder. After the last step the fetched data is good enough.
 func (l Ladders) notReady(attempt int, atEnd schema.Outcome) Verdict {
-	if delay, more := step(l.NotReady, attempt); more {
-		return Verdict{Kind: Later, Class: schema.ClassNotReady, Delay: delay}
+	if delay, more := l.NotReady.step(attempt); more {
+		return later(schema.ClassNotReady, delay)
 	}
-	return Verdict{Kind: Done, Class: schema.ClassNotReady, Outcome: atEnd}
+	return done(schema.ClassNotReady, atEnd)
 }
 
-// retry climbs the long ladder, tries times at most.
-func (l Ladders) retry(attempt int, class schema.Class, atEnd schema.Reason, tries int) Verdict {
-	if delay, more := step(l.Retry, attempt); more && attempt < tries {
-		return Verdict{Kind: Later, Class: class, Delay: delay}
+// retry climbs the long ladder, for triesMax attempts at most.
+func (l Ladders) retry(attempt int, class schema.Class, atEnd schema.Reason, triesMax int) Verdict {
+	if delay, more := l.Retry.step(attempt); more && attempt < triesMax {
+		return later(class, delay)
 	}
 	return never(class, atEnd, schema.Failed)
 }
 
-// onward climbs the long ladder and stays on its last step. What waits like that never ends: its event grows too old for the
-// stream before its deliveries run out.
-func (l Ladders) onward(attempt int) time.Duration {
-	delay, _ := step(l.Retry, min(attempt, len(l.Retry)))
-	return delay
+func done(class schema.Class, outcome schema.Outcome) Verdict {
+	return Verdict{Kind: Done, Class: class, Outcome: outcome, LogAs: string(outcome)}
+}
+
+func later(class schema.Class, delay time.Duration) Verdict {
+	return Verdict{Kind: Later, Class: class, Delay: delay, LogAs: "later"}
 }
 
 func never(class schema.Class, reason schema.Reason, outcome schema.Outcome) Verdict {
-	return Verdict{Kind: Never, Class: class, Reason: reason, Outcome: outcome}
+	return Verdict{
+		Kind: Never, Class: class, Reason: reason, Outcome: outcome, LogAs: string(outcome),
+	}
 }
 
-// completionError is what a completion says of the error that ended its event: our words and the provider's codes, never
-// its prose, which may quote a person's data.
+func fetchedOutcome(f Fetched) schema.Outcome { return cmp.Or(f.Outcome, schema.Succeeded) }
+
+// newCompletion returns the completion of the job. err is the error behind the verdict, if any.
+func newCompletion(
+	r schema.Resource, job Job, fetched Fetched, v Verdict, err error,
+) schema.Completion {
+	c := schema.NewCompletion(job.Event, r, v.Outcome, time.Now())
+	c.Data.Attempts = job.Attempt
+	if job.Payload.EndUserID != "" {
+		c.Data.EndUserID = &job.Payload.EndUserID
+	}
+	if job.Event.AccountID != "" && !job.Event.NamesEndUser() {
+		c.Data.AccountID = &job.Event.AccountID
+	}
+	if err != nil && !errors.Is(err, errIncomplete) {
+		c.Data.Error = completionError(err, v)
+		return c
+	}
+	if v.Outcome == schema.Failed {
+		c.Data.Error = providerError(job.Payload)
+		return c
+	}
+	// append keeps the empty lists of NewCompletion: null would break the contract.
+	c.Data.Records = append(c.Data.Records, fetched.Records...)
+	c.Data.Deleted = append(c.Data.Deleted, fetched.Deleted...)
+	c.Data.Missing = append(c.Data.Missing, fetched.Missing...)
+	c.Data.Stale = fetched.Stale
+	if !fetched.RefreshedAt.IsZero() {
+		at := fetched.RefreshedAt.UTC()
+		c.Data.RefreshedAt = &at
+	}
+	return c
+}
+
+// completionError returns the completion's description of the error behind the verdict. The
+// description has our words and the provider's codes. It leaves out the provider's prose, because
+// prose may quote a person's data.
 func completionError(err error, v Verdict) *schema.CompletionError {
-	e := &schema.CompletionError{Class: string(v.Class), Code: string(v.Reason), Message: err.Error()}
-	var status *api.StatusError
-	if errors.As(err, &status) {
-		e.Code, e.Type = status.Code, status.Type
-		if e.Code == "" {
-			e.Code = fmt.Sprintf("http_%d", status.Status)
-		}
+	e := &schema.CompletionError{
+		Class:   string(v.Class),
+		Code:    string(v.Reason),
+		Message: err.Error(),
+	}
+	if status, ok := errors.AsType[*api.StatusError](err); ok {
+		e.Code = cmp.Or(status.Code, fmt.Sprintf("http_%d", status.Status))
+		e.Type = status.Type
 	}
 	return e
+}
+
+// providerError returns the completion's description of a job that failed at the provider.
+func providerError(p Payload) *schema.CompletionError {
+	return &schema.CompletionError{
+		Class:   string(schema.ClassProvider),
+		Code:    p.ErrorCode,
+		Type:    p.ErrorType,
+		Message: "the provider's job failed",
+	}
 }

@@ -18,17 +18,20 @@ import (
 
 const h = time.Hour
 
-// The ladders as the design has them: spelled out here, so that a change of the defaults is a change of this page.
+// The default ladders, spelled out: a change of the defaults is a change of this file too.
 var (
-	retrySteps    = []time.Duration{30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * h, 5 * h, 10 * h, 10 * h, 10 * h, 10 * h, 10 * h, 10 * h}
-	notReadySteps = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+	retrySteps = []time.Duration{30 * time.Second, 2 * time.Minute, 10 * time.Minute,
+		30 * time.Minute, 2 * h, 5 * h, 10 * h, 10 * h, 10 * h, 10 * h, 10 * h, 10 * h}
+	notReadySteps = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
+		10 * time.Minute}
 )
 
-// climbs is what an error means at each attempt: later by one step after the other, then the end, and the end for ever after.
+// climbs has the verdict of each attempt: later by one step after the other, then the end for ever.
 func climbs(class schema.Class, steps []time.Duration, end Verdict) map[int]Verdict {
-	verdicts := map[int]Verdict{0: {Kind: Later, Class: class, Delay: steps[0]}} // an attempt nobody counted is a first one
+	verdicts := map[int]Verdict{0: later(class,
+		steps[0])} // an attempt nobody counted is a first one
 	for i, delay := range steps {
-		verdicts[i+1] = Verdict{Kind: Later, Class: class, Delay: delay}
+		verdicts[i+1] = later(class, delay)
 	}
 	for _, past := range []int{len(steps) + 1, len(steps) + 2, schema.DeliveriesMax} {
 		verdicts[past] = end
@@ -36,35 +39,40 @@ func climbs(class schema.Class, steps []time.Duration, end Verdict) map[int]Verd
 	return verdicts
 }
 
-// always is one verdict whatever the attempt.
+// always has the same verdict for every attempt.
 func always(v Verdict) map[int]Verdict {
-	return map[int]Verdict{1: v, len(notReadySteps): v, len(notReadySteps) + 1: v, len(retrySteps): v, len(retrySteps) + 1: v, schema.DeliveriesMax: v}
+	return map[int]Verdict{
+		1: v, len(notReadySteps): v, len(notReadySteps) + 1: v,
+		len(retrySteps): v, len(retrySteps) + 1: v, schema.DeliveriesMax: v,
+	}
 }
 
-// onward climbs the long ladder and waits on its last step, no shorter than atLeast and no longer than atMost.
+// onward climbs the long ladder and waits on its last step, between atLeast and atMost.
 func onward(class schema.Class, atLeast, atMost time.Duration) map[int]Verdict {
 	verdicts := map[int]Verdict{}
 	for attempt := 1; attempt <= schema.DeliveriesMax; attempt++ {
 		delay := retrySteps[min(attempt, len(retrySteps))-1]
-		verdicts[attempt] = Verdict{Kind: Later, Class: class, Delay: min(max(delay, atLeast), atMost)}
+		verdicts[attempt] = later(class, min(max(delay, atLeast), atMost))
 	}
 	return verdicts
 }
 
+// defaultLadders are the ladders of a worker without configuration.
+func defaultLadders() Ladders { return Config{}.withDefaults().Ladders }
+
 func TestJudge(t *testing.T) {
 	status := func(code int) error { return &api.StatusError{Endpoint: "/v1/x", Status: code} }
 	throttled := func(d time.Duration) error { return &api.StatusError{Status: 429, RetryAfter: d} }
-	later := func(class schema.Class, d time.Duration) Verdict { return Verdict{Kind: Later, Class: class, Delay: d} }
-	end := func(class schema.Class, reason schema.Reason, o schema.Outcome) Verdict {
-		return Verdict{Kind: Never, Class: class, Reason: reason, Outcome: o}
-	}
 	const forEver = time.Duration(math.MaxInt64)
 
-	transient := climbs(schema.ClassTransient, retrySteps, end(schema.ClassTransient, schema.ReasonLadderEnded, schema.Failed))
-	unavailable := climbs(schema.ClassNotReady, notReadySteps, Verdict{Kind: Done, Class: schema.ClassNotReady, Outcome: schema.Unavailable})
-	rejected := always(end(schema.ClassPermanent, schema.ReasonRejected, schema.Failed))
-	redirected := always(end(schema.ClassPermanent, schema.ReasonRedirected, schema.Failed))
-	contract := climbs(schema.ClassContract, retrySteps[:ContractTries-1], end(schema.ClassContract, schema.ReasonContract, schema.Failed))
+	transient := climbs(schema.ClassTransient, retrySteps,
+		never(schema.ClassTransient, schema.ReasonLadderEnded, schema.Failed))
+	unavailable := climbs(schema.ClassNotReady, notReadySteps,
+		done(schema.ClassNotReady, schema.Unavailable))
+	rejected := always(never(schema.ClassPermanent, schema.ReasonRejected, schema.Failed))
+	redirected := always(never(schema.ClassPermanent, schema.ReasonRedirected, schema.Failed))
+	contract := climbs(schema.ClassContract, retrySteps[:ContractTries-1],
+		never(schema.ClassContract, schema.ReasonContract, schema.Failed))
 	unauthorized := always(later(schema.ClassUnauthorized, PauseFor))
 
 	tests := []struct {
@@ -72,7 +80,7 @@ func TestJudge(t *testing.T) {
 		err     error
 		want    map[int]Verdict
 	}{
-		{"no error completes at once", nil, always(Verdict{Kind: Done, Outcome: schema.Succeeded})},
+		{"no error completes at once", nil, always(done("", schema.Succeeded))},
 
 		{"500 climbs the long ladder and ends failed", status(500), transient},
 		{"502 climbs the long ladder and ends failed", status(502), transient},
@@ -80,82 +88,146 @@ func TestJudge(t *testing.T) {
 		{"504 climbs the long ladder and ends failed", status(504), transient},
 		{"599 climbs the long ladder and ends failed", status(599), transient},
 		{"408 climbs the long ladder and ends failed", status(408), transient},
-		{"a network error climbs the long ladder and ends failed", &api.NetworkError{Why: "connection refused"}, transient},
-		{"a cut body climbs the long ladder and ends failed", &api.NetworkError{Why: "connection cut"}, transient},
-		{"a deadline of ours climbs the long ladder and ends failed", context.DeadlineExceeded, transient},
-		{"an error nobody knows climbs the long ladder and ends failed", errors.New("odd"), transient},
+		{"a network error climbs the long ladder and ends failed",
+			&api.NetworkError{Why: "connection refused"}, transient},
+		{"a cut body climbs the long ladder and ends failed",
+			&api.NetworkError{Why: "connection cut"}, transient},
+		{"a deadline of ours climbs the long ladder and ends failed", context.DeadlineExceeded,
+			transient},
+		{"an error nobody knows climbs the long ladder and ends failed", errors.New("odd"),
+			transient},
 
 		{"404 climbs the short ladder and ends unavailable", status(404), unavailable},
 		{"409 climbs the short ladder and ends unavailable", status(409), unavailable},
 		{"stale or incomplete data climbs the short ladder and is then accepted", errIncomplete,
-			climbs(schema.ClassNotReady, notReadySteps, Verdict{Kind: Done, Class: schema.ClassNotReady, Outcome: schema.Succeeded})},
+			climbs(schema.ClassNotReady, notReadySteps,
+				done(schema.ClassNotReady, schema.Succeeded))},
 
-		{"429 waits as long as the provider asks, at any attempt", throttled(7 * time.Second), always(later(schema.ClassThrottled, 7*time.Second))},
-		{"429 waits 15 minutes where the provider asks for 15", throttled(15 * time.Minute), always(later(schema.ClassThrottled, 15*time.Minute))},
-		{"429 waits 15 minutes where the provider asks for more", throttled(15*time.Minute + 1), always(later(schema.ClassThrottled, 15*time.Minute))},
-		{"429 without a time climbs the ladder up to 15 minutes, and never ends", throttled(0), onward(schema.ClassThrottled, 0, 15*time.Minute)},
-		{"429 with a time in the past is one without", throttled(-time.Hour), onward(schema.ClassThrottled, 0, 15*time.Minute)},
+		{"429 waits as long as the provider asks, at any attempt", throttled(7 * time.Second),
+			always(later(schema.ClassThrottled, 7*time.Second))},
+		{"429 waits 15 minutes where the provider asks for 15", throttled(15 * time.Minute),
+			always(later(schema.ClassThrottled, 15*time.Minute))},
+		{"429 waits 15 minutes where the provider asks for more", throttled(15*time.Minute + 1),
+			always(later(schema.ClassThrottled, 15*time.Minute))},
+		{"429 without a time climbs the ladder up to 15 minutes, and never ends", throttled(0),
+			onward(schema.ClassThrottled, 0, 15*time.Minute)},
+		{"429 with a time in the past is one without", throttled(-time.Hour),
+			onward(schema.ClassThrottled, 0, 15*time.Minute)},
 
 		{"401 waits for the next probe, at any attempt", status(401), unauthorized},
 		{"403 waits for the next probe, at any attempt", status(403), unauthorized},
-		{"credentials that cannot be sent are refused ones", fmt.Errorf("get: %w", api.ErrCredentials), unauthorized},
+		{"credentials that cannot be sent are refused ones",
+			fmt.Errorf("get: %w", api.ErrCredentials), unauthorized},
 
 		{"400 ends at once", status(400), rejected},
 		{"405 ends at once", status(405), rejected},
 		{"422 ends at once", status(422), rejected},
 		{"451 ends at once", status(451), rejected},
-		{"410 ends at once, as data that is not there", status(410), always(end(schema.ClassPermanent, schema.ReasonRejected, schema.Unavailable))},
+		{"410 ends at once, as data that is not there", status(410),
+			always(never(schema.ClassPermanent, schema.ReasonRejected, schema.Unavailable))},
 		{"301 ends at once and is not followed", status(301), redirected},
 		{"302 ends at once and is not followed", status(302), redirected},
 		{"304 ends at once", status(304), redirected},
 		{"308 ends at once and is not followed", status(308), redirected},
-		{"an id that cannot be asked for ends at once", fmt.Errorf("get /v1/x: {id}: %w", api.ErrID), rejected},
+		{"an id that cannot be asked for ends at once",
+			fmt.Errorf("get /v1/x: {id}: %w", api.ErrID), rejected},
 
-		{"a broken contract is tried five times", &api.ContractError{Why: "the body is not JSON"}, contract},
-		{"a repeated cursor is tried five times", &api.ContractError{Why: "a cursor came twice"}, contract},
-		{"an answer over 16 MiB is tried five times", &api.ContractError{Why: "over 16 MiB"}, contract},
+		{"a broken contract is tried five times", &api.ContractError{Why: "the body is not JSON"},
+			contract},
+		{"a repeated cursor is tried five times", &api.ContractError{Why: "a cursor came twice"},
+			contract},
+		{"an answer over 16 MiB is tried five times", &api.ContractError{Why: "over 16 MiB"},
+			contract},
 
-		{"a panic ends at once", errPanic, always(end(schema.ClassPoison, schema.ReasonPanic, schema.Failed))},
-		{"an event that cannot be decoded ends at once", ErrUndecodable, always(end(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed))},
+		{"a panic ends at once", errPanic, always(never(schema.ClassPoison, schema.ReasonPanic,
+			schema.Failed))},
+		{"an event that cannot be decoded ends at once", ErrUndecodable,
+			always(never(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed))},
 
-		{"what could not be stored waits up the ladder, and never ends", errNotStored, onward(schema.ClassTransient, 0, forEver)},
-		{"what a full stream refused waits a minute or longer, and never ends", stream.ErrFull, onward(schema.ClassTransient, FullFor, forEver)},
-		{"what a full stream refused is judged as that, also as what could not be stored", fmt.Errorf("%w: %w", errNotStored, stream.ErrFull), onward(schema.ClassTransient, FullFor, forEver)},
-		{"an erased account is dropped", stream.ErrErased, always(Verdict{Kind: Done, Outcome: schema.Deleted})},
-		{"what is completed is done", errCompleted, always(Verdict{Kind: Done})},
+		{"what could not be stored waits up the ladder, and never ends", errNotStored,
+			onward(schema.ClassTransient, 0, forEver)},
+		{"what a full stream refused waits a minute or longer, and never ends", stream.ErrFull,
+			onward(schema.ClassTransient, FullFor, forEver)},
+		{"what a full stream refused is judged as that, also as what could not be stored",
+			fmt.Errorf("%w: %w", errNotStored, stream.ErrFull),
+			onward(schema.ClassTransient, FullFor, forEver)},
+		{"an event of an erased account is done without a completion", stream.ErrErased,
+			always(Verdict{Kind: Done, LogAs: "erased"})},
+		{"what is completed is done without another completion", errCompleted,
+			always(Verdict{Kind: Done, Skipped: true, LogAs: "completed_before"})},
+		{"what was sent again for another queue is done without a completion", errOtherQueue,
+			always(Verdict{Kind: Done, Skipped: true, LogAs: "other_queue"})},
+		{"what killed every worker ends at once", errExhausted,
+			always(never(schema.ClassExhausted, schema.ReasonDeliveriesMax, schema.Failed))},
 
-		{"a stop gives back at once", context.Canceled, always(Verdict{Kind: Later})},
-		{"a stop in the midst of a failing call gives back at once", fmt.Errorf("%w; given up: %w", status(503), context.Canceled), always(Verdict{Kind: Later})},
-		{"a stop in the midst of a hold gives back at once", fmt.Errorf("%w; given up: %w", throttled(time.Hour), context.Canceled), always(Verdict{Kind: Later})},
-		{"a stop in the midst of storing gives back at once", fmt.Errorf("%w: %w", errNotStored, context.Canceled), always(Verdict{Kind: Later})},
+		{"a stop gives back at once", context.Canceled, always(later("", 0))},
+		{"a stop in the midst of a failing call gives back at once",
+			fmt.Errorf("%w; given up: %w", status(503), context.Canceled), always(later("", 0))},
+		{"a stop in the midst of a hold gives back at once",
+			fmt.Errorf("%w; given up: %w", throttled(time.Hour), context.Canceled),
+			always(later("", 0))},
+		{"a stop in the midst of storing gives back at once",
+			fmt.Errorf("%w: %w", errNotStored, context.Canceled), always(later("", 0))},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			for attempt, want := range test.want {
-				if diff := cmp.Diff(want, DefaultLadders().judge(test.err, attempt)); diff != "" {
+				judge := func(err error) Verdict {
+					return defaultLadders().judge(Fetched{}, err, attempt)
+				}
+				if diff := cmp.Diff(want, judge(test.err)); diff != "" {
 					t.Errorf("attempt %d (-want +got):\n%s", attempt, diff)
 				}
 				if test.err == nil {
 					continue
 				}
 				wrapped := fmt.Errorf("work: %w", fmt.Errorf("fetch: %w", test.err))
-				if diff := cmp.Diff(want, DefaultLadders().judge(wrapped, attempt)); diff != "" {
+				if diff := cmp.Diff(want, judge(wrapped)); diff != "" {
 					t.Errorf("attempt %d, the error wrapped twice (-want +got):\n%s", attempt, diff)
 				}
-				if joined := errors.Join(wrapped, errors.New("another")); DefaultLadders().judge(joined, attempt) != want {
-					t.Errorf("attempt %d, the error joined with another: %+v, want %+v", attempt, DefaultLadders().judge(joined, attempt), want)
+				joined := errors.Join(wrapped, errors.New("another"))
+				if diff := cmp.Diff(want, judge(joined)); diff != "" {
+					t.Errorf("attempt %d, the error joined (-want +got):\n%s", attempt, diff)
 				}
 			}
 		})
 	}
 }
 
-func TestAnswersTellOfCredentials(t *testing.T) {
-	w := &Worker{config: Config{Ladders: DefaultLadders()}}
+func TestTheOutcomeOfAFetchIsTheVerdicts(t *testing.T) {
+	tests := []struct {
+		promise string
+		fetched Fetched
+		err     error
+		want    Verdict
+	}{
+		{"a fetch without an outcome succeeded", Fetched{}, nil, done("", schema.Succeeded)},
+		{"what the handler finds unavailable is", Fetched{Outcome: schema.Unavailable}, nil,
+			done("", schema.Unavailable)},
+		{"a deleted account is deleted", Fetched{Outcome: schema.Deleted}, nil,
+			done("", schema.Deleted)},
+		{"stale data keeps its outcome at the end of the ladder",
+			Fetched{Outcome: schema.Unavailable, Stale: true}, errIncomplete,
+			done(schema.ClassNotReady, schema.Unavailable)},
+		{"an error counts, whatever the fetch brought", Fetched{Outcome: schema.Deleted},
+			stream.ErrErased, Verdict{Kind: Done, LogAs: "erased"}},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			got := defaultLadders().judge(test.fetched, test.err, schema.DeliveriesMax)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestACallShowsWhetherCredentialsAreAccepted(t *testing.T) {
+	w := &Worker{config: Config{Ladders: defaultLadders()}}
 	tests := []struct {
 		promise string
 		err     error
-		want    answer
+		want    credentials
 	}{
 		{"success: they are accepted", nil, accepted},
 		{"404: they are accepted", &api.StatusError{Status: 404}, accepted},
@@ -164,16 +236,16 @@ func TestAnswersTellOfCredentials(t *testing.T) {
 		{"401: they are refused", &api.StatusError{Status: 401}, refused},
 		{"403: they are refused", &api.StatusError{Status: 403}, refused},
 		{"none to send: they are refused", api.ErrCredentials, refused},
-		{"500 tells nothing", &api.StatusError{Status: 500}, silent},
-		{"429 tells nothing", &api.StatusError{Status: 429}, silent},
-		{"no answer tells nothing", &api.NetworkError{}, silent},
-		{"a stop tells nothing", context.Canceled, silent},
-		{"a panic tells nothing", errPanic, silent},
+		{"500 shows nothing", &api.StatusError{Status: 500}, unseen},
+		{"429 shows nothing", &api.StatusError{Status: 429}, unseen},
+		{"no answer shows nothing", &api.NetworkError{}, unseen},
+		{"a stop shows nothing", context.Canceled, unseen},
+		{"a panic shows nothing", errPanic, unseen},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			if got := w.answer(test.err, Job{Attempt: 1}); got != test.want {
-				t.Errorf("answer(%v) = %v, want %v", test.err, got, test.want)
+			if got := w.classifyCredentials(test.err, 1); got != test.want {
+				t.Errorf("classifyCredentials(%v) = %v, want %v", test.err, got, test.want)
 			}
 		})
 	}
@@ -187,16 +259,24 @@ func TestACompletionsErrorHasTheProvidersCodesAndNotItsProse(t *testing.T) {
 		err     error
 		want    schema.CompletionError
 	}{
-		{"the provider's code and type", &api.StatusError{Endpoint: "/v1/x", Status: 400, Code: "invalid_version", Type: "invalid_request_error", Message: prose},
-			schema.CompletionError{Class: "permanent", Code: "invalid_version", Type: "invalid_request_error", Message: "get /v1/x: status 400 invalid_version invalid_request_error"}},
-		{"the status where the provider gives no code", &api.StatusError{Endpoint: "/v1/x", Status: 404, Message: prose},
-			schema.CompletionError{Class: "permanent", Code: "http_404", Message: "get /v1/x: status 404"}},
-		{"our reason where there was no answer", &api.NetworkError{Endpoint: "/v1/x", Why: "connection cut"},
-			schema.CompletionError{Class: "permanent", Code: "rejected", Message: "get /v1/x: connection cut"}},
+		{"the provider's code and type", &api.StatusError{Endpoint: "/v1/x", Status: 400,
+			Code: "invalid_version", Type: "invalid_request_error", Message: prose},
+			schema.CompletionError{Class: "permanent", Code: "invalid_version",
+				Type:    "invalid_request_error",
+				Message: "get /v1/x: status 400 invalid_version invalid_request_error"}},
+		{"the status where the provider gives no code",
+			&api.StatusError{Endpoint: "/v1/x", Status: 404, Message: prose},
+			schema.CompletionError{Class: "permanent", Code: "http_404",
+				Message: "get /v1/x: status 404"}},
+		{"our reason where there was no answer",
+			&api.NetworkError{Endpoint: "/v1/x", Why: "connection cut"},
+			schema.CompletionError{Class: "permanent", Code: "rejected",
+				Message: "get /v1/x: connection cut"}},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			if diff := cmp.Diff(&test.want, completionError(fmt.Errorf("%w", test.err), verdict)); diff != "" {
+			got := completionError(fmt.Errorf("%w", test.err), verdict)
+			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -211,14 +291,15 @@ func TestLimitsFitTogether(t *testing.T) {
 		return all
 	}
 
-	ladders := DefaultLadders()
+	ladders := defaultLadders()
 	last := ladders.Retry[len(ladders.Retry)-1]
+	lastSteps := schema.DeliveriesMax - len(ladders.Retry) - 1
 	ages := map[string]time.Duration{}
 	for _, s := range schema.DefaultTopology().Streams {
 		ages[s.Name] = s.MaxAge
 	}
 	if diff := cmp.Diff(Ladders{Retry: retrySteps, NotReady: notReadySteps}, ladders); diff != "" {
-		t.Errorf("the default ladders are not the design's (-design +ours):\n%s", diff)
+		t.Errorf("the default ladders (-want +got):\n%s", diff)
 	}
 	// A pause between deliveries is up to a tenth longer than its step.
 	longest := sum(ladders.Retry) + sum(ladders.Retry)/10
@@ -226,23 +307,31 @@ func TestLimitsFitTogether(t *testing.T) {
 		promise string
 		holds   bool
 	}{
-		{"a call with its retries ends within the lease, even if every heartbeat is lost", api.RetryFor+api.TryFor < schema.LeaseFor},
+		{"a call with its retries ends within the lease, even if every heartbeat is lost",
+			api.RetryFor+api.TryFor < schema.LeaseFor},
 		{"two heartbeats may be lost without losing the lease", schema.HeartbeatsPerLease > 2},
 		{"a last word is stored within the lease", StoreFor < schema.LeaseFor},
-		{"both ladders and 80 stops, crashes and waits for room end before the deliveries do", len(ladders.Retry)+len(ladders.NotReady)+80 < schema.DeliveriesMax},
+		{"both ladders and 80 stops, crashes and waits for room end before the deliveries do",
+			len(ladders.Retry)+len(ladders.NotReady)+80 < schema.DeliveriesMax},
 		{"a contract's tries are on the ladder", ContractTries <= len(ladders.Retry)},
 		{"the retry ladder ends within 72 hours", sum(ladders.Retry) <= 72*h},
 		{"one more step would pass 72 hours", sum(ladders.Retry)+10*h > 72*h},
 		{"the short ladder is the shorter one", sum(ladders.NotReady) < sum(ladders.Retry)},
 		{"an event outlives its ladder", longest < ages[schema.EventsStream]},
-		{"an event that waits to be stored grows too old before its deliveries run out", sum(ladders.Retry)+time.Duration(schema.DeliveriesMax-len(ladders.Retry)-1)*last > ages[schema.EventsStream]},
-		{"a completion outlives every redelivery of its event", ages[schema.CompletionsStream] > ages[schema.EventsStream]+longest},
-		{"large records live as long as the completions that point to them", schema.DefaultTopology().Records.MaxAge >= ages[schema.CompletionsStream]},
-		{"a dead letter outlives its event", ages[schema.DeadLettersStream] > ages[schema.EventsStream]+longest},
+		{"an event that waits to be stored grows too old before its deliveries run out",
+			sum(ladders.Retry)+time.Duration(lastSteps)*last > ages[schema.EventsStream]},
+		{"a completion outlives every redelivery of its event",
+			ages[schema.CompletionsStream] > ages[schema.EventsStream]+longest},
+		{"large records live as long as the completions that point to them",
+			schema.DefaultTopology().Records.MaxAge >= ages[schema.CompletionsStream]},
+		{"a dead letter outlives its event",
+			ages[schema.DeadLettersStream] > ages[schema.EventsStream]+longest},
 		{"stopping ends within Kubernetes' 30 seconds of grace", StopFor < 30*time.Second},
-		{"a call in hand is finished within the stop where it is answered at once", api.TryFor < StopFor},
+		{"a call in hand is finished within the stop where it is answered at once",
+			api.TryFor < StopFor},
 		{"a probe and a wait for room are no hot loop", min(PauseFor, FullFor) >= 10*time.Second},
-		{"as many hands as there may be never hold more than a queue lends", concurrencyMax < schema.PendingMax},
+		{"as many hands as there may be never hold more than a queue lends",
+			concurrencyMax < schema.PendingMax},
 	} {
 		if !law.holds {
 			t.Errorf("broken: %s", law.promise)
@@ -251,12 +340,14 @@ func TestLimitsFitTogether(t *testing.T) {
 }
 
 func TestLaddersFromTheEnvironmentKeepTheirOrder(t *testing.T) {
-	env := map[string]string{"RETRY_LADDER": "1s, 2m,3h", "NOT_READY_LADDER": "4ms", "WORKER_CONCURRENCY": "7"}
+	env := map[string]string{"RETRY_LADDER": "1s, 2m,3h", "NOT_READY_LADDER": "4ms",
+		"WORKER_CONCURRENCY": "7"}
 	config, err := ConfigFromEnv(func(key string) string { return env[key] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Concurrency: 7, Ladders: Ladders{Retry: []time.Duration{time.Second, 2 * time.Minute, 3 * h}, NotReady: []time.Duration{4 * time.Millisecond}}}
+	want := Config{Concurrency: 7, Ladders: Ladders{Retry: []time.Duration{time.Second,
+		2 * time.Minute, 3 * h}, NotReady: []time.Duration{4 * time.Millisecond}}}
 	if diff := cmp.Diff(want, config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -273,7 +364,8 @@ func TestABadVariableIsNamed(t *testing.T) {
 		{"a ladder with a step down", "RETRY_LADDER", "30s,-2m"},
 		{"a ladder with a step of nothing", "NOT_READY_LADDER", "0s"},
 		{"a number without a unit", "NOT_READY_LADDER", "30"},
-		{"more steps than deliveries", "RETRY_LADDER", strings.Repeat("1s,", schema.DeliveriesMax-1) + "1s"},
+		{"more steps than deliveries", "RETRY_LADDER",
+			strings.Repeat("1s,", schema.DeliveriesMax-1) + "1s"},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
@@ -284,7 +376,8 @@ func TestABadVariableIsNamed(t *testing.T) {
 				return ""
 			})
 			if err == nil || !strings.HasPrefix(err.Error(), test.variable+": ") {
-				t.Errorf("%s=%q: error %v, want one that begins with the variable's name", test.variable, test.value, err)
+				t.Errorf("%s=%q: error %v, want one that begins with the variable's name",
+					test.variable, test.value, err)
 			}
 		})
 	}

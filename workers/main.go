@@ -9,10 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,44 +22,56 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const (
-	concurrencyDefault = 16
-	concurrencyMax     = 1000
-)
-
-// Open opens a resource's sources, by provider, from the environment. Its errors name the variable to change.
-type Open func(r schema.Resource, getenv func(string) string, registry prometheus.Registerer) (map[schema.Provider]Source, error)
-
-// Main is the main of every worker command: it serves the resource's queues until SIGTERM or SIGINT, and exits 0 then;
-// 1 where it cannot start or healthcheck finds it not ready, 2 where its arguments are wrong. A second signal ends it at once.
-func Main(r schema.Resource, open Open) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, r, open, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+// Opener opens the sources of a worker command. Package workers knows no provider, so the command
+// passes the Opener to Main.
+type Opener struct {
+	// Open opens the sources of a resource, by provider. Its errors name the variable to change.
+	Open func(
+		r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
+	) (map[schema.Provider]Source, error)
+	// Variables lists the environment variables of a provider. A variable without a default must be
+	// set.
+	Variables func(schema.Provider) []process.Variable
 }
 
-func run(ctx context.Context, r schema.Resource, open Open, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+// Main is the main function of every worker command: it serves the queues of the resource until
+// SIGTERM or SIGINT. A second signal ends the process at once. The exit code is 0 after a stop, 1
+// if the worker cannot start or if healthcheck finds no ready process, and 2 if the arguments are
+// wrong.
+func Main(r schema.Resource, opener Opener) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, r, opener, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+func run(
+	ctx context.Context, r schema.Resource, opener Opener, args []string,
+	getenv func(string) string, stdout, stderr io.Writer,
+) int {
 	name := stream.WorkerRole(r)
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // help goes to standard output, an error is one line
+	flags.SetOutput(io.Discard) // writeHelp writes the help, and an error is a single line
 	version := flags.Bool("version", false, "print the version and exit")
-	switch err := flags.Parse(args); {
+	err := flags.Parse(args)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage(name, r))
+		writeHelp(stdout, name, r, opener)
 		return 0
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v: see %s --help\n", name, err, name)
 		return 2
 	case slices.Equal(args, []string{process.HealthcheckArg}):
-		return exitCode(process.Healthcheck(ctx, "ADMIN_ADDR", getenv("ADMIN_ADDR")), name, stderr)
+		err := process.Healthcheck(ctx, "ADMIN_ADDR", getenv("ADMIN_ADDR"))
+		return exitCode(err, name, stderr)
 	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "%s: unexpected argument %q: it takes none but healthcheck, see %s --help\n", name, flags.Arg(0), name)
+		fmt.Fprintf(stderr, "%s: unexpected argument %q: the only argument is %s, see %s --help\n",
+			name, flags.Arg(0), process.HealthcheckArg, name)
 		return 2
 	case *version:
 		fmt.Fprintln(stdout, name, process.Version())
 		return 0
 	}
-	return exitCode(serve(ctx, name, r, open, getenv), name, stderr)
+	return exitCode(serve(ctx, name, r, opener, getenv), name, stderr)
 }
 
 func exitCode(err error, name string, stderr io.Writer) int {
@@ -72,13 +82,19 @@ func exitCode(err error, name string, stderr io.Writer) int {
 	return 0
 }
 
-// environment is what a worker command reads of its environment.
+// environment is the configuration of every worker command. Open reads the variables of the
+// providers.
 type environment struct {
 	NATS    stream.Config
+	Worker  Config
 	Process process.Config
 }
 
-func serve(ctx context.Context, name string, r schema.Resource, open Open, getenv func(string) string) error {
+// serve runs a worker until ctx ends.
+func serve(
+	ctx context.Context, name string, r schema.Resource, opener Opener,
+	getenv func(string) string,
+) error {
 	var env environment
 	if err := process.ReadConfig(getenv, &env); err != nil {
 		return err
@@ -87,15 +103,13 @@ func serve(ctx context.Context, name string, r schema.Resource, open Open, geten
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }() // a terminal cannot be synced, and says so
-	config, err := ConfigFromEnv(getenv)
+	defer func() { _ = log.Sync() }() // Sync fails on a terminal
+	registry := newRegistry()
+	sources, err := opener.Open(r, getenv, registry)
 	if err != nil {
 		return err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	sources, err := open(r, getenv, registry)
-	if err != nil {
+	if err := requireSource(r, sources); err != nil {
 		return err
 	}
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-"+name)
@@ -103,119 +117,86 @@ func serve(ctx context.Context, name string, r schema.Resource, open Open, geten
 		return err
 	}
 	defer flush()
-	config.Tracing = tracing
+	env.Worker.Tracing = tracing
 	conn, err := stream.Connect(env.NATS, "wagewire-"+name, log)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	worker := New(r, sources, conn, config, log, registry)
-	log.Info("worker starts", zap.String("resource", string(r)), zap.String("version", process.Version()))
+	worker := New(r, sources, conn, env.Worker, log, registry)
+	return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry)
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+// runWithAdmin runs a worker and the admin listener at addr. If either ends, the other ends too.
+func runWithAdmin(
+	ctx context.Context, worker *Worker, addr string, registry *prometheus.Registry,
+) error {
+	resource := zap.String("resource", string(worker.resource))
+	worker.log.Info("worker starts", resource, zap.String("version", process.Version()))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return worker.Run(ctx) })
-	group.Go(func() error { return process.Admin(ctx, env.Process.AdminAddr, worker.Ready, registry) })
+	group.Go(func() error { return process.Admin(ctx, addr, worker.Ready, registry) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	log.Info("worker stopped", zap.String("resource", string(r)))
+	worker.log.Info("worker stopped", resource)
 	return nil
 }
 
-// ConfigFromEnv reads WORKER_CONCURRENCY, RETRY_LADDER and NOT_READY_LADDER. Unset ones have the defaults.
-func ConfigFromEnv(getenv func(string) string) (Config, error) {
-	c := Config{Ladders: DefaultLadders()}
-	if s := getenv("WORKER_CONCURRENCY"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > concurrencyMax {
-			return c, fmt.Errorf("WORKER_CONCURRENCY: %q is not a number from 1 to %d", s, concurrencyMax)
-		}
-		c.Concurrency = n
-	}
-	for _, of := range []struct {
-		variable string
-		ladder   *[]time.Duration
-	}{{"RETRY_LADDER", &c.Ladders.Retry}, {"NOT_READY_LADDER", &c.Ladders.NotReady}} {
-		s := getenv(of.variable)
-		if s == "" {
-			continue
-		}
-		steps, err := parseLadder(s)
-		if err != nil {
-			return c, fmt.Errorf("%s: %w", of.variable, err)
-		}
-		*of.ladder = steps
-	}
-	return c, nil
-}
+func writeHelp(w io.Writer, name string, r schema.Resource, opener Opener) {
+	fmt.Fprintf(w, `%s completes the events of %s: it fetches the data that each event announces and
+publishes wagewire.completions.<provider>.%s.<account>.<event>.
 
-func parseLadder(s string) ([]time.Duration, error) {
-	steps := []time.Duration{}
-	for text := range strings.SplitSeq(s, ",") {
-		d, err := time.ParseDuration(strings.TrimSpace(text))
-		if err != nil || d <= 0 {
-			return nil, fmt.Errorf("%q is not a duration over 0: write durations with commas between, such as 30s,2m,10m", text)
-		}
-		steps = append(steps, d)
-	}
-	if len(steps) >= schema.DeliveriesMax {
-		return nil, fmt.Errorf("it has %d steps, and a queue delivers an event %d times at most", len(steps), schema.DeliveriesMax)
-	}
-	return steps, nil
-}
-
-func usage(name string, r schema.Resource) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s completes the events of %s: it fetches what each announces and publishes\nwagewire.completions.<provider>.%s.<account>.<event>.\n\nIt serves\n", name, r, r)
+Queues and their events:
+`, name, r, r)
+	variables := process.Variables(environment{})
+	var examples []string
 	for _, q := range schema.QueuesOf(r) {
-		fmt.Fprintf(&b, "  queue %s\n", q.Name)
+		fmt.Fprintf(w, "  %s\n", q.Name)
 		for _, subject := range q.Subjects {
-			fmt.Fprintf(&b, "    %s\n", subject)
+			fmt.Fprintf(w, "    %s\n", subject)
 		}
+		ofProvider := opener.Variables(q.Provider)
+		variables = append(variables, ofProvider...)
+		examples = append(examples, exampleOf(q.Provider, ofProvider)+name)
 	}
-	fmt.Fprintf(&b, `
+	fmt.Fprintf(w, `
 Usage:
   %s [--help] [--version]
-  %s healthcheck    exit 0 when the process that serves at ADMIN_ADDR is ready, else say why not and exit 1
+  %s healthcheck    exit 0 if the process at ADMIN_ADDR is ready, else say why not and exit 1
 
 Examples:
-  %s
-`, name, name, strings.ReplaceAll(exampleOf(r), "NAME", name))
-	fmt.Fprint(&b, `
-Environment:
-  NATS_URL          where NATS is (nats://127.0.0.1:4222)
-  NATS_CREDS_FILE   a .creds file, or a file with an nkey seed (none)
-  NATS_CA_FILE      certificates to trust
-  ADMIN_ADDR        listener for /livez, /readyz and /metrics, such as :9090 (off)
-  WORKER_CONCURRENCY  events in hand at a time, a queue (16)
-  RETRY_LADDER      pauses between deliveries while a provider is down (30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h)
-  NOT_READY_LADDER  pauses while its data lags behind the webhook (5s,30s,2m,10m)
-  OTEL_EXPORTER_OTLP_ENDPOINT  where traces go, by OTLP over HTTP, such as http://collector:4318 (nowhere)
-  LOG_LEVEL         debug, info, warn or error (info)
-  LOG_FORMAT        json or console (json; console in a terminal)
-`)
-	for _, q := range schema.QueuesOf(r) {
-		fmt.Fprint(&b, providerEnvironment[q.Provider])
+`, name, name)
+	for _, example := range examples {
+		fmt.Fprintf(w, "  %s\n", example)
+		fmt.Fprintf(w, "  ADMIN_ADDR=:9090 WORKER_CONCURRENCY=4 NATS_URL=nats://nats:4222 %s\n",
+			example)
 	}
-	fmt.Fprint(&b, "\nStreams and queues are made by: wagewire provision apply\n")
+	fmt.Fprint(w, "\nEnvironment:\n")
+	process.PrintVariables(w, variables)
+	fmt.Fprint(w, "\nTo create the streams and queues, run: wagewire provision apply\n")
+}
+
+// exampleOf returns the assignments before the command of an example: the variables of the provider
+// without a default.
+func exampleOf(p schema.Provider, variables []process.Variable) string {
+	var b strings.Builder
+	for _, v := range variables {
+		switch {
+		case v.Default != "":
+		case strings.HasSuffix(v.Name, "_FILE"):
+			fmt.Fprintf(&b, "%s=%s.secret ", v.Name, p)
+		default:
+			fmt.Fprintf(&b, "%s=… ", v.Name)
+		}
+	}
 	return b.String()
-}
-
-var providerEnvironment = map[schema.Provider]string{
-	schema.Pinwheel: `  PINWHEEL_URL      https://api.getpinwheel.com, or that of the sandbox or development mode
-  PINWHEEL_API_SECRET_FILE  file with the API secret (required); it is read again when it changes
-  PINWHEEL_VERSION  version of the API (2025-07-08)
-  PINWHEEL_RATE_PER_S  calls a second of this process (10)
-`,
-	schema.Truv: `  TRUV_URL          https://prod.truv.com, for every environment
-  TRUV_CLIENT_ID    the client id (required)
-  TRUV_ACCESS_SECRET_FILE  file with the access secret (required); it is read again when it changes
-  TRUV_RATE_PER_S   calls a second of this process (5: Truv allows 300 a minute over everything)
-`,
-}
-
-func exampleOf(r schema.Resource) string {
-	if r == schema.Link {
-		return "TRUV_CLIENT_ID=… TRUV_ACCESS_SECRET_FILE=truv.secret NAME\n  ADMIN_ADDR=:9090 WORKER_CONCURRENCY=4 NATS_URL=nats://nats:4222 TRUV_CLIENT_ID=… TRUV_ACCESS_SECRET_FILE=truv.secret NAME"
-	}
-	return "PINWHEEL_API_SECRET_FILE=pinwheel.secret NAME\n  ADMIN_ADDR=:9090 WORKER_CONCURRENCY=4 NATS_URL=nats://nats:4222 PINWHEEL_API_SECRET_FILE=pinwheel.secret NAME"
 }

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
@@ -31,7 +32,7 @@ const commandVariable = "WAGEWIRE_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
 	if r := os.Getenv(commandVariable); r != "" {
-		Main(schema.Resource(r), openTest)
+		Main(schema.Resource(r), testOpener)
 	}
 	if dir := os.Getenv(brokerVariable); dir != "" {
 		os.Exit(runBroker(dir, os.Getenv))
@@ -44,8 +45,18 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// openTest opens a handler that brings one record, one that never ends, or one that asks a provider.
-func openTest(_ schema.Resource, getenv func(string) string, _ prometheus.Registerer) (map[schema.Provider]Source, error) {
+// testOpener opens handlers of this test. A provider has one variable.
+var testOpener = Opener{
+	Open: openTest,
+	Variables: func(schema.Provider) []process.Variable {
+		return []process.Variable{{Name: "TEST_SECRET_FILE"}}
+	},
+}
+
+// openTest opens a handler that brings one record, one that never ends, or one that asks a
+// provider. "nothing" opens no source.
+func openTest(_ schema.Resource, getenv func(string) string,
+	_ prometheus.Registerer) (map[schema.Provider]Source, error) {
 	switch getenv("TEST_SECRET_FILE") {
 	case "brings":
 		return sourcesOf(brings), nil
@@ -53,64 +64,12 @@ func openTest(_ schema.Resource, getenv func(string) string, _ prometheus.Regist
 		return sourcesOf(fetchFunc(func(context.Context, Job) (Fetched, error) { select {} })), nil
 	case "asks":
 		return sourcesOf(asks{url: getenv("TEST_PROVIDER_URL"), dies: getenv("TEST_DIES")}), nil
+	case "nothing":
+		return map[schema.Provider]Source{}, nil
 	default:
 		return nil, errors.New("TEST_SECRET_FILE is not set")
 	}
 }
-
-func TestHelpIsComplete(t *testing.T) {
-	for _, row := range []struct {
-		resource  schema.Resource
-		name      string
-		queue     string
-		subjects  int
-		variables []string
-	}{
-		{schema.Employment, "employment", "pinwheel_employment", 1, pinwheelVariables},
-		{schema.Identity, "identity", "pinwheel_identity", 1, pinwheelVariables},
-		{schema.Income, "income", "pinwheel_income", 2, pinwheelVariables},
-		{schema.Paystubs, "paystubs", "pinwheel_paystubs", 5, pinwheelVariables},
-		{schema.Shifts, "shifts", "pinwheel_shifts", 5, pinwheelVariables},
-		{schema.VerificationReports, "verification-reports", "pinwheel_verification_reports", 1, pinwheelVariables},
-		{schema.Link, "link", "truv_link", 3, []string{"TRUV_URL", "TRUV_CLIENT_ID", "TRUV_ACCESS_SECRET_FILE", "TRUV_RATE_PER_S"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			for _, arg := range []string{"--help", "-help", "-h"} {
-				var stdout, stderr bytes.Buffer
-				code := run(t.Context(), row.resource, openTest, []string{arg}, func(string) string { return "" }, &stdout, &stderr)
-				help := stdout.String()
-				if code != 0 || stderr.Len() != 0 {
-					t.Errorf("%s: exit %d, standard error %q", arg, code, &stderr)
-				}
-				for _, want := range append([]string{
-					row.name + " completes the events of", "  queue " + row.queue + "\n", "wagewire.completions.<provider>." + string(row.resource) + ".",
-					"Usage:\n  " + row.name, "Examples:\n", "SECRET_FILE=", " " + row.name + "\n", "--version", row.name + " healthcheck ", "wagewire provision apply",
-					"NATS_URL", "NATS_CREDS_FILE", "NATS_CA_FILE", "ADMIN_ADDR", "WORKER_CONCURRENCY", "RETRY_LADDER", "NOT_READY_LADDER", "LOG_LEVEL", "LOG_FORMAT",
-				}, row.variables...) {
-					if !strings.Contains(help, want) {
-						t.Errorf("%s: %q is not in\n%s", arg, want, help)
-					}
-				}
-				if got := strings.Count(help, "wagewire.events."); got != row.subjects {
-					t.Errorf("%s: %d subjects, want %d", arg, got, row.subjects)
-				}
-				for steps, ladder := range map[string][]time.Duration{"RETRY_LADDER": retrySteps, "NOT_READY_LADDER": notReadySteps} {
-					_, line, _ := strings.Cut(help, "  "+steps)
-					_, text, _ := strings.Cut(line, "(")
-					text, _, _ = strings.Cut(text, ")")
-					if got, err := parseLadder(text); err != nil || len(got) != len(ladder) || got[len(got)-1] != ladder[len(ladder)-1] {
-						t.Errorf("%s: the default of %s is told as %s", arg, steps, text)
-					}
-				}
-				if strings.Contains(help, "NAME") {
-					t.Errorf("%s: a gap was left open:\n%s", arg, help)
-				}
-			}
-		})
-	}
-}
-
-var pinwheelVariables = []string{"PINWHEEL_URL", "PINWHEEL_API_SECRET_FILE", "PINWHEEL_VERSION", "PINWHEEL_RATE_PER_S"}
 
 func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -131,27 +90,38 @@ func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 		{"an argument after a flag", []string{"--version", "now"}, nil, 2, `"now"`},
 		{"an argument after healthcheck", []string{"healthcheck", "now"}, nil, 2, `"healthcheck"`},
 		{"a healthcheck of nowhere", []string{"healthcheck"}, nil, 1, "ADMIN_ADDR is not set"},
-		{"a healthcheck of what is no worker", []string{"healthcheck"}, map[string]string{"ADMIN_ADDR": "127.0.0.1:1"}, 1, "ask http://127.0.0.1:1/readyz"},
+		{"a healthcheck of what is no worker", []string{"healthcheck"},
+			map[string]string{"ADMIN_ADDR": "127.0.0.1:1"}, 1, "ask http://127.0.0.1:1/readyz"},
 		{"a secret file that is not set", nil, nil, 1, "TEST_SECRET_FILE"},
-		{"a bad number of hands", nil, map[string]string{"WORKER_CONCURRENCY": "lots"}, 1, "WORKER_CONCURRENCY"},
+		{"no source for any queue", nil, map[string]string{"TEST_SECRET_FILE": "nothing"}, 1,
+			"no source for the queues of employment: pinwheel_employment"},
+		{"a bad number of hands", nil, map[string]string{"WORKER_CONCURRENCY": "lots"}, 1,
+			"WORKER_CONCURRENCY"},
 		{"a bad ladder", nil, map[string]string{"RETRY_LADDER": "soon"}, 1, "RETRY_LADDER"},
-		{"a bad short ladder", nil, map[string]string{"NOT_READY_LADDER": "soon"}, 1, "NOT_READY_LADDER"},
+		{"a bad short ladder", nil, map[string]string{"NOT_READY_LADDER": "soon"}, 1,
+			"NOT_READY_LADDER"},
 		{"a bad log level", nil, map[string]string{"LOG_LEVEL": "loud"}, 1, "LOG_LEVEL"},
 		{"a bad log format", nil, map[string]string{"LOG_FORMAT": "prose"}, 1, "LOG_FORMAT"},
-		{"a bad NATS_URL", nil, map[string]string{"TEST_SECRET_FILE": "brings", "NATS_URL": "nats://%zz"}, 1, "NATS_URL"},
-		{"credentials that are not there", nil, map[string]string{"TEST_SECRET_FILE": "brings", "NATS_CREDS_FILE": "/nowhere/to.creds"}, 1, "NATS_CREDS_FILE"},
-		{"an admin address in use", nil, map[string]string{"TEST_SECRET_FILE": "brings", "NATS_URL": "nats://127.0.0.1:1", "LOG_LEVEL": "error",
+		{"a bad NATS_URL", nil, map[string]string{"TEST_SECRET_FILE": "brings",
+			"NATS_URL": "nats://%zz"}, 1, "NATS_URL"},
+		{"credentials that are not there", nil,
+			map[string]string{"TEST_SECRET_FILE": "brings", "NATS_CREDS_FILE": "/nowhere/to.creds"},
+			1, "NATS_CREDS_FILE"},
+		{"an admin address in use", nil, map[string]string{"TEST_SECRET_FILE": "brings",
+			"NATS_URL": "nats://127.0.0.1:1", "LOG_LEVEL": "error",
 			"ADMIN_ADDR": taken.Addr().String()}, 1, "ADMIN_ADDR"},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := run(t.Context(), schema.Employment, openTest, test.args, func(key string) string { return test.env[key] }, &stdout, &stderr)
+			code := run(t.Context(), schema.Employment, testOpener, test.args,
+				func(key string) string { return test.env[key] }, &stdout, &stderr)
 			if code != test.code {
 				t.Errorf("exit %d, want %d", code, test.code)
 			}
 			if !strings.Contains(stderr.String(), test.names) || stdout.Len() != 0 {
-				t.Errorf("standard error %q does not name %s, or standard output %q is not empty", &stderr, test.names, &stdout)
+				t.Errorf("standard error %q does not name %s, or standard output %q is not empty",
+					&stderr, test.names, &stdout)
 			}
 			if lines := strings.Count(stderr.String(), "\n"); lines != 1 {
 				t.Errorf("%d lines, want one:\n%s", lines, &stderr)
@@ -162,10 +132,12 @@ func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), schema.VerificationReports, openTest, []string{"--version"}, func(string) string { return "" }, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), schema.VerificationReports, testOpener, []string{"--version"},
+		func(string) string { return "" }, &stdout, &stderr); code != 0 {
 		t.Errorf("exit %d", code)
 	}
-	if got := stdout.String(); !strings.HasPrefix(got, "verification-reports ") || strings.Count(got, "\n") != 1 || stderr.Len() != 0 {
+	if got := stdout.String(); !strings.HasPrefix(got, "verification-reports ") ||
+		strings.Count(got, "\n") != 1 || stderr.Len() != 0 {
 		t.Errorf("standard output %q, standard error %q", got, &stderr)
 	}
 }
@@ -177,9 +149,9 @@ type command struct {
 	admin string
 	ended chan error
 
-	mu   sync.Mutex
-	said strings.Builder
-	more chan struct{}
+	mu     sync.Mutex
+	output strings.Builder
+	more   chan struct{}
 }
 
 func start(t *testing.T, env ...string) *command {
@@ -188,9 +160,11 @@ func start(t *testing.T, env ...string) *command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &command{T: t, admin: "127.0.0.1:" + strconv.Itoa(freePort(t)), ended: make(chan error, 1), more: make(chan struct{}, 1)}
+	c := &command{T: t, admin: "127.0.0.1:" + strconv.Itoa(streamtest.FreePort(t)),
+		ended: make(chan error, 1), more: make(chan struct{}, 1)}
 	c.cmd = exec.CommandContext(context.Background(), self)
-	c.cmd.Env = append([]string{commandVariable + "=employment", "ADMIN_ADDR=" + c.admin, "TEST_SECRET_FILE=brings", "WORKER_CONCURRENCY=2"}, env...)
+	c.cmd.Env = append([]string{commandVariable + "=employment", "ADMIN_ADDR=" + c.admin,
+		"TEST_SECRET_FILE=brings", "WORKER_CONCURRENCY=2"}, env...)
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +176,7 @@ func start(t *testing.T, env ...string) *command {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
 			c.mu.Lock()
-			c.said.WriteString(lines.Text() + "\n")
+			c.output.WriteString(lines.Text() + "\n")
 			c.mu.Unlock()
 			select {
 			case c.more <- struct{}{}:
@@ -225,12 +199,12 @@ func start(t *testing.T, env ...string) *command {
 // says waits until the command has logged the text.
 func (c *command) says(text string) {
 	c.Helper()
-	late := time.After(waitFor)
+	late := streamtest.Late(c)
 	for !strings.Contains(c.log(), text) {
 		select {
 		case <-c.more:
 		case <-late:
-			c.Fatalf("not within %s: %q in\n%s", waitFor, text, c.log())
+			c.Fatalf("the test binary's time is up, and %q is still not in\n%s", text, c.log())
 		}
 	}
 }
@@ -238,7 +212,7 @@ func (c *command) says(text string) {
 func (c *command) log() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.said.String()
+	return c.output.String()
 }
 
 // answers waits until an admin page answers with the status, and returns the page.
@@ -246,7 +220,7 @@ func (c *command) answers(page string, status int) (body string) {
 	c.Helper()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	late := time.After(waitFor)
+	late := streamtest.Late(c)
 	for {
 		if resp, err := http.Get("http://" + c.admin + page); err == nil {
 			text, _ := io.ReadAll(resp.Body)
@@ -258,7 +232,8 @@ func (c *command) answers(page string, status int) (body string) {
 		select {
 		case <-look.C:
 		case <-late:
-			c.Fatalf("not within %s: %s answers %d; the last answer was %q, the log\n%s", waitFor, page, status, body, c.log())
+			c.Fatalf("time is up, and %s does not answer %d; its last answer was %q, the log\n%s",
+				page, status, body, c.log())
 		}
 	}
 }
@@ -270,16 +245,6 @@ func (c *command) stops() error {
 		c.Fatal(err)
 	}
 	return receive(c.T, "the command ends", c.ended)
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func TestWithoutItsQueueACommandLivesIsNotReadyAndSaysWhatToRun(t *testing.T) {
@@ -307,7 +272,7 @@ func TestWithoutItsQueueACommandLivesIsNotReadyAndSaysWhatToRun(t *testing.T) {
 
 func TestWithoutNATSACommandLivesAndThenWorks(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := streamtest.FreePort(t)
 	c := start(t, "NATS_URL=nats://127.0.0.1:"+strconv.Itoa(port))
 	c.answers("/livez", 200)
 	if got := c.answers("/readyz", 503); !strings.Contains(got, "nats is not connected") {
@@ -331,13 +296,15 @@ func TestWithoutNATSACommandLivesAndThenWorks(t *testing.T) {
 	if done, err := conn.Completed(t.Context(), e, schema.Employment); err != nil || !done {
 		t.Errorf("completed %v, error %v", done, err)
 	}
-	if got := c.answers("/metrics", 200); !strings.Contains(got, `wagewire_worker_jobs_total{class="",outcome="succeeded",queue="pinwheel_employment"} 1`) {
+	if got := c.answers("/metrics", 200); !strings.Contains(got,
+		`wagewire_worker_jobs_total{class="",outcome="succeeded",queue="pinwheel_employment"} 1`) {
 		t.Errorf("the job is not in the metrics")
 	}
 	if err := c.stops(); err != nil {
 		t.Errorf("after SIGTERM: %v, want exit 0", err)
 	}
-	if log := c.log(); !strings.Contains(log, `"worker starts"`) || !strings.Contains(log, `"worker stopped"`) || strings.Contains(log, "Canary") {
+	if log := c.log(); !strings.Contains(log, `"worker starts"`) ||
+		!strings.Contains(log, `"worker stopped"`) || strings.Contains(log, "Canary") {
 		t.Errorf("the log is\n%s", log)
 	}
 }
@@ -348,13 +315,15 @@ func TestASecondSignalEndsACommandAtOnce(t *testing.T) {
 	c := start(t, "NATS_URL="+b.url, "TEST_SECRET_FILE=hangs")
 	c.answers("/livez", 200)
 	b.publish(employment(t, "endless"))
-	b.eventually("the event is in hand", func() bool { return b.queue("pinwheel_employment").NumAckPending == 1 })
+	streamtest.Eventually(b, "the event is in hand",
+		func() bool { return b.queue("pinwheel_employment").NumAckPending == 1 })
 	var err error
-	again := time.NewTicker(100 * time.Millisecond) // two signals of one moment are one
-	defer again.Stop()
-	late := time.After(waitFor)
+	nextSignal := time.NewTicker(100 * time.Millisecond) // two signals of one moment are one
+	defer nextSignal.Stop()
+	late := streamtest.Late(t)
 	for signals := 0; err == nil; signals++ {
-		if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil &&
+			!errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}
 		select {
@@ -362,12 +331,13 @@ func TestASecondSignalEndsACommandAtOnce(t *testing.T) {
 			if err == nil || signals == 0 {
 				t.Fatalf("it ended after signal %d with %v", signals+1, err)
 			}
-		case <-again.C:
+		case <-nextSignal.C:
 		case <-late:
-			t.Fatalf("not within %s: the command ends", waitFor)
+			t.Fatal("the test binary's time is up, and the command has not ended")
 		}
 	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok ||
+		exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
 		t.Errorf("it ended with %v, want by the signal", err)
 	}
 }

@@ -4,86 +4,152 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
-// pause holds a queue's jobs while the provider refuses our credentials. One job at a time probes, each after a rest;
-// the first that is let through opens it for all.
+// pause holds the jobs of a queue while the provider refuses our credentials. One job at a time
+// probes, each after a rest. The first accepted probe ends the pause for all jobs.
 type pause struct {
-	rest  time.Duration
-	probe chan struct{} // holds one token while a job probes
-	// stopping ends every wait: a paused job goes back at once.
+	rest time.Duration
+	// probe holds a token while a job probes.
+	probe chan struct{}
+	// stopping ends every wait when the worker stops, so that held jobs go back at once.
 	stopping <-chan struct{}
 
-	mu     sync.Mutex
-	opened chan struct{} // nil while open; closed when it opens
+	mu sync.Mutex
+	// ended is closed when the pause ends. It is nil while there is no pause.
+	ended chan struct{}
 }
 
-// answer is what a call tells of our credentials.
-type answer int
+// credentials is the state of our credentials, as far as a call to the provider shows.
+type credentials int
 
 const (
-	// silent: nothing, it never got that far.
-	silent answer = iota
+	// unseen means that the call failed before the provider looked at the credentials.
+	unseen credentials = iota
 	accepted
 	refused
 )
 
-func newPause(rest time.Duration) *pause { return &pause{rest: rest, probe: make(chan struct{}, 1)} }
+func newPause(rest time.Duration) *pause {
+	return &pause{rest: rest, probe: make(chan struct{}, 1)}
+}
 
-// enter returns at once where the queue is open. Where it is shut, it returns when it opens or when this job is the one
-// to probe. The job then calls leave with what it was answered; leave tells whether that shut or opened the queue. Only a
-// probe opens it: a call that was under way when it shut is no news.
-func (p *pause) enter(ctx context.Context) (leave func(answer) (changed bool), err error) {
-	opened := p.shut()
-	if opened == nil {
-		return p.note, nil
+// turn is the permission for a call to the provider. The caller must record the result.
+type turn struct {
+	pause  *pause
+	probes bool
+}
+
+// enter waits while the queue is paused, until the pause ends or the job may probe.
+func (p *pause) enter(ctx context.Context) (turn, error) {
+	ended := p.current()
+	if ended == nil {
+		return turn{pause: p}, nil
 	}
 	select {
-	case <-opened:
-		return p.note, nil
+	case <-ended:
+		return turn{pause: p}, nil
 	case <-p.stopping:
-		return nil, context.Canceled
+		return turn{}, context.Canceled
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return turn{}, ctx.Err()
 	case p.probe <- struct{}{}:
 	}
-	end := func() { <-p.probe }
 	rested := time.NewTimer(p.rest)
 	defer rested.Stop()
 	select {
-	case <-opened:
-		end()
-		return p.note, nil
+	case <-ended:
+		<-p.probe
+		return turn{pause: p}, nil
 	case <-p.stopping:
-		end()
-		return nil, context.Canceled
+		<-p.probe
+		return turn{}, context.Canceled
 	case <-ctx.Done():
-		end()
-		return nil, ctx.Err()
+		<-p.probe
+		return turn{}, ctx.Err()
 	case <-rested.C:
-		return func(a answer) bool { defer end(); return a != silent && p.set(a == refused) }, nil
+		return turn{pause: p, probes: true}, nil
 	}
 }
 
-func (p *pause) note(a answer) (changed bool) { return a == refused && p.set(true) }
-
-func (p *pause) shut() (opened chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.opened
+// record notes the result of the call. changed is true if the call began or ended the pause. Only a
+// probe can end a pause: a call that was under way when the pause began is no news.
+func (t turn) record(c credentials) (changed bool) {
+	if !t.probes {
+		return c == refused && t.pause.set(true)
+	}
+	defer func() { <-t.pause.probe }()
+	return c != unseen && t.pause.set(c == refused)
 }
 
-func (p *pause) set(shut bool) (changed bool) {
+// current returns the channel that the end of the pause closes, or nil without a pause.
+func (p *pause) current() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch isShut := p.opened != nil; {
-	case shut == isShut:
+	return p.ended
+}
+
+// set begins or ends the pause.
+func (p *pause) set(paused bool) (changed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if paused == (p.ended != nil) {
 		return false
-	case shut:
-		p.opened = make(chan struct{})
-	default:
-		close(p.opened)
-		p.opened = nil
+	}
+	if paused {
+		p.ended = make(chan struct{})
+	} else {
+		close(p.ended)
+		p.ended = nil
 	}
 	return true
+}
+
+// fetchUnlessPaused calls the handler, and calls it again as long as the provider refuses our
+// credentials. The event stays in hand meanwhile, so the wait uses up no deliveries.
+func (w *Worker) fetchUnlessPaused(ctx context.Context, q *queue, job Job) (Fetched, error) {
+	for {
+		turn, err := q.pause.enter(ctx)
+		if err != nil {
+			return Fetched{}, err
+		}
+		fetched, err := w.callHandler(ctx, q, job)
+		seen := w.classifyCredentials(err, job.Attempt)
+		if changed := turn.record(seen); changed {
+			w.logPause(q, seen, err)
+		}
+		if seen != refused {
+			return fetched, err
+		}
+	}
+}
+
+// classifyCredentials returns the state of our credentials after a call with the error.
+func (w *Worker) classifyCredentials(err error, attempt int) credentials {
+	if err == nil {
+		return accepted
+	}
+	switch w.config.Ladders.judge(Fetched{}, err, attempt).Class {
+	case schema.ClassUnauthorized:
+		return refused
+	case schema.ClassNotReady, schema.ClassPermanent, schema.ClassContract:
+		return accepted
+	default:
+		return unseen
+	}
+}
+
+// logPause logs the begin or the end of a pause, and sets the metric.
+func (w *Worker) logPause(q *queue, seen credentials, err error) {
+	w.metrics.setPaused(q.name, seen == refused)
+	if seen == refused {
+		w.log.Error("queue paused: the provider refuses our credentials",
+			zap.String("queue", q.name), zap.Error(err))
+		return
+	}
+	w.log.Info("queue resumed", zap.String("queue", q.name))
 }

@@ -10,23 +10,24 @@ import (
 
 // paused is one job of the test, at the pause or through it.
 type paused struct {
-	through chan struct{ leave func(answer) bool }
+	through chan turn
 	back    chan error
 
-	leave func(answer) bool
-	left  bool
-	err   error
+	turn      turn
+	isThrough bool
+	left      bool
+	err       error
 }
 
 func enter(ctx context.Context, p *pause) *paused {
-	j := &paused{through: make(chan struct{ leave func(answer) bool }, 1), back: make(chan error, 1)}
+	j := &paused{through: make(chan turn, 1), back: make(chan error, 1)}
 	go func() {
-		leave, err := p.enter(ctx)
+		turn, err := p.enter(ctx)
 		if err != nil {
 			j.back <- err
 			return
 		}
-		j.through <- struct{ leave func(answer) bool }{leave}
+		j.through <- turn
 	}()
 	synctest.Wait()
 	return j
@@ -35,12 +36,12 @@ func enter(ctx context.Context, p *pause) *paused {
 // entered reports whether the job was let through by now.
 func (j *paused) entered() bool {
 	select {
-	case got := <-j.through:
-		j.leave = got.leave
+	case j.turn = <-j.through:
+		j.isThrough = true
 	case j.err = <-j.back:
 	default:
 	}
-	return j.leave != nil
+	return j.isThrough
 }
 
 // inside are the jobs that were let through by now.
@@ -63,7 +64,7 @@ func shutPause(t *testing.T) *pause {
 	t.Helper()
 	p := newPause(PauseFor)
 	first := enter(t.Context(), p)
-	if !first.entered() || !first.leave(refused) {
+	if !first.entered() || !first.turn.record(refused) {
 		t.Fatal("the first refused call did not shut the pause")
 	}
 	return p
@@ -77,7 +78,7 @@ func TestPause(t *testing.T) {
 		{"open, it holds nobody", func(t *testing.T) {
 			p := newPause(PauseFor)
 			for range 3 {
-				if j := enter(t.Context(), p); !j.entered() || j.leave(accepted) {
+				if j := enter(t.Context(), p); !j.entered() || j.turn.record(accepted) {
 					t.Error("a job was held, or changed something")
 				}
 			}
@@ -85,7 +86,7 @@ func TestPause(t *testing.T) {
 		{"the first refusal shuts it and says so once", func(t *testing.T) {
 			p := newPause(PauseFor)
 			a, b := enter(t.Context(), p), enter(t.Context(), p)
-			if !a.entered() || !b.entered() || !a.leave(refused) || b.leave(refused) {
+			if !a.entered() || !b.entered() || !a.turn.record(refused) || b.turn.record(refused) {
 				t.Error("want a change by the first refusal only")
 			}
 		}},
@@ -95,7 +96,8 @@ func TestPause(t *testing.T) {
 			for n := 1; n <= 3; n++ {
 				pass(PauseFor - time.Nanosecond)
 				if got := inside(jobs); got != n-1 {
-					t.Fatalf("just before rest %d ends, %d probes were let through, want %d", n, got, n-1)
+					t.Fatalf("just before rest %d ends, %d probes were let through, want %d", n,
+						got, n-1)
 				}
 				pass(time.Nanosecond)
 				if got := inside(jobs); got != n {
@@ -108,7 +110,7 @@ func TestPause(t *testing.T) {
 				for _, j := range jobs {
 					if !j.left && j.entered() {
 						j.left = true
-						if j.leave(refused) {
+						if j.turn.record(refused) {
 							t.Error("a refused probe changed something")
 						}
 					}
@@ -120,7 +122,7 @@ func TestPause(t *testing.T) {
 			jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p), enter(t.Context(), p)}
 			pass(PauseFor)
 			for _, j := range jobs {
-				if j.entered() && !j.leave(accepted) {
+				if j.entered() && !j.turn.record(accepted) {
 					t.Error("the accepted probe did not open it")
 				}
 			}
@@ -132,32 +134,33 @@ func TestPause(t *testing.T) {
 				t.Error("a later job is held")
 			}
 		}},
-		{"a probe that was not answered changes nothing: the next one probes after its rest", func(t *testing.T) {
-			p := shutPause(t)
-			jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p)}
-			pass(PauseFor)
-			for _, j := range jobs {
-				if j.entered() && j.leave(silent) {
-					t.Error("no answer changed something")
+		{"a probe that was not answered changes nothing: the next one probes after its rest",
+			func(t *testing.T) {
+				p := shutPause(t)
+				jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p)}
+				pass(PauseFor)
+				for _, j := range jobs {
+					if j.entered() && j.turn.record(unseen) {
+						t.Error("no answer changed something")
+					}
 				}
-			}
-			synctest.Wait()
-			if got := inside(jobs); got != 1 {
-				t.Fatalf("%d jobs were let through, want 1", got)
-			}
-			pass(PauseFor)
-			if got := inside(jobs); got != 2 {
-				t.Errorf("%d jobs were let through, want 2", got)
-			}
-		}},
+				synctest.Wait()
+				if got := inside(jobs); got != 1 {
+					t.Fatalf("%d jobs were let through, want 1", got)
+				}
+				pass(PauseFor)
+				if got := inside(jobs); got != 2 {
+					t.Errorf("%d jobs were let through, want 2", got)
+				}
+			}},
 		{"a call that was under way when it shut cannot open it", func(t *testing.T) {
 			p := newPause(PauseFor)
 			slow, quick := enter(t.Context(), p), enter(t.Context(), p)
 			if inside([]*paused{slow, quick}) != 2 {
 				t.Fatal("an open pause held a job")
 			}
-			quick.leave(refused)
-			if slow.leave(accepted) {
+			quick.turn.record(refused)
+			if slow.turn.record(accepted) {
 				t.Error("it opened without a probe")
 			}
 			if j := enter(t.Context(), p); j.entered() {
@@ -169,10 +172,10 @@ func TestPause(t *testing.T) {
 			p := shutPause(t)
 			probe := enter(t.Context(), p)
 			pass(PauseFor)
-			if !probe.entered() || !probe.leave(accepted) {
+			if !probe.entered() || !probe.turn.record(accepted) {
 				t.Fatal("the probe did not open it")
 			}
-			if j := enter(t.Context(), p); !j.entered() || !j.leave(refused) {
+			if j := enter(t.Context(), p); !j.entered() || !j.turn.record(refused) {
 				t.Fatal("it did not shut again")
 			}
 			probe = enter(t.Context(), p)
@@ -180,7 +183,7 @@ func TestPause(t *testing.T) {
 				t.Error("the second time nobody was held")
 			}
 			pass(PauseFor)
-			if !probe.entered() || !probe.leave(accepted) {
+			if !probe.entered() || !probe.turn.record(accepted) {
 				t.Error("the second time a probe did not open it")
 			}
 		}},

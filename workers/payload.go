@@ -6,30 +6,40 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Payload is what a webhook's body says to a worker. Absent, null and empty are the same: the recorded webhooks write null
-// where the documented samples leave a field out.
+// Payload is the content of a webhook's body. An absent field, null and an empty value mean the
+// same: the recorded webhooks have null where the documented samples leave a field out.
 type Payload struct {
-	// EndUserID is the operator's own name for the person, "" where none was given.
+	// EndUserID is the operator's own name for the person. It may be empty.
 	EndUserID string
-	// Outcome is Pending or Failed if the provider's job ended so. The event is then completed with it, without a fetch.
+	// Outcome is Pending or Failed if the provider's job ended so. The event is then completed so,
+	// without a fetch.
 	Outcome schema.Outcome
-	// ErrorCode and ErrorType are the provider's words for why its job failed.
-	ErrorCode, ErrorType string
-	// Timestamp is when the job ended; zero where the body does not say.
+	// ErrorCode is the provider's code for the failure of the job.
+	ErrorCode string
+	// ErrorType is the provider's type of the failure.
+	ErrorType string
+	// Timestamp is the time when the provider's job ended. Zero means unknown.
 	Timestamp time.Time
-	// FromPayDate and ToPayDate bound the chunk that a paystubs event is about, as YYYY-MM-DD.
-	FromPayDate, ToPayDate string
-	// Added and Deleted are ids of paystubs or shifts.
-	Added, Deleted []string
-	// VOE and VOIE are the availability of the two verification reports.
-	VOE, VOIE Availability
+	// FromPayDate is the first pay date of a paystubs event, as YYYY-MM-DD.
+	FromPayDate string
+	// ToPayDate is the last pay date of a paystubs event, as YYYY-MM-DD.
+	ToPayDate string
+	// Added are the ids of new paystubs or shifts.
+	Added []string
+	// Deleted are the ids of deleted paystubs or shifts.
+	Deleted []string
+	// VOE is the state of the verification of employment.
+	VOE Availability
+	// VOIE is the state of the verification of income and employment.
+	VOIE Availability
 }
 
-// Availability is what verification_reports.refreshed says of one report.
+// Availability is the state of a verification report.
 type Availability struct {
 	Status      string
 	RefreshedAt time.Time
 }
 
-// Available reports whether the report can be fetched. Any status but "unavailable" is tried: new ones may appear.
+// Available reports whether the report can be fetched. A status other than "unavailable" counts as
+// available, because the provider may add new statuses.
 func (a Availability) Available() bool { return a.Status != "" && a.Status != "unavailable" }

@@ -66,25 +66,33 @@ func TestAFreshEventIsCompletedAtOnceThough5000WaitForTheirLadder(t *testing.T) 
 		return brings(ctx, job)
 	}), config)
 	b.publishAll(many(t, waiting, "waits"))
-	b.eventually("all of them have been tried", func() bool { return calls.Load() == waiting })
+	streamtest.Eventually(b, "all of them have been tried",
+		func() bool { return calls.Load() == waiting })
 	later := map[string]string{"queue": queue, "outcome": "later"}
-	b.eventually("all of them wait", func() bool { return b.metric("wagewire_worker_jobs_total", later) == waiting })
+	streamtest.Eventually(b, "all of them wait",
+		func() bool { return b.metric("wagewire_worker_jobs_total", later) == waiting })
 
 	fresh := employment(t, "fresh")
 	b.publish(fresh)
 	receive(t, "the fresh event is in hand", begun)
 	// What waits for a delayed redelivery counts as out: the queue's limit must be far above it.
 	info := b.queue(queue)
-	if info.NumAckPending != waiting+1 || info.Config.MaxAckPending != schema.PendingMax || info.NumPending != 0 {
-		t.Errorf("%d of at most %d are out and %d not yet taken, want %d of %d and none", info.NumAckPending, info.Config.MaxAckPending, info.NumPending, waiting+1, schema.PendingMax)
+	if info.NumAckPending != waiting+1 || info.Config.MaxAckPending != schema.PendingMax ||
+		info.NumPending != 0 {
+		t.Errorf("%d of at most %d are out and %d not yet taken, want %d of %d and none",
+			info.NumAckPending, info.Config.MaxAckPending, info.NumPending, waiting+1,
+			schema.PendingMax)
 	}
 	close(release)
-	if got := b.completed(fresh, schema.Employment); got.Data.Attempts != 1 || got.Data.Outcome != schema.Succeeded {
+	if got := b.completed(fresh, schema.Employment); got.Data.Attempts != 1 ||
+		got.Data.Outcome != schema.Succeeded {
 		t.Errorf("completion %+v", got.Data)
 	}
-	b.eventually("the fresh event is settled", func() bool { return b.queue(queue).NumAckPending == waiting })
+	streamtest.Eventually(b, "the fresh event is settled",
+		func() bool { return b.queue(queue).NumAckPending == waiting })
 	if info := b.queue(queue); info.NumRedelivered != 0 || calls.Load() != waiting {
-		t.Errorf("%d were delivered again, %d calls: the fresh event came after others", info.NumRedelivered, calls.Load())
+		t.Errorf("%d were delivered again, %d calls: the fresh event came after others",
+			info.NumRedelivered, calls.Load())
 	}
 }
 
@@ -118,15 +126,15 @@ func TestAQueueThatIsProvisionedAgainRedeliversEverythingAndRepeatsNothing(t *te
 		t.Fatal(err)
 	}
 	for _, e := range events {
-		if line := b.told(e, "completed_before", 1); line["attempt"] != int64(1) {
-			t.Errorf("told as %v: the queue is not a new one", line)
+		if line := b.logged(e, "completed_before", 1); line["attempt"] != int64(1) {
+			t.Errorf("logged as %v: the queue is not a new one", line)
 		}
 	}
 	b.idle(queue)
 	if got := calls.Load(); got != n+1 {
 		t.Errorf("the provider was asked %d times, want %d", got, n+1)
 	}
-	if stored := b.all(schema.CompletionsStream, "wagewire.completions.>"); len(stored) != len(events) {
+	if stored := b.completions(); len(stored) != len(events) {
 		t.Errorf("%d completions of %d events", len(stored), len(events))
 	}
 	if letters := b.deadLetters(queue, "*"); len(letters) != 1 {
@@ -154,9 +162,9 @@ func TestOnceThereIsRoomForCompletionsTheEventsThatWaitedAreCompleted(t *testing
 	b.start(schema.Employment, brings, quick())
 	first, second := employment(t, "full-1"), employment(t, "full-2")
 	b.publish(first)
-	b.told(first, "succeeded", 1)
+	b.logged(first, "succeeded", 1)
 	b.publish(second)
-	b.told(second, "later", 1)
+	b.logged(second, "later", 1)
 	if _, err := b.js.UpdateStream(t.Context(), roomy); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +186,8 @@ func TestVersionsSideBySide(t *testing.T) {
 			m.Header.Set("tracestate", "vendor=1")
 		},
 		"an earlier version's event without optional headers is read": func(m *nats.Msg) {
-			for _, name := range []string{"traceparent", "content-type", "ce-specversion", "ce-source", "ce-subject"} {
+			for _, name := range []string{"traceparent", "content-type", "ce-specversion",
+				"ce-source", "ce-subject"} {
 				delete(m.Header, name)
 			}
 		},
@@ -194,37 +203,44 @@ func TestVersionsSideBySide(t *testing.T) {
 			if _, err := b.js.PublishMsg(t.Context(), raw); err != nil {
 				t.Fatal(err)
 			}
-			if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded || got.Data.Event.ID != e.ID {
+			if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||
+				got.Data.Event.ID != e.ID {
 				t.Errorf("completion %+v", got.Data)
 			}
 		})
 	}
-	t.Run("a completion that a later version stored, with more in it, is the last word", func(t *testing.T) {
-		e := employment(t, "later-completion")
-		c := schema.NewCompletion(e, schema.Employment, schema.Unavailable, time.Now())
-		text, err := c.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = append(append([]byte(`{"later":{"x":[1]},`), text[1:len(text)-2]...), `,"later":1.50}}`...)
-		var read schema.Completion
-		if err := json.Unmarshal(text, &read); err != nil || read.ID != c.ID || read.Data.Outcome != c.Data.Outcome {
-			t.Fatalf("it reads as %+v, error %v", read, err)
-		}
-		msg := &nats.Msg{Subject: e.CompletionSubject(schema.Employment), Data: text, Header: nats.Header{"Wagewire-Later": {"x"}}}
-		if _, err := b.js.PublishMsg(t.Context(), msg); err != nil {
-			t.Fatal(err)
-		}
-		b.publish(e)
-		b.until("its job ends", func() bool { return len(b.jobs(e)) > 0 })
-		if stored := b.all(schema.CompletionsStream, msg.Subject); len(stored) != 1 || string(stored[0].Data) != string(text) {
-			t.Errorf("%d completions", len(stored))
-		}
-	})
+	t.Run("a completion that a later version stored, with more in it, is the last word",
+		func(t *testing.T) {
+			e := employment(t, "later-completion")
+			c := schema.NewCompletion(e, schema.Employment, schema.Unavailable, time.Now())
+			text, err := c.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = append(append([]byte(`{"later":{"x":[1]},`), text[1:len(text)-2]...),
+				`,"later":1.50}}`...)
+			var read schema.Completion
+			if err := json.Unmarshal(text, &read); err != nil || read.ID != c.ID ||
+				read.Data.Outcome != c.Data.Outcome {
+				t.Fatalf("it reads as %+v, error %v", read, err)
+			}
+			msg := &nats.Msg{Subject: e.CompletionSubject(schema.Employment), Data: text,
+				Header: nats.Header{"Wagewire-Later": {"x"}}}
+			if _, err := b.js.PublishMsg(t.Context(), msg); err != nil {
+				t.Fatal(err)
+			}
+			b.publish(e)
+			b.until("its job ends", func() bool { return len(b.jobs(e)) > 0 })
+			if stored := b.all(schema.CompletionsStream, msg.Subject); len(stored) != 1 ||
+				string(stored[0].Data) != string(text) {
+				t.Errorf("%d completions", len(stored))
+			}
+		})
 	b.idle("pinwheel_employment")
 }
 
-// asPublished is the message that this version makes of the event, taken from another broker: on this one nobody has seen it.
+// asPublished is the message that this version makes of the event, taken from another broker: on
+// this one nobody has seen it.
 func (b *bench) asPublished(e schema.Event) *nats.Msg {
 	b.Helper()
 	server, conn := streamtest.New(b.T)

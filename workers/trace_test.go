@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 func TestAJobIsASpanOfItsWebhooksTrace(t *testing.T) {
@@ -21,14 +22,15 @@ func TestAJobIsASpanOfItsWebhooksTrace(t *testing.T) {
 	b.publish(e)
 	b.start(schema.Employment, brings, config)
 	b.completed(e, schema.Employment)
-	b.eventually("the job's span", func() bool { return len(spans.Ended()) > 0 })
+	streamtest.Eventually(b, "the job's span", func() bool { return len(spans.Ended()) > 0 })
 	span := spans.Ended()[0]
 	if got := span.Parent().TraceID().String(); got != trace || span.Name() != "job" {
 		t.Errorf("span %s of trace %s, want job of %s", span.Name(), got, trace)
 	}
-	said := attribute.NewSet(span.Attributes()...)
-	for key, want := range map[attribute.Key]string{"queue": "pinwheel_employment", "type": "employment.added", "outcome": "succeeded"} {
-		if got, _ := said.Value(key); got.AsString() != want {
+	attributes := attribute.NewSet(span.Attributes()...)
+	for key, want := range map[attribute.Key]string{"queue": "pinwheel_employment",
+		"type": "employment.added", "outcome": "succeeded"} {
+		if got, _ := attributes.Value(key); got.AsString() != want {
 			t.Errorf("attribute %s is %q, want %q", key, got.AsString(), want)
 		}
 	}

@@ -19,10 +19,11 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
+func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	const big = `{"id":"rec-1","ytd":12345678901234567890.10,"tiny":1E-400,"huge":-0.10e+400,"html":"<b>&\u0026</b>","line":"\u2028","né":null,"later_field":[{"z":1,"a":2}]}`
@@ -34,7 +35,7 @@ func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
 	}), quick())
 	e := employment(t, "e0f3a9c1")
 	b.publish(e)
-	b.told(e, "succeeded", 1)
+	b.logged(e, "succeeded", 1)
 
 	got := string(b.completion(e, schema.Employment))
 	var c schema.Completion
@@ -42,7 +43,8 @@ func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"specversion":"1.0","id":"pinwheel:e0f3a9c1:employment","source":"urn:wagewire:worker:employment",` +
-		`"type":"wagewire.employment.succeeded.v1","subject":"acct-e0f3a9c1","time":"` + c.Time.Format(time.RFC3339Nano) + `",` +
+		`"type":"wagewire.employment.succeeded.v1","subject":"acct-e0f3a9c1","time":"` +
+		c.Time.Format(time.RFC3339Nano) + `",` +
 		`"datacontenttype":"application/json","dataschema":"urn:wagewire:schema:completion:v1",` +
 		`"data":{"provider":"pinwheel","resource":"employment","action":"added","outcome":"succeeded",` +
 		`"event":{"id":"e0f3a9c1","type":"employment.added","occurred_at":"2026-02-03T15:19:11.058437Z","received_at":"2026-02-03T15:19:12Z"},` +
@@ -55,7 +57,8 @@ func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
 		t.Errorf("time %v, want the time of completion in UTC", c.Time)
 	}
 	stored := b.all(schema.CompletionsStream, e.CompletionSubject(schema.Employment))[0]
-	for header, want := range map[string]string{"Nats-Msg-Id": "pinwheel:e0f3a9c1:employment", "Wagewire-Outcome": "succeeded"} {
+	for header, want := range map[string]string{"Nats-Msg-Id": "pinwheel:e0f3a9c1:employment",
+		"Wagewire-Outcome": "succeeded"} {
 		if got := stored.Header.Get(header); got != want {
 			t.Errorf("header %s: %q, want %q", header, got, want)
 		}
@@ -66,7 +69,8 @@ func TestACompletionIsWordForWordTheDesigns(t *testing.T) {
 func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for _, r := range []schema.Resource{schema.Employment, schema.Identity, schema.Income, schema.Paystubs, schema.Shifts, schema.VerificationReports, schema.Link} {
+	for _, r := range []schema.Resource{schema.Employment, schema.Identity, schema.Income,
+		schema.Paystubs, schema.Shifts, schema.VerificationReports, schema.Link} {
 		b.start(r, fetchFunc(func(_ context.Context, job Job) (Fetched, error) {
 			if job.Event.Action == schema.ActionDeleted {
 				return Fetched{Outcome: schema.Deleted}, nil
@@ -92,19 +96,24 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 				}
 				account, person := "acct-"+e.ID, "person-77-"+e.ID
 				switch {
-				case got.Data.Outcome != want || got.ID != e.Key()+":"+string(r) || got.Data.Attempts != 1:
+				case got.Data.Outcome != want || got.ID != e.Key()+":"+string(r) ||
+					got.Data.Attempts != 1:
 					t.Errorf("completion %+v", got)
-				case row.Provider == schema.Truv && (got.Data.EndUserID != nil || *got.Data.AccountID != account),
+				case row.Provider == schema.Truv &&
+					(got.Data.EndUserID != nil || *got.Data.AccountID != account),
 					row.Provider == schema.Pinwheel && *got.Data.EndUserID != person,
 					e.NamesEndUser() && got.Data.AccountID != nil,
-					row.Provider == schema.Pinwheel && !e.NamesEndUser() && *got.Data.AccountID != account:
-					t.Errorf("account %v and end user %v are not the event's", got.Data.AccountID, got.Data.EndUserID)
+					row.Provider == schema.Pinwheel && !e.NamesEndUser() &&
+						*got.Data.AccountID != account:
+					t.Errorf("account %v and end user %v are not the event's", got.Data.AccountID,
+						got.Data.EndUserID)
 				}
 			})
 		}
 	}
 	if types != 17 || completions != 18 {
-		t.Errorf("%d types and %d completions, want 17 and 18: paystubs.fully_synced has two", types, completions)
+		t.Errorf("%d types and %d completions, want 17 and 18: paystubs.fully_synced has two",
+			types, completions)
 	}
 	for _, q := range schema.Queues() {
 		b.idle(q.Name)
@@ -114,12 +123,13 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 	}
 }
 
-// TestEveryEventHasItsLastWord runs one worker; each row is an event of its own account, and what the provider says to it
-// attempt by attempt. The last answer is repeated.
+// TestEveryEventHasItsLastWord runs one worker; each row is an event of its own account, and what
+// the provider says to it attempt by attempt. The last answer is repeated.
 func TestEveryEventHasItsLastWord(t *testing.T) {
 	t.Parallel()
 	status := func(code int, words ...string) error {
-		e := &api.StatusError{Endpoint: "/v1/accounts/{account_id}/paystubs", Status: code, Message: canaryName}
+		e := &api.StatusError{Endpoint: "/v1/accounts/{account_id}/paystubs", Status: code,
+			Message: canaryName}
 		if len(words) == 2 {
 			e.Code, e.Type = words[0], words[1]
 		}
@@ -133,7 +143,8 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 	record := []json.RawMessage{json.RawMessage(canaryRecord)}
 	ok := reply{fetched: Fetched{Records: record}}
 	missing := reply{fetched: Fetched{Records: record, Missing: []string{"stub-9"}}}
-	stale := reply{fetched: Fetched{Records: record, Stale: true, RefreshedAt: time.Unix(1700000000, 0)}}
+	stale := reply{fetched: Fetched{Records: record, Stale: true,
+		RefreshedAt: time.Unix(1700000000, 0)}}
 	broken := reply{err: &api.ContractError{Endpoint: "/v1/x", Why: "a cursor came twice"}}
 	retries, notReady := len(quick().Ladders.Retry), len(quick().Ladders.NotReady)
 
@@ -151,55 +162,100 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 		error      *schema.CompletionError
 		deadLetter schema.Reason
 	}{
-		{promise: "data that is there completes at the first attempt", replies: []reply{ok}, calls: 1, outcome: schema.Succeeded, attempts: 1, records: 1},
-		{promise: "no data announced completes with no records", replies: []reply{{}}, calls: 1, outcome: schema.Succeeded, attempts: 1},
-		{promise: "what the event says is deleted is passed on", replies: []reply{{fetched: Fetched{Deleted: []string{"stub-0"}}}}, calls: 1, outcome: schema.Succeeded, attempts: 1},
-		{promise: "what the handler finds unavailable is", replies: []reply{{fetched: Fetched{Outcome: schema.Unavailable}}}, calls: 1, outcome: schema.Unavailable, attempts: 1},
-		{promise: "pending is completed without a fetch", change: says("outcome", "pending"), outcome: schema.Pending, attempts: 1},
-		{promise: "the provider's error is completed without a fetch, in its words", outcome: schema.Failed, attempts: 1,
+		{promise: "data that is there completes at the first attempt", replies: []reply{ok},
+			calls: 1, outcome: schema.Succeeded, attempts: 1, records: 1},
+		{promise: "no data announced completes with no records", replies: []reply{{}}, calls: 1,
+			outcome: schema.Succeeded, attempts: 1},
+		{promise: "what the event says is deleted is passed on",
+			replies: []reply{{fetched: Fetched{Deleted: []string{"stub-0"}}}}, calls: 1,
+			outcome: schema.Succeeded, attempts: 1},
+		{promise: "what the handler finds unavailable is",
+			replies: []reply{{fetched: Fetched{Outcome: schema.Unavailable}}}, calls: 1,
+			outcome: schema.Unavailable, attempts: 1},
+		{promise: "pending is completed without a fetch", change: says("outcome", "pending"),
+			outcome: schema.Pending, attempts: 1},
+		{promise: "the provider's error is completed without a fetch, in its words",
+			outcome: schema.Failed, attempts: 1,
 			change: func(body map[string]any) {
 				says("outcome", "error")(body)
 				says("error_code", "invalidUserCredentials")(body)
 				says("error_type", "user_error")(body)
 			},
-			error: &schema.CompletionError{Class: "provider", Code: "invalidUserCredentials", Type: "user_error", Message: "the provider's job failed"}},
+			error: &schema.CompletionError{Class: "provider", Code: "invalidUserCredentials",
+				Type: "user_error", Message: "the provider's job failed"}},
 
-		{promise: "missing data is waited for", replies: []reply{missing, ok}, calls: 2, outcome: schema.Succeeded, attempts: 2, records: 1},
-		{promise: "data still missing after the short ladder is accepted and named", replies: []reply{missing}, calls: notReady + 1,
-			outcome: schema.Succeeded, attempts: notReady + 1, records: 1, missing: []string{"stub-9"}},
-		{promise: "stale data is waited for", replies: []reply{stale, stale, ok}, calls: 3, outcome: schema.Succeeded, attempts: 3, records: 1},
-		{promise: "data still stale after the short ladder is accepted and marked", replies: []reply{stale}, calls: notReady + 1,
-			outcome: schema.Succeeded, attempts: notReady + 1, records: 1, stale: true},
-		{promise: "404 is waited for", replies: []reply{{err: status(404)}, ok}, calls: 2, outcome: schema.Succeeded, attempts: 2, records: 1},
-		{promise: "404 after the short ladder is unavailable", replies: []reply{{err: status(404)}}, calls: notReady + 1, outcome: schema.Unavailable, attempts: notReady + 1,
-			error: &schema.CompletionError{Class: "not_ready", Code: "http_404", Message: "get /v1/accounts/{account_id}/paystubs: status 404"}},
-
-		{promise: "an outage is waited for", replies: []reply{{err: status(503)}, {err: &api.NetworkError{Endpoint: "/v1/x", Why: "connection cut"}}, ok}, calls: 3,
+		{promise: "missing data is waited for", replies: []reply{missing, ok}, calls: 2,
+			outcome: schema.Succeeded, attempts: 2, records: 1},
+		{promise: "data still missing after the short ladder is accepted and named",
+			replies: []reply{missing}, calls: notReady + 1,
+			outcome: schema.Succeeded, attempts: notReady + 1, records: 1,
+			missing: []string{"stub-9"}},
+		{promise: "stale data is waited for", replies: []reply{stale, stale, ok}, calls: 3,
 			outcome: schema.Succeeded, attempts: 3, records: 1},
-		{promise: "an outage longer than the ladder fails, with a dead letter", replies: []reply{{err: status(503, "server_error", "api_error")}}, calls: retries + 1,
+		{promise: "data still stale after the short ladder is accepted and marked",
+			replies: []reply{stale}, calls: notReady + 1,
+			outcome: schema.Succeeded, attempts: notReady + 1, records: 1, stale: true},
+		{promise: "404 is waited for", replies: []reply{{err: status(404)}, ok}, calls: 2,
+			outcome: schema.Succeeded, attempts: 2, records: 1},
+		{promise: "404 after the short ladder is unavailable", replies: []reply{{err: status(404)}},
+			calls: notReady + 1, outcome: schema.Unavailable, attempts: notReady + 1,
+			error: &schema.CompletionError{Class: "not_ready", Code: "http_404",
+				Message: "get /v1/accounts/{account_id}/paystubs: status 404"}},
+
+		{promise: "an outage is waited for", replies: []reply{{err: status(503)},
+			{err: &api.NetworkError{Endpoint: "/v1/x", Why: "connection cut"}}, ok}, calls: 3,
+			outcome: schema.Succeeded, attempts: 3, records: 1},
+		{promise: "an outage longer than the ladder fails, with a dead letter",
+			replies: []reply{{err: status(503, "server_error", "api_error")}}, calls: retries + 1,
 			outcome: schema.Failed, attempts: retries + 1, deadLetter: schema.ReasonLadderEnded,
-			error: &schema.CompletionError{Class: "transient", Code: "server_error", Type: "api_error", Message: "get /v1/accounts/{account_id}/paystubs: status 503 server_error api_error"}},
-		{promise: "a network error longer than the ladder fails, with a dead letter", replies: []reply{{err: &api.NetworkError{Endpoint: "/v1/x", Why: "connection cut"}}}, calls: retries + 1,
+			error: &schema.CompletionError{Class: "transient", Code: "server_error",
+				Type:    "api_error",
+				Message: "get /v1/accounts/{account_id}/paystubs: status 503 server_error api_error"}},
+		{promise: "a network error longer than the ladder fails, with a dead letter",
+			replies: []reply{{err: &api.NetworkError{Endpoint: "/v1/x", Why: "connection cut"}}},
+			calls:   retries + 1,
 			outcome: schema.Failed, attempts: retries + 1, deadLetter: schema.ReasonLadderEnded,
-			error: &schema.CompletionError{Class: "transient", Code: "ladder_ended", Message: "get /v1/x: connection cut"}},
-		{promise: "a broken contract fails after five tries, with a dead letter", replies: []reply{broken}, calls: 5,
+			error: &schema.CompletionError{Class: "transient", Code: "ladder_ended",
+				Message: "get /v1/x: connection cut"}},
+		{promise: "a broken contract fails after five tries, with a dead letter",
+			replies: []reply{broken}, calls: 5,
 			outcome: schema.Failed, attempts: 5, deadLetter: schema.ReasonContract,
-			error: &schema.CompletionError{Class: "contract", Code: "contract_broken", Message: "get /v1/x: a cursor came twice"}},
-		{promise: "a broken contract that mends succeeds", replies: []reply{broken, broken, broken, broken, ok}, calls: 5, outcome: schema.Succeeded, attempts: 5, records: 1},
-		{promise: "422 fails at once, with a dead letter", replies: []reply{{err: status(422)}}, calls: 1, outcome: schema.Failed, attempts: 1, deadLetter: schema.ReasonRejected,
-			error: &schema.CompletionError{Class: "permanent", Code: "http_422", Message: "get /v1/accounts/{account_id}/paystubs: status 422"}},
-		{promise: "410 is unavailable at once, with a dead letter", replies: []reply{{err: status(410)}}, calls: 1, outcome: schema.Unavailable, attempts: 1, deadLetter: schema.ReasonRejected,
-			error: &schema.CompletionError{Class: "permanent", Code: "http_410", Message: "get /v1/accounts/{account_id}/paystubs: status 410"}},
-		{promise: "a redirect fails at once, with a dead letter", replies: []reply{{err: status(302)}}, calls: 1, outcome: schema.Failed, attempts: 1, deadLetter: schema.ReasonRedirected,
-			error: &schema.CompletionError{Class: "permanent", Code: "http_302", Message: "get /v1/accounts/{account_id}/paystubs: status 302"}},
-		{promise: "a handler that panics fails at once, with a dead letter that has the value's type only", replies: []reply{{panics: canaryName}}, calls: 1,
-			outcome: schema.Failed, attempts: 1, deadLetter: schema.ReasonPanic,
-			error: &schema.CompletionError{Class: "poison", Code: "panic", Message: "the handler panicked: string"}},
-		{promise: "after a panic the worker completes the next", replies: []reply{ok}, calls: 1, outcome: schema.Succeeded, attempts: 1, records: 1},
-		{promise: "a body of odd types fails without a fetch, with a dead letter", change: says("params", canaryName), outcome: schema.Failed, attempts: 1, deadLetter: schema.ReasonUndecodable,
-			error: &schema.CompletionError{Class: "poison", Code: "undecodable", Message: "the event cannot be decoded: paystubs.added: payload.params is of another type"}},
-		{promise: "an event that names no account fails without a fetch, with a dead letter", change: says("account_id", nil), outcome: schema.Failed, attempts: 1, deadLetter: schema.ReasonUndecodable,
-			error: &schema.CompletionError{Class: "poison", Code: "undecodable", Message: "the event cannot be decoded: paystubs.added names no account"}},
+			error: &schema.CompletionError{Class: "contract", Code: "contract_broken",
+				Message: "get /v1/x: a cursor came twice"}},
+		{promise: "a broken contract that mends succeeds",
+			replies: []reply{broken, broken, broken, broken, ok}, calls: 5,
+			outcome: schema.Succeeded, attempts: 5, records: 1},
+		{promise: "422 fails at once, with a dead letter", replies: []reply{{err: status(422)}},
+			calls: 1, outcome: schema.Failed, attempts: 1, deadLetter: schema.ReasonRejected,
+			error: &schema.CompletionError{Class: "permanent", Code: "http_422",
+				Message: "get /v1/accounts/{account_id}/paystubs: status 422"}},
+		{promise: "410 is unavailable at once, with a dead letter",
+			replies: []reply{{err: status(410)}}, calls: 1, outcome: schema.Unavailable,
+			attempts: 1, deadLetter: schema.ReasonRejected,
+			error: &schema.CompletionError{Class: "permanent", Code: "http_410",
+				Message: "get /v1/accounts/{account_id}/paystubs: status 410"}},
+		{promise: "a redirect fails at once, with a dead letter",
+			replies: []reply{{err: status(302)}}, calls: 1, outcome: schema.Failed, attempts: 1,
+			deadLetter: schema.ReasonRedirected,
+			error: &schema.CompletionError{Class: "permanent", Code: "http_302",
+				Message: "get /v1/accounts/{account_id}/paystubs: status 302"}},
+		{promise: "a handler that panics fails at once, with a dead letter that has the type only",
+			replies: []reply{{panics: canaryName}}, calls: 1, outcome: schema.Failed, attempts: 1,
+			deadLetter: schema.ReasonPanic,
+			error: &schema.CompletionError{Class: "poison", Code: "panic",
+				Message: "the handler panicked: string"}},
+		{promise: "after a panic the worker completes the next", replies: []reply{ok}, calls: 1,
+			outcome: schema.Succeeded, attempts: 1, records: 1},
+		{promise: "a body of odd types fails without a fetch, with a dead letter",
+			change: says("params", canaryName), outcome: schema.Failed, attempts: 1,
+			deadLetter: schema.ReasonUndecodable,
+			error: &schema.CompletionError{Class: "poison", Code: "undecodable",
+				Message: "the event cannot be decoded: paystubs.added: payload.params is of another type"}},
+		{promise: "an event that names no account fails without a fetch, with a dead letter",
+			change: says("account_id", nil), outcome: schema.Failed, attempts: 1,
+			deadLetter: schema.ReasonUndecodable,
+			error: &schema.CompletionError{Class: "poison", Code: "undecodable",
+				Message: "the event cannot be decoded: paystubs.added names no account"}},
 	}
 
 	b := newBench(t)
@@ -231,7 +287,7 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 			}
 			e := sample(t, schema.Pinwheel, "paystubs.added", id, test.change)
 			b.publish(e)
-			b.told(e, string(test.outcome), 1)
+			b.logged(e, string(test.outcome), 1)
 			got := b.completed(e, schema.Paystubs)
 			if test.missing == nil {
 				test.missing = []string{}
@@ -243,8 +299,11 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 				Stale             bool
 				Error             *schema.CompletionError
 			}
-			if diff := cmp.Diff(lastWord{test.outcome, test.attempts, test.records, test.missing, test.stale, test.error},
-				lastWord{got.Data.Outcome, got.Data.Attempts, len(got.Data.Records), got.Data.Missing, got.Data.Stale, got.Data.Error}); diff != "" {
+			want := lastWord{test.outcome, test.attempts, test.records, test.missing, test.stale,
+				test.error}
+			have := lastWord{got.Data.Outcome, got.Data.Attempts, len(got.Data.Records),
+				got.Data.Missing, got.Data.Stale, got.Data.Error}
+			if diff := cmp.Diff(want, have); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			mu.Lock()
@@ -266,15 +325,20 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 				t.Fatalf("%d dead letters, want 1", len(letters))
 			}
 			letter := letters[0]
-			if string(letter.Data) != string(e.Body) || letter.Header.Get("Wagewire-Reason") != string(test.deadLetter) ||
-				letter.Header.Get("Wagewire-Class") != test.error.Class || letter.Header.Get("Wagewire-Attempts") != fmt.Sprint(test.attempts) {
+			if string(letter.Data) != string(e.Body) ||
+				letter.Header.Get("Wagewire-Reason") != string(test.deadLetter) ||
+				letter.Header.Get("Wagewire-Class") != test.error.Class ||
+				letter.Header.Get("Wagewire-Attempts") != fmt.Sprint(test.attempts) {
 				t.Errorf("dead letter %v %s", letter.Header, letter.Data)
 			}
 			sequence := b.sequence(e)
-			b.eventually("the event's deliveries end", func() bool { return b.terminated()[sequence] != nil })
+			streamtest.Eventually(b, "the event's deliveries end",
+				func() bool { return b.terminated()[sequence] != nil })
 			ended := b.terminated()[sequence]
-			if stored := b.all(schema.CompletionsStream, e.CompletionSubject(schema.Paystubs))[0].Time; letter.Time.After(ended.Time) || stored.After(ended.Time) || stored.Before(letter.Time) {
-				t.Errorf("dead letter %v, completion %v, terminated %v: not in this order", letter.Time, stored, ended.Time)
+			stored := b.all(schema.CompletionsStream, e.CompletionSubject(schema.Paystubs))[0].Time
+			if stored.Before(letter.Time) || ended.Time.Before(stored) {
+				t.Errorf("dead letter %v, completion %v, terminated %v: not in this order",
+					letter.Time, stored, ended.Time)
 			}
 			if !strings.Contains(string(ended.Data), `"reason":"`+string(test.deadLetter)+`"`) {
 				t.Errorf("the broker was not told why: %s", ended.Data)
@@ -282,13 +346,18 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 		})
 	}
 	b.idle("pinwheel_paystubs")
-	for class, want := range map[string]float64{"transient": 2, "contract": 1, "permanent": 3, "poison": 3} {
-		if got := b.metric("wagewire_worker_dead_letters_total", map[string]string{"queue": "pinwheel_paystubs", "class": class}); got != want {
+	classes := map[string]float64{"transient": 2, "contract": 1, "permanent": 3, "poison": 3}
+	for class, want := range classes {
+		labels := map[string]string{"queue": "pinwheel_paystubs", "class": class}
+		if got := b.metric("wagewire_worker_dead_letters_total", labels); got != want {
 			t.Errorf("%v dead letters of class %s were counted, want %v", got, class, want)
 		}
 	}
-	if jobs, timed := b.metric("wagewire_worker_jobs_total", nil), b.metric("wagewire_worker_job_seconds", nil); jobs != timed || jobs != float64(b.lines.FilterMessage("job").Len()) {
-		t.Errorf("%v jobs counted and %v timed, of %d", jobs, timed, b.lines.FilterMessage("job").Len())
+	counted := b.metric("wagewire_worker_jobs_total", nil)
+	timed := b.metric("wagewire_worker_job_seconds", nil)
+	logged := b.lines.FilterMessage("job").Len()
+	if counted != float64(logged) || timed != float64(logged) {
+		t.Errorf("%v jobs counted and %v timed, of %d", counted, timed, logged)
 	}
 }
 
@@ -318,13 +387,19 @@ func TestAnEventThatCannotBeDecodedBecomesADeadLetterOnly(t *testing.T) {
 		{"without any header", func(m *nats.Msg) { m.Header = nil }},
 		{"without an id", func(m *nats.Msg) { m.Header.Del("ce-id") }},
 		{"with a time that is none", func(m *nats.Msg) { m.Header.Set("ce-time", "soon") }},
-		{"with another's body", func(m *nats.Msg) { m.Data = []byte(`{"payload":{"account_id":"acct-odd-good"}}`) }},
+		{"with another's body",
+			func(m *nats.Msg) { m.Data = []byte(`{"payload":{"account_id":"acct-odd-good"}}`) }},
 		{"with a body that is no JSON", func(m *nats.Msg) { m.Data = []byte(canaryName) }},
-		{"with another's account in its body", func(m *nats.Msg) { m.Subject = strings.Replace(m.Subject, "acct-odd-good", "acct-odd-other", 1) }},
-		{"with a type of another resource", func(m *nats.Msg) { m.Header.Set("ce-type", "pinwheel.income.added") }},
+		{"with another's account in its body",
+			func(m *nats.Msg) {
+				m.Subject = strings.Replace(m.Subject, "acct-odd-good", "acct-odd-other", 1)
+			}},
+		{"with a type of another resource",
+			func(m *nats.Msg) { m.Header.Set("ce-type", "pinwheel.income.added") }},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
-			msg := &nats.Msg{Subject: original.Subject, Header: maps.Clone(original.Header), Data: original.Data}
+			msg := &nats.Msg{Subject: original.Subject, Header: maps.Clone(original.Header),
+				Data: original.Data}
 			msg.Header.Del("Nats-Msg-Id")
 			test.spoil(msg)
 			account := msg.Subject[strings.LastIndex(msg.Subject, ".")+1:]
@@ -333,19 +408,23 @@ func TestAnEventThatCannotBeDecodedBecomesADeadLetterOnly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.eventually("the event is terminated", func() bool { return b.terminated()[ack.Sequence] != nil })
+			streamtest.Eventually(b, "the event is terminated",
+				func() bool { return b.terminated()[ack.Sequence] != nil })
 			letters := b.deadLetters("pinwheel_employment", account)
 			if len(letters) != before+1 {
 				t.Fatalf("%d new dead letters, want 1", len(letters)-before)
 			}
 			letter := letters[before]
-			if string(letter.Data) != string(msg.Data) || letter.Header.Get("Wagewire-Reason") != "undecodable" || letter.Header.Get("Wagewire-Class") != "poison" {
+			if string(letter.Data) != string(msg.Data) ||
+				letter.Header.Get("Wagewire-Reason") != "undecodable" ||
+				letter.Header.Get("Wagewire-Class") != "poison" {
 				t.Errorf("dead letter %v %s", letter.Header, letter.Data)
 			}
-			if n := len(b.all(schema.CompletionsStream, "wagewire.completions.>")); n != 0 {
+			if n := len(b.completions()); n != 0 {
 				t.Errorf("%d completions", n)
 			}
-			b.until("a job line each", func() bool { return b.lines.FilterMessage("job").Len() == i+1 })
+			b.until("a job line each",
+				func() bool { return b.lines.FilterMessage("job").Len() == i+1 })
 		})
 	}
 	next := employment(t, "next")
@@ -359,7 +438,7 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 	b := newBench(t)
 	var allow atomic.Bool
 	var calls, inFlight, most atomic.Int64
-	probed := make(chan struct{}, 1000)
+	probed := make(chan struct{}, 12)
 	b.start(schema.Employment, fetchFunc(func(context.Context, Job) (Fetched, error) {
 		calls.Add(1)
 		now := inFlight.Add(1)
@@ -368,35 +447,41 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 			return Fetched{}, nil
 		}
 		most.Store(max(most.Load(), now))
-		probed <- struct{}{}
+		select {
+		case probed <- struct{}{}:
+		default: // the test reads the first ones only
+		}
 		return Fetched{}, &api.StatusError{Status: 401, Message: canaryName}
 	}), quick())
 	gauge := map[string]string{"queue": "pinwheel_employment"}
 	if got := b.metric("wagewire_worker_paused", gauge); got != 0 {
 		t.Errorf("the gauge is %v before anything happened", got)
 	}
-	events := []schema.Event{employment(t, "p-0"), employment(t, "p-1"), employment(t, "p-2"), employment(t, "p-3"), employment(t, "p-4"), employment(t, "p-5")}
+	events := []schema.Event{employment(t, "p-0"), employment(t, "p-1"), employment(t, "p-2"),
+		employment(t, "p-3"), employment(t, "p-4"), employment(t, "p-5")}
 	b.publish(events[0])
-	b.until("the pause is told", func() bool {
+	b.until("the pause is logged", func() bool {
 		return b.lines.FilterMessage("queue paused: the provider refuses our credentials").Len() > 0
 	})
 	if got := b.metric("wagewire_worker_paused", gauge); got != 1 {
 		t.Errorf("the gauge is %v while paused", got)
 	}
 	b.publish(events[1:]...)
-	for range 12 {
+	for range cap(probed) {
 		receive(t, "a probe", probed)
 	}
 	if most.Load() != 1 {
 		t.Errorf("%d probes at a time", most.Load())
 	}
-	if got := len(b.all(schema.CompletionsStream, "wagewire.completions.>")) + len(b.deadLetters("*", "*")); got != 0 {
+	if got := len(b.completions()) + len(b.deadLetters("*", "*")); got != 0 {
 		t.Errorf("%d last words while paused", got)
 	}
 	allow.Store(true)
 	for _, e := range events {
-		if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded || got.Data.Attempts != 1 {
-			t.Errorf("%s ended %s at attempt %d, want succeeded at 1", e.ID, got.Data.Outcome, got.Data.Attempts)
+		if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||
+			got.Data.Attempts != 1 {
+			t.Errorf("%s ended %s at attempt %d, want succeeded at 1", e.ID, got.Data.Outcome,
+				got.Data.Attempts)
 		}
 	}
 	b.idle("pinwheel_employment")
@@ -406,8 +491,11 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 	if got := b.metric("wagewire_worker_paused", gauge); got != 0 {
 		t.Errorf("the gauge is %v after the queue resumed", got)
 	}
-	if paused, resumed := b.lines.FilterMessageSnippet("queue paused").All(), b.lines.FilterMessage("queue resumed").Len(); len(paused) != 1 || resumed != 1 || paused[0].Level != zap.ErrorLevel {
-		t.Errorf("%d pauses and %d resumptions told, want one each, the pause as an error", len(paused), resumed)
+	paused := b.lines.FilterMessageSnippet("queue paused").All()
+	resumed := b.lines.FilterMessage("queue resumed").Len()
+	if len(paused) != 1 || resumed != 1 || paused[0].Level != zap.ErrorLevel {
+		t.Errorf("%d pauses and %d resumptions logged, want one each, the pause as an error",
+			len(paused), resumed)
 	}
 }
 
@@ -426,13 +514,15 @@ func TestAStopGivesPausedJobsBackAtOnce(t *testing.T) {
 	stop := b.start(schema.Employment, handler, config)
 	events := []schema.Event{employment(t, "s-0"), employment(t, "s-1"), employment(t, "s-2")}
 	b.publish(events...)
-	b.eventually("all are in hand", func() bool { return b.queue("pinwheel_employment").NumAckPending == len(events) })
-	b.until("the queue is paused", func() bool { return b.lines.FilterMessageSnippet("queue paused").Len() == 1 })
+	streamtest.Eventually(b, "all are in hand",
+		func() bool { return b.queue("pinwheel_employment").NumAckPending == len(events) })
+	b.until("the queue is paused",
+		func() bool { return b.lines.FilterMessageSnippet("queue paused").Len() == 1 })
 	stop()
 	for _, e := range events { // one that was still on its way to a hand has no line
 		for _, line := range b.jobs(e) {
 			if line["outcome"] != "later" || line["delay"] != time.Duration(0) {
-				t.Errorf("told as %v", line)
+				t.Errorf("logged as %v", line)
 			}
 		}
 	}
@@ -457,10 +547,11 @@ func TestALinkIsErasedWhileItsQueueIsPaused(t *testing.T) {
 		return Fetched{}, &api.StatusError{Status: 401}
 	}), config)
 	b.publish(sample(t, schema.Truv, "link-connected", "held"))
-	b.until("the queue is paused", func() bool { return b.lines.FilterMessageSnippet("queue paused").Len() == 1 })
+	b.until("the queue is paused",
+		func() bool { return b.lines.FilterMessageSnippet("queue paused").Len() == 1 })
 	deleted := sample(t, schema.Truv, "link-deleted", "gone")
 	b.publish(deleted)
-	b.told(deleted, "deleted", 1)
+	b.logged(deleted, "deleted", 1)
 	if b.lines.FilterMessage("queue resumed").Len() != 0 {
 		t.Error("the erasure, which calls no provider, opened the queue")
 	}
@@ -485,8 +576,9 @@ func TestAnEventCompletedBeforeIsNotFetchedAgain(t *testing.T) {
 		t.Error("the handler was called")
 		return Fetched{}, nil
 	}), quick())
-	if line := b.told(e, "completed_before", 1); line["level"] != zap.InfoLevel || line["attempt"] != int64(2) {
-		t.Errorf("told as %v", line)
+	if line := b.logged(e, "completed_before", 1); line["level"] != zap.InfoLevel ||
+		line["attempt"] != int64(2) {
+		t.Errorf("logged as %v", line)
 	}
 	if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Unavailable {
 		t.Errorf("outcome %s: the first completion was changed", got.Data.Outcome)
@@ -503,7 +595,8 @@ func TestAnEventKilledBeforeItsCompletionIsFetchedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start(schema.Employment, brings, quick())
-	if got := b.completed(e, schema.Employment); got.Data.Attempts != 2 || len(got.Data.Records) != 1 {
+	if got := b.completed(e, schema.Employment); got.Data.Attempts != 2 ||
+		len(got.Data.Records) != 1 {
 		t.Errorf("completion %+v", got.Data)
 	}
 	b.idle("pinwheel_employment")
@@ -535,11 +628,12 @@ func TestTwoWorkersWithOneEventStoreOneCompletion(t *testing.T) {
 	b.publish(e)
 	receive(t, "the first worker has it", first)
 	b.loseLease("pinwheel_employment", e)
-	b.told(e, "succeeded", 2)
-	if stored := b.all(schema.CompletionsStream, "wagewire.completions.>"); len(stored) != 1 {
+	b.logged(e, "succeeded", 2)
+	if stored := b.completions(); len(stored) != 1 {
 		t.Errorf("%d completions", len(stored))
 	}
-	if got := b.metric("wagewire_worker_fenced_total", map[string]string{"queue": "pinwheel_employment"}); got != 1 {
+	if got := b.metric("wagewire_worker_fenced_total",
+		map[string]string{"queue": "pinwheel_employment"}); got != 1 {
 		t.Errorf("%v completions were fenced, want 1", got)
 	}
 	b.idle("pinwheel_employment")
@@ -559,14 +653,15 @@ func TestAnEventIsNotEndedBeforeItsDeadLetterIsStored(t *testing.T) {
 	e := employment(t, "unburied")
 	b.publish(e)
 	// More often than the ladder has steps: it never ends the event.
-	line := b.told(e, "later", len(config.Ladders.Retry)+2)
+	line := b.logged(e, "later", len(config.Ladders.Retry)+2)
 	if line["class"] != "transient" || !strings.Contains(line["error"].(string), "not stored") {
-		t.Errorf("told as %v", line)
+		t.Errorf("logged as %v", line)
 	}
 	if len(b.terminated()) != 0 || b.completion(e, schema.Employment) != nil {
 		t.Error("it was ended without a dead letter")
 	}
-	if err := stream.NewOperator(b.conn).Provision(t.Context(), schema.DefaultTopology()); err != nil {
+	if err := stream.NewOperator(b.conn).Provision(t.Context(),
+		schema.DefaultTopology()); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Failed {
@@ -593,16 +688,18 @@ func TestAFullCompletionsStreamIsWaitedFor(t *testing.T) {
 	b.start(schema.Employment, brings, quick())
 	first, second := employment(t, "full-1"), employment(t, "full-2")
 	b.publish(first)
-	b.told(first, "succeeded", 1)
+	b.logged(first, "succeeded", 1)
 	b.publish(second)
-	line := b.told(second, "later", 1)
-	if line["delay"] != FullFor || line["class"] != "transient" || line["level"] != zap.WarnLevel || !strings.Contains(line["error"].(string), stream.ErrFull.Error()) {
-		t.Errorf("told as %v", line)
+	line := b.logged(second, "later", 1)
+	if line["delay"] != FullFor || line["class"] != "transient" || line["level"] != zap.WarnLevel ||
+		!strings.Contains(line["error"].(string), stream.ErrFull.Error()) {
+		t.Errorf("logged as %v", line)
 	}
 	if info := b.queue("pinwheel_employment"); info.NumAckPending != 1 {
 		t.Errorf("%d events wait, want 1", info.NumAckPending)
 	}
-	if b.completion(second, schema.Employment) != nil || len(b.terminated()) != 0 || len(b.deadLetters("*", "*")) != 0 {
+	if b.completion(second, schema.Employment) != nil || len(b.terminated()) != 0 ||
+		len(b.deadLetters("*", "*")) != 0 {
 		t.Error("it was ended")
 	}
 }
@@ -612,23 +709,27 @@ func TestALargeCompletionHasItsRecordsInTheObjectStore(t *testing.T) {
 	b := newBench(t)
 	var records []json.RawMessage
 	for i := range 400 {
-		records = append(records, json.RawMessage(fmt.Sprintf(`{"id":"stub-%d","net":%d.10,"note":"<&>","lines":"%s"}`, i, i, strings.Repeat("x", 2000))))
+		records = append(records,
+			json.RawMessage(fmt.Sprintf(`{"id":"stub-%d","net":%d.10,"note":"<&>","lines":"%s"}`, i,
+				i, strings.Repeat("x", 2000))))
 	}
 	b.start(schema.Paystubs, fetchFunc(func(context.Context, Job) (Fetched, error) {
 		return Fetched{Records: records, Deleted: []string{"stub-gone"}}, nil
 	}), quick())
 	e := sample(t, schema.Pinwheel, "paystubs.fully_synced", "large")
 	b.publish(e)
-	b.told(e, "succeeded", 1)
+	b.logged(e, "succeeded", 1)
 	got := b.completed(e, schema.Paystubs)
-	if got.Data.Records != nil || got.Data.RecordsRef == nil || got.Data.RecordsRef.Count != 400 || !slices.Equal(got.Data.Deleted, []string{"stub-gone"}) {
+	if got.Data.Records != nil || got.Data.RecordsRef == nil || got.Data.RecordsRef.Count != 400 ||
+		!slices.Equal(got.Data.Deleted, []string{"stub-gone"}) {
 		t.Fatalf("completion %+v", got.Data)
 	}
 	fetched, err := b.conn.Records(t.Context(), *got.Data.RecordsRef)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.EqualFunc(records, fetched, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+	sameBytes := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
+	if !slices.EqualFunc(records, fetched, sameBytes) {
 		t.Error("the stored records are not the fetched ones, byte for byte")
 	}
 }
@@ -640,21 +741,28 @@ func TestStop(t *testing.T) {
 		e                schema.Event
 		begun            chan context.Context
 		release, stopped chan struct{}
+		abandoned        chan struct{} // closed when the test ends
 	}
 	// begin starts a worker that has one event in hand and tells it to stop.
 	begin := func(t *testing.T, stopFor time.Duration) *hand {
-		s := &hand{bench: newBench(t), begun: make(chan context.Context, 1), release: make(chan struct{}), stopped: make(chan struct{})}
+		s := &hand{bench: newBench(t), begun: make(chan context.Context, 1),
+			release: make(chan struct{}),
+			stopped: make(chan struct{}), abandoned: make(chan struct{})}
 		config := quick()
 		config.StopFor, config.Concurrency = stopFor, 1
-		stop := s.start(schema.Employment, fetchFunc(func(ctx context.Context, _ Job) (Fetched, error) {
+		stop := s.start(schema.Employment, fetchFunc(func(ctx context.Context, _ Job) (Fetched,
+			error) {
 			s.begun <- ctx
 			select {
 			case <-s.release:
 				return Fetched{Records: []json.RawMessage{json.RawMessage(canaryRecord)}}, nil
 			case <-ctx.Done():
 				return Fetched{}, ctx.Err()
+			case <-s.abandoned:
+				return Fetched{}, context.Canceled
 			}
 		}), config)
+		t.Cleanup(func() { close(s.abandoned) }) // else a test that failed would wait for stopFor
 		s.e = employment(t, "in-hand")
 		s.publish(s.e)
 		ctx := receive(t, "the handler is called", s.begun)
@@ -669,13 +777,15 @@ func TestStop(t *testing.T) {
 		s := begin(t, h)
 		close(s.release)
 		receive(t, "the worker has stopped", s.stopped)
-		if got := s.completed(s.e, schema.Employment); got.Data.Attempts != 1 || got.Data.Outcome != schema.Succeeded {
+		if got := s.completed(s.e, schema.Employment); got.Data.Attempts != 1 ||
+			got.Data.Outcome != schema.Succeeded {
 			t.Errorf("completion %+v", got.Data)
 		}
 		s.idle("pinwheel_employment")
 		next := employment(t, "next")
 		s.publish(next)
-		s.eventually("the next event waits", func() bool { return s.queue("pinwheel_employment").NumPending == 1 })
+		streamtest.Eventually(s, "the next event waits",
+			func() bool { return s.queue("pinwheel_employment").NumPending == 1 })
 		if info := s.queue("pinwheel_employment"); info.NumAckPending != 0 {
 			t.Errorf("%d events are out after the stop", info.NumAckPending)
 		}
@@ -683,14 +793,15 @@ func TestStop(t *testing.T) {
 	t.Run("gives work that takes too long back at once", func(t *testing.T) {
 		s := begin(t, time.Millisecond)
 		receive(t, "the worker has stopped", s.stopped)
-		if line := s.told(s.e, "later", 1); line["delay"] != time.Duration(0) {
+		if line := s.logged(s.e, "later", 1); line["delay"] != time.Duration(0) {
 			t.Errorf("given back after %v", line["delay"])
 		}
 		if s.completion(s.e, schema.Employment) != nil {
 			t.Error("it was completed")
 		}
 		s.start(schema.Employment, brings, quick())
-		if got := s.completed(s.e, schema.Employment); got.Data.Attempts < 2 || got.Data.Outcome != schema.Succeeded {
+		if got := s.completed(s.e, schema.Employment); got.Data.Attempts < 2 ||
+			got.Data.Outcome != schema.Succeeded {
 			t.Errorf("completion %+v", got.Data)
 		}
 	})
@@ -700,7 +811,8 @@ func TestNewFillsInTheDefaults(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	w := New(schema.Income, sourcesOf(brings), b.conn, Config{}, b.log, b.registry)
-	want := Config{Concurrency: 16, Ladders: DefaultLadders(), PauseFor: PauseFor, StopFor: StopFor, StoreFor: StoreFor}
+	want := Config{Concurrency: 16, Ladders: Ladders{Retry: retrySteps, NotReady: notReadySteps},
+		PauseFor: PauseFor, StopFor: StopFor, StoreFor: StoreFor}
 	if diff := cmp.Diff(want, w.config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

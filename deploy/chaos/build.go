@@ -59,7 +59,7 @@ var flaws = map[string]flaw{
 	}}},
 	"no-tombstone": {
 		"a completion is stored although its account is erased",
-		"schema/stream/publish.go", [][2]string{{
+		"schema/stream/complete.go", [][2]string{{
 			"\tif completion.Data.Outcome != schema.Deleted {\n",
 			"\tif false {\n",
 		}},
@@ -67,12 +67,11 @@ var flaws = map[string]flaw{
 	"no-dead-letter": {
 		"an event that is given up has a completion and no dead letter",
 		"workers/worker.go", [][2]string{{
-			"\tif v.Kind == Never {\n\t\tif err := w.conn.PublishDeadLetter(",
-			"\tif false {\n\t\tif err := w.conn.PublishDeadLetter(",
+			"\tif verdict.Kind == Never {\n\t\tif err := w.storeDeadLetter(",
+			"\tif false {\n\t\tif err := w.storeDeadLetter(",
 		}},
 	},
-	"float": {"records take a round trip through float64", "workers/worker.go", [][2]string{
-		{"\t\"context\"\n", "\t\"context\"\n\t\"encoding/json\"\n"},
+	"float": {"records take a round trip through float64", "workers/job.go", [][2]string{
 		{
 			"\tc.Data.Records = append(c.Data.Records, fetched.Records...)\n",
 			"\tfor _, r := range fetched.Records {\n" +

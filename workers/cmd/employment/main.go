@@ -1,4 +1,4 @@
-// Command employment completes the events of its resource: see employment --help.
+// Command employment is the worker of its resource: see employment --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Employment, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Employment, opener)
+}

@@ -1,4 +1,4 @@
-// Command identity completes the events of its resource: see identity --help.
+// Command identity is the worker of its resource: see identity --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Identity, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Identity, opener)
+}

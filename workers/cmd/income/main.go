@@ -1,4 +1,4 @@
-// Command income completes the events of its resource: see income --help.
+// Command income is the worker of its resource: see income --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Income, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Income, opener)
+}

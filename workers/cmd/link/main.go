@@ -1,4 +1,4 @@
-// Command link completes the events of its resource: see link --help.
+// Command link is the worker of its resource: see link --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Link, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Link, opener)
+}

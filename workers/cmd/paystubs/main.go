@@ -1,4 +1,4 @@
-// Command paystubs completes the events of its resource: see paystubs --help.
+// Command paystubs is the worker of its resource: see paystubs --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Paystubs, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Paystubs, opener)
+}

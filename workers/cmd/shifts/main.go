@@ -1,4 +1,4 @@
-// Command shifts completes the events of its resource: see shifts --help.
+// Command shifts is the worker of its resource: see shifts --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.Shifts, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.Shifts, opener)
+}

@@ -1,4 +1,4 @@
-// Command verification-reports completes the events of its resource: see verification-reports --help.
+// Command verification-reports is the worker of its resource: see verification-reports --help.
 package main
 
 import (
@@ -7,4 +7,7 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-func main() { workers.Main(schema.VerificationReports, fetch.Open) }
+func main() {
+	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	workers.Main(schema.VerificationReports, opener)
+}

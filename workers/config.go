@@ -1,0 +1,144 @@
+package workers
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
+)
+
+// Limits of a job.
+const (
+	// PauseFor is the time between two probes of a paused queue.
+	PauseFor = 30 * time.Second
+	// StopFor is the time a stopping worker has to finish the jobs in hand. Unfinished jobs go back
+	// to their queue.
+	StopFor = 25 * time.Second
+	// StoreFor is the time limit for storing a completion with its dead letter. After StoreFor the
+	// event goes back: without the limit, an absent stream would hold every job in hand and nothing
+	// would be logged.
+	StoreFor = 30 * time.Second
+	// FullFor is the shortest delay of an event after its completion found no room.
+	FullFor = time.Minute
+	// FreshFor is the age up to which a first delivery is surely the first. Once deleted and
+	// provisioned again, a queue delivers every retained event once more, as a first delivery.
+	FreshFor = time.Minute
+	// ContractTries is the number of attempts before a response that breaks the API's contract is
+	// final.
+	ContractTries = 5
+)
+
+// concurrencyMax is the largest WORKER_CONCURRENCY.
+const concurrencyMax = 1000
+
+// Config is how a worker works. A zero field gets the default.
+type Config struct {
+	// Concurrency is the number of events in hand at a time, for each queue.
+	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"events of one queue in hand at a time"`
+	Ladders     Ladders
+	// PauseFor defaults to the constant PauseFor.
+	PauseFor time.Duration
+	// StopFor defaults to the constant StopFor.
+	StopFor time.Duration
+	// StoreFor defaults to the constant StoreFor.
+	StoreFor time.Duration
+	// Tracing takes the spans of the jobs. Nil: no spans.
+	Tracing trace.TracerProvider
+}
+
+// Ladders are the pauses between the deliveries of an event. The default ladders span 68 hours of
+// outage and 13 minutes of lag.
+type Ladders struct {
+	// Retry has the pauses during an outage of the provider.
+	Retry Ladder `env:"RETRY_LADDER" envDefault:"30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h" help:"pauses between deliveries while a provider is down"`
+	// NotReady has the pauses while the provider's data lags behind its webhook.
+	NotReady Ladder `env:"NOT_READY_LADDER" envDefault:"5s,30s,2m,10m" help:"pauses while the provider's data lags behind its webhook"`
+}
+
+// Variables lists the environment variables of Config.
+func Variables() []process.Variable { return process.Variables(Config{}) }
+
+// ConfigFromEnv reads Config from the environment. Its errors name the variable to change.
+func ConfigFromEnv(getenv func(string) string) (Config, error) {
+	var c Config
+	err := process.ReadConfig(getenv, &c)
+	return c, err
+}
+
+// withDefaults returns c with the default in every zero field.
+func (c Config) withDefaults() Config {
+	defaults, err := ConfigFromEnv(func(string) string { return "" })
+	if err != nil {
+		panic(err) // a default in a tag of Config cannot be parsed
+	}
+	c.Concurrency = cmp.Or(c.Concurrency, defaults.Concurrency)
+	if len(c.Ladders.Retry) == 0 {
+		c.Ladders.Retry = defaults.Ladders.Retry
+	}
+	if len(c.Ladders.NotReady) == 0 {
+		c.Ladders.NotReady = defaults.Ladders.NotReady
+	}
+	c.PauseFor = cmp.Or(c.PauseFor, PauseFor)
+	c.StopFor = cmp.Or(c.StopFor, StopFor)
+	c.StoreFor = cmp.Or(c.StoreFor, StoreFor)
+	return c
+}
+
+// Concurrency is a number of events in hand, from 1 to 1000.
+type Concurrency int
+
+// UnmarshalText parses the value of an environment variable.
+func (c *Concurrency) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 || n > concurrencyMax {
+		return fmt.Errorf("%q is not a number from 1 to %d", text, concurrencyMax)
+	}
+	*c = Concurrency(n)
+	return nil
+}
+
+// Ladder is a list of pauses. Step n is the pause after attempt n.
+type Ladder []time.Duration
+
+const ladderCure = "write durations with commas between, such as 30s,2m,10m"
+
+// UnmarshalText parses the value of an environment variable: durations with commas between.
+func (l *Ladder) UnmarshalText(text []byte) error {
+	var steps Ladder
+	for step := range strings.SplitSeq(string(text), ",") {
+		pause, err := time.ParseDuration(strings.TrimSpace(step))
+		if err != nil || pause <= 0 {
+			return fmt.Errorf("%q is not a duration over 0: %s", step, ladderCure)
+		}
+		steps = append(steps, pause)
+	}
+	if len(steps) >= schema.DeliveriesMax {
+		return fmt.Errorf("it has %d steps, and a queue delivers an event %d times at most",
+			len(steps), schema.DeliveriesMax)
+	}
+	*l = steps
+	return nil
+}
+
+// step returns the pause after the attempt. more is false after the last step.
+func (l Ladder) step(attempt int) (pause time.Duration, more bool) {
+	attempt = max(attempt, 1)
+	if attempt > len(l) {
+		return 0, false
+	}
+	return l[attempt-1], true
+}
+
+// stepOrLast returns the pause after the attempt, or the last step if the ladder has no more. Such
+// pauses have no end of their own: the event grows too old for its stream before the deliveries run
+// out.
+func (l Ladder) stepOrLast(attempt int) time.Duration {
+	pause, _ := l.step(min(attempt, len(l)))
+	return pause
+}

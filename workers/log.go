@@ -1,0 +1,77 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// workInSpan does a job in a span of the webhook's trace.
+func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
+	carrier := propagation.MapCarrier{"traceparent": d.Event.TraceParent}
+	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
+	ctx, span := w.tracer.Start(ctx, "job",
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(
+			attribute.String("queue", q.name),
+			attribute.String("type", d.Event.Type),
+			attribute.Int("attempt", d.Attempt),
+		))
+	defer span.End()
+	w.work(ctx, q, d)
+}
+
+// logJob writes the only log line of a job, counts the job, and marks the span. err is the error
+// behind the verdict, unsettled the error of telling the queue.
+func (w *Worker) logJob(
+	ctx context.Context, d *stream.Delivery, fetched Fetched, v Verdict, took time.Duration,
+	err, unsettled error,
+) {
+	w.metrics.countJob(d.Queue.Name, v, took)
+	trace.SpanFromContext(ctx).SetAttributes(
+		attribute.String("outcome", v.LogAs), attribute.String("class", string(v.Class)))
+	if v.Skipped {
+		err = nil
+	}
+	err = errors.Join(err, unsettled)
+	fields := []zap.Field{
+		zap.String("event_id", d.Event.Key()),
+		zap.String("queue", d.Queue.Name),
+		zap.String("resource", string(w.resource)),
+		zap.String("type", d.Event.Type),
+		zap.String("account", d.Account),
+		zap.Int("attempt", d.Attempt),
+		zap.String("outcome", v.LogAs),
+		zap.Int("records", len(fetched.Records)),
+		zap.Duration("took", took),
+	}
+	if v.Class != "" {
+		fields = append(fields, zap.String("class", string(v.Class)))
+	}
+	if v.Kind == Later {
+		fields = append(fields, zap.Duration("delay", v.Delay))
+	}
+	if err != nil {
+		fields = append(fields, zap.Error(err))
+	}
+	w.log.Log(jobLevel(v, err), "job", fields...)
+}
+
+func jobLevel(v Verdict, err error) zapcore.Level {
+	switch {
+	case v.Kind == Never:
+		return zap.ErrorLevel
+	case err != nil:
+		return zap.WarnLevel
+	default:
+		return zap.InfoLevel
+	}
+}
