@@ -112,7 +112,7 @@ func (c *Conn) publishOnce(
 	return stored, published.Unanswered, err
 }
 
-// recordsAreUnused reports whether the broker certainly did not store the completion, and so
+// recordsAreUnused reports whether the broker certainly did not store our completion, so that
 // nothing points to its records. Any error except ErrErased and ErrFull leaves the question open.
 func recordsAreUnused(stored, unanswered bool, err error) bool {
 	if err != nil {

@@ -88,9 +88,6 @@
 //	10071  the account has a tombstone                      ErrErased, final
 //	10077  the subject is taken, or the stream is full      requireTaken looks at the subject
 //
-// The retries are a loop of ten lines in ask. A backoff library would be another dependency for
-// every importer of this package.
-//
 // # Rights
 //
 // Grants lists the subjects to which each role publishes. deploy/nats makes the broker's users from

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +79,26 @@ func TestGrants(t *testing.T) {
 	}
 	if len(roles) != 10 {
 		t.Errorf("%d roles", len(roles))
+	}
+}
+
+func TestOnlyWorkersThatEraseMayPublishTombstones(t *testing.T) {
+	t.Parallel()
+	erases := map[string]bool{}
+	for _, webhook := range schema.Catalogue() {
+		for _, r := range webhook.Workers {
+			subject := schema.TombstoneSubject(webhook.Provider, "*")
+			key := stream.WorkerRole(r) + " " + subject
+			erases[key] = erases[key] || webhook.Erases
+		}
+	}
+	for _, grant := range stream.Grants() {
+		for _, p := range schema.Providers() {
+			subject := schema.TombstoneSubject(p, "*")
+			may := slices.Contains(grant.Publish, subject)
+			if want := erases[grant.Role+" "+subject]; may != want {
+				t.Errorf("%s may publish %s: %v, want %v", grant.Role, subject, may, want)
+			}
+		}
 	}
 }
