@@ -7,24 +7,22 @@ import (
 	"strings"
 )
 
-// ErrID is wrapped by Get's error when an id of its Endpoint is empty, "." or
-// "..". Such an id would name another resource than the one meant, so nothing
-// was sent, and asking again will not help.
+// ErrID is wrapped by Get's error when an id of the Endpoint is empty, "." or "..". In a path
+// such an id would name another resource. Get therefore sends nothing, and a retry will not help.
 var ErrID = errors.New(`empty, "." or ".." is no id`)
 
-// Endpoint is what to get. Make one with Path.
+// Endpoint is an address to get. Path makes an Endpoint.
 type Endpoint struct {
-	Template string     // the path without its ids: fit for logs and metrics
+	Template string     // the path without ids: fit for logs and metrics
 	Query    url.Values // may be nil
 
 	path string // Template with every id escaped
 	err  error  // why there is no such path
 }
 
-// Path returns the Endpoint at template, in which the first {name} is replaced
-// by the first id, and so on. Ids are escaped: whatever an id holds, it stays
-// one segment of the path. A trailing slash is kept. An id that cannot be sent
-// is reported by Get.
+// Path returns the Endpoint at template. The first id takes the place of the first {name} in
+// template, and so on. Ids are escaped: every id stays a single segment of the path. A slash at
+// the end is kept. Get reports an id that cannot stand in a path.
 func Path(template string, ids ...string) Endpoint {
 	e := Endpoint{Template: template}
 	var path strings.Builder
@@ -45,7 +43,8 @@ func Path(template string, ids ...string) Endpoint {
 			return e
 		}
 		path.WriteString(url.PathEscape(ids[0]))
-		ids, rest = ids[1:], tail
+		ids = ids[1:]
+		rest = tail
 	}
 	if len(ids) > 0 {
 		e.err = fmt.Errorf("get %s: more ids given than it has places", template)

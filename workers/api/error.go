@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,23 +11,27 @@ import (
 	"time"
 )
 
-// ErrCredentials is wrapped by Get's error when Config.Header gave no usable
-// headers. Nothing was sent.
+// ErrCredentials is wrapped by Get's error if there is no secret or the secret does not fit in a
+// header. Nothing was sent.
 var ErrCredentials = errors.New("no credentials")
 
-// StatusError is an answer with another status than 200. Redirects are such
-// answers too: they are not followed.
+// StatusError is an answer with another status than 200. A redirect is not followed, and so is a
+// StatusError too.
 type StatusError struct {
-	Endpoint   string        // the template
-	Status     int           // HTTP status, 300 or above
-	Code       string        // the API's code, as Config.ErrorOf read it; may be empty
-	Type       string        // the API's type, likewise
-	Message    string        // the API's prose. It can quote anything, a person's data included: not for logs
-	RetryAfter time.Duration // how long the API asked us to wait, at most RetryAfterMax; 0 when it did not
-	RequestID  string        // the API's own name for this call, for its support; may be empty
+	Endpoint string // the template
+	Status   int    // HTTP status, 300 or above
+	Code     string // the API's code, as Dialect.ErrorOf read it; may be empty
+	Type     string // the API's type, as Dialect.ErrorOf read it; may be empty
+	// Message is the API's prose. Prose can quote personal data: not for logs.
+	Message string
+	// RetryAfter is how long the API asks to wait, at most RetryAfterMax; 0 if the API does not
+	// ask.
+	RetryAfter time.Duration
+	// RequestID is the API's name for the call, for questions to its support; may be empty.
+	RequestID string
 }
 
-// Error has the status, the code and the type, and never the message.
+// Error returns the status, the code and the type, and never the message.
 func (e *StatusError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "get %s: status %d", e.Endpoint, e.Status)
@@ -40,37 +43,39 @@ func (e *StatusError) Error() string {
 	return b.String()
 }
 
-// isWord reports whether s looks like a code. A code that is really prose is
-// treated like prose: not printed.
+// isWord reports whether s looks like a code. Prose in the place of a code is not printed,
+// because prose can quote personal data.
 func isWord(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-.", r)
+		isLetter := (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z')
+		isDigit := r >= '0' && r <= '9'
+		return !isLetter && !isDigit && !strings.ContainsRune("_-.", r)
 	})
 }
 
-// NetworkError is the absence of a whole answer: the API could not be reached,
-// did not answer within TryFor, or the connection ended before the body did.
+// NetworkError is the absence of a whole answer: the API could not be reached or did not answer
+// within TryFor, or the connection ended before the body did.
 //
-// It wraps nothing. What the standard library returns for a dial that timed out
-// also says that it is context.DeadlineExceeded, and that must mean the caller's.
+// NetworkError wraps nothing. The standard library's error for a dial time-out is also a
+// context.DeadlineExceeded, and only the end of the caller's ctx may be one.
 type NetworkError struct {
 	Endpoint string // the template
-	Why      string // how it broke off, never what was received
+	Why      string // how the exchange broke; holds nothing received
 }
 
 func (e *NetworkError) Error() string { return fmt.Sprintf("get %s: %s", e.Endpoint, e.Why) }
 
-// ContractError is a whole answer that is not what the API promises: not JSON,
-// not the promised shape, too large, a list that does not end.
+// ContractError is a whole answer against the API's promise: not JSON, another shape, too large, a
+// list that does not end.
 type ContractError struct {
 	Endpoint string // the template
-	Why      string // what is wrong, in fixed words: never what was received
+	Why      string // the mistake in fixed words; holds nothing received
 }
 
 func (e *ContractError) Error() string { return fmt.Sprintf("get %s: %s", e.Endpoint, e.Why) }
 
-// transient reports whether the same call may well succeed a moment later.
-func transient(err error) bool {
+// isTransient reports whether the same call may succeed a moment later.
+func isTransient(err error) bool {
 	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status >= 500 || s.Status == http.StatusRequestTimeout
 	}
@@ -78,9 +83,9 @@ func transient(err error) bool {
 	return ok
 }
 
-// brokenOff says how an exchange broke off. Only errors known not to quote what
-// was received are repeated: net/http quotes a malformed answer.
-func brokenOff(err error) string {
+// describeBreak says how an exchange broke. It repeats only errors that are known to quote
+// nothing received. net/http, for example, quotes a malformed answer.
+func describeBreak(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Error()
 	}
@@ -97,13 +102,4 @@ func brokenOff(err error) string {
 		return "connection cut"
 	}
 	return "connection broken"
-}
-
-// ended is how ctx ended, with the cause where that says more.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }

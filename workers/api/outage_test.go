@@ -7,31 +7,30 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/wagewire/wagewire/workers/api"
 )
 
-// All that an outage left undone is asked for in the moment it ends: the worst that redeliveries can come to.
+// In the worst case, everything that an outage left undone is redelivered in the moment in which
+// the outage ends.
 func TestAfterAnOutageTheFirstMinutesCallsKeepTheRate(t *testing.T) {
 	const rate, burst, callers, each = 10, 5, 100, 10
-	for promise, outage := range map[string]answer{
-		"of 503":           says(503, ""),
-		"of the network":   fails(syscall.ECONNREFUSED),
-		"that is a 429":    says(429, "", "Retry-After", "600"),
-		"of unsaid length": says(429, ""),
+	for promise, outage := range map[string]reply{
+		"of 503":           replyWith(503, ""),
+		"of the network":   failWith(syscall.ECONNREFUSED),
+		"that is a 429":    replyWith(429, "", "Retry-After", "600"),
+		"of unsaid length": replyWith(429, ""),
 	} {
 		t.Run(promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ends := time.Now().Add(10 * time.Minute)
 				over := make(chan struct{})
 				time.AfterFunc(time.Until(ends), func() { close(over) })
-				f := &fake{answers: []answer{func(r *http.Request) (*http.Response, error) {
+				f := &fake{replies: []reply{func(r *http.Request) (*http.Response, error) {
 					if time.Now().Before(ends) {
 						return outage(r)
 					}
-					return says(200, "{}")(r)
+					return replyWith(200, "{}")(r)
 				}}}
-				c := client(t, f, func(cfg *api.Config) { cfg.RatePerS = rate })
+				c := client(t, f, func(cfg *settings) { cfg.RatePerS = rate })
 				var all sync.WaitGroup
 				for range callers {
 					all.Go(func() {
@@ -59,7 +58,8 @@ func TestAfterAnOutageTheFirstMinutesCallsKeepTheRate(t *testing.T) {
 					}
 				}
 				if most := rate*60 + burst; calls > most || calls < most-2*rate {
-					t.Errorf("%d calls in the first minute, want %d at most and few less", calls, most)
+					t.Errorf("%d calls in the first minute, want %d at most and few less", calls,
+						most)
 				}
 			})
 		})

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// ParseTime reads a time as the APIs write it: RFC 3339 with or without a
-// fraction, with Z or an offset, with T or a space between date and time.
-// The error does not hold s.
+// ParseTime reads a time as the APIs write it: RFC 3339 with or without a fraction, with Z or an
+// offset, with T or a space between date and time. The error does not hold s.
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, strings.Replace(s, " ", "T", 1))
 	if err != nil {
@@ -18,8 +17,8 @@ func ParseTime(s string) (time.Time, error) {
 	return t, nil
 }
 
-// Stamp is a time in a body that is good to know and no reason to refuse the
-// body: null, an unknown format or another type all make it zero.
+// Stamp is a time in a body. An unreadable time is no reason to refuse the body. A null, an
+// unknown format or another type is read as the zero time.
 type Stamp struct{ time.Time }
 
 // UnmarshalJSON never fails.

@@ -1,8 +1,6 @@
 package fetch_test
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -14,43 +12,42 @@ import (
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-// direct calls the provider without a socket, so that a bubble's clock serves for the waits it asks for.
-type direct struct{ *provider }
-
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	d.ServeHTTP(w, r)
-	return w.Result(), nil
-}
-
 func TestABusyProviderStillBringsEveryIDOnce(t *testing.T) {
-	paystubs, shifts := days("stub", "2026-01-31", 110), days("shift", "2026-01-31", 90)
+	paystubs := days("stub", "2026-01-31", 110)
+	shifts := days("shift", "2026-01-31", 90)
 	alone := []stub{{"alone-1", "2019-01-01"}, {"alone-2", "2019-01-02"}, {"alone-3", "2019-01-03"}}
 	for _, row := range []struct {
 		promise string
 		job     workers.Job
-		shifts  bool
 		want    []string
 	}{
-		{"every paystub added, listed or not", job(schema.Paystubs, schema.ActionAdded, workers.Payload{Added: slices.Concat(ids(alone), ids(paystubs))}), false, slices.Concat(ids(paystubs), ids(alone))},
-		{"every paystub of a chunk", job(schema.Paystubs, schema.ActionNinetyDaysSynced, workers.Payload{FromPayDate: "2025-11-01", ToPayDate: "2026-01-30"}), false, ids(paystubs[1:92])},
-		{"every paystub", job(schema.Paystubs, schema.ActionFullySynced, workers.Payload{}), false, ids(paystubs)},
-		{"every shift added", job(schema.Shifts, schema.ActionAdded, workers.Payload{Added: ids(shifts)}), true, ids(shifts)},
-		{"every shift", job(schema.Shifts, schema.ActionFullySynced, workers.Payload{}), true, ids(shifts)},
+		{"every paystub added, listed or not",
+			job(schema.Paystubs, schema.ActionAdded,
+				workers.Payload{Added: slices.Concat(ids(alone), ids(paystubs))}),
+			slices.Concat(ids(paystubs), ids(alone))},
+		{"every paystub of a chunk",
+			job(schema.Paystubs, schema.ActionNinetyDaysSynced,
+				workers.Payload{FromPayDate: "2025-11-01", ToPayDate: "2026-01-30"}),
+			ids(paystubs[1:92])},
+		{"every paystub", job(schema.Paystubs, schema.ActionFullySynced, workers.Payload{}),
+			ids(paystubs)},
+		{"every shift added",
+			job(schema.Shifts, schema.ActionAdded, workers.Payload{Added: ids(shifts)}),
+			ids(shifts)},
+		{"every shift", job(schema.Shifts, schema.ActionFullySynced, workers.Payload{}),
+			ids(shifts)},
 	} {
 		for _, busyEvery := range []int{5, 2} {
 			t.Run(row.promise, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					p := &provider{T: t, paystubs: paystubs, alone: alone, shifts: shifts, busyEvery: busyEvery}
-					client := p.pinwheelAt("https://api.example", direct{p})
-					handler := fetch.Paystubs(client)
-					if row.shifts {
-						handler = fetch.Shifts(client)
-					}
+					p := &provider{T: t, paystubs: paystubs, alone: alone, shifts: shifts,
+						busyEvery: busyEvery}
+					handler := fetch.PinwheelHandlers[row.job.Event.Resource](p.pinwheel())
 					for n := range 3 { // so that 429 comes at different pages
 						got, err := handler.Fetch(t.Context(), row.job)
 						check(t, got, err, 0)
-						if diff := cmp.Diff(row.want, idsOf(t, got, slices.Concat(paystubs, alone, shifts)...)); diff != "" {
+						gotIDs := idsOf(t, got, slices.Concat(paystubs, alone, shifts)...)
+						if diff := cmp.Diff(row.want, gotIDs); diff != "" {
 							t.Errorf("fetch %d (-want +got):\n%s", n, diff)
 						}
 						if len(got.Missing) != 0 {
@@ -68,17 +65,22 @@ func TestABusyProviderStillBringsEveryIDOnce(t *testing.T) {
 
 func TestARecordThatMovesToTheNextPageIsKeptOnce(t *testing.T) {
 	all := days("shift", "2026-01-31", 40)
-	moving := slices.Concat(all[:25], all[24:]) // shift-24 ends the first page and begins the second
+	// The record shift-24 ends the first page and begins the second.
+	moving := slices.Concat(all[:25], all[24:])
 	p := &provider{T: t, shifts: moving, paystubs: moving}
-	client := p.pinwheelAt("https://api.example", direct{p})
+	client := p.pinwheel()
 	for _, row := range []struct {
 		promise string
 		handler workers.Handler
 		job     workers.Job
 	}{
-		{"in a list", fetch.Shifts(client), job(schema.Shifts, schema.ActionFullySynced, workers.Payload{})},
-		{"in a chunk", fetch.Paystubs(client), job(schema.Paystubs, schema.ActionNinetyDaysSynced, workers.Payload{FromPayDate: "2025-01-01"})},
-		{"among the announced", fetch.Shifts(client), job(schema.Shifts, schema.ActionAdded, workers.Payload{Added: ids(all)})},
+		{"in a list", fetch.PinwheelHandlers[schema.Shifts](client),
+			job(schema.Shifts, schema.ActionFullySynced, workers.Payload{})},
+		{"in a chunk", fetch.PinwheelHandlers[schema.Paystubs](client),
+			job(schema.Paystubs, schema.ActionNinetyDaysSynced,
+				workers.Payload{FromPayDate: "2025-01-01"})},
+		{"among the announced", fetch.PinwheelHandlers[schema.Shifts](client),
+			job(schema.Shifts, schema.ActionAdded, workers.Payload{Added: ids(all)})},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			got, err := row.handler.Fetch(t.Context(), row.job)

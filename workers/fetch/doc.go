@@ -1,4 +1,18 @@
-// Package fetch holds what each worker does with an event: which of the provider's endpoints it asks, and what of the
-// answers the event announced. Nothing here retries, waits or publishes: an error goes up as it came, and package workers
-// judges it.
+// Package fetch is the part of a job that differs between providers: how to read a webhook's
+// body, and where in the provider's API to get the data of an event. Nothing here retries, waits
+// or publishes. Package workers decides the meaning of an error.
+//
+//	open.go                the registry, and opening its rows from the environment
+//	pinwheel.go, truv.go   a row of the registry each: variables, client, body, handlers
+//	pinwheel_*.go          Pinwheel's own handlers, a file a resource
+//	snapshot.go            the handler for a resource with one record per account
+//	list.go                the handlers for a resource with a list per account, in pages
+//
+// # A new provider
+//
+// Write a client in workers/<name>: a Config with an embedded api.Config, and a method an
+// endpoint. A method returns an api.Snapshot, or the api.Pages of a list. Write the provider's
+// row in <name>.go: a struct of environment variables, a function to make the client, a function
+// to read a body, and a handler for each resource. The handlers snapshot, list and addedList are
+// ready to use. Add the row to providers in open.go.
 package fetch

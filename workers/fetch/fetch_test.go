@@ -30,6 +30,9 @@ const (
 	endUser  = "applicant/20931 ?#%"
 	link     = "4bd7e1f06a9c4358b2e0c5f71d938a6e"
 	pageSize = 25
+
+	// reportsPath is where the end user's reports are.
+	reportsPath = "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/"
 )
 
 // announced is when the event's job ended.
@@ -39,7 +42,8 @@ var announced = time.Date(2026, 2, 3, 15, 19, 7, 0, time.UTC)
 type stub struct{ id, payDate string }
 
 func (s stub) json() string {
-	return fmt.Sprintf(`{"id":%q,"pay_date":%q,"net":1234567890123456789.10,"note":"<&>","new_field":{"b":1,"a":null}}`, s.id, s.payDate)
+	return fmt.Sprintf(`{"id":%q,"pay_date":%q,"net":1234567890123456789.10,"note":"<&>","new_field":{"b":1,"a":null}}`,
+		s.id, s.payDate)
 }
 
 // provider speaks both APIs, as far as the workers ask.
@@ -51,8 +55,8 @@ type provider struct {
 	alone []stub
 	// refreshedAt of lists, snapshots and reports; zero leaves it out.
 	refreshedAt time.Time
-	// says answers a path with a status instead.
-	says map[string]int
+	// statuses are answered to their paths instead of data.
+	statuses map[string]int
 	// busyEvery answers one call in so many with 429; 0 is never.
 	busyEvery int
 
@@ -71,10 +75,12 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	if busy {
 		w.Header().Set("Retry-After", "3")
-		http.Error(w, `{"error":{"type":"rate_limit_error","code":"rate_limited","message":"slow down"}}`, http.StatusTooManyRequests)
+		http.Error(w,
+			`{"error":{"type":"rate_limit_error","code":"rate_limited","message":"slow down"}}`,
+			http.StatusTooManyRequests)
 		return
 	}
-	if status := p.says[r.URL.Path]; status != 0 {
+	if status := p.statuses[r.URL.Path]; status != 0 {
 		http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, status)
 		return
 	}
@@ -89,11 +95,13 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == of+"employment", path == of+"identity", path == of+"income":
 		one(stub{strings.TrimPrefix(path, of), ""}.json())
 	case path == of+"paystubs":
-		p.page(w, meta, q.Get("cursor"), slices.DeleteFunc(slices.Clone(p.paystubs), func(s stub) bool {
-			// The API's bounds are exclusive here: the worst of what its reference may mean.
-			from, to := q.Get("from_pay_date"), q.Get("to_pay_date")
+		// The bounds are exclusive here: the worst that Pinwheel's reference may mean.
+		from := q.Get("from_pay_date")
+		to := q.Get("to_pay_date")
+		within := slices.DeleteFunc(slices.Clone(p.paystubs), func(s stub) bool {
 			return from != "" && s.payDate <= from || to != "" && s.payDate >= to
-		}))
+		})
+		p.page(w, meta, q.Get("cursor"), within)
 	case path == of+"shifts":
 		p.page(w, meta, q.Get("cursor"), p.shifts)
 	case strings.HasPrefix(path, of+"paystubs/"):
@@ -103,15 +111,19 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		http.Error(w, `{"error":{"type":"invalid_request_error","code":"not_found","message":"Canary"}}`, http.StatusNotFound)
-	case path == "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/voe", path == "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/voie":
+		http.Error(w,
+			`{"error":{"type":"invalid_request_error","code":"not_found","message":"Canary"}}`,
+			http.StatusNotFound)
+	case path == reportsPath+"voe", path == reportsPath+"voie":
 		comma := ""
 		if meta != "" {
 			comma = ","
 		}
-		fmt.Fprintf(w, `{"data":{"id":"%s"%s%s},"meta":{}}`, path[strings.LastIndex(path, "/")+1:], comma, meta)
+		fmt.Fprintf(w, `{"data":{"id":"%s"%s%s},"meta":{}}`, path[strings.LastIndex(path, "/")+1:],
+			comma, meta)
 	case path == "/v1/links/"+link+"/":
-		fmt.Fprint(w, `{"id":"`+link+`","access_token":"sekret","accounts":[{"n":0.10,"access_token":"sekret"}],"status":"done"}`)
+		fmt.Fprint(w,
+			`{"id":"`+link+`","access_token":"sekret","accounts":[{"n":0.10,"access_token":"sekret"}],"status":"done"}`)
 	default:
 		p.Errorf("asked for %s", r.URL)
 		http.NotFound(w, r)
@@ -135,7 +147,8 @@ func (p *provider) page(w http.ResponseWriter, meta, cursor string, all []stub) 
 	if meta != "" {
 		meta += ","
 	}
-	fmt.Fprintf(w, `{"data":[%s],"meta":{%s"next_cursor":%s}}`, strings.Join(items, ","), meta, next)
+	fmt.Fprintf(w, `{"data":[%s],"meta":{%s"next_cursor":%s}}`, strings.Join(items, ","), meta,
+		next)
 }
 
 func (p *provider) asked() []string {
@@ -144,45 +157,57 @@ func (p *provider) asked() []string {
 	asked := []string{}
 	for _, c := range p.calls {
 		c = strings.TrimPrefix(c, "/v1/accounts/"+account)
-		asked = append(asked, strings.NewReplacer("?limit=100", "", "&limit=100", "", "limit=100&", "").Replace(c))
+		asked = append(asked,
+			strings.NewReplacer("?limit=100", "", "&limit=100", "", "limit=100&", "").Replace(c))
 	}
 	return asked
 }
 
-func (p *provider) pinwheel() *pinwheel.Client {
-	p.Helper()
-	server := httptest.NewServer(p)
-	p.Cleanup(server.Close)
-	return p.pinwheelAt(server.URL, nil)
+// RoundTrip calls the provider without a socket, so that a bubble's clock serves for the waits that
+// the provider asks for.
+func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
-func (p *provider) pinwheelAt(url string, transport http.RoundTripper) *pinwheel.Client {
+func (p *provider) config() api.Config {
+	return api.Config{
+		URL:       "https://api.example",
+		Secret:    func() (string, error) { return "sekret", nil },
+		RatePerS:  1e6,
+		Transport: p,
+	}
+}
+
+func (p *provider) pinwheel() *pinwheel.Client {
 	p.Helper()
-	c, err := pinwheel.New(pinwheel.Config{
-		URL: url, Version: "2025-07-08", APISecret: func() (string, error) { return "sekret", nil }, RatePerS: 1e6, Transport: transport,
-	})
+	c, err := pinwheel.New(pinwheel.Config{Config: p.config(), Version: "2025-07-08"})
 	if err != nil {
 		p.Fatal(err)
 	}
-	p.Cleanup(c.Close)
 	return c
 }
 
 func (p *provider) truv() *truv.Client {
 	p.Helper()
-	server := httptest.NewServer(p)
-	p.Cleanup(server.Close)
-	c, err := truv.New(truv.Config{URL: server.URL, ClientID: "client", AccessSecret: func() (string, error) { return "sekret", nil }, RatePerS: 1e6})
+	c, err := truv.New(truv.Config{Config: p.config(), ClientID: "client"})
 	if err != nil {
 		p.Fatal(err)
 	}
-	p.Cleanup(c.Close)
 	return c
+}
+
+// fetchPinwheel works on the job with the handler of one of Pinwheel's resources.
+func (p *provider) fetchPinwheel(r schema.Resource, job workers.Job) (workers.Fetched, error) {
+	p.Helper()
+	return fetch.PinwheelHandlers[r](p.pinwheel()).Fetch(p.Context(), job)
 }
 
 // job is an event of the account in a worker's hands.
 func job(r schema.Resource, action string, payload workers.Payload) workers.Job {
-	e := schema.Event{Provider: schema.Pinwheel, ID: "e", Type: string(r) + "." + action, Resource: r, Action: action, AccountID: account}
+	e := schema.Event{Provider: schema.Pinwheel, ID: "e", Type: string(r) + "." + action,
+		Resource: r, Action: action, AccountID: account}
 	if r == schema.VerificationReports {
 		e.AccountID = endUser
 	}
@@ -199,7 +224,8 @@ func days(prefix, newest string, n int) (stubs []stub) {
 		panic(err)
 	}
 	for i := range n {
-		stubs = append(stubs, stub{fmt.Sprintf("%s-%d", prefix, i), d.AddDate(0, 0, -i).Format(time.DateOnly)})
+		stubs = append(stubs,
+			stub{fmt.Sprintf("%s-%d", prefix, i), d.AddDate(0, 0, -i).Format(time.DateOnly)})
 	}
 	return stubs
 }
@@ -222,7 +248,8 @@ func idsOf(t *testing.T, fetched workers.Fetched, all ...stub) []string {
 			t.Fatal(err)
 		}
 		list = append(list, known.ID)
-		if i := slices.IndexFunc(all, func(s stub) bool { return s.id == known.ID }); i >= 0 && string(r) != all[i].json() {
+		i := slices.IndexFunc(all, func(s stub) bool { return s.id == known.ID })
+		if i >= 0 && string(r) != all[i].json() {
 			t.Errorf("record %s, want %s", r, all[i].json())
 		}
 	}
@@ -233,73 +260,126 @@ func TestPaystubs(t *testing.T) {
 	// 60 paystubs: 31 January 2026 back to 3 December 2025; index 1 is 30 January.
 	stubs := days("stub", "2026-01-31", 60)
 	tests := []struct {
-		promise string
-		action  string
-		payload workers.Payload
-		alone   []stub
-		says    map[string]int
-		want    []string
-		missing []string
-		deleted []string
-		asked   []string
-		status  int
+		promise  string
+		action   string
+		payload  workers.Payload
+		alone    []stub
+		statuses map[string]int
+		want     []string
+		missing  []string
+		deleted  []string
+		asked    []string
+		status   int
 	}{
-		{promise: "added: widens the dates a day on each side, keeps only what was added, passes on what was deleted", action: schema.ActionAdded,
-			payload: workers.Payload{FromPayDate: "2026-01-20", ToPayDate: "2026-01-22", Added: []string{"stub-11", "stub-9"}, Deleted: []string{"old-1", "old-2"}},
-			want:    []string{"stub-9", "stub-11"}, deleted: []string{"old-1", "old-2"},
+		{promise: "added: widens the dates a day on each side, keeps only what was added, passes on what was deleted",
+			action: schema.ActionAdded,
+			payload: workers.Payload{FromPayDate: "2026-01-20", ToPayDate: "2026-01-22",
+				Added: []string{"stub-11", "stub-9"}, Deleted: []string{"old-1", "old-2"}},
+			want: []string{"stub-9", "stub-11"}, deleted: []string{"old-1", "old-2"},
 			asked: []string{"/paystubs?from_pay_date=2026-01-19&to_pay_date=2026-01-23"}},
-		{promise: "added: the dates step over the ends of months and years", action: schema.ActionAdded,
-			payload: workers.Payload{FromPayDate: "2026-01-01", ToPayDate: "2026-02-28", Added: []string{"stub-30"}},
-			want:    []string{"stub-30"}, asked: []string{"/paystubs?from_pay_date=2025-12-31&to_pay_date=2026-03-01", "/paystubs?cursor=after-stub-24&from_pay_date=2025-12-31&to_pay_date=2026-03-01"}},
+		{promise: "added: the dates step over the ends of months and years",
+			action: schema.ActionAdded,
+			payload: workers.Payload{FromPayDate: "2026-01-01", ToPayDate: "2026-02-28",
+				Added: []string{"stub-30"}},
+			want: []string{"stub-30"},
+			asked: []string{"/paystubs?from_pay_date=2025-12-31&to_pay_date=2026-03-01",
+				"/paystubs?cursor=after-stub-24&from_pay_date=2025-12-31&to_pay_date=2026-03-01"}},
 		{promise: "added: stops at the page that has the last of them", action: schema.ActionAdded,
-			payload: workers.Payload{Added: []string{"stub-0", "stub-30"}}, want: []string{"stub-0", "stub-30"},
-			asked: []string{"/paystubs", "/paystubs?cursor=after-stub-24"}},
+			payload: workers.Payload{Added: []string{"stub-0", "stub-30"}},
+			want:    []string{"stub-0", "stub-30"},
+			asked:   []string{"/paystubs", "/paystubs?cursor=after-stub-24"}},
 		{promise: "added: dates that cannot be read are no bounds", action: schema.ActionAdded,
-			payload: workers.Payload{FromPayDate: "soon", ToPayDate: "2026-13-01", Added: []string{"stub-0"}}, want: []string{"stub-0"}, asked: []string{"/paystubs"}},
-		{promise: "added: what is not listed is fetched alone", action: schema.ActionAdded, alone: []stub{{"alone-1", "2019-01-01"}, {"alone-2", "2019-01-02"}},
-			payload: workers.Payload{FromPayDate: "2026-01-30", ToPayDate: "2026-01-31", Added: []string{"alone-1", "stub-1", "alone-2"}}, want: []string{"stub-1", "alone-1", "alone-2"},
-			asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-02-01", "/paystubs/alone-1", "/paystubs/alone-2"}},
-		{promise: "added: what cannot be had alone either is missing", action: schema.ActionAdded, says: map[string]int{"/v1/accounts/" + account + "/paystubs/gone": 410, "/v1/accounts/" + account + "/paystubs/busy": 409},
-			payload: workers.Payload{FromPayDate: "2026-01-31", ToPayDate: "2026-01-31", Added: []string{"nowhere", "stub-0", "gone", "busy"}}, want: []string{"stub-0"}, missing: []string{"nowhere", "gone", "busy"},
-			asked: []string{"/paystubs?from_pay_date=2026-01-30&to_pay_date=2026-02-01", "/paystubs/nowhere", "/paystubs/gone", "/paystubs/busy"}},
+			payload: workers.Payload{FromPayDate: "soon", ToPayDate: "2026-13-01",
+				Added: []string{"stub-0"}},
+			want: []string{"stub-0"}, asked: []string{"/paystubs"}},
+		{promise: "added: what is not listed is fetched alone", action: schema.ActionAdded,
+			alone: []stub{{"alone-1", "2019-01-01"}, {"alone-2", "2019-01-02"}},
+			payload: workers.Payload{FromPayDate: "2026-01-30", ToPayDate: "2026-01-31",
+				Added: []string{"alone-1", "stub-1", "alone-2"}},
+			want: []string{"stub-1", "alone-1", "alone-2"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-02-01",
+				"/paystubs/alone-1", "/paystubs/alone-2"}},
+		{promise: "added: what cannot be had alone either is missing", action: schema.ActionAdded,
+			statuses: map[string]int{"/v1/accounts/" + account + "/paystubs/gone": 410,
+				"/v1/accounts/" + account + "/paystubs/busy": 409},
+			payload: workers.Payload{FromPayDate: "2026-01-31", ToPayDate: "2026-01-31",
+				Added: []string{"nowhere", "stub-0", "gone", "busy"}},
+			want: []string{"stub-0"}, missing: []string{"nowhere", "gone", "busy"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-30&to_pay_date=2026-02-01",
+				"/paystubs/nowhere", "/paystubs/gone", "/paystubs/busy"}},
 		{promise: "added: an id announced twice is fetched once", action: schema.ActionAdded,
-			payload: workers.Payload{Added: []string{"stub-1", "stub-1", "nowhere", "nowhere"}, FromPayDate: "2026-01-30", ToPayDate: "2026-01-30"}, want: []string{"stub-1"}, missing: []string{"nowhere"},
-			asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-01-31", "/paystubs/nowhere"}},
-		{promise: "added: an id that would be another path is sent as one segment", action: schema.ActionAdded, says: map[string]int{"/v1/accounts/" + account + "/paystubs/../../x": 404},
-			payload: workers.Payload{FromPayDate: "2026-03-01", ToPayDate: "2026-03-01", Added: []string{"../../x"}}, missing: []string{"../../x"},
-			asked: []string{"/paystubs?from_pay_date=2026-02-28&to_pay_date=2026-03-02", "/paystubs/..%2F..%2Fx"}},
-		{promise: "added: an outage while fetching one alone fails all", action: schema.ActionAdded, says: map[string]int{"/v1/accounts/" + account + "/paystubs/alone": 422},
-			payload: workers.Payload{FromPayDate: "2026-01-31", ToPayDate: "2026-01-31", Added: []string{"stub-0", "alone"}}, status: 422,
-			asked: []string{"/paystubs?from_pay_date=2026-01-30&to_pay_date=2026-02-01", "/paystubs/alone"}},
-		{promise: "added: nothing added is no call, and what was deleted is passed on", action: schema.ActionAdded, payload: workers.Payload{Deleted: []string{"old-1"}}, deleted: []string{"old-1"}},
+			payload: workers.Payload{Added: []string{"stub-1", "stub-1", "nowhere", "nowhere"},
+				FromPayDate: "2026-01-30", ToPayDate: "2026-01-30"},
+			want: []string{"stub-1"}, missing: []string{"nowhere"},
+			asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-01-31",
+				"/paystubs/nowhere"}},
+		{promise: "added: an id that would be another path is sent as one segment",
+			action:   schema.ActionAdded,
+			statuses: map[string]int{"/v1/accounts/" + account + "/paystubs/../../x": 404},
+			payload: workers.Payload{FromPayDate: "2026-03-01", ToPayDate: "2026-03-01",
+				Added: []string{"../../x"}},
+			missing: []string{"../../x"},
+			asked: []string{"/paystubs?from_pay_date=2026-02-28&to_pay_date=2026-03-02",
+				"/paystubs/..%2F..%2Fx"}},
+		{promise: "added: an outage while fetching one alone fails all", action: schema.ActionAdded,
+			statuses: map[string]int{"/v1/accounts/" + account + "/paystubs/alone": 422},
+			payload: workers.Payload{FromPayDate: "2026-01-31", ToPayDate: "2026-01-31",
+				Added: []string{"stub-0", "alone"}},
+			status: 422,
+			asked: []string{"/paystubs?from_pay_date=2026-01-30&to_pay_date=2026-02-01",
+				"/paystubs/alone"}},
+		{promise: "added: nothing added is no call, and what was deleted is passed on",
+			action: schema.ActionAdded, payload: workers.Payload{Deleted: []string{"old-1"}},
+			deleted: []string{"old-1"}},
 
-		{promise: "chunk: keeps what was paid within the dates, both ends included", action: schema.ActionSevenDaysSynced,
-			payload: workers.Payload{FromPayDate: "2026-01-24", ToPayDate: "2026-01-30"}, want: ids(stubs[1:8]), asked: []string{"/paystubs?from_pay_date=2026-01-23&to_pay_date=2026-01-31"}},
+		{promise: "chunk: keeps what was paid within the dates, both ends included",
+			action:  schema.ActionSevenDaysSynced,
+			payload: workers.Payload{FromPayDate: "2026-01-24", ToPayDate: "2026-01-30"},
+			want:    ids(stubs[1:8]),
+			asked:   []string{"/paystubs?from_pay_date=2026-01-23&to_pay_date=2026-01-31"}},
 		{promise: "chunk: of one day", action: schema.ActionSevenDaysSynced,
-			payload: workers.Payload{FromPayDate: "2026-01-30", ToPayDate: "2026-01-30"}, want: []string{"stub-1"}, asked: []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-01-31"}},
+			payload: workers.Payload{FromPayDate: "2026-01-30", ToPayDate: "2026-01-30"},
+			want:    []string{"stub-1"},
+			asked:   []string{"/paystubs?from_pay_date=2026-01-29&to_pay_date=2026-01-31"}},
 		{promise: "chunk: over several pages", action: schema.ActionThirtyDaysSynced,
-			payload: workers.Payload{FromPayDate: "2026-01-01", ToPayDate: "2026-01-30"}, want: ids(stubs[1:31]),
-			asked: []string{"/paystubs?from_pay_date=2025-12-31&to_pay_date=2026-01-31", "/paystubs?cursor=after-stub-25&from_pay_date=2025-12-31&to_pay_date=2026-01-31"}},
+			payload: workers.Payload{FromPayDate: "2026-01-01", ToPayDate: "2026-01-30"},
+			want:    ids(stubs[1:31]),
+			asked: []string{"/paystubs?from_pay_date=2025-12-31&to_pay_date=2026-01-31",
+				"/paystubs?cursor=after-stub-25&from_pay_date=2025-12-31&to_pay_date=2026-01-31"}},
 		{promise: "chunk: of days on which nobody was paid", action: schema.ActionNinetyDaysSynced,
-			payload: workers.Payload{FromPayDate: "2020-01-01", ToPayDate: "2020-03-01"}, asked: []string{"/paystubs?from_pay_date=2019-12-31&to_pay_date=2020-03-02"}},
-		{promise: "chunk: without an end keeps all from its beginning", action: schema.ActionNinetyDaysSynced,
-			payload: workers.Payload{FromPayDate: "2026-01-30"}, want: ids(stubs[:2]), asked: []string{"/paystubs?from_pay_date=2026-01-29"}},
+			payload: workers.Payload{FromPayDate: "2020-01-01", ToPayDate: "2020-03-01"},
+			asked:   []string{"/paystubs?from_pay_date=2019-12-31&to_pay_date=2020-03-02"}},
+		{promise: "chunk: without an end keeps all from its beginning",
+			action:  schema.ActionNinetyDaysSynced,
+			payload: workers.Payload{FromPayDate: "2026-01-30"}, want: ids(stubs[:2]),
+			asked: []string{"/paystubs?from_pay_date=2026-01-29"}},
 
-		{promise: "fully synced: every page, whatever the dates say", action: schema.ActionFullySynced,
-			payload: workers.Payload{FromPayDate: "2024-08-02", ToPayDate: "2025-10-31"}, want: ids(stubs), asked: []string{"/paystubs", "/paystubs?cursor=after-stub-24", "/paystubs?cursor=after-stub-49"}},
-		{promise: "fully synced: an error on any page fails all", action: schema.ActionFullySynced, says: map[string]int{"/v1/accounts/" + account + "/paystubs": 404}, status: 404, asked: []string{"/paystubs"}},
+		{promise: "fully synced: every page, whatever the dates say",
+			action:  schema.ActionFullySynced,
+			payload: workers.Payload{FromPayDate: "2024-08-02", ToPayDate: "2025-10-31"},
+			want:    ids(stubs),
+			asked: []string{"/paystubs", "/paystubs?cursor=after-stub-24",
+				"/paystubs?cursor=after-stub-49"}},
+		{promise: "fully synced: an error on any page fails all", action: schema.ActionFullySynced,
+			statuses: map[string]int{"/v1/accounts/" + account + "/paystubs": 404}, status: 404,
+			asked: []string{"/paystubs"}},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			p := &provider{T: t, paystubs: stubs, alone: test.alone, says: test.says, refreshedAt: announced}
+			p := &provider{T: t, paystubs: stubs, alone: test.alone, statuses: test.statuses,
+				refreshedAt: announced}
 			test.payload.Timestamp = announced
-			got, err := fetch.Paystubs(p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, test.action, test.payload))
+			got, err := p.fetchPinwheel(schema.Paystubs,
+				job(schema.Paystubs, test.action, test.payload))
 			check(t, got, err, test.status)
-			if diff := cmp.Diff(append([]string{}, test.want...), idsOf(t, got, slices.Concat(stubs, test.alone)...)); diff != "" {
+			gotIDs := idsOf(t, got, slices.Concat(stubs, test.alone)...)
+			if diff := cmp.Diff(append([]string{}, test.want...), gotIDs); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
-			if !slices.Equal(got.Missing, test.missing) || !slices.Equal(got.Deleted, test.deleted) || got.Outcome != "" || got.Stale {
-				t.Errorf("missing %v, deleted %v, outcome %q, stale %v; want missing %v, deleted %v", got.Missing, got.Deleted, got.Outcome, got.Stale, test.missing, test.deleted)
+			if !slices.Equal(got.Missing, test.missing) ||
+				!slices.Equal(got.Deleted, test.deleted) || got.Outcome != "" || got.Stale {
+				t.Errorf("missing %v, deleted %v, outcome %q, stale %v, want missing %v and %v",
+					got.Missing, got.Deleted, got.Outcome, got.Stale, test.missing, test.deleted)
 			}
 			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
@@ -308,7 +388,8 @@ func TestPaystubs(t *testing.T) {
 	}
 }
 
-// check fails the test where a fetch did not end with the status, 0 for none. A failed fetch brings nothing.
+// check fails the test if a fetch did not end with the status; 0 is no error. A failed fetch brings
+// nothing.
 func check(t *testing.T, got workers.Fetched, err error, status int) {
 	t.Helper()
 	s, _ := errors.AsType[*api.StatusError](err)
@@ -324,32 +405,47 @@ func check(t *testing.T, got workers.Fetched, err error, status int) {
 
 func TestShifts(t *testing.T) {
 	all := days("shift", "2026-01-31", 90)
-	pages := []string{"/shifts", "/shifts?cursor=after-shift-24", "/shifts?cursor=after-shift-49", "/shifts?cursor=after-shift-74"}
+	pages := []string{"/shifts", "/shifts?cursor=after-shift-24", "/shifts?cursor=after-shift-49",
+		"/shifts?cursor=after-shift-74"}
 	tests := []struct {
 		promise, action string
 		payload         workers.Payload
 		want, missing   []string
 		deleted, asked  []string
 	}{
-		{promise: "added: stops when all are found", action: schema.ActionAdded, payload: workers.Payload{Added: []string{"shift-3", "shift-0"}, Deleted: []string{"old"}},
+		{promise: "added: stops when all are found", action: schema.ActionAdded,
+			payload: workers.Payload{Added: []string{"shift-3", "shift-0"},
+				Deleted: []string{"old"}},
 			want: []string{"shift-0", "shift-3"}, deleted: []string{"old"}, asked: pages[:1]},
-		{promise: "added: goes on to the page that has the last", action: schema.ActionAdded, payload: workers.Payload{Added: []string{"shift-60"}}, want: []string{"shift-60"}, asked: pages[:3]},
-		{promise: "added: what no page has is missing", action: schema.ActionAdded, payload: workers.Payload{Added: []string{"nowhere", "shift-1"}}, want: []string{"shift-1"}, missing: []string{"nowhere"}, asked: pages},
-		{promise: "added: nothing added is no call", action: schema.ActionAdded, payload: workers.Payload{Deleted: []string{"old"}}, deleted: []string{"old"}},
-		{promise: "seven days synced: every page", action: schema.ActionSevenDaysSynced, want: ids(all), asked: pages},
-		{promise: "thirty days synced: every page", action: schema.ActionThirtyDaysSynced, want: ids(all), asked: pages},
-		{promise: "ninety days synced: every page", action: schema.ActionNinetyDaysSynced, want: ids(all), asked: pages},
-		{promise: "fully synced: every page", action: schema.ActionFullySynced, want: ids(all), asked: pages},
+		{promise: "added: goes on to the page that has the last", action: schema.ActionAdded,
+			payload: workers.Payload{Added: []string{"shift-60"}}, want: []string{"shift-60"},
+			asked: pages[:3]},
+		{promise: "added: what no page has is missing", action: schema.ActionAdded,
+			payload: workers.Payload{Added: []string{"nowhere", "shift-1"}},
+			want:    []string{"shift-1"}, missing: []string{"nowhere"}, asked: pages},
+		{promise: "added: nothing added is no call", action: schema.ActionAdded,
+			payload: workers.Payload{Deleted: []string{"old"}}, deleted: []string{"old"}},
+		{promise: "seven days synced: every page", action: schema.ActionSevenDaysSynced,
+			want: ids(all), asked: pages},
+		{promise: "thirty days synced: every page", action: schema.ActionThirtyDaysSynced,
+			want: ids(all), asked: pages},
+		{promise: "ninety days synced: every page", action: schema.ActionNinetyDaysSynced,
+			want: ids(all), asked: pages},
+		{promise: "fully synced: every page", action: schema.ActionFullySynced, want: ids(all),
+			asked: pages},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, shifts: all, refreshedAt: announced}
-			got, err := fetch.Shifts(p.pinwheel()).Fetch(t.Context(), job(schema.Shifts, test.action, test.payload))
+			got, err := p.fetchPinwheel(schema.Shifts,
+				job(schema.Shifts, test.action, test.payload))
 			check(t, got, err, 0)
-			if diff := cmp.Diff(append([]string{}, test.want...), idsOf(t, got, all...)); diff != "" {
+			gotIDs := idsOf(t, got, all...)
+			if diff := cmp.Diff(append([]string{}, test.want...), gotIDs); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
-			if !slices.Equal(got.Missing, test.missing) || !slices.Equal(got.Deleted, test.deleted) {
+			if !slices.Equal(got.Missing, test.missing) ||
+				!slices.Equal(got.Deleted, test.deleted) {
 				t.Errorf("missing %v, deleted %v", got.Missing, got.Deleted)
 			}
 			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
@@ -362,21 +458,26 @@ func TestShifts(t *testing.T) {
 func TestSnapshots(t *testing.T) {
 	for _, row := range []struct {
 		promise  string
-		handler  func(*pinwheel.Client) workers.Handler
 		resource schema.Resource
+		event    schema.Resource
 		action   string
 		want     string
 	}{
-		{"employment", fetch.Employment, schema.Employment, schema.ActionAdded, "employment"},
-		{"identity", fetch.Identity, schema.Identity, schema.ActionAdded, "identity"},
-		{"income", fetch.Income, schema.Income, schema.ActionAdded, "income"},
-		{"income, when the paystubs are fully synced", fetch.Income, schema.Paystubs, schema.ActionFullySynced, "income"},
+		{"employment", schema.Employment, schema.Employment, schema.ActionAdded, "employment"},
+		{"identity", schema.Identity, schema.Identity, schema.ActionAdded, "identity"},
+		{"income", schema.Income, schema.Income, schema.ActionAdded, "income"},
+		{"income, when the paystubs are fully synced", schema.Income, schema.Paystubs,
+			schema.ActionFullySynced, "income"},
 	} {
 		t.Run(row.promise+" is fetched as the provider wrote it", func(t *testing.T) {
 			p := &provider{T: t, refreshedAt: announced.Add(time.Millisecond)}
-			got, err := row.handler(p.pinwheel()).Fetch(t.Context(), job(row.resource, row.action, workers.Payload{Timestamp: announced}))
+			job := job(row.event, row.action, workers.Payload{Timestamp: announced})
+			got, err := p.fetchPinwheel(row.resource, job)
 			check(t, got, err, 0)
-			want := workers.Fetched{Records: []json.RawMessage{json.RawMessage(stub{row.want, ""}.json())}, RefreshedAt: p.refreshedAt}
+			want := workers.Fetched{
+				Records:     []json.RawMessage{[]byte(stub{row.want, ""}.json())},
+				RefreshedAt: p.refreshedAt,
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -385,66 +486,80 @@ func TestSnapshots(t *testing.T) {
 			}
 		})
 		t.Run(row.promise+" that is not there is the provider's answer", func(t *testing.T) {
-			p := &provider{T: t, says: map[string]int{"/v1/accounts/" + account + "/" + row.want: 404}}
-			got, err := row.handler(p.pinwheel()).Fetch(t.Context(), job(row.resource, row.action, workers.Payload{}))
+			statuses := map[string]int{"/v1/accounts/" + account + "/" + row.want: 404}
+			p := &provider{T: t, statuses: statuses}
+			job := job(row.event, row.action, workers.Payload{})
+			got, err := p.fetchPinwheel(row.resource, job)
 			check(t, got, err, 404)
 		})
 	}
 }
 
-func TestDataIsStaleWhereItIsOlderThanItsEvent(t *testing.T) {
-	before, after := announced.Add(-time.Nanosecond), announced.Add(time.Nanosecond)
+func TestDataIsStaleIfItIsOlderThanItsEvent(t *testing.T) {
+	before := announced.Add(-time.Nanosecond)
+	after := announced.Add(time.Nanosecond)
 	reports := func(at time.Time) workers.Payload {
 		return workers.Payload{VOE: workers.Availability{Status: "available", RefreshedAt: at}}
 	}
-	handlers := []struct {
-		what    string
-		handler func(*pinwheel.Client) workers.Handler
-		job     func(time.Time) workers.Job
+	fetches := []struct {
+		what     string
+		resource schema.Resource
+		job      func(time.Time) workers.Job
 	}{
-		{"employment", fetch.Employment, func(at time.Time) workers.Job {
+		{"employment", schema.Employment, func(at time.Time) workers.Job {
 			return job(schema.Employment, schema.ActionAdded, workers.Payload{Timestamp: at})
 		}},
-		{"paystubs added", fetch.Paystubs, func(at time.Time) workers.Job {
-			return job(schema.Paystubs, schema.ActionAdded, workers.Payload{Timestamp: at, Added: []string{"stub-40"}})
+		{"paystubs added", schema.Paystubs, func(at time.Time) workers.Job {
+			return job(schema.Paystubs, schema.ActionAdded,
+				workers.Payload{Timestamp: at, Added: []string{"stub-40"}})
 		}},
-		{"paystubs of a chunk", fetch.Paystubs, func(at time.Time) workers.Job {
-			return job(schema.Paystubs, schema.ActionSevenDaysSynced, workers.Payload{Timestamp: at})
+		{"paystubs of a chunk", schema.Paystubs, func(at time.Time) workers.Job {
+			return job(schema.Paystubs, schema.ActionSevenDaysSynced,
+				workers.Payload{Timestamp: at})
 		}},
-		{"shifts", fetch.Shifts, func(at time.Time) workers.Job {
+		{"shifts", schema.Shifts, func(at time.Time) workers.Job {
 			return job(schema.Shifts, schema.ActionFullySynced, workers.Payload{Timestamp: at})
 		}},
-		{"a report, by its own time and not the event's", fetch.VerificationReports, func(at time.Time) workers.Job {
+		{"a report, by its own time", schema.VerificationReports, func(at time.Time) workers.Job {
 			j := job(schema.VerificationReports, schema.ActionRefreshed, reports(at))
 			j.Payload.Timestamp = after.Add(time.Hour)
 			return j
 		}},
 	}
-	for _, h := range handlers {
+	for _, f := range fetches {
 		for _, test := range []struct {
 			promise                string
 			refreshedAt, announced time.Time
 			want                   bool
 		}{
-			{"is stale where it was refreshed before the event", before, announced, true},
-			{"is fresh where both are one moment", announced, announced, false},
-			{"is fresh where it was refreshed after the event", after, announced, false},
-			{"is fresh where the provider does not say when", time.Time{}, announced, false},
-			{"is fresh where the event does not say when", before, time.Time{}, false},
+			{"is stale if it was refreshed before the event", before, announced, true},
+			{"is fresh if both are one moment", announced, announced, false},
+			{"is fresh if it was refreshed after the event", after, announced, false},
+			{"is fresh if the provider does not say when", time.Time{}, announced, false},
+			{"is fresh if the event does not say when", before, time.Time{}, false},
 		} {
-			t.Run(h.what+" "+test.promise, func(t *testing.T) {
-				p := &provider{T: t, refreshedAt: test.refreshedAt, paystubs: days("stub", "2026-01-31", 50), shifts: days("shift", "2026-01-31", 50)}
-				got, err := h.handler(p.pinwheel()).Fetch(t.Context(), h.job(test.announced))
+			t.Run(f.what+" "+test.promise, func(t *testing.T) {
+				p := &provider{
+					T:           t,
+					refreshedAt: test.refreshedAt,
+					paystubs:    days("stub", "2026-01-31", 50),
+					shifts:      days("shift", "2026-01-31", 50),
+				}
+				got, err := p.fetchPinwheel(f.resource, f.job(test.announced))
 				check(t, got, err, 0)
-				if got.Stale != test.want || !got.RefreshedAt.Equal(test.refreshedAt) || len(got.Records) == 0 {
-					t.Errorf("stale %v, refreshed at %v, %d records; want stale %v", got.Stale, got.RefreshedAt, len(got.Records), test.want)
+				if got.Stale != test.want || !got.RefreshedAt.Equal(test.refreshedAt) ||
+					len(got.Records) == 0 {
+					t.Errorf("stale %v, refreshed at %v, %d records; want stale %v", got.Stale,
+						got.RefreshedAt, len(got.Records), test.want)
 				}
 			})
 		}
 	}
 	t.Run("income keeps its time while paystubs finish", func(t *testing.T) {
 		p := &provider{T: t, refreshedAt: before}
-		got, err := fetch.Income(p.pinwheel()).Fetch(t.Context(), job(schema.Paystubs, schema.ActionFullySynced, workers.Payload{Timestamp: announced}))
+		payload := workers.Payload{Timestamp: announced}
+		job := job(schema.Paystubs, schema.ActionFullySynced, payload)
+		got, err := p.fetchPinwheel(schema.Income, job)
 		check(t, got, err, 0)
 		if got.Stale {
 			t.Error("it is stale")
@@ -453,35 +568,56 @@ func TestDataIsStaleWhereItIsOlderThanItsEvent(t *testing.T) {
 }
 
 func TestVerificationReports(t *testing.T) {
-	yes, no := workers.Availability{Status: "available", RefreshedAt: announced}, workers.Availability{Status: "unavailable"}
+	yes := workers.Availability{Status: "available", RefreshedAt: announced}
+	no := workers.Availability{Status: "unavailable"}
 	const path = "/v1/end_users/" + endUser + "/verification_reports/"
-	const asked = "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/"
+	const asked = reportsPath
 	tests := []struct {
 		promise       string
 		voe, voie     workers.Availability
-		says          map[string]int
+		statuses      map[string]int
 		outcome       schema.Outcome
 		want, missing []string
 		asked         []string
 		status        int
 	}{
-		{promise: "both available: both", voe: yes, voie: yes, outcome: schema.Succeeded, want: []string{"voe", "voie"}, asked: []string{asked + "voe", asked + "voie"}},
-		{promise: "one available: it alone", voe: yes, voie: no, outcome: schema.Succeeded, want: []string{"voe"}, asked: []string{asked + "voe"}},
-		{promise: "the other available: it alone", voe: no, voie: yes, outcome: schema.Succeeded, want: []string{"voie"}, asked: []string{asked + "voie"}},
-		{promise: "none available: unavailable, without a call", voe: no, voie: no, outcome: schema.Unavailable},
-		{promise: "nothing said of either: unavailable, without a call", outcome: schema.Unavailable},
-		{promise: "404 on one: the other, and that one missing", voe: yes, voie: yes, says: map[string]int{path + "voie": 404}, outcome: schema.Succeeded, want: []string{"voe"}, missing: []string{"voie"}, asked: []string{asked + "voe", asked + "voie"}},
-		{promise: "409 on one: the other, and that one missing", voe: yes, voie: yes, says: map[string]int{path + "voe": 409}, outcome: schema.Succeeded, want: []string{"voie"}, missing: []string{"voe"}, asked: []string{asked + "voe", asked + "voie"}},
-		{promise: "404 on both: the provider's answer", voe: yes, voie: yes, says: map[string]int{path + "voe": 404, path + "voie": 404}, status: 404, asked: []string{asked + "voe", asked + "voie"}},
-		{promise: "404 on the only one available: the provider's answer", voe: no, voie: yes, says: map[string]int{path + "voie": 404}, status: 404, asked: []string{asked + "voie"}},
-		{promise: "another error on one: fails both", voe: yes, voie: yes, says: map[string]int{path + "voie": 422}, status: 422, asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "both available: both", voe: yes, voie: yes, outcome: schema.Succeeded,
+			want: []string{"voe", "voie"}, asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "one available: it alone", voe: yes, voie: no, outcome: schema.Succeeded,
+			want: []string{"voe"}, asked: []string{asked + "voe"}},
+		{promise: "the other available: it alone", voe: no, voie: yes, outcome: schema.Succeeded,
+			want: []string{"voie"}, asked: []string{asked + "voie"}},
+		{promise: "none available: unavailable, without a call", voe: no, voie: no,
+			outcome: schema.Unavailable},
+		{promise: "nothing said of either: unavailable, without a call",
+			outcome: schema.Unavailable},
+		{promise: "404 on one: the other, and that one missing", voe: yes, voie: yes,
+			statuses: map[string]int{path + "voie": 404}, outcome: schema.Succeeded,
+			want: []string{"voe"}, missing: []string{"voie"},
+			asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "409 on one: the other, and that one missing", voe: yes, voie: yes,
+			statuses: map[string]int{path + "voe": 409}, outcome: schema.Succeeded,
+			want: []string{"voie"}, missing: []string{"voe"},
+			asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "404 on both: the provider's answer", voe: yes, voie: yes,
+			statuses: map[string]int{path + "voe": 404, path + "voie": 404}, status: 404,
+			asked: []string{asked + "voe", asked + "voie"}},
+		{promise: "404 on the only one available: the provider's answer", voe: no, voie: yes,
+			statuses: map[string]int{path + "voie": 404}, status: 404,
+			asked: []string{asked + "voie"}},
+		{promise: "another error on one: fails both", voe: yes, voie: yes,
+			statuses: map[string]int{path + "voie": 422}, status: 422,
+			asked: []string{asked + "voe", asked + "voie"}},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			p := &provider{T: t, says: test.says, refreshedAt: announced}
-			got, err := fetch.VerificationReports(p.pinwheel()).Fetch(t.Context(), job(schema.VerificationReports, schema.ActionRefreshed, workers.Payload{VOE: test.voe, VOIE: test.voie}))
+			p := &provider{T: t, statuses: test.statuses, refreshedAt: announced}
+			payload := workers.Payload{VOE: test.voe, VOIE: test.voie}
+			job := job(schema.VerificationReports, schema.ActionRefreshed, payload)
+			got, err := p.fetchPinwheel(schema.VerificationReports, job)
 			check(t, got, err, test.status)
-			if got.Outcome != test.outcome || !slices.Equal(idsOf(t, got), test.want) || !slices.Equal(got.Missing, test.missing) || got.Stale {
+			if got.Outcome != test.outcome || !slices.Equal(idsOf(t, got), test.want) ||
+				!slices.Equal(got.Missing, test.missing) || got.Stale {
 				t.Errorf("got %+v", got)
 			}
 			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
@@ -492,24 +628,33 @@ func TestVerificationReports(t *testing.T) {
 }
 
 func TestLinks(t *testing.T) {
+	whole := workers.Fetched{Records: []json.RawMessage{
+		[]byte(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`),
+	}}
 	tests := []struct {
 		promise, action string
-		says            map[string]int
+		statuses        map[string]int
 		want            workers.Fetched
 		asked           []string
 		status          int
 	}{
-		{promise: "connected: the link without its access tokens, else byte for byte", action: schema.ActionConnected,
-			want: workers.Fetched{Records: []json.RawMessage{json.RawMessage(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`)}}, asked: []string{"/v1/links/" + link + "/"}},
+		{promise: "connected: the link without its access tokens, else byte for byte",
+			action: schema.ActionConnected, want: whole,
+			asked: []string{"/v1/links/" + link + "/"}},
 		{promise: "disconnected: the same", action: schema.ActionDisconnected,
-			want: workers.Fetched{Records: []json.RawMessage{json.RawMessage(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`)}}, asked: []string{"/v1/links/" + link + "/"}},
-		{promise: "deleted: no call", action: schema.ActionDeleted, want: workers.Fetched{Outcome: schema.Deleted}, asked: []string{}},
-		{promise: "a link that is not there is the provider's answer", action: schema.ActionConnected, says: map[string]int{"/v1/links/" + link + "/": 404}, status: 404, asked: []string{"/v1/links/" + link + "/"}},
+			want: whole, asked: []string{"/v1/links/" + link + "/"}},
+		{promise: "deleted: no call", action: schema.ActionDeleted,
+			want: workers.Fetched{Outcome: schema.Deleted}, asked: []string{}},
+		{promise: "a link that is not there is the provider's answer",
+			action:   schema.ActionConnected,
+			statuses: map[string]int{"/v1/links/" + link + "/": 404},
+			status:   404, asked: []string{"/v1/links/" + link + "/"}},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			p := &provider{T: t, says: test.says}
-			got, err := fetch.Link(p.truv()).Fetch(t.Context(), job(schema.Link, test.action, workers.Payload{}))
+			p := &provider{T: t, statuses: test.statuses}
+			got, err := fetch.TruvHandlers[schema.Link](p.truv()).Fetch(t.Context(),
+				job(schema.Link, test.action, workers.Payload{}))
 			check(t, got, err, test.status)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

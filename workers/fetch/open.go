@@ -1,10 +1,8 @@
 package fetch
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -16,127 +14,110 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// providers is the registry of this module: one row a provider, each in a file of the provider's name.
+// providers is the registry of this module: one row a provider, each in a file of the provider's
+// name.
 var providers = map[schema.Provider]provider{
-	schema.Pinwheel: pinwheelProvider,
-	schema.Truv:     truvProvider,
+	schema.Pinwheel: pinwheelRow,
+	schema.Truv:     truvRow,
 }
 
-// provider is what the workers need of one provider.
+// provider is a row of the registry.
 type provider interface {
-	// has reports whether there is a handler for the resource.
-	has(r schema.Resource) bool
-	// configured reports whether the environment names the provider's secret.
-	configured(getenv func(string) string) bool
-	// sources opens one client, and every handler over it.
-	sources(getenv func(string) string, registry prometheus.Registerer) (map[schema.Resource]workers.Source, error)
+	// handles reports whether the row has a handler for the resource.
+	handles(r schema.Resource) bool
+	// open makes one client from the environment, and every handler over the client.
+	open(p schema.Provider, getenv func(string) string, registry prometheus.Registerer) (
+		map[schema.Resource]workers.Source, error)
 	secretVariable() string
 	variables() []process.Variable
 }
 
-// row is what the workers need of a provider whose API has the client C.
-type row[C any] struct {
-	// open makes the client. Nothing is sent.
-	open func(getenv func(string) string, registry prometheus.Registerer) (C, error)
-	// secret is the variable that names the file with the API's secret. Without it the provider is left out.
-	secret string
-	// config is the zero value of the struct that open reads.
-	config any
-	// decode reads what a webhook's body says to a worker.
+// row is a provider with its Config, read from the environment, and its Client.
+type row[Config, Client any] struct {
+	// secretFile is the variable that names the file with the API's secret. Config has the
+	// variable too, with its help text. Without the variable, the provider is left out.
+	secretFile string
+	// newClient makes the client. Shared holds the secret and the metrics.
+	newClient func(c Config, shared api.Config) (Client, error)
+	// decode reads a webhook's body.
 	decode func(schema.Event) (workers.Payload, error)
-	// handlers are what fetches each resource.
-	handlers map[schema.Resource]func(C) workers.Handler
+	// handlers are by resource.
+	handlers map[schema.Resource]func(Client) workers.Handler
 }
 
-func (p row[C]) has(r schema.Resource) bool { return p.handlers[r] != nil }
+func (r row[Config, Client]) handles(resource schema.Resource) bool {
+	return r.handlers[resource] != nil
+}
 
-func (p row[C]) configured(getenv func(string) string) bool { return getenv(p.secret) != "" }
+func (r row[Config, Client]) secretVariable() string { return r.secretFile }
 
-func (p row[C]) secretVariable() string { return p.secret }
+func (r row[Config, Client]) variables() []process.Variable {
+	var c Config
+	return process.Variables(c)
+}
 
-func (p row[C]) variables() []process.Variable { return process.Variables(p.config) }
-
-func (p row[C]) sources(getenv func(string) string, registry prometheus.Registerer) (map[schema.Resource]workers.Source, error) {
-	client, err := p.open(getenv, registry)
+func (r row[Config, Client]) open(
+	p schema.Provider, getenv func(string) string, registry prometheus.Registerer,
+) (map[schema.Resource]workers.Source, error) {
+	var c Config
+	if err := process.ReadConfig(getenv, &c); err != nil {
+		return nil, err
+	}
+	secret, err := openSecret(r.secretFile, getenv(r.secretFile))
+	if err != nil {
+		return nil, err
+	}
+	metrics := workers.NewAPIMetrics(registry, string(p))
+	shared := api.Config{Secret: secret, OnCall: metrics.Call, OnHold: metrics.Hold}
+	client, err := r.newClient(c, shared)
 	if err != nil {
 		return nil, err
 	}
 	sources := map[schema.Resource]workers.Source{}
-	for r, handler := range p.handlers {
-		sources[r] = workers.Source{Decode: p.decode, Handler: handler(client)}
+	for resource, newHandler := range r.handlers {
+		sources[resource] = workers.Source{Decode: r.decode, Handler: newHandler(client)}
 	}
 	return sources, nil
 }
 
-// Covers returns an error if the queue has no handler here. The error names the files to change.
+// Covers returns an error if the queue has no handler. The error names the files to change.
 func Covers(q schema.Queue) error {
 	p, ok := providers[q.Provider]
 	if !ok {
-		return fmt.Errorf("queue %s: the workers do not know provider %s: write workers/fetch/%s.go, and add its row to providers in workers/fetch/open.go",
+		return fmt.Errorf("queue %s: the workers do not know provider %s: "+
+			"write workers/fetch/%s.go, and add its row to providers in workers/fetch/open.go",
 			q.Name, q.Provider, q.Provider)
 	}
-	if !p.has(q.Resource) {
-		return fmt.Errorf("queue %s has no handler: add %s to the handlers in workers/fetch/%s.go", q.Name, q.Resource, q.Provider)
+	if !p.handles(q.Resource) {
+		return fmt.Errorf("queue %s has no handler: add %s to the handlers in workers/fetch/%s.go",
+			q.Name, q.Resource, q.Provider)
 	}
 	return nil
 }
 
-// Open opens the sources of one resource, by provider, from the environment. A provider without a secret file is left out
-// if another one has the resource. Its errors name the variable to change.
-func Open(r schema.Resource, getenv func(string) string, registry prometheus.Registerer) (map[schema.Provider]workers.Source, error) {
-	sources := map[schema.Provider]workers.Source{}
-	queues := schema.QueuesOf(r)
-	for _, q := range queues {
-		if err := Covers(q); err != nil {
-			return nil, err
-		}
-		p := providers[q.Provider]
-		if len(queues) > 1 && !p.configured(getenv) {
-			continue
-		}
-		opened, err := p.sources(getenv, registry)
-		if err != nil {
-			return nil, err
-		}
-		sources[q.Provider] = opened[r]
+// Open opens the sources of one resource, by provider, from the environment. If several providers
+// have the resource, a provider without a secret file is left out. Errors name the variable to
+// change.
+func Open(
+	r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
+) (map[schema.Provider]workers.Source, error) {
+	opened, err := open(schema.QueuesOf(r), getenv, registry)
+	if err != nil {
+		return nil, err
 	}
-	if len(sources) == 0 {
-		return nil, errNoSecret()
-	}
-	return sources, nil
+	return opened[r], nil
 }
 
-// OpenAll opens the sources of every resource in one process, over one client a provider: a provider's rate is one for all
-// of them. A provider without a secret file is left out; without any it is an error.
-func OpenAll(getenv func(string) string, registry prometheus.Registerer) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
-	for _, q := range schema.Queues() {
-		if err := Covers(q); err != nil {
-			return nil, err
-		}
-	}
-	all := map[schema.Resource]map[schema.Provider]workers.Source{}
-	for name, p := range providers {
-		if !p.configured(getenv) {
-			continue
-		}
-		opened, err := p.sources(getenv, registry)
-		if err != nil {
-			return nil, err
-		}
-		for r, source := range opened {
-			if all[r] == nil {
-				all[r] = map[schema.Provider]workers.Source{}
-			}
-			all[r][name] = source
-		}
-	}
-	if len(all) == 0 {
-		return nil, errNoSecret()
-	}
-	return all, nil
+// OpenAll opens the sources of every resource for one process. Each provider has one client,
+// because all resources of a provider share one rate. A provider without a secret file is left
+// out. At least one must be left.
+func OpenAll(
+	getenv func(string) string, registry prometheus.Registerer,
+) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
+	return open(schema.Queues(), getenv, registry)
 }
 
-// Variables are the environment variables of a provider's API, for help texts and tables.
+// Variables returns the environment variables of a provider's API, for help texts and tables.
 func Variables(p schema.Provider) []process.Variable {
 	known, ok := providers[p]
 	if !ok {
@@ -145,7 +126,7 @@ func Variables(p schema.Provider) []process.Variable {
 	return known.variables()
 }
 
-// SecretVariable is the variable that names the file with the secret of a provider's API.
+// SecretVariable returns the variable that names the file with the secret of a provider's API.
 func SecretVariable(p schema.Provider) string {
 	known, ok := providers[p]
 	if !ok {
@@ -154,22 +135,65 @@ func SecretVariable(p schema.Provider) string {
 	return known.secretVariable()
 }
 
-func errNoSecret() error {
-	var variables []string
-	for _, name := range schema.Providers() {
-		variables = append(variables, SecretVariable(name))
+// open opens the sources of the queues, with one client for each provider.
+func open(
+	queues []schema.Queue, getenv func(string) string, registry prometheus.Registerer,
+) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
+	byProvider, err := coverByProvider(queues)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("none of %s is set: set one or more to a file with the provider's secret", strings.Join(variables, ", "))
+	all := map[schema.Resource]map[schema.Provider]workers.Source{}
+	var notSet []string
+	for _, name := range schema.Providers() {
+		wanted := byProvider[name]
+		if len(wanted) == 0 {
+			continue
+		}
+		variable := SecretVariable(name)
+		if getenv(variable) == "" && len(byProvider) > 1 {
+			notSet = append(notSet, variable)
+			continue
+		}
+		sources, err := providers[name].open(name, getenv, registry)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range wanted {
+			if all[q.Resource] == nil {
+				all[q.Resource] = map[schema.Provider]workers.Source{}
+			}
+			all[q.Resource][name] = sources[q.Resource]
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("none of %s is set: "+
+			"set one or more to a file with the provider's secret", strings.Join(notSet, ", "))
+	}
+	return all, nil
 }
 
-// openSecret returns a function that reads the first secret of a file at each call, so that a changed file is used.
+// coverByProvider checks that every queue is covered, and groups the queues.
+func coverByProvider(queues []schema.Queue) (map[schema.Provider][]schema.Queue, error) {
+	byProvider := map[schema.Provider][]schema.Queue{}
+	for _, q := range queues {
+		if err := Covers(q); err != nil {
+			return nil, err
+		}
+		byProvider[q.Provider] = append(byProvider[q.Provider], q)
+	}
+	return byProvider, nil
+}
+
+// openSecret returns a function that returns the first secret of a file. A changed file is read
+// again.
 func openSecret(variable, path string) (func() (string, error), error) {
 	file, err := process.OpenSecretFile(variable, path)
 	if err != nil {
 		return nil, err
 	}
 	return func() (string, error) {
-		active, _ := file.Active() // a bad change leaves the secret before it in use
+		active, _ := file.Active() // after a bad change, the secrets before the change stay active
 		return active[0].Reveal(), nil
 	}, nil
 }
@@ -185,14 +209,4 @@ func (r *rate) UnmarshalText(text []byte) error {
 	}
 	*r = rate(n)
 	return nil
-}
-
-// absent reports whether the provider says that it does not have this one thing, or not yet: the rest of what an event
-// announced is not given up for it.
-func absent(err error) bool {
-	status, ok := errors.AsType[*api.StatusError](err)
-	if !ok {
-		return false
-	}
-	return status.Status == http.StatusNotFound || status.Status == http.StatusConflict || status.Status == http.StatusGone
 }

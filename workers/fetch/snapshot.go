@@ -7,37 +7,34 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
-	"github.com/wagewire/wagewire/workers/pinwheel"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
-// snapshot is the fetch of a resource of which an account has one: the newest is all there is.
-type snapshot func(ctx context.Context, accountID string) (pinwheel.Snapshot, error)
+// snapshot is the handler for a resource with one record per account.
+type snapshot struct {
+	resource schema.Resource
+	get      func(ctx context.Context, accountID string) (api.Snapshot, error)
+}
 
-// Employment fetches GET /v1/accounts/{account_id}/employment.
-func Employment(c *pinwheel.Client) workers.Handler { return snapshot(c.Employment) }
-
-// Identity fetches GET /v1/accounts/{account_id}/identity.
-func Identity(c *pinwheel.Client) workers.Handler { return snapshot(c.Identity) }
-
-// Income fetches GET /v1/accounts/{account_id}/income: for income.added, and again for paystubs.fully_synced, because
-// income was seen to change when the paystubs finish.
-func Income(c *pinwheel.Client) workers.Handler { return snapshot(c.Income) }
-
-// Fetch gets the snapshot.
-func (get snapshot) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
-	s, err := get(ctx, job.Event.AccountID)
+// Fetch gets the account's record.
+func (s snapshot) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
+	got, err := s.get(ctx, job.Event.AccountID)
 	if err != nil {
 		return workers.Fetched{}, err
 	}
-	// Another resource's event says nothing about when this one was refreshed: income keeps its time while paystubs finish.
-	own := job.Event.Action == schema.ActionAdded
+	// The event of another resource does not say when the record was refreshed. Pinwheel's income
+	// keeps its time while paystubs finish.
+	isOwn := job.Event.Resource == s.resource
 	return workers.Fetched{
-		Records: []json.RawMessage{s.JSON}, RefreshedAt: s.RefreshedAt, Stale: own && behind(s.RefreshedAt, job.Payload.Timestamp),
+		Records:     []json.RawMessage{got.JSON},
+		RefreshedAt: got.RefreshedAt,
+		Stale:       isOwn && isBehind(got.RefreshedAt, job.Payload.Timestamp),
 	}, nil
 }
 
-// behind says that data was last refreshed before its event. In every recording the two are under a second apart, the
-// data later; nothing documents it, so a missing time counts as fresh.
-func behind(refreshedAt, announced time.Time) bool {
+// isBehind reports whether data was last refreshed before its event. In every recording of
+// Pinwheel the data is the later of the two, by under a second. Nothing documents the order. Data
+// without a time counts as fresh.
+func isBehind(refreshedAt, announced time.Time) bool {
 	return !refreshedAt.IsZero() && refreshedAt.Before(announced)
 }

@@ -1,27 +1,28 @@
 package fetch
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api"
 	"github.com/wagewire/wagewire/workers/truv"
 )
 
-// truvProvider is Truv's row.
-var truvProvider = row[*truv.Client]{
-	open:     openTruv,
-	secret:   "TRUV_ACCESS_SECRET_FILE",
-	config:   truvConfig{},
-	decode:   decodeTruv,
-	handlers: map[schema.Resource]func(*truv.Client) workers.Handler{schema.Link: Link},
+// truvRow is Truv's row of the registry.
+var truvRow = row[truvConfig, *truv.Client]{
+	secretFile: "TRUV_ACCESS_SECRET_FILE",
+	newClient:  newTruv,
+	decode:     decodeTruv,
+	handlers: map[schema.Resource]func(*truv.Client) workers.Handler{
+		schema.Link: func(c *truv.Client) workers.Handler { return truvLink{c} },
+	},
 }
 
-// truvConfig is what the environment says of Truv's API.
+// truvConfig has the environment variables of Truv's API.
 type truvConfig struct {
 	URL        string `env:"TRUV_URL" envDefault:"https://prod.truv.com" help:"Truv's API, for every environment"`
 	ClientID   string `env:"TRUV_CLIENT_ID" help:"the client id (required)"`
@@ -29,28 +30,35 @@ type truvConfig struct {
 	RatePerS   rate   `env:"TRUV_RATE_PER_S" envDefault:"5" help:"calls a second of this process: Truv allows 300 a minute over everything"`
 }
 
-func openTruv(getenv func(string) string, registry prometheus.Registerer) (*truv.Client, error) {
-	var c truvConfig
-	if err := process.ReadConfig(getenv, &c); err != nil {
-		return nil, err
-	}
+func newTruv(c truvConfig, shared api.Config) (*truv.Client, error) {
 	if c.ClientID == "" {
-		return nil, errors.New("TRUV_CLIENT_ID is not set: set it to the client id of your Truv account")
+		return nil, errors.New("TRUV_CLIENT_ID is not set: " +
+			"set it to the client id of your Truv account")
 	}
-	secret, err := openSecret("TRUV_ACCESS_SECRET_FILE", c.SecretFile)
-	if err != nil {
-		return nil, err
-	}
-	metrics := workers.NewAPIMetrics(registry, string(schema.Truv))
-	client, err := truv.New(truv.Config{
-		URL: c.URL, ClientID: c.ClientID,
-		AccessSecret: secret, RatePerS: float64(c.RatePerS), OnCall: metrics.Call, OnHold: metrics.Hold,
-	})
-	if err != nil {
+	shared.URL = c.URL
+	shared.RatePerS = float64(c.RatePerS)
+	client, err := truv.New(truv.Config{Config: shared, ClientID: c.ClientID})
+	if err != nil { // of the URL: nothing else can be wrong here
 		return nil, fmt.Errorf("TRUV_URL: %w", err)
 	}
 	return client, nil
 }
 
-// decodeTruv has nothing to read: all that matters of a link is its id, and the event has that as its account.
+// decodeTruv reads nothing: a worker needs only the link's id, and the event has the id as its
+// account.
 func decodeTruv(schema.Event) (workers.Payload, error) { return workers.Payload{}, nil }
+
+// truvLink is the handler of Truv's links: GET /v1/links/{link_id}/.
+type truvLink struct{ client *truv.Client }
+
+// Fetch gets the link. A deleted link needs no call, because Truv has deleted the data.
+func (l truvLink) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
+	if job.Event.Action == schema.ActionDeleted {
+		return workers.Fetched{Outcome: schema.Deleted}, nil
+	}
+	got, err := l.client.Link(ctx, job.Event.AccountID)
+	if err != nil {
+		return workers.Fetched{}, err
+	}
+	return workers.Fetched{Records: []json.RawMessage{got.JSON}}, nil
+}

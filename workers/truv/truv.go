@@ -1,15 +1,15 @@
 // Package truv gets the links that Truv's webhooks announce.
 //
-// How calls are paced, held, limited and retried, and every error, is told in
-// package api. What Truv itself promises comes from
+// Package api paces, holds, limits and retries the calls, and has every error. Truv's own
+// promises come from
 //
 //	docs.truv.com/api-reference/authentication    host, headers
 //	docs.truv.com/api-reference/errors            error bodies, 300 calls a minute
-//	github.com/truvhq/demo-apps                   what a throttled answer looks like
+//	github.com/truvhq/demo-apps                   the body of a throttled answer
 //
-// Truv's demo waits ten seconds longer than a 429 asks for, because all its
-// workers started again in one moment and were throttled at once. Ours come out
-// of a hold at RatePerS, so nothing is added here.
+// Truv's demo waits ten seconds longer than a 429 asks for. All workers of the demo started when
+// the wait ended, and were throttled at once. Our calls come out of a hold at RatePerS, so we add
+// nothing.
 package truv
 
 import (
@@ -26,55 +26,34 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// Config says where Truv is and who asks.
+// Config is how a process calls Truv.
 type Config struct {
-	// URL is https://prod.truv.com for every environment: the secret's prefix
-	// chooses between sandbox and production.
-	URL      string
-	ClientID string // X-Access-Client-Id
-	// AccessSecret returns the X-Access-Secret. It is asked for each try.
-	AccessSecret func() (string, error)
-	// RatePerS is how many calls may start in a second. Truv allows 300 a minute
-	// over everything that uses the secret.
-	RatePerS float64
-
-	Transport http.RoundTripper                                     // see api.Config
-	OnCall    func(template string, status int, took time.Duration) // see api.Config
-	OnHold    func(until time.Time)                                 // see api.Config
+	// Config's URL is https://prod.truv.com for every environment: the prefix of the Secret, the
+	// X-Access-Secret, chooses between sandbox and production. Truv allows 300 calls a minute for
+	// all users of a secret together.
+	api.Config
+	// ClientID is the X-Access-Client-Id.
+	ClientID string
 }
 
 // Client gets links from Truv. It is safe for concurrent use.
 type Client struct{ api *api.Client }
 
-// New checks c. Nothing is sent.
+// New makes a Client. It sends nothing.
 func New(c Config) (*Client, error) {
 	if c.ClientID == "" {
 		return nil, errors.New("no truv client id")
 	}
-	if c.AccessSecret == nil {
-		return nil, errors.New("no truv access secret")
-	}
-	client, err := api.New(api.Config{
-		URL: c.URL,
-		Header: func() (http.Header, error) {
-			secret, err := c.AccessSecret()
-			if err != nil {
-				return nil, err
-			}
-			if secret == "" {
-				return nil, errors.New("the access secret is empty")
-			}
+	dialect := api.Dialect{
+		Header: func(secret string) http.Header {
 			h := http.Header{}
 			h.Set("X-Access-Client-Id", c.ClientID)
 			h.Set("X-Access-Secret", secret)
-			return h, nil
+			return h
 		},
-		RatePerS:  c.RatePerS,
-		ErrorOf:   errorOf,
-		Transport: c.Transport,
-		OnCall:    c.OnCall,
-		OnHold:    c.OnHold,
-	})
+		ErrorOf: errorOf,
+	}
+	client, err := api.New(c.Config, dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -90,13 +69,13 @@ type Link struct {
 	UpdatedAt time.Time // zero if Truv did not say
 	DeletedAt time.Time // zero unless the link is deleted
 
-	// JSON is the link as Truv wrote it, byte for byte, but without any
-	// access_token: that is a credential to a person's payroll account.
+	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An
+	// access_token is a credential to a person's payroll account.
 	JSON json.RawMessage
 }
 
-// Link gets a link. A deleted one may come with DeletedAt, or be a 404: Truv
-// does not say which.
+// Link gets a link. Truv does not document whether a deleted link comes with DeletedAt or is a
+// 404.
 func (c *Client) Link(ctx context.Context, linkID string) (Link, error) {
 	e := api.Path("/v1/links/{link_id}/", linkID)
 	body, err := c.api.Get(ctx, e)
@@ -111,19 +90,25 @@ func (c *Client) Link(ctx context.Context, linkID string) (Link, error) {
 	if json.Unmarshal(body, &known) != nil || known.ID == "" {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "not an object with an id"}
 	}
-	clean, err := cut(body, "access_token")
+	withoutToken, err := cut(body, "access_token")
 	if err != nil {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
 	}
-	return Link{ID: known.ID, UpdatedAt: known.UpdatedAt.Time, DeletedAt: known.DeletedAt.Time, JSON: clean}, nil
+	return Link{
+		ID:        known.ID,
+		UpdatedAt: known.UpdatedAt.Time,
+		DeletedAt: known.DeletedAt.Time,
+		JSON:      withoutToken,
+	}, nil
 }
 
-// cut returns doc without the members named name, in any case and at any depth.
-// All other bytes stay: re-encoding would change numbers, spacing and order.
+// cut returns doc without the members named name, in upper or lower case and at any depth. All
+// other bytes stay. Decoding and encoding a document would change numbers, spacing and order; a
+// library that deletes members by path would need each path.
 func cut(doc []byte, name string) ([]byte, error) {
 	c := cutter{name: name, doc: doc, dec: json.NewDecoder(bytes.NewReader(doc))}
 	c.dec.UseNumber() // a float64 cannot hold every number JSON can
-	if err := c.value(); err != nil {
+	if err := c.readValue(); err != nil {
 		return nil, err
 	}
 	return append(c.kept, doc[c.done:]...), nil
@@ -134,14 +119,14 @@ type cutter struct {
 	doc  []byte
 	dec  *json.Decoder
 	kept []byte
-	done int // doc up to here is either in kept or cut
+	done int // the part of doc before done is either in kept or cut
 }
 
-// at is the offset just after what was last decoded.
-func (c *cutter) at() int { return int(c.dec.InputOffset()) }
+// offset returns the offset just after the last decoded token.
+func (c *cutter) offset() int { return int(c.dec.InputOffset()) }
 
-// value reads one value and cuts inside it.
-func (c *cutter) value() error {
+// readValue reads one value and cuts inside the value.
+func (c *cutter) readValue() error {
 	open, err := c.dec.Token()
 	if err != nil {
 		return err
@@ -149,8 +134,8 @@ func (c *cutter) value() error {
 	if open != json.Delim('{') && open != json.Delim('[') {
 		return nil
 	}
-	first := true // no member of this object is kept yet
-	for end := c.at(); c.dec.More(); end = c.at() {
+	first := true // no member of the object is kept yet
+	for end := c.offset(); c.dec.More(); end = c.offset() {
 		if open == json.Delim('{') {
 			key, err := c.dec.Token()
 			if err != nil {
@@ -165,7 +150,7 @@ func (c *cutter) value() error {
 			}
 			first = false
 		}
-		if err := c.value(); err != nil {
+		if err := c.readValue(); err != nil {
 			return err
 		}
 	}
@@ -173,10 +158,11 @@ func (c *cutter) value() error {
 	return err
 }
 
-// cut drops the member just read. It began after from, so a comma before it goes
-// too; where none is, because no member before it is kept, the comma after it.
+// cut drops the member just read, which began after the offset from. The comma before the member
+// is dropped too. If no member before it is kept (first), the comma after the member is dropped
+// instead.
 func (c *cutter) cut(from int, first bool) {
-	to := c.at()
+	to := c.offset()
 	if first {
 		rest := bytes.TrimLeft(c.doc[to:], " \t\r\n")
 		if after, ok := bytes.CutPrefix(rest, []byte(",")); ok {
@@ -189,18 +175,19 @@ func (c *cutter) cut(from int, first bool) {
 	c.done = to
 }
 
-// throttled is how Truv's framework says how long to wait.
+// throttled matches the text in which Truv's framework says how long to wait.
 var throttled = regexp.MustCompile(`available in (\d{1,6}) second`)
 
-// errorOf reads {"error":{"code","message"}} and {"detail"}: a 404 and some 429
-// have the latter. Of a 429 without Retry-After the prose says how long to wait.
+// errorOf reads {"error":{"code","message"}} and {"detail"}: a 404 and some 429 have the latter.
+// If a 429 has no Retry-After, errorOf reads how long to wait from the message.
 func errorOf(body []byte, e *api.StatusError) {
 	var envelope struct {
 		Error  struct{ Code, Message string }
 		Detail string
 	}
-	_ = json.Unmarshal(body, &envelope) // what does not fit stays empty
-	e.Code, e.Message = envelope.Error.Code, envelope.Error.Message
+	_ = json.Unmarshal(body, &envelope) // even on an error, the other fields are read
+	e.Code = envelope.Error.Code
+	e.Message = envelope.Error.Message
 	if e.Message == "" {
 		e.Message = envelope.Detail
 	}

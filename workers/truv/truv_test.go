@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// inMemory answers without a socket, which a bubble could not wait for.
+// inMemory is an API without a socket: a bubble cannot wait for a socket.
 type inMemory http.HandlerFunc
 
 func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -30,22 +30,34 @@ func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func client(t *testing.T, answer http.HandlerFunc) *truv.Client {
+func secretOf(secret string) func() (string, error) {
+	return func() (string, error) { return secret, nil }
+}
+
+// config is a whole Config of an API that answers with handler.
+func config(handler http.HandlerFunc) truv.Config {
+	return truv.Config{
+		Config: api.Config{
+			URL:       "https://truv.test",
+			Secret:    secretOf("sandbox-secret"),
+			RatePerS:  5,
+			Transport: inMemory(handler),
+		},
+		ClientID: "the-client",
+	}
+}
+
+// client makes a Client of an API that answers with handler.
+func client(t *testing.T, handler http.HandlerFunc) *truv.Client {
 	t.Helper()
-	c, err := truv.New(truv.Config{
-		URL:          "https://truv.test",
-		ClientID:     "the-client",
-		AccessSecret: func() (string, error) { return "sandbox-secret", nil },
-		RatePerS:     5,
-		Transport:    inMemory(answer),
-	})
+	c, err := truv.New(config(handler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func says(status int, body string, header ...string) http.HandlerFunc {
+func respondWith(status int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if len(header) == 2 {
 			w.Header().Set(header[0], header[1])
@@ -59,15 +71,20 @@ func TestLinkAsksItsEndpoint(t *testing.T) {
 	var got *http.Request
 	c := client(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
-		says(200, `{"id":"d39d"}`)(w, r)
+		respondWith(200, `{"id":"d39d"}`)(w, r)
 	})
 	if _, err := c.Link(t.Context(), "d39d/../x"); err != nil {
 		t.Fatal(err)
 	}
-	if target := got.URL.String(); got.Method != http.MethodGet || target != "https://truv.test/v1/links/d39d%2F..%2Fx/" {
-		t.Errorf("asked %s %s", got.Method, target)
+	const want = "https://truv.test/v1/links/d39d%2F..%2Fx/"
+	if got.Method != http.MethodGet || got.URL.String() != want {
+		t.Errorf("asked %s %s", got.Method, got.URL)
 	}
-	for name, want := range map[string]string{"X-Access-Client-Id": "the-client", "X-Access-Secret": "sandbox-secret", "Accept": "application/json"} {
+	for name, want := range map[string]string{
+		"X-Access-Client-Id": "the-client",
+		"X-Access-Secret":    "sandbox-secret",
+		"Accept":             "application/json",
+	} {
 		if got.Header.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, got.Header.Get(name), want)
 		}
@@ -88,14 +105,17 @@ func TestLink(t *testing.T) {
 			truv.Link{ID: "l1", UpdatedAt: at, DeletedAt: at, JSON: []byte(`{"id":"l1","updated_at":"2022-06-30T15:00:00Z","deleted_at":"2022-06-30T15:00:00.000000+00:00"}`)}},
 		{"null and impossible dates are no time",
 			`{"id":"l1","updated_at":"2022-06-31T15:00:00Z","deleted_at":null}`,
-			truv.Link{ID: "l1", JSON: []byte(`{"id":"l1","updated_at":"2022-06-31T15:00:00Z","deleted_at":null}`)}},
+			truv.Link{
+				ID:   "l1",
+				JSON: []byte(`{"id":"l1","updated_at":"2022-06-31T15:00:00Z","deleted_at":null}`),
+			}},
 		{"its access token is cut out",
 			`{"id":"l1","access_token":"CANARY","provider_id":"adp"}`,
 			truv.Link{ID: "l1", JSON: []byte(`{"id":"l1","provider_id":"adp"}`)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
-			got, err := client(t, says(200, tt.body)).Link(t.Context(), "l1")
+			got, err := client(t, respondWith(200, tt.body)).Link(t.Context(), "l1")
 			if diff := cmp.Diff(tt.want, got); err != nil || diff != "" {
 				t.Errorf("%v\n%s", err, diff)
 			}
@@ -103,33 +123,40 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// cuts are documents before and after access_token is cut out. Each is the
-// value of a link's member "x".
+// cuts are documents before and after access_token is cut out. Each is the value of a link's member
+// "x".
 var cuts = []struct{ promise, before, after string }{
 	{"an only member", `{"access_token":"CANARY"}`, `{}`},
 	{"an only member, and its spaces", `{ "access_token" : "CANARY" }`, `{ }`},
 	{"a first member", `{"access_token":"CANARY","a":1}`, `{"a":1}`},
-	{"a first member on lines", "{\n  \"access_token\": \"CANARY\" ,\n  \"a\": 1\n}", "{\n  \"a\": 1\n}"},
+	{"a first member on lines", "{\n  \"access_token\": \"CANARY\" ,\n  \"a\": 1\n}",
+		"{\n  \"a\": 1\n}"},
 	{"a middle member", `{"a":1, "access_token":"CANARY", "b":2}`, `{"a":1, "b":2}`},
 	{"a last member", "{\n  \"a\": 1,\n  \"access_token\": \"CANARY\"\n}", "{\n  \"a\": 1\n}"},
 	{"two of them", `{"access_token":"CANARY","access_token":"CANARY"}`, `{}`},
 	{"two at the start", `{"access_token":"CANARY", "access_token":"CANARY", "a":1}`, `{ "a":1}`},
 	{"two at the end", `{"a":1,"access_token":"CANARY","access_token":"CANARY"}`, `{"a":1}`},
 	{"around another", `{"access_token":"CANARY","a":1,"access_token":"CANARY"}`, `{"a":1}`},
-	{"an object of one", `{"a":1,"access_token":{"v":["CANARY",{"access_token":"CANARY"}]},"b":2}`, `{"a":1,"b":2}`},
+	{"an object of one", `{"a":1,"access_token":{"v":["CANARY",{"access_token":"CANARY"}]},"b":2}`,
+		`{"a":1,"b":2}`},
 	{"null, too", `{"access_token":null,"a":1}`, `{"a":1}`},
 	{"in another case", `{"Access_Token":"CANARY","a":1}`, `{"a":1}`},
 	{"in escapes", `{"access\u005ftoken":"CANARY","a":1}`, `{"a":1}`},
-	{"at any depth", `[[{"a":{"b":[1,{"access_token":"CANARY","c":2.50}]}},{"access_token":"CANARY"}]]`, `[[{"a":{"b":[1,{"c":2.50}]}},{}]]`},
-	{"not what it only begins", `{"access_token_id":1,"my_access_token":2}`, `{"access_token_id":1,"my_access_token":2}`},
-	{"not a value", `["access_token",{"a":"access_token"}]`, `["access_token",{"a":"access_token"}]`},
+	{"at any depth",
+		`[[{"a":{"b":[1,{"access_token":"CANARY","c":2.50}]}},{"access_token":"CANARY"}]]`,
+		`[[{"a":{"b":[1,{"c":2.50}]}},{}]]`},
+	{"not what it only begins", `{"access_token_id":1,"my_access_token":2}`,
+		`{"access_token_id":1,"my_access_token":2}`},
+	{"not a value", `["access_token",{"a":"access_token"}]`,
+		`["access_token",{"a":"access_token"}]`},
 	{"not from a scalar", `-0.10e-7`, `-0.10e-7`},
 }
 
 func TestAccessTokenIsCutOutAndNothingElse(t *testing.T) {
 	for _, tt := range cuts {
 		t.Run(tt.promise, func(t *testing.T) {
-			got, err := client(t, says(200, `{"id":"l1","x":`+tt.before+`}`)).Link(t.Context(), "l1")
+			c := client(t, respondWith(200, `{"id":"l1","x":`+tt.before+`}`))
+			got, err := c.Link(t.Context(), "l1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +172,7 @@ func FuzzNoAccessTokenIsLeft(f *testing.F) {
 		f.Add(tt.before)
 	}
 	f.Fuzz(func(t *testing.T, x string) {
-		got, err := client(t, says(200, `{"id":"l1","x":`+x+`}`)).Link(t.Context(), "l1")
+		got, err := client(t, respondWith(200, `{"id":"l1","x":`+x+`}`)).Link(t.Context(), "l1")
 		if err != nil {
 			return
 		}
@@ -190,7 +217,7 @@ func TestWhatIsNoLink(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
-			_, err := client(t, says(200, tt.body)).Link(t.Context(), "l1")
+			_, err := client(t, respondWith(200, tt.body)).Link(t.Context(), "l1")
 			c, ok := errors.AsType[*api.ContractError](err)
 			if !ok || c.Why != tt.why || strings.Contains(err.Error(), "CANARY") {
 				t.Errorf("error is %v, want %s", err, tt.why)
@@ -207,19 +234,29 @@ func TestErrors(t *testing.T) {
 		body    string
 		want    api.StatusError
 	}{
-		{"an error object is read", 401, `{"error":{"code":"authentication_failed","message":"No such token"}}`,
-			api.StatusError{Endpoint: template, Status: 401, Code: "authentication_failed", Message: "No such token"}},
+		{"an error object is read", 401,
+			`{"error":{"code":"authentication_failed","message":"No such token"}}`,
+			api.StatusError{
+				Endpoint: template,
+				Status:   401,
+				Code:     "authentication_failed",
+				Message:  "No such token",
+			}},
 		{"a detail is read", 404, `{"detail":"Not Found."}`,
 			api.StatusError{Endpoint: template, Status: 404, Message: "Not Found."}},
 		{"what fits is kept", 400, `{"error":"CANARY","detail":"Bad."}`,
 			api.StatusError{Endpoint: template, Status: 400, Message: "Bad."}},
 		{"HTML is no reason", 403, `<html>`, api.StatusError{Endpoint: template, Status: 403}},
 		{"prose is no wait but in a 429", 400, `{"detail":"Expected available in 17 seconds."}`,
-			api.StatusError{Endpoint: template, Status: 400, Message: "Expected available in 17 seconds."}},
+			api.StatusError{
+				Endpoint: template,
+				Status:   400,
+				Message:  "Expected available in 17 seconds.",
+			}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
-			_, err := client(t, says(tt.status, tt.body)).Link(t.Context(), "CANARY")
+			_, err := client(t, respondWith(tt.status, tt.body)).Link(t.Context(), "CANARY")
 			got, ok := errors.AsType[*api.StatusError](err)
 			if !ok {
 				t.Fatal(err)
@@ -235,29 +272,42 @@ func TestErrors(t *testing.T) {
 }
 
 func TestThrottledCallsWaitAsLongAsTruvSays(t *testing.T) {
+	const for17s = `{"detail":"Request was throttled. Expected available in 17 seconds."}`
+	const for24h = `{"detail":"Request was throttled. Expected available in 86400 seconds."}`
 	tests := []struct {
-		promise string
-		answer  http.HandlerFunc
-		least   time.Duration
-		most    time.Duration
+		promise  string
+		response http.HandlerFunc
+		least    time.Duration
+		most     time.Duration
 	}{
-		{"in a detail", says(429, `{"detail":"Request was throttled. Expected available in 17 seconds."}`), 17 * time.Second, 17 * time.Second},
-		{"in an error object", says(429, `{"error":{"code":"throttled","message":"Request was throttled. Expected available in 17 seconds."}}`), 17 * time.Second, 17 * time.Second},
-		{"one second", says(429, `{"detail":"Request was throttled. Expected available in 1 second."}`), time.Second, time.Second},
-		{"the header comes first", says(429, `{"detail":"Request was throttled. Expected available in 17 seconds."}`, "Retry-After", "9"), 9 * time.Second, 9 * time.Second},
-		{"unless it is garbage", says(429, `{"detail":"Request was throttled. Expected available in 17 seconds."}`, "Retry-After", "soon"), 17 * time.Second, 17 * time.Second},
-		{"at most a quarter of an hour", says(429, `{"detail":"Request was throttled. Expected available in 86400 seconds."}`), api.RetryAfterMax, api.RetryAfterMax},
-		{"nothing said is a short hold", says(429, `{"detail":"Request was throttled."}`), 0, time.Second},
-		{"and so is a number beyond reason", says(429, `{"detail":"Expected available in 99999999999999999999 seconds."}`), 0, time.Second},
+		{"in a detail", respondWith(429, for17s), 17 * time.Second, 17 * time.Second},
+		{"in an error object",
+			respondWith(429,
+				`{"error":{"code":"throttled","message":"Request was throttled. Expected available in 17 seconds."}}`),
+			17 * time.Second, 17 * time.Second},
+		{"one second",
+			respondWith(429, `{"detail":"Request was throttled. Expected available in 1 second."}`),
+			time.Second, time.Second},
+		{"the header comes first", respondWith(429, for17s, "Retry-After", "9"),
+			9 * time.Second, 9 * time.Second},
+		{"unless it is garbage", respondWith(429, for17s, "Retry-After", "soon"),
+			17 * time.Second, 17 * time.Second},
+		{"at most a quarter of an hour", respondWith(429, for24h),
+			api.RetryAfterMax, api.RetryAfterMax},
+		{"nothing said is a short hold", respondWith(429, `{"detail":"Request was throttled."}`), 0,
+			time.Second},
+		{"and so is a number beyond reason",
+			respondWith(429, `{"detail":"Expected available in 99999999999999999999 seconds."}`), 0,
+			time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var once sync.Once
 				c := client(t, func(w http.ResponseWriter, r *http.Request) {
-					answer := says(200, `{"id":"l1"}`)
-					once.Do(func() { answer = tt.answer })
-					answer(w, r)
+					response := respondWith(200, `{"id":"l1"}`)
+					once.Do(func() { response = tt.response })
+					response(w, r)
 				})
 				began := time.Now()
 				if _, err := c.Link(t.Context(), "l1"); err != nil {
@@ -272,7 +322,6 @@ func TestThrottledCallsWaitAsLongAsTruvSays(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	good := truv.Config{URL: "https://truv.test", ClientID: "c", RatePerS: 5, AccessSecret: func() (string, error) { return "s", nil }}
 	tests := []struct {
 		promise string
 		set     func(*truv.Config)
@@ -280,13 +329,15 @@ func TestNew(t *testing.T) {
 	}{
 		{"a whole Config is enough", func(*truv.Config) {}, "<nil>"},
 		{"a client id is needed", func(c *truv.Config) { c.ClientID = "" }, "no truv client id"},
-		{"a secret is needed", func(c *truv.Config) { c.AccessSecret = nil }, "no truv access secret"},
-		{"a URL is needed", func(c *truv.Config) { c.URL = "" }, "base url: must begin with http:// or https://"},
-		{"a rate is needed", func(c *truv.Config) { c.RatePerS = 0 }, "calls a second: must be above 0"},
+		{"a secret is needed", func(c *truv.Config) { c.Secret = nil }, "no credentials"},
+		{"a URL is needed", func(c *truv.Config) { c.URL = "" },
+			"base url: must begin with http:// or https://"},
+		{"a rate is needed", func(c *truv.Config) { c.RatePerS = 0 },
+			"calls a second: must be above 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
-			cfg := good
+			cfg := config(respondWith(200, "{}"))
 			tt.set(&cfg)
 			if _, err := truv.New(cfg); fmt.Sprint(err) != tt.want {
 				t.Errorf("error is %v, want %s", err, tt.want)
@@ -296,17 +347,13 @@ func TestNew(t *testing.T) {
 }
 
 func TestWithoutASecretNothingIsSent(t *testing.T) {
-	for _, secret := range []func() (string, error){
-		func() (string, error) { return "", nil },
-		func() (string, error) { return "", errors.New("secrets file: gone") },
-	} {
-		c, err := truv.New(truv.Config{URL: "https://truv.test", ClientID: "c", RatePerS: 5, AccessSecret: secret,
-			Transport: inMemory(func(http.ResponseWriter, *http.Request) { t.Error("a call") })})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Link(t.Context(), "l1"); !errors.Is(err, api.ErrCredentials) {
-			t.Error(err)
-		}
+	cfg := config(func(http.ResponseWriter, *http.Request) { t.Error("a call") })
+	cfg.Secret = secretOf("")
+	c, err := truv.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Link(t.Context(), "l1"); !errors.Is(err, api.ErrCredentials) {
+		t.Error(err)
 	}
 }

@@ -13,22 +13,29 @@ import (
 	"github.com/wagewire/wagewire/workers"
 )
 
-// jobBody is a Pinwheel webhook as its event page shows it, with what is special about the type in place of the last field.
+// jobBody is a Pinwheel webhook as its event page shows it. more are the fields that only webhooks
+// of this type have.
 func jobBody(typ, more string) string {
-	return `{"event":"` + typ + `","event_id":"3f0c9d8a-6a51-4ad4-9e6b-0c2f3f6d1b11","payload":{"id":"9a2b7c1d-1111-4222-8333-444455556666",
-		"account_id":"0d9f3b52-7777-4888-9999-aaaabbbbcccc","end_user_id":"person-77","link_token_id":"c0ffee00-dead-4bad-8bee-f00dfeed0001",
-		"name":"job","timestamp":"2021-01-12T02:36:01.287148+00:00","outcome":"success"` + more + `}}`
+	return `{"event":"` + typ + `","event_id":"3f0c9d8a-6a51-4ad4-9e6b-0c2f3f6d1b11","payload":{
+		"id":"9a2b7c1d-1111-4222-8333-444455556666",
+		"account_id":"0d9f3b52-7777-4888-9999-aaaabbbbcccc","end_user_id":"person-77",
+		"link_token_id":"c0ffee00-dead-4bad-8bee-f00dfeed0001","name":"job",
+		"timestamp":"2021-01-12T02:36:01.287148+00:00","outcome":"success"` + more + `}}`
 }
 
 const (
-	addedAndDeleted = `,"added":[{"id":"stub-1"},{"id":"stub-2","pay_date":null}],"deleted":[{"id":"stub-0"}]`
-	linkBody        = `{"webhook_id":"e5f6a7b8c9d0e1f2a3b4c5d6a7b8c9d0","event_type":"TYPE","event_created_at":"2022-08-24T13:54:00.000000Z",
-		"updated_at":"2022-08-24T13:54:00.000000+00:00","link_id":"d39d86dcc20c46e0ae75ba9ab1311a21","product":"income",
-		"data_source":"payroll","tracking_info":null,"user_id":"88fef4cea64c40b5ad6727cc9b0b9fdc","template_id":null}`
+	addedAndDeleted = `,"added":[{"id":"stub-1"},{"id":"stub-2","pay_date":null}],
+		"deleted":[{"id":"stub-0"}]`
+	linkBody = `{"webhook_id":"e5f6a7b8c9d0e1f2a3b4c5d6a7b8c9d0","event_type":"TYPE",
+		"event_created_at":"2022-08-24T13:54:00.000000Z",
+		"updated_at":"2022-08-24T13:54:00.000000+00:00",
+		"link_id":"d39d86dcc20c46e0ae75ba9ab1311a21","product":"income","data_source":"payroll",
+		"tracking_info":null,"user_id":"88fef4cea64c40b5ad6727cc9b0b9fdc","template_id":null}`
 )
 
 func dates(from, to string) string {
-	return `,"params":{"from_pay_date":"` + from + `","to_pay_date":"` + to + `","count":6,"has_potential_paystubs_documents":true}`
+	return `,"params":{"from_pay_date":"` + from + `","to_pay_date":"` + to + `",
+		"count":6,"has_potential_paystubs_documents":true}`
 }
 
 func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
@@ -46,33 +53,65 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 		{schema.Pinwheel, "employment.added", jobBody("employment.added", ""), job},
 		{schema.Pinwheel, "identity.added", jobBody("identity.added", ""), job},
 		{schema.Pinwheel, "income.added", jobBody("income.added", ""), job},
-		{schema.Pinwheel, "paystubs.added", jobBody("paystubs.added", addedAndDeleted+dates("2020-10-01", "2020-12-31")), with(func(p *workers.Payload) {
-			p.FromPayDate, p.ToPayDate, p.Added, p.Deleted = "2020-10-01", "2020-12-31", []string{"stub-1", "stub-2"}, []string{"stub-0"}
-		})},
-		{schema.Pinwheel, "paystubs.seven_days_synced", jobBody("paystubs.seven_days_synced", dates("2020-12-15", "2020-12-21")), chunk("2020-12-15", "2020-12-21")},
-		{schema.Pinwheel, "paystubs.thirty_days_synced", jobBody("paystubs.thirty_days_synced", dates("2020-11-20", "2020-12-14")), chunk("2020-11-20", "2020-12-14")},
-		{schema.Pinwheel, "paystubs.ninety_days_synced", jobBody("paystubs.ninety_days_synced", dates("2020-08-15", "2020-11-29")), chunk("2020-08-15", "2020-11-29")},
-		{schema.Pinwheel, "paystubs.fully_synced", jobBody("paystubs.fully_synced", dates("2020-08-01", "2020-08-14")), chunk("2020-08-01", "2020-08-14")},
-		{schema.Pinwheel, "shifts.added", jobBody("shifts.added", addedAndDeleted+`,"params":{"count":14,"sync_status":"complete"}`), with(func(p *workers.Payload) {
-			p.Added, p.Deleted = []string{"stub-1", "stub-2"}, []string{"stub-0"}
-		})},
-		{schema.Pinwheel, "shifts.seven_days_synced", jobBody("shifts.seven_days_synced", `,"params":{"count":6}`), job},
-		{schema.Pinwheel, "shifts.thirty_days_synced", jobBody("shifts.thirty_days_synced", `,"params":{"count":20}`), job},
-		{schema.Pinwheel, "shifts.ninety_days_synced", jobBody("shifts.ninety_days_synced", `,"params":{"count":20}`), job},
-		{schema.Pinwheel, "shifts.fully_synced", jobBody("shifts.fully_synced", `,"params":{"count":20}`), job},
-		{schema.Pinwheel, "verification_reports.refreshed", `{"event":"verification_reports.refreshed","event_id":"x","payload":{"end_user_id":"person-77","availability":{
-			"voe":{"status":"available","updated_at":"2021-01-12T02:36:01.287148+00:00","refreshed_at":"2021-01-12T02:36:01.287148+00:00"},
+		{schema.Pinwheel, "paystubs.added",
+			jobBody("paystubs.added", addedAndDeleted+dates("2020-10-01", "2020-12-31")),
+			with(func(p *workers.Payload) {
+				p.FromPayDate = "2020-10-01"
+				p.ToPayDate = "2020-12-31"
+				p.Added = []string{"stub-1", "stub-2"}
+				p.Deleted = []string{"stub-0"}
+			})},
+		{schema.Pinwheel, "paystubs.seven_days_synced",
+			jobBody("paystubs.seven_days_synced", dates("2020-12-15", "2020-12-21")),
+			chunk("2020-12-15", "2020-12-21")},
+		{schema.Pinwheel, "paystubs.thirty_days_synced",
+			jobBody("paystubs.thirty_days_synced", dates("2020-11-20", "2020-12-14")),
+			chunk("2020-11-20", "2020-12-14")},
+		{schema.Pinwheel, "paystubs.ninety_days_synced",
+			jobBody("paystubs.ninety_days_synced", dates("2020-08-15", "2020-11-29")),
+			chunk("2020-08-15", "2020-11-29")},
+		{schema.Pinwheel, "paystubs.fully_synced",
+			jobBody("paystubs.fully_synced", dates("2020-08-01", "2020-08-14")),
+			chunk("2020-08-01", "2020-08-14")},
+		{schema.Pinwheel, "shifts.added",
+			jobBody("shifts.added", addedAndDeleted+
+				`,"params":{"count":14,"sync_status":"complete"}`),
+			with(func(p *workers.Payload) {
+				p.Added = []string{"stub-1", "stub-2"}
+				p.Deleted = []string{"stub-0"}
+			})},
+		{schema.Pinwheel, "shifts.seven_days_synced",
+			jobBody("shifts.seven_days_synced", `,"params":{"count":6}`), job},
+		{schema.Pinwheel, "shifts.thirty_days_synced",
+			jobBody("shifts.thirty_days_synced", `,"params":{"count":20}`), job},
+		{schema.Pinwheel, "shifts.ninety_days_synced",
+			jobBody("shifts.ninety_days_synced", `,"params":{"count":20}`), job},
+		{schema.Pinwheel, "shifts.fully_synced",
+			jobBody("shifts.fully_synced", `,"params":{"count":20}`), job},
+		{schema.Pinwheel, "verification_reports.refreshed",
+			`{"event":"verification_reports.refreshed","event_id":"x","payload":{
+			"end_user_id":"person-77","availability":{
+			"voe":{"status":"available","updated_at":"2021-01-12T02:36:01.287148+00:00",
+				"refreshed_at":"2021-01-12T02:36:01.287148+00:00"},
 			"voie":{"status":"unavailable","updated_at":null,"refreshed_at":null}}}}`,
-			workers.Payload{EndUserID: "person-77", VOE: workers.Availability{Status: "available", RefreshedAt: at}, VOIE: workers.Availability{Status: "unavailable"}}},
-		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1), workers.Payload{}},
-		{schema.Truv, "link-disconnected", strings.Replace(linkBody, "TYPE", "link-disconnected", 1), workers.Payload{}},
-		{schema.Truv, "link-deleted", strings.Replace(linkBody, "TYPE", "link-deleted", 1), workers.Payload{}},
+			workers.Payload{
+				EndUserID: "person-77",
+				VOE:       workers.Availability{Status: "available", RefreshedAt: at},
+				VOIE:      workers.Availability{Status: "unavailable"},
+			}},
+		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1),
+			workers.Payload{}},
+		{schema.Truv, "link-disconnected",
+			strings.Replace(linkBody, "TYPE", "link-disconnected", 1), workers.Payload{}},
+		{schema.Truv, "link-deleted", strings.Replace(linkBody, "TYPE", "link-deleted", 1),
+			workers.Payload{}},
 	}
 	covered := map[string]bool{}
 	for _, test := range tests {
 		covered[string(test.provider)+" "+test.name] = true
 		t.Run(test.name, func(t *testing.T) {
-			got, err := decode(schema.Event{Provider: test.provider, Type: test.name, Body: []byte(test.body)})
+			decode := decoders[test.provider]
+			got, err := decode(schema.Event{Type: test.name, Body: []byte(test.body)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +124,8 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 			if !ok {
 				t.Fatal("there is no sample")
 			}
-			if _, err := decode(schema.Event{Provider: test.provider, Type: test.name, Body: sample}); err != nil {
+			decode := decoders[test.provider]
+			if _, err := decode(schema.Event{Type: test.name, Body: sample}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -102,16 +142,20 @@ func TestDecodePayloadTakesAbsentNullAndEmptyAsOne(t *testing.T) {
 		{"an absent payload", `{}`},
 		{"a null payload", `{"payload":null}`},
 		{"an empty payload", `{"payload":{}}`},
-		{"null in every field", `{"payload":{"end_user_id":null,"outcome":null,"error_code":null,"error_type":null,"timestamp":null,
-			"added":null,"deleted":null,"params":null,"availability":null}}`},
-		{"empty in every field", `{"payload":{"end_user_id":"","outcome":"","error_code":"","error_type":"","timestamp":"",
-			"added":[],"deleted":[],"params":{},"availability":{}}}`},
-		{"null inside of the fields", `{"payload":{"params":{"from_pay_date":null,"to_pay_date":null},"availability":{"voe":null,"voie":{"status":null,"refreshed_at":null}}}}`},
+		{"null in every field", `{"payload":{"end_user_id":null,"outcome":null,"error_code":null,
+			"error_type":null,"timestamp":null,"added":null,"deleted":null,"params":null,
+			"availability":null}}`},
+		{"empty in every field", `{"payload":{"end_user_id":"","outcome":"","error_code":"",
+			"error_type":"","timestamp":"","added":[],"deleted":[],"params":{},
+			"availability":{}}}`},
+		{"null inside of the fields",
+			`{"payload":{"params":{"from_pay_date":null,"to_pay_date":null},"availability":{"voe":null,"voie":{"status":null,"refreshed_at":null}}}}`},
 		{"fields nobody knows", `{"payload":{"canary":[1,{"a":{}}]},"more":true}`},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
+			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel,
+				Type: "paystubs.added", Body: []byte(test.body)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +181,8 @@ func TestDecodePayloadRefusesOddTypesWithoutQuotingThem(t *testing.T) {
 		{"an outcome that is a number", `{"payload":{"outcome":52.25}}`, "outcome"},
 		{"an outcome that is an object", `{"payload":{"outcome":{"Canary":1}}}`, "outcome"},
 		{"dates that are a list", `{"payload":{"params":["Canary"]}}`, "params"},
-		{"a date that is a number", `{"payload":{"params":{"from_pay_date":52.25}}}`, "from_pay_date"},
+		{"a date that is a number", `{"payload":{"params":{"from_pay_date":52.25}}}`,
+			"from_pay_date"},
 		{"an availability that is text", `{"payload":{"availability":{"voe":"Canary"}}}`, "voe"},
 		{"a time that is a number", `{"payload":{"timestamp":52.25}}`, "timestamp"},
 		{"a body that is no object", `["Canary"]`, ""},
@@ -146,13 +191,15 @@ func TestDecodePayloadRefusesOddTypesWithoutQuotingThem(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			_, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added", Body: []byte(test.body)})
+			_, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "paystubs.added",
+				Body: []byte(test.body)})
 			switch {
 			case !errors.Is(err, workers.ErrUndecodable):
 				t.Fatalf("error %v, want workers.ErrUndecodable", err)
 			case strings.Contains(err.Error(), canary), strings.Contains(err.Error(), "52"):
 				t.Errorf("error %q quotes the value", err)
-			case !strings.Contains(err.Error(), test.names), !strings.Contains(err.Error(), "paystubs.added"):
+			case !strings.Contains(err.Error(), test.names), !strings.Contains(err.Error(),
+				"paystubs.added"):
 				t.Errorf("error %q does not name paystubs.added and %q", err, test.names)
 			}
 		})
@@ -176,13 +223,16 @@ func TestDecodePayloadReadsTimestampsLeniently(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			body := `{"payload":{"timestamp":"` + test.text + `","availability":{"voe":{"status":"available","refreshed_at":"` + test.text + `"}}}}`
-			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel, Type: "employment.added", Body: []byte(body)})
+			body := `{"payload":{"timestamp":"` + test.text + `",
+				"availability":{"voe":{"status":"available","refreshed_at":"` + test.text + `"}}}}`
+			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel,
+				Type: "employment.added", Body: []byte(body)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !got.Timestamp.Equal(test.want) || !got.VOE.RefreshedAt.Equal(test.want) {
-				t.Errorf("timestamp %v and refreshed_at %v, want %v", got.Timestamp, got.VOE.RefreshedAt, test.want)
+				t.Errorf("timestamp %v and refreshed_at %v, want %v", got.Timestamp,
+					got.VOE.RefreshedAt, test.want)
 			}
 		})
 	}
@@ -196,7 +246,8 @@ func TestAReportIsAvailable(t *testing.T) {
 		{"where the provider says so", "available", true},
 		{"not where it says unavailable", "unavailable", false},
 		{"not where it says nothing", "", false},
-		{"where it says a word we do not know: trying costs a call, not trying a report", "partially_available", true},
+		{"where it says a word we do not know: trying costs a call, not trying a report",
+			"partially_available", true},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
@@ -207,9 +258,7 @@ func TestAReportIsAvailable(t *testing.T) {
 	}
 }
 
-func decode(e schema.Event) (workers.Payload, error) {
-	if e.Provider == schema.Truv {
-		return decodeTruv(e)
-	}
-	return decodePinwheel(e)
+var decoders = map[schema.Provider]func(schema.Event) (workers.Payload, error){
+	schema.Pinwheel: pinwheelRow.decode,
+	schema.Truv:     truvRow.decode,
 }

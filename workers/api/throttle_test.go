@@ -1,0 +1,271 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/workers/api"
+)
+
+func TestRetryAfter(t *testing.T) {
+	const date = "Mon, 12 Jan 2026 02:36:00 GMT"
+	tests := []struct {
+		promise string
+		header  []string
+		least   time.Duration
+		most    time.Duration
+	}{
+		{"seconds are waited for", []string{"Retry-After", "17"}, 17 * time.Second,
+			17 * time.Second},
+		{"spaces do not matter", []string{"Retry-After", " 17 "}, 17 * time.Second,
+			17 * time.Second},
+		{"a date is measured by the API's clock",
+			[]string{"Retry-After", "Mon, 12 Jan 2026 02:36:40 GMT", "Date", date},
+			40 * time.Second, 40 * time.Second},
+		// A bubble's clock starts at midnight, 2000-01-01.
+		{"a date alone is measured by ours",
+			[]string{"Retry-After", "Sat, 01 Jan 2000 00:01:00 GMT"}, time.Minute, time.Minute},
+		{"2099 is cut", []string{"Retry-After", "Thu, 01 Jan 2099 00:00:00 GMT", "Date", date},
+			api.RetryAfterMax, api.RetryAfterMax},
+		{"a year of seconds is cut", []string{"Retry-After", "31536000"}, api.RetryAfterMax,
+			api.RetryAfterMax},
+		{"more seconds than an integer holds are cut",
+			[]string{"Retry-After", "99999999999999999999999"}, api.RetryAfterMax,
+			api.RetryAfterMax},
+		{"nothing is a short hold", nil, 0, time.Second},
+		{"zero is a short hold", []string{"Retry-After", "0"}, 0, time.Second},
+		{"negative is a short hold", []string{"Retry-After", "-5"}, 0, time.Second},
+		{"garbage is a short hold", []string{"Retry-After", "soon"}, 0, time.Second},
+		{"a fraction is a short hold", []string{"Retry-After", "1.5"}, 0, time.Second},
+		{"a date that has passed is a short hold",
+			[]string{"Retry-After", "Mon, 12 Jan 2026 02:35:00 GMT", "Date", date}, 0, time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{replies: []reply{replyWith(429, "", tt.header...), replyWith(200, "{}")}}
+				var until time.Time
+				c := client(t, f, func(cfg *settings) {
+					cfg.OnHold = func(u time.Time) { until = u }
+				})
+				_, err := c.Get(t.Context(), things)
+				if err != nil || len(f.calls) != 2 {
+					t.Fatalf("%v after %d calls", err, len(f.calls))
+				}
+				if held := f.calls[1].Sub(f.calls[0]); held < tt.least || held > tt.most {
+					t.Errorf("held for %v, want %v to %v", held, tt.least, tt.most)
+				}
+				if f.calls[1].Before(until) {
+					t.Error("OnHold was told another time")
+				}
+			})
+		})
+	}
+}
+
+func TestThrottlingIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttled := replyWith(429, "", "Retry-After", "60")
+		f := &fake{replies: []reply{throttled, throttled, replyWith(500, ""), throttled, throttled,
+			replyWith(500, ""), replyWith(200, "{}")}}
+		if _, err := client(t, f).Get(t.Context(), things); err != nil || len(f.calls) != 7 {
+			t.Errorf("%v after %d calls", err, len(f.calls))
+		}
+	})
+}
+
+func TestHoldsOfUnknownLengthGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		replies := append(slices.Repeat([]reply{replyWith(429, "")}, 60), replyWith(200, "{}"),
+			replyWith(429, ""), replyWith(200, "{}"))
+		f := &fake{replies: replies}
+		var holds []time.Duration
+		c := client(t, f, func(cfg *settings) {
+			cfg.OnHold = func(until time.Time) { holds = append(holds, time.Until(until)) }
+		})
+		for range 2 {
+			if _, err := c.Get(t.Context(), things); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, hold := range holds[:60] {
+			if most := min(time.Minute, time.Second<<min(i, 10)); hold > most {
+				t.Errorf("hold %d is %v, at most %v", i, hold, most)
+			}
+		}
+		if slices.Max(holds[:60]) < 10*time.Second {
+			t.Errorf("the longest hold is %v", slices.Max(holds))
+		}
+		if last := holds[60]; last > time.Second {
+			t.Errorf("the first hold after a success is %v", last)
+		}
+	})
+}
+
+func TestAHoldHoldsEveryone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const callers, rate = 40, 10
+		f := &fake{replies: append(slices.Repeat([]reply{replyWith(200, "{}")}, 9),
+			replyWith(429, "", "Retry-After", "30"), replyWith(200, "{}"))}
+		var until time.Time
+		c := client(t, f, func(cfg *settings) {
+			cfg.RatePerS = rate
+			cfg.OnHold = func(u time.Time) { until = u }
+		})
+
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				if _, err := c.Get(t.Context(), things); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+
+		if len(f.calls) != callers+1 {
+			t.Fatalf("%d calls, want %d", len(f.calls), callers+1)
+		}
+		for _, at := range f.calls[10:] {
+			if at.Before(until) {
+				t.Errorf("a call %v before the end of the hold", until.Sub(at))
+			}
+		}
+		// What waited comes out at the rate, not in one moment.
+		for i := range f.calls[10:] {
+			first, last := 10+i, 10+i+rate
+			if last < len(f.calls) && f.calls[last].Sub(f.calls[first]) < time.Second/2 {
+				t.Errorf("%d calls within %v after the hold", rate,
+					f.calls[last].Sub(f.calls[first]))
+			}
+		}
+	})
+}
+
+func TestAHoldIsNotShortened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Both calls are under way before either is answered.
+		later := func(d time.Duration, a reply) reply {
+			return func(r *http.Request) (*http.Response, error) {
+				time.Sleep(d) //nolint:forbidigo // moves the bubble's clock
+				return a(r)
+			}
+		}
+		f := &fake{replies: []reply{
+			later(time.Second, replyWith(429, "", "Retry-After", "60")),
+			later(2*time.Second, replyWith(429, "", "Retry-After", "1")),
+			replyWith(200, "{}"),
+		}}
+		began := time.Now()
+		holds := 0
+		c := client(t, f, func(cfg *settings) { cfg.OnHold = func(time.Time) { holds++ } })
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() { _, _ = c.Get(t.Context(), things) })
+		}
+		all.Wait()
+		if took := time.Since(began); took != 61*time.Second || holds != 1 {
+			t.Errorf("took %v with %d holds", took, holds)
+		}
+	})
+}
+
+func TestManyCallsThrottledAtOnceAreOneHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const callers = 20
+		slowly := func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second) //nolint:forbidigo // moves the bubble's clock
+			return replyWith(429, "")(r)
+		}
+		f := &fake{replies: append(slices.Repeat([]reply{slowly}, callers), replyWith(200, "{}"))}
+		began := time.Now()
+		c := client(t, f)
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() { _, _ = c.Get(t.Context(), things) })
+		}
+		all.Wait()
+		// A try of a second, and a first hold of at most one.
+		if took := time.Since(began); took > 2*time.Second+time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestACallerStopsInAHoldThatAnotherBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{replies: []reply{replyWith(429, "", "Retry-After", "600"), replyWith(200, "{}")}}
+		c := client(t, f)
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = c.Get(t.Context(), things) })
+		synctest.Wait()
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := c.Get(ctx, api.Path("/v1/others"))
+		s, _ := errors.AsType[*api.StatusError](err)
+		want := &api.StatusError{Endpoint: "/v1/others", Status: 429, RetryAfter: 9 * time.Minute}
+		if diff := cmp.Diff(want, s); diff != "" {
+			t.Error(diff)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || f.callCount() != 1 {
+			t.Errorf("%v after %d calls", err, f.callCount())
+		}
+		first.Wait()
+	})
+}
+
+func TestCallsKeepTheRate(t *testing.T) {
+	tests := []struct {
+		promise  string
+		perS     float64
+		calls    int
+		want     time.Duration
+		inBursts int
+	}{
+		{"ten a second, five at once", 10, 105, 10 * time.Second, 5},
+		{"five a second, three at once", 5, 53, 10 * time.Second, 3},
+		{"one in two seconds", 0.5, 6, 10 * time.Second, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{replies: []reply{replyWith(200, "{}")}}
+				c := client(t, f, func(cfg *settings) { cfg.RatePerS = tt.perS })
+				began := time.Now()
+				var all sync.WaitGroup
+				for range tt.calls {
+					all.Go(func() { _, _ = c.Get(t.Context(), things) })
+				}
+				all.Wait()
+				// A limiter counts in floats: a microsecond is no breach.
+				if took := time.Since(began).Round(time.Microsecond); took != tt.want {
+					t.Errorf("%d calls took %v, want %v", tt.calls, took, tt.want)
+				}
+				atOnce := slices.IndexFunc(f.calls,
+					func(at time.Time) bool { return at.After(began) })
+				if atOnce != tt.inBursts {
+					t.Errorf("%d calls at once, want %d", atOnce, tt.inBursts)
+				}
+			})
+		})
+	}
+}
+
+func TestWaitingForATurnTakesNoTimeFromRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{replies: []reply{replyWith(500, ""), replyWith(500, ""), replyWith(200, "{}")}}
+		c := client(t, f, func(cfg *settings) { cfg.RatePerS = 1.0 / 60 })
+		if _, err := c.Get(t.Context(), things); err != nil {
+			t.Error(err)
+		}
+	})
+}

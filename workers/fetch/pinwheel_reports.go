@@ -1,0 +1,54 @@
+package fetch
+
+import (
+	"context"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/pinwheel"
+)
+
+// pinwheelReports is the handler of Pinwheel's verification reports: GET
+// /v1/end_users/{end_user_id}/verification_reports/voe and /voie.
+type pinwheelReports struct{ client *pinwheel.Client }
+
+// Fetch gets each report announced as available. An announced report is missing if Pinwheel does
+// not have the report. Without any report, Fetch returns Pinwheel's error, or the outcome
+// Unavailable if none was announced.
+func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
+	fetched := workers.Fetched{Outcome: schema.Unavailable}
+	var absentErr error
+	for _, report := range []struct {
+		kind      pinwheel.Report
+		announced workers.Availability
+	}{
+		{pinwheel.VOE, job.Payload.VOE},
+		{pinwheel.VOIE, job.Payload.VOIE},
+	} {
+		if !report.announced.Available() {
+			continue
+		}
+		s, err := p.client.VerificationReport(ctx, job.Event.AccountID, report.kind)
+		if isAbsent(err) {
+			absentErr = err
+			fetched.Missing = append(fetched.Missing, string(report.kind))
+			continue
+		}
+		if err != nil {
+			return workers.Fetched{}, err
+		}
+		fetched.Outcome = schema.Succeeded
+		fetched.Records = append(fetched.Records, s.JSON)
+		if isBehind(s.RefreshedAt, report.announced.RefreshedAt) {
+			fetched.Stale = true
+		}
+		// Both together are as old as the older.
+		if fetched.RefreshedAt.IsZero() || isBehind(s.RefreshedAt, fetched.RefreshedAt) {
+			fetched.RefreshedAt = s.RefreshedAt
+		}
+	}
+	if len(fetched.Records) == 0 && absentErr != nil {
+		return workers.Fetched{}, absentErr
+	}
+	return fetched, nil
+}
