@@ -13,9 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -59,22 +61,8 @@ var ofTheStack = section{"The stack", []process.Variable{
 func ofTheProcesses() []section {
 	sections := []section{
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
-		{"Ingress", []process.Variable{
-			{Name: "INGRESS_ADDR", Default: ":8080", Help: "listener for webhooks"},
-			{Name: "PINWHEEL_SECRETS_FILE",
-				Help: "file with Pinwheel's API secrets, one a line, all of them active"},
-			{Name: "TRUV_SECRETS_FILE",
-				Help: "file with Truv's access secrets, one a line, all of them active"},
-			{Name: "PINWHEEL_SIGNATURE_AGE_MAX", Default: "20m",
-				Help: "largest age of a signature of Pinwheel; 0 turns the check off"},
-		}},
-		{"Every worker", []process.Variable{
-			{Name: "WORKER_CONCURRENCY", Default: "16",
-				Help: "events in hand at a time, for each queue"},
-			{Name: "RETRY_LADDER", Help: "pauses between deliveries, separated by commas"},
-			{Name: "NOT_READY_LADDER",
-				Help: "pauses between deliveries while the data is not ready"},
-		}},
+		{"Ingress", ingress.Variables()},
+		{"Every worker", workers.Variables()},
 	}
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
