@@ -144,7 +144,8 @@ func TestProseCounts(t *testing.T) {
 		code                          string
 		pronouns, switches, parallels int
 	}{
-		"pronouns of comments":           {code: "// It is what they said.\nx() // that\n", pronouns: 4},
+		"pronouns of comments": {code: "// It is what they said.\nx() // that\n",
+			pronouns: 4},
 		"no pronouns of code":            {code: "it := that(\"what it is\")\n"},
 		"a switch with a statement":      {code: "\tswitch x := f(); {\n", switches: 1},
 		"no switch with a tag":           {code: "\tswitch x := f(); x {\n\tswitch x {\n\tswitch {\n"},
@@ -156,9 +157,11 @@ func TestProseCounts(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			var p prose
 			p.add("a.go", row.code)
-			if p.pronouns != row.pronouns || len(p.switches) != row.switches || p.parallel != row.parallels {
+			if p.pronouns != row.pronouns || len(p.switches) != row.switches ||
+				p.parallel != row.parallels {
 				t.Errorf("%d pronouns, %d switches, %d parallel: want %d, %d, %d",
-					p.pronouns, len(p.switches), p.parallel, row.pronouns, row.switches, row.parallels)
+					p.pronouns, len(p.switches), p.parallel, row.pronouns, row.switches,
+					row.parallels)
 			}
 		})
 	}

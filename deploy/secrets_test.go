@@ -26,22 +26,33 @@ type pattern struct {
 	is   *regexp.Regexp
 	// random says that the second group must look random to count, and the first name no id.
 	random bool
-	// hints are texts, in lower case, of which a line must hold one to be looked at more closely: the scan is quick.
+	// hints are texts, in lower case, of which a line must hold one to be looked at more closely:
+	// the scan is quick.
 	hints []string
 }
 
 var patterns = []pattern{
-	{name: "private key", hints: []string{"private key"}, is: regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
-	{name: "NATS credentials", hints: []string{"-----begin"}, is: regexp.MustCompile(`-----BEGIN (NATS USER JWT|[A-Z]+ NKEY SEED)-----`)},
+	{name: "private key", hints: []string{"private key"},
+		is: regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
+	{name: "NATS credentials", hints: []string{"-----begin"},
+		is: regexp.MustCompile(`-----BEGIN (NATS USER JWT|[A-Z]+ NKEY SEED)-----`)},
 	{name: "nkey seed", is: regexp.MustCompile(`\bS[UACONX][A-Z2-7]{56}\b`)},
-	{name: "AWS key", hints: []string{"akia", "asia"}, is: regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
-	{name: "GitHub token", hints: []string{"gh", "github"}, is: regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}`)},
-	{name: "Slack token", hints: []string{"xox", "hooks."}, is: regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10}|hooks\.slack\.com/services/T[A-Z0-9]{6}`)},
-	{name: "Google key", hints: []string{"aiza"}, is: regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
-	{name: "JWT", hints: []string{"eyj"}, is: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)},
-	{name: "provider's secret", hints: []string{"sandbox-", "prod-"}, is: regexp.MustCompile(`\b(sandbox|prod)-[A-Za-z0-9][A-Za-z0-9-]{10,}`)},
-	{name: "random text named as a secret", hints: []string{"secret", "token", "passw", "passphrase", "key", "credential"}, random: true,
-		is: regexp.MustCompile(`(?i)((?:secret|token|passw(?:or)?d|passphrase|api_?key|private_?key|credential)[a-z0-9_]*)["'` + "`" + `]?\s*(?::=|[:=,])\s*(?:[a-z.]+\()?["'` + "`" + `]?([A-Za-z0-9+/=_-]{20,})`)},
+	{name: "AWS key", hints: []string{"akia", "asia"},
+		is: regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
+	{name: "GitHub token", hints: []string{"gh", "github"},
+		is: regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}`)},
+	{name: "Slack token", hints: []string{"xox", "hooks."},
+		is: regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10}|hooks\.slack\.com/services/T[A-Z0-9]{6}`)},
+	{name: "Google key", hints: []string{"aiza"},
+		is: regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
+	{name: "JWT", hints: []string{"eyj"},
+		is: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)},
+	{name: "provider's secret", hints: []string{"sandbox-", "prod-"},
+		is: regexp.MustCompile(`\b(sandbox|prod)-[A-Za-z0-9][A-Za-z0-9-]{10,}`)},
+	{name: "random text named as a secret",
+		hints:  []string{"secret", "token", "passw", "passphrase", "key", "credential"},
+		random: true,
+		is:     regexp.MustCompile(`(?i)((?:secret|token|passw(?:or)?d|passphrase|api_?key|private_?key|credential)[a-z0-9_]*)["'` + "`" + `]?\s*(?::=|[:=,])\s*(?:[a-z.]+\()?["'` + "`" + `]?([A-Za-z0-9+/=_-]{20,})`)},
 
 	{name: "path of somebody's machine", hints: []string{"/root", "/home", "/users", "/work", "/tmp", "../"}, is: regexp.MustCompile(`(^|[\s"'=:(` + "`" + `])/(root|home|Users|work|tmp/bash_jobs)/[A-Za-z0-9._]|(^|[^.\w])\.\./shared\b`)},
 	{name: "registry", hints: []string{".io", "pkg.dev", "ecr.aws", "goproxy", "golang.org", "registry.", "artifactory", "nexus"}, is: regexp.MustCompile(`\b(docker\.io|ghcr\.io|quay\.io|gcr\.io|[a-z0-9-]+\.pkg\.dev|public\.ecr\.aws|proxy\.golang\.org|goproxy\.[a-z]+|registry\.[a-z0-9.-]+\.[a-z]{2,}|[a-z0-9.-]*(artifactory|nexus)\.[a-z0-9.-]+\.[a-z]{2,})\b`)},
@@ -210,7 +221,8 @@ func TestSecretsScanFinds(t *testing.T) {
 		{"an account's nkey seed", "SA" + strings.Repeat("AB2C4DE7", 7) + "\n", "nkey seed"},
 		{"an AWS key", `key = "AK` + `IAABCDEFGHIJ234567"`, "AWS key"},
 		{"a GitHub token", "gh" + "p_" + strings.Repeat("aB3", 12), "GitHub token"},
-		{"a fine-grained GitHub token", "github" + "_pat_" + strings.Repeat("aB3", 12), "GitHub token"},
+		{"a fine-grained GitHub token", "github" + "_pat_" + strings.Repeat("aB3", 12),
+			"GitHub token"},
 		{"a Slack token", "xox" + "b-123456789012-abc", "Slack token"},
 		{"a Slack webhook", "https://hooks.slack" + ".com/services/T0123ABCD/B0/x", "Slack token"},
 		{"a JWT", "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0NSJ9.dozjgNryP4J3jVmN", "JWT"},
@@ -219,9 +231,11 @@ func TestSecretsScanFinds(t *testing.T) {
 		{"a secret in Go", `apiSecret := "` + random + `"`, "random text named as a secret"},
 		{"a secret in YAML", `truv_access_secret: ` + random, "random text named as a secret"},
 		{"a secret in JSON", `{"password": "` + random + `"}`, "random text named as a secret"},
-		{"a secret in a shell", "PINWHEEL_API_KEY='" + random + "'", "random text named as a secret"},
+		{"a secret in a shell", "PINWHEEL_API_KEY='" + random + "'",
+			"random text named as a secret"},
 		{"a home directory", `dir := "/ho` + `me/alice/wagewire"`, "path of somebody's machine"},
-		{"a directory beside the repository", "see .." + "/shared/notes.md", "path of somebody's machine"},
+		{"a directory beside the repository", "see .." + "/shared/notes.md",
+			"path of somebody's machine"},
 		{"a registry", "FROM ghcr" + ".io/somebody/nats:2", "registry"},
 		{"a private registry", "image: registry" + ".example.com/nats", "registry"},
 
@@ -248,16 +262,29 @@ func TestSecretsScanFinds(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		"the demonstration's seed":                  {demo + "nats_link.nk", seed + "\n", nil},
-		"the demonstration's secret":                {demo + "truv.secret", "sandbox-truv-secret\n", nil},
-		"a secret in place of the demonstration's":  {demo + "truv.secret", "prod-" + random + "\n", []string{": it may hold ^sandbox-truv-secret\\n$ and nothing else", ":1: provider's secret"}},
-		"two seeds in one file":                     {demo + "nats_link.nk", seed + "\n" + seed + "\n", []string{": it may hold ^SU[A-Z2-7]{56}\\n$ and nothing else", ":1: nkey seed", ":2: nkey seed"}},
-		"a seed of no role":                         {demo + "nats_other.nk", seed + "\n", []string{": a file of this name holds secrets", ":1: nkey seed"}},
-		"a seed of the demonstration elsewhere":     {"deploy/nats_link.nk", seed + "\n", []string{": a file of this name holds secrets", ":1: nkey seed"}},
-		"the environment that compose begins with":  {".env", "# The fakes.\nCOMPOSE_PROFILES=demo\n", nil},
-		"another setting in it":                     {".env", "COMPOSE_PROFILES=demo\nNATS_PORT=1\n", []string{": it may hold ^(#.*\\n|\\n)*COMPOSE_PROFILES=demo\\n(#.*\\n|\\n)*$ and nothing else"}},
-		"a secret in its comments":                  {".env", "# prod-" + random + "\nCOMPOSE_PROFILES=demo\n", []string{":1: provider's secret"}},
-		"an environment somewhere else is a secret": {"deploy/.env", "COMPOSE_PROFILES=demo\n", []string{": a file of this name holds secrets"}},
+		"the demonstration's seed": {demo + "nats_link.nk", seed + "\n", nil},
+		"the demonstration's secret": {demo + "truv.secret", "sandbox-truv-secret\n",
+			nil},
+		"a secret in place of the demonstration's": {demo + "truv.secret", "prod-" + random + "\n",
+			[]string{": it may hold ^sandbox-truv-secret\\n$ and nothing else",
+				":1: provider's secret"}},
+		"two seeds in one file": {demo + "nats_link.nk",
+			seed + "\n" + seed + "\n",
+			[]string{": it may hold ^SU[A-Z2-7]{56}\\n$ and nothing else", ":1: nkey seed",
+				":2: nkey seed"}},
+		"a seed of no role": {demo + "nats_other.nk", seed + "\n",
+			[]string{": a file of this name holds secrets", ":1: nkey seed"}},
+		"a seed of the demonstration elsewhere": {"deploy/nats_link.nk", seed + "\n",
+			[]string{": a file of this name holds secrets", ":1: nkey seed"}},
+		"the environment that compose begins with": {".env",
+			"# The fakes.\nCOMPOSE_PROFILES=demo\n", nil},
+		"another setting in it": {".env",
+			"COMPOSE_PROFILES=demo\nNATS_PORT=1\n",
+			[]string{": it may hold ^(#.*\\n|\\n)*COMPOSE_PROFILES=demo\\n(#.*\\n|\\n)*$ and nothing else"}},
+		"a secret in its comments": {".env",
+			"# prod-" + random + "\nCOMPOSE_PROFILES=demo\n", []string{":1: provider's secret"}},
+		"an environment somewhere else is a secret": {"deploy/.env", "COMPOSE_PROFILES=demo\n",
+			[]string{": a file of this name holds secrets"}},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			var want []string
