@@ -23,8 +23,8 @@ const (
 	everything = "..."
 )
 
-// row is one line of the import law: what a package may import besides the standard library.
-// Packages of ours are named from the repository's root, others by a prefix of their path; "..." is
+// row is a line of the import law: the imports of a package besides the standard library. Packages
+// of ours are named from the repository's root, others by a prefix of their path. "..." is
 // everything.
 type row struct {
 	packages  string // "a/*" is every package directly below a, "a/..." a and every package below it
@@ -45,9 +45,9 @@ const (
 	environment = "github.com/caarlos0/env/v11"
 )
 
-// The import law. Of the rows that match a package, the first counts. Arrows point at schema;
-// ingress and workers have never heard of each other; deploy has heard of everyone, and nobody has
-// heard of it.
+// The import law. The first row that matches a package counts. Every module may import schema;
+// ingress and workers never import each other; deploy imports every module, and no module imports
+// deploy.
 var law = []row{
 	{"schema", "", "", "the contract depends on nothing"},
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
@@ -78,11 +78,11 @@ var law = []row{
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},
 
 	{"deploy/fake", "", "", "the fake shares no code with the real thing"},
-	{"deploy/...", everything, everything, "deploy has heard of everyone"},
+	{"deploy/...", everything, everything, "deploy runs and proves everything"},
 }
 
-// forTests are what tests of a row may import of ours besides what the row allows. Libraries they
-// choose freely.
+// forTests are packages of ours that the tests of every row may import, besides the packages of the
+// row and the packages below their own. Tests may import every library.
 const forTests = "schema schema/jsonschema schema/jsonschema/jsonschematest schema/process schema/stream schema/stream/broker schema/stream/streamtest"
 
 // listed is a package as go list shows it.
@@ -91,7 +91,7 @@ type listed struct {
 	Imports, TestImports, XTestImports []string
 }
 
-// judge returns what breaks the law, a line each, and the rows that no package needs.
+// judge returns a line for each broken law, and for each row without a package.
 func judge(rows []row, packages []listed) (broken []string) {
 	used := map[string]bool{}
 	for _, p := range packages {
@@ -111,7 +111,7 @@ func judge(rows []row, packages []listed) (broken []string) {
 						r.packages, r.allowed(), r.why))
 			}
 		}
-		tests := row{packages: r.packages, ours: r.ours + " " + forTests + " " + name,
+		tests := row{packages: r.packages, ours: r.ours + " " + forTests + " " + name + "/...",
 			libraries: everything}
 		for _, imported := range slices.Concat(p.TestImports, p.XTestImports) {
 			if !tests.allows(name, imported) {
@@ -123,7 +123,7 @@ func judge(rows []row, packages []listed) (broken []string) {
 	}
 	for _, r := range rows {
 		if !used[r.packages] {
-			broken = append(broken, fmt.Sprintf("row %q is of no package: delete it", r.packages))
+			broken = append(broken, fmt.Sprintf("row %q has no package: delete it", r.packages))
 		}
 	}
 	return broken
@@ -239,7 +239,7 @@ func TestImportLawFinds(t *testing.T) {
 		{"ingress whose tests know workers",
 			listed{ImportPath: ours + "ingress", XTestImports: []string{ours + "workers"}},
 			[]string{`tests of ingress import workers: row "ingress" allows them schema, ` +
-				strings.Join(strings.Fields(forTests), ", ") + ", ingress, " + everything}},
+				strings.Join(strings.Fields(forTests), ", ") + ", ingress/..., " + everything}},
 		{"a package for tests in a program",
 			listed{ImportPath: ours + "ingress/cmd/ingress",
 				Imports: []string{ours + "schema/stream/streamtest"}},
@@ -250,7 +250,7 @@ func TestImportLawFinds(t *testing.T) {
 		{"somebody who has heard of deploy",
 			listed{ImportPath: ours + "schema", XTestImports: []string{ours + "deploy/sandbox"}},
 			[]string{`tests of schema import deploy/sandbox: row "schema" allows them ` +
-				strings.Join(strings.Fields(forTests), ", ") + ", schema, " + everything}},
+				strings.Join(strings.Fields(forTests), ", ") + ", schema/..., " + everything}},
 		{"a package without a row", listed{ImportPath: ours + "schema/util"},
 			[]string{"schema/util has no row: say in the law what it may import"}},
 	}
@@ -266,7 +266,7 @@ func TestImportLawFinds(t *testing.T) {
 		})
 	}
 	t.Run("a row of no package", func(t *testing.T) {
-		want := []string{`row "ingress" is of no package: delete it`}
+		want := []string{`row "ingress" has no package: delete it`}
 		if diff := cmp.Diff(want, judge([]row{{packages: "schema"}, {packages: "ingress"}},
 			[]listed{{ImportPath: ours + "schema"}})); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)

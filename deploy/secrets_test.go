@@ -68,12 +68,13 @@ var allowed = []struct{ text, why string }{
 	{"sandbox-truv-client", "likewise; a client id"},
 }
 
-// demo is where the demonstration's secrets are. docker compose up works with nothing configured, so that everybody has them:
-// its broker and its fakes listen on the loopback interface, and wagewire nkeys makes keys that are one's own. That the seeds
-// are those of keys.conf is a test of deploy/nats.
+// demo is the directory of the demonstration's secrets. The secrets are published, so docker
+// compose up needs no configuration: broker and fakes listen on the loopback interface, and
+// wagewire nkeys makes secret keys. A test of deploy/nats compares the seeds with keys.conf.
 const demo = "deploy/compose/demo/"
 
-// published are the files that may be there although their names promise secrets, and all that each may hold.
+// published are the files that may exist although their names promise secrets. Each file must match
+// its expression.
 var published = func() map[string]*regexp.Regexp {
 	files := map[string]*regexp.Regexp{
 		demo + "pinwheel.secret": regexp.MustCompile(`^sandbox-pinwheel-secret\n$`),
@@ -106,14 +107,15 @@ func scan(name string, text []byte) (found []string) {
 		n++
 		lower := bytes.ToLower(line)
 		for _, p := range patterns {
-			if len(p.hints) > 0 && !slices.ContainsFunc(p.hints, func(hint string) bool { return bytes.Contains(lower, []byte(hint)) }) {
+			hinted := func(hint string) bool { return bytes.Contains(lower, []byte(hint)) }
+			if len(p.hints) > 0 && !slices.ContainsFunc(p.hints, hinted) {
 				continue
 			}
 			for _, match := range p.is.FindAllSubmatch(line, -1) {
 				if p.random && (strings.HasSuffix(string(match[1]), "_id") || !looksRandom(string(match[2]))) {
 					continue
 				}
-				if slices.ContainsFunc(allowed, func(a struct{ text, why string }) bool { return a.text == string(match[0]) }) {
+				if isAllowed(string(match[0])) {
 					continue
 				}
 				found = append(found, fmt.Sprintf("%s:%d: %s", name, n, p.name))
@@ -121,6 +123,16 @@ func scan(name string, text []byte) (found []string) {
 		}
 	}
 	return found
+}
+
+// isAllowed reports whether a finding is in the list allowed.
+func isAllowed(text string) bool {
+	for _, a := range allowed {
+		if a.text == text {
+			return true
+		}
+	}
+	return false
 }
 
 // looksRandom tells keys from words: letters and digits mixed, and over 3.5 bits a character.
@@ -140,8 +152,8 @@ func looksRandom(s string) bool {
 	return bits > bitsMin
 }
 
-// files are the repository's, those not committed yet too, but not the ignored ones. Where there is no git, they are all
-// files there are.
+// files returns the names of the repository's files, committed or not, without ignored files.
+// Without git, files returns the names of all files.
 func files(t *testing.T, root string) []string {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -190,7 +202,8 @@ func TestNoSecrets(t *testing.T) {
 func TestTheDemonstrationHasItsSecretsAndNoMore(t *testing.T) {
 	var have []string
 	for _, name := range files(t, repository) {
-		if _, err := os.Stat(filepath.Join(repository, filepath.FromSlash(name))); err == nil && strings.HasPrefix(name, demo) {
+		_, err := os.Stat(filepath.Join(repository, filepath.FromSlash(name)))
+		if err == nil && strings.HasPrefix(name, demo) {
 			have = append(have, name)
 		}
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// workers are the services that work.
-func workers() []string {
+// workerServices returns the names of the worker services.
+func workerServices() []string {
 	services := map[string]bool{}
 	for _, q := range schema.Queues() {
 		services[stream.WorkerRole(q.Resource)] = true
@@ -35,7 +35,7 @@ func TestContainersOfOneNode(t *testing.T) {
 	began := time.Now()
 	s.compose("up", "-d")
 	t.Logf("up -d took %s", time.Since(began).Round(time.Millisecond))
-	s.healthy(append(workers(), "nats", "ingress", "providers")...)
+	s.healthy(append(workerServices(), "nats", "ingress", "providers")...)
 	t.Logf("everything was healthy after %s", time.Since(began).Round(time.Millisecond))
 
 	operator := s.connect(stream.RoleOperator)
@@ -97,7 +97,7 @@ func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 
 func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 	fakes, person := s.fakes()
-	s.compose(append([]string{"stop"}, workers()...)...)
+	s.compose(append([]string{"stop"}, workerServices()...)...)
 	var webhooks []fake.Webhook
 	var sent []fake.Sent
 	for _, webhookType := range []string{"identity.added", "paystubs.added",

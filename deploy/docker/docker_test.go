@@ -35,13 +35,17 @@ func TestAnImage(t *testing.T) {
 	for promise, test := range map[string]struct {
 		stage, has string
 	}{
-		"has no rights":                          {"base", `(?m)^USER [1-9]\d*:[1-9]\d*$`},
-		"starts without a shell":                 {"base", `(?m)^ENTRYPOINT \["/app"\]$`},
-		"has a health check without a shell":     {"base", `(?m)^HEALTHCHECK .*--timeout=5s .*CMD \["/app", "healthcheck"\]$`},
-		"serves health and metrics":              {"base", `(?m)^ENV ADMIN_ADDR=:9090$`},
-		"has a version":                          {"base", `org\.opencontainers\.image\.version="\$\{VERSION\}"`},
-		"from a binary is the base and the file": {"prebuilt", `^FROM base AS prebuilt\nARG .*\nCOPY \$\{BINARY\} /app\n$`},
-		"from source is the base and the file":   {"", `\nFROM base\nARG COMMAND\nCOPY --from=build \S+ /app\n$`},
+		"has no rights":          {"base", `(?m)^USER [1-9]\d*:[1-9]\d*$`},
+		"starts without a shell": {"base", `(?m)^ENTRYPOINT \["/app"\]$`},
+		"has a health check without a shell": {"base",
+			`(?m)^HEALTHCHECK .*--timeout=5s .*CMD \["/app", "healthcheck"\]$`},
+		"serves health and metrics": {"base", `(?m)^ENV ADMIN_ADDR=:9090$`},
+		"has a version": {"base",
+			`org\.opencontainers\.image\.version="\$\{VERSION\}"`},
+		"from a binary is the base and the file": {"prebuilt",
+			`^FROM base AS prebuilt\nARG .*\nCOPY \$\{BINARY\} /app\n$`},
+		"from source is the base and the file": {"",
+			`\nFROM base\nARG COMMAND\nCOPY --from=build \S+ /app\n$`},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			if !regexp.MustCompile(test.has).MatchString(stages[test.stage]) {
@@ -51,8 +55,8 @@ func TestAnImage(t *testing.T) {
 	}
 }
 
-// The golang image has no make, so the Dockerfile repeats the command of the Makefile. Both must build
-// the same binary.
+// The golang image has no make, so the Dockerfile repeats the command of the Makefile. Both must
+// build the same binary.
 func TestTheImageAndMakeBuildAlike(t *testing.T) {
 	makefile, err := os.ReadFile("../../Makefile")
 	if err != nil {

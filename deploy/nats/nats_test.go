@@ -53,10 +53,8 @@ func install(t testing.TB, main string) *server.Options {
 		must(t, err)
 		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
 	}
-	// T.Setenv forbids parallel tests; all of them set the same.
-	if err := os.Setenv("SERVER_NAME", "nats-1"); err != nil { //nolint:usetesting
-		t.Fatal(err)
-	}
+	//nolint:usetesting // T.Setenv forbids parallel tests; every test sets the same value
+	must(t, os.Setenv("SERVER_NAME", "nats-1"))
 	options, err := server.ProcessConfigFile(filepath.Join(dir, main))
 	must(t, err)
 	return options
