@@ -59,11 +59,10 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 	}
 }
 
-// oneWebhookIsSeenByWhoeverLooks: by who subscribes, with the key that is for that, and by who
-// reads the worker's log.
+// oneWebhookIsSeenByWhoeverLooks checks that a consumer reads the completion with the key of its
+// role, and that the worker logs the job.
 func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
+	ctx := s.t.Context()
 	consumer := s.connect(stream.RoleConsumer)
 	var tail *stream.Tail
 	s.until("a consumer subscribes", func(ctx context.Context) (err error) {
@@ -135,8 +134,8 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 	}
 }
 
-// half is how many webhooks come before, and how many after, two of three workers are taken away:
-// seconds of work at ten calls a second of each.
+// half is the number of webhooks before two of three workers are removed, and the number after.
+// Each worker makes ten calls a second, so the work takes seconds.
 const half = 60
 
 func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
@@ -221,7 +220,7 @@ func TestContainersOfThreeNodes(t *testing.T) {
 	s.completed(operator, s.send("all"))
 }
 
-// mustUp runs the script, which must say where everything is.
+// mustUp runs the script up. The script must print the addresses.
 func (s *stack) mustUp() {
 	s.t.Helper()
 	stdout, stderr, err := s.up()
@@ -235,8 +234,7 @@ func (s *stack) mustUp() {
 	}
 }
 
-// replicated waits until every stream has so many replicas, and all of them are there and have
-// everything.
+// replicated waits until every stream has the number of replicas, and all of them are current.
 func (s *stack) replicated(replicas int) {
 	s.t.Helper()
 	key, err := nats.NkeyOptionFromSeed(repository + "/" + demoDir + "/nats_wagewire.nk")
@@ -244,7 +242,8 @@ func (s *stack) replicated(replicas int) {
 		s.t.Fatal(err)
 	}
 	conn, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]), key,
-		nats.CustomInboxPrefix("_INBOX."+stream.RoleOperator), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+		nats.CustomInboxPrefix("_INBOX."+stream.RoleOperator), nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1))
 	if err != nil {
 		s.t.Fatal(err)
 	}
