@@ -43,6 +43,7 @@ const (
 	tracing     = "go.opentelemetry.io/otel"
 	roots       = "golang.org/x/crypto/x509roots/fallback"
 	environment = "github.com/caarlos0/env/v11"
+	terminal    = "golang.org/x/term"
 )
 
 // The import law. The first row that matches a package counts. Every module may import schema;
@@ -53,8 +54,9 @@ var law = []row{
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema",
 		"github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
-	{"schema/process", "schema", environment + " " + zap + " " + metrics + " " + tracing + " " +
-		roots, "what every process shares with the outside, and no more"},
+	{"schema/process", "schema",
+		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal,
+		"the settings, logs and listeners of every process, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server",
 		"a server in the process: for deploy, and for tests through streamtest"},

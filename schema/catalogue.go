@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Resource is a kind of data: what a webhook is about, and what one worker command fetches.
+// Resource is a kind of data. A webhook is about one resource, and a worker command fetches one.
 type Resource string
 
-// The resources that have a worker, and Other, under which events of an unknown type are stored.
+// Resources with a worker, and Other, the resource of events of an unknown type.
 const (
 	Employment          Resource = "employment"
 	Identity            Resource = "identity"
@@ -22,7 +22,7 @@ const (
 	Other               Resource = "other"
 )
 
-// Actions that a worker tells apart.
+// Actions with a meaning for a worker.
 const (
 	ActionAdded            = "added"
 	ActionSevenDaysSynced  = "seven_days_synced"
@@ -35,30 +35,35 @@ const (
 	ActionDeleted          = "deleted"
 )
 
-// WebhookType is one row of the catalogue: a type of webhook that a provider documents, and what Wagewire does with it.
+// WebhookType is one row of the catalogue: a webhook type documented by a provider, and the work
+// that Wagewire does for it.
 type WebhookType struct {
 	Provider Provider
-	// Name is the type in the provider's own words, such as "paystubs.added".
+	// Name is the provider's name of the type, such as "paystubs.added".
 	Name string
-	// Resource and Action are its two tokens on the bus.
+	// Resource and Action are the two tokens of the type in subjects.
 	Resource Resource
 	Action   string
-	// Account is the path, from the top of the body, of the id that names the account.
+	// Account is the path of the account's id in the body, from the top.
 	Account string
-	// Workers are the resources whose workers read it: each completes it once. None: it is stored, nothing more.
+	// Workers are the resources whose workers read the type. Each of them completes an event once.
+	// An event of a type without workers is only stored.
 	Workers []Resource
-	// Does says what those workers do, for the tables generated from the catalogue.
+	// Does describes the work of those workers, for generated tables.
 	Does string
-	// NamesEndUser: the id at Account is the operator's own name for a person (end_user_id), and not an account's.
+	// NamesEndUser is true if the id at Account names a person (end_user_id) and not an account.
+	// The operator of Wagewire chooses the ids of persons.
 	NamesEndUser bool
-	// Erases: the account's data was deleted at the provider, and its worker erases the account here.
+	// Erases is true if the provider deleted the account's data. The worker then erases the account
+	// here.
 	Erases bool
 }
 
 // Known reports whether the catalogue has a row for the type.
 func (t WebhookType) Known() bool { return t.Resource != Other }
 
-// AccountIDIn reads the account's id out of a webhook's body: the string at the Account path, "" where there is none.
+// AccountIDIn reads the account's id from a webhook's body: the string at the path Account. It
+// returns "" if the body has no such member, or null there.
 func (t WebhookType) AccountIDIn(body []byte) (string, error) {
 	value := json.RawMessage(body)
 	for key := range strings.SplitSeq(t.Account, ".") {
@@ -66,60 +71,59 @@ func (t WebhookType) AccountIDIn(body []byte) (string, error) {
 		if err := json.Unmarshal(value, &object); err != nil {
 			return "", fmt.Errorf("read %s: %w", t.Account, err)
 		}
-		if value = object[key]; value == nil {
+		value = object[key]
+		if value == nil {
 			return "", nil
 		}
 	}
-	var id *string
+	var id string // null leaves it empty
 	if err := json.Unmarshal(value, &id); err != nil {
 		return "", fmt.Errorf("read %s: %w", t.Account, err)
 	}
-	if id == nil {
-		return "", nil
-	}
-	return *id, nil
+	return id, nil
 }
 
-// Catalogue returns every documented webhook type: 34 of Pinwheel (OpenAPI 2025-07-08, enabled_events) and 19 of Truv
-// (docs.truv.com, webhooks). The seventeen that have workers come first. The caller may keep the slice.
+// Catalogue returns every documented webhook type of every provider. Types with workers come first.
+// The caller may keep the slice.
 func Catalogue() []WebhookType { return slices.Clone(catalogue) }
 
-// Lookup returns the row of a provider's type. A type without a row is stored too: Lookup answers with resource Other,
-// the type as a token for its action, and the path at which the provider usually names the account.
+// Lookup returns the catalogue's row for a provider's type. Events of a type without a row are
+// stored too: for such a type Lookup returns a row with the resource Other, the type's token as
+// action, and the provider's usual path of the account's id.
 func Lookup(p Provider, name string) WebhookType {
 	for _, t := range catalogue {
 		if t.Provider == p && t.Name == name {
 			return t
 		}
 	}
-	return WebhookType{
-		Provider: p, Name: name, Resource: Other, Action: Token(name), Account: p.Layout().Account, Does: storedOnly,
-	}
+	unknown := storedType(name, Other, Token(name), p.Layout().Account)
+	unknown.Provider = p
+	return unknown
 }
 
-// storedOnly is what workers do with a type that none of them reads.
-const storedOnly = "stored, no worker"
+// catalogue holds the types with workers first, then the types without, each part in the order of
+// the providers.
+var catalogue = listTypes()
 
-// catalogue has the types that have workers first, then those that are only stored, each in the order of the providers.
-var catalogue = slices.Concat(
-	typesOf(func(t WebhookType) bool { return len(t.Workers) > 0 }),
-	typesOf(func(t WebhookType) bool { return len(t.Workers) == 0 }),
-)
-
-func typesOf(wanted func(WebhookType) bool) []WebhookType {
-	var types []WebhookType
+func listTypes() []WebhookType {
+	var withWorkers []WebhookType
+	var withoutWorkers []WebhookType
 	for _, row := range providers {
 		for _, t := range row.types {
-			if wanted(t) {
-				t.Provider = row.name
-				types = append(types, t)
+			t.Provider = row.name
+			if len(t.Workers) > 0 {
+				withWorkers = append(withWorkers, t)
+			} else {
+				withoutWorkers = append(withoutWorkers, t)
 			}
 		}
 	}
-	return types
+	return append(withWorkers, withoutWorkers...)
 }
 
-// stored is a type that no worker reads yet.
-func stored(name string, r Resource, action, account string) WebhookType {
-	return WebhookType{Name: name, Resource: r, Action: action, Account: account, Does: storedOnly}
+// storedType returns a type without workers.
+func storedType(name string, r Resource, action, account string) WebhookType {
+	return WebhookType{
+		Name: name, Resource: r, Action: action, Account: account, Does: "stored, no worker",
+	}
 }

@@ -10,17 +10,17 @@ import (
 // Outcome is how an event ended.
 type Outcome string
 
-// The outcomes. Only Pending is followed by another webhook of the provider, within 24 hours.
+// The outcomes.
 const (
-	// Succeeded: fetched. Records holds what the event announced.
+	// Succeeded: the data was fetched and is in Records.
 	Succeeded Outcome = "succeeded"
-	// Pending: the provider said pending.
+	// Pending: the provider's job is not finished. Another webhook follows within 24 hours.
 	Pending Outcome = "pending"
-	// Unavailable: the provider has no such data.
+	// Unavailable: the provider does not have the data.
 	Unavailable Outcome = "unavailable"
-	// Failed: the provider's job failed, or we gave up. Error says which.
+	// Failed: the provider's job failed, or Wagewire gave up. Error.Class tells the two apart.
 	Failed Outcome = "failed"
-	// Deleted: the account's data was removed at the provider, and here.
+	// Deleted: the account's data was deleted at the provider and is erased here.
 	Deleted Outcome = "deleted"
 )
 
@@ -30,11 +30,13 @@ const (
 	CloudEventsJSON       = "application/cloudevents+json"
 	CompletionSchema      = "urn:wagewire:schema:completion:v1"
 	completionContentType = "application/json"
-	// CompletionBytesMax is the largest completion on the bus; beyond it the records go to the object store.
+	// CompletionBytesMax is the size of the largest completion in a message. The records of a
+	// larger completion go to the object store.
 	CompletionBytesMax = 512 << 10
 )
 
-// Completion is the last word on an event: a CloudEvent in structured JSON.
+// Completion ends an event: a CloudEvent in structured JSON, published once for each event and
+// resource.
 type Completion struct {
 	SpecVersion     string         `json:"specversion"`
 	ID              string         `json:"id"`
@@ -47,7 +49,7 @@ type Completion struct {
 	Data            CompletionData `json:"data"`
 }
 
-// CompletionData is what the completion says of its event.
+// CompletionData is the content of a completion.
 type CompletionData struct {
 	Provider  Provider       `json:"provider"`
 	Resource  Resource       `json:"resource"`
@@ -56,22 +58,25 @@ type CompletionData struct {
 	Event     CompletedEvent `json:"event"`
 	AccountID *string        `json:"account_id"`
 	EndUserID *string        `json:"end_user_id"`
-	// RefreshedAt is when the provider last checked the payroll system for what Records holds, null where it does not say.
+	// RefreshedAt is the time of the provider's last look into the payroll system for these
+	// records, or null if the provider does not give the time.
 	RefreshedAt *time.Time `json:"refreshed_at"`
-	// Attempts counts the deliveries it took.
+	// Attempts counts the deliveries of the event up to the completion.
 	Attempts int `json:"attempts"`
-	// Records are the provider's objects, number for number and field for field. Absent where RecordsRef is set.
+	// Records are the provider's objects with every field and every digit. The member is absent if
+	// RecordsRef is set.
 	Records    []json.RawMessage `json:"records,omitzero"`
 	RecordsRef *RecordsRef       `json:"records_ref,omitempty"`
-	// Deleted are the ids the provider removed; Missing those it announced and did not deliver.
+	// Deleted are ids removed by the provider. Missing are ids announced by the webhook but absent
+	// from the provider's API.
 	Deleted []string `json:"deleted"`
 	Missing []string `json:"missing"`
-	// Stale says that the snapshot was still older than the event when we stopped asking.
+	// Stale is true if the provider's data was still older than the event at the last attempt.
 	Stale bool             `json:"stale"`
 	Error *CompletionError `json:"error"`
 }
 
-// CompletedEvent names the event a completion ends.
+// CompletedEvent names the event of a completion.
 type CompletedEvent struct {
 	ID         string    `json:"id"`
 	Type       string    `json:"type"`
@@ -79,7 +84,7 @@ type CompletedEvent struct {
 	ReceivedAt time.Time `json:"received_at"`
 }
 
-// RecordsRef says where a large completion's records are: a JSON array in the object store.
+// RecordsRef points to the records of a large completion: a JSON array in the object store.
 type RecordsRef struct {
 	Bucket string `json:"bucket"`
 	Name   string `json:"name"`
@@ -88,16 +93,18 @@ type RecordsRef struct {
 	Count  int    `json:"count"`
 }
 
-// CompletionError says why an event failed. Class is a verdict's class, or "provider" where the provider's own job failed;
-// Code and Type are the provider's words; Message is ours and holds no personal data.
+// CompletionError gives the reason of an event's failure.
 type CompletionError struct {
-	Class   string `json:"class"`
-	Code    string `json:"code"`
-	Type    string `json:"type"`
+	// Class is one of the constants of type Class.
+	Class string `json:"class"`
+	// Code and Type are the provider's words.
+	Code string `json:"code"`
+	Type string `json:"type"`
+	// Message is our text, without personal data.
 	Message string `json:"message"`
 }
 
-// NewCompletion returns the resource's completion of the event with everything that does not depend on the fetch filled in.
+// NewCompletion returns the resource's completion of the event, without the results of the fetch.
 func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 	return Completion{
 		SpecVersion:     CloudEventsVersion,
@@ -110,31 +117,41 @@ func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 		DataSchema:      CompletionSchema,
 		Data: CompletionData{
 			Provider: e.Provider, Resource: r, Action: e.Action, Outcome: o,
-			Event:   CompletedEvent{ID: e.ID, Type: e.Type, OccurredAt: e.OccurredAt.UTC(), ReceivedAt: e.ReceivedAt.UTC()},
+			Event: CompletedEvent{
+				ID: e.ID, Type: e.Type,
+				OccurredAt: e.OccurredAt.UTC(), ReceivedAt: e.ReceivedAt.UTC(),
+			},
 			Records: []json.RawMessage{}, Deleted: []string{}, Missing: []string{},
 		},
 	}
 }
 
-// Encode returns the completion's JSON. Records come out with every digit and every character as they are;
-// only white space between tokens is lost.
+// Encode returns the completion's JSON. The records keep every digit and character, except white
+// space between tokens.
 func (c Completion) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(c); err != nil {
+	text, err := encodeJSON(c)
+	if err != nil {
 		return nil, fmt.Errorf("encode completion %s: %w", c.ID, err)
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return text, nil
 }
 
-// EncodeRecords returns the records as the JSON array that the object store keeps.
+// EncodeRecords returns the JSON array of records for the object store.
 func EncodeRecords(records []json.RawMessage) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(records); err != nil {
+	text, err := encodeJSON(records)
+	if err != nil {
 		return nil, fmt.Errorf("encode records: %w", err)
 	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
+	return text, nil
+}
+
+// encodeJSON is json.Marshal without the escapes for HTML: a record must come out as received.
+func encodeJSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -14,51 +14,74 @@ import (
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 )
 
-// completions are one of each outcome, and one whose records are elsewhere.
+// completions returns a completion of each outcome, and one with its records in the object store.
 func completions() map[string]schema.Completion {
-	at := time.Date(2026, 1, 12, 2, 36, 2, 0, time.UTC)
 	refreshed := time.Date(2026, 1, 12, 2, 36, 1, 431_000_000, time.UTC)
-	e := employmentAdded()
-	person := "my_user_12345"
-	of := func(e schema.Event, r schema.Resource, o schema.Outcome, change func(*schema.CompletionData)) schema.Completion {
-		c := schema.NewCompletion(e, r, o, at)
-		c.Data.AccountID, c.Data.Attempts = &e.AccountID, 1
-		if e.Provider == schema.Pinwheel {
-			c.Data.EndUserID = &person
-		}
-		if change != nil {
-			change(&c.Data)
-		}
-		return c
-	}
-	paystubs := e
-	paystubs.ID, paystubs.Type, paystubs.Resource = "91c7d2f4-0b6e-4a83-95d1-e7f3a8c04b26", "paystubs.added", schema.Paystubs
-	link := schema.Event{
-		Provider: schema.Truv, ID: "5a0f9c73e1d84b62907e4db3f8a6c215", Type: "link-deleted", Resource: schema.Link, Action: schema.ActionDeleted,
-		AccountID: "4bd7e1f06a9c4358b2e0c5f71d938a6e", OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
-	}
+	employment := employmentAdded()
+	paystubs := employmentAdded()
+	paystubs.ID = "91c7d2f4-0b6e-4a83-95d1-e7f3a8c04b26"
+	paystubs.Type = "paystubs.added"
+	paystubs.Resource = schema.Paystubs
 	return map[string]schema.Completion{
-		"succeeded": of(e, schema.Employment, schema.Succeeded, func(d *schema.CompletionData) {
+		"succeeded": newCompletion(employment, schema.Succeeded, func(d *schema.CompletionData) {
 			d.RefreshedAt = &refreshed
-			d.Records = []json.RawMessage{json.RawMessage(`{"id":"2f6c8a10-74de-4b95-8c3f-a1e09d5b7246","employer_name":"Acme <&> Sons","status":null,"start_date":"2019-04-01"}`)}
+			d.Records = []json.RawMessage{json.RawMessage(
+				`{"id":"2f6c8a10-74de-4b95-8c3f-a1e09d5b7246","employer_name":"Acme <&> Sons",` +
+					`"status":null,"start_date":"2019-04-01"}`)}
 		}),
-		"pending": of(e, schema.Employment, schema.Pending, nil),
-		"unavailable": of(paystubs, schema.Paystubs, schema.Unavailable, func(d *schema.CompletionData) {
-			d.Attempts, d.Missing = 5, []string{"dbff9830-55ce-4aa5-82f1-e04f196da041"}
-			d.Error = &schema.CompletionError{Class: string(schema.ClassNotReady), Code: "", Type: "RECORD_NOT_FOUND", Message: "404 after 5 attempts"}
+		"pending": newCompletion(employment, schema.Pending, nil),
+		"unavailable": newCompletion(paystubs, schema.Unavailable, func(d *schema.CompletionData) {
+			d.Attempts = 5
+			d.Missing = []string{"dbff9830-55ce-4aa5-82f1-e04f196da041"}
+			d.Error = &schema.CompletionError{
+				Class: string(schema.ClassNotReady), Code: "", Type: "RECORD_NOT_FOUND",
+				Message: "404 after 5 attempts",
+			}
 		}),
-		"failed": of(e, schema.Employment, schema.Failed, func(d *schema.CompletionData) {
-			d.Error = &schema.CompletionError{Class: string(schema.ClassProvider), Code: "accountLocked", Type: "userActionRequired", Message: "the provider's job failed"}
+		"failed": newCompletion(employment, schema.Failed, func(d *schema.CompletionData) {
+			d.Error = &schema.CompletionError{
+				Class: string(schema.ClassProvider), Code: "accountLocked",
+				Type: "userActionRequired", Message: "the provider's job failed",
+			}
 		}),
-		"deleted": of(link, schema.Link, schema.Deleted, nil),
-		"records_ref": of(paystubs, schema.Paystubs, schema.Succeeded, func(d *schema.CompletionData) {
-			d.RefreshedAt, d.Deleted, d.Stale = &refreshed, []string{"57043868-6fb3-47e8-a2b7-c993bd023f25"}, true
+		"deleted": newCompletion(linkDeleted(), schema.Deleted, nil),
+		"records_ref": newCompletion(paystubs, schema.Succeeded, func(d *schema.CompletionData) {
+			d.RefreshedAt = &refreshed
+			d.Deleted = []string{"57043868-6fb3-47e8-a2b7-c993bd023f25"}
+			d.Stale = true
 			d.Records = nil
 			d.RecordsRef = &schema.RecordsRef{
-				Bucket: schema.RecordsBucket, Name: paystubs.RecordsName(schema.Paystubs) + "/c0ffee0123456789",
+				Bucket: schema.RecordsBucket,
+				Name:   paystubs.RecordsName(schema.Paystubs) + "/c0ffee0123456789",
 				SHA256: strings.Repeat("c0ffee0123456789", 4), Bytes: 1_283_117, Count: 400,
 			}
 		}),
+	}
+}
+
+// newCompletion returns the event's completion after one attempt, with a change.
+func newCompletion(
+	e schema.Event, o schema.Outcome, change func(*schema.CompletionData),
+) schema.Completion {
+	c := schema.NewCompletion(e, e.Resource, o, time.Date(2026, 1, 12, 2, 36, 2, 0, time.UTC))
+	c.Data.AccountID = &e.AccountID
+	c.Data.Attempts = 1
+	if e.Provider == schema.Pinwheel {
+		c.Data.EndUserID = new("my_user_12345")
+	}
+	if change != nil {
+		change(&c.Data)
+	}
+	return c
+}
+
+func linkDeleted() schema.Event {
+	e := employmentAdded()
+	return schema.Event{
+		Provider: schema.Truv, ID: "5a0f9c73e1d84b62907e4db3f8a6c215", Type: "link-deleted",
+		Resource: schema.Link, Action: schema.ActionDeleted,
+		AccountID:  "4bd7e1f06a9c4358b2e0c5f71d938a6e",
+		OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
 	}
 }
 
@@ -76,23 +99,28 @@ func TestTheCompletionOfEachOutcomeIsFrozen(t *testing.T) {
 }
 
 func TestACompletionHasTheFieldsOfTheContractInItsOrder(t *testing.T) {
-	envelope := "specversion id source type subject time datacontenttype dataschema data"
-	event := "data.event.id data.event.type data.event.occurred_at data.event.received_at"
-	before := "data.provider data.resource data.action data.outcome data.event " + event + " data.account_id data.end_user_id data.refreshed_at data.attempts"
-	after := "data.deleted data.missing data.stale data.error"
+	const (
+		envelope = "specversion id source type subject time datacontenttype dataschema data "
+		event    = "data.event data.event.id data.event.type data.event.occurred_at " +
+			"data.event.received_at "
+		before = envelope + "data.provider data.resource data.action data.outcome " + event +
+			"data.account_id data.end_user_id data.refreshed_at data.attempts "
+		after      = " data.deleted data.missing data.stale data.error"
+		recordsRef = "data.records_ref data.records_ref.bucket data.records_ref.name " +
+			"data.records_ref.sha256 data.records_ref.bytes data.records_ref.count"
+		failure = " data.error.class data.error.code data.error.type data.error.message"
+	)
 	for name, want := range map[string]string{
-		"pending":     strings.Join([]string{envelope, before, "data.records", after}, " "),
-		"records_ref": strings.Join([]string{envelope, before, "data.records_ref data.records_ref.bucket data.records_ref.name data.records_ref.sha256 data.records_ref.bytes data.records_ref.count", after}, " "),
-		"failed":      strings.Join([]string{envelope, before, "data.records", after, "data.error.class data.error.code data.error.type data.error.message"}, " "),
+		"pending":     before + "data.records" + after,
+		"records_ref": before + recordsRef + after,
+		"failed":      before + "data.records" + after + failure,
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc, err := completions()[name].Encode()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(strings.Fields(want), keys(t, doc)); diff != "" {
-				t.Errorf("fields (-want +got):\n%s", diff)
-			}
+			compare(t, "fields", strings.Fields(want), keys(t, doc))
 		})
 	}
 }
@@ -164,7 +192,8 @@ func TestARecordKeeps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := `"records":[` + record + "," + record + `]`; !bytes.Contains(doc, []byte(want)) {
+			want := `"records":[` + record + "," + record + `]`
+			if !bytes.Contains(doc, []byte(want)) {
 				t.Errorf("Encode lost something of %s:\n%s", record, doc)
 			}
 			got, err := schema.EncodeRecords(c.Data.Records)
@@ -186,7 +215,8 @@ func TestARecordKeeps(t *testing.T) {
 }
 
 func TestARecordLosesOnlyWhiteSpaceBetweenTokens(t *testing.T) {
-	got, err := schema.EncodeRecords([]json.RawMessage{json.RawMessage("{ \"a\" : [ 1.0 ,\n\t2 ] }")})
+	record := json.RawMessage("{ \"a\" : [ 1.0 ,\n\t2 ] }")
+	got, err := schema.EncodeRecords([]json.RawMessage{record})
 	if err != nil || string(got) != `[{"a":[1.0,2]}]` {
 		t.Errorf("EncodeRecords = %s, %v", got, err)
 	}
@@ -197,7 +227,8 @@ func TestWhatIsNoJSONIsNotEncoded(t *testing.T) {
 		c := completions()["succeeded"]
 		c.Data.Records = []json.RawMessage{json.RawMessage(record)}
 		if doc, err := c.Encode(); err == nil || !strings.Contains(err.Error(), c.ID) {
-			t.Errorf("Encode takes the record %q: %s, %v; want an error that names the completion", record, doc, err)
+			t.Errorf("Encode takes the record %q: %s, %v; want an error that names the completion",
+				record, doc, err)
 		}
 		if doc, err := schema.EncodeRecords(c.Data.Records); err == nil {
 			t.Errorf("EncodeRecords takes the record %q: %s", record, doc)
@@ -211,9 +242,28 @@ func TestNoRecordsAreAnEmptyList(t *testing.T) {
 		want   []string
 		not    string
 	}{
-		"as they come":            {func(*schema.CompletionData) {}, []string{`"records":[]`, `"deleted":[]`, `"missing":[]`, `"error":null`}, "records_ref"},
-		"where there are no ids":  {func(d *schema.CompletionData) { d.AccountID, d.EndUserID, d.RefreshedAt = nil, nil, nil }, []string{`"account_id":null`, `"end_user_id":null`, `"refreshed_at":null`}, "records_ref"},
-		"not where they are kept": {func(d *schema.CompletionData) { d.Records, d.RecordsRef = nil, &schema.RecordsRef{} }, []string{`"records_ref":{`}, `"records":`},
+		"by default": {
+			func(*schema.CompletionData) {},
+			[]string{`"records":[]`, `"deleted":[]`, `"missing":[]`, `"error":null`},
+			"records_ref",
+		},
+		"if there are no ids": {
+			func(d *schema.CompletionData) {
+				d.AccountID = nil
+				d.EndUserID = nil
+				d.RefreshedAt = nil
+			},
+			[]string{`"account_id":null`, `"end_user_id":null`, `"refreshed_at":null`},
+			"records_ref",
+		},
+		"but not if they are in the object store": {
+			func(d *schema.CompletionData) {
+				d.Records = nil
+				d.RecordsRef = &schema.RecordsRef{}
+			},
+			[]string{`"records_ref":{`},
+			`"records":`,
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			c := completions()["pending"]
@@ -237,18 +287,26 @@ func TestNoRecordsAreAnEmptyList(t *testing.T) {
 func TestACompletionsTimesAreInUTC(t *testing.T) {
 	zone := time.FixedZone("", -5*60*60)
 	e := employmentAdded()
-	e.OccurredAt, e.ReceivedAt = e.OccurredAt.In(zone), e.ReceivedAt.In(zone)
+	e.OccurredAt = e.OccurredAt.In(zone)
+	e.ReceivedAt = e.ReceivedAt.In(zone)
 	c := schema.NewCompletion(e, schema.Employment, schema.Pending, e.ReceivedAt)
-	for name, at := range map[string]time.Time{"time": c.Time, "occurred_at": c.Data.Event.OccurredAt, "received_at": c.Data.Event.ReceivedAt} {
+	for name, at := range map[string]time.Time{
+		"time":        c.Time,
+		"occurred_at": c.Data.Event.OccurredAt,
+		"received_at": c.Data.Event.ReceivedAt,
+	} {
 		if at.Location() != time.UTC {
 			t.Errorf("%s is %s", name, at)
 		}
 	}
 }
 
-func TestACompletionOfAPersonHidesTheirIDInItsSubject(t *testing.T) {
-	e := schema.Event{Provider: schema.Pinwheel, ID: "e-1", Type: "verification_reports.refreshed", AccountID: "ann@example.com",
-		Resource: schema.VerificationReports, Action: schema.ActionRefreshed}
+func TestTheSubjectOfAPersonsCompletionHidesTheirID(t *testing.T) {
+	e := schema.Event{
+		Provider: schema.Pinwheel, ID: "e-1", Type: "verification_reports.refreshed",
+		AccountID: "ann@example.com",
+		Resource:  schema.VerificationReports, Action: schema.ActionRefreshed,
+	}
 	c := schema.NewCompletion(e, schema.VerificationReports, schema.Succeeded, time.Time{})
 	if c.Subject != schema.HashToken("ann@example.com") {
 		t.Errorf("subject = %s", c.Subject)

@@ -2,10 +2,10 @@ package schema
 
 import "time"
 
-// Class is the kind of error that kept an event from being completed with data. A verdict follows from it.
+// Class is the kind of an error in a worker. The verdict on an event follows from the class.
 type Class string
 
-// The classes. The workers' judge is where errors get theirs.
+// The classes. Function judge of the workers gives each error a class.
 const (
 	ClassTransient    Class = "transient"
 	ClassNotReady     Class = "not_ready"
@@ -14,13 +14,13 @@ const (
 	ClassPermanent    Class = "permanent"
 	ClassContract     Class = "contract"
 	ClassPoison       Class = "poison"
-	// ClassProvider: not ours at all, the provider's own job failed.
+	// ClassProvider: the provider's own job failed, nothing of ours.
 	ClassProvider Class = "provider"
-	// ClassExhausted: the broker's deliveries ran out before any verdict.
+	// ClassExhausted: the event had DeliveriesMax deliveries without a verdict.
 	ClassExhausted Class = "exhausted"
 )
 
-// Reason says in one word of a fixed list why an event became a dead letter. It holds no personal data.
+// Reason is one word of a fixed list: the reason of a dead letter. A reason holds no personal data.
 type Reason string
 
 // The reasons of dead letters.
@@ -34,7 +34,8 @@ const (
 	ReasonDeliveriesMax Reason = "deliveries_ran_out"
 )
 
-// DeadLetter is our own copy of an event that no worker could finish: its headers and bytes unchanged, and why.
+// DeadLetter is Wagewire's copy of an event that no worker could finish, with the reason. The copy
+// has the event's headers and bytes, unchanged.
 type DeadLetter struct {
 	Queue    string
 	Account  string
@@ -44,12 +45,13 @@ type DeadLetter struct {
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
 	At       time.Time
-	// Headers are the event's own. They carry its id, type, times and trace.
+	// Headers are the event's headers: its id, type, times and trace.
 	Headers map[string][]string
 	Body    []byte
 }
 
-// Quarantined is a signed webhook that cannot be read as an event. It is answered 200 and kept for people to look at.
+// Quarantined is a signed webhook without a readable event. Ingress answers it with 200 and stores
+// it for people to examine.
 type Quarantined struct {
 	Provider   Provider
 	Reason     QuarantineReason
@@ -57,7 +59,7 @@ type Quarantined struct {
 	Body       []byte
 }
 
-// QuarantineReason says in one word of a fixed list what kept a signed webhook from being read.
+// QuarantineReason is one word of a fixed list: the reason why a webhook could not be read.
 type QuarantineReason string
 
 // The reasons for quarantine.

@@ -1,43 +1,57 @@
-// Package schema is the contract: everything that crosses a wire, as plain values. Anyone may import it; it imports nothing
-// but the standard library.
+// Package schema is the contract of Wagewire: the values that cross a wire, as plain Go types.
+// Every package may import schema. It imports nothing but the standard library.
 //
 // # The line
 //
-// From an HTTP request to a completion, with the function at each step and what is left of it after a power cut:
+// The steps from an HTTP request to a completion, the function of each step, and the data left
+// after a power cut right behind the step:
 //
-//	POST /webhooks/{provider}
-//	  1 read      ingress.Server.read       nothing: the provider was not answered, and sends again
-//	  2 verify    webhook.Verify            nothing, likewise
-//	  3 parse     webhook.Parse             nothing, likewise
-//	  4 publish   stream.Conn.PublishEvent      the event; a second sending is a duplicate            -> only now 200
+//	POST /webhooks/{provider}, ingress.Server.accept
+//	  1 read      Server.read                     nothing: the provider sends again
+//	  2 verify    Server.verify, webhook.Verify   nothing: the provider sends again
+//	  3 parse     webhook.Parse                   nothing: the provider sends again
+//	  4 publish   Server.publish,
+//	              stream.Conn.PublishEvent        the event; a second copy is a duplicate
+//	              The provider gets 200 only after this step.
 //	--- WAGEWIRE_EVENTS
-//	  5 take      stream.Queue.Consume      the event; its lease ends and it is delivered again
-//	  6 fetch     workers.Handler.Fetch     the event, likewise
-//	  7 complete  stream.Conn.PublishCompletion    the event and its completion; a second one is refused
-//	  8 settle    stream.Delivery.Done      the completion
+//	  5 take      stream.Queue.Consume            the event: delivered again after its lease
+//	workers.Worker.work
+//	  6 fetch     Worker.fetch, Handler.Fetch     the event, as above
+//	    judge     Ladders.judge                   the event, as above
+//	  7 complete  Worker.complete,
+//	              stream.Conn.PublishCompletion   the event and its completion
+//	  8 settle    settle, stream.Delivery.Done    the completion
+//	    log       Worker.logJob
 //	--- WAGEWIRE_COMPLETIONS
+//
+// An event delivered again after step 7 finds its completion stored, and a second completion is
+// refused.
 //
 // # The files
 //
-//	catalogue.go    every type of webhook: where it is stored, who works on it
+//	provider.go     the registry of providers, and the facts about each
+//	pinwheel.go     Pinwheel's row: the layout of its webhooks and all of its webhook types
+//	truv.go         Truv's row
+//	catalogue.go    WebhookType, a row of the catalogue: resource, action and workers of a type
 //	event.go        Event, a verified webhook in our terms
-//	subject.go      tokens and subjects: the only place that spells one
-//	completion.go   Completion, the last word on an event
-//	dead_letter.go  what could not be finished, or not even read
+//	subject.go      tokens and subjects; no other file spells a subject
+//	completion.go   Completion, the end of an event
+//	dead_letter.go  DeadLetter and Quarantined: events without a completion with data, and
+//	                webhooks without an event
+//	redrive.go      ids of events sent through the line again
 //	topology.go     streams and queues
-//	secret.go       Secret, which does not print
-//	jsonschema/     JSON Schema of webhooks and completions
-//	asyncapi.yaml   all channels and messages, generated from the above
-//	stream/         the same contract on JetStream
-//	process/        what every process shares: secret files, logger, admin listener
+//	secret.go       Secret, a string that does not print
+//	jsonschema/     JSON Schemas and samples of webhooks, and the JSON Schema of completions
+//	asyncapi.yaml   all channels and messages, generated from the files above
+//	README.md       the contract for those who subscribe; examples/ has programs
+//	testdata/       the wire as frozen by tests
+//	stream/         the contract on JetStream
+//	process/        parts of every process: configuration, secret files, logger, admin listener
 //
-// # Where this differs from the design
+// # Limits of ids
 //
-// A token that could be taken for another kind is hashed even where it is plain: the id "_" would be the token of events
-// that name no account, and an id beginning with "h_" could be another id's hash. An erasure goes by tokens, so two
-// accounts must never share one.
-//
-// An id may have 16 KiB, and is hashed in subjects and message ids when it is not plain; a longer one goes to quarantine.
+// An id may have 16 KiB. A webhook with a longer id goes to quarantine. Subjects and message ids
+// hold tokens, see Token: an id that is not plain stands in them as its hash.
 package schema
 
 //go:generate go test . -count=1 -update

@@ -7,77 +7,90 @@ import (
 	"time"
 )
 
-// Limits of what a webhook may say of itself. Beyond them it is kept in quarantine, whole.
+// Limits of a webhook's id and type. A webhook over a limit goes to quarantine, whole.
 const (
 	IDBytesMax   = 16 << 10
 	TypeBytesMax = 256
 )
 
-// Event is a verified webhook in our terms. Body holds its bytes unchanged; all else is what routing needs.
+// Event is a verified webhook in our terms. Body holds the webhook's bytes, unchanged. The other
+// fields serve routing.
 type Event struct {
 	Provider Provider
-	// ID is the provider's: Pinwheel's event_id, Truv's webhook_id.
+	// ID is the provider's id of the webhook: Pinwheel's event_id, Truv's webhook_id.
 	ID string
-	// Type is the provider's: "paystubs.added", "link-deleted".
+	// Type is the provider's name of the type, such as "paystubs.added" or "link-deleted".
 	Type string
-	// Resource and Action are the catalogue's.
+	// Resource and Action are the tokens of the type's row in the catalogue.
 	Resource Resource
 	Action   string
-	// AccountID is the id at the catalogue's account path, "" where the webhook names none.
+	// AccountID is the id at the catalogue's account path, or "" if the webhook names no account.
 	AccountID string
-	// OccurredAt is the provider's time for what happened, or ReceivedAt where it gives none.
+	// OccurredAt is the provider's time of the event, or ReceivedAt if the webhook has no time.
 	OccurredAt time.Time
 	ReceivedAt time.Time
-	// Redrive is 0 for the webhook itself, and n where an operator sent it through the line for the nth time again: it then
-	// has its own name and its own completion.
+	// Redrive is 0 for the webhook itself, and n for the nth time an operator sent the event
+	// through its queue again. A redrive has a key and a completion of its own.
 	Redrive int
-	// Queue is the one queue a redrive is for, "" where all that read the type work on the event.
+	// Queue is the only queue that works on a redrive. It is "" if every queue of the type does.
 	Queue string
-	// TraceParent is the W3C trace context in which the webhook was received, "" for none.
+	// TraceParent is the W3C trace context of the webhook's receipt, or "".
 	TraceParent string
 	Body        []byte
 }
 
-// ErrFull says that a stream has no room. Nothing was stored.
+// ErrFull means that a stream has no room. Nothing was stored.
 var ErrFull = errors.New("the stream is full")
 
-// ErrIDConflict says that another body was stored before under the event's id. The first one stands.
+// ErrIDConflict means that the stream already holds another body under the event's id. The stored
+// body stays.
 var ErrIDConflict = errors.New("the id was stored before with another body")
 
 // ErrInvalidEvent is wrapped by every error of Validate.
 var ErrInvalidEvent = errors.New("invalid event")
 
-// Validate reports what keeps the event from being stored and worked on.
+// Validate returns an error if the event can be neither stored nor worked on.
 func (e Event) Validate() error {
-	var wrong string
-	switch known := Lookup(e.Provider, e.Type); {
-	case !e.Provider.Known():
-		wrong = fmt.Sprintf("provider %q is not known", e.Provider)
-	case e.ID == "":
-		wrong = "the id is empty"
-	case len(e.ID) > IDBytesMax:
-		wrong = fmt.Sprintf("the id has more than %d bytes", IDBytesMax)
-	case e.Type == "":
-		wrong = "the type is empty"
-	case len(e.Type) > TypeBytesMax:
-		wrong = fmt.Sprintf("the type has more than %d bytes", TypeBytesMax)
-	case len(e.AccountID) > IDBytesMax:
-		wrong = fmt.Sprintf("the account id has more than %d bytes", IDBytesMax)
-	case e.Resource != known.Resource || e.Action != known.Action:
-		wrong = fmt.Sprintf("%s.%s is not the catalogue's resource and action for its type", e.Resource, e.Action)
-	case e.ReceivedAt.IsZero() || e.OccurredAt.IsZero():
-		wrong = "it has no time"
-	case len(e.Body) == 0:
-		wrong = "the body is empty"
-	default:
-		return nil
+	if fault := e.findFault(); fault != "" {
+		return fmt.Errorf("%w: %s", ErrInvalidEvent, fault)
 	}
-	return fmt.Errorf("%w: %s", ErrInvalidEvent, wrong)
+	return nil
 }
 
-// ParseTime reads the timestamps of both providers: RFC 3339 with or without a fraction, "Z" or an offset, and
-// Pinwheel's samples with a space for the T (OpenAPI 2025-07-08, shift.created_at). A year before 1970 is no time of theirs
-// but somebody's zero value, and one after 9999 could not be written again.
+// findFault describes the first fault of the event. It returns "" for a valid event.
+func (e Event) findFault() string {
+	row := Lookup(e.Provider, e.Type)
+	switch {
+	case !e.Provider.Known():
+		return fmt.Sprintf("provider %q is not known", e.Provider)
+	case e.ID == "":
+		return "the id is empty"
+	case len(e.ID) > IDBytesMax:
+		return fmt.Sprintf("the id has more than %d bytes", IDBytesMax)
+	case e.Type == "":
+		return "the type is empty"
+	case len(e.Type) > TypeBytesMax:
+		return fmt.Sprintf("the type has more than %d bytes", TypeBytesMax)
+	case len(e.AccountID) > IDBytesMax:
+		return fmt.Sprintf("the account id has more than %d bytes", IDBytesMax)
+	case e.Resource != row.Resource || e.Action != row.Action:
+		return fmt.Sprintf("%s.%s is not the catalogue's resource and action for type %q",
+			e.Resource, e.Action, e.Type)
+	case e.ReceivedAt.IsZero():
+		return "the time of receipt is missing"
+	case e.OccurredAt.IsZero():
+		return "the time of the event is missing"
+	case len(e.Body) == 0:
+		return "the body is empty"
+	default:
+		return ""
+	}
+}
+
+// ParseTime reads the timestamps of every provider: RFC 3339 with or without a fraction, with "Z"
+// or an offset, and with a space for the T as in Pinwheel's samples (OpenAPI 2025-07-08,
+// shift.created_at). ParseTime refuses years before 1970, because a provider sends no such time
+// except as a zero value, and years after 9999, because RFC 3339 cannot express them.
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, strings.Replace(s, " ", "T", 1))
 	if err != nil {

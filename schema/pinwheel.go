@@ -9,14 +9,14 @@ const (
 	pinwheelEndUser = "payload.end_user_id"
 )
 
-// pinwheel is Pinwheel's row: the 34 webhook types of its OpenAPI 2025-07-08, enabled_events.
+// pinwheel is Pinwheel's row: the 34 webhook types of enabled_events in its OpenAPI 2025-07-08.
 //
-// A body is {"event": …, "event_id": …, "payload": {…}}. Of the types that have a worker only verification_reports.refreshed
-// has no timestamp. payload.id names a job, not the event.
+// A body is {"event": …, "event_id": …, "payload": {…}}. payload.id names a job of Pinwheel, not
+// the event. Every type with a worker has payload.timestamp, except verification_reports.refreshed.
 var pinwheel = providerRow{
 	name:  Pinwheel,
 	title: "Pinwheel",
-	body: Layout{
+	layout: Layout{
 		ID:      "event_id",
 		Type:    "event",
 		Times:   []string{"payload.timestamp"},
@@ -27,30 +27,35 @@ var pinwheel = providerRow{
 		pinwheelJob(Identity, ActionAdded, pinwheelSnapshot+"identity"),
 		pinwheelJob(Income, ActionAdded, pinwheelSnapshot+"income"),
 		pinwheelJob(Paystubs, ActionAdded,
-			"list pages between the dates of `params`, keep the ids in `added`, fetch one by one what the list lacks"),
+			"list the pages between the dates of `params`, keep the ids in `added`, "+
+				"fetch each id missing from the list by itself"),
 		pinwheelJob(Paystubs, ActionSevenDaysSynced, pinwheelPaystubsWithinDates),
 		pinwheelJob(Paystubs, ActionThirtyDaysSynced, pinwheelPaystubsWithinDates),
 		pinwheelJob(Paystubs, ActionNinetyDaysSynced, pinwheelPaystubsWithinDates),
 		{
-			Name: "paystubs.fully_synced", Resource: Paystubs, Action: ActionFullySynced, Account: pinwheelAccount,
-			Workers: []Resource{Paystubs, Income},
-			Does:    "list every page; income is fetched again, for it changes when paystubs finish",
+			Name: "paystubs.fully_synced", Resource: Paystubs, Action: ActionFullySynced,
+			Account: pinwheelAccount, Workers: []Resource{Paystubs, Income},
+			Does: "list every page; fetch income again, because it changes when paystubs finish",
 		},
-		pinwheelJob(Shifts, ActionAdded, "list pages, newest first, keep the ids in `added`, stop when all are found"),
+		pinwheelJob(Shifts, ActionAdded,
+			"list pages, newest first, keep the ids in `added`, stop when all are found"),
 		pinwheelJob(Shifts, ActionSevenDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionThirtyDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionNinetyDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionFullySynced, pinwheelAllShifts),
 		{
-			Name: "verification_reports.refreshed", Resource: VerificationReports, Action: ActionRefreshed,
-			Account: pinwheelEndUser, NamesEndUser: true, Workers: []Resource{VerificationReports},
+			Name: "verification_reports.refreshed", Resource: VerificationReports,
+			Action: ActionRefreshed, Account: pinwheelEndUser, NamesEndUser: true,
+			Workers: []Resource{VerificationReports},
 			Does: "GET /v1/end_users/{end_user_id}/verification_reports/voe and /voie, " +
-				"each where `availability` says available",
+				"each if `availability` says available",
 		},
 
-		// Everything before the last dot of the type is the resource: Pinwheel's own job names say paystubs_documents, too.
+		// The resource is everything before the last dot of the type, with _ for a dot. Pinwheel's
+		// own job names are formed in the same way, such as paystubs_documents.
 		pinwheelStored("account.added", "account", "added"),
-		pinwheelStored("account.additional_connections_recommended", "account", "additional_connections_recommended"),
+		pinwheelStored("account.additional_connections_recommended",
+			"account", "additional_connections_recommended"),
 		pinwheelStored("account.monitoring_status.updated", "account_monitoring_status", "updated"),
 		pinwheelStored("bill.added", "bill", "added"),
 		pinwheelStored("bill.reminder", "bill", "reminder"),
@@ -72,14 +77,15 @@ var pinwheel = providerRow{
 	},
 }
 
-// What workers do with Pinwheel's types.
+// Descriptions of a worker's part for several of Pinwheel's types.
 const (
 	pinwheelSnapshot            = "GET /v1/accounts/{account_id}/"
-	pinwheelPaystubsWithinDates = "list pages, keep what was paid within the dates of `params`"
+	pinwheelPaystubsWithinDates = "list pages, keep the paystubs paid within the dates of `params`"
 	pinwheelAllShifts           = "list every page"
 )
 
-// pinwheelJob is a type about one of Pinwheel's jobs, read by the worker of its own resource.
+// pinwheelJob returns the type of a webhook about a job of Pinwheel. The worker of its own resource
+// reads the type.
 func pinwheelJob(r Resource, action, does string) WebhookType {
 	return WebhookType{
 		Name: string(r) + "." + action, Resource: r, Action: action, Account: pinwheelAccount,
@@ -87,6 +93,7 @@ func pinwheelJob(r Resource, action, does string) WebhookType {
 	}
 }
 
+// pinwheelStored returns a type without workers.
 func pinwheelStored(name string, r Resource, action string) WebhookType {
-	return stored(name, r, action, pinwheelAccount)
+	return storedType(name, r, action, pinwheelAccount)
 }

@@ -2,33 +2,37 @@ package schema
 
 import "strings"
 
-// Provider names a payroll data provider, as the name stands in subjects, queue names and URLs.
+// Provider is the name of a payroll data provider, as written in subjects, queue names and URLs.
 type Provider string
 
-// providers is the registry of this module: one row a provider, in the order in which tables show them. The other
-// registries are schemes (ingress/webhook), providers (workers/fetch) and providers (deploy/fake); a test in deploy
-// walks the rows of this one through all of them.
+// providers is the registry of this module: one row a provider, in the order in which tables show
+// them. To add a provider, write its row in a file of its own, such as pinwheel.go, and list the
+// row here.
+//
+// Three more registries need a row for every provider: schemes (ingress/webhook), providers
+// (workers/fetch) and Providers (deploy/fake). A test in deploy looks for every provider in all of
+// them.
 var providers = []providerRow{pinwheel, truv}
 
-// providerRow is what the contract knows of one provider.
+// providerRow holds the facts of the contract about one provider.
 type providerRow struct {
 	name Provider
-	// title is the provider's name as people write it.
+	// title is the provider's name in prose.
 	title string
-	// body is where the provider's webhooks say what an event needs.
-	body Layout
-	// types are the webhook types that the provider documents.
+	// layout says where the provider's webhooks hold the fields of an event.
+	layout Layout
+	// types are the webhook types documented by the provider.
 	types []WebhookType
 }
 
-// Layout is where the body of a provider's webhook says what an event needs. A path is the names of JSON members joined
-// by dots.
+// Layout says where the body of a provider's webhook holds the fields of an event. A path is a
+// list of JSON member names, joined by dots.
 type Layout struct {
-	// ID and Type are the paths of the webhook's id and type.
+	// ID is the path of the webhook's id, and Type the path of its type.
 	ID, Type string
-	// Times are the paths of the time at which it happened, the best one first.
+	// Times are paths of the time of the event, the best path first.
 	Times []string
-	// Account is the path of the account's id in a webhook of a type that the catalogue does not have.
+	// Account is the path of the account's id in a webhook of a type without a catalogue row.
 	Account string
 }
 
@@ -41,19 +45,20 @@ func Providers() []Provider {
 	return names
 }
 
-// Known reports whether the provider has a row.
+// Known reports whether the registry has a row for the provider.
 func (p Provider) Known() bool { return p.row().name != "" }
 
-// Title is the provider's name as people write it: "Pinwheel".
+// Title is the provider's name in prose, such as "Pinwheel".
 func (p Provider) Title() string { return p.row().title }
 
-// Layout is where the provider's webhooks say what an event needs.
-func (p Provider) Layout() Layout { return p.row().body }
+// Layout says where the provider's webhooks hold the fields of an event.
+func (p Provider) Layout() Layout { return p.row().layout }
 
-// Variable is the name of one of the provider's environment variables: Pinwheel's "SECRETS_FILE" is PINWHEEL_SECRETS_FILE.
+// Variable is the full name of a provider's environment variable: the variable SECRETS_FILE of
+// Pinwheel is PINWHEEL_SECRETS_FILE.
 func (p Provider) Variable(name string) string { return strings.ToUpper(string(p)) + "_" + name }
 
-// row returns the provider's row, an empty one for a provider that has none.
+// row returns the provider's row, or an empty row if the provider is unknown.
 func (p Provider) row() providerRow {
 	for _, row := range providers {
 		if row.name == p {

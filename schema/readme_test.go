@@ -3,53 +3,91 @@ package schema_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/wagewire/wagewire/schema"
 )
 
-const (
-	readmeFile  = "../README.md"
-	eventsBegin = "<!-- events:begin -->"
-	eventsEnd   = "<!-- events:end -->"
-)
-
-// eventsTable renders the catalogue for the README: a row for each type that is worked on, a line for the others.
+// eventsTable renders the catalogue: a table of the types with workers, a list of the others.
 func eventsTable() string {
 	var b strings.Builder
-	b.WriteString("| webhook | event's subject | queue | what its worker does |\n|---|---|---|---|\n")
-	stored := map[schema.Provider][]string{}
+	b.WriteString("| webhook | event's subject | queue | work |\n|---|---|---|---|\n")
 	for _, w := range schema.Catalogue() {
 		if len(w.Workers) == 0 {
-			stored[w.Provider] = append(stored[w.Provider], "`"+w.Name+"`")
 			continue
 		}
 		var queues []string
 		for _, r := range w.Workers {
-			queues = append(queues, "`"+schema.QueueName(w.Provider, r)+"`")
+			queues = append(queues, code(schema.QueueName(w.Provider, r)))
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", w.Name,
-			schema.AccountEvents(w.Provider, w.Resource, w.Action, "<account>"), strings.Join(queues, "<br>"), w.Does)
+		subject := schema.AccountEvents(w.Provider, w.Resource, w.Action, "<account>")
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n",
+			code(w.Name), code(subject), strings.Join(queues, "<br>"), w.Does)
 	}
-	b.WriteString("\nStored under their own resource and action, without a worker yet:\n\n")
+	b.WriteString("\nTypes without a worker are stored under their own resource and action:\n\n")
 	for _, p := range schema.Providers() {
-		fmt.Fprintf(&b, "- %s: %s\n", p, strings.Join(stored[p], ", "))
+		var names []string
+		for _, w := range storedOnly(p) {
+			names = append(names, code(w.Name))
+		}
+		fmt.Fprintf(&b, "- %s: %s\n", p.Title(), strings.Join(names, ", "))
 	}
-	fmt.Fprintf(&b, "\nA type that is in neither list is stored as `%s`.\n",
-		schema.AccountEvents("<provider>", schema.Other, "<type>", "<account>"))
+	fmt.Fprintf(&b, "\nAny other type is stored as %s.\n",
+		code(schema.AccountEvents("<provider>", schema.Other, "<type>", "<account>")))
 	return b.String()
 }
 
-func TestTheREADMEsTableOfEventsIsTheCatalogue(t *testing.T) {
-	text, err := os.ReadFile(readmeFile)
-	if err != nil {
-		t.Fatal(err)
+// supportMatrix renders a row for each provider: the resources with a worker, and the number of
+// types without.
+func supportMatrix() string {
+	var b strings.Builder
+	b.WriteString("| provider | webhooks that workers complete | stored only |\n|---|---|---|\n")
+	for _, p := range schema.Providers() {
+		var resources []string
+		for _, w := range schema.Catalogue() {
+			for _, r := range w.Workers {
+				name := strings.ReplaceAll(string(r), "_", " ")
+				if w.Provider == p && !slices.Contains(resources, name) {
+					resources = append(resources, name)
+				}
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %s | %d types |\n",
+			p.Title(), strings.Join(resources, ", "), len(storedOnly(p)))
 	}
-	before, rest, begins := strings.Cut(string(text), eventsBegin)
-	_, after, ends := strings.Cut(rest, eventsEnd)
-	if !begins || !ends || strings.Contains(after, eventsBegin) {
-		t.Fatalf("%s must have the lines %s and %s once, in this order: the table of events stands between them", readmeFile, eventsBegin, eventsEnd)
+	return b.String()
+}
+
+// storedOnly returns the provider's types without workers.
+func storedOnly(p schema.Provider) []schema.WebhookType {
+	return slices.DeleteFunc(schema.Catalogue(), func(w schema.WebhookType) bool {
+		return w.Provider != p || len(w.Workers) > 0
+	})
+}
+
+func code(text string) string { return "`" + text + "`" }
+
+func TestTheGeneratedPartOfAREADMEIsTheCatalogue(t *testing.T) {
+	for name, test := range map[string]struct{ file, want string }{
+		"events":  {"README.md", eventsTable()},
+		"support": {"../README.md", supportMatrix()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(test.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := "<!-- " + name + ":begin -->"
+			end := "<!-- " + name + ":end -->"
+			before, rest, begins := strings.Cut(string(text), begin)
+			_, after, ends := strings.Cut(rest, end)
+			if !begins || !ends || strings.Contains(after, begin) {
+				t.Fatalf("%s must have the lines %s and %s once, in this order: "+
+					"a generated table stands between them", test.file, begin, end)
+			}
+			current(t, test.file, before+begin+"\n"+test.want+end+after)
+		})
 	}
-	current(t, readmeFile, before+eventsBegin+"\n"+eventsTable()+eventsEnd+after)
 }

@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// RedriveID is the id under which the nth redrive of an event is published: the provider's id, then :r1, :r2 and so on.
-// The webhook itself is redrive 0 and keeps its id.
+// RedriveID returns the id of the nth redrive of an event: the provider's id, then :r1, :r2 and so
+// on. The webhook itself is redrive 0 and keeps its id.
 func RedriveID(id string, n int) string {
-	if n == 0 {
+	if n < 1 {
 		return id
 	}
 	return id + redriveSuffix(n)
 }
 
-// OriginalID is the provider's id in the id of the nth redrive.
+// OriginalID is the inverse of RedriveID: it returns the provider's id from the id of the nth
+// redrive.
 func OriginalID(redriveID string, n int) string {
-	if n == 0 {
+	if n < 1 {
 		return redriveID
 	}
 	return strings.TrimSuffix(redriveID, redriveSuffix(n))

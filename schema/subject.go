@@ -7,46 +7,71 @@ import (
 	"strings"
 )
 
+// root begins every subject of Wagewire.
+const root = "wagewire."
+
+// Filters for whole groups of subjects.
+const (
+	// AllSubjects matches every subject of Wagewire.
+	AllSubjects = root + ">"
+	// AllCompletions matches every completion.
+	AllCompletions = root + "completions.>"
+
+	allEvents      = root + "events.>"
+	allTombstones  = root + "tombstones.>"
+	allDeadLetters = root + "dead_letters.>"
+	allQuarantined = root + "quarantine.>"
+)
+
 // NoAccount is the account token of an event that names no account.
 const NoAccount = "_"
 
-// hashPrefix marks a token that is a hash. An id that begins with it is hashed too, so that no id can pass for another's hash.
+// hashPrefix begins every token made from a hash.
 const hashPrefix = "h_"
 
-// plain reports whether the id matches ^[A-Za-z0-9_-]{1,64}$.
-func plain(id string) bool {
-	for i := range len(id) {
-		switch c := id[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return 1 <= len(id) && len(id) <= 64
-}
+// plainMax is the length of the longest id used as a token without a hash.
+const plainMax = 64
 
-// Token turns any id into one token of a subject: the id itself where it is made of letters, digits, _ and - and is at most
-// 64 long, else "h_" and the unpadded base32 of its SHA-256. Two ids never share a token, and no token is a wildcard,
-// NoAccount or more than one token.
+// Token returns the token of an id: the id itself if the id is plain, else "h_" and the unpadded
+// base32 of its SHA-256. A plain id matches ^[A-Za-z0-9_-]{1,64}$.
+//
+// Two ids never share a token, and a token is never a wildcard. Therefore Token also hashes two
+// kinds of plain ids: the id "_", because NoAccount is the token of events without an account, and
+// ids that begin with "h_", because they could equal the hash of another id. An erasure finds an
+// account's messages by the token.
 func Token(id string) string {
-	if plain(id) && id != NoAccount && !strings.HasPrefix(id, hashPrefix) {
+	if isPlain(id) && id != NoAccount && !strings.HasPrefix(id, hashPrefix) {
 		return id
 	}
 	return HashToken(id)
 }
 
-// HashToken is Token for ids that people choose, such as Pinwheel's end_user_id: always the hash.
+// HashToken returns the hash of an id as a token, even for a plain id. It serves ids chosen by
+// people, such as Pinwheel's end_user_id.
 func HashToken(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hashPrefix + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])
 }
 
-const root = "wagewire."
+func isPlain(id string) bool {
+	for i := range len(id) {
+		if !isTokenByte(id[i]) {
+			return false
+		}
+	}
+	return 1 <= len(id) && len(id) <= plainMax
+}
 
-// AllSubjects matches everything that is ours.
-const AllSubjects = root + ">"
+func isTokenByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return c == '_' || c == '-'
+	}
+}
 
-// Account is the event's account token: NoAccount where it names none.
+// Account is the account token of the event, or NoAccount if the event names no account.
 func (e Event) Account() string {
 	switch {
 	case e.AccountID == "":
@@ -58,90 +83,87 @@ func (e Event) Account() string {
 	}
 }
 
-// NamesEndUser reports whether the event is about a person rather than an account: AccountID is then the end_user_id.
+// NamesEndUser reports whether the event is about a person. AccountID then holds the end_user_id.
 func (e Event) NamesEndUser() bool { return Lookup(e.Provider, e.Type).NamesEndUser }
 
-// Erases reports whether the event says that an account's data was deleted at the provider.
+// Erases reports whether the event announces that the provider deleted the account's data.
 func (e Event) Erases() bool { return Lookup(e.Provider, e.Type).Erases }
 
-// Subject is where the event is published: wagewire.events.<provider>.<resource>.<action>.<account>.
+// Subject is the subject of the event: wagewire.events.<provider>.<resource>.<action>.<account>.
 func (e Event) Subject() string {
-	return root + "events." + string(e.Provider) + "." + string(e.Resource) + "." + e.Action + "." + e.Account()
+	return AccountEvents(e.Provider, e.Resource, e.Action, e.Account())
 }
 
-// Key is the event's name across the system, <provider>:<id>, and the message id under which it is stored once.
-// An id that is no plain token stands in it as its hash. A redrive's name ends in :r1, :r2 and so on.
+// Key identifies the event in the whole system: <provider>:<token of the id>, and for a redrive
+// :r1, :r2 and so on at the end. Key is also the message id: the events stream stores an event
+// once under it.
 func (e Event) Key() string {
-	key := string(e.Provider) + ":" + Token(e.ID)
-	if e.Redrive > 0 {
-		key += redriveSuffix(e.Redrive)
-	}
-	return key
+	return RedriveID(string(e.Provider)+":"+Token(e.ID), e.Redrive)
 }
 
-// token is the event's in the subject of its completion.
-func (e Event) token() string {
-	if e.Redrive > 0 {
-		return Token(RedriveID(e.ID, e.Redrive))
-	}
-	return Token(e.ID)
-}
+// token is the event's token in the subject of its completion.
+func (e Event) token() string { return Token(RedriveID(e.ID, e.Redrive)) }
 
-// CompletionKey is the completion's id, <provider>:<event id>:<resource>: consumers use it as their idempotency key.
+// CompletionKey is the completion's id, <provider>:<event id>:<resource>. Consumers use it as an
+// idempotency key.
 func (e Event) CompletionKey(r Resource) string { return e.Key() + ":" + string(r) }
 
-// CompletionSubject is where the resource's worker completes the event, and the name no second completion can take.
+// CompletionSubject is the subject of the resource's completion of the event. The stream stores
+// one completion a subject and refuses a second.
 func (e Event) CompletionSubject(r Resource) string {
 	return fmt.Sprintf("%scompletions.%s.%s.%s.%s", root, e.Provider, r, e.Account(), e.token())
 }
 
-// Completions matches every completion of the event, whatever the resource and the account.
+// Completions matches every completion of the event, of any resource and account.
 func (e Event) Completions() string {
 	return fmt.Sprintf("%scompletions.%s.*.*.%s", root, e.Provider, e.token())
 }
 
-// TombstoneSubject is where an account's erasure is marked; while a message is there, nothing about the account is stored.
-func TombstoneSubject(p Provider, account string) string {
-	return fmt.Sprintf("%stombstones.%s.%s", root, p, account)
-}
-
-// QuarantineSubject is where a signed webhook goes that cannot be read.
-func QuarantineSubject(p Provider) string { return root + "quarantine." + string(p) }
-
-// DeadLetterSubject is where a queue's unfinished events of one account are kept.
-func DeadLetterSubject(queue, account string) string {
-	return fmt.Sprintf("%sdead_letters.%s.%s", root, queue, account)
-}
-
-// ResourceCompletions matches what the resource's worker completes of a provider.
-func ResourceCompletions(p Provider, r Resource) string {
-	return fmt.Sprintf("%scompletions.%s.%s.*.*", root, p, r)
-}
-
-// AccountCompletions, AccountEvents and AccountDeadLetters are the subject filters that hold all there is of an account:
-// erasure purges them.
-func AccountCompletions(p Provider, account string) string {
-	return fmt.Sprintf("%scompletions.%s.*.%s.*", root, p, account)
-}
-
-// AccountEvents matches the events of one resource and action of an account; "*" stands for any.
-func AccountEvents(p Provider, r Resource, action, account string) string {
-	return fmt.Sprintf("%sevents.%s.%s.%s.%s", root, p, r, action, account)
-}
-
-// RecordsName is the name of the object that holds a large completion's records. It begins with AccountRecords.
+// RecordsName is the name of the object with a large completion's records. The name begins with
+// AccountRecords.
 func (e Event) RecordsName(r Resource) string {
 	return AccountRecords(e.Provider, e.Account()) + string(r) + "/" + e.token()
 }
 
-// AccountRecords is the prefix of all record objects of an account.
+// TombstoneSubject is the subject of an erased account's tombstone. While the tombstone exists, the
+// stream refuses completions with data of the account.
+func TombstoneSubject(p Provider, account string) string {
+	return fmt.Sprintf("%stombstones.%s.%s", root, p, account)
+}
+
+// QuarantineSubject is the subject of a provider's signed but unreadable webhooks.
+func QuarantineSubject(p Provider) string { return root + "quarantine." + string(p) }
+
+// DeadLetterSubject is the subject of a queue's dead letters about one account.
+func DeadLetterSubject(queue, account string) string {
+	return fmt.Sprintf("%sdead_letters.%s.%s", root, queue, account)
+}
+
+// ResourceCompletions matches the completions of a resource for one provider.
+func ResourceCompletions(p Provider, r Resource) string {
+	return fmt.Sprintf("%scompletions.%s.%s.*.*", root, p, r)
+}
+
+// AccountCompletions matches every completion of an account.
+func AccountCompletions(p Provider, account string) string {
+	return fmt.Sprintf("%scompletions.%s.*.%s.*", root, p, account)
+}
+
+// AccountEvents matches the events of an account with one resource and action. The token "*" stands
+// for any resource, action or account.
+func AccountEvents(p Provider, r Resource, action, account string) string {
+	return fmt.Sprintf("%sevents.%s.%s.%s.%s", root, p, r, action, account)
+}
+
+// AccountRecords is the prefix of the names of an account's record objects.
 func AccountRecords(p Provider, account string) string { return string(p) + "/" + account + "/" }
 
-// ParseSubject takes an event's subject apart.
+// ParseSubject splits an event's subject into its tokens.
 func ParseSubject(subject string) (p Provider, r Resource, action, account string, err error) {
 	t := strings.Split(subject, ".")
 	if len(t) != 6 || t[0]+"." != root || t[1] != "events" {
-		return "", "", "", "", fmt.Errorf("subject %q is not wagewire.events.<provider>.<resource>.<action>.<account>", subject)
+		return "", "", "", "", fmt.Errorf(
+			"subject %q is not wagewire.events.<provider>.<resource>.<action>.<account>", subject)
 	}
 	return Provider(t[2]), Resource(t[3]), t[4], t[5], nil
 }

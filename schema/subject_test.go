@@ -7,11 +7,15 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// hostile are ids that would break out of a subject, a header or a file name, or pass for another id.
+// hostile are ids with special characters of subjects, headers and file names, and ids that look
+// like the token of another id.
 var hostile = []string{
-	"", "_", "__", "*", ">", ".", "..", "a.b", "a.*", "a.>", "$JS.API", " ", "a b", " a", "a ", "\t", "\r\n", "a\r\nNats-Msg-Id: x",
-	"\x00", "a\x00", "\x7f", "\u00e9", "e\u0301", "日本", "\xff\xfe", "h_", "h_a", schema.HashToken("*"), "H_a", "-", "a", "A", "a/b", `a\b`, "a:b",
-	strings.Repeat("a", 64), strings.Repeat("a", 65), strings.Repeat("a", 10<<10), strings.Repeat("a", 10<<10) + "b",
+	"", "_", "__", "*", ">", ".", "..", "a.b", "a.*", "a.>", "$JS.API", " ", "a b", " a", "a ",
+	"\t", "\r\n", "a\r\nNats-Msg-Id: x",
+	"\x00", "a\x00", "\x7f", "\u00e9", "e\u0301", "日本", "\xff\xfe", "h_", "h_a",
+	schema.HashToken("*"), "H_a", "-", "a", "A", "a/b", `a\b`, "a:b",
+	strings.Repeat("a", 64), strings.Repeat("a", 65), strings.Repeat("a", 10<<10),
+	strings.Repeat("a", 10<<10) + "b",
 	"449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65", "d39d86dcc20c46e0ae75ba9ab1311a21",
 }
 
@@ -38,14 +42,27 @@ func TestTwoIDsNeverShareAToken(t *testing.T) {
 
 func TestAToken(t *testing.T) {
 	for promise, test := range map[string]struct{ id, want string }{
-		"is the id where it is plain":               {"449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65", "449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65"},
-		"keeps the case":                            {"aB_-9", "aB_-9"},
-		"is the id up to 64 letters":                {strings.Repeat("x", 64), strings.Repeat("x", 64)},
-		"is a hash beyond 64":                       {strings.Repeat("x", 65), schema.HashToken(strings.Repeat("x", 65))},
-		"is a hash of what has a dot":               {"a.b", "h_FZZTNXEOXKD66RZN6VUMGVECVPZFOXOD4XVMBROGFOH7V2WCZE2A"},
-		"is a hash of nothing":                      {"", "h_4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ"},
-		"is a hash of what stands for no account":   {"_", schema.HashToken("_")},
-		"is a hash of what looks like a hash":       {"h_4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ", schema.HashToken("h_4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ")},
+		"is the id where it is plain": {
+			"449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65", "449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65",
+		},
+		"keeps the case": {"aB_-9", "aB_-9"},
+		"is the id up to 64 letters": {
+			strings.Repeat("x", 64), strings.Repeat("x", 64),
+		},
+		"is a hash beyond 64": {
+			strings.Repeat("x", 65), schema.HashToken(strings.Repeat("x", 65)),
+		},
+		"is a hash of what has a dot": {
+			"a.b", "h_FZZTNXEOXKD66RZN6VUMGVECVPZFOXOD4XVMBROGFOH7V2WCZE2A",
+		},
+		"is a hash of nothing": {
+			"", "h_4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ",
+		},
+		"is a hash of what stands for no account": {"_", schema.HashToken("_")},
+		"is a hash of what looks like a hash": {
+			"h_4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ",
+			schema.HashToken("h_4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ"),
+		},
 		"is a hash of an id that ends with newline": {"a\n", schema.HashToken("a\n")},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -61,14 +78,36 @@ func TestTheAccountTokenOfAnEvent(t *testing.T) {
 		event schema.Event
 		want  string
 	}{
-		"is the account's id":                   {schema.Event{Provider: "pinwheel", Type: "income.added", AccountID: "a-1"}, "a-1"},
-		"is the link's id":                      {schema.Event{Provider: "truv", Type: "link-deleted", AccountID: "d39d86dc"}, "d39d86dc"},
-		"is a hash of an id that is no token":   {schema.Event{Provider: "truv", Type: "link-deleted", AccountID: "a.b"}, schema.HashToken("a.b")},
-		"is always a hash of a person's id":     {schema.Event{Provider: "pinwheel", Type: "verification_reports.refreshed", AccountID: "my_user_12345"}, schema.HashToken("my_user_12345")},
-		"is _ where there is none":              {schema.Event{Provider: "pinwheel", Type: "company_connect.status.updated"}, "_"},
-		"is _ where there is no person's id":    {schema.Event{Provider: "pinwheel", Type: "verification_reports.refreshed"}, "_"},
-		"is the id of an unknown type":          {schema.Event{Provider: "pinwheel", Type: "payroll.exploded", AccountID: "a-1"}, "a-1"},
-		"is never _ because somebody's id is _": {schema.Event{Provider: "truv", Type: "link-deleted", AccountID: "_"}, schema.HashToken("_")},
+		"is the account's id": {
+			schema.Event{Provider: "pinwheel", Type: "income.added", AccountID: "a-1"}, "a-1",
+		},
+		"is the link's id": {
+			schema.Event{Provider: "truv", Type: "link-deleted", AccountID: "d39d86dc"}, "d39d86dc",
+		},
+		"is a hash of an id that is no token": {
+			schema.Event{Provider: "truv", Type: "link-deleted", AccountID: "a.b"},
+			schema.HashToken("a.b"),
+		},
+		"is always a hash of a person's id": {
+			schema.Event{
+				Provider: "pinwheel", Type: "verification_reports.refreshed",
+				AccountID: "my_user_12345",
+			},
+			schema.HashToken("my_user_12345"),
+		},
+		"is _ where there is none": {
+			schema.Event{Provider: "pinwheel", Type: "company_connect.status.updated"}, "_",
+		},
+		"is _ where there is no person's id": {
+			schema.Event{Provider: "pinwheel", Type: "verification_reports.refreshed"}, "_",
+		},
+		"is the id of an unknown type": {
+			schema.Event{Provider: "pinwheel", Type: "payroll.exploded", AccountID: "a-1"}, "a-1",
+		},
+		"is never _ because somebody's id is _": {
+			schema.Event{Provider: "truv", Type: "link-deleted", AccountID: "_"},
+			schema.HashToken("_"),
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			if got := test.event.Account(); got != test.want {
@@ -81,26 +120,72 @@ func TestTheAccountTokenOfAnEvent(t *testing.T) {
 func TestNamesOnTheWire(t *testing.T) {
 	e := employmentAdded()
 	odd := e
-	odd.ID, odd.AccountID = "a.b > c", "x\r\n*"
+	odd.ID = "a.b > c"
+	odd.AccountID = "x\r\n*"
 	for promise, test := range map[string]struct{ got, want string }{
-		"an event's subject":                    {e.Subject(), "wagewire.events.pinwheel.employment.added.449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65"},
-		"an event's key":                        {e.Key(), "pinwheel:5a141122-4235-4fa1-bd76-0628573880b0"},
-		"a completion's id":                     {e.CompletionKey("income"), "pinwheel:5a141122-4235-4fa1-bd76-0628573880b0:income"},
-		"a completion's subject":                {e.CompletionSubject("income"), "wagewire.completions.pinwheel.income.449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65.5a141122-4235-4fa1-bd76-0628573880b0"},
-		"an event's subject, odd ids":           {odd.Subject(), "wagewire.events.pinwheel.employment.added." + schema.HashToken(odd.AccountID)},
-		"an event's key, odd ids":               {odd.Key(), "pinwheel:" + schema.HashToken(odd.ID)},
-		"a completion's subject, odd ids":       {odd.CompletionSubject("income"), "wagewire.completions.pinwheel.income." + schema.HashToken(odd.AccountID) + "." + schema.HashToken(odd.ID)},
-		"a tombstone's subject":                 {schema.TombstoneSubject("truv", "a-1"), "wagewire.tombstones.truv.a-1"},
-		"a dead letter's subject":               {schema.DeadLetterSubject("truv_link", "a-1"), "wagewire.dead_letters.truv_link.a-1"},
-		"quarantine":                            {schema.QuarantineSubject("truv"), "wagewire.quarantine.truv"},
-		"all completions of an account":         {schema.AccountCompletions("truv", "a-1"), "wagewire.completions.truv.*.a-1.*"},
-		"all events of an account":              {schema.AccountEvents("truv", "*", "*", "a-1"), "wagewire.events.truv.*.*.a-1"},
-		"all records of an account":             {schema.AccountRecords("truv", "a-1"), "truv/a-1/"},
-		"records of a completion":               {e.RecordsName("income"), "pinwheel/449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65/income/5a141122-4235-4fa1-bd76-0628573880b0"},
-		"records of a completion, odd ids":      {odd.RecordsName("income"), "pinwheel/" + schema.HashToken(odd.AccountID) + "/income/" + schema.HashToken(odd.ID)},
-		"a queue":                               {schema.QueueName("pinwheel", "verification_reports"), "pinwheel_verification_reports"},
-		"a resource's source, in a CloudEvent":  {schema.NewCompletion(e, "income", schema.Pending, e.ReceivedAt).Source, "urn:wagewire:worker:income"},
-		"a resource's outcome, in a CloudEvent": {schema.NewCompletion(e, "income", schema.Pending, e.ReceivedAt).Type, "wagewire.income.pending.v1"},
+		"an event's subject": {
+			e.Subject(),
+			"wagewire.events.pinwheel.employment.added.449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65",
+		},
+		"an event's key": {
+			e.Key(), "pinwheel:5a141122-4235-4fa1-bd76-0628573880b0",
+		},
+		"a completion's id": {
+			e.CompletionKey("income"), "pinwheel:5a141122-4235-4fa1-bd76-0628573880b0:income",
+		},
+		"a completion's subject": {
+			e.CompletionSubject("income"),
+			"wagewire.completions.pinwheel.income.449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65.5a141122-4235-4fa1-bd76-0628573880b0",
+		},
+		"an event's subject, odd ids": {
+			odd.Subject(),
+			"wagewire.events.pinwheel.employment.added." + schema.HashToken(odd.AccountID),
+		},
+		"an event's key, odd ids": {
+			odd.Key(), "pinwheel:" + schema.HashToken(odd.ID),
+		},
+		"a completion's subject, odd ids": {
+			odd.CompletionSubject("income"),
+			"wagewire.completions.pinwheel.income." + schema.HashToken(odd.AccountID) + "." +
+				schema.HashToken(odd.ID),
+		},
+		"a tombstone's subject": {
+			schema.TombstoneSubject("truv", "a-1"), "wagewire.tombstones.truv.a-1",
+		},
+		"a dead letter's subject": {
+			schema.DeadLetterSubject("truv_link", "a-1"), "wagewire.dead_letters.truv_link.a-1",
+		},
+		"quarantine": {
+			schema.QuarantineSubject("truv"), "wagewire.quarantine.truv",
+		},
+		"all completions of an account": {
+			schema.AccountCompletions("truv", "a-1"), "wagewire.completions.truv.*.a-1.*",
+		},
+		"all events of an account": {
+			schema.AccountEvents("truv", "*", "*", "a-1"), "wagewire.events.truv.*.*.a-1",
+		},
+		"all records of an account": {
+			schema.AccountRecords("truv", "a-1"), "truv/a-1/",
+		},
+		"records of a completion": {
+			e.RecordsName("income"),
+			"pinwheel/449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65/income/5a141122-4235-4fa1-bd76-0628573880b0",
+		},
+		"records of a completion, odd ids": {
+			odd.RecordsName("income"),
+			"pinwheel/" + schema.HashToken(odd.AccountID) + "/income/" + schema.HashToken(odd.ID),
+		},
+		"a queue": {
+			schema.QueueName("pinwheel", "verification_reports"), "pinwheel_verification_reports",
+		},
+		"a resource's source, in a CloudEvent": {
+			schema.NewCompletion(e, "income", schema.Pending, e.ReceivedAt).Source,
+			"urn:wagewire:worker:income",
+		},
+		"a resource's outcome, in a CloudEvent": {
+			schema.NewCompletion(e, "income", schema.Pending, e.ReceivedAt).Type,
+			"wagewire.income.pending.v1",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			if test.got != test.want {
@@ -110,21 +195,32 @@ func TestNamesOnTheWire(t *testing.T) {
 	}
 }
 
-func TestAnAccountsFiltersHoldAllThereIsOfIt(t *testing.T) {
-	for _, w := range schema.Catalogue() {
-		e := schema.Event{Provider: w.Provider, ID: "e.1", Type: w.Name, Resource: w.Resource, Action: w.Action, AccountID: "a.1"}
-		other := e
-		other.AccountID = "a.2"
-		if filter := schema.AccountEvents(w.Provider, "*", "*", e.Account()); !matches(filter, e.Subject()) || matches(filter, other.Subject()) {
-			t.Errorf("%s takes %s: %t, want true; %s: %t, want false", filter, e.Subject(), matches(filter, e.Subject()), other.Subject(), matches(filter, other.Subject()))
+func TestAnAccountsFiltersMatchAllOfItsMessagesAndNoOthers(t *testing.T) {
+	check := func(filter, own, foreign string) {
+		t.Helper()
+		if !matches(filter, own) || matches(filter, foreign) {
+			t.Errorf("%s matches %s: %t, want true; %s: %t, want false",
+				filter, own, matches(filter, own), foreign, matches(filter, foreign))
 		}
+	}
+	for _, w := range schema.Catalogue() {
+		own := schema.Event{
+			Provider: w.Provider, ID: "e.1", Type: w.Name, Resource: w.Resource, Action: w.Action,
+			AccountID: "a.1",
+		}
+		foreign := own
+		foreign.AccountID = "a.2"
+		events := schema.AccountEvents(w.Provider, "*", "*", own.Account())
+		check(events, own.Subject(), foreign.Subject())
+		completions := schema.AccountCompletions(w.Provider, own.Account())
+		records := schema.AccountRecords(w.Provider, own.Account())
 		for _, r := range w.Workers {
-			own, others := e.CompletionSubject(r), other.CompletionSubject(r)
-			if filter := schema.AccountCompletions(w.Provider, e.Account()); !matches(filter, own) || matches(filter, others) {
-				t.Errorf("%s takes %s: %t, want true; %s: %t, want false", filter, own, matches(filter, own), others, matches(filter, others))
+			check(completions, own.CompletionSubject(r), foreign.CompletionSubject(r))
+			if !strings.HasPrefix(own.RecordsName(r), records) {
+				t.Errorf("%s does not begin with %s", own.RecordsName(r), records)
 			}
-			if prefix := schema.AccountRecords(w.Provider, e.Account()); !strings.HasPrefix(e.RecordsName(r), prefix) || strings.HasPrefix(other.RecordsName(r), prefix) {
-				t.Errorf("%s does not part %s from %s", prefix, e.RecordsName(r), other.RecordsName(r))
+			if strings.HasPrefix(foreign.RecordsName(r), records) {
+				t.Errorf("%s begins with %s", foreign.RecordsName(r), records)
 			}
 		}
 	}
@@ -135,16 +231,20 @@ func TestASubjectIsTakenApartAsItWasPut(t *testing.T) {
 		e := employmentAdded()
 		e.AccountID = id
 		p, r, action, account, err := schema.ParseSubject(e.Subject())
-		if err != nil || p != e.Provider || r != e.Resource || action != e.Action || account != e.Account() {
-			t.Errorf("ParseSubject(%s) = %s, %s, %s, %s, %v", e.Subject(), p, r, action, account, err)
+		if err != nil || p != e.Provider || r != e.Resource || action != e.Action ||
+			account != e.Account() {
+			t.Errorf("ParseSubject(%s) = %s, %s, %s, %s, %v",
+				e.Subject(), p, r, action, account, err)
 		}
 	}
 }
 
 func TestASubjectOfSomethingElseIsNotTakenApart(t *testing.T) {
 	for _, subject := range []string{
-		"", "wagewire.events", "wagewire.events.pinwheel.income.added", "wagewire.events.pinwheel.income.added.a.b",
-		"payroll.events.pinwheel.income.added.a", "wagewire.completions.pinwheel.income.a.b", "wagewire.event.pinwheel.income.added.a",
+		"", "wagewire.events", "wagewire.events.pinwheel.income.added",
+		"wagewire.events.pinwheel.income.added.a.b",
+		"payroll.events.pinwheel.income.added.a", "wagewire.completions.pinwheel.income.a.b",
+		"wagewire.event.pinwheel.income.added.a",
 	} {
 		if _, _, _, _, err := schema.ParseSubject(subject); err == nil {
 			t.Errorf("ParseSubject(%q) takes it", subject)
@@ -152,9 +252,10 @@ func TestASubjectOfSomethingElseIsNotTakenApart(t *testing.T) {
 	}
 }
 
-// matches reports whether a subject is one of a filter's, as the broker sees it.
+// matches reports whether a filter matches a subject, by the rules of the broker.
 func matches(filter, subject string) bool {
-	f, s := strings.Split(filter, "."), strings.Split(subject, ".")
+	f := strings.Split(filter, ".")
+	s := strings.Split(subject, ".")
 	for i, token := range f {
 		switch {
 		case token == ">":

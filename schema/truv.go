@@ -3,16 +3,17 @@ package schema
 // Truv is https://truv.com.
 const Truv Provider = "truv"
 
-// truvLink is the path of a link's id: the id that names an account.
+// truvLink is the path of a link's id. A link is Truv's word for an account.
 const truvLink = "link_id"
 
-// truv is Truv's row: the 19 webhook types of docs.truv.com, webhooks.
+// truv is Truv's row: the 19 webhook types documented on docs.truv.com, page webhooks.
 //
-// A body is flat. updated_at, by which Truv wants its webhooks ordered, is in some copies of its pages and not in others.
+// A body is one flat object. Truv asks consumers to order webhooks by updated_at, but some copies
+// of its documentation lack the field.
 var truv = providerRow{
 	name:  Truv,
 	title: "Truv",
-	body: Layout{
+	layout: Layout{
 		ID:      "webhook_id",
 		Type:    "event_type",
 		Times:   []string{"updated_at", "event_created_at"},
@@ -20,19 +21,20 @@ var truv = providerRow{
 	},
 	types: []WebhookType{
 		{
-			Name: "link-connected", Resource: Link, Action: ActionConnected, Account: truvLink,
-			Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
+			Name: "link-connected", Resource: Link, Action: ActionConnected,
+			Account: truvLink, Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
 		},
 		{
-			Name: "link-disconnected", Resource: Link, Action: ActionDisconnected, Account: truvLink,
-			Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
+			Name: "link-disconnected", Resource: Link, Action: ActionDisconnected,
+			Account: truvLink, Workers: []Resource{Link}, Does: "GET /v1/links/{link_id}/",
 		},
 		{
-			Name: "link-deleted", Resource: Link, Action: ActionDeleted, Account: truvLink,
-			Workers: []Resource{Link}, Erases: true, Does: "no API call: the account's data is erased",
+			Name: "link-deleted", Resource: Link, Action: ActionDeleted,
+			Account: truvLink, Workers: []Resource{Link}, Erases: true,
+			Does: "no API call: erase the account's data",
 		},
 
-		// Truv names the object first and then what happened to it.
+		// Truv's name of a type is the object, then the change. Resource and action have _ for -.
 		truvStored("task-status-updated", "task", "status_updated"),
 		truvStored("order-created", "order", "created"),
 		truvStored("order-status-updated", "order", "status_updated"),
@@ -52,6 +54,7 @@ var truv = providerRow{
 	},
 }
 
+// truvStored returns a type without workers.
 func truvStored(name string, r Resource, action string) WebhookType {
-	return stored(name, r, action, truvLink)
+	return storedType(name, r, action, truvLink)
 }

@@ -1,7 +1,8 @@
-package workers_test
+package workers
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,19 +10,25 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
-	"github.com/wagewire/wagewire/workers"
-	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-// TestHelpOfEveryCommandIsComplete reads the help of the real commands.
+// variablesOf lists the variables of a provider in these tests: one has a default.
+func variablesOf(p schema.Provider) []process.Variable {
+	return []process.Variable{
+		{Name: p.Variable("URL"), Default: "https://api.example", Help: "where the API is"},
+		{Name: p.Variable("CLIENT_ID"), Help: "the client id (required)"},
+		{Name: p.Variable("SECRET_FILE"), Help: "file with the secret (required)"},
+	}
+}
+
 func TestHelpOfEveryCommandIsComplete(t *testing.T) {
-	opener := workers.Opener{Open: fetch.Open, Variables: fetch.Variables}
+	opener := Opener{Open: openTest, Variables: variablesOf}
 	for _, r := range resources() {
 		name := stream.WorkerRole(r)
 		t.Run(name, func(t *testing.T) {
 			for _, arg := range []string{"--help", "-help", "-h"} {
 				var stdout, stderr bytes.Buffer
-				code := workers.Run(t.Context(), r, opener, []string{arg}, noEnvironment, &stdout,
+				code := run(t.Context(), r, opener, []string{arg}, noEnvironment, &stdout,
 					&stderr)
 				if code != 0 || stderr.Len() != 0 {
 					t.Errorf("%s: exit %d, standard error %q", arg, code, &stderr)
@@ -60,11 +67,13 @@ func wantedInHelp(r schema.Resource, name string) []string {
 		"ADMIN_ADDR", "LOG_LEVEL", "LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT",
 		"(16)", "(30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h)", "(5s,30s,2m,10m)",
 	}
-	variables := workers.Variables()
+	variables := Variables()
 	for _, q := range schema.QueuesOf(r) {
-		ofProvider := fetch.Variables(q.Provider)
+		ofProvider := variablesOf(q.Provider)
 		variables = append(variables, ofProvider...)
-		wanted = append(wanted, "\n  "+q.Name+"\n", requiredAssignments(ofProvider))
+		wanted = append(wanted, "\n  "+q.Name+"\n",
+			fmt.Sprintf("\n  %s=… %s=%s.secret %s\n", q.Provider.Variable("CLIENT_ID"),
+				q.Provider.Variable("SECRET_FILE"), q.Provider, name))
 		for _, subject := range q.Subjects {
 			wanted = append(wanted, "\n    "+subject+"\n")
 		}
@@ -73,14 +82,4 @@ func wantedInHelp(r schema.Resource, name string) []string {
 		wanted = append(wanted, "\n  "+v.Name+" ")
 	}
 	return wanted
-}
-
-// requiredAssignments is the start of an example: the first variable without a default.
-func requiredAssignments(variables []process.Variable) string {
-	for _, v := range variables {
-		if v.Default == "" {
-			return "Examples:\n  " + v.Name + "="
-		}
-	}
-	return ""
 }

@@ -267,7 +267,7 @@ func (c *containers) named(name string) (*part, error) {
 	defer c.mu.Unlock()
 	p, ok := c.parts[strings.ReplaceAll(name, "_", "-")]
 	if !ok {
-		return nil, fmt.Errorf("none is called %s: there are %s", name,
+		return nil, fmt.Errorf("no worker %s: there are %s", name,
 			slices.Sorted(maps.Keys(c.parts)))
 	}
 	return p, nil

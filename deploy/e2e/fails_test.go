@@ -20,7 +20,7 @@ nats stops
 up
 person
 worker payroll stops
-	none is called payroll
+	no worker payroll
 worker link rests
 	"rests" is neither stops nor starts
 send employment.added status=503

@@ -211,16 +211,18 @@ func (s *script) raw(ts *testscript.TestScript, args arguments) error {
 	return expectStatus(args, status)
 }
 
-// post signs a body as a provider does, and sends it.
+// post signs a body as the provider does, and sends the body.
 func (s *script) post(p string, body []byte) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost,
 		s.stack.Addresses().Webhooks+"/"+p, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
-	err = fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body)
-	if err != nil {
-		return 0, nil, err
+	if fake.Covers(p) == nil { // an unknown provider has no signature
+		err := fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body)
+		if err != nil {
+			return 0, nil, err
+		}
 	}
 	return s.do(request)
 }

@@ -1,14 +1,17 @@
-// Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook body that a worker reads and of every completion,
-// and a sample body of each such webhook.
+// Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook with a worker, a sample
+// body of each such webhook, and the JSON Schema of completions.
 //
-// A webhook's schema requires only what Wagewire cannot do without. It takes fields it does not know, reads absent and null
-// alike, and names the documented values of an open enumeration in its description: a provider may add to all of these without
-// notice. No webhook is refused for its schema; the schemas are for people, for tests and for code generators.
+// A webhook's schema requires only the fields needed by Wagewire. It allows unknown fields, treats
+// absent and null alike, and lists the documented values of an open enumeration in the description,
+// because a provider may add fields and values without notice. No process refuses a webhook because
+// of its schema: the schemas are for people, tests and code generators.
 //
-// The completion's schema is ours, and strict about what it names. It takes further fields, for version 1 may grow.
+// The schema of completions is strict about its own fields. It also allows further fields, because
+// version 1 may grow.
 //
-// Each file is complete in itself, so that any tool can read it without a resolver. What the webhooks of one provider share is
-// written once, in shared/<provider>.json, and a test copies it into the "$defs" of those that use it:
+// Each file is complete, so any tool can read it without a resolver. Definitions shared by the
+// webhooks of one provider are written once, in shared/<provider>.json. A test copies them into the
+// "$defs" of the schemas:
 //
 //	go test ./jsonschema -update
 package jsonschema

@@ -18,9 +18,13 @@ const (
 	shutdownFor  = 8 * time.Second
 )
 
-// Admin serves /livez, /readyz and /metrics on ADMIN_ADDR until ctx ends. /livez is 200 as long as the process answers at
-// all; /readyz is 503 with the reason while ready reports an error. An empty address serves nothing.
-func Admin(ctx context.Context, addr string, ready func(context.Context) error, metrics prometheus.Gatherer) error {
+// Admin serves /livez, /readyz and /metrics at addr, the value of ADMIN_ADDR, until ctx ends.
+// /livez always answers 200. /readyz answers 503 with the reason if ready returns an error. If addr
+// is empty, Admin serves nothing and waits for the end of ctx.
+func Admin(
+	ctx context.Context, addr string,
+	ready func(context.Context) error, metrics prometheus.Gatherer,
+) error {
 	if addr == "" {
 		<-ctx.Done()
 		return nil
@@ -29,13 +33,17 @@ func Admin(ctx context.Context, addr string, ready func(context.Context) error, 
 	if err != nil {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
-	return Serve(ctx, listener, &http.Server{Handler: AdminHandler(ready, metrics), ReadHeaderTimeout: adminReadFor})
+	return Serve(ctx, listener, &http.Server{
+		Handler: AdminHandler(ready, metrics), ReadHeaderTimeout: adminReadFor,
+	})
 }
 
-// AdminHandler is what Admin serves.
+// AdminHandler returns the handler of Admin.
 func AdminHandler(ready func(context.Context) error, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok")
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyFor)
 		defer cancel()
@@ -49,7 +57,8 @@ func AdminHandler(ready func(context.Context) error, metrics prometheus.Gatherer
 	return mux
 }
 
-// Serve serves until ctx ends, then answers what it has begun, for 8 s at most. It returns nil on such an end.
+// Serve serves until ctx ends. Then Serve gives the requests in hand at most 8 s to finish and
+// returns nil, or an error if a request did not finish in time.
 func Serve(ctx context.Context, listener net.Listener, server *http.Server) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -64,8 +73,8 @@ func Serve(ctx context.Context, listener net.Listener, server *http.Server) erro
 	if err != nil {
 		_ = server.Close()
 	}
-	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", listener.Addr(), served)
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), serveErr)
 	}
 	if err != nil {
 		return fmt.Errorf("stop serving %s: %w", listener.Addr(), err)

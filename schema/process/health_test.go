@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// readyz serves handler at addr and returns the address with the port it got.
+// readyz serves handler at addr and returns the address with the real port.
 func readyz(t *testing.T, addr string, handler http.Handler) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
@@ -35,10 +35,13 @@ func readyz(t *testing.T, addr string, handler http.Handler) string {
 	return net.JoinHostPort(host, port)
 }
 
-func TestAHealthcheckFindsTheProcessWhereverItListens(t *testing.T) {
-	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "127.0.0.1:0", "[::1]:0", "localhost:0"} {
+func TestAHealthcheckFindsTheProcessAtEveryAddress(t *testing.T) {
+	for _, addr := range []string{
+		":0", "0.0.0.0:0", "[::]:0", "127.0.0.1:0", "[::1]:0", "localhost:0",
+	} {
 		t.Run(addr, func(t *testing.T) {
-			if err := Healthcheck(t.Context(), "ADMIN_ADDR", readyz(t, addr, AdminHandler(fine, prometheus.NewRegistry()))); err != nil {
+			served := readyz(t, addr, AdminHandler(fine, prometheus.NewRegistry()))
+			if err := askReady(t.Context(), "ADMIN_ADDR", served); err != nil {
 				t.Error(err)
 			}
 		})
@@ -46,42 +49,67 @@ func TestAHealthcheckFindsTheProcessWhereverItListens(t *testing.T) {
 }
 
 func TestAHealthcheckSaysInOneLine(t *testing.T) {
-	answer := func(status int, body string) func(t *testing.T) string {
+	at := func(addr string) func(*testing.T) string {
+		return func(*testing.T) string { return addr }
+	}
+	responder := func(status int, body string) func(t *testing.T) string {
+		handler := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, body, status) }
 		return func(t *testing.T) string {
-			return readyz(t, "127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, body, status) }))
+			return readyz(t, "127.0.0.1:0", http.HandlerFunc(handler))
 		}
+	}
+	unready := func(t *testing.T) string {
+		ready := func(context.Context) error {
+			return errors.New("nats is not connected:\n refused")
+		}
+		return readyz(t, ":0", AdminHandler(ready, prometheus.NewRegistry()))
 	}
 	for promise, test := range map[string]struct {
 		addr func(t *testing.T) string
 		says string
 	}{
-		"why the process is not ready": {func(t *testing.T) string {
-			return readyz(t, ":0", AdminHandler(func(context.Context) error { return errors.New("nats is not connected:\n refused") }, prometheus.NewRegistry()))
-		}, "not ready: nats is not connected: refused"},
-		"the status where there is no reason":      {answer(503, ""), "not ready: 503 Service Unavailable"},
-		"that somebody else answers":               {answer(404, "404 page not found"), "not ready: 404 page not found"},
-		"that it is not led elsewhere":             {answer(302, "over there"), "not ready: over there"},
-		"that there is nowhere to ask":             {func(*testing.T) string { return "" }, "ADMIN_ADDR is not set: "},
-		"that the address has no port":             {func(*testing.T) string { return "localhost" }, "ADMIN_ADDR: address localhost: missing port"},
-		"that the address is none":                 {func(*testing.T) string { return "local host:80" }, "ADMIN_ADDR: "},
-		"that nobody listens, and where it looked": {func(*testing.T) string { return "127.0.0.1:1" }, "ask http://127.0.0.1:1/readyz: "},
+		"why the process is not ready": {unready, "not ready: nats is not connected: refused"},
+		"the status without a reason":  {responder(503, ""), "not ready: 503 Service Unavailable"},
+		"that another process answers": {
+			responder(404, "404 page not found"), "not ready: 404 page not found",
+		},
+		"that it follows no redirect": {responder(302, "over there"), "not ready: over there"},
+		"that the address is not set": {at(""), "ADMIN_ADDR is not set: "},
+		"that the address has no port": {
+			at("localhost"), "ADMIN_ADDR: address localhost: missing port",
+		},
+		"that the address is invalid": {at("local host:80"), "ADMIN_ADDR: "},
+		"that nobody listens, and the URL it asked": {
+			at("127.0.0.1:1"), "ask http://127.0.0.1:1/readyz: ",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			err := Healthcheck(t.Context(), "ADMIN_ADDR", test.addr(t))
-			if err == nil || !strings.HasPrefix(err.Error(), test.says) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("it says %q, want %q", err, test.says)
+			err := askReady(t.Context(), "ADMIN_ADDR", test.addr(t))
+			if err == nil || !strings.HasPrefix(err.Error(), test.says) {
+				t.Errorf("askReady = %v, want %q", err, test.says)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("askReady = %q, want one line", err)
 			}
 		})
 	}
 }
 
-func TestAHealthcheckWaitsForTheReasonButNotForEver(t *testing.T) {
+func TestAHealthcheckWaitsLongerThanTheProcessForItsReason(t *testing.T) {
 	if healthcheckFor <= readyFor {
-		t.Errorf("it ends after %s, before a process that is late says why, after %s", healthcheckFor, readyFor)
+		t.Errorf("the healthcheck ends after %s, and /readyz answers after %s",
+			healthcheckFor, readyFor)
 	}
+}
+
+func TestAHealthcheckEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	hangs := readyz(t, "127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }))
-	if err := Healthcheck(ctx, "ADMIN_ADDR", hangs); !errors.Is(err, context.Canceled) {
-		t.Errorf("of a process that hangs it says %v", err)
+	hang := func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}
+	addr := readyz(t, "127.0.0.1:0", http.HandlerFunc(hang))
+	if err := Healthcheck(ctx, "ADMIN_ADDR", addr); !errors.Is(err, context.Canceled) {
+		t.Errorf("Healthcheck = %v, want %v", err, context.Canceled)
 	}
 }

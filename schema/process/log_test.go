@@ -1,16 +1,13 @@
 package process_test
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/zap/zapcore"
 
 	"github.com/wagewire/wagewire/schema/process"
 )
-
-func environment(pairs map[string]string) func(string) string {
-	return func(name string) string { return pairs[name] }
-}
 
 func TestTheLoggersLevel(t *testing.T) {
 	for promise, test := range map[string]struct {
@@ -47,18 +44,40 @@ func TestALoggerIsMadeInEveryFormat(t *testing.T) {
 
 func TestALoggerIsNotMadeOf(t *testing.T) {
 	for promise, test := range map[string]struct {
-		env  map[string]string
-		says string
+		config process.Config
+		says   string
 	}{
-		"an unknown level":               {map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL: "loud" is none of debug, info, warn, error`},
-		"a level that would hide errors": {map[string]string{"LOG_LEVEL": "fatal"}, `LOG_LEVEL: "fatal" is none of debug, info, warn, error`},
-		"an unknown format":              {map[string]string{"LOG_FORMAT": "xml"}, `LOG_FORMAT: "xml" is neither json nor console`},
-		"a format in capitals":           {map[string]string{"LOG_FORMAT": "JSON"}, `LOG_FORMAT: "JSON" is neither json nor console`},
+		"an unknown level": {
+			process.Config{LogLevel: "loud"},
+			`LOG_LEVEL: "loud" is none of debug, info, warn, error`,
+		},
+		"a level that hides errors": {
+			process.Config{LogLevel: "fatal"},
+			`LOG_LEVEL: "fatal" is none of debug, info, warn, error`,
+		},
+		"an unknown format": {
+			process.Config{LogFormat: "xml"}, `LOG_FORMAT: "xml" is neither json nor console`,
+		},
+		"a format in capitals": {
+			process.Config{LogFormat: "JSON"}, `LOG_FORMAT: "JSON" is neither json nor console`,
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			if _, err := process.Logger(process.Config{LogLevel: test.env["LOG_LEVEL"], LogFormat: test.env["LOG_FORMAT"]}); err == nil || err.Error() != test.says {
+			_, err := process.Logger(test.config)
+			if err == nil || err.Error() != test.says {
 				t.Errorf("Logger: %v, want %q", err, test.says)
 			}
 		})
+	}
+}
+
+func TestANullDeviceIsNoTerminal(t *testing.T) {
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	if process.Terminal(file) {
+		t.Errorf("%s counts as a terminal", os.DevNull)
 	}
 }

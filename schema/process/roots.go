@@ -1,8 +1,9 @@
 package process
 
-// An image holds one binary and nothing else. What a system has beside it serves first, where there is one.
+// An image holds one binary and no other file. A system's own certificates and time zones come
+// first.
 import (
 	_ "time/tzdata" // time zones
 
-	_ "golang.org/x/crypto/x509roots/fallback" // the authorities that vouch for the providers
+	_ "golang.org/x/crypto/x509roots/fallback" // certificate authorities of the providers
 )

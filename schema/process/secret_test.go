@@ -43,7 +43,7 @@ func open(t *testing.T, path string) *process.SecretFile {
 	return f
 }
 
-// active reports what is active in plain words: no secret prints, so that a difference would show nothing.
+// active returns the revealed secrets, because a difference between secrets does not print.
 func active(f *process.SecretFile) (plain []string, err error) {
 	secrets, err := f.Active()
 	for _, s := range secrets {
@@ -68,15 +68,30 @@ func TestTheSecretsOfAFile(t *testing.T) {
 		text string
 		want []string
 	}{
-		"are its lines":                       {first + "\n" + second + "\n", []string{first, second}},
-		"need no line end":                    {first, []string{first}},
-		"may stand between empty lines":       {"\n\n" + first + "\n\n" + second + "\n\n", []string{first, second}},
-		"lose the white space around them":    {"  " + first + "\t\r\n" + second + "\r\n", []string{first, second}},
-		"keep the white space within":         {"a secret of some words\n", []string{"a secret of some words"}},
-		"are all active, in the file's order": {third + "\n" + first + "\n" + second, []string{third, first, second}},
-		"may be as short as the shortest":     {strings.Repeat("x", process.SecretBytesMin), []string{strings.Repeat("x", process.SecretBytesMin)}},
+		"are its lines": {
+			first + "\n" + second + "\n", []string{first, second},
+		},
+		"need no line end": {first, []string{first}},
+		"may stand between empty lines": {
+			"\n\n" + first + "\n\n" + second + "\n\n", []string{first, second},
+		},
+		"lose the white space around them": {
+			"  " + first + "\t\r\n" + second + "\r\n", []string{first, second},
+		},
+		"keep the white space within": {
+			"a secret of some words\n", []string{"a secret of some words"},
+		},
+		"are all active, in the file's order": {
+			third + "\n" + first + "\n" + second, []string{third, first, second},
+		},
+		"may be as short as the shortest": {
+			strings.Repeat("x", process.SecretBytesMin),
+			[]string{strings.Repeat("x", process.SecretBytesMin)},
+		},
 	} {
-		t.Run(promise, func(t *testing.T) { wantActive(t, open(t, secretFile(t, test.text)), test.want...) })
+		t.Run(promise, func(t *testing.T) {
+			wantActive(t, open(t, secretFile(t, test.text)), test.want...)
+		})
 	}
 }
 
@@ -85,13 +100,39 @@ func TestAFileIsNotOpened(t *testing.T) {
 		path func(*testing.T) string
 		says []string
 	}{
-		"without a name":       {func(*testing.T) string { return "" }, []string{"PINWHEEL_SECRETS_FILE is not set", "one secret a line"}},
-		"that is not there":    {func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") }, []string{"PINWHEEL_SECRETS_FILE: ", "gone"}},
-		"that is a directory":  {func(t *testing.T) string { return t.TempDir() }, []string{"PINWHEEL_SECRETS_FILE: ", "is a directory: ", "put the file in its place and make the container again"}},
-		"that is empty":        {func(t *testing.T) string { return secretFile(t, "") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"}},
-		"of empty lines":       {func(t *testing.T) string { return secretFile(t, " \n\t\n\r\n") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"}},
-		"with a short secret":  {func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") }, []string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes"}},
-		"with a padded secret": {func(t *testing.T) string { return secretFile(t, short+strings.Repeat(" ", 20)) }, []string{"line 1: ", "shorter than 16 bytes"}},
+		"without a name": {
+			func(*testing.T) string { return "" },
+			[]string{"PINWHEEL_SECRETS_FILE is not set", "one secret a line"},
+		},
+		"that is not there": {
+			func(t *testing.T) string { return filepath.Join(t.TempDir(), "gone") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "gone"},
+		},
+		"that is a directory": {
+			func(t *testing.T) string { return t.TempDir() },
+			[]string{
+				"PINWHEEL_SECRETS_FILE: ", "is a directory: ",
+				"put the file in its place and create the container again",
+			},
+		},
+		"that is empty": {
+			func(t *testing.T) string { return secretFile(t, "") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"},
+		},
+		"of empty lines": {
+			func(t *testing.T) string { return secretFile(t, " \n\t\n\r\n") },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"},
+		},
+		"with a short secret": {
+			func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") },
+			[]string{
+				"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes",
+			},
+		},
+		"with a padded secret": {
+			func(t *testing.T) string { return secretFile(t, short+strings.Repeat(" ", 20)) },
+			[]string{"line 1: ", "shorter than 16 bytes"},
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			f, err := process.OpenSecretFile("PINWHEEL_SECRETS_FILE", test.path(t))
@@ -158,11 +199,17 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 		worsen func(t *testing.T, path string)
 		says   string
 	}{
-		"emptied":     {func(t *testing.T, path string) { write(t, path, "") }, "holds no secret"},
-		"shortened":   {func(t *testing.T, path string) { write(t, path, short) }, "shorter than 16 bytes"},
-		"half wrong":  {func(t *testing.T, path string) { write(t, path, third+"\n"+short) }, "line 2"},
-		"removed":     {func(t *testing.T, path string) { remove(t, path) }, "no such file"},
-		"a directory": {func(t *testing.T, path string) { remove(t, path); mkdir(t, path) }, "is a directory"},
+		"emptied": {func(t *testing.T, path string) { write(t, path, "") }, "holds no secret"},
+		"shortened": {
+			func(t *testing.T, path string) { write(t, path, short) }, "shorter than 16 bytes",
+		},
+		"half wrong": {
+			func(t *testing.T, path string) { write(t, path, third+"\n"+short) }, "line 2",
+		},
+		"removed": {func(t *testing.T, path string) { remove(t, path) }, "no such file"},
+		"a directory": {
+			func(t *testing.T, path string) { remove(t, path); mkdir(t, path) }, "is a directory",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			path := secretFile(t, first+"\n"+second)
@@ -170,16 +217,23 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 			test.worsen(t, path)
 
 			got, err := active(f)
-			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "PINWHEEL_SECRETS_FILE") || !strings.Contains(err.Error(), path) {
-				t.Errorf("the error is %v, want one that names the variable and the file and says %q", err, test.says)
+			if err == nil {
+				t.Fatal("Active returns no error")
 			}
-			if err != nil && (strings.Contains(err.Error(), short) || strings.Contains(err.Error(), third)) {
-				t.Errorf("the error %q shows a secret", err)
+			for _, want := range []string{"PINWHEEL_SECRETS_FILE", path, test.says} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error %q does not say %q", err, want)
+				}
+			}
+			for _, secret := range []string{short, third} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error %q shows a secret", err)
+				}
 			}
 			if diff := cmp.Diff([]string{first, second}, got); diff != "" {
 				t.Errorf("active secrets (-want +got):\n%s", diff)
 			}
-			wantActive(t, f, first, second) // and the error is not said twice
+			wantActive(t, f, first, second) // without the error, which Active returns once
 			wantActive(t, f, first, second)
 
 			if promise == "a directory" {
@@ -191,7 +245,7 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsSaidAgainAfterItWasMended(t *testing.T) {
+func TestAnErrorIsReturnedAgainAfterItsRepair(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	for range 2 {
@@ -204,7 +258,7 @@ func TestAnErrorIsSaidAgainAfterItWasMended(t *testing.T) {
 	}
 }
 
-func TestAnotherErrorIsSaidToo(t *testing.T) {
+func TestADifferentErrorIsReturnedToo(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	for _, text := range []string{short, ""} {
@@ -216,8 +270,7 @@ func TestAnotherErrorIsSaidToo(t *testing.T) {
 	}
 }
 
-// A file may be away for a moment and come back as it was: it must not count as broken ever after.
-func TestAFileThatComesBackUnchangedIsWellAgain(t *testing.T) {
+func TestAFileThatComesBackUnchangedIsReadAgain(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	for range 2 {
@@ -226,7 +279,7 @@ func TestAFileThatComesBackUnchangedIsWellAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := f.Active(); err == nil {
-			t.Error("it is not reported that the file is away")
+			t.Error("Active returns no error although the file is missing")
 		}
 		if err := os.Rename(away, path); err != nil {
 			t.Fatal(err)
@@ -240,12 +293,14 @@ func TestAnActiveSecretDoesNotPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprintf("%v %+v %#v", secrets, secrets, struct{ Secrets []schema.Secret }{secrets}); strings.Contains(text, first) {
-		t.Errorf("it prints: %s", text)
+	type config struct{ Secrets []schema.Secret }
+	text := fmt.Sprintf("%v %+v %#v", secrets, secrets, config{secrets})
+	if strings.Contains(text, first) {
+		t.Errorf("the secret prints: %s", text)
 	}
 }
 
-func TestSecretsAreReadByManyAtOnce(t *testing.T) {
+func TestManyGoroutinesReadSecretsAtATime(t *testing.T) {
 	path := secretFile(t, first)
 	f := open(t, path)
 	done := make(chan error)
@@ -270,7 +325,7 @@ func TestSecretsAreReadByManyAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	write(t, path, third) // of a size of its own: times of change may be equal
+	write(t, path, third) // its size differs, because the times of two changes may be equal
 	wantActive(t, f, third)
 }
 

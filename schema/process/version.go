@@ -5,10 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// version is what the linker wrote here, with -X: make and the Dockerfile give it, for where they build there may be no git.
+// version is set by the linker, with -X. make and the Dockerfile pass it, because the build may
+// have no git.
 var version string
 
-// Version is the version the binary was built from, "(devel)" where it does not know, and Go's.
+// Version returns the binary's version, or "(devel)" if unknown, and the version of Go.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -48,7 +48,8 @@ type bench struct {
 	seen []schema.Completion
 }
 
-// newBench starts a broker. The test runs beside others that have one: they wait more than they compute.
+// newBench starts a broker. The test runs beside others that have one: they wait more than they
+// compute.
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	t.Parallel()
@@ -88,7 +89,7 @@ func (b *bench) event(kind, id, account string) schema.Event {
 	if kind == "verification_reports.refreshed" {
 		o.account, o.endUser = "", account
 	}
-	body, err := sample(schema.Lookup(p, kind), o, receivedAt)
+	body, err := newSample(schema.Lookup(p, kind), o, receivedAt)
 	b.must(err)
 	e, err := webhook.Parse(webhook.Received{Provider: p, Body: body, At: receivedAt})
 	b.must(err)
@@ -124,7 +125,8 @@ func (p *payrolls) Fetch(_ context.Context, job workers.Job) (workers.Fetched, e
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, job.Event.Key())
 	if p.rejects[job.Event.ID] {
-		return workers.Fetched{}, &api.StatusError{Endpoint: "/v1/test", Status: 400, Code: "no_such_thing"}
+		return workers.Fetched{}, &api.StatusError{Endpoint: "/v1/test", Status: 400,
+			Code: "no_such_thing"}
 	}
 	if job.Event.Action == schema.ActionDeleted {
 		return workers.Fetched{Outcome: schema.Deleted}, nil
@@ -139,8 +141,8 @@ func (p *payrolls) recovers() {
 	p.rejects = nil
 }
 
-// work runs a worker of each resource until the test ends or stop is called. Each queue has one hand: its events are worked
-// on in their order.
+// work runs a worker of each resource until the test ends or stop is called. Each queue has one
+// hand: its events are worked on in their order.
 func (b *bench) work(rejects []string, resources ...schema.Resource) (p *payrolls, stop func()) {
 	b.Helper()
 	p = &payrolls{rejects: map[string]bool{}}
@@ -155,7 +157,8 @@ func (b *bench) work(rejects []string, resources ...schema.Resource) (p *payroll
 			decode := func(schema.Event) (workers.Payload, error) { return workers.Payload{}, nil }
 			sources[name] = workers.Source{Decode: decode, Handler: p}
 		}
-		w := workers.New(r, sources, b.server.Connect(b), workers.Config{Concurrency: 1}, zap.NewNop(), prometheus.NewRegistry())
+		w := workers.New(r, sources, b.server.Connect(b), workers.Config{Concurrency: 1},
+			zap.NewNop(), prometheus.NewRegistry())
 		running.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				b.Errorf("worker of %s: %v", r, err)
@@ -171,8 +174,10 @@ func (b *bench) work(rejects []string, resources ...schema.Resource) (p *payroll
 func (b *bench) completed(id string) schema.Completion {
 	b.Helper()
 	for {
-		if i := slices.IndexFunc(b.seen, func(c schema.Completion) bool { return c.ID == id }); i >= 0 {
-			return b.seen[i]
+		for _, c := range b.seen {
+			if c.ID == id {
+				return c
+			}
 		}
 		c, err := b.tail.Next(b.Context())
 		b.must(err)
@@ -184,13 +189,14 @@ func (b *bench) completed(id string) schema.Completion {
 func (b *bench) all() []string {
 	b.Helper()
 	var all []string
-	b.must(b.conn.Scan(b.Context(), schema.CompletionsStream, stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
-		var c schema.Completion
-		all = append(all, "")
-		err := json.Unmarshal(m.Body, &c)
-		all[len(all)-1] = fmt.Sprintf("%s %s", c.ID, c.Data.Outcome)
-		return err
-	}))
+	b.must(b.conn.Scan(b.Context(), schema.CompletionsStream,
+		stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
+			var c schema.Completion
+			all = append(all, "")
+			err := json.Unmarshal(m.Body, &c)
+			all[len(all)-1] = fmt.Sprintf("%s %s", c.ID, c.Data.Outcome)
+			return err
+		}))
 	slices.Sort(all)
 	return all
 }
@@ -214,21 +220,25 @@ func (b *bench) keys() []string {
 func (b *bench) letters() map[uint64]string {
 	b.Helper()
 	letters := map[uint64]string{}
-	b.must(b.conn.Scan(b.Context(), schema.DeadLettersStream, stream.Selection{HeadersOnly: true}, func(m stream.Stored) error {
-		l := stream.ReadLetter(m)
-		letters[l.Number] = l.Queue + " " + l.Event.Key()
-		return nil
-	}))
+	b.must(b.conn.Scan(b.Context(), schema.DeadLettersStream, stream.Selection{HeadersOnly: true},
+		func(m stream.Stored) error {
+			l := stream.ReadLetter(m)
+			letters[l.Number] = l.Queue + " " + l.Event.Key()
+			return nil
+		}))
 	return letters
 }
 
 // die makes dead letters of the events, one for each queue that reads them, without a worker.
-func (b *bench) die(class schema.Class, reason schema.Reason, at time.Time, events ...schema.Event) {
+func (b *bench) die(
+	class schema.Class, reason schema.Reason, at time.Time, events ...schema.Event,
+) {
 	b.Helper()
 	for _, e := range events {
 		ends := false
 		for _, q := range schema.Queues() {
-			if !reads(q, schema.Lookup(e.Provider, e.Type)) || e.Queue != "" && e.Queue != q.Name {
+			if !readsType(q, schema.Lookup(e.Provider, e.Type)) || e.Queue != "" &&
+				e.Queue != q.Name {
 				continue
 			}
 			ctx, cancel := context.WithCancel(b.Context())
@@ -261,7 +271,8 @@ func (b *bench) runs(code int, args ...string) result {
 	b.Helper()
 	got := b.wagewire(args...)
 	if got.code != code {
-		b.Fatalf("wagewire %s: exit code %d, want %d; stdout %q, stderr %q", strings.Join(args, " "), got.code, code, got.stdout, got.stderr)
+		b.Fatalf("wagewire %s: exit code %d, want %d; stdout %q, stderr %q",
+			strings.Join(args, " "), got.code, code, got.stdout, got.stderr)
 	}
 	return got
 }
@@ -270,33 +281,28 @@ func (b *bench) runs(code int, args ...string) result {
 func (b *bench) answering(answer string, args ...string) (stdout, stderr string, err error) {
 	b.Helper()
 	var out, said bytes.Buffer
-	_, err = dispatch(b.Context(), args, terminal{getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &out, stderr: &said, asks: true})
+	_, err = execute(b.Context(), args, terminal{
+		getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &out, stderr: &said,
+		canAnswer: true,
+	})
 	return out.String(), said.String(), err
 }
 
 // queueAt waits until the broker says of a queue what holds.
 func (b *bench) queueAt(name string, holds func(*jetstream.ConsumerInfo) bool) {
 	b.Helper()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for {
+	streamtest.Eventually(b, "the state of queue "+name+" that the test waits for", func() bool {
 		c, err := b.js.Consumer(b.Context(), schema.EventsStream, name)
 		b.must(err)
-		if holds(c.CachedInfo()) {
-			return
-		}
-		select {
-		case <-look.C:
-		case <-b.Context().Done():
-			b.Fatal("the test ended first")
-		}
-	}
+		return holds(c.CachedInfo())
+	})
 }
 
 // quarantine stores a body as ingress does that could not read it.
 func (b *bench) quarantine(p schema.Provider, reason schema.QuarantineReason, body []byte) {
 	b.Helper()
-	b.must(b.conn.PublishQuarantined(b.Context(), schema.Quarantined{Provider: p, Reason: reason, ReceivedAt: receivedAt, Body: body}))
+	b.must(b.conn.PublishQuarantined(b.Context(),
+		schema.Quarantined{Provider: p, Reason: reason, ReceivedAt: receivedAt, Body: body}))
 }
 
 // erase takes an account out of the streams, all but its events.

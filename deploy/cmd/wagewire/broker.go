@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema/process"
@@ -17,85 +18,121 @@ import (
 )
 
 const (
-	// waitDefault is how long a command waits for a broker that is not there yet.
+	// waitDefault is how long a command waits for NATS to answer.
 	waitDefault = 30 * time.Second
-	lookEvery   = 100 * time.Millisecond
-	lookFor     = 5 * time.Second
+	// checkEvery is the pause between two checks of NATS, and checkFor the limit of a check.
+	checkEvery = 100 * time.Millisecond
+	checkFor   = 5 * time.Second
 )
 
-// connect returns a connection once the broker answers and has JetStream. It says on stderr that it waits.
-func connect(ctx context.Context, t terminal, wait time.Duration, log *zap.Logger) (*stream.Operator, error) {
-	var config stream.Config
-	if err := process.ReadConfig(t.getenv, &config); err != nil {
-		return nil, err
+// session is a command with a connection to NATS.
+type session struct {
+	terminal
+	*stream.Operator
+}
+
+// onNATS completes a command that works on NATS: the command connects, waits as --wait says, and
+// calls work.
+func onNATS(
+	t terminal, cmd *cobra.Command, work func(context.Context, session, []string) error,
+) *cobra.Command {
+	wait := addWait(cmd)
+	cmd.Annotations = environment(brokerVariables())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		op, err := connect(cmd.Context(), t, *wait, zap.NewNop())
+		if err != nil {
+			return err
+		}
+		defer op.Close()
+		return withAdvice(work(cmd.Context(), session{t, op}, args))
 	}
-	c, err := stream.Connect(config, stream.RoleOperator, log)
+	return cmd
+}
+
+// connect returns an operator when NATS answers and has JetStream. Stderr tells of a wait.
+func connect(
+	ctx context.Context, t terminal, wait time.Duration, log *zap.Logger,
+) (*stream.Operator, error) {
+	op, server, err := dial(t.getenv, log)
 	if err != nil {
 		return nil, err
 	}
-	conn := stream.NewOperator(c)
-	server := serverOf(t.getenv)
 	waiting := func() { fmt.Fprintf(t.stderr, "waiting up to %s for NATS at %s\n", wait, server) }
-	if err := answers(ctx, conn, wait, waiting); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("NATS_URL: %s: %w%s", server, err, adviceOn(err))
+	if err := awaitBroker(ctx, op, wait, waiting); err != nil {
+		op.Close()
+		return nil, fmt.Errorf("NATS_URL: %s: %w", server, withAdvice(err))
 	}
-	return conn, nil
+	return op, nil
 }
 
-// answers waits until the broker does, and calls waiting once if that is not at once.
-func answers(ctx context.Context, conn *stream.Operator, wait time.Duration, waiting func()) error {
-	end := time.NewTimer(wait)
-	defer end.Stop()
-	again := time.NewTicker(lookEvery)
-	defer again.Stop()
-	for looked := false; ; looked = true {
-		err := look(ctx, conn)
-		if err == nil || withoutJetStream(err) {
+// dial opens a connection without waiting for NATS. The server is the address without secrets.
+func dial(
+	getenv func(string) string, log *zap.Logger,
+) (op *stream.Operator, server string, err error) {
+	var config stream.Config
+	if err := process.ReadConfig(getenv, &config); err != nil {
+		return nil, "", err
+	}
+	conn, err := stream.Connect(config, stream.RoleOperator, log)
+	if err != nil {
+		return nil, "", err
+	}
+	return stream.NewOperator(conn), withoutSecrets(config.URL), nil
+}
+
+// awaitBroker waits until the broker answers, and calls waiting once if the first check fails.
+func awaitBroker(
+	ctx context.Context, op *stream.Operator, wait time.Duration, waiting func(),
+) error {
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		err := checkBroker(ctx, op)
+		if err == nil || lacksJetStream(err) {
 			return err
 		}
-		if !looked && wait > 0 {
+		if first && wait > 0 {
 			waiting()
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-end.C:
+		case <-late.C:
 			return fmt.Errorf("no answer within %s: %w", wait, err)
-		case <-again.C:
+		case <-tick.C:
 		}
 	}
 }
 
-// look asks once. A stream that is missing or full is an answer, too.
-func look(ctx context.Context, conn *stream.Operator) error {
-	ctx, cancel := context.WithTimeout(ctx, lookFor)
+// checkBroker checks once. A missing or full stream counts as an answer too.
+func checkBroker(ctx context.Context, op *stream.Operator) error {
+	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	err := conn.Ready(ctx)
+	err := op.Ready(ctx)
 	if errors.Is(err, stream.ErrNoQueue) || errors.Is(err, stream.ErrFull) {
 		return nil
 	}
 	return err
 }
 
-// withoutJetStream tells a broker that will never do from one that is not there yet.
-func withoutJetStream(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+// lacksJetStream reports whether waiting is useless because the broker has no JetStream.
+func lacksJetStream(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-// serverOf is NATS_URL without the user, password or token that may stand in it.
-func serverOf(getenv func(string) string) string {
-	text := getenv("NATS_URL")
-	if text == "" {
-		return nats.DefaultURL
-	}
+// withoutSecrets is the list of servers without users, passwords and tokens.
+func withoutSecrets(list string) string {
 	var servers []string
-	for server := range strings.SplitSeq(text, ",") {
-		// The library takes an address without a scheme, package url does not.
-		if !strings.Contains(server, "://") {
-			server = "nats://" + strings.TrimSpace(server)
+	for server := range strings.SplitSeq(list, ",") {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") { // valid for nats.go, but not for url.Parse
+			server = "nats://" + server
 		}
-		u, err := url.Parse(strings.TrimSpace(server))
+		u, err := url.Parse(server)
 		if err != nil {
 			return "(not a URL)"
 		}
@@ -105,7 +142,39 @@ func serverOf(getenv func(string) string) string {
 	return strings.Join(servers, ",")
 }
 
-// Codes of the broker's answers to a stream it has no place for, as nats-server 2.15 gives them.
+// withAdvice adds to an error the advice for an operator.
+func withAdvice(err error) error {
+	if advice := adviceOn(err); advice != "" {
+		return fmt.Errorf("%w: %s", err, advice)
+	}
+	return err
+}
+
+func adviceOn(err error) string {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		if advice := adviceOnCode(api.ErrorCode); advice != "" {
+			return advice
+		}
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return "enable JetStream for the account, " +
+			"or set NATS_CREDS_FILE to credentials of an account with JetStream"
+	case lacksJetStream(err):
+		return "JetStream is not enabled: start nats-server with --jetstream, " +
+			"or with a jetstream block in its configuration"
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return "run: wagewire provision apply"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "a cluster may be choosing a leader: try again soon; see the broker's log"
+	case errors.Is(err, nats.ErrAuthorization):
+		return "set NATS_CREDS_FILE to credentials that this server takes"
+	default:
+		return ""
+	}
+}
+
+// Codes of nats-server 2.15 for the refusal of a stream or consumer that has no place.
 const (
 	codeAccountLimit      jetstream.ErrorCode = 10002
 	codeNoPeers           jetstream.ErrorCode = 10005
@@ -118,31 +187,18 @@ const (
 	codeMaxBytesOfAccount jetstream.ErrorCode = 10122
 )
 
-// adviceOn is what an operator can do about an error, after ": ", or "".
-func adviceOn(err error) string {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		switch api.ErrorCode {
-		case codeNoStorage, codeNoResources, codeAccountLimit, codeMaxBytesOfAccount:
-			return ": every stream reserves its max_bytes: lower --max-bytes of one, or raise max_file_store of the server or the limits of the account"
-		case codeConsumerNotMade, codeStreamNotMade:
-			return ": see the broker's log, and whether its volume has room"
-		case codeNoPeers:
-			return ": no server has room for it: lower --replicas or --max-bytes, or add servers to the cluster"
-		case codeReplicasFixed, codeReplicasOneServer:
-			return ": this NATS is one server: lower --replicas to 1"
-		}
-	}
-	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return ": enable JetStream for the account, or use the credentials of one that has it in NATS_CREDS_FILE"
-	case withoutJetStream(err):
-		return ": JetStream is not enabled: start nats-server with --jetstream, or with a jetstream block in its configuration"
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return ": run: wagewire provision apply"
-	case errors.Is(err, context.DeadlineExceeded):
-		return ": try again in a few seconds, a cluster may be choosing a leader; see the broker's log"
-	case errors.Is(err, nats.ErrAuthorization):
-		return ": set NATS_CREDS_FILE to credentials that this server takes"
+func adviceOnCode(code jetstream.ErrorCode) string {
+	switch code {
+	case codeNoStorage, codeNoResources, codeAccountLimit, codeMaxBytesOfAccount:
+		return "every stream reserves its max_bytes: lower --max-bytes of one, " +
+			"or raise max_file_store of the server or the limits of the account"
+	case codeConsumerNotMade, codeStreamNotMade:
+		return "see the broker's log, and whether its volume has room"
+	case codeNoPeers:
+		return "no server has room for it: " +
+			"lower --replicas or --max-bytes, or add servers to the cluster"
+	case codeReplicasFixed, codeReplicasOneServer:
+		return "this NATS is one server: lower --replicas to 1"
 	default:
 		return ""
 	}

@@ -24,12 +24,14 @@ func TestARedriveEndsInACompletionOfItsOwnAndOnlyOnItsQueue(t *testing.T) {
 	b.completed("pinwheel:e-1:income")
 	p.recovers()
 	list := b.runs(0, "dead", "list", "--queue", "pinwheel_income")
-	contains(t, list.stdout, "pinwheel_income", "paystubs.fully_synced", "permanent", "rejected", "pinwheel:e-1\n")
+	contains(t, list.stdout, "pinwheel_income", "paystubs.fully_synced", "permanent", "rejected",
+		"pinwheel:e-1\n")
 
 	got := b.runs(0, "dead", "redrive", "--queue", "pinwheel_income", "--yes")
 	contains(t, got.stdout, "sent to pinwheel_income as pinwheel:e-1:r1")
 	contains(t, got.stderr, "redrove 1 of 1 dead letter\n")
-	if c := b.completed("pinwheel:e-1:r1:income"); c.Data.Outcome != schema.Succeeded || c.Data.Event.ID != "e-1" {
+	if c := b.completed("pinwheel:e-1:r1:income"); c.Data.Outcome != schema.Succeeded ||
+		c.Data.Event.ID != "e-1" {
 		t.Errorf("got %+v", c)
 	}
 	// The other queue is past the redrive when it has completed what comes after it.
@@ -37,12 +39,15 @@ func TestARedriveEndsInACompletionOfItsOwnAndOnlyOnItsQueue(t *testing.T) {
 	b.completed("pinwheel:e-2:paystubs")
 	b.completed("pinwheel:e-2:income")
 	want := []string{
-		"pinwheel:e-1:income failed", "pinwheel:e-1:paystubs failed", "pinwheel:e-1:r1:income succeeded", "pinwheel:e-2:income succeeded", "pinwheel:e-2:paystubs succeeded",
+		"pinwheel:e-1:income failed", "pinwheel:e-1:paystubs failed",
+		"pinwheel:e-1:r1:income succeeded",
+		"pinwheel:e-2:income succeeded", "pinwheel:e-2:paystubs succeeded",
 	}
 	if diff := cmp.Diff(want, b.all()); diff != "" {
 		t.Errorf("completions (-want +got):\n%s", diff)
 	}
-	if left := b.letters(); len(left) != 1 || !strings.HasPrefix(slices.Collect(maps.Values(left))[0], "pinwheel_paystubs ") {
+	if left := b.letters(); len(left) != 1 ||
+		!strings.HasPrefix(slices.Collect(maps.Values(left))[0], "pinwheel_paystubs ") {
 		t.Errorf("dead letters left: %v, want that of pinwheel_paystubs", left)
 	}
 }
@@ -59,7 +64,8 @@ func TestARedriveThatDiesAgainIsRedrivenUnderTheNextName(t *testing.T) {
 		b.runs(0, "dead", "redrive", "--all", "--yes")
 		b.completed(fmt.Sprintf("pinwheel:e-1:r%d:income", n))
 	}
-	want := []string{"pinwheel:e-1:income failed", "pinwheel:e-1:r1:income failed", "pinwheel:e-1:r2:income failed", "pinwheel:e-1:r3:income succeeded"}
+	want := []string{"pinwheel:e-1:income failed", "pinwheel:e-1:r1:income failed",
+		"pinwheel:e-1:r2:income failed", "pinwheel:e-1:r3:income succeeded"}
 	if diff := cmp.Diff(want, b.all()); diff != "" || len(b.letters()) > 0 {
 		t.Errorf("dead letters %v, completions (-want +got):\n%s", b.letters(), diff)
 	}
@@ -68,18 +74,23 @@ func TestARedriveThatDiesAgainIsRedrivenUnderTheNextName(t *testing.T) {
 func TestARedriveIsNeverEaten(t *testing.T) {
 	const to = " to pinwheel_income"
 	for promise, test := range map[string]struct {
-		before func(*bench, schema.Event) // what was, when the event has a dead letter of each queue
+		// before happens when the event has a dead letter of each queue.
+		before func(*bench, schema.Event)
 		args   []string
 		want   []string // events after the first
 		says   string
 	}{
 		"two queues gave up one event: each gets it under a name of its own": {
 			func(*bench, schema.Event) {}, []string{"--all"},
-			[]string{"pinwheel:e-1:r1" + to, "pinwheel:e-1:r2 to pinwheel_paystubs"}, "redrove 2 of 2",
+			[]string{"pinwheel:e-1:r1" + to, "pinwheel:e-1:r2 to pinwheel_paystubs"},
+			"redrove 2 of 2",
 		},
 		"the same, one after the other": {
-			func(b *bench, _ schema.Event) { b.runs(0, "dead", "redrive", "1", "--yes") }, []string{"2"},
-			[]string{"pinwheel:e-1:r1" + to, "pinwheel:e-1:r2 to pinwheel_paystubs"}, "redrove 1 of 1",
+			func(b *bench, _ schema.Event) {
+				b.runs(0, "dead", "redrive", "1", "--yes")
+			}, []string{"2"},
+			[]string{"pinwheel:e-1:r1" + to, "pinwheel:e-1:r2 to pinwheel_paystubs"},
+			"redrove 1 of 1",
 		},
 		"a crash before the deletion: it is deleted and not sent twice": {
 			func(b *bench, e schema.Event) {
@@ -101,7 +112,8 @@ func TestARedriveIsNeverEaten(t *testing.T) {
 		"a name under which there is a completion, and no event any more": {
 			func(b *bench, e schema.Event) {
 				e.Redrive = 1
-				_, err := b.conn.PublishCompletion(b.Context(), e, schema.NewCompletion(e, schema.Income, schema.Failed, receivedAt))
+				_, err := b.conn.PublishCompletion(b.Context(), e,
+					schema.NewCompletion(e, schema.Income, schema.Failed, receivedAt))
 				b.must(err)
 			}, []string{"1"},
 			[]string{"pinwheel:e-1:r2" + to}, "sent to pinwheel_income as pinwheel:e-1:r2",
@@ -111,7 +123,8 @@ func TestARedriveIsNeverEaten(t *testing.T) {
 				_, err := b.conn.Redrive(b.Context(), another(e), "", 1)
 				b.must(err)
 			}, []string{"1"},
-			[]string{"pinwheel:e-1:r1", "pinwheel:e-1:r2" + to}, "sent to pinwheel_income as pinwheel:e-1:r2",
+			[]string{"pinwheel:e-1:r1", "pinwheel:e-1:r2" + to},
+			"sent to pinwheel_income as pinwheel:e-1:r2",
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -131,7 +144,8 @@ func TestARedriveIsNeverEaten(t *testing.T) {
 
 func TestWhatCannotBeRedrivenStaysAndSaysWhy(t *testing.T) {
 	b := newBench(t)
-	ok, erased := b.event("income.added", "e-ok", "a-ok"), b.event("income.added", "e-erased", "a-erased")
+	ok := b.event("income.added", "e-ok", "a-ok")
+	erased := b.event("income.added", "e-erased", "a-erased")
 	b.publish(erased, ok)
 	b.erase(erased)
 	b.die(schema.ClassTransient, schema.ReasonLadderEnded, receivedAt, erased, ok)
@@ -140,7 +154,8 @@ func TestWhatCannotBeRedrivenStaysAndSaysWhy(t *testing.T) {
 	if _, err := b.js.PublishMsg(t.Context(), broken); err != nil {
 		t.Fatal(err)
 	}
-	b.die(schema.ClassPoison, schema.ReasonUndecodable, receivedAt, schema.Event{Provider: schema.Pinwheel, Type: "income.added", Queue: "pinwheel_income"})
+	b.die(schema.ClassPoison, schema.ReasonUndecodable, receivedAt,
+		schema.Event{Provider: schema.Pinwheel, Type: "income.added", Queue: "pinwheel_income"})
 	old := nats.NewMsg(schema.DeadLetterSubject("pinwheel_pay", "a-1"))
 	old.Data = ok.Body
 	m, _, err := b.conn.Message(t.Context(), schema.DeadLettersStream, 2)
@@ -166,7 +181,8 @@ func TestWhatCannotBeRedrivenStaysAndSaysWhy(t *testing.T) {
 		"kept: it cannot be decoded, only discarded: decode event: ",
 		"kept: no queue pinwheel_pay reads income.added any more",
 	)
-	contains(t, got.stderr, "redrove 1 of 4 dead letters\n", "wagewire dead: 3 dead letters could not be redriven\n")
+	contains(t, got.stderr, "redrove 1 of 4 dead letters\n",
+		"wagewire dead redrive: 3 dead letters could not be redriven\n")
 	if left := b.letters(); len(left) != 3 || left[2] != "" {
 		t.Errorf("left: %v", left)
 	}
@@ -191,7 +207,8 @@ func TestOnlyTheDeadLettersThatAreChosenAreMeant(t *testing.T) {
 	const hour = time.Hour
 	events := []schema.Event{
 		b.event("income.added", "e-1", "a-1"), b.event("shifts.added", "e-2", "a-1"),
-		b.event("link-connected", "e-3", "a.2"), b.event("verification_reports.refreshed", "e-4", "person"),
+		b.event("link-connected", "e-3", "a.2"),
+		b.event("verification_reports.refreshed", "e-4", "person"),
 	}
 	b.publish(events...)
 	for i, e := range events {
@@ -201,24 +218,33 @@ func TestOnlyTheDeadLettersThatAreChosenAreMeant(t *testing.T) {
 		}
 		b.die(class, schema.ReasonLadderEnded, receivedAt.Add(time.Duration(i)*hour), e)
 	}
-	at := func(hours int) string { return receivedAt.Add(time.Duration(hours) * hour).Format(time.RFC3339) }
+	at := func(hours int) string {
+		return receivedAt.Add(time.Duration(hours) * hour).Format(time.RFC3339)
+	}
 	for promise, test := range map[string]struct {
 		flags []string
 		want  []int
 	}{
-		"all of them":                           {nil, []int{1, 2, 3, 4}},
-		"a queue's":                             {[]string{"--queue", "pinwheel_shifts"}, []int{2}},
-		"a class's":                             {[]string{"--class", "permanent"}, []int{2, 4}},
-		"a provider's":                          {[]string{"--provider", "truv"}, []int{3}},
-		"an account's":                          {[]string{"--account", "a-1"}, []int{1, 2}},
-		"an account's whose id is no name":      {[]string{"--account", "a.2"}, []int{3}},
-		"the same, as the list shows it":        {[]string{"--account", schema.Token("a.2")}, []int{3}},
+		"all of them":                      {nil, []int{1, 2, 3, 4}},
+		"a queue's":                        {[]string{"--queue", "pinwheel_shifts"}, []int{2}},
+		"a class's":                        {[]string{"--class", "permanent"}, []int{2, 4}},
+		"a provider's":                     {[]string{"--provider", "truv"}, []int{3}},
+		"an account's":                     {[]string{"--account", "a-1"}, []int{1, 2}},
+		"an account's whose id is no name": {[]string{"--account", "a.2"}, []int{3}},
+		"the same, as the list shows it": {[]string{"--account", schema.Token("a.2")},
+			[]int{3}},
 		"a person's":                            {[]string{"--account", "person"}, []int{4}},
 		"those since a time, which is included": {[]string{"--since", at(2)}, []int{3, 4}},
 		"those until a time, which is not":      {[]string{"--until", at(2)}, []int{1, 2}},
-		"those of a stretch of time":            {[]string{"--since", at(1), "--until", at(3)}, []int{2, 3}},
-		"all of these at once":                  {[]string{"--class", "permanent", "--provider", "pinwheel", "--account", "a-1", "--since", at(0)}, []int{2}},
-		"none":                                  {[]string{"--class", "contract"}, nil},
+		"those of a stretch of time": {[]string{"--since", at(1), "--until", at(3)},
+			[]int{2, 3}},
+		"all of these at once": {
+			[]string{
+				"--class", "permanent", "--provider", "pinwheel", "--account", "a-1", "--since", at(0),
+			},
+			[]int{2},
+		},
+		"none": {[]string{"--class", "contract"}, nil},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			b := *b
@@ -233,7 +259,8 @@ func TestOnlyTheDeadLettersThatAreChosenAreMeant(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			dry := b.runs(0, append([]string{"dead", "discard", "--dry-run", "--all"}, test.flags...)...)
+			dry := b.runs(0,
+				append([]string{"dead", "discard", "--dry-run", "--all"}, test.flags...)...)
 			if n := strings.Count(dry.stdout, "\n"); n != len(test.want)+min(len(test.want), 1) {
 				t.Errorf("discard would take\n%s", dry.stdout)
 			}
@@ -253,24 +280,25 @@ func TestTheListHasNoBodiesAndShowHasWhatIsAskedFor(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", cmp.Diff(want, got.stdout))
 	}
 	show := b.runs(0, "dead", "show", "1").stdout
-	contains(t, show, "event           pinwheel:e-1\n", "occurred", "headers", "  ce-type ", "  Wagewire-Body-Sha256 ", "decodes         yes\n")
+	contains(t, show, "event           pinwheel:e-1\n", "occurred", "headers", "  ce-type ",
+		"  Wagewire-Body-Sha256 ", "decodes         yes\n")
 	if strings.Contains(show, "payload") {
 		t.Errorf("it shows the body:\n%s", show)
 	}
-	if got := b.runs(0, "dead", "show", "1", "--body").stdout; !strings.HasPrefix(got, show) || !strings.HasSuffix(got, "\n"+string(e.Body)) {
+	if got := b.runs(0, "dead", "show", "1", "--body").stdout; !strings.HasPrefix(got, show) ||
+		!strings.HasSuffix(got, "\n"+string(e.Body)) {
 		t.Errorf("the body is not as it was received:\n%s", got)
 	}
 	var l letterJSON
 	b.must(json.Unmarshal([]byte(b.runs(0, "dead", "show", "1", "--json", "--body").stdout), &l))
-	if l.Body == nil || *l.Body != string(e.Body) || len(l.Headers) == 0 || l.Event != "pinwheel:e-1" || l.Sequence != 1 {
+	if l.Body == nil || *l.Body != string(e.Body) || len(l.Headers) == 0 ||
+		l.Event != "pinwheel:e-1" || l.Sequence != 1 {
 		t.Errorf("got %+v", l)
 	}
-	if got := b.runs(1, "dead", "show", "2"); !strings.Contains(got.stderr, "there is no dead letter 2") {
-		t.Errorf("got %+v", got)
-	}
-	if got := b.runs(1, "dead", "discard", "1", "--class", "transient", "--yes"); !strings.Contains(got.stderr, "dead letter 1 is not one that the flags choose") {
-		t.Errorf("got %+v", got)
-	}
+	contains(t, b.runs(1, "dead", "show", "2").stderr,
+		"there is no dead letter 2")
+	contains(t, b.runs(1, "dead", "discard", "1", "--class", "transient", "--yes").stderr,
+		"the flags do not choose dead letter 1")
 }
 
 func TestNothingIsDestroyedWithoutLeave(t *testing.T) {
@@ -280,35 +308,40 @@ func TestNothingIsDestroyedWithoutLeave(t *testing.T) {
 	b.die(schema.ClassPermanent, schema.ReasonRejected, receivedAt, e)
 	b.quarantine(schema.Pinwheel, schema.QuarantineJSON, []byte("{"))
 	for _, args := range [][]string{
-		{"dead", "redrive", "1"}, {"dead", "discard", "1"}, {"quarantine", "release", "1"}, {"quarantine", "discard", "1"},
+		{"dead", "redrive", "1"}, {"dead", "discard", "1"},
+		{"quarantine", "release", "1"}, {"quarantine", "discard", "1"},
 		{"replay", "--queue", "pinwheel_income", "--since", "all"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			b := *b
 			b.T = t
 			got := b.runs(2, args...)
-			contains(t, got.stderr, "nobody is there to be asked: give --yes, or --dry-run")
+			contains(t, got.stderr,
+				"nobody is there to answer a question: give --yes, or --dry-run")
 			for _, answer := range []string{"n\n", "\n", "", "yess\n"} {
-				if _, asked, err := b.answering(answer, args...); !errors.Is(err, errDeclined) || !strings.HasSuffix(asked, "? [y/N] ") {
+				if _, asked, err := b.answering(answer, args...); !errors.Is(err, errDeclined) ||
+					!strings.HasSuffix(asked, "? [y/N] ") {
 					t.Errorf("answer %q: got %v after %q", answer, err, asked)
 				}
 			}
 			if len(b.letters()) != 1 || len(b.keys()) != 1 {
 				t.Errorf("something was done: %v, %v", b.letters(), b.keys())
 			}
-			if _, there, err := b.conn.Message(t.Context(), schema.QuarantineStream, 1); !there || err != nil {
+			if _, there, err := b.conn.Message(t.Context(), schema.QuarantineStream, 1); !there ||
+				err != nil {
 				t.Errorf("something was done to the quarantine: %v", err)
 			}
 		})
 	}
-	if _, asked, err := b.answering(" Yes\n", "dead", "discard", "--class", "permanent"); err != nil || len(b.letters()) != 0 {
+	_, asked, err := b.answering(" Yes\n", "dead", "discard", "--class", "permanent")
+	if err != nil || len(b.letters()) != 0 {
 		t.Errorf("it was not discarded: %v", err)
 	} else {
-		contains(t, asked, "discard 1 dead letter for good (1 of pinwheel_income)? [y/N] ", "discarded 1 dead letter\n")
+		contains(t, asked, "discard 1 dead letter for good (1 of pinwheel_income)? [y/N] ",
+			"discarded 1 dead letter\n")
 	}
-	if got := b.runs(0, "dead", "discard", "--all", "--yes"); !strings.Contains(got.stderr, "there is no such dead letter") {
-		t.Errorf("got %+v", got)
-	}
+	contains(t, b.runs(0, "dead", "discard", "--all", "--yes").stderr,
+		"there is no such dead letter")
 }
 
 func TestAWebhookDoesNothingToAScreen(t *testing.T) {
@@ -317,7 +350,7 @@ func TestAWebhookDoesNothingToAScreen(t *testing.T) {
 		"{\x1b[2J\r\u009b\xff\x7f": `{\x1b[2J\r\u009b\ufffd\x7f`,
 		"\u202e":                   `\u202e`,
 	} {
-		if got := readable([]byte(body)); got != want {
+		if got := readable(body); got != want {
 			t.Errorf("%q is shown as %q, want %q", body, got, want)
 		}
 	}

@@ -1,5 +1,3 @@
-// Command wagewire is the operator's: it keeps the streams in place, sends webhooks, shows what became of them, and does again what
-// could not be finished. See --help.
 package main
 
 import (
@@ -11,6 +9,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }

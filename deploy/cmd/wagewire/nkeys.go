@@ -1,49 +1,55 @@
 package main
 
 import (
-	"context"
-	"flag"
 	"fmt"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const nkeysHelp = `wagewire nkeys makes the keys by which the broker knows each process: with them, each can do its own work and nothing else.
+func newNkeysCommand(t terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:     "nkeys DIR",
+		GroupID: groupInstall,
+		Short:   "Make the keys by which the broker knows each process",
+		Long: `wagewire nkeys makes a key for each process. With its key, a process can do its own
+work on the broker and nothing else.
 
-Usage:
-  wagewire nkeys DIR
+The command creates DIR and writes two kinds of files:
 
-It writes into DIR, which it makes, nats_<role>.nk for ingress, each worker, wagewire and consumer: the seed, a secret, that the
-process has in NATS_CREDS_FILE. And keys.conf: the public keys, which the broker includes in its configuration. It overwrites
-nothing, and takes no directory that others may enter: the seeds in it can be read by containers, whatever user they run as.
+  nats_<role>.nk  the seed, a secret, for the NATS_CREDS_FILE of a process: ingress, each worker,
+                  wagewire, and consumer
+  keys.conf       the public keys, for the configuration of the broker
 
-Examples:
-  The keys of a new installation, which compose takes from there:
+No file is overwritten. DIR must not be open to other users, because containers of any user must
+be able to read the seeds.`,
+		Example: `  Make the keys of a new installation, and start compose with them:
     wagewire nkeys ./secrets
     SECRETS_DIR=./secrets docker compose up
-  A new key for one role: make a set, take its file and its line, and restart the broker and the process:
-    wagewire nkeys ./new
-
-Environment:
-  none: it asks nobody
-
-Exit codes: 0 done, 1 failed, 2 wrong usage
-`
-
-func nkeysFlags(*flag.FlagSet) action {
-	return func(_ context.Context, t terminal, args []string) error {
-		if len(args) != 1 {
-			return wrongUsage("it needs one directory, such as ./secrets")
-		}
-		dir := args[0]
-		if err := nats.WriteKeys(dir); err != nil {
-			return err
-		}
-		fmt.Fprintf(t.stdout, "wrote %d seeds and %s\n", len(stream.Grants()), filepath.Join(dir, nats.KeysFile))
-		fmt.Fprintf(t.stdout, "next: put %s beside the broker's users.conf and restart it; give each process its own seed in NATS_CREDS_FILE, such as %s to ingress\n",
-			nats.KeysFile, filepath.Join(dir, nats.SeedFile(stream.RoleIngress)))
-		return nil
+  Change the key of one role: make a new set, take the role's file and its line in keys.conf, and
+  restart the broker and the process:
+    wagewire nkeys ./new`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return wrongUsage("give one directory, such as ./secrets")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return writeKeys(t, args[0]) },
 	}
+}
+
+func writeKeys(t terminal, dir string) error {
+	if err := nats.WriteKeys(dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(t.stdout, "wrote %d seeds and %s\n",
+		len(stream.Grants()), filepath.Join(dir, nats.KeysFile))
+	fmt.Fprintf(t.stdout, "next: put %s beside the broker's users.conf and restart the broker; "+
+		"give each process its own seed in NATS_CREDS_FILE, such as %s to ingress\n",
+		nats.KeysFile, filepath.Join(dir, nats.SeedFile(stream.RoleIngress)))
+	return nil
 }

@@ -11,14 +11,16 @@ func TestNkeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	got := wagewire(t, env(), "nkeys", dir)
 	if got.code != exitOK || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 ||
-		!strings.HasPrefix(got.stdout, "wrote 10 seeds and "+filepath.Join(dir, "keys.conf")) || !strings.Contains(got.stdout, "NATS_CREDS_FILE") {
+		!strings.HasPrefix(got.stdout, "wrote 10 seeds and "+filepath.Join(dir, "keys.conf")) ||
+		!strings.Contains(got.stdout, "NATS_CREDS_FILE") {
 		t.Errorf("got %+v", got)
 	}
 	keys, err := os.ReadFile(filepath.Join(dir, "keys.conf"))
 	if err != nil || !strings.Contains(string(keys), "\nVERIFICATION_REPORTS: U") {
 		t.Errorf("keys.conf: %s, %v", keys, err)
 	}
-	for _, name := range []string{"nats_ingress.nk", "nats_verification_reports.nk", "nats_wagewire.nk", "nats_consumer.nk"} {
+	for _, role := range []string{"ingress", "verification_reports", "wagewire", "consumer"} {
+		name := "nats_" + role + ".nk"
 		seed, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || !strings.HasPrefix(string(seed), "SU") {
 			t.Errorf("%s: %v", name, err)
@@ -27,14 +29,17 @@ func TestNkeys(t *testing.T) {
 			t.Errorf("it prints the seed of %s", name)
 		}
 	}
-	if again := wagewire(t, env(), "nkeys", dir); again.code != exitFailed || !strings.Contains(again.stderr, "keys are not overwritten") {
+	if again := wagewire(t, env(), "nkeys", dir); again.code != exitFailed ||
+		!strings.Contains(again.stderr, "keys are not overwritten") {
 		t.Errorf("again: %+v", again)
 	}
-	if after, err := os.ReadFile(filepath.Join(dir, "keys.conf")); err != nil || string(after) != string(keys) {
+	if after, err := os.ReadFile(filepath.Join(dir, "keys.conf")); err != nil ||
+		string(after) != string(keys) {
 		t.Errorf("again: keys.conf is another, %v", err)
 	}
 	for _, args := range [][]string{{"nkeys"}, {"nkeys", dir, dir}} {
-		if got := wagewire(t, env(), args...); got.code != exitUsage || !strings.Contains(got.stderr, "one directory") {
+		if got := wagewire(t, env(), args...); got.code != exitUsage ||
+			!strings.Contains(got.stderr, "give one directory") {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}

@@ -2,140 +2,121 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const pauseHelp = `wagewire pause stops the deliveries of a queue, for all of its workers. What they have in hand is finished; what the queue is
-sent waits.
-
-Usage:
-  wagewire pause QUEUE... [flags]
-
-It lasts until wagewire resume, or as long as --for says. It is a matter of the broker and outlives every restart. A pause that a
-worker makes by itself, because the provider refuses its credentials, is another thing: see the worker's log and metrics.
-
-Flags:
-  --for DURATION     for so long: 90m, 1h, 2d (until resumed)
-  --wait DURATION    how long to wait for a NATS that is not there yet (30s)
-
-Examples:
-  While the provider has announced maintenance:
-    wagewire pause pinwheel_paystubs pinwheel_shifts --for 2h
-  Until somebody has looked:
-    wagewire pause truv_link
-
-Environment:
-  NATS_URL         the broker (nats://127.0.0.1:4222)
-  NATS_CREDS_FILE  credentials for it (none)
-  NATS_CA_FILE     certificates that vouch for it (the system's)
-
-Exit codes: 0 done, 1 failed, 2 wrong usage
-`
-
-const resumeHelp = `wagewire resume ends the pause of a queue: its workers get events again.
-
-Usage:
-  wagewire resume QUEUE... [flags]
-
-Flags:
-  --wait DURATION    how long to wait for a NATS that is not there yet (30s)
-
-Examples:
-  One queue:
-    wagewire resume truv_link
-  Which are paused:
-    wagewire status
-
-Environment:
-  NATS_URL         the broker (nats://127.0.0.1:4222)
-  NATS_CREDS_FILE  credentials for it (none)
-  NATS_CA_FILE     certificates that vouch for it (the system's)
-
-Exit codes: 0 done, 1 failed, 2 wrong usage
-`
-
 const (
-	// pauseForever is how long a pause lasts that nothing but resume ends: the broker knows none without an end.
+	// pauseForever stands for a pause without an end, because the broker has no such pause.
 	pauseForever = 100 * 365 * day
-	// pauseForLong is from when on a pause is shown without its end.
+	// pauseForLong is the least pause that is shown without an end.
 	pauseForLong = 50 * 365 * day
 )
 
-func pauseFlags(flags *flag.FlagSet) action {
+func newPauseCommand(t terminal) *cobra.Command {
 	lasts := pauseForever
-	flags.Func("for", "", func(s string) (err error) {
-		if lasts, err = parseAge(s); err == nil && lasts == 0 {
-			err = fmt.Errorf("%q is no time at all", s)
-		}
-		return err
+	cmd := &cobra.Command{
+		Use:     "pause QUEUE...",
+		GroupID: groupRepair,
+		Short:   "Stop the deliveries of a queue for a while",
+		Long: `wagewire pause stops the deliveries of a queue for all of its workers. Workers finish
+the events that they have. New events wait in the queue.
+
+The pause lasts until wagewire resume, or as long as --for says. The broker keeps the pause, also
+if processes restart. A worker also pauses by itself if the provider refuses its credentials: see
+the worker's log and metrics about such a pause.`,
+		Example: `  The provider has announced maintenance:
+    wagewire pause pinwheel_paystubs pinwheel_shifts --for 2h
+  Until somebody has looked at a problem:
+    wagewire pause truv_link`,
+		Args: func(_ *cobra.Command, names []string) error {
+			if lasts == 0 {
+				return wrongUsage("--for: a pause needs more than no time")
+			}
+			return checkQueues(names)
+		},
+	}
+	addDuration(cmd.Flags(), &lasts, "for", "",
+		"how long the pause lasts: 90m, 1h, 2d (default until resumed)")
+	return onQueues(t, cmd, func(ctx context.Context, s session, q schema.Queue) error {
+		return pauseQueue(ctx, s, q, lasts)
 	})
-	wait := flags.Duration("wait", waitDefault, "")
-	return func(ctx context.Context, t terminal, args []string) error {
-		queues, err := queuesOf(args)
-		if err != nil {
-			return err
+}
+
+func newResumeCommand(t terminal) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "resume QUEUE...",
+		GroupID: groupRepair,
+		Short:   "End the pause of a queue",
+		Long:    `wagewire resume ends the pause of a queue. Its workers get events again.`,
+		Example: `  Resume one queue:
+    wagewire resume truv_link
+  See which queues are paused:
+    wagewire status`,
+		Args: func(_ *cobra.Command, names []string) error { return checkQueues(names) },
+	}
+	return onQueues(t, cmd, resumeQueue)
+}
+
+func checkQueues(names []string) error {
+	if len(names) == 0 {
+		return wrongUsage("give a queue, such as %s: wagewire status lists the queues",
+			queueNames()[0])
+	}
+	for _, name := range names {
+		if _, ok := findQueue(name); !ok {
+			return wrongUsage("queue %q: %v", name, notAmong(name, queueNames()))
 		}
-		return attend(ctx, t, *wait, func(conn *stream.Operator) error {
-			now := time.Now()
-			until := now.Add(lasts)
-			for _, q := range queues {
-				if err := conn.Pause(ctx, q, until); err != nil {
-					return err
-				}
-				fmt.Fprintf(t.stdout, "%s: paused %s\n", q.Name, pausedUntil(until, now))
+	}
+	return nil
+}
+
+// onQueues completes a command that works on each queue of the arguments.
+func onQueues(
+	t terminal, cmd *cobra.Command, work func(context.Context, session, schema.Queue) error,
+) *cobra.Command {
+	cmd.ValidArgs = queueNames()
+	return onNATS(t, cmd, func(ctx context.Context, s session, names []string) error {
+		for _, name := range names {
+			q, _ := findQueue(name)
+			if err := work(ctx, s, q); err != nil {
+				return err
 			}
-			return nil
-		})
-	}
-}
-
-func resumeFlags(flags *flag.FlagSet) action {
-	wait := flags.Duration("wait", waitDefault, "")
-	return func(ctx context.Context, t terminal, args []string) error {
-		queues, err := queuesOf(args)
-		if err != nil {
-			return err
 		}
-		return attend(ctx, t, *wait, func(conn *stream.Operator) error {
-			for _, q := range queues {
-				paused, err := conn.Resume(ctx, q)
-				if err != nil {
-					return err
-				}
-				if paused {
-					fmt.Fprintf(t.stdout, "%s: resumed\n", q.Name)
-				} else {
-					fmt.Fprintf(t.stdout, "%s: was not paused\n", q.Name)
-				}
-			}
-			return nil
-		})
-	}
+		return nil
+	})
 }
 
-func queuesOf(args []string) ([]schema.Queue, error) {
-	if len(args) == 0 {
-		return nil, wrongUsage("it needs a queue, such as pinwheel_paystubs: wagewire status lists them")
+func pauseQueue(ctx context.Context, s session, q schema.Queue, lasts time.Duration) error {
+	now := time.Now()
+	until := now.Add(lasts)
+	if err := s.Pause(ctx, q, until); err != nil {
+		return err
 	}
-	var queues []schema.Queue
-	for _, arg := range args {
-		q, err := queueOf(arg)
-		if err != nil {
-			return nil, err
-		}
-		queues = append(queues, q)
-	}
-	return queues, nil
+	fmt.Fprintf(s.stdout, "%s: paused %s\n", q.Name, formatPause(until, now))
+	return nil
 }
 
-func pausedUntil(until, now time.Time) string {
+func resumeQueue(ctx context.Context, s session, q schema.Queue) error {
+	wasPaused, err := s.Resume(ctx, q)
+	switch {
+	case err != nil:
+		return err
+	case wasPaused:
+		fmt.Fprintf(s.stdout, "%s: resumed\n", q.Name)
+	default:
+		fmt.Fprintf(s.stdout, "%s: was not paused\n", q.Name)
+	}
+	return nil
+}
+
+func formatPause(until, now time.Time) string {
 	if until.Sub(now) > pauseForLong {
 		return "until resumed"
 	}
-	return "until " + moment(until)
+	return "until " + formatTime(until)
 }

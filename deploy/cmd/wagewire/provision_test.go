@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
@@ -20,7 +21,7 @@ const nowhere = "nats://127.0.0.1:1"
 func small(more ...string) []string {
 	var args []string
 	topology := schema.DefaultTopology()
-	for _, s := range streamsOf(&topology) {
+	for _, s := range limitsOf(&topology) {
 		args = append(args, "--max-bytes", s.Name+"=64MiB")
 	}
 	return append(args, more...)
@@ -43,16 +44,19 @@ func startBroker(t *testing.T) *streamtest.Server {
 // odd starts a nats-server unlike those of streamtest, and returns its address.
 func odd(t *testing.T, options server.Options) string {
 	t.Helper()
-	options.Host, options.Port, options.NoLog, options.NoSigs, options.StoreDir = "127.0.0.1", server.RANDOM_PORT, true, true, t.TempDir()
+	options.Host = "127.0.0.1"
+	options.Port = server.RANDOM_PORT
+	options.NoLog = true
+	options.NoSigs = true
+	options.StoreDir = t.TempDir()
 	s, err := server.NewServer(&options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(waitDefault) {
-		t.Fatal("nats-server is not ready")
-	}
+	streamtest.Eventually(t, "nats-server is ready",
+		func() bool { return s.ReadyForConnections(time.Second) })
 	return s.ClientURL()
 }
 
@@ -85,14 +89,17 @@ func TestPlanPrintsTheDifferenceAndChangesNothing(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 		for _, want := range []string{
-			"+ stream WAGEWIRE_EVENTS\n    subjects: wagewire.events.>\n", "+ object store WAGEWIRE_RECORDS\n", "+ queue truv_link\n", "    max_bytes: 2147483648\n",
+			"+ stream WAGEWIRE_EVENTS\n    subjects: wagewire.events.>\n",
+			"+ object store WAGEWIRE_RECORDS\n", "+ queue truv_link\n",
+			"    max_bytes: 2147483648\n",
 		} {
 			if !strings.Contains(got.stdout, want) {
 				t.Errorf("it does not print %q but\n%s", want, got.stdout)
 			}
 		}
-		if got, want := lastLine(got.stdout), fmt.Sprintf("%d to create, 0 to change, 0 refused", created(got.stdout)); got != want {
-			t.Errorf("the last line is %q, want %q", got, want)
+		want := fmt.Sprintf("%d to create, 0 to change, 0 refused", created(got.stdout))
+		if last := lastLine(got.stdout); last != want {
+			t.Errorf("the last line is %q, want %q", last, want)
 		}
 	}
 }
@@ -101,14 +108,17 @@ func TestApplyMakesWhatPlanPrinted(t *testing.T) {
 	s := startBroker(t)
 	plan := wagewire(t, s.Getenv(), provision("plan", small()...)...)
 	got := wagewire(t, s.Getenv(), provision("apply", small()...)...)
-	if want := (result{stdout: plan.stdout + fmt.Sprintf("applied: %d created, 0 changed\n", created(plan.stdout))}); got != want {
+	applied := fmt.Sprintf("applied: %d created, 0 changed\n", created(plan.stdout))
+	if want := (result{stdout: plan.stdout + applied}); got != want {
 		t.Errorf("apply: (-want +got):\n%s", cmp.Diff(want, got, cmp.AllowUnexported(result{})))
 	}
-	if left := changesOf(t, stream.NewOperator(s.Connect(t)), streamtest.Topology()); len(left) > 0 {
+	op := stream.NewOperator(s.Connect(t))
+	if left := changesOf(t, op, streamtest.Topology()); len(left) > 0 {
 		t.Errorf("it is not done:\n%s", strings.Join(left, "\n"))
 	}
 	for _, verb := range []string{"plan", "apply"} {
-		if got, want := wagewire(t, s.Getenv(), provision(verb, small()...)...), (result{stdout: "nothing to change\n"}); got != want {
+		got := wagewire(t, s.Getenv(), provision(verb, small()...)...)
+		if want := (result{stdout: "nothing to change\n"}); got != want {
 			t.Errorf("%s again: got %+v, want %+v", verb, got, want)
 		}
 	}
@@ -116,7 +126,8 @@ func TestApplyMakesWhatPlanPrinted(t *testing.T) {
 
 func TestApplyChangesWhatIsSafe(t *testing.T) {
 	s, conn := streamtest.New(t)
-	flags := small("--max-bytes", "WAGEWIRE_EVENTS=32MiB", "--max-age", "WAGEWIRE_DEAD_LETTERS=30d", "--max-age", "WAGEWIRE_RECORDS=0")
+	flags := small("--max-bytes", "WAGEWIRE_EVENTS=32MiB", "--max-age", "WAGEWIRE_DEAD_LETTERS=30d",
+		"--max-age", "WAGEWIRE_RECORDS=0")
 	got := wagewire(t, s.Getenv(), provision("apply", flags...)...)
 	want := `~ stream WAGEWIRE_EVENTS
     max_bytes: 67108864 -> 33554432
@@ -131,57 +142,87 @@ applied: 0 created, 3 changed
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if changed := changesOf(t, stream.NewOperator(conn), streamtest.Topology()); len(changed) != 3 {
-		t.Errorf("the broker has %d changes, want 3:\n%s", len(changed), strings.Join(changed, "\n"))
+		t.Errorf("the broker has %d changes, want 3:\n%s", len(changed),
+			strings.Join(changed, "\n"))
 	}
 }
 
 func TestWithExitCodePlanTellsADifferenceFromNone(t *testing.T) {
 	s, _ := streamtest.New(t)
-	if got := wagewire(t, s.Getenv(), provision("plan", small("--exit-code")...)...); got.code != 0 {
+	same := provision("plan", small("--exit-code")...)
+	if got := wagewire(t, s.Getenv(), same...); got.code != 0 {
 		t.Errorf("nothing differs: got %+v, want exit code 0", got)
 	}
-	if got := wagewire(t, s.Getenv(), provision("plan", "--exit-code")...); got.code != 3 || got.stderr != "" {
+	if got := wagewire(t, s.Getenv(), provision("plan", "--exit-code")...); got.code != 3 ||
+		got.stderr != "" {
 		t.Errorf("sizes differ: got %+v, want exit code 3", got)
 	}
 }
 
 func TestAChangeThatLosesDataIsRefusedWithAllOthers(t *testing.T) {
 	s, conn := streamtest.New(t)
-	publishCompletions(t, conn, completed("pinwheel", "income.added", "e-1", "a-1", schema.Income, schema.Succeeded))
-	flags := small("--max-bytes", "WAGEWIRE_COMPLETIONS=1", "--max-bytes", "WAGEWIRE_QUARANTINE=1MiB")
+	publishCompletions(t, conn,
+		completed("pinwheel", "income.added", "e-1", "a-1", schema.Income, schema.Succeeded))
+	flags := small("--max-bytes", "WAGEWIRE_COMPLETIONS=1", "--max-bytes",
+		"WAGEWIRE_QUARANTINE=1MiB")
 	got := wagewire(t, s.Getenv(), provision("apply", flags...)...)
-	for _, want := range []string{"! stream WAGEWIRE_COMPLETIONS: refused: ", "~ stream WAGEWIRE_QUARANTINE", "\n0 to create, 1 to change, 1 refused\n"} {
+	for _, want := range []string{
+		"! stream WAGEWIRE_COMPLETIONS: refused: ", "~ stream WAGEWIRE_QUARANTINE",
+		"\n0 to create, 1 to change, 1 refused\n",
+	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("it does not print %q but\n%s", want, got.stdout)
 		}
 	}
-	if want := `stream WAGEWIRE_COMPLETIONS: to keep what is stored, run it with --max-bytes WAGEWIRE_COMPLETIONS=67108864
-wagewire provision: refused 1 of 2 changes, nothing was applied
+	if want := `stream WAGEWIRE_COMPLETIONS: to keep the stored data, run it with --max-bytes WAGEWIRE_COMPLETIONS=67108864
+wagewire provision apply: refused 1 of 2 changes, nothing was applied
 `; got.code != 1 || got.stderr != want {
-		t.Errorf("exit code %d, want 1; stderr (-want +got):\n%s", got.code, cmp.Diff(want, got.stderr))
+		t.Errorf("exit code %d, want 1; stderr (-want +got):\n%s", got.code,
+			cmp.Diff(want, got.stderr))
 	}
 	if changed := changesOf(t, stream.NewOperator(conn), streamtest.Topology()); len(changed) > 0 {
 		t.Errorf("something was changed:\n%s", strings.Join(changed, "\n"))
 	}
-	if got := wagewire(t, s.Getenv(), provision("plan", flags...)...); got.code != 0 || !strings.Contains(got.stdout, "1 refused") {
+	if got := wagewire(t, s.Getenv(), provision("plan", flags...)...); got.code != 0 ||
+		!strings.Contains(got.stdout, "1 refused") {
 		t.Errorf("plan: got %+v, want exit code 0 and what would be refused", got)
 	}
 }
 
 func TestWhatToDoInsteadOfARefusedChange(t *testing.T) {
 	for promise, test := range map[string]struct {
-		change stream.Change
+		what   string
+		fields []stream.Field
 		want   string
 	}{
-		"a size is kept":                     {stream.Change{What: "stream X", Fields: []stream.Field{{Name: "max_bytes", Have: "100", Want: "10"}}}, "run it with --max-bytes X=100"},
-		"an age is kept":                     {stream.Change{What: "object store X", Fields: []stream.Field{{Name: "max_age", Have: "336h0m0s", Want: "24h0m0s"}}}, "run it with --max-age X=336h0m0s"},
-		"no limit on the size":               {stream.Change{What: "stream X", Fields: []stream.Field{{Name: "max_bytes", Have: "-1", Want: "10"}}}, "--max-bytes X=SIZE with more than it holds"},
-		"both are kept":                      {stream.Change{What: "stream X", Fields: []stream.Field{{Name: "max_age", Have: "0s"}, {Name: "max_bytes", Have: "9"}}}, "--max-age X=0s and --max-bytes X=9"},
-		"what no flag sets is done by hand":  {stream.Change{What: "stream X", Fields: []stream.Field{{Name: "storage", Have: "Memory", Want: "File"}}}, "with the nats command"},
-		"a queue is made again, by hand too": {stream.Change{What: "queue x", Fields: []stream.Field{{Name: "ack_policy"}}}, "with the nats command"},
+		"a size is kept": {
+			"stream X", []stream.Field{{Name: "max_bytes", Have: "100", Want: "10"}},
+			"run it with --max-bytes X=100",
+		},
+		"an age is kept": {
+			"object store X", []stream.Field{{Name: "max_age", Have: "336h0m0s", Want: "24h0m0s"}},
+			"run it with --max-age X=336h0m0s",
+		},
+		"no limit on the size": {
+			"stream X", []stream.Field{{Name: "max_bytes", Have: "-1", Want: "10"}},
+			"--max-bytes X=SIZE with more than it holds",
+		},
+		"both are kept": {
+			"stream X",
+			[]stream.Field{{Name: "max_age", Have: "0s"}, {Name: "max_bytes", Have: "9"}},
+			"--max-age X=0s and --max-bytes X=9",
+		},
+		"what no flag sets is done by hand": {
+			"stream X", []stream.Field{{Name: "storage", Have: "Memory", Want: "File"}},
+			"with the nats command",
+		},
+		"a queue is made again, by hand too": {
+			"queue x", []stream.Field{{Name: "ack_policy"}}, "with the nats command",
+		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			if got := insteadOf(test.change); !strings.HasPrefix(got, test.change.What+": ") || !strings.Contains(got, test.want) {
+			got := adviceOnRefusal(stream.Change{What: test.what, Fields: test.fields})
+			if !strings.HasPrefix(got, test.what+": ") || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -196,8 +237,10 @@ func TestABrokerThatComesLaterIsWaitedFor(t *testing.T) {
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	if code, last := later.ends(t), lastLine(later.stdout.String()); code != 0 || !strings.HasPrefix(last, "applied: ") {
-		t.Errorf("exit code %d and %q, want 0 and what was applied, with\n%s", code, last, later.stderr)
+	if code, last := later.ends(t), lastLine(later.stdout.String()); code != 0 ||
+		!strings.HasPrefix(last, "applied: ") {
+		t.Errorf("exit code %d and %q, want 0 and what was applied, with\n%s", code, last,
+			later.stderr)
 	}
 }
 
@@ -205,9 +248,20 @@ func TestAnInterruptEndsTheWait(t *testing.T) {
 	waiting := begin(t, env("NATS_URL", nowhere), provision("apply", "--wait", "10m")...)
 	waiting.stderr.await(t, "waiting")
 	waiting.interrupt()
-	if code := waiting.ends(t); code != 1 || !strings.Contains(waiting.stderr.String(), "interrupted") {
+	if code := waiting.ends(t); code != 1 ||
+		!strings.Contains(waiting.stderr.String(), "interrupted") {
 		t.Errorf("exit code %d, want 1, with\n%s", code, waiting.stderr)
 	}
+}
+
+func TestABrokerThatWantsCredentialsSaysSo(t *testing.T) {
+	url := odd(t, server.Options{JetStream: true, Username: "u", Password: "p"})
+	// How long the broker takes to refuse a connection depends on the machine.
+	streamtest.Eventually(t, "the error says that NATS_CREDS_FILE is needed", func() bool {
+		got := wagewire(t, env("NATS_URL", url), provision("apply", "--wait", "1s")...)
+		return got.code == 1 &&
+			strings.Contains(got.stderr, "Authorization Violation: set NATS_CREDS_FILE")
+	})
 }
 
 func TestABrokerThatIsNoUseIsOneClearLine(t *testing.T) {
@@ -221,29 +275,29 @@ func TestABrokerThatIsNoUseIsOneClearLine(t *testing.T) {
 			[]string{"NATS_URL: nats://127.0.0.1:1: no answer within 0s: nats is not connected"},
 		},
 		"none there, and the password does not print": {
-			func(*testing.T) string { return "nats://user:hunter2@127.0.0.1:1, token@127.0.0.1:1" }, []string{"--wait", "0"},
+			func(*testing.T) string { return "nats://user:hunter2@127.0.0.1:1, token@127.0.0.1:1" },
+			[]string{"--wait", "0"},
 			[]string{"NATS_URL: nats://127.0.0.1:1,nats://127.0.0.1:1: no answer"},
 		},
 		"no URL, and the password does not print": {
 			func(*testing.T) string { return "nats://user:hunter2@127.0.0.1:port" }, nil,
 			[]string{"NATS_URL: it is not a URL"},
 		},
-		"one that wants credentials": {
-			func(t *testing.T) string {
-				return odd(t, server.Options{JetStream: true, Username: "u", Password: "p"})
-			}, []string{"--wait", "2s"},
-			[]string{"Authorization Violation", "set NATS_CREDS_FILE"},
-		},
 		"one without JetStream": {
 			func(t *testing.T) string { return odd(t, server.Options{}) }, nil,
-			[]string{"NATS_URL: nats://", "JetStream is not enabled: start nats-server with --jetstream"},
+			[]string{"NATS_URL: nats://",
+				"JetStream is not enabled: start nats-server with --jetstream"},
 		},
 		"one without the room": {
-			func(t *testing.T) string { return odd(t, server.Options{JetStream: true, JetStreamMaxStore: 1 << 20}) }, nil,
-			[]string{"apply stream WAGEWIRE_EVENTS", "insufficient storage resources", "lower --max-bytes"},
+			func(t *testing.T) string {
+				return odd(t, server.Options{JetStream: true, JetStreamMaxStore: 1 << 20})
+			}, nil,
+			[]string{"apply stream WAGEWIRE_EVENTS", "insufficient storage resources",
+				"lower --max-bytes"},
 		},
 		"one server for three replicas": {
-			func(t *testing.T) string { return odd(t, server.Options{JetStream: true}) }, small("--replicas", "3"),
+			func(t *testing.T) string { return odd(t, server.Options{JetStream: true}) },
+			small("--replicas", "3"),
 			[]string{"apply stream WAGEWIRE_EVENTS", "lower --replicas to 1"},
 		},
 	} {
@@ -251,7 +305,8 @@ func TestABrokerThatIsNoUseIsOneClearLine(t *testing.T) {
 			got := wagewire(t, env("NATS_URL", test.url(t)), provision("apply", test.flags...)...)
 			lines := strings.Split(strings.TrimSpace(got.stderr), "\n")
 			last := lines[len(lines)-1]
-			if got.code != 1 || strings.Contains(got.stderr, "hunter2") || strings.Contains(got.stderr, "token") {
+			if got.code != 1 || strings.Contains(got.stderr, "hunter2") ||
+				strings.Contains(got.stderr, "token") {
 				t.Errorf("exit code %d, want 1, and no password in\n%s", got.code, got.stderr)
 			}
 			if len(lines) > 2 || len(lines) == 2 && !strings.HasPrefix(lines[0], "waiting up to ") {

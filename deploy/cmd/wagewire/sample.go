@@ -1,45 +1,44 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
 )
 
-// overrides are what a sample is made to say in place of its own words. An empty one leaves them.
+// overrides are values of the command line for a sample. An empty value leaves the sample's own.
 type overrides struct{ id, account, endUser, outcome string }
 
-// How the providers write a time.
-const (
-	pinwheelTime = "2006-01-02T15:04:05.000000-07:00"
-	truvTime     = "2006-01-02T15:04:05.000000Z07:00"
-)
-
-// Paths in a body. All else that a webhook says is the catalogue's to know.
+// Paths of values that some samples have, beside the paths in the provider's Layout.
 const (
 	endUserPath = "payload.end_user_id"
 	outcomePath = "payload.outcome"
 )
 
-// sample returns a webhook of the type as if it had just happened: its id and its times are its own.
-func sample(w schema.WebhookType, o overrides, now time.Time) ([]byte, error) {
+// edit sets a string in a sample if the sample has a value at the path.
+type edit struct{ path, value string }
+
+// newSample returns a webhook of the type that happens now and has an id of its own.
+func newSample(w schema.WebhookType, o overrides, now time.Time) ([]byte, error) {
 	body, ok := jsonschema.Sample(w.Provider, w.Name)
 	if !ok {
-		return nil, wrongUsage("there is no sample of %s, which is stored and not worked on: send a file with --provider %s", w.Name, w.Provider)
+		return nil, wrongUsage("there is no sample of %s, which is stored and not worked on: "+
+			"send a file with --provider %s", w.Name, w.Provider)
 	}
-	edits, err := editsOf(w, o, now)
+	edits, err := o.edits(w, body)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range edits {
-		if body, err = replace(body, strings.Split(e.path, "."), e.value); err != nil {
+	for _, e := range append(edits, timeEdits(w.Provider, body, now)...) {
+		if body, err = e.apply(body); err != nil {
 			return nil, fmt.Errorf("edit the sample of %s: %w", w.Name, err)
 		}
 	}
@@ -51,100 +50,79 @@ func hasSample(w schema.WebhookType) bool {
 	return ok
 }
 
-// edit puts a value where there is one at the path.
-type edit struct{ path, value string }
-
-func editsOf(w schema.WebhookType, o overrides, now time.Time) ([]edit, error) {
-	edits := timesOf(w.Provider, now)
-	if w.Provider == schema.Truv {
-		edits = append(edits, edit{"webhook_id", orNew(o.id, newHex)})
-	} else {
-		edits = append(edits, edit{"event_id", orNew(o.id, newUUID)})
+// apply keeps every other byte of the body, such as the digits of numbers.
+func (e edit) apply(body []byte) ([]byte, error) {
+	if !gjson.GetBytes(body, e.path).Exists() {
+		return body, nil
 	}
-	if o.account != "" {
-		if w.Account == endUserPath {
+	return sjson.SetBytes(body, e.path, e.value)
+}
+
+// edits give the sample a new id and the overrides. An override without a place in the sample is a
+// usage error.
+func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
+	idPath := w.Provider.Layout().ID
+	id := o.id
+	if id == "" {
+		id = newID(gjson.GetBytes(body, idPath).String())
+	}
+	edits := []edit{{idPath, id}}
+	endUser := endUserPath
+	if w.NamesEndUser {
+		endUser = w.Account
+		if o.account != "" {
 			return nil, wrongUsage("%s is about a person: use --end-user", w.Name)
 		}
-		edits = append(edits, edit{w.Account, o.account})
 	}
-	if o.endUser != "" {
-		if w.Provider != schema.Pinwheel {
-			return nil, wrongUsage("--end-user: the webhooks of %s name no end user", w.Provider)
+	for _, override := range []struct {
+		flag string
+		edit
+	}{
+		{"--account", edit{w.Account, o.account}},
+		{"--end-user", edit{endUser, o.endUser}},
+		{"--outcome", edit{outcomePath, o.outcome}},
+	} {
+		if override.value == "" {
+			continue
 		}
-		edits = append(edits, edit{endUserPath, o.endUser})
+		if !gjson.GetBytes(body, override.path).Exists() {
+			return nil, wrongUsage("%s: %s has no %s", override.flag, w.Name, override.path)
+		}
+		edits = append(edits, override.edit)
 	}
-	if o.outcome == "" {
-		return edits, nil
-	}
-	outcomes := []string{"success", "pending", "error"}
-	switch {
-	case w.Provider != schema.Pinwheel || w.Account == endUserPath:
-		return nil, wrongUsage("--outcome: %s has none", w.Name)
-	case !slices.Contains(outcomes, o.outcome):
-		return nil, wrongUsage("--outcome: %q is none of %s", o.outcome, join(outcomes))
-	}
-	edits = append(edits, edit{outcomePath, o.outcome})
-	if o.outcome == "error" {
-		// The commonest of the codes that Pinwheel lists.
-		edits = append(edits, edit{"payload.error_code", "systemError"}, edit{"payload.error_type", "systemError"})
+	if o.outcome == outcomeError {
+		const code = "systemError" // the most common of the codes that Pinwheel documents
+		edits = append(edits, edit{"payload.error_code", code}, edit{"payload.error_type", code})
 	}
 	return edits, nil
 }
 
-func timesOf(p schema.Provider, now time.Time) []edit {
-	now = now.UTC()
-	if p == schema.Truv {
-		return []edit{{"event_created_at", now.Format(truvTime)}, {"updated_at", now.Format(pinwheelTime)}}
+const outcomeError = "error"
+
+// outcomes are the outcomes of a job of a provider.
+func outcomes() []string { return []string{"success", "pending", outcomeError} }
+
+// timeEdits set each time of the sample to now. UTC is written as in the sample: as Z or as +00:00.
+func timeEdits(p schema.Provider, body []byte, now time.Time) []edit {
+	// The times of webhooks about reports.
+	const voe = "payload.availability.voe."
+	reportTimes := []string{voe + "updated_at", voe + "refreshed_at"}
+	var edits []edit
+	for _, path := range slices.Concat(p.Layout().Times, reportTimes) {
+		format := "2006-01-02T15:04:05.000000-07:00"
+		if strings.HasSuffix(gjson.GetBytes(body, path).String(), "Z") {
+			format = "2006-01-02T15:04:05.000000Z07:00"
+		}
+		edits = append(edits, edit{path, now.UTC().Format(format)})
 	}
-	text := now.Format(pinwheelTime)
-	return []edit{
-		{"payload.timestamp", text},
-		{"payload.availability.voe.updated_at", text}, {"payload.availability.voe.refreshed_at", text},
-	}
+	return edits
 }
 
-// replace sets the string at the path of a JSON object. What is not there stays so; numbers keep every digit.
-func replace(body []byte, path []string, value string) ([]byte, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(body, &object); err != nil {
-		return nil, fmt.Errorf("%s: %w", path[0], err)
-	}
-	old, ok := object[path[0]]
-	if !ok {
-		return body, nil
-	}
-	var text json.RawMessage
-	var err error
-	if len(path) > 1 {
-		text, err = replace(old, path[1:], value)
-	} else {
-		text, err = json.Marshal(value)
-	}
-	if err != nil {
-		return nil, err
-	}
-	object[path[0]] = text
-	return json.Marshal(object)
-}
-
-func orNew(id string, fresh func() string) string {
-	if id == "" {
-		return fresh()
+// newID is a random UUID, without hyphens if the sample's id has none.
+func newID(like string) string {
+	id := uuid.NewString()
+	if !strings.Contains(like, "-") {
+		id = strings.ReplaceAll(id, "-", "")
 	}
 	return id
-}
-
-// newUUID is a random one, version 4, as Pinwheel's ids are.
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// newHex is 32 hexadecimal digits, as Truv's ids are.
-func newHex() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return hex.EncodeToString(b[:])
 }

@@ -19,17 +19,21 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 	at := receivedAt.Add(3 * time.Hour)
 	s := status{
 		Streams: []stream.Level{
-			{Name: schema.EventsStream, Messages: 12, Bytes: 1536 << 10, BytesMax: 3 << 20, Oldest: receivedAt},
+			{Name: schema.EventsStream, Messages: 12, Bytes: 1536 << 10, BytesMax: 3 << 20,
+				Oldest: receivedAt},
 			{Name: schema.QuarantineStream, BytesMax: -1},
 		},
 		Queues: []stream.QueueStatus{
-			{Name: "pinwheel_income", Waiting: 7, InFlight: 2, Redelivered: 1, Oldest: at.Add(-90 * time.Second), FreeHands: 16, PausedUntil: at.Add(time.Hour)},
+			{Name: "pinwheel_income", Waiting: 7, InFlight: 2, Redelivered: 1,
+				Oldest: at.Add(-90 * time.Second), FreeHands: 16, PausedUntil: at.Add(time.Hour)},
 			{Name: "truv_link", PausedUntil: at.Add(pauseForever)},
 			{Name: "pinwheel_shifts"},
 		},
-		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3}, {"truv_link", schema.ClassPoison, 1}},
-		Quarantine:  2,
-		Missing:     []string{schema.AdvisoriesStream, "pinwheel_identity"}, Advice: stream.ErrNoQueue.Error(),
+		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3},
+			{"truv_link", schema.ClassPoison, 1}},
+		Quarantine: 2,
+		Missing:    []string{schema.AdvisoriesStream, "pinwheel_identity"},
+		Advice:     stream.ErrNoQueue.Error(),
 	}
 	want := `STREAM               MESSAGES  BYTES   OF    FULL  OLDEST
 WAGEWIRE_EVENTS      12        1.5MiB  3MiB  50%   3h0m
@@ -59,7 +63,8 @@ not there: WAGEWIRE_ADVISORIES, pinwheel_identity: run: wagewire provision apply
 
 func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	b := newBench(t)
-	events := []schema.Event{b.event("income.added", "e-1", "a-1"), b.event("paystubs.fully_synced", "e-2", "a-1")}
+	events := []schema.Event{b.event("income.added", "e-1", "a-1"),
+		b.event("paystubs.fully_synced", "e-2", "a-1")}
 	b.publish(events...)
 	b.die(schema.ClassTransient, schema.ReasonLadderEnded, receivedAt, events[0])
 	b.quarantine(schema.Truv, schema.QuarantineJSON, []byte("{"))
@@ -70,36 +75,45 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 6 || got.Streams[0].Messages != 2 || got.Streams[0].Oldest.IsZero() || len(queues) != len(schema.Queues()) {
+	if len(got.Streams) != 6 || got.Streams[0].Messages != 2 || got.Streams[0].Oldest.IsZero() ||
+		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
 	}
-	if q := queues["pinwheel_income"]; q.Waiting != 1 || q.InFlight != 0 || q.Oldest.IsZero() || !q.PausedUntil.IsZero() {
+	if q := queues["pinwheel_income"]; q.Waiting != 1 || q.InFlight != 0 || q.Oldest.IsZero() ||
+		!q.PausedUntil.IsZero() {
 		t.Errorf("got %+v", q)
 	}
 	if q := queues["truv_link"]; q.Waiting != 0 || q.PausedUntil.IsZero() {
 		t.Errorf("got %+v", q)
 	}
-	if diff := cmp.Diff([]deadCount{{"pinwheel_income", schema.ClassTransient, 1}}, got.DeadLetters); diff != "" || got.Quarantine != 1 || len(got.Missing) > 0 {
-		t.Errorf("quarantine %d, missing %q, dead letters (-want +got):\n%s", got.Quarantine, got.Missing, diff)
+	diff := cmp.Diff([]deadCount{{"pinwheel_income", schema.ClassTransient, 1}}, got.DeadLetters)
+	if diff != "" || got.Quarantine != 1 || len(got.Missing) > 0 {
+		t.Errorf("quarantine %d, missing %q, dead letters (-want +got):\n%s", got.Quarantine,
+			got.Missing, diff)
 	}
-	contains(t, b.runs(0, "status").stdout, "\nin quarantine: 1\n", "pinwheel_income  transient  1\n", "until resumed\n")
+	contains(t, b.runs(0, "status").stdout, "\nin quarantine: 1\n",
+		"pinwheel_income  transient  1\n", "until resumed\n")
 }
 
 func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	b := newBench(t)
 	b.must(b.js.DeleteConsumer(t.Context(), schema.EventsStream, "pinwheel_income"))
 	b.must(b.js.DeleteStream(t.Context(), schema.DeadLettersStream))
-	contains(t, b.runs(0, "status").stdout, "\nnot there: WAGEWIRE_DEAD_LETTERS, pinwheel_income: run: wagewire provision apply\n")
+	contains(t, b.runs(0, "status").stdout,
+		"\nnot there: WAGEWIRE_DEAD_LETTERS, pinwheel_income: run: wagewire provision apply\n")
 	var got status
-	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout), &got))
+	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
+		&got))
 	if len(got.Missing) != 6+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{
-		{"dead", "list"}, {"quarantine", "list"}, {"trace", "e-1"}, {"replay", "--queue", "pinwheel_income", "--since", "all", "--dry-run"},
+		{"dead", "list"}, {"quarantine", "list"}, {"trace", "e-1"},
+		{"replay", "--queue", "pinwheel_income", "--since", "all", "--dry-run"},
 		{"pause", "truv_link"}, {"resume", "truv_link"}, {"dead", "show", "1"},
 	} {
-		if got := wagewire(t, startBroker(t).Getenv(), args...); got.code != 1 || !strings.Contains(got.stderr, "run: wagewire provision apply\n") {
+		if got := wagewire(t, startBroker(t).Getenv(), args...); got.code != 1 ||
+			!strings.Contains(got.stderr, "run: wagewire provision apply\n") {
 			t.Errorf("%q: got %+v", args, got)
 		}
 	}
@@ -114,24 +128,19 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	} {
 		t.Run(promise, func(t *testing.T) {
 			watched := begin(t, b.server.Getenv(), args...)
-			times := regexp.MustCompile(`(?s)truv_link.*truv_link.*truv_link`)
-			for !times.MatchString(watched.stdout.String()) {
-				watched.stdout.await(t, "truv_link")
-				select {
-				case <-watched.stdout.wrote:
-				case <-t.Context().Done():
-					t.Fatal("the test ended first")
-				}
-			}
+			watched.stdout.awaitMatch(t, regexp.MustCompile(`(?s)truv_link.*truv_link.*truv_link`))
 			watched.interrupt()
-			if code := watched.ends(t); code != 0 || watched.stderr.String() != "" || strings.Contains(watched.stdout.String(), wipe) {
+			if code := watched.ends(t); code != 0 || watched.stderr.String() != "" ||
+				strings.Contains(watched.stdout.String(), clearScreen) {
 				t.Errorf("exit code %d, stderr %q", code, watched.stderr)
 			}
 		})
 	}
-	t.Run("a screen is wiped before", func(t *testing.T) {
+	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
-		if err := showStatus(t.Context(), terminal{stdout: &out, screen: true}, b.conn, false); err != nil || !strings.HasPrefix(out.String(), wipe+"STREAM ") {
+		s := session{terminal{stdout: &out, isScreen: true}, b.conn}
+		err := showStatus(t.Context(), s, false)
+		if err != nil || !strings.HasPrefix(out.String(), clearScreen+"STREAM ") {
 			t.Errorf("%v: %q", err, out.String())
 		}
 	})
@@ -172,11 +181,14 @@ func TestAPausedQueueRestsAndItsWorkersWithIt(t *testing.T) {
 	if got := b.runs(0, provision("apply", small()...)...); got.stdout != "nothing to change\n" {
 		t.Errorf("provision apply has something to say of a pause: %q", got.stdout)
 	}
-	if got := b.runs(0, "resume", "pinwheel_income", "pinwheel_shifts"); got.stdout != "pinwheel_income: resumed\npinwheel_shifts: was not paused\n" {
+	got = b.runs(0, "resume", "pinwheel_income", "pinwheel_shifts")
+	if got.stdout != "pinwheel_income: resumed\npinwheel_shifts: was not paused\n" {
 		t.Errorf("got %q", got.stdout)
 	}
 	b.completed("pinwheel:e-1:income")
-	if got := b.runs(0, "pause", "pinwheel_income", "--for", "2d"); !regexp.MustCompile(`^pinwheel_income: paused until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$`).MatchString(got.stdout) {
+	got = b.runs(0, "pause", "pinwheel_income", "--for", "2d")
+	ends := regexp.MustCompile(`^pinwheel_income: paused until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$`)
+	if !ends.MatchString(got.stdout) {
 		t.Errorf("got %q", got.stdout)
 	}
 }

@@ -1,41 +1,39 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
 
-// suggestMax is how many letters may be wrong in a word that is still known again.
+	"github.com/agnivade/levenshtein"
+)
+
+// suggestMax is how many letters of a word may be wrong for a suggestion.
 const suggestMax = 2
 
-// suggestion is ": did you mean X?" for the known word nearest to one that is not known, "" where none is near.
+// notAmong is the error for an unknown word. The error suggests the
+// nearest known word.
+func notAmong[T ~string](word string, known []T) error {
+	words := toStrings(known)
+	return fmt.Errorf("not one of %s%s", strings.Join(words, ", "), suggestion(word, words))
+}
+
+// suggestion is ": did you mean X?" with the known word nearest to the word, and "" if none is
+// near.
 func suggestion(word string, known []string) string {
-	nearest, best := "", suggestMax+1
+	nearest := ""
+	best := suggestMax + 1
 	for _, k := range known {
-		if d := distance(word, k); d < best {
-			nearest, best = k, d
+		if distance := levenshtein.ComputeDistance(word, k); distance < best {
+			nearest = k
+			best = distance
 		}
 	}
 	if nearest == "" {
 		return ""
 	}
-	return fmt.Sprintf(": did you mean %s?", nearest)
+	return didYouMean(nearest)
 }
 
-// distance is Levenshtein's: how many letters to insert, delete or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+func didYouMean(words ...string) string {
+	return fmt.Sprintf(": did you mean %s?", strings.Join(words, " or "))
 }

@@ -2,127 +2,88 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/wagewire/wagewire/schema"
 )
 
-const tailHelp = `wagewire tail prints completions as they come, one line each, until Ctrl-C. It takes nothing from anybody: every consumer
-still gets every completion.
+const countMax = 1_000_000_000
 
-Usage:
-  wagewire tail [flags]
+// tailOptions is the command line of wagewire tail.
+type tailOptions struct {
+	completionFilter
+	since time.Time
+	// most is how many completions to print, 0 for no limit.
+	most   int
+	asJSON bool
+	wait   *time.Duration
+}
 
-A line holds the time, provider, resource.action, account, outcome, how many records and attempts; then, where there are any,
-how many ids were missing or deleted, whether the data is stale, and the class and code of the error. It never holds what the
-records say: only --json does.
+func newTailCommand(t terminal) *cobra.Command {
+	o := tailOptions{since: time.Now()}
+	cmd := &cobra.Command{
+		Use:     "tail",
+		GroupID: groupObserve,
+		Short:   "Print completions as they come",
+		Long: `wagewire tail prints each completion on a line as it comes, until Ctrl-C. Consumers
+still get every completion.
 
-Flags:
-  --since TIME       begin at a time before now: 1h, 2d, 2026-01-12T02:36:00Z, or all (now)
-  --provider NAME    only those of pinwheel or truv
-  --resource NAME    only those of employment, identity, income, paystubs, shifts, verification_reports or link
-  --account ID       only those of an account or an end user: the provider's id, or the account as a line shows it
-  --outcome WORD     only succeeded, pending, unavailable, failed or deleted
-  -n N               stop after so many (0: never)
-  --json             print each completion whole, on one line, records and all
-  --wait DURATION    how long to wait for a NATS that is not there yet (30s)
-
-Examples:
-  What comes from now on:
+A line has the time, provider, resource.action, account, outcome, number of records and number of
+attempts. If there are any, it also has the number of missing and of deleted ids, "stale" for old
+data, and the class and code of the error. Only --json prints the records themselves.`,
+		Example: `  Print completions from now on:
     wagewire tail
-  What failed within a day, and why:
+  Print what failed within a day, and why:
     wagewire tail --since 24h --outcome failed
-  All that is kept of an account, for another program:
+  Print every stored completion of an account for another program:
     wagewire tail --since all --account 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 --json
   Wait for one completion:
-    wagewire tail -n 1 --resource income
-
-Environment:
-  NATS_URL         the broker (nats://127.0.0.1:4222)
-  NATS_CREDS_FILE  credentials for it (none)
-  NATS_CA_FILE     certificates that vouch for it (the system's)
-
-Exit codes: 0 stopped by Ctrl-C or -n, 1 failed, 2 wrong usage
-`
-
-// completionFilter is which completions are printed. The zero value is all of them.
-type completionFilter struct {
-	provider schema.Provider
-	resource schema.Resource
-	outcome  schema.Outcome
-	account  string
-}
-
-func tailFlags(flags *flag.FlagSet) action {
-	since := flags.String("since", "now", "")
-	name := flags.String("provider", "", "")
-	resource := flags.String("resource", "", "")
-	outcome := flags.String("outcome", "", "")
-	account := flags.String("account", "", "")
-	most := flags.Int("n", 0, "")
-	whole := flags.Bool("json", false, "")
-	wait := flags.Duration("wait", waitDefault, "")
-	return func(ctx context.Context, t terminal, args []string) error {
-		if len(args) > 0 {
-			return wrongUsage("unexpected argument %q", args[0])
-		}
-		if *most < 0 {
-			return wrongUsage("-n: %d is below zero", *most)
-		}
-		from, err := timeOf("--since", *since, time.Now())
-		if err != nil {
-			return err
-		}
-		filter := completionFilter{schema.Provider(*name), schema.Resource(*resource), schema.Outcome(*outcome), *account}
-		if err := filter.check(); err != nil {
-			return err
-		}
-		show := line
-		if *whole {
-			show = encoded
-		}
-		if err := tail(ctx, t, *wait, from, filter, *most, show); ctx.Err() == nil {
-			return err
-		}
-		return nil // Ctrl-C is how it ends
+    wagewire tail -n 1 --resource income`,
+		Annotations: environment(brokerVariables()),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t) },
 	}
+	addSince(cmd, &o.since, "now", "begin at an earlier time")
+	o.addFlags(cmd)
+	count := &parsedFlag[int]{&o.most, "0", "int", parseNumber(0, countMax)}
+	cmd.Flags().VarP(count, "count", "n", "stop after so many; 0 is never")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print each completion whole, as JSON on a line")
+	o.wait = addWait(cmd)
+	return untilInterrupted(cmd, func() bool { return true })
 }
 
-func tail(ctx context.Context, t terminal, wait time.Duration, since time.Time, filter completionFilter, most int, show func(schema.Completion) (string, error)) error {
+// run prints completions until ctx ends or the count is reached.
+func (o *tailOptions) run(ctx context.Context, t terminal) error {
 	level := zap.NewAtomicLevelAt(zapcore.ErrorLevel)
-	conn, err := connect(ctx, t, wait, logTo(t.stderr, level))
+	op, err := connect(ctx, t, *o.wait, newOperatorLog(t.stderr, level))
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	completions, err := conn.Tail(ctx, filter.subject(), since)
+	defer op.Close()
+	completions, err := op.Tail(ctx, o.subject(), o.since)
 	if err != nil {
-		return fmt.Errorf("%w%s", err, adviceOn(err))
+		return withAdvice(err)
 	}
 	defer completions.Close()
-	level.SetLevel(zapcore.InfoLevel) // from here on a lost connection is news
+	level.SetLevel(zapcore.InfoLevel) // from now on the operator wants to know of a lost connection
 	fmt.Fprintln(t.stderr, "printing completions, Ctrl-C ends")
-	for printed := 0; most == 0 || printed < most; {
+	for printed := 0; o.most == 0 || printed < o.most; {
 		completion, err := completions.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if !filter.takes(completion) {
+		if !o.matches(completion) {
 			continue
 		}
-		text, err := show(completion)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(t.stdout, text); err != nil {
+		if err := o.print(t.stdout, completion); err != nil {
 			return fmt.Errorf("print completion: %w", err)
 		}
 		printed++
@@ -130,81 +91,77 @@ func tail(ctx context.Context, t terminal, wait time.Duration, since time.Time, 
 	return nil
 }
 
-// logTo shows an operator what the connection has to say, without the trimmings of a log.
-func logTo(w io.Writer, level zapcore.LevelEnabler) *zap.Logger {
-	config := zapcore.EncoderConfig{MessageKey: "message", EncodeDuration: zapcore.StringDurationEncoder}
+func (o *tailOptions) print(w io.Writer, c schema.Completion) error {
+	line := formatCompletion(c)
+	if o.asJSON {
+		text, err := c.Encode()
+		if err != nil {
+			return err
+		}
+		line = string(text)
+	}
+	_, err := fmt.Fprintln(w, line)
+	return err
+}
+
+// newOperatorLog is a logger that prints only the message and the fields.
+func newOperatorLog(w io.Writer, level zapcore.LevelEnabler) *zap.Logger {
+	config := zapcore.EncoderConfig{
+		MessageKey: "message", EncodeDuration: zapcore.StringDurationEncoder,
+	}
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(config), zapcore.AddSync(w), level))
 }
 
-// timeOf reads a flag's time. The zero time is the oldest there is.
-func timeOf(name, text string, now time.Time) (time.Time, error) {
-	switch text {
-	case "now":
-		return now, nil
-	case "all":
-		return time.Time{}, nil
-	}
-	if ago, err := parseAge(text); err == nil {
-		return now.Add(-ago), nil
-	}
-	if at, err := schema.ParseTime(text); err == nil {
-		return at, nil
-	}
-	return time.Time{}, wrongUsage("%s: %q is no time: write 1h, 2d, 2026-01-12T02:36:00Z, all or now", name, text)
+// completionFilter is the choice of completions. The zero value matches all.
+type completionFilter struct {
+	provider schema.Provider
+	resource schema.Resource
+	outcome  schema.Outcome
+	account  string
 }
 
-func (f completionFilter) check() error {
-	outcomes := []schema.Outcome{schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted}
+func (f *completionFilter) addFlags(cmd *cobra.Command) {
 	var resources []schema.Resource
 	for _, q := range schema.Queues() {
 		if !slices.Contains(resources, q.Resource) {
 			resources = append(resources, q.Resource)
 		}
 	}
-	switch {
-	case f.provider != "" && !slices.Contains(schema.Providers(), f.provider):
-		return wrongUsage("--provider: %q is none of %s", f.provider, join(schema.Providers()))
-	case f.resource != "" && !slices.Contains(resources, f.resource):
-		return wrongUsage("--resource: %q is none of %s", f.resource, join(resources))
-	case f.outcome != "" && !slices.Contains(outcomes, f.outcome):
-		return wrongUsage("--outcome: %q is none of %s", f.outcome, join(outcomes))
-	default:
-		return nil
+	outcomes := []schema.Outcome{
+		schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted,
 	}
+	addProvider(cmd, &f.provider, "only those of")
+	addChoice(cmd, &f.resource, "resource", "only those of "+alternatives(resources), resources)
+	cmd.Flags().StringVar(&f.account, "account", "", accountHelp)
+	addChoice(cmd, &f.outcome, "outcome", "only those that are "+alternatives(outcomes), outcomes)
 }
 
-// subject is as much of the filter as the broker can do for us.
-func (f completionFilter) subject() string {
+// subject is the part of the filter that the broker can apply.
+func (f *completionFilter) subject() string {
 	if f.provider == "" {
 		return schema.AllCompletions
 	}
 	return schema.AccountCompletions(f.provider, "*")
 }
 
-func (f completionFilter) takes(c schema.Completion) bool {
+func (f *completionFilter) matches(c schema.Completion) bool {
 	return (f.provider == "" || f.provider == c.Data.Provider) &&
 		(f.resource == "" || f.resource == c.Data.Resource) &&
 		(f.outcome == "" || f.outcome == c.Data.Outcome) &&
-		(f.account == "" || f.account == c.Subject || f.is(c.Data.AccountID) || f.is(c.Data.EndUserID))
+		(f.account == "" || f.account == c.Subject ||
+			f.isAccountID(c.Data.AccountID) || f.isAccountID(c.Data.EndUserID))
 }
 
-func (f completionFilter) is(id *string) bool { return id != nil && *id == f.account }
+func (f *completionFilter) isAccountID(id *string) bool { return id != nil && *id == f.account }
 
-func encoded(c schema.Completion) (string, error) {
-	text, err := c.Encode()
-	return string(text), err
-}
-
-// line is the completion for people. It says how many records there are, and nothing of what they hold.
-func line(c schema.Completion) (string, error) {
+// formatCompletion is the completion on a line, with the number of records and nothing of their
+// content.
+func formatCompletion(c schema.Completion) string {
 	d := c.Data
-	records := len(d.Records)
-	if d.RecordsRef != nil {
-		records = d.RecordsRef.Count
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %-8s %-30s %-36s %-11s records=%d attempts=%d", c.Time.UTC().Format(time.RFC3339),
-		plain(string(d.Provider)), plain(string(d.Resource)+"."+d.Action), plain(c.Subject), plain(string(d.Outcome)), records, d.Attempts)
+	fmt.Fprintf(&b, "%s %-8s %-30s %-36s %-11s records=%d attempts=%d",
+		formatTime(c.Time), plain(d.Provider), plain(string(d.Resource)+"."+d.Action),
+		plain(c.Subject), plain(d.Outcome), countRecords(c), d.Attempts)
 	if n := len(d.Missing); n > 0 {
 		fmt.Fprintf(&b, " missing=%d", n)
 	}
@@ -220,5 +177,13 @@ func line(c schema.Completion) (string, error) {
 			fmt.Fprintf(&b, " code=%s", plain(d.Error.Code))
 		}
 	}
-	return b.String(), nil
+	return b.String()
+}
+
+// countRecords counts the records, also if they are stored apart from the completion.
+func countRecords(c schema.Completion) int {
+	if c.Data.RecordsRef != nil {
+		return c.Data.RecordsRef.Count
+	}
+	return len(c.Data.Records)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // traced is what trace says of each life, as "event queue state".
@@ -51,7 +52,8 @@ func TestEveryEndingIsTraced(t *testing.T) {
 			func(b *bench) { b.publish(in(b)) },
 			[]string{"pinwheel:e-1" + income + "waiting"},
 			[]string{
-				"pinwheel:e-1  income.added  account a-1\n", "2024-05-06T07:08:09Z  occurred, says the provider\n", "2024-05-06T07:08:09Z  received\n",
+				"pinwheel:e-1  income.added  account a-1\n",
+				"2024-05-06T07:08:09Z  occurred, says the provider\n", "2024-05-06T07:08:09Z  received\n",
 				"stored as 1 of WAGEWIRE_EVENTS, wagewire.events.pinwheel.income.added.a-1, ", "  pinwheel_income: waiting\n",
 			},
 		},
@@ -64,7 +66,8 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.must(err)
 			},
 			[]string{"pinwheel:e-1" + income + "in_flight"},
-			[]string{"pinwheel_income: in flight\n", "a worker has it, or it waits for another try: the broker does not tell which"},
+			[]string{"pinwheel_income: in flight\n",
+				"a worker has it, or it waits for another attempt: the broker does not say which"},
 		},
 		"it is completed": {
 			func(b *bench) {
@@ -81,7 +84,8 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.work(nil, schema.Income)
 				b.completed("pinwheel:e-1:income")
 			},
-			[]string{"pinwheel:e-1" + income + "completed", "pinwheel:e-1 pinwheel_paystubs waiting"},
+			[]string{"pinwheel:e-1" + income + "completed",
+				"pinwheel:e-1 pinwheel_paystubs waiting"},
 			nil,
 		},
 		"it failed, and has a dead letter": {
@@ -89,10 +93,12 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.publish(in(b))
 				b.work([]string{"e-1"}, schema.Income)
 				b.completed("pinwheel:e-1:income")
-				b.queueAt("pinwheel_income", func(q *jetstream.ConsumerInfo) bool { return q.NumAckPending == 0 })
+				b.queueAt("pinwheel_income",
+					func(q *jetstream.ConsumerInfo) bool { return q.NumAckPending == 0 })
 			},
 			[]string{"pinwheel:e-1" + income + "completed"},
-			[]string{"dead letter 1: class permanent, reason rejected, 1 attempt\n", "completed: failed, 1 attempt, 0 records, class permanent, code no_such_thing\n"},
+			[]string{"dead letter 1: class permanent, reason rejected, 1 attempt\n",
+				"completed: failed, 1 attempt, 0 records, class permanent, code no_such_thing\n"},
 		},
 		"it is redriven and completed": {
 			func(b *bench) {
@@ -103,7 +109,8 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.runs(0, "dead", "redrive", "1", "--yes")
 				b.completed("pinwheel:e-1:r1:income")
 			},
-			[]string{"pinwheel:e-1" + income + "completed", "pinwheel:e-1:r1" + income + "completed"},
+			[]string{"pinwheel:e-1" + income + "completed",
+				"pinwheel:e-1:r1" + income + "completed"},
 			[]string{"sent again to pinwheel_income alone, stored as 2 of WAGEWIRE_EVENTS"},
 		},
 		"it has a dead letter and no completion": {
@@ -127,7 +134,9 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.completed("pinwheel:e-1:income")
 			},
 			[]string{"pinwheel:e-1" + income + "completed"},
-			[]string{"deliveries ran out after 2\n", "dead letter 1: class exhausted, reason deliveries_ran_out, 2 attempts\n", "completed: failed, 2 attempts, 0 records, class exhausted"},
+			[]string{"deliveries ran out after 2\n",
+				"dead letter 1: class exhausted, reason deliveries_ran_out, 2 attempts\n",
+				"completed: failed, 2 attempts, 0 records, class exhausted"},
 		},
 		"its completion is gone": {
 			func(b *bench) {
@@ -170,7 +179,8 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.publish(in(b))
 				p, stop := b.work([]string{"e-1"}, schema.Income)
 				b.completed("pinwheel:e-1:income")
-				b.queueAt("pinwheel_income", func(q *jetstream.ConsumerInfo) bool { return q.NumAckPending == 0 })
+				b.queueAt("pinwheel_income",
+					func(q *jetstream.ConsumerInfo) bool { return q.NumAckPending == 0 })
 				p.recovers()
 				b.runs(0, "replay", "--queue", "pinwheel_income", "--account", "a-1", "--yes")
 				b.completed("pinwheel:e-1:r1:income")
@@ -179,8 +189,10 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.must(err)
 				b.must(s.Purge(b.Context()))
 			},
-			[]string{"pinwheel:e-1" + income + "completed", "pinwheel:e-1:r1" + income + "completed"},
-			[]string{"the event is gone from its stream\n", "dead letter 1: ", "completed: failed", "completed: succeeded"},
+			[]string{"pinwheel:e-1" + income + "completed",
+				"pinwheel:e-1:r1" + income + "completed"},
+			[]string{"the event is gone from its stream\n", "dead letter 1: ", "completed: failed",
+				"completed: succeeded"},
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -229,7 +241,8 @@ func (b *bench) settle(q schema.Queue) {
 	}))
 }
 
-// exhaust lets a queue's events run out of deliveries, as workers do that die of them. It returns when the broker has said so.
+// exhaust lets a queue's events run out of deliveries, as workers do that die of them. It returns
+// when the broker has said so.
 func (b *bench) exhaust(queue string, most int) {
 	b.Helper()
 	c, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
@@ -239,7 +252,11 @@ func (b *bench) exhaust(queue string, most int) {
 	c, err = b.js.UpdateConsumer(b.Context(), schema.EventsStream, config)
 	b.must(err)
 	for range most {
-		_, err := c.Next(jetstream.FetchMaxWait(waitDefault)) // and never a word of it again
+		var err error
+		streamtest.Eventually(b, "the event is delivered again", func() bool { // and never settled
+			_, err = c.Next(jetstream.FetchMaxWait(waitDefault))
+			return !errors.Is(err, nats.ErrTimeout)
+		})
 		b.must(err)
 	}
 	for {
@@ -249,7 +266,7 @@ func (b *bench) exhaust(queue string, most int) {
 			return
 		}
 		// The broker says so when it is asked for another.
-		if _, err := c.Next(jetstream.FetchMaxWait(lookEvery)); !errors.Is(err, nats.ErrTimeout) {
+		if _, err := c.Next(jetstream.FetchMaxWait(checkEvery)); !errors.Is(err, nats.ErrTimeout) {
 			b.Fatalf("a delivery over the most there are: %v", err)
 		}
 	}
@@ -261,17 +278,20 @@ func TestAnEventThatKillsEveryWorkerHasItsLastWord(t *testing.T) {
 	b.exhaust("pinwheel_income", 3)
 	p, _ := b.work(nil, schema.Income)
 	c := b.completed("pinwheel:e-1:income")
-	if c.Data.Outcome != schema.Failed || c.Data.Attempts != 3 || c.Data.Error == nil || c.Data.Error.Class != string(schema.ClassExhausted) || *c.Data.AccountID != "a-1" {
+	if c.Data.Outcome != schema.Failed || c.Data.Attempts != 3 || c.Data.Error == nil ||
+		c.Data.Error.Class != string(schema.ClassExhausted) || *c.Data.AccountID != "a-1" {
 		t.Errorf("got %+v", c)
 	}
-	contains(t, b.runs(0, "dead", "list", "--class", "exhausted").stdout, "pinwheel_income", "deliveries_ran_out", "pinwheel:e-1\n")
+	contains(t, b.runs(0, "dead", "list", "--class", "exhausted").stdout, "pinwheel_income",
+		"deliveries_ran_out", "pinwheel:e-1\n")
 	p.mu.Lock()
 	asked := len(p.asked)
 	p.mu.Unlock()
 	if asked > 0 {
 		t.Errorf("it was worked on once more")
 	}
-	contains(t, b.runs(0, "dead", "redrive", "1", "--yes").stdout, "sent to pinwheel_income as pinwheel:e-1:r1")
+	contains(t, b.runs(0, "dead", "redrive", "1", "--yes").stdout,
+		"sent to pinwheel_income as pinwheel:e-1:r1")
 	if c := b.completed("pinwheel:e-1:r1:income"); c.Data.Outcome != schema.Succeeded {
 		t.Errorf("got %+v", c)
 	}

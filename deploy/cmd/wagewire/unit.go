@@ -1,64 +1,89 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/docker/go-units"
+	"github.com/xhit/go-str2duration/v2"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
-const day = 24 * time.Hour
+const (
+	day = 24 * time.Hour
+	// sizeMax is an exbibyte. Larger sizes could overflow, because go-units counts in float64.
+	sizeMax = 1 << 60
+)
 
-// parseAge reads a duration, in days too: 14d, 336h, 90m. It is never below zero.
-func parseAge(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 32)
-		if err != nil || n > uint64(math.MaxInt64/day) {
-			return 0, fmt.Errorf("%q is no duration: write 14d, 336h or 90m", s)
-		}
-		return time.Duration(n) * day, nil
-	}
-	age, err := time.ParseDuration(s)
+var (
+	errAge  = errors.New("write 14d, 336h or 90m")
+	errSize = errors.New("write 4GiB, 512MiB or a number of bytes")
+)
+
+// parseAge reads a duration of zero or more: 14d, 336h, 90m.
+func parseAge(text string) (time.Duration, error) {
+	age, err := str2duration.ParseDuration(text)
 	if err != nil || age < 0 {
-		return 0, fmt.Errorf("%q is no duration: write 14d, 336h or 90m", s)
+		return 0, errAge
 	}
 	return age, nil
 }
 
-// age prints a duration as parseAge reads it, in days where they are whole.
-func age(d time.Duration) string {
-	if d%day == 0 && d > 0 {
-		return fmt.Sprintf("%dd", d/day)
+// formatAge prints a duration, in days if the days are whole.
+func formatAge(age time.Duration) string {
+	if age%day == 0 && age > 0 {
+		return fmt.Sprintf("%dd", age/day)
 	}
-	return d.String()
+	return age.String()
 }
 
-var sizeUnits = []string{"KiB", "MiB", "GiB", "TiB"}
-
-// parseSize reads a number of bytes over zero: 4GiB, 512MiB, 1048576.
-func parseSize(s string) (int64, error) {
-	digits, unit := s, int64(1)
-	for i, suffix := range sizeUnits {
-		if before, ok := strings.CutSuffix(s, suffix); ok {
-			digits, unit = before, 1<<(10*(i+1))
-		}
+// formatAgo prints how long ago a time was, in its two largest units, and "-" for the zero time.
+func formatAgo(at, now time.Time) string {
+	if at.IsZero() {
+		return "-"
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n <= 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%q is no size: write 4GiB, 512MiB or a number of bytes", s)
+	d := max(now.Sub(at), 0)
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	default:
+		return fmt.Sprintf("%ds", d/time.Second)
 	}
-	return n * unit, nil
 }
 
-// size prints a number of bytes as parseSize reads it, in the largest unit that is whole.
-func size(n int64) string {
-	unit := ""
-	for _, larger := range sizeUnits {
-		if n == 0 || n%1024 != 0 {
-			break
-		}
-		n, unit = n/1024, larger
+// parseSize reads a number of bytes above zero: 4GiB, 512MiB, 1048576. Units count in 1024, so 4G
+// is 4GiB.
+func parseSize(text string) (int64, error) {
+	size, err := units.RAMInBytes(text)
+	if err != nil || size <= 0 || size > sizeMax {
+		return 0, errSize
 	}
-	return fmt.Sprintf("%d%s", n, unit)
+	return size, nil
+}
+
+// formatSize prints a number of bytes with four digits at most: 4GiB, 1.5MiB, 0B.
+func formatSize[T int64 | uint64](size T) string { return units.BytesSize(float64(size)) }
+
+// parseTime reads a time on the command line. The zero time is earlier than everything stored.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	switch text {
+	case "now":
+		return now, nil
+	case "all":
+		return time.Time{}, nil
+	}
+	if age, err := parseAge(text); err == nil {
+		return now.Add(-age), nil
+	}
+	at, err := schema.ParseTime(text)
+	if err != nil {
+		return time.Time{}, errors.New("write 1h, 2d, 2026-01-12T02:36:00Z, all or now")
+	}
+	return at, nil
 }

@@ -1,5 +1,5 @@
-// Package jsonschematest lets tests of every module hold what crosses the wire against its schema. Only _test.go files and
-// deploy import it.
+// Package jsonschematest checks webhooks and completions against their JSON Schemas, for the tests
+// of every module. Only _test.go files and deploy import it.
 package jsonschematest
 
 import (
@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
@@ -15,7 +17,7 @@ import (
 	"github.com/wagewire/wagewire/schema/jsonschema"
 )
 
-// Webhook fails the test where body is not a webhook of that type by its schema.
+// Webhook fails the test if the body breaks the schema of the webhook type.
 func Webhook(t testing.TB, p schema.Provider, name string, body []byte) {
 	t.Helper()
 	rules, ok := jsonschema.Webhook(p, name)
@@ -25,7 +27,7 @@ func Webhook(t testing.TB, p schema.Provider, name string, body []byte) {
 	Validate(t, rules, body)
 }
 
-// Completion fails the test where doc is not a completion: see CheckCompletion.
+// Completion fails the test if CheckCompletion finds a fault in doc.
 func Completion(t testing.TB, doc []byte) {
 	t.Helper()
 	if err := CheckCompletion(doc); err != nil {
@@ -33,7 +35,7 @@ func Completion(t testing.TB, doc []byte) {
 	}
 }
 
-// Validate fails the test where doc breaks the rules of the schema.
+// Validate fails the test if doc breaks the rules of the schema.
 func Validate(t testing.TB, rules, doc []byte) {
 	t.Helper()
 	if err := Check(rules, doc); err != nil {
@@ -41,35 +43,51 @@ func Validate(t testing.TB, rules, doc []byte) {
 	}
 }
 
-// CheckCompletion reports what in doc breaks the schema of completions, and what no schema can tell: a field that
-// schema.Completion does not have, and an envelope that says other than its data.
+// CheckCompletion returns the faults of a completion. It checks the schema of completions and two
+// rules beyond any schema: doc has no field unknown to schema.Completion, and the envelope agrees
+// with the data.
 func CheckCompletion(doc []byte) error {
 	if err := Check(jsonschema.Completion(), doc); err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(doc))
 	decoder.DisallowUnknownFields()
-	var c schema.Completion
-	if err := decoder.Decode(&c); err != nil {
+	var got schema.Completion
+	if err := decoder.Decode(&got); err != nil {
 		return fmt.Errorf("completion: %w", err)
 	}
-	d := c.Data
-	e := schema.Event{Provider: d.Provider, ID: d.Event.ID}
-	like := schema.NewCompletion(e, d.Resource, d.Outcome, c.Time)
-	var errs []error
-	for _, field := range []struct{ name, got, want string }{
-		{"id", c.ID, like.ID},
-		{"source", c.Source, like.Source},
-		{"type", c.Type, like.Type},
-	} {
-		if field.got != field.want {
-			errs = append(errs, fmt.Errorf("completion: %s is %q, and by its data it is %q", field.name, field.got, field.want))
-		}
+	e := schema.Event{
+		Provider: got.Data.Provider, ID: got.Data.Event.ID, Redrive: redriveOf(got.ID),
 	}
-	return errors.Join(errs...)
+	want := schema.NewCompletion(e, got.Data.Resource, got.Data.Outcome, got.Time)
+	return errors.Join(
+		compare("id", got.ID, want.ID),
+		compare("source", got.Source, want.Source),
+		compare("type", got.Type, want.Type),
+	)
 }
 
-// Check reports what in doc breaks the rules of the schema. Formats count as rules.
+// redriveOf returns the number of the redrive in a completion's id, or 0 if the id has none.
+func redriveOf(id string) int {
+	parts := strings.Split(id, ":")
+	if len(parts) != 4 {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(parts[2], "r"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func compare(field, got, want string) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("completion: %s is %q, but the data requires %q", field, got, want)
+}
+
+// Check returns an error if doc breaks the rules of the schema. Formats count as rules.
 func Check(rules, doc []byte) error {
 	parsed, err := validator.UnmarshalJSON(bytes.NewReader(rules))
 	if err != nil {

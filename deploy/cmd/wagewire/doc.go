@@ -1,0 +1,27 @@
+// Command wagewire is the operator's tool: it provisions the streams, sends webhooks, shows the
+// history of an event, and resends events after a failure. See wagewire --help.
+//
+// root.go builds the command tree with spf13/cobra and turns errors into exit codes. Each command
+// has a file:
+//
+//	provision.go    compare the broker with the topology, and change the broker
+//	send.go         send a webhook: sample.go has the body, signing.go the signature, response.go
+//	                the answer of ingress
+//	tail.go         print completions
+//	status.go       show every stream and queue on a screen
+//	trace.go        gather and judge the history of an event; life.go prints the history
+//	dead.go         list, show, redrive and discard dead letters
+//	quarantine.go   list, show, release and discard webhooks in quarantine
+//	replay.go       send past events through a queue again
+//	pause.go        pause and resume queues
+//	nkeys.go        make the keys of a new installation
+//	healthcheck.go  check NATS for a container
+//
+// Commands share the other files. shelf.go has list, show and discard for dead letters and the
+// quarantine. history.go chooses a number of a redrive that no stored event or completion has.
+// consent.go asks before a change. flags.go has the types of flags, broker.go the
+// connection, print.go and unit.go the output.
+//
+// Only the printing of ages (14d, 3h5m) is written by hand: go-str2duration reads ages, but prints
+// 14 days as 2w.
+package main

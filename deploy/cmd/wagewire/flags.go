@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// parsedFlag is a pflag.Value with a parser for its text.
+type parsedFlag[T any] struct {
+	target *T
+	text   string
+	kind   string
+	parse  func(string) (T, error)
+}
+
+// Set parses the text of the command line.
+func (f *parsedFlag[T]) Set(text string) error {
+	value, err := f.parse(text)
+	if err != nil {
+		return err
+	}
+	*f.target = value
+	f.text = text
+	return nil
+}
+
+// String is the text as given.
+func (f *parsedFlag[T]) String() string { return f.text }
+
+// Type is the word for the value in help texts.
+func (f *parsedFlag[T]) Type() string { return f.kind }
+
+// addParsed adds a flag that keeps the target's value unless the flag is given. Help shows initial
+// as the default.
+func addParsed[T any](
+	flags *pflag.FlagSet, target *T, name, kind, initial, usage string,
+	parse func(string) (T, error),
+) {
+	flags.Var(&parsedFlag[T]{target, initial, kind, parse}, name, usage)
+}
+
+// addChoice adds a flag that takes a word of the list, or "" for no choice. The shell completes the
+// words.
+func addChoice[T ~string](cmd *cobra.Command, target *T, name, usage string, words []T) {
+	addParsed(cmd.Flags(), target, name, "name", "", usage, func(text string) (T, error) {
+		if text != "" && !slices.Contains(words, T(text)) {
+			return "", notAmong(text, words)
+		}
+		return T(text), nil
+	})
+	completeFrom(cmd, name, toStrings(words))
+}
+
+// completeFrom lets the shell complete the words for a flag.
+func completeFrom(cmd *cobra.Command, flag string, words []string) {
+	complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag is unknown
+	}
+}
+
+func addProvider(cmd *cobra.Command, target *schema.Provider, usage string) {
+	addChoice(cmd, target, "provider", usage+" "+alternatives(schema.Providers()),
+		schema.Providers())
+}
+
+func addQueue(cmd *cobra.Command, target *string, usage string) {
+	addChoice(cmd, target, "queue", usage, queueNames())
+}
+
+// addNumber adds a flag that takes a number from least to most, and has the target's value as
+// default.
+func addNumber(flags *pflag.FlagSet, target *int, name, usage string, least, most int) {
+	addParsed(flags, target, name, "int", fmt.Sprint(*target), usage, parseNumber(least, most))
+}
+
+func parseNumber(least, most int) func(string) (int, error) {
+	return func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			return 0, fmt.Errorf("not a number from %d to %d", least, most)
+		}
+		return n, nil
+	}
+}
+
+func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usage string) {
+	addParsed(flags, target, name, "duration", initial, usage, parseAge)
+}
+
+// addWait adds --wait and returns the value.
+func addWait(cmd *cobra.Command) *time.Duration {
+	wait := waitDefault
+	addDuration(cmd.Flags(), &wait, "wait", wait.String(),
+		"how long to wait for NATS if it does not answer")
+	return &wait
+}
+
+const rateMax = 100_000
+
+func addRate(cmd *cobra.Command, target *int) {
+	addNumber(cmd.Flags(), target, "rate", "most per second; 0 is without limit", 0, rateMax)
+}
+
+func addSince(cmd *cobra.Command, target *time.Time, initial, usage string) {
+	addParsed(cmd.Flags(), target, "since", "time", initial,
+		usage+": 1h, 2d, 2026-01-12T02:36:00Z, or all",
+		func(text string) (time.Time, error) { return parseTime(text, time.Now()) })
+}
+
+// span is a stretch of time. A zero end is open.
+type span struct{ since, until time.Time }
+
+// addFlags adds --since and --until. Help has the verb, such as "received".
+func (s *span) addFlags(cmd *cobra.Command, verb string) {
+	addSince(cmd, &s.since, "all", "only those "+verb+" since")
+	addParsed(cmd.Flags(), &s.until, "until", "time", "now", "only those "+verb+" before, likewise",
+		func(text string) (time.Time, error) {
+			if text == "now" {
+				return time.Time{}, nil
+			}
+			return parseTime(text, time.Now())
+		})
+}
+
+func (s *span) check() error {
+	if !s.until.IsZero() && s.until.Before(s.since) {
+		return wrongUsage("--until %s is before --since %s",
+			formatTime(s.until), formatTime(s.since))
+	}
+	return nil
+}
+
+func (s *span) contains(at time.Time) bool {
+	return !at.Before(s.since) && (s.until.IsZero() || at.Before(s.until))
+}
+
+func (s *span) isOpen() bool { return s.since.IsZero() && s.until.IsZero() }
+
+const accountHelp = "only those of an account or end user: the provider's `id`, or its token"
+
+// isAccount reports whether the name from the command line is the account token, or the provider's
+// id of the account.
+func isAccount(token, name string) bool {
+	return token == name || token == schema.Token(name) || token == schema.HashToken(name)
+}
+
+func queueNames() []string {
+	var names []string
+	for _, q := range schema.Queues() {
+		names = append(names, q.Name)
+	}
+	return names
+}
+
+func findQueue(name string) (schema.Queue, bool) {
+	queues := schema.Queues()
+	i := slices.IndexFunc(queues, func(q schema.Queue) bool { return q.Name == name })
+	if i < 0 {
+		return schema.Queue{}, false
+	}
+	return queues[i], true
+}
+
+// readsType reports whether the queue gets events of the type.
+func readsType(q schema.Queue, w schema.WebhookType) bool {
+	return slices.ContainsFunc(w.Workers, func(r schema.Resource) bool {
+		return schema.QueueName(w.Provider, r) == q.Name
+	})
+}
+
+// alternatives is "a, b or c".
+func alternatives[T ~string](words []T) string {
+	last := len(words) - 1
+	if last < 1 {
+		return join(words)
+	}
+	return join(words[:last]) + " or " + string(words[last])
+}
+
+func join[T ~string](words []T) string { return strings.Join(toStrings(words), ", ") }
+
+func toStrings[T ~string](words []T) []string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
+	}
+	return texts
+}

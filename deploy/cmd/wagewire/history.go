@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+const (
+	// clockSkewMax is how far the clock of ingress may be ahead of the broker's. The search for an
+	// event begins so much before the time at which ingress received the event.
+	clockSkewMax = time.Hour
+	// resendFor is the limit for storing an event again.
+	resendFor = 30 * time.Second
+)
+
+// history has the stored events of some webhooks, to find a free number for a redrive. An event
+// under a used number would be dropped as a duplicate, or as completed already.
+type history struct {
+	op *stream.Operator
+	// passages are by the key of the webhook's own event.
+	passages map[string][]passage
+}
+
+func newHistory(op *stream.Operator) history { return history{op, map[string][]passage{}} }
+
+// passage is an event of a webhook: number 0 is the webhook's own, the others are redrives.
+type passage struct {
+	number     int
+	queue      string
+	bodySHA256 string
+}
+
+// originalKey is the key of the webhook's own event, whatever redrive e is.
+func originalKey(e schema.Event) string {
+	e.Redrive = 0
+	return e.Key()
+}
+
+// read adds the events, and other events with their ids, from the stream.
+func (past history) read(ctx context.Context, events ...schema.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	since := events[0].ReceivedAt
+	wanted := map[string]bool{}
+	for _, e := range events {
+		wanted[originalKey(e)] = true
+		if e.ReceivedAt.Before(since) {
+			since = e.ReceivedAt
+		}
+	}
+	if !since.IsZero() {
+		since = since.Add(-clockSkewMax)
+	}
+	selection := stream.Selection{Since: since}
+	return past.op.Headings(ctx, selection, func(heading stream.Heading) error {
+		if wanted[originalKey(heading.Event)] {
+			past.add(heading.Event, heading.BodySHA256)
+		}
+		return nil
+	})
+}
+
+func (past history) of(e schema.Event) []passage { return past.passages[originalKey(e)] }
+
+func (past history) add(e schema.Event, bodySHA256 string) {
+	key := originalKey(e)
+	past.passages[key] = append(past.passages[key], passage{e.Redrive, e.Queue, bodySHA256})
+}
+
+// nextNumber is the number after the last known redrive of the event.
+func (past history) nextNumber(e schema.Event) int {
+	last := e.Redrive
+	for _, p := range past.of(e) {
+		last = max(last, p.number)
+	}
+	return last + 1
+}
+
+// findRedrive finds a redrive of the same body through the queue, after the event itself.
+func (past history) findRedrive(e schema.Event, queue string) (number int, found bool) {
+	for _, p := range past.of(e) {
+		if p.number > e.Redrive && p.queue == queue && p.bodySHA256 == digest(e.Body) {
+			return p.number, true
+		}
+	}
+	return 0, false
+}
+
+// resend stores a redrive of the event for the queue, or for all queues that read its type if queue
+// is "", and returns the number of the redrive. With once, resend does not store the redrive if
+// another process has stored the same redrive meanwhile; stored is then false.
+func (past history) resend(
+	ctx context.Context, e schema.Event, queue string, once bool,
+) (number int, stored bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, resendFor)
+	defer cancel()
+	for number = past.nextNumber(e); ; number++ {
+		isTaken, err := past.isCompleted(ctx, e, queue, number)
+		if err != nil {
+			return number, false, err
+		}
+		if isTaken {
+			continue
+		}
+		stored, err = past.op.Redrive(ctx, e, queue, number)
+		if err != nil {
+			return number, false, err
+		}
+		if stored {
+			redrive := e
+			redrive.Redrive = number
+			redrive.Queue = queue
+			past.add(redrive, digest(e.Body))
+			return number, true, nil
+		}
+		if !once {
+			continue
+		}
+		current := newHistory(past.op)
+		if err := current.read(ctx, e); err != nil {
+			return number, false, err
+		}
+		if theirs, found := current.findRedrive(e, queue); found {
+			return theirs, false, nil
+		}
+	}
+}
+
+// isCompleted reports whether the redrive of that number has a completion of the queue's resource,
+// or of any resource if queue is "".
+func (past history) isCompleted(
+	ctx context.Context, e schema.Event, queue string, number int,
+) (bool, error) {
+	e.Redrive = number
+	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
+		if queue != "" && queue != schema.QueueName(e.Provider, r) {
+			continue
+		}
+		if completed, err := past.op.Completed(ctx, e, r); completed || err != nil {
+			return completed, err
+		}
+	}
+	return false, nil
+}
+
+const accountErased = "its account is erased"
+
+// isErased reports whether an erased account forbids to resend the event. An erasure
+// may be repeated, and must be repeated if the first did not end.
+func isErased(ctx context.Context, op *stream.Operator, e schema.Event) (bool, error) {
+	if e.Erases() {
+		return false, nil
+	}
+	return op.Erased(ctx, e.Provider, e.Account())
+}
+
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

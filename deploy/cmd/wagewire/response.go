@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// responseFor is how long Pinwheel waits for a response. Truv waits 10 s.
+	responseFor      = 15 * time.Second
+	responseBytesMax = 64 << 10
+)
+
+// request is a webhook to send.
+type request struct {
+	provider schema.Provider
+	body     []byte
+	url      string
+	secret   schema.Secret
+}
+
+// sendTimes sends the webhook so often and prints each response. An error says how many webhooks
+// ingress did not store.
+func (r request) sendTimes(ctx context.Context, stdout io.Writer, times int) error {
+	client := &http.Client{
+		Timeout: responseFor,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+	defer client.CloseIdleConnections()
+	lost := 0
+	advice := ""
+	for range times {
+		got, err := r.send(ctx, client)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(stdout, got); err != nil {
+			return err
+		}
+		if !got.isStored() {
+			lost++
+			advice = got.advice(r.provider)
+		}
+	}
+	if lost > 0 {
+		return fmt.Errorf("%d of %d not stored%s", lost, times, advice)
+	}
+	return nil
+}
+
+// send signs the webhook with the present time, and posts the webhook.
+func (r request) send(ctx context.Context, client *http.Client) (response, error) {
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(r.body))
+	if err != nil {
+		return response{}, err
+	}
+	post.Header.Set("Content-Type", "application/json")
+	post.Header.Set("User-Agent", program)
+	secret := r.secret.Reveal()
+	err = fake.Sign(string(r.provider), post.Header, secret, time.Now(), r.body)
+	if err != nil {
+		return response{}, err
+	}
+	began := time.Now()
+	got, err := client.Do(post)
+	if err != nil {
+		// Only the cause, because url.Error repeats the method and the address.
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		return response{}, fmt.Errorf("no answer from %s: %w: is ingress there? see --url",
+			r.url, err)
+	}
+	defer got.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(got.Body, responseBytesMax))
+	if err != nil {
+		return response{}, fmt.Errorf("read the answer of %s: %w", r.url, err)
+	}
+	return newResponse(got, body, time.Since(began)), nil
+}
+
+// response is a response to a webhook, from ingress or from another server at the address.
+type response struct {
+	status     int
+	retryAfter string
+	took       time.Duration
+	// isIngress: the body is as ingress writes it.
+	isIngress bool
+	body      struct {
+		ID          *string `json:"id"`
+		Duplicate   bool    `json:"duplicate"`
+		Quarantined bool    `json:"quarantined"`
+		Error       string  `json:"error"`
+	}
+}
+
+func newResponse(got *http.Response, body []byte, took time.Duration) response {
+	r := response{status: got.StatusCode, retryAfter: got.Header.Get("Retry-After"), took: took}
+	err := json.Unmarshal(body, &r.body)
+	r.isIngress = err == nil && (r.body.ID != nil || r.body.Error != "")
+	return r
+}
+
+// isStored reports whether Wagewire has stored the webhook.
+func (r response) isStored() bool {
+	return r.status == http.StatusOK && r.isIngress && r.body.ID != nil
+}
+
+// String is the line of the response: 200 id=… duplicate=false took=3ms.
+func (r response) String() string {
+	var b strings.Builder
+	fmt.Fprint(&b, r.status)
+	switch {
+	case r.isStored():
+		fmt.Fprintf(&b, " id=%s duplicate=%t", cmp.Or(plain(*r.body.ID), "-"), r.body.Duplicate)
+		if r.body.Quarantined {
+			fmt.Fprint(&b, " quarantined")
+		}
+	case r.body.Error != "":
+		fmt.Fprintf(&b, " error=%q", r.body.Error)
+	}
+	if r.retryAfter != "" {
+		fmt.Fprintf(&b, " retry-after=%s", plain(r.retryAfter))
+	}
+	fmt.Fprintf(&b, " took=%s", r.took.Round(100*time.Microsecond))
+	return b.String()
+}
+
+// advice is ": " and the advice for an operator about a webhook that is not stored.
+func (r response) advice(p schema.Provider) string {
+	switch {
+	case !r.isIngress:
+		return ": the answer is not from ingress: see --url"
+	case r.status == http.StatusUnauthorized:
+		return ": ingress does not know the secret, or a clock is wrong"
+	case r.status == http.StatusNotFound:
+		return fmt.Sprintf(": ingress does not serve %s there: set %s for it, or see --url",
+			p, p.Variable("SECRETS_FILE"))
+	case r.status == http.StatusServiceUnavailable:
+		return ": ingress could not store it: see its /readyz and log"
+	default:
+		return ""
+	}
+}

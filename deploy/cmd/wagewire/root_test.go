@@ -1,0 +1,467 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
+)
+
+var update = flag.Bool("update", false, "write testdata/help again")
+
+// result is all that a run of the command leaves behind.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+func diffResults(want, got result) string {
+	return cmp.Diff(want, got, cmp.AllowUnexported(result{}))
+}
+
+// wagewire runs the command to its end, with an empty standard input.
+func wagewire(t *testing.T, getenv func(string) string, args ...string) result {
+	t.Helper()
+	return wagewireReading(t, getenv, "", args...)
+}
+
+func wagewireReading(
+	t *testing.T, getenv func(string) string, stdin string, args ...string,
+) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), args, getenv, strings.NewReader(stdin), &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// env is an environment of the given pairs.
+func env(pairs ...string) func(string) string {
+	return func(key string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == key {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+// begun is a run that goes on while the test does. The test ends it, or its own end does.
+type begun struct {
+	stdout, stderr *watched
+	interrupt      context.CancelFunc
+	code           chan int
+}
+
+func begin(t *testing.T, getenv func(string) string, args ...string) *begun {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	b := &begun{newWatched(), newWatched(), cancel, make(chan int, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.code <- run(ctx, args, getenv, strings.NewReader(""), b.stdout, b.stderr)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return b
+}
+
+// ends waits for the run's exit code.
+func (b *begun) ends(t *testing.T) int {
+	t.Helper()
+	select {
+	case code := <-b.code:
+		return code
+	case <-streamtest.Late(t):
+		t.Fatalf("it does not end, after\n%s%s", b.stdout, b.stderr)
+		return -1
+	}
+}
+
+// watched is a writer that a test waits on.
+type watched struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	wrote chan struct{}
+}
+
+func newWatched() *watched { return &watched{wrote: make(chan struct{}, 1)} }
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case w.wrote <- struct{}{}:
+	default:
+	}
+	return w.text.Write(p)
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// await returns when the text has been written.
+func (w *watched) await(t *testing.T, text string) {
+	t.Helper()
+	w.awaitMatch(t, regexp.MustCompile(regexp.QuoteMeta(text)))
+}
+
+// awaitMatch returns when text has been written that matches.
+func (w *watched) awaitMatch(t *testing.T, pattern *regexp.Regexp) {
+	t.Helper()
+	late := streamtest.Late(t)
+	for !pattern.MatchString(w.String()) {
+		select {
+		case <-w.wrote:
+		case <-late:
+			t.Fatalf("%q is not written, but\n%s", pattern, w)
+		}
+	}
+}
+
+// allCommands are the commands of the tree, without those of cobra.
+func allCommands() []*cobra.Command {
+	var all []*cobra.Command
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Name() == "help" {
+			return
+		}
+		all = append(all, cmd)
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot(terminal{}))
+	return all
+}
+
+// words are the words of the command line that call the command.
+func words(cmd *cobra.Command) []string { return strings.Fields(cmd.CommandPath())[1:] }
+
+func TestHelpSaysHowACommandIsUsed(t *testing.T) {
+	for _, cmd := range allCommands() {
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			help := wagewire(t, env(), append(words(cmd), "--help")...).stdout
+			contains(t, help, "\nUsage:\n  "+cmd.CommandPath(), "\nExit codes:\n")
+			if cmd.Long != "" {
+				contains(t, help, "\nExamples:\n  ")
+			}
+			if cmd.Flags().Lookup("wait") != nil {
+				contains(t, help, "\nEnvironment:\n  NATS_URL ")
+			}
+			if cmd.HasParent() &&
+				(cmd.Short == "" || cmd.Parent() == cmd.Root() && cmd.GroupID == "") {
+				t.Errorf("its short text is %q and its group %q", cmd.Short, cmd.GroupID)
+			}
+		})
+	}
+}
+
+func TestHelpIsPrintedHoweverItIsAskedFor(t *testing.T) {
+	for _, cmd := range allCommands() {
+		golden := filepath.Join("testdata", "help",
+			strings.ReplaceAll(cmd.CommandPath(), " ", "_")+".golden")
+		ways := [][]string{
+			append([]string{"help"}, words(cmd)...),
+			append(words(cmd), "--help"), append(words(cmd), "-h"),
+		}
+		if !cmd.HasSubCommands() {
+			ways = append(ways, append(words(cmd), "something", "--help"))
+		}
+		if *update {
+			help := wagewire(t, env(), ways[0]...).stdout
+			if err := os.WriteFile(golden, []byte(help), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range ways {
+			t.Run(strings.Join(args, " "), func(t *testing.T) {
+				got := wagewire(t, env(), args...)
+				if diff := diffResults(result{stdout: string(want)}, got); diff != "" {
+					t.Errorf("-%s (repair: go test -update) +printed:\n%s", golden, diff)
+				}
+			})
+		}
+	}
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	for _, args := range [][]string{{"--version"}, {"version"}} {
+		got := wagewire(t, env(), args...)
+		if want := "wagewire " + process.Version() + "\n"; got.code != 0 || got.stdout != want {
+			t.Errorf("%v: got %+v, want %q", args, got, want)
+		}
+	}
+}
+
+func TestShellsCompleteWithoutABroker(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		got := wagewire(t, env("NATS_URL", nowhere), "completion", shell)
+		if got.code != 0 || got.stderr != "" ||
+			!strings.Contains(got.stdout, shell+" completion") &&
+				!strings.HasPrefix(got.stdout, "#compdef wagewire") {
+			t.Errorf("completion %s: got %+v", shell, got)
+		}
+	}
+	for promise, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"commands":            {[]string{""}, []string{"provision\t", "send\t", "completion\t"}},
+		"subcommands":         {[]string{"dead", ""}, []string{"list\t", "redrive\t"}},
+		"queues of a flag":    {[]string{"dead", "list", "--queue", ""}, queueNames()},
+		"queues of a command": {[]string{"pause", ""}, queueNames()},
+		"classes": {[]string{"dead", "redrive", "--class", ""},
+			[]string{"transient", "poison"}},
+		"providers":       {[]string{"tail", "--provider", ""}, toStrings(schema.Providers())},
+		"types to send":   {[]string{"send", ""}, typeNames()},
+		"types to replay": {[]string{"replay", "--type", ""}, typeNames()},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			got := wagewire(t, env("NATS_URL", nowhere),
+				append([]string{"__complete"}, test.args...)...)
+			if got.code != 0 {
+				t.Errorf("got %+v", got)
+			}
+			contains(t, got.stdout, test.want...)
+		})
+	}
+}
+
+func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
+	for promise, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no command: all of them are named": {nil,
+			"give a command: completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, send, status, tail, trace or version"},
+		"a command with a letter wrong is suggested": {[]string{"provison"},
+			"did you mean provision?"},
+		"a command unlike any is not": {[]string{"frobnicate"},
+			`no command "frobnicate"` + "\n"},
+		"help of no command": {[]string{"help", "tial"},
+			"did you mean tail?"},
+		"an unknown flag": {[]string{"tail", "--colour"},
+			"unknown flag: --colour\nsee: wagewire tail --help"},
+		"an unknown flag behind an argument": {[]string{"provision", "plan", "--dry"},
+			"unknown flag: --dry"},
+		"a flag without its value": {[]string{"tail", "--since"},
+			"needs an argument: --since"},
+		"an argument that is not taken": {[]string{"tail", "income"},
+			`unexpected argument "income"`},
+		"provision without a verb": {[]string{"provision"},
+			"give a command: apply or plan"},
+		"provision with a wrong one": {[]string{"provision", "aply"},
+			"did you mean apply?"},
+		"provision with two": {[]string{"provision", "plan", "apply"},
+			`unexpected argument "apply"`},
+		"a stream that is none": {[]string{"provision", "plan", "--max-bytes",
+			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
+		"a size without its stream": {[]string{"provision", "plan", "--max-bytes",
+			"1GiB"}, "write STREAM=VALUE"},
+		"a size in no unit": {[]string{"provision", "plan", "--max-bytes",
+			"WAGEWIRE_EVENTS=1Q"}, "write 4GiB, 512MiB or a number of bytes"},
+		"a size of nothing": {[]string{"provision", "plan", "--max-bytes",
+			"WAGEWIRE_EVENTS=0"}, "write 4GiB"},
+		"a size over all measure": {[]string{"provision", "plan", "--max-bytes",
+			"WAGEWIRE_EVENTS=9999999TiB"}, "write 4GiB"},
+		"an age in no unit": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_EVENTS=14"}, "write 14d, 336h or 90m"},
+		"an age below zero": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_EVENTS=-1h"}, "write 14d"},
+		"an age over all measure": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_EVENTS=999999d"}, "write 14d"},
+		"an age below the window of duplicates": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_EVENTS=12h"}, "WAGEWIRE_EVENTS must keep messages 1d at least"},
+		"events that outlive their completions": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_EVENTS=20d"}, "with WAGEWIRE_EVENTS at 20d, WAGEWIRE_COMPLETIONS must be kept 23d at least"},
+		"events for ever and completions not": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_EVENTS=0"}, "WAGEWIRE_COMPLETIONS must be kept 0, for ever"},
+		"completions that outlive their records": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_COMPLETIONS=60d"}, "WAGEWIRE_RECORDS must be kept 60d at least"},
+		"no replicas": {[]string{"provision", "plan", "--replicas",
+			"0"}, `"0" for "--replicas" flag: not a number from 1 to 5`},
+		"too many replicas": {[]string{"provision", "plan", "--replicas",
+			"6"}, "not a number from 1 to 5"},
+		"send without a webhook": {[]string{"send"},
+			"give one TYPE or FILE, not 0"},
+		"send with two": {[]string{"send", "income.added",
+			"identity.added"}, "not 2"},
+		"a type with a letter wrong is suggested": {[]string{"send", "link-delted"},
+			"did you mean link-deleted?"},
+		"a file that is not there": {[]string{"send", "recorded.json",
+			"--provider", "truv"}, `"recorded.json" is neither a type of webhook nor a file` + "\n"},
+		"a type without a sample": {[]string{"send", "order-created"},
+			"no sample of order-created, which is stored and not worked on: send a file with --provider truv"},
+		"a type of another provider": {[]string{"send", "income.added",
+			"--provider", "truv"}, "income.added is a type of pinwheel, not of truv"},
+		"a provider that is none": {[]string{"send", "-", "--provider", "plaid"},
+			`"plaid" for "--provider" flag: not one of pinwheel, truv`},
+		"standard input of nobody": {[]string{"send", "-"},
+			"--provider with pinwheel or truv"},
+		"a file with another id": {[]string{"send", "-", "--provider", "truv",
+			"--id", "x"}, "a file is sent unchanged"},
+		"an outcome that is none": {[]string{"send", "income.added", "--outcome",
+			"succeeded"}, `not one of success, pending, error`},
+		"an outcome of a link": {[]string{"send", "link-deleted", "--outcome",
+			"error"}, "link-deleted has no payload.outcome"},
+		"an outcome of a report": {[]string{"send",
+			"verification_reports.refreshed", "--outcome", "error"},
+			"verification_reports.refreshed has no payload.outcome"},
+		"an end user of a link": {[]string{"send", "link-deleted",
+			"--end-user", "x"}, "link-deleted has no payload.end_user_id"},
+		"an account of a report": {[]string{"send",
+			"verification_reports.refreshed", "--account", "x"}, "use --end-user"},
+		"an address without a scheme": {[]string{"send", "income.added", "--url",
+			"127.0.0.1:8080"}, "is not an http or https address, such as http://127.0.0.1:8080/webhooks"},
+		"no times at all": {[]string{"send", "income.added", "--times",
+			"0"}, "not a number from 1 to 10000"},
+		"a time that is none": {[]string{"tail", "--since", "yesterday"},
+			`"yesterday" for "--since" flag: write 1h, 2d`},
+		"a count below zero": {[]string{"tail", "-n", "-1"},
+			"not a number from 0"},
+		"a resource without a worker": {[]string{"tail", "--resource", "orders"},
+			"not one of employment, identity, income, paystubs, shifts, verification_reports, link"},
+		"an outcome of no completion": {[]string{"tail", "--outcome", "success"},
+			"not one of succeeded, pending, unavailable, failed, deleted"},
+		"completions of no provider": {[]string{"tail", "--provider", "plaid"},
+			"not one of pinwheel, truv"},
+		"an interval that is none": {[]string{"status", "--watch", "soon"},
+			`"soon" for "--watch" flag: write 14d`},
+		"an interval of nothing": {[]string{"status", "--watch=0s"},
+			"--watch: an interval needs more than no time"},
+		"a status of something": {[]string{"status", "queues"},
+			`unexpected argument "queues"`},
+		"a trace of nothing": {[]string{"trace"},
+			"give one event id, not 0"},
+		"a trace of two": {[]string{"trace", "a", "b"},
+			"give one event id, not 2"},
+		"dead without a verb": {[]string{"dead"},
+			"give a command: discard, list, redrive or show"},
+		"dead with a wrong one": {[]string{"dead", "redrvie", "1"},
+			"did you mean redrive?"},
+		"a list of one": {[]string{"dead", "list", "1"},
+			"wagewire dead show prints one dead letter"},
+		"show of none": {[]string{"dead", "show"},
+			"show takes one number, not 0"},
+		"a redrive of nobody knows what": {[]string{"dead", "redrive", "--yes"},
+			"say which to redrive: numbers, flags that choose, or --all"},
+		"the same, of time without end": {[]string{"dead", "discard", "--since", "all",
+			"--yes"}, "say which to discard"},
+		"a number that is none": {[]string{"dead", "redrive", "one"},
+			`"one" is not a number`},
+		"the number nought": {[]string{"dead", "discard", "0"},
+			`"0" is not a number`},
+		"a queue that is none": {[]string{"dead", "list", "--queue",
+			"pinwheel_incom"}, "did you mean pinwheel_income?"},
+		"a class that is none": {[]string{"dead", "list", "--class", "fatal"},
+			`"fatal" for "--class" flag: not one of transient`},
+		"dead letters of no provider": {[]string{"dead", "list", "--provider",
+			"plaid"}, "not one of pinwheel, truv"},
+		"a time that is none, until": {[]string{"dead", "list", "--until", "soon"},
+			`"soon" for "--until" flag: write 1h`},
+		"a time that ends before it begins": {[]string{"dead", "list", "--since", "1h",
+			"--until", "2h"}, " is before --since "},
+		"a rate below zero": {[]string{"dead", "redrive", "--all",
+			"--rate", "-1"}, "not a number from 0 to 100000"},
+		"quarantine without a verb": {[]string{"quarantine"},
+			"give a command: discard, list, release or show"},
+		"a reason that is none": {[]string{"quarantine", "list", "--reason",
+			"xml"}, `"xml" for "--reason" flag: not one of json`},
+		"quarantine of no provider": {[]string{"quarantine", "list", "--provider",
+			"plaid"}, "not one of pinwheel, truv"},
+		"a release of nobody knows what": {[]string{"quarantine", "release"},
+			"say which to release"},
+		"a list of one in quarantine": {[]string{"quarantine", "list", "3"},
+			"wagewire quarantine show prints one webhook"},
+		"a replay to no queue": {[]string{"replay", "--since", "1h"},
+			"say which queue gets the events"},
+		"a replay of nobody knows what": {[]string{"replay", "--queue", "truv_link"},
+			"say which events: --since, --until, --type or --account"},
+		"a replay of a type that the queue is not": {[]string{"replay", "--queue",
+			"pinwheel_income", "--type", "income.addd"}, "does not read \"income.addd\": did you mean income.added?"},
+		"a replay with an argument": {[]string{"replay", "pinwheel_income"},
+			`unexpected argument "pinwheel_income"`},
+		"a pause of nothing": {[]string{"pause"},
+			"give a queue, such as pinwheel_employment"},
+		"a pause of no queue": {[]string{"pause", "truv_lnk"},
+			"did you mean truv_link?"},
+		"a pause of no time": {[]string{"pause", "truv_link", "--for", "0"},
+			"--for: a pause needs more than no time"},
+		"a pause of a time that is none": {[]string{"pause", "truv_link", "--for",
+			"long"}, `"long" for "--for" flag: write 14d`},
+		"a resumption of nothing": {[]string{"resume"}, "give a queue"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			got := wagewire(t, env("NATS_URL", nowhere), test.args...)
+			if got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, test.want) ||
+				!strings.Contains(got.stderr, "see: wagewire") {
+				t.Errorf("%q: got %+v, want exit code 2 and %q", test.args, got, test.want)
+			}
+		})
+	}
+}
+
+func TestFlagsMayStandAnywhere(t *testing.T) {
+	for promise, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"before the arguments": {[]string{"--wait", "0", "truv_link", "pinwheel_income"},
+			"no answer within 0s"},
+		"between the arguments": {[]string{"truv_link", "--wait=0", "pinwheel_income"},
+			"no answer within 0s"},
+		"after the arguments": {[]string{"truv_link", "pinwheel_income", "--wait", "0"},
+			"no answer within 0s"},
+		"but not after --": {[]string{"truv_link", "--", "--wait", "0"}, `queue "--wait"`},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			got := wagewire(t, env("NATS_URL", nowhere), append([]string{"pause"}, test.args...)...)
+			contains(t, got.stderr, test.want)
+		})
+	}
+}
+
+func TestSizesAndAgesAreReadAndPrinted(t *testing.T) {
+	for text, want := range map[string]string{
+		"1": "1B", "1000": "1000B", "1KiB": "1KiB", "512MiB": "512MiB", "3GiB": "3GiB",
+		"4GiB": "4GiB", "2TiB": "2TiB", "1536KiB": "1.5MiB", "1G": "1GiB",
+	} {
+		if size, err := parseSize(text); err != nil || formatSize(size) != want {
+			t.Errorf("parseSize(%q) = %d, %v, which prints as %q, want %q", text, size, err,
+				formatSize(size), want)
+		}
+	}
+	if size, err := parseSize("4GiB"); err != nil || size != 4<<30 {
+		t.Errorf("parseSize(4GiB) = %d, %v", size, err)
+	}
+	for text, want := range map[string]string{
+		"14d": "14d", "336h": "14d", "336h0m0s": "14d", "2w": "14d", "90m": "1h30m0s", "0": "0s",
+		"0s": "0s",
+	} {
+		if age, err := parseAge(text); err != nil || formatAge(age) != want {
+			t.Errorf("parseAge(%q) = %s, %v, which prints as %q, want %q", text, age, err,
+				formatAge(age), want)
+		}
+	}
+}
