@@ -26,22 +26,33 @@ type pattern struct {
 	is   *regexp.Regexp
 	// random says that the second group must look random to count, and the first name no id.
 	random bool
-	// hints are texts, in lower case, of which a line must hold one to be looked at more closely: the scan is quick.
+	// hints are texts, in lower case, of which a line must hold one to be looked at more closely:
+	// the scan is quick.
 	hints []string
 }
 
 var patterns = []pattern{
-	{name: "private key", hints: []string{"private key"}, is: regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
-	{name: "NATS credentials", hints: []string{"-----begin"}, is: regexp.MustCompile(`-----BEGIN (NATS USER JWT|[A-Z]+ NKEY SEED)-----`)},
+	{name: "private key", hints: []string{"private key"},
+		is: regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
+	{name: "NATS credentials", hints: []string{"-----begin"},
+		is: regexp.MustCompile(`-----BEGIN (NATS USER JWT|[A-Z]+ NKEY SEED)-----`)},
 	{name: "nkey seed", is: regexp.MustCompile(`\bS[UACONX][A-Z2-7]{56}\b`)},
-	{name: "AWS key", hints: []string{"akia", "asia"}, is: regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
-	{name: "GitHub token", hints: []string{"gh", "github"}, is: regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}`)},
-	{name: "Slack token", hints: []string{"xox", "hooks."}, is: regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10}|hooks\.slack\.com/services/T[A-Z0-9]{6}`)},
-	{name: "Google key", hints: []string{"aiza"}, is: regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
-	{name: "JWT", hints: []string{"eyj"}, is: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)},
-	{name: "provider's secret", hints: []string{"sandbox-", "prod-"}, is: regexp.MustCompile(`\b(sandbox|prod)-[A-Za-z0-9][A-Za-z0-9-]{10,}`)},
-	{name: "random text named as a secret", hints: []string{"secret", "token", "passw", "passphrase", "key", "credential"}, random: true,
-		is: regexp.MustCompile(`(?i)((?:secret|token|passw(?:or)?d|passphrase|api_?key|private_?key|credential)[a-z0-9_]*)["'` + "`" + `]?\s*(?::=|[:=,])\s*(?:[a-z.]+\()?["'` + "`" + `]?([A-Za-z0-9+/=_-]{20,})`)},
+	{name: "AWS key", hints: []string{"akia", "asia"},
+		is: regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
+	{name: "GitHub token", hints: []string{"gh", "github"},
+		is: regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{22}`)},
+	{name: "Slack token", hints: []string{"xox", "hooks."},
+		is: regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10}|hooks\.slack\.com/services/T[A-Z0-9]{6}`)},
+	{name: "Google key", hints: []string{"aiza"},
+		is: regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
+	{name: "JWT", hints: []string{"eyj"},
+		is: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`)},
+	{name: "provider's secret", hints: []string{"sandbox-", "prod-"},
+		is: regexp.MustCompile(`\b(sandbox|prod)-[A-Za-z0-9][A-Za-z0-9-]{10,}`)},
+	{name: "random text named as a secret",
+		hints:  []string{"secret", "token", "passw", "passphrase", "key", "credential"},
+		random: true,
+		is:     regexp.MustCompile(`(?i)((?:secret|token|passw(?:or)?d|passphrase|api_?key|private_?key|credential)[a-z0-9_]*)["'` + "`" + `]?\s*(?::=|[:=,])\s*(?:[a-z.]+\()?["'` + "`" + `]?([A-Za-z0-9+/=_-]{20,})`)},
 
 	{name: "path of somebody's machine", hints: []string{"/root", "/home", "/users", "/work", "/tmp", "../"}, is: regexp.MustCompile(`(^|[\s"'=:(` + "`" + `])/(root|home|Users|work|tmp/bash_jobs)/[A-Za-z0-9._]|(^|[^.\w])\.\./shared\b`)},
 	{name: "registry", hints: []string{".io", "pkg.dev", "ecr.aws", "goproxy", "golang.org", "registry.", "artifactory", "nexus"}, is: regexp.MustCompile(`\b(docker\.io|ghcr\.io|quay\.io|gcr\.io|[a-z0-9-]+\.pkg\.dev|public\.ecr\.aws|proxy\.golang\.org|goproxy\.[a-z]+|registry\.[a-z0-9.-]+\.[a-z]{2,}|[a-z0-9.-]*(artifactory|nexus)\.[a-z0-9.-]+\.[a-z]{2,})\b`)},
@@ -57,12 +68,13 @@ var allowed = []struct{ text, why string }{
 	{"sandbox-truv-client", "likewise; a client id"},
 }
 
-// demo is where the demonstration's secrets are. docker compose up works with nothing configured, so that everybody has them:
-// its broker and its fakes listen on the loopback interface, and wagewire nkeys makes keys that are one's own. That the seeds
-// are those of keys.conf is a test of deploy/nats.
+// demo is the directory of the demonstration's secrets. The secrets are published, so docker
+// compose up needs no configuration: broker and fakes listen on the loopback interface, and
+// wagewire nkeys makes secret keys. A test of deploy/nats compares the seeds with keys.conf.
 const demo = "deploy/compose/demo/"
 
-// published are the files that may be there although their names promise secrets, and all that each may hold.
+// published are the files that may exist although their names promise secrets. Each file must match
+// its expression.
 var published = func() map[string]*regexp.Regexp {
 	files := map[string]*regexp.Regexp{
 		demo + "pinwheel.secret": regexp.MustCompile(`^sandbox-pinwheel-secret\n$`),
@@ -95,14 +107,15 @@ func scan(name string, text []byte) (found []string) {
 		n++
 		lower := bytes.ToLower(line)
 		for _, p := range patterns {
-			if len(p.hints) > 0 && !slices.ContainsFunc(p.hints, func(hint string) bool { return bytes.Contains(lower, []byte(hint)) }) {
+			hinted := func(hint string) bool { return bytes.Contains(lower, []byte(hint)) }
+			if len(p.hints) > 0 && !slices.ContainsFunc(p.hints, hinted) {
 				continue
 			}
 			for _, match := range p.is.FindAllSubmatch(line, -1) {
 				if p.random && (strings.HasSuffix(string(match[1]), "_id") || !looksRandom(string(match[2]))) {
 					continue
 				}
-				if slices.ContainsFunc(allowed, func(a struct{ text, why string }) bool { return a.text == string(match[0]) }) {
+				if isAllowed(string(match[0])) {
 					continue
 				}
 				found = append(found, fmt.Sprintf("%s:%d: %s", name, n, p.name))
@@ -110,6 +123,16 @@ func scan(name string, text []byte) (found []string) {
 		}
 	}
 	return found
+}
+
+// isAllowed reports whether a finding is in the list allowed.
+func isAllowed(text string) bool {
+	for _, a := range allowed {
+		if a.text == text {
+			return true
+		}
+	}
+	return false
 }
 
 // looksRandom tells keys from words: letters and digits mixed, and over 3.5 bits a character.
@@ -129,8 +152,8 @@ func looksRandom(s string) bool {
 	return bits > bitsMin
 }
 
-// files are the repository's, those not committed yet too, but not the ignored ones. Where there is no git, they are all
-// files there are.
+// files returns the names of the repository's files, committed or not, without ignored files.
+// Without git, files returns the names of all files.
 func files(t *testing.T, root string) []string {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -179,7 +202,8 @@ func TestNoSecrets(t *testing.T) {
 func TestTheDemonstrationHasItsSecretsAndNoMore(t *testing.T) {
 	var have []string
 	for _, name := range files(t, repository) {
-		if _, err := os.Stat(filepath.Join(repository, filepath.FromSlash(name))); err == nil && strings.HasPrefix(name, demo) {
+		_, err := os.Stat(filepath.Join(repository, filepath.FromSlash(name)))
+		if err == nil && strings.HasPrefix(name, demo) {
 			have = append(have, name)
 		}
 	}
@@ -210,7 +234,8 @@ func TestSecretsScanFinds(t *testing.T) {
 		{"an account's nkey seed", "SA" + strings.Repeat("AB2C4DE7", 7) + "\n", "nkey seed"},
 		{"an AWS key", `key = "AK` + `IAABCDEFGHIJ234567"`, "AWS key"},
 		{"a GitHub token", "gh" + "p_" + strings.Repeat("aB3", 12), "GitHub token"},
-		{"a fine-grained GitHub token", "github" + "_pat_" + strings.Repeat("aB3", 12), "GitHub token"},
+		{"a fine-grained GitHub token", "github" + "_pat_" + strings.Repeat("aB3", 12),
+			"GitHub token"},
 		{"a Slack token", "xox" + "b-123456789012-abc", "Slack token"},
 		{"a Slack webhook", "https://hooks.slack" + ".com/services/T0123ABCD/B0/x", "Slack token"},
 		{"a JWT", "ey" + "JhbGciOiJIUzI1NiJ9.ey" + "JzdWIiOiIxMjM0NSJ9.dozjgNryP4J3jVmN", "JWT"},
@@ -219,9 +244,11 @@ func TestSecretsScanFinds(t *testing.T) {
 		{"a secret in Go", `apiSecret := "` + random + `"`, "random text named as a secret"},
 		{"a secret in YAML", `truv_access_secret: ` + random, "random text named as a secret"},
 		{"a secret in JSON", `{"password": "` + random + `"}`, "random text named as a secret"},
-		{"a secret in a shell", "PINWHEEL_API_KEY='" + random + "'", "random text named as a secret"},
+		{"a secret in a shell", "PINWHEEL_API_KEY='" + random + "'",
+			"random text named as a secret"},
 		{"a home directory", `dir := "/ho` + `me/alice/wagewire"`, "path of somebody's machine"},
-		{"a directory beside the repository", "see .." + "/shared/notes.md", "path of somebody's machine"},
+		{"a directory beside the repository", "see .." + "/shared/notes.md",
+			"path of somebody's machine"},
 		{"a registry", "FROM ghcr" + ".io/somebody/nats:2", "registry"},
 		{"a private registry", "image: registry" + ".example.com/nats", "registry"},
 
@@ -248,16 +275,29 @@ func TestSecretsScanFinds(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		"the demonstration's seed":                  {demo + "nats_link.nk", seed + "\n", nil},
-		"the demonstration's secret":                {demo + "truv.secret", "sandbox-truv-secret\n", nil},
-		"a secret in place of the demonstration's":  {demo + "truv.secret", "prod-" + random + "\n", []string{": it may hold ^sandbox-truv-secret\\n$ and nothing else", ":1: provider's secret"}},
-		"two seeds in one file":                     {demo + "nats_link.nk", seed + "\n" + seed + "\n", []string{": it may hold ^SU[A-Z2-7]{56}\\n$ and nothing else", ":1: nkey seed", ":2: nkey seed"}},
-		"a seed of no role":                         {demo + "nats_other.nk", seed + "\n", []string{": a file of this name holds secrets", ":1: nkey seed"}},
-		"a seed of the demonstration elsewhere":     {"deploy/nats_link.nk", seed + "\n", []string{": a file of this name holds secrets", ":1: nkey seed"}},
-		"the environment that compose begins with":  {".env", "# The fakes.\nCOMPOSE_PROFILES=demo\n", nil},
-		"another setting in it":                     {".env", "COMPOSE_PROFILES=demo\nNATS_PORT=1\n", []string{": it may hold ^(#.*\\n|\\n)*COMPOSE_PROFILES=demo\\n(#.*\\n|\\n)*$ and nothing else"}},
-		"a secret in its comments":                  {".env", "# prod-" + random + "\nCOMPOSE_PROFILES=demo\n", []string{":1: provider's secret"}},
-		"an environment somewhere else is a secret": {"deploy/.env", "COMPOSE_PROFILES=demo\n", []string{": a file of this name holds secrets"}},
+		"the demonstration's seed": {demo + "nats_link.nk", seed + "\n", nil},
+		"the demonstration's secret": {demo + "truv.secret", "sandbox-truv-secret\n",
+			nil},
+		"a secret in place of the demonstration's": {demo + "truv.secret", "prod-" + random + "\n",
+			[]string{": it may hold ^sandbox-truv-secret\\n$ and nothing else",
+				":1: provider's secret"}},
+		"two seeds in one file": {demo + "nats_link.nk",
+			seed + "\n" + seed + "\n",
+			[]string{": it may hold ^SU[A-Z2-7]{56}\\n$ and nothing else", ":1: nkey seed",
+				":2: nkey seed"}},
+		"a seed of no role": {demo + "nats_other.nk", seed + "\n",
+			[]string{": a file of this name holds secrets", ":1: nkey seed"}},
+		"a seed of the demonstration elsewhere": {"deploy/nats_link.nk", seed + "\n",
+			[]string{": a file of this name holds secrets", ":1: nkey seed"}},
+		"the environment that compose begins with": {".env",
+			"# The fakes.\nCOMPOSE_PROFILES=demo\n", nil},
+		"another setting in it": {".env",
+			"COMPOSE_PROFILES=demo\nNATS_PORT=1\n",
+			[]string{": it may hold ^(#.*\\n|\\n)*COMPOSE_PROFILES=demo\\n(#.*\\n|\\n)*$ and nothing else"}},
+		"a secret in its comments": {".env",
+			"# prod-" + random + "\nCOMPOSE_PROFILES=demo\n", []string{":1: provider's secret"}},
+		"an environment somewhere else is a secret": {"deploy/.env", "COMPOSE_PROFILES=demo\n",
+			[]string{": a file of this name holds secrets"}},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			var want []string

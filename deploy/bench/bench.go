@@ -1,9 +1,10 @@
-package main
+package bench
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,48 +20,75 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	serving "github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers/fetch"
 )
 
-// Secrets of the fake providers.
-const (
-	pinwheelSecret = "bench-pinwheel-secret"
-	truvSecret     = "bench-truv-secret"
-	truvClientID   = fake.TruvClientID
-)
+// NullCommand is the argument of the process that serves the null handler.
+const NullCommand = "null"
+
+// Config is how to run.
+type Config struct {
+	// Bin is the directory of the binaries, nats-server too.
+	Bin string
+	// Rounds is how often each figure is measured. A round for warming up is not counted.
+	Rounds int
+	// Senders is how many requests or publishes are in flight.
+	Senders int
+	// Slice is how long a figure is measured.
+	Slice time.Duration
+	// Events is how many webhooks must be completed for a figure.
+	Events int
+}
 
 const (
-	// ratePerS is no limit: with one, the bench would measure it.
+	// requestsMax keeps a run on a fast machine from filling the streams.
+	requestsMax = 40_000
+	// completionsFor is how long the completions of a figure may take.
+	completionsFor = 30 * time.Second
+	// ratePerS is too high to be a limit. The bench would measure a lower rate.
 	ratePerS = "1000000"
-	// Room on the streams: more than the limits of the load can fill.
-	eventsBytesMax, otherBytesMax = 1 << 30, 256 << 20
-	readHeaderFor                 = 5 * time.Second
+	// eventsBytesMax is the size of the events stream, more than the load can fill.
+	eventsBytesMax = 1 << 30
+	// otherBytesMax is the size of every other stream.
+	otherBytesMax = 256 << 20
+	readHeaderFor = 5 * time.Second
 )
 
-// bench is all that runs.
+// completedTypes are webhooks of every resource, for the workers.
+var completedTypes = []string{
+	"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added",
+	"verification_reports.refreshed", "link-connected",
+}
+
+// storedType is a type without a worker: ingress stores the webhook and nothing follows.
+const storedType = "tax_forms.added"
+
+// bench holds the running processes.
 type bench struct {
-	config config
+	config Config
 	dir    string
 	client *http.Client
 	fake   *fake.Providers
-	// completed are webhooks of every resource, for the workers; stored is one that no worker reads.
+	// completed are webhooks of completedTypes, stored is a webhook of storedType.
 	completed []fake.Webhook
 	stored    fake.Webhook
 
-	fakeURL, nullURL string
-	null             *process
-	// lines are the same but for their brokers' fsync.
+	fakeURL string
+	nullURL string
+	null    *process
+	// lines are equal except for the fsync of their brokers.
 	lines [settings]*line
 	undo  []func() error
 }
 
-// The settings of the broker that are compared.
+// The settings of the broker to compare.
 const (
 	syncLater = iota
 	syncAlways
 	settings
 )
 
-// line is one broker and what works on it.
+// line is a broker and its processes.
 type line struct {
 	webhooksURL string
 	nats        *process
@@ -71,11 +99,52 @@ type line struct {
 	js          jetstream.JetStream
 }
 
-// up starts everything. What it has started is down's to stop, after an error too.
-func up(ctx context.Context, c config, dir string) (*bench, error) {
-	b := &bench{config: c, dir: dir, client: newClient(c.senders)}
-	for _, start := range []func(context.Context) error{b.secrets, b.startFake, b.people, b.startNull} {
-		if err := start(ctx); err != nil {
+// Run starts everything, measures, prints the report, and leaves nothing behind.
+func Run(ctx context.Context, c Config, stdout io.Writer) (err error) {
+	dir, err := os.MkdirTemp(c.Bin, "bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	c.Bin, err = filepath.Abs(c.Bin)
+	if err != nil {
+		return err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	machine, err := machineOf(c, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, machine)
+
+	b, err := start(ctx, c, dir)
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err != nil {
+		return err
+	}
+	rounds, err := b.measure(ctx)
+	if err != nil {
+		return err
+	}
+	memory, err := b.memory()
+	if err != nil {
+		return err
+	}
+	report(stdout, rounds, memory)
+	return nil
+}
+
+// start starts everything. The caller must call stop, after an error too.
+func start(ctx context.Context, c Config, dir string) (*bench, error) {
+	b := &bench{config: c, dir: dir, client: newClient(c.Senders)}
+	steps := []func(context.Context) error{
+		b.writeSecrets, b.startFake, b.makeWebhooks, b.startNull,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
 			return b, err
 		}
 	}
@@ -87,8 +156,8 @@ func up(ctx context.Context, c config, dir string) (*bench, error) {
 	return b, nil
 }
 
-// down stops everything, what was started last first.
-func (b *bench) down() error {
+// stop stops everything, in the reverse order of the start.
+func (b *bench) stop() error {
 	b.client.CloseIdleConnections()
 	var errs []error
 	for _, undo := range slices.Backward(b.undo) {
@@ -97,29 +166,33 @@ func (b *bench) down() error {
 	return errors.Join(errs...)
 }
 
-func (b *bench) secrets(context.Context) error {
-	for name, secret := range map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret} {
-		if err := os.WriteFile(b.secretFile(name), []byte(secret+"\n"), 0o600); err != nil {
+func (b *bench) writeSecrets(context.Context) error {
+	for _, p := range schema.Providers() {
+		secret := fake.Secret(string(p))
+		if err := os.WriteFile(b.secretFile(p), []byte(secret+"\n"), 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) secretFile(name string) string { return filepath.Join(b.dir, name+".secret") }
+func (b *bench) secretFile(p schema.Provider) string {
+	return filepath.Join(b.dir, string(p)+".secret")
+}
 
-// startFake serves the fake providers from this process.
+// startFake serves the fake providers inside the bench process.
 func (b *bench) startFake(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	b.fakeURL = "http://" + listener.Addr().String()
-	b.fake = fake.New(fake.Config{Secrets: map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret}})
-	until, stop := context.WithCancel(context.WithoutCancel(ctx))
+	b.fake = fake.New(fake.Config{})
+	serveCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() {
-		served <- serving.Serve(until, listener, &http.Server{Handler: b.fake, ReadHeaderTimeout: readHeaderFor})
+		server := &http.Server{Handler: b.fake, ReadHeaderTimeout: readHeaderFor}
+		served <- serving.Serve(serveCtx, listener, server)
 	}()
 	b.undo = append(b.undo, func() error {
 		stop()
@@ -129,18 +202,18 @@ func (b *bench) startFake(ctx context.Context) error {
 	return nil
 }
 
-// people makes the person whom every webhook is about, and the webhooks.
-func (b *bench) people(context.Context) (err error) {
+// makeWebhooks makes a person, and the webhooks to send later.
+func (b *bench) makeWebhooks(context.Context) error {
 	person := b.fake.Person(fake.PersonOptions{})
-	for _, kind := range []string{"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added",
-		"verification_reports.refreshed", "link-connected"} {
-		webhook, err := b.fake.Event(person, kind, fake.EventOptions{})
+	for _, name := range completedTypes {
+		webhook, err := b.fake.Event(person, name, fake.EventOptions{})
 		if err != nil {
 			return err
 		}
 		b.completed = append(b.completed, webhook)
 	}
-	b.stored, err = b.fake.Event(person, "tax_forms.added", fake.EventOptions{})
+	var err error
+	b.stored, err = b.fake.Event(person, storedType, fake.EventOptions{})
 	return err
 }
 
@@ -154,55 +227,45 @@ func (b *bench) startNull(ctx context.Context) error {
 		return err
 	}
 	b.nullURL = "http://" + addr
-	b.null, err = b.start(ctx, program{
-		name: "null", path: self, args: []string{nullCommand, addr}, log: filepath.Join(b.dir, "null.log"), healthURL: b.nullURL,
+	b.null, err = b.startProcess(ctx, program{
+		name: "null", path: self, args: []string{NullCommand, addr},
+		log: filepath.Join(b.dir, "null.log"), healthURL: b.nullURL,
 	})
 	return err
 }
 
-// start starts a process that down stops.
-func (b *bench) start(ctx context.Context, what program) (*process, error) {
-	p, err := start(ctx, what)
+// startProcess starts a process and registers its end with stop.
+func (b *bench) startProcess(ctx context.Context, what program) (*process, error) {
+	p, err := startProcess(ctx, what)
 	if err == nil {
 		b.undo = append(b.undo, p.stop)
 	}
 	return p, err
 }
 
-func (b *bench) startLine(ctx context.Context, setting int) (err error) {
+// startLine starts a broker, ingress and all workers.
+func (b *bench) startLine(ctx context.Context, setting int) error {
 	l := &line{}
 	b.lines[setting] = l
 	dir := filepath.Join(b.dir, fmt.Sprintf("line-%d", setting))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	var url string
-	if l.nats, url, err = startNATS(ctx, filepath.Join(b.config.bin, "nats-server"), dir, setting); err != nil {
+	url, err := b.startBroker(ctx, l, dir, setting)
+	if err != nil {
 		return err
 	}
-	b.undo = append(b.undo, l.nats.stop)
-	if err := provision(ctx, url); err != nil {
-		return err
-	}
-	if err := b.connect(ctx, l, url); err != nil {
-		return err
-	}
-
-	env := []string{"NATS_URL=" + url,
-		"PINWHEEL_SECRETS_FILE=" + b.secretFile(fake.Pinwheel), "TRUV_SECRETS_FILE=" + b.secretFile(fake.Truv),
-		"PINWHEEL_API_SECRET_FILE=" + b.secretFile(fake.Pinwheel), "TRUV_ACCESS_SECRET_FILE=" + b.secretFile(fake.Truv),
-		"PINWHEEL_URL=" + b.fakeURL + "/pinwheel", "PINWHEEL_RATE_PER_S=" + ratePerS,
-		"TRUV_URL=" + b.fakeURL + "/truv", "TRUV_RATE_PER_S=" + ratePerS, "TRUV_CLIENT_ID=" + truvClientID,
-	}
+	env := b.environment(url)
 	webhooks, err := freeAddr(ctx)
 	if err != nil {
 		return err
 	}
 	l.webhooksURL = "http://" + webhooks + "/webhooks/"
-	if l.ingress, err = b.startBinary(ctx, dir, "ingress", append(env, "INGRESS_ADDR="+webhooks)); err != nil {
+	l.ingress, err = b.startBinary(ctx, dir, "ingress", append(env, "INGRESS_ADDR="+webhooks))
+	if err != nil {
 		return err
 	}
-	for _, name := range []string{"employment", "identity", "income", "paystubs", "shifts", "verification-reports", "link"} {
+	for _, name := range workerCommands() {
 		worker, err := b.startBinary(ctx, dir, name, env)
 		if err != nil {
 			return err
@@ -212,19 +275,65 @@ func (b *bench) startLine(ctx context.Context, setting int) (err error) {
 	return nil
 }
 
-// startBinary starts one of ours and waits until it is ready.
-func (b *bench) startBinary(ctx context.Context, dir, name string, env []string) (*process, error) {
+// startBroker starts the broker of a line, provisions it and connects.
+func (b *bench) startBroker(
+	ctx context.Context, l *line, dir string, setting int,
+) (url string, err error) {
+	path := filepath.Join(b.config.Bin, "nats-server")
+	l.nats, url, err = startNATS(ctx, path, dir, setting)
+	if err != nil {
+		return "", err
+	}
+	b.undo = append(b.undo, l.nats.stop)
+	if err := provision(ctx, url); err != nil {
+		return "", err
+	}
+	return url, b.connect(ctx, l, url)
+}
+
+// workerCommands returns the names of the worker binaries, a name for each resource.
+func workerCommands() []string {
+	var names []string
+	for _, q := range schema.Queues() {
+		if name := stream.WorkerRole(q.Resource); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// environment is the environment of ingress and of every worker.
+func (b *bench) environment(natsURL string) []string {
+	env := []string{"NATS_URL=" + natsURL}
+	for _, p := range schema.Providers() {
+		env = append(env,
+			p.Variable("SECRETS_FILE")+"="+b.secretFile(p),
+			fetch.SecretVariable(p)+"="+b.secretFile(p),
+			p.Variable("RATE_PER_S")+"="+ratePerS,
+		)
+		for name, value := range fake.Environment(string(p), b.fakeURL) {
+			env = append(env, p.Variable(name)+"="+value)
+		}
+	}
+	return env
+}
+
+// startBinary starts ingress or a worker and waits until /readyz answers 200.
+func (b *bench) startBinary(
+	ctx context.Context, dir, name string, env []string,
+) (*process, error) {
 	admin, err := freeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return b.start(ctx, program{
-		name: name, path: filepath.Join(b.config.bin, name), env: append(slices.Clone(env), "ADMIN_ADDR="+admin),
+	return b.startProcess(ctx, program{
+		name: name, path: filepath.Join(b.config.Bin, name),
+		env: append(slices.Clone(env), "ADMIN_ADDR="+admin),
 		log: filepath.Join(dir, name+".log"), healthURL: "http://" + admin + "/readyz",
 	})
 }
 
-// provision puts the streams and queues in place as wagewire provision does, with less room.
+// provision makes the streams and queues like wagewire provision, with smaller limits.
 func provision(ctx context.Context, url string) error {
 	conn, err := stream.Connect(stream.Config{URL: url}, "wagewire-bench", zap.NewNop())
 	if err != nil {
@@ -243,31 +352,34 @@ func provision(ctx context.Context, url string) error {
 	return stream.NewOperator(conn).Provision(ctx, topology)
 }
 
-// connect is a plain client of the broker: it publishes for a, and counts for all.
+// connect opens a plain connection to the broker, to publish figure a and to count.
 func (b *bench) connect(ctx context.Context, l *line, url string) error {
 	client, err := nats.Connect(url)
 	if err != nil {
 		return err
 	}
 	b.undo = append(b.undo, func() error { client.Close(); return nil })
-	if l.js, err = jetstream.New(client); err != nil {
+	l.js, err = jetstream.New(client)
+	if err != nil {
 		return err
 	}
-	if l.events, err = l.js.Stream(ctx, schema.EventsStream); err != nil {
+	l.events, err = l.js.Stream(ctx, schema.EventsStream)
+	if err != nil {
 		return err
 	}
 	l.completions, err = l.js.Stream(ctx, schema.CompletionsStream)
 	return err
 }
 
-// memory is what every process of a line has had at most.
+// memory returns the peak memory of each process, or nil if the system does not count memory.
 func (b *bench) memory() ([]peak, error) {
 	var peaks []peak
 	for setting, l := range b.lines {
-		for i, p := range slices.Concat([]*process{l.ingress}, l.workers, []*process{l.nats}) {
+		processes := slices.Concat([]*process{l.ingress}, l.workers, []*process{l.nats})
+		for i, p := range processes {
 			bytes, err := memoryPeak(p.pid())
 			if errors.Is(err, errors.ErrUnsupported) {
-				return nil, nil // not on this system
+				return nil, nil
 			}
 			if err != nil {
 				return nil, err

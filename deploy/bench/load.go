@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -23,44 +23,65 @@ import (
 )
 
 const (
-	// apiDelay is the slow API's.
+	// apiDelay is how long the slow API waits before an answer.
 	apiDelay = 20 * time.Millisecond
-	// countEvery is how often completions are counted while they are waited for.
+	// countEvery is the pause between two counts of the completions.
 	countEvery = 5 * time.Millisecond
 )
 
-// round takes every figure once, for each setting of the broker.
+// measure runs the rounds. The first round warms the machine up and does not count.
+func (b *bench) measure(ctx context.Context) ([]round, error) {
+	var rounds []round
+	for n := range b.config.Rounds + 1 {
+		r, err := b.round(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("round %d: %w", n, err)
+		}
+		if n > 0 {
+			rounds = append(rounds, r)
+		}
+	}
+	return rounds, nil
+}
+
+// round measures every figure once for each setting of the broker.
 func (b *bench) round(ctx context.Context) (r round, err error) {
 	for setting, l := range b.lines {
 		f := &r[setting]
-		if f.null, err = b.requests(ctx); err != nil {
+		f.null, err = b.requestNull(ctx)
+		if err != nil {
 			return r, fmt.Errorf("null handler: %w", err)
 		}
-		if f.raw, err = b.publishes(ctx, l); err != nil {
+		f.raw, err = b.publish(ctx, l)
+		if err != nil {
 			return r, fmt.Errorf("publish: %w", err)
 		}
-		if f.ingress, err = b.accepted(ctx, l); err != nil {
+		f.ingress, err = b.storeWebhooks(ctx, l)
+		if err != nil {
 			return r, fmt.Errorf("ingress: %w", err)
 		}
-		if f.completions, err = b.completions(ctx, l, 0); err != nil {
+		f.completions, err = b.complete(ctx, l, 0)
+		if err != nil {
 			return r, fmt.Errorf("completions: %w", err)
 		}
-		if f.completionsSlow, err = b.completions(ctx, l, apiDelay); err != nil {
+		f.completionsSlow, err = b.complete(ctx, l, apiDelay)
+		if err != nil {
 			return r, fmt.Errorf("completions with a slow API: %w", err)
 		}
 	}
 	return r, nil
 }
 
-// serveNull is the handler that ingress is compared with, served with the same limits, until ctx ends.
-func serveNull(ctx context.Context, addr string) error {
+// ServeNull serves the null handler of figure b until ctx ends. The server has the limits of
+// ingress.
+func ServeNull(ctx context.Context, addr string) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	return serving.Serve(ctx, listener, &http.Server{
 		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			_, _ = io.ReadAll(r.Body) // the sender fails, too
+			_, _ = io.ReadAll(r.Body) // the sender sees the same error
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -72,38 +93,42 @@ func serveNull(ctx context.Context, addr string) error {
 
 func newClient(senders int) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{MaxIdleConns: 2 * senders, MaxIdleConnsPerHost: senders, IdleConnTimeout: time.Minute},
-		Timeout:   15 * time.Second,
+		Transport: &http.Transport{
+			MaxIdleConns:        2 * senders,
+			MaxIdleConnsPerHost: senders,
+			IdleConnTimeout:     time.Minute,
+		},
+		Timeout: 15 * time.Second,
 	}
 }
 
-// request is a webhook that is ready to be sent, so that making it is not measured.
+// request is a signed webhook, made before the measurement begins.
 type request struct {
 	provider string
 	header   http.Header
 	body     []byte
 }
 
-// signed makes n webhooks after the given ones in turn, each with an id of its own.
-func signed(n int, like ...fake.Webhook) []request {
+// signCopies makes n copies of the originals in turn, each with a new id.
+func signCopies(n int, originals ...fake.Webhook) []request {
 	requests := make([]request, n)
 	now := time.Now()
 	for i := range requests {
-		webhook := like[i%len(like)]
-		body := bytes.ReplaceAll(webhook.Body, []byte(webhook.ID), []byte(newID(webhook.ID)))
+		original := originals[i%len(originals)]
+		body := bytes.ReplaceAll(original.Body, []byte(original.ID), []byte(newID(original.ID)))
 		header := http.Header{"Content-Type": {"application/json"}}
-		secret := map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret}[webhook.Provider]
-		if err := fake.Sign(webhook.Provider, header, secret, now, body); err != nil {
-			panic(err) // the bench makes webhooks of known providers alone
+		p := original.Provider
+		if err := fake.Sign(p, header, fake.Secret(p), now, body); err != nil {
+			panic(err) // the webhook comes from a fake
 		}
-		requests[i] = request{webhook.Provider, header, body}
+		requests[i] = request{p, header, body}
 	}
 	return requests
 }
 
-// newID is a new id as long as the one given and made alike.
-func newID(like string) string {
-	id := []byte(like)
+// newID returns a random id of the same length and form.
+func newID(original string) string {
+	id := []byte(original)
 	for i, c := range id {
 		if c != '-' {
 			id[i] = "0123456789abcdef"[rand.N(16)]
@@ -112,14 +137,17 @@ func newID(like string) string {
 	return string(id)
 }
 
-// together calls do with 0, 1, … from as many goroutines as there are senders, until all n are done or limit has passed. It
-// returns how many were done and how long that took.
-func (b *bench) together(ctx context.Context, n int, limit time.Duration, do func(ctx context.Context, sender, i int) error) (int, time.Duration, error) {
+// runSenders calls do with 0, 1, … from a goroutine for each sender, until all n calls are done or
+// limit has passed. It returns the number of calls and how long all of them took.
+func (b *bench) runSenders(
+	ctx context.Context, n int, limit time.Duration,
+	do func(ctx context.Context, sender, i int) error,
+) (int, time.Duration, error) {
 	var next atomic.Int64
 	var done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
-	for sender := range b.config.senders {
+	for sender := range b.config.Senders {
 		group.Go(func() error {
 			for {
 				i := int(next.Add(1)) - 1
@@ -137,10 +165,13 @@ func (b *bench) together(ctx context.Context, n int, limit time.Duration, do fun
 	return int(done.Load()), time.Since(began), err
 }
 
-// send posts the requests and wants 200 for each.
-func (b *bench) send(ctx context.Context, url string, requests []request, limit time.Duration) (int, time.Duration, error) {
-	return b.together(ctx, len(requests), limit, func(ctx context.Context, _, i int) error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+requests[i].provider, bytes.NewReader(requests[i].body))
+// send posts the requests. An answer other than 200 is an error.
+func (b *bench) send(
+	ctx context.Context, url string, requests []request, limit time.Duration,
+) (int, time.Duration, error) {
+	post := func(ctx context.Context, _, i int) error {
+		body := bytes.NewReader(requests[i].body)
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+requests[i].provider, body)
 		if err != nil {
 			return err
 		}
@@ -150,58 +181,67 @@ func (b *bench) send(ctx context.Context, url string, requests []request, limit 
 			return err
 		}
 		defer response.Body.Close()
-		if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK {
+		text, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK {
 			return errors.Join(fmt.Errorf("answered %d %s", response.StatusCode, text), err)
 		}
 		return nil
-	})
+	}
+	return b.runSenders(ctx, len(requests), limit, post)
 }
 
-// requests are b.
-func (b *bench) requests(ctx context.Context) (figure, error) {
-	requests := signed(b.config.requestsMax, b.stored)
-	return b.metered(func() (int, time.Duration, error) {
-		return b.send(ctx, b.nullURL+"/", requests, b.config.slice)
+// requestNull measures figure b.
+func (b *bench) requestNull(ctx context.Context) (figure, error) {
+	requests := signCopies(requestsMax, b.stored)
+	return b.meter(func() (int, time.Duration, error) {
+		return b.send(ctx, b.nullURL+"/", requests, b.config.Slice)
 	}, b.null)
 }
 
-// accepted is c. The stream's own count has to agree with the answers.
-func (b *bench) accepted(ctx context.Context, l *line) (figure, error) {
-	requests := signed(b.config.requestsMax, b.stored)
-	return b.counted(ctx, l, func() (int, time.Duration, error) {
-		return b.send(ctx, l.webhooksURL, requests, b.config.slice)
+// storeWebhooks measures figure c. The stream must have gained as many messages as were answered
+// 200.
+func (b *bench) storeWebhooks(ctx context.Context, l *line) (figure, error) {
+	requests := signCopies(requestsMax, b.stored)
+	return b.meterStored(ctx, l, func() (int, time.Duration, error) {
+		return b.send(ctx, l.webhooksURL, requests, b.config.Slice)
 	}, l.ingress, l.nats)
 }
 
-// publishes are a: what ingress has stored is published again, under new ids.
-func (b *bench) publishes(ctx context.Context, l *line) (figure, error) {
-	like, err := b.event(ctx, l)
+// publish measures figure a: a message stored by ingress is published under new ids.
+func (b *bench) publish(ctx context.Context, l *line) (figure, error) {
+	original, err := b.storeMessage(ctx, l)
 	if err != nil {
 		return figure{}, err
 	}
-	messages := make([]*nats.Msg, b.config.senders) // one a sender: it has one publish in hand at a time
+	// A sender has a single publish in flight, so a message for each sender is enough.
+	messages := make([]*nats.Msg, b.config.Senders)
 	for i := range messages {
-		messages[i] = &nats.Msg{Subject: like.Subject, Data: like.Data, Header: nats.Header{}}
-		for key, values := range like.Header {
+		messages[i] = &nats.Msg{
+			Subject: original.Subject, Data: original.Data, Header: nats.Header{},
+		}
+		for key, values := range original.Header {
 			messages[i].Header[key] = values
 		}
 	}
-	id := like.Header.Get(jetstream.MsgIDHeader)
-	ids := make([]string, b.config.requestsMax)
+	id := original.Header.Get(jetstream.MsgIDHeader)
+	ids := make([]string, requestsMax)
 	for i := range ids {
 		ids[i] = newID(id)
 	}
-	return b.counted(ctx, l, func() (int, time.Duration, error) {
-		return b.together(ctx, len(ids), b.config.slice, func(ctx context.Context, sender, i int) error {
-			_, err := l.js.PublishMsg(ctx, messages[sender], jetstream.WithMsgID(ids[i]), jetstream.WithExpectStream(schema.EventsStream))
-			return err
-		})
+	publish := func(ctx context.Context, sender, i int) error {
+		_, err := l.js.PublishMsg(ctx, messages[sender],
+			jetstream.WithMsgID(ids[i]), jetstream.WithExpectStream(schema.EventsStream))
+		return err
+	}
+	return b.meterStored(ctx, l, func() (int, time.Duration, error) {
+		return b.runSenders(ctx, len(ids), b.config.Slice, publish)
 	}, l.nats)
 }
 
-// event has ingress store one webhook and returns the message.
-func (b *bench) event(ctx context.Context, l *line) (*jetstream.RawStreamMsg, error) {
-	if _, _, err := b.send(ctx, l.webhooksURL, signed(1, b.stored), b.config.completionsFor); err != nil {
+// storeMessage lets ingress store a webhook and returns the stored message.
+func (b *bench) storeMessage(ctx context.Context, l *line) (*jetstream.RawStreamMsg, error) {
+	_, _, err := b.send(ctx, l.webhooksURL, signCopies(1, b.stored), completionsFor)
+	if err != nil {
 		return nil, err
 	}
 	info, err := l.events.Info(ctx)
@@ -211,13 +251,15 @@ func (b *bench) event(ctx context.Context, l *line) (*jetstream.RawStreamMsg, er
 	return l.events.GetMsg(ctx, info.State.LastSeq)
 }
 
-// counted measures load that the events stream must have gained, all of it and nothing else.
-func (b *bench) counted(ctx context.Context, l *line, load func() (int, time.Duration, error), on ...*process) (figure, error) {
+// meterStored measures a load. Every call must add a message to the events stream.
+func (b *bench) meterStored(
+	ctx context.Context, l *line, load func() (int, time.Duration, error), on ...*process,
+) (figure, error) {
 	before, err := l.events.Info(ctx)
 	if err != nil {
 		return figure{}, err
 	}
-	f, err := b.metered(load, on...)
+	f, err := b.meter(load, on...)
 	if err != nil {
 		return f, err
 	}
@@ -231,26 +273,30 @@ func (b *bench) counted(ctx context.Context, l *line, load func() (int, time.Dur
 	return f, nil
 }
 
-// workersAt is where figure.cpu has the workers, together.
+// workersAt is the index of the sum of all workers in figure.cpu.
 const workersAt = 3
 
-// metered measures load, with the processor time that this process and those it works on have used.
-func (b *bench) metered(load func() (int, time.Duration, error), on ...*process) (f figure, err error) {
+// meter measures a load, and meanwhile the processor time of the bench and the given processes.
+func (b *bench) meter(
+	load func() (int, time.Duration, error), on ...*process,
+) (f figure, err error) {
 	pids := []int{os.Getpid()}
 	for _, p := range on {
 		pids = append(pids, p.pid())
 	}
 	var before []time.Duration
 	for _, pid := range pids {
-		used, _ := cpuUsed(pid) // 0 where the system does not tell
+		used, _ := cpuUsed(pid) // 0 if the system does not count
 		before = append(before, used)
 	}
-	if f.n, f.took, err = load(); err != nil {
+	f.n, f.took, err = load()
+	if err != nil {
 		return f, err
 	}
 	for i, pid := range pids {
 		used, _ := cpuUsed(pid)
-		if used -= before[i]; i > workersAt {
+		used -= before[i]
+		if i > workersAt {
 			f.cpu[workersAt] += used
 		} else {
 			f.cpu = append(f.cpu, used)
@@ -259,24 +305,25 @@ func (b *bench) metered(load func() (int, time.Duration, error), on ...*process)
 	return f, nil
 }
 
-// completions are d: from the first webhook to the last completion.
-func (b *bench) completions(ctx context.Context, l *line, delay time.Duration) (f figure, err error) {
+// complete measures figure d: from the first webhook to the last completion.
+func (b *bench) complete(ctx context.Context, l *line, delay time.Duration) (figure, error) {
 	b.fake.ClearFaults()
 	if delay > 0 {
 		if _, err := b.fake.AddFault(fake.Fault{Delay: fake.Duration(delay)}); err != nil {
-			return f, err
+			return figure{}, err
 		}
 	}
 	before, err := l.completions.Info(ctx)
 	if err != nil {
-		return f, err
+		return figure{}, err
 	}
-	requests := signed(b.config.events, b.completed...)
-	ctx, cancel := context.WithTimeout(ctx, b.config.completionsFor)
+	requests := signCopies(b.config.Events, b.completed...)
+	ctx, cancel := context.WithTimeout(ctx, completionsFor)
 	defer cancel()
-	return b.metered(func() (n int, took time.Duration, err error) {
+	processes := append([]*process{l.ingress, l.nats}, l.workers...)
+	return b.meter(func() (n int, took time.Duration, err error) {
 		began := time.Now()
-		if _, _, err := b.send(ctx, l.webhooksURL, requests, b.config.completionsFor); err != nil {
+		if _, _, err := b.send(ctx, l.webhooksURL, requests, completionsFor); err != nil {
 			return 0, 0, err
 		}
 		every := time.NewTicker(countEvery)
@@ -286,10 +333,12 @@ func (b *bench) completions(ctx context.Context, l *line, delay time.Duration) (
 			if err != nil {
 				return n, took, fmt.Errorf("%d of %d completed: %w", n, len(requests), err)
 			}
-			if n, took = int(now.State.Msgs-before.State.Msgs), time.Since(began); n >= len(requests) {
+			n = int(now.State.Msgs - before.State.Msgs)
+			took = time.Since(began)
+			if n >= len(requests) {
 				return n, took, nil
 			}
 			<-every.C
 		}
-	}, append([]*process{l.ingress, l.nats}, l.workers...)...)
+	}, processes...)
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -14,48 +14,52 @@ import (
 )
 
 const (
-	// stopFor is how long a process may take to end after SIGTERM. It is killed then.
+	// stopFor is how long a process may take to end after SIGTERM, before SIGKILL.
 	stopFor = 30 * time.Second
-	// healthyFor is how long one may take to become healthy.
+	// healthyFor is how long a process may take to become healthy.
 	healthyFor = 20 * time.Second
-	askEvery   = 10 * time.Millisecond
-	// logTailBytes of a process that ended by itself stand in the error.
+	// askEvery is the pause between two health checks.
+	askEvery = 10 * time.Millisecond
+	// logTailBytes is how much of a process's log an error shows.
 	logTailBytes = 2 << 10
 )
 
-// program says what to run.
+// program is a command to run.
 type program struct {
 	name, path string
 	args       []string
-	// env is all of its environment, each NAME=value.
+	// env is the whole environment: NAME=value.
 	env []string
-	// log is the file that its output is appended to.
+	// log is the file for the output.
 	log string
-	// healthURL answers 200 once it can be used.
+	// healthURL answers 200 when the program is ready.
 	healthURL string
 }
 
-// process is a program that runs. It does not outlive its context, nor, on Linux, this process.
+// process is a running program. It ends with its context and, on Linux, with the bench.
 type process struct {
 	program
 
 	command *exec.Cmd
 	end     context.CancelFunc
 	ended   chan struct{}
-	err     error // once it has ended
+	err     error // valid after ended is closed
 }
 
-// start starts a program and returns when it is healthy.
-func start(ctx context.Context, what program) (*process, error) {
+// startProcess starts a program and returns when the program is healthy.
+func startProcess(ctx context.Context, what program) (*process, error) {
 	log, err := os.OpenFile(what.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", what.name, err)
 	}
-	defer func() { _ = log.Close() }() // the process has its own
+	defer func() { _ = log.Close() }() // the process has a copy of the descriptor
 	running, end := context.WithCancel(ctx)
 	p := &process{program: what, end: end, ended: make(chan struct{})}
-	p.command = exec.CommandContext(running, what.path, what.args...) //nolint:gosec // the paths are flags of this command
-	p.command.Env, p.command.Stdout, p.command.Stderr = what.env, log, log
+	//nolint:gosec // the paths are flags of the bench command
+	p.command = exec.CommandContext(running, what.path, what.args...)
+	p.command.Env = what.env
+	p.command.Stdout = log
+	p.command.Stderr = log
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
 	p.command.WaitDelay = stopFor
 	p.command.SysProcAttr = dieWithParent()
@@ -67,7 +71,7 @@ func start(ctx context.Context, what program) (*process, error) {
 		defer close(p.ended)
 		p.err = p.command.Wait()
 	}()
-	if err := p.healthy(ctx); err != nil {
+	if err := p.waitHealthy(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", what.name, err), p.stop())
 	}
 	return p, nil
@@ -75,18 +79,19 @@ func start(ctx context.Context, what program) (*process, error) {
 
 func (p *process) pid() int { return p.command.Process.Pid }
 
-// stop sends SIGTERM and returns when the process has ended: nil where it ended with 0.
+// stop sends SIGTERM and waits for the end of the process. An exit code other than 0 is an error.
 func (p *process) stop() error {
 	p.end()
 	<-p.ended
-	if p.command.ProcessState.ExitCode() != 0 { // err is the context's where it is 0
+	// After exit code 0, p.err is the error of the context.
+	if p.command.ProcessState.ExitCode() != 0 {
 		return fmt.Errorf("stop %s: %w%s", p.name, p.err, p.logTail())
 	}
 	return nil
 }
 
-// healthy returns when the process answers 200 at its healthURL.
-func (p *process) healthy(ctx context.Context) error {
+// waitHealthy returns when the process answers 200 at its healthURL.
+func (p *process) waitHealthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthyFor)
 	defer cancel()
 	every := time.NewTicker(askEvery)
@@ -94,18 +99,18 @@ func (p *process) healthy(ctx context.Context) error {
 	for {
 		select {
 		case <-p.ended:
-			return fmt.Errorf("it ended: %w%s", p.err, p.logTail())
+			return fmt.Errorf("the process ended: %w%s", p.err, p.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not answer 200: %w%s", p.healthURL, ctx.Err(), p.logTail())
 		case <-every.C:
-			if answers(ctx, p.healthURL) {
+			if isHealthy(ctx, p.healthURL) {
 				return nil
 			}
 		}
 	}
 }
 
-func answers(ctx context.Context, url string) bool {
+func isHealthy(ctx context.Context, url string) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false
@@ -126,7 +131,7 @@ func (p *process) logTail() string {
 	return "\n" + string(text[max(0, len(text)-logTailBytes):])
 }
 
-// freeAddr is an address of the loopback interface that nobody listens on.
+// freeAddr returns a free address of the loopback interface.
 func freeAddr(ctx context.Context) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,18 +141,20 @@ func freeAddr(ctx context.Context) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// natsText quotes the directory: it may hold anything.
+// natsText is the configuration of nats-server. %q is for paths with spaces.
 const natsText = `listen: %q
 http: %q
 server_name: wagewire
 jetstream { store_dir: %q, sync_interval: %s }
 `
 
-// The settings of sync_interval that are compared; later is the server's default.
+// syncIntervals are the values of sync_interval. 2m is the default of nats-server.
 var syncIntervals = [settings]string{syncLater: "2m", syncAlways: "always"}
 
-// startNATS starts a nats-server and returns when its JetStream is ready, with the URL for clients.
-func startNATS(ctx context.Context, path, dir string, setting int) (p *process, url string, err error) {
+// startNATS starts a nats-server and returns when JetStream is ready. The url is for clients.
+func startNATS(
+	ctx context.Context, path, dir string, setting int,
+) (p *process, url string, err error) {
 	addr, err := freeAddr(ctx)
 	if err != nil {
 		return nil, "", err
@@ -157,11 +164,13 @@ func startNATS(ctx context.Context, path, dir string, setting int) (p *process, 
 		return nil, "", err
 	}
 	file := filepath.Join(dir, "nats.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, natsText, addr, monitor, dir, syncIntervals[setting]), 0o600); err != nil {
+	text := fmt.Appendf(nil, natsText, addr, monitor, dir, syncIntervals[setting])
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, "", err
 	}
-	p, err = start(ctx, program{
-		name: "nats-server", path: path, args: []string{"-c", file}, log: filepath.Join(dir, "nats-server.log"),
+	p, err = startProcess(ctx, program{
+		name: "nats-server", path: path, args: []string{"-c", file},
+		log:       filepath.Join(dir, "nats-server.log"),
 		healthURL: "http://" + monitor + "/healthz",
 	})
 	return p, "nats://" + addr, err

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"strings"
@@ -23,13 +23,14 @@ func TestSpread(t *testing.T) {
 				t.Errorf("spreadOf(%v) = %v, want %v", row.values, got, row.want)
 			}
 			if diff := cmp.Diff(before, row.values); diff != "" {
-				t.Errorf("it changed the values (-want +got):\n%s", diff)
+				t.Errorf("spreadOf changed the values (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// ofRound has publishes at 3,000 a second and requests at 6,000, so 2,000 combined, and ingress at the given rate.
+// ofRound returns a round with 3,000 publishes and 6,000 requests a second, combined 2,000, and
+// with the given rate of ingress.
 func ofRound(ingress int) round {
 	at := func(perS int, cpu ...time.Duration) figure {
 		for i := range cpu {
@@ -41,7 +42,8 @@ func ofRound(ingress int) round {
 	some := at(700, 41*us, 42*us, 43*us, 44*us)
 	some.took = 2 * time.Second
 	f := figures{
-		raw: at(3000, 11*us, 12*us), null: at(6000, 21*us, 22*us), ingress: at(ingress, 31*us, 32*us, 33*us),
+		raw: at(3000, 11*us, 12*us), null: at(6000, 21*us, 22*us),
+		ingress:     at(ingress, 31*us, 32*us, 33*us),
 		completions: some, completionsSlow: figure{n: 700, took: 4 * time.Second},
 	}
 	return round{f, f}
@@ -49,7 +51,10 @@ func ofRound(ingress int) round {
 
 func TestTheRatioIsTakenInEachRound(t *testing.T) {
 	var text strings.Builder
-	report(&text, []round{ofRound(1000), ofRound(1500), ofRound(2000)}, []peak{{"ingress", [settings]int64{17 << 20, 18 << 20}}, {"nats-server", [settings]int64{100 << 20, 90 << 20}}})
+	report(&text, []round{ofRound(1000), ofRound(1500), ofRound(2000)}, []peak{
+		{"ingress", [settings]int64{17 << 20, 18 << 20}},
+		{"nats-server", [settings]int64{100 << 20, 90 << 20}},
+	})
 	const want = `
 a second                        fsync later                 fsync always
 a  JetStream publishes          3000         (3000 – 3000)  3000  (3000 – 3000)
@@ -82,7 +87,7 @@ nats-server       100            90
 	}
 }
 
-// trimmed is the text without spaces at the ends of its lines.
+// trimmed returns the text without spaces at the ends of lines.
 func trimmed(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -91,15 +96,15 @@ func trimmed(text string) string {
 	return b.String()
 }
 
-func TestWithoutTheKernelsWordThereIsNoWordOfIt(t *testing.T) {
+func TestTheReportLeavesOutWhatTheSystemDoesNotCount(t *testing.T) {
 	var text strings.Builder
 	report(&text, []round{ofRound(1000)}, nil)
 	if strings.Contains(text.String(), "processor time") || strings.Contains(text.String(), "memory") {
-		t.Errorf("it reports what it does not know:\n%s", &text)
+		t.Errorf("the report has a section without figures:\n%s", &text)
 	}
 }
 
-func TestNewIDsAreLikeTheOthers(t *testing.T) {
+func TestNewIDKeepsLengthAndForm(t *testing.T) {
 	const like = "5a141122-4235-4fa1-bd76-0628573880b0"
 	id := newID(like)
 	if id == like || len(id) != len(like) || strings.Count(id, "-") != 4 || id[8] != '-' {

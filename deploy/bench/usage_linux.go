@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -9,25 +9,27 @@ import (
 	"time"
 )
 
-// dieWithParent has the kernel kill the process when we are killed ourselves. A Ctrl-C is ours alone to pass on.
+// dieWithParent lets the kernel kill a process when the bench is killed. A separate process group
+// keeps Ctrl-C away.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// cpuTick is Linux's USER_HZ, the same on every machine that Go runs on.
+// cpuTick is USER_HZ of Linux, the same on every platform of Go.
 const cpuTick = time.Second / 100
 
-// cpuUsed is the processor time that a process has used.
+// cpuUsed returns the processor time of a process.
 func cpuUsed(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name in parentheses, the second field, may hold spaces. After it the times are the 12th and 13th (proc_pid_stat(5)).
+	// The second field is a name in parentheses, perhaps with spaces. After the name, the times are
+	// the 12th and 13th fields (proc_pid_stat(5)).
 	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("read /proc/%d/stat: it has %d fields after the name", pid, len(fields))
+		return 0, fmt.Errorf("read /proc/%d/stat: %d fields after the name", pid, len(fields))
 	}
 	user, err := strconv.Atoi(fields[11])
 	if err != nil {
@@ -40,7 +42,7 @@ func cpuUsed(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * cpuTick, nil
 }
 
-// memoryPeak is the most memory, in bytes, that a running process has ever had resident.
+// memoryPeak returns the peak memory of a running process, in bytes.
 func memoryPeak(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -48,9 +50,10 @@ func memoryPeak(pid int) (int64, error) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if kilobytes, found := strings.CutPrefix(line, "VmHWM:"); found {
-			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kilobytes), "kB")), 10, 64)
+			digits := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kilobytes), "kB"))
+			n, err := strconv.ParseInt(digits, 10, 64)
 			return n << 10, err
 		}
 	}
-	return 0, fmt.Errorf("read /proc/%d/status: it has no VmHWM", pid)
+	return 0, fmt.Errorf("read /proc/%d/status: no VmHWM", pid)
 }

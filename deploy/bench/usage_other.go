@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package bench
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 
 func dieWithParent() *syscall.SysProcAttr { return nil }
 
-// cpuUsed is the processor time that a process has used.
+// cpuUsed returns the processor time of a process.
 func cpuUsed(int) (time.Duration, error) { return 0, errors.ErrUnsupported }
 
-// memoryPeak is the most memory, in bytes, that a running process has ever had resident.
+// memoryPeak returns the peak memory of a running process, in bytes.
 func memoryPeak(int) (int64, error) { return 0, errors.ErrUnsupported }

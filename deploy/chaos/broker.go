@@ -20,32 +20,34 @@ import (
 )
 
 const (
-	// duplicatesFor is the window in which the broker itself knows an id: short, so that the fence does the work.
+	// duplicatesFor is the broker's own window for duplicates. It is short, so that the fence of
+	// the completions stream does the work.
 	duplicatesFor = time.Second
-	// leaseFor is short, so that the events of a killed or paused worker go elsewhere soon.
+	// leaseFor is short, so that other workers soon get the events of a killed or paused worker.
 	leaseFor = 3 * time.Second
-	// streamBytesMax is enough for the longest runs that people have patience for.
+	// streamBytesMax is enough for runs of many hours.
 	streamBytesMax = 2 << 30
-	// readyFor is how long the broker may take to come up.
+	// readyFor is how long the broker may take to start.
 	readyFor = 60 * time.Second
-	askFor   = 5 * time.Second
+	// askFor is how long a request to the broker may take.
+	askFor = 5 * time.Second
 )
 
-// node is one nats-server.
+// node is a nats-server with its ports for clients and for routes.
 type node struct {
 	name          string
-	client, route int // ports
+	client, route int
 }
 
-// newNodes chooses ports below those that the kernel deals out: a killed server must find its port free.
-func newNodes(n int, free ports) ([]node, error) {
+// newNodes names n nodes and chooses their ports.
+func newNodes(n int, used ports) ([]node, error) {
 	var nodes []node
 	for i := range n {
-		client, err := free.one()
+		client, err := used.choose()
 		if err != nil {
 			return nil, err
 		}
-		route, err := free.one()
+		route, err := used.choose()
 		if err != nil {
 			return nil, err
 		}
@@ -54,37 +56,46 @@ func newNodes(n int, free ports) ([]node, error) {
 	return nodes, nil
 }
 
-// ports are those that were given out.
+// ports are the ports in use by a run.
 type ports map[int]bool
 
-func (p ports) one() (int, error) {
-	const tries = 100
+// choose returns a free port outside of the range that the kernel gives to outgoing connections. A
+// killed server must find its port free.
+func (p ports) choose() (int, error) {
+	const (
+		portMin = 20_000
+		portMax = 32_000
+		tries   = 100
+	)
 	for range tries {
-		port := 20_000 + rand.N(12_000)
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		port := portMin + rand.N(portMax-portMin)
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 		if err == nil && !p[port] {
 			p[port] = true
 			return port, l.Close()
 		}
 	}
-	return 0, errors.New("no free port was found between 20000 and 32000")
+	return 0, fmt.Errorf("found no free port from %d to %d", portMin, portMax)
 }
 
-// configure writes the node's configuration.
-func (n node) configure(dir string, nodes []node, syncAlways bool) (path string, err error) {
-	sync := "2m" // the server's own
+// writeConfig writes the configuration of the node.
+func (n node) writeConfig(dir string, nodes []node, syncAlways bool) (path string, err error) {
+	sync := "2m" // the default of nats-server
 	if syncAlways {
 		sync = "always"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: %s\nlisten: 127.0.0.1:%d\nmax_payload: 1MB\n", n.name, n.client)
-	fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: %q }\n", filepath.Join(dir, n.name), sync)
+	fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: %q }\n",
+		filepath.Join(dir, n.name), sync)
 	if len(nodes) > 1 {
 		var routes []string
 		for _, other := range nodes {
 			routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", other.route))
 		}
-		fmt.Fprintf(&b, "cluster { name: chaos, listen: \"127.0.0.1:%d\", routes: [%s] }\n", n.route, strings.Join(routes, ", "))
+		fmt.Fprintf(&b, "cluster { name: chaos, listen: \"127.0.0.1:%d\", routes: [%s] }\n",
+			n.route, strings.Join(routes, ", "))
 	}
 	path = filepath.Join(dir, n.name+".conf")
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
@@ -98,10 +109,11 @@ func urls(nodes []node) string {
 	return strings.Join(list, ",")
 }
 
-// topology is the contract's, with little memory and short patience.
+// topology is the topology of the contract with small streams and a short lease.
 func topology(nodes int, fence bool) schema.Topology {
 	t := schema.DefaultTopology()
-	t.Replicas, t.Lease = nodes, leaseFor
+	t.Replicas = nodes
+	t.Lease = leaseFor
 	for i := range t.Streams {
 		s := &t.Streams[i]
 		s.MaxBytes = streamBytesMax
@@ -109,22 +121,29 @@ func topology(nodes int, fence bool) schema.Topology {
 		case schema.EventsStream:
 			s.Duplicates = duplicatesFor
 		case schema.CompletionsStream:
-			s.Duplicates, s.CreateOnce = duplicatesFor, fence
+			s.Duplicates = duplicatesFor
+			s.CreateOnce = fence
 		}
 	}
 	t.Records.MaxBytes = streamBytesMax
 	return t
 }
 
-// broker is how the harness itself talks to nats-server.
+// broker is the harness's own connection to the broker.
 type broker struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
 }
 
 func connect(url string) (*broker, error) {
-	nc, err := nats.Connect(url, nats.Name("chaos"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
-		nats.ReconnectWait(100*time.Millisecond), nats.PingInterval(2*time.Second), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	ignore := func(*nats.Conn, *nats.Subscription, error) {}
+	nc, err := nats.Connect(url,
+		nats.Name("chaos"),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100*time.Millisecond),
+		nats.PingInterval(2*time.Second),
+		nats.ErrorHandler(ignore))
 	if err != nil {
 		return nil, err
 	}
@@ -132,19 +151,24 @@ func connect(url string) (*broker, error) {
 	return &broker{nc, js}, err
 }
 
-// provision tries until the streams and queues are there.
+// provision makes the streams and queues. It retries while the broker starts.
 func provision(ctx context.Context, url string, t schema.Topology) error {
 	conn, err := stream.Connect(stream.Config{URL: url}, "chaos", zap.NewNop())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return until(ctx, readyFor, func(ctx context.Context) error { return stream.NewOperator(conn).Provision(ctx, t) })
+	operator := stream.NewOperator(conn)
+	return retry(ctx, readyFor, func(ctx context.Context) error {
+		return operator.Provision(ctx, t)
+	})
 }
 
-// until tries again, a few times a second, until do has no error; the last one is returned when the time is over.
-func until(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
-	for began := time.Now(); ; {
+// retry calls do until it returns nil, a few times a second. After the limit, retry returns the
+// last error.
+func retry(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	began := time.Now()
+	for {
 		try, cancel := context.WithTimeout(ctx, askFor)
 		err := do(try)
 		cancel()
@@ -159,8 +183,9 @@ func until(ctx context.Context, limit time.Duration, do func(context.Context) er
 	}
 }
 
-// waiting counts the events that are in a queue: not taken yet, or taken and not settled.
-func (b *broker) waiting(ctx context.Context) (total int, queues []string, err error) {
+// countWaiting counts the events of all queues that are not settled. queues says where these events
+// are: "<queue> <not delivered>+<delivered>".
+func (b *broker) countWaiting(ctx context.Context) (total int, queues []string, err error) {
 	for _, q := range schema.Queues() {
 		ask, cancel := context.WithTimeout(ctx, askFor)
 		consumer, err := b.js.Consumer(ask, schema.EventsStream, q.Name)
@@ -171,17 +196,19 @@ func (b *broker) waiting(ctx context.Context) (total int, queues []string, err e
 		info := consumer.CachedInfo()
 		if n := int(info.NumPending) + info.NumAckPending; n > 0 {
 			total += n
-			queues = append(queues, fmt.Sprintf("%s %d+%d", q.Name, info.NumPending, info.NumAckPending))
+			queues = append(queues,
+				fmt.Sprintf("%s %d+%d", q.Name, info.NumPending, info.NumAckPending))
 		}
 	}
 	return total, queues, nil
 }
 
-// healthy reports whether each stream has a leader and all its replicas are up to date: then one node may be killed.
-func (b *broker) healthy(ctx context.Context) bool {
+// isHealthy reports whether each stream has a leader and current replicas. A cluster in this state
+// can lose a node.
+func (b *broker) isHealthy(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	for _, name := range streams() {
+	for _, name := range streamNames() {
 		s, err := b.js.Stream(ctx, name)
 		if err != nil {
 			return false
@@ -199,6 +226,9 @@ func (b *broker) healthy(ctx context.Context) bool {
 	return true
 }
 
-func streams() []string {
-	return []string{schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream, schema.QuarantineStream}
+func streamNames() []string {
+	return []string{
+		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
+		schema.QuarantineStream,
+	}
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,12 +11,16 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-func TestOneSeedIsOneSchedule(t *testing.T) {
+func TestASeedDecidesTheSchedule(t *testing.T) {
 	names := []string{"a", "b", "c"}
-	one, same, other := kills(1, time.Minute, names, names, names), kills(1, time.Minute, names, names, names), kills(2, time.Minute, names, names, names)
-	if !slices.Equal(one, same) || slices.Equal(one, other) {
+	schedule := func(seed uint64) []kill {
+		return kills(seed, time.Minute, names, names, names)
+	}
+	if !slices.Equal(schedule(1), schedule(1)) || slices.Equal(schedule(1), schedule(2)) {
 		t.Errorf("the schedule of kills does not follow the seed")
 	}
 	text := func(seed uint64) string {
@@ -25,19 +30,22 @@ func TestOneSeedIsOneSchedule(t *testing.T) {
 		}
 		return b.String()
 	}
-	if first, same := text(1), text(1); first != same || first == text(2) {
+	first := text(1)
+	if first != text(1) || first == text(2) {
 		t.Errorf("the schedule of faults does not follow the seed")
 	}
-	if first, same := plan(1), plan(1); first != same || first == plan(2) {
+	first = plan(1)
+	if first != plan(1) || first == plan(2) {
 		t.Errorf("what is sent does not follow the seed")
 	}
 }
 
-// plan is what is sent about the first forty people: ids of webhooks are new in every run, all else is the seed's.
+// plan describes the webhooks about the first forty people. It leaves out the ids of webhooks,
+// which are new in every run.
 func plan(seed uint64) string {
 	l := &load{seed: seed, fake: fake.New(fake.Config{}), ledger: newLedger()}
 	var b strings.Builder
-	for n := range uint64(everyLarge) {
+	for n := range uint64(largeEvery) {
 		for _, s := range l.plan(n + 1) {
 			b.WriteString(string(s.kind) + " " + s.webhook.Type + " " + s.webhook.Account + "\n")
 		}
@@ -45,7 +53,7 @@ func plan(seed uint64) string {
 	return b.String()
 }
 
-func TestEveryFaultIsOneTheFakesKnow(t *testing.T) {
+func TestTheFakesKnowEveryFault(t *testing.T) {
 	fakes := fake.New(fake.Config{})
 	seen := map[string]bool{}
 	for _, m := range misbehaviours(1, time.Hour) {
@@ -57,7 +65,16 @@ func TestEveryFaultIsOneTheFakesKnow(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	for _, name := range []string{"5xx", "429", "time-out", "delay", "cut", "not json", "stale", "missing", "repeated cursor", "404", "410", "422", "redirect", "401", "outage"} {
+	names := []string{"401", "outage"}
+	percent := 0
+	for _, row := range faults {
+		names = append(names, row.name)
+		percent += row.percent
+	}
+	if percent != 100 {
+		t.Errorf("the percentages of the faults add up to %d", percent)
+	}
+	for _, name := range names {
 		if !seen[name] {
 			t.Errorf("an hour has no fault %q", name)
 		}
@@ -70,25 +87,28 @@ func TestEveryFlawAppliesToTheSource(t *testing.T) {
 		if f.file == "" {
 			continue
 		}
-		if _, err := f.overlay("../..", t.TempDir()); err != nil {
+		if _, err := f.writeOverlay("../..", t.TempDir()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	stale := flaw{file: "deploy/chaos/doc.go", edits: [][2]string{{"what is not there", ""}}}
-	if _, err := stale.overlay("../..", t.TempDir()); err == nil {
-		t.Error("a flaw that does not apply goes unnoticed")
+	stale := flaw{file: "deploy/chaos/doc.go",
+		edits: [][2]string{{"a text that the file does not have", ""}}}
+	if _, err := stale.writeOverlay("../..", t.TempDir()); err == nil {
+		t.Error("a flaw that does not apply is not an error")
 	}
 }
 
-func TestGateNotesWhatIsServedWhole(t *testing.T) {
-	const secret = "a-secret-of-sixteen"
-	fakes := fake.New(fake.Config{Secrets: map[string]string{fake.Pinwheel: secret, fake.Truv: secret}})
+func TestTheGateNotesCompleteAnswers(t *testing.T) {
+	fakes := fake.New(fake.Config{})
 	p := fakes.Person(fake.PersonOptions{Paystubs: 2, Shifts: 1})
 	g := newGate(fakes)
 	get := func(path string) string {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Header = http.Header{
-			"X-Api-Secret": {secret}, "Pinwheel-Version": {"v"}, "X-Access-Client-Id": {fake.TruvClientID}, "X-Access-Secret": {secret},
+			"X-Api-Secret":       {fake.Secret(fake.Pinwheel)},
+			"Pinwheel-Version":   {"v"},
+			"X-Access-Client-Id": {fake.TruvClientID},
+			"X-Access-Secret":    {fake.Secret(fake.Truv)},
 		}
 		w := httptest.NewRecorder()
 		defer func() {
@@ -108,12 +128,13 @@ func TestGateNotesWhatIsServedWhole(t *testing.T) {
 	if len(g.payDates) != 2 || len(g.troubled) != 0 {
 		t.Errorf("pay dates %v, troubled %v: want 2 and none", g.payDates, g.troubled)
 	}
-	kept, ok := without([]byte(link), "access_token")
-	if !ok || strings.Contains(string(kept), "access_token") || !strings.HasPrefix(string(kept), `{"id":`) {
-		t.Errorf("a link without its token is %s", kept)
+	stripped, ok := without([]byte(link), "access_token")
+	if !ok || strings.Contains(string(stripped), "access_token") ||
+		!strings.HasPrefix(string(stripped), `{"id":`) {
+		t.Errorf("a link without its token is %s", stripped)
 	}
-	if !g.records[recordHash("link", p.LinkID, kept)] {
-		t.Error("the link is not noted as it must come out, without its token")
+	if !g.records[recordHash("link", p.LinkID, stripped)] {
+		t.Error("the link is not noted without its token")
 	}
 
 	if _, err := fakes.AddFault(fake.Fault{Path: "income", Cut: 20, Times: 1}); err != nil {
@@ -124,41 +145,39 @@ func TestGateNotesWhatIsServedWhole(t *testing.T) {
 		t.Errorf("a cut answer: %d records, troubled %v", len(g.records), g.troubled)
 	}
 	g.shut("identity", time.Now().Add(time.Hour), false)
-	if body := get("/pinwheel/v1/accounts/" + p.AccountID + "/identity"); !strings.Contains(body, "outage") {
+	if body := get("/pinwheel/v1/accounts/" + p.AccountID + "/identity"); !strings.Contains(body,
+		"outage") {
 		t.Errorf("in an outage the answer is %q", body)
 	}
 	g.open()
-	if body := get("/pinwheel/v1/accounts/" + p.AccountID + "/identity"); !strings.Contains(body, p.AccountID) {
+	if body := get("/pinwheel/v1/accounts/" + p.AccountID + "/identity"); !strings.Contains(body,
+		p.AccountID) {
 		t.Errorf("after an outage the answer is %q", body)
 	}
 }
 
-func TestProcessIsStartedAgain(t *testing.T) {
-	p := newProcess(t.TempDir(), "sleeper", "/bin/sh", os.Environ(), "-c", "echo up; exec sleep 60")
+func TestAKilledProcessIsRestarted(t *testing.T) {
+	p := newProcess(t.TempDir(), "sleeper", "/bin/sh", os.Environ(), "-c", "echo up; exec sleep 100000")
 	go p.run(t.Context())
 	up := func(lives int) {
 		t.Helper()
-		for strings.Count(read(t, p.log), "up") < lives {
-			select {
-			case <-t.Context().Done():
-				t.Fatal("it did not start")
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
+		streamtest.Eventually(t, fmt.Sprintf("start %d of the command", lives), func() bool {
+			return strings.Count(read(t, p.log), "up") >= lives
+		})
 	}
 	up(1)
 	if !p.kill(0) {
-		t.Error("it could not be killed")
+		t.Error("the command could not be killed")
 	}
 	up(2)
 	if !p.pause(t.Context(), time.Millisecond) {
-		t.Error("it could not be paused")
+		t.Error("the command could not be paused")
 	}
 	if err := p.stop(); err == nil || !strings.Contains(err.Error(), "terminated") {
-		t.Errorf("a command that does not take SIGTERM well: %v", err)
+		t.Errorf("a command that dies of SIGTERM: %v", err)
 	}
-	if kills, pauses, _, faults := p.report(); kills != 1 || pauses != 1 || len(faults) != 0 {
-		t.Errorf("kills %d, pauses %d, faults %v: want 1, 1 and none", kills, pauses, faults)
+	if h := p.history(); h.kills != 1 || h.pauses != 1 || len(h.faults) != 0 {
+		t.Errorf("history %+v: want 1 kill, 1 pause and no fault", h)
 	}
 }
 
@@ -169,4 +188,14 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func TestEveryProviderHasARow(t *testing.T) {
+	for _, p := range schema.Providers() {
+		row, ok := providers[p]
+		if !ok || row.called == nil || row.recordsIn == nil ||
+			row.announced == nil {
+			t.Errorf("%s: add a complete row to providers in deploy/chaos/provider.go", p)
+		}
+	}
 }

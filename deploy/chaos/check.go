@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -29,10 +30,10 @@ const (
 	waiting    = "waiting"
 )
 
-// violation is a promise that was broken, and by what.
+// violation is a broken promise: its name, the id of the event or completion, and an explanation.
 type violation struct{ what, id, why string }
 
-// message is one message of a stream.
+// message is a message of a stream.
 type message struct {
 	subject  string
 	header   map[string][]string
@@ -47,33 +48,34 @@ func (m message) get(header string) string {
 	return ""
 }
 
-// place is where a completion was seen, and what it said.
-type place struct {
+// version is a place in the stream and the hash of the content.
+type version struct {
 	sequence uint64
 	sum      [sha256.Size]byte
 }
 
-// told is what the streams say of one event and resource.
-type told struct {
+// result is what the streams hold for an event and a resource.
+type result struct {
 	completions int
 	outcome     schema.Outcome
 	class       string
 	deadLetters int
 }
 
-// check compares the ledger with the streams. Each message is given to one of its methods; finish looks for what is missing.
+// check compares the ledger with the streams. Every message of a stream goes to the method for its
+// stream. finish looks for missing messages.
 type check struct {
 	ledger *ledger
 	served *served
-	// records reads the object that a large completion points to.
+	// records reads the object of a large completion.
 	records func(schema.RecordsRef) ([]byte, error)
 
 	stored      map[string]int // copies of an event, by key
-	told        map[string]*told
-	places      map[string]place // of completions, by id
-	doubled     map[string]bool  // ids that were seen at two places, told once
-	tombstones  map[string]bool  // by account token
-	quarantined map[string]bool  // by hash of the body
+	results     map[string]*result
+	seen        map[string]version // completions, by id
+	doubled     map[string]bool    // completion ids with a violation `twice`
+	tombstones  map[string]bool    // by account token
+	quarantined map[string]bool    // by hash of the body
 
 	violations []violation
 	counts     counts
@@ -87,12 +89,20 @@ type counts struct {
 	accepted, unanswered, forged, erased                              int
 }
 
-func newCheck(l *ledger, s *served, records func(schema.RecordsRef) ([]byte, error)) *check {
+func newCheck(
+	l *ledger, s *served, records func(schema.RecordsRef) ([]byte, error),
+) *check {
 	return &check{
-		ledger: l, served: s, records: records,
-		stored: map[string]int{}, told: map[string]*told{}, places: map[string]place{}, doubled: map[string]bool{},
-		tombstones: map[string]bool{}, quarantined: map[string]bool{},
-		counts: counts{outcomes: map[schema.Outcome]int{}},
+		ledger:      l,
+		served:      s,
+		records:     records,
+		stored:      map[string]int{},
+		results:     map[string]*result{},
+		seen:        map[string]version{},
+		doubled:     map[string]bool{},
+		tombstones:  map[string]bool{},
+		quarantined: map[string]bool{},
+		counts:      counts{outcomes: map[schema.Outcome]int{}},
 	}
 }
 
@@ -100,16 +110,17 @@ func (c *check) violate(what, id, why string, args ...any) {
 	c.violations = append(c.violations, violation{what, id, fmt.Sprintf(why, args...)})
 }
 
-func (c *check) of(key string, r schema.Resource) *told {
+// result returns the result of an event and a resource.
+func (c *check) result(key string, r schema.Resource) *result {
 	id := key + ":" + string(r)
-	if c.told[id] == nil {
-		c.told[id] = &told{}
+	if c.results[id] == nil {
+		c.results[id] = &result{}
 	}
-	return c.told[id]
+	return c.results[id]
 }
 
-// event takes a message of the events stream.
-func (c *check) event(m message) {
+// addEvent checks a message of the events stream.
+func (c *check) addEvent(m message) {
 	key := m.get("Nats-Msg-Id")
 	c.counts.copies++
 	c.stored[key]++
@@ -120,39 +131,42 @@ func (c *check) event(m message) {
 	case e.kind == forged:
 		c.violate(invented, key, "event %d was never signed by its provider", m.sequence)
 	case sha256.Sum256(m.data) != e.body:
-		c.violate(changed, key, "event %d has not the bytes that were sent", m.sequence)
+		c.violate(changed, key, "event %d does not have the bytes that were sent", m.sequence)
 	case m.subject != e.event().Subject():
-		c.violate(changed, key, "event %d is at %s, not at %s", m.sequence, m.subject, e.event().Subject())
+		c.violate(changed, key, "event %d is at %s, not at %s",
+			m.sequence, m.subject, e.event().Subject())
 	}
 }
 
-// seen takes a completion that was read while it came. It may be erased by the end.
-func (c *check) seen(m message) {
+// addVersion checks a completion during the run. The completion may be erased before the end.
+func (c *check) addVersion(m message) {
 	id := m.get("Nats-Msg-Id")
-	now := place{m.sequence, sha256.Sum256(m.data)}
-	before, again := c.places[id]
+	now := version{m.sequence, sha256.Sum256(m.data)}
+	before, known := c.seen[id]
 	switch {
-	case !again:
-		c.places[id] = now
+	case !known:
+		c.seen[id] = now
+		return
 	case before == now || c.doubled[id]:
 		return
 	case before.sum == now.sum:
-		c.violate(twice, id, "the completion stands at %d and at %d", before.sequence, now.sequence)
+		c.violate(twice, id, "the completion is at %d and at %d", before.sequence, now.sequence)
 	default:
-		c.violate(twice, id, "the completion at %d has another content than the one at %d", now.sequence, before.sequence)
+		c.violate(twice, id, "the completion at %d has another content than the one at %d",
+			now.sequence, before.sequence)
 	}
-	c.doubled[id] = again
+	c.doubled[id] = true
 }
 
-// completion takes a message of the completions stream, completions and tombstones.
-func (c *check) completion(m message) {
+// addCompletion checks a message of the completions stream: a completion or a tombstone.
+func (c *check) addCompletion(m message) {
 	if token, ok := strings.CutPrefix(m.subject, "wagewire.tombstones."); ok {
 		c.counts.tombstones++
 		c.tombstones[token] = true
 		return
 	}
 	c.counts.completions++
-	c.seen(m)
+	c.addVersion(m)
 	var got schema.Completion
 	if err := json.Unmarshal(m.data, &got); err != nil {
 		c.violate(changed, m.subject, "the completion at %d cannot be read: %v", m.sequence, err)
@@ -161,35 +175,48 @@ func (c *check) completion(m message) {
 	d := got.Data
 	key := string(d.Provider) + ":" + schema.Token(d.Event.ID)
 	c.counts.outcomes[d.Outcome]++
-	t := c.of(key, d.Resource)
-	t.completions++
-	t.outcome = d.Outcome
+	result := c.result(key, d.Resource)
+	result.completions++
+	result.outcome = d.Outcome
 	if d.Error != nil {
-		t.class = d.Error.Class
+		result.class = d.Error.Class
 	}
 	e := c.ledger.entries[key]
+	if c.checkEnvelope(m, got, e) {
+		c.checkRecords(e, got)
+	}
+}
+
+// checkEnvelope checks the id, the subject and the header of a completion. It returns false if the
+// completion should not exist.
+func (c *check) checkEnvelope(m message, got schema.Completion, e *entry) bool {
+	r := got.Data.Resource
 	switch {
 	case e == nil || e.kind == unreadable:
 		c.violate(invented, got.ID, "completion of an event that was never sent")
-		return
+		return false
 	case e.kind == forged:
-		c.violate(invented, got.ID, "completion of an event that was never signed by its provider")
-		return
-	case !slices.Contains(e.workers(), d.Resource):
-		c.violate(invented, got.ID, "%s has no worker for %s", e.typ, d.Resource)
-		return
-	case got.ID != e.event().CompletionKey(d.Resource) || m.get("Nats-Msg-Id") != got.ID:
-		c.violate(changed, got.ID, "the id is not %s, or not that of the message, %s", e.event().CompletionKey(d.Resource), m.get("Nats-Msg-Id"))
-	case m.subject != e.event().CompletionSubject(d.Resource):
-		c.violate(changed, got.ID, "the completion is at %s, not at %s", m.subject, e.event().CompletionSubject(d.Resource))
-	case m.get("Wagewire-Outcome") != string(d.Outcome):
-		c.violate(changed, got.ID, "the header says %q of the outcome %s", m.get("Wagewire-Outcome"), d.Outcome)
+		c.violate(invented, got.ID,
+			"completion of an event that was never signed by its provider")
+		return false
+	case !slices.Contains(e.workers(), r):
+		c.violate(invented, got.ID, "%s has no worker for %s", e.typ, r)
+		return false
+	case got.ID != e.event().CompletionKey(r) || m.get("Nats-Msg-Id") != got.ID:
+		c.violate(changed, got.ID, "the id is not %s, or differs from the message id %s",
+			e.event().CompletionKey(r), m.get("Nats-Msg-Id"))
+	case m.subject != e.event().CompletionSubject(r):
+		c.violate(changed, got.ID, "the completion is at %s, not at %s",
+			m.subject, e.event().CompletionSubject(r))
+	case m.get("Wagewire-Outcome") != string(got.Data.Outcome):
+		c.violate(changed, got.ID, "the header has the outcome %q, the body has %s",
+			m.get("Wagewire-Outcome"), got.Data.Outcome)
 	}
-	c.data(e, got)
+	return true
 }
 
-// deadLetter takes a message of the dead letters stream.
-func (c *check) deadLetter(m message) {
+// addDeadLetter checks a message of the dead letters stream.
+func (c *check) addDeadLetter(m message) {
 	c.counts.deadLetters++
 	queue := m.get("Wagewire-Queue")
 	p, r, _ := strings.Cut(queue, "_")
@@ -200,71 +227,84 @@ func (c *check) deadLetter(m message) {
 	case err != nil || e == nil || e.kind == forged || e.kind == unreadable:
 		c.violate(invented, key, "dead letter %d of %s was never sent", m.sequence, queue)
 	case sha256.Sum256(m.data) != e.body:
-		c.violate(changed, key, "dead letter %d of %s has not the bytes that were sent", m.sequence, queue)
+		c.violate(changed, key, "dead letter %d of %s does not have the bytes that were sent",
+			m.sequence, queue)
 	}
-	c.of(key, schema.Resource(r)).deadLetters++
+	c.result(key, schema.Resource(r)).deadLetters++
 }
 
-// quarantine takes a message of the quarantine stream.
-func (c *check) quarantine(m message) {
+// addQuarantined checks a message of the quarantine stream.
+func (c *check) addQuarantined(m message) {
 	c.counts.quarantined++
 	sum := sha256.Sum256(m.data)
 	key := hex.EncodeToString(sum[:])
 	c.quarantined[key] = true
 	if c.ledger.entries[key] == nil {
-		c.violate(invented, key, "what is in quarantine at %d is nothing unreadable that was sent", m.sequence)
+		c.violate(invented, key, "message %d of the quarantine was never sent as unreadable",
+			m.sequence)
 	}
 }
 
-// finish looks for what no message told.
+// finish looks for missing messages. All streams must have been read.
 func (c *check) finish() {
 	gone := c.erasedAccounts()
-	for id := range c.places {
-		if t := c.told[id]; t == nil || t.completions == 0 {
-			if e := c.ledger.entries[id[:strings.LastIndexByte(id, ':')]]; e == nil || !gone[e.account] {
-				c.violate(lost, id, "the completion was there at %d and is not any more", c.places[id].sequence)
-			}
-		}
-	}
+	c.checkDisappeared(gone)
 	for key, e := range c.ledger.entries {
-		c.answers(key, e)
-		stored := c.stored[key] > 0
-		if stored {
+		c.checkAnswers(key, e)
+		isStored := c.stored[key] > 0
+		if isStored {
 			c.counts.stored++
 		}
 		switch {
 		case e.kind == forged:
 			c.counts.forged++
 		case e.kind == unreadable:
-			if e.accepted() && !c.quarantined[key] {
+			if e.isAccepted() && !c.quarantined[key] {
 				c.violate(lost, key, "answered 200 and not in quarantine")
 			}
 		case gone[e.account]:
 			c.counts.erased++
-			c.erased(key, e)
-		case e.accepted() && !stored:
+			c.checkErased(key, e)
+		case e.isAccepted() && !isStored:
 			c.violate(lost, key, "%s was answered 200 and is not stored", e.typ)
-		case stored:
+		case isStored:
 			for _, r := range e.workers() {
-				c.finished(key, e, r)
+				c.checkFinished(key, e, r)
 			}
 		}
 	}
-	slices.SortFunc(c.violations, func(a, b violation) int { return strings.Compare(a.what+a.id+a.why, b.what+b.id+b.why) })
+	slices.SortFunc(c.violations, func(a, b violation) int {
+		return cmp.Or(
+			cmp.Compare(a.what, b.what), cmp.Compare(a.id, b.id), cmp.Compare(a.why, b.why))
+	})
 }
 
-// answers looks at what the sender was told.
-func (c *check) answers(key string, e *entry) {
-	if e.kind != forged {
-		if e.accepted() {
-			c.counts.accepted++
-		} else {
-			c.counts.unanswered++
+// checkDisappeared looks for completions that were seen during the run and are not on the stream,
+// although their account is not erased.
+func (c *check) checkDisappeared(gone map[string]bool) {
+	for id, v := range c.seen {
+		if result := c.results[id]; result != nil && result.completions > 0 {
+			continue
 		}
+		e := c.ledger.entries[id[:strings.LastIndexByte(id, ':')]]
+		if e == nil || !gone[e.account] {
+			c.violate(lost, id, "the completion was at %d and disappeared", v.sequence)
+		}
+	}
+}
+
+// checkAnswers checks the answers that the sender got.
+func (c *check) checkAnswers(key string, e *entry) {
+	switch {
+	case e.kind == forged:
+	case e.isAccepted():
+		c.counts.accepted++
+	default:
+		c.counts.unanswered++
 	}
 	for status, n := range e.answers {
 		switch {
-		case status == 0 || status == 503: // not received, or not known to be stored
+		case status == 0 || status == 503: // not received, or perhaps not stored
 		case e.kind == forged && (status < 400 || status > 499):
 			c.violate(custody, key, "forged, and answered %d (%d times)", status, n)
 		case e.kind != forged && status != 200:
@@ -273,66 +313,78 @@ func (c *check) answers(key string, e *entry) {
 	}
 }
 
-// erasedAccounts are those of links whose deletion was accepted.
+// erasedAccounts returns the accounts with an accepted or stored deletion of their link.
 func (c *check) erasedAccounts() map[string]bool {
 	gone := map[string]bool{}
 	for key, e := range c.ledger.entries {
-		if e.event().Action == schema.ActionDeleted && e.kind == genuine && (e.accepted() || c.stored[key] > 0) {
-			gone[e.account] = true
-			if !c.tombstones[string(e.provider)+"."+e.event().Account()] {
-				c.violate(erased, key, "the account %s has no tombstone", e.account)
-			}
+		if !e.event().Erases() || e.kind != genuine {
+			continue
+		}
+		if !e.isAccepted() && c.stored[key] == 0 {
+			continue
+		}
+		gone[e.account] = true
+		if !c.tombstones[string(e.provider)+"."+e.event().Account()] {
+			c.violate(erased, key, "the account %s has no tombstone", e.account)
 		}
 	}
 	return gone
 }
 
-// erased looks for what is left of an event of an erased account.
-func (c *check) erased(key string, e *entry) {
-	deletion := e.event().Action == schema.ActionDeleted
-	if deletion && c.stored[key] == 0 {
+// checkErased looks for data of an event whose account is erased. The event of the erasure itself
+// stays, with a completion `deleted`.
+func (c *check) checkErased(key string, e *entry) {
+	erases := e.event().Erases()
+	if erases && c.stored[key] == 0 {
 		c.violate(lost, key, "%s was answered 200 and is not stored", e.typ)
 	}
 	for _, r := range e.workers() {
-		t := c.of(key, r)
+		result := c.result(key, r)
 		switch {
-		case deletion && t.completions == 0:
+		case erases && result.completions == 0:
 			c.violate(unfinished, key, "the erasure of %s has no completion", e.account)
-		case deletion && t.outcome != schema.Deleted:
-			c.violate(outcome, key, "%s is completed as %s", e.typ, t.outcome)
-		case deletion:
-		case t.completions > 0:
-			c.violate(erased, key, "the account is erased, and its completion of %s, %s, is there", e.typ, t.outcome)
-		case t.deadLetters > 0:
-			c.violate(erased, key, "the account is erased, and its dead letter of %s is there", e.typ)
+		case erases && result.outcome != schema.Deleted:
+			c.violate(outcome, key, "%s is completed as %s", e.typ, result.outcome)
+		case erases:
+		case result.completions > 0:
+			c.violate(erased, key, "the account is erased, and has a completion of %s, %s",
+				e.typ, result.outcome)
+		case result.deadLetters > 0:
+			c.violate(erased, key, "the account is erased, and has a dead letter of %s", e.typ)
 		case c.stored[key] > 0:
-			c.violate(erased, key, "the account is erased, and its webhook %s is there", e.typ)
+			c.violate(erased, key, "the account is erased, and has a webhook %s", e.typ)
 		}
 	}
 }
 
-// finished looks at the last word on a stored event.
-func (c *check) finished(key string, e *entry, r schema.Resource) {
-	t := c.of(key, r)
-	want, dead := wantedOutcomes(e, c.served.troubled[e.account])
+// checkFinished checks the end of a stored event.
+func (c *check) checkFinished(key string, e *entry, r schema.Resource) {
+	result := c.result(key, r)
+	wanted, mayDie := wantedOutcomes(e, c.served.troubled[e.account])
+	byProvider := result.class == string(schema.ClassProvider)
 	switch {
-	case t.completions == 0 && t.deadLetters > 0:
+	case result.completions == 0 && result.deadLetters > 0:
 		c.violate(hidden, key, "%s has a dead letter of %s and no completion", e.typ, r)
-	case t.completions == 0:
+	case result.completions == 0:
 		c.violate(unfinished, key, "%s has no completion of %s", e.typ, r)
-	case !slices.Contains(want, t.outcome):
-		c.violate(outcome, key, "%s is completed as %s, not as one of %s", e.typ, t.outcome, want)
-	case t.outcome == schema.Failed && t.class == string(schema.ClassProvider) != (e.outcome == "error"):
-		c.violate(outcome, key, "%s failed with class %s, and the provider said %q", e.typ, t.class, e.outcome)
-	case t.outcome == schema.Failed && t.class != string(schema.ClassProvider) && t.deadLetters == 0:
-		c.violate(hidden, key, "%s failed with class %s and has no dead letter of %s", e.typ, t.class, r)
-	case t.deadLetters > 0 && !dead:
-		c.violate(outcome, key, "%s has a dead letter of %s, and the provider did nothing wrong", e.typ, r)
+	case !slices.Contains(wanted, result.outcome):
+		c.violate(outcome, key, "%s is completed as %s, not as one of %s",
+			e.typ, result.outcome, wanted)
+	case result.outcome == schema.Failed && byProvider != (e.outcome == "error"):
+		c.violate(outcome, key, "%s failed with class %s, and the provider said %q",
+			e.typ, result.class, e.outcome)
+	case result.outcome == schema.Failed && !byProvider && result.deadLetters == 0:
+		c.violate(hidden, key, "%s failed with class %s and has no dead letter of %s",
+			e.typ, result.class, r)
+	case result.deadLetters > 0 && !mayDie:
+		c.violate(outcome, key, "%s has a dead letter of %s, and the provider did nothing wrong",
+			e.typ, r)
 	}
 }
 
-// wantedOutcomes are those that an event may have, and whether it may have a dead letter.
-func wantedOutcomes(e *entry, troubled bool) (outcomes []schema.Outcome, dead bool) {
+// wantedOutcomes returns the outcomes that an event may have. mayDie reports whether the event may
+// have a dead letter. troubled is true if the provider had trouble with the account.
+func wantedOutcomes(e *entry, troubled bool) (outcomes []schema.Outcome, mayDie bool) {
 	switch {
 	case e.kind == undecodable:
 		return []schema.Outcome{schema.Failed}, true

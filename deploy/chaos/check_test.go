@@ -14,13 +14,13 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// scene is a small run in which every promise was kept, until a row of the table breaks one.
+// scene is a small run. A row of the table changes the scene to break a promise.
 type scene struct {
 	ledger *ledger
 	gate   *gate
-	// objects are the record store.
+	// objects is the record store.
 	objects map[string][]byte
-	// What the streams hold, and what was seen while it came.
+	// The messages of the streams, and the completions seen during the run.
 	events, completions, deadLetters, quarantine, seen []message
 }
 
@@ -30,11 +30,12 @@ const (
 	paystubB               = `{"id":"b","pay_date":"2026-02-02","gross":80.0}`
 )
 
-// send puts a webhook into the ledger, answered with the status.
+// send adds a webhook and its answer to the ledger.
 func (s *scene) send(k kind, p, id, typ, about, payload string, status int) webhook {
-	w := noted(k, fake.Webhook{Provider: p, ID: id, Type: typ, Account: about, Body: fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)})
-	s.ledger.send(w)
-	s.ledger.answer(w, status)
+	w := newWebhook(k, fake.Webhook{Provider: p, ID: id, Type: typ, Account: about,
+		Body: fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)})
+	s.ledger.addWebhook(w)
+	s.ledger.addAnswer(w, status)
 	return w
 }
 
@@ -42,16 +43,18 @@ func bodyOf(id, payload string) []byte {
 	return fmt.Appendf(nil, `{"id":%q,"payload":%s}`, id, payload)
 }
 
-// store puts the event on its stream.
+// store adds the event to its stream.
 func (s *scene) store(w webhook, payload string) {
 	s.events = append(s.events, message{
-		subject: w.event().Subject(), sequence: uint64(len(s.events) + 1), data: bodyOf(w.id, payload),
+		subject: w.event().Subject(), sequence: uint64(len(s.events) + 1),
+		data:   bodyOf(w.id, payload),
 		header: map[string][]string{"Nats-Msg-Id": {w.key()}},
 	})
 }
 
-// complete makes the completion of the event; with changes it what it should say.
-func (s *scene) complete(w webhook, r schema.Resource, o schema.Outcome, with func(*schema.Completion)) {
+// complete adds the completion of the event. with changes the completion first.
+func (s *scene) complete(w webhook, r schema.Resource, o schema.Outcome,
+	with func(*schema.Completion)) {
 	c := schema.NewCompletion(w.event(), r, o, time.Unix(0, 0))
 	if with != nil {
 		with(&c)
@@ -65,16 +68,26 @@ func (s *scene) publish(w webhook, r schema.Resource, c schema.Completion) {
 		panic(err)
 	}
 	m := message{
-		subject: w.event().CompletionSubject(r), sequence: uint64(100 + len(s.completions)), data: text,
-		header: map[string][]string{"Nats-Msg-Id": {c.ID}, "Wagewire-Outcome": {string(c.Data.Outcome)}},
+		subject: w.event().CompletionSubject(r), sequence: uint64(100 + len(s.completions)),
+		data: text,
+		header: map[string][]string{"Nats-Msg-Id": {c.ID},
+			"Wagewire-Outcome": {string(c.Data.Outcome)}},
 	}
-	s.completions, s.seen = append(s.completions, m), append(s.seen, m)
+	s.completions = append(s.completions, m)
+	s.seen = append(s.seen, m)
 }
 
-func (s *scene) bury(w webhook, r schema.Resource, payload string) {
-	s.deadLetters = append(s.deadLetters, message{data: bodyOf(w.id, payload), header: map[string][]string{
-		"Wagewire-Queue": {schema.QueueName(w.provider, r)}, "ce-id": {w.id},
-	}})
+func (s *scene) addDeadLetter(w webhook, r schema.Resource, payload string) {
+	s.deadLetters = append(s.deadLetters,
+		message{data: bodyOf(w.id, payload), header: map[string][]string{
+			"Wagewire-Queue": {schema.QueueName(w.provider, r)}, "ce-id": {w.id},
+		}})
+}
+
+// removeFirst removes the first completion, as if it had never been stored.
+func (s *scene) removeFirst() {
+	s.completions = s.completions[1:]
+	s.seen = s.seen[1:]
 }
 
 func records(list ...string) func(*schema.Completion) {
@@ -86,7 +99,7 @@ func records(list ...string) func(*schema.Completion) {
 	}
 }
 
-// violations of the whole scene, by name.
+// violations checks the scene and returns the violations.
 func (s *scene) violations() []violation {
 	c := newCheck(s.ledger, &s.gate.served, func(ref schema.RecordsRef) ([]byte, error) {
 		if body, ok := s.objects[ref.Name]; ok {
@@ -97,7 +110,13 @@ func (s *scene) violations() []violation {
 	for _, stream := range []struct {
 		messages []message
 		take     func(message)
-	}{{s.seen, c.seen}, {s.events, c.event}, {s.completions, c.completion}, {s.deadLetters, c.deadLetter}, {s.quarantine, c.quarantine}} {
+	}{
+		{s.seen, c.addVersion},
+		{s.events, c.addEvent},
+		{s.completions, c.addCompletion},
+		{s.deadLetters, c.addDeadLetter},
+		{s.quarantine, c.addQuarantined},
+	} {
 		for _, m := range stream.messages {
 			stream.take(m)
 		}
@@ -108,34 +127,37 @@ func (s *scene) violations() []violation {
 
 const addedPayload = `{"outcome":"success","added":[{"id":"a"},{"id":"b"}]}`
 
-// kept is a run in which everything went well: an event completed with records, one that was given up, one that was
-// deleted with its account, one in quarantine, one forged, one that nobody answered.
-func kept() (s *scene, added webhook) {
+// goodScene is a run without a violation: an event completed with records, an event given up, an
+// event deleted with its account, a webhook in quarantine, a forged webhook, and a webhook without
+// an answer.
+func goodScene() (s *scene, added webhook) {
 	s = &scene{ledger: newLedger(), gate: newGate(nil), objects: map[string][]byte{}}
-	s.ledger.meet(account, person{paystubs: []string{"a", "b"}})
-	s.gate.note(account, "paystubs", 200, []byte(`{"data":[`+paystubA+`, `+paystubB+`]}`))
-	s.gate.note(account, "income", 200, []byte(`{"data":{"id":"i"}}`))
+	s.ledger.addPerson(account, person{paystubs: []string{"a", "b"}})
+	s.gate.note(call{schema.Pinwheel, account, "paystubs"}, 200,
+		[]byte(`{"data":[`+paystubA+`, `+paystubB+`]}`))
+	s.gate.note(call{schema.Pinwheel, account, "income"}, 200, []byte(`{"data":{"id":"i"}}`))
 
 	added = s.send(genuine, fake.Pinwheel, "e1", "paystubs.added", account, addedPayload, 200)
 	s.store(added, addedPayload)
-	s.store(added, addedPayload) // again, after the window
+	s.store(added, addedPayload) // a second copy, after the window for duplicates
 	s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
 
 	bad := s.send(undecodable, fake.Pinwheel, "e2", "income.added", "", `{"added":7}`, 200)
 	s.store(bad, `{"added":7}`)
-	s.bury(bad, schema.Income, `{"added":7}`)
+	s.addDeadLetter(bad, schema.Income, `{"added":7}`)
 	s.complete(bad, schema.Income, schema.Failed, func(c *schema.Completion) {
 		c.Data.Error = &schema.CompletionError{Class: string(schema.ClassPoison)}
 	})
 
 	connected := s.send(genuine, fake.Truv, "l1", "link-connected", erasedAccount, `{}`, 200)
-	s.gate.note(erasedAccount, "link", 200, []byte(`{"id":"link-1"}`))
+	s.gate.note(call{schema.Truv, erasedAccount, "link"}, 200, []byte(`{"id":"link-1"}`))
 	s.complete(connected, schema.Link, schema.Succeeded, records(`{"id":"link-1"}`))
-	s.completions = s.completions[:len(s.completions)-1] // erased; it was seen
+	s.completions = s.completions[:len(s.completions)-1] // erased after it was seen
 	deletion := s.send(genuine, fake.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
 	s.store(deletion, `{}`)
 	s.complete(deletion, schema.Link, schema.Deleted, nil)
-	s.completions = append(s.completions, message{subject: schema.TombstoneSubject(schema.Truv, erasedAccount)})
+	s.completions = append(s.completions,
+		message{subject: schema.TombstoneSubject(schema.Truv, erasedAccount)})
 
 	s.send(unreadable, fake.Pinwheel, "q1", "", "", `7`, 200)
 	s.quarantine = []message{{data: bodyOf("q1", `7`)}}
@@ -150,17 +172,22 @@ func TestCheckFinds(t *testing.T) {
 		do   func(s *scene, added webhook)
 		want []string
 	}{
-		{"nothing where every promise was kept", func(*scene, webhook) {}, nil},
+		{"nothing when every promise was kept", func(*scene, webhook) {}, nil},
 		{"an event answered 200 and not stored", func(s *scene, _ webhook) {
 			s.send(genuine, fake.Pinwheel, "x", "bill.added", account, `{}`, 200)
 		}, []string{lost}},
-		{"an unreadable webhook answered 200 and not in quarantine", func(s *scene, _ webhook) { s.quarantine = nil }, []string{lost}},
-		{"a completion that was there and is not any more", func(s *scene, _ webhook) { s.completions = s.completions[1:] }, []string{lost, unfinished}},
-		{"an event without a completion", func(s *scene, _ webhook) { s.completions, s.seen = s.completions[1:], s.seen[1:] }, []string{unfinished}},
-		{"an event that nobody answered, stored and not completed", func(s *scene, _ webhook) {
+		{"an unreadable webhook answered 200 and not in quarantine", func(s *scene, _ webhook) {
+			s.quarantine = nil
+		}, []string{lost}},
+		{"a completion that disappeared",
+			func(s *scene, _ webhook) { s.completions = s.completions[1:] }, []string{lost,
+				unfinished}},
+		{"an event without a completion", func(s *scene, _ webhook) { s.removeFirst() },
+			[]string{unfinished}},
+		{"an event without an answer, stored and not completed", func(s *scene, _ webhook) {
 			s.store(s.ledger.entries["pinwheel:u1"].webhook, `{}`)
 		}, []string{unfinished}},
-		{"the second worker's completion that is not there", func(s *scene, _ webhook) {
+		{"a missing completion of the second worker", func(s *scene, _ webhook) {
 			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.fully_synced", account, `{}`, 200)
 			s.store(w, `{}`)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
@@ -168,62 +195,73 @@ func TestCheckFinds(t *testing.T) {
 		{"two completions of one event", func(s *scene, added webhook) {
 			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubB))
 		}, []string{twice}},
-		{"a completion that took the place of another", func(s *scene, _ webhook) {
-			s.seen = append([]message{{sequence: 7, header: s.seen[0].header, data: []byte("{}")}}, s.seen...)
+		{"a completion that replaced another", func(s *scene, _ webhook) {
+			s.seen = append([]message{{sequence: 7, header: s.seen[0].header, data: []byte("{}")}},
+				s.seen...)
 		}, []string{twice}},
-		{"a record that stands twice in a completion", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
-			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, paystubA, paystubB))
+		{"a record that is twice in a completion", func(s *scene, added webhook) {
+			s.removeFirst()
+			s.complete(added, schema.Paystubs, schema.Succeeded,
+				records(paystubA, paystubA, paystubB))
 		}, []string{twice}},
-		{"an event whose bytes were changed", func(s *scene, _ webhook) { s.events[0].data = []byte("{}") }, []string{changed}},
-		{"an event at another subject", func(s *scene, _ webhook) { s.events[0].subject = "wagewire.events.x" }, []string{changed}},
+		{"an event whose bytes were changed", func(s *scene, _ webhook) {
+			s.events[0].data = []byte("{}")
+		}, []string{changed}},
+		{"an event at another subject", func(s *scene, _ webhook) {
+			s.events[0].subject = "wagewire.events.x"
+		}, []string{changed}},
 		{"a digit that was changed", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
-			s.complete(added, schema.Paystubs, schema.Succeeded, records(`{"id":"a","pay_date":"2026-01-02","gross":90071992547409930}`, paystubB))
+			s.removeFirst()
+			s.complete(added, schema.Paystubs, schema.Succeeded,
+				records(`{"id":"a","pay_date":"2026-01-02","gross":90071992547409930}`, paystubB))
 		}, []string{changed}},
-		{"a number that was written otherwise", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
-			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA, `{"id":"b","pay_date":"2026-02-02","gross":80}`))
+		{"a number in another spelling", func(s *scene, added webhook) {
+			s.removeFirst()
+			s.complete(added, schema.Paystubs, schema.Succeeded,
+				records(paystubA, `{"id":"b","pay_date":"2026-02-02","gross":80}`))
 		}, []string{changed}},
-		{"a header that says another outcome", func(s *scene, _ webhook) {
+		{"a header with another outcome", func(s *scene, _ webhook) {
 			s.completions[0].header["Wagewire-Outcome"] = []string{"failed"}
 		}, []string{changed}},
-		{"records that an object does not have", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+		{"an object without the records of records_ref", func(s *scene, added webhook) {
+			s.removeFirst()
 			s.objects["o"] = []byte(`[]`)
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
-				c.Data.Records, c.Data.RecordsRef = nil, &schema.RecordsRef{Name: "o", SHA256: "0", Bytes: 2, Count: 2}
+				c.Data.Records = nil
+				c.Data.RecordsRef = &schema.RecordsRef{Name: "o", SHA256: "0", Bytes: 2, Count: 2}
 			})
 		}, []string{changed}},
-		{"an object that is not there", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+		{"a missing object", func(s *scene, added webhook) {
+			s.removeFirst()
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
-				c.Data.Records, c.Data.RecordsRef = nil, &schema.RecordsRef{Name: "o"}
+				c.Data.Records = nil
+				c.Data.RecordsRef = &schema.RecordsRef{Name: "o"}
 			})
 		}, []string{lost}},
-		{"nothing where an object has the records", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+		{"nothing when an object has the records", func(s *scene, added webhook) {
+			s.removeFirst()
 			s.objects["o"] = []byte(`[` + paystubA + `,` + paystubB + `]`)
 			sum := sha256.Sum256(s.objects["o"])
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
 				c.Data.Records = nil
-				c.Data.RecordsRef = &schema.RecordsRef{Name: "o", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(s.objects["o"])), Count: 2}
+				c.Data.RecordsRef = &schema.RecordsRef{Name: "o",
+					SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(s.objects["o"])), Count: 2}
 			})
 		}, nil},
 		{"an announced id that is in no list", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.removeFirst()
 			s.complete(added, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, []string{incomplete}},
-		{"an id that is missing though the provider kept nothing back", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+		{"a missing id although the provider held nothing back", func(s *scene, added webhook) {
+			s.removeFirst()
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
 				records(paystubA)(c)
 				c.Data.Missing = []string{"b"}
 			})
 		}, []string{incomplete}},
-		{"nothing where the provider kept back what is missing", func(s *scene, added webhook) {
+		{"nothing when the provider held back the missing id", func(s *scene, added webhook) {
 			s.gate.aim(account)
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+			s.removeFirst()
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
 				records(paystubA)(c)
 				c.Data.Missing = []string{"b"}
@@ -231,66 +269,90 @@ func TestCheckFinds(t *testing.T) {
 		}, nil},
 		{"a list that lacks a record", func(s *scene, _ webhook) {
 			payload := `{"params":{"from_pay_date":"2026-01-01","to_pay_date":"2026-02-02"}}`
-			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.thirty_days_synced", account,
+				payload, 200)
 			s.store(w, payload)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, []string{incomplete}},
-		{"nothing where a list lacks what is outside its dates", func(s *scene, _ webhook) {
+		{"nothing when a list lacks a record outside its dates", func(s *scene, _ webhook) {
 			payload := `{"params":{"from_pay_date":"2026-01-01","to_pay_date":"2026-02-01"}}`
-			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.thirty_days_synced", account, payload, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.thirty_days_synced", account,
+				payload, 200)
 			s.store(w, payload)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, nil},
-		{"deleted ids that the completion does not pass on", func(s *scene, _ webhook) {
+		{"a deleted id that the completion does not have", func(s *scene, _ webhook) {
 			payload := `{"added":[{"id":"a"}],"deleted":[{"id":"z"}]}`
 			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.added", account, payload, 200)
 			s.store(w, payload)
 			s.complete(w, schema.Paystubs, schema.Succeeded, records(paystubA))
 		}, []string{incomplete}},
 		{"a pending job that is completed with data", func(s *scene, _ webhook) {
-			w := s.send(genuine, fake.Pinwheel, "x", "income.added", account, `{"outcome":"pending"}`, 200)
+			w := s.send(genuine, fake.Pinwheel, "x", "income.added", account,
+				`{"outcome":"pending"}`, 200)
 			s.store(w, `{"outcome":"pending"}`)
 			s.complete(w, schema.Income, schema.Succeeded, records(`{"id":"i"}`))
 		}, []string{outcome}},
-		{"data that is unavailable though the provider had it", func(s *scene, added webhook) {
-			s.completions, s.seen = s.completions[1:], s.seen[1:]
+		{"data that is unavailable although the provider has it", func(s *scene, added webhook) {
+			s.removeFirst()
 			s.complete(added, schema.Paystubs, schema.Unavailable, nil)
 		}, []string{outcome}},
-		{"an event given up without a dead letter", func(s *scene, _ webhook) { s.deadLetters = nil }, []string{hidden}},
-		{"a dead letter without a completion", func(s *scene, _ webhook) {
-			s.completions, s.seen = slices.Delete(s.completions, 1, 2), slices.Delete(s.seen, 1, 2)
+		{"an event given up without a dead letter", func(s *scene, _ webhook) {
+			s.deadLetters = nil
 		}, []string{hidden}},
-		{"a dead letter though nothing went wrong", func(s *scene, added webhook) { s.bury(added, schema.Paystubs, addedPayload) }, []string{outcome}},
+		{"a dead letter without a completion", func(s *scene, _ webhook) {
+			s.completions = slices.Delete(s.completions, 1, 2)
+			s.seen = slices.Delete(s.seen, 1, 2)
+		}, []string{hidden}},
+		{"a dead letter although nothing went wrong",
+			func(s *scene, added webhook) {
+				s.addDeadLetter(added, schema.Paystubs,
+					addedPayload)
+			}, []string{outcome}},
 		{"an event that was never sent", func(s *scene, _ webhook) {
-			s.events = append(s.events, message{header: map[string][]string{"Nats-Msg-Id": {"pinwheel:z"}}})
+			s.events = append(s.events,
+				message{header: map[string][]string{"Nats-Msg-Id": {"pinwheel:z"}}})
 		}, []string{invented}},
-		{"a forged event that is stored", func(s *scene, _ webhook) { s.store(s.ledger.entries["pinwheel:f1"].webhook, `{}`) }, []string{invented}},
+		{"a forged event that is stored",
+			func(s *scene, _ webhook) {
+				s.store(s.ledger.entries["pinwheel:f1"].webhook,
+					`{}`)
+			}, []string{invented}},
 		{"a forged event that is completed", func(s *scene, _ webhook) {
-			s.complete(s.ledger.entries["pinwheel:f1"].webhook, schema.Income, schema.Succeeded, records(`{"id":"i"}`))
+			s.complete(s.ledger.entries["pinwheel:f1"].webhook, schema.Income, schema.Succeeded,
+				records(`{"id":"i"}`))
 		}, []string{invented}},
-		{"a completion of a resource that does not read the type", func(s *scene, added webhook) {
-			s.complete(added, schema.Shifts, schema.Succeeded, nil)
-		}, []string{invented}},
+		{"a completion of a resource whose worker does not read the type",
+			func(s *scene, added webhook) {
+				s.complete(added, schema.Shifts, schema.Succeeded, nil)
+			}, []string{invented}},
 		{"a dead letter that was never sent", func(s *scene, added webhook) {
 			added.id = "z"
-			s.bury(added, schema.Paystubs, addedPayload)
+			s.addDeadLetter(added, schema.Paystubs, addedPayload)
 		}, []string{invented}},
 		{"a body in quarantine that was never sent", func(s *scene, _ webhook) {
 			s.quarantine = append(s.quarantine, message{data: []byte("x")})
 		}, []string{invented}},
-		{"a completion of an erased account", func(s *scene, _ webhook) { s.completions = append(s.completions, s.seen[2]) }, []string{erased}},
-		{"a completion that came back after it was erased", func(s *scene, _ webhook) {
+		{"a completion of an erased account", func(s *scene, _ webhook) {
+			s.completions = append(s.completions, s.seen[2])
+		}, []string{erased}},
+		{"a completion that was stored again after its erasure", func(s *scene, _ webhook) {
 			late := s.seen[2]
 			late.sequence = 999
 			s.seen = append(s.seen, late)
 		}, []string{twice}},
-		{"a webhook of an erased account", func(s *scene, _ webhook) { s.store(s.ledger.entries["truv:l1"].webhook, `{}`) }, []string{erased}},
-		{"a dead letter of an erased account", func(s *scene, _ webhook) {
-			s.bury(s.ledger.entries["truv:l1"].webhook, schema.Link, `{}`)
+		{"a webhook of an erased account", func(s *scene, _ webhook) {
+			s.store(s.ledger.entries["truv:l1"].webhook, `{}`)
 		}, []string{erased}},
-		{"an erased account without a tombstone", func(s *scene, _ webhook) { s.completions = s.completions[:len(s.completions)-1] }, []string{erased}},
-		{"an erasure that is not told", func(s *scene, _ webhook) {
-			s.completions, s.seen = slices.Delete(s.completions, 2, 3), s.seen[:3]
+		{"a dead letter of an erased account", func(s *scene, _ webhook) {
+			s.addDeadLetter(s.ledger.entries["truv:l1"].webhook, schema.Link, `{}`)
+		}, []string{erased}},
+		{"an erased account without a tombstone", func(s *scene, _ webhook) {
+			s.completions = s.completions[:len(s.completions)-1]
+		}, []string{erased}},
+		{"an erasure without a completion", func(s *scene, _ webhook) {
+			s.completions = slices.Delete(s.completions, 2, 3)
+			s.seen = s.seen[:3]
 		}, []string{unfinished}},
 		{"a signed webhook that is refused for good", func(s *scene, _ webhook) {
 			s.send(genuine, fake.Pinwheel, "x", "bill.added", account, `{}`, 400)
@@ -300,7 +362,7 @@ func TestCheckFinds(t *testing.T) {
 		}, []string{custody}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, added := kept()
+			s, added := goodScene()
 			row.do(s, added)
 			var got []string
 			for _, v := range s.violations() {

@@ -9,8 +9,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// data looks at the records of a completion.
-func (c *check) data(e *entry, got schema.Completion) {
+// checkRecords compares the records of a completion with the records served by the provider.
+func (c *check) checkRecords(e *entry, got schema.Completion) {
 	d := got.Data
 	if d.Stale {
 		c.counts.stale++
@@ -18,13 +18,15 @@ func (c *check) data(e *entry, got schema.Completion) {
 	c.counts.missing += len(d.Missing)
 	if d.RecordsRef != nil {
 		c.counts.large++
-		if d.Records = c.referred(got.ID, *d.RecordsRef); d.Records == nil {
+		d.Records = c.readRecords(got.ID, *d.RecordsRef)
+		if d.Records == nil {
 			return
 		}
 	}
 	if d.Outcome != schema.Succeeded {
 		if len(d.Records) > 0 {
-			c.violate(changed, got.ID, "it is %s and has %d records", d.Outcome, len(d.Records))
+			c.violate(changed, got.ID, "the completion is %s and has %d records",
+				d.Outcome, len(d.Records))
 		}
 		return
 	}
@@ -34,66 +36,75 @@ func (c *check) data(e *entry, got schema.Completion) {
 	for i, record := range d.Records {
 		record := compact(record)
 		if !c.served.records[recordHash(resource, e.account, record)] {
-			c.violate(changed, got.ID, "record %d of %d is not one that the provider served about %s", i+1, len(d.Records), e.account)
+			c.violate(changed, got.ID, "the provider never served record %d of %d about %s",
+				i+1, len(d.Records), e.account)
 		}
 		var named struct {
 			ID string `json:"id"`
 		}
-		_ = json.Unmarshal(record, &named) // it was served, so it can be read
+		_ = json.Unmarshal(record, &named) // a served record can be read
 		ids = append(ids, named.ID)
 	}
-	c.announced(e, got, ids)
+	c.checkIDs(e, got, ids)
 }
 
-// referred reads the records that a completion points to.
-func (c *check) referred(id string, ref schema.RecordsRef) []json.RawMessage {
+// readRecords reads the records of a large completion from the record store. It returns nil after a
+// violation.
+func (c *check) readRecords(id string, ref schema.RecordsRef) []json.RawMessage {
 	body, err := c.records(ref)
 	sum := sha256.Sum256(body)
 	var records []json.RawMessage
 	switch {
 	case err != nil:
-		c.violate(lost, id, "its records at %s cannot be had: %v", ref.Name, err)
+		c.violate(lost, id, "the records at %s cannot be read: %v", ref.Name, err)
 	case hex.EncodeToString(sum[:]) != ref.SHA256 || int64(len(body)) != ref.Bytes:
-		c.violate(changed, id, "its records at %s are not the %d bytes that it speaks of", ref.Name, ref.Bytes)
+		c.violate(changed, id, "the records at %s are not the %d bytes of records_ref",
+			ref.Name, ref.Bytes)
 	case json.Unmarshal(body, &records) != nil || len(records) != ref.Count:
-		c.violate(changed, id, "its records at %s are not %d", ref.Name, ref.Count)
+		c.violate(changed, id, "the records at %s are not %d", ref.Name, ref.Count)
 	default:
 		return records
 	}
 	return nil
 }
 
-// announced holds the ids of a completion against those that the webhook, or the account, has.
-func (c *check) announced(e *entry, got schema.Completion, ids []string) {
+// checkIDs compares the ids of a completion with the ids of the webhook or the account.
+func (c *check) checkIDs(e *entry, got schema.Completion, ids []string) {
 	d := got.Data
-	want, exact := c.wanted(e, d.Resource)
+	wanted, exact := c.wantedIDs(e, d.Resource)
 	have := append(slices.Clone(ids), d.Missing...)
 	slices.Sort(have)
-	slices.Sort(want)
+	slices.Sort(wanted)
+	unknown := func(id string) bool { return !slices.Contains(wanted, id) }
 	switch {
 	case d.Resource != schema.Paystubs && d.Resource != schema.Shifts:
-		if n := len(ids) + len(d.Missing); n != len(want) {
-			c.violate(incomplete, got.ID, "%d records and missing, not %d", n, len(want))
+		if len(have) != len(wanted) {
+			c.violate(incomplete, got.ID, "%d records and missing ids, not %d",
+				len(have), len(wanted))
 		}
 	case len(slices.Compact(slices.Clone(have))) != len(have):
-		c.violate(twice, got.ID, "an id stands twice in it")
-	case exact && !slices.Equal(have, want):
-		c.violate(incomplete, got.ID, "%d records and %d missing are not the %d announced", len(ids), len(d.Missing), len(want))
-	case !exact && slices.ContainsFunc(have, func(id string) bool { return !slices.Contains(want, id) }):
-		c.violate(invented, got.ID, "it holds an id that %s has not announced", e.typ)
+		c.violate(twice, got.ID, "an id is twice in the completion")
+	case exact && !slices.Equal(have, wanted):
+		c.violate(incomplete, got.ID, "%d records and %d missing are not the %d announced",
+			len(ids), len(d.Missing), len(wanted))
+	case !exact && slices.ContainsFunc(have, unknown):
+		c.violate(invented, got.ID, "an id of the completion was not announced by %s", e.typ)
 	}
 	if len(d.Missing) > 0 && !c.served.troubled[e.account] {
-		c.violate(incomplete, got.ID, "%d missing, and the provider kept nothing back", len(d.Missing))
+		c.violate(incomplete, got.ID, "%d missing, and the provider held nothing back",
+			len(d.Missing))
 	}
 	slices.Sort(d.Deleted)
-	if deleted := slices.Sorted(slices.Values(e.deleted)); !slices.Equal(d.Deleted, deleted) {
+	deleted := slices.Sorted(slices.Values(e.deleted))
+	if !slices.Equal(d.Deleted, deleted) {
 		c.violate(incomplete, got.ID, "%d deleted, not %d", len(d.Deleted), len(deleted))
 	}
 }
 
-// wanted are the ids that a completion must hold. Where a provider had trouble with the account, a list may lack some of
-// them unseen: exact is false then, but for ids that the webhook itself announces.
-func (c *check) wanted(e *entry, r schema.Resource) (ids []string, exact bool) {
+// wantedIDs returns the ids that a completion must hold. exact is false if the completion may lack
+// some: a list that was read while the provider had trouble with the account. Ids that the webhook
+// announced may never be lacking.
+func (c *check) wantedIDs(e *entry, r schema.Resource) (ids []string, exact bool) {
 	exact = !c.served.troubled[e.account]
 	all := c.ledger.people[e.account]
 	action := e.event().Action
@@ -109,7 +120,8 @@ func (c *check) wanted(e *entry, r schema.Resource) (ids []string, exact bool) {
 	}
 	for _, id := range all.paystubs {
 		date, known := c.served.payDates[id]
-		if action == schema.ActionFullySynced || known && date >= e.from && date <= e.to {
+		inDates := known && date >= e.from && date <= e.to
+		if action == schema.ActionFullySynced || inDates {
 			ids = append(ids, id)
 		}
 	}

@@ -1,42 +1,46 @@
-// Package chaos proves by counting that nothing is lost and nothing told twice. It runs the real commands as processes,
-// kills them, lets the fake providers misbehave, and keeps a ledger of every answer at the door. At the end it reads all
-// streams whole and compares.
+// Package chaos counts that nothing is lost and nothing is told twice. The harness runs the real
+// commands as processes, kills them, lets the fake providers misbehave, and keeps a ledger of every
+// webhook and its answer. At the end the harness reads all streams and compares them with the
+// ledger.
 //
-//	run.go        one run, from building to the report
+//	run.go        a run, from building to the report
 //	build.go      the commands, and the builds that are broken on purpose
-//	storm.go      what happens meanwhile, and the wait for empty queues
-//	process.go    processes: started, killed by their own id, started again
-//	broker.go     nats-server: its configuration, its streams, what waits on its queues
-//	load.go       people, and what is sent about them
+//	storm.go      kills and faults while webhooks are sent, and the wait for empty queues
+//	process.go    processes: start, kill by process id, start again
+//	broker.go     nats-server: configuration, streams, waiting events
+//	provider.go   the providers: secrets, paths of the API, fields of webhooks
+//	load.go       people, and the webhooks about them
 //	fault.go      the schedule of kills and of the providers' faults
-//	gate.go       before the fake providers: outages, and a note of every record they serve
-//	ledger.go     what was sent and what was answered
-//	check.go      ledger against streams: every violation has a name
-//	content.go    what a completion says against what the providers served
-//	read.go       the streams, read whole; and completions, read while they come
+//	gate.go       in front of the fake providers: outages, and a note of every served record
+//	ledger.go     the webhooks sent, and their answers
+//	check.go      compares the ledger with the streams; every violation has a name
+//	content.go    compares the records of a completion with the records served by the providers
+//	read.go       reads whole streams, and completions as they come
 //	report.go     the table
 //
-// # What one seed fixes
+// # The seed
 //
-// The seed fixes people, what is sent about them and in which order, which process is killed or paused when and for how
-// long, and which fault a provider has when. What it cannot fix is how threads and processes take turns: the same seed
-// replays the same schedule, and may still meet another interleaving. A kill whose victim is down already is left out.
+// The seed decides the people, their webhooks and the order of sending, the time and the victim of
+// every kill and pause, and the faults of the providers. The seed does not decide how the operating
+// system schedules threads and processes: two runs of a seed have the same schedule, and may still
+// differ. A kill is left out if the victim is down already.
 //
-// # What is checked
+// # Violations
 //
 //	lost        answered 200, and neither stored nor erased with its account
-//	unfinished  stored, and not completed by each of its workers
-//	twice       one completion id at two places of the stream, or with two contents
-//	changed     a body or a record that is not, byte for byte, what was sent or served
-//	incomplete  an id that was announced is neither in records nor in missing
-//	outcome     another outcome than the webhook and the provider's answers call for
+//	unfinished  stored, and a worker did not complete it
+//	twice       a completion id is at two places of the stream, or has two contents
+//	changed     a body or a record is not, byte for byte, as it was sent or served
+//	incomplete  an announced id is neither in records nor in missing
+//	outcome     the outcome does not follow from the webhook and the provider's answers
 //	hidden      given up without a dead letter, or a dead letter without a completion
-//	invented    stored, and never sent or never signed
-//	erased      something of an erased account is left, or its erasure is not told
-//	custody     a signed webhook refused for good, or a forged one not refused
-//	process     a command ended by itself, or did not end when told to
+//	invented    stored, but never sent or never signed
+//	erased      data of an erased account is left, or the erasure has no completion
+//	custody     a signed webhook was refused for good, or a forged webhook was not refused
+//	process     a command ended by itself, or did not end after SIGTERM
 //	log         personal data or a panic in a log
 //	waiting     the queues are not empty long after the last fault
 //
-// A webhook that nobody answered, or that was answered 503, may be stored or not. If it is stored, all of the above holds.
+// A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
+// stored, every rule above applies.
 package chaos

@@ -12,7 +12,8 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// Streams of random numbers that one seed gives: a change of one schedule does not move another.
+// The streams of random numbers of a seed. Every schedule has a stream of its own, so a change of
+// one schedule does not change the others.
 const (
 	streamKills = iota + 1
 	streamFaults
@@ -21,91 +22,115 @@ const (
 
 func random(seed, stream uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, stream)) }
 
-// between is a duration from a to b.
+// between returns a random duration from a to b.
 func between(r *rand.Rand, a, b time.Duration) time.Duration {
 	return a + time.Duration(r.Int64N(int64(b-a)))
 }
 
-// kill is one act against a process.
+// kill is the kill or the pause of a process.
 type kill struct {
 	at     time.Duration
 	victim string
-	// pause stops the process for a while in place of ending it: longer than the lease, so that its events go elsewhere.
+	// pause stops the process for a while in place of a kill. A pause over the lease sends the
+	// process's events to other workers.
 	pause time.Duration
-	// down is how long a killed process stays away; mostly it is started again at once.
+	// down is how long a killed process stays away. Mostly it is 0.
 	down time.Duration
 }
 
 func (k kill) String() string {
+	at := k.at.Round(time.Millisecond)
 	if k.pause > 0 {
-		return fmt.Sprintf("%v pause %s for %v", k.at.Round(time.Millisecond), k.victim, k.pause.Round(time.Millisecond))
+		return fmt.Sprintf("%v pause %s for %v", at, k.victim, k.pause.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("%v kill %s, back after %v", k.at.Round(time.Millisecond), k.victim, k.down.Round(time.Millisecond))
+	return fmt.Sprintf("%v kill %s, back after %v", at, k.victim, k.down.Round(time.Millisecond))
 }
 
-// kills makes the schedule of a run.
+// kills makes the schedule of kills of a run.
 func kills(seed uint64, length time.Duration, brokers, doors, workers []string) []kill {
+	const (
+		pauseMin = 500 * time.Millisecond
+		pauseMax = 1500 * time.Millisecond
+	)
 	r := random(seed, streamKills)
 	var list []kill
-	for at := between(r, time.Second, 2*time.Second); at < length; at += between(r, 500*time.Millisecond, 1500*time.Millisecond) {
-		k := kill{at: at}
-		from := workers
-		switch n := r.IntN(100); {
-		case n < 15:
-			from = brokers
-		case n < 30:
-			from = doors
-		}
-		k.victim = from[r.IntN(len(from))]
-		switch n := r.IntN(100); {
-		case n < 20:
-			k.pause = between(r, time.Second, 6*time.Second)
-		case n < 40:
-			k.down = between(r, 200*time.Millisecond, 1500*time.Millisecond)
-		case n < 50: // longer than ingress tries to publish
-			k.down = between(r, 4500*time.Millisecond, 6*time.Second)
-		}
-		list = append(list, k)
+	at := between(r, time.Second, 2*time.Second)
+	for at < length {
+		list = append(list, randomKill(r, at, brokers, doors, workers))
+		at += between(r, pauseMin, pauseMax)
 	}
-	// One broker is away for longer than ingress tries, whatever the seed: what is answered meanwhile is the hardest promise.
+	// Every seed has a broker that stays away longer than ingress tries to publish. The promises
+	// are hardest to keep in such a time.
 	list = append(list, kill{at: length / 3, victim: brokers[0], down: 5 * time.Second})
 	slices.SortStableFunc(list, func(a, b kill) int { return cmp.Compare(a.at, b.at) })
 	return list
 }
 
-// misbehaviour is one act of the providers.
+func randomKill(r *rand.Rand, at time.Duration, brokers, doors, workers []string) kill {
+	k := kill{at: at}
+	victims := workers
+	n := r.IntN(100)
+	switch {
+	case n < 15:
+		victims = brokers
+	case n < 30:
+		victims = doors
+	}
+	k.victim = victims[r.IntN(len(victims))]
+	n = r.IntN(100)
+	switch {
+	case n < 20:
+		k.pause = between(r, time.Second, 6*time.Second)
+	case n < 40:
+		k.down = between(r, 200*time.Millisecond, 1500*time.Millisecond)
+	case n < 50: // longer than ingress tries to publish
+		k.down = between(r, 4500*time.Millisecond, 6*time.Second)
+	}
+	return k
+}
+
+// misbehaviour is a fault or an outage of the providers.
 type misbehaviour struct {
 	at    time.Duration
 	name  string
 	fault fake.Fault
-	// aimed is set where the fault is about one person: whom, of those there are by then, in thousandths.
+	// aimed is true if the fault is about one person. whom chooses the person among the people of
+	// that moment, in thousandths.
 	aimed bool
 	whom  int
-	// outage of a resource, for so long.
+	// outage is the resource of an outage, "" for a fault.
 	outage string
 	lasts  time.Duration
 	cut    bool
 }
 
-// endpoints are the names that faults go by; outages have those of the paths.
 var (
-	endpoints = []string{"employment", "identity", "income", "paystubs", "paystub", "shifts", "voe", "voie", "link"}
-	resources = []string{"employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link"}
+	// endpoints are the names of endpoints in faults.
+	endpoints = []string{
+		"employment", "identity", "income", "paystubs", "paystub", "shifts", "voe", "voie", "link",
+	}
+	// resources are the names of resources in paths, for outages.
+	resources = []string{
+		"employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
+	}
 )
 
-// Outages may last longer than a worker tries inside one attempt, so that the ladder is climbed.
 const (
-	outageEvery                = 25 * time.Second
-	outageForMin, outageForMax = 6 * time.Second, 24 * time.Second
-	refusedOnceAt              = 40 * time.Second
+	// outageForMax is longer than the calls of one attempt, so that events climb the ladder.
+	outageForMin = 6 * time.Second
+	outageForMax = 24 * time.Second
+	outageEvery  = 25 * time.Second
+	// unauthorizedAt is when a provider answers 401.
+	unauthorizedAt = 40 * time.Second
 )
 
-// misbehaviours makes the schedule of a run.
+// misbehaviours makes the schedule of faults and outages of a run.
 func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 	r := random(seed, streamFaults)
 	var list []misbehaviour
 	nextOutage := between(r, 2*time.Second, 8*time.Second)
-	for at := time.Second; at < length; at += between(r, 200*time.Millisecond, 1200*time.Millisecond) {
+	for at := time.Second; at < length; at += between(r, 200*time.Millisecond,
+		1200*time.Millisecond) {
 		if at >= nextOutage {
 			nextOutage += outageEvery
 			list = append(list, misbehaviour{
@@ -113,54 +138,95 @@ func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 				lasts: between(r, outageForMin, outageForMax), cut: r.IntN(2) == 0,
 			})
 		}
-		list = append(list, oneFault(r, at))
+		list = append(list, randomFault(r, at))
 	}
-	if length > 2*refusedOnceAt { // the queue rests for half a minute: once a run is enough
+	// A 401 pauses the queue for half a minute. Once in a run is enough.
+	if length > 2*unauthorizedAt {
 		list = append(list, misbehaviour{
-			at: refusedOnceAt, name: "401", fault: fake.Fault{Path: endpoints[r.IntN(len(endpoints))], Status: 401, Times: 1},
+			at: unauthorizedAt, name: "401",
+			fault: fake.Fault{Path: endpoints[r.IntN(len(endpoints))], Status: 401, Times: 1},
 		})
 	}
 	slices.SortStableFunc(list, func(a, b misbehaviour) int { return cmp.Compare(a.at, b.at) })
 	return list
 }
 
-func oneFault(r *rand.Rand, at time.Duration) misbehaviour {
-	m := misbehaviour{at: at, fault: fake.Fault{Path: endpoints[r.IntN(len(endpoints))], Times: 1 + r.IntN(4)}}
-	f := &m.fault
-	switch n := r.IntN(100); {
-	case n < 25:
-		m.name, f.Status, f.Times = "5xx", 500+[]int{0, 2, 3, 4}[r.IntN(4)], 1+r.IntN(12)
-	case n < 35:
-		m.name, f.Status, f.RetryAfter = "429", 429, fmt.Sprint(1+r.IntN(2))
-	case n < 38: // longer than a worker waits for one answer
-		m.name, f.Delay, f.Times = "time-out", fake.Duration(api.TryFor+time.Second), 1
-	case n < 45:
-		m.name, f.Delay = "delay", fake.Duration(between(r, 300*time.Millisecond, 4*time.Second))
-	case n < 60:
-		m.name, f.Cut = "cut", 1+r.IntN(300)
-	case n < 68:
-		m.name, f.Body = "not json", []string{`{"data": 1`, "<h1>Welcome</h1>"}[r.IntN(2)]
-	case n < 78: // so often that the short ladder may end
-		m.name, f.Stale, f.Times = "stale", true, 1+r.IntN(30)
-	case n < 86:
-		m.name, m.aimed, m.whom, f.Missing.Announced = "missing", true, r.IntN(1000), true
-		f.Times = 1 + r.IntN(60)
-	case n < 90:
-		m.name, m.aimed, m.whom, f.RepeatCursor = "repeated cursor", true, r.IntN(1000), true
-	case n < 95:
-		m.name, f.Status = "404", 404
-	case n < 97:
-		m.name, f.Status, f.Times = "410", 410, 1
-	case n < 99:
-		m.name, f.Status, f.Times = "422", 422, 1
-	default:
-		m.name, f.Redirect, f.Times = "redirect", "http://elsewhere.invalid/", 1
+// randomFault chooses one of the faults below, with the frequency of its row in percent.
+func randomFault(r *rand.Rand, at time.Duration) misbehaviour {
+	m := misbehaviour{at: at}
+	m.fault.Path = endpoints[r.IntN(len(endpoints))]
+	m.fault.Times = 1 + r.IntN(4)
+	n := r.IntN(100)
+	for _, row := range faults {
+		if n < row.percent {
+			m.name = row.name
+			row.set(r, &m)
+			break
+		}
+		n -= row.percent
 	}
 	return m
 }
 
-// follow does what a schedule says, at its times.
-func follow[T any](ctx context.Context, began time.Time, list []T, at func(T) time.Duration, do func(T)) {
+// faults are the faults of the providers. The percentages add up to 100.
+var faults = []struct {
+	name    string
+	percent int
+	set     func(r *rand.Rand, m *misbehaviour)
+}{
+	{"5xx", 25, func(r *rand.Rand, m *misbehaviour) {
+		m.fault.Status = []int{500, 502, 503, 504}[r.IntN(4)]
+		m.fault.Times = 1 + r.IntN(12)
+	}},
+	{"429", 10, func(r *rand.Rand, m *misbehaviour) {
+		m.fault.Status = 429
+		m.fault.RetryAfter = fmt.Sprint(1 + r.IntN(2))
+	}},
+	{"time-out", 3, func(_ *rand.Rand, m *misbehaviour) {
+		m.fault.Delay = fake.Duration(api.TryFor + time.Second)
+		m.fault.Times = 1
+	}},
+	{"delay", 7, func(r *rand.Rand, m *misbehaviour) {
+		m.fault.Delay = fake.Duration(between(r, 300*time.Millisecond, 4*time.Second))
+	}},
+	{"cut", 15, func(r *rand.Rand, m *misbehaviour) { m.fault.Cut = 1 + r.IntN(300) }},
+	{"not json", 8, func(r *rand.Rand, m *misbehaviour) {
+		m.fault.Body = []string{`{"data": 1`, "<h1>Welcome</h1>"}[r.IntN(2)]
+	}},
+	{"stale", 10, func(r *rand.Rand, m *misbehaviour) {
+		m.fault.Stale = true
+		m.fault.Times = 1 + r.IntN(30) // the short ladder may end before the fault
+	}},
+	{"missing", 8, func(r *rand.Rand, m *misbehaviour) {
+		m.aimed = true
+		m.whom = r.IntN(1000)
+		m.fault.Missing.Announced = true
+		m.fault.Times = 1 + r.IntN(60)
+	}},
+	{"repeated cursor", 4, func(r *rand.Rand, m *misbehaviour) {
+		m.aimed = true
+		m.whom = r.IntN(1000)
+		m.fault.RepeatCursor = true
+	}},
+	{"404", 5, func(_ *rand.Rand, m *misbehaviour) { m.fault.Status = 404 }},
+	{"410", 2, func(_ *rand.Rand, m *misbehaviour) {
+		m.fault.Status = 410
+		m.fault.Times = 1
+	}},
+	{"422", 2, func(_ *rand.Rand, m *misbehaviour) {
+		m.fault.Status = 422
+		m.fault.Times = 1
+	}},
+	{"redirect", 1, func(_ *rand.Rand, m *misbehaviour) {
+		m.fault.Redirect = "http://elsewhere.invalid/"
+		m.fault.Times = 1
+	}},
+}
+
+// follow does every item of a schedule at its time.
+func follow[T any](
+	ctx context.Context, began time.Time, list []T, at func(T) time.Duration, do func(T),
+) {
 	for _, item := range list {
 		select {
 		case <-ctx.Done():

@@ -9,44 +9,51 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
-// gate stands before the fake providers. It makes outages, and notes every record that is served whole.
+// gate is a handler in front of the fake providers. The gate makes outages and notes every record
+// of a complete answer.
 type gate struct {
 	next http.Handler
 
 	mu   sync.Mutex
-	down map[string]outage // by resource, as it stands in the path
+	down map[string]outage // by resource, as written in the path
 	served
 }
 
-// outage is an endpoint that does not work at all for a while: longer than a worker tries inside one attempt.
+// outage is a time without service of an endpoint. It is longer than the calls of one attempt.
 type outage struct {
 	until time.Time
-	cut   bool // the connection is closed, else the answer is 503
+	cut   bool // close the connection in place of the answer 503
 }
 
-// served is what the providers have told.
+// served is everything that the providers have answered.
 type served struct {
 	// records are hashes of resource, account and compact JSON.
 	records map[[sha256.Size]byte]bool
-	// payDates are those of paystubs, by id.
+	// payDates are the dates of paystubs, by id.
 	payDates map[string]string
-	// troubled are the accounts about which something else than a good 200 was answered, or about which records were kept back.
+	// troubled are accounts with an answer other than a complete 200, or with records held back.
 	troubled map[string]bool
 	calls    int
 	failures int
 }
 
 func newServed() served {
-	return served{records: map[[sha256.Size]byte]bool{}, payDates: map[string]string{}, troubled: map[string]bool{}}
+	return served{
+		records:  map[[sha256.Size]byte]bool{},
+		payDates: map[string]string{},
+		troubled: map[string]bool{},
+	}
 }
 
 func newGate(next http.Handler) *gate {
 	return &gate{next: next, down: map[string]outage{}, served: newServed()}
 }
 
-// shut makes an outage.
+// shut begins an outage.
 func (g *gate) shut(resource string, until time.Time, cut bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -60,22 +67,22 @@ func (g *gate) open() {
 	g.down = map[string]outage{}
 }
 
-// aim notes that a fault is about to keep things of one account back.
+// aim notes that a fault will hold back records of an account.
 func (g *gate) aim(account string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.troubled[account] = true
 }
 
-// ServeHTTP lets a call through to the fakes, or not.
+// ServeHTTP passes a call on to the fake providers, except in an outage.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	account, resource := called(r.URL.EscapedPath())
+	c := parseCall(r.URL.EscapedPath())
 	g.mu.Lock()
 	g.calls++
-	out := g.down[resource]
+	out := g.down[c.resource]
 	g.mu.Unlock()
 	if time.Now().Before(out.until) {
-		g.note(account, resource, 0, nil)
+		g.note(c, 0, nil)
 		if out.cut {
 			panic(http.ErrAbortHandler)
 		}
@@ -83,34 +90,46 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tee := &tee{ResponseWriter: w, status: http.StatusOK}
-	whole := false
+	complete := false
 	defer func() {
-		if !whole { // the answer was cut: it aborts, and we only look on
+		if !complete { // the fake cuts an answer by a panic, which goes on after the note
 			tee.status = 0
 		}
-		g.note(account, resource, tee.status, tee.body.Bytes())
+		g.note(c, tee.status, tee.body.Bytes())
 	}()
 	g.next.ServeHTTP(tee, r)
-	whole = true
+	complete = true
 }
 
-// called takes the account and the resource out of a path of either API:
-// /pinwheel/v1/accounts/{account}/{resource}…, /pinwheel/v1/end_users/{account}/verification_reports/…, /truv/v1/links/{account}/.
-func called(path string) (account, resource string) {
-	parts := append(strings.Split(path, "/"), "", "", "", "", "", "")
-	account, err := url.PathUnescape(parts[4])
-	if err != nil {
-		account = parts[4]
-	}
-	if parts[1] == "truv" {
-		return account, "link"
-	}
-	return account, parts[5]
+// call names the target of a call of an API.
+type call struct {
+	provider          schema.Provider
+	account, resource string
 }
 
-// tee keeps what is written.
+// parseCall reads a path: /<provider>/v1/….
+func parseCall(path string) call {
+	const partsMin = 6
+	parts := strings.Split(path, "/")
+	for len(parts) < partsMin {
+		parts = append(parts, "")
+	}
+	c := call{provider: schema.Provider(parts[1])}
+	p, known := providers[c.provider]
+	if !known {
+		return c
+	}
+	c.account, c.resource = p.called(parts[3:])
+	if account, err := url.PathUnescape(c.account); err == nil {
+		c.account = account
+	}
+	return c
+}
+
+// tee keeps a copy of an answer.
 type tee struct {
 	http.ResponseWriter
+
 	status int
 	body   bytes.Buffer
 }
@@ -125,58 +144,42 @@ func (t *tee) Write(b []byte) (int, error) {
 	return t.ResponseWriter.Write(b)
 }
 
-// Unwrap lets the fakes flush a part of an answer before they cut it.
+// Unwrap lets the fakes flush a part of an answer before a cut.
 func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// note keeps the records of an answer; status 0 is none, or a part of one.
-func (g *gate) note(account, resource string, status int, body []byte) {
-	records, ok := recordsIn(resource, body)
+// note stores the records of an answer. Status 0 is no answer, or an incomplete answer.
+func (g *gate) note(c call, status int, body []byte) {
+	var records []json.RawMessage
+	ok := false
+	if p, known := providers[c.provider]; known && status == http.StatusOK {
+		records, ok = p.recordsIn(body)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if status != http.StatusOK || !ok {
+	if !ok {
 		g.failures++
-		g.troubled[account] = true
+		g.troubled[c.account] = true
 		return
 	}
 	for _, record := range records {
-		g.records[recordHash(resource, account, record)] = true
-		if resource == "paystubs" {
-			var paystub struct {
-				ID      string `json:"id"`
-				PayDate string `json:"pay_date"`
-			}
-			if json.Unmarshal(record, &paystub) == nil {
-				g.payDates[paystub.ID] = paystub.PayDate
-			}
+		g.records[recordHash(c.resource, c.account, record)] = true
+		if c.resource == string(schema.Paystubs) {
+			g.notePayDate(record)
 		}
 	}
 }
 
-// recordsIn are the records of an answer, compact; of a link, all but its access token.
-func recordsIn(resource string, body []byte) ([]json.RawMessage, bool) {
-	if resource == "link" {
-		link, ok := without(body, "access_token")
-		return []json.RawMessage{link}, ok
+func (g *gate) notePayDate(record []byte) {
+	var paystub struct {
+		ID      string `json:"id"`
+		PayDate string `json:"pay_date"`
 	}
-	var answer struct {
-		Data json.RawMessage `json:"data"`
+	if json.Unmarshal(record, &paystub) == nil {
+		g.payDates[paystub.ID] = paystub.PayDate
 	}
-	if json.Unmarshal(body, &answer) != nil || len(answer.Data) == 0 {
-		return nil, false
-	}
-	var records []json.RawMessage
-	if answer.Data[0] != '[' {
-		records = []json.RawMessage{answer.Data}
-	} else if json.Unmarshal(answer.Data, &records) != nil {
-		return nil, false
-	}
-	for i := range records {
-		records[i] = compact(records[i])
-	}
-	return records, true
 }
 
-// without returns the object, compact and in its order, without one of its members.
+// without returns the object without a member, compact and with the other members in order.
 func without(object []byte, name string) (json.RawMessage, bool) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
@@ -198,8 +201,10 @@ func without(object []byte, name string) (json.RawMessage, bool) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		quoted, _ := json.Marshal(key) // the fakes' names are plain
-		b = append(append(append(b, quoted...), ':'), compact(value)...)
+		quoted, _ := json.Marshal(key) // a key is a string
+		b = append(b, quoted...)
+		b = append(b, ':')
+		b = append(b, compact(value)...)
 	}
 	_, err := d.Token()
 	return append(b, '}'), err == nil

@@ -7,13 +7,14 @@ import (
 	"syscall"
 )
 
-// own gives a process a group of its own, which Ctrl-C does not reach, and has it killed when we die, however we do.
-func own() *syscall.SysProcAttr {
+// ownGroup gives a process its own group, without the Ctrl-C of the terminal. The kernel kills the
+// process when the harness ends in any way.
+func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// peakOf is the most memory that a running process has had, in bytes; 0 where that is not known. What the kernel tells of
-// one that has ended is no use: it counts ours, too, from before the process became another program.
+// peakOf returns the peak memory of a running process in bytes, 0 if unknown. The kernel's figure
+// for an ended process is not usable: it includes the memory of the harness before exec.
 func peakOf(pid int) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -21,6 +22,6 @@ func peakOf(pid int) int64 {
 	}
 	_, after, _ := strings.Cut(string(status), "VmHWM:")
 	var kib int64
-	_, _ = fmt.Sscan(after, &kib) // without the line it stays 0
+	_, _ = fmt.Sscan(after, &kib) // 0 if VmHWM is absent
 	return kib << 10
 }

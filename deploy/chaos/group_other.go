@@ -4,8 +4,8 @@ package chaos
 
 import "syscall"
 
-// own gives a process a group of its own, which Ctrl-C does not reach.
-func own() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+// ownGroup gives a process its own group, without the Ctrl-C of the terminal.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// peakOf is the most memory that a running process has had: not known here.
+// peakOf returns 0: the peak memory of a process is unknown on this system.
 func peakOf(int) int64 { return 0 }

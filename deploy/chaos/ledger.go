@@ -3,42 +3,43 @@ package chaos
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"sync"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
-// kind is what a webhook was made to be.
+// kind is the purpose of a webhook.
 type kind string
 
 const (
 	// genuine webhooks are stored and completed.
 	genuine kind = "genuine"
-	// undecodable ones are signed events that no worker can read: a dead letter and a completion `failed`.
+	// undecodable webhooks are signed events with a body that no worker can read. They end with a
+	// dead letter and a completion `failed`.
 	undecodable kind = "undecodable"
-	// unreadable ones are signed and no events: they go to quarantine.
+	// unreadable webhooks are signed and not events. They go to quarantine.
 	unreadable kind = "unreadable"
-	// forged ones are signed with another key: nothing of them is kept.
+	// forged webhooks are signed with a wrong key. Nothing of them is stored.
 	forged kind = "forged"
 )
 
-// webhook is what the ledger keeps of one that was sent.
+// webhook is the part of a sent webhook that the checks need.
 type webhook struct {
 	kind     kind
 	provider schema.Provider
 	id, typ  string
 	account  string
 	body     [sha256.Size]byte
-	// outcome is what the provider says of its own job: "", "pending" or "error".
+	// outcome is the provider's word about its own job: "", "pending" or "error".
 	outcome string
-	// added and deleted are the ids it announces; from and to the dates of its chunk.
+	// added and deleted are announced ids.
 	added, deleted []string
-	from, to       string
+	// from and to are the dates of an announced chunk.
+	from, to string
 }
 
-// key is the event's name on the streams; what has no id goes by its body.
+// key is the event's message id. A webhook without an id has the hash of the body as its key.
 func (w webhook) key() string {
 	if w.kind == unreadable {
 		return hex.EncodeToString(w.body[:])
@@ -46,74 +47,55 @@ func (w webhook) key() string {
 	return w.event().Key()
 }
 
-// event is the webhook in the terms of the contract, as far as subjects and keys go.
+// event returns the fields of the event that subjects and keys are made of.
 func (w webhook) event() schema.Event {
 	t := schema.Lookup(w.provider, w.typ)
-	return schema.Event{Provider: w.provider, ID: w.id, Type: w.typ, Resource: t.Resource, Action: t.Action, AccountID: w.account}
+	return schema.Event{
+		Provider: w.provider, ID: w.id, Type: w.typ,
+		Resource: t.Resource, Action: t.Action, AccountID: w.account,
+	}
 }
 
+// workers are the resources whose workers complete the event.
 func (w webhook) workers() []schema.Resource { return schema.Lookup(w.provider, w.typ).Workers }
 
-// noted reads what the ledger must know out of a webhook that is about to be sent.
-func noted(k kind, w fake.Webhook) webhook {
+// newWebhook reads a webhook before it is sent.
+func newWebhook(k kind, w fake.Webhook) webhook {
 	n := webhook{
-		kind: k, provider: schema.Provider(w.Provider), id: w.ID, typ: w.Type, account: w.Account, body: sha256.Sum256(w.Body),
+		kind: k, provider: schema.Provider(w.Provider),
+		id: w.ID, typ: w.Type, account: w.Account, body: sha256.Sum256(w.Body),
 	}
-	var body struct {
-		Payload struct {
-			Outcome string `json:"outcome"`
-			Added   []struct {
-				ID string `json:"id"`
-			} `json:"added"`
-			Deleted []struct {
-				ID string `json:"id"`
-			} `json:"deleted"`
-			Params struct {
-				From string `json:"from_pay_date"`
-				To   string `json:"to_pay_date"`
-			} `json:"params"`
-		} `json:"payload"`
-	}
-	if json.Unmarshal(w.Body, &body) != nil {
-		return n // unreadable, and meant to be
-	}
-	if n.outcome = body.Payload.Outcome; n.outcome == "success" {
-		n.outcome = ""
-	}
-	for _, item := range body.Payload.Added {
-		n.added = append(n.added, item.ID)
-	}
-	for _, item := range body.Payload.Deleted {
-		n.deleted = append(n.deleted, item.ID)
-	}
-	n.from, n.to = body.Payload.Params.From, body.Payload.Params.To
+	providers[n.provider].announced(w.Body, &n)
 	return n
 }
 
-// entry is a webhook and how often it was answered what; 0 is no answer.
+// entry is a webhook and the number of its answers by status. Status 0 is no answer.
 type entry struct {
 	webhook
+
 	answers map[int]int
 }
 
-func (e *entry) accepted() bool { return e.answers[200] > 0 }
+func (e *entry) isAccepted() bool { return e.answers[200] > 0 }
 
-// ledger is every webhook that was sent, and every answer.
+// ledger holds every webhook and every answer.
 type ledger struct {
 	mu      sync.Mutex
 	entries map[string]*entry
-	// people are the records that the fakes have of an account.
+	// people are the records of the fake providers, by account.
 	people map[string]person
 	sent   int
 }
 
-// person is whose ids a list of all records must hold.
+// person has the ids that a list of all records must hold.
 type person struct{ paystubs, shifts []string }
 
-func newLedger() *ledger { return &ledger{entries: map[string]*entry{}, people: map[string]person{}} }
+func newLedger() *ledger {
+	return &ledger{entries: map[string]*entry{}, people: map[string]person{}}
+}
 
-// send notes a webhook before it is sent: from then on its traces are allowed.
-func (l *ledger) send(w webhook) {
+// addWebhook notes a webhook before it is sent, because the streams may have it from then on.
+func (l *ledger) addWebhook(w webhook) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent++
@@ -122,25 +104,25 @@ func (l *ledger) send(w webhook) {
 	}
 }
 
-// answer notes what was answered, 0 for nothing.
-func (l *ledger) answer(w webhook, status int) {
+// addAnswer notes the status of an answer, 0 for no answer.
+func (l *ledger) addAnswer(w webhook, status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries[w.key()].answers[status]++
 }
 
-func (l *ledger) meet(account string, p person) {
+func (l *ledger) addPerson(account string, p person) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.people[account] = p
 }
 
-// accepted counts the webhooks that were answered 200, each once.
+// accepted counts the webhooks with an answer 200.
 func (l *ledger) accepted() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
-		if e.accepted() {
+		if e.isAccepted() {
 			n++
 		}
 	}

@@ -14,22 +14,27 @@ import (
 )
 
 const (
-	// players send at the same time, each about one person.
+	// players is how many goroutines send at the same time. Each sends about one person at a time.
 	players = 48
-	// again is the share of webhooks that is sent twice, in percent; gone that of links that are deleted.
-	again, gone = 30, 40
-	// everyLarge people have more paystubs than fit into one message.
-	everyLarge, paystubsLarge = 40, 450
+	// twicePercent of the webhooks are sent twice.
+	twicePercent = 30
+	// latePercent of the webhooks are sent much later than the others.
+	latePercent = 4
+	// deletedPercent of the links are deleted.
+	deletedPercent = 40
+	// Every largeEvery-th person has largePaystubs, more than fit into one message.
+	largeEvery    = 40
+	largePaystubs = 450
 )
 
-// sending is one webhook of a plan.
+// sending is a webhook of a plan. place is its order in the plan.
 type sending struct {
 	kind    kind
 	webhook fake.Webhook
 	place   float64
 }
 
-// load sends webhooks about people who never end.
+// load sends webhooks about an endless row of people.
 type load struct {
 	seed   uint64
 	fake   *fake.Providers
@@ -37,10 +42,10 @@ type load struct {
 	people atomic.Uint64
 
 	mu       sync.Mutex
-	accounts []string // of people who were begun
+	accounts []string // of all people so far
 }
 
-// send sends one webhook every pace until ctx ends; what is under way then is sent to its end.
+// send sends a webhook every pace until ctx ends, and then waits for the last answers.
 func (l *load) send(ctx context.Context, pace time.Duration) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
@@ -53,7 +58,7 @@ func (l *load) send(ctx context.Context, pace time.Duration) {
 					case <-ctx.Done():
 						return
 					case <-tick.C:
-						l.one(ctx, s)
+						l.sendWebhook(ctx, s)
 					}
 				}
 			}
@@ -62,20 +67,21 @@ func (l *load) send(ctx context.Context, pace time.Duration) {
 	group.Wait()
 }
 
-// one sends a webhook as its provider would, and notes the answer. The provider does not give up because we stop.
-func (l *load) one(ctx context.Context, s sending) {
-	w := noted(s.kind, s.webhook)
-	l.ledger.send(w)
+// sendWebhook sends a webhook as a provider does, with retries, and notes the answer. The retries
+// go on after the end of ctx.
+func (l *load) sendWebhook(ctx context.Context, s sending) {
+	w := newWebhook(s.kind, s.webhook)
+	l.ledger.addWebhook(w)
 	answer, err := l.fake.SendWith(context.WithoutCancel(ctx), s.webhook, fake.SendOptions{
 		Retry: s.kind != forged, BadSignature: s.kind == forged,
 	})
 	if err != nil {
 		answer.Status = 0
 	}
-	l.ledger.answer(w, answer.Status)
+	l.ledger.addAnswer(w, answer.Status)
 }
 
-// account is one of the people who were begun, "" where there is none.
+// account returns the account of a recent person, "" before the first person.
 func (l *load) account(thousandths int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,38 +92,33 @@ func (l *load) account(thousandths int) string {
 	return recent[thousandths*len(recent)/1000]
 }
 
-// plan makes a person and all that is sent about them, in the order in which it is sent.
+// plan makes a person, and all webhooks about this person in the order of sending.
 func (l *load) plan(n uint64) []sending {
 	r := random(l.seed, streamPeople+n)
-	paystubs, shifts := 2+r.IntN(6), 3+r.IntN(9)
-	if n%everyLarge == 0 {
-		paystubs = paystubsLarge
+	paystubs := 2 + r.IntN(6)
+	shifts := 3 + r.IntN(9)
+	if n%largeEvery == 0 {
+		paystubs = largePaystubs
 	}
-	p := l.fake.Person(fake.PersonOptions{Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62)})
-	l.ledger.meet(p.AccountID, person{p.PaystubIDs(), p.ShiftIDs()})
+	p := l.fake.Person(fake.PersonOptions{
+		Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62),
+	})
+	l.ledger.addPerson(p.AccountID, person{p.PaystubIDs(), p.ShiftIDs()})
 
 	var plan []sending
 	add := func(k kind, w fake.Webhook) {
 		plan = append(plan, sending{k, w, float64(len(plan)) + 4*r.Float64()})
 	}
-	isGone := r.IntN(100) < gone
+	deleted := r.IntN(100) < deletedPercent
 	for _, w := range l.fake.Timeline(p) {
-		if w.Type != "link-deleted" || isGone {
+		if w.Type != "link-deleted" || deleted {
 			add(genuine, w)
 		}
 	}
-	for _, w := range l.others(r, n, p) {
+	for _, w := range l.extras(r, n, p) {
 		add(w.kind, w.webhook)
 	}
-	for _, s := range slices.Clone(plan) {
-		switch late := r.IntN(100); {
-		case s.kind != forged && late < again:
-			s.place += 30 * r.Float64() * r.Float64()
-			plan = append(plan, s)
-		case late > 95: // much later than the others: also after its link was deleted
-			s.place += 30
-		}
-	}
+	plan = repeatSome(r, plan)
 	slices.SortStableFunc(plan, func(a, b sending) int { return cmp.Compare(a.place, b.place) })
 
 	l.mu.Lock()
@@ -126,8 +127,25 @@ func (l *load) plan(n uint64) []sending {
 	return plan
 }
 
-// others are webhooks beside a person's timeline.
-func (l *load) others(r *rand.Rand, n uint64, p *fake.Person) []sending {
+// repeatSome sends some webhooks of the plan a second time, and moves some to a much later place,
+// perhaps after the deletion of the link.
+func repeatSome(r *rand.Rand, plan []sending) []sending {
+	for i, s := range slices.Clone(plan) {
+		n := r.IntN(100)
+		switch {
+		case s.kind != forged && n < twicePercent:
+			s.place += 30 * r.Float64() * r.Float64()
+			plan = append(plan, s)
+		case n >= 100-latePercent:
+			plan[i].place += 30
+		}
+	}
+	return plan
+}
+
+// extras are webhooks besides a person's timeline: other outcomes, odd ids, forgeries, and bodies
+// that cannot be read.
+func (l *load) extras(r *rand.Rand, n uint64, p *fake.Person) []sending {
 	var list []sending
 	event := func(k kind, percent int, typ string, opts fake.EventOptions) {
 		if r.IntN(100) >= percent {
@@ -139,30 +157,44 @@ func (l *load) others(r *rand.Rand, n uint64, p *fake.Person) []sending {
 		}
 		list = append(list, sending{kind: k, webhook: w})
 	}
-	raw := func(k kind, w fake.Webhook, body string, args ...any) {
-		if r.IntN(100) < 5 {
-			w.Body = fmt.Appendf(nil, body, args...)
-			list = append(list, sending{kind: k, webhook: w})
-		}
-	}
 	odd := func(i int) string { return fmt.Sprintf("odd.id %d * > %d-%d", i, n, r.Uint32()) }
 	event(genuine, 40, "employment.added", fake.EventOptions{Outcome: "pending"})
-	event(genuine, 40, "income.added", fake.EventOptions{Outcome: "error", ErrorCode: "accountLocked", ErrorType: "userActionRequired"})
+	event(genuine, 40, "income.added", fake.EventOptions{
+		Outcome: "error", ErrorCode: "accountLocked", ErrorType: "userActionRequired",
+	})
 	event(genuine, 30, "account.added", fake.EventOptions{})
 	event(genuine, 30, "payslip.imagined", fake.EventOptions{})
 	event(genuine, 30, "identity.added", fake.EventOptions{ID: odd(1)})
 	event(genuine, 20, "link-connected", fake.EventOptions{ID: odd(2)})
-	event(genuine, 20, "paystubs.added", fake.EventOptions{Added: p.PaystubIDs()[:1], Deleted: []string{"old-" + odd(3)}})
+	event(genuine, 20, "paystubs.added", fake.EventOptions{
+		Added: p.PaystubIDs()[:1], Deleted: []string{"old-" + odd(3)},
+	})
 	event(forged, 5, "employment.added", fake.EventOptions{})
 	event(forged, 5, "link-deleted", fake.EventOptions{})
+	return append(list, broken(r, n, p)...)
+}
 
+// broken are webhooks with bodies that a worker or ingress cannot read.
+func broken(r *rand.Rand, n uint64, p *fake.Person) []sending {
+	const percent = 5
+	var list []sending
+	add := func(k kind, w fake.Webhook, body string, args ...any) {
+		if r.IntN(100) < percent {
+			w.Body = fmt.Appendf(nil, body, args...)
+			list = append(list, sending{kind: k, webhook: w})
+		}
+	}
 	id := fmt.Sprintf("undecodable-%d-%d", n, r.Uint32())
-	raw(undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "shifts.added", Account: p.AccountID},
-		`{"event_id": %q, "event": "shifts.added", "payload": {"account_id": %q, "added": 7}}`, id, p.AccountID)
+	add(undecodable,
+		fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "shifts.added", Account: p.AccountID},
+		`{"event_id": %q, "event": "shifts.added", "payload": {"account_id": %q, "added": 7}}`,
+		id, p.AccountID)
 	id = fmt.Sprintf("nobody-%d-%d", n, r.Uint32())
-	raw(undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "income.added"},
+	add(undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "income.added"},
 		`{"event_id": %q, "event": "income.added", "payload": {"outcome": "success"}}`, id)
-	raw(unreadable, fake.Webhook{Provider: fake.Pinwheel}, `{"event_id": "cut-%d-%d`, n, r.Uint32())
-	raw(unreadable, fake.Webhook{Provider: fake.Truv}, `["webhook_id", "%d-%d"]`, n, r.Uint32())
+	add(unreadable, fake.Webhook{Provider: fake.Pinwheel},
+		`{"event_id": "cut-%d-%d`, n, r.Uint32())
+	add(unreadable, fake.Webhook{Provider: fake.Truv},
+		`["webhook_id", "%d-%d"]`, n, r.Uint32())
 	return list
 }

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// againAfter is the pause before a command that ended by itself is started again.
-	againAfter = 300 * time.Millisecond
-	// stopFor is how long a command may take to end when it is told to.
+	// restartAfter is the pause before the restart of a command that ended by itself.
+	restartAfter = 300 * time.Millisecond
+	// stopFor is how long a command may take to end after SIGTERM.
 	stopFor = 35 * time.Second
 )
 
-// process is a command that runs, whatever happens to it.
+// process is a command that is restarted whenever it ends.
 type process struct {
 	name string
 	path string
@@ -31,27 +31,36 @@ type process struct {
 
 	mu      sync.Mutex
 	running *exec.Cmd
-	// expected: we ended it. down is how long it stays away.
-	expected bool
+	// killed is true between a kill and the end of the command. down is the pause before the
+	// restart after a kill.
+	killed   bool
 	down     time.Duration
 	paused   bool
 	stopping bool
 
 	kills, pauses int
-	peak          int64 // bytes, of all its lives
+	peak          int64 // bytes, over all restarts
 	faults        []string
 	ended         chan struct{}
 }
 
 func newProcess(dir, name, path string, env []string, args ...string) *process {
-	return &process{name: name, path: path, args: args, env: env, log: filepath.Join(dir, name+".log"), ended: make(chan struct{})}
+	return &process{
+		name:  name,
+		path:  path,
+		args:  args,
+		env:   env,
+		log:   filepath.Join(dir, name+".log"),
+		ended: make(chan struct{}),
+	}
 }
 
-// run starts the command again and again, until it is stopped or ctx ends; with ctx it is killed.
+// run starts the command, and restarts it until stop is called or ctx ends. The end of ctx kills
+// the command.
 func (p *process) run(ctx context.Context) {
 	defer close(p.ended)
 	for {
-		wait, err := p.once(ctx)
+		pause, err := p.runOnce(ctx)
 		p.mu.Lock()
 		p.running = nil
 		if err != nil {
@@ -65,52 +74,64 @@ func (p *process) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-time.After(pause):
 		}
 	}
 }
 
-// once is one life of the command. It returns the pause before the next, and what was wrong with its end.
-func (p *process) once(ctx context.Context) (again time.Duration, err error) {
+// runOnce starts the command and waits for its end. It returns the pause before the restart, and an
+// error if the command ended by itself or with a bad exit code.
+func (p *process) runOnce(ctx context.Context) (pause time.Duration, err error) {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return againAfter, err
+		return restartAfter, err
 	}
-	defer func() { _ = log.Close() }()                 // the command wrote it, not we
-	cmd := exec.CommandContext(ctx, p.path, p.args...) //nolint:gosec // our own commands, just built
-	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = p.env, log, log, own()
-	p.mu.Lock()
-	if p.stopping {
-		p.mu.Unlock()
-		return 0, nil
-	}
-	err = cmd.Start()
-	p.running, p.expected = cmd, false
-	p.mu.Unlock()
-	if err != nil {
-		return againAfter, fmt.Errorf("%s: %w", p.name, err)
+	defer func() { _ = log.Close() }()                 // the command writes the file
+	cmd := exec.CommandContext(ctx, p.path, p.args...) //nolint:gosec // built by the harness
+	cmd.Env = p.env
+	cmd.Stdout = log
+	cmd.Stderr = log
+	cmd.SysProcAttr = ownGroup()
+	started, err := p.start(cmd)
+	if !started {
+		return restartAfter, err
 	}
 	err = cmd.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.paused = false
 	switch {
-	case p.expected:
+	case p.killed:
 		return p.down, nil
 	case ctx.Err() != nil:
 		return 0, nil
 	case p.stopping:
-		return 0, p.because(err)
+		return 0, p.endError(err)
+	case err == nil:
+		return restartAfter, p.endError(errors.New("exit status 0"))
 	default:
-		if err == nil {
-			err = errors.New("exit status 0")
-		}
-		return againAfter, p.because(err)
+		return restartAfter, p.endError(err)
 	}
 }
 
-// because says how it ended, and what its log says last. A good end is no error.
-func (p *process) because(err error) error {
+// start starts the command, unless the process is stopping.
+func (p *process) start(cmd *exec.Cmd) (started bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return false, nil
+	}
+	if err := cmd.Start(); err != nil {
+		return false, fmt.Errorf("%s: %w", p.name, err)
+	}
+	p.running = cmd
+	p.killed = false
+	return true, nil
+}
+
+// endError explains the end of the command with the last line of the log. Without err, there is
+// nothing to explain.
+func (p *process) endError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -126,41 +147,45 @@ func lastLine(path string) string {
 	return lines[len(lines)-1]
 }
 
-// signal sends a signal to the command alone. It reports whether there was one to take it.
+// signal sends a signal to the command. It returns false if the command does not run. The caller
+// holds the lock.
 func (p *process) signal(s os.Signal) bool {
-	p.weigh()
+	p.measure()
 	return p.running != nil && p.running.Process.Signal(s) == nil
 }
 
-// weigh notes the most memory that it has had: before its end, for later it cannot be asked.
-func (p *process) weigh() {
+// measure updates the peak memory. It must run before the end of the command.
+func (p *process) measure() {
 	if p.running != nil {
 		p.peak = max(p.peak, peakOf(p.running.Process.Pid))
 	}
 }
 
-// kill ends it without a word; run starts it again when it was down for so long. false: it was not there.
+// kill kills the command, and run restarts it after down. It returns false if the command does not
+// run.
 func (p *process) kill(down time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopping || p.expected || !p.signal(syscall.SIGKILL) {
+	if p.stopping || p.killed || !p.signal(syscall.SIGKILL) {
 		return false
 	}
-	p.expected, p.down = true, down
+	p.killed = true
+	p.down = down
 	p.kills++
 	return true
 }
 
-// pause stops it from running for a while, and returns at once.
+// pause suspends the command for a while, and returns before the end of the pause. It returns false
+// if the command does not run.
 func (p *process) pause(ctx context.Context, length time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopping || p.expected || p.paused || !p.signal(syscall.SIGSTOP) {
+	if p.stopping || p.killed || p.paused || !p.signal(syscall.SIGSTOP) {
 		return false
 	}
 	p.paused = true
 	p.pauses++
-	asleep := p.running
+	suspended := p.running
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -168,7 +193,7 @@ func (p *process) pause(ctx context.Context, length time.Duration) bool {
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.running == asleep {
+		if p.running == suspended {
 			p.signal(syscall.SIGCONT)
 			p.paused = false
 		}
@@ -176,14 +201,15 @@ func (p *process) pause(ctx context.Context, length time.Duration) bool {
 	return true
 }
 
-// well reports whether it runs.
-func (p *process) well() bool {
+// isRunning reports whether the command runs and is not suspended.
+func (p *process) isRunning() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.running != nil && !p.expected && !p.paused
+	return p.running != nil && !p.killed && !p.paused
 }
 
-// stop tells it to end, and returns when it has: an error where it does not in time, or badly.
+// stop sends SIGTERM and waits for the end of the command. It returns an error after stopFor or
+// after a bad exit code.
 func (p *process) stop() error {
 	p.mu.Lock()
 	p.stopping = true
@@ -209,9 +235,16 @@ func (p *process) stop() error {
 	return nil
 }
 
-func (p *process) report() (kills, pauses int, peak int64, faults []string) {
+// history is the past of a process.
+type history struct {
+	kills, pauses int
+	peak          int64 // bytes
+	faults        []string
+}
+
+func (p *process) history() history {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.weigh()
-	return p.kills, p.pauses, p.peak, p.faults
+	p.measure()
+	return history{p.kills, p.pauses, p.peak, p.faults}
 }

@@ -11,51 +11,59 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// readAll gives every message of a stream to take.
+// readAll passes every message of a stream to take.
 func (b *broker) readAll(ctx context.Context, name string, take func(message)) error {
 	s, err := b.js.Stream(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	info := s.CachedInfo()
-	if info.State.Msgs == 0 {
+	if s.CachedInfo().State.Msgs == 0 {
 		return nil
 	}
-	return b.follow(ctx, name, nil, 0, func(m message, left uint64) bool {
+	return b.read(ctx, name, nil, 0, func(m message, left uint64) bool {
 		take(m)
 		return left > 0
 	})
 }
 
-// watch gives every completion to take as it comes, until ctx ends. How many it has seen, it counts.
+// watch passes every completion to take as it comes, until ctx ends. seen counts the completions.
 func (b *broker) watch(ctx context.Context, seen *atomic.Int64, take func(message)) error {
 	last := uint64(0)
 	for {
-		err := b.follow(ctx, schema.CompletionsStream, []string{schema.AllCompletions}, last+1, func(m message, _ uint64) bool {
-			last = m.sequence
-			seen.Add(1)
-			take(m)
-			return true
-		})
-		// The broker is away, or knows our consumer no more: look again from where we were.
-		again := until(ctx, readyFor, func(ctx context.Context) error {
+		filter := []string{schema.AllCompletions}
+		err := b.read(ctx, schema.CompletionsStream, filter, last+1,
+			func(m message, _ uint64) bool {
+				last = m.sequence
+				seen.Add(1)
+				take(m)
+				return true
+			})
+		// The broker is down, or has lost the consumer. Continue after the last message.
+		down := retry(ctx, readyFor, func(ctx context.Context) error {
 			_, err := b.js.Stream(ctx, schema.CompletionsStream)
 			return err
 		})
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // we were told to stop, which is what the errors say
-		case again != nil:
-			return fmt.Errorf("watch %s: %w", schema.CompletionsStream, errors.Join(err, again))
+			return nil //nolint:nilerr // the end of ctx is the normal end
+		case down != nil:
+			return fmt.Errorf("watch %s: %w", schema.CompletionsStream, errors.Join(err, down))
 		}
 	}
 }
 
-// follow reads a stream in order, from a sequence on, until more says that it has enough; left is what is still to come.
-func (b *broker) follow(ctx context.Context, name string, filter []string, from uint64, more func(m message, left uint64) bool) error {
-	config := jetstream.OrderedConsumerConfig{FilterSubjects: filter, DeliverPolicy: jetstream.DeliverAllPolicy}
+// read reads a stream in order from a sequence on, until more returns false. left is the number of
+// messages after m.
+func (b *broker) read(
+	ctx context.Context, name string, filter []string, from uint64,
+	more func(m message, left uint64) bool,
+) error {
+	config := jetstream.OrderedConsumerConfig{
+		FilterSubjects: filter, DeliverPolicy: jetstream.DeliverAllPolicy,
+	}
 	if from > 0 {
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
+		config.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
+		config.OptStartSeq = from
 	}
 	consumer, err := b.js.OrderedConsumer(ctx, name, config)
 	if err != nil {
@@ -78,7 +86,8 @@ func (b *broker) follow(ctx context.Context, name string, filter []string, from 
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		if !more(message{msg.Subject(), msg.Headers(), meta.Sequence.Stream, msg.Data()}, meta.NumPending) {
+		m := message{msg.Subject(), msg.Headers(), meta.Sequence.Stream, msg.Data()}
+		if !more(m, meta.NumPending) {
 			return nil
 		}
 	}

@@ -22,47 +22,58 @@ import (
 
 // Config is how to run.
 type Config struct {
-	// Root is the repository, Environ the environment for the go command.
-	Root    string
+	// Root is the directory of the repository.
+	Root string
+	// Environ is the environment of the go command.
 	Environ []string
-	// For is how long webhooks are sent and things break.
+	// For is how long webhooks are sent and processes are killed.
 	For  time.Duration
 	Seed uint64
-	// Nodes is how many nats-servers there are: one, or a cluster of three.
+	// Nodes is the number of nats-servers: 1, or 3 for a cluster.
 	Nodes int
-	// SyncAlways has nats-server write through to the disk before it answers.
+	// SyncAlways lets nats-server write to the disk before each answer.
 	SyncAlways bool
-	// PerS is how many webhooks are sent a second.
+	// PerS is the number of webhooks sent in a second.
 	PerS int
 	// Break is the name of a flaw to build in, "" for none.
 	Break string
 	Out   io.Writer
 }
 
-// ErrViolated says that the run ended and found violations.
+// ErrViolated is the error of a run with violations.
 var ErrViolated = errors.New("promises were broken")
 
 const (
-	pinwheelSecret = "chaos-pinwheel-secret"
-	truvSecret     = "chaos-truv-secret"
-	truvClientID   = fake.TruvClientID
-
-	// instances of each worker: so that an event of one that is paused is worked on by another.
+	// instances is the number of processes of each worker. The others work while one is paused.
 	instances   = 2
 	concurrency = "4"
-	// The ladders are short, and longer than anybody dies in a run.
-	retrySteps, notReadyLadder = 80, "100ms,300ms,1s,1s"
-	pageMax                    = 25
-	// redeliverAfter is what the fakes wait before they send again, in place of half a minute.
+	// retrySteps makes the ladder longer than any process stays away in a run.
+	retrySteps     = 80
+	notReadyLadder = "100ms,300ms,1s,1s"
+	pageMax        = 25
+	// redeliverAfter is the pause before the fakes send a webhook again. Real providers wait half a
+	// minute.
 	redeliverAfter = 300 * time.Millisecond
-	// drainFor is how long nothing may move on the queues before they are said to be stuck.
+	// drainFor is how long the queues may make no progress before they count as stuck.
 	drainFor    = 2 * time.Minute
 	reportEvery = 5 * time.Second
 )
 
-// run is one run.
+// canaries returns texts that no log may have: personal data, tokens, secrets, and a panic.
+func canaries() []string {
+	list := []string{
+		"Notaperson-", "person.invalid", "Imaginary Lane", "fake-access-token-", "panic",
+	}
+	for _, p := range schema.Providers() {
+		list = append(list, fake.Secret(string(p)))
+	}
+	return list
+}
+
+// run is a run and all its processes.
 type run struct {
 	Config
+
 	dir       string
 	began     time.Time
 	processes []*process
@@ -80,19 +91,20 @@ type run struct {
 	faults    map[string]int
 }
 
-// journal is the file that says what was done when.
+// journal is a file with the time of every kill and fault.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
 }
 
-func (j *journal) say(began time.Time, what string, args ...any) {
+func (j *journal) write(began time.Time, what string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	fmt.Fprintf(j.file, "%8.3f %s\n", time.Since(began).Seconds(), fmt.Sprintf(what, args...))
 }
 
-// Run runs once and prints what it finds. ErrViolated: a promise was broken. Nothing it started outlives it.
+// Run builds the commands, runs them, and prints the report. It returns ErrViolated after a broken
+// promise. No process outlives Run.
 func Run(ctx context.Context, c Config) (err error) {
 	if _, ok := flaws[c.Break]; c.Break != "" && !ok {
 		return fmt.Errorf("no flaw %q: there are %s", c.Break, strings.Join(Flaws(), ", "))
@@ -101,16 +113,12 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if !errors.Is(err, ErrViolated) || c.Break != "" {
-			_ = os.RemoveAll(dir)
-			return
-		}
-		_ = os.RemoveAll(filepath.Join(dir, "bin"))
-		fmt.Fprintf(c.Out, "chaos: logs, schedule and streams are kept in %s\n", dir)
-	}()
-	r := &run{Config: c, dir: dir, ledger: newLedger(), faults: map[string]int{}, ports: ports{}}
-	fmt.Fprintf(c.Out, "chaos: seed %d, for %v, %d nats-server, %s\n", c.Seed, c.For, c.Nodes, r.what())
+	defer func() { cleanUp(c, dir, errors.Is(err, ErrViolated)) }()
+	r := &run{
+		Config: c, dir: dir, ledger: newLedger(), faults: map[string]int{}, ports: ports{},
+	}
+	fmt.Fprintf(c.Out, "chaos: seed %d, for %v, %d nats-server, %s\n",
+		c.Seed, c.For, c.Nodes, r.describeBuild())
 	fmt.Fprintf(c.Out, "chaos: building\n")
 	bin, err := build(ctx, c.Environ, c.Root, dir, c.Break)
 	if err != nil {
@@ -119,17 +127,29 @@ func Run(ctx context.Context, c Config) (err error) {
 	return r.run(ctx, bin)
 }
 
-func (r *run) what() string {
+// cleanUp removes the directory of the run. After an unexpected violation, logs, schedule and
+// streams stay.
+func cleanUp(c Config, dir string, violated bool) {
+	if !violated || c.Break != "" {
+		_ = os.RemoveAll(dir)
+		return
+	}
+	_ = os.RemoveAll(filepath.Join(dir, "bin"))
+	fmt.Fprintf(c.Out, "chaos: logs, schedule and streams are in %s\n", dir)
+}
+
+func (r *run) describeBuild() string {
 	if r.Break == "" {
-		return "as it is"
+		return "without a flaw"
 	}
 	return "broken on purpose: " + flaws[r.Break].does
 }
 
+// run starts all processes, runs the storm, waits for empty queues, and checks.
 func (r *run) run(ctx context.Context, bin string) error {
 	alive, kill := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	defer func() { // whatever happens, nothing is left
+	defer func() {
 		kill()
 		group.Wait()
 		if r.broker != nil {
@@ -140,92 +160,122 @@ func (r *run) run(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // a help to read, no result
+	defer func() { _ = file.Close() }() // the journal is only for people
 	r.journal = &journal{file: file}
 
-	nodes, err := r.prepare(bin)
+	closeProviders, err := r.start(ctx, alive, &group, bin)
 	if err != nil {
 		return err
 	}
-	providers, err := r.providers(nodes, bin)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = providers.Close() }() // what the workers think of it is over
-	for _, p := range r.processes {
-		if slices.Contains(r.brokers, p.name) {
-			group.Go(func() { p.run(alive) })
-		}
-	}
-	if r.broker, err = connect(urls(nodes)); err != nil {
-		return err
-	}
-	if err := provision(ctx, urls(nodes), topology(r.Nodes, r.Break != "no-fence")); err != nil {
-		return fmt.Errorf("provision: %w", err)
-	}
-	for _, p := range r.processes {
-		if !slices.Contains(r.brokers, p.name) {
-			group.Go(func() { p.run(alive) })
-		}
-	}
+	defer closeProviders()
 
 	check := newCheck(r.ledger, &r.gate.served, func(ref schema.RecordsRef) ([]byte, error) {
 		ask, cancel := context.WithTimeout(ctx, 6*askFor)
 		defer cancel()
 		return r.broker.records(ask, ref)
 	})
-	var completed atomic.Int64
-	watching, endWatch := context.WithCancel(alive)
-	watched := make(chan error, 1)
-	go func() { watched <- r.broker.watch(watching, &completed, check.seen) }()
-	defer endWatch()
-
-	r.began = time.Now()
-	r.storm(ctx, &completed)
-	lasted := time.Since(r.began)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := r.drain(ctx, check, &completed); err != nil {
-		return err
-	}
-	drained := time.Since(r.began) - lasted
-	endWatch()
-	if err := <-watched; err != nil {
+	lasted, drained, err := r.stormAndDrain(ctx, alive, check)
+	if err != nil {
 		return err
 	}
 	r.stop(check, append(slices.Clone(r.doors), r.workers...))
-	if err := r.compare(ctx, check); err != nil {
+	if err := r.readStreams(ctx, check); err != nil {
 		return err
 	}
+	if err := r.readLogs(check); err != nil {
+		return err
+	}
+	check.finish()
 	r.stop(check, r.brokers)
 	r.report(check, lasted, drained)
 	if len(check.violations) > 0 {
-		return fmt.Errorf("%w: %d violations with seed %d", ErrViolated, len(check.violations), r.Seed)
+		return fmt.Errorf("%w: %d violations with seed %d",
+			ErrViolated, len(check.violations), r.Seed)
 	}
 	return nil
 }
 
-// prepare chooses ports and names the processes; none runs yet.
-func (r *run) prepare(bin string) ([]node, error) {
+// stormAndDrain runs the storm and waits for empty queues, and meanwhile checks every completion as
+// it comes.
+func (r *run) stormAndDrain(
+	ctx, alive context.Context, check *check,
+) (lasted, drained time.Duration, err error) {
+	var completed atomic.Int64
+	watching, endWatch := context.WithCancel(alive)
+	defer endWatch()
+	watched := make(chan error, 1)
+	go func() { watched <- r.broker.watch(watching, &completed, check.addVersion) }()
+
+	r.began = time.Now()
+	r.storm(ctx, &completed)
+	lasted = time.Since(r.began)
+	if ctx.Err() != nil {
+		return 0, 0, context.Cause(ctx)
+	}
+	if err := r.drain(ctx, check, &completed); err != nil {
+		return 0, 0, err
+	}
+	drained = time.Since(r.began) - lasted
+	endWatch()
+	return lasted, drained, <-watched
+}
+
+// start starts the fake providers and all processes. The processes end with alive.
+func (r *run) start(
+	ctx, alive context.Context, group *sync.WaitGroup, bin string,
+) (closeProviders func(), err error) {
+	nodes, err := r.addBrokers(bin)
+	if err != nil {
+		return nil, err
+	}
+	closeProviders, err = r.startProviders(nodes, bin)
+	if err != nil {
+		return nil, err
+	}
+	startProcesses := func(brokers bool) {
+		for _, p := range r.processes {
+			if slices.Contains(r.brokers, p.name) == brokers {
+				group.Go(func() { p.run(alive) })
+			}
+		}
+	}
+	startProcesses(true)
+	r.broker, err = connect(urls(nodes))
+	if err != nil {
+		closeProviders()
+		return nil, err
+	}
+	err = provision(ctx, urls(nodes), topology(r.Nodes, r.Break != "no-fence"))
+	if err != nil {
+		closeProviders()
+		return nil, fmt.Errorf("provision: %w", err)
+	}
+	startProcesses(false)
+	return closeProviders, nil
+}
+
+// addBrokers configures the nats-servers. It starts none.
+func (r *run) addBrokers(bin string) ([]node, error) {
 	nodes, err := newNodes(r.Nodes, r.ports)
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range nodes {
-		config, err := n.configure(r.dir, nodes, r.SyncAlways)
+		config, err := n.writeConfig(r.dir, nodes, r.SyncAlways)
 		if err != nil {
 			return nil, err
 		}
 		r.brokers = append(r.brokers, n.name)
-		r.processes = append(r.processes, newProcess(r.dir, n.name, filepath.Join(bin, natsCommand), nil, "-c", config))
+		path := filepath.Join(bin, natsCommand)
+		r.processes = append(r.processes, newProcess(r.dir, n.name, path, nil, "-c", config))
 	}
 	return nodes, nil
 }
 
-// providers starts the fakes, and names the processes that need to know where they are.
-func (r *run) providers(nodes []node, bin string) (*http.Server, error) {
-	port, err := r.ports.one()
+// startProviders starts the fake providers and configures ingress and the workers, which need the
+// address of the fakes.
+func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), err error) {
+	port, err := r.ports.choose()
 	if err != nil {
 		return nil, err
 	}
@@ -235,44 +285,65 @@ func (r *run) providers(nodes []node, bin string) (*http.Server, error) {
 		return nil, err
 	}
 	r.fake = fake.New(fake.Config{
-		Secrets:    map[string]string{fake.Pinwheel: pinwheelSecret, fake.Truv: truvSecret},
-		WebhookURL: "http://" + door + "/webhooks", PageMax: pageMax, RetryWait: redeliverAfter,
+		WebhookURL: "http://" + door + "/webhooks",
+		PageMax:    pageMax,
+		RetryWait:  redeliverAfter,
 	})
 	r.gate = newGate(r.fake)
 	r.load = &load{seed: r.Seed, fake: r.fake, ledger: r.ledger}
 	server := &http.Server{Handler: r.gate, ReadHeaderTimeout: askFor}
-	server.RegisterOnShutdown(r.fake.Close)
 	go func() { _ = server.Serve(listener) }() // ends with Close
 
-	env := []string{"NATS_URL=" + urls(nodes), "LOG_FORMAT=json", "LOG_LEVEL=info", "INGRESS_ADDR=" + door,
-		"PINWHEEL_URL=http://" + listener.Addr().String() + "/pinwheel", "PINWHEEL_RATE_PER_S=1000",
-		"TRUV_URL=http://" + listener.Addr().String() + "/truv", "TRUV_RATE_PER_S=1000", "TRUV_CLIENT_ID=" + truvClientID,
-		"WORKER_CONCURRENCY=" + concurrency, "NOT_READY_LADDER=" + notReadyLadder,
+	closeProviders = func() {
+		r.fake.Close()
+		_ = server.Close() // a worker may lose an answer that nobody needs
+	}
+	env, err := r.environment(nodes, door, "http://"+listener.Addr().String())
+	if err != nil {
+		closeProviders()
+		return nil, err
+	}
+	r.addCommands(bin, env)
+	return closeProviders, nil
+}
+
+// environment returns the environment of ingress and the workers. It writes the secret files.
+func (r *run) environment(nodes []node, door, apiURL string) ([]string, error) {
+	env := []string{
+		"NATS_URL=" + urls(nodes),
+		"LOG_FORMAT=json",
+		"LOG_LEVEL=info",
+		"INGRESS_ADDR=" + door,
+		"WORKER_CONCURRENCY=" + concurrency,
+		"NOT_READY_LADDER=" + notReadyLadder,
 		"RETRY_LADDER=200ms,500ms" + strings.Repeat(",1s", retrySteps),
 	}
-	for _, secret := range []struct{ file, text, signing, calling string }{
-		{"pinwheel.secret", pinwheelSecret, "PINWHEEL_SECRETS_FILE", "PINWHEEL_API_SECRET_FILE"},
-		{"truv.secret", truvSecret, "TRUV_SECRETS_FILE", "TRUV_ACCESS_SECRET_FILE"},
-	} {
-		path := filepath.Join(r.dir, secret.file)
-		if err := os.WriteFile(path, []byte(secret.text+"\n"), 0o600); err != nil {
+	for _, p := range schema.Providers() {
+		path := filepath.Join(r.dir, string(p)+".secret")
+		if err := os.WriteFile(path, []byte(fake.Secret(string(p))+"\n"), 0o600); err != nil {
 			return nil, err
 		}
-		env = append(env, secret.signing+"="+path, secret.calling+"="+path)
+		env = append(env, environmentOf(p, apiURL, path)...)
 	}
+	return env, nil
+}
+
+// addCommands configures ingress and the workers. It starts none.
+func (r *run) addCommands(bin string, env []string) {
 	r.doors = []string{ingressCommand}
-	r.processes = append(r.processes, newProcess(r.dir, ingressCommand, filepath.Join(bin, ingressCommand), env))
-	for _, name := range workerCommands {
+	path := filepath.Join(bin, ingressCommand)
+	r.processes = append(r.processes, newProcess(r.dir, ingressCommand, path, env))
+	for _, name := range workerCommands() {
 		for i := range instances {
 			instance := fmt.Sprintf("%s-%d", name, i+1)
 			r.workers = append(r.workers, instance)
-			r.processes = append(r.processes, newProcess(r.dir, instance, filepath.Join(bin, name), env))
+			path := filepath.Join(bin, name)
+			r.processes = append(r.processes, newProcess(r.dir, instance, path, env))
 		}
 	}
-	return server, nil
 }
 
-// stop ends commands as an operator would.
+// stop stops processes with SIGTERM. A process that does not end well is a violation.
 func (r *run) stop(check *check, names []string) {
 	var group sync.WaitGroup
 	var mu sync.Mutex
@@ -289,8 +360,8 @@ func (r *run) stop(check *check, names []string) {
 	group.Wait()
 }
 
-// compare reads everything there is.
-func (r *run) compare(ctx context.Context, check *check) error {
+// readStreams passes every stored message to check.
+func (r *run) readStreams(ctx context.Context, check *check) error {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	r.gate.mu.Lock()
@@ -299,37 +370,32 @@ func (r *run) compare(ctx context.Context, check *check) error {
 		name string
 		take func(message)
 	}{
-		{schema.EventsStream, check.event},
-		{schema.CompletionsStream, check.completion},
-		{schema.DeadLettersStream, check.deadLetter},
-		{schema.QuarantineStream, check.quarantine},
+		{schema.EventsStream, check.addEvent},
+		{schema.CompletionsStream, check.addCompletion},
+		{schema.DeadLettersStream, check.addDeadLetter},
+		{schema.QuarantineStream, check.addQuarantined},
 	} {
 		if err := r.broker.readAll(ctx, s.name, s.take); err != nil {
 			return err
 		}
 	}
-	for _, p := range r.processes {
-		_, _, _, faults := p.report()
-		for _, fault := range faults {
-			check.violate(ended, p.name, "%s", fault)
-		}
-		if err := canaries(p.log, func(text string) { check.violate(logged, p.name, "its log holds %q", text) }); err != nil {
-			return err
-		}
-	}
-	check.finish()
 	return nil
 }
 
-// canaries looks in a log for what must not be in any: people, tokens, panics.
-func canaries(path string, found func(text string)) error {
-	log, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	for _, text := range []string{"Notaperson-", "person.invalid", "Imaginary Lane", "fake-access-token-", pinwheelSecret, truvSecret, "panic"} {
-		if bytes.Contains(log, []byte(text)) {
-			found(text)
+// readLogs looks for unexpected ends of processes, and for canaries in their logs.
+func (r *run) readLogs(check *check) error {
+	for _, p := range r.processes {
+		for _, fault := range p.history().faults {
+			check.violate(ended, p.name, "%s", fault)
+		}
+		log, err := os.ReadFile(p.log)
+		if err != nil {
+			return err
+		}
+		for _, text := range canaries() {
+			if bytes.Contains(log, []byte(text)) {
+				check.violate(logged, p.name, "the log holds %q", text)
+			}
 		}
 	}
 	return nil

@@ -18,72 +18,89 @@ func (r *run) storm(ctx context.Context, completed *atomic.Int64) {
 	var group sync.WaitGroup
 	group.Go(func() { r.load.send(ctx, time.Second/time.Duration(r.PerS)) })
 	group.Go(func() {
-		follow(ctx, r.began, kills(r.Seed, r.For, r.brokers, r.doors, r.workers), func(k kill) time.Duration { return k.at }, func(k kill) { r.kill(ctx, k) })
+		schedule := kills(r.Seed, r.For, r.brokers, r.doors, r.workers)
+		at := func(k kill) time.Duration { return k.at }
+		follow(ctx, r.began, schedule, at, func(k kill) { r.kill(ctx, k) })
 	})
 	group.Go(func() {
-		follow(ctx, r.began, misbehaviours(r.Seed, r.For), func(m misbehaviour) time.Duration { return m.at }, r.misbehave)
+		schedule := misbehaviours(r.Seed, r.For)
+		at := func(m misbehaviour) time.Duration { return m.at }
+		follow(ctx, r.began, schedule, at, r.misbehave)
 	})
-	group.Go(func() { r.progress(ctx, completed) })
+	group.Go(func() { r.printProgress(ctx, completed) })
 	group.Wait()
 	r.fake.ClearFaults()
 	r.gate.open()
 }
 
 func (r *run) process(name string) *process {
-	return r.processes[slices.IndexFunc(r.processes, func(p *process) bool { return p.name == name })]
+	i := slices.IndexFunc(r.processes, func(p *process) bool { return p.name == name })
+	return r.processes[i]
 }
 
+// kill kills or pauses a process. A kill is left out if the process is down, or if the cluster
+// needs the node.
 func (r *run) kill(ctx context.Context, k kill) {
 	p := r.process(k.victim)
 	var done bool
 	switch {
-	case len(r.brokers) > 1 && slices.Contains(r.brokers, k.victim) && !r.spare(ctx):
+	case r.isClusterNode(k.victim) && !r.canLoseNode(ctx):
 	case k.pause > 0:
 		done = p.pause(ctx, k.pause)
 	default:
 		done = p.kill(k.down)
 	}
 	if done {
-		r.journal.say(r.began, "%v", k)
+		r.journal.write(r.began, "%v", k)
 	} else {
 		r.skipped.Add(1)
-		r.journal.say(r.began, "left out: %v", k)
+		r.journal.write(r.began, "left out: %v", k)
 	}
 }
 
-// spare reports whether a cluster can do without one node.
-func (r *run) spare(ctx context.Context) bool {
+func (r *run) isClusterNode(name string) bool {
+	return len(r.brokers) > 1 && slices.Contains(r.brokers, name)
+}
+
+// canLoseNode reports whether all nodes run and all replicas are current.
+func (r *run) canLoseNode(ctx context.Context) bool {
 	for _, name := range r.brokers {
-		if !r.process(name).well() {
+		if !r.process(name).isRunning() {
 			return false
 		}
 	}
-	return r.broker.healthy(ctx)
+	return r.broker.isHealthy(ctx)
 }
 
 func (r *run) misbehave(m misbehaviour) {
-	switch {
-	case m.outage != "":
+	if m.outage != "" {
 		r.gate.shut(m.outage, time.Now().Add(m.lasts), m.cut)
-	case m.aimed:
+	} else if !r.addFault(&m) {
+		return
+	}
+	r.faults[m.name]++
+	r.journal.write(r.began, "provider: %s %s%s %v", m.name, m.outage, m.fault.Path, m.lasts)
+}
+
+// addFault gives a fault to the fake providers. It returns false if the fault is about a person and
+// there is no person yet.
+func (r *run) addFault(m *misbehaviour) bool {
+	if m.aimed {
 		account := r.load.account(m.whom)
 		if account == "" {
-			return
+			return false
 		}
 		r.gate.aim(account)
 		m.fault.Path = "/accounts/" + account + "/"
-		fallthrough
-	default:
-		if _, err := r.fake.AddFault(m.fault); err != nil {
-			panic(err) // a wrong line in the schedule
-		}
 	}
-	r.faults[m.name]++
-	r.journal.say(r.began, "provider: %s %s%s %v", m.name, m.outage, m.fault.Path, m.lasts)
+	if _, err := r.fake.AddFault(m.fault); err != nil {
+		panic(err) // a wrong line in the schedule
+	}
+	return true
 }
 
-// progress prints a line every few seconds.
-func (r *run) progress(ctx context.Context, completed *atomic.Int64) {
+// printProgress prints a line every few seconds.
+func (r *run) printProgress(ctx context.Context, completed *atomic.Int64) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
@@ -91,39 +108,45 @@ func (r *run) progress(ctx context.Context, completed *atomic.Int64) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			r.line(completed, "")
+			r.printLine(completed, "")
 		}
 	}
 }
 
-func (r *run) line(completed *atomic.Int64, more string) {
+func (r *run) printLine(completed *atomic.Int64, more string) {
 	killed := 0
 	for _, p := range r.processes {
-		n, _, _, _ := p.report()
-		killed += n
+		killed += p.history().kills
 	}
-	fmt.Fprintf(r.Out, "chaos: %4.0fs  accepted %d, completions %d, kills %d%s\n", time.Since(r.began).Seconds(), r.ledger.accepted(), completed.Load(), killed, more)
+	fmt.Fprintf(r.Out, "chaos: %4.0fs  accepted %d, completions %d, kills %d%s\n",
+		time.Since(r.began).Seconds(), r.ledger.accepted(), completed.Load(), killed, more)
 }
 
-// drain waits until every process is back and every queue empty. Queues that do not move any more are a violation.
+// drain waits until every process runs and every queue is empty. Queues without progress for
+// drainFor are a violation.
 func (r *run) drain(ctx context.Context, check *check, completed *atomic.Int64) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	fewest, moved, told := -1, time.Now(), time.Now()
+	fewest := -1
+	progress := time.Now()
+	printed := time.Now()
 	for {
-		total, queues, err := r.broker.waiting(ctx)
+		total, queues, err := r.broker.countWaiting(ctx)
 		switch {
-		case err == nil && total == 0 && !slices.ContainsFunc(r.processes, func(p *process) bool { return !p.well() }):
+		case err == nil && total == 0 && r.allRunning():
 			return nil
 		case err == nil && (fewest < 0 || total < fewest):
-			fewest, moved = total, time.Now()
-		case time.Since(moved) > drainFor:
-			check.violate(waiting, "queues", "nothing moves: %s (%v)", strings.Join(queues, ", "), err)
+			fewest = total
+			progress = time.Now()
+		case time.Since(progress) > drainFor:
+			check.violate(waiting, "queues", "no progress: %s (%v)",
+				strings.Join(queues, ", "), err)
 			return nil
 		}
-		if time.Since(told) > reportEvery {
-			told = time.Now()
-			r.line(completed, fmt.Sprintf(", waiting %s", cmp.Or(strings.Join(queues, ", "), "for processes")))
+		if time.Since(printed) > reportEvery {
+			printed = time.Now()
+			left := cmp.Or(strings.Join(queues, ", "), "for processes")
+			r.printLine(completed, ", waiting "+left)
 		}
 		select {
 		case <-ctx.Done():
@@ -131,4 +154,8 @@ func (r *run) drain(ctx context.Context, check *check, completed *atomic.Int64) 
 		case <-tick.C:
 		}
 	}
+}
+
+func (r *run) allRunning() bool {
+	return !slices.ContainsFunc(r.processes, func(p *process) bool { return !p.isRunning() })
 }

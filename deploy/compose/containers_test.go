@@ -21,8 +21,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// workers are the services that work.
-func workers() []string {
+// workerServices returns the names of the worker services.
+func workerServices() []string {
 	services := map[string]bool{}
 	for _, q := range schema.Queues() {
 		services[stream.WorkerRole(q.Resource)] = true
@@ -35,7 +35,7 @@ func TestContainersOfOneNode(t *testing.T) {
 	began := time.Now()
 	s.compose("up", "-d")
 	t.Logf("up -d took %s", time.Since(began).Round(time.Millisecond))
-	s.healthy(append(workers(), "nats", "ingress", "providers")...)
+	s.healthy(append(workerServices(), "nats", "ingress", "providers")...)
 	t.Logf("everything was healthy after %s", time.Since(began).Round(time.Millisecond))
 
 	operator := s.connect(stream.RoleOperator)
@@ -59,10 +59,10 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 	}
 }
 
-// oneWebhookIsSeenByWhoeverLooks: by who subscribes, with the key that is for that, and by who reads the worker's log.
+// oneWebhookIsSeenByWhoeverLooks checks that a consumer reads the completion with the key of its
+// role, and that the worker logs the job.
 func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
+	ctx := s.t.Context()
 	consumer := s.connect(stream.RoleConsumer)
 	var tail *stream.Tail
 	s.until("a consumer subscribes", func(ctx context.Context) (err error) {
@@ -96,10 +96,11 @@ func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 
 func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 	fakes, person := s.fakes()
-	s.compose(append([]string{"stop"}, workers()...)...)
+	s.compose(append([]string{"stop"}, workerServices()...)...)
 	var webhooks []fake.Webhook
 	var sent []fake.Sent
-	for _, webhookType := range []string{"identity.added", "paystubs.added", "verification_reports.refreshed", "link-connected"} {
+	for _, webhookType := range []string{"identity.added", "paystubs.added",
+		"verification_reports.refreshed", "link-connected"} {
 		w := s.event(fakes, person, webhookType)
 		webhooks, sent = append(webhooks, w), append(sent, s.deliver(fakes, w, false))
 	}
@@ -108,7 +109,8 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 		s.t.Fatal(err)
 	}
 	s.compose("down")
-	s.compose("up", "-d", "providers") // they forget everybody, as providers do not: first they get to know the person again
+	// They forget everybody, as providers do not: first they get to know the person again.
+	s.compose("up", "-d", "providers")
 	s.introduce(person)
 	s.compose("up", "-d")
 
@@ -132,8 +134,8 @@ func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
 	}
 }
 
-// half is how many webhooks come before, and how many after, two of three workers are taken away: seconds of work at ten calls
-// a second of each.
+// half is the number of webhooks before two of three workers are removed, and the number after.
+// Each worker makes ten calls a second, so the work takes seconds.
 const half = 60
 
 func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
@@ -184,7 +186,8 @@ func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
 		_, queues, err := stream.NewOperator(operator).Status(ctx)
 		for _, q := range queues {
 			if q.Waiting > 0 || q.InFlight > 0 {
-				err = errors.Join(err, fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))
+				err = errors.Join(err,
+					fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))
 			}
 		}
 		return err
@@ -204,10 +207,12 @@ func TestContainersOfThreeNodes(t *testing.T) {
 	s.docker("kill", node)
 	began = time.Now()
 	s.completed(operator, s.sendAgain("all"))
-	if is := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Status}}", node)); is != "exited" {
+	if is := strings.TrimSpace(s.docker("inspect", "--format", "{{.State.Status}}",
+		node)); is != "exited" {
 		t.Errorf("the node that was killed is %s", is)
 	}
-	t.Logf("without a node, send all and its last words took %s", time.Since(began).Round(time.Millisecond))
+	t.Logf("without a node, send all and its last words took %s",
+		time.Since(began).Round(time.Millisecond))
 
 	s.mustUp()
 	s.healthy("nats", "nats-2", "nats-3")
@@ -215,7 +220,7 @@ func TestContainersOfThreeNodes(t *testing.T) {
 	s.completed(operator, s.send("all"))
 }
 
-// mustUp runs the script, which must say where everything is.
+// mustUp runs the script up. The script must print the addresses.
 func (s *stack) mustUp() {
 	s.t.Helper()
 	stdout, stderr, err := s.up()
@@ -229,7 +234,7 @@ func (s *stack) mustUp() {
 	}
 }
 
-// replicated waits until every stream has so many replicas, and all of them are there and have everything.
+// replicated waits until every stream has the number of replicas, and all of them are current.
 func (s *stack) replicated(replicas int) {
 	s.t.Helper()
 	key, err := nats.NkeyOptionFromSeed(repository + "/" + demoDir + "/nats_wagewire.nk")
@@ -237,7 +242,8 @@ func (s *stack) replicated(replicas int) {
 		s.t.Fatal(err)
 	}
 	conn, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]), key,
-		nats.CustomInboxPrefix("_INBOX."+stream.RoleOperator), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
+		nats.CustomInboxPrefix("_INBOX."+stream.RoleOperator), nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -257,8 +263,10 @@ func (s *stack) replicated(replicas int) {
 				return err
 			}
 			info := stream.CachedInfo()
-			if info.Config.Replicas != replicas || info.Cluster == nil || info.Cluster.Leader == "" || len(info.Cluster.Replicas) != replicas-1 {
-				return fmt.Errorf("%s has %d replicas: %+v", name, info.Config.Replicas, info.Cluster)
+			if info.Config.Replicas != replicas || info.Cluster == nil ||
+				info.Cluster.Leader == "" || len(info.Cluster.Replicas) != replicas-1 {
+				return fmt.Errorf("%s has %d replicas: %+v", name, info.Config.Replicas,
+					info.Cluster)
 			}
 			for _, peer := range info.Cluster.Replicas {
 				if !peer.Current || peer.Offline {

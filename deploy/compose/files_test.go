@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,10 +28,11 @@ const (
 	secretsDir  = "/run/secrets/" // in a container
 )
 
-// everyFile is what one node needs, and what three do.
-var everyFile = map[string][]string{"one node": {composeFile}, "three nodes": {composeFile, clusterFile}}
+// everyFile holds the compose files of an installation with one node, and with three.
+var everyFile = map[string][]string{"one node": {composeFile},
+	"three nodes": {composeFile, clusterFile}}
 
-// load reads the files as docker compose does from its second version on: merged, with every profile and the variables.
+// load reads and merges the files as docker compose does, with every profile and the variables.
 func load(t *testing.T, files []string, variables ...string) *types.Project {
 	t.Helper()
 	root, err := filepath.Abs(repository)
@@ -43,7 +43,9 @@ func load(t *testing.T, files []string, variables ...string) *types.Project {
 	for i, file := range files {
 		paths[i] = filepath.Join(root, file)
 	}
-	options, err := cli.NewProjectOptions(paths, cli.WithName("test"), cli.WithWorkingDirectory(root), cli.WithEnv(variables), cli.WithProfiles([]string{"*"}))
+	options, err := cli.NewProjectOptions(paths, cli.WithName("test"),
+		cli.WithWorkingDirectory(root),
+		cli.WithEnv(variables), cli.WithProfiles([]string{"*"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func load(t *testing.T, files []string, variables ...string) *types.Project {
 	return project
 }
 
-// settings reads a file of NAME=VALUE lines.
+// settings reads a file with lines of NAME=VALUE.
 func settings(t *testing.T, file string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repository, file))
@@ -69,44 +71,21 @@ func settings(t *testing.T, file string) map[string]string {
 		}
 		name, value, ok := strings.Cut(line, "=")
 		if _, twice := has[name]; !ok || twice {
-			t.Errorf("%s: %q is no NAME=VALUE, or there a second time", file, line)
+			t.Errorf("%s: %q is not NAME=VALUE, or its name is used twice", file, line)
 		}
 		has[name] = value
 	}
 	return has
 }
 
-var variable = regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`)
-
-func TestTheExampleHasEveryVariable(t *testing.T) {
-	used := map[string]string{"COMPOSE_PROFILES": "demo"}
-	for _, file := range []string{composeFile, clusterFile} {
-		text, err := os.ReadFile(filepath.Join(repository, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rest := variable.ReplaceAll(text, nil); bytes.ContainsRune(rest, '$') {
-			t.Errorf("%s: a variable is not written ${NAME:-default}, so that it may be set to nothing", file)
-		}
-		for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
-			if before, again := used[match[1]]; again && before != match[2] {
-				t.Errorf("%s: the default of %s is %q here and %q elsewhere", file, match[1], match[2], before)
-			}
-			used[match[1]] = match[2]
-		}
-	}
-	if diff := cmp.Diff(used, settings(t, ".env.example")); diff != "" {
-		t.Errorf(".env.example (-used +said)\n%s", diff)
-	}
-}
-
 func TestOnlyTheFakesAreConfigured(t *testing.T) {
-	if diff := cmp.Diff(map[string]string{"COMPOSE_PROFILES": "demo"}, settings(t, ".env")); diff != "" {
+	if diff := cmp.Diff(map[string]string{"COMPOSE_PROFILES": "demo"},
+		settings(t, ".env")); diff != "" {
 		t.Errorf(".env (-want +got)\n%s", diff)
 	}
 }
 
-// oneShots end by themselves; a person waits for each of them, or another service does.
+// oneShots are the services that end by themselves.
 var oneShots = []string{"provision", "send", "wagewire"}
 
 func TestEveryServiceIsConfined(t *testing.T) {
@@ -118,19 +97,24 @@ func TestEveryServiceIsConfined(t *testing.T) {
 				if oneShot {
 					restart = types.RestartPolicyNo
 				}
-				for promise, kept := range map[string]bool{
-					"its root is read-only":               s.ReadOnly,
-					"it has no capabilities":              slices.Equal(s.CapDrop, []string{"ALL"}) && len(s.CapAdd) == 0 && !s.Privileged,
-					"it gains none":                       slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}),
-					"its memory has a limit":              s.MemLimit > 0,
-					"so have its processes":               s.PidsLimit > 0,
-					"its logs are rotated":                s.Logging != nil && s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
-					"it is started again, or ends":        s.Restart == restart,
-					"its health is asked for, or it ends": (s.HealthCheck != nil && !s.HealthCheck.Disable && len(s.HealthCheck.Test) > 1) != oneShot,
-					"it shares nothing of the machine's":  s.NetworkMode == "" && s.Pid == "" && s.Ipc == "" && s.UserNSMode == "" && len(s.Devices) == 0,
+				for promise, holds := range map[string]bool{
+					"its root is read-only": s.ReadOnly,
+					"it has no capabilities": slices.Equal(s.CapDrop,
+						[]string{"ALL"}) && len(s.CapAdd) == 0 && !s.Privileged,
+					"it gains no rights": slices.Equal(s.SecurityOpt,
+						[]string{"no-new-privileges:true"}),
+					"its memory has a limit":     s.MemLimit > 0,
+					"its processes have a limit": s.PidsLimit > 0,
+					"its logs are rotated": s.Logging != nil &&
+						s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
+					"it is started again, or ends": s.Restart == restart,
+					"it has a health check, or it ends": (s.HealthCheck != nil &&
+						!s.HealthCheck.Disable && len(s.HealthCheck.Test) > 1) != oneShot,
+					"it shares nothing of the machine's": s.NetworkMode == "" && s.Pid == "" &&
+						s.Ipc == "" && s.UserNSMode == "" && len(s.Devices) == 0,
 				} {
-					if !kept {
-						t.Errorf("%s: not so: %s", s.Name, promise)
+					if !holds {
+						t.Errorf("%s: broken promise: %s", s.Name, promise)
 					}
 				}
 			}
@@ -143,10 +127,11 @@ func TestPublishedPorts(t *testing.T) {
 		variables []string
 		want      map[string]string
 	}{
-		"to this machine alone": {nil, map[string]string{
+		"on this machine only without variables": {nil, map[string]string{
 			"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
 		}},
-		"where one says": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2", "PROVIDERS_PORT=3"}, map[string]string{
+		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2",
+			"PROVIDERS_PORT=3"}, map[string]string{
 			"nats": "192.0.2.1:1 to 4222", "ingress": "192.0.2.1:2 to 8080", "providers": "192.0.2.1:3 to 8081",
 		}},
 	} {
@@ -166,7 +151,8 @@ func TestPublishedPorts(t *testing.T) {
 	}
 }
 
-// secretsOf is what each service needs to be who it is, and to speak with its provider.
+// secretsOf returns the secrets that each service needs: the key of its role, and the secret of its
+// provider.
 func secretsOf() map[string][]string {
 	of := map[string][]string{
 		"nats": {"nats_keys"}, "nats-2": {"nats_keys"}, "nats-3": {"nats_keys"}, // public ones
@@ -189,7 +175,9 @@ func secretsOf() map[string][]string {
 
 func TestEveryServiceHasItsOwnSecrets(t *testing.T) {
 	project := load(t, everyFile["three nodes"])
-	got, mounted, named := map[string][]string{}, map[string][]string{}, map[string][]string{}
+	got := map[string][]string{}
+	mounted := map[string][]string{}
+	named := map[string][]string{}
 	for _, s := range project.Services {
 		got[s.Name] = nil
 		for _, secret := range s.Secrets {
@@ -219,7 +207,7 @@ func TestEveryServiceHasItsOwnSecrets(t *testing.T) {
 	}
 	for name := range project.Secrets {
 		if !used[name] {
-			t.Errorf("nobody has the secret %s", name)
+			t.Errorf("no service has the secret %s", name)
 		}
 	}
 }
@@ -236,74 +224,82 @@ func TestTheDemonstrationHasEveryFile(t *testing.T) {
 				continue
 			}
 			files = append(files, volume.Source)
-			if dir := filepath.Dir(volume.Source); !strings.HasSuffix(dir, "deploy/nats") || !volume.ReadOnly {
-				t.Errorf("%s: the volume of %s is not one of the repository's own configuration, to be read: make it a secret", s.Name, volume.Source)
+			if dir := filepath.Dir(volume.Source); !strings.HasSuffix(dir, "deploy/nats") ||
+				!volume.ReadOnly {
+				t.Errorf("%s: the volume of %s is not a read-only file of deploy/nats: make it a secret",
+					s.Name, volume.Source)
 			}
 		}
 	}
 	for _, file := range files {
-		switch info, err := os.Stat(file); {
+		info, err := os.Stat(file)
+		switch {
 		case err != nil:
 			t.Error(err)
 		case !info.Mode().IsRegular():
-			t.Errorf("%s is no file", file)
+			t.Errorf("%s is not a file", file)
 		}
 	}
-	for name, want := range map[string]string{"pinwheel.secret": fake.Secret(fake.Pinwheel), "truv.secret": fake.Secret(fake.Truv)} {
-		if text, err := os.ReadFile(filepath.Join(repository, demoDir, name)); err != nil || strings.TrimSpace(string(text)) != want {
-			t.Errorf("%s is not what the fakes sign with; %v", name, err)
+	for _, p := range schema.Providers() {
+		name := string(p) + ".secret"
+		text, err := os.ReadFile(filepath.Join(repository, demoDir, name))
+		if err != nil || strings.TrimSpace(string(text)) != fake.Secret(string(p)) {
+			t.Errorf("%s is not the secret that the fakes sign with; %v", name, err)
 		}
 	}
 }
 
-// foreign are variables that no process of ours reads by itself.
+// foreign are variables that the code of our processes does not read.
 var foreign = []string{
 	"GOMEMLIMIT",  // the Go runtime's
 	"SERVER_NAME", // of nats.conf
 }
 
 func TestEveryVariableIsRead(t *testing.T) {
-	commands, code := source(t)
+	known := slices.Clone(foreign)
+	for _, section := range ofTheProcesses() {
+		for _, v := range section.variables {
+			known = append(known, v.Name)
+		}
+	}
 	for _, s := range load(t, everyFile["three nodes"]).Services {
-		command, ours := strings.CutPrefix(s.Image, "wagewire/")
-		if command, _, _ = strings.Cut(command, ":"); ours && !slices.Contains(commands, command) {
-			t.Errorf("%s: no command is named as its image %s", s.Name, s.Image)
-		}
-		if s.Build != nil && s.Build.Args["COMMAND"] != nil && *s.Build.Args["COMMAND"] != command {
-			t.Errorf("%s: its image %s is built of the command %s", s.Name, s.Image, *s.Build.Args["COMMAND"])
-		}
 		for name := range s.Environment {
-			if !slices.Contains(foreign, name) && !bytes.Contains(code, []byte(`"`+name+`"`)) {
-				t.Errorf("%s: %s is set, and no code reads it", s.Name, name)
+			if !slices.Contains(known, name) {
+				t.Errorf("%s: %s is set, and no process lists the variable", s.Name, name)
 			}
 		}
 	}
 }
 
-// source is the names of our commands, and all code but tests.
-func source(t *testing.T) (commands []string, text []byte) {
-	t.Helper()
-	for _, module := range []string{"schema", "ingress", "workers", "deploy"} {
-		dirs, err := filepath.Glob(filepath.Join(repository, module, "cmd", "*"))
-		if err != nil {
-			t.Fatal(err)
+func TestEveryImageIsOneOfOurCommands(t *testing.T) {
+	commands := commandNames(t)
+	for _, s := range load(t, everyFile["three nodes"]).Services {
+		name, ours := strings.CutPrefix(s.Image, "wagewire/")
+		name, _, _ = strings.Cut(name, ":")
+		if ours && !slices.Contains(commands, name) {
+			t.Errorf("%s: no command has the name of the image %s", s.Name, s.Image)
 		}
-		for _, dir := range dirs {
-			commands = append(commands, filepath.Base(dir))
+		if s.Build == nil || s.Build.Args["COMMAND"] == nil {
+			continue
 		}
-		err = filepath.WalkDir(filepath.Join(repository, module), func(path string, e os.DirEntry, err error) error {
-			if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := os.ReadFile(path)
-			text = append(text, file...)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+		if built := *s.Build.Args["COMMAND"]; built != name {
+			t.Errorf("%s: the image %s is built from the command %s", s.Name, s.Image, built)
 		}
 	}
-	return commands, text
+}
+
+// commandNames returns the names of all commands of the repository.
+func commandNames(t *testing.T) []string {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(repository, "*", "cmd", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, dir := range dirs {
+		names = append(names, filepath.Base(dir))
+	}
+	return names
 }
 
 func TestUpIsAScript(t *testing.T) {
@@ -312,9 +308,10 @@ func TestUpIsAScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Mode()&0o111 != 0o111 {
-		t.Errorf("its mode is %s: not everybody can run it", info.Mode())
+		t.Errorf("its mode is %s: not every user can run it", info.Mode())
 	}
-	if said, err := exec.CommandContext(t.Context(), "bash", "-n", "up").CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, said)
+	output, err := exec.CommandContext(t.Context(), "bash", "-n", "up").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,31 +26,32 @@ import (
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-var composeFlag = flag.String("compose", "", `"docker compose" or "docker-compose"; empty: the first of them that is there`)
+var composeFlag = flag.String("compose", "",
+	`"docker compose" or "docker-compose"; empty: the first of them that is there`)
 
 const (
-	// patience is how long anything is waited for. Nothing takes that long but what never comes.
-	patience = 3 * time.Minute
-	// askEvery is the pause between two looks at what is waited for, askFor how long a look may take: what a broker was asked
-	// while it lost a node may never be answered.
+	// askEvery is the pause between two looks at a condition. askFor is how long a look may take: a
+	// broker that loses a node may never answer.
 	askEvery = 200 * time.Millisecond
 	askFor   = 10 * time.Second
-	// commandFor is more than any command takes.
-	commandFor = 5 * time.Minute
-	// linesLogged are a container's last, where a test fails.
+	// commandFor is longer than any command takes, on a machine however busy.
+	commandFor = 20 * time.Minute
+	// linesLogged is how many lines of a container's log a failed test prints.
 	linesLogged = "20"
 )
 
-// composeCommand is the command that starts the stacks.
+// composeCommand returns the command that starts the stacks.
 func composeCommand(t *testing.T) []string {
 	t.Helper()
 	if *composeFlag != "" {
 		return strings.Fields(*composeFlag)
 	}
 	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
-		if exec.CommandContext(t.Context(), command[0], append(command[1:], "version")...).Run() == nil {
+		if exec.CommandContext(t.Context(), command[0],
+			append(command[1:], "version")...).Run() == nil {
 			return command
 		}
 	}
@@ -59,7 +59,7 @@ func composeCommand(t *testing.T) []string {
 	return nil
 }
 
-// stack is a project of its own: what docker compose makes of the files under a name nobody else has, at free ports.
+// stack is a project of docker compose with its own name and free ports.
 type stack struct {
 	t           *testing.T
 	name        string
@@ -69,7 +69,7 @@ type stack struct {
 	ports       map[string]int
 }
 
-// newStack is a stack that has not been started. Whatever becomes of it, nothing is left when the test ends.
+// newStack makes a stack without starting it. The end of the test removes everything.
 func newStack(t *testing.T, files ...string) *stack {
 	t.Helper()
 	t.TempDir() // the files of the test go after the stack that has them
@@ -81,8 +81,8 @@ func newStack(t *testing.T, files ...string) *stack {
 			s.environment = append(s.environment, pair)
 		}
 	}
-	for i, name := range []string{"INGRESS_PORT", "PROVIDERS_PORT", "NATS_PORT"} {
-		s.ports[name] = freePort(t, i)
+	for _, name := range []string{"INGRESS_PORT", "PROVIDERS_PORT", "NATS_PORT"} {
+		s.ports[name] = streamtest.FreePort(t)
 		s.environment = append(s.environment, fmt.Sprintf("%s=%d", name, s.ports[name]))
 	}
 	s.name = fmt.Sprintf("wagewire-test-%d", s.ports["INGRESS_PORT"])
@@ -92,13 +92,14 @@ func newStack(t *testing.T, files ...string) *stack {
 	}
 	s.command = composeCommand(t)
 	if s.command[0] != "docker" { // else up finds the other one
-		s.environment = append(s.environment, "PATH="+dockerAlone(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		s.environment = append(s.environment,
+			"PATH="+dockerAlone(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	}
 	t.Cleanup(s.remove)
 	return s
 }
 
-// dockerAlone is a directory with a docker command that has no compose.
+// dockerAlone returns a directory with a docker command that has no compose.
 func dockerAlone(t *testing.T) string {
 	t.Helper()
 	docker, err := exec.LookPath("docker")
@@ -113,23 +114,7 @@ func dockerAlone(t *testing.T) string {
 	return dir
 }
 
-// freePort is a port that nobody listens at, and none that the kernel gives to outgoing connections: one of those could sit
-// there while its container is stopped.
-func freePort(t *testing.T, i int) int {
-	t.Helper()
-	const from, most = 10_000, 10_000
-	for n := range most {
-		port := from + (os.Getpid()*37+int(time.Now().UnixMilli())+i*1000+n)%most
-		if l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
-// remove removes the project, and fails the test where docker compose leaves something of it.
+// remove removes the project. The test fails if docker compose leaves something behind.
 func (s *stack) remove() {
 	if s.t.Failed() {
 		stdout, stderr, _ := s.run("logs", "--no-color", "--tail", linesLogged)
@@ -137,7 +122,8 @@ func (s *stack) remove() {
 	}
 	all := "COMPOSE_PROFILES=demo,send,wagewire"
 	s.environment = append(s.environment, all)
-	if _, stderr, err := s.run("down", "--volumes", "--remove-orphans", "--timeout", "1"); err != nil {
+	_, stderr, err := s.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
+	if err != nil {
 		s.t.Errorf("down: %v\n%s", err, stderr)
 	}
 	for _, kind := range []struct{ list, remove []string }{
@@ -145,9 +131,11 @@ func (s *stack) remove() {
 		{[]string{"volume", "ls"}, []string{"volume", "rm"}},
 		{[]string{"network", "ls"}, []string{"network", "rm"}},
 	} {
-		list := append(slices.Clone(kind.list), "--quiet", "--filter", "label=com.docker.compose.project="+s.name)
+		list := append(slices.Clone(kind.list), "--quiet", "--filter",
+			"label=com.docker.compose.project="+s.name)
 		if left := strings.Fields(s.docker(list...)); len(left) > 0 {
-			s.t.Errorf("docker compose down leaves %d of docker %s", len(left), strings.Join(kind.list, " "))
+			s.t.Errorf("docker compose down leaves %d of docker %s", len(left),
+				strings.Join(kind.list, " "))
 			s.docker(append(slices.Clone(kind.remove), left...)...)
 		}
 	}
@@ -155,7 +143,8 @@ func (s *stack) remove() {
 
 // execute runs a command at the root of the repository.
 func (s *stack) execute(name string, args ...string) (stdout, stderr string, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), commandFor) // also when the test has ended
+	// Also when the test has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), commandFor)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Env = repository, s.environment
@@ -171,7 +160,7 @@ func (s *stack) run(args ...string) (stdout, stderr string, err error) {
 	return s.execute(command[0], command[1:]...)
 }
 
-// compose runs docker compose, which must succeed, and returns what it printed.
+// compose runs docker compose and returns its output. The command must succeed.
 func (s *stack) compose(args ...string) string {
 	s.t.Helper()
 	stdout, stderr, err := s.run(args...)
@@ -181,7 +170,7 @@ func (s *stack) compose(args ...string) string {
 	return stdout
 }
 
-// up runs the script, with the variables.
+// up runs the script up with variables.
 func (s *stack) up(variables ...string) (stdout, stderr string, err error) {
 	before := s.environment
 	defer func() { s.environment = before }()
@@ -189,7 +178,7 @@ func (s *stack) up(variables ...string) (stdout, stderr string, err error) {
 	return s.execute("deploy/compose/up", s.arguments...)
 }
 
-// docker is the same for the engine's own command.
+// docker runs the command of the engine and returns its output.
 func (s *stack) docker(args ...string) string {
 	s.t.Helper()
 	stdout, stderr, err := s.execute("docker", args...)
@@ -199,7 +188,7 @@ func (s *stack) docker(args ...string) string {
 	return stdout
 }
 
-// logs are what a container has logged.
+// logs returns the log of a container.
 func (s *stack) logs(container string) string {
 	s.t.Helper()
 	stdout, stderr, err := s.execute("docker", "logs", container)
@@ -209,39 +198,39 @@ func (s *stack) logs(container string) string {
 	return stdout + stderr
 }
 
-// until asks again until there is no error.
+// until calls ask until it returns no error, or until the test binary's time is up.
 func (s *stack) until(what string, ask func(context.Context) error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	again := time.NewTicker(askEvery)
-	defer again.Stop()
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	late := streamtest.Late(s.t)
 	for {
-		look, end := context.WithTimeout(ctx, askFor)
+		look, end := context.WithTimeout(s.t.Context(), askFor)
 		err := ask(look)
 		end()
 		if err == nil {
 			return
 		}
 		select {
-		case <-again.C:
-		case <-ctx.Done():
-			s.t.Fatalf("%s: not after %s: %v", what, patience, err)
+		case <-tick.C:
+		case <-late:
+			s.t.Fatalf("the test binary's time is up, and still not: %s: %v", what, err)
 		}
 	}
 }
 
-// containers are the ids of a service's containers that run.
+// containers returns the ids of a service's running containers.
 func (s *stack) containers(service string) []string {
 	s.t.Helper()
 	return strings.Fields(s.compose("ps", "-q", service))
 }
 
-// healthy waits until the services' containers are.
+// healthy waits until the containers of the services are healthy.
 func (s *stack) healthy(services ...string) {
 	s.t.Helper()
 	s.until("every container is healthy", func(context.Context) error {
-		list := s.docker("ps", "--filter", "label=com.docker.compose.project="+s.name, "--format", `{{.Label "com.docker.compose.service"}} {{.Status}}`)
+		list := s.docker("ps", "--filter", "label=com.docker.compose.project="+s.name, "--format",
+			`{{.Label "com.docker.compose.service"}} {{.Status}}`)
 		is := map[string]string{}
 		for line := range strings.Lines(list) {
 			service, status, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -256,7 +245,7 @@ func (s *stack) healthy(services ...string) {
 	})
 }
 
-// connect is a connection to the broker, from outside, with a role's demonstration key.
+// connect connects to the broker from outside, with the demonstration's key of a role.
 func (s *stack) connect(role string) *stream.Conn {
 	s.t.Helper()
 	config := stream.Config{
@@ -271,24 +260,25 @@ func (s *stack) connect(role string) *stream.Conn {
 	return conn
 }
 
-// completions are all that are stored, by their ids.
+// completions returns all stored completions, by id.
 func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Completion, error) {
 	all := map[string]schema.Completion{}
-	err := stream.NewOperator(conn).Scan(ctx, schema.CompletionsStream, stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
-		var c schema.Completion
-		if err := json.Unmarshal(m.Body, &c); err != nil {
-			return err
-		}
-		if _, twice := all[c.ID]; twice {
-			return fmt.Errorf("two completions have the id %s", c.ID)
-		}
-		all[c.ID] = c
-		return nil
-	})
+	err := stream.NewOperator(conn).Scan(ctx, schema.CompletionsStream,
+		stream.Selection{Filters: []string{schema.AllCompletions}}, func(m stream.Stored) error {
+			var c schema.Completion
+			if err := json.Unmarshal(m.Body, &c); err != nil {
+				return err
+			}
+			if _, twice := all[c.ID]; twice {
+				return fmt.Errorf("two completions have the id %s", c.ID)
+			}
+			all[c.ID] = c
+			return nil
+		})
 	return all, err
 }
 
-// expected are the ids of the completions that a webhook must get.
+// expected returns the ids of the completions that a webhook must have.
 func expected(w fake.Sent) []string {
 	e := schema.Event{Provider: schema.Provider(w.Provider), ID: w.ID, Type: w.Type}
 	var ids []string
@@ -298,8 +288,8 @@ func expected(w fake.Sent) []string {
 	return ids
 }
 
-// completed waits for the last word on each of the webhooks, which are about one person, and returns all completions that are
-// stored then. Those of a link that was deleted are gone with it.
+// completed waits for the completions of the webhooks, which are about one person, and returns all
+// stored completions. The completions of a deleted link are erased.
 func (s *stack) completed(conn *stream.Conn, sent []fake.Sent) map[string]schema.Completion {
 	s.t.Helper()
 	var all map[string]schema.Completion
@@ -322,11 +312,11 @@ func (s *stack) completed(conn *stream.Conn, sent []fake.Sent) map[string]schema
 	return all
 }
 
-// send is what a person would type; each webhook must be stored.
+// send runs the command that a person types. Every webhook must be stored.
 func (s *stack) send(what string) []fake.Sent { return s.sent("run", "--rm", "send", what) }
 
-// sendAgain is send without a node: nothing is started that was stopped, and what is refused while another one takes over is
-// sent again.
+// sendAgain is send while a node is down. It starts no stopped service, and sends a refused webhook
+// again.
 func (s *stack) sendAgain(what string) []fake.Sent {
 	return s.sent("run", "--rm", "--no-deps", "send", what, "--retry")
 }
@@ -336,7 +326,8 @@ func (s *stack) sent(command ...string) []fake.Sent {
 	var sent []fake.Sent
 	for line := range strings.Lines(s.compose(command...)) {
 		var w fake.Sent
-		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 || w.Status != 200 {
+		if n, err := fmt.Sscan(line, &w.Provider, &w.Type, &w.ID, &w.Status); n != 4 ||
+			w.Status != 200 {
 			s.t.Fatalf("%s printed %q: %v", strings.Join(command, " "), line, err)
 		}
 		sent = append(sent, w)
@@ -344,11 +335,12 @@ func (s *stack) sent(command ...string) []fake.Sent {
 	return sent
 }
 
-// late is how far the clock of the fakes in the test is behind: what the fakes in the containers have is newer than what these
-// announce, as it is in life.
+// late is how far the clock of the fakes in the test is behind. The data of the fakes in the
+// containers is then newer than the webhooks, as with real providers.
 const late = time.Minute
 
-// fakes are providers in the test itself, which send webhooks to the stack, and a person whom they know.
+// fakes starts fake providers in the test process, which send webhooks to the stack, and makes a
+// person.
 func (s *stack) fakes() (*fake.Providers, *fake.Person) {
 	fakes := fake.New(fake.Config{
 		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/webhooks", s.ports["INGRESS_PORT"]),
@@ -361,12 +353,14 @@ func (s *stack) fakes() (*fake.Providers, *fake.Person) {
 // seed makes the same person in every process.
 const seed = 17
 
-// introduce makes the person known to the fakes in the container. They forget everybody when they end.
+// introduce makes the person in the fakes of the container, which forget every person when they
+// end.
 func (s *stack) introduce(p *fake.Person) {
 	s.t.Helper()
 	s.until("the fakes know the person", func(ctx context.Context) error {
 		url := fmt.Sprintf("http://127.0.0.1:%d/control/people", s.ports["PROVIDERS_PORT"])
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(fmt.Sprintf(`{"seed": %d}`, seed)))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url,
+			strings.NewReader(fmt.Sprintf(`{"seed": %d}`, seed)))
 		if err != nil {
 			return err
 		}
@@ -384,18 +378,21 @@ func (s *stack) introduce(p *fake.Person) {
 	})
 }
 
-// deliver sends a webhook, which must be stored, or have been.
+// deliver sends a webhook. The webhook must be stored, or be a duplicate.
 func (s *stack) deliver(fakes *fake.Providers, w fake.Webhook, duplicate bool) fake.Sent {
 	s.t.Helper()
 	answer, err := fakes.Send(s.t.Context(), w)
 	var says struct{ Duplicate *bool }
-	if err := errors.Join(err, json.Unmarshal(answer.Body, &says)); err != nil || answer.Status != 200 || says.Duplicate == nil || *says.Duplicate != duplicate {
-		s.t.Fatalf("%s was answered %d %s, want 200 and duplicate %t; %v", w.Type, answer.Status, answer.Body, duplicate, err)
+	if err := errors.Join(err, json.Unmarshal(answer.Body, &says)); err != nil ||
+		answer.Status != 200 || says.Duplicate == nil || *says.Duplicate != duplicate {
+		s.t.Fatalf("%s was answered %d %s, want 200 and duplicate %t; %v", w.Type, answer.Status,
+			answer.Body, duplicate, err)
 	}
-	return fake.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account, Status: answer.Status}
+	return fake.Sent{Provider: w.Provider, ID: w.ID, Type: w.Type, Account: w.Account,
+		Status: answer.Status}
 }
 
-// event makes a webhook.
+// event makes a webhook about the person.
 func (s *stack) event(fakes *fake.Providers, p *fake.Person, webhookType string) fake.Webhook {
 	s.t.Helper()
 	w, err := fakes.Event(p, webhookType, fake.EventOptions{})

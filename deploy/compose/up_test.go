@@ -29,7 +29,8 @@ func TestContainersAreNotStartedAndUpSaysWhy(t *testing.T) {
 			return []string{"SECRETS_DIR=" + dir}
 		}, "up: DIR/truv.secret cannot be read by the containers, which have a user of their own: chmod 644 DIR/truv.secret"},
 		"a port is in use": {func(t *testing.T, s *stack) []string {
-			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", s.ports["NATS_PORT"]))
+			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp",
+				fmt.Sprintf("127.0.0.1:%d", s.ports["NATS_PORT"]))
 			check(t, err)
 			t.Cleanup(func() { _ = l.Close() })
 			return nil
@@ -39,7 +40,8 @@ func TestContainersAreNotStartedAndUpSaysWhy(t *testing.T) {
 		}, "up: no Docker engine answers: start Docker, or run all of it without: make run ("},
 		"there is no docker compose": {func(t *testing.T, _ *stack) []string {
 			dir := dockerAlone(t)
-			for _, tool := range []string{"bash", "dirname", "env", "find", "sed", "sh", "sort", "tail"} {
+			for _, tool := range []string{"bash", "dirname", "env", "find", "sed", "sh", "sort",
+				"tail"} {
 				path, err := exec.LookPath(tool)
 				check(t, err)
 				check(t, os.Symlink(path, filepath.Join(dir, tool)))
@@ -48,14 +50,15 @@ func TestContainersAreNotStartedAndUpSaysWhy(t *testing.T) {
 		}, "up: there is no docker compose: install Docker with its compose plugin, or run all of it without: make run"},
 		"the broker has no room": {func(t *testing.T, s *stack) []string {
 			file := filepath.Join(t.TempDir(), "small.yml")
-			check(t, os.WriteFile(file, []byte("volumes: {nats: {driver_opts: {type: tmpfs, device: tmpfs, o: size=100k}}}\n"), 0o600))
+			check(t, os.WriteFile(file,
+				[]byte("volumes: {nats: {driver_opts: {type: tmpfs, device: tmpfs, o: size=100k}}}\n"), 0o600))
 			s.arguments = append(s.arguments, "-f", composeFile, "-f", file)
 			return nil
 		}, "up: the volume of the broker has no room: make some where Docker keeps its data"},
 		"the file of variables is missing": {func(_ *testing.T, s *stack) []string {
 			s.arguments = append(s.arguments, "--env-file", "mine.env")
 			return nil
-		}, "up: mine.env is missing: write it, .env.example has all that can be in it"},
+		}, "up: mine.env is missing: write it, .env.example has every variable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t)
@@ -67,7 +70,8 @@ func TestContainersAreNotStartedAndUpSaysWhy(t *testing.T) {
 				t.Error("it started")
 			}
 			_, dir, _ := strings.Cut(strings.Join(variables, ""), "SECRETS_DIR=")
-			want := strings.NewReplacer("DIR/", dir+"/", "PORT of", fmt.Sprintf("%d of", s.ports["NATS_PORT"])).Replace(row.want)
+			want := strings.NewReplacer("DIR/", dir+"/", "PORT of",
+				fmt.Sprintf("%d of", s.ports["NATS_PORT"])).Replace(row.want)
 			if first, _, _ := strings.Cut(stderr, "\n"); !strings.HasPrefix(first, want) {
 				t.Errorf("it said first\n%s\nwant\n%s", stderr, want)
 			}

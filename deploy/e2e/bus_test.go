@@ -24,17 +24,22 @@ import (
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 )
 
-// away tells errors of a broker that is not there right now, or of a cluster that has no leader.
-func away(err error) bool {
-	if answer, ok := errors.AsType[*jetstream.APIError](err); ok && answer.Code == http.StatusServiceUnavailable {
+// isAbsent reports whether err is of a broker that is down, or of a cluster without a leader.
+func isAbsent(err error) bool {
+	if answer, ok := errors.AsType[*jetstream.APIError](err); ok &&
+		answer.Code == http.StatusServiceUnavailable {
 		return true
 	}
-	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrDisconnected) ||
-		errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) ||
+		errors.Is(err, nats.ErrDisconnected) ||
+		errors.Is(err, nats.ErrReconnectBufExceeded) ||
+		errors.Is(err, jetstream.ErrNoStreamResponse) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
-// stored is every message of a stream that matches the filter, oldest first.
-func (s *script) stored(ctx context.Context, stream, filter string) ([]*jetstream.RawStreamMsg, error) {
+// stored returns the messages of a stream that match the filter, oldest first.
+func (s *script) stored(ctx context.Context, stream, filter string) ([]*jetstream.RawStreamMsg,
+	error) {
 	from, err := s.js.Stream(ctx, stream)
 	if err != nil {
 		return nil, err
@@ -53,47 +58,63 @@ func (s *script) stored(ctx context.Context, stream, filter string) ([]*jetstrea
 	}
 }
 
-// every is what stored is, for streams of thousands of messages: a consumer of its own reads them many at a time.
-func (s *script) every(ctx context.Context, stream, filter string) (messages []*jetstream.RawStreamMsg, err error) {
-	consumer, err := s.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		FilterSubject: filter, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: patience,
+// readAll is stored for streams of thousands of messages: a consumer reads many at a time.
+func (s *script) readAll(
+	ctx context.Context, name, filter string,
+) ([]*jetstream.RawStreamMsg, error) {
+	from, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := from.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil || len(info.State.Subjects) == 0 {
+		return nil, err
+	}
+	consumer, err := from.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{filter},
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.js.DeleteConsumer(ctx, stream, consumer.CachedInfo().Name)) }()
-	for left := consumer.CachedInfo().NumPending; left > 0; {
-		batch, err := consumer.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(askFor))
+	iterator, err := consumer.Messages()
+	if err != nil {
+		return nil, err
+	}
+	defer iterator.Stop()
+	var messages []*jetstream.RawStreamMsg
+	for {
+		m, err := iterator.Next(jetstream.NextContext(ctx))
+		if errors.Is(err, jetstream.ErrNoHeartbeat) {
+			continue // the ordered consumer goes on after a pause
+		}
 		if err != nil {
 			return nil, err
 		}
-		before := len(messages)
-		for m := range batch.Messages() {
-			metadata, err := m.Metadata()
-			if err != nil {
-				return nil, err
-			}
-			left = metadata.NumPending
-			messages = append(messages, &jetstream.RawStreamMsg{
-				Subject: m.Subject(), Sequence: metadata.Sequence.Stream, Header: m.Headers(), Data: m.Data(), Time: metadata.Timestamp,
-			})
+		metadata, err := m.Metadata()
+		if err != nil {
+			return nil, err
 		}
-		if err := batch.Error(); err != nil || len(messages) == before {
-			return nil, errors.Join(err, fmt.Errorf("%d more messages of %s did not come", left, stream))
+		messages = append(messages, &jetstream.RawStreamMsg{
+			Subject: m.Subject(), Sequence: metadata.Sequence.Stream, Header: m.Headers(),
+			Data: m.Data(), Time: metadata.Timestamp,
+		})
+		if metadata.NumPending == 0 {
+			return messages, nil
 		}
 	}
-	return messages, nil
 }
 
-// completion is one as it is stored, and as it reads.
+// completion is a stored completion, with its bytes.
 type completion struct {
 	raw []byte
 	schema.Completion
 }
 
-// completionsOf are the completions stored of an event, of every resource where r is empty.
-func (s *script) completionsOf(ctx context.Context, id string, r schema.Resource) ([]completion, error) {
-	messages, err := s.stored(ctx, schema.CompletionsStream, fmt.Sprintf("wagewire.completions.*.%s.*.%s", cmp.Or(r, "*"), schema.Token(id)))
+// completionsOf returns the stored completions of an event. An empty r stands for every resource.
+func (s *script) completionsOf(ctx context.Context, id string, r schema.Resource) ([]completion,
+	error) {
+	messages, err := s.stored(ctx, schema.CompletionsStream,
+		fmt.Sprintf("wagewire.completions.*.%s.*.%s", cmp.Or(r, "*"), schema.Token(id)))
 	if err != nil {
 		return nil, err
 	}
@@ -115,35 +136,39 @@ func decoded(messages []*jetstream.RawStreamMsg) ([]completion, error) {
 	return completions, nil
 }
 
-// completionOf is the one completion of an event, or of an event and a resource.
-func (s *script) completionOf(ctx context.Context, id string, r schema.Resource) (c completion, found bool, err error) {
+// completionOf returns the only completion of an event, or of an event and a resource.
+func (s *script) completionOf(ctx context.Context, id string, r schema.Resource) (c completion,
+	found bool, err error) {
 	all, err := s.completionsOf(ctx, id, r)
 	if err != nil || len(all) == 0 {
 		return c, false, err
 	}
 	c = all[0]
-	if workers := schema.Lookup(c.Data.Provider, c.Data.Event.Type).Workers; r == "" && len(workers) > 1 || len(all) > 1 {
-		return c, false, fmt.Errorf("%s is completed by %s, and has %d: name the resource", id, workers, len(all))
+	if workers := schema.Lookup(c.Data.Provider, c.Data.Event.Type).Workers; r == "" &&
+		len(workers) > 1 || len(all) > 1 {
+		return c, false, fmt.Errorf("%s is completed by %s, and has %d: name the resource", id,
+			workers, len(all))
 	}
 	return c, true, nil
 }
 
-// named takes ID [RESOURCE] and one more word, if there is more, out of the words.
-func named(args arguments, more int) (id string, r schema.Resource, last string, err error) {
+// parseEvent reads the words ID [RESOURCE], and more words after them. last is the last word.
+func parseEvent(args arguments, more int) (id string, r schema.Resource, last string, err error) {
 	w := args.words
 	switch len(w) - more {
 	case 1:
 	case 2:
 		r = schema.Resource(w[1])
 	default:
-		return "", "", "", errors.New("it takes ID [RESOURCE], and what doc.go says")
+		return "", "", "", errors.New("the command takes ID [RESOURCE], and the arguments of doc.go")
 	}
 	return w[0], r, w[len(w)-1], nil
 }
 
 // stream NAME full|roomy
 func (s *script) switchStream(_ *testscript.TestScript, args arguments) error {
-	names := map[string]string{"events": schema.EventsStream, "completions": schema.CompletionsStream}
+	names := map[string]string{"events": schema.EventsStream,
+		"completions": schema.CompletionsStream}
 	if err := args.only(); err != nil || len(args.words) != 2 || names[args.words[0]] == "" {
 		return errors.Join(err, errors.New("usage: stream events|completions full|roomy"))
 	}
@@ -151,7 +176,8 @@ func (s *script) switchStream(_ *testscript.TestScript, args arguments) error {
 	if err != nil {
 		return err
 	}
-	config, state := stream.CachedInfo().Config, stream.CachedInfo().State
+	config := stream.CachedInfo().Config
+	state := stream.CachedInfo().State
 	switch {
 	case args.words[1] == "roomy":
 		config.MaxMsgs = -1
@@ -166,12 +192,12 @@ func (s *script) switchStream(_ *testscript.TestScript, args arguments) error {
 
 // await ID [RESOURCE] OUTCOME [after=D]
 func (s *script) await(ts *testscript.TestScript, args arguments) error {
-	id, r, outcome, err := named(args, 1)
+	id, r, outcome, err := parseEvent(args, 1)
 	if err := errors.Join(err, args.only("after")); err != nil {
 		return err
 	}
 	var c completion
-	err = s.until("the completion of "+id, func(ctx context.Context) (found bool, err error) {
+	err = s.waitFor("the completion of "+id, func(ctx context.Context) (found bool, err error) {
 		c, found, err = s.completionOf(ctx, id, r)
 		return found, err
 	})
@@ -193,7 +219,7 @@ func (s *script) await(ts *testscript.TestScript, args arguments) error {
 
 // none ID [RESOURCE]
 func (s *script) none(_ *testscript.TestScript, args arguments) error {
-	id, r, _, err := named(args, 0)
+	id, r, _, err := parseEvent(args, 0)
 	if err := errors.Join(err, args.only()); err != nil {
 		return err
 	}
@@ -213,7 +239,7 @@ func (s *script) idle(_ *testscript.TestScript, args arguments) error {
 }
 
 func (s *script) settled() error {
-	return s.until("every queue to be idle", func(ctx context.Context) (bool, error) {
+	return s.waitFor("every queue to be idle", func(ctx context.Context) (bool, error) {
 		for _, q := range schema.Queues() {
 			consumer, err := s.js.Consumer(ctx, schema.EventsStream, q.Name)
 			if err != nil {
@@ -232,7 +258,7 @@ func (s *script) redelivered(_ *testscript.TestScript, args arguments) error {
 	if len(args.words) != 1 {
 		return errors.New("usage: redelivered RESOURCE")
 	}
-	return s.until("a second delivery", func(ctx context.Context) (bool, error) {
+	return s.waitFor("a second delivery", func(ctx context.Context) (bool, error) {
 		for _, q := range schema.QueuesOf(schema.Resource(args.words[0])) {
 			consumer, err := s.js.Consumer(ctx, schema.EventsStream, q.Name)
 			if err != nil {
@@ -246,7 +272,7 @@ func (s *script) redelivered(_ *testscript.TestScript, args arguments) error {
 	})
 }
 
-// recordsOf are a completion's records, wherever it keeps them.
+// recordsOf returns the records of a completion, from the record store if they are there.
 func (s *script) recordsOf(c completion) ([]json.RawMessage, error) {
 	ref := c.Data.RecordsRef
 	if ref == nil {
@@ -265,15 +291,17 @@ func (s *script) recordsOf(c completion) ([]json.RawMessage, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case hex.EncodeToString(sum[:]) != ref.SHA256, int64(len(body)) != ref.Bytes, len(records) != ref.Count:
-		return nil, fmt.Errorf("records_ref %+v is not of the %d bytes and %d records stored", *ref, len(body), len(records))
+	case hex.EncodeToString(sum[:]) != ref.SHA256, int64(len(body)) != ref.Bytes,
+		len(records) != ref.Count:
+		return nil, fmt.Errorf("records_ref %+v is not of the %d bytes and %d records stored", *ref,
+			len(body), len(records))
 	}
 	return records, nil
 }
 
 // verbatim ID [RESOURCE] N
 func (s *script) verbatim(_ *testscript.TestScript, args arguments) error {
-	id, r, count, err := named(args, 1)
+	id, r, count, err := parseEvent(args, 1)
 	if err := errors.Join(err, args.only()); err != nil {
 		return err
 	}
@@ -295,7 +323,9 @@ func (s *script) verbatim(_ *testscript.TestScript, args arguments) error {
 	for _, record := range records {
 		id, err := idOf(record)
 		if err != nil || !bytes.Equal(record, served[id]) {
-			return errors.Join(err, fmt.Errorf("record %q is not, or not once, what the API serves:\n%s\n%s", id, record, served[id]))
+			return errors.Join(err,
+				fmt.Errorf("record %q is not, or not once, what the API serves:\n%s\n%s", id,
+					record, served[id]))
 		}
 		delete(served, id)
 	}
@@ -343,13 +373,14 @@ func headerNames(h nats.Header) func(func(string) bool) {
 	}
 }
 
-// eventOf is a stored event as far as its completions' subjects need it.
+// eventOf returns the fields of a stored event that the subjects of its completions need.
 func eventOf(m *jetstream.RawStreamMsg) (schema.Event, error) {
 	p, _, _, _, err := schema.ParseSubject(m.Subject)
 	if err != nil {
 		return schema.Event{}, err
 	}
-	e := schema.Event{Provider: p, ID: m.Header.Get("ce-id"), Type: strings.TrimPrefix(m.Header.Get("ce-type"), string(p)+"."), Body: m.Data}
+	e := schema.Event{Provider: p, ID: m.Header.Get("ce-id"),
+		Type: strings.TrimPrefix(m.Header.Get("ce-type"), string(p)+"."), Body: m.Data}
 	e.AccountID, err = schema.Lookup(p, e.Type).AccountIDIn(m.Data)
 	return e, err
 }
@@ -370,7 +401,8 @@ func (s *script) everyID(ts *testscript.TestScript, args arguments) error {
 			return err
 		}
 		t := schema.Lookup(e.Provider, e.Type)
-		if t.Action != schema.ActionAdded || !slices.Contains(t.Workers, schema.Paystubs) && !slices.Contains(t.Workers, schema.Shifts) {
+		if t.Action != schema.ActionAdded || !slices.Contains(t.Workers, schema.Paystubs) &&
+			!slices.Contains(t.Workers, schema.Shifts) {
 			continue
 		}
 		n, lacking, err := s.addedIn(e, t.Resource)
@@ -423,7 +455,8 @@ func (s *script) addedIn(e schema.Event, r schema.Resource) (announced, missing 
 		}
 	}
 	if len(has) != len(body.Payload.Added) {
-		return 0, 0, fmt.Errorf("%d ids were announced, %d are there", len(body.Payload.Added), len(has))
+		return 0, 0, fmt.Errorf("%d ids were announced, %d are there", len(body.Payload.Added),
+			len(has))
 	}
 	return len(body.Payload.Added), len(c.Data.Missing), nil
 }
@@ -435,19 +468,21 @@ func (s *script) once(ts *testscript.TestScript, args arguments) error {
 	}
 	expected, completed, erased, err := s.sums()
 	if err == nil {
-		fmt.Fprintf(ts.Stdout(), "%d expected, %d completed, %d erased\n", expected, completed, erased)
+		fmt.Fprintf(ts.Stdout(), "%d expected, %d completed, %d erased\n", expected, completed,
+			erased)
 	}
 	return err
 }
 
-// sums counts the completions that there must be, those that there are, and those that are not because the account is erased.
-// It fails where one is missing, is there twice or is of no webhook that was accepted.
-func (s *script) sums() (must, are, erased int, err error) {
+// sums counts expected completions, stored completions, and completions missing because their
+// account is erased. It returns an error for a missing or repeated completion, and for a completion
+// of a webhook that was not accepted.
+func (s *script) sums() (wanted, stored, erased int, err error) {
 	expected, err := s.accepted()
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	messages, err := s.every(s.ctx, schema.CompletionsStream, schema.AllCompletions)
+	messages, err := s.readAll(s.ctx, schema.CompletionsStream, schema.AllCompletions)
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -469,10 +504,11 @@ func (s *script) sums() (must, are, erased int, err error) {
 		if completed[id] {
 			continue
 		}
-		switch tombs, err := s.stored(s.ctx, schema.CompletionsStream, tombstone); {
-		case err != nil:
+		tombstones, err := s.stored(s.ctx, schema.CompletionsStream, tombstone)
+		if err != nil {
 			return 0, 0, 0, err
-		case len(tombs) == 0:
+		}
+		if len(tombstones) == 0 {
 			return 0, 0, 0, fmt.Errorf("no completion %s, and no tombstone", id)
 		}
 		erased++
@@ -480,8 +516,9 @@ func (s *script) sums() (must, are, erased int, err error) {
 	return len(expected), len(completed), erased, nil
 }
 
-// accepted has the id of each completion that a webhook answered 200 must get, with its account's tombstone subject: what
-// the fakes sent, and what is stored of the rest.
+// accepted returns the ids of the completions that the accepted webhooks must have, with the
+// subject of the account's tombstone. Accepted webhooks are those that the fakes sent, and other
+// stored events.
 func (s *script) accepted() (map[string]string, error) {
 	var sent []fake.Sent
 	if err := s.control(http.MethodGet, "webhooks", nil, &sent); err != nil {
@@ -490,10 +527,12 @@ func (s *script) accepted() (map[string]string, error) {
 	var events []schema.Event
 	for _, w := range sent {
 		if w.Status == 200 && w.Type != "" {
-			events = append(events, schema.Event{Provider: schema.Provider(w.Provider), ID: w.ID, Type: w.Type, AccountID: w.Account})
+			events = append(events,
+				schema.Event{Provider: schema.Provider(w.Provider), ID: w.ID, Type: w.Type,
+					AccountID: w.Account})
 		}
 	}
-	stored, err := s.every(s.ctx, schema.EventsStream, ">")
+	stored, err := s.readAll(s.ctx, schema.EventsStream, ">")
 	if err != nil {
 		return nil, err
 	}
@@ -526,11 +565,13 @@ func (s *script) noCanaries(_ *testscript.TestScript, args arguments) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(logs, []byte(`"job"`)) || !bytes.Contains(metrics, []byte("wagewire_worker_jobs_total")) {
+	if !bytes.Contains(logs, []byte(`"job"`)) ||
+		!bytes.Contains(metrics, []byte("wagewire_worker_jobs_total")) {
 		return errors.New("the logs and metrics are not those of a deployment at work")
 	}
 	places := map[string][]byte{"logs": logs, "metrics": metrics}
-	for _, stream := range []string{schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream, schema.QuarantineStream,
+	for _, stream := range []string{schema.EventsStream, schema.CompletionsStream,
+		schema.DeadLettersStream, schema.QuarantineStream,
 		schema.AdvisoriesStream, "OBJ_" + schema.RecordsBucket} {
 		messages, err := s.stored(s.ctx, stream, ">")
 		if err != nil {

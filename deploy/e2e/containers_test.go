@@ -25,21 +25,32 @@ import (
 	docker "github.com/testcontainers/testcontainers-go/network"
 	"github.com/testcontainers/testcontainers-go/wait"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// stacksAtOnce is how many stacks of containers run at a time: the engine needs a core to start and remove them.
-const stacksAtOnce = 3
+const (
+	// stacksMax is how many stacks of containers run at a time. The engine needs a core to start
+	// and remove them.
+	stacksMax = 3
+	// startFor is longer than a test: the wait for a container ends with the context of the stack.
+	startFor = 24 * time.Hour
+	// getFor is how long a request to a container may take, on a machine however busy.
+	getFor = time.Minute
+)
 
-// TestScriptsAgainstContainers runs every script against the images, each with containers of its own.
+// TestScriptsAgainstContainers runs every script against the images, each with containers of its
+// own.
 func TestScriptsAgainstContainers(t *testing.T) {
-	slots := make(chan struct{}, stacksAtOnce)
+	slots := make(chan struct{}, stacksMax)
+	freePort := func() int { return streamtest.FreePort(t) }
 	runScripts(t, func(ctx context.Context, _ string, variables map[string]string) (stack, error) {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		c, err := startContainers(ctx, variables, composeFile)
+		c, err := startContainers(ctx, freePort, variables, composeFile)
 		if err != nil {
 			<-slots
 			return nil, err
@@ -48,7 +59,7 @@ func TestScriptsAgainstContainers(t *testing.T) {
 	})
 }
 
-// slotted is a stack that gives its slot back.
+// slotted is a stack that frees its slot when it is closed.
 type slotted struct {
 	*containers
 	slots chan struct{}
@@ -59,26 +70,26 @@ func (s *slotted) Close() error {
 	return s.containers.Close()
 }
 
-// containers is a stack of containers: the services of the compose files, on a network and with volumes of their own.
+// containers is a stack of containers: the services of the compose files, with their own network
+// and volumes.
 type containers struct {
-	ctx     context.Context
-	project *types.Project
-	engine  *testcontainers.DockerProvider
-	network *testcontainers.DockerNetwork
-	volumes map[string]string // the compose files' names: the engine's
-	http    *http.Client
+	ctx      context.Context
+	freePort func() int
+	project  *types.Project
+	engine   *testcontainers.DockerProvider
+	network  *testcontainers.DockerNetwork
+	volumes  map[string]string // names of the compose files to names of the engine
+	http     *http.Client
 
 	mu    sync.Mutex
 	parts map[string]*part
 }
 
-// startContainers starts every service of the compose files that .env enables, and returns when all are ready.
-func startContainers(ctx context.Context, variables map[string]string, files ...string) (_ *containers, err error) {
-	all, err := demonstration(variables)
-	if err != nil {
-		return nil, err
-	}
-	project, err := composed(ctx, all, files...)
+// startContainers starts every service that .env enables, and waits until all are ready.
+func startContainers(
+	ctx context.Context, freePort func() int, variables map[string]string, files ...string,
+) (_ *containers, err error) {
+	project, err := composed(ctx, demonstration(variables, freePort), files...)
 	if err != nil {
 		return nil, err
 	}
@@ -87,26 +98,32 @@ func startContainers(ctx context.Context, variables map[string]string, files ...
 			return nil, fmt.Errorf("%s=: no service of %s passes it on", name, composeFile)
 		}
 	}
-	options := testcontainers.Generic2DockerOptions(testcontainers.WithLogger(logging.NewNoopLogger()))
-	engine, err := testcontainers.NewDockerProvider(append(options, testcontainers.WithDefaultBridgeNetwork(testcontainers.Bridge))...)
+	quiet := testcontainers.WithLogger(logging.NewNoopLogger())
+	options := testcontainers.Generic2DockerOptions(quiet)
+	engine, err := testcontainers.NewDockerProvider(append(options,
+		testcontainers.WithDefaultBridgeNetwork(testcontainers.Bridge))...)
 	if err != nil {
 		return nil, err
 	}
 	c := &containers{
-		ctx: ctx, project: project, engine: engine, volumes: map[string]string{}, parts: map[string]*part{},
-		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second},
+		ctx: ctx, freePort: freePort, project: project, engine: engine,
+		volumes: map[string]string{}, parts: map[string]*part{},
+		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: getFor},
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.remove())
 		}
 	}()
-	if c.network, err = docker.New(ctx); err != nil {
+	c.network, err = docker.New(ctx)
+	if err != nil {
 		return nil, err
 	}
 	for name := range project.Volumes {
 		c.volumes[name] = c.network.Name + "-" + name
-		_, err := engine.Client().VolumeCreate(ctx, client.VolumeCreateOptions{Name: c.volumes[name], Labels: testcontainers.GenericLabels()})
+		_, err := engine.Client().VolumeCreate(ctx,
+			client.VolumeCreateOptions{Name: c.volumes[name],
+				Labels: testcontainers.GenericLabels()})
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +131,7 @@ func startContainers(ctx context.Context, variables map[string]string, files ...
 	return c, c.begin()
 }
 
-// begin makes and starts the services, each after those that it depends on.
+// begin makes and starts the services. Each starts after its dependencies.
 func (c *containers) begin() error {
 	group, ctx := errgroup.WithContext(c.ctx)
 	done := map[string]chan struct{}{}
@@ -145,8 +162,9 @@ func (c *containers) begin() error {
 }
 
 // create makes a container of a service.
-func (c *containers) create(ctx context.Context, service types.ServiceConfig, name string) (*part, error) {
-	p, err := newPart(c.project, service, name)
+func (c *containers) create(ctx context.Context, service types.ServiceConfig, name string) (*part,
+	error) {
+	p, err := newPart(c.project, service, name, c.freePort)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +177,7 @@ func (c *containers) create(ctx context.Context, service types.ServiceConfig, na
 		return nil, fmt.Errorf("image %s is not here: run: make images", service.Image)
 	}
 	if !isProcess(c.project, service) && service.HealthCheck != nil {
-		r.WaitingFor = wait.ForExec(service.HealthCheck.Test[1:]).WithStartupTimeout(patience)
+		r.WaitingFor = wait.ForExec(service.HealthCheck.Test[1:]).WithStartupTimeout(startFor)
 	}
 	p.Container, err = c.engine.CreateContainer(ctx, r)
 	if p.Container != nil {
@@ -173,15 +191,16 @@ func (c *containers) create(ctx context.Context, service types.ServiceConfig, na
 	return p, nil
 }
 
-// run starts a container and returns when it is ready, or has ended with 0 if that is what it is for.
+// run starts a container and waits until it is ready. A container for one job must end with 0.
 func (c *containers) run(ctx context.Context, p *part) error {
 	err := p.Start(ctx)
-	switch service := c.project.Services[p.service]; {
+	service := c.project.Services[p.service]
+	switch {
 	case err != nil:
 	case oneShot(c.project, p.service):
-		err = c.ended(ctx, p)
+		err = c.waitEnded(ctx, p)
 	case isProcess(c.project, service):
-		err = c.ready(ctx, p)
+		err = c.waitReady(ctx, p)
 	}
 	if err != nil && ctx.Err() == nil {
 		logs, _ := c.logsOf(context.WithoutCancel(ctx), p)
@@ -190,17 +209,17 @@ func (c *containers) run(ctx context.Context, p *part) error {
 	return err
 }
 
-// ended waits until a container has ended, and fails where not with 0.
-func (c *containers) ended(ctx context.Context, p *part) error {
-	if err := wait.ForExit().WithExitTimeout(patience).WaitUntilReady(ctx, p); err != nil {
+// waitEnded waits until a container has ended with 0.
+func (c *containers) waitEnded(ctx context.Context, p *part) error {
+	if err := wait.ForExit().WithExitTimeout(startFor).WaitUntilReady(ctx, p); err != nil {
 		return err
 	}
 	p.away = true
-	return c.exited(ctx, p)
+	return c.checkExit(ctx, p)
 }
 
-// exited fails where a container that stopped did not exit 0.
-func (c *containers) exited(ctx context.Context, p *part) error {
+// checkExit returns an error if a stopped container did not exit 0.
+func (c *containers) checkExit(ctx context.Context, p *part) error {
 	state, err := p.State(ctx)
 	if err == nil && state.ExitCode != 0 {
 		err = fmt.Errorf("%s exited %d", p.name, state.ExitCode)
@@ -208,21 +227,19 @@ func (c *containers) exited(ctx context.Context, p *part) error {
 	return err
 }
 
-// ready waits until a process says that it is.
-func (c *containers) ready(ctx context.Context, p *part) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	again := time.NewTicker(askEvery)
-	defer again.Stop()
+// waitReady waits until /readyz of a process answers 200.
+func (c *containers) waitReady(ctx context.Context, p *part) error {
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
 	for {
 		text, err := c.get(ctx, "http://"+p.address(adminPort)+"/readyz")
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-again.C:
+		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waited %s until it is ready: %w: %s", patience, err, text)
+			return fmt.Errorf("not ready: %w: %w: %s", context.Cause(ctx), err, text)
 		}
 	}
 }
@@ -244,18 +261,19 @@ func (c *containers) get(ctx context.Context, url string) ([]byte, error) {
 	return text, err
 }
 
-// named is the part that a script means: a service, or a resource's worker.
+// named returns the part with a name: a service, or a resource's worker.
 func (c *containers) named(name string) (*part, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, ok := c.parts[strings.ReplaceAll(name, "_", "-")]
 	if !ok {
-		return nil, fmt.Errorf("none is called %s: there are %s", name, slices.Sorted(maps.Keys(c.parts)))
+		return nil, fmt.Errorf("no worker %s: there are %s", name,
+			slices.Sorted(maps.Keys(c.parts)))
 	}
 	return p, nil
 }
 
-// all are the parts, in the order of their names.
+// all returns the parts in the order of their names.
 func (c *containers) all() []*part {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -284,7 +302,8 @@ func (c *containers) Addresses() addresses {
 	return a
 }
 
-// Stop ends a part by SIGTERM, and by SIGKILL where it takes longer than the compose files give it, which is an error.
+// Stop stops a part with SIGTERM. After the grace period of the compose files, SIGKILL follows,
+// which is an error.
 func (c *containers) Stop(name string) error {
 	p, err := c.named(name)
 	if err != nil {
@@ -295,21 +314,22 @@ func (c *containers) Stop(name string) error {
 	if err := p.Stop(c.ctx, &grace); err != nil {
 		return err
 	}
-	return c.exited(c.ctx, p)
+	return c.checkExit(c.ctx, p)
 }
 
-// Kill ends a part by SIGKILL.
+// Kill kills a part with SIGKILL.
 func (c *containers) Kill(name string) error {
 	p, err := c.named(name)
 	if err != nil {
 		return err
 	}
 	p.away = true
-	_, err = c.engine.Client().ContainerKill(c.ctx, p.GetContainerID(), client.ContainerKillOptions{Signal: "SIGKILL"})
+	_, err = c.engine.Client().ContainerKill(c.ctx, p.GetContainerID(),
+		client.ContainerKillOptions{Signal: "SIGKILL"})
 	return err
 }
 
-// Start starts a part again, and returns when it is ready.
+// Start starts a part again, and waits until it is ready.
 func (c *containers) Start(name string) error {
 	p, err := c.named(name)
 	if err != nil {
@@ -325,7 +345,7 @@ func (c *containers) Start(name string) error {
 	return nil
 }
 
-// Logs is what all parts have logged since they were made, each line with the part's name, in the order of time.
+// Logs returns the logs of all parts in the order of time, each line with the name of the part.
 func (c *containers) Logs() ([]byte, error) {
 	var lines []string
 	for _, p := range c.all() {
@@ -339,7 +359,7 @@ func (c *containers) Logs() ([]byte, error) {
 	return []byte(strings.Join(lines, "\n") + "\n"), nil
 }
 
-// logsOf are a part's lines, each with the time and the part's name before it.
+// logsOf returns the lines of a part, each with the time and the name of the part.
 func (c *containers) logsOf(ctx context.Context, p *part) ([]string, error) {
 	stream, err := c.engine.Client().ContainerLogs(ctx, p.GetContainerID(),
 		client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true})
@@ -353,13 +373,13 @@ func (c *containers) logsOf(ctx context.Context, p *part) ([]string, error) {
 	}
 	var lines []string
 	for line := range strings.Lines(text.String()) {
-		at, said, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		lines = append(lines, at+" "+p.name+" "+said)
+		at, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		lines = append(lines, at+" "+p.name+" "+text)
 	}
 	return lines, nil
 }
 
-// Metrics are those of all parts that run.
+// Metrics returns the metrics of all running parts.
 func (c *containers) Metrics(ctx context.Context) ([]byte, error) {
 	var all []byte
 	for _, p := range c.all() {
@@ -379,24 +399,27 @@ func (c *containers) metricsOf(ctx context.Context, p *part) ([]byte, error) {
 	return c.get(ctx, "http://"+p.address(adminPort)+"/metrics")
 }
 
-// Close removes everything. It fails where a part did not run any more, or had to be started again by the engine.
+// Close removes everything. A part that stopped by itself, or that the engine restarted, is an
+// error.
 func (c *containers) Close() error {
 	var errs []error
 	for _, p := range c.all() {
 		if p.away {
 			continue
 		}
-		switch is, err := p.Inspect(context.WithoutCancel(c.ctx)); {
+		container, err := p.Inspect(context.WithoutCancel(c.ctx))
+		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case is.RestartCount > 0 || !is.State.Running:
-			errs = append(errs, fmt.Errorf("%s stopped by itself: exit code %d, started again %d times", p.name, is.State.ExitCode, is.RestartCount))
+		case container.RestartCount > 0 || !container.State.Running:
+			errs = append(errs, fmt.Errorf("%s stopped by itself: exit code %d, restarted %d times",
+				p.name, container.State.ExitCode, container.RestartCount))
 		}
 	}
 	return errors.Join(append(errs, c.remove())...)
 }
 
-// remove takes away all that was made, also where the context has ended.
+// remove removes everything, also after the end of the context.
 func (c *containers) remove() error {
 	ctx := context.WithoutCancel(c.ctx)
 	err := c.removeParts(ctx)
@@ -404,7 +427,8 @@ func (c *containers) remove() error {
 		err = errors.Join(err, c.network.Remove(ctx))
 	}
 	for _, volume := range c.volumes {
-		_, removed := c.engine.Client().VolumeRemove(ctx, volume, client.VolumeRemoveOptions{Force: true})
+		_, removed := c.engine.Client().VolumeRemove(ctx, volume,
+			client.VolumeRemoveOptions{Force: true})
 		err = errors.Join(err, removed)
 	}
 	return errors.Join(err, c.engine.Close())

@@ -25,25 +25,29 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// What these tests do needs containers: processes that are killed, cut off, added and taken away while webhooks come. Each
-// counts at the end: every webhook answered 200 has its one completion, and none has two.
+// These tests need containers: they kill, cut off, add and remove processes while webhooks come.
+// Each test counts at the end: every webhook answered 200 has exactly one completion.
 
 const (
-	// endless is more than a load comes to before it is finished, and no more than the fakes remember.
+	// endless is more webhooks than a test sends, and not more than the fakes remember.
 	endless = 10_000
-	// pace is less than a small machine can take.
+	// pace is the pause between two webhooks. A small machine can keep up.
 	pace = 20 * time.Millisecond
 )
 
-// upContainers is a stack of containers that ends with the test, and a script's commands for it.
-func upContainers(t *testing.T, variables map[string]string, files ...string) (*script, *containers) {
+// upContainers starts a stack of containers that ends with the test. The script has the commands
+// for the stack.
+func upContainers(t *testing.T, variables map[string]string, files ...string) (*script,
+	*containers) {
 	t.Helper()
 	t.Parallel()
-	s := newScript(nil)
+	freePort := func() int { return streamtest.FreePort(t) }
+	s := newScript(untilLate(t), nil)
 	t.Cleanup(s.stop)
-	c, err := startContainers(s.ctx, variables, files...)
+	c, err := startContainers(s.ctx, freePort, variables, files...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +66,8 @@ func upContainers(t *testing.T, variables map[string]string, files ...string) (*
 	return s, c
 }
 
-// load is webhooks that the fakes send. They send as the providers do: again, some time later, what was answered 5xx or not
-// at all.
+// load is a series of webhooks from the fakes. After an answer 5xx, or without an answer, the fakes
+// send a webhook again later, as providers do.
 type load struct {
 	group  errgroup.Group
 	sent   atomic.Int64 // answered 200
@@ -71,18 +75,19 @@ type load struct {
 	end    sync.Once
 }
 
-// load sends webhooks of the types in turn, about one new person. It begins one every so often, whatever the others wait for,
-// until there are so many, or finish is called.
+// load sends webhooks of the types in turn, about a new person. It begins a webhook every so often,
+// without waiting for the answers, until it has begun most webhooks or finish is called.
 func (s *script) load(t *testing.T, most int, every time.Duration, types ...string) *load {
 	t.Helper()
 	var p person
-	if err := s.control(http.MethodPost, "people", map[string]int{"paystubs": 4, "shifts": 4}, &p); err != nil {
+	if err := s.control(http.MethodPost, "people", map[string]int{"paystubs": 4, "shifts": 4},
+		&p); err != nil {
 		t.Fatal(err)
 	}
 	l := &load{enough: make(chan struct{})}
 	t.Cleanup(func() {
 		if t.Failed() {
-			s.stop() // nobody waits for what is to be sent again
+			s.stop() // ends the wait for further attempts
 		}
 		_ = l.finish()
 	})
@@ -109,47 +114,51 @@ func (s *script) deliver(l *load, p person, typ string) error {
 		return err
 	}
 	if sent.Status != 200 {
-		return fmt.Errorf("%s %s was answered %d %s at last", sent.Type, sent.ID, sent.Status, sent.Error)
+		return fmt.Errorf("%s %s was answered %d %s in the end", sent.Type, sent.ID, sent.Status,
+			sent.Error)
 	}
 	l.sent.Add(1)
 	return nil
 }
 
-// finish sends no more, and returns when what is under way was answered.
+// finish begins no more webhooks, and waits for the last answers.
 func (l *load) finish() error {
 	l.end.Do(func() { close(l.enough) })
 	return l.group.Wait()
 }
 
-// wait returns when all were answered.
+// wait waits until all webhooks are answered.
 func (l *load) wait() error { return l.group.Wait() }
 
-// reaches waits until so many were answered 200.
+// reaches waits until n webhooks are answered 200.
 func (s *script) reaches(t *testing.T, l *load, n int64) {
 	t.Helper()
-	s.wait(t, fmt.Sprintf("%d webhooks answered", n), func(context.Context) (bool, error) { return l.sent.Load() >= n, nil })
+	s.wait(t, fmt.Sprintf("%d webhooks answered", n),
+		func(context.Context) (bool, error) { return l.sent.Load() >= n, nil })
 }
 
 func (s *script) wait(t *testing.T, what string, done func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := s.until(what, done); err != nil {
+	if err := s.waitFor(what, done); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// tally waits until the queues are idle and fails unless every webhook answered 200 has its completion, no other has one, and
-// no answer told its sender not to send again. It returns how often the webhooks were answered what, 0 for not at all.
+// tally waits until the queues are idle. It fails unless exactly the webhooks answered 200 have a
+// completion, and every other answer lets the sender try again. It returns the number of answers by
+// status, with 0 for no answer.
 func (s *script) tally(t *testing.T, l *load) map[int]int {
 	t.Helper()
 	if err := s.settled(); err != nil {
 		t.Fatal(err)
 	}
-	must, are, erased, err := s.sums()
+	wanted, stored, erased, err := s.sums()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sent := int(l.sent.Load()); must != sent || are != sent || erased != 0 {
-		t.Fatalf("%d webhooks were answered 200: there are %d completions of %d, and %d erased", sent, are, must, erased)
+	if sent := int(l.sent.Load()); wanted != sent || stored != sent || erased != 0 {
+		t.Fatalf("%d webhooks were answered 200: %d of %d completions are stored, %d are erased",
+			sent, stored, wanted, erased)
 	}
 	var attempts []fake.Sent
 	if err := s.control(http.MethodGet, "webhooks", nil, &attempts); err != nil {
@@ -159,22 +168,26 @@ func (s *script) tally(t *testing.T, l *load) map[int]int {
 	for _, a := range attempts {
 		answers[a.Status]++
 		if a.Status != 200 && a.Status != 0 && a.Status < 500 {
-			t.Errorf("%s %s was answered %d: it would never be sent again", a.Type, a.ID, a.Status)
+			t.Errorf("%s %s was answered %d: its provider would never send it again", a.Type, a.ID,
+				a.Status)
 		}
 	}
-	t.Logf("%d webhooks, each completed once; answers: %v", must, answers)
+	t.Logf("%d webhooks, each completed once; answers: %v", wanted, answers)
 	return answers
 }
 
-// fast lets workers ask the fakes as fast as they can.
+// fast lets workers call the fakes without a limit.
 func fast() map[string]string {
 	return map[string]string{"PINWHEEL_RATE_PER_S": "1000", "TRUV_RATE_PER_S": "1000"}
 }
 
-// each is a type of webhook for every worker but the one of reports, whose account is not known by its webhook.
-var each = []string{"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added", "link-connected"}
+// each has a type for every worker except verification-reports: its webhooks do not name the
+// account.
+var each = []string{"employment.added", "identity.added", "income.added", "paystubs.added",
+	"shifts.added", "link-connected"}
 
-// The broker is killed while webhooks come, for longer than ingress tries to publish, and started again.
+// The broker is killed while webhooks come, for longer than ingress tries to publish, and started
+// again.
 func TestContainersBrokerKilled(t *testing.T) {
 	s, c := upContainers(t, fast(), composeFile)
 	const webhooks = 2000
@@ -197,16 +210,17 @@ func TestContainersBrokerKilled(t *testing.T) {
 	if got := l.sent.Load(); got != webhooks {
 		t.Errorf("%d of %d webhooks were answered 200", got, webhooks)
 	}
-	switch answers := s.tally(t, l); {
-	case answers[503] == 0:
-		t.Error("the broker was not missed")
-	case answers[0] > 0:
-		t.Errorf("%d webhooks were not answered before their provider hung up", answers[0])
+	answers := s.tally(t, l)
+	if answers[503] == 0 {
+		t.Error("no webhook was answered 503 while the broker was down")
+	}
+	if answers[0] > 0 {
+		t.Errorf("%d webhooks had no answer before their provider hung up", answers[0])
 	}
 }
 
-// Of three brokers, the one that ingress talks to and that leads the events stream is cut off while webhooks come, and connected
-// again later.
+// A node of three is cut off while webhooks come, and connected again later: the node that ingress
+// is connected to and that leads the events stream.
 func TestContainersNodeCutOff(t *testing.T) {
 	s, c := upContainers(t, fast(), composeFile, clusterFile)
 	l := s.load(t, endless, pace, each...)
@@ -215,13 +229,15 @@ func TestContainersNodeCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.wait(t, "it to lead the events stream", func(ctx context.Context) (bool, error) {
+	s.wait(t, leader+" to lead the events stream", func(ctx context.Context) (bool, error) {
 		now, err := s.leader(ctx)
 		if err != nil || now == leader {
 			return err == nil, err
 		}
-		// Its answer is the new leader's, or none: the next look tells.
-		_, err = s.nats.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+schema.EventsStream, fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, leader))
+		// The answer may come from the new leader or not at all. The next look sees the leader.
+		_, err = s.nats.RequestWithContext(ctx,
+			"$JS.API.STREAM.LEADER.STEPDOWN."+schema.EventsStream,
+			fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, leader))
 		return false, err
 	})
 	if err := c.disconnect(node); err != nil {
@@ -243,7 +259,7 @@ func TestContainersNodeCutOff(t *testing.T) {
 	s.tally(t, l)
 }
 
-// leader is the name of the server that leads the events stream.
+// leader returns the name of the server that leads the events stream.
 func (s *script) leader(ctx context.Context) (string, error) {
 	stream, err := s.js.Stream(ctx, schema.EventsStream)
 	if err != nil {
@@ -252,57 +268,63 @@ func (s *script) leader(ctx context.Context) (string, error) {
 	return stream.CachedInfo().Cluster.Leader, nil
 }
 
-// caughtUp tells whether all copies of all streams are current.
+// caughtUp reports whether all replicas of all streams are current.
 func (s *script) caughtUp(ctx context.Context) (bool, error) {
 	streams := s.js.ListStreams(ctx)
 	n := 0
 	for info := range streams.Info() {
 		n++
-		if info.Cluster.Leader == "" || slices.ContainsFunc(info.Cluster.Replicas, func(r *jetstream.PeerInfo) bool { return !r.Current }) {
+		if info.Cluster.Leader == "" ||
+			slices.ContainsFunc(info.Cluster.Replicas,
+				func(r *jetstream.PeerInfo) bool { return !r.Current }) {
 			return false, nil
 		}
 	}
 	return n > 0, streams.Err()
 }
 
-// serverOf is the broker that a client of the name is connected to, and the name of its server.
+// serverOf returns the broker that a client is connected to, and the name of the broker's server.
 func (c *containers) serverOf(client string) (*part, string, error) {
 	for _, p := range c.all() {
 		name := c.project.Services[p.service].Environment["SERVER_NAME"]
 		if name == nil {
 			continue
 		}
-		_, said, err := p.Exec(c.ctx, []string{"wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz"}, exec.Multiplexed())
+		_, output, err := p.Exec(c.ctx,
+			[]string{"wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz"}, exec.Multiplexed())
 		if err != nil {
 			return nil, "", err
 		}
 		var have struct {
 			Connections []struct{ Name string }
 		}
-		if err := json.NewDecoder(said).Decode(&have); err != nil {
+		if err := json.NewDecoder(output).Decode(&have); err != nil {
 			return nil, "", fmt.Errorf("connections of %s: %w", *name, err)
 		}
-		if slices.ContainsFunc(have.Connections, func(is struct{ Name string }) bool { return is.Name == client }) {
+		if slices.ContainsFunc(have.Connections,
+			func(is struct{ Name string }) bool { return is.Name == client }) {
 			return p, *name, nil
 		}
 	}
 	return nil, "", fmt.Errorf("%s is connected to no broker", client)
 }
 
-// disconnect takes a container off the network, without a word to those it was connected with; connect puts it back.
+// disconnect takes a container off the network. Its peers get no message. connect puts it back.
 func (c *containers) disconnect(p *part) error {
-	_, err := c.engine.Client().NetworkDisconnect(c.ctx, c.network.ID, client.NetworkDisconnectOptions{Container: p.GetContainerID()})
+	_, err := c.engine.Client().NetworkDisconnect(c.ctx, c.network.ID,
+		client.NetworkDisconnectOptions{Container: p.GetContainerID()})
 	return err
 }
 
 func (c *containers) connect(p *part) error {
 	_, err := c.engine.Client().NetworkConnect(c.ctx, c.network.ID, client.NetworkConnectOptions{
-		Container: p.GetContainerID(), EndpointConfig: &network.EndpointSettings{Aliases: p.aliases},
+		Container:      p.GetContainerID(),
+		EndpointConfig: &network.EndpointSettings{Aliases: p.aliases},
 	})
 	return err
 }
 
-// One worker becomes three while webhooks come, and one again.
+// One worker becomes three while webhooks come, and then one again.
 func TestContainersWorkerScaled(t *testing.T) {
 	s, c := upContainers(t, nil, composeFile)
 	l := s.load(t, endless, pace, "paystubs.added")
@@ -337,11 +359,11 @@ func TestContainersWorkerScaled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if answers := s.tally(t, l); len(answers) != 1 {
-		t.Error("ingress noticed")
+		t.Errorf("scaling a worker changed answers of ingress: %v", answers)
 	}
 }
 
-// add makes one more container of a service, and returns when it is ready.
+// add makes another container of a service, and waits until it is ready.
 func (c *containers) add(service, name string) error {
 	p, err := c.create(c.ctx, c.project.Services[service], name)
 	if err != nil {
@@ -350,7 +372,7 @@ func (c *containers) add(service, name string) error {
 	return c.run(c.ctx, p)
 }
 
-// jobs is how many a worker has done.
+// jobs returns how many jobs a worker has done.
 func (c *containers) jobs(ctx context.Context, p *part) (n int, err error) {
 	text, err := c.metricsOf(ctx, p)
 	if err != nil {
@@ -370,9 +392,10 @@ func (c *containers) jobs(ctx context.Context, p *part) (n int, err error) {
 	return n, nil
 }
 
-// Ingress is replaced while webhooks come: a second one is started beside it under the same name, then the first is stopped.
-// A name is no load balancer: it goes on to point at the first until that is gone, so a sender may meet a connection that is
-// being closed, and send again. What is promised is that nothing is lost by it, and that nobody is told not to send again.
+// Ingress is replaced while webhooks come: a second ingress starts under the same host name, then
+// the first stops. A host name is not a load balancer. A sender may still connect to the first
+// ingress, lose the connection, and send again. The promise is that nothing is lost, and that no
+// answer forbids a sender to send again.
 func TestContainersIngressRolled(t *testing.T) {
 	s, c := upContainers(t, fast(), composeFile)
 	l := s.load(t, endless, pace, each...)
@@ -390,7 +413,7 @@ func TestContainersIngressRolled(t *testing.T) {
 	s.tally(t, l)
 }
 
-// All containers are removed, and made again on the same volume: as after docker compose down and up.
+// All containers are removed and made again on the same volume, as by docker compose down and up.
 func TestContainersMadeAgain(t *testing.T) {
 	s, c := upContainers(t, fast(), composeFile)
 	l := s.load(t, 200, time.Millisecond, each...)
@@ -407,19 +430,19 @@ func TestContainersMadeAgain(t *testing.T) {
 	}
 	post(`"duplicate":false`)
 	s.tally(t, l)
-	before, err := s.every(s.ctx, schema.CompletionsStream, schema.AllCompletions)
+	before, err := s.readAll(s.ctx, schema.CompletionsStream, schema.AllCompletions)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	if err := c.again(); err != nil {
+	if err := c.makeAgain(); err != nil {
 		t.Fatal(err)
 	}
 	s.disconnect()
 	if err := s.connect(); err != nil {
 		t.Fatal(err)
 	}
-	after, err := s.every(s.ctx, schema.CompletionsStream, schema.AllCompletions)
+	after, err := s.readAll(s.ctx, schema.CompletionsStream, schema.AllCompletions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,13 +455,14 @@ func TestContainersMadeAgain(t *testing.T) {
 	if err := s.settled(); err != nil {
 		t.Fatal(err)
 	}
-	if must, are, _, err := s.sums(); err != nil || must != 200 || are != 200 {
-		t.Errorf("there are %d completions of %d: %v", are, must, err)
+	wanted, stored, _, err := s.sums()
+	if err != nil || wanted != 200 || stored != 200 {
+		t.Errorf("%d of %d completions are stored: %v", stored, wanted, err)
 	}
 }
 
-// again stops all containers, removes them, and makes them again.
-func (c *containers) again() error {
+// makeAgain stops all containers, removes them, and makes them again.
+func (c *containers) makeAgain() error {
 	var group errgroup.Group
 	for _, p := range c.all() {
 		if !p.away {

@@ -1,82 +1,92 @@
-// Package e2e tells the whole line, from a provider's webhook to its completion, as scripts: testdata/*.txtar, one a story,
-// to be read from the top. Each runs against a deployment of its own that ends with it.
+// Package e2e tests the whole line, from a provider's webhook to the completion, with scripts:
+// testdata/*.txtar. Each script is one story, and runs in a deployment of its own.
 //
-// A script knows what anybody outside knows: where webhooks are received, where the fake providers listen and are told what
-// to do, and where NATS is. What differs between deployments stands behind one small interface, stack (stack_test.go): to
-// start one, to stop and start its parts, to read its logs and metrics. TestScripts runs the scripts in one process; a
-// deployment of another kind is one more stack, and one more test that hands it to runScripts.
+// A script knows only what a program outside the deployment knows: the address for webhooks, the
+// address of the fake providers and of their control API, and the address of NATS. The interface
+// stack (stack_test.go) hides how a deployment starts, stops and starts parts, and shows logs and
+// metrics. TestScripts runs the scripts in a single process. A deployment of another kind needs
+// another stack, and a test that passes the stack to runScripts.
 //
 // # Containers
 //
-// With the build tag containers, TestScriptsAgainstContainers runs the same scripts against the images (make images) and a NATS
-// container: the services of docker-compose.yml as compose-go reads them, .env and all, each script with containers, a network
-// and a volume of its own. A script's variables are given to docker-compose.yml, which passes them on; what is published is so at
-// free ports of the loopback interface. What a service has there that these containers would not have is an error. It needs a
-// Docker engine on this machine, and nothing else: no port, no name and no volume is shared with a deployment that runs here.
+// With the build tag containers, TestScriptsAgainstContainers runs the same scripts against the
+// images (make images) and a NATS container. The containers are the services of docker-compose.yml,
+// read with compose-go and with .env. Each script has its own containers, network and volume. The
+// variables of a script are the variables of docker-compose.yml. Published ports are free ports of
+// the loopback interface. A service with a setting unknown to the tests is an error. The tests need
+// a Docker engine on the machine and share no port, name or volume with a running deployment.
 //
-// The other TestContainers... do what takes containers, while webhooks come: the broker is killed, a node of the cluster is cut
-// off, a worker is scaled, ingress is replaced, everything is made again on the same volume. Each counts at the end.
+// The other TestContainers tests do what needs containers while webhooks come: they kill the
+// broker, cut a node off, scale a worker, replace ingress, and make all containers again on the
+// same volume. Every test counts completions at the end.
 //
 //	make test/containers TESTFLAGS='-run Containers/straight -v'
 //
-// Everything is removed at the end, also after a failure or an interrupt. What a process that was killed leaves behind has
-// the label org.testcontainers=true.
+// The tests remove everything at the end, also after a failure or an interrupt. After a kill, the
+// leftovers have the label org.testcontainers=true.
 //
 // # Commands
 //
-// Besides those of [github.com/rogpeppe/go-internal/testscript], of which these scripts use stdout and cmp. Mind that its
-// stop, skip and wait are not ours. A command that prints is followed by stdout '<regular expression>'.
+// The commands below are in addition to the commands of
+// [github.com/rogpeppe/go-internal/testscript]. The scripts use stdout and cmp of that package.
+// stop, skip and wait of that package have nothing to do with deployments. After a command with
+// output, a script has stdout '<regular expression>'.
 //
 //	up [VARIABLE=VALUE ...]
-//		starts a deployment; the variables are those of the commands, such as RETRY_LADDER=50ms,50ms.
+//		starts a deployment with variables of its processes, such as RETRY_LADDER=50ms,50ms.
 //	nats stops|starts
 //	worker RESOURCE stops|starts
-//		stops a part as an operator would, or starts it again.
+//		stops a part as an operator does, or starts the part again.
 //	stream events|completions full|roomy
-//		gives a stream no more room than what it holds, or any.
+//		limits a stream to its present messages, or removes the limit.
 //
 //	person [paystubs=N] [shifts=N] [end_user_id=ID]
-//		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. Calls are counted from here.
+//		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. The count of
+//		calls starts again at 0.
 //	play [times=N] [shuffled]
-//		sends the webhooks of the newest person's account being linked, in the order of life or in none. Each must be
-//		answered 200. Prints how many there were, and of how many types.
-//	send TYPE [id=ID] [provider=P] [account=ID] [outcome=O] [error_code=C] [error_type=T] [added=ID,ID] [deleted=ID,ID]
-//	          [times=N] [bad_signature] [old_timestamp=D] [status=N]
-//		sends a signed webhook about the newest person, and expects that it is answered 200, or the status. Prints what
-//		was sent and the answer. Sent again under its id, it is the same webhook only if nothing else of it changed: a
-//		redelivery, byte for byte, is times=N, or raw.
+//		sends the webhooks about the newest person's account, in the order of life or in any
+//		order. Every answer must be 200. Prints the number of webhooks and of types.
+//	send TYPE [id=ID] [provider=P] [account=ID] [outcome=O] [error_code=C] [error_type=T]
+//	          [added=ID,ID] [deleted=ID,ID] [times=N] [bad_signature] [old_timestamp=D] [status=N]
+//		sends a signed webhook about the newest person. The answer must be 200, or the status.
+//		Prints the webhook and the answer. A second send with the same id is the same
+//		webhook only if nothing else in the body changed; for the same bytes, use times=N or raw.
 //	raw PROVIDER FILE [status=N] [latin1]
-//		signs a file's text and sends it as it is, but for $ACCOUNT, $END_USER and $LINK; latin1 makes each character
-//		above ASCII one byte, which is not UTF-8. Prints the answer.
+//		signs and sends the text of a file, with $ACCOUNT, $END_USER and $LINK replaced. With
+//		latin1, every character above ASCII is one byte, which is not UTF-8. Prints the answer.
 //	fault KEY=VALUE ...
-//		makes the providers' APIs misbehave: see package provider for the keys. retry_after=date:2s is an HTTP date.
+//		makes the APIs misbehave; package fake explains the keys. retry_after=date:2s is an HTTP
+//		date.
 //	clear
-//		ends all misbehaviour.
+//		removes all faults.
 //	calls PATH N
-//		waits until the APIs were called N times at paths that end so, and fails when there are more.
+//		waits until the APIs were called N times at paths with the suffix PATH. More calls fail.
 //
 //	await ID [RESOURCE] OUTCOME [after=D]
-//		waits for the event's completion, which must be valid by its schema, have that outcome and, with after, have
-//		been made no sooner than D after the webhook came. Prints it.
+//		waits for the event's completion. The completion must be valid by its schema and have the
+//		outcome. With after, its time must be at least D after the webhook. Prints the completion.
 //	none ID [RESOURCE]
-//		waits until all queues are idle; the event must have no completion then.
+//		waits until all queues are idle. The event must have no completion.
 //	redelivered RESOURCE
-//		waits until the resource's queue has handed out an event for the second time.
+//		waits until the resource's queue has delivered an event for the second time.
 //	idle
-//		waits until no queue has anything waiting or in flight, or put off for later.
+//		waits until no queue has a waiting, delivered or delayed event.
 //	verbatim ID [RESOURCE] N
-//		the event's completion has N records, no two with the same id, each byte for byte what the API serves.
+//		the event's completion must have N records with different ids, each byte for byte as the
+//		API serves the record.
 //	count completions|tombstones|events|dead_letters|quarantine|records N
-//		so many are stored. Prints them: subject, headers, body.
+//		N messages must be stored. Prints subject, headers and body of each.
 //
 //	every-id
-//		every id that an event announced as added is in the records of its completion, once, or among its missing ones.
+//		every id that an event announced as added must be once in the records of the completion,
+//		or once in its missing ids.
 //	once
-//		no event has two completions of a resource, and every webhook answered 200 has all of its own, except where the
-//		account is erased. Prints the sums.
+//		no event may have two completions of a resource. Every webhook answered 200 must have all
+//		completions, unless the account is erased. Prints the sums.
 //	no-canaries
-//		what the parts logged, down to debug, their metrics, and the subjects and headers of all that is stored hold
-//		nothing of any person's data.
+//		logs at level debug, metrics, and the subjects and headers of all stored messages must
+//		hold no personal data.
 //
-// Waiting is asking again until it is so, for a minute at most: what is waited for is on the other side of a network.
+// A command that waits has no time limit of its own: it ends shortly before the time limit of the
+// test binary.
 package e2e

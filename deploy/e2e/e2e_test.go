@@ -20,22 +20,23 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 const (
-	// patience is how long anything is waited for. Nothing takes that long but what never comes.
-	patience = time.Minute
-	// askEvery is the pause between two looks at what is waited for.
+	// askEvery is the pause between two looks at a condition.
 	askEvery = 10 * time.Millisecond
-	// askFor is how long one look may take: a broker that goes takes what it was asked with it.
+	// askFor is how long one look may take. A broker that stops never answers.
 	askFor = 5 * time.Second
-	// atOnce is how many scripts run at a time: they wait more than they work.
-	atOnce = "6"
+	// requestFor is how long a request to a broker may take, on a machine however busy.
+	requestFor = 5 * time.Minute
+	// parallel is how many scripts run at a time. They wait more than they work.
+	parallel = "6"
 )
 
 func TestMain(m *testing.M) {
 	// A default, which -parallel on the command line overrides.
-	if err := flag.Set("test.parallel", atOnce); err != nil {
+	if err := flag.Set("test.parallel", parallel); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
@@ -45,16 +46,38 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) { runScripts(t, startInProcess) }
 
 // runScripts runs every script, each against a stack of its own.
-func runScripts(t *testing.T, start starter) { testscript.Run(t, params("testdata", start)) }
+func runScripts(t *testing.T, start starter) {
+	testscript.Run(t, params(t, "testdata", start))
+}
 
-func params(dir string, start starter) testscript.Params {
+// errLate is the cause of a context that ends shortly before the time limit of the test binary.
+var errLate = errors.New("the test binary's time is up")
+
+// untilLate returns a context that ends with the test, or shortly before the time limit of the test
+// binary. Scripts and loads wait with this context, so a busy machine may take any time.
+func untilLate(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	t.Cleanup(func() { cancel(nil) })
+	late := streamtest.Late(t)
+	go func() {
+		select {
+		case <-late:
+			cancel(errLate)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx
+}
+
+func params(t *testing.T, dir string, start starter) testscript.Params {
+	ctx := untilLate(t)
 	return testscript.Params{
 		Dir:                 dir,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Cmds:                commands(),
 		Setup: func(env *testscript.Env) error {
-			s := newScript(start)
+			s := newScript(ctx, start)
 			env.Values[scriptKey{}] = s
 			env.Defer(func() {
 				err := s.close()
@@ -71,9 +94,9 @@ func params(dir string, start starter) testscript.Params {
 	}
 }
 
-// script is one script's deployment, and its connections to it.
+// script is the deployment of a script, and the connections to it.
 type script struct {
-	ctx   context.Context
+	ctx   context.Context // ends when the test binary's time is up
 	stop  context.CancelFunc
 	start starter
 	http  *http.Client
@@ -86,25 +109,29 @@ type script struct {
 	canaries []string
 }
 
-// newScript is a script that has no stack yet. An interrupt ends what it waits for, so that it fails and closes its stack; a
-// second one ends the process.
-func newScript(start starter) *script {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+// newScript makes a script without a stack. An interrupt ends every wait, so the script fails and
+// closes its stack. A second interrupt ends the process.
+func newScript(ctx context.Context, start starter) *script {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	return &script{ctx: ctx, stop: stop, start: start, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	return &script{ctx: ctx, stop: stop, start: start, http: client}
 }
 
 type scriptKey struct{}
 
-// command is a command of ours. What it prints goes to w, for stdout to match.
+// command is a command of a script. It prints to ts.Stdout, for stdout to match.
 type command func(s *script, ts *testscript.TestScript, args arguments) error
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]command{
-		"up": (*script).up, "nats": (*script).switchNATS, "worker": (*script).switchWorker, "stream": (*script).switchStream,
-		"person": (*script).makePerson, "play": (*script).play, "send": (*script).send, "raw": (*script).raw,
+		"up": (*script).up, "nats": (*script).switchNATS, "worker": (*script).switchWorker,
+		"stream": (*script).switchStream,
+		"person": (*script).makePerson, "play": (*script).play, "send": (*script).send,
+		"raw":   (*script).raw,
 		"fault": (*script).fault, "clear": (*script).clear, "calls": (*script).calls,
-		"await": (*script).await, "none": (*script).none, "redelivered": (*script).redelivered, "idle": (*script).idle,
+		"await": (*script).await, "none": (*script).none, "redelivered": (*script).redelivered,
+		"idle":     (*script).idle,
 		"verbatim": (*script).verbatim, "count": (*script).count,
 		"every-id": (*script).everyID, "once": (*script).once, "no-canaries": (*script).noCanaries,
 	}
@@ -114,7 +141,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 			s := ts.Value(scriptKey{}).(*script)
 			switch {
 			case neg:
-				ts.Fatalf("%s: there is no ! for it: say what is expected instead", name)
+				ts.Fatalf("%s: there is no ! for it: write the expected result instead", name)
 			case s.stack == nil && name != "up":
 				ts.Fatalf("%s: nothing runs yet: begin with up", name)
 			}
@@ -126,7 +153,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return cmds
 }
 
-// arguments are words, then key=value pairs and bare keys.
+// arguments are the words and the key=value pairs of a line.
 type arguments struct {
 	words []string
 	pairs map[string]string
@@ -147,7 +174,7 @@ func parse(args []string) arguments {
 	return a
 }
 
-// flag takes a bare word out of the words.
+// flag removes a word from the words. It reports whether the word was there.
 func (a *arguments) flag(name string) bool {
 	for i, word := range a.words {
 		if word == name {
@@ -158,7 +185,7 @@ func (a *arguments) flag(name string) bool {
 	return false
 }
 
-// only reports pairs that the command does not know.
+// only returns an error if there are pairs with other names.
 func (a *arguments) only(names ...string) error {
 	for _, key := range a.keys {
 		known := false
@@ -177,7 +204,8 @@ func (s *script) up(ts *testscript.TestScript, args arguments) (err error) {
 	if s.stack != nil || len(args.words) > 0 {
 		return fmt.Errorf("usage, once: up [VARIABLE=VALUE ...]")
 	}
-	if s.stack, err = s.start(s.ctx, ts.MkAbs("state"), args.pairs); err != nil {
+	s.stack, err = s.start(s.ctx, ts.MkAbs("state"), args.pairs)
+	if err != nil {
 		return err
 	}
 	return s.connect()
@@ -185,26 +213,29 @@ func (s *script) up(ts *testscript.TestScript, args arguments) (err error) {
 
 // connect connects to the stack's broker, as the operator.
 func (s *script) connect() (err error) {
-	at := s.stack.Addresses()
+	addresses := s.stack.Addresses()
 	options := []nats.Option{
 		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(askEvery),
-		nats.PingInterval(time.Second), // finds a server that was cut off
+		nats.PingInterval(time.Second), // detects a server that was cut off
 		nats.CustomInboxPrefix("_INBOX." + stream.RoleOperator), nats.IgnoreDiscoveredServers(),
 	}
-	if at.Credentials != "" {
-		key, err := nats.NkeyOptionFromSeed(at.Credentials)
+	if addresses.Credentials != "" {
+		key, err := nats.NkeyOptionFromSeed(addresses.Credentials)
 		if err != nil {
 			return err
 		}
 		options = append(options, key)
 	}
-	if s.nats, err = nats.Connect(at.NATS, options...); err != nil {
+	s.nats, err = nats.Connect(addresses.NATS, options...)
+	if err != nil {
 		return err
 	}
-	if s.js, err = jetstream.New(s.nats); err != nil {
+	s.js, err = jetstream.New(s.nats, jetstream.WithDefaultTimeout(requestFor))
+	if err != nil {
 		return err
 	}
-	s.conn, err = stream.Connect(stream.Config{URL: at.NATS, CredsFile: at.Credentials}, stream.RoleOperator, zap.NewNop())
+	config := stream.Config{URL: addresses.NATS, CredsFile: addresses.Credentials}
+	s.conn, err = stream.Connect(config, stream.RoleOperator, zap.NewNop())
 	return err
 }
 
@@ -226,7 +257,7 @@ func (s *script) close() error {
 	return s.stack.Close()
 }
 
-// lastLines are the end of the parts' logs, for a script that failed.
+// lastLines returns the end of the parts' logs, for a failed script.
 func (s *script) lastLines() string {
 	const most = 40
 	if s.stack == nil {
@@ -264,32 +295,33 @@ func (s *script) toggle(part, how string) error {
 	}
 }
 
-// until asks again until done, or for as long as patience lasts. An error ends it, unless it is that of a broker that is away.
-func (s *script) until(what string, done func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
-	defer cancel()
-	again := time.NewTicker(askEvery)
-	defer again.Stop()
+// waitFor calls done until it returns true, or until the test binary's time is up. An error ends
+// the wait, except for an error of an absent broker.
+func (s *script) waitFor(what string, done func(context.Context) (bool, error)) error {
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
 	var last error
 	for {
-		ok, err := asked(ctx, done)
+		ok, err := look(s.ctx, done)
 		switch {
-		case err != nil && ctx.Err() == nil && !away(err):
+		case s.ctx.Err() != nil:
+			return errors.Join(
+				fmt.Errorf("still waiting for %s: %w", what, context.Cause(s.ctx)), last)
+		case err != nil && !isAbsent(err):
 			return err
 		case ok && err == nil:
 			return nil
-		case err != nil && ctx.Err() == nil:
+		case err != nil:
 			last = err
 		}
 		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("waited %s for %s", patience, what), last)
+		case <-tick.C:
+		case <-s.ctx.Done():
 		}
 	}
 }
 
-func asked(ctx context.Context, done func(context.Context) (bool, error)) (bool, error) {
+func look(ctx context.Context, done func(context.Context) (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	return done(ctx)

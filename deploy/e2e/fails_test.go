@@ -13,14 +13,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Each line that must fail is followed by what it must say.
+// Below each line that must fail is a part of its error.
 const failing = `
 nats stops
 	nothing runs yet: begin with up
 up
 person
 worker payroll stops
-	none is called payroll
+	no worker payroll
 worker link rests
 	"rests" is neither stops nor starts
 send employment.added status=503
@@ -87,26 +87,27 @@ no-canaries
 {}
 `
 
-// TestCommandsFail runs lines that must fail: scripts that could not would tell nothing.
+// TestCommandsFail runs lines that must fail. A command that cannot fail proves nothing.
 func TestCommandsFail(t *testing.T) {
 	t.Parallel()
 	lines, files, _ := strings.Cut(failing, "\n-- ")
 	var script strings.Builder
-	var want []string // "<line>: <what it says>"
+	var want []string // "<line>: |<part of the error>"
 	n := 0
 	for line := range strings.Lines(lines) {
-		if says, ok := strings.CutPrefix(line, "\t"); ok {
-			want = append(want, fmt.Sprintf("failing.txtar:%d: |%s", n, strings.TrimSpace(says)))
+		if part, ok := strings.CutPrefix(line, "\t"); ok {
+			want = append(want, fmt.Sprintf("failing.txtar:%d: |%s", n, strings.TrimSpace(part)))
 			continue
 		}
 		n++
 		script.WriteString(line)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "failing.txtar"), []byte(script.String()+"\n-- "+files), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "failing.txtar"),
+		[]byte(script.String()+"\n-- "+files), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := params(dir, startInProcess)
+	p := params(t, dir, startInProcess)
 	p.ContinueOnError = true
 	p.Cmds["publish"] = publish
 	r := &recorder{}
@@ -122,22 +123,24 @@ func TestCommandsFail(t *testing.T) {
 		if i >= len(want) || i >= len(failed) {
 			t.Fatalf("%d lines failed, %d must\n%s", len(failed), len(want), &r.log)
 		}
-		where, says, _ := strings.Cut(want[i], "|")
-		if !strings.HasPrefix(failed[i], where) || !strings.Contains(failed[i], says) {
-			t.Fatalf("want %s...%s\ngot  %s\n%s", where, says, failed[i], &r.log)
+		where, part, _ := strings.Cut(want[i], "|")
+		if !strings.HasPrefix(failed[i], where) || !strings.Contains(failed[i], part) {
+			t.Fatalf("want %s...%s\ngot  %s\n%s", where, part, failed[i], &r.log)
 		}
 	}
 }
 
-// publish SUBJECT FILE stores what no part of Wagewire would; CANARY stands for a text of the person's data.
+// publish SUBJECT FILE stores a message that no part of Wagewire would store. CANARY stands for a
+// text of the person's data.
 func publish(ts *testscript.TestScript, _ bool, args []string) {
 	s := ts.Value(scriptKey{}).(*script)
 	subject := strings.ReplaceAll(args[0], "CANARY", s.canaries[0])
-	_, err := s.js.PublishMsg(s.ctx, &nats.Msg{Subject: subject, Data: []byte(ts.ReadFile(args[1]))})
+	_, err := s.js.PublishMsg(s.ctx,
+		&nats.Msg{Subject: subject, Data: []byte(ts.ReadFile(args[1]))})
 	ts.Check(err)
 }
 
-// recorder is a test that may fail.
+// recorder is a test that may fail, and records its log.
 type recorder struct{ log bytes.Buffer }
 
 func (r *recorder) Run(_ string, f func(testscript.T)) {

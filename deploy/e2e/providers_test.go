@@ -37,7 +37,8 @@ func (s *script) control(method, path string, in, out any) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(s.ctx, method, s.stack.Addresses().Providers+"/control/"+path, body)
+	request, err := http.NewRequestWithContext(s.ctx, method,
+		s.stack.Addresses().Providers+"/control/"+path, body)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,8 @@ func (s *script) do(request *http.Request) (status int, body []byte, err error) 
 
 // api gets what a provider serves at a path, as a worker would.
 func (s *script) api(path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.stack.Addresses().Providers+path, nil)
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet,
+		s.stack.Addresses().Providers+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +91,8 @@ func (s *script) makePerson(ts *testscript.TestScript, args arguments) error {
 		return err
 	}
 	var p person
-	if err := s.control(http.MethodPost, "people", object(args, "paystubs", "shifts"), &p); err != nil {
+	if err := s.control(http.MethodPost, "people", object(args, "paystubs", "shifts"),
+		&p); err != nil {
 		return err
 	}
 	s.person = p
@@ -124,7 +127,8 @@ func (s *script) play(ts *testscript.TestScript, args arguments) error {
 		return err
 	}
 	var played []fake.Sent
-	if err := s.control(http.MethodPost, "people/"+s.person.AccountID+"/play", in, &played); err != nil {
+	if err := s.control(http.MethodPost, "people/"+s.person.AccountID+"/play", in,
+		&played); err != nil {
 		return err
 	}
 	types := map[string]bool{}
@@ -148,7 +152,8 @@ func noWords(args arguments) error {
 // send TYPE [KEY=VALUE ...] [bad_signature] [status=N]
 func (s *script) send(ts *testscript.TestScript, args arguments) error {
 	badSignature := args.flag("bad_signature")
-	err := args.only("id", "provider", "account", "outcome", "error_code", "error_type", "added", "deleted", "times", "old_timestamp", "status")
+	err := args.only("id", "provider", "account", "outcome", "error_code", "error_type", "added",
+		"deleted", "times", "old_timestamp", "status")
 	if err != nil || len(args.words) != 1 {
 		return errors.Join(err, errors.New("usage: send TYPE [KEY=VALUE ...]"))
 	}
@@ -167,7 +172,8 @@ func (s *script) send(ts *testscript.TestScript, args arguments) error {
 	if err := s.control(http.MethodPost, "webhooks", in, &out); err != nil {
 		return err
 	}
-	fmt.Fprintf(ts.Stdout(), "%s %s %s: %d %s\n", out.Provider, out.Type, out.ID, out.Status, out.Answer)
+	fmt.Fprintf(ts.Stdout(), "%s %s %s: %d %s\n", out.Provider, out.Type, out.ID, out.Status,
+		out.Answer)
 	return expectStatus(args, out.Status)
 }
 
@@ -188,7 +194,8 @@ func (s *script) raw(ts *testscript.TestScript, args arguments) error {
 	if err := args.only("status"); err != nil || len(args.words) != 2 {
 		return errors.Join(err, errors.New("usage: raw PROVIDER FILE [status=N] [latin1]"))
 	}
-	p, body := args.words[0], []byte(os.Expand(strings.TrimSuffix(ts.ReadFile(args.words[1]), "\n"), ts.Getenv))
+	p, body := args.words[0], []byte(os.Expand(strings.TrimSuffix(ts.ReadFile(args.words[1]), "\n"),
+		ts.Getenv))
 	if latin1 {
 		var bytes []byte
 		for _, character := range string(body) {
@@ -204,14 +211,16 @@ func (s *script) raw(ts *testscript.TestScript, args arguments) error {
 	return expectStatus(args, status)
 }
 
-// post signs a body as a provider does, and sends it.
+// post signs a body as the provider does, and sends the body.
 func (s *script) post(p string, body []byte) (status int, answer []byte, err error) {
-	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost, s.stack.Addresses().Webhooks+"/"+p, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost,
+		s.stack.Addresses().Webhooks+"/"+p, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
-	if fake.Covers(p) == nil { // nobody can sign for an unknown provider
-		if err := fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body); err != nil {
+	if fake.Covers(p) == nil { // an unknown provider has no signature
+		err := fake.Sign(p, request.Header, fake.Secret(p), time.Now(), body)
+		if err != nil {
 			return 0, nil, err
 		}
 	}
@@ -256,7 +265,7 @@ func (s *script) calls(_ *testscript.TestScript, args arguments) error {
 	if err != nil {
 		return err
 	}
-	return s.until("so many calls", func(context.Context) (bool, error) {
+	return s.waitFor("so many calls", func(context.Context) (bool, error) {
 		var calls fake.Calls
 		if err := s.control(http.MethodGet, "calls", nil, &calls); err != nil {
 			return false, err
@@ -352,7 +361,8 @@ func idOf(record json.RawMessage) (string, error) {
 	return has.ID, err
 }
 
-// noteCanaries remembers texts of the newest person that occur nowhere else, as the APIs serve them.
+// noteCanaries remembers texts of the newest person that occur nowhere else, as the APIs serve
+// them.
 func (s *script) noteCanaries() error {
 	var of struct {
 		FullName string   `json:"full_name"`
@@ -383,7 +393,8 @@ func (s *script) noteCanaries() error {
 	if token == nil || len(of.Emails) == 0 || len(of.Phones) == 0 || len(names) == 0 {
 		return errors.New("the fakes' identity or link has not what it is searched for")
 	}
-	canaries := []string{names[len(names)-1], of.SSN, of.Emails[0], of.Address.Line1, of.Phones[0].Value, string(token[1])}
+	canaries := []string{names[len(names)-1], of.SSN, of.Emails[0], of.Address.Line1,
+		of.Phones[0].Value, string(token[1])}
 	paystubs, err := s.served(schema.Paystubs)
 	if err != nil {
 		return err

@@ -15,30 +15,32 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// stack is a running deployment of Wagewire whose providers are the fakes, with the sandbox's secrets.
+// stack is a running deployment of Wagewire with the fake providers and the secrets of the sandbox.
 type stack interface {
-	// Addresses are where its parts listen. They stay the same when a part is stopped and started.
+	// Addresses returns the addresses of the parts. A stopped part keeps its address.
 	Addresses() addresses
-	// Stop stops a part, "nats" or a resource's worker, and returns when it has stopped. Start starts it again.
+	// Stop stops a part, "nats" or a resource's worker, and waits for its end.
 	Stop(part string) error
+	// Start starts a stopped part again.
 	Start(part string) error
-	// Logs is all that the parts have logged, at level debug; Metrics what they expose right now.
+	// Logs returns the logs of all parts, at level debug.
 	Logs() ([]byte, error)
+	// Metrics returns the present metrics of all parts.
 	Metrics(ctx context.Context) ([]byte, error)
 	// Close stops everything.
 	Close() error
 }
 
-// addresses are URLs: webhooks go to Webhooks/<provider>, Providers serves /pinwheel, /truv and /control. Credentials is the
-// file with the operator's credentials for NATS, "" where it asks for none.
+// addresses are URLs. Webhooks go to Webhooks/<provider>. Providers serves /<provider> and
+// /control. Credentials is the file with the operator's credentials for NATS, "" for none.
 type addresses struct{ Webhooks, Providers, NATS, Credentials string }
 
-// starter starts a stack that keeps its state in dir and whose processes have the variables.
+// starter starts a stack with its state in dir and with variables for its processes.
 type starter func(ctx context.Context, dir string, variables map[string]string) (stack, error)
 
 const natsPart = "nats"
 
-// inProcess is a stack in this process.
+// inProcess is a stack inside the test process.
 type inProcess struct {
 	*sandbox.Sandbox
 	log *logBuffer
@@ -105,7 +107,7 @@ func (p *inProcess) Close() error {
 	}
 }
 
-// logBuffer keeps what is logged.
+// logBuffer collects a log.
 type logBuffer struct {
 	mu    sync.Mutex
 	lines []byte

@@ -1,16 +1,18 @@
-// Package nats is the broker's configuration: nats.conf for one node, cluster.conf for three, and users.conf, which holds what
-// each role may do. That is generated from stream.Grants, so that the rights are where the code is that needs them:
+// Package nats holds the broker's configuration: nats.conf for a single node, cluster.conf for
+// three nodes, and users.conf with the rights of each role. users.conf is generated from
+// stream.Grants, so the rights are defined beside the code that needs them:
 //
-//	ingress    publishes events and webhooks in quarantine
-//	a worker   takes from its queue, publishes its completions and dead letters
-//	wagewire   makes and changes streams and queues, and does what an operator does
+//	ingress    publishes events, and webhooks for the quarantine
+//	a worker   takes events from its queue, publishes completions and dead letters
+//	wagewire   makes and changes streams and queues: the operator
 //	consumer   reads completions and records
 //
-// The configuration has public keys only, in keys.conf: a variable a role. The seed, which proves the role, is a file of the
-// process that has it (NATS_CREDS_FILE). WriteKeys makes both. Those of deploy/compose/demo are published: they are for trying
-// things out on one machine.
+// The configuration includes public keys only, in keys.conf: a variable for each role. A process
+// proves its role with the seed of a key, a file named by NATS_CREDS_FILE. WriteKeys makes the
+// seeds and keys.conf. The seeds of deploy/compose/demo are public, for trials on a single machine.
 //
-// The tests start a server from these files. They do with each role all that its code does, and try as each what it must not.
+// The tests start a server from the files of this directory. As each role, the tests do everything
+// that the role's code does, and try everything that the role must not do.
 package nats
 
 //go:generate go test . -run TestUsers -count=1 -update

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
@@ -18,18 +17,19 @@ import (
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// attempt is a thing that a role must not do: a request, or a subscription.
+// attempt is something that a role must not do: a request, or a subscription.
 type attempt struct {
 	name string
-	// make returns the request; what it needs to know it asks with full rights.
+	// make returns the request. full is a connection with all rights, for questions.
 	make func(t *testing.T, full jetstream.JetStream) *natsgo.Msg
 	// subscribe is the subject of a subscription, "" for a request.
 	subscribe string
-	// but are the roles that may, besides the operator.
+	// but are the roles that may do it, besides the operator.
 	but []string
-	// destroys says that others cannot be shown to work afterwards.
+	// destroys is true if other attempts do not work afterwards.
 	destroys bool
 }
 
@@ -41,13 +41,14 @@ func request(subject, body string) func(*testing.T, jetstream.JetStream) *natsgo
 
 const api = "$JS.API."
 
-// attempts are what only the operator may do, and those roles whose work it is.
+// attempts returns all attempts.
 func attempts() []attempt {
 	consumer := func(name, more string) string {
 		return fmt.Sprintf(`{"stream_name":"WAGEWIRE_EVENTS","config":{"name":%q,"ack_policy":"explicit"%s}}`, name, more)
 	}
 	all := []attempt{
-		{name: "create a stream", make: request(api+"STREAM.CREATE.MINE", `{"name":"MINE","subjects":["mine.>"],"storage":"memory","max_bytes":1024}`)},
+		{name: "create a stream", make: request(api+"STREAM.CREATE.MINE",
+			`{"name":"MINE","subjects":["mine.>"],"storage":"memory","max_bytes":1024}`)},
 		{name: "change a stream", make: func(t *testing.T, full jetstream.JetStream) *natsgo.Msg {
 			s, err := full.Stream(t.Context(), schema.QuarantineStream)
 			must(t, err)
@@ -55,44 +56,82 @@ func attempts() []attempt {
 			must(t, err)
 			return &natsgo.Msg{Subject: api + "STREAM.UPDATE.WAGEWIRE_QUARANTINE", Data: config}
 		}},
-		{name: "purge a stream", make: request(api+"STREAM.PURGE.WAGEWIRE_COMPLETIONS", ""), destroys: true},
-		{name: "delete a stream", make: request(api+"STREAM.DELETE.WAGEWIRE_EVENTS", ""), destroys: true},
+		{name: "purge a stream", make: request(api+"STREAM.PURGE.WAGEWIRE_COMPLETIONS", ""),
+			destroys: true},
+		{name: "delete a stream", make: request(api+"STREAM.DELETE.WAGEWIRE_EVENTS", ""),
+			destroys: true},
 		{name: "list the streams", make: request(api+"STREAM.LIST", "")},
-		{name: "make a durable consumer of events", make: request(api+"CONSUMER.CREATE.WAGEWIRE_EVENTS.mine", consumer("mine", `,"durable_name":"mine"`))},
-		{name: "make a durable consumer of events, the old way", make: request(api+"CONSUMER.DURABLE.CREATE.WAGEWIRE_EVENTS.old",
-			consumer("old", `,"durable_name":"old"`))},
-		{name: "make a consumer of events", make: request(api+"CONSUMER.CREATE.WAGEWIRE_EVENTS.passing.wagewire.events.>",
-			consumer("passing", `,"filter_subject":"wagewire.events.>"`))},
-		{name: "delete a queue", make: request(api+"CONSUMER.DELETE.WAGEWIRE_EVENTS.pinwheel_paystubs", ""), destroys: true},
-		{name: "pause a queue", make: request(api+"CONSUMER.PAUSE.WAGEWIRE_EVENTS.pinwheel_paystubs", `{"pause_until":"2099-01-01T00:00:00Z"}`), destroys: true},
-		{name: "reset a queue", make: request(api+"CONSUMER.RESET.WAGEWIRE_EVENTS.pinwheel_paystubs", `{"seq":1}`), destroys: true},
+		{name: "make a durable consumer of events",
+			make: request(api+"CONSUMER.CREATE.WAGEWIRE_EVENTS.mine",
+				consumer("mine", `,"durable_name":"mine"`))},
+		{name: "make a durable consumer of events, the old way",
+			make: request(api+"CONSUMER.DURABLE.CREATE.WAGEWIRE_EVENTS.old",
+				consumer("old", `,"durable_name":"old"`))},
+		{name: "make a consumer of events",
+			make: request(api+"CONSUMER.CREATE.WAGEWIRE_EVENTS.passing.wagewire.events.>",
+				consumer("passing", `,"filter_subject":"wagewire.events.>"`))},
+		{name: "delete a queue",
+			make:     request(api+"CONSUMER.DELETE.WAGEWIRE_EVENTS.pinwheel_paystubs", ""),
+			destroys: true},
+		{name: "pause a queue",
+			make: request(api+"CONSUMER.PAUSE.WAGEWIRE_EVENTS.pinwheel_paystubs",
+				`{"pause_until":"2099-01-01T00:00:00Z"}`), destroys: true},
+		{name: "reset a queue",
+			make:     request(api+"CONSUMER.RESET.WAGEWIRE_EVENTS.pinwheel_paystubs", `{"seq":1}`),
+			destroys: true},
 
-		{name: "delete an event", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_EVENTS", `{"seq":1}`), but: []string{"link"}, destroys: true},
-		{name: "delete a completion", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_COMPLETIONS", `{"seq":1}`), but: []string{"link"}, destroys: true},
-		{name: "delete a dead letter", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`), but: []string{"link"}, destroys: true},
-		{name: "delete from the quarantine", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_QUARANTINE", `{"seq":1}`), destroys: true},
+		{name: "delete an event", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_EVENTS",
+			`{"seq":1}`), but: []string{"link"}, destroys: true},
+		{name: "delete a completion",
+			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_COMPLETIONS", `{"seq":1}`),
+			but:  []string{"link"}, destroys: true},
+		{name: "delete a dead letter",
+			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
+			but:  []string{"link"}, destroys: true},
+		{name: "delete from the quarantine",
+			make:     request(api+"STREAM.MSG.DELETE.WAGEWIRE_QUARANTINE", `{"seq":1}`),
+			destroys: true},
 
-		{name: "read a completion", make: request(api+"STREAM.MSG.GET.WAGEWIRE_COMPLETIONS", `{"seq":1}`), but: []string{"link"}},
-		{name: "read a dead letter", make: request(api+"STREAM.MSG.GET.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`), but: []string{"link"}},
-		{name: "read the quarantine", make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
-		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`), but: []string{"consumer"}},
-		{name: "read records directly", make: request(api+"DIRECT.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`), but: []string{"consumer", "link"}},
-		{name: "consume records", make: request(api+"CONSUMER.CREATE.OBJ_WAGEWIRE_RECORDS.mine.$O.WAGEWIRE_RECORDS.M.>",
-			`{"stream_name":"OBJ_WAGEWIRE_RECORDS","config":{"name":"mine","filter_subject":"$O.WAGEWIRE_RECORDS.M.>"}}`), but: []string{"consumer", "link"}},
-		{name: "consume completions", make: request(api+"CONSUMER.CREATE.WAGEWIRE_COMPLETIONS.mine.wagewire.completions.>",
-			`{"stream_name":"WAGEWIRE_COMPLETIONS","config":{"name":"mine","ack_policy":"explicit","filter_subject":"wagewire.completions.>"}}`), but: []string{"consumer"}},
-		{name: "consume dead letters", make: request(api+"CONSUMER.CREATE.WAGEWIRE_DEAD_LETTERS.mine",
-			`{"stream_name":"WAGEWIRE_DEAD_LETTERS","config":{"name":"mine","ack_policy":"explicit"}}`)},
-		{name: "consume the quarantine", make: request(api+"CONSUMER.CREATE.WAGEWIRE_QUARANTINE.mine",
-			`{"stream_name":"WAGEWIRE_QUARANTINE","config":{"name":"mine","ack_policy":"explicit"}}`)},
-		{name: "read an event by its number", make: request(api+"STREAM.MSG.GET.WAGEWIRE_EVENTS", `{"seq":1}`),
-			but: append(workerRoles(), stream.RoleIngress)},
+		{name: "read a completion",
+			make: request(api+"STREAM.MSG.GET.WAGEWIRE_COMPLETIONS", `{"seq":1}`),
+			but:  []string{"link"}},
+		{name: "read a dead letter",
+			make: request(api+"STREAM.MSG.GET.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
+			but:  []string{"link"}},
+		{name: "read the quarantine",
+			make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
+		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS",
+			`{"seq":1}`), but: []string{"consumer"}},
+		{name: "read records directly",
+			make: request(api+"DIRECT.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`),
+			but:  []string{"consumer", "link"}},
+		{name: "consume records",
+			make: request(api+"CONSUMER.CREATE.OBJ_WAGEWIRE_RECORDS.mine.$O.WAGEWIRE_RECORDS.M.>",
+				`{"stream_name":"OBJ_WAGEWIRE_RECORDS","config":{"name":"mine","filter_subject":"$O.WAGEWIRE_RECORDS.M.>"}}`), but: []string{"consumer", "link"}},
+		{name: "consume completions",
+			make: request(api+"CONSUMER.CREATE.WAGEWIRE_COMPLETIONS.mine.wagewire.completions.>",
+				`{"stream_name":"WAGEWIRE_COMPLETIONS","config":{"name":"mine","ack_policy":"explicit","filter_subject":"wagewire.completions.>"}}`), but: []string{"consumer"}},
+		{name: "consume dead letters",
+			make: request(api+"CONSUMER.CREATE.WAGEWIRE_DEAD_LETTERS.mine",
+				`{"stream_name":"WAGEWIRE_DEAD_LETTERS","config":{"name":"mine","ack_policy":"explicit"}}`)},
+		{name: "consume the quarantine",
+			make: request(api+"CONSUMER.CREATE.WAGEWIRE_QUARANTINE.mine",
+				`{"stream_name":"WAGEWIRE_QUARANTINE","config":{"name":"mine","ack_policy":"explicit"}}`)},
+		{name: "read an event by its number",
+			make: request(api+"STREAM.MSG.GET.WAGEWIRE_EVENTS", `{"seq":1}`),
+			but:  append(workerRoles(), stream.RoleIngress)},
 
-		{name: "publish an event", make: request("wagewire.events.pinwheel.paystubs.added.a", "{}"), but: []string{stream.RoleIngress}},
-		{name: "publish to the quarantine", make: request(schema.QuarantineSubject(schema.Truv), "{}"), but: []string{stream.RoleIngress}},
-		{name: "publish a tombstone", make: request(schema.TombstoneSubject(schema.Truv, "a"), ""), but: []string{"link"}},
-		{name: "publish a tombstone of Pinwheel's", make: request(schema.TombstoneSubject(schema.Pinwheel, "a"), "")},
-		{name: "publish records", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}"), but: workerRoles()},
+		{name: "publish an event", make: request("wagewire.events.pinwheel.paystubs.added.a", "{}"),
+			but: []string{stream.RoleIngress}},
+		{name: "publish to the quarantine",
+			make: request(schema.QuarantineSubject(schema.Truv), "{}"),
+			but:  []string{stream.RoleIngress}},
+		{name: "publish a tombstone", make: request(schema.TombstoneSubject(schema.Truv, "a"), ""),
+			but: []string{"link"}},
+		{name: "publish a tombstone of Pinwheel's",
+			make: request(schema.TombstoneSubject(schema.Pinwheel, "a"), "")},
+		{name: "publish records", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}"),
+			but: workerRoles()},
 
 		{name: "listen to all that is ours", subscribe: "wagewire.>"},
 		{name: "listen to completions", subscribe: schema.AllCompletions},
@@ -104,24 +143,31 @@ func attempts() []attempt {
 		{name: "listen in every inbox, one level", subscribe: "_INBOX.*.>"},
 	}
 	for _, grant := range stream.Grants() {
-		all = append(all, attempt{name: "listen in the inbox of " + grant.Role, subscribe: "_INBOX." + grant.Role + ".>", but: []string{grant.Role}})
+		all = append(all, attempt{name: "listen in the inbox of " + grant.Role,
+			subscribe: "_INBOX." + grant.Role + ".>", but: []string{grant.Role}})
 	}
 	for _, q := range schema.Queues() {
 		own := []string{stream.WorkerRole(q.Resource)}
 		all = append(all,
-			attempt{name: "take from " + q.Name, make: request(api+"CONSUMER.MSG.NEXT.WAGEWIRE_EVENTS."+q.Name, `{"batch":1,"no_wait":true}`), but: own},
-			attempt{name: "settle for " + q.Name, but: own, make: func(t *testing.T, full jetstream.JetStream) *natsgo.Msg {
-				consumer, err := full.Consumer(t.Context(), schema.EventsStream, q.Name)
-				must(t, err)
-				taken, err := consumer.Next(jetstream.FetchMaxWait(waitFor))
-				must(t, err)
-				return &natsgo.Msg{Subject: taken.Reply(), Data: []byte("+ACK")}
-			}},
-			attempt{name: "look up " + q.Name, make: request(api+"CONSUMER.INFO.WAGEWIRE_EVENTS."+q.Name, ""), but: own},
-			attempt{name: "look up the advisories of " + q.Name, make: request(api+"CONSUMER.INFO.WAGEWIRE_ADVISORIES."+q.Name, ""), but: own},
+			attempt{name: "take from " + q.Name,
+				make: request(api+"CONSUMER.MSG.NEXT.WAGEWIRE_EVENTS."+q.Name,
+					`{"batch":1,"no_wait":true}`), but: own},
+			attempt{name: "settle for " + q.Name, but: own,
+				make: func(t *testing.T, full jetstream.JetStream) *natsgo.Msg {
+					consumer, err := full.Consumer(t.Context(), schema.EventsStream, q.Name)
+					must(t, err)
+					taken := nextMessage(t, "an event of "+q.Name, consumer)
+					return &natsgo.Msg{Subject: taken.Reply(), Data: []byte("+ACK")}
+				}},
+			attempt{name: "look up " + q.Name,
+				make: request(api+"CONSUMER.INFO.WAGEWIRE_EVENTS."+q.Name, ""), but: own},
+			attempt{name: "look up the advisories of " + q.Name,
+				make: request(api+"CONSUMER.INFO.WAGEWIRE_ADVISORIES."+q.Name, ""), but: own},
 			attempt{name: "complete for " + q.Name, but: own,
-				make: request(fmt.Sprintf("wagewire.completions.%s.%s.a.new", q.Provider, q.Resource), "{}")},
-			attempt{name: "give up for " + q.Name, make: request(schema.DeadLetterSubject(q.Name, "a"), "{}"), but: own},
+				make: request(fmt.Sprintf("wagewire.completions.%s.%s.a.new", q.Provider,
+					q.Resource), "{}")},
+			attempt{name: "give up for " + q.Name,
+				make: request(schema.DeadLetterSubject(q.Name, "a"), "{}"), but: own},
 		)
 	}
 	return all
@@ -135,29 +181,33 @@ func workerRoles() []string {
 	return roles
 }
 
-// onlyOwnInbox: the operator may do everything else.
-func (a attempt) onlyOwnInbox() bool {
-	return len(a.subscribe) > 0 && (a.subscribe[0] == '_' || a.subscribe[0] == '$' || a.subscribe == ">")
+// isForNobody reports whether even the operator must not do it: to listen to everything, or to the
+// inbox of another role.
+func (a attempt) isForNobody() bool {
+	return len(a.subscribe) > 0 &&
+		(a.subscribe[0] == '_' || a.subscribe[0] == '$' || a.subscribe == ">")
 }
 
 func (a attempt) allowed(role string) bool {
-	return slices.Contains(a.but, role) || role == stream.RoleOperator && !a.onlyOwnInbox()
+	return slices.Contains(a.but, role) || role == stream.RoleOperator && !a.isForNobody()
 }
 
-// fill puts a message on every stream, and events on every queue for all who try to take one.
+// fill stores a message in every stream, and in every queue an event for each role.
 func fill(t *testing.T, b broker) {
 	t.Helper()
 	c := b.connect(t, stream.RoleOperator)
-	must(t, c.Provision(t.Context(), schema.DefaultTopology()))
+	provision(t, c, schema.DefaultTopology())
 	js := b.dial(t, stream.RoleOperator).jetstream(t)
 	for _, q := range schema.Queues() {
 		for n := range 2 * len(stream.Grants()) {
-			_, err := js.Publish(t.Context(), webhook(typeOf(q), fmt.Sprint(n), "a").Subject(), []byte("{}"))
+			_, err := js.Publish(t.Context(), webhook(typeOf(q), fmt.Sprint(n), "a").Subject(),
+				[]byte("{}"))
 			must(t, err)
 		}
 	}
 	for _, subject := range []string{
-		"wagewire.completions.pinwheel.paystubs.a.first", schema.DeadLetterSubject("pinwheel_paystubs", "a"),
+		"wagewire.completions.pinwheel.paystubs.a.first",
+		schema.DeadLetterSubject("pinwheel_paystubs", "a"),
 		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))
@@ -165,15 +215,15 @@ func fill(t *testing.T, b broker) {
 	}
 }
 
-// try does it and returns the broker's word: nil, or a refusal for want of rights, or another.
+// try does the attempt. It returns nil, a permissions violation, or another error of the broker.
 func (a attempt) try(t *testing.T, c client, full jetstream.JetStream) error {
 	t.Helper()
 	if a.subscribe != "" {
 		sub, err := c.SubscribeSync(a.subscribe)
 		must(t, err)
 		defer func() { _ = sub.Unsubscribe() }()
-		must(t, c.Flush())        // by then the broker has refused it, or has not
-		if c.LastError() != nil { // this one, or one before
+		must(t, c.Flush()) // a refusal comes before the answer to the flush
+		if c.LastError() != nil {
 			return next(t, "the refusal", c.refused)
 		}
 		return nil
@@ -189,22 +239,22 @@ func (a attempt) try(t *testing.T, c client, full jetstream.JetStream) error {
 	case err := <-c.refused:
 		return err
 	case answer := <-answers:
-		return wrong(answer)
-	case <-time.After(waitFor):
+		return errorIn(answer)
+	case <-streamtest.Late(t):
 		return errors.New("neither an answer nor a refusal")
 	}
 }
 
-// wrong is what an answer says went wrong.
-func wrong(answer *natsgo.Msg) error {
+// errorIn returns the error in an answer.
+func errorIn(answer *natsgo.Msg) error {
 	if status := answer.Header.Get("Status"); status != "" {
 		return fmt.Errorf("status %s %s", status, answer.Header.Get("Description"))
 	}
-	var said struct {
+	var body struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if json.Unmarshal(answer.Data, &said) == nil && said.Error != nil {
-		return said.Error
+	if json.Unmarshal(answer.Data, &body) == nil && body.Error != nil {
+		return body.Error
 	}
 	return nil
 }
@@ -236,12 +286,13 @@ func TestWhatIsForbiddenIsRefused(t *testing.T) {
 		})
 	}
 	if diff := cmp.Diff(before, levels()); diff != "" {
-		t.Errorf("something was done all the same (-before +after):\n%s", diff)
+		t.Errorf("an attempt changed a stream (-before +after):\n%s", diff)
 	}
 	t.Logf("%d tried", tried)
 }
 
-// What was refused was refused for want of rights: without the permissions each is done.
+// Every refusal above is for want of rights: without permissions in the configuration, every
+// attempt works.
 func TestWhatIsForbiddenWouldWorkWithTheRights(t *testing.T) {
 	t.Parallel()
 	unbound := func(o *server.Options) {
@@ -260,14 +311,16 @@ func TestWhatIsForbiddenWouldWorkWithTheRights(t *testing.T) {
 				b = start(t, unbound)
 				fill(t, b)
 			}
-			if err := a.try(t, b.dial(t, stream.RoleConsumer), b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
+			if err := a.try(t, b.dial(t, stream.RoleConsumer),
+				b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// Those whose work it is can do it: a table that forbade everything would pass the first of these tests.
+// The roles in but can do the attempt. Without this test, a configuration that forbids everything
+// would pass.
 func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
 	t.Parallel()
 	for _, a := range attempts() {
@@ -279,7 +332,8 @@ func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
 				t.Parallel()
 				b := start(t, quick)
 				fill(t, b)
-				if err := a.try(t, b.dial(t, role), b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
+				if err := a.try(t, b.dial(t, role),
+					b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -293,7 +347,8 @@ func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
 			if a.destroys || !a.allowed(role) {
 				continue
 			}
-			if err := a.try(t, b.dial(t, role), full); errors.Is(err, natsgo.ErrPermissionViolation) {
+			if err := a.try(t, b.dial(t, role), full); errors.Is(err,
+				natsgo.ErrPermissionViolation) {
 				t.Errorf("%s as %s: %v", a.name, role, err)
 			}
 		}
@@ -308,11 +363,12 @@ func TestNobodyConnectsWithoutAKeyOfTheBroker(t *testing.T) {
 	public, err := stranger.PublicKey()
 	must(t, err)
 	for promise, options := range map[string][]natsgo.Option{
-		"without one":                         nil,
-		"with a name and a password":          {natsgo.UserInfo("ingress", "ingress")},
-		"with a token":                        {natsgo.Token("ingress")},
-		"with one that it does not know":      {natsgo.Nkey(public, stranger.Sign)},
-		"with a known one and another's seed": {natsgo.Nkey(keyOf(t, stream.RoleIngress), stranger.Sign)},
+		"without a key":              nil,
+		"with a name and a password": {natsgo.UserInfo("ingress", "ingress")},
+		"with a token":               {natsgo.Token("ingress")},
+		"with an unknown key":        {natsgo.Nkey(public, stranger.Sign)},
+		"with a known key and another's seed": {natsgo.Nkey(keyOf(t, stream.RoleIngress),
+			stranger.Sign)},
 	} {
 		nc, err := natsgo.Connect(b.url, options...)
 		if err == nil {

@@ -12,19 +12,20 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// KeysFile holds the public key of each role, for the broker.
+// KeysFile is the name of the file with the public key of each role. The broker reads the file.
 const KeysFile = "keys.conf"
 
-// A seed is mounted into its container file by file, and read there by a user of another number than the one who made it. So
-// the files may be read by everybody, and the directory around them, which a mount of a file does not look at, keeps
-// everybody on the host out.
+// A seed is mounted into a container as a single file, and the container's user differs from the
+// user who made the file. So every user may read the files. The directory keeps other users of the
+// host out, and a mount of a file ignores the directory's mode.
 const (
 	keyFileMode = 0o644
 	keyDirMode  = 0o700
 )
 
-// WriteKeys makes a key for every role: its seed in SeedFile, all public keys in KeysFile. It makes the directory if need be.
-// It overwrites nothing, and writes nothing where one of the files is there or others may enter the directory.
+// WriteKeys makes a key for every role. Each seed goes to its SeedFile, all public keys go to
+// KeysFile. WriteKeys makes the directory if necessary. It returns an error before the first write
+// if a file exists already or other users may enter the directory.
 func WriteKeys(dir string) error {
 	if err := os.MkdirAll(dir, keyDirMode); err != nil {
 		return err
@@ -34,15 +35,19 @@ func WriteKeys(dir string) error {
 		return err
 	}
 	if info.Mode().Perm()&^keyDirMode != 0 {
-		return fmt.Errorf("others may enter %s, and could read the seeds: chmod 700 %s, or name another directory", dir, dir)
+		return fmt.Errorf("other users may enter %s and read the seeds: "+
+			"chmod 700 %s, or name another directory", dir, dir)
 	}
 	grants := stream.Grants()
 	for _, name := range append(seedFiles(grants), KeysFile) {
-		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is there already, and keys are not overwritten: name another directory", filepath.Join(dir, name))
+		path := filepath.Join(dir, name)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s exists already, and keys are not overwritten: "+
+				"name another directory", path)
 		}
 	}
-	public := "# The public key of each role. The broker includes it in its configuration; nothing here is secret.\n"
+	public := "# The public key of each role, for the broker's configuration. " +
+		"Nothing here is secret.\n"
 	for _, grant := range grants {
 		seed, key, err := newKey()
 		if err != nil {
@@ -77,7 +82,7 @@ func newKey() (seed, public string, err error) {
 	return string(text), public, err
 }
 
-// create writes a file that must not be there. Whatever the umask, it has the mode that the container needs.
+// create writes a new file with keyFileMode, also under a strict umask.
 func create(path, text string) (err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, keyFileMode)
 	if err != nil {

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 func TestMain(m *testing.M) {
@@ -30,17 +32,26 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// waitFor is a cap on what comes in milliseconds; only a broken test or program reaches it.
-const waitFor = 20 * time.Second
+// pullFor is how long one pull waits for a message. A test repeats the pull until a message comes.
+const pullFor = 5 * time.Second
 
-// broker is a server that runs by this directory's configuration.
+// askFor is how long a request may take, on a machine however busy.
+const askFor = 5 * time.Minute
+
+// broker is a server with the configuration of this directory.
 type broker struct{ url string }
 
-// start runs a node with the demonstration's keys. What a test must have its own way is the place and the ports.
+// start starts a node with the keys of the demonstration. The store and the ports are the test's
+// own.
 func start(t testing.TB, change func(*server.Options)) broker {
 	t.Helper()
 	o := install(t, "nats.conf")
-	o.Host, o.Port, o.HTTPPort, o.StoreDir, o.NoLog, o.NoSigs = "127.0.0.1", server.RANDOM_PORT, 0, t.TempDir(), true, true
+	o.Host = "127.0.0.1"
+	o.Port = server.RANDOM_PORT
+	o.HTTPPort = 0
+	o.StoreDir = t.TempDir()
+	o.NoLog = true
+	o.NoSigs = true
 	if change != nil {
 		change(o)
 	}
@@ -48,13 +59,13 @@ func start(t testing.TB, change func(*server.Options)) broker {
 	must(t, err)
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(waitFor) {
-		t.Fatal("the server does not take connections")
-	}
+	streamtest.Eventually(t, "the server takes connections", func() bool {
+		return s.ReadyForConnections(time.Second)
+	})
 	return broker{s.ClientURL()}
 }
 
-// process is a role's connection by package stream, as its process has it, and what its log says.
+// process is the connection of a role's process, and its log.
 type process struct {
 	*stream.Operator
 	log *observer.ObservedLogs
@@ -64,7 +75,7 @@ func (b broker) config(role string) stream.Config {
 	return stream.Config{URL: b.url, CredsFile: filepath.Join(demo, nats.SeedFile(role))}
 }
 
-// connect connects as a process of the role. The test fails where the broker refuses it anything.
+// connect connects as a process of the role. The test fails if the broker refuses anything.
 func (b broker) connect(t testing.TB, role string) process {
 	t.Helper()
 	core, log := observer.New(zapcore.WarnLevel)
@@ -76,24 +87,33 @@ func (b broker) connect(t testing.TB, role string) process {
 			t.Errorf("%s: %v", role, entry.ContextMap())
 		}
 	})
-	eventually(t, role+" is connected", func() bool { return conn.Connected() == nil })
+	streamtest.Eventually(t, role+" is connected", func() bool { return conn.Connected() == nil })
 	return process{stream.NewOperator(conn), log}
 }
 
-// client is a role's connection past package stream, with what the broker refuses.
+// provision makes the streams and queues as the operator.
+func provision(t testing.TB, operator process, topology schema.Topology) {
+	t.Helper()
+	streamtest.Provision(t, operator.Conn, topology)
+}
+
+// client is a role's connection without package stream. refused has the refusals of the broker.
 type client struct {
 	*natsgo.Conn
 	refused chan error
 }
 
-// dial connects a client of any program with the role's seed.
+// dial connects a client with the seed of the role.
 func (b broker) dial(t testing.TB, role string) client {
 	t.Helper()
 	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, nats.SeedFile(role)))
 	must(t, err)
 	refused := make(chan error, 100)
 	nc, err := natsgo.Connect(b.url, key, natsgo.CustomInboxPrefix("_INBOX."+role),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { refused <- err }))
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription,
+			err error) {
+			refused <- err
+		}))
 	must(t, err)
 	t.Cleanup(nc.Close)
 	return client{nc, refused}
@@ -101,38 +121,46 @@ func (b broker) dial(t testing.TB, role string) client {
 
 func (c client) jetstream(t testing.TB) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(c.Conn)
+	js, err := jetstream.New(c.Conn, jetstream.WithDefaultTimeout(askFor))
 	must(t, err)
 	return js
 }
 
-// eventually waits until the condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	late := time.After(waitFor)
-	for !holds() {
-		select {
-		case <-look.C:
-		case <-late:
-			t.Fatalf("not within %s: %s", waitFor, what)
-		}
-	}
-}
-
+// next waits for a value. what says in the failure which value did not come.
 func next[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(waitFor):
-		t.Fatalf("not within %s: %s", waitFor, what)
+	case <-streamtest.Late(t):
+		t.Fatalf("the test binary's time is up, and still not: %s", what)
 		panic("unreachable")
 	}
 }
 
-// background runs what ends with its context until the test does.
+// nextMessage waits for a message of a consumer that must acknowledge. A message that comes after a
+// pull has ended is delivered again.
+func nextMessage(t testing.TB, what string, consumer jetstream.Consumer) jetstream.Msg {
+	t.Helper()
+	var msg jetstream.Msg
+	streamtest.Eventually(t, what, func() bool {
+		m, err := consumer.Next(jetstream.FetchMaxWait(pullFor))
+		if isTimeout(err) {
+			return false
+		}
+		must(t, err)
+		msg = m
+		return true
+	})
+	return msg
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, natsgo.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages) ||
+		errors.Is(err, jetstream.ErrNoHeartbeat)
+}
+
+// background runs a function until the end of the test.
 func background(t testing.TB, run func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -146,20 +174,23 @@ func background(t testing.TB, run func(context.Context) error) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-// webhook is an event of one of the catalogue's types.
+// webhook returns an event of a type of the catalogue.
 func webhook(of schema.WebhookType, id, account string) schema.Event {
 	at := time.Date(2026, 1, 12, 2, 36, 2, 0, time.UTC)
 	return schema.Event{
-		Provider: of.Provider, ID: id, Type: of.Name, Resource: of.Resource, Action: of.Action, AccountID: account,
+		Provider: of.Provider, ID: id, Type: of.Name, Resource: of.Resource, Action: of.Action,
+		AccountID:  account,
 		OccurredAt: at, ReceivedAt: at,
-		Body: fmt.Appendf(nil, `{"id":%q,"link_id":%[2]q,"payload":{"account_id":%[2]q,"end_user_id":%[2]q}}`, id, account),
+		Body: fmt.Appendf(nil,
+			`{"id":%q,"link_id":%[2]q,"payload":{"account_id":%[2]q,"end_user_id":%[2]q}}`, id,
+			account),
 	}
 }
 
-// typeOf is a type that the queue's worker reads, and that asks for no erasure.
+// typeOf returns a type for the queue's worker, but not an erasure.
 func typeOf(q schema.Queue) schema.WebhookType {
 	for _, of := range schema.Catalogue() {
-		if of.Provider == q.Provider && of.Resource == q.Resource && of.Action != schema.ActionDeleted {
+		if of.Provider == q.Provider && of.Resource == q.Resource && !of.Erases {
 			return of
 		}
 	}

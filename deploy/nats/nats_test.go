@@ -20,7 +20,7 @@ import (
 )
 
 // update writes what is generated.
-var update = flag.Bool("update", false, "write users.conf again")
+var update = flag.Bool("update", false, "write users.conf")
 
 const demo = "../compose/demo"
 
@@ -42,18 +42,19 @@ func TestUsersAreTheGrants(t *testing.T) {
 	}
 }
 
-// install lays the configuration out as a container has it, with the demonstration's keys, and reads it.
+// install copies the configuration and the keys of the demonstration into one directory, as in a
+// container, and reads the configuration.
 func install(t testing.TB, main string) *server.Options {
 	t.Helper()
 	dir := t.TempDir()
-	for _, file := range []string{"nats.conf", "users.conf", "cluster.conf", filepath.Join(demo, nats.KeysFile)} {
+	for _, file := range []string{"nats.conf", "users.conf", "cluster.conf",
+		filepath.Join(demo, nats.KeysFile)} {
 		text, err := os.ReadFile(file)
 		must(t, err)
 		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
 	}
-	if err := os.Setenv("SERVER_NAME", "nats-1"); err != nil { //nolint:usetesting // t.Setenv forbids parallel tests; all of them set the same
-		t.Fatal(err)
-	}
+	//nolint:usetesting // T.Setenv forbids parallel tests; every test sets the same value
+	must(t, os.Setenv("SERVER_NAME", "nats-1"))
 	options, err := server.ProcessConfigFile(filepath.Join(dir, main))
 	must(t, err)
 	return options
@@ -62,25 +63,29 @@ func install(t testing.TB, main string) *server.Options {
 func TestTheNodeIsAsTheContainerNeedsIt(t *testing.T) {
 	o := install(t, "nats.conf")
 	for promise, holds := range map[string]bool{
-		"it has the name that it is given":              o.ServerName == "nats-1",
-		"clients reach it from outside":                 o.Host == "0.0.0.0" && o.Port == 4222,
-		"only the container itself can ask how it is":   o.HTTPHost == "127.0.0.1" && o.HTTPPort == 8222,
-		"it stores on the volume":                       o.JetStream && o.StoreDir == "/data",
-		"it answers when it is on the disk":             o.SyncAlways,
-		"it takes a message of 1 MiB and no larger":     o.MaxPayload == 1<<20,
-		"it logs nothing of what it carries":            !o.Debug && !o.Trace && !o.TraceVerbose,
-		"nobody is let in without a key":                o.NoAuthUser == "" && len(o.Users) == 0 && len(o.Nkeys) == len(stream.Grants()),
+		"its name is $SERVER_NAME":      o.ServerName == "nats-1",
+		"clients reach it from outside": o.Host == "0.0.0.0" && o.Port == 4222,
+		"only the container itself can ask for health": o.HTTPHost == "127.0.0.1" &&
+			o.HTTPPort == 8222,
+		"it stores on the volume":                   o.JetStream && o.StoreDir == "/data",
+		"it answers after the write to the disk":    o.SyncAlways,
+		"it takes a message of 1 MiB and no larger": o.MaxPayload == 1<<20,
+		"it logs no message":                        !o.Debug && !o.Trace && !o.TraceVerbose,
+		"nobody connects without a key": o.NoAuthUser == "" && len(o.Users) == 0 &&
+			len(o.Nkeys) == len(stream.Grants()),
 		"the system account has no users":               o.SystemAccount == "SYS",
 		"acks are on the subjects that the grants name": !o.FeatureFlags["js_ack_fc_v2"],
-		"it is no node of a cluster":                    o.Cluster.Port == 0,
+		"it is not a node of a cluster":                 o.Cluster.Port == 0,
 	} {
 		if !holds {
 			t.Error(promise)
 		}
 	}
 	for _, user := range o.Nkeys {
-		if user.Account.Name != "WAGEWIRE" || user.Permissions == nil || user.Permissions.Publish == nil || user.Permissions.Subscribe == nil {
-			t.Errorf("user %s is in %s with permissions %+v", user.Nkey, user.Account.Name, user.Permissions)
+		if user.Account.Name != "WAGEWIRE" || user.Permissions == nil ||
+			user.Permissions.Publish == nil || user.Permissions.Subscribe == nil {
+			t.Errorf("user %s is in %s with permissions %+v", user.Nkey, user.Account.Name,
+				user.Permissions)
 		}
 	}
 }
@@ -93,22 +98,25 @@ func TestTheNodeHasRoomForTheTopology(t *testing.T) {
 	}
 	const roomMin = 1 << 30 // for one stream to grow
 	if limit := install(t, "nats.conf").JetStreamMaxStore; limit < reserved+roomMin {
-		t.Errorf("max_file_store is %d, the streams reserve %d: want %d more at least", limit, reserved, int64(roomMin))
+		t.Errorf("max_file_store is %d, the streams reserve %d: want %d more at least", limit,
+			reserved, int64(roomMin))
 	}
 }
 
 func TestTheClusterIsThreeOfTheNode(t *testing.T) {
 	o := install(t, "cluster.conf")
-	if o.Cluster.Name != "wagewire" || o.Cluster.Port != 6222 || !o.Cluster.NoAdvertise || len(o.Nkeys) != len(stream.Grants()) || !o.SyncAlways {
+	if o.Cluster.Name != "wagewire" || o.Cluster.Port != 6222 || !o.Cluster.NoAdvertise ||
+		len(o.Nkeys) != len(stream.Grants()) || !o.SyncAlways {
 		t.Errorf("cluster %+v of nodes with %d users", o.Cluster, len(o.Nkeys))
 	}
-	if diff := cmp.Diff("[nats://nats-1:6222 nats://nats-2:6222 nats://nats-3:6222]", fmt.Sprint(o.Routes)); diff != "" {
+	if diff := cmp.Diff("[nats://nats-1:6222 nats://nats-2:6222 nats://nats-3:6222]",
+		fmt.Sprint(o.Routes)); diff != "" {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}
 }
 
-// The broker's configuration says a role's key, its process holds the seed: they must be a pair.
-func agree(t *testing.T, dir string) {
+// checkPairs checks that the key of each role in the configuration belongs to the role's seed.
+func checkPairs(t *testing.T, dir string) {
 	t.Helper()
 	public, err := os.ReadFile(filepath.Join(dir, nats.KeysFile))
 	must(t, err)
@@ -124,25 +132,26 @@ func agree(t *testing.T, dir string) {
 		must(t, err)
 		key, err := pair.PublicKey()
 		must(t, err)
-		if want := strings.ToUpper(strings.ReplaceAll(grant.Role, "-", "_")) + ": " + key + "\n"; lines[i] != want || !nkeys.IsValidPublicUserKey(key) {
+		want := strings.ToUpper(strings.ReplaceAll(grant.Role, "-", "_")) + ": " + key + "\n"
+		if lines[i] != want || !nkeys.IsValidPublicUserKey(key) {
 			t.Errorf("%s: the key is %q, its seed's %q", grant.Role, lines[i], want)
 		}
 	}
 }
 
-func TestTheDemonstrationsSeedsAreThoseOfItsKeys(t *testing.T) { agree(t, demo) }
+func TestTheDemonstrationsSeedsAreThoseOfItsKeys(t *testing.T) { checkPairs(t, demo) }
 
 func TestWriteKeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	must(t, nats.WriteKeys(dir))
-	agree(t, dir)
+	checkPairs(t, dir)
 	mode := func(path string) string {
 		info, err := os.Stat(path)
 		must(t, err)
 		return fmt.Sprintf("%04o", info.Mode().Perm())
 	}
 	if got := mode(dir); got != "0700" {
-		t.Errorf("the directory has mode %s: others enter it", got)
+		t.Errorf("the directory has mode %s: other users may enter", got)
 	}
 	seeds := map[string]bool{}
 	for _, grant := range stream.Grants() {
@@ -166,13 +175,14 @@ func TestWriteKeysRefuses(t *testing.T) {
 			must(t, os.Mkdir(dir, 0o700))
 			must(t, os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o600))
 			err := nats.WriteKeys(dir)
-			if err == nil || !strings.Contains(err.Error(), name+" is there already") {
+			if err == nil || !strings.Contains(err.Error(), name+" exists already") {
 				t.Errorf("error %v", err)
 			}
 			left, err := os.ReadDir(dir)
 			must(t, err)
-			if text, _ := os.ReadFile(filepath.Join(dir, name)); len(left) != 1 || string(text) != "mine" {
-				t.Errorf("it left %v", left)
+			if text, _ := os.ReadFile(filepath.Join(dir, name)); len(left) != 1 ||
+				string(text) != "mine" {
+				t.Errorf("the directory has %v", left)
 			}
 		})
 	}

@@ -7,14 +7,17 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// account is where all of an installation is. The account SYS has no users: nobody looks into the servers from outside.
+// account is the account of all roles. The account SYS has no users, so no client can inspect the
+// servers.
 const account = "WAGEWIRE"
 
-// Users is users.conf: the account, and a user a role with what stream.Grants gives it.
+// Users returns the text of users.conf: the account, and a user for each role with the rights of
+// stream.Grants.
 func Users() string {
 	var b strings.Builder
-	b.WriteString(`# Generated from stream.Grants, which says why (repair: make generate). One user a role; keys.conf, beside this file, has their
-# public keys. What is not allowed here is refused.
+	b.WriteString(`# Generated from stream.Grants, which explains the rights. Repair: make generate.
+# A user for each role; keys.conf, in the same directory, has the public keys. The broker refuses
+# everything else.
 
 include keys.conf
 
@@ -26,15 +29,15 @@ accounts {
 `)
 	for _, grant := range stream.Grants() {
 		fmt.Fprintf(&b, "      {\n        nkey: $%s\n        permissions {\n", keyName(grant.Role))
-		list(&b, "publish", grant.Publish)
-		list(&b, "subscribe", grant.Subscribe)
+		writeAllowed(&b, "publish", grant.Publish)
+		writeAllowed(&b, "subscribe", grant.Subscribe)
 		b.WriteString("        }\n      }\n")
 	}
 	b.WriteString("    ]\n  }\n}\n\nsystem_account: SYS\n")
 	return b.String()
 }
 
-func list(b *strings.Builder, what string, subjects []string) {
+func writeAllowed(b *strings.Builder, what string, subjects []string) {
 	fmt.Fprintf(b, "          %s {\n            allow: [\n", what)
 	for _, subject := range subjects {
 		fmt.Fprintf(b, "              %q\n", subject)
@@ -42,10 +45,10 @@ func list(b *strings.Builder, what string, subjects []string) {
 	b.WriteString("            ]\n          }\n")
 }
 
-// keyName is a role's variable in keys.conf.
+// keyName returns the name of a role's variable in keys.conf.
 func keyName(role string) string { return strings.ToUpper(underscored(role)) }
 
-// SeedFile is the name of the file with a role's seed.
+// SeedFile returns the name of the file with a role's seed.
 func SeedFile(role string) string { return "nats_" + underscored(role) + ".nk" }
 
 func underscored(role string) string { return strings.ReplaceAll(role, "-", "_") }

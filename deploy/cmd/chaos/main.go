@@ -1,5 +1,6 @@
-// Command chaos proves by counting that nothing is lost and nothing told twice, while processes are killed and providers
-// misbehave. It builds the commands of the repository it stands in; make chaos runs it. See chaos --help.
+// Command chaos counts lost and repeated events while processes are killed and providers
+// misbehave. make chaos runs the command in the repository, because it builds all other commands
+// from source. Package deploy/chaos explains the checks.
 package main
 
 import (
@@ -11,6 +12,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Environ(), os.Stdout, os.Stderr))
 }

@@ -1,7 +1,6 @@
 package streamtest
 
 import (
-	"net"
 	"testing"
 	"time"
 )
@@ -43,16 +42,4 @@ func Late(t testing.TB) <-chan time.Time {
 		return nil
 	}
 	return time.After(time.Until(deadline) - reportFor)
-}
-
-// FreePort returns a free port of the loopback interface. Another process may take the port before
-// the caller does: let a server choose its port (":0") wherever possible.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

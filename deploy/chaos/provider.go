@@ -1,0 +1,110 @@
+package chaos
+
+import (
+	"encoding/json"
+
+	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+// provider is the harness's knowledge of a provider.
+type provider struct {
+	// called returns the account and the resource in a path of the API. path is the part after
+	// /<provider>/v1/, split at slashes, with empty parts at the end.
+	called func(path []string) (account, resource string)
+	// recordsIn returns the records of an answer, in the form that a completion must have.
+	recordsIn func(body []byte) ([]json.RawMessage, bool)
+	// announced reads the outcome, the ids and the dates of a webhook.
+	announced func(body []byte, w *webhook)
+}
+
+// providers has a row for each provider of package schema.
+var providers = map[schema.Provider]provider{
+	schema.Pinwheel: {
+		// accounts/{account}/{resource}…, end_users/{account}/verification_reports/…
+		called:    func(path []string) (account, resource string) { return path[1], path[2] },
+		recordsIn: pinwheelRecords,
+		announced: pinwheelAnnounced,
+	},
+	schema.Truv: {
+		// links/{account}/
+		called: func(path []string) (account, resource string) {
+			return path[1], string(schema.Link)
+		},
+		recordsIn: truvRecords,
+		announced: func([]byte, *webhook) {},
+	},
+}
+
+// environmentOf returns a provider's variables for ingress and the workers.
+func environmentOf(p schema.Provider, apiURL, secretFile string) []string {
+	env := []string{
+		p.Variable("RATE_PER_S") + "=1000",
+		p.Variable("SECRETS_FILE") + "=" + secretFile,
+		fetch.SecretVariable(p) + "=" + secretFile,
+	}
+	for name, value := range fake.Environment(string(p), apiURL) {
+		env = append(env, p.Variable(name)+"="+value)
+	}
+	return env
+}
+
+// pinwheelRecords returns the member data, an object or an array of objects.
+func pinwheelRecords(body []byte) ([]json.RawMessage, bool) {
+	var envelope struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(body, &envelope) != nil || len(envelope.Data) == 0 {
+		return nil, false
+	}
+	if envelope.Data[0] != '[' {
+		return []json.RawMessage{compact(envelope.Data)}, true
+	}
+	var records []json.RawMessage
+	if json.Unmarshal(envelope.Data, &records) != nil {
+		return nil, false
+	}
+	for i := range records {
+		records[i] = compact(records[i])
+	}
+	return records, true
+}
+
+// truvRecords returns the link without its access token.
+func truvRecords(body []byte) ([]json.RawMessage, bool) {
+	link, ok := without(body, "access_token")
+	return []json.RawMessage{link}, ok
+}
+
+// pinwheelAnnounced reads the payload. An unreadable body announces nothing.
+func pinwheelAnnounced(body []byte, w *webhook) {
+	type items []struct {
+		ID string `json:"id"`
+	}
+	var in struct {
+		Payload struct {
+			Outcome string `json:"outcome"`
+			Added   items  `json:"added"`
+			Deleted items  `json:"deleted"`
+			Params  struct {
+				From string `json:"from_pay_date"`
+				To   string `json:"to_pay_date"`
+			} `json:"params"`
+		} `json:"payload"`
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return
+	}
+	if in.Payload.Outcome != "success" {
+		w.outcome = in.Payload.Outcome
+	}
+	for _, item := range in.Payload.Added {
+		w.added = append(w.added, item.ID)
+	}
+	for _, item := range in.Payload.Deleted {
+		w.deleted = append(w.deleted, item.ID)
+	}
+	w.from = in.Payload.Params.From
+	w.to = in.Payload.Params.To
+}

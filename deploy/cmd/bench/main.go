@@ -1,0 +1,73 @@
+// Command bench measures ingress, the workers and nats-server, as processes on a single machine.
+// make bench builds the binaries and runs the command. Package deploy/bench explains each figure.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wagewire/wagewire/deploy/bench"
+	"github.com/wagewire/wagewire/deploy/command"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run runs the command. The exit code of every error is 1.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var config bench.Config
+	root := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure ingress, the workers and nats-server, as processes on this machine",
+		Long: `bench measures ingress, the workers and nats-server, as processes on this machine.
+make bench builds the binaries and runs it.`,
+		Example: "  make bench\n  make bench ARGS='--rounds 3'",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := check(config); err != nil {
+				return err
+			}
+			return bench.Run(c.Context(), config, c.OutOrStdout())
+		},
+	}
+	flags := root.Flags()
+	flags.StringVar(&config.Bin, "bin", "bin",
+		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+	flags.IntVar(&config.Rounds, "rounds", 9,
+		"how often each figure is measured, after one round that does not count")
+	flags.IntVar(&config.Senders, "senders", 32, "requests and publishes in flight")
+	flags.DurationVar(&config.Slice, "slice", 500*time.Millisecond,
+		"how long one figure is measured")
+	flags.IntVar(&config.Events, "events", 700, "webhooks to complete for one figure")
+	root.AddCommand(nullCommand())
+	return min(1, command.Run(ctx, root, args, stdout, stderr))
+}
+
+func check(c bench.Config) error {
+	if c.Rounds < 1 || c.Senders < 1 || c.Slice <= 0 || c.Events < 1 {
+		return command.UsageError("--rounds, --senders, --slice and --events must be over 0")
+	}
+	return nil
+}
+
+// nullCommand serves the null handler. bench starts a process of itself with the command.
+func nullCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    bench.NullCommand + " ADDR",
+		Short:  "Serve the handler that ingress is compared with",
+		Args:   cobra.ExactArgs(1),
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return bench.ServeNull(cmd.Context(), args[0])
+		},
+	}
+}

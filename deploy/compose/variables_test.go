@@ -1,0 +1,208 @@
+package compose
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/ingress"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+// update writes the generated documents instead of comparing them.
+var update = flag.Bool("update", false, "write .env.example and the table of deploy/README.md")
+
+// The generated documents.
+const (
+	exampleFile    = ".env.example"
+	readmeFile     = "deploy/README.md"
+	variablesBegin = "<!-- variables:begin -->"
+	variablesEnd   = "<!-- variables:end -->"
+)
+
+// section is a group of variables in the documents.
+type section struct {
+	title     string
+	variables []process.Variable
+}
+
+// ofTheStack are the variables that only docker-compose.yml reads, and deploy/compose/up.
+var ofTheStack = section{"The stack", []process.Variable{
+	{Name: "COMPOSE_PROFILES",
+		Help: "demo starts the fake providers too; leave it empty for real providers"},
+	{Name: "WAGEWIRE_IMAGES",
+		Help: "first part of the name of every image: <images>/<command>:<version>"},
+	{Name: "WAGEWIRE_VERSION", Help: "version of every image"},
+	{Name: "NATS_IMAGE", Help: "image of the broker"},
+	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
+	{Name: "INGRESS_PORT",
+		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
+	{Name: "PROVIDERS_PORT", Help: "port of the fake providers"},
+	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
+	{Name: "SECRETS_DIR",
+		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
+			"the keys nats_<role>.nk and keys.conf, which wagewire nkeys DIR makes"},
+}}
+
+// ofTheProcesses are the variables that our processes read. A variable of several processes is in
+// the first section that has it.
+func ofTheProcesses() []section {
+	sections := []section{
+		{"Every process", process.Variables(stream.Config{}, process.Config{})},
+		{"Ingress", ingress.Variables()},
+		{"Every worker", workers.Variables()},
+	}
+	for _, p := range schema.Providers() {
+		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
+	}
+	known := map[string]bool{}
+	for i := range sections {
+		sections[i].variables = slices.DeleteFunc(sections[i].variables,
+			func(v process.Variable) bool {
+				before := known[v.Name]
+				known[v.Name] = true
+				return before
+			})
+	}
+	return sections
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`)
+
+// composeDefaults returns the variables of the compose files with their defaults.
+func composeDefaults(t *testing.T) map[string]string {
+	t.Helper()
+	defaults := map[string]string{"COMPOSE_PROFILES": "demo"} // read by docker compose itself
+	for _, file := range []string{composeFile, clusterFile} {
+		text, err := os.ReadFile(filepath.Join(repository, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest := variable.ReplaceAll(text, nil); bytes.ContainsRune(rest, '$') {
+			t.Errorf("%s: a variable is not written as ${NAME:-default}, so it may be set to nothing", file)
+		}
+		for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
+			name, value := match[1], match[2]
+			if before, known := defaults[name]; known && before != value {
+				t.Errorf("%s: the default of %s is %q here and %q elsewhere", file, name, value,
+					before)
+			}
+			defaults[name] = value
+		}
+	}
+	return defaults
+}
+
+// example is the text of .env.example.
+func example(t *testing.T) string {
+	t.Helper()
+	defaults := composeDefaults(t)
+	var b strings.Builder
+	b.WriteString(`# Every variable of docker-compose.yml, with its default. Generated: to change a help text, change the
+# code that reads the variable, or deploy/compose/variables_test.go, and run make generate.
+#
+# Write the lines that you change into a file of your own: docker compose --env-file mine.env up.
+# A secret is not a variable, but a file in SECRETS_DIR.
+`)
+	for _, s := range append([]section{ofTheStack}, ofTheProcesses()...) {
+		titled := false
+		for _, v := range s.variables {
+			value, used := defaults[v.Name]
+			if !used {
+				continue
+			}
+			delete(defaults, v.Name)
+			if !titled {
+				fmt.Fprintf(&b, "\n##### %s\n", s.title)
+				titled = true
+			}
+			fmt.Fprintf(&b, "\n%s%s=%s\n", commented(v.Help), v.Name, value)
+		}
+	}
+	for name := range defaults {
+		t.Errorf("%s: no process lists the variable: add it to the Variables of the process that reads it, "+
+			"or to ofTheStack in deploy/compose/variables_test.go", name)
+	}
+	return b.String()
+}
+
+// commented returns the text as comment lines.
+func commented(text string) string {
+	const columns = 100
+	var b strings.Builder
+	line := "#"
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > columns {
+			b.WriteString(line + "\n")
+			line = "#"
+		}
+		line += " " + word
+	}
+	return b.String() + line + "\n"
+}
+
+// table is the table of variables in deploy/README.md.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| read by | variable | default | |\n|---|---|---|---|\n")
+	for _, s := range ofTheProcesses() {
+		for _, v := range s.variables {
+			value := ""
+			if v.Default != "" {
+				value = " `" + v.Default + "`"
+			}
+			reader := strings.ToLower(s.title[:1]) + s.title[1:]
+			help := strings.ReplaceAll(v.Help, "|", `\|`)
+			fmt.Fprintf(&b, "| %s | `%s` |%s | %s |\n", reader, v.Name, value, help)
+		}
+	}
+	return b.String()
+}
+
+// checkGenerated compares a file of the repository with its generated text, or writes the file.
+func checkGenerated(t *testing.T, file, want string) {
+	t.Helper()
+	path := filepath.Join(repository, file)
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(got), want); diff != "" {
+		t.Errorf("%s is not current (repair: make generate) (-is +should be)\n%s", file, diff)
+	}
+}
+
+func TestGeneratedExampleOfTheEnvironment(t *testing.T) {
+	checkGenerated(t, exampleFile, example(t))
+}
+
+func TestGeneratedTableOfVariables(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, readmeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(text), variablesBegin)
+	_, after, ends := strings.Cut(rest, variablesEnd)
+	if !begins || !ends {
+		t.Fatalf("%s must have the lines %s and %s, for the table of variables between them",
+			readmeFile, variablesBegin, variablesEnd)
+	}
+	checkGenerated(t, readmeFile, before+variablesBegin+"\n"+table()+variablesEnd+after)
+}
