@@ -71,12 +71,11 @@ var law = []row{
 		"its own module, and the schema"},
 
 	{"workers/api", "", "github.com/cenkalti/backoff " + pace, "it knows no provider"},
-	{"workers/pinwheel", "workers/api", "", "a provider's API, of use to any program"},
-	{"workers/truv", "workers/api", "", "a provider's API, of use to any program"},
 	{"workers", "schema schema/process schema/stream workers/api",
 		metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
-	{"workers/fetch", "schema schema/process workers workers/api workers/pinwheel workers/truv",
-		metrics, "it asks; workers judge and publish"},
+	{"workers/fetch", "schema schema/process workers workers/*", metrics,
+		"it asks; workers judge and publish"},
+	{"workers/*", "workers/api", "", "a provider's API, of use to any program"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},
 
 	{"deploy/fake", "", "", "the fake shares no code with the real thing"},

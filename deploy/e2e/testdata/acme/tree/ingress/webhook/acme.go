@@ -1,0 +1,59 @@
+package webhook
+
+import (
+	"crypto/hmac"
+	"crypto/sha512"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// acme is how Acme signs: one header "t=<Unix seconds>,s=<base64>", HMAC-SHA512 over the body and
+// then the time.
+var acme = scheme{
+	secretsName: "signing keys",
+	verify:      verifyAcme,
+	signedAt: func(h http.Header) (time.Time, error) {
+		_, at, _, err := readAcme(h)
+		return at, err
+	},
+}
+
+func verifyAcme(r Received, secrets []schema.Secret) error {
+	sent, _, digest, err := readAcme(r.Header)
+	if err != nil {
+		return err
+	}
+	signed := false
+	for _, secret := range secrets {
+		mac := hmac.New(sha512.New, []byte(secret.Reveal()))
+		mac.Write(r.Body)
+		mac.Write([]byte(sent))
+		signed = hmac.Equal(mac.Sum(nil), digest) || signed
+	}
+	if !signed {
+		return errSignatureMismatch
+	}
+	return nil
+}
+
+func readAcme(h http.Header) (sent string, at time.Time, digest []byte, err error) {
+	first, second, ok := strings.Cut(h.Get("Acme-Signature"), ",")
+	if !ok {
+		return "", at, nil, errSignatureMissing
+	}
+	sent = strings.TrimPrefix(first, "t=")
+	seconds, err := strconv.ParseInt(sent, 10, 64)
+	if err != nil {
+		return "", at, nil, errTimestampMalformed
+	}
+	digest, err = base64.StdEncoding.DecodeString(strings.TrimPrefix(second, "s="))
+	if err != nil {
+		return "", at, nil, errSignatureMalformed
+	}
+	return sent, time.Unix(seconds, 0), digest, nil
+}

@@ -1,0 +1,28 @@
+package deploy_test
+
+import (
+	"testing"
+
+	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/ingress/webhook"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+// TestProviders walks every provider of the contract through the registries of the other modules.
+// A failure names the file to add: .github/CONTRIBUTING.md has the recipe.
+func TestProviders(t *testing.T) {
+	for _, p := range schema.Providers() {
+		if err := webhook.Covers(p); err != nil {
+			t.Errorf("ingress: %v", err)
+		}
+		if err := fake.Covers(string(p)); err != nil {
+			t.Errorf("deploy: %v", err)
+		}
+	}
+	for _, q := range schema.Queues() {
+		if err := fetch.Covers(q); err != nil {
+			t.Errorf("workers: %v", err)
+		}
+	}
+}
