@@ -1,10 +1,13 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -13,35 +16,45 @@ const quietLevel = "error"
 
 // variables lists the environment variables of every sandbox.
 func variables() []process.Variable {
+	all := slices.Concat(
+		process.Variables(process.Config{}),
+		ingress.Variables(),
+		workers.Variables(),
+	)
 	var list []process.Variable
-	for _, v := range process.Variables(process.Config{}) {
+	for _, v := range all {
 		switch v.Name {
-		case "ADMIN_ADDR": // --admin-port
+		case "ADMIN_ADDR", "INGRESS_ADDR": // flags of the sandbox
 			continue
 		case "LOG_LEVEL":
 			v.Default = quietLevel
 		}
+		if isSecretsFile(v.Name) {
+			continue
+		}
 		list = append(list, v)
 	}
-	const asWorkers = "as for the worker commands"
-	return append(list,
-		process.Variable{Name: "WORKER_CONCURRENCY", Help: asWorkers},
-		process.Variable{Name: "RETRY_LADDER", Help: asWorkers},
-		process.Variable{Name: "NOT_READY_LADDER", Help: asWorkers},
-		process.Variable{
-			Name: "NO_COLOR", Help: "any value turns colours off, and so does TERM=dumb",
-		},
-	)
+	return append(list, process.Variable{
+		Name: "NO_COLOR", Help: "any value turns colours off, and so does TERM=dumb",
+	})
+}
+
+// isSecretsFile reports whether the variable names the secrets of a real provider's webhooks.
+func isSecretsFile(name string) bool {
+	return slices.ContainsFunc(schema.Providers(), func(p schema.Provider) bool {
+		return name == p.Variable("SECRETS_FILE")
+	})
 }
 
 // realEnvironment is the help for the variables of real providers.
 func realEnvironment() string {
 	var list []process.Variable
+	for _, v := range ingress.Variables() {
+		if isSecretsFile(v.Name) {
+			list = append(list, v)
+		}
+	}
 	for _, p := range schema.Providers() {
-		list = append(list, process.Variable{
-			Name: p.Variable("SECRETS_FILE"),
-			Help: "file with the secrets that sign webhooks, one a line",
-		})
 		list = append(list, fetch.Variables(p)...)
 	}
 	var text strings.Builder
