@@ -48,9 +48,13 @@ const usageTemplate = `Usage:{{if not .Annotations.group}}
 
 Examples:
 {{.Example | trimTrailingWhitespaces}}{{end}}
-{{- if .HasAvailableSubCommands}}
+{{- if .HasAvailableSubCommands}}{{$c := .}}{{range .Groups}}{{$id := .ID}}
 
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+{{.Title}}{{range $c.Commands}}{{if and .IsAvailableCommand (eq .GroupID $id)}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
+
+{{if .Groups}}Other:{{else}}Commands:{{end}}
+{{- range .Commands}}{{if and .IsAvailableCommand (not .GroupID)}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
 {{- if .HasAvailableLocalFlags}}
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +57,7 @@ func Run(
 	stdout, stderr io.Writer,
 ) int {
 	started := false
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil makes cobra read the process's own
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	prepare(root, &started)
@@ -99,7 +98,7 @@ func prepare(root *cobra.Command, started *bool) {
 	root.SilenceUsage = true
 	root.Version = process.Version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.Flags().Bool("version", false, "print the version")
+	root.Flags().BoolP("version", "v", false, "print the version")
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpTemplate(helpTemplate)
 	root.AddCommand(versionCommand())
@@ -110,14 +109,13 @@ func prepare(root *cobra.Command, started *bool) {
 }
 
 func prepareAll(c *cobra.Command, started *bool) {
-	c.DisableFlagsInUseLine = true
 	c.Flags().SortFlags = false
 	if !c.Runnable() {
 		annotate(c, group, "yes")
 		c.RunE = refuseNoCommand
 	}
 	if c.Args == nil {
-		c.Args = refuseArguments
+		c.Args = NoArguments
 	}
 	if run := c.RunE; run != nil {
 		c.RunE = func(c *cobra.Command, args []string) error {
@@ -151,7 +149,7 @@ func helpCommand() *cobra.Command {
 			for _, name := range args {
 				child := childOf(named, name)
 				if child == nil {
-					return refuseArguments(named, []string{name})
+					return NoArguments(named, []string{name})
 				}
 				named = child
 			}
@@ -172,11 +170,12 @@ func childOf(c *cobra.Command, name string) *cobra.Command {
 
 // refuseNoCommand is the work of a command that only groups others.
 func refuseNoCommand(c *cobra.Command, _ []string) error {
-	return UsageError("it needs a command: one of %s", strings.Join(commandNames(c), ", "))
+	return UsageError("give a command: %s", OneOf(commandNames(c)))
 }
 
-// refuseArguments refuses every argument. Where commands could stand, the error suggests some.
-func refuseArguments(c *cobra.Command, args []string) error {
+// NoArguments refuses every argument. Where commands could stand, the error suggests some. Run sets
+// NoArguments as the Args of a command without Args.
+func NoArguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
 		return nil

@@ -85,7 +85,7 @@ func TestTheErrorOfACommandIsItsMessageAndItsExitCode(t *testing.T) {
 		},
 		"a group without a command lists its commands": {
 			"letter", 2, "",
-			"tool letter: it needs a command: one of send\nsee: tool letter --help\n",
+			"tool letter: give a command: send\nsee: tool letter --help\n",
 		},
 		"help of an unknown command is an error": {
 			"help leter", 2, "",
@@ -102,6 +102,14 @@ func TestTheErrorOfACommandIsItsMessageAndItsExitCode(t *testing.T) {
 	}
 }
 
+func TestOnlyTheGivenArgumentsCount(t *testing.T) {
+	code, _, stderr := run(t.Context()) // the test binary itself has arguments
+	want := "tool: give a command: broken, completion, differs, fail, letter, misuse or version\n"
+	if code != 2 || !strings.HasPrefix(stderr, want) {
+		t.Errorf("exit code %d, printed %q", code, stderr)
+	}
+}
+
 func TestAnInterruptedCommandSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -115,7 +123,7 @@ func TestHelpShowsFlagsExamplesAndSections(t *testing.T) {
 	const want = `Send a letter
 
 Usage:
-  tool letter send TYPE
+  tool letter send TYPE [flags]
 
 Examples:
   tool letter send love
@@ -139,7 +147,7 @@ Exit codes:
 }
 
 func TestEveryTreeHasVersionHelpAndCompletion(t *testing.T) {
-	for _, args := range []string{"--version", "version"} {
+	for _, args := range []string{"--version", "-v", "version"} {
 		want := "tool " + process.Version() + "\n"
 		if code, stdout, _ := run(t.Context(), args); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, printed %q", args, code, stdout)
@@ -162,12 +170,32 @@ func TestEveryTreeHasVersionHelpAndCompletion(t *testing.T) {
 	}
 }
 
+func TestHelpListsCommandsByGroup(t *testing.T) {
+	root := tree()
+	root.AddGroup(&cobra.Group{ID: "mail", Title: "Mail:"})
+	for _, c := range root.Commands() {
+		if c.Name() == "letter" {
+			c.GroupID = "mail"
+		}
+	}
+	var help bytes.Buffer
+	command.Run(t.Context(), root, []string{"--help"}, &help, &help)
+	for _, want := range []string{
+		"\n\nMail:\n  letter      Work with letters\n\nOther:\n  broken", "  version     Print",
+	} {
+		if strings.Count(help.String(), want) != 1 {
+			t.Errorf("%q is not once in\n%s", want, &help)
+		}
+	}
+}
+
 func TestSuggestNamesTheKnownWordsNearby(t *testing.T) {
 	known := []string{"paystubs.added", "shifts.added", "link-connected", "link-deleted"}
 	for word, want := range map[string]string{
 		"paystub.added": ": did you mean paystubs.added?",
 		"link-":         ": did you mean link-connected or link-deleted?",
 		"moon.landed":   "",
+		"":              "",
 	} {
 		if got := command.Suggest(word, known); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)

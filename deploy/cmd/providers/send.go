@@ -33,7 +33,7 @@ type sendOptions struct {
 func sendCommand() *cobra.Command {
 	var options sendOptions
 	c := &cobra.Command{
-		Use:   "send TYPE|" + everything + " [flags]",
+		Use:   "send TYPE|" + everything,
 		Short: "Let the running fakes send a webhook",
 		Long: `send makes a person with a payroll account at the running fakes and lets the fakes
 send a webhook about the person. With ` + everything + ` in place of a type the fakes send every

@@ -37,7 +37,7 @@ type serveOptions struct {
 func rootCommand() *cobra.Command {
 	var options serveOptions
 	c := &cobra.Command{
-		Use: "providers [flags]",
+		Use: "providers",
 		Long: fmt.Sprintf(`providers serves the fakes of %s: their APIs, the signed webhooks that
 they send, and /control, which makes people, sends webhooks and lets the APIs fail.`, titles()),
 		Example: `  providers --webhooks http://127.0.0.1:8080/webhooks
@@ -67,7 +67,7 @@ func addAddr(c *cobra.Command, addr *string) {
 func healthcheckCommand() *cobra.Command {
 	var addr string
 	c := &cobra.Command{
-		Use:   process.HealthcheckArg + " [flags]",
+		Use:   process.HealthcheckArg,
 		Short: "Exit with 0 if the fakes at --addr answer",
 		Long: `healthcheck asks the fakes that listen at --addr on this machine whether they are
 ready. The exit code is 0 if they answer. If they do not, healthcheck prints the reason and the exit

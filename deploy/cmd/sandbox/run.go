@@ -35,7 +35,7 @@ type options struct {
 func rootCommand(getenv func(string) string) *cobra.Command {
 	o := options{sandbox: sandbox.Config{Getenv: getenv}}
 	c := &cobra.Command{
-		Use: "sandbox [flags]",
+		Use: "sandbox",
 		Long: fmt.Sprintf(`sandbox runs all of Wagewire in one process: nats-server, fakes of %s,
 ingress and every worker. It plays a person who links a payroll account, prints a line for each
 completion, and runs until Ctrl-C.`, titles()),
