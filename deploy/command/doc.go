@@ -7,8 +7,8 @@
 //	other codes   the command returned [Exit]
 //
 // Run gives every tree --version, the subcommands version, help and completion, and the same
-// layout of help: description, usage, examples, commands by group, flags, and then the sections that
-// [AddSection] and [AddEnvironment] added. Commands without a group are the last, under "Other". A
-// word that is no command gets the suggestions of cobra; [Suggest] gives other words, such as a
-// webhook type, the same.
+// layout of help: description, usage, examples, commands by group, flags, and then the sections
+// that [AddSection] and [AddEnvironment] added. Commands without a group are the last, under
+// "Other". A word that is no command gets the suggestions of cobra; [Suggest] gives other words,
+// such as a webhook type, the same.
 package command

@@ -278,14 +278,14 @@ func (b *bench) runs(code int, args ...string) result {
 }
 
 // answering runs the command where somebody answers what it asks.
-func (b *bench) answering(answer string, args ...string) (stdout, stderr string, err error) {
+func (b *bench) answering(answer string, args ...string) result {
 	b.Helper()
-	var out, said bytes.Buffer
-	_, err = execute(b.Context(), args, terminal{
-		getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &out, stderr: &said,
+	var stdout, stderr bytes.Buffer
+	code := execute(b.Context(), args, terminal{
+		getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &stdout, stderr: &stderr,
 		canAnswer: true,
 	})
-	return out.String(), said.String(), err
+	return result{code, stdout.String(), stderr.String()}
 }
 
 // queueAt waits until the broker says of a queue what holds.

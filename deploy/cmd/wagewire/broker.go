@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -37,7 +38,7 @@ func onNATS(
 	t terminal, cmd *cobra.Command, work func(context.Context, session, []string) error,
 ) *cobra.Command {
 	wait := addWait(cmd)
-	cmd.Annotations = environment(brokerVariables())
+	command.AddEnvironment(cmd, brokerVariables())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		op, err := connect(cmd.Context(), t, *wait, zap.NewNop())
 		if err != nil {

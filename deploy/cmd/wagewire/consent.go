@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/wagewire/wagewire/deploy/command"
 )
 
 var errDeclined = errors.New("nothing was done")
@@ -27,7 +29,7 @@ func (c *consent) check(t terminal) error {
 	if c.dryRun || c.yes || t.canAnswer {
 		return nil
 	}
-	return wrongUsage("nobody is there to answer a question: give --yes, or --dry-run")
+	return command.UsageError("nobody is there to answer a question: give --yes, or --dry-run")
 }
 
 // ask returns nil if the operator agrees, and errDeclined if not. A dry run is not asked.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -30,7 +31,6 @@ worker could finish. Dead letters are kept for 90 days.`,
   Delete the dead letters of an account that nobody needs any more:
     wagewire dead discard --account 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65`,
 	}
-	requireSubcommand(cmd)
 	cmd.AddCommand(deadLetters().commands(t)...)
 	return cmd
 }
@@ -92,7 +92,7 @@ func (f *letterFilter) addFlags(cmd *cobra.Command) {
 		schema.ClassUnauthorized, schema.ClassPermanent, schema.ClassContract, schema.ClassPoison,
 		schema.ClassExhausted,
 	}
-	addChoice(cmd, &f.class, "class", "only those of a class: "+alternatives(classes), classes)
+	addChoice(cmd, &f.class, "class", "only those of a class: "+command.OneOf(classes), classes)
 	addProvider(cmd, &f.provider, "only those of")
 	cmd.Flags().StringVar(&f.account, "account", "", accountHelp)
 	f.span.addFlags(cmd, "given up")

@@ -1,12 +1,11 @@
 // Command wagewire is the operator's tool: it provisions the streams, sends webhooks, shows the
 // history of an event, and resends events after a failure. See wagewire --help.
 //
-// root.go builds the command tree with spf13/cobra and turns errors into exit codes. Each command
-// has a file:
+// root.go builds the tree of commands, and package deploy/command runs the tree. Each command has a
+// file:
 //
 //	provision.go    compare the broker with the topology, and change the broker
-//	send.go         send a webhook: sample.go has the body, signing.go the signature, response.go
-//	                the answer of ingress
+//	send.go         send a webhook: sample.go has the body, response.go the answer of ingress
 //	tail.go         print completions
 //	status.go       show every stream and queue on a screen
 //	trace.go        gather and judge the history of an event; life.go prints the history

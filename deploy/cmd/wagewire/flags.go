@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -68,7 +69,7 @@ func completeFrom(cmd *cobra.Command, flag string, words []string) {
 }
 
 func addProvider(cmd *cobra.Command, target *schema.Provider, usage string) {
-	addChoice(cmd, target, "provider", usage+" "+alternatives(schema.Providers()),
+	addChoice(cmd, target, "provider", usage+" "+command.OneOf(schema.Providers()),
 		schema.Providers())
 }
 
@@ -133,7 +134,7 @@ func (s *span) addFlags(cmd *cobra.Command, verb string) {
 
 func (s *span) check() error {
 	if !s.until.IsZero() && s.until.Before(s.since) {
-		return wrongUsage("--until %s is before --since %s",
+		return command.UsageError("--until %s is before --since %s",
 			formatTime(s.until), formatTime(s.since))
 	}
 	return nil
@@ -177,13 +178,9 @@ func readsType(q schema.Queue, w schema.WebhookType) bool {
 	})
 }
 
-// alternatives is "a, b or c".
-func alternatives[T ~string](words []T) string {
-	last := len(words) - 1
-	if last < 1 {
-		return join(words)
-	}
-	return join(words[:last]) + " or " + string(words[last])
+// notAmong is the error for an unknown word. The error suggests the nearest known words.
+func notAmong[T ~string](word string, known []T) error {
+	return fmt.Errorf("not one of %s%s", join(known), command.Suggest(word, known))
 }
 
 func join[T ~string](words []T) string { return strings.Join(toStrings(words), ", ") }

@@ -7,25 +7,26 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/deploy/command"
 )
 
 // healthcheckFor is shorter than a container's limit, so that a failed check can say why.
 const healthcheckFor = 3 * time.Second
 
 func newHealthcheckCommand(t terminal) *cobra.Command {
-	return &cobra.Command{
-		Use:     "healthcheck",
-		GroupID: groupOther,
-		Short:   "Exit 0 if NATS answers and can store an event",
+	cmd := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Exit 0 if NATS answers and can store an event",
 		Long: `wagewire healthcheck exits 0 if NATS answers and an event can be stored: the events
 stream exists and is not nearly full. If not, one line says why. Containers of the image run this
 command as their health check.`,
 		Example: `  Start ingress when an event can be stored:
     wagewire healthcheck && ingress`,
-		Annotations: environment(brokerVariables()),
-		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, _ []string) error { return checkHealth(cmd, t) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return checkHealth(cmd, t) },
 	}
+	command.AddEnvironment(cmd, brokerVariables())
+	return cmd
 }
 
 func checkHealth(cmd *cobra.Command, t terminal) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -34,7 +35,7 @@ be able to read the seeds.`,
     wagewire nkeys ./new`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return wrongUsage("give one directory, such as ./secrets")
+				return command.UsageError("give one directory, such as ./secrets")
 			}
 			return nil
 		},

@@ -10,7 +10,7 @@ import (
 func TestNkeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	got := wagewire(t, env(), "nkeys", dir)
-	if got.code != exitOK || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 ||
+	if got.code != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 ||
 		!strings.HasPrefix(got.stdout, "wrote 10 seeds and "+filepath.Join(dir, "keys.conf")) ||
 		!strings.Contains(got.stdout, "NATS_CREDS_FILE") {
 		t.Errorf("got %+v", got)
@@ -29,7 +29,7 @@ func TestNkeys(t *testing.T) {
 			t.Errorf("it prints the seed of %s", name)
 		}
 	}
-	if again := wagewire(t, env(), "nkeys", dir); again.code != exitFailed ||
+	if again := wagewire(t, env(), "nkeys", dir); again.code != 1 ||
 		!strings.Contains(again.stderr, "keys are not overwritten") {
 		t.Errorf("again: %+v", again)
 	}
@@ -38,7 +38,7 @@ func TestNkeys(t *testing.T) {
 		t.Errorf("again: keys.conf is another, %v", err)
 	}
 	for _, args := range [][]string{{"nkeys"}, {"nkeys", dir, dir}} {
-		if got := wagewire(t, env(), args...); got.code != exitUsage ||
+		if got := wagewire(t, env(), args...); got.code != 2 ||
 			!strings.Contains(got.stderr, "give one directory") {
 			t.Errorf("%v: %+v", args, got)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -35,7 +36,7 @@ the worker's log and metrics about such a pause.`,
     wagewire pause truv_link`,
 		Args: func(_ *cobra.Command, names []string) error {
 			if lasts == 0 {
-				return wrongUsage("--for: a pause needs more than no time")
+				return command.UsageError("--for: a pause needs more than no time")
 			}
 			return checkQueues(names)
 		},
@@ -64,12 +65,12 @@ func newResumeCommand(t terminal) *cobra.Command {
 
 func checkQueues(names []string) error {
 	if len(names) == 0 {
-		return wrongUsage("give a queue, such as %s: wagewire status lists the queues",
+		return command.UsageError("give a queue, such as %s: wagewire status lists the queues",
 			queueNames()[0])
 	}
 	for _, name := range names {
 		if _, ok := findQueue(name); !ok {
-			return wrongUsage("queue %q: %v", name, notAmong(name, queueNames()))
+			return command.UsageError("queue %q: %v", name, notAmong(name, queueNames()))
 		}
 	}
 	return nil

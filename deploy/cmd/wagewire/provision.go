@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -47,7 +48,6 @@ completions counts for new completions, when the workers have restarted.`,
   Fail in CI if the broker is not what it must be:
     wagewire provision plan --exit-code`,
 	}
-	requireSubcommand(cmd)
 	cmd.AddCommand(newPlanCommand(t), newApplyCommand(t))
 	return cmd
 }
@@ -69,7 +69,7 @@ func newPlanCommand(t terminal) *cobra.Command {
 	exitCode := cmd.Flags().Bool("exit-code", false, "exit 3, not 0, if something differs")
 	return withPlan(t, cmd, func(_ context.Context, _ session, changes []stream.Change) error {
 		if *exitCode && len(changes) > 0 {
-			return errDiffers
+			return command.Exit(exitDiffers, nil)
 		}
 		return nil
 	})
@@ -88,7 +88,7 @@ func withPlan(
 	topology := schema.DefaultTopology()
 	addLimits(cmd, &topology)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := noArguments(cmd, args); err != nil {
+		if err := command.NoArguments(cmd, args); err != nil {
 			return err
 		}
 		return checkAges(topology)
@@ -160,7 +160,8 @@ func checkAges(topology schema.Topology) error {
 	for _, s := range limitsOf(&topology) {
 		ages[s.Name] = s.MaxAge
 		if s.MaxAge > 0 && s.MaxAge < s.Duplicates {
-			return wrongUsage("--max-age: %s must keep messages %s at least, to know duplicates",
+			return command.UsageError(
+				"--max-age: %s must keep messages %s at least, to know duplicates",
 				s.Name, formatAge(s.Duplicates))
 		}
 	}
@@ -183,7 +184,7 @@ func checkAges(topology schema.Topology) error {
 		if short > 0 {
 			least = formatAge(short+rule.by) + " at least"
 		}
-		return wrongUsage("--max-age: with %s at %s, %s must be kept %s, %s",
+		return command.UsageError("--max-age: with %s at %s, %s must be kept %s, %s",
 			rule.short, formatAge(short), rule.long, least, rule.why)
 	}
 	return nil

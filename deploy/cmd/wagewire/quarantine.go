@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -28,7 +29,6 @@ read as an event. Ingress answered 200 to them. They are kept for 14 days.`,
   Release them after an update that can read them:
     wagewire quarantine release --reason schema`,
 	}
-	requireSubcommand(cmd)
 	cmd.AddCommand(quarantined().commands(t)...)
 	return cmd
 }
@@ -87,7 +87,8 @@ func (f *unreadFilter) addFlags(cmd *cobra.Command) {
 		schema.QuarantineDepth, schema.QuarantineSchema, schema.QuarantineIDConflict,
 	}
 	addProvider(cmd, &f.provider, "only those of")
-	addChoice(cmd, &f.reason, "reason", "only those with a reason: "+alternatives(reasons), reasons)
+	addChoice(cmd, &f.reason, "reason", "only those with a reason: "+command.OneOf(reasons),
+		reasons)
 	f.span.addFlags(cmd, "received")
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -39,7 +40,7 @@ At least one of --since, --until, --type and --account is needed.`,
     wagewire replay --queue pinwheel_shifts --type shifts.added \
       --since 2026-01-12T12:00:00Z --until 2026-01-12T18:00:00Z`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if err := noArguments(cmd, args); err != nil {
+			if err := command.NoArguments(cmd, args); err != nil {
 				return err
 			}
 			return r.check(t, cmd.Flags().Changed("since"))
@@ -74,7 +75,7 @@ type replay struct {
 
 func (r *replay) check(t terminal, hasSince bool) error {
 	if r.queueName == "" {
-		return wrongUsage("say which queue gets the events: --queue NAME")
+		return command.UsageError("say which queue gets the events: --queue NAME")
 	}
 	r.queue, _ = findQueue(r.queueName)
 	for _, w := range schema.Catalogue() {
@@ -84,12 +85,12 @@ func (r *replay) check(t terminal, hasSince bool) error {
 	}
 	for _, name := range r.typeNames {
 		if !slices.Contains(r.types, name) {
-			return wrongUsage("--type: queue %s does not read %q%s", r.queue.Name, name,
-				suggestion(name, r.types))
+			return command.UsageError("--type: queue %s does not read %q%s", r.queue.Name, name,
+				command.Suggest(name, r.types))
 		}
 	}
 	if !hasSince && r.until.IsZero() && len(r.typeNames) == 0 && r.account == "" {
-		return wrongUsage("say which events: --since, --until, --type or --account; " +
+		return command.UsageError("say which events: --since, --until, --type or --account; " +
 			"--since all chooses every event")
 	}
 	if len(r.typeNames) > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
 )
@@ -30,8 +31,8 @@ type edit struct{ path, value string }
 func newSample(w schema.WebhookType, o overrides, now time.Time) ([]byte, error) {
 	body, ok := jsonschema.Sample(w.Provider, w.Name)
 	if !ok {
-		return nil, wrongUsage("there is no sample of %s, which is stored and not worked on: "+
-			"send a file with --provider %s", w.Name, w.Provider)
+		return nil, command.UsageError("there is no sample of %s, "+
+			"which is stored and not worked on: send a file with --provider %s", w.Name, w.Provider)
 	}
 	edits, err := o.edits(w, body)
 	if err != nil {
@@ -71,7 +72,7 @@ func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 	if w.NamesEndUser {
 		endUser = w.Account
 		if o.account != "" {
-			return nil, wrongUsage("%s is about a person: use --end-user", w.Name)
+			return nil, command.UsageError("%s is about a person: use --end-user", w.Name)
 		}
 	}
 	for _, override := range []struct {
@@ -86,7 +87,7 @@ func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 			continue
 		}
 		if !gjson.GetBytes(body, override.path).Exists() {
-			return nil, wrongUsage("%s: %s has no %s", override.flag, w.Name, override.path)
+			return nil, command.UsageError("%s: %s has no %s", override.flag, w.Name, override.path)
 		}
 		edits = append(edits, override.edit)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 )
@@ -59,15 +60,17 @@ exits 0 if ingress stored the webhook each time.`,
     PINWHEEL_SECRETS_FILE=pinwheel.secret wagewire send income.added --outcome error
   Send a recorded body, byte for byte:
     wagewire send recorded.json --provider truv --secret-file truv.secret`,
-		Annotations:       environment(secretVariables()),
 		ValidArgsFunction: cobra.FixedCompletions(typeNames(), cobra.ShellCompDirectiveDefault),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 && !o.list {
+				return command.UsageError(
+					"give one TYPE or FILE, not %d: send --list has the types", len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.list {
 				return listTypes(t.stdout)
-			}
-			if len(args) != 1 {
-				return wrongUsage("give one TYPE or FILE, not %d: send --list has the types",
-					len(args))
 			}
 			r, err := o.newRequest(t, args[0])
 			if err != nil {
@@ -77,6 +80,7 @@ exits 0 if ingress stored the webhook each time.`,
 		},
 	}
 	o.addFlags(cmd)
+	command.AddEnvironment(cmd, secretVariables())
 	return cmd
 }
 
@@ -98,7 +102,7 @@ func (o *sendOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.endUser, "end-user", "",
 		"`id` of the end user that a TYPE is about (default the sample's)")
 	addChoice(cmd, &o.outcome, "outcome",
-		"outcome of the job that a TYPE is about: "+alternatives(outcomes()), outcomes())
+		"outcome of the job that a TYPE is about: "+command.OneOf(outcomes()), outcomes())
 }
 
 // newRequest reads the webhook, its address and its secret.
@@ -128,16 +132,16 @@ func (o *sendOptions) readWebhook(
 		return w.Provider, body, err
 	}
 	if _, err := os.Stat(typeOrFile); typeOrFile != stdinName && errors.Is(err, fs.ErrNotExist) {
-		hint := suggestion(typeOrFile, typeNames())
-		return "", nil, wrongUsage("%q is neither a type of webhook nor a file%s", typeOrFile, hint)
+		return "", nil, command.UsageError("%q is neither a type of webhook nor a file%s",
+			typeOrFile, command.Suggest(typeOrFile, typeNames()))
 	}
 	if o.overrides != (overrides{}) {
-		return "", nil, wrongUsage("a file is sent unchanged: " +
+		return "", nil, command.UsageError("a file is sent unchanged: " +
 			"--id, --account, --end-user and --outcome are for a TYPE")
 	}
 	if o.provider == "" {
-		return "", nil, wrongUsage("say whose webhook it is: --provider with %s",
-			alternatives(schema.Providers()))
+		return "", nil, command.UsageError("say whose webhook it is: --provider with %s",
+			command.OneOf(schema.Providers()))
 	}
 	body, err := readBody(typeOrFile, stdin)
 	return o.provider, body, err
@@ -158,11 +162,11 @@ func (o *sendOptions) findType(name string) (w schema.WebhookType, isType bool, 
 	}
 	switch {
 	case len(owners) > 0 && o.provider != "":
-		return w, false, wrongUsage("%s is a type of %s, not of %s",
-			name, alternatives(owners), o.provider)
+		return w, false, command.UsageError("%s is a type of %s, not of %s",
+			name, command.OneOf(owners), o.provider)
 	case len(owners) > 1:
-		return w, false, wrongUsage("say whose %s it is: --provider with %s",
-			name, alternatives(owners))
+		return w, false, command.UsageError("say whose %s it is: --provider with %s",
+			name, command.OneOf(owners))
 	default:
 		return w, len(owners) == 1, nil
 	}
@@ -192,7 +196,7 @@ func readBody(path string, stdin io.Reader) ([]byte, error) {
 func (o *sendOptions) target(p schema.Provider) (string, error) {
 	u, err := url.Parse(o.url)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", wrongUsage("--url: %q is not an http or https address, such as %s",
+		return "", command.UsageError("--url: %q is not an http or https address, such as %s",
 			o.url, urlDefault)
 	}
 	return u.JoinPath(string(p)).String(), nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -72,7 +73,7 @@ func (sh *shelf[T]) newListCommand(t terminal) *cobra.Command {
 		Short: fmt.Sprintf("Print a line for each %s", sh.noun),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return wrongUsage("unexpected argument %q: wagewire %s show prints one %s",
+				return command.UsageError("unexpected argument %q: wagewire %s show prints one %s",
 					args[0], sh.command, sh.noun)
 			}
 			return chosen.check()
@@ -95,7 +96,7 @@ func (sh *shelf[T]) newShowCommand(t terminal) *cobra.Command {
 		Short: fmt.Sprintf("Print one %s", sh.noun),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return wrongUsage("show takes one number, not %d", len(args))
+				return command.UsageError("show takes one number, not %d", len(args))
 			}
 			_, err := parseNumbers(args)
 			return err
@@ -147,7 +148,8 @@ func (sh *shelf[T]) newChange(
 			return err
 		}
 		if len(c.numbers) == 0 && !c.all && c.isEmpty() {
-			return wrongUsage("say which to %s: numbers, flags that choose, or --all", cmd.Name())
+			return command.UsageError("say which to %s: numbers, flags that choose, or --all",
+				cmd.Name())
 		}
 		return c.consent.check(t)
 	}
@@ -332,7 +334,7 @@ func parseNumbers(args []string) ([]uint64, error) {
 	for _, arg := range args {
 		n, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil || n == 0 {
-			return nil, wrongUsage("%q is not a number: give one from the list", arg)
+			return nil, command.UsageError("%q is not a number: give one from the list", arg)
 		}
 		numbers = append(numbers, n)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -78,14 +79,14 @@ func (o *statusOptions) checkArguments(cmd *cobra.Command, args []string) error 
 	isWatched := cmd.Flags().Changed("watch")
 	if isWatched && len(args) > 0 {
 		if err := cmd.Flags().Set("watch", args[0]); err != nil {
-			return wrongUsage("%v", err)
+			return err
 		}
 		args = args[1:]
 	}
 	if isWatched && o.every == 0 {
-		return wrongUsage("--watch: an interval needs more than no time")
+		return command.UsageError("--watch: an interval needs more than no time")
 	}
-	return noArguments(cmd, args)
+	return command.NoArguments(cmd, args)
 }
 
 // watchStatus shows the status until ctx ends. An error, such as a broker that is away, is printed

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -47,9 +48,7 @@ data, and the class and code of the error. Only --json prints the records themse
     wagewire tail --since all --account 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 --json
   Wait for one completion:
     wagewire tail -n 1 --resource income`,
-		Annotations: environment(brokerVariables()),
-		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t) },
 	}
 	addSince(cmd, &o.since, "now", "begin at an earlier time")
 	o.addFlags(cmd)
@@ -57,6 +56,7 @@ data, and the class and code of the error. Only --json prints the records themse
 	cmd.Flags().VarP(count, "count", "n", "stop after so many; 0 is never")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print each completion whole, as JSON on a line")
 	o.wait = addWait(cmd)
+	command.AddEnvironment(cmd, brokerVariables())
 	return untilInterrupted(cmd, func() bool { return true })
 }
 
@@ -131,9 +131,9 @@ func (f *completionFilter) addFlags(cmd *cobra.Command) {
 		schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted,
 	}
 	addProvider(cmd, &f.provider, "only those of")
-	addChoice(cmd, &f.resource, "resource", "only those of "+alternatives(resources), resources)
+	addChoice(cmd, &f.resource, "resource", "only those of "+command.OneOf(resources), resources)
 	cmd.Flags().StringVar(&f.account, "account", "", accountHelp)
-	addChoice(cmd, &f.outcome, "outcome", "only those that are "+alternatives(outcomes), outcomes)
+	addChoice(cmd, &f.outcome, "outcome", "only those that are "+command.OneOf(outcomes), outcomes)
 }
 
 // subject is the part of the filter that the broker can apply.

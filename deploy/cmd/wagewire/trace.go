@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -46,7 +47,7 @@ of an erased account are gone.`,
     wagewire trace pinwheel:5a141122-4235-4fa1-bd76-0628573880b0 --json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return wrongUsage("give one event id, not %d", len(args))
+				return command.UsageError("give one event id, not %d", len(args))
 			}
 			return nil
 		},
