@@ -5,16 +5,12 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/wagewire/wagewire/deploy/command"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process without delay
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(command.UntilInterrupted(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run runs the command and returns its exit code: 0 or, whatever is wrong, 1.
