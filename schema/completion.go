@@ -24,6 +24,9 @@ const (
 	Deleted Outcome = "deleted"
 )
 
+// Outcomes returns all outcomes.
+func Outcomes() []Outcome { return []Outcome{Succeeded, Pending, Unavailable, Failed, Deleted} }
+
 // Values of every completion's envelope.
 const (
 	CloudEventsVersion    = "1.0"
@@ -124,6 +127,14 @@ func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 			Records: []json.RawMessage{}, Deleted: []string{}, Missing: []string{},
 		},
 	}
+}
+
+// CountRecords returns how many records the completion has, in the message or in the object store.
+func (c Completion) CountRecords() int {
+	if c.Data.RecordsRef != nil {
+		return c.Data.RecordsRef.Count
+	}
+	return len(c.Data.Records)
 }
 
 // Encode returns the completion's JSON. The records keep every digit and character, except white

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,15 @@ import (
 // PageMax is how many records the fakes put on a page, whatever a call asks for: Pinwheel's
 // default.
 const PageMax = 25
+
+// Titles returns the names of the providers as people write them: "Pinwheel and Truv".
+func Titles() string {
+	var list []string
+	for _, p := range schema.Providers() {
+		list = append(list, p.Title())
+	}
+	return strings.Join(list, " and ")
+}
 
 // Names of the parts in a PartError.
 const (

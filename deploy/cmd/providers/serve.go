@@ -39,7 +39,8 @@ func rootCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "providers",
 		Long: fmt.Sprintf(`providers serves the fakes of %s: their APIs, the signed webhooks that
-they send, and /control, which makes people, sends webhooks and lets the APIs fail.`, titles()),
+they send, and /control, which makes people, sends webhooks and lets the APIs fail.`,
+			sandbox.Titles()),
 		Example: `  providers --webhooks http://127.0.0.1:8080/webhooks
   providers send employment.added
   curl -X POST http://127.0.0.1:8081/control/people
@@ -79,15 +80,6 @@ code is 1.`,
 	}
 	addAddr(c, &addr)
 	return c
-}
-
-// titles lists the names of the providers as people write them.
-func titles() string {
-	var list []string
-	for _, p := range schema.Providers() {
-		list = append(list, p.Title())
-	}
-	return strings.Join(list, " and ")
 }
 
 // secrets lists the secrets that the fakes sign with and expect from workers.

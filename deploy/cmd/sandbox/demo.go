@@ -97,7 +97,7 @@ func (d *demo) wait(ctx context.Context) error {
 		delete(d.awaited, c.ID)
 		r := d.rows[c.Data.Event.Type]
 		r.completions++
-		r.records += recordCount(c)
+		r.records += c.CountRecords()
 		r.attempts += c.Data.Attempts
 		r.outcomes[c.Data.Outcome]++
 		r.slowest = max(r.slowest, timeTaken(c))
@@ -119,13 +119,6 @@ func (d *demo) end(ctx context.Context) (complete bool, err error) {
 	}
 	d.printer.summary(d.rows, slices.Sorted(maps.Values(d.awaited)))
 	return len(d.awaited) == 0, nil
-}
-
-func recordCount(c schema.Completion) int {
-	if c.Data.RecordsRef != nil {
-		return c.Data.RecordsRef.Count
-	}
-	return len(c.Data.Records)
 }
 
 // timeTaken is the time from the webhook's arrival to the completion.

@@ -61,12 +61,3 @@ func realEnvironment() string {
 	process.PrintVariables(&text, list)
 	return text.String()
 }
-
-// titles lists the names of the providers as people write them.
-func titles() string {
-	var list []string
-	for _, p := range schema.Providers() {
-		list = append(list, p.Title())
-	}
-	return strings.Join(list, " and ")
-}

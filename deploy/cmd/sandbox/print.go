@@ -53,7 +53,7 @@ func (p *printer) greet(s *sandbox.Sandbox) {
 	p.println("  webhooks   %s", webhooksURL(s))
 	p.println("  NATS       %s", s.NATSURL)
 	if s.Fake != nil {
-		p.println("  providers  %s (fake %s)", s.ProvidersURL, titles())
+		p.println("  providers  %s (fake %s)", s.ProvidersURL, sandbox.Titles())
 	}
 	if s.AdminURL != "" {
 		p.println("  admin      %s/readyz, /metrics", s.AdminURL)
@@ -78,7 +78,7 @@ const (
 
 func (p *printer) play(timeline []fake.Webhook) {
 	p.println("\nA person links a payroll account: %s send %d signed webhooks.\n",
-		titles(), len(timeline))
+		sandbox.Titles(), len(timeline))
 	p.header()
 }
 
@@ -96,7 +96,7 @@ func (p *printer) completion(c schema.Completion) {
 		shorten(c.Subject),
 		string(c.Data.Resource),
 		p.paint(outcomeColour(c.Data.Outcome), outcome),
-		fmt.Sprint(recordCount(c)),
+		fmt.Sprint(c.CountRecords()),
 		fmt.Sprint(c.Data.Attempts),
 		round(timeTaken(c)),
 	)
@@ -156,11 +156,8 @@ func (p *printer) summary(rows map[string]*row, missing []string) {
 }
 
 func outcomes(r *row) string {
-	order := []schema.Outcome{
-		schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted,
-	}
 	var parts []string
-	for _, o := range order {
+	for _, o := range schema.Outcomes() {
 		switch n := r.outcomes[o]; n {
 		case 0:
 		case 1:

@@ -282,8 +282,8 @@ func (b *bench) answering(answer string, args ...string) result {
 	b.Helper()
 	var stdout, stderr bytes.Buffer
 	code := execute(b.Context(), args, terminal{
-		getenv: b.server.Getenv(), stdin: strings.NewReader(answer), stdout: &stdout, stderr: &stderr,
-		canAnswer: true,
+		getenv: b.server.Getenv(), stdin: strings.NewReader(answer), canAnswer: true,
+		stdout: &stdout, stderr: &stderr,
 	})
 	return result{code, stdout.String(), stderr.String()}
 }

@@ -89,7 +89,7 @@ type completionSummary struct {
 func newCompletionSummary(c schema.Completion) *completionSummary {
 	return &completionSummary{
 		ID: c.ID, At: c.Time.UTC(), Outcome: c.Data.Outcome, Attempts: c.Data.Attempts,
-		Records: countRecords(c), Error: c.Data.Error,
+		Records: c.CountRecords(), Error: c.Data.Error,
 	}
 }
 

@@ -127,9 +127,7 @@ func (f *completionFilter) addFlags(cmd *cobra.Command) {
 			resources = append(resources, q.Resource)
 		}
 	}
-	outcomes := []schema.Outcome{
-		schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed, schema.Deleted,
-	}
+	outcomes := schema.Outcomes()
 	addProvider(cmd, &f.provider, "only those of")
 	addChoice(cmd, &f.resource, "resource", "only those of "+command.OneOf(resources), resources)
 	cmd.Flags().StringVar(&f.account, "account", "", accountHelp)
@@ -161,7 +159,7 @@ func formatCompletion(c schema.Completion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %-8s %-30s %-36s %-11s records=%d attempts=%d",
 		formatTime(c.Time), plain(d.Provider), plain(string(d.Resource)+"."+d.Action),
-		plain(c.Subject), plain(d.Outcome), countRecords(c), d.Attempts)
+		plain(c.Subject), plain(d.Outcome), c.CountRecords(), d.Attempts)
 	if n := len(d.Missing); n > 0 {
 		fmt.Fprintf(&b, " missing=%d", n)
 	}
@@ -178,12 +176,4 @@ func formatCompletion(c schema.Completion) string {
 		}
 	}
 	return b.String()
-}
-
-// countRecords counts the records, also if they are stored apart from the completion.
-func countRecords(c schema.Completion) int {
-	if c.Data.RecordsRef != nil {
-		return c.Data.RecordsRef.Count
-	}
-	return len(c.Data.Records)
 }
