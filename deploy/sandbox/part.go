@@ -89,7 +89,7 @@ func (s *Sandbox) StartWorker(r schema.Resource) error {
 // checkWorker returns an error if the resource has no worker.
 func (s *Sandbox) checkWorker(r schema.Resource) error {
 	if _, ok := s.sources[r]; !ok {
-		return fmt.Errorf("none is called %s: there are %s", r, s.Resources())
+		return fmt.Errorf("no worker %s: there are %s", r, s.Resources())
 	}
 	return nil
 }
