@@ -102,8 +102,8 @@ func prepare(root *cobra.Command, started *bool) {
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpTemplate(helpTemplate)
 	root.AddCommand(versionCommand())
-	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
+	refuseUnknownHelp(root)
 	root.InitDefaultCompletionCmd()
 	prepareAll(root, started)
 }
@@ -139,33 +139,16 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Print the help of a command",
-		Args:  cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error {
-			named := c.Root()
-			for _, name := range args {
-				child := childOf(named, name)
-				if child == nil {
-					return NoArguments(named, []string{name})
-				}
-				named = child
-			}
-			named.InitDefaultHelpFlag()
-			return named.Help()
-		},
-	}
-}
-
-func childOf(c *cobra.Command, name string) *cobra.Command {
-	for _, child := range c.Commands() {
-		if child.Name() == name || child.HasAlias(name) {
-			return child
+// refuseUnknownHelp makes the help command refuse a word that is no command.
+func refuseUnknownHelp(root *cobra.Command) {
+	help, _, _ := root.Find([]string{"help"})
+	help.Args = func(_ *cobra.Command, args []string) error {
+		named, rest, err := root.Find(args)
+		if err != nil {
+			return err
 		}
+		return NoArguments(named, rest)
 	}
-	return nil
 }
 
 // refuseNoCommand is the work of a command that only groups others.

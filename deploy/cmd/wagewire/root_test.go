@@ -225,6 +225,7 @@ func TestShellsCompleteWithoutABroker(t *testing.T) {
 	}{
 		"commands":            {[]string{""}, []string{"provision\t", "send\t", "completion\t"}},
 		"subcommands":         {[]string{"dead", ""}, []string{"list\t", "redrive\t"}},
+		"commands with help":  {[]string{"help", "dead", ""}, []string{"list\t", "redrive\t"}},
 		"queues of a flag":    {[]string{"dead", "list", "--queue", ""}, queueNames()},
 		"queues of a command": {[]string{"pause", ""}, queueNames()},
 		"classes": {[]string{"dead", "redrive", "--class", ""},
