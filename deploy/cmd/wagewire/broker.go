@@ -30,6 +30,8 @@ const (
 type session struct {
 	terminal
 	*stream.Operator
+	// wait is the duration of --wait.
+	wait time.Duration
 }
 
 // onNATS completes a command that works on NATS: the command connects, waits as --wait says, and
@@ -45,7 +47,7 @@ func onNATS(
 			return err
 		}
 		defer op.Close()
-		return withAdvice(work(cmd.Context(), session{t, op}, args))
+		return withAdvice(work(cmd.Context(), session{t, op, *wait}, args))
 	}
 	return cmd
 }

@@ -19,7 +19,9 @@ const (
 	// retriesFor is how long a worker may retry an event. A redelivery until then must find
 	// the completion.
 	retriesFor = 3 * day
-	planFor    = waitDefault
+	// planForMin is the least time for a plan. A longer --wait gives a plan more time, for a cluster
+	// that still chooses leaders.
+	planForMin = 5 * time.Second
 )
 
 func newProvisionCommand(t terminal) *cobra.Command {
@@ -94,7 +96,7 @@ func withPlan(
 		return checkAges(topology)
 	}
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
-		planning, cancel := context.WithTimeout(ctx, planFor)
+		planning, cancel := context.WithTimeout(ctx, max(s.wait, planForMin))
 		defer cancel()
 		changes, err := s.Plan(planning, topology)
 		if err != nil {

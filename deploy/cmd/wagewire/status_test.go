@@ -138,7 +138,7 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	}
 	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
-		s := session{terminal{stdout: &out, isScreen: true}, b.conn}
+		s := session{terminal{stdout: &out, isScreen: true}, b.conn, 0}
 		err := showStatus(t.Context(), s, false)
 		if err != nil || !strings.HasPrefix(out.String(), clearScreen+"STREAM ") {
 			t.Errorf("%v: %q", err, out.String())
