@@ -34,7 +34,8 @@ const (
 
 // Config is the choices of an installation.
 type Config struct {
-	// Addr is the listener for webhooks. With port 0 the system chooses the port; see Server.Addr.
+	// Addr is the listener for webhooks. Without a port, or with port 0, the system chooses the
+	// port: see Server.Addr. ConfigFromEnv has the default.
 	Addr string `env:"INGRESS_ADDR" envDefault:":8080" help:"listener for webhooks"`
 	// AdminAddr is the listener for /livez, /readyz and /metrics. Empty: nowhere.
 	AdminAddr string

@@ -15,7 +15,8 @@
 //
 // # The custody rule
 //
-// An unsigned request gets only 4xx. A signed request gets only 200, stored or in quarantine, or
+// An unsigned request gets only 4xx. So does a request whose signature is too old or from the
+// future. Any other signed request gets only 200, stored or in quarantine, or
 // 503. Pinwheel sends a webhook again after 5xx, for 15 minutes, and Truv for about two; a 4xx of
 // ours loses the event for good. A webhook is stored even if the sender hangs up: the publish has a
 // budget of its own and does not end with the connection. responseFor is the only place where an
@@ -57,7 +58,7 @@
 // SIGTERM that do nothing before it, such as docker compose or a supervisor. Without a drain,
 // readiness and the listener would go together, and a load balancer would learn of the end from
 // requests that fail. If a load balancer asks for readiness less often than every second, it needs
-// an extra wait before SIGTERM. In Kubernetes a preStop hook is the extra wait: the end of a pod,
-// not its readiness, takes the pod out of its services, and the news takes longer to spread. The
-// two waits add up. No variable sets the drain.
+// an extra wait before SIGTERM. In Kubernetes, add the wait as a preStop hook: Kubernetes removes a
+// pod from its services when the pod terminates, and every node needs some time to learn of the
+// removal. The two waits add up. No variable sets the drain.
 package ingress

@@ -26,8 +26,9 @@ const (
 	StoreFor = 30 * time.Second
 	// FullFor is the shortest delay of an event after its completion found no room.
 	FullFor = time.Minute
-	// FreshFor is the age up to which a first delivery is surely the first. Once deleted and
-	// provisioned again, a queue delivers every retained event once more, as a first delivery.
+	// FreshFor is the age up to which a first delivery is surely the first. If an operator deletes
+	// a queue and creates it again, the queue delivers every stored event again, and counts each
+	// delivery as the first.
 	FreshFor = time.Minute
 	// ContractTries is the number of attempts before a response that breaks the API's contract is
 	// final.

@@ -67,7 +67,8 @@
 // The retry ladder ends after its last step of 10 h, at 68 h. Another step would pass 72 h.
 //
 // If a full or absent stream refuses a completion, the event climbs the same ladder and stays on
-// the last step. At a minute each, the deliveries would be used up within two hours.
+// the last step. With a delay of one minute, an event would use up its 100 deliveries in less than
+// two hours.
 //
 // A late event of an erased account is erased from the events too. A link-deleted does not wait
 // for the end of a pause, because an erasure calls no provider.

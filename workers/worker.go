@@ -60,6 +60,9 @@ func New(
 	for _, q := range schema.QueuesOf(r) {
 		source, ok := sources[q.Provider]
 		if !ok {
+			// The events of the queue wait on their stream. Only this line tells.
+			log.Warn("queue not served: no secret of its provider's API is configured",
+				zap.String("queue", q.Name), zap.String("provider", string(q.Provider)))
 			continue
 		}
 		w.queues = append(w.queues, &queue{

@@ -47,6 +47,12 @@ func TestANewProviderIsBuiltByTheRecipeAlone(t *testing.T) {
 	if err != nil || !strings.Contains(out, "--- PASS: TestAcmeScripts/acme") {
 		t.Errorf("the scripts about Acme: %v\n%s", err, out)
 	}
+	// Every type with a worker has a JSON Schema and a sample.
+	const contract = "TestTypesWithWorkersAndNoOthersHaveASchemaAndASample"
+	out, err = goTest(t, overlay, "./schema/jsonschema", "^"+contract+"$")
+	if err != nil || !strings.Contains(out, "--- PASS: "+contract) {
+		t.Errorf("the contract of Acme: %v\n%s", err, out)
+	}
 }
 
 // A provider that is only in the contract: the walk through the registries names each file to add.

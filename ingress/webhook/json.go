@@ -19,8 +19,8 @@ const (
 	// DepthMax is how deeply objects and arrays may be nested.
 	DepthMax = 64
 
-	// foldDepthMin is a depth of nesting. In every provider's bodies, down to this depth at least,
-	// a wanted name may not stand beside the same name in other letter case.
+	// foldDepthMin is a depth of nesting. Down to this depth, an object may not hold a wanted name
+	// twice with different letter case, such as event_id and EVENT_ID.
 	foldDepthMin = 2
 )
 

@@ -47,8 +47,8 @@ func Covers(p schema.Provider) error {
 // SecretsName is the provider's own name for the signing secrets, in the plural.
 func SecretsName(p schema.Provider) string { return schemes[p].secretsName }
 
-// SignsTime reports whether the provider signs the time of sending. Only then has a signature an
-// age.
+// SignsTime reports whether the provider signs the time of sending. Without a signed time, a
+// signature has no age.
 func SignsTime(p schema.Provider) bool { return schemes[p].signedAt != nil }
 
 // Received is a request to a provider's endpoint. The body is never changed.

@@ -113,7 +113,8 @@
 // An erasure deletes messages securely, one at a time, and does not purge by subject filter. Three
 // measured facts speak against a purge. A purge leaves the plaintext in the file. A purge would
 // also remove the account's completions `deleted`, and the broker would then refuse to store their
-// ids again. And after a purge of events, a queue forgets which other events wait for a redelivery,
-// until the leases of those end. Erased are the completions (except `deleted`), the dead letters,
-// the chunks and names of record objects, and the webhooks (except the reports of the deletion).
+// ids again. And after a purge of events, a queue loses its list of events that wait for a
+// redelivery, and delivers these events only when their leases end. Erased are the completions
+// (except `deleted`), the dead letters, the chunks and names of record objects, and the webhooks
+// (except the reports of the deletion).
 package stream

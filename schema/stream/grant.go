@@ -69,10 +69,10 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //   - A request names the subject for its answer, and the broker does not check the role's right to
 //     publish there (measured with nats-server 2.15.2). So the rights keep a process from reading
 //     foreign messages and from changing streams and queues. But an attacker with the process's key
-//     could have an answer of the broker stored on a subject of ours, without a choice of its text.
-//     Such an answer would not decode as an event, but would count as a tombstone. A NATS account
-//     for each role would prevent the attack, because an answer stays in the account of the
-//     request.
+//     could make the broker store one of its answers on our subject. The attacker cannot choose
+//     the text. Such an answer would not decode as an event, but would count as a tombstone. A NATS
+//     account for each role would prevent the attack, because an answer stays in the account of
+//     the request.
 func Grants() []Grant {
 	grants := []Grant{{Role: RoleIngress, Publish: ingressPublishes()}}
 	for _, q := range schema.Queues() {

@@ -42,8 +42,8 @@ func (c *Conn) putRecords(
 	if err != nil {
 		return nil, nil, err
 	}
-	// The fence will refuse the completion of an erased account. Its records shall not touch the
-	// disk before.
+	// The fence will refuse the completion of an erased account. Its records must not be
+	// written to disk before.
 	erased, err := c.Erased(ctx, e.Provider, e.Account())
 	if err != nil {
 		return nil, nil, err

@@ -180,8 +180,8 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([
 }
 
 // waitForTurn returns when a try may start: there is no hold, and the try has a token.
-// rate.Limiter.Wait does not serve, because Wait fails early, with its own error, if ctx ends too
-// soon.
+// waitForTurn does not use rate.Limiter.Wait: if the deadline of ctx is too near, Wait returns its
+// own error at once.
 //
 // If a hold begins during the wait for a token, the token is spent. Otherwise all callers with a
 // token would start in the moment of the hold's end.

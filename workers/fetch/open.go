@@ -205,7 +205,7 @@ type rate float64
 func (r *rate) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || !(n > 0) || math.IsInf(n, 0) {
-		return fmt.Errorf("%q is not a number over 0", text)
+		return fmt.Errorf("%q is not a number over 0, such as 5", text)
 	}
 	*r = rate(n)
 	return nil
