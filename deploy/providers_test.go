@@ -6,6 +6,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -18,6 +19,17 @@ func TestProviders(t *testing.T) {
 		}
 		if err := fake.Covers(string(p)); err != nil {
 			t.Errorf("deploy: %v", err)
+		}
+	}
+	for _, w := range schema.Catalogue() {
+		if len(w.Workers) == 0 {
+			continue
+		}
+		if _, ok := jsonschema.Webhook(w.Provider, w.Name); !ok {
+			t.Errorf("schema: write schema/jsonschema/%s.%s.json", w.Provider, w.Name)
+		}
+		if _, ok := jsonschema.Sample(w.Provider, w.Name); !ok {
+			t.Errorf("schema: write schema/jsonschema/samples/%s/%s.json", w.Provider, w.Name)
 		}
 	}
 	for _, q := range schema.Queues() {
