@@ -42,8 +42,8 @@
 // # Webhooks
 //
 // A webhook is about the newest person unless account holds another id: of an account, an end user
-// or a link. An unknown id belongs to a stranger without data. The spelling of a type says whose type
-// it is; for another spelling, name the provider.
+// or a link. An unknown id belongs to a stranger without data. The spelling of a type shows its
+// provider; for any other spelling, name the provider.
 //
 //	curl $fake/webhooks -d '{"type": "employment.added", "outcome": "pending"}'
 //	curl $fake/webhooks -d '{"type": "employment.added"}'

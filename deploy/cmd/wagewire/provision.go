@@ -19,8 +19,8 @@ const (
 	// retriesFor is how long a worker may retry an event. A redelivery until then must find
 	// the completion.
 	retriesFor = 3 * day
-	// planForMin is the least time for a plan. A longer --wait gives a plan more time, for a cluster
-	// that still chooses leaders.
+	// planForMin is the least time for a plan. A longer --wait gives a plan more time, because a
+	// cluster may still choose leaders.
 	planForMin = 5 * time.Second
 )
 
