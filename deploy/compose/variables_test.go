@@ -153,20 +153,13 @@ func commented(text string) string {
 	return b.String() + line + "\n"
 }
 
-// table is the table of variables in deploy/README.md.
-func table() string {
+// tables are the tables of variables in deploy/README.md, one for each kind of process.
+func tables() string {
 	var b strings.Builder
-	b.WriteString("| read by | variable | default | |\n|---|---|---|---|\n")
 	for _, s := range ofTheProcesses() {
-		for _, v := range s.variables {
-			value := ""
-			if v.Default != "" {
-				value = " `" + v.Default + "`"
-			}
-			reader := strings.ToLower(s.title[:1]) + s.title[1:]
-			help := strings.ReplaceAll(v.Help, "|", `\|`)
-			fmt.Fprintf(&b, "| %s | `%s` |%s | %s |\n", reader, v.Name, value, help)
-		}
+		fmt.Fprintf(&b, "**%s**\n\n", s.title)
+		process.MarkdownVariables(&b, s.variables)
+		b.WriteString("\n")
 	}
 	return b.String()
 }
@@ -204,5 +197,5 @@ func TestGeneratedTableOfVariables(t *testing.T) {
 		t.Fatalf("%s must have the lines %s and %s, for the table of variables between them",
 			readmeFile, variablesBegin, variablesEnd)
 	}
-	checkGenerated(t, readmeFile, before+variablesBegin+"\n"+table()+variablesEnd+after)
+	checkGenerated(t, readmeFile, before+variablesBegin+"\n"+tables()+variablesEnd+after)
 }
