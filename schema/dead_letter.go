@@ -7,13 +7,19 @@ type Class string
 
 // The classes. Function judge of the workers gives each error a class.
 const (
-	ClassTransient    Class = "transient"
-	ClassNotReady     Class = "not_ready"
-	ClassThrottled    Class = "throttled"
+	ClassTransient Class = "transient"
+	ClassNotReady  Class = "not_ready"
+	ClassThrottled Class = "throttled"
+	// ClassUnauthorized: the provider refuses our credentials.
 	ClassUnauthorized Class = "unauthorized"
-	ClassPermanent    Class = "permanent"
-	ClassContract     Class = "contract"
-	ClassPoison       Class = "poison"
+	// ClassForbidden: the provider refuses this record to our credentials.
+	ClassForbidden Class = "forbidden"
+	ClassPermanent Class = "permanent"
+	ClassContract  Class = "contract"
+	ClassPoison    Class = "poison"
+	// ClassNotStored: the broker did not store a completion or a dead letter. The class ends no
+	// event.
+	ClassNotStored Class = "not_stored"
 	// ClassProvider: the provider's own job failed, nothing of ours.
 	ClassProvider Class = "provider"
 	// ClassExhausted: the event had DeliveriesMax deliveries without a verdict.

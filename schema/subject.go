@@ -21,6 +21,9 @@ const (
 	allTombstones  = root + "tombstones.>"
 	allDeadLetters = root + "dead_letters.>"
 	allQuarantined = root + "quarantine.>"
+	allWaiting     = root + "waiting.>"
+	allRetries     = root + "retries.>"
+	allPauses      = root + "pauses.>"
 )
 
 // NoAccount is the account token of an event that names no account.
@@ -138,6 +141,32 @@ func QuarantineSubject(p Provider) string { return root + "quarantine." + string
 func DeadLetterSubject(queue, account string) string {
 	return fmt.Sprintf("%sdead_letters.%s.%s", root, queue, account)
 }
+
+// WaitingSubject is the subject of an event that waits for its next try in a queue. The stream has
+// one message on the subject: a new one replaces the one before.
+func (e Event) WaitingSubject(queue string) string {
+	return waitingSubject(queue, e.Account(), e.token())
+}
+
+// AccountWaiting matches the waiting events of a queue about one account. The token "*" stands for
+// any queue or account.
+func AccountWaiting(queue, account string) string { return waitingSubject(queue, account, "*") }
+
+// WaitingEvents matches the event among the waiting events of every queue.
+func (e Event) WaitingEvents() string { return waitingSubject("*", "*", e.token()) }
+
+func waitingSubject(queue, account, event string) string {
+	return fmt.Sprintf("%swaiting.%s.%s.%s", root, queue, account, event)
+}
+
+// RetriesSubject is the subject of a queue's events about one account whose time to wait is over.
+// The token "*" stands for any queue or account.
+func RetriesSubject(queue, account string) string {
+	return fmt.Sprintf("%sretries.%s.%s", root, queue, account)
+}
+
+// PauseSubject is the subject of the state of a queue whose provider refuses our credentials.
+func PauseSubject(queue string) string { return root + "pauses." + queue }
 
 // ResourceCompletions matches the completions of a resource for one provider.
 func ResourceCompletions(p Provider, r Resource) string {

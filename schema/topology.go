@@ -12,6 +12,8 @@ const (
 	CompletionsStream = "WAGEWIRE_COMPLETIONS"
 	DeadLettersStream = "WAGEWIRE_DEAD_LETTERS"
 	QuarantineStream  = "WAGEWIRE_QUARANTINE"
+	WaitingStream     = "WAGEWIRE_WAITING"
+	PausesStream      = "WAGEWIRE_PAUSES"
 	AdvisoriesStream  = "WAGEWIRE_ADVISORIES"
 	RecordsBucket     = "WAGEWIRE_RECORDS"
 )
@@ -23,15 +25,20 @@ const (
 	// HeartbeatsPerLease is how often a worker renews a lease in its time: two renewals may be
 	// lost.
 	HeartbeatsPerLease = 3
-	// DeliveriesMax ends the deliveries of an event that kills every worker. The retry ladders have
-	// far fewer steps.
-	DeliveriesMax = 100
-	// PendingMax is the limit of a queue's events in hand or waiting for a delayed redelivery.
+	// DeliveriesMax ends the deliveries of an event that kills every worker. No other event comes
+	// near it: see DeliveriesInPlace.
+	DeliveriesMax = 20
+	// DeliveriesInPlace is the number of deliveries without a verdict after which a worker
+	// publishes the event anew among the retries, where deliveries count from 1 again. Restarts
+	// therefore never use up the deliveries of an event.
+	DeliveriesInPlace = 3
+	// PendingMax is the limit of a queue's events in hand.
 	PendingMax = 20_000
 )
 
-// Stream describes a stream. Every stream is stored in files and refuses new messages at its limits
-// (DiscardNew). The other policy would discard old messages, and so lose events.
+// Stream describes a stream. Every stream is stored in files. A stream with a limit refuses new
+// messages at the limit (DiscardNew). The other policy would discard old messages, and so lose
+// events.
 type Stream struct {
 	Name     string
 	Subjects []string
@@ -42,20 +49,34 @@ type Stream struct {
 	MessageMax int32
 	// CreateOnce limits each subject to one message. The stream refuses a second message.
 	CreateOnce bool
+	// LastOnly keeps the last message of each subject: a new message replaces the one before.
+	LastOnly bool
 	// MessageTTL lets single messages outlive MaxAge, as tombstones do.
 	MessageTTL bool
+	// Schedules lets messages wait on the stream for a time of their own. The broker allows
+	// schedules only on a stream that discards old messages at its limits, so such a stream has no
+	// limit except MaxAge.
+	Schedules bool
 	// Why is the purpose of the stream, for help texts and the broker's description of the stream.
 	Why string
 }
 
-// Queue is a durable consumer of events. Each provider and resource with a worker has one.
+// Queue is two durable consumers with the same name: one of the events, and one of the retries, which
+// are the events whose time to wait is over. Each provider and resource with a worker has a queue. A
+// provider that reports deletions has one more, for its erasures: nothing that other events wait for
+// may delay an erasure.
 type Queue struct {
 	Name     string
 	Provider Provider
 	Resource Resource
+	// Erases is true for the queue of a provider's erasures.
+	Erases bool
 	// Subjects are the filters: one for each webhook type read by the resource's worker.
 	Subjects []string
 }
+
+// RetriesSubjects matches the retries of the queue.
+func (q Queue) RetriesSubjects() string { return RetriesSubject(q.Name, "*") }
 
 // Topology describes everything that `wagewire provision` creates on the broker.
 type Topology struct {
@@ -76,12 +97,12 @@ const (
 	gibibyte = 1 << 30
 )
 
-// Subjects of the broker's advisories about the queues. exhausted and terminated need a queue's
-// name at the end.
+// Subjects of the broker's advisories about the queues. exhausted and terminated need a
+// queue's stream and name at the end.
 const (
 	advisories = "$JS.EVENT.ADVISORY.CONSUMER."
-	exhausted  = advisories + "MAX_DELIVERIES." + EventsStream + "."
-	terminated = advisories + "MSG_TERMINATED." + EventsStream + "."
+	exhausted  = advisories + "MAX_DELIVERIES."
+	terminated = advisories + "MSG_TERMINATED."
 )
 
 // DefaultTopology returns the streams and queues of an installation on one server. An installation
@@ -125,7 +146,20 @@ func defaultStreams() []Stream {
 			Why: "every signed but unreadable webhook; answered with 200",
 		},
 		{
-			Name: AdvisoriesStream, Subjects: []string{exhausted + ">", terminated + ">"},
+			Name: WaitingStream, Subjects: []string{allWaiting, allRetries},
+			MaxAge: 14 * day, Duplicates: 2 * time.Minute, Schedules: true,
+			Why: "every event that waits for its next try, and every event whose time has come",
+		},
+		{
+			Name: PausesStream, Subjects: []string{allPauses},
+			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
+			Why: "the state of every queue whose provider refuses our credentials",
+		},
+		{
+			Name: AdvisoriesStream, Subjects: []string{
+				exhausted + EventsStream + ".>", terminated + EventsStream + ".>",
+				exhausted + WaitingStream + ".>", terminated + WaitingStream + ".>",
+			},
 			MaxAge: 14 * day, MaxBytes: 64 * mebibyte, Duplicates: 2 * time.Minute,
 			Why: "the broker's notices of ended deliveries, sent once and stored nowhere else",
 		},
@@ -139,10 +173,15 @@ func Queues() []Queue {
 		subject := AccountEvents(t.Provider, t.Resource, t.Action, "*")
 		for _, r := range t.Workers {
 			name := QueueName(t.Provider, r)
+			if t.Erases {
+				name = ErasuresName(t.Provider)
+			}
 			i := slices.IndexFunc(queues, func(q Queue) bool { return q.Name == name })
 			if i < 0 {
 				i = len(queues)
-				queues = append(queues, Queue{Name: name, Provider: t.Provider, Resource: r})
+				queues = append(queues, Queue{
+					Name: name, Provider: t.Provider, Resource: r, Erases: t.Erases,
+				})
 			}
 			queues[i].Subjects = append(queues[i].Subjects, subject)
 		}
@@ -150,7 +189,7 @@ func Queues() []Queue {
 	return queues
 }
 
-// QueuesOf returns the queues of a resource, one for each provider with the resource. The
+// QueuesOf returns the queues of a resource, one or two for each provider with the resource. The
 // resource's worker serves all of them.
 func QueuesOf(r Resource) []Queue {
 	return slices.DeleteFunc(Queues(), func(q Queue) bool { return q.Resource != r })
@@ -159,6 +198,14 @@ func QueuesOf(r Resource) []Queue {
 // QueueName is <provider>_<resource>.
 func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r) }
 
-// ExhaustedSubject is the subject of the broker's advisory that an event of the queue had
-// DeliveriesMax deliveries.
-func ExhaustedSubject(queue string) string { return exhausted + queue }
+// ErasuresName is <provider>_erasures.
+func ErasuresName(p Provider) string { return string(p) + "_erasures" }
+
+// ExhaustedSubjects are the subjects of the broker's advisories that a message of the queue had
+// DeliveriesMax deliveries: an event, or a retry.
+func ExhaustedSubjects(queue string) []string {
+	return []string{
+		exhausted + EventsStream + "." + queue,
+		exhausted + WaitingStream + "." + queue,
+	}
+}

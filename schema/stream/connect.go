@@ -264,10 +264,13 @@ func (c *Conn) Connected() error {
 	return errors.New("nats is not connected")
 }
 
-// Ready returns nil if an event can be stored: the connection is there, the events stream exists
-// and is at most 95 % full.
+// Ready returns nil if an event can be stored: the connection is there, the server is new enough,
+// the events stream exists and is at most 95 % full.
 func (c *Conn) Ready(ctx context.Context) error {
 	if err := c.Connected(); err != nil {
+		return err
+	}
+	if err := c.checkServer(); err != nil {
 		return err
 	}
 	s, err := c.js.Stream(ctx, schema.EventsStream)

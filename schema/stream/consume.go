@@ -40,14 +40,21 @@ func (c *Conn) Queue(q schema.Queue) *Queue {
 	return queue
 }
 
-// Ready returns nil if events can be taken: the connection is there, and the broker has the queue.
-// ErrNoQueue says what to do.
+// Ready returns nil if events can be taken: the connection is there, the server is new enough, and the
+// broker has the queue. ErrNoQueue says what to do.
 func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
 	}
-	_, err := q.lookUpConsumer(ctx, schema.EventsStream)
-	return err
+	if err := q.conn.checkServer(); err != nil {
+		return err
+	}
+	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+		if _, err := q.lookUpConsumer(ctx, stream); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookUpConsumer returns the queue's consumer on a stream: on the events, or on the advisories.
@@ -130,7 +137,7 @@ func (q *Queue) workThroughEvents(ctx context.Context, work func(*Delivery)) err
 		if err != nil {
 			return fmt.Errorf("take from queue %s: %w", q.queue.Name, err)
 		}
-		workUnderLease(msg, beatEvery, func() { work(q.newDelivery(ctx, msg)) })
+		workUnderLease(msg, beatEvery, func() { q.handOut(ctx, msg, work) })
 	}
 }
 
@@ -185,79 +192,4 @@ func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
 	defer heart.Wait()
 	defer close(done)
 	work()
-}
-
-// Delivery is one hand-out of an event. Exactly one call of Done, Later or Never settles it.
-type Delivery struct {
-	// Event is the content of the message. If Err is set, the message could not be decoded, and
-	// only fields from the subject are certain.
-	Event schema.Event
-	Err   error
-	Queue schema.Queue
-	// Account is the account token of the subject.
-	Account string
-	// Attempt counts the deliveries of the event by the queue, from 1.
-	Attempt int
-	// Sequence is the event's place in the events stream.
-	Sequence uint64
-
-	header nats.Header
-	body   []byte
-	msg    jetstream.Msg
-	ctx    context.Context
-}
-
-func (q *Queue) newDelivery(ctx context.Context, msg jetstream.Msg) *Delivery {
-	d := q.decodeDelivery(msg.Subject(), msg.Headers(), msg.Data())
-	d.msg = msg
-	d.ctx = context.WithoutCancel(ctx)
-	if meta, err := msg.Metadata(); err == nil {
-		d.Attempt = int(meta.NumDelivered)
-		d.Sequence = meta.Sequence.Stream
-	}
-	return d
-}
-
-func (q *Queue) decodeDelivery(subject string, header nats.Header, body []byte) *Delivery {
-	d := &Delivery{Queue: q.queue, header: header, body: body}
-	d.Event, d.Err = decode(subject, header, body)
-	_, _, _, d.Account, _ = schema.ParseSubject(subject)
-	return d
-}
-
-// Done settles the event: its completion is stored. Done returns after the broker has confirmed.
-func (d *Delivery) Done() error {
-	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
-	defer cancel()
-	return d.settled("done", d.msg.DoubleAck(ctx))
-}
-
-// Later gives the event back. The broker delivers it again after the delay.
-func (d *Delivery) Later(delay time.Duration) error {
-	return d.settled("later", d.msg.NakWithDelay(delay))
-}
-
-// Never ends the deliveries of the event to this queue. The caller must have stored a dead letter
-// before.
-func (d *Delivery) Never(reason schema.Reason) error {
-	return d.settled("never", d.msg.TermWithReason(string(reason)))
-}
-
-func (d *Delivery) settled(how string, err error) error {
-	if err != nil {
-		return fmt.Errorf("settle event %d of queue %s as %s: %w",
-			d.Sequence, d.Queue.Name, how, err)
-	}
-	return nil
-}
-
-// DeadLetter makes our copy of the event.
-func (d *Delivery) DeadLetter(
-	class schema.Class, reason schema.Reason, at time.Time,
-) schema.DeadLetter {
-	return schema.DeadLetter{
-		Queue: d.Queue.Name, Account: d.Account, Class: class, Reason: reason,
-		Attempts: d.Attempt, Sequence: d.Sequence, At: at,
-		Headers: d.header, Body: d.body,
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -26,7 +27,9 @@ func (o *Operator) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.
 
 // Ended is a report of the broker: the event is not delivered to the queue again.
 type Ended struct {
-	Queue      string
+	Queue string
+	// Stream and Sequence are the place of the message: an event, or a retry.
+	Stream     string
 	Sequence   uint64
 	Deliveries int
 	At         time.Time
@@ -45,10 +48,11 @@ func (o *Operator) Endings(ctx context.Context, each func(Ended) error) error {
 		}
 		return each(Ended{
 			Queue:      ended.Consumer,
+			Stream:     ended.Stream,
 			Sequence:   ended.StreamSeq,
 			Deliveries: ended.Deliveries,
 			At:         m.At,
-			Exhausted:  m.Subject == schema.ExhaustedSubject(ended.Consumer),
+			Exhausted:  slices.Contains(schema.ExhaustedSubjects(ended.Consumer), m.Subject),
 			Reason:     ended.Reason,
 		})
 	})

@@ -29,6 +29,9 @@ func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 		{"completions", func(ctx context.Context) error {
 			return c.eraseCompletions(ctx, p, account)
 		}},
+		{"waiting events", func(ctx context.Context) error {
+			return c.EraseWaiting(ctx, p, account)
+		}},
 		{"dead letters", func(ctx context.Context) error {
 			return c.eraseAllDeadLetters(ctx, p, account)
 		}},

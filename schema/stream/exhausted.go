@@ -13,17 +13,20 @@ import (
 
 // advisory is the part we read of the broker's reports about deliveries without success.
 type advisory struct {
+	Stream     string `json:"stream"`
 	Consumer   string `json:"consumer"`
 	StreamSeq  uint64 `json:"stream_seq"`
 	Deliveries int    `json:"deliveries"`
 	Reason     string `json:"reason"`
 }
 
-// Exhausted hands each the events whose deliveries ran out, until ctx ends. No worker came to a
-// verdict on such an event, for example because it ended every worker, and the broker will not
-// deliver it again. The broker reports this once, in an advisory. each must store a copy of the
-// event; if each returns an error, Exhausted hands the event out again. The delivery cannot be
-// settled.
+// Exhausted serves the events whose deliveries ran out, until ctx ends. No worker came to a verdict
+// on such an event, for example because it ended every worker, and the broker will not deliver it
+// again. The broker reports this once, in an advisory. An event whose deliveries ran out on the
+// events stream is published anew among the retries: an earlier release may have counted many
+// deliveries that meant nothing. An event whose deliveries ran out among the retries is handed to
+// each, which must store a copy. If each returns an error, Exhausted hands the event out again. The
+// delivery cannot be settled.
 func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error {
 	// A Queue of its own: logChange must not mix the state of the advisories with the state of the
 	// events.
@@ -65,15 +68,36 @@ func (q *Queue) handOutExhausted(
 	if err := json.Unmarshal(data, &ended); err != nil {
 		return fmt.Errorf("read an advisory of queue %s: %w", q.queue.Name, err)
 	}
-	m, err := q.conn.readMessage(ctx, schema.EventsStream, ended.StreamSeq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	d, err := q.readExhausted(ctx, ended)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, errGone):
 		return nil // erased, or older than the stream keeps
+	case err != nil:
+		return fmt.Errorf("read message %d of %s: %w", ended.StreamSeq, ended.Stream, err)
+	case d.Retry, d.Err != nil: // an undecodable event cannot wait
+		return each(d)
+	default:
+		return q.conn.publishRetry(ctx, d)
 	}
+}
+
+// readExhausted reads the event whose deliveries ran out: from its stream, or by its retry.
+func (q *Queue) readExhausted(ctx context.Context, ended advisory) (*Delivery, error) {
+	m, err := q.conn.readMessage(ctx, ended.Stream, ended.StreamSeq)
 	if err != nil {
-		return fmt.Errorf("read event %d: %w", ended.StreamSeq, err)
+		return nil, err
 	}
-	d := q.decodeDelivery(m.Subject, m.Header, m.Data)
-	d.Attempt = ended.Deliveries
-	d.Sequence = m.Sequence
-	return each(d)
+	var d *Delivery
+	if ended.Stream == schema.WaitingStream {
+		d, err = q.readRetry(ctx, m.Header)
+		if err != nil {
+			return nil, err
+		}
+		d.retrySequence = m.Sequence
+	} else {
+		d = q.decodeDelivery(m.Subject, m.Header, m.Data)
+		d.Sequence = m.Sequence
+	}
+	d.Deliveries = ended.Deliveries
+	return d, nil
 }

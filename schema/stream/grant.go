@@ -57,13 +57,16 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //
 // The broker has no narrower rights in these cases:
 //   - The right to read a message is the right to read all messages of the stream. Ingress reads
-//     the events, to compare the bodies of two webhooks with the same id. Workers read the events,
-//     because an advisory names an event only by its sequence. Workers read completions, records
+//     the events, to compare the bodies of two webhooks with the same id. Workers read the events
+//     and the waiting events, because a retry and an advisory name an event only by its sequence.
+//     Workers read completions, records
 //     and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
 //     accounts and events.
 //   - Workers delete record objects by sequence after a completion was refused. So workers may
 //     delete any record object.
+//   - A worker may publish a schedule whose target is a retry of another queue: the broker does not
+//     check the target against the worker's rights.
 //   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
 //     others. Teams without trust in each other need a user each.
 //   - A request names the subject for its answer, and the broker does not check the role's right to
@@ -116,7 +119,7 @@ func workerPublishes(r schema.Resource) []string {
 	erasures := false
 	for _, q := range schema.QueuesOf(r) {
 		subjects = append(subjects, queuePublishes(q)...)
-		if erasesAccounts(q) {
+		if q.Erases {
 			subjects = append(subjects, schema.TombstoneSubject(q.Provider, "*"))
 		}
 		erasures = erasures || hasErasures(q.Provider)
@@ -125,11 +128,24 @@ func workerPublishes(r schema.Resource) []string {
 		chunksSubject("*"), objectsSubject, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
+		apiStreamInfo+schema.WaitingStream, apiMessageGet+schema.WaitingStream,
+		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
 	)
 	if erasures {
 		subjects = append(subjects, erasurePublishes()...)
 	}
-	return subjects
+	return withoutRepeats(subjects)
+}
+
+// withoutRepeats keeps the first of equal subjects. Two queues of a worker share some of theirs.
+func withoutRepeats(subjects []string) []string {
+	var once []string
+	for _, subject := range subjects {
+		if !slices.Contains(once, subject) {
+			once = append(once, subject)
+		}
+	}
+	return once
 }
 
 // queuePublishes has the subjects for one of a worker's queues: events, advisories, and the places
@@ -138,20 +154,17 @@ func queuePublishes(q schema.Queue) []string {
 	subjects := []string{
 		schema.ResourceCompletions(q.Provider, q.Resource),
 		schema.DeadLetterSubject(q.Name, "*"),
+		schema.AccountWaiting(q.Name, "*"),
+		schema.RetriesSubject(q.Name, "*"),
+		schema.PauseSubject(q.Name),
 	}
-	for _, stream := range []string{schema.EventsStream, schema.AdvisoriesStream} {
+	for _, stream := range []string{
+		schema.EventsStream, schema.WaitingStream, schema.AdvisoriesStream,
+	} {
 		consumer := stream + "." + q.Name
 		subjects = append(subjects, apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
 	}
 	return subjects
-}
-
-// erasesAccounts reports whether the worker of the queue erases accounts. Only such a worker
-// publishes tombstones.
-func erasesAccounts(q schema.Queue) bool {
-	return slices.ContainsFunc(erasingTypes(q.Provider), func(t schema.WebhookType) bool {
-		return slices.Contains(t.Workers, q.Resource)
-	})
 }
 
 // hasErasures reports whether some worker erases accounts of the provider. Then all workers of the
@@ -166,7 +179,7 @@ func hasErasures(p schema.Provider) bool {
 // account.
 func erasurePublishes() []string {
 	return []string{
-		apiMessageDelete + schema.EventsStream,
+		apiMessageDelete + schema.EventsStream, apiMessageDelete + schema.WaitingStream,
 		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
 		apiStreamInfo + schema.DeadLettersStream,
 		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,

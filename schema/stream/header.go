@@ -28,6 +28,13 @@ const (
 	headerSequence    = "Wagewire-Event-Sequence"
 	headerFailedAt    = "Wagewire-Failed-At"
 	headerRedrive     = "Wagewire-Redrive"
+	headerStatus      = "Wagewire-Status"
+	headerEndpoint    = "Wagewire-Endpoint"
+	headerStep        = "Wagewire-Step"
+	headerSince       = "Wagewire-Waiting-Since"
+	headerUntil       = "Wagewire-Next-Try"
+	headerFailures    = "Wagewire-Failures"
+	headerProgress    = "Wagewire-Progress"
 )
 
 const (

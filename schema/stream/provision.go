@@ -61,7 +61,12 @@ var ErrRefused = errors.New("refused")
 
 // Plan compares the broker with the topology. It returns the differences in the order of Apply. If
 // a cluster has no leader at the moment, Plan asks again until ctx ends.
+//
+// The error is ErrOldServer if the broker is too old for the topology.
 func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error) {
+	if err := o.checkServer(); err != nil {
+		return nil, err
+	}
 	var changes []Change
 	for _, s := range t.Streams {
 		change, err := o.planStream(ctx, streamConfig(s, t.Replicas))
@@ -75,21 +80,39 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 		return nil, fmt.Errorf("plan object store %s: %w", t.Records.Name, err)
 	}
 	changes = append(changes, change...)
-	for _, q := range t.Queues {
-		change, err := o.planQueue(ctx, "queue "+q.Name, schema.EventsStream,
-			queueConfig(q, t.Lease))
-		if err != nil {
-			return nil, fmt.Errorf("plan queue %s: %w", q.Name, err)
+	for _, q := range inOrder(t.Queues) {
+		for _, consumer := range []struct {
+			what   string
+			stream string
+			config jetstream.ConsumerConfig
+		}{
+			{"queue " + q.Name, schema.EventsStream, queueConfig(q, t.Lease)},
+			{"retries of queue " + q.Name, schema.WaitingStream, retriesConfig(q, t.Lease)},
+			{"advisories of queue " + q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease)},
+		} {
+			change, err := o.planQueue(ctx, consumer.what, consumer.stream, consumer.config)
+			if err != nil {
+				return nil, fmt.Errorf("plan %s: %w", consumer.what, err)
+			}
+			changes = append(changes, change...)
 		}
-		changes = append(changes, change...)
-		change, err = o.planQueue(ctx, "advisories of queue "+q.Name, schema.AdvisoriesStream,
-			advisoriesConfig(q, t.Lease))
-		if err != nil {
-			return nil, fmt.Errorf("plan the advisories of queue %s: %w", q.Name, err)
-		}
-		changes = append(changes, change...)
 	}
 	return changes, nil
+}
+
+// inOrder puts the queues of erasures first: an earlier release had no such queue, and another queue
+// may lose a filter only after a queue of erasures has the filter.
+func inOrder(queues []schema.Queue) []schema.Queue {
+	return slices.SortedStableFunc(slices.Values(queues), func(a, b schema.Queue) int {
+		switch {
+		case a.Erases == b.Erases:
+			return 0
+		case a.Erases:
+			return -1
+		default:
+			return 1
+		}
+	})
 }
 
 // Apply makes the changes of a plan. If one of them is refused, Apply makes none.
@@ -138,6 +161,17 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	if s.MessageMax > 0 {
 		config.MaxMsgSize = s.MessageMax
 	}
+	if s.MaxBytes == 0 {
+		config.MaxBytes = -1
+	}
+	if s.LastOnly {
+		config.MaxMsgsPerSubject = 1
+		config.Discard = jetstream.DiscardOld
+	}
+	if s.Schedules {
+		config.AllowMsgSchedules = true
+		config.Discard = jetstream.DiscardOld
+	}
 	if s.CreateOnce {
 		config.MaxMsgsPerSubject = 1
 		config.DiscardNewPerSubject = true
@@ -175,11 +209,18 @@ func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	}
 }
 
+// retriesConfig is the consumer for the queue's retries.
+func retriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
+	config := queueConfig(q, lease)
+	config.FilterSubjects = []string{q.RetriesSubjects()}
+	return config
+}
+
 // advisoriesConfig is the consumer for the queue's advisories about exhausted deliveries. The
 // advisories themselves are delivered without a limit.
 func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	config := queueConfig(q, lease)
-	config.FilterSubjects = []string{schema.ExhaustedSubject(q.Name)}
+	config.FilterSubjects = schema.ExhaustedSubjects(q.Name)
 	config.MaxDeliver = -1
 	return config
 }
@@ -229,6 +270,7 @@ func mergeStream(have, want jetstream.StreamConfig) jetstream.StreamConfig {
 	merged.MaxMsgsPerSubject = want.MaxMsgsPerSubject
 	merged.DiscardNewPerSubject = want.DiscardNewPerSubject
 	merged.AllowMsgTTL = want.AllowMsgTTL
+	merged.AllowMsgSchedules = want.AllowMsgSchedules
 	merged.AllowDirect = want.AllowDirect
 	merged.Metadata = map[string]string{}
 	maps.Copy(merged.Metadata, have.Metadata)
@@ -255,6 +297,8 @@ func reasonToRefuse(have, want jetstream.StreamConfig, state jetstream.StreamSta
 		return "some subjects hold more than one message, which would be deleted"
 	case have.AllowMsgTTL && !want.AllowMsgTTL:
 		return "message TTLs cannot be turned off again"
+	case have.AllowMsgSchedules && !want.AllowMsgSchedules:
+		return "message schedules cannot be turned off again"
 	}
 	for _, subject := range have.Subjects {
 		if !slices.Contains(want.Subjects, subject) {
@@ -281,6 +325,8 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 		{"duplicate_window", have.Duplicates.String(), want.Duplicates.String()},
 		{"num_replicas", fmt.Sprint(have.Replicas), fmt.Sprint(want.Replicas)},
 		{"allow_msg_ttl", fmt.Sprint(have.AllowMsgTTL), fmt.Sprint(want.AllowMsgTTL)},
+		{"allow_msg_schedules",
+			fmt.Sprint(have.AllowMsgSchedules), fmt.Sprint(want.AllowMsgSchedules)},
 		{metadataTTL, have.Metadata[metadataTTL], want.Metadata[metadataTTL]},
 		{"allow_direct", fmt.Sprint(have.AllowDirect), fmt.Sprint(want.AllowDirect)},
 	}, have.Name == "")

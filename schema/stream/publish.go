@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -86,30 +85,33 @@ func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) err
 // PublishDeadLetter stores our copy of an event that no worker could finish. The same event of the
 // same queue is stored once an hour: the duplicate window of the stream.
 func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error {
-	header := nats.Header{}
-	for key, values := range d.Headers {
-		if !strings.HasPrefix(key, brokerHeaders) { // such as the event's message id
-			header[key] = values
-		}
-	}
-	sequence := strconv.FormatUint(d.Sequence, 10)
+	header := copyHeaders(d.Headers)
+	id := deadLetterID(d)
 	header.Set(headerQueue, d.Queue)
 	header.Set(headerClass, string(d.Class))
 	header.Set(headerReason, string(d.Reason))
 	header.Set(headerAttempts, strconv.Itoa(d.Attempts))
-	header.Set(headerSequence, sequence)
+	header.Set(headerSequence, strconv.FormatUint(d.Sequence, 10))
 	header.Set(headerFailedAt, formatTime(d.At))
 	msg := &nats.Msg{
 		Subject: schema.DeadLetterSubject(d.Queue, d.Account),
 		Data:    d.Body,
 		Header:  header,
 	}
-	id := d.Queue + ":" + sequence
 	_, err := c.publish(ctx, schema.DeadLettersStream, msg, jetstream.WithMsgID(id))
 	if err != nil {
 		return fmt.Errorf("publish dead letter of %s: %w", d.Queue, err)
 	}
 	return nil
+}
+
+// deadLetterID is the message id of a dead letter: the queue and the event, by id and body. The event's
+// sequence would not do. Sequences start again when somebody deletes the stream and provisions a new
+// one, and the dead letter of a later event would count as a duplicate.
+func deadLetterID(d schema.DeadLetter) string {
+	header := nats.Header(d.Headers)
+	event := schema.Token(header.Get(headerSource) + " " + header.Get(headerID))
+	return d.Queue + ":" + event + ":" + sha256Of(d.Body)
 }
 
 // publication is the broker's answer to a publish.

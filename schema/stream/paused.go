@@ -1,0 +1,88 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// PauseState is the state of a queue's pause, as the broker has it. Every worker of the queue shares
+// the state.
+type PauseState struct {
+	schema.Pause
+	// revision is the sequence of the state's message, 0 before the first.
+	revision uint64
+}
+
+// PauseState reads the state from the stream's leader. The zero state means that the queue never
+// paused.
+func (q *Queue) PauseState(ctx context.Context) (PauseState, error) {
+	subject := schema.PauseSubject(q.queue.Name)
+	m, err := askUntilAnswered(ctx, q.conn,
+		func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+			s, err := q.conn.js.Stream(ctx, schema.PausesStream)
+			if err != nil {
+				return nil, err
+			}
+			return s.GetLastMsgForSubject(ctx, subject)
+		})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return PauseState{}, nil
+	}
+	if err != nil {
+		return PauseState{}, fmt.Errorf("read the pause of queue %s: %w", q.queue.Name, err)
+	}
+	state := PauseState{revision: m.Sequence}
+	if err := json.Unmarshal(m.Data, &state.Pause); err != nil {
+		return PauseState{}, fmt.Errorf("decode the pause of queue %s: %w", q.queue.Name, err)
+	}
+	return state, nil
+}
+
+// StorePause stores a new state of the queue's pause, unless another worker changed the state after it
+// was read. stored is false if another worker did.
+func (q *Queue) StorePause(
+	ctx context.Context, read PauseState, p schema.Pause,
+) (stored bool, err error) {
+	p.Queue = q.queue.Name
+	body, err := json.Marshal(p)
+	if err != nil {
+		return false, fmt.Errorf("encode the pause of queue %s: %w", q.queue.Name, err)
+	}
+	msg := &nats.Msg{
+		Subject: schema.PauseSubject(q.queue.Name),
+		Data:    body,
+		Header:  nats.Header{headerContentType: {jsonContentType}},
+	}
+	_, err = q.conn.publish(ctx, schema.PausesStream, msg,
+		jetstream.WithExpectLastSequencePerSubject(read.revision))
+	if codeOf(err) == codeWrongLastSequence {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("store the pause of queue %s: %w", q.queue.Name, err)
+	}
+	return true, nil
+}
+
+// Pauses returns the queues that take no events because a provider refuses our credentials.
+func (o *Operator) Pauses(ctx context.Context) ([]schema.Pause, error) {
+	var paused []schema.Pause
+	err := o.Scan(ctx, schema.PausesStream, Selection{}, func(m Stored) error {
+		var p schema.Pause
+		if err := json.Unmarshal(m.Body, &p); err != nil {
+			return fmt.Errorf("decode %s: %w", m.Subject, err)
+		}
+		if p.Paused {
+			paused = append(paused, p)
+		}
+		return nil
+	})
+	return paused, err
+}

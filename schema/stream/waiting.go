@@ -1,0 +1,299 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// scheduleAt begins the header with the time of a schedule.
+const scheduleAt = "@at "
+
+// Wait ends the delivery and lets the event wait: first Wait publishes the schedule of the next
+// try, then it acknowledges the delivery. A crash between the two steps costs a second delivery,
+// whose schedule replaces the first. An undecodable event has no id for a schedule, and is given
+// back with the delay.
+//
+// The error is ErrErased if the account has a tombstone. Nothing then waits, and the delivery is not
+// settled.
+func (d *Delivery) Wait(w schema.Wait) error {
+	if d.Err != nil {
+		return d.settled("later", d.msg.NakWithDelay(time.Until(w.Until)))
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
+	defer cancel()
+	if err := d.conn.publishWaiting(ctx, d, w); err != nil {
+		// Only the broker's own delay is left. The failure behind w is not counted.
+		_ = d.msg.NakWithDelay(time.Until(w.Until))
+		return d.settled("later", err)
+	}
+	if err := d.conn.checkNotErased(ctx, d.Event.Provider, d.Account); err != nil {
+		return d.settled("later", err)
+	}
+	return d.settled("later", d.msg.DoubleAck(ctx))
+}
+
+// GiveBack ends the delivery without a verdict: the event goes back as it came, and another worker
+// may have it at once. After schema.DeliveriesInPlace deliveries GiveBack publishes the event anew
+// among the retries, so that deliveries count from 1 again.
+func (d *Delivery) GiveBack() error {
+	if !d.IsWornOut() {
+		return d.settled("given back", d.msg.Nak())
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
+	defer cancel()
+	if err := d.conn.publishRetry(ctx, d); err != nil {
+		_ = d.msg.Nak()
+		return d.settled("given back", err)
+	}
+	return d.settled("given back", d.msg.DoubleAck(ctx))
+}
+
+// IsWornOut reports whether the event had many deliveries without a verdict: it should be given back
+// instead of worked on again.
+func (d *Delivery) IsWornOut() bool {
+	return d.Err == nil && d.Deliveries > schema.DeliveriesInPlace
+}
+
+// publishWaiting stores the schedule of the event's next try. The broker keeps one schedule a
+// subject: a new one replaces the one before.
+func (c *Conn) publishWaiting(ctx context.Context, d *Delivery, w schema.Wait) error {
+	msg, err := d.retryMessage(d.Event.WaitingSubject(d.Queue.Name), w)
+	if err != nil {
+		return err
+	}
+	target := schema.RetriesSubject(d.Queue.Name, d.Account)
+	msg.Header.Set(jetstream.ScheduleHeader, scheduleAt+formatTime(w.Until))
+	msg.Header.Set(jetstream.ScheduleTargetHeader, target)
+	if _, err := c.publish(ctx, schema.WaitingStream, msg); err != nil {
+		return fmt.Errorf("publish the schedule of %s: %w", msg.Subject, err)
+	}
+	return nil
+}
+
+// publishRetry stores the event among the retries as it is.
+func (c *Conn) publishRetry(ctx context.Context, d *Delivery) error {
+	msg, err := d.retryMessage(schema.RetriesSubject(d.Queue.Name, d.Account), d.Waited)
+	if err != nil {
+		return err
+	}
+	id := fmt.Sprintf("%s:%d:%d:%d", d.Queue.Name, d.Sequence, d.retrySequence, d.Deliveries)
+	_, err = c.publish(ctx, schema.WaitingStream, msg, jetstream.WithMsgID(id))
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", msg.Subject, err)
+	}
+	return nil
+}
+
+// retryMessage is the message of an event that waits, or waited. The message has the event's headers
+// and its sequence, and no body: see the package comment.
+func (d *Delivery) retryMessage(subject string, w schema.Wait) (*nats.Msg, error) {
+	msg := &nats.Msg{Subject: subject, Header: copyHeaders(d.header)}
+	msg.Header.Set(headerQueue, d.Queue.Name)
+	msg.Header.Set(headerSequence, strconv.FormatUint(d.Sequence, 10))
+	if w.Class == "" {
+		return msg, nil
+	}
+	msg.Header.Set(headerClass, string(w.Class))
+	msg.Header.Set(headerStatus, strconv.Itoa(w.Status))
+	msg.Header.Set(headerEndpoint, encodeText(w.Endpoint))
+	msg.Header.Set(headerStep, fmt.Sprintf("%d/%d", w.Step, w.Steps))
+	msg.Header.Set(headerSince, formatTime(w.Since))
+	msg.Header.Set(headerUntil, formatTime(w.Until))
+	msg.Header.Set(headerFailures, w.Failures.String())
+	if w.Progress != nil {
+		progress, err := json.Marshal(w.Progress)
+		if err != nil {
+			return nil, fmt.Errorf("encode the progress of %s: %w", subject, err)
+		}
+		msg.Header.Set(headerProgress, string(progress))
+	}
+	return msg, nil
+}
+
+// copyHeaders copies the headers of a message, except those with a meaning in NATS itself and those
+// of a former wait.
+func copyHeaders(from nats.Header) nats.Header {
+	header := nats.Header{}
+	for key, values := range from {
+		if !strings.HasPrefix(key, brokerHeaders) && !isWaitHeader(key) {
+			header[key] = values
+		}
+	}
+	return header
+}
+
+func isWaitHeader(key string) bool {
+	switch key {
+	case headerClass, headerStatus, headerEndpoint, headerStep, headerSince, headerUntil,
+		headerFailures, headerProgress, headerSequence:
+		return true
+	default:
+		return false
+	}
+}
+
+// waitOf reads the wait from the headers of retryMessage. We wrote the headers ourselves: a broken
+// one counts as absent.
+func waitOf(header nats.Header) schema.Wait {
+	w := schema.Wait{
+		Class:    schema.Class(header.Get(headerClass)),
+		Endpoint: textOf(header, headerEndpoint),
+		Since:    timeOf(header, headerSince),
+		Until:    timeOf(header, headerUntil),
+	}
+	w.Status, _ = strconv.Atoi(header.Get(headerStatus))
+	w.Failures, _ = schema.ParseFailures(header.Get(headerFailures))
+	step, steps, _ := strings.Cut(header.Get(headerStep), "/")
+	w.Step, _ = strconv.Atoi(step)
+	w.Steps, _ = strconv.Atoi(steps)
+	var progress schema.RecordsRef
+	if json.Unmarshal([]byte(header.Get(headerProgress)), &progress) == nil {
+		w.Progress = &progress
+	}
+	return w
+}
+
+// errGone means that the events stream no longer has the event of a retry.
+var errGone = errors.New("the event is gone from its stream")
+
+// readEvent reads the event of a retry from the events stream. The error is errGone if the stream has
+// no message with the sequence, or a message of another event: somebody may have deleted the stream
+// and provisioned a new one.
+func (c *Conn) readEvent(ctx context.Context, retry nats.Header) (*jetstream.RawStreamMsg, error) {
+	sequence, err := strconv.ParseUint(retry.Get(headerSequence), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("header %s: %w", headerSequence, err)
+	}
+	m, err := c.readMessage(ctx, schema.EventsStream, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, fmt.Errorf("event %d: %w", sequence, errGone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read event %d: %w", sequence, err)
+	}
+	for _, key := range []string{headerSource, headerID, headerBodySHA256} {
+		if m.Header.Get(key) != retry.Get(key) {
+			return nil, fmt.Errorf("event %d: %w", sequence, errGone)
+		}
+	}
+	return m, nil
+}
+
+// checkNotErased returns ErrErased if the account has a tombstone, after it has erased the account's
+// waiting events. An erasure stores the tombstone before it looks for waiting events. So either the
+// erasure finds an event that begins to wait at the same moment, or this check finds the tombstone.
+func (c *Conn) checkNotErased(ctx context.Context, p schema.Provider, account string) error {
+	if !hasErasures(p) {
+		return nil
+	}
+	erased, err := c.Erased(ctx, p, account)
+	if err != nil || !erased {
+		return err
+	}
+	if err := c.EraseWaiting(ctx, p, account); err != nil {
+		return err
+	}
+	return ErrErased
+}
+
+// EraseWaiting deletes the account's waiting events and retries from every queue of the provider.
+func (c *Conn) EraseWaiting(ctx context.Context, p schema.Provider, account string) error {
+	for _, q := range schema.Queues() {
+		if q.Provider != p {
+			continue
+		}
+		for _, filter := range []string{
+			schema.AccountWaiting(q.Name, account),
+			schema.RetriesSubject(q.Name, account),
+		} {
+			if err := c.eraseMessages(ctx, schema.WaitingStream, filter, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Waiting is an event that waits for its next try, as its stream holds it.
+type Waiting struct {
+	schema.Wait
+	Queue string
+	// Account is the account's token.
+	Account string
+	// Event comes from the headers alone: Body and AccountID are empty.
+	Event schema.Event
+	// Sequence is the event's place in the events stream.
+	Sequence uint64
+
+	number  uint64
+	subject string
+	header  nats.Header
+}
+
+// Waiting calls each with the waiting events of a queue and account, in the order in which they began
+// to wait. The names "*" stand for any queue or account.
+func (o *Operator) Waiting(
+	ctx context.Context, queue, account string, each func(Waiting) error,
+) error {
+	which := Selection{Filters: []string{schema.AccountWaiting(queue, account)}}
+	return o.scanWaiting(ctx, which, each)
+}
+
+// WaitingOf calls each with the waits of an event: one for each queue in which the event waits.
+func (o *Operator) WaitingOf(
+	ctx context.Context, e schema.Event, each func(Waiting) error,
+) error {
+	return o.scanWaiting(ctx, Selection{Filters: []string{e.WaitingEvents()}}, each)
+}
+
+func (o *Operator) scanWaiting(
+	ctx context.Context, which Selection, each func(Waiting) error,
+) error {
+	return o.Scan(ctx, schema.WaitingStream, which, func(m Stored) error {
+		event := eventOf(m.Header)
+		sequence, _ := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
+		return each(Waiting{
+			Wait:     waitOf(m.Header),
+			Queue:    m.Header.Get(headerQueue),
+			Account:  m.Header.Get(headerSubject),
+			Event:    event,
+			Sequence: sequence,
+			number:   m.Sequence,
+			subject:  m.Subject,
+			header:   m.Header,
+		})
+	})
+}
+
+// RetryNow ends the wait of an event: in one step, the broker stores the event among the retries and
+// removes the schedule. retried is false if the event no longer waits.
+func (o *Operator) RetryNow(ctx context.Context, w Waiting) (retried bool, err error) {
+	msg := &nats.Msg{Subject: schema.RetriesSubject(w.Queue, w.Account), Header: nats.Header{}}
+	for key, values := range w.header {
+		if !strings.HasPrefix(key, brokerHeaders) {
+			msg.Header[key] = values
+		}
+	}
+	msg.Header.Set(jetstream.SchedulerHeader, w.subject)
+	msg.Header.Set(jetstream.ScheduleNextHeader, "purge")
+	_, err = o.publish(ctx, schema.WaitingStream, msg,
+		jetstream.WithMsgID(fmt.Sprintf("now:%d", w.number)),
+		jetstream.WithExpectLastSequenceForSubject(w.number, w.subject))
+	if codeOf(err) == codeWrongLastSequence {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("retry %s now: %w", w.Event.Key(), err)
+	}
+	return true, nil
+}
