@@ -339,6 +339,9 @@ func (w *Worker) settle(ctx context.Context, d *stream.Delivery, v Verdict, caus
 
 // wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits.
 func (w *Worker) wait(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
+	if v.Class == schema.ClassUnauthorized {
+		v.Delay = w.config.PauseFor // until the next probe
+	}
 	err := d.Wait(v.wait(cause, d.Waited.Failures))
 	if !errors.Is(err, stream.ErrErased) {
 		return err
