@@ -13,6 +13,7 @@ const (
 	DeadLettersStream = "WAGEWIRE_DEAD_LETTERS"
 	QuarantineStream  = "WAGEWIRE_QUARANTINE"
 	AdvisoriesStream  = "WAGEWIRE_ADVISORIES"
+	WaitingStream     = "WAGEWIRE_WAITING"
 	RecordsBucket     = "WAGEWIRE_RECORDS"
 )
 

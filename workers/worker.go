@@ -114,10 +114,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		giveUp()
 		return nil
 	})
+	taking := stream.Taking{Hands: int(w.config.Concurrency)}
 	for _, q := range w.queues {
 		q.pause.stopping = ctx.Done()
 		group.Go(func() error {
-			return q.Consume(ctx, int(w.config.Concurrency), func(d *stream.Delivery) {
+			return q.Consume(ctx, taking, func(d *stream.Delivery) {
 				w.workInSpan(inHand, q, d)
 			})
 		})

@@ -208,7 +208,7 @@ func hold(
 	out := make(chan job)
 	go func() {
 		defer close(back)
-		err := c.Queue(q).Consume(ctx, concurrency, func(d *stream.Delivery) {
+		err := c.Queue(q).Consume(ctx, stream.Taking{Hands: concurrency}, func(d *stream.Delivery) {
 			released := make(chan struct{})
 			select {
 			case out <- job{d, sync.OnceFunc(func() { close(released) })}:
