@@ -202,13 +202,20 @@ func hold(
 	t *testing.T, c *stream.Conn, q schema.Queue, concurrency int,
 ) (jobs <-chan job, end func(), returned <-chan struct{}) {
 	t.Helper()
+	return holdTaking(t, c, q, stream.Taking{Hands: concurrency})
+}
+
+func holdTaking(
+	t *testing.T, c *stream.Conn, q schema.Queue, taking stream.Taking,
+) (jobs <-chan job, end func(), returned <-chan struct{}) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	back := make(chan struct{})
 	out := make(chan job)
 	go func() {
 		defer close(back)
-		err := c.Queue(q).Consume(ctx, stream.Taking{Hands: concurrency}, func(d *stream.Delivery) {
+		err := c.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
 			released := make(chan struct{})
 			select {
 			case out <- job{d, sync.OnceFunc(func() { close(released) })}:
