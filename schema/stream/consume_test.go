@@ -94,20 +94,22 @@ func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
 	e := paystubs("full", "account")
 	e.Type, e.Action = "paystubs.fully_synced", schema.ActionFullySynced
 	publish(t, c, numbered(0, 1)...)
-	publish(t, c, link("link", "account", schema.ActionDeleted), e)
+	publish(t, c, link("deleted", "account", schema.ActionDeleted), e,
+		link("connected", "account", schema.ActionConnected))
 	for _, test := range []struct {
-		resource schema.Resource
-		ids      []string
+		queue schema.Queue
+		ids   []string
 	}{
-		{schema.Paystubs, []string{"0", "full"}},
-		{schema.Income, []string{"full"}},
-		{schema.Link, []string{"link"}},
+		{queueOf(schema.Paystubs), []string{"0", "full"}},
+		{queueOf(schema.Income), []string{"full"}},
+		{queueOf(schema.Link), []string{"connected"}},
+		{schema.QueuesOf(schema.Link)[1], []string{"deleted"}},
 	} {
-		jobs, end, returned := hold(t, c, queueOf(test.resource), 1)
+		jobs, end, returned := hold(t, c, test.queue, 1)
 		for _, id := range test.ids {
 			j := next(t, "delivery", jobs)
 			if j.Err != nil || j.Event.ID != id {
-				t.Errorf("%s got %q, %v; want %q", test.resource, j.Event.ID, j.Err, id)
+				t.Errorf("%s got %q, %v; want %q", test.queue.Name, j.Event.ID, j.Err, id)
 			}
 			must(t, j.Done())
 			j.release()
@@ -203,7 +205,7 @@ func TestAnEventThatIsGivenBackIsDeliveredAgainAtOnceAndUsesNothingUp(t *testing
 	t.Parallel()
 	s, c := streamtest.New(t)
 	publish(t, c, numbered(0, 1)...)
-	jobs, _, _ := hold(t, c, paystubsQueue, 1)
+	jobs, _, _ := holdTaking(t, c, paystubsQueue, stream.Taking{Hands: 1, RetryHands: 1})
 	// Far more often than the broker delivers one message.
 	for i := range 3 * schema.DeliveriesMax {
 		j := next(t, "delivery", jobs)

@@ -47,7 +47,7 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 	e := paystubs("e-1", "a.1")
 	publish(t, c, paystubs("e-0", "a-0"), e)
 	deliveries, end := exhausted(t, c, q, succeed)
-	jobs, _, _ := hold(t, c, q, 1)
+	jobs, _, _ := holdTaking(t, c, q, stream.Taking{Hands: 1, RetryHands: 1})
 	for range 5 { // two deliveries of the event, and two of its retry
 		j := next(t, "a delivery", jobs)
 		if j.Event.ID == "e-0" {

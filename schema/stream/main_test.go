@@ -202,13 +202,20 @@ func hold(
 	t *testing.T, c *stream.Conn, q schema.Queue, concurrency int,
 ) (jobs <-chan job, end func(), returned <-chan struct{}) {
 	t.Helper()
+	return holdTaking(t, c, q, stream.Taking{Hands: concurrency})
+}
+
+// holdTaking is hold with another taking.
+func holdTaking(
+	t *testing.T, c *stream.Conn, q schema.Queue, taking stream.Taking,
+) (jobs <-chan job, end func(), returned <-chan struct{}) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	back := make(chan struct{})
 	out := make(chan job)
 	go func() {
 		defer close(back)
-		taking := stream.Taking{Hands: concurrency, RetryHands: concurrency}
 		err := c.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
 			released := make(chan struct{})
 			select {
@@ -282,7 +289,9 @@ func advise(
 
 // retried publishes an event, lets it wait and ends the wait. It returns the sequence of the retry,
 // which nobody has taken.
-func retried(t *testing.T, s *streamtest.Server, c *stream.Conn, q schema.Queue, e schema.Event) uint64 {
+func retried(
+	t *testing.T, s *streamtest.Server, c *stream.Conn, q schema.Queue, e schema.Event,
+) uint64 {
 	t.Helper()
 	publish(t, c, e)
 	jobs, end, returned := hold(t, c, q, 1)

@@ -39,11 +39,12 @@ const (
 // Gate decides how many events a queue may take. A worker closes its gate while the provider
 // refuses its credentials.
 type Gate interface {
-	// Admit returns how many events may be asked for now, from 0 to free, the number of free hands.
-	// The channel is closed when the answer changes: an open request is then ended, the events that
-	// it still brings are given back, and Admit is called again. Admit does not wait. It is called
-	// from several goroutines.
-	Admit(free int) (n int, changed <-chan struct{})
+	// Admit returns how many events may be asked for now, from 0 to free. free and busy are the
+	// numbers of hands without and with work, of the events or of the retries. Admit is called
+	// before each request, and again when a hand becomes free or changed is closed. If changed is
+	// closed while a request is open, the request ends, and the events that it still brings are
+	// given back. Admit does not wait, and may be called by two goroutines at the same time.
+	Admit(free, busy int) (n int, changed <-chan struct{})
 }
 
 // Taking says how Consume takes events.
@@ -60,17 +61,19 @@ type Taking struct {
 // openGate admits an event for every free hand.
 type openGate struct{}
 
-func (openGate) Admit(free int) (int, <-chan struct{}) { return free, nil }
+func (openGate) Admit(free, _ int) (int, <-chan struct{}) { return free, nil }
 
 // hands are the places for messages in work.
 type hands struct {
 	// free holds a token for each hand without work.
 	free chan struct{}
-	jobs sync.WaitGroup
+	// freed gets a value when a hand becomes free.
+	freed chan struct{}
+	jobs  sync.WaitGroup
 }
 
 func newHands(n int) *hands {
-	h := &hands{free: make(chan struct{}, n)}
+	h := &hands{free: make(chan struct{}, n), freed: make(chan struct{}, 1)}
 	for range n {
 		h.free <- struct{}{}
 	}
@@ -81,9 +84,18 @@ func newHands(n int) *hands {
 func (h *hands) begin(work func()) {
 	<-h.free
 	h.jobs.Go(func() {
-		defer func() { h.free <- struct{}{} }()
+		defer h.end()
 		work()
 	})
+}
+
+// end makes a hand free.
+func (h *hands) end() {
+	h.free <- struct{}{}
+	select {
+	case h.freed <- struct{}{}:
+	default: // the last value was not read yet
+	}
 }
 
 // Why a taker ended a request, or the broker did. The takers handle these errors themselves, except
@@ -159,23 +171,28 @@ func (t *taker) run(ctx context.Context) error {
 
 // awaitAdmission waits until a hand is free and the gate lets a message in.
 func (t *taker) awaitAdmission(ctx context.Context) (n int, changed <-chan struct{}, err error) {
-	for {
-		select {
-		case token := <-t.hands.free:
-			t.hands.free <- token
-		case <-ctx.Done():
-			return 0, nil, ctx.Err()
-		}
-		n, changed = t.gate.Admit(len(t.hands.free))
-		if n > 0 && ctx.Err() == nil {
-			return min(n, len(t.hands.free)), changed, nil
+	for ctx.Err() == nil {
+		n, changed := t.admit()
+		if n > 0 {
+			return n, changed, nil
 		}
 		select {
+		case <-t.hands.freed:
 		case <-changed:
 		case <-ctx.Done():
-			return 0, nil, ctx.Err()
 		}
 	}
+	return 0, nil, ctx.Err()
+}
+
+// admit asks the gate how many of the free hands may ask for messages.
+func (t *taker) admit() (n int, changed <-chan struct{}) {
+	free := len(t.hands.free) // only the taker takes a free hand away
+	if free == 0 {
+		return 0, nil
+	}
+	n, changed = t.gate.Admit(free, cap(t.hands.free)-free)
+	return min(n, free), changed
 }
 
 // request is an open request for messages. It has an inbox of its own.
@@ -269,7 +286,11 @@ func (t *taker) receive(ctx context.Context, r *request, changed <-chan struct{}
 		case msg := <-r.came:
 			silence.Reset(silentFor)
 			t.noteStall(false)
-			if ended, err := t.accept(r, msg, t.handOut); ended {
+			keep := t.handOut
+			if ctx.Err() != nil {
+				keep = r.giveBack
+			}
+			if ended, err := t.accept(r, msg, keep); ended {
 				return err
 			}
 		case <-silence.C:
@@ -325,13 +346,16 @@ func (t *taker) handOut(msg *message) {
 	})
 }
 
+// giveBack gives back a message of an open request. The delay keeps the message from coming to the
+// same request again.
+func (r *request) giveBack(msg *message) {
+	_ = msg.NakWithDelay(time.Until(r.until)) // if this gets lost, the lease ends by itself
+}
+
 // giveBackRest ends a request and gives back what still comes.
 func (t *taker) giveBackRest(r *request) {
 	if r.short {
-		// A message that is given back may come to the same request again. The delay prevents that.
-		t.collect(r, time.Until(r.until)+lateFor, func(msg *message) {
-			_ = msg.NakWithDelay(time.Until(r.until)) // if this gets lost, the lease ends by itself
-		})
+		t.collect(r, time.Until(r.until)+lateFor, r.giveBack)
 	}
 	t.withdraw(r, func(msg *message) { _ = msg.Nak() })
 }
