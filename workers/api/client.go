@@ -26,6 +26,8 @@ const (
 	RetryAfterMax = 15 * time.Minute
 	// BodyBytesMax limits the body of an answer after decompression.
 	BodyBytesMax = 16 << 20
+	// DepthMax limits how deeply the objects and arrays of an answer are nested.
+	DepthMax = 64
 	// PagesMax limits the pages of one list.
 	PagesMax = 200
 

@@ -21,6 +21,7 @@
 //
 //	client.go    Config, Dialect, Client, Get
 //	try.go       a single try: the request, the exchange, the answer's status
+//	body.go      what the body of a 200 must be
 //	retry.go     the pauses between tries, and Retry-After
 //	throttle.go  the hold after a 429
 //	endpoint.go  a path with escaped ids

@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 // try makes a single call. The error is the cause of ctx's end if ctx ended.
@@ -100,9 +98,9 @@ func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status in
 		return nil, 0, err
 	case resp.ContentLength >= 0 && int64(len(body)) != resp.ContentLength:
 		return nil, 0, io.ErrUnexpectedEOF
-	case !utf8.Valid(body) || !json.Valid(body):
-		notJSON := &ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
-		return nil, resp.StatusCode, notJSON
+	}
+	if why := whyNotJSON(body); why != "" {
+		return nil, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
 	}
 	return body, resp.StatusCode, nil
 }
