@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -41,7 +39,8 @@ const (
 // Config is how a process calls one API. Each provider's Config embeds it.
 type Config struct {
 	// URL is the beginning of every call's URL: absolute, http or https, without credentials,
-	// query or fragment. A path is allowed.
+	// query, fragment or space. A path is allowed. Slashes at its end, doubled slashes and a last
+	// segment v1 make no difference.
 	URL string
 
 	// Secret returns the API's secret. Get calls Secret before each try, and so uses a secret
@@ -81,7 +80,7 @@ type Dialect struct {
 type Client struct {
 	config   Config
 	dialect  Dialect
-	base     string // Config.URL without a slash at its end
+	base     string // Config.URL as baseOf reads it
 	tokens   *rate.Limiter
 	throttle throttle
 	close    func()
@@ -90,27 +89,20 @@ type Client struct {
 // New makes a Client. It sends nothing. Errors say what is wrong with the URL without quoting the
 // URL, which may hold a password by mistake.
 func New(config Config, dialect Dialect) (*Client, error) {
-	u, err := url.Parse(config.URL)
-	switch {
-	case err != nil:
-		return nil, errors.New("base url: cannot be read")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("base url: must begin with http:// or https://")
-	case u.Hostname() == "":
-		return nil, errors.New("base url: has no host")
-	case u.User != nil:
-		return nil, errors.New("base url: must not hold credentials")
-	case strings.ContainsAny(config.URL, "?#"):
-		return nil, errors.New("base url: must not have a query or a fragment")
-	case !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0):
+	base, err := baseOf(config.URL)
+	if err != nil {
+		return nil, err
+	}
+	if !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0) {
 		return nil, errors.New("calls a second: must be above 0")
-	case config.Secret == nil:
+	}
+	if config.Secret == nil {
 		return nil, ErrCredentials
 	}
 	c := &Client{
 		config:  config,
 		dialect: dialect,
-		base:    strings.TrimRight(u.String(), "/"),
+		base:    base,
 		tokens:  rate.NewLimiter(rate.Limit(config.RatePerS), int(math.Ceil(config.RatePerS/2))),
 		close:   func() {},
 	}

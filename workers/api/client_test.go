@@ -444,6 +444,10 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{"https://api.test/#CANARY", "base url: must not have a query or a fragment"},
 		{"https://user:CANARY%zz@api.test", "base url: cannot be read"},
 		{"https://api.test\n", "base url: cannot be read"},
+		{"https://api.test/v1 ", "base url: must not have a space"},
+		{"v1", "base url: must begin with http:// or https://"},
+		{"https:///v1", "base url: has no host"},
+		{"https://api.test/v1?key=CANARY", "base url: must not have a query or a fragment"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.url, func(t *testing.T) {

@@ -20,6 +20,8 @@
 // # Files
 //
 //	client.go    Config, Dialect, Client, Get
+//	base.go      the beginning of every URL
+//	secret.go    the secret of each try
 //	try.go       a single try: the request, the exchange, the answer's status
 //	body.go      what the body of a 200 must be
 //	retry.go     the pauses between tries, and Retry-After
