@@ -71,6 +71,10 @@ type Dialect struct {
 	// and not always JSON. ErrorOf may be nil.
 	ErrorOf func(body []byte, e *StatusError)
 
+	// Codes are the words that an error's Code and Type can have. A StatusError has a hash in the
+	// place of any other word, because the API chooses the word, and a log repeats it.
+	Codes []string
+
 	// RequestIDHeader is the header of an answer with the RequestID. It may be empty.
 	RequestIDHeader string
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -244,6 +245,7 @@ func TestAnAPIThatStaysDown(t *testing.T) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
+	canaryCertificate := &x509.Certificate{DNSNames: []string{"CANARY"}}
 	tests := []struct {
 		promise string
 		reply   reply
@@ -258,9 +260,26 @@ func TestAnAPIThatStaysDown(t *testing.T) {
 			"network", "get /v1/things/{id}: dial tcp: connection refused", api.RetryFor},
 		{"an unknown host is named", failWith(&net.DNSError{Err: "no such host", Name: "api.test"}),
 			"network", "get /v1/things/{id}: lookup api.test: no such host", api.RetryFor},
-		{"a bad certificate is named",
-			failWith(&tls.CertificateVerificationError{Err: errors.New("expired")}),
-			"network", "get /v1/things/{id}: tls: failed to verify certificate: expired",
+		{"a bad certificate is named, without a word from it",
+			failWith(&tls.CertificateVerificationError{Err: errors.New("of CANARY")}),
+			"network", "get /v1/things/{id}: tls: the certificate cannot be verified",
+			api.RetryFor},
+		{"a certificate of another host is named",
+			failWith(&tls.CertificateVerificationError{
+				Err: x509.HostnameError{Certificate: canaryCertificate, Host: "api.test"}}),
+			"network", "get /v1/things/{id}: tls: the certificate is for another host",
+			api.RetryFor},
+		{"a certificate that nobody vouches for is named",
+			failWith(&tls.CertificateVerificationError{
+				Err: x509.UnknownAuthorityError{Cert: canaryCertificate}}),
+			"network",
+			"get /v1/things/{id}: tls: the certificate is signed by an unknown authority",
+			api.RetryFor},
+		{"an expired certificate is named",
+			failWith(&tls.CertificateVerificationError{
+				Err: x509.CertificateInvalidError{Reason: x509.Expired, Detail: "CANARY"}}),
+			"network",
+			"get /v1/things/{id}: tls: the certificate has expired or is not yet valid",
 			api.RetryFor},
 		{"what is not HTTPS is named",
 			failWith(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),

@@ -29,6 +29,7 @@
 //	endpoint.go  a path with escaped ids
 //	record.go    records, snapshots, and the pages of a list
 //	error.go     the errors below
+//	code.go      the APIs' codes, fit for a log
 //	time.go      the providers' times
 //
 // # Errors
@@ -45,8 +46,9 @@
 // errors.Is(err, context.Canceled) and context.DeadlineExceeded are true only of the caller's own
 // ctx, never of a try that ran out of time.
 //
-// An error names the endpoint by its template, and never holds an id, a query, a body or a
-// credential.
+// An error names the endpoint by its template. The text of an error never holds an id, a query, a
+// body, a credential, or a word of the API's choice: the API's codes come from a known list or are
+// hashed.
 //
 // # Libraries
 //

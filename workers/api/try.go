@@ -126,6 +126,8 @@ func (c *Client) statusError(resp *http.Response, e Endpoint) error {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, drainBytesMax))
 		c.dialect.ErrorOf(body, s)
 		s.RetryAfter = min(max(0, s.RetryAfter), RetryAfterMax)
+		s.Code = codeOrHash(c.dialect.Codes, s.Code)
+		s.Type = codeOrHash(c.dialect.Codes, s.Type)
 	}
 	return s
 }

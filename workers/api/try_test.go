@@ -310,6 +310,7 @@ func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
 		replyWith(404, "the body", "X-Request", "req-1", "Retry-After", "7"),
 	}}
 	_, err := client(t, f, func(cfg *settings) {
+		cfg.Codes = []string{"CODE", "TYPE"}
 		cfg.RequestIDHeader = "X-Request"
 		cfg.ErrorOf = func(body []byte, e *api.StatusError) {
 			e.Code, e.Type, e.Message = "CODE", "TYPE", string(body)
@@ -383,9 +384,10 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		{"a status", replyWith(400, canary), nil, "get /v1/things/{id}: status 400"},
+		{"a status", replyWith(400, canary), nil,
+			"get /v1/things/{id}: status 400 unknown_8646d32c unknown_fe0344af"},
 		{"a redirect", replyWith(302, canary, "Location", canary), nil,
-			"get /v1/things/{id}: status 302"},
+			"get /v1/things/{id}: status 302 unknown_8646d32c unknown_fe0344af"},
 		{"a transport that quotes", failWith(quoting), nil,
 			"get /v1/things/{id}: connection broken" + stopped},
 		{"HTML", replyWith(200, "<p>"+canary), nil, "get /v1/things/{id}: the body is not JSON"},
@@ -407,8 +409,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 					cfg.Secret = secretOf(canary)
 					cfg.ErrorOf = func(body []byte, e *api.StatusError) {
 						e.Message = string(body)
-						e.Code = "account of " + canary // prose, not a code
-						e.Type = "{" + canary + "}"
+						e.Code = "account of " + canary
+						e.Type = canary
 					}
 					cfg.OnCall = func(_ string, status int, _ time.Duration) {
 						if status == 0 {

@@ -323,6 +323,15 @@ func TestErrors(t *testing.T) {
 			api.StatusError{
 				Endpoint: template, Status: 404, Type: "RECORD_NOT_FOUND", RequestID: "req-1",
 			}},
+		{"words that Pinwheel does not document are hashed", 400,
+			`{"error":{"type":"No account of Jane Doe","code":"jane.doe"}}`,
+			api.StatusError{
+				Endpoint:  template,
+				Status:    400,
+				Type:      "unknown_34bca322",
+				Code:      "unknown_d48722fc",
+				RequestID: "req-1",
+			}},
 		{"HTML is no reason", 403, `<html>`,
 			api.StatusError{Endpoint: template, Status: 403, RequestID: "req-1"}},
 	}

@@ -246,6 +246,14 @@ func TestErrors(t *testing.T) {
 			api.StatusError{Endpoint: template, Status: 404, Message: "Not Found."}},
 		{"what fits is kept", 400, `{"error":"CANARY","detail":"Bad."}`,
 			api.StatusError{Endpoint: template, Status: 400, Message: "Bad."}},
+		{"a code that Truv does not document is hashed", 400,
+			`{"error":{"code":"CANARY","message":"Bad."}}`,
+			api.StatusError{
+				Endpoint: template,
+				Status:   400,
+				Code:     "unknown_fe0344af",
+				Message:  "Bad.",
+			}},
 		{"HTML is no reason", 403, `<html>`, api.StatusError{Endpoint: template, Status: 403}},
 		{"prose is no wait but in a 429", 400, `{"detail":"Expected available in 17 seconds."}`,
 			api.StatusError{
