@@ -18,7 +18,8 @@ const (
 	// TryFor limits one try, from the dial to the last byte of the body.
 	TryFor = 15 * time.Second
 	// RetryFor limits the tries and pauses of one Get. No try starts later. A Get therefore ends
-	// within RetryFor + TryFor; holds and waits for a token are not counted.
+	// within RetryFor + TryFor. Holds, waits for a token and tries answered 401 or 429 are not
+	// counted.
 	RetryFor = 20 * time.Second
 	// RetryAfterMax is the longest hold an API can ask for.
 	RetryAfterMax = 15 * time.Minute
@@ -43,9 +44,10 @@ type Config struct {
 	// segment v1 make no difference.
 	URL string
 
-	// Secret returns the API's secret. Get calls Secret before each try, and so uses a secret
-	// changed on disk at once.
-	Secret func() (string, error)
+	// Secrets returns the API's active secrets, at least one. Get calls Secrets before each try,
+	// and so uses a secret changed on disk at once. The secret of the last success is tried
+	// first, then the others in order. A try answered 401 is made again with the next secret.
+	Secrets func() ([]string, error)
 
 	// RatePerS is how many tries may start in a second, over all callers of the Client. The tries
 	// of half a second may start at once.
@@ -85,6 +87,7 @@ type Client struct {
 	config   Config
 	dialect  Dialect
 	base     string // Config.URL as baseOf reads it
+	secrets  secrets
 	tokens   *rate.Limiter
 	throttle throttle
 	close    func()
@@ -100,13 +103,14 @@ func New(config Config, dialect Dialect) (*Client, error) {
 	if !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0) {
 		return nil, errors.New("calls a second: must be above 0")
 	}
-	if config.Secret == nil {
+	if config.Secrets == nil {
 		return nil, ErrCredentials
 	}
 	c := &Client{
 		config:  config,
 		dialect: dialect,
 		base:    base,
+		secrets: secrets{active: config.Secrets},
 		tokens:  rate.NewLimiter(rate.Limit(config.RatePerS), int(math.Ceil(config.RatePerS/2))),
 		close:   func() {},
 	}
@@ -155,18 +159,35 @@ func isEndOf(ctx context.Context, err error) bool {
 }
 
 // tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits
-// and tries again.
+// and tries again. After a 401, tryInTurn tries again with the next secret.
 func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([]byte, error) {
 	for {
+		secret, err := c.secrets.choose(retries.refused)
+		if err != nil {
+			return nil, backoff.Permanent(fmt.Errorf("get %s: %w", e.Template, err))
+		}
+		if secret == "" {
+			return nil, backoff.Permanent(retries.refusal)
+		}
 		if err := c.waitForTurn(ctx); err != nil {
 			return nil, backoff.Permanent(err)
 		}
 		sent := time.Now()
-		body, err := c.try(ctx, e)
-		if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusTooManyRequests {
-			retries.lastErr = err
-			c.hold(sent, s.RetryAfter)
-			continue
+		body, err := c.try(ctx, e, secret)
+		if s, ok := errors.AsType[*StatusError](err); ok {
+			switch s.Status {
+			case http.StatusTooManyRequests:
+				retries.lastErr = err
+				c.hold(sent, s.RetryAfter)
+				continue
+			case http.StatusUnauthorized:
+				retries.refusal = err
+				retries.refused = append(retries.refused, secret)
+				continue
+			}
+		}
+		if err == nil {
+			c.secrets.remember(secret)
 		}
 		retries.left -= time.Since(sent)
 		if !isTransient(err) {

@@ -93,8 +93,8 @@ var dialect = api.Dialect{
 	Header: func(secret string) http.Header { return http.Header{"X-Secret": {secret}} },
 }
 
-func secretOf(secret string) func() (string, error) {
-	return func() (string, error) { return secret, nil }
+func secretsOf(secrets ...string) func() ([]string, error) {
+	return func() ([]string, error) { return secrets, nil }
 }
 
 // client makes a Client of f. Its rate does not delay a call unless a test sets another rate.
@@ -103,7 +103,7 @@ func client(t *testing.T, f http.RoundTripper, set ...func(*settings)) *api.Clie
 	cfg := settings{
 		Config: api.Config{
 			URL:       "https://api.test",
-			Secret:    secretOf("secret"),
+			Secrets:   secretsOf("secret"),
 			RatePerS:  1e6,
 			Transport: f,
 		},
@@ -470,14 +470,15 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.url, func(t *testing.T) {
-			_, err := api.New(api.Config{URL: tt.url, RatePerS: 1, Secret: secretOf("s")}, dialect)
+			config := api.Config{URL: tt.url, RatePerS: 1, Secrets: secretsOf("s")}
+			_, err := api.New(config, dialect)
 			if text := fmt.Sprint(err); strings.TrimPrefix(text, "<nil>") != tt.want {
 				t.Errorf("error is %s, want %s", text, tt.want)
 			}
 		})
 	}
 	for _, perS := range []float64{0, -1, math.Inf(1), math.Inf(-1), math.NaN()} {
-		config := api.Config{URL: "https://api.test", RatePerS: perS, Secret: secretOf("s")}
+		config := api.Config{URL: "https://api.test", RatePerS: perS, Secrets: secretsOf("s")}
 		if _, err := api.New(config, dialect); err == nil {
 			t.Errorf("%v calls a second are accepted", perS)
 		}

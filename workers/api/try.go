@@ -10,12 +10,12 @@ import (
 	"unicode"
 )
 
-// try makes a single call. The error is the cause of ctx's end if ctx ended.
-func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
+// try makes a single call with the secret. The error is the cause of ctx's end if ctx ended.
+func (c *Client) try(ctx context.Context, e Endpoint, secret string) ([]byte, error) {
 	tryCtx, cancel := context.WithTimeout(ctx, TryFor)
 	defer cancel()
 
-	req, err := c.request(tryCtx, e)
+	req, err := c.request(tryCtx, e, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
 	return body, err
 }
 
-func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.Request, error) {
 	target := c.base + e.path
 	if len(e.Query) > 0 {
 		target += "?" + e.Query.Encode()
@@ -48,13 +48,6 @@ func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil { // not wrapped: err quotes the URL, and so the ids
 		return nil, fmt.Errorf("get %s: not a url", e.Template)
-	}
-	secret, err := c.config.Secret()
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w: %w", e.Template, ErrCredentials, err)
-	}
-	if secret == "" {
-		return nil, fmt.Errorf("get %s: %w: the secret is empty", e.Template, ErrCredentials)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "wagewire")

@@ -45,7 +45,7 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 // pinwheelConfig has the environment variables of Pinwheel's API.
 type pinwheelConfig struct {
 	URL        string `env:"PINWHEEL_URL" envDefault:"https://api.getpinwheel.com" help:"Pinwheel's API, or that of its sandbox or development mode"`
-	SecretFile string `env:"PINWHEEL_API_SECRET_FILE" help:"file with the API secret (required); it is read again when it changes"`
+	SecretFile string `env:"PINWHEEL_API_SECRET_FILE" help:"file with the API secrets, one a line (required); it is read again when it changes"`
 	Version    string `env:"PINWHEEL_VERSION" envDefault:"2025-07-08" help:"version of the API"`
 	RatePerS   rate   `env:"PINWHEEL_RATE_PER_S" envDefault:"10" help:"calls a second of this process"`
 }

@@ -32,8 +32,8 @@ const listLimit = "100"
 // Config is how a process calls Pinwheel.
 type Config struct {
 	// Config's URL is https://api.getpinwheel.com, or the URL of the sandbox or development mode.
-	// Its Secret, the x-api-secret, works in one mode only. Pinwheel publishes no limit for
-	// RatePerS.
+	// Each of its Secrets, the x-api-secret, works in one mode only. Pinwheel publishes no limit
+	// for RatePerS.
 	api.Config
 	// Version is the Pinwheel-Version, a date. Pinwheel answers a retired version with 400.
 	Version string

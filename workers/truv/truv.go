@@ -28,7 +28,7 @@ import (
 
 // Config is how a process calls Truv.
 type Config struct {
-	// Config's URL is https://prod.truv.com for every environment: the prefix of the Secret, the
+	// Config's URL is https://prod.truv.com for every environment: the prefix of a secret, the
 	// X-Access-Secret, chooses between sandbox and production. Truv allows 300 calls a minute for
 	// all users of a secret together.
 	api.Config
