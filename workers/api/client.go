@@ -21,6 +21,8 @@ const (
 	// within RetryFor + TryFor. Holds, waits for a token and tries answered 401 or 429 are not
 	// counted.
 	RetryFor = 20 * time.Second
+	// HoldInHandMax is the longest rest of a hold for which a Get waits.
+	HoldInHandMax = 5 * time.Second
 	// RetryAfterMax is the longest hold an API can ask for.
 	RetryAfterMax = 15 * time.Minute
 	// BodyBytesMax limits the body of an answer after decompression.
@@ -127,9 +129,11 @@ func New(config Config, dialect Dialect) (*Client, error) {
 // Close closes the idle connections of the Client's own transport.
 func (c *Client) Close() { c.close() }
 
-// Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8. Get retries
-// transient failures within RetryFor. After a 429 it waits, with every other caller, for as long
-// as the API asks and ctx lives. The package comment lists the errors.
+// Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8, nested at most
+// DepthMax deep. Get retries transient failures within RetryFor. After a 401, Get tries the other
+// secrets. A 429 holds every caller of the Client for as long as the API asks: Get waits for the
+// rest of a hold up to HoldInHandMax. If the rest is longer, Get returns a *StatusError 429 with
+// the rest as RetryAfter, and sends nothing. The package comment lists the errors.
 func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
 	if e.err != nil {
 		return nil, e.err
@@ -169,7 +173,7 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([
 		if secret == "" {
 			return nil, backoff.Permanent(retries.refusal)
 		}
-		if err := c.waitForTurn(ctx); err != nil {
+		if err := c.waitForTurn(ctx, e); err != nil {
 			return nil, backoff.Permanent(err)
 		}
 		sent := time.Now()
@@ -198,15 +202,20 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([
 	}
 }
 
-// waitForTurn returns when a try may start: there is no hold, and the try has a token.
+// waitForTurn returns when a try may start: there is no hold, and the try has a token. If the rest
+// of a hold is longer than HoldInHandMax, waitForTurn returns a *StatusError 429 instead.
 // waitForTurn does not use rate.Limiter.Wait: if the deadline of ctx is too near, Wait returns its
 // own error at once.
 //
 // If a hold begins during the wait for a token, the token is spent. Otherwise all callers with a
 // token would start in the moment of the hold's end.
-func (c *Client) waitForTurn(ctx context.Context) error {
+func (c *Client) waitForTurn(ctx context.Context, e Endpoint) error {
 	for {
-		if err := sleep(ctx, c.throttle.left()); err != nil {
+		left := c.throttle.left()
+		if left > HoldInHandMax {
+			return throttled(e, left)
+		}
+		if err := sleep(ctx, left); err != nil {
 			return err
 		}
 		token := c.tokens.Reserve()
@@ -227,14 +236,19 @@ func (c *Client) hold(sent time.Time, retryAfter time.Duration) {
 	}
 }
 
+// throttled returns the error of a call that is not made, because a hold lasts for left.
+func throttled(e Endpoint, left time.Duration) *StatusError {
+	return &StatusError{
+		Endpoint:   e.Template,
+		Status:     http.StatusTooManyRequests,
+		RetryAfter: left,
+	}
+}
+
 // stopped returns the error of a Get whose ctx ended, joined with the error of the last try.
 func (c *Client) stopped(ctx context.Context, e Endpoint, lastErr error) error {
 	if left := c.throttle.left(); left > 0 {
-		lastErr = &StatusError{
-			Endpoint:   e.Template,
-			Status:     http.StatusTooManyRequests,
-			RetryAfter: left,
-		}
+		lastErr = throttled(e, left)
 	}
 	if lastErr == nil {
 		return fmt.Errorf("get %s: %w", e.Template, endOf(ctx))

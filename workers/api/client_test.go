@@ -349,11 +349,11 @@ func TestTheCallerStops(t *testing.T) {
 		{"in a pause: the last real error is kept", []reply{replyWith(503, "")},
 			"status 503, context canceled",
 			"get /v1/things/{id}: status 503; given up: context canceled: the worker drains"},
-		{"in a hold: it says 429", []reply{replyWith(429, "", "Retry-After", "600")},
+		{"in a hold: it says 429", []reply{replyWith(429, "", "Retry-After", "3")},
 			"status 429, context canceled",
 			"get /v1/things/{id}: status 429; given up: context canceled: the worker drains"},
 		{"in a hold after a failure: it says 429",
-			[]reply{replyWith(503, ""), replyWith(429, "", "Retry-After", "600")},
+			[]reply{replyWith(503, ""), replyWith(429, "", "Retry-After", "3")},
 			"status 429, context canceled",
 			"get /v1/things/{id}: status 429; given up: context canceled: the worker drains"},
 	}

@@ -390,7 +390,7 @@ func TestThrottledCallsWaitAsLongAsTruvSays(t *testing.T) {
 					response(w, r)
 				})
 				began := time.Now()
-				if _, err := c.Link(t.Context(), "l1"); err != nil {
+				if err := linkOf(t, c); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(began); took < tt.least || took > tt.most {
