@@ -1,12 +1,26 @@
 package workers
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
+
+// queueNamed is the queue of the name.
+func queueNamed(t *testing.T, name string) schema.Queue {
+	t.Helper()
+	for _, q := range schema.Queues() {
+		if q.Name == name {
+			return q
+		}
+	}
+	t.Fatalf("no queue %s", name)
+	return schema.Queue{}
+}
 
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
 func (b *bench) exhaust(queue string) {
@@ -21,29 +35,50 @@ func (b *bench) exhaust(queue string) {
 	}
 }
 
+// retry lets the first event of the queue wait, and ends the wait.
+func (b *bench) retry(q schema.Queue) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	err := b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+		until := time.Now().Add(time.Hour)
+		if err := d.Wait(schema.Wait{Class: schema.ClassTransient, Until: until}); err != nil {
+			b.Error(err)
+		}
+		cancel()
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.retryNow(q.Name)
+}
+
 func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 	for name, row := range map[string]struct {
 		event    func(*testing.T) schema.Event
+		queue    string
 		resource schema.Resource
 		outcome  schema.Outcome
 		letters  int
 	}{
 		"as a dead letter and a completion `failed`": {
-			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment,
-			schema.Failed, 1,
+			func(t *testing.T) schema.Event { return employment(t, "killer") },
+			"pinwheel_employment", schema.Employment, schema.Failed, 1,
 		},
 		"but a deletion is carried out": {
 			func(t *testing.T) schema.Event {
 				return sample(t, schema.Truv, "link-deleted", "killer", ofLink("gone"))
-			}, schema.Link, schema.Deleted, 0,
+			}, "truv_erasures", schema.Link, schema.Deleted, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, e := newBench(t), row.event(t)
-			queue := schema.QueueName(e.Provider, row.resource)
-			b.exhaust(queue)
+			b := newBench(t)
+			e := row.event(t)
+			queue := row.queue
 			b.publish(e)
-			b.take(queue) // by a worker that dies of it
+			b.retry(queueNamed(t, queue))
+			b.exhaust(queue)
+			b.takeFrom(schema.WaitingStream, queue) // by a worker that dies of it
 			b.start(row.resource, brings, quick())
 			c := b.completed(e, row.resource)
 			if c.Data.Outcome != row.outcome {
@@ -65,5 +100,20 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 				return info.NumPending == 0 && info.NumAckPending == 0
 			})
 		})
+	}
+}
+
+func TestAnEventWhoseDeliveriesRanOutBeforeItsFirstRetryIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const queue = "pinwheel_employment"
+	b.exhaust(queue)
+	e := employment(t, "killed-often")
+	b.publish(e)
+	b.take(queue) // by a worker that dies of it
+	b.start(schema.Employment, brings, quick())
+	if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||
+		got.Data.Attempts != 1 {
+		t.Errorf("completion %+v", got.Data)
 	}
 }
