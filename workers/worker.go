@@ -175,7 +175,7 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 			verdict = w.config.Ladders.judge(fetched, err, d.Waited.Failures)
 		}
 	}
-	unsettled := w.settle(ctx, d, verdict, err)
+	verdict, unsettled := w.settle(ctx, d, verdict, err)
 	w.logJob(ctx, d, fetched, verdict, time.Since(started), err, unsettled)
 }
 
@@ -323,21 +323,29 @@ func (w *Worker) storeCompletion(
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
 // settle reports the verdict to the queue. Done and Later wait for the broker to confirm. If a Never
-// gets lost, the lease ends and the event is delivered again.
-func (w *Worker) settle(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
+// gets lost, the lease ends and the event is delivered again. settle returns the verdict that holds in
+// the end: an event does not wait if its account is erased meanwhile.
+func (w *Worker) settle(
+	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
+) (Verdict, error) {
 	switch v.Kind {
 	case Later:
-		return w.wait(ctx, d, v, cause)
+		err := w.wait(ctx, d, v, cause)
+		if !errors.Is(err, stream.ErrErased) {
+			return v, err
+		}
+		return w.config.Ladders.judge(Fetched{}, err, nil), d.Done()
 	case Back:
-		return d.GiveBack()
+		return v, d.GiveBack()
 	case Never:
-		return d.Never(v.Reason)
+		return v, d.Never(v.Reason)
 	default:
-		return d.Done()
+		return v, d.Done()
 	}
 }
 
-// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits.
+// wait lets the event wait at the broker. The error is stream.ErrErased if the account is erased and
+// nothing waits.
 func (w *Worker) wait(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
 	if v.Class == schema.ClassUnauthorized {
 		v.Delay = w.config.PauseFor // until the next probe
@@ -348,10 +356,7 @@ func (w *Worker) wait(ctx context.Context, d *stream.Delivery, v Verdict, cause 
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
-	if err := w.eraseLateEvent(ctx, d, err); !errors.Is(err, stream.ErrErased) {
-		return errors.Join(err, d.GiveBack())
-	}
-	return d.Done()
+	return w.eraseLateEvent(ctx, d, err)
 }
 
 // spread makes a delay up to a tenth longer, so that the events of an outage do not all come back
