@@ -58,12 +58,13 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 // The broker has no narrower rights in these cases:
 //   - The right to read a message is the right to read all messages of the stream. Ingress reads
 //     the events, to compare the bodies of two webhooks with the same id. Workers read the events,
-//     because an advisory names an event only by its sequence. Workers read completions, records
-//     and dead letters only if their provider has accounts erased.
+//     because an advisory names an event only by its sequence. Workers read records, because an
+//     attempt begins with the records that the attempt before saved. Workers read completions and
+//     dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
 //     accounts and events.
-//   - Workers delete record objects by sequence after a completion was refused. So workers may
-//     delete any record object.
+//   - Workers delete record objects by sequence: after a completion was refused, and after an
+//     attempt that saved its records. So workers may delete any record object.
 //   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
 //     others. Teams without trust in each other need a user each.
 //   - A request names the subject for its answer, and the broker does not check the role's right to
@@ -119,10 +120,11 @@ func workerPublishes(r schema.Resource) []string {
 		if erasesAccounts(q) {
 			subjects = append(subjects, schema.TombstoneSubject(q.Provider, "*"))
 		}
+		subjects = append(subjects, accountChunks(q.Provider, "*"))
 		erasures = erasures || hasErasures(q.Provider)
 	}
 	subjects = append(subjects,
-		chunksSubject("*"), objectsSubject, apiMessageDelete+recordsStream,
+		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 	)

@@ -50,6 +50,9 @@ type Config struct {
 	// of half a second may start at once.
 	RatePerS float64
 
+	// Answers limits the bytes of answers that all Clients of the process hold. Nil: no limit.
+	Answers *Budget
+
 	// Transport makes the calls; nil means a transport of the Client's own.
 	Transport http.RoundTripper
 
@@ -125,26 +128,27 @@ func New(config Config, dialect Dialect) (*Client, error) {
 // Close closes the idle connections of the Client's own transport.
 func (c *Client) Close() { c.close() }
 
-// Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8. Get retries
+// Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8. The caller must
+// release the Answer before the caller asks for the next. Get retries
 // transient failures within RetryFor. After a 429 it waits, with every other caller, for as long
 // as the API asks and ctx lives. The package comment lists the errors.
-func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
+func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	if e.err != nil {
-		return nil, e.err
+		return Answer{}, e.err
 	}
 	retries := newRetries()
-	body, err := backoff.RetryWithData(
-		func() ([]byte, error) { return c.tryInTurn(ctx, e, retries) },
+	answer, err := backoff.RetryWithData(
+		func() (Answer, error) { return c.tryInTurn(ctx, e, retries) },
 		backoff.WithContext(retries, ctx),
 	)
 	switch {
 	case err == nil:
 		c.throttle.clear()
-		return body, nil
+		return answer, nil
 	case isEndOf(ctx, err):
-		return nil, c.stopped(ctx, e, retries.lastErr)
+		return Answer{}, c.stopped(ctx, e, retries.lastErr)
 	default:
-		return nil, err
+		return Answer{}, err
 	}
 }
 
@@ -158,24 +162,24 @@ func isEndOf(ctx context.Context, err error) bool {
 
 // tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits
 // and tries again.
-func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([]byte, error) {
+func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (Answer, error) {
 	for {
 		if err := c.waitForTurn(ctx); err != nil {
-			return nil, backoff.Permanent(err)
+			return Answer{}, backoff.Permanent(err)
 		}
 		sent := time.Now()
-		body, err := c.try(ctx, e)
+		answer, took, err := c.try(ctx, e)
 		if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusTooManyRequests {
 			retries.lastErr = err
 			c.hold(sent, s.RetryAfter)
 			continue
 		}
-		retries.left -= time.Since(sent)
+		retries.left -= took
 		if !isTransient(err) {
-			return body, backoff.Permanent(err)
+			return answer, backoff.Permanent(err)
 		}
 		retries.lastErr = err
-		return nil, err
+		return Answer{}, err
 	}
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,17 +13,19 @@ import (
 	"unicode/utf8"
 )
 
-// try makes a single call. The error is the cause of ctx's end if ctx ended.
-func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
-	tryCtx, cancel := context.WithTimeout(ctx, TryFor)
+// try makes a single call. took is how long the call took, without the wait for room in the Budget.
+// The error is the cause of ctx's end if ctx ended.
+func (c *Client) try(ctx context.Context, e Endpoint) (_ Answer, took time.Duration, _ error) {
+	tryCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
 	req, err := c.request(tryCtx, e)
 	if err != nil {
-		return nil, err
+		return Answer{}, 0, err
 	}
-	began := time.Now()
-	body, status, err := c.exchange(req, e)
+	clock := startClock(TryFor, cancel)
+	answer, status, err := c.exchange(req, e, clock)
+	took = clock.stop()
 	if status == 0 {
 		switch {
 		case ctx.Err() != nil:
@@ -37,9 +40,9 @@ func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
 		}
 	}
 	if c.config.OnCall != nil {
-		c.config.OnCall(e.Template, status, time.Since(began))
+		c.config.OnCall(e.Template, status, took)
 	}
-	return body, err
+	return answer, took, err
 }
 
 func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error) {
@@ -75,10 +78,12 @@ func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error)
 // exchange sends req and reads the answer. If no whole answer came, status is 0 and err is the
 // transport's own. The transport is called directly, because an http.Client would follow
 // redirects and put the URL into errors.
-func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status int, err error) {
+func (c *Client) exchange(
+	req *http.Request, e Endpoint, clock *tryClock,
+) (_ Answer, status int, _ error) {
 	resp, err := c.config.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, 0, err
+		return Answer{}, 0, err
 	}
 	defer func() {
 		_, _ = io.CopyN(io.Discard, resp.Body, drainBytesMax)
@@ -86,25 +91,22 @@ func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status in
 	}()
 
 	if resp.StatusCode != http.StatusOK {
-		return nil, resp.StatusCode, c.statusError(resp, e)
+		return Answer{}, resp.StatusCode, c.statusError(resp, e)
 	}
-	tooLarge := &ContractError{Endpoint: e.Template, Why: "over 16 MiB"}
-	if resp.ContentLength > BodyBytesMax {
-		return nil, resp.StatusCode, tooLarge
-	}
-	body, err = io.ReadAll(io.LimitReader(resp.Body, BodyBytesMax+1))
+	answer, err := c.readAnswer(req.Context(), resp, clock)
+	why := ""
 	switch {
-	case len(body) > BodyBytesMax:
-		return nil, resp.StatusCode, tooLarge
+	case errors.Is(err, errTooLarge):
+		why = errTooLarge.Error()
 	case err != nil:
-		return nil, 0, err
-	case resp.ContentLength >= 0 && int64(len(body)) != resp.ContentLength:
-		return nil, 0, io.ErrUnexpectedEOF
-	case !utf8.Valid(body) || !json.Valid(body):
-		notJSON := &ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
-		return nil, resp.StatusCode, notJSON
+		return Answer{}, 0, err
+	case !utf8.Valid(answer.Body) || !json.Valid(answer.Body):
+		answer.Release()
+		why = "the body is not JSON"
+	default:
+		return answer, resp.StatusCode, nil
 	}
-	return body, resp.StatusCode, nil
+	return Answer{}, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
 }
 
 // statusError returns the error of an answer other than 200. A cut body does not change the
