@@ -157,8 +157,8 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 			verdict = w.config.Ladders.judge(fetched, err, d.Attempt)
 		}
 	}
-	unsettled := settle(d, verdict)
-	w.logJob(ctx, d, fetched, verdict, time.Since(started), err, unsettled)
+	unsettled := errors.Join(settle(d, verdict), job.Records.Close(ctx))
+	w.logJob(ctx, d, job.Records.Count(), verdict, time.Since(started), err, unsettled)
 }
 
 // fetch decodes the event and gets the announced data.
@@ -170,6 +170,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	if err := w.checkNotCompleted(ctx, d); err != nil {
 		return job, Fetched{}, err
 	}
+	job.Records = NewRecords(w.conn, job.Event, w.resource, job.Progress)
 	var fetched Fetched
 	switch {
 	case job.Payload.Outcome != "": // the provider's job brought no data to fetch
@@ -182,7 +183,17 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	if err == nil && fetched.isIncomplete() {
 		err = errIncomplete
 	}
+	if errors.Is(err, stream.ErrErased) { // Job.Records does not store records of such an account
+		err = w.dropErased(ctx, d, err)
+	}
 	return job, fetched, err
+}
+
+// dropErased erases the event of an account that was erased before the fetch ended.
+func (w *Worker) dropErased(ctx context.Context, d *stream.Delivery, refusal error) error {
+	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
+	defer cancel()
+	return w.eraseLateEvent(ctx, d, refusal)
 }
 
 // decode makes a job of the delivery.
@@ -235,6 +246,9 @@ func (w *Worker) callHandler(ctx context.Context, q *queue, job Job) (fetched Fe
 			err = fmt.Errorf("%w: %T", errPanic, r)
 		}
 	}()
+	if err := job.Records.Reset(ctx); err != nil { // left by a call with refused credentials
+		return Fetched{}, err
+	}
 	return q.source.Handler.Fetch(ctx, job)
 }
 
@@ -256,9 +270,9 @@ func (w *Worker) complete(
 	}
 	completion := newCompletion(w.resource, job, fetched, verdict, cause)
 	if verdict.Outcome == schema.Deleted {
-		return w.erase(ctx, d, completion)
+		return w.erase(ctx, d, job, completion)
 	}
-	return w.storeCompletion(ctx, d, completion)
+	return w.storeCompletion(ctx, d, job, completion)
 }
 
 // storeDeadLetter stores a copy of an event that no worker can finish.
@@ -274,12 +288,14 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 // storeCompletion stores the completion, if the event has none yet. The error is stream.ErrErased
 // if the account was erased.
 func (w *Worker) storeCompletion(
-	ctx context.Context, d *stream.Delivery, c schema.Completion,
+	ctx context.Context, d *stream.Delivery, job Job, c schema.Completion,
 ) error {
-	stored, err := w.conn.PublishCompletion(ctx, d.Event, c)
+	stored, err := job.Records.publish(ctx, w.conn, d.Event, c)
 	switch {
 	case errors.Is(err, stream.ErrErased):
 		return w.eraseLateEvent(ctx, d, err)
+	case errors.Is(err, stream.ErrTooLarge):
+		return err // storing again would have the same end
 	case err != nil:
 		return notStored(err)
 	case !stored:
