@@ -114,14 +114,18 @@ func (w *RecordsWriter) Add(ctx context.Context, record json.RawMessage) error {
 // partsOf returns the parts of a JSON text between its white space.
 func partsOf(text []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		begin, inText := 0, false
+		begin := 0
+		inText := false
 		for i := 0; i < len(text); i++ {
-			switch b := text[i]; {
-			case b == '"':
+			switch text[i] {
+			case '"':
 				inText = !inText
-			case inText && b == '\\':
-				i++
-			case !inText && (b == ' ' || b == '\t' || b == '\n' || b == '\r'):
+			case '\\':
+				i++ // an escape within a text, even of a quote
+			case ' ', '\t', '\n', '\r':
+				if inText {
+					continue
+				}
 				if begin < i && !yield(text[begin:i]) {
 					return
 				}
