@@ -59,6 +59,10 @@ type provider struct {
 	statuses map[string]int
 	// busyEvery answers one call in so many with 429; 0 is never.
 	busyEvery int
+	// statusOf is the status of a call, 0 for data. Nil: every call gets data.
+	statusOf func(path, cursor string) int
+	// raw is the body of every answer, if not empty.
+	raw string
 
 	mu    sync.Mutex
 	calls []string
@@ -82,6 +86,16 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if status := p.statuses[r.URL.Path]; status != 0 {
 		http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, status)
+		return
+	}
+	if p.statusOf != nil {
+		if status := p.statusOf(r.URL.Path, r.URL.Query().Get("cursor")); status != 0 {
+			http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, status)
+			return
+		}
+	}
+	if p.raw != "" {
+		fmt.Fprint(w, p.raw)
 		return
 	}
 	meta := ""
@@ -244,17 +258,23 @@ func idsOf(t *testing.T, job workers.Job, all ...stub) []string {
 	t.Helper()
 	list := []string{}
 	for _, r := range job.Records.InMemory() {
-		var known struct{ ID string }
-		if err := json.Unmarshal(r, &known); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, known.ID)
-		i := slices.IndexFunc(all, func(s stub) bool { return s.id == known.ID })
+		id := idOf(t, r)
+		list = append(list, id)
+		i := slices.IndexFunc(all, func(s stub) bool { return s.id == id })
 		if i >= 0 && string(r) != all[i].json() {
 			t.Errorf("record %s, want %s", r, all[i].json())
 		}
 	}
 	return list
+}
+
+func idOf(t *testing.T, record json.RawMessage) string {
+	t.Helper()
+	var known struct{ ID string }
+	if err := json.Unmarshal(record, &known); err != nil {
+		t.Fatal(err)
+	}
+	return known.ID
 }
 
 func TestPaystubs(t *testing.T) {
