@@ -15,9 +15,9 @@ import (
 // the next attempt reads the records one at a time, outside of the budget for answers.
 const savedRecordMax = 1 << 20
 
-// Records collects the records of a job. A few records stay in memory. As soon as they are too large
-// for a completion, Records moves them to the object store, and sends the others there as they come:
-// a job with a long list holds about a page of the list.
+// Records collects the records of a job. A few records stay in memory. As soon as the records are
+// too large for a completion, Records moves them to the object store, and sends the others there as
+// they come: a job with a long list holds about a page of the list.
 //
 // An attempt that ends without a completion may hand on what it found: Mark says that the records
 // are worth it, Save stores them, and Keep confirms that the next attempt will get the reference.

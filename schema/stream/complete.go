@@ -14,8 +14,8 @@ import (
 
 // PublishCompletion stores the completion. The broker takes a single completion of an event and
 // resource, ever: stored is false if another completion was there before. The error is ErrErased if
-// the account has a tombstone and the outcome is not Deleted, ErrFull if the stream has no room, and
-// ErrTooLarge if the completion does not fit in a message even without its records. If the
+// the account has a tombstone and the outcome is not Deleted, ErrFull if the stream has no room,
+// and ErrTooLarge if the completion does not fit in a message even without its records. If the
 // completion has more than schema.CompletionBytesMax bytes, or more than the broker takes, its
 // records are stored first, in the object store.
 func (c *Conn) PublishCompletion(

@@ -179,7 +179,8 @@ func (w *RecordsWriter) publish(ctx context.Context, msg *nats.Msg, id string) e
 	return nil
 }
 
-// Ref is what a completion needs to name the records. Its sum and its size are set by Close.
+// Ref returns the reference to the records so far. Only the reference from Close has the sum and
+// the size.
 func (w *RecordsWriter) Ref() schema.RecordsRef { return w.ref }
 
 // Close stores the rest of the object and its name. Nothing can be added afterwards.
@@ -238,7 +239,7 @@ func (w *RecordsWriter) Discard(ctx context.Context) error {
 	return nil
 }
 
-// putRecords stores records as an object. If it fails, nothing stays stored.
+// putRecords begins an object with the records. If it fails, nothing stays stored.
 func (c *Conn) putRecords(
 	ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage,
 ) (*RecordsWriter, error) {
@@ -254,8 +255,9 @@ func (c *Conn) putRecords(
 	return w, nil
 }
 
-// deleteRecord overwrites and deletes a message, unless the message is gone. It sends the broker's own request: the client's
-// SecureDeleteMsg looks the stream up first, and not every worker has the right to look.
+// deleteRecord overwrites and deletes a message, unless the message is gone. It sends the broker's
+// own request: the client's SecureDeleteMsg looks the stream up first, and not every worker has the
+// right to look.
 func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
 	err := c.askRecords(ctx, apiMessageDelete, fmt.Sprintf(`{"seq":%d}`, sequence), nil)
 	if err == nil {

@@ -163,10 +163,15 @@ func TestPagesReleaseAPageBeforeTheNext(t *testing.T) {
 			}
 			return page, cursor + "x", err
 		})
-		for range pages {
+		var last error
+		for _, err := range pages {
+			last = err
 			if held, _ := budget.Held(); held != api.BodyBytesMax {
 				t.Errorf("%d held, want one page", held)
 			}
+		}
+		if kind(last) != "contract: broken" {
+			t.Errorf("the list ends with %v", last)
 		}
 		if held, peak := budget.Held(); held != 0 || peak != api.BodyBytesMax {
 			t.Errorf("%d held after the list, %d at most", held, peak)

@@ -94,19 +94,18 @@ func (c *Client) exchange(
 		return Answer{}, resp.StatusCode, c.statusError(resp, e)
 	}
 	answer, err := c.readAnswer(req.Context(), resp, clock)
-	why := ""
 	switch {
 	case errors.Is(err, errTooLarge):
-		why = errTooLarge.Error()
+		tooLarge := &ContractError{Endpoint: e.Template, Why: errTooLarge.Error()}
+		return Answer{}, resp.StatusCode, tooLarge
 	case err != nil:
 		return Answer{}, 0, err
 	case !utf8.Valid(answer.Body) || !json.Valid(answer.Body):
 		answer.Release()
-		why = "the body is not JSON"
-	default:
-		return answer, resp.StatusCode, nil
+		notJSON := &ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
+		return Answer{}, resp.StatusCode, notJSON
 	}
-	return Answer{}, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
+	return answer, resp.StatusCode, nil
 }
 
 // statusError returns the error of an answer other than 200. A cut body does not change the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"time"
@@ -16,8 +17,8 @@ import (
 // thousands of ids, and a page of a list has a hundred records.
 const SinglesMax = 20
 
-// added gets the records that an event names in `added`: first from lists, then one by one. Added
-// is safe to repeat: an attempt begins with the records that the attempt before saved.
+// added gets the records that an event names in `added`: first from lists, then one by one. An
+// attempt begins with the records that the attempt before saved.
 type added struct {
 	// lists are the lists to search, the most promising first. Each begins at a cursor.
 	lists []func(cursor string) iter.Seq2[api.Page, error]
@@ -82,9 +83,12 @@ func (s *search) resume(ctx context.Context) (progress, error) {
 	for _, id := range ids {
 		delete(s.wanted, id)
 	}
-	var begin progress
-	if json.Unmarshal([]byte(mark), &begin) != nil { // also without a mark
+	if mark == "" { // nothing was saved
 		return progress{}, nil
+	}
+	var begin progress
+	if err := json.Unmarshal([]byte(mark), &begin); err != nil {
+		return progress{}, fmt.Errorf("resume the search for added records: %w", err)
 	}
 	s.fetched.RefreshedAt = begin.RefreshedAt
 	if s.single != nil && len(s.wanted) <= SinglesMax {

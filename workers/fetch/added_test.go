@@ -21,16 +21,15 @@ import (
 func attempt(
 	t *testing.T, conn *stream.Conn, handler workers.Handler, job workers.Job,
 	before *schema.RecordsRef,
-) (workers.Fetched, error, *schema.RecordsRef, []string) {
+) (got workers.Fetched, saved *schema.RecordsRef, found []string, fetchErr error) {
 	t.Helper()
 	job.Records = workers.NewRecords(conn, job.Event, job.Event.Resource, before)
-	got, fetchErr := handler.Fetch(t.Context(), job)
+	got, fetchErr = handler.Fetch(t.Context(), job)
 	saved, err := job.Records.Save(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	job.Records.Keep()
-	var found []string
 	if saved != nil {
 		records, err := conn.Records(t.Context(), *saved)
 		if err != nil {
@@ -43,7 +42,7 @@ func attempt(
 	if err := job.Records.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return got, fetchErr, saved, found
+	return got, saved, found, fetchErr
 }
 
 func TestManyAddedIDsCostAPageAHundred(t *testing.T) {
@@ -126,12 +125,12 @@ func TestAnAttemptGoesOnWhereTheAttemptBeforeEnded(t *testing.T) {
 			handler := fetch.PinwheelHandlers[row.resource](p.pinwheel())
 
 			p.statusOf = row.fails
-			_, err, saved, found := attempt(t, conn, handler, job, nil)
+			_, saved, found, err := attempt(t, conn, handler, job, nil)
 			if err == nil || saved == nil || len(found) == 0 {
 				t.Fatalf("the first attempt: %v, saved %v, %d records", err, saved, len(found))
 			}
 			p.statusOf = nil
-			got, err, _, found := attempt(t, conn, handler, job, saved)
+			got, _, found, err := attempt(t, conn, handler, job, saved)
 			check(t, got, err, 0)
 			if len(got.Missing) > 0 || !got.RefreshedAt.Equal(announced) {
 				t.Errorf("missing %v, refreshed at %v", got.Missing, got.RefreshedAt)
@@ -166,7 +165,7 @@ func TestWhatAnAttemptLeavesForTheNext(t *testing.T) {
 	added := job(schema.Shifts, schema.ActionAdded,
 		workers.Payload{Added: append(ids(all), "late"), Timestamp: announced})
 
-	got, err, saved, found := attempt(t, conn, shifts, added, nil)
+	got, saved, found, err := attempt(t, conn, shifts, added, nil)
 	check(t, got, err, 0)
 	if saved == nil || len(found) != len(all) || !slices.Equal(got.Missing, []string{"late"}) {
 		t.Fatalf("an id is missing: saved %v with %d records, missing %v", saved, len(found),
@@ -177,7 +176,7 @@ func TestWhatAnAttemptLeavesForTheNext(t *testing.T) {
 		p.shifts = append([]stub{{"late", "2026-02-01"}}, all...)
 		defer func() { p.shifts = all }()
 		before := len(p.asked())
-		got, err, _, found := attempt(t, conn, shifts, added, saved)
+		got, _, found, err := attempt(t, conn, shifts, added, saved)
 		check(t, got, err, 0)
 		if len(got.Missing) > 0 || len(found) != len(all)+1 || len(p.asked()) != before+1 {
 			t.Errorf("missing %v, %d records, %d calls", got.Missing, len(found),
@@ -187,7 +186,7 @@ func TestWhatAnAttemptLeavesForTheNext(t *testing.T) {
 	t.Run("lost progress means to fetch everything", func(t *testing.T) {
 		lost := *saved
 		lost.Name += "-lost"
-		got, err, _, found := attempt(t, conn, shifts, added, &lost)
+		got, _, found, err := attempt(t, conn, shifts, added, &lost)
 		check(t, got, err, 0)
 		if len(found) != len(all) {
 			t.Errorf("%d records, want %d", len(found), len(all))
@@ -195,7 +194,7 @@ func TestWhatAnAttemptLeavesForTheNext(t *testing.T) {
 	})
 	t.Run("a cursor that the provider has forgotten means the first page", func(t *testing.T) {
 		p.statusOf = at("shifts", "after-stub-24", http.StatusUnprocessableEntity)
-		_, _, saved, _ := attempt(t, conn, shifts, added, nil)
+		_, saved, _, _ := attempt(t, conn, shifts, added, nil)
 		refused := 0
 		p.statusOf = func(_, cursor string) int {
 			if cursor == "after-stub-24" && refused == 0 {
@@ -205,7 +204,7 @@ func TestWhatAnAttemptLeavesForTheNext(t *testing.T) {
 			return 0
 		}
 		defer func() { p.statusOf = nil }()
-		got, err, _, found := attempt(t, conn, shifts, added, saved)
+		got, _, found, err := attempt(t, conn, shifts, added, saved)
 		check(t, got, err, 0)
 		if len(found) != len(all) || refused != 1 {
 			t.Errorf("%d records, want %d; %d cursors refused", len(found), len(all), refused)
@@ -214,13 +213,13 @@ func TestWhatAnAttemptLeavesForTheNext(t *testing.T) {
 	t.Run("stale records are not saved", func(t *testing.T) {
 		late := added
 		late.Payload.Timestamp = announced.Add(1)
-		if _, _, saved, _ := attempt(t, conn, shifts, late, nil); saved != nil {
+		if _, saved, _, _ := attempt(t, conn, shifts, late, nil); saved != nil {
 			t.Errorf("saved %+v", saved)
 		}
 	})
 	t.Run("a whole list is not saved", func(t *testing.T) {
 		whole := job(schema.Shifts, schema.ActionFullySynced, workers.Payload{})
-		if _, _, saved, _ := attempt(t, conn, shifts, whole, nil); saved != nil {
+		if _, saved, _, _ := attempt(t, conn, shifts, whole, nil); saved != nil {
 			t.Errorf("saved %+v", saved)
 		}
 	})

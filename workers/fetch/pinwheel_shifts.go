@@ -16,15 +16,20 @@ type pinwheelShifts struct{ client *pinwheel.Client }
 
 // Fetch gets the announced shifts: the ids in `added`, or all.
 func (p pinwheelShifts) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
-	pages := func(cursor string) iter.Seq2[api.Page, error] {
-		return p.client.Shifts(ctx, job.Event.AccountID, cursor)
-	}
 	if job.Event.Action != schema.ActionAdded {
-		return fetchAll(ctx, pages(""), job, nil)
+		return list(p.list).Fetch(ctx, job)
 	}
 	search := added{
-		lists: []func(string) iter.Seq2[api.Page, error]{pages},
-		idOf:  pinwheel.RecordID,
+		lists: []func(string) iter.Seq2[api.Page, error]{
+			func(cursor string) iter.Seq2[api.Page, error] {
+				return p.client.Shifts(ctx, job.Event.AccountID, cursor)
+			},
+		},
+		idOf: pinwheel.RecordID,
 	}
 	return search.fetch(ctx, job)
+}
+
+func (p pinwheelShifts) list(ctx context.Context, accountID string) iter.Seq2[api.Page, error] {
+	return p.client.Shifts(ctx, accountID, "")
 }
