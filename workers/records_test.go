@@ -290,12 +290,12 @@ func pagedHandler(client *api.Client, atPage func()) Handler {
 }
 
 // Lists of 200 pages hold at most the budget and a little for each hand, whatever the sizes of the
-// lists. Together the lists of this test are twice as large.
+// lists. Together the lists of this test are larger.
 func TestLongListsHoldNoMoreThanTheBudget(t *testing.T) {
 	const (
 		hands     = 2
 		pages     = api.PagesMax
-		pageBytes = 256 << 10
+		pageBytes = 160 << 10
 		// handBytes is what a hand holds besides its page: the records of a completion, a chunk,
 		// and buffers of connections.
 		handBytes = 2 << 20

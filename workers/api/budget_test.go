@@ -154,7 +154,7 @@ func TestTheEndOfCtxEndsTheWaitForRoom(t *testing.T) {
 func TestPagesReleaseAPageBeforeTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := api.NewBudget(api.BudgetMin)
-		c := client(t, &fake{replies: []reply{spread(api.BodyBytesMax, api.BodyBytesMax)}},
+		c := client(t, &fake{replies: []reply{spread(mib, mib)}},
 			func(s *settings) { s.Answers = budget })
 		pages := api.Pages("/v1/things", func(cursor string) (page api.Page, next string, err error) {
 			page.Answer, err = c.Get(t.Context(), things)
@@ -166,14 +166,14 @@ func TestPagesReleaseAPageBeforeTheNext(t *testing.T) {
 		var last error
 		for _, err := range pages {
 			last = err
-			if held, _ := budget.Held(); held != api.BodyBytesMax {
+			if held, _ := budget.Held(); held != mib {
 				t.Errorf("%d held, want one page", held)
 			}
 		}
 		if kind(last) != "contract: broken" {
 			t.Errorf("the list ends with %v", last)
 		}
-		if held, peak := budget.Held(); held != 0 || peak != api.BodyBytesMax {
+		if held, peak := budget.Held(); held != 0 || peak != mib {
 			t.Errorf("%d held after the list, %d at most", held, peak)
 		}
 	})

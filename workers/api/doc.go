@@ -51,7 +51,7 @@
 // # Libraries
 //
 // The rate is golang.org/x/time/rate, the pauses are cenkalti/backoff, and the budget is
-// golang.org/x/sync/semaphore. The hold is written here,
-// because retrying HTTP clients such as hashicorp/go-retryablehttp delay a single call after a
-// 429. They also measure a Retry-After date by our clock, and put URLs into errors.
+// golang.org/x/sync/semaphore. The hold is written here, because retrying HTTP clients such as
+// hashicorp/go-retryablehttp delay a single call after a 429. They also measure a Retry-After date
+// by our clock, and put URLs into errors.
 package api
