@@ -24,6 +24,7 @@ import (
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
 // Canaries stand in fetched records, webhooks, provider prose and panics. None may ever be in a log
@@ -54,9 +55,19 @@ type fetchFunc func(context.Context, Job) (Fetched, error)
 func (f fetchFunc) Fetch(ctx context.Context, job Job) (Fetched, error) { return f(ctx, job) }
 
 // brings is a Handler that brings the record, whatever it is asked for.
-var brings = fetchFunc(func(context.Context, Job) (Fetched, error) {
-	return Fetched{Records: []json.RawMessage{json.RawMessage(canaryRecord)}}, nil
+var brings = fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+	return Fetched{}, bring(ctx, job, canaryRecord)
 })
+
+// bring adds records to a job, as a handler does.
+func bring(ctx context.Context, job Job, records ...string) error {
+	for _, record := range records {
+		if err := job.Records.Add(ctx, api.Record{JSON: json.RawMessage(record)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // bench is a broker with workers on it, and what they log and count.
 type bench struct {

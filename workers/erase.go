@@ -10,13 +10,15 @@ import (
 // erase erases the account of the event: first the erasure steps, with the tombstone before the
 // others, then the completion `deleted`, then the account's other events. Each step may be
 // repeated: after a crash the next delivery begins anew.
-func (w *Worker) erase(ctx context.Context, d *stream.Delivery, deleted schema.Completion) error {
+func (w *Worker) erase(
+	ctx context.Context, d *stream.Delivery, job Job, deleted schema.Completion,
+) error {
 	for _, step := range w.conn.ErasureSteps(d.Event.Provider, d.Account) {
 		if err := step.Run(ctx); err != nil {
 			return notStored(err)
 		}
 	}
-	if err := w.storeCompletion(ctx, d, deleted); err != nil {
+	if err := w.storeCompletion(ctx, d, job, deleted); err != nil {
 		return err
 	}
 	if err := w.conn.EraseEvents(ctx, d.Event.Provider, d.Account); err != nil {
