@@ -67,7 +67,9 @@ func newAsyncDocument() asyncDocument {
 	}
 	for _, q := range d.Topology.Queues {
 		d.QueueNames = append(d.QueueNames, q.Name)
-		d.Channels = append(d.Channels, completionChannel(q))
+		if !q.Erases { // an erasure's completion is one of its resource
+			d.Channels = append(d.Channels, completionChannel(q))
+		}
 	}
 	d.Channels = append(d.Channels, otherChannels()...)
 	return d
@@ -120,6 +122,43 @@ func otherChannels() []asyncChannel {
 			}},
 		},
 		{
+			Key:     "waiting",
+			Address: strings.TrimSuffix(addBraces(schema.AccountWaiting("queue", "account"),
+				"queue", "account"), "*") + "{event}",
+			Title:   "Waiting events",
+			Summary: "Events that wait for their next try: schedules of the broker, without a body.",
+			Stream:  schema.WaitingStream, Message: "waiting",
+			Parameters: []string{"queue", "account", "event"},
+			Operations: []asyncOperation{{
+				Key: "waiting.wait", Action: "send",
+				Summary: "A worker lets an event wait.",
+			}},
+		},
+		{
+			Key:     "retries",
+			Address: addBraces(schema.RetriesSubject("queue", "account"), "queue", "account"),
+			Title:   "Retries",
+			Summary: "Events whose time to wait is over. The broker publishes them.",
+			Stream:  schema.WaitingStream, Message: "waiting",
+			Parameters: []string{"queue", "account"},
+			Operations: []asyncOperation{{
+				Key: "retries.take", Action: "receive",
+				Summary: "A worker tries the event again.",
+			}},
+		},
+		{
+			Key:     "pauses",
+			Address: addBraces(schema.PauseSubject("queue"), "queue"),
+			Title:   "Pauses",
+			Summary: "The state of a queue whose provider refuses our credentials.",
+			Stream:  schema.PausesStream, Message: "pause",
+			Parameters: []string{"queue"},
+			Operations: []asyncOperation{{
+				Key: "pauses.tell", Action: "send",
+				Summary: "A worker begins, prolongs or ends the pause of its queue.",
+			}},
+		},
+		{
 			Key:     "quarantine",
 			Address: addBraces(schema.QuarantineSubject("provider"), "provider"),
 			Title:   "Quarantine",
@@ -168,12 +207,20 @@ func (d *asyncDocument) addEvent(w schema.WebhookType) {
 	for _, r := range w.Workers {
 		c.Operations = append(c.Operations, asyncOperation{
 			Key: fmt.Sprintf("%s.%s", key, r), Action: "receive",
-			Queue: schema.QueueName(w.Provider, r),
+			Queue: queueOf(w, r),
 			Summary: fmt.Sprintf(
 				"The %s worker fetches the announced data and completes the event.", r),
 		})
 	}
 	d.Channels = append(d.Channels, c)
+}
+
+// queueOf is the name of the queue in which a resource's worker finds the events of a type.
+func queueOf(w schema.WebhookType, r schema.Resource) string {
+	if w.Erases {
+		return schema.ErasuresName(w.Provider)
+	}
+	return schema.QueueName(w.Provider, r)
 }
 
 // addBraces turns tokens of a subject into parameters.
@@ -247,9 +294,14 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		}
 		addresses[address] = key
 	}
-	// Each provider has one channel for unknown types. Three more channels are tombstones, dead
-	// letters and quarantine.
-	want := len(schema.Catalogue()) + len(schema.Providers()) + len(schema.Queues()) + 3
+	// Each provider has one channel for unknown types. Six more channels are tombstones, dead
+	// letters, waiting events, retries, pauses and quarantine.
+	want := len(schema.Catalogue()) + len(schema.Providers()) + 6
+	for _, q := range schema.Queues() {
+		if !q.Erases {
+			want++
+		}
+	}
 	if got := len(addresses); got != want {
 		t.Errorf("there are %d channels, want %d", got, want)
 	}
@@ -259,6 +311,8 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		"wagewire.completions.pinwheel.verification_reports.{account}.{event}",
 		"wagewire.tombstones.{provider}.{account}",
 		"wagewire.dead_letters.{queue}.{account}", "wagewire.quarantine.{provider}",
+		"wagewire.waiting.{queue}.{account}.{event}", "wagewire.retries.{queue}.{account}",
+		"wagewire.pauses.{queue}",
 	} {
 		if addresses[address] == "" {
 			t.Errorf("there is no channel at %s", address)

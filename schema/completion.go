@@ -64,7 +64,8 @@ type CompletionData struct {
 	// RefreshedAt is the time of the provider's last look into the payroll system for these
 	// records, or null if the provider does not give the time.
 	RefreshedAt *time.Time `json:"refreshed_at"`
-	// Attempts counts the deliveries of the event up to the completion.
+	// Attempts is the number of attempts at the event up to the completion: one more than its
+	// failures.
 	Attempts int `json:"attempts"`
 	// Records are the provider's objects with every field and every digit. The member is absent if
 	// RecordsRef is set.

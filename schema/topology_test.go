@@ -23,7 +23,11 @@ func streamOf(t *testing.T, name string) schema.Stream {
 
 func TestAQueueIsNamedByItsProviderAndResource(t *testing.T) {
 	for _, q := range schema.DefaultTopology().Queues {
-		if want := schema.QueueName(q.Provider, q.Resource); q.Name != want {
+		want := schema.QueueName(q.Provider, q.Resource)
+		if q.Erases {
+			want = schema.ErasuresName(q.Provider)
+		}
+		if q.Name != want {
 			t.Errorf("queue %s of %s and %s, want %s", q.Name, q.Provider, q.Resource, want)
 		}
 	}
@@ -37,7 +41,7 @@ func TestAnEventReachesTheQueuesOfItsWorkersAndNoOther(t *testing.T) {
 		}
 		var want, got []string
 		for _, r := range w.Workers {
-			want = append(want, schema.QueueName(w.Provider, r))
+			want = append(want, queueOf(w, r))
 		}
 		for _, q := range schema.Queues() {
 			for _, filter := range q.Subjects {
@@ -73,16 +77,20 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 	nobody.AccountID = ""
 	const advisory = "$JS.EVENT.ADVISORY.CONSUMER."
 	for subject, want := range map[string]string{
-		e.Subject():                                           schema.EventsStream,
-		unknown.Subject():                                     schema.EventsStream,
-		nobody.Subject():                                      schema.EventsStream,
-		e.CompletionSubject(schema.Employment):                schema.CompletionsStream,
-		nobody.CompletionSubject(schema.Employment):           schema.CompletionsStream,
-		schema.TombstoneSubject(schema.Truv, "a"):             schema.CompletionsStream,
-		schema.DeadLetterSubject("truv_link", "a"):            schema.DeadLettersStream,
-		schema.QuarantineSubject(schema.Truv):                 schema.QuarantineStream,
-		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link": schema.AdvisoriesStream,
-		advisory + "MSG_TERMINATED.WAGEWIRE_EVENTS.truv_link": schema.AdvisoriesStream,
+		e.Subject():                                            schema.EventsStream,
+		unknown.Subject():                                      schema.EventsStream,
+		nobody.Subject():                                       schema.EventsStream,
+		e.CompletionSubject(schema.Employment):                 schema.CompletionsStream,
+		nobody.CompletionSubject(schema.Employment):            schema.CompletionsStream,
+		schema.TombstoneSubject(schema.Truv, "a"):              schema.CompletionsStream,
+		schema.DeadLetterSubject("truv_link", "a"):             schema.DeadLettersStream,
+		schema.QuarantineSubject(schema.Truv):                  schema.QuarantineStream,
+		e.WaitingSubject("pinwheel_employment"):                schema.WaitingStream,
+		schema.RetriesSubject("truv_link", "a"):                schema.WaitingStream,
+		schema.PauseSubject("truv_link"):                       schema.PausesStream,
+		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING.truv_link": schema.AdvisoriesStream,
+		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link":  schema.AdvisoriesStream,
+		advisory + "MSG_TERMINATED.WAGEWIRE_EVENTS.truv_link":  schema.AdvisoriesStream,
 	} {
 		var got []string
 		for _, s := range schema.DefaultTopology().Streams {
@@ -102,6 +110,7 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 	completions := streamOf(t, schema.CompletionsStream)
 	deadLetters := streamOf(t, schema.DeadLettersStream)
 	advisories := streamOf(t, schema.AdvisoriesStream)
+	waiting := streamOf(t, schema.WaitingStream)
 	const bodyMax = 256 << 10
 	const brokerMax = 1 << 20
 	for promise, holds := range map[string]bool{
@@ -117,7 +126,8 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 		"a completion fits the broker's default": schema.CompletionBytesMax < brokerMax,
 		"a completion is created once":           completions.CreateOnce,
 		"a tombstone may outlive completions":    completions.MessageTTL,
-		"deliveries are over twice a ladder":     schema.DeliveriesMax > 2*13,
+		"deliveries are a net, not a ladder":     schema.DeliveriesMax > 2*schema.DeliveriesInPlace,
+		"a waiting event outlives its ladder":    waiting.MaxAge > ladderFor,
 		"a queue has room for a bad day":         schema.PendingMax >= 10_000,
 		"one server is enough by default":        topology.Replicas == 1,
 	} {
@@ -130,7 +140,7 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 func TestAStream(t *testing.T) {
 	want := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.AdvisoriesStream,
+		schema.QuarantineStream, schema.WaitingStream, schema.PausesStream, schema.AdvisoriesStream,
 	}
 	var got []string
 	for _, s := range append(schema.DefaultTopology().Streams, schema.DefaultTopology().Records) {
@@ -140,12 +150,13 @@ func TestAStream(t *testing.T) {
 		isCompletions := s.Name == schema.CompletionsStream
 		isBucket := s.Name == schema.RecordsBucket
 		for promise, holds := range map[string]bool{
-			"says why it is there":                             s.Why != "",
-			"forgets a message id before the message":          s.Duplicates <= s.MaxAge,
-			"knows the ids of its messages for a while":        s.Duplicates > 0 || isBucket,
-			"has an end in time":                               s.MaxAge > 0,
-			"has an end in space":                              s.MaxBytes > 0,
-			"has subjects":                                     len(s.Subjects) > 0 || isBucket,
+			"says why it is there":                      s.Why != "",
+			"forgets a message id before the message":   s.Duplicates <= s.MaxAge,
+			"knows the ids of its messages for a while": s.Duplicates > 0 || isBucket,
+			"has an end in time":                        s.MaxAge > 0,
+			"has an end in space, unless it holds schedules": s.MaxBytes > 0 || s.Schedules ||
+				s.LastOnly,
+			"has subjects": len(s.Subjects) > 0 || isBucket,
 			"takes one message a subject for completions only": s.CreateOnce == isCompletions,
 		} {
 			if !holds {

@@ -27,7 +27,7 @@ func TestTruvsQueues(t *testing.T) {
 		"truv_link": {
 			"wagewire.events.truv.link.connected.*",
 			"wagewire.events.truv.link.disconnected.*",
-			"wagewire.events.truv.link.deleted.*",
 		},
+		"truv_erasures": {"wagewire.events.truv.link.deleted.*"},
 	})
 }

@@ -39,7 +39,7 @@ const (
 func quick() Config {
 	const ms = time.Millisecond
 	return Config{
-		Concurrency: 4, PauseFor: 5 * ms, StopFor: time.Second,
+		Concurrency: 4, PauseFor: 50 * ms, StopFor: time.Second,
 		StoreFor: time.Hour, // a slow broker must not cost an attempt
 		Ladders: Ladders{
 			Retry:    []time.Duration{2 * ms, 3 * ms, 4 * ms, 5 * ms, 6 * ms, 7 * ms},
@@ -362,13 +362,66 @@ func (b *bench) sequence(e schema.Event) uint64 {
 	return 0
 }
 
+// queue is the queue's consumer of events.
 func (b *bench) queue(name string) *jetstream.ConsumerInfo {
 	b.Helper()
-	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, name)
+	return b.consumer(schema.EventsStream, name)
+}
+
+// retries is the queue's consumer of retries.
+func (b *bench) retries(name string) *jetstream.ConsumerInfo {
+	b.Helper()
+	return b.consumer(schema.WaitingStream, name)
+}
+
+func (b *bench) consumer(stream, name string) *jetstream.ConsumerInfo {
+	b.Helper()
+	consumer, err := b.js.Consumer(b.Context(), stream, name)
 	if err != nil {
 		b.Fatal(err)
 	}
 	return consumer.CachedInfo()
+}
+
+// lag is the number of a queue's events that are ready or in hand.
+func (b *bench) lag(name string) int {
+	b.Helper()
+	events := b.queue(name)
+	retries := b.retries(name)
+	return int(events.NumPending+retries.NumPending) + events.NumAckPending + retries.NumAckPending
+}
+
+// waiting are the events that wait for their next try in the queue.
+func (b *bench) waiting(queue string) (waiting []stream.Waiting) {
+	b.Helper()
+	err := stream.NewOperator(b.conn).Waiting(b.Context(), queue, "*", func(w stream.Waiting) error {
+		waiting = append(waiting, w)
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return waiting
+}
+
+// waitsFor waits until n events wait in the queue, and returns them.
+func (b *bench) waitsFor(queue string, n int) (waiting []stream.Waiting) {
+	b.Helper()
+	streamtest.Eventually(b, fmt.Sprintf("%d events wait in queue %s", n, queue), func() bool {
+		waiting = b.waiting(queue)
+		return len(waiting) == n
+	})
+	return waiting
+}
+
+// retryNow ends every wait of the queue.
+func (b *bench) retryNow(queue string) {
+	b.Helper()
+	for _, w := range b.waiting(queue) {
+		if _, err := stream.NewOperator(b.conn).RetryNow(b.Context(), w); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // idle waits until every event of the queue is settled for good. After a failure it does not wait:
@@ -379,8 +432,7 @@ func (b *bench) idle(name string) {
 		return
 	}
 	streamtest.Eventually(b, "queue "+name+" is idle", func() bool {
-		info := b.queue(name)
-		return info.NumPending == 0 && info.NumAckPending == 0
+		return b.lag(name) == 0 && len(b.waiting(name)) == 0
 	})
 }
 

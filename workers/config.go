@@ -9,7 +9,6 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
@@ -24,8 +23,6 @@ const (
 	// event goes back: without the limit, an absent stream would hold every job in hand and nothing
 	// would be logged.
 	StoreFor = 30 * time.Second
-	// FullFor is the shortest delay of an event after its completion found no room.
-	FullFor = time.Minute
 	// FreshFor is the age up to which a first delivery is surely the first. If an operator deletes
 	// a queue and creates it again, the queue delivers every stored event again, and counts each
 	// delivery as the first.
@@ -33,15 +30,29 @@ const (
 	// ContractTries is the number of attempts before a response that breaks the API's contract is
 	// final.
 	ContractTries = 5
+	// ForbiddenAccountsMax is the number of different accounts that the provider may refuse in a row
+	// with 403, without one success, before the refusals count as refused credentials.
+	ForbiddenAccountsMax = 25
+	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries.
+	HandsPerRetryHand = 4
 )
 
-// concurrencyMax is the largest WORKER_CONCURRENCY.
-const concurrencyMax = 1000
+// storeLadder has the pauses while the broker does not store a completion. The ladder has no end: the
+// event has no completion yet.
+var storeLadder = Ladder{30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute}
+
+const (
+	// concurrencyMax is the largest WORKER_CONCURRENCY.
+	concurrencyMax = 1000
+	// stepsMax is the length of the longest ladder.
+	stepsMax = 100
+)
 
 // Config is how a worker works. A zero field gets the default.
 type Config struct {
-	// Concurrency is the number of events in hand at a time, for each queue.
-	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"events of one queue in hand at a time"`
+	// Concurrency is the number of fresh events in hand at a time, for each queue. A quarter as many
+	// hands, and at least one, are for retries, so that retries never delay a fresh event.
+	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries"`
 	Ladders     Ladders
 	// PauseFor defaults to the constant PauseFor.
 	PauseFor time.Duration
@@ -53,11 +64,12 @@ type Config struct {
 	Tracing trace.TracerProvider
 }
 
-// Ladders are the pauses between the deliveries of an event. The default ladders span 68 hours of
+// Ladders are the pauses between the attempts at an event. Each class of failures counts its own steps.
+// The default ladders span 68 hours of
 // outage and 13 minutes of lag.
 type Ladders struct {
 	// Retry has the pauses during an outage of the provider.
-	Retry Ladder `env:"RETRY_LADDER" envDefault:"30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h" help:"pauses between deliveries while a provider is down"`
+	Retry Ladder `env:"RETRY_LADDER" envDefault:"30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h" help:"pauses between attempts while a provider is down"`
 	// NotReady has the pauses while the provider's data lags behind its webhook.
 	NotReady Ladder `env:"NOT_READY_LADDER" envDefault:"5s,30s,2m,10m" help:"pauses while the provider's data lags behind its webhook"`
 }
@@ -104,7 +116,7 @@ func (c *Concurrency) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Ladder is a list of pauses. Step n is the pause after attempt n.
+// Ladder is a list of pauses. Step n is the pause after the nth failure of a class.
 type Ladder []time.Duration
 
 const ladderCure = "write durations with commas between, such as 30s,2m,10m"
@@ -119,27 +131,9 @@ func (l *Ladder) UnmarshalText(text []byte) error {
 		}
 		steps = append(steps, pause)
 	}
-	if len(steps) >= schema.DeliveriesMax {
-		return fmt.Errorf("it has %d steps, and a queue delivers an event %d times at most",
-			len(steps), schema.DeliveriesMax)
+	if len(steps) > stepsMax {
+		return fmt.Errorf("it has %d steps, and may have %d at most", len(steps), stepsMax)
 	}
 	*l = steps
 	return nil
-}
-
-// step returns the pause after the attempt. more is false after the last step.
-func (l Ladder) step(attempt int) (pause time.Duration, more bool) {
-	attempt = max(attempt, 1)
-	if attempt > len(l) {
-		return 0, false
-	}
-	return l[attempt-1], true
-}
-
-// stepOrLast returns the pause after the attempt, or the last step if the ladder has no more. Such
-// pauses have no end of their own: the event grows too old for its stream before the deliveries run
-// out.
-func (l Ladder) stepOrLast(attempt int) time.Duration {
-	pause, _ := l.step(min(attempt, len(l)))
-	return pause
 }

@@ -159,7 +159,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	}
 	streamtest.Eventually(b, "completions wait", func() bool {
 		return b.metric("wagewire_worker_jobs_total",
-			map[string]string{"queue": queue, "outcome": "later", "class": "transient"}) > 0
+			map[string]string{"queue": queue, "outcome": "later", "class": "not_stored"}) > 0
 	})
 	if n := len(b.completions()); n == 0 ||
 		n >= len(stored) {
@@ -177,10 +177,8 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	}
 	for _, e := range stored {
 		b.sequence(e) // it is there
-		if b.completion(e, schema.Employment) == nil {
-			b.loseLease(queue, e) // whatever it waits for, FullFor too, is over
-		}
 	}
+	b.retryNow(queue)
 	all := slices.Concat(stored, refused)
 	for _, e := range all {
 		if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||

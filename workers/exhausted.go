@@ -14,10 +14,10 @@ import (
 // completeExhausted completes an event whose deliveries ran out: the workers that had the event
 // died before a verdict, at every delivery. An earlier completion stays.
 func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Delivery) error {
-	if d.Event.Queue != "" && d.Event.Queue != d.Queue.Name {
-		return nil // the event was sent again for another queue
+	if d.Err == nil && q.isOthers(d.Event) {
+		return nil
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt}
+	job := Job{Event: d.Event, Attempt: d.Attempt()}
 	if d.Err == nil {
 		// An erasure is done again: some of its steps come after the completion.
 		if !d.Event.Erases() {
@@ -35,7 +35,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		fetched.Outcome = schema.Deleted
 		cause = nil
 	}
-	verdict := w.config.Ladders.judge(fetched, cause, d.Attempt)
+	verdict := w.config.Ladders.judge(fetched, cause, d.Waited.Failures)
 	err := w.complete(ctx, d, job, fetched, verdict, cause)
 	if err != nil && !errors.Is(err, stream.ErrErased) {
 		return fmt.Errorf("complete the exhausted event %d of queue %s: %w",
@@ -44,6 +44,6 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 	w.log.Error("deliveries ran out",
 		zap.String("event_id", d.Event.Key()),
 		zap.String("queue", d.Queue.Name),
-		zap.Int("attempt", d.Attempt))
+		zap.Int("deliveries", d.Deliveries))
 	return nil
 }

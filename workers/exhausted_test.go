@@ -11,14 +11,13 @@ import (
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
 func (b *bench) exhaust(queue string) {
 	b.Helper()
-	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
-	if err != nil {
-		b.Fatal(err)
-	}
-	config := consumer.CachedInfo().Config
-	config.MaxDeliver, config.AckWait = 1, 100*time.Millisecond
-	if _, err := b.js.UpdateConsumer(b.Context(), schema.EventsStream, config); err != nil {
-		b.Fatal(err)
+	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+		config := b.consumer(stream, queue).Config
+		config.MaxDeliver = 1
+		config.AckWait = 100 * time.Millisecond
+		if _, err := b.js.UpdateConsumer(b.Context(), stream, config); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 type Job struct {
 	Event   schema.Event
 	Payload Payload
-	// Attempt is the number of the delivery, from 1.
+	// Attempt is the number of the attempt at the event, from 1.
 	Attempt int
 }
 
@@ -63,8 +63,12 @@ type Verdict struct {
 	Outcome schema.Outcome
 	// Reason is the reason of the dead letter. Only Never has a dead letter.
 	Reason schema.Reason
-	// Delay is the time before the next delivery. Only Later has a delay.
+	// Delay is the time before the next try. Only Later has a delay.
 	Delay time.Duration
+	// Step is the step of the class's ladder, from 1, and Steps the length of the ladder. Both are 0
+	// without a ladder: the wait then counts as no failure.
+	Step  int
+	Steps int
 	// LogAs is the outcome in the log and in the metrics: the completion's, or another word.
 	LogAs string
 	// Skipped is true if the job needed no work here. Its error is the reason and no failure.
@@ -78,8 +82,10 @@ type Kind int
 const (
 	// Done means: store the completion, then tell the queue that the event is done.
 	Done Kind = iota
-	// Later means: give the event back to the queue, for another delivery after a delay.
+	// Later means: let the event wait at the broker, for another try after a delay.
 	Later
+	// Back means: give the event back to the queue as it came.
+	Back
 	// Never means: store a dead letter and the completion, then end the event's deliveries.
 	Never
 )
@@ -96,6 +102,15 @@ var (
 	errCompleted = errors.New("completed before")
 	// errOtherQueue means that the event was sent again for another queue of the same type.
 	errOtherQueue = errors.New("sent again for another queue")
+	// errOtherResource means that the provider's job of another resource brought no data. The worker
+	// of that resource says so.
+	errOtherResource = errors.New("no data of another resource")
+	// errWornOut means that the event had many deliveries without a verdict.
+	errWornOut = errors.New("many deliveries without a verdict")
+	// errPaused means that the queue was paused when the job wanted to call the provider.
+	errPaused = errors.New("the provider refuses our credentials, and another event asks")
+	// errRefused means that the provider refused many accounts without one success.
+	errRefused = errors.New("the provider refuses every account: our credentials lack the right")
 	// errExhausted means that the worker died with the event in hand, at every delivery.
 	errExhausted = errors.New("the event's deliveries ran out before a verdict")
 	// ErrUndecodable means that the event or the body cannot be read.
@@ -103,64 +118,62 @@ var (
 )
 
 // judge decides about a job by the result or the error of the fetch, or by the error of storing the
-// completion. No other function turns errors into verdicts.
-func (l Ladders) judge(fetched Fetched, err error, attempt int) Verdict {
+// completion, and by the event's failures until now. No other function turns errors into verdicts.
+func (l Ladders) judge(fetched Fetched, err error, failures schema.Failures) Verdict {
 	var status *api.StatusError
 	var contract *api.ContractError
 	switch {
 	case err == nil:
 		return done("", fetchedOutcome(fetched))
-	case errors.Is(err, context.Canceled):
-		return later("", 0) // the worker stops: another worker may have the event at once
+	case errors.Is(err, context.Canceled), errors.Is(err, errWornOut), errors.Is(err, errPaused):
+		return Verdict{Kind: Back, LogAs: "given_back"}
 	case errors.Is(err, errCompleted):
-		return Verdict{Kind: Done, Skipped: true, LogAs: "completed_before"}
+		return skip("completed_before")
 	case errors.Is(err, errOtherQueue):
-		return Verdict{Kind: Done, Skipped: true, LogAs: "other_queue"}
+		return skip("other_queue")
+	case errors.Is(err, errOtherResource):
+		return skip("other_resource")
 	case errors.Is(err, stream.ErrErased):
 		return Verdict{Kind: Done, LogAs: "erased"}
-	case errors.Is(err, stream.ErrFull):
-		return later(schema.ClassTransient, max(FullFor, l.Retry.stepOrLast(attempt)))
 	case errors.Is(err, errNotStored):
-		return later(schema.ClassTransient, l.Retry.stepOrLast(attempt))
+		return storeLadder.climbForEver(schema.ClassNotStored, failures)
 	case errors.Is(err, errIncomplete):
-		return l.notReady(attempt, fetchedOutcome(fetched))
+		return l.notReady(schema.ClassNotReady, failures, fetchedOutcome(fetched))
 	case errors.Is(err, errExhausted):
 		return never(schema.ClassExhausted, schema.ReasonDeliveriesMax, schema.Failed)
 	case errors.Is(err, errPanic):
 		return never(schema.ClassPoison, schema.ReasonPanic, schema.Failed)
 	case errors.Is(err, ErrUndecodable):
 		return never(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed)
-	case errors.Is(err, api.ErrCredentials):
+	case errors.Is(err, api.ErrCredentials), errors.Is(err, errRefused):
 		return later(schema.ClassUnauthorized, PauseFor)
 	case errors.Is(err, api.ErrID):
 		return never(schema.ClassPermanent, schema.ReasonRejected, schema.Failed)
 	case errors.As(err, &contract):
-		return l.retry(attempt, schema.ClassContract, schema.ReasonContract, ContractTries)
+		return l.retry(schema.ClassContract, failures, schema.ReasonContract, ContractTries-1)
 	case errors.As(err, &status):
-		return l.judgeStatus(status, attempt)
+		return l.judgeStatus(status, failures)
 	default:
-		return l.retry(attempt, schema.ClassTransient, schema.ReasonLadderEnded, len(l.Retry)+1)
+		return l.retry(schema.ClassTransient, failures, schema.ReasonLadderEnded, len(l.Retry))
 	}
 }
 
 // judgeStatus decides about a response with an HTTP status other than 2xx.
-func (l Ladders) judgeStatus(err *api.StatusError, attempt int) Verdict {
+func (l Ladders) judgeStatus(err *api.StatusError, failures schema.Failures) Verdict {
 	code := err.Status
 	switch {
 	case code == http.StatusTooManyRequests:
-		delay := err.RetryAfter
-		if delay <= 0 {
-			delay = l.Retry.stepOrLast(attempt)
-		}
-		return later(schema.ClassThrottled, min(delay, api.RetryAfterMax))
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return later(schema.ClassThrottled, min(max(err.RetryAfter, time.Second), api.RetryAfterMax))
+	case code == http.StatusUnauthorized:
 		return later(schema.ClassUnauthorized, PauseFor)
+	case code == http.StatusForbidden:
+		return l.notReady(schema.ClassForbidden, failures, schema.Unavailable)
 	case code == http.StatusNotFound, code == http.StatusConflict:
-		return l.notReady(attempt, schema.Unavailable)
+		return l.notReady(schema.ClassNotReady, failures, schema.Unavailable)
 	case code == http.StatusGone:
 		return never(schema.ClassPermanent, schema.ReasonRejected, schema.Unavailable)
 	case code == http.StatusRequestTimeout, code >= 500:
-		return l.retry(attempt, schema.ClassTransient, schema.ReasonLadderEnded, len(l.Retry)+1)
+		return l.retry(schema.ClassTransient, failures, schema.ReasonLadderEnded, len(l.Retry))
 	case code >= 300 && code < 400:
 		return never(schema.ClassPermanent, schema.ReasonRedirected, schema.Failed)
 	default:
@@ -168,20 +181,78 @@ func (l Ladders) judgeStatus(err *api.StatusError, attempt int) Verdict {
 	}
 }
 
-// notReady climbs the short ladder. After the last step the fetched data is good enough.
-func (l Ladders) notReady(attempt int, atEnd schema.Outcome) Verdict {
-	if delay, more := l.NotReady.step(attempt); more {
-		return later(schema.ClassNotReady, delay)
+// notReady climbs the short ladder. After the last step the fetched data is good enough, or the
+// provider does not have the data.
+func (l Ladders) notReady(
+	class schema.Class, failures schema.Failures, atEnd schema.Outcome,
+) Verdict {
+	if v, more := l.NotReady.climb(class, failures, len(l.NotReady)); more {
+		return v
 	}
-	return done(schema.ClassNotReady, atEnd)
+	return done(class, atEnd)
 }
 
-// retry climbs the long ladder, for triesMax attempts at most.
-func (l Ladders) retry(attempt int, class schema.Class, atEnd schema.Reason, triesMax int) Verdict {
-	if delay, more := l.Retry.step(attempt); more && attempt < triesMax {
-		return later(class, delay)
+// retry climbs the long ladder, for stepsMax steps at most.
+func (l Ladders) retry(
+	class schema.Class, failures schema.Failures, atEnd schema.Reason, stepsMax int,
+) Verdict {
+	if v, more := l.Retry.climb(class, failures, stepsMax); more {
+		return v
 	}
 	return never(class, atEnd, schema.Failed)
+}
+
+// climb takes the next step of the class. more is false after the last of stepsMax steps.
+func (l Ladder) climb(
+	class schema.Class, failures schema.Failures, stepsMax int,
+) (v Verdict, more bool) {
+	steps := min(len(l), stepsMax)
+	step := failures[class] + 1
+	if step > steps {
+		return Verdict{}, false
+	}
+	v = later(class, l[step-1])
+	v.Step = step
+	v.Steps = steps
+	return v, true
+}
+
+// climbForEver takes the next step of the class, or the last step again. Such a ladder ends no event.
+func (l Ladder) climbForEver(class schema.Class, failures schema.Failures) Verdict {
+	v := later(class, l[min(failures[class], len(l)-1)])
+	v.Step = failures[class] + 1
+	return v
+}
+
+func skip(logAs string) Verdict { return Verdict{Kind: Done, Skipped: true, LogAs: logAs} }
+
+// wait describes the wait of a verdict Later after the error.
+func (v Verdict) wait(err error, failures schema.Failures) schema.Wait {
+	now := time.Now()
+	w := schema.Wait{
+		Class: v.Class, Step: v.Step, Steps: v.Steps,
+		Since: now, Until: now.Add(spread(v.Delay)), Failures: failures,
+	}
+	w.Status, w.Endpoint = lastAnswer(err)
+	if v.Step > 0 {
+		w.Failures = failures.With(v.Class)
+	}
+	return w
+}
+
+// lastAnswer returns the HTTP status of the provider's last answer, 0 if none came, and the endpoint
+// without ids, "" if none was called.
+func lastAnswer(err error) (status int, endpoint string) {
+	if answer, ok := errors.AsType[*api.StatusError](err); ok {
+		return answer.Status, answer.Endpoint
+	}
+	if broken, ok := errors.AsType[*api.ContractError](err); ok {
+		return http.StatusOK, broken.Endpoint
+	}
+	if lost, ok := errors.AsType[*api.NetworkError](err); ok {
+		return 0, lost.Endpoint
+	}
+	return 0, ""
 }
 
 func done(class schema.Class, outcome schema.Outcome) Verdict {
@@ -216,7 +287,7 @@ func newCompletion(
 		c.Data.Error = completionError(err, v)
 		return c
 	}
-	if v.Outcome == schema.Failed {
+	if job.Payload.Outcome == schema.Failed || job.Payload.Outcome == schema.Unavailable {
 		c.Data.Error = providerError(job.Payload)
 		return c
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,33 +26,37 @@ var (
 		10 * time.Minute}
 )
 
-// climbs has the verdict of each attempt: later by one step after the other, then the end for ever.
+// climbs has the verdict after each number of failures: later by one step after the other, then the
+// end for ever.
 func climbs(class schema.Class, steps []time.Duration, end Verdict) map[int]Verdict {
-	verdicts := map[int]Verdict{0: later(class,
-		steps[0])} // an attempt nobody counted is a first one
+	verdicts := map[int]Verdict{}
 	for i, delay := range steps {
-		verdicts[i+1] = later(class, delay)
+		v := later(class, delay)
+		v.Step = i + 1
+		v.Steps = len(steps)
+		verdicts[i] = v
 	}
-	for _, past := range []int{len(steps) + 1, len(steps) + 2, schema.DeliveriesMax} {
+	for _, past := range []int{len(steps), len(steps) + 1, 1000} {
 		verdicts[past] = end
 	}
 	return verdicts
 }
 
-// always has the same verdict for every attempt.
+// always has the same verdict after every number of failures.
 func always(v Verdict) map[int]Verdict {
 	return map[int]Verdict{
-		1: v, len(notReadySteps): v, len(notReadySteps) + 1: v,
-		len(retrySteps): v, len(retrySteps) + 1: v, schema.DeliveriesMax: v,
+		0: v, len(notReadySteps) - 1: v, len(notReadySteps): v,
+		len(retrySteps) - 1: v, len(retrySteps): v, 1000: v,
 	}
 }
 
-// onward climbs the long ladder and waits on its last step, between atLeast and atMost.
-func onward(class schema.Class, atLeast, atMost time.Duration) map[int]Verdict {
+// forEver climbs the ladder and stays on its last step.
+func forEver(class schema.Class, steps Ladder) map[int]Verdict {
 	verdicts := map[int]Verdict{}
-	for attempt := 1; attempt <= schema.DeliveriesMax; attempt++ {
-		delay := retrySteps[min(attempt, len(retrySteps))-1]
-		verdicts[attempt] = later(class, min(max(delay, atLeast), atMost))
+	for failures := range 100 {
+		v := later(class, steps[min(failures, len(steps)-1)])
+		v.Step = failures + 1
+		verdicts[failures] = v
 	}
 	return verdicts
 }
@@ -63,16 +67,18 @@ func defaultLadders() Ladders { return Config{}.withDefaults().Ladders }
 func TestJudge(t *testing.T) {
 	status := func(code int) error { return &api.StatusError{Endpoint: "/v1/x", Status: code} }
 	throttled := func(d time.Duration) error { return &api.StatusError{Status: 429, RetryAfter: d} }
-	const forEver = time.Duration(math.MaxInt64)
 
 	transient := climbs(schema.ClassTransient, retrySteps,
 		never(schema.ClassTransient, schema.ReasonLadderEnded, schema.Failed))
 	unavailable := climbs(schema.ClassNotReady, notReadySteps,
 		done(schema.ClassNotReady, schema.Unavailable))
+	forbidden := climbs(schema.ClassForbidden, notReadySteps,
+		done(schema.ClassForbidden, schema.Unavailable))
 	rejected := always(never(schema.ClassPermanent, schema.ReasonRejected, schema.Failed))
 	redirected := always(never(schema.ClassPermanent, schema.ReasonRedirected, schema.Failed))
 	contract := climbs(schema.ClassContract, retrySteps[:ContractTries-1],
 		never(schema.ClassContract, schema.ReasonContract, schema.Failed))
+	back := always(Verdict{Kind: Back, LogAs: "given_back"})
 	unauthorized := always(later(schema.ClassUnauthorized, PauseFor))
 
 	tests := []struct {
@@ -109,13 +115,15 @@ func TestJudge(t *testing.T) {
 			always(later(schema.ClassThrottled, 15*time.Minute))},
 		{"429 waits 15 minutes where the provider asks for more", throttled(15*time.Minute + 1),
 			always(later(schema.ClassThrottled, 15*time.Minute))},
-		{"429 without a time climbs the ladder up to 15 minutes, and never ends", throttled(0),
-			onward(schema.ClassThrottled, 0, 15*time.Minute)},
+		{"429 without a time waits a second, and never ends", throttled(0),
+			always(later(schema.ClassThrottled, time.Second))},
 		{"429 with a time in the past is one without", throttled(-time.Hour),
-			onward(schema.ClassThrottled, 0, 15*time.Minute)},
+			always(later(schema.ClassThrottled, time.Second))},
 
 		{"401 waits for the next probe, at any attempt", status(401), unauthorized},
-		{"403 waits for the next probe, at any attempt", status(403), unauthorized},
+		{"403 climbs the short ladder and ends unavailable", status(403), forbidden},
+		{"403 of many accounts waits for the next probe, at any attempt",
+			errors.Join(errRefused, status(403)), unauthorized},
 		{"credentials that cannot be sent are refused ones",
 			fmt.Errorf("get: %w", api.ErrCredentials), unauthorized},
 
@@ -144,50 +152,53 @@ func TestJudge(t *testing.T) {
 		{"an event that cannot be decoded ends at once", ErrUndecodable,
 			always(never(schema.ClassPoison, schema.ReasonUndecodable, schema.Failed))},
 
-		{"what could not be stored waits up the ladder, and never ends", errNotStored,
-			onward(schema.ClassTransient, 0, forEver)},
-		{"what a full stream refused waits a minute or longer, and never ends", stream.ErrFull,
-			onward(schema.ClassTransient, FullFor, forEver)},
-		{"what a full stream refused is judged as that, also as what could not be stored",
+		{"what could not be stored waits, and never ends", errNotStored,
+			forEver(schema.ClassNotStored, storeLadder)},
+		{"what a full stream refused waits, and never ends",
 			fmt.Errorf("%w: %w", errNotStored, stream.ErrFull),
-			onward(schema.ClassTransient, FullFor, forEver)},
+			forEver(schema.ClassNotStored, storeLadder)},
 		{"an event of an erased account is done without a completion", stream.ErrErased,
 			always(Verdict{Kind: Done, LogAs: "erased"})},
 		{"what is completed is done without another completion", errCompleted,
 			always(Verdict{Kind: Done, Skipped: true, LogAs: "completed_before"})},
 		{"what was sent again for another queue is done without a completion", errOtherQueue,
 			always(Verdict{Kind: Done, Skipped: true, LogAs: "other_queue"})},
+		{"what another resource's job did not bring is done without a completion", errOtherResource,
+			always(Verdict{Kind: Done, Skipped: true, LogAs: "other_resource"})},
 		{"what killed every worker ends at once", errExhausted,
 			always(never(schema.ClassExhausted, schema.ReasonDeliveriesMax, schema.Failed))},
 
-		{"a stop gives back at once", context.Canceled, always(later("", 0))},
+		{"a stop gives back at once", context.Canceled, back},
 		{"a stop in the midst of a failing call gives back at once",
-			fmt.Errorf("%w; given up: %w", status(503), context.Canceled), always(later("", 0))},
+			fmt.Errorf("%w; given up: %w", status(503), context.Canceled), back},
 		{"a stop in the midst of a hold gives back at once",
-			fmt.Errorf("%w; given up: %w", throttled(time.Hour), context.Canceled),
-			always(later("", 0))},
+			fmt.Errorf("%w; given up: %w", throttled(time.Hour), context.Canceled), back},
 		{"a stop in the midst of storing gives back at once",
-			fmt.Errorf("%w: %w", errNotStored, context.Canceled), always(later("", 0))},
+			fmt.Errorf("%w: %w", errNotStored, context.Canceled), back},
+		{"a paused queue gives back at once", errPaused, back},
+		{"many deliveries without a verdict: back, for deliveries that count anew", errWornOut, back},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			for attempt, want := range test.want {
+			for count, want := range test.want {
+				// Failures of another class take no step.
+				failures := schema.Failures{want.Class: count, schema.ClassProvider: 1000}
 				judge := func(err error) Verdict {
-					return defaultLadders().judge(Fetched{}, err, attempt)
+					return defaultLadders().judge(Fetched{}, err, failures)
 				}
 				if diff := cmp.Diff(want, judge(test.err)); diff != "" {
-					t.Errorf("attempt %d (-want +got):\n%s", attempt, diff)
+					t.Errorf("after %d failures (-want +got):\n%s", count, diff)
 				}
 				if test.err == nil {
 					continue
 				}
 				wrapped := fmt.Errorf("work: %w", fmt.Errorf("fetch: %w", test.err))
 				if diff := cmp.Diff(want, judge(wrapped)); diff != "" {
-					t.Errorf("attempt %d, the error wrapped twice (-want +got):\n%s", attempt, diff)
+					t.Errorf("after %d, the error wrapped twice (-want +got):\n%s", count, diff)
 				}
 				joined := errors.Join(wrapped, errors.New("another"))
 				if diff := cmp.Diff(want, judge(joined)); diff != "" {
-					t.Errorf("attempt %d, the error joined (-want +got):\n%s", attempt, diff)
+					t.Errorf("after %d, the error joined (-want +got):\n%s", count, diff)
 				}
 			}
 		})
@@ -214,7 +225,7 @@ func TestTheOutcomeOfAFetchIsTheVerdicts(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			got := defaultLadders().judge(test.fetched, test.err, schema.DeliveriesMax)
+			got := defaultLadders().judge(test.fetched, test.err, schema.Failures{schema.ClassNotReady: 1000})
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -223,7 +234,6 @@ func TestTheOutcomeOfAFetchIsTheVerdicts(t *testing.T) {
 }
 
 func TestACallShowsWhetherCredentialsAreAccepted(t *testing.T) {
-	w := &Worker{config: Config{Ladders: defaultLadders()}}
 	tests := []struct {
 		promise string
 		err     error
@@ -234,7 +244,7 @@ func TestACallShowsWhetherCredentialsAreAccepted(t *testing.T) {
 		{"422: they are accepted", &api.StatusError{Status: 422}, accepted},
 		{"200 with odd JSON: they are accepted", &api.ContractError{}, accepted},
 		{"401: they are refused", &api.StatusError{Status: 401}, refused},
-		{"403: they are refused", &api.StatusError{Status: 403}, refused},
+		{"403: they lack a right", &api.StatusError{Status: 403}, forbidden},
 		{"none to send: they are refused", api.ErrCredentials, refused},
 		{"500 shows nothing", &api.StatusError{Status: 500}, unseen},
 		{"429 shows nothing", &api.StatusError{Status: 429}, unseen},
@@ -244,7 +254,7 @@ func TestACallShowsWhetherCredentialsAreAccepted(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			if got := w.classifyCredentials(test.err, 1); got != test.want {
+			if got := classifyCredentials(test.err); got != test.want {
 				t.Errorf("classifyCredentials(%v) = %v, want %v", test.err, got, test.want)
 			}
 		})
@@ -292,8 +302,6 @@ func TestLimitsFitTogether(t *testing.T) {
 	}
 
 	ladders := defaultLadders()
-	last := ladders.Retry[len(ladders.Retry)-1]
-	lastSteps := schema.DeliveriesMax - len(ladders.Retry) - 1
 	ages := map[string]time.Duration{}
 	for _, s := range schema.DefaultTopology().Streams {
 		ages[s.Name] = s.MaxAge
@@ -311,15 +319,17 @@ func TestLimitsFitTogether(t *testing.T) {
 			api.RetryFor+api.TryFor < schema.LeaseFor},
 		{"two heartbeats may be lost without losing the lease", schema.HeartbeatsPerLease > 2},
 		{"a last word is stored within the lease", StoreFor < schema.LeaseFor},
-		{"both ladders and 80 stops, crashes and waits for room end before the deliveries do",
-			len(ladders.Retry)+len(ladders.NotReady)+80 < schema.DeliveriesMax},
+		{"an event is published anew among the retries long before its deliveries run out",
+			2*schema.DeliveriesInPlace < schema.DeliveriesMax},
 		{"a contract's tries are on the ladder", ContractTries <= len(ladders.Retry)},
 		{"the retry ladder ends within 72 hours", sum(ladders.Retry) <= 72*h},
 		{"one more step would pass 72 hours", sum(ladders.Retry)+10*h > 72*h},
 		{"the short ladder is the shorter one", sum(ladders.NotReady) < sum(ladders.Retry)},
 		{"an event outlives its ladder", longest < ages[schema.EventsStream]},
-		{"an event that waits to be stored grows too old before its deliveries run out",
-			sum(ladders.Retry)+time.Duration(lastSteps)*last > ages[schema.EventsStream]},
+		{"a wait outlives every step",
+			ages[schema.WaitingStream] > 2*slices.Max(ladders.Retry)},
+		{"sixteen forbidden accounts at the same time are no refused credentials",
+			ForbiddenAccountsMax > int(Config{}.withDefaults().Concurrency)},
 		{"a completion outlives every redelivery of its event",
 			ages[schema.CompletionsStream] > ages[schema.EventsStream]+longest},
 		{"large records live as long as the completions that point to them",
@@ -329,7 +339,7 @@ func TestLimitsFitTogether(t *testing.T) {
 		{"stopping ends within Kubernetes' 30 seconds of grace", StopFor < 30*time.Second},
 		{"a call in hand is finished within the stop where it is answered at once",
 			api.TryFor < StopFor},
-		{"a probe and a wait for room are no hot loop", min(PauseFor, FullFor) >= 10*time.Second},
+		{"a probe and a wait for room are no hot loop", min(PauseFor, storeLadder[0]) >= 10*time.Second},
 		{"as many hands as there may be never hold more than a queue lends",
 			concurrencyMax < schema.PendingMax},
 	} {
@@ -364,8 +374,8 @@ func TestABadVariableIsNamed(t *testing.T) {
 		{"a ladder with a step down", "RETRY_LADDER", "30s,-2m"},
 		{"a ladder with a step of nothing", "NOT_READY_LADDER", "0s"},
 		{"a number without a unit", "NOT_READY_LADDER", "30"},
-		{"more steps than deliveries", "RETRY_LADDER",
-			strings.Repeat("1s,", schema.DeliveriesMax-1) + "1s"},
+		{"more steps than anyone needs", "RETRY_LADDER",
+			strings.Repeat("1s,", stepsMax) + "1s"},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {

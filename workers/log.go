@@ -23,7 +23,7 @@ func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
 		trace.WithAttributes(
 			attribute.String("queue", q.name),
 			attribute.String("type", d.Event.Type),
-			attribute.Int("attempt", d.Attempt),
+			attribute.Int("attempt", d.Attempt()),
 		))
 	defer span.End()
 	w.work(ctx, q, d)
@@ -48,7 +48,7 @@ func (w *Worker) logJob(
 		zap.String("resource", string(w.resource)),
 		zap.String("type", d.Event.Type),
 		zap.String("account", d.Account),
-		zap.Int("attempt", d.Attempt),
+		zap.Int("attempt", d.Attempt()),
 		zap.String("outcome", v.LogAs),
 		zap.Int("records", len(fetched.Records)),
 		zap.Duration("took", took),

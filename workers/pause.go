@@ -2,26 +2,209 @@ package workers
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
-// pause holds the jobs of a queue while the provider refuses our credentials. One job at a time
-// probes, each after a rest. The first accepted probe ends the pause for all jobs.
-type pause struct {
-	rest time.Duration
-	// probe holds a token while a job probes.
-	probe chan struct{}
-	// stopping ends every wait when the worker stops, so that held jobs go back at once.
-	stopping <-chan struct{}
+const (
+	// shareFor limits one comparison with the broker's state.
+	shareFor = 10 * time.Second
+	// shareAgainParts divides the rest: after so long a comparison is repeated that another process
+	// disturbed.
+	shareAgainParts = 10
+)
 
-	mu sync.Mutex
-	// ended is closed when the pause ends. It is nil while there is no pause.
-	ended chan struct{}
+// pause decides how many events a queue takes at the moment: as many as there are free hands, none
+// during a hold after a 429, and one at a time while the provider refuses our credentials. The one
+// event is a probe: if the provider accepts the probe, the pause ends for every event.
+//
+// The state of a refusal is on the broker (stream.PauseState), so that operators see the pause, a new
+// process knows of it, and only one process probes at a time.
+type pause struct {
+	queue   *stream.Queue
+	name    string
+	rest    time.Duration
+	log     *zap.Logger
+	metrics *metrics
+
+	mu        sync.Mutex
+	heldUntil time.Time
+	// state is the pause as this process knows it.
+	state schema.Pause
+	// unshared is true if the broker does not know of the last change of state yet.
+	unshared bool
+	// turn is true while this process may take an event as a probe, and probing while it has one.
+	turn    bool
+	probing bool
+	// forbidden are the accounts of the last answers 403, since the last success.
+	forbidden map[string]bool
+	// changed is closed at the next change of the number of events to take.
+	changed chan struct{}
+	// wake ends the sleep of share.
+	wake chan struct{}
+}
+
+func newPause(
+	queue *stream.Queue, name string, rest time.Duration, log *zap.Logger, m *metrics,
+) *pause {
+	return &pause{
+		queue: queue, name: name, rest: rest, log: log, metrics: m,
+		forbidden: map[string]bool{},
+		changed:   make(chan struct{}),
+		wake:      make(chan struct{}, 1),
+	}
+}
+
+// Admit returns how many events the queue may take now, of free hands. The channel is closed when the
+// number changes.
+func (p *pause) Admit(free int) (n int, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case time.Now().Before(p.heldUntil):
+		return 0, p.changed
+	case !p.state.Paused:
+		return free, p.changed
+	case p.turn && !p.probing:
+		return min(free, 1), p.changed
+	default:
+		return 0, p.changed
+	}
+}
+
+// announceLocked tells the takers of events to ask Admit again.
+func (p *pause) announceLocked() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// turn is the permission for a call to the provider. The caller must record the result.
+type turn struct {
+	pause  *pause
+	probes bool
+}
+
+// enter returns the permission for a call. ok is false if the queue is paused and another event
+// probes: the event must go back.
+func (p *pause) enter() (t turn, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.state.Paused {
+		return turn{pause: p}, true
+	}
+	if !p.turn || p.probing {
+		return turn{}, false
+	}
+	p.probing = true
+	p.announceLocked()
+	return turn{pause: p, probes: true}, true
+}
+
+// record notes the result of the call about the account. It returns err, wrapped in errRefused if
+// refusals about many accounts mean that the provider refuses our credentials. Only a probe can end a
+// pause: a call that was under way when the pause began is no news.
+func (t turn) record(account string, err error) error {
+	p := t.pause
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen := classifyCredentials(err)
+	if seen == forbidden {
+		p.forbidden[account] = true
+		if p.state.Paused || len(p.forbidden) >= ForbiddenAccountsMax {
+			seen = refused
+			err = errors.Join(errRefused, err)
+		}
+	}
+	if t.probes {
+		p.probing = false
+		p.turn = false
+		p.state.ProbeAt = time.Now().Add(p.rest)
+		p.wakeLocked()
+	}
+	switch {
+	case seen == refused:
+		p.refuseLocked(t.probes, err)
+	case seen == accepted && (t.probes || !p.state.Paused):
+		p.acceptLocked()
+	}
+	p.holdLocked(err)
+	return err
+}
+
+// refuseLocked begins the pause, or counts a refused probe.
+func (p *pause) refuseLocked(probes bool, err error) {
+	status, endpoint := lastAnswer(err)
+	if !p.state.Paused {
+		now := time.Now()
+		p.state = schema.Pause{Paused: true, Since: now, ProbeAt: now.Add(p.rest)}
+		p.turn = false
+		p.metrics.setPaused(p.name, true)
+		p.log.Error("queue paused: the provider refuses our credentials",
+			zap.String("queue", p.name), zap.Error(err))
+	} else if !probes {
+		return
+	} else {
+		p.state.Probes++
+	}
+	p.state.Class = schema.ClassUnauthorized
+	if errors.Is(err, errRefused) {
+		p.state.Class = schema.ClassForbidden
+	}
+	p.state.Status = status
+	p.state.Endpoint = endpoint
+	p.changeLocked()
+}
+
+// acceptLocked ends the pause, if there is one.
+func (p *pause) acceptLocked() {
+	clear(p.forbidden)
+	if !p.state.Paused {
+		return
+	}
+	p.state = schema.Pause{Since: time.Now()}
+	p.metrics.setPaused(p.name, false)
+	p.log.Info("queue resumed", zap.String("queue", p.name))
+	p.changeLocked()
+}
+
+func (p *pause) changeLocked() {
+	p.unshared = true
+	p.announceLocked()
+	p.wakeLocked()
+}
+
+func (p *pause) wakeLocked() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // share has not seen the last one yet
+	}
+}
+
+// holdLocked begins a hold if err is a 429.
+func (p *pause) holdLocked(err error) {
+	status, ok := errors.AsType[*api.StatusError](err)
+	if !ok || status.Status != http.StatusTooManyRequests || status.RetryAfter <= 0 {
+		return
+	}
+	until := time.Now().Add(status.RetryAfter)
+	if !until.After(p.heldUntil) {
+		return
+	}
+	p.heldUntil = until
+	p.announceLocked()
+	time.AfterFunc(status.RetryAfter, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.announceLocked()
+	})
 }
 
 // credentials is the state of our credentials, as far as a call to the provider shows.
@@ -32,110 +215,20 @@ const (
 	unseen credentials = iota
 	accepted
 	refused
+	// forbidden means that the provider refuses this record.
+	forbidden
 )
 
-func newPause(rest time.Duration) *pause {
-	return &pause{rest: rest, probe: make(chan struct{}, 1)}
-}
-
-// turn is the permission for a call to the provider. The caller must record the result.
-type turn struct {
-	pause  *pause
-	probes bool
-}
-
-// enter waits while the queue is paused, until the pause ends or the job may probe.
-func (p *pause) enter(ctx context.Context) (turn, error) {
-	ended := p.current()
-	if ended == nil {
-		return turn{pause: p}, nil
-	}
-	select {
-	case <-ended:
-		return turn{pause: p}, nil
-	case <-p.stopping:
-		return turn{}, context.Canceled
-	case <-ctx.Done():
-		return turn{}, ctx.Err()
-	case p.probe <- struct{}{}:
-	}
-	rested := time.NewTimer(p.rest)
-	defer rested.Stop()
-	select {
-	case <-ended:
-		<-p.probe
-		return turn{pause: p}, nil
-	case <-p.stopping:
-		<-p.probe
-		return turn{}, context.Canceled
-	case <-ctx.Done():
-		<-p.probe
-		return turn{}, ctx.Err()
-	case <-rested.C:
-		return turn{pause: p, probes: true}, nil
-	}
-}
-
-// record notes the result of the call. changed is true if the call began or ended the pause. Only a
-// probe can end a pause: a call that was under way when the pause began is no news.
-func (t turn) record(c credentials) (changed bool) {
-	if !t.probes {
-		return c == refused && t.pause.set(true)
-	}
-	defer func() { <-t.pause.probe }()
-	return c != unseen && t.pause.set(c == refused)
-}
-
-// current returns the channel that the end of the pause closes, or nil without a pause.
-func (p *pause) current() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ended
-}
-
-// set begins or ends the pause.
-func (p *pause) set(paused bool) (changed bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if paused == (p.ended != nil) {
-		return false
-	}
-	if paused {
-		p.ended = make(chan struct{})
-	} else {
-		close(p.ended)
-		p.ended = nil
-	}
-	return true
-}
-
-// fetchUnlessPaused calls the handler, and calls it again as long as the provider refuses our
-// credentials. The event stays in hand meanwhile, so the wait uses up no deliveries.
-func (w *Worker) fetchUnlessPaused(ctx context.Context, q *queue, job Job) (Fetched, error) {
-	for {
-		turn, err := q.pause.enter(ctx)
-		if err != nil {
-			return Fetched{}, err
-		}
-		fetched, err := w.callHandler(ctx, q, job)
-		seen := w.classifyCredentials(err, job.Attempt)
-		if changed := turn.record(seen); changed {
-			w.logPause(q, seen, err)
-		}
-		if seen != refused {
-			return fetched, err
-		}
-	}
-}
-
 // classifyCredentials returns the state of our credentials after a call with the error.
-func (w *Worker) classifyCredentials(err error, attempt int) credentials {
+func classifyCredentials(err error) credentials {
 	if err == nil {
 		return accepted
 	}
-	switch w.config.Ladders.judge(Fetched{}, err, attempt).Class {
+	switch (Ladders{}).judge(Fetched{}, err, nil).Class {
 	case schema.ClassUnauthorized:
 		return refused
+	case schema.ClassForbidden:
+		return forbidden
 	case schema.ClassNotReady, schema.ClassPermanent, schema.ClassContract:
 		return accepted
 	default:
@@ -143,13 +236,131 @@ func (w *Worker) classifyCredentials(err error, attempt int) credentials {
 	}
 }
 
-// logPause logs the begin or the end of a pause, and sets the metric.
-func (w *Worker) logPause(q *queue, seen credentials, err error) {
-	w.metrics.setPaused(q.name, seen == refused)
-	if seen == refused {
-		w.log.Error("queue paused: the provider refuses our credentials",
-			zap.String("queue", q.name), zap.Error(err))
-		return
+// share keeps the state of the pause on the broker and in this process the same, until ctx ends. While
+// the queue is paused, share takes the turn to probe whenever no process has probed for a rest.
+func (p *pause) share(ctx context.Context) {
+	for ctx.Err() == nil {
+		next, err := p.shareOnce(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.log.Warn("pause not shared with the broker",
+				zap.String("queue", p.name), zap.Error(err))
+		}
+		p.sleep(ctx, next)
 	}
-	w.log.Info("queue resumed", zap.String("queue", q.name))
+}
+
+// sleep waits for a change in this process, for the end of ctx, or for d unless d is 0.
+func (p *pause) sleep(ctx context.Context, d time.Duration) {
+	var due <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-p.wake:
+	case <-due:
+	}
+}
+
+// shareOnce compares both states once. It returns the time until the next comparison, 0 if only a
+// change in this process makes one necessary.
+func (p *pause) shareOnce(ctx context.Context) (next time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, shareFor)
+	defer cancel()
+	read, err := p.queue.PauseState(ctx)
+	if err != nil {
+		return p.rest, err
+	}
+	step := p.reconcile(read.Pause)
+	if step.store {
+		stored, err := p.queue.StorePause(ctx, read, step.state)
+		if err != nil || !stored {
+			p.noteUnshared(step)
+			return p.rest / shareAgainParts, err
+		}
+		p.noteStored(step)
+	}
+	if !step.state.Paused || step.probing {
+		return 0, nil
+	}
+	return max(time.Until(step.state.ProbeAt), time.Millisecond), nil
+}
+
+// step is what a comparison of both states found out.
+type step struct {
+	// state is the state that holds.
+	state schema.Pause
+	// store is true if the broker must store the state: news of this process, or its turn to probe.
+	store bool
+	news  bool
+	// probing is true while an event of this process asks the provider.
+	probing bool
+}
+
+// reconcile compares the broker's state with the state of this process.
+func (p *pause) reconcile(read schema.Pause) step {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.unshared:
+		p.unshared = false
+		isNews := read.Paused != p.state.Paused || p.state.Probes > read.Probes
+		return step{state: p.state, store: isNews, news: isNews}
+	case read.Paused && p.probing:
+		return step{state: read, probing: true}
+	case read.Paused && time.Now().Before(read.ProbeAt): // another process has the turn
+		p.adoptLocked(read, p.turn && read.ProbeAt.Equal(p.state.ProbeAt))
+		return step{state: read}
+	case read.Paused:
+		read.ProbeAt = time.Now().Add(p.rest)
+		return step{state: read, store: true}
+	case p.state.Paused: // another process ended the pause
+		p.adoptLocked(schema.Pause{}, false)
+		return step{}
+	default:
+		return step{}
+	}
+}
+
+// noteUnshared keeps news that the broker did not store for the next comparison.
+func (p *pause) noteUnshared(s step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unshared = p.unshared || s.news
+}
+
+// noteStored takes the turn to probe, now that the broker has stored the time of the next probe.
+func (p *pause) noteStored(s step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !s.news && !p.unshared {
+		p.adoptLocked(s.state, true)
+	}
+}
+
+// adoptLocked takes over a state that the broker has.
+func (p *pause) adoptLocked(state schema.Pause, turn bool) {
+	if state.Paused != p.state.Paused {
+		p.metrics.setPaused(p.name, state.Paused)
+		text := "queue resumed"
+		if state.Paused {
+			text = "queue is paused: the provider refuses our credentials"
+		}
+		p.log.Info(text, zap.String("queue", p.name), zap.Time("since", state.Since))
+	}
+	p.state = state
+	p.turn = turn
+	p.announceLocked()
+}
+
+// fetchInTurn calls the handler, unless the queue is paused.
+func (w *Worker) fetchInTurn(ctx context.Context, q *queue, job Job) (Fetched, error) {
+	turn, ok := q.pause.enter()
+	if !ok {
+		return Fetched{}, errPaused
+	}
+	fetched, err := w.callHandler(ctx, q, job)
+	return fetched, turn.record(job.Event.Account(), err)
 }

@@ -1,222 +1,220 @@
 package workers
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
-// paused is one job of the test, at the pause or through it.
-type paused struct {
-	through chan turn
-	back    chan error
+const restFor = time.Minute
 
-	turn      turn
-	isThrough bool
-	left      bool
-	err       error
+func newTestPause() *pause {
+	return newPause(nil, "queue", restFor, zap.NewNop(), newMetrics(prometheus.NewRegistry()))
 }
 
-func enter(ctx context.Context, p *pause) *paused {
-	j := &paused{through: make(chan turn, 1), back: make(chan error, 1)}
-	go func() {
-		turn, err := p.enter(ctx)
-		if err != nil {
-			j.back <- err
-			return
-		}
-		j.through <- turn
-	}()
-	synctest.Wait()
-	return j
-}
-
-// entered reports whether the job was let through by now.
-func (j *paused) entered() bool {
-	select {
-	case j.turn = <-j.through:
-		j.isThrough = true
-	case j.err = <-j.back:
-	default:
-	}
-	return j.isThrough
-}
-
-// inside are the jobs that were let through by now.
-func inside(jobs []*paused) (n int) {
-	for _, j := range jobs {
-		if j.entered() {
-			n++
-		}
-	}
+// admitted is how many of 16 events the queue may take now.
+func admitted(p *pause) int {
+	n, _ := p.Admit(16)
 	return n
 }
 
-// pass lets time pass in the bubble, and everything happen that is due by then.
-func pass(d time.Duration) {
-	<-time.After(d)
-	synctest.Wait()
-}
-
-func shutPause(t *testing.T) *pause {
+// call makes a call about the account that ends with err.
+func call(t *testing.T, p *pause, account string, err error) error {
 	t.Helper()
-	p := newPause(PauseFor)
-	first := enter(t.Context(), p)
-	if !first.entered() || !first.turn.record(refused) {
-		t.Fatal("the first refused call did not shut the pause")
+	turn, ok := p.enter()
+	if !ok {
+		t.Fatal("the queue is paused, and no turn is left")
 	}
-	return p
+	return turn.record(account, err)
 }
 
-func TestPause(t *testing.T) {
+var (
+	errUnauthorized = &api.StatusError{Endpoint: "/v1/x", Status: 401}
+	errForbidden    = &api.StatusError{Endpoint: "/v1/x", Status: 403}
+)
+
+// takeTurn gives this process the turn to probe, as a stored state of the broker does.
+func takeTurn(p *pause) {
+	state := p.state
+	state.ProbeAt = time.Now().Add(restFor)
+	p.unshared = false
+	p.noteStored(step{state: state})
+}
+
+func TestARefusalStopsTheQueueUntilAProbeIsAccepted(t *testing.T) {
+	p := newTestPause()
+	if n := admitted(p); n != 16 {
+		t.Fatalf("an open queue takes %d of 16", n)
+	}
+	underWay, _ := p.enter()
+	if err := call(t, p, "a", errUnauthorized); !errors.Is(err, errUnauthorized) {
+		t.Errorf("the error became %v", err)
+	}
+	if n := admitted(p); n != 0 {
+		t.Errorf("a paused queue takes %d", n)
+	}
+	if _, ok := p.enter(); ok {
+		t.Error("a job calls the provider though the queue is paused")
+	}
+	_ = underWay.record("b", nil)
+	if n := admitted(p); n != 0 {
+		t.Error("a call that was under way ended the pause")
+	}
+
+	takeTurn(p)
+	if n := admitted(p); n != 1 {
+		t.Errorf("the queue takes %d as a probe, want 1", n)
+	}
+	probe, ok := p.enter()
+	if !ok || !probe.probes || admitted(p) != 0 {
+		t.Errorf("a probe: %v %+v; while it asks the queue takes %d", ok, probe, admitted(p))
+	}
+	if _, ok := p.enter(); ok {
+		t.Error("two probes at a time")
+	}
+	_ = probe.record("c", errUnauthorized)
+	if p.state.Probes != 1 || admitted(p) != 0 {
+		t.Errorf("after a refused probe: %+v, the queue takes %d", p.state, admitted(p))
+	}
+
+	takeTurn(p)
+	_, changed := p.Admit(16)
+	_ = call(t, p, "d", nil)
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody learns of the end of the pause")
+	}
+	if n := admitted(p); n != 16 {
+		t.Errorf("after an accepted probe the queue takes %d of 16", n)
+	}
+}
+
+func TestForbiddenAccountsPauseTheQueueOnlyInALongRunWithoutASuccess(t *testing.T) {
+	account := func(n int) string { return fmt.Sprint("account-", n) }
 	tests := []struct {
 		promise string
-		check   func(*testing.T)
+		calls   func(*testing.T, *pause)
+		paused  bool
 	}{
-		{"open, it holds nobody", func(t *testing.T) {
-			p := newPause(PauseFor)
-			for range 3 {
-				if j := enter(t.Context(), p); !j.entered() || j.turn.record(accepted) {
-					t.Error("a job was held, or changed something")
+		{"one account, refused again and again, does not", func(t *testing.T, p *pause) {
+			for range 10 * ForbiddenAccountsMax {
+				_ = call(t, p, account(1), errForbidden)
+			}
+		}, false},
+		{"many accounts with a success between do not", func(t *testing.T, p *pause) {
+			for i := range 10 * ForbiddenAccountsMax {
+				_ = call(t, p, account(i), errForbidden)
+				if i%(ForbiddenAccountsMax-1) == 0 {
+					_ = call(t, p, account(i), nil)
 				}
 			}
-		}},
-		{"the first refusal shuts it and says so once", func(t *testing.T) {
-			p := newPause(PauseFor)
-			a, b := enter(t.Context(), p), enter(t.Context(), p)
-			if !a.entered() || !b.entered() || !a.turn.record(refused) || b.turn.record(refused) {
-				t.Error("want a change by the first refusal only")
-			}
-		}},
-		{"shut, one job at a time probes, each after a whole rest", func(t *testing.T) {
-			p := shutPause(t)
-			jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p), enter(t.Context(), p)}
-			for n := 1; n <= 3; n++ {
-				pass(PauseFor - time.Nanosecond)
-				if got := inside(jobs); got != n-1 {
-					t.Fatalf("just before rest %d ends, %d probes were let through, want %d", n,
-						got, n-1)
-				}
-				pass(time.Nanosecond)
-				if got := inside(jobs); got != n {
-					t.Fatalf("after rest %d, %d probes were let through, want %d", n, got, n)
-				}
-				pass(h) // a slow probe: nobody else may try meanwhile
-				if got := inside(jobs); got != n {
-					t.Fatalf("during probe %d another was let through", n)
-				}
-				for _, j := range jobs {
-					if !j.left && j.entered() {
-						j.left = true
-						if j.turn.record(refused) {
-							t.Error("a refused probe changed something")
-						}
-					}
+		}, false},
+		{"a failure of another class is no success", func(t *testing.T, p *pause) {
+			for i := range ForbiddenAccountsMax {
+				_ = call(t, p, account(i), errForbidden)
+				if i < ForbiddenAccountsMax-1 {
+					_ = call(t, p, account(i), &api.StatusError{Status: 503})
 				}
 			}
-		}},
-		{"an accepted probe lets everybody through at once", func(t *testing.T) {
-			p := shutPause(t)
-			jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p), enter(t.Context(), p)}
-			pass(PauseFor)
-			for _, j := range jobs {
-				if j.entered() && !j.turn.record(accepted) {
-					t.Error("the accepted probe did not open it")
+		}, true},
+		{"many accounts in a row do", func(t *testing.T, p *pause) {
+			for i := range ForbiddenAccountsMax {
+				err := call(t, p, account(i), errForbidden)
+				isLast := i == ForbiddenAccountsMax-1
+				if errors.Is(err, errRefused) != isLast || !errors.Is(err, errForbidden) {
+					t.Errorf("refusal %d ended with %v", i, err)
 				}
 			}
-			synctest.Wait()
-			if got := inside(jobs); got != 3 {
-				t.Errorf("%d of 3 jobs were let through", got)
-			}
-			if j := enter(t.Context(), p); !j.entered() {
-				t.Error("a later job is held")
-			}
-		}},
-		{"a probe that was not answered changes nothing: the next one probes after its rest",
-			func(t *testing.T) {
-				p := shutPause(t)
-				jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p)}
-				pass(PauseFor)
-				for _, j := range jobs {
-					if j.entered() && j.turn.record(unseen) {
-						t.Error("no answer changed something")
-					}
-				}
-				synctest.Wait()
-				if got := inside(jobs); got != 1 {
-					t.Fatalf("%d jobs were let through, want 1", got)
-				}
-				pass(PauseFor)
-				if got := inside(jobs); got != 2 {
-					t.Errorf("%d jobs were let through, want 2", got)
-				}
-			}},
-		{"a call that was under way when it shut cannot open it", func(t *testing.T) {
-			p := newPause(PauseFor)
-			slow, quick := enter(t.Context(), p), enter(t.Context(), p)
-			if inside([]*paused{slow, quick}) != 2 {
-				t.Fatal("an open pause held a job")
-			}
-			quick.turn.record(refused)
-			if slow.turn.record(accepted) {
-				t.Error("it opened without a probe")
-			}
-			if j := enter(t.Context(), p); j.entered() {
-				t.Error("a job was let through")
-			}
-			pass(PauseFor) // lets the waiting job go
-		}},
-		{"it can shut again after it opened", func(t *testing.T) {
-			p := shutPause(t)
-			probe := enter(t.Context(), p)
-			pass(PauseFor)
-			if !probe.entered() || !probe.turn.record(accepted) {
-				t.Fatal("the probe did not open it")
-			}
-			if j := enter(t.Context(), p); !j.entered() || !j.turn.record(refused) {
-				t.Fatal("it did not shut again")
-			}
-			probe = enter(t.Context(), p)
-			if probe.entered() {
-				t.Error("the second time nobody was held")
-			}
-			pass(PauseFor)
-			if !probe.entered() || !probe.turn.record(accepted) {
-				t.Error("the second time a probe did not open it")
-			}
-		}},
-		{"a stop gives every waiting job back at once", func(t *testing.T) {
-			stopping := make(chan struct{})
-			p := shutPause(t)
-			p.stopping = stopping
-			jobs := []*paused{enter(t.Context(), p), enter(t.Context(), p)}
-			close(stopping)
-			synctest.Wait()
-			for _, j := range jobs {
-				if j.entered() || !errors.Is(j.err, context.Canceled) {
-					t.Errorf("error %v, want context.Canceled", j.err)
-				}
-			}
-		}},
-		{"a job whose own time is up leaves, and leaves the probe to the next", func(t *testing.T) {
-			p := shutPause(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			first := enter(ctx, p)
-			second := enter(t.Context(), p)
-			cancel()
-			synctest.Wait()
-			if first.entered() || !errors.Is(first.err, context.Canceled) {
-				t.Errorf("error %v, want context.Canceled", first.err)
-			}
-			pass(PauseFor)
-			if !second.entered() {
-				t.Error("the next job does not probe")
-			}
-		}},
+		}, true},
 	}
 	for _, test := range tests {
-		t.Run(test.promise, func(t *testing.T) { synctest.Test(t, test.check) })
+		t.Run(test.promise, func(t *testing.T) {
+			p := newTestPause()
+			test.calls(t, p)
+			if got := admitted(p) == 0; got != test.paused {
+				t.Errorf("paused: %v", got)
+			}
+			if test.paused && (p.state.Class != schema.ClassForbidden || p.state.Status != 403) {
+				t.Errorf("the state is %+v", p.state)
+			}
+		})
+	}
+}
+
+func TestAHoldStopsTheQueueForItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPause()
+		_ = call(t, p, "a", &api.StatusError{Status: 429, RetryAfter: time.Minute})
+		_ = call(t, p, "b", &api.StatusError{Status: 429, RetryAfter: time.Second})
+		n, changed := p.Admit(16)
+		if n != 0 {
+			t.Errorf("a held queue takes %d", n)
+		}
+		began := time.Now()
+		for n == 0 {
+			<-changed
+			n, changed = p.Admit(16)
+		}
+		if held := time.Since(began); held != time.Minute || n != 16 {
+			t.Errorf("after %v the queue takes %d, want 16 after the longer hold", held, n)
+		}
+	})
+}
+
+func TestTheStateOfAPauseIsReconciledWithTheBrokers(t *testing.T) {
+	now := time.Now()
+	refusal := schema.Pause{Paused: true, Since: now, Status: 401, ProbeAt: now.Add(time.Hour)}
+	due := refusal
+	due.ProbeAt = now.Add(-time.Second)
+	tests := []struct {
+		promise string
+		local   schema.Pause
+		news    bool
+		read    schema.Pause
+		store   bool
+		takes   int
+	}{
+		{"neither is paused: nothing to do", schema.Pause{}, false, schema.Pause{}, false, 16},
+		{"news of a refusal is stored", refusal, true, schema.Pause{}, true, 0},
+		{"a refusal that the broker knows is no news", refusal, true, refusal, false, 0},
+		{"news of the end is stored", schema.Pause{Since: now}, true, refusal, true, 16},
+		{"a new process learns of the pause", schema.Pause{}, false, refusal, false, 0},
+		{"another process ended the pause", refusal, false, schema.Pause{Since: now}, false, 16},
+		{"another process has the turn to probe", refusal, false, refusal, false, 0},
+		{"nobody has the turn: it is asked for", refusal, false, due, true, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			p := newTestPause()
+			p.state = test.local
+			p.unshared = test.news
+			step := p.reconcile(test.read)
+			if step.store != test.store {
+				t.Errorf("store: %v", step.store)
+			}
+			if n := admitted(p); n != test.takes {
+				t.Errorf("the queue takes %d, want %d", n, test.takes)
+			}
+			if !test.store || test.news {
+				return
+			}
+			p.noteStored(step)
+			if n := admitted(p); n != 1 {
+				t.Errorf("with the turn, the queue takes %d, want 1", n)
+			}
+			if diff := cmp.Diff(step.state, p.state); diff != "" {
+				t.Errorf("(-stored +known):\n%s", diff)
+			}
+		})
 	}
 }

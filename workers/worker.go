@@ -35,6 +35,8 @@ type queue struct {
 	*stream.Queue
 	name   string
 	source Source
+	// erases is true for a queue of erasures. Such a queue calls no provider, and never pauses.
+	erases bool
 	pause  *pause
 }
 
@@ -69,7 +71,8 @@ func New(
 			Queue:  conn.Queue(q),
 			name:   q.Name,
 			source: source,
-			pause:  newPause(c.PauseFor),
+			erases: q.Erases,
+			pause:  newPause(conn.Queue(q), q.Name, c.PauseFor, log, w.metrics),
 		})
 		w.metrics.setPaused(q.Name, false)
 	}
@@ -115,9 +118,14 @@ func (w *Worker) Run(ctx context.Context) error {
 		return nil
 	})
 	for _, q := range w.queues {
-		q.pause.stopping = ctx.Done()
+		if !q.erases {
+			group.Go(func() error {
+				q.pause.share(ctx)
+				return nil
+			})
+		}
 		group.Go(func() error {
-			return q.Consume(ctx, int(w.config.Concurrency), func(d *stream.Delivery) {
+			return q.Consume(ctx, w.takingFrom(q), func(d *stream.Delivery) {
 				w.workInSpan(inHand, q, d)
 			})
 		})
@@ -130,6 +138,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := group.Wait()
 	close(finished)
 	return errors.Join(err, timer.Wait())
+}
+
+// takingFrom says how the worker takes events from the queue.
+func (w *Worker) takingFrom(q *queue) stream.Taking {
+	hands := int(w.config.Concurrency)
+	taking := stream.Taking{Hands: hands, RetryHands: max(1, hands/HandsPerRetryHand)}
+	if !q.erases {
+		taking.Gate = q.pause
+	}
+	return taking
 }
 
 // awaitStop returns when the jobs are finished, or StopFor after the end of ctx.
@@ -150,14 +168,14 @@ func (w *Worker) awaitStop(ctx context.Context, finished <-chan struct{}) {
 func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 	started := time.Now()
 	job, fetched, err := w.fetch(ctx, q, d)
-	verdict := w.config.Ladders.judge(fetched, err, d.Attempt)
+	verdict := w.config.Ladders.judge(fetched, err, d.Waited.Failures)
 	if verdict.Outcome != "" {
 		if failure := w.complete(ctx, d, job, fetched, verdict, err); failure != nil {
 			err = failure
-			verdict = w.config.Ladders.judge(fetched, err, d.Attempt)
+			verdict = w.config.Ladders.judge(fetched, err, d.Waited.Failures)
 		}
 	}
-	unsettled := settle(d, verdict)
+	unsettled := w.settle(ctx, d, verdict, err)
 	w.logJob(ctx, d, fetched, verdict, time.Since(started), err, unsettled)
 }
 
@@ -172,12 +190,14 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	}
 	var fetched Fetched
 	switch {
+	case job.Payload.Outcome != "" && job.Event.Resource != w.resource:
+		return job, Fetched{}, errOtherResource
 	case job.Payload.Outcome != "": // the provider's job brought no data to fetch
 		fetched.Outcome = job.Payload.Outcome
 	case job.Event.Erases(): // an erasure calls no provider, so no pause may delay it
 		fetched, err = w.callHandler(ctx, q, job)
 	default:
-		fetched, err = w.fetchUnlessPaused(ctx, q, job)
+		fetched, err = w.fetchInTurn(ctx, q, job)
 	}
 	if err == nil && fetched.isIncomplete() {
 		err = errIncomplete
@@ -190,8 +210,11 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	if d.Err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrUndecodable, d.Err)
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt}
-	if d.Event.Queue != "" && d.Event.Queue != q.name {
+	job := Job{Event: d.Event, Attempt: d.Attempt()}
+	if !d.Retry && d.IsWornOut() {
+		return job, errWornOut
+	}
+	if q.isOthers(d.Event) {
 		return job, errOtherQueue
 	}
 	var err error
@@ -205,11 +228,20 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	return job, nil
 }
 
+// isOthers reports whether another queue works on the event. A queue of erasures works on every erasure,
+// also on one sent again for the queue that had the erasures in earlier releases.
+func (q *queue) isOthers(e schema.Event) bool {
+	if e.Erases() {
+		return !q.erases
+	}
+	return e.Queue != "" && e.Queue != q.name
+}
+
 // checkNotCompleted returns errCompleted if an earlier delivery has completed the event. A fresh
 // event has had no earlier delivery. An erasure is done again, because some of its steps come after
 // the completion.
 func (w *Worker) checkNotCompleted(ctx context.Context, d *stream.Delivery) error {
-	fresh := d.Attempt <= 1 && time.Since(d.Event.ReceivedAt) <= FreshFor
+	fresh := !d.Retry && d.Deliveries <= 1 && time.Since(d.Event.ReceivedAt) <= FreshFor
 	if fresh || d.Event.Erases() {
 		return nil
 	}
@@ -290,17 +322,36 @@ func (w *Worker) storeCompletion(
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
-// settle reports the verdict to the queue. Only Done waits for the broker to confirm. If a Later or
-// Never gets lost, the lease ends and the event is delivered again.
-func settle(d *stream.Delivery, v Verdict) error {
+// settle reports the verdict to the queue. Done and Later wait for the broker to confirm. If a Never
+// gets lost, the lease ends and the event is delivered again.
+func (w *Worker) settle(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
 	switch v.Kind {
 	case Later:
-		return d.Later(spread(v.Delay))
+		return w.wait(ctx, d, v, cause)
+	case Back:
+		return d.GiveBack()
 	case Never:
 		return d.Never(v.Reason)
 	default:
 		return d.Done()
 	}
+}
+
+// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits.
+func (w *Worker) wait(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
+	if v.Class == schema.ClassUnauthorized {
+		v.Delay = w.config.PauseFor // until the next probe
+	}
+	err := d.Wait(v.wait(cause, d.Waited.Failures))
+	if !errors.Is(err, stream.ErrErased) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
+	defer cancel()
+	if err := w.eraseLateEvent(ctx, d, err); !errors.Is(err, stream.ErrErased) {
+		return errors.Join(err, d.GiveBack())
+	}
+	return d.Done()
 }
 
 // spread makes a delay up to a tenth longer, so that the events of an outage do not all come back

@@ -70,12 +70,29 @@ func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Co
 	return consumer, nil
 }
 
+// Taking says how many events a queue takes at a time.
+type Taking struct {
+	// Hands is the number of fresh events in work at a time.
+	Hands int
+	// RetryHands is the number of retries in work at a time.
+	RetryHands int
+	// Gate limits the number of events in addition. Nil means no limit.
+	Gate Gate
+}
+
+// Gate decides how many events may be taken now.
+type Gate interface {
+	// Admit returns a number from 0 to free, and a channel that is closed when the number changes.
+	Admit(free int) (n int, changed <-chan struct{})
+}
+
 // Consume hands events to work until ctx ends, up to concurrency events at the same time. No event
 // is taken in advance: an event is on lease only while work has it, and heartbeats renew the lease
 // for as long as work takes. At the end Consume gives back the events not yet handed to work, and
 // returns when the last work has returned. If the broker is away, or if somebody deletes the queue
 // and provisions a new queue, Consume waits.
-func (q *Queue) Consume(ctx context.Context, concurrency int, work func(*Delivery)) error {
+func (q *Queue) Consume(ctx context.Context, taking Taking, work func(*Delivery)) error {
+	concurrency := taking.Hands
 	var hands sync.WaitGroup
 	for range concurrency {
 		hands.Go(func() {
