@@ -122,7 +122,7 @@ func otherChannels() []asyncChannel {
 			}},
 		},
 		{
-			Key:     "waiting",
+			Key: "waiting",
 			Address: strings.TrimSuffix(addBraces(schema.AccountWaiting("queue", "account"),
 				"queue", "account"), "*") + "{event}",
 			Title:   "Waiting events",

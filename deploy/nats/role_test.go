@@ -161,7 +161,7 @@ func (w worker) queue(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = w.Queue(w.of).Consume(ctx, 2, func(d *stream.Delivery) {
+		_ = w.Queue(w.of).Consume(ctx, stream.Taking{Hands: 2}, func(d *stream.Delivery) {
 			if err := w.settle(ctx, d); err != nil {
 				t.Errorf("%s: %v", d.Event.ID, err)
 			}
@@ -257,7 +257,7 @@ func (w worker) exhausted(t *testing.T) {
 	})
 	w.event(t, "exhausted", "b")
 	background(t, func(ctx context.Context) error {
-		return w.Queue(w.of).Consume(ctx, 1, func(d *stream.Delivery) {
+		return w.Queue(w.of).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
 			if d.Event.ID == "exhausted" {
 				_ = d.Later(0)
 			} else {

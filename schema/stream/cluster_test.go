@@ -73,7 +73,7 @@ func completeAll(t *testing.T, c *stream.Conn, q schema.Queue) {
 	worked := make(chan struct{})
 	go func() {
 		defer close(worked)
-		_ = c.Queue(q).Consume(ctx, 4, func(d *stream.Delivery) {
+		_ = c.Queue(q).Consume(ctx, stream.Taking{Hands: 4}, func(d *stream.Delivery) {
 			completion := schema.NewCompletion(d.Event, q.Resource, schema.Succeeded, time.Now())
 			// After an error the lease of the event ends, and the event comes again.
 			if _, err := c.PublishCompletion(ctx, d.Event, completion); err == nil {

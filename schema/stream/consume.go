@@ -2,13 +2,11 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
@@ -16,9 +14,6 @@ import (
 )
 
 const (
-	// pullFor is how long the broker holds a request for an event. After the end of ctx, Consume
-	// may take as long to return.
-	pullFor = time.Second
 	// lookAgainAfter is the pause before a missing queue is looked up again.
 	lookAgainAfter = 2 * time.Second
 	// settleFor is how long a settlement may take.
@@ -70,38 +65,63 @@ func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Co
 	return consumer, nil
 }
 
-// Taking says how many events a queue takes at a time.
-type Taking struct {
-	// Hands is the number of fresh events in work at a time.
-	Hands int
-	// RetryHands is the number of retries in work at a time.
-	RetryHands int
-	// Gate limits the number of events in addition. Nil means no limit.
-	Gate Gate
-}
-
-// Gate decides how many events may be taken now.
-type Gate interface {
-	// Admit returns a number from 0 to free, and a channel that is closed when the number changes.
-	Admit(free int) (n int, changed <-chan struct{})
-}
-
-// Consume hands events to work until ctx ends, up to concurrency events at the same time. No event
-// is taken in advance: an event is on lease only while work has it, and heartbeats renew the lease
-// for as long as work takes. At the end Consume gives back the events not yet handed to work, and
-// returns when the last work has returned. If the broker is away, or if somebody deletes the queue
-// and provisions a new queue, Consume waits.
-func (q *Queue) Consume(ctx context.Context, taking Taking, work func(*Delivery)) error {
-	concurrency := taking.Hands
-	var hands sync.WaitGroup
-	for range concurrency {
-		hands.Go(func() {
-			q.repeatUntilDone(ctx,
-				func(ctx context.Context) error { return q.workThroughEvents(ctx, work) })
-		})
+// Consume hands events to work until ctx ends: events, and the queue's retries if take has hands
+// for them. An event is on lease only while work has it, and heartbeats renew the lease for as long
+// as work takes. At the end Consume gives back the events not yet handed to work, and returns when
+// the last work has returned. If the broker is away, or if somebody deletes the queue and
+// provisions a new queue, Consume waits.
+func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) error {
+	durables := []durable{{schema.EventsStream, newHands(take.Hands)}}
+	if take.RetryHands > 0 {
+		durables = append(durables, durable{schema.WaitingStream, newHands(take.RetryHands)})
 	}
-	hands.Wait()
+	q.repeatUntilDone(ctx, func(ctx context.Context) error {
+		return q.takeFrom(ctx, durables, take.Gate, func(msg jetstream.Msg) {
+			q.handOut(ctx, msg, work)
+		})
+	})
+	for _, d := range durables {
+		d.hands.jobs.Wait()
+	}
 	return nil
+}
+
+// durable is one of a queue's durable consumers, and the hands for its messages.
+type durable struct {
+	stream string
+	hands  *hands
+}
+
+// takeFrom takes messages from all durables until ctx ends or one of the durables is lost. It does
+// not wait for the work.
+func (q *Queue) takeFrom(
+	ctx context.Context, durables []durable, gate Gate, work func(jetstream.Msg),
+) error {
+	if err := q.conn.Connected(); err != nil {
+		return err
+	}
+	var takers []*taker
+	for _, d := range durables {
+		consumer, err := q.lookUpConsumer(ctx, d.stream)
+		if err != nil {
+			return err
+		}
+		takers = append(takers, q.conn.newTaker(consumer, gate, d.hands, work))
+	}
+	q.logChange(nil)
+	return runTakers(ctx, takers)
+}
+
+// runTakers runs takers until ctx ends or one of them fails, and returns the first error.
+func runTakers(ctx context.Context, takers []*taker) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var running sync.WaitGroup
+	for _, t := range takers {
+		running.Go(func() { stop(t.run(ctx)) })
+	}
+	running.Wait()
+	return context.Cause(ctx)
 }
 
 // repeatUntilDone calls serve until ctx ends. It logs why serve returned and repeats the call after
@@ -135,56 +155,6 @@ func (q *Queue) logChange(err error) {
 		q.conn.log.Warn("queue not served", zap.String("queue", q.queue.Name), zap.Error(err))
 	} else {
 		q.conn.log.Info("queue served", zap.String("queue", q.queue.Name))
-	}
-}
-
-// workThroughEvents hands event after event to work, until ctx ends or the queue is lost.
-func (q *Queue) workThroughEvents(ctx context.Context, work func(*Delivery)) error {
-	if err := q.conn.Connected(); err != nil {
-		return err
-	}
-	consumer, err := q.lookUpConsumer(ctx, schema.EventsStream)
-	if err != nil {
-		return err
-	}
-	q.logChange(nil)
-	beatEvery := consumer.CachedInfo().Config.AckWait / schema.HeartbeatsPerLease
-	for {
-		msg, err := q.takeMessage(ctx, consumer)
-		if err != nil {
-			return fmt.Errorf("take from queue %s: %w", q.queue.Name, err)
-		}
-		workUnderLease(msg, beatEvery, func() { q.handOut(ctx, msg, work) })
-	}
-}
-
-// takeMessage waits for a message, until ctx ends. It never withdraws a request: the broker may be
-// sending the answer at that moment, and nobody would work on the message until its lease ends. The
-// client's own iterators withdraw requests when they stop, and send a request twice after a
-// reconnect.
-func (q *Queue) takeMessage(
-	ctx context.Context, consumer jetstream.Consumer,
-) (jetstream.Msg, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		// While disconnected, the client would keep a subscription for each request.
-		if err := q.conn.Connected(); err != nil {
-			return nil, err
-		}
-		msg, err := consumer.Next(jetstream.FetchMaxWait(pullFor))
-		switch {
-		case errors.Is(err, nats.ErrTimeout):
-			continue
-		case err == nil && ctx.Err() != nil:
-			// After pullFor, none of our requests is open any more: the event goes to another
-			// worker.
-			_ = msg.NakWithDelay(pullFor)
-			return nil, ctx.Err()
-		default:
-			return msg, err
-		}
 	}
 }
 

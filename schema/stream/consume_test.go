@@ -57,7 +57,7 @@ func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
 	working := atomic.Int32{}
-	must(t, c.Queue(paystubsQueue).Consume(ctx, concurrency, func(d *stream.Delivery) {
+	must(t, c.Queue(paystubsQueue).Consume(ctx, stream.Taking{Hands: concurrency}, func(d *stream.Delivery) {
 		defer working.Add(-1)
 		if n := working.Add(1); n > concurrency {
 			t.Errorf("%d at a time, want %d", n, concurrency)
@@ -65,7 +65,7 @@ func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 		if n := b.queue(paystubsQueue).NumAckPending; n > concurrency {
 			t.Errorf("%d events taken, want at most %d", n, concurrency)
 		}
-		if d.Err != nil || d.Attempt != 1 ||
+		if d.Err != nil || d.Attempt() != 1 ||
 			d.Queue.Name != "pinwheel_paystubs" || d.Account != "account" {
 			t.Errorf("delivery %+v", d)
 		}
@@ -94,20 +94,22 @@ func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
 	e := paystubs("full", "account")
 	e.Type, e.Action = "paystubs.fully_synced", schema.ActionFullySynced
 	publish(t, c, numbered(0, 1)...)
-	publish(t, c, link("link", "account", schema.ActionDeleted), e)
+	publish(t, c, link("deleted", "account", schema.ActionDeleted), e,
+		link("connected", "account", schema.ActionConnected))
 	for _, test := range []struct {
-		resource schema.Resource
-		ids      []string
+		queue schema.Queue
+		ids   []string
 	}{
-		{schema.Paystubs, []string{"0", "full"}},
-		{schema.Income, []string{"full"}},
-		{schema.Link, []string{"link"}},
+		{queueOf(schema.Paystubs), []string{"0", "full"}},
+		{queueOf(schema.Income), []string{"full"}},
+		{queueOf(schema.Link), []string{"connected"}},
+		{schema.QueuesOf(schema.Link)[1], []string{"deleted"}},
 	} {
-		jobs, end, returned := hold(t, c, queueOf(test.resource), 1)
+		jobs, end, returned := hold(t, c, test.queue, 1)
 		for _, id := range test.ids {
 			j := next(t, "delivery", jobs)
 			if j.Err != nil || j.Event.ID != id {
-				t.Errorf("%s got %q, %v; want %q", test.resource, j.Event.ID, j.Err, id)
+				t.Errorf("%s got %q, %v; want %q", test.queue.Name, j.Event.ID, j.Err, id)
 			}
 			must(t, j.Done())
 			j.release()
@@ -130,7 +132,7 @@ func TestConsumeGivesBackTheEventsItHasNotBegun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
-			must(t, c.Queue(paystubsQueue).Consume(ctx, 8, func(d *stream.Delivery) {
+			must(t, c.Queue(paystubsQueue).Consume(ctx, stream.Taking{Hands: 8}, func(d *stream.Delivery) {
 				cancel() // the other goroutines of Consume ask for an event, or are about to
 				if err := d.Done(); err != nil {
 					t.Error(err)
@@ -199,37 +201,29 @@ func TestConsumeEndsWithoutABroker(t *testing.T) {
 	next(t, "Consume returns", returned)
 }
 
-func TestLaterDeliversAgain(t *testing.T) {
+func TestAnEventThatIsGivenBackIsDeliveredAgainAtOnceAndUsesNothingUp(t *testing.T) {
 	t.Parallel()
-	for promise, delay := range map[string]time.Duration{
-		"at once": 0, "after the delay": 150 * time.Millisecond,
-	} {
-		t.Run(promise, func(t *testing.T) {
-			t.Parallel()
-			_, c := streamtest.New(t)
-			publish(t, c, numbered(0, 1)...)
-			jobs, _, _ := hold(t, c, paystubsQueue, 1)
-			var at time.Time
-			for attempt := 1; attempt <= 3; attempt++ {
-				j := next(t, "delivery", jobs)
-				if early := delay - time.Since(at); attempt > 1 && early > 0 {
-					t.Errorf("attempt %d came %s too early", attempt, early)
-				}
-				if j.Attempt != attempt || j.Event.ID != "0" || j.Sequence != 1 {
-					t.Errorf("event %s (%d), attempt %d; want 0 (1), %d",
-						j.Event.ID, j.Sequence, j.Attempt, attempt)
-				}
-				at = time.Now()
-				must(t, j.Later(delay))
-				j.release()
-			}
-			j := next(t, "delivery", jobs)
-			must(t, j.Done())
-			if err := j.Later(0); err == nil {
-				t.Error("settled twice without an error")
-			}
-			j.release()
-		})
+	s, c := streamtest.New(t)
+	publish(t, c, numbered(0, 1)...)
+	jobs, _, _ := holdTaking(t, c, paystubsQueue, stream.Taking{Hands: 1, RetryHands: 1})
+	// Far more often than the broker delivers one message.
+	for i := range 3 * schema.DeliveriesMax {
+		j := next(t, "delivery", jobs)
+		if j.Err != nil || j.Event.ID != "0" || j.Sequence != 1 || j.Attempt() != 1 {
+			t.Fatalf("delivery %d: event %s (%d), attempt %d, error %v",
+				i, j.Event.ID, j.Sequence, j.Attempt(), j.Err)
+		}
+		must(t, j.GiveBack())
+		j.release()
+	}
+	j := next(t, "delivery", jobs)
+	must(t, j.Done())
+	if err := j.GiveBack(); err == nil {
+		t.Error("settled twice without an error")
+	}
+	j.release()
+	if all := look(t, s).all(schema.AdvisoriesStream, ">"); len(all) != 0 {
+		t.Errorf("%d advisories: deliveries ran out", len(all))
 	}
 }
 
@@ -245,7 +239,7 @@ func TestDoneIsFinal(t *testing.T) {
 		t.Errorf("Done returned before the broker knew: %d on lease", info.NumAckPending)
 	}
 	for how, settle := range map[string]func() error{
-		"Done": j.Done, "Later": func() error { return j.Later(0) }, "Never": func() error {
+		"Done": j.Done, "GiveBack": j.GiveBack, "Never": func() error {
 			return j.Never(schema.ReasonPanic)
 		},
 	} {
@@ -348,8 +342,9 @@ func TestLeaseOfADeadWorkerEnds(t *testing.T) {
 	})
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)
 	j := next(t, "delivery", jobs)
-	if j.Attempt < 2 {
-		t.Errorf("attempt %d, want the second or a later one", j.Attempt)
+	if j.Deliveries < 2 || j.Attempt() != 1 {
+		t.Errorf("delivery %d, attempt %d: want a later delivery of the first attempt",
+			j.Deliveries, j.Attempt())
 	}
 	j.release()
 }
@@ -479,7 +474,7 @@ func TestConsumeGoesOnWhenTheServerRestartsAndStillTakesNothingAhead(t *testing.
 	// And while it waits.
 	jobs, _, _ = hold(t, c, paystubsQueue, concurrency)
 	streamtest.Eventually(t, "it waits", func() bool {
-		return b.queue(paystubsQueue).NumWaiting == concurrency
+		return b.queue(paystubsQueue).NumWaiting == 1
 	})
 	s.Stop()
 	must(t, s.Restart())
@@ -562,7 +557,7 @@ func TestAMessageThatIsNoEventIsDeliveredWithAnError(t *testing.T) {
 			if j.Err == nil || !strings.Contains(j.Err.Error(), test.says) {
 				t.Errorf("error %v, want one that says %q", j.Err, test.says)
 			}
-			if j.Sequence != ack.Sequence || j.Attempt != 1 || j.Account == "" ||
+			if j.Sequence != ack.Sequence || j.Attempt() != 1 || j.Account == "" ||
 				j.Event.Provider != schema.Pinwheel || j.Event.Resource != schema.Paystubs {
 				t.Errorf("delivery %+v", j.Delivery)
 			}

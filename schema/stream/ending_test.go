@@ -65,7 +65,7 @@ func TestEndingsReadsTheBrokersReports(t *testing.T) {
 	must(t, j.Never(schema.ReasonPanic))
 	j.release()
 	j = next(t, "a delivery", jobs)
-	must(t, j.Later(0))
+	must(t, j.GiveBack())
 	j.release()
 	var got []stream.Ended
 	streamtest.Eventually(t, "both reports are there", func() bool {
@@ -83,8 +83,8 @@ func TestEndingsReadsTheBrokersReports(t *testing.T) {
 		got[i].At = time.Time{}
 	}
 	want := []stream.Ended{
-		{Queue: "pinwheel_paystubs", Sequence: 1, Deliveries: 1, Reason: "panic"},
-		{Queue: "pinwheel_paystubs", Sequence: 2, Deliveries: 1, Exhausted: true},
+		{Queue: "pinwheel_paystubs", Stream: schema.EventsStream, Sequence: 1, Deliveries: 1, Reason: "panic"},
+		{Queue: "pinwheel_paystubs", Stream: schema.EventsStream, Sequence: 2, Deliveries: 1, Exhausted: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

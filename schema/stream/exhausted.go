@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -31,33 +32,45 @@ func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error
 	// A Queue of its own: logChange must not mix the state of the advisories with the state of the
 	// events.
 	own := q.conn.Queue(q.queue)
-	own.repeatUntilDone(ctx,
-		func(ctx context.Context) error { return own.workThroughAdvisories(ctx, each) })
+	advisories := durable{schema.AdvisoriesStream, newHands(1)}
+	own.repeatUntilDone(ctx, func(ctx context.Context) error {
+		return own.takeFrom(ctx, []durable{advisories}, nil, func(msg jetstream.Msg) {
+			own.workOnAdvisory(ctx, msg, each)
+		})
+	})
+	advisories.hands.jobs.Wait()
 	return nil
 }
 
-func (q *Queue) workThroughAdvisories(ctx context.Context, each func(*Delivery) error) error {
-	advisories, err := q.lookUpConsumer(ctx, schema.AdvisoriesStream)
-	if err != nil {
-		return err
+// workOnAdvisory hands each the event of an advisory, and settles the advisory. After an error the
+// advisory goes back to the broker, and the next advisory waits for lookAgainAfter.
+func (q *Queue) workOnAdvisory(
+	ctx context.Context, msg jetstream.Msg, each func(*Delivery) error,
+) {
+	err := q.handOutExhausted(ctx, msg.Data(), each)
+	if err == nil {
+		err = q.settleAdvisory(ctx, msg)
 	}
-	q.logChange(nil)
-	for {
-		msg, err := q.takeMessage(ctx, advisories)
-		if err != nil {
-			return fmt.Errorf("take from the advisories of queue %s: %w", q.queue.Name, err)
-		}
-		if err := q.handOutExhausted(ctx, msg.Data(), each); err != nil {
-			_ = msg.NakWithDelay(lookAgainAfter) // if this gets lost, the lease ends by itself
-			return err
-		}
-		settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
-		err = msg.DoubleAck(settle)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("settle an advisory of queue %s: %w", q.queue.Name, err)
-		}
+	if ctx.Err() == nil {
+		q.logChange(err)
 	}
+	if err == nil {
+		return
+	}
+	_ = msg.NakWithDelay(lookAgainAfter) // if this gets lost, the lease ends by itself
+	select {
+	case <-ctx.Done():
+	case <-time.After(lookAgainAfter):
+	}
+}
+
+func (q *Queue) settleAdvisory(ctx context.Context, msg jetstream.Msg) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
+	defer cancel()
+	if err := msg.DoubleAck(ctx); err != nil {
+		return fmt.Errorf("settle an advisory of queue %s: %w", q.queue.Name, err)
+	}
+	return nil
 }
 
 // handOutExhausted hands each the event that the advisory names.

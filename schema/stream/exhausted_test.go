@@ -47,13 +47,13 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 	e := paystubs("e-1", "a.1")
 	publish(t, c, paystubs("e-0", "a-0"), e)
 	deliveries, end := exhausted(t, c, q, succeed)
-	jobs, _, _ := hold(t, c, q, 1)
-	for range 3 {
+	jobs, _, _ := holdTaking(t, c, q, stream.Taking{Hands: 1, RetryHands: 1})
+	for range 5 { // two deliveries of the event, and two of its retry
 		j := next(t, "a delivery", jobs)
 		if j.Event.ID == "e-0" {
 			must(t, j.Done())
 		} else {
-			must(t, j.Later(0)) // the broker counts this like the death of a worker
+			must(t, j.GiveBack()) // the broker counts this like the death of a worker
 		}
 		j.release()
 	}
@@ -61,7 +61,8 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 	if diff := cmp.Diff(e, d.Event); diff != "" || d.Err != nil {
 		t.Errorf("error %v; event (-want +got):\n%s", d.Err, diff)
 	}
-	if d.Queue.Name != q.Name || d.Account != e.Account() || d.Attempt != 2 || d.Sequence != 2 {
+	if d.Queue.Name != q.Name || d.Account != e.Account() || !d.Retry ||
+		d.Deliveries != 2 || d.Attempt() != 1 || d.Sequence != 2 {
 		t.Errorf("got %+v", d)
 	}
 	letter := d.DeadLetter(schema.ClassExhausted, schema.ReasonDeliveriesMax, received)
@@ -73,7 +74,7 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 	if got, err := stream.ReadLetter(m).Decode(); err != nil || got.Key() != e.Key() {
 		t.Errorf("its dead letter: %+v, %v", got, err)
 	}
-	streamtest.Eventually(t, "the advisory is settled", func() bool {
+	streamtest.Eventually(t, "both advisories are settled", func() bool {
 		return advisories(t, s, q).NumAckPending == 0
 	})
 	end()
@@ -84,8 +85,7 @@ func TestAnAdvisoryIsHandedOutAgainUntilItsEventIsStored(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
-	publish(t, c, paystubs("e-1", "a-1"))
-	advise(t, s, q.Name, 1, 100)
+	advise(t, s, q.Name, schema.WaitingStream, retried(t, s, c, q, paystubs("e-1", "a-1")), 100)
 	tries := 0
 	deliveries, _ := exhausted(t, c, q, func(*stream.Delivery) error {
 		if tries++; tries == 1 {
@@ -95,7 +95,7 @@ func TestAnAdvisoryIsHandedOutAgainUntilItsEventIsStored(t *testing.T) {
 	})
 	for range 2 {
 		d := next(t, "an exhausted delivery", deliveries)
-		if d.Event.ID != "e-1" || d.Attempt != 100 {
+		if d.Event.ID != "e-1" || d.Deliveries != 100 {
 			t.Errorf("got %+v", d)
 		}
 	}
@@ -108,16 +108,20 @@ func TestAdvisoriesOfErasedEventsAndOfOtherQueuesAreSkipped(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
-	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-1"), paystubs("e-3", "a-1"))
+	gone := retried(t, s, c, q, paystubs("e-1", "a-1"))
 	must(t, look(t, s).stream(schema.EventsStream).DeleteMsg(t.Context(), 1))
-	advise(t, s, q.Name, 1, 100)
-	advise(t, s, "truv_link", 2, 100)
-	advise(t, s, q.Name, 3, 100)
+	deleted := retried(t, s, c, q, paystubs("e-2", "a-1"))
+	must(t, look(t, s).stream(schema.WaitingStream).DeleteMsg(t.Context(), deleted))
+	others := retried(t, s, c, q, paystubs("e-3", "a-1"))
+	advise(t, s, q.Name, schema.WaitingStream, gone, 100)
+	advise(t, s, q.Name, schema.WaitingStream, deleted, 100)
+	advise(t, s, "truv_link", schema.WaitingStream, others, 100)
+	advise(t, s, q.Name, schema.WaitingStream, retried(t, s, c, q, paystubs("e-4", "a-1")), 100)
 	deliveries, _ := exhausted(t, c, q, succeed)
-	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-3" {
+	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-4" {
 		t.Errorf("got %+v", d)
 	}
-	streamtest.Eventually(t, "both advisories are settled", func() bool {
+	streamtest.Eventually(t, "the advisories are settled", func() bool {
 		a := advisories(t, s, q)
 		return a.NumAckPending == 0 && a.NumPending == 0
 	})
@@ -130,8 +134,7 @@ func TestExhaustedWaitsForAQueueThatIsProvisionedLater(t *testing.T) {
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
 	deliveries, _ := exhausted(t, c, q, succeed)
 	streamtest.Provision(t, s.Connect(t), streamtest.Topology())
-	publish(t, c, paystubs("e-1", "a-1"))
-	advise(t, s, q.Name, 1, 100)
+	advise(t, s, q.Name, schema.WaitingStream, retried(t, s, c, q, paystubs("e-1", "a-1")), 100)
 	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-1" {
 		t.Errorf("got %+v", d)
 	}

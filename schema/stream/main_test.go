@@ -202,13 +202,21 @@ func hold(
 	t *testing.T, c *stream.Conn, q schema.Queue, concurrency int,
 ) (jobs <-chan job, end func(), returned <-chan struct{}) {
 	t.Helper()
+	return holdTaking(t, c, q, stream.Taking{Hands: concurrency})
+}
+
+// holdTaking is hold with another taking.
+func holdTaking(
+	t *testing.T, c *stream.Conn, q schema.Queue, taking stream.Taking,
+) (jobs <-chan job, end func(), returned <-chan struct{}) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	back := make(chan struct{})
 	out := make(chan job)
 	go func() {
 		defer close(back)
-		err := c.Queue(q).Consume(ctx, concurrency, func(d *stream.Delivery) {
+		err := c.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
 			released := make(chan struct{})
 			select {
 			case out <- job{d, sync.OnceFunc(func() { close(released) })}:
@@ -251,26 +259,51 @@ func none[T any](t *testing.T, what string, from <-chan T) {
 	}
 }
 
-// deliveriesMax changes how often a queue delivers an event.
+// deliveriesMax changes how often a queue delivers a message: an event, or a retry.
 func deliveriesMax(t *testing.T, s *streamtest.Server, queue string, most int) {
 	t.Helper()
 	b := look(t, s)
-	consumer, err := b.Consumer(t.Context(), schema.EventsStream, queue)
-	must(t, err)
-	config := consumer.CachedInfo().Config
-	config.MaxDeliver = most
-	_, err = b.UpdateConsumer(t.Context(), schema.EventsStream, config)
-	must(t, err)
+	for _, name := range []string{schema.EventsStream, schema.WaitingStream} {
+		consumer, err := b.Consumer(t.Context(), name, queue)
+		must(t, err)
+		config := consumer.CachedInfo().Config
+		config.MaxDeliver = most
+		_, err = b.UpdateConsumer(t.Context(), name, config)
+		must(t, err)
+	}
 }
 
 // advise stores an advisory as the broker would.
-func advise(t *testing.T, s *streamtest.Server, queue string, sequence uint64, deliveries int) {
+func advise(
+	t *testing.T, s *streamtest.Server, queue, name string, sequence uint64, deliveries int,
+) {
 	t.Helper()
 	advisory, err := json.Marshal(map[string]any{
-		"stream": schema.EventsStream, "consumer": queue,
-		"stream_seq": sequence, "deliveries": deliveries,
+		"stream": name, "consumer": queue, "stream_seq": sequence, "deliveries": deliveries,
 	})
 	must(t, err)
-	_, err = look(t, s).Publish(t.Context(), schema.ExhaustedSubject(queue), advisory)
+	subject := "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + name + "." + queue
+	_, err = look(t, s).Publish(t.Context(), subject, advisory)
 	must(t, err)
+}
+
+// retried publishes an event, lets it wait and ends the wait. It returns the sequence of the retry,
+// which nobody has taken.
+func retried(
+	t *testing.T, s *streamtest.Server, c *stream.Conn, q schema.Queue, e schema.Event,
+) uint64 {
+	t.Helper()
+	publish(t, c, e)
+	jobs, end, returned := hold(t, c, q, 1)
+	j := next(t, "delivery", jobs)
+	must(t, j.Wait(schema.Wait{Class: schema.ClassTransient, Until: time.Now().Add(time.Hour)}))
+	end()
+	j.release()
+	next(t, "Consume returns", returned)
+	must(t, operator(c).Waiting(t.Context(), q.Name, "*", func(w stream.Waiting) error {
+		_, err := operator(c).RetryNow(t.Context(), w)
+		return err
+	}))
+	retries := look(t, s).all(schema.WaitingStream, schema.RetriesSubject(q.Name, "*"))
+	return retries[len(retries)-1].Sequence
 }

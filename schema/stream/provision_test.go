@@ -41,8 +41,13 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
 		want = append(want, "stream "+s.Name)
 	}
 	want = append(want, "object store "+topology.Records.Name)
-	for _, q := range topology.Queues {
-		want = append(want, "queue "+q.Name, "advisories of queue "+q.Name)
+	for _, erases := range []bool{true, false} {
+		for _, q := range topology.Queues {
+			if q.Erases == erases {
+				want = append(want, "queue "+q.Name, "retries of queue "+q.Name,
+					"advisories of queue "+q.Name)
+			}
+		}
 	}
 	var got []string
 	for _, change := range changes {

@@ -60,7 +60,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	wants("the oldest is in flight", stream.QueueStatus{
 		Waiting: 2, InFlight: 1, Oldest: messages[0].Time,
 	})
-	must(t, j.Later(time.Hour))
+	must(t, j.Wait(schema.Wait{Class: schema.ClassTransient, Until: time.Now().Add(time.Hour)}))
 	j.release()
 	j = next(t, "a delivery", jobs)
 	must(t, j.Done())

@@ -243,7 +243,7 @@ func (b *bench) die(
 			}
 			ctx, cancel := context.WithCancel(b.Context())
 			// Exactly one is taken: concurrency is one, and the context ends with it.
-			b.must(b.conn.Queue(q).Consume(ctx, 1, func(d *stream.Delivery) {
+			b.must(b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
 				defer cancel()
 				if d.Event.Key() != e.Key() {
 					b.Errorf("queue %s delivers %s, want %s", q.Name, d.Event.Key(), e.Key())

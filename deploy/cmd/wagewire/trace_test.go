@@ -235,7 +235,7 @@ func (b *bench) settle(q schema.Queue) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	b.must(b.conn.Queue(q).Consume(ctx, 1, func(d *stream.Delivery) {
+	b.must(b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
 		cancel()
 		b.must(d.Done())
 	}))

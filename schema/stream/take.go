@@ -1,0 +1,422 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// busyFor is how long the broker holds a request of a busy queue. A request of this kind is
+	// never withdrawn, so a stop may take as long.
+	busyFor = time.Second
+	// idleFor is how long the broker holds a request of an idle queue.
+	idleFor = 30 * time.Second
+	// beatFor is the pause between two heartbeats that the broker sends for an idle request.
+	beatFor = 5 * time.Second
+	// silentFor is the silence after which a request counts as lost: two heartbeats are missing.
+	silentFor = 2 * beatFor
+	// lateFor is how long after its time a busy request may still bring events to a stop.
+	lateFor = time.Second
+	// lingerFor is how long an inbox stays open after the broker ended the request early. Events
+	// that a former leader sent may still be on their way.
+	lingerFor = 250 * time.Millisecond
+	// flushFor is how long a withdrawal waits for the broker's confirmation.
+	flushFor = 2 * time.Second
+	// statusRoom is the number of heartbeats for which an inbox has room besides the events.
+	statusRoom = 64
+)
+
+// Gate decides how many events a queue may take. A worker closes its gate while the provider
+// refuses its credentials.
+type Gate interface {
+	// Admit returns how many events may be asked for now, from 0 to free. free and busy are the
+	// numbers of hands without and with work, of the events or of the retries. Admit is called
+	// before each request, and again when a hand becomes free or changed is closed. If changed is
+	// closed while a request is open, the request ends, and the events that it still brings are
+	// given back. Admit does not wait, and may be called by two goroutines at the same time.
+	Admit(free, busy int) (n int, changed <-chan struct{})
+}
+
+// Taking says how Consume takes events.
+type Taking struct {
+	// Hands is how many events are in work at the same time, at least 1.
+	Hands int
+	// RetryHands is how many retries are in work at the same time, besides the events. If 0, the
+	// retries are not taken, and the queue needs no durable for retries.
+	RetryHands int
+	// Gate may stop the taking. If nil, nothing stops it.
+	Gate Gate
+}
+
+// openGate admits an event for every free hand.
+type openGate struct{}
+
+func (openGate) Admit(free, _ int) (int, <-chan struct{}) { return free, nil }
+
+// hands are the places for messages in work.
+type hands struct {
+	// free holds a token for each hand without work.
+	free chan struct{}
+	// freed gets a value when a hand becomes free.
+	freed chan struct{}
+	jobs  sync.WaitGroup
+}
+
+func newHands(n int) *hands {
+	h := &hands{free: make(chan struct{}, n), freed: make(chan struct{}, 1)}
+	for range n {
+		h.free <- struct{}{}
+	}
+	return h
+}
+
+// begin gives work to a free hand.
+func (h *hands) begin(work func()) {
+	<-h.free
+	h.jobs.Go(func() {
+		defer h.end()
+		work()
+	})
+}
+
+// end makes a hand free.
+func (h *hands) end() {
+	h.free <- struct{}{}
+	select {
+	case h.freed <- struct{}{}:
+	default: // the last value was not read yet
+	}
+}
+
+// Why a taker ended a request, or the broker did. The takers handle these errors themselves, except
+// errLost.
+var (
+	errChanged = errors.New("the gate changed")
+	errStalled = errors.New("the broker is silent about an open request")
+	errEnded   = errors.New("the broker ended a request")
+	errLost    = errors.New("the connection was lost")
+)
+
+// taker takes messages from one durable consumer and hands them to work. It has at most one request
+// open at a time. The request never asks for more messages than there are free hands, so no message
+// waits inside the process.
+//
+// A request for several messages is short (busyFor). If it brings nothing, the queue is idle, and a
+// long request (idleFor) for a single message follows.
+//
+// A taker that ends a request unsubscribes the inbox, because JetStream has no other way to
+// withdraw a request. A short request is not withdrawn: the taker waits for its end and gives back
+// what still comes.
+type taker struct {
+	conn     *Conn
+	consumer jetstream.Consumer
+	gate     Gate
+	hands    *hands
+	// work gets each message in a goroutine of its own. The lease is renewed until work returns.
+	work func(jetstream.Msg)
+
+	// beatEvery is the pause between two heartbeats for a message in work.
+	beatEvery time.Duration
+	// lost gets a value when the connection is lost.
+	lost chan nats.Status
+	// idle is true if the last request brought nothing.
+	idle bool
+	// stalled is true from a lost request to the next sign of the broker.
+	stalled bool
+}
+
+func (c *Conn) newTaker(
+	consumer jetstream.Consumer, gate Gate, hands *hands, work func(jetstream.Msg),
+) *taker {
+	if gate == nil {
+		gate = openGate{}
+	}
+	return &taker{
+		conn: c, consumer: consumer, gate: gate, hands: hands, work: work,
+		beatEvery: consumer.CachedInfo().Config.AckWait / schema.HeartbeatsPerLease,
+	}
+}
+
+// run takes messages until ctx ends or the broker does not serve the queue any more, and returns
+// the reason. All messages that came are then in work or given back. run does not wait for the
+// work.
+func (t *taker) run(ctx context.Context) error {
+	t.lost = t.conn.nats.StatusChanged(nats.RECONNECTING, nats.CLOSED)
+	defer t.conn.nats.RemoveStatusListener(t.lost)
+	for {
+		n, changed, err := t.awaitAdmission(ctx)
+		if err != nil {
+			return err
+		}
+		r, err := t.ask(n)
+		if err == nil {
+			err = t.serve(ctx, r, changed)
+		}
+		if err != nil {
+			info := t.consumer.CachedInfo()
+			return fmt.Errorf("take from queue %s of stream %s: %w", info.Name, info.Stream, err)
+		}
+	}
+}
+
+// awaitAdmission waits until a hand is free and the gate lets a message in.
+func (t *taker) awaitAdmission(ctx context.Context) (n int, changed <-chan struct{}, err error) {
+	for ctx.Err() == nil {
+		n, changed := t.admit()
+		if n > 0 {
+			return n, changed, nil
+		}
+		select {
+		case <-t.hands.freed:
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return 0, nil, ctx.Err()
+}
+
+// admit asks the gate how many of the free hands may ask for messages.
+func (t *taker) admit() (n int, changed <-chan struct{}) {
+	free := len(t.hands.free) // only the taker takes a free hand away
+	if free == 0 {
+		return 0, nil
+	}
+	n, changed = t.gate.Admit(free, cap(t.hands.free)-free)
+	return min(n, free), changed
+}
+
+// request is an open request for messages. It has an inbox of its own.
+type request struct {
+	inbox *nats.Subscription
+	came  chan *nats.Msg
+	// rest is how many messages may still come.
+	rest int
+	// brought is true if a message came.
+	brought bool
+	// short is true for a request that is not withdrawn.
+	short bool
+	// until is when the broker ends the request.
+	until time.Time
+}
+
+// pull is the body of a request, in the words of JetStream's protocol. Durations are nanoseconds.
+type pull struct {
+	Batch     int           `json:"batch"`
+	Expires   time.Duration `json:"expires"`
+	Heartbeat time.Duration `json:"idle_heartbeat,omitempty"`
+}
+
+// ask opens a request for up to n messages.
+func (t *taker) ask(n int) (*request, error) {
+	// While disconnected, the client would send the request after it connects again.
+	if err := t.conn.Connected(); err != nil {
+		return nil, err
+	}
+	body := pull{Batch: n, Expires: busyFor}
+	if t.idle {
+		body = pull{Batch: 1, Expires: idleFor, Heartbeat: beatFor}
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	r := &request{
+		came: make(chan *nats.Msg, body.Batch+statusRoom),
+		rest: body.Batch, short: !t.idle, until: time.Now().Add(body.Expires),
+	}
+	inbox := t.conn.nats.NewInbox()
+	r.inbox, err = t.conn.nats.ChanSubscribe(inbox, r.came)
+	if err != nil {
+		return nil, err
+	}
+	info := t.consumer.CachedInfo()
+	next := apiNext + info.Stream + "." + info.Name
+	if err := t.conn.nats.PublishRequest(next, inbox, data); err != nil {
+		_ = r.inbox.Unsubscribe()
+		return nil, err
+	}
+	return r, nil
+}
+
+// serve hands out what the request brings, until the request has ended. It returns an error if
+// another request has no use.
+func (t *taker) serve(ctx context.Context, r *request, changed <-chan struct{}) error {
+	end := t.receive(ctx, r, changed)
+	switch {
+	case end == nil:
+		_ = r.inbox.Unsubscribe() // nothing more can come
+	case ctx.Err() != nil, errors.Is(end, errChanged):
+		t.giveBackRest(r)
+	default:
+		t.handOutRest(r, end)
+	}
+	t.idle = end == nil && !r.brought
+	if errors.Is(end, errStalled) {
+		t.noteStall(true)
+	}
+	if ctx.Err() == nil && isPassing(end) {
+		return nil
+	}
+	return end
+}
+
+// isPassing reports whether another request may follow at once after a request that ended so.
+func isPassing(end error) bool {
+	return end == nil || errors.Is(end, errChanged) ||
+		errors.Is(end, errStalled) || errors.Is(end, errEnded)
+}
+
+// receive hands out what the request brings. It returns nil if no more can come, and otherwise the
+// reason to end the request.
+func (t *taker) receive(ctx context.Context, r *request, changed <-chan struct{}) error {
+	silence := time.NewTimer(silentFor)
+	defer silence.Stop()
+	for r.rest > 0 {
+		select {
+		case msg := <-r.came:
+			silence.Reset(silentFor)
+			t.noteStall(false)
+			keep := t.handOut
+			if ctx.Err() != nil {
+				keep = r.giveBack
+			}
+			if ended, err := t.accept(r, msg, keep); ended {
+				return err
+			}
+		case <-silence.C:
+			return errStalled
+		case <-t.lost:
+			return errLost
+		case <-changed:
+			return errChanged
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// accept passes a message of the queue to keep, and reads a status of the request. ended is true if
+// the broker has ended the request, and err is the reason, nil after its time.
+func (t *taker) accept(
+	r *request, msg *nats.Msg, keep func(*message),
+) (ended bool, err error) {
+	if msg.Reply != "" { // only a message of the queue can be acknowledged
+		r.rest--
+		r.brought = true
+		keep(&message{conn: t.conn.nats, msg: msg})
+		return false, nil
+	}
+	return readStatus(msg.Header.Get("Status"), msg.Header.Get("Description"))
+}
+
+// readStatus reads what the broker says about a request. The constants of the client library are
+// not exported.
+func readStatus(status, description string) (ended bool, err error) {
+	switch {
+	case status == "100": // a heartbeat
+		return false, nil
+	case status == "404", status == "408": // the time is over
+		return true, nil
+	case status == "503":
+		return true, nats.ErrNoResponders
+	case status == "409" && description == "Consumer Deleted":
+		return true, jetstream.ErrConsumerDeleted
+	case status == "409": // "Leadership Change", "Server Shutdown" and others that pass by
+		return true, errEnded
+	default:
+		return true, fmt.Errorf("the broker refuses a request: %s %s", status, description)
+	}
+}
+
+// handOut gives a message to a free hand.
+func (t *taker) handOut(msg *message) {
+	t.hands.begin(func() {
+		workUnderLease(msg, t.beatEvery, func() { t.work(msg) })
+	})
+}
+
+// giveBack gives back a message of an open request. The delay keeps the message from coming to the
+// same request again.
+func (r *request) giveBack(msg *message) {
+	_ = msg.NakWithDelay(time.Until(r.until)) // if this gets lost, the lease ends by itself
+}
+
+// giveBackRest ends a request and gives back what still comes.
+func (t *taker) giveBackRest(r *request) {
+	if r.short {
+		t.collect(r, time.Until(r.until)+lateFor, r.giveBack)
+	}
+	t.withdraw(r, func(msg *message) { _ = msg.Nak() })
+}
+
+// handOutRest ends a request after end, and hands out what still comes.
+func (t *taker) handOutRest(r *request, end error) {
+	if !errors.Is(end, errStalled) && !errors.Is(end, errLost) {
+		t.collect(r, lingerFor, t.handOut)
+	}
+	t.withdraw(r, t.handOut)
+}
+
+// collect passes messages to keep until the request is over: filled, ended by the broker, lost, or
+// older than limit.
+func (t *taker) collect(r *request, limit time.Duration, keep func(*message)) {
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	for r.rest > 0 {
+		select {
+		case msg := <-r.came:
+			if ended, _ := t.accept(r, msg, keep); ended {
+				return
+			}
+		case <-over.C:
+			return
+		case <-t.lost:
+			return
+		}
+	}
+}
+
+// withdraw closes the inbox, and passes to keep what came before the broker knew. After
+// flushFor without an answer of the broker, withdraw does not wait any more.
+func (t *taker) withdraw(r *request, keep func(*message)) {
+	if r.rest > 0 && t.conn.Connected() == nil {
+		// Drain unsubscribes at the broker, and goes on to receive until the broker has confirmed.
+		_ = r.inbox.Drain()
+		_ = t.conn.nats.FlushTimeout(flushFor)
+	}
+	_ = r.inbox.Unsubscribe()
+	for {
+		select {
+		case msg := <-r.came:
+			_, _ = t.accept(r, msg, keep)
+		default:
+			return
+		}
+	}
+}
+
+// noteStall logs that the broker became silent, or answers again.
+func (t *taker) noteStall(stalled bool) {
+	if stalled == t.stalled {
+		return
+	}
+	t.stalled = stalled
+	info := t.consumer.CachedInfo()
+	fields := []zap.Field{zap.String("stream", info.Stream), zap.String("queue", info.Name)}
+	if stalled {
+		t.conn.log.Warn("queue stalled: the broker sends no heartbeats; asking anew", fields...)
+	} else {
+		t.conn.log.Info("queue answers again", fields...)
+	}
+}
