@@ -440,7 +440,13 @@ func (b *bench) idle(name string) {
 // the next at once, as the end of the lease does.
 func (b *bench) take(queue string) jetstream.Msg {
 	b.Helper()
-	consumer, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
+	return b.takeFrom(schema.EventsStream, queue)
+}
+
+// takeFrom is take for the events or the retries of the queue.
+func (b *bench) takeFrom(stream, queue string) jetstream.Msg {
+	b.Helper()
+	consumer, err := b.js.Consumer(b.Context(), stream, queue)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,10 +1,16 @@
 package workers
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
@@ -18,6 +24,27 @@ func (b *bench) exhaust(queue string) {
 		if _, err := b.js.UpdateConsumer(b.Context(), stream, config); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// requeue waits until the broker has reported the end of an event's deliveries, and the event is among
+// the retries.
+func (b *bench) requeue(queue string) {
+	b.Helper()
+	i := slices.IndexFunc(schema.Queues(), func(q schema.Queue) bool { return q.Name == queue })
+	ctx, stop := context.WithCancel(b.Context())
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- b.conn.Queue(schema.Queues()[i]).Exhausted(ctx, func(*stream.Delivery) error {
+			return errors.New("the deliveries of a retry have not run out yet")
+		})
+	}()
+	streamtest.Eventually(b, "the event is among the retries", func() bool {
+		return b.retries(queue).NumPending == 1
+	})
+	stop()
+	if err := receive(b.T, "the end of the advisories", stopped); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -39,11 +66,17 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, e := newBench(t), row.event(t)
+			b := newBench(t)
+			e := row.event(t)
 			queue := schema.QueueName(e.Provider, row.resource)
+			if e.Erases() {
+				queue = schema.ErasuresName(e.Provider)
+			}
 			b.exhaust(queue)
 			b.publish(e)
 			b.take(queue) // by a worker that dies of it
+			b.requeue(queue)
+			b.takeFrom(schema.WaitingStream, queue) // and by another
 			b.start(row.resource, brings, quick())
 			c := b.completed(e, row.resource)
 			if c.Data.Outcome != row.outcome {
@@ -64,6 +97,12 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 				info := advisories.CachedInfo()
 				return info.NumPending == 0 && info.NumAckPending == 0
 			})
+			if !e.Erases() {
+				return
+			}
+			if diff := cmp.Diff(erased, b.holds(e.AccountID)); diff != "" {
+				t.Errorf("what is left of the link (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

@@ -175,7 +175,7 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 			verdict = w.config.Ladders.judge(fetched, err, d.Waited.Failures)
 		}
 	}
-	unsettled := w.settle(ctx, d, verdict, err)
+	verdict, unsettled := w.settle(ctx, d, verdict, err)
 	w.logJob(ctx, d, fetched, verdict, time.Since(started), err, unsettled)
 }
 
@@ -322,36 +322,41 @@ func (w *Worker) storeCompletion(
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
-// settle reports the verdict to the queue. Done and Later wait for the broker to confirm. If a Never
-// gets lost, the lease ends and the event is delivered again.
-func (w *Worker) settle(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
+// settle reports the verdict to the queue, and returns the verdict that counts. Done and Later wait for
+// the broker to confirm. If a Never gets lost, the lease ends and the event is delivered again.
+func (w *Worker) settle(
+	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
+) (Verdict, error) {
 	switch v.Kind {
 	case Later:
 		return w.wait(ctx, d, v, cause)
 	case Back:
-		return d.GiveBack()
+		return v, d.GiveBack()
 	case Never:
-		return d.Never(v.Reason)
+		return v, d.Never(v.Reason)
 	default:
-		return d.Done()
+		return v, d.Done()
 	}
 }
 
-// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits.
-func (w *Worker) wait(ctx context.Context, d *stream.Delivery, v Verdict, cause error) error {
+// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits, and the
+// verdict becomes that of an event of an erased account.
+func (w *Worker) wait(
+	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
+) (Verdict, error) {
 	if v.Class == schema.ClassUnauthorized {
 		v.Delay = w.config.PauseFor // until the next probe
 	}
 	err := d.Wait(v.wait(cause, d.Waited.Failures))
 	if !errors.Is(err, stream.ErrErased) {
-		return err
+		return v, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
 	if err := w.eraseLateEvent(ctx, d, err); !errors.Is(err, stream.ErrErased) {
-		return errors.Join(err, d.GiveBack())
+		return v, errors.Join(err, d.GiveBack())
 	}
-	return d.Done()
+	return w.config.Ladders.judge(Fetched{}, err, d.Waited.Failures), d.Done()
 }
 
 // spread makes a delay up to a tenth longer, so that the events of an outage do not all come back
