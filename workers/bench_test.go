@@ -443,7 +443,7 @@ func (b *bench) take(queue string) jetstream.Msg {
 	return b.takeFrom(schema.EventsStream, queue)
 }
 
-// takeFrom is take for the events or the retries of the queue.
+// takeFrom takes an event, or a retry.
 func (b *bench) takeFrom(stream, queue string) jetstream.Msg {
 	b.Helper()
 	consumer, err := b.js.Consumer(b.Context(), stream, queue)

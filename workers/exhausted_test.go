@@ -2,8 +2,6 @@ package workers
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +11,18 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
+
+// queueNamed is the queue of the name.
+func queueNamed(t *testing.T, name string) schema.Queue {
+	t.Helper()
+	for _, q := range schema.Queues() {
+		if q.Name == name {
+			return q
+		}
+	}
+	t.Fatalf("no queue %s", name)
+	return schema.Queue{}
+}
 
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
 func (b *bench) exhaust(queue string) {
@@ -27,56 +37,50 @@ func (b *bench) exhaust(queue string) {
 	}
 }
 
-// requeue waits until the broker has reported the end of an event's deliveries, and the event is among
-// the retries.
-func (b *bench) requeue(queue string) {
+// retry lets the first event of the queue wait, and ends the wait.
+func (b *bench) retry(q schema.Queue) {
 	b.Helper()
-	i := slices.IndexFunc(schema.Queues(), func(q schema.Queue) bool { return q.Name == queue })
-	ctx, stop := context.WithCancel(b.Context())
-	stopped := make(chan error, 1)
-	go func() {
-		stopped <- b.conn.Queue(schema.Queues()[i]).Exhausted(ctx, func(*stream.Delivery) error {
-			return errors.New("the deliveries of a retry have not run out yet")
-		})
-	}()
-	streamtest.Eventually(b, "the event is among the retries", func() bool {
-		return b.retries(queue).NumPending == 1
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	err := b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+		until := time.Now().Add(time.Hour)
+		if err := d.Wait(schema.Wait{Class: schema.ClassTransient, Until: until}); err != nil {
+			b.Error(err)
+		}
+		cancel()
 	})
-	stop()
-	if err := receive(b.T, "the end of the advisories", stopped); err != nil {
+	if err != nil {
 		b.Fatal(err)
 	}
+	b.retryNow(q.Name)
 }
 
 func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 	for name, row := range map[string]struct {
 		event    func(*testing.T) schema.Event
+		queue    string
 		resource schema.Resource
 		outcome  schema.Outcome
 		letters  int
 	}{
 		"as a dead letter and a completion `failed`": {
-			func(t *testing.T) schema.Event { return employment(t, "killer") }, schema.Employment,
-			schema.Failed, 1,
+			func(t *testing.T) schema.Event { return employment(t, "killer") },
+			"pinwheel_employment", schema.Employment, schema.Failed, 1,
 		},
 		"but a deletion is carried out": {
 			func(t *testing.T) schema.Event {
 				return sample(t, schema.Truv, "link-deleted", "killer", ofLink("gone"))
-			}, schema.Link, schema.Deleted, 0,
+			}, "truv_erasures", schema.Link, schema.Deleted, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			e := row.event(t)
-			queue := schema.QueueName(e.Provider, row.resource)
-			if e.Erases() {
-				queue = schema.ErasuresName(e.Provider)
-			}
-			b.exhaust(queue)
+			queue := row.queue
 			b.publish(e)
-			b.take(queue) // by a worker that dies of it
-			b.requeue(queue)
-			b.takeFrom(schema.WaitingStream, queue) // and by another
+			b.retry(queueNamed(t, queue))
+			b.exhaust(queue)
+			b.takeFrom(schema.WaitingStream, queue) // by a worker that dies of it
 			b.start(row.resource, brings, quick())
 			c := b.completed(e, row.resource)
 			if c.Data.Outcome != row.outcome {
@@ -104,5 +108,20 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 				t.Errorf("what is left of the link (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnEventWhoseDeliveriesRanOutBeforeItsFirstRetryIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const queue = "pinwheel_employment"
+	b.exhaust(queue)
+	e := employment(t, "killed-often")
+	b.publish(e)
+	b.take(queue) // by a worker that dies of it
+	b.start(schema.Employment, brings, quick())
+	if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||
+		got.Data.Attempts != 1 {
+		t.Errorf("completion %+v", got.Data)
 	}
 }

@@ -65,7 +65,7 @@ func newPause(
 
 // Admit returns how many events the queue may take now, of free hands. The channel is closed when the
 // number changes.
-func (p *pause) Admit(free int) (n int, changed <-chan struct{}) {
+func (p *pause) Admit(free, _ int) (n int, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

@@ -23,7 +23,7 @@ func newTestPause() *pause {
 
 // admitted is how many of 16 events the queue may take now.
 func admitted(p *pause) int {
-	n, _ := p.Admit(16)
+	n, _ := p.Admit(16, 0)
 	return n
 }
 
@@ -87,7 +87,7 @@ func TestARefusalStopsTheQueueUntilAProbeIsAccepted(t *testing.T) {
 	}
 
 	takeTurn(p)
-	_, changed := p.Admit(16)
+	_, changed := p.Admit(16, 0)
 	_ = call(t, p, "d", nil)
 	select {
 	case <-changed:
@@ -156,14 +156,14 @@ func TestAHoldStopsTheQueueForItsTime(t *testing.T) {
 		p := newTestPause()
 		_ = call(t, p, "a", &api.StatusError{Status: 429, RetryAfter: time.Minute})
 		_ = call(t, p, "b", &api.StatusError{Status: 429, RetryAfter: time.Second})
-		n, changed := p.Admit(16)
+		n, changed := p.Admit(16, 0)
 		if n != 0 {
 			t.Errorf("a held queue takes %d", n)
 		}
 		began := time.Now()
 		for n == 0 {
 			<-changed
-			n, changed = p.Admit(16)
+			n, changed = p.Admit(16, 0)
 		}
 		if held := time.Since(began); held != time.Minute || n != 16 {
 			t.Errorf("after %v the queue takes %d, want 16 after the longer hold", held, n)

@@ -2,8 +2,10 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,6 +146,74 @@ func TestLeadersMoveAndANodeStopsAndNothingIsLostOrStoredTwice(t *testing.T) {
 			t.Errorf("%d messages on %s, want %d", n, name, len(events))
 		}
 	}
+}
+
+// A worker that is connected to another server than the leader gets its events over a route. An
+// event that arrives there after the end of the subscription would be dropped.
+func TestNoEventStaysOnLeaseAfterAStopOfABusyQueueInACluster(t *testing.T) {
+	t.Parallel()
+	nodes, urls := cluster(t)
+	var conns []*stream.Conn
+	for _, node := range nodes {
+		config := stream.Config{URL: node.ClientURL()}
+		c, err := stream.Connect(config, t.Name(), zap.NewNop())
+		must(t, err)
+		t.Cleanup(c.Close)
+		conns = append(conns, c)
+	}
+	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
+	must(t, err)
+	t.Cleanup(c.Close)
+	topology := streamtest.Topology()
+	topology.Replicas = 3
+	topology.Lease = 24 * time.Hour
+	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
+		return operator(c).Provision(ctx, topology) == nil
+	})
+	const rounds, events = 12, 8
+	for _, e := range numbered(0, rounds*events) {
+		clusterEventually(t, "the event is stored", func(ctx context.Context) bool {
+			_, err := c.PublishEvent(ctx, e)
+			return err == nil
+		})
+	}
+	var done sync.Map
+	work := func(d *stream.Delivery) {
+		streamtest.Eventually(t, "the event is settled", func() bool {
+			err := d.Done()
+			return err == nil || errors.Is(err, jetstream.ErrMsgAlreadyAckd)
+		})
+		done.Store(d.Event.ID, true)
+	}
+	for round := range rounds {
+		ctx, stop := context.WithCancel(t.Context())
+		must(t, conns[round%len(conns)].Queue(paystubsQueue).Consume(ctx,
+			stream.Taking{Hands: events}, func(d *stream.Delivery) {
+				stop() // the other events of the request are on their way
+				work(d)
+			}))
+	}
+	completeRest(t, c, &done, rounds*events, work)
+}
+
+// completeRest works on a queue until all events with the ids from 0 are done.
+func completeRest(
+	t *testing.T, c *stream.Conn, done *sync.Map, events int, work func(*stream.Delivery),
+) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	working.Go(func() {
+		must(t, c.Queue(paystubsQueue).Consume(ctx, stream.Taking{Hands: 8}, work))
+	})
+	for id := range events {
+		streamtest.Eventually(t, fmt.Sprintf("event %d comes", id), func() bool {
+			_, ok := done.Load(fmt.Sprint(id))
+			return ok
+		})
+	}
+	stop()
+	working.Wait()
 }
 
 // count returns the number of messages on a stream, and 0 if the cluster does not answer.

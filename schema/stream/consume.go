@@ -67,9 +67,9 @@ func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Co
 
 // Consume hands events to work until ctx ends: events, and the queue's retries if take has hands
 // for them. An event is on lease only while work has it, and heartbeats renew the lease for as long
-// as work takes. At the end Consume gives back the events not yet handed to work, and returns when
-// the last work has returned. If the broker is away, or if somebody deletes the queue and
-// provisions a new queue, Consume waits.
+// as work takes. At the end Consume gives back the events not yet handed to work, which may take
+// busyFor, and returns when the last work has returned. If the broker is away, or if somebody
+// deletes the queue and provisions a new queue, Consume waits.
 func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) error {
 	durables := []durable{{schema.EventsStream, newHands(take.Hands)}}
 	if take.RetryHands > 0 {

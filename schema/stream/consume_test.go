@@ -57,7 +57,8 @@ func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]int{}
 	working := atomic.Int32{}
-	must(t, c.Queue(paystubsQueue).Consume(ctx, stream.Taking{Hands: concurrency}, func(d *stream.Delivery) {
+	taking := stream.Taking{Hands: concurrency}
+	must(t, c.Queue(paystubsQueue).Consume(ctx, taking, func(d *stream.Delivery) {
 		defer working.Add(-1)
 		if n := working.Add(1); n > concurrency {
 			t.Errorf("%d at a time, want %d", n, concurrency)
@@ -132,7 +133,8 @@ func TestConsumeGivesBackTheEventsItHasNotBegun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
-			must(t, c.Queue(paystubsQueue).Consume(ctx, stream.Taking{Hands: 8}, func(d *stream.Delivery) {
+			taking := stream.Taking{Hands: 8}
+			must(t, c.Queue(paystubsQueue).Consume(ctx, taking, func(d *stream.Delivery) {
 				cancel() // the other goroutines of Consume ask for an event, or are about to
 				if err := d.Done(); err != nil {
 					t.Error(err)

@@ -12,6 +12,8 @@
 //	complete   PublishCompletion: one completion for an event and resource, ever
 //	records    the records of large completions, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
+//	take       the requests for events: a taker for each durable consumer of a queue
+//	message    settlements of a message that a taker got
 //	decode     from a message to an event
 //	exhausted  Queue.Exhausted: events whose deliveries ran out before a verdict
 //	erase      ErasureSteps, EraseEvents: an account leaves the streams for good
@@ -47,10 +49,12 @@
 // processes of a worker. An ordered consumer is private to its reader, reads in order, and
 // acknowledges nothing: see Scan and Tail.
 //
-// A worker sends a request for a message (a pull), and the broker delivers. The worker then
-// acknowledges (Delivery.Done), asks for a redelivery after a delay (Delivery.Later, a "nak"), or
-// ends the deliveries (Delivery.Never, a "term"). After silence for the ack wait (the lease), the
-// broker delivers again. Progress messages (heartbeats) begin the ack wait anew.
+// A worker sends a request for some messages (a pull), and the broker delivers to the inbox of the
+// request. The request ends when it is filled or when its time is over. Until then the broker may
+// send idle heartbeats, so the worker notices a lost request. The worker then acknowledges
+// (Delivery.Done), asks for a redelivery after a delay (Delivery.Later, a "nak"), or ends the
+// deliveries (Delivery.Never, a "term"). After silence for the ack wait (the lease), the broker
+// delivers again. Progress messages (heartbeats of the worker) begin the ack wait anew.
 //
 // An advisory is a report of the broker about a consumer. Our advisories stream stores
 // MAX_DELIVERIES, after the last delivery of an event without an acknowledgement, and
@@ -87,6 +91,30 @@
 //	10164  another completion of the account is stored      try again
 //	10071  the account has a tombstone                      ErrErased, final
 //	10077  the subject is taken, or the stream is full      requireTaken looks at the subject
+//
+// # Requests for events
+//
+// A taker asks for as many events as there are free hands, with one request at a time. A short
+// request lasts 1 s. If the request brings nothing, the queue is idle, and a long request follows:
+// 30 s, with heartbeats, for a single event. When the event comes, the next request is short again
+// and asks for all free hands. So an idle queue costs a request in 30 s.
+//
+// A stop or a closing gate ends the open request. The broker knows no message that withdraws a
+// request. An unsubscribed inbox has the same effect, because the broker delivers only to an inbox
+// with a subscriber. On one server nothing is lost: an event that finds no subscriber any more goes
+// back to the queue at once. In a cluster an event may cross the route between two servers when the
+// subscription ends. The second server drops such an event, and it stays on lease.
+//
+// Hence the two kinds of requests. A short request is never withdrawn: the taker keeps the
+// subscription, waits for the end of the request, and gives back the events that come. Measured
+// with nats-server 2.15.2 on three servers, 480 stops under load: no event of 7,680 stayed on
+// lease. Only the long request of an idle queue is withdrawn, and then at most one event can be
+// dropped. It happened 2 times in 480 stops that the test timed to the millisecond in which an
+// event came. Such an event comes again when its lease ends.
+//
+// The takers send the requests themselves. Fetch of the client library drops what has come when its
+// context ends, and does not tell why a request ended. The iterators of the library send a request
+// again after a reconnect, and so get more events than there are hands.
 //
 // # Rights
 //

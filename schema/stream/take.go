@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// busyFor is how long the broker holds a request of a busy queue. A request of this kind is
-	// never withdrawn, so a stop may take as long.
+	// busyFor is how long the broker holds a short request, of a busy queue. A stop may take as
+	// long, because a short request is not withdrawn.
 	busyFor = time.Second
-	// idleFor is how long the broker holds a request of an idle queue.
+	// idleFor is how long the broker holds a long request, of an idle queue.
 	idleFor = 30 * time.Second
-	// beatFor is the pause between two heartbeats that the broker sends for an idle request.
+	// beatFor is the pause between two heartbeats of the broker during a long request.
 	beatFor = 5 * time.Second
 	// silentFor is the silence after which a request counts as lost: two heartbeats are missing.
 	silentFor = 2 * beatFor
-	// lateFor is how long after its time a busy request may still bring events to a stop.
-	lateFor = time.Second
+	// lateFor is how long after its time the end of a short request may come.
+	lateFor = 5 * time.Second
 	// lingerFor is how long an inbox stays open after the broker ended the request early. Events
 	// that a former leader sent may still be on their way.
 	lingerFor = 250 * time.Millisecond
@@ -107,16 +107,9 @@ var (
 	errLost    = errors.New("the connection was lost")
 )
 
-// taker takes messages from one durable consumer and hands them to work. It has at most one request
-// open at a time. The request never asks for more messages than there are free hands, so no message
-// waits inside the process.
-//
-// A request for several messages is short (busyFor). If it brings nothing, the queue is idle, and a
-// long request (idleFor) for a single message follows.
-//
-// A taker that ends a request unsubscribes the inbox, because JetStream has no other way to
-// withdraw a request. A short request is not withdrawn: the taker waits for its end and gives back
-// what still comes.
+// taker takes messages from one durable consumer and hands them to work. At most one request is
+// open at a time. A request never asks for more messages than there are free hands, so no message
+// waits inside the process. The package comment tells why there are short and long requests.
 type taker struct {
 	conn     *Conn
 	consumer jetstream.Consumer
@@ -258,7 +251,7 @@ func (t *taker) serve(ctx context.Context, r *request, changed <-chan struct{}) 
 	case ctx.Err() != nil, errors.Is(end, errChanged):
 		t.giveBackRest(r)
 	default:
-		t.handOutRest(r, end)
+		t.handOutRest(ctx, r, end)
 	}
 	t.idle = end == nil && !r.brought
 	if errors.Is(end, errStalled) {
@@ -286,11 +279,7 @@ func (t *taker) receive(ctx context.Context, r *request, changed <-chan struct{}
 		case msg := <-r.came:
 			silence.Reset(silentFor)
 			t.noteStall(false)
-			keep := t.handOut
-			if ctx.Err() != nil {
-				keep = r.giveBack
-			}
-			if ended, err := t.accept(r, msg, keep); ended {
+			if ended, err := t.accept(r, msg, t.handOutUntilDone(ctx, r)); ended {
 				return err
 			}
 		case <-silence.C:
@@ -346,10 +335,26 @@ func (t *taker) handOut(msg *message) {
 	})
 }
 
-// giveBack gives back a message of an open request. The delay keeps the message from coming to the
-// same request again.
+// handOutUntilDone returns a function that hands out a message, or gives it back after the end of
+// ctx.
+func (t *taker) handOutUntilDone(ctx context.Context, r *request) func(*message) {
+	return func(msg *message) {
+		if ctx.Err() != nil {
+			r.giveBack(msg)
+		} else {
+			t.handOut(msg)
+		}
+	}
+}
+
+// giveBack gives back a message of the request. While the request is open, a delay keeps the
+// message from coming to the same request again. If the answer gets lost, the lease ends by itself.
 func (r *request) giveBack(msg *message) {
-	_ = msg.NakWithDelay(time.Until(r.until)) // if this gets lost, the lease ends by itself
+	if r.rest == 0 {
+		_ = msg.Nak()
+	} else {
+		_ = msg.NakWithDelay(time.Until(r.until))
+	}
 }
 
 // giveBackRest ends a request and gives back what still comes.
@@ -361,11 +366,12 @@ func (t *taker) giveBackRest(r *request) {
 }
 
 // handOutRest ends a request after end, and hands out what still comes.
-func (t *taker) handOutRest(r *request, end error) {
+func (t *taker) handOutRest(ctx context.Context, r *request, end error) {
+	keep := t.handOutUntilDone(ctx, r)
 	if !errors.Is(end, errStalled) && !errors.Is(end, errLost) {
-		t.collect(r, lingerFor, t.handOut)
+		t.collect(r, lingerFor, keep)
 	}
-	t.withdraw(r, t.handOut)
+	t.withdraw(r, keep)
 }
 
 // collect passes messages to keep until the request is over: filled, ended by the broker, lost, or

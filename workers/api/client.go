@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -20,12 +18,17 @@ const (
 	// TryFor limits one try, from the dial to the last byte of the body.
 	TryFor = 15 * time.Second
 	// RetryFor limits the tries and pauses of one Get. No try starts later. A Get therefore ends
-	// within RetryFor + TryFor; holds and waits for a token are not counted.
+	// within RetryFor + TryFor. Holds, waits for a token and tries answered 401 or 429 are not
+	// counted.
 	RetryFor = 20 * time.Second
+	// HoldInHandMax is the longest rest of a hold for which a Get waits.
+	HoldInHandMax = 5 * time.Second
 	// RetryAfterMax is the longest hold an API can ask for.
 	RetryAfterMax = 15 * time.Minute
 	// BodyBytesMax limits the body of an answer after decompression.
 	BodyBytesMax = 16 << 20
+	// DepthMax limits how deeply the objects and arrays of an answer are nested.
+	DepthMax = 64
 	// PagesMax limits the pages of one list.
 	PagesMax = 200
 
@@ -39,12 +42,14 @@ const (
 // Config is how a process calls one API. Each provider's Config embeds it.
 type Config struct {
 	// URL is the beginning of every call's URL: absolute, http or https, without credentials,
-	// query or fragment. A path is allowed.
+	// query, fragment or space. A path is allowed. Slashes at its end, doubled slashes and a last
+	// segment v1 make no difference.
 	URL string
 
-	// Secret returns the API's secret. Get calls Secret before each try, and so uses a secret
-	// changed on disk at once.
-	Secret func() (string, error)
+	// Secrets returns the API's active secrets, at least one. Get calls Secrets before each try,
+	// and so uses a secret changed on disk at once. The secret of the last success is tried
+	// first, then the others in order. A try answered 401 is made again with the next secret.
+	Secrets func() ([]string, error)
 
 	// RatePerS is how many tries may start in a second, over all callers of the Client. The tries
 	// of half a second may start at once.
@@ -70,6 +75,10 @@ type Dialect struct {
 	// and not always JSON. ErrorOf may be nil.
 	ErrorOf func(body []byte, e *StatusError)
 
+	// Codes are the words that an error's Code and Type can have. A StatusError has a hash in the
+	// place of any other word, because the API chooses the word, and a log repeats it.
+	Codes []string
+
 	// RequestIDHeader is the header of an answer with the RequestID. It may be empty.
 	RequestIDHeader string
 }
@@ -79,7 +88,8 @@ type Dialect struct {
 type Client struct {
 	config   Config
 	dialect  Dialect
-	base     string // Config.URL without a slash at its end
+	base     string // Config.URL as baseOf reads it
+	secrets  secrets
 	tokens   *rate.Limiter
 	throttle throttle
 	close    func()
@@ -88,27 +98,21 @@ type Client struct {
 // New makes a Client. It sends nothing. Errors say what is wrong with the URL without quoting the
 // URL, which may hold a password by mistake.
 func New(config Config, dialect Dialect) (*Client, error) {
-	u, err := url.Parse(config.URL)
-	switch {
-	case err != nil:
-		return nil, errors.New("base url: cannot be read")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("base url: must begin with http:// or https://")
-	case u.Hostname() == "":
-		return nil, errors.New("base url: has no host")
-	case u.User != nil:
-		return nil, errors.New("base url: must not hold credentials")
-	case strings.ContainsAny(config.URL, "?#"):
-		return nil, errors.New("base url: must not have a query or a fragment")
-	case !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0):
+	base, err := baseOf(config.URL)
+	if err != nil {
+		return nil, err
+	}
+	if !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0) {
 		return nil, errors.New("calls a second: must be above 0")
-	case config.Secret == nil:
+	}
+	if config.Secrets == nil {
 		return nil, ErrCredentials
 	}
 	c := &Client{
 		config:  config,
 		dialect: dialect,
-		base:    strings.TrimRight(u.String(), "/"),
+		base:    base,
+		secrets: secrets{active: config.Secrets},
 		tokens:  rate.NewLimiter(rate.Limit(config.RatePerS), int(math.Ceil(config.RatePerS/2))),
 		close:   func() {},
 	}
@@ -125,9 +129,11 @@ func New(config Config, dialect Dialect) (*Client, error) {
 // Close closes the idle connections of the Client's own transport.
 func (c *Client) Close() { c.close() }
 
-// Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8. Get retries
-// transient failures within RetryFor. After a 429 it waits, with every other caller, for as long
-// as the API asks and ctx lives. The package comment lists the errors.
+// Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8, nested at most
+// DepthMax deep. Get retries transient failures within RetryFor. After a 401, Get tries the other
+// secrets. A 429 holds every caller of the Client for as long as the API asks: Get waits for the
+// rest of a hold up to HoldInHandMax. If the rest is longer, Get returns a *StatusError 429 with
+// the rest as RetryAfter, and sends nothing. The package comment lists the errors.
 func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
 	if e.err != nil {
 		return nil, e.err
@@ -157,18 +163,35 @@ func isEndOf(ctx context.Context, err error) bool {
 }
 
 // tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits
-// and tries again.
+// and tries again. After a 401, tryInTurn tries again with the next secret.
 func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([]byte, error) {
 	for {
-		if err := c.waitForTurn(ctx); err != nil {
+		secret, err := c.secrets.choose(retries.refused)
+		if err != nil {
+			return nil, backoff.Permanent(fmt.Errorf("get %s: %w", e.Template, err))
+		}
+		if secret == "" {
+			return nil, backoff.Permanent(retries.refusal)
+		}
+		if err := c.waitForTurn(ctx, e); err != nil {
 			return nil, backoff.Permanent(err)
 		}
 		sent := time.Now()
-		body, err := c.try(ctx, e)
-		if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusTooManyRequests {
-			retries.lastErr = err
-			c.hold(sent, s.RetryAfter)
-			continue
+		body, err := c.try(ctx, e, secret)
+		if s, ok := errors.AsType[*StatusError](err); ok {
+			switch s.Status {
+			case http.StatusTooManyRequests:
+				retries.lastErr = err
+				c.hold(sent, s.RetryAfter)
+				continue
+			case http.StatusUnauthorized:
+				retries.refusal = err
+				retries.refused = append(retries.refused, secret)
+				continue
+			}
+		}
+		if err == nil {
+			c.secrets.remember(secret)
 		}
 		retries.left -= time.Since(sent)
 		if !isTransient(err) {
@@ -179,15 +202,20 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([
 	}
 }
 
-// waitForTurn returns when a try may start: there is no hold, and the try has a token.
+// waitForTurn returns when a try may start: there is no hold, and the try has a token. If the rest
+// of a hold is longer than HoldInHandMax, waitForTurn returns a *StatusError 429 instead.
 // waitForTurn does not use rate.Limiter.Wait: if the deadline of ctx is too near, Wait returns its
 // own error at once.
 //
 // If a hold begins during the wait for a token, the token is spent. Otherwise all callers with a
 // token would start in the moment of the hold's end.
-func (c *Client) waitForTurn(ctx context.Context) error {
+func (c *Client) waitForTurn(ctx context.Context, e Endpoint) error {
 	for {
-		if err := sleep(ctx, c.throttle.left()); err != nil {
+		left := c.throttle.left()
+		if left > HoldInHandMax {
+			return throttled(e, left)
+		}
+		if err := sleep(ctx, left); err != nil {
 			return err
 		}
 		token := c.tokens.Reserve()
@@ -208,14 +236,19 @@ func (c *Client) hold(sent time.Time, retryAfter time.Duration) {
 	}
 }
 
+// throttled returns the error of a call that is not made, because a hold lasts for left.
+func throttled(e Endpoint, left time.Duration) *StatusError {
+	return &StatusError{
+		Endpoint:   e.Template,
+		Status:     http.StatusTooManyRequests,
+		RetryAfter: left,
+	}
+}
+
 // stopped returns the error of a Get whose ctx ended, joined with the error of the last try.
 func (c *Client) stopped(ctx context.Context, e Endpoint, lastErr error) error {
 	if left := c.throttle.left(); left > 0 {
-		lastErr = &StatusError{
-			Endpoint:   e.Template,
-			Status:     http.StatusTooManyRequests,
-			RetryAfter: left,
-		}
+		lastErr = throttled(e, left)
 	}
 	if lastErr == nil {
 		return fmt.Errorf("get %s: %w", e.Template, endOf(ctx))

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -92,8 +93,8 @@ var dialect = api.Dialect{
 	Header: func(secret string) http.Header { return http.Header{"X-Secret": {secret}} },
 }
 
-func secretOf(secret string) func() (string, error) {
-	return func() (string, error) { return secret, nil }
+func secretsOf(secrets ...string) func() ([]string, error) {
+	return func() ([]string, error) { return secrets, nil }
 }
 
 // client makes a Client of f. Its rate does not delay a call unless a test sets another rate.
@@ -102,7 +103,7 @@ func client(t *testing.T, f http.RoundTripper, set ...func(*settings)) *api.Clie
 	cfg := settings{
 		Config: api.Config{
 			URL:       "https://api.test",
-			Secret:    secretOf("secret"),
+			Secrets:   secretsOf("secret"),
 			RatePerS:  1e6,
 			Transport: f,
 		},
@@ -244,6 +245,7 @@ func TestAnAPIThatStaysDown(t *testing.T) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
+	canaryCertificate := &x509.Certificate{DNSNames: []string{"CANARY"}}
 	tests := []struct {
 		promise string
 		reply   reply
@@ -258,9 +260,26 @@ func TestAnAPIThatStaysDown(t *testing.T) {
 			"network", "get /v1/things/{id}: dial tcp: connection refused", api.RetryFor},
 		{"an unknown host is named", failWith(&net.DNSError{Err: "no such host", Name: "api.test"}),
 			"network", "get /v1/things/{id}: lookup api.test: no such host", api.RetryFor},
-		{"a bad certificate is named",
-			failWith(&tls.CertificateVerificationError{Err: errors.New("expired")}),
-			"network", "get /v1/things/{id}: tls: failed to verify certificate: expired",
+		{"a bad certificate is named, without a word from it",
+			failWith(&tls.CertificateVerificationError{Err: errors.New("of CANARY")}),
+			"network", "get /v1/things/{id}: tls: the certificate cannot be verified",
+			api.RetryFor},
+		{"a certificate of another host is named",
+			failWith(&tls.CertificateVerificationError{
+				Err: x509.HostnameError{Certificate: canaryCertificate, Host: "api.test"}}),
+			"network", "get /v1/things/{id}: tls: the certificate is for another host",
+			api.RetryFor},
+		{"a certificate that nobody vouches for is named",
+			failWith(&tls.CertificateVerificationError{
+				Err: x509.UnknownAuthorityError{Cert: canaryCertificate}}),
+			"network",
+			"get /v1/things/{id}: tls: the certificate is signed by an unknown authority",
+			api.RetryFor},
+		{"an expired certificate is named",
+			failWith(&tls.CertificateVerificationError{
+				Err: x509.CertificateInvalidError{Reason: x509.Expired, Detail: "CANARY"}}),
+			"network",
+			"get /v1/things/{id}: tls: the certificate has expired or is not yet valid",
 			api.RetryFor},
 		{"what is not HTTPS is named",
 			failWith(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
@@ -330,11 +349,11 @@ func TestTheCallerStops(t *testing.T) {
 		{"in a pause: the last real error is kept", []reply{replyWith(503, "")},
 			"status 503, context canceled",
 			"get /v1/things/{id}: status 503; given up: context canceled: the worker drains"},
-		{"in a hold: it says 429", []reply{replyWith(429, "", "Retry-After", "600")},
+		{"in a hold: it says 429", []reply{replyWith(429, "", "Retry-After", "3")},
 			"status 429, context canceled",
 			"get /v1/things/{id}: status 429; given up: context canceled: the worker drains"},
 		{"in a hold after a failure: it says 429",
-			[]reply{replyWith(503, ""), replyWith(429, "", "Retry-After", "600")},
+			[]reply{replyWith(503, ""), replyWith(429, "", "Retry-After", "3")},
 			"status 429, context canceled",
 			"get /v1/things/{id}: status 429; given up: context canceled: the worker drains"},
 	}
@@ -444,17 +463,22 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		{"https://api.test/#CANARY", "base url: must not have a query or a fragment"},
 		{"https://user:CANARY%zz@api.test", "base url: cannot be read"},
 		{"https://api.test\n", "base url: cannot be read"},
+		{"https://api.test/v1 ", "base url: must not have a space"},
+		{"v1", "base url: must begin with http:// or https://"},
+		{"https:///v1", "base url: has no host"},
+		{"https://api.test/v1?key=CANARY", "base url: must not have a query or a fragment"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.url, func(t *testing.T) {
-			_, err := api.New(api.Config{URL: tt.url, RatePerS: 1, Secret: secretOf("s")}, dialect)
+			config := api.Config{URL: tt.url, RatePerS: 1, Secrets: secretsOf("s")}
+			_, err := api.New(config, dialect)
 			if text := fmt.Sprint(err); strings.TrimPrefix(text, "<nil>") != tt.want {
 				t.Errorf("error is %s, want %s", text, tt.want)
 			}
 		})
 	}
 	for _, perS := range []float64{0, -1, math.Inf(1), math.Inf(-1), math.NaN()} {
-		config := api.Config{URL: "https://api.test", RatePerS: perS, Secret: secretOf("s")}
+		config := api.Config{URL: "https://api.test", RatePerS: perS, Secrets: secretsOf("s")}
 		if _, err := api.New(config, dialect); err == nil {
 			t.Errorf("%v calls a second are accepted", perS)
 		}

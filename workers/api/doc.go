@@ -4,28 +4,40 @@
 //
 // One Get, and every way in which it can end:
 //
-//	      ┌──────────────────────────── 429: hold everyone ───┐
+//	      ┌─ 429: hold everyone ── 401: take the next secret ─┐
 //	      ▼                                                   │
 //	Get ─ wait for the hold ─ wait for a token ─ try ≤ 15 s ──┤
-//	      ▲                                                   │
-//	      └─ pause, full jitter ── 5xx, 408, NetworkError ────┤ not longer than 20 s
-//	                                                          │
-//	             body  ◄── 200, whole, JSON, ≤ 16 MiB ────────┤
-//	ContractError      ◄── 200, anything else ────────────────┤
-//	StatusError        ◄── 3xx, any other 4xx ────────────────┘
+//	      │ ▲                                                 │
+//	      │ └─ pause, full jitter ── 5xx, 408, NetworkError ──┤ not longer than 20 s
+//	      │                                                   │
+//	      │          body ◄── 200, whole, JSON, ≤ 16 MiB ─────┤
+//	      │ ContractError ◄── 200, anything else ─────────────┤
+//	      │   StatusError ◄── 3xx, any other 4xx ─────────────┤
+//	      │   StatusError ◄── 401 to every secret ────────────┘
+//	      │
+//	      └─ the rest of the hold is longer than 5 s ─► StatusError 429
 //
-// When the time for retries is used up, Get returns the last transient error. Get never returns a
-// 429 while ctx lives, and a 429 uses none of the time for retries.
+// When the time for retries is used up, Get returns the last transient error. A 429 uses none of
+// the time for retries, and holds every caller of the Client. Nothing is sent during a hold. Get
+// waits for the end of a hold that is near. If the end is far, Get returns a 429 with the rest of
+// the hold as RetryAfter, so that the caller can do other work in the meantime.
+//
+// An API can have several active secrets, for example while an operator changes one. A 401 is
+// returned only after every secret was refused. A 403 is about the record, and changes no secret.
 //
 // # Files
 //
 //	client.go    Config, Dialect, Client, Get
+//	base.go      the beginning of every URL
+//	secret.go    the secret of each try
 //	try.go       a single try: the request, the exchange, the answer's status
+//	body.go      what the body of a 200 must be
 //	retry.go     the pauses between tries, and Retry-After
 //	throttle.go  the hold after a 429
 //	endpoint.go  a path with escaped ids
 //	record.go    records, snapshots, and the pages of a list
 //	error.go     the errors below
+//	code.go      the APIs' codes, fit for a log
 //	time.go      the providers' times
 //
 // # Errors
@@ -42,8 +54,9 @@
 // errors.Is(err, context.Canceled) and context.DeadlineExceeded are true only of the caller's own
 // ctx, never of a try that ran out of time.
 //
-// An error names the endpoint by its template, and never holds an id, a query, a body or a
-// credential.
+// An error names the endpoint by its template. The text of an error never holds an id, a query, a
+// body, a credential, or a word of the API's choice: the API's codes come from a known list or are
+// hashed.
 //
 // # Libraries
 //

@@ -2,6 +2,7 @@ package api
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +21,8 @@ var ErrCredentials = errors.New("no credentials")
 type StatusError struct {
 	Endpoint string // the template
 	Status   int    // HTTP status, 300 or above
-	Code     string // the API's code, as Dialect.ErrorOf read it; may be empty
-	Type     string // the API's type, as Dialect.ErrorOf read it; may be empty
+	Code     string // the API's code: a word of Dialect.Codes or a hash; may be empty
+	Type     string // the API's type: a word of Dialect.Codes or a hash; may be empty
 	// Message is the API's prose. Prose can quote personal data: not for logs.
 	Message string
 	// RetryAfter is how long the API asks to wait, at most RetryAfterMax; 0 if the API does not
@@ -36,21 +37,11 @@ func (e *StatusError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "get %s: status %d", e.Endpoint, e.Status)
 	for _, word := range []string{e.Code, e.Type} {
-		if isWord(word) {
+		if word != "" {
 			b.WriteString(" " + word)
 		}
 	}
 	return b.String()
-}
-
-// isWord reports whether s looks like a code. Prose in the place of a code is not printed,
-// because prose can quote personal data.
-func isWord(s string) bool {
-	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
-		isLetter := (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z')
-		isDigit := r >= '0' && r <= '9'
-		return !isLetter && !isDigit && !strings.ContainsRune("_-.", r)
-	})
 }
 
 // NetworkError is the absence of a whole answer: the API could not be reached or did not answer
@@ -93,7 +84,7 @@ func describeBreak(err error) string {
 		return dns.Error()
 	}
 	if cert, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return cert.Error()
+		return "tls: " + describeCertificate(cert.Err)
 	}
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return record.Error()
@@ -102,4 +93,20 @@ func describeBreak(err error) string {
 		return "connection cut"
 	}
 	return "connection broken"
+}
+
+// describeCertificate says why a certificate was not accepted. The names in the certificate are
+// left out, because the other side of the connection chooses them.
+func describeCertificate(err error) string {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the certificate is for another host"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the certificate is signed by an unknown authority"
+	}
+	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
+	if ok && invalid.Reason == x509.Expired {
+		return "the certificate has expired or is not yet valid"
+	}
+	return "the certificate cannot be verified"
 }

@@ -19,11 +19,13 @@ const (
 	pauseMax  = 4 * time.Second
 )
 
-// retries are the pauses between the tries of one Get.
+// retries are the pauses between the tries of one Get, and what the tries left behind.
 type retries struct {
 	*backoff.ExponentialBackOff
 	left    time.Duration // the rest of RetryFor
-	lastErr error         // of the last try; nil if there was none
+	lastErr error         // of the last try not answered 401; nil if there was none
+	refused []string      // the secrets that were answered 401
+	refusal error         // the last 401; nil if there was none
 }
 
 func newRetries() *retries {

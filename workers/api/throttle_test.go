@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -14,6 +15,22 @@ import (
 
 	"github.com/wagewire/wagewire/workers/api"
 )
+
+// getParked gets things as a worker does: during a long hold, the event waits elsewhere.
+func getParked(t *testing.T, c *api.Client) error {
+	t.Helper()
+	for {
+		_, err := c.Get(t.Context(), things)
+		s, ok := errors.AsType[*api.StatusError](err)
+		if !ok || s.Status != http.StatusTooManyRequests {
+			return err
+		}
+		if s.RetryAfter <= api.HoldInHandMax || s.RetryAfter > api.RetryAfterMax {
+			t.Errorf("told to wait for %v", s.RetryAfter)
+		}
+		time.Sleep(s.RetryAfter) //nolint:forbidigo // moves the bubble's clock
+	}
+}
 
 func TestRetryAfter(t *testing.T) {
 	const date = "Mon, 12 Jan 2026 02:36:00 GMT"
@@ -56,7 +73,7 @@ func TestRetryAfter(t *testing.T) {
 				c := client(t, f, func(cfg *settings) {
 					cfg.OnHold = func(u time.Time) { until = u }
 				})
-				_, err := c.Get(t.Context(), things)
+				err := getParked(t, c)
 				if err != nil || len(f.calls) != 2 {
 					t.Fatalf("%v after %d calls", err, len(f.calls))
 				}
@@ -73,7 +90,7 @@ func TestRetryAfter(t *testing.T) {
 
 func TestThrottlingIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttled := replyWith(429, "", "Retry-After", "60")
+		throttled := replyWith(429, "", "Retry-After", "5")
 		f := &fake{replies: []reply{throttled, throttled, replyWith(500, ""), throttled, throttled,
 			replyWith(500, ""), replyWith(200, "{}")}}
 		if _, err := client(t, f).Get(t.Context(), things); err != nil || len(f.calls) != 7 {
@@ -92,7 +109,7 @@ func TestHoldsOfUnknownLengthGrow(t *testing.T) {
 			cfg.OnHold = func(until time.Time) { holds = append(holds, time.Until(until)) }
 		})
 		for range 2 {
-			if _, err := c.Get(t.Context(), things); err != nil {
+			if err := getParked(t, c); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -111,42 +128,131 @@ func TestHoldsOfUnknownLengthGrow(t *testing.T) {
 }
 
 func TestAHoldHoldsEveryone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const callers, rate = 40, 10
-		f := &fake{replies: append(slices.Repeat([]reply{replyWith(200, "{}")}, 9),
-			replyWith(429, "", "Retry-After", "30"), replyWith(200, "{}"))}
-		var until time.Time
-		c := client(t, f, func(cfg *settings) {
-			cfg.RatePerS = rate
-			cfg.OnHold = func(u time.Time) { until = u }
+	for promise, seconds := range map[string]string{
+		"a short hold, in hand":    "4",
+		"a long hold, with errors": "30",
+	} {
+		t.Run(promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { holdEveryone(t, seconds) })
 		})
+	}
+}
 
-		var all sync.WaitGroup
-		for range callers {
-			all.Go(func() {
-				if _, err := c.Get(t.Context(), things); err != nil {
-					t.Error(err)
+// holdEveryone makes many calls at once, of which the tenth is answered 429 with the Retry-After.
+func holdEveryone(t *testing.T, seconds string) {
+	const callers, rate = 40, 10
+	f := &fake{replies: append(slices.Repeat([]reply{replyWith(200, "{}")}, 9),
+		replyWith(429, "", "Retry-After", seconds), replyWith(200, "{}"))}
+	var until time.Time
+	c := client(t, f, func(cfg *settings) {
+		cfg.RatePerS = rate
+		cfg.OnHold = func(u time.Time) { until = u }
+	})
+
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			if err := getParked(t, c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+
+	if len(f.calls) != callers+1 {
+		t.Fatalf("%d calls, want %d", len(f.calls), callers+1)
+	}
+	for _, at := range f.calls[10:] {
+		if at.Before(until) {
+			t.Errorf("a call %v before the end of the hold", until.Sub(at))
+		}
+	}
+	// What waited comes out at the rate, not in one moment.
+	for i := range f.calls[10:] {
+		first := 10 + i
+		last := first + rate
+		if last < len(f.calls) && f.calls[last].Sub(f.calls[first]) < time.Second/2 {
+			t.Errorf("%d calls within %v after the hold", rate, f.calls[last].Sub(f.calls[first]))
+		}
+	}
+}
+
+func TestACallerWaitsInHandForAShortRestOfAHoldOnly(t *testing.T) {
+	const limit = api.HoldInHandMax
+	tests := []struct {
+		promise string
+		hold    time.Duration // as the API asks
+		late    time.Duration // after which another caller comes
+		want    time.Duration // the other caller's RetryAfter; 0 if the caller waits
+	}{
+		{"a short hold is waited for", limit, 0, 0},
+		{"a hold a second longer is not", limit + time.Second, 0, limit + time.Second},
+		{"the longest hold is not", api.RetryAfterMax, time.Minute,
+			api.RetryAfterMax - time.Minute},
+		{"the short rest of a long hold is waited for", time.Minute, time.Minute - limit, 0},
+		{"a rest a second longer is not", time.Minute, time.Minute - limit - time.Second,
+			limit + time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				seconds := fmt.Sprint(tt.hold.Seconds())
+				f := &fake{replies: []reply{
+					replyWith(429, "", "Retry-After", seconds), replyWith(200, "{}")}}
+				c := client(t, f)
+				began := time.Now()
+				var first sync.WaitGroup
+				first.Go(func() { _, _ = c.Get(t.Context(), things) })
+				synctest.Wait()     // the hold has begun
+				time.Sleep(tt.late) //nolint:forbidigo // moves the bubble's clock
+
+				_, err := c.Get(t.Context(), api.Path("/v1/others"))
+				took := time.Since(began)
+				if tt.want == 0 {
+					if err != nil || took != tt.hold {
+						t.Errorf("%v after %v, want an answer after %v", err, took, tt.hold)
+					}
+					return
+				}
+				got, _ := errors.AsType[*api.StatusError](err)
+				want := &api.StatusError{
+					Endpoint: "/v1/others", Status: 429, RetryAfter: tt.want,
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("error (-want +got):\n%s", diff)
+				}
+				if took != tt.late || f.callCount() != 1 {
+					t.Errorf("returned after %v and %d calls, want %v and 1", took,
+						f.callCount(), tt.late)
 				}
 			})
+		})
+	}
+}
+
+func TestACallerIsLetGoWhenAShortHoldBecomesALongOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slowly := func(r *http.Request) (*http.Response, error) {
+			time.Sleep(2 * time.Second) //nolint:forbidigo // moves the bubble's clock
+			return replyWith(429, "", "Retry-After", "600")(r)
+		}
+		// The first call is answered in the middle of the hold that the second call begins.
+		f := &fake{replies: []reply{
+			slowly, replyWith(429, "", "Retry-After", "4"), replyWith(200, "{}")}}
+		c := client(t, f)
+		began := time.Now()
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = c.Get(t.Context(), things) })
+		synctest.Wait()
+		_, err := c.Get(t.Context(), things)
+		s, _ := errors.AsType[*api.StatusError](err)
+		if s == nil || s.RetryAfter != 598*time.Second {
+			t.Errorf("error is %#v, want a 429 for the rest of the long hold", err)
+		}
+		if took := time.Since(began); took != 4*time.Second || f.callCount() != 2 {
+			t.Errorf("returned after %v and %d calls", took, f.callCount())
 		}
 		all.Wait()
-
-		if len(f.calls) != callers+1 {
-			t.Fatalf("%d calls, want %d", len(f.calls), callers+1)
-		}
-		for _, at := range f.calls[10:] {
-			if at.Before(until) {
-				t.Errorf("a call %v before the end of the hold", until.Sub(at))
-			}
-		}
-		// What waited comes out at the rate, not in one moment.
-		for i := range f.calls[10:] {
-			first, last := 10+i, 10+i+rate
-			if last < len(f.calls) && f.calls[last].Sub(f.calls[first]) < time.Second/2 {
-				t.Errorf("%d calls within %v after the hold", rate,
-					f.calls[last].Sub(f.calls[first]))
-			}
-		}
 	})
 }
 
@@ -169,7 +275,7 @@ func TestAHoldIsNotShortened(t *testing.T) {
 		c := client(t, f, func(cfg *settings) { cfg.OnHold = func(time.Time) { holds++ } })
 		var all sync.WaitGroup
 		for range 2 {
-			all.Go(func() { _, _ = c.Get(t.Context(), things) })
+			all.Go(func() { _ = getParked(t, c) })
 		}
 		all.Wait()
 		if took := time.Since(began); took != 61*time.Second || holds != 1 {
@@ -202,17 +308,17 @@ func TestManyCallsThrottledAtOnceAreOneHold(t *testing.T) {
 
 func TestACallerStopsInAHoldThatAnotherBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{replies: []reply{replyWith(429, "", "Retry-After", "600"), replyWith(200, "{}")}}
+		f := &fake{replies: []reply{replyWith(429, "", "Retry-After", "5"), replyWith(200, "{}")}}
 		c := client(t, f)
 		var first sync.WaitGroup
 		first.Go(func() { _, _ = c.Get(t.Context(), things) })
 		synctest.Wait()
 
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := c.Get(ctx, api.Path("/v1/others"))
 		s, _ := errors.AsType[*api.StatusError](err)
-		want := &api.StatusError{Endpoint: "/v1/others", Status: 429, RetryAfter: 9 * time.Minute}
+		want := &api.StatusError{Endpoint: "/v1/others", Status: 429, RetryAfter: 4 * time.Second}
 		if diff := cmp.Diff(want, s); diff != "" {
 			t.Error(diff)
 		}

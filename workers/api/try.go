@@ -2,22 +2,20 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
-// try makes a single call. The error is the cause of ctx's end if ctx ended.
-func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
+// try makes a single call with the secret. The error is the cause of ctx's end if ctx ended.
+func (c *Client) try(ctx context.Context, e Endpoint, secret string) ([]byte, error) {
 	tryCtx, cancel := context.WithTimeout(ctx, TryFor)
 	defer cancel()
 
-	req, err := c.request(tryCtx, e)
+	req, err := c.request(tryCtx, e, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +40,7 @@ func (c *Client) try(ctx context.Context, e Endpoint) ([]byte, error) {
 	return body, err
 }
 
-func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.Request, error) {
 	target := c.base + e.path
 	if len(e.Query) > 0 {
 		target += "?" + e.Query.Encode()
@@ -50,13 +48,6 @@ func (c *Client) request(ctx context.Context, e Endpoint) (*http.Request, error)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil { // not wrapped: err quotes the URL, and so the ids
 		return nil, fmt.Errorf("get %s: not a url", e.Template)
-	}
-	secret, err := c.config.Secret()
-	if err != nil {
-		return nil, fmt.Errorf("get %s: %w: %w", e.Template, ErrCredentials, err)
-	}
-	if secret == "" {
-		return nil, fmt.Errorf("get %s: %w: the secret is empty", e.Template, ErrCredentials)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "wagewire")
@@ -100,9 +91,9 @@ func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status in
 		return nil, 0, err
 	case resp.ContentLength >= 0 && int64(len(body)) != resp.ContentLength:
 		return nil, 0, io.ErrUnexpectedEOF
-	case !utf8.Valid(body) || !json.Valid(body):
-		notJSON := &ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
-		return nil, resp.StatusCode, notJSON
+	}
+	if why := whyNotJSON(body); why != "" {
+		return nil, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
 	}
 	return body, resp.StatusCode, nil
 }
@@ -128,6 +119,8 @@ func (c *Client) statusError(resp *http.Response, e Endpoint) error {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, drainBytesMax))
 		c.dialect.ErrorOf(body, s)
 		s.RetryAfter = min(max(0, s.RetryAfter), RetryAfterMax)
+		s.Code = codeOrHash(c.dialect.Codes, s.Code)
+		s.Type = codeOrHash(c.dialect.Codes, s.Type)
 	}
 	return s
 }

@@ -209,8 +209,10 @@ func TestWhatIsSent(t *testing.T) {
 }
 
 func TestNothingIsSent(t *testing.T) {
-	withSecret := func(secret string, err error) func(*settings) {
-		return func(cfg *settings) { cfg.Secret = func() (string, error) { return secret, err } }
+	withSecrets := func(secrets []string, err error) func(*settings) {
+		return func(cfg *settings) {
+			cfg.Secrets = func() ([]string, error) { return secrets, err }
+		}
 	}
 	none := func(*settings) {}
 	tests := []struct {
@@ -229,11 +231,13 @@ func TestNothingIsSent(t *testing.T) {
 			"get /v1/a/{a_id}/b: no id given for {a_id}"},
 		{"with an id too many", api.Path("/v1/a", "1"), none,
 			"get /v1/a: more ids given than it has places"},
-		{"without credentials", things, withSecret("", errors.New("secrets file: empty")),
+		{"without credentials", things, withSecrets(nil, errors.New("secrets file: empty")),
 			"get /v1/things/{id}: no credentials: secrets file: empty"},
-		{"with an empty secret", things, withSecret("", nil),
+		{"without a secret", things, withSecrets(nil, nil),
+			"get /v1/things/{id}: no credentials: no secret is active"},
+		{"with an empty secret", things, withSecrets([]string{"good", ""}, nil),
 			"get /v1/things/{id}: no credentials: the secret is empty"},
-		{"with a secret that no header can hold", things, withSecret("a\nb", nil),
+		{"with a secret that no header can hold", things, withSecrets([]string{"a\nb"}, nil),
 			"get /v1/things/{id}: no credentials: a control character in header X-Secret"},
 	}
 	for _, tt := range tests {
@@ -262,7 +266,7 @@ func TestEachTryShowsTheSecretOfItsMoment(t *testing.T) {
 		secrets := []string{"old", "new", "newer"}
 		f := &fake{replies: []reply{remember(500), remember(429), remember(200)}}
 		c := client(t, f, func(cfg *settings) {
-			cfg.Secret = func() (string, error) { return secrets[len(sent)], nil }
+			cfg.Secrets = func() ([]string, error) { return secrets[len(sent):][:1], nil }
 		})
 		if _, err := c.Get(t.Context(), things); err != nil {
 			t.Fatal(err)
@@ -310,6 +314,7 @@ func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
 		replyWith(404, "the body", "X-Request", "req-1", "Retry-After", "7"),
 	}}
 	_, err := client(t, f, func(cfg *settings) {
+		cfg.Codes = []string{"CODE", "TYPE"}
 		cfg.RequestIDHeader = "X-Request"
 		cfg.ErrorOf = func(body []byte, e *api.StatusError) {
 			e.Code, e.Type, e.Message = "CODE", "TYPE", string(body)
@@ -383,9 +388,10 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		{"a status", replyWith(400, canary), nil, "get /v1/things/{id}: status 400"},
+		{"a status", replyWith(400, canary), nil,
+			"get /v1/things/{id}: status 400 unknown_8646d32c unknown_fe0344af"},
 		{"a redirect", replyWith(302, canary, "Location", canary), nil,
-			"get /v1/things/{id}: status 302"},
+			"get /v1/things/{id}: status 302 unknown_8646d32c unknown_fe0344af"},
 		{"a transport that quotes", failWith(quoting), nil,
 			"get /v1/things/{id}: connection broken" + stopped},
 		{"HTML", replyWith(200, "<p>"+canary), nil, "get /v1/things/{id}: the body is not JSON"},
@@ -404,11 +410,11 @@ func TestErrorsKeepSecrets(t *testing.T) {
 				defer cancel()
 				c := client(t, transport, func(cfg *settings) {
 					cfg.URL = "http://api.test"
-					cfg.Secret = secretOf(canary)
+					cfg.Secrets = secretsOf(canary)
 					cfg.ErrorOf = func(body []byte, e *api.StatusError) {
 						e.Message = string(body)
-						e.Code = "account of " + canary // prose, not a code
-						e.Type = "{" + canary + "}"
+						e.Code = "account of " + canary
+						e.Type = canary
 					}
 					cfg.OnCall = func(_ string, status int, _ time.Duration) {
 						if status == 0 {

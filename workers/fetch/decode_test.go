@@ -137,6 +137,49 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 	}
 }
 
+func TestAJobWithoutSuccessHasAnOutcome(t *testing.T) {
+	tests := []struct {
+		promise, outcome, code, typ string
+		want                        schema.Outcome
+	}{
+		{"success is data to fetch", "success", "", "", ""},
+		{"a word that nobody knows is data to look for", "partial", "", "", ""},
+		{"pending is pending", "pending", "", "", schema.Pending},
+		{"an error is a failure", "error", "accountLocked", "userActionRequired", schema.Failed},
+		{"an error without a code is a failure", "error", "", "", schema.Failed},
+		{"an error with a code that nobody knows is a failure", "error", "newCode", "platformError",
+			schema.Failed},
+		{"data that the platform does not have is unavailable", "error", "dataNotAvailable",
+			"platformError", schema.Unavailable},
+		{"in whatever type", "error", "dataNotAvailable", "", schema.Unavailable},
+		{"the type alone is no reason", "error", "platformError", "platformError", schema.Failed},
+		{"the code means nothing without an error", "success", "dataNotAvailable", "", ""},
+		{"and nothing while the job is pending", "pending", "dataNotAvailable", "", schema.Pending},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			// The rest of the body is as a real account sent it.
+			body := `{"event":"paystubs.fully_synced","event_id":"1","payload":{"id":"2",
+				"name":"paystubs","timestamp":"2026-11-25T10:00:00.563743+00:00",
+				"outcome":"` + test.outcome + `","error_code":"` + test.code + `",
+				"error_type":"` + test.typ + `","link_token_id":"3","params":{},
+				"account_id":"4","end_user_id":"5"}}`
+			got, err := decodePinwheel(schema.Event{Provider: schema.Pinwheel,
+				Type: "paystubs.fully_synced", Body: []byte(body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Outcome != test.want {
+				t.Errorf("outcome is %q, want %q", got.Outcome, test.want)
+			}
+			if got.ErrorCode != test.code || got.ErrorType != test.typ {
+				t.Errorf("code %q and type %q, want them as the provider wrote them",
+					got.ErrorCode, got.ErrorType)
+			}
+		})
+	}
+}
+
 func TestDecodePayloadTakesAbsentNullAndEmptyAsOne(t *testing.T) {
 	tests := []struct{ promise, body string }{
 		{"an absent payload", `{}`},
@@ -180,6 +223,8 @@ func TestDecodePayloadRefusesOddTypesWithoutQuotingThem(t *testing.T) {
 		{"an id that is absent", `{"payload":{"added":[{}]}}`, "added"},
 		{"an outcome that is a number", `{"payload":{"outcome":52.25}}`, "outcome"},
 		{"an outcome that is an object", `{"payload":{"outcome":{"Canary":1}}}`, "outcome"},
+		{"an error code that is a list", `{"payload":{"error_code":["Canary"]}}`, "error_code"},
+		{"an error type that is a number", `{"payload":{"error_type":52.25}}`, "error_type"},
 		{"dates that are a list", `{"payload":{"params":["Canary"]}}`, "params"},
 		{"a date that is a number", `{"payload":{"params":{"from_pay_date":52.25}}}`,
 			"from_pay_date"},

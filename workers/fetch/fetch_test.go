@@ -174,7 +174,7 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 func (p *provider) config() api.Config {
 	return api.Config{
 		URL:       "https://api.example",
-		Secret:    func() (string, error) { return "sekret", nil },
+		Secrets:   func() ([]string, error) { return []string{"sekret"}, nil },
 		RatePerS:  1e6,
 		Transport: p,
 	}

@@ -34,10 +34,10 @@ type provider interface {
 
 // row is a provider with its Config, read from the environment, and its Client.
 type row[Config, Client any] struct {
-	// secretFile is the variable that names the file with the API's secret. Config has the
+	// secretFile is the variable that names the file with the API's secrets. Config has the
 	// variable too, with its help text. Without the variable, the provider is left out.
 	secretFile string
-	// newClient makes the client. Shared holds the secret and the metrics.
+	// newClient makes the client. Shared holds the secrets and the metrics.
 	newClient func(c Config, shared api.Config) (Client, error)
 	// decode reads a webhook's body.
 	decode func(schema.Event) (workers.Payload, error)
@@ -63,12 +63,12 @@ func (r row[Config, Client]) open(
 	if err := process.ReadConfig(getenv, &c); err != nil {
 		return nil, err
 	}
-	secret, err := openSecret(r.secretFile, getenv(r.secretFile))
+	secrets, err := openSecrets(r.secretFile, getenv(r.secretFile))
 	if err != nil {
 		return nil, err
 	}
 	metrics := workers.NewAPIMetrics(registry, string(p))
-	shared := api.Config{Secret: secret, OnCall: metrics.Call, OnHold: metrics.Hold}
+	shared := api.Config{Secrets: secrets, OnCall: metrics.Call, OnHold: metrics.Hold}
 	client, err := r.newClient(c, shared)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func Variables(p schema.Provider) []process.Variable {
 	return known.variables()
 }
 
-// SecretVariable returns the variable that names the file with the secret of a provider's API.
+// SecretVariable returns the variable that names the file with the secrets of a provider's API.
 func SecretVariable(p schema.Provider) string {
 	known, ok := providers[p]
 	if !ok {
@@ -185,16 +185,20 @@ func coverByProvider(queues []schema.Queue) (map[schema.Provider][]schema.Queue,
 	return byProvider, nil
 }
 
-// openSecret returns a function that returns the first secret of a file. A changed file is read
-// again.
-func openSecret(variable, path string) (func() (string, error), error) {
+// openSecrets returns a function that returns every secret of a file, in order. A changed file is
+// read again.
+func openSecrets(variable, path string) (func() ([]string, error), error) {
 	file, err := process.OpenSecretFile(variable, path)
 	if err != nil {
 		return nil, err
 	}
-	return func() (string, error) {
+	return func() ([]string, error) {
 		active, _ := file.Active() // after a bad change, the secrets before the change stay active
-		return active[0].Reveal(), nil
+		revealed := make([]string, len(active))
+		for i, secret := range active {
+			revealed[i] = secret.Reveal()
+		}
+		return revealed, nil
 	}, nil
 }
 

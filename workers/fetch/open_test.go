@@ -245,8 +245,9 @@ func TestOpenOpensTheSourcesOfItsResource(t *testing.T) {
 type providersServer struct {
 	url string
 
-	mu    sync.Mutex
-	calls map[schema.Provider][]http.Header
+	mu      sync.Mutex
+	calls   map[schema.Provider][]http.Header
+	refused string // a secret that is answered 401
 }
 
 func startProviders(t *testing.T) *providersServer {
@@ -256,8 +257,13 @@ func startProviders(t *testing.T) *providersServer {
 		name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		s.mu.Lock()
 		s.calls[schema.Provider(name)] = append(s.calls[schema.Provider(name)], r.Header)
+		refused := s.refused
 		s.mu.Unlock()
 		w.Header().Set("Connection", "close") // no test waits for an idle connection
+		if refused != "" && slices.Contains(secretsIn(r.Header), refused) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		if r.URL.Query().Has("limit") {
 			fmt.Fprint(w, `{"data":[],"meta":{}}`)
 			return
@@ -328,7 +334,7 @@ func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 
 func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 	server := startProviders(t)
-	secret := secretFile(t, "the-first-secret-is-sent", "the-second-is-not")
+	secret := secretFile(t, "the-first-secret-is-sent", "the-second-waits-for-a-401")
 	registry := prometheus.NewRegistry()
 	opened, err := fetch.OpenAll(getenv(server.environment(secret)), registry)
 	if err != nil {
@@ -374,6 +380,39 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 	want := map[string]uint64{"pinwheel": 3, "truv": 1}
 	if got := callsCounted(t, registry); !maps.Equal(got, want) {
 		t.Errorf("calls counted: %v, want %v", got, want)
+	}
+}
+
+// secretsIn returns the secrets of a call to any provider.
+func secretsIn(h http.Header) []string {
+	return slices.Concat(h.Values("x-api-secret"), h.Values("X-Access-Secret"))
+}
+
+func TestEverySecretOfTheFileIsTried(t *testing.T) {
+	const old, fresh = "the-secret-of-last-year", "the-secret-of-this-year"
+	server := startProviders(t)
+	server.refused = old
+	env := server.environment(secretFile(t, old, fresh))
+	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, job := range map[schema.Provider]workers.Job{
+		schema.Pinwheel: job(schema.Income, schema.ActionAdded, workers.Payload{}),
+		schema.Truv:     job(schema.Link, schema.ActionConnected, workers.Payload{}),
+	} {
+		for _, want := range [][]string{{old, fresh}, {fresh}} { // the second job knows better
+			if _, err := opened[job.Event.Resource][p].Handler.Fetch(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+			var sent []string
+			for _, header := range server.takeCalls()[p] {
+				sent = append(sent, secretsIn(header)...)
+			}
+			if diff := cmp.Diff(want, sent); diff != "" {
+				t.Errorf("%s: secrets sent (-want +got):\n%s", p, diff)
+			}
+		}
 	}
 }
 

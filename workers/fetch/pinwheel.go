@@ -45,7 +45,7 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 // pinwheelConfig has the environment variables of Pinwheel's API.
 type pinwheelConfig struct {
 	URL        string `env:"PINWHEEL_URL" envDefault:"https://api.getpinwheel.com" help:"Pinwheel's API, or that of its sandbox or development mode"`
-	SecretFile string `env:"PINWHEEL_API_SECRET_FILE" help:"file with the API secret (required); it is read again when it changes"`
+	SecretFile string `env:"PINWHEEL_API_SECRET_FILE" help:"file with the API secrets, one a line (required); it is read again when it changes"`
 	Version    string `env:"PINWHEEL_VERSION" envDefault:"2025-07-08" help:"version of the API"`
 	RatePerS   rate   `env:"PINWHEEL_RATE_PER_S" envDefault:"10" help:"calls a second of this process"`
 }
@@ -60,9 +60,27 @@ func newPinwheel(c pinwheelConfig, shared api.Config) (*pinwheel.Client, error) 
 	return client, nil
 }
 
-// pinwheelOutcomes are the outcomes of a Pinwheel job that leaves nothing to fetch, by the word
-// in the webhook (docs.pinwheelapi.com, income and employment events).
-var pinwheelOutcomes = map[string]schema.Outcome{"pending": schema.Pending, "error": schema.Failed}
+// pinwheelOutcome returns the outcome of a Pinwheel job that leaves nothing to fetch, by the words
+// in the webhook (docs.pinwheelapi.com, income and employment events). The result is empty if
+// there is data to fetch.
+func pinwheelOutcome(outcome, errorCode string) schema.Outcome {
+	switch outcome {
+	case "pending":
+		return schema.Pending
+	case "error":
+		if isPinwheelAbsence(errorCode) {
+			return schema.Unavailable
+		}
+		return schema.Failed
+	default:
+		return ""
+	}
+}
+
+// isPinwheelAbsence reports whether the error code of a job means that the account has no such
+// data. dataNotAvailable, of type platformError, was seen in a webhook paystubs.fully_synced.
+// The documented codes (docs.pinwheelapi.com/public/docs/job-errors) that we know are failures.
+func isPinwheelAbsence(errorCode string) bool { return errorCode == "dataNotAvailable" }
 
 // pinwheelBody is the part of a webhook's body that a worker needs.
 type pinwheelBody struct {
@@ -119,7 +137,7 @@ func decodePinwheel(e schema.Event) (workers.Payload, error) {
 	}
 	return workers.Payload{
 		EndUserID:   b.EndUserID,
-		Outcome:     pinwheelOutcomes[b.Outcome],
+		Outcome:     pinwheelOutcome(b.Outcome, b.ErrorCode),
 		ErrorCode:   b.ErrorCode,
 		ErrorType:   b.ErrorType,
 		Timestamp:   timeOrZero(b.Timestamp),

@@ -26,7 +26,7 @@ var truvRow = row[truvConfig, *truv.Client]{
 type truvConfig struct {
 	URL        string `env:"TRUV_URL" envDefault:"https://prod.truv.com" help:"Truv's API, for every environment"`
 	ClientID   string `env:"TRUV_CLIENT_ID" help:"the client id (required)"`
-	SecretFile string `env:"TRUV_ACCESS_SECRET_FILE" help:"file with the access secret (required); it is read again when it changes"`
+	SecretFile string `env:"TRUV_ACCESS_SECRET_FILE" help:"file with the access secrets, one a line (required); it is read again when it changes"`
 	RatePerS   rate   `env:"TRUV_RATE_PER_S" envDefault:"5" help:"calls a second of this process: Truv allows 300 a minute over everything"`
 }
 

@@ -32,8 +32,8 @@ const listLimit = "100"
 // Config is how a process calls Pinwheel.
 type Config struct {
 	// Config's URL is https://api.getpinwheel.com, or the URL of the sandbox or development mode.
-	// Its Secret, the x-api-secret, works in one mode only. Pinwheel publishes no limit for
-	// RatePerS.
+	// Each of its Secrets, the x-api-secret, works in one mode only. Pinwheel publishes no limit
+	// for RatePerS.
 	api.Config
 	// Version is the Pinwheel-Version, a date. Pinwheel answers a retired version with 400.
 	Version string
@@ -55,6 +55,7 @@ func New(c Config) (*Client, error) {
 			return h
 		},
 		ErrorOf:         errorOf,
+		Codes:           codes(),
 		RequestIDHeader: "X-Pinwheel-Request-Id",
 	}
 	client, err := api.New(c.Config, dialect)
@@ -220,6 +221,18 @@ func read(e api.Endpoint, raw json.RawMessage) (api.Snapshot, error) {
 
 func breaksContract(e api.Endpoint, why string) error {
 	return &api.ContractError{Endpoint: e.Template, Why: why}
+}
+
+// codes returns the types and codes of Pinwheel's errors. The page api-errors has the four types
+// and a single code. The codes of jobs that failed are other words, and come in webhooks only.
+func codes() []string {
+	return []string{
+		"INVALID_REQUEST_PARAMETERS",
+		"RECORD_NOT_FOUND",
+		"UNAUTHORIZED_REQUEST",
+		"UNKNOWN_ERROR",
+		"INVALID_ROUTING_NUMBER",
+	}
 }
 
 // errorOf reads {"error":{"type","code","message"}}. A field of another type stays empty.

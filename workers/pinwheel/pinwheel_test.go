@@ -27,8 +27,8 @@ func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func secretOf(secret string) func() (string, error) {
-	return func() (string, error) { return secret, nil }
+func secretsOf(secrets ...string) func() ([]string, error) {
+	return func() ([]string, error) { return secrets, nil }
 }
 
 // config is a whole Config of an API that answers with handler.
@@ -36,7 +36,7 @@ func config(handler http.HandlerFunc) pinwheel.Config {
 	return pinwheel.Config{
 		Config: api.Config{
 			URL:       "https://api.test",
-			Secret:    secretOf("the-secret"),
+			Secrets:   secretsOf("the-secret"),
 			RatePerS:  1e6,
 			Transport: inMemory(handler),
 		},
@@ -323,6 +323,15 @@ func TestErrors(t *testing.T) {
 			api.StatusError{
 				Endpoint: template, Status: 404, Type: "RECORD_NOT_FOUND", RequestID: "req-1",
 			}},
+		{"words that Pinwheel does not document are hashed", 400,
+			`{"error":{"type":"No account of Jane Doe","code":"jane.doe"}}`,
+			api.StatusError{
+				Endpoint:  template,
+				Status:    400,
+				Type:      "unknown_34bca322",
+				Code:      "unknown_d48722fc",
+				RequestID: "req-1",
+			}},
 		{"HTML is no reason", 403, `<html>`,
 			api.StatusError{Endpoint: template, Status: 403, RequestID: "req-1"}},
 	}
@@ -341,6 +350,66 @@ func TestErrors(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestEveryDocumentedWordOfAnErrorIsKept(t *testing.T) {
+	// docs.pinwheelapi.com/public/docs/api-errors
+	for _, word := range []string{
+		"INVALID_REQUEST_PARAMETERS", "RECORD_NOT_FOUND", "UNAUTHORIZED_REQUEST", "UNKNOWN_ERROR",
+		"INVALID_ROUTING_NUMBER",
+	} {
+		_, err := client(t, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(400)
+			respondWith(`{"error":{"type":"`+word+`","code":"`+word+`"}}`)(w, r)
+		}).Income(t.Context(), "acc")
+		s, ok := errors.AsType[*api.StatusError](err)
+		if !ok || s.Code != word || s.Type != word {
+			t.Errorf("error is %v, want %s as it is", err, word)
+		}
+	}
+}
+
+func TestTheBaseURLMayHaveTheVersionAndSlashes(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://api.test":         "https://api.test/v1/accounts/acc/income",
+		"https://api.test/":        "https://api.test/v1/accounts/acc/income",
+		"https://api.test/v1":      "https://api.test/v1/accounts/acc/income",
+		"https://api.test//v1//":   "https://api.test/v1/accounts/acc/income",
+		"https://api.test/x/v1/":   "https://api.test/x/v1/accounts/acc/income",
+		"http://127.0.0.1:8081/x/": "http://127.0.0.1:8081/x/v1/accounts/acc/income",
+	} {
+		var got string
+		cfg := config(func(w http.ResponseWriter, r *http.Request) {
+			got = r.URL.String()
+			respondWith(`{"data":{"id":"1"}}`)(w, r)
+		})
+		cfg.URL = base
+		c, err := pinwheel.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Income(t.Context(), "acc"); err != nil || got != want {
+			t.Errorf("%s calls %s, want %s (error %v)", base, got, want, err)
+		}
+	}
+}
+
+func TestARefusedSecretIsFollowedByTheNext(t *testing.T) {
+	cfg := config(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("x-api-secret") != "new" {
+			w.WriteHeader(401)
+			return
+		}
+		respondWith(`{"data":{"id":"1"}}`)(w, r)
+	})
+	cfg.Secrets = secretsOf("old", "new")
+	c, err := pinwheel.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Income(t.Context(), "acc"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -382,7 +451,7 @@ func TestNew(t *testing.T) {
 	}{
 		{"a whole Config is enough", func(*pinwheel.Config) {}, "<nil>"},
 		{"a version is needed", func(c *pinwheel.Config) { c.Version = "" }, "no pinwheel version"},
-		{"a secret is needed", func(c *pinwheel.Config) { c.Secret = nil }, "no credentials"},
+		{"a secret is needed", func(c *pinwheel.Config) { c.Secrets = nil }, "no credentials"},
 		{"a URL is needed", func(c *pinwheel.Config) { c.URL = "" },
 			"base url: must begin with http:// or https://"},
 		{"a rate is needed", func(c *pinwheel.Config) { c.RatePerS = 0 },
@@ -401,7 +470,7 @@ func TestNew(t *testing.T) {
 
 func TestWithoutASecretNothingIsSent(t *testing.T) {
 	cfg := config(func(http.ResponseWriter, *http.Request) { t.Error("a call") })
-	cfg.Secret = secretOf("")
+	cfg.Secrets = secretsOf("")
 	c, err := pinwheel.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ import (
 
 // Config is how a process calls Truv.
 type Config struct {
-	// Config's URL is https://prod.truv.com for every environment: the prefix of the Secret, the
+	// Config's URL is https://prod.truv.com for every environment: the prefix of a secret, the
 	// X-Access-Secret, chooses between sandbox and production. Truv allows 300 calls a minute for
 	// all users of a secret together.
 	api.Config
@@ -52,6 +52,7 @@ func New(c Config) (*Client, error) {
 			return h
 		},
 		ErrorOf: errorOf,
+		Codes:   codes(),
 	}
 	client, err := api.New(c.Config, dialect)
 	if err != nil {
@@ -173,6 +174,17 @@ func (c *cutter) cut(from int, first bool) {
 		c.kept = append(c.kept, c.doc[c.done:from]...)
 	}
 	c.done = to
+}
+
+// codes returns the codes of Truv's errors, as docs.truv.com/api-reference/errors lists them.
+func codes() []string {
+	return []string{
+		"incorrect_parameters",  // 400
+		"authentication_failed", // 401
+		"not_authenticated",     // 403
+		"expired_token",         // 410
+		"throttled",             // 429
+	}
 }
 
 // throttled matches the text in which Truv's framework says how long to wait.

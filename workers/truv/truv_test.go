@@ -30,8 +30,8 @@ func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func secretOf(secret string) func() (string, error) {
-	return func() (string, error) { return secret, nil }
+func secretsOf(secrets ...string) func() ([]string, error) {
+	return func() ([]string, error) { return secrets, nil }
 }
 
 // config is a whole Config of an API that answers with handler.
@@ -39,7 +39,7 @@ func config(handler http.HandlerFunc) truv.Config {
 	return truv.Config{
 		Config: api.Config{
 			URL:       "https://truv.test",
-			Secret:    secretOf("sandbox-secret"),
+			Secrets:   secretsOf("sandbox-secret"),
 			RatePerS:  5,
 			Transport: inMemory(handler),
 		},
@@ -246,6 +246,14 @@ func TestErrors(t *testing.T) {
 			api.StatusError{Endpoint: template, Status: 404, Message: "Not Found."}},
 		{"what fits is kept", 400, `{"error":"CANARY","detail":"Bad."}`,
 			api.StatusError{Endpoint: template, Status: 400, Message: "Bad."}},
+		{"a code that Truv does not document is hashed", 400,
+			`{"error":{"code":"CANARY","message":"Bad."}}`,
+			api.StatusError{
+				Endpoint: template,
+				Status:   400,
+				Code:     "unknown_fe0344af",
+				Message:  "Bad.",
+			}},
 		{"HTML is no reason", 403, `<html>`, api.StatusError{Endpoint: template, Status: 403}},
 		{"prose is no wait but in a 429", 400, `{"detail":"Expected available in 17 seconds."}`,
 			api.StatusError{
@@ -269,6 +277,78 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEveryDocumentedCodeIsKept(t *testing.T) {
+	// docs.truv.com/api-reference/errors. TestThrottledCallsWaitAsLongAsTruvSays has 429.
+	for code, status := range map[string]int{
+		"incorrect_parameters":  400,
+		"authentication_failed": 401,
+		"not_authenticated":     403,
+		"expired_token":         410,
+		"throttled":             400,
+	} {
+		c := client(t, respondWith(status, `{"error":{"code":"`+code+`"}}`))
+		_, err := c.Link(t.Context(), "l1")
+		s, ok := errors.AsType[*api.StatusError](err)
+		if !ok || s.Code != code {
+			t.Errorf("error is %v, want %s as it is", err, code)
+		}
+	}
+}
+
+func TestTheBaseURLMayHaveTheVersionAndSlashes(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://truv.test":        "https://truv.test/v1/links/l1/",
+		"https://truv.test/":       "https://truv.test/v1/links/l1/",
+		"https://truv.test/v1":     "https://truv.test/v1/links/l1/",
+		"https://truv.test//v1//":  "https://truv.test/v1/links/l1/",
+		"https://truv.test/x/v1/":  "https://truv.test/x/v1/links/l1/",
+		"http://127.0.0.1:8081/x/": "http://127.0.0.1:8081/x/v1/links/l1/",
+	} {
+		var got string
+		cfg := config(func(w http.ResponseWriter, r *http.Request) {
+			got = r.URL.String()
+			respondWith(200, `{"id":"l1"}`)(w, r)
+		})
+		cfg.URL = base
+		c, err := truv.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Link(t.Context(), "l1"); err != nil || got != want {
+			t.Errorf("%s calls %s, want %s (error %v)", base, got, want, err)
+		}
+	}
+}
+
+func TestARefusedSecretIsFollowedByTheNext(t *testing.T) {
+	cfg := config(func(w http.ResponseWriter, r *http.Request) {
+		response := respondWith(401, `{"error":{"code":"authentication_failed"}}`)
+		if r.Header.Get("X-Access-Secret") == "new" {
+			response = respondWith(200, `{"id":"l1"}`)
+		}
+		response(w, r)
+	})
+	cfg.Secrets = secretsOf("old", "new")
+	c, err := truv.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Link(t.Context(), "l1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// linkOf gets a link as a worker does: during a long hold, the event waits elsewhere.
+func linkOf(t *testing.T, c *truv.Client) error {
+	t.Helper()
+	_, err := c.Link(t.Context(), "l1")
+	if s, ok := errors.AsType[*api.StatusError](err); ok && s.Status == 429 {
+		time.Sleep(s.RetryAfter) //nolint:forbidigo // moves the bubble's clock
+		_, err = c.Link(t.Context(), "l1")
+	}
+	return err
 }
 
 func TestThrottledCallsWaitAsLongAsTruvSays(t *testing.T) {
@@ -310,7 +390,7 @@ func TestThrottledCallsWaitAsLongAsTruvSays(t *testing.T) {
 					response(w, r)
 				})
 				began := time.Now()
-				if _, err := c.Link(t.Context(), "l1"); err != nil {
+				if err := linkOf(t, c); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(began); took < tt.least || took > tt.most {
@@ -329,7 +409,7 @@ func TestNew(t *testing.T) {
 	}{
 		{"a whole Config is enough", func(*truv.Config) {}, "<nil>"},
 		{"a client id is needed", func(c *truv.Config) { c.ClientID = "" }, "no truv client id"},
-		{"a secret is needed", func(c *truv.Config) { c.Secret = nil }, "no credentials"},
+		{"a secret is needed", func(c *truv.Config) { c.Secrets = nil }, "no credentials"},
 		{"a URL is needed", func(c *truv.Config) { c.URL = "" },
 			"base url: must begin with http:// or https://"},
 		{"a rate is needed", func(c *truv.Config) { c.RatePerS = 0 },
@@ -348,7 +428,7 @@ func TestNew(t *testing.T) {
 
 func TestWithoutASecretNothingIsSent(t *testing.T) {
 	cfg := config(func(http.ResponseWriter, *http.Request) { t.Error("a call") })
-	cfg.Secret = secretOf("")
+	cfg.Secrets = secretsOf("")
 	c, err := truv.New(cfg)
 	if err != nil {
 		t.Fatal(err)
