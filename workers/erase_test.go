@@ -264,3 +264,56 @@ func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
 	}
 	b.idle("truv_link")
 }
+
+func TestNothingDelaysAnErasure(t *testing.T) {
+	t.Parallel()
+	const before = 20
+	silent := func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	fails := func(err error) func(context.Context) error {
+		return func(context.Context) error { return err }
+	}
+	for promise, call := range map[string]func(context.Context) error{
+		"not refused credentials":      fails(&api.StatusError{Status: 401}),
+		"not forbidden links":          fails(&api.StatusError{Status: 403}),
+		"not a provider that is down":  fails(&api.StatusError{Status: 503}),
+		"not a hold of the provider":   fails(&api.StatusError{Status: 429, RetryAfter: time.Hour}),
+		"not a worker with full hands": silent,
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			for i := range before {
+				id := fmt.Sprintf("before-%d", i)
+				b.publish(sample(t, schema.Truv, "link-connected", id))
+			}
+			config := quick()
+			config.PauseFor = time.Hour
+			config.Ladders = Ladders{Retry: Ladder{time.Hour}, NotReady: Ladder{time.Hour}}
+			called := make(chan struct{}, 1)
+			b.start(schema.Link, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+				if job.Event.Erases() {
+					return Fetched{Outcome: schema.Deleted}, nil
+				}
+				select {
+				case called <- struct{}{}:
+				default:
+				}
+				return Fetched{}, call(ctx)
+			}), config)
+			receive(t, "a call to the provider", called)
+
+			deleted := sample(t, schema.Truv, "link-deleted", "deleted", ofLink("gone"))
+			b.publish(deleted)
+			b.logged(deleted, "deleted", 1)
+			if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
+				t.Errorf("what is left of the link (-want +got):\n%s", diff)
+			}
+			if n := len(b.completions()); n != 1 {
+				t.Errorf("%d completions: the events before the erasure did not wait", n)
+			}
+		})
+	}
+}
