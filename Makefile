@@ -91,6 +91,11 @@ test/containers: images ## run the same scripts against images and a NATS contai
 	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
 
+# Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
+.PHONY: test/canaries
+test/canaries: ## measure when a deleted account has left the files of a cluster of three
+	@go test -tags canaries -count=1 -v -timeout 20m -run FilesOfACluster $(TESTFLAGS) ./deploy/e2e
+
 ##### Laws
 
 .PHONY: check
@@ -104,7 +109,7 @@ check/format:
 .PHONY: check/vet
 check/vet:
 	@echo 'check: vet'
-	@go vet -tags containers work
+	@go vet -tags containers,canaries work
 
 .PHONY: check/tidy
 check/tidy:

@@ -8,33 +8,41 @@ import (
 )
 
 // erase erases the account of the event: first the erasure steps, with the tombstone before the
-// others, then the completion `deleted`, then the account's other events. Each step may be
-// repeated: after a crash the next delivery begins anew.
+// others, then the completion `deleted`, then the account's other events, and last the event itself.
+// Each step may be repeated: after a crash the next delivery begins anew.
 func (w *Worker) erase(
 	ctx context.Context, d *stream.Delivery, job Job, deleted schema.Completion,
 ) error {
-	for _, step := range w.conn.ErasureSteps(d.Event.Provider, d.Account) {
-		if err := step.Run(ctx); err != nil {
-			return notStored(err)
-		}
+	if err := runSteps(ctx, w.conn.ErasureSteps(d.Event.Provider, d.Account)); err != nil {
+		return err
 	}
 	if err := w.storeCompletion(ctx, d, job, deleted); err != nil {
 		return err
 	}
-	if err := w.conn.EraseEvents(ctx, d.Event.Provider, d.Account); err != nil {
-		return notStored(err)
+	return runSteps(ctx, w.conn.LastErasureSteps(d.Event))
+}
+
+func runSteps(ctx context.Context, steps []stream.Step) error {
+	for _, step := range steps {
+		if err := step.Run(ctx); err != nil {
+			return notStored(err)
+		}
 	}
 	return nil
 }
 
-// eraseLateEvent erases an event of an erased account, with its dead letter. refusal is the
-// broker's error for the completion, and the returned error once nothing of the event is left.
+// eraseLateEvent erases an event of an erased account, with its dead letter and its retries. refusal
+// is the broker's error for the completion, and the returned error once nothing of the event is left.
+// The retries go last: until then, the queue delivers the event again after a crash.
 func (w *Worker) eraseLateEvent(ctx context.Context, d *stream.Delivery, refusal error) error {
 	w.metrics.countDropped(d.Queue.Name)
 	if err := w.conn.EraseDeadLetters(ctx, d.Queue.Name, d.Account); err != nil {
 		return notStored(err)
 	}
 	if err := w.conn.EraseEvents(ctx, d.Event.Provider, d.Account); err != nil {
+		return notStored(err)
+	}
+	if err := w.conn.EraseWaiting(ctx, d.Event.Provider, d.Account); err != nil {
 		return notStored(err)
 	}
 	return refusal

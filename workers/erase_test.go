@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,8 @@ var links = fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
 
 // holds is what the broker has of a link.
 type holds struct {
-	Tombstones, Events, DeadLetters, Objects int
-	Completions                              []schema.Outcome
+	Tombstones, Events, DeadLetters, Objects, Waiting int
+	Completions                                       []schema.Outcome
 }
 
 func (b *bench) holds(link string) (h holds) {
@@ -36,6 +37,8 @@ func (b *bench) holds(link string) (h holds) {
 	h.Tombstones = len(b.all(schema.CompletionsStream, schema.TombstoneSubject(schema.Truv, link)))
 	h.Events = len(b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", link)))
 	h.DeadLetters = len(b.all(schema.DeadLettersStream, schema.DeadLetterSubject("*", link)))
+	h.Waiting = len(b.all(schema.WaitingStream, schema.AccountWaiting("*", link))) +
+		len(b.all(schema.WaitingStream, schema.RetriesSubject("*", link)))
 	completions := schema.AccountCompletions(schema.Truv, link)
 	for _, m := range b.all(schema.CompletionsStream, completions) {
 		h.Completions = append(h.Completions, schema.Outcome(m.Header.Get("Wagewire-Outcome")))
@@ -54,7 +57,10 @@ func (b *bench) holds(link string) (h holds) {
 }
 
 // erased is what is left of a link that was deleted: that it was.
-var erased = holds{Tombstones: 1, Events: 1, Completions: []schema.Outcome{schema.Deleted}}
+var erased = holds{Tombstones: 1, Completions: []schema.Outcome{schema.Deleted}}
+
+// erasures is the queue of link-deleted.
+const erasures = "truv_erasures"
 
 // live gives a link two completions, one of them with its records in the object store, and a dead
 // letter.
@@ -120,18 +126,18 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	steps := func(e schema.Event) []stream.Step {
-		return append(b.conn.ErasureSteps(e.Provider, e.Account()),
-			stream.Step{Name: "completion", Run: func(ctx context.Context) error {
-				c := schema.NewCompletion(e, schema.Link, schema.Deleted, time.Now())
-				c.Data.Attempts, c.Data.AccountID = 1, &e.AccountID
-				_, err := b.conn.PublishCompletion(ctx, e, c)
-				return err
-			}},
-			stream.Step{Name: "events",
-				Run: func(ctx context.Context) error {
-					return b.conn.EraseEvents(ctx, e.Provider,
-						e.Account())
-				}})
+		told := stream.Step{Name: "completion", Run: func(ctx context.Context) error {
+			c := schema.NewCompletion(e, schema.Link, schema.Deleted, time.Now())
+			c.Data.Attempts = 1
+			c.Data.AccountID = &e.AccountID
+			_, err := b.conn.PublishCompletion(ctx, e, c)
+			return err
+		}}
+		return slices.Concat(
+			b.conn.ErasureSteps(e.Provider, e.Account()),
+			[]stream.Step{told},
+			b.conn.LastErasureSteps(e),
+		)
 	}
 	var deleted []schema.Event
 	var dropped []jetstream.Msg
@@ -140,7 +146,7 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 		b.live(link)
 		e := sample(t, schema.Truv, "link-deleted", link+"-4", ofLink(link))
 		b.publish(e)
-		msg := b.take("truv_link")
+		msg := b.take(erasures)
 		for _, step := range steps(e)[:n] {
 			if err := step.Run(t.Context()); err != nil {
 				t.Fatalf("%s: %v", step.Name, err)
@@ -155,12 +161,13 @@ func TestALinkIsErasedWhereverAWorkerWasKilled(t *testing.T) {
 			after = steps(e)[n-1].Name
 		}
 		t.Run("killed after step "+after, func(t *testing.T) {
-			// One after the other: a purge makes the broker forget what waits to be delivered
-			// again, until its lease ends.
 			if err := dropped[n].Nak(); err != nil {
 				t.Fatal(err)
 			}
-			b.logged(e, "deleted", 1)
+			reported := len(b.all(schema.EventsStream, e.Subject())) > 0
+			if reported { // otherwise nothing is left to do, and the queue delivers nothing
+				b.logged(e, "deleted", 1)
+			}
 			if diff := cmp.Diff(erased, b.holds(e.AccountID)); diff != "" {
 				t.Errorf("what is left of the link (-want +got):\n%s", diff)
 			}
@@ -227,6 +234,7 @@ func TestALateEventOfADeletedLinkLeavesNothing(t *testing.T) {
 		t.Errorf("a second link-deleted is completed like the first: %+v", got)
 	}
 	b.idle("truv_link")
+	b.idle(erasures)
 }
 
 func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
@@ -255,4 +263,57 @@ func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
 		t.Errorf("what is left of the link (-want +got):\n%s", diff)
 	}
 	b.idle("truv_link")
+}
+
+func TestNothingDelaysAnErasure(t *testing.T) {
+	t.Parallel()
+	const before = 20
+	silent := func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	fails := func(err error) func(context.Context) error {
+		return func(context.Context) error { return err }
+	}
+	for promise, call := range map[string]func(context.Context) error{
+		"not refused credentials":      fails(&api.StatusError{Status: 401}),
+		"not forbidden links":          fails(&api.StatusError{Status: 403}),
+		"not a provider that is down":  fails(&api.StatusError{Status: 503}),
+		"not a hold of the provider":   fails(&api.StatusError{Status: 429, RetryAfter: time.Hour}),
+		"not a worker with full hands": silent,
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			for i := range before {
+				id := fmt.Sprintf("before-%d", i)
+				b.publish(sample(t, schema.Truv, "link-connected", id))
+			}
+			config := quick()
+			config.PauseFor = time.Hour
+			config.Ladders = Ladders{Retry: Ladder{time.Hour}, NotReady: Ladder{time.Hour}}
+			called := make(chan struct{}, 1)
+			b.start(schema.Link, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+				if job.Event.Erases() {
+					return Fetched{Outcome: schema.Deleted}, nil
+				}
+				select {
+				case called <- struct{}{}:
+				default:
+				}
+				return Fetched{}, call(ctx)
+			}), config)
+			receive(t, "a call to the provider", called)
+
+			deleted := sample(t, schema.Truv, "link-deleted", "deleted", ofLink("gone"))
+			b.publish(deleted)
+			b.logged(deleted, "deleted", 1)
+			if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
+				t.Errorf("what is left of the link (-want +got):\n%s", diff)
+			}
+			if n := len(b.completions()); n != 1 {
+				t.Errorf("%d completions: the events before the erasure did not wait", n)
+			}
+		})
+	}
 }

@@ -19,9 +19,12 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 	}
 	job := Job{Event: d.Event, Attempt: d.Attempt()}
 	if d.Err == nil {
-		completed, err := w.conn.Completed(ctx, d.Event, w.resource)
-		if err != nil || completed {
-			return err
+		// An erasure is done again: some of its steps come after the completion.
+		if !d.Event.Erases() {
+			completed, err := w.conn.Completed(ctx, d.Event, w.resource)
+			if err != nil || completed {
+				return err
+			}
 		}
 		// The error does not matter here: an undecodable body did not kill the workers.
 		job.Payload, _ = q.source.Decode(d.Event)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -99,6 +101,12 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 				info := advisories.CachedInfo()
 				return info.NumPending == 0 && info.NumAckPending == 0
 			})
+			if !e.Erases() {
+				return
+			}
+			if diff := cmp.Diff(erased, b.holds(e.AccountID)); diff != "" {
+				t.Errorf("what is left of the link (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

@@ -51,13 +51,30 @@ func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Deliv
 	case errors.Is(err, errGone):
 		q.conn.log.Error("retry without its event: the account was erased, or somebody deleted "+
 			"the event or its stream", zap.String("queue", q.queue.Name), zap.Error(err))
-		_ = msg.Ack() // if this gets lost, the lease ends by itself
+		q.dropRetry(ctx, msg)
 	case err != nil:
 		q.conn.log.Warn("retry not read", zap.String("queue", q.queue.Name), zap.Error(err))
 		_ = msg.NakWithDelay(lookAgainAfter)
 	default:
 		work(d)
 	}
+}
+
+// dropRetry deletes a retry whose event is gone, and acknowledges it. If the retry cannot be deleted
+// now, it comes again.
+func (q *Queue) dropRetry(ctx context.Context, msg jetstream.Msg) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
+	defer cancel()
+	meta, err := msg.Metadata()
+	if err == nil {
+		err = q.conn.eraseRetry(ctx, q.queue.Provider, meta.Sequence.Stream)
+	}
+	if err != nil {
+		q.conn.log.Warn("retry not deleted", zap.String("queue", q.queue.Name), zap.Error(err))
+		_ = msg.NakWithDelay(lookAgainAfter)
+		return
+	}
+	_ = msg.Ack() // if this gets lost, the lease ends by itself
 }
 
 func (q *Queue) newDelivery(ctx context.Context, msg jetstream.Msg) (*Delivery, error) {

@@ -20,7 +20,7 @@ type Step struct {
 
 // ErasureSteps returns the steps that remove an account from the streams, in their order. The
 // tombstone comes first, so nothing new is stored behind the other steps. After the last step the
-// worker publishes the completion `deleted`, then calls EraseEvents.
+// worker publishes the completion `deleted`, and then runs LastErasureSteps.
 func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 	return []Step{
 		{"tombstone", func(ctx context.Context) error {
@@ -37,6 +37,26 @@ func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 		}},
 		{"records", func(ctx context.Context) error {
 			return c.eraseRecords(ctx, p, account)
+		}},
+	}
+}
+
+// LastErasureSteps returns the steps after the completion `deleted` of the event that reports the
+// deletion. The event itself goes last, because its body names the person. Until the event is gone,
+// the queue delivers it again after a crash, and the erasure begins anew. The event's retries go
+// after the event: they have no body, and a retry without its event removes itself.
+//
+// Another report about the same account stays until its own erasure, which gives it a completion.
+func (c *Conn) LastErasureSteps(e schema.Event) []Step {
+	return []Step{
+		{"events", func(ctx context.Context) error {
+			return c.EraseEvents(ctx, e.Provider, e.Account())
+		}},
+		{"report", func(ctx context.Context) error {
+			return c.eraseReport(ctx, e)
+		}},
+		{"retries of the report", func(ctx context.Context) error {
+			return c.eraseRetriesOf(ctx, e)
 		}},
 	}
 }
@@ -93,13 +113,78 @@ func (c *Conn) EraseDeadLetters(ctx context.Context, queue, account string) erro
 	return c.eraseMessages(ctx, schema.DeadLettersStream, filter, nil)
 }
 
-// EraseEvents deletes the account's events. It keeps the reports of the account's deletion, because
-// the caller works on such an event.
+// EraseEvents deletes the account's events, except the reports of the account's deletion. The erasure
+// of a report deletes the report: see LastErasureSteps.
 func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account string) error {
 	reports := deletionReports(p, account)
 	filter := schema.AccountEvents(p, "*", "*", account)
 	isReport := func(m *jetstream.RawStreamMsg) bool { return slices.Contains(reports, m.Subject) }
 	return c.eraseMessages(ctx, schema.EventsStream, filter, isReport)
+}
+
+// eraseReport deletes all copies of an event that reports a deletion. A provider may send a webhook
+// again after the duplicate window, so the stream may have more than one copy.
+func (c *Conn) eraseReport(ctx context.Context, e schema.Event) error {
+	return c.eraseMessages(ctx, schema.EventsStream, e.Subject(), isOtherThan(e))
+}
+
+// eraseRetriesOf deletes the waits and the retries of an event that reports a deletion.
+func (c *Conn) eraseRetriesOf(ctx context.Context, e schema.Event) error {
+	for _, q := range schema.Queues() {
+		if q.Provider != e.Provider || !q.Erases {
+			continue
+		}
+		waiting := e.WaitingSubject(q.Name)
+		if err := c.eraseMessages(ctx, schema.WaitingStream, waiting, nil); err != nil {
+			return err
+		}
+		retries := schema.RetriesSubject(q.Name, e.Account())
+		if err := c.eraseMessages(ctx, schema.WaitingStream, retries, isOtherThan(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isOtherThan returns a function that reports whether a message belongs to another event than e.
+func isOtherThan(e schema.Event) func(*jetstream.RawStreamMsg) bool {
+	return func(m *jetstream.RawStreamMsg) bool { return eventOf(m.Header).Key() != e.Key() }
+}
+
+// EraseWaiting deletes the account's waiting events and retries from every queue of the provider,
+// except the queue of the erasures: a waiting report must be worked on, and then its erasure deletes
+// its retries.
+func (c *Conn) EraseWaiting(ctx context.Context, p schema.Provider, account string) error {
+	for _, q := range schema.Queues() {
+		if q.Provider != p || q.Erases {
+			continue
+		}
+		for _, filter := range []string{
+			schema.AccountWaiting(q.Name, account),
+			schema.RetriesSubject(q.Name, account),
+		} {
+			if err := c.eraseMessages(ctx, schema.WaitingStream, filter, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eraseRetry deletes a retry whose event is gone from the events stream. Workers of a provider
+// without erasures have no right to delete, and leave the retry to the age limit of its stream.
+func (c *Conn) eraseRetry(ctx context.Context, p schema.Provider, sequence uint64) error {
+	if !hasErasures(p) {
+		return nil
+	}
+	s, err := c.js.Stream(ctx, schema.WaitingStream)
+	if err == nil {
+		err = overwrite(ctx, s, sequence)
+	}
+	if err != nil {
+		return fmt.Errorf("erase retry %d: %w", sequence, err)
+	}
+	return nil
 }
 
 // deletionReports are the subjects of the events with which the provider reports the deletion of an

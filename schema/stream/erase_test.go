@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,19 +17,50 @@ import (
 
 // erasure is all that the worker of a link-deleted does on the broker, step by step.
 func erasure(c *stream.Conn, deleted schema.Event) []stream.Step {
-	return append(c.ErasureSteps(deleted.Provider, deleted.Account()),
-		stream.Step{Name: "completion deleted", Run: func(ctx context.Context) error {
-			_, err := c.PublishCompletion(ctx, deleted, completion(deleted, schema.Deleted))
-			return err
-		}},
-		stream.Step{Name: "events", Run: func(ctx context.Context) error {
-			return c.EraseEvents(ctx, deleted.Provider, deleted.Account())
-		}},
+	told := stream.Step{Name: "completion deleted", Run: func(ctx context.Context) error {
+		_, err := c.PublishCompletion(ctx, deleted, completion(deleted, schema.Deleted))
+		return err
+	}}
+	return slices.Concat(
+		c.ErasureSteps(deleted.Provider, deleted.Account()),
+		[]stream.Step{told},
+		c.LastErasureSteps(deleted),
 	)
 }
 
-// fill gives an account events, completions, one of them large, and dead letters, and returns its
-// link-deleted.
+func run(t *testing.T, steps []stream.Step) {
+	t.Helper()
+	for _, step := range steps {
+		if err := step.Run(t.Context()); err != nil {
+			t.Fatalf("%s: %v", step.Name, err)
+		}
+	}
+}
+
+// truvQueue finds a queue of Truv: the queue of links, or the queue of erasures.
+func truvQueue(erases bool) schema.Queue {
+	for _, q := range schema.QueuesOf(schema.Link) {
+		if q.Provider == schema.Truv && q.Erases == erases {
+			return q
+		}
+	}
+	panic("no such queue")
+}
+
+// park lets an event wait in a queue, and stores the event among the retries as well.
+func park(t *testing.T, c *stream.Conn, q schema.Queue, e schema.Event) {
+	t.Helper()
+	sequence := uint64(time.Now().UnixNano()) // no event has this place, and none is needed
+	must(t, c.Park(t.Context(), q, e, sequence, schema.Wait{
+		Class: schema.ClassTransient, Status: 503, Endpoint: "/v1/links/{link_id}/",
+		Step: 1, Steps: 2, Since: time.Now(), Until: time.Now().Add(time.Hour),
+		Failures: schema.Failures{schema.ClassTransient: 1},
+	}))
+	must(t, c.Requeue(t.Context(), q, e, sequence))
+}
+
+// fill gives an account events, completions, one of them large, dead letters, waiting events and
+// retries. It returns the account's link-deleted, which waits too.
 func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	t.Helper()
 	for _, e := range []schema.Event{
@@ -49,8 +81,10 @@ func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	large := link(account+"-4", account, schema.ActionConnected)
 	publish(t, c, large)
 	complete(t, c, large, succeeded(large, records(schema.CompletionBytesMax, canary+" ")...))
+	park(t, c, truvQueue(false), large)
 	deleted := link(account+"-5", account, schema.ActionDeleted)
 	publish(t, c, deleted)
+	park(t, c, truvQueue(true), deleted)
 	return deleted
 }
 
@@ -72,13 +106,16 @@ func (b broker) holds(account string) map[string]int {
 		"completions":  count(schema.CompletionsStream, completions),
 		"tombstones":   count(schema.CompletionsStream, tombstone),
 		"dead letters": count(schema.DeadLettersStream, schema.DeadLetterSubject("*", account)),
+		"waiting":      count(schema.WaitingStream, schema.AccountWaiting("*", account)),
+		"retries":      count(schema.WaitingStream, schema.RetriesSubject("*", account)),
 		"objects":      objects,
 	}
 }
 
 // leftAfterErasure is what the streams still have of an erased account.
 var leftAfterErasure = map[string]int{
-	"events": 1, "completions": 1, "tombstones": 1, "dead letters": 0, "objects": 0,
+	"events": 0, "completions": 1, "tombstones": 1, "dead letters": 0, "objects": 0,
+	"waiting": 0, "retries": 0,
 }
 
 func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
@@ -90,11 +127,8 @@ func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
 	for first := range len(erasure(c, schema.Event{})) + 1 {
 		account := strings.Repeat("x", first+1)
 		deleted := fill(t, c, account, "CANARY")
-		for _, step := range append(erasure(c, deleted)[:first], erasure(c, deleted)...) {
-			if err := step.Run(t.Context()); err != nil {
-				t.Fatalf("%d steps, then all: %s: %v", first, step.Name, err)
-			}
-		}
+		run(t, erasure(c, deleted)[:first])
+		run(t, erasure(c, deleted))
 		if got := b.holds(account); !maps.Equal(got, leftAfterErasure) {
 			t.Errorf("%d steps, then all: the account has %v, want %v",
 				first, got, leftAfterErasure)
@@ -103,14 +137,127 @@ func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
 		if m.Header.Get("Wagewire-Outcome") != "deleted" {
 			t.Errorf("%d steps, then all: the completion left is %s", first, m.Data)
 		}
-		m = b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", account))[0]
-		if m.Subject != deleted.Subject() {
-			t.Errorf("%d steps, then all: the event left is on %s", first, m.Subject)
-		}
 	}
 	if after := fmt.Sprint(b.holds("bystander")); after != before {
 		t.Errorf("the bystander has %s, had %s", after, before)
 	}
+}
+
+// An erasure that stops before its end must come again. The queue delivers the report again only while
+// the report and, for a report that waited, its retry are on their streams.
+func TestAReportStaysUntilNothingElseOfItsAccountIsLeft(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	deleted := fill(t, c, "account", "CANARY")
+	steps := erasure(c, deleted)
+	report := len(steps) - 2
+	for _, step := range steps[:report] {
+		run(t, []stream.Step{step})
+		got := b.holds("account")
+		if len(b.all(schema.EventsStream, deleted.Subject())) != 1 || got["retries"] == 0 {
+			t.Errorf("after step %s the report or its retry is gone: %v", step.Name, got)
+		}
+	}
+	want := maps.Clone(leftAfterErasure)
+	want["events"], want["waiting"], want["retries"] = 1, 1, 1
+	if got := b.holds("account"); !maps.Equal(got, want) {
+		t.Errorf("before the report goes, the account has %v, want %v", got, want)
+	}
+}
+
+func TestASecondReportStaysUntilItsOwnErasure(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	first := fill(t, c, "account", "CANARY")
+	second := link("second", "account", schema.ActionDeleted)
+	publish(t, c, second)
+	park(t, c, truvQueue(true), second)
+	run(t, erasure(c, first))
+	want := maps.Clone(leftAfterErasure)
+	want["events"], want["waiting"], want["retries"] = 1, 1, 1
+	if got := b.holds("account"); !maps.Equal(got, want) {
+		t.Errorf("after the first erasure the account has %v, want %v", got, want)
+	}
+	run(t, erasure(c, second))
+	want = maps.Clone(leftAfterErasure)
+	want["completions"] = 2
+	if got := b.holds("account"); !maps.Equal(got, want) {
+		t.Errorf("after the second erasure the account has %v, want %v", got, want)
+	}
+}
+
+func TestEveryCopyOfAReportIsErased(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, func(topology *schema.Topology) {
+		streamIn(topology, schema.EventsStream).Duplicates = 100 * time.Millisecond
+	})
+	b := look(t, s)
+	deleted := fill(t, c, "account", "CANARY")
+	streamtest.Eventually(t, "the duplicate window has passed", func() bool {
+		duplicate, err := c.PublishEvent(t.Context(), deleted)
+		must(t, err)
+		return !duplicate
+	})
+	if n := len(b.all(schema.EventsStream, deleted.Subject())); n != 2 {
+		t.Fatalf("%d copies of the report, want 2", n)
+	}
+	run(t, erasure(c, deleted))
+	if got := b.holds("account"); !maps.Equal(got, leftAfterErasure) {
+		t.Errorf("the account has %v, want %v", got, leftAfterErasure)
+	}
+}
+
+func TestAReportSentAgainAfterItsErasure(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	deleted := fill(t, c, "account", "CANARY")
+	run(t, erasure(c, deleted))
+	duplicate, err := c.PublishEvent(t.Context(), deleted)
+	must(t, err)
+	if !duplicate {
+		t.Error("within the duplicate window the report was stored again")
+	}
+	restart(b, s, deleted)
+	streamtest.Eventually(t, "connected again", func() bool { return c.Connected() == nil })
+	duplicate, err = c.PublishEvent(t.Context(), deleted)
+	must(t, err)
+	if duplicate || b.holds("account")["events"] != 1 {
+		t.Error("after a restart the broker takes a report that it no longer has for a duplicate")
+	}
+	run(t, erasure(c, deleted))
+	if got := b.holds("account"); !maps.Equal(got, leftAfterErasure) {
+		t.Errorf("after the second erasure the account has %v, want %v", got, leftAfterErasure)
+	}
+}
+
+// A message may be deleted while a worker has it. The broker takes the acknowledgement. After a nak, or
+// after the end of the lease, it delivers the message to nobody.
+func TestADeletedReportIsSettledAndNeverDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	q := truvQueue(true)
+	publish(t, c,
+		link("settled", "first", schema.ActionDeleted),
+		link("given-back", "second", schema.ActionDeleted))
+	jobs, _, _ := hold(t, c, q, 2)
+	for range 2 {
+		j := next(t, "a report", jobs)
+		run(t, erasure(c, j.Event))
+		if j.Event.ID == "settled" {
+			must(t, j.Done())
+		} else {
+			must(t, j.GiveBack())
+		}
+		j.release()
+	}
+	streamtest.Eventually(t, "the queue has no report in hand", func() bool {
+		return b.queue(q).NumAckPending == 0
+	})
+	none(t, "a deleted report was delivered again", jobs)
 }
 
 func TestErasureByTwoAtOnce(t *testing.T) {
@@ -152,9 +299,7 @@ func TestErasureOverwritesWhatItDeletes(t *testing.T) {
 			return onDisk(t, dir, "CANARY-4711", name) && onDisk(t, dir, "BYSTANDER-4711", name)
 		})
 	}
-	for _, step := range erasure(c, deleted) {
-		must(t, step.Run(t.Context()))
-	}
+	run(t, erasure(c, deleted))
 	for _, when := range []string{"after the erasure", "after a restart"} {
 		for _, name := range streams {
 			if onDisk(t, dir, "CANARY-4711", name) {

@@ -83,8 +83,10 @@ func (q *Queue) handOutExhausted(
 	}
 	d, err := q.readExhausted(ctx, ended)
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, errGone):
+	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil // erased, or older than the stream keeps
+	case errors.Is(err, errGone):
+		return q.conn.eraseRetry(ctx, q.queue.Provider, ended.StreamSeq)
 	case err != nil:
 		return fmt.Errorf("read message %d of %s: %w", ended.StreamSeq, ended.Stream, err)
 	case d.Retry, d.Err != nil: // an undecodable event cannot wait

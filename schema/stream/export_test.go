@@ -1,7 +1,34 @@
 package stream
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+)
 
 // BePatient lets each try wait a long time for the broker's answer. A late answer makes it unclear
 // whether a message is ours, and some tests need to be sure, on a busy machine too.
 func (c *Conn) BePatient() { c.tryFor = time.Hour }
+
+// Park stores the schedule of an event that waits in a queue. sequence is the event's place in the
+// events stream.
+func (c *Conn) Park(
+	ctx context.Context, q schema.Queue, e schema.Event, sequence uint64, w schema.Wait,
+) error {
+	return c.publishWaiting(ctx, c.deliveryOf(q, e, sequence), w)
+}
+
+// Requeue stores an event among the retries of a queue.
+func (c *Conn) Requeue(
+	ctx context.Context, q schema.Queue, e schema.Event, sequence uint64,
+) error {
+	return c.publishRetry(ctx, c.deliveryOf(q, e, sequence))
+}
+
+func (c *Conn) deliveryOf(q schema.Queue, e schema.Event, sequence uint64) *Delivery {
+	return &Delivery{
+		Event: e, Queue: q, Account: e.Account(), Sequence: sequence,
+		conn: c, header: eventMessage(e).Header, body: e.Body,
+	}
+}

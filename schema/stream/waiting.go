@@ -24,7 +24,7 @@ const scheduleAt = "@at "
 // back with the delay.
 //
 // The error is ErrErased if the account has a tombstone. Nothing then waits, and the delivery is not
-// settled.
+// settled. An event of an erasures queue waits all the same.
 func (d *Delivery) Wait(w schema.Wait) error {
 	if d.Err != nil {
 		return d.settled("later", d.msg.NakWithDelay(time.Until(w.Until)))
@@ -36,8 +36,10 @@ func (d *Delivery) Wait(w schema.Wait) error {
 		_ = d.msg.NakWithDelay(time.Until(w.Until))
 		return d.settled("later", err)
 	}
-	if err := d.conn.checkNotErased(ctx, d.Event.Provider, d.Account); err != nil {
-		return d.settled("later", err)
+	if !d.Queue.Erases { // an erasure that waits has published the tombstone itself
+		if err := d.conn.checkNotErased(ctx, d.Event.Provider, d.Account); err != nil {
+			return d.settled("later", err)
+		}
 	}
 	return d.settled("later", d.msg.DoubleAck(ctx))
 }
@@ -204,24 +206,6 @@ func (c *Conn) checkNotErased(ctx context.Context, p schema.Provider, account st
 		return err
 	}
 	return ErrErased
-}
-
-// EraseWaiting deletes the account's waiting events and retries from every queue of the provider.
-func (c *Conn) EraseWaiting(ctx context.Context, p schema.Provider, account string) error {
-	for _, q := range schema.Queues() {
-		if q.Provider != p {
-			continue
-		}
-		for _, filter := range []string{
-			schema.AccountWaiting(q.Name, account),
-			schema.RetriesSubject(q.Name, account),
-		} {
-			if err := c.eraseMessages(ctx, schema.WaitingStream, filter, nil); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // Waiting is an event that waits for its next try, as its stream holds it.

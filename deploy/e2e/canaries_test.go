@@ -1,0 +1,364 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/ingress"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
+	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/fetch"
+)
+
+// Canaries stand for a person's data: each is unique, and in one place where such data goes.
+const (
+	canaryTracking = "CANARY-TRACKING-77" // in every webhook
+	canaryUser     = "CANARY-USER-77"     // in every webhook
+	canaryRecord   = "CANARY-RECORD-77"   // in the records of a completion
+	canaryLarge    = "CANARY-LARGE-77"    // in the records of a large completion
+	canaryEndUser  = "CANARY-ENDUSER-77"  // in the members of a completion beside its records
+	canaryMissing  = "CANARY-MISSING-77"
+	canaryDeleted  = "CANARY-DELETED-77"
+)
+
+var canaries = []string{
+	canaryTracking, canaryUser, canaryRecord, canaryLarge, canaryEndUser, canaryMissing,
+	canaryDeleted,
+}
+
+// canaryLink is the id of the account. It stays, in the tombstone and in the completion `deleted`.
+const canaryLink = "link-of-canary-77"
+
+// canaryLine is ingress, the link worker and a payroll API around a broker whose files the test can
+// read.
+type canaryLine struct {
+	*testing.T
+	stores   []string // the directories of the broker, one for each server
+	conn     *stream.Conn
+	js       jetstream.JetStream
+	webhooks string
+	api      *linkAPI
+}
+
+// linkAPI serves every link with the same answer.
+type linkAPI struct {
+	mu     sync.Mutex
+	status int
+	body   string
+}
+
+func (a *linkAPI) answer(status int, body string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status = status
+	a.body = body
+}
+
+func (a *linkAPI) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, _ = io.WriteString(w, a.body)
+}
+
+// startCanaryLine starts the line at a broker that has its streams.
+func startCanaryLine(t *testing.T, url string, stores ...string) *canaryLine {
+	t.Helper()
+	l := &canaryLine{T: t, stores: stores, api: &linkAPI{}}
+	l.conn = l.connect(url)
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(askEvery))
+	l.must(err)
+	t.Cleanup(nc.Close)
+	l.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(requestFor))
+	l.must(err)
+
+	server := httptest.NewServer(l.api)
+	t.Cleanup(server.Close)
+	getenv := l.environment(server.URL)
+	config, err := ingress.ConfigFromEnv(getenv)
+	l.must(err)
+	config.Addr = "127.0.0.1:0"
+	config.DrainFor = 0
+	receiver, err := ingress.New(config, l.connect(url), zap.NewNop(), prometheus.NewRegistry())
+	l.must(err)
+	l.webhooks = "http://" + receiver.Addr() + "/webhooks/" + fake.Truv
+	l.background(receiver.Run)
+
+	sources, err := fetch.OpenAll(getenv, prometheus.NewRegistry())
+	l.must(err)
+	working, err := workers.ConfigFromEnv(getenv)
+	l.must(err)
+	working.StopFor = time.Second
+	worker := workers.New(schema.Link, sources[schema.Link], l.connect(url), working, zap.NewNop(),
+		prometheus.NewRegistry())
+	l.background(worker.Run)
+	return l
+}
+
+// environment names the API, and lets an event that is not ready wait for longer than any test.
+func (l *canaryLine) environment(api string) func(string) string {
+	secret := filepath.Join(l.TempDir(), "truv.secret")
+	l.must(os.WriteFile(secret, []byte(fake.Secret(fake.Truv)+"\n"), 0o600))
+	env := fake.Environment(fake.Truv, api)
+	variables := map[string]string{"NOT_READY_LADDER": "10h"}
+	for name, value := range env {
+		variables[schema.Truv.Variable(name)] = value
+	}
+	variables[schema.Truv.Variable("URL")] = api
+	variables[schema.Truv.Variable("SECRETS_FILE")] = secret
+	variables[fetch.SecretVariable(schema.Truv)] = secret
+	return func(key string) string { return variables[key] }
+}
+
+func (l *canaryLine) connect(url string) *stream.Conn {
+	l.Helper()
+	conn, err := stream.Connect(stream.Config{URL: url}, l.Name(), zap.NewNop())
+	l.must(err)
+	l.Cleanup(conn.Close)
+	return conn
+}
+
+func (l *canaryLine) background(run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(ctx); err != nil {
+			l.Error(err)
+		}
+	}()
+	l.Cleanup(func() { cancel(); <-done })
+}
+
+func (l *canaryLine) must(err error) {
+	l.Helper()
+	if err != nil {
+		l.Fatal(err)
+	}
+}
+
+func canaryEvent(id, action string) schema.Event {
+	return schema.Event{
+		Provider: schema.Truv, ID: id, Type: "link-" + action, Resource: schema.Link,
+		Action: action, AccountID: canaryLink,
+		OccurredAt: time.Now().UTC(), ReceivedAt: time.Now().UTC(),
+	}
+}
+
+// send signs a webhook about the link and sends it until ingress answers 200.
+func (l *canaryLine) send(id, action string) (duplicate bool) {
+	l.Helper()
+	body := fmt.Appendf(nil, `{"webhook_id":%q,"event_type":"link-%s","link_id":%q,`+
+		`"updated_at":"2026-02-03T15:19:11.058437+00:00","tracking_info":%q,"user_id":%q}`,
+		id, action, canaryLink, canaryTracking, canaryUser)
+	streamtest.Eventually(l, "ingress stores "+id, func() bool {
+		request, err := http.NewRequestWithContext(l.Context(), http.MethodPost, l.webhooks,
+			bytes.NewReader(body))
+		l.must(err)
+		request.Close = true
+		l.must(fake.Sign(fake.Truv, request.Header, fake.Secret(fake.Truv), time.Now(), body))
+		response, err := http.DefaultClient.Do(request)
+		l.must(err)
+		defer func() { _ = response.Body.Close() }()
+		var answer struct{ Duplicate bool }
+		if response.StatusCode != http.StatusOK {
+			return false
+		}
+		l.must(json.NewDecoder(response.Body).Decode(&answer))
+		duplicate = answer.Duplicate
+		return true
+	})
+	return duplicate
+}
+
+// subjects are the subjects of the messages on a stream that match the filter.
+func (l *canaryLine) subjects(name, filter string) (subjects []string) {
+	l.Helper()
+	var counts map[string]uint64
+	streamtest.Eventually(l, "the subjects of "+name, func() bool {
+		s, err := l.js.Stream(l.Context(), name)
+		if err == nil {
+			var info *jetstream.StreamInfo
+			info, err = s.Info(l.Context(), jetstream.WithSubjectFilter(filter))
+			if err == nil {
+				counts = info.State.Subjects
+			}
+		}
+		return err == nil
+	})
+	for subject, n := range counts {
+		subjects = append(subjects, slices.Repeat([]string{subject}, int(n))...)
+	}
+	slices.Sort(subjects)
+	return subjects
+}
+
+func (l *canaryLine) await(what, name, filter string) {
+	l.Helper()
+	streamtest.Eventually(l, what, func() bool { return len(l.subjects(name, filter)) > 0 })
+}
+
+// awaitSettled waits until the queue of erasures has nothing to do and nothing in hand.
+func (l *canaryLine) awaitSettled() {
+	l.Helper()
+	streamtest.Eventually(l, "the erasure is settled", func() bool {
+		consumer, err := l.js.Consumer(l.Context(), schema.EventsStream,
+			schema.ErasuresName(schema.Truv))
+		if err != nil {
+			return false
+		}
+		info := consumer.CachedInfo()
+		return info.NumPending == 0 && info.NumAckPending == 0
+	})
+}
+
+// fill puts canaries into every place for data of the account: events, a completion, a large
+// completion, a completion with ids, a dead letter. One event waits.
+func (l *canaryLine) fill() {
+	l.Helper()
+	done := func(id string) {
+		subject := canaryEvent(id, schema.ActionConnected).CompletionSubject(schema.Link)
+		l.await("the completion of "+id, schema.CompletionsStream, subject)
+	}
+	link := func(member string) string {
+		return fmt.Sprintf(`{"id":%q,"ssn":%q}`, canaryLink, member)
+	}
+	l.api.answer(http.StatusOK, link(canaryRecord))
+	l.send("small", schema.ActionConnected)
+	done("small")
+	l.api.answer(http.StatusOK,
+		link(strings.Repeat(canaryLarge+" ", schema.CompletionBytesMax/len(canaryLarge))))
+	l.send("large", schema.ActionConnected)
+	done("large")
+	l.api.answer(http.StatusUnprocessableEntity, link(canaryRecord))
+	l.send("refused", schema.ActionConnected)
+	l.await("a dead letter", schema.DeadLettersStream, schema.DeadLetterSubject("*", canaryLink))
+	l.api.answer(http.StatusNotFound, link(canaryRecord))
+	l.send("waits", schema.ActionConnected)
+	l.await("a waiting event", schema.WaitingStream, schema.AccountWaiting("*", canaryLink))
+
+	listed := canaryEvent("listed", schema.ActionConnected)
+	c := schema.NewCompletion(listed, schema.Link, schema.Succeeded, time.Now())
+	endUser := canaryEndUser
+	c.Data.EndUserID = &endUser
+	c.Data.Missing = []string{canaryMissing}
+	c.Data.Deleted = []string{canaryDeleted}
+	_, err := l.conn.PublishCompletion(l.Context(), listed, c)
+	l.must(err)
+	for _, canary := range canaries {
+		streamtest.Eventually(l, canary+" is in a file", func() bool {
+			return len(l.filesWith(canary)) > 0
+		})
+	}
+}
+
+// filesWith are the files below the broker's directories with one of the texts.
+func (l *canaryLine) filesWith(texts ...string) (found []string) {
+	l.Helper()
+	for _, store := range l.stores {
+		err := filepath.WalkDir(store, func(path string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) || err == nil && entry.IsDir() {
+				return nil // removed meanwhile, or a directory
+			}
+			if err != nil {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			has := func(text string) bool { return bytes.Contains(content, []byte(text)) }
+			if slices.ContainsFunc(texts, has) {
+				found = append(found, path)
+			}
+			return err
+		})
+		l.must(err)
+	}
+	return found
+}
+
+// checkLeft fails the test unless the streams have only what should be left of an erased account.
+func (l *canaryLine) checkLeft(when string) {
+	l.Helper()
+	deleted := canaryEvent("deleted", schema.ActionDeleted).CompletionSubject(schema.Link)
+	want := []string{deleted, schema.TombstoneSubject(schema.Truv, canaryLink)}
+	var left []string
+	for _, name := range []string{
+		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
+		schema.WaitingStream, schema.PausesStream,
+	} {
+		left = append(left, l.subjects(name, ">")...)
+	}
+	if !slices.Equal(left, want) {
+		l.Errorf("%s, the streams hold %v, want %v", when, left, want)
+	}
+}
+
+func TestADeletedLinkLeavesNoTraceInTheFilesOfTheBroker(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	s := streamtest.Run(t, streamtest.Config{Dir: store})
+	streamtest.Provision(t, s.Connect(t), streamtest.Topology())
+	l := startCanaryLine(t, s.URL(), store)
+	l.fill()
+	for _, file := range l.filesWith(canaries...) {
+		if strings.Contains(file, schema.WaitingStream) {
+			t.Errorf("a waiting event has a body: %s", file)
+		}
+	}
+	check := func(when string) {
+		t.Helper()
+		if files := l.filesWith(canaries...); len(files) > 0 {
+			t.Errorf("%s, data of the person is in %v", when, files)
+		}
+		l.checkLeft(when)
+	}
+
+	l.send("deleted", schema.ActionDeleted)
+	deleted := canaryEvent("deleted", schema.ActionDeleted).CompletionSubject(schema.Link)
+	l.await("the completion deleted", schema.CompletionsStream, deleted)
+	l.awaitSettled()
+	check("after the erasure")
+	if !l.send("deleted", schema.ActionDeleted) {
+		t.Error("a webhook sent again within the duplicate window is no duplicate")
+	}
+	check("after the webhook came again")
+
+	s.Stop()
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	check("after a restart")
+	if l.send("deleted", schema.ActionDeleted) {
+		t.Error("after a restart, a webhook that the broker has erased is a duplicate")
+	}
+	streamtest.Eventually(t, "the webhook is erased again", func() bool {
+		return len(l.subjects(schema.EventsStream, ">")) == 0
+	})
+	l.awaitSettled()
+	check("after the second erasure")
+}
