@@ -18,6 +18,8 @@
 //	workers.Worker.work
 //	  6 fetch     Worker.fetch, Handler.Fetch     the event, as above
 //	    judge     Ladders.judge                   the event, as above
+//	    wait      Worker.wait,
+//	              stream.Delivery.Wait            the event and its schedule, in WAGEWIRE_WAITING
 //	  7 complete  Worker.complete,
 //	              stream.Conn.PublishCompletion   the event and its completion
 //	  8 settle    settle, stream.Delivery.Done    the completion
@@ -38,6 +40,7 @@
 //	completion.go   Completion, the end of an event
 //	dead_letter.go  DeadLetter and Quarantined: events without a completion with data, and
 //	                webhooks without an event
+//	waiting.go      Wait, Failures and Pause: why an event waits, and why a queue pauses
 //	redrive.go      ids of events sent through the line again
 //	topology.go     streams and queues
 //	secret.go       Secret, a string that does not print

@@ -7,7 +7,7 @@
 //	job.go                  Job, Fetched, Verdict; judge makes a verdict of an error
 //	records.go              Records: where a handler puts the records of a job
 //	erase.go                the erasure of an account
-//	pause.go                the pause of a queue while the provider refuses our credentials
+//	pause.go                when a queue takes no events: refused credentials, and holds
 //	exhausted.go            events without deliveries left
 //	log.go, metrics.go      the log line, the span and the counts of a job
 //	payload.go              Payload: the content of a webhook's body
@@ -17,30 +17,51 @@
 //
 // # The life of a job
 //
-// work calls fetch, judge, complete, settle and logJob, in the order of the drawing:
+// work calls fetch, judge, finish, settle and logJob, in the order of the drawing:
 //
-//	take --> decode --> fetch <---+
-//	                      |       |  401, 403: the queue pauses, the job stays in hand
-//	                      +-------+
-//	                      |
-//	                    judge --- later --------------------------------------+
-//	                      |                                                   |
-//	                      +------ skipped: completed before, other queue -----+
-//	                      |                                                   |
-//	                      +------ never --> dead letter --> completion -------+
-//	                      |                                                   |
-//	                      +------ done -------------------> completion -------+
-//	                      |                                                   |
-//	                      +------ deleted --> tombstone, erasure,             |
-//	                                          completion `deleted`, events ---+
-//	                                                                          v
-//	                                                                   settle --> log
+//	take --> decode --> fetch --> judge
+//	                                |
+//	     back  --- a stop, a paused queue ----------------------> give back
+//	     later --- a schedule at the broker --------------------> acknowledge
+//	     done  --- skipped: completed before, other queue ------> acknowledge
+//	     done  --- completion ----------------------------------> acknowledge
+//	     done  --- deleted: tombstone, erasure, completion
+//	               `deleted`, other events, the event itself ---> acknowledge
+//	     never --- dead letter --> completion ------------------> terminate
+//	                                                                 |
+//	                                                                log
 //
-// If complete fails, judge gets the error and decides again: later if there was no room or no
-// answer, done if the account was erased meanwhile. Nothing is then left of the event.
+// If finish cannot store a completion, judge gets the error and decides again: later if there was no
+// room or no answer, done if the account was erased meanwhile, never if the completion is larger than a
+// message. Nothing is left of an event of an erased account.
 //
-// Settle reports the verdict to the queue. Done waits for the broker to confirm. Later and never
-// are sent without waiting: if one gets lost, the lease ends and the event is delivered again.
+// # Waiting
+//
+// An event that must wait leaves its queue. The worker publishes a schedule to the waiting stream, with
+// the reason, the time of the next try and the failures until now, and acknowledges the event only after
+// the broker has stored the schedule. When the time has come, the broker publishes the event among the
+// retries of the queue. So a waiting event is no lag, and holds no hand.
+//
+// Failures are counted by class, in the schedule. A failure takes a step of its class's ladder. Nothing
+// else takes a step: not a restart, a kill, a pause, a hold, a full stream or a redelivery. A full stream
+// has a ladder of its own, without an end.
+//
+// Retries have hands of their own, a quarter as many as fresh events. So a fresh event never waits behind
+// retries. Erasures have a queue of their own, and no pause or hold concerns it.
+//
+// # Refused credentials
+//
+// A 401 pauses the queue, after every secret of the provider's file was tried. The queue then takes no
+// events, and what is in hand waits or goes back as it came. The pause is on the broker, where operators
+// see it, and every process of the queue keeps to it. One event at a time asks the provider again,
+// whichever process takes the turn. The first accepted event ends the pause for all.
+//
+// A 403 is about its record: the event climbs the short ladder, and ends unavailable with the class
+// forbidden. Only refusals about ForbiddenAccountsMax different accounts in a row, without one success,
+// count as refused credentials.
+//
+// A 429 holds every call to the provider for the time that the provider asks for. During a longer hold
+// the queue takes no events, and what is in hand waits at the broker until the end of the hold.
 //
 // # Memory
 //
@@ -59,12 +80,12 @@
 // If an event is older than FreshFor, the worker therefore looks for a completion at a first
 // delivery too. Otherwise the provider would be asked again for two weeks of events.
 //
-// # Attempts
+// # Deliveries
 //
-// An attempt is a delivery, and the ladders count attempts. While a job waits for a 429 or for
-// credentials, the job stays in hand, its lease is renewed, and no attempt is used up. An attempt
-// is also used up if a worker stops or dies with the job in hand. The ladders leave room for such
-// attempts below the queue's own limit.
+// A delivery is no attempt. A worker that stops gives its events back, and after
+// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries, where deliveries count
+// from 1 again. So only an event that kills its process uses up the deliveries of a retry
+// (schema.DeliveriesMax), and then gets a dead letter and the completion `failed`.
 //
 // # Decisions
 //
@@ -74,14 +95,12 @@
 //
 // The retry ladder ends after its last step of 10 h, at 68 h. Another step would pass 72 h.
 //
-// If a full or absent stream refuses a completion, the event climbs the same ladder and stays on
-// the last step. With a delay of one minute, an event would use up its 100 deliveries in less than
-// two hours.
+// If a full or absent stream refuses a completion, the event waits up to ten minutes at a time, without
+// an end. It has no completion yet.
 //
-// A late event of an erased account is erased from the events too. A link-deleted does not wait
-// for the end of a pause, because an erasure calls no provider.
+// A late event of an erased account is erased from the events too.
 //
 // The ladders and the pause are not from a library. Package backoff counts in the memory of one
-// process, and the broker counts deliveries across restarts. A circuit breaker refuses calls
-// during an outage, and the pause keeps the jobs in hand.
+// process, and the schedule counts across restarts. A circuit breaker refuses calls and drops or fails
+// the work behind them, and the pause keeps the events in their queue.
 package workers

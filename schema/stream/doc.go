@@ -12,6 +12,9 @@
 //	complete   PublishCompletion: one completion for an event and resource, ever
 //	records    the records of large completions, and of attempts, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
+//	delivery   Delivery: one hand-out of an event
+//	waiting    Delivery.Wait, GiveBack: an event that waits for its next try
+//	paused     PauseState, StorePause: a queue whose provider refuses our credentials
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
 //	decode     from a message to an event
@@ -19,6 +22,7 @@
 //	erase      ErasureSteps, EraseEvents: an account leaves the streams for good
 //	ask        requests and their retries
 //	errors     the broker's errors, and ours
+//	version    the oldest server that will do
 //	grant      Grants: the rights of each role, and no more
 //
 // The operator (`wagewire`):
@@ -46,16 +50,20 @@
 // a stream sit on several servers, and a leader among the servers stores and answers.
 //
 // A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
-// no reader is connected. A queue of ours is a durable consumer on the events, shared by all
-// processes of a worker. An ordered consumer is private to its reader, reads in order, and
+// no reader is connected. A queue of ours is two durable consumers of the same name, shared by all
+// processes of a worker: one on the events, and one on the retries. An ordered consumer is private to its reader, reads in order, and
 // acknowledges nothing: see Scan and Tail.
 //
 // A worker sends a request for some messages (a pull), and the broker delivers to the inbox of the
 // request. The request ends when it is filled or when its time is over. Until then the broker may
 // send idle heartbeats, so the worker notices a lost request. The worker then acknowledges
-// (Delivery.Done), asks for a redelivery after a delay (Delivery.Later, a "nak"), or ends the
-// deliveries (Delivery.Never, a "term"). After silence for the ack wait (the lease), the broker
+// (Delivery.Done), gives the message back (Delivery.GiveBack, a "nak"), or ends the deliveries
+// (Delivery.Never, a "term"). After silence for the ack wait (the lease), the broker
 // delivers again. Progress messages (heartbeats of the worker) begin the ack wait anew.
+//
+// A schedule is a message with a time and a target subject. When the time has come, the broker stores
+// a copy of the message on the target, and removes the schedule. A new schedule on the same subject
+// replaces the one before.
 //
 // An advisory is a report of the broker about a consumer. Our advisories stream stores
 // MAX_DELIVERIES, after the last delivery of an event without an acknowledgement, and
@@ -116,6 +124,24 @@
 // The takers send the requests themselves. Fetch of the client library drops what has come when its
 // context ends, and does not tell why a request ended. The iterators of the library send a request
 // again after a reconnect, and so get more events than there are hands.
+//
+// # Waiting events
+//
+// Delivery.Wait publishes a schedule and then acknowledges the event. A crash in between costs a second
+// delivery of the event. The schedule of the second delivery replaces the first, or the event is tried
+// twice, and the fence refuses a second completion.
+//
+// The message of a waiting event has the event's headers and sequence, and no body. The broker removes
+// a schedule without overwriting its bytes, and a webhook's body may name a person. So the body stays
+// in one place, the events stream, where an erasure overwrites it. A retry whose event is gone ends.
+//
+// The broker allows schedules only on a stream that discards old messages at its limits. The waiting
+// stream therefore has no limit except an age. The server must be 2.15.2 or later: earlier servers
+// with schedules lost some of them.
+//
+// The state of a pause has a stream of its own, the last message of each queue's subject. A worker may
+// change the state only as it has read it (the expected last sequence), so one worker at a time has the
+// turn to ask the provider again.
 //
 // # Rights
 //
