@@ -38,6 +38,8 @@ const (
 	metrics     = "github.com/prometheus/client_golang"
 	zap         = "go.uber.org/zap"
 	group       = "golang.org/x/sync/errgroup"
+	budget      = "golang.org/x/sync/semaphore"
+	memory      = "github.com/KimMachineGun/automemlimit"
 	pace        = "golang.org/x/time/rate"
 	nats        = "github.com/nats-io/nats.go"
 	tracing     = "go.opentelemetry.io/otel"
@@ -55,7 +57,8 @@ var law = []row{
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema",
 		"github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
 	{"schema/process", "schema",
-		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal,
+		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal + " " +
+			memory,
 		"the settings, logs and listeners of every process, and no more"},
 	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server",
@@ -70,7 +73,8 @@ var law = []row{
 	{"ingress/cmd/*", "ingress/... schema schema/process schema/stream", metrics + " " + zap,
 		"its own module, and the schema"},
 
-	{"workers/api", "", "github.com/cenkalti/backoff " + pace, "it knows no provider"},
+	{"workers/api", "", "github.com/cenkalti/backoff " + pace + " " + budget,
+		"it knows no provider"},
 	{"workers", "schema schema/process schema/stream workers/api",
 		metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
 	{"workers/fetch", "schema schema/process workers workers/*", metrics,

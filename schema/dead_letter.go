@@ -31,12 +31,14 @@ type Reason string
 
 // The reasons of dead letters.
 const (
-	ReasonLadderEnded   Reason = "ladder_ended"
-	ReasonRejected      Reason = "rejected"
-	ReasonRedirected    Reason = "redirected"
-	ReasonContract      Reason = "contract_broken"
-	ReasonPanic         Reason = "panic"
-	ReasonUndecodable   Reason = "undecodable"
+	ReasonLadderEnded Reason = "ladder_ended"
+	ReasonRejected    Reason = "rejected"
+	ReasonRedirected  Reason = "redirected"
+	ReasonContract    Reason = "contract_broken"
+	ReasonPanic       Reason = "panic"
+	ReasonUndecodable Reason = "undecodable"
+	// ReasonTooLarge: the completion is larger than a message of the broker, even without records.
+	ReasonTooLarge      Reason = "too_large"
 	ReasonDeliveriesMax Reason = "deliveries_ran_out"
 )
 

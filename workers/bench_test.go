@@ -24,6 +24,7 @@ import (
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
 // Canaries stand in fetched records, webhooks, provider prose and panics. None may ever be in a log
@@ -54,9 +55,19 @@ type fetchFunc func(context.Context, Job) (Fetched, error)
 func (f fetchFunc) Fetch(ctx context.Context, job Job) (Fetched, error) { return f(ctx, job) }
 
 // brings is a Handler that brings the record, whatever it is asked for.
-var brings = fetchFunc(func(context.Context, Job) (Fetched, error) {
-	return Fetched{Records: []json.RawMessage{json.RawMessage(canaryRecord)}}, nil
+var brings = fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+	return Fetched{}, bring(ctx, job, canaryRecord)
 })
+
+// bring adds records to a job, as a handler does.
+func bring(ctx context.Context, job Job, records ...string) error {
+	for _, record := range records {
+		if err := job.Records.Add(ctx, api.Record{JSON: json.RawMessage(record)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // bench is a broker with workers on it, and what they log and count.
 type bench struct {
@@ -333,21 +344,38 @@ func (b *bench) deadLetters(queue, account string) []*jetstream.RawStreamMsg {
 	return b.all(schema.DeadLettersStream, schema.DeadLetterSubject(queue, account))
 }
 
-// terminated are the broker's words on events that ended, by the event's sequence.
-func (b *bench) terminated() map[uint64]*jetstream.RawStreamMsg {
+// place is the place of a message: an event, or a retry.
+type place struct {
+	stream   string
+	sequence uint64
+}
+
+// terminated are the broker's words on messages that ended, by their place.
+func (b *bench) terminated() map[place]*jetstream.RawStreamMsg {
 	b.Helper()
-	ended := map[uint64]*jetstream.RawStreamMsg{}
+	ended := map[place]*jetstream.RawStreamMsg{}
 	const filter = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>"
 	for _, m := range b.all(schema.AdvisoriesStream, filter) {
 		var advisory struct {
+			Stream   string `json:"stream"`
 			Sequence uint64 `json:"stream_seq"`
 		}
 		if err := json.Unmarshal(m.Data, &advisory); err != nil {
 			b.Fatal(err)
 		}
-		ended[advisory.Sequence] = m
+		ended[place{advisory.Stream, advisory.Sequence}] = m
 	}
 	return ended
+}
+
+// lastPlace is the place from which the queue got the event last.
+func (b *bench) lastPlace(e schema.Event, queue string) place {
+	b.Helper()
+	retries := b.all(schema.WaitingStream, schema.RetriesSubject(queue, e.Account()))
+	if n := len(retries); n > 0 {
+		return place{schema.WaitingStream, retries[n-1].Sequence}
+	}
+	return place{schema.EventsStream, b.sequence(e)}
 }
 
 // sequence is the event's place in the stream.

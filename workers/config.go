@@ -3,6 +3,7 @@ package workers
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
 // Limits of a job.
@@ -54,6 +56,8 @@ type Config struct {
 	// hands, and at least one, are for retries, so that retries never delay a fresh event.
 	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries"`
 	Ladders     Ladders
+	// AnswerBytesMax is the number of bytes of provider answers that the process holds at a time.
+	AnswerBytesMax Bytes `env:"ANSWER_BYTES_MAX" envDefault:"192MiB" help:"memory for the answers of providers; calls wait when it is used up"`
 	// PauseFor defaults to the constant PauseFor.
 	PauseFor time.Duration
 	// StopFor defaults to the constant StopFor.
@@ -97,6 +101,7 @@ func (c Config) withDefaults() Config {
 	if len(c.Ladders.NotReady) == 0 {
 		c.Ladders.NotReady = defaults.Ladders.NotReady
 	}
+	c.AnswerBytesMax = cmp.Or(c.AnswerBytesMax, defaults.AnswerBytesMax)
 	c.PauseFor = cmp.Or(c.PauseFor, PauseFor)
 	c.StopFor = cmp.Or(c.StopFor, StopFor)
 	c.StoreFor = cmp.Or(c.StoreFor, StoreFor)
@@ -114,6 +119,36 @@ func (c *Concurrency) UnmarshalText(text []byte) error {
 	}
 	*c = Concurrency(n)
 	return nil
+}
+
+// Bytes is a number of bytes with room for several answers of a provider: at least api.BudgetMin.
+type Bytes int64
+
+// bytesUnits are the units of Bytes. A number without a unit counts single bytes.
+var bytesUnits = []struct {
+	name string
+	size int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
+
+// UnmarshalText parses the value of an environment variable.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	for _, unit := range bytesUnits {
+		digits, ok := strings.CutSuffix(string(text), unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64/unit.size {
+			break
+		}
+		if n*unit.size < api.BudgetMin {
+			return fmt.Errorf("%q is under %dMiB, three of the largest answers",
+				text, api.BudgetMin>>20)
+		}
+		*b = Bytes(n * unit.size)
+		return nil
+	}
+	return fmt.Errorf("%q is not a number of bytes, such as 192MiB", text)
 }
 
 // Ladder is a list of pauses. Step n is the pause after the nth failure of a class.

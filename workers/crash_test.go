@@ -3,7 +3,6 @@ package workers
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -33,7 +32,7 @@ const (
 	diesAfter  = "with the answer"
 )
 
-func (a asks) Fetch(ctx context.Context, _ Job) (Fetched, error) {
+func (a asks) Fetch(ctx context.Context, job Job) (Fetched, error) {
 	if a.dies == diesBefore {
 		die()
 	}
@@ -57,7 +56,7 @@ func (a asks) Fetch(ctx context.Context, _ Job) (Fetched, error) {
 	if response.StatusCode != http.StatusOK {
 		return Fetched{}, &api.StatusError{Endpoint: "/v1/x", Status: response.StatusCode}
 	}
-	return Fetched{Records: []json.RawMessage{record}}, nil
+	return Fetched{}, bring(ctx, job, string(record))
 }
 
 func die() {

@@ -3,7 +3,6 @@ package workers
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -127,12 +126,12 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	streamtest.Eventually(b, "the broker is back",
 		func() bool { return b.conn.Ready(t.Context()) == nil })
 
-	large := json.RawMessage(`{"id":"rec-1","text":"` + strings.Repeat("x", 16<<10) + `"}`)
+	large := `{"id":"rec-1","text":"` + strings.Repeat("x", 16<<10) + `"}`
 	config := quick()
 	config.StoreFor, config.Ladders.Retry = 300*time.Millisecond,
 		[]time.Duration{300 * time.Millisecond}
-	b.start(schema.Employment, fetchFunc(func(context.Context, Job) (Fetched, error) {
-		return Fetched{Records: []json.RawMessage{large}}, nil
+	b.start(schema.Employment, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		return Fetched{}, bring(ctx, job, large)
 	}), config)
 
 	// Events come until the disk takes no more of them. A slow machine may refuse some before.

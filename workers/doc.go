@@ -5,6 +5,7 @@
 //	config.go               Config: variables, ladders, limits
 //	worker.go               Worker.Run takes events from the queues; Worker.work does a job
 //	job.go                  Job, Fetched, Verdict; judge makes a verdict of an error
+//	records.go              Records: where a handler puts the records of a job
 //	erase.go                the erasure of an account
 //	pause.go                the pause of a queue while the provider refuses our credentials
 //	exhausted.go            events without deliveries left
@@ -40,6 +41,13 @@
 //
 // Settle reports the verdict to the queue. Done waits for the broker to confirm. Later and never
 // are sent without waiting: if one gets lost, the lease ends and the event is delivered again.
+//
+// # Memory
+//
+// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Budget). A handler gives each
+// record to Job.Records and then releases the answer. Records keeps up to 512 KiB in memory. The
+// records of a longer list go to the object store page by page, so a job holds about a page. If the
+// job ends without a completion, the stored records are deleted, or saved for the next attempt.
 //
 // # After kill -9
 //

@@ -10,11 +10,13 @@ import (
 // erase erases the account of the event: first the erasure steps, with the tombstone before the
 // others, then the completion `deleted`, then the account's other events, and last the event itself.
 // Each step may be repeated: after a crash the next delivery begins anew.
-func (w *Worker) erase(ctx context.Context, d *stream.Delivery, deleted schema.Completion) error {
+func (w *Worker) erase(
+	ctx context.Context, d *stream.Delivery, job Job, deleted schema.Completion,
+) error {
 	if err := runSteps(ctx, w.conn.ErasureSteps(d.Event.Provider, d.Account)); err != nil {
 		return err
 	}
-	if err := w.storeCompletion(ctx, d, deleted); err != nil {
+	if err := w.storeCompletion(ctx, d, job, deleted); err != nil {
 		return err
 	}
 	return runSteps(ctx, w.conn.LastErasureSteps(d.Event))

@@ -3,7 +3,6 @@ package workers
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +19,10 @@ type Job struct {
 	Payload Payload
 	// Attempt is the number of the attempt at the event, from 1.
 	Attempt int
+	// Records takes the records that the handler fetches.
+	Records *Records
+	// Progress is what Records.Save returned to an earlier attempt. Nil: nothing was saved.
+	Progress *schema.RecordsRef
 }
 
 // Source is a provider's side of a resource.
@@ -30,17 +33,16 @@ type Source struct {
 	Handler Handler
 }
 
-// Handler fetches the data that an event announces. Fetch is called for several events at a time.
+// Handler fetches the data that an event announces, and adds each record to job.Records. Fetch is
+// called for several events at a time.
 type Handler interface {
 	Fetch(ctx context.Context, job Job) (Fetched, error)
 }
 
-// Fetched is the result of a fetch.
+// Fetched is the result of a fetch. The records are in Job.Records.
 type Fetched struct {
 	// Outcome is Unavailable or Deleted. Empty means Succeeded.
 	Outcome schema.Outcome
-	// Records are the provider's objects, byte for byte.
-	Records []json.RawMessage
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time
 	// Deleted are the ids of deleted records, as the event says.
@@ -137,6 +139,8 @@ func (l Ladders) judge(fetched Fetched, err error, failures schema.Failures) Ver
 		return Verdict{Kind: Done, LogAs: "erased"}
 	case errors.Is(err, errNotStored):
 		return storeLadder.climbForEver(schema.ClassNotStored, failures)
+	case errors.Is(err, stream.ErrTooLarge):
+		return never(schema.ClassContract, schema.ReasonTooLarge, schema.Failed)
 	case errors.Is(err, errIncomplete):
 		return l.notReady(schema.ClassNotReady, failures, fetchedOutcome(fetched))
 	case errors.Is(err, errExhausted):
@@ -291,8 +295,8 @@ func newCompletion(
 		c.Data.Error = providerError(job.Payload)
 		return c
 	}
+	job.Records.put(&c)
 	// append keeps the empty lists of NewCompletion: null would break the contract.
-	c.Data.Records = append(c.Data.Records, fetched.Records...)
 	c.Data.Deleted = append(c.Data.Deleted, fetched.Deleted...)
 	c.Data.Missing = append(c.Data.Missing, fetched.Missing...)
 	c.Data.Stale = fetched.Stale
@@ -319,12 +323,16 @@ func completionError(err error, v Verdict) *schema.CompletionError {
 	return e
 }
 
-// providerError returns the completion's description of a job that failed at the provider.
+// providerError returns the completion's description of a job that brought no data at the provider.
 func providerError(p Payload) *schema.CompletionError {
+	message := "the provider's job failed"
+	if p.Outcome == schema.Unavailable {
+		message = "the provider does not have the data"
+	}
 	return &schema.CompletionError{
 		Class:   string(schema.ClassProvider),
 		Code:    p.ErrorCode,
 		Type:    p.ErrorType,
-		Message: "the provider's job failed",
+		Message: message,
 	}
 }

@@ -351,13 +351,14 @@ func TestLimitsFitTogether(t *testing.T) {
 
 func TestLaddersFromTheEnvironmentKeepTheirOrder(t *testing.T) {
 	env := map[string]string{"RETRY_LADDER": "1s, 2m,3h", "NOT_READY_LADDER": "4ms",
-		"WORKER_CONCURRENCY": "7"}
+		"WORKER_CONCURRENCY": "7", "ANSWER_BYTES_MAX": "1GiB"}
 	config, err := ConfigFromEnv(func(key string) string { return env[key] })
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Config{Concurrency: 7, Ladders: Ladders{Retry: []time.Duration{time.Second,
-		2 * time.Minute, 3 * h}, NotReady: []time.Duration{4 * time.Millisecond}}}
+		2 * time.Minute, 3 * h}, NotReady: []time.Duration{4 * time.Millisecond}},
+		AnswerBytesMax: 1 << 30}
 	if diff := cmp.Diff(want, config); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -32,7 +32,7 @@ func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
 // logJob writes the only log line of a job, counts the job, and marks the span. err is the error
 // behind the verdict, unsettled the error of telling the queue.
 func (w *Worker) logJob(
-	ctx context.Context, d *stream.Delivery, fetched Fetched, v Verdict, took time.Duration,
+	ctx context.Context, d *stream.Delivery, records int, v Verdict, took time.Duration,
 	err, unsettled error,
 ) {
 	w.metrics.countJob(d.Queue.Name, v, took)
@@ -50,7 +50,7 @@ func (w *Worker) logJob(
 		zap.String("account", d.Account),
 		zap.Int("attempt", d.Attempt()),
 		zap.String("outcome", v.LogAs),
-		zap.Int("records", len(fetched.Records)),
+		zap.Int("records", records),
 		zap.Duration("took", took),
 	}
 	if v.Class != "" {

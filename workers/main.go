@@ -104,6 +104,7 @@ func serve(
 		return err
 	}
 	defer func() { _ = log.Sync() }() // Sync fails on a terminal
+	process.LimitMemory(log)
 	registry := newRegistry()
 	sources, err := opener.Open(r, getenv, registry)
 	if err != nil {

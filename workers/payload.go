@@ -11,8 +11,8 @@ import (
 type Payload struct {
 	// EndUserID is the operator's own name for the person. It may be empty.
 	EndUserID string
-	// Outcome is Pending or Failed if the provider's job ended so. The event is then completed so,
-	// without a fetch.
+	// Outcome is Pending, Failed or Unavailable if the provider's job ended so. The event is then
+	// completed so, without a fetch.
 	Outcome schema.Outcome
 	// ErrorCode is the provider's code for the failure of the job.
 	ErrorCode string

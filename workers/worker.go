@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,14 +170,29 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 	started := time.Now()
 	job, fetched, err := w.fetch(ctx, q, d)
 	verdict := w.config.Ladders.judge(fetched, err, d.Waited.Failures)
-	if verdict.Outcome != "" {
-		if failure := w.complete(ctx, d, job, fetched, verdict, err); failure != nil {
-			err = failure
-			verdict = w.config.Ladders.judge(fetched, err, d.Waited.Failures)
+	verdict, err = w.finish(ctx, d, job, fetched, verdict, err)
+	verdict, unsettled := w.settle(ctx, d, job, verdict, err)
+	unsettled = errors.Join(unsettled, job.Records.Close(ctx))
+	w.logJob(ctx, d, job.Records.Count(), verdict, time.Since(started), err, unsettled)
+}
+
+// finish stores what the verdict asks for. If the broker stores nothing, finish returns the verdict about
+// that failure. cause is the error behind the verdict, if any.
+func (w *Worker) finish(
+	ctx context.Context, d *stream.Delivery, job Job, fetched Fetched, verdict Verdict, cause error,
+) (Verdict, error) {
+	for verdict.Outcome != "" {
+		failure := w.complete(ctx, d, job, fetched, verdict, cause)
+		if failure == nil {
+			break
 		}
+		if errors.Is(cause, stream.ErrTooLarge) { // the completion that says so is too large, too
+			failure = notStored(failure)
+		}
+		cause = failure
+		verdict = w.config.Ladders.judge(fetched, cause, d.Waited.Failures)
 	}
-	verdict, unsettled := w.settle(ctx, d, verdict, err)
-	w.logJob(ctx, d, fetched, verdict, time.Since(started), err, unsettled)
+	return verdict, cause
 }
 
 // fetch decodes the event and gets the announced data.
@@ -188,6 +204,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	if err := w.checkNotCompleted(ctx, d); err != nil {
 		return job, Fetched{}, err
 	}
+	job.Records = NewRecords(w.conn, job.Event, w.resource, job.Progress)
 	var fetched Fetched
 	switch {
 	case job.Payload.Outcome != "" && job.Event.Resource != w.resource:
@@ -202,7 +219,17 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	if err == nil && fetched.isIncomplete() {
 		err = errIncomplete
 	}
+	if errors.Is(err, stream.ErrErased) { // Job.Records does not store records of such an account
+		err = w.dropErased(ctx, d, err)
+	}
 	return job, fetched, err
+}
+
+// dropErased erases the event of an account that was erased before the fetch ended.
+func (w *Worker) dropErased(ctx context.Context, d *stream.Delivery, refusal error) error {
+	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
+	defer cancel()
+	return w.eraseLateEvent(ctx, d, refusal)
 }
 
 // decode makes a job of the delivery.
@@ -210,7 +237,7 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	if d.Err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrUndecodable, d.Err)
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt()}
+	job := Job{Event: d.Event, Attempt: d.Attempt(), Progress: d.Waited.Progress}
 	if !d.Retry && d.IsWornOut() {
 		return job, errWornOut
 	}
@@ -267,6 +294,9 @@ func (w *Worker) callHandler(ctx context.Context, q *queue, job Job) (fetched Fe
 			err = fmt.Errorf("%w: %T", errPanic, r)
 		}
 	}()
+	if err := job.Records.Reset(ctx); err != nil { // left by a call with refused credentials
+		return Fetched{}, err
+	}
 	return q.source.Handler.Fetch(ctx, job)
 }
 
@@ -288,9 +318,9 @@ func (w *Worker) complete(
 	}
 	completion := newCompletion(w.resource, job, fetched, verdict, cause)
 	if verdict.Outcome == schema.Deleted {
-		return w.erase(ctx, d, completion)
+		return w.erase(ctx, d, job, completion)
 	}
-	return w.storeCompletion(ctx, d, completion)
+	return w.storeCompletion(ctx, d, job, completion)
 }
 
 // storeDeadLetter stores a copy of an event that no worker can finish.
@@ -306,12 +336,14 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 // storeCompletion stores the completion, if the event has none yet. The error is stream.ErrErased
 // if the account was erased.
 func (w *Worker) storeCompletion(
-	ctx context.Context, d *stream.Delivery, c schema.Completion,
+	ctx context.Context, d *stream.Delivery, job Job, c schema.Completion,
 ) error {
-	stored, err := w.conn.PublishCompletion(ctx, d.Event, c)
+	stored, err := job.Records.publish(ctx, w.conn, d.Event, c)
 	switch {
 	case errors.Is(err, stream.ErrErased):
 		return w.eraseLateEvent(ctx, d, err)
+	case errors.Is(err, stream.ErrTooLarge):
+		return err // storing again would have the same end
 	case err != nil:
 		return notStored(err)
 	case !stored:
@@ -322,14 +354,19 @@ func (w *Worker) storeCompletion(
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
-// settle reports the verdict to the queue, and returns the verdict that counts. Done and Later wait for
-// the broker to confirm. If a Never gets lost, the lease ends and the event is delivered again.
+// settle reports the verdict to the queue. Done and Later wait for the broker to confirm. If a Never
+// gets lost, the lease ends and the event is delivered again. settle returns the verdict that holds in
+// the end: an event does not wait if its account is erased meanwhile.
 func (w *Worker) settle(
-	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
+	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
 ) (Verdict, error) {
 	switch v.Kind {
 	case Later:
-		return w.wait(ctx, d, v, cause)
+		err := w.wait(ctx, d, job, v, cause)
+		if !errors.Is(err, stream.ErrErased) {
+			return v, err
+		}
+		return w.config.Ladders.judge(Fetched{}, err, nil), d.Done()
 	case Back:
 		return v, d.GiveBack()
 	case Never:
@@ -339,24 +376,36 @@ func (w *Worker) settle(
 	}
 }
 
-// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits, and the
-// verdict becomes that of an event of an erased account.
+// wait lets the event wait at the broker. The error is stream.ErrErased if the account is erased and
+// nothing waits.
 func (w *Worker) wait(
-	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
-) (Verdict, error) {
+	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
+) error {
 	if v.Class == schema.ClassUnauthorized {
 		v.Delay = w.config.PauseFor // until the next probe
 	}
-	err := d.Wait(v.wait(cause, d.Waited.Failures))
+	err := letWait(ctx, d, job, v.wait(cause, d.Waited.Failures))
 	if !errors.Is(err, stream.ErrErased) {
-		return v, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
-	if err := w.eraseLateEvent(ctx, d, err); !errors.Is(err, stream.ErrErased) {
-		return v, errors.Join(err, d.GiveBack())
+	return w.eraseLateEvent(ctx, d, err)
+}
+
+// letWait saves the records that the attempt found for the next attempt, and lets the event wait. If the
+// records cannot be saved, the next attempt fetches them again.
+func letWait(ctx context.Context, d *stream.Delivery, job Job, wait schema.Wait) error {
+	progress, unsaved := job.Records.Save(ctx)
+	if errors.Is(unsaved, stream.ErrErased) {
+		return unsaved
 	}
-	return w.config.Ladders.judge(Fetched{}, err, d.Waited.Failures), d.Done()
+	wait.Progress = cmp.Or(progress, job.Progress)
+	if err := d.Wait(wait); err != nil {
+		return err
+	}
+	job.Records.Keep()
+	return unsaved
 }
 
 // spread makes a delay up to a tenth longer, so that the events of an outage do not all come back

@@ -71,10 +71,10 @@ var flaws = map[string]flaw{
 			"\tif false {\n\t\tif err := w.storeDeadLetter(",
 		}},
 	},
-	"float": {"records take a round trip through float64", "workers/job.go", [][2]string{
+	"float": {"records take a round trip through float64", "workers/records.go", [][2]string{
 		{
-			"\tc.Data.Records = append(c.Data.Records, fetched.Records...)\n",
-			"\tfor _, r := range fetched.Records {\n" +
+			"\tc.Data.Records = append(c.Data.Records, r.small...)\n",
+			"\tfor _, r := range r.small {\n" +
 				"\t\tvar v any\n" +
 				"\t\t_ = json.Unmarshal(r, &v)\n" +
 				"\t\tb, _ := json.Marshal(v)\n" +

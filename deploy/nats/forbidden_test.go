@@ -101,7 +101,7 @@ func attempts() []attempt {
 		{name: "read the quarantine",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
 		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS",
-			`{"seq":1}`), but: []string{"consumer"}},
+			`{"seq":1}`), but: append(workerRoles(), stream.RoleConsumer)},
 		{name: "read records directly",
 			make: request(api+"DIRECT.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`),
 			but:  []string{"consumer", "link"}},
@@ -130,8 +130,12 @@ func attempts() []attempt {
 			but: []string{"link"}},
 		{name: "publish a tombstone of Pinwheel's",
 			make: request(schema.TombstoneSubject(schema.Pinwheel, "a"), "")},
-		{name: "publish records", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}"),
-			but: workerRoles()},
+		{name: "publish records of an account of Pinwheel's",
+			make: request("$O.WAGEWIRE_RECORDS.C.pinwheel.a.x", "{}"),
+			but:  rolesOf(schema.Pinwheel)},
+		{name: "publish records of an account of Truv's",
+			make: request("$O.WAGEWIRE_RECORDS.C.truv.a.x", "{}"), but: rolesOf(schema.Truv)},
+		{name: "publish records of no account", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}")},
 
 		{name: "listen to all that is ours", subscribe: "wagewire.>"},
 		{name: "listen to completions", subscribe: schema.AllCompletions},
@@ -173,10 +177,15 @@ func attempts() []attempt {
 	return all
 }
 
-func workerRoles() []string {
+func workerRoles() []string { return rolesOf(schema.Providers()...) }
+
+// rolesOf returns the roles of the workers with a queue of one of the providers.
+func rolesOf(providers ...schema.Provider) []string {
 	var roles []string
 	for _, q := range schema.Queues() {
-		roles = append(roles, stream.WorkerRole(q.Resource))
+		if slices.Contains(providers, q.Provider) {
+			roles = append(roles, stream.WorkerRole(q.Resource))
+		}
 	}
 	return roles
 }

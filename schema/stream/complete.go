@@ -14,24 +14,35 @@ import (
 
 // PublishCompletion stores the completion. The broker takes a single completion of an event and
 // resource, ever: stored is false if another completion was there before. The error is ErrErased if
-// the account has a tombstone and the outcome is not Deleted, and ErrFull if the stream has no
-// room. If the completion has more than schema.CompletionBytesMax bytes, its records are stored
-// first, in the object store.
+// the account has a tombstone and the outcome is not Deleted, ErrFull if the stream has no room,
+// and ErrTooLarge if the completion does not fit in a message even without its records. If the
+// completion has more than schema.CompletionBytesMax bytes, or more than the broker takes, its
+// records are stored first, in the object store.
 func (c *Conn) PublishCompletion(
 	ctx context.Context, e schema.Event, completion schema.Completion,
 ) (stored bool, err error) {
-	options, err := c.completionOptions(ctx, e, completion)
+	var records *RecordsWriter
+	body, err := completion.Encode()
+	isLarge := len(body) > min(schema.CompletionBytesMax, c.payloadMax())
+	if err == nil && isLarge && len(completion.Data.Records) > 0 {
+		resource := completion.Data.Resource
+		records, err = c.putRecords(ctx, e, resource, completion.Data.Records)
+	}
 	if err != nil {
 		return false, fmt.Errorf("complete %s: %w", completion.ID, err)
 	}
-	body, records, err := c.encodeCompletion(ctx, e, completion)
-	if err != nil {
-		return false, fmt.Errorf("complete %s: %w", completion.ID, err)
-	}
-	msg := completionMessage(e, completion, body)
-	stored, unanswered, err := c.publishOnce(ctx, msg, options)
-	if recordsAreUnused(stored, unanswered, err) {
-		err = errors.Join(err, c.deleteRecords(ctx, records))
+	return c.PublishWithRecords(ctx, e, completion, records)
+}
+
+// PublishWithRecords is PublishCompletion for a completion whose records are in the object store
+// already. The records belong to PublishWithRecords from now on: if the completion is certainly not
+// stored, PublishWithRecords discards them. A nil writer has no records.
+func (c *Conn) PublishWithRecords(
+	ctx context.Context, e schema.Event, completion schema.Completion, records *RecordsWriter,
+) (stored bool, err error) {
+	stored, unanswered, err := c.publishCompletion(ctx, e, completion, records)
+	if records != nil && recordsAreUnused(stored, unanswered, err) {
+		err = errors.Join(err, records.Discard(ctx))
 	}
 	if err != nil {
 		return stored, fmt.Errorf("complete %s: %w", completion.ID, err)
@@ -39,24 +50,35 @@ func (c *Conn) PublishCompletion(
 	return stored, nil
 }
 
-// encodeCompletion returns the completion's JSON. If the JSON is too large for a message,
-// encodeCompletion first moves the records to the object store and returns the sequences of the
-// stored messages.
-func (c *Conn) encodeCompletion(
-	ctx context.Context, e schema.Event, completion schema.Completion,
-) (body []byte, records []uint64, err error) {
-	body, err = completion.Encode()
-	if err != nil || len(body) <= schema.CompletionBytesMax {
-		return body, nil, err
-	}
-	ref, records, err := c.putRecords(ctx, e, completion.Data.Resource, completion.Data.Records)
+// unsentError is an error from before the completion was sent.
+type unsentError struct{ error }
+
+func (e unsentError) Unwrap() error { return e.error }
+
+// publishCompletion ends the object of the records and publishes the completion.
+func (c *Conn) publishCompletion(
+	ctx context.Context, e schema.Event, completion schema.Completion, records *RecordsWriter,
+) (stored, unanswered bool, err error) {
+	options, err := c.completionOptions(ctx, e, completion)
 	if err != nil {
-		return nil, nil, err
+		return false, false, unsentError{err}
 	}
-	completion.Data.Records = nil
-	completion.Data.RecordsRef = ref
-	body, err = completion.Encode()
-	return body, records, err
+	if records != nil {
+		ref, err := records.Close(ctx)
+		if err != nil {
+			return false, false, unsentError{err}
+		}
+		completion.Data.Records = nil
+		completion.Data.RecordsRef = &ref
+	}
+	body, err := completion.Encode()
+	if err == nil && len(body) > c.payloadMax() {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		return false, false, unsentError{err}
+	}
+	return c.publishOnce(ctx, completionMessage(e, completion, body), options)
 }
 
 func completionMessage(e schema.Event, completion schema.Completion, body []byte) *nats.Msg {
@@ -113,10 +135,11 @@ func (c *Conn) publishOnce(
 }
 
 // recordsAreUnused reports whether the broker certainly did not store our completion, so that
-// nothing points to its records. Any error except ErrErased and ErrFull leaves the question open.
+// nothing points to its records. Any other error of the publish leaves the question open.
 func recordsAreUnused(stored, unanswered bool, err error) bool {
 	if err != nil {
-		return errors.Is(err, ErrErased) || errors.Is(err, ErrFull)
+		_, unsent := errors.AsType[unsentError](err)
+		return unsent || errors.Is(err, ErrErased) || errors.Is(err, ErrFull)
 	}
 	return !stored && !unanswered
 }

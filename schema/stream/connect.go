@@ -27,6 +27,8 @@ const (
 	// writeFor is how long a write may wait until the broker reads. Ingress has more time for a
 	// webhook.
 	writeFor = 2 * time.Second
+	// headerBytesMax is the room that a message of ours leaves for its headers.
+	headerBytesMax = 4 << 10
 	// fullShare is the filled share of the events stream above which Ready fails.
 	fullShare = 0.95
 )
@@ -251,6 +253,12 @@ func (c *Conn) recordFailure(err error) {
 func (c *Conn) Close() {
 	c.nats.Close()
 	<-c.closed
+}
+
+// payloadMax is the largest body of a message, in bytes: the broker's limit without the headers. An
+// operator may change the limit at any time.
+func (c *Conn) payloadMax() int {
+	return max(1, int(c.nats.MaxPayload())-headerBytesMax)
 }
 
 // Connected returns nil if the connection is there, and the reason if not. It never waits.

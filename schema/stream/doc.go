@@ -10,7 +10,7 @@
 //	header     names of the headers; any text as a header
 //	publish    PublishEvent, PublishQuarantined, PublishDeadLetter
 //	complete   PublishCompletion: one completion for an event and resource, ever
-//	records    the records of large completions, in the object store
+//	records    the records of large completions, and of attempts, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
@@ -122,7 +122,7 @@
 // the list, and tests both sides. New requests need a new grant: without a grant the broker does
 // not answer, the request runs into its time limit, and the log says "nats error" and the subject.
 // Three places look unusual because they need fewer rights: hasMessage asks for a count and does
-// not read the message, deleteRecords deletes by sequence, and the object store takes no rollups (a
+// not read the message, deleteRecord deletes by sequence, and the object store takes no rollups (a
 // rollup is a publish that replaces all earlier messages).
 //
 // Answers go to inboxes below _INBOX.<role>. No other role can subscribe there. A delivery is an

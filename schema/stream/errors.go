@@ -17,6 +17,9 @@ var (
 	ErrErased = errors.New("the account is erased")
 	// ErrFull: the stream has no room. Nothing was stored.
 	ErrFull = schema.ErrFull
+	// ErrTooLarge: the completion without its records is over the broker's limit of a message,
+	// max_payload. Another try has the same end.
+	ErrTooLarge = errors.New("larger than max_payload of the broker")
 	// ErrNoQueue: the broker does not have the queue or its stream.
 	ErrNoQueue = errors.New("run: wagewire provision apply")
 )

@@ -59,12 +59,12 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //   - The right to read a message is the right to read all messages of the stream. Ingress reads
 //     the events, to compare the bodies of two webhooks with the same id. Workers read the events
 //     and the waiting events, because a retry and an advisory name an event only by its sequence.
-//     Workers read completions, records
-//     and dead letters only if their provider has accounts erased.
+//     Workers read records, because an attempt begins with the records that the attempt before
+//     saved. Workers read completions and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
 //     accounts and events.
-//   - Workers delete record objects by sequence after a completion was refused. So workers may
-//     delete any record object.
+//   - Workers delete record objects by sequence: after a completion was refused, and after an
+//     attempt that saved its records. So workers may delete any record object.
 //   - A worker may publish a schedule whose target is a retry of another queue: the broker does not
 //     check the target against the worker's rights.
 //   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
@@ -122,10 +122,11 @@ func workerPublishes(r schema.Resource) []string {
 		if q.Erases {
 			subjects = append(subjects, schema.TombstoneSubject(q.Provider, "*"))
 		}
+		subjects = append(subjects, accountChunks(q.Provider, "*"))
 		erasures = erasures || hasErasures(q.Provider)
 	}
 	subjects = append(subjects,
-		chunksSubject("*"), objectsSubject, apiMessageDelete+recordsStream,
+		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 		apiStreamInfo+schema.WaitingStream, apiMessageGet+schema.WaitingStream,

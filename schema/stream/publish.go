@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -105,13 +107,18 @@ func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error
 	return nil
 }
 
-// deadLetterID is the message id of a dead letter: the queue and the event, by id and body. The event's
-// sequence would not do. Sequences start again when somebody deletes the stream and provisions a new
-// one, and the dead letter of a later event would count as a duplicate.
+// deadLetterID is the message id of a dead letter: the queue, and a hash of the event with all of its
+// headers. The event's sequence would not do. Sequences start again when somebody deletes the stream
+// and provisions a new one, and the dead letter of a later event would count as a duplicate.
 func deadLetterID(d schema.DeadLetter) string {
-	header := nats.Header(d.Headers)
-	event := schema.Token(header.Get(headerSource) + " " + header.Get(headerID))
-	return d.Queue + ":" + event + ":" + sha256Of(d.Body)
+	header := copyHeaders(d.Headers)
+	sum := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(header)) {
+		fmt.Fprintf(sum, "%q=%q\n", key, header[key])
+	}
+	fmt.Fprintf(sum, "%q\n", d.Account)
+	sum.Write(d.Body)
+	return d.Queue + ":" + hex.EncodeToString(sum.Sum(nil))
 }
 
 // publication is the broker's answer to a publish.

@@ -5,10 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"hash"
+	"io"
+	"iter"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -21,120 +24,276 @@ import (
 // is a row of messages: first the chunks, last the name.
 const (
 	recordsStream = "OBJ_" + schema.RecordsBucket
-	chunkBytes    = 128 << 10
+	// chunkBytesMax is the size of a chunk, if the broker's limit of a message allows it.
+	chunkBytesMax = 128 << 10
 	// objectsSubject matches the names of all objects.
 	objectsSubject = "$O." + schema.RecordsBucket + ".M.>"
+	// metadataMark names the entry in an object's metadata with the mark of an attempt.
+	metadataMark = "wagewire_mark"
 )
 
 func chunksSubject(nuid string) string { return "$O." + schema.RecordsBucket + ".C." + nuid }
+
+// accountChunks matches the chunks of all objects of an account, also of objects without a name: a
+// worker that dies in the middle of a long list leaves such objects.
+func accountChunks(p schema.Provider, account string) string {
+	return chunksSubject(fmt.Sprintf("%s.%s.*", p, account))
+}
 
 func objectSubject(name string) string {
 	return "$O." + schema.RecordsBucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
-// putRecords stores the records of a large completion. Each call makes an object of its own,
-// because nothing may change the records of a stored completion. sequences are the messages of the
-// object, for deleteRecords.
-func (c *Conn) putRecords(
-	ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage,
-) (ref *schema.RecordsRef, sequences []uint64, err error) {
-	body, err := schema.EncodeRecords(records)
-	if err != nil {
-		return nil, nil, err
-	}
-	// The fence will refuse the completion of an erased account. Its records must not be
-	// written to disk before.
+// RecordsWriter stores the records of one job as an object, in chunks, as the records come. A
+// RecordsWriter holds a chunk in memory, whatever the number of records. It is not safe for
+// concurrent use.
+type RecordsWriter struct {
+	conn   *Conn
+	object jetstream.ObjectInfo
+	ref    schema.RecordsRef
+	event  schema.Event
+	digest hash.Hash
+	chunk  []byte
+	// chunkMax is the size of a full chunk, in bytes.
+	chunkMax int
+	// sequences are the messages stored so far, for Discard.
+	sequences []uint64
+}
+
+// NewRecordsWriter begins an object. Each call makes an object of its own, because nothing may
+// change the records of a stored completion. The error is ErrErased if the account has a tombstone:
+// the fence would refuse the completion, so the records must not be written to disk before.
+func (c *Conn) NewRecordsWriter(
+	ctx context.Context, e schema.Event, r schema.Resource,
+) (*RecordsWriter, error) {
 	erased, err := c.Erased(ctx, e.Provider, e.Account())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if erased {
-		return nil, nil, ErrErased
+		return nil, ErrErased
 	}
-	nuid := rand.Text()
-	ref = &schema.RecordsRef{
-		Bucket: schema.RecordsBucket,
-		Name:   e.RecordsName(r) + "/" + nuid,
-		SHA256: sha256Of(body),
-		Bytes:  int64(len(body)),
-		Count:  len(records),
-	}
-	sequences, err = c.putObject(ctx, ref.Name, nuid, body)
-	if err != nil {
-		err = fmt.Errorf("put records %s: %w", ref.Name, err)
-		return nil, nil, errors.Join(err, c.deleteRecords(ctx, sequences))
-	}
-	return ref, sequences, nil
+	random := rand.Text()
+	name := e.RecordsName(r) + "/" + random
+	return &RecordsWriter{
+		conn:  c,
+		event: e,
+		ref:   schema.RecordsRef{Bucket: schema.RecordsBucket, Name: name},
+		object: jetstream.ObjectInfo{
+			ObjectMeta: jetstream.ObjectMeta{Name: name},
+			Bucket:     schema.RecordsBucket,
+			NUID:       fmt.Sprintf("%s.%s.%s", e.Provider, e.Account(), random),
+		},
+		digest:   sha256.New(),
+		chunkMax: min(chunkBytesMax, c.payloadMax()),
+	}, nil
 }
 
-// putObject stores an object chunk by chunk, each acknowledged before the next, and its name last.
-// The client's own Put sends all messages at once: if the broker has no room and refuses chunks, it
-// stores the name of an incomplete object. With an error, putObject returns the sequences of the
-// messages stored so far.
-func (c *Conn) putObject(
-	ctx context.Context, name, nuid string, body []byte,
-) (sequences []uint64, err error) {
-	digest := sha256.New()
-	digest.Write(body)
-	object := jetstream.ObjectInfo{
-		ObjectMeta: jetstream.ObjectMeta{Name: name},
-		Bucket:     schema.RecordsBucket,
-		NUID:       nuid,
-		Size:       uint64(len(body)),
-		Digest:     jetstream.GetObjectDigestValue(digest),
+// Add adds a record without the white space between its tokens. Add returns after every full chunk
+// is stored, and keeps no part of the record. After an error only Discard may be called.
+func (w *RecordsWriter) Add(ctx context.Context, record json.RawMessage) error {
+	if !json.Valid(record) {
+		return fmt.Errorf("put records %s: record %d is not JSON", w.ref.Name, w.ref.Count+1)
 	}
-	for chunk := range slices.Chunk(body, chunkBytes) {
-		object.Chunks++
-		msg := &nats.Msg{Subject: chunksSubject(nuid), Data: chunk}
-		id := fmt.Sprint(nuid, ":", object.Chunks)
-		published, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(id))
-		if err != nil {
-			return sequences, err
+	separator := ","
+	if w.ref.Count == 0 {
+		separator = "["
+	}
+	if err := w.write(ctx, []byte(separator)); err != nil {
+		return err
+	}
+	for part := range partsOf(record) {
+		if err := w.write(ctx, part); err != nil {
+			return err
 		}
-		sequences = append(sequences, published.Sequence)
 	}
-	info, err := json.Marshal(object)
-	if err != nil {
-		return sequences, err
-	}
-	msg := &nats.Msg{Subject: objectSubject(name), Data: info}
-	published, err := c.publish(ctx, recordsStream, msg, jetstream.WithMsgID(nuid))
-	if err != nil {
-		return sequences, err
-	}
-	return append(sequences, published.Sequence), nil
+	w.ref.Count++
+	return nil
 }
 
-// deleteRecords overwrites and deletes the messages of an object whose completion was not stored.
-func (c *Conn) deleteRecords(ctx context.Context, sequences []uint64) error {
-	for _, sequence := range sequences {
-		if err := c.deleteRecord(ctx, sequence); err != nil {
-			return fmt.Errorf("take back message %d of %s: %w", sequence, recordsStream, err)
+// partsOf returns the parts of a JSON text between its white space.
+func partsOf(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		begin := 0
+		inText := false
+		for i := 0; i < len(text); i++ {
+			switch text[i] {
+			case '"':
+				inText = !inText
+			case '\\':
+				i++ // an escape within a text, even of a quote
+			case ' ', '\t', '\n', '\r':
+				if inText {
+					continue
+				}
+				if begin < i && !yield(text[begin:i]) {
+					return
+				}
+				begin = i + 1
+			}
+		}
+		if begin < len(text) {
+			yield(text[begin:])
+		}
+	}
+}
+
+// write appends bytes to the object and stores every chunk that is full.
+func (w *RecordsWriter) write(ctx context.Context, text []byte) error {
+	for len(text) > 0 {
+		n := min(len(text), w.chunkMax-len(w.chunk))
+		w.chunk = append(w.chunk, text[:n]...)
+		text = text[n:]
+		if len(w.chunk) < w.chunkMax {
+			return nil
+		}
+		if err := w.storeChunk(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// deleteRecord sends the broker's own request. The client's SecureDeleteMsg looks the stream up
-// first, and a worker has no right to look at the records.
+// storeChunk stores the chunk at hand. Each chunk is acknowledged before the next: the client's own
+// Put sends all messages at once, and if the broker has no room and refuses chunks, Put stores the
+// name of an incomplete object.
+func (w *RecordsWriter) storeChunk(ctx context.Context) error {
+	w.object.Chunks++
+	w.object.Size += uint64(len(w.chunk))
+	w.digest.Write(w.chunk)
+	msg := &nats.Msg{Subject: chunksSubject(w.object.NUID), Data: w.chunk}
+	id := fmt.Sprint(w.object.NUID, ":", w.object.Chunks)
+	if err := w.publish(ctx, msg, id); err != nil {
+		return err
+	}
+	w.chunk = w.chunk[:0]
+	return nil
+}
+
+func (w *RecordsWriter) publish(ctx context.Context, msg *nats.Msg, id string) error {
+	published, err := w.conn.publish(ctx, recordsStream, msg, jetstream.WithMsgID(id))
+	if err != nil {
+		return fmt.Errorf("put records %s: %w", w.ref.Name, err)
+	}
+	w.sequences = append(w.sequences, published.Sequence)
+	return nil
+}
+
+// Ref returns the reference to the records so far. Only the reference from Close has the sum and
+// the size.
+func (w *RecordsWriter) Ref() schema.RecordsRef { return w.ref }
+
+// Close stores the rest of the object and its name. Nothing can be added afterwards.
+func (w *RecordsWriter) Close(ctx context.Context) (schema.RecordsRef, error) {
+	end := "]"
+	if w.ref.Count == 0 {
+		end = "[]"
+	}
+	if err := w.write(ctx, []byte(end)); err != nil {
+		return w.ref, err
+	}
+	if len(w.chunk) > 0 {
+		if err := w.storeChunk(ctx); err != nil {
+			return w.ref, err
+		}
+	}
+	w.chunk = nil
+	w.ref.SHA256 = hex.EncodeToString(w.digest.Sum(nil))
+	w.ref.Bytes = int64(w.object.Size)
+	w.object.Digest = jetstream.GetObjectDigestValue(w.digest)
+	info, err := json.Marshal(w.object)
+	if err != nil {
+		return w.ref, fmt.Errorf("put records %s: %w", w.ref.Name, err)
+	}
+	msg := &nats.Msg{Subject: objectSubject(w.ref.Name), Data: info}
+	return w.ref, w.publish(ctx, msg, w.object.NUID)
+}
+
+// SaveProgress stores the records as what an attempt found so far, with the attempt's mark: a short
+// text for the next attempt. ReadProgress reads both. If the account was erased meanwhile, nothing
+// stays stored and the error is ErrErased.
+func (w *RecordsWriter) SaveProgress(ctx context.Context, mark string) (schema.RecordsRef, error) {
+	w.object.Metadata = map[string]string{metadataMark: mark}
+	ref, err := w.Close(ctx)
+	if err != nil {
+		return ref, err
+	}
+	// No fence protects the object. Either the erasure begins later and finds the object, or the
+	// tombstone is there now.
+	erased, err := w.conn.Erased(ctx, w.event.Provider, w.event.Account())
+	if err == nil && erased {
+		err = errors.Join(ErrErased, w.Discard(ctx))
+	}
+	return ref, err
+}
+
+// Discard overwrites and deletes everything stored so far. A second call does nothing more.
+func (w *RecordsWriter) Discard(ctx context.Context) error {
+	for len(w.sequences) > 0 {
+		last := len(w.sequences) - 1
+		if err := w.conn.deleteRecord(ctx, w.sequences[last]); err != nil {
+			return err
+		}
+		w.sequences = w.sequences[:last]
+	}
+	return nil
+}
+
+// putRecords begins an object with the records. If it fails, nothing stays stored.
+func (c *Conn) putRecords(
+	ctx context.Context, e schema.Event, r schema.Resource, records []json.RawMessage,
+) (*RecordsWriter, error) {
+	w, err := c.NewRecordsWriter(ctx, e, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, record := range records {
+		if err := w.Add(ctx, record); err != nil {
+			return nil, errors.Join(err, w.Discard(ctx))
+		}
+	}
+	return w, nil
+}
+
+// deleteRecord overwrites and deletes a message, unless the message is gone. It sends the broker's
+// own request: the client's SecureDeleteMsg looks the stream up first, and not every worker has the
+// right to look.
 func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
+	err := c.askRecords(ctx, apiMessageDelete, fmt.Sprintf(`{"seq":%d}`, sequence), nil)
+	if err == nil {
+		return nil
+	}
+	// The broker has several codes for a message that is gone, so deleteRecord looks.
+	_, lookup := c.getRecordsMessage(ctx, messageRequest{Sequence: sequence})
+	if !errors.Is(lookup, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("take back message %d of %s: %w", sequence, recordsStream, err)
+	}
+	return nil
+}
+
+// askRecords sends a request of the broker's API about the stream of the records, and decodes the
+// response into answer if answer is not nil. The error is the broker's *jetstream.APIError, or that
+// of the request.
+func (c *Conn) askRecords(ctx context.Context, request, body string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
-	request := fmt.Appendf(nil, `{"seq":%d}`, sequence)
-	response, err := c.nats.RequestWithContext(ctx, apiMessageDelete+recordsStream, request)
+	response, err := c.nats.RequestWithContext(ctx, request+recordsStream, []byte(body))
 	if err != nil {
 		return err
 	}
-	var deletion struct {
+	var refusal struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(response.Data, &deletion); err != nil {
+	if err := json.Unmarshal(response.Data, &refusal); err != nil {
 		return err
 	}
-	if deletion.Error != nil {
-		return deletion.Error
+	if refusal.Error != nil {
+		return refusal.Error
 	}
-	return nil
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(response.Data, answer)
 }
 
 // Records reads the records of a large completion, and checks their hash.
@@ -148,8 +307,7 @@ func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMe
 		return nil, fmt.Errorf("get records %s: %w", ref.Name, err)
 	}
 	if sha256Of(body) != ref.SHA256 {
-		return nil, fmt.Errorf("get records %s: the bytes are not those of sha256 %s",
-			ref.Name, ref.SHA256)
+		return nil, wrongSum(ref)
 	}
 	var records []json.RawMessage
 	if err := json.Unmarshal(body, &records); err != nil {
@@ -158,8 +316,173 @@ func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMe
 	return records, nil
 }
 
-// eraseRecords erases every object whose name begins with the prefix.
-func (c *Conn) eraseRecords(ctx context.Context, prefix string) error {
+func wrongSum(ref schema.RecordsRef) error {
+	return fmt.Errorf("get records %s: the bytes are not those of sha256 %s", ref.Name, ref.SHA256)
+}
+
+// ReadProgress calls add with each record that an attempt saved, and returns the attempt's mark. It
+// holds one record and one chunk at a time. ReadProgress checks the hash at the end: after an error
+// the records added so far mean nothing. It asks the leader of the stream, because a replica may
+// lag behind the attempt that saved.
+func (c *Conn) ReadProgress(
+	ctx context.Context, ref schema.RecordsRef, add func(json.RawMessage) error,
+) (mark string, err error) {
+	object, _, err := c.readObjectInfo(ctx, ref.Name)
+	if err != nil {
+		return "", fmt.Errorf("get records %s: %w", ref.Name, err)
+	}
+	digest := sha256.New()
+	chunks := &chunkReader{
+		next: func(from uint64) (*jetstream.RawStreamMsg, error) {
+			return c.nextRecordsMessage(ctx, chunksSubject(object.NUID), from)
+		},
+		from: 1,
+	}
+	whole := io.TeeReader(chunks, digest)
+	if err := decodeArray(whole, add); err != nil {
+		return "", fmt.Errorf("read records %s: %w", ref.Name, err)
+	}
+	if _, err := io.Copy(io.Discard, whole); err != nil {
+		return "", fmt.Errorf("read records %s: %w", ref.Name, err)
+	}
+	if hex.EncodeToString(digest.Sum(nil)) != ref.SHA256 {
+		return "", wrongSum(ref)
+	}
+	return object.Metadata[metadataMark], nil
+}
+
+// decodeArray calls add with each element of a JSON array.
+func decodeArray(from io.Reader, add func(json.RawMessage) error) error {
+	decoder := json.NewDecoder(from)
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	for decoder.More() {
+		var element json.RawMessage
+		if err := decoder.Decode(&element); err != nil {
+			return err
+		}
+		if err := add(element); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunkReader reads the chunks of an object as one text.
+type chunkReader struct {
+	// next returns the next chunk at or after a sequence. The error is jetstream.ErrMsgNotFound
+	// after the last chunk.
+	next func(from uint64) (*jetstream.RawStreamMsg, error)
+	from uint64
+	rest []byte
+}
+
+// Read implements io.Reader.
+func (r *chunkReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		m, err := r.next(r.from)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return 0, io.EOF
+		}
+		if err != nil {
+			return 0, err
+		}
+		r.rest = m.Data
+		r.from = m.Sequence + 1
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// readObjectInfo reads the name of an object, and returns the sequence of the name.
+func (c *Conn) readObjectInfo(
+	ctx context.Context, name string,
+) (object jetstream.ObjectInfo, sequence uint64, err error) {
+	m, err := c.nextRecordsMessage(ctx, objectSubject(name), 1)
+	if err != nil {
+		return object, 0, err
+	}
+	if err := json.Unmarshal(m.Data, &object); err != nil {
+		return object, 0, fmt.Errorf("decode the name: %w", err)
+	}
+	return object, m.Sequence, nil
+}
+
+// DeleteProgress overwrites and deletes the records that an attempt saved. It returns nil if they
+// are gone already.
+func (c *Conn) DeleteProgress(ctx context.Context, ref schema.RecordsRef) error {
+	object, sequence, err := c.readObjectInfo(ctx, ref.Name)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete records %s: %w", ref.Name, err)
+	}
+	for from := uint64(1); ; {
+		m, err := c.nextRecordsMessage(ctx, chunksSubject(object.NUID), from)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return c.deleteRecord(ctx, sequence)
+		}
+		if err != nil {
+			return fmt.Errorf("delete records %s: %w", ref.Name, err)
+		}
+		if err := c.deleteRecord(ctx, m.Sequence); err != nil {
+			return err
+		}
+		from = m.Sequence + 1
+	}
+}
+
+// nextRecordsMessage reads the first message at or after a sequence that matches the filter. The
+// error is jetstream.ErrMsgNotFound if there is none.
+func (c *Conn) nextRecordsMessage(
+	ctx context.Context, filter string, from uint64,
+) (*jetstream.RawStreamMsg, error) {
+	return c.getRecordsMessage(ctx, messageRequest{Sequence: from, NextFor: filter})
+}
+
+// messageRequest asks for a message by its sequence, or for the next that matches a filter.
+type messageRequest struct {
+	Sequence uint64 `json:"seq"`
+	NextFor  string `json:"next_by_subj,omitempty"`
+}
+
+func (c *Conn) getRecordsMessage(
+	ctx context.Context, request messageRequest,
+) (*jetstream.RawStreamMsg, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Message struct {
+			Subject  string `json:"subject"`
+			Sequence uint64 `json:"seq"`
+			Data     []byte `json:"data"`
+		} `json:"message"`
+	}
+	_, err = askUntilAnswered(ctx, c, func(ctx context.Context) (any, error) {
+		return nil, c.askRecords(ctx, apiMessageGet, string(body), &answer)
+	})
+	if codeOf(err) == jetstream.JSErrCodeMessageNotFound {
+		return nil, jetstream.ErrMsgNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := answer.Message
+	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Data: m.Data}, nil
+}
+
+// eraseRecords erases every object of an account: first all chunks, also the chunks of objects
+// without a name, then the names. The chunks of objects that an older version stored are found by
+// the names.
+func (c *Conn) eraseRecords(ctx context.Context, p schema.Provider, account string) error {
+	if err := c.eraseMessages(ctx, recordsStream, accountChunks(p, account), nil); err != nil {
+		return err
+	}
 	store, err := c.js.ObjectStore(ctx, schema.RecordsBucket)
 	if err != nil {
 		return fmt.Errorf("open object store %s: %w", schema.RecordsBucket, err)
@@ -169,7 +492,7 @@ func (c *Conn) eraseRecords(ctx context.Context, prefix string) error {
 		return fmt.Errorf("list records: %w", err)
 	}
 	for _, object := range objects {
-		if !strings.HasPrefix(object.Name, prefix) {
+		if !strings.HasPrefix(object.Name, schema.AccountRecords(p, account)) {
 			continue
 		}
 		if err := c.eraseObject(ctx, object.Name, object.NUID); err != nil {

@@ -47,12 +47,12 @@ func TestABodyMayBeNestedAsDeeplyAsTheLimitAndNoDeeper(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {
 			f := &fake{replies: []reply{replyWith(200, tt.body)}}
-			body, err := client(t, f).Get(t.Context(), things)
+			answer, err := client(t, f).Get(t.Context(), things)
 			if kind(err) != tt.want {
 				t.Errorf("error is %v, want %q", err, tt.want)
 			}
-			if err == nil && string(body) != tt.body {
-				t.Errorf("body is %s", body)
+			if err == nil && string(answer.Body) != tt.body {
+				t.Errorf("body is %s", answer.Body)
 			}
 		})
 	}

@@ -55,6 +55,9 @@ type Config struct {
 	// of half a second may start at once.
 	RatePerS float64
 
+	// Answers limits the bytes of answers that all Clients of the process hold. Nil: no limit.
+	Answers *Budget
+
 	// Transport makes the calls; nil means a transport of the Client's own.
 	Transport http.RoundTripper
 
@@ -130,27 +133,28 @@ func New(config Config, dialect Dialect) (*Client, error) {
 func (c *Client) Close() { c.close() }
 
 // Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8, nested at most
-// DepthMax deep. Get retries transient failures within RetryFor. After a 401, Get tries the other
-// secrets. A 429 holds every caller of the Client for as long as the API asks: Get waits for the
-// rest of a hold up to HoldInHandMax. If the rest is longer, Get returns a *StatusError 429 with
-// the rest as RetryAfter, and sends nothing. The package comment lists the errors.
-func (c *Client) Get(ctx context.Context, e Endpoint) ([]byte, error) {
+// DepthMax deep. The caller must release the Answer before the caller asks for the next. Get retries
+// transient failures within RetryFor. After a 401, Get tries the other secrets. A 429 holds every
+// caller of the Client for as long as the API asks: Get waits for the rest of a hold up to
+// HoldInHandMax. If the rest is longer, Get returns a *StatusError 429 with the rest as RetryAfter,
+// and sends nothing. The package comment lists the errors.
+func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	if e.err != nil {
-		return nil, e.err
+		return Answer{}, e.err
 	}
 	retries := newRetries()
-	body, err := backoff.RetryWithData(
-		func() ([]byte, error) { return c.tryInTurn(ctx, e, retries) },
+	answer, err := backoff.RetryWithData(
+		func() (Answer, error) { return c.tryInTurn(ctx, e, retries) },
 		backoff.WithContext(retries, ctx),
 	)
 	switch {
 	case err == nil:
 		c.throttle.clear()
-		return body, nil
+		return answer, nil
 	case isEndOf(ctx, err):
-		return nil, c.stopped(ctx, e, retries.lastErr)
+		return Answer{}, c.stopped(ctx, e, retries.lastErr)
 	default:
-		return nil, err
+		return Answer{}, err
 	}
 }
 
@@ -164,20 +168,20 @@ func isEndOf(ctx context.Context, err error) bool {
 
 // tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits
 // and tries again. After a 401, tryInTurn tries again with the next secret.
-func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([]byte, error) {
+func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (Answer, error) {
 	for {
 		secret, err := c.secrets.choose(retries.refused)
 		if err != nil {
-			return nil, backoff.Permanent(fmt.Errorf("get %s: %w", e.Template, err))
+			return Answer{}, backoff.Permanent(fmt.Errorf("get %s: %w", e.Template, err))
 		}
 		if secret == "" {
-			return nil, backoff.Permanent(retries.refusal)
+			return Answer{}, backoff.Permanent(retries.refusal)
 		}
 		if err := c.waitForTurn(ctx, e); err != nil {
-			return nil, backoff.Permanent(err)
+			return Answer{}, backoff.Permanent(err)
 		}
 		sent := time.Now()
-		body, err := c.try(ctx, e, secret)
+		answer, took, err := c.try(ctx, e, secret)
 		if s, ok := errors.AsType[*StatusError](err); ok {
 			switch s.Status {
 			case http.StatusTooManyRequests:
@@ -193,12 +197,12 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) ([
 		if err == nil {
 			c.secrets.remember(secret)
 		}
-		retries.left -= time.Since(sent)
+		retries.left -= took
 		if !isTransient(err) {
-			return body, backoff.Permanent(err)
+			return answer, backoff.Permanent(err)
 		}
 		retries.lastErr = err
-		return nil, err
+		return Answer{}, err
 	}
 }
 

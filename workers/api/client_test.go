@@ -202,12 +202,12 @@ func TestGet(t *testing.T) {
 		t.Run(tt.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{replies: tt.replies}
-				body, err := client(t, f).Get(t.Context(), things)
+				answer, err := client(t, f).Get(t.Context(), things)
 				if got := kind(err); got != tt.want {
 					t.Errorf("error is %q (%v), want %q", got, err, tt.want)
 				}
-				if err == nil && string(body) != `{"ok":true}` {
-					t.Errorf("body is %s", body)
+				if err == nil && string(answer.Body) != `{"ok":true}` {
+					t.Errorf("body is %s", answer.Body)
 				}
 				if len(f.calls) != tt.calls {
 					t.Errorf("%d calls, want %d", len(f.calls), tt.calls)

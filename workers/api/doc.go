@@ -31,11 +31,14 @@
 //	base.go      the beginning of every URL
 //	secret.go    the secret of each try
 //	try.go       a single try: the request, the exchange, the answer's status
+//	read.go      the body of an answer, read within the budget
 //	body.go      what the body of a 200 must be
+//	budget.go    the bytes of answers that a process may hold
 //	retry.go     the pauses between tries, and Retry-After
 //	throttle.go  the hold after a 429
 //	endpoint.go  a path with escaped ids
 //	record.go    records, snapshots, and the pages of a list
+//	part.go      the members and elements of an answer, without copies
 //	error.go     the errors below
 //	code.go      the APIs' codes, fit for a log
 //	time.go      the providers' times
@@ -60,7 +63,8 @@
 //
 // # Libraries
 //
-// The rate is golang.org/x/time/rate, the pauses are cenkalti/backoff. The hold is written here,
-// because retrying HTTP clients such as hashicorp/go-retryablehttp delay a single call after a
-// 429. They also measure a Retry-After date by our clock, and put URLs into errors.
+// The rate is golang.org/x/time/rate, the pauses are cenkalti/backoff, and the budget is
+// golang.org/x/sync/semaphore. The hold is written here, because retrying HTTP clients such as
+// hashicorp/go-retryablehttp delay a single call after a 429. They also measure a Retry-After date
+// by our clock, and put URLs into errors.
 package api

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,17 +11,21 @@ import (
 	"unicode"
 )
 
-// try makes a single call with the secret. The error is the cause of ctx's end if ctx ended.
-func (c *Client) try(ctx context.Context, e Endpoint, secret string) ([]byte, error) {
-	tryCtx, cancel := context.WithTimeout(ctx, TryFor)
+// try makes a single call with the secret. took is how long the call took, without the wait for room
+// in the Budget. The error is the cause of ctx's end if ctx ended.
+func (c *Client) try(
+	ctx context.Context, e Endpoint, secret string,
+) (_ Answer, took time.Duration, _ error) {
+	tryCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
 	req, err := c.request(tryCtx, e, secret)
 	if err != nil {
-		return nil, err
+		return Answer{}, 0, err
 	}
-	began := time.Now()
-	body, status, err := c.exchange(req, e)
+	clock := startClock(TryFor, cancel)
+	answer, status, err := c.exchange(req, e, clock)
+	took = clock.stop()
 	if status == 0 {
 		switch {
 		case ctx.Err() != nil:
@@ -35,9 +40,9 @@ func (c *Client) try(ctx context.Context, e Endpoint, secret string) ([]byte, er
 		}
 	}
 	if c.config.OnCall != nil {
-		c.config.OnCall(e.Template, status, time.Since(began))
+		c.config.OnCall(e.Template, status, took)
 	}
-	return body, err
+	return answer, took, err
 }
 
 func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.Request, error) {
@@ -66,10 +71,12 @@ func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.
 // exchange sends req and reads the answer. If no whole answer came, status is 0 and err is the
 // transport's own. The transport is called directly, because an http.Client would follow
 // redirects and put the URL into errors.
-func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status int, err error) {
+func (c *Client) exchange(
+	req *http.Request, e Endpoint, clock *tryClock,
+) (_ Answer, status int, _ error) {
 	resp, err := c.config.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, 0, err
+		return Answer{}, 0, err
 	}
 	defer func() {
 		_, _ = io.CopyN(io.Discard, resp.Body, drainBytesMax)
@@ -77,25 +84,21 @@ func (c *Client) exchange(req *http.Request, e Endpoint) (body []byte, status in
 	}()
 
 	if resp.StatusCode != http.StatusOK {
-		return nil, resp.StatusCode, c.statusError(resp, e)
+		return Answer{}, resp.StatusCode, c.statusError(resp, e)
 	}
-	tooLarge := &ContractError{Endpoint: e.Template, Why: "over 16 MiB"}
-	if resp.ContentLength > BodyBytesMax {
-		return nil, resp.StatusCode, tooLarge
-	}
-	body, err = io.ReadAll(io.LimitReader(resp.Body, BodyBytesMax+1))
+	answer, err := c.readAnswer(req.Context(), resp, clock)
 	switch {
-	case len(body) > BodyBytesMax:
-		return nil, resp.StatusCode, tooLarge
+	case errors.Is(err, errTooLarge):
+		tooLarge := &ContractError{Endpoint: e.Template, Why: errTooLarge.Error()}
+		return Answer{}, resp.StatusCode, tooLarge
 	case err != nil:
-		return nil, 0, err
-	case resp.ContentLength >= 0 && int64(len(body)) != resp.ContentLength:
-		return nil, 0, io.ErrUnexpectedEOF
+		return Answer{}, 0, err
 	}
-	if why := whyNotJSON(body); why != "" {
-		return nil, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
+	if why := whyNotJSON(answer.Body); why != "" {
+		answer.Release()
+		return Answer{}, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
 	}
-	return body, resp.StatusCode, nil
+	return answer, resp.StatusCode, nil
 }
 
 // statusError returns the error of an answer other than 200. A cut body does not change the

@@ -41,8 +41,9 @@ func TestABodyMayBeAsLargeAsTheLimitAndNoLarger(t *testing.T) {
 		replyBody(endless, -1),
 	}}
 	c := client(t, f)
-	if body, err := c.Get(t.Context(), things); err != nil || len(body) != api.BodyBytesMax {
-		t.Errorf("at the limit: %d bytes, %v", len(body), err)
+	answer, err := c.Get(t.Context(), things)
+	if err != nil || len(answer.Body) != api.BodyBytesMax {
+		t.Errorf("at the limit: %d bytes, %v", len(answer.Body), err)
 	}
 	if _, err := c.Get(t.Context(), things); kind(err) != "contract: over 16 MiB" {
 		t.Errorf("over the limit: %v", err)
@@ -109,8 +110,8 @@ func TestTheClientHasATransportOfItsOwn(t *testing.T) {
 	}))
 	defer server.Close()
 	c := client(t, nil, func(cfg *settings) { cfg.URL = server.URL })
-	if body, err := c.Get(t.Context(), things); err != nil || string(body) != "{}" {
-		t.Errorf("got %s, error %v", body, err)
+	if answer, err := c.Get(t.Context(), things); err != nil || string(answer.Body) != "{}" {
+		t.Errorf("got %s, error %v", answer.Body, err)
 	}
 }
 

@@ -6,13 +6,15 @@
 //	pinwheel.go, truv.go   a row of the registry each: variables, client, body, handlers
 //	pinwheel_*.go          Pinwheel's own handlers, a file a resource
 //	snapshot.go            the handler for a resource with one record per account
-//	list.go                the handlers for a resource with a list per account, in pages
+//	list.go                the handler for a resource with a list per account, in pages
+//	added.go               the search for the records that an event names
 //
 // # A new provider
 //
 // Write a client in workers/<name>: a Config with an embedded api.Config, and a method an
 // endpoint. A method returns an api.Snapshot, or the api.Pages of a list. Write the provider's
 // row in <name>.go: a struct of environment variables, a function to make the client, a function
-// to read a body, and a handler for each resource. The handlers snapshot, list and addedList are
-// ready to use. Add the row to providers in open.go.
+// to read a body, and a handler for each resource. The handlers snapshot and list are ready to
+// use. Another handler adds each record to Job.Records, and then releases the api.Answer with the
+// record's bytes. Add the row to providers in open.go.
 package fetch

@@ -59,6 +59,10 @@ type provider struct {
 	statuses map[string]int
 	// busyEvery answers one call in so many with 429; 0 is never.
 	busyEvery int
+	// statusOf is the status of a call, 0 for data. Nil: every call gets data.
+	statusOf func(path, cursor string) int
+	// raw is the body of every answer, if not empty.
+	raw string
 
 	mu    sync.Mutex
 	calls []string
@@ -82,6 +86,16 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if status := p.statuses[r.URL.Path]; status != 0 {
 		http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, status)
+		return
+	}
+	if p.statusOf != nil {
+		if status := p.statusOf(r.URL.Path, r.URL.Query().Get("cursor")); status != 0 {
+			http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, status)
+			return
+		}
+	}
+	if p.raw != "" {
+		fmt.Fprint(w, p.raw)
 		return
 	}
 	meta := ""
@@ -214,7 +228,8 @@ func job(r schema.Resource, action string, payload workers.Payload) workers.Job 
 	if r == schema.Link {
 		e.Provider, e.Type, e.AccountID = schema.Truv, "link-"+action, link
 	}
-	return workers.Job{Event: e, Payload: payload, Attempt: 1}
+	return workers.Job{Event: e, Payload: payload, Attempt: 1,
+		Records: workers.NewRecords(nil, e, r, nil)}
 }
 
 // days are n paystubs, one a day, newest first, the first on that date.
@@ -238,22 +253,28 @@ func ids(stubs []stub) []string {
 	return list
 }
 
-// idsOf are the ids of fetched records, each of which must be what the provider wrote.
-func idsOf(t *testing.T, fetched workers.Fetched, all ...stub) []string {
+// idsOf are the ids of a job's records, each of which must be what the provider wrote.
+func idsOf(t *testing.T, job workers.Job, all ...stub) []string {
 	t.Helper()
 	list := []string{}
-	for _, r := range fetched.Records {
-		var known struct{ ID string }
-		if err := json.Unmarshal(r, &known); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, known.ID)
-		i := slices.IndexFunc(all, func(s stub) bool { return s.id == known.ID })
+	for _, r := range job.Records.InMemory() {
+		id := idOf(t, r)
+		list = append(list, id)
+		i := slices.IndexFunc(all, func(s stub) bool { return s.id == id })
 		if i >= 0 && string(r) != all[i].json() {
 			t.Errorf("record %s, want %s", r, all[i].json())
 		}
 	}
 	return list
+}
+
+func idOf(t *testing.T, record json.RawMessage) string {
+	t.Helper()
+	var known struct{ ID string }
+	if err := json.Unmarshal(record, &known); err != nil {
+		t.Fatal(err)
+	}
+	return known.ID
 }
 
 func TestPaystubs(t *testing.T) {
@@ -369,10 +390,13 @@ func TestPaystubs(t *testing.T) {
 			p := &provider{T: t, paystubs: stubs, alone: test.alone, statuses: test.statuses,
 				refreshedAt: announced}
 			test.payload.Timestamp = announced
-			got, err := p.fetchPinwheel(schema.Paystubs,
-				job(schema.Paystubs, test.action, test.payload))
+			job := job(schema.Paystubs, test.action, test.payload)
+			got, err := p.fetchPinwheel(schema.Paystubs, job)
 			check(t, got, err, test.status)
-			gotIDs := idsOf(t, got, slices.Concat(stubs, test.alone)...)
+			gotIDs := idsOf(t, job, slices.Concat(stubs, test.alone)...)
+			if err != nil {
+				gotIDs = []string{} // a job that failed has no use for its records
+			}
 			if diff := cmp.Diff(append([]string{}, test.want...), gotIDs); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
@@ -398,7 +422,7 @@ func check(t *testing.T, got workers.Fetched, err error, status int) {
 		t.Fatal(err)
 	case status != 0 && (s == nil || s.Status != status):
 		t.Fatalf("error %v, want status %d", err, status)
-	case err != nil && len(got.Records)+len(got.Missing)+len(got.Deleted) > 0:
+	case err != nil && len(got.Missing)+len(got.Deleted) > 0:
 		t.Errorf("a failed fetch brought %+v", got)
 	}
 }
@@ -437,10 +461,10 @@ func TestShifts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, shifts: all, refreshedAt: announced}
-			got, err := p.fetchPinwheel(schema.Shifts,
-				job(schema.Shifts, test.action, test.payload))
+			job := job(schema.Shifts, test.action, test.payload)
+			got, err := p.fetchPinwheel(schema.Shifts, job)
 			check(t, got, err, 0)
-			gotIDs := idsOf(t, got, all...)
+			gotIDs := idsOf(t, job, all...)
 			if diff := cmp.Diff(append([]string{}, test.want...), gotIDs); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
@@ -474,12 +498,13 @@ func TestSnapshots(t *testing.T) {
 			job := job(row.event, row.action, workers.Payload{Timestamp: announced})
 			got, err := p.fetchPinwheel(row.resource, job)
 			check(t, got, err, 0)
-			want := workers.Fetched{
-				Records:     []json.RawMessage{[]byte(stub{row.want, ""}.json())},
-				RefreshedAt: p.refreshedAt,
-			}
+			want := workers.Fetched{RefreshedAt: p.refreshedAt}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			record := []json.RawMessage{[]byte(stub{row.want, ""}.json())}
+			if diff := cmp.Diff(record, job.Records.InMemory()); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
 			}
 			if asked := p.asked(); !slices.Equal(asked, []string{"/" + row.want}) {
 				t.Errorf("asked %v", asked)
@@ -545,12 +570,13 @@ func TestDataIsStaleIfItIsOlderThanItsEvent(t *testing.T) {
 					paystubs:    days("stub", "2026-01-31", 50),
 					shifts:      days("shift", "2026-01-31", 50),
 				}
-				got, err := p.fetchPinwheel(f.resource, f.job(test.announced))
+				job := f.job(test.announced)
+				got, err := p.fetchPinwheel(f.resource, job)
 				check(t, got, err, 0)
 				if got.Stale != test.want || !got.RefreshedAt.Equal(test.refreshedAt) ||
-					len(got.Records) == 0 {
+					job.Records.Count() == 0 {
 					t.Errorf("stale %v, refreshed at %v, %d records; want stale %v", got.Stale,
-						got.RefreshedAt, len(got.Records), test.want)
+						got.RefreshedAt, job.Records.Count(), test.want)
 				}
 			})
 		}
@@ -616,7 +642,11 @@ func TestVerificationReports(t *testing.T) {
 			job := job(schema.VerificationReports, schema.ActionRefreshed, payload)
 			got, err := p.fetchPinwheel(schema.VerificationReports, job)
 			check(t, got, err, test.status)
-			if got.Outcome != test.outcome || !slices.Equal(idsOf(t, got), test.want) ||
+			gotIDs := idsOf(t, job)
+			if err != nil {
+				gotIDs = nil
+			}
+			if got.Outcome != test.outcome || !slices.Equal(gotIDs, test.want) ||
 				!slices.Equal(got.Missing, test.missing) || got.Stale {
 				t.Errorf("got %+v", got)
 			}
@@ -628,13 +658,14 @@ func TestVerificationReports(t *testing.T) {
 }
 
 func TestLinks(t *testing.T) {
-	whole := workers.Fetched{Records: []json.RawMessage{
+	whole := []json.RawMessage{
 		[]byte(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`),
-	}}
+	}
 	tests := []struct {
 		promise, action string
 		statuses        map[string]int
-		want            workers.Fetched
+		outcome         schema.Outcome
+		want            []json.RawMessage
 		asked           []string
 		status          int
 	}{
@@ -644,7 +675,7 @@ func TestLinks(t *testing.T) {
 		{promise: "disconnected: the same", action: schema.ActionDisconnected,
 			want: whole, asked: []string{"/v1/links/" + link + "/"}},
 		{promise: "deleted: no call", action: schema.ActionDeleted,
-			want: workers.Fetched{Outcome: schema.Deleted}, asked: []string{}},
+			outcome: schema.Deleted, asked: []string{}},
 		{promise: "a link that is not there is the provider's answer",
 			action:   schema.ActionConnected,
 			statuses: map[string]int{"/v1/links/" + link + "/": 404},
@@ -653,11 +684,14 @@ func TestLinks(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			p := &provider{T: t, statuses: test.statuses}
-			got, err := fetch.TruvHandlers[schema.Link](p.truv()).Fetch(t.Context(),
-				job(schema.Link, test.action, workers.Payload{}))
+			job := job(schema.Link, test.action, workers.Payload{})
+			got, err := fetch.TruvHandlers[schema.Link](p.truv()).Fetch(t.Context(), job)
 			check(t, got, err, test.status)
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+			if got.Outcome != test.outcome {
+				t.Errorf("outcome %q, want %q", got.Outcome, test.outcome)
+			}
+			if diff := cmp.Diff(test.want, job.Records.InMemory()); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(test.asked, p.asked()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)

@@ -26,8 +26,10 @@ type provider interface {
 	// handles reports whether the row has a handler for the resource.
 	handles(r schema.Resource) bool
 	// open makes one client from the environment, and every handler over the client.
-	open(p schema.Provider, getenv func(string) string, registry prometheus.Registerer) (
-		map[schema.Resource]workers.Source, error)
+	open(
+		p schema.Provider, getenv func(string) string, registry prometheus.Registerer,
+		answers *api.Budget,
+	) (map[schema.Resource]workers.Source, error)
 	secretVariable() string
 	variables() []process.Variable
 }
@@ -58,6 +60,7 @@ func (r row[Config, Client]) variables() []process.Variable {
 
 func (r row[Config, Client]) open(
 	p schema.Provider, getenv func(string) string, registry prometheus.Registerer,
+	answers *api.Budget,
 ) (map[schema.Resource]workers.Source, error) {
 	var c Config
 	if err := process.ReadConfig(getenv, &c); err != nil {
@@ -68,7 +71,9 @@ func (r row[Config, Client]) open(
 		return nil, err
 	}
 	metrics := workers.NewAPIMetrics(registry, string(p))
-	shared := api.Config{Secrets: secrets, OnCall: metrics.Call, OnHold: metrics.Hold}
+	shared := api.Config{
+		Secrets: secrets, OnCall: metrics.Call, OnHold: metrics.Hold, Answers: answers,
+	}
 	client, err := r.newClient(c, shared)
 	if err != nil {
 		return nil, err
@@ -135,7 +140,8 @@ func SecretVariable(p schema.Provider) string {
 	return known.secretVariable()
 }
 
-// open opens the sources of the queues, with one client for each provider.
+// open opens the sources of the queues, with one client for each provider and one budget for the
+// answers of all.
 func open(
 	queues []schema.Queue, getenv func(string) string, registry prometheus.Registerer,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
@@ -143,6 +149,11 @@ func open(
 	if err != nil {
 		return nil, err
 	}
+	config, err := workers.ConfigFromEnv(getenv)
+	if err != nil {
+		return nil, err
+	}
+	answers := api.NewBudget(int64(config.AnswerBytesMax))
 	all := map[schema.Resource]map[schema.Provider]workers.Source{}
 	var notSet []string
 	for _, name := range schema.Providers() {
@@ -155,7 +166,7 @@ func open(
 			notSet = append(notSet, variable)
 			continue
 		}
-		sources, err := providers[name].open(name, getenv, registry)
+		sources, err := providers[name].open(name, getenv, registry, answers)
 		if err != nil {
 			return nil, err
 		}

@@ -313,7 +313,8 @@ func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 					AccountID: "account",
 				}
 				source := opened[r][row.Provider]
-				job := workers.Job{Event: event, Payload: payload, Attempt: 1}
+				job := workers.Job{Event: event, Payload: payload, Attempt: 1,
+					Records: workers.NewRecords(nil, event, r, nil)}
 				if _, err := source.Handler.Fetch(t.Context(), job); err != nil {
 					t.Fatal(err)
 				}

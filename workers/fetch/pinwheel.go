@@ -32,9 +32,8 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		schema.Paystubs: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelPaystubs{c}
 		},
-		// Pinwheel has no endpoint for a single shift.
 		schema.Shifts: func(c *pinwheel.Client) workers.Handler {
-			return addedList(c.Shifts)
+			return pinwheelShifts{c}
 		},
 		schema.VerificationReports: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelReports{c}

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -22,36 +23,36 @@ func (p pinwheelPaystubs) Fetch(ctx context.Context, job workers.Job) (workers.F
 		return p.fetchAdded(ctx, job)
 	case schema.ActionFullySynced:
 		all := p.client.Paystubs(ctx, job.Event.AccountID, pinwheel.PaystubQuery{})
-		return fetchAll(all, job, nil)
+		return fetchAll(ctx, all, job, nil)
 	default:
 		pages := p.client.Paystubs(ctx, job.Event.AccountID, queryAround(job.Payload))
-		return fetchAll(pages, job, paidWithin(job.Payload))
+		return fetchAll(ctx, pages, job, paidWithin(job.Payload))
 	}
 }
 
+// fetchAdded searches the list between the dates of `params`, and then, if many paystubs have other
+// dates, the whole list.
 func (p pinwheelPaystubs) fetchAdded(
 	ctx context.Context, job workers.Job,
 ) (workers.Fetched, error) {
-	pages := p.client.Paystubs(ctx, job.Event.AccountID, queryAround(job.Payload))
-	fetched, err := fetchAdded(pages, job)
-	if err != nil {
-		return workers.Fetched{}, err
-	}
-	// The pages lack a paystub with a date outside of `params`.
-	unlisted := fetched.Missing
-	fetched.Missing = nil
-	for _, id := range unlisted {
-		r, err := p.client.Paystub(ctx, job.Event.AccountID, id)
-		switch {
-		case isAbsent(err):
-			fetched.Missing = append(fetched.Missing, id)
-		case err != nil:
-			return workers.Fetched{}, err
-		default:
-			fetched.Records = append(fetched.Records, r.JSON)
+	pagesOf := func(q pinwheel.PaystubQuery) func(string) iter.Seq2[api.Page, error] {
+		return func(cursor string) iter.Seq2[api.Page, error] {
+			q.Cursor = cursor
+			return p.client.Paystubs(ctx, job.Event.AccountID, q)
 		}
 	}
-	return fetched, nil
+	around := queryAround(job.Payload)
+	search := added{
+		lists: []func(string) iter.Seq2[api.Page, error]{pagesOf(around)},
+		single: func(id string) (api.Snapshot, error) {
+			return p.client.Paystub(ctx, job.Event.AccountID, id)
+		},
+		idOf: pinwheel.RecordID,
+	}
+	if whole := (pinwheel.PaystubQuery{}); around != whole {
+		search.lists = append(search.lists, pagesOf(whole))
+	}
+	return search.fetch(ctx, job)
 }
 
 // queryAround returns the dates of `params`, a day wider on each side. Pinwheel does not document
@@ -65,10 +66,12 @@ func queryAround(p workers.Payload) pinwheel.PaystubQuery {
 }
 
 // paidWithin returns a function that reports whether a paystub was paid within the dates of
-// `params`, both included. An empty date is no bound. Dates are YYYY-MM-DD and sort as text.
+// `params`, both included. An empty date is no bound. Dates are YYYY-MM-DD and sort as text. A
+// paystub without a pay date counts as paid within the dates: the provider lists the paystub there,
+// and no other event may bring it.
 func paidWithin(p workers.Payload) func(api.Record) bool {
 	return func(r api.Record) bool {
-		return (p.FromPayDate == "" || r.PayDate >= p.FromPayDate) &&
+		return r.PayDate == "" || (p.FromPayDate == "" || r.PayDate >= p.FromPayDate) &&
 			(p.ToPayDate == "" || r.PayDate <= p.ToPayDate)
 	}
 }

@@ -37,8 +37,12 @@ func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fe
 		if err != nil {
 			return workers.Fetched{}, err
 		}
+		err = job.Records.Add(ctx, s.Record)
+		s.Answer.Release()
+		if err != nil {
+			return workers.Fetched{}, err
+		}
 		fetched.Outcome = schema.Succeeded
-		fetched.Records = append(fetched.Records, s.JSON)
 		if isBehind(s.RefreshedAt, report.announced.RefreshedAt) {
 			fetched.Stale = true
 		}
@@ -47,7 +51,7 @@ func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fe
 			fetched.RefreshedAt = s.RefreshedAt
 		}
 	}
-	if len(fetched.Records) == 0 && absentErr != nil {
+	if fetched.Outcome == schema.Unavailable && absentErr != nil {
 		return workers.Fetched{}, absentErr
 	}
 	return fetched, nil

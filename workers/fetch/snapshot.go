@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -22,11 +21,14 @@ func (s snapshot) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 	if err != nil {
 		return workers.Fetched{}, err
 	}
+	defer got.Answer.Release()
+	if err := job.Records.Add(ctx, got.Record); err != nil {
+		return workers.Fetched{}, err
+	}
 	// The event of another resource does not say when the record was refreshed. Pinwheel's income
 	// keeps its time while paystubs finish.
 	isOwn := job.Event.Resource == s.resource
 	return workers.Fetched{
-		Records:     []json.RawMessage{got.JSON},
 		RefreshedAt: got.RefreshedAt,
 		Stale:       isOwn && isBehind(got.RefreshedAt, job.Payload.Timestamp),
 	}, nil

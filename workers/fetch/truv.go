@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -60,5 +59,6 @@ func (l truvLink) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 	if err != nil {
 		return workers.Fetched{}, err
 	}
-	return workers.Fetched{Records: []json.RawMessage{got.JSON}}, nil
+	defer got.Answer.Release()
+	return workers.Fetched{}, job.Records.Add(ctx, api.Record{ID: got.ID, JSON: got.JSON})
 }

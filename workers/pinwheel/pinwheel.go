@@ -15,6 +15,7 @@
 package pinwheel
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,16 +104,16 @@ func (c *Client) VerificationReport(
 }
 
 // Paystub gets one paystub. Its document's download URL is a new one each time.
-func (c *Client) Paystub(ctx context.Context, accountID, paystubID string) (api.Record, error) {
+func (c *Client) Paystub(ctx context.Context, accountID, paystubID string) (api.Snapshot, error) {
 	e := api.Path("/v1/accounts/{account_id}/paystubs/{paystub_id}", accountID, paystubID)
-	s, err := c.snapshot(ctx, e)
-	return s.Record, err
+	return c.snapshot(ctx, e)
 }
 
 // PaystubQuery narrows a list of paystubs. Dates are YYYY-MM-DD, empty for no bound. Pinwheel
 // does not document whether a bound itself is included; the upper bound was seen to be included.
 type PaystubQuery struct {
 	FromPayDate, ToPayDate string
+	Cursor                 string // of the first page to get, as in api.Page.Next; empty: the first
 }
 
 // Paystubs lists an account's paystubs, newest pay date first. See api.Pages for its errors.
@@ -127,72 +128,81 @@ func (c *Client) Paystubs(
 	if q.ToPayDate != "" {
 		e.Query.Set("to_pay_date", q.ToPayDate)
 	}
-	return c.pages(ctx, e)
+	return c.pages(ctx, e, q.Cursor)
 }
 
-// Shifts lists an account's shifts, newest end date first. See api.Pages for its errors.
-func (c *Client) Shifts(ctx context.Context, accountID string) iter.Seq2[api.Page, error] {
-	return c.pages(ctx, api.Path("/v1/accounts/{account_id}/shifts", accountID))
+// Shifts lists an account's shifts, newest end date first, from a cursor on. An empty cursor is
+// the first page's. See api.Pages for its errors.
+func (c *Client) Shifts(
+	ctx context.Context, accountID, cursor string,
+) iter.Seq2[api.Page, error] {
+	return c.pages(ctx, api.Path("/v1/accounts/{account_id}/shifts", accountID), cursor)
 }
 
 // pages follows meta.next_cursor until the cursor is absent, null or empty.
-func (c *Client) pages(ctx context.Context, e api.Endpoint) iter.Seq2[api.Page, error] {
-	return api.Pages(e.Template, func(cursor string) (api.Page, string, error) {
-		page := e
-		page.Query = url.Values{"limit": {listLimit}}
-		maps.Copy(page.Query, e.Query)
+func (c *Client) pages(
+	ctx context.Context, e api.Endpoint, cursor string,
+) iter.Seq2[api.Page, error] {
+	return api.PagesFrom(e.Template, cursor, func(cursor string) (api.Page, string, error) {
+		at := e
+		at.Query = url.Values{"limit": {listLimit}}
+		maps.Copy(at.Query, e.Query)
 		if cursor != "" {
-			page.Query.Set("cursor", cursor)
+			at.Query.Set("cursor", cursor)
 		}
-		return c.page(ctx, page)
+		answer, err := c.api.Get(ctx, at)
+		if err != nil {
+			return api.Page{}, "", err
+		}
+		page, next, err := readPage(at, answer.Body)
+		page.Answer = answer
+		return page, next, err
 	})
 }
 
-func (c *Client) page(ctx context.Context, e api.Endpoint) (_ api.Page, next string, _ error) {
-	body, err := c.api.Get(ctx, e)
-	if err != nil {
-		return api.Page{}, "", err
-	}
-	var list struct {
-		Data []json.RawMessage
-		Meta meta
-	}
-	if json.Unmarshal(body, &list) != nil || list.Data == nil {
+// readPage reads a list with its meta. The records are parts of body.
+func readPage(e api.Endpoint, body []byte) (_ api.Page, next string, _ error) {
+	data, m, ok := readEnvelope(body)
+	if !ok || len(data) == 0 || data[0] != '[' {
 		return api.Page{}, "", breaksContract(e, "not a list with data and meta")
 	}
-	page := api.Page{
-		Records:     make([]api.Record, len(list.Data)),
-		RefreshedAt: list.Meta.RefreshedAt.Time,
-	}
-	for i, raw := range list.Data {
+	page := api.Page{RefreshedAt: m.RefreshedAt.Time}
+	for raw := range api.Elements(data) {
 		s, err := read(e, raw)
 		if err != nil {
 			return api.Page{}, "", err
 		}
-		page.Records[i] = s.Record
+		page.Records = append(page.Records, s.Record)
 	}
-	return page, list.Meta.NextCursor, nil
+	return page, m.NextCursor, nil
 }
 
 // snapshot gets a single object. A report has refreshed_at inside it, a single paystub has none,
 // the other objects have it in meta.
 func (c *Client) snapshot(ctx context.Context, e api.Endpoint) (api.Snapshot, error) {
-	body, err := c.api.Get(ctx, e)
+	answer, err := c.api.Get(ctx, e)
 	if err != nil {
 		return api.Snapshot{}, err
 	}
-	var envelope struct {
-		Data json.RawMessage
-		Meta meta
+	s, err := readSnapshot(e, answer.Body)
+	if err != nil {
+		answer.Release()
+		return api.Snapshot{}, err
 	}
-	if json.Unmarshal(body, &envelope) != nil {
+	s.Answer = answer
+	return s, nil
+}
+
+func readSnapshot(e api.Endpoint, body []byte) (api.Snapshot, error) {
+	data, m, ok := readEnvelope(body)
+	if !ok {
 		return api.Snapshot{}, breaksContract(e, "not an object with data and meta")
 	}
-	s, err := read(e, envelope.Data)
+	s, err := read(e, data)
 	if err != nil {
 		return api.Snapshot{}, err
 	}
-	if at := envelope.Meta.RefreshedAt.Time; !at.IsZero() {
+	if at := m.RefreshedAt.Time; !at.IsZero() {
 		s.RefreshedAt = at
 	}
 	return s, nil
@@ -203,7 +213,31 @@ type meta struct {
 	NextCursor  string    `json:"next_cursor"`
 }
 
-// read makes a snapshot of an object with a string id.
+// readEnvelope returns the two members of an answer. data is a part of body, and empty if the
+// answer has none. ok is false if body is no object, or meta has another shape.
+func readEnvelope(body []byte) (data json.RawMessage, m meta, ok bool) {
+	ok = bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+	for name, value := range api.Members(body) {
+		switch name {
+		case "data":
+			data = value
+		case "meta":
+			ok = ok && json.Unmarshal(value, &m) == nil
+		}
+	}
+	return data, m, ok
+}
+
+// RecordID returns the id of a record, as a page or a snapshot had it.
+func RecordID(raw json.RawMessage) (string, error) {
+	var known struct{ ID string }
+	if json.Unmarshal(raw, &known) != nil || known.ID == "" {
+		return "", errors.New("read record: no id")
+	}
+	return known.ID, nil
+}
+
+// read makes a snapshot of an object with a string id. The snapshot's JSON is raw itself.
 func read(e api.Endpoint, raw json.RawMessage) (api.Snapshot, error) {
 	var known struct {
 		ID          string

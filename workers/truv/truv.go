@@ -73,16 +73,30 @@ type Link struct {
 	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An
 	// access_token is a credential to a person's payroll account.
 	JSON json.RawMessage
+
+	// Answer holds the bytes of JSON. Who gets a Link releases it.
+	Answer api.Answer
 }
 
 // Link gets a link. Truv does not document whether a deleted link comes with DeletedAt or is a
 // 404.
 func (c *Client) Link(ctx context.Context, linkID string) (Link, error) {
 	e := api.Path("/v1/links/{link_id}/", linkID)
-	body, err := c.api.Get(ctx, e)
+	answer, err := c.api.Get(ctx, e)
 	if err != nil {
 		return Link{}, err
 	}
+	link, err := readLink(e, answer.Body)
+	if err != nil {
+		answer.Release()
+		return Link{}, err
+	}
+	link.Answer = answer
+	return link, nil
+}
+
+// readLink reads a link. It changes body: the link's JSON is a part of body.
+func readLink(e api.Endpoint, body []byte) (Link, error) {
 	var known struct {
 		ID        string
 		UpdatedAt api.Stamp `json:"updated_at"`
@@ -105,23 +119,32 @@ func (c *Client) Link(ctx context.Context, linkID string) (Link, error) {
 
 // cut returns doc without the members named name, in upper or lower case and at any depth. All
 // other bytes stay. Decoding and encoding a document would change numbers, spacing and order; a
-// library that deletes members by path would need each path.
+// library that deletes members by path would need each path. The result takes the place of doc, so
+// that a large link is in memory once.
 func cut(doc []byte, name string) ([]byte, error) {
 	c := cutter{name: name, doc: doc, dec: json.NewDecoder(bytes.NewReader(doc))}
 	c.dec.UseNumber() // a float64 cannot hold every number JSON can
 	if err := c.readValue(); err != nil {
 		return nil, err
 	}
-	return append(c.kept, doc[c.done:]...), nil
+	kept := doc[:0]
+	done := 0
+	for _, cut := range c.cuts {
+		kept = append(kept, doc[done:cut.from]...)
+		done = cut.to
+	}
+	return append(kept, doc[done:]...), nil
 }
 
 type cutter struct {
 	name string
 	doc  []byte
 	dec  *json.Decoder
-	kept []byte
-	done int // the part of doc before done is either in kept or cut
+	cuts []span // in the order of doc, without overlaps
 }
+
+// span is the part of a document between two offsets.
+type span struct{ from, to int }
 
 // offset returns the offset just after the last decoded token.
 func (c *cutter) offset() int { return int(c.dec.InputOffset()) }
@@ -170,10 +193,10 @@ func (c *cutter) cut(from int, first bool) {
 			to = len(c.doc) - len(after)
 		}
 	}
-	if from > c.done {
-		c.kept = append(c.kept, c.doc[c.done:from]...)
+	if last := len(c.cuts) - 1; last >= 0 && from < c.cuts[last].to {
+		from = c.cuts[last].to // the comma was dropped with the member before
 	}
-	c.done = to
+	c.cuts = append(c.cuts, span{from, to})
 }
 
 // codes returns the codes of Truv's errors, as docs.truv.com/api-reference/errors lists them.

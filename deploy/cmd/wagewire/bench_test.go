@@ -120,7 +120,7 @@ type payrolls struct {
 	asked []string
 }
 
-func (p *payrolls) Fetch(_ context.Context, job workers.Job) (workers.Fetched, error) {
+func (p *payrolls) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, job.Event.Key())
@@ -131,7 +131,8 @@ func (p *payrolls) Fetch(_ context.Context, job workers.Job) (workers.Fetched, e
 	if job.Event.Action == schema.ActionDeleted {
 		return workers.Fetched{Outcome: schema.Deleted}, nil
 	}
-	return workers.Fetched{Records: []json.RawMessage{[]byte(`{"id":"r-1"}`)}}, nil
+	record := api.Record{ID: "r-1", JSON: []byte(`{"id":"r-1"}`)}
+	return workers.Fetched{}, job.Records.Add(ctx, record)
 }
 
 // recovers says that the provider refuses nothing any more.

@@ -150,6 +150,7 @@ func serve(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced, and returns an error
+	process.LimitMemory(log)
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-ingress")
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -25,6 +26,8 @@ type Config struct {
 	Dir string
 	// SyncAlways writes each message through to the disk before the answer.
 	SyncAlways bool
+	// PayloadMax is the size of the largest message, in bytes; 0 is the default of NATS, 1 MiB.
+	PayloadMax int32
 }
 
 // Server is a running nats-server with JetStream.
@@ -53,7 +56,7 @@ func (s *Server) start() error {
 		JetStream:  true,
 		StoreDir:   s.config.Dir,
 		SyncAlways: s.config.SyncAlways,
-		MaxPayload: 1 << 20,
+		MaxPayload: cmp.Or(s.config.PayloadMax, 1<<20),
 		NoLog:      true,
 		NoSigs:     true,
 	})

@@ -28,8 +28,8 @@ func New(c api.Config) (*Client, error) {
 	return &Client{api: client}, nil
 }
 
-// Employment gets a person's employment.
-func (c *Client) Employment(ctx context.Context, person string) (json.RawMessage, error) {
+// Employment gets a person's employment. The caller releases the answer.
+func (c *Client) Employment(ctx context.Context, person string) (api.Answer, error) {
 	return c.api.Get(ctx, api.Path("/v2/people/{ref}/employment", person))
 }
 
@@ -40,7 +40,7 @@ func (c *Client) Pay(ctx context.Context, person string) iter.Seq2[api.Page, err
 	return api.Pages(e.Template, func(cursor string) (page api.Page, next string, err error) {
 		offset, _ := strconv.Atoi(cursor) // the first page has no cursor, and offset 0
 		e.Query = url.Values{"offset": {strconv.Itoa(offset)}}
-		body, err := c.api.Get(ctx, e)
+		page.Answer, err = c.api.Get(ctx, e)
 		if err != nil {
 			return page, "", err
 		}
@@ -48,7 +48,7 @@ func (c *Client) Pay(ctx context.Context, person string) iter.Seq2[api.Page, err
 			Items []json.RawMessage `json:"items"`
 			Total int               `json:"total"`
 		}
-		if json.Unmarshal(body, &list) != nil {
+		if json.Unmarshal(page.Answer.Body, &list) != nil {
 			return page, "", &api.ContractError{Endpoint: e.Template, Why: "not items and a total"}
 		}
 		for _, item := range list.Items {

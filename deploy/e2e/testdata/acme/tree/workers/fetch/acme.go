@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/wagewire/wagewire/schema"
@@ -42,6 +41,10 @@ func newAcme(c acmeConfig, shared api.Config) (*acme.Client, error) {
 type acmeEmployment struct{ client *acme.Client }
 
 func (e acmeEmployment) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
-	record, err := e.client.Employment(ctx, job.Event.AccountID)
-	return workers.Fetched{Records: []json.RawMessage{record}}, err
+	answer, err := e.client.Employment(ctx, job.Event.AccountID)
+	if err != nil {
+		return workers.Fetched{}, err
+	}
+	defer answer.Release()
+	return workers.Fetched{}, job.Records.Add(ctx, api.Record{JSON: answer.Body})
 }
