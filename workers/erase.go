@@ -39,6 +39,10 @@ func (w *Worker) eraseLateEvent(ctx context.Context, d *stream.Delivery, refusal
 	if err := w.conn.EraseDeadLetters(ctx, d.Queue.Name, d.Account); err != nil {
 		return notStored(err)
 	}
+	// A worker that died in a long list may have left records.
+	if err := w.conn.EraseRecords(ctx, d.Event.Provider, d.Account); err != nil {
+		return notStored(err)
+	}
 	if err := w.conn.EraseEvents(ctx, d.Event.Provider, d.Account); err != nil {
 		return notStored(err)
 	}

@@ -362,11 +362,7 @@ func (w *Worker) settle(
 ) (Verdict, error) {
 	switch v.Kind {
 	case Later:
-		err := w.wait(ctx, d, job, v, cause)
-		if !errors.Is(err, stream.ErrErased) {
-			return v, err
-		}
-		return w.config.Ladders.judge(Fetched{}, err, nil), d.Done()
+		return w.wait(ctx, d, job, v, cause)
 	case Back:
 		return v, d.GiveBack()
 	case Never:
@@ -376,25 +372,28 @@ func (w *Worker) settle(
 	}
 }
 
-// wait lets the event wait at the broker. The error is stream.ErrErased if the account is erased and
-// nothing waits.
+// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits, and the
+// verdict becomes that of an event of an erased account.
 func (w *Worker) wait(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
-) error {
+) (Verdict, error) {
 	if v.Class == schema.ClassUnauthorized {
 		v.Delay = w.config.PauseFor // until the next probe
 	}
 	err := letWait(ctx, d, job, v.wait(cause, d.Waited.Failures))
 	if !errors.Is(err, stream.ErrErased) {
-		return err
+		return v, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
-	return w.eraseLateEvent(ctx, d, err)
+	if err := w.eraseLateEvent(ctx, d, err); !errors.Is(err, stream.ErrErased) {
+		return v, errors.Join(err, d.GiveBack())
+	}
+	return w.config.Ladders.judge(Fetched{}, err, d.Waited.Failures), d.Done()
 }
 
-// letWait saves the records that the attempt found for the next attempt, and lets the event wait. If the
-// records cannot be saved, the next attempt fetches them again.
+// letWait saves the records that the attempt found for the next attempt, and lets the event wait. If
+// the records cannot be saved, the next attempt fetches them again.
 func letWait(ctx context.Context, d *stream.Delivery, job Job, wait schema.Wait) error {
 	progress, unsaved := job.Records.Save(ctx)
 	if errors.Is(unsaved, stream.ErrErased) {

@@ -185,9 +185,9 @@ func (s *stack) threeWorkersShareAQueue(operator *stream.Conn) {
 	s.until("the queues are idle", func(ctx context.Context) error {
 		_, queues, err := stream.NewOperator(operator).Status(ctx)
 		for _, q := range queues {
-			if q.Waiting > 0 || q.InFlight > 0 {
-				err = errors.Join(err,
-					fmt.Errorf("%s has %d waiting and %d in flight", q.Name, q.Waiting, q.InFlight))
+			if q.Ready > 0 || q.InHand > 0 || q.Waiting > 0 {
+				err = errors.Join(err, fmt.Errorf("%s has %d ready, %d in hand and %d waiting",
+					q.Name, q.Ready, q.InHand, q.Waiting))
 			}
 		}
 		return err

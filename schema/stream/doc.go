@@ -24,13 +24,14 @@
 // The operator (`wagewire`):
 //
 //	operator   Operator: a Conn with the questions below
-//	status     Status, Position: streams and queues
+//	status     Status, Position, RetriesPosition: streams and queues
 //	scan       Scan, Message: messages as a stream holds them
 //	heading    Headings: events without their bodies
 //	letter     Letter, Unread, Discard: dead letters and quarantine
 //	ending     CompletionsOf, Endings: how the work on an event ended
 //	redrive    Redrive: an event once more
-//	pause      Pause, Resume
+//	pause      Pause, Resume, PausedUntil: an operator's pause of a queue
+//	retry      Waiting, RetriesOf, RetryNow: waiting events and retries
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
 //

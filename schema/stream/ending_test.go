@@ -83,8 +83,14 @@ func TestEndingsReadsTheBrokersReports(t *testing.T) {
 		got[i].At = time.Time{}
 	}
 	want := []stream.Ended{
-		{Queue: "pinwheel_paystubs", Stream: schema.EventsStream, Sequence: 1, Deliveries: 1, Reason: "panic"},
-		{Queue: "pinwheel_paystubs", Stream: schema.EventsStream, Sequence: 2, Deliveries: 1, Exhausted: true},
+		{
+			Queue: "pinwheel_paystubs", Stream: schema.EventsStream, Sequence: 1, Deliveries: 1,
+			Reason: "panic",
+		},
+		{
+			Queue: "pinwheel_paystubs", Stream: schema.EventsStream, Sequence: 2, Deliveries: 1,
+			Exhausted: true,
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -36,7 +36,7 @@ func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 			return c.eraseAllDeadLetters(ctx, p, account)
 		}},
 		{"records", func(ctx context.Context) error {
-			return c.eraseRecords(ctx, p, account)
+			return c.EraseRecords(ctx, p, account)
 		}},
 	}
 }

@@ -24,10 +24,10 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	}
 	publish(t, c, paystubs("e-1", "a-1"))
 	jobs, _, _ := hold(t, c, q, 1)
-	streamtest.Eventually(t, "a hand is free", func() bool {
+	streamtest.Eventually(t, "a worker asks for the event", func() bool {
 		_, queues, err := operator(c).Status(t.Context())
 		must(t, err)
-		return queues[i].FreeHands == 1 && queues[i].Waiting == 1
+		return queues[i].Requests == 1 && queues[i].Ready == 1
 	})
 	none(t, "a paused queue delivered", jobs)
 	if paused, err := operator(c).Resume(t.Context(), q); !paused || err != nil {
@@ -36,5 +36,39 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	next(t, "a delivery", jobs).release()
 	if paused, err := operator(c).Resume(t.Context(), q); paused || err != nil {
 		t.Errorf("resumed twice: paused %t, %v", paused, err)
+	}
+}
+
+func TestAPauseHoldsNewEventsAndRetriesAlike(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	q := queueOf(schema.Paystubs)
+	until := time.Now().Add(time.Hour)
+	paused := func() (events, retries bool) {
+		t.Helper()
+		b := look(t, s)
+		consumer, err := b.Consumer(t.Context(), schema.WaitingStream, q.Name)
+		must(t, err)
+		return b.queue(q).Paused, consumer.CachedInfo().Paused
+	}
+	must(t, operator(c).Pause(t.Context(), q, until))
+	if events, retries := paused(); !events || !retries {
+		t.Errorf("paused: events %t, retries %t", events, retries)
+	}
+	if _, err := operator(c).Resume(t.Context(), q); err != nil {
+		t.Error(err)
+	}
+	if events, retries := paused(); events || retries {
+		t.Errorf("resumed, and paused: events %t, retries %t", events, retries)
+	}
+	// A command that was interrupted between the two.
+	_, err := look(t, s).PauseConsumer(t.Context(), schema.WaitingStream, q.Name, until)
+	must(t, err)
+	got, err := operator(c).PausedUntil(t.Context(), q)
+	if err != nil || !got.Equal(until) {
+		t.Errorf("half a pause: until %s, %v, want %s", got, err, until)
+	}
+	if wasPaused, err := operator(c).Resume(t.Context(), q); !wasPaused || err != nil {
+		t.Errorf("half a pause: resumed %t, %v", wasPaused, err)
 	}
 }

@@ -476,10 +476,10 @@ func (c *Conn) getRecordsMessage(
 	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Data: m.Data}, nil
 }
 
-// eraseRecords erases every object of an account: first all chunks, also the chunks of objects
+// EraseRecords erases every object of an account: first all chunks, also the chunks of objects
 // without a name, then the names. The chunks of objects that an older version stored are found by
 // the names.
-func (c *Conn) eraseRecords(ctx context.Context, p schema.Provider, account string) error {
+func (c *Conn) EraseRecords(ctx context.Context, p schema.Provider, account string) error {
 	if err := c.eraseMessages(ctx, recordsStream, accountChunks(p, account), nil); err != nil {
 		return err
 	}

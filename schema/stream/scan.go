@@ -18,6 +18,8 @@ const (
 	sizeHeader = "Nats-Msg-Size"
 	// quietFor is how long a scan waits for the next message before it checks whether any is left.
 	quietFor = 500 * time.Millisecond
+	// deleteFor is how long the broker may take to delete the consumer of a scan.
+	deleteFor = time.Second
 )
 
 // Stored is a message as a stream holds it.
@@ -55,7 +57,7 @@ func (o *Operator) Scan(
 ) error {
 	s, err := o.beginScan(ctx, stream, which)
 	if err == nil && s != nil {
-		defer s.messages.Stop()
+		defer s.end()
 		err = s.run(ctx, each)
 	}
 	if err != nil {
@@ -68,6 +70,7 @@ func (o *Operator) Scan(
 type scan struct {
 	stream   jetstream.Stream
 	filters  []string
+	reader   *reader
 	messages jetstream.MessagesContext
 	// next and last are the sequences of the messages still to come.
 	next, last uint64
@@ -85,16 +88,56 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 	config := orderedFrom(which.Since)
 	config.FilterSubjects = which.Filters
 	config.HeadersOnly = which.HeadersOnly
-	consumer, err := o.js.OrderedConsumer(ctx, name, config)
-	if err != nil || consumer.CachedInfo().NumPending == 0 {
-		return nil, err
-	}
-	messages, err := consumer.Messages()
+	r, err := o.newReader(ctx, name, config)
 	if err != nil {
 		return nil, err
 	}
+	if r.consumer.CachedInfo().NumPending == 0 {
+		r.delete()
+		return nil, nil
+	}
+	messages, err := r.consumer.Messages()
+	if err != nil {
+		r.delete()
+		return nil, err
+	}
 	state := s.CachedInfo().State
-	return &scan{s, which.Filters, messages, state.FirstSeq, state.LastSeq}, nil
+	return &scan{s, which.Filters, r, messages, state.FirstSeq, state.LastSeq}, nil
+}
+
+// end gives the consumer of the scan back to the broker.
+func (s *scan) end() {
+	s.messages.Stop()
+	s.reader.delete()
+}
+
+// reader is an ordered consumer that is deleted after its use. Otherwise the broker would keep it
+// for five minutes, and many commands in a row could reach the limit of consumers.
+type reader struct {
+	conn     *Conn
+	stream   string
+	consumer jetstream.Consumer
+}
+
+func (c *Conn) newReader(
+	ctx context.Context, stream string, config jetstream.OrderedConsumerConfig,
+) (*reader, error) {
+	consumer, err := c.js.OrderedConsumer(ctx, stream, config)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{c, stream, consumer}, nil
+}
+
+// delete deletes the consumer, also after the end of the caller's context. If the broker does not
+// answer, the consumer stays until the broker removes it.
+func (r *reader) delete() {
+	if !r.conn.up.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deleteFor)
+	defer cancel()
+	_ = r.conn.js.DeleteConsumer(ctx, r.stream, r.consumer.CachedInfo().Name)
 }
 
 // orderedFrom is an ordered consumer that begins with the messages stored since the given time. The

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +15,76 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
+
+// consumers returns the names of a stream's consumers, without those of the queues.
+func (b broker) consumers(name string) []string {
+	b.t.Helper()
+	var names []string
+	list := b.stream(name).ConsumerNames(b.t.Context())
+	for consumer := range list.Name() {
+		isQueue := func(q schema.Queue) bool { return q.Name == consumer }
+		if !slices.ContainsFunc(schema.Queues(), isQueue) {
+			names = append(names, consumer)
+		}
+	}
+	must(b.t, list.Err())
+	return names
+}
+
+func TestAReaderLeavesNoConsumerBehind(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-2"))
+	if !complete(t, c, paystubs("e-1", "a-1"), succeeded(paystubs("e-1", "a-1"))) {
+		t.Fatal("the completion is not stored")
+	}
+	b := look(t, s)
+	broken := errors.New("each has had enough")
+	for promise, read := range map[string]func() error{
+		"a scan to the end": func() error {
+			return operator(c).Scan(t.Context(), schema.EventsStream, stream.Selection{},
+				func(stream.Stored) error { return nil })
+		},
+		"a scan without a message": func() error {
+			which := stream.Selection{Filters: []string{paystubs("e-3", "a-3").Subject()}}
+			return operator(c).Scan(t.Context(), schema.EventsStream, which,
+				func(stream.Stored) error { return nil })
+		},
+		"a scan that each ends": func() error {
+			err := operator(c).Scan(t.Context(), schema.EventsStream, stream.Selection{},
+				func(stream.Stored) error { return broken })
+			if errors.Is(err, broken) {
+				return nil
+			}
+			return fmt.Errorf("the error of each is lost: %w", err)
+		},
+		"a scan whose context ends": func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			err := operator(c).Scan(ctx, schema.EventsStream, stream.Selection{},
+				func(stream.Stored) error { cancel(); return nil })
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return fmt.Errorf("the scan went on: %w", err)
+		},
+		"a tail": func() error {
+			tail, err := operator(c).Tail(t.Context(), "", time.Time{})
+			if err != nil {
+				return err
+			}
+			defer tail.Close()
+			_, err = tail.Next(t.Context())
+			return err
+		},
+	} {
+		must(t, read())
+		for _, name := range []string{schema.EventsStream, schema.CompletionsStream} {
+			if left := b.consumers(name); len(left) > 0 {
+				t.Errorf("%s leaves %q on %s", promise, left, name)
+			}
+		}
+	}
+}
 
 // scanned returns the ids of the events that a scan hands out.
 func scanned(t *testing.T, c *stream.Conn, which stream.Selection) []string {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,41 +22,55 @@ type Level struct {
 	Oldest   time.Time `json:"oldest,omitzero"`
 }
 
-// QueueStatus is the state of a queue.
+// QueueStatus is the state of a queue, over both of its consumers: of the events, and of the
+// retries.
 type QueueStatus struct {
 	Name string `json:"name"`
-	// Waiting events have never been delivered.
-	Waiting uint64 `json:"waiting"`
-	// InFlight events are in a worker's hands, or wait for a delayed redelivery.
-	InFlight int `json:"in_flight"`
-	// Redelivered events are in flight and have been delivered more than once.
+	// Ready events may be taken at once: new events, and waiting events whose time has come.
+	Ready uint64 `json:"ready"`
+	// InHand events are taken and not settled. Redelivered events are in hand and have been
+	// delivered more than once.
+	InHand      int `json:"in_hand"`
 	Redelivered int `json:"redelivered"`
-	// Oldest is when the oldest unsettled event was stored, zero if all are settled.
+	// Oldest is when the oldest ready or unsettled event came: was stored, or had waited long
+	// enough. It is zero if there is none.
 	Oldest time.Time `json:"oldest,omitzero"`
-	// PausedUntil is when the queue's pause ends, zero without a pause.
+	// Waiting events wait for the time of their next try. They are neither ready nor in hand.
+	Waiting        int            `json:"waiting"`
+	WaitingByClass []WaitingCount `json:"waiting_by_class"`
+	// PausedUntil is when an operator's pause of the queue ends, zero without a pause.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
-	// FreeHands counts the requests for an event, of all workers together, waiting at the broker.
-	FreeHands int `json:"free_hands"`
+	// Refusal is set while the queue takes no events because its provider refuses our credentials.
+	Refusal *schema.Pause `json:"refusal,omitempty"`
+	// Requests counts the workers' requests for new events that are open at the broker. Without a
+	// request, no worker is there, or all of them are busy.
+	Requests int `json:"requests"`
+}
+
+// WaitingCount counts the events of a queue that wait after a failure of the class.
+type WaitingCount struct {
+	Class schema.Class `json:"class"`
+	Count int          `json:"count"`
+	// Next and Last are when the first and the last of the events are tried again.
+	Next time.Time `json:"next_try"`
+	Last time.Time `json:"last_try"`
 }
 
 // Status reads the state of every stream and queue. A missing stream or queue is left out.
 func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueStatus, err error) {
-	topology := schema.DefaultTopology()
-	names := []string{}
-	for _, s := range topology.Streams {
-		names = append(names, s.Name)
+	streams, err = o.streamLevels(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, name := range append(names, recordsStream) {
-		level, err := o.streamLevel(ctx, name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("status of stream %s: %w", name, err)
-		}
-		streams = append(streams, level)
+	waiting, err := o.countWaiting(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("count waiting events: %w", err)
 	}
-	for _, q := range topology.Queues {
+	pauses, err := o.Pauses(ctx)
+	if err != nil && !errors.Is(err, ErrNoQueue) { // a missing stream is left out
+		return nil, nil, fmt.Errorf("read the pauses of queues: %w", err)
+	}
+	for _, q := range schema.DefaultTopology().Queues {
 		status, err := o.queueStatus(ctx, q)
 		if errors.Is(err, ErrNoQueue) {
 			continue
@@ -62,9 +78,75 @@ func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueS
 		if err != nil {
 			return nil, nil, fmt.Errorf("status of queue %s: %w", q.Name, err)
 		}
+		status.addWaiting(waiting[q.Name])
+		for _, p := range pauses {
+			if p.Queue == q.Name {
+				status.Refusal = &p
+			}
+		}
 		queues = append(queues, status)
 	}
 	return streams, queues, nil
+}
+
+func (o *Operator) streamLevels(ctx context.Context) ([]Level, error) {
+	var names []string
+	for _, s := range schema.DefaultTopology().Streams {
+		names = append(names, s.Name)
+	}
+	var levels []Level
+	for _, name := range append(names, recordsStream) {
+		level, err := o.streamLevel(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("status of stream %s: %w", name, err)
+		}
+		levels = append(levels, level)
+	}
+	return levels, nil
+}
+
+// countWaiting counts the waiting events of each queue and class, in one scan over all queues.
+func (o *Operator) countWaiting(
+	ctx context.Context,
+) (map[string]map[schema.Class]WaitingCount, error) {
+	counts := map[string]map[schema.Class]WaitingCount{}
+	err := o.Waiting(ctx, "*", "*", func(w Waiting) error {
+		if counts[w.Queue] == nil {
+			counts[w.Queue] = map[schema.Class]WaitingCount{}
+		}
+		count := counts[w.Queue][w.Class]
+		count.Add(w)
+		counts[w.Queue][w.Class] = count
+		return nil
+	})
+	if errors.Is(err, ErrNoQueue) { // a missing stream is left out
+		return nil, nil
+	}
+	return counts, err
+}
+
+// Add counts one more waiting event.
+func (c *WaitingCount) Add(w Waiting) {
+	c.Class = w.Class
+	c.Count++
+	if c.Next.IsZero() || w.Until.Before(c.Next) {
+		c.Next = w.Until
+	}
+	if w.Until.After(c.Last) {
+		c.Last = w.Until
+	}
+}
+
+// addWaiting sets the counts of waiting events, in the order of their classes.
+func (s *QueueStatus) addWaiting(counts map[schema.Class]WaitingCount) {
+	s.WaitingByClass = []WaitingCount{} // [] in JSON, and not null
+	for _, class := range slices.Sorted(maps.Keys(counts)) {
+		s.Waiting += counts[class].Count
+		s.WaitingByClass = append(s.WaitingByClass, counts[class])
+	}
 }
 
 func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) {
@@ -86,38 +168,45 @@ func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) 
 }
 
 func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus, error) {
-	consumer, err := o.lookUpQueue(ctx, q)
+	eventsConsumer, retriesConsumer, err := o.lookUpQueue(ctx, q)
 	if err != nil {
 		return QueueStatus{}, err
 	}
-	info := consumer.CachedInfo()
+	events := eventsConsumer.CachedInfo()
+	retries := retriesConsumer.CachedInfo()
 	status := QueueStatus{
 		Name:        q.Name,
-		Waiting:     info.NumPending,
-		InFlight:    info.NumAckPending,
-		Redelivered: info.NumRedelivered,
-		FreeHands:   info.NumWaiting,
+		Ready:       events.NumPending + retries.NumPending,
+		InHand:      events.NumAckPending + retries.NumAckPending,
+		Redelivered: events.NumRedelivered + retries.NumRedelivered,
+		PausedUntil: laterPause(events, retries),
+		Requests:    events.NumWaiting,
 	}
-	if until := info.Config.PauseUntil; info.Paused && until != nil {
-		status.PausedUntil = *until
+	status.Oldest, err = o.oldestMessage(ctx, events, q.Subjects)
+	if err != nil {
+		return status, err
 	}
-	if status.Waiting > 0 || status.InFlight > 0 {
-		status.Oldest, err = o.oldestEvent(ctx, q.Subjects, info.AckFloor.Stream+1)
+	oldestRetry, err := o.oldestMessage(ctx, retries, []string{q.RetriesSubjects()})
+	if status.Oldest.IsZero() || !oldestRetry.IsZero() && oldestRetry.Before(status.Oldest) {
+		status.Oldest = oldestRetry
 	}
 	return status, err
 }
 
-// oldestEvent returns when the first event at or after a sequence was stored, on any of the
-// subjects. It returns the zero time if there is none.
-func (o *Operator) oldestEvent(
-	ctx context.Context, subjects []string, from uint64,
+// oldestMessage returns when the consumer's first message without a settlement was stored. It
+// returns the zero time if there is none.
+func (o *Operator) oldestMessage(
+	ctx context.Context, info *jetstream.ConsumerInfo, subjects []string,
 ) (oldest time.Time, err error) {
-	s, err := o.js.Stream(ctx, schema.EventsStream)
+	if info.NumPending == 0 && info.NumAckPending == 0 {
+		return oldest, nil
+	}
+	s, err := o.js.Stream(ctx, info.Stream)
 	if err != nil {
 		return oldest, err
 	}
 	for _, subject := range subjects {
-		m, err := s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+		m, err := s.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
@@ -131,17 +220,30 @@ func (o *Operator) oldestEvent(
 	return oldest, nil
 }
 
-// Position is the progress of a queue on the events stream.
+// Position is the progress of a queue on one of its streams.
 type Position struct {
-	// Settled: all events of the queue up to this sequence are settled.
+	// Settled: all messages for the queue up to this sequence are settled.
 	Settled uint64
-	// Delivered: no event of the queue after this sequence was delivered.
+	// Delivered: no message for the queue after this sequence was delivered.
 	Delivered uint64
 }
 
-// Position returns the progress of the queue. The error is ErrNoQueue if the queue does not exist.
+// Position returns the progress of the queue on the events stream. The error is ErrNoQueue if the
+// queue does not exist.
 func (o *Operator) Position(ctx context.Context, q schema.Queue) (Position, error) {
-	consumer, err := o.lookUpQueue(ctx, q)
+	return o.positionOn(ctx, schema.EventsStream, q)
+}
+
+// RetriesPosition returns the progress of the queue among its retries. The error is ErrNoQueue if
+// the queue does not exist.
+func (o *Operator) RetriesPosition(ctx context.Context, q schema.Queue) (Position, error) {
+	return o.positionOn(ctx, schema.WaitingStream, q)
+}
+
+func (o *Operator) positionOn(
+	ctx context.Context, stream string, q schema.Queue,
+) (Position, error) {
+	consumer, err := o.Queue(q).lookUpConsumer(ctx, stream)
 	if err != nil {
 		return Position{}, err
 	}
@@ -149,6 +251,16 @@ func (o *Operator) Position(ctx context.Context, q schema.Queue) (Position, erro
 	return Position{Settled: info.AckFloor.Stream, Delivered: info.Delivered.Stream}, nil
 }
 
-func (o *Operator) lookUpQueue(ctx context.Context, q schema.Queue) (jetstream.Consumer, error) {
-	return o.Queue(q).lookUpConsumer(ctx, schema.EventsStream)
+// lookUpQueue returns the queue's consumers of the events and of the retries. The error is
+// ErrNoQueue if one of them does not exist.
+func (o *Operator) lookUpQueue(
+	ctx context.Context, q schema.Queue,
+) (events, retries jetstream.Consumer, err error) {
+	queue := o.Queue(q)
+	events, err = queue.lookUpConsumer(ctx, schema.EventsStream)
+	if err != nil {
+		return nil, nil, err
+	}
+	retries, err = queue.lookUpConsumer(ctx, schema.WaitingStream)
+	return events, retries, err
 }

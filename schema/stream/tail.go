@@ -13,7 +13,10 @@ import (
 
 // Tail reads completions as they are stored, in the order of the stream, through reconnects. It
 // takes no completion from anybody else: each Tail sees every completion.
-type Tail struct{ completions jetstream.MessagesContext }
+type Tail struct {
+	reader      *reader
+	completions jetstream.MessagesContext
+}
 
 // Tail begins with the completions stored since the given time. The zero time is the beginning of
 // the stream. filter is a subject filter below wagewire.completions, such as
@@ -24,15 +27,16 @@ func (o *Operator) Tail(ctx context.Context, filter string, since time.Time) (*T
 	}
 	config := orderedFrom(since)
 	config.FilterSubjects = []string{filter}
-	consumer, err := o.js.OrderedConsumer(ctx, schema.CompletionsStream, config)
+	r, err := o.newReader(ctx, schema.CompletionsStream, config)
 	if err != nil {
 		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
 	}
-	completions, err := consumer.Messages()
+	completions, err := r.consumer.Messages()
 	if err != nil {
+		r.delete()
 		return nil, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
 	}
-	return &Tail{completions}, nil
+	return &Tail{r, completions}, nil
 }
 
 // Next waits for the next completion, until ctx ends.
@@ -50,4 +54,7 @@ func (t *Tail) Next(ctx context.Context) (schema.Completion, error) {
 }
 
 // Close ends the tail.
-func (t *Tail) Close() { t.completions.Stop() }
+func (t *Tail) Close() {
+	t.completions.Stop()
+	t.reader.delete()
+}

@@ -217,6 +217,16 @@ func (b *bench) keys() []string {
 	return keys
 }
 
+// headersOf are the headers of a stored event.
+func (b *bench) headersOf(sequence uint64) map[string][]string {
+	b.Helper()
+	m, exists, err := b.conn.Message(b.Context(), schema.EventsStream, sequence)
+	if !exists {
+		b.Fatalf("event %d is gone: %v", sequence, err)
+	}
+	return m.Header
+}
+
 // letters are the dead letters' keys, by number.
 func (b *bench) letters() map[uint64]string {
 	b.Helper()
@@ -297,6 +307,72 @@ func (b *bench) queueAt(name string, holds func(*jetstream.ConsumerInfo) bool) {
 		b.must(err)
 		return holds(c.CachedInfo())
 	})
+}
+
+// retriesAt is queueAt for the queue's retries.
+func (b *bench) retriesAt(name string, holds func(*jetstream.ConsumerInfo) bool) {
+	b.Helper()
+	streamtest.Eventually(b, "the state of the retries of "+name+" that the test waits for",
+		func() bool {
+			c, err := b.js.Consumer(b.Context(), schema.WaitingStream, name)
+			b.must(err)
+			return holds(c.CachedInfo())
+		})
+}
+
+// tomorrow is beyond the end of every test: what waits until then does not end its wait by itself.
+var tomorrow = time.Now().Add(24 * time.Hour).UTC().Truncate(time.Second)
+
+// outage is a wait in an outage of a provider.
+func outage() schema.Wait {
+	return schema.Wait{
+		Class: schema.ClassTransient, Status: 503, Endpoint: "/v1/accounts/{account_id}/income",
+		Step: 3, Steps: 12, Since: receivedAt, Until: tomorrow,
+		Failures: schema.Failures{schema.ClassNotReady: 1, schema.ClassTransient: 3},
+	}
+}
+
+// letWait takes the next event of the queue, and lets it wait.
+func (b *bench) letWait(queue string, w schema.Wait) {
+	b.Helper()
+	b.letWaitEach(queue, w, 1)
+}
+
+// letWaitEach takes the next n events of the queue, and lets each wait.
+func (b *bench) letWaitEach(queue string, w schema.Wait, n int) {
+	b.Helper()
+	q, _ := findQueue(queue)
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	b.must(b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+		n--
+		if n == 0 {
+			cancel()
+		}
+		b.must(d.Wait(w))
+	}))
+}
+
+// takeRetry takes the next retry of the queue, without a settlement.
+func (b *bench) takeRetry(queue string) {
+	b.Helper()
+	c, err := b.js.Consumer(b.Context(), schema.WaitingStream, queue)
+	b.must(err)
+	_, err = c.Next(jetstream.FetchMaxWait(waitDefault))
+	b.must(err)
+}
+
+// refuse stores that the provider of the queue refuses our credentials.
+func (b *bench) refuse(queue string) {
+	b.Helper()
+	q, _ := findQueue(queue)
+	stored, err := b.conn.Queue(q).StorePause(b.Context(), stream.PauseState{}, schema.Pause{
+		Paused: true, Since: receivedAt, Class: schema.ClassUnauthorized, Status: 401,
+		Endpoint: "/v1/accounts/{account_id}/income", ProbeAt: tomorrow, Probes: 4,
+	})
+	if !stored {
+		b.Fatalf("the pause of %s is not stored: %v", queue, err)
+	}
 }
 
 // quarantine stores a body as ingress does that could not read it.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -89,10 +88,10 @@ func (f *letterFilter) addFlags(cmd *cobra.Command) {
 	addQueue(cmd, &f.queue, "only those of a queue, such as "+queueNames()[0])
 	classes := []schema.Class{
 		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled,
-		schema.ClassUnauthorized, schema.ClassPermanent, schema.ClassContract, schema.ClassPoison,
-		schema.ClassExhausted,
+		schema.ClassUnauthorized, schema.ClassForbidden, schema.ClassPermanent,
+		schema.ClassContract, schema.ClassPoison, schema.ClassExhausted,
 	}
-	addChoice(cmd, &f.class, "class", "only those of a class: "+command.OneOf(classes), classes)
+	addClass(cmd, &f.class, classes)
 	addProvider(cmd, &f.provider, "only those of")
 	cmd.Flags().StringVar(&f.account, "account", "", accountHelp)
 	f.span.addFlags(cmd, "given up")
@@ -226,13 +225,14 @@ func (r redriver) redrive(
 	if obstacle != "" {
 		return key + "kept: " + obstacle, false, nil
 	}
-	number, wasSent := r.past.findRedrive(e, l.Queue)
+	queue := queueToRedrive(l, e)
+	number, wasSent := r.past.findRedrive(e, queue)
 	if r.dryRun {
-		return key + r.preview(e, l.Queue, number, wasSent), true, nil
+		return key + r.preview(e, queue, number, wasSent), true, nil
 	}
 	isStored := false
 	if !wasSent {
-		number, isStored, err = r.past.resend(ctx, e, l.Queue, true)
+		number, isStored, err = r.past.resend(ctx, e, queue, true)
 		if err != nil {
 			return "", false, err
 		}
@@ -244,7 +244,16 @@ func (r redriver) redrive(
 	if !isStored {
 		return fmt.Sprintf("%swas sent before as %s, deleted", key, e.Key()), true, nil
 	}
-	return fmt.Sprintf("%ssent to %s as %s", key, l.Queue, e.Key()), true, nil
+	return fmt.Sprintf("%ssent to %s as %s", key, queue, e.Key()), true, nil
+}
+
+// queueToRedrive is the queue of the dead letter. An erasing event always goes to its provider's
+// queue of erasures: an earlier release had no such queue, and its dead letters name another.
+func queueToRedrive(l stream.Letter, e schema.Event) string {
+	if e.Erases() {
+		return schema.ErasuresName(e.Provider)
+	}
+	return l.Queue
 }
 
 // check decodes the event, and says why the dead letter cannot be redriven.
@@ -255,7 +264,7 @@ func (r redriver) check(
 	if err != nil {
 		return e, "it cannot be decoded, only discarded: " + readable(err.Error()), nil
 	}
-	q, exists := findQueue(l.Queue)
+	q, exists := findQueue(queueToRedrive(l, e))
 	if !exists || !readsType(q, schema.Lookup(e.Provider, e.Type)) {
 		return e, fmt.Sprintf("no queue %s reads %s any more", plain(l.Queue), plain(e.Type)), nil
 	}

@@ -70,6 +70,26 @@ func TestARedriveThatDiesAgainIsRedrivenUnderTheNextName(t *testing.T) {
 	}
 }
 
+// An earlier release had no queues of erasures.
+func TestARedriveOfAnErasureGoesToTheQueueOfErasures(t *testing.T) {
+	b := newBench(t)
+	e := b.event("link-deleted", "e-1", "a-1")
+	b.publish(e)
+	b.must(b.conn.PublishDeadLetter(t.Context(), schema.DeadLetter{
+		Queue: "truv_link", Account: "a-1", Class: schema.ClassPoison, Reason: schema.ReasonPanic,
+		Attempts: 1, Sequence: 1, At: receivedAt, Headers: b.headersOf(1), Body: e.Body,
+	}))
+	dry := b.runs(0, "dead", "redrive", "1", "--dry-run")
+	contains(t, dry.stdout, "would be sent to truv_erasures as :r1")
+	got := b.runs(0, "dead", "redrive", "1", "--yes")
+	contains(t, got.stdout, "sent to truv_erasures as truv:e-1:r1")
+	want := []string{"truv:e-1", "truv:e-1:r1 to truv_erasures"}
+	if diff := cmp.Diff(want, b.keys()); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	contains(t, b.runs(0, "trace", "truv:e-1:r1").stdout, "  truv_erasures: ready\n")
+}
+
 func TestARedriveIsNeverEaten(t *testing.T) {
 	const to = " to pinwheel_income"
 	for promise, test := range map[string]struct {

@@ -12,14 +12,16 @@
 //	dead.go         list, show, redrive and discard dead letters
 //	quarantine.go   list, show, release and discard webhooks in quarantine
 //	replay.go       send past events through a queue again
+//	retry.go        try waiting events now
 //	pause.go        pause and resume queues
 //	nkeys.go        make the keys of a new installation
 //	healthcheck.go  check NATS for a container
 //
 // Commands share the other files. shelf.go has list, show and discard for dead letters and the
 // quarantine. history.go chooses a number of a redrive that no stored event or completion has.
-// consent.go asks before a change. flags.go has the types of flags, broker.go the
-// connection, print.go and unit.go the output.
+// wait.go says why an event waits, and why a queue takes no events. consent.go asks before a
+// change. flags.go has the types of flags, broker.go the connection, print.go and unit.go the
+// output.
 //
 // Only the printing of ages (14d, 3h5m) is written by hand: go-str2duration reads ages, but prints
 // 14 days as 2w.

@@ -146,6 +146,11 @@ func (s *span) contains(at time.Time) bool {
 
 func (s *span) isOpen() bool { return s.since.IsZero() && s.until.IsZero() }
 
+// addClass adds --class with the classes of failures.
+func addClass(cmd *cobra.Command, target *schema.Class, classes []schema.Class) {
+	addChoice(cmd, target, "class", "only those of a class: "+command.OneOf(classes), classes)
+}
+
 const accountHelp = "only those of an account or end user: the provider's `id`, or its token"
 
 // isAccount reports whether the name from the command line is the account token, or the provider's
@@ -173,9 +178,8 @@ func findQueue(name string) (schema.Queue, bool) {
 
 // readsType reports whether the queue gets events of the type.
 func readsType(q schema.Queue, w schema.WebhookType) bool {
-	return slices.ContainsFunc(w.Workers, func(r schema.Resource) bool {
-		return schema.QueueName(w.Provider, r) == q.Name
-	})
+	return q.Provider == w.Provider && q.Erases == w.Erases &&
+		slices.Contains(w.Workers, q.Resource)
 }
 
 // notAmong is the error for an unknown word. The error suggests the nearest known words.

@@ -138,11 +138,12 @@ func (past history) isCompleted(
 	ctx context.Context, e schema.Event, queue string, number int,
 ) (bool, error) {
 	e.Redrive = number
-	for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
-		if queue != "" && queue != schema.QueueName(e.Provider, r) {
+	t := schema.Lookup(e.Provider, e.Type)
+	for _, q := range schema.Queues() {
+		if !readsType(q, t) || queue != "" && queue != q.Name {
 			continue
 		}
-		if completed, err := past.op.Completed(ctx, e, r); completed || err != nil {
+		if completed, err := past.op.Completed(ctx, e, q.Resource); completed || err != nil {
 			return completed, err
 		}
 	}

@@ -51,15 +51,27 @@ type fate struct {
 	// State is a state of the list below. Note explains more.
 	State       string             `json:"state"`
 	Note        string             `json:"note,omitempty"`
-	Ended       *deliveries        `json:"deliveries_ended,omitempty"`
 	DeadLetters []letterJSON       `json:"dead_letters,omitempty"`
 	Completion  *completionSummary `json:"completion,omitempty"`
+	// Wait is the wait of a waiting event, or the last wait of an event whose time has come.
+	Wait *waitSummary `json:"wait,omitempty"`
+	// DueSince is when the last wait ended, zero for an event that waits or has not waited.
+	DueSince time.Time `json:"due_since,omitzero"`
+	// Endings are the broker's reports about deliveries without success.
+	Endings []deliveries `json:"deliveries_ended,omitempty"`
+	// PausedUntil and Refusal say why the queue takes no events: see stream.QueueStatus.
+	PausedUntil time.Time     `json:"paused_until,omitzero"`
+	Refusal     *schema.Pause `json:"refusal,omitempty"`
+
+	// retry is the event's last message among the retries of the queue.
+	retry *stream.Retry
 }
 
 // States of an event in a queue.
 const (
+	stateReady     = "ready"
+	stateInHand    = "in_hand"
 	stateWaiting   = "waiting"
-	stateInFlight  = "in_flight"
 	stateSettled   = "settled"
 	stateCompleted = "completed"
 	stateDead      = "dead_letter"
@@ -68,12 +80,65 @@ const (
 	stateUnknown   = "unknown"
 )
 
-// deliveries is the broker's report of the end of an event's deliveries.
+// isExhausted reports whether the deliveries of the event's last message ran out.
+func (f *fate) isExhausted() bool {
+	for _, e := range f.Endings {
+		isLast := f.retry == nil && e.Stream == schema.EventsStream ||
+			f.retry != nil && e.Stream == schema.WaitingStream && e.Sequence == f.retry.Number
+		if isLast && e.Exhausted {
+			return true
+		}
+	}
+	return false
+}
+
+// noteOnExhausted says what a worker does next.
+func (f *fate) noteOnExhausted() string {
+	if f.retry == nil {
+		return "a worker of the queue publishes it anew among the retries"
+	}
+	return "its dead letter and completion are to come: a worker of the queue writes them"
+}
+
+// waitSummary is a wait for another program.
+type waitSummary struct {
+	Class    schema.Class    `json:"class"`
+	Status   int             `json:"status,omitempty"`
+	Endpoint string          `json:"endpoint,omitempty"`
+	Step     int             `json:"step,omitempty"`
+	Steps    int             `json:"steps,omitempty"`
+	Since    time.Time       `json:"since,omitzero"`
+	NextTry  time.Time       `json:"next_try,omitzero"`
+	Failures schema.Failures `json:"failures"`
+}
+
+// newWaitSummary returns nil for an event that has not waited.
+func newWaitSummary(w schema.Wait) *waitSummary {
+	if w.Class == "" {
+		return nil
+	}
+	return &waitSummary{
+		Class: w.Class, Status: w.Status, Endpoint: w.Endpoint, Step: w.Step, Steps: w.Steps,
+		Since: w.Since.UTC(), NextTry: w.Until.UTC(), Failures: w.Failures,
+	}
+}
+
+// deliveries is the broker's report of the end of a message's deliveries.
 type deliveries struct {
+	// Stream and Sequence are the place of the message: the event, or one of its retries.
+	Stream     string    `json:"stream"`
+	Sequence   uint64    `json:"sequence"`
 	At         time.Time `json:"at"`
 	Deliveries int       `json:"deliveries"`
 	Exhausted  bool      `json:"exhausted"`
 	Reason     string    `json:"reason,omitempty"`
+}
+
+func newDeliveries(e stream.Ended) deliveries {
+	return deliveries{
+		Stream: e.Stream, Sequence: e.Sequence, At: e.At.UTC(), Deliveries: e.Deliveries,
+		Exhausted: e.Exhausted, Reason: e.Reason,
+	}
 }
 
 // completionSummary is a completion without records.
@@ -96,7 +161,7 @@ func newCompletionSummary(c schema.Completion) *completionSummary {
 // printRow prints an incident with its time.
 type printRow func(at time.Time, format string, args ...any)
 
-func (l *life) print(w io.Writer) {
+func (l *life) print(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "%s  %s  account %s\n", plain(l.Event), plain(l.Type), plain(l.Account))
 	printAt := func(at time.Time, format string, args ...any) {
 		fmt.Fprintf(w, "  %-20s  %s\n", formatTime(at), fmt.Sprintf(format, args...))
@@ -110,7 +175,7 @@ func (l *life) print(w io.Writer) {
 	}
 	for _, f := range l.Queues {
 		fmt.Fprintf(w, "  %s: %s\n", f.Queue, strings.ReplaceAll(f.State, "_", " "))
-		f.print(func(at time.Time, format string, args ...any) {
+		f.print(now, func(at time.Time, format string, args ...any) {
 			printAt(at, "  "+format, args...)
 		})
 	}
@@ -118,6 +183,10 @@ func (l *life) print(w io.Writer) {
 
 func (l *life) printStored(printAt printRow) {
 	s := l.Stored
+	if s == nil && l.Erased {
+		printAt(time.Time{}, "the event is gone: an erasure removes the account's webhooks")
+		return
+	}
 	if s == nil {
 		printAt(time.Time{}, "the event is gone from its stream")
 		return
@@ -135,8 +204,8 @@ func (l *life) printStored(printAt printRow) {
 		plain(s.Subject), s.BodyBytes)
 }
 
-func (f fate) print(printAt printRow) {
-	if e := f.Ended; e != nil {
+func (f fate) print(now time.Time, printAt printRow) {
+	for _, e := range f.Endings {
 		if e.Exhausted {
 			printAt(e.At, "deliveries ran out after %d", e.Deliveries)
 		} else {
@@ -152,8 +221,47 @@ func (f fate) print(printAt printRow) {
 		printAt(c.At, "completed: %s, %s, %s%s", plain(c.Outcome),
 			plural(c.Attempts, "attempt"), plural(c.Records, "record"), formatError(c.Error))
 	}
+	f.printWait(printAt)
+	f.printNextTry(now, printAt)
+	f.printRest(now, printAt)
 	if f.Note != "" {
 		printAt(time.Time{}, "%s", f.Note)
+	}
+}
+
+// printWait prints the last failure, and the number of all failures.
+func (f fate) printWait(printAt printRow) {
+	w := f.Wait
+	if w == nil {
+		return
+	}
+	step := ""
+	if w.Steps > 0 {
+		step = fmt.Sprintf(", step %d of %d", w.Step, w.Steps)
+	}
+	printAt(w.Since, "began to wait: %s%s", formatCause(w.Class, w.Status, w.Endpoint), step)
+	if n := w.Failures.Total(); n > 0 {
+		printAt(time.Time{}, "%s: %s", plural(n, "failure"), w.Failures)
+	}
+}
+
+func (f fate) printNextTry(now time.Time, printAt printRow) {
+	switch {
+	case f.State == stateWaiting:
+		printAt(f.Wait.NextTry, "next try, %s", formatIn(f.Wait.NextTry, now))
+	case f.DueSince.IsZero():
+	case f.State == stateReady:
+		printAt(f.DueSince, "among the retries: no worker has taken it since")
+	default:
+		printAt(f.DueSince, "among the retries: a worker has taken it since")
+	}
+}
+
+// printRest says why the queue takes no events.
+func (f fate) printRest(now time.Time, printAt printRow) {
+	rest := queueRest{until: f.PausedUntil, refusal: f.Refusal}
+	for _, line := range rest.lines(now) {
+		printAt(time.Time{}, "%s", line)
 	}
 }
 

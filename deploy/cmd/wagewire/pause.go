@@ -25,11 +25,14 @@ func newPauseCommand(t terminal) *cobra.Command {
 		GroupID: groupRepair,
 		Short:   "Stop the deliveries of a queue for a while",
 		Long: `wagewire pause stops the deliveries of a queue for all of its workers. Workers finish
-the events that they have. New events wait in the queue.
+the events that they have. New events stay in the queue, and so do waiting events whose time has
+come.
 
 The pause lasts until wagewire resume, or as long as --for says. The broker keeps the pause, also
-if processes restart. A worker also pauses by itself if the provider refuses its credentials: see
-the worker's log and metrics about such a pause.`,
+if processes restart.
+
+A queue also pauses by itself if its provider refuses our credentials: wagewire status shows such a
+pause. It ends by itself when the provider accepts the credentials again.`,
 		Example: `  The provider has announced maintenance:
     wagewire pause pinwheel_paystubs pinwheel_shifts --for 2h
   Until somebody has looked at a problem:
@@ -53,7 +56,10 @@ func newResumeCommand(t terminal) *cobra.Command {
 		Use:     "resume QUEUE...",
 		GroupID: groupRepair,
 		Short:   "End the pause of a queue",
-		Long:    `wagewire resume ends the pause of a queue. Its workers get events again.`,
+		Long: `wagewire resume ends the pause of a queue. Its workers get events again.
+
+A queue that pauses because its provider refuses our credentials is not resumed: the queue goes on
+when the provider accepts the credentials again.`,
 		Example: `  Resume one queue:
     wagewire resume truv_link
   See which queues are paused:

@@ -40,8 +40,9 @@ A setting without a flag gets its default, not its present value: give the same 
 
 ` + streamsHelp() + `
 Completions must be kept 3 days longer than events, so that a late redelivery finds its event
-completed. Records must be kept as long as the completions that point to them. A new age of
-completions counts for new completions, when the workers have restarted.`,
+completed. Records must be kept as long as the completions that point to them, and waiting events as
+long as events. A new age of completions counts for new completions, when the workers have
+restarted.`,
 		Example: `  Look at what a new broker would get, then create it:
     wagewire provision plan
     wagewire provision apply
@@ -60,8 +61,11 @@ func streamsHelp() string {
 	b.WriteString("The streams and their default limits:\n\n")
 	topology := schema.DefaultTopology()
 	for _, s := range limitsOf(&topology) {
-		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", s.Name, formatAge(s.MaxAge),
-			formatSize(s.MaxBytes), s.Why)
+		size := "-"
+		if s.MaxBytes > 0 {
+			size = formatSize(s.MaxBytes)
+		}
+		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", s.Name, formatAge(s.MaxAge), size, s.Why)
 	}
 	return b.String()
 }
@@ -114,6 +118,10 @@ func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 	addLimit(cmd, topology, "max-bytes",
 		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB; repeatable",
 		func(limits *schema.Stream, value string) (err error) {
+			if limits.MaxBytes == 0 {
+				return fmt.Errorf("%s has no limit of bytes: at a limit, it would lose its oldest "+
+					"messages", limits.Name)
+			}
 			limits.MaxBytes, err = parseSize(value)
 			return err
 		})
@@ -176,6 +184,8 @@ func checkAges(topology schema.Topology) error {
 			"or a late redelivery is completed a second time"},
 		{schema.RecordsBucket, schema.CompletionsStream, 0,
 			"or a completion points to deleted records"},
+		{schema.WaitingStream, schema.EventsStream, 0,
+			"or an event is lost while it waits"},
 	} {
 		long := ages[rule.long]
 		short := ages[rule.short]

@@ -22,7 +22,9 @@ func small(more ...string) []string {
 	var args []string
 	topology := schema.DefaultTopology()
 	for _, s := range limitsOf(&topology) {
-		args = append(args, "--max-bytes", s.Name+"=64MiB")
+		if s.MaxBytes > 0 {
+			args = append(args, "--max-bytes", s.Name+"=64MiB")
+		}
 	}
 	return append(args, more...)
 }

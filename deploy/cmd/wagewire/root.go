@@ -75,7 +75,7 @@ func newRoot(t terminal) *cobra.Command {
 		newProvisionCommand(t), newNkeysCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t),
-		newPauseCommand(t), newResumeCommand(t),
+		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t),
 		newHealthcheckCommand(t),
 	)
 	command.AddEnvironment(root, append(brokerVariables(), secretVariables()...))
@@ -143,5 +143,7 @@ const rootExample = `  Create the streams and queues of a new installation, afte
   Check the whole line, and the history of one event:
     wagewire status
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
+  Try the events that wait now, after the provider has healed:
+    wagewire retry --class transient
   Redrive what failed during an outage of the provider:
     wagewire dead redrive --class transient`

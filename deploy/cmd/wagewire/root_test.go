@@ -230,9 +230,11 @@ func TestShellsCompleteWithoutABroker(t *testing.T) {
 		"queues of a command": {[]string{"pause", ""}, queueNames()},
 		"classes": {[]string{"dead", "redrive", "--class", ""},
 			[]string{"transient", "poison"}},
-		"providers":       {[]string{"tail", "--provider", ""}, toStrings(schema.Providers())},
-		"types to send":   {[]string{"send", ""}, typeNames()},
-		"types to replay": {[]string{"replay", "--type", ""}, typeNames()},
+		"queues to retry":   {[]string{"retry", ""}, queueNames()},
+		"classes that wait": {[]string{"retry", "--class", ""}, []string{"transient", "forbidden"}},
+		"providers":         {[]string{"tail", "--provider", ""}, toStrings(schema.Providers())},
+		"types to send":     {[]string{"send", ""}, typeNames()},
+		"types to replay":   {[]string{"replay", "--type", ""}, typeNames()},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			got := wagewire(t, env("NATS_URL", nowhere),
@@ -251,7 +253,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		want string
 	}{
 		"no command: all of them are named": {nil,
-			"give a command: completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, send, status, tail, trace or version"},
+			"give a command: completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, trace or version"},
 		"a command with a letter wrong is suggested": {[]string{"provison"},
 			"did you mean provision?"},
 		"a command unlike any is not": {[]string{"frobnicate"},
@@ -273,7 +275,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"provision with two": {[]string{"provision", "plan", "apply"},
 			`unexpected argument "apply"`},
 		"a stream that is none": {[]string{"provision", "plan", "--max-bytes",
-			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
+			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_WAITING, WAGEWIRE_PAUSES, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
 		"a size without its stream": {[]string{"provision", "plan", "--max-bytes",
 			"1GiB"}, "write STREAM=VALUE"},
 		"a size in no unit": {[]string{"provision", "plan", "--max-bytes",
@@ -296,6 +298,10 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 			"WAGEWIRE_EVENTS=0"}, "WAGEWIRE_COMPLETIONS must be kept 0, for ever"},
 		"completions that outlive their records": {[]string{"provision", "plan", "--max-age",
 			"WAGEWIRE_COMPLETIONS=60d"}, "WAGEWIRE_RECORDS must be kept 60d at least"},
+		"waiting events that are lost before their time": {[]string{"provision", "plan", "--max-age",
+			"WAGEWIRE_WAITING=1d"}, "with WAGEWIRE_EVENTS at 14d, WAGEWIRE_WAITING must be kept 14d at least, or an event is lost while it waits"},
+		"a size of waiting events": {[]string{"provision", "plan", "--max-bytes",
+			"WAGEWIRE_WAITING=1GiB"}, "WAGEWIRE_WAITING has no limit of bytes"},
 		"no replicas": {[]string{"provision", "plan", "--replicas",
 			"0"}, `"0" for "--replicas" flag: not a number from 1 to 5`},
 		"too many replicas": {[]string{"provision", "plan", "--replicas",
@@ -408,6 +414,15 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"a pause of a time that is none": {[]string{"pause", "truv_link", "--for",
 			"long"}, `"long" for "--for" flag: write 14d`},
 		"a resumption of nothing": {[]string{"resume"}, "give a queue"},
+		"a retry of nobody knows what": {[]string{"retry", "--yes"},
+			"say which events: QUEUE, EVENT, --class or --account; wagewire status shows what waits"},
+		"a retry of a queue with a letter wrong": {[]string{"retry", "truv_lnk", "--yes"},
+			"did you mean truv_link?"},
+		"a retry of no name": {[]string{"retry", "", "--yes"}, `queue "": not one of pinwheel_`},
+		"a retry of a class with a letter wrong": {[]string{"retry", "--class", "transent"},
+			"did you mean transient?"},
+		"a retry without an answer": {[]string{"retry", "truv_link"},
+			"nobody is there to answer a question: give --yes, or --dry-run"},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			got := wagewire(t, env("NATS_URL", nowhere), test.args...)

@@ -40,14 +40,17 @@ func newStatusCommand(t terminal) *cobra.Command {
 Of a stream: how many messages it has, how full it is, and how old its oldest message is.
 
 Of a queue:
-  WAITING     events that no worker has got yet
-  IN FLIGHT   events that a worker has, or that wait for another attempt
-  AGAIN       those in flight that were delivered before
-  OLDEST      the age of the oldest event that waits or is in flight
-  FREE HANDS  events that the workers would take now; if 0 while events wait, no worker is there or
-              all are busy
-  PAUSED      until when wagewire pause holds the queue; a worker's own pause, after refused
-              credentials, is in its log and metrics
+  READY     events to take now: new events, and waiting events whose time has come
+  IN HAND   events that a worker has; after a crash, until the lease ends
+  WAITING   events that wait for the time of their next try
+  OLDEST    the age of the oldest event that is ready or in hand
+  REQUESTS  open requests of workers for events; if 0 while events are ready, no worker is there,
+            or all are busy, or the provider refuses our credentials
+  PAUSED    until when wagewire pause holds the queue; "refused" if the provider refuses our
+            credentials: one event at a time asks again, and the end of the screen says more
+
+Of waiting events: how many there are of each queue and class, and when the first and the last of
+them are tried again. wagewire retry tries them now.
 
 Of dead letters: how many there are of each queue and class.
 
@@ -222,12 +225,8 @@ func (s status) print(w io.Writer, now time.Time) error {
 	table := newTable(w)
 	s.writeStreams(table, now)
 	s.writeQueues(table, now)
-	if len(s.DeadLetters) > 0 {
-		fmt.Fprintln(table, "\nDEAD LETTERS\tCLASS\tCOUNT")
-	}
-	for _, d := range s.DeadLetters {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(d.Queue), plain(d.Class), d.Count)
-	}
+	s.writeWaiting(table, now)
+	s.writeDeadLetters(table)
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -235,6 +234,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 		fmt.Fprintln(w, "\nno dead letters")
 	}
 	fmt.Fprintf(w, "\nin quarantine: %d\n", s.Quarantine)
+	s.writeRefusals(w, now)
 	if len(s.Missing) > 0 {
 		fmt.Fprintf(w, "\nnot there: %s: %s\n", strings.Join(s.Missing, ", "), s.Advice)
 	}
@@ -256,13 +256,51 @@ func (s status) writeStreams(table io.Writer, now time.Time) {
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {
-	fmt.Fprintln(table, "\nQUEUE\tWAITING\tIN FLIGHT\tAGAIN\tOLDEST\tFREE HANDS\tPAUSED")
+	fmt.Fprintln(table, "\nQUEUE\tREADY\tIN HAND\tWAITING\tOLDEST\tREQUESTS\tPAUSED")
 	for _, q := range s.Queues {
 		paused := "-"
-		if !q.PausedUntil.IsZero() {
+		switch {
+		case !q.PausedUntil.IsZero():
 			paused = formatPause(q.PausedUntil, now)
+		case q.Refusal != nil:
+			paused = "refused"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Waiting, q.InFlight,
-			q.Redelivered, formatAgo(q.Oldest, now), q.FreeHands, paused)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand, q.Waiting,
+			formatAgo(q.Oldest, now), q.Requests, paused)
+	}
+}
+
+func (s status) writeWaiting(table io.Writer, now time.Time) {
+	isFirst := true
+	for _, q := range s.Queues {
+		for _, c := range q.WaitingByClass {
+			if isFirst {
+				fmt.Fprintln(table, "\nWAITING\tCLASS\tCOUNT\tNEXT TRY\tLAST TRY")
+				isFirst = false
+			}
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", q.Name, plain(c.Class), c.Count,
+				formatIn(c.Next, now), formatIn(c.Last, now))
+		}
+	}
+}
+
+func (s status) writeDeadLetters(table io.Writer) {
+	if len(s.DeadLetters) > 0 {
+		fmt.Fprintln(table, "\nDEAD LETTERS\tCLASS\tCOUNT")
+	}
+	for _, d := range s.DeadLetters {
+		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(d.Queue), plain(d.Class), d.Count)
+	}
+}
+
+func (s status) writeRefusals(w io.Writer, now time.Time) {
+	for _, q := range s.Queues {
+		if q.Refusal == nil {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s\n", q.Name)
+		for _, line := range formatRefusal(*q.Refusal, now) {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
 	}
 }

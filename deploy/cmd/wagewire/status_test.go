@@ -24,10 +24,24 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 			{Name: schema.QuarantineStream, BytesMax: -1},
 		},
 		Queues: []stream.QueueStatus{
-			{Name: "pinwheel_income", Waiting: 7, InFlight: 2, Redelivered: 1,
-				Oldest: at.Add(-90 * time.Second), FreeHands: 16, PausedUntil: at.Add(time.Hour)},
+			{
+				Name: "pinwheel_income", Ready: 7, InHand: 2, Redelivered: 1, Requests: 1,
+				Oldest: at.Add(-90 * time.Second), PausedUntil: at.Add(time.Hour), Waiting: 3,
+				WaitingByClass: []stream.WaitingCount{
+					{Class: schema.ClassForbidden, Count: 1, Next: at, Last: at},
+					{
+						Class: schema.ClassTransient, Count: 2,
+						Next: at.Add(4 * time.Minute), Last: at.Add(10 * time.Hour),
+					},
+				},
+			},
 			{Name: "truv_link", PausedUntil: at.Add(pauseForever)},
 			{Name: "pinwheel_shifts"},
+			{Name: "pinwheel_verification_reports", Refusal: &schema.Pause{
+				Paused: true, Since: receivedAt, Class: schema.ClassUnauthorized, Status: 401,
+				Endpoint: "/v1/end_users/{end_user_id}/verification_reports/voie",
+				ProbeAt:  at.Add(20 * time.Second), Probes: 4,
+			}},
 		},
 		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3},
 			{"truv_link", schema.ClassPoison, 1}},
@@ -39,16 +53,26 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 WAGEWIRE_EVENTS      12        1.5MiB  3MiB  50%   3h0m
 WAGEWIRE_QUARANTINE  0         0B      -     -     -
 
-QUEUE            WAITING  IN FLIGHT  AGAIN  OLDEST  FREE HANDS  PAUSED
-pinwheel_income  7        2          1      1m30s   16          until 2024-05-06T11:08:09Z
-truv_link        0        0          0      -       0           until resumed
-pinwheel_shifts  0        0          0      -       0           -
+QUEUE                          READY  IN HAND  WAITING  OLDEST  REQUESTS  PAUSED
+pinwheel_income                7      2        3        1m30s   1         until 2024-05-06T11:08:09Z
+truv_link                      0      0        0        -       0         until resumed
+pinwheel_shifts                0      0        0        -       0         -
+pinwheel_verification_reports  0      0        0        -       0         refused
+
+WAITING          CLASS      COUNT  NEXT TRY  LAST TRY
+pinwheel_income  forbidden  1      now       now
+pinwheel_income  transient  2      in 4m0s   in 10h0m
 
 DEAD LETTERS     CLASS      COUNT
 pinwheel_income  transient  3
 truv_link        poison     1
 
 in quarantine: 2
+
+pinwheel_verification_reports
+  the queue is paused since 2024-05-06T07:08:09Z: the provider refuses our credentials
+  unauthorized, 401 from /v1/end_users/{end_user_id}/verification_reports/voie
+  an event asks again in 20s; refused until now: 4 probes
 
 not there: WAGEWIRE_ADVISORIES, pinwheel_identity: run: wagewire provision apply
 `
@@ -58,6 +82,11 @@ not there: WAGEWIRE_ADVISORIES, pinwheel_identity: run: wagewire provision apply
 	}
 	if lines := strings.Count(want, "\n"); lines > 40 {
 		t.Errorf("%d lines", lines)
+	}
+	for line := range strings.Lines(want) {
+		if len(line) > 101 { // 100 and the end of the line
+			t.Errorf("longer than 100 columns: %s", line)
+		}
 	}
 }
 
@@ -75,15 +104,15 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 6 || got.Streams[0].Messages != 2 || got.Streams[0].Oldest.IsZero() ||
+	if len(got.Streams) != 8 || got.Streams[0].Messages != 2 || got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
 	}
-	if q := queues["pinwheel_income"]; q.Waiting != 1 || q.InFlight != 0 || q.Oldest.IsZero() ||
+	if q := queues["pinwheel_income"]; q.Ready != 1 || q.InHand != 0 || q.Oldest.IsZero() ||
 		!q.PausedUntil.IsZero() {
 		t.Errorf("got %+v", q)
 	}
-	if q := queues["truv_link"]; q.Waiting != 0 || q.PausedUntil.IsZero() {
+	if q := queues["truv_link"]; q.Ready != 0 || q.PausedUntil.IsZero() {
 		t.Errorf("got %+v", q)
 	}
 	diff := cmp.Diff([]deadCount{{"pinwheel_income", schema.ClassTransient, 1}}, got.DeadLetters)
@@ -104,7 +133,7 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 6+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 8+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{

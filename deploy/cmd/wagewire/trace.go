@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,15 +31,22 @@ EVENT is the event_id or webhook_id of the provider, or a key of Wagewire: pinwh
 pinwheel:ID:r1 for the first redrive.
 
 The history has when the webhook was received and stored, and each redrive. For each queue that
-reads the type it has: whether the event waits, is in flight or settled, its completion, its dead
-letter, and what the broker reported when deliveries ran out.
+reads the type it has the state:
+  ready      no worker has taken the event yet, or not again since its time to wait is over
+  in hand    a worker has the event; after a crash, until the lease ends
+  waiting    the event waits for its next try; wagewire retry EVENT tries it now
+  completed  it has a completion; settled if the completion is kept no longer
+  …          or it has a dead letter, its deliveries ran out, or its account is erased
 
-The streams do not have everything. Duplicates of the webhook are answered and dropped. Failed
-attempts are only in the workers' logs; completions, dead letters and the broker's reports have
-their number. Of an event in flight, nobody knows whether a worker has it now.
+Of an event that waits, the history has the last failure, the step of the ladder, the time of the
+next try, and the number of failures by class. It says so if the queue takes no events: paused by an
+operator, or because the provider refuses our credentials.
 
-Events are kept 14 days, completions 21, dead letters 90. The events, completions and dead letters
-of an erased account are gone.`,
+The streams do not have everything. Duplicates of the webhook are answered and dropped. What each
+attempt met before the last one is only in the workers' logs.
+
+Events are kept 14 days, completions 21, dead letters 90. Of an erased account, only the completion
+of the webhook that reported its deletion is kept.`,
 		Example: `  Print the history of a webhook:
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
   Print the history of a redrive alone:
@@ -70,11 +78,12 @@ func printTrace(ctx context.Context, s session, name string, asJSON bool) error 
 	if asJSON {
 		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": name, "lives": lives})
 	}
+	now := time.Now()
 	for i, l := range lives {
 		if i > 0 {
 			fmt.Fprintln(s.stdout)
 		}
-		l.print(s.stdout)
+		l.print(s.stdout, now)
 	}
 	return nil
 }
@@ -87,7 +96,11 @@ type tracer struct {
 	lives       map[string]*life
 	letters     map[string][]stream.Letter
 	completions map[string][]schema.Completion
+	waits       map[string][]stream.Waiting
+	retries     map[string][]stream.Retry
 	endings     []stream.Ended
+	// refusals are the queues whose provider refuses our credentials.
+	refusals []schema.Pause
 }
 
 // traceEvent returns a life for the webhook's own event and for each redrive.
@@ -98,9 +111,12 @@ func traceEvent(ctx context.Context, op *stream.Operator, name string) ([]*life,
 		lives:       map[string]*life{},
 		letters:     map[string][]stream.Letter{},
 		completions: map[string][]schema.Completion{},
+		waits:       map[string][]stream.Waiting{},
+		retries:     map[string][]stream.Retry{},
 	}
 	for _, read := range []func(context.Context) error{
-		tr.readEvents, tr.readLetters, tr.readCompletions, tr.readEndings,
+		tr.readEvents, tr.readLetters, tr.readCompletions, tr.readWaits, tr.readEndings,
+		tr.readRefusals,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, err
@@ -206,16 +222,49 @@ func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found 
 	return len(completions) > 0, nil
 }
 
-// readEndings reads the broker's reports on the deliveries of the lives.
-func (tr *tracer) readEndings(ctx context.Context) error {
-	stored := map[uint64]bool{}
+// readWaits reads where the lives wait, and then their retries: a wait that ends in between has a
+// retry.
+func (tr *tracer) readWaits(ctx context.Context) error {
 	for _, l := range tr.lives {
-		if l.Stored != nil {
-			stored[l.Stored.Sequence] = true
+		if l.Stored == nil {
+			continue
+		}
+		err := tr.op.WaitingOf(ctx, l.event, func(w stream.Waiting) error {
+			if w.Event.Key() == l.Event { // events of two providers may share an id
+				tr.waits[l.Event] = append(tr.waits[l.Event], w)
+			}
+			return nil
+		})
+		if err == nil {
+			err = tr.op.RetriesOf(ctx, l.event, l.Account, func(r stream.Retry) error {
+				tr.retries[l.Event] = append(tr.retries[l.Event], r)
+				return nil
+			})
+		}
+		// An earlier release had no such stream.
+		if err != nil && !errors.Is(err, stream.ErrNoQueue) {
+			return err
+		}
+	}
+	return nil
+}
+
+// place is the place of a message: an event on the events stream, or a retry on its stream.
+type place struct {
+	stream   string
+	sequence uint64
+}
+
+// readEndings reads the broker's reports on the deliveries of the lives and of their retries.
+func (tr *tracer) readEndings(ctx context.Context) error {
+	places := map[place]bool{}
+	for _, l := range tr.lives {
+		for _, p := range tr.placesOf(l) {
+			places[p] = true
 		}
 	}
 	err := tr.op.Endings(ctx, func(e stream.Ended) error {
-		if stored[e.Sequence] {
+		if places[place{e.Stream, e.Sequence}] {
 			tr.endings = append(tr.endings, e)
 		}
 		return nil
@@ -223,6 +272,23 @@ func (tr *tracer) readEndings(ctx context.Context) error {
 	if errors.Is(err, stream.ErrNoQueue) {
 		return nil
 	}
+	return err
+}
+
+// placesOf returns the places of the life's messages.
+func (tr *tracer) placesOf(l *life) []place {
+	var places []place
+	if l.Stored != nil {
+		places = append(places, place{schema.EventsStream, l.Stored.Sequence})
+	}
+	for _, r := range tr.retries[l.Event] {
+		places = append(places, place{schema.WaitingStream, r.Number})
+	}
+	return places
+}
+
+func (tr *tracer) readRefusals(ctx context.Context) (err error) {
+	tr.refusals, err = readRefusals(ctx, tr.op)
 	return err
 }
 
@@ -237,8 +303,7 @@ func (tr *tracer) judge(ctx context.Context, l *life) (err error) {
 			continue
 		}
 		f := tr.fateIn(l, q)
-		f.State, f.Note, err = tr.stateIn(ctx, l, q, f)
-		if err != nil {
+		if err := tr.addState(ctx, l, q, &f); err != nil {
 			return err
 		}
 		l.Queues = append(l.Queues, f)
@@ -259,47 +324,94 @@ func (tr *tracer) fateIn(l *life, q schema.Queue) fate {
 			f.DeadLetters = append(f.DeadLetters, newLetterJSON(letter))
 		}
 	}
+	for _, w := range tr.waits[l.Event] {
+		if w.Queue == q.Name {
+			f.Wait = newWaitSummary(w.Wait)
+		}
+	}
+	for _, r := range tr.retries[l.Event] { // oldest first: the last one counts
+		if r.Queue == q.Name {
+			f.retry = &r
+		}
+	}
+	places := tr.placesOf(l)
 	for _, e := range tr.endings {
-		if l.Stored != nil && e.Sequence == l.Stored.Sequence && e.Queue == q.Name {
-			f.Ended = &deliveries{e.At.UTC(), e.Deliveries, e.Exhausted, e.Reason}
+		if e.Queue == q.Name && slices.Contains(places, place{e.Stream, e.Sequence}) {
+			f.Endings = append(f.Endings, newDeliveries(e))
 		}
 	}
 	return f
 }
 
-// stateIn decides the state of the event in the queue. Only an event without an end needs a look at
-// the queue.
-func (tr *tracer) stateIn(
-	ctx context.Context, l *life, q schema.Queue, f fate,
-) (state, note string, err error) {
+// addState decides the state of the event in the queue. Only an event without an end needs a look
+// at the queue.
+func (tr *tracer) addState(ctx context.Context, l *life, q schema.Queue, f *fate) (err error) {
 	switch {
 	case f.Completion != nil:
-		return stateCompleted, "", nil
+		f.State = stateCompleted
+		f.Wait = nil // a wait beside the completion ends without work
 	case len(f.DeadLetters) > 0:
-		return stateDead, "it has no completion", nil
-	case f.Ended != nil && f.Ended.Exhausted && !l.Erased:
-		return stateExhausted, "its dead letter and completion are to come: " +
-			"a worker of the queue writes them", nil
+		f.State = stateDead
+		f.Note = "it has no completion"
 	case l.Stored == nil:
-		return stateUnknown, "the event is gone from its stream", nil
+		f.State = stateUnknown
+		f.Note = "the event is gone from its stream"
+	case f.Wait != nil:
+		f.State = stateWaiting
+		err = tr.addRest(ctx, q, f)
+	case f.isExhausted() && !l.Erased:
+		f.State = stateExhausted
+		f.Note = f.noteOnExhausted()
+	default:
+		err = tr.addPosition(ctx, l, q, f)
 	}
-	at, err := tr.op.Position(ctx, q)
+	return err
+}
+
+// addPosition decides the state of an event without an end by the progress of the queue: on the
+// retries if the event has waited, else on the events.
+func (tr *tracer) addPosition(ctx context.Context, l *life, q schema.Queue, f *fate) error {
+	sequence := l.Stored.Sequence
+	position := tr.op.Position
+	if f.retry != nil {
+		sequence = f.retry.Number
+		position = tr.op.RetriesPosition
+	}
+	at, err := position(ctx, q)
 	switch {
 	case errors.Is(err, stream.ErrNoQueue):
-		return stateUnknown, "the queue is not there: " + stream.ErrNoQueue.Error(), nil
+		f.State = stateUnknown
+		f.Note = "the queue is not there: " + stream.ErrNoQueue.Error()
+		return nil
 	case err != nil:
-		return "", "", err
-	case l.Stored.Sequence > at.Delivered:
-		return stateWaiting, "", nil
-	case l.Stored.Sequence > at.Settled:
-		return stateInFlight, "a worker has it, or it waits for another attempt: " +
-			"the broker does not say which, nor how often it was delivered", nil
-	case l.Erased:
-		return stateErased, "the account is erased: nothing is kept of it", nil
+		return err
+	case sequence <= at.Settled && l.Erased:
+		f.State = stateErased
+		f.Note = "the account is erased: nothing is kept of it"
+		return nil
+	case sequence <= at.Settled:
+		f.State = stateSettled
+		f.Note = "no completion is kept of it: " +
+			"it is older than completions are kept, or was deleted"
+		return nil
+	case sequence <= at.Delivered:
+		f.State = stateInHand
 	default:
-		return stateSettled, "no completion is kept of it: " +
-			"it is older than completions are kept, or was deleted", nil
+		f.State = stateReady
 	}
+	if f.retry != nil {
+		f.Wait = newWaitSummary(f.retry.Wait)
+		f.DueSince = f.retry.At.UTC()
+	}
+	return tr.addRest(ctx, q, f)
+}
+
+// addRest says if the queue takes no events.
+func (tr *tracer) addRest(ctx context.Context, q schema.Queue, f *fate) error {
+	rest, err := readRest(ctx, tr.op, q, tr.refusals)
+	f.PausedUntil = rest.until.UTC()
+	f.Refusal = rest.refusal
+	return err
 }
 
 // eventName is the name of an event on the command line: the provider's id alone, or

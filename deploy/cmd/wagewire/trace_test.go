@@ -48,16 +48,16 @@ func TestEveryEndingIsTraced(t *testing.T) {
 		want  []string
 		says  []string
 	}{
-		"it waits": {
+		"no worker has taken it": {
 			func(b *bench) { b.publish(in(b)) },
-			[]string{"pinwheel:e-1" + income + "waiting"},
+			[]string{"pinwheel:e-1" + income + "ready"},
 			[]string{
 				"pinwheel:e-1  income.added  account a-1\n",
 				"2024-05-06T07:08:09Z  occurred, says the provider\n", "2024-05-06T07:08:09Z  received\n",
-				"stored as 1 of WAGEWIRE_EVENTS, wagewire.events.pinwheel.income.added.a-1, ", "  pinwheel_income: waiting\n",
+				"stored as 1 of WAGEWIRE_EVENTS, wagewire.events.pinwheel.income.added.a-1, ", "  pinwheel_income: ready\n",
 			},
 		},
-		"it is in flight": {
+		"a worker has it": {
 			func(b *bench) {
 				b.publish(in(b))
 				c, err := b.js.Consumer(b.Context(), schema.EventsStream, "pinwheel_income")
@@ -65,9 +65,74 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				_, err = c.Next(jetstream.FetchMaxWait(waitDefault))
 				b.must(err)
 			},
-			[]string{"pinwheel:e-1" + income + "in_flight"},
-			[]string{"pinwheel_income: in flight\n",
-				"a worker has it, or it waits for another attempt: the broker does not say which"},
+			[]string{"pinwheel:e-1" + income + "in_hand"},
+			[]string{"pinwheel_income: in hand\n"},
+		},
+		"it waits for its next try": {
+			func(b *bench) { b.publish(in(b)); b.letWait("pinwheel_income", outage()) },
+			[]string{"pinwheel:e-1" + income + "waiting"},
+			[]string{
+				"pinwheel_income: waiting\n",
+				"2024-05-06T07:08:09Z    began to wait: transient, 503 from /v1/accounts/{account_id}/income, step 3 of 12\n",
+				"4 failures: not_ready=1 transient=3\n",
+				tomorrow.Format(time.RFC3339) + "    next try, in ",
+			},
+		},
+		"it waits, and its queue is paused": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "pause", "pinwheel_income")
+			},
+			[]string{"pinwheel:e-1" + income + "waiting"},
+			[]string{"the queue is paused until resumed\n"},
+		},
+		"it is ready, and the provider refuses our credentials": {
+			func(b *bench) { b.publish(in(b)); b.refuse("pinwheel_income") },
+			[]string{"pinwheel:e-1" + income + "ready"},
+			[]string{
+				"the queue is paused since 2024-05-06T07:08:09Z: the provider refuses our credentials\n",
+				"unauthorized, 401 from /v1/accounts/{account_id}/income\n",
+				"an event asks again in ", "refused until now: 4 probes\n",
+			},
+		},
+		"its time to wait is over, and no worker has taken it": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "retry", "e-1", "--yes")
+			},
+			[]string{"pinwheel:e-1" + income + "ready"},
+			[]string{"among the retries: no worker has taken it since\n", "step 3 of 12\n"},
+		},
+		"its time to wait is over, and a worker has it": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "retry", "e-1", "--yes")
+				b.takeRetry("pinwheel_income")
+			},
+			[]string{"pinwheel:e-1" + income + "in_hand"},
+			[]string{"among the retries: a worker has taken it since\n"},
+		},
+		"it waits in one of two queues": {
+			func(b *bench) {
+				b.publish(b.event("paystubs.fully_synced", "e-1", "a-1"))
+				b.letWait("pinwheel_income", outage())
+			},
+			[]string{"pinwheel:e-1" + income + "waiting", "pinwheel:e-1 pinwheel_paystubs ready"},
+			nil,
+		},
+		"it waited, and is completed": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "retry", "e-1", "--yes")
+				b.work(nil, schema.Income)
+				b.completed("pinwheel:e-1:income")
+			},
+			[]string{"pinwheel:e-1" + income + "completed"},
+			[]string{"completed: succeeded, 5 attempts, 1 record\n"},
 		},
 		"it is completed": {
 			func(b *bench) {
@@ -85,7 +150,7 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.completed("pinwheel:e-1:income")
 			},
 			[]string{"pinwheel:e-1" + income + "completed",
-				"pinwheel:e-1 pinwheel_paystubs waiting"},
+				"pinwheel:e-1 pinwheel_paystubs ready"},
 			nil,
 		},
 		"it failed, and has a dead letter": {
@@ -121,22 +186,52 @@ func TestEveryEndingIsTraced(t *testing.T) {
 			[]string{"pinwheel:e-1" + income + "dead_letter"},
 			[]string{"it has no completion"},
 		},
-		"its deliveries ran out, and nobody has kept it": {
-			func(b *bench) { b.publish(in(b)); b.exhaust("pinwheel_income", 2) },
+		"its deliveries ran out, and no worker has seen that": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.exhaust(schema.EventsStream, "pinwheel_income", 2)
+			},
+			[]string{"pinwheel:e-1" + income + "exhausted"},
+			[]string{"deliveries ran out after 2\n",
+				"a worker of the queue publishes it anew among the retries\n"},
+		},
+		"its deliveries ran out, and it goes on among the retries": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.exhaust(schema.EventsStream, "pinwheel_income", 2)
+				b.runs(0, "pause", "pinwheel_income")
+				b.work(nil, schema.Income)
+				b.retriesAt("pinwheel_income", func(q *jetstream.ConsumerInfo) bool {
+					return q.NumPending == 1
+				})
+			},
+			[]string{"pinwheel:e-1" + income + "ready"},
+			[]string{"deliveries ran out after 2\n", "no worker has taken it since\n",
+				"the queue is paused until resumed\n"},
+		},
+		"its deliveries as a retry ran out, and no worker has seen that": {
+			func(b *bench) {
+				b.publish(in(b))
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "retry", "e-1", "--yes")
+				b.exhaust(schema.WaitingStream, "pinwheel_income", 2)
+			},
 			[]string{"pinwheel:e-1" + income + "exhausted"},
 			[]string{"deliveries ran out after 2\n", "its dead letter and completion are to come"},
 		},
-		"its deliveries ran out, and a worker has kept it": {
+		"its deliveries as a retry ran out, and a worker has kept it": {
 			func(b *bench) {
 				b.publish(in(b))
-				b.exhaust("pinwheel_income", 2)
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "retry", "e-1", "--yes")
+				b.exhaust(schema.WaitingStream, "pinwheel_income", 2)
 				b.work(nil, schema.Income)
 				b.completed("pinwheel:e-1:income")
 			},
 			[]string{"pinwheel:e-1" + income + "completed"},
 			[]string{"deliveries ran out after 2\n",
-				"dead letter 1: class exhausted, reason deliveries_ran_out, 2 attempts\n",
-				"completed: failed, 2 attempts, 0 records, class exhausted"},
+				"dead letter 1: class exhausted, reason deliveries_ran_out, 5 attempts\n",
+				"completed: failed, 5 attempts, 0 records, class exhausted"},
 		},
 		"its completion is gone": {
 			func(b *bench) {
@@ -161,8 +256,23 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.work(nil, schema.Link)
 				b.completed("truv:e-1:link")
 			},
-			[]string{"truv:e-1 truv_link completed"},
+			[]string{"truv:e-1 truv_erasures completed"},
 			[]string{"the account is erased\n", "completed: deleted, 1 attempt, 0 records\n"},
+		},
+		"it erased its account, and is gone with the account's webhooks": {
+			func(b *bench) {
+				b.publish(b.event("link-deleted", "e-1", "a-1"))
+				b.work(nil, schema.Link)
+				b.completed("truv:e-1:link")
+				s, err := b.js.Stream(b.Context(), schema.EventsStream)
+				b.must(err)
+				b.must(s.Purge(b.Context()))
+			},
+			[]string{"truv:e-1 truv_erasures completed"},
+			[]string{
+				"the event is gone: an erasure removes the account's webhooks\n",
+				"completed: deleted, 1 attempt, 0 records\n",
+			},
 		},
 		"no queue reads it": {
 			func(b *bench) {
@@ -213,7 +323,7 @@ func TestAnEventIsFoundByEachOfItsNames(t *testing.T) {
 	if _, err := b.conn.Redrive(t.Context(), e, "pinwheel_income", 1); err != nil {
 		t.Fatal(err)
 	}
-	const at = " pinwheel_income waiting"
+	const at = " pinwheel_income ready"
 	for name, want := range map[string][]string{
 		"e-1":             {"pinwheel:e-1" + at, "pinwheel:e-1:r1" + at},
 		"pinwheel:e-1":    {"pinwheel:e-1" + at, "pinwheel:e-1:r1" + at},
@@ -241,16 +351,19 @@ func (b *bench) settle(q schema.Queue) {
 	}))
 }
 
-// exhaust lets a queue's events run out of deliveries, as workers do that die of them. It returns
-// when the broker has said so.
-func (b *bench) exhaust(queue string, most int) {
+// exhaust lets a queue's events, or its retries, run out of deliveries, as workers do that die of
+// them. It returns when the broker has said so.
+func (b *bench) exhaust(from, queue string, most int) {
 	b.Helper()
-	c, err := b.js.Consumer(b.Context(), schema.EventsStream, queue)
+	c, err := b.js.Consumer(b.Context(), from, queue)
 	b.must(err)
 	config := c.CachedInfo().Config
 	config.MaxDeliver, config.AckWait = most, 50*time.Millisecond
-	c, err = b.js.UpdateConsumer(b.Context(), schema.EventsStream, config)
+	c, err = b.js.UpdateConsumer(b.Context(), from, config)
 	b.must(err)
+	advisories, err := b.js.Stream(b.Context(), schema.AdvisoriesStream)
+	b.must(err)
+	before := advisories.CachedInfo().State.LastSeq
 	for range most {
 		var err error
 		streamtest.Eventually(b, "the event is delivered again", func() bool { // and never settled
@@ -260,9 +373,9 @@ func (b *bench) exhaust(queue string, most int) {
 		b.must(err)
 	}
 	for {
-		_, there, err := b.conn.Message(b.Context(), schema.AdvisoriesStream, 1)
+		s, err := b.js.Stream(b.Context(), schema.AdvisoriesStream)
 		b.must(err)
-		if there {
+		if s.CachedInfo().State.LastSeq > before {
 			return
 		}
 		// The broker says so when it is asked for another.
@@ -275,10 +388,12 @@ func (b *bench) exhaust(queue string, most int) {
 func TestAnEventThatKillsEveryWorkerHasItsLastWord(t *testing.T) {
 	b := newBench(t)
 	b.publish(b.event("income.added", "e-1", "a-1"))
-	b.exhaust("pinwheel_income", 3)
+	b.letWait("pinwheel_income", outage())
+	b.runs(0, "retry", "e-1", "--yes")
+	b.exhaust(schema.WaitingStream, "pinwheel_income", 3)
 	p, _ := b.work(nil, schema.Income)
 	c := b.completed("pinwheel:e-1:income")
-	if c.Data.Outcome != schema.Failed || c.Data.Attempts != 3 || c.Data.Error == nil ||
+	if c.Data.Outcome != schema.Failed || c.Data.Error == nil ||
 		c.Data.Error.Class != string(schema.ClassExhausted) || *c.Data.AccountID != "a-1" {
 		t.Errorf("got %+v", c)
 	}

@@ -57,6 +57,19 @@ func formatAgo(at, now time.Time) string {
 	}
 }
 
+// formatIn prints how far ahead a time is, in its two largest units: "in 4m3s". A time that is over
+// is "now", and the zero time is "-".
+func formatIn(at, now time.Time) string {
+	switch {
+	case at.IsZero():
+		return "-"
+	case !at.After(now):
+		return "now"
+	default:
+		return "in " + formatAgo(now, at)
+	}
+}
+
 // parseSize reads a number of bytes above zero: 4GiB, 512MiB, 1048576. Units count in 1024, so 4G
 // is 4GiB.
 func parseSize(text string) (int64, error) {

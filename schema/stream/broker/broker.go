@@ -96,11 +96,14 @@ func (s *Server) Stop() {
 // Restart starts a stopped server again, on the same port and store.
 func (s *Server) Restart() error { return s.start() }
 
-// SmallTopology is the default topology with streams of at most 64 MiB.
+// SmallTopology is the default topology with streams of at most 64 MiB. A stream without a limit
+// gets none: at a limit, it would lose its oldest messages.
 func SmallTopology() schema.Topology {
 	t := schema.DefaultTopology()
 	for i := range t.Streams {
-		t.Streams[i].MaxBytes = 64 << 20
+		if t.Streams[i].MaxBytes > 0 {
+			t.Streams[i].MaxBytes = 64 << 20
+		}
 	}
 	t.Records.MaxBytes = 64 << 20
 	return t
