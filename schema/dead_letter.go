@@ -22,7 +22,7 @@ const (
 	ClassNotStored Class = "not_stored"
 	// ClassProvider: the provider's own job failed, nothing of ours.
 	ClassProvider Class = "provider"
-	// ClassExhausted: the event had DeliveriesMax deliveries without a verdict.
+	// ClassExhausted: the event had DeliveriesMax deliveries as a retry, without a verdict.
 	ClassExhausted Class = "exhausted"
 )
 

@@ -25,9 +25,13 @@ const (
 	// HeartbeatsPerLease is how often a worker renews a lease in its time: two renewals may be
 	// lost.
 	HeartbeatsPerLease = 3
-	// DeliveriesMax ends the deliveries of an event that kills every worker. No other event comes
-	// near it: see DeliveriesInPlace.
+	// DeliveriesMax ends the deliveries of a retry that kills every worker. No other retry comes near
+	// it: see DeliveriesInPlace.
 	DeliveriesMax = 20
+	// EventDeliveriesMax ends the deliveries of an event on the events stream. Earlier releases
+	// counted restarts and pauses as deliveries, up to this number. A lower limit would end such
+	// events in the middle of an upgrade.
+	EventDeliveriesMax = 100
 	// DeliveriesInPlace is the number of deliveries without a verdict after which a worker
 	// publishes the event anew among the retries, where deliveries count from 1 again. Restarts
 	// therefore never use up the deliveries of an event.
@@ -202,7 +206,7 @@ func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r
 func ErasuresName(p Provider) string { return string(p) + "_erasures" }
 
 // ExhaustedSubjects are the subjects of the broker's advisories that a message of the queue had
-// DeliveriesMax deliveries: an event, or a retry.
+// all of its deliveries: an event, or a retry.
 func ExhaustedSubjects(queue string) []string {
 	return []string{
 		exhausted + EventsStream + "." + queue,

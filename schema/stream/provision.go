@@ -204,7 +204,7 @@ func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 		AckPolicy:      jetstream.AckExplicitPolicy,
 		DeliverPolicy:  jetstream.DeliverAllPolicy,
 		AckWait:        lease,
-		MaxDeliver:     schema.DeliveriesMax,
+		MaxDeliver:     schema.EventDeliveriesMax,
 		MaxAckPending:  schema.PendingMax,
 	}
 }
@@ -213,6 +213,7 @@ func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 func retriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	config := queueConfig(q, lease)
 	config.FilterSubjects = []string{q.RetriesSubjects()}
+	config.MaxDeliver = schema.DeliveriesMax
 	return config
 }
 
