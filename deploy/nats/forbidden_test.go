@@ -88,6 +88,9 @@ func attempts() []attempt {
 		{name: "delete a dead letter",
 			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
 			but:  []string{"link"}, destroys: true},
+		{name: "delete a waiting event",
+			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_WAITING", `{"seq":1}`),
+			but:  []string{"link"}, destroys: true},
 		{name: "delete from the quarantine",
 			make:     request(api+"STREAM.MSG.DELETE.WAGEWIRE_QUARANTINE", `{"seq":1}`),
 			destroys: true},
@@ -98,6 +101,8 @@ func attempts() []attempt {
 		{name: "read a dead letter",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
 			but:  []string{"link"}},
+		{name: "read a retry", make: request(api+"STREAM.MSG.GET.WAGEWIRE_WAITING", `{"seq":1}`),
+			but: workerRoles()},
 		{name: "read the quarantine",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
 		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS",
@@ -168,13 +173,29 @@ func attempts() []attempt {
 			attempt{name: "look up the advisories of " + q.Name,
 				make: request(api+"CONSUMER.INFO.WAGEWIRE_ADVISORIES."+q.Name, ""), but: own},
 			attempt{name: "complete for " + q.Name, but: own,
-				make: request(fmt.Sprintf("wagewire.completions.%s.%s.a.new", q.Provider,
-					q.Resource), "{}")},
+				make: request(fmt.Sprintf("wagewire.completions.%s.%s.a.%s", q.Provider,
+					q.Resource, q.Name), "{}")},
+			attempt{name: "let an event wait for " + q.Name, but: own,
+				make: request(webhook(typeOf(q), "new", "a").WaitingSubject(q.Name), "")},
+			attempt{name: "retry for " + q.Name, but: own,
+				make: request(schema.RetriesSubject(q.Name, "a"), "")},
+			attempt{name: "look up the retries of " + q.Name, but: own,
+				make: request(api+"CONSUMER.INFO.WAGEWIRE_WAITING."+q.Name, "")},
+			attempt{name: "say that the provider refuses " + q.Name, but: pausers(q),
+				make: request(schema.PauseSubject(q.Name), "{}")},
 			attempt{name: "give up for " + q.Name,
 				make: request(schema.DeadLetterSubject(q.Name, "a"), "{}"), but: own},
 		)
 	}
 	return all
+}
+
+// pausers are the roles that may pause the queue. No role pauses erasures.
+func pausers(q schema.Queue) []string {
+	if q.Erases {
+		return nil
+	}
+	return []string{stream.WorkerRole(q.Resource)}
 }
 
 func workerRoles() []string { return rolesOf(schema.Providers()...) }
@@ -218,6 +239,7 @@ func fill(t *testing.T, b broker) {
 		"wagewire.completions.pinwheel.paystubs.a.first",
 		schema.DeadLetterSubject("pinwheel_paystubs", "a"),
 		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
+		schema.RetriesSubject("pinwheel_paystubs", "a"),
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))
 		must(t, err)

@@ -187,10 +187,10 @@ func webhook(of schema.WebhookType, id, account string) schema.Event {
 	}
 }
 
-// typeOf returns a type for the queue's worker, but not an erasure.
+// typeOf returns a type that the queue delivers.
 func typeOf(q schema.Queue) schema.WebhookType {
 	for _, of := range schema.Catalogue() {
-		if of.Provider == q.Provider && of.Resource == q.Resource && !of.Erases {
+		if of.Provider == q.Provider && of.Resource == q.Resource && of.Erases == q.Erases {
 			return of
 		}
 	}

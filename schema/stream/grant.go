@@ -157,7 +157,9 @@ func queuePublishes(q schema.Queue) []string {
 		schema.DeadLetterSubject(q.Name, "*"),
 		schema.AccountWaiting(q.Name, "*"),
 		schema.RetriesSubject(q.Name, "*"),
-		schema.PauseSubject(q.Name),
+	}
+	if !q.Erases { // erasures never pause
+		subjects = append(subjects, schema.PauseSubject(q.Name))
 	}
 	for _, stream := range []string{
 		schema.EventsStream, schema.WaitingStream, schema.AdvisoriesStream,
