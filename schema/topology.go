@@ -25,8 +25,8 @@ const (
 	// HeartbeatsPerLease is how often a worker renews a lease in its time: two renewals may be
 	// lost.
 	HeartbeatsPerLease = 3
-	// DeliveriesMax ends the deliveries of a retry that kills every worker. No other retry comes near
-	// it: see DeliveriesInPlace.
+	// DeliveriesMax ends the deliveries of a retry that kills every worker. No other retry comes
+	// near it: see DeliveriesInPlace.
 	DeliveriesMax = 20
 	// EventDeliveriesMax ends the deliveries of an event on the events stream. Earlier releases
 	// counted restarts and pauses as deliveries, up to this number. A lower limit would end such
@@ -65,10 +65,10 @@ type Stream struct {
 	Why string
 }
 
-// Queue is two durable consumers with the same name: one of the events, and one of the retries, which
-// are the events whose time to wait is over. Each provider and resource with a worker has a queue. A
-// provider that reports deletions has one more, for its erasures: nothing that other events wait for
-// may delay an erasure.
+// Queue is two durable consumers with the same name: one of the events, and one of the retries,
+// which are the events whose time to wait is over. Each provider and resource with a worker has a
+// queue. A provider that reports deletions has one more, for its erasures: nothing that other
+// events wait for may delay an erasure.
 type Queue struct {
 	Name     string
 	Provider Provider

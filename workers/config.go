@@ -32,15 +32,15 @@ const (
 	// ContractTries is the number of attempts before a response that breaks the API's contract is
 	// final.
 	ContractTries = 5
-	// ForbiddenAccountsMax is the number of different accounts that the provider may refuse in a row
-	// with 403, without one success, before the refusals count as refused credentials.
+	// ForbiddenAccountsMax is the number of different accounts that the provider may refuse in a
+	// row with 403, without one success, before the refusals count as refused credentials.
 	ForbiddenAccountsMax = 25
 	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries.
 	HandsPerRetryHand = 4
 )
 
-// storeLadder has the pauses while the broker does not store a completion. The ladder has no end: the
-// event has no completion yet.
+// storeLadder has the pauses while the broker does not store a completion. The ladder has no end:
+// the event has no completion yet.
 var storeLadder = Ladder{30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute}
 
 const (
@@ -52,8 +52,8 @@ const (
 
 // Config is how a worker works. A zero field gets the default.
 type Config struct {
-	// Concurrency is the number of fresh events in hand at a time, for each queue. A quarter as many
-	// hands, and at least one, are for retries, so that retries never delay a fresh event.
+	// Concurrency is the number of fresh events in hand at a time, for each queue. A quarter as
+	// many hands, and at least one, are for retries, so that retries never delay a fresh event.
 	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries"`
 	Ladders     Ladders
 	// AnswerBytesMax is the number of bytes of provider answers that the process holds at a time.
@@ -68,9 +68,8 @@ type Config struct {
 	Tracing trace.TracerProvider
 }
 
-// Ladders are the pauses between the attempts at an event. Each class of failures counts its own steps.
-// The default ladders span 68 hours of
-// outage and 13 minutes of lag.
+// Ladders are the pauses between the attempts at an event. Each class of failures counts its own
+// steps. The default ladders span 68 hours of outage and 13 minutes of lag.
 type Ladders struct {
 	// Retry has the pauses during an outage of the provider.
 	Retry Ladder `env:"RETRY_LADDER" envDefault:"30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h" help:"pauses between attempts while a provider is down"`

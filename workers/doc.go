@@ -31,37 +31,39 @@
 //	                                                                 |
 //	                                                                log
 //
-// If finish cannot store a completion, judge gets the error and decides again: later if there was no
-// room or no answer, done if the account was erased meanwhile, never if the completion is larger than a
-// message. Nothing is left of an event of an erased account.
+// If finish cannot store a completion, judge gets the error and decides again: later if there was
+// no room or no answer, done if the account was erased meanwhile, never if the completion is larger
+// than a message. Nothing is left of an event of an erased account.
 //
 // # Waiting
 //
-// An event that must wait leaves its queue. The worker publishes a schedule to the waiting stream, with
-// the reason, the time of the next try and the failures until now, and acknowledges the event only after
-// the broker has stored the schedule. When the time has come, the broker publishes the event among the
-// retries of the queue. So a waiting event is no lag, and holds no hand.
+// An event that must wait leaves its queue. The worker publishes a schedule to the waiting stream,
+// with the reason, the time of the next try and the failures until now, and acknowledges the event
+// only after the broker has stored the schedule. When the time has come, the broker publishes the
+// event among the retries of the queue. So a waiting event is no lag, and holds no hand.
 //
-// Failures are counted by class, in the schedule. A failure takes a step of its class's ladder. Nothing
-// else takes a step: not a restart, a kill, a pause, a hold, a full stream or a redelivery. A full stream
-// has a ladder of its own, without an end.
+// Failures are counted by class, in the schedule. A failure takes a step of its class's ladder.
+// Nothing else takes a step: not a restart, a kill, a pause, a hold, a full stream or a redelivery.
+// A full stream has a ladder of its own, without an end.
 //
-// Retries have hands of their own, a quarter as many as fresh events. So a fresh event never waits behind
-// retries. Erasures have a queue of their own, and no pause or hold concerns it.
+// Retries have hands of their own, a quarter as many as fresh events. So a fresh event never waits
+// behind retries. Erasures have a queue of their own, and no pause or hold concerns it.
 //
 // # Refused credentials
 //
-// A 401 pauses the queue, after every secret of the provider's file was tried. The queue then takes no
-// events, and what is in hand waits or goes back as it came. The pause is on the broker, where operators
-// see it, and every process of the queue keeps to it. One event at a time asks the provider again,
-// whichever process takes the turn. The first accepted event ends the pause for all.
+// A 401 pauses the queue, after every secret of the provider's file was tried. The queue then takes
+// no events, and what is in hand waits or goes back as it came. The pause is on the broker, where
+// operators see it, and every process of the queue keeps to it. One event at a time asks the
+// provider again, whichever process takes the turn. The first accepted event ends the pause for
+// all.
 //
 // A 403 is about its record: the event climbs the short ladder, and ends unavailable with the class
-// forbidden. Only refusals about ForbiddenAccountsMax different accounts in a row, without one success,
-// count as refused credentials.
+// forbidden. Only refusals about ForbiddenAccountsMax different accounts in a row, without one
+// success, count as refused credentials.
 //
-// A 429 holds every call to the provider for the time that the provider asks for. During a longer hold
-// the queue takes no events, and what is in hand waits at the broker until the end of the hold.
+// A 429 holds every call to the provider for the time that the provider asks for. During a longer
+// hold the queue takes no events, and what is in hand waits at the broker until the end of the
+// hold.
 //
 // # Memory
 //
@@ -83,9 +85,9 @@
 // # Deliveries
 //
 // A delivery is no attempt. A worker that stops gives its events back, and after
-// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries, where deliveries count
-// from 1 again. So only an event that kills its process uses up the deliveries of a retry
-// (schema.DeliveriesMax), and then gets a dead letter and the completion `failed`.
+// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries, where
+// deliveries count from 1 again. So only an event that kills its process uses up the deliveries of
+// a retry (schema.DeliveriesMax), and then gets a dead letter and the completion `failed`.
 //
 // # Decisions
 //
@@ -95,12 +97,12 @@
 //
 // The retry ladder ends after its last step of 10 h, at 68 h. Another step would pass 72 h.
 //
-// If a full or absent stream refuses a completion, the event waits up to ten minutes at a time, without
-// an end. It has no completion yet.
+// If a full or absent stream refuses a completion, the event waits up to ten minutes at a time,
+// without an end. It has no completion yet.
 //
 // A late event of an erased account is erased from the events too.
 //
 // The ladders and the pause are not from a library. Package backoff counts in the memory of one
-// process, and the schedule counts across restarts. A circuit breaker refuses calls and drops or fails
-// the work behind them, and the pause keeps the events in their queue.
+// process, and the schedule counts across restarts. A circuit breaker refuses calls and drops or
+// fails the work behind them, and the pause keeps the events in their queue.
 package workers

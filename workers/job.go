@@ -67,8 +67,8 @@ type Verdict struct {
 	Reason schema.Reason
 	// Delay is the time before the next try. Only Later has a delay.
 	Delay time.Duration
-	// Step is the step of the class's ladder, from 1, and Steps the length of the ladder. Both are 0
-	// without a ladder: the wait then counts as no failure.
+	// Step is the step of the class's ladder, from 1, and Steps the length of the ladder. Both are
+	// 0 without a ladder: the wait then counts as no failure.
 	Step  int
 	Steps int
 	// LogAs is the outcome in the log and in the metrics: the completion's, or another word.
@@ -104,8 +104,8 @@ var (
 	errCompleted = errors.New("completed before")
 	// errOtherQueue means that the event was sent again for another queue of the same type.
 	errOtherQueue = errors.New("sent again for another queue")
-	// errOtherResource means that the provider's job of another resource brought no data. The worker
-	// of that resource says so.
+	// errOtherResource means that the provider's job of another resource brought no data. The
+	// worker of that resource says so.
 	errOtherResource = errors.New("no data of another resource")
 	// errWornOut means that the event had many deliveries without a verdict.
 	errWornOut = errors.New("many deliveries without a verdict")
@@ -221,7 +221,8 @@ func (l Ladder) climb(
 	return v, true
 }
 
-// climbForEver takes the next step of the class, or the last step again. Such a ladder ends no event.
+// climbForEver takes the next step of the class, or the last step again. Such a ladder ends no
+// event.
 func (l Ladder) climbForEver(class schema.Class, failures schema.Failures) Verdict {
 	v := later(class, l[min(failures[class], len(l)-1)])
 	v.Step = failures[class] + 1
@@ -244,8 +245,8 @@ func (v Verdict) wait(err error, failures schema.Failures) schema.Wait {
 	return w
 }
 
-// lastAnswer returns the HTTP status of the provider's last answer, 0 if none came, and the endpoint
-// without ids, "" if none was called.
+// lastAnswer returns the HTTP status of the provider's last answer, 0 if none came, and the
+// endpoint without ids, "" if none was called.
 func lastAnswer(err error) (status int, endpoint string) {
 	if answer, ok := errors.AsType[*api.StatusError](err); ok {
 		return answer.Status, answer.Endpoint

@@ -26,8 +26,8 @@ const (
 // during a hold after a 429, and one at a time while the provider refuses our credentials. The one
 // event is a probe: if the provider accepts the probe, the pause ends for every event.
 //
-// The state of a refusal is on the broker (stream.PauseState), so that operators see the pause, a new
-// process knows of it, and only one process probes at a time.
+// The state of a refusal is on the broker (stream.PauseState), so that operators see the pause, a
+// new process knows of it, and only one process probes at a time.
 type pause struct {
 	queue   *stream.Queue
 	name    string
@@ -63,8 +63,8 @@ func newPause(
 	}
 }
 
-// Admit returns how many events the queue may take now, of free hands. The channel is closed when the
-// number changes.
+// Admit returns how many events the queue may take now, of free hands. The channel is closed when
+// the number changes.
 func (p *pause) Admit(free, _ int) (n int, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,8 +109,8 @@ func (p *pause) enter() (t turn, ok bool) {
 }
 
 // record notes the result of the call about the account. It returns err, wrapped in errRefused if
-// refusals about many accounts mean that the provider refuses our credentials. Only a probe can end a
-// pause: a call that was under way when the pause began is no news.
+// refusals about many accounts mean that the provider refuses our credentials. Only a probe can end
+// a pause: a call that was under way when the pause began is no news.
 func (t turn) record(account string, err error) error {
 	p := t.pause
 	p.mu.Lock()
@@ -236,8 +236,9 @@ func classifyCredentials(err error) credentials {
 	}
 }
 
-// share keeps the state of the pause on the broker and in this process the same, until ctx ends. While
-// the queue is paused, share takes the turn to probe whenever no process has probed for a rest.
+// share keeps the state of the pause on the broker and in this process the same, until ctx ends.
+// While the queue is paused, share takes the turn to probe whenever no process has probed for a
+// rest.
 func (p *pause) share(ctx context.Context) {
 	for ctx.Err() == nil {
 		next, err := p.shareOnce(ctx)

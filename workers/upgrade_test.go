@@ -15,8 +15,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// provisionAsBefore makes the streams and queues of the last release without waiting events. The file
-// has them as the broker described them.
+// provisionAsBefore makes the streams and queues of the last release without waiting events. The
+// file has them as the broker described them.
 func (b *bench) provisionAsBefore() {
 	b.Helper()
 	text, err := os.ReadFile("testdata/topology-without-waiting.json")

@@ -176,8 +176,8 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 	w.logJob(ctx, d, job.Records.Count(), verdict, time.Since(started), err, unsettled)
 }
 
-// finish stores what the verdict asks for. If the broker stores nothing, finish returns the verdict about
-// that failure. cause is the error behind the verdict, if any.
+// finish stores what the verdict asks for. If the broker stores nothing, finish returns the verdict
+// about that failure. cause is the error behind the verdict, if any.
 func (w *Worker) finish(
 	ctx context.Context, d *stream.Delivery, job Job, fetched Fetched, verdict Verdict, cause error,
 ) (Verdict, error) {
@@ -255,8 +255,8 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	return job, nil
 }
 
-// isOthers reports whether another queue works on the event. A queue of erasures works on every erasure,
-// also on one sent again for the queue that had the erasures in earlier releases.
+// isOthers reports whether another queue works on the event. A queue of erasures works on every
+// erasure, also on one sent again for the queue that had the erasures in earlier releases.
 func (q *queue) isOthers(e schema.Event) bool {
 	if e.Erases() {
 		return !q.erases
@@ -354,9 +354,9 @@ func (w *Worker) storeCompletion(
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
-// settle reports the verdict to the queue. Done and Later wait for the broker to confirm. If a Never
-// gets lost, the lease ends and the event is delivered again. settle returns the verdict that holds in
-// the end: an event does not wait if its account is erased meanwhile.
+// settle reports the verdict to the queue. Done and Later wait for the broker to confirm. If a
+// Never gets lost, the lease ends and the event is delivered again. settle returns the verdict that
+// holds in the end: an event does not wait if its account is erased meanwhile.
 func (w *Worker) settle(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
 ) (Verdict, error) {
@@ -372,8 +372,8 @@ func (w *Worker) settle(
 	}
 }
 
-// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits, and the
-// verdict becomes that of an event of an erased account.
+// wait lets the event wait at the broker. If the account is erased meanwhile, nothing waits, and
+// the verdict becomes that of an event of an erased account.
 func (w *Worker) wait(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
 ) (Verdict, error) {
@@ -392,8 +392,8 @@ func (w *Worker) wait(
 	return w.config.Ladders.judge(Fetched{}, err, d.Waited.Failures), d.Done()
 }
 
-// letWait saves the records that the attempt found for the next attempt, and lets the event wait. If
-// the records cannot be saved, the next attempt fetches them again.
+// letWait saves the records that the attempt found for the next attempt, and lets the event wait.
+// If the records cannot be saved, the next attempt fetches them again.
 func letWait(ctx context.Context, d *stream.Delivery, job Job, wait schema.Wait) error {
 	progress, unsaved := job.Records.Save(ctx)
 	if errors.Is(unsaved, stream.ErrErased) {

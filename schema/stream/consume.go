@@ -35,8 +35,8 @@ func (c *Conn) Queue(q schema.Queue) *Queue {
 	return queue
 }
 
-// Ready returns nil if events can be taken: the connection is there, the server is new enough, and the
-// broker has the queue. ErrNoQueue says what to do.
+// Ready returns nil if events can be taken: the connection is there, the server is new enough, and
+// the broker has the queue. ErrNoQueue says what to do.
 func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.Connected(); err != nil {
 		return err

@@ -51,8 +51,8 @@
 //
 // A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
 // no reader is connected. A queue of ours is two durable consumers of the same name, shared by all
-// processes of a worker: one on the events, and one on the retries. An ordered consumer is private to its reader, reads in order, and
-// acknowledges nothing: see Scan and Tail.
+// processes of a worker: one on the events, and one on the retries. An ordered consumer is private
+// to its reader, reads in order, and acknowledges nothing: see Scan and Tail.
 //
 // A worker sends a request for some messages (a pull), and the broker delivers to the inbox of the
 // request. The request ends when it is filled or when its time is over. Until then the broker may
@@ -61,9 +61,9 @@
 // (Delivery.Never, a "term"). After silence for the ack wait (the lease), the broker
 // delivers again. Progress messages (heartbeats of the worker) begin the ack wait anew.
 //
-// A schedule is a message with a time and a target subject. When the time has come, the broker stores
-// a copy of the message on the target, and removes the schedule. A new schedule on the same subject
-// replaces the one before.
+// A schedule is a message with a time and a target subject. When the time has come, the broker
+// stores a copy of the message on the target, and removes the schedule. A new schedule on the same
+// subject replaces the one before.
 //
 // An advisory is a report of the broker about a consumer. Our advisories stream stores
 // MAX_DELIVERIES, after the last delivery of an event without an acknowledgement, and
@@ -127,21 +127,22 @@
 //
 // # Waiting events
 //
-// Delivery.Wait publishes a schedule and then acknowledges the event. A crash in between costs a second
-// delivery of the event. The schedule of the second delivery replaces the first, or the event is tried
-// twice, and the fence refuses a second completion.
+// Delivery.Wait publishes a schedule and then acknowledges the event. A crash in between costs a
+// second delivery of the event. The schedule of the second delivery replaces the first, or the
+// event is tried twice, and the fence refuses a second completion.
 //
-// The message of a waiting event has the event's headers and sequence, and no body. The broker removes
-// a schedule without overwriting its bytes, and a webhook's body may name a person. So the body stays
-// in one place, the events stream, where an erasure overwrites it. A retry whose event is gone ends.
+// The message of a waiting event has the event's headers and sequence, and no body. The broker
+// removes a schedule without overwriting its bytes, and a webhook's body may name a person. So the
+// body stays in one place, the events stream, where an erasure overwrites it. A retry whose event
+// is gone ends.
 //
-// The broker allows schedules only on a stream that discards old messages at its limits. The waiting
-// stream therefore has no limit except an age. The server must be 2.15.2 or later: earlier servers
-// with schedules lost some of them.
+// The broker allows schedules only on a stream that discards old messages at its limits. The
+// waiting stream therefore has no limit except an age. The server must be 2.15.2 or later: earlier
+// servers with schedules lost some of them.
 //
-// The state of a pause has a stream of its own, the last message of each queue's subject. A worker may
-// change the state only as it has read it (the expected last sequence), so one worker at a time has the
-// turn to ask the provider again.
+// The state of a pause has a stream of its own, the last message of each queue's subject. A worker
+// may change the state only as it has read it (the expected last sequence), so one worker at a time
+// has the turn to ask the provider again.
 //
 // # Rights
 //
@@ -174,14 +175,14 @@
 // The order of an erasure is: the tombstone, the completions (except `deleted`), the waiting events
 // with their retries, the dead letters, the records, the completion `deleted`, the account's other
 // events, the event that reports the deletion, and the retries of that event. The report goes after
-// all other data, because its queue delivers it again until it is gone. A crash after any step costs a
-// repeat of the steps. A retry without its event deletes itself: see handOut. If the provider sends the
-// report again, the broker answers "duplicate" inside the duplicate window. After a restart the broker
-// no longer knows the id of a deleted message: the report is stored, and its erasure begins anew and
-// ends without a second completion.
+// all other data, because its queue delivers it again until it is gone. A crash after any step
+// costs a repeat of the steps. A retry without its event deletes itself: see handOut. If the
+// provider sends the report again, the broker answers "duplicate" inside the duplicate window.
+// After a restart the broker no longer knows the id of a deleted message: the report is stored, and
+// its erasure begins anew and ends without a second completion.
 //
-// What remains are ids: the account's token in the subject of the tombstone, and the account's and the
-// event's ids in the completion `deleted`. On several replicas, the servers' Raft logs keep copies of
-// deleted messages until the servers cut the logs. nats-server 2.15.2 cuts the log of a stream every 2
-// to 3 minutes; `make test/canaries` measures it.
+// What remains are ids: the account's token in the subject of the tombstone, and the account's and
+// the event's ids in the completion `deleted`. On several replicas, the servers' Raft logs keep
+// copies of deleted messages until the servers cut the logs. nats-server 2.15.2 cuts the log of a
+// stream every 2 to 3 minutes; `make test/canaries` measures it.
 package stream

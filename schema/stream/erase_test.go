@@ -143,8 +143,8 @@ func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
 	}
 }
 
-// An erasure that stops before its end must come again. The queue delivers the report again only while
-// the report and, for a report that waited, its retry are on their streams.
+// An erasure that stops before its end must come again. The queue delivers the report again only
+// while the report and, for a report that waited, its retry are on their streams.
 func TestAReportStaysUntilNothingElseOfItsAccountIsLeft(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -233,8 +233,8 @@ func TestAReportSentAgainAfterItsErasure(t *testing.T) {
 	}
 }
 
-// A message may be deleted while a worker has it. The broker takes the acknowledgement. After a nak, or
-// after the end of the lease, it delivers the message to nobody.
+// A message may be deleted while a worker has it. The broker takes the acknowledgement. After a
+// nak, or after the end of the lease, it delivers the message to nobody.
 func TestADeletedReportIsSettledAndNeverDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// PauseState is the state of a queue's pause, as the broker has it. Every worker of the queue shares
-// the state.
+// PauseState is the state of a queue's pause, as the broker has it. Every worker of the queue
+// shares the state.
 type PauseState struct {
 	schema.Pause
 	// revision is the sequence of the state's message, 0 before the first.
@@ -45,8 +45,8 @@ func (q *Queue) PauseState(ctx context.Context) (PauseState, error) {
 	return state, nil
 }
 
-// StorePause stores a new state of the queue's pause, unless another worker changed the state after it
-// was read. stored is false if another worker did.
+// StorePause stores a new state of the queue's pause, unless another worker changed the state after
+// it was read. stored is false if another worker did.
 func (q *Queue) StorePause(
 	ctx context.Context, read PauseState, p schema.Pause,
 ) (stored bool, err error) {

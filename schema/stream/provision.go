@@ -100,8 +100,8 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	return changes, nil
 }
 
-// inOrder puts the queues of erasures first: an earlier release had no such queue, and another queue
-// may lose a filter only after a queue of erasures has the filter.
+// inOrder puts the queues of erasures first: an earlier release had no such queue, and another
+// queue may lose a filter only after a queue of erasures has the filter.
 func inOrder(queues []schema.Queue) []schema.Queue {
 	return slices.SortedStableFunc(slices.Values(queues), func(a, b schema.Queue) int {
 		switch {

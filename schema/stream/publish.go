@@ -107,9 +107,9 @@ func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error
 	return nil
 }
 
-// deadLetterID is the message id of a dead letter: the queue, and a hash of the event with all of its
-// headers. The event's sequence would not do. Sequences start again when somebody deletes the stream
-// and provisions a new one, and the dead letter of a later event would count as a duplicate.
+// deadLetterID is the message id of a dead letter: the queue, and a hash of the event with all of
+// its headers. The event's sequence would not do. Sequences start again when somebody deletes the
+// stream and provisions a new one, and the dead letter of a later event would count as a duplicate.
 func deadLetterID(d schema.DeadLetter) string {
 	header := copyHeaders(d.Headers)
 	sum := sha256.New()

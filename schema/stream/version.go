@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// serverMin is the oldest nats-server that keeps every schedule: earlier releases with schedules, from
-// 2.12 on, lost some of them.
+// serverMin is the oldest nats-server that keeps every schedule: earlier releases with schedules,
+// from 2.12 on, lost some of them.
 var serverMin = [3]int{2, 15, 2}
 
 // ErrOldServer: the broker is older than serverMin.
 var ErrOldServer = errors.New("the nats-server is too old")
 
-// checkServer returns ErrOldServer if the server at the other end of the connection is too old. In a
-// cluster, each process checks the server to which it is connected.
+// checkServer returns ErrOldServer if the server at the other end of the connection is too old. In
+// a cluster, each process checks the server to which it is connected.
 func (c *Conn) checkServer() error {
 	if !c.up.Load() {
 		return nil // another error says so; the client answers no question while it dials

@@ -23,8 +23,8 @@ const scheduleAt = "@at "
 // whose schedule replaces the first. An undecodable event has no id for a schedule, and is given
 // back with the delay.
 //
-// The error is ErrErased if the account has a tombstone. Nothing then waits, and the delivery is not
-// settled. An event of an erasures queue waits all the same.
+// The error is ErrErased if the account has a tombstone. Nothing then waits, and the delivery is
+// not settled. An event of an erasures queue waits all the same.
 func (d *Delivery) Wait(w schema.Wait) error {
 	if d.Err != nil {
 		return d.settled("later", d.msg.NakWithDelay(time.Until(w.Until)))
@@ -60,8 +60,8 @@ func (d *Delivery) GiveBack() error {
 	return d.settled("given back", d.msg.DoubleAck(ctx))
 }
 
-// IsWornOut reports whether the event had many deliveries without a verdict: it should be given back
-// instead of worked on again.
+// IsWornOut reports whether the event had many deliveries without a verdict: it should be given
+// back instead of worked on again.
 func (d *Delivery) IsWornOut() bool {
 	return d.Err == nil && d.Deliveries > schema.DeliveriesInPlace
 }
@@ -96,8 +96,8 @@ func (c *Conn) publishRetry(ctx context.Context, d *Delivery) error {
 	return nil
 }
 
-// retryMessage is the message of an event that waits, or waited. The message has the event's headers
-// and its sequence, and no body: see the package comment.
+// retryMessage is the message of an event that waits, or waited. The message has the event's
+// headers and its sequence, and no body: see the package comment.
 func (d *Delivery) retryMessage(subject string, w schema.Wait) (*nats.Msg, error) {
 	msg := &nats.Msg{Subject: subject, Header: copyHeaders(d.header)}
 	msg.Header.Set(headerQueue, d.Queue.Name)
@@ -168,9 +168,9 @@ func waitOf(header nats.Header) schema.Wait {
 // errGone means that the events stream no longer has the event of a retry.
 var errGone = errors.New("the event is gone from its stream")
 
-// readEvent reads the event of a retry from the events stream. The error is errGone if the stream has
-// no message with the sequence, or a message of another event: somebody may have deleted the stream
-// and provisioned a new one.
+// readEvent reads the event of a retry from the events stream. The error is errGone if the stream
+// has no message with the sequence, or a message of another event: somebody may have deleted the
+// stream and provisioned a new one.
 func (c *Conn) readEvent(ctx context.Context, retry nats.Header) (*jetstream.RawStreamMsg, error) {
 	sequence, err := strconv.ParseUint(retry.Get(headerSequence), 10, 64)
 	if err != nil {
@@ -191,9 +191,10 @@ func (c *Conn) readEvent(ctx context.Context, retry nats.Header) (*jetstream.Raw
 	return m, nil
 }
 
-// checkNotErased returns ErrErased if the account has a tombstone, after it has erased the account's
-// waiting events. An erasure stores the tombstone before it looks for waiting events. So either the
-// erasure finds an event that begins to wait at the same moment, or this check finds the tombstone.
+// checkNotErased returns ErrErased if the account has a tombstone, after it has erased the
+// account's waiting events. An erasure stores the tombstone before it looks for waiting events. So
+// either the erasure finds an event that begins to wait at the same moment, or this check finds the
+// tombstone.
 func (c *Conn) checkNotErased(ctx context.Context, p schema.Provider, account string) error {
 	if !hasErasures(p) {
 		return nil

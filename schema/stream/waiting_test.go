@@ -50,8 +50,8 @@ func lag(t *testing.T, s *streamtest.Server, queue string) int {
 	return sum
 }
 
-// loseLease makes the broker deliver an event again that a worker has in hand, as the end of its lease
-// would.
+// loseLease makes the broker deliver an event again that a worker has in hand, as the end of its
+// lease would.
 func (b broker) loseLease(q schema.Queue, sequence uint64) {
 	b.t.Helper()
 	ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", schema.EventsStream, q.Name, sequence,

@@ -133,9 +133,9 @@ func New(config Config, dialect Dialect) (*Client, error) {
 func (c *Client) Close() { c.close() }
 
 // Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8, nested at most
-// DepthMax deep. The caller must release the Answer before the caller asks for the next. Get retries
-// transient failures within RetryFor. After a 401, Get tries the other secrets. A 429 holds every
-// caller of the Client for as long as the API asks: Get waits for the rest of a hold up to
+// DepthMax deep. The caller must release the Answer before the caller asks for the next. Get
+// retries transient failures within RetryFor. After a 401, Get tries the other secrets. A 429 holds
+// every caller of the Client for as long as the API asks: Get waits for the rest of a hold up to
 // HoldInHandMax. If the rest is longer, Get returns a *StatusError 429 with the rest as RetryAfter,
 // and sends nothing. The package comment lists the errors.
 func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
