@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -262,6 +263,69 @@ func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 			}
 			if n := len(b.deadLetters(queue, e.Account())); n != row.letters {
 				t.Errorf("%d dead letters, want %d", n, row.letters)
+			}
+		})
+	}
+}
+
+// A worker in a process of its own gets SIGKILL while an event begins to wait. The event is never lost:
+// its delivery, its schedule or both are there.
+func TestAWorkerKilledWhileAnEventBeginsToWaitLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		promise string
+		// at is what the worker says when it is killed, and heard whether the broker hears it.
+		at    string
+		heard bool
+		// waits is the number of schedules that the killed worker left.
+		waits int
+	}{
+		{"before the schedule is stored", "HPUB wagewire.waiting.", false, 0},
+		{"after the schedule, not knowing that it is stored", "HPUB wagewire.waiting.", true, 1},
+		{"after the schedule, before the acknowledgement", "\r\n+ACK\r\n", false, 1},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			const queue = "pinwheel_employment"
+			b := newBench(t)
+			e := employment(t, "killed")
+			down, _ := provides(t, http.StatusServiceUnavailable)
+			b.publish(e)
+			between := newRelay(t, b.url[len("nats://"):], row.at, row.heard)
+			c := start(t, "NATS_URL="+between.url(), "WORKER_CONCURRENCY=1", "RETRY_LADDER=1h",
+				"TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL="+down)
+			receive(t, "the worker says "+row.at, between.reached)
+			b.waitsFor(queue, row.waits)
+			if err := c.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = receive(t, "the worker is dead", c.ended)
+			between.hangUp()
+			if info := b.queue(queue); info.NumAckPending != 1 {
+				t.Fatalf("%d events are in hand, want the dead worker's", info.NumAckPending)
+			}
+
+			// The next worker fails too, and takes the same step of the ladder.
+			config := quick()
+			config.Ladders.Retry = []time.Duration{time.Hour, time.Hour}
+			b.loseLease(queue, e)
+			stop := b.start(schema.Employment, asks{url: down}, config)
+			b.logged(e, "later", 1)
+			stop()
+			w := b.waitsFor(queue, 1)[0]
+			if w.Failures[schema.ClassTransient] != 1 || w.Step != 1 || w.Status != 503 {
+				t.Errorf("it waits as %+v", w.Wait)
+			}
+			up, _ := provides(t, http.StatusOK)
+			b.start(schema.Employment, asks{url: up}, quick())
+			b.retryNow(queue)
+			if got := b.completed(e, schema.Employment); got.Data.Outcome != schema.Succeeded ||
+				got.Data.Attempts != 2 {
+				t.Errorf("completion %+v", got.Data)
+			}
+			b.idle(queue)
+			if n := len(b.completions()); n != 1 {
+				t.Errorf("%d completions", n)
 			}
 		})
 	}
