@@ -28,6 +28,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		}
 		// The error does not matter here: an undecodable body did not kill the workers.
 		job.Payload, _ = q.source.Decode(d.Event)
+		job.Records = NewRecords(w.conn, d.Event, w.resource, d.Waited.Progress)
 	}
 	fetched := Fetched{}
 	cause := errExhausted
@@ -37,6 +38,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 	}
 	verdict := w.config.Ladders.judge(fetched, cause, d.Waited.Failures)
 	err := w.complete(ctx, d, job, fetched, verdict, cause)
+	err = errors.Join(err, job.Records.Close(ctx)) // deletes what the attempts have saved
 	if err != nil && !errors.Is(err, stream.ErrErased) {
 		return fmt.Errorf("complete the exhausted event %d of queue %s: %w",
 			d.Sequence, d.Queue.Name, err)

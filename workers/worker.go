@@ -294,9 +294,6 @@ func (w *Worker) callHandler(ctx context.Context, q *queue, job Job) (fetched Fe
 			err = fmt.Errorf("%w: %T", errPanic, r)
 		}
 	}()
-	if err := job.Records.Reset(ctx); err != nil { // left by a call with refused credentials
-		return Fetched{}, err
-	}
 	return q.source.Handler.Fetch(ctx, job)
 }
 
