@@ -15,8 +15,15 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// scheduleAt begins the header with the time of a schedule.
-const scheduleAt = "@at "
+const (
+	// scheduleAt begins the header with the time of a schedule.
+	scheduleAt = "@at "
+	// unstoredMax is the longest delay of an event whose schedule the broker did not store. The
+	// broker's own delay is a place in the queue, and nobody sees the reason.
+	unstoredMax = time.Minute
+	// giveBackAgainAfter is the delay of an event that could not be published among the retries.
+	giveBackAgainAfter = 10 * time.Second
+)
 
 // Wait ends the delivery and lets the event wait: first Wait publishes the schedule of the next
 // try, then it acknowledges the delivery. A crash between the two steps costs a second delivery,
@@ -33,7 +40,7 @@ func (d *Delivery) Wait(w schema.Wait) error {
 	defer cancel()
 	if err := d.conn.publishWaiting(ctx, d, w); err != nil {
 		// Only the broker's own delay is left. The failure behind w is not counted.
-		_ = d.msg.NakWithDelay(time.Until(w.Until))
+		_ = d.msg.NakWithDelay(min(time.Until(w.Until), unstoredMax))
 		return d.settled("later", err)
 	}
 	if !d.Queue.Erases { // an erasure that waits has published the tombstone itself
@@ -54,7 +61,7 @@ func (d *Delivery) GiveBack() error {
 	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
 	defer cancel()
 	if err := d.conn.publishRetry(ctx, d); err != nil {
-		_ = d.msg.Nak()
+		_ = d.msg.NakWithDelay(giveBackAgainAfter)
 		return d.settled("given back", err)
 	}
 	return d.settled("given back", d.msg.DoubleAck(ctx))
