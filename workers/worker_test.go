@@ -363,6 +363,35 @@ func TestEveryEventHasItsLastWord(t *testing.T) {
 	}
 }
 
+// Income reads paystubs.fully_synced too. The outcome of the paystubs' job is no word about income.
+func TestASecondReaderActsOnTheSuccessOfAJobOnly(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[string]schema.Outcome{
+		"success": schema.Succeeded, "pending": "", "error": "",
+	} {
+		t.Run(outcome, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.start(schema.Income, brings, quick())
+			b.start(schema.Paystubs, brings, quick())
+			e := sample(t, schema.Pinwheel, "paystubs.fully_synced", "second", says("outcome", outcome))
+			b.publish(e)
+			b.completed(e, schema.Paystubs)
+			b.idle("pinwheel_income")
+			var got schema.Outcome
+			if b.completion(e, schema.Income) != nil {
+				got = b.completed(e, schema.Income).Data.Outcome
+			}
+			if got != want {
+				t.Errorf("income is %q, want %q", got, want)
+			}
+			if want == "" {
+				b.logged(e, "other_resource", 1)
+			}
+		})
+	}
+}
+
 func TestAnEventThatCannotBeDecodedBecomesADeadLetterOnly(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

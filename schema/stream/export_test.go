@@ -32,3 +32,6 @@ func (c *Conn) deliveryOf(q schema.Queue, e schema.Event, sequence uint64) *Deli
 		conn: c, header: eventMessage(e).Header, body: e.Body,
 	}
 }
+
+// CheckServer is the check of the server's version.
+func (c *Conn) CheckServer() error { return c.checkServer() }
