@@ -268,8 +268,8 @@ func TestAKilledWorkersStepIsRepeatedAndNothingMore(t *testing.T) {
 	}
 }
 
-// A worker in a process of its own gets SIGKILL while an event begins to wait. The event is never lost:
-// its delivery, its schedule or both are there.
+// A worker in a process of its own gets SIGKILL while an event begins to wait. The event is never
+// lost: its delivery, its schedule or both are there.
 func TestAWorkerKilledWhileAnEventBeginsToWaitLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

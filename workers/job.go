@@ -167,7 +167,8 @@ func (l Ladders) judgeStatus(err *api.StatusError, failures schema.Failures) Ver
 	code := err.Status
 	switch {
 	case code == http.StatusTooManyRequests:
-		return later(schema.ClassThrottled, min(max(err.RetryAfter, time.Second), api.RetryAfterMax))
+		held := min(max(err.RetryAfter, time.Second), api.RetryAfterMax)
+		return later(schema.ClassThrottled, held)
 	case code == http.StatusUnauthorized:
 		return later(schema.ClassUnauthorized, PauseFor)
 	case code == http.StatusForbidden:

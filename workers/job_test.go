@@ -225,7 +225,8 @@ func TestTheOutcomeOfAFetchIsTheVerdicts(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
-			got := defaultLadders().judge(test.fetched, test.err, schema.Failures{schema.ClassNotReady: 1000})
+			failures := schema.Failures{schema.ClassNotReady: 1000}
+			got := defaultLadders().judge(test.fetched, test.err, failures)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

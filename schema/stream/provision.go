@@ -88,7 +88,10 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 		}{
 			{"queue " + q.Name, schema.EventsStream, queueConfig(q, t.Lease)},
 			{"retries of queue " + q.Name, schema.WaitingStream, retriesConfig(q, t.Lease)},
-			{"advisories of queue " + q.Name, schema.AdvisoriesStream, advisoriesConfig(q, t.Lease)},
+			{
+				"advisories of queue " + q.Name, schema.AdvisoriesStream,
+				advisoriesConfig(q, t.Lease),
+			},
 		} {
 			change, err := o.planQueue(ctx, consumer.what, consumer.stream, consumer.config)
 			if err != nil {

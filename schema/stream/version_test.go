@@ -70,7 +70,8 @@ func TestAServerThatLosesSchedulesIsRefused(t *testing.T) {
 				"a worker is ready":  c.Queue(queueOf(schema.Paystubs)).Ready(ctx),
 				"provision compares": plan,
 			} {
-				if !errors.Is(err, stream.ErrOldServer) || !strings.Contains(err.Error(), version) ||
+				if !errors.Is(err, stream.ErrOldServer) ||
+					!strings.Contains(err.Error(), version) ||
 					!strings.Contains(err.Error(), "upgrade it to 2.15.2 or later") {
 					t.Errorf("%s: %v", what, err)
 				}

@@ -81,7 +81,8 @@ func TestAWaitingEventIsNoWorkAndComesBackWithItsFailures(t *testing.T) {
 		t.Fatalf("%d events wait", len(all))
 	}
 	w := all[0]
-	if w.Queue != q.Name || w.Account != e.Account() || w.Event.Key() != e.Key() || w.Sequence != 1 {
+	if w.Queue != q.Name || w.Account != e.Account() || w.Event.Key() != e.Key() ||
+		w.Sequence != 1 {
 		t.Errorf("waiting: %+v", w)
 	}
 	if diff := cmp.Diff(want, w.Wait, sameWait); diff != "" {
