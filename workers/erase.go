@@ -8,8 +8,8 @@ import (
 )
 
 // erase erases the account of the event: first the erasure steps, with the tombstone before the
-// others, then the completion `deleted`, then the account's other events, and last the event itself.
-// Each step may be repeated: after a crash the next delivery begins anew.
+// others, then the completion `deleted`, then the account's other events, and last the event
+// itself. Each step may be repeated: after a crash the next delivery begins anew.
 func (w *Worker) erase(
 	ctx context.Context, d *stream.Delivery, job Job, deleted schema.Completion,
 ) error {
@@ -31,9 +31,9 @@ func runSteps(ctx context.Context, steps []stream.Step) error {
 	return nil
 }
 
-// eraseLateEvent erases an event of an erased account, with its dead letter and its retries. refusal
-// is the broker's error for the completion, and the returned error once nothing of the event is left.
-// The retries go last: until then, the queue delivers the event again after a crash.
+// eraseLateEvent erases an event of an erased account, with its dead letter and its retries.
+// refusal is the broker's error for the completion, and the returned error once nothing of the
+// event is left. The retries go last: until then, the queue delivers the event again after a crash.
 func (w *Worker) eraseLateEvent(ctx context.Context, d *stream.Delivery, refusal error) error {
 	w.metrics.countDropped(d.Queue.Name)
 	if err := w.conn.EraseDeadLetters(ctx, d.Queue.Name, d.Account); err != nil {

@@ -28,7 +28,8 @@ const (
 	loopbackHost = "127.0.0.1"
 )
 
-// startCluster starts three servers that know each other. It returns their URLs and their directories.
+// startCluster starts three servers that know each other. It returns their URLs and their
+// directories.
 func startCluster(t *testing.T) (urls string, stores []string) {
 	t.Helper()
 	var ports []int
@@ -68,7 +69,8 @@ func startCluster(t *testing.T) (urls string, stores []string) {
 	return strings.Join(clients, ","), stores
 }
 
-// provisionCluster makes streams of three replicas. A new cluster needs some time to choose a leader.
+// provisionCluster makes streams of three replicas. A new cluster needs some time to choose a
+// leader.
 func provisionCluster(t *testing.T, urls string) {
 	t.Helper()
 	conn, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
@@ -85,8 +87,8 @@ func provisionCluster(t *testing.T, urls string) {
 	})
 }
 
-// Each server of a cluster keeps a log of what it agreed on with the others (the Raft log), with the
-// messages. The server cuts the log about every two to three minutes.
+// Each server of a cluster keeps a log of what it agreed on with the others (the Raft log), with
+// the messages. The server cuts the log about every two to three minutes.
 func TestADeletedLinkLeavesTheFilesOfACluster(t *testing.T) {
 	urls, stores := startCluster(t)
 	provisionCluster(t, urls)

@@ -13,7 +13,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Delivery is one hand-out of an event. Exactly one call of Done, Wait, GiveBack or Never settles it.
+// Delivery is one hand-out of an event. Exactly one call of Done, Wait, GiveBack or Never settles
+// it.
 type Delivery struct {
 	// Event is the content of the message. If Err is set, the message could not be decoded, and
 	// only fields from the subject are certain.
@@ -60,8 +61,8 @@ func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Deliv
 	}
 }
 
-// dropRetry deletes a retry whose event is gone, and acknowledges it. If the retry cannot be deleted
-// now, it comes again.
+// dropRetry deletes a retry whose event is gone, and acknowledges it. If the retry cannot be
+// deleted now, it comes again.
 func (q *Queue) dropRetry(ctx context.Context, msg jetstream.Msg) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
 	defer cancel()

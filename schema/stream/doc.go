@@ -148,14 +148,15 @@
 // The order of an erasure is: the tombstone, the completions (except `deleted`), the waiting events
 // with their retries, the dead letters, the records, the completion `deleted`, the account's other
 // events, the event that reports the deletion, and the retries of that event. The report goes after
-// all other data, because its queue delivers it again until it is gone. A crash after any step costs a
-// repeat of the steps. A retry without its event deletes itself: see handOut. If the provider sends the
-// report again, the broker answers "duplicate" inside the duplicate window. After a restart the broker
-// no longer knows the id of a deleted message: the report is stored, and its erasure begins anew and
-// ends without a second completion.
+// all other data, because its queue delivers it again until it is gone. A crash after any step
+// costs a repeat of the steps. A retry without its event deletes itself: see handOut. If the
+// provider sends the report again, the broker answers "duplicate" inside the duplicate window.
+// After a restart the broker no longer knows the id of a deleted message: the report is stored, and
+// its erasure begins anew and ends without a second completion.
 //
-// What remains are ids: the account's token in the subject of the tombstone, and the account's and the
-// event's ids in the completion `deleted`. On several replicas, the servers' Raft logs keep copies of
-// deleted messages until the servers cut the logs. nats-server 2.15.2 cuts the log of a stream every 2
-// to 3 minutes; `make test/canaries` measures it.
+// What remains are ids: the account's token in the subject of the tombstone, and the account's and
+// the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name
+// the tokens of a waiting event until the broker writes the index anew. On several replicas, the
+// servers' Raft logs keep copies of deleted messages until the servers cut the logs. nats-server
+// 2.15.2 cuts the log of a stream every 2 to 3 minutes; `make test/canaries` measures it.
 package stream

@@ -113,8 +113,8 @@ func (c *Conn) EraseDeadLetters(ctx context.Context, queue, account string) erro
 	return c.eraseMessages(ctx, schema.DeadLettersStream, filter, nil)
 }
 
-// EraseEvents deletes the account's events, except the reports of the account's deletion. The erasure
-// of a report deletes the report: see LastErasureSteps.
+// EraseEvents deletes the account's events, except the reports of the account's deletion. The
+// erasure of a report deletes the report: see LastErasureSteps.
 func (c *Conn) EraseEvents(ctx context.Context, p schema.Provider, account string) error {
 	reports := deletionReports(p, account)
 	filter := schema.AccountEvents(p, "*", "*", account)
@@ -152,8 +152,8 @@ func isOtherThan(e schema.Event) func(*jetstream.RawStreamMsg) bool {
 }
 
 // EraseWaiting deletes the account's waiting events and retries from every queue of the provider,
-// except the queue of the erasures: a waiting report must be worked on, and then its erasure deletes
-// its retries.
+// except the queue of the erasures: a waiting report must be worked on, and then its erasure
+// deletes its retries.
 func (c *Conn) EraseWaiting(ctx context.Context, p schema.Provider, account string) error {
 	for _, q := range schema.Queues() {
 		if q.Provider != p || q.Erases {

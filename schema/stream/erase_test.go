@@ -143,8 +143,8 @@ func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {
 	}
 }
 
-// An erasure that stops before its end must come again. The queue delivers the report again only while
-// the report and, for a report that waited, its retry are on their streams.
+// An erasure that stops before its end must come again. The queue delivers the report again only
+// while the report and, for a report that waited, its retry are on their streams.
 func TestAReportStaysUntilNothingElseOfItsAccountIsLeft(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -233,8 +233,8 @@ func TestAReportSentAgainAfterItsErasure(t *testing.T) {
 	}
 }
 
-// A message may be deleted while a worker has it. The broker takes the acknowledgement. After a nak, or
-// after the end of the lease, it delivers the message to nobody.
+// A message may be deleted while a worker has it. The broker takes the acknowledgement. After a
+// nak, or after the end of the lease, it delivers the message to nobody.
 func TestADeletedReportIsSettledAndNeverDeliveredAgain(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -258,6 +258,29 @@ func TestADeletedReportIsSettledAndNeverDeliveredAgain(t *testing.T) {
 		return b.queue(q).NumAckPending == 0
 	})
 	none(t, "a deleted report was delivered again", jobs)
+}
+
+func TestARetryWithoutItsEventDeletesItself(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	q := truvQueue(true)
+	gone := link("gone", "account", schema.ActionDeleted)
+	must(t, c.Requeue(t.Context(), q, gone, 4711))
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		taking := stream.Taking{Hands: 1, RetryHands: 1}
+		ended <- c.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
+			t.Errorf("a retry without its event was handed to work: %s", d.Event.Key())
+			_ = d.Done()
+		})
+	}()
+	streamtest.Eventually(t, "the retry is gone", func() bool {
+		return b.holds("account")["retries"] == 0
+	})
+	end()
+	must(t, next(t, "the end of Consume", ended))
 }
 
 func TestErasureByTwoAtOnce(t *testing.T) {
