@@ -182,7 +182,8 @@
 // its erasure begins anew and ends without a second completion.
 //
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
-// the event's ids in the completion `deleted`. On several replicas, the servers' Raft logs keep
-// copies of deleted messages until the servers cut the logs. nats-server 2.15.2 cuts the log of a
-// stream every 2 to 3 minutes; `make test/canaries` measures it.
+// the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name
+// the tokens of a waiting event until the broker writes the index anew. On several replicas, the
+// servers' Raft logs keep copies of deleted messages until the servers cut the logs. nats-server
+// 2.15.2 cuts the log of a stream every 2 to 3 minutes; `make test/canaries` measures it.
 package stream

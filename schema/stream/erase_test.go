@@ -260,6 +260,29 @@ func TestADeletedReportIsSettledAndNeverDeliveredAgain(t *testing.T) {
 	none(t, "a deleted report was delivered again", jobs)
 }
 
+func TestARetryWithoutItsEventDeletesItself(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	q := truvQueue(true)
+	gone := link("gone", "account", schema.ActionDeleted)
+	must(t, c.Requeue(t.Context(), q, gone, 4711))
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		taking := stream.Taking{Hands: 1, RetryHands: 1}
+		ended <- c.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
+			t.Errorf("a retry without its event was handed to work: %s", d.Event.Key())
+			_ = d.Done()
+		})
+	}()
+	streamtest.Eventually(t, "the retry is gone", func() bool {
+		return b.holds("account")["retries"] == 0
+	})
+	end()
+	must(t, next(t, "the end of Consume", ended))
+}
+
 func TestErasureByTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)

@@ -181,7 +181,7 @@ func queuesOf(providers ...schema.Provider) []string {
 		}
 	}
 	slices.Sort(list)
-	return list
+	return slices.Compact(list) // a resource may have a second queue, for erasures
 }
 
 func TestOpenAllOpensASourceForEachQueue(t *testing.T) {
@@ -234,6 +234,7 @@ func TestOpenOpensTheSourcesOfItsResource(t *testing.T) {
 			want = append(want, of.Provider)
 		}
 		slices.Sort(want)
+		want = slices.Compact(want) // a provider may have a second queue, for erasures
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(opened))); diff != "" {
 			t.Errorf("%s: providers (-want +got):\n%s", q.Resource, diff)
 		}
