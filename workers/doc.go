@@ -8,6 +8,7 @@
 //	records.go              Records: where a handler puts the records of a job
 //	erase.go                the erasure of an account
 //	pause.go                when a queue takes no events: refused credentials, and holds
+//	share.go                the pause of all processes of a queue, on the broker
 //	exhausted.go            events without deliveries left
 //	log.go, metrics.go      the log line, the span and the counts of a job
 //	payload.go              Payload: the content of a webhook's body

@@ -47,7 +47,7 @@ func takeTurn(p *pause) {
 	state := p.state
 	state.ProbeAt = time.Now().Add(restFor)
 	p.unshared = false
-	p.noteStored(step{state: state})
+	p.noteStored(comparison{state: state})
 }
 
 func TestARefusalStopsTheQueueUntilAProbeIsAccepted(t *testing.T) {
@@ -198,9 +198,9 @@ func TestTheStateOfAPauseIsReconciledWithTheBrokers(t *testing.T) {
 			p := newTestPause()
 			p.state = test.local
 			p.unshared = test.news
-			step := p.reconcile(test.read)
-			if step.store != test.store {
-				t.Errorf("store: %v", step.store)
+			found := p.reconcile(test.read)
+			if found.store != test.store {
+				t.Errorf("store: %v", found.store)
 			}
 			if n := admitted(p); n != test.takes {
 				t.Errorf("the queue takes %d, want %d", n, test.takes)
@@ -208,11 +208,11 @@ func TestTheStateOfAPauseIsReconciledWithTheBrokers(t *testing.T) {
 			if !test.store || test.news {
 				return
 			}
-			p.noteStored(step)
+			p.noteStored(found)
 			if n := admitted(p); n != 1 {
 				t.Errorf("with the turn, the queue takes %d, want 1", n)
 			}
-			if diff := cmp.Diff(step.state, p.state); diff != "" {
+			if diff := cmp.Diff(found.state, p.state); diff != "" {
 				t.Errorf("(-stored +known):\n%s", diff)
 			}
 		})

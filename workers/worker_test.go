@@ -472,7 +472,7 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 	var allow atomic.Bool
 	var calls, inFlight, most atomic.Int64
 	probed := make(chan struct{}, 12)
-	b.start(schema.Employment, fetchFunc(func(context.Context, Job) (Fetched, error) {
+	handler := fetchFunc(func(context.Context, Job) (Fetched, error) {
 		calls.Add(1)
 		now := inFlight.Add(1)
 		defer inFlight.Add(-1)
@@ -485,7 +485,8 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 		default: // the test reads the first ones only
 		}
 		return Fetched{}, &api.StatusError{Status: 401, Message: canaryName}
-	}), quick())
+	})
+	b.start(schema.Employment, handler, quick())
 	gauge := map[string]string{"queue": "pinwheel_employment"}
 	if got := b.metric("wagewire_worker_paused", gauge); got != 0 {
 		t.Errorf("the gauge is %v before anything happened", got)
@@ -527,6 +528,63 @@ func TestRefusedCredentialsPauseTheQueueAndBurnNothing(t *testing.T) {
 		t.Errorf("%d pauses and %d resumptions logged, want one each, the pause as an error",
 			len(paused), resumed)
 	}
+}
+
+func TestTheProcessesOfAQueueShareItsPause(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var allow atomic.Bool
+	var calls atomic.Int64
+	handler := fetchFunc(func(context.Context, Job) (Fetched, error) {
+		calls.Add(1)
+		if allow.Load() {
+			return Fetched{}, nil
+		}
+		return Fetched{}, &api.StatusError{Endpoint: "/v1/x", Status: 401}
+	})
+	const processes = 3
+	for range processes {
+		b.start(schema.Employment, handler, quick())
+	}
+	events := many(t, 6, "shared")
+	b.publish(events[0])
+	b.until("every process knows of the pause", func() bool {
+		return b.lines.FilterMessageSnippet("paused: the provider refuses").Len() >= processes
+	})
+	b.publish(events[1:]...)
+	pauses, err := b.js.Stream(t.Context(), schema.PausesStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streamtest.Eventually(b, "a dozen probes", func() bool { return calls.Load() >= 12 })
+	asked := calls.Load() // counted first: a process asks only after the broker has stored its turn
+	info, err := pauses.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if turns := int64(info.State.LastSeq); asked > turns {
+		t.Errorf("%d calls with %d changes of the pause: a process asked without a turn",
+			asked, turns)
+	}
+	paused, err := stream.NewOperator(b.conn).Pauses(t.Context())
+	if err != nil || len(paused) != 1 || paused[0].Queue != "pinwheel_employment" ||
+		paused[0].Status != 401 || paused[0].Endpoint != "/v1/x" {
+		t.Errorf("operators see %+v, %v", paused, err)
+	}
+
+	allow.Store(true)
+	for _, e := range events {
+		if got := b.completed(e, schema.Employment); got.Data.Attempts != 1 {
+			t.Errorf("%s: %d attempts", e.ID, got.Data.Attempts)
+		}
+	}
+	b.until("every process resumes", func() bool {
+		return b.lines.FilterMessage("queue resumed").Len() >= processes
+	})
+	streamtest.Eventually(b, "operators see no pause", func() bool {
+		paused, err := stream.NewOperator(b.conn).Pauses(t.Context())
+		return err == nil && len(paused) == 0
+	})
 }
 
 func TestALinkIsErasedWhileItsQueueIsPaused(t *testing.T) {

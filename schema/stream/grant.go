@@ -81,7 +81,9 @@ func Grants() []Grant {
 	for _, q := range schema.Queues() {
 		role := WorkerRole(q.Resource)
 		if !slices.ContainsFunc(grants, func(g Grant) bool { return g.Role == role }) {
-			grants = append(grants, Grant{Role: role, Publish: workerPublishes(q.Resource)})
+			grants = append(grants, Grant{
+				Role: role, Publish: workerPublishes(q.Resource), Subscribe: pausesOf(q.Resource),
+			})
 		}
 	}
 	grants = append(grants,
@@ -136,6 +138,17 @@ func workerPublishes(r schema.Resource) []string {
 		subjects = append(subjects, erasurePublishes()...)
 	}
 	return withoutRepeats(subjects)
+}
+
+// pausesOf has the subjects on which a worker learns of the pauses of its queues.
+func pausesOf(r schema.Resource) []string {
+	var subjects []string
+	for _, q := range schema.QueuesOf(r) {
+		if !q.Erases {
+			subjects = append(subjects, schema.PauseSubject(q.Name))
+		}
+	}
+	return subjects
 }
 
 // withoutRepeats keeps the first of equal subjects. Two queues of a worker share some of theirs.

@@ -71,18 +71,32 @@ func (q *Queue) StorePause(
 	return true, nil
 }
 
-// Pauses returns the queues that take no events because a provider refuses our credentials.
+// WatchPause calls changed after each change of the state, until stop is called. A change during a
+// lost connection passes unseen, so changed is no substitute for PauseState.
+func (q *Queue) WatchPause(changed func()) (stop func(), err error) {
+	subject := schema.PauseSubject(q.queue.Name)
+	watch, err := q.conn.nats.Subscribe(subject, func(*nats.Msg) { changed() })
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", subject, err)
+	}
+	return func() { _ = watch.Unsubscribe() }, nil
+}
+
+// Pauses returns the pauses of the queues that take no events because a provider refuses our
+// credentials. It asks for each queue: a scan would miss a state that changes during the scan.
 func (o *Operator) Pauses(ctx context.Context) ([]schema.Pause, error) {
 	var paused []schema.Pause
-	err := o.Scan(ctx, schema.PausesStream, Selection{}, func(m Stored) error {
-		var p schema.Pause
-		if err := json.Unmarshal(m.Body, &p); err != nil {
-			return fmt.Errorf("decode %s: %w", m.Subject, err)
+	for _, q := range schema.Queues() {
+		state, err := o.Queue(q).PauseState(ctx)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil, nil // not provisioned yet
 		}
-		if p.Paused {
-			paused = append(paused, p)
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return paused, err
+		if state.Paused {
+			paused = append(paused, state.Pause)
+		}
+	}
+	return paused, nil
 }
