@@ -22,6 +22,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // isAbsent reports whether err is of a broker that is down, or of a cluster without a leader.
@@ -165,12 +166,15 @@ func parseEvent(args arguments, more int) (id string, r schema.Resource, last st
 	return w[0], r, w[len(w)-1], nil
 }
 
-// stream NAME full|roomy
+// stream NAME full|roomy|anew
 func (s *script) switchStream(_ *testscript.TestScript, args arguments) error {
 	names := map[string]string{"events": schema.EventsStream,
 		"completions": schema.CompletionsStream}
 	if err := args.only(); err != nil || len(args.words) != 2 || names[args.words[0]] == "" {
-		return errors.Join(err, errors.New("usage: stream events|completions full|roomy"))
+		return errors.Join(err, errors.New("usage: stream events|completions full|roomy|anew"))
+	}
+	if args.words[1] == "anew" {
+		return s.makeAnew(names[args.words[0]])
 	}
 	stream, err := s.js.Stream(s.ctx, names[args.words[0]])
 	if err != nil {
@@ -188,6 +192,33 @@ func (s *script) switchStream(_ *testscript.TestScript, args arguments) error {
 	}
 	_, err = s.js.UpdateStream(s.ctx, config)
 	return err
+}
+
+// makeAnew deletes a stream with its consumers, and makes all of them again, empty.
+func (s *script) makeAnew(name string) error {
+	old, err := s.js.Stream(s.ctx, name)
+	if err != nil {
+		return err
+	}
+	var consumers []jetstream.ConsumerConfig
+	list := old.ListConsumers(s.ctx)
+	for info := range list.Info() {
+		if info.Config.Durable != "" {
+			consumers = append(consumers, info.Config)
+		}
+	}
+	if err := errors.Join(list.Err(), s.js.DeleteStream(s.ctx, name)); err != nil {
+		return err
+	}
+	if _, err := s.js.CreateStream(s.ctx, old.CachedInfo().Config); err != nil {
+		return err
+	}
+	for _, config := range consumers {
+		if _, err := s.js.CreateConsumer(s.ctx, name, config); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await ID [RESOURCE] OUTCOME [after=D]
@@ -239,9 +270,20 @@ func (s *script) idle(_ *testscript.TestScript, args arguments) error {
 }
 
 func (s *script) settled() error {
-	return s.waitFor("every queue to be idle", func(ctx context.Context) (bool, error) {
+	return s.waitFor("every queue to be idle, and no event to wait", s.isIdle)
+}
+
+// isIdle reports whether no queue has anything to do now or later. An event goes from the events to
+// the waiting events and the retries, and from there back to the waiting events. If the stream of
+// both took no message during the look, no event moved past the look.
+func (s *script) isIdle(ctx context.Context) (bool, error) {
+	before, err := s.js.Stream(ctx, schema.WaitingStream)
+	if err != nil {
+		return false, err
+	}
+	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
 		for _, q := range schema.Queues() {
-			consumer, err := s.js.Consumer(ctx, schema.EventsStream, q.Name)
+			consumer, err := s.js.Consumer(ctx, stream, q.Name)
 			if err != nil {
 				return false, err
 			}
@@ -249,27 +291,88 @@ func (s *script) settled() error {
 				return false, nil
 			}
 		}
-		return true, nil
+	}
+	after, err := before.Info(ctx, jetstream.WithSubjectFilter(schema.AccountWaiting("*", "*")))
+	if err != nil {
+		return false, err
+	}
+	wasQuiet := after.State.LastSeq == before.CachedInfo().State.LastSeq
+	return wasQuiet && len(after.State.Subjects) == 0, nil
+}
+
+// queueOf reads a word RESOURCE: the queue of the resource that calls a provider.
+func queueOf(args arguments) (schema.Queue, error) {
+	if len(args.words) == 0 {
+		return schema.Queue{}, errors.New("which RESOURCE?")
+	}
+	for _, q := range schema.QueuesOf(schema.Resource(args.words[0])) {
+		if !q.Erases {
+			return q, nil
+		}
+	}
+	return schema.Queue{}, fmt.Errorf("no queue of %s", args.words[0])
+}
+
+// retried RESOURCE
+func (s *script) retried(_ *testscript.TestScript, args arguments) error {
+	q, err := queueOf(args)
+	if err := errors.Join(err, args.only()); err != nil {
+		return err
+	}
+	return s.waitFor("a second try", func(ctx context.Context) (bool, error) {
+		consumer, err := s.js.Consumer(ctx, schema.WaitingStream, q.Name)
+		if err != nil {
+			return false, err
+		}
+		return consumer.CachedInfo().Delivered.Consumer > 0, nil
 	})
 }
 
-// redelivered RESOURCE
-func (s *script) redelivered(_ *testscript.TestScript, args arguments) error {
-	if len(args.words) != 1 {
-		return errors.New("usage: redelivered RESOURCE")
+// waiting RESOURCE CLASS N
+func (s *script) waiting(ts *testscript.TestScript, args arguments) error {
+	q, err := queueOf(args)
+	if err := errors.Join(err, args.only()); err != nil || len(args.words) != 3 {
+		return errors.Join(err, errors.New("usage: waiting RESOURCE CLASS N"))
 	}
-	return s.waitFor("a second delivery", func(ctx context.Context) (bool, error) {
-		for _, q := range schema.QueuesOf(schema.Resource(args.words[0])) {
-			consumer, err := s.js.Consumer(ctx, schema.EventsStream, q.Name)
-			if err != nil {
-				return false, err
-			}
-			if consumer.CachedInfo().NumRedelivered > 0 {
-				return true, nil
-			}
-		}
-		return false, nil
+	class := schema.Class(args.words[1])
+	var waiting []stream.Waiting
+	err = s.waitFor("so many waiting events", func(ctx context.Context) (bool, error) {
+		waiting, err = s.waitingIn(ctx, q)
+		waiting = slices.DeleteFunc(waiting, func(w stream.Waiting) bool { return w.Class != class })
+		return strconv.Itoa(len(waiting)) == args.words[2], err
 	})
+	for _, w := range waiting {
+		fmt.Fprintf(ts.Stdout(), "%s %s %d %s %d/%d\n", w.Event.ID, w.Class, w.Status, w.Endpoint,
+			w.Step, w.Steps)
+	}
+	return err
+}
+
+func (s *script) waitingIn(ctx context.Context, q schema.Queue) (waiting []stream.Waiting,
+	err error) {
+	err = stream.NewOperator(s.conn).Waiting(ctx, q.Name, "*", func(w stream.Waiting) error {
+		waiting = append(waiting, w)
+		return nil
+	})
+	return waiting, err
+}
+
+// retry RESOURCE
+func (s *script) retry(_ *testscript.TestScript, args arguments) error {
+	q, err := queueOf(args)
+	if err := errors.Join(err, args.only()); err != nil || len(args.words) != 1 {
+		return errors.Join(err, errors.New("usage: retry RESOURCE"))
+	}
+	waiting, err := s.waitingIn(s.ctx, q)
+	if err != nil || len(waiting) == 0 {
+		return errors.Join(err, fmt.Errorf("%d events wait", len(waiting)))
+	}
+	for _, w := range waiting {
+		if _, err := stream.NewOperator(s.conn).RetryNow(s.ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordsOf returns the records of a completion, from the record store if they are there.
@@ -339,11 +442,13 @@ func (s *script) count(ts *testscript.TestScript, args arguments) error {
 		"tombstones":   {schema.CompletionsStream, "wagewire.tombstones.>"},
 		"events":       {schema.EventsStream, ">"},
 		"dead_letters": {schema.DeadLettersStream, ">"},
+		"waiting":      {schema.WaitingStream, ">"},
 		"quarantine":   {schema.QuarantineStream, ">"},
 		"records":      {"OBJ_" + schema.RecordsBucket, "$O." + schema.RecordsBucket + ".M.>"},
 	}
 	if len(args.words) != 2 || filters[args.words[0]] == [2]string{} {
-		return errors.New("usage: count completions|tombstones|events|dead_letters|quarantine|records N")
+		return errors.New("usage: count completions|tombstones|events|waiting|dead_letters|quarantine|" +
+			"records N")
 	}
 	of := filters[args.words[0]]
 	messages, err := s.stored(s.ctx, of[0], of[1])
@@ -549,7 +654,36 @@ func (s *script) accepted() (map[string]string, error) {
 			expected[e.CompletionKey(r)] = schema.TombstoneSubject(e.Provider, e.Account())
 		}
 	}
+	for _, e := range events {
+		if broughtNothing(e) {
+			forgetOthers(expected, e)
+		}
+	}
 	return expected, nil
+}
+
+// broughtNothing reports whether the event says that the provider's job brought no data. Only stored
+// events have a body.
+func broughtNothing(e schema.Event) bool {
+	var body struct {
+		Payload struct {
+			Outcome string `json:"outcome"`
+		} `json:"payload"`
+	}
+	if json.Unmarshal(e.Body, &body) != nil {
+		return false
+	}
+	return body.Payload.Outcome != "" && body.Payload.Outcome != "success"
+}
+
+// forgetOthers removes the completions of the other resources that read the event.
+func forgetOthers(expected map[string]string, e schema.Event) {
+	t := schema.Lookup(e.Provider, e.Type)
+	for _, r := range t.Workers {
+		if r != t.Resource {
+			delete(expected, e.CompletionKey(r))
+		}
+	}
 }
 
 // no-canaries
@@ -571,7 +705,7 @@ func (s *script) noCanaries(_ *testscript.TestScript, args arguments) error {
 	}
 	places := map[string][]byte{"logs": logs, "metrics": metrics}
 	for _, stream := range []string{schema.EventsStream, schema.CompletionsStream,
-		schema.DeadLettersStream, schema.QuarantineStream,
+		schema.WaitingStream, schema.DeadLettersStream, schema.QuarantineStream,
 		schema.AdvisoriesStream, "OBJ_" + schema.RecordsBucket} {
 		messages, err := s.stored(s.ctx, stream, ">")
 		if err != nil {

@@ -37,8 +37,9 @@
 //	nats stops|starts
 //	worker RESOURCE stops|starts
 //		stops a part as an operator does, or starts the part again.
-//	stream events|completions full|roomy
-//		limits a stream to its present messages, or removes the limit.
+//	stream events|completions full|roomy|anew
+//		limits a stream to its present messages, or removes the limit, or deletes the stream
+//		with its queues and makes them again.
 //
 //	person [paystubs=N] [shifts=N] [end_user_id=ID]
 //		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. The count of
@@ -67,15 +68,21 @@
 //		outcome. With after, its time must be at least D after the webhook. Prints the completion.
 //	none ID [RESOURCE]
 //		waits until all queues are idle. The event must have no completion.
-//	redelivered RESOURCE
-//		waits until the resource's queue has delivered an event for the second time.
+//	waiting RESOURCE CLASS N
+//		waits until N events of the resource's queue wait for their next try after a failure of
+//		the class. Prints a line for each: id, class, status, endpoint, step/steps.
+//	retry RESOURCE
+//		ends the wait of these events, as `wagewire retry` does. At least one must wait.
+//	retried RESOURCE
+//		waits until the resource's queue has delivered an event again after a wait.
 //	idle
-//		waits until no queue has a waiting, delivered or delayed event.
+//		waits until no queue has an event to deliver, none is in hand, and none waits.
 //	verbatim ID [RESOURCE] N
 //		the event's completion must have N records with different ids, each byte for byte as the
 //		API serves the record.
-//	count completions|tombstones|events|dead_letters|quarantine|records N
-//		N messages must be stored. Prints subject, headers and body of each.
+//	count completions|tombstones|events|waiting|dead_letters|quarantine|records N
+//		N messages must be stored. Prints subject, headers and body of each. waiting counts waiting
+//		events and their retries.
 //
 //	every-id
 //		every id that an event announced as added must be once in the records of the completion,

@@ -42,6 +42,16 @@ count events 7
 	there are 2
 count people 1
 	usage: count
+count waiting 1
+	there are 0
+stream events new
+	a stream of 2 messages cannot be made "new"
+retry employment
+	0 events wait
+retry payroll
+	no queue of payroll
+waiting employment 1
+	usage: waiting RESOURCE CLASS N
 calls /employment 1
 	there were 2 calls
 every-id

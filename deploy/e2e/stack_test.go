@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -40,6 +41,10 @@ type starter func(ctx context.Context, dir string, variables map[string]string) 
 
 const natsPart = "nats"
 
+// probeEvery is the time between two probes of a paused queue of an inProcess stack. A script that
+// refuses credentials would otherwise wait for half a minute.
+const probeEvery = time.Second
+
 // inProcess is a stack inside the test process.
 type inProcess struct {
 	*sandbox.Sandbox
@@ -51,7 +56,8 @@ func startInProcess(ctx context.Context, dir string, variables map[string]string
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	s, err := sandbox.Up(ctx, sandbox.Config{
 		Dir: dir, Getenv: func(key string) string { return variables[key] },
-		Log: zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel)),
+		PauseFor: probeEvery,
+		Log:      zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel)),
 	})
 	if err != nil {
 		return nil, err

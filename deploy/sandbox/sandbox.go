@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -55,6 +56,9 @@ type Config struct {
 	// empty environment.
 	Getenv func(string) string
 	Log    *zap.Logger
+	// PauseFor is the time between two probes of a queue whose provider refuses our credentials.
+	// 0 means workers.PauseFor.
+	PauseFor time.Duration
 	// Tracing takes the spans. nil: no spans.
 	Tracing trace.TracerProvider
 }

@@ -172,6 +172,7 @@ func (s *Sandbox) startWorkers(context.Context) error {
 	if err != nil {
 		return err
 	}
+	config.PauseFor = s.config.PauseFor
 	config.StopFor = workerStopFor
 	config.Tracing = s.config.Tracing
 	s.sources = sources

@@ -293,8 +293,8 @@ func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 func TestEveryClassOfErrorIsInTheCompletionsSchema(t *testing.T) {
 	for _, class := range []schema.Class{
 		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled,
-		schema.ClassUnauthorized, schema.ClassPermanent, schema.ClassContract,
-		schema.ClassPoison, schema.ClassProvider, schema.ClassExhausted,
+		schema.ClassUnauthorized, schema.ClassForbidden, schema.ClassPermanent,
+		schema.ClassContract, schema.ClassPoison, schema.ClassProvider, schema.ClassExhausted,
 	} {
 		doc := changed(t, completion(t), change{"data.error", failure(string(class))})
 		jsonschematest.Completion(t, doc)
