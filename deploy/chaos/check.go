@@ -313,8 +313,8 @@ func (c *check) checkAnswers(key string, e *entry) {
 	}
 }
 
-// erasedAccounts returns the accounts with an accepted deletion of their link. A deletion without an
-// answer counts if it has erased the account: the tombstone tells.
+// erasedAccounts returns the accounts with an accepted deletion of their link. A deletion without
+// an answer counts if the account has a tombstone.
 func (c *check) erasedAccounts() map[string]bool {
 	gone := map[string]bool{}
 	for key, e := range c.ledger.entries {
