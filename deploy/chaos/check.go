@@ -313,18 +313,20 @@ func (c *check) checkAnswers(key string, e *entry) {
 	}
 }
 
-// erasedAccounts returns the accounts with an accepted or stored deletion of their link.
+// erasedAccounts returns the accounts with an accepted deletion of their link. A deletion without
+// an answer counts if the account has a tombstone.
 func (c *check) erasedAccounts() map[string]bool {
 	gone := map[string]bool{}
 	for key, e := range c.ledger.entries {
 		if !e.event().Erases() || e.kind != genuine {
 			continue
 		}
-		if !e.isAccepted() && c.stored[key] == 0 {
+		hasTombstone := c.tombstones[string(e.provider)+"."+e.event().Account()]
+		if !e.isAccepted() && c.stored[key] == 0 && !hasTombstone {
 			continue
 		}
 		gone[e.account] = true
-		if !c.tombstones[string(e.provider)+"."+e.event().Account()] {
+		if !hasTombstone {
 			c.violate(erased, key, "the account %s has no tombstone", e.account)
 		}
 	}
@@ -332,12 +334,9 @@ func (c *check) erasedAccounts() map[string]bool {
 }
 
 // checkErased looks for data of an event whose account is erased. The event of the erasure itself
-// stays, with a completion `deleted`.
+// leaves a completion `deleted`, and nothing else.
 func (c *check) checkErased(key string, e *entry) {
 	erases := e.event().Erases()
-	if erases && c.stored[key] == 0 {
-		c.violate(lost, key, "%s was answered 200 and is not stored", e.typ)
-	}
 	for _, r := range e.workers() {
 		result := c.result(key, r)
 		switch {
@@ -345,8 +344,7 @@ func (c *check) checkErased(key string, e *entry) {
 			c.violate(unfinished, key, "the erasure of %s has no completion", e.account)
 		case erases && result.outcome != schema.Deleted:
 			c.violate(outcome, key, "%s is completed as %s", e.typ, result.outcome)
-		case erases:
-		case result.completions > 0:
+		case !erases && result.completions > 0:
 			c.violate(erased, key, "the account is erased, and has a completion of %s, %s",
 				e.typ, result.outcome)
 		case result.deadLetters > 0:

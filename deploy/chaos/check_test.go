@@ -154,7 +154,6 @@ func goodScene() (s *scene, added webhook) {
 	s.complete(connected, schema.Link, schema.Succeeded, records(`{"id":"link-1"}`))
 	s.completions = s.completions[:len(s.completions)-1] // erased after it was seen
 	deletion := s.send(genuine, fake.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
-	s.store(deletion, `{}`)
 	s.complete(deletion, schema.Link, schema.Deleted, nil)
 	s.completions = append(s.completions,
 		message{subject: schema.TombstoneSubject(schema.Truv, erasedAccount)})
@@ -187,6 +186,9 @@ func TestCheckFinds(t *testing.T) {
 		{"an event without an answer, stored and not completed", func(s *scene, _ webhook) {
 			s.store(s.ledger.entries["pinwheel:u1"].webhook, `{}`)
 		}, []string{unfinished}},
+		{"an erasure that left the webhook about it", func(s *scene, _ webhook) {
+			s.store(s.ledger.entries["truv:l2"].webhook, `{}`)
+		}, []string{erased}},
 		{"a missing completion of the second worker", func(s *scene, _ webhook) {
 			w := s.send(genuine, fake.Pinwheel, "x", "paystubs.fully_synced", account, `{}`, 200)
 			s.store(w, `{}`)
