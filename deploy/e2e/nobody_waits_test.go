@@ -12,6 +12,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 const (
@@ -81,41 +82,52 @@ func (s *script) addFault(t *testing.T, f fake.Fault) {
 // others still have no completion. The medians are for the log: a busy machine may take any time.
 func TestNobodyWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
 	t.Parallel()
+	unreachable := func(_, secret string) (string, string) {
+		return fmt.Sprintf("http://127.0.0.1:%d", streamtest.FreePort(t)), secret
+	}
 	tests := []struct {
 		promise string
-		fault   fake.Fault
+		start   starter
+		// fault is one of the API, if the API is reachable.
+		fault fake.Fault
 		// path makes the fault one of the person alone.
 		path func(person) string
 		next []string
 	}{
 		{
-			"nor behind forbidden accounts", fake.Fault{Status: http.StatusForbidden},
+			"nor behind forbidden accounts", startInProcess,
+			fake.Fault{Status: http.StatusForbidden},
 			func(p person) string { return p.LinkID }, []string{"link-connected", "link-deleted"},
 		},
 		{
-			"no erasure behind a provider that is down",
+			"no erasure behind a provider that answers 503", startInProcess,
 			fake.Fault{Status: http.StatusServiceUnavailable}, nil, []string{"link-deleted"},
 		},
 		{
-			"no erasure behind refused credentials",
+			"no erasure behind a provider that refuses connections",
+			startOutside(t, unreachable), fake.Fault{}, nil, []string{"link-deleted"},
+		},
+		{
+			"no erasure behind refused credentials", startInProcess,
 			fake.Fault{Status: http.StatusUnauthorized}, nil, []string{"link-deleted"},
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.promise, func(t *testing.T) {
 			t.Parallel()
-			s := upInProcess(t, startInProcess, map[string]string{
+			s := upInProcess(t, test.start, map[string]string{
 				"RETRY_LADDER": "1h", "NOT_READY_LADDER": "1h", "TRUV_RATE_PER_S": "1000",
 			})
 			var stuck []string
 			for range handsOfAQueue {
 				p := s.newPerson(t)
-				f := test.fault
-				f.Provider = string(schema.Truv)
-				if test.path != nil {
-					f.Path = test.path(p)
+				if f := test.fault; f.Status != 0 {
+					f.Provider = string(schema.Truv)
+					if test.path != nil {
+						f.Path = test.path(p)
+					}
+					s.addFault(t, f)
 				}
-				s.addFault(t, f)
 				stuck = append(stuck, s.webhook(t, "link-connected", p))
 			}
 			for _, webhookType := range test.next {

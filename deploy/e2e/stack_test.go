@@ -52,13 +52,24 @@ type inProcess struct {
 }
 
 func startInProcess(ctx context.Context, dir string, variables map[string]string) (stack, error) {
+	p, err := startSandbox(ctx, dir, variables, sandbox.Config{})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// startSandbox starts a sandbox with its log in memory.
+func startSandbox(
+	ctx context.Context, dir string, variables map[string]string, c sandbox.Config,
+) (*inProcess, error) {
 	log := &logBuffer{}
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
-	s, err := sandbox.Up(ctx, sandbox.Config{
-		Dir: dir, Getenv: func(key string) string { return variables[key] },
-		PauseFor: probeEvery,
-		Log:      zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel)),
-	})
+	c.Dir = dir
+	c.Getenv = func(key string) string { return variables[key] }
+	c.PauseFor = probeEvery
+	c.Log = zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel))
+	s, err := sandbox.Up(ctx, c)
 	if err != nil {
 		return nil, err
 	}
