@@ -116,7 +116,9 @@ func topology(nodes int, fence bool) schema.Topology {
 	t.Lease = leaseFor
 	for i := range t.Streams {
 		s := &t.Streams[i]
-		s.MaxBytes = streamBytesMax
+		if s.MaxBytes > 0 { // a stream of schedules must have no limit
+			s.MaxBytes = streamBytesMax
+		}
 		switch s.Name {
 		case schema.EventsStream:
 			s.Duplicates = duplicatesFor
@@ -183,24 +185,60 @@ func retry(ctx context.Context, limit time.Duration, do func(context.Context) er
 	}
 }
 
-// countWaiting counts the events of all queues that are not settled. queues says where these events
-// are: "<queue> <not delivered>+<delivered>".
-func (b *broker) countWaiting(ctx context.Context) (total int, queues []string, err error) {
+// countUnsettled counts the events of all queues that are not settled: the waiting events, and then
+// the events and the retries of each queue. queues says where these events are:
+// "<queue> <not delivered>+<delivered>".
+func (b *broker) countUnsettled(ctx context.Context) (total int, queues []string, err error) {
+	total, err = b.countWaiting(ctx)
+	if err != nil {
+		return 0, nil, fmt.Errorf("waiting events: %w", err)
+	}
+	if total > 0 {
+		queues = append(queues, fmt.Sprintf("%d for their next try", total))
+	}
 	for _, q := range schema.Queues() {
-		ask, cancel := context.WithTimeout(ctx, askFor)
-		consumer, err := b.js.Consumer(ask, schema.EventsStream, q.Name)
-		cancel()
-		if err != nil {
-			return 0, nil, fmt.Errorf("queue %s: %w", q.Name, err)
-		}
-		info := consumer.CachedInfo()
-		if n := int(info.NumPending) + info.NumAckPending; n > 0 {
-			total += n
-			queues = append(queues,
-				fmt.Sprintf("%s %d+%d", q.Name, info.NumPending, info.NumAckPending))
+		for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+			pending, delivered, err := b.countInQueue(ctx, stream, q.Name)
+			if err != nil {
+				return 0, nil, fmt.Errorf("queue %s of %s: %w", q.Name, stream, err)
+			}
+			if n := pending + delivered; n > 0 {
+				total += n
+				queues = append(queues, fmt.Sprintf("%s %d+%d", q.Name, pending, delivered))
+			}
 		}
 	}
 	return total, queues, nil
+}
+
+// countWaiting counts the schedules.
+func (b *broker) countWaiting(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	s, err := b.js.Stream(ctx, schema.WaitingStream)
+	if err != nil {
+		return 0, err
+	}
+	filter := jetstream.WithSubjectFilter(schema.AccountWaiting("*", "*"))
+	info, err := s.Info(ctx, filter)
+	if err != nil {
+		return 0, err
+	}
+	return len(info.State.Subjects), nil
+}
+
+// countInQueue counts the messages of a queue on one of its streams.
+func (b *broker) countInQueue(
+	ctx context.Context, stream, queue string,
+) (pending, delivered int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	consumer, err := b.js.Consumer(ctx, stream, queue)
+	if err != nil {
+		return 0, 0, err
+	}
+	info := consumer.CachedInfo()
+	return int(info.NumPending), info.NumAckPending, nil
 }
 
 // isHealthy reports whether each stream has a leader and current replicas. A cluster in this state
@@ -229,6 +267,6 @@ func (b *broker) isHealthy(ctx context.Context) bool {
 func streamNames() []string {
 	return []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream,
+		schema.QuarantineStream, schema.WaitingStream, schema.PausesStream,
 	}
 }

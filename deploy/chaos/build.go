@@ -71,6 +71,31 @@ var flaws = map[string]flaw{
 			"\tif false {\n\t\tif err := w.storeDeadLetter(",
 		}},
 	},
+	"counts-deliveries": {
+		"a delivery without a verdict counts as a failure",
+		"workers/worker.go", [][2]string{{
+			"\tjob, fetched, err := w.fetch(ctx, q, d)\n",
+			"\tjob, fetched, err := w.fetch(ctx, q, d)\n" +
+				"\tfor range d.Deliveries - 1 {\n" +
+				"\t\td.Waited.Failures = d.Waited.Failures.\n" +
+				"\t\t\tWith(schema.ClassNotReady).With(schema.ClassForbidden).\n" +
+				"\t\t\tWith(schema.ClassTransient).With(schema.ClassContract)\n" +
+				"\t}\n",
+		}},
+	},
+	"ack-before-schedule": {
+		"an event that must wait is acknowledged before its schedule is stored",
+		"schema/stream/waiting.go", [][2]string{
+			{
+				"\tif err := d.conn.publishWaiting(ctx, d, w); err != nil {\n",
+				"\tif err := d.msg.DoubleAck(ctx); err != nil {\n" +
+					"\t\treturn d.settled(\"later\", err)\n" +
+					"\t}\n" +
+					"\tif err := d.conn.publishWaiting(ctx, d, w); err != nil {\n",
+			},
+			{"\treturn d.settled(\"later\", d.msg.DoubleAck(ctx))\n", "\treturn nil\n"},
+		},
+	},
 	"float": {"records take a round trip through float64", "workers/records.go", [][2]string{
 		{
 			"\tc.Data.Records = append(c.Data.Records, r.small...)\n",

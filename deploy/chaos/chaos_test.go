@@ -34,9 +34,62 @@ func TestASeedDecidesTheSchedule(t *testing.T) {
 	if first != text(1) || first == text(2) {
 		t.Errorf("the schedule of faults does not follow the seed")
 	}
+	if !slices.EqualFunc(sieges(1, time.Minute), sieges(1, time.Minute), isSameSiege) ||
+		slices.EqualFunc(sieges(1, time.Minute), sieges(2, time.Minute), isSameSiege) {
+		t.Errorf("the schedule of sieges does not follow the seed")
+	}
 	first = plan(1)
 	if first != plan(1) || first == plan(2) {
 		t.Errorf("what is sent does not follow the seed")
+	}
+}
+
+func isSameSiege(a, b siege) bool {
+	restarts := slices.Equal(a.restarts, b.restarts)
+	return a.at == b.at && a.resource == b.resource && a.outage == b.outage && restarts
+}
+
+func TestEverySiegeEndsBeforeTheNext(t *testing.T) {
+	list := sieges(1, time.Hour)
+	seen := map[string]bool{}
+	for i, s := range list {
+		seen[s.resource] = true
+		if i > 0 && s.at <= list[i-1].at+list[i-1].lasts {
+			t.Errorf("siege %d begins at %v, in the siege before", i, s.at)
+		}
+	}
+	if len(seen) != len(resources) {
+		t.Errorf("sieges of %v, want all of %v", seen, resources)
+	}
+}
+
+func TestARefusedCallIsAnsweredOnceMoreWith404(t *testing.T) {
+	fakes := fake.New(fake.Config{})
+	p := fakes.Person(fake.PersonOptions{})
+	g := newGate(fakes)
+	g.shut("income", outage{until: time.Now().Add(time.Hour), refusal: 429, retryAfter: "7"})
+	refused := g.nextRefusal()
+	path := "/pinwheel/v1/accounts/" + p.AccountID + "/income"
+	if w := ask(t, g, path); w.Code != 429 || w.Header().Get("Retry-After") != "7" {
+		t.Errorf("in the siege: status %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	select {
+	case <-refused:
+	default:
+		t.Error("the refusal was not announced")
+	}
+	if w := ask(t, g, "/pinwheel/v1/accounts/"+p.AccountID+"/identity"); w.Code != 200 {
+		t.Errorf("another resource is answered %d", w.Code)
+	}
+	g.open()
+	for _, want := range []int{404, 200, 200} {
+		if w := ask(t, g, path); w.Code != want {
+			t.Errorf("after the siege: status %d, want %d", w.Code, want)
+		}
+	}
+	want := answers{lagging: 1}
+	if got := g.answers[target{p.AccountID, "income"}]; got != want {
+		t.Errorf("noted %+v, want %+v", got, want)
 	}
 }
 
@@ -65,7 +118,7 @@ func TestTheFakesKnowEveryFault(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	names := []string{"401", "outage"}
+	names := []string{"outage"}
 	percent := 0
 	for _, row := range faults {
 		names = append(names, row.name)
@@ -98,27 +151,32 @@ func TestEveryFlawAppliesToTheSource(t *testing.T) {
 	}
 }
 
+// ask calls the gate with the credentials of every provider. It returns the part of the answer that
+// came: an answer may be cut.
+func ask(t *testing.T, g *gate, path string) (w *httptest.ResponseRecorder) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.Header = http.Header{
+		"X-Api-Secret":       {fake.Secret(fake.Pinwheel)},
+		"Pinwheel-Version":   {"v"},
+		"X-Access-Client-Id": {fake.TruvClientID},
+		"X-Access-Secret":    {fake.Secret(fake.Truv)},
+	}
+	w = httptest.NewRecorder()
+	defer func() {
+		if aborted := recover(); aborted != nil && aborted != any(http.ErrAbortHandler) {
+			panic(aborted)
+		}
+	}()
+	g.ServeHTTP(w, r)
+	return w
+}
+
 func TestTheGateNotesCompleteAnswers(t *testing.T) {
 	fakes := fake.New(fake.Config{})
 	p := fakes.Person(fake.PersonOptions{Paystubs: 2, Shifts: 1})
 	g := newGate(fakes)
-	get := func(path string) string {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-		r.Header = http.Header{
-			"X-Api-Secret":       {fake.Secret(fake.Pinwheel)},
-			"Pinwheel-Version":   {"v"},
-			"X-Access-Client-Id": {fake.TruvClientID},
-			"X-Access-Secret":    {fake.Secret(fake.Truv)},
-		}
-		w := httptest.NewRecorder()
-		defer func() {
-			if aborted := recover(); aborted != nil && aborted != any(http.ErrAbortHandler) {
-				panic(aborted)
-			}
-		}()
-		g.ServeHTTP(w, r)
-		return w.Body.String()
-	}
+	get := func(path string) string { return ask(t, g, path).Body.String() }
 
 	get("/pinwheel/v1/accounts/" + p.AccountID + "/paystubs?limit=100")
 	link := get("/truv/v1/links/" + p.LinkID + "/")
@@ -144,7 +202,16 @@ func TestTheGateNotesCompleteAnswers(t *testing.T) {
 	if len(g.records) != 3 || !g.troubled[p.AccountID] {
 		t.Errorf("a cut answer: %d records, troubled %v", len(g.records), g.troubled)
 	}
-	g.shut("identity", time.Now().Add(time.Hour), false)
+	cut := fake.Fault{Path: "income", Status: 422, Cut: 20, Times: 1}
+	if _, err := fakes.AddFault(cut); err != nil {
+		t.Fatal(err)
+	}
+	get("/pinwheel/v1/accounts/" + p.AccountID + "/income")
+	want := answers{broken: 2, rejected: 1}
+	if got := g.answers[target{p.AccountID, "income"}]; got != want {
+		t.Errorf("two cut answers, one with a status: noted %+v, want %+v", got, want)
+	}
+	g.shut("identity", outage{until: time.Now().Add(time.Hour)})
 	if body := get("/pinwheel/v1/accounts/" + p.AccountID + "/identity"); !strings.Contains(body,
 		"outage") {
 		t.Errorf("in an outage the answer is %q", body)
@@ -159,17 +226,11 @@ func TestTheGateNotesCompleteAnswers(t *testing.T) {
 func TestAKilledProcessIsRestarted(t *testing.T) {
 	p := newProcess(t.TempDir(), "sleeper", "/bin/sh", os.Environ(), "-c", "echo up; exec sleep 100000")
 	go p.run(t.Context())
-	up := func(lives int) {
-		t.Helper()
-		streamtest.Eventually(t, fmt.Sprintf("start %d of the command", lives), func() bool {
-			return strings.Count(read(t, p.log), "up") >= lives
-		})
-	}
-	up(1)
+	awaitStart(t, p, 1)
 	if !p.kill(0) {
 		t.Error("the command could not be killed")
 	}
-	up(2)
+	awaitStart(t, p, 2)
 	if !p.pause(t.Context(), time.Millisecond) {
 		t.Error("the command could not be paused")
 	}
@@ -178,6 +239,39 @@ func TestAKilledProcessIsRestarted(t *testing.T) {
 	}
 	if h := p.history(); h.kills != 1 || h.pauses != 1 || len(h.faults) != 0 {
 		t.Errorf("history %+v: want 1 kill, 1 pause and no fault", h)
+	}
+}
+
+// awaitStart waits until the command has written "up" so often.
+func awaitStart(t *testing.T, p *process, lives int) {
+	t.Helper()
+	streamtest.Eventually(t, fmt.Sprintf("start %d of the command", lives), func() bool {
+		return strings.Count(read(t, p.log), "up") >= lives
+	})
+}
+
+func TestATerminatedProcessIsRestarted(t *testing.T) {
+	for _, row := range []struct {
+		name, end string
+		faults    int
+	}{
+		{"an end with exit code 0 is no fault", "exit 0", 0},
+		{"an end with another exit code is a fault", "exit 3", 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			script := "trap '" + row.end + "' TERM; echo up; while :; do sleep 0.01; done"
+			p := newProcess(t.TempDir(), "worker", "/bin/sh", os.Environ(), "-c", script)
+			go p.run(t.Context())
+			awaitStart(t, p, 1)
+			if !p.terminate() {
+				t.Error("the command could not be terminated")
+			}
+			awaitStart(t, p, 2)
+			if h := p.history(); h.restarts != 1 || h.kills != 0 || len(h.faults) != row.faults {
+				t.Errorf("history %+v: want 1 restart and %d faults", h, row.faults)
+			}
+			p.kill(time.Hour)
+		})
 	}
 }
 
@@ -194,7 +288,7 @@ func TestEveryProviderHasARow(t *testing.T) {
 	for _, p := range schema.Providers() {
 		row, ok := providers[p]
 		if !ok || row.called == nil || row.recordsIn == nil ||
-			row.announced == nil {
+			row.refreshedAt == nil || row.announced == nil {
 			t.Errorf("%s: add a complete row to providers in deploy/chaos/provider.go", p)
 		}
 	}

@@ -76,6 +76,8 @@ type check struct {
 	doubled     map[string]bool    // completion ids with a violation `twice`
 	tombstones  map[string]bool    // by account token
 	quarantined map[string]bool    // by hash of the body
+	waitOf      map[string]string  // the subject of a schedule or retry, by account
+	drained     bool               // the queues were empty, and nothing waited
 
 	violations []violation
 	counts     counts
@@ -86,7 +88,7 @@ type counts struct {
 	stored, copies, completions, deadLetters, quarantined, tombstones int
 	records, large, stale, missing                                    int
 	outcomes                                                          map[schema.Outcome]int
-	accepted, unanswered, forged, erased                              int
+	accepted, unanswered, forged, erased, forbidden                   int
 }
 
 func newCheck(
@@ -102,6 +104,7 @@ func newCheck(
 		doubled:     map[string]bool{},
 		tombstones:  map[string]bool{},
 		quarantined: map[string]bool{},
+		waitOf:      map[string]string{},
 		counts:      counts{outcomes: map[schema.Outcome]int{}},
 	}
 }
@@ -219,9 +222,14 @@ func (c *check) checkEnvelope(m message, got schema.Completion, e *entry) bool {
 func (c *check) addDeadLetter(m message) {
 	c.counts.deadLetters++
 	queue := m.get("Wagewire-Queue")
-	p, r, _ := strings.Cut(queue, "_")
+	i := slices.IndexFunc(schema.Queues(), func(q schema.Queue) bool { return q.Name == queue })
+	if i < 0 {
+		c.violate(invented, queue, "dead letter %d is of no queue", m.sequence)
+		return
+	}
+	q := schema.Queues()[i]
 	id, err := url.PathUnescape(m.get("ce-id"))
-	key := p + ":" + schema.Token(id)
+	key := string(q.Provider) + ":" + schema.Token(id)
 	e := c.ledger.entries[key]
 	switch {
 	case err != nil || e == nil || e.kind == forged || e.kind == unreadable:
@@ -230,7 +238,18 @@ func (c *check) addDeadLetter(m message) {
 		c.violate(changed, key, "dead letter %d of %s does not have the bytes that were sent",
 			m.sequence, queue)
 	}
-	c.result(key, schema.Resource(r)).deadLetters++
+	c.result(key, q.Resource).deadLetters++
+}
+
+// addWaiting notes a message of the stream of waiting events: an event that waits, or a retry.
+// Retries stay on the stream after their work.
+func (c *check) addWaiting(m message) {
+	c.waitOf[accountKey(m.get("ce-source"), m.get("ce-subject"))] = m.subject
+}
+
+// accountKey identifies an account by its provider and its token.
+func accountKey(provider, token string) string {
+	return strings.TrimPrefix(provider, "urn:wagewire:provider:") + "." + token
 }
 
 // addQuarantined checks a message of the quarantine stream.
@@ -313,86 +332,88 @@ func (c *check) checkAnswers(key string, e *entry) {
 	}
 }
 
-// erasedAccounts returns the accounts with an accepted deletion of their link. A deletion without
-// an answer counts if the account has a tombstone.
+// erasedAccounts returns the accounts whose deletion was accepted or stored. An erasure deletes its
+// own event last. If the sender got no answer, only the tombstone shows that the event was stored.
 func (c *check) erasedAccounts() map[string]bool {
 	gone := map[string]bool{}
+	reported := map[string]bool{}
 	for key, e := range c.ledger.entries {
 		if !e.event().Erases() || e.kind != genuine {
 			continue
 		}
-		hasTombstone := c.tombstones[string(e.provider)+"."+e.event().Account()]
-		if !e.isAccepted() && c.stored[key] == 0 && !hasTombstone {
+		token := accountKey(string(e.provider), e.event().Account())
+		reported[token] = true
+		if !e.isAccepted() && c.stored[key] == 0 && !c.tombstones[token] {
 			continue
 		}
 		gone[e.account] = true
-		if !hasTombstone {
+		if !c.tombstones[token] {
 			c.violate(erased, key, "the account %s has no tombstone", e.account)
+		}
+		if subject := c.waitOf[token]; subject != "" {
+			c.violate(erased, key, "the account is erased, and has a message at %s", subject)
+		}
+	}
+	for token := range c.tombstones {
+		if !reported[token] {
+			c.violate(invented, token, "the account has a tombstone, and nobody deleted it")
 		}
 	}
 	return gone
 }
 
-// checkErased looks for data of an event whose account is erased. The event of the erasure itself
-// leaves a completion `deleted`, and nothing else.
+// checkErased looks for data of an event whose account is erased. Only the completion `deleted`
+// stays.
 func (c *check) checkErased(key string, e *entry) {
 	erases := e.event().Erases()
+	if c.stored[key] > 0 {
+		c.violate(erased, key, "the account is erased, and has a webhook %s", e.typ)
+	}
 	for _, r := range e.workers() {
 		result := c.result(key, r)
 		switch {
 		case erases && result.completions == 0:
-			c.violate(unfinished, key, "the erasure of %s has no completion", e.account)
+			c.violate(c.withoutEnd(), key, "the erasure of %s has no completion", e.account)
 		case erases && result.outcome != schema.Deleted:
 			c.violate(outcome, key, "%s is completed as %s", e.typ, result.outcome)
+		case result.deadLetters > 0:
+			c.violate(erased, key, "the account is erased, and has a dead letter of %s", e.typ)
 		case !erases && result.completions > 0:
 			c.violate(erased, key, "the account is erased, and has a completion of %s, %s",
 				e.typ, result.outcome)
-		case result.deadLetters > 0:
-			c.violate(erased, key, "the account is erased, and has a dead letter of %s", e.typ)
-		case c.stored[key] > 0:
-			c.violate(erased, key, "the account is erased, and has a webhook %s", e.typ)
 		}
 	}
+}
+
+// withoutEnd names the violation of a stored event without a completion. If no queue has the event
+// any more, the event is lost.
+func (c *check) withoutEnd() string {
+	if c.drained {
+		return lost
+	}
+	return unfinished
 }
 
 // checkFinished checks the end of a stored event.
 func (c *check) checkFinished(key string, e *entry, r schema.Resource) {
 	result := c.result(key, r)
-	wanted, mayDie := wantedOutcomes(e, c.served.troubled[e.account])
-	byProvider := result.class == string(schema.ClassProvider)
+	cause := c.causeOf(e, r)
+	if cause.forbidden {
+		c.counts.forbidden++
+	}
 	switch {
 	case result.completions == 0 && result.deadLetters > 0:
 		c.violate(hidden, key, "%s has a dead letter of %s and no completion", e.typ, r)
 	case result.completions == 0:
-		c.violate(unfinished, key, "%s has no completion of %s", e.typ, r)
-	case !slices.Contains(wanted, result.outcome):
-		c.violate(outcome, key, "%s is completed as %s, not as one of %s",
-			e.typ, result.outcome, wanted)
-	case result.outcome == schema.Failed && byProvider != (e.outcome == "error"):
-		c.violate(outcome, key, "%s failed with class %s, and the provider said %q",
-			e.typ, result.class, e.outcome)
-	case result.outcome == schema.Failed && !byProvider && result.deadLetters == 0:
-		c.violate(hidden, key, "%s failed with class %s and has no dead letter of %s",
-			e.typ, result.class, r)
-	case result.deadLetters > 0 && !mayDie:
-		c.violate(outcome, key, "%s has a dead letter of %s, and the provider did nothing wrong",
-			e.typ, r)
-	}
-}
-
-// wantedOutcomes returns the outcomes that an event may have. mayDie reports whether the event may
-// have a dead letter. troubled is true if the provider had trouble with the account.
-func wantedOutcomes(e *entry, troubled bool) (outcomes []schema.Outcome, mayDie bool) {
-	switch {
-	case e.kind == undecodable:
-		return []schema.Outcome{schema.Failed}, true
-	case e.outcome == "pending":
-		return []schema.Outcome{schema.Pending}, false
-	case e.outcome == "error":
-		return []schema.Outcome{schema.Failed}, false
-	case troubled:
-		return []schema.Outcome{schema.Succeeded, schema.Unavailable, schema.Failed}, true
-	default:
-		return []schema.Outcome{schema.Succeeded}, false
+		c.violate(c.withoutEnd(), key, "%s has no completion of %s", e.typ, r)
+	case !cause.allows(result):
+		c.violate(outcome, key, "%s is completed by %s as %s %s, and the answers were %s",
+			e.typ, r, result.outcome, result.class, cause)
+	case cause.wantsDeadLetter(result) && result.deadLetters == 0:
+		c.violate(hidden, key, "%s is %s with class %s and has no dead letter of %s",
+			e.typ, result.outcome, result.class, r)
+	case result.deadLetters > 0 && !cause.allowsDeadLetter():
+		c.violate(outcome, key, "%s has a dead letter of %s, and the answers were %s",
+			e.typ, r, cause)
 	}
 }

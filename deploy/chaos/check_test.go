@@ -21,7 +21,9 @@ type scene struct {
 	// objects is the record store.
 	objects map[string][]byte
 	// The messages of the streams, and the completions seen during the run.
-	events, completions, deadLetters, quarantine, seen []message
+	events, completions, deadLetters, quarantine, waiting, seen []message
+	// drained is true if the queues were empty at the end.
+	drained bool
 }
 
 const (
@@ -116,11 +118,13 @@ func (s *scene) violations() []violation {
 		{s.completions, c.addCompletion},
 		{s.deadLetters, c.addDeadLetter},
 		{s.quarantine, c.addQuarantined},
+		{s.waiting, c.addWaiting},
 	} {
 		for _, m := range stream.messages {
 			stream.take(m)
 		}
 	}
+	c.drained = s.drained
 	c.finish()
 	return c.violations
 }
@@ -133,9 +137,10 @@ const addedPayload = `{"outcome":"success","added":[{"id":"a"},{"id":"b"}]}`
 func goodScene() (s *scene, added webhook) {
 	s = &scene{ledger: newLedger(), gate: newGate(nil), objects: map[string][]byte{}}
 	s.ledger.addPerson(account, person{paystubs: []string{"a", "b"}})
-	s.gate.note(call{schema.Pinwheel, account, "paystubs"}, 200,
+	s.gate.note(call{target{account, "paystubs"}, schema.Pinwheel}, 200,
 		[]byte(`{"data":[`+paystubA+`, `+paystubB+`]}`))
-	s.gate.note(call{schema.Pinwheel, account, "income"}, 200, []byte(`{"data":{"id":"i"}}`))
+	income := call{target{account, "income"}, schema.Pinwheel}
+	s.gate.note(income, 200, []byte(`{"data":{"id":"i"}}`))
 
 	added = s.send(genuine, fake.Pinwheel, "e1", "paystubs.added", account, addedPayload, 200)
 	s.store(added, addedPayload)
@@ -150,7 +155,7 @@ func goodScene() (s *scene, added webhook) {
 	})
 
 	connected := s.send(genuine, fake.Truv, "l1", "link-connected", erasedAccount, `{}`, 200)
-	s.gate.note(call{schema.Truv, erasedAccount, "link"}, 200, []byte(`{"id":"link-1"}`))
+	s.gate.note(call{target{erasedAccount, "link"}, schema.Truv}, 200, []byte(`{"id":"link-1"}`))
 	s.complete(connected, schema.Link, schema.Succeeded, records(`{"id":"link-1"}`))
 	s.completions = s.completions[:len(s.completions)-1] // erased after it was seen
 	deletion := s.send(genuine, fake.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
@@ -183,6 +188,10 @@ func TestCheckFinds(t *testing.T) {
 				unfinished}},
 		{"an event without a completion", func(s *scene, _ webhook) { s.removeFirst() },
 			[]string{unfinished}},
+		{"an event without a completion that no queue has", func(s *scene, _ webhook) {
+			s.removeFirst()
+			s.drained = true
+		}, []string{lost}},
 		{"an event without an answer, stored and not completed", func(s *scene, _ webhook) {
 			s.store(s.ledger.entries["pinwheel:u1"].webhook, `{}`)
 		}, []string{unfinished}},
@@ -349,6 +358,27 @@ func TestCheckFinds(t *testing.T) {
 		{"a dead letter of an erased account", func(s *scene, _ webhook) {
 			s.addDeadLetter(s.ledger.entries["truv:l1"].webhook, schema.Link, `{}`)
 		}, []string{erased}},
+		{"the webhook of an erasure", func(s *scene, _ webhook) {
+			s.store(s.ledger.entries["truv:l2"].webhook, `{}`)
+		}, []string{erased}},
+		{"a retry of an erased account", func(s *scene, _ webhook) {
+			s.waiting = append(s.waiting, message{
+				subject: schema.RetriesSubject("truv_link", erasedAccount),
+				header: map[string][]string{
+					"ce-source": {"urn:wagewire:provider:truv"}, "ce-subject": {erasedAccount},
+				},
+			})
+		}, []string{erased}},
+		{"nothing when an erasure without an answer was done", func(s *scene, _ webhook) {
+			w := s.send(genuine, fake.Truv, "x", "link-deleted", "link-2", `{}`, 0)
+			s.complete(w, schema.Link, schema.Deleted, nil)
+			s.completions = append(s.completions,
+				message{subject: schema.TombstoneSubject(schema.Truv, "link-2")})
+		}, nil},
+		{"a tombstone of an account that nobody deleted", func(s *scene, _ webhook) {
+			s.completions = append(s.completions,
+				message{subject: schema.TombstoneSubject(schema.Truv, "link-2")})
+		}, []string{invented}},
 		{"an erased account without a tombstone", func(s *scene, _ webhook) {
 			s.completions = s.completions[:len(s.completions)-1]
 		}, []string{erased}},

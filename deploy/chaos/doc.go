@@ -6,14 +6,16 @@
 //	run.go        a run, from building to the report
 //	build.go      the commands, and the builds that are broken on purpose
 //	storm.go      kills and faults while webhooks are sent, and the wait for empty queues
-//	process.go    processes: start, kill by process id, start again
-//	broker.go     nats-server: configuration, streams, waiting events
+//	siege.go      401 or 429 for a while, and restarts of the workers that get these answers
+//	process.go    processes: start, kill or stop by process id, start again
+//	broker.go     nats-server: configuration, streams, events that are not settled
 //	provider.go   the providers: secrets, paths of the API, fields of webhooks
 //	load.go       people, and the webhooks about them
 //	fault.go      the schedule of kills and of the providers' faults
-//	gate.go       in front of the fake providers: outages, and a note of every served record
+//	gate.go       in front of the fake providers: outages, refusals, and a note of every answer
 //	ledger.go     the webhooks sent, and their answers
 //	check.go      compares the ledger with the streams; every violation has a name
+//	cause.go      the ends that an event may have after the provider's answers
 //	content.go    compares the records of a completion with the records served by the providers
 //	read.go       reads whole streams, and completions as they come
 //	report.go     the table
@@ -21,25 +23,31 @@
 // # The seed
 //
 // The seed decides the people, their webhooks and the order of sending, the time and the victim of
-// every kill and pause, and the faults of the providers. The seed does not decide how the operating
-// system schedules threads and processes: two runs of a seed have the same schedule, and may still
-// differ. A kill is left out if the victim is down already.
+// every kill and pause, and the faults and sieges of the providers. In a siege, workers end a few
+// milliseconds after a refused call: the seed decides the milliseconds, not the call. The seed does
+// not decide how the operating system schedules threads and processes: two runs of a seed have the
+// same schedule, and may still differ. A kill or restart is left out if the victim is down already.
 //
 // # Violations
 //
-//	lost        answered 200, and neither stored nor erased with its account
-//	unfinished  stored, and a worker did not complete it
+//	lost        answered 200, and neither stored nor erased with its account; or stored without a
+//	            completion, and in no queue any more
+//	unfinished  stored, and a worker did not complete it while there was time
 //	twice       a completion id is at two places of the stream, or has two contents
 //	changed     a body or a record is not, byte for byte, as it was sent or served
 //	incomplete  an announced id is neither in records nor in missing
-//	outcome     the outcome does not follow from the webhook and the provider's answers
+//	outcome     the end does not follow from the webhook and the provider's answers, for example a
+//	            step of a ladder was taken for a restart
 //	hidden      given up without a dead letter, or a dead letter without a completion
-//	invented    stored, but never sent or never signed
+//	invented    stored, but never sent or never signed; erased, and nobody deleted the account
 //	erased      data of an erased account is left, or the erasure has no completion
 //	custody     a signed webhook was refused for good, or a forged webhook was not refused
 //	process     a command ended by itself, or did not end after SIGTERM
 //	log         personal data or a panic in a log
-//	waiting     the queues are not empty long after the last fault
+//	waiting     the queues are not empty, or events wait, long after the last fault
+//
+// A provider forbids (403) one person in twenty. Every event about such a person must end as
+// unavailable, with the class forbidden.
 //
 // A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
 // stored, every rule above applies.

@@ -17,6 +17,7 @@ import (
 const (
 	streamKills = iota + 1
 	streamFaults
+	streamSieges
 	streamPeople
 )
 
@@ -120,8 +121,6 @@ const (
 	outageForMin = 6 * time.Second
 	outageForMax = 24 * time.Second
 	outageEvery  = 25 * time.Second
-	// unauthorizedAt is when a provider answers 401.
-	unauthorizedAt = 40 * time.Second
 )
 
 // misbehaviours makes the schedule of faults and outages of a run.
@@ -140,14 +139,6 @@ func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 		}
 		list = append(list, randomFault(r, at))
 	}
-	// A 401 pauses the queue for half a minute. Once in a run is enough.
-	if length > 2*unauthorizedAt {
-		list = append(list, misbehaviour{
-			at: unauthorizedAt, name: "401",
-			fault: fake.Fault{Path: endpoints[r.IntN(len(endpoints))], Status: 401, Times: 1},
-		})
-	}
-	slices.SortStableFunc(list, func(a, b misbehaviour) int { return cmp.Compare(a.at, b.at) })
 	return list
 }
 
@@ -195,7 +186,7 @@ var faults = []struct {
 	}},
 	{"stale", 10, func(r *rand.Rand, m *misbehaviour) {
 		m.fault.Stale = true
-		m.fault.Times = 1 + r.IntN(30) // the short ladder may end before the fault
+		m.fault.Times = 1 + r.IntN(60) // the ladder may end before the fault
 	}},
 	{"missing", 8, func(r *rand.Rand, m *misbehaviour) {
 		m.aimed = true

@@ -10,23 +10,54 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
-// gate is a handler in front of the fake providers. The gate makes outages and notes every record
-// of a complete answer.
+// staleFor is less than the age of stale data, which is a day.
+const staleFor = 12 * time.Hour
+
+// gate is a handler in front of the fake providers. The gate makes outages, refuses calls, and
+// notes every record of a complete answer.
 type gate struct {
-	next http.Handler
+	next  http.Handler
+	began time.Time
 
 	mu   sync.Mutex
 	down map[string]outage // by resource, as written in the path
+	// lagging are the targets that a refusal answered. Each gets one 404 after the refusal.
+	lagging map[target]bool
+	// refused is closed at the next answer of a refusal.
+	refused chan struct{}
 	served
 }
 
-// outage is a time without service of an endpoint. It is longer than the calls of one attempt.
+// outage is a time without service of an endpoint.
 type outage struct {
 	until time.Time
 	cut   bool // close the connection in place of the answer 503
+	// refusal is the status 401 or 429 of a refusal, 0 for an outage. Each answer of a refusal
+	// comes after hold, so that workers die with jobs in hand. retryAfter belongs to a 429.
+	refusal    int
+	hold       time.Duration
+	retryAfter string
+}
+
+// target is what a call asks for.
+type target struct{ account, resource string }
+
+// answers counts the bad answers about a target.
+type answers struct {
+	// broken answers are 5xx, cut, late or no JSON.
+	broken int
+	// lagging answers are 404 and 409, and data older than the person.
+	lagging int
+	// forbidden answers are 403, gone answers 410.
+	forbidden int
+	gone      int
+	// rejected answers have another status of 300 to 499, except 401 and 429: those are no failure
+	// of the event.
+	rejected int
 }
 
 // served is everything that the providers have answered.
@@ -37,6 +68,9 @@ type served struct {
 	payDates map[string]string
 	// troubled are accounts with an answer other than a complete 200, or with records held back.
 	troubled map[string]bool
+	// aimed are accounts with a fault of their own: records held back, or a list without an end.
+	aimed    map[string]bool
+	answers  map[target]answers
 	calls    int
 	failures int
 }
@@ -46,21 +80,37 @@ func newServed() served {
 		records:  map[[sha256.Size]byte]bool{},
 		payDates: map[string]string{},
 		troubled: map[string]bool{},
+		aimed:    map[string]bool{},
+		answers:  map[target]answers{},
 	}
 }
 
 func newGate(next http.Handler) *gate {
-	return &gate{next: next, down: map[string]outage{}, served: newServed()}
+	return &gate{
+		next:    next,
+		began:   time.Now(),
+		down:    map[string]outage{},
+		lagging: map[target]bool{},
+		refused: make(chan struct{}),
+		served:  newServed(),
+	}
 }
 
-// shut begins an outage.
-func (g *gate) shut(resource string, until time.Time, cut bool) {
+// shut begins an outage or a refusal of a resource.
+func (g *gate) shut(resource string, out outage) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.down[resource] = outage{until, cut}
+	g.down[resource] = out
 }
 
-// open ends all outages.
+// nextRefusal returns a channel that is closed at the next answer of a refusal.
+func (g *gate) nextRefusal() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refused
+}
+
+// open ends all outages and refusals.
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -72,39 +122,89 @@ func (g *gate) aim(account string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.troubled[account] = true
+	g.aimed[account] = true
 }
 
-// ServeHTTP passes a call on to the fake providers, except in an outage.
+// ServeHTTP passes a call on to the fake providers, except in an outage or a refusal, and once
+// after a refusal.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := parseCall(r.URL.EscapedPath())
 	g.mu.Lock()
 	g.calls++
 	out := g.down[c.resource]
 	g.mu.Unlock()
-	if time.Now().Before(out.until) {
+	switch {
+	case time.Now().Before(out.until) && out.refusal > 0:
+		g.refuse(w, r, c, out)
+	case time.Now().Before(out.until):
 		g.note(c, 0, nil)
 		if out.cut {
 			panic(http.ErrAbortHandler)
 		}
 		http.Error(w, "outage", http.StatusServiceUnavailable)
-		return
+	case g.lagsOnce(c):
+		g.fail(w, c, http.StatusNotFound, "")
+	default:
+		g.pass(w, r, c)
 	}
+}
+
+// pass passes a call on, and notes the answer.
+func (g *gate) pass(w http.ResponseWriter, r *http.Request, c call) {
 	tee := &tee{ResponseWriter: w, status: http.StatusOK}
 	complete := false
 	defer func() {
 		if !complete { // the fake cuts an answer by a panic, which goes on after the note
-			tee.status = 0
+			g.note(c, 0, nil)
 		}
-		g.note(c, tee.status, tee.body.Bytes())
+		if complete || tee.status != http.StatusOK { // the status alone may decide
+			g.note(c, tee.status, tee.body.Bytes())
+		}
 	}()
 	g.next.ServeHTTP(tee, r)
 	complete = true
 }
 
-// call names the target of a call of an API.
+// refuse answers a call with a 401 or 429 after a while.
+func (g *gate) refuse(w http.ResponseWriter, r *http.Request, c call, out outage) {
+	g.mu.Lock()
+	g.lagging[c.target] = true
+	g.mu.Unlock()
+	select {
+	case <-r.Context().Done():
+		panic(http.ErrAbortHandler)
+	case <-time.After(out.hold):
+	}
+	g.fail(w, c, out.refusal, out.retryAfter)
+	_ = http.NewResponseController(w).Flush()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.refused)
+	g.refused = make(chan struct{})
+}
+
+// lagsOnce reports whether the call is the first about its target after a refusal.
+func (g *gate) lagsOnce(c call) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	lags := g.lagging[c.target]
+	delete(g.lagging, c.target)
+	return lags
+}
+
+// fail answers as the provider does with the status.
+func (g *gate) fail(w http.ResponseWriter, c call, status int, retryAfter string) {
+	g.note(c, status, nil)
+	if err := fake.WriteError(w, string(c.provider), status, retryAfter); err != nil {
+		panic(err) // only a call to a provider has a resource
+	}
+}
+
+// call is a call of an API.
 type call struct {
-	provider          schema.Provider
-	account, resource string
+	target
+
+	provider schema.Provider
 }
 
 // parseCall reads a path: /<provider>/v1/….
@@ -147,25 +247,51 @@ func (t *tee) Write(b []byte) (int, error) {
 // Unwrap lets the fakes flush a part of an answer before a cut.
 func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// note stores the records of an answer. Status 0 is no answer, or an incomplete answer.
+// note stores the records of an answer, or counts a bad answer. Status 0 is no answer, or an
+// incomplete answer.
 func (g *gate) note(c call, status int, body []byte) {
 	var records []json.RawMessage
 	ok := false
+	isStale := false
 	if p, known := providers[c.provider]; known && status == http.StatusOK {
 		records, ok = p.recordsIn(body)
+		at := p.refreshedAt(body)
+		isStale = ok && !at.IsZero() && at.Before(g.began.Add(-staleFor))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !ok {
+	bad := g.answers[c.target]
+	switch {
+	case isStale:
+		bad.lagging++
+	case !ok:
 		g.failures++
 		g.troubled[c.account] = true
-		return
+		bad.count(status)
 	}
+	g.answers[c.target] = bad
 	for _, record := range records {
 		g.records[recordHash(c.resource, c.account, record)] = true
 		if c.resource == string(schema.Paystubs) {
 			g.notePayDate(record)
 		}
+	}
+}
+
+// count counts one more bad answer.
+func (a *answers) count(status int) {
+	switch {
+	case status == http.StatusNotFound, status == http.StatusConflict:
+		a.lagging++
+	case status == http.StatusForbidden:
+		a.forbidden++
+	case status == http.StatusGone:
+		a.gone++
+	case status == http.StatusUnauthorized, status == http.StatusTooManyRequests:
+	case status >= 300 && status < 500:
+		a.rejected++
+	default:
+		a.broken++
 	}
 }
 

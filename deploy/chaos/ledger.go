@@ -88,7 +88,11 @@ type ledger struct {
 }
 
 // person has the ids that a list of all records must hold.
-type person struct{ paystubs, shifts []string }
+type person struct {
+	paystubs, shifts []string
+	// forbidden is true if the providers answer 403 to every call about the person.
+	forbidden bool
+}
 
 func newLedger() *ledger {
 	return &ledger{entries: map[string]*entry{}, people: map[string]person{}}

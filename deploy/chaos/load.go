@@ -22,6 +22,9 @@ const (
 	latePercent = 4
 	// deletedPercent of the links are deleted.
 	deletedPercent = 40
+	// Every forbiddenEvery-th person is forbidden: every call about the person is answered with
+	// 403.
+	forbiddenEvery = 20
 	// Every largeEvery-th person has largePaystubs, more than fit into one message.
 	largeEvery    = 40
 	largePaystubs = 450
@@ -100,10 +103,13 @@ func (l *load) plan(n uint64) []sending {
 	if n%largeEvery == 0 {
 		paystubs = largePaystubs
 	}
+	forbidden := n%forbiddenEvery == forbiddenEvery/2 // not the people of largeEvery
 	p := l.fake.Person(fake.PersonOptions{
-		Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62),
+		Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62), Forbidden: forbidden,
 	})
-	l.ledger.addPerson(p.AccountID, person{p.PaystubIDs(), p.ShiftIDs()})
+	for _, id := range []string{p.AccountID, p.EndUserID, p.LinkID} {
+		l.ledger.addPerson(id, person{p.PaystubIDs(), p.ShiftIDs(), forbidden})
+	}
 
 	var plan []sending
 	add := func(k kind, w fake.Webhook) {

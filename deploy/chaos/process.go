@@ -19,6 +19,8 @@ const (
 	restartAfter = 300 * time.Millisecond
 	// stopFor is how long a command may take to end after SIGTERM.
 	stopFor = 35 * time.Second
+	// startFor is how long a command may take until it handles SIGTERM.
+	startFor = 5 * time.Second
 )
 
 // process is a command that is restarted whenever it ends.
@@ -37,11 +39,14 @@ type process struct {
 	down     time.Duration
 	paused   bool
 	stopping bool
+	// overdue kills the command long after a SIGTERM of terminate. It is nil before.
+	overdue *time.Timer
+	began   time.Time // of the command
 
-	kills, pauses int
-	peak          int64 // bytes, over all restarts
-	faults        []string
-	ended         chan struct{}
+	kills, pauses, restarts int
+	peak                    int64 // bytes, over all restarts
+	faults                  []string
+	ended                   chan struct{}
 }
 
 func newProcess(dir, name, path string, env []string, args ...string) *process {
@@ -103,6 +108,8 @@ func (p *process) runOnce(ctx context.Context) (pause time.Duration, err error) 
 	switch {
 	case p.killed:
 		return p.down, nil
+	case p.overdue != nil && p.endedWell(err):
+		return 0, nil
 	case ctx.Err() != nil:
 		return 0, nil
 	case p.stopping:
@@ -112,6 +119,16 @@ func (p *process) runOnce(ctx context.Context) (pause time.Duration, err error) 
 	default:
 		return restartAfter, p.endError(err)
 	}
+}
+
+// endedWell reports whether there is nothing to note about the end after a SIGTERM of terminate. A
+// command that has just started may not handle the signal yet. If the command took too long,
+// terminate has noted that. The caller holds the lock.
+func (p *process) endedWell(err error) bool {
+	inTime := p.overdue.Stop()
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	tooEarly := failed && !exit.Exited() && time.Since(p.began) < startFor
+	return !inTime || err == nil || tooEarly
 }
 
 // start starts the command, unless the process is stopping.
@@ -125,7 +142,9 @@ func (p *process) start(cmd *exec.Cmd) (started bool, err error) {
 		return false, fmt.Errorf("%s: %w", p.name, err)
 	}
 	p.running = cmd
+	p.began = time.Now()
 	p.killed = false
+	p.overdue = nil
 	return true, nil
 }
 
@@ -175,6 +194,32 @@ func (p *process) kill(down time.Duration) bool {
 	return true
 }
 
+// terminate sends SIGTERM, as a rollout does, and run restarts the command at once after its end. A
+// command that does not end well within stopFor is a fault. terminate returns false if the command
+// does not run, or ends already.
+func (p *process) terminate() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping || p.killed || p.overdue != nil || !p.signal(syscall.SIGTERM) {
+		return false
+	}
+	p.restarts++
+	late := p.running
+	p.overdue = time.AfterFunc(stopFor, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.running == late {
+			p.faults = append(p.faults, p.notEnded().Error())
+			p.signal(syscall.SIGKILL)
+		}
+	})
+	return true
+}
+
+func (p *process) notEnded() error {
+	return fmt.Errorf("%s did not end within %v of SIGTERM", p.name, stopFor)
+}
+
 // pause suspends the command for a while, and returns before the end of the pause. It returns false
 // if the command does not run.
 func (p *process) pause(ctx context.Context, length time.Duration) bool {
@@ -205,7 +250,7 @@ func (p *process) pause(ctx context.Context, length time.Duration) bool {
 func (p *process) isRunning() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.running != nil && !p.killed && !p.paused
+	return p.running != nil && !p.killed && !p.paused && p.overdue == nil
 }
 
 // stop sends SIGTERM and waits for the end of the command. It returns an error after stopFor or
@@ -215,7 +260,9 @@ func (p *process) stop() error {
 	p.stopping = true
 	before := len(p.faults)
 	p.signal(syscall.SIGCONT)
-	p.signal(syscall.SIGTERM)
+	if p.overdue == nil { // a second SIGTERM would end the command at once
+		p.signal(syscall.SIGTERM)
+	}
 	p.mu.Unlock()
 	select {
 	case <-p.ended:
@@ -224,7 +271,7 @@ func (p *process) stop() error {
 		p.signal(syscall.SIGKILL)
 		p.mu.Unlock()
 		<-p.ended
-		return fmt.Errorf("%s did not end within %v of SIGTERM", p.name, stopFor)
+		return p.notEnded()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -237,14 +284,14 @@ func (p *process) stop() error {
 
 // history is the past of a process.
 type history struct {
-	kills, pauses int
-	peak          int64 // bytes
-	faults        []string
+	kills, pauses, restarts int
+	peak                    int64 // bytes
+	faults                  []string
 }
 
 func (p *process) history() history {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.measure()
-	return history{p.kills, p.pauses, p.peak, p.faults}
+	return history{p.kills, p.pauses, p.restarts, p.peak, p.faults}
 }

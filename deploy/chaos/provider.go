@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
@@ -15,6 +16,8 @@ type provider struct {
 	called func(path []string) (account, resource string)
 	// recordsIn returns the records of an answer, in the form that a completion must have.
 	recordsIn func(body []byte) ([]json.RawMessage, bool)
+	// refreshedAt returns the age that an answer gives its data, zero if the answer gives none.
+	refreshedAt func(body []byte) time.Time
 	// announced reads the outcome, the ids and the dates of a webhook.
 	announced func(body []byte, w *webhook)
 }
@@ -23,17 +26,19 @@ type provider struct {
 var providers = map[schema.Provider]provider{
 	schema.Pinwheel: {
 		// accounts/{account}/{resource}…, end_users/{account}/verification_reports/…
-		called:    func(path []string) (account, resource string) { return path[1], path[2] },
-		recordsIn: pinwheelRecords,
-		announced: pinwheelAnnounced,
+		called:      func(path []string) (account, resource string) { return path[1], path[2] },
+		recordsIn:   pinwheelRecords,
+		refreshedAt: pinwheelRefreshedAt,
+		announced:   pinwheelAnnounced,
 	},
 	schema.Truv: {
 		// links/{account}/
 		called: func(path []string) (account, resource string) {
 			return path[1], string(schema.Link)
 		},
-		recordsIn: truvRecords,
-		announced: func([]byte, *webhook) {},
+		recordsIn:   truvRecords,
+		refreshedAt: func([]byte) time.Time { return time.Time{} },
+		announced:   func([]byte, *webhook) {},
 	},
 }
 
@@ -69,6 +74,25 @@ func pinwheelRecords(body []byte) ([]json.RawMessage, bool) {
 		records[i] = compact(records[i])
 	}
 	return records, true
+}
+
+// pinwheelRefreshedAt returns the member refreshed_at of the meta, or of a report.
+func pinwheelRefreshedAt(body []byte) time.Time {
+	type dated struct {
+		RefreshedAt time.Time `json:"refreshed_at"`
+	}
+	var answer struct {
+		Meta dated `json:"meta"`
+	}
+	var report struct {
+		Data dated `json:"data"`
+	}
+	_ = json.Unmarshal(body, &answer)
+	_ = json.Unmarshal(body, &report) // fails if data is a list, which has its time in the meta
+	if answer.Meta.RefreshedAt.IsZero() {
+		return report.Data.RefreshedAt
+	}
+	return answer.Meta.RefreshedAt
 }
 
 // truvRecords returns the link without its access token.

@@ -21,7 +21,7 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 		fmt.Fprintf(w, "  %s\t%s\n", name, fmt.Sprintf(text, args...))
 	}
 	n := c.counts
-	killed, paused, peaks := r.histories()
+	killed, restarted, paused, peaks := r.histories()
 	fmt.Fprintln(w)
 	row("seed", "%d", r.Seed)
 	row("time", "%.0f s of chaos, %.0f s until the queues were empty",
@@ -37,9 +37,11 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 	row("dead letters", "%d", n.deadLetters)
 	row("quarantine", "%d", n.quarantined)
 	row("erased", "%d accounts with %d events", n.tombstones, n.erased)
+	row("forbidden", "%d events", n.forbidden)
 	row("provider calls", "%d, of which %d went wrong: %s",
 		r.gate.calls, r.gate.failures, formatCounts(r.faults))
 	row("killed", "%s", formatCounts(killed))
+	row("restarted", "%s", formatCounts(restarted))
 	row("paused", "%s (%d acts left out: the victim was down)",
 		formatCounts(paused), r.skipped.Load())
 	row("peak memory", "%s", formatSizes(peaks))
@@ -48,19 +50,21 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 	r.printViolations(c.violations)
 }
 
-// histories sums kills and pauses, and takes the highest peak memory, by command.
-func (r *run) histories() (killed, paused map[string]int, peaks map[string]int64) {
+// histories sums kills, restarts and pauses, and takes the highest peak memory, by command.
+func (r *run) histories() (killed, restarted, paused map[string]int, peaks map[string]int64) {
 	killed = map[string]int{}
+	restarted = map[string]int{}
 	paused = map[string]int{}
 	peaks = map[string]int64{}
 	for _, p := range r.processes {
 		h := p.history()
 		name := strings.TrimRight(p.name, "-0123456789")
 		killed[name] += h.kills
+		restarted[name] += h.restarts
 		paused[name] += h.pauses
 		peaks[name] = max(peaks[name], h.peak)
 	}
-	return killed, paused, peaks
+	return killed, restarted, paused, peaks
 }
 
 func (r *run) printViolations(violations []violation) {

@@ -47,10 +47,13 @@ const (
 	// instances is the number of processes of each worker. The others work while one is paused.
 	instances   = 2
 	concurrency = "4"
-	// retrySteps makes the ladder longer than any process stays away in a run.
-	retrySteps     = 80
-	notReadyLadder = "100ms,300ms,1s,1s"
-	pageMax        = 25
+	// The broker ends a wait within a second of its time, so a step of a ladder has a second.
+	// retrySteps makes the ladder longer than any outage. notReadySteps is so small that a few
+	// failures counted by mistake end an event.
+	ladderStep    = "1s"
+	retrySteps    = 80
+	notReadySteps = 2
+	pageMax       = 25
 	// redeliverAfter is the pause before the fakes send a webhook again. Real providers wait half a
 	// minute.
 	redeliverAfter = 300 * time.Millisecond
@@ -88,7 +91,9 @@ type run struct {
 	journal   *journal
 	ports     ports
 	skipped   atomic.Int64
-	faults    map[string]int
+
+	mu     sync.Mutex
+	faults map[string]int // by name
 }
 
 // journal is a file with the time of every kill and fault.
@@ -315,8 +320,8 @@ func (r *run) environment(nodes []node, door, apiURL string) ([]string, error) {
 		"LOG_LEVEL=info",
 		"INGRESS_ADDR=" + door,
 		"WORKER_CONCURRENCY=" + concurrency,
-		"NOT_READY_LADDER=" + notReadyLadder,
-		"RETRY_LADDER=200ms,500ms" + strings.Repeat(",1s", retrySteps),
+		"NOT_READY_LADDER=" + ladder(notReadySteps),
+		"RETRY_LADDER=" + ladder(retrySteps),
 	}
 	for _, p := range schema.Providers() {
 		path := filepath.Join(r.dir, string(p)+".secret")
@@ -328,6 +333,11 @@ func (r *run) environment(nodes []node, door, apiURL string) ([]string, error) {
 	return env, nil
 }
 
+// ladder returns a ladder with so many steps.
+func ladder(steps int) string {
+	return strings.Join(slices.Repeat([]string{ladderStep}, steps), ",")
+}
+
 // addCommands configures ingress and the workers. It starts none.
 func (r *run) addCommands(bin string, env []string) {
 	r.doors = []string{ingressCommand}
@@ -335,7 +345,7 @@ func (r *run) addCommands(bin string, env []string) {
 	r.processes = append(r.processes, newProcess(r.dir, ingressCommand, path, env))
 	for _, name := range workerCommands() {
 		for i := range instances {
-			instance := fmt.Sprintf("%s-%d", name, i+1)
+			instance := instanceName(name, i)
 			r.workers = append(r.workers, instance)
 			path := filepath.Join(bin, name)
 			r.processes = append(r.processes, newProcess(r.dir, instance, path, env))
@@ -374,6 +384,7 @@ func (r *run) readStreams(ctx context.Context, check *check) error {
 		{schema.CompletionsStream, check.addCompletion},
 		{schema.DeadLettersStream, check.addDeadLetter},
 		{schema.QuarantineStream, check.addQuarantined},
+		{schema.WaitingStream, check.addWaiting},
 	} {
 		if err := r.broker.readAll(ctx, s.name, s.take); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// storm sends webhooks while processes are killed and providers misbehave.
+// storm sends webhooks while processes are killed or restarted, and providers misbehave.
 func (r *run) storm(ctx context.Context, completed *atomic.Int64) {
 	ctx, cancel := context.WithTimeout(ctx, r.For)
 	defer cancel()
@@ -26,6 +26,11 @@ func (r *run) storm(ctx context.Context, completed *atomic.Int64) {
 		schedule := misbehaviours(r.Seed, r.For)
 		at := func(m misbehaviour) time.Duration { return m.at }
 		follow(ctx, r.began, schedule, at, r.misbehave)
+	})
+	group.Go(func() {
+		schedule := sieges(r.Seed, r.For)
+		at := func(s siege) time.Duration { return s.at }
+		follow(ctx, r.began, schedule, at, func(s siege) { r.besiege(ctx, s) })
 	})
 	group.Go(func() { r.printProgress(ctx, completed) })
 	group.Wait()
@@ -74,12 +79,19 @@ func (r *run) canLoseNode(ctx context.Context) bool {
 
 func (r *run) misbehave(m misbehaviour) {
 	if m.outage != "" {
-		r.gate.shut(m.outage, time.Now().Add(m.lasts), m.cut)
+		r.gate.shut(m.outage, outage{until: time.Now().Add(m.lasts), cut: m.cut})
 	} else if !r.addFault(&m) {
 		return
 	}
-	r.faults[m.name]++
+	r.noteFault(m.name)
 	r.journal.write(r.began, "provider: %s %s%s %v", m.name, m.outage, m.fault.Path, m.lasts)
+}
+
+// noteFault counts a fault for the report.
+func (r *run) noteFault(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults[name]++
 }
 
 // addFault gives a fault to the fake providers. It returns false if the fault is about a person and
@@ -122,23 +134,23 @@ func (r *run) printLine(completed *atomic.Int64, more string) {
 		time.Since(r.began).Seconds(), r.ledger.accepted(), completed.Load(), killed, more)
 }
 
-// drain waits until every process runs and every queue is empty. Queues without progress for
-// drainFor are a violation.
+// drain waits until every process runs, every queue is empty and no event waits. Queues without
+// progress for drainFor are a violation.
 func (r *run) drain(ctx context.Context, check *check, completed *atomic.Int64) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	fewest := -1
-	progress := time.Now()
+	d := drainage{fewest: -1, progress: time.Now()}
 	printed := time.Now()
 	for {
-		total, queues, err := r.broker.countWaiting(ctx)
-		switch {
-		case err == nil && total == 0 && r.allRunning():
+		total, queues, err := r.broker.countUnsettled(ctx)
+		if err == nil {
+			d.note(total, r.allRunning())
+		}
+		if d.empty >= emptyMin {
+			check.drained = true
 			return nil
-		case err == nil && (fewest < 0 || total < fewest):
-			fewest = total
-			progress = time.Now()
-		case time.Since(progress) > drainFor:
+		}
+		if time.Since(d.progress) > drainFor {
 			check.violate(waiting, "queues", "no progress: %s (%v)",
 				strings.Join(queues, ", "), err)
 			return nil
@@ -153,6 +165,32 @@ func (r *run) drain(ctx context.Context, check *check, completed *atomic.Int64) 
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
+	}
+}
+
+// emptyMin is how often in a row nothing may be left: an event may begin to wait between two
+// questions to the broker.
+const emptyMin = 2
+
+// drainage is the progress of the queues.
+type drainage struct {
+	// fewest is the smallest number of unsettled events, -1 at first. progress is when the number
+	// was first seen.
+	fewest   int
+	progress time.Time
+	// empty is how often in a row nothing was left.
+	empty int
+}
+
+func (d *drainage) note(total int, allRunning bool) {
+	if total == 0 && allRunning {
+		d.empty++
+	} else {
+		d.empty = 0
+	}
+	if d.fewest < 0 || total < d.fewest {
+		d.fewest = total
+		d.progress = time.Now()
 	}
 }
 

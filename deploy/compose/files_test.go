@@ -168,7 +168,9 @@ func secretsOf() map[string][]string {
 		if of[service] == nil {
 			of[service] = []string{"nats_" + string(q.Resource)}
 		}
-		of[service] = append(of[service], string(q.Provider))
+		if !slices.Contains(of[service], string(q.Provider)) {
+			of[service] = append(of[service], string(q.Provider))
+		}
 	}
 	return of
 }

@@ -287,6 +287,17 @@ func TestPeople(t *testing.T) {
 			t.Error("two people of one seed differ")
 		}
 	})
+	t.Run("is answered with 403 if forbidden, whatever the faults", func(t *testing.T) {
+		p := r.Person(fake.PersonOptions{Forbidden: true})
+		if _, err := r.AddFault(fake.Fault{Status: http.StatusBadGateway}); err != nil {
+			t.Fatal(err)
+		}
+		defer r.ClearFaults()
+		r.get(account(p, "/paystubs?limit=100"), http.StatusForbidden)
+		r.get("/pinwheel/v1/end_users/"+p.EndUserID+"/verification_reports/voe",
+			http.StatusForbidden)
+		r.get(link(p), http.StatusForbidden)
+	})
 	t.Run("has canaries in what the API answers", func(t *testing.T) {
 		p := r.Person(fake.PersonOptions{})
 		var all strings.Builder

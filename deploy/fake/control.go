@@ -110,6 +110,7 @@ func (f *Providers) postPerson(r *http.Request) (int, any) {
 		Shifts    *int   `json:"shifts"`
 		EndUserID string `json:"end_user_id"`
 		Seed      uint64 `json:"seed"`
+		Forbidden bool   `json:"forbidden"`
 	}
 	if err := readInstruction(r, &in); err != nil {
 		return http.StatusBadRequest, err
@@ -124,6 +125,7 @@ func (f *Providers) postPerson(r *http.Request) (int, any) {
 	}
 	opts := PersonOptions{
 		EndUserID: in.EndUserID, Seed: in.Seed, Paystubs: paystubs, Shifts: shifts,
+		Forbidden: in.Forbidden,
 	}
 	return http.StatusCreated, personView(f.Person(opts))
 }

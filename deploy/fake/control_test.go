@@ -1,6 +1,7 @@
 package fake_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -120,6 +121,12 @@ func TestControlPlaysAPerson(t *testing.T) {
 	if got, want := len(r.inbox.all()), 3*len(played); got != want {
 		t.Errorf("received %d, want %d", got, want)
 	}
+}
+
+func TestControlMakesAForbiddenPerson(t *testing.T) {
+	r := newRig(t)
+	p := decode[view](t, r.control("POST", "people", `{"forbidden": true}`, 201))
+	r.get("/pinwheel/v1/accounts/"+p.ID+"/income", http.StatusForbidden)
 }
 
 func TestControlSendsWebhooks(t *testing.T) {

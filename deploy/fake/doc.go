@@ -28,12 +28,14 @@
 //
 // # People
 //
-// A person has 31 paystubs and 90 shifts unless the options give other numbers. Playing a person
-// sends the webhooks of [Providers.Timeline]. The option times sends each webhook more than once,
-// shuffled sends the webhooks in random order, and retry repeats a webhook as its provider would.
+// A person has 31 paystubs and 90 shifts unless the options give other numbers. The APIs answer 403
+// to every call about a forbidden person. Playing a person sends the webhooks of
+// [Providers.Timeline]. The option times sends each webhook more than once, shuffled sends the
+// webhooks in random order, and retry repeats a webhook as its provider would.
 //
 //	curl $fake/people -d '{"paystubs": 400, "shifts": 90}'
 //	curl $fake/people -d '{"end_user_id": "user/1", "seed": 7}'
+//	curl $fake/people -d '{"forbidden": true}'
 //	curl $fake/people
 //	curl -X POST $fake/people/$id/play
 //	curl $fake/people/$id/play -d '{"times": 2, "retry": true}'

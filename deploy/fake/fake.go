@@ -118,13 +118,17 @@ type reply struct {
 	body   []byte
 }
 
-// handler answers the calls to an endpoint: count the call, check the credentials, apply faults,
-// respond.
+// handler answers the calls to an endpoint: count the call, check the credentials and the right to
+// the data of the person, apply faults, respond.
 func (f *Providers) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.countCall(e.label(r.Method))
 		var faults fired
 		response, refused := e.provider.refuse(f.secret(e.provider), r)
+		if !refused && f.isForbidden(r.URL.Path) {
+			response = e.provider.fail(http.StatusForbidden, "")
+			refused = true
+		}
 		if !refused {
 			faults = f.fire(e, r.URL.Path)
 			f.delay(r, faults.delay())
@@ -169,6 +173,29 @@ func (f *Providers) find(id string) *Person {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.byID[id]
+}
+
+// isForbidden reports whether a path names a forbidden person.
+func (f *Providers) isForbidden(path string) bool {
+	for id := range strings.SplitSeq(path, "/") {
+		if p := f.find(id); p != nil && p.forbidden {
+			return true
+		}
+	}
+	return false
+}
+
+// WriteError writes the provider's own response with the status. retryAfter is sent unchanged,
+// unless it is empty. WriteError is for a handler in front of Providers. It fails if the provider
+// has no fake.
+func WriteError(w http.ResponseWriter, name string, status int, retryAfter string) error {
+	p, err := lookup(name)
+	if err != nil {
+		return err
+	}
+	t := Fault{Status: status, RetryAfter: retryAfter}
+	writeReply(w, fired{t}.replaceReply(p, reply{}), 0)
+	return nil
 }
 
 // Calls counts calls to the APIs.

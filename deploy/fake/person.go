@@ -15,6 +15,7 @@ type PersonOptions struct {
 	Shifts    int    // 0 means 90, a negative number means none
 	EndUserID string // empty means a new id
 	Seed      uint64 // the same seed makes the same person; 0 means a new person
+	Forbidden bool   // the APIs answer 403 to every call about the person
 }
 
 // Person is somebody who linked a payroll account and has an account at every provider. The
@@ -37,6 +38,7 @@ type Person struct {
 	rate         int // cents an hour
 	paystubCount int
 	shiftCount   int
+	forbidden    bool
 	canaries     []string
 
 	// accounts holds the account at each provider. The provider's file defines the type.
@@ -101,6 +103,7 @@ func newPerson(opts PersonOptions, accountID string, now time.Time) *Person {
 		rate:         2500 + int(n%1000),
 		paystubCount: max(cmp.Or(opts.Paystubs, 31), 0),
 		shiftCount:   max(cmp.Or(opts.Shifts, shiftsDays), 0),
+		forbidden:    opts.Forbidden,
 		accounts:     make(map[string]any),
 	}
 	p.canaries = []string{p.lastName, p.ssn, p.email, p.phone, p.street}

@@ -2,6 +2,7 @@ package fake_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +143,20 @@ func TestEveryProvider(t *testing.T) {
 				t.Errorf("received at %s", received.path)
 			}
 		})
+	}
+}
+
+func TestWriteErrorAnswersAsTheProvider(t *testing.T) {
+	w := httptest.NewRecorder()
+	if err := fake.WriteError(w, fake.Truv, http.StatusTooManyRequests, "7"); err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"detail":"Request was throttled. Expected available in 7 seconds."}`
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "7" ||
+		w.Body.String() != body {
+		t.Errorf("got %d, Retry-After %q, %s", w.Code, w.Header().Get("Retry-After"), w.Body)
+	}
+	if err := fake.WriteError(httptest.NewRecorder(), "nobody", 500, ""); err == nil {
+		t.Error("an unknown provider is no error")
 	}
 }
