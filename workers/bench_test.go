@@ -500,6 +500,23 @@ func (b *bench) loseLease(queue string, e schema.Event) {
 	}
 }
 
+// loseEveryLease is loseLease for the only event of a queue, whether the event or its retry is in
+// hand.
+func (b *bench) loseEveryLease(queue string) {
+	b.Helper()
+	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+		info := b.consumer(stream, queue)
+		if info.NumAckPending == 0 {
+			continue
+		}
+		ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", stream, queue, info.Delivered.Stream,
+			info.Delivered.Consumer, time.Now().UnixNano())
+		if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.Flush()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // metric sums what the registry has under the name and labels.
 func (b *bench) metric(name string, labels map[string]string) (sum float64) {
 	b.Helper()

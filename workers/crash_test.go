@@ -330,3 +330,39 @@ func TestAWorkerKilledWhileAnEventBeginsToWaitLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+// A worker process that dies with refused credentials in hand leaves nothing behind: no step of a
+// ladder, and no word about the event.
+func TestKillsWhileCredentialsAreRefusedTakeNoStep(t *testing.T) {
+	t.Parallel()
+	const queue = "pinwheel_employment"
+	b, e := newBench(t), employment(t, "killed-often")
+	url, asked := provides(t, http.StatusUnauthorized)
+	b.publish(e)
+	for range disturbances {
+		c := start(t, "NATS_URL="+b.url, "TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL="+url,
+			"TEST_DIES="+diesAfter)
+		receive(t, "the worker is dead", c.ended)
+		b.loseEveryLease(queue)
+	}
+	if n := asked.Load(); n != disturbances {
+		t.Fatalf("%d calls, want %d: a worker died without the event in hand", n, disturbances)
+	}
+
+	var calls atomic.Int64
+	b.start(schema.Employment, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		if calls.Add(1) == 1 {
+			return Fetched{}, &api.StatusError{Endpoint: "/v1/x", Status: 503}
+		}
+		return brings(ctx, job)
+	}), quick())
+	got := b.completed(e, schema.Employment)
+	if got.Data.Outcome != schema.Succeeded || got.Data.Attempts != 2 {
+		t.Errorf("outcome %s at attempt %d, want succeeded at 2: one failure, and then success",
+			got.Data.Outcome, got.Data.Attempts)
+	}
+	b.idle(queue)
+	if n := len(b.deadLetters(queue, "*")); n != 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}

@@ -168,8 +168,9 @@ func secretsOf() map[string][]string {
 		if of[service] == nil {
 			of[service] = []string{"nats_" + string(q.Resource)}
 		}
-		if !slices.Contains(of[service], string(q.Provider)) {
-			of[service] = append(of[service], string(q.Provider))
+		// A provider may have two queues of a resource: one of them for its erasures.
+		if secret := string(q.Provider); !slices.Contains(of[service], secret) {
+			of[service] = append(of[service], secret)
 		}
 	}
 	return of

@@ -338,7 +338,8 @@ func (s *script) waiting(ts *testscript.TestScript, args arguments) error {
 	var waiting []stream.Waiting
 	err = s.waitFor("so many waiting events", func(ctx context.Context) (bool, error) {
 		waiting, err = s.waitingIn(ctx, q)
-		waiting = slices.DeleteFunc(waiting, func(w stream.Waiting) bool { return w.Class != class })
+		waiting = slices.DeleteFunc(waiting,
+			func(w stream.Waiting) bool { return w.Class != class })
 		return strconv.Itoa(len(waiting)) == args.words[2], err
 	})
 	for _, w := range waiting {
@@ -662,8 +663,8 @@ func (s *script) accepted() (map[string]string, error) {
 	return expected, nil
 }
 
-// broughtNothing reports whether the event says that the provider's job brought no data. Only stored
-// events have a body.
+// broughtNothing reports whether the event says that the provider's job brought no data. Only
+// stored events have a body.
 func broughtNothing(e schema.Event) bool {
 	var body struct {
 		Payload struct {

@@ -81,8 +81,8 @@
 //		the event's completion must have N records with different ids, each byte for byte as the
 //		API serves the record.
 //	count completions|tombstones|events|waiting|dead_letters|quarantine|records N
-//		N messages must be stored. Prints subject, headers and body of each. waiting counts waiting
-//		events and their retries.
+//		N messages must be stored. Prints subject, headers and body of each. waiting counts
+//		waiting events and their retries.
 //
 //	every-id
 //		every id that an event announced as added must be once in the records of the completion,

@@ -12,8 +12,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// An outage of a provider, as an operator has it: events wait for an hour, the provider heals, and one
-// command completes the events without the rest of the hour. Every part is the real one.
+// An outage of a provider, as an operator has it: events wait for an hour, the provider heals, and
+// one command completes the events without the rest of the hour. Every part is the real one.
 func TestOneCommandEndsTheWaitAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	s, err := sandbox.Up(t.Context(), sandbox.Config{

@@ -80,7 +80,7 @@ func (s *script) addFault(t *testing.T, f fake.Fault) {
 // Events that cannot be fetched now fill all hands of the link's queue. The next events of the same
 // queue, and the erasures of the same worker, are completed at the first attempt, while all of the
 // others still have no completion. The medians are for the log: a busy machine may take any time.
-func TestNobodyWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
+func TestNothingWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
 	t.Parallel()
 	unreachable := func(_, secret string) (string, string) {
 		return fmt.Sprintf("http://127.0.0.1:%d", streamtest.FreePort(t)), secret
@@ -95,7 +95,7 @@ func TestNobodyWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
 		next []string
 	}{
 		{
-			"nor behind forbidden accounts", startInProcess,
+			"no event and no erasure behind forbidden accounts", startInProcess,
 			fake.Fault{Status: http.StatusForbidden},
 			func(p person) string { return p.LinkID }, []string{"link-connected", "link-deleted"},
 		},
@@ -118,18 +118,7 @@ func TestNobodyWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
 			s := upInProcess(t, test.start, map[string]string{
 				"RETRY_LADDER": "1h", "NOT_READY_LADDER": "1h", "TRUV_RATE_PER_S": "1000",
 			})
-			var stuck []string
-			for range handsOfAQueue {
-				p := s.newPerson(t)
-				if f := test.fault; f.Status != 0 {
-					f.Provider = string(schema.Truv)
-					if test.path != nil {
-						f.Path = test.path(p)
-					}
-					s.addFault(t, f)
-				}
-				stuck = append(stuck, s.webhook(t, "link-connected", p))
-			}
+			stuck := s.fillHands(t, test.fault, test.path)
 			for _, webhookType := range test.next {
 				took := s.timeEach(t, webhookType)
 				t.Logf("%s: median %v, longest %v of %d", webhookType, took[len(took)/2],
@@ -144,9 +133,29 @@ func TestNobodyWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
 	}
 }
 
-// timeEach sends a webhook about each of some new people, one after the other. Each must be completed
-// at its first attempt. It returns how long each took, from before the webhook until a subscriber
-// has the completion, shortest first.
+// fillHands sends as many webhooks about links as the queue has hands, each about a new person. The
+// calls to Truv fail with the fault, or only those at the path of a person. fillHands returns the ids
+// of the webhooks.
+func (s *script) fillHands(t *testing.T, f fake.Fault, path func(person) string) []string {
+	t.Helper()
+	var ids []string
+	f.Provider = string(schema.Truv)
+	for range handsOfAQueue {
+		p := s.newPerson(t)
+		if path != nil {
+			f.Path = path(p)
+		}
+		if f.Status != 0 {
+			s.addFault(t, f)
+		}
+		ids = append(ids, s.webhook(t, "link-connected", p))
+	}
+	return ids
+}
+
+// timeEach sends a webhook about each of some new people, one after the other. Each must be
+// completed at its first attempt. timeEach returns how long each took, from before the webhook until
+// a subscriber has the completion, shortest first.
 func (s *script) timeEach(t *testing.T, webhookType string) []time.Duration {
 	t.Helper()
 	tail, err := stream.NewOperator(s.conn).Tail(s.ctx, "", time.Now())
