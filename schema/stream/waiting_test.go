@@ -130,17 +130,17 @@ func TestTheBrokerEndsAWait(t *testing.T) {
 	s.Stop() // the schedules survive the broker
 	must(t, s.Restart())
 	came := map[string]bool{}
-	for range 2 {
+	for !came["soon"] || !came["past"] {
 		j := next(t, "a retry", jobs)
 		if early := time.Until(j.Waited.Until); early > 0 {
 			t.Errorf("%s came %v too early", j.Event.ID, early)
 		}
 		came[j.Event.ID] = true
-		must(t, j.Done())
+		_ = j.Done() // fails if the connection is lost once more: the retry then comes again
 		j.release()
 	}
-	if !came["soon"] || !came["past"] {
-		t.Errorf("came: %v", came)
+	if came["later"] {
+		t.Error("an event came an hour too early")
 	}
 	streamtest.Eventually(t, "one is left", func() bool { return len(waiting(t, c, q.Name)) == 1 })
 }
