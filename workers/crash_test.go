@@ -342,7 +342,9 @@ func TestKillsWhileCredentialsAreRefusedTakeNoStep(t *testing.T) {
 	for range disturbances {
 		c := start(t, "NATS_URL="+b.url, "TEST_SECRET_FILE=asks", "TEST_PROVIDER_URL="+url,
 			"TEST_DIES="+diesAfter)
-		receive(t, "the worker is dead", c.ended)
+		if err := receive(t, "the worker is dead", c.ended); err == nil {
+			t.Fatal("the worker stopped by itself")
+		}
 		b.loseEveryLease(queue)
 	}
 	if n := asked.Load(); n != disturbances {

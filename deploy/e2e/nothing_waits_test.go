@@ -134,8 +134,8 @@ func TestNothingWaitsBehindEventsThatCannotBeFetched(t *testing.T) {
 }
 
 // fillHands sends as many webhooks about links as the queue has hands, each about a new person. The
-// calls to Truv fail with the fault, or only those at the path of a person. fillHands returns the ids
-// of the webhooks.
+// calls to Truv fail with the fault, or only those at the path of a person. fillHands returns the
+// ids of the webhooks.
 func (s *script) fillHands(t *testing.T, f fake.Fault, path func(person) string) []string {
 	t.Helper()
 	var ids []string
@@ -154,8 +154,8 @@ func (s *script) fillHands(t *testing.T, f fake.Fault, path func(person) string)
 }
 
 // timeEach sends a webhook about each of some new people, one after the other. Each must be
-// completed at its first attempt. timeEach returns how long each took, from before the webhook until
-// a subscriber has the completion, shortest first.
+// completed at its first attempt. timeEach returns how long each took, shortest first: from before
+// the webhook until a subscriber has the completion.
 func (s *script) timeEach(t *testing.T, webhookType string) []time.Duration {
 	t.Helper()
 	tail, err := stream.NewOperator(s.conn).Tail(s.ctx, "", time.Now())
