@@ -118,7 +118,7 @@ func TestTheFakesKnowEveryFault(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	names := []string{"outage"}
+	names := []string{"outage", "late"}
 	percent := 0
 	for _, row := range faults {
 		names = append(names, row.name)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -21,7 +22,7 @@ const (
 	// latePercent of the webhooks are sent much later than the others.
 	latePercent = 4
 	// deletedPercent of the links are deleted.
-	deletedPercent = 40
+	deletedPercent = 60
 	// Every forbiddenEvery-th person is forbidden: every call about the person is answered with
 	// 403.
 	forbiddenEvery = 20
@@ -117,8 +118,12 @@ func (l *load) plan(n uint64) []sending {
 	}
 	deleted := r.IntN(100) < deletedPercent
 	for _, w := range l.fake.Timeline(p) {
-		if w.Type != "link-deleted" || deleted {
+		if w.Type != "link-deleted" {
 			add(genuine, w)
+		} else if deleted {
+			add(genuine, w)
+			place := plan[len(plan)-1].place
+			plan = append(plan, sending{genuine, l.connected(p), math.Nextafter(place, 0)})
 		}
 	}
 	for _, w := range l.extras(r, n, p) {
@@ -131,6 +136,16 @@ func (l *load) plan(n uint64) []sending {
 	defer l.mu.Unlock()
 	l.accounts = append(l.accounts, p.AccountID)
 	return plan
+}
+
+// connected is a webhook to send just before the deletion of a link. If the answer about the link is
+// late, the deletion overtakes the answer.
+func (l *load) connected(p *fake.Person) fake.Webhook {
+	w, err := l.fake.Event(p, "link-connected", fake.EventOptions{})
+	if err != nil {
+		panic(err) // the type is right
+	}
+	return w
 }
 
 // repeatSome sends some webhooks of the plan a second time, and moves some to a much later place,
