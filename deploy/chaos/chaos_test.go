@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
@@ -93,6 +94,48 @@ func TestARefusedCallIsAnsweredOnceMoreWith404(t *testing.T) {
 	}
 }
 
+func TestADeletionOvertakesTheAnswerBefore(t *testing.T) {
+	l := &load{seed: 1, fake: fake.New(fake.Config{}), ledger: newLedger()}
+	overtaken := 0
+	followed := 0
+	for n := range uint64(largeEvery) {
+		var before sending
+		for _, s := range l.plan(n + 1) {
+			if s.overtaken {
+				overtaken++
+			}
+			if before.overtaken && s.webhook.Type == "link-deleted" {
+				followed++
+			}
+			before = s
+		}
+	}
+	// The plan moves some webhooks.
+	if followed == 0 || followed < overtaken/2 {
+		t.Errorf("%d deletions follow at once on %d webhooks", followed, overtaken)
+	}
+}
+
+func TestAHeldAnswerIsOlderThanTheDeletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fakes := fake.New(fake.Config{})
+		p := fakes.Person(fake.PersonOptions{})
+		g := newGate(fakes)
+		made := g.holdNext(p.LinkID)
+		path := "/truv/v1/links/" + p.LinkID + "/"
+		began := time.Now()
+		answered := make(chan int)
+		go func() { answered <- ask(t, g, path).Code }()
+		<-made
+		if w := ask(t, g, path); w.Code != 200 || time.Since(began) > 0 {
+			t.Errorf("a second answer: status %d after %v", w.Code, time.Since(began))
+		}
+		if status := <-answered; status != 200 || time.Since(began) != heldFor {
+			t.Errorf("the held answer: status %d after %v", status, time.Since(began))
+		}
+	})
+}
+
 // plan describes the webhooks about the first forty people. It leaves out the ids of webhooks,
 // which are new in every run.
 func plan(seed uint64) string {
@@ -118,7 +161,7 @@ func TestTheFakesKnowEveryFault(t *testing.T) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
-	names := []string{"outage", "late"}
+	names := []string{"outage"}
 	percent := 0
 	for _, row := range faults {
 		names = append(names, row.name)

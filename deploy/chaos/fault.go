@@ -126,7 +126,7 @@ const (
 // misbehaviours makes the schedule of faults and outages of a run.
 func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 	r := random(seed, streamFaults)
-	list := []misbehaviour{overtaken()}
+	var list []misbehaviour
 	nextOutage := between(r, 2*time.Second, 8*time.Second)
 	for at := time.Second; at < length; at += between(r, 200*time.Millisecond,
 		1200*time.Millisecond) {
@@ -140,15 +140,6 @@ func misbehaviours(seed uint64, length time.Duration) []misbehaviour {
 		list = append(list, randomFault(r, at))
 	}
 	return list
-}
-
-// overtaken makes some answers about links late, in the whole run. The deletion of a link then
-// overtakes an answer about the link, and only the fence of the completions stream keeps the data
-// out.
-func overtaken() misbehaviour {
-	const every = 2
-	late := fake.Duration(2 * time.Second)
-	return misbehaviour{name: "late", fault: fake.Fault{Path: "link", Late: late, Every: every}}
 }
 
 // randomFault chooses one of the faults below, with the frequency of its row in percent.

@@ -14,6 +14,9 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
+// heldFor is how late a held answer is. An erasure takes less.
+const heldFor = 1500 * time.Millisecond
+
 // staleFor is less than the age of stale data, which is a day.
 const staleFor = 12 * time.Hour
 
@@ -29,6 +32,9 @@ type gate struct {
 	lagging map[target]bool
 	// refused is closed at the next answer of a refusal.
 	refused chan struct{}
+	// holds are the accounts whose next answer is held, by account. The channel is closed when the
+	// answer is made.
+	holds map[string]chan struct{}
 	served
 }
 
@@ -92,6 +98,7 @@ func newGate(next http.Handler) *gate {
 		down:    map[string]outage{},
 		lagging: map[target]bool{},
 		refused: make(chan struct{}),
+		holds:   map[string]chan struct{}{},
 		served:  newServed(),
 	}
 }
@@ -108,6 +115,28 @@ func (g *gate) nextRefusal() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.refused
+}
+
+// holdNext makes the next answer with data of the account late: the answer is sent heldFor after it
+// was made. The returned channel is closed when the answer is made.
+func (g *gate) holdNext(account string) <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	made := make(chan struct{})
+	g.holds[account] = made
+	return made
+}
+
+// hold holds an answer with data, if its account has a hold.
+func (g *gate) hold(account string) {
+	g.mu.Lock()
+	made, held := g.holds[account]
+	delete(g.holds, account)
+	g.mu.Unlock()
+	if held {
+		close(made)
+		time.Sleep(heldFor)
+	}
 }
 
 // open ends all outages and refusals.
@@ -151,7 +180,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // pass passes a call on, and notes the answer.
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, c call) {
-	tee := &tee{ResponseWriter: w, status: http.StatusOK}
+	tee := &tee{
+		ResponseWriter: w, status: http.StatusOK, hold: func() { g.hold(c.account) },
+	}
 	complete := false
 	defer func() {
 		if !complete { // the fake cuts an answer by a panic, which goes on after the note
@@ -232,10 +263,14 @@ type tee struct {
 
 	status int
 	body   bytes.Buffer
+	hold   func() // before an answer with data
 }
 
 func (t *tee) WriteHeader(status int) {
 	t.status = status
+	if status == http.StatusOK {
+		t.hold()
+	}
 	t.ResponseWriter.WriteHeader(status)
 }
 

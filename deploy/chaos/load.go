@@ -22,7 +22,7 @@ const (
 	// latePercent of the webhooks are sent much later than the others.
 	latePercent = 4
 	// deletedPercent of the links are deleted.
-	deletedPercent = 60
+	deletedPercent = 40
 	// Every forbiddenEvery-th person is forbidden: every call about the person is answered with
 	// 403.
 	forbiddenEvery = 20
@@ -36,6 +36,9 @@ type sending struct {
 	kind    kind
 	webhook fake.Webhook
 	place   float64
+	// overtaken is true for a webhook about a link just before its deletion. The deletion is sent
+	// while the answer about the link is on its way, and overtakes the answer.
+	overtaken bool
 }
 
 // load sends webhooks about an endless row of people.
@@ -43,6 +46,7 @@ type load struct {
 	seed   uint64
 	fake   *fake.Providers
 	ledger *ledger
+	gate   *gate
 	people atomic.Uint64
 
 	mu       sync.Mutex
@@ -57,18 +61,40 @@ func (l *load) send(ctx context.Context, pace time.Duration) {
 	for range players {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				for _, s := range l.plan(l.people.Add(1)) {
-					select {
-					case <-ctx.Done():
-						return
-					case <-tick.C:
-						l.sendWebhook(ctx, s)
-					}
-				}
+				l.play(ctx, l.plan(l.people.Add(1)), tick.C)
 			}
 		})
 	}
 	group.Wait()
+}
+
+// play sends the webhooks about a person, one a tick.
+func (l *load) play(ctx context.Context, plan []sending, tick <-chan time.Time) {
+	for _, s := range plan {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		if s.overtaken {
+			l.sendOvertaken(ctx, s)
+		} else {
+			l.sendWebhook(ctx, s)
+		}
+	}
+}
+
+// sendOvertaken sends the webhook, and waits until the answer about its account is made. After
+// askedFor it does not wait any more: the queue may be busy.
+func (l *load) sendOvertaken(ctx context.Context, s sending) {
+	const askedFor = 2 * time.Second
+	made := l.gate.holdNext(s.webhook.Account)
+	l.sendWebhook(ctx, s)
+	select {
+	case <-ctx.Done():
+	case <-made:
+	case <-time.After(askedFor):
+	}
 }
 
 // sendWebhook sends a webhook as a provider does, with retries, and notes the answer. The retries
@@ -114,7 +140,8 @@ func (l *load) plan(n uint64) []sending {
 
 	var plan []sending
 	add := func(k kind, w fake.Webhook) {
-		plan = append(plan, sending{k, w, float64(len(plan)) + 4*r.Float64()})
+		place := float64(len(plan)) + 4*r.Float64()
+		plan = append(plan, sending{kind: k, webhook: w, place: place})
 	}
 	deleted := r.IntN(100) < deletedPercent
 	for _, w := range l.fake.Timeline(p) {
@@ -122,8 +149,7 @@ func (l *load) plan(n uint64) []sending {
 			add(genuine, w)
 		} else if deleted {
 			add(genuine, w)
-			place := plan[len(plan)-1].place
-			plan = append(plan, sending{genuine, l.connected(p), math.Nextafter(place, 0)})
+			plan = append(plan, l.beforeDeletion(p, plan[len(plan)-1].place))
 		}
 	}
 	for _, w := range l.extras(r, n, p) {
@@ -138,14 +164,15 @@ func (l *load) plan(n uint64) []sending {
 	return plan
 }
 
-// connected is a webhook to send just before the deletion of a link. If the answer about the link is
-// late, the deletion overtakes the answer.
-func (l *load) connected(p *fake.Person) fake.Webhook {
+// beforeDeletion is a webhook about a link, to send just before the webhook at the place.
+func (l *load) beforeDeletion(p *fake.Person, place float64) sending {
 	w, err := l.fake.Event(p, "link-connected", fake.EventOptions{})
 	if err != nil {
 		panic(err) // the type is right
 	}
-	return w
+	return sending{
+		kind: genuine, webhook: w, place: math.Nextafter(place, 0), overtaken: true,
+	}
 }
 
 // repeatSome sends some webhooks of the plan a second time, and moves some to a much later place,
@@ -155,6 +182,7 @@ func repeatSome(r *rand.Rand, plan []sending) []sending {
 		n := r.IntN(100)
 		switch {
 		case s.kind != forged && n < twicePercent:
+			s.overtaken = false
 			s.place += 30 * r.Float64() * r.Float64()
 			plan = append(plan, s)
 		case n >= 100-latePercent:

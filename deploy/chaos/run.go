@@ -295,7 +295,7 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 		RetryWait:  redeliverAfter,
 	})
 	r.gate = newGate(r.fake)
-	r.load = &load{seed: r.Seed, fake: r.fake, ledger: r.ledger}
+	r.load = &load{seed: r.Seed, fake: r.fake, ledger: r.ledger, gate: r.gate}
 	server := &http.Server{Handler: r.gate, ReadHeaderTimeout: askFor}
 	go func() { _ = server.Serve(listener) }() // ends with Close
 

@@ -79,7 +79,6 @@
 //	curl $fake/faults -d '{"path": "income", "redirect": "http://elsewhere.invalid/"}'
 //	curl $fake/faults -d '{"path": "income", "body": "{\"data\": 1", "times": 1}'
 //	curl $fake/faults -d '{"path": "shifts", "delay": "20s"}'
-//	curl $fake/faults -d '{"path": "link", "late": "2s"}'
 //	curl $fake/faults -d '{"path": "voe", "cut": 120}'
 //	curl $fake/faults -d '{"path": "employment", "stale": true, "times": 2}'
 //	curl $fake/faults -d '{"path": "/paystubs", "missing": true, "times": 1}'

@@ -133,7 +133,6 @@ func (f *Providers) handler(e endpoint) http.Handler {
 			faults = f.fire(e, r.URL.Path)
 			f.delay(r, faults.delay())
 			response = faults.replaceReply(e.provider, e.serve(r, faults))
-			f.delay(r, faults.late())
 		}
 		f.countStatus(response.status)
 		if e.provider.annotate != nil {

@@ -30,9 +30,8 @@ type Fault struct {
 	Headers    map[string]string `json:"headers,omitempty"`
 
 	// How the response is sent.
-	Delay Duration `json:"delay,omitempty"` // wait, then make the response
-	Late  Duration `json:"late,omitempty"`  // make the response, then wait
-	Cut   int      `json:"cut,omitempty"`   // close the connection after so many bytes of the body
+	Delay Duration `json:"delay,omitempty"`
+	Cut   int      `json:"cut,omitempty"` // close the connection after so many bytes of the body
 
 	// Errors of the data.
 	Stale        bool    `json:"stale,omitempty"`         // refreshed_at is a day too old
@@ -99,8 +98,8 @@ func (t Fault) validate() error {
 		}
 	}
 	switch {
-	case t.Times < 0 || t.Every < 0 || t.Cut < 0 || t.Delay < 0 || t.Late < 0:
-		return errors.New("times, every, cut, delay and late must not be negative")
+	case t.Times < 0 || t.Every < 0 || t.Cut < 0 || t.Delay < 0:
+		return errors.New("times, every, cut and delay must not be negative")
 	case t.Status != 0 && (t.Status < 200 || t.Status > 599):
 		return fmt.Errorf("status %d is not between 200 and 599", t.Status)
 	case t.Status != 0 && t.Status < 400 && t.Body == "" && t.Redirect == "":
@@ -118,8 +117,7 @@ func (t Fault) replaces() bool { return t.Status != 0 || t.Body != "" || t.Redir
 // spoils reports whether the fault changes the data or how the response is sent.
 func (t Fault) spoils() bool {
 	missing := t.Missing.Announced || len(t.Missing.IDs) > 0
-	isSlow := t.Delay != 0 || t.Late != 0
-	return isSlow || t.Cut != 0 || t.Stale || missing || t.RepeatCursor
+	return t.Delay != 0 || t.Cut != 0 || t.Stale || missing || t.RepeatCursor
 }
 
 // faults are the instructions in force, oldest first.
@@ -225,14 +223,6 @@ func (hits fired) delay() time.Duration {
 	var sum Duration
 	for _, t := range hits {
 		sum += t.Delay
-	}
-	return time.Duration(sum)
-}
-
-func (hits fired) late() time.Duration {
-	var sum Duration
-	for _, t := range hits {
-		sum += t.Late
 	}
 	return time.Duration(sum)
 }

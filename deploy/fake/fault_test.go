@@ -270,33 +270,6 @@ func TestSlowAnswerComesInTime(t *testing.T) {
 	})
 }
 
-func TestLateAnswerIsOlderThanItsArrival(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fakes := fake.New(fake.Config{WebhookURL: "http://127.0.0.1:0"})
-		defer fakes.Close()
-		p := fakes.Person(fake.PersonOptions{})
-		if _, err := fakes.AddFault(fake.Fault{Late: fake.Duration(time.Second)}); err != nil {
-			t.Fatal(err)
-		}
-		w := httptest.NewRecorder()
-		answered := make(chan struct{})
-		go func() {
-			defer close(answered)
-			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, link(p), nil)
-			request.Header.Set("X-Access-Client-Id", fake.TruvClientID)
-			request.Header.Set("X-Access-Secret", fake.Secret(fake.Truv))
-			fakes.ServeHTTP(w, request)
-		}()
-		synctest.Wait() // the response is made
-		fakes.ClearFaults()
-		start := time.Now()
-		<-answered
-		if took := time.Since(start); took != time.Second || w.Code != 200 {
-			t.Errorf("status %d after %v", w.Code, took)
-		}
-	})
-}
-
 func TestSlowAnswerEndsEarly(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -362,8 +335,7 @@ func TestFaultsSurviveJSON(t *testing.T) {
 	want := fake.Fault{
 		Provider: "truv", Path: "link", Times: 1, Every: 2, Status: 429, RetryAfter: "1",
 		Body: "b", Redirect: "r", Headers: map[string]string{"A": "b"},
-		Delay: fake.Duration(90 * time.Second), Late: fake.Duration(time.Second), Cut: 3,
-		Stale:   true,
+		Delay: fake.Duration(90 * time.Second), Cut: 3, Stale: true,
 		Missing: fake.Missing{IDs: []string{"a"}}, RepeatCursor: true,
 	}
 	for _, missing := range []fake.Missing{{}, {IDs: []string{"a"}}, {Announced: true}} {
