@@ -179,7 +179,7 @@ func (c *Conn) eraseRetry(ctx context.Context, p schema.Provider, sequence uint6
 	}
 	s, err := c.js.Stream(ctx, schema.WaitingStream)
 	if err == nil {
-		err = overwrite(ctx, s, sequence)
+		err = c.overwrite(ctx, s, sequence)
 	}
 	if err != nil {
 		return fmt.Errorf("erase retry %d: %w", sequence, err)
@@ -209,12 +209,17 @@ func erasingTypes(p schema.Provider) []schema.WebhookType {
 func (c *Conn) eraseMessages(
 	ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool,
 ) error {
-	s, err := c.js.Stream(ctx, stream)
+	s, err := c.lookUpStream(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("erase from %s: %w", stream, err)
 	}
 	for from := uint64(1); ; {
-		m, err := s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+		// A request that is lost with a broker is asked again at once: an erasure must not wait for
+		// the end of ctx.
+		next := func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+			return s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
+		}
+		m, err := askUntilAnswered(ctx, c, next)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil
 		}
@@ -225,15 +230,23 @@ func (c *Conn) eraseMessages(
 		if keep != nil && keep(m) {
 			continue
 		}
-		if err := overwrite(ctx, s, m.Sequence); err != nil {
+		if err := c.overwrite(ctx, s, m.Sequence); err != nil {
 			return fmt.Errorf("erase from %s: %w", stream, err)
 		}
 	}
 }
 
-// overwrite deletes a message securely. It returns nil if the message is gone already. The client
-// hides the broker's code for a missing message, so overwrite looks the message up.
-func overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
+// overwrite deletes a message securely. It asks again until the broker answers.
+func (c *Conn) overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
+	_, err := askUntilAnswered(ctx, c, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, overwriteOnce(ctx, s, sequence)
+	})
+	return err
+}
+
+// overwriteOnce returns nil if the message is gone already. The client hides the broker's code for
+// a missing message, so overwriteOnce looks the message up.
+func overwriteOnce(ctx context.Context, s jetstream.Stream, sequence uint64) error {
 	err := s.SecureDeleteMsg(ctx, sequence)
 	if err == nil {
 		return nil

@@ -388,3 +388,18 @@ func TestTombstoneOutlivesEveryCompletionAndRestart(t *testing.T) {
 		publishKept()
 	}
 }
+
+func TestAnErasureSurvivesABrokerThatStartsAgain(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	publish(t, c, link("e-1", "a-1", schema.ActionConnected),
+		link("e-2", "a-2", schema.ActionConnected))
+	s.Stop()
+	erased := make(chan error, 1)
+	go func() { erased <- c.EraseEvents(t.Context(), schema.Truv, "a-1") }()
+	must(t, s.Restart())
+	must(t, next(t, "the erasure ends", erased))
+	if left := look(t, s).all(schema.EventsStream, ">"); len(left) != 1 {
+		t.Errorf("%d events are left, want the one of the other account", len(left))
+	}
+}

@@ -85,7 +85,7 @@ func (o *Operator) Discard(ctx context.Context, stream string, sequence uint64) 
 	}
 	s, err := o.js.Stream(ctx, stream)
 	if err == nil {
-		err = overwrite(ctx, s, sequence)
+		err = o.overwrite(ctx, s, sequence)
 	}
 	if err != nil {
 		return fmt.Errorf("discard %d of %s: %w", sequence, stream, err)
