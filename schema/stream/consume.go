@@ -44,13 +44,16 @@ func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.checkServer(); err != nil {
 		return err
 	}
-	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+	for _, stream := range queueStreams() {
 		if _, err := q.lookUpConsumer(ctx, stream); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// queueStreams are the streams with a consumer of each queue for its events.
+func queueStreams() []string { return []string{schema.EventsStream, schema.WaitingStream} }
 
 // lookUpConsumer returns the queue's consumer on a stream: on the events, or on the advisories.
 func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Consumer, error) {

@@ -84,20 +84,32 @@ func (q *Queue) newDelivery(ctx context.Context, msg jetstream.Msg) (*Delivery, 
 	if err != nil {
 		return nil, err
 	}
-	var d *Delivery
-	if meta.Stream == schema.WaitingStream {
-		d, err = q.readRetry(ctx, msg.Headers())
-		if err != nil {
-			return nil, err
-		}
-		d.retrySequence = meta.Sequence.Stream
-	} else {
-		d = q.decodeDelivery(msg.Subject(), msg.Headers(), msg.Data())
-		d.Sequence = meta.Sequence.Stream
+	stored := Stored{
+		Sequence: meta.Sequence.Stream, Subject: msg.Subject(), At: meta.Timestamp,
+		Header: msg.Headers(), Body: msg.Data(),
+	}
+	d, err := q.readDelivery(ctx, meta.Stream, stored)
+	if err != nil {
+		return nil, err
 	}
 	d.Deliveries = int(meta.NumDelivered)
 	d.msg = msg
 	d.ctx = ctx
+	return d, nil
+}
+
+// readDelivery returns the event of a message of the stream: of an event, or of a retry.
+func (q *Queue) readDelivery(ctx context.Context, stream string, m Stored) (*Delivery, error) {
+	if stream != schema.WaitingStream {
+		d := q.decodeDelivery(m.Subject, m.Header, m.Body)
+		d.Sequence = m.Sequence
+		return d, nil
+	}
+	d, err := q.readRetry(ctx, m.Header)
+	if err != nil {
+		return nil, err
+	}
+	d.retrySequence = m.Sequence
 	return d, nil
 }
 

@@ -102,16 +102,9 @@ func (q *Queue) readExhausted(ctx context.Context, ended advisory) (*Delivery, e
 	if err != nil {
 		return nil, err
 	}
-	var d *Delivery
-	if ended.Stream == schema.WaitingStream {
-		d, err = q.readRetry(ctx, m.Header)
-		if err != nil {
-			return nil, err
-		}
-		d.retrySequence = m.Sequence
-	} else {
-		d = q.decodeDelivery(m.Subject, m.Header, m.Data)
-		d.Sequence = m.Sequence
+	d, err := q.readDelivery(ctx, ended.Stream, storedOf(m))
+	if err != nil {
+		return nil, err
 	}
 	d.Deliveries = ended.Deliveries
 	return d, nil

@@ -60,6 +60,3 @@ func laterPause(events, retries *jetstream.ConsumerInfo) time.Time {
 	}
 	return later
 }
-
-// queueStreams are the streams with a consumer of each queue for its events.
-func queueStreams() []string { return []string{schema.EventsStream, schema.WaitingStream} }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -105,11 +104,9 @@ func (o *Operator) RetriesOf(
 // RetryNow ends the wait of an event: in one step, the broker stores the event among the retries
 // and removes the schedule. retried is false if the event no longer waits.
 func (o *Operator) RetryNow(ctx context.Context, w Waiting) (retried bool, err error) {
-	msg := &nats.Msg{Subject: schema.RetriesSubject(w.Queue, w.Account), Header: nats.Header{}}
-	for key, values := range w.header {
-		if !strings.HasPrefix(key, brokerHeaders) {
-			msg.Header[key] = values
-		}
+	msg := &nats.Msg{
+		Subject: schema.RetriesSubject(w.Queue, w.Account),
+		Header:  copyOwnHeaders(w.header),
 	}
 	msg.Header.Set(jetstream.SchedulerHeader, w.subject)
 	msg.Header.Set(jetstream.ScheduleNextHeader, "purge")

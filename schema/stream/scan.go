@@ -229,7 +229,11 @@ func (o *Operator) Message(
 	case err != nil:
 		return Stored{}, false, fmt.Errorf("read message %d of %s: %w", sequence, stream, err)
 	}
-	return Stored{m.Sequence, m.Subject, m.Time, m.Header, m.Data}, true, nil
+	return storedOf(m), true, nil
+}
+
+func storedOf(m *jetstream.RawStreamMsg) Stored {
+	return Stored{m.Sequence, m.Subject, m.Time, m.Header, m.Data}
 }
 
 // DecodeEvent reads an event from a message of the events stream.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -132,9 +133,16 @@ func (d *Delivery) retryMessage(subject string, w schema.Wait) (*nats.Msg, error
 // copyHeaders copies the headers of a message, except those with a meaning in NATS itself and those
 // of a former wait.
 func copyHeaders(from nats.Header) nats.Header {
+	header := copyOwnHeaders(from)
+	maps.DeleteFunc(header, func(key string, _ []string) bool { return isWaitHeader(key) })
+	return header
+}
+
+// copyOwnHeaders copies the headers of a message, except those with a meaning in NATS itself.
+func copyOwnHeaders(from nats.Header) nats.Header {
 	header := nats.Header{}
 	for key, values := range from {
-		if !strings.HasPrefix(key, brokerHeaders) && !isWaitHeader(key) {
+		if !strings.HasPrefix(key, brokerHeaders) {
 			header[key] = values
 		}
 	}
