@@ -88,14 +88,22 @@ type CompletedEvent struct {
 	ReceivedAt time.Time `json:"received_at"`
 }
 
-// RecordsRef points to the records of a large completion: a JSON array in the object store.
+// RecordsRef points to the records of a large completion: a JSON array in the object store, cut
+// into chunks.
 type RecordsRef struct {
 	Bucket string `json:"bucket"`
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
 	Count  int    `json:"count"`
+	// Subject and Chunks say where the chunks are: see ChunkSubject. Records of an earlier release
+	// have neither; only the object store's own clients can read them.
+	Subject string `json:"subject,omitempty"`
+	Chunks  int    `json:"chunks,omitempty"`
 }
+
+// ChunkSubject is the subject of a chunk of the records. Chunks are numbered from 1 to Chunks.
+func (r RecordsRef) ChunkSubject(n int) string { return fmt.Sprintf("%s.%d", r.Subject, n) }
 
 // CompletionError gives the reason of an event's failure.
 type CompletionError struct {

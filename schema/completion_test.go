@@ -54,6 +54,9 @@ func completions() map[string]schema.Completion {
 				Bucket: schema.RecordsBucket,
 				Name:   paystubs.RecordsName(schema.Paystubs) + "/c0ffee0123456789",
 				SHA256: strings.Repeat("c0ffee0123456789", 4), Bytes: 1_283_117, Count: 400,
+				Subject: "$O.WAGEWIRE_RECORDS.C.pinwheel.paystubs." +
+					paystubs.Account() + ".c0ffee0123456789",
+				Chunks: 10,
 			}
 		}),
 	}
@@ -107,7 +110,8 @@ func TestACompletionHasTheFieldsOfTheContractInItsOrder(t *testing.T) {
 			"data.account_id data.end_user_id data.refreshed_at data.attempts "
 		after      = " data.deleted data.missing data.stale data.error"
 		recordsRef = "data.records_ref data.records_ref.bucket data.records_ref.name " +
-			"data.records_ref.sha256 data.records_ref.bytes data.records_ref.count"
+			"data.records_ref.sha256 data.records_ref.bytes data.records_ref.count " +
+			"data.records_ref.subject data.records_ref.chunks"
 		failure = " data.error.class data.error.code data.error.type data.error.message"
 	)
 	for name, want := range map[string]string{

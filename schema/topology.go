@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,6 +82,11 @@ type Queue struct {
 
 // RetriesSubjects matches the retries of the queue.
 func (q Queue) RetriesSubjects() string { return RetriesSubject(q.Name, "*") }
+
+// OwnsWaiting reports whether a subject is that of an event that waits in the queue.
+func (q Queue) OwnsWaiting(subject string) bool {
+	return strings.HasPrefix(subject, root+"waiting."+q.Name+".")
+}
 
 // Topology describes everything that `wagewire provision` creates on the broker.
 type Topology struct {

@@ -63,7 +63,7 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 // role, and that the worker logs the job.
 func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 	ctx := s.t.Context()
-	consumer := s.connect(stream.RoleConsumer)
+	consumer := s.connect(team)
 	var tail *stream.Tail
 	s.until("a consumer subscribes", func(ctx context.Context) (err error) {
 		tail, err = stream.NewOperator(consumer).Tail(ctx, "", time.Time{})

@@ -15,4 +15,4 @@
 // that the role's code does, and try everything that the role must not do.
 package nats
 
-//go:generate go test . -run TestUsers -count=1 -update
+//go:generate go test . -run TestTheAccounts -count=1 -update

@@ -106,7 +106,7 @@ func attempts() []attempt {
 		{name: "read the quarantine",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
 		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS",
-			`{"seq":1}`), but: append(workerRoles(), stream.RoleConsumer)},
+			`{"seq":1}`), but: append(workerRoles(), team)},
 		{name: "read records directly",
 			make: request(api+"DIRECT.GET.OBJ_WAGEWIRE_RECORDS", `{"seq":1}`),
 			but:  []string{"consumer", "link"}},
@@ -342,7 +342,7 @@ func TestWhatIsForbiddenWouldWorkWithTheRights(t *testing.T) {
 				b = start(t, unbound)
 				fill(t, b)
 			}
-			if err := a.try(t, b.dial(t, stream.RoleConsumer),
+			if err := a.try(t, b.dial(t, team),
 				b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
 				t.Error(err)
 			}

@@ -81,7 +81,7 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	}
 
 	ctx := t.Context()
-	consumer := b.dial(t, stream.RoleConsumer)
+	consumer := b.dial(t, team)
 	js := consumer.jetstream(t)
 	completions, err := js.CreateOrUpdateConsumer(ctx, schema.CompletionsStream,
 		jetstream.ConsumerConfig{

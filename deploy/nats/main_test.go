@@ -72,8 +72,21 @@ type process struct {
 }
 
 func (b broker) config(role string) stream.Config {
-	return stream.Config{URL: b.url, CredsFile: filepath.Join(demo, nats.SeedFile(role))}
+	return stream.Config{
+		URL: b.url, CredsFile: filepath.Join(demo, seedFile(role)), Domain: stream.Domain,
+	}
 }
+
+// seedFile is the file with the seed of a role, or of the team of the demonstration.
+func seedFile(role string) string {
+	if role == team {
+		return nats.TeamSeedFile(team)
+	}
+	return nats.SeedFile(role)
+}
+
+// team is the team of the demonstration.
+const team = "lending"
 
 // connect connects as a process of the role. The test fails if the broker refuses anything.
 func (b broker) connect(t testing.TB, role string) process {
@@ -106,7 +119,7 @@ type client struct {
 // dial connects a client with the seed of the role.
 func (b broker) dial(t testing.TB, role string) client {
 	t.Helper()
-	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, nats.SeedFile(role)))
+	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, seedFile(role)))
 	must(t, err)
 	refused := make(chan error, 100)
 	nc, err := natsgo.Connect(b.url, key, natsgo.CustomInboxPrefix("_INBOX."+role),
@@ -121,7 +134,8 @@ func (b broker) dial(t testing.TB, role string) client {
 
 func (c client) jetstream(t testing.TB) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(c.Conn, jetstream.WithDefaultTimeout(askFor))
+	js, err := jetstream.NewWithDomain(c.Conn, stream.Domain,
+		jetstream.WithDefaultTimeout(askFor))
 	must(t, err)
 	return js
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ import (
 )
 
 // update writes what is generated.
-var update = flag.Bool("update", false, "write users.conf")
+var update = flag.Bool("update", false, "write the generated files")
 
 const demo = "../compose/demo"
 
@@ -31,14 +32,20 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func TestUsersAreTheGrants(t *testing.T) {
-	if *update {
-		must(t, os.WriteFile("users.conf", []byte(nats.Users()), 0o600))
-	}
-	have, err := os.ReadFile("users.conf")
-	must(t, err)
-	if diff := cmp.Diff(string(have), nats.Users()); diff != "" {
-		t.Errorf("users.conf (repair: make generate) (-have +want):\n%s", diff)
+func TestTheAccountsAreTheGrants(t *testing.T) {
+	for file, want := range map[string]string{
+		nats.AccountsFile:                   nats.Accounts(),
+		nats.UpgradeFile:                    nats.AccountsForUpgrade(),
+		filepath.Join(demo, nats.TeamsFile): nats.Teams(demoTeams(t)),
+	} {
+		if *update {
+			must(t, os.WriteFile(file, []byte(want), 0o600))
+		}
+		have, err := os.ReadFile(file)
+		must(t, err)
+		if diff := cmp.Diff(string(have), want); diff != "" {
+			t.Errorf("%s (repair: make generate) (-have +want):\n%s", file, diff)
+		}
 	}
 }
 
@@ -47,8 +54,8 @@ func TestUsersAreTheGrants(t *testing.T) {
 func install(t testing.TB, main string) *server.Options {
 	t.Helper()
 	dir := t.TempDir()
-	for _, file := range []string{"nats.conf", "users.conf", "cluster.conf",
-		filepath.Join(demo, nats.KeysFile)} {
+	for _, file := range []string{"nats.conf", nats.AccountsFile, "cluster.conf",
+		filepath.Join(demo, nats.KeysFile), filepath.Join(demo, nats.TeamsFile)} {
 		text, err := os.ReadFile(file)
 		must(t, err)
 		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
@@ -72,7 +79,7 @@ func TestTheNodeIsAsTheContainerNeedsIt(t *testing.T) {
 		"it takes a message of 1 MiB and no larger": o.MaxPayload == 1<<20,
 		"it logs no message":                        !o.Debug && !o.Trace && !o.TraceVerbose,
 		"nobody connects without a key": o.NoAuthUser == "" && len(o.Users) == 0 &&
-			len(o.Nkeys) == len(stream.Grants()),
+			len(o.Nkeys) == len(stream.Roles())+len(demoTeams(t)),
 		"the system account has no users":               o.SystemAccount == "SYS",
 		"acks are on the subjects that the grants name": !o.FeatureFlags["js_ack_fc_v2"],
 		"it is not a node of a cluster":                 o.Cluster.Port == 0,
@@ -81,11 +88,13 @@ func TestTheNodeIsAsTheContainerNeedsIt(t *testing.T) {
 			t.Error(promise)
 		}
 	}
+	users := map[string]int{}
 	for _, user := range o.Nkeys {
-		if user.Account.Name != "WAGEWIRE" || user.Permissions == nil ||
-			user.Permissions.Publish == nil || user.Permissions.Subscribe == nil {
-			t.Errorf("user %s is in %s with permissions %+v", user.Nkey, user.Account.Name,
-				user.Permissions)
+		users[user.Account.Name]++
+	}
+	for account, n := range users {
+		if n != 1 {
+			t.Errorf("account %s has %d users: a role shares it", account, n)
 		}
 	}
 }
@@ -106,7 +115,7 @@ func TestTheNodeHasRoomForTheTopology(t *testing.T) {
 func TestTheClusterIsThreeOfTheNode(t *testing.T) {
 	o := install(t, "cluster.conf")
 	if o.Cluster.Name != "wagewire" || o.Cluster.Port != 6222 || !o.Cluster.NoAdvertise ||
-		len(o.Nkeys) != len(stream.Grants()) || !o.SyncAlways {
+		len(o.Nkeys) != len(stream.Roles())+len(demoTeams(t)) || !o.SyncAlways {
 		t.Errorf("cluster %+v of nodes with %d users", o.Cluster, len(o.Nkeys))
 	}
 	if diff := cmp.Diff("[nats://nats-1:6222 nats://nats-2:6222 nats://nats-3:6222]",
@@ -121,22 +130,44 @@ func checkPairs(t *testing.T, dir string) {
 	public, err := os.ReadFile(filepath.Join(dir, nats.KeysFile))
 	must(t, err)
 	lines := regexp.MustCompile(`(?m)^[^#].*\n`).FindAllString(string(public), -1)
-	grants := stream.Grants()
-	if len(lines) != len(grants) {
-		t.Fatalf("%d keys for %d roles", len(lines), len(grants))
+	roles := stream.Roles()
+	if len(lines) != len(roles) {
+		t.Fatalf("%d keys for %d roles", len(lines), len(roles))
 	}
-	for i, grant := range grants {
-		seed, err := os.ReadFile(filepath.Join(dir, nats.SeedFile(grant.Role)))
-		must(t, err)
-		pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
-		must(t, err)
-		key, err := pair.PublicKey()
-		must(t, err)
-		want := strings.ToUpper(strings.ReplaceAll(grant.Role, "-", "_")) + ": " + key + "\n"
+	for i, role := range roles {
+		key := publicKey(t, filepath.Join(dir, nats.SeedFile(role)))
+		want := strings.ToUpper(strings.ReplaceAll(role, "-", "_")) + ": " + key + "\n"
 		if lines[i] != want || !nkeys.IsValidPublicUserKey(key) {
-			t.Errorf("%s: the key is %q, its seed's %q", grant.Role, lines[i], want)
+			t.Errorf("%s: the key is %q, its seed's %q", role, lines[i], want)
 		}
 	}
+}
+
+// publicKey returns the public key of the seed in a file.
+func publicKey(t testing.TB, path string) string {
+	t.Helper()
+	seed, err := os.ReadFile(path)
+	must(t, err)
+	pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+	must(t, err)
+	key, err := pair.PublicKey()
+	must(t, err)
+	return key
+}
+
+// demoTeams are the teams of the demonstration: one, with every resource.
+func demoTeams(t testing.TB) []stream.Team {
+	t.Helper()
+	team := stream.Team{
+		Name: "lending", Durables: []string{"lending"},
+		Key: publicKey(t, filepath.Join(demo, nats.TeamSeedFile("lending"))),
+	}
+	for _, q := range schema.Queues() {
+		if !slices.Contains(team.Resources, q.Resource) {
+			team.Resources = append(team.Resources, q.Resource)
+		}
+	}
+	return []stream.Team{team}
 }
 
 func TestTheDemonstrationsSeedsAreThoseOfItsKeys(t *testing.T) { checkPairs(t, demo) }
@@ -154,8 +185,8 @@ func TestWriteKeys(t *testing.T) {
 		t.Errorf("the directory has mode %s: other users may enter", got)
 	}
 	seeds := map[string]bool{}
-	for _, grant := range stream.Grants() {
-		path := filepath.Join(dir, nats.SeedFile(grant.Role))
+	for _, role := range stream.Roles() {
+		path := filepath.Join(dir, nats.SeedFile(role))
 		if got := mode(path); got != "0644" {
 			t.Errorf("%s has mode %s: a container could not read it", path, got)
 		}
@@ -163,8 +194,8 @@ func TestWriteKeys(t *testing.T) {
 		must(t, err)
 		seeds[string(seed)] = true
 	}
-	if len(seeds) != len(stream.Grants()) {
-		t.Errorf("%d seeds for %d roles", len(seeds), len(stream.Grants()))
+	if len(seeds) != len(stream.Roles()) {
+		t.Errorf("%d seeds for %d roles", len(seeds), len(stream.Roles()))
 	}
 }
 

@@ -359,7 +359,7 @@ func TestAConsumerReadsCompletionsAndRecords(t *testing.T) {
 	_, err := paystubs.PublishCompletion(t.Context(), e, completion)
 	must(t, err)
 
-	c := b.dial(t, stream.RoleConsumer)
+	c := b.dial(t, team)
 	js := c.jetstream(t)
 	// As the README has it in Go and JavaScript.
 	_, err = js.AccountInfo(t.Context())

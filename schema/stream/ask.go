@@ -3,7 +3,9 @@ package stream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -57,16 +59,22 @@ func (c *Conn) lookUpStream(ctx context.Context, name string) (jetstream.Stream,
 // for a count and not for the message: the right to read a message is the right to read the whole
 // stream, and workers need less.
 func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, error) {
-	return askUntilAnswered(ctx, c, func(ctx context.Context) (bool, error) {
+	found, err := c.subjectsOf(ctx, stream, subject)
+	return len(found) > 0, err
+}
+
+// subjectsOf asks the stream's leader for the subjects that match a filter and have a message.
+func (c *Conn) subjectsOf(ctx context.Context, stream, filter string) ([]string, error) {
+	return askUntilAnswered(ctx, c, func(ctx context.Context) ([]string, error) {
 		s, err := c.js.Stream(ctx, stream)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		info, err := s.Info(ctx, jetstream.WithSubjectFilter(subject))
+		info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		return info.State.Subjects[subject] > 0, nil
+		return slices.Collect(maps.Keys(info.State.Subjects)), nil
 	})
 }
 

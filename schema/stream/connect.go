@@ -38,7 +38,9 @@ const (
 type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
-	log  *zap.Logger
+	// domain is Config.Domain.
+	domain string
+	log    *zap.Logger
 	// tryFor is the constant of this name, except in tests.
 	tryFor time.Duration
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
@@ -62,6 +64,9 @@ type Config struct {
 	// CAFile holds the certificates to check the server's certificate against. If empty, the
 	// system's are used.
 	CAFile string `env:"NATS_CA_FILE" help:"certificates to trust (the system's)"`
+	// Domain is the name under which the account of this process reaches JetStream. If empty,
+	// JetStream is in the account itself.
+	Domain string `env:"NATS_JS_DOMAIN" help:"JetStream domain: wagewire, if the broker has an account for each role (none)"`
 }
 
 // Connect connects to the broker, and does not wait: if the broker is down or refuses the
@@ -78,7 +83,7 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, tryFor: tryFor, closed: make(chan struct{})}
+	c := &Conn{domain: config.Domain, log: log, tryFor: tryFor, closed: make(chan struct{})}
 	connected := make(chan struct{})
 	options := append(clientOptions(name), c.handlers(connected)...)
 	options = append(options, files...)
@@ -89,15 +94,35 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("NATS_URL: connect: %w", err)
 	}
-	c.js, err = jetstream.New(c.nats)
+	c.js, err = newJetStream(c.nats, config.Domain)
 	if err != nil {
 		c.nats.Close()
-		return nil, fmt.Errorf("NATS_URL: %w", err)
+		return nil, err
 	}
 	if c.nats.IsConnected() {
 		<-connected // the client may call the handler a little later
 	}
 	return c, nil
+}
+
+// newJetStream returns the client of JetStream. Errors name the variable to change.
+func newJetStream(nc *nats.Conn, domain string) (jetstream.JetStream, error) {
+	if domain == "" {
+		return jetstream.New(nc)
+	}
+	if schema.Token(domain) != domain {
+		return nil, fmt.Errorf("NATS_JS_DOMAIN: %q is not a name of letters, digits, - and _",
+			domain)
+	}
+	return jetstream.NewWithDomain(nc, domain)
+}
+
+// apiSubject returns the subject of a request to JetStream: rest follows the name of the request.
+func (c *Conn) apiSubject(request, rest string) string {
+	if c.domain == "" {
+		return request + rest
+	}
+	return DomainSubject(c.domain, request+rest)
 }
 
 func clientOptions(name string) []nats.Option {

@@ -14,9 +14,11 @@ const (
 	RoleIngress = "ingress"
 	// RoleOperator is the role of `wagewire`. No other role can make or change streams and queues.
 	RoleOperator = "wagewire"
-	// RoleConsumer is for subscribers: completions and their records.
-	RoleConsumer = "consumer"
 )
+
+// Domain is the JetStream domain of an installation with accounts: the name by which the account of
+// a role reaches the JetStream of the streams' account.
+const Domain = "wagewire"
 
 // The subjects of the broker's own requests.
 const (
@@ -26,22 +28,34 @@ const (
 	apiMessageGet    = api + "STREAM.MSG.GET."
 	apiMessageDelete = api + "STREAM.MSG.DELETE."
 	apiDirectGet     = api + "DIRECT.GET."
-	apiCreate        = api + "CONSUMER.CREATE."
-	apiCreateDurable = api + "CONSUMER.DURABLE.CREATE."
-	apiDelete        = api + "CONSUMER.DELETE."
 	apiQueueInfo     = api + "CONSUMER.INFO."
 	apiNext          = api + "CONSUMER.MSG.NEXT."
 	acks             = "$JS.ACK."
-	flowControl      = "$JS.FC."
 )
 
-// Grant lists the subjects to which a role may publish and subscribe. A role has no other rights.
-// The broker checks the subject of a request and not its body, so some grants allow more than the
-// code asks for: see Grants.
+// DomainSubject returns the subject under which a client of a JetStream domain sends a request:
+// $JS.<domain>.API.… for $JS.API.…. It returns other subjects as they are.
+func DomainSubject(domain, subject string) string {
+	rest, ok := strings.CutPrefix(subject, api)
+	if !ok {
+		return subject
+	}
+	return "$JS." + domain + ".API." + rest
+}
+
+// Grant lists the rights of a role: the requests that it may send, and the subjects that it may
+// listen to. A request is also a publish to a stream. A role has no other rights.
+//
+// Each role has an account of its own on the broker. In NATS, an account is a world of its own: its
+// clients see no subject of another account, except those that its configuration imports. The
+// streams are in the account of the operator. The account of another role imports its requests as
+// services, and the subjects to listen to as streams. An answer to a request goes to the account of
+// the request. So a role cannot name a subject of a stream for an answer, and make the broker store
+// its own answer there: a permission would not prevent that.
 type Grant struct {
-	Role      string
-	Publish   []string
-	Subscribe []string
+	Role     string
+	Requests []string
+	Listens  []string
 }
 
 // RoleOf returns the role of a process by the name of its connection: "wagewire-paystubs" has the
@@ -51,11 +65,11 @@ func RoleOf(name string) string { return schema.Token(strings.TrimPrefix(name, "
 // WorkerRole is the role of a resource's worker.
 func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r), "_", "-") }
 
-// Grants returns the rights of every role: ingress, the workers in the order of the catalogue, the
-// operator, the consumers. Only the operator can change a stream or make a consumer on the events.
-// No role can read the inbox of another.
+// Grants returns the rights of ingress and of the workers, in the order of the catalogue. The
+// operator has every right. The rights of a team are those of Team.Grant.
 //
-// The broker has no narrower rights in these cases:
+// The broker checks the subject of a request and not its body. So the rights are wider than the
+// code needs in these cases:
 //   - The right to read a message is the right to read all messages of the stream. Ingress reads
 //     the events, to compare the bodies of two webhooks with the same id. Workers read the events
 //     and the waiting events, because a retry and an advisory name an event only by its sequence.
@@ -65,42 +79,35 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     accounts and events.
 //   - Workers delete record objects by sequence: after a completion was refused, and after an
 //     attempt that saved its records. So workers may delete any record object.
-//   - A worker may publish a schedule whose target is a retry of another queue: the broker does not
-//     check the target against the worker's rights.
-//   - Every consumer may make a consumer of completions, and acknowledge the deliveries of all
-//     others. Teams without trust in each other need a user each.
-//   - A request names the subject for its answer, and the broker does not check the role's right to
-//     publish there (measured with nats-server 2.15.2). So the rights keep a process from reading
-//     foreign messages and from changing streams and queues. But an attacker with the process's key
-//     could make the broker store one of its answers on our subject. The attacker cannot choose
-//     the text. Such an answer would not decode as an event, but would count as a tombstone. A NATS
-//     account for each role would prevent the attack, because an answer stays in the account of
-//     the request.
+//   - Workers name record objects, and the name of an object has no token for its resource. A name
+//     alone gives no data: readers find the records by the subject in the completion, and check
+//     their hash.
+//   - A worker may publish a schedule whose target is a retry of another queue. The queue ends such
+//     a retry without work: see isForeign. A worker may also end the wait of another queue's event,
+//     because the broker removes any schedule that a retry names.
 func Grants() []Grant {
-	grants := []Grant{{Role: RoleIngress, Publish: ingressPublishes()}}
+	grants := []Grant{{Role: RoleIngress, Requests: ingressRequests()}}
 	for _, q := range schema.Queues() {
 		role := WorkerRole(q.Resource)
 		if !slices.ContainsFunc(grants, func(g Grant) bool { return g.Role == role }) {
 			grants = append(grants, Grant{
-				Role: role, Publish: workerPublishes(q.Resource), Subscribe: pausesOf(q.Resource),
+				Role: role, Requests: workerRequests(q.Resource), Listens: pausesOf(q.Resource),
 			})
 		}
-	}
-	grants = append(grants,
-		Grant{
-			Role:      RoleOperator,
-			Publish:   operatorPublishes(),
-			Subscribe: []string{schema.AllSubjects, "$JS.EVENT.ADVISORY.>"},
-		},
-		Grant{Role: RoleConsumer, Publish: consumerPublishes()},
-	)
-	for i := range grants {
-		grants[i].Subscribe = append(grants[i].Subscribe, inboxes+grants[i].Role+".>")
 	}
 	return grants
 }
 
-func ingressPublishes() []string {
+// Roles returns the roles with a key of their own: the operator, and those of Grants.
+func Roles() []string {
+	roles := []string{RoleOperator}
+	for _, grant := range Grants() {
+		roles = append(roles, grant.Role)
+	}
+	return roles
+}
+
+func ingressRequests() []string {
 	var subjects []string
 	for _, p := range schema.Providers() {
 		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
@@ -109,22 +116,15 @@ func ingressPublishes() []string {
 	return append(subjects, apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream)
 }
 
-func operatorPublishes() []string {
-	return []string{
-		schema.AllSubjects, api + ">", acks + ">", flowControl + ">",
-		"$O." + schema.RecordsBucket + ".>",
-	}
-}
-
-func workerPublishes(r schema.Resource) []string {
+func workerRequests(r schema.Resource) []string {
 	var subjects []string
 	erasures := false
 	for _, q := range schema.QueuesOf(r) {
-		subjects = append(subjects, queuePublishes(q)...)
+		subjects = append(subjects, queueRequests(q)...)
 		if q.Erases {
 			subjects = append(subjects, schema.TombstoneSubject(q.Provider, "*"))
 		}
-		subjects = append(subjects, accountChunks(q.Provider, "*"))
+		subjects = append(subjects, resourceChunks(q.Provider, q.Resource))
 		erasures = erasures || hasErasures(q.Provider)
 	}
 	subjects = append(subjects,
@@ -135,7 +135,7 @@ func workerPublishes(r schema.Resource) []string {
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
 	)
 	if erasures {
-		subjects = append(subjects, erasurePublishes()...)
+		subjects = append(subjects, erasureRequests()...)
 	}
 	return withoutRepeats(subjects)
 }
@@ -162,9 +162,9 @@ func withoutRepeats(subjects []string) []string {
 	return once
 }
 
-// queuePublishes has the subjects for one of a worker's queues: events, advisories, and the places
+// queueRequests has the subjects for one of a worker's queues: events, advisories, and the places
 // for the output.
-func queuePublishes(q schema.Queue) []string {
+func queueRequests(q schema.Queue) []string {
 	subjects := []string{
 		schema.ResourceCompletions(q.Provider, q.Resource),
 		schema.DeadLetterSubject(q.Name, "*"),
@@ -191,38 +191,14 @@ func hasErasures(p schema.Provider) bool {
 		func(t schema.WebhookType) bool { return len(t.Workers) > 0 })
 }
 
-// erasurePublishes has the subjects for an erasure: it reads and deletes all messages of an
+// erasureRequests has the subjects for an erasure: it reads and deletes all messages of an
 // account.
-func erasurePublishes() []string {
+func erasureRequests() []string {
 	return []string{
 		apiMessageDelete + schema.EventsStream, apiMessageDelete + schema.WaitingStream,
 		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
 		apiStreamInfo + schema.DeadLettersStream,
 		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,
 		apiStreamInfo + recordsStream,
-		apiDirectGet + recordsStream, apiDirectGet + recordsStream + ".>",
-		apiCreate + recordsStream + ".*." + objectsSubject,
-		apiDelete + recordsStream + ".*", flowControl + recordsStream + ".>",
-	}
-}
-
-// consumerPublishes has the subjects for clients in Go, JavaScript and Python: a consumer of
-// completions, its messages, and the object of a large completion.
-func consumerPublishes() []string {
-	return []string{
-		api + "INFO",
-		apiStreamInfo + schema.CompletionsStream,
-		apiCreate + schema.CompletionsStream + ".*." + schema.AllCompletions,
-		apiCreateDurable + schema.CompletionsStream + ".*", // Python: the filter is in the body
-		apiQueueInfo + schema.CompletionsStream + ".*",
-		apiNext + schema.CompletionsStream + ".*",
-		acks + schema.CompletionsStream + ".>",
-
-		apiStreamInfo + recordsStream,
-		apiMessageGet + recordsStream,
-		apiDirectGet + recordsStream, apiDirectGet + recordsStream + ".>",
-		apiCreate + recordsStream, apiCreate + recordsStream + ".>",
-		apiQueueInfo + recordsStream + ".*", apiDelete + recordsStream + ".*",
-		flowControl + recordsStream + ".>",
 	}
 }

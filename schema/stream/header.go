@@ -37,6 +37,12 @@ const (
 	headerProgress    = "Wagewire-Progress"
 )
 
+// Headers of a status: the broker's answer that is no message.
+const (
+	statusHeader  = "Status"
+	descriptionHeader = "Description"
+)
+
 const (
 	jsonContentType = "application/json"
 	providerURN     = "urn:wagewire:provider:"

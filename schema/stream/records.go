@@ -34,10 +34,21 @@ const (
 
 func chunksSubject(nuid string) string { return "$O." + schema.RecordsBucket + ".C." + nuid }
 
-// accountChunks matches the chunks of all objects of an account, also of objects without a name: a
-// worker that dies in the middle of a long list leaves such objects.
-func accountChunks(p schema.Provider, account string) string {
-	return chunksSubject(fmt.Sprintf("%s.%s.*", p, account))
+// resourceChunks matches the chunks of all objects of a resource. Each chunk has a subject of its
+// own: <provider>.<resource>.<account>.<random>.<number>. So the broker can tell the records of a
+// resource from others, and one request by subject reads a chunk.
+func resourceChunks(p schema.Provider, r schema.Resource) string {
+	return chunksSubject(fmt.Sprintf("%s.%s.*.*.*", p, r))
+}
+
+// accountChunks are filters for the chunks of all objects of an account, also of objects without a
+// name: a worker that dies in the middle of a long list leaves such objects. The second filter is
+// for objects of an earlier release, whose chunks share one subject.
+func accountChunks(p schema.Provider, account string) []string {
+	return []string{
+		chunksSubject(fmt.Sprintf("%s.*.%s.*.*", p, account)),
+		chunksSubject(fmt.Sprintf("%s.%s.*", p, account)),
+	}
 }
 
 func objectSubject(name string) string {
@@ -75,14 +86,17 @@ func (c *Conn) NewRecordsWriter(
 	}
 	random := rand.Text()
 	name := e.RecordsName(r) + "/" + random
+	nuid := fmt.Sprintf("%s.%s.%s.%s", e.Provider, r, e.Account(), random)
 	return &RecordsWriter{
 		conn:  c,
 		event: e,
-		ref:   schema.RecordsRef{Bucket: schema.RecordsBucket, Name: name},
+		ref: schema.RecordsRef{
+			Bucket: schema.RecordsBucket, Name: name, Subject: chunksSubject(nuid),
+		},
 		object: jetstream.ObjectInfo{
 			ObjectMeta: jetstream.ObjectMeta{Name: name},
 			Bucket:     schema.RecordsBucket,
-			NUID:       fmt.Sprintf("%s.%s.%s", e.Provider, e.Account(), random),
+			NUID:       nuid + ".*", // a client of the object store filters by it
 		},
 		digest:   sha256.New(),
 		chunkMax: min(chunkBytesMax, c.payloadMax()),
@@ -160,10 +174,10 @@ func (w *RecordsWriter) write(ctx context.Context, text []byte) error {
 func (w *RecordsWriter) storeChunk(ctx context.Context) error {
 	w.object.Chunks++
 	w.object.Size += uint64(len(w.chunk))
+	w.ref.Chunks++
 	w.digest.Write(w.chunk)
-	msg := &nats.Msg{Subject: chunksSubject(w.object.NUID), Data: w.chunk}
-	id := fmt.Sprint(w.object.NUID, ":", w.object.Chunks)
-	if err := w.publish(ctx, msg, id); err != nil {
+	msg := &nats.Msg{Subject: w.ref.ChunkSubject(w.ref.Chunks), Data: w.chunk}
+	if err := w.publish(ctx, msg, msg.Subject); err != nil {
 		return err
 	}
 	w.chunk = w.chunk[:0]
@@ -277,7 +291,7 @@ func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
 func (c *Conn) askRecords(ctx context.Context, request, body string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
-	response, err := c.nats.RequestWithContext(ctx, request+recordsStream, []byte(body))
+	response, err := c.nats.RequestWithContext(ctx, c.apiSubject(request, recordsStream), []byte(body))
 	if err != nil {
 		return err
 	}
@@ -296,13 +310,16 @@ func (c *Conn) askRecords(ctx context.Context, request, body string, answer any)
 	return json.Unmarshal(response.Data, answer)
 }
 
-// Records reads the records of a large completion, and checks their hash.
+// Records reads the records of a large completion, and checks their hash. It needs the right to
+// read chunks by their subjects. A replica of the stream may lag behind the completion, so Records
+// asks again for a missing chunk. The records of an earlier release have no subject, and need the
+// rights of the operator.
 func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMessage, error) {
-	store, err := c.js.ObjectStore(ctx, ref.Bucket)
-	if err != nil {
-		return nil, fmt.Errorf("open object store %s: %w", ref.Bucket, err)
+	read := c.readChunks
+	if ref.Subject == "" {
+		read = c.readObject
 	}
-	body, err := store.GetBytes(ctx, ref.Name)
+	body, err := read(ctx, ref)
 	if err != nil {
 		return nil, fmt.Errorf("get records %s: %w", ref.Name, err)
 	}
@@ -314,6 +331,45 @@ func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMe
 		return nil, fmt.Errorf("decode records %s: %w", ref.Name, err)
 	}
 	return records, nil
+}
+
+func (c *Conn) readObject(ctx context.Context, ref schema.RecordsRef) ([]byte, error) {
+	store, err := c.js.ObjectStore(ctx, ref.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	return store.GetBytes(ctx, ref.Name)
+}
+
+func (c *Conn) readChunks(ctx context.Context, ref schema.RecordsRef) ([]byte, error) {
+	var body []byte
+	for n := range ref.Chunks {
+		chunk, err := c.readChunk(ctx, ref.ChunkSubject(n+1))
+		if err != nil {
+			return nil, fmt.Errorf("chunk %d of %d: %w", n+1, ref.Chunks, err)
+		}
+		body = append(body, chunk...)
+	}
+	return body, nil
+}
+
+// errChunkMissing means that the asked replica does not have the chunk.
+var errChunkMissing = errors.New("the chunk is not there")
+
+func (c *Conn) readChunk(ctx context.Context, subject string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	return askUntilAnswered(ctx, c, func(ctx context.Context) ([]byte, error) {
+		request := c.apiSubject(apiDirectGet, recordsStream+"."+subject)
+		m, err := c.nats.RequestWithContext(ctx, request, nil)
+		if err != nil {
+			return nil, err
+		}
+		if m.Header.Get(statusHeader) != "" {
+			return nil, fmt.Errorf("%w: %s", errChunkMissing, m.Header.Get(descriptionHeader))
+		}
+		return m.Data, nil
+	})
 }
 
 func wrongSum(ref schema.RecordsRef) error {
@@ -480,26 +536,49 @@ func (c *Conn) getRecordsMessage(
 // without a name, then the names. The chunks of objects that an older version stored are found by
 // the names.
 func (c *Conn) EraseRecords(ctx context.Context, p schema.Provider, account string) error {
-	if err := c.eraseMessages(ctx, recordsStream, accountChunks(p, account), nil); err != nil {
-		return err
+	for _, filter := range accountChunks(p, account) {
+		if err := c.eraseMessages(ctx, recordsStream, filter, nil); err != nil {
+			return err
+		}
 	}
-	store, err := c.js.ObjectStore(ctx, schema.RecordsBucket)
+	names, err := c.objectNames(ctx)
 	if err != nil {
-		return fmt.Errorf("open object store %s: %w", schema.RecordsBucket, err)
-	}
-	objects, err := store.List(ctx)
-	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
 		return fmt.Errorf("list records: %w", err)
 	}
-	for _, object := range objects {
-		if !strings.HasPrefix(object.Name, schema.AccountRecords(p, account)) {
+	for _, name := range names {
+		if !strings.HasPrefix(name, schema.AccountRecords(p, account)) {
 			continue
 		}
-		if err := c.eraseObject(ctx, object.Name, object.NUID); err != nil {
+		object, _, err := c.readObjectInfo(ctx, name)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("erase records %s: %w", name, err)
+		}
+		if err := c.eraseObject(ctx, name, object.NUID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// objectNames lists the names of all objects. It asks for the subjects of the names, because the
+// client's own List makes a consumer, and workers have no right to make one.
+func (c *Conn) objectNames(ctx context.Context) ([]string, error) {
+	subjects, err := c.subjectsOf(ctx, recordsStream, objectsSubject)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, subject := range subjects {
+		name, err := base64.URLEncoding.DecodeString(schema.LastToken(subject))
+		if err != nil {
+			continue // not a name of ours
+		}
+		names = append(names, string(name))
+	}
+	return names, nil
 }
 
 // eraseObject overwrites and deletes an object. The client's own Delete leaves the bytes in the

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -90,13 +89,14 @@ func TestAnObjectIsTheArrayOfItsRecordsByteForByte(t *testing.T) {
 			if _, err := c.Records(t.Context(), ref); err != nil {
 				t.Error(err)
 			}
-			filter := "$O." + schema.RecordsBucket + ".C.pinwheel." + e.Account() + ".*"
-			chunks := look(t, s).all(recordsStream, filter)
-			chunks = slices.DeleteFunc(chunks, func(m *jetstream.RawStreamMsg) bool {
-				return !strings.HasSuffix(m.Subject, ref.Name[strings.LastIndex(ref.Name, "/")+1:])
-			})
-			if len(chunks) != row.chunks {
-				t.Errorf("%d chunks below the account, want %d", len(chunks), row.chunks)
+			account := "$O." + schema.RecordsBucket + ".C.pinwheel.paystubs." + e.Account() + "."
+			if !strings.HasPrefix(ref.Subject, account) {
+				t.Errorf("the chunks are on %s, want a subject of the account", ref.Subject)
+			}
+			chunks := look(t, s).all(recordsStream, ref.Subject+".*")
+			if len(chunks) != row.chunks || ref.Chunks != row.chunks {
+				t.Errorf("%d chunks, the reference has %d; want %d",
+					len(chunks), ref.Chunks, row.chunks)
 			}
 		})
 	}
@@ -131,7 +131,7 @@ func TestAnErasureFindsRecordsWithoutAName(t *testing.T) {
 		t.Errorf("%d chunks are left, want %d", len(chunks), kept)
 	}
 	for _, m := range chunks {
-		if !strings.Contains(m.Subject, ".truv.kept.") {
+		if !strings.Contains(m.Subject, ".truv.link.kept.") {
 			t.Errorf("a chunk is left on %s", m.Subject)
 		}
 	}

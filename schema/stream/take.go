@@ -233,7 +233,7 @@ func (t *taker) ask(n int) (*request, error) {
 		return nil, err
 	}
 	info := t.consumer.CachedInfo()
-	next := apiNext + info.Stream + "." + info.Name
+	next := t.conn.apiSubject(apiNext, info.Stream+"."+info.Name)
 	if err := t.conn.nats.PublishRequest(next, inbox, data); err != nil {
 		_ = r.inbox.Unsubscribe()
 		return nil, err
@@ -306,7 +306,7 @@ func (t *taker) accept(
 		keep(&message{conn: t.conn.nats, msg: msg})
 		return false, nil
 	}
-	return readStatus(msg.Header.Get("Status"), msg.Header.Get("Description"))
+	return readStatus(msg.Header.Get(statusHeader), msg.Header.Get(descriptionHeader))
 }
 
 // readStatus reads what the broker says about a request. The constants of the client library are

@@ -1,0 +1,50 @@
+package stream
+
+import (
+	"slices"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// Team is a group of subscribers. A team has an account of its own on the broker, with a key, and
+// durable consumers of completions that the operator makes. No other team can see, delete, or
+// acknowledge for them.
+type Team struct {
+	// Name is the team's name, and the name of its first durable consumer.
+	Name string
+	// Resources are what the team reads. Completions that report a deletion come besides, whatever
+	// their resource: a team must know what to delete.
+	Resources []schema.Resource
+	// Durables are the names of the team's durable consumers.
+	Durables []string
+	// Key is the public nkey of the team's user.
+	Key string
+}
+
+// Filters are the subjects of the completions that the team reads.
+func (t Team) Filters() []string {
+	var filters []string
+	for _, q := range schema.Queues() {
+		if q.Erases || slices.Contains(t.Resources, q.Resource) {
+			filters = append(filters, schema.ResourceCompletions(q.Provider, q.Resource))
+		}
+	}
+	return withoutRepeats(filters)
+}
+
+// Grant returns the rights of the team's account: to take from its durable consumers, to settle for
+// them, and to read the records of its resources by the subject in a completion. The team cannot
+// make, change or delete a consumer, and cannot ask about a stream.
+func (t Team) Grant() Grant {
+	grant := Grant{Role: t.Name}
+	for _, durable := range t.Durables {
+		consumer := schema.CompletionsStream + "." + durable
+		grant.Requests = append(grant.Requests,
+			apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
+	}
+	for _, r := range t.Resources {
+		chunks := apiDirectGet + recordsStream + "." + resourceChunks("*", r)
+		grant.Requests = append(grant.Requests, chunks)
+	}
+	return grant
+}
