@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // connections is a net.Listener that limits the number of open connections. At the limit, another
@@ -75,19 +76,27 @@ func (l *connections) number() int {
 	return l.open
 }
 
+// promote notes that a peer has delivered a verified webhook.
+func (l *connections) promote(peer netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ledger.promote(peer, rankStranger, rankNeighbour)
+	l.ledger.promote(peer, rankProxied+rankStranger, rankProxied+rankNeighbour)
+}
+
 func (l *connections) add(conn net.Conn) *connection {
-	c := &connection{Conn: conn, all: l, isOpen: true}
+	c := &connection{Conn: conn, all: l, isOpen: true, gone: make(chan struct{})}
 	address, _ := parseHop(rawOf(conn).RemoteAddr().String())
 	c.isProxied = l.proxies.contains(address)
 	c.claim = claim{peer: siteOf(address), weight: 1, cut: c.cut}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open++
-	c.list()
-	if l.open > l.openMax {
-		l.ledger.first().cut() // at least the new connection is there
+	if first := l.ledger.first(); l.open >= l.openMax && first != nil {
+		first.cut()
 		l.cutOff(cutConnections)
 	}
+	l.open++
+	c.list()
 	return c
 }
 
@@ -99,6 +108,8 @@ type connection struct {
 	isOpen    bool
 	isProven  bool
 	claim     claim
+	// gone is closed when the connection is closed or cut off.
+	gone      chan struct{}
 	closeOnce sync.Once
 	// header is used by one Read at a time, and in between by net/http.
 	header headerGuard
@@ -124,19 +135,21 @@ func (c *connection) list() {
 	c.all.ledger.remove(&c.claim)
 	if c.isOpen {
 		c.claim.rank = c.rank()
-		c.all.ledger.put(&c.claim)
+		c.all.ledger.put(&c.claim, time.Now())
 	}
 }
 
+// rank returns the connection's rank. A proxy's connection carries the requests of many senders, so
+// nothing follows from the last one.
 func (c *connection) rank() rank {
-	base := rankStranger
-	if c.isProxied {
-		base = rankProxied
+	switch {
+	case c.isProxied:
+		return rankProxied + rankOf(c.all.known, c.claim.peer)
+	case c.isProven:
+		return rankProven
+	default:
+		return rankOf(c.all.known, c.claim.peer)
 	}
-	if c.isProven {
-		return base + rankProven
-	}
-	return base + rankOf(c.all.known, c.claim.peer)
 }
 
 // rankOf returns what is known of a peer.
@@ -153,7 +166,7 @@ func (c *connection) begin(peer netip.Prefix) rank {
 	defer c.all.mu.Unlock()
 	c.claim.peer = peer
 	c.list()
-	if c.isProxied && !c.isProven {
+	if c.isProxied {
 		return c.claim.rank - rankProxied
 	}
 	return c.claim.rank
@@ -194,6 +207,7 @@ func (c *connection) cut() {
 func (c *connection) forget() {
 	if c.isOpen {
 		c.isOpen = false
+		close(c.gone)
 		c.all.open--
 		c.all.ledger.remove(&c.claim)
 	}
