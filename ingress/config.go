@@ -14,7 +14,7 @@ import (
 
 // Limits that no installation needs to change.
 const (
-	BodyBytesMax   = 256 << 10
+	BodyBytesMax   = 896 << 10
 	HeaderBytesMax = 16 << 10
 	// RetryAfter is how long a 429 or a 503 asks the sender to wait.
 	RetryAfter = 5 * time.Second
@@ -55,7 +55,8 @@ type ProviderConfig struct {
 	// SecretsFile is the path of a file of secrets, one a line. Empty: the provider is not served.
 	SecretsFile string
 	// SignatureAgeMax is the largest difference between the signed time and our clock, in either
-	// direction. 0: no limit. The limit has no effect if the provider signs no time.
+	// direction. A webhook with a larger difference goes to quarantine. 0: no limit. The limit has
+	// no effect if the provider signs no time.
 	SignatureAgeMax time.Duration
 }
 
@@ -126,8 +127,8 @@ func Variables() []process.Variable {
 			variables = append(variables, process.Variable{
 				Name:    p.Variable(signatureAgeMaxName),
 				Default: "20m", // DefaultSignatureAgeMax
-				Help: fmt.Sprintf("largest age of %s's signatures; 0 turns the check off",
-					p.Title()),
+				Help: fmt.Sprintf("largest age of %s's signatures, in either direction; "+
+					"quarantine keeps what is older or newer; 0 turns the check off", p.Title()),
 			})
 		}
 	}

@@ -86,7 +86,8 @@ func TestLogsOneLineAWebhook(t *testing.T) {
 		"rejected": {
 			request: unsigned, level: zap.InfoLevel, keys: unread,
 			want: map[string]any{
-				"outcome": "rejected", "error": "the signature header is missing",
+				"outcome": "rejected",
+				"error":   "the body is not read: the signature header is missing",
 			}},
 		"rejected by its method, at level debug": {
 			request: httptest.NewRequest(http.MethodGet, truvPath, nil),

@@ -28,7 +28,7 @@ func newMetrics(registry prometheus.Registerer, inFlight func() float64) (*metri
 		rejected: counters("rejected_total", "Requests answered 4xx, by reason.", "reason"),
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts(
 			options("duplicates_total", "Webhooks that were stored before."))),
-		quarantined: counters("quarantined_total", "Signed webhooks that are no event, by reason.",
+		quarantined: counters("quarantined_total", "Signed webhooks kept in quarantine, by reason.",
 			"provider", "reason"),
 		published: counters("publish_total", "Events handed to the broker, by its answer.",
 			"result"),
@@ -36,7 +36,8 @@ func newMetrics(registry prometheus.Registerer, inFlight func() float64) (*metri
 			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 4, 5, 10, 15),
 		skew: histogram("clock_skew_seconds",
 			"Age of signatures when they came; below zero the provider's clock is ahead of ours.",
-			-60, -10, -1, 0, 1, 5, 10, 30, 60, 300, 600, 900, 1200),
+			-7*day, -day, -hour, -1200, -300, -60, -10, -1, 0,
+			1, 5, 10, 30, 60, 300, 600, 900, 1200, hour, 6*hour, day, 7*day),
 	}
 	inHand := prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts(options("in_flight", "Webhooks in hand.")), inFlight)
@@ -49,6 +50,12 @@ func newMetrics(registry prometheus.Registerer, inFlight func() float64) (*metri
 	}
 	return m, errors.Join(errs...)
 }
+
+// Seconds, for buckets.
+const (
+	hour = 60 * 60
+	day  = 24 * hour
+)
 
 func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts(options(name, help)), labels)

@@ -197,6 +197,8 @@ func (s *Server) httpServer() (*http.Server, error) {
 		WriteTimeout:      s.limits.WriteFor,
 		IdleTimeout:       s.limits.IdleFor,
 		MaxHeaderBytes:    HeaderBytesMax,
-		ErrorLog:          errorLog,
+		// net/http would answer OPTIONS * with 200, and 200 is for what is stored.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     errorLog,
 	}, nil
 }
