@@ -3,6 +3,7 @@ package ingress
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -13,12 +14,11 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// The reasons to refuse a request, besides a webhook.UnverifiedError. errUnread, errEncoded and
-// errFlood wrap an UnverifiedError. errEncoded alone sends a signed webhook to quarantine.
+// The reasons to refuse a request, besides a webhook.UnverifiedError. errEncoded and errFlood wrap
+// an UnverifiedError. errEncoded alone sends a signed webhook to quarantine.
 var (
 	errRoute   = errors.New("no provider is served at this path")
 	errMethod  = errors.New("the method is not POST")
-	errUnread  = errors.New("the body is not read")
 	errBody    = errors.New("read body")
 	errEncoded = errors.New("the body is encoded")
 	errFlood   = errors.New("too many requests fail verification")
@@ -32,10 +32,9 @@ type response struct {
 	reason string
 	// retryAfter is how long the sender should wait before the next try, 0 if no try is needed.
 	retryAfter time.Duration
-	// hangUp closes the connection, because the rest of the body is never read.
+	// hangUp closes the connection: the rest of the body is never read, or the request is not
+	// verified. Another request without a signature costs its sender another connection.
 	hangUp bool
-	// quiet logs at level debug, because anyone can cause such lines at any rate.
-	quiet bool
 }
 
 // responseFor is the only table from errors to answers. An error that is not in the table came
@@ -50,19 +49,18 @@ func responseFor(err error) response {
 	case err == nil:
 		return response{status: http.StatusOK}
 	case errors.Is(err, errRoute):
-		return response{status: http.StatusNotFound, reason: "route", hangUp: true, quiet: true}
+		return response{status: http.StatusNotFound, reason: "route", hangUp: true}
 	case errors.Is(err, errMethod):
-		return response{
-			status: http.StatusMethodNotAllowed, reason: "method", hangUp: true, quiet: true,
-		}
+		return response{status: http.StatusMethodNotAllowed, reason: "method", hangUp: true}
 	case unread && tooLarge:
 		return response{status: http.StatusRequestEntityTooLarge, reason: "too_large", hangUp: true}
+	case unread && (errors.Is(err, errCutOff) || errors.Is(err, net.ErrClosed)):
+		// The connection is closed: nobody reads the answer.
+		return response{status: http.StatusRequestTimeout, reason: "cut_off", hangUp: true}
 	case unread && errors.Is(err, os.ErrDeadlineExceeded):
 		return response{status: http.StatusRequestTimeout, reason: "body_timeout", hangUp: true}
 	case unread:
 		return response{status: http.StatusBadRequest, reason: "body_read", hangUp: true}
-	case errors.Is(err, errShed):
-		return response{status: http.StatusServiceUnavailable, retryAfter: RetryAfter, hangUp: true}
 	default:
 		return response{status: http.StatusServiceUnavailable, retryAfter: RetryAfter}
 	}
@@ -70,20 +68,17 @@ func responseFor(err error) response {
 
 // responseForUnverified is the part of the table for requests whose signature is not right.
 func responseForUnverified(err error, reason string) response {
-	r := response{
-		status: http.StatusUnauthorized, reason: reason, hangUp: errors.Is(err, errUnread),
-	}
 	switch {
 	case errors.Is(err, errFlood):
-		r.status = http.StatusTooManyRequests
-		r.reason = "limited"
-		r.retryAfter = RetryAfter
-		r.quiet = true
+		return response{
+			status: http.StatusTooManyRequests, reason: "limited",
+			retryAfter: RetryAfter, hangUp: true,
+		}
 	case errors.Is(err, errEncoded):
-		r.status = http.StatusUnsupportedMediaType
-		r.reason = "encoding"
+		return response{status: http.StatusUnsupportedMediaType, reason: "encoding", hangUp: true}
+	default:
+		return response{status: http.StatusUnauthorized, reason: reason, hangUp: true}
 	}
-	return r
 }
 
 // quarantineReason reports whether the error sends the signed webhook to quarantine: another try
