@@ -100,6 +100,9 @@ func TestAStaleWebhookIsKeptAsItIs(t *testing.T) {
 		s, registry := handler(t, testConfig(t), broker)
 		w := serve(s, signedAt(income, time.Now().Add(-time.Hour)))
 		expectAnswer(t, w, `{"id":"e1","duplicate":false,"quarantined":true}`)
+		if len(broker.quarantined) != 1 {
+			t.Fatalf("%d webhooks are in quarantine, want 1", len(broker.quarantined))
+		}
 		got := broker.quarantined[0]
 		if string(got.Body) != income || !got.ReceivedAt.Equal(time.Now()) ||
 			got.Provider != schema.Pinwheel {

@@ -180,6 +180,10 @@ func TestSignedWebhooksThatAreNoEventAreQuarantined(t *testing.T) {
 	for name, row := range map[string]answerTest{
 		"nonsense": quarantined(request(pinwheelPath, "nonsense"), schema.QuarantineJSON),
 		"nothing":  quarantined(request(truvPath, ""), schema.QuarantineJSON),
+		"null":     quarantined(request(truvPath, "null"), schema.QuarantineJSON),
+		"an array": quarantined(request(truvPath, "["+connected+"]"), schema.QuarantineJSON),
+		"a byte order mark before the object": quarantined(
+			request(truvPath, "\ufeff"+connected), schema.QuarantineJSON),
 		"bytes behind the object": quarantined(
 			request(truvPath, connected+"]"), schema.QuarantineJSON),
 		"bytes that are no text": quarantined(
@@ -190,6 +194,9 @@ func TestSignedWebhooksThatAreNoEventAreQuarantined(t *testing.T) {
 			request(truvPath, inside+`,"WEBHOOK_ID":"w2"}`), schema.QuarantineDuplicateKey),
 		"a nesting bomb": quarantined(
 			request(truvPath, strings.Repeat("[", BodyBytesMax)), schema.QuarantineDepth),
+		"an id that is too long": quarantined(request(pinwheelPath,
+			`{"event":"income.added","event_id":"`+strings.Repeat("i", schema.IDBytesMax+1)+`"}`),
+			schema.QuarantineSchema),
 		"no id": quarantined(
 			request(pinwheelPath, `{"event":"income.added"}`), schema.QuarantineSchema),
 		"a deletion that names no link": quarantined(
