@@ -272,7 +272,7 @@ func TestLimits(t *testing.T) {
 		pinwheelRepeatsFor  = 15 * time.Minute
 		shutdownFor         = 8 * time.Second // schema/process
 		dockerStopsFor      = 10 * time.Second
-		headers             = 16 << 10
+		headers             = 8 << 10
 		standardLibraryDeep = 10_000
 		message             = BodyBytesMax + headers + schema.IDBytesMax*3
 

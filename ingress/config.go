@@ -58,7 +58,8 @@ type ProviderConfig struct {
 	// SecretsFile is the path of a file of secrets, one a line. Empty: the provider is not served.
 	SecretsFile string
 	// SignatureAgeMax is the largest difference between the signed time and our clock, in either
-	// direction. 0: no limit. The limit has no effect if the provider signs no time.
+	// direction. A webhook with a larger difference goes to quarantine. 0: no limit. The limit has
+	// no effect if the provider signs no time.
 	SignatureAgeMax time.Duration
 }
 
@@ -129,8 +130,8 @@ func Variables() []process.Variable {
 			variables = append(variables, process.Variable{
 				Name:    p.Variable(signatureAgeMaxName),
 				Default: "20m", // DefaultSignatureAgeMax
-				Help: fmt.Sprintf("largest age of %s's signatures; 0 turns the check off",
-					p.Title()),
+				Help: fmt.Sprintf("largest age of %s's signatures, in either direction; "+
+					"quarantine keeps what is older or newer; 0 turns the check off", p.Title()),
 			})
 		}
 	}

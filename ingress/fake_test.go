@@ -179,6 +179,14 @@ func request(path, body string) *http.Request {
 	return r
 }
 
+// signedAt is a webhook that Pinwheel signed at a time.
+func signedAt(body string, at time.Time) *http.Request {
+	r := request(pinwheelPath, body)
+	maps.Copy(r.Header, signed(pinwheelPath, body, at))
+	return r
+}
+
+// signed has the headers of a webhook. The path decides which provider signs.
 func signed(path, body string, at time.Time) http.Header {
 	if path == truvPath {
 		return http.Header{"X-Webhook-Sign": {"v1=" + sum(truvSecret, body)}}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,14 +25,12 @@ type Publisher interface {
 	// stored before. PublishEvent repeats its tries under the same id until ctx ends. The error is
 	// schema.ErrIDConflict if another body was stored before under the event's id.
 	PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error)
-	// PublishQuarantined stores a signed webhook that is no event, as durably.
+	// PublishQuarantined stores a signed webhook that cannot be an event now, as durably.
 	PublishQuarantined(ctx context.Context, q schema.Quarantined) error
 	// Ready returns an error until events can be stored: the connection is up, the stream exists
 	// and is not nearly full.
 	Ready(ctx context.Context) error
 }
-
-const routePrefix = "/webhooks/"
 
 // receipt is what accept has learned about a webhook. Fields of steps that were not reached are
 // zero.
@@ -91,7 +90,7 @@ func (s *Server) accept(
 		return got, errShed
 	}
 	defer s.hand.giveBack(in.Body)
-	got.event, err = webhook.Parse(in)
+	got.event, err = s.readEvent(in)
 	if err == nil {
 		got.duplicate, err = s.publish(ctx, got.event)
 	}
@@ -105,20 +104,47 @@ func (s *Server) accept(
 // route returns the provider that is served at the request's path, or the reason to refuse the
 // request before the body is read.
 func (s *Server) route(r *http.Request) (schema.Provider, error) {
-	name, ok := strings.CutPrefix(r.URL.Path, routePrefix)
-	p := schema.Provider(name)
-	if !ok || s.secrets[p] == nil {
+	p := providerAt(r.URL.Path)
+	if s.secrets[p] == nil {
 		return "", errRoute
 	}
 	if r.Method != http.MethodPost {
 		return p, errMethod
 	}
-	for _, coding := range r.Header.Values("Content-Encoding") {
-		if !strings.EqualFold(coding, "identity") {
-			return p, errEncoding // nothing is inflated for a stranger
-		}
-	}
 	return p, nil
+}
+
+// providerAt returns the provider that a path names, or "" if it names none. Letter case and
+// further slashes do not matter, because a person who gives the URL to a provider takes such URLs
+// for the same. Dots in the path are not resolved.
+func providerAt(path string) schema.Provider {
+	isSlash := func(c rune) bool { return c == '/' }
+	names := strings.FieldsFunc(strings.ToLower(path), isSlash)
+	if len(names) != 2 || names[0] != "webhooks" {
+		return ""
+	}
+	return schema.Provider(names[1])
+}
+
+// isEncoded reports whether a body has a content encoding other than identity.
+func isEncoded(h http.Header) bool {
+	codings := strings.Split(strings.Join(h.Values("Content-Encoding"), ","), ",")
+	return slices.ContainsFunc(codings, func(coding string) bool {
+		coding = strings.TrimSpace(coding)
+		return coding != "" && !strings.EqualFold(coding, "identity")
+	})
+}
+
+// refusal counts a request that is not signed, and adds to the error what else is to be answered.
+func (s *Server) refusal(h http.Header, peer netip.Prefix, err error) error {
+	switch {
+	case !s.forgeries.allow(peer, time.Now()):
+		return fmt.Errorf("%w: %w", errFlood, err)
+	case isEncoded(h):
+		return fmt.Errorf("%w: %w", errEncoded, err)
+	default:
+		return err
+	}
 }
 
 func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
@@ -126,17 +152,26 @@ func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
 	if err != nil {
 		s.log.Error("secrets not taken", providerField(in.Provider), zap.Error(err))
 	}
-	ageMax := s.config.Providers[in.Provider].SignatureAgeMax
-	if err := webhook.Verify(in, secrets, ageMax); err != nil {
-		if !s.forgeries.allow(peer, in.At) {
-			return fmt.Errorf("%w: %w", errFlood, err)
-		}
-		return err
+	if err := webhook.Verify(in, secrets); err != nil {
+		return s.refusal(in.Header, peer, err)
 	}
 	if at, ok := webhook.SignedAt(in); ok {
 		s.metrics.skew.Observe(in.At.Sub(at).Seconds())
 	}
 	return nil
+}
+
+// readEvent reads the event of a signed webhook. Every error is a reason for quarantine. With
+// webhook.ErrStale the event is there too.
+func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
+	if isEncoded(in.Header) {
+		return schema.Event{}, errEncoded
+	}
+	event, err := webhook.Parse(in)
+	if err != nil {
+		return schema.Event{}, err
+	}
+	return event, webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
 }
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {

@@ -86,7 +86,8 @@ func TestLogsOneLineAWebhook(t *testing.T) {
 		"rejected, at level debug": {
 			request: unsigned, level: zap.DebugLevel, keys: unread,
 			want: map[string]any{
-				"outcome": "rejected", "error": "the signature header is missing",
+				"outcome": "rejected",
+				"error":   "the signature header is missing",
 			}},
 		"rejected by its method, at level debug": {
 			request: httptest.NewRequest(http.MethodGet, truvPath, nil),

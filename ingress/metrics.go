@@ -43,7 +43,7 @@ func newMetrics(registry prometheus.Registerer, g gauges) (*metrics, error) {
 		rejected: counters("rejected_total", "Requests answered 4xx, by reason.", "reason"),
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts(
 			options("duplicates_total", "Webhooks that were stored before."))),
-		quarantined: counters("quarantined_total", "Signed webhooks that are no event, by reason.",
+		quarantined: counters("quarantined_total", "Signed webhooks kept in quarantine, by reason.",
 			"provider", "reason"),
 		published: counters("publish_total", "Events handed to the broker, by its answer.",
 			"result"),
@@ -53,7 +53,8 @@ func newMetrics(registry prometheus.Registerer, g gauges) (*metrics, error) {
 			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 4, 5, 10, 15),
 		skew: histogram("clock_skew_seconds",
 			"Age of signatures when they came; below zero the provider's clock is ahead of ours.",
-			-60, -10, -1, 0, 1, 5, 10, 30, 60, 300, 600, 900, 1200),
+			-7*day, -day, -hour, -1200, -300, -60, -10, -1, 0,
+			1, 5, 10, 30, 60, 300, 600, 900, 1200, hour, 6*hour, day, 7*day),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
@@ -68,6 +69,12 @@ func newMetrics(registry prometheus.Registerer, g gauges) (*metrics, error) {
 	}
 	return m, errors.Join(errs...)
 }
+
+// Seconds, for buckets.
+const (
+	hour = 60 * 60
+	day  = 24 * hour
+)
 
 func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts(options(name, help)), labels)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"testing"
 
@@ -123,7 +124,7 @@ func exchange(t *testing.T, s *Server, text string) []int {
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
-	statuses, _ := readAnswers(t, conn)
+	statuses, _ := readAnswers(t, conn, http.MethodPost)
 	return statuses
 }
 

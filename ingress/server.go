@@ -208,7 +208,7 @@ func (s *Server) httpServer() *http.Server {
 		ErrorLog:          newServerLog(s.log),
 		ConnContext:       withConnection,
 		ConnState:         noteIdle,
-		// net/http would answer OPTIONS * by itself, and keep the connection open.
+		// net/http would answer OPTIONS * with 200, and 200 is for what is stored.
 		DisableGeneralOptionsHandler: true,
 	}
 }

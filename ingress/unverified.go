@@ -62,6 +62,9 @@ func (s *Server) receive(
 	w http.ResponseWriter, r *http.Request, p schema.Provider,
 ) (webhook.Received, error) {
 	from := s.meet(r)
+	if err := webhook.CheckHeaders(p, r.Header); err != nil {
+		return webhook.Received{}, s.refusal(r.Header, from.peer, err)
+	}
 	seat := s.room.enter(from, func() { s.cutOff(from) }, time.Now())
 	defer seat.leave()
 	in, err := s.read(w, r, p, seat)

@@ -152,8 +152,8 @@ func defaultStreams() []Stream {
 		},
 		{
 			Name: QuarantineStream, Subjects: []string{allQuarantined},
-			MaxAge: 14 * day, MaxBytes: 64 * mebibyte, Duplicates: 2 * time.Minute,
-			Why: "every signed but unreadable webhook; answered with 200",
+			MaxAge: 14 * day, MaxBytes: 256 * mebibyte, Duplicates: day,
+			Why: "every signed webhook that is not stored as an event; answered with 200",
 		},
 		{
 			Name: WaitingStream, Subjects: []string{allWaiting, allRetries},

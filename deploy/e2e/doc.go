@@ -50,6 +50,7 @@
 //	send TYPE [id=ID] [provider=P] [account=ID] [outcome=O] [error_code=C] [error_type=T]
 //	          [added=ID,ID] [deleted=ID,ID] [times=N] [bad_signature] [old_timestamp=D] [status=N]
 //		sends a signed webhook about the newest person. The answer must be 200, or the status.
+//		added=all announces every record of the resource that the API serves.
 //		Prints the webhook and the answer. A second send with the same id is the same
 //		webhook only if nothing else in the body changed; for the same bytes, use times=N or raw.
 //	raw PROVIDER FILE [status=N] [latin1]

@@ -303,6 +303,8 @@ func TestQuarantineStoresTheSameBytesOnce(t *testing.T) {
 		Body: []byte("{\xff"),
 	}
 	must(t, c.PublishQuarantined(t.Context(), q))
+	q.Reason = schema.QuarantineStale
+	q.ReceivedAt = received.Add(time.Hour)
 	must(t, c.PublishQuarantined(t.Context(), q))
 	q.Body = []byte("[")
 	must(t, c.PublishQuarantined(t.Context(), q))

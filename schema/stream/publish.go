@@ -64,8 +64,8 @@ func eventMessage(e schema.Event) *nats.Msg {
 	return msg
 }
 
-// PublishQuarantined stores a signed but unreadable webhook. If the same bytes arrive again within
-// the duplicate window of the stream, they are stored once.
+// PublishQuarantined stores a signed webhook that is not stored as an event. If the same bytes
+// arrive again within the duplicate window of the stream, a day, they are stored once.
 func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) error {
 	sum := sha256Of(q.Body)
 	msg := &nats.Msg{
