@@ -77,7 +77,7 @@ var law = []row{
 		"it knows no provider"},
 	{"workers", "schema schema/process schema/stream workers/api",
 		metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
-	{"workers/fetch", "schema schema/process workers workers/*", metrics,
+	{"workers/fetch", "schema schema/process workers workers/*", metrics + " " + zap,
 		"it asks; workers judge and publish"},
 	{"workers/*", "workers/api", "", "a provider's API, of use to any program"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},

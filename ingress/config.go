@@ -54,6 +54,9 @@ type Config struct {
 type ProviderConfig struct {
 	// SecretsFile is the path of a file of secrets, one a line. Empty: the provider is not served.
 	SecretsFile string
+	// URL is the base URL of the provider's API, as the workers have it. Empty: the provider's own.
+	// With a real host, the demonstration's secrets are refused.
+	URL string
 	// SignatureAgeMax is the largest difference between the signed time and our clock, in either
 	// direction. 0: no limit. The limit has no effect if the provider signs no time.
 	SignatureAgeMax time.Duration
@@ -62,6 +65,7 @@ type ProviderConfig struct {
 // Names of a provider's variables, without the provider.
 const (
 	secretsFileName     = "SECRETS_FILE"
+	urlName             = "URL"
 	signatureAgeMaxName = "SIGNATURE_AGE_MAX"
 )
 
@@ -93,23 +97,50 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 }
 
 func providerFromEnv(p schema.Provider, getenv func(string) string) (ProviderConfig, error) {
-	c := ProviderConfig{SecretsFile: getenv(p.Variable(secretsFileName))}
-	if !webhook.SignsTime(p) {
-		return c, nil
+	var c ProviderConfig
+	var err error
+	c.SecretsFile, err = process.ReadVariable(getenv, p.Variable(secretsFileName))
+	if err != nil {
+		return ProviderConfig{}, err
 	}
-	c.SignatureAgeMax = DefaultSignatureAgeMax
+	c.URL, err = process.ReadVariable(getenv, p.Variable(urlName))
+	if err != nil {
+		return ProviderConfig{}, err
+	}
+	if c.SecretsFile != "" {
+		if err := c.api(p).CheckBrokerKey(getenv); err != nil {
+			return ProviderConfig{}, err
+		}
+	}
+	c.SignatureAgeMax, err = signatureAgeMax(p, getenv)
+	return c, err
+}
+
+// api returns the setting of the provider's base URL.
+func (c ProviderConfig) api(p schema.Provider) process.ProviderURL {
+	return process.ProviderURL{Variable: p.Variable(urlName), Value: c.URL}
+}
+
+// signatureAgeMax reads the largest age of a provider's signatures. It returns 0, no limit, if the
+// provider signs no time.
+func signatureAgeMax(p schema.Provider, getenv func(string) string) (time.Duration, error) {
+	if !webhook.SignsTime(p) {
+		return 0, nil
+	}
 	variable := p.Variable(signatureAgeMaxName)
-	text := getenv(variable)
+	text, err := process.ReadVariable(getenv, variable)
+	if err != nil {
+		return 0, err
+	}
 	if text == "" {
-		return c, nil
+		return DefaultSignatureAgeMax, nil
 	}
 	age, err := time.ParseDuration(text)
 	if err != nil || age < 0 {
 		const wrong = "%s: %q is not a duration such as 20m, or 0 for no limit"
-		return ProviderConfig{}, fmt.Errorf(wrong, variable, text)
+		return 0, fmt.Errorf(wrong, variable, text)
 	}
-	c.SignatureAgeMax = age
-	return c, nil
+	return age, nil
 }
 
 // Variables lists the variables of ingress alone: for the listener and for every provider.
@@ -120,7 +151,11 @@ func Variables() []process.Variable {
 			Name: p.Variable(secretsFileName),
 			Help: fmt.Sprintf("file with %s's %s, one a line, each %d bytes or more, "+
 				"all of them active; read again when it changes (none)",
-				p.Title(), webhook.SecretsName(p), process.SecretBytesMin),
+				p.Title(), webhook.SecretsName(p), schema.SecretBytesMin),
+		}, process.Variable{
+			Name: p.Variable(urlName),
+			Help: fmt.Sprintf("%s's API, as the workers have it; the demonstration's keys are "+
+				"refused unless it is a fake's (the provider's own)", p.Title()),
 		})
 		if webhook.SignsTime(p) {
 			variables = append(variables, process.Variable{

@@ -12,7 +12,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
@@ -143,12 +142,7 @@ func (s *Server) read(
 }
 
 func (s *Server) verify(in webhook.Received, remote string) error {
-	secrets, err := s.secrets[in.Provider].Active()
-	if err != nil {
-		s.log.Error("secrets not taken", providerField(in.Provider), zap.Error(err))
-	}
-	ageMax := s.config.Providers[in.Provider].SignatureAgeMax
-	if err := webhook.Verify(in, secrets, ageMax); err != nil {
+	if err := s.verifySignature(in); err != nil {
 		if !s.forgeries.allow(remote, in.At) {
 			return fmt.Errorf("%w: %w", errFlood, err)
 		}
@@ -158,6 +152,25 @@ func (s *Server) verify(in webhook.Received, remote string) error {
 		s.metrics.skew.Observe(in.At.Sub(at).Seconds())
 	}
 	return nil
+}
+
+// verifySignature verifies with the active secrets. If none of them signed the webhook, the file of
+// secrets is read again at once: a new secret may have been added a moment ago.
+func (s *Server) verifySignature(in webhook.Received) error {
+	file := s.secrets[in.Provider]
+	ageMax := s.config.Providers[in.Provider].SignatureAgeMax
+	secrets, fault := file.Active()
+	s.logSecretsFault(in.Provider, fault)
+	err := webhook.Verify(in, secrets, ageMax)
+	if !webhook.IsMismatch(err) {
+		return err
+	}
+	secrets, changed, fault := file.Reload(secrets)
+	s.logSecretsFault(in.Provider, fault)
+	if !changed {
+		return err
+	}
+	return webhook.Verify(in, secrets, ageMax)
 }
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {

@@ -56,8 +56,8 @@ var ofTheStack = section{"The stack", []process.Variable{
 			"the keys nats_<role>.nk and keys.conf, which wagewire nkeys DIR makes"},
 }}
 
-// ofTheProcesses are the variables that our processes read. A variable of several processes is in
-// the first section that has it.
+// ofTheProcesses are the variables that our processes read. A variable that several processes read
+// for the same purpose is in the first section that has it.
 func ofTheProcesses() []section {
 	sections := []section{
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
@@ -67,12 +67,12 @@ func ofTheProcesses() []section {
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
 	}
-	known := map[string]bool{}
+	known := map[process.Variable]bool{}
 	for i := range sections {
 		sections[i].variables = slices.DeleteFunc(sections[i].variables,
 			func(v process.Variable) bool {
-				before := known[v.Name]
-				known[v.Name] = true
+				before := known[v]
+				known[v] = true
 				return before
 			})
 	}
@@ -116,11 +116,18 @@ func example(t *testing.T) string {
 # Write the lines that you change into a file of your own: docker compose --env-file mine.env up.
 # A secret is not a variable, but a file in SECRETS_DIR.
 `)
-	for _, s := range append([]section{ofTheStack}, ofTheProcesses()...) {
+	sections := append([]section{ofTheStack}, ofTheProcesses()...)
+	last := map[string]int{} // the last section of a variable has the most to say
+	for i, s := range sections {
+		for _, v := range s.variables {
+			last[v.Name] = i
+		}
+	}
+	for i, s := range sections {
 		titled := false
 		for _, v := range s.variables {
 			value, used := defaults[v.Name]
-			if !used {
+			if !used || last[v.Name] != i {
 				continue
 			}
 			delete(defaults, v.Name)

@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -83,6 +84,10 @@ var (
 	errStale              = unverified("stale", "the signature is too old, or from the future")
 	errSchemeUnknown      = unverified("provider", "the provider is not known")
 )
+
+// IsMismatch reports whether an error of Verify says that none of the secrets signed the body. Another
+// secret may have.
+func IsMismatch(err error) bool { return errors.Is(err, errSignatureMismatch) }
 
 // Verify returns nil only if one of the secrets signed exactly these bytes. If the provider signs a
 // time, r.At must also be at most ageMax before or after the signed time; 0 allows any age. All
