@@ -42,6 +42,7 @@ const (
 	memory      = "github.com/KimMachineGun/automemlimit"
 	pace        = "golang.org/x/time/rate"
 	nats        = "github.com/nats-io/nats.go"
+	nkeys       = "github.com/nats-io/nkeys"
 	tracing     = "go.opentelemetry.io/otel"
 	roots       = "golang.org/x/crypto/x509roots/fallback"
 	environment = "github.com/caarlos0/env/v11"
@@ -60,7 +61,7 @@ var law = []row{
 		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal + " " +
 			memory,
 		"the settings, logs and listeners of every process, and no more"},
-	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
+	{"schema/stream", "schema", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server",
 		"a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap,
