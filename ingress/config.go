@@ -55,7 +55,7 @@ type ProviderConfig struct {
 	// SecretsFile is the path of a file of secrets, one a line. Empty: the provider is not served.
 	SecretsFile string
 	// URL is the base URL of the provider's API, as the workers have it. Empty: the provider's own.
-	// With a real host, the demonstration's secrets are refused.
+	// If a served provider has a real host, the demonstration's secrets are refused.
 	URL string
 	// SignatureAgeMax is the largest difference between the signed time and our clock, in either
 	// direction. 0: no limit. The limit has no effect if the provider signs no time.
@@ -93,7 +93,7 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		c.Providers[p] = provider
 	}
-	return c, nil
+	return c, c.realAPI().CheckBrokerKey(getenv)
 }
 
 func providerFromEnv(p schema.Provider, getenv func(string) string) (ProviderConfig, error) {
@@ -107,18 +107,22 @@ func providerFromEnv(p schema.Provider, getenv func(string) string) (ProviderCon
 	if err != nil {
 		return ProviderConfig{}, err
 	}
-	if c.SecretsFile != "" {
-		if err := c.api(p).CheckBrokerKey(getenv); err != nil {
-			return ProviderConfig{}, err
-		}
-	}
 	c.SignatureAgeMax, err = signatureAgeMax(p, getenv)
 	return c, err
 }
 
-// api returns the setting of the provider's base URL.
-func (c ProviderConfig) api(p schema.Provider) process.ProviderURL {
-	return process.ProviderURL{Variable: p.Variable(urlName), Value: c.URL}
+// realAPI returns the setting of the first served provider with a real host, or the zero ProviderURL.
+// Beside one real provider no key may be the demonstration's, because with the key of another
+// provider anybody could write to the same streams.
+func (c Config) realAPI() process.ProviderURL {
+	for _, p := range schema.Providers() {
+		provider := c.Providers[p]
+		url := process.ProviderURL{Variable: p.Variable(urlName), Value: provider.URL}
+		if provider.SecretsFile != "" && url.IsReal() {
+			return url
+		}
+	}
+	return process.ProviderURL{}
 }
 
 // signatureAgeMax reads the largest age of a provider's signatures. It returns 0, no limit, if the

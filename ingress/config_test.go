@@ -169,6 +169,10 @@ func TestNewRefusesToStart(t *testing.T) {
 	noAddress.Addr = "8080"
 	oneMissing := serveOnly(schema.Pinwheel, secretFile(t, pinwheelSecret))
 	oneMissing.Providers[schema.Truv] = ProviderConfig{SecretsFile: "/nowhere/secrets"}
+	besideAReal := serveOnly(schema.Pinwheel, secretFile(t, pinwheelSecret))
+	besideAReal.Providers[schema.Truv] = ProviderConfig{
+		SecretsFile: demo, URL: "http://providers:8081/truv",
+	}
 	for name, row := range map[string]struct {
 		config  Config
 		metrics bool // were registered before
@@ -190,6 +194,11 @@ func TestNewRefusesToStart(t *testing.T) {
 			config: serveOnly(schema.Truv, demo),
 			err: "TRUV_SECRETS_FILE: " + demo + ": the demonstration's keys are public, " +
 				"and the host of TRUV_URL, which is not set, is real",
+		},
+		"with a fake's secret beside another provider's own host": {
+			config: besideAReal,
+			err: "TRUV_SECRETS_FILE: " + demo + ": the demonstration's keys are public, " +
+				"and the host of PINWHEEL_URL, which is not set, is real",
 		},
 		"with one of the files missing": {
 			config: oneMissing,

@@ -108,11 +108,11 @@ func openSecrets(c Config) (map[schema.Provider]*process.SecretFile, error) {
 	for _, p := range schema.Providers() {
 		variable := p.Variable(secretsFileName)
 		variables = append(variables, variable)
-		config := c.Providers[p]
-		if config.SecretsFile == "" {
+		path := c.Providers[p].SecretsFile
+		if path == "" {
 			continue
 		}
-		file, err := process.OpenSecretFile(variable, config.SecretsFile, config.api(p))
+		file, err := process.OpenSecretFile(variable, path, c.realAPI())
 		if err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ type ProviderURL struct {
 // CheckHTTPS returns an error if calls to a real host would show secrets and payroll data to
 // everybody on the way: if the URL begins with http://.
 func (u ProviderURL) CheckHTTPS() error {
-	if scheme, _, _ := strings.Cut(u.Value, ":"); strings.EqualFold(scheme, "http") && u.isReal() {
+	if scheme, _, _ := strings.Cut(u.Value, ":"); strings.EqualFold(scheme, "http") && u.IsReal() {
 		return fmt.Errorf("%s: http:// to a real host shows secrets and payroll data on the way: "+
 			"write https://, or set ALLOW_HTTP=1 if the way is safe", u.Variable)
 	}
@@ -65,7 +65,7 @@ func (u ProviderURL) CheckValue(variable, value string) error {
 // error.
 func (u ProviderURL) CheckBrokerKey(getenv func(string) string) error {
 	path := getenv(credsVariable)
-	if path == "" || !u.isReal() {
+	if path == "" || !u.IsReal() {
 		return nil
 	}
 	_, text, err := readText(path)
@@ -88,7 +88,7 @@ func isBetweenKeys(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }
 
 // refuseDemo returns an error if a key is the demonstration's and the host is real.
 func (u ProviderURL) refuseDemo(key string) error {
-	if !u.isReal() || !isDemoKey(key) {
+	if !u.IsReal() || !isDemoKey(key) {
 		return nil
 	}
 	host := "the host of " + u.Variable
@@ -99,8 +99,8 @@ func (u ProviderURL) refuseDemo(key string) error {
 		"put a key of your own there, or set %s to the URL of a fake provider", host, u.Variable)
 }
 
-// isReal reports whether the URL may be a provider's own. A URL that cannot be read counts as real.
-func (u ProviderURL) isReal() bool {
+// IsReal reports whether the URL may be a provider's own. A URL that cannot be read counts as real.
+func (u ProviderURL) IsReal() bool {
 	if u.Variable == "" {
 		return false
 	}
