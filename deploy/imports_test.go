@@ -43,6 +43,7 @@ const (
 	pace        = "golang.org/x/time/rate"
 	proxies     = "github.com/pires/go-proxyproto"
 	nats        = "github.com/nats-io/nats.go"
+	nkeys       = "github.com/nats-io/nkeys"
 	tracing     = "go.opentelemetry.io/otel"
 	roots       = "golang.org/x/crypto/x509roots/fallback"
 	environment = "github.com/caarlos0/env/v11"
@@ -61,7 +62,7 @@ var law = []row{
 		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal + " " +
 			memory,
 		"the settings, logs and listeners of every process, and no more"},
-	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
+	{"schema/stream", "schema", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server",
 		"a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap,
@@ -78,7 +79,7 @@ var law = []row{
 		"it knows no provider"},
 	{"workers", "schema schema/process schema/stream workers/api",
 		metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
-	{"workers/fetch", "schema schema/process workers workers/*", metrics,
+	{"workers/fetch", "schema schema/process workers workers/*", metrics + " " + zap,
 		"it asks; workers judge and publish"},
 	{"workers/*", "workers/api", "", "a provider's API, of use to any program"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},

@@ -57,6 +57,9 @@ type Config struct {
 type ProviderConfig struct {
 	// SecretsFile is the path of a file of secrets, one a line. Empty: the provider is not served.
 	SecretsFile string
+	// URL is the base URL of the provider's API, as the workers have it. Empty: the provider's own.
+	// If a served provider has a real host, the demonstration's secrets are refused.
+	URL string
 	// SignatureAgeMax is the largest difference between the signed time and our clock, in either
 	// direction. A webhook with a larger difference goes to quarantine. 0: no limit. The limit has
 	// no effect if the provider signs no time.
@@ -66,6 +69,7 @@ type ProviderConfig struct {
 // Names of a provider's variables, without the provider.
 const (
 	secretsFileName     = "SECRETS_FILE"
+	urlName             = "URL"
 	signatureAgeMaxName = "SIGNATURE_AGE_MAX"
 )
 
@@ -93,27 +97,58 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		c.Providers[p] = provider
 	}
-	return c, nil
+	return c, c.realAPI().CheckBrokerKey(getenv)
 }
 
 func providerFromEnv(p schema.Provider, getenv func(string) string) (ProviderConfig, error) {
-	c := ProviderConfig{SecretsFile: getenv(p.Variable(secretsFileName))}
-	if !webhook.SignsTime(p) {
-		return c, nil
+	var c ProviderConfig
+	var err error
+	c.SecretsFile, err = process.ReadVariable(getenv, p.Variable(secretsFileName))
+	if err != nil {
+		return ProviderConfig{}, err
 	}
-	c.SignatureAgeMax = DefaultSignatureAgeMax
+	c.URL, err = process.ReadVariable(getenv, p.Variable(urlName))
+	if err != nil {
+		return ProviderConfig{}, err
+	}
+	c.SignatureAgeMax, err = signatureAgeMax(p, getenv)
+	return c, err
+}
+
+// realAPI returns the setting of the first served provider with a real host, or the zero ProviderURL.
+// Beside one real provider no key may be the demonstration's, because with the key of another
+// provider anybody could write to the same streams.
+func (c Config) realAPI() process.ProviderURL {
+	for _, p := range schema.Providers() {
+		provider := c.Providers[p]
+		url := process.ProviderURL{Variable: p.Variable(urlName), Value: provider.URL}
+		if provider.SecretsFile != "" && url.IsReal() {
+			return url
+		}
+	}
+	return process.ProviderURL{}
+}
+
+// signatureAgeMax reads the largest age of a provider's signatures. It returns 0, no limit, if the
+// provider signs no time.
+func signatureAgeMax(p schema.Provider, getenv func(string) string) (time.Duration, error) {
+	if !webhook.SignsTime(p) {
+		return 0, nil
+	}
 	variable := p.Variable(signatureAgeMaxName)
-	text := getenv(variable)
+	text, err := process.ReadVariable(getenv, variable)
+	if err != nil {
+		return 0, err
+	}
 	if text == "" {
-		return c, nil
+		return DefaultSignatureAgeMax, nil
 	}
 	age, err := time.ParseDuration(text)
 	if err != nil || age < 0 {
 		const wrong = "%s: %q is not a duration such as 20m, or 0 for no limit"
-		return ProviderConfig{}, fmt.Errorf(wrong, variable, text)
+		return 0, fmt.Errorf(wrong, variable, text)
 	}
-	c.SignatureAgeMax = age
-	return c, nil
+	return age, nil
 }
 
 // Variables lists the variables of ingress alone: for the listener and for every provider.
@@ -124,7 +159,11 @@ func Variables() []process.Variable {
 			Name: p.Variable(secretsFileName),
 			Help: fmt.Sprintf("file with %s's %s, one a line, each %d bytes or more, "+
 				"all of them active; read again when it changes (none)",
-				p.Title(), webhook.SecretsName(p), process.SecretBytesMin),
+				p.Title(), webhook.SecretsName(p), schema.SecretBytesMin),
+		}, process.Variable{
+			Name: p.Variable(urlName),
+			Help: fmt.Sprintf("%s's API, as the workers have it; the demonstration's keys are "+
+				"refused unless it is a fake's (the provider's own)", p.Title()),
 		})
 		if webhook.SignsTime(p) {
 			variables = append(variables, process.Variable{

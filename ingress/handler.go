@@ -13,7 +13,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
@@ -148,17 +147,31 @@ func (s *Server) refusal(h http.Header, peer netip.Prefix, err error) error {
 }
 
 func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
-	secrets, err := s.secrets[in.Provider].Active()
-	if err != nil {
-		s.log.Error("secrets not taken", providerField(in.Provider), zap.Error(err))
-	}
-	if err := webhook.Verify(in, secrets); err != nil {
+	if err := s.verifySignature(in); err != nil {
 		return s.refusal(in.Header, peer, err)
 	}
 	if at, ok := webhook.SignedAt(in); ok {
 		s.metrics.skew.Observe(in.At.Sub(at).Seconds())
 	}
 	return nil
+}
+
+// verifySignature verifies with the active secrets. If none of them signed the webhook, the file of
+// secrets is read again at once: a new secret may have been added a moment ago.
+func (s *Server) verifySignature(in webhook.Received) error {
+	file := s.secrets[in.Provider]
+	secrets, fault := file.Active()
+	s.logSecretsFault(in.Provider, fault)
+	err := webhook.Verify(in, secrets)
+	if !webhook.IsMismatch(err) {
+		return err
+	}
+	secrets, changed, fault := file.Reload(secrets)
+	s.logSecretsFault(in.Provider, fault)
+	if !changed {
+		return err
+	}
+	return webhook.Verify(in, secrets)
 }
 
 // readEvent reads the event of a signed webhook. Every error is a reason for quarantine. With

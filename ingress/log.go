@@ -54,6 +54,14 @@ func (s *Server) logStart() {
 	s.log.Info("receiving webhooks", fields...)
 }
 
+// logSecretsFault writes why a changed file of secrets was not taken. SecretFile returns each fault
+// only once.
+func (s *Server) logSecretsFault(p schema.Provider, fault error) {
+	if fault != nil {
+		s.log.Error("secrets not taken", providerField(p), zap.Error(fault))
+	}
+}
+
 // logWebhook writes the only log line of a webhook, and a warning at the first webhook of an
 // unknown type. A request without a valid signature has a line at level debug alone: see refusals.
 func (s *Server) logWebhook(got receipt, resp response, err error, took time.Duration) {

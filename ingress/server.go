@@ -122,7 +122,7 @@ func openSecrets(c Config) (map[schema.Provider]*process.SecretFile, error) {
 		if path == "" {
 			continue
 		}
-		file, err := process.OpenSecretFile(variable, path)
+		file, err := process.OpenSecretFile(variable, path, c.realAPI())
 		if err != nil {
 			return nil, err
 		}

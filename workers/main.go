@@ -25,9 +25,11 @@ import (
 // Opener opens the sources of a worker command. Package workers knows no provider, so the command
 // passes the Opener to Main.
 type Opener struct {
-	// Open opens the sources of a resource, by provider. Its errors name the variable to change.
+	// Open opens the sources of a resource, by provider. Its errors name the variable to change. The
+	// log takes what is wrong later, with a changed file of secrets.
 	Open func(
 		r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
+		log *zap.Logger,
 	) (map[schema.Provider]Source, error)
 	// Variables lists the environment variables of a provider. A variable without a default must be
 	// set.
@@ -106,7 +108,7 @@ func serve(
 	defer func() { _ = log.Sync() }() // Sync fails on a terminal
 	process.LimitMemory(log)
 	registry := newRegistry()
-	sources, err := opener.Open(r, getenv, registry)
+	sources, err := opener.Open(r, getenv, registry, log)
 	if err != nil {
 		return err
 	}

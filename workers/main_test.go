@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -56,7 +57,7 @@ var testOpener = Opener{
 // openTest opens a handler that brings one record, one that never ends, or one that asks a
 // provider. "nothing" opens no source.
 func openTest(_ schema.Resource, getenv func(string) string,
-	_ prometheus.Registerer) (map[schema.Provider]Source, error) {
+	_ prometheus.Registerer, _ *zap.Logger) (map[schema.Provider]Source, error) {
 	switch getenv("TEST_SECRET_FILE") {
 	case "brings":
 		return sourcesOf(brings), nil

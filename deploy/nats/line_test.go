@@ -41,6 +41,7 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 		if err != nil || string(text) != fake.Secret(string(p))+"\n" {
 			t.Fatalf("%s is not the secret of the fakes: %v", path, err)
 		}
+		env[p.Variable("URL")] = "http://localhost" // until the fakes listen
 		env[p.Variable("RATE_PER_S")] = "100"
 		env[p.Variable("SECRETS_FILE")] = path
 		env[fetch.SecretVariable(p)] = path
@@ -67,7 +68,7 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 			env[p.Variable(name)] = value
 		}
 	}
-	handlers, err := fetch.OpenAll(getenv, prometheus.NewRegistry())
+	handlers, err := fetch.OpenAll(getenv, prometheus.NewRegistry(), zap.NewNop())
 	must(t, err)
 	// A busy machine may miss a time limit, so the ladders are long and have short steps.
 	soon := slices.Repeat([]time.Duration{200 * time.Millisecond}, 1000)

@@ -102,6 +102,10 @@ func CheckHeaders(p schema.Provider, h http.Header) error {
 	return err
 }
 
+// IsMismatch reports whether an error of Verify says that none of the secrets signed the body.
+// Another secret may have.
+func IsMismatch(err error) bool { return errors.Is(err, errSignatureMismatch) }
+
 // Verify returns nil only if one of the secrets signed exactly these bytes, at any time. All errors
 // are an UnverifiedError.
 func Verify(r Received, secrets []schema.Secret) error {

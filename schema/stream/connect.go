@@ -221,7 +221,7 @@ func credentials(path string) (nats.Option, error) {
 	if strings.Contains(string(text), "BEGIN NATS USER JWT") {
 		return nats.UserCredentials(path), nil
 	}
-	option, err := nats.NkeyOptionFromSeed(path)
+	option, err := seedOption(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no .creds file, and holds no seed of a user's nkey "+
 			"(begins with SU): wagewire nkeys makes seeds: %w", path, err)
