@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/wagewire/wagewire/deploy/usage"
 )
 
 const (
@@ -176,7 +178,8 @@ func (p *process) signal(s os.Signal) bool {
 // measure updates the peak memory. It must run before the end of the command.
 func (p *process) measure() {
 	if p.running != nil {
-		p.peak = max(p.peak, peakOf(p.running.Process.Pid))
+		peak, _ := usage.MemoryPeak(p.running.Process.Pid) // 0 if the system does not count
+		p.peak = max(p.peak, peak)
 	}
 }
 
