@@ -3,6 +3,7 @@ package ingress
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -30,10 +31,9 @@ type response struct {
 	reason string
 	// retryAfter is how long the sender should wait before the next try, 0 if no try is needed.
 	retryAfter time.Duration
-	// hangUp closes the connection, because the rest of the body is never read.
+	// hangUp closes the connection: the rest of the body is never read, or the request is not
+	// verified. Another request without a signature costs its sender another connection.
 	hangUp bool
-	// quiet logs at level debug, because anyone can cause such lines at any rate.
-	quiet bool
 }
 
 // responseFor is the only table from errors to answers. An error that is not in the table came
@@ -46,15 +46,16 @@ func responseFor(err error) response {
 	case err == nil:
 		return response{status: http.StatusOK}
 	case errors.Is(err, errRoute):
-		return response{status: http.StatusNotFound, reason: "route", hangUp: true, quiet: true}
+		return response{status: http.StatusNotFound, reason: "route", hangUp: true}
 	case errors.Is(err, errMethod):
-		return response{
-			status: http.StatusMethodNotAllowed, reason: "method", hangUp: true, quiet: true,
-		}
+		return response{status: http.StatusMethodNotAllowed, reason: "method", hangUp: true}
 	case errors.Is(err, errEncoding):
 		return response{status: http.StatusUnsupportedMediaType, reason: "encoding", hangUp: true}
 	case unread && tooLarge:
 		return response{status: http.StatusRequestEntityTooLarge, reason: "too_large", hangUp: true}
+	case unread && (errors.Is(err, errCutOff) || errors.Is(err, net.ErrClosed)):
+		// The connection is closed: nobody reads the answer.
+		return response{status: http.StatusRequestTimeout, reason: "cut_off", hangUp: true}
 	case unread && errors.Is(err, os.ErrDeadlineExceeded):
 		return response{status: http.StatusRequestTimeout, reason: "body_timeout", hangUp: true}
 	case unread:
@@ -62,12 +63,10 @@ func responseFor(err error) response {
 	case errors.Is(err, errFlood):
 		return response{
 			status: http.StatusTooManyRequests, reason: "limited",
-			retryAfter: RetryAfter, quiet: true,
+			retryAfter: RetryAfter, hangUp: true,
 		}
 	case unverified != nil:
-		return response{status: http.StatusUnauthorized, reason: unverified.Reason}
-	case errors.Is(err, errShed):
-		return response{status: http.StatusServiceUnavailable, retryAfter: RetryAfter, hangUp: true}
+		return response{status: http.StatusUnauthorized, reason: unverified.Reason, hangUp: true}
 	default:
 		return response{status: http.StatusServiceUnavailable, retryAfter: RetryAfter}
 	}

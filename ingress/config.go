@@ -14,7 +14,8 @@ import (
 
 // Limits that no installation needs to change.
 const (
-	BodyBytesMax   = 256 << 10
+	// BodyBytesMax is the broker's largest payload, 1 MiB, less headers.
+	BodyBytesMax   = 896 << 10
 	HeaderBytesMax = 16 << 10
 	// RetryAfter is how long a 429 or a 503 asks the sender to wait.
 	RetryAfter = 5 * time.Second
@@ -42,6 +43,8 @@ type Config struct {
 	// Providers has the choices for every provider. A provider without a file of secrets is not
 	// served; at least one provider must have a file.
 	Providers map[schema.Provider]ProviderConfig
+	// TrustedProxies are the proxies in front of Addr. Empty: every connection is a sender's own.
+	TrustedProxies TrustedProxies `env:"TRUSTED_PROXIES" help:"addresses and CIDR prefixes of the proxies in front of ingress, separated by commas: their X-Forwarded-For and PROXY protocol say whose the requests are (none)"`
 	// DrainFor is how long webhooks are still received after readiness has gone. Meanwhile load
 	// balancers learn to send elsewhere.
 	DrainFor time.Duration
@@ -142,16 +145,35 @@ type Limits struct {
 	WriteFor      time.Duration // 10 s, from the answer on
 	IdleFor       time.Duration // 60 s
 	PublishFor    time.Duration // 4 s
-	InFlightMax   int           // 1,024
+
+	// InFlightMax and InFlightBytesMax limit the verified webhooks in hand.
+	InFlightMax      int   // 1,024
+	InFlightBytesMax int64 // 64 MiB
+
+	// UnverifiedBytesMax limits the unverified bodies beyond the first BodyFreeBytes of each.
+	UnverifiedBytesMax int64 // 32 MiB
+	// PeerBytesMax is how many of UnverifiedBytesMax a peer holds before its bodies are the first
+	// to be cut off.
+	PeerBytesMax int64 // 2 MiB
+
+	// ConnectionsMax limits the open connections.
+	ConnectionsMax int // 2,048
+	// ClosingMax limits the connections that were cut off and are not cleaned up.
+	ClosingMax int // 1,024
 }
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		HeaderReadFor: cmp.Or(l.HeaderReadFor, 5*time.Second),
-		ReadFor:       cmp.Or(l.ReadFor, 10*time.Second),
-		WriteFor:      cmp.Or(l.WriteFor, 10*time.Second),
-		IdleFor:       cmp.Or(l.IdleFor, 60*time.Second),
-		PublishFor:    cmp.Or(l.PublishFor, 4*time.Second),
-		InFlightMax:   cmp.Or(l.InFlightMax, 1024),
+		HeaderReadFor:      cmp.Or(l.HeaderReadFor, 5*time.Second),
+		ReadFor:            cmp.Or(l.ReadFor, 10*time.Second),
+		WriteFor:           cmp.Or(l.WriteFor, 10*time.Second),
+		IdleFor:            cmp.Or(l.IdleFor, 60*time.Second),
+		PublishFor:         cmp.Or(l.PublishFor, 4*time.Second),
+		InFlightMax:        cmp.Or(l.InFlightMax, 1024),
+		InFlightBytesMax:   cmp.Or(l.InFlightBytesMax, 64<<20),
+		UnverifiedBytesMax: cmp.Or(l.UnverifiedBytesMax, 32<<20),
+		PeerBytesMax:       cmp.Or(l.PeerBytesMax, 2<<20),
+		ConnectionsMax:     cmp.Or(l.ConnectionsMax, 2048),
+		ClosingMax:         cmp.Or(l.ClosingMax, 1024),
 	}
 }

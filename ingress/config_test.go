@@ -167,7 +167,7 @@ func TestNewRefusesToStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			if row.metrics {
-				if _, err := newMetrics(registry, func() float64 { return 0 }); err != nil {
+				if _, err := newServer(fine, &fakePublisher{}, testLog(t), registry); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -41,49 +41,56 @@ type receipt struct {
 	duplicate bool
 	// quarantined is the reason for quarantine, nil if the webhook is not in quarantine.
 	quarantined error
+	// span is nil until the webhook is verified.
+	span trace.Span
 }
 
 // ServeHTTP accepts a webhook, answers, counts and logs.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	ctx, span := s.tracer.Start(r.Context(), "webhook",
-		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
-	defer span.End()
-	got, err := s.accept(w, r.WithContext(ctx))
+	got, err := s.accept(w, r, began)
 	resp := responseFor(err)
 	s.writeResponse(w, r, got, resp)
-	span.SetAttributes(
-		attribute.String("type", typeLabel(got.event)),
-		attribute.Int("http.response.status_code", resp.status))
 	took := time.Since(began)
 	s.metrics.countWebhook(got, resp, took)
+	if resp.reason != "" {
+		s.refusals.count(resp.reason)
+	}
 	s.logWebhook(got, resp, err, took)
+	if got.span != nil {
+		got.span.SetAttributes(
+			attribute.String("type", typeLabel(got.event)),
+			attribute.Int("http.response.status_code", resp.status))
+		got.span.End()
+	}
 }
 
 // accept is the line: if accept returns nil, the webhook is stored, as an event or in quarantine.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error) {
+// Until receive returns, nothing is known of the sender.
+func (s *Server) accept(
+	w http.ResponseWriter, r *http.Request, began time.Time,
+) (receipt, error) {
 	var got receipt
 	var err error
 	got.provider, err = s.route(r)
 	if err != nil {
 		return got, err
 	}
-	if !s.admit() {
-		return got, errShed
-	}
-	defer s.release()
-
-	in, err := s.read(w, r, got.provider)
+	in, err := s.receive(w, r, got.provider)
 	if err != nil {
-		return got, err
-	}
-	if err := s.verify(in, r.RemoteAddr); err != nil {
 		return got, err
 	}
 	// From here on the webhook is in our custody: it must end stored, in quarantine or with a 503.
 	// A sender that hangs up does not end the publish.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.limits.PublishFor)
 	defer cancel()
+	ctx, got.span = s.tracer.Start(ctx, "webhook", trace.WithTimestamp(began),
+		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
+	if !s.hand.take(in.Body) {
+		s.metrics.published.WithLabelValues(resultShed).Inc()
+		return got, errShed
+	}
+	defer s.hand.giveBack(in.Body)
 	got.event, err = webhook.Parse(in)
 	if err == nil {
 		got.duplicate, err = s.publish(ctx, got.event)
@@ -114,42 +121,14 @@ func (s *Server) route(r *http.Request) (schema.Provider, error) {
 	return p, nil
 }
 
-// admit takes a free slot of the InFlightMax slots, and returns false if every slot is taken. The
-// caller must call release later.
-func (s *Server) admit() bool {
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	default:
-		s.metrics.published.WithLabelValues(resultShed).Inc()
-		return false
-	}
-}
-
-func (s *Server) release() { <-s.slots }
-
-func (s *Server) read(
-	w http.ResponseWriter, r *http.Request, p schema.Provider,
-) (webhook.Received, error) {
-	if r.ContentLength > BodyBytesMax {
-		err := &http.MaxBytesError{Limit: BodyBytesMax}
-		return webhook.Received{}, fmt.Errorf("%w: %w", errBody, err)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyBytesMax))
-	if err != nil {
-		return webhook.Received{}, fmt.Errorf("%w: %w", errBody, err)
-	}
-	return webhook.Received{Provider: p, Header: r.Header, Body: body, At: time.Now()}, nil
-}
-
-func (s *Server) verify(in webhook.Received, remote string) error {
+func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
 	secrets, err := s.secrets[in.Provider].Active()
 	if err != nil {
 		s.log.Error("secrets not taken", providerField(in.Provider), zap.Error(err))
 	}
 	ageMax := s.config.Providers[in.Provider].SignatureAgeMax
 	if err := webhook.Verify(in, secrets, ageMax); err != nil {
-		if !s.forgeries.allow(remote, in.At) {
+		if !s.forgeries.allow(peer, in.At) {
 			return fmt.Errorf("%w: %w", errFlood, err)
 		}
 		return err

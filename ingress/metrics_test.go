@@ -29,11 +29,14 @@ func TestMetricNamesArePinned(t *testing.T) {
 	want := []string{
 		"wagewire_ingress_answer_seconds{}",
 		"wagewire_ingress_clock_skew_seconds{}",
+		"wagewire_ingress_connections{}",
+		"wagewire_ingress_cut_off_total{reason}",
 		"wagewire_ingress_duplicates_total{}",
 		"wagewire_ingress_in_flight{}",
 		"wagewire_ingress_publish_total{result}",
 		"wagewire_ingress_quarantined_total{provider,reason}",
 		"wagewire_ingress_rejected_total{reason}",
+		"wagewire_ingress_unverified_bytes{}",
 		"wagewire_ingress_webhooks_total{provider,type,outcome}",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

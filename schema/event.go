@@ -7,6 +7,11 @@ import (
 	"time"
 )
 
+// EventBytesMax is the size of the largest event on its stream, headers included: 896 KiB for the
+// webhook, and 64 KiB for the headers, where an id of IDBytesMax may take three times its size. A
+// copy of the event with more headers still fits the broker's default limit of 1 MiB.
+const EventBytesMax = 960 << 10
+
 // Limits of a webhook's id and type. A webhook over a limit goes to quarantine, whole.
 const (
 	IDBytesMax   = 16 << 10

@@ -130,7 +130,7 @@ func defaultStreams() []Stream {
 		{
 			Name: EventsStream, Subjects: []string{allEvents},
 			MaxAge: 14 * day, MaxBytes: 2 * gibibyte,
-			Duplicates: day, MessageMax: CompletionBytesMax,
+			Duplicates: day, MessageMax: EventBytesMax,
 			Why: "every verified webhook; kept after its completion, for replay and duplicates",
 		},
 		{
