@@ -33,6 +33,8 @@ type Probe struct {
 	URL string
 	// PerS is the number of webhooks in a second. 0 stands for DefaultProbePerS.
 	PerS int
+	// Count is the number of webhooks. 0 is no limit.
+	Count int
 }
 
 // Report is the webhooks that a Probe sent, and their answers.
@@ -48,7 +50,7 @@ type Report struct {
 	times []time.Duration
 }
 
-// Run sends webhooks until ctx ends, and waits for the last answers. Every webhook is sent once. A
+// Run sends webhooks until all are sent or ctx ends, and waits for the last answers. Every webhook is sent once. A
 // webhook without an answer counts with the time that its sender waited.
 func (p Probe) Run(ctx context.Context) *Report {
 	fakes := fake.New(fake.Config{})
@@ -64,7 +66,7 @@ func (p Probe) Run(ctx context.Context) *Report {
 	perS := cmp.Or(p.PerS, DefaultProbePerS)
 	tick := time.NewTicker(time.Second / time.Duration(perS))
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	for n := 0; p.Count == 0 || n < p.Count; n++ {
 		select {
 		case <-ctx.Done():
 			return report
@@ -81,6 +83,7 @@ func (p Probe) Run(ctx context.Context) *Report {
 			report.add(webhook, status, time.Since(began), err)
 		})
 	}
+	return report
 }
 
 // probing makes the n-th webhook of a Probe.
@@ -88,7 +91,7 @@ func probing(fakes *fake.Providers, person *fake.Person, n int) fake.Webhook {
 	webhookType := "employment.added"
 	var options fake.EventOptions
 	switch {
-	case n%largeEvery == 0:
+	case n%largeEvery == largeEvery/2:
 		webhookType = "paystubs.added"
 		for i := range largeIDs {
 			options.Added = append(options.Added, fmt.Sprintf("00000000-0000-4000-8000-%012d", i))
@@ -140,11 +143,6 @@ func (r *Report) add(w fake.Webhook, status int, took time.Duration, err error) 
 
 // Sent is the number of webhooks.
 func (r *Report) Sent() int { return len(r.times) }
-
-// StoredShare is the share of the webhooks that were answered 200: a number from 0 to 1.
-func (r *Report) StoredShare() float64 {
-	return float64(len(r.Stored)) / float64(max(r.Sent(), 1))
-}
 
 // Quantile returns the time of an answer that a share q of the answers did not exceed. Quantile(1)
 // is the longest time. Without webhooks, the result is 0.

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 )
 
 // sourcesMax keeps every source address within 127.1.0.0/16.
 const sourcesMax = 1 << 16
+
+// HasManySources is true if the system has more than one loopback address by default.
+const HasManySources = runtime.GOOS == "linux"
 
 // dialer opens connections to one address of the loopback interface.
 type dialer struct {
@@ -42,6 +46,9 @@ func newDialer(ctx context.Context, addr string, sources int) (*dialer, error) {
 	}
 	if sources < 1 || sources > sourcesMax {
 		return nil, fmt.Errorf("%d source addresses are not from 1 to %d", sources, sourcesMax)
+	}
+	if sources > 1 && !HasManySources {
+		return nil, fmt.Errorf("%d source addresses: only Linux has so many", sources)
 	}
 	return &dialer{addr: netip.AddrPortFrom(ips[0].Unmap(), uint16(n)), sources: sources}, nil
 }

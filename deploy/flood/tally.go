@@ -20,6 +20,20 @@ type Tally struct {
 	Answers map[int]int
 }
 
+// Add adds the figures of another flood.
+func (t *Tally) Add(other Tally) {
+	t.Opened += other.Opened
+	t.Refused += other.Refused
+	t.Sent += other.Sent
+	t.Cut += other.Cut
+	if t.Answers == nil {
+		t.Answers = map[int]int{}
+	}
+	for status, n := range other.Answers {
+		t.Answers[status] += n
+	}
+}
+
 // String is the figures in one line.
 func (t Tally) String() string {
 	return fmt.Sprintf("%d connections (%d refused, %d cut), %d openings, answers: %s",
