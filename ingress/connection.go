@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // connections is a net.Listener that limits the number of open connections. At the limit, another
@@ -75,8 +76,16 @@ func (l *connections) number() int {
 	return l.open
 }
 
+// promote notes that a peer has delivered a verified webhook.
+func (l *connections) promote(peer netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ledger.promote(peer, rankStranger, rankNeighbour)
+	l.ledger.promote(peer, rankProxied+rankStranger, rankProxied+rankNeighbour)
+}
+
 func (l *connections) add(conn net.Conn) *connection {
-	c := &connection{Conn: conn, all: l, isOpen: true}
+	c := &connection{Conn: conn, all: l, isOpen: true, gone: make(chan struct{})}
 	address, _ := parseHop(rawOf(conn).RemoteAddr().String())
 	c.isProxied = l.proxies.contains(address)
 	c.claim = claim{peer: siteOf(address), weight: 1, cut: c.cut}
@@ -99,6 +108,8 @@ type connection struct {
 	isOpen    bool
 	isProven  bool
 	claim     claim
+	// gone is closed when the connection is closed or cut off.
+	gone      chan struct{}
 	closeOnce sync.Once
 	// header is used by one Read at a time, and in between by net/http.
 	header headerGuard
@@ -124,7 +135,7 @@ func (c *connection) list() {
 	c.all.ledger.remove(&c.claim)
 	if c.isOpen {
 		c.claim.rank = c.rank()
-		c.all.ledger.put(&c.claim)
+		c.all.ledger.put(&c.claim, time.Now())
 	}
 }
 
@@ -194,6 +205,7 @@ func (c *connection) cut() {
 func (c *connection) forget() {
 	if c.isOpen {
 		c.isOpen = false
+		close(c.gone)
 		c.all.open--
 		c.all.ledger.remove(&c.claim)
 	}
