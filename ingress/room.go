@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 )
