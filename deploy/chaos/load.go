@@ -26,7 +26,7 @@ const (
 	// Every forbiddenEvery-th person is forbidden: every call about the person is answered with
 	// 403.
 	forbiddenEvery = 20
-	// settleFor is how long the broker and ingress may take after a restart to store webhooks again.
+	// settleFor is how long the broker and ingress may take to store webhooks after a restart.
 	settleFor = 4 * time.Second
 	// Every largeEvery-th person has largePaystubs, more than fit into one message.
 	largeEvery    = 40

@@ -98,7 +98,8 @@ type run struct {
 
 	mu     sync.Mutex
 	faults map[string]int // by name
-	// floods is the number of floods by the name of the attack, flooded is the sum of their figures.
+	// floods is the number of floods by the name of the attack. flooded is the sum of their
+	// figures.
 	floods  map[string]int
 	flooded flood.Tally
 }

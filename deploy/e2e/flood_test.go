@@ -215,8 +215,8 @@ type door struct {
 	addr    string
 	process *exec.Cmd
 	ended   chan struct{}
-	// others is how many lines of the log are about no stored webhook, samples are the last of these
-	// lines. Both are valid after stop.
+	// others is how many lines of the log are about no stored webhook. samples are the last of
+	// these lines. Both are valid after stop.
 	others  int
 	samples []string
 }

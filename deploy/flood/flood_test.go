@@ -241,9 +241,9 @@ func TestQuantile(t *testing.T) {
 	for n := range 100 {
 		r.times = append(r.times, time.Duration(100-n)*time.Millisecond)
 	}
-	for q, want := range map[float64]time.Duration{0: 1, 0.5: 50, 0.99: 99, 1: 100} {
-		if got := r.Quantile(q); got != want*time.Millisecond {
-			t.Errorf("Quantile(%v) is %v, want %v ms", q, got, int(want))
+	for q, want := range map[float64]int64{0: 1, 0.5: 50, 0.99: 99, 1: 100} {
+		if got := r.Quantile(q).Milliseconds(); got != want {
+			t.Errorf("Quantile(%v) is %v ms, want %v ms", q, got, want)
 		}
 	}
 }

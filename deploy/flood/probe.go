@@ -50,8 +50,8 @@ type Report struct {
 	times []time.Duration
 }
 
-// Run sends webhooks until all are sent or ctx ends, and waits for the last answers. Every webhook is sent once. A
-// webhook without an answer counts with the time that its sender waited.
+// Run sends webhooks until all are sent or ctx ends, and waits for the last answers. Every webhook
+// is sent once. A webhook without an answer counts with the time that its sender waited.
 func (p Probe) Run(ctx context.Context) *Report {
 	fakes := fake.New(fake.Config{})
 	defer fakes.Close()
