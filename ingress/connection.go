@@ -91,12 +91,12 @@ func (l *connections) add(conn net.Conn) *connection {
 	c.claim = claim{peer: siteOf(address), weight: 1, cut: c.cut}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open++
-	c.list()
-	if l.open > l.openMax {
-		l.ledger.first().cut() // at least the new connection is there
+	if first := l.ledger.first(); l.open >= l.openMax && first != nil {
+		first.cut()
 		l.cutOff(cutConnections)
 	}
+	l.open++
+	c.list()
 	return c
 }
 
@@ -139,15 +139,17 @@ func (c *connection) list() {
 	}
 }
 
+// rank returns the connection's rank. A proxy's connection carries the requests of many senders, so
+// nothing follows from the last one.
 func (c *connection) rank() rank {
-	base := rankStranger
-	if c.isProxied {
-		base = rankProxied
+	switch {
+	case c.isProxied:
+		return rankProxied + rankOf(c.all.known, c.claim.peer)
+	case c.isProven:
+		return rankProven
+	default:
+		return rankOf(c.all.known, c.claim.peer)
 	}
-	if c.isProven {
-		return base + rankProven
-	}
-	return base + rankOf(c.all.known, c.claim.peer)
 }
 
 // rankOf returns what is known of a peer.
@@ -164,7 +166,7 @@ func (c *connection) begin(peer netip.Prefix) rank {
 	defer c.all.mu.Unlock()
 	c.claim.peer = peer
 	c.list()
-	if c.isProxied && !c.isProven {
+	if c.isProxied {
 		return c.claim.rank - rankProxied
 	}
 	return c.claim.rank
