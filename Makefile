@@ -112,6 +112,11 @@ test/containers: images ## run the same scripts against images and a NATS contai
 test/canaries: ## measure when a deleted account has left the files of a cluster of three
 	@go test -tags canaries -count=1 -v -timeout 20m -run FilesOfACluster $(TESTFLAGS) ./deploy/e2e
 
+# Each flood lasts half a minute and there are two dozen, so it takes a quarter of an hour.
+.PHONY: test/flood
+test/flood: ## attack ingress in every way for long, and measure how genuine webhooks are answered
+	@go test -count=1 -v -timeout 60m -run EveryFlood $(TESTFLAGS) ./deploy/e2e -args -flood 600
+
 ##### Laws
 
 .PHONY: check
