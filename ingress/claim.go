@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"container/list"
 	"net/netip"
+	"time"
 )
 
 // A claim is what a request without a verified signature holds: bytes of the room for bodies, or a
@@ -18,7 +19,7 @@ type claim struct {
 
 	group   *group // nil while the claim is not in a ledger
 	element *list.Element
-	step    uint64
+	at      time.Time // of the last progress
 }
 
 // rank is what is known of a sender.
@@ -36,12 +37,11 @@ const (
 //
 // The first to go is of the lowest rank. Within the rank, the claim belongs to the peer that holds
 // most above its share. Peers within their share are equal: the claim that has made no progress for
-// the longest goes first. A claim that was just made is therefore never the first of its peer, and a
-// sender that is slow on purpose is.
+// the longest goes first. A claim that was just made is the last of its peer, and that of a sender
+// who is slow on purpose the first.
 type ledger struct {
 	// share is the weight that a peer may hold before the peer's claims go first.
 	share  int64
-	steps  uint64
 	groups map[groupKey]*group
 	order  groups
 }
@@ -65,15 +65,14 @@ func newLedger(share int64) *ledger {
 }
 
 // put adds a claim that is not in the ledger.
-func (l *ledger) put(c *claim) {
+func (l *ledger) put(c *claim, now time.Time) {
 	key := groupKey{c.rank, c.peer}
 	g, ok := l.groups[key]
 	if !ok {
 		g = &group{key: key, share: l.share}
 		l.groups[key] = g
 	}
-	l.steps++
-	c.step = l.steps
+	c.at = now
 	c.group = g
 	c.element = g.claims.PushBack(c)
 	g.weight += c.weight
@@ -86,15 +85,18 @@ func (l *ledger) put(c *claim) {
 
 // advance notes that a claim has made progress and has grown by more. It does nothing if the claim
 // is not in the ledger.
-func (l *ledger) advance(c *claim, more int64) {
-	if c.group == nil {
-		return
+func (l *ledger) advance(c *claim, more int64, now time.Time) {
+	if c.group != nil {
+		c.at = now
+		c.group.claims.MoveToBack(c.element)
+		l.grow(c, more)
 	}
-	l.steps++
-	c.step = l.steps
+}
+
+// grow notes that a claim in the ledger has grown.
+func (l *ledger) grow(c *claim, more int64) {
 	c.weight += more
 	c.group.weight += more
-	c.group.claims.MoveToBack(c.element)
 	heap.Fix(&l.order, c.group.index)
 }
 
@@ -116,6 +118,20 @@ func (l *ledger) remove(c *claim) {
 	delete(l.groups, g.key)
 }
 
+// promote raises the rank of a peer's claims.
+func (l *ledger) promote(peer netip.Prefix, from, to rank) {
+	g, ok := l.groups[groupKey{from, peer}]
+	if !ok {
+		return
+	}
+	for range g.claims.Len() {
+		c := g.oldest()
+		l.remove(c)
+		c.rank = to
+		l.put(c, c.at)
+	}
+}
+
 // first returns the claim that goes first, nil if there is none.
 func (l *ledger) first() *claim {
 	if len(l.order) == 0 {
@@ -134,7 +150,7 @@ func (g *group) goesBefore(other *group) bool {
 	if a, b := g.aboveShare(), other.aboveShare(); a != b {
 		return a > b
 	}
-	return g.oldest().step < other.oldest().step
+	return g.oldest().at.Before(other.oldest().at)
 }
 
 func (g *group) aboveShare() int64 { return max(0, g.weight-g.share) }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // connections is a net.Listener that limits the number of open connections. At the limit, another
@@ -75,19 +76,27 @@ func (l *connections) number() int {
 	return l.open
 }
 
+// promote notes that a peer has delivered a verified webhook.
+func (l *connections) promote(peer netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ledger.promote(peer, rankStranger, rankNeighbour)
+	l.ledger.promote(peer, rankProxied+rankStranger, rankProxied+rankNeighbour)
+}
+
 func (l *connections) add(conn net.Conn) *connection {
-	c := &connection{Conn: conn, all: l, isOpen: true}
+	c := &connection{Conn: conn, all: l, isOpen: true, gone: make(chan struct{})}
 	address, _ := parseHop(rawOf(conn).RemoteAddr().String())
 	c.isProxied = l.proxies.contains(address)
 	c.claim = claim{peer: siteOf(address), weight: 1, cut: c.cut}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open++
-	c.list()
-	if l.open > l.openMax {
-		l.ledger.first().cut() // at least the new connection is there
+	if first := l.ledger.first(); l.open >= l.openMax && first != nil {
+		first.cut()
 		l.cutOff(cutConnections)
 	}
+	l.open++
+	c.list()
 	return c
 }
 
@@ -99,6 +108,8 @@ type connection struct {
 	isOpen    bool
 	isProven  bool
 	claim     claim
+	// gone is closed when the connection is closed or cut off.
+	gone      chan struct{}
 	closeOnce sync.Once
 	// header is used by one Read at a time, and in between by net/http.
 	header headerGuard
@@ -124,19 +135,21 @@ func (c *connection) list() {
 	c.all.ledger.remove(&c.claim)
 	if c.isOpen {
 		c.claim.rank = c.rank()
-		c.all.ledger.put(&c.claim)
+		c.all.ledger.put(&c.claim, time.Now())
 	}
 }
 
+// rank returns the connection's rank. A proxy's connection carries the requests of many senders, so
+// nothing follows from the last one.
 func (c *connection) rank() rank {
-	base := rankStranger
-	if c.isProxied {
-		base = rankProxied
+	switch {
+	case c.isProxied:
+		return rankProxied + rankOf(c.all.known, c.claim.peer)
+	case c.isProven:
+		return rankProven
+	default:
+		return rankOf(c.all.known, c.claim.peer)
 	}
-	if c.isProven {
-		return base + rankProven
-	}
-	return base + rankOf(c.all.known, c.claim.peer)
 }
 
 // rankOf returns what is known of a peer.
@@ -153,7 +166,7 @@ func (c *connection) begin(peer netip.Prefix) rank {
 	defer c.all.mu.Unlock()
 	c.claim.peer = peer
 	c.list()
-	if c.isProxied && !c.isProven {
+	if c.isProxied {
 		return c.claim.rank - rankProxied
 	}
 	return c.claim.rank
@@ -183,17 +196,22 @@ func (c *connection) cutOff() {
 	c.cut()
 }
 
-// cut closes the connection without an answer: a sender that is not an attacker tries again after a
-// network failure, and after a 4xx does not.
+// cut ends the reads and writes of the server, which then closes the connection without an answer.
+// A sender that is not an attacker tries again after a network failure, and does not after a 4xx.
+// To close the connection here would mean to wait for the reader, with the lock of all in hand.
 func (c *connection) cut() {
 	c.forget()
-	_ = c.Conn.Close() // ends the reads and writes of the server
+	_ = c.SetDeadline(longAgo) // a connection that has ended needs no end
 }
+
+// longAgo is a deadline that ends a read or write at once.
+var longAgo = time.Unix(1, 0)
 
 // forget takes the connection out of the number of open ones, once.
 func (c *connection) forget() {
 	if c.isOpen {
 		c.isOpen = false
+		close(c.gone)
 		c.all.open--
 		c.all.ledger.remove(&c.claim)
 	}
@@ -220,10 +238,34 @@ func (c *connection) CloseWrite() error {
 
 // Read reads, and ends a header of too many lines.
 func (c *connection) Read(p []byte) (int, error) {
+	if c.isGone() { // net/http may have set a later deadline
+		return 0, net.ErrClosed
+	}
 	n, err := c.Conn.Read(p)
+	if err != nil && c.isGone() {
+		return n, net.ErrClosed
+	}
 	if !c.header.allows(p[:n]) {
 		c.all.cutOff(cutHeader)
 		return 0, errHeaderLines
 	}
 	return n, err
+}
+
+// Write writes, unless the connection was cut off.
+func (c *connection) Write(p []byte) (int, error) {
+	if c.isGone() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}
+
+// isGone reports whether the connection is closed or cut off.
+func (c *connection) isGone() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
 }

@@ -4,9 +4,9 @@
 //
 //	route    the provider, by the path                 404, 405
 //	headers  a signature, whatever the body is         401, or 429 in a flood of forgeries
-//	read     raw bytes, capped                         413, 408, 400
+//	read     raw bytes, capped                         413, 408, 400, or cut off without an answer
 //	verify   HMAC over exactly the raw bytes           401, 415 if encoded, or 429
-//	admit    at most InFlightMax in hand               503 with Retry-After
+//	take     at most InFlightMax in hand               503 with Retry-After
 //	parse    id, type, account, age of the signature   quarantine if encoded, unreadable or stale
 //	publish  stored durably, within PublishFor         200, or 503 with Retry-After
 //
@@ -28,9 +28,9 @@
 // kept. These requests count as unsigned, whoever sent them, because nothing can be verified:
 //
 //	a body over BodyBytesMax                           413
-//	a body that is incomplete or comes too slowly      400, 408, or no answer
+//	a body that is incomplete or comes too slowly      400, 408, or cut off without an answer
 //	a signature or timestamp missing, twice, malformed 401
-//	headers over HeaderBytesMax                        431, by net/http
+//	headers over HeaderBytesMax or HeaderLinesMax      431, by net/http, or cut off
 //	a request that is not HTTP/1.0 or 1.1              400, 417, 501, 505, by net/http
 //
 // A timestamp is malformed if it is not a number of 18 digits or fewer. A timestamp in milliseconds
@@ -46,8 +46,37 @@
 // The answer to a request that fails verification does not give the reason; the log and the metrics
 // do. Only requests that fail verification count against the limit that answers 429. Verification
 // comes before the limit, so no flood of forgeries can use up the room of a provider. If the
-// headers alone show that no body can be a signed one, the body is not read. Every 4xx closes the
-// connection.
+// headers alone show that no body can be a signed one, the body is not read.
+//
+// # What is unverified
+//
+// Anybody may send a request without a valid signature. Such a request takes nothing that a genuine
+// webhook needs, however many there are, and from whatever addresses:
+//
+//	connections  at most ConnectionsMax are open. One more is accepted, and another is cut off
+//	             (connection.go)
+//	header       at most HeaderBytesMax in HeaderLinesMax lines, within HeaderReadFor
+//	             (headerguard.go)
+//	body         the first BodyFreeBytes come with the connection. What is larger takes room of
+//	             UnverifiedBytesMax, step by step as the bytes arrive. For one step more, another
+//	             body is cut off (room.go, unverified.go)
+//	in hand      no place before verification. Then InFlightMax and InFlightBytesMax (hand.go)
+//	log          a line a minute for all together, with counts by reason (refusals.go)
+//	trace        no span before verification
+//
+// Nobody is refused for being new. A refusal of the newest would let the slowest keep what they
+// hold. Two ledgers (claim.go) say who is cut off. In both, strangers come before peers that have
+// delivered a verified webhook, and before others a peer that holds more than its share. Then the
+// slowest comes first. A sender that is cut off gets no answer: a provider sends again after a
+// network failure, and does not after a 4xx.
+//
+// A peer is an address, or the /64 of an IPv6 address. Behind a proxy in TRUSTED_PROXIES the peer
+// is the address that the proxy names, in X-Forwarded-For or by the PROXY protocol (peer.go,
+// proxyprotocol.go). Genuine senders may share the peer of an attacker: no genuine webhook is
+// refused for its peer. The limit on forgeries chooses between 401 and 429 alone.
+//
+// A request that is refused ends its connection. A second request in a connection therefore comes
+// after a verified one, and another attempt costs an attacker another connection.
 //
 // # Framing
 //

@@ -33,6 +33,15 @@ func (s *Server) meet(r *http.Request) sender {
 	return from
 }
 
+// gone returns a channel that is closed when the sender's connection is. It is nil if there is no
+// connection.
+func (f sender) gone() <-chan struct{} {
+	if f.conn == nil {
+		return nil
+	}
+	return f.conn.gone
+}
+
 // cutOff ends the request of a sender at once, without an answer.
 func (s *Server) cutOff(from sender) {
 	if from.conn != nil {
@@ -56,7 +65,7 @@ func (s *Server) receive(
 	if err := webhook.CheckHeaders(p, r.Header); err != nil {
 		return webhook.Received{}, s.refusal(r.Header, from.peer, err)
 	}
-	seat := s.room.enter(from.peer, from.rank, func() { s.cutOff(from) })
+	seat := s.room.enter(from, func() { s.cutOff(from) }, time.Now())
 	defer seat.leave()
 	in, err := s.read(w, r, p, seat)
 	if err != nil {
@@ -65,11 +74,20 @@ func (s *Server) receive(
 	if err := s.verify(in, from.peer); err != nil {
 		return in, err
 	}
-	s.known.add(from.peer, struct{}{})
+	s.noteVerified(from)
+	return in, nil
+}
+
+// noteVerified remembers a sender whose webhook is verified.
+func (s *Server) noteVerified(from sender) {
+	if _, ok := s.known.get(from.peer); !ok {
+		s.known.add(from.peer, struct{}{})
+		s.room.promote(from.peer)
+		s.connections.promote(from.peer)
+	}
 	if from.conn != nil {
 		from.conn.verified()
 	}
-	return in, nil
 }
 
 const (
@@ -120,7 +138,7 @@ func readBody(seat *seat, from io.Reader, declared int64) ([]byte, error) {
 		}
 		if len(body)/bodyPartBytes > parts {
 			parts = len(body) / bodyPartBytes
-			seat.progress()
+			seat.progress(time.Now())
 		}
 	}
 }
