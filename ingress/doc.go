@@ -28,9 +28,9 @@
 // kept. These requests count as unsigned, whoever sent them, because nothing can be verified:
 //
 //	a body over BodyBytesMax                           413
-//	a body that is incomplete or comes too slowly      400, 408, or no answer
+//	a body that is incomplete or comes too slowly      400, 408, or cut off without an answer
 //	a signature or timestamp missing, twice, malformed 401
-//	headers over HeaderBytesMax                        431, by net/http
+//	headers over HeaderBytesMax or HeaderLinesMax      431, by net/http, or cut off
 //	a request that is not HTTP/1.0 or 1.1              400, 417, 501, 505, by net/http
 //
 // A timestamp is malformed if it is not a number of 18 digits or fewer. A timestamp in milliseconds
@@ -46,8 +46,7 @@
 // The answer to a request that fails verification does not give the reason; the log and the metrics
 // do. Only requests that fail verification count against the limit that answers 429. Verification
 // comes before the limit, so no flood of forgeries can use up the room of a provider. If the
-// headers alone show that no body can be a signed one, the body is not read. Every 4xx closes the
-// connection.
+// headers alone show that no body can be a signed one, the body is not read.
 //
 // # What is unverified
 //

@@ -90,7 +90,7 @@ func TestRunStopsInOrder(t *testing.T) {
 	default:
 	}
 	close(release)
-	if got, _ := readAnswers(t, conn, "POST"); len(got) != 1 || got[0] != http.StatusOK {
+	if got, _ := readAnswers(t, conn); len(got) != 1 || got[0] != http.StatusOK {
 		t.Errorf("the webhook in hand is answered %v, want 200", got)
 	}
 	if err := <-ended; err != nil {

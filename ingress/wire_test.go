@@ -181,7 +181,7 @@ func testOnTheWire(t *testing.T, row wireTest) {
 		}
 	}
 	method, _, _ := strings.Cut(row.send, " ")
-	got, last := readAnswers(t, conn, method)
+	got, last := readAnswersTo(t, conn, method)
 	if !slices.Equal(got, row.answers) {
 		t.Fatalf("answered %v, want %v", got, row.answers)
 	}
@@ -198,9 +198,15 @@ func testOnTheWire(t *testing.T, row wireTest) {
 	}
 }
 
-// readAnswers reads the answers to requests of a method until the server hangs up. After
+// readAnswers is readAnswersTo a POST.
+func readAnswers(t *testing.T, conn *net.TCPConn) (statuses []int, last *http.Response) {
+	t.Helper()
+	return readAnswersTo(t, conn, http.MethodPost)
+}
+
+// readAnswersTo reads the answers to requests of a method until the server hangs up. After
 // Connection: close the sender hangs up too.
-func readAnswers(
+func readAnswersTo(
 	t *testing.T, conn *net.TCPConn, method string,
 ) (statuses []int, last *http.Response) {
 	t.Helper()

@@ -21,10 +21,10 @@ func newQuarantineCommand(t terminal) *cobra.Command {
 		Use:     "quarantine",
 		GroupID: groupRepair,
 		Short:   "List, show, release or discard signed webhooks that are no events yet",
-		Long: `wagewire quarantine works on webhooks with a valid signature that ingress did not store
-as events: webhooks that could not be read, webhooks whose signature was too old or from the future
-(stale), and webhooks with the id of another webhook (id_conflict). Ingress answered 200 to them.
-They are kept for 14 days.`,
+		Long: `wagewire quarantine works on webhooks with a valid signature that ingress did not
+store as events: webhooks that could not be read, webhooks whose signature was too old or from the
+future (stale), and webhooks with the id of another webhook (id_conflict). Ingress answered 200 to
+them. They are kept for 14 days.`,
 		Example: `  List the webhooks in quarantine, and show one:
     wagewire quarantine list
     wagewire quarantine show 3 --body
