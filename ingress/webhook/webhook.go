@@ -85,8 +85,8 @@ var (
 	errSchemeUnknown      = unverified("provider", "the provider is not known")
 )
 
-// IsMismatch reports whether an error of Verify says that none of the secrets signed the body. Another
-// secret may have.
+// IsMismatch reports whether an error of Verify says that none of the secrets signed the body.
+// Another secret may have.
 func IsMismatch(err error) bool { return errors.Is(err, errSignatureMismatch) }
 
 // Verify returns nil only if one of the secrets signed exactly these bytes. If the provider signs a
