@@ -115,9 +115,9 @@ func providerFromEnv(p schema.Provider, getenv func(string) string) (ProviderCon
 	return c, err
 }
 
-// realAPI returns the setting of the first served provider with a real host, or the zero ProviderURL.
-// Beside one real provider no key may be the demonstration's, because with the key of another
-// provider anybody could write to the same streams.
+// realAPI returns the setting of the first served provider with a real host, or the zero
+// ProviderURL. Beside one real provider no key may be the demonstration's, because with the key of
+// another provider anybody could write to the same streams.
 func (c Config) realAPI() process.ProviderURL {
 	for _, p := range schema.Providers() {
 		provider := c.Providers[p]

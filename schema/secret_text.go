@@ -73,7 +73,7 @@ func checkSecret(line string) error {
 	case strings.ContainsFunc(line, isBeyondASCII):
 		return errors.New("there is a character beyond ASCII: write the secret again")
 	case strings.HasPrefix(line, "-----BEGIN"):
-		return errors.New("a PEM block begins: write the secret alone, without a certificate or key")
+		return errors.New("a PEM block begins: write the secret alone")
 	case assignment.MatchString(line):
 		return errors.New("it is an assignment NAME=value: write the value alone")
 	case isQuote(line[0]) || isQuote(line[len(line)-1]):

@@ -25,8 +25,8 @@ import (
 // Opener opens the sources of a worker command. Package workers knows no provider, so the command
 // passes the Opener to Main.
 type Opener struct {
-	// Open opens the sources of a resource, by provider. Its errors name the variable to change. The
-	// log takes what is wrong later, with a changed file of secrets.
+	// Open opens the sources of a resource, by provider. Its errors name the variable to change.
+	// The log takes what is wrong later, with a changed file of secrets.
 	Open func(
 		r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
 		log *zap.Logger,

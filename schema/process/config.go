@@ -35,9 +35,9 @@ type Config struct {
 //		Timeout time.Duration `env:"TIMEOUT" envDefault:"20s" help:"time limit of a call"`
 //	}
 //
-// A value with blanks or quotes around it, a control character or a character beyond ASCII is refused.
-// A variable with an empty value counts as not set. A field without a variable gets its envDefault,
-// or stays as it is. An error names the variable and its value, and then config is unchanged.
+// A value with blanks or quotes around it, a control character or a character beyond ASCII is
+// refused. A variable with an empty value counts as not set. A field without a variable gets its
+// envDefault, or stays as it is. An error names the variable, and then config is unchanged.
 func ReadConfig(getenv func(string) string, config any) error {
 	fields, err := env.GetFieldParams(config)
 	if err != nil {
@@ -66,8 +66,8 @@ func ReadConfig(getenv func(string) string, config any) error {
 	return nil
 }
 
-// ReadVariable returns the value of one variable, for variables whose names are made while a process
-// starts. As ReadConfig does, it refuses a value that no operator meant.
+// ReadVariable returns the value of one variable. It is for variables whose names are made while a
+// process starts, and refuses the values that ReadConfig refuses.
 func ReadVariable(getenv func(string) string, name string) (string, error) {
 	value := getenv(name)
 	if err := checkText(name, value); err != nil {

@@ -146,7 +146,7 @@ func readText(path string) (info os.FileInfo, text []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	text, err = io.ReadAll(io.LimitReader(file, schema.SecretTextBytesMax+1))
 	if err != nil {
 		return nil, nil, err

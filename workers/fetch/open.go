@@ -238,8 +238,8 @@ func coverByProvider(queues []schema.Queue) (map[schema.Provider][]schema.Queue,
 	return byProvider, nil
 }
 
-// secretFile reads the secrets of a provider's API. After a bad change, the secrets before the change
-// stay in use.
+// secretFile reads the secrets of a provider's API. After a bad change, the secrets before the
+// change stay in use.
 type secretFile struct {
 	file *process.SecretFile
 	log  *zap.Logger

@@ -156,7 +156,8 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 				}
 				env := environment(good)
 				env[variable] = test.value
-				_, err := fetch.Open(q.Resource, getenv(env), prometheus.NewRegistry(), zap.NewNop())
+				registry := prometheus.NewRegistry()
+				_, err := fetch.Open(q.Resource, getenv(env), registry, zap.NewNop())
 				if err == nil || !strings.HasPrefix(err.Error(), variable) {
 					t.Errorf("%s: error %v, want one that begins with %s", q.Name, err, variable)
 				} else if test.mustNotSay != "" && strings.Contains(err.Error(), test.mustNotSay) {
