@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -67,6 +68,24 @@ func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, er
 			return false, err
 		}
 		return info.State.Subjects[subject] > 0, nil
+	})
+}
+
+// hasSequence reports whether the stream has the message with the sequence. It needs no right to
+// read the stream.
+func (c *Conn) hasSequence(ctx context.Context, stream string, sequence uint64) (bool, error) {
+	return askUntilAnswered(ctx, c, func(ctx context.Context) (bool, error) {
+		s, err := c.js.Stream(ctx, stream)
+		if err != nil {
+			return false, err
+		}
+		info, err := s.Info(ctx, jetstream.WithDeletedDetails(true))
+		if err != nil {
+			return false, err
+		}
+		state := info.State
+		return state.FirstSeq <= sequence && sequence <= state.LastSeq &&
+			!slices.Contains(state.Deleted, sequence), nil
 	})
 }
 

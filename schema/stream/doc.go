@@ -90,7 +90,8 @@
 // # What the broker's answers mean
 //
 // An event is stored under its message id: inside the duplicate window of 24 hours, a second
-// publish gets "duplicate". A completion is stored under its subject. The subject belongs to a
+// publish gets "duplicate". The broker remembers the id also when somebody has deleted the message.
+// So publishKept believes the answer only if the first copy is still there. A completion is stored under its subject. The subject belongs to a
 // single event and resource, and the stream takes one message for each subject. So a second
 // completion is refused for ever (10077), also after the duplicate window. A completion also
 // expects no message on the account's tombstone subject: after an erasure, the broker refuses it
@@ -177,9 +178,8 @@
 // events, the event that reports the deletion, and the retries of that event. The report goes after
 // all other data, because its queue delivers it again until it is gone. A crash after any step
 // costs a repeat of the steps. A retry without its event deletes itself: see handOut. If the
-// provider sends the report again, the broker answers "duplicate" inside the duplicate window.
-// After a restart the broker no longer knows the id of a deleted message: the report is stored, and
-// its erasure begins anew and ends without a second completion.
+// provider sends the report again, the report is stored, and its erasure begins anew and ends
+// without a second completion.
 //
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
 // the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name

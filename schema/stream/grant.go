@@ -106,7 +106,9 @@ func ingressPublishes() []string {
 		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
 			schema.QuarantineSubject(p))
 	}
-	return append(subjects, apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream)
+	return append(subjects,
+		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
+		apiStreamInfo+schema.QuarantineStream)
 }
 
 func operatorPublishes() []string {
@@ -129,7 +131,7 @@ func workerPublishes(r schema.Resource) []string {
 	}
 	subjects = append(subjects,
 		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
-		apiStreamInfo+schema.CompletionsStream,
+		apiStreamInfo+schema.CompletionsStream, apiStreamInfo+schema.DeadLettersStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 		apiStreamInfo+schema.WaitingStream, apiMessageGet+schema.WaitingStream,
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
@@ -197,7 +199,6 @@ func erasurePublishes() []string {
 	return []string{
 		apiMessageDelete + schema.EventsStream, apiMessageDelete + schema.WaitingStream,
 		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
-		apiStreamInfo + schema.DeadLettersStream,
 		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,
 		apiStreamInfo + recordsStream,
 		apiDirectGet + recordsStream, apiDirectGet + recordsStream + ".>",
