@@ -33,8 +33,9 @@ const (
 	fullShare = 0.95
 )
 
-// Conn is a connection to the broker, safe for concurrent use. A lost connection is opened again
-// without end. In the meantime publishes fail at once.
+// Conn is a connection to the broker, safe for concurrent use. A broken connection is opened again
+// without end. In the meantime publishes fail at once. After some errors the client library gives
+// up: see AwaitLoss.
 type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
@@ -49,7 +50,13 @@ type Conn struct {
 	// refused is the error of the last try to connect, nil after a success. The client itself
 	// forgets the error.
 	refused atomic.Pointer[error]
-	closed  chan struct{}
+	// closing is set by Close.
+	closing atomic.Bool
+	// closed is closed after the last call of a handler.
+	closed chan struct{}
+	// lost is closed when the client library gives up the connection. lossReason is set before.
+	lost       chan struct{}
+	lossReason error
 }
 
 // Config says where the broker is, and who connects.
@@ -78,7 +85,9 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, tryFor: tryFor, closed: make(chan struct{})}
+	c := &Conn{
+		log: log, tryFor: tryFor, closed: make(chan struct{}), lost: make(chan struct{}),
+	}
 	connected := make(chan struct{})
 	options := append(clientOptions(name), c.handlers(connected)...)
 	options = append(options, files...)
@@ -91,7 +100,7 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	}
 	c.js, err = jetstream.New(c.nats)
 	if err != nil {
-		c.nats.Close()
+		c.Close()
 		return nil, fmt.Errorf("NATS_URL: %w", err)
 	}
 	if c.nats.IsConnected() {
@@ -151,7 +160,12 @@ func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 				c.log.Warn("nats error", zap.Error(err))
 			}
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }), // the last call
+		nats.ClosedHandler(func(nc *nats.Conn) { // the last call
+			if !c.closing.Load() {
+				c.recordLoss(nc.LastError())
+			}
+			close(c.closed)
+		}),
 	}
 }
 
@@ -251,6 +265,7 @@ func (c *Conn) recordFailure(err error) {
 // Close closes the connection. It returns after the last log line. Nobody may use the connection
 // any more.
 func (c *Conn) Close() {
+	c.closing.Store(true)
 	c.nats.Close()
 	<-c.closed
 }
@@ -263,6 +278,9 @@ func (c *Conn) payloadMax() int {
 
 // Connected returns nil if the connection is there, and the reason if not. It never waits.
 func (c *Conn) Connected() error {
+	if err := c.lossError(); err != nil {
+		return err
+	}
 	if c.up.Load() {
 		return nil
 	}

@@ -70,7 +70,8 @@ func isRetryable(err error) bool {
 	sent := apiErrorOf(err)
 	switch {
 	case sent == nil:
-		return !errors.Is(err, nats.ErrConnectionClosed) &&
+		return !errors.Is(err, errGivenUp) &&
+			!errors.Is(err, nats.ErrConnectionClosed) &&
 			!errors.Is(err, nats.ErrMaxPayload) &&
 			!errors.Is(err, nats.ErrBadSubject)
 	case sent.ErrorCode == codeDuplicateInFlight, sent.ErrorCode == codeConflictInFlight:

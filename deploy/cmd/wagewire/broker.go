@@ -47,7 +47,9 @@ func onNATS(
 			return err
 		}
 		defer op.Close()
-		return withAdvice(work(cmd.Context(), session{t, op, *wait}, args))
+		return withAdvice(op.RunWhileOpen(cmd.Context(), func(ctx context.Context) error {
+			return work(ctx, session{t, op, *wait}, args)
+		}))
 	}
 	return cmd
 }
