@@ -117,8 +117,8 @@ func (c *Conn) completionOptions(
 }
 
 // publishOnce publishes a completion under the id, unless its subject has a message already or the
-// account has a tombstone. unanswered is true if the broker left a try of ours unanswered: then the message on
-// the subject may be ours.
+// account has a tombstone. unanswered is true if the broker left a try of ours unanswered: then the
+// message on the subject may be ours.
 func (c *Conn) publishOnce(
 	ctx context.Context, msg *nats.Msg, id string, options []jetstream.PublishOpt,
 ) (stored, unanswered bool, err error) {

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -29,8 +28,6 @@ const (
 	writeFor = 2 * time.Second
 	// headerBytesMax is the room that a message of ours leaves for its headers.
 	headerBytesMax = 4 << 10
-	// fullShare is the filled share of the events stream above which Ready fails.
-	fullShare = 0.95
 )
 
 // Conn is a connection to the broker, safe for concurrent use. A broken connection is opened again
@@ -44,6 +41,8 @@ type Conn struct {
 	tryFor time.Duration
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
 	completionAge atomic.Pointer[time.Duration]
+	// events knows whether the events stream stores.
+	events *trial
 	// up says whether the connection is there. The client knows too, but answers no question while
 	// it dials.
 	up atomic.Bool
@@ -85,9 +84,7 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{
-		log: log, tryFor: tryFor, closed: make(chan struct{}), lost: make(chan struct{}),
-	}
+	c := newConn(log)
 	connected := make(chan struct{})
 	options := append(clientOptions(name), c.handlers(connected)...)
 	options = append(options, files...)
@@ -107,6 +104,15 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 		<-connected // the client may call the handler a little later
 	}
 	return c, nil
+}
+
+// newConn returns a Conn without a connection.
+func newConn(log *zap.Logger) *Conn {
+	c := &Conn{
+		log: log, tryFor: tryFor, closed: make(chan struct{}), lost: make(chan struct{}),
+	}
+	c.events = c.newTrial(schema.EventsStream, trialEvent(schema.Providers()[0]).Subject())
+	return c
 }
 
 func clientOptions(name string) []nats.Option {
@@ -288,29 +294,4 @@ func (c *Conn) Connected() error {
 		return fmt.Errorf("nats is not connected: %w", *refused)
 	}
 	return errors.New("nats is not connected")
-}
-
-// Ready returns nil if an event can be stored: the connection is there, the server is new enough,
-// the events stream exists and is at most 95 % full.
-func (c *Conn) Ready(ctx context.Context) error {
-	if err := c.Connected(); err != nil {
-		return err
-	}
-	if err := c.checkServer(); err != nil {
-		return err
-	}
-	s, err := c.js.Stream(ctx, schema.EventsStream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("stream %s is not there: %w", schema.EventsStream, ErrNoQueue)
-	}
-	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, err)
-	}
-	info := s.CachedInfo()
-	limit := info.Config.MaxBytes
-	if limit > 0 && float64(info.State.Bytes) > fullShare*float64(limit) {
-		return fmt.Errorf("stream %s: %w: %d of %d bytes",
-			schema.EventsStream, ErrFull, info.State.Bytes, limit)
-	}
-	return nil
 }

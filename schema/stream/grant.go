@@ -62,7 +62,8 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     Workers read records, because an attempt begins with the records that the attempt before
 //     saved. Workers read completions and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
-//     accounts and events.
+//     accounts and events. Ingress asks about the quarantine, and workers about the dead letters,
+//     to learn whether a message that the broker calls a duplicate is still there.
 //   - Workers delete record objects by sequence: after a completion was refused, and after an
 //     attempt that saved its records. So workers may delete any record object.
 //   - A worker may publish a schedule whose target is a retry of another queue: the broker does not

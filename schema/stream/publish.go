@@ -25,6 +25,12 @@ const copiesMax = 100
 // another body is stored under the same id, and ErrTooLarge if the broker takes no event of this
 // size.
 func (c *Conn) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+	duplicate, err = c.publishEvent(ctx, e)
+	c.events.record(e, duplicate, err)
+	return duplicate, err
+}
+
+func (c *Conn) publishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	msg := eventMessage(e)
 	var first *jetstream.RawStreamMsg
 	published, err := c.publishKept(ctx, schema.EventsStream, msg, e.Key(),
@@ -200,10 +206,15 @@ func (c *Conn) publish(
 			Unanswered: unanswered,
 		}, nil
 	}
+	return publication{Unanswered: unanswered}, c.explain(err)
+}
+
+// explain says what the error of a publish means, if the error alone does not.
+func (c *Conn) explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && c.up.Load() {
 		err = fmt.Errorf("%w: %w", errSilent, err)
 	}
-	return publication{Unanswered: unanswered}, markFull(err)
+	return markFull(err)
 }
 
 // sha256Of returns the SHA-256 of the bytes in hexadecimal digits.

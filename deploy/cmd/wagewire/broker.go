@@ -115,7 +115,7 @@ func awaitBroker(
 func checkBroker(ctx context.Context, op *stream.Operator) error {
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	err := op.Ready(ctx)
+	err := op.Reachable(ctx)
 	if errors.Is(err, stream.ErrNoQueue) || errors.Is(err, stream.ErrFull) {
 		return nil
 	}
