@@ -123,6 +123,7 @@ const (
 	resultConflict  = "conflict"
 	resultTimeout   = "timeout"
 	resultFull      = "full"
+	resultTooLarge  = "too_large"
 	resultError     = "error"
 	resultShed      = "shed"
 )
@@ -135,6 +136,8 @@ func resultOf(duplicate bool, err error) string {
 		return resultConflict
 	case errors.Is(err, schema.ErrFull):
 		return resultFull
+	case errors.Is(err, schema.ErrTooLarge):
+		return resultTooLarge
 	case errors.Is(err, context.DeadlineExceeded):
 		return resultTimeout
 	case err != nil:

@@ -47,6 +47,10 @@ type Event struct {
 // ErrFull means that a stream has no room. Nothing was stored.
 var ErrFull = errors.New("the stream is full")
 
+// ErrTooLarge means that a message is larger than the broker allows. Another try has the same end,
+// until an operator raises the limit. Nothing was stored.
+var ErrTooLarge = errors.New("larger than max_payload of the broker")
+
 // ErrIDConflict means that the stream already holds another body under the event's id. The stored
 // body stays.
 var ErrIDConflict = errors.New("the id was stored before with another body")

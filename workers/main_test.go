@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	if r := os.Getenv(commandVariable); r != "" {
 		Main(schema.Resource(r), testOpener)
 	}
-	if dir := os.Getenv(brokerVariable); dir != "" {
-		os.Exit(runBroker(dir, os.Getenv))
+	if code, asked := streamtest.ServeProcess(os.Getenv); asked {
+		os.Exit(code)
 	}
 	// Most of these tests wait for a broker or a process more than they work.
 	flag.Parse()

@@ -66,6 +66,24 @@ func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, er
 	return len(found) > 0, err
 }
 
+// hasSequence reports whether the stream has the message with the sequence. It needs no right to
+// read the stream.
+func (c *Conn) hasSequence(ctx context.Context, stream string, sequence uint64) (bool, error) {
+	return askUntilAnswered(ctx, c, func(ctx context.Context) (bool, error) {
+		s, err := c.js.Stream(ctx, stream)
+		if err != nil {
+			return false, err
+		}
+		info, err := s.Info(ctx, jetstream.WithDeletedDetails(true))
+		if err != nil {
+			return false, err
+		}
+		state := info.State
+		return state.FirstSeq <= sequence && sequence <= state.LastSeq &&
+			!slices.Contains(state.Deleted, sequence), nil
+	})
+}
+
 // subjectsOf asks the stream's leader for the subjects that match a filter and have a message.
 func (c *Conn) subjectsOf(ctx context.Context, stream, filter string) ([]string, error) {
 	return askUntilAnswered(ctx, c, func(ctx context.Context) ([]string, error) {

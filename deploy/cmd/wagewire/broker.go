@@ -47,7 +47,9 @@ func onNATS(
 			return err
 		}
 		defer op.Close()
-		return withAdvice(work(cmd.Context(), session{t, op, *wait}, args))
+		return withAdvice(op.RunWhileOpen(cmd.Context(), func(ctx context.Context) error {
+			return work(ctx, session{t, op, *wait}, args)
+		}))
 	}
 	return cmd
 }
@@ -113,7 +115,7 @@ func awaitBroker(
 func checkBroker(ctx context.Context, op *stream.Operator) error {
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	err := op.Ready(ctx)
+	err := op.Reachable(ctx)
 	if errors.Is(err, stream.ErrNoQueue) || errors.Is(err, stream.ErrFull) {
 		return nil
 	}

@@ -238,8 +238,8 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil
 }
 
-// storeFirst stores the event under its own id, and returns false if the broker still knows the id
-// from a deleted event.
+// storeFirst stores the event under its own id, and returns false if somebody else has stored an
+// event under the id meanwhile.
 func (r releaser) storeFirst(ctx context.Context, e schema.Event) (isStored bool, err error) {
 	if r.dryRun {
 		return true, nil
