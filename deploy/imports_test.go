@@ -41,6 +41,7 @@ const (
 	budget      = "golang.org/x/sync/semaphore"
 	memory      = "github.com/KimMachineGun/automemlimit"
 	pace        = "golang.org/x/time/rate"
+	proxies     = "github.com/pires/go-proxyproto"
 	nats        = "github.com/nats-io/nats.go"
 	tracing     = "go.opentelemetry.io/otel"
 	roots       = "golang.org/x/crypto/x509roots/fallback"
@@ -68,7 +69,7 @@ var law = []row{
 
 	{"ingress/webhook", "schema", "", "signatures and bodies need no network"},
 	{"ingress", "schema schema/process ingress/webhook",
-		metrics + " " + zap + " " + group + " " + pace + " " + tracing,
+		metrics + " " + zap + " " + group + " " + pace + " " + proxies + " " + tracing,
 		"it declares its Publisher: never workers, not even schema/stream"},
 	{"ingress/cmd/*", "ingress/... schema schema/process schema/stream", metrics + " " + zap,
 		"its own module, and the schema"},

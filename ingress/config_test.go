@@ -2,11 +2,13 @@ package ingress
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
@@ -28,8 +30,12 @@ func TestConfigFromEnv(t *testing.T) {
 		want Config
 	}{
 		"an empty environment leaves the defaults": {nil, config(func(*Config) {})},
+		"an empty list of proxies trusts nobody": {
+			map[string]string{"TRUSTED_PROXIES": ""}, config(func(*Config) {}),
+		},
 		"every variable is read": {
 			map[string]string{
+				"TRUSTED_PROXIES":            "10.0.0.0/8",
 				"INGRESS_ADDR":               ":1",
 				"ADMIN_ADDR":                 ":2",
 				"PINWHEEL_SECRETS_FILE":      "p",
@@ -38,6 +44,7 @@ func TestConfigFromEnv(t *testing.T) {
 			},
 			config(func(c *Config) {
 				c.Addr = ":1"
+				c.TrustedProxies = trust(t, "10.0.0.0/8")
 				c.AdminAddr = ":2"
 				c.DrainFor = 2 * time.Second
 				c.Providers[schema.Pinwheel] = ProviderConfig{"p", 90 * time.Second}
@@ -58,7 +65,8 @@ func TestConfigFromEnv(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(row.want, got); diff != "" {
+			prefixes := cmpopts.EquateComparable(netip.Prefix{})
+			if diff := cmp.Diff(row.want, got, prefixes); diff != "" {
 				t.Errorf("the configuration differs (-want +got):\n%s", diff)
 			}
 		})

@@ -196,12 +196,16 @@ func (c *connection) cutOff() {
 	c.cut()
 }
 
-// cut closes the connection without an answer: a sender that is not an attacker tries again after a
-// network failure, and after a 4xx does not.
+// cut ends the reads and writes of the server, which then closes the connection without an answer.
+// A sender that is not an attacker tries again after a network failure, and does not after a 4xx.
+// To close the connection here would mean to wait for the reader, with the lock of all in hand.
 func (c *connection) cut() {
 	c.forget()
-	_ = c.Conn.Close() // ends the reads and writes of the server
+	_ = c.SetDeadline(longAgo) // a connection that has ended needs no end
 }
+
+// longAgo is a deadline that ends a read or write at once.
+var longAgo = time.Unix(1, 0)
 
 // forget takes the connection out of the number of open ones, once.
 func (c *connection) forget() {
@@ -234,10 +238,34 @@ func (c *connection) CloseWrite() error {
 
 // Read reads, and ends a header of too many lines.
 func (c *connection) Read(p []byte) (int, error) {
+	if c.isGone() { // net/http may have set a later deadline
+		return 0, net.ErrClosed
+	}
 	n, err := c.Conn.Read(p)
+	if err != nil && c.isGone() {
+		return n, net.ErrClosed
+	}
 	if !c.header.allows(p[:n]) {
 		c.all.cutOff(cutHeader)
 		return 0, errHeaderLines
 	}
 	return n, err
+}
+
+// Write writes, unless the connection was cut off.
+func (c *connection) Write(p []byte) (int, error) {
+	if c.isGone() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}
+
+// isGone reports whether the connection is closed or cut off.
+func (c *connection) isGone() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // stubListener accepts the connections of a channel.
@@ -28,18 +29,20 @@ func (l *stubListener) Close() error { return nil }
 // stubConn is a connection that does nothing.
 type stubConn struct {
 	net.Conn
-	from     string
-	isClosed bool
+	from  string
+	isCut bool
 }
 
 func (c *stubConn) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.from))
 }
 
-func (c *stubConn) Close() error {
-	c.isClosed = true
+func (c *stubConn) SetDeadline(at time.Time) error {
+	c.isCut = at.Before(time.Now())
 	return nil
 }
+
+func (c *stubConn) Close() error { return nil }
 
 // gate is the limit of three connections, and the connections that came.
 type gate struct {
@@ -84,7 +87,7 @@ func (g *gate) expectCut(cut ...int) {
 		want[n] = true
 	}
 	for n, conn := range g.conns {
-		if got := conn.Conn.(*stubConn).isClosed; got != want[n] {
+		if got := conn.Conn.(*stubConn).isCut; got != want[n] {
 			g.Errorf("connection %d: cut off %t, want %t", n, got, want[n])
 		}
 	}

@@ -3,9 +3,9 @@
 // The line, in accept (handler.go), and the answers of each step (answer.go):
 //
 //	route    the provider, by the path                 404, 405, 415
-//	admit    at most InFlightMax in hand               503 with Retry-After
-//	read     raw bytes, capped                         413, 408, 400
+//	read     raw bytes, capped                         413, 408, 400, or cut off without an answer
 //	verify   HMAC over exactly the raw bytes           401, or 429 in a flood of forgeries
+//	take     at most InFlightMax in hand               503 with Retry-After
 //	parse    id, type, account                         quarantine if unreadable
 //	publish  stored durably, within PublishFor         200, or 503 with Retry-After
 //
@@ -23,12 +23,41 @@
 // error becomes an answer. An error that responseFor does not know is our fault, a 503.
 //
 // A request that cannot be verified counts as unsigned, whoever sent it: its body is over
-// BodyBytesMax, cut off, or encoded. A single answer may go to anybody: 503 while InFlightMax
-// requests are in hand, before the body is read.
+// BodyBytesMax, cut off, or encoded.
 //
 // The answer to a request that fails verification does not give the reason; the log and the metrics
 // do. Only requests that fail verification count against the limit that answers 429. Verification
 // comes before the limit, so no flood of forgeries can use up the room of a provider.
+//
+// # What is unverified
+//
+// Anybody may send a request without a valid signature. Such a request takes nothing that a genuine
+// webhook needs, however many there are, and from whatever addresses:
+//
+//	connections  at most ConnectionsMax are open. One more is accepted, and another is cut off
+//	             (connection.go)
+//	header       at most HeaderBytesMax in HeaderLinesMax lines, within HeaderReadFor
+//	             (headerguard.go)
+//	body         the first BodyFreeBytes come with the connection. What is larger takes room of
+//	             UnverifiedBytesMax, step by step as the bytes arrive. For one step more, another
+//	             body is cut off (room.go, unverified.go)
+//	in hand      no place before verification. Then InFlightMax and InFlightBytesMax (hand.go)
+//	log          a line a minute for all together, with counts by reason (refusals.go)
+//	trace        no span before verification
+//
+// Nobody is refused for being new. A refusal of the newest would let the slowest keep what they
+// hold. Two ledgers (claim.go) say who is cut off. In both, strangers come before peers that have
+// delivered a verified webhook, and before others a peer that holds more than its share. Then the
+// slowest comes first. A sender that is cut off gets no answer: a provider sends again after a
+// network failure, and does not after a 4xx.
+//
+// A peer is an address, or the /64 of an IPv6 address. Behind a proxy in TRUSTED_PROXIES the peer
+// is the address that the proxy names, in X-Forwarded-For or by the PROXY protocol (peer.go,
+// proxyprotocol.go). Genuine senders may share the peer of an attacker: no genuine webhook is
+// refused for its peer. The limit on forgeries chooses between 401 and 429 alone.
+//
+// A request that is refused ends its connection. A second request in a connection therefore comes
+// after a verified one, and another attempt costs an attacker another connection.
 //
 // # Framing
 //

@@ -4,7 +4,7 @@ import "errors"
 
 // HeaderLinesMax is how many lines a request's header may have. net/http limits the bytes alone,
 // and a line of five bytes costs a hundred bytes of memory.
-const HeaderLinesMax = 256
+const HeaderLinesMax = 128
 
 var errHeaderLines = errors.New("a header has too many lines")
 

@@ -11,13 +11,13 @@ func TestAHeaderIsLimitedInLines(t *testing.T) {
 		sent    string
 		allowed bool
 	}{
-		"as many lines as allowed":                {lines(HeaderLinesMax), true},
-		"a line more":                             {lines(HeaderLinesMax + 1), false},
-		"a line more, without carriage returns":   {strings.Repeat("a\n", HeaderLinesMax+1), false},
-		"a line more behind a blank line":         {"\r\n\n" + lines(HeaderLinesMax+1), false},
-		"any number of lines in the body":         {lines(2) + "\r\n" + lines(HeaderLinesMax), true},
-		"any number of lines in the body, by \\n": {"a\n\n" + lines(HeaderLinesMax), true},
-		"a long line":                             {strings.Repeat("a", HeaderBytesMax), true},
+		"as many lines as allowed":              {lines(HeaderLinesMax), true},
+		"a line more":                           {lines(HeaderLinesMax + 1), false},
+		"a line more, without carriage returns": {strings.Repeat("a\n", HeaderLinesMax+1), false},
+		"a line more behind a blank line":       {"\r\n\n" + lines(HeaderLinesMax+1), false},
+		"any number of lines in the body":       {lines(2) + "\r\n" + lines(HeaderLinesMax), true},
+		"any number of lines behind two \\n":    {"a\n\n" + lines(HeaderLinesMax), true},
+		"a long line":                           {strings.Repeat("a", HeaderBytesMax), true},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			var whole, parts headerGuard

@@ -76,11 +76,11 @@ func TestThePeerOfARequest(t *testing.T) {
 		"is the last of several header lines": {
 			"10.0.0.7:1", []string{"198.51.100.1", "203.0.113.7"}, sender},
 		"may be written with a port": {"10.0.0.7:1", []string{"203.0.113.7:50000"}, sender},
-		"may be written in brackets": {"10.0.0.7:1", []string{"[2001:db8:2::1]"}, "2001:db8:2::/64"},
+		"may be in brackets":         {"10.0.0.7:1", []string{"[2001:db8:2::1]"}, "2001:db8:2::/64"},
 		"may be written in brackets, with a port": {
 			"10.0.0.7:1", []string{"[2001:db8:2::1]:9"}, "2001:db8:2::/64"},
-		"is the proxy itself, if it says nothing":  {"10.0.0.7:1", nil, "10.0.0.7/32"},
-		"is the proxy itself, if it says nonsense": {"10.0.0.7:1", []string{"unknown"}, "10.0.0.7/32"},
+		"is the proxy, if it says nothing":  {"10.0.0.7:1", nil, "10.0.0.7/32"},
+		"is the proxy, if it says nonsense": {"10.0.0.7:1", []string{"unknown"}, "10.0.0.7/32"},
 		"is the proxy that wrote nonsense, whatever stands before": {
 			"10.0.0.7:1", []string{"203.0.113.7, _hidden, 10.0.0.8"}, "10.0.0.8/32"},
 		"is the proxy that wrote nothing behind a comma": {

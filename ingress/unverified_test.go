@@ -44,10 +44,11 @@ func TestSlowSendersTakeNothingFromAGenuineWebhook(t *testing.T) {
 	c.Limits.ClosingMax = 8
 	s, registry := start(t, c, &fakePublisher{})
 	for name, sent := range map[string]string{
-		"that send nothing":    "",
-		"of a header":          "POST /webhooks/truv HTTP/1.1\r\nHost: ingress\r\nX-Slow: ",
-		"of a body":            message(head(truvPath, connected, "Content-Length: 9999"), "a"),
-		"of a body, in chunks": message(head(truvPath, connected, "Transfer-Encoding: chunked"), "9"),
+		"that send nothing": "",
+		"of a header":       "POST /webhooks/truv HTTP/1.1\r\nHost: ingress\r\nX-Slow: ",
+		"of a body":         message(head(truvPath, connected, "Content-Length: 9999"), "a"),
+		"of a body, in chunks": message(
+			head(truvPath, connected, "Transfer-Encoding: chunked"), "9"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			first := dial(t, s)
@@ -260,7 +261,48 @@ func TestVerifiedWebhooksInHandAreLimitedInBytes(t *testing.T) {
 		t.Error("ten bytes are not the limit")
 	}
 	h.giveBack(body(6))
-	if !h.take(body(1)) || !h.take(body(1)) || h.take(body(0)) {
+	for n := range 2 {
+		if !h.take(body(n)) {
+			t.Errorf("webhook %d is not taken", n)
+		}
+	}
+	if h.take(body(0)) {
 		t.Error("three webhooks are not the limit")
 	}
+}
+
+// What must hold between the limits on what is unverified.
+func TestLimitsOfTheUnverified(t *testing.T) {
+	l := Limits{}.orDefaults()
+	worst := worstBytes(l)
+	t.Logf("a process holds %d MiB at worst", worst>>20)
+	const memoryLimit = 450 << 20 // GOMEMLIMIT of the container in docker-compose.yml
+	for promise, holds := range map[string]bool{
+		"a process at its worst is within its memory":  worst < memoryLimit,
+		"the largest body has room beside others":      4*BodyBytesMax < l.UnverifiedBytesMax,
+		"the largest body is within its peer's share":  BodyBytesMax < l.PeerBytesMax,
+		"a peer's share is a small part of the room":   8*l.PeerBytesMax <= l.UnverifiedBytesMax,
+		"there is always a connection to cut off":      l.InFlightMax < l.ConnectionsMax,
+		"a stalled body does not cost another its end": 4*stallFor < AnswerFor,
+	} {
+		if !holds {
+			t.Errorf("%s: no", promise)
+		}
+	}
+}
+
+// worstBytes is the memory of a process in which everything is at its limit.
+func worstBytes(l Limits) int64 {
+	const (
+		idle       = 40 << 20 // of a process without connections
+		goroutine  = 20 << 10 // the stacks and the buffers that net/http has for a connection
+		line       = 256      // a line of a header in a map, and the map while it grows
+		slack      = 4 << 10  // net/http reads so much more of a header
+		header     = HeaderBytesMax + slack + HeaderLinesMax*line
+		copies     = 2 // of a webhook in hand: its body, and the message to the broker
+		connection = goroutine + header
+	)
+	alive := int64(l.ConnectionsMax + l.ClosingMax)
+	return idle + alive*connection + int64(l.ConnectionsMax)*BodyFreeBytes +
+		l.UnverifiedBytesMax + copies*l.InFlightBytesMax
 }
