@@ -25,6 +25,14 @@
 // The tests remove everything at the end, also after a failure or an interrupt. After a kill, the
 // leftovers have the label org.testcontainers=true.
 //
+// # Floods
+//
+// TestGenuineWebhooksPassEveryFlood attacks the ingress binary in every way of package
+// deploy/flood, and sends genuine webhooks meanwhile. make test sends a few webhooks beside each
+// attack. make test/flood sends hundreds, and checks the time of 99 in 100 answers too:
+//
+//	make test/flood TESTFLAGS='-run EveryFlood/slow'
+//
 // # Commands
 //
 // The commands below are in addition to the commands of

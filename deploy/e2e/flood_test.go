@@ -33,7 +33,7 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-var floodCount = flag.Int("flood", 30, "how many genuine webhooks are sent during each flood")
+var floodCount = flag.Int("flood", 20, "how many genuine webhooks are sent during each flood")
 
 // The promises of ingress while anybody may send anything.
 const (
