@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
-	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -228,6 +227,7 @@ func fill(t *testing.T, b broker) {
 	c := b.connect(t, stream.RoleOperator)
 	provision(t, c, schema.DefaultTopology())
 	js := b.dial(t, stream.RoleOperator).jetstream(t)
+	makeDurables(t, js, demoTeams(t)[0])
 	for _, q := range schema.Queues() {
 		for n := range 2 * len(stream.Grants()) {
 			_, err := js.Publish(t.Context(), webhook(typeOf(q), fmt.Sprint(n), "a").Subject(),
@@ -239,6 +239,7 @@ func fill(t *testing.T, b broker) {
 		"wagewire.completions.pinwheel.paystubs.a.first",
 		schema.DeadLetterSubject("pinwheel_paystubs", "a"),
 		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
+		"$O.WAGEWIRE_RECORDS.C.pinwheel.paystubs.a.seed.1",
 		schema.RetriesSubject("pinwheel_paystubs", "a"),
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))
@@ -414,7 +415,7 @@ func TestNobodyConnectsWithoutAKeyOfTheBroker(t *testing.T) {
 
 func keyOf(t *testing.T, role string) string {
 	t.Helper()
-	option, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, nats.SeedFile(role)))
+	option, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, seedFile(role)))
 	must(t, err)
 	var o natsgo.Options
 	must(t, option(&o))
