@@ -350,12 +350,7 @@ func inOneAccount(t *testing.T, o *server.Options) {
 	for _, grant := range everyGrant(t) {
 		keys[keyOf(t, grant.Role)] = grant
 	}
-	var streams *server.Account
-	for _, user := range o.Nkeys {
-		if user.Nkey == keyOf(t, stream.RoleOperator) {
-			streams = user.Account
-		}
-	}
+	streams := streamsAccount(t, o)
 	for _, user := range o.Nkeys {
 		if grant, ok := keys[user.Nkey]; ok {
 			user.Account = streams
@@ -364,6 +359,18 @@ func inOneAccount(t *testing.T, o *server.Options) {
 			}
 		}
 	}
+}
+
+// streamsAccount returns the account with the streams.
+func streamsAccount(t *testing.T, o *server.Options) *server.Account {
+	t.Helper()
+	for _, user := range o.Nkeys {
+		if user.Nkey == keyOf(t, stream.RoleOperator) {
+			return user.Account
+		}
+	}
+	t.Fatal("the operator has no user")
+	return nil
 }
 
 func total(counts map[string]uint64) (sum uint64) {
