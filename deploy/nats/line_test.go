@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -33,6 +32,7 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
 	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
+	makeDurables(t, b.dial(t, stream.RoleOperator).jetstream(t), demoTeams(t)[0])
 
 	env := map[string]string{}
 	for _, p := range schema.Providers() {
@@ -83,12 +83,8 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 
 	ctx := t.Context()
 	consumer := b.dial(t, team)
-	js := consumer.jetstream(t)
-	completions, err := js.CreateOrUpdateConsumer(ctx, schema.CompletionsStream,
-		jetstream.ConsumerConfig{
-			Durable: "lending", FilterSubject: schema.AllCompletions,
-			AckPolicy: jetstream.AckExplicitPolicy,
-		})
+	reader := b.connect(t, team)
+	completions, err := consumer.jetstream(t).Consumer(ctx, schema.CompletionsStream, team)
 	must(t, err)
 	objects := 0
 	awaited := map[string]string{}
@@ -101,10 +97,8 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 				t.Errorf("%s: %s", c.ID, c.Data.Outcome)
 			}
 			if ref := c.Data.RecordsRef; ref != nil {
-				store, err := js.ObjectStore(ctx, ref.Bucket)
-				must(t, err)
-				if _, err := store.GetBytes(ctx, ref.Name); err != nil {
-					t.Errorf("%s: %v", ref.Name, err)
+				if _, err := reader.Records(ctx, *ref); err != nil {
+					t.Error(err)
 				}
 				objects++
 			}
