@@ -83,14 +83,15 @@ func writeTeams(ctx context.Context, s session, dir string) (changed bool, err e
 	return changed, nil
 }
 
-// nextForBroker says how the broker learns of the new teams.conf.
+// nextForBroker says how the broker learns of the new teams.conf. nats-server 2.15 makes a new
+// account in a first reload, and lets the account's requests through after a second.
 func nextForBroker(s session, dir string) {
 	if dir == "" {
 		fmt.Fprintf(s.stdout, "next: give the same command with --dir: it writes %s\n",
 			nats.TeamsFile)
 		return
 	}
-	fmt.Fprintf(s.stdout, "next: put %s beside the broker's %s, and reload the broker: "+
-		"docker compose kill -s HUP nats, or nats-server --signal reload\n",
+	fmt.Fprintf(s.stdout, "next: put %s beside the broker's %s, and reload the broker twice, a few "+
+		"seconds apart: docker compose kill -s HUP nats, or nats-server --signal reload\n",
 		filepath.Join(dir, nats.TeamsFile), nats.AccountsFile)
 }

@@ -414,7 +414,7 @@ func (b accountsBroker) getenv(seed, domain string) func(string) string {
 		"NATS_CREDS_FILE", filepath.Join(b.dir, seed))
 }
 
-func TestAnAddedTeamReadsAfterAReload(t *testing.T) {
+func TestAnAddedTeamReadsAfterTwoReloads(t *testing.T) {
 	t.Parallel()
 	b := startAccounts(t)
 	operator := b.getenv("nats_wagewire.nk", "wagewire")
@@ -426,8 +426,10 @@ func TestAnAddedTeamReadsAfterAReload(t *testing.T) {
 			t.Fatalf("%q: %+v", args, got)
 		}
 	}
-	if err := b.Reload(); err != nil {
-		t.Fatal(err)
+	for range 2 { // as wagewire team add says
+		if err := b.Reload(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(b.dir, nats.TeamSeedFile("risk-eu")))
 	if err != nil {
