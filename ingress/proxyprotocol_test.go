@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"testing"
 
@@ -124,7 +123,7 @@ func exchange(t *testing.T, s *Server, text string) []int {
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
-	statuses, _ := readAnswers(t, conn, http.MethodPost)
+	statuses, _ := readAnswers(t, conn)
 	return statuses
 }
 

@@ -31,7 +31,7 @@ func expectStored(t *testing.T, s *Server) {
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := readAnswers(t, conn, http.MethodPost); len(got) != 1 || got[0] != http.StatusOK {
+	if got, _ := readAnswers(t, conn); len(got) != 1 || got[0] != http.StatusOK {
 		t.Errorf("a genuine webhook is answered %v, want 200", got)
 	}
 }
@@ -102,7 +102,7 @@ func TestUnfinishedBodiesTakeNothingFromAGenuineWebhook(t *testing.T) {
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := readAnswers(t, conn, http.MethodPost); len(got) != 1 || got[0] != http.StatusOK {
+	if got, _ := readAnswers(t, conn); len(got) != 1 || got[0] != http.StatusOK {
 		t.Errorf("the largest genuine webhook is answered %v, want 200", got)
 	}
 	expectEnd(t, first)
@@ -159,7 +159,7 @@ func TestAHeaderOfTooManyLinesIsRefused(t *testing.T) {
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := readAnswers(t, conn, http.MethodPost); len(got) != 1 || got[0] != http.StatusBadRequest {
+	if got, _ := readAnswers(t, conn); len(got) != 1 || got[0] != http.StatusBadRequest {
 		t.Errorf("answered %v, want 400", got)
 	}
 	if n := count(t, registry, "wagewire_ingress_cut_off_total", "header_lines"); n != 1 {

@@ -73,6 +73,7 @@ func isRetryable(err error) bool {
 		return !errors.Is(err, errGivenUp) &&
 			!errors.Is(err, nats.ErrConnectionClosed) &&
 			!errors.Is(err, nats.ErrMaxPayload) &&
+			!errors.Is(err, jetstream.ErrNotPullConsumer) &&
 			!errors.Is(err, nats.ErrBadSubject)
 	case sent.ErrorCode == codeDuplicateInFlight, sent.ErrorCode == codeConflictInFlight:
 		return true

@@ -48,7 +48,7 @@ func (c *Conn) Reachable(ctx context.Context) error {
 		return fmt.Errorf("stream %s is not there: %w", schema.EventsStream, ErrNoQueue)
 	}
 	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, err)
+		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, c.explainDomain(err))
 	}
 	info := s.CachedInfo()
 	limit := info.Config.MaxBytes
