@@ -78,7 +78,7 @@
 // all messages of a stream.
 //
 // A direct get is a read from any replica, even from one that lags behind the leader. Our reads go
-// to the leader. Only the object store reads directly, because its messages never change.
+// to the leader. Only readers of completions read records directly, because records never change.
 //
 // A secure delete overwrites a message in the file. A purge removes messages and leaves their
 // bytes.
@@ -150,7 +150,7 @@
 // the list, and tests both sides. New requests need a new grant: without a grant the broker does
 // not answer, the request runs into its time limit, and the log says "nats error" and the subject.
 // Three places look unusual because they need fewer rights: hasMessage asks for a count and does
-// not read the message, deleteRecord deletes by sequence, and the object store takes no rollups (a
+// not read the message, deleteMessage deletes by sequence, and the object store takes no rollups (a
 // rollup is a publish that replaces all earlier messages).
 //
 // Answers go to inboxes below _INBOX.<role>. No other role can subscribe there. A delivery is an

@@ -131,7 +131,7 @@ func workerRequests(r schema.Resource) []string {
 		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
-		apiStreamInfo+schema.WaitingStream, apiMessageGet+schema.WaitingStream,
+		apiMessageGet+schema.WaitingStream,
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
 	)
 	if erasures {
@@ -197,7 +197,6 @@ func erasureRequests() []string {
 	return []string{
 		apiMessageDelete + schema.EventsStream, apiMessageDelete + schema.WaitingStream,
 		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
-		apiStreamInfo + schema.DeadLettersStream,
 		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,
 		apiStreamInfo + recordsStream,
 	}
