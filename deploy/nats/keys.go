@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,24 +67,30 @@ func makePrivate(dir string) error {
 	return nil
 }
 
-func seedFiles(roles []string) []string {
-	var names []string
-	for _, role := range roles {
-		names = append(names, SeedFile(role))
+// TeamKey returns the public key of the team's seed in the directory. The key is "" if the directory
+// has no seed of the team.
+func TeamKey(dir, team string) (public string, err error) {
+	path := filepath.Join(dir, TeamSeedFile(team))
+	seed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	return names
-}
-
-// createSeed writes the seed of a new key to a file, and returns the public key.
-func createSeed(path string) (public string, err error) {
-	seed, public, err := newKey()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("read the key of team %s: %w", team, err)
 	}
-	return public, create(path, seed+"\n")
+	pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+	if err == nil {
+		public, err = pair.PublicKey()
+	}
+	if err != nil || !nkeys.IsValidPublicUserKey(public) {
+		return "", fmt.Errorf("%s has no seed of a user (begins with SU): "+
+			"remove the file, and a new key is made", path)
+	}
+	return public, nil
 }
 
-func newKey() (seed, public string, err error) {
+// NewKey makes a key for a user of the broker. The seed is a secret.
+func NewKey() (seed, public string, err error) {
 	pair, err := nkeys.CreateUser()
 	if err != nil {
 		return "", "", err
@@ -96,9 +103,60 @@ func newKey() (seed, public string, err error) {
 	return string(text), public, err
 }
 
-// create writes a new file with keyFileMode, also under a strict umask.
-func create(path, text string) (err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, keyFileMode)
+// WriteTeamSeed writes the seed of a team to its TeamSeedFile in the directory, in place of an
+// earlier one. It makes the directory if necessary. It returns an error if other users may enter
+// the directory.
+func WriteTeamSeed(dir, team, seed string) error {
+	if err := makePrivate(dir); err != nil {
+		return err
+	}
+	return overwrite(filepath.Join(dir, TeamSeedFile(team)), seed+"\n")
+}
+
+// WriteTeams writes TeamsFile in the directory, and makes the directory if necessary, unless the file has this text already. The file
+// stays the same file, because a container mounts the single file and would not see another.
+func WriteTeams(dir string, teams []stream.Team) (changed bool, err error) {
+	path := filepath.Join(dir, TeamsFile)
+	want := Teams(teams)
+	have, err := os.ReadFile(path)
+	if err == nil && string(have) == want {
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if err := os.MkdirAll(dir, keyDirMode); err != nil {
+		return false, err
+	}
+	return true, overwrite(path, want)
+}
+
+func seedFiles(roles []string) []string {
+	var names []string
+	for _, role := range roles {
+		names = append(names, SeedFile(role))
+	}
+	return names
+}
+
+// createSeed writes the seed of a new key to a file, and returns the public key.
+func createSeed(path string) (public string, err error) {
+	seed, public, err := NewKey()
+	if err != nil {
+		return "", err
+	}
+	return public, create(path, seed+"\n")
+}
+
+// create writes a new file, also under a strict umask.
+func create(path, text string) error { return write(path, text, os.O_EXCL) }
+
+// overwrite writes a file, and keeps the inode of a file that is there.
+func overwrite(path, text string) error { return write(path, text, os.O_TRUNC) }
+
+// write writes a file with keyFileMode.
+func write(path, text string, flag int) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|flag, keyFileMode)
 	if err != nil {
 		return err
 	}

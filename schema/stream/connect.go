@@ -117,6 +117,28 @@ func newJetStream(nc *nats.Conn, domain string) (jetstream.JetStream, error) {
 	return jetstream.NewWithDomain(nc, domain)
 }
 
+// explainDomain adds what to change to the error of a broker that has no JetStream for this client.
+// It returns other errors as they are.
+func (c *Conn) explainDomain(err error) error {
+	isUnknown := errors.Is(err, nats.ErrNoResponders)
+	if !isUnknown && !errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return err
+	}
+	advice := "enable JetStream for the account"
+	switch {
+	case c.domain != "":
+		advice = fmt.Sprintf("these credentials have no JetStream domain %s: check "+
+			"NATS_CREDS_FILE, and NATS_JS_DOMAIN (empty, if the broker has no accounts)", c.domain)
+	case isUnknown:
+		advice = "JetStream is not enabled: start nats-server with --jetstream, " +
+			"or with a jetstream block in its configuration"
+	}
+	if c.domain == "" {
+		advice += "; if the broker has an account for each role, set NATS_JS_DOMAIN to " + Domain
+	}
+	return fmt.Errorf("%w: %s", err, advice)
+}
+
 // apiSubject returns the subject of a request to JetStream: rest follows the name of the request.
 func (c *Conn) apiSubject(request, rest string) string {
 	if c.domain == "" {
@@ -311,7 +333,7 @@ func (c *Conn) Ready(ctx context.Context) error {
 		return fmt.Errorf("stream %s is not there: %w", schema.EventsStream, ErrNoQueue)
 	}
 	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, err)
+		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, c.explainDomain(err))
 	}
 	info := s.CachedInfo()
 	limit := info.Config.MaxBytes

@@ -63,7 +63,8 @@ func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Co
 		return nil, fmt.Errorf("queue %s of stream %s is not there: %w",
 			q.queue.Name, stream, ErrNoQueue)
 	case err != nil:
-		return nil, fmt.Errorf("look up queue %s of stream %s: %w", q.queue.Name, stream, err)
+		return nil, fmt.Errorf("look up queue %s of stream %s: %w",
+			q.queue.Name, stream, q.conn.explainDomain(err))
 	}
 	return consumer, nil
 }

@@ -38,6 +38,7 @@
 //	retry      Waiting, RetriesOf, RetryNow: waiting events and retries
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
+//	team       Team: who subscribes to completions; PlanTeam, Durables: the team's consumers
 //
 // Package broker runs a broker inside the process. Package streamtest gives tests a broker, and
 // ways to wait.

@@ -67,6 +67,7 @@ func isRetryable(err error) bool {
 	case sent == nil:
 		return !errors.Is(err, nats.ErrConnectionClosed) &&
 			!errors.Is(err, nats.ErrMaxPayload) &&
+			!errors.Is(err, jetstream.ErrNotPullConsumer) &&
 			!errors.Is(err, nats.ErrBadSubject)
 	case sent.ErrorCode == codeDuplicateInFlight, sent.ErrorCode == codeConflictInFlight:
 		return true

@@ -1,7 +1,7 @@
 package stream
 
 // Operator has the questions and commands of an operator: status, scans, dead letters, redrives,
-// pauses, provisioning. No process on the line needs an Operator. An Operator can do everything
+// pauses, provisioning, teams. No process on the line needs an Operator. An Operator can do everything
 // that its Conn can.
 type Operator struct{ *Conn }
 

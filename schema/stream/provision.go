@@ -399,6 +399,22 @@ func recordsFields(have jetstream.StreamConfig, want jetstream.ObjectStoreConfig
 func (o *Operator) planQueue(
 	ctx context.Context, what, stream string, want jetstream.ConsumerConfig,
 ) ([]Change, error) {
+	return o.planConsumer(ctx, what, stream, want, consumerRules{
+		fields: queueFields, refuse: reasonToRefuseQueue, merge: mergeQueue,
+	})
+}
+
+// consumerRules say how a kind of consumer is compared and changed.
+type consumerRules struct {
+	fields func(have, want jetstream.ConsumerConfig) []Field
+	// refuse says why the consumer is not changed. "" is no reason.
+	refuse func(have, want jetstream.ConsumerConfig) string
+	merge  func(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig
+}
+
+func (o *Operator) planConsumer(
+	ctx context.Context, what, stream string, want jetstream.ConsumerConfig, rules consumerRules,
+) ([]Change, error) {
 	change := Change{What: what}
 	lookUp := func(ctx context.Context) (jetstream.Consumer, error) {
 		return o.js.Consumer(ctx, stream, want.Name)
@@ -406,31 +422,42 @@ func (o *Operator) planQueue(
 	consumer, err := askUntilAnswered(ctx, o.Conn, lookUp)
 	if isMissing(err) {
 		change.Create = true
-		change.Fields = queueFields(jetstream.ConsumerConfig{}, want)
+		change.Fields = rules.fields(jetstream.ConsumerConfig{}, want)
 		change.apply = func(ctx context.Context) error {
 			_, err := o.js.CreateConsumer(ctx, stream, want)
 			return err
 		}
 		return []Change{change}, nil
 	}
+	if errors.Is(err, jetstream.ErrNotPullConsumer) {
+		change.Refused = "the broker pushes to the consumer, and its readers must pull: " +
+			"delete the consumer, or choose another name"
+		return []Change{change}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	have := consumer.CachedInfo().Config
-	change.Fields = queueFields(have, want)
+	change.Fields = rules.fields(have, want)
 	if len(change.Fields) == 0 {
 		return nil, nil
 	}
-	if have.AckPolicy != want.AckPolicy || have.DeliverPolicy != want.DeliverPolicy {
-		change.Refused = "the ack and deliver policy of a queue cannot be changed: " +
-			"delete the queue and apply again, every event kept is then delivered once more"
-	}
-	updated := mergeQueue(have, want)
+	change.Refused = rules.refuse(have, want)
+	updated := rules.merge(have, want)
 	change.apply = func(ctx context.Context) error {
 		_, err := o.js.UpdateConsumer(ctx, stream, updated)
 		return err
 	}
 	return []Change{change}, nil
+}
+
+// reasonToRefuseQueue says why a queue is not changed. "" is no reason.
+func reasonToRefuseQueue(have, want jetstream.ConsumerConfig) string {
+	if have.AckPolicy != want.AckPolicy || have.DeliverPolicy != want.DeliverPolicy {
+		return "the ack and deliver policy of a queue cannot be changed: " +
+			"delete the queue and apply again, every event kept is then delivered once more"
+	}
+	return ""
 }
 
 // mergeQueue sets the settings of the topology. All other settings stay as the broker has them.
@@ -446,12 +473,8 @@ func mergeQueue(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
 }
 
 func queueFields(have, want jetstream.ConsumerConfig) []Field {
-	filters := have.FilterSubjects
-	if have.FilterSubject != "" {
-		filters = []string{have.FilterSubject}
-	}
 	return differing([]Field{
-		{"filter_subjects", strings.Join(filters, " "), strings.Join(want.FilterSubjects, " ")},
+		{"filter_subjects", joinFilters(have), joinFilters(want)},
 		{"ack_policy", have.AckPolicy.String(), want.AckPolicy.String()},
 		{"deliver_policy", have.DeliverPolicy.String(), want.DeliverPolicy.String()},
 		{"ack_wait", have.AckWait.String(), want.AckWait.String()},
@@ -459,6 +482,18 @@ func queueFields(have, want jetstream.ConsumerConfig) []Field {
 		{"max_ack_pending", fmt.Sprint(have.MaxAckPending), fmt.Sprint(want.MaxAckPending)},
 		{"backoff", fmt.Sprint(have.BackOff), fmt.Sprint(want.BackOff)},
 	}, have.Durable == "")
+}
+
+// filtersOf returns the subject filters of a consumer, none if it reads the whole stream.
+func filtersOf(config jetstream.ConsumerConfig) []string {
+	if config.FilterSubject != "" {
+		return []string{config.FilterSubject}
+	}
+	return config.FilterSubjects
+}
+
+func joinFilters(config jetstream.ConsumerConfig) string {
+	return strings.Join(filtersOf(config), " ")
 }
 
 // differing returns the differing fields. For a new thing, it returns the fields with a value.

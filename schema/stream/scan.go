@@ -199,11 +199,7 @@ func (s *scan) read(ctx context.Context) (jetstream.Msg, error) {
 
 // hasMore reports whether the stream still has a selected message from next to last.
 func (s *scan) hasMore(ctx context.Context) (bool, error) {
-	filters := s.filters
-	if len(filters) == 0 {
-		filters = []string{">"}
-	}
-	for _, filter := range filters {
+	for _, filter := range filtersOrAll(s.filters) {
 		m, err := s.stream.GetMsg(ctx, s.next, jetstream.WithGetMsgSubject(filter))
 		if err == nil && m.Sequence <= s.last {
 			return true, nil
@@ -213,6 +209,14 @@ func (s *scan) hasMore(ctx context.Context) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// filtersOrAll returns the filters, and without any a filter for the whole stream.
+func filtersOrAll(filters []string) []string {
+	if len(filters) == 0 {
+		return []string{">"}
+	}
+	return filters
 }
 
 // Message reads the message with the given sequence. It returns false if the stream has no such

@@ -1,10 +1,19 @@
 package stream
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/wagewire/wagewire/schema"
 )
+
+// TeamDurablesMax is the largest number of durable consumers of a team.
+const TeamDurablesMax = 16
+
+// teamName is the form of a team's name. The name has no underscore, because an underscore divides
+// the name from the rest of the name of a durable consumer.
+var teamName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
 // Team is a group of subscribers. A team has an account of its own on the broker, with a key, and
 // durable consumers of completions that the operator makes. No other team can see, delete, or
@@ -20,6 +29,18 @@ type Team struct {
 	// Key is the public nkey of the team's user.
 	Key string
 }
+
+// CheckTeamName returns an error unless the name has 1 to 32 lower-case letters, digits and
+// hyphens. The name of a further durable consumer has the same form.
+func CheckTeamName(name string) error {
+	if !teamName.MatchString(name) {
+		return fmt.Errorf("%q is not a name of 1 to 32 lower-case letters, digits and hyphens", name)
+	}
+	return nil
+}
+
+// TeamDurable returns the name of a further durable consumer of a team: <team>_<name>.
+func TeamDurable(team, name string) string { return team + "_" + name }
 
 // Filters are the subjects of the completions that the team reads.
 func (t Team) Filters() []string {

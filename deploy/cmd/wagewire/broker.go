@@ -47,7 +47,7 @@ func onNATS(
 			return err
 		}
 		defer op.Close()
-		return withAdvice(work(cmd.Context(), session{t, op, *wait}, args))
+		return withAdvice(explainRights(work(cmd.Context(), session{t, op, *wait}, args)))
 	}
 	return cmd
 }
@@ -127,6 +127,17 @@ func lacksJetStream(err error) bool {
 		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
+// explainRights adds to an error of a command which key has the rights for the command. The broker
+// has answered a first request already. If nobody answers the next, the role of the key lacks the
+// right to send the request.
+func explainRights(err error) error {
+	if !errors.Is(err, nats.ErrNoResponders) {
+		return err
+	}
+	return fmt.Errorf("%w: the key in NATS_CREDS_FILE is not the operator's: "+
+		"set NATS_CREDS_FILE to %s", err, operatorSeedFile())
+}
+
 // withoutSecrets is the list of servers without users, passwords and tokens.
 func withoutSecrets(list string) string {
 	var servers []string
@@ -160,12 +171,6 @@ func adviceOn(err error) string {
 		}
 	}
 	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return "enable JetStream for the account, " +
-			"or set NATS_CREDS_FILE to credentials of an account with JetStream"
-	case lacksJetStream(err):
-		return "JetStream is not enabled: start nats-server with --jetstream, " +
-			"or with a jetstream block in its configuration"
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return "run: wagewire provision apply"
 	case errors.Is(err, context.DeadlineExceeded):

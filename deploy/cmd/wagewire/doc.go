@@ -15,6 +15,7 @@
 //	retry.go        try waiting events now
 //	pause.go        pause and resume queues
 //	nkeys.go        make the keys of a new installation
+//	team.go         the teams that subscribe; team_add.go, team_list.go and team_remove.go
 //	healthcheck.go  check NATS for a container
 //
 // Commands share the other files. shelf.go has list, show and discard for dead letters and the

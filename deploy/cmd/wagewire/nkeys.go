@@ -19,11 +19,13 @@ func newNkeysCommand(t terminal) *cobra.Command {
 		Long: `wagewire nkeys makes a key for each process. With its key, a process can do its own
 work on the broker and nothing else.
 
-The command creates DIR and writes two kinds of files:
+The command creates DIR and writes three kinds of files:
 
   nats_<role>.nk  the seed, a secret, for the NATS_CREDS_FILE of a process: ingress, each worker,
-                  wagewire, and consumer
+                  and wagewire
   keys.conf       the public keys, for the configuration of the broker
+  teams.conf      the accounts of the teams that subscribe, for the broker too: none at first, and
+                  wagewire team adds them
 
 No file is overwritten. DIR must not be open to other users, because containers of any user must
 be able to read the seeds.`,
@@ -47,10 +49,14 @@ func writeKeys(t terminal, dir string) error {
 	if err := nats.WriteKeys(dir); err != nil {
 		return err
 	}
-	fmt.Fprintf(t.stdout, "wrote %d seeds and %s\n",
-		len(stream.Grants()), filepath.Join(dir, nats.KeysFile))
-	fmt.Fprintf(t.stdout, "next: put %s beside the broker's users.conf and restart the broker; "+
-		"give each process its own seed in NATS_CREDS_FILE, such as %s to ingress\n",
-		nats.KeysFile, filepath.Join(dir, nats.SeedFile(stream.RoleIngress)))
+	fmt.Fprintf(t.stdout, "wrote %d seeds, %s and %s\n", len(stream.Roles()),
+		filepath.Join(dir, nats.KeysFile), nats.TeamsFile)
+	fmt.Fprintf(t.stdout, "next: put %s and %s beside the broker's %s and restart the broker; "+
+		"give each process NATS_JS_DOMAIN=%s, and its own seed in NATS_CREDS_FILE, such as %s to "+
+		"ingress\n", nats.KeysFile, nats.TeamsFile, nats.AccountsFile, stream.Domain,
+		filepath.Join(dir, nats.SeedFile(stream.RoleIngress)))
 	return nil
 }
+
+// operatorSeedFile is the name of the file with the seed of the operator.
+func operatorSeedFile() string { return nats.SeedFile(stream.RoleOperator) }

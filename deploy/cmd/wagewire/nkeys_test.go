@@ -11,15 +11,19 @@ func TestNkeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	got := wagewire(t, env(), "nkeys", dir)
 	if got.code != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 ||
-		!strings.HasPrefix(got.stdout, "wrote 10 seeds and "+filepath.Join(dir, "keys.conf")) ||
-		!strings.Contains(got.stdout, "NATS_CREDS_FILE") {
+		!strings.HasPrefix(got.stdout, "wrote 9 seeds, "+filepath.Join(dir, "keys.conf")) ||
+		!strings.Contains(got.stdout, "NATS_CREDS_FILE") ||
+		!strings.Contains(got.stdout, "NATS_JS_DOMAIN=wagewire") {
 		t.Errorf("got %+v", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "teams.conf")); err != nil {
+		t.Error(err)
 	}
 	keys, err := os.ReadFile(filepath.Join(dir, "keys.conf"))
 	if err != nil || !strings.Contains(string(keys), "\nVERIFICATION_REPORTS: U") {
 		t.Errorf("keys.conf: %s, %v", keys, err)
 	}
-	for _, role := range []string{"ingress", "verification_reports", "wagewire", "consumer"} {
+	for _, role := range []string{"ingress", "verification_reports", "wagewire"} {
 		name := "nats_" + role + ".nk"
 		seed, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || !strings.HasPrefix(string(seed), "SU") {

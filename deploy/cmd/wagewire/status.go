@@ -35,7 +35,8 @@ func newStatusCommand(t terminal) *cobra.Command {
 		Use:     "status",
 		GroupID: groupObserve,
 		Short:   "Show streams, queues and dead letters on one screen",
-		Long: `wagewire status shows streams, queues, dead letters and the quarantine on one screen.
+		Long: `wagewire status shows streams, queues, dead letters, the quarantine and the lag of teams on one
+screen.
 
 Of a stream: how many messages it has, how full it is, and how old its oldest message is.
 
@@ -53,6 +54,9 @@ Of waiting events: how many there are of each queue and class, and when the firs
 them are tried again. wagewire retry tries them now.
 
 Of dead letters: how many there are of each queue and class.
+
+Of a team that subscribes: how many durables it has, how many completions it has not acknowledged,
+and when the stream deletes the oldest of them. wagewire team list has a line for each durable.
 
 Missing streams and queues are named with the command that creates them.`,
 		Example: `  Check the whole line:
@@ -139,6 +143,7 @@ type status struct {
 	Queues      []stream.QueueStatus `json:"queues"`
 	DeadLetters []deadCount          `json:"dead_letters"`
 	Quarantine  int                  `json:"quarantine"`
+	Teams       []teamLag            `json:"teams"`
 	// Missing has the streams and queues that do not exist, Advice the command to create them.
 	Missing []string `json:"missing"`
 	Advice  string   `json:"advice,omitempty"`
@@ -169,6 +174,14 @@ func readStatus(ctx context.Context, s session) (status, error) {
 		}
 	}
 	now.DeadLetters, err = countDeadLetters(ctx, s)
+	if err != nil {
+		return now, err
+	}
+	durables, err := s.Durables(ctx)
+	if errors.Is(err, stream.ErrNoQueue) {
+		err = nil // the stream is among the missing
+	}
+	now.Teams = countLags(durables, now.At)
 	return now, err
 }
 
@@ -227,6 +240,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 	s.writeQueues(table, now)
 	s.writeWaiting(table, now)
 	s.writeDeadLetters(table)
+	writeLags(table, s.Teams, now)
 	if err := table.Flush(); err != nil {
 		return err
 	}

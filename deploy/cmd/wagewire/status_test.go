@@ -46,8 +46,15 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3},
 			{"truv_link", schema.ClassPoison, 1}},
 		Quarantine: 2,
-		Missing:    []string{schema.AdvisoriesStream, "pinwheel_identity"},
-		Advice:     stream.ErrNoQueue.Error(),
+		Teams: []teamLag{
+			{
+				Team: "lending", Durables: 2, Lag: 17, Oldest: at.Add(-50 * time.Hour),
+				LostAt: at.Add(19 * day), Active: at.Add(-3 * time.Second), Abandoned: 1,
+			},
+			{Durables: 1},
+		},
+		Missing: []string{schema.AdvisoriesStream, "pinwheel_identity"},
+		Advice:  stream.ErrNoQueue.Error(),
 	}
 	want := `STREAM               MESSAGES  BYTES   OF    FULL  OLDEST
 WAGEWIRE_EVENTS      12        1.5MiB  3MiB  50%   3h0m
@@ -66,6 +73,10 @@ pinwheel_income  transient  2      in 4m0s   in 10h0m
 DEAD LETTERS     CLASS      COUNT
 pinwheel_income  transient  3
 truv_link        poison     1
+
+TEAM     DURABLES  ABANDONED  LAG  OLDEST  LOST      ACTIVE
+lending  2         1          17   2d2h    in 19d0h  3s
+-        1         0          0    -       -         -
 
 in quarantine: 2
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -121,12 +120,7 @@ type completionFilter struct {
 }
 
 func (f *completionFilter) addFlags(cmd *cobra.Command) {
-	var resources []schema.Resource
-	for _, q := range schema.Queues() {
-		if !slices.Contains(resources, q.Resource) {
-			resources = append(resources, q.Resource)
-		}
-	}
+	resources := allResources()
 	outcomes := schema.Outcomes()
 	addProvider(cmd, &f.provider, "only those of")
 	addChoice(cmd, &f.resource, "resource", "only those of "+command.OneOf(resources), resources)

@@ -1,0 +1,177 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// Entries in the metadata of a team's durable consumer. The broker is the only place that keeps the
+// teams.
+const (
+	metadataTeam = "wagewire.team"
+	metadataKey  = "wagewire.key"
+	// metadataResources are separated by commas.
+	metadataResources = "wagewire.resources"
+)
+
+// Limits of a team's durable consumer. With them, a team that never acknowledges, or that asks for
+// everything at a time, costs the broker little.
+const (
+	// teamAckWait is how long a team may work on a completion before another delivery.
+	teamAckWait = time.Minute
+	// teamPendingMax is how many completions may be in the hands of a team.
+	teamPendingMax = 1000
+	// teamRequestsMax is how many requests may wait at the broker. It is the broker's own default,
+	// because the broker cannot change the limit of a consumer that a team made itself.
+	teamRequestsMax = 512
+	// teamBatchMax is the largest number of completions of one request. Clients ask for 500 at
+	// most, if their program does not say otherwise.
+	teamBatchMax = 1000
+	// teamBatchBytesMax is the largest number of bytes that one request may ask for.
+	teamBatchBytesMax = 64 << 20
+	// teamRequestFor is how long one request may wait at the broker.
+	teamRequestFor = 5 * time.Minute
+)
+
+// Reading says how PlanTeam makes a team's durable consumers.
+type Reading struct {
+	// Since is when the first completion of a new durable was stored. The zero time is the
+	// beginning of the stream. A durable that is there keeps its position.
+	Since time.Time
+	// Adopt names a durable without a team. PlanTeam changes it into one of the team's, and the
+	// durable keeps its position. "" adopts none.
+	Adopt string
+}
+
+// PlanTeam compares the durable consumers of a team with what they must be. Apply makes the
+// changes. A change is refused if the durable is another team's, or if it has no team and is not
+// adopted.
+func (o *Operator) PlanTeam(ctx context.Context, t Team, how Reading) ([]Change, error) {
+	var changes []Change
+	for _, name := range t.Durables {
+		refuse := func(have, want jetstream.ConsumerConfig) string {
+			return reasonToRefuseTeam(have, want, how.Adopt)
+		}
+		change, err := o.planConsumer(ctx, "durable "+name, schema.CompletionsStream,
+			teamConfig(t, name, how.Since),
+			consumerRules{fields: teamFields, refuse: refuse, merge: mergeTeam})
+		if err != nil {
+			return nil, fmt.Errorf("plan durable %s: %w", name, err)
+		}
+		changes = append(changes, change...)
+	}
+	return changes, nil
+}
+
+// DeleteDurable deletes a durable consumer of completions. The completions stay. A durable that is
+// gone already is no error.
+func (o *Operator) DeleteDurable(ctx context.Context, name string) error {
+	err := o.js.DeleteConsumer(ctx, schema.CompletionsStream, name)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("delete durable %s: %w", name, err)
+	}
+	return nil
+}
+
+func teamConfig(t Team, durable string, since time.Time) jetstream.ConsumerConfig {
+	start := orderedFrom(since)
+	return jetstream.ConsumerConfig{
+		Name:               durable,
+		Durable:            durable,
+		Description:        "completions for team " + t.Name,
+		FilterSubjects:     t.Filters(),
+		AckPolicy:          jetstream.AckExplicitPolicy,
+		DeliverPolicy:      start.DeliverPolicy,
+		OptStartTime:       start.OptStartTime,
+		AckWait:            teamAckWait,
+		MaxDeliver:         -1,
+		MaxAckPending:      teamPendingMax,
+		MaxWaiting:         teamRequestsMax,
+		MaxRequestBatch:    teamBatchMax,
+		MaxRequestMaxBytes: teamBatchBytesMax,
+		MaxRequestExpires:  teamRequestFor,
+		Metadata: map[string]string{
+			metadataTeam:      t.Name,
+			metadataKey:       t.Key,
+			metadataResources: joinResources(t.Resources),
+		},
+	}
+}
+
+// reasonToRefuseTeam says why a durable is not changed. "" is no reason.
+func reasonToRefuseTeam(have, want jetstream.ConsumerConfig, adopt string) string {
+	owner := have.Metadata[metadataTeam]
+	switch {
+	case owner != "" && owner != want.Metadata[metadataTeam]:
+		return fmt.Sprintf("the durable is of team %s", owner)
+	case owner == "" && adopt != have.Durable:
+		return fmt.Sprintf("the durable was made by hand: --adopt %s takes it over", have.Durable)
+	case have.AckPolicy != want.AckPolicy:
+		return "the ack policy of a durable cannot be changed: make a new durable"
+	default:
+		return ""
+	}
+}
+
+// mergeTeam sets the settings of a team's durable. The position and all other settings stay as the
+// broker has them. MaxWaiting is among them, because the broker cannot change it.
+func mergeTeam(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig {
+	merged := mergeQueue(have, want)
+	merged.Description = want.Description
+	merged.MaxRequestBatch = want.MaxRequestBatch
+	merged.MaxRequestMaxBytes = want.MaxRequestMaxBytes
+	merged.MaxRequestExpires = want.MaxRequestExpires
+	merged.InactiveThreshold = want.InactiveThreshold
+	merged.HeadersOnly = want.HeadersOnly
+	merged.Metadata = map[string]string{}
+	maps.Copy(merged.Metadata, have.Metadata)
+	maps.Copy(merged.Metadata, want.Metadata)
+	return merged
+}
+
+func teamFields(have, want jetstream.ConsumerConfig) []Field {
+	return differing([]Field{
+		{"team", have.Metadata[metadataTeam], want.Metadata[metadataTeam]},
+		{"resources", have.Metadata[metadataResources], want.Metadata[metadataResources]},
+		{"key", have.Metadata[metadataKey], want.Metadata[metadataKey]},
+		{"filter_subjects", joinFilters(have), joinFilters(want)},
+		{"ack_policy", have.AckPolicy.String(), want.AckPolicy.String()},
+		{"ack_wait", have.AckWait.String(), want.AckWait.String()},
+		{"backoff", fmt.Sprint(have.BackOff), fmt.Sprint(want.BackOff)},
+		{"max_deliver", fmt.Sprint(have.MaxDeliver), fmt.Sprint(want.MaxDeliver)},
+		{"max_ack_pending", fmt.Sprint(have.MaxAckPending), fmt.Sprint(want.MaxAckPending)},
+		{"max_batch", fmt.Sprint(have.MaxRequestBatch), fmt.Sprint(want.MaxRequestBatch)},
+		{"max_bytes", fmt.Sprint(have.MaxRequestMaxBytes), fmt.Sprint(want.MaxRequestMaxBytes)},
+		{"max_expires", have.MaxRequestExpires.String(), want.MaxRequestExpires.String()},
+		{"inactive_threshold",
+			have.InactiveThreshold.String(), want.InactiveThreshold.String()},
+		{"headers_only", fmt.Sprint(have.HeadersOnly), fmt.Sprint(want.HeadersOnly)},
+	}, have.Durable == "")
+}
+
+func joinResources(resources []schema.Resource) string {
+	var names []string
+	for _, r := range resources {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ",")
+}
+
+// splitResources reverses joinResources.
+func splitResources(text string) []schema.Resource {
+	resources := []schema.Resource{} // [] in JSON, and not null
+	for name := range strings.SplitSeq(text, ",") {
+		if name != "" {
+			resources = append(resources, schema.Resource(name))
+		}
+	}
+	return resources
+}
