@@ -48,6 +48,7 @@ const (
 	roots       = "golang.org/x/crypto/x509roots/fallback"
 	environment = "github.com/caarlos0/env/v11"
 	terminal    = "golang.org/x/term"
+	lock        = "github.com/gofrs/flock"
 )
 
 // The import law. The first row that matches a package counts. Every module may import schema;
@@ -63,7 +64,7 @@ var law = []row{
 			memory,
 		"the settings, logs and listeners of every process, and no more"},
 	{"schema/stream", "schema", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
-	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server",
+	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server " + lock,
 		"a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap,
 		"for _test.go files only"},

@@ -215,17 +215,14 @@ func (s *script) up(ts *testscript.TestScript, args arguments) (err error) {
 // connect connects to the stack's broker, as the operator.
 func (s *script) connect() (err error) {
 	addresses := s.stack.Addresses()
+	key, err := nats.NkeyOptionFromSeed(addresses.Credentials)
+	if err != nil {
+		return err
+	}
 	options := []nats.Option{
-		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(askEvery),
+		key, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(askEvery),
 		nats.PingInterval(time.Second), // detects a server that was cut off
 		nats.CustomInboxPrefix("_INBOX." + stream.RoleOperator), nats.IgnoreDiscoveredServers(),
-	}
-	if addresses.Credentials != "" {
-		key, err := nats.NkeyOptionFromSeed(addresses.Credentials)
-		if err != nil {
-			return err
-		}
-		options = append(options, key)
 	}
 	s.nats, err = nats.Connect(addresses.NATS, options...)
 	if err != nil {

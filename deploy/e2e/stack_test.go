@@ -33,7 +33,7 @@ type stack interface {
 }
 
 // addresses are URLs. Webhooks go to Webhooks/<provider>. Providers serves /<provider> and
-// /control. Credentials is the file with the operator's credentials for NATS, "" for none.
+// /control. Credentials is the file with the operator's credentials for NATS.
 type addresses struct{ Webhooks, Providers, NATS, Credentials string }
 
 // starter starts a stack with its state in dir and with variables for its processes.
@@ -77,7 +77,10 @@ func startSandbox(
 }
 
 func (p *inProcess) Addresses() addresses {
-	return addresses{Webhooks: p.WebhooksURL, Providers: p.ProvidersURL, NATS: p.NATSURL}
+	return addresses{
+		Webhooks: p.WebhooksURL, Providers: p.ProvidersURL, NATS: p.NATSURL,
+		Credentials: p.OperatorKey,
+	}
 }
 
 func (p *inProcess) Stop(part string) error {

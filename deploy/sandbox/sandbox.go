@@ -47,7 +47,8 @@ const (
 // Config is the configuration of a sandbox. The zero value means fakes, free ports, and a temporary
 // directory.
 type Config struct {
-	// Dir is where the streams are stored. Empty: a temporary directory, removed by Close.
+	// Dir is where the streams and the keys for the broker are stored. One sandbox at a time may use
+	// it. Empty: a temporary directory, removed by Close.
 	Dir string
 	// Ports on the loopback interface. 0 takes a free port. AdminPort < 0: no admin listener.
 	NATSPort, WebhooksPort, ProvidersPort, AdminPort int
@@ -75,8 +76,11 @@ func (e *PartError) Unwrap() error { return e.Err }
 
 // Sandbox is a running pipeline.
 type Sandbox struct {
-	// Conn is a connection to the sandbox's broker.
+	// Conn is the operator's connection to the broker.
 	Conn *stream.Conn
+	// OperatorKey is the file with the operator's key for the broker: a value of NATS_CREDS_FILE.
+	// With fakes, the broker takes a client without a key for the operator.
+	OperatorKey string
 	// Fake is the fake providers, nil with Config.Real.
 	Fake *fake.Providers
 	// WebhooksURL, ProvidersURL, AdminURL and NATSURL are the addresses of the parts. Without a
@@ -123,7 +127,8 @@ func Up(ctx context.Context, c Config) (_ *Sandbox, err error) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	starts := []func(context.Context) error{
-		s.makeDirectory, s.startBroker, s.listenForFakes, s.startIngress, s.startFakes,
+		s.makeDirectory, s.makeAccounts, s.startBroker,
+		s.listenForFakes, s.startIngress, s.startFakes,
 		s.startWorkers, s.startAdmin,
 	}
 	for _, start := range starts {
@@ -141,7 +146,8 @@ func (s *Sandbox) Close() error {
 		workerNames = append(workerNames, string(r))
 	}
 	var errs []error
-	for _, stage := range [][]string{{"admin", "ingress"}, workerNames, {"providers"}} {
+	stages := [][]string{{"admin", "ingress"}, workerNames, {"providers", "teams"}}
+	for _, stage := range stages {
 		var group errgroup.Group
 		for _, name := range stage {
 			group.Go(func() error { return s.stop(name) })

@@ -211,6 +211,9 @@ func TestNATSStopsAndStarts(t *testing.T) {
 	if err := s.StartNATS(); err != nil {
 		t.Fatal(err)
 	}
+	streamtest.Eventually(t, "the operator is connected again", func() bool {
+		return s.Conn.Connected() == nil
+	})
 	w := event(t, s, "employment.added")
 	send(t, s, w)
 	if c := next(t, s, time.Time{}); c.Data.Event.ID != w.ID {

@@ -96,8 +96,14 @@ func (s *Sandbox) streamsDir() string { return filepath.Join(s.config.Dir, "nats
 // startBroker starts nats-server, connects, and makes the streams and queues.
 func (s *Sandbox) startBroker(ctx context.Context) error {
 	server, err := broker.Start(broker.Config{
-		Port: s.config.NATSPort, Dir: s.streamsDir(), SyncAlways: s.config.Real,
+		Port:         s.config.NATSPort,
+		Dir:          s.streamsDir(),
+		AccountsFile: s.brokerFile(),
+		SyncAlways:   s.config.Real,
 	})
+	if _, inUse := errors.AsType[*broker.InUseError](err); inUse {
+		return &PartError{Dir, err}
+	}
 	if err != nil {
 		return &PartError{NATS, err}
 	}
@@ -105,18 +111,20 @@ func (s *Sandbox) startBroker(ctx context.Context) error {
 	s.cleanup = append(s.cleanup, server.Stop)
 	s.NATSURL = server.URL()
 	s.env["NATS_URL"] = s.NATSURL
-	s.env["NATS_CREDS_FILE"] = "" // the sandbox's broker asks for no key
-	conn, err := stream.Connect(stream.Config{URL: s.NATSURL}, "wagewire-sandbox", s.config.Log)
+	s.env["NATS_CREDS_FILE"] = "" // each part connects with the key of its role
+	s.Conn, err = s.connect(stream.RoleOperator, "wagewire-sandbox")
 	if err != nil {
 		return err
 	}
-	s.Conn = conn
-	s.cleanup = append(s.cleanup, conn.Close)
 	topology := broker.SmallTopology()
 	if s.config.Real {
 		topology = schema.DefaultTopology()
 	}
-	return stream.NewOperator(conn).Provision(ctx, topology)
+	if err := stream.NewOperator(s.Conn).Provision(ctx, topology); err != nil {
+		return err
+	}
+	s.start("teams", s.followTeams)
+	return nil
 }
 
 func (s *Sandbox) startIngress(context.Context) error {
@@ -128,7 +136,11 @@ func (s *Sandbox) startIngress(context.Context) error {
 	config.AdminAddr = "" // all parts share the admin listener of the sandbox
 	config.DrainFor = 0
 	config.Tracing = s.config.Tracing
-	server, err := ingress.New(config, s.Conn, s.config.Log, s.registry)
+	conn, err := s.connect(stream.RoleIngress, "ingress")
+	if err != nil {
+		return err
+	}
+	server, err := ingress.New(config, conn, s.config.Log, s.registry)
 	if err != nil {
 		return asPartError(Webhooks, err)
 	}
@@ -189,11 +201,16 @@ func (s *Sandbox) startWorkers(context.Context) error {
 	config.Tracing = s.config.Tracing
 	s.sources = sources
 	for r, byProvider := range sources {
+		role := stream.WorkerRole(r)
+		conn, err := s.connect(role, "wagewire-"+role)
+		if err != nil {
+			return err
+		}
 		labels := prometheus.Labels{"worker": string(r)}
 		registry := prometheus.WrapRegistererWith(labels, s.registry)
 		// Each start makes a new worker, as a new process would.
 		s.start(string(r), func(ctx context.Context) error {
-			return workers.New(r, byProvider, s.Conn, config, s.config.Log, registry).Run(ctx)
+			return workers.New(r, byProvider, conn, config, s.config.Log, registry).Run(ctx)
 		})
 	}
 	return nil

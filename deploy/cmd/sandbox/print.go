@@ -172,6 +172,8 @@ func outcomes(r *row) string {
 // suggestNext prints suggestions for a running sandbox.
 func (p *printer) suggestNext(s *sandbox.Sandbox) {
 	if s.Fake == nil {
+		p.println("  operator   NATS_URL=%s NATS_CREDS_FILE=%s wagewire status",
+			s.NATSURL, s.OperatorKey)
 		p.println("\nPoint your providers' webhooks at %s. %s\n", webhooksURL(s), completionsBelow)
 		p.header()
 		return

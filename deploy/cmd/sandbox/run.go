@@ -16,6 +16,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/broker"
 )
 
 // The values of --providers.
@@ -68,7 +69,7 @@ func (o *options) addFlags(c *cobra.Command) {
 	flags.StringVar(&o.providers, "providers", fakeProviders,
 		"`fake|real`; real providers are those that the variables below name")
 	flags.StringVar(&o.sandbox.Dir, "dir", "",
-		"keep the streams in `DIR` (a temporary directory that is removed at the end)")
+		"keep the streams and the broker's keys in `DIR` (a temporary directory that is removed at the end)")
 	flags.IntVar(&o.sandbox.WebhooksPort, "webhooks-port", 8080,
 		"the port for webhooks; every port is on 127.0.0.1, and 0 is any free port")
 	flags.IntVar(&o.sandbox.NATSPort, "nats-port", 4222, "the port of nats-server")
@@ -204,6 +205,9 @@ func explain(err error) error {
 	reason := part.Err
 	if listen, ok := errors.AsType[*net.OpError](err); ok {
 		reason = listen // without the variable of the separate command
+	}
+	if inUse, ok := errors.AsType[*broker.InUseError](err); ok {
+		return fmt.Errorf("--dir: %w: end that sandbox, or choose another directory", inUse)
 	}
 	notWritable := errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 	switch {

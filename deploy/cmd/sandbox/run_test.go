@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,16 +16,27 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 var update = flag.Bool("update", false, "write testdata/help.golden")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asSandbox is a variable that makes the test binary the sandbox.
+const asSandbox = "RUN_AS_SANDBOX"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asSandbox) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // onFreePorts returns flags that let every part listen on a free port.
 func onFreePorts(more ...string) []string {
@@ -339,8 +351,32 @@ func TestCtrlC(t *testing.T) {
 		if strings.Contains(greeting, "fake") || !strings.Contains(greeting, "and 1 workers") {
 			t.Errorf("it greets with:\n%s", r)
 		}
+		checkOperator(t, greeting)
 		r.ended(t)
 	})
+}
+
+// checkOperator connects as the greeting says. Without the key, nobody connects.
+func checkOperator(t *testing.T, greeting string) {
+	t.Helper()
+	said := regexp.MustCompile(`NATS_URL=(\S+) NATS_CREDS_FILE=(\S+) wagewire status\n`).
+		FindStringSubmatch(greeting)
+	if said == nil {
+		t.Fatalf("it does not say how to use wagewire:\n%s", greeting)
+	}
+	config := stream.Config{URL: said[1], CredsFile: said[2]}
+	conn, err := stream.Connect(config, t.Name(), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, _, err := stream.NewOperator(conn).Status(t.Context()); err != nil {
+		t.Errorf("with the key of the operator: %v", err)
+	}
+	if nc, err := nats.Connect(said[1]); !errors.Is(err, nats.ErrAuthorization) {
+		nc.Close()
+		t.Errorf("without a key: error %v", err)
+	}
 }
 
 func TestOwnWebhooks(t *testing.T) {

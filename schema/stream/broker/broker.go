@@ -6,10 +6,12 @@ package broker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/wagewire/wagewire/schema"
@@ -22,8 +24,12 @@ const readyFor = 20 * time.Second
 type Config struct {
 	// Port to listen on; 0 takes a free one.
 	Port int
-	// Dir is the directory of the store.
+	// Dir is the directory of the store. One server at a time may use the directory.
 	Dir string
+	// AccountsFile is a configuration file of nats-server with the accounts and their users. The
+	// other settings of the file do not count if a field of Config sets them. Empty: a single
+	// account, whose clients need no key and may do everything.
+	AccountsFile string
 	// SyncAlways writes each message through to the disk before the answer.
 	SyncAlways bool
 	// PayloadMax is the size of the largest message, in bytes; 0 is the default of NATS, 1 MiB.
@@ -34,22 +40,36 @@ type Config struct {
 type Server struct {
 	config Config
 	nats   *server.Server
+	lock   *flock.Flock
 }
 
-// Start starts a server. It returns when the server takes connections.
+// Start starts a server. It returns when the server takes connections. If another process uses the
+// directory of the store, the error is an *InUseError.
 func Start(config Config) (*Server, error) {
 	s := &Server{config: config}
 	return s, s.start()
 }
 
-func (s *Server) start() error {
-	port := s.config.Port
-	if port == 0 {
-		port = server.RANDOM_PORT
-	} else if err := checkPort(port); err != nil {
-		return err
+func (s *Server) start() (err error) {
+	if s.config.Port != 0 {
+		if err := checkPort(s.config.Port); err != nil {
+			return err
+		}
 	}
-	ns, err := server.NewServer(s.options(port))
+	options, err := s.config.options()
+	if err != nil {
+		return fmt.Errorf("start nats-server: %w", err)
+	}
+	lock, err := lockStore(s.config.Dir)
+	if err != nil {
+		return fmt.Errorf("start nats-server: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Unlock())
+		}
+	}()
+	ns, err := server.NewServer(options)
 	if err != nil {
 		return fmt.Errorf("start nats-server: %w", err)
 	}
@@ -60,30 +80,49 @@ func (s *Server) start() error {
 			readyFor, s.config.Dir)
 	}
 	s.nats = ns
+	s.lock = lock
 	s.config.Port = ns.Addr().(*net.TCPAddr).Port // kept for a restart: the clients reconnect there
 	return nil
-}
-
-func (s *Server) options(port int) *server.Options {
-	return &server.Options{
-		ServerName: "wagewire",
-		Host:       "127.0.0.1",
-		Port:       port,
-		JetStream:  true,
-		StoreDir:   s.config.Dir,
-		SyncAlways: s.config.SyncAlways,
-		MaxPayload: cmp.Or(s.config.PayloadMax, 1<<20),
-		NoLog:      true,
-		NoSigs:     true,
-	}
 }
 
 // SetPayloadMax changes the size of the largest message, in bytes, while the server runs. Clients
 // learn of the new limit at their next connect.
 func (s *Server) SetPayloadMax(bytes int32) error {
 	s.config.PayloadMax = bytes
-	if err := s.nats.ReloadOptions(s.options(s.config.Port)); err != nil {
-		return fmt.Errorf("change max_payload of nats-server: %w", err)
+	return s.Reload()
+}
+
+// options returns the settings of nats-server.
+func (c Config) options() (*server.Options, error) {
+	o := &server.Options{}
+	if c.AccountsFile != "" {
+		var err error
+		o, err = server.ProcessConfigFile(c.AccountsFile)
+		if err != nil {
+			return nil, err
+		}
+	}
+	o.ServerName = "wagewire"
+	o.Host = "127.0.0.1"
+	o.Port = cmp.Or(c.Port, server.RANDOM_PORT)
+	o.JetStream = true
+	o.StoreDir = c.Dir
+	o.SyncAlways = c.SyncAlways
+	o.MaxPayload = cmp.Or(c.PayloadMax, 1<<20)
+	o.NoLog = true
+	o.NoSigs = true
+	return o, nil
+}
+
+// Reload reads AccountsFile again and applies the changes. Clients of an account that did not
+// change stay connected.
+func (s *Server) Reload() error {
+	options, err := s.config.options()
+	if err == nil {
+		err = s.nats.ReloadOptions(options)
+	}
+	if err != nil {
+		return fmt.Errorf("reload nats-server: %w", err)
 	}
 	return nil
 }
@@ -101,10 +140,11 @@ func checkPort(port int) error {
 // URL is the address for clients.
 func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.config.Port) }
 
-// Stop stops the server. The store stays in Dir.
+// Stop stops the server. The store stays in Dir, and another server may use it.
 func (s *Server) Stop() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
+	_ = s.lock.Unlock() // the end of the process unlocks too
 }
 
 // Restart starts a stopped server again, on the same port and store.
