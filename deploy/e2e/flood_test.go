@@ -27,7 +27,6 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/flood"
 	"github.com/wagewire/wagewire/deploy/usage"
-	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -166,10 +165,10 @@ func probeBoth(ctx context.Context, url string) (genuine, control *flood.Report)
 	return genuine, control
 }
 
-// checkAnswers fails the test if over 1 % of the genuine webhooks were refused or answered late. A
-// short test runs on a busy machine: a single failure proves nothing, and the longest time says
-// more about the machine than about ingress. The longest time must only be short enough for the
-// providers. A long test checks the time of 99 in 100 answers.
+// checkAnswers fails the test if over 1 % of the genuine webhooks were refused, or had no answer
+// when the provider would hang up. A single failure among few webhooks proves nothing. A long test
+// checks the time of 99 in 100 answers too. A short test runs on a busy machine, and the longest
+// time says more about the machine than about ingress.
 func checkAnswers(t *testing.T, genuine, control *flood.Report) {
 	t.Helper()
 	notStored := genuine.Sent() - len(genuine.Stored)
@@ -177,16 +176,12 @@ func checkAnswers(t *testing.T, genuine, control *flood.Report) {
 		t.Errorf("%d of %d genuine webhooks were not answered 200, want %d at most",
 			notStored, genuine.Sent(), most)
 	}
-	quantile := 1.0
-	most := ingress.AnswerFor
-	if genuine.Sent() >= longCount {
-		quantile = 0.99
-		most = answerMax
+	if genuine.Sent() < longCount {
+		return
 	}
-	most = max(most, noise*control.Quantile(quantile))
-	if took := genuine.Quantile(quantile); took > most {
-		t.Errorf("of the genuine webhooks, %v of all were answered within %v, want %v",
-			quantile, took, most)
+	most := max(answerMax, noise*control.Quantile(0.99))
+	if took := genuine.Quantile(0.99); took > most {
+		t.Errorf("99 in 100 genuine webhooks were answered within %v, want %v", took, most)
 	}
 }
 
