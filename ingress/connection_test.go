@@ -138,6 +138,8 @@ func TestThreeConnectionsAreOpenAtMost(t *testing.T) {
 			}
 			g.conns[0].verified()
 			noteIdle(g.conns[0], http.StateIdle)
+			g.conns[1].begin(ipv4(1))
+			g.conns[2].begin(ipv4(2))
 			g.accept(3)
 			g.expectCut(1)
 		},

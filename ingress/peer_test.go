@@ -76,7 +76,8 @@ func TestThePeerOfARequest(t *testing.T) {
 		"is the last of several header lines": {
 			"10.0.0.7:1", []string{"198.51.100.1", "203.0.113.7"}, sender},
 		"may be written with a port": {"10.0.0.7:1", []string{"203.0.113.7:50000"}, sender},
-		"may be in brackets":         {"10.0.0.7:1", []string{"[2001:db8:2::1]"}, "2001:db8:2::/64"},
+		"may be in brackets": {
+			"10.0.0.7:1", []string{"[2001:db8:2::1]"}, "2001:db8:2::/64"},
 		"may be written in brackets, with a port": {
 			"10.0.0.7:1", []string{"[2001:db8:2::1]:9"}, "2001:db8:2::/64"},
 		"is the proxy, if it says nothing":  {"10.0.0.7:1", nil, "10.0.0.7/32"},

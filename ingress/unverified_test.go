@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -151,6 +152,39 @@ func broken(r *http.Request) *http.Request {
 type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A peer is known for what it holds already, as soon as one of its webhooks is verified.
+func TestAVerifiedWebhookMakesItsPeerKnown(t *testing.T) {
+	s, _ := handler(t, testConfig(t), &fakePublisher{})
+	r := request(truvPath, connected)
+	from := sender{peer: s.config.TrustedProxies.peerOf(r)}
+	seat := s.room.enter(from, func() {}, second(0))
+	if err := seat.grow(1); err != nil {
+		t.Fatal(err)
+	}
+	conn := s.connections.add(&stubConn{from: r.RemoteAddr})
+	serve(s, with(request(truvPath, connected), "X-Webhook-Sign"))
+	expectRanks := func(when string, want rank) {
+		t.Helper()
+		later := s.connections.add(&stubConn{from: r.RemoteAddr})
+		ranks := []rank{seat.pace.rank, seat.age.rank, conn.claim.rank, later.claim.rank}
+		if !slices.Equal(ranks, []rank{want, want, want, want}) {
+			t.Errorf("%s: the ranks are %v, want %d", when, ranks, want)
+		}
+	}
+	expectRanks("after a forgery", rankStranger)
+	serve(s, r)
+	expectRanks("after a webhook", rankNeighbour)
+}
+
+// net/http would answer by itself, and keep the connection open.
+func TestOptionsOfTheServerEndTheConnection(t *testing.T) {
+	s, _ := start(t, testConfig(t), &fakePublisher{})
+	text := message("OPTIONS * HTTP/1.1", "Host: ingress", "", "")
+	if got := exchange(t, s, text+text); len(got) != 1 || got[0] != http.StatusNotFound {
+		t.Errorf("answered %v, want 404 once", got)
+	}
+}
 
 func TestAHeaderOfTooManyLinesIsRefused(t *testing.T) {
 	s, registry := start(t, testConfig(t), &fakePublisher{})
