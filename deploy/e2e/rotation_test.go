@@ -37,8 +37,10 @@ func TestASecretIsRotatedUnderTraffic(t *testing.T) {
 			for _, file := range files {
 				appendLine(t, file, next)
 			}
-			providers.fakes.SetSecret(string(p), next) // at once: a new line is active at once
-			sends.wait(t, 3)                           // nothing that the old secret signed is on the way
+			// The provider switches at once, because a new line is active at once. After some more
+			// webhooks, nothing that the old secret signed is on the way.
+			providers.fakes.SetSecret(string(p), next)
+			sends.wait(t, 3)
 			for _, file := range files {
 				replace(t, file, next)
 			}

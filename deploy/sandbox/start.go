@@ -149,8 +149,8 @@ func (s *Sandbox) startIngress(context.Context) error {
 	return nil
 }
 
-// listenForFakes opens the listener of the fake providers, and points ingress and the workers to the
-// fakes. Their secrets are the demonstration's, and those may stand beside a fake only.
+// listenForFakes opens the listener of the fake providers, and points ingress and the workers to
+// the fakes. Their secrets are the demonstration's, and those may stand beside a fake only.
 func (s *Sandbox) listenForFakes(ctx context.Context) error {
 	if s.config.Real {
 		return nil
