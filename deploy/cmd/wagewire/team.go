@@ -91,7 +91,7 @@ func nextForBroker(s session, dir string) {
 			nats.TeamsFile)
 		return
 	}
-	fmt.Fprintf(s.stdout, "next: put %s beside the broker's %s, and reload the broker twice, a few "+
-		"seconds apart: docker compose kill -s HUP nats, or nats-server --signal reload\n",
+	fmt.Fprintf(s.stdout, "next: put %s beside the broker's %s, and reload the broker twice, "+
+		"a few seconds apart: docker compose kill -s HUP nats, or nats-server --signal reload\n",
 		filepath.Join(dir, nats.TeamsFile), nats.AccountsFile)
 }
