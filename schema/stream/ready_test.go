@@ -100,6 +100,7 @@ func TestAFrozenStreamIsToldAsThatUntilTheBrokerIsRestarted(t *testing.T) {
 		if duplicate, err := c.PublishEvent(t.Context(), stored); !duplicate || err != nil {
 			t.Errorf("an event that is stored: %v, %v; want a duplicate", duplicate, err)
 		}
+		c.TryAgain()
 		err := readyInTime(t, c)
 		if err == nil || !strings.Contains(err.Error(), doesNotStore) {
 			t.Errorf("Ready: error %v", err)
@@ -178,12 +179,20 @@ func TestManyProbesShareATrial(t *testing.T) {
 
 func TestAProbeThatGivesUpLeavesNoAnswerForOthers(t *testing.T) {
 	t.Parallel()
-	_, c := streamtest.New(t)
-	ended, end := context.WithCancel(t.Context())
-	end()
-	if err := c.Ready(ended); err == nil {
-		t.Error("ready without time to ask")
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	good := b.stream(schema.EventsStream).CachedInfo().Config
+	silent := good
+	silent.NoAck = true
+	_, err := b.UpdateStream(t.Context(), silent)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := c.Ready(ctx); err == nil {
+		t.Error("ready without an answer")
 	}
+	_, err = b.UpdateStream(t.Context(), good)
+	must(t, err)
 	must(t, c.Ready(t.Context()))
 }
 
