@@ -39,7 +39,7 @@ const (
 
 // Headers of a status: the broker's answer that is no message.
 const (
-	statusHeader  = "Status"
+	statusHeader      = "Status"
 	descriptionHeader = "Description"
 )
 
