@@ -45,7 +45,13 @@ type broker struct{ url string }
 // own.
 func start(t testing.TB, change func(*server.Options)) broker {
 	t.Helper()
-	o := install(t, "nats.conf")
+	return startIn(t, copyInstallation(t), "nats.conf", change)
+}
+
+// startIn starts a node with a configuration file of a directory.
+func startIn(t testing.TB, dir, main string, change func(*server.Options)) broker {
+	t.Helper()
+	o := readConfig(t, filepath.Join(dir, main))
 	o.Host = "127.0.0.1"
 	o.Port = server.RANDOM_PORT
 	o.HTTPPort = 0
@@ -91,8 +97,13 @@ const team = "lending"
 // connect connects as a process of the role. The test fails if the broker refuses anything.
 func (b broker) connect(t testing.TB, role string) process {
 	t.Helper()
+	return b.connectWith(t, b.config(role), role)
+}
+
+func (b broker) connectWith(t testing.TB, config stream.Config, role string) process {
+	t.Helper()
 	core, log := observer.New(zapcore.WarnLevel)
-	conn, err := stream.Connect(b.config(role), "wagewire-"+role, zap.New(core))
+	conn, err := stream.Connect(config, "wagewire-"+role, zap.New(core))
 	must(t, err)
 	t.Cleanup(func() {
 		conn.Close()
@@ -132,17 +143,29 @@ type client struct {
 // dial connects a client with the seed of the role.
 func (b broker) dial(t testing.TB, role string) client {
 	t.Helper()
-	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, seedFile(role)))
+	return b.dialSeed(t, filepath.Join(demo, seedFile(role)))
+}
+
+// dialSeed connects a client with the seed in a file.
+func (b broker) dialSeed(t testing.TB, path string) client {
+	t.Helper()
+	c, err := b.tryDial(path)
 	must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (b broker) tryDial(path string) (client, error) {
+	key, err := natsgo.NkeyOptionFromSeed(path)
+	if err != nil {
+		return client{}, err
+	}
 	refused := make(chan error, 100)
-	nc, err := natsgo.Connect(b.url, key, natsgo.NoEcho(), natsgo.CustomInboxPrefix("_INBOX."+role),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription,
-			err error) {
+	nc, err := natsgo.Connect(b.url, key, natsgo.NoEcho(),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 			refused <- err
 		}))
-	must(t, err)
-	t.Cleanup(nc.Close)
-	return client{nc, refused}
+	return client{nc, refused}, err
 }
 
 func (c client) jetstream(t testing.TB) jetstream.JetStream {

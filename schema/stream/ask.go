@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -185,7 +186,7 @@ func (c *Conn) deleteMessageOnce(
 	if errors.Is(lookup, jetstream.ErrMsgNotFound) {
 		return nil
 	}
-	return err
+	return cmp.Or(lookup, err) // without an answer to the look, the next try may have one
 }
 
 // askStream sends a request of the broker's API about a stream, and decodes the response into
