@@ -318,3 +318,23 @@ func TestUpIsAScript(t *testing.T) {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
+
+func TestTheImageOfTheBrokerMayBeADigest(t *testing.T) {
+	digest := "nats@sha256:" + strings.Repeat("0123456789abcdef", 4)
+	for name, files := range everyFile {
+		t.Run(name, func(t *testing.T) {
+			brokers := 0
+			for _, service := range load(t, files, "NATS_IMAGE="+digest).Services {
+				if service.Image == digest {
+					brokers++
+				}
+				if strings.HasPrefix(service.Image, "nats:") {
+					t.Errorf("%s runs %s, whatever NATS_IMAGE says", service.Name, service.Image)
+				}
+			}
+			if brokers == 0 {
+				t.Errorf("no service runs %s", digest)
+			}
+		})
+	}
+}

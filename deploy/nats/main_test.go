@@ -110,6 +110,19 @@ func provision(t testing.TB, operator process, topology schema.Topology) {
 	streamtest.Provision(t, operator.Conn, topology)
 }
 
+// makeDurables makes the durable consumers of a team as the operator.
+func makeDurables(t testing.TB, full jetstream.JetStream, team stream.Team) {
+	t.Helper()
+	for _, durable := range team.Durables {
+		_, err := full.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream,
+			jetstream.ConsumerConfig{
+				Durable: durable, FilterSubjects: team.Filters(),
+				AckPolicy: jetstream.AckExplicitPolicy,
+			})
+		must(t, err)
+	}
+}
+
 // client is a role's connection without package stream. refused has the refusals of the broker.
 type client struct {
 	*natsgo.Conn
@@ -122,7 +135,7 @@ func (b broker) dial(t testing.TB, role string) client {
 	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, seedFile(role)))
 	must(t, err)
 	refused := make(chan error, 100)
-	nc, err := natsgo.Connect(b.url, key, natsgo.CustomInboxPrefix("_INBOX."+role),
+	nc, err := natsgo.Connect(b.url, key, natsgo.NoEcho(), natsgo.CustomInboxPrefix("_INBOX."+role),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription,
 			err error) {
 			refused <- err

@@ -177,11 +177,7 @@ func (c *Conn) eraseRetry(ctx context.Context, p schema.Provider, sequence uint6
 	if !hasErasures(p) {
 		return nil
 	}
-	s, err := c.js.Stream(ctx, schema.WaitingStream)
-	if err == nil {
-		err = c.overwrite(ctx, s, sequence)
-	}
-	if err != nil {
+	if err := c.deleteMessage(ctx, schema.WaitingStream, sequence); err != nil {
 		return fmt.Errorf("erase retry %d: %w", sequence, err)
 	}
 	return nil
@@ -209,17 +205,8 @@ func erasingTypes(p schema.Provider) []schema.WebhookType {
 func (c *Conn) eraseMessages(
 	ctx context.Context, stream, filter string, keep func(*jetstream.RawStreamMsg) bool,
 ) error {
-	s, err := c.lookUpStream(ctx, stream)
-	if err != nil {
-		return fmt.Errorf("erase from %s: %w", stream, err)
-	}
 	for from := uint64(1); ; {
-		// A request that is lost with a broker is asked again at once: an erasure must not wait for
-		// the end of ctx.
-		next := func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-			return s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(filter))
-		}
-		m, err := askUntilAnswered(ctx, c, next)
+		m, err := c.nextMessage(ctx, stream, filter, from)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil
 		}
@@ -230,29 +217,8 @@ func (c *Conn) eraseMessages(
 		if keep != nil && keep(m) {
 			continue
 		}
-		if err := c.overwrite(ctx, s, m.Sequence); err != nil {
+		if err := c.deleteMessage(ctx, stream, m.Sequence); err != nil {
 			return fmt.Errorf("erase from %s: %w", stream, err)
 		}
 	}
-}
-
-// overwrite deletes a message securely. It asks again until the broker answers.
-func (c *Conn) overwrite(ctx context.Context, s jetstream.Stream, sequence uint64) error {
-	_, err := askUntilAnswered(ctx, c, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, overwriteOnce(ctx, s, sequence)
-	})
-	return err
-}
-
-// overwriteOnce returns nil if the message is gone already. The client hides the broker's code for
-// a missing message, so overwriteOnce looks the message up.
-func overwriteOnce(ctx context.Context, s jetstream.Stream, sequence uint64) error {
-	err := s.SecureDeleteMsg(ctx, sequence)
-	if err == nil {
-		return nil
-	}
-	if _, lookup := s.GetMsg(ctx, sequence); errors.Is(lookup, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	return err
 }

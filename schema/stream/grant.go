@@ -76,7 +76,8 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     Workers read records, because an attempt begins with the records that the attempt before
 //     saved. Workers read completions and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
-//     accounts and events.
+//     accounts and events. Ingress asks about the quarantine, and workers about the dead letters,
+//     to learn whether a message that the broker calls a duplicate is still there.
 //   - Workers delete record objects by sequence: after a completion was refused, and after an
 //     attempt that saved its records. So workers may delete any record object.
 //   - Workers name record objects, and the name of an object has no token for its resource. A name
@@ -113,7 +114,9 @@ func ingressRequests() []string {
 		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
 			schema.QuarantineSubject(p))
 	}
-	return append(subjects, apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream)
+	return append(subjects,
+		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
+		apiStreamInfo+schema.QuarantineStream)
 }
 
 func workerRequests(r schema.Resource) []string {
@@ -129,9 +132,9 @@ func workerRequests(r schema.Resource) []string {
 	}
 	subjects = append(subjects,
 		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
-		apiStreamInfo+schema.CompletionsStream,
+		apiStreamInfo+schema.CompletionsStream, apiStreamInfo+schema.DeadLettersStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
-		apiStreamInfo+schema.WaitingStream, apiMessageGet+schema.WaitingStream,
+		apiMessageGet+schema.WaitingStream,
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
 	)
 	if erasures {
@@ -197,7 +200,6 @@ func erasureRequests() []string {
 	return []string{
 		apiMessageDelete + schema.EventsStream, apiMessageDelete + schema.WaitingStream,
 		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
-		apiStreamInfo + schema.DeadLettersStream,
 		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,
 		apiStreamInfo + recordsStream,
 	}

@@ -83,11 +83,7 @@ func (o *Operator) Discard(ctx context.Context, stream string, sequence uint64) 
 	if !slices.Contains([]string{schema.DeadLettersStream, schema.QuarantineStream}, stream) {
 		return fmt.Errorf("discard: nothing is discarded from %s", stream)
 	}
-	s, err := o.js.Stream(ctx, stream)
-	if err == nil {
-		err = o.overwrite(ctx, s, sequence)
-	}
-	if err != nil {
+	if err := o.deleteMessage(ctx, stream, sequence); err != nil {
 		return fmt.Errorf("discard %d of %s: %w", sequence, stream, err)
 	}
 	return nil

@@ -245,8 +245,8 @@ func (w *RecordsWriter) SaveProgress(ctx context.Context, mark string) (schema.R
 func (w *RecordsWriter) Discard(ctx context.Context) error {
 	for len(w.sequences) > 0 {
 		last := len(w.sequences) - 1
-		if err := w.conn.deleteRecord(ctx, w.sequences[last]); err != nil {
-			return err
+		if err := w.conn.deleteMessage(ctx, recordsStream, w.sequences[last]); err != nil {
+			return fmt.Errorf("take back records %s: %w", w.ref.Name, err)
 		}
 		w.sequences = w.sequences[:last]
 	}
@@ -267,47 +267,6 @@ func (c *Conn) putRecords(
 		}
 	}
 	return w, nil
-}
-
-// deleteRecord overwrites and deletes a message, unless the message is gone. It sends the broker's
-// own request: the client's SecureDeleteMsg looks the stream up first, and not every worker has the
-// right to look.
-func (c *Conn) deleteRecord(ctx context.Context, sequence uint64) error {
-	err := c.askRecords(ctx, apiMessageDelete, fmt.Sprintf(`{"seq":%d}`, sequence), nil)
-	if err == nil {
-		return nil
-	}
-	// The broker has several codes for a message that is gone, so deleteRecord looks.
-	_, lookup := c.getRecordsMessage(ctx, messageRequest{Sequence: sequence})
-	if !errors.Is(lookup, jetstream.ErrMsgNotFound) {
-		return fmt.Errorf("take back message %d of %s: %w", sequence, recordsStream, err)
-	}
-	return nil
-}
-
-// askRecords sends a request of the broker's API about the stream of the records, and decodes the
-// response into answer if answer is not nil. The error is the broker's *jetstream.APIError, or that
-// of the request.
-func (c *Conn) askRecords(ctx context.Context, request, body string, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, settleFor)
-	defer cancel()
-	response, err := c.nats.RequestWithContext(ctx, c.apiSubject(request, recordsStream), []byte(body))
-	if err != nil {
-		return err
-	}
-	var refusal struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(response.Data, &refusal); err != nil {
-		return err
-	}
-	if refusal.Error != nil {
-		return refusal.Error
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(response.Data, answer)
 }
 
 // Records reads the records of a large completion, and checks their hash. It needs the right to
@@ -390,7 +349,7 @@ func (c *Conn) ReadProgress(
 	digest := sha256.New()
 	chunks := &chunkReader{
 		next: func(from uint64) (*jetstream.RawStreamMsg, error) {
-			return c.nextRecordsMessage(ctx, chunksSubject(object.NUID), from)
+			return c.nextMessage(ctx, recordsStream, chunksSubject(object.NUID), from)
 		},
 		from: 1,
 	}
@@ -456,7 +415,7 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 func (c *Conn) readObjectInfo(
 	ctx context.Context, name string,
 ) (object jetstream.ObjectInfo, sequence uint64, err error) {
-	m, err := c.nextRecordsMessage(ctx, objectSubject(name), 1)
+	m, err := c.nextMessage(ctx, recordsStream, objectSubject(name), 1)
 	if err != nil {
 		return object, 0, err
 	}
@@ -476,60 +435,13 @@ func (c *Conn) DeleteProgress(ctx context.Context, ref schema.RecordsRef) error 
 	if err != nil {
 		return fmt.Errorf("delete records %s: %w", ref.Name, err)
 	}
-	for from := uint64(1); ; {
-		m, err := c.nextRecordsMessage(ctx, chunksSubject(object.NUID), from)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return c.deleteRecord(ctx, sequence)
-		}
-		if err != nil {
-			return fmt.Errorf("delete records %s: %w", ref.Name, err)
-		}
-		if err := c.deleteRecord(ctx, m.Sequence); err != nil {
-			return err
-		}
-		from = m.Sequence + 1
+	if err := c.eraseMessages(ctx, recordsStream, chunksSubject(object.NUID), nil); err != nil {
+		return fmt.Errorf("delete records %s: %w", ref.Name, err)
 	}
-}
-
-// nextRecordsMessage reads the first message at or after a sequence that matches the filter. The
-// error is jetstream.ErrMsgNotFound if there is none.
-func (c *Conn) nextRecordsMessage(
-	ctx context.Context, filter string, from uint64,
-) (*jetstream.RawStreamMsg, error) {
-	return c.getRecordsMessage(ctx, messageRequest{Sequence: from, NextFor: filter})
-}
-
-// messageRequest asks for a message by its sequence, or for the next that matches a filter.
-type messageRequest struct {
-	Sequence uint64 `json:"seq"`
-	NextFor  string `json:"next_by_subj,omitempty"`
-}
-
-func (c *Conn) getRecordsMessage(
-	ctx context.Context, request messageRequest,
-) (*jetstream.RawStreamMsg, error) {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return nil, err
+	if err := c.deleteMessage(ctx, recordsStream, sequence); err != nil {
+		return fmt.Errorf("delete records %s: %w", ref.Name, err)
 	}
-	var answer struct {
-		Message struct {
-			Subject  string `json:"subject"`
-			Sequence uint64 `json:"seq"`
-			Data     []byte `json:"data"`
-		} `json:"message"`
-	}
-	_, err = askUntilAnswered(ctx, c, func(ctx context.Context) (any, error) {
-		return nil, c.askRecords(ctx, apiMessageGet, string(body), &answer)
-	})
-	if codeOf(err) == jetstream.JSErrCodeMessageNotFound {
-		return nil, jetstream.ErrMsgNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	m := answer.Message
-	return &jetstream.RawStreamMsg{Subject: m.Subject, Sequence: m.Sequence, Data: m.Data}, nil
+	return nil
 }
 
 // EraseRecords erases every object of an account: first all chunks, also the chunks of objects

@@ -49,17 +49,7 @@ func (s *Server) start() error {
 	} else if err := checkPort(port); err != nil {
 		return err
 	}
-	ns, err := server.NewServer(&server.Options{
-		ServerName: "wagewire",
-		Host:       "127.0.0.1",
-		Port:       port,
-		JetStream:  true,
-		StoreDir:   s.config.Dir,
-		SyncAlways: s.config.SyncAlways,
-		MaxPayload: cmp.Or(s.config.PayloadMax, 1<<20),
-		NoLog:      true,
-		NoSigs:     true,
-	})
+	ns, err := server.NewServer(s.options(port))
 	if err != nil {
 		return fmt.Errorf("start nats-server: %w", err)
 	}
@@ -71,6 +61,30 @@ func (s *Server) start() error {
 	}
 	s.nats = ns
 	s.config.Port = ns.Addr().(*net.TCPAddr).Port // kept for a restart: the clients reconnect there
+	return nil
+}
+
+func (s *Server) options(port int) *server.Options {
+	return &server.Options{
+		ServerName: "wagewire",
+		Host:       "127.0.0.1",
+		Port:       port,
+		JetStream:  true,
+		StoreDir:   s.config.Dir,
+		SyncAlways: s.config.SyncAlways,
+		MaxPayload: cmp.Or(s.config.PayloadMax, 1<<20),
+		NoLog:      true,
+		NoSigs:     true,
+	}
+}
+
+// SetPayloadMax changes the size of the largest message, in bytes, while the server runs. Clients
+// learn of the new limit at their next connect.
+func (s *Server) SetPayloadMax(bytes int32) error {
+	s.config.PayloadMax = bytes
+	if err := s.nats.ReloadOptions(s.options(s.config.Port)); err != nil {
+		return fmt.Errorf("change max_payload of nats-server: %w", err)
+	}
 	return nil
 }
 
