@@ -82,9 +82,17 @@ var published = func() map[string]*regexp.Regexp {
 		// What docker compose up has with nothing configured; secrets are files in SECRETS_DIR.
 		".env": regexp.MustCompile(`^(#.*\n|\n)*COMPOSE_PROFILES=demo\n(#.*\n|\n)*$`),
 	}
-	for _, grant := range stream.Grants() {
-		files[demo+natsconf.SeedFile(grant.Role)] = regexp.MustCompile(`^SU[A-Z2-7]{56}\n$`)
+	seeds := []string{natsconf.TeamSeedFile("lending")}
+	for _, role := range stream.Roles() {
+		seeds = append(seeds, natsconf.SeedFile(role))
 	}
+	for _, name := range seeds {
+		files[demo+name] = regexp.MustCompile(`^SU[A-Z2-7]{56}\n$`)
+	}
+	for _, name := range []string{natsconf.CAFile, natsconf.NodeFile} {
+		files[demo+name] = regexp.MustCompile(`^-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n$`)
+	}
+	files[demo+natsconf.NodeKeyFile] = regexp.MustCompile(`^-----BEGIN EC[ ]PRIVATE KEY-----[^-]+-----END EC PRIVATE KEY-----\n$`)
 	return files
 }()
 
@@ -207,7 +215,7 @@ func TestTheDemonstrationHasItsSecretsAndNoMore(t *testing.T) {
 			have = append(have, name)
 		}
 	}
-	want := []string{demo + natsconf.KeysFile}
+	want := []string{demo + natsconf.KeysFile, demo + natsconf.TeamsFile}
 	for name := range published {
 		if strings.HasPrefix(name, demo) {
 			want = append(want, name)
