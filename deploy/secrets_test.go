@@ -89,6 +89,10 @@ var published = func() map[string]*regexp.Regexp {
 	for _, name := range seeds {
 		files[demo+name] = regexp.MustCompile(`^SU[A-Z2-7]{56}\n$`)
 	}
+	for _, name := range []string{natsconf.CAFile, natsconf.NodeFile} {
+		files[demo+name] = regexp.MustCompile(`^-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n$`)
+	}
+	files[demo+natsconf.NodeKeyFile] = regexp.MustCompile(`^-----BEGIN EC[ ]PRIVATE KEY-----[^-]+-----END EC PRIVATE KEY-----\n$`)
 	return files
 }()
 

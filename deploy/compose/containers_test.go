@@ -4,6 +4,7 @@ package compose
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,10 +14,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -59,30 +61,14 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 	}
 }
 
-// oneWebhookIsSeenByWhoeverLooks checks that a consumer reads the completion with the key of its
-// role, and that the worker logs the job.
+// oneWebhookIsSeenByWhoeverLooks checks that the team reads the completion with its own key, and
+// that the worker logs the job.
 func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
-	ctx := s.t.Context()
-	consumer := s.connect(team)
-	var tail *stream.Tail
-	s.until("a consumer subscribes", func(ctx context.Context) (err error) {
-		tail, err = stream.NewOperator(consumer).Tail(ctx, "", time.Time{})
-		return err
-	})
-	defer tail.Close()
-
+	durable := s.durable(team)
 	sent := s.send("paystubs.added")[0]
-	for {
-		c, err := tail.Next(ctx)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if c.Data.Event.ID == sent.ID {
-			if c.Data.Outcome != schema.Succeeded || len(c.Data.Records) == 0 {
-				s.t.Errorf("it ended %s with %d records", c.Data.Outcome, len(c.Data.Records))
-			}
-			break
-		}
+	c := s.completionOf(durable, sent.ID)
+	if c.Data.Outcome != schema.Succeeded || len(c.Data.Records) == 0 {
+		s.t.Errorf("it ended %s with %d records", c.Data.Outcome, len(c.Data.Records))
 	}
 	s.until("the worker logs it", func(context.Context) error {
 		for line := range strings.Lines(s.compose("logs", "--no-color", "paystubs")) {
@@ -92,6 +78,50 @@ func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 		}
 		return errors.New("no line has it")
 	})
+}
+
+// durable binds to the durable of a team, with the team's key.
+func (s *stack) durable(name string) jetstream.Consumer {
+	s.t.Helper()
+	key, err := natsgo.NkeyOptionFromSeed(demoFile(nats.TeamSeedFile(name)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	conn, err := natsgo.Connect(s.broker(), key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(conn.Close)
+	js, err := jetstream.NewWithDomain(conn, stream.Domain)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var durable jetstream.Consumer
+	s.until("team "+name+" finds its durable", func(ctx context.Context) error {
+		durable, err = js.Consumer(ctx, schema.CompletionsStream, name)
+		return err
+	})
+	return durable
+}
+
+// completionOf takes completions from a durable until that of the event.
+func (s *stack) completionOf(durable jetstream.Consumer, event string) schema.Completion {
+	s.t.Helper()
+	var c schema.Completion
+	s.until("the completion of "+event, func(context.Context) error {
+		for c.Data.Event.ID != event {
+			m, err := durable.Next()
+			if err != nil {
+				return err
+			}
+			c = schema.Completion{}
+			if err := errors.Join(json.Unmarshal(m.Data(), &c), m.Ack()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c
 }
 
 func (s *stack) downAndUpLoseNothing(operator *stream.Conn) {
@@ -237,13 +267,12 @@ func (s *stack) mustUp() {
 // replicated waits until every stream has the number of replicas, and all of them are current.
 func (s *stack) replicated(replicas int) {
 	s.t.Helper()
-	key, err := nats.NkeyOptionFromSeed(repository + "/" + demoDir + "/nats_wagewire.nk")
+	key, err := natsgo.NkeyOptionFromSeed(demoFile(nats.SeedFile(stream.RoleOperator)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	conn, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]), key,
-		nats.CustomInboxPrefix("_INBOX."+stream.RoleOperator), nats.RetryOnFailedConnect(true),
-		nats.MaxReconnects(-1))
+	conn, err := natsgo.Connect(s.broker(), key, natsgo.RootCAs(demoFile(nats.CAFile)),
+		natsgo.RetryOnFailedConnect(true), natsgo.MaxReconnects(-1))
 	if err != nil {
 		s.t.Fatal(err)
 	}

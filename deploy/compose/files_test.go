@@ -17,7 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const (
@@ -86,7 +88,7 @@ func TestOnlyTheFakesAreConfigured(t *testing.T) {
 }
 
 // oneShots are the services that end by themselves.
-var oneShots = []string{"provision", "send", "wagewire"}
+var oneShots = []string{"provision", "team", "send", "wagewire"}
 
 func TestEveryServiceIsConfined(t *testing.T) {
 	for name, files := range everyFile {
@@ -151,13 +153,13 @@ func TestPublishedPorts(t *testing.T) {
 	}
 }
 
-// secretsOf returns the secrets that each service needs: the key of its role, and the secret of its
-// provider.
+// secretsOf returns the secrets that each service needs with one node: the key of its role, and the
+// secret of its provider.
 func secretsOf() map[string][]string {
 	of := map[string][]string{
-		"nats": {"nats_keys"}, "nats-2": {"nats_keys"}, "nats-3": {"nats_keys"}, // public ones
-		"providers": nil, "send": nil, // the fakes have their own
-		"provision": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
+		"nats":      {"nats_keys", "nats_teams"}, // public ones
+		"providers": nil, "send": nil,            // the fakes have their own
+		"provision": {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
 		"ingress": {"nats_ingress"},
 	}
 	for _, p := range schema.Providers() {
@@ -176,15 +178,48 @@ func secretsOf() map[string][]string {
 	return of
 }
 
+// secretsOfCluster returns the secrets that each service needs with three nodes: a node needs its
+// certificate too, and a client of the nodes the CA.
+func secretsOfCluster() map[string][]string {
+	of := secretsOf()
+	for name, secrets := range of {
+		if isClient := slices.ContainsFunc(secrets, isSeed); isClient {
+			of[name] = append(secrets, "nats_ca")
+		}
+	}
+	node := append(of["nats"], "nats_ca", "nats_node", "nats_node_key")
+	for _, name := range []string{"nats", "nats-2", "nats-3"} {
+		of[name] = node
+	}
+	return of
+}
+
+// isSeed reports whether the file of a secret is a seed.
+func isSeed(secret string) bool {
+	return strings.HasPrefix(secret, "nats_") && secret != "nats_keys" && secret != "nats_teams"
+}
+
 func TestEveryServiceHasItsOwnSecrets(t *testing.T) {
-	project := load(t, everyFile["three nodes"])
+	for name, want := range map[string]map[string][]string{
+		"one node": secretsOf(), "three nodes": secretsOfCluster(),
+	} {
+		t.Run(name, func(t *testing.T) { checkSecrets(t, load(t, everyFile[name]), want) })
+	}
+}
+
+// checkSecrets checks that each service has the wanted secrets and a variable for each of them, and
+// that each secret has a service.
+func checkSecrets(t *testing.T, project *types.Project, want map[string][]string) {
+	t.Helper()
 	got := map[string][]string{}
 	mounted := map[string][]string{}
 	named := map[string][]string{}
+	used := map[string]bool{}
 	for _, s := range project.Services {
 		got[s.Name] = nil
 		for _, secret := range s.Secrets {
 			got[s.Name] = append(got[s.Name], secret.Source)
+			used[secret.Source] = true
 			if strings.HasPrefix(secret.Target, secretsDir) {
 				mounted[s.Name] = append(mounted[s.Name], secret.Target)
 			}
@@ -196,17 +231,11 @@ func TestEveryServiceHasItsOwnSecrets(t *testing.T) {
 		}
 	}
 	anyOrder := cmpopts.SortSlices(strings.Compare)
-	if diff := cmp.Diff(secretsOf(), got, anyOrder); diff != "" {
+	if diff := cmp.Diff(want, got, anyOrder); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if diff := cmp.Diff(mounted, named, anyOrder); diff != "" {
 		t.Errorf("(-has +its variables name)\n%s", diff)
-	}
-	used := map[string]bool{}
-	for _, secrets := range got {
-		for _, secret := range secrets {
-			used[secret] = true
-		}
 	}
 	for name := range project.Secrets {
 		if !used[name] {
@@ -249,6 +278,61 @@ func TestTheDemonstrationHasEveryFile(t *testing.T) {
 		if err != nil || strings.TrimSpace(string(text)) != fake.Secret(string(p)) {
 			t.Errorf("%s is not the secret that the fakes sign with; %v", name, err)
 		}
+	}
+}
+
+func TestEveryProcessKnowsHowToReachTheBroker(t *testing.T) {
+	for name, want := range map[string]string{
+		"one node": "nats://nats:4222", "three nodes": "tls://nats:4222",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, s := range load(t, everyFile[name]).Services {
+				if s.Environment["NATS_CREDS_FILE"] == nil {
+					continue
+				}
+				url, domain := s.Environment["NATS_URL"], s.Environment["NATS_JS_DOMAIN"]
+				if url == nil || *url != want || domain == nil || *domain != stream.Domain {
+					t.Errorf("%s: NATS_URL %v, NATS_JS_DOMAIN %v", s.Name, url, domain)
+				}
+			}
+		})
+	}
+}
+
+func TestABrokerWithoutAccountsHasNoDomain(t *testing.T) {
+	project := load(t, everyFile["one node"], "NATS_JS_DOMAIN=")
+	if domain := project.Services["ingress"].Environment["NATS_JS_DOMAIN"]; *domain != "" {
+		t.Errorf("NATS_JS_DOMAIN is %q", *domain)
+	}
+}
+
+// The team of the demonstration has the key of its seed, and every resource.
+func TestTheDemonstrationsTeam(t *testing.T) {
+	const name = "lending"
+	key, err := nats.TeamKey(filepath.Join(repository, demoDir), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var resources []string
+	for _, q := range schema.Queues() {
+		if r := string(q.Resource); !slices.Contains(resources, r) {
+			resources = append(resources, r)
+		}
+	}
+	command := load(t, everyFile["one node"]).Services["team"].Command
+	flag := func(name string) string {
+		at := slices.Index(command, name)
+		if at < 0 || at+1 == len(command) {
+			return ""
+		}
+		return command[at+1]
+	}
+	got := strings.Split(flag("--resources"), ",")
+	if command[2] != name || flag("--key") != key {
+		t.Errorf("the command %q does not add team %s with the key %s", command, name, key)
+	}
+	if diff := cmp.Diff(resources, got, cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("resources (-want +got)\n%s", diff)
 	}
 }
 

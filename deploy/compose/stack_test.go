@@ -245,12 +245,19 @@ func (s *stack) healthy(services ...string) {
 	})
 }
 
+// team is the demonstration's team.
+const team = "lending"
+
 // connect connects to the broker from outside, with the demonstration's key of a role.
 func (s *stack) connect(role string) *stream.Conn {
 	s.t.Helper()
 	config := stream.Config{
-		URL:       fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]),
-		CredsFile: filepath.Join(repository, demoDir, nats.SeedFile(role)),
+		URL:       s.broker(),
+		CredsFile: demoFile(nats.SeedFile(role)),
+		Domain:    stream.Domain,
+	}
+	if slices.Contains(s.arguments, clusterFile) {
+		config.CAFile = demoFile(nats.CAFile)
 	}
 	conn, err := stream.Connect(config, role, zap.NewNop())
 	if err != nil {
@@ -259,6 +266,12 @@ func (s *stack) connect(role string) *stream.Conn {
 	s.t.Cleanup(conn.Close)
 	return conn
 }
+
+// broker returns the address of the broker from outside.
+func (s *stack) broker() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]) }
+
+// demoFile returns the path of a file of the demonstration.
+func demoFile(name string) string { return filepath.Join(repository, demoDir, name) }
 
 // completions returns all stored completions, by id.
 func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Completion, error) {

@@ -54,7 +54,7 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
 	{Name: "SECRETS_DIR",
 		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
-			"the keys nats_<role>.nk and keys.conf, which wagewire nkeys DIR makes"},
+			"the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
 }}
 
 // ofTheProcesses are the variables that our processes read. A variable that several processes read
@@ -80,7 +80,7 @@ func ofTheProcesses() []section {
 	return sections
 }
 
-var variable = regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`)
+var variable = regexp.MustCompile(`\$\{([A-Z_]+):?-([^}]*)\}`)
 
 // composeDefaults returns the variables of the compose files with their defaults.
 func composeDefaults(t *testing.T) map[string]string {
@@ -92,7 +92,8 @@ func composeDefaults(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		if rest := variable.ReplaceAll(text, nil); bytes.ContainsRune(rest, '$') {
-			t.Errorf("%s: a variable is not written as ${NAME:-default}, so it may be set to nothing", file)
+			t.Errorf("%s: a variable has no default: write ${NAME:-default}, or ${NAME-default} "+
+				"if it may be set to nothing", file)
 		}
 		for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
 			name, value := match[1], match[2]

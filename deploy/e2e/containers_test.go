@@ -299,6 +299,7 @@ func (c *containers) Addresses() addresses {
 	}
 	a.NATS = strings.Join(brokers, ",")
 	a.Credentials = c.project.Secrets["nats_wagewire"].File
+	a.CA = c.project.Secrets["nats_ca"].File
 	return a
 }
 

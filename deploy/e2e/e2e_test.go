@@ -224,6 +224,9 @@ func (s *script) connect() (err error) {
 		nats.PingInterval(time.Second), // detects a server that was cut off
 		nats.CustomInboxPrefix("_INBOX." + stream.RoleOperator), nats.IgnoreDiscoveredServers(),
 	}
+	if addresses.CA != "" {
+		options = append(options, nats.RootCAs(addresses.CA))
+	}
 	s.nats, err = nats.Connect(addresses.NATS, options...)
 	if err != nil {
 		return err
@@ -232,7 +235,9 @@ func (s *script) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	config := stream.Config{URL: addresses.NATS, CredsFile: addresses.Credentials}
+	config := stream.Config{
+		URL: addresses.NATS, CredsFile: addresses.Credentials, CAFile: addresses.CA,
+	}
 	s.conn, err = stream.Connect(config, stream.RoleOperator, zap.NewNop())
 	return err
 }

@@ -33,8 +33,9 @@ type stack interface {
 }
 
 // addresses are URLs. Webhooks go to Webhooks/<provider>. Providers serves /<provider> and
-// /control. Credentials is the file with the operator's credentials for NATS.
-type addresses struct{ Webhooks, Providers, NATS, Credentials string }
+// /control. Credentials is the file with the operator's credentials for NATS,
+// and CA the certificate to trust, "" for a broker without TLS.
+type addresses struct{ Webhooks, Providers, NATS, Credentials, CA string }
 
 // starter starts a stack with its state in dir and with variables for its processes.
 type starter func(ctx context.Context, dir string, variables map[string]string) (stack, error)

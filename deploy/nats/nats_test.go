@@ -60,10 +60,17 @@ func install(t testing.TB, main string) *server.Options {
 func copyInstallation(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, file := range []string{"nats.conf", nats.AccountsFile, nats.UpgradeFile, "cluster.conf",
-		filepath.Join(demo, nats.KeysFile), filepath.Join(demo, nats.TeamsFile)} {
+	var files []string
+	for _, pattern := range []string{"*.conf", filepath.Join(demo, "*.conf"),
+		filepath.Join(demo, "*.pem")} {
+		found, err := filepath.Glob(pattern)
+		must(t, err)
+		files = append(files, found...)
+	}
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		must(t, err)
+		text = bytes.ReplaceAll(text, []byte("/etc/nats/"), []byte(dir+"/"))
 		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
 	}
 	return dir

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -98,4 +100,53 @@ func (s *Sandbox) followTeams(ctx context.Context) error {
 			s.config.Log.Error("teams are not loaded", zap.Error(err))
 		}
 	}
+}
+
+// team is the name of the team that a sandbox with fakes has from the start, and of its durable
+// consumer.
+const team = "lending"
+
+// makeTeam makes a team that gets every completion, and loads its account into the broker.
+func (s *Sandbox) makeTeam(ctx context.Context) error {
+	dir := s.keysDir()
+	lending := stream.Team{Name: team, Durables: []string{team}}
+	for _, q := range schema.Queues() {
+		if !slices.Contains(lending.Resources, q.Resource) {
+			lending.Resources = append(lending.Resources, q.Resource)
+		}
+	}
+	var err error
+	lending.Key, err = teamKey(dir)
+	if err != nil {
+		return err
+	}
+	operator := stream.NewOperator(s.Conn)
+	changes, err := operator.PlanTeam(ctx, lending, stream.Reading{})
+	if err != nil {
+		return err
+	}
+	if err := operator.Apply(ctx, changes); err != nil {
+		return err
+	}
+	durables, err := operator.Durables(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := nats.WriteTeams(dir, stream.TeamsOf(durables)); err != nil {
+		return err
+	}
+	return s.nats.Reload()
+}
+
+// teamKey returns the public key of the team, and makes a key if the directory has none.
+func teamKey(dir string) (public string, err error) {
+	public, err = nats.TeamKey(dir, team)
+	if public != "" || err != nil {
+		return public, err
+	}
+	seed, public, err := nats.NewKey()
+	if err != nil {
+		return "", err
+	}
+	return public, nats.WriteTeamSeed(dir, team, seed)
 }

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -12,10 +13,13 @@ import (
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -146,6 +150,74 @@ func TestDirIsKept(t *testing.T) {
 	}
 	if answer := send(t, second, w); !strings.Contains(string(answer.Body), `"duplicate":true`) {
 		t.Errorf("the same webhook was answered %s", answer.Body)
+	}
+}
+
+// A sandbox has a team from the start. wagewire team adds others while the sandbox runs.
+func TestTeamsRead(t *testing.T) {
+	dir := t.TempDir()
+	s := up(t, sandbox.Config{Dir: dir})
+	defer closed(t, s)
+	w := event(t, s, "income.added")
+	send(t, s, w)
+	want := next(t, s, time.Time{}).ID
+	readsAs(t, s, "lending", want)
+
+	operator := stream.NewOperator(s.Conn)
+	keys := filepath.Join(dir, "keys")
+	seed, public, err := nats.NewKey()
+	must(t, err)
+	must(t, nats.WriteTeamSeed(keys, "aid", seed))
+	aid := stream.Team{
+		Name: "aid", Durables: []string{"aid"}, Key: public,
+		Resources: []schema.Resource{schema.Income},
+	}
+	changes, err := operator.PlanTeam(t.Context(), aid, stream.Reading{})
+	must(t, err)
+	must(t, operator.Apply(t.Context(), changes))
+	durables, err := operator.Durables(t.Context())
+	must(t, err)
+	_, err = nats.WriteTeams(keys, stream.TeamsOf(durables))
+	must(t, err)
+	readsAs(t, s, "aid", want)
+}
+
+// readsAs waits until the team reads the completion with its own key.
+func readsAs(t *testing.T, s *sandbox.Sandbox, team, want string) {
+	t.Helper()
+	keys := filepath.Dir(s.OperatorKey)
+	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(keys, nats.TeamSeedFile(team)))
+	must(t, err)
+	var durable jetstream.Consumer
+	streamtest.Eventually(t, "the broker knows team "+team, func() bool {
+		nc, err := natsgo.Connect(s.NATSURL, key)
+		if err != nil {
+			return false
+		}
+		js, err := jetstream.NewWithDomain(nc, stream.Domain)
+		must(t, err)
+		durable, err = js.Consumer(t.Context(), schema.CompletionsStream, team)
+		if err != nil {
+			nc.Close()
+			return false
+		}
+		t.Cleanup(nc.Close)
+		return true
+	})
+	m, err := durable.Next()
+	must(t, err)
+	var c schema.Completion
+	must(t, json.Unmarshal(m.Data(), &c))
+	if c.ID != want {
+		t.Errorf("team %s reads %s, want %s", team, c.ID, want)
+	}
+	must(t, m.DoubleAck(t.Context()))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

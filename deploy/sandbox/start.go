@@ -123,6 +123,11 @@ func (s *Sandbox) startBroker(ctx context.Context) error {
 	if err := stream.NewOperator(s.Conn).Provision(ctx, topology); err != nil {
 		return err
 	}
+	if !s.config.Real {
+		if err := s.makeTeam(ctx); err != nil {
+			return fmt.Errorf("make the team %s: %w", team, err)
+		}
+	}
 	s.start("teams", s.followTeams)
 	return nil
 }

@@ -35,14 +35,17 @@ be able to read the seeds.`,
   Change the key of one role: make a new set, take the role's file and its line in keys.conf, and
   restart the broker and the process:
     wagewire nkeys ./new`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return command.UsageError("give one directory, such as ./secrets")
-			}
-			return nil
-		},
+		Args: oneDirectory,
 		RunE: func(_ *cobra.Command, args []string) error { return writeKeys(t, args[0]) },
 	}
+}
+
+// oneDirectory returns an error unless the command has one argument.
+func oneDirectory(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return command.UsageError("give one directory, such as ./secrets")
+	}
+	return nil
 }
 
 func writeKeys(t terminal, dir string) error {

@@ -72,7 +72,7 @@ func newRoot(t terminal) *cobra.Command {
 		&cobra.Group{ID: groupRepair, Title: "Repair:"},
 	)
 	root.AddCommand(
-		newProvisionCommand(t), newNkeysCommand(t), newTeamCommand(t),
+		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t),

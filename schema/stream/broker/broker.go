@@ -114,15 +114,21 @@ func (c Config) options() (*server.Options, error) {
 	return o, nil
 }
 
+// reloads is how often nats-server must load a new account. The first time makes the account, and
+// the second subscribes to the subjects of its imports.
+const reloads = 2
+
 // Reload reads AccountsFile again and applies the changes. Clients of an account that did not
 // change stay connected.
 func (s *Server) Reload() error {
-	options, err := s.config.options()
-	if err == nil {
-		err = s.nats.ReloadOptions(options)
-	}
-	if err != nil {
-		return fmt.Errorf("reload nats-server: %w", err)
+	for range reloads {
+		options, err := s.config.options()
+		if err == nil {
+			err = s.nats.ReloadOptions(options)
+		}
+		if err != nil {
+			return fmt.Errorf("reload nats-server: %w", err)
+		}
 	}
 	return nil
 }
