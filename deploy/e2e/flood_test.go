@@ -229,6 +229,9 @@ func startDoor(t *testing.T, binary, brokerURL, collectorURL string) *door {
 	d.process.Env = []string{
 		"PINWHEEL_SECRETS_FILE=" + secret(fake.Pinwheel),
 		"TRUV_SECRETS_FILE=" + secret(fake.Truv),
+		// The secrets of the fakes are taken beside the hosts of fakes only.
+		"PINWHEEL_URL=http://127.0.0.1",
+		"TRUV_URL=http://127.0.0.1",
 		"INGRESS_ADDR=127.0.0.1:0",
 		"NATS_URL=" + brokerURL,
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + collectorURL,
