@@ -36,20 +36,28 @@ type installation struct {
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
 	i := &installation{dir: t.TempDir(), seeds: demo}
-	main, err := os.ReadFile("nats.conf")
-	must(t, err)
-	port := streamtest.FreePort(t)
-	own := strings.NewReplacer(
-		`"0.0.0.0:4222"`, fmt.Sprintf(`"127.0.0.1:%d"`, port),
-		`http: "127.0.0.1:8222"`, "",
-		`"/data"`, fmt.Sprintf("%q", t.TempDir()),
-		"sync_interval: always", "",
-	)
-	i.write(t, "nats.conf", own.Replace(string(main)))
 	former, err := os.ReadFile("testdata/former-users.conf")
 	must(t, err)
 	i.write(t, nats.AccountsFile, string(former))
 	i.write(t, nats.KeysFile, formerKeys(t, ""))
+	i.start(t, "")
+	return i
+}
+
+// start starts the server with the configuration of the directory, on a free port. more is added to
+// the configuration.
+func (i *installation) start(t *testing.T, more string) {
+	t.Helper()
+	main, err := os.ReadFile("nats.conf")
+	must(t, err)
+	own := strings.NewReplacer(
+		`"0.0.0.0:4222"`, fmt.Sprintf(`"127.0.0.1:%d"`, streamtest.FreePort(t)),
+		`http: "127.0.0.1:8222"`, "",
+		`"/data"`, fmt.Sprintf("%q", t.TempDir()),
+		"$SERVER_NAME", fmt.Sprintf("%q", filepath.Base(i.dir)),
+		"sync_interval: always", "",
+	)
+	i.write(t, "nats.conf", own.Replace(string(main))+more)
 	o := readConfig(t, filepath.Join(i.dir, "nats.conf"))
 	o.NoLog = true
 	o.NoSigs = true
@@ -57,8 +65,10 @@ func newInstallation(t *testing.T) *installation {
 	must(t, err)
 	i.server.Start()
 	t.Cleanup(func() { i.server.Shutdown(); i.server.WaitForShutdown() })
+	streamtest.Eventually(t, "the server takes connections", func() bool {
+		return i.server.ReadyForConnections(time.Second)
+	})
 	i.url = i.server.ClientURL()
-	return i
 }
 
 // formerKeys are the lines of the former keys, with a prefix.
