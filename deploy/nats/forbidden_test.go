@@ -210,10 +210,10 @@ func (a attempt) allowed(role string) bool {
 const seedChunk = "$O.WAGEWIRE_RECORDS.C.pinwheel.paystubs.a.seed.1"
 
 // fill stores a message in every stream, and in every queue an event for each role.
-func fill(t *testing.T, b broker) {
+func fill(t *testing.T, b broker, topology schema.Topology) {
 	t.Helper()
 	c := b.connect(t, stream.RoleOperator)
-	provision(t, c, schema.DefaultTopology())
+	provision(t, c, topology)
 	js := b.dial(t, stream.RoleOperator).jetstream(t)
 	makeDurables(t, js, demoTeams(t)[0])
 	for _, q := range schema.Queues() {
@@ -240,7 +240,7 @@ func fill(t *testing.T, b broker) {
 func (a attempt) try(t *testing.T, c client, full jetstream.JetStream) error {
 	t.Helper()
 	msg := a.make(t, full)
-	msg.Subject = stream.DomainSubject(stream.Domain, msg.Subject)
+	msg.Subject = withDomain(msg.Subject)
 	msg.Reply = c.NewInbox()
 	answers := make(chan *natsgo.Msg, 1)
 	sub, err := c.ChanSubscribe(msg.Reply, answers)
@@ -281,7 +281,7 @@ func errorIn(answer *natsgo.Msg) error {
 func TestWhatIsForbiddenHasNoAnswer(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
-	fill(t, b)
+	fill(t, b, schema.DefaultTopology())
 	full := b.dial(t, stream.RoleOperator).jetstream(t)
 	levels := func() []stream.Level {
 		levels, _, err := b.connect(t, stream.RoleOperator).Status(t.Context())
@@ -321,14 +321,14 @@ func TestWhatIsForbiddenWouldWorkWithTheRights(t *testing.T) {
 		}
 	}
 	shared := start(t, unbound)
-	fill(t, shared)
+	fill(t, shared, schema.DefaultTopology())
 	for _, a := range attempts() {
 		t.Run(a.name, func(t *testing.T) {
 			b := shared
 			if a.destroys {
 				t.Parallel()
 				b = start(t, unbound)
-				fill(t, b)
+				fill(t, b, schema.DefaultTopology())
 			}
 			if err := a.try(t, b.dial(t, team),
 				b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
@@ -350,7 +350,7 @@ func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
 			t.Run(a.name+" as "+role, func(t *testing.T) {
 				t.Parallel()
 				b := start(t, quick)
-				fill(t, b)
+				fill(t, b, schema.DefaultTopology())
 				if err := a.try(t, b.dial(t, role),
 					b.dial(t, stream.RoleOperator).jetstream(t)); err != nil {
 					t.Error(err)
@@ -359,7 +359,7 @@ func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
 		}
 	}
 	b := start(t, quick)
-	fill(t, b)
+	fill(t, b, schema.DefaultTopology())
 	full := b.dial(t, stream.RoleOperator).jetstream(t)
 	for _, a := range attempts() {
 		for _, role := range append(slices.Clone(a.but), stream.RoleOperator) {
@@ -434,7 +434,7 @@ func (l listener) heard(t *testing.T) (foreign, own []string) {
 // everyoneIsBusy publishes to every stream, and lets each role send a request and get the answer.
 func everyoneIsBusy(t *testing.T, b broker) {
 	t.Helper()
-	fill(t, b)
+	fill(t, b, schema.DefaultTopology())
 	full := b.dial(t, stream.RoleOperator).jetstream(t)
 	for _, a := range attempts() {
 		if !a.destroys {

@@ -147,24 +147,25 @@ func (b broker) dial(t testing.TB, role string) client {
 }
 
 // dialSeed connects a client with the seed in a file.
-func (b broker) dialSeed(t testing.TB, path string) client {
+func (b broker) dialSeed(t testing.TB, path string, options ...natsgo.Option) client {
 	t.Helper()
-	c, err := b.tryDial(path)
+	c, err := b.tryDial(path, options...)
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c
 }
 
-func (b broker) tryDial(path string) (client, error) {
+func (b broker) tryDial(path string, options ...natsgo.Option) (client, error) {
 	key, err := natsgo.NkeyOptionFromSeed(path)
 	if err != nil {
 		return client{}, err
 	}
 	refused := make(chan error, 100)
-	nc, err := natsgo.Connect(b.url, key, natsgo.NoEcho(),
+	options = append(options, key, natsgo.NoEcho(),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 			refused <- err
 		}))
+	nc, err := natsgo.Connect(b.url, options...)
 	return client{nc, refused}, err
 }
 

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,10 +72,16 @@ func bodiesOf(granted string) []question {
 		}
 	case strings.HasPrefix(granted, "$JS.ACK."):
 		return []question{
+			// In a cluster, the broker may leave an acknowledgement of a settled message unanswered.
 			{body: "+NXT {\"batch\":2,\"no_wait\":true}", silent: true},
 			{body: "+NXT", silent: true},
-			{body: "+WPI"}, {body: "-NAK"}, {body: "-NAK {\"delay\":1}"}, {body: "+TERM why"},
-			{body: "+ACK"}, {body: ""}, {body: "not an acknowledgement", silent: true},
+			{body: "-NAK", silent: true},
+			{body: "-NAK {\"delay\":1}", silent: true},
+			{body: "+TERM why", silent: true},
+			{body: "+ACK", silent: true},
+			{body: "", silent: true},
+			{body: "not an acknowledgement", silent: true},
+			{body: "+WPI"},
 		}
 	default: // a direct get, or a publish
 		return []question{{body: "{}"}}
@@ -210,15 +218,16 @@ func everyGrant(t *testing.T) []stream.Grant {
 	return append(stream.Grants(), demoTeams(t)[0].Grant())
 }
 
-// tellAll sends the requests of every role. It returns the number of attempts, and by stream how
+// tellAll sends the requests of the grants. It returns the number of attempts, and by stream how
 // many messages were stored that no request was allowed to store.
 func tellAll(
-	t *testing.T, b broker, full jetstream.JetStream, name func(string) string,
+	t *testing.T, b broker, grants []stream.Grant, full jetstream.JetStream,
+	name func(string) string,
 ) (attempts int, stored map[string]uint64) {
 	t.Helper()
 	before := storedEver(t, full)
 	legal := map[string]uint64{}
-	for _, grant := range everyGrant(t) {
+	for _, grant := range grants {
 		l := &teller{
 			client: b.dial(t, grant.Role), name: name,
 			answered: map[string]bool{}, legal: map[string]uint64{}, attempts: attempts,
@@ -230,6 +239,9 @@ func tellAll(
 		for s, n := range l.legal {
 			legal[s] += n
 		}
+		if l.taken == 0 && grant.Role != stream.RoleIngress {
+			t.Errorf("%s: no answer was a message of a consumer", grant.Role)
+		}
 	}
 	stored = map[string]uint64{}
 	for s, now := range storedEver(t, full) {
@@ -240,10 +252,14 @@ func tellAll(
 	return attempts, stored
 }
 
-// roomy has a store that the answers cannot fill.
+// withDomain returns the subject under which the account of a role sends a request.
+func withDomain(subject string) string { return stream.DomainSubject(stream.Domain, subject) }
+
+// roomy fills every stream and queue, so that each request has an answer. It returns a connection
+// with all rights.
 func roomy(t *testing.T, b broker) jetstream.JetStream {
 	t.Helper()
-	fill(t, b)
+	fill(t, b, schema.DefaultTopology())
 	full := b.dial(t, stream.RoleOperator).jetstream(t)
 	for n := range 300 {
 		for _, q := range schema.Queues() {
@@ -264,15 +280,66 @@ func TestNoAnswerIsStoredWhateverItsReplySubject(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
 	full := roomy(t, b)
-	attempts, stored := tellAll(t, b, full, func(subject string) string {
-		return stream.DomainSubject(stream.Domain, subject)
-	})
+	attempts, stored := tellAll(t, b, everyGrant(t), full, withDomain)
 	t.Logf("%d attempts, %d stored", attempts, total(stored))
 	if len(stored) > 0 {
 		t.Errorf("the broker stored its own answers: %v", stored)
 	}
 	if attempts < 10_000 {
 		t.Errorf("%d attempts: some requests are not tried", attempts)
+	}
+}
+
+// A trace is a message of the broker about a message, to a subject that the client chooses. The
+// broker stores a trace at most on a subject that the role itself may publish to.
+func TestNoTraceIsStoredOnASubjectOfOthers(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	full := roomy(t, b)
+	before := storedEver(t, full)
+	for n, grant := range everyGrant(t) {
+		c := b.dial(t, grant.Role)
+		for _, granted := range grant.Requests {
+			if isPublish(granted) {
+				continue
+			}
+			for _, filter := range storedFilters() {
+				target := concrete(filter, n)
+				if mayPublish(grant, target) {
+					continue
+				}
+				must(t, c.PublishMsg(&natsgo.Msg{
+					Subject: withDomain(questions(granted, n)[0].subject),
+					Header:  natsgo.Header{"Nats-Trace-Dest": {target}},
+				}))
+			}
+		}
+		must(t, c.Flush())
+	}
+	if diff := cmp.Diff(before, storedEver(t, full)); diff != "" {
+		t.Errorf("a trace was stored (-before +after):\n%s", diff)
+	}
+}
+
+func mayPublish(grant stream.Grant, subject string) bool {
+	return slices.ContainsFunc(grant.Requests, func(granted string) bool {
+		return server.SubjectsCollide(granted, subject)
+	})
+}
+
+func TestTheBrokerRefusesAnAcknowledgementAsTheReplySubject(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	roomy(t, b)
+	for _, reply := range []string{"$JS.ACK.WAGEWIRE_EVENTS.truv_link.1.1.1.1.0", "_R_.x"} {
+		c := b.dial(t, stream.WorkerRole(schema.Paystubs))
+		subject := api + "CONSUMER.INFO.WAGEWIRE_EVENTS.pinwheel_paystubs"
+		must(t, c.PublishRequest(withDomain(subject), reply, nil))
+		must(t, c.Flush())
+		if err := next(t, "a refusal of "+reply, c.refused); !errors.Is(err,
+			natsgo.ErrPermissionViolation) {
+			t.Errorf("%s: %v", reply, err)
+		}
 	}
 }
 
@@ -284,7 +351,8 @@ func TestAnswersWouldBeStoredWithPermissionsInOneAccount(t *testing.T) {
 		inOneAccount(t, o)
 	})
 	full := roomy(t, b)
-	attempts, stored := tellAll(t, b, full, func(subject string) string { return subject })
+	attempts, stored := tellAll(t, b, everyGrant(t), full,
+		func(subject string) string { return subject })
 	t.Logf("%d attempts, %d stored: %v", attempts, total(stored), stored)
 	for _, s := range schema.DefaultTopology().Streams {
 		if stored[s.Name] == 0 {

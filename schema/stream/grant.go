@@ -93,8 +93,8 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //   - A message id counts for the whole stream. For an hour, a worker can make the dead letter of
 //     another queue count as a duplicate. Its completion `failed` is published all the same.
 //   - A worker may give its own completions any lifetime.
-//   - An answer may go to a subject without a wildcard that the role itself may publish to: the
-//     pauses of its queues, or the quarantine.
+//   - The broker may store an answer, or a trace of a message, on a subject that the role itself
+//     may publish to. The role could publish the same bytes.
 func Grants() []Grant {
 	grants := []Grant{{Role: RoleIngress, Requests: ingressRequests()}}
 	for _, q := range schema.Queues() {
