@@ -39,13 +39,23 @@ const pullFor = 5 * time.Second
 const askFor = 5 * time.Minute
 
 // broker is a server with the configuration of this directory.
-type broker struct{ url string }
+type broker struct {
+	url string
+	// ca is the file of the certificate to trust, "" for a server without TLS.
+	ca string
+}
 
 // start starts a node with the keys of the demonstration. The store and the ports are the test's
 // own.
 func start(t testing.TB, change func(*server.Options)) broker {
 	t.Helper()
-	o := install(t, "nats.conf")
+	return broker{url: startNode(t, "nats.conf", change).ClientURL()}
+}
+
+// startNode starts a node with one of the configurations.
+func startNode(t testing.TB, main string, change func(*server.Options)) *server.Server {
+	t.Helper()
+	o := install(t, main)
 	o.Host = "127.0.0.1"
 	o.Port = server.RANDOM_PORT
 	o.HTTPPort = 0
@@ -62,7 +72,7 @@ func start(t testing.TB, change func(*server.Options)) broker {
 	streamtest.Eventually(t, "the server takes connections", func() bool {
 		return s.ReadyForConnections(time.Second)
 	})
-	return broker{s.ClientURL()}
+	return s
 }
 
 // process is the connection of a role's process, and its log.
@@ -74,6 +84,7 @@ type process struct {
 func (b broker) config(role string) stream.Config {
 	return stream.Config{
 		URL: b.url, CredsFile: filepath.Join(demo, seedFile(role)), Domain: stream.Domain,
+		CAFile: b.ca,
 	}
 }
 
