@@ -62,6 +62,22 @@ images: ## build an image of every command for containers: make images IMAGES=wa
 			echo "images: $$image must be under $$(($(imageBytesMax) / 1000000)) MB" >&2; exit 1; }; \
 	done
 
+# Every command except the tools of this repository. The linker writes the modules of a binary into it.
+# Our own modules stand there as directories, so their names and versions are put in here.
+shipped := $(sort $(filter-out chaos bench,$(notdir $(wildcard */cmd/*))))
+
+.PHONY: sbom
+sbom: bin/cyclonedx-gomod build ## write the bill of materials of every binary: CycloneDX JSON in bin/sbom/
+	@mkdir -p bin/sbom
+	@for c in $(shipped); do \
+		bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version $(or $(tree),$(VERSION)) \
+			-output bin/sbom/$$c.json bin/$$c 2>bin/sbom/log || { cat bin/sbom/log >&2; exit 1; }; \
+		sed -E -e 's,\.\./(schema|ingress|workers),github.com/wagewire/wagewire/\1,g' \
+			-e 's,\(devel\),$(or $(tree),$(VERSION)),g' \
+			bin/sbom/$$c.json >bin/sbom/log && mv bin/sbom/log bin/sbom/$$c.json || exit 1; \
+	done
+	@go test -tags sbom -count=1 -run BillOfMaterials ./deploy
+
 .PHONY: up
 up: ## check for the usual mistakes, start the stack of docker-compose.yml: make up ARGS='--env-file mine.env'
 	@deploy/compose/up $(ARGS)
@@ -96,6 +112,11 @@ test/containers: images ## run the same scripts against images and a NATS contai
 test/canaries: ## measure when a deleted account has left the files of a cluster of three
 	@go test -tags canaries -count=1 -v -timeout 20m -run FilesOfACluster $(TESTFLAGS) ./deploy/e2e
 
+# Each flood lasts half a minute and there are two dozen, so it takes a quarter of an hour.
+.PHONY: test/flood
+test/flood: ## attack ingress in every way for long, and measure how genuine webhooks are answered
+	@go test -count=1 -v -timeout 60m -run EveryFlood $(TESTFLAGS) ./deploy/e2e -args -flood 600
+
 ##### Laws
 
 .PHONY: check
@@ -109,7 +130,7 @@ check/format:
 .PHONY: check/vet
 check/vet:
 	@echo 'check: vet'
-	@go vet -tags containers,canaries work
+	@go vet -tags containers,canaries,sbom work
 
 .PHONY: check/tidy
 check/tidy:
@@ -171,6 +192,12 @@ clean: ## remove bin/
 bin/golangci-lint: .ci/tools/go.mod .ci/tools/go.sum
 	@echo 'golangci-lint: building the version of .ci/tools, once, for a few minutes'
 	@CGO_ENABLED=0 GOWORK=off GOBIN=$(CURDIR)/bin go -C .ci/tools install tool
+	@touch $@
+
+# In a module of its own, because its libraries would change the versions of the linters.
+bin/cyclonedx-gomod: .ci/sbom/go.mod .ci/sbom/go.sum
+	@echo 'cyclonedx-gomod: building the version of .ci/sbom, once'
+	@CGO_ENABLED=0 GOWORK=off GOBIN=$(CURDIR)/bin go -C .ci/sbom install tool
 	@touch $@
 
 ##### Measure

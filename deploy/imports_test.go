@@ -41,7 +41,9 @@ const (
 	budget      = "golang.org/x/sync/semaphore"
 	memory      = "github.com/KimMachineGun/automemlimit"
 	pace        = "golang.org/x/time/rate"
+	proxies     = "github.com/pires/go-proxyproto"
 	nats        = "github.com/nats-io/nats.go"
+	nkeys       = "github.com/nats-io/nkeys"
 	tracing     = "go.opentelemetry.io/otel"
 	roots       = "golang.org/x/crypto/x509roots/fallback"
 	environment = "github.com/caarlos0/env/v11"
@@ -61,7 +63,7 @@ var law = []row{
 		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal + " " +
 			memory,
 		"the settings, logs and listeners of every process, and no more"},
-	{"schema/stream", "schema", nats + " " + zap, "the contract bound to JetStream"},
+	{"schema/stream", "schema", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server " + lock,
 		"a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap,
@@ -69,7 +71,7 @@ var law = []row{
 
 	{"ingress/webhook", "schema", "", "signatures and bodies need no network"},
 	{"ingress", "schema schema/process ingress/webhook",
-		metrics + " " + zap + " " + group + " " + pace + " " + tracing,
+		metrics + " " + zap + " " + group + " " + pace + " " + proxies + " " + tracing,
 		"it declares its Publisher: never workers, not even schema/stream"},
 	{"ingress/cmd/*", "ingress/... schema schema/process schema/stream", metrics + " " + zap,
 		"its own module, and the schema"},
@@ -78,7 +80,7 @@ var law = []row{
 		"it knows no provider"},
 	{"workers", "schema schema/process schema/stream workers/api",
 		metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
-	{"workers/fetch", "schema schema/process workers workers/*", metrics,
+	{"workers/fetch", "schema schema/process workers workers/*", metrics + " " + zap,
 		"it asks; workers judge and publish"},
 	{"workers/*", "workers/api", "", "a provider's API, of use to any program"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},

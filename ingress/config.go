@@ -14,7 +14,8 @@ import (
 
 // Limits that no installation needs to change.
 const (
-	BodyBytesMax   = 256 << 10
+	// BodyBytesMax is the broker's largest payload, 1 MiB, less headers.
+	BodyBytesMax   = 896 << 10
 	HeaderBytesMax = 16 << 10
 	// RetryAfter is how long a 429 or a 503 asks the sender to wait.
 	RetryAfter = 5 * time.Second
@@ -42,6 +43,8 @@ type Config struct {
 	// Providers has the choices for every provider. A provider without a file of secrets is not
 	// served; at least one provider must have a file.
 	Providers map[schema.Provider]ProviderConfig
+	// TrustedProxies are the proxies in front of Addr. Empty: every connection is a sender's own.
+	TrustedProxies TrustedProxies `env:"TRUSTED_PROXIES" help:"addresses and CIDR prefixes of the proxies in front of ingress, separated by commas: their X-Forwarded-For and PROXY protocol say whose the requests are (none)"`
 	// DrainFor is how long webhooks are still received after readiness has gone. Meanwhile load
 	// balancers learn to send elsewhere.
 	DrainFor time.Duration
@@ -54,14 +57,19 @@ type Config struct {
 type ProviderConfig struct {
 	// SecretsFile is the path of a file of secrets, one a line. Empty: the provider is not served.
 	SecretsFile string
+	// URL is the base URL of the provider's API, as the workers have it. Empty: the provider's own.
+	// If a served provider has a real host, the demonstration's secrets are refused.
+	URL string
 	// SignatureAgeMax is the largest difference between the signed time and our clock, in either
-	// direction. 0: no limit. The limit has no effect if the provider signs no time.
+	// direction. A webhook with a larger difference goes to quarantine. 0: no limit. The limit has
+	// no effect if the provider signs no time.
 	SignatureAgeMax time.Duration
 }
 
 // Names of a provider's variables, without the provider.
 const (
 	secretsFileName     = "SECRETS_FILE"
+	urlName             = "URL"
 	signatureAgeMaxName = "SIGNATURE_AGE_MAX"
 )
 
@@ -89,27 +97,58 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		c.Providers[p] = provider
 	}
-	return c, nil
+	return c, c.realAPI().CheckBrokerKey(getenv)
 }
 
 func providerFromEnv(p schema.Provider, getenv func(string) string) (ProviderConfig, error) {
-	c := ProviderConfig{SecretsFile: getenv(p.Variable(secretsFileName))}
-	if !webhook.SignsTime(p) {
-		return c, nil
+	var c ProviderConfig
+	var err error
+	c.SecretsFile, err = process.ReadVariable(getenv, p.Variable(secretsFileName))
+	if err != nil {
+		return ProviderConfig{}, err
 	}
-	c.SignatureAgeMax = DefaultSignatureAgeMax
+	c.URL, err = process.ReadVariable(getenv, p.Variable(urlName))
+	if err != nil {
+		return ProviderConfig{}, err
+	}
+	c.SignatureAgeMax, err = signatureAgeMax(p, getenv)
+	return c, err
+}
+
+// realAPI returns the setting of the first served provider with a real host, or the zero
+// ProviderURL. Beside one real provider no key may be the demonstration's, because with the key of
+// another provider anybody could write to the same streams.
+func (c Config) realAPI() process.ProviderURL {
+	for _, p := range schema.Providers() {
+		provider := c.Providers[p]
+		url := process.ProviderURL{Variable: p.Variable(urlName), Value: provider.URL}
+		if provider.SecretsFile != "" && url.IsReal() {
+			return url
+		}
+	}
+	return process.ProviderURL{}
+}
+
+// signatureAgeMax reads the largest age of a provider's signatures. It returns 0, no limit, if the
+// provider signs no time.
+func signatureAgeMax(p schema.Provider, getenv func(string) string) (time.Duration, error) {
+	if !webhook.SignsTime(p) {
+		return 0, nil
+	}
 	variable := p.Variable(signatureAgeMaxName)
-	text := getenv(variable)
+	text, err := process.ReadVariable(getenv, variable)
+	if err != nil {
+		return 0, err
+	}
 	if text == "" {
-		return c, nil
+		return DefaultSignatureAgeMax, nil
 	}
 	age, err := time.ParseDuration(text)
 	if err != nil || age < 0 {
 		const wrong = "%s: %q is not a duration such as 20m, or 0 for no limit"
-		return ProviderConfig{}, fmt.Errorf(wrong, variable, text)
+		return 0, fmt.Errorf(wrong, variable, text)
 	}
-	c.SignatureAgeMax = age
-	return c, nil
+	return age, nil
 }
 
 // Variables lists the variables of ingress alone: for the listener and for every provider.
@@ -120,14 +159,18 @@ func Variables() []process.Variable {
 			Name: p.Variable(secretsFileName),
 			Help: fmt.Sprintf("file with %s's %s, one a line, each %d bytes or more, "+
 				"all of them active; read again when it changes (none)",
-				p.Title(), webhook.SecretsName(p), process.SecretBytesMin),
+				p.Title(), webhook.SecretsName(p), schema.SecretBytesMin),
+		}, process.Variable{
+			Name: p.Variable(urlName),
+			Help: fmt.Sprintf("%s's API, as the workers have it; the demonstration's keys are "+
+				"refused unless it is a fake's (the provider's own)", p.Title()),
 		})
 		if webhook.SignsTime(p) {
 			variables = append(variables, process.Variable{
 				Name:    p.Variable(signatureAgeMaxName),
 				Default: "20m", // DefaultSignatureAgeMax
-				Help: fmt.Sprintf("largest age of %s's signatures; 0 turns the check off",
-					p.Title()),
+				Help: fmt.Sprintf("largest age of %s's signatures, in either direction; "+
+					"quarantine keeps what is older or newer; 0 turns the check off", p.Title()),
 			})
 		}
 	}
@@ -142,16 +185,35 @@ type Limits struct {
 	WriteFor      time.Duration // 10 s, from the answer on
 	IdleFor       time.Duration // 60 s
 	PublishFor    time.Duration // 4 s
-	InFlightMax   int           // 1,024
+
+	// InFlightMax and InFlightBytesMax limit the verified webhooks in hand.
+	InFlightMax      int   // 1,024
+	InFlightBytesMax int64 // 64 MiB
+
+	// UnverifiedBytesMax limits the unverified bodies beyond the first BodyFreeBytes of each.
+	UnverifiedBytesMax int64 // 32 MiB
+	// PeerBytesMax is how many of UnverifiedBytesMax a peer holds before its bodies are the first
+	// to be cut off.
+	PeerBytesMax int64 // 2 MiB
+
+	// ConnectionsMax limits the open connections.
+	ConnectionsMax int // 2,048
+	// ClosingMax limits the connections that were cut off and are not cleaned up.
+	ClosingMax int // 1,024
 }
 
 func (l Limits) orDefaults() Limits {
 	return Limits{
-		HeaderReadFor: cmp.Or(l.HeaderReadFor, 5*time.Second),
-		ReadFor:       cmp.Or(l.ReadFor, 10*time.Second),
-		WriteFor:      cmp.Or(l.WriteFor, 10*time.Second),
-		IdleFor:       cmp.Or(l.IdleFor, 60*time.Second),
-		PublishFor:    cmp.Or(l.PublishFor, 4*time.Second),
-		InFlightMax:   cmp.Or(l.InFlightMax, 1024),
+		HeaderReadFor:      cmp.Or(l.HeaderReadFor, 5*time.Second),
+		ReadFor:            cmp.Or(l.ReadFor, 10*time.Second),
+		WriteFor:           cmp.Or(l.WriteFor, 10*time.Second),
+		IdleFor:            cmp.Or(l.IdleFor, 60*time.Second),
+		PublishFor:         cmp.Or(l.PublishFor, 4*time.Second),
+		InFlightMax:        cmp.Or(l.InFlightMax, 1024),
+		InFlightBytesMax:   cmp.Or(l.InFlightBytesMax, 64<<20),
+		UnverifiedBytesMax: cmp.Or(l.UnverifiedBytesMax, 32<<20),
+		PeerBytesMax:       cmp.Or(l.PeerBytesMax, 2<<20),
+		ConnectionsMax:     cmp.Or(l.ConnectionsMax, 2048),
+		ClosingMax:         cmp.Or(l.ClosingMax, 1024),
 	}
 }

@@ -2,11 +2,13 @@ package ingress
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
@@ -28,8 +30,12 @@ func TestConfigFromEnv(t *testing.T) {
 		want Config
 	}{
 		"an empty environment leaves the defaults": {nil, config(func(*Config) {})},
+		"an empty list of proxies trusts nobody": {
+			map[string]string{"TRUSTED_PROXIES": ""}, config(func(*Config) {}),
+		},
 		"every variable is read": {
 			map[string]string{
+				"TRUSTED_PROXIES":            "10.0.0.0/8",
 				"INGRESS_ADDR":               ":1",
 				"ADMIN_ADDR":                 ":2",
 				"PINWHEEL_SECRETS_FILE":      "p",
@@ -38,9 +44,12 @@ func TestConfigFromEnv(t *testing.T) {
 			},
 			config(func(c *Config) {
 				c.Addr = ":1"
+				c.TrustedProxies = trust(t, "10.0.0.0/8")
 				c.AdminAddr = ":2"
 				c.DrainFor = 2 * time.Second
-				c.Providers[schema.Pinwheel] = ProviderConfig{"p", 90 * time.Second}
+				c.Providers[schema.Pinwheel] = ProviderConfig{
+					SecretsFile: "p", SignatureAgeMax: 90 * time.Second,
+				}
 				c.Providers[schema.Truv] = ProviderConfig{SecretsFile: "t"}
 			}),
 		},
@@ -58,7 +67,8 @@ func TestConfigFromEnv(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(row.want, got); diff != "" {
+			prefixes := cmpopts.EquateComparable(netip.Prefix{})
+			if diff := cmp.Diff(row.want, got, prefixes); diff != "" {
 				t.Errorf("the configuration differs (-want +got):\n%s", diff)
 			}
 		})
@@ -76,6 +86,42 @@ func TestConfigFromEnvRefusesAnAge(t *testing.T) {
 			env := map[string]string{"PINWHEEL_SIGNATURE_AGE_MAX": age}
 			_, err := ConfigFromEnv(func(key string) string { return env[key] })
 			expectError(t, err, `PINWHEEL_SIGNATURE_AGE_MAX: "`+age+`" is not a duration`)
+		})
+	}
+}
+
+func TestConfigFromEnvRefusesByTheNameOfTheVariable(t *testing.T) {
+	demo := secretFile(t, "sandbox-truv-secret") // stands for any key of the demonstration
+	for name, row := range map[string]struct {
+		env map[string]string
+		err string
+	}{
+		"a path with a line end of Windows": {
+			map[string]string{"TRUV_SECRETS_FILE": "t\r"},
+			"TRUV_SECRETS_FILE: the value ends with a carriage return",
+		},
+		"a URL in quotes": {
+			map[string]string{"TRUV_URL": `"https://prod.truv.com"`},
+			"TRUV_URL: the value has quotes around it",
+		},
+		"an age with a blank": {
+			map[string]string{"PINWHEEL_SIGNATURE_AGE_MAX": "20m "},
+			"PINWHEEL_SIGNATURE_AGE_MAX: the value begins or ends with a blank",
+		},
+		"the demonstration's key for the broker, with a real host": {
+			map[string]string{
+				"TRUV_SECRETS_FILE": "t", "TRUV_URL": "https://prod.truv.com", "NATS_CREDS_FILE": demo,
+			},
+			"NATS_CREDS_FILE: " + demo + ": the demonstration's keys are public",
+		},
+		"the demonstration's key for the broker, with the default host": {
+			map[string]string{"PINWHEEL_SECRETS_FILE": "p", "NATS_CREDS_FILE": demo},
+			"NATS_CREDS_FILE: " + demo + ": the demonstration's keys are public",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ConfigFromEnv(func(key string) string { return row.env[key] })
+			expectError(t, err, row.err)
 		})
 	}
 }
@@ -106,7 +152,8 @@ func TestVariablesAreThoseThatConfigFromEnvReads(t *testing.T) {
 		}
 	}
 	for _, p := range schema.Providers() {
-		for _, name := range []string{p.Variable("SECRETS_FILE"), p.Variable("SIGNATURE_AGE_MAX")} {
+		for _, name := range []string{"SECRETS_FILE", "URL", "SIGNATURE_AGE_MAX"} {
+			name = p.Variable(name)
 			if _, listed := env[name]; asked[name] != listed {
 				t.Errorf("%s: read %t, listed %t", name, asked[name], listed)
 			}
@@ -122,6 +169,7 @@ func TestNewRefusesToStart(t *testing.T) {
 	defer taken.Close()
 	empty := secretFile(t)
 	short := secretFile(t, pinwheelSecret, "too-short")
+	demo := secretFile(t, "sandbox-truv-secret")
 	fine := serveOnly(schema.Pinwheel, secretFile(t, pinwheelSecret))
 	inUse := fine
 	inUse.Addr = taken.Addr().String()
@@ -129,6 +177,10 @@ func TestNewRefusesToStart(t *testing.T) {
 	noAddress.Addr = "8080"
 	oneMissing := serveOnly(schema.Pinwheel, secretFile(t, pinwheelSecret))
 	oneMissing.Providers[schema.Truv] = ProviderConfig{SecretsFile: "/nowhere/secrets"}
+	besideAReal := serveOnly(schema.Pinwheel, secretFile(t, pinwheelSecret))
+	besideAReal.Providers[schema.Truv] = ProviderConfig{
+		SecretsFile: demo, URL: "http://providers:8081/truv",
+	}
 	for name, row := range map[string]struct {
 		config  Config
 		metrics bool // were registered before
@@ -140,11 +192,21 @@ func TestNewRefusesToStart(t *testing.T) {
 		},
 		"with an empty file": {
 			config: serveOnly(schema.Pinwheel, empty),
-			err:    "PINWHEEL_SECRETS_FILE: " + empty + " holds no secret",
+			err:    "PINWHEEL_SECRETS_FILE: " + empty + ": it holds no secret",
 		},
 		"with a short secret": {
 			config: serveOnly(schema.Truv, short),
-			err:    "TRUV_SECRETS_FILE: " + short + ", line 2",
+			err:    "TRUV_SECRETS_FILE: " + short + ": line 2: ",
+		},
+		"with the demonstration's secret and the provider's own host": {
+			config: serveOnly(schema.Truv, demo),
+			err: "TRUV_SECRETS_FILE: " + demo + ": the demonstration's keys are public, " +
+				"and the host of TRUV_URL, which is not set, is real",
+		},
+		"with a fake's secret beside another provider's own host": {
+			config: besideAReal,
+			err: "TRUV_SECRETS_FILE: " + demo + ": the demonstration's keys are public, " +
+				"and the host of PINWHEEL_URL, which is not set, is real",
 		},
 		"with one of the files missing": {
 			config: oneMissing,
@@ -167,7 +229,7 @@ func TestNewRefusesToStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			if row.metrics {
-				if _, err := newMetrics(registry, func() float64 { return 0 }); err != nil {
+				if _, err := newServer(fine, &fakePublisher{}, testLog(t), registry); err != nil {
 					t.Fatal(err)
 				}
 			}

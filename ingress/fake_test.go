@@ -6,10 +6,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,6 +179,14 @@ func request(path, body string) *http.Request {
 	return r
 }
 
+// signedAt is a webhook that Pinwheel signed at a time.
+func signedAt(body string, at time.Time) *http.Request {
+	r := request(pinwheelPath, body)
+	maps.Copy(r.Header, signed(pinwheelPath, body, at))
+	return r
+}
+
+// signed has the headers of a webhook. The path decides which provider signs.
 func signed(path, body string, at time.Time) http.Header {
 	if path == truvPath {
 		return http.Header{"X-Webhook-Sign": {"v1=" + sum(truvSecret, body)}}
@@ -232,5 +240,7 @@ func count(t *testing.T, registry *prometheus.Registry, name string, values ...s
 	return total
 }
 
-// ipv4 is the nth address of 10.0.0.0/8.
-func ipv4(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16&255, n>>8&255, n&255) }
+// ipv4 is the nth peer of 10.0.0.0/8.
+func ipv4(n int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 32)
+}

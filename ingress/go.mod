@@ -6,6 +6,7 @@ replace github.com/wagewire/wagewire/schema => ../schema
 
 require (
 	github.com/google/go-cmp v0.7.0
+	github.com/pires/go-proxyproto v0.15.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/wagewire/wagewire/schema v0.0.0-00010101000000-000000000000
 	go.opentelemetry.io/otel v1.47.0

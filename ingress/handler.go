@@ -5,14 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
@@ -24,14 +24,12 @@ type Publisher interface {
 	// stored before. PublishEvent repeats its tries under the same id until ctx ends. The error is
 	// schema.ErrIDConflict if another body was stored before under the event's id.
 	PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error)
-	// PublishQuarantined stores a signed webhook that is no event, as durably.
+	// PublishQuarantined stores a signed webhook that cannot be an event now, as durably.
 	PublishQuarantined(ctx context.Context, q schema.Quarantined) error
 	// Ready returns an error until events can be stored: the connection is up, the stream exists
 	// and is not nearly full.
 	Ready(ctx context.Context) error
 }
-
-const routePrefix = "/webhooks/"
 
 // receipt is what accept has learned about a webhook. Fields of steps that were not reached are
 // zero.
@@ -41,50 +39,57 @@ type receipt struct {
 	duplicate bool
 	// quarantined is the reason for quarantine, nil if the webhook is not in quarantine.
 	quarantined error
+	// span is nil until the webhook is verified.
+	span trace.Span
 }
 
 // ServeHTTP accepts a webhook, answers, counts and logs.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	ctx, span := s.tracer.Start(r.Context(), "webhook",
-		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
-	defer span.End()
-	got, err := s.accept(w, r.WithContext(ctx))
+	got, err := s.accept(w, r, began)
 	resp := responseFor(err)
 	s.writeResponse(w, r, got, resp)
-	span.SetAttributes(
-		attribute.String("type", typeLabel(got.event)),
-		attribute.Int("http.response.status_code", resp.status))
 	took := time.Since(began)
 	s.metrics.countWebhook(got, resp, took)
+	if resp.reason != "" {
+		s.refusals.count(resp.reason)
+	}
 	s.logWebhook(got, resp, err, took)
+	if got.span != nil {
+		got.span.SetAttributes(
+			attribute.String("type", typeLabel(got.event)),
+			attribute.Int("http.response.status_code", resp.status))
+		got.span.End()
+	}
 }
 
 // accept is the line: if accept returns nil, the webhook is stored, as an event or in quarantine.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error) {
+// Until receive returns, nothing is known of the sender.
+func (s *Server) accept(
+	w http.ResponseWriter, r *http.Request, began time.Time,
+) (receipt, error) {
 	var got receipt
 	var err error
 	got.provider, err = s.route(r)
 	if err != nil {
 		return got, err
 	}
-	if !s.admit() {
-		return got, errShed
-	}
-	defer s.release()
-
-	in, err := s.read(w, r, got.provider)
+	in, err := s.receive(w, r, got.provider)
 	if err != nil {
-		return got, err
-	}
-	if err := s.verify(in, r.RemoteAddr); err != nil {
 		return got, err
 	}
 	// From here on the webhook is in our custody: it must end stored, in quarantine or with a 503.
 	// A sender that hangs up does not end the publish.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.limits.PublishFor)
 	defer cancel()
-	got.event, err = webhook.Parse(in)
+	ctx, got.span = s.tracer.Start(ctx, "webhook", trace.WithTimestamp(began),
+		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
+	if !s.hand.take(in.Body) {
+		s.metrics.published.WithLabelValues(resultShed).Inc()
+		return got, errShed
+	}
+	defer s.hand.giveBack(in.Body)
+	got.event, err = s.readEvent(in)
 	if err == nil {
 		got.duplicate, err = s.publish(ctx, got.event)
 	}
@@ -98,66 +103,88 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (receipt, error)
 // route returns the provider that is served at the request's path, or the reason to refuse the
 // request before the body is read.
 func (s *Server) route(r *http.Request) (schema.Provider, error) {
-	name, ok := strings.CutPrefix(r.URL.Path, routePrefix)
-	p := schema.Provider(name)
-	if !ok || s.secrets[p] == nil {
+	p := providerAt(r.URL.Path)
+	if s.secrets[p] == nil {
 		return "", errRoute
 	}
 	if r.Method != http.MethodPost {
 		return p, errMethod
 	}
-	for _, coding := range r.Header.Values("Content-Encoding") {
-		if !strings.EqualFold(coding, "identity") {
-			return p, errEncoding // nothing is inflated for a stranger
-		}
-	}
 	return p, nil
 }
 
-// admit takes a free slot of the InFlightMax slots, and returns false if every slot is taken. The
-// caller must call release later.
-func (s *Server) admit() bool {
-	select {
-	case s.slots <- struct{}{}:
-		return true
+// providerAt returns the provider that a path names, or "" if it names none. Letter case and
+// further slashes do not matter, because a person who gives the URL to a provider takes such URLs
+// for the same. Dots in the path are not resolved.
+func providerAt(path string) schema.Provider {
+	isSlash := func(c rune) bool { return c == '/' }
+	names := strings.FieldsFunc(strings.ToLower(path), isSlash)
+	if len(names) != 2 || names[0] != "webhooks" {
+		return ""
+	}
+	return schema.Provider(names[1])
+}
+
+// isEncoded reports whether a body has a content encoding other than identity.
+func isEncoded(h http.Header) bool {
+	codings := strings.Split(strings.Join(h.Values("Content-Encoding"), ","), ",")
+	return slices.ContainsFunc(codings, func(coding string) bool {
+		coding = strings.TrimSpace(coding)
+		return coding != "" && !strings.EqualFold(coding, "identity")
+	})
+}
+
+// refusal counts a request that is not signed, and adds to the error what else is to be answered.
+func (s *Server) refusal(h http.Header, peer netip.Prefix, err error) error {
+	switch {
+	case !s.forgeries.allow(peer, time.Now()):
+		return fmt.Errorf("%w: %w", errFlood, err)
+	case isEncoded(h):
+		return fmt.Errorf("%w: %w", errEncoded, err)
 	default:
-		s.metrics.published.WithLabelValues(resultShed).Inc()
-		return false
-	}
-}
-
-func (s *Server) release() { <-s.slots }
-
-func (s *Server) read(
-	w http.ResponseWriter, r *http.Request, p schema.Provider,
-) (webhook.Received, error) {
-	if r.ContentLength > BodyBytesMax {
-		err := &http.MaxBytesError{Limit: BodyBytesMax}
-		return webhook.Received{}, fmt.Errorf("%w: %w", errBody, err)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyBytesMax))
-	if err != nil {
-		return webhook.Received{}, fmt.Errorf("%w: %w", errBody, err)
-	}
-	return webhook.Received{Provider: p, Header: r.Header, Body: body, At: time.Now()}, nil
-}
-
-func (s *Server) verify(in webhook.Received, remote string) error {
-	secrets, err := s.secrets[in.Provider].Active()
-	if err != nil {
-		s.log.Error("secrets not taken", providerField(in.Provider), zap.Error(err))
-	}
-	ageMax := s.config.Providers[in.Provider].SignatureAgeMax
-	if err := webhook.Verify(in, secrets, ageMax); err != nil {
-		if !s.forgeries.allow(remote, in.At) {
-			return fmt.Errorf("%w: %w", errFlood, err)
-		}
 		return err
+	}
+}
+
+func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
+	if err := s.verifySignature(in); err != nil {
+		return s.refusal(in.Header, peer, err)
 	}
 	if at, ok := webhook.SignedAt(in); ok {
 		s.metrics.skew.Observe(in.At.Sub(at).Seconds())
 	}
 	return nil
+}
+
+// verifySignature verifies with the active secrets. If none of them signed the webhook, the file of
+// secrets is read again at once: a new secret may have been added a moment ago.
+func (s *Server) verifySignature(in webhook.Received) error {
+	file := s.secrets[in.Provider]
+	secrets, fault := file.Active()
+	s.logSecretsFault(in.Provider, fault)
+	err := webhook.Verify(in, secrets)
+	if !webhook.IsMismatch(err) {
+		return err
+	}
+	secrets, changed, fault := file.Reload(secrets)
+	s.logSecretsFault(in.Provider, fault)
+	if !changed {
+		return err
+	}
+	return webhook.Verify(in, secrets)
+}
+
+// readEvent reads the event of a signed webhook. Every error is a reason for quarantine. With
+// webhook.ErrStale the event is there too.
+func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
+	if isEncoded(in.Header) {
+		return schema.Event{}, errEncoded
+	}
+	event, err := webhook.Parse(in)
+	if err != nil {
+		return schema.Event{}, err
+	}
+	return event, webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
 }
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {

@@ -3,7 +3,6 @@ package ingress
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -101,22 +100,11 @@ func TestRequestsThatAreNoWebhookAreRefused(t *testing.T) {
 			request("/webhooks/argyle", income), 404, "route"),
 		"an unknown path is not found":    rejected(request("/", income), 404, "route"),
 		"no method finds an unknown path": rejected(plain("DELETE", "/webhooks/"), 404, "route"),
-		"a path that only cleaning would match is not found": rejected(
-			request("//webhooks/pinwheel", income), 404, "route"),
-		"a path with dots is not found, and no redirect": rejected(
-			request("/x/../webhooks/pinwheel", income), 404, "route"),
-		"a path with a slash behind is not found": rejected(
-			request(truvPath+"/", connected), 404, "route"),
 
 		"a body over the limit is too large": rejected(
 			request(truvPath, tooLong), 413, "too_large"),
 		"a body over the limit is too large without a declared length too": rejected(
 			undeclared(request(truvPath, tooLong)), 413, "too_large"),
-		"a compressed body is not inflated": rejected(
-			with(request(truvPath, connected), "Content-Encoding", "gzip"), 415, "encoding"),
-		"a compressed body is not inflated, with identity beside it": rejected(
-			with(request(truvPath, connected), "Content-Encoding", "identity", "br"),
-			415, "encoding"),
 	} {
 		t.Run(name, func(t *testing.T) { testAnswer(t, row) })
 	}
@@ -127,10 +115,6 @@ func TestUnverifiedRequestsAreUnauthorized(t *testing.T) {
 		pinwheelHeader = "X-Pinwheel-Signature"
 		truvHeader     = "X-Webhook-Sign"
 	)
-	old := request(pinwheelPath, income)
-	for key, values := range signed(pinwheelPath, income, time.Now().Add(-21*time.Minute)) {
-		old.Header[key] = values
-	}
 	forged := "v2=" + sum("a-secret-of-nobody-here", income)
 	genuine := request(pinwheelPath, income).Header.Get(pinwheelHeader)
 	for name, row := range map[string]answerTest{
@@ -151,9 +135,12 @@ func TestUnverifiedRequestsAreUnauthorized(t *testing.T) {
 		"the secret of another provider": rejected(
 			with(request(truvPath, connected), truvHeader, "v1="+sum(pinwheelSecret, connected)),
 			401, "sig_mismatch"),
-		"a signature of 21 minutes ago": rejected(old, 401, "stale"),
 		"a timestamp that is no number": rejected(
 			with(request(pinwheelPath, income), "X-Timestamp", "now"), 401, "timestamp_invalid"),
+		"two timestamps": rejected(
+			with(request(pinwheelPath, income), "X-Timestamp", "1", "1"), 401, "timestamp_invalid"),
+		"a timestamp that nobody signed": rejected(
+			with(request(pinwheelPath, income), "X-Timestamp", "1768185362"), 401, "sig_mismatch"),
 	} {
 		t.Run(name, func(t *testing.T) { testAnswer(t, row) })
 	}
@@ -161,16 +148,19 @@ func TestUnverifiedRequestsAreUnauthorized(t *testing.T) {
 
 func TestSignedWebhooksAreStored(t *testing.T) {
 	padding := strings.Repeat(" ", BodyBytesMax-len(connected))
-	withQuery := request(truvPath, connected)
-	withQuery.URL.RawQuery = "source=x"
 	for name, row := range map[string]answerTest{
-		"with a query in the path": stored(withQuery),
 		"with a body at the limit": stored(request(truvPath, connected+padding)),
 		"with identity for the encoding": stored(
 			with(request(truvPath, connected), "Content-Encoding", "Identity")),
+		"with an empty encoding": stored(
+			with(request(truvPath, connected), "Content-Encoding", "", " , identity")),
 		"without a content type": stored(with(request(pinwheelPath, income), "Content-Type")),
 		"with a wrong content type": stored(
 			with(request(pinwheelPath, income), "Content-Type", "text/plain")),
+		"with another charset": stored(
+			with(request(pinwheelPath, income), "Content-Type", "application/json; charset=latin1")),
+		"with a content type that is no content type": stored(
+			with(request(pinwheelPath, income), "Content-Type", ";;", "x")),
 		"with a hostile id": stored(request(pinwheelPath,
 			`{"event":"income.added","event_id":"a.*> b\r\n\u0000",`+
 				`"payload":{"account_id":"*.>"}}`)),
@@ -190,6 +180,10 @@ func TestSignedWebhooksThatAreNoEventAreQuarantined(t *testing.T) {
 	for name, row := range map[string]answerTest{
 		"nonsense": quarantined(request(pinwheelPath, "nonsense"), schema.QuarantineJSON),
 		"nothing":  quarantined(request(truvPath, ""), schema.QuarantineJSON),
+		"null":     quarantined(request(truvPath, "null"), schema.QuarantineJSON),
+		"an array": quarantined(request(truvPath, "["+connected+"]"), schema.QuarantineJSON),
+		"a byte order mark before the object": quarantined(
+			request(truvPath, "\ufeff"+connected), schema.QuarantineJSON),
 		"bytes behind the object": quarantined(
 			request(truvPath, connected+"]"), schema.QuarantineJSON),
 		"bytes that are no text": quarantined(
@@ -200,6 +194,9 @@ func TestSignedWebhooksThatAreNoEventAreQuarantined(t *testing.T) {
 			request(truvPath, inside+`,"WEBHOOK_ID":"w2"}`), schema.QuarantineDuplicateKey),
 		"a nesting bomb": quarantined(
 			request(truvPath, strings.Repeat("[", BodyBytesMax)), schema.QuarantineDepth),
+		"an id that is too long": quarantined(request(pinwheelPath,
+			`{"event":"income.added","event_id":"`+strings.Repeat("i", schema.IDBytesMax+1)+`"}`),
+			schema.QuarantineSchema),
 		"no id": quarantined(
 			request(pinwheelPath, `{"event":"income.added"}`), schema.QuarantineSchema),
 		"a deletion that names no link": quarantined(
@@ -224,9 +221,9 @@ func checkAnswer(t *testing.T, w *httptest.ResponseRecorder) {
 	if (h.Get("Allow") == "POST") != (w.Code == 405) {
 		t.Errorf("status %d with Allow %q", w.Code, h.Get("Allow"))
 	}
-	isUnread := w.Code >= 400 && w.Code < 500 && w.Code != 401 && w.Code != 429
-	if isUnread && h.Get("Connection") != "close" {
-		t.Errorf("status %d leaves the connection open with a body unread", w.Code)
+	isUnverified := w.Code >= 400 && w.Code < 500
+	if isUnverified && h.Get("Connection") != "close" {
+		t.Errorf("status %d leaves the connection open to an unverified sender", w.Code)
 	}
 	want := `{"error":"` + strings.ToLower(http.StatusText(w.Code)) + `"}`
 	if got := w.Body.String(); w.Code != 200 && got != want {
@@ -393,19 +390,7 @@ func TestLimitsForgeriesOnly(t *testing.T) {
 
 func TestForgeries(t *testing.T) {
 	now := time.Unix(1, 0)
-	t.Run("addresses of one IPv6 site share a limit", func(t *testing.T) {
-		f := newForgeries()
-		for range forgeriesAtOnce {
-			f.allow("[2001:db8::1%eth0]:1", now)
-		}
-		if f.allow("[2001:db8::ffff:2]:9", now) {
-			t.Error("an address of the same site is allowed")
-		}
-		if !f.allow("[2001:db8:0:1::1]:1", now) || !f.allow("pipe", now) {
-			t.Error("an address of another site is not allowed")
-		}
-	})
-	t.Run("all addresses together have a limit", func(t *testing.T) {
+	t.Run("all peers together have a limit", func(t *testing.T) {
 		f := newForgeries()
 		allowed := 0
 		for n := range 2 * forgeriesOfAllAtOnce {
@@ -417,25 +402,16 @@ func TestForgeries(t *testing.T) {
 			t.Errorf("%d allowed, want %d", allowed, forgeriesOfAllAtOnce)
 		}
 	})
-	t.Run("the addresses remembered are bounded, and recent ones stay", func(t *testing.T) {
+	t.Run("a peer that goes on is not forgotten among new ones", func(t *testing.T) {
 		f := newForgeries()
 		for range forgeriesAtOnce {
-			f.allow("203.0.113.7:1", now)
+			f.allow(ipv4(0), now)
 		}
-		for n := range 3 * addressesMax {
-			f.allow(ipv4(n), now)
-			if f.allow("203.0.113.7:1", now) {
-				t.Fatalf("forgotten after %d more addresses", n)
-			}
-			if len(f.young)+len(f.old) > addressesMax {
-				t.Fatalf("%d addresses remembered", len(f.young)+len(f.old))
+		for n := range 3 * peersMax {
+			f.allow(ipv4(n+1), now)
+			if f.allow(ipv4(0), now) {
+				t.Fatalf("forgotten after %d more peers", n)
 			}
 		}
 	})
-}
-
-func TestTheResponseForAnUnknownErrorIsUnavailable(t *testing.T) {
-	if got := responseFor(errors.New("anything")).status; got != http.StatusServiceUnavailable {
-		t.Errorf("responseFor: %d, want 503", got)
-	}
 }

@@ -2,12 +2,15 @@ package ingress
 
 import (
 	"errors"
+	"log"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/time/rate"
 
 	"github.com/wagewire/wagewire/schema"
 )
@@ -15,6 +18,32 @@ import (
 // unknownTypesMax is how many unknown types get a warning, each once. Then the warnings end,
 // because a sender may make types up.
 const unknownTypesMax = 256
+
+// serverLines limits what net/http logs about connections: senders can cause its lines at any rate.
+type serverLines struct {
+	log   *zap.Logger
+	limit *rate.Limiter
+}
+
+// How many lines of net/http are logged.
+const (
+	serverLinesEvery  = 6 * time.Second
+	serverLinesAtOnce = 10
+)
+
+// newServerLog returns the logger of an http.Server.
+func newServerLog(l *zap.Logger) *log.Logger {
+	limit := rate.NewLimiter(rate.Every(serverLinesEvery), serverLinesAtOnce)
+	return log.New(serverLines{l, limit}, "", 0)
+}
+
+// Write logs a line, or drops it above the limit.
+func (s serverLines) Write(line []byte) (int, error) {
+	if s.limit.Allow() {
+		s.log.Warn("serve", zap.String("error", strings.TrimSpace(string(line))))
+	}
+	return len(line), nil
+}
 
 // logStart writes the address and the providers served.
 func (s *Server) logStart() {
@@ -25,8 +54,16 @@ func (s *Server) logStart() {
 	s.log.Info("receiving webhooks", fields...)
 }
 
+// logSecretsFault writes why a changed file of secrets was not taken. SecretFile returns each fault
+// only once.
+func (s *Server) logSecretsFault(p schema.Provider, fault error) {
+	if fault != nil {
+		s.log.Error("secrets not taken", providerField(p), zap.Error(fault))
+	}
+}
+
 // logWebhook writes the only log line of a webhook, and a warning at the first webhook of an
-// unknown type.
+// unknown type. A request without a valid signature has a line at level debug alone: see refusals.
 func (s *Server) logWebhook(got receipt, resp response, err error, took time.Duration) {
 	kind := typeLabel(got.event)
 	if kind == typeOther && s.unknown.isFirst(got.event.Type) {
@@ -34,7 +71,7 @@ func (s *Server) logWebhook(got receipt, resp response, err error, took time.Dur
 			zap.String("type", schema.Token(got.event.Type)))
 	}
 	outcome := outcomeOf(got, resp)
-	line := s.log.Check(levelOf(got, resp, outcome), "webhook")
+	line := s.log.Check(levelOf(got, outcome), "webhook")
 	if line == nil {
 		return
 	}
@@ -81,7 +118,7 @@ func outcomeOf(got receipt, resp response) string {
 	}
 }
 
-func levelOf(got receipt, resp response, outcome string) zapcore.Level {
+func levelOf(got receipt, outcome string) zapcore.Level {
 	switch {
 	case outcome == outcomeUnavailable:
 		return zapcore.ErrorLevel
@@ -89,7 +126,7 @@ func levelOf(got receipt, resp response, outcome string) zapcore.Level {
 		return zapcore.WarnLevel // the first body of the id is stored
 	case outcome == outcomeQuarantined:
 		return zapcore.ErrorLevel
-	case resp.quiet:
+	case outcome == outcomeRejected:
 		return zapcore.DebugLevel
 	default:
 		return zapcore.InfoLevel

@@ -83,10 +83,11 @@ func TestLogsOneLineAWebhook(t *testing.T) {
 				"outcome": "quarantined", "duplicate": true, "event_id": "w1",
 				"error": schema.ErrIDConflict.Error(),
 			}},
-		"rejected": {
-			request: unsigned, level: zap.InfoLevel, keys: unread,
+		"rejected, at level debug": {
+			request: unsigned, level: zap.DebugLevel, keys: unread,
 			want: map[string]any{
-				"outcome": "rejected", "error": "the signature header is missing",
+				"outcome": "rejected",
+				"error":   "the signature header is missing",
 			}},
 		"rejected by its method, at level debug": {
 			request: httptest.NewRequest(http.MethodGet, truvPath, nil),

@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
@@ -32,9 +31,14 @@ type Server struct {
 	tracer    trace.Tracer
 	// secrets has the providers that are served.
 	secrets map[schema.Provider]*process.SecretFile
-	// slots holds a value for every webhook in hand.
-	slots     chan struct{}
+	// What requests hold before they are verified, and after.
+	connections *connections
+	room        *room
+	hand        *hand
+	// known are the peers that have delivered a verified webhook.
+	known     recent[struct{}]
 	forgeries *forgeries
+	refusals  *refusals
 	unknown   onceEach
 	listener  net.Listener
 	// stopping is closed when Run is told to stop.
@@ -69,26 +73,32 @@ func newServer(
 	if c.Tracing == nil {
 		c.Tracing = noop.NewTracerProvider()
 	}
-	limits := c.Limits.orDefaults()
-	slots := make(chan struct{}, limits.InFlightMax)
-	metrics, err := newMetrics(registry, func() float64 { return float64(len(slots)) })
-	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	return &Server{
+	c.Limits = c.Limits.orDefaults()
+	s := &Server{
 		config:    c,
-		limits:    limits,
+		limits:    c.Limits,
 		publisher: p,
 		log:       log,
 		registry:  registry,
-		metrics:   metrics,
 		tracer:    c.Tracing.Tracer("github.com/wagewire/wagewire/ingress"),
 		secrets:   secrets,
-		slots:     slots,
+		room:      newRoom(c.Limits.UnverifiedBytesMax, c.Limits.PeerBytesMax),
+		hand:      &hand{countMax: c.Limits.InFlightMax, bytesMax: c.Limits.InFlightBytesMax},
 		forgeries: newForgeries(),
+		refusals:  newRefusals(log),
 		unknown:   onceEach{seen: make(map[string]bool)},
 		stopping:  make(chan struct{}),
-	}, nil
+	}
+	s.connections = newConnections(c, &s.known, s.countCutOff)
+	s.metrics, err = newMetrics(registry, gauges{
+		inFlight:        s.hand.webhooks,
+		connections:     s.connections.number,
+		unverifiedBytes: s.room.bytes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return s, nil
 }
 
 // coverAll returns an error if a provider has no signature scheme.
@@ -112,7 +122,7 @@ func openSecrets(c Config) (map[schema.Provider]*process.SecretFile, error) {
 		if path == "" {
 			continue
 		}
-		file, err := process.OpenSecretFile(variable, path)
+		file, err := process.OpenSecretFile(variable, path, c.realAPI())
 		if err != nil {
 			return nil, err
 		}
@@ -152,10 +162,8 @@ func (s *Server) isStopping() bool {
 // Run serves until ctx ends. Then the server is no longer ready, receives webhooks for DrainFor,
 // answers the requests in hand, and Run returns nil. Run may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	server, err := s.httpServer()
-	if err != nil {
-		return fmt.Errorf("run ingress: %w", err)
-	}
+	s.connections.Listener = behindProxies(
+		s.listener, s.config.TrustedProxies, s.limits.HeaderReadFor)
 	s.logStart()
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -174,22 +182,22 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error {
 		defer stopAdmin()
 		defer stopReceiving()
-		return process.Serve(receiving, s.listener, server)
+		return process.Serve(receiving, s.connections, s.httpServer())
+	})
+	group.Go(func() error {
+		s.refusals.run(receiving)
+		return nil
 	})
 	group.Go(func() error {
 		defer stopReceiving()
 		return process.Admin(watched, s.config.AdminAddr, s.Ready, s.registry)
 	})
-	err = group.Wait()
+	err := group.Wait()
 	s.log.Info("stopped")
 	return err
 }
 
-func (s *Server) httpServer() (*http.Server, error) {
-	errorLog, err := zap.NewStdLogAt(s.log, zapcore.WarnLevel)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) httpServer() *http.Server {
 	return &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.limits.HeaderReadFor,
@@ -197,6 +205,10 @@ func (s *Server) httpServer() (*http.Server, error) {
 		WriteTimeout:      s.limits.WriteFor,
 		IdleTimeout:       s.limits.IdleFor,
 		MaxHeaderBytes:    HeaderBytesMax,
-		ErrorLog:          errorLog,
-	}, nil
+		ErrorLog:          newServerLog(s.log),
+		ConnContext:       withConnection,
+		ConnState:         noteIdle,
+		// net/http would answer OPTIONS * with 200, and 200 is for what is stored.
+		DisableGeneralOptionsHandler: true,
+	}
 }

@@ -208,6 +208,26 @@ func TestSecretsAreRotatedInTheFile(t *testing.T) {
 	}
 }
 
+// The file keeps its size, its time and its identity, so only its content shows the change.
+func TestASecretAddedAMomentAgoIsActive(t *testing.T) {
+	next := strings.ToUpper(truvSecret)
+	c := testConfig(t)
+	file := c.Providers[schema.Truv].SecretsFile
+	at := time.Now()
+	s, _ := handler(t, c, &fakePublisher{})
+	for _, secret := range []string{truvSecret, next, truvSecret} {
+		writeFile(t, file, secret)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+		r := request(truvPath, connected)
+		r.Header.Set("X-Webhook-Sign", "v1="+sum(secret, connected))
+		if got := serve(s, r).Code; got != 200 {
+			t.Errorf("a webhook signed with the secret of the file is answered %d, want 200", got)
+		}
+	}
+}
+
 func TestAnErrorOfASecretFileIsLoggedOnce(t *testing.T) {
 	c := testConfig(t)
 	file := c.Providers[schema.Truv].SecretsFile

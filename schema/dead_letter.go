@@ -58,8 +58,8 @@ type DeadLetter struct {
 	Body    []byte
 }
 
-// Quarantined is a signed webhook without a readable event. Ingress answers it with 200 and stores
-// it for people to examine.
+// Quarantined is a signed webhook that is not stored as an event. Ingress answers the webhook with
+// 200, and an operator releases or discards it.
 type Quarantined struct {
 	Provider   Provider
 	Reason     QuarantineReason
@@ -67,15 +67,20 @@ type Quarantined struct {
 	Body       []byte
 }
 
-// QuarantineReason is one word of a fixed list: the reason why a webhook could not be read.
+// QuarantineReason is one word of a fixed list: the reason why a webhook is in quarantine.
 type QuarantineReason string
 
-// The reasons for quarantine.
+// The reasons for quarantine. The first five concern the body: no event can be read from it.
 const (
 	QuarantineJSON         QuarantineReason = "json"
 	QuarantineUTF8         QuarantineReason = "utf8"
 	QuarantineDuplicateKey QuarantineReason = "duplicate_key"
 	QuarantineDepth        QuarantineReason = "depth"
 	QuarantineSchema       QuarantineReason = "schema"
-	QuarantineIDConflict   QuarantineReason = "id_conflict"
+	// QuarantineEncoding: the body has a content encoding, and Wagewire decodes none.
+	QuarantineEncoding QuarantineReason = "encoding"
+	// QuarantineStale: the signature is older than the installation allows, or from the future.
+	QuarantineStale QuarantineReason = "stale"
+	// QuarantineIDConflict: another body was stored before under the event's id.
+	QuarantineIDConflict QuarantineReason = "id_conflict"
 )

@@ -44,6 +44,7 @@
 //	redrive.go      ids of events sent through the line again
 //	topology.go     streams and queues
 //	secret.go       Secret, a string that does not print
+//	secret_text.go  ParseSecrets: the text of a file of secrets, and the mistakes in one
 //	jsonschema/     JSON Schemas and samples of webhooks, and the JSON Schema of completions
 //	asyncapi.yaml   all channels and messages, generated from the files above
 //	README.md       the contract for those who subscribe; examples/ has programs

@@ -7,6 +7,11 @@ import (
 	"time"
 )
 
+// EventBytesMax is the size of the largest event on its stream, headers included: 896 KiB for the
+// webhook, and 64 KiB for the headers, where an id of IDBytesMax may take three times its size. A
+// copy of the event with more headers still fits the broker's default limit of 1 MiB.
+const EventBytesMax = 960 << 10
+
 // Limits of a webhook's id and type. A webhook over a limit goes to quarantine, whole.
 const (
 	IDBytesMax   = 16 << 10
@@ -41,6 +46,10 @@ type Event struct {
 
 // ErrFull means that a stream has no room. Nothing was stored.
 var ErrFull = errors.New("the stream is full")
+
+// ErrTooLarge means that a message is larger than the broker allows. Another try has the same end,
+// until an operator raises the limit. Nothing was stored.
+var ErrTooLarge = errors.New("larger than max_payload of the broker")
 
 // ErrIDConflict means that the stream already holds another body under the event's id. The stored
 // body stays.

@@ -4,28 +4,20 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/stream"
-	"github.com/wagewire/wagewire/schema/stream/broker"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// The consumer of a downstream team reads completions through a durable consumer, and acknowledges
-// each after its own work. The stream keeps completions for 21 days, so a team that was away for a
-// weekend misses nothing.
+// The program of a downstream team reads completions from the team's durable consumer, and
+// acknowledges each after its own work. The stream keeps completions for 21 days, so a team that
+// was away for a weekend misses nothing.
 func Example() {
 	dir, err := os.MkdirTemp("", "wagewire-example-")
 	if err != nil {
@@ -33,96 +25,32 @@ func Example() {
 		return
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	server, err := serveOneCompletion(dir)
+	team, err := serveTeam(dir)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer server.Stop()
+	defer team.stop()
 
 	ctx, stop := context.WithCancel(context.Background())
-	err = consume(ctx, server.URL(), func(completion schema.Completion) error {
-		fmt.Println(completion.ID, completion.Data.Outcome)
-		stop()
-		return nil
+	err = consume(ctx, team.url, team.seed, subscriber{
+		store: func(completion schema.Completion, records []json.RawMessage) error {
+			fmt.Println(completion.ID, completion.Data.Outcome, len(records))
+			return nil
+		},
+		remove: func(completion schema.Completion) error {
+			fmt.Println(completion.ID, completion.Data.Outcome)
+			stop()
+			return nil
+		},
 	})
 	if err != nil {
 		fmt.Println(err)
 	}
-	// Output: pinwheel:e-1:paystubs succeeded
-}
-
-// consume hands every paystubs completion to store until ctx ends. The same completion may come
-// again: store keeps each id once.
-func consume(ctx context.Context, url string, store func(schema.Completion) error) error {
-	nc, err := nats.Connect(url)
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
-	config := jetstream.ConsumerConfig{
-		Durable:       "lending",
-		FilterSubject: "wagewire.completions.*.paystubs.>",
-		AckPolicy:     jetstream.AckExplicitPolicy,
-	}
-	consumer, err := js.CreateOrUpdateConsumer(ctx, schema.CompletionsStream, config)
-	if err != nil {
-		return err
-	}
-	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
-		var completion schema.Completion
-		if err := json.Unmarshal(msg.Data(), &completion); err != nil {
-			_ = msg.TermWithReason("not a completion")
-			return
-		}
-		if err := store(completion); err != nil {
-			_ = msg.NakWithDelay(time.Minute)
-			return
-		}
-		_ = msg.Ack()
-	})
-	if err != nil {
-		return err
-	}
-	defer consuming.Stop()
-	<-ctx.Done()
-	return nil
-}
-
-// serveOneCompletion starts a broker that holds the completion of one paystubs event.
-func serveOneCompletion(dir string) (*broker.Server, error) {
-	server, err := broker.Start(broker.Config{Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	conn, err := stream.Connect(stream.Config{URL: server.URL()}, "example", zap.NewNop())
-	if err != nil {
-		return server, err
-	}
-	defer conn.Close()
-	ctx := context.Background()
-	at := time.Date(2026, 1, 12, 2, 36, 1, 0, time.UTC)
-	event := schema.Event{
-		Provider:   schema.Pinwheel,
-		ID:         "e-1",
-		Type:       "paystubs.fully_synced",
-		Resource:   schema.Paystubs,
-		Action:     schema.ActionFullySynced,
-		AccountID:  "a-1",
-		OccurredAt: at,
-		ReceivedAt: at,
-		Body:       []byte(`{}`),
-	}
-	completion := schema.NewCompletion(event, schema.Paystubs, schema.Succeeded, at)
-	err = stream.NewOperator(conn).Provision(ctx, broker.SmallTopology())
-	if err == nil {
-		_, err = conn.PublishCompletion(ctx, event, completion)
-	}
-	return server, err
+	// Output:
+	// pinwheel:e-1:paystubs succeeded 1
+	// pinwheel:e-2:paystubs succeeded 2
+	// truv:e-3:link deleted
 }
 
 func TestTheJavaScriptConsumerReadsCompletions(t *testing.T) {
@@ -147,23 +75,26 @@ func TestTheJavaScriptConsumerReadsCompletions(t *testing.T) {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm install: %v\n%s", err, out)
 	}
-	server, err := serveOneCompletion(t.TempDir())
+	team, err := serveTeam(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(server.Stop)
+	t.Cleanup(team.stop)
 
-	if got, want := firstLine(t, server, dir), "pinwheel:e-1:paystubs succeeded"; got != want {
+	want := "pinwheel:e-1:paystubs succeeded 1\n" +
+		"pinwheel:e-2:paystubs succeeded 2\n" +
+		"truv:e-3:link deleted\n"
+	if got := linesOf(t, team, dir, strings.Count(want, "\n")); got != want {
 		t.Errorf("it printed %q, want %q", got, want)
 	}
 }
 
-// firstLine runs the JavaScript consumer until it has printed a line.
-func firstLine(t *testing.T, server *broker.Server, dir string) string {
+// linesOf runs the JavaScript consumer until it has printed n lines.
+func linesOf(t *testing.T, team *servedTeam, dir string, n int) string {
 	t.Helper()
 	consumer := exec.CommandContext(t.Context(), "node", "consumer.mjs")
 	consumer.Dir = dir
-	consumer.Env = append(os.Environ(), "NATS_URL="+server.URL())
+	consumer.Env = append(os.Environ(), "NATS_URL="+team.url, "NATS_SEED_FILE="+team.seed)
 	consumer.Stderr = t.Output()
 	stdout, err := consumer.StdoutPipe()
 	if err != nil {
@@ -178,14 +109,19 @@ func firstLine(t *testing.T, server *broker.Server, dir string) string {
 	}()
 	printed := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(stdout).ReadString('\n')
-		printed <- strings.TrimSpace(line)
+		lines := bufio.NewReader(stdout)
+		var text strings.Builder
+		for range n {
+			line, _ := lines.ReadString('\n')
+			text.WriteString(line)
+		}
+		printed <- text.String()
 	}()
 	select {
-	case line := <-printed:
-		return line
+	case text := <-printed:
+		return text
 	case <-streamtest.Late(t):
-		t.Fatal("it printed nothing")
+		t.Fatalf("it did not print %d lines", n)
 		return ""
 	}
 }
@@ -217,8 +153,8 @@ func TestTheExamplesOfTheREADMEAreTheOnesThatRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(text)
-	for _, example := range []struct{ language, file, from, to string }{
-		{language: "go", file: "example_test.go", from: "func consume(", to: "\n}\n"},
+	for _, example := range []struct{ language, file, from string }{
+		{language: "go", file: "consumer_test.go", from: "// subscriber is"},
 		{language: "python", file: "examples/consumer.py"},
 		{language: "js", file: "examples/consumer.mjs"},
 	} {
@@ -226,9 +162,9 @@ func TestTheExamplesOfTheREADMEAreTheOnesThatRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		program, err := between(string(source), example.from, example.to)
-		if err != nil {
-			t.Fatalf("%s: %v", example.file, err)
+		_, program, ok := strings.Cut(string(source), example.from)
+		if !ok {
+			t.Fatalf("%s does not have %q", example.file, example.from)
 		}
 		begin := "```" + example.language + "\n"
 		before, rest, begins := strings.Cut(want, begin)
@@ -236,20 +172,7 @@ func TestTheExamplesOfTheREADMEAreTheOnesThatRun(t *testing.T) {
 		if !begins || !ends {
 			t.Fatalf("%s has no block of %s", readme, example.language)
 		}
-		want = before + begin + program + "```\n" + after
+		want = before + begin + example.from + program + "```\n" + after
 	}
 	current(t, readme, want)
-}
-
-// between is the text from a mark to the end of another, all of it if the marks are empty.
-func between(text, from, to string) (string, error) {
-	if from == "" {
-		return text, nil
-	}
-	_, rest, ok := strings.Cut(text, "\n"+from)
-	body, _, closed := strings.Cut(rest, to)
-	if !ok || !closed {
-		return "", errors.New("the marks of the example are not in it")
-	}
-	return from + body + to, nil
 }

@@ -134,7 +134,7 @@ func TombstoneSubject(p Provider, account string) string {
 	return fmt.Sprintf("%stombstones.%s.%s", root, p, account)
 }
 
-// QuarantineSubject is the subject of a provider's signed but unreadable webhooks.
+// QuarantineSubject is the subject of a provider's webhooks in quarantine.
 func QuarantineSubject(p Provider) string { return root + "quarantine." + string(p) }
 
 // DeadLetterSubject is the subject of a queue's dead letters about one account.

@@ -136,7 +136,7 @@ func defaultStreams() []Stream {
 		{
 			Name: EventsStream, Subjects: []string{allEvents},
 			MaxAge: 14 * day, MaxBytes: 2 * gibibyte,
-			Duplicates: day, MessageMax: CompletionBytesMax,
+			Duplicates: day, MessageMax: EventBytesMax,
 			Why: "every verified webhook; kept after its completion, for replay and duplicates",
 		},
 		{
@@ -152,8 +152,8 @@ func defaultStreams() []Stream {
 		},
 		{
 			Name: QuarantineStream, Subjects: []string{allQuarantined},
-			MaxAge: 14 * day, MaxBytes: 64 * mebibyte, Duplicates: 2 * time.Minute,
-			Why: "every signed but unreadable webhook; answered with 200",
+			MaxAge: 14 * day, MaxBytes: 256 * mebibyte, Duplicates: day,
+			Why: "every signed webhook that is not stored as an event; answered with 200",
 		},
 		{
 			Name: WaitingStream, Subjects: []string{allWaiting, allRetries},

@@ -111,25 +111,26 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 	deadLetters := streamOf(t, schema.DeadLettersStream)
 	advisories := streamOf(t, schema.AdvisoriesStream)
 	waiting := streamOf(t, schema.WaitingStream)
-	const bodyMax = 256 << 10
+	const bodyMax = 896 << 10
 	const brokerMax = 1 << 20
 	for promise, holds := range map[string]bool{
-		"a lease survives lost heartbeats":       schema.HeartbeatsPerLease >= 3,
-		"an event is kept past the ladder":       events.MaxAge > ladderFor,
-		"a completion outlives its deliveries":   completions.MaxAge > events.MaxAge+ladderFor,
-		"records outlive their completion":       topology.Records.MaxAge >= completions.MaxAge,
-		"a dead letter outlives its event":       deadLetters.MaxAge > events.MaxAge,
-		"an advisory is kept with its event":     advisories.MaxAge >= events.MaxAge,
-		"the ids of a day are known":             events.Duplicates >= 24*time.Hour,
-		"the events' stream limits a message":    events.MessageMax > 0,
-		"the largest webhook fits":               events.MessageMax >= bodyMax+4*schema.IDBytesMax,
-		"a completion fits the broker's default": schema.CompletionBytesMax < brokerMax,
-		"a completion is created once":           completions.CreateOnce,
-		"a tombstone may outlive completions":    completions.MessageTTL,
-		"deliveries are a net, not a ladder":     schema.DeliveriesMax > 2*schema.DeliveriesInPlace,
-		"a waiting event outlives its ladder":    waiting.MaxAge > ladderFor,
-		"a queue has room for a bad day":         schema.PendingMax >= 10_000,
-		"one server is enough by default":        topology.Replicas == 1,
+		"a lease survives lost heartbeats":        schema.HeartbeatsPerLease >= 3,
+		"an event is kept past the ladder":        events.MaxAge > ladderFor,
+		"a completion outlives its deliveries":    completions.MaxAge > events.MaxAge+ladderFor,
+		"records outlive their completion":        topology.Records.MaxAge >= completions.MaxAge,
+		"a dead letter outlives its event":        deadLetters.MaxAge > events.MaxAge,
+		"an advisory is kept with its event":      advisories.MaxAge >= events.MaxAge,
+		"the ids of a day are known":              events.Duplicates >= 24*time.Hour,
+		"the events' stream limits a message":     events.MessageMax > 0,
+		"the largest webhook fits":                events.MessageMax >= bodyMax+4*schema.IDBytesMax,
+		"a dead letter fits the broker's default": schema.EventBytesMax+4<<10 < brokerMax,
+		"a completion fits the broker's default":  schema.CompletionBytesMax < brokerMax,
+		"a completion is created once":            completions.CreateOnce,
+		"a tombstone may outlive completions":     completions.MessageTTL,
+		"deliveries are a net, not a ladder":      schema.DeliveriesMax > 2*schema.DeliveriesInPlace,
+		"a waiting event outlives its ladder":     waiting.MaxAge > ladderFor,
+		"a queue has room for a bad day":          schema.PendingMax >= 10_000,
+		"one server is enough by default":         topology.Replicas == 1,
 	} {
 		if !holds {
 			t.Errorf("it does not hold that %s", promise)

@@ -58,6 +58,8 @@ type Config struct {
 	Ladders     Ladders
 	// AnswerBytesMax is the number of bytes of provider answers that the process holds at a time.
 	AnswerBytesMax Bytes `env:"ANSWER_BYTES_MAX" envDefault:"192MiB" help:"memory for the answers of providers; calls wait when it is used up"`
+	// AllowHTTP allows calls without TLS to a provider's real host.
+	AllowHTTP bool `env:"ALLOW_HTTP" help:"1 allows http:// to a provider's real host: secrets and payroll data are then readable on the way (refused)"`
 	// PauseFor defaults to the constant PauseFor.
 	PauseFor time.Duration
 	// StopFor defaults to the constant StopFor.

@@ -1,20 +1,13 @@
 package workers
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,106 +16,18 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// brokerVariable makes this test binary a nats-server with its store in that directory, on the port
-// of TEST_PORT, until standard input ends. TEST_FILE_BYTES_MAX is how large the kernel lets its
-// files become.
-const brokerVariable = "WAGEWIRE_TEST_BROKER"
-
-func runBroker(dir string, getenv func(string) string) int {
-	port, err := strconv.Atoi(getenv("TEST_PORT"))
-	if err != nil {
-		return 2
-	}
-	if text := getenv("TEST_FILE_BYTES_MAX"); text != "" {
-		limit, err := strconv.ParseUint(text, 10, 63)
-		if err != nil {
-			return 2
-		}
-		// A write past the limit is then an error, and does not end the process.
-		signal.Ignore(syscall.SIGXFSZ)
-		size := &syscall.Rlimit{Cur: limit, Max: limit}
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, size); err != nil {
-			return 2
-		}
-	}
-	server, err := streamtest.Start(streamtest.Config{Dir: dir, Port: port})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	fmt.Fprintln(os.Stderr, "ready")
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	server.Stop()
-	return 0
-}
-
-// startBroker starts a nats-server in a process of its own; stop returns when it has ended.
-func startBroker(t *testing.T, dir string, port int, fileBytesMax int) (stop func()) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(context.Background(), self)
-	cmd.Env = []string{brokerVariable + "=" + dir, "TEST_PORT=" + strconv.Itoa(port)}
-	if fileBytesMax > 0 {
-		cmd.Env = append(cmd.Env, "TEST_FILE_BYTES_MAX="+strconv.Itoa(fileBytesMax))
-	}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	firstLine := make(chan string, 1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		lines := bufio.NewReader(stderr)
-		line, _ := lines.ReadString('\n')
-		firstLine <- line
-		_, _ = io.Copy(io.Discard, lines)
-		_ = cmd.Wait()
-	}()
-	stop = sync.OnceFunc(func() {
-		_ = stdin.Close()
-		select {
-		case <-ended:
-		case <-streamtest.Late(t):
-			_ = cmd.Process.Kill()
-			<-ended
-			t.Error("the test binary's time is up, and the broker has not ended")
-		}
-	})
-	t.Cleanup(stop)
-	if line := receive(t, "the broker is ready", firstLine); line != "ready\n" {
-		t.Fatalf("the broker says %q", line)
-	}
-	return stop
-}
-
-// The broker is a process for which the kernel writes no file past a size (RLIMIT_FSIZE). It
-// simulates a full disk as far as write(2) goes: the write ends in the middle of a block, the next
-// is an error (EFBIG, not ENOSPC), and nothing tells the broker before. Unlike on a full disk each
-// file is full by itself, and small ones can still be made: the queue's state is kept. It needs
-// neither root nor a file system of its own.
 func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testing.T) {
 	t.Parallel()
 	const queue, fileBytesMax = "pinwheel_employment", 256 << 10
 	dir := t.TempDir()
 	port := streamtest.FreePort(t)
-	stop := startBroker(t, dir, port, 0)
+	stop := streamtest.StartProcess(t, dir, port, 0)
 	b := newBenchAt(t, "nats://127.0.0.1:"+strconv.Itoa(port))
 	if err := stream.NewOperator(b.conn).Provision(t.Context(), streamtest.Topology()); err != nil {
 		t.Fatal(err)
 	}
 	stop()
-	stop = startBroker(t, dir, port, fileBytesMax)
+	stop = streamtest.StartProcess(t, dir, port, fileBytesMax)
 	streamtest.Eventually(b, "the broker is back",
 		func() bool { return b.conn.Ready(t.Context()) == nil })
 
@@ -166,7 +71,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	}
 
 	stop()
-	startBroker(t, dir, port, 0)
+	streamtest.StartProcess(t, dir, port, 0)
 	streamtest.Eventually(b, "the broker is back",
 		func() bool { return b.conn.Ready(t.Context()) == nil })
 	for _, e := range refused {

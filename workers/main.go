@@ -26,8 +26,10 @@ import (
 // passes the Opener to Main.
 type Opener struct {
 	// Open opens the sources of a resource, by provider. Its errors name the variable to change.
+	// The log takes what is wrong later, with a changed file of secrets.
 	Open func(
 		r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
+		log *zap.Logger,
 	) (map[schema.Provider]Source, error)
 	// Variables lists the environment variables of a provider. A variable without a default must be
 	// set.
@@ -36,8 +38,8 @@ type Opener struct {
 
 // Main is the main function of every worker command: it serves the queues of the resource until
 // SIGTERM or SIGINT. A second signal ends the process at once. The exit code is 0 after a stop, 1
-// if the worker cannot start or if healthcheck finds no ready process, and 2 if the arguments are
-// wrong.
+// if the worker cannot start, if it lost the connection to NATS for good, or if healthcheck finds
+// no ready process, and 2 if the arguments are wrong.
 func Main(r schema.Resource, opener Opener) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -106,7 +108,7 @@ func serve(
 	defer func() { _ = log.Sync() }() // Sync fails on a terminal
 	process.LimitMemory(log)
 	registry := newRegistry()
-	sources, err := opener.Open(r, getenv, registry)
+	sources, err := opener.Open(r, getenv, registry, log)
 	if err != nil {
 		return err
 	}
@@ -125,7 +127,9 @@ func serve(
 	}
 	defer conn.Close()
 	worker := New(r, sources, conn, env.Worker, log, registry)
-	return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry)
+	return conn.RunWhileOpen(ctx, func(ctx context.Context) error {
+		return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry)
+	})
 }
 
 func newRegistry() *prometheus.Registry {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -34,8 +35,8 @@ func TestMain(m *testing.M) {
 	if r := os.Getenv(commandVariable); r != "" {
 		Main(schema.Resource(r), testOpener)
 	}
-	if dir := os.Getenv(brokerVariable); dir != "" {
-		os.Exit(runBroker(dir, os.Getenv))
+	if code, asked := streamtest.ServeProcess(os.Getenv); asked {
+		os.Exit(code)
 	}
 	// Most of these tests wait for a broker or a process more than they work.
 	flag.Parse()
@@ -56,7 +57,7 @@ var testOpener = Opener{
 // openTest opens a handler that brings one record, one that never ends, or one that asks a
 // provider. "nothing" opens no source.
 func openTest(_ schema.Resource, getenv func(string) string,
-	_ prometheus.Registerer) (map[schema.Provider]Source, error) {
+	_ prometheus.Registerer, _ *zap.Logger) (map[schema.Provider]Source, error) {
 	switch getenv("TEST_SECRET_FILE") {
 	case "brings":
 		return sourcesOf(brings), nil

@@ -151,7 +151,8 @@ func (w *Worker) takingFrom(q *queue) stream.Taking {
 	return taking
 }
 
-// awaitStop returns when the jobs are finished, or StopFor after the end of ctx.
+// awaitStop returns when the jobs are finished, StopFor after the end of ctx, or at the end of ctx
+// if the connection is lost: then nothing can be stored.
 func (w *Worker) awaitStop(ctx context.Context, finished <-chan struct{}) {
 	select {
 	case <-finished:
@@ -160,6 +161,7 @@ func (w *Worker) awaitStop(ctx context.Context, finished <-chan struct{}) {
 	}
 	select {
 	case <-finished:
+	case <-w.conn.Lost():
 	case <-time.After(w.config.StopFor):
 	}
 }

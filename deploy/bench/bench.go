@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/usage"
 	"github.com/wagewire/wagewire/schema"
 	serving "github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -377,7 +378,7 @@ func (b *bench) memory() ([]peak, error) {
 	for setting, l := range b.lines {
 		processes := slices.Concat([]*process{l.ingress}, l.workers, []*process{l.nats})
 		for i, p := range processes {
-			bytes, err := memoryPeak(p.pid())
+			bytes, err := usage.MemoryPeak(p.pid())
 			if errors.Is(err, errors.ErrUnsupported) {
 				return nil, nil
 			}

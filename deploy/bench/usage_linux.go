@@ -41,19 +41,3 @@ func cpuUsed(pid int) (time.Duration, error) {
 	}
 	return time.Duration(user+system) * cpuTick, nil
 }
-
-// memoryPeak returns the peak memory of a running process, in bytes.
-func memoryPeak(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if kilobytes, found := strings.CutPrefix(line, "VmHWM:"); found {
-			digits := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kilobytes), "kB"))
-			n, err := strconv.ParseInt(digits, 10, 64)
-			return n << 10, err
-		}
-	}
-	return 0, fmt.Errorf("read /proc/%d/status: no VmHWM", pid)
-}

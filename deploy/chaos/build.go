@@ -52,6 +52,17 @@ var flaws = map[string]flaw{
 			"\t\t_, _ = s.publisher.PublishEvent(ctx, e)\n" +
 			"\t}()\n",
 	}}},
+	"places-first": {
+		"ingress gives a place in hand to webhooks that are not verified",
+		"ingress/handler.go", [][2]string{
+			{
+				"\tin, err := s.receive(w, r, got.provider)\n",
+				"\tif !s.hand.take(nil) {\n\t\treturn got, errShed\n\t}\n" +
+					"\tdefer s.hand.giveBack(nil)\n" +
+					"\tin, err := s.receive(w, r, got.provider)\n",
+			},
+		},
+	},
 	"no-fence": {does: "the completions stream takes a second completion of an event"},
 	"settle-first": {"a worker settles an event before the work", "workers/worker.go", [][2]string{{
 		"\tjob, fetched, err := w.fetch(ctx, q, d)\n",

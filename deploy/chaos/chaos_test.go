@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/flood"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
@@ -39,6 +40,10 @@ func TestASeedDecidesTheSchedule(t *testing.T) {
 		slices.EqualFunc(sieges(1, time.Minute), sieges(2, time.Minute), isSameSiege) {
 		t.Errorf("the schedule of sieges does not follow the seed")
 	}
+	if !slices.EqualFunc(waves(1, time.Minute), waves(1, time.Minute), isSameWave) ||
+		slices.EqualFunc(waves(1, time.Minute), waves(2, time.Minute), isSameWave) {
+		t.Errorf("the schedule of floods does not follow the seed")
+	}
 	first = plan(1)
 	if first != plan(1) || first == plan(2) {
 		t.Errorf("what is sent does not follow the seed")
@@ -48,6 +53,30 @@ func TestASeedDecidesTheSchedule(t *testing.T) {
 func isSameSiege(a, b siege) bool {
 	restarts := slices.Equal(a.restarts, b.restarts)
 	return a.at == b.at && a.resource == b.resource && a.outage == b.outage && restarts
+}
+
+func isSameWave(a, b wave) bool {
+	return a.at == b.at && a.attack.Name == b.attack.Name && a.sources == b.sources &&
+		a.lasts == b.lasts
+}
+
+func TestEveryAttackIsInTheScheduleOfTwoMinutes(t *testing.T) {
+	seen := map[string]bool{}
+	sources := map[int]bool{}
+	list := waves(1, 2*time.Minute)
+	if name := list[0].attack.Name; name != "slow bodies" {
+		t.Errorf("the first flood is of %s: the shortest run must have slow bodies", name)
+	}
+	for _, w := range list {
+		seen[w.attack.Name] = true
+		sources[w.sources] = true
+	}
+	if len(seen) != len(flood.Attacks()) {
+		t.Errorf("floods of %v, want all attacks", seen)
+	}
+	if flood.HasManySources && len(sources) != 2 {
+		t.Errorf("floods from %v addresses, want from one and from many", sources)
+	}
 }
 
 func TestEverySiegeEndsBeforeTheNext(t *testing.T) {

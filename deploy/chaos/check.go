@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wagewire/wagewire/deploy/flood"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -25,6 +26,7 @@ const (
 	invented   = "invented"
 	erased     = "erased"
 	custody    = "custody"
+	crowded    = "crowded"
 	ended      = "process"
 	logged     = "log"
 	waiting    = "waiting"
@@ -308,6 +310,27 @@ func (c *check) checkDisappeared(gone map[string]bool) {
 		e := c.ledger.entries[id[:strings.LastIndexByte(id, ':')]]
 		if e == nil || !gone[e.account] {
 			c.violate(lost, id, "the completion was at %d and disappeared", v.sequence)
+		}
+	}
+}
+
+// checkCalm checks the share of signed webhooks that were stored at the first try while nothing but
+// a flood disturbed ingress. A few failures are no proof: a busy machine has them too.
+func (c *check) checkCalm() {
+	const fewMax = 2
+	most := fewMax + c.ledger.calm/100
+	if n := c.ledger.refused; n > most {
+		c.violate(crowded, "ingress",
+			"%d of %d signed webhooks were not answered 200 while only floods disturbed ingress",
+			n, c.ledger.calm)
+	}
+}
+
+// checkFloods checks the answers to the requests of floods.
+func (c *check) checkFloods(sum flood.Tally) {
+	for status, n := range sum.Answers {
+		if status < 400 || status > 499 {
+			c.violate(custody, "flood", "an unsigned request was answered %d (%d times)", status, n)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/flood"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -24,6 +25,7 @@ type scene struct {
 	events, completions, deadLetters, quarantine, waiting, seen []message
 	// drained is true if the queues were empty at the end.
 	drained bool
+	flooded flood.Tally
 }
 
 const (
@@ -126,6 +128,8 @@ func (s *scene) violations() []violation {
 	}
 	c.drained = s.drained
 	c.finish()
+	c.checkCalm()
+	c.checkFloods(s.flooded)
 	return c.violations
 }
 
@@ -388,6 +392,25 @@ func TestCheckFinds(t *testing.T) {
 		}, []string{unfinished}},
 		{"a signed webhook that is refused for good", func(s *scene, _ webhook) {
 			s.send(genuine, fake.Pinwheel, "x", "bill.added", account, `{}`, 400)
+		}, []string{custody}},
+		{"nothing when two of few attempts in calm failed", func(s *scene, _ webhook) {
+			for _, status := range []int{200, 503, 0} {
+				s.ledger.addCalmAttempt(status)
+			}
+		}, nil},
+		{"signed webhooks that a flood crowds out", func(s *scene, _ webhook) {
+			for range 96 {
+				s.ledger.addCalmAttempt(200)
+			}
+			for _, status := range []int{503, 503, 0, 0} {
+				s.ledger.addCalmAttempt(status)
+			}
+		}, []string{crowded}},
+		{"nothing when a flood is refused", func(s *scene, _ webhook) {
+			s.flooded.Add(flood.Tally{Answers: map[int]int{401: 7, 429: 8, 405: 1}})
+		}, nil},
+		{"an unsigned request that is answered 503", func(s *scene, _ webhook) {
+			s.flooded.Add(flood.Tally{Answers: map[int]int{401: 7, 503: 1}})
 		}, []string{custody}},
 		{"a forged webhook that is answered 200", func(s *scene, _ webhook) {
 			s.send(forged, fake.Pinwheel, "x", "bill.added", account, `{}`, 200)

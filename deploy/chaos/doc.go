@@ -6,6 +6,7 @@
 //	run.go        a run, from building to the report
 //	build.go      the commands, and the builds that are broken on purpose
 //	storm.go      kills and faults while webhooks are sent, and the wait for empty queues
+//	flood.go      load that nobody signed, beside the signed webhooks
 //	siege.go      401 or 429 for a while, and restarts of the workers that get these answers
 //	process.go    processes: start, kill or stop by process id, start again
 //	broker.go     nats-server: configuration, streams, events that are not settled
@@ -23,10 +24,11 @@
 // # The seed
 //
 // The seed decides the people, their webhooks and the order of sending, the time and the victim of
-// every kill and pause, and the faults and sieges of the providers. In a siege, workers end a few
-// milliseconds after a refused call: the seed decides the milliseconds, not the call. The seed does
-// not decide how the operating system schedules threads and processes: two runs of a seed have the
-// same schedule, and may still differ. A kill or restart is left out if the victim is down already.
+// every kill and pause, the floods, and the faults and sieges of the providers. In a siege, workers
+// end a few milliseconds after a refused call: the seed decides the milliseconds, not the call. The
+// seed does not decide how the operating system schedules threads and processes: two runs of a seed
+// have the same schedule, and may still differ. A kill or restart is left out if the victim is down
+// already.
 //
 // # Violations
 //
@@ -42,6 +44,8 @@
 //	invented    stored, but never sent or never signed; erased, and nobody deleted the account
 //	erased      data of an erased account is left, or the erasure has no completion
 //	custody     a signed webhook was refused for good, or a forged webhook was not refused
+//	crowded     over 1 % of the signed webhooks were refused, or got no answer, while only floods
+//	            disturbed ingress
 //	process     a command ended by itself, or did not end after SIGTERM
 //	log         personal data or a panic in a log
 //	waiting     the queues are not empty, or events wait, long after the last fault

@@ -18,6 +18,7 @@ const (
 	streamKills = iota + 1
 	streamFaults
 	streamSieges
+	streamWaves
 	streamPeople
 )
 

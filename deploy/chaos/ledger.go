@@ -3,6 +3,7 @@ package chaos
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
 	"sync"
 
 	"github.com/wagewire/wagewire/deploy/fake"
@@ -85,6 +86,9 @@ type ledger struct {
 	// people are the records of the fake providers, by account.
 	people map[string]person
 	sent   int
+	// calm is the number of attempts to send a signed webhook while the broker and ingress ran
+	// undisturbed. refused is the number of attempts among these without the answer 200.
+	calm, refused int
 }
 
 // person has the ids that a list of all records must hold.
@@ -113,6 +117,15 @@ func (l *ledger) addAnswer(w webhook, status int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries[w.key()].answers[status]++
+}
+
+func (l *ledger) addCalmAttempt(status int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calm++
+	if status != http.StatusOK {
+		l.refused++
+	}
 }
 
 func (l *ledger) addPerson(account string, p person) {

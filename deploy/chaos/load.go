@@ -26,6 +26,8 @@ const (
 	// Every forbiddenEvery-th person is forbidden: every call about the person is answered with
 	// 403.
 	forbiddenEvery = 20
+	// settleFor is how long the broker and ingress may take to store webhooks after a restart.
+	settleFor = 4 * time.Second
 	// Every largeEvery-th person has largePaystubs, more than fit into one message.
 	largeEvery    = 40
 	largePaystubs = 450
@@ -47,7 +49,9 @@ type load struct {
 	fake   *fake.Providers
 	ledger *ledger
 	gate   *gate
-	people atomic.Uint64
+	// calmSince returns the time since which ingress and the brokers run undisturbed.
+	calmSince func() (since time.Time, calm bool)
+	people    atomic.Uint64
 
 	mu       sync.Mutex
 	accounts []string // of all people so far
@@ -102,13 +106,24 @@ func (l *load) sendOvertaken(ctx context.Context, s sending) {
 func (l *load) sendWebhook(ctx context.Context, s sending) {
 	w := newWebhook(s.kind, s.webhook)
 	l.ledger.addWebhook(w)
-	answer, err := l.fake.SendWith(context.WithoutCancel(ctx), s.webhook, fake.SendOptions{
-		Retry: s.kind != forged, BadSignature: s.kind == forged,
-	})
+	options := fake.SendOptions{Retry: true, Tried: l.noteAttempt}
+	if s.kind == forged {
+		options = fake.SendOptions{BadSignature: true}
+	}
+	answer, err := l.fake.SendWith(context.WithoutCancel(ctx), s.webhook, options)
 	if err != nil {
 		answer.Status = 0
 	}
 	l.ledger.addAnswer(w, answer.Status)
+}
+
+// noteAttempt notes an attempt to send a signed webhook, if nothing but a flood disturbed ingress.
+// Processes that have just started need a moment.
+func (l *load) noteAttempt(began time.Time, status int) {
+	since, calm := l.calmSince()
+	if calm && began.After(since.Add(settleFor)) {
+		l.ledger.addCalmAttempt(status)
+	}
 }
 
 // account returns the account of a recent person, "" before the first person.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/wagewire/wagewire/deploy/usage"
 )
 
 const (
@@ -42,6 +44,7 @@ type process struct {
 	// overdue kills the command long after a SIGTERM of terminate. It is nil before.
 	overdue *time.Timer
 	began   time.Time // of the command
+	resumed time.Time // the end of the last pause
 
 	kills, pauses, restarts int
 	peak                    int64 // bytes, over all restarts
@@ -176,7 +179,8 @@ func (p *process) signal(s os.Signal) bool {
 // measure updates the peak memory. It must run before the end of the command.
 func (p *process) measure() {
 	if p.running != nil {
-		p.peak = max(p.peak, peakOf(p.running.Process.Pid))
+		peak, _ := usage.MemoryPeak(p.running.Process.Pid) // 0 if the system does not count
+		p.peak = max(p.peak, peak)
 	}
 }
 
@@ -241,6 +245,7 @@ func (p *process) pause(ctx context.Context, length time.Duration) bool {
 		if p.running == suspended {
 			p.signal(syscall.SIGCONT)
 			p.paused = false
+			p.resumed = time.Now()
 		}
 	}()
 	return true
@@ -248,9 +253,20 @@ func (p *process) pause(ctx context.Context, length time.Duration) bool {
 
 // isRunning reports whether the command runs and is not suspended.
 func (p *process) isRunning() bool {
+	_, running := p.runningSince()
+	return running
+}
+
+// runningSince returns the time since which the command runs without a pause. It returns false if
+// the command does not run, is suspended, or ends already.
+func (p *process) runningSince() (since time.Time, running bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.running != nil && !p.killed && !p.paused && p.overdue == nil
+	since = p.began
+	if p.resumed.After(since) {
+		since = p.resumed
+	}
+	return since, p.running != nil && !p.killed && !p.paused && p.overdue == nil
 }
 
 // stop sends SIGTERM and waits for the end of the command. It returns an error after stopFor or

@@ -38,6 +38,10 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 	row("quarantine", "%d", n.quarantined)
 	row("erased", "%d accounts with %d events", n.tombstones, n.erased)
 	row("forbidden", "%d events", n.forbidden)
+	row("floods", "%s", formatCounts(r.floods))
+	row("unsigned", "%v", r.flooded)
+	row("in calm", "%d attempts to send a signed webhook, %d not answered 200",
+		r.ledger.calm, r.ledger.refused)
 	row("provider calls", "%d, of which %d went wrong: %s",
 		r.gate.calls, r.gate.failures, formatCounts(r.faults))
 	row("killed", "%s", formatCounts(killed))

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/flood"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -92,8 +93,15 @@ type run struct {
 	ports     ports
 	skipped   atomic.Int64
 
+	// door is the address of ingress for webhooks.
+	door string
+
 	mu     sync.Mutex
 	faults map[string]int // by name
+	// floods is the number of floods by the name of the attack. flooded is the sum of their
+	// figures.
+	floods  map[string]int
+	flooded flood.Tally
 }
 
 // journal is a file with the time of every kill and fault.
@@ -121,6 +129,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	defer func() { cleanUp(c, dir, errors.Is(err, ErrViolated)) }()
 	r := &run{
 		Config: c, dir: dir, ledger: newLedger(), faults: map[string]int{}, ports: ports{},
+		floods: map[string]int{},
 	}
 	fmt.Fprintf(c.Out, "chaos: seed %d, for %v, %d nats-server, %s\n",
 		c.Seed, c.For, c.Nodes, r.describeBuild())
@@ -191,6 +200,8 @@ func (r *run) run(ctx context.Context, bin string) error {
 		return err
 	}
 	check.finish()
+	check.checkCalm()
+	check.checkFloods(r.flooded)
 	r.stop(check, r.brokers)
 	r.report(check, lasted, drained)
 	if len(check.violations) > 0 {
@@ -284,18 +295,20 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 	if err != nil {
 		return nil, err
 	}
-	door := fmt.Sprintf("127.0.0.1:%d", port)
+	r.door = fmt.Sprintf("127.0.0.1:%d", port)
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	r.fake = fake.New(fake.Config{
-		WebhookURL: "http://" + door + "/webhooks",
+		WebhookURL: "http://" + r.door + "/webhooks",
 		PageMax:    pageMax,
 		RetryWait:  redeliverAfter,
 	})
 	r.gate = newGate(r.fake)
-	r.load = &load{seed: r.Seed, fake: r.fake, ledger: r.ledger, gate: r.gate}
+	r.load = &load{
+		seed: r.Seed, fake: r.fake, ledger: r.ledger, gate: r.gate, calmSince: r.calmSince,
+	}
 	server := &http.Server{Handler: r.gate, ReadHeaderTimeout: askFor}
 	go func() { _ = server.Serve(listener) }() // ends with Close
 
@@ -303,7 +316,7 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 		r.fake.Close()
 		_ = server.Close() // a worker may lose an answer that nobody needs
 	}
-	env, err := r.environment(nodes, door, "http://"+listener.Addr().String())
+	env, err := r.environment(nodes, "http://"+listener.Addr().String())
 	if err != nil {
 		closeProviders()
 		return nil, err
@@ -313,12 +326,12 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 }
 
 // environment returns the environment of ingress and the workers. It writes the secret files.
-func (r *run) environment(nodes []node, door, apiURL string) ([]string, error) {
+func (r *run) environment(nodes []node, apiURL string) ([]string, error) {
 	env := []string{
 		"NATS_URL=" + urls(nodes),
 		"LOG_FORMAT=json",
 		"LOG_LEVEL=info",
-		"INGRESS_ADDR=" + door,
+		"INGRESS_ADDR=" + r.door,
 		"WORKER_CONCURRENCY=" + concurrency,
 		"NOT_READY_LADDER=" + ladder(notReadySteps),
 		"RETRY_LADDER=" + ladder(retrySteps),

@@ -32,6 +32,11 @@ func (r *run) storm(ctx context.Context, completed *atomic.Int64) {
 		at := func(s siege) time.Duration { return s.at }
 		follow(ctx, r.began, schedule, at, func(s siege) { r.besiege(ctx, s) })
 	})
+	group.Go(func() {
+		schedule := waves(r.Seed, r.For)
+		at := func(w wave) time.Duration { return w.at }
+		follow(ctx, r.began, schedule, at, func(w wave) { r.flood(ctx, w) })
+	})
 	group.Go(func() { r.printProgress(ctx, completed) })
 	group.Wait()
 	r.fake.ClearFaults()
@@ -192,6 +197,21 @@ func (d *drainage) note(total int, allRunning bool) {
 		d.fewest = total
 		d.progress = time.Now()
 	}
+}
+
+// calmSince returns the time since which ingress and the brokers run undisturbed. It returns false
+// if one of them does not run.
+func (r *run) calmSince() (since time.Time, calm bool) {
+	for _, name := range slices.Concat(r.doors, r.brokers) {
+		began, running := r.process(name).runningSince()
+		if !running {
+			return time.Time{}, false
+		}
+		if began.After(since) {
+			since = began
+		}
+	}
+	return since, true
 }
 
 func (r *run) allRunning() bool {

@@ -30,6 +30,9 @@ const (
 	secretsDir  = "/run/secrets/" // in a container
 )
 
+// demoFile returns the path of a file of the demonstration.
+func demoFile(name string) string { return filepath.Join(repository, demoDir, name) }
+
 // everyFile holds the compose files of an installation with one node, and with three.
 var everyFile = map[string][]string{"one node": {composeFile},
 	"three nodes": {composeFile, clusterFile}}
@@ -400,5 +403,25 @@ func TestUpIsAScript(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "bash", "-n", "up").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+func TestTheImageOfTheBrokerMayBeADigest(t *testing.T) {
+	digest := "nats@sha256:" + strings.Repeat("0123456789abcdef", 4)
+	for name, files := range everyFile {
+		t.Run(name, func(t *testing.T) {
+			brokers := 0
+			for _, service := range load(t, files, "NATS_IMAGE="+digest).Services {
+				if service.Image == digest {
+					brokers++
+				}
+				if strings.HasPrefix(service.Image, "nats:") {
+					t.Errorf("%s runs %s, whatever NATS_IMAGE says", service.Name, service.Image)
+				}
+			}
+			if brokers == 0 {
+				t.Errorf("no service runs %s", digest)
+			}
+		})
 	}
 }

@@ -45,7 +45,8 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "WAGEWIRE_IMAGES",
 		Help: "first part of the name of every image: <images>/<command>:<version>"},
 	{Name: "WAGEWIRE_VERSION", Help: "version of every image"},
-	{Name: "NATS_IMAGE", Help: "image of the broker"},
+	{Name: "NATS_IMAGE",
+		Help: "image of the broker; a release names it by digest: nats@sha256:…"},
 	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
 	{Name: "INGRESS_PORT",
 		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
@@ -56,8 +57,8 @@ var ofTheStack = section{"The stack", []process.Variable{
 			"the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
 }}
 
-// ofTheProcesses are the variables that our processes read. A variable of several processes is in
-// the first section that has it.
+// ofTheProcesses are the variables that our processes read. A variable that several processes read
+// for the same purpose is in the first section that has it.
 func ofTheProcesses() []section {
 	sections := []section{
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
@@ -67,12 +68,12 @@ func ofTheProcesses() []section {
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
 	}
-	known := map[string]bool{}
+	known := map[process.Variable]bool{}
 	for i := range sections {
 		sections[i].variables = slices.DeleteFunc(sections[i].variables,
 			func(v process.Variable) bool {
-				before := known[v.Name]
-				known[v.Name] = true
+				before := known[v]
+				known[v] = true
 				return before
 			})
 	}
@@ -117,11 +118,18 @@ func example(t *testing.T) string {
 # Write the lines that you change into a file of your own: docker compose --env-file mine.env up.
 # A secret is not a variable, but a file in SECRETS_DIR.
 `)
-	for _, s := range append([]section{ofTheStack}, ofTheProcesses()...) {
+	sections := append([]section{ofTheStack}, ofTheProcesses()...)
+	last := map[string]int{} // the last section of a variable has the most to say
+	for i, s := range sections {
+		for _, v := range s.variables {
+			last[v.Name] = i
+		}
+	}
+	for i, s := range sections {
 		titled := false
 		for _, v := range s.variables {
 			value, used := defaults[v.Name]
-			if !used {
+			if !used || last[v.Name] != i {
 				continue
 			}
 			delete(defaults, v.Name)

@@ -107,7 +107,7 @@ func startCanaryLine(t *testing.T, url string, stores ...string) *canaryLine {
 	l.webhooks = "http://" + receiver.Addr() + "/webhooks/" + fake.Truv
 	l.background(receiver.Run)
 
-	sources, err := fetch.OpenAll(getenv, prometheus.NewRegistry())
+	sources, err := fetch.OpenAll(getenv, prometheus.NewRegistry(), zap.NewNop())
 	l.must(err)
 	working, err := workers.ConfigFromEnv(getenv)
 	l.must(err)

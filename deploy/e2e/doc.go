@@ -25,6 +25,14 @@
 // The tests remove everything at the end, also after a failure or an interrupt. After a kill, the
 // leftovers have the label org.testcontainers=true.
 //
+// # Floods
+//
+// TestGenuineWebhooksPassEveryFlood attacks the ingress binary in every way of package
+// deploy/flood, and sends genuine webhooks meanwhile. make test sends a few webhooks beside each
+// attack. make test/flood sends hundreds, and checks the time of 99 in 100 answers too:
+//
+//	make test/flood TESTFLAGS='-run EveryFlood/slow'
+//
 // # Commands
 //
 // The commands below are in addition to the commands of
@@ -50,6 +58,7 @@
 //	send TYPE [id=ID] [provider=P] [account=ID] [outcome=O] [error_code=C] [error_type=T]
 //	          [added=ID,ID] [deleted=ID,ID] [times=N] [bad_signature] [old_timestamp=D] [status=N]
 //		sends a signed webhook about the newest person. The answer must be 200, or the status.
+//		added=all announces every record of the resource that the API serves.
 //		Prints the webhook and the answer. A second send with the same id is the same
 //		webhook only if nothing else in the body changed; for the same bytes, use times=N or raw.
 //	raw PROVIDER FILE [status=N] [latin1]

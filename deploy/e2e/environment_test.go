@@ -23,6 +23,17 @@ type outside struct {
 	*inProcess
 	fakes *fake.Providers
 	api   *httptest.Server
+	dir   string // has the files with secrets
+}
+
+// signingFile is the file with the secrets that sign a provider's webhooks.
+func signingFile(dir string, p schema.Provider) string {
+	return filepath.Join(dir, string(p)+".signing")
+}
+
+// callingFile is the file with the secrets that open a provider's API.
+func callingFile(dir string, p schema.Provider) string {
+	return filepath.Join(dir, string(p)+".calling")
 }
 
 // rewrite changes the URL of a provider and the text of the file with its secrets.
@@ -34,7 +45,7 @@ func startOutside(t *testing.T, change rewrite) starter {
 	port := streamtest.FreePort(t)
 	return func(ctx context.Context, dir string, variables map[string]string) (stack, error) {
 		webhooks := fmt.Sprintf("http://127.0.0.1:%d/webhooks", port)
-		o := &outside{fakes: fake.New(fake.Config{WebhookURL: webhooks})}
+		o := &outside{fakes: fake.New(fake.Config{WebhookURL: webhooks}), dir: dir}
 		o.api = httptest.NewServer(o.fakes)
 		env, err := environmentOf(o.api.URL, dir, change)
 		if err != nil {
@@ -60,8 +71,8 @@ func environmentOf(url, dir string, change rewrite) (map[string]string, error) {
 		}
 		secret := fake.Secret(string(p))
 		newURL, newSecret := change(env[p.Variable("URL")], secret)
-		signing := filepath.Join(dir, string(p)+".signing")
-		calling := filepath.Join(dir, string(p)+".calling")
+		signing := signingFile(dir, p)
+		calling := callingFile(dir, p)
 		env[p.Variable("URL")] = newURL
 		env[p.Variable("SECRETS_FILE")] = signing
 		env[fetch.SecretVariable(p)] = calling

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -164,6 +166,14 @@ func (s *script) send(ts *testscript.TestScript, args arguments) error {
 		if list, ok := args.pairs[key]; ok {
 			in[key] = strings.Split(list, ",")
 		}
+	}
+	if args.pairs["added"] == "all" {
+		resource, _, _ := strings.Cut(args.words[0], ".")
+		records, err := s.served(schema.Resource(resource))
+		if err != nil {
+			return err
+		}
+		in["added"] = slices.Sorted(maps.Keys(records))
 	}
 	var out struct {
 		fake.Sent

@@ -41,12 +41,13 @@ type Providers struct {
 	done         chan struct{}
 	close        sync.Once
 
-	mu     sync.Mutex
-	people []*Person
-	byID   map[string]*Person // by every id of the person, at any provider
-	faults faults
-	calls  Calls
-	sent   []Sent // oldest first, at most sentMax
+	mu      sync.Mutex
+	secrets map[string]string // of SetSecret, by provider
+	people  []*Person
+	byID    map[string]*Person // by every id of the person, at any provider
+	faults  faults
+	calls   Calls
+	sent    []Sent // oldest first, at most sentMax
 }
 
 // New makes a Providers without people.
@@ -58,6 +59,7 @@ func New(config Config) *Providers {
 		client:       newClient(),
 		registration: newUUID(),
 		done:         make(chan struct{}),
+		secrets:      make(map[string]string),
 		byID:         make(map[string]*Person),
 		calls:        newCalls(),
 	}
@@ -88,7 +90,19 @@ func (f *Providers) Close() {
 func (f *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
 // secret returns the secret that a provider and its customer share.
-func (f *Providers) secret(p provider) string { return cmp.Or(f.config.Secrets[p.name], p.secret) }
+func (f *Providers) secret(p provider) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return cmp.Or(f.secrets[p.name], f.config.Secrets[p.name], p.secret)
+}
+
+// SetSecret changes a provider's secret, as the end of a rotation at the provider does: the secret
+// from before signs no webhook and opens no API any more.
+func (f *Providers) SetSecret(name, secret string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.secrets[name] = secret
+}
 
 // endpoint is a kind of call to a provider. A fault's path may be an endpoint's name.
 type endpoint struct {

@@ -26,6 +26,9 @@ type SendOptions struct {
 	BadSignature bool          // sign with a wrong secret
 	Old          time.Duration // sign with a timestamp so old, if the provider signs a timestamp
 	Shuffled     bool          // send a timeline in random order
+	// Tried is called after each attempt with the time of the attempt's begin and the status of the
+	// response, 0 for no response. nil: nobody is told.
+	Tried func(began time.Time, status int)
 }
 
 // Sent is a webhook and the status of the response.
@@ -136,8 +139,12 @@ func (f *Providers) deliver(
 	rules := provider.redelivery
 	wait := cmp.Or(f.config.RetryWait, rules.wait)
 	for attempt := 0; ; attempt++ {
+		began := time.Now()
 		answer, err := f.post(ctx, provider, w, opts)
 		f.remember(sentOf(w, answer, err))
+		if opts.Tried != nil {
+			opts.Tried(began, answer.Status)
+		}
 		if !opts.Retry || attempt == rules.repeatsMax || !rules.repeats(answer.Status) {
 			return answer, err
 		}

@@ -25,10 +25,12 @@ const (
 	TeamsFile = "teams.conf"
 )
 
-// Limits of a role's or team's account. A team has a connection for each of its consumer processes.
+// Limits of a role's or team's account.
 const (
-	connectionsMax   = 256
-	subscriptionsMax = 10_000
+	// connectionsMax is enough for a connection from each process of a worker or team.
+	connectionsMax = 256
+	// subscriptionsMax is the limit of one connection. A process of ours has fewer than 100.
+	subscriptionsMax = 1_000
 	// teamPayloadMax is enough for the requests of a team: it publishes nothing.
 	teamPayloadMax = 64 << 10
 )

@@ -67,8 +67,8 @@ func makePrivate(dir string) error {
 	return nil
 }
 
-// TeamKey returns the public key of the team's seed in the directory. The key is "" if the directory
-// has no seed of the team.
+// TeamKey returns the public key of the team's seed in the directory. The key is "" if the
+// directory has no seed of the team.
 func TeamKey(dir, team string) (public string, err error) {
 	path := filepath.Join(dir, TeamSeedFile(team))
 	seed, err := os.ReadFile(path)
@@ -113,8 +113,9 @@ func WriteTeamSeed(dir, team, seed string) error {
 	return overwrite(filepath.Join(dir, TeamSeedFile(team)), seed+"\n")
 }
 
-// WriteTeams writes TeamsFile in the directory, and makes the directory if necessary, unless the file has this text already. The file
-// stays the same file, because a container mounts the single file and would not see another.
+// WriteTeams writes TeamsFile in the directory, unless the file has this text already. It makes the
+// directory if necessary. An existing file keeps its inode, because a container mounts the single
+// file and would not see another.
 func WriteTeams(dir string, teams []stream.Team) (changed bool, err error) {
 	path := filepath.Join(dir, TeamsFile)
 	want := Teams(teams)

@@ -49,13 +49,19 @@ type broker struct {
 // own.
 func start(t testing.TB, change func(*server.Options)) broker {
 	t.Helper()
-	return broker{url: startNode(t, "nats.conf", change).ClientURL()}
+	return startIn(t, copyInstallation(t), "nats.conf", change)
 }
 
-// startNode starts a node with one of the configurations.
-func startNode(t testing.TB, main string, change func(*server.Options)) *server.Server {
+// startIn starts a node with a configuration file of a directory.
+func startIn(t testing.TB, dir, main string, change func(*server.Options)) broker {
 	t.Helper()
-	o := install(t, main)
+	return broker{url: startNode(t, filepath.Join(dir, main), change).ClientURL()}
+}
+
+// startNode starts a node with a configuration file.
+func startNode(t testing.TB, path string, change func(*server.Options)) *server.Server {
+	t.Helper()
+	o := readConfig(t, path)
 	o.Host = "127.0.0.1"
 	o.Port = server.RANDOM_PORT
 	o.HTTPPort = 0
@@ -102,8 +108,13 @@ const team = "lending"
 // connect connects as a process of the role. The test fails if the broker refuses anything.
 func (b broker) connect(t testing.TB, role string) process {
 	t.Helper()
+	return b.connectWith(t, b.config(role), role)
+}
+
+func (b broker) connectWith(t testing.TB, config stream.Config, role string) process {
+	t.Helper()
 	core, log := observer.New(zapcore.WarnLevel)
-	conn, err := stream.Connect(b.config(role), "wagewire-"+role, zap.New(core))
+	conn, err := stream.Connect(config, "wagewire-"+role, zap.New(core))
 	must(t, err)
 	t.Cleanup(func() {
 		conn.Close()
@@ -121,6 +132,19 @@ func provision(t testing.TB, operator process, topology schema.Topology) {
 	streamtest.Provision(t, operator.Conn, topology)
 }
 
+// makeDurables makes the durable consumers of a team as the operator.
+func makeDurables(t testing.TB, full jetstream.JetStream, team stream.Team) {
+	t.Helper()
+	for _, durable := range team.Durables {
+		_, err := full.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream,
+			jetstream.ConsumerConfig{
+				Durable: durable, FilterSubjects: team.Filters(),
+				AckPolicy: jetstream.AckExplicitPolicy,
+			})
+		must(t, err)
+	}
+}
+
 // client is a role's connection without package stream. refused has the refusals of the broker.
 type client struct {
 	*natsgo.Conn
@@ -130,17 +154,29 @@ type client struct {
 // dial connects a client with the seed of the role.
 func (b broker) dial(t testing.TB, role string) client {
 	t.Helper()
-	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, seedFile(role)))
+	return b.dialSeed(t, filepath.Join(demo, seedFile(role)))
+}
+
+// dialSeed connects a client with the seed in a file.
+func (b broker) dialSeed(t testing.TB, path string) client {
+	t.Helper()
+	c, err := b.tryDial(path)
 	must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (b broker) tryDial(path string) (client, error) {
+	key, err := natsgo.NkeyOptionFromSeed(path)
+	if err != nil {
+		return client{}, err
+	}
 	refused := make(chan error, 100)
-	nc, err := natsgo.Connect(b.url, key, natsgo.CustomInboxPrefix("_INBOX."+role),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription,
-			err error) {
+	nc, err := natsgo.Connect(b.url, key, natsgo.NoEcho(),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 			refused <- err
 		}))
-	must(t, err)
-	t.Cleanup(nc.Close)
-	return client{nc, refused}
+	return client{nc, refused}, err
 }
 
 func (c client) jetstream(t testing.TB) jetstream.JetStream {

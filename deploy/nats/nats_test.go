@@ -50,9 +50,15 @@ func TestTheAccountsAreTheGrants(t *testing.T) {
 	}
 }
 
-// install copies the configuration and the keys of the demonstration into one directory, as in a
-// container, and reads the configuration.
+// install reads a configuration file, with the keys of the demonstration.
 func install(t testing.TB, main string) *server.Options {
+	t.Helper()
+	return readConfig(t, filepath.Join(copyInstallation(t), main))
+}
+
+// copyInstallation copies the configuration and the keys of the demonstration into one directory,
+// as in a container.
+func copyInstallation(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	var files []string
@@ -68,9 +74,14 @@ func install(t testing.TB, main string) *server.Options {
 		text = bytes.ReplaceAll(text, []byte("/etc/nats/"), []byte(dir+"/"))
 		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
 	}
+	return dir
+}
+
+func readConfig(t testing.TB, path string) *server.Options {
+	t.Helper()
 	//nolint:usetesting // T.Setenv forbids parallel tests; every test sets the same value
 	must(t, os.Setenv("SERVER_NAME", "nats-1"))
-	options, err := server.ProcessConfigFile(filepath.Join(dir, main))
+	options, err := server.ProcessConfigFile(path)
 	must(t, err)
 	return options
 }

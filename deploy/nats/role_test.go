@@ -348,36 +348,38 @@ func TestNoWorkerCanDeleteAllRecordsByPublishing(t *testing.T) {
 	}
 }
 
-func TestAConsumerReadsCompletionsAndRecords(t *testing.T) {
+func TestATeamReadsItsCompletionsAndRecords(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)
-	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
+	operator := b.connect(t, stream.RoleOperator)
+	provision(t, operator, schema.DefaultTopology())
+	makeDurables(t, b.dial(t, stream.RoleOperator).jetstream(t), demoTeams(t)[0])
 	paystubs := b.connect(t, stream.WorkerRole(schema.Paystubs))
-	e := webhook(schema.Lookup(schema.Pinwheel, "paystubs.added"), "id", "account")
-	completion := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, e.ReceivedAt)
-	completion.Data.Records = []json.RawMessage{json.RawMessage(large("x "))}
-	_, err := paystubs.PublishCompletion(t.Context(), e, completion)
-	must(t, err)
+	for _, id := range []string{"first", "second"} {
+		e := webhook(schema.Lookup(schema.Pinwheel, "paystubs.added"), id, "account")
+		completion := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, e.ReceivedAt)
+		completion.Data.Records = []json.RawMessage{json.RawMessage(large("x "))}
+		_, err := paystubs.PublishCompletion(t.Context(), e, completion)
+		must(t, err)
+	}
 
 	c := b.dial(t, team)
-	js := c.jetstream(t)
-	// As the README has it in Go and JavaScript.
-	_, err = js.AccountInfo(t.Context())
-	must(t, err)
-	durable, err := js.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream,
-		jetstream.ConsumerConfig{
-			Durable: "lending", FilterSubject: "wagewire.completions.*.paystubs.>",
-			AckPolicy: jetstream.AckExplicitPolicy,
-		})
+	durable, err := c.jetstream(t).Consumer(t.Context(), schema.CompletionsStream, team)
 	must(t, err)
 	msg := nextMessage(t, "a completion", durable)
 	must(t, msg.InProgress())
 	must(t, msg.DoubleAck(t.Context()))
-	// As in Python.
-	old, err := c.JetStream(natsgo.UseLegacyDurableConsumers())
+	var read schema.Completion
+	must(t, json.Unmarshal(msg.Data(), &read))
+	records, err := b.connect(t, team).Records(t.Context(), *read.Data.RecordsRef)
+	if err != nil || len(records) != 1 {
+		t.Errorf("%d records, %v; want 1", len(records), err)
+	}
+
+	// The client's older interface, as in other languages.
+	old, err := c.JetStream(natsgo.Domain(stream.Domain))
 	must(t, err)
-	sub, err := old.PullSubscribe("wagewire.completions.*.paystubs.>", "reports",
-		natsgo.BindStream(schema.CompletionsStream))
+	sub, err := old.PullSubscribe("", team, natsgo.Bind(schema.CompletionsStream, team))
 	must(t, err)
 	streamtest.Eventually(t, "a completion for an old client", func() bool {
 		fetched, err := sub.Fetch(1, natsgo.MaxWait(pullFor))
@@ -388,32 +390,16 @@ func TestAConsumerReadsCompletionsAndRecords(t *testing.T) {
 		must(t, fetched[0].AckSync())
 		return true
 	})
-	// A consumer that ends with its connection.
-	streamtest.Eventually(t, "a completion without acknowledgement", func() bool {
-		config := jetstream.ConsumerConfig{
-			FilterSubject: schema.AllCompletions, AckPolicy: jetstream.AckNonePolicy,
-		}
-		passing, err := js.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream, config)
-		must(t, err)
-		_, err = passing.Next(jetstream.FetchMaxWait(pullFor))
-		if !isTimeout(err) {
-			must(t, err)
-		}
-		return err == nil
-	})
+}
 
-	var read schema.Completion
-	must(t, json.Unmarshal(msg.Data(), &read))
-	store, err := js.ObjectStore(t.Context(), read.Data.RecordsRef.Bucket)
-	must(t, err)
-	records, err := store.GetBytes(t.Context(), read.Data.RecordsRef.Name)
-	if err != nil || int64(len(records)) != read.Data.RecordsRef.Bytes {
-		t.Errorf("%d bytes of records, %v; want %d", len(records), err, read.Data.RecordsRef.Bytes)
-	}
-	must(t, c.Flush())
-	select {
-	case err := <-c.refused:
-		t.Error(err)
-	default:
+func TestATeamCannotMakeAConsumer(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	provision(t, b.connect(t, stream.RoleOperator), schema.DefaultTopology())
+	js := b.dial(t, team).jetstream(t)
+	_, err := js.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream,
+		jetstream.ConsumerConfig{Durable: team, AckPolicy: jetstream.AckExplicitPolicy})
+	if !errors.Is(err, natsgo.ErrNoResponders) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+		t.Errorf("error %v", err)
 	}
 }

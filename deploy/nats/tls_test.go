@@ -23,7 +23,7 @@ import (
 )
 
 func TestClientsOfATLSNode(t *testing.T) {
-	node := startNode(t, "tls.conf", nil)
+	node := startNode(t, filepath.Join(copyInstallation(t), "tls.conf"), nil)
 	address := node.Addr().String()
 	key, err := natsgo.NkeyOptionFromSeed(filepath.Join(demo, nats.SeedFile(stream.RoleOperator)))
 	must(t, err)
@@ -61,7 +61,8 @@ func TestClientsOfATLSNode(t *testing.T) {
 // startClusterNode starts a node of the cluster, with routes to other nodes.
 func startClusterNode(t *testing.T, name string, to ...*server.Server) *server.Server {
 	t.Helper()
-	return startNode(t, "cluster.conf", func(o *server.Options) {
+	path := filepath.Join(copyInstallation(t), "cluster.conf")
+	return startNode(t, path, func(o *server.Options) {
 		o.ServerName = name
 		o.JetStream = false // a node alone has no leader
 		o.Cluster.Host = "127.0.0.1"

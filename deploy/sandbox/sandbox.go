@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,9 @@ type Sandbox struct {
 	nats     *broker.Server
 	registry *prometheus.Registry
 	sources  map[schema.Resource]map[schema.Provider]workers.Source
-	cleanup  []func()
+	// fakesListener is the listener of the fake providers, nil with Config.Real.
+	fakesListener net.Listener
+	cleanup       []func()
 
 	mu     sync.Mutex
 	parts  map[string]*part
@@ -124,7 +127,8 @@ func Up(ctx context.Context, c Config) (_ *Sandbox, err error) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	starts := []func(context.Context) error{
-		s.makeDirectory, s.makeAccounts, s.startBroker, s.startIngress, s.startFakes,
+		s.makeDirectory, s.makeAccounts, s.startBroker,
+		s.listenForFakes, s.startIngress, s.startFakes,
 		s.startWorkers, s.startAdmin,
 	}
 	for _, start := range starts {

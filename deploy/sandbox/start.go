@@ -111,6 +111,7 @@ func (s *Sandbox) startBroker(ctx context.Context) error {
 	s.cleanup = append(s.cleanup, server.Stop)
 	s.NATSURL = server.URL()
 	s.env["NATS_URL"] = s.NATSURL
+	s.env["NATS_CREDS_FILE"] = "" // each part connects with the key of its role
 	s.Conn, err = s.connect(stream.RoleOperator, "wagewire-sandbox")
 	if err != nil {
 		return err
@@ -153,8 +154,9 @@ func (s *Sandbox) startIngress(context.Context) error {
 	return nil
 }
 
-// startFakes serves the fake providers and points the workers to the fakes.
-func (s *Sandbox) startFakes(ctx context.Context) error {
+// listenForFakes opens the listener of the fake providers, and points ingress and the workers to
+// the fakes. Their secrets are the demonstration's, and those may stand beside a fake only.
+func (s *Sandbox) listenForFakes(ctx context.Context) error {
 	if s.config.Real {
 		return nil
 	}
@@ -162,13 +164,9 @@ func (s *Sandbox) startFakes(ctx context.Context) error {
 	if err != nil {
 		return &PartError{Providers, err}
 	}
+	s.fakesListener = listener
+	s.cleanup = append(s.cleanup, func() { _ = listener.Close() }) // if the fakes never start
 	s.ProvidersURL = "http://" + listener.Addr().String()
-	s.Fake = fake.New(fake.Config{WebhookURL: s.WebhooksURL, PageMax: PageMax})
-	server := &http.Server{Handler: s.Fake, ReadHeaderTimeout: readHeaderFor}
-	s.start("providers", func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, s.Fake.Close)()
-		return process.Serve(ctx, listener, server)
-	})
 	for _, p := range schema.Providers() {
 		for name, value := range fake.Environment(string(p), s.ProvidersURL) {
 			s.env[p.Variable(name)] = value
@@ -177,11 +175,25 @@ func (s *Sandbox) startFakes(ctx context.Context) error {
 	return nil
 }
 
+// startFakes serves the fake providers.
+func (s *Sandbox) startFakes(context.Context) error {
+	if s.config.Real {
+		return nil
+	}
+	s.Fake = fake.New(fake.Config{WebhookURL: s.WebhooksURL, PageMax: PageMax})
+	server := &http.Server{Handler: s.Fake, ReadHeaderTimeout: readHeaderFor}
+	s.start("providers", func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, s.Fake.Close)()
+		return process.Serve(ctx, s.fakesListener, server)
+	})
+	return nil
+}
+
 func (s *Sandbox) startWorkers(context.Context) error {
 	if err := s.checkSecrets(); err != nil {
 		return err
 	}
-	sources, err := fetch.OpenAll(s.getenv, s.registry)
+	sources, err := fetch.OpenAll(s.getenv, s.registry, s.config.Log)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 // HMAC-SHA256 over "v2:" + the text of the timestamp header + ":" + the body. The retired v1 signed
 // something else and is refused.
 var pinwheel = scheme{
-	secretsName: "API secrets",
-	verify:      verifyPinwheel,
-	signedAt:    pinwheelSignedAt,
+	secretsName:   "API secrets",
+	signsTime:     true,
+	readSignature: readPinwheelSignature,
 }
 
 const (
@@ -23,23 +23,25 @@ const (
 	pinwheelTimestamp = "X-Timestamp"
 	pinwheelVersion   = "v2"
 
-	// timestampDigitsMax lasts for thirty thousand years and is far from overflow.
-	timestampDigitsMax = 12
+	// timestampDigitsMax is the longest number that an int64 always holds. A timestamp in
+	// milliseconds or microseconds is a time in the far future.
+	timestampDigitsMax = 18
 )
 
-func verifyPinwheel(r Received, secrets []schema.Secret) error {
-	digest, err := readDigest(r.Header, pinwheelSignature, pinwheelVersion)
+func readPinwheelSignature(h http.Header) (signature, error) {
+	digest, err := readDigest(h, pinwheelSignature, pinwheelVersion)
 	if err != nil {
-		return err
+		return signature{}, err
 	}
-	if _, err := pinwheelSignedAt(r.Header); err != nil {
-		return err
+	at, err := pinwheelSignedAt(h)
+	if err != nil {
+		return signature{}, err
 	}
-	prefix := pinwheelVersion + ":" + r.Header.Get(pinwheelTimestamp) + ":"
-	if !isSignedByAny(secrets, digest, []byte(prefix), r.Body) {
-		return errSignatureMismatch
+	prefix := []byte(pinwheelVersion + ":" + h.Get(pinwheelTimestamp) + ":")
+	verify := func(secrets []schema.Secret, body []byte) bool {
+		return isSignedByAny(secrets, digest, prefix, body)
 	}
-	return nil
+	return signature{at: at, verify: verify}, nil
 }
 
 // pinwheelSignedAt reads the timestamp header. A request may have no second one.

@@ -14,8 +14,8 @@ func TestEveryProviderHasAScheme(t *testing.T) {
 		if err := Covers(p); err != nil {
 			t.Error(err)
 		}
-		if schemes[p].verify == nil || SecretsName(p) == "" {
-			t.Errorf("the scheme of %s does not verify, or does not name the secrets", p)
+		if schemes[p].readSignature == nil || SecretsName(p) == "" {
+			t.Errorf("the scheme of %s reads no signature, or does not name the secrets", p)
 		}
 	}
 	for p := range schemes {

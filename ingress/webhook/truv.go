@@ -1,12 +1,16 @@
 package webhook
 
-import "github.com/wagewire/wagewire/schema"
+import (
+	"net/http"
+
+	"github.com/wagewire/wagewire/schema"
+)
 
 // truv is how Truv signs (docs.truv.com, webhooks): HMAC-SHA256 over the body alone. Truv signs no
 // time, so the signature does not stop a replay; the event's id does.
 var truv = scheme{
-	secretsName: "access secrets",
-	verify:      verifyTruv,
+	secretsName:   "access secrets",
+	readSignature: readTruvSignature,
 }
 
 const (
@@ -14,13 +18,13 @@ const (
 	truvVersion   = "v1"
 )
 
-func verifyTruv(r Received, secrets []schema.Secret) error {
-	digest, err := readDigest(r.Header, truvSignature, truvVersion)
+func readTruvSignature(h http.Header) (signature, error) {
+	digest, err := readDigest(h, truvSignature, truvVersion)
 	if err != nil {
-		return err
+		return signature{}, err
 	}
-	if !isSignedByAny(secrets, digest, r.Body) {
-		return errSignatureMismatch
+	verify := func(secrets []schema.Secret, body []byte) bool {
+		return isSignedByAny(secrets, digest, body)
 	}
-	return nil
+	return signature{verify: verify}, nil
 }

@@ -79,7 +79,11 @@ func (row verifyTest) run(t *testing.T, p schema.Provider) {
 	if row.anyAge {
 		age = 0
 	}
-	expect(t, Verify(r, secrets, age), row.want)
+	err := Verify(r, secrets)
+	if err == nil {
+		err = CheckAge(r, age)
+	}
+	expect(t, err, row.want)
 }
 
 func TestVerifyPinwheelBySignature(t *testing.T) {
@@ -154,15 +158,18 @@ func TestVerifyPinwheelByTime(t *testing.T) {
 		"a signature of 20 minutes ago is good": {
 			header: signedPinwheel(testNow.Add(-ageMax + time.Second))},
 		"an older signature is stale": {
-			header: signedPinwheel(testNow.Add(-ageMax)), want: errStale},
+			header: signedPinwheel(testNow.Add(-ageMax)), want: ErrStale},
 		"a signature from as far in the future is stale": {
-			header: signedPinwheel(testNow.Add(ageMax + time.Second)), want: errStale},
+			header: signedPinwheel(testNow.Add(ageMax + time.Second)), want: ErrStale},
 		"any age is good when the check is off": {header: longAgo, anyAge: true},
 		"a forged signature is not stale, however old": {
 			header: with(longAgo, pinwheelHeader, good.Get(pinwheelHeader)),
 			want:   errSignatureMismatch},
-		"the end of time is stale and overflows nothing": {
-			header: signedText("999999999999"), want: errStale},
+		"a timestamp in milliseconds is stale": {
+			header: signedText("1768185362500"), want: ErrStale},
+		"a timestamp of 18 digits is stale and overflows nothing": {
+			header: signedText("999999999999999999"), want: ErrStale},
+		"the beginning of time is stale":               {header: signedText("0"), want: ErrStale},
 		"leading zeros are signed text like any other": {header: signedText("01768185362")},
 
 		"no timestamp is refused":       {header: stamped(), want: errTimestampMissing},
@@ -181,6 +188,8 @@ func TestVerifyPinwheelByTime(t *testing.T) {
 			header: signedText("+1768185362"), want: errTimestampMalformed},
 		"a fraction is no timestamp": {
 			header: signedText("1768185362.5"), want: errTimestampMalformed},
+		"a number of 19 digits is no timestamp, also a small one": {
+			header: signedText("0000000001768185362"), want: errTimestampMalformed},
 		"a number over 64 bits is no timestamp": {
 			header: signedText("99999999999999999999"), want: errTimestampMalformed},
 		"a number that would overflow in a subtraction is no timestamp": {
@@ -223,7 +232,8 @@ func TestVerifyTruv(t *testing.T) {
 
 func TestVerifyRefusesAnUnknownProvider(t *testing.T) {
 	r := Received{Provider: "argyle"}
-	expect(t, Verify(r, secretsOf(testSecret), ageMax), errSchemeUnknown)
+	expect(t, Verify(r, secretsOf(testSecret)), errSchemeUnknown)
+	expect(t, CheckHeaders(r.Provider, r.Header), errSchemeUnknown)
 }
 
 // The vector that Pinwheel publishes: key TEST_KEY, timestamp 860860860, 244 bytes, no newline at
@@ -245,13 +255,16 @@ func TestVerifyAcceptsPinwheelsPublishedVector(t *testing.T) {
 		pinwheelHeader: {"v2=42fb9eba200e821d4de63667f5a30f7e1b83609b135e148e26ce01eef2aa6ba8"},
 		timeHeader:     {"860860860"},
 	}}
-	expect(t, Verify(r, secretsOf("TEST_KEY"), 0), nil)
-	expect(t, Verify(r, secretsOf("TEST_KEY"), ageMax), errStale)
-	expect(t, Verify(r, secretsOf("TEST_KEX"), 0), errSignatureMismatch)
+	expect(t, Verify(r, secretsOf("TEST_KEY")), nil)
+	expect(t, CheckAge(r, ageMax), ErrStale)
+	expect(t, CheckAge(r, 0), nil)
+	expect(t, Verify(r, secretsOf("TEST_KEX")), errSignatureMismatch)
 }
 
 func TestSignedAt(t *testing.T) {
-	stamped := func(text string) http.Header { return http.Header{timeHeader: {text}} }
+	stamped := func(values ...string) http.Header {
+		return with(signedPinwheel(testNow), timeHeader, values...)
+	}
 	const stamp = "860860860"
 	for name, row := range map[string]struct {
 		provider schema.Provider
@@ -261,7 +274,7 @@ func TestSignedAt(t *testing.T) {
 	}{
 		"Pinwheel's timestamp": {
 			schema.Pinwheel, stamped(stamp), time.Unix(860860860, 0), true},
-		"no time without a timestamp":      {schema.Pinwheel, http.Header{}, time.Time{}, false},
+		"no time without a timestamp":      {schema.Pinwheel, stamped(), time.Time{}, false},
 		"no time of a malformed timestamp": {schema.Pinwheel, stamped("x"), time.Time{}, false},
 		"no time of Truv, who signs none":  {schema.Truv, stamped(stamp), time.Time{}, false},
 		"no time of an unknown provider":   {"argyle", stamped(stamp), time.Time{}, false},
@@ -275,6 +288,41 @@ func TestSignedAt(t *testing.T) {
 	}
 }
 
+// A request whose headers alone show that it is not signed costs no memory for a body.
+func TestCheckHeadersFindsWhatNoBodyCanMend(t *testing.T) {
+	good := signedPinwheel(testNow)
+	digits := sum(testSecret, testBody)
+	ofTruv := func(values ...string) http.Header { return http.Header{truvHeader: values} }
+	for name, row := range map[string]struct {
+		provider schema.Provider
+		header   http.Header
+		want     error
+	}{
+		"Pinwheel's headers may be those of a signed body": {schema.Pinwheel, good, nil},
+		"Truv's header may be that of a signed body": {
+			schema.Truv, ofTruv("v1=" + digits), nil},
+		"any age may be that of a signed body": {
+			schema.Pinwheel, signedPinwheel(time.Unix(1, 0)), nil},
+		"no signature": {
+			schema.Pinwheel, with(good, pinwheelHeader), errSignatureMissing},
+		"two signatures": {
+			schema.Truv, ofTruv("v1="+digits, "v1="+digits), errSignatureAmbiguous},
+		"a signature of another version": {
+			schema.Truv, ofTruv("v2=" + digits), errSignatureVersion},
+		"a signature that is no digest": {
+			schema.Truv, ofTruv("v1=" + digits[1:]), errSignatureMalformed},
+		"no timestamp": {schema.Pinwheel, with(good, timeHeader), errTimestampMissing},
+		"two timestamps": {
+			schema.Pinwheel, with(good, timeHeader, "1", "1"), errTimestampAmbiguous},
+		"a timestamp that is no number": {
+			schema.Pinwheel, with(good, timeHeader, "now"), errTimestampMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			expect(t, CheckHeaders(row.provider, row.header), row.want)
+		})
+	}
+}
+
 // expect asserts in which way the request failed, and that the handler will know the error.
 func expect(t *testing.T, got, want error) {
 	t.Helper()
@@ -282,6 +330,9 @@ func expect(t *testing.T, got, want error) {
 		t.Fatalf("verify: got %v, want %v", got, want)
 	}
 	if got == nil {
+		return
+	}
+	if errors.Is(got, ErrStale) {
 		return
 	}
 	unverified, ok := errors.AsType[*UnverifiedError](got)

@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -27,11 +28,19 @@ var schemes = map[schema.Provider]scheme{
 type scheme struct {
 	// secretsName is the provider's own name for the signing secrets.
 	secretsName string
-	// verify returns nil only if one of the secrets signed exactly the bytes of the request. All
-	// errors are an UnverifiedError. verify does not judge the age of a signature.
-	verify func(r Received, secrets []schema.Secret) error
-	// signedAt reads the signed time from a request's headers. nil: the provider signs no time.
-	signedAt func(h http.Header) (time.Time, error)
+	// signsTime is true if the provider signs the time of sending.
+	signsTime bool
+	// readSignature reads the signature from a request's headers. All errors are an
+	// UnverifiedError.
+	readSignature func(h http.Header) (signature, error)
+}
+
+// signature is the claim in a request's headers. Only Verify proves the claim.
+type signature struct {
+	// at is the signed time, zero if the provider signs no time.
+	at time.Time
+	// verify reports whether one of the secrets made the signature for exactly this body.
+	verify func(secrets []schema.Secret, body []byte) bool
 }
 
 // Covers returns an error if the provider has no signature scheme. The error names the files to
@@ -49,7 +58,7 @@ func SecretsName(p schema.Provider) string { return schemes[p].secretsName }
 
 // SignsTime reports whether the provider signs the time of sending. Without a signed time, a
 // signature has no age.
-func SignsTime(p schema.Provider) bool { return schemes[p].signedAt != nil }
+func SignsTime(p schema.Provider) bool { return schemes[p].signsTime }
 
 // Received is a request to a provider's endpoint. The body is never changed.
 type Received struct {
@@ -80,44 +89,59 @@ var (
 	errTimestampMissing   = unverified("timestamp_invalid", "the timestamp header is missing")
 	errTimestampAmbiguous = unverified("timestamp_invalid", "there is more than one timestamp")
 	errTimestampMalformed = unverified("timestamp_invalid", "the timestamp is not in Unix seconds")
-	errStale              = unverified("stale", "the signature is too old, or from the future")
 	errSchemeUnknown      = unverified("provider", "the provider is not known")
 )
 
-// Verify returns nil only if one of the secrets signed exactly these bytes. If the provider signs a
-// time, r.At must also be at most ageMax before or after the signed time; 0 allows any age. All
-// errors are an UnverifiedError.
-func Verify(r Received, secrets []schema.Secret, ageMax time.Duration) error {
-	s, ok := schemes[r.Provider]
-	if !ok {
-		return errSchemeUnknown
-	}
-	if err := s.verify(r, secrets); err != nil {
-		return err
-	}
-	// The age comes last. "stale" in the metrics then means that a clock is wrong or a delivery is
-	// late, and never a forgery.
-	if s.signedAt == nil || ageMax <= 0 {
-		return nil
-	}
-	at, err := s.signedAt(r.Header)
+// ErrStale means that a signature is right, but too old, or from the future.
+var ErrStale = errors.New("the signature is too old, or from the future")
+
+// CheckHeaders returns an error if no body can make the request a signed one: a header of the
+// signature is missing, malformed, or there twice. All errors are an UnverifiedError.
+func CheckHeaders(p schema.Provider, h http.Header) error {
+	_, err := readSignature(p, h)
+	return err
+}
+
+// IsMismatch reports whether an error of Verify says that none of the secrets signed the body.
+// Another secret may have.
+func IsMismatch(err error) bool { return errors.Is(err, errSignatureMismatch) }
+
+// Verify returns nil only if one of the secrets signed exactly these bytes, at any time. All errors
+// are an UnverifiedError.
+func Verify(r Received, secrets []schema.Secret) error {
+	claimed, err := readSignature(r.Provider, r.Header)
 	if err != nil {
 		return err
 	}
-	if r.At.Sub(at).Abs() > ageMax {
-		return errStale
+	if !claimed.verify(secrets, r.Body) {
+		return errSignatureMismatch
+	}
+	return nil
+}
+
+// CheckAge returns ErrStale if a verified request came more than ageMax after the signed time, or
+// more than ageMax before it. Any age is good if ageMax is 0, or if the provider signs no time.
+func CheckAge(r Received, ageMax time.Duration) error {
+	at, ok := SignedAt(r)
+	if ok && ageMax > 0 && r.At.Sub(at).Abs() > ageMax {
+		return ErrStale
 	}
 	return nil
 }
 
 // SignedAt returns the time of signing, by the sender's own clock. ok is false if the provider
-// signs no time, or if the request has none.
+// signs no time, or if CheckHeaders refuses the request.
 func SignedAt(r Received) (at time.Time, ok bool) {
-	if !SignsTime(r.Provider) {
-		return time.Time{}, false
+	claimed, err := readSignature(r.Provider, r.Header)
+	return claimed.at, err == nil && SignsTime(r.Provider)
+}
+
+func readSignature(p schema.Provider, h http.Header) (signature, error) {
+	s, ok := schemes[p]
+	if !ok {
+		return signature{}, errSchemeUnknown
 	}
-	at, err := schemes[r.Provider].signedAt(r.Header)
-	return at, err == nil
+	return s.readSignature(h)
 }
 
 // readDigest reads the signature: version, "=", 64 hexadecimal digits. A request may carry no

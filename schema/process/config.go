@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
@@ -34,8 +35,9 @@ type Config struct {
 //		Timeout time.Duration `env:"TIMEOUT" envDefault:"20s" help:"time limit of a call"`
 //	}
 //
-// A variable with an empty value counts as not set. A field without a variable gets its envDefault,
-// or stays as it is. An error names the variable and its value, and then config is unchanged.
+// A value with blanks or quotes around it, a control character or a character beyond ASCII is
+// refused. A variable with an empty value counts as not set. A field without a variable gets its
+// envDefault, or stays as it is. An error names the variable, and then config is unchanged.
 func ReadConfig(getenv func(string) string, config any) error {
 	fields, err := env.GetFieldParams(config)
 	if err != nil {
@@ -50,6 +52,9 @@ func ReadConfig(getenv func(string) string, config any) error {
 			}
 			continue
 		}
+		if err := checkText(field.Key, value); err != nil {
+			return err
+		}
 		if err := checkVariable(config, field.Key, value); err != nil {
 			return err
 		}
@@ -59,6 +64,51 @@ func ReadConfig(getenv func(string) string, config any) error {
 		return fmt.Errorf("read configuration: %w", err)
 	}
 	return nil
+}
+
+// ReadVariable returns the value of one variable. It is for variables whose names are made while a
+// process starts, and refuses the values that ReadConfig refuses.
+func ReadVariable(getenv func(string) string, name string) (string, error) {
+	value := getenv(name)
+	if err := checkText(name, value); err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
+// checkText returns an error if the value of a variable has what editors and files of variables add
+// unseen. The error does not quote the value, because a URL may have a password in it.
+func checkText(name, value string) error {
+	why := ""
+	switch {
+	case value == "":
+	case strings.HasPrefix(value, "\ufeff"):
+		why = "begins with a byte order mark: save the file of variables as UTF-8 without it"
+	case strings.HasSuffix(value, "\r"):
+		why = "ends with a carriage return: save the file of variables with line ends of Unix"
+	case strings.TrimSpace(value) != value:
+		why = "begins or ends with a blank: remove it"
+	case strings.ContainsFunc(value, unicode.IsControl):
+		why = "has a control character: write it again"
+	case strings.ContainsFunc(value, isBeyondASCII):
+		why = "has a character beyond ASCII: write it again"
+	case isQuoted(value):
+		why = "has quotes around it: remove them"
+	}
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the value %s", name, why)
+}
+
+func isBeyondASCII(r rune) bool { return r > unicode.MaxASCII }
+
+// isQuoted reports whether a quote begins the value or ends it.
+func isQuoted(value string) bool {
+	const quotes = "\"'`"
+	first := value[0]
+	last := value[len(value)-1]
+	return strings.IndexByte(quotes, first) >= 0 || strings.IndexByte(quotes, last) >= 0
 }
 
 // checkVariable parses one variable into a new struct, without the others and without defaults. An

@@ -292,3 +292,56 @@ func TestALoggersVariablesAreChecked(t *testing.T) {
 		})
 	}
 }
+
+func TestAValueThatNoOperatorMeantIsRefusedByName(t *testing.T) {
+	for promise, test := range map[string]struct{ value, says string }{
+		"a byte order mark":             {"\ufeffclient", "byte order mark"},
+		"a line end of Windows":         {"client\r", "carriage return"},
+		"a line end":                    {"client\n", "blank"},
+		"a blank before":                {" client", "blank"},
+		"a blank behind":                {"client\t", "blank"},
+		"a blank of another kind":       {"client\u00a0", "blank"},
+		"nothing but a blank":           {" ", "blank"},
+		"double quotes":                 {`"client"`, "quotes"},
+		"single quotes":                 {"'client'", "quotes"},
+		"one quote":                     {"client'", "quotes"},
+		"a control character":           {"cli\x00ent", "control character"},
+		"a line end within":             {"cli\nent", "control character"},
+		"a letter beyond ASCII":         {"cliént", "beyond ASCII"},
+		"a blank of no width":           {"cli\u200bent", "beyond ASCII"},
+		"a password with a blank":       {"https://me:sekret@host ", "blank"},
+		"a byte that is no text at all": {"cli\xffent", "beyond ASCII"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			getenv := func(string) string { return test.value }
+			var config struct {
+				ClientID string `env:"TRUV_CLIENT_ID"`
+			}
+			errs := map[string]error{"ReadConfig": process.ReadConfig(getenv, &config)}
+			_, errs["ReadVariable"] = process.ReadVariable(getenv, "TRUV_CLIENT_ID")
+			for reader, err := range errs {
+				if err == nil {
+					t.Errorf("%s takes the value", reader)
+					continue
+				}
+				text := err.Error()
+				if !strings.HasPrefix(text, "TRUV_CLIENT_ID: ") || !strings.Contains(text, test.says) {
+					t.Errorf("%s: error %q, want one of the variable that says %q", reader, err,
+						test.says)
+				}
+				if strings.Contains(text, "sekret") || strings.Contains(text, "client") {
+					t.Errorf("%s: the error %q quotes the value", reader, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAnyOtherValueIsTaken(t *testing.T) {
+	for _, value := range []string{"", "client", "two words", `it"s`, "30s, 2m", "a#b=c"} {
+		got, err := process.ReadVariable(func(string) string { return value }, "ANY")
+		if err != nil || got != value {
+			t.Errorf("%q is read as %q, %v", value, got, err)
+		}
+	}
+}

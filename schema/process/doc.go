@@ -4,6 +4,7 @@
 //
 //	config.go   ReadConfig: a struct from environment variables, and tables of the variables
 //	secret.go   SecretFile: signing keys and API secrets, read again after a change
+//	demo.go     ProviderURL: no key of the demonstration and no http:// beside a real host
 //	log.go      Logger: zap, as JSON or for a terminal
 //	admin.go    Admin: /livez, /readyz and /metrics; Serve: an HTTP server with an orderly end
 //	health.go   Healthcheck: a question to the /readyz of the process in the same container
@@ -19,7 +20,8 @@
 //   - Errors and tables of variables: caarlos0/env names struct fields in its errors, and has no
 //     help texts. An operator knows only the variable.
 //   - SecretFile: a watcher such as fsnotify misses changes when Docker or Kubernetes replaces a
-//     mounted file or its directory. One stat before each use misses none.
+//     mounted file or its directory. One stat before each use, a comparison of the content once a
+//     second, and another whenever no secret fits, miss none.
 //   - Admin: health libraries run lists of checks in the background. A process here has one check,
 //     and answers with its result of this moment.
 //   - Healthcheck: an image has no shell and no curl, and the check is one HTTP request.

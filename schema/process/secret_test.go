@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -36,7 +38,7 @@ func secretFile(t *testing.T, text string) (path string) {
 
 func open(t *testing.T, path string) *process.SecretFile {
 	t.Helper()
-	f, err := process.OpenSecretFile("PINWHEEL_SECRETS_FILE", path)
+	f, err := process.OpenSecretFile("PINWHEEL_SECRETS_FILE", path, process.ProviderURL{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,38 +62,6 @@ func wantActive(t *testing.T, f *process.SecretFile, want ...string) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("active secrets (-want +got):\n%s", diff)
-	}
-}
-
-func TestTheSecretsOfAFile(t *testing.T) {
-	for promise, test := range map[string]struct {
-		text string
-		want []string
-	}{
-		"are its lines": {
-			first + "\n" + second + "\n", []string{first, second},
-		},
-		"need no line end": {first, []string{first}},
-		"may stand between empty lines": {
-			"\n\n" + first + "\n\n" + second + "\n\n", []string{first, second},
-		},
-		"lose the white space around them": {
-			"  " + first + "\t\r\n" + second + "\r\n", []string{first, second},
-		},
-		"keep the white space within": {
-			"a secret of some words\n", []string{"a secret of some words"},
-		},
-		"are all active, in the file's order": {
-			third + "\n" + first + "\n" + second, []string{third, first, second},
-		},
-		"may be as short as the shortest": {
-			strings.Repeat("x", process.SecretBytesMin),
-			[]string{strings.Repeat("x", process.SecretBytesMin)},
-		},
-	} {
-		t.Run(promise, func(t *testing.T) {
-			wantActive(t, open(t, secretFile(t, test.text)), test.want...)
-		})
 	}
 }
 
@@ -119,23 +89,24 @@ func TestAFileIsNotOpened(t *testing.T) {
 			func(t *testing.T) string { return secretFile(t, "") },
 			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"},
 		},
-		"of empty lines": {
-			func(t *testing.T) string { return secretFile(t, " \n\t\n\r\n") },
-			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets", "holds no secret"},
-		},
 		"with a short secret": {
 			func(t *testing.T) string { return secretFile(t, first+"\n"+short+"\n") },
 			[]string{
-				"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets, line 2: ", "shorter than 16 bytes",
+				"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets: line 2: ", "shorter than 16 bytes",
 			},
 		},
-		"with a padded secret": {
-			func(t *testing.T) string { return secretFile(t, short+strings.Repeat(" ", 20)) },
-			[]string{"line 1: ", "shorter than 16 bytes"},
+		"that is no file of secrets by its size": {
+			func(t *testing.T) string { return secretFile(t, strings.Repeat(first+"\n", 9<<10)) },
+			[]string{"PINWHEEL_SECRETS_FILE: ", "pinwheel.secrets: ", "longer than 64 KiB"},
+		},
+		"that is a device": {
+			func(*testing.T) string { return os.DevNull },
+			[]string{"PINWHEEL_SECRETS_FILE: ", os.DevNull + " is no regular file"},
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			f, err := process.OpenSecretFile("PINWHEEL_SECRETS_FILE", test.path(t))
+			f, err := process.OpenSecretFile("PINWHEEL_SECRETS_FILE", test.path(t),
+				process.ProviderURL{})
 			if err == nil {
 				t.Fatalf("it is opened: %v", f)
 			}
@@ -162,6 +133,108 @@ func TestASecretIsRotatedWithoutARestart(t *testing.T) {
 	wantActive(t, f, first, second)
 	write(t, path, second+"\n")
 	wantActive(t, f, second)
+}
+
+// All of these changes keep the size. Some keep the time too, as tools that copy files with their
+// times do.
+func TestAChangeIsFoundByItsContent(t *testing.T) {
+	other := strings.ToUpper(first)
+	at := time.Now().Add(-time.Hour)
+	for promise, change := range map[string]func(t *testing.T, path string){
+		"in place": func(t *testing.T, path string) { write(t, path, other) },
+		"in place, at the same time": func(t *testing.T, path string) {
+			write(t, path, other)
+			keepTime(t, path, at)
+		},
+		"by another file of the same time": func(t *testing.T, path string) {
+			next := path + ".next"
+			write(t, next, other)
+			keepTime(t, next, at)
+			rename(t, next, path)
+		},
+		"by a link to another directory, as Kubernetes does": func(t *testing.T, path string) {
+			dir := filepath.Dir(path)
+			mkdir(t, filepath.Join(dir, "..v2"))
+			moved := filepath.Join(dir, "..v2", filepath.Base(path))
+			write(t, moved, other)
+			keepTime(t, moved, at)
+			link := filepath.Join(dir, "..link")
+			if err := os.Symlink(moved, link); err != nil {
+				t.Fatal(err)
+			}
+			rename(t, link, path)
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			path := secretFile(t, first)
+			keepTime(t, path, at)
+			f := open(t, path)
+			before, err := f.Active()
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(t, path)
+			now, changed, err := f.Reload(before)
+			if err != nil || !changed || len(now) != 1 || now[0].Reveal() != other {
+				t.Errorf("Reload returns %d secrets, changed %v, %v", len(now), changed, err)
+			}
+			wantActive(t, f, other)
+			_, changed, err = f.Reload(now)
+			if err != nil || changed {
+				t.Errorf("without a change, Reload returns changed %v, %v", changed, err)
+			}
+		})
+	}
+}
+
+func TestAChangeOfTheContentAloneIsFoundWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := secretFile(t, first)
+		at := time.Now()
+		keepTime(t, path, at)
+		f := open(t, path)
+		write(t, path, strings.ToUpper(first))
+		keepTime(t, path, at)
+		time.Sleep(time.Second) //nolint:forbidigo // moves the bubble's clock
+		wantActive(t, f, strings.ToUpper(first))
+	})
+}
+
+// The request that finds a key missing may have read the secrets before another request's Reload.
+func TestReloadComparesWithTheSecretsOfItsCaller(t *testing.T) {
+	path := secretFile(t, first)
+	f := open(t, path)
+	before, err := f.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, first+"\n"+second)
+	for caller := range 2 {
+		now, changed, err := f.Reload(before)
+		if err != nil || !changed || len(now) != 2 {
+			t.Errorf("caller %d: %d secrets, changed %v, %v", caller, len(now), changed, err)
+		}
+	}
+}
+
+func TestReloadKeepsTheSecretsBeforeABadChange(t *testing.T) {
+	path := secretFile(t, first)
+	f := open(t, path)
+	before, err := f.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, `"`+second+`"`)
+	now, changed, err := f.Reload(before)
+	if err == nil || !strings.Contains(err.Error(), "line 1: there are quotes") || changed ||
+		len(now) != 1 {
+		t.Errorf("Reload returns %d secrets, changed %v, %v", len(now), changed, err)
+	}
+	wantActive(t, f, first) // without the error, which was returned once
+	_, _, err = f.Reload(before)
+	if err != nil {
+		t.Errorf("the same error is returned twice: %v", err)
+	}
 }
 
 func TestAFileMayBeReplacedByAnother(t *testing.T) {
@@ -205,6 +278,12 @@ func TestAChangeForTheWorseKeepsTheSecretsBefore(t *testing.T) {
 		},
 		"half wrong": {
 			func(t *testing.T, path string) { write(t, path, third+"\n"+short) }, "line 2",
+		},
+		"saved as UTF-16": {
+			func(t *testing.T, path string) { write(t, path, "\xff\xfe"+third) }, "in UTF-16",
+		},
+		"an assignment": {
+			func(t *testing.T, path string) { write(t, path, "SECRET="+third) }, "line 1: it is an",
 		},
 		"removed": {func(t *testing.T, path string) { remove(t, path) }, "no such file"},
 		"a directory": {
@@ -332,6 +411,21 @@ func TestManyGoroutinesReadSecretsAtATime(t *testing.T) {
 func remove(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepTime gives a file a time of its own, as if it had not changed.
+func keepTime(t *testing.T, path string, at time.Time) {
+	t.Helper()
+	if err := os.Chtimes(path, at, at); err != nil {
 		t.Fatal(err)
 	}
 }

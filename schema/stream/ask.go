@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,24 @@ func (c *Conn) lookUpStream(ctx context.Context, name string) (jetstream.Stream,
 func (c *Conn) hasMessage(ctx context.Context, stream, subject string) (bool, error) {
 	found, err := c.subjectsOf(ctx, stream, subject)
 	return len(found) > 0, err
+}
+
+// hasSequence reports whether the stream has the message with the sequence. It needs no right to
+// read the stream.
+func (c *Conn) hasSequence(ctx context.Context, stream string, sequence uint64) (bool, error) {
+	return askUntilAnswered(ctx, c, func(ctx context.Context) (bool, error) {
+		s, err := c.js.Stream(ctx, stream)
+		if err != nil {
+			return false, err
+		}
+		info, err := s.Info(ctx, jetstream.WithDeletedDetails(true))
+		if err != nil {
+			return false, err
+		}
+		state := info.State
+		return state.FirstSeq <= sequence && sequence <= state.LastSeq &&
+			!slices.Contains(state.Deleted, sequence), nil
+	})
 }
 
 // subjectsOf asks the stream's leader for the subjects that match a filter and have a message.
@@ -167,7 +186,7 @@ func (c *Conn) deleteMessageOnce(
 	if errors.Is(lookup, jetstream.ErrMsgNotFound) {
 		return nil
 	}
-	return err
+	return cmp.Or(lookup, err) // without an answer to the look, the next try may have one
 }
 
 // askStream sends a request of the broker's API about a stream, and decodes the response into

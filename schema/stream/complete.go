@@ -59,7 +59,7 @@ func (e unsentError) Unwrap() error { return e.error }
 func (c *Conn) publishCompletion(
 	ctx context.Context, e schema.Event, completion schema.Completion, records *RecordsWriter,
 ) (stored, unanswered bool, err error) {
-	options, err := c.completionOptions(ctx, e, completion)
+	options, err := c.completionOptions(ctx, e, completion.Data.Outcome)
 	if err != nil {
 		return false, false, unsentError{err}
 	}
@@ -78,7 +78,7 @@ func (c *Conn) publishCompletion(
 	if err != nil {
 		return false, false, unsentError{err}
 	}
-	return c.publishOnce(ctx, completionMessage(e, completion, body), options)
+	return c.publishOnce(ctx, completionMessage(e, completion, body), completion.ID, options)
 }
 
 func completionMessage(e schema.Event, completion schema.Completion, body []byte) *nats.Msg {
@@ -96,12 +96,12 @@ func completionMessage(e schema.Event, completion schema.Completion, body []byte
 	return msg
 }
 
-// completionOptions are the conditions of the publish: the message id, how long the completion is
-// kept, and the fence.
+// completionOptions are the conditions of the publish: how long the completion is kept, and the
+// fence.
 func (c *Conn) completionOptions(
-	ctx context.Context, e schema.Event, completion schema.Completion,
+	ctx context.Context, e schema.Event, outcome schema.Outcome,
 ) ([]jetstream.PublishOpt, error) {
-	options := []jetstream.PublishOpt{jetstream.WithMsgID(completion.ID)}
+	var options []jetstream.PublishOpt
 	age, err := c.ageOfCompletions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look up stream %s: %w", schema.CompletionsStream, err)
@@ -109,20 +109,23 @@ func (c *Conn) completionOptions(
 	if age > 0 {
 		options = append(options, jetstream.WithMsgTTL(age))
 	}
-	if completion.Data.Outcome != schema.Deleted {
+	if outcome != schema.Deleted {
 		tombstone := schema.TombstoneSubject(e.Provider, e.Account())
 		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, tombstone))
 	}
 	return options, nil
 }
 
-// publishOnce publishes a completion, unless its subject has a message already or the account has a
-// tombstone. unanswered is true if the broker left a try of ours unanswered: then the message on
-// the subject may be ours.
+// publishOnce publishes a completion under the id, unless its subject has a message already or the
+// account has a tombstone. unanswered is true if the broker left a try of ours unanswered: then the
+// message on the subject may be ours.
 func (c *Conn) publishOnce(
-	ctx context.Context, msg *nats.Msg, options []jetstream.PublishOpt,
+	ctx context.Context, msg *nats.Msg, id string, options []jetstream.PublishOpt,
 ) (stored, unanswered bool, err error) {
-	published, err := c.publish(ctx, schema.CompletionsStream, msg, options...)
+	isKept := func(ctx context.Context, _ uint64) (bool, error) {
+		return c.hasMessage(ctx, schema.CompletionsStream, msg.Subject)
+	}
+	published, err := c.publishKept(ctx, schema.CompletionsStream, msg, id, isKept, options...)
 	switch codeOf(err) {
 	case codeWrongLastSequence:
 		err = ErrErased

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -29,12 +28,11 @@ const (
 	writeFor = 2 * time.Second
 	// headerBytesMax is the room that a message of ours leaves for its headers.
 	headerBytesMax = 4 << 10
-	// fullShare is the filled share of the events stream above which Ready fails.
-	fullShare = 0.95
 )
 
-// Conn is a connection to the broker, safe for concurrent use. A lost connection is opened again
-// without end. In the meantime publishes fail at once.
+// Conn is a connection to the broker, safe for concurrent use. A broken connection is opened again
+// without end. In the meantime publishes fail at once. After some errors the client library gives
+// up: see AwaitLoss.
 type Conn struct {
 	nats *nats.Conn
 	js   jetstream.JetStream
@@ -45,13 +43,21 @@ type Conn struct {
 	tryFor time.Duration
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
 	completionAge atomic.Pointer[time.Duration]
+	// events knows whether the events stream stores.
+	events *trial
 	// up says whether the connection is there. The client knows too, but answers no question while
 	// it dials.
 	up atomic.Bool
 	// refused is the error of the last try to connect, nil after a success. The client itself
 	// forgets the error.
 	refused atomic.Pointer[error]
-	closed  chan struct{}
+	// closing is set by Close.
+	closing atomic.Bool
+	// closed is closed after the last call of a handler.
+	closed chan struct{}
+	// lost is closed when the client library gives up the connection. lossReason is set before.
+	lost       chan struct{}
+	lossReason error
 }
 
 // Config says where the broker is, and who connects.
@@ -83,7 +89,7 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{domain: config.Domain, log: log, tryFor: tryFor, closed: make(chan struct{})}
+	c := newConn(config.Domain, log)
 	connected := make(chan struct{})
 	options := append(clientOptions(name), c.handlers(connected)...)
 	options = append(options, files...)
@@ -96,13 +102,23 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	}
 	c.js, err = newJetStream(c.nats, config.Domain)
 	if err != nil {
-		c.nats.Close()
+		c.Close()
 		return nil, err
 	}
 	if c.nats.IsConnected() {
 		<-connected // the client may call the handler a little later
 	}
 	return c, nil
+}
+
+// newConn returns a Conn without a connection.
+func newConn(domain string, log *zap.Logger) *Conn {
+	c := &Conn{
+		domain: domain, log: log, tryFor: tryFor,
+		closed: make(chan struct{}), lost: make(chan struct{}),
+	}
+	c.events = c.newTrial(schema.EventsStream, trialEvent(schema.Providers()[0]).Subject())
+	return c
 }
 
 // newJetStream returns the client of JetStream. Errors name the variable to change.
@@ -198,7 +214,12 @@ func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 				c.log.Warn("nats error", zap.Error(err))
 			}
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }), // the last call
+		nats.ClosedHandler(func(nc *nats.Conn) { // the last call
+			if !c.closing.Load() {
+				c.recordLoss(nc.LastError())
+			}
+			close(c.closed)
+		}),
 	}
 }
 
@@ -243,7 +264,7 @@ func credentials(path string) (nats.Option, error) {
 	if strings.Contains(string(text), "BEGIN NATS USER JWT") {
 		return nats.UserCredentials(path), nil
 	}
-	option, err := nats.NkeyOptionFromSeed(path)
+	option, err := seedOption(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no .creds file, and holds no seed of a user's nkey "+
 			"(begins with SU): wagewire nkeys makes seeds: %w", path, err)
@@ -298,6 +319,7 @@ func (c *Conn) recordFailure(err error) {
 // Close closes the connection. It returns after the last log line. Nobody may use the connection
 // any more.
 func (c *Conn) Close() {
+	c.closing.Store(true)
 	c.nats.Close()
 	<-c.closed
 }
@@ -310,6 +332,9 @@ func (c *Conn) payloadMax() int {
 
 // Connected returns nil if the connection is there, and the reason if not. It never waits.
 func (c *Conn) Connected() error {
+	if err := c.lossError(); err != nil {
+		return err
+	}
 	if c.up.Load() {
 		return nil
 	}
@@ -317,29 +342,4 @@ func (c *Conn) Connected() error {
 		return fmt.Errorf("nats is not connected: %w", *refused)
 	}
 	return errors.New("nats is not connected")
-}
-
-// Ready returns nil if an event can be stored: the connection is there, the server is new enough,
-// the events stream exists and is at most 95 % full.
-func (c *Conn) Ready(ctx context.Context) error {
-	if err := c.Connected(); err != nil {
-		return err
-	}
-	if err := c.checkServer(); err != nil {
-		return err
-	}
-	s, err := c.js.Stream(ctx, schema.EventsStream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("stream %s is not there: %w", schema.EventsStream, ErrNoQueue)
-	}
-	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", schema.EventsStream, c.explainDomain(err))
-	}
-	info := s.CachedInfo()
-	limit := info.Config.MaxBytes
-	if limit > 0 && float64(info.State.Bytes) > fullShare*float64(limit) {
-		return fmt.Errorf("stream %s: %w: %d of %d bytes",
-			schema.EventsStream, ErrFull, info.State.Bytes, limit)
-	}
-	return nil
 }

@@ -103,10 +103,15 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 	must(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
 	const creds, ca, address = "NATS_CREDS_FILE", "NATS_CA_FILE", "NATS_URL"
 	accountSeed := seedIn(t, nkeys.CreateAccount)
+	seed := seedText(t, seedIn(t, nkeys.CreateUser))
 	for promise, env := range map[string][3]string{
 		"credentials that are not there":    {creds, garbage + "-", "no such file"},
 		"credentials that are none":         {creds, garbage, "wagewire nkeys makes seeds"},
 		"an account's seed":                 {creds, accountSeed, "a user's nkey"},
+		"a seed in quotes":                  {creds, textIn(t, `"`+seed+`"`), "line 1: there are quotes"},
+		"a seed's variable":                 {creds, textIn(t, "SEED="+seed), "line 1: it is an assignment"},
+		"a seed in UTF-16":                  {creds, textIn(t, "\xff\xfe"+seed), "in UTF-16"},
+		"two seeds":                         {creds, textIn(t, seed+"\n"+seed), "it holds 2 keys"},
 		"a directory, made by a container":  {creds, t.TempDir(), "the file was missing"},
 		"a certificate that is not there":   {ca, garbage + "-", "no such file"},
 		"a certificate that is none":        {ca, garbage, "root certificate"},
@@ -128,6 +133,9 @@ func TestConnectNamesTheVariableToChange(t *testing.T) {
 			if !strings.HasPrefix(text, env[0]+": ") || !strings.Contains(text, env[2]) {
 				t.Errorf("error %q, want one of %s that says %q", err, env[0], env[2])
 			}
+			if strings.Contains(text, seed) {
+				t.Errorf("the error %q shows the seed", err)
+			}
 		})
 	}
 }
@@ -144,12 +152,26 @@ func seedIn(t *testing.T, create func() (nkeys.KeyPair, error)) string {
 	return path
 }
 
+// seedText is the seed in a file of seedIn.
+func seedText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	return strings.TrimSpace(string(text))
+}
+
+// textIn writes a text to a file.
+func textIn(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "seed.nk")
+	must(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
 // publicKey is that of the seed in a file.
 func publicKey(t *testing.T, path string) string {
 	t.Helper()
-	seed, err := os.ReadFile(path)
-	must(t, err)
-	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(seed))))
+	pair, err := nkeys.FromSeed([]byte(seedText(t, path)))
 	must(t, err)
 	key, err := pair.PublicKey()
 	must(t, err)
@@ -170,6 +192,30 @@ func guarded(t *testing.T, port int, key string) *server.Server {
 		return s.ReadyForConnections(time.Second)
 	})
 	return s
+}
+
+// What an editor or a person adds to a file of keys is no part of the seed.
+func TestASeedIsTakenOutOfItsFile(t *testing.T) {
+	t.Parallel()
+	path := seedIn(t, nkeys.CreateUser)
+	seed := seedText(t, path)
+	kind := guarded(t, server.RANDOM_PORT, publicKey(t, path))
+	for promise, text := range map[string]string{
+		"alone":                          seed,
+		"with line ends of Windows":      "\r\n" + seed + "\r\n",
+		"behind a byte order mark":       "\ufeff" + seed,
+		"below a comment":                "# the seed of ingress\n" + seed,
+		"with blanks around it":          "  " + seed + "\t\n",
+		"all of this, as Windows has it": "\ufeff# the seed\r\n\r\n " + seed + " \r\n",
+	} {
+		t.Run(promise, func(t *testing.T) {
+			config := stream.Config{URL: kind.ClientURL(), CredsFile: textIn(t, text)}
+			c, err := stream.Connect(config, "test", zap.NewNop())
+			must(t, err)
+			t.Cleanup(c.Close)
+			streamtest.Eventually(t, "it is connected", func() bool { return c.Connected() == nil })
+		})
+	}
 }
 
 // A process whose credentials are refused is not ready, says why where a person looks, once, and

@@ -24,19 +24,25 @@ const (
 type Queue struct {
 	conn  *Conn
 	queue schema.Queue
+	// completions knows whether the queue's completions are stored.
+	completions *trial
 	// logged is the error that logChange logged last, "" if the queue is served.
 	logged atomic.Value
 }
 
 // Queue returns the queue. The broker need not have it yet.
 func (c *Conn) Queue(q schema.Queue) *Queue {
-	queue := &Queue{conn: c, queue: q}
+	subject := trialEvent(q.Provider).CompletionSubject(q.Resource)
+	queue := &Queue{
+		conn: c, queue: q, completions: c.newTrial(schema.CompletionsStream, subject),
+	}
 	queue.logged.Store("")
 	return queue
 }
 
-// Ready returns nil if events can be taken: the connection is there, the server is new enough, and
-// the broker has the queue. ErrNoQueue says what to do.
+// Ready returns nil if events can be taken: the connection is there, the server is new enough, the
+// broker has the queue, and the stream of the completions passes a trial. ErrNoQueue says what to
+// do.
 func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
@@ -49,7 +55,7 @@ func (q *Queue) Ready(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return q.completions.passed(ctx)
 }
 
 // queueStreams are the streams with a consumer of each queue for its events.

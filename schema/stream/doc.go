@@ -7,6 +7,8 @@
 // The line:
 //
 //	connect    Connect: a connection, opened again without end
+//	loss       AwaitLoss, RunWhileOpen: the client library has given up the connection
+//	ready      Ready, Reachable: whether an event can be stored
 //	header     names of the headers; any text as a header
 //	publish    PublishEvent, PublishQuarantined, PublishDeadLetter
 //	complete   PublishCompletion: one completion for an event and resource, ever
@@ -91,16 +93,45 @@
 // # What the broker's answers mean
 //
 // An event is stored under its message id: inside the duplicate window of 24 hours, a second
-// publish gets "duplicate". A completion is stored under its subject. The subject belongs to a
-// single event and resource, and the stream takes one message for each subject. So a second
-// completion is refused for ever (10077), also after the duplicate window. A completion also
-// expects no message on the account's tombstone subject: after an erasure, the broker refuses it
-// (10071). Only the completion `deleted` comes without the expectation.
+// publish gets "duplicate". The broker remembers the id also when somebody has deleted the message.
+// So publishKept believes the answer only if the first copy is still there.
+//
+// A completion is stored under its subject. The subject belongs to a single event and resource, and
+// the stream takes one message for each subject. So a second completion is refused for ever
+// (10077), also after the duplicate window. A completion also expects no message on the account's
+// tombstone subject: after an erasure, the broker refuses it (10071). Only the completion `deleted`
+// comes without the expectation.
 //
 //	10158  the same id is being stored at this moment       try again, until "duplicate"
 //	10164  another completion of the account is stored      try again
 //	10071  the account has a tombstone                      ErrErased, final
 //	10077  the subject is taken, or the stream is full      requireTaken looks at the subject
+//
+// # A stream that stores no more
+//
+// After a write error on its disk, nats-server 2.15.2 stores nothing more on the stream, until
+// somebody restarts the server. Measured on one server:
+//
+//	a publish                                       no answer
+//	a publish of an id that the stream has          "duplicate"
+//	a publish that expects an impossible sequence   refused (10071)
+//	a read, a question about the stream             answered as ever
+//	a delete of a missing message                   refused, with the write error (10057)
+//
+// So only a publish that would be stored finds the error. Conn keeps the last event that could not
+// be stored, and Ready stores that event: the sender's next try is then a duplicate. Nothing else
+// is stored for a test, because every message of the events stream is a webhook. A process that has
+// had no webhook since the write error therefore counts as ready until its first webhook gets a
+// 503. Ingress has no right to delete events, so the delete of a missing message is no test for it.
+//
+// Without such an event, Ready sends a publish that expects an impossible sequence. Whatever keeps
+// that publish from the stream's leader keeps events away, too: a missing right, a stream without
+// the subjects of events, a stream without a leader.
+//
+// The client library closes the connection for good after an error of the broker that it does not
+// know. A broker whose max_payload was lowered ends a connection so, because clients learn of the
+// new limit only at their next connect. Then the process ends (RunWhileOpen), and its supervisor
+// starts it.
 //
 // # Requests for events
 //
@@ -178,9 +209,8 @@
 // events, the event that reports the deletion, and the retries of that event. The report goes after
 // all other data, because its queue delivers it again until it is gone. A crash after any step
 // costs a repeat of the steps. A retry without its event deletes itself: see handOut. If the
-// provider sends the report again, the broker answers "duplicate" inside the duplicate window.
-// After a restart the broker no longer knows the id of a deleted message: the report is stored, and
-// its erasure begins anew and ends without a second completion.
+// provider sends the report again, the report is stored, and its erasure begins anew and ends
+// without a second completion.
 //
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
 // the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name

@@ -17,9 +17,9 @@ var (
 	ErrErased = errors.New("the account is erased")
 	// ErrFull: the stream has no room. Nothing was stored.
 	ErrFull = schema.ErrFull
-	// ErrTooLarge: the completion without its records is over the broker's limit of a message,
-	// max_payload. Another try has the same end.
-	ErrTooLarge = errors.New("larger than max_payload of the broker")
+	// ErrTooLarge: the event, or the completion without its records, is over the broker's limit of
+	// a message. Another try has the same end.
+	ErrTooLarge = schema.ErrTooLarge
 	// ErrNoQueue: the broker does not have the queue or its stream.
 	ErrNoQueue = errors.New("run: wagewire provision apply")
 )
@@ -29,9 +29,14 @@ var (
 var errSilent = errors.New("the broker is there and does not store: " +
 	"see its log and the room on its volume, then restart it")
 
+// errCopiesDeleted ends a publish whose message was stored and deleted too often.
+var errCopiesDeleted = fmt.Errorf("%d copies were stored and deleted within the duplicate window: "+
+	"try again after the window", copiesMax)
+
 // Codes of the broker's errors, as nats-server 2.15 sends them. The package comment explains the
 // codes.
 const (
+	codeMessageTooLarge   = 10054
 	codeWrongLastSequence = 10071
 	codeStoreFailed       = 10077
 	codeDuplicateInFlight = 10158
@@ -65,7 +70,8 @@ func isRetryable(err error) bool {
 	sent := apiErrorOf(err)
 	switch {
 	case sent == nil:
-		return !errors.Is(err, nats.ErrConnectionClosed) &&
+		return !errors.Is(err, errGivenUp) &&
+			!errors.Is(err, nats.ErrConnectionClosed) &&
 			!errors.Is(err, nats.ErrMaxPayload) &&
 			!errors.Is(err, jetstream.ErrNotPullConsumer) &&
 			!errors.Is(err, nats.ErrBadSubject)
@@ -85,6 +91,15 @@ func isRetryable(err error) bool {
 func markFull(err error) error {
 	if codeOf(err) == codeStoreFailed {
 		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+// markTooLarge wraps an error about the size of a webhook in ErrTooLarge. Other messages have no
+// such mark: a chunk of records is too large only until the next attempt makes smaller chunks.
+func markTooLarge(err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) || codeOf(err) == codeMessageTooLarge {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	return err
 }

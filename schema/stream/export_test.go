@@ -33,5 +33,12 @@ func (c *Conn) deliveryOf(q schema.Queue, e schema.Event, sequence uint64) *Deli
 	}
 }
 
+// TryAgain makes the next Ready begin a trial, however young the last one is.
+func (c *Conn) TryAgain() {
+	c.events.turn <- struct{}{}
+	c.events.ended = time.Time{}
+	<-c.events.turn
+}
+
 // CheckServer is the check of the server's version.
 func (c *Conn) CheckServer() error { return c.checkServer() }

@@ -76,15 +76,25 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     Workers read records, because an attempt begins with the records that the attempt before
 //     saved. Workers read completions and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
-//     accounts and events.
+//     accounts and events. Ingress asks about the quarantine, and workers about the dead letters,
+//     to learn whether a message that the broker calls a duplicate is still there.
 //   - Workers delete record objects by sequence: after a completion was refused, and after an
 //     attempt that saved its records. So workers may delete any record object.
 //   - Workers name record objects, and the name of an object has no token for its resource. A name
 //     alone gives no data: readers find the records by the subject in the completion, and check
 //     their hash.
-//   - A worker may publish a schedule whose target is a retry of another queue. The queue ends such
-//     a retry without work: see isForeign. A worker may also end the wait of another queue's event,
-//     because the broker removes any schedule that a retry names.
+//   - The broker does not check the headers of a message either. Workers share the stream of the
+//     waiting events, and the broker allows rollups on a stream with schedules. So the key of a
+//     worker can end the waits of other queues: all of them with a rollup, or one with a retry or a
+//     schedule that names it. Such an event stays on the events stream, and `wagewire replay` gives
+//     it to its queue again. The key cannot give work to another queue: the queue ends a retry
+//     from another queue's schedule without work (see isForeign), and no message id of another
+//     queue hides a retry (see requireRetry).
+//   - A message id counts for the whole stream. For an hour, a worker can make the dead letter of
+//     another queue count as a duplicate. Its completion `failed` is published all the same.
+//   - A worker may give its own completions any lifetime.
+//   - An answer may go to a subject without a wildcard that the role itself may publish to: the
+//     pauses of its queues, or the quarantine.
 func Grants() []Grant {
 	grants := []Grant{{Role: RoleIngress, Requests: ingressRequests()}}
 	for _, q := range schema.Queues() {
@@ -113,7 +123,9 @@ func ingressRequests() []string {
 		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
 			schema.QuarantineSubject(p))
 	}
-	return append(subjects, apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream)
+	return append(subjects,
+		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
+		apiStreamInfo+schema.QuarantineStream)
 }
 
 func workerRequests(r schema.Resource) []string {
@@ -129,7 +141,7 @@ func workerRequests(r schema.Resource) []string {
 	}
 	subjects = append(subjects,
 		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
-		apiStreamInfo+schema.CompletionsStream,
+		apiStreamInfo+schema.CompletionsStream, apiStreamInfo+schema.DeadLettersStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 		apiMessageGet+schema.WaitingStream,
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,

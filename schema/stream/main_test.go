@@ -25,6 +25,9 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
+	if code, asked := streamtest.ServeProcess(os.Getenv); asked {
+		os.Exit(code)
+	}
 	flag.Parse()
 	// The tests wait for servers more than they compute.
 	if err := flag.Set("test.parallel", "12"); err != nil {

@@ -1,8 +1,8 @@
 package stream
 
 // Operator has the questions and commands of an operator: status, scans, dead letters, redrives,
-// pauses, provisioning, teams. No process on the line needs an Operator. An Operator can do everything
-// that its Conn can.
+// pauses, provisioning, teams. No process on the line needs an Operator. An Operator can do
+// everything that its Conn can.
 type Operator struct{ *Conn }
 
 // NewOperator returns an operator over the connection. The caller still closes the connection.

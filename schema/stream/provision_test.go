@@ -106,7 +106,7 @@ func TestProvisionMakesSafeChanges(t *testing.T) {
 		}, "~ stream WAGEWIRE_DEAD_LETTERS\n    max_bytes: 134217728 -> 67108864"},
 		{"another message size", func(topology *schema.Topology) {
 			streamIn(topology, schema.EventsStream).MessageMax = 1024
-		}, "~ stream WAGEWIRE_EVENTS\n    max_msg_size: 1024 -> 524288"},
+		}, "~ stream WAGEWIRE_EVENTS\n    max_msg_size: 1024 -> 983040"},
 		{"one more subject", func(topology *schema.Topology) {
 			completions := streamIn(topology, schema.CompletionsStream)
 			completions.Subjects = completions.Subjects[:1]

@@ -16,25 +16,36 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
+// copiesMax is how many deleted copies of a message a publish passes: see publishKept.
+const copiesMax = 100
+
 // PublishEvent stores the event. It returns after the broker has stored the event: only then may
 // the provider get a 200. Until ctx ends, PublishEvent tries again under the same message id.
-// duplicate is true if the event was stored before. The error is schema.ErrIDConflict if another
-// body was stored under the same id.
+// duplicate is true if a copy of the event is stored already. The error is schema.ErrIDConflict if
+// another body is stored under the same id, and ErrTooLarge if the broker takes no event of this
+// size.
 func (c *Conn) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+	duplicate, err = c.publishEvent(ctx, e)
+	c.events.record(e, duplicate, err)
+	return duplicate, err
+}
+
+func (c *Conn) publishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	msg := eventMessage(e)
-	published, err := c.publish(ctx, schema.EventsStream, msg, jetstream.WithMsgID(e.Key()))
+	var first *jetstream.RawStreamMsg
+	published, err := c.publishKept(ctx, schema.EventsStream, msg, e.Key(),
+		func(ctx context.Context, sequence uint64) (kept bool, err error) {
+			first, err = c.readMessage(ctx, schema.EventsStream, sequence)
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return false, nil
+			}
+			return err == nil, err
+		})
 	if err != nil {
-		return false, fmt.Errorf("publish event %s: %w", e.Key(), err)
+		return false, fmt.Errorf("publish event %s: %w", e.Key(), markTooLarge(err))
 	}
 	if !published.Duplicate {
 		return false, nil
-	}
-	first, err := c.readMessage(ctx, schema.EventsStream, published.Sequence)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return true, nil // erased by now, but the broker still knows the id
-	}
-	if err != nil {
-		return false, fmt.Errorf("look up the first copy of event %s: %w", e.Key(), err)
 	}
 	if first.Header.Get(headerBodySHA256) != msg.Header.Get(headerBodySHA256) {
 		return true, fmt.Errorf("publish event %s: %w", e.Key(), schema.ErrIDConflict)
@@ -64,8 +75,9 @@ func eventMessage(e schema.Event) *nats.Msg {
 	return msg
 }
 
-// PublishQuarantined stores a signed but unreadable webhook. If the same bytes arrive again within
-// the duplicate window of the stream, they are stored once.
+// PublishQuarantined stores a signed webhook that is not stored as an event. If the same bytes
+// arrive again within the duplicate window of the stream, a day, they are stored once, unless
+// somebody has discarded the copy.
 func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) error {
 	sum := sha256Of(q.Body)
 	msg := &nats.Msg{
@@ -78,14 +90,15 @@ func (c *Conn) PublishQuarantined(ctx context.Context, q schema.Quarantined) err
 		},
 	}
 	id := string(q.Provider) + ":" + sum
-	if _, err := c.publish(ctx, schema.QuarantineStream, msg, jetstream.WithMsgID(id)); err != nil {
-		return fmt.Errorf("publish to quarantine: %w", err)
+	if err := c.publishCopy(ctx, schema.QuarantineStream, msg, id); err != nil {
+		return fmt.Errorf("publish to quarantine: %w", markTooLarge(err))
 	}
 	return nil
 }
 
 // PublishDeadLetter stores our copy of an event that no worker could finish. The same event of the
-// same queue is stored once an hour: the duplicate window of the stream.
+// same queue is stored once an hour (the duplicate window of the stream), unless somebody has
+// discarded the dead letter.
 func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error {
 	header := copyHeaders(d.Headers)
 	id := deadLetterID(d)
@@ -100,8 +113,7 @@ func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error
 		Data:    d.Body,
 		Header:  header,
 	}
-	_, err := c.publish(ctx, schema.DeadLettersStream, msg, jetstream.WithMsgID(id))
-	if err != nil {
+	if err := c.publishCopy(ctx, schema.DeadLettersStream, msg, id); err != nil {
 		return fmt.Errorf("publish dead letter of %s: %w", d.Queue, err)
 	}
 	return nil
@@ -132,6 +144,48 @@ type publication struct {
 	Unanswered bool
 }
 
+// publishCopy stores a message once, as publishKept does. It asks about the first copy without a
+// right to read the stream.
+func (c *Conn) publishCopy(ctx context.Context, stream string, msg *nats.Msg, id string) error {
+	_, err := c.publishKept(ctx, stream, msg, id,
+		func(ctx context.Context, sequence uint64) (bool, error) {
+			return c.hasSequence(ctx, stream, sequence)
+		})
+	return err
+}
+
+// publishKept stores the message under the id. It believes the broker's answer "duplicate" only if
+// isKept finds the first copy at its sequence: the broker remembers an id for the whole duplicate
+// window, also when somebody has deleted the message since. Without the first copy, publishKept
+// stores the message under the id and the missing sequence. The same publish again finds the new
+// copy in the same way.
+func (c *Conn) publishKept(
+	ctx context.Context, stream string, msg *nats.Msg, id string,
+	isKept func(ctx context.Context, sequence uint64) (bool, error),
+	options ...jetstream.PublishOpt,
+) (publication, error) {
+	unanswered := false
+	next := id
+	for range copiesMax {
+		withID := slices.Concat(options, []jetstream.PublishOpt{jetstream.WithMsgID(next)})
+		published, err := c.publish(ctx, stream, msg, withID...)
+		unanswered = unanswered || published.Unanswered
+		published.Unanswered = unanswered
+		if err != nil || !published.Duplicate {
+			return published, err
+		}
+		kept, err := isKept(ctx, published.Sequence)
+		if err != nil {
+			err = fmt.Errorf("look up the first copy: %w", err)
+		}
+		if kept || err != nil {
+			return published, err
+		}
+		next = fmt.Sprintf("%s:%d", id, published.Sequence)
+	}
+	return publication{}, fmt.Errorf("stream %s: %w", stream, errCopiesDeleted)
+}
+
 // publish stores the message. Until ctx ends, it tries again under the same message id while
 // another try may succeed.
 func (c *Conn) publish(
@@ -153,10 +207,15 @@ func (c *Conn) publish(
 			Unanswered: unanswered,
 		}, nil
 	}
+	return publication{Unanswered: unanswered}, c.explain(err)
+}
+
+// explain says what the error of a publish means, if the error alone does not.
+func (c *Conn) explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && c.up.Load() {
 		err = fmt.Errorf("%w: %w", errSilent, err)
 	}
-	return publication{Unanswered: unanswered}, markFull(err)
+	return markFull(err)
 }
 
 // sha256Of returns the SHA-256 of the bytes in hexadecimal digits.

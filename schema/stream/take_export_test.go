@@ -15,7 +15,9 @@ func Over(t *testing.T, nc *nats.Conn, log *zap.Logger) *Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Conn{nats: nc, js: js, log: log, tryFor: tryFor}
+	c := newConn("", log)
+	c.nats = nc
+	c.js = js
 	c.up.Store(true)
 	return c
 }

@@ -34,7 +34,8 @@ type Team struct {
 // hyphens. The name of a further durable consumer has the same form.
 func CheckTeamName(name string) error {
 	if !teamName.MatchString(name) {
-		return fmt.Errorf("%q is not a name of 1 to 32 lower-case letters, digits and hyphens", name)
+		return fmt.Errorf("%q is not a name of 1 to 32 lower-case letters, digits and hyphens",
+			name)
 	}
 	return nil
 }

@@ -97,11 +97,30 @@ func (c *Conn) publishRetry(ctx context.Context, d *Delivery) error {
 		return err
 	}
 	id := fmt.Sprintf("%s:%d:%d:%d", d.Queue.Name, d.Sequence, d.retrySequence, d.Deliveries)
-	_, err = c.publish(ctx, schema.WaitingStream, msg, jetstream.WithMsgID(id))
+	published, err := c.publish(ctx, schema.WaitingStream, msg, jetstream.WithMsgID(id))
+	if err == nil && published.Duplicate {
+		err = c.requireRetry(ctx, msg, published.Sequence)
+	}
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", msg.Subject, err)
 	}
 	return nil
+}
+
+// requireRetry publishes the retry once more, without an id, unless the message that the broker
+// takes for the same one is on the same subject. All workers share the ids of the stream, so the
+// message may be that of another queue.
+func (c *Conn) requireRetry(ctx context.Context, retry *nats.Msg, sequence uint64) error {
+	stored, err := c.readMessage(ctx, schema.WaitingStream, sequence)
+	if err == nil && stored.Subject == retry.Subject {
+		return nil
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("look up the first copy: %w", err)
+	}
+	retry.Header.Del(jetstream.MsgIDHeader)
+	_, err = c.publish(ctx, schema.WaitingStream, retry)
+	return err
 }
 
 // retryMessage is the message of an event that waits, or waited. The message has the event's

@@ -51,6 +51,10 @@ type Config struct {
 	// first, then the others in order. A try answered 401 is made again with the next secret.
 	Secrets func() ([]string, error)
 
+	// Reread, if not nil, reads the secrets where they are kept, at once. Get calls Reread when the
+	// API has refused every active secret, because another may have been added a moment ago.
+	Reread func() ([]string, error)
+
 	// RatePerS is how many tries may start in a second, over all callers of the Client. The tries
 	// of half a second may start at once.
 	RatePerS float64
@@ -115,7 +119,7 @@ func New(config Config, dialect Dialect) (*Client, error) {
 		config:  config,
 		dialect: dialect,
 		base:    base,
-		secrets: secrets{active: config.Secrets},
+		secrets: secrets{active: config.Secrets, reread: config.Reread},
 		tokens:  rate.NewLimiter(rate.Limit(config.RatePerS), int(math.Ceil(config.RatePerS/2))),
 		close:   func() {},
 	}

@@ -9,16 +9,27 @@ import (
 // secrets chooses the secret of each try.
 type secrets struct {
 	active func() ([]string, error)
+	reread func() ([]string, error) // Config.Reread
 
 	mu     sync.Mutex
 	worked string // the secret of the last success; empty before the first success
 }
 
-// choose returns the secret of the next try, or "" if refused has every active secret. The secret
-// of the last success comes first, then the active secrets in order. An error wraps
-// ErrCredentials.
+// choose returns the secret of the next try, or "" if refused has every active secret, also after
+// the secrets were read again. The secret of the last success comes first, then the active secrets
+// in order. An error wraps ErrCredentials.
 func (s *secrets) choose(refused []string) (string, error) {
-	active, err := s.active()
+	secret, err := s.chooseFrom(s.active, refused)
+	if secret != "" || err != nil || s.reread == nil {
+		return secret, err
+	}
+	return s.chooseFrom(s.reread, refused)
+}
+
+func (s *secrets) chooseFrom(
+	read func() ([]string, error), refused []string,
+) (string, error) {
+	active, err := read()
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrCredentials, err)
 	}

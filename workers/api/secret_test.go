@@ -152,6 +152,46 @@ func TestASecretThatComesWhileOthersAreRefusedIsTried(t *testing.T) {
 	}
 }
 
+func TestSecretsAreReadAgainOnlyWhenAllAreRefused(t *testing.T) {
+	for _, tt := range []struct {
+		promise string
+		active  []string
+		reread  []string
+		works   string
+		sent    []string
+		reads   int // with Reread
+	}{
+		{"a secret that works is read once", []string{"a"}, nil, "a", []string{"a"}, 0},
+		{"the next secret comes first", []string{"a", "b"}, nil, "b", []string{"a", "b"}, 0},
+		{"a secret added a moment ago is tried", []string{"a"}, []string{"a", "b"}, "b",
+			[]string{"a", "b"}, 1},
+		{"a secret in the place of another is tried", []string{"a"}, []string{"b"}, "b",
+			[]string{"a", "b"}, 1},
+		{"without a new secret, 401 is believed", []string{"a"}, []string{"a"}, "none",
+			[]string{"a"}, 1},
+	} {
+		t.Run(tt.promise, func(t *testing.T) {
+			l := &lock{statuses: map[string]int{tt.works: 200}}
+			reads := 0
+			c := client(t, l, func(cfg *settings) {
+				cfg.Secrets = secretsOf(tt.active...)
+				cfg.Reread = func() ([]string, error) {
+					reads++
+					return tt.reread, nil
+				}
+			})
+			_, err := c.Get(t.Context(), things)
+			if works := tt.works != "none"; works != (err == nil) {
+				t.Errorf("error is %v", err)
+			}
+			if diff := cmp.Diff(tt.sent, l.take()); diff != "" || reads != tt.reads {
+				t.Errorf("read again %d times, want %d; secrets sent (-want +got):\n%s",
+					reads, tt.reads, diff)
+			}
+		})
+	}
+}
+
 func TestEachSecretsTryTakesARateToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

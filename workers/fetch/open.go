@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -26,12 +27,20 @@ type provider interface {
 	// handles reports whether the row has a handler for the resource.
 	handles(r schema.Resource) bool
 	// open makes one client from the environment, and every handler over the client.
-	open(
-		p schema.Provider, getenv func(string) string, registry prometheus.Registerer,
-		answers *api.Budget,
-	) (map[schema.Resource]workers.Source, error)
+	open(p schema.Provider, of surroundings) (map[schema.Resource]workers.Source, error)
 	secretVariable() string
 	variables() []process.Variable
+}
+
+// surroundings are what all providers of a process share.
+type surroundings struct {
+	getenv   func(string) string
+	registry prometheus.Registerer
+	log      *zap.Logger
+	// allowHTTP allows calls without TLS to a real host.
+	allowHTTP bool
+	// answers is one budget for the answers of all providers.
+	answers *api.Budget
 }
 
 // row is a provider with its Config, read from the environment, and its Client.
@@ -59,20 +68,29 @@ func (r row[Config, Client]) variables() []process.Variable {
 }
 
 func (r row[Config, Client]) open(
-	p schema.Provider, getenv func(string) string, registry prometheus.Registerer,
-	answers *api.Budget,
+	p schema.Provider, of surroundings,
 ) (map[schema.Resource]workers.Source, error) {
 	var c Config
-	if err := process.ReadConfig(getenv, &c); err != nil {
+	if err := process.ReadConfig(of.getenv, &c); err != nil {
 		return nil, err
 	}
-	secrets, err := openSecrets(r.secretFile, getenv(r.secretFile))
+	url := process.ProviderURL{Variable: p.Variable("URL"), Value: of.getenv(p.Variable("URL"))}
+	if err := r.checkURL(url, of); err != nil {
+		return nil, err
+	}
+	path := of.getenv(r.secretFile)
+	file, err := process.OpenSecretFile(r.secretFile, path, url)
 	if err != nil {
 		return nil, err
 	}
-	metrics := workers.NewAPIMetrics(registry, string(p))
+	secrets := secretFile{file: file, log: of.log.With(zap.String("provider", string(p)))}
+	metrics := workers.NewAPIMetrics(of.registry, string(p))
 	shared := api.Config{
-		Secrets: secrets, OnCall: metrics.Call, OnHold: metrics.Hold, Answers: answers,
+		Secrets: secrets.active,
+		Reread:  secrets.reread,
+		OnCall:  metrics.Call,
+		OnHold:  metrics.Hold,
+		Answers: of.answers,
 	}
 	client, err := r.newClient(c, shared)
 	if err != nil {
@@ -83,6 +101,22 @@ func (r row[Config, Client]) open(
 		sources[resource] = workers.Source{Decode: r.decode, Handler: newHandler(client)}
 	}
 	return sources, nil
+}
+
+// checkURL returns an error if a real host would be called in the clear, or with one of the
+// demonstration's keys in the environment.
+func (r row[Config, Client]) checkURL(url process.ProviderURL, of surroundings) error {
+	if !of.allowHTTP {
+		if err := url.CheckHTTPS(); err != nil {
+			return err
+		}
+	}
+	for _, v := range r.variables() {
+		if err := url.CheckValue(v.Name, of.getenv(v.Name)); err != nil {
+			return err
+		}
+	}
+	return url.CheckBrokerKey(of.getenv)
 }
 
 // Covers returns an error if the queue has no handler. The error names the files to change.
@@ -102,11 +136,12 @@ func Covers(q schema.Queue) error {
 
 // Open opens the sources of one resource, by provider, from the environment. If several providers
 // have the resource, a provider without a secret file is left out. Errors name the variable to
-// change.
+// change. The log takes later errors, of a changed secret file.
 func Open(
 	r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
+	log *zap.Logger,
 ) (map[schema.Provider]workers.Source, error) {
-	opened, err := open(schema.QueuesOf(r), getenv, registry)
+	opened, err := open(schema.QueuesOf(r), getenv, registry, log)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +152,9 @@ func Open(
 // because all resources of a provider share one rate. A provider without a secret file is left
 // out. At least one must be left.
 func OpenAll(
-	getenv func(string) string, registry prometheus.Registerer,
+	getenv func(string) string, registry prometheus.Registerer, log *zap.Logger,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
-	return open(schema.Queues(), getenv, registry)
+	return open(schema.Queues(), getenv, registry, log)
 }
 
 // Variables returns the environment variables of a provider's API, for help texts and tables.
@@ -144,6 +179,7 @@ func SecretVariable(p schema.Provider) string {
 // answers of all.
 func open(
 	queues []schema.Queue, getenv func(string) string, registry prometheus.Registerer,
+	log *zap.Logger,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
 	byProvider, err := coverByProvider(queues)
 	if err != nil {
@@ -153,7 +189,13 @@ func open(
 	if err != nil {
 		return nil, err
 	}
-	answers := api.NewBudget(int64(config.AnswerBytesMax))
+	shared := surroundings{
+		getenv:    getenv,
+		registry:  registry,
+		log:       log,
+		allowHTTP: config.AllowHTTP,
+		answers:   api.NewBudget(int64(config.AnswerBytesMax)),
+	}
 	all := map[schema.Resource]map[schema.Provider]workers.Source{}
 	var notSet []string
 	for _, name := range schema.Providers() {
@@ -166,7 +208,7 @@ func open(
 			notSet = append(notSet, variable)
 			continue
 		}
-		sources, err := providers[name].open(name, getenv, registry, answers)
+		sources, err := providers[name].open(name, shared)
 		if err != nil {
 			return nil, err
 		}
@@ -196,21 +238,35 @@ func coverByProvider(queues []schema.Queue) (map[schema.Provider][]schema.Queue,
 	return byProvider, nil
 }
 
-// openSecrets returns a function that returns every secret of a file, in order. A changed file is
-// read again.
-func openSecrets(variable, path string) (func() ([]string, error), error) {
-	file, err := process.OpenSecretFile(variable, path)
-	if err != nil {
-		return nil, err
+// secretFile reads the secrets of a provider's API. After a bad change, the secrets before the
+// change stay in use.
+type secretFile struct {
+	file *process.SecretFile
+	log  *zap.Logger
+}
+
+// active returns every secret of the file, in order. A changed file is read again.
+func (f secretFile) active() ([]string, error) {
+	secrets, err := f.file.Active()
+	return f.reveal(secrets, err), nil
+}
+
+// reread reads the file now.
+func (f secretFile) reread() ([]string, error) {
+	secrets, _, err := f.file.Reload(nil)
+	return f.reveal(secrets, err), nil
+}
+
+// reveal logs the fault of a read, which the file returns only once.
+func (f secretFile) reveal(secrets []schema.Secret, fault error) []string {
+	if fault != nil {
+		f.log.Error("secrets not taken", zap.Error(fault))
 	}
-	return func() ([]string, error) {
-		active, _ := file.Active() // after a bad change, the secrets before the change stay active
-		revealed := make([]string, len(active))
-		for i, secret := range active {
-			revealed[i] = secret.Reveal()
-		}
-		return revealed, nil
-	}, nil
+	revealed := make([]string, len(secrets))
+	for i, secret := range secrets {
+		revealed[i] = secret.Reveal()
+	}
+	return revealed
 }
 
 // rate is a number of calls in a second, over 0.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -114,6 +116,7 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 	good := secretFile(t, "a-secret-of-some-length")
 	empty := secretFile(t, "", " ")
 	short := secretFile(t, "sekret")
+	demo := secretFile(t, "sandbox-truv-secret")
 	tests := []struct {
 		promise           string
 		pinwheel, truv    string // the variable
@@ -123,6 +126,13 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 		{"a secret file that is not there", pinwheelSecret, truvSecret, nowhere, ""},
 		{"a secret file that is empty", pinwheelSecret, truvSecret, empty, ""},
 		{"a secret that is short", pinwheelSecret, truvSecret, short, "sekret"},
+		{"a secret of the demonstration", pinwheelSecret, truvSecret, demo, "sandbox"},
+		{"a client id of the demonstration", "", "TRUV_CLIENT_ID", "sandbox-truv-client", "sandbox"},
+		{"a client id with a line end", "", "TRUV_CLIENT_ID", "sekret\r", "sekret"},
+		{"a key of the demonstration for the broker", "NATS_CREDS_FILE", "NATS_CREDS_FILE", demo,
+			"sandbox"},
+		{"a version in quotes", "PINWHEEL_VERSION", "", "'sekret'", "sekret"},
+		{"a URL without TLS", "PINWHEEL_URL", "TRUV_URL", "http://api.example/sekret", "sekret"},
 		{"a client id that is not set", "", "TRUV_CLIENT_ID", "", ""},
 		{"a URL that is none", "PINWHEEL_URL", "TRUV_URL", "api.getpinwheel.com", ""},
 		{"a URL with a password", "PINWHEEL_URL", "TRUV_URL", "https://me:sekret@api.example",
@@ -146,7 +156,8 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 				}
 				env := environment(good)
 				env[variable] = test.value
-				_, err := fetch.Open(q.Resource, getenv(env), prometheus.NewRegistry())
+				registry := prometheus.NewRegistry()
+				_, err := fetch.Open(q.Resource, getenv(env), registry, zap.NewNop())
 				if err == nil || !strings.HasPrefix(err.Error(), variable) {
 					t.Errorf("%s: error %v, want one that begins with %s", q.Name, err, variable)
 				} else if test.mustNotSay != "" && strings.Contains(err.Error(), test.mustNotSay) {
@@ -154,6 +165,27 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAURLWithoutTLSIsAllowedByAVariable(t *testing.T) {
+	env := environment(secretFile(t, "a-secret-of-some-length"))
+	for _, p := range schema.Providers() {
+		env[p.Variable("URL")] = "http://api.example"
+	}
+	env["ALLOW_HTTP"] = "1"
+	if _, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheDemonstrationsKeysAreTakenForFakes(t *testing.T) {
+	server := startProviders(t)
+	env := server.environment(secretFile(t, "sandbox-truv-secret"))
+	env["TRUV_CLIENT_ID"] = "sandbox-truv-client"
+	env["NATS_CREDS_FILE"] = env["TRUV_ACCESS_SECRET_FILE"]
+	if _, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -206,7 +238,7 @@ func TestOpenAllOpensASourceForEachQueue(t *testing.T) {
 			[]string{"TRUV_CLIENT_ID"}},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
-			opened, err := fetch.OpenAll(getenv(test.env), prometheus.NewRegistry())
+			opened, err := fetch.OpenAll(getenv(test.env), prometheus.NewRegistry(), zap.NewNop())
 			if (err != nil) != (test.names != nil) {
 				t.Fatal(err)
 			}
@@ -225,7 +257,7 @@ func TestOpenAllOpensASourceForEachQueue(t *testing.T) {
 func TestOpenOpensTheSourcesOfItsResource(t *testing.T) {
 	env := environment(secretFile(t, "a-secret-of-some-length"))
 	for _, q := range schema.Queues() {
-		opened, err := fetch.Open(q.Resource, getenv(env), prometheus.NewRegistry())
+		opened, err := fetch.Open(q.Resource, getenv(env), prometheus.NewRegistry(), zap.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +329,7 @@ func (s *providersServer) takeCalls() map[schema.Provider][]http.Header {
 func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 	server := startProviders(t)
 	env := server.environment(secretFile(t, "a-secret-of-some-length"))
-	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry())
+	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +370,8 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 	server := startProviders(t)
 	secret := secretFile(t, "the-first-secret-is-sent", "the-second-waits-for-a-401")
 	registry := prometheus.NewRegistry()
-	opened, err := fetch.OpenAll(getenv(server.environment(secret)), registry)
+	core, log := observer.New(zap.ErrorLevel)
+	opened, err := fetch.OpenAll(getenv(server.environment(secret)), registry, zap.New(core))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,6 +412,10 @@ func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 		wantHeaders(schema.Pinwheel, schema.Income, schema.ActionAdded, rotated)
 	}
 
+	if lines := log.FilterMessage("secrets not taken").All(); len(lines) != 1 {
+		t.Errorf("the bad change is logged in %d lines, want 1: %v", len(lines), lines)
+	}
+
 	want := map[string]uint64{"pinwheel": 3, "truv": 1}
 	if got := callsCounted(t, registry); !maps.Equal(got, want) {
 		t.Errorf("calls counted: %v, want %v", got, want)
@@ -395,7 +432,7 @@ func TestEverySecretOfTheFileIsTried(t *testing.T) {
 	server := startProviders(t)
 	server.refused = old
 	env := server.environment(secretFile(t, old, fresh))
-	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry())
+	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

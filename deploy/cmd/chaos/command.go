@@ -92,6 +92,7 @@ func run(
 	}
 	root.Flags().BoolVar(&broken, "broken", false,
 		"run every build that is broken on purpose, and want each of them found")
+	root.AddCommand(floodCommand())
 	command.AddEnvironment(root, process.Variables(environment{}))
 	command.AddSection(root, "Flaws", "  "+strings.Join(chaos.Flaws(), ", "))
 	command.AddSection(root, "Exit codes", exitCodes)

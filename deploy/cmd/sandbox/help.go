@@ -29,7 +29,7 @@ func variables() []process.Variable {
 		case "LOG_LEVEL":
 			v.Default = quietLevel
 		}
-		if isSecretsFile(v.Name) {
+		if isSecretsFile(v.Name) || isURL(v.Name) {
 			continue
 		}
 		list = append(list, v)
@@ -40,9 +40,15 @@ func variables() []process.Variable {
 }
 
 // isSecretsFile reports whether the variable names the secrets of a real provider's webhooks.
-func isSecretsFile(name string) bool {
+func isSecretsFile(name string) bool { return isOfAProvider(name, "SECRETS_FILE") }
+
+// isURL reports whether the variable is a real provider's URL.
+func isURL(name string) bool { return isOfAProvider(name, "URL") }
+
+// isOfAProvider reports whether name is the variable of a provider for one purpose.
+func isOfAProvider(name, purpose string) bool {
 	return slices.ContainsFunc(schema.Providers(), func(p schema.Provider) bool {
-		return name == p.Variable("SECRETS_FILE")
+		return name == p.Variable(purpose)
 	})
 }
 

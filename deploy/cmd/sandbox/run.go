@@ -120,7 +120,12 @@ func runSandbox(ctx context.Context, o options, stdout io.Writer) error {
 		}
 		return explain(err)
 	}
-	complete, err := watch(ctx, s, o, newPrinter(stdout, getenv))
+	complete := false
+	err = s.Conn.RunWhileOpen(ctx, func(ctx context.Context) error {
+		var err error
+		complete, err = watch(ctx, s, o, newPrinter(stdout, getenv))
+		return err
+	})
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}

@@ -138,6 +138,10 @@ func TestRefuses(t *testing.T) {
 	if err := os.WriteFile(file, []byte("a-secret-for-tests-only\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	demo := filepath.Join(t.TempDir(), "demo")
+	if err := os.WriteFile(demo, []byte(fake.Secret(fake.Truv)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -217,6 +221,26 @@ func TestRefuses(t *testing.T) {
 			onFreePorts("--providers=real"), []string{"PINWHEEL_SECRETS_FILE", file}, 1,
 			`sandbox: PINWHEEL_API_SECRET_FILE is not set, and PINWHEEL_SECRETS_FILE is: ` +
 				`set both, or neither`,
+		},
+		{
+			"a secret of the demonstration with a real provider",
+			onFreePorts("--providers=real"), []string{"TRUV_SECRETS_FILE", demo}, 1,
+			`sandbox: TRUV_SECRETS_FILE: .*: the demonstration's keys are public, and the host of ` +
+				`TRUV_URL, which is not set, is real: .*`,
+		},
+		{
+			"a client id of the demonstration with a real provider",
+			onFreePorts("--providers=real"),
+			[]string{"TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file,
+				"TRUV_CLIENT_ID", fake.TruvClientID}, 1,
+			`sandbox: TRUV_CLIENT_ID: the demonstration's keys are public, .*`,
+		},
+		{
+			"a real provider without TLS",
+			onFreePorts("--providers=real"),
+			[]string{"TRUV_SECRETS_FILE", file, "TRUV_ACCESS_SECRET_FILE", file,
+				"TRUV_CLIENT_ID", "client", "TRUV_URL", "http://prod.truv.com"}, 1,
+			`sandbox: TRUV_URL: http:// to a real host .*ALLOW_HTTP=1.*`,
 		},
 		{
 			"Truv without a client id",

@@ -47,7 +47,10 @@ func onNATS(
 			return err
 		}
 		defer op.Close()
-		return withAdvice(explainRights(work(cmd.Context(), session{t, op, *wait}, args)))
+		err = op.RunWhileOpen(cmd.Context(), func(ctx context.Context) error {
+			return work(ctx, session{t, op, *wait}, args)
+		})
+		return withAdvice(explainRights(err))
 	}
 	return cmd
 }
@@ -113,7 +116,7 @@ func awaitBroker(
 func checkBroker(ctx context.Context, op *stream.Operator) error {
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	err := op.Ready(ctx)
+	err := op.Reachable(ctx)
 	if errors.Is(err, stream.ErrNoQueue) || errors.Is(err, stream.ErrFull) {
 		return nil
 	}

@@ -126,7 +126,7 @@ func TestARedriveIsNeverEaten(t *testing.T) {
 				b.must(err)
 				b.must(s.DeleteMsg(b.Context(), 2))
 			}, []string{"1"},
-			[]string{"pinwheel:e-1:r2" + to}, "sent to pinwheel_income as pinwheel:e-1:r2",
+			[]string{"pinwheel:e-1:r1" + to}, "sent to pinwheel_income as pinwheel:e-1:r1",
 		},
 		"a name under which there is a completion, and no event any more": {
 			func(b *bench, e schema.Event) {

@@ -20,13 +20,17 @@ func newQuarantineCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "quarantine",
 		GroupID: groupRepair,
-		Short:   "List, show, release or discard webhooks that could not be read",
-		Long: `wagewire quarantine works on webhooks with a valid signature that ingress could not
-read as an event. Ingress answered 200 to them. They are kept for 14 days.`,
-		Example: `  List the webhooks that could not be read, and show one:
+		Short:   "List, show, release or discard signed webhooks that are no events yet",
+		Long: `wagewire quarantine works on webhooks with a valid signature that ingress did not
+store as events: webhooks that could not be read, webhooks whose signature was too old or from the
+future (stale), and webhooks with the id of another webhook (id_conflict). Ingress answered 200 to
+them. They are kept for 14 days.`,
+		Example: `  List the webhooks in quarantine, and show one:
     wagewire quarantine list
     wagewire quarantine show 3 --body
-  Release them after an update that can read them:
+  Release what came while a clock was wrong:
+    wagewire quarantine release --reason stale
+  Release what an update can read:
     wagewire quarantine release --reason schema`,
 	}
 	cmd.AddCommand(quarantined().commands(t)...)
@@ -51,7 +55,7 @@ func quarantined() *shelf[stream.Unread] {
 		tally:     func([]stream.Unread) string { return "" },
 		resend: resending[stream.Unread]{
 			verb: "release", past: "released", participle: "released",
-			short: "Read webhooks again and send them through the line",
+			short: "Store webhooks as events and send them through the line",
 			long:  releaseLong, example: releaseExample,
 			question: "release %s",
 			prepare:  newReleaser,
@@ -60,7 +64,8 @@ func quarantined() *shelf[stream.Unread] {
 }
 
 const releaseLong = `wagewire quarantine release reads a webhook as the ingress of this version
-does, stores the event, and deletes the webhook from the quarantine.
+does, stores the event, and deletes the webhook from the quarantine. The age of the signature does
+not matter: a stale webhook is released as it is.
 
 A webhook that still cannot be read stays, and so does a webhook of an erased account; release says
 why and exits 1. A webhook whose id was stored before with another body (id_conflict) is stored as a
@@ -69,7 +74,9 @@ its own.
 
 Run release again if it was interrupted: a webhook is not stored twice.`
 
-const releaseExample = `  Release the webhooks that an update can read:
+const releaseExample = `  Release the webhooks that came while a clock was wrong:
+    wagewire quarantine release --reason stale --since 2h
+  Release the webhooks that an update can read:
     wagewire quarantine release --reason schema
   Release a second webhook with a known id:
     wagewire quarantine release 3 --yes`
@@ -84,7 +91,8 @@ type unreadFilter struct {
 func (f *unreadFilter) addFlags(cmd *cobra.Command) {
 	reasons := []schema.QuarantineReason{
 		schema.QuarantineJSON, schema.QuarantineUTF8, schema.QuarantineDuplicateKey,
-		schema.QuarantineDepth, schema.QuarantineSchema, schema.QuarantineIDConflict,
+		schema.QuarantineDepth, schema.QuarantineSchema, schema.QuarantineEncoding,
+		schema.QuarantineStale, schema.QuarantineIDConflict,
 	}
 	addProvider(cmd, &f.provider, "only those of")
 	addChoice(cmd, &f.reason, "reason", "only those with a reason: "+command.OneOf(reasons),
@@ -230,8 +238,8 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil
 }
 
-// storeFirst stores the event under its own id, and returns false if the broker still knows the id
-// from a deleted event.
+// storeFirst stores the event under its own id, and returns false if somebody else has stored an
+// event under the id meanwhile.
 func (r releaser) storeFirst(ctx context.Context, e schema.Event) (isStored bool, err error) {
 	if r.dryRun {
 		return true, nil

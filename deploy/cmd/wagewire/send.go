@@ -210,13 +210,17 @@ func (o *sendOptions) readSecret(
 	path := o.secretFile
 	if path == "" {
 		setting = variable
-		path = getenv(variable)
+		var err error
+		path, err = process.ReadVariable(getenv, variable)
+		if err != nil {
+			return schema.Secret{}, err
+		}
 	}
 	if path == "" {
 		return schema.Secret{}, fmt.Errorf("no secret to sign with: "+
 			"give --secret-file, or set %s, to a file with one secret a line", variable)
 	}
-	file, err := process.OpenSecretFile(setting, path)
+	file, err := process.OpenSecretFile(setting, path, process.ProviderURL{})
 	if err != nil {
 		return schema.Secret{}, err
 	}

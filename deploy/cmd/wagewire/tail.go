@@ -13,6 +13,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const countMax = 1_000_000_000
@@ -59,7 +60,7 @@ data, and the class and code of the error. Only --json prints the records themse
 	return untilInterrupted(cmd, func() bool { return true })
 }
 
-// run prints completions until ctx ends or the count is reached.
+// run connects and prints completions until ctx ends or the count is reached.
 func (o *tailOptions) run(ctx context.Context, t terminal) error {
 	level := zap.NewAtomicLevelAt(zapcore.ErrorLevel)
 	op, err := connect(ctx, t, *o.wait, newOperatorLog(t.stderr, level))
@@ -67,12 +68,21 @@ func (o *tailOptions) run(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer op.Close()
-	completions, err := op.Tail(ctx, o.subject(), o.since)
-	if err != nil {
-		return withAdvice(err)
-	}
-	defer completions.Close()
-	level.SetLevel(zapcore.InfoLevel) // from now on the operator wants to know of a lost connection
+	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+		completions, err := op.Tail(ctx, o.subject(), o.since)
+		if err != nil {
+			return withAdvice(err)
+		}
+		defer completions.Close()
+		level.SetLevel(zapcore.InfoLevel) // now the operator wants to know of a broken connection
+		return o.printEach(ctx, t, completions)
+	})
+}
+
+// printEach prints completions until ctx ends or the count is reached.
+func (o *tailOptions) printEach(
+	ctx context.Context, t terminal, completions *stream.Tail,
+) error {
 	fmt.Fprintln(t.stderr, "printing completions, Ctrl-C ends")
 	for printed := 0; o.most == 0 || printed < o.most; {
 		completion, err := completions.Next(ctx)

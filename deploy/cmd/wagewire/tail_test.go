@@ -266,3 +266,27 @@ func TestTailOfABrokerThatIsNotProvisionedSaysWhatToRun(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestACommandWithoutAnEndEndsWhenItsConnectionIsLostForGood(t *testing.T) {
+	for _, args := range [][]string{{"tail"}, {"status", "--watch", "50ms"}} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel()
+			s, _ := streamtest.New(t)
+			endless := begin(t, s.Getenv(), args...)
+			if args[0] == "tail" {
+				endless.stderr.await(t, "printing completions")
+			} else {
+				endless.stdout.await(t, "\n")
+			}
+			// From now on every request with a body is over the limit.
+			if err := s.SetPayloadMax(1); err != nil {
+				t.Fatal(err)
+			}
+			code := endless.ends(t)
+			got := endless.stderr.String()
+			if code != 1 || !strings.Contains(got, "closed the connection for good") {
+				t.Errorf("exit code %d, stderr %q", code, got)
+			}
+		})
+	}
+}

@@ -48,20 +48,20 @@ func parseTeam(args []string) (name string, err error) {
 	return args[0], nil
 }
 
-// parseResources reads the names of resources, separated by commas.
+// parseResources reads the names of resources, separated by commas. It returns the resources in the
+// order of the catalogue, so another order on the command line is no change.
 func parseResources(text string) ([]schema.Resource, error) {
 	known := allResources()
-	var resources []schema.Resource
+	var named []schema.Resource
 	for name := range strings.SplitSeq(text, ",") {
 		r := schema.Resource(strings.TrimSpace(name))
 		if !slices.Contains(known, r) {
 			return nil, notAmong(string(r), known)
 		}
-		if !slices.Contains(resources, r) {
-			resources = append(resources, r)
-		}
+		named = append(named, r)
 	}
-	return resources, nil
+	isUnnamed := func(r schema.Resource) bool { return !slices.Contains(named, r) }
+	return slices.DeleteFunc(known, isUnnamed), nil
 }
 
 // writeTeams writes teams.conf in the directory, with the teams of the broker.
@@ -91,7 +91,7 @@ func nextForBroker(s session, dir string) {
 			nats.TeamsFile)
 		return
 	}
-	fmt.Fprintf(s.stdout, "next: put %s beside the broker's %s, and reload the broker twice, a few "+
-		"seconds apart: docker compose kill -s HUP nats, or nats-server --signal reload\n",
+	fmt.Fprintf(s.stdout, "next: put %s beside the broker's %s, and reload the broker twice, "+
+		"a few seconds apart: docker compose kill -s HUP nats, or nats-server --signal reload\n",
 		filepath.Join(dir, nats.TeamsFile), nats.AccountsFile)
 }

@@ -21,9 +21,9 @@ func newTeamAddCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add TEAM",
 		Short: "Make or change the durables and the key of a team",
-		Long: `wagewire team add makes the durables of a team and its key, and writes teams.conf with
-the accounts of all teams. The same command again changes nothing. With other flags, add shows the
-difference and asks; a flag that is not given keeps the present value.
+		Long: `wagewire team add makes the durables of a team and its key, and writes teams.conf
+with the accounts of all teams. The same command again changes nothing. With other flags, add shows
+the difference and asks; a flag that is not given keeps the present value.
 
 The team reads the completions of --resources. Completions that report a deletion come besides: a
 team must know what to delete.
@@ -80,7 +80,8 @@ func (a *teamAdd) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&a.dir, "dir", "", teamDirHelp+", and with the team's seed")
 	flags.StringVar(&a.key, "key", "", "public `key` of the team, made elsewhere")
 	flags.BoolVar(&a.newKey, "new-key", false, "make a new key in place of the present one")
-	flags.StringVar(&a.adopt, "adopt", "", "`durable` without a team that becomes one of the team's")
+	flags.StringVar(&a.adopt, "adopt", "",
+		"`durable` without a team that becomes one of the team's")
 }
 
 func (a *teamAdd) check(args []string) (err error) {
@@ -147,24 +148,33 @@ func (a *teamAdd) merge(durables []stream.Durable) (stream.Team, error) {
 		return team, command.UsageError("team %s is new: say with --resources what it reads",
 			a.name)
 	}
-	if a.adopt != "" {
-		if !slices.ContainsFunc(durables, func(d stream.Durable) bool { return d.Name == a.adopt }) {
-			return team, fmt.Errorf("there is no durable %s to adopt: "+
-				"wagewire team list shows the durables", a.adopt)
-		}
-		team.Durables = appendNew(team.Durables, a.adopt)
+	isAdopted := func(d stream.Durable) bool { return d.Name == a.adopt }
+	if a.adopt != "" && !slices.ContainsFunc(durables, isAdopted) {
+		return team, fmt.Errorf("there is no durable %s to adopt: "+
+			"wagewire team list shows the durables", a.adopt)
 	}
-	if len(team.Durables) == 0 {
-		team.Durables = []string{a.name}
-	}
-	for _, name := range a.durables {
-		team.Durables = appendNew(team.Durables, stream.TeamDurable(a.name, name))
-	}
+	team.Durables = a.mergeDurables(team.Durables)
 	if n := len(team.Durables); n > stream.TeamDurablesMax {
 		return team, fmt.Errorf("team %s would have %d durables, more than %d",
 			a.name, n, stream.TeamDurablesMax)
 	}
 	return team, nil
+}
+
+// mergeDurables adds the durables of the command line to those that the team has. A team without
+// any gets the first, with its own name.
+func (a *teamAdd) mergeDurables(have []string) []string {
+	merged := have
+	if a.adopt != "" {
+		merged = appendNew(merged, a.adopt)
+	}
+	if len(merged) == 0 {
+		merged = []string{a.name}
+	}
+	for _, name := range a.durables {
+		merged = appendNew(merged, stream.TeamDurable(a.name, name))
+	}
+	return merged
 }
 
 // appendNew appends a name unless it is there.
@@ -252,7 +262,7 @@ func (a *teamAdd) nextForTeam(s session, team stream.Team) {
 		fmt.Fprintf(s.stdout, "next: give %s to the team, a secret, as the credentials of its "+
 			"program\n", filepath.Join(a.dir, nats.TeamSeedFile(a.name)))
 	}
-	fmt.Fprintf(s.stdout, "next: the program connects with the seed, uses the JetStream domain %s, "+
-		"and binds to the durable %s of %s: see schema/README.md\n",
+	fmt.Fprintf(s.stdout, "next: the program connects with the seed, uses the JetStream domain "+
+		"%s, and binds to the durable %s of %s: see schema/README.md\n",
 		stream.Domain, command.OneOf(team.Durables), schema.CompletionsStream)
 }

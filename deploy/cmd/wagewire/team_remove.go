@@ -20,9 +20,9 @@ func newTeamRemoveCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove [TEAM]",
 		Short: "Delete a team, or a durable",
-		Long: `wagewire team remove deletes the durables of a team, and writes teams.conf without the
-team. With --durable it deletes one durable of the team. Without a TEAM, it deletes a durable that
-has no team.
+		Long: `wagewire team remove deletes the durables of a team, and writes teams.conf without
+the team. With --durable it deletes one durable of the team. Without a TEAM, it deletes a durable
+that has no team.
 
 A durable is the team's position: it cannot be made again with the same position. The completions
 stay on their stream. The seed of the team stays in DIR; the broker refuses the key after its
@@ -38,7 +38,7 @@ reload, so the file may be deleted then.`,
 	cmd.Flags().StringVar(&r.durable, "durable", "",
 		"`name` of the only durable to delete, as wagewire team list shows it")
 	cmd.Flags().StringVar(&r.dir, "dir", "", teamDirHelp)
-	r.consent.addFlags(cmd)
+	r.addFlags(cmd)
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		return r.run(ctx, s)
 	})

@@ -44,7 +44,8 @@ not ready, and answers 503.
 
 Exit codes:
   0  stopped by a signal
-  1  cannot start, was ended before the requests in hand were finished, or is not ready
+  1  cannot start, was ended before the requests in hand were finished, lost the connection to NATS
+     for good (start it again), or is not ready
   2  wrong arguments
 
 Environment:
@@ -170,5 +171,5 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx)
+	return broker.RunWhileOpen(ctx, server.Run)
 }

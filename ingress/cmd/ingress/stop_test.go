@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,6 +36,8 @@ type command struct {
 	addr    string
 	admin   string
 	ended   chan error
+	// lastLine is the last line on standard error, once a value came from ended.
+	lastLine string
 	// ready is the latest answer of /readyz.
 	ready atomic.Bool
 }
@@ -72,6 +75,7 @@ func start(t *testing.T, url string) *command {
 		defer close(exited)
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
+			c.lastLine = lines.Text()
 			var line struct{ Addr string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Addr != "" {
 				addr <- line.Addr
@@ -168,8 +172,13 @@ func newSender(t *testing.T) *sender {
 	return s
 }
 
-// post returns the status of the answer, and whether the answer says Connection: close.
+// post sends a webhook with the id. It returns the status of the answer, and whether the answer
+// says Connection: close.
 func (s *sender) post(addr, id string) (status int, closes bool, err error) {
+	return s.send(addr, webhook(id, 0))
+}
+
+func (s *sender) send(addr, request string) (status int, closes bool, err error) {
 	conn := s.conns[addr]
 	if conn == nil {
 		dialled, err := net.Dial("tcp", addr)
@@ -179,7 +188,7 @@ func (s *sender) post(addr, id string) (status int, closes bool, err error) {
 		conn = &connection{dialled, bufio.NewReader(dialled)}
 		s.conns[addr] = conn
 	}
-	if _, err := io.WriteString(conn, webhook(id)); err != nil {
+	if _, err := io.WriteString(conn, request); err != nil {
 		return 0, false, err
 	}
 	answer, err := http.ReadResponse(conn.in, nil)
@@ -196,10 +205,10 @@ func (s *sender) post(addr, id string) (status int, closes bool, err error) {
 	return answer.StatusCode, answer.Close, err
 }
 
-// webhook is a signed request of Truv.
-func webhook(id string) string {
+// webhook is a signed request of Truv, with padding in its body.
+func webhook(id string, paddingBytes int) string {
 	body := fmt.Sprintf(`{"webhook_id":%q,"event_type":"link-connected","link_id":"l1",`+
-		`"event_created_at":"2026-01-12T02:36:01Z"}`, id)
+		`"event_created_at":"2026-01-12T02:36:01Z"}`, id) + strings.Repeat(" ", paddingBytes)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(body))
 	return fmt.Sprintf("POST /webhooks/truv HTTP/1.1\r\nHost: ingress\r\n"+

@@ -85,6 +85,13 @@ func (s *Server) start() (err error) {
 	return nil
 }
 
+// SetPayloadMax changes the size of the largest message, in bytes, while the server runs. Clients
+// learn of the new limit at their next connect.
+func (s *Server) SetPayloadMax(bytes int32) error {
+	s.config.PayloadMax = bytes
+	return s.Reload()
+}
+
 // options returns the settings of nats-server.
 func (c Config) options() (*server.Options, error) {
 	o := &server.Options{}

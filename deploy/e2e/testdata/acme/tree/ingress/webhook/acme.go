@@ -15,30 +15,27 @@ import (
 // acme is how Acme signs: one header "t=<Unix seconds>,s=<base64>", HMAC-SHA512 over the body and
 // then the time.
 var acme = scheme{
-	secretsName: "signing keys",
-	verify:      verifyAcme,
-	signedAt: func(h http.Header) (time.Time, error) {
-		_, at, _, err := readAcme(h)
-		return at, err
-	},
+	secretsName:   "signing keys",
+	signsTime:     true,
+	readSignature: readAcmeSignature,
 }
 
-func verifyAcme(r Received, secrets []schema.Secret) error {
-	sent, _, digest, err := readAcme(r.Header)
+func readAcmeSignature(h http.Header) (signature, error) {
+	sent, at, digest, err := readAcme(h)
 	if err != nil {
-		return err
+		return signature{}, err
 	}
-	signed := false
-	for _, secret := range secrets {
-		mac := hmac.New(sha512.New, []byte(secret.Reveal()))
-		mac.Write(r.Body)
-		mac.Write([]byte(sent))
-		signed = hmac.Equal(mac.Sum(nil), digest) || signed
+	verify := func(secrets []schema.Secret, body []byte) bool {
+		signed := false
+		for _, secret := range secrets {
+			mac := hmac.New(sha512.New, []byte(secret.Reveal()))
+			mac.Write(body)
+			mac.Write([]byte(sent))
+			signed = hmac.Equal(mac.Sum(nil), digest) || signed
+		}
+		return signed
 	}
-	if !signed {
-		return errSignatureMismatch
-	}
-	return nil
+	return signature{at: at, verify: verify}, nil
 }
 
 func readAcme(h http.Header) (sent string, at time.Time, digest []byte, err error) {

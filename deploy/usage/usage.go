@@ -1,0 +1,7 @@
+// Package usage says what a running process has used of the machine.
+package usage
+
+// MemoryPeak returns the peak memory of a running process, in bytes. The error is
+// errors.ErrUnsupported on systems other than Linux. The kernel's figure for an ended process is
+// not usable: it includes the memory of the parent before exec.
+func MemoryPeak(pid int) (int64, error) { return memoryPeak(pid) }

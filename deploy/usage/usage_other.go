@@ -1,0 +1,7 @@
+//go:build !linux
+
+package usage
+
+import "errors"
+
+func memoryPeak(int) (int64, error) { return 0, errors.ErrUnsupported }
