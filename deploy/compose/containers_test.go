@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +36,9 @@ func workerServices() []string {
 
 func TestContainersOfOneNode(t *testing.T) {
 	s := newStack(t)
+	secrets := copyOfTheDemonstration(t)
+	check(t, os.Chmod(secrets, 0o700))
+	s.environment = append(s.environment, "SECRETS_DIR="+secrets)
 	began := time.Now()
 	s.compose("up", "-d")
 	t.Logf("up -d took %s", time.Since(began).Round(time.Millisecond))
@@ -43,6 +48,7 @@ func TestContainersOfOneNode(t *testing.T) {
 	operator := s.connect(stream.RoleOperator)
 	s.everyTypeGetsItsLastWord(operator)
 	s.oneWebhookIsSeenByWhoeverLooks()
+	s.aTeamJoins(secrets)
 	s.downAndUpLoseNothing(operator)
 	s.threeWorkersShareAQueue(operator)
 }
@@ -64,7 +70,7 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 // oneWebhookIsSeenByWhoeverLooks checks that the team reads the completion with its own key, and
 // that the worker logs the job.
 func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
-	durable := s.durable(team)
+	durable := s.durable(team, demoFile(nats.TeamSeedFile(team)))
 	sent := s.send("paystubs.added")[0]
 	c := s.completionOf(durable, sent.ID)
 	if c.Data.Outcome != schema.Succeeded || len(c.Data.Records) == 0 {
@@ -80,26 +86,90 @@ func (s *stack) oneWebhookIsSeenByWhoeverLooks() {
 	})
 }
 
-// durable binds to the durable of a team, with the team's key.
-func (s *stack) durable(name string) jetstream.Consumer {
+// aTeamJoins adds a team to the running stack, as the operator does. The team reads, and no other
+// client loses its connection.
+func (s *stack) aTeamJoins(secrets string) {
+	const joins = "aid"
+	lending := s.durable(team, demoFile(nats.TeamSeedFile(team)))
+	before := s.connections()
+	s.wagewire("team", "add", joins, "--resources", "paystubs", "--dir", secrets)
+	for range 2 { // the first makes the account, the second its subscriptions
+		s.compose("kill", "-s", "HUP", "nats")
+	}
+	durable := s.durable(joins, filepath.Join(secrets, nats.TeamSeedFile(joins)))
+	sent := s.send("paystubs.added")[0]
+	s.completionOf(durable, sent.ID)
+	s.completionOf(lending, sent.ID)
+	after := s.connections()
+	for _, connection := range before {
+		if !slices.Contains(after, connection) {
+			s.t.Errorf("the broker has cut off %s", connection)
+		}
+	}
+}
+
+// connections lists the broker's clients, a line each: the number of the connection and the name.
+func (s *stack) connections() []string {
 	s.t.Helper()
-	key, err := natsgo.NkeyOptionFromSeed(demoFile(nats.TeamSeedFile(name)))
-	if err != nil {
-		s.t.Fatal(err)
+	text := s.compose("exec", "-T", "nats", "wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz")
+	var answer struct {
+		Connections []struct {
+			CID  int    `json:"cid"`
+			Name string `json:"name"`
+		} `json:"connections"`
 	}
-	conn, err := natsgo.Connect(s.broker(), key)
-	if err != nil {
-		s.t.Fatal(err)
+	check(s.t, json.Unmarshal([]byte(text), &answer))
+	var list []string
+	for _, c := range answer.Connections {
+		list = append(list, fmt.Sprint(c.CID, " ", c.Name))
 	}
-	s.t.Cleanup(conn.Close)
-	js, err := jetstream.NewWithDomain(conn, stream.Domain)
+	if len(list) <= len(workerServices()) {
+		s.t.Errorf("the broker has the connections %v", list)
+	}
+	return list
+}
+
+// wagewire runs the operator's command on this machine, outside the containers.
+func (s *stack) wagewire(args ...string) {
+	s.t.Helper()
+	binary := filepath.Join(s.t.TempDir(), "wagewire")
+	_, stderr, err := s.execute("go", "build", "-o", binary, "./deploy/cmd/wagewire")
+	if err != nil {
+		s.t.Fatalf("build wagewire: %v\n%s", err, stderr)
+	}
+	before := s.environment
+	defer func() { s.environment = before }()
+	s.environment = append(slices.Clone(before), "NATS_URL="+s.broker(),
+		"NATS_CREDS_FILE="+filepath.Join(demoDir, nats.SeedFile(stream.RoleOperator)))
+	stdout, stderr, err := s.execute(binary, args...)
+	if err != nil {
+		s.t.Fatalf("wagewire %s: %v\n%s%s", strings.Join(args, " "), err, stdout, stderr)
+	}
+}
+
+// durable binds to the durable of a team, with the team's key.
+func (s *stack) durable(name, seed string) jetstream.Consumer {
+	s.t.Helper()
+	key, err := natsgo.NkeyOptionFromSeed(seed)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	var durable jetstream.Consumer
 	s.until("team "+name+" finds its durable", func(ctx context.Context) error {
-		durable, err = js.Consumer(ctx, schema.CompletionsStream, name)
-		return err
+		conn, err := natsgo.Connect(s.broker(), key)
+		if err != nil {
+			return err
+		}
+		js, err := jetstream.NewWithDomain(conn, stream.Domain)
+		if err == nil {
+			durable, err = js.Consumer(ctx, schema.CompletionsStream, name)
+		}
+		if err != nil {
+			conn.Close()
+			return err
+		}
+		s.t.Cleanup(conn.Close)
+		return nil
 	})
 	return durable
 }

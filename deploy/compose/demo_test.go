@@ -10,18 +10,21 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 // sumsFile has the sums of the demonstration's keys. Every process of ours has the file inside.
 const sumsFile = "schema/process/demo.sha256"
 
 // demoSums returns a line for each key of the demonstration: the keys in demoDir, and what the fake
-// providers expect. The broker's file of public keys holds no secret.
+// providers expect. The certificate of the CA is a key as a whole: everybody has the nodes' key of the
+// demonstration. The broker's own files are not among them, because no process of ours reads them.
 func demoSums(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -33,20 +36,14 @@ func demoSums(t *testing.T) string {
 			fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256([]byte(key)), name)
 		}
 	}
-	entries, err := os.ReadDir(filepath.Join(repository, demoDir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		if entry.Name() == nats.KeysFile {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(repository, demoDir, entry.Name()))
+	for _, pattern := range []string{"*.nk", "*.secret", nats.CAFile} {
+		paths, err := filepath.Glob(filepath.Join(repository, demoDir, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for key := range strings.FieldsSeq(string(text)) {
-			add(key, entry.Name())
+		for _, path := range paths {
+			name := filepath.Base(path)
+			add(strings.TrimSpace(demoText(t, name)), name)
 		}
 	}
 	for _, name := range fake.Names() {
@@ -62,6 +59,22 @@ func demoSums(t *testing.T) string {
 
 func TestGeneratedSumsOfTheDemonstrationsKeys(t *testing.T) {
 	checkGenerated(t, sumsFile, demoSums(t))
+}
+
+func TestTheDemonstrationsCAIsRefusedBesideARealHost(t *testing.T) {
+	own := filepath.Join(t.TempDir(), nats.CAFile)
+	if err := os.WriteFile(own, []byte(ownCA(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := process.ProviderURL{Variable: "TRUV_URL"}
+	for path, refused := range map[string]bool{demoFile(nats.CAFile): true, own: false} {
+		err := url.CheckBrokerKey(func(name string) string {
+			return map[string]string{"NATS_CA_FILE": path}[name]
+		})
+		if refused != (err != nil && strings.HasPrefix(err.Error(), "NATS_CA_FILE: ")) {
+			t.Errorf("%s: error %v, want refused %v", path, err, refused)
+		}
+	}
 }
 
 // stubDocker is an engine that answers, says that the stack runs, and starts nothing. It writes its
@@ -91,7 +104,12 @@ func TestUpRefusesTheDemonstrationsKeysBesideARealHost(t *testing.T) {
 			demoText(t, "nats_ingress.nk")), "nats_link.nk has a key"},
 		"a secret below an own one": {realHosts, changed(ownKeys(t), "truv.secret",
 			"an-own-secret-of-truv\n"+demoText(t, "truv.secret")), "truv.secret has a key"},
-		"a public key": {realHosts, ownKeys(t, nats.KeysFile), "keys.conf has a key"},
+		"a public key":        {realHosts, ownKeys(t, nats.KeysFile), "keys.conf has a key"},
+		"the key of the team": {realHosts, ownKeys(t, nats.TeamsFile), "teams.conf has a key"},
+		"the key of the nodes": {realHosts, ownKeys(t, nats.NodeKeyFile),
+			nats.NodeKeyFile + " has a key"},
+		"but not own certificates": {realHosts + " TRUV_CLIENT_ID=mine", changed(ownKeys(t),
+			nats.CAFile, ownCA(t)), ""},
 		"the client id": {realHosts, ownKeys(t),
 			"TRUV_CLIENT_ID is that of the demonstration, and the host of TRUV_URL is real"},
 		"but not own keys":                    {realHosts + " TRUV_CLIENT_ID=mine", ownKeys(t), ""},
@@ -125,6 +143,20 @@ func ownKeys(t *testing.T, except ...string) map[string]string {
 		}
 	}
 	return own
+}
+
+// ownCA returns the certificate of a CA that is not the demonstration's.
+func ownCA(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "certs")
+	if _, err := (nats.Certs{ValidFor: time.Hour}).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, nats.CAFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // changed returns texts with another text for one of the files.
@@ -163,7 +195,8 @@ func upWithoutAnEngine(
 		t.Fatal(err)
 	}
 	called := filepath.Join(dir, "calls")
-	up := exec.CommandContext(t.Context(), "deploy/compose/up", "-p", "wagewire-nothing")
+	up := exec.CommandContext(t.Context(), "deploy/compose/up", "-p", "wagewire-nothing",
+		"-f", composeFile, "-f", clusterFile)
 	up.Dir = repository
 	up.Env = append([]string{
 		"PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH"),

@@ -30,6 +30,9 @@ const (
 	secretsDir  = "/run/secrets/" // in a container
 )
 
+// demoFile returns the path of a file of the demonstration.
+func demoFile(name string) string { return filepath.Join(repository, demoDir, name) }
+
 // everyFile holds the compose files of an installation with one node, and with three.
 var everyFile = map[string][]string{"one node": {composeFile},
 	"three nodes": {composeFile, clusterFile}}

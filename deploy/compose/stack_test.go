@@ -270,9 +270,6 @@ func (s *stack) connect(role string) *stream.Conn {
 // broker returns the address of the broker from outside.
 func (s *stack) broker() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.ports["NATS_PORT"]) }
 
-// demoFile returns the path of a file of the demonstration.
-func demoFile(name string) string { return filepath.Join(repository, demoDir, name) }
-
 // completions returns all stored completions, by id.
 func completions(ctx context.Context, conn *stream.Conn) (map[string]schema.Completion, error) {
 	all := map[string]schema.Completion{}

@@ -8,8 +8,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// streamsAccount is the account with the streams, and of the operator.
-const streamsAccount = "WAGEWIRE"
+// StreamsAccount is the account with the streams, and of the operator.
+const StreamsAccount = "WAGEWIRE"
 
 // Files of the broker's configuration, beside nats.conf. KeysFile and TeamsFile belong to an
 // installation; the others are the same everywhere.
@@ -74,7 +74,7 @@ accounts {
   # Nobody has a user of this account, so no client can inspect the servers.
   SYS {}
 
-  ` + streamsAccount + ` {
+  ` + StreamsAccount + ` {
     jetstream: enabled
 ` + users + `    # The name by which the other accounts reach JetStream works here too.
     mappings: { ` + fmt.Sprintf("%q: %q", domainAPI, "$JS.API.>") + ` }
@@ -142,7 +142,7 @@ func writeAccount(b *strings.Builder, a account) {
 // writeImport writes an import of a subject of the streams' account. as is the subject within the
 // importing account.
 func writeImport(b *strings.Builder, kind, subject, as string) {
-	fmt.Fprintf(b, "      { %s: { account: %s, subject: %q }", kind, streamsAccount, subject)
+	fmt.Fprintf(b, "      { %s: { account: %s, subject: %q }", kind, StreamsAccount, subject)
 	if as != subject {
 		fmt.Fprintf(b, ", to: %q", as)
 	}

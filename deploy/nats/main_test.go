@@ -39,7 +39,11 @@ const pullFor = 5 * time.Second
 const askFor = 5 * time.Minute
 
 // broker is a server with the configuration of this directory.
-type broker struct{ url string }
+type broker struct {
+	url string
+	// ca is the file of the certificate to trust, "" for a server without TLS.
+	ca string
+}
 
 // start starts a node with the keys of the demonstration. The store and the ports are the test's
 // own.
@@ -51,7 +55,13 @@ func start(t testing.TB, change func(*server.Options)) broker {
 // startIn starts a node with a configuration file of a directory.
 func startIn(t testing.TB, dir, main string, change func(*server.Options)) broker {
 	t.Helper()
-	o := readConfig(t, filepath.Join(dir, main))
+	return broker{url: startNode(t, filepath.Join(dir, main), change).ClientURL()}
+}
+
+// startNode starts a node with a configuration file.
+func startNode(t testing.TB, path string, change func(*server.Options)) *server.Server {
+	t.Helper()
+	o := readConfig(t, path)
 	o.Host = "127.0.0.1"
 	o.Port = server.RANDOM_PORT
 	o.HTTPPort = 0
@@ -68,7 +78,7 @@ func startIn(t testing.TB, dir, main string, change func(*server.Options)) broke
 	streamtest.Eventually(t, "the server takes connections", func() bool {
 		return s.ReadyForConnections(time.Second)
 	})
-	return broker{s.ClientURL()}
+	return s
 }
 
 // process is the connection of a role's process, and its log.
@@ -80,6 +90,7 @@ type process struct {
 func (b broker) config(role string) stream.Config {
 	return stream.Config{
 		URL: b.url, CredsFile: filepath.Join(demo, seedFile(role)), Domain: stream.Domain,
+		CAFile: b.ca,
 	}
 }
 

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"os"
@@ -135,6 +136,10 @@ func TestTheClusterIsThreeOfTheNode(t *testing.T) {
 	if o.Cluster.Name != "wagewire" || o.Cluster.Port != 6222 || !o.Cluster.NoAdvertise ||
 		len(o.Nkeys) != len(stream.Roles())+len(demoTeams(t)) || !o.SyncAlways {
 		t.Errorf("cluster %+v of nodes with %d users", o.Cluster, len(o.Nkeys))
+	}
+	if o.TLSConfig == nil || o.Cluster.TLSConfig == nil ||
+		o.Cluster.TLSConfig.ClientAuth != tls.RequireAndVerifyClientCert {
+		t.Error("clients and nodes need no TLS")
 	}
 	if diff := cmp.Diff("[nats://nats-1:6222 nats://nats-2:6222 nats://nats-3:6222]",
 		fmt.Sprint(o.Routes)); diff != "" {

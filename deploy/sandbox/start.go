@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -99,6 +100,7 @@ func (s *Sandbox) startBroker(ctx context.Context) error {
 		Port:         s.config.NATSPort,
 		Dir:          s.streamsDir(),
 		AccountsFile: s.brokerFile(),
+		Account:      nats.StreamsAccount,
 		SyncAlways:   s.config.Real,
 	})
 	if _, inUse := errors.AsType[*broker.InUseError](err); inUse {

@@ -4,18 +4,20 @@ import (
 	"crypto/sha256"
 	_ "embed" // for demoSums
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"unicode"
 )
 
-// credsVariable is the variable with the file of a process's key for the broker. Package stream
-// reads the file.
-const credsVariable = "NATS_CREDS_FILE"
+// Variables with the files of a process's key for the broker, and of the certificate by which it
+// knows the broker. Package stream reads the files.
+const (
+	credsVariable = "NATS_CREDS_FILE"
+	caVariable    = "NATS_CA_FILE"
+)
 
 // demoSums has the SHA-256 sum of each key of the demonstration, a line each, as sha256sum prints
 // sums. A test of deploy/compose makes the file out of the keys.
@@ -60,24 +62,31 @@ func (u ProviderURL) CheckValue(variable, value string) error {
 	return nil
 }
 
-// CheckBrokerKey returns an error if the file of NATS_CREDS_FILE has a key of the demonstration and
-// the host is real. A missing file is no error here: whoever connects to the broker has a better
-// error.
+// CheckBrokerKey returns an error if the file of NATS_CREDS_FILE or NATS_CA_FILE is the
+// demonstration's and the host is real. A file that cannot be read is no error here: whoever
+// connects to the broker has a better error.
 func (u ProviderURL) CheckBrokerKey(getenv func(string) string) error {
-	path := getenv(credsVariable)
+	for _, variable := range []string{credsVariable, caVariable} {
+		if err := u.checkFile(getenv(variable)); err != nil {
+			return fmt.Errorf("%s: %w", variable, err)
+		}
+	}
+	return nil
+}
+
+// checkFile returns an error if a file has a key of the demonstration and the host is real.
+func (u ProviderURL) checkFile(path string) error {
 	if path == "" || !u.IsReal() {
 		return nil
 	}
-	_, text, err := readText(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", credsVariable, err)
+		return nil //nolint:nilerr // as CheckBrokerKey says
 	}
-	for _, key := range strings.FieldsFunc(string(text), isBetweenKeys) {
+	keys := strings.FieldsFunc(string(text), isBetweenKeys)
+	for _, key := range append(keys, strings.TrimSpace(string(text))) {
 		if err := u.refuseDemo(key); err != nil {
-			return fmt.Errorf("%s: %s: %w", credsVariable, path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil

@@ -8,7 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -30,6 +33,9 @@ type Config struct {
 	// other settings of the file do not count if a field of Config sets them. Empty: a single
 	// account, whose clients need no key and may do everything.
 	AccountsFile string
+	// Account is the account of the streams in AccountsFile. Streams that an earlier release has
+	// stored without accounts move there.
+	Account string
 	// SyncAlways writes each message through to the disk before the answer.
 	SyncAlways bool
 	// PayloadMax is the size of the largest message, in bytes; 0 is the default of NATS, 1 MiB.
@@ -69,6 +75,10 @@ func (s *Server) start() (err error) {
 			err = errors.Join(err, lock.Unlock())
 		}
 	}()
+	if err := s.config.moveStreams(); err != nil {
+		return fmt.Errorf("start nats-server: move the streams to account %s: %w",
+			s.config.Account, err)
+	}
 	ns, err := server.NewServer(options)
 	if err != nil {
 		return fmt.Errorf("start nats-server: %w", err)
@@ -112,6 +122,28 @@ func (c Config) options() (*server.Options, error) {
 	o.NoLog = true
 	o.NoSigs = true
 	return o, nil
+}
+
+// moveStreams moves the streams of a server without accounts to Config.Account, unless the account
+// has streams.
+func (c Config) moveStreams() error {
+	if c.Account == "" {
+		return nil
+	}
+	to := c.accountDir(c.Account)
+	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.Rename(c.accountDir(server.DEFAULT_GLOBAL_ACCOUNT), to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a new store
+	}
+	return err
+}
+
+// accountDir is where nats-server stores the streams of an account.
+func (c Config) accountDir(account string) string {
+	return filepath.Join(c.Dir, server.JetStreamStoreDir, account)
 }
 
 // reloads is how often nats-server must load a new account. The first time makes the account, and

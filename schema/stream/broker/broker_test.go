@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 	"go.uber.org/goleak"
 
@@ -86,7 +87,7 @@ func (a accounts) write(t *testing.T, names ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text += fmt.Sprintf("  %s { users: [ { nkey: %s } ] }\n", name, key)
+		text += fmt.Sprintf("  %s { jetstream: enabled, users: [ { nkey: %s } ] }\n", name, key)
 	}
 	if err := os.WriteFile(a.path, []byte(text+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -142,4 +143,60 @@ func TestAccountsFile(t *testing.T) {
 		t.Error("a broken file was loaded")
 	}
 	streamtest.Eventually(t, "the client goes on", func() bool { return first.Flush() == nil })
+}
+
+// firstMessage returns the first message of a stream. If store is not empty, it makes the stream and
+// stores the message first.
+func firstMessage(t *testing.T, nc *nats.Conn, store string) string {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const subject = "messages"
+	if store != "" {
+		config := jetstream.StreamConfig{Name: "MESSAGES", Subjects: []string{subject}}
+		if _, err := js.CreateStream(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), subject, []byte(store)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	messages, err := js.Stream(t.Context(), "MESSAGES")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := messages.GetMsg(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(m.Data)
+}
+
+func TestStreamsOfAServerWithoutAccountsMove(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, broker.Config{Dir: dir})
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	firstMessage(t, nc, "kept")
+	nc.Close()
+	s.Stop()
+
+	a := accounts{filepath.Join(t.TempDir(), "accounts.conf"), map[string]nkeys.KeyPair{}}
+	a.write(t, "STREAMS")
+	for _, when := range []string{"at the first start", "at the next start"} {
+		s := start(t, broker.Config{Dir: dir, AccountsFile: a.path, Account: "STREAMS"})
+		nc, err := a.connect(s, "STREAMS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := firstMessage(t, nc, ""); got != "kept" {
+			t.Errorf("%s: the message is %q", when, got)
+		}
+		nc.Close()
+		s.Stop()
+	}
 }
