@@ -190,7 +190,7 @@ func secretsOfCluster() map[string][]string {
 			of[name] = append(secrets, "nats_ca")
 		}
 	}
-	node := append(of["nats"], "nats_ca", "nats_node", "nats_node_key")
+	node := slices.Concat(of["nats"], []string{"nats_ca", "nats_node", "nats_node_key"})
 	for _, name := range []string{"nats", "nats-2", "nats-3"} {
 		of[name] = node
 	}

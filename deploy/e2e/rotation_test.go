@@ -149,7 +149,7 @@ func appendLine(t *testing.T, path, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if _, err := file.WriteString(line + "\n"); err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,8 @@ const (
 // Accounts returns the text of AccountsFile: the account of the streams, an account for each role
 // with the rights of stream.Grants, and an include of the teams' accounts.
 func Accounts() string {
-	return accounts(`# An account for each role. The streams are in the account WAGEWIRE, with the operator. The other
+	return accounts(`
+# An account for each role. The streams are in the account WAGEWIRE, with the operator. The other
 # accounts import their requests, and the broker refuses everything else. keys.conf has the public
 # key of each role, and teams.conf the accounts of the teams that subscribe.
 `, "    users: [ { nkey: $"+keyName(stream.RoleOperator)+" } ]\n")
@@ -55,7 +56,8 @@ func AccountsForUpgrade() string {
 	for line := range strings.Lines("users: [\n" + operator + users) {
 		lines.WriteString("    " + line)
 	}
-	return accounts(`# accounts.conf for the time of an upgrade from a release without accounts. The users of that release
+	return accounts(`
+# accounts.conf for the time of an upgrade from a release without accounts. The users of that release
 # stay in the account WAGEWIRE, with their former rights. keys.conf has their keys too, with the
 # prefix FORMER_.
 `, lines.String())
@@ -65,7 +67,8 @@ func AccountsForUpgrade() string {
 // account.
 func accounts(about, users string) string {
 	var b strings.Builder
-	b.WriteString("# Generated from stream.Grants, which explains the rights. Repair: make generate.\n")
+	b.WriteString("# Generated from stream.Grants, which explains the rights. " +
+		"Repair: make generate.")
 	b.WriteString(about)
 	b.WriteString(`
 include keys.conf

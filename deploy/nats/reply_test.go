@@ -61,8 +61,8 @@ func bodiesOf(granted string) []question {
 		return []question{{body: ""}}
 	case strings.HasPrefix(granted, api+"CONSUMER.MSG.NEXT."):
 		return []question{
-			// Messages are answers too, but come under subjects of their own. The last requests have
-			// the statuses 408, 409 and 400. A consumer answers in the order of the requests.
+			// Messages are answers too, but come under subjects of their own. The last requests
+			// have the statuses 408, 409 and 400. A consumer answers in the order of the requests.
 			{body: `{"batch":1,"no_wait":true}`, silent: true},
 			{body: `{"batch":2,"expires":1000000}`, silent: true},
 			{body: "", silent: true},

@@ -399,7 +399,8 @@ func TestATeamCannotMakeAConsumer(t *testing.T) {
 	js := b.dial(t, team).jetstream(t)
 	_, err := js.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream,
 		jetstream.ConsumerConfig{Durable: team, AckPolicy: jetstream.AckExplicitPolicy})
-	if !errors.Is(err, natsgo.ErrNoResponders) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+	if !errors.Is(err, natsgo.ErrNoResponders) &&
+		!errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
 		t.Errorf("error %v", err)
 	}
 }

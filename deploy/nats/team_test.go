@@ -83,7 +83,9 @@ func (p pair) join(t *testing.T, team stream.Team) client {
 	return p.dialSeed(t, p.seeds[team.Name])
 }
 
-func (p pair) take(t *testing.T, team stream.Team, durable string) (jetstream.Msg, schema.Completion) {
+func (p pair) take(
+	t *testing.T, team stream.Team, durable string,
+) (jetstream.Msg, schema.Completion) {
 	t.Helper()
 	consumer, err := p.join(t, team).jetstream(t).Consumer(t.Context(), schema.CompletionsStream,
 		durable)

@@ -47,8 +47,8 @@ const (
 // Config is the configuration of a sandbox. The zero value means fakes, free ports, and a temporary
 // directory.
 type Config struct {
-	// Dir is where the streams and the keys for the broker are stored. One sandbox at a time may use
-	// it. Empty: a temporary directory, removed by Close.
+	// Dir is where the streams and the keys for the broker are stored. One sandbox at a time may
+	// use it. Empty: a temporary directory, removed by Close.
 	Dir string
 	// Ports on the loopback interface. 0 takes a free port. AdminPort < 0: no admin listener.
 	NATSPort, WebhooksPort, ProvidersPort, AdminPort int

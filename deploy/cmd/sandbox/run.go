@@ -69,7 +69,8 @@ func (o *options) addFlags(c *cobra.Command) {
 	flags.StringVar(&o.providers, "providers", fakeProviders,
 		"`fake|real`; real providers are those that the variables below name")
 	flags.StringVar(&o.sandbox.Dir, "dir", "",
-		"keep the streams and the broker's keys in `DIR` (a temporary directory that is removed at the end)")
+		"keep the streams and the broker's keys in `DIR` "+
+			"(a temporary directory that is removed at the end)")
 	flags.IntVar(&o.sandbox.WebhooksPort, "webhooks-port", 8080,
 		"the port for webhooks; every port is on 127.0.0.1, and 0 is any free port")
 	flags.IntVar(&o.sandbox.NATSPort, "nats-port", 4222, "the port of nats-server")
