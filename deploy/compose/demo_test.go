@@ -23,8 +23,9 @@ import (
 const sumsFile = "schema/process/demo.sha256"
 
 // demoSums returns a line for each key of the demonstration: the keys in demoDir, and what the fake
-// providers expect. The certificate of the CA is a key as a whole: everybody has the nodes' key of the
-// demonstration. The broker's own files are not among them, because no process of ours reads them.
+// providers expect. The certificate of the CA is a key as a whole: everybody has the nodes' key of
+// the demonstration. The broker's own files are not among them, because no process of ours reads
+// them.
 func demoSums(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder

@@ -57,9 +57,9 @@ func AccountsForUpgrade() string {
 		lines.WriteString("    " + line)
 	}
 	return accounts(`
-# accounts.conf for the time of an upgrade from a release without accounts. The users of that release
-# stay in the account WAGEWIRE, with their former rights. keys.conf has their keys too, with the
-# prefix FORMER_.
+# accounts.conf for the time of an upgrade from a release without accounts. The users of that
+# release stay in the account WAGEWIRE, with their former rights. keys.conf has their keys too, with
+# the prefix FORMER_.
 `, lines.String())
 }
 

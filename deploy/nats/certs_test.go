@@ -89,7 +89,7 @@ func TestCertsRefuse(t *testing.T) {
 		}, year, "is not in PEM"},
 		"a CA that ends before": {func(string) error { return nil }, 11 * year, "choose a shorter life"},
 		"a directory that others may enter": {func(dir string) error {
-			return os.Chmod(dir, 0o755) //nolint:gosec // too open on purpose
+			return os.Chmod(dir, 0o755)
 		}, year, "chmod 700"},
 	} {
 		t.Run(name, func(t *testing.T) {

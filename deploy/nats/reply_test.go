@@ -72,7 +72,8 @@ func bodiesOf(granted string) []question {
 		}
 	case strings.HasPrefix(granted, "$JS.ACK."):
 		return []question{
-			// In a cluster, the broker may leave an acknowledgement of a settled message unanswered.
+			// In a cluster, the broker may leave an acknowledgement of a settled message
+			// unanswered.
 			{body: "+NXT {\"batch\":2,\"no_wait\":true}", silent: true},
 			{body: "+NXT", silent: true},
 			{body: "-NAK", silent: true},

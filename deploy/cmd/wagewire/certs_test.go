@@ -16,7 +16,8 @@ func TestCerts(t *testing.T) {
 	after := time.Now().UTC().AddDate(0, 0, 30).Format(time.DateOnly)
 	wrote := "wrote " + filepath.Join(dir, "nats_node.pem") + ": valid until "
 	if got.code != 0 || got.stderr != "" ||
-		!strings.HasPrefix(got.stdout, wrote+before) && !strings.HasPrefix(got.stdout, wrote+after) ||
+		!strings.HasPrefix(got.stdout, wrote+before) &&
+			!strings.HasPrefix(got.stdout, wrote+after) ||
 		!strings.Contains(got.stdout, "NATS_CA_FILE") {
 		t.Errorf("got %+v", got)
 	}
