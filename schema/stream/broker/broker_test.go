@@ -145,8 +145,8 @@ func TestAccountsFile(t *testing.T) {
 	streamtest.Eventually(t, "the client goes on", func() bool { return first.Flush() == nil })
 }
 
-// firstMessage returns the first message of a stream. If store is not empty, it makes the stream and
-// stores the message first.
+// firstMessage returns the first message of a stream. If store is not empty, firstMessage makes the
+// stream and stores the message first.
 func firstMessage(t *testing.T, nc *nats.Conn, store string) string {
 	t.Helper()
 	js, err := jetstream.New(nc)
