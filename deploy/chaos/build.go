@@ -71,7 +71,7 @@ var flaws = map[string]flaw{
 	"no-tombstone": {
 		"a completion is stored although its account is erased",
 		"schema/stream/complete.go", [][2]string{{
-			"\tif completion.Data.Outcome != schema.Deleted {\n",
+			"\tif outcome != schema.Deleted {\n",
 			"\tif false {\n",
 		}},
 	},
