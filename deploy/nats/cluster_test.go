@@ -22,8 +22,9 @@ func startCluster(t *testing.T) (nodes []*installation) {
 	var ports []int
 	var routes []string
 	for range 3 {
-		ports = append(ports, streamtest.FreePort(t))
-		routes = append(routes, fmt.Sprintf("%q", fmt.Sprint("nats://127.0.0.1:", ports[len(ports)-1])))
+		port := streamtest.FreePort(t)
+		ports = append(ports, port)
+		routes = append(routes, fmt.Sprintf(`"nats://127.0.0.1:%d"`, port))
 	}
 	parent := t.TempDir()
 	for n, port := range ports {

@@ -37,7 +37,8 @@ func questions(granted string, n int) []question {
 	bodies := bodiesOf(granted)
 	subject := concrete(granted, n)
 	if strings.HasPrefix(granted, "$JS.ACK.") {
-		subject = strings.TrimSuffix(granted, ">") + fmt.Sprintf("1.%d.1.1700000000000000000.0", 1+n%7)
+		delivery := fmt.Sprintf("1.%d.1.1700000000000000000.0", 1+n%7)
+		subject = strings.TrimSuffix(granted, ">") + delivery
 	}
 	if strings.HasPrefix(granted, api+"DIRECT.GET.") {
 		subject = strings.NewReplacer("C.*.", "C.pinwheel.", ".*.*.*", ".a.seed.1").Replace(granted)
@@ -96,7 +97,9 @@ func concrete(filter string, n int) string {
 
 // storedFilters are the subjects of all streams.
 func storedFilters() []string {
-	filters := []string{"$O." + schema.RecordsBucket + ".C.>", "$O." + schema.RecordsBucket + ".M.>"}
+	filters := []string{
+		"$O." + schema.RecordsBucket + ".C.>", "$O." + schema.RecordsBucket + ".M.>",
+	}
 	for _, s := range schema.DefaultTopology().Streams {
 		filters = append(filters, s.Subjects...)
 	}

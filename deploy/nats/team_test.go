@@ -45,11 +45,20 @@ func newPair(t *testing.T) pair {
 	p.broker = startIn(t, dir, "nats.conf", quick)
 	provision(t, p.connect(t, stream.RoleOperator), schema.DefaultTopology())
 	p.full = p.dial(t, stream.RoleOperator).jetstream(t)
-	makeDurables(t, p.full, p.payroll)
-	makeDurables(t, p.full, p.income)
+	p.plan(t, p.payroll)
+	p.plan(t, p.income)
 	p.complete(t, "pinwheel", "paystubs.added", schema.Paystubs)
 	p.complete(t, "pinwheel", "income.added", schema.Income)
 	return p
+}
+
+// plan makes the durable consumers of a team, as the operator does.
+func (p pair) plan(t *testing.T, team stream.Team) {
+	t.Helper()
+	operator := p.connect(t, stream.RoleOperator)
+	changes, err := operator.PlanTeam(t.Context(), team, stream.Reading{})
+	must(t, err)
+	must(t, operator.Apply(t.Context(), changes))
 }
 
 // newSeed makes a key, and a file with its seed.
@@ -190,26 +199,33 @@ func TestTheLimitsOfATeamHold(t *testing.T) {
 	}
 }
 
+// takenMax is the limit of a team's completions in hand.
+const takenMax = 1000
+
 func TestATeamThatNeverAcknowledgesHurtsNoOther(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
+	for n := range 2 * takenMax {
+		subject := fmt.Sprintf("wagewire.completions.pinwheel.paystubs.a.%d", n)
+		_, err := p.full.PublishAsync(subject, []byte("{}"))
+		must(t, err)
+	}
+	next(t, "the completions are stored", p.full.PublishAsyncComplete())
 	consumer, err := p.join(t, p.payroll).jetstream(t).Consumer(t.Context(),
 		schema.CompletionsStream, "payroll")
 	must(t, err)
-	for n := range 50 {
-		_, err := p.full.Publish(t.Context(),
-			fmt.Sprintf("wagewire.completions.pinwheel.paystubs.a.%d", n), []byte("{}"))
+	streamtest.Eventually(t, "the team has all it may hold", func() bool {
+		batch, err := consumer.FetchNoWait(takenMax)
 		must(t, err)
-	}
-	taken := 0
-	streamtest.Eventually(t, "the team took everything", func() bool {
-		batch, err := consumer.FetchNoWait(100)
-		must(t, err)
-		for range batch.Messages() {
-			taken++
+		for range batch.Messages() { // taken, and forgotten
+			continue
 		}
-		return taken >= 51
+		info, err := consumer.Info(t.Context())
+		must(t, err)
+		return info.NumAckPending == takenMax
 	})
-	msg, _ := p.take(t, p.income, "income")
+	msg, _ := p.take(t, p.payroll, "payroll_audit")
+	must(t, msg.DoubleAck(t.Context()))
+	msg, _ = p.take(t, p.income, "income")
 	must(t, msg.DoubleAck(t.Context()))
 }

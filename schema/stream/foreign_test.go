@@ -31,7 +31,8 @@ func newForeign(t *testing.T) foreign {
 	t.Helper()
 	s, c := streamtest.New(t)
 	f := foreign{
-		broker: look(t, s), conn: c, event: paystubs("e-1", "a-1"), victim: queueOf(schema.Paystubs),
+		broker: look(t, s), conn: c,
+		event: paystubs("e-1", "a-1"), victim: queueOf(schema.Paystubs),
 		own:        link("x", "a-1", "connected").WaitingSubject(queueOf(schema.Link).Name),
 		ownRetries: schema.RetriesSubject(queueOf(schema.Link).Name, "a-1"),
 	}
@@ -98,7 +99,9 @@ func TestAWorkersKeyCanEndTheWaitsOfOtherQueues(t *testing.T) {
 			return []string{jetstream.MsgRollup, jetstream.MsgRollupAll}
 		},
 		"by a retry that names the schedule": func(victim string) []string {
-			return []string{jetstream.SchedulerHeader, victim, jetstream.ScheduleNextHeader, "purge"}
+			return []string{
+				jetstream.SchedulerHeader, victim, jetstream.ScheduleNextHeader, "purge",
+			}
 		},
 		"by a schedule whose message replaces the subject": func(victim string) []string {
 			return []string{
@@ -146,7 +149,9 @@ func TestTheBrokerRefusesHeadersThatAStreamDoesNotNeed(t *testing.T) {
 		"a source":          {"Nats-Stream-Source", "WAGEWIRE_EVENTS 1 > > wagewire.events.x"},
 	}
 	for subject, headers := range map[string]map[string][]string{
-		e.Subject():                          {"a TTL": ttl, "a rollup": rollup, "a schedule": schedule},
+		e.Subject(): {
+			"a TTL": ttl, "a rollup": rollup, "a schedule": schedule,
+		},
 		e.CompletionSubject(schema.Paystubs): {"a rollup": rollup, "a schedule": schedule},
 		schema.DeadLetterSubject("pinwheel_paystubs", "a"): {
 			"a TTL": ttl, "a rollup": rollup, "a schedule": schedule,
@@ -180,7 +185,7 @@ func TestAMessageIDOfAnotherQueueDoesNotHideARetry(t *testing.T) {
 	if n := len(retriesOf(t, f.conn, f.event)); n != 1 {
 		t.Errorf("%d retries, want 1", n)
 	}
-	// The stream now has a retry under no id. The queue's own ids are still stored once.
+	// The ids of the queue itself are still stored once.
 	other := paystubs("e-2", "a-1")
 	publish(t, f.conn, other)
 	for range 2 {
@@ -188,5 +193,16 @@ func TestAMessageIDOfAnotherQueueDoesNotHideARetry(t *testing.T) {
 	}
 	if n := len(retriesOf(t, f.conn, other)); n != 1 {
 		t.Errorf("%d retries of a retry published twice, want 1", n)
+	}
+}
+
+func TestAMessageIDOfAnotherResourceDoesNotHideACompletion(t *testing.T) {
+	t.Parallel()
+	f := newForeign(t)
+	of := link("x", "a-1", "connected").CompletionSubject(schema.Link)
+	completion := succeeded(f.event, `{"id":"1"}`)
+	must(t, f.send(of, jetstream.MsgIDHeader, completion.ID))
+	if !complete(t, f.conn, f.event, completion) || complete(t, f.conn, f.event, completion) {
+		t.Error("want the completion stored once")
 	}
 }

@@ -97,30 +97,29 @@ func (c *Conn) publishRetry(ctx context.Context, d *Delivery) error {
 		return err
 	}
 	id := fmt.Sprintf("%s:%d:%d:%d", d.Queue.Name, d.Sequence, d.retrySequence, d.Deliveries)
-	published, err := c.publish(ctx, schema.WaitingStream, msg, jetstream.WithMsgID(id))
-	if err == nil && published.Duplicate {
-		err = c.requireRetry(ctx, msg, published.Sequence)
-	}
+	_, err = c.publishKept(ctx, schema.WaitingStream, msg, id,
+		func(ctx context.Context, sequence uint64) (bool, error) {
+			return c.hasSubject(ctx, schema.WaitingStream, sequence, msg.Subject)
+		})
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", msg.Subject, err)
 	}
 	return nil
 }
 
-// requireRetry publishes the retry once more, without an id, unless the message that the broker
-// takes for the same one is on the same subject. All workers share the ids of the stream, so the
-// message may be that of another queue.
-func (c *Conn) requireRetry(ctx context.Context, retry *nats.Msg, sequence uint64) error {
-	stored, err := c.readMessage(ctx, schema.WaitingStream, sequence)
-	if err == nil && stored.Subject == retry.Subject {
-		return nil
+// hasSubject reports whether the message with the sequence is on the subject. All workers share the
+// message ids of a stream, so the first copy under an id may be the message of another queue.
+func (c *Conn) hasSubject(
+	ctx context.Context, stream string, sequence uint64, subject string,
+) (bool, error) {
+	m, err := c.readMessage(ctx, stream, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
 	}
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return fmt.Errorf("look up the first copy: %w", err)
+	if err != nil {
+		return false, err
 	}
-	retry.Header.Del(jetstream.MsgIDHeader)
-	_, err = c.publish(ctx, schema.WaitingStream, retry)
-	return err
+	return m.Subject == subject, nil
 }
 
 // retryMessage is the message of an event that waits, or waited. The message has the event's
