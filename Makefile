@@ -93,7 +93,7 @@ test: ## run every test, with Docker also those in containers: make test TESTFLA
 	why=$$($(engine) 2>&1 >/dev/null) || \
 		echo "test: without the container tests, no Docker engine answers: $$(echo "$$why" | $(shorten))"; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
-	go test $$race -p 4 $(TESTFLAGS) $$packages
+	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
 	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers
 
 engine  = docker version --format '{{.Server.Version}}'

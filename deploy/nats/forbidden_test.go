@@ -435,10 +435,11 @@ func (l listener) heard(t *testing.T) (foreign, own []string) {
 func everyoneIsBusy(t *testing.T, b broker) {
 	t.Helper()
 	fill(t, b, schema.DefaultTopology())
-	full := b.dial(t, stream.RoleOperator).jetstream(t)
+	operator := b.dial(t, stream.RoleOperator)
+	full := operator.jetstream(t)
 	for _, a := range attempts() {
 		if !a.destroys {
-			_ = a.try(t, b.dial(t, stream.RoleOperator), full)
+			_ = a.try(t, operator, full)
 		}
 	}
 }

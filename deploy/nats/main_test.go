@@ -172,7 +172,7 @@ func (b broker) tryDial(path string, options ...natsgo.Option) (client, error) {
 		return client{}, err
 	}
 	refused := make(chan error, 100)
-	options = append(options, key, natsgo.NoEcho(),
+	options = append(options, key, natsgo.NoEcho(), natsgo.Timeout(askFor),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 			refused <- err
 		}))

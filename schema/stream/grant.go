@@ -86,10 +86,10 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //   - The broker does not check the headers of a message either. Workers share the stream of the
 //     waiting events, and the broker allows rollups on a stream with schedules. So the key of a
 //     worker can remove the waiting events and the retries of other queues: all of them with one
-//     rollup, or one with a retry or a schedule that names it. Such an event stays on the events stream, and `wagewire replay` gives
-//     it to its queue again. The key cannot give work to another queue: the queue ends a retry
-//     from another queue's schedule without work (see isForeign), and no message id of another
-//     queue hides a retry (see hasSubject).
+//     rollup, or one with a retry or a schedule that names it. Such an event stays on the events
+//     stream, and `wagewire replay` gives it to its queue again. The key cannot give work to
+//     another queue: the queue ends a retry from another queue's schedule without work (see
+//     isForeign), and no message id of another queue hides a retry (see hasSubject).
 //   - A message id counts for the whole stream. For an hour, a worker can make the dead letter of
 //     another queue count as a duplicate. Its completion `failed` is published all the same.
 //   - A worker may give its own completions any lifetime.
