@@ -62,7 +62,7 @@ func other(
 	s, err := full.Stream(t.Context(), name)
 	must(t, err)
 	leader := s.CachedInfo().Cluster.Leader
-	i := slices.IndexFunc(nodes, func(i *installation) bool { return i.server.Name() != leader })
+	i := slices.IndexFunc(nodes, func(i *installation) bool { return i.name() != leader })
 	return nodes[i]
 }
 

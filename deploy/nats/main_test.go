@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -24,6 +25,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if config := os.Getenv(configVariable); config != "" {
+		if err := serveProcess(config, os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	flag.Parse()
 	// The tests wait for a server more than they compute.
 	if err := flag.Set("test.parallel", "12"); err != nil {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -26,7 +25,7 @@ import (
 type installation struct {
 	broker
 	dir    string
-	server *server.Server
+	server *serverProcess
 	// seeds is the directory with the seeds of the roles.
 	seeds string
 }
@@ -50,26 +49,21 @@ func (i *installation) start(t *testing.T, more string) {
 	t.Helper()
 	main, err := os.ReadFile("nats.conf")
 	must(t, err)
+	address := fmt.Sprintf("127.0.0.1:%d", streamtest.FreePort(t))
 	own := strings.NewReplacer(
-		`"0.0.0.0:4222"`, fmt.Sprintf(`"127.0.0.1:%d"`, streamtest.FreePort(t)),
+		`"0.0.0.0:4222"`, fmt.Sprintf("%q", address),
 		`http: "127.0.0.1:8222"`, "",
 		`"/data"`, fmt.Sprintf("%q", t.TempDir()),
-		"$SERVER_NAME", fmt.Sprintf("%q", filepath.Base(i.dir)),
+		"$SERVER_NAME", fmt.Sprintf("%q", i.name()),
 		"sync_interval: always", "",
 	)
 	i.write(t, "nats.conf", own.Replace(string(main))+more)
-	o := readConfig(t, filepath.Join(i.dir, "nats.conf"))
-	o.NoLog = true
-	o.NoSigs = true
-	i.server, err = server.NewServer(o)
-	must(t, err)
-	i.server.Start()
-	t.Cleanup(func() { i.server.Shutdown(); i.server.WaitForShutdown() })
-	streamtest.Eventually(t, "the server takes connections", func() bool {
-		return i.server.ReadyForConnections(time.Second)
-	})
-	i.url = i.server.ClientURL()
+	i.server = startProcess(t, filepath.Join(i.dir, "nats.conf"))
+	i.url = "nats://" + address
 }
+
+// name is the server's name.
+func (i *installation) name() string { return filepath.Base(i.dir) }
 
 // formerKeys are the lines of the former keys, with a prefix.
 func formerKeys(t *testing.T, prefix string) string {
@@ -115,8 +109,8 @@ func (i *installation) finish(t *testing.T) {
 // adds only after the next reload.
 func (i *installation) reload(t *testing.T) {
 	t.Helper()
-	must(t, i.server.Reload())
-	must(t, i.server.Reload())
+	i.server.reload(t)
+	i.server.reload(t)
 }
 
 // part connects a process of a role with the present keys.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -42,3 +44,9 @@ func (c *Conn) TryAgain() {
 
 // CheckServer is the check of the server's version.
 func (c *Conn) CheckServer() error { return c.checkServer() }
+
+// DoubleAck settles a message with the reply subject, and waits for the broker's answer.
+func DoubleAck(ctx context.Context, conn *nats.Conn, reply string) error {
+	m := &message{conn: conn, msg: &nats.Msg{Reply: reply}}
+	return m.DoubleAck(ctx)
+}

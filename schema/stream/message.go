@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -62,15 +63,27 @@ func (m *message) InProgress() error {
 	return m.conn.Publish(m.msg.Reply, []byte("+WPI"))
 }
 
+// DoubleAck asks again until ctx ends if there is no responder. While the broker reads its
+// configuration anew, an account has no imports for a moment.
 func (m *message) DoubleAck(ctx context.Context) error {
 	if m.settled.Load() {
 		return jetstream.ErrMsgAlreadyAckd
 	}
-	if _, err := m.conn.RequestWithContext(ctx, m.msg.Reply, []byte("+ACK")); err != nil {
-		return err
+	for pause := pauseFirst; ; pause = min(2*pause, pauseMax) {
+		_, err := m.conn.RequestWithContext(ctx, m.msg.Reply, []byte("+ACK"))
+		if err == nil {
+			m.settled.Store(true)
+			return nil
+		}
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
 	}
-	m.settled.Store(true)
-	return nil
 }
 
 // settle sends a settlement. After an error, the caller may settle again.
