@@ -342,7 +342,7 @@ func wrongSum(ref schema.RecordsRef) error {
 func (c *Conn) ReadProgress(
 	ctx context.Context, ref schema.RecordsRef, add func(json.RawMessage) error,
 ) (mark string, err error) {
-	object, _, err := c.readObjectInfo(ctx, ref.Name)
+	object, err := c.readObjectInfo(ctx, ref.Name)
 	if err != nil {
 		return "", fmt.Errorf("get records %s: %w", ref.Name, err)
 	}
@@ -411,37 +411,24 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readObjectInfo reads the name of an object, and returns the sequence of the name.
+// readObjectInfo reads the name of an object.
 func (c *Conn) readObjectInfo(
 	ctx context.Context, name string,
-) (object jetstream.ObjectInfo, sequence uint64, err error) {
+) (object jetstream.ObjectInfo, err error) {
 	m, err := c.nextMessage(ctx, recordsStream, objectSubject(name), 1)
 	if err != nil {
-		return object, 0, err
+		return object, err
 	}
 	if err := json.Unmarshal(m.Data, &object); err != nil {
-		return object, 0, fmt.Errorf("decode the name: %w", err)
+		return object, fmt.Errorf("decode the name: %w", err)
 	}
-	return object, m.Sequence, nil
+	return object, nil
 }
 
 // DeleteProgress overwrites and deletes the records that an attempt saved. It returns nil if they
 // are gone already.
 func (c *Conn) DeleteProgress(ctx context.Context, ref schema.RecordsRef) error {
-	object, sequence, err := c.readObjectInfo(ctx, ref.Name)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("delete records %s: %w", ref.Name, err)
-	}
-	if err := c.eraseMessages(ctx, recordsStream, chunksSubject(object.NUID), nil); err != nil {
-		return fmt.Errorf("delete records %s: %w", ref.Name, err)
-	}
-	if err := c.deleteMessage(ctx, recordsStream, sequence); err != nil {
-		return fmt.Errorf("delete records %s: %w", ref.Name, err)
-	}
-	return nil
+	return c.eraseObject(ctx, ref.Name)
 }
 
 // EraseRecords erases every object of an account: first all chunks, also the chunks of objects
@@ -461,14 +448,7 @@ func (c *Conn) EraseRecords(ctx context.Context, p schema.Provider, account stri
 		if !strings.HasPrefix(name, schema.AccountRecords(p, account)) {
 			continue
 		}
-		object, _, err := c.readObjectInfo(ctx, name)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("erase records %s: %w", name, err)
-		}
-		if err := c.eraseObject(ctx, name, object.NUID); err != nil {
+		if err := c.eraseObject(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -493,11 +473,19 @@ func (c *Conn) objectNames(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// eraseObject overwrites and deletes an object. The client's own Delete leaves the bytes in the
-// file and the name on the stream, and needs room for a marker. The chunks go first: if an erasure
-// stops in between, the next one finds the rest by the name.
-func (c *Conn) eraseObject(ctx context.Context, name, nuid string) error {
-	for _, subject := range []string{chunksSubject(nuid), objectSubject(name)} {
+// eraseObject overwrites and deletes an object. It returns nil if the object is gone already. The
+// client's own Delete leaves the bytes in the file and the name on the stream, and needs room for a
+// marker. The chunks go first: if an erasure stops in between, the next one finds the rest by the
+// name.
+func (c *Conn) eraseObject(ctx context.Context, name string) error {
+	object, err := c.readObjectInfo(ctx, name)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete records %s: %w", name, err)
+	}
+	for _, subject := range []string{chunksSubject(object.NUID), objectSubject(name)} {
 		if err := c.eraseMessages(ctx, recordsStream, subject, nil); err != nil {
 			return fmt.Errorf("delete records %s: %w", name, err)
 		}
