@@ -29,9 +29,17 @@ const (
 func askUntilAnswered[T any](
 	ctx context.Context, c *Conn, ask func(context.Context) (T, error),
 ) (T, error) {
+	return askWhile(ctx, isRetryable, func() (T, error) { return askOnce(ctx, c, ask) })
+}
+
+// askWhile calls ask until it succeeds, with pauses in between, as long as the errors are passing
+// ones and ctx has not ended.
+func askWhile[T any](
+	ctx context.Context, isPassing func(error) bool, ask func() (T, error),
+) (T, error) {
 	for pause := pauseFirst; ; pause = min(2*pause, pauseMax) {
-		answer, err := askOnce(ctx, c, ask)
-		if err == nil || !isRetryable(err) {
+		answer, err := ask()
+		if err == nil || !isPassing(err) {
 			return answer, err
 		}
 		select {

@@ -69,22 +69,16 @@ func (m *message) DoubleAck(ctx context.Context) error {
 	if m.settled.Load() {
 		return jetstream.ErrMsgAlreadyAckd
 	}
-	for pause := pauseFirst; ; pause = min(2*pause, pauseMax) {
-		_, err := m.conn.RequestWithContext(ctx, m.msg.Reply, []byte("+ACK"))
-		if err == nil {
-			m.settled.Store(true)
-			return nil
-		}
-		if !errors.Is(err, nats.ErrNoResponders) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
+	_, err := askWhile(ctx, hasNoResponder, func() (*nats.Msg, error) {
+		return m.conn.RequestWithContext(ctx, m.msg.Reply, []byte("+ACK"))
+	})
+	if err == nil {
+		m.settled.Store(true)
 	}
+	return err
 }
+
+func hasNoResponder(err error) bool { return errors.Is(err, nats.ErrNoResponders) }
 
 // settle sends a settlement. After an error, the caller may settle again.
 func (m *message) settle(how string) error {
