@@ -178,15 +178,15 @@
 //
 // # Rights
 //
-// Grants lists the subjects to which each role publishes. deploy/nats makes the broker's users from
-// the list, and tests both sides. New requests need a new grant: without a grant the broker does
-// not answer, the request runs into its time limit, and the log says "nats error" and the subject.
-// Three places look unusual because they need fewer rights: hasMessage asks for a count and does
-// not read the message, deleteMessage deletes by sequence, and the object store takes no rollups (a
-// rollup is a publish that replaces all earlier messages).
+// Grants lists the requests of each role. deploy/nats makes the broker's accounts from the list,
+// and tests both sides. A new request needs a new grant: without one, the role's account does not
+// import the request, and the broker says that nobody responds. Three places look unusual because
+// they need fewer rights: hasMessage asks for a count and does not read the message, deleteMessage
+// deletes by sequence, and the object store takes no rollups (a rollup is a publish that replaces
+// all earlier messages).
 //
-// Answers go to inboxes below _INBOX.<role>. No other role can subscribe there. A delivery is an
-// answer, too.
+// Answers go to inboxes below _INBOX.<role>, in the account of the role: nobody else can listen
+// there. A delivery is an answer, too.
 //
 // # Age of completions
 //
