@@ -205,6 +205,17 @@ func QueuesOf(r Resource) []Queue {
 	return slices.DeleteFunc(Queues(), func(q Queue) bool { return q.Resource != r })
 }
 
+// WorkerResources returns the resources with a worker, in the order of the catalogue.
+func WorkerResources() []Resource {
+	var resources []Resource
+	for _, q := range Queues() {
+		if !slices.Contains(resources, q.Resource) {
+			resources = append(resources, q.Resource)
+		}
+	}
+	return resources
+}
+
 // QueueName is <provider>_<resource>.
 func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r) }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -182,13 +181,8 @@ func publicKey(t testing.TB, path string) string {
 func demoTeams(t testing.TB) []stream.Team {
 	t.Helper()
 	team := stream.Team{
-		Name: "lending", Durables: []string{"lending"},
+		Name: "lending", Durables: []string{"lending"}, Resources: schema.WorkerResources(),
 		Key: publicKey(t, filepath.Join(demo, nats.TeamSeedFile("lending"))),
-	}
-	for _, q := range schema.Queues() {
-		if !slices.Contains(team.Resources, q.Resource) {
-			team.Resources = append(team.Resources, q.Resource)
-		}
 	}
 	return []stream.Team{team}
 }

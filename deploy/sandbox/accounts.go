@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -109,11 +108,8 @@ const team = "lending"
 // makeTeam makes a team that gets every completion, and loads its account into the broker.
 func (s *Sandbox) makeTeam(ctx context.Context) error {
 	dir := s.keysDir()
-	lending := stream.Team{Name: team, Durables: []string{team}}
-	for _, q := range schema.Queues() {
-		if !slices.Contains(lending.Resources, q.Resource) {
-			lending.Resources = append(lending.Resources, q.Resource)
-		}
+	lending := stream.Team{
+		Name: team, Durables: []string{team}, Resources: schema.WorkerResources(),
 	}
 	var err error
 	lending.Key, err = teamKey(dir)

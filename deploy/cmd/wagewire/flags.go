@@ -167,17 +167,6 @@ func queueNames() []string {
 	return names
 }
 
-// allResources are the resources with a queue.
-func allResources() []schema.Resource {
-	var resources []schema.Resource
-	for _, q := range schema.Queues() {
-		if !slices.Contains(resources, q.Resource) {
-			resources = append(resources, q.Resource)
-		}
-	}
-	return resources
-}
-
 func findQueue(name string) (schema.Queue, bool) {
 	queues := schema.Queues()
 	i := slices.IndexFunc(queues, func(q schema.Queue) bool { return q.Name == name })

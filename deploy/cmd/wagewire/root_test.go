@@ -233,7 +233,7 @@ func TestShellsCompleteWithoutABroker(t *testing.T) {
 		"queues to retry":   {[]string{"retry", ""}, queueNames()},
 		"classes that wait": {[]string{"retry", "--class", ""}, []string{"transient", "forbidden"}},
 		"resources of a team": {[]string{"team", "add", "lending", "--resources", ""},
-			toStrings(allResources())},
+			toStrings(schema.WorkerResources())},
 		"providers":       {[]string{"tail", "--provider", ""}, toStrings(schema.Providers())},
 		"types to send":   {[]string{"send", ""}, typeNames()},
 		"types to replay": {[]string{"replay", "--type", ""}, typeNames()},

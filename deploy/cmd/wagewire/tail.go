@@ -130,7 +130,7 @@ type completionFilter struct {
 }
 
 func (f *completionFilter) addFlags(cmd *cobra.Command) {
-	resources := allResources()
+	resources := schema.WorkerResources()
 	outcomes := schema.Outcomes()
 	addProvider(cmd, &f.provider, "only those of")
 	addChoice(cmd, &f.resource, "resource", "only those of "+command.OneOf(resources), resources)

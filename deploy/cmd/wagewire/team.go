@@ -51,7 +51,7 @@ func parseTeam(args []string) (name string, err error) {
 // parseResources reads the names of resources, separated by commas. It returns the resources in the
 // order of the catalogue, so another order on the command line is no change.
 func parseResources(text string) ([]schema.Resource, error) {
-	known := allResources()
+	known := schema.WorkerResources()
 	var named []schema.Resource
 	for name := range strings.SplitSeq(text, ",") {
 		r := schema.Resource(strings.TrimSpace(name))

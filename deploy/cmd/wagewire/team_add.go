@@ -72,8 +72,9 @@ type teamAdd struct {
 func (a *teamAdd) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	addParsed(flags, &a.resources, "resources", "names", "",
-		"what the team reads, separated by commas: "+command.OneOf(allResources()), parseResources)
-	completeFrom(cmd, "resources", toStrings(allResources()))
+		"what the team reads, separated by commas: "+command.OneOf(schema.WorkerResources()),
+		parseResources)
+	completeFrom(cmd, "resources", toStrings(schema.WorkerResources()))
 	flags.StringArrayVar(&a.durables, "durable", nil,
 		"`name` of a further durable, after the team's name; repeatable")
 	addSince(cmd, &a.since, "all", "a new durable begins with the completions since")
