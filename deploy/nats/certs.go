@@ -55,12 +55,9 @@ func (c Certs) Write(dir string) (end time.Time, err error) {
 	if err := makePrivate(dir); err != nil {
 		return time.Time{}, err
 	}
-	for _, name := range []string{NodeFile, NodeKeyFile} {
-		path := filepath.Join(dir, name)
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return time.Time{}, fmt.Errorf("%s exists already, and is not overwritten: "+
-				"name another directory, or move the file away for a new one of the same CA", path)
-		}
+	if path := present(dir, NodeFile, NodeKeyFile); path != "" {
+		return time.Time{}, fmt.Errorf("%s exists already, and is not overwritten: "+
+			"name another directory, or move the file away for a new one of the same CA", path)
 	}
 	now := time.Now().Truncate(time.Second) // as in a certificate
 	ca, err := openCA(dir)

@@ -29,12 +29,9 @@ func WriteKeys(dir string) error {
 		return err
 	}
 	roles := stream.Roles()
-	for _, name := range append(seedFiles(roles), KeysFile, TeamsFile) {
-		path := filepath.Join(dir, name)
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s exists already, and keys are not overwritten: "+
-				"name another directory", path)
-		}
+	if path := present(dir, append(seedFiles(roles), KeysFile, TeamsFile)...); path != "" {
+		return fmt.Errorf("%s exists already, and keys are not overwritten: "+
+			"name another directory", path)
 	}
 	public := "# The public key of each role, for the broker's configuration. " +
 		"Nothing here is secret.\n"
@@ -49,6 +46,17 @@ func WriteKeys(dir string) error {
 		return err
 	}
 	return create(filepath.Join(dir, TeamsFile), Teams(nil))
+}
+
+// present returns the path of the first of the files that may be there, or "".
+func present(dir string, names ...string) string {
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+	}
+	return ""
 }
 
 // makePrivate makes the directory if necessary. It returns an error if other users may enter it.
