@@ -138,7 +138,7 @@ func TestAWaitEndsNowInOneStep(t *testing.T) {
 		!cmp.Equal(retries[0].Wait, waiting[0].Wait) {
 		t.Errorf("retries %+v", retries)
 	}
-	consumer, err := look(t, s).Consumer(t.Context(), schema.WaitingStream, q.Name)
+	consumer, err := look(t, s).Consumer(t.Context(), q.WaitingStream(), q.Name)
 	must(t, err)
 	if n := consumer.CachedInfo().NumPending; n != 1 {
 		t.Errorf("%d retries are ready for the queue, want 1", n)
@@ -156,7 +156,7 @@ func TestAnEventThatNoLongerWaitsIsNotTriedNow(t *testing.T) {
 	for promise, happens := range map[string]func(*testing.T, *streamtest.Server, *stream.Conn){
 		"it waits anew": func(t *testing.T, s *streamtest.Server, _ *stream.Conn) {
 			b := look(t, s)
-			m, err := b.stream(schema.WaitingStream).
+			m, err := b.stream(q.WaitingStream()).
 				GetLastMsgForSubject(t.Context(), e.WaitingSubject(q.Name))
 			must(t, err)
 			m.Header.Del("Nats-Rollup") // the broker sets it
@@ -164,7 +164,7 @@ func TestAnEventThatNoLongerWaitsIsNotTriedNow(t *testing.T) {
 			must(t, err)
 		},
 		"its account is erased": func(t *testing.T, _ *streamtest.Server, c *stream.Conn) {
-			must(t, c.EraseWaiting(t.Context(), schema.Pinwheel, "a-1"))
+			must(t, c.EraseWaiting(t.Context(), q, "a-1"))
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {

@@ -209,6 +209,11 @@ func TestWhatToDoInsteadOfARefusedChange(t *testing.T) {
 			"stream X", []stream.Field{{Name: "max_bytes", Have: "-1", Want: "10"}},
 			"--max-bytes X=SIZE with more than it holds",
 		},
+		"an age of waiting events is kept with the flag of the events": {
+			"stream WAGEWIRE_WAITING_TRUV_LINK",
+			[]stream.Field{{Name: "max_age", Have: "336h0m0s", Want: "24h0m0s"}},
+			"run it with --max-age WAGEWIRE_EVENTS=336h0m0s",
+		},
 		"both are kept": {
 			"stream X",
 			[]stream.Field{{Name: "max_age", Have: "0s"}, {Name: "max_bytes", Have: "9"}},
