@@ -14,6 +14,9 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
+// moveTogether is how many messages are moved before they are removed from the former stream.
+const moveTogether = 500
+
 // move is the end of the stream that held the waiting events of all queues: its messages move to
 // the streams of their queues.
 type move struct {
@@ -56,8 +59,8 @@ func (m *move) plan(ctx context.Context) ([]Change, error) {
 	for _, message := range messages {
 		queue := schema.WaitingQueue(message.Subject)
 		if m.queue(queue) == nil {
-			change.Refused = fmt.Sprintf("it holds events of the queue %s, which this release does "+
-				"not have: let the workers of the former release finish them", queue)
+			change.Refused = fmt.Sprintf(
+				"it holds events of the queue %s, which this release does not have", queue)
 		}
 		if isSchedule(message) {
 			waiting++
@@ -65,13 +68,13 @@ func (m *move) plan(ctx context.Context) ([]Change, error) {
 	}
 	m.total = len(messages)
 	change.Does = fmt.Sprintf("move %s and %s to the streams of their queues, then delete it",
-		count(waiting, "waiting event", "waiting events"),
-		count(m.total-waiting, "retry", "retries"))
+		plural(waiting, "waiting event", "waiting events"),
+		plural(m.total-waiting, "retry", "retries"))
 	return []Change{change}, nil
 }
 
-// count is a number with its noun.
-func count(n int, one, several string) string {
+// plural is a number with its noun.
+func plural(n int, one, several string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -107,16 +110,32 @@ func (m *move) run(ctx context.Context) error {
 		if len(messages) == 0 {
 			return m.operator.js.DeleteStream(ctx, schema.FormerWaitingStream)
 		}
-		for _, message := range messages {
-			if err := m.move(ctx, message); err != nil {
+		for some := range slices.Chunk(messages, moveTogether) {
+			if err := m.moveAll(ctx, some, moved); err != nil {
 				return err
 			}
-			moved++
-			if m.operator.OnMove != nil {
-				m.operator.OnMove(moved, m.total)
-			}
+			moved += len(some)
 		}
 	}
+}
+
+// moveAll publishes messages to the streams of their queues, and then removes them, with all
+// messages before them, from the former stream. done messages have moved before.
+func (m *move) moveAll(ctx context.Context, messages []Stored, done int) error {
+	for i, message := range messages {
+		if err := m.publish(ctx, message); err != nil {
+			return fmt.Errorf("move message %d: %w", message.Sequence, err)
+		}
+		if m.operator.OnMove != nil {
+			m.operator.OnMove(done+i+1, m.total)
+		}
+	}
+	s, err := m.operator.lookUpStream(ctx, schema.FormerWaitingStream)
+	if err != nil {
+		return err
+	}
+	last := messages[len(messages)-1].Sequence
+	return s.Purge(ctx, jetstream.WithPurgeSequence(last+1))
 }
 
 // takeSubjects leaves the stream its name as its only subject: a stream must have a subject.
@@ -232,13 +251,13 @@ func (m *move) queue(name string) *schema.Queue {
 	return &m.topology.Queues[i]
 }
 
-// move publishes the message to the stream of its queue, and then deletes it from the former
-// stream. After a crash in between, the same schedule is not stored again, and the same retry only
-// behind the duplicate window. A second delivery of an event is harmless.
-func (m *move) move(ctx context.Context, message Stored) error {
+// publish publishes the message to the stream of its queue. If the message is published again after
+// a crash, the same schedule is not stored again, and the same retry only behind the duplicate
+// window. A second delivery of an event is harmless.
+func (m *move) publish(ctx context.Context, message Stored) error {
 	q := m.queue(schema.WaitingQueue(message.Subject))
 	if q == nil {
-		return fmt.Errorf("message %d: no queue for subject %s", message.Sequence, message.Subject)
+		return fmt.Errorf("no queue for subject %s", message.Subject)
 	}
 	msg := &nats.Msg{
 		Subject: message.Subject, Header: copyOwnHeaders(message.Header), Data: message.Body,
@@ -254,8 +273,8 @@ func (m *move) move(ctx context.Context, message Stored) error {
 		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, msg.Subject))
 	}
 	_, err := m.operator.publish(ctx, q.WaitingStream(), msg, options...)
-	if err != nil && codeOf(err) != codeWrongLastSequence {
-		return fmt.Errorf("move message %d: %w", message.Sequence, err)
+	if codeOf(err) == codeWrongLastSequence {
+		return nil
 	}
-	return m.operator.deleteMessage(ctx, schema.FormerWaitingStream, message.Sequence)
+	return err
 }

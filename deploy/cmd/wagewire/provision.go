@@ -272,6 +272,10 @@ func adviceOnRefusal(c stream.Change) string {
 		return fmt.Sprintf("%s: to keep the stored data, run it with %s",
 			c.What, strings.Join(keep, " and "))
 	}
+	if c.Does != "" {
+		return c.What + ": let the workers of the former release finish these events, " +
+			"or delete them with the nats command, then apply again"
+	}
 	return c.What + ": save the stored data, " +
 		"change or delete it with the nats command, then apply again"
 }

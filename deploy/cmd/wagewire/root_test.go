@@ -301,7 +301,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"completions that outlive their records": {[]string{"provision", "plan", "--max-age",
 			"WAGEWIRE_COMPLETIONS=60d"}, "WAGEWIRE_RECORDS must be kept 60d at least"},
 		"an age of waiting events of their own": {[]string{"provision", "plan", "--max-age",
-			"WAGEWIRE_WAITING_TRUV_LINK=1d"}, "stream WAGEWIRE_WAITING_TRUV_LINK: not one of WAGEWIRE_EVENTS, "},
+			"WAGEWIRE_WAITING_TRUV_LINK=1d"}, "stream WAGEWIRE_WAITING_TRUV_LINK: not one of "},
 		"a size of pauses": {[]string{"provision", "plan", "--max-bytes",
 			"WAGEWIRE_PAUSES=1GiB"}, "WAGEWIRE_PAUSES has no limit of bytes"},
 		"no replicas": {[]string{"provision", "plan", "--replicas",
