@@ -309,7 +309,8 @@ func (l *canaryLine) checkLeft(when string) {
 	want := []string{deleted, schema.TombstoneSubject(schema.Truv, canaryLink)}
 	var left []string
 	streams := []string{
-		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream, schema.PausesStream,
+		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
+		schema.PausesStream,
 	}
 	for _, q := range schema.Queues() {
 		streams = append(streams, q.WaitingStream())

@@ -61,8 +61,8 @@ func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Deliv
 	}
 }
 
-// dropRetry deletes a retry without work, and acknowledges it. If the retry cannot be deleted now, it
-// comes again.
+// dropRetry deletes a retry without work, and acknowledges it. If the retry cannot be deleted now,
+// it comes again.
 func (q *Queue) dropRetry(ctx context.Context, msg jetstream.Msg) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
 	defer cancel()

@@ -55,8 +55,8 @@
 //
 // A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
 // no reader is connected. A queue of ours is two durable consumers of the same name, shared by all
-// processes of a worker: one on the events, and one on the retries of the queue. An ordered consumer is private
-// to its reader, reads in order, and acknowledges nothing: see Scan and Tail.
+// processes of a worker: one on the events, and one on the retries of the queue. An ordered
+// consumer is private to its reader, reads in order, and acknowledges nothing: see Scan and Tail.
 //
 // A worker sends a request for some messages (a pull), and the broker delivers to the inbox of the
 // request. The request ends when it is filled or when its time is over. Until then the broker may
@@ -170,9 +170,9 @@
 // is gone ends.
 //
 // Each queue has a stream of its own for its waiting events and retries. With schedules, the broker
-// also allows rollups on a stream (a rollup is a publish that replaces earlier messages), and checks
-// the subject of a publish but no header. On a stream for several queues, the key of one worker
-// could therefore remove the events of the others, or name their retries as the target of a
+// also allows rollups on a stream (a rollup is a publish that replaces earlier messages), and
+// checks the subject of a publish but no header. On a stream for several queues, the key of one
+// worker could therefore remove the events of the others, or name their retries as the target of a
 // schedule. The broker refuses a target outside the stream of the schedule.
 //
 // The broker allows schedules only on a stream that discards old messages at its limits. The

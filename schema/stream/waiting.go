@@ -207,9 +207,9 @@ func (c *Conn) readEvent(ctx context.Context, retry nats.Header) (*jetstream.Raw
 }
 
 // checkNotErased returns ErrErased if the account has a tombstone, after it has erased the
-// account's waiting events from the queue. An erasure stores the tombstone before it looks for waiting events. So
-// either the erasure finds an event that begins to wait at the same moment, or this check finds the
-// tombstone.
+// account's waiting events from the queue. An erasure stores the tombstone before it looks for
+// waiting events. So either the erasure finds an event that begins to wait at the same moment, or
+// this check finds the tombstone.
 func (c *Conn) checkNotErased(ctx context.Context, q schema.Queue, account string) error {
 	if !hasErasures(q.Provider) {
 		return nil
