@@ -31,32 +31,33 @@ type move struct {
 	// exhausted has the retries whose deliveries ran out, if no worker has read the advisory. The
 	// broker counts such a retry as settled.
 	exhausted map[uint64]bool
-	// total is the number of messages to move, as planned.
-	total int
+	// planned are the messages to move at the time of the plan.
+	planned []Stored
 }
 
+// newMove reads what there is to move.
 func (o *Operator) newMove(ctx context.Context, t schema.Topology) (*move, error) {
 	m := &move{operator: o, topology: t}
 	err := m.readQueues(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return m, nil
 	}
-	m.isNeeded = true
-	return m, err
-}
-
-// plan returns the change that moves the messages, if there is a stream to move.
-func (m *move) plan(ctx context.Context) ([]Change, error) {
-	if !m.isNeeded {
-		return nil, nil
-	}
-	messages, err := m.find(ctx)
 	if err != nil {
 		return nil, err
 	}
+	m.isNeeded = true
+	m.planned, err = m.find(ctx)
+	return m, err
+}
+
+// changes returns the change that moves the messages, if there is a stream to move.
+func (m *move) changes() []Change {
+	if !m.isNeeded {
+		return nil
+	}
 	change := Change{What: "stream " + schema.FormerWaitingStream, apply: m.run}
 	waiting := 0
-	for _, message := range messages {
+	for _, message := range m.planned {
 		queue := schema.WaitingQueue(message.Subject)
 		if m.queue(queue) == nil {
 			change.Refused = fmt.Sprintf(
@@ -66,11 +67,10 @@ func (m *move) plan(ctx context.Context) ([]Change, error) {
 			waiting++
 		}
 	}
-	m.total = len(messages)
 	change.Does = fmt.Sprintf("move %s and %s to the streams of their queues, then delete it",
 		plural(waiting, "waiting event", "waiting events"),
-		plural(m.total-waiting, "retry", "retries"))
-	return []Change{change}, nil
+		plural(len(m.planned)-waiting, "retry", "retries"))
+	return []Change{change}
 }
 
 // plural is a number with its noun.
@@ -127,7 +127,7 @@ func (m *move) moveAll(ctx context.Context, messages []Stored, done int) error {
 			return fmt.Errorf("move message %d: %w", message.Sequence, err)
 		}
 		if m.operator.OnMove != nil {
-			m.operator.OnMove(done+i+1, m.total)
+			m.operator.OnMove(done+i+1, len(m.planned))
 		}
 	}
 	s, err := m.operator.lookUpStream(ctx, schema.FormerWaitingStream)

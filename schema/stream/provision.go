@@ -73,13 +73,10 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 		return nil, err
 	}
 	m, err := o.newMove(ctx, t)
-	var changes []Change
-	if err == nil {
-		changes, err = m.plan(ctx)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("plan stream %s: %w", schema.FormerWaitingStream, err)
 	}
+	changes := m.changes()
 	for _, s := range t.AllStreams() {
 		change, err := o.planStream(ctx, streamConfig(s, t.Replicas))
 		if err != nil {
