@@ -75,8 +75,14 @@ type broker struct {
 
 func look(t *testing.T, s *streamtest.Server) broker {
 	t.Helper()
+	return lookAt(t, s.URL())
+}
+
+// lookAt is look with the URLs of servers.
+func lookAt(t *testing.T, urls string) broker {
+	t.Helper()
 	nc, err := nats.Connect(
-		s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
+		urls, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
 	)
 	must(t, err)
 	t.Cleanup(nc.Close)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -20,7 +21,8 @@ import (
 // former is a broker as the release with one stream for all waiting events left it.
 type former struct {
 	broker
-	conn *stream.Conn
+	conn     *stream.Conn
+	topology schema.Topology
 	// left has, for each event, how many messages the streams of the queues must have in the end.
 	left map[string]int
 }
@@ -29,8 +31,16 @@ type former struct {
 func newFormer(t *testing.T, fill func(former)) former {
 	t.Helper()
 	s, c := streamtest.New(t)
-	f := former{look(t, s), c, map[string]int{}}
+	f := former{look(t, s), c, streamtest.Topology(), map[string]int{}}
 	fill(f)
+	f.restore()
+	return f
+}
+
+// restore makes the former stream in the place of the queues' streams, with their messages.
+func (f former) restore() {
+	f.t.Helper()
+	ctx := f.t.Context()
 	config := f.stream(schema.Queues()[0].WaitingStream()).CachedInfo().Config
 	config.Name = schema.FormerWaitingStream
 	config.Subjects = []string{"wagewire.waiting.>", "wagewire.retries.>"}
@@ -38,16 +48,16 @@ func newFormer(t *testing.T, fill func(former)) former {
 	var consumers []jetstream.ConsumerConfig
 	for _, q := range schema.Queues() {
 		messages = append(messages, f.all(q.WaitingStream(), ">")...)
-		consumer, err := f.Consumer(t.Context(), q.WaitingStream(), q.Name)
-		must(t, err)
+		consumer, err := f.Consumer(ctx, q.WaitingStream(), q.Name)
+		must(f.t, err)
 		consumers = append(consumers, consumer.CachedInfo().Config)
-		must(t, f.DeleteStream(t.Context(), q.WaitingStream()))
+		must(f.t, f.DeleteStream(ctx, q.WaitingStream()))
 	}
-	_, err := f.CreateStream(t.Context(), config)
-	must(t, err)
+	_, err := f.CreateStream(ctx, config)
+	must(f.t, err)
 	for _, c := range consumers {
-		_, err := f.CreateConsumer(t.Context(), schema.FormerWaitingStream, c)
-		must(t, err)
+		_, err := f.CreateConsumer(ctx, schema.FormerWaitingStream, c)
+		must(f.t, err)
 	}
 	f.restoreAdvisories()
 	for _, m := range messages {
@@ -56,10 +66,9 @@ func newFormer(t *testing.T, fill func(former)) former {
 		} {
 			m.Header.Del(key)
 		}
-		_, err := f.PublishMsg(t.Context(), &nats.Msg{Subject: m.Subject, Header: m.Header})
-		must(t, err)
+		_, err := f.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: m.Header})
+		must(f.t, err)
 	}
-	return f
 }
 
 // restoreAdvisories lets the stream of the advisories, and its consumers, look at the former
@@ -131,7 +140,7 @@ func (f former) apply(ctx context.Context, onMove func(moved, total int)) error 
 	f.t.Helper()
 	o := operator(f.conn)
 	o.OnMove = onMove
-	return o.Provision(ctx, streamtest.Topology())
+	return o.Provision(ctx, f.topology)
 }
 
 // checkApplied checks that nothing but the streams of the queues is left, with the given messages.
@@ -140,7 +149,7 @@ func (f former) checkApplied(want map[string]int) {
 	if diff := cmp.Diff(want, f.moved()); diff != "" {
 		f.t.Errorf("messages by event (-want +got):\n%s", diff)
 	}
-	if left := plan(f.t, f.conn, streamtest.Topology()); len(left) > 0 {
+	if left := plan(f.t, f.conn, f.topology); len(left) > 0 {
 		f.t.Errorf("planned again: %s", texts(left))
 	}
 	_, err := f.Stream(f.t.Context(), schema.FormerWaitingStream)
@@ -242,6 +251,43 @@ func TestAMoveMayStopAfterAnyMessageAndBeginAgain(t *testing.T) {
 			must(t, f.apply(t.Context(), nil))
 			f.checkApplied(f.left)
 		})
+	}
+}
+
+func TestWaitingEventsMoveOnAClusterToo(t *testing.T) {
+	t.Parallel()
+	_, urls := cluster(t)
+	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
+	must(t, err)
+	t.Cleanup(c.Close)
+	topology := streamtest.Topology()
+	topology.Replicas = 3
+	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
+		return operator(c).Provision(ctx, topology) == nil
+	})
+	f := former{lookAt(t, urls), c, topology, map[string]int{}}
+	q := queueOf(schema.Paystubs)
+	f.park(q, paystubs("waits", "a-1"), later)
+	f.park(q, paystubs("soon", "a-1"), time.Now().Add(time.Second))
+	f.requeue(q, paystubs("retry", "a-1"))
+	f.restore()
+	_, err = f.PauseConsumer(t.Context(), schema.FormerWaitingStream, q.Name, later)
+	must(t, err)
+	clusterEventually(t, "the change is applied", func(ctx context.Context) bool {
+		err := f.apply(ctx, nil)
+		if err != nil {
+			t.Log(err)
+		}
+		return err == nil
+	})
+	moved := f.moved()
+	for _, id := range []string{"waits", "soon", "retry"} {
+		if moved[id] == 0 {
+			t.Errorf("%s is lost: %v", id, moved)
+		}
+	}
+	if left := plan(t, c, topology); len(left) > 0 {
+		t.Errorf("planned again: %s", texts(left))
 	}
 }
 
