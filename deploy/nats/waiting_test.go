@@ -16,7 +16,7 @@ import (
 
 // The broker checks the subject of a message, and not the headers that make the broker act: some
 // headers remove other messages of the same stream. The tests here send such headers with the key
-// of each worker, against the waiting events and the retries of each queue.
+// of each role, against the waiting events and the retries of each queue.
 
 // trick is a publish whose headers remove messages of its stream.
 type trick struct {
@@ -26,7 +26,7 @@ type trick struct {
 	headers func(target string) natsgo.Header
 }
 
-// tricks are all ways of nats-server 2.15 to remove messages with a publish.
+// tricks are the known ways to remove messages of nats-server 2.15.2 with a publish.
 func tricks() []trick {
 	return []trick{
 		{"a rollup of all subjects", func(string) natsgo.Header {

@@ -2,7 +2,9 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +109,39 @@ func TestWaitingEventsAreFoundByQueueAccountAndEvent(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, of, cmpopts.IgnoreUnexported(stream.Waiting{})); diff != "" {
 		t.Errorf("an event's wait (-want +got):\n%s", diff)
+	}
+}
+
+func TestAMissingStreamOfAQueueHidesNoEventOfTheOthers(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	missing := schema.Queues()[0]
+	e := paystubs("e-1", "a-1")
+	publish(t, c, e, paystubs("e-2", "a-1"))
+	q := queueOf(schema.Paystubs)
+	letWait(t, c, q, wait(schema.ClassTransient, later))
+	must(t, c.Requeue(t.Context(), q, e, 1))
+	must(t, look(t, s).DeleteStream(t.Context(), missing.WaitingStream()))
+	found := 0
+	count := func() error { found++; return nil }
+	o := operator(c)
+	for what, scan := range map[string]func() error{
+		"waiting events": func() error {
+			return o.Waiting(t.Context(), "*", "*", func(stream.Waiting) error { return count() })
+		},
+		"the waits of an event": func() error {
+			return o.WaitingOf(t.Context(), e, func(stream.Waiting) error { return count() })
+		},
+		"the retries of an event": func() error {
+			return o.RetriesOf(t.Context(), e, "a-1", func(stream.Retry) error { return count() })
+		},
+	} {
+		found = 0
+		err := scan()
+		if found != 1 || !errors.Is(err, stream.ErrNoQueue) ||
+			!strings.Contains(err.Error(), missing.WaitingStream()) {
+			t.Errorf("%s: %d found, %v", what, found, err)
+		}
 	}
 }
 
