@@ -127,7 +127,7 @@ func otherChannels() []asyncChannel {
 				"queue", "account"), "*") + "{event}",
 			Title:   "Waiting events",
 			Summary: "Events that wait for their next try: schedules of the broker, without a body.",
-			Stream:  schema.WaitingStream, Message: "waiting",
+			Stream:  schema.EveryWaitingStream, Message: "waiting",
 			Parameters: []string{"queue", "account", "event"},
 			Operations: []asyncOperation{{
 				Key: "waiting.wait", Action: "send",
@@ -139,7 +139,7 @@ func otherChannels() []asyncChannel {
 			Address: addBraces(schema.RetriesSubject("queue", "account"), "queue", "account"),
 			Title:   "Retries",
 			Summary: "Events whose time to wait is over. The broker publishes them.",
-			Stream:  schema.WaitingStream, Message: "waiting",
+			Stream:  schema.EveryWaitingStream, Message: "waiting",
 			Parameters: []string{"queue", "account"},
 			Operations: []asyncOperation{{
 				Key: "retries.take", Action: "receive",

@@ -19,7 +19,8 @@
 //	  6 fetch     Worker.fetch, Handler.Fetch     the event, as above
 //	    judge     Ladders.judge                   the event, as above
 //	    wait      Worker.wait,
-//	              stream.Delivery.Wait            the event and its schedule, in WAGEWIRE_WAITING
+//	              stream.Delivery.Wait            the event and its schedule, in the queue's
+//	                                              WAGEWIRE_WAITING_<QUEUE>
 //	  7 complete  Worker.complete,
 //	              stream.Conn.PublishCompletion   the event and its completion
 //	  8 settle    settle, stream.Delivery.Done    the completion

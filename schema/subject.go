@@ -21,8 +21,6 @@ const (
 	allTombstones  = root + "tombstones.>"
 	allDeadLetters = root + "dead_letters.>"
 	allQuarantined = root + "quarantine.>"
-	allWaiting     = root + "waiting.>"
-	allRetries     = root + "retries.>"
 	allPauses      = root + "pauses.>"
 )
 
@@ -154,6 +152,16 @@ func AccountWaiting(queue, account string) string { return waitingSubject(queue,
 
 // WaitingEvents matches the event among the waiting events of every queue.
 func (e Event) WaitingEvents() string { return waitingSubject("*", "*", e.token()) }
+
+// WaitingQueue returns the queue of a waiting event or a retry by its subject. It returns "" for
+// another subject.
+func WaitingQueue(subject string) string {
+	t := strings.Split(subject, ".")
+	if len(t) > 2 && t[0]+"." == root && (t[1] == "waiting" || t[1] == "retries") {
+		return t[2]
+	}
+	return ""
+}
 
 func waitingSubject(queue, account, event string) string {
 	return fmt.Sprintf("%swaiting.%s.%s.%s", root, queue, account, event)

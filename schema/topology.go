@@ -13,10 +13,17 @@ const (
 	CompletionsStream = "WAGEWIRE_COMPLETIONS"
 	DeadLettersStream = "WAGEWIRE_DEAD_LETTERS"
 	QuarantineStream  = "WAGEWIRE_QUARANTINE"
-	WaitingStream     = "WAGEWIRE_WAITING"
 	PausesStream      = "WAGEWIRE_PAUSES"
 	AdvisoriesStream  = "WAGEWIRE_ADVISORIES"
 	RecordsBucket     = "WAGEWIRE_RECORDS"
+
+	// FormerWaitingStream held the waiting events of all queues, before each queue had a stream of
+	// its own. `wagewire provision` moves the messages and deletes the stream.
+	FormerWaitingStream = "WAGEWIRE_WAITING"
+	// EveryWaitingStream stands for the queues' streams of waiting events, in texts for people.
+	EveryWaitingStream = waitingPrefix + "*"
+
+	waitingPrefix = FormerWaitingStream + "_"
 )
 
 // Limits of every queue. Tests hold them against each other and against the workers' limits.
@@ -83,22 +90,51 @@ type Queue struct {
 // RetriesSubjects matches the retries of the queue.
 func (q Queue) RetriesSubjects() string { return RetriesSubject(q.Name, "*") }
 
-// OwnsWaiting reports whether a subject is that of an event that waits in the queue.
-func (q Queue) OwnsWaiting(subject string) bool {
-	return strings.HasPrefix(subject, root+"waiting."+q.Name+".")
-}
+// WaitingStream is the name of the stream with the queue's waiting events and retries.
+func (q Queue) WaitingStream() string { return waitingPrefix + strings.ToUpper(q.Name) }
+
+// Streams are the names of the streams with a consumer of the queue: for events, and for retries.
+func (q Queue) Streams() []string { return []string{EventsStream, q.WaitingStream()} }
 
 // Topology describes everything that `wagewire provision` creates on the broker.
 type Topology struct {
 	Replicas int
 	// Lease is the lease of every queue (AckWait): a worker silent about an event for longer loses
 	// the event to another worker.
-	Lease   time.Duration
+	Lease time.Duration
+	// Streams are the streams with a name in this package. AllStreams has those of the queues too.
 	Streams []Stream
 	// Records describes the object store's bucket. Subjects and Duplicates do not apply to a
 	// bucket.
 	Records Stream
 	Queues  []Queue
+}
+
+// IsWaitingStream reports whether the name is that of a queue's stream of waiting events.
+func IsWaitingStream(name string) bool { return strings.HasPrefix(name, waitingPrefix) }
+
+// AllStreams returns the streams, and behind them the WaitingStreams.
+func (t Topology) AllStreams() []Stream { return slices.Concat(t.Streams, t.WaitingStreams()) }
+
+// WaitingStreams returns the streams of the waiting events, one for each queue. They keep messages
+// as long as the events stream, so no event is lost while it waits.
+func (t Topology) WaitingStreams() []Stream {
+	var age time.Duration
+	for _, s := range t.Streams {
+		if s.Name == EventsStream {
+			age = s.MaxAge
+		}
+	}
+	var streams []Stream
+	for _, q := range t.Queues {
+		streams = append(streams, Stream{
+			Name:     q.WaitingStream(),
+			Subjects: []string{AccountWaiting(q.Name, "*"), q.RetriesSubjects()},
+			MaxAge:   age, Duplicates: 2 * time.Minute, Schedules: true,
+			Why: "events of " + q.Name + " that wait for their next try, or whose time has come",
+		})
+	}
+	return streams
 }
 
 const (
@@ -156,25 +192,33 @@ func defaultStreams() []Stream {
 			Why: "every signed webhook that is not stored as an event; answered with 200",
 		},
 		{
-			Name: WaitingStream, Subjects: []string{allWaiting, allRetries},
-			MaxAge: 14 * day, Duplicates: 2 * time.Minute, Schedules: true,
-			Why: "every event that waits for its next try, and every event whose time has come",
-		},
-		{
 			Name: PausesStream, Subjects: []string{allPauses},
 			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
 			Why: "the state of every queue whose provider refuses our credentials",
 		},
 		{
-			Name: AdvisoriesStream, Subjects: []string{
-				exhausted + EventsStream + ".>", terminated + EventsStream + ".>",
-				exhausted + WaitingStream + ".>", terminated + WaitingStream + ".>",
-			},
+			Name: AdvisoriesStream, Subjects: advisoriesSubjects(),
 			MaxAge: 14 * day, MaxBytes: 64 * mebibyte, Duplicates: 2 * time.Minute,
 			Why: "the broker's notices of ended deliveries, sent once and stored nowhere else",
 		},
 	}
 }
+
+// advisoriesSubjects matches the advisories about each stream with a consumer of a queue.
+func advisoriesSubjects() []string {
+	subjects := advisoriesAbout(EventsStream)
+	for _, q := range Queues() {
+		subjects = append(subjects, advisoriesAbout(q.WaitingStream())...)
+	}
+	return subjects
+}
+
+func advisoriesAbout(stream string) []string {
+	return []string{exhausted + stream + ".>", terminated + stream + ".>"}
+}
+
+// FormerAdvisoriesSubjects matches the advisories about the FormerWaitingStream.
+func FormerAdvisoriesSubjects() []string { return advisoriesAbout(FormerWaitingStream) }
 
 // Queues derives the queues from the catalogue.
 func Queues() []Queue {
@@ -224,9 +268,14 @@ func ErasuresName(p Provider) string { return string(p) + "_erasures" }
 
 // ExhaustedSubjects are the subjects of the broker's advisories that a message of the queue had
 // all of its deliveries: an event, or a retry.
-func ExhaustedSubjects(queue string) []string {
-	return []string{
-		exhausted + EventsStream + "." + queue,
-		exhausted + WaitingStream + "." + queue,
+func (q Queue) ExhaustedSubjects() []string {
+	var subjects []string
+	for _, stream := range q.Streams() {
+		subjects = append(subjects, ExhaustedSubject(stream, q.Name))
 	}
+	return subjects
 }
+
+// ExhaustedSubject is the subject of the broker's advisories that a message of the stream had all
+// of its deliveries to the consumer.
+func ExhaustedSubject(stream, consumer string) string { return exhausted + stream + "." + consumer }

@@ -13,7 +13,7 @@ const ladderFor = 72 * time.Hour
 
 func streamOf(t *testing.T, name string) schema.Stream {
 	t.Helper()
-	streams := schema.DefaultTopology().Streams
+	streams := schema.DefaultTopology().AllStreams()
 	i := slices.IndexFunc(streams, func(s schema.Stream) bool { return s.Name == name })
 	if i < 0 {
 		t.Fatalf("the topology has no stream %s", name)
@@ -77,23 +77,25 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 	nobody.AccountID = ""
 	const advisory = "$JS.EVENT.ADVISORY.CONSUMER."
 	for subject, want := range map[string]string{
-		e.Subject():                                            schema.EventsStream,
-		unknown.Subject():                                      schema.EventsStream,
-		nobody.Subject():                                       schema.EventsStream,
-		e.CompletionSubject(schema.Employment):                 schema.CompletionsStream,
-		nobody.CompletionSubject(schema.Employment):            schema.CompletionsStream,
-		schema.TombstoneSubject(schema.Truv, "a"):              schema.CompletionsStream,
-		schema.DeadLetterSubject("truv_link", "a"):             schema.DeadLettersStream,
-		schema.QuarantineSubject(schema.Truv):                  schema.QuarantineStream,
-		e.WaitingSubject("pinwheel_employment"):                schema.WaitingStream,
-		schema.RetriesSubject("truv_link", "a"):                schema.WaitingStream,
-		schema.PauseSubject("truv_link"):                       schema.PausesStream,
-		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING.truv_link": schema.AdvisoriesStream,
-		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link":  schema.AdvisoriesStream,
-		advisory + "MSG_TERMINATED.WAGEWIRE_EVENTS.truv_link":  schema.AdvisoriesStream,
+		e.Subject():                                                      schema.EventsStream,
+		unknown.Subject():                                                schema.EventsStream,
+		nobody.Subject():                                                 schema.EventsStream,
+		e.CompletionSubject(schema.Employment):                           schema.CompletionsStream,
+		nobody.CompletionSubject(schema.Employment):                      schema.CompletionsStream,
+		schema.TombstoneSubject(schema.Truv, "a"):                        schema.CompletionsStream,
+		schema.DeadLetterSubject("truv_link", "a"):                       schema.DeadLettersStream,
+		schema.QuarantineSubject(schema.Truv):                            schema.QuarantineStream,
+		e.WaitingSubject("pinwheel_employment"):                          "WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT",
+		e.WaitingSubject("truv_erasures"):                                "WAGEWIRE_WAITING_TRUV_ERASURES",
+		schema.RetriesSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
+		schema.PauseSubject("truv_link"):                                 schema.PausesStream,
+		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
+		advisory + "MSG_TERMINATED.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
+		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link":            schema.AdvisoriesStream,
+		advisory + "MSG_TERMINATED.WAGEWIRE_EVENTS.truv_link":            schema.AdvisoriesStream,
 	} {
 		var got []string
-		for _, s := range schema.DefaultTopology().Streams {
+		for _, s := range schema.DefaultTopology().AllStreams() {
 			for _, filter := range s.Subjects {
 				if matches(filter, subject) {
 					got = append(got, s.Name)
@@ -104,13 +106,41 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 	}
 }
 
+func TestWaitingEventsAreKeptAsLongAsEvents(t *testing.T) {
+	topology := schema.DefaultTopology()
+	for i := range topology.Streams {
+		topology.Streams[i].MaxAge = time.Duration(i+3) * time.Hour
+	}
+	for _, s := range topology.WaitingStreams() {
+		if s.MaxAge != topology.Streams[0].MaxAge {
+			t.Errorf("%s keeps messages for %s", s.Name, s.MaxAge)
+		}
+	}
+}
+
+func TestASubjectOfAWaitingEventNamesItsQueue(t *testing.T) {
+	e := employmentAdded()
+	for subject, want := range map[string]string{
+		e.WaitingSubject("truv_link"):               "truv_link",
+		schema.RetriesSubject("truv_erasures", "a"): "truv_erasures",
+		e.Subject(): "",
+		schema.DeadLetterSubject("truv_link", "a"): "",
+		schema.FormerWaitingStream:                 "",
+		"acme.waiting.truv_link.a.b":               "",
+	} {
+		if got := schema.WaitingQueue(subject); got != want {
+			t.Errorf("%s: queue %q, want %q", subject, got, want)
+		}
+	}
+}
+
 func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 	topology := schema.DefaultTopology()
 	events := streamOf(t, schema.EventsStream)
 	completions := streamOf(t, schema.CompletionsStream)
 	deadLetters := streamOf(t, schema.DeadLettersStream)
 	advisories := streamOf(t, schema.AdvisoriesStream)
-	waiting := streamOf(t, schema.WaitingStream)
+	waiting := streamOf(t, "WAGEWIRE_WAITING_TRUV_LINK")
 	const bodyMax = 896 << 10
 	const brokerMax = 1 << 20
 	for promise, holds := range map[string]bool{
@@ -129,6 +159,7 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 		"a tombstone may outlive completions":     completions.MessageTTL,
 		"deliveries are a net, not a ladder":      schema.DeliveriesMax > 2*schema.DeliveriesInPlace,
 		"a waiting event outlives its ladder":     waiting.MaxAge > ladderFor,
+		"a waiting event is kept with its event":  waiting.MaxAge == events.MaxAge,
 		"a queue has room for a bad day":          schema.PendingMax >= 10_000,
 		"one server is enough by default":         topology.Replicas == 1,
 	} {
@@ -141,10 +172,15 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 func TestAStream(t *testing.T) {
 	want := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.WaitingStream, schema.PausesStream, schema.AdvisoriesStream,
+		schema.QuarantineStream, schema.PausesStream, schema.AdvisoriesStream,
+		"WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT", "WAGEWIRE_WAITING_PINWHEEL_IDENTITY",
+		"WAGEWIRE_WAITING_PINWHEEL_INCOME", "WAGEWIRE_WAITING_PINWHEEL_PAYSTUBS",
+		"WAGEWIRE_WAITING_PINWHEEL_SHIFTS", "WAGEWIRE_WAITING_PINWHEEL_VERIFICATION_REPORTS",
+		"WAGEWIRE_WAITING_TRUV_LINK", "WAGEWIRE_WAITING_TRUV_ERASURES",
 	}
 	var got []string
-	for _, s := range append(schema.DefaultTopology().Streams, schema.DefaultTopology().Records) {
+	topology := schema.DefaultTopology()
+	for _, s := range append(topology.AllStreams(), topology.Records) {
 		if s.Name != schema.RecordsBucket {
 			got = append(got, s.Name)
 		}

@@ -371,9 +371,10 @@ func (b *bench) terminated() map[place]*jetstream.RawStreamMsg {
 // lastPlace is the place from which the queue got the event last.
 func (b *bench) lastPlace(e schema.Event, queue string) place {
 	b.Helper()
-	retries := b.all(schema.WaitingStream, schema.RetriesSubject(queue, e.Account()))
+	stream := schema.Queue{Name: queue}.WaitingStream()
+	retries := b.all(stream, schema.RetriesSubject(queue, e.Account()))
 	if n := len(retries); n > 0 {
-		return place{schema.WaitingStream, retries[n-1].Sequence}
+		return place{stream, retries[n-1].Sequence}
 	}
 	return place{schema.EventsStream, b.sequence(e)}
 }
@@ -399,7 +400,7 @@ func (b *bench) queue(name string) *jetstream.ConsumerInfo {
 // retries is the queue's consumer of retries.
 func (b *bench) retries(name string) *jetstream.ConsumerInfo {
 	b.Helper()
-	return b.consumer(schema.WaitingStream, name)
+	return b.consumer(schema.Queue{Name: name}.WaitingStream(), name)
 }
 
 func (b *bench) consumer(stream, name string) *jetstream.ConsumerInfo {
@@ -504,7 +505,7 @@ func (b *bench) loseLease(queue string, e schema.Event) {
 // hand.
 func (b *bench) loseEveryLease(queue string) {
 	b.Helper()
-	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+	for _, stream := range (schema.Queue{Name: queue}).Streams() {
 		info := b.consumer(stream, queue)
 		if info.NumAckPending == 0 {
 			continue

@@ -38,10 +38,11 @@
 //
 // # Waiting
 //
-// An event that must wait leaves its queue. The worker publishes a schedule to the waiting stream,
-// with the reason, the time of the next try and the failures until now, and acknowledges the event
-// only after the broker has stored the schedule. When the time has come, the broker publishes the
-// event among the retries of the queue. So a waiting event is no lag, and holds no hand.
+// An event that must wait leaves its queue. The worker publishes a schedule to the queue's stream
+// of waiting events, with the reason, the time of the next try and the failures until now, and
+// acknowledges the event only after the broker has stored the schedule. When the time has come, the
+// broker publishes the event among the retries of the queue. So a waiting event is no lag, and
+// holds no hand.
 //
 // Failures are counted by class, in the schedule. A failure takes a step of its class's ladder.
 // Nothing else takes a step: not a restart, a kill, a pause, a hold, a full stream or a redelivery.

@@ -46,7 +46,7 @@ func (w *Worker) eraseLateEvent(ctx context.Context, d *stream.Delivery, refusal
 	if err := w.conn.EraseEvents(ctx, d.Event.Provider, d.Account); err != nil {
 		return notStored(err)
 	}
-	if err := w.conn.EraseWaiting(ctx, d.Event.Provider, d.Account); err != nil {
+	if err := w.conn.EraseWaiting(ctx, d.Queue, d.Account); err != nil {
 		return notStored(err)
 	}
 	return refusal

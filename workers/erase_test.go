@@ -37,8 +37,10 @@ func (b *bench) holds(link string) (h holds) {
 	h.Tombstones = len(b.all(schema.CompletionsStream, schema.TombstoneSubject(schema.Truv, link)))
 	h.Events = len(b.all(schema.EventsStream, schema.AccountEvents(schema.Truv, "*", "*", link)))
 	h.DeadLetters = len(b.all(schema.DeadLettersStream, schema.DeadLetterSubject("*", link)))
-	h.Waiting = len(b.all(schema.WaitingStream, schema.AccountWaiting("*", link))) +
-		len(b.all(schema.WaitingStream, schema.RetriesSubject("*", link)))
+	for _, q := range schema.Queues() {
+		h.Waiting += len(b.all(q.WaitingStream(), schema.AccountWaiting("*", link))) +
+			len(b.all(q.WaitingStream(), schema.RetriesSubject("*", link)))
+	}
 	completions := schema.AccountCompletions(schema.Truv, link)
 	for _, m := range b.all(schema.CompletionsStream, completions) {
 		h.Completions = append(h.Completions, schema.Outcome(m.Header.Get("Wagewire-Outcome")))

@@ -27,7 +27,7 @@ func queueNamed(t *testing.T, name string) schema.Queue {
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
 func (b *bench) exhaust(queue string) {
 	b.Helper()
-	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+	for _, stream := range (schema.Queue{Name: queue}).Streams() {
 		config := b.consumer(stream, queue).Config
 		config.MaxDeliver = 1
 		config.AckWait = 100 * time.Millisecond
@@ -80,7 +80,7 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 			b.publish(e)
 			b.retry(queueNamed(t, queue))
 			b.exhaust(queue)
-			b.takeFrom(schema.WaitingStream, queue) // by a worker that dies of it
+			b.takeFrom(queueNamed(t, queue).WaitingStream(), queue) // by a worker that dies of it
 			b.start(row.resource, brings, quick())
 			c := b.completed(e, row.resource)
 			if c.Data.Outcome != row.outcome {

@@ -304,7 +304,7 @@ func TestLimitsFitTogether(t *testing.T) {
 
 	ladders := defaultLadders()
 	ages := map[string]time.Duration{}
-	for _, s := range schema.DefaultTopology().Streams {
+	for _, s := range schema.DefaultTopology().AllStreams() {
 		ages[s.Name] = s.MaxAge
 	}
 	if diff := cmp.Diff(Ladders{Retry: retrySteps, NotReady: notReadySteps}, ladders); diff != "" {
@@ -328,7 +328,7 @@ func TestLimitsFitTogether(t *testing.T) {
 		{"the short ladder is the shorter one", sum(ladders.NotReady) < sum(ladders.Retry)},
 		{"an event outlives its ladder", longest < ages[schema.EventsStream]},
 		{"a wait outlives every step",
-			ages[schema.WaitingStream] > 2*slices.Max(ladders.Retry)},
+			ages[schema.QueuesOf(schema.Link)[0].WaitingStream()] > 2*slices.Max(ladders.Retry)},
 		{"sixteen forbidden accounts at the same time are no refused credentials",
 			ForbiddenAccountsMax > int(Config{}.withDefaults().Concurrency)},
 		{"a completion outlives every redelivery of its event",

@@ -189,15 +189,18 @@ func retry(ctx context.Context, limit time.Duration, do func(context.Context) er
 // the events and the retries of each queue. queues says where these events are:
 // "<queue> <not delivered>+<delivered>".
 func (b *broker) countUnsettled(ctx context.Context) (total int, queues []string, err error) {
-	total, err = b.countWaiting(ctx)
-	if err != nil {
-		return 0, nil, fmt.Errorf("waiting events: %w", err)
+	for _, q := range schema.Queues() {
+		n, err := b.countWaiting(ctx, q)
+		if err != nil {
+			return 0, nil, fmt.Errorf("waiting events of %s: %w", q.Name, err)
+		}
+		total += n
 	}
 	if total > 0 {
 		queues = append(queues, fmt.Sprintf("%d for their next try", total))
 	}
 	for _, q := range schema.Queues() {
-		for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
+		for _, stream := range q.Streams() {
 			pending, delivered, err := b.countInQueue(ctx, stream, q.Name)
 			if err != nil {
 				return 0, nil, fmt.Errorf("queue %s of %s: %w", q.Name, stream, err)
@@ -211,15 +214,15 @@ func (b *broker) countUnsettled(ctx context.Context) (total int, queues []string
 	return total, queues, nil
 }
 
-// countWaiting counts the schedules.
-func (b *broker) countWaiting(ctx context.Context) (int, error) {
+// countWaiting counts the schedules of a queue.
+func (b *broker) countWaiting(ctx context.Context, q schema.Queue) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	s, err := b.js.Stream(ctx, schema.WaitingStream)
+	s, err := b.js.Stream(ctx, q.WaitingStream())
 	if err != nil {
 		return 0, err
 	}
-	filter := jetstream.WithSubjectFilter(schema.AccountWaiting("*", "*"))
+	filter := jetstream.WithSubjectFilter(schema.AccountWaiting(q.Name, "*"))
 	info, err := s.Info(ctx, filter)
 	if err != nil {
 		return 0, err
@@ -265,8 +268,12 @@ func (b *broker) isHealthy(ctx context.Context) bool {
 }
 
 func streamNames() []string {
-	return []string{
+	names := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.WaitingStream, schema.PausesStream,
+		schema.QuarantineStream, schema.PausesStream,
 	}
+	for _, q := range schema.Queues() {
+		names = append(names, q.WaitingStream())
+	}
+	return names
 }

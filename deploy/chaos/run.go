@@ -389,16 +389,20 @@ func (r *run) readStreams(ctx context.Context, check *check) error {
 	defer r.ledger.mu.Unlock()
 	r.gate.mu.Lock()
 	defer r.gate.mu.Unlock()
-	for _, s := range []struct {
+	type source struct {
 		name string
 		take func(message)
-	}{
+	}
+	sources := []source{
 		{schema.EventsStream, check.addEvent},
 		{schema.CompletionsStream, check.addCompletion},
 		{schema.DeadLettersStream, check.addDeadLetter},
 		{schema.QuarantineStream, check.addQuarantined},
-		{schema.WaitingStream, check.addWaiting},
-	} {
+	}
+	for _, q := range schema.Queues() {
+		sources = append(sources, source{q.WaitingStream(), check.addWaiting})
+	}
+	for _, s := range sources {
 		if err := r.broker.readAll(ctx, s.name, s.take); err != nil {
 			return err
 		}

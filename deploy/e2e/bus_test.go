@@ -274,15 +274,15 @@ func (s *script) settled() error {
 }
 
 // isIdle reports whether no queue has anything to do now or later. An event goes from the events to
-// the waiting events and the retries, and from there back to the waiting events. If the stream of
+// the waiting events and the retries, and from there back to the waiting events. If the streams of
 // both took no message during the look, no event moved past the look.
 func (s *script) isIdle(ctx context.Context) (bool, error) {
-	before, err := s.js.Stream(ctx, schema.WaitingStream)
+	before, _, err := s.waitingState(ctx)
 	if err != nil {
 		return false, err
 	}
-	for _, stream := range []string{schema.EventsStream, schema.WaitingStream} {
-		for _, q := range schema.Queues() {
+	for _, q := range schema.Queues() {
+		for _, stream := range q.Streams() {
 			consumer, err := s.js.Consumer(ctx, stream, q.Name)
 			if err != nil {
 				return false, err
@@ -292,12 +292,27 @@ func (s *script) isIdle(ctx context.Context) (bool, error) {
 			}
 		}
 	}
-	after, err := before.Info(ctx, jetstream.WithSubjectFilter(schema.AccountWaiting("*", "*")))
-	if err != nil {
-		return false, err
+	after, waiting, err := s.waitingState(ctx)
+	return before == after && waiting == 0, err
+}
+
+// waitingState counts the messages that the streams of the waiting events ever took, and the events
+// that wait now.
+func (s *script) waitingState(ctx context.Context) (taken uint64, waiting int, err error) {
+	for _, q := range schema.Queues() {
+		stream, err := s.js.Stream(ctx, q.WaitingStream())
+		if err != nil {
+			return 0, 0, err
+		}
+		filter := jetstream.WithSubjectFilter(schema.AccountWaiting("*", "*"))
+		info, err := stream.Info(ctx, filter)
+		if err != nil {
+			return 0, 0, err
+		}
+		taken += info.State.LastSeq
+		waiting += len(info.State.Subjects)
 	}
-	wasQuiet := after.State.LastSeq == before.CachedInfo().State.LastSeq
-	return wasQuiet && len(after.State.Subjects) == 0, nil
+	return taken, waiting, nil
 }
 
 // queueOf reads a word RESOURCE: the queue of the resource that calls a provider.
@@ -320,7 +335,7 @@ func (s *script) retried(_ *testscript.TestScript, args arguments) error {
 		return err
 	}
 	return s.waitFor("a second try", func(ctx context.Context) (bool, error) {
-		consumer, err := s.js.Consumer(ctx, schema.WaitingStream, q.Name)
+		consumer, err := s.js.Consumer(ctx, q.WaitingStream(), q.Name)
 		if err != nil {
 			return false, err
 		}
@@ -436,25 +451,33 @@ func (s *script) verbatim(_ *testscript.TestScript, args arguments) error {
 	return nil
 }
 
+// place is where messages are stored.
+type place struct{ stream, filter string }
+
 // count WHAT N
 func (s *script) count(ts *testscript.TestScript, args arguments) error {
-	filters := map[string][2]string{
-		"completions":  {schema.CompletionsStream, schema.AllCompletions},
-		"tombstones":   {schema.CompletionsStream, "wagewire.tombstones.>"},
-		"events":       {schema.EventsStream, ">"},
-		"dead_letters": {schema.DeadLettersStream, ">"},
-		"waiting":      {schema.WaitingStream, ">"},
-		"quarantine":   {schema.QuarantineStream, ">"},
-		"records":      {"OBJ_" + schema.RecordsBucket, "$O." + schema.RecordsBucket + ".M.>"},
+	places := map[string][]place{
+		"completions":  {{schema.CompletionsStream, schema.AllCompletions}},
+		"tombstones":   {{schema.CompletionsStream, "wagewire.tombstones.>"}},
+		"events":       {{schema.EventsStream, ">"}},
+		"dead_letters": {{schema.DeadLettersStream, ">"}},
+		"quarantine":   {{schema.QuarantineStream, ">"}},
+		"records":      {{"OBJ_" + schema.RecordsBucket, "$O." + schema.RecordsBucket + ".M.>"}},
 	}
-	if len(args.words) != 2 || filters[args.words[0]] == [2]string{} {
+	for _, q := range schema.Queues() {
+		places["waiting"] = append(places["waiting"], place{q.WaitingStream(), ">"})
+	}
+	if len(args.words) != 2 || places[args.words[0]] == nil {
 		return errors.New("usage: count completions|tombstones|events|waiting|dead_letters|quarantine|" +
 			"records N")
 	}
-	of := filters[args.words[0]]
-	messages, err := s.stored(s.ctx, of[0], of[1])
-	if err != nil {
-		return err
+	var messages []*jetstream.RawStreamMsg
+	for _, p := range places[args.words[0]] {
+		found, err := s.stored(s.ctx, p.stream, p.filter)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, found...)
 	}
 	for _, m := range messages {
 		fmt.Fprintln(ts.Stdout(), m.Subject)
@@ -705,9 +728,11 @@ func (s *script) noCanaries(_ *testscript.TestScript, args arguments) error {
 		return errors.New("the logs and metrics are not those of a deployment at work")
 	}
 	places := map[string][]byte{"logs": logs, "metrics": metrics}
-	for _, stream := range []string{schema.EventsStream, schema.CompletionsStream,
-		schema.WaitingStream, schema.DeadLettersStream, schema.QuarantineStream,
-		schema.AdvisoriesStream, "OBJ_" + schema.RecordsBucket} {
+	streams := []string{"OBJ_" + schema.RecordsBucket}
+	for _, s := range schema.DefaultTopology().AllStreams() {
+		streams = append(streams, s.Name)
+	}
+	for _, stream := range streams {
 		messages, err := s.stored(s.ctx, stream, ">")
 		if err != nil {
 			return err

@@ -258,7 +258,8 @@ func (l *canaryLine) fill() {
 	l.await("a dead letter", schema.DeadLettersStream, schema.DeadLetterSubject("*", canaryLink))
 	l.api.answer(http.StatusNotFound, link(canaryRecord))
 	l.send("waits", schema.ActionConnected)
-	l.await("a waiting event", schema.WaitingStream, schema.AccountWaiting("*", canaryLink))
+	l.await("a waiting event", schema.QueuesOf(schema.Link)[0].WaitingStream(),
+		schema.AccountWaiting("*", canaryLink))
 
 	listed := canaryEvent("listed", schema.ActionConnected)
 	c := schema.NewCompletion(listed, schema.Link, schema.Succeeded, time.Now())
@@ -307,10 +308,14 @@ func (l *canaryLine) checkLeft(when string) {
 	deleted := canaryEvent("deleted", schema.ActionDeleted).CompletionSubject(schema.Link)
 	want := []string{deleted, schema.TombstoneSubject(schema.Truv, canaryLink)}
 	var left []string
-	for _, name := range []string{
+	streams := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.WaitingStream, schema.PausesStream,
-	} {
+		schema.PausesStream,
+	}
+	for _, q := range schema.Queues() {
+		streams = append(streams, q.WaitingStream())
+	}
+	for _, name := range streams {
 		left = append(left, l.subjects(name, ">")...)
 	}
 	if !slices.Equal(left, want) {
@@ -326,7 +331,7 @@ func TestADeletedLinkLeavesNoTraceInTheFilesOfTheBroker(t *testing.T) {
 	l := startCanaryLine(t, s.URL(), store)
 	l.fill()
 	for _, file := range l.filesWith(canaries...) {
-		if strings.Contains(file, schema.WaitingStream) {
+		if strings.Contains(file, "WAGEWIRE_WAITING") {
 			t.Errorf("a waiting event has a body: %s", file)
 		}
 	}

@@ -85,9 +85,6 @@ func attempts() []attempt {
 		{name: "delete a dead letter",
 			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
 			but:  []string{"link"}, destroys: true},
-		{name: "delete a waiting event",
-			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_WAITING", `{"seq":1}`),
-			but:  []string{"link"}, destroys: true},
 		{name: "delete from the quarantine",
 			make:     request(api+"STREAM.MSG.DELETE.WAGEWIRE_QUARANTINE", `{"seq":1}`),
 			destroys: true},
@@ -98,8 +95,6 @@ func attempts() []attempt {
 		{name: "read a dead letter",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
 			but:  []string{"link"}},
-		{name: "read a retry", make: request(api+"STREAM.MSG.GET.WAGEWIRE_WAITING", `{"seq":1}`),
-			but: workerRoles()},
 		{name: "read the quarantine",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
 		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS",
@@ -171,7 +166,16 @@ func attempts() []attempt {
 			attempt{name: "retry for " + q.Name, but: own,
 				make: request(schema.RetriesSubject(q.Name, "a"), "")},
 			attempt{name: "look up the retries of " + q.Name, but: own,
-				make: request(api+"CONSUMER.INFO.WAGEWIRE_WAITING."+q.Name, "")},
+				make: request(api+"CONSUMER.INFO."+q.WaitingStream()+"."+q.Name, "")},
+			attempt{name: "take a retry of " + q.Name, but: own,
+				make: request(api+"CONSUMER.MSG.NEXT."+q.WaitingStream()+"."+q.Name,
+					`{"batch":1,"no_wait":true}`)},
+			attempt{name: "read a retry of " + q.Name, but: own,
+				make: request(api+"STREAM.MSG.GET."+q.WaitingStream(), `{"seq":1}`)},
+			attempt{name: "delete a retry of " + q.Name, but: own, destroys: true,
+				make: request(api+"STREAM.MSG.DELETE."+q.WaitingStream(), `{"seq":1}`)},
+			attempt{name: "purge the waiting events of " + q.Name, destroys: true,
+				make: request(api+"STREAM.PURGE."+q.WaitingStream(), "")},
 			attempt{name: "say that the provider refuses " + q.Name, but: pausers(q),
 				make: request(schema.PauseSubject(q.Name), "{}")},
 			attempt{name: "give up for " + q.Name,
@@ -222,13 +226,14 @@ func fill(t *testing.T, b broker, topology schema.Topology) {
 				[]byte("{}"))
 			must(t, err)
 		}
+		_, err := js.Publish(t.Context(), schema.RetriesSubject(q.Name, "a"), []byte("{}"))
+		must(t, err)
 	}
 	for _, subject := range []string{
 		"wagewire.completions.pinwheel.paystubs.a.first",
 		schema.DeadLetterSubject("pinwheel_paystubs", "a"),
 		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
 		"$O.WAGEWIRE_RECORDS.M.first", seedChunk,
-		schema.RetriesSubject("pinwheel_paystubs", "a"),
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))
 		must(t, err)

@@ -100,7 +100,7 @@ func storedFilters() []string {
 	filters := []string{
 		"$O." + schema.RecordsBucket + ".C.>", "$O." + schema.RecordsBucket + ".M.>",
 	}
-	for _, s := range schema.DefaultTopology().Streams {
+	for _, s := range schema.DefaultTopology().AllStreams() {
 		filters = append(filters, s.Subjects...)
 	}
 	return filters
@@ -358,7 +358,7 @@ func TestAnswersWouldBeStoredWithPermissionsInOneAccount(t *testing.T) {
 	attempts, stored := tellAll(t, b, everyGrant(t), full,
 		func(subject string) string { return subject })
 	t.Logf("%d attempts, %d stored: %v", attempts, total(stored), stored)
-	for _, s := range schema.DefaultTopology().Streams {
+	for _, s := range schema.DefaultTopology().AllStreams() {
 		if stored[s.Name] == 0 {
 			t.Errorf("no answer was stored in %s: the attempts prove nothing about it", s.Name)
 		}
@@ -404,7 +404,7 @@ func TestAnAnswerReachesNoMoreThanTheRoleItself(t *testing.T) {
 
 // isStreamOf reports whether the stream stores the subject.
 func isStreamOf(name, subject string) bool {
-	for _, s := range schema.DefaultTopology().Streams {
+	for _, s := range schema.DefaultTopology().AllStreams() {
 		if s.Name == name {
 			return slices.ContainsFunc(s.Subjects, func(filter string) bool {
 				return server.SubjectsCollide(filter, subject)

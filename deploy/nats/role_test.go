@@ -35,7 +35,7 @@ func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 		t.Errorf("a second plan: %v, %v", changes, err)
 	}
 	streams, queues, err := c.Status(t.Context())
-	if err != nil || len(streams) != 8 || len(queues) != len(schema.Queues()) {
+	if err != nil || len(streams) != 7+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }
@@ -250,7 +250,7 @@ func (w worker) fences(t *testing.T) {
 
 // exhausted lets the broker give an event up, and then the event's retry.
 func (w worker) exhausted(t *testing.T) {
-	for _, name := range []string{schema.EventsStream, schema.WaitingStream} {
+	for _, name := range w.of.Streams() {
 		queue, err := w.full.jetstream(t).Consumer(t.Context(), name, w.of.Name)
 		must(t, err)
 		config := queue.CachedInfo().Config
@@ -310,7 +310,7 @@ func (w worker) erasure(t *testing.T) {
 		}
 	}
 	for name, filter := range map[string]string{
-		schema.WaitingStream:     schema.AccountWaiting("*", e.Account()),
+		w.of.WaitingStream():     schema.AccountWaiting("*", e.Account()),
 		schema.CompletionsStream: schema.AccountCompletions(e.Provider, e.Account()),
 		schema.EventsStream:      schema.AccountEvents(e.Provider, "*", "*", e.Account()),
 		schema.DeadLettersStream: schema.DeadLetterSubject(w.of.Name, e.Account()),

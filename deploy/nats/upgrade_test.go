@@ -148,7 +148,9 @@ func (w *traffic) publish(t *testing.T, name string, ingress process) (stop func
 }
 
 // complete completes the events as the worker of paystubs, until stop is called.
-func (w *traffic) complete(t *testing.T, worker process) (stop func()) {
+func (w *traffic) complete(
+	t *testing.T, worker process, taking stream.Taking,
+) (stop func()) {
 	t.Helper()
 	work := func(d *stream.Delivery) {
 		c := schema.NewCompletion(d.Event, schema.Paystubs, schema.Succeeded, d.Event.ReceivedAt)
@@ -161,7 +163,7 @@ func (w *traffic) complete(t *testing.T, worker process) (stop func()) {
 		}
 	}
 	return until(t, func(ctx context.Context) {
-		_ = worker.Queue(schema.QueuesOf(schema.Paystubs)[0]).Consume(ctx, both, work)
+		_ = worker.Queue(schema.QueuesOf(schema.Paystubs)[0]).Consume(ctx, taking, work)
 	})
 }
 
@@ -202,13 +204,10 @@ func TestTheUpgradeToAccountsLosesNothing(t *testing.T) {
 	i := newInstallation(t)
 	formerOperator := i.part(t, stream.RoleOperator, "")
 	provision(t, formerOperator, schema.DefaultTopology())
+	i.restoreFormerStream(t)
 	lending := demoTeams(t)[0]
-	formerConsumer := i.dialSeed(t, filepath.Join(demo, seedFile(team)),
-		natsgo.CustomInboxPrefix("_INBOX.consumer"))
-	formerJS, err := jetstream.New(formerConsumer.Conn)
-	must(t, err)
-	durable, err := formerJS.CreateOrUpdateConsumer(t.Context(), schema.CompletionsStream,
-		jetstream.ConsumerConfig{
+	durable, err := i.formerJetStream(t, team).CreateOrUpdateConsumer(t.Context(),
+		schema.CompletionsStream, jetstream.ConsumerConfig{
 			Durable: team, FilterSubject: schema.AllCompletions,
 			AckPolicy: jetstream.AckExplicitPolicy,
 		})
@@ -217,8 +216,10 @@ func TestTheUpgradeToAccountsLosesNothing(t *testing.T) {
 	var line traffic
 	formerIngress := i.part(t, stream.RoleIngress, "")
 	formerWorker := i.part(t, stream.WorkerRole(schema.Paystubs), "")
+	i.letEventsWait(t, &line, formerIngress)
 	stopFormerIngress := line.publish(t, "former", formerIngress)
-	stopFormerWorker := line.complete(t, formerWorker)
+	// This release does not know the former stream of the retries: see letEventsWait.
+	stopFormerWorker := line.complete(t, formerWorker, stream.Taking{Hands: 2})
 	line.more(t, "the former line works")
 
 	public, seed := newSeed(t, i.dir)
@@ -227,17 +228,21 @@ func TestTheUpgradeToAccountsLosesNothing(t *testing.T) {
 	line.more(t, "the former line goes on")
 	must(t, nextMessage(t, "a completion for the former key", durable).Ack())
 
+	operator := i.part(t, stream.RoleOperator, stream.Domain)
+	must(t, operator.Provision(t.Context(), schema.DefaultTopology()))
+	stopFormerWorker() // without its stream of retries, a former worker takes no events
+	endWaits(t, operator)
+
 	ingress := i.part(t, stream.RoleIngress, stream.Domain)
 	worker := i.part(t, stream.WorkerRole(schema.Paystubs), stream.Domain)
 	stopIngress := line.publish(t, "new", ingress)
-	line.complete(t, worker)
-	line.more(t, "both lines work")
+	line.complete(t, worker, both)
+	line.more(t, "the new worker works for both")
 	joined, err := i.dialSeed(t, seed).jetstream(t).Consumer(t.Context(), schema.CompletionsStream,
 		team)
 	must(t, err)
 	must(t, nextMessage(t, "a completion for the team's key", joined).DoubleAck(t.Context()))
 	stopFormerIngress()
-	stopFormerWorker()
 	line.more(t, "the new line works alone")
 	t.Logf("%d lost connections of the former line", disconnections(formerIngress, formerWorker))
 
@@ -252,6 +257,124 @@ func TestTheUpgradeToAccountsLosesNothing(t *testing.T) {
 		t.Errorf("%d connections of the new line were lost", lost)
 	}
 	i.checkComplete(t, &line)
+}
+
+// waitsUntil is when the events of letEventsWait are tried again, long after the test.
+var waitsUntil = time.Now().Add(24 * time.Hour).UTC().Truncate(time.Second)
+
+// formerWaits is how many events wait before the upgrade, and formerRetries how many retries are
+// left. A worker of the former release has one of the retries in hand.
+const (
+	formerWaits   = 3
+	formerRetries = 3
+)
+
+// formerJetStream connects a client of the former release with the key of a role or of the team.
+func (i *installation) formerJetStream(t *testing.T, role string) jetstream.JetStream {
+	t.Helper()
+	inbox := role
+	if role == team {
+		inbox = "consumer"
+	}
+	c := i.dialSeed(t, filepath.Join(demo, seedFile(role)),
+		natsgo.CustomInboxPrefix("_INBOX."+inbox))
+	js, err := jetstream.New(c.Conn)
+	must(t, err)
+	return js
+}
+
+// restoreFormerStream makes the former stream of the waiting events in the place of the present
+// ones.
+func (i *installation) restoreFormerStream(t *testing.T) {
+	t.Helper()
+	full := i.formerJetStream(t, stream.RoleOperator)
+	_, err := full.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: schema.FormerWaitingStream, AllowMsgSchedules: true, MaxAge: 14 * 24 * time.Hour,
+	})
+	must(t, err)
+	for _, q := range schema.Queues() {
+		consumer, err := full.Consumer(t.Context(), q.WaitingStream(), q.Name)
+		must(t, err)
+		must(t, full.DeleteStream(t.Context(), q.WaitingStream()))
+		_, err = full.CreateConsumer(t.Context(), schema.FormerWaitingStream,
+			consumer.CachedInfo().Config)
+		must(t, err)
+	}
+	s, err := full.Stream(t.Context(), schema.FormerWaitingStream)
+	must(t, err)
+	config := s.CachedInfo().Config
+	config.Subjects = []string{"wagewire.waiting.>", "wagewire.retries.>"}
+	_, err = full.UpdateStream(t.Context(), config)
+	must(t, err)
+}
+
+// letEventsWait publishes events and lets them wait, as a worker of the former release. The former
+// stream then has schedules and retries.
+func (i *installation) letEventsWait(t *testing.T, line *traffic, ingress process) {
+	t.Helper()
+	q := schema.QueuesOf(schema.Paystubs)[0]
+	worker := i.formerJetStream(t, stream.WorkerRole(q.Resource))
+	events, err := worker.Consumer(t.Context(), schema.EventsStream, q.Name)
+	must(t, err)
+	for n := range formerWaits + formerRetries {
+		e := webhook(typeOf(q), fmt.Sprint("waits-", n), "account")
+		_, err := ingress.PublishEvent(t.Context(), e)
+		must(t, err)
+		line.published.Add(1)
+		taken := nextMessage(t, "an event", events)
+		_, err = worker.PublishMsg(t.Context(), formerRetry(t, q, e, taken, n < formerWaits),
+			jetstream.WithExpectStream(schema.FormerWaitingStream))
+		must(t, err)
+		must(t, taken.DoubleAck(t.Context()))
+	}
+	retries, err := worker.Consumer(t.Context(), schema.FormerWaitingStream, q.Name)
+	must(t, err)
+	nextMessage(t, "a retry in hand", retries)
+}
+
+// formerRetry is the message of an event that waits, or whose time has come.
+func formerRetry(
+	t *testing.T, q schema.Queue, e schema.Event, taken jetstream.Msg, waits bool,
+) *natsgo.Msg {
+	t.Helper()
+	meta, err := taken.Metadata()
+	must(t, err)
+	msg := &natsgo.Msg{Subject: schema.RetriesSubject(q.Name, e.Account()), Header: natsgo.Header{}}
+	for key, values := range taken.Headers() {
+		if !strings.HasPrefix(key, "Nats-") {
+			msg.Header[key] = values
+		}
+	}
+	msg.Header.Set("Wagewire-Queue", q.Name)
+	msg.Header.Set("Wagewire-Event-Sequence", fmt.Sprint(meta.Sequence.Stream))
+	if waits {
+		msg.Header.Set(jetstream.ScheduleTargetHeader, msg.Subject)
+		msg.Header.Set(jetstream.ScheduleHeader, "@at "+waitsUntil.Format(time.RFC3339))
+		msg.Header.Set("Wagewire-Class", string(schema.ClassTransient))
+		msg.Header.Set("Wagewire-Next-Try", waitsUntil.Format(time.RFC3339))
+		msg.Subject = e.WaitingSubject(q.Name)
+	}
+	return msg
+}
+
+// endWaits checks that the events of letEventsWait still wait until their time, and then ends their
+// waits.
+func endWaits(t *testing.T, operator process) {
+	t.Helper()
+	ended := 0
+	must(t, operator.Waiting(t.Context(), "*", "*", func(w stream.Waiting) error {
+		if !w.Until.Equal(waitsUntil) {
+			t.Errorf("%s waits until %s, want %s", w.Event.ID, w.Until, waitsUntil)
+		}
+		retried, err := operator.RetryNow(t.Context(), w)
+		if retried {
+			ended++
+		}
+		return err
+	}))
+	if ended != formerWaits {
+		t.Errorf("%d events waited, want %d", ended, formerWaits)
+	}
 }
 
 // checkComplete waits until each published event has its completion, and checks that none has two.
@@ -286,7 +409,7 @@ func TestANewTeamDisturbsNobody(t *testing.T) {
 	ingress := i.part(t, stream.RoleIngress, stream.Domain)
 	worker := i.part(t, stream.WorkerRole(schema.Paystubs), stream.Domain)
 	line.publish(t, "e", ingress)
-	line.complete(t, worker)
+	line.complete(t, worker, both)
 	line.more(t, "the line works")
 	var teams []stream.Team
 	for n := range 5 {

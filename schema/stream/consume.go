@@ -50,16 +50,13 @@ func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.checkServer(); err != nil {
 		return err
 	}
-	for _, stream := range queueStreams() {
+	for _, stream := range q.queue.Streams() {
 		if _, err := q.lookUpConsumer(ctx, stream); err != nil {
 			return err
 		}
 	}
 	return q.completions.passed(ctx)
 }
-
-// queueStreams are the streams with a consumer of each queue for its events.
-func queueStreams() []string { return []string{schema.EventsStream, schema.WaitingStream} }
 
 // lookUpConsumer returns the queue's consumer on a stream: on the events, or on the advisories.
 func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Consumer, error) {
@@ -83,7 +80,7 @@ func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Co
 func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) error {
 	durables := []durable{{schema.EventsStream, newHands(take.Hands)}}
 	if take.RetryHands > 0 {
-		durables = append(durables, durable{schema.WaitingStream, newHands(take.RetryHands)})
+		durables = append(durables, durable{q.queue.WaitingStream(), newHands(take.RetryHands)})
 	}
 	q.repeatUntilDone(ctx, func(ctx context.Context) error {
 		return q.takeFrom(ctx, durables, take.Gate, func(msg jetstream.Msg) {

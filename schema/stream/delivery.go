@@ -53,10 +53,6 @@ func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Deliv
 		q.conn.log.Error("retry without its event: the account was erased, or somebody deleted "+
 			"the event or its stream", zap.String("queue", q.queue.Name), zap.Error(err))
 		q.dropRetry(ctx, msg)
-	case errors.Is(err, errForeign):
-		q.conn.log.Error("retry dropped: a process with the key of another worker made it",
-			zap.String("queue", q.queue.Name), zap.Error(err))
-		q.dropRetry(ctx, msg)
 	case err != nil:
 		q.conn.log.Warn("retry not read", zap.String("queue", q.queue.Name), zap.Error(err))
 		_ = msg.NakWithDelay(lookAgainAfter)
@@ -65,14 +61,14 @@ func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Deliv
 	}
 }
 
-// dropRetry deletes a retry without work, and acknowledges it. If the retry cannot be
-// deleted now, it comes again.
+// dropRetry deletes a retry without work, and acknowledges it. If the retry cannot be deleted now,
+// it comes again.
 func (q *Queue) dropRetry(ctx context.Context, msg jetstream.Msg) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleFor)
 	defer cancel()
 	meta, err := msg.Metadata()
 	if err == nil {
-		err = q.conn.eraseRetry(ctx, q.queue.Provider, meta.Sequence.Stream)
+		err = q.conn.eraseRetry(ctx, q.queue, meta.Sequence.Stream)
 	}
 	if err != nil {
 		q.conn.log.Warn("retry not deleted", zap.String("queue", q.queue.Name), zap.Error(err))
@@ -104,14 +100,10 @@ func (q *Queue) newDelivery(ctx context.Context, msg jetstream.Msg) (*Delivery, 
 
 // readDelivery returns the event of a message of the stream: of an event, or of a retry.
 func (q *Queue) readDelivery(ctx context.Context, stream string, m Stored) (*Delivery, error) {
-	if stream != schema.WaitingStream {
+	if stream == schema.EventsStream {
 		d := q.decodeDelivery(m.Subject, m.Header, m.Body)
 		d.Sequence = m.Sequence
 		return d, nil
-	}
-	if q.isForeign(m.Header) {
-		return nil, fmt.Errorf("retry %d: %w: %s",
-			m.Sequence, errForeign, m.Header.Get(jetstream.SchedulerHeader))
 	}
 	d, err := q.readRetry(ctx, m.Header)
 	if err != nil {
@@ -119,17 +111,6 @@ func (q *Queue) readDelivery(ctx context.Context, stream string, m Stored) (*Del
 	}
 	d.retrySequence = m.Sequence
 	return d, nil
-}
-
-// errForeign means that a retry comes from the schedule of another queue.
-var errForeign = errors.New("another queue's schedule published the retry")
-
-// isForeign reports whether the schedule of another queue published the retry. The broker lets a
-// worker name any retries as the target of a schedule, but itself writes into the retry which
-// schedule it was.
-func (q *Queue) isForeign(retry nats.Header) bool {
-	schedule := retry.Get(jetstream.SchedulerHeader)
-	return schedule != "" && !q.queue.OwnsWaiting(schedule)
 }
 
 // readRetry returns the event of a retry.

@@ -40,6 +40,7 @@
 //	retry      Waiting, RetriesOf, RetryNow: waiting events and retries
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
+//	move       the messages of a stream of earlier releases, on their way to the queues' streams
 //	team       Team: who subscribes to completions; PlanTeam, Durables: the team's consumers
 //
 // Package broker runs a broker inside the process. Package streamtest gives tests a broker, and
@@ -54,8 +55,8 @@
 //
 // A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
 // no reader is connected. A queue of ours is two durable consumers of the same name, shared by all
-// processes of a worker: one on the events, and one on the retries. An ordered consumer is private
-// to its reader, reads in order, and acknowledges nothing: see Scan and Tail.
+// processes of a worker: one on the events, and one on the retries of the queue. An ordered
+// consumer is private to its reader, reads in order, and acknowledges nothing: see Scan and Tail.
 //
 // A worker sends a request for some messages (a pull), and the broker delivers to the inbox of the
 // request. The request ends when it is filled or when its time is over. Until then the broker may
@@ -168,9 +169,15 @@
 // body stays in one place, the events stream, where an erasure overwrites it. A retry whose event
 // is gone ends.
 //
+// Each queue has a stream of its own for its waiting events and retries. With schedules, the broker
+// also allows rollups on a stream (a rollup is a publish that replaces earlier messages), and
+// checks the subject of a publish but no header. On a stream for several queues, the key of one
+// worker could therefore remove the events of the others, or name their retries as the target of a
+// schedule. The broker refuses a target outside the stream of the schedule.
+//
 // The broker allows schedules only on a stream that discards old messages at its limits. The
-// waiting stream therefore has no limit except an age. The server must be 2.15.2 or later: earlier
-// servers with schedules lost some of them.
+// streams of the waiting events therefore have no limit except an age. The server must be 2.15.2 or
+// later: earlier servers with schedules lost some of them.
 //
 // The state of a pause has a stream of its own, the last message of each queue's subject. A worker
 // may change the state only as it has read it (the expected last sequence), so one worker at a time
@@ -182,8 +189,7 @@
 // and tests both sides. A new request needs a new grant: without one, the role's account does not
 // import the request, and the broker says that nobody responds. Three places look unusual because
 // they need fewer rights: hasMessage asks for a count and does not read the message, deleteMessage
-// deletes by sequence, and the object store takes no rollups (a rollup is a publish that replaces
-// all earlier messages).
+// deletes by sequence, and the object store takes no rollups.
 //
 // Answers go to inboxes below _INBOX.<role>, in the account of the role: nobody else can listen
 // there. A delivery is an answer, too.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -52,7 +51,7 @@ func (o *Operator) Endings(ctx context.Context, each func(Ended) error) error {
 			Sequence:   ended.StreamSeq,
 			Deliveries: ended.Deliveries,
 			At:         m.At,
-			Exhausted:  slices.Contains(schema.ExhaustedSubjects(ended.Consumer), m.Subject),
+			Exhausted:  m.Subject == schema.ExhaustedSubject(ended.Stream, ended.Consumer),
 			Reason:     ended.Reason,
 		})
 	})

@@ -30,7 +30,7 @@ func (c *Conn) ErasureSteps(p schema.Provider, account string) []Step {
 			return c.eraseCompletions(ctx, p, account)
 		}},
 		{"waiting events", func(ctx context.Context) error {
-			return c.EraseWaiting(ctx, p, account)
+			return c.eraseAllWaiting(ctx, p, account)
 		}},
 		{"dead letters", func(ctx context.Context) error {
 			return c.eraseAllDeadLetters(ctx, p, account)
@@ -135,11 +135,11 @@ func (c *Conn) eraseRetriesOf(ctx context.Context, e schema.Event) error {
 			continue
 		}
 		waiting := e.WaitingSubject(q.Name)
-		if err := c.eraseMessages(ctx, schema.WaitingStream, waiting, nil); err != nil {
+		if err := c.eraseMessages(ctx, q.WaitingStream(), waiting, nil); err != nil {
 			return err
 		}
 		retries := schema.RetriesSubject(q.Name, e.Account())
-		if err := c.eraseMessages(ctx, schema.WaitingStream, retries, isOtherThan(e)); err != nil {
+		if err := c.eraseMessages(ctx, q.WaitingStream(), retries, isOtherThan(e)); err != nil {
 			return err
 		}
 	}
@@ -151,33 +151,40 @@ func isOtherThan(e schema.Event) func(*jetstream.RawStreamMsg) bool {
 	return func(m *jetstream.RawStreamMsg) bool { return eventOf(m.Header).Key() != e.Key() }
 }
 
-// EraseWaiting deletes the account's waiting events and retries from every queue of the provider,
-// except the queue of the erasures: a waiting report must be worked on, and then its erasure
-// deletes its retries.
-func (c *Conn) EraseWaiting(ctx context.Context, p schema.Provider, account string) error {
+// eraseAllWaiting deletes the account's waiting events and retries from the queues of the provider.
+func (c *Conn) eraseAllWaiting(ctx context.Context, p schema.Provider, account string) error {
 	for _, q := range schema.Queues() {
-		if q.Provider != p || q.Erases {
+		if q.Provider != p {
 			continue
 		}
-		for _, filter := range []string{
-			schema.AccountWaiting(q.Name, account),
-			schema.RetriesSubject(q.Name, account),
-		} {
-			if err := c.eraseMessages(ctx, schema.WaitingStream, filter, nil); err != nil {
-				return err
-			}
+		if err := c.EraseWaiting(ctx, q, account); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// eraseRetry deletes a retry whose event is gone from the events stream. Workers of a provider
-// without erasures have no right to delete, and leave the retry to the age limit of its stream.
-func (c *Conn) eraseRetry(ctx context.Context, p schema.Provider, sequence uint64) error {
-	if !hasErasures(p) {
+// EraseWaiting deletes the account's waiting events and retries from the queue. In the queue of the
+// erasures EraseWaiting deletes nothing: a waiting report must be worked on, and then its erasure
+// deletes its retries.
+func (c *Conn) EraseWaiting(ctx context.Context, q schema.Queue, account string) error {
+	if q.Erases {
 		return nil
 	}
-	if err := c.deleteMessage(ctx, schema.WaitingStream, sequence); err != nil {
+	for _, filter := range []string{
+		schema.AccountWaiting(q.Name, account),
+		schema.RetriesSubject(q.Name, account),
+	} {
+		if err := c.eraseMessages(ctx, q.WaitingStream(), filter, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseRetry deletes a retry whose event is gone from the events stream.
+func (c *Conn) eraseRetry(ctx context.Context, q schema.Queue, sequence uint64) error {
+	if err := c.deleteMessage(ctx, q.WaitingStream(), sequence); err != nil {
 		return fmt.Errorf("erase retry %d: %w", sequence, err)
 	}
 	return nil

@@ -98,6 +98,12 @@ func (b broker) holds(account string) map[string]int {
 		}
 	}
 	count := func(stream, filter string) int { return len(b.all(stream, filter)) }
+	waiting := 0
+	retries := 0
+	for _, q := range schema.Queues() {
+		waiting += count(q.WaitingStream(), schema.AccountWaiting("*", account))
+		retries += count(q.WaitingStream(), schema.RetriesSubject("*", account))
+	}
 	events := schema.AccountEvents(schema.Truv, "*", "*", account)
 	completions := schema.AccountCompletions(schema.Truv, account)
 	tombstone := schema.TombstoneSubject(schema.Truv, account)
@@ -106,8 +112,8 @@ func (b broker) holds(account string) map[string]int {
 		"completions":  count(schema.CompletionsStream, completions),
 		"tombstones":   count(schema.CompletionsStream, tombstone),
 		"dead letters": count(schema.DeadLettersStream, schema.DeadLetterSubject("*", account)),
-		"waiting":      count(schema.WaitingStream, schema.AccountWaiting("*", account)),
-		"retries":      count(schema.WaitingStream, schema.RetriesSubject("*", account)),
+		"waiting":      waiting,
+		"retries":      retries,
 		"objects":      objects,
 	}
 }

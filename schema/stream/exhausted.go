@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -81,12 +82,15 @@ func (q *Queue) handOutExhausted(
 	if err := json.Unmarshal(data, &ended); err != nil {
 		return fmt.Errorf("read an advisory of queue %s: %w", q.queue.Name, err)
 	}
+	if !slices.Contains(q.queue.Streams(), ended.Stream) {
+		return nil // from the former stream of the retries, which has moved them
+	}
 	d, err := q.readExhausted(ctx, ended)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil // erased, or older than the stream keeps
 	case errors.Is(err, errGone):
-		return q.conn.eraseRetry(ctx, q.queue.Provider, ended.StreamSeq)
+		return q.conn.eraseRetry(ctx, q.queue, ended.StreamSeq)
 	case err != nil:
 		return fmt.Errorf("read message %d of %s: %w", ended.StreamSeq, ended.Stream, err)
 	case d.Retry, d.Err != nil: // an undecodable event cannot wait

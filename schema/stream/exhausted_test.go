@@ -85,7 +85,7 @@ func TestAnAdvisoryIsHandedOutAgainUntilItsEventIsStored(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
-	advise(t, s, q.Name, schema.WaitingStream, retried(t, s, c, q, paystubs("e-1", "a-1")), 100)
+	advise(t, s, q.Name, q.WaitingStream(), retried(t, s, c, q, paystubs("e-1", "a-1")), 100)
 	tries := 0
 	deliveries, _ := exhausted(t, c, q, func(*stream.Delivery) error {
 		if tries++; tries == 1 {
@@ -111,12 +111,15 @@ func TestAdvisoriesOfErasedEventsAndOfOtherQueuesAreSkipped(t *testing.T) {
 	gone := retried(t, s, c, q, paystubs("e-1", "a-1"))
 	must(t, look(t, s).stream(schema.EventsStream).DeleteMsg(t.Context(), 1))
 	deleted := retried(t, s, c, q, paystubs("e-2", "a-1"))
-	must(t, look(t, s).stream(schema.WaitingStream).DeleteMsg(t.Context(), deleted))
+	must(t, look(t, s).stream(q.WaitingStream()).DeleteMsg(t.Context(), deleted))
 	others := retried(t, s, c, q, paystubs("e-3", "a-1"))
-	advise(t, s, q.Name, schema.WaitingStream, gone, 100)
-	advise(t, s, q.Name, schema.WaitingStream, deleted, 100)
-	advise(t, s, "truv_link", schema.WaitingStream, others, 100)
-	advise(t, s, q.Name, schema.WaitingStream, retried(t, s, c, q, paystubs("e-4", "a-1")), 100)
+	advise(t, s, q.Name, q.WaitingStream(), gone, 100)
+	advise(t, s, q.Name, q.WaitingStream(), deleted, 100)
+	advise(t, s, "truv_link", queueOf(schema.Link).WaitingStream(), others, 100)
+	_, err := look(t, s).Publish(t.Context(), q.ExhaustedSubjects()[1],
+		[]byte(`{"stream":"WAGEWIRE_WAITING","consumer":"pinwheel_paystubs","stream_seq":1}`))
+	must(t, err)
+	advise(t, s, q.Name, q.WaitingStream(), retried(t, s, c, q, paystubs("e-4", "a-1")), 100)
 	deliveries, _ := exhausted(t, c, q, succeed)
 	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-4" {
 		t.Errorf("got %+v", d)
@@ -134,7 +137,7 @@ func TestExhaustedWaitsForAQueueThatIsProvisionedLater(t *testing.T) {
 	c, q := s.Connect(t), queueOf(schema.Paystubs)
 	deliveries, _ := exhausted(t, c, q, succeed)
 	streamtest.Provision(t, s.Connect(t), streamtest.Topology())
-	advise(t, s, q.Name, schema.WaitingStream, retried(t, s, c, q, paystubs("e-1", "a-1")), 100)
+	advise(t, s, q.Name, q.WaitingStream(), retried(t, s, c, q, paystubs("e-1", "a-1")), 100)
 	if d := next(t, "an exhausted delivery", deliveries); d.Event.ID != "e-1" {
 		t.Errorf("got %+v", d)
 	}

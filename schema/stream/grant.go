@@ -71,10 +71,10 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 // The broker checks the subject of a request and not its body. So the rights are wider than the
 // code needs in these cases:
 //   - The right to read a message is the right to read all messages of the stream. Ingress reads
-//     the events, to compare the bodies of two webhooks with the same id. Workers read the events
-//     and the waiting events, because a retry and an advisory name an event only by its sequence.
-//     Workers read records, because an attempt begins with the records that the attempt before
-//     saved. Workers read completions and dead letters only if their provider has accounts erased.
+//     the events, to compare the bodies of two webhooks with the same id. Workers read the events,
+//     because a retry and an advisory name an event only by its sequence. Workers read records,
+//     because an attempt begins with the records that the attempt before saved. Workers read
+//     completions and dead letters only if their provider has accounts erased.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
 //     accounts and events. Ingress asks about the quarantine, and workers about the dead letters,
 //     to learn whether a message that the broker calls a duplicate is still there.
@@ -83,13 +83,9 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //   - Workers name record objects, and the name of an object has no token for its resource. A name
 //     alone gives no data: readers find the records by the subject in the completion, and check
 //     their hash.
-//   - The broker does not check the headers of a message either. Workers share the stream of the
-//     waiting events, and the broker allows rollups on a stream with schedules. So the key of a
-//     worker can remove the waiting events and the retries of other queues: all of them with one
-//     rollup, or one with a retry or a schedule that names it. Such an event stays on the events
-//     stream, and `wagewire replay` gives it to its queue again. The key cannot give work to
-//     another queue: the queue ends a retry from another queue's schedule without work (see
-//     isForeign), and no message id of another queue hides a retry (see hasSubject).
+//   - The broker does not check the headers of a message either, and allows rollups on a stream
+//     with schedules. So whoever may publish to a stream of waiting events can remove everything
+//     from it. Therefore each queue has a stream of its own, and only its worker publishes there.
 //   - A message id counts for the whole stream. For an hour, a worker can make the dead letter of
 //     another queue count as a duplicate. Its completion `failed` is published all the same.
 //   - A worker may give its own completions any lifetime.
@@ -135,6 +131,7 @@ func workerRequests(r schema.Resource) []string {
 		subjects = append(subjects, queueRequests(q)...)
 		if q.Erases {
 			subjects = append(subjects, schema.TombstoneSubject(q.Provider, "*"))
+			subjects = append(subjects, waitingErasures(q.Provider)...)
 		}
 		subjects = append(subjects, resourceChunks(q.Provider, q.Resource))
 		erasures = erasures || hasErasures(q.Provider)
@@ -143,7 +140,6 @@ func workerRequests(r schema.Resource) []string {
 		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream, apiStreamInfo+schema.DeadLettersStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
-		apiMessageGet+schema.WaitingStream,
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
 	)
 	if erasures {
@@ -186,30 +182,44 @@ func queueRequests(q schema.Queue) []string {
 	if !q.Erases { // erasures never pause
 		subjects = append(subjects, schema.PauseSubject(q.Name))
 	}
-	for _, stream := range []string{
-		schema.EventsStream, schema.WaitingStream, schema.AdvisoriesStream,
-	} {
+	for _, stream := range append(q.Streams(), schema.AdvisoriesStream) {
 		consumer := stream + "." + q.Name
 		subjects = append(subjects, apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
+	}
+	return append(subjects, deletionsFrom(q.WaitingStream())...)
+}
+
+// deletionsFrom has the subjects to look for messages of a stream and to delete them.
+func deletionsFrom(stream string) []string {
+	return []string{apiMessageGet + stream, apiMessageDelete + stream}
+}
+
+// waitingErasures has the subjects to erase an account from the waiting events of every queue of
+// the provider.
+func waitingErasures(p schema.Provider) []string {
+	var subjects []string
+	for _, q := range schema.Queues() {
+		if q.Provider == p {
+			subjects = append(subjects, deletionsFrom(q.WaitingStream())...)
+		}
 	}
 	return subjects
 }
 
 // hasErasures reports whether some worker erases accounts of the provider. Then all workers of the
-// provider need the rights for an erasure: the account may be erased while a worker works on its
-// event, and the worker deletes the rest.
+// provider need the rights for an erasure on the shared streams: the account may be erased while a
+// worker works on its event, and the worker deletes the rest.
 func hasErasures(p schema.Provider) bool {
 	return slices.ContainsFunc(erasingTypes(p),
 		func(t schema.WebhookType) bool { return len(t.Workers) > 0 })
 }
 
-// erasureRequests has the subjects for an erasure: it reads and deletes all messages of an
-// account.
+// erasureRequests has the subjects for an erasure on the streams that all queues share: an erasure
+// reads and deletes all messages of an account.
 func erasureRequests() []string {
-	return []string{
-		apiMessageDelete + schema.EventsStream, apiMessageDelete + schema.WaitingStream,
-		apiMessageGet + schema.CompletionsStream, apiMessageDelete + schema.CompletionsStream,
-		apiMessageGet + schema.DeadLettersStream, apiMessageDelete + schema.DeadLettersStream,
-		apiStreamInfo + recordsStream,
-	}
+	return slices.Concat(
+		[]string{apiMessageDelete + schema.EventsStream},
+		deletionsFrom(schema.CompletionsStream), deletionsFrom(schema.DeadLettersStream),
+		[]string{apiStreamInfo + recordsStream},
+	)
 }

@@ -102,3 +102,30 @@ func TestOnlyWorkersThatEraseMayPublishTombstones(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyItsWorkerAndErasuresReachTheWaitingEventsOfAQueue(t *testing.T) {
+	t.Parallel()
+	for _, q := range schema.Queues() {
+		isErasing := map[string]bool{}
+		for _, other := range schema.Queues() {
+			if other.Erases && other.Provider == q.Provider {
+				isErasing[stream.WorkerRole(other.Resource)] = true
+			}
+		}
+		for _, grant := range stream.Grants() {
+			isWorker := grant.Role == stream.WorkerRole(q.Resource)
+			erases := isWorker || isErasing[grant.Role]
+			for subject, want := range map[string]bool{
+				schema.AccountWaiting(q.Name, "*"):                              isWorker,
+				q.RetriesSubjects():                                             isWorker,
+				"$JS.API.CONSUMER.MSG.NEXT." + q.WaitingStream() + "." + q.Name: isWorker,
+				"$JS.API.STREAM.MSG.GET." + q.WaitingStream():                   erases,
+				"$JS.API.STREAM.MSG.DELETE." + q.WaitingStream():                erases,
+			} {
+				if may := slices.Contains(grant.Requests, subject); may != want {
+					t.Errorf("%s may request %s: %v, want %v", grant.Role, subject, may, want)
+				}
+			}
+		}
+	}
+}

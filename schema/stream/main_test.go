@@ -75,8 +75,14 @@ type broker struct {
 
 func look(t *testing.T, s *streamtest.Server) broker {
 	t.Helper()
+	return lookAt(t, s.URL())
+}
+
+// lookAt is look with the URLs of servers.
+func lookAt(t *testing.T, urls string) broker {
+	t.Helper()
 	nc, err := nats.Connect(
-		s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
+		urls, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
 	)
 	must(t, err)
 	t.Cleanup(nc.Close)
@@ -266,7 +272,7 @@ func none[T any](t *testing.T, what string, from <-chan T) {
 func deliveriesMax(t *testing.T, s *streamtest.Server, queue string, most int) {
 	t.Helper()
 	b := look(t, s)
-	for _, name := range []string{schema.EventsStream, schema.WaitingStream} {
+	for _, name := range (schema.Queue{Name: queue}).Streams() {
 		consumer, err := b.Consumer(t.Context(), name, queue)
 		must(t, err)
 		config := consumer.CachedInfo().Config
@@ -307,6 +313,6 @@ func retried(
 		_, err := operator(c).RetryNow(t.Context(), w)
 		return err
 	}))
-	retries := look(t, s).all(schema.WaitingStream, schema.RetriesSubject(q.Name, "*"))
+	retries := look(t, s).all(q.WaitingStream(), schema.RetriesSubject(q.Name, "*"))
 	return retries[len(retries)-1].Sequence
 }

@@ -16,7 +16,7 @@ func (o *Operator) Pause(ctx context.Context, q schema.Queue, until time.Time) e
 	if _, _, err := o.lookUpQueue(ctx, q); err != nil {
 		return err
 	}
-	for _, name := range queueStreams() {
+	for _, name := range q.Streams() {
 		if _, err := o.js.PauseConsumer(ctx, name, q.Name, until); err != nil {
 			return fmt.Errorf("pause queue %s of %s: %w", q.Name, name, err)
 		}
@@ -30,7 +30,7 @@ func (o *Operator) Resume(ctx context.Context, q schema.Queue) (paused bool, err
 	if err != nil || until.IsZero() {
 		return false, err
 	}
-	for _, name := range queueStreams() {
+	for _, name := range q.Streams() {
 		if _, err := o.js.ResumeConsumer(ctx, name, q.Name); err != nil {
 			return true, fmt.Errorf("resume queue %s of %s: %w", q.Name, name, err)
 		}

@@ -47,7 +47,7 @@ func TestAPauseHoldsNewEventsAndRetriesAlike(t *testing.T) {
 	paused := func() (events, retries bool) {
 		t.Helper()
 		b := look(t, s)
-		consumer, err := b.Consumer(t.Context(), schema.WaitingStream, q.Name)
+		consumer, err := b.Consumer(t.Context(), q.WaitingStream(), q.Name)
 		must(t, err)
 		return b.queue(q).Paused, consumer.CachedInfo().Paused
 	}
@@ -62,7 +62,7 @@ func TestAPauseHoldsNewEventsAndRetriesAlike(t *testing.T) {
 		t.Errorf("resumed, and paused: events %t, retries %t", events, retries)
 	}
 	// A command that was interrupted between the two.
-	_, err := look(t, s).PauseConsumer(t.Context(), schema.WaitingStream, q.Name, until)
+	_, err := look(t, s).PauseConsumer(t.Context(), q.WaitingStream(), q.Name, until)
 	must(t, err)
 	got, err := operator(c).PausedUntil(t.Context(), q)
 	if err != nil || !got.Equal(until) {

@@ -28,6 +28,9 @@ type Change struct {
 	// Refused says why the change is not made. "" is a safe change.
 	Refused string
 
+	// Does says what is done, if a change is more than a change of settings.
+	Does string
+
 	apply func(context.Context) error
 }
 
@@ -42,6 +45,8 @@ func (c Change) String() string {
 		fmt.Fprintf(&b, "+ %s", c.What)
 	case c.Refused != "":
 		fmt.Fprintf(&b, "! %s: refused: %s", c.What, c.Refused)
+	case c.Does != "":
+		fmt.Fprintf(&b, "~ %s: %s", c.What, c.Does)
 	default:
 		fmt.Fprintf(&b, "~ %s", c.What)
 	}
@@ -67,8 +72,12 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	if err := o.checkServer(); err != nil {
 		return nil, err
 	}
-	var changes []Change
-	for _, s := range t.Streams {
+	m, err := o.newMove(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("plan stream %s: %w", schema.FormerWaitingStream, err)
+	}
+	changes := m.changes()
+	for _, s := range t.AllStreams() {
 		change, err := o.planStream(ctx, streamConfig(s, t.Replicas))
 		if err != nil {
 			return nil, fmt.Errorf("plan stream %s: %w", s.Name, err)
@@ -81,24 +90,39 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	}
 	changes = append(changes, change...)
 	for _, q := range inOrder(t.Queues) {
-		for _, consumer := range []struct {
-			what   string
-			stream string
-			config jetstream.ConsumerConfig
-		}{
+		change, err := o.planConsumers(ctx, []queueConsumer{
 			{"queue " + q.Name, schema.EventsStream, queueConfig(q, t.Lease)},
-			{"retries of queue " + q.Name, schema.WaitingStream, retriesConfig(q, t.Lease)},
+			m.retries(q),
 			{
 				"advisories of queue " + q.Name, schema.AdvisoriesStream,
 				advisoriesConfig(q, t.Lease),
 			},
-		} {
-			change, err := o.planQueue(ctx, consumer.what, consumer.stream, consumer.config)
-			if err != nil {
-				return nil, fmt.Errorf("plan %s: %w", consumer.what, err)
-			}
-			changes = append(changes, change...)
+		})
+		if err != nil {
+			return nil, err
 		}
+		changes = append(changes, change...)
+	}
+	return changes, nil
+}
+
+// queueConsumer is one of the consumers of a queue.
+type queueConsumer struct {
+	what   string
+	stream string
+	config jetstream.ConsumerConfig
+}
+
+func (o *Operator) planConsumers(
+	ctx context.Context, consumers []queueConsumer,
+) ([]Change, error) {
+	var changes []Change
+	for _, c := range consumers {
+		change, err := o.planQueue(ctx, c.what, c.stream, c.config)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", c.what, err)
+		}
+		changes = append(changes, change...)
 	}
 	return changes, nil
 }
@@ -224,7 +248,7 @@ func retriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig
 // advisories themselves are delivered without a limit.
 func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
 	config := queueConfig(q, lease)
-	config.FilterSubjects = schema.ExhaustedSubjects(q.Name)
+	config.FilterSubjects = q.ExhaustedSubjects()
 	config.MaxDeliver = -1
 	return config
 }
@@ -304,8 +328,9 @@ func reasonToRefuse(have, want jetstream.StreamConfig, state jetstream.StreamSta
 	case have.AllowMsgSchedules && !want.AllowMsgSchedules:
 		return "message schedules cannot be turned off again"
 	}
+	stored := slices.Concat(want.Subjects, schema.FormerAdvisoriesSubjects())
 	for _, subject := range have.Subjects {
-		if !slices.Contains(want.Subjects, subject) {
+		if !slices.Contains(stored, subject) {
 			return fmt.Sprintf("subject %s would no longer be stored", subject)
 		}
 	}

@@ -37,7 +37,7 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
 	topology := schema.DefaultTopology()
 	changes := plan(t, c, topology)
 	want := []string{}
-	for _, s := range topology.Streams {
+	for _, s := range topology.AllStreams() {
 		want = append(want, "stream "+s.Name)
 	}
 	want = append(want, "object store "+topology.Records.Name)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -23,31 +24,62 @@ type Waiting struct {
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
 
+	stream  string
 	number  uint64
 	subject string
 	header  nats.Header
 }
 
-// Waiting calls each with the waiting events of a queue and account, in the order in which they
-// began to wait. The names "*" stand for any queue or account.
+// Waiting calls each with the waiting events of a queue and account: queue by queue, and in each in
+// the order in which they began to wait. The names "*" stand for any queue or account.
 func (o *Operator) Waiting(
 	ctx context.Context, queue, account string, each func(Waiting) error,
 ) error {
-	which := Selection{Filters: []string{schema.AccountWaiting(queue, account)}}
-	return o.scanWaiting(ctx, which, each)
+	isChosen := func(q schema.Queue) bool { return queue == "*" || queue == q.Name }
+	return scanQueues(isChosen, func(q schema.Queue) error {
+		return o.scanWaiting(ctx, q, schema.AccountWaiting(q.Name, account), each)
+	})
 }
 
 // WaitingOf calls each with the waits of an event: one for each queue in which the event waits.
 func (o *Operator) WaitingOf(
 	ctx context.Context, e schema.Event, each func(Waiting) error,
 ) error {
-	return o.scanWaiting(ctx, Selection{Filters: []string{e.WaitingEvents()}}, each)
+	return scanQueues(isOfProvider(e), func(q schema.Queue) error {
+		return o.scanWaiting(ctx, q, e.WaitingEvents(), each)
+	})
+}
+
+// isOfProvider returns a function that reports whether a queue may have the event.
+func isOfProvider(e schema.Event) func(schema.Queue) bool {
+	return func(q schema.Queue) bool { return q.Provider == e.Provider }
+}
+
+// scanQueues calls scan for each chosen queue. If the stream of a queue is missing, the other
+// queues are scanned all the same, and the error comes at the end.
+func scanQueues(isChosen func(schema.Queue) bool, scan func(schema.Queue) error) error {
+	var missing error
+	for _, q := range schema.Queues() {
+		if !isChosen(q) {
+			continue
+		}
+		err := scan(q)
+		if errors.Is(err, ErrNoQueue) {
+			missing = err
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return missing
 }
 
 func (o *Operator) scanWaiting(
-	ctx context.Context, which Selection, each func(Waiting) error,
+	ctx context.Context, q schema.Queue, filter string, each func(Waiting) error,
 ) error {
-	return o.Scan(ctx, schema.WaitingStream, which, func(m Stored) error {
+	which := Selection{Filters: []string{filter}}
+	return o.Scan(ctx, q.WaitingStream(), which, func(m Stored) error {
 		event := eventOf(m.Header)
 		sequence, _ := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
 		return each(Waiting{
@@ -56,6 +88,7 @@ func (o *Operator) scanWaiting(
 			Account:  m.Header.Get(headerSubject),
 			Event:    event,
 			Sequence: sequence,
+			stream:   q.WaitingStream(),
 			number:   m.Sequence,
 			subject:  m.Subject,
 			header:   m.Header,
@@ -72,21 +105,30 @@ type Retry struct {
 	Queue string
 	// Event comes from the headers alone: Body and AccountID are empty.
 	Event schema.Event
-	// Number is the place of the retry in its stream, and At when it was stored.
+	// Number is the place of the retry in Stream, and At when it was stored.
+	Stream string
 	Number uint64
 	At     time.Time
 }
 
-// RetriesOf calls each with the retries of an event in every queue, oldest first. The subject of a
-// retry names the account's token and not the event.
+// RetriesOf calls each with the retries of an event: queue by queue, and in each oldest first. The
+// subject of a retry names the account's token and not the event.
 func (o *Operator) RetriesOf(
 	ctx context.Context, e schema.Event, account string, each func(Retry) error,
 ) error {
+	return scanQueues(isOfProvider(e), func(q schema.Queue) error {
+		return o.scanRetries(ctx, q, e, account, each)
+	})
+}
+
+func (o *Operator) scanRetries(
+	ctx context.Context, q schema.Queue, e schema.Event, account string, each func(Retry) error,
+) error {
 	which := Selection{
-		Filters:     []string{schema.RetriesSubject("*", account)},
+		Filters:     []string{schema.RetriesSubject(q.Name, account)},
 		HeadersOnly: true,
 	}
-	return o.Scan(ctx, schema.WaitingStream, which, func(m Stored) error {
+	return o.Scan(ctx, q.WaitingStream(), which, func(m Stored) error {
 		event := eventOf(m.Header)
 		if event.Key() != e.Key() {
 			return nil
@@ -95,6 +137,7 @@ func (o *Operator) RetriesOf(
 			Wait:   waitOf(m.Header),
 			Queue:  m.Header.Get(headerQueue),
 			Event:  event,
+			Stream: q.WaitingStream(),
 			Number: m.Sequence,
 			At:     m.At,
 		})
@@ -110,7 +153,7 @@ func (o *Operator) RetryNow(ctx context.Context, w Waiting) (retried bool, err e
 	}
 	msg.Header.Set(jetstream.SchedulerHeader, w.subject)
 	msg.Header.Set(jetstream.ScheduleNextHeader, "purge")
-	_, err = o.publish(ctx, schema.WaitingStream, msg,
+	_, err = o.publish(ctx, w.stream, msg,
 		jetstream.WithMsgID(fmt.Sprintf("now:%d", w.number)),
 		jetstream.WithExpectLastSequenceForSubject(w.number, w.subject))
 	if codeOf(err) == codeWrongLastSequence {

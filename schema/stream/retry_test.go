@@ -2,7 +2,9 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +112,39 @@ func TestWaitingEventsAreFoundByQueueAccountAndEvent(t *testing.T) {
 	}
 }
 
+func TestAMissingStreamOfAQueueHidesNoEventOfTheOthers(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	missing := schema.Queues()[0]
+	e := paystubs("e-1", "a-1")
+	publish(t, c, e, paystubs("e-2", "a-1"))
+	q := queueOf(schema.Paystubs)
+	letWait(t, c, q, wait(schema.ClassTransient, later))
+	must(t, c.Requeue(t.Context(), q, e, 1))
+	must(t, look(t, s).DeleteStream(t.Context(), missing.WaitingStream()))
+	found := 0
+	count := func() error { found++; return nil }
+	o := operator(c)
+	for what, scan := range map[string]func() error{
+		"waiting events": func() error {
+			return o.Waiting(t.Context(), "*", "*", func(stream.Waiting) error { return count() })
+		},
+		"the waits of an event": func() error {
+			return o.WaitingOf(t.Context(), e, func(stream.Waiting) error { return count() })
+		},
+		"the retries of an event": func() error {
+			return o.RetriesOf(t.Context(), e, "a-1", func(stream.Retry) error { return count() })
+		},
+	} {
+		found = 0
+		err := scan()
+		if found != 1 || !errors.Is(err, stream.ErrNoQueue) ||
+			!strings.Contains(err.Error(), missing.WaitingStream()) {
+			t.Errorf("%s: %d found, %v", what, found, err)
+		}
+	}
+}
+
 func TestAWaitEndsNowInOneStep(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
@@ -138,7 +173,7 @@ func TestAWaitEndsNowInOneStep(t *testing.T) {
 		!cmp.Equal(retries[0].Wait, waiting[0].Wait) {
 		t.Errorf("retries %+v", retries)
 	}
-	consumer, err := look(t, s).Consumer(t.Context(), schema.WaitingStream, q.Name)
+	consumer, err := look(t, s).Consumer(t.Context(), q.WaitingStream(), q.Name)
 	must(t, err)
 	if n := consumer.CachedInfo().NumPending; n != 1 {
 		t.Errorf("%d retries are ready for the queue, want 1", n)
@@ -156,7 +191,7 @@ func TestAnEventThatNoLongerWaitsIsNotTriedNow(t *testing.T) {
 	for promise, happens := range map[string]func(*testing.T, *streamtest.Server, *stream.Conn){
 		"it waits anew": func(t *testing.T, s *streamtest.Server, _ *stream.Conn) {
 			b := look(t, s)
-			m, err := b.stream(schema.WaitingStream).
+			m, err := b.stream(q.WaitingStream()).
 				GetLastMsgForSubject(t.Context(), e.WaitingSubject(q.Name))
 			must(t, err)
 			m.Header.Del("Nats-Rollup") // the broker sets it
@@ -164,7 +199,7 @@ func TestAnEventThatNoLongerWaitsIsNotTriedNow(t *testing.T) {
 			must(t, err)
 		},
 		"its account is erased": func(t *testing.T, _ *streamtest.Server, c *stream.Conn) {
-			must(t, c.EraseWaiting(t.Context(), schema.Pinwheel, "a-1"))
+			must(t, c.EraseWaiting(t.Context(), q, "a-1"))
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {

@@ -85,6 +85,9 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 	if err != nil {
 		return nil, err
 	}
+	if s.CachedInfo().State.Msgs == 0 {
+		return nil, nil
+	}
 	config := orderedFrom(which.Since)
 	config.FilterSubjects = which.Filters
 	config.HeadersOnly = which.HeadersOnly

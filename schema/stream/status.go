@@ -62,10 +62,6 @@ func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueS
 	if err != nil {
 		return nil, nil, err
 	}
-	waiting, err := o.countWaiting(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("count waiting events: %w", err)
-	}
 	pauses, err := o.Pauses(ctx)
 	if err != nil && !errors.Is(err, ErrNoQueue) { // a missing stream is left out
 		return nil, nil, fmt.Errorf("read the pauses of queues: %w", err)
@@ -78,7 +74,6 @@ func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueS
 		if err != nil {
 			return nil, nil, fmt.Errorf("status of queue %s: %w", q.Name, err)
 		}
-		status.addWaiting(waiting[q.Name])
 		for _, p := range pauses {
 			if p.Queue == q.Name {
 				status.Refusal = &p
@@ -91,7 +86,7 @@ func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueS
 
 func (o *Operator) streamLevels(ctx context.Context) ([]Level, error) {
 	var names []string
-	for _, s := range schema.DefaultTopology().Streams {
+	for _, s := range schema.DefaultTopology().AllStreams() {
 		names = append(names, s.Name)
 	}
 	var levels []Level
@@ -108,24 +103,21 @@ func (o *Operator) streamLevels(ctx context.Context) ([]Level, error) {
 	return levels, nil
 }
 
-// countWaiting counts the waiting events of each queue and class, in one scan over all queues.
-func (o *Operator) countWaiting(
-	ctx context.Context,
-) (map[string]map[schema.Class]WaitingCount, error) {
-	counts := map[string]map[schema.Class]WaitingCount{}
-	err := o.Waiting(ctx, "*", "*", func(w Waiting) error {
-		if counts[w.Queue] == nil {
-			counts[w.Queue] = map[schema.Class]WaitingCount{}
-		}
-		count := counts[w.Queue][w.Class]
+// addWaiting sets the counts of waiting events, in the order of their classes.
+func (o *Operator) addWaiting(ctx context.Context, s *QueueStatus) error {
+	counts := map[schema.Class]WaitingCount{}
+	err := o.Waiting(ctx, s.Name, "*", func(w Waiting) error {
+		count := counts[w.Class]
 		count.Add(w)
-		counts[w.Queue][w.Class] = count
+		counts[w.Class] = count
 		return nil
 	})
-	if errors.Is(err, ErrNoQueue) { // a missing stream is left out
-		return nil, nil
+	s.WaitingByClass = []WaitingCount{} // [] in JSON, and not null
+	for _, class := range slices.Sorted(maps.Keys(counts)) {
+		s.Waiting += counts[class].Count
+		s.WaitingByClass = append(s.WaitingByClass, counts[class])
 	}
-	return counts, err
+	return err
 }
 
 // Add counts one more waiting event.
@@ -137,15 +129,6 @@ func (c *WaitingCount) Add(w Waiting) {
 	}
 	if w.Until.After(c.Last) {
 		c.Last = w.Until
-	}
-}
-
-// addWaiting sets the counts of waiting events, in the order of their classes.
-func (s *QueueStatus) addWaiting(counts map[schema.Class]WaitingCount) {
-	s.WaitingByClass = []WaitingCount{} // [] in JSON, and not null
-	for _, class := range slices.Sorted(maps.Keys(counts)) {
-		s.Waiting += counts[class].Count
-		s.WaitingByClass = append(s.WaitingByClass, counts[class])
 	}
 }
 
@@ -187,10 +170,13 @@ func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus
 		return status, err
 	}
 	oldestRetry, err := o.oldestMessage(ctx, retries, []string{q.RetriesSubjects()})
+	if err != nil {
+		return status, err
+	}
 	if status.Oldest.IsZero() || !oldestRetry.IsZero() && oldestRetry.Before(status.Oldest) {
 		status.Oldest = oldestRetry
 	}
-	return status, err
+	return status, o.addWaiting(ctx, &status)
 }
 
 // oldestMessage returns when the consumer's first message without a settlement was stored. It
@@ -237,7 +223,7 @@ func (o *Operator) Position(ctx context.Context, q schema.Queue) (Position, erro
 // RetriesPosition returns the progress of the queue among its retries. The error is ErrNoQueue if
 // the queue does not exist.
 func (o *Operator) RetriesPosition(ctx context.Context, q schema.Queue) (Position, error) {
-	return o.positionOn(ctx, schema.WaitingStream, q)
+	return o.positionOn(ctx, q.WaitingStream(), q)
 }
 
 func (o *Operator) positionOn(
@@ -261,6 +247,6 @@ func (o *Operator) lookUpQueue(
 	if err != nil {
 		return nil, nil, err
 	}
-	retries, err = queue.lookUpConsumer(ctx, schema.WaitingStream)
+	retries, err = queue.lookUpConsumer(ctx, q.WaitingStream())
 	return events, retries, err
 }

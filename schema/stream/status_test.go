@@ -29,7 +29,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	}
 	streams, queues, err := operator(c).Status(t.Context())
 	must(t, err)
-	if len(streams) != 8 || len(queues) != len(schema.Queues()) {
+	if len(streams) != 7+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams and %d queues", len(streams), len(queues))
 	}
 	for _, s := range streams {
@@ -173,7 +173,9 @@ func TestStatusNeedsNoStreamOfWaitingEvents(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	b := look(t, s)
-	must(t, b.DeleteStream(t.Context(), schema.WaitingStream))
+	for _, q := range schema.Queues() {
+		must(t, b.DeleteStream(t.Context(), q.WaitingStream()))
+	}
 	must(t, b.DeleteStream(t.Context(), schema.PausesStream))
 	streams, queues, err := operator(c).Status(t.Context())
 	if len(streams) != 6 || len(queues) != 0 || err != nil {

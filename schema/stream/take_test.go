@@ -464,7 +464,7 @@ func TestAQueueWithoutItsDurableForRetriesIsNotServed(t *testing.T) {
 	t.Parallel()
 	s, _ := streamtest.New(t)
 	b := look(t, s)
-	must(t, b.DeleteConsumer(t.Context(), schema.WaitingStream, paystubsQueue.Name))
+	must(t, b.DeleteConsumer(t.Context(), paystubsQueue.WaitingStream(), paystubsQueue.Name))
 	c, logs := observed(t, s)
 	publish(t, c, numbered(0, 1)...)
 	jobs, _, _ := holdTaking(t, c, paystubsQueue, stream.Taking{Hands: 2, RetryHands: 1})

@@ -45,7 +45,7 @@ func (d *Delivery) Wait(w schema.Wait) error {
 		return d.settled("later", err)
 	}
 	if !d.Queue.Erases { // an erasure that waits has published the tombstone itself
-		if err := d.conn.checkNotErased(ctx, d.Event.Provider, d.Account); err != nil {
+		if err := d.conn.checkNotErased(ctx, d.Queue, d.Account); err != nil {
 			return d.settled("later", err)
 		}
 	}
@@ -84,7 +84,7 @@ func (c *Conn) publishWaiting(ctx context.Context, d *Delivery, w schema.Wait) e
 	target := schema.RetriesSubject(d.Queue.Name, d.Account)
 	msg.Header.Set(jetstream.ScheduleHeader, scheduleAt+formatTime(w.Until))
 	msg.Header.Set(jetstream.ScheduleTargetHeader, target)
-	if _, err := c.publish(ctx, schema.WaitingStream, msg); err != nil {
+	if _, err := c.publish(ctx, d.Queue.WaitingStream(), msg); err != nil {
 		return fmt.Errorf("publish the schedule of %s: %w", msg.Subject, err)
 	}
 	return nil
@@ -96,30 +96,12 @@ func (c *Conn) publishRetry(ctx context.Context, d *Delivery) error {
 	if err != nil {
 		return err
 	}
-	id := fmt.Sprintf("%s:%d:%d:%d", d.Queue.Name, d.Sequence, d.retrySequence, d.Deliveries)
-	_, err = c.publishKept(ctx, schema.WaitingStream, msg, id,
-		func(ctx context.Context, sequence uint64) (bool, error) {
-			return c.hasSubject(ctx, schema.WaitingStream, sequence, msg.Subject)
-		})
+	id := fmt.Sprintf("%d:%d:%d", d.Sequence, d.retrySequence, d.Deliveries)
+	_, err = c.publish(ctx, d.Queue.WaitingStream(), msg, jetstream.WithMsgID(id))
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", msg.Subject, err)
 	}
 	return nil
-}
-
-// hasSubject reports whether the message with the sequence is on the subject. All workers share the
-// message ids of a stream, so the first copy under an id may be the message of another queue.
-func (c *Conn) hasSubject(
-	ctx context.Context, stream string, sequence uint64, subject string,
-) (bool, error) {
-	m, err := c.readMessage(ctx, stream, sequence)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return m.Subject == subject, nil
 }
 
 // retryMessage is the message of an event that waits, or waited. The message has the event's
@@ -225,18 +207,18 @@ func (c *Conn) readEvent(ctx context.Context, retry nats.Header) (*jetstream.Raw
 }
 
 // checkNotErased returns ErrErased if the account has a tombstone, after it has erased the
-// account's waiting events. An erasure stores the tombstone before it looks for waiting events. So
-// either the erasure finds an event that begins to wait at the same moment, or this check finds the
-// tombstone.
-func (c *Conn) checkNotErased(ctx context.Context, p schema.Provider, account string) error {
-	if !hasErasures(p) {
+// account's waiting events from the queue. An erasure stores the tombstone before it looks for
+// waiting events. So either the erasure finds an event that begins to wait at the same moment, or
+// this check finds the tombstone.
+func (c *Conn) checkNotErased(ctx context.Context, q schema.Queue, account string) error {
+	if !hasErasures(q.Provider) {
 		return nil
 	}
-	erased, err := c.Erased(ctx, p, account)
+	erased, err := c.Erased(ctx, q.Provider, account)
 	if err != nil || !erased {
 		return err
 	}
-	if err := c.EraseWaiting(ctx, p, account); err != nil {
+	if err := c.EraseWaiting(ctx, q, account); err != nil {
 		return err
 	}
 	return ErrErased

@@ -41,7 +41,7 @@ func waiting(t *testing.T, c *stream.Conn, queue string) (all []stream.Waiting) 
 func lag(t *testing.T, s *streamtest.Server, queue string) int {
 	t.Helper()
 	sum := 0
-	for _, name := range []string{schema.EventsStream, schema.WaitingStream} {
+	for _, name := range (schema.Queue{Name: queue}).Streams() {
 		consumer, err := look(t, s).Consumer(t.Context(), name, queue)
 		must(t, err)
 		info := consumer.CachedInfo()
@@ -193,7 +193,7 @@ func TestAnEventOfAnErasedAccountDoesNotWait(t *testing.T) {
 		}
 		j.release()
 	}
-	left := look(t, s).all(schema.WaitingStream, ">")
+	left := look(t, s).all(q.WaitingStream(), ">")
 	if len(left) != 1 || schema.LastToken(left[0].Subject) != "other" {
 		t.Errorf("%d messages wait, want the one of the other account", len(left))
 	}
@@ -233,7 +233,7 @@ func TestAWaitThatCannotBeStoredLeavesTheEventInItsQueue(t *testing.T) {
 	publish(t, c, paystubs("e-1", "a-1"))
 	jobs, _, _ := hold(t, c, q, 1)
 	j := next(t, "delivery", jobs)
-	must(t, look(t, s).DeleteStream(t.Context(), schema.WaitingStream))
+	must(t, look(t, s).DeleteStream(t.Context(), q.WaitingStream()))
 	if err := j.Wait(outage(1, 0)); err == nil {
 		t.Error("no error")
 	}

@@ -314,7 +314,7 @@ func (b *bench) retriesAt(name string, holds func(*jetstream.ConsumerInfo) bool)
 	b.Helper()
 	streamtest.Eventually(b, "the state of the retries of "+name+" that the test waits for",
 		func() bool {
-			c, err := b.js.Consumer(b.Context(), schema.WaitingStream, name)
+			c, err := b.js.Consumer(b.Context(), schema.Queue{Name: name}.WaitingStream(), name)
 			b.must(err)
 			return holds(c.CachedInfo())
 		})
@@ -356,7 +356,7 @@ func (b *bench) letWaitEach(queue string, w schema.Wait, n int) {
 // takeRetry takes the next retry of the queue, without a settlement.
 func (b *bench) takeRetry(queue string) {
 	b.Helper()
-	c, err := b.js.Consumer(b.Context(), schema.WaitingStream, queue)
+	c, err := b.js.Consumer(b.Context(), schema.Queue{Name: queue}.WaitingStream(), queue)
 	b.must(err)
 	_, err = c.Next(jetstream.FetchMaxWait(waitDefault))
 	b.must(err)

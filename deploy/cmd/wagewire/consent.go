@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -81,9 +82,14 @@ func pace(ctx context.Context, t terminal, n, rate int, do func(i int) error) er
 		if err != nil {
 			return fmt.Errorf("after %d of %d: %w", i, n, err)
 		}
-		if done := i + 1; done%progressEvery == 0 && done < n {
-			fmt.Fprintf(t.stderr, "%d of %d\n", done, n)
-		}
+		printProgress(t.stderr, i+1, n)
 	}
 	return nil
+}
+
+// printProgress prints a line after every progressEvery of n steps.
+func printProgress(w io.Writer, done, n int) {
+	if done%progressEvery == 0 && done < n {
+		fmt.Fprintf(w, "%d of %d\n", done, n)
+	}
 }

@@ -84,7 +84,7 @@ const (
 func (f *fate) isExhausted() bool {
 	for _, e := range f.Endings {
 		isLast := f.retry == nil && e.Stream == schema.EventsStream ||
-			f.retry != nil && e.Stream == schema.WaitingStream && e.Sequence == f.retry.Number
+			f.retry != nil && e.Stream == f.retry.Stream && e.Sequence == f.retry.Number
 		if isLast && e.Exhausted {
 			return true
 		}

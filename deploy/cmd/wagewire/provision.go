@@ -40,9 +40,9 @@ A setting without a flag gets its default, not its present value: give the same 
 
 ` + streamsHelp() + `
 Completions must be kept 3 days longer than events, so that a late redelivery finds its event
-completed. Records must be kept as long as the completions that point to them, and waiting events as
-long as events. A new age of completions counts for new completions, when the workers have
-restarted.`,
+completed. Records must be kept as long as the completions that point to them. Waiting events are
+kept as long as events: their streams have no flag. A new age of completions counts for new
+completions, when the workers have restarted.`,
 		Example: `  Look at what a new broker would get, then create it:
     wagewire provision plan
     wagewire provision apply
@@ -60,13 +60,18 @@ func streamsHelp() string {
 	var b strings.Builder
 	b.WriteString("The streams and their default limits:\n\n")
 	topology := schema.DefaultTopology()
+	line := func(name string, age time.Duration, size, why string) {
+		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", name, formatAge(age), size, why)
+	}
 	for _, s := range limitsOf(&topology) {
 		size := "-"
 		if s.MaxBytes > 0 {
 			size = formatSize(s.MaxBytes)
 		}
-		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", s.Name, formatAge(s.MaxAge), size, s.Why)
+		line(s.Name, s.MaxAge, size, s.Why)
 	}
+	line(schema.EveryWaitingStream, topology.WaitingStreams()[0].MaxAge, "-",
+		"events that wait for their next try: a stream for each queue")
 	return b.String()
 }
 
@@ -184,8 +189,6 @@ func checkAges(topology schema.Topology) error {
 			"or a late redelivery is completed a second time"},
 		{schema.RecordsBucket, schema.CompletionsStream, 0,
 			"or a completion points to deleted records"},
-		{schema.WaitingStream, schema.EventsStream, 0,
-			"or an event is lost while it waits"},
 	} {
 		long := ages[rule.long]
 		short := ages[rule.short]
@@ -238,6 +241,7 @@ func applyChanges(ctx context.Context, s session, changes []stream.Change) error
 		}
 		return fmt.Errorf("refused %d of %d changes, nothing was applied", refusals, len(changes))
 	}
+	s.OnMove = func(moved, total int) { printProgress(s.stderr, moved, total) }
 	if err := s.Apply(ctx, changes); err != nil {
 		return fmt.Errorf("%w (the changes above it are applied, and may be applied again)", err)
 	}
@@ -250,6 +254,9 @@ func applyChanges(ctx context.Context, s session, changes []stream.Change) error
 // adviceOnRefusal is the advice for an operator about a refused change.
 func adviceOnRefusal(c stream.Change) string {
 	name := c.What[strings.LastIndex(c.What, " ")+1:]
+	if schema.IsWaitingStream(name) {
+		name = schema.EventsStream // the flag for both
+	}
 	var keep []string
 	for _, f := range c.Fields {
 		switch {
@@ -264,6 +271,10 @@ func adviceOnRefusal(c stream.Change) string {
 	if len(keep) > 0 {
 		return fmt.Sprintf("%s: to keep the stored data, run it with %s",
 			c.What, strings.Join(keep, " and "))
+	}
+	if c.Does != "" {
+		return c.What + ": let the workers of the former release finish these events, " +
+			"or delete them with the nats command, then apply again"
 	}
 	return c.What + ": save the stored data, " +
 		"change or delete it with the nats command, then apply again"

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -191,6 +193,58 @@ wagewire provision apply: refused 1 of 2 changes, nothing was applied
 	}
 }
 
+// makeFormerStream makes the stream that held the waiting events of all queues, in the place of the
+// queues' streams. n events wait in a queue.
+func (b *bench) makeFormerStream(queue string, n int) {
+	b.Helper()
+	for _, q := range schema.Queues() {
+		b.must(b.js.DeleteStream(b.Context(), q.WaitingStream()))
+	}
+	_, err := b.js.CreateStream(b.Context(), jetstream.StreamConfig{
+		Name: schema.FormerWaitingStream, AllowMsgSchedules: true,
+		Subjects: []string{"wagewire.waiting.>", "wagewire.retries.>"},
+	})
+	b.must(err)
+	for i := range n {
+		e := b.event("income.added", fmt.Sprint("e-", i), "a-1")
+		_, err := b.js.PublishMsg(b.Context(), &nats.Msg{
+			Subject: e.WaitingSubject(queue),
+			Header: nats.Header{
+				jetstream.ScheduleHeader:       {"@at " + tomorrow.Format(time.RFC3339)},
+				jetstream.ScheduleTargetHeader: {schema.RetriesSubject(queue, e.Account())},
+			},
+		})
+		b.must(err)
+	}
+}
+
+func TestApplyMovesWaitingEventsAndSaysHowFarItIs(t *testing.T) {
+	b := newBench(t)
+	b.makeFormerStream("pinwheel_income", progressEvery+1)
+	move := "~ stream WAGEWIRE_WAITING: move 101 waiting events and 0 retries to the streams of " +
+		"their queues, then delete it\n"
+	contains(t, b.runs(0, provision("plan", small()...)...).stdout, move, " 0 refused\n")
+	got := b.runs(0, provision("apply", small()...)...)
+	contains(t, got.stdout, move, "applied: ")
+	contains(t, got.stderr, "100 of 101\n")
+	if n := len(b.waiting()); n != progressEvery+1 {
+		t.Errorf("%d events wait", n)
+	}
+	if again := b.runs(0, provision("plan", small()...)...); again.stdout != "nothing to change\n" {
+		t.Errorf("planned again: %s", again.stdout)
+	}
+}
+
+func TestWaitingEventsOfAQueueThatIsGoneAreNotThrownAway(t *testing.T) {
+	b := newBench(t)
+	b.makeFormerStream("acme_pay", 1)
+	got := b.runs(1, provision("apply", small()...)...)
+	contains(t, got.stdout, "! stream WAGEWIRE_WAITING: refused: it holds events of the queue "+
+		"acme_pay, which this release does not have\n")
+	contains(t, got.stderr, "stream WAGEWIRE_WAITING: let the workers of the former release "+
+		"finish these events, or delete them", "nothing was applied\n")
+}
+
 func TestWhatToDoInsteadOfARefusedChange(t *testing.T) {
 	for promise, test := range map[string]struct {
 		what   string
@@ -208,6 +262,11 @@ func TestWhatToDoInsteadOfARefusedChange(t *testing.T) {
 		"no limit on the size": {
 			"stream X", []stream.Field{{Name: "max_bytes", Have: "-1", Want: "10"}},
 			"--max-bytes X=SIZE with more than it holds",
+		},
+		"an age of waiting events is kept with the flag of the events": {
+			"stream WAGEWIRE_WAITING_TRUV_LINK",
+			[]stream.Field{{Name: "max_age", Have: "336h0m0s", Want: "24h0m0s"}},
+			"run it with --max-age WAGEWIRE_EVENTS=336h0m0s",
 		},
 		"both are kept": {
 			"stream X",

@@ -38,7 +38,8 @@ func newStatusCommand(t terminal) *cobra.Command {
 		Long: `wagewire status shows streams, queues, dead letters, the quarantine and the lag of
 teams on one screen.
 
-Of a stream: how many messages it has, how full it is, and how old its oldest message is.
+Of a stream: how many messages it has, how full it is, and how old its oldest message is. The
+streams of the waiting events, one for each queue, are in one line; --json has each of them.
 
 Of a queue:
   READY     events to take now: new events, and waiting events whose time has come
@@ -257,7 +258,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 
 func (s status) writeStreams(table io.Writer, now time.Time) {
 	fmt.Fprintln(table, "STREAM\tMESSAGES\tBYTES\tOF\tFULL\tOLDEST")
-	for _, l := range s.Streams {
+	for _, l := range sumWaiting(s.Streams) {
 		limit := "-"
 		full := "-"
 		if l.BytesMax > 0 {
@@ -267,6 +268,30 @@ func (s status) writeStreams(table io.Writer, now time.Time) {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n",
 			l.Name, l.Messages, formatSize(l.Bytes), limit, full, formatAgo(l.Oldest, now))
 	}
+}
+
+// sumWaiting puts the streams of the waiting events into one line, the last one. The table of the
+// queues has the waiting events of each.
+func sumWaiting(streams []stream.Level) []stream.Level {
+	var levels []stream.Level
+	sum := stream.Level{Name: schema.EveryWaitingStream}
+	isThere := false
+	for _, l := range streams {
+		if !schema.IsWaitingStream(l.Name) {
+			levels = append(levels, l)
+			continue
+		}
+		isThere = true
+		sum.Messages += l.Messages
+		sum.Bytes += l.Bytes
+		if sum.Oldest.IsZero() || !l.Oldest.IsZero() && l.Oldest.Before(sum.Oldest) {
+			sum.Oldest = l.Oldest
+		}
+	}
+	if isThere {
+		levels = append(levels, sum)
+	}
+	return levels
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {

@@ -22,6 +22,12 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 			{Name: schema.EventsStream, Messages: 12, Bytes: 1536 << 10, BytesMax: 3 << 20,
 				Oldest: receivedAt},
 			{Name: schema.QuarantineStream, BytesMax: -1},
+			{Name: "WAGEWIRE_WAITING_TRUV_LINK", BytesMax: -1},
+			{Name: "WAGEWIRE_WAITING_PINWHEEL_INCOME", Messages: 3, Bytes: 1536, BytesMax: -1,
+				Oldest: at.Add(-time.Hour)},
+			{Name: "WAGEWIRE_WAITING_PINWHEEL_SHIFTS", Messages: 1, Bytes: 512, BytesMax: -1,
+				Oldest: at.Add(-2 * time.Hour)},
+			{Name: "OBJ_WAGEWIRE_RECORDS", BytesMax: -1},
 		},
 		Queues: []stream.QueueStatus{
 			{
@@ -56,9 +62,11 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 		Missing: []string{schema.AdvisoriesStream, "pinwheel_identity"},
 		Advice:  stream.ErrNoQueue.Error(),
 	}
-	want := `STREAM               MESSAGES  BYTES   OF    FULL  OLDEST
-WAGEWIRE_EVENTS      12        1.5MiB  3MiB  50%   3h0m
-WAGEWIRE_QUARANTINE  0         0B      -     -     -
+	want := `STREAM                MESSAGES  BYTES   OF    FULL  OLDEST
+WAGEWIRE_EVENTS       12        1.5MiB  3MiB  50%   3h0m
+WAGEWIRE_QUARANTINE   0         0B      -     -     -
+OBJ_WAGEWIRE_RECORDS  0         0B      -     -     -
+WAGEWIRE_WAITING_*    4         2KiB    -     -     2h0m
 
 QUEUE                          READY  IN HAND  WAITING  OLDEST  REQUESTS  PAUSED
 pinwheel_income                7      2        3        1m30s   1         until 2024-05-06T11:08:09Z
@@ -115,7 +123,8 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 8 || got.Streams[0].Messages != 2 || got.Streams[0].Oldest.IsZero() ||
+	if len(got.Streams) != 7+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
+		got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
 	}
@@ -144,7 +153,7 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 8+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 7+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{

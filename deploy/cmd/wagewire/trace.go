@@ -282,7 +282,7 @@ func (tr *tracer) placesOf(l *life) []place {
 		places = append(places, place{schema.EventsStream, l.Stored.Sequence})
 	}
 	for _, r := range tr.retries[l.Event] {
-		places = append(places, place{schema.WaitingStream, r.Number})
+		places = append(places, place{r.Stream, r.Number})
 	}
 	return places
 }

@@ -41,6 +41,7 @@ func (b *bench) traced(name string) []string {
 }
 
 func TestEveryEndingIsTraced(t *testing.T) {
+	const incomeWaiting = "WAGEWIRE_WAITING_PINWHEEL_INCOME"
 	const income = " pinwheel_income "
 	in := func(b *bench) schema.Event { return b.event("income.added", "e-1", "a-1") }
 	for promise, test := range map[string]struct {
@@ -214,7 +215,7 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.publish(in(b))
 				b.letWait("pinwheel_income", outage())
 				b.runs(0, "retry", "e-1", "--yes")
-				b.exhaust(schema.WaitingStream, "pinwheel_income", 2)
+				b.exhaust(incomeWaiting, "pinwheel_income", 2)
 			},
 			[]string{"pinwheel:e-1" + income + "exhausted"},
 			[]string{"deliveries ran out after 2\n", "its dead letter and completion are to come"},
@@ -224,7 +225,7 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				b.publish(in(b))
 				b.letWait("pinwheel_income", outage())
 				b.runs(0, "retry", "e-1", "--yes")
-				b.exhaust(schema.WaitingStream, "pinwheel_income", 2)
+				b.exhaust(incomeWaiting, "pinwheel_income", 2)
 				b.work(nil, schema.Income)
 				b.completed("pinwheel:e-1:income")
 			},
@@ -390,7 +391,7 @@ func TestAnEventThatKillsEveryWorkerHasItsLastWord(t *testing.T) {
 	b.publish(b.event("income.added", "e-1", "a-1"))
 	b.letWait("pinwheel_income", outage())
 	b.runs(0, "retry", "e-1", "--yes")
-	b.exhaust(schema.WaitingStream, "pinwheel_income", 3)
+	b.exhaust("WAGEWIRE_WAITING_PINWHEEL_INCOME", "pinwheel_income", 3)
 	p, _ := b.work(nil, schema.Income)
 	c := b.completed("pinwheel:e-1:income")
 	if c.Data.Outcome != schema.Failed || c.Data.Error == nil ||
