@@ -46,11 +46,13 @@ const (
 	samplesMax = 5
 	// spansMax is how many spans are about no genuine webhook.
 	spansMax = 20
-	// noise is how many times slower than an idle server ingress may answer. A busy machine delays
-	// both.
+	// noise is how many times slower than an idle server ingress may answer in a long test. A busy
+	// machine delays both.
 	noise = 10
 	// longCount is how many webhooks a long test sends, or more.
 	longCount = 500
+	// attempts is how often a provider sends a webhook during a short test, at most.
+	attempts = 4
 )
 
 // manyAddresses is how many source addresses the larger floods have.
@@ -159,31 +161,42 @@ func probeBoth(ctx context.Context, url string) (genuine, control *flood.Report)
 	}))
 	defer idle.Close()
 	var group sync.WaitGroup
-	group.Go(func() { genuine = flood.Probe{URL: url, Count: *floodCount}.Run(ctx) })
+	probe := flood.Probe{URL: url, Count: *floodCount, Attempts: attempts}
+	if isLong() {
+		probe.Attempts = 1
+	}
+	group.Go(func() { genuine = probe.Run(ctx) })
 	group.Go(func() { control = flood.Probe{URL: idle.URL, Count: *floodCount}.Run(ctx) })
 	group.Wait()
 	return genuine, control
 }
 
-// checkAnswers fails the test if over 1 % of the genuine webhooks were refused, or had no answer
-// when the provider would hang up. A single failure among few webhooks proves nothing. A long test
-// checks the time of 99 in 100 answers too. A short test runs on a busy machine, and the longest
-// time says more about the machine than about ingress.
+// checkAnswers fails a short test unless every genuine webhook was stored in the end, when its
+// provider sent it again. A busy machine may delay an attempt for too long. A long test fails if
+// over 1 % of the first attempts were not answered 200, or if 99 in 100 answers took too long. What
+// the idle server lost or delayed was the machine: a flood can fill its tables of connections.
 func checkAnswers(t *testing.T, genuine, control *flood.Report) {
 	t.Helper()
 	notStored := genuine.Sent() - len(genuine.Stored)
-	if most := max(1, genuine.Sent()/100); notStored > most {
+	if !isLong() {
+		if notStored > 0 {
+			t.Errorf("%d of %d genuine webhooks were never answered 200",
+				notStored, genuine.Sent())
+		}
+		return
+	}
+	lost := control.Sent() - len(control.Stored)
+	if most := lost + genuine.Sent()/100; notStored > most {
 		t.Errorf("%d of %d genuine webhooks were not answered 200, want %d at most",
 			notStored, genuine.Sent(), most)
 	}
-	if genuine.Sent() < longCount {
-		return
-	}
-	most := max(answerMax, noise*control.Quantile(0.99))
+	most := max(answerMax, noise*control.Quantile(0.99), control.Quantile(1))
 	if took := genuine.Quantile(0.99); took > most {
 		t.Errorf("99 in 100 genuine webhooks were answered within %v, want %v", took, most)
 	}
 }
+
+func isLong() bool { return *floodCount >= longCount }
 
 // checkStored fails the test unless every webhook answered 200 is on the stream.
 func checkStored(t *testing.T, conn *stream.Conn, genuine *flood.Report) {

@@ -193,33 +193,56 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
-func TestAProbeReportsEveryAnswer(t *testing.T) {
+// receiver answers the first webhooks badly, one with each status, and all others with 200. Status
+// 0 is no answer. longest is the size of the longest body.
+func receiver(t *testing.T, bad ...int) (url string, longest func() int) {
+	t.Helper()
 	var mu sync.Mutex
-	var longest, received int
+	var size, received int
 	server := httptest.NewServer(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
 			var body bytes.Buffer
 			_, _ = body.ReadFrom(r.Body)
 			mu.Lock()
 			defer mu.Unlock()
-			longest = max(longest, body.Len())
+			size = max(size, body.Len())
 			received++
-			switch received {
-			case 1:
-				w.WriteHeader(http.StatusServiceUnavailable)
-			case 2:
-				panic(http.ErrAbortHandler) // no answer
+			switch {
+			case received > len(bad):
+			case bad[received-1] == 0:
+				panic(http.ErrAbortHandler)
+			default:
+				w.WriteHeader(bad[received-1])
 			}
 		}))
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return server.URL, func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return size
+	}
+}
+
+func TestAProbeReportsEveryAnswer(t *testing.T) {
+	url, longest := receiver(t, 503, 0)
 	const count = 2 * largeEvery
-	r := Probe{URL: server.URL, PerS: 200, Count: count}.Run(t.Context())
+	r := Probe{URL: url, PerS: 200, Count: count}.Run(t.Context())
 	if r.Sent() != count || r.Answers[503] != 1 || r.Answers[0] != 1 ||
-		len(r.Stored) != count-2 || r.Err == nil {
+		len(r.Stored) != count-2 || r.Again != 0 || r.Err == nil {
 		t.Errorf("report: %v", r)
 	}
-	if longest < 277_000 || longest > 279_000 {
-		t.Errorf("the longest body has %d bytes, want 278 KB", longest)
+	if size := longest(); size < 277_000 || size > 279_000 {
+		t.Errorf("the longest body has %d bytes, want 278 KB", size)
+	}
+}
+
+func TestAProbeSendsAgainWhatAProviderSendsAgain(t *testing.T) {
+	url, _ := receiver(t, 503, 0, 401)
+	const count = 4
+	r := Probe{URL: url, PerS: 200, Count: count, Attempts: 3}.Run(t.Context())
+	if r.Sent() != count || r.Answers[401] != 1 || len(r.Stored) != count-1 || r.Again != 2 ||
+		r.Err != nil {
+		t.Errorf("report: %v", r)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	DefaultProbePerS = 20
 	// answerFor is how long a provider waits for an answer.
 	answerFor = 10 * time.Second
+	// sendAgainAfter is the pause before a webhook is sent again. Providers pause for longer.
+	sendAgainAfter = time.Second
 	// Every largeEvery-th webhook of a Probe announces largeIDs paystubs: a body of 278 KB.
 	largeEvery = 10
 	largeIDs   = 2700
@@ -35,12 +37,17 @@ type Probe struct {
 	PerS int
 	// Count is the number of webhooks. 0 is no limit.
 	Count int
+	// Attempts is how often a webhook without an answer, or with an answer 5xx, is sent at most. 0
+	// stands for 1.
+	Attempts int
 }
 
-// Report is the webhooks that a Probe sent, and their answers.
+// Report is the webhooks that a Probe sent, and their last answers.
 type Report struct {
 	// Answers is the number of webhooks by the status of the answer. Status 0 is no answer.
 	Answers map[int]int
+	// Again is the number of attempts behind the first attempt of a webhook.
+	Again int
 	// Stored has the webhooks that were answered 200.
 	Stored []fake.Webhook
 	// Err is a reason for a missing answer, nil if every webhook was answered.
@@ -50,8 +57,8 @@ type Report struct {
 	times []time.Duration
 }
 
-// Run sends webhooks until all are sent or ctx ends, and waits for the last answers. Every webhook
-// is sent once. A webhook without an answer counts with the time that its sender waited.
+// Run sends webhooks until all are sent or ctx ends, and waits for the last answers. A webhook
+// without an answer counts with the time that its sender waited.
 func (p Probe) Run(ctx context.Context) *Report {
 	fakes := fake.New(fake.Config{})
 	defer fakes.Close()
@@ -77,13 +84,35 @@ func (p Probe) Run(ctx context.Context) *Report {
 		if n/2%2 == 1 { // both clients send for each provider
 			client = fresh
 		}
-		group.Go(func() {
-			began := time.Now()
-			status, err := p.post(context.WithoutCancel(ctx), client, webhook)
-			report.add(webhook, status, time.Since(began), err)
-		})
+		group.Go(func() { p.send(ctx, client, webhook, report) })
 	}
 	return report
+}
+
+// send sends a webhook, and reports the answer to its last attempt. The first attempt is made even
+// if ctx ends.
+func (p Probe) send(ctx context.Context, client *http.Client, w fake.Webhook, report *Report) {
+	for attempt := 1; ; attempt++ {
+		began := time.Now()
+		status, err := p.post(context.WithoutCancel(ctx), client, w)
+		took := time.Since(began)
+		isFinal := status > 0 && status < http.StatusInternalServerError
+		if isFinal || attempt >= p.Attempts || !pause(ctx) {
+			report.add(w, status, took, err)
+			return
+		}
+		report.addAgain()
+	}
+}
+
+// pause returns true after sendAgainAfter, or false if ctx ends first.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(sendAgainAfter):
+		return true
+	}
 }
 
 // probing makes the n-th webhook of a Probe.
@@ -128,6 +157,12 @@ func (p Probe) post(ctx context.Context, client *http.Client, w fake.Webhook) (i
 	return answer.StatusCode, nil
 }
 
+func (r *Report) addAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Again++
+}
+
 func (r *Report) add(w fake.Webhook, status int, took time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,6 +195,9 @@ func (r *Report) String() string {
 	ms := func(q float64) int64 { return r.Quantile(q).Milliseconds() }
 	text := fmt.Sprintf("%d sent, answers: %s; p50 %d ms, p99 %d ms, longest %d ms",
 		r.Sent(), formatAnswers(r.Answers), ms(0.5), ms(0.99), ms(1))
+	if r.Again > 0 {
+		text += fmt.Sprintf("; %d attempts were repeated", r.Again)
+	}
 	if r.Err != nil {
 		text += fmt.Sprintf("; without an answer, for example: %v", r.Err)
 	}
