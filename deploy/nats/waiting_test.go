@@ -58,22 +58,41 @@ func waitingOf(q schema.Queue) string { return webhook(typeOf(q), "e", "a").Wait
 // retriesOf is the subject of the queue's retries of the same account.
 func retriesOf(q schema.Queue) string { return schema.RetriesSubject(q.Name, "a") }
 
-// letWait stores a waiting event, whose time comes after the duration.
-func letWait(t *testing.T, js jetstream.JetStream, q schema.Queue, d time.Duration) {
+// letWait stores a waiting event, whose time comes after the duration, and returns its sequence.
+func letWait(
+	t *testing.T, js jetstream.JetStream, q schema.Queue, d time.Duration,
+) (sequence uint64) {
 	t.Helper()
-	_, err := js.PublishMsg(t.Context(), &natsgo.Msg{Subject: waitingOf(q), Header: natsgo.Header{
+	ack, err := js.PublishMsg(t.Context(), &natsgo.Msg{Subject: waitingOf(q), Header: natsgo.Header{
 		jetstream.ScheduleHeader:       {scheduleAt(d)},
 		jetstream.ScheduleTargetHeader: {retriesOf(q)},
 	}})
 	must(t, err)
+	return ack.Sequence
 }
 
-// fillWaiting stores a waiting event and a retry of the queue.
-func fillWaiting(t *testing.T, full jetstream.JetStream, q schema.Queue) {
+// awaitGone waits until the message is no longer on the queue's stream. The broker removes a
+// schedule after it has published the retry.
+func awaitGone(t *testing.T, full jetstream.JetStream, q schema.Queue, sequence uint64) {
 	t.Helper()
-	letWait(t, full, q, 24*time.Hour)
+	s, err := full.Stream(t.Context(), q.WaitingStream())
+	must(t, err)
+	streamtest.Eventually(t, "the event no longer waits in "+q.Name, func() bool {
+		_, err := s.GetMsg(t.Context(), sequence)
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+}
+
+// fillWaiting stores a waiting event and a retry of the queue, and returns the event's sequence.
+func fillWaiting(t *testing.T, full jetstream.JetStream, q schema.Queue) (sequence uint64) {
+	t.Helper()
+	sequence = letWait(t, full, q, 24*time.Hour)
 	_, err := full.Publish(t.Context(), retriesOf(q), []byte("{}"))
 	must(t, err)
+	return sequence
 }
 
 // waitingState is the state of the queue's stream. It changes with every message that is stored or
@@ -134,11 +153,7 @@ func awaitSchedules(t *testing.T, full jetstream.JetStream, role string) {
 		if stream.WorkerRole(q.Resource) != role {
 			continue
 		}
-		letWait(t, full, q, 0)
-		last := waitingState(t, full, q).LastSeq
-		streamtest.Eventually(t, "a retry in "+q.Name, func() bool {
-			return waitingState(t, full, q).LastSeq > last
-		})
+		awaitGone(t, full, q, letWait(t, full, q, 0))
 	}
 }
 
@@ -152,15 +167,9 @@ func TestAWorkersKeyRemovesItsOwnWaitingEvents(t *testing.T) {
 	c := b.dial(t, stream.WorkerRole(q.Resource))
 	for _, k := range tricks() {
 		t.Run(k.name, func(t *testing.T) {
-			fillWaiting(t, full, q)
-			sequence := waitingState(t, full, q).LastSeq - 1
+			sequence := fillWaiting(t, full, q)
 			k.play(t, c, waitingOf(q))
-			streamtest.Eventually(t, "the event no longer waits", func() bool {
-				s, err := full.Stream(t.Context(), q.WaitingStream())
-				must(t, err)
-				_, err = s.GetMsg(t.Context(), sequence)
-				return errors.Is(err, jetstream.ErrMsgNotFound)
-			})
+			awaitGone(t, full, q, sequence)
 		})
 	}
 }
