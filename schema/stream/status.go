@@ -176,7 +176,8 @@ func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus
 	if status.Oldest.IsZero() || !oldestRetry.IsZero() && oldestRetry.Before(status.Oldest) {
 		status.Oldest = oldestRetry
 	}
-	return status, o.addWaiting(ctx, &status)
+	err = o.addWaiting(ctx, &status)
+	return status, err
 }
 
 // oldestMessage returns when the consumer's first message without a settlement was stored. It
