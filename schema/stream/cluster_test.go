@@ -68,6 +68,25 @@ func clusterEventually(t *testing.T, what string, holds func(context.Context) bo
 	})
 }
 
+// provisionCluster connects to a cluster, and makes the streams and queues of a topology.
+func provisionCluster(t *testing.T, urls string, topology schema.Topology) *stream.Conn {
+	t.Helper()
+	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
+	must(t, err)
+	t.Cleanup(c.Close)
+	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
+		return operator(c).Provision(ctx, topology) == nil
+	})
+	return c
+}
+
+// clusterTopology is the topology with three replicas.
+func clusterTopology() schema.Topology {
+	topology := streamtest.Topology()
+	topology.Replicas = 3
+	return topology
+}
+
 // completeAll completes every event of a queue, until the test ends.
 func completeAll(t *testing.T, c *stream.Conn, q schema.Queue) {
 	t.Helper()
@@ -89,15 +108,9 @@ func completeAll(t *testing.T, c *stream.Conn, q schema.Queue) {
 func TestLeadersMoveAndANodeStopsAndNothingIsLostOrStoredTwice(t *testing.T) {
 	t.Parallel()
 	nodes, urls := cluster(t)
-	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
-	must(t, err)
-	t.Cleanup(c.Close)
-	topology := streamtest.Topology()
-	topology.Replicas = 3
+	topology := clusterTopology()
 	topology.Lease = 5 * time.Second
-	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
-		return operator(c).Provision(ctx, topology) == nil
-	})
+	c := provisionCluster(t, urls, topology)
 	completeAll(t, c, paystubsQueue)
 
 	nc, err := nats.Connect(urls, nats.MaxReconnects(-1))
@@ -161,15 +174,9 @@ func TestNoEventStaysOnLeaseAfterAStopOfABusyQueueInACluster(t *testing.T) {
 		t.Cleanup(c.Close)
 		conns = append(conns, c)
 	}
-	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
-	must(t, err)
-	t.Cleanup(c.Close)
-	topology := streamtest.Topology()
-	topology.Replicas = 3
+	topology := clusterTopology()
 	topology.Lease = 24 * time.Hour
-	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
-		return operator(c).Provision(ctx, topology) == nil
-	})
+	c := provisionCluster(t, urls, topology)
 	const rounds, events = 12, 8
 	for _, e := range numbered(0, rounds*events) {
 		clusterEventually(t, "the event is stored", func(ctx context.Context) bool {

@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -257,21 +256,15 @@ func TestAMoveMayStopAfterAnyMessageAndBeginAgain(t *testing.T) {
 func TestWaitingEventsMoveOnAClusterToo(t *testing.T) {
 	t.Parallel()
 	_, urls := cluster(t)
-	c, err := stream.Connect(stream.Config{URL: urls}, t.Name(), zap.NewNop())
-	must(t, err)
-	t.Cleanup(c.Close)
-	topology := streamtest.Topology()
-	topology.Replicas = 3
-	clusterEventually(t, "streams of three replicas", func(ctx context.Context) bool {
-		return operator(c).Provision(ctx, topology) == nil
-	})
+	topology := clusterTopology()
+	c := provisionCluster(t, urls, topology)
 	f := former{lookAt(t, urls), c, topology, map[string]int{}}
 	q := queueOf(schema.Paystubs)
 	f.park(q, paystubs("waits", "a-1"), later)
 	f.park(q, paystubs("soon", "a-1"), time.Now().Add(time.Second))
 	f.requeue(q, paystubs("retry", "a-1"))
 	f.restore()
-	_, err = f.PauseConsumer(t.Context(), schema.FormerWaitingStream, q.Name, later)
+	_, err := f.PauseConsumer(t.Context(), schema.FormerWaitingStream, q.Name, later)
 	must(t, err)
 	clusterEventually(t, "the change is applied", func(ctx context.Context) bool {
 		err := f.apply(ctx, nil)
