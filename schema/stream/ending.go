@@ -40,12 +40,19 @@ type Ended struct {
 
 // Endings calls each with the reports about deliveries without success.
 func (o *Operator) Endings(ctx context.Context, each func(Ended) error) error {
+	return o.scanAdvisories(ctx, func(_ uint64, e Ended) error { return each(e) })
+}
+
+// scanAdvisories calls each with the reports, and the place of each on the advisories stream.
+func (o *Operator) scanAdvisories(
+	ctx context.Context, each func(number uint64, e Ended) error,
+) error {
 	return o.Scan(ctx, schema.AdvisoriesStream, Selection{}, func(m Stored) error {
 		var ended advisory
 		if err := json.Unmarshal(m.Body, &ended); err != nil {
 			return fmt.Errorf("decode advisory %d: %w", m.Sequence, err)
 		}
-		return each(Ended{
+		return each(m.Sequence, Ended{
 			Queue:      ended.Consumer,
 			Stream:     ended.Stream,
 			Sequence:   ended.StreamSeq,

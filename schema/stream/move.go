@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,7 +95,11 @@ func (m *move) retries(q schema.Queue) queueConsumer {
 // release gives its events back with a delay. But the stream still publishes the retry of each
 // schedule whose time has come. So run looks again until nothing is left.
 func (m *move) run(ctx context.Context) error {
-	if err := m.takeSubjects(ctx); err != nil {
+	former, err := m.operator.lookUpStream(ctx, schema.FormerWaitingStream)
+	if err != nil {
+		return err
+	}
+	if err := m.takeSubjects(ctx, former); err != nil {
 		return fmt.Errorf("take its subjects: %w", err)
 	}
 	if err := m.makeStreams(ctx); err != nil {
@@ -111,7 +114,7 @@ func (m *move) run(ctx context.Context) error {
 			return m.operator.js.DeleteStream(ctx, schema.FormerWaitingStream)
 		}
 		for some := range slices.Chunk(messages, moveTogether) {
-			if err := m.moveAll(ctx, some, moved); err != nil {
+			if err := m.moveAll(ctx, former, some, moved); err != nil {
 				return err
 			}
 			moved += len(some)
@@ -121,7 +124,9 @@ func (m *move) run(ctx context.Context) error {
 
 // moveAll publishes messages to the streams of their queues, and then removes them, with all
 // messages before them, from the former stream. done messages have moved before.
-func (m *move) moveAll(ctx context.Context, messages []Stored, done int) error {
+func (m *move) moveAll(
+	ctx context.Context, former jetstream.Stream, messages []Stored, done int,
+) error {
 	for i, message := range messages {
 		if err := m.publish(ctx, message); err != nil {
 			return fmt.Errorf("move message %d: %w", message.Sequence, err)
@@ -130,48 +135,34 @@ func (m *move) moveAll(ctx context.Context, messages []Stored, done int) error {
 			m.operator.OnMove(done+i+1, len(m.planned))
 		}
 	}
-	s, err := m.operator.lookUpStream(ctx, schema.FormerWaitingStream)
-	if err != nil {
-		return err
-	}
 	last := messages[len(messages)-1].Sequence
-	return s.Purge(ctx, jetstream.WithPurgeSequence(last+1))
+	return former.Purge(ctx, jetstream.WithPurgeSequence(last+1))
 }
 
 // takeSubjects leaves the stream its name as its only subject: a stream must have a subject.
-func (m *move) takeSubjects(ctx context.Context) error {
-	s, err := m.operator.lookUpStream(ctx, schema.FormerWaitingStream)
-	if err != nil {
-		return err
-	}
-	config := s.CachedInfo().Config
+func (m *move) takeSubjects(ctx context.Context, former jetstream.Stream) error {
+	config := former.CachedInfo().Config
 	config.Subjects = []string{schema.FormerWaitingStream}
-	_, err = m.operator.js.UpdateStream(ctx, config)
+	_, err := m.operator.js.UpdateStream(ctx, config)
 	return err
 }
 
 // makeStreams makes the streams of the queues, with their consumers. The plan has these changes
 // too, and then finds them made.
 func (m *move) makeStreams(ctx context.Context) error {
-	for _, s := range m.topology.WaitingStreams() {
-		changes, err := m.operator.planStream(ctx, streamConfig(s, m.topology.Replicas))
-		if err != nil {
-			return fmt.Errorf("plan stream %s: %w", s.Name, err)
-		}
-		if err := m.operator.Apply(ctx, changes); err != nil {
-			return err
-		}
+	streams, err := m.operator.planStreams(ctx, m.topology.WaitingStreams(), m.topology.Replicas)
+	if err != nil {
+		return err
 	}
+	var retries []queueConsumer
 	for _, q := range m.topology.Queues {
-		changes, err := m.operator.planConsumers(ctx, []queueConsumer{m.retries(q)})
-		if err != nil {
-			return err
-		}
-		if err := m.operator.Apply(ctx, changes); err != nil {
-			return err
-		}
+		retries = append(retries, m.retries(q))
 	}
-	return nil
+	consumers, err := m.operator.planConsumers(ctx, retries)
+	if err != nil {
+		return err
+	}
+	return m.operator.Apply(ctx, append(streams, consumers...))
 }
 
 // readQueues reads the state of the queues on the stream.
@@ -206,15 +197,10 @@ func (m *move) readExhausted(ctx context.Context) error {
 		}
 		settled[q.Name] = at.Settled
 	}
-	err := m.operator.Scan(ctx, schema.AdvisoriesStream, Selection{}, func(stored Stored) error {
-		var ended advisory
-		if err := json.Unmarshal(stored.Body, &ended); err != nil {
-			return fmt.Errorf("decode advisory %d: %w", stored.Sequence, err)
-		}
-		isOfRetry := stored.Subject ==
-			schema.ExhaustedSubject(schema.FormerWaitingStream, ended.Consumer)
-		if isOfRetry && stored.Sequence > settled[ended.Consumer] {
-			m.exhausted[ended.StreamSeq] = true
+	err := m.operator.scanAdvisories(ctx, func(number uint64, e Ended) error {
+		isOfRetry := e.Exhausted && e.Stream == schema.FormerWaitingStream
+		if isOfRetry && number > settled[e.Queue] {
+			m.exhausted[e.Sequence] = true
 		}
 		return nil
 	})

@@ -77,14 +77,12 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 		return nil, fmt.Errorf("plan stream %s: %w", schema.FormerWaitingStream, err)
 	}
 	changes := m.changes()
-	for _, s := range t.AllStreams() {
-		change, err := o.planStream(ctx, streamConfig(s, t.Replicas))
-		if err != nil {
-			return nil, fmt.Errorf("plan stream %s: %w", s.Name, err)
-		}
-		changes = append(changes, change...)
+	change, err := o.planStreams(ctx, t.AllStreams(), t.Replicas)
+	if err != nil {
+		return nil, err
 	}
-	change, err := o.planRecords(ctx, recordsConfig(t))
+	changes = append(changes, change...)
+	change, err = o.planRecords(ctx, recordsConfig(t))
 	if err != nil {
 		return nil, fmt.Errorf("plan object store %s: %w", t.Records.Name, err)
 	}
@@ -251,6 +249,20 @@ func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerCon
 	config.FilterSubjects = q.ExhaustedSubjects()
 	config.MaxDeliver = -1
 	return config
+}
+
+func (o *Operator) planStreams(
+	ctx context.Context, streams []schema.Stream, replicas int,
+) ([]Change, error) {
+	var changes []Change
+	for _, s := range streams {
+		change, err := o.planStream(ctx, streamConfig(s, replicas))
+		if err != nil {
+			return nil, fmt.Errorf("plan stream %s: %w", s.Name, err)
+		}
+		changes = append(changes, change...)
+	}
+	return changes, nil
 }
 
 func (o *Operator) planStream(ctx context.Context, want jetstream.StreamConfig) ([]Change, error) {
