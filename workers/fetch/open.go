@@ -203,8 +203,8 @@ func Open(
 }
 
 // OpenAll opens the sources of every resource for one process. Each provider has one client,
-// because all resources of a provider share one rate and one memory. A provider without a secret file is left
-// out. At least one must be left.
+// because all resources of a provider share one memory for answers. A provider without a secret
+// file is left out. At least one must be left.
 func OpenAll(
 	of workers.Surroundings,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
