@@ -64,7 +64,7 @@
 // # Libraries
 //
 // The pauses are cenkalti/backoff, and the memory for answers is golang.org/x/sync/semaphore. The
-// retries are written here, because retrying HTTP clients such as hashicorp/go-retryablehttp delay a
-// single call after a 429. They also measure a Retry-After date by our clock, and put URLs into
+// retries are written here, because retrying HTTP clients such as hashicorp/go-retryablehttp delay
+// a single call after a 429. They also measure a Retry-After date by our clock, and put URLs into
 // errors.
 package api
