@@ -69,7 +69,7 @@ func randomSiege(r *rand.Rand, resource string, refusal outage) siege {
 	s := siege{
 		resource: resource, outage: refusal, lasts: between(r, siegeForMin, siegeForMax),
 	}
-	s.hold = between(r, 50*time.Millisecond, 800*time.Millisecond)
+	s.delay = between(r, 50*time.Millisecond, 800*time.Millisecond)
 	for range restartsMax {
 		s.restarts = append(s.restarts, restart{
 			late: between(r, 0, 6*time.Millisecond), gentle: r.IntN(2 * instances),
