@@ -329,8 +329,10 @@ func (b *bench) startBinary(
 	}
 	return b.startProcess(ctx, program{
 		name: name, path: filepath.Join(b.config.Bin, name),
-		env: append(slices.Clone(env), "ADMIN_ADDR="+admin),
-		log: filepath.Join(dir, name+".log"), healthURL: "http://" + admin + "/readyz",
+		env:        append(slices.Clone(env), "ADMIN_ADDR="+admin),
+		log:        filepath.Join(dir, name+".log"),
+		healthURL:  "http://" + admin + "/readyz",
+		metricsURL: "http://" + admin + "/metrics",
 	})
 }
 
