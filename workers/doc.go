@@ -69,7 +69,7 @@
 //
 // # Memory
 //
-// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Budget). A handler gives each
+// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Memory). A handler gives each
 // record to Job.Records and then releases the answer. Records keeps up to 512 KiB in memory. The
 // records of a longer list go to the object store page by page, so a job holds about a page. If the
 // job ends without a completion, the stored records are deleted, or saved for the next attempt.

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -69,11 +68,6 @@ func retryAfter(h http.Header) time.Duration {
 		now = time.Now()
 	}
 	return min(max(0, at.Sub(now)), RetryAfterMax)
-}
-
-// fullJitter returns a random duration between 0 and base·2ⁿ, at most limit.
-func fullJitter(base, limit time.Duration, n int) time.Duration {
-	return rand.N(min(limit, base<<min(n, 16)) + 1)
 }
 
 // sleep waits for d or for the end of ctx. The error is the cause of ctx's end.
