@@ -310,9 +310,10 @@ func (b *bench) environment(natsURL string) []string {
 		env = append(env,
 			p.Variable("SECRETS_FILE")+"="+b.secretFile(p),
 			fetch.SecretVariable(p)+"="+b.secretFile(p),
-			p.Variable("RATE_PER_S")+"="+ratePerS,
 		)
-		for name, value := range fake.Environment(string(p), b.fakeURL) {
+		variables := fake.Environment(string(p), b.fakeURL)
+		variables["RATE_PER_S"] = ratePerS // the fake has a lower rate
+		for name, value := range variables {
 			env = append(env, p.Variable(name)+"="+value)
 		}
 	}

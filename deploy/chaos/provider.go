@@ -50,11 +50,12 @@ var providers = map[schema.Provider]provider{
 // environmentOf returns a provider's variables for ingress or a worker.
 func environmentOf(p schema.Provider, apiURL, secretFile string) []string {
 	env := []string{
-		p.Variable("RATE_PER_S") + "=" + strconv.Itoa(providers[p].ratePerS),
 		p.Variable("SECRETS_FILE") + "=" + secretFile,
 		fetch.SecretVariable(p) + "=" + secretFile,
 	}
-	for name, value := range fake.Environment(string(p), apiURL) {
+	variables := fake.Environment(string(p), apiURL)
+	variables["RATE_PER_S"] = strconv.Itoa(providers[p].ratePerS) // the fake has another rate
+	for name, value := range variables {
 		env = append(env, p.Variable(name)+"="+value)
 	}
 	return env
