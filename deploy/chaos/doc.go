@@ -26,7 +26,7 @@
 //
 // The seed decides the people, their webhooks and the order of sending, the time and the victim of
 // every kill and pause, the floods, and the faults and sieges of the providers. In a siege, workers
-// end a few milliseconds after a refused call: the seed decides the milliseconds, not the call. The
+// end some time after a refused call: the seed decides the time, not the call. The
 // seed does not decide how the operating system schedules threads and processes: two runs of a seed
 // have the same schedule, and may still differ. A kill or restart is left out if the victim is down
 // already.

@@ -24,7 +24,7 @@ type siege struct {
 
 // restart is the end of a resource's workers, which are started again at once.
 type restart struct {
-	// late is the time after the next refused call. In this time a worker lets its event wait.
+	// late is the time after the next refused call.
 	late time.Duration
 	// gentle is the instance that gets SIGTERM. The other instances get SIGKILL.
 	gentle int
@@ -37,6 +37,12 @@ const (
 	refusalFor = 800 * time.Millisecond
 	// restartsMax is more than the restarts of a siege.
 	restartsMax = 100
+	// lateMax is the longest time from a refused call to a restart. In this time a worker lets its
+	// event wait, or stores a hold.
+	lateMax = 6 * time.Millisecond
+	// lateHeldMax is the same for every second restart in a siege of 429: a worker that starts in a
+	// hold must hear of the hold.
+	lateHeldMax = 2 * heldAfter
 )
 
 // sieges makes the schedule of sieges of a run.
@@ -70,9 +76,13 @@ func randomSiege(r *rand.Rand, resource string, refusal outage) siege {
 		resource: resource, outage: refusal, lasts: between(r, siegeForMin, siegeForMax),
 	}
 	s.delay = between(r, 50*time.Millisecond, 800*time.Millisecond)
-	for range restartsMax {
+	for n := range restartsMax {
+		late := lateMax
+		if refusal.refusal == 429 && n%2 == 1 {
+			late = lateHeldMax
+		}
 		s.restarts = append(s.restarts, restart{
-			late: between(r, 0, 6*time.Millisecond), gentle: r.IntN(2 * instances),
+			late: between(r, 0, late), gentle: r.IntN(2 * instances),
 		})
 	}
 	return s
