@@ -62,4 +62,9 @@
 // A hold is judged from a second after the 429 on: until then, the worker that got the answer reads
 // it and stores the hold, and the other processes hear of the hold. If that worker or a broker was
 // killed or paused in this second, the hold is not judged.
+//
+// Calls are counted at their arrival, up to a tenth of a second after the worker sent them. So the
+// second of fast lasts nine tenths of a second at the gate, and a hold ends a tenth earlier. If the
+// machine gave the harness no processor for longer, the calls of that time and of the second after
+// are not judged.
 package chaos

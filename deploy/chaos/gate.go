@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
@@ -32,6 +33,7 @@ type gate struct {
 
 	mu    sync.Mutex
 	paces map[schema.Provider]*pace
+	pulse pulse
 	down  map[string]outage // by resource, as written in the path
 	// lagging are the targets that a refusal answered. Each gets one 404 after the refusal.
 	lagging map[target]bool
@@ -201,15 +203,48 @@ func (g *gate) noteCall(c call) outage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.calls++
-	if p := g.paces[c.provider]; p != nil {
-		p.addCall(time.Now(), c.caller)
+	p := g.paces[c.provider]
+	if p == nil {
+		return outage{}
+	}
+	now := time.Now()
+	g.pulse.check(now)
+	if g.pulse.isSteady(now) {
+		p.addCall(now, c.caller)
+	} else {
+		p.forget()
 	}
 	return g.down[c.resource]
 }
 
+// watchPulse looks for stalls of this machine until ctx ends.
+func (g *gate) watchPulse(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		g.mu.Lock()
+		now := time.Now()
+		g.pulse.check(now)
+		g.pulse.beat = now
+		g.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// stalls returns how often this machine stalled.
+func (g *gate) stalls() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pulse.stalls
+}
+
 // noteHold notes that an answer asked for a hold. Calls in the hold are violations if nothing
-// disturbed the caller and the brokers for heldAfter. Otherwise nobody may know of the hold: a
-// worker may have died with the answer.
+// disturbed the caller, the brokers and this machine for heldAfter. Otherwise nobody may know of
+// the hold: a worker may have died with the answer.
 func (g *gate) noteHold(r *http.Request, c call, retryAfter string) {
 	seconds, err := strconv.Atoi(retryAfter)
 	if err != nil || r.Context().Err() != nil {
@@ -227,7 +262,9 @@ func (g *gate) noteHold(r *http.Request, c call, retryAfter string) {
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		p.judge(h)
+		if g.pulse.isSteady(time.Now()) {
+			p.judge(h)
+		}
 	})
 }
 

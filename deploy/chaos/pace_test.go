@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,16 @@ func TestTheBusiestSecondMayBeginAtAnyCall(t *testing.T) {
 		most  int
 	}{
 		{
-			"calls less than a second apart count together",
-			[]time.Duration{0, 500 * ms, 999 * ms}, 3,
+			"calls that were sent within a second count together",
+			[]time.Duration{0, 500 * ms, judgedFor - 1}, 3,
 		},
-		{"calls a second apart do not", []time.Duration{0, 1000 * ms, 2000 * ms}, 1},
+		{
+			"calls that may be a second apart do not",
+			[]time.Duration{0, judgedFor, 2 * judgedFor}, 1,
+		},
 		{
 			"a second across two full seconds counts",
-			[]time.Duration{100 * ms, 900 * ms, 950 * ms, 1050 * ms, 1850 * ms}, 4,
+			[]time.Duration{100 * ms, 900 * ms, 950 * ms, 1050 * ms, 1790 * ms}, 4,
 		},
 		{"an early busy second is kept", []time.Duration{0, 1 * ms, 2 * ms, 5000 * ms}, 3},
 	} {
@@ -59,8 +63,8 @@ func TestACallInAHoldIsAViolation(t *testing.T) {
 		inside int
 	}{
 		{"when every process must know of the hold", began(time.Hour), 2 * time.Second, 1},
-		{"until the very end of the hold", began(time.Hour), length - 1, 1},
-		{"but not at the end", began(time.Hour), length, 0},
+		{"until just before the end of the hold", began(time.Hour), length - lateMax - 1, 1},
+		{"but not at the end", began(time.Hour), length - lateMax, 0},
 		{"but not when the hold may be unknown yet", began(time.Hour), heldAfter - 1, 0},
 		{"but not when the caller was restarted", began(heldAfter / 2), 2 * time.Second, 0},
 		{"but not when the caller is gone", neverSteady, 2 * time.Second, 0},
@@ -86,6 +90,56 @@ func TestACallInAHoldIsAViolation(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAfterAStallOfTheMachineCallsAreNotJudged(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		stall time.Duration
+		after time.Duration // from the stall to the calls
+		want  int
+	}{
+		{"in the second after", lateMax + 1, recoverFor, 0},
+		{"but later", lateMax + 1, recoverFor + 1, 3},
+		{"and a short stall does not matter", lateMax, 0, 3},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate(fake.New(fake.Config{}), neverSteady)
+				g.pulse.beat = time.Now()
+				time.Sleep(row.stall)
+				g.pulse.check(time.Now())
+				time.Sleep(row.after)
+				g.pulse.beat = time.Now()
+				for range 3 {
+					ask(t, g, "/truv/v1/links/x/")
+				}
+				if got := g.copyPaces()[schema.Truv].most; got != row.want {
+					t.Errorf("%d calls counted, want %d", got, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestTheHeartBeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(fake.New(fake.Config{}), neverSteady)
+		ctx, cancel := context.WithCancel(t.Context())
+		go g.watchPulse(ctx)
+		time.Sleep(10 * lateMax)
+		ask(t, g, "/truv/v1/links/x/")
+		if n := g.stalls(); n != 0 {
+			t.Errorf("%d stalls of a machine without load", n)
+		}
+		cancel()
+		synctest.Wait()
+		time.Sleep(lateMax + 1)
+		ask(t, g, "/truv/v1/links/x/")
+		if n := g.stalls(); n != 1 {
+			t.Errorf("%d stalls after the heart has stopped, want 1", n)
+		}
+	})
 }
 
 func TestAHoldOfAFakeCountsLikeOneOfTheGate(t *testing.T) {

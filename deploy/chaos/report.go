@@ -51,6 +51,8 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 			"the latest call %d ms after the answer",
 			p.most, callsMax(provider), p.asked, p.judged, p.latest.Milliseconds())
 	}
+	row("stalls", "%d of this machine; the calls in the second after each are not judged",
+		r.gate.stalls())
 	row("killed", "%s", formatCounts(killed))
 	row("restarted", "%s", formatCounts(restarted))
 	row("paused", "%s (%d acts left out: the victim was down)",

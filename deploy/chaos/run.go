@@ -256,6 +256,7 @@ func (r *run) start(
 			}
 		}
 	}
+	group.Go(func() { r.gate.watchPulse(alive) })
 	startProcesses(true)
 	r.broker, err = connect(urls(nodes))
 	if err != nil {

@@ -37,12 +37,12 @@ const (
 	refusalFor = 800 * time.Millisecond
 	// restartsMax is more than the restarts of a siege.
 	restartsMax = 100
-	// lateMax is the longest time from a refused call to a restart. In this time a worker lets its
+	// restartLateMax is the longest time from a refused call to a restart. In this time a worker lets its
 	// event wait, or stores a hold.
-	lateMax = 6 * time.Millisecond
-	// lateHeldMax is the same for every second restart in a siege of 429: a worker that starts in a
+	restartLateMax = 6 * time.Millisecond
+	// heldRestartLateMax is the same for every second restart in a siege of 429: a worker that starts in a
 	// hold must hear of the hold.
-	lateHeldMax = 2 * heldAfter
+	heldRestartLateMax = 2 * heldAfter
 )
 
 // sieges makes the schedule of sieges of a run.
@@ -77,9 +77,9 @@ func randomSiege(r *rand.Rand, resource string, refusal outage) siege {
 	}
 	s.delay = between(r, 50*time.Millisecond, 800*time.Millisecond)
 	for n := range restartsMax {
-		late := lateMax
+		late := restartLateMax
 		if refusal.refusal == 429 && n%2 == 1 {
-			late = lateHeldMax
+			late = heldRestartLateMax
 		}
 		s.restarts = append(s.restarts, restart{
 			late: between(r, 0, late), gentle: r.IntN(2 * instances),
