@@ -43,6 +43,11 @@ func TestTheBusiestSecondMayBeginAtAnyCall(t *testing.T) {
 	}
 }
 
+// pass lets time pass in a bubble.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // moves the fake clock
+}
+
 func TestTheBurstIsHalfOfTheRate(t *testing.T) {
 	for p, row := range providers {
 		if got := 2 * callsMax(p); got != 3*row.ratePerS {
@@ -79,7 +84,7 @@ func TestACallInAHoldIsAViolation(t *testing.T) {
 					until: time.Now().Add(time.Hour), refusal: 429, retryAfter: "7",
 				})
 				ask(t, g, path+"/income")
-				time.Sleep(row.after)
+				pass(row.after)
 				synctest.Wait()
 				ask(t, g, path+"/identity")
 				got := g.copyPaces()[schema.Pinwheel]
@@ -107,9 +112,9 @@ func TestAfterAStallOfTheMachineCallsAreNotJudged(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGate(fake.New(fake.Config{}), neverSteady)
 				g.pulse.beat = time.Now()
-				time.Sleep(row.stall)
+				pass(row.stall)
 				g.pulse.check(time.Now())
-				time.Sleep(row.after)
+				pass(row.after)
 				g.pulse.beat = time.Now()
 				for range 3 {
 					ask(t, g, "/truv/v1/links/x/")
@@ -127,14 +132,14 @@ func TestTheHeartBeats(t *testing.T) {
 		g := newGate(fake.New(fake.Config{}), neverSteady)
 		ctx, cancel := context.WithCancel(t.Context())
 		go g.watchPulse(ctx)
-		time.Sleep(10 * lateMax)
+		pass(10 * lateMax)
 		ask(t, g, "/truv/v1/links/x/")
 		if n := g.stalls(); n != 0 {
 			t.Errorf("%d stalls of a machine without load", n)
 		}
 		cancel()
 		synctest.Wait()
-		time.Sleep(lateMax + 1)
+		pass(lateMax + 1)
 		ask(t, g, "/truv/v1/links/x/")
 		if n := g.stalls(); n != 1 {
 			t.Errorf("%d stalls after the heart has stopped, want 1", n)

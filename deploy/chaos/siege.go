@@ -37,11 +37,11 @@ const (
 	refusalFor = 800 * time.Millisecond
 	// restartsMax is more than the restarts of a siege.
 	restartsMax = 100
-	// restartLateMax is the longest time from a refused call to a restart. In this time a worker lets its
-	// event wait, or stores a hold.
+	// restartLateMax is the longest time from a refused call to a restart. In this time a worker
+	// lets its event wait, or stores a hold.
 	restartLateMax = 6 * time.Millisecond
-	// heldRestartLateMax is the same for every second restart in a siege of 429: a worker that starts in a
-	// hold must hear of the hold.
+	// heldRestartLateMax is the same for every second restart in a siege of 429: a worker that
+	// starts in a hold must hear of the hold.
 	heldRestartLateMax = 2 * heldAfter
 )
 
