@@ -41,7 +41,7 @@
 // The times in the budget are the store's. A process asks the store for its time once a minute, and
 // counts on with its own monotonic clock. A wrong or changing wall clock has no effect. The clock
 // is late by the time of one request at most, so a process on a slow connection calls late, never
-// early.
+// early. A hold is longer by that time.
 //
 // # Fresh events first
 //
