@@ -18,6 +18,8 @@
 //	workers.Worker.work
 //	  6 fetch     Worker.fetch, Handler.Fetch     the event, as above
 //	    judge     Ladders.judge                   the event, as above
+//	    behind    stream.Delivery.putBehind       a replayed event and its message among the replays,
+//	                                              in the queue's WAGEWIRE_WAITING_<QUEUE>
 //	    wait      Worker.wait,
 //	              stream.Delivery.Wait            the event and its schedule, in the queue's
 //	                                              WAGEWIRE_WAITING_<QUEUE>

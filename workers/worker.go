@@ -144,7 +144,8 @@ func (w *Worker) Run(ctx context.Context) error {
 // takingFrom says how the worker takes events from the queue.
 func (w *Worker) takingFrom(q *queue) stream.Taking {
 	hands := int(w.config.Concurrency)
-	taking := stream.Taking{Hands: hands, RetryHands: max(1, hands/HandsPerRetryHand)}
+	fewer := max(1, hands/HandsPerRetryHand)
+	taking := stream.Taking{Hands: hands, RetryHands: fewer, ReplayHands: fewer}
 	if !q.erases {
 		taking.Gate = q.pause
 	}
