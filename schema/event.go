@@ -18,10 +18,10 @@ const (
 	TypeBytesMax = 256
 )
 
-// BackfillHeader marks a webhook as a backfill: a webhook that an operator sends for an account
-// linked long ago. Ingress reads the header after it has verified the signature. The only value
-// with a meaning is BackfillTrue; with any other value the webhook is fresh. The header is not
-// signed, and nobody without a secret of the provider can use it.
+// BackfillHeader is the HTTP header of a backfill: a webhook that an operator sends for an account
+// linked long ago. The event on its stream has a header of the same name. Ingress reads the header
+// after it has verified the signature. With another value than BackfillTrue the webhook is fresh.
+// The signature does not cover the header: whoever can send a genuine webhook can also mark it.
 const (
 	BackfillHeader = "Wagewire-Backfill"
 	BackfillTrue   = "true"

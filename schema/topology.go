@@ -41,8 +41,8 @@ const (
 	// events in the middle of an upgrade.
 	EventDeliveriesMax = 100
 	// DeliveriesInPlace is the number of deliveries without a verdict after which a worker
-	// publishes the event anew among the retries or replays, where deliveries count from 1 again. Restarts
-	// therefore never use up the deliveries of an event.
+	// publishes the event anew among the retries or replays, where deliveries count from 1 again.
+	// Restarts therefore never use up the deliveries of an event.
 	DeliveriesInPlace = 3
 	// PendingMax is the limit of a queue's events in hand.
 	PendingMax = 20_000

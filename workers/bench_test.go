@@ -398,12 +398,6 @@ func (b *bench) queue(name string) *jetstream.ConsumerInfo {
 	return b.consumer(schema.EventsStream, name)
 }
 
-// retries is the queue's consumer of retries.
-func (b *bench) retries(name string) *jetstream.ConsumerInfo {
-	b.Helper()
-	return b.consumer(schema.Queue{Name: name}.WaitingStream(), name)
-}
-
 func (b *bench) consumer(stream, name string) *jetstream.ConsumerInfo {
 	b.Helper()
 	consumer, err := b.js.Consumer(b.Context(), stream, name)

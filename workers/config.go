@@ -35,8 +35,8 @@ const (
 	// ForbiddenAccountsMax is the number of different accounts that the provider may refuse in a
 	// row with 403, without one success, before the refusals count as refused credentials.
 	ForbiddenAccountsMax = 25
-	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries, and
-	// for each hand for replays.
+	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries,
+	// and for each hand for replays.
 	HandsPerRetryHand = 4
 )
 

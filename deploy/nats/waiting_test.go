@@ -94,8 +94,8 @@ func awaitGone(t *testing.T, full jetstream.JetStream, q schema.Queue, sequence 
 	})
 }
 
-// fillWaiting stores a waiting event, a retry and a replay of the queue, and returns the sequence of
-// the waiting event.
+// fillWaiting stores a waiting event, a retry and a replay of the queue, and returns the sequence
+// of the waiting event.
 func fillWaiting(t *testing.T, full jetstream.JetStream, q schema.Queue) (sequence uint64) {
 	t.Helper()
 	sequence = letWait(t, full, q, 24*time.Hour)

@@ -74,10 +74,11 @@ func (c *Conn) lookUpConsumer(
 }
 
 // Consume hands events to work until ctx ends: those of each lane of the queue for which take has
-// hands. A replayed event of another lane than the replays is moved there, without work. An event is on lease only while work has it, and heartbeats renew the lease for as long
-// as work takes. At the end Consume gives back the events not yet handed to work, which may take
-// busyFor, and returns when the last work has returned. If the broker is away, or if somebody
-// deletes the queue and provisions a new queue, Consume waits.
+// hands. A replayed event of another lane than the replays is moved there, without work. An event
+// is on lease only while work has it, and heartbeats renew the lease for as long as work takes. At
+// the end Consume gives back the events not yet handed to work, which may take busyFor, and returns
+// when the last work has returned. If the broker is away, or if somebody deletes the queue and
+// provisions a new queue, Consume waits.
 func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) error {
 	var durables []durable
 	for _, lane := range q.queue.Lanes() {

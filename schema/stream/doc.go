@@ -15,7 +15,8 @@
 //	records    the records of large completions, and of attempts, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
 //	delivery   Delivery: one hand-out of an event
-//	waiting    Delivery.Wait, GiveBack: an event that waits for its next try, or goes behind others
+//	waiting    Delivery.Wait, GiveBack: an event that waits for its next try, or goes behind fresh
+//	           ones
 //	paused     PauseState, StorePause: a queue whose provider refuses our credentials
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
@@ -187,12 +188,12 @@
 // # Replays
 //
 // A replayed event is a redrive (an operator sent a stored event again), or a backfill (an operator
-// sent a webhook for an account linked long ago). Thousands of them may come at once, and no fresh
-// event may wait for them. Both are stored on the events stream like every event, so they stand in
-// front of the fresh events that come later. Consume therefore works on no replayed event that comes
-// from there. It publishes the event among the replays of the queue, in the form of a waiting event,
-// and acknowledges it. That takes milliseconds, and no call of the provider. A crash between the two
-// steps costs a second publish under the same message id.
+// sent a webhook for an account linked long ago). Operators send thousands of them at once, and no
+// fresh event may wait for replayed ones. Both kinds are stored on the events stream like every
+// event, in front of the fresh events that come later. Consume therefore works on no replayed event
+// from there. Consume publishes the event among the replays of the queue, in the form of a waiting
+// event, and then acknowledges the delivery. That takes milliseconds, and no call of the provider.
+// A crash between the two steps costs a second publish under the same message id.
 //
 // The replays are a lane of the queue: a subject on the queue's stream of waiting events, a durable
 // consumer, and hands of their own. The schedule of a replayed event leads back to the replays. A
@@ -227,12 +228,12 @@
 // redelivery, and delivers these events only when their leases end.
 //
 // The order of an erasure is: the tombstone, the completions (except `deleted`), the waiting events
-// with their retries and replays, the dead letters, the records, the completion `deleted`, the account's other
-// events, the event that reports the deletion, and the retries of that event. The report goes after
-// all other data, because its queue delivers it again until it is gone. A crash after any step
-// costs a repeat of the steps. A retry without its event deletes itself: see handOut. If the
-// provider sends the report again, the report is stored, and its erasure begins anew and ends
-// without a second completion.
+// with their retries and replays, the dead letters, the records, the completion `deleted`, the
+// account's other events, the event that reports the deletion, and the retries of that event. The
+// report goes after all other data, because its queue delivers it again until it is gone. A crash
+// after any step costs a repeat of the steps. A retry without its event deletes itself: see
+// handOut. If the provider sends the report again, the report is stored, and its erasure begins
+// anew and ends without a second completion.
 //
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
 // the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name

@@ -151,7 +151,8 @@ func isOtherThan(e schema.Event) func(*jetstream.RawStreamMsg) bool {
 	return func(m *jetstream.RawStreamMsg) bool { return eventOf(m.Header).Key() != e.Key() }
 }
 
-// eraseAllWaiting deletes the account's waiting events, retries and replays from the queues of the provider.
+// eraseAllWaiting deletes the account's waiting events, retries and replays from the queues of the
+// provider.
 func (c *Conn) eraseAllWaiting(ctx context.Context, p schema.Provider, account string) error {
 	for _, q := range schema.Queues() {
 		if q.Provider != p {

@@ -25,7 +25,8 @@ type advisory struct {
 // on such an event, for example because it ended every worker, and the broker will not deliver it
 // again. The broker reports this once, in an advisory. An event whose deliveries ran out on the
 // events stream is published anew among the retries or replays: an earlier release may have counted
-// many deliveries that meant nothing. An event whose deliveries ran out there is handed to each, which must store a copy. If each returns an error, Exhausted hands the event out again. The
+// many deliveries that meant nothing. An event whose deliveries ran out there is handed to each,
+// which must store a copy. If each returns an error, Exhausted hands the event out again. The
 // delivery cannot be settled.
 func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error {
 	// A Queue of its own: logChange must not mix the state of the advisories with the state of the

@@ -28,8 +28,8 @@ func (c *Conn) Requeue(
 	return c.publishRetry(ctx, c.deliveryOf(q, e, sequence))
 }
 
-// PutBehind stores an event among the replays of a queue, as a worker does that takes the event from
-// another lane.
+// PutBehind stores an event among the replays of a queue, as a worker does that takes the event
+// from another lane.
 func (c *Conn) PutBehind(
 	ctx context.Context, q schema.Queue, e schema.Event, sequence uint64,
 ) error {

@@ -113,8 +113,8 @@ type Retry struct {
 	At     time.Time
 }
 
-// RetriesOf calls each with the retries and replays of an event: queue by queue, and in each oldest first. The
-// subject of a retry names the account's token and not the event.
+// RetriesOf calls each with the retries and replays of an event: queue by queue, and in each oldest
+// first. The subject of a retry names the account's token and not the event.
 func (o *Operator) RetriesOf(
 	ctx context.Context, e schema.Event, account string, each func(Retry) error,
 ) error {

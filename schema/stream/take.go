@@ -40,9 +40,10 @@ const (
 // refuses its credentials.
 type Gate interface {
 	// Admit returns how many events may be asked for now, from 0 to free. free and busy are the
-	// numbers of hands without and with work, of one lane of the queue. Admit is called before each request, and again when a hand becomes free or changed is closed. If changed is
-	// closed while a request is open, the request ends, and the events that it still brings are
-	// given back. Admit does not wait, and may be called by several goroutines at the same time.
+	// numbers of hands without and with work, of one lane of the queue. Admit is called before each
+	// request, and again when a hand becomes free or changed is closed. If changed is closed while
+	// a request is open, the request ends, and the events that it still brings are given back.
+	// Admit does not wait, and may be called by several goroutines at the same time.
 	Admit(free, busy int) (n int, changed <-chan struct{})
 }
 

@@ -57,8 +57,8 @@ type fate struct {
 	Completion  *completionSummary `json:"completion,omitempty"`
 	// Wait is the wait of a waiting event, or the last wait of an event whose time has come.
 	Wait *waitSummary `json:"wait,omitempty"`
-	// DueSince is when the last wait ended, or when a worker put a replayed event behind fresh ones.
-	// It is zero for another event, and while the event waits.
+	// DueSince is when the last wait ended, or when a worker put a replayed event behind fresh
+	// ones. It is zero for another event, and while the event waits.
 	DueSince time.Time `json:"due_since,omitzero"`
 	// Endings are the broker's reports about deliveries without success.
 	Endings []deliveries `json:"deliveries_ended,omitempty"`
