@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,12 +42,20 @@ func (b broker) replays(q schema.Queue) []*jetstream.RawStreamMsg {
 
 func TestAFreshEventIsWorkedOnWhileTwoThousandReplaysWait(t *testing.T) {
 	t.Parallel()
-	s, c := streamtest.New(t)
+	_, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	const replays = 2000
-	for _, e := range numbered(0, replays) {
-		publish(t, c, redriven(e, q))
+	var publishers sync.WaitGroup
+	for some := range slices.Chunk(numbered(0, replays), replays/20) {
+		publishers.Go(func() {
+			for _, e := range some {
+				if _, err := c.PublishEvent(t.Context(), redriven(e, q)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
+	publishers.Wait()
 	fresh := paystubs("fresh", "a-1")
 	publish(t, c, fresh)
 	jobs, _, _ := holdTaking(t, c, q, stream.Taking{Hands: 4, RetryHands: 1, ReplayHands: 1})
@@ -57,13 +67,10 @@ func TestAFreshEventIsWorkedOnWhileTwoThousandReplaysWait(t *testing.T) {
 	if got[false].Delivery == nil || got[false].Event.ID != fresh.ID || got[true].Delivery == nil {
 		t.Fatalf("the first two in hand are %+v, want a replay and the fresh event", got)
 	}
-	streamtest.Eventually(t, "all replays are behind the fresh event", func() bool {
-		return len(look(t, s).replays(q)) == replays && look(t, s).queue(q).NumPending == 0
+	streamtest.Eventually(t, "all replays but one are behind the fresh event", func() bool {
+		got := statusOf(t, c, q)
+		return got.Replays == replays-1 && got.Ready == 0 && got.InHand == 2
 	})
-	if at, err := operator(c).Position(t.Context(), q.ReplaysLane()); err != nil || at.Settled > 0 {
-		t.Errorf("replays up to %d are settled, %v: one is in hand, and the others wait",
-			at.Settled, err)
-	}
 	none(t, "a second replay is in hand", jobs)
 }
 
