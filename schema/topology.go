@@ -69,6 +69,9 @@ type Stream struct {
 	// schedules only on a stream that discards old messages at its limits, so such a stream has no
 	// limit except MaxAge.
 	Schedules bool
+	// Republish is where the broker publishes each stored message again, under the last token of
+	// its subject. Empty: nowhere.
+	Republish string
 	// Why is the purpose of the stream, for help texts and the broker's description of the stream.
 	Why string
 }
@@ -284,6 +287,14 @@ func defaultStreams() []Stream {
 			Name: PausesStream, Subjects: []string{allPauses},
 			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
 			Why: "the state of every queue whose provider refuses our credentials",
+		},
+		{
+			// A bucket without rollups: with one, whoever may write a provider's budget could
+			// delete the others.
+			Name: BudgetsStream, Subjects: []string{budgetSubjects + "*"},
+			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
+			Republish: storedBudgetSubjects,
+			Why:       "the bucket " + BudgetsBucket + ": how many calls a provider gets, over all processes",
 		},
 		{
 			Name: AdvisoriesStream, Subjects: advisoriesSubjects(),

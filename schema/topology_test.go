@@ -90,6 +90,7 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 		schema.RetriesSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
 		schema.ReplaysSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
 		schema.PauseSubject("truv_link"):                                 schema.PausesStream,
+		schema.BudgetSubject(schema.Truv):                                schema.BudgetsStream,
 		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
 		advisory + "MSG_TERMINATED.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
 		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link":            schema.AdvisoriesStream,
@@ -174,7 +175,7 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 func TestAStream(t *testing.T) {
 	want := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.PausesStream, schema.AdvisoriesStream,
+		schema.QuarantineStream, schema.PausesStream, schema.BudgetsStream, schema.AdvisoriesStream,
 		"WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT", "WAGEWIRE_WAITING_PINWHEEL_IDENTITY",
 		"WAGEWIRE_WAITING_PINWHEEL_INCOME", "WAGEWIRE_WAITING_PINWHEEL_PAYSTUBS",
 		"WAGEWIRE_WAITING_PINWHEEL_SHIFTS", "WAGEWIRE_WAITING_PINWHEEL_VERIFICATION_REPORTS",

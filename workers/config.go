@@ -124,7 +124,7 @@ func (c *Concurrency) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Bytes is a number of bytes with room for several answers of a provider: at least api.BudgetMin.
+// Bytes is a number of bytes with room for several answers of a provider: at least api.MemoryMin.
 type Bytes int64
 
 // bytesUnits are the units of Bytes. A number without a unit counts single bytes.
@@ -144,9 +144,9 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		if err != nil || n < 0 || n > math.MaxInt64/unit.size {
 			break
 		}
-		if n*unit.size < api.BudgetMin {
+		if n*unit.size < api.MemoryMin {
 			return fmt.Errorf("%q is under %dMiB, three of the largest answers",
-				text, api.BudgetMin>>20)
+				text, api.MemoryMin>>20)
 		}
 		*b = Bytes(n * unit.size)
 		return nil

@@ -14,7 +14,8 @@
 //	payload.go              Payload: the content of a webhook's body
 //	fetch/                  the handlers of each resource, and the registry of the providers
 //	pinwheel/, truv/        the providers' APIs, a method an endpoint
-//	api/                    common to the clients: pace, retries, limits, errors
+//	api/                    common to the clients: retries, limits, errors
+//	api/pace/               the turns of the calls, over all processes
 //
 // # The life of a job
 //
@@ -65,13 +66,19 @@
 // forbidden. Only refusals about ForbiddenAccountsMax different accounts in a row, without one
 // success, count as refused credentials.
 //
-// A 429 holds every call to the provider for the time that the provider asks for. During a longer
-// hold the queue takes no events, and what is in hand waits at the broker until the end of the
-// hold.
+// # One budget a provider
+//
+// All processes of an installation share the rate of a provider: before each call, the client waits
+// for a turn (package api/pace). The budget of the turns is in the bucket WAGEWIRE_BUDGETS
+// (stream.Budget). A worker without the bucket is not ready, and calls nobody.
+//
+// A 429 holds every call to the provider, in all processes, for the time that the provider asks
+// for. During a longer hold the queues take no events, and what is in hand waits at the broker until
+// the end of the hold.
 //
 // # Memory
 //
-// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Budget). A handler gives each
+// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Memory). A handler gives each
 // record to Job.Records and then releases the answer. Records keeps up to 512 KiB in memory. The
 // records of a longer list go to the object store page by page, so a job holds about a page. If the
 // job ends without a completion, the stored records are deleted, or saved for the next attempt.

@@ -54,8 +54,10 @@ func TestGrants(t *testing.T) {
 		}
 		roles[grant.Role] = true
 		for _, subject := range grant.Listens {
-			if !strings.HasPrefix(subject, "wagewire.pauses.") || isTooWide(subject) {
-				t.Errorf("%s listens to %s, want its pauses", grant.Role, subject)
+			isPause := strings.HasPrefix(subject, "wagewire.pauses.")
+			isBudget := strings.HasPrefix(subject, "wagewire.budgets.")
+			if !isPause && !isBudget || isTooWide(subject) {
+				t.Errorf("%s listens to %s, want its pauses and budgets", grant.Role, subject)
 			}
 		}
 		for _, subject := range grant.Requests {

@@ -231,6 +231,11 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 		config.MaxMsgsPerSubject = 1
 		config.Discard = jetstream.DiscardOld
 	}
+	if s.Republish != "" {
+		config.RePublish = &jetstream.RePublish{
+			Source: s.Subjects[0], Destination: s.Republish + "{{wildcard(1)}}",
+		}
+	}
 	if s.Schedules {
 		config.AllowMsgSchedules = true
 		config.Discard = jetstream.DiscardOld
@@ -351,6 +356,7 @@ func mergeStream(have, want jetstream.StreamConfig) jetstream.StreamConfig {
 	merged.AllowMsgTTL = want.AllowMsgTTL
 	merged.AllowMsgSchedules = want.AllowMsgSchedules
 	merged.AllowDirect = want.AllowDirect
+	merged.RePublish = want.RePublish
 	merged.Metadata = map[string]string{}
 	maps.Copy(merged.Metadata, have.Metadata)
 	maps.Copy(merged.Metadata, want.Metadata)
@@ -409,7 +415,15 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 			fmt.Sprint(have.AllowMsgSchedules), fmt.Sprint(want.AllowMsgSchedules)},
 		{metadataTTL, have.Metadata[metadataTTL], want.Metadata[metadataTTL]},
 		{"allow_direct", fmt.Sprint(have.AllowDirect), fmt.Sprint(want.AllowDirect)},
+		{"republish", republishOf(have), republishOf(want)},
 	}, have.Name == "")
+}
+
+func republishOf(c jetstream.StreamConfig) string {
+	if c.RePublish == nil {
+		return ""
+	}
+	return c.RePublish.Source + " > " + c.RePublish.Destination
 }
 
 // planRecords compares the stream behind the object store. The object store makes most of the

@@ -12,7 +12,7 @@ import (
 )
 
 // try makes a single call with the secret. took is how long the call took, without the wait for
-// room in the Budget. The error is the cause of ctx's end if ctx ended.
+// room in the Memory. The error is the cause of ctx's end if ctx ended.
 func (c *Client) try(
 	ctx context.Context, e Endpoint, secret string,
 ) (_ Answer, took time.Duration, _ error) {
