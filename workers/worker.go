@@ -242,7 +242,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 
 // inLane lets the calls for a replayed event come after those for fresh events.
 func inLane(ctx context.Context, e schema.Event) context.Context {
-	if e.Redrive > 0 {
+	if e.Replayed() {
 		return pace.AsReplay(ctx)
 	}
 	return ctx
