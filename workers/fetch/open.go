@@ -137,7 +137,7 @@ func (r row[Config, Client]) newPacer(
 				log.Info("calls to the provider go on")
 			}
 		},
-		OnRates: func(other float64) {
+		OnRate: func(other float64) {
 			log.Warn("another process has another rate: give all processes the same",
 				zap.String("variable", variable), zap.Float64("rate_per_s", float64(rate)),
 				zap.Float64("other_per_s", other))
@@ -203,8 +203,8 @@ func Open(
 }
 
 // OpenAll opens the sources of every resource for one process. Each provider has one client,
-// because all resources of a provider share one rate and one memory. A provider without a secret file is left
-// out. At least one must be left.
+// because all resources of a provider share one memory for answers. A provider without a secret
+// file is left out. At least one must be left.
 func OpenAll(
 	of workers.Surroundings,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {

@@ -2,7 +2,9 @@
 // and never faster. The calls take turns from one budget (schema.Budget), which stands in a Store:
 // on the broker, see stream.Budget.
 //
-//	pacer.go  Pacer: Wait gives a call its turn; take gets turns from the store
+//	pacer.go  Pacer: Wait gives a call its turn
+//	take.go   a process takes turns for its calls
+//	budget.go what this process knows of the budget in the store
 //	turns.go  the turns of this process that are not used yet
 //	lane.go   the calls that wait: those of fresh events, then those of replayed events
 //	hold.go   the hold after a 429
@@ -21,10 +23,10 @@
 //	                    └──── another process was faster ────────┘
 //
 // A process takes the turns for the calls that wait, up to 0.4 s of the rate, and takes no more
-// before the last of them is near. So busy processes take turns one after the other, a process
-// without calls takes none, and a process that dies takes at most 0.4 s of the rate along. At high
-// rates a busy process takes more turns than calls wait: twice as many as the last time, up to 0.1 s
-// of the rate.
+// before the last of them is near (0.1 s). So busy processes take turns one after the other, a
+// process without calls takes none, and a process that dies takes at most 0.4 s of the rate along.
+// At high rates a busy process takes more turns than calls wait: twice as many as the last time, up
+// to 0.1 s of the rate.
 //
 // Each process hears of every budget that the store has stored, with its revision. So a take costs
 // one request, the compare-and-set, and serves several calls. Only after a race, a fault or a lost
@@ -37,8 +39,8 @@
 // lapsed and takes new ones.
 //
 // The times in the budget are the store's. A process asks the store for its time once a minute, and
-// counts on with its own monotonic clock. A wrong or changing wall clock has no effect. The clock is
-// late by the time of one request at most, so a process on a slow connection calls late, never
+// counts on with its own monotonic clock. A wrong or changing wall clock has no effect. The clock
+// is late by the time of one request at most, so a process on a slow connection calls late, never
 // early.
 //
 // # Fresh events first

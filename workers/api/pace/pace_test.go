@@ -66,7 +66,9 @@ func (c *calls) of(by string) int {
 	return n
 }
 
-func newPacer(t *testing.T, s *pacetest.Store, ratePerS float64, set ...func(*pace.Config)) *pace.Pacer {
+func newPacer(
+	t *testing.T, s *pacetest.Store, ratePerS float64, set ...func(*pace.Config),
+) *pace.Pacer {
 	t.Helper()
 	config := pace.Config{RatePerS: ratePerS, Store: s}
 	for _, f := range set {
@@ -422,7 +424,7 @@ func TestAnotherRateIsTold(t *testing.T) {
 		var others []float64
 		slow := newPacer(t, s, 5)
 		fast := newPacer(t, s, 50, func(c *pace.Config) {
-			c.OnRates = func(other float64) { others = append(others, other) }
+			c.OnRate = func(other float64) { others = append(others, other) }
 		})
 		for range 3 {
 			for _, p := range []*pace.Pacer{slow, fast} {
