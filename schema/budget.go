@@ -40,7 +40,7 @@ var (
 	ErrBudgetUnreadable = errors.New("the value is not a budget")
 	// ErrBudgetNewer says what to do.
 	ErrBudgetNewer = errors.New("a newer release of Wagewire wrote the value: run that release " +
-		"here too, or delete the key to start with a new budget")
+		"here too, or begin anew: wagewire budget reset")
 )
 
 // Budget is what every process of an installation knows about the calls to a provider. Processes
@@ -148,6 +148,15 @@ func (b Budget) WithHold(by string, ratePerS float64, now, until time.Time, gues
 	if after.Next.Before(until) {
 		after.Next = until
 	}
+	return after
+}
+
+// Reset returns a new budget without a hold, that gives its first turn in a second. It keeps the
+// counts.
+func (b Budget) Reset(now time.Time) Budget {
+	after := b.writtenBy("", b.RatePerS, now)
+	after.Hold = BudgetHold{}
+	after.Next = now.Add(time.Second)
 	return after
 }
 

@@ -14,7 +14,8 @@
 //	payload.go              Payload: the content of a webhook's body
 //	fetch/                  the handlers of each resource, and the registry of the providers
 //	pinwheel/, truv/        the providers' APIs, a method an endpoint
-//	api/                    common to the clients: pace, retries, limits, errors
+//	api/                    common to the clients: retries, limits, errors
+//	api/pace/               the turns of the calls, over all processes
 //
 // # The life of a job
 //
@@ -63,9 +64,15 @@
 // forbidden. Only refusals about ForbiddenAccountsMax different accounts in a row, without one
 // success, count as refused credentials.
 //
-// A 429 holds every call to the provider for the time that the provider asks for. During a longer
-// hold the queue takes no events, and what is in hand waits at the broker until the end of the
-// hold.
+// # One budget a provider
+//
+// All processes of an installation share the rate of a provider: before each call, the client waits
+// for a turn (package api/pace). The budget of the turns is in the bucket WAGEWIRE_BUDGETS
+// (stream.Budget). A worker without the bucket is not ready, and calls nobody.
+//
+// A 429 holds every call to the provider, in all processes, for the time that the provider asks
+// for. During a longer hold the queues take no events, and what is in hand waits at the broker until
+// the end of the hold.
 //
 // # Memory
 //

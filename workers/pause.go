@@ -189,13 +189,17 @@ func (p *pause) holdLocked(err error) {
 	p.closeLocked(status.RetryAfter)
 }
 
-// hold closes the queue for a hold that some process began. During a short one, the calls wait in
-// hand.
+// hold closes the queue for a hold that some process began, and opens it if left is 0. During a
+// short hold, the calls wait in hand.
 func (p *pause) hold(left time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if left > api.HoldInHandMax {
+	switch {
+	case left > api.HoldInHandMax:
 		p.closeLocked(left)
+	case left <= 0:
+		p.heldUntil = time.Time{}
+		p.announceLocked()
 	}
 }
 

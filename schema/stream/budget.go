@@ -130,6 +130,8 @@ func (b *Budget) explain(doing string, err error) error {
 // BudgetStatus is the state of a provider's budget.
 type BudgetStatus struct {
 	Provider schema.Provider `json:"provider"`
+	// At is the broker's time of the state.
+	At time.Time `json:"at"`
 	schema.Budget
 	// Unreadable says why the value cannot be read, "" if it can.
 	Unreadable string `json:"unreadable,omitempty"`
@@ -141,7 +143,11 @@ func (o *Operator) Budgets(ctx context.Context) ([]BudgetStatus, error) {
 	var all []BudgetStatus
 	for _, p := range schema.Providers() {
 		budget, revision, err := o.Budget(p).Load(ctx)
-		status := BudgetStatus{Provider: p, Budget: budget}
+		now, noTime := o.Budget(p).Now(ctx)
+		if noTime != nil {
+			return nil, noTime
+		}
+		status := BudgetStatus{Provider: p, At: now.UTC(), Budget: budget}
 		switch {
 		case errors.Is(err, schema.ErrBudgetNewer), errors.Is(err, schema.ErrBudgetUnreadable):
 			status.Unreadable = err.Error()
@@ -153,4 +159,30 @@ func (o *Operator) Budgets(ctx context.Context) ([]BudgetStatus, error) {
 		all = append(all, status)
 	}
 	return all, nil
+}
+
+// ResetBudget ends the hold of a provider, and replaces the provider's budget by a new one, whose
+// first turn is a second away: no turn is given twice. held is how long the hold would have lasted.
+func (o *Operator) ResetBudget(
+	ctx context.Context, p schema.Provider,
+) (held time.Duration, err error) {
+	b := o.Budget(p)
+	for swapped := false; !swapped; {
+		old, revision, err := b.Load(ctx)
+		isBroken := errors.Is(err, schema.ErrBudgetNewer) ||
+			errors.Is(err, schema.ErrBudgetUnreadable)
+		if err != nil && !isBroken {
+			return 0, err
+		}
+		now, err := b.Now(ctx)
+		if err != nil {
+			return 0, err
+		}
+		held = max(0, old.Hold.Until.Sub(now))
+		_, swapped, err = b.Swap(ctx, old.Reset(now), revision)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return held, nil
 }

@@ -64,6 +64,12 @@ func TestBudgetsOfProvidersAreApart(t *testing.T) {
 	}
 	all, err := operator(c).Budgets(t.Context())
 	must(t, err)
+	for i := range all {
+		if all[i].At.IsZero() {
+			t.Error("a budget without the broker's time")
+		}
+		all[i].At = time.Time{}
+	}
 	want := []stream.BudgetStatus{
 		{Provider: schema.Pinwheel, Budget: taken("a")},
 		{Provider: schema.Truv, Budget: taken("b")},
@@ -204,6 +210,38 @@ func TestAClientOfKeyValueBucketsReadsABudget(t *testing.T) {
 	if read, _, err := c.Budget(schema.Truv).Load(t.Context()); read != (schema.Budget{}) || err != nil {
 		t.Errorf("after a delete: %+v, %v", read, err)
 	}
+}
+
+func TestAResetEndsAHoldAndReplacesWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := c.Budget(schema.Truv)
+	now, err := b.Now(t.Context())
+	must(t, err)
+	hold := schema.Budget{}.WithHold("a", 5, now, now.Add(10*time.Minute), 3)
+	_, _, err = b.Swap(t.Context(), hold, 0)
+	must(t, err)
+	held, err := operator(c).ResetBudget(t.Context(), schema.Truv)
+	if err != nil || held <= 0 || held > 10*time.Minute {
+		t.Errorf("held for %v, %v", held, err)
+	}
+	wantNew := func() {
+		t.Helper()
+		got, _, err := b.Load(t.Context())
+		must(t, err)
+		if got.Hold != (schema.BudgetHold{}) || got.Next.Before(now.Add(time.Second)) ||
+			got.Next.After(now.Add(9*time.Minute)) {
+			t.Errorf("after the reset: %+v", got)
+		}
+	}
+	wantNew()
+	_, err = look(t, s).Publish(t.Context(), schema.BudgetSubject(schema.Truv),
+		[]byte(`{"version": 2}`))
+	must(t, err)
+	if _, err := operator(c).ResetBudget(t.Context(), schema.Truv); err != nil {
+		t.Error(err)
+	}
+	wantNew()
 }
 
 // A key for one provider's budget must not reach another's.

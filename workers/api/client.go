@@ -16,7 +16,7 @@ const (
 	// TryFor limits one try, from the dial to the last byte of the body.
 	TryFor = 15 * time.Second
 	// RetryFor limits the tries and pauses of one Get. No try starts later. A Get therefore ends
-	// within RetryFor + TryFor. Holds, waits for a token and tries answered 401 or 429 are not
+	// within RetryFor + TryFor. Holds, waits for a turn and tries answered 401 or 429 are not
 	// counted.
 	RetryFor = 20 * time.Second
 	// HoldInHandMax is the longest rest of a hold for which a Get waits.

@@ -40,7 +40,7 @@ func newRetries() *retries {
 }
 
 // NextBackOff returns the pause before the next try, or backoff.Stop if no time is left. The
-// library's own limit would count holds and waits for a token too.
+// library's own limit would count holds and waits for a turn too.
 func (r *retries) NextBackOff() time.Duration {
 	pause := r.ExponentialBackOff.NextBackOff()
 	r.left -= pause

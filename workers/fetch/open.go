@@ -148,6 +148,10 @@ func (r row[Config, Client]) newPacer(
 	}
 	pacer.OnHold(func(left time.Duration) {
 		metrics.Hold(left)
+		if left == 0 {
+			log.Info("the hold was ended early: calls to the provider go on")
+			return
+		}
 		log.Warn("the provider asks to wait (429): no process calls it",
 			zap.Duration("for", left), zap.Float64("rate_per_s", float64(rate)))
 	})

@@ -35,8 +35,8 @@ func newStatusCommand(t terminal) *cobra.Command {
 		Use:     "status",
 		GroupID: groupObserve,
 		Short:   "Show streams, queues and dead letters on one screen",
-		Long: `wagewire status shows streams, queues, dead letters, the quarantine and the lag of
-teams on one screen.
+		Long: `wagewire status shows streams, queues, budgets, dead letters, the quarantine and the lag
+of teams on one screen.
 
 Of a stream: how many messages it has, how full it is, and how old its oldest message is. The
 streams of the waiting events, one for each queue, are in one line; --json has each of them.
@@ -53,6 +53,13 @@ Of a queue:
 
 Of waiting events: how many there are of each queue and class, and when the first and the last of
 them are tried again. wagewire retry tries them now.
+
+Of a provider's budget of calls, which all processes share:
+  RATE          how many calls a second all processes together may make
+  LAST MINUTE   how many calls a second they made in the last whole minute
+  REPLAYS       how many of the calls were for replayed events
+  LONGEST WAIT  how long a call waited for its turn in that minute
+  HELD          until when no process calls the provider, because it answered 429
 
 Of dead letters: how many there are of each queue and class.
 
@@ -139,12 +146,13 @@ func showStatus(ctx context.Context, s session, asJSON bool) error {
 
 // status is the state of the whole line.
 type status struct {
-	At          time.Time            `json:"at"`
-	Streams     []stream.Level       `json:"streams"`
-	Queues      []stream.QueueStatus `json:"queues"`
-	DeadLetters []deadCount          `json:"dead_letters"`
-	Quarantine  int                  `json:"quarantine"`
-	Teams       []teamLag            `json:"teams"`
+	At          time.Time             `json:"at"`
+	Streams     []stream.Level        `json:"streams"`
+	Queues      []stream.QueueStatus  `json:"queues"`
+	Budgets     []stream.BudgetStatus `json:"budgets"`
+	DeadLetters []deadCount           `json:"dead_letters"`
+	Quarantine  int                   `json:"quarantine"`
+	Teams       []teamLag             `json:"teams"`
 	// Missing has the streams and queues that do not exist, Advice the command to create them.
 	Missing []string `json:"missing"`
 	Advice  string   `json:"advice,omitempty"`
@@ -174,6 +182,11 @@ func readStatus(ctx context.Context, s session) (status, error) {
 			now.Quarantine = int(level.Messages)
 		}
 	}
+	budgets, err := s.Budgets(ctx)
+	if err != nil && !errors.Is(err, stream.ErrNoQueue) { // a missing bucket is among the missing
+		return now, err
+	}
+	now.Budgets = append([]stream.BudgetStatus{}, budgets...)
 	now.DeadLetters, err = countDeadLetters(ctx, s)
 	if err != nil {
 		return now, err
@@ -240,6 +253,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 	s.writeStreams(table, now)
 	s.writeQueues(table, now)
 	s.writeWaiting(table, now)
+	writeBudgets(table, s.Budgets)
 	s.writeDeadLetters(table)
 	writeLags(table, s.Teams, now)
 	if err := table.Flush(); err != nil {
@@ -250,6 +264,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 	}
 	fmt.Fprintf(w, "\nin quarantine: %d\n", s.Quarantine)
 	s.writeRefusals(w, now)
+	writeUnreadable(w, s.Budgets)
 	if len(s.Missing) > 0 {
 		fmt.Fprintf(w, "\nnot there: %s: %s\n", strings.Join(s.Missing, ", "), s.Advice)
 	}

@@ -49,6 +49,17 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 				ProbeAt:  at.Add(20 * time.Second), Probes: 4,
 			}},
 		},
+		Budgets: []stream.BudgetStatus{
+			{Provider: schema.Pinwheel, At: at, Budget: schema.Budget{
+				RatePerS: 10, Hold: schema.BudgetHold{Until: at.Add(25 * time.Second)},
+				Minute: schema.BudgetMinute{Began: at.Truncate(time.Minute), Turns: 9},
+				LastMinute: schema.BudgetMinute{
+					Began: at.Truncate(time.Minute).Add(-time.Minute),
+					Turns: 594, Replays: 94, WaitedS: 3.21,
+				},
+			}},
+			{Provider: schema.Truv, At: at, Unreadable: "read the budget of truv: too new"},
+		},
 		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3},
 			{"truv_link", schema.ClassPoison, 1}},
 		Quarantine: 2,
@@ -78,6 +89,10 @@ WAITING          CLASS      COUNT  NEXT TRY  LAST TRY
 pinwheel_income  forbidden  1      now       now
 pinwheel_income  transient  2      in 4m0s   in 10h0m
 
+BUDGET    RATE  LAST MINUTE  REPLAYS  LONGEST WAIT  HELD
+pinwheel  10/s  9.9/s        94       3.2s          until 2024-05-06T10:08:34Z (in 25s)
+truv      0/s   0.0/s        0        0s            not readable, see below
+
 DEAD LETTERS     CLASS      COUNT
 pinwheel_income  transient  3
 truv_link        poison     1
@@ -92,6 +107,8 @@ pinwheel_verification_reports
   the queue is paused since 2024-05-06T07:08:09Z: the provider refuses our credentials
   unauthorized, 401 from /v1/end_users/{end_user_id}/verification_reports/voie
   an event asks again in 20s; refused until now: 4 probes
+
+read the budget of truv: too new
 
 not there: WAGEWIRE_ADVISORIES, pinwheel_identity: run: wagewire provision apply
 `
@@ -123,7 +140,7 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 7+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
+	if len(got.Streams) != 8+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
 		got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)

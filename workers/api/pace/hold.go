@@ -48,6 +48,7 @@ func (p *Pacer) Hold(ctx context.Context, sent time.Time, retryAfter time.Durati
 	}
 	ctx, cancel := context.WithTimeout(ctx, until.Sub(p.clock.now()))
 	defer cancel()
+	defer p.noteShared(until)
 	for ctx.Err() == nil {
 		select {
 		case p.taking <- struct{}{}:
@@ -60,6 +61,15 @@ func (p *Pacer) Hold(ctx context.Context, sent time.Time, retryAfter time.Durati
 			return
 		}
 		sleep(ctx, pause, nil)
+	}
+}
+
+// noteShared says that the store has the hold, or will not get it from this process.
+func (p *Pacer) noteShared(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.unshared.After(until) {
+		p.unshared = time.Time{}
 	}
 }
 
@@ -86,6 +96,7 @@ func (p *Pacer) begin(
 		return until, guesses, false
 	}
 	p.succeeded = false
+	p.unshared = until
 	p.holdLocked(schema.BudgetHold{Since: now, Until: until, Guesses: guesses})
 	return until, guesses, true
 }
@@ -120,25 +131,32 @@ func (p *Pacer) share(ctx context.Context, until time.Time, guesses int) error {
 	return p.swap(ctx, after, revision)
 }
 
-// holdLocked takes over a hold, unless this process knows a longer one. The turns of this process
-// are lost: otherwise they would all be used at the end of the hold.
+// adoptHoldLocked takes over the hold of the store, also an earlier end, unless the store does not
+// have the hold of this process yet.
+func (p *Pacer) adoptHoldLocked(h schema.BudgetHold) {
+	if p.unshared.IsZero() || h.Until.After(p.hold.Until) {
+		p.holdLocked(h)
+	}
+}
+
+// holdLocked sets the hold. The turns of this process are lost: otherwise they would all be used at
+// the end of the hold.
 func (p *Pacer) holdLocked(h schema.BudgetHold) {
-	if !h.Until.After(p.hold.Until) {
-		if h.Until.Equal(p.hold.Until) {
-			p.hold.Guesses = h.Guesses
-		}
-		return
-	}
+	before := p.hold.Until
 	p.hold = h
-	left := h.Until.Sub(p.clock.now())
-	if left <= 0 {
+	if h.Until.Equal(before) {
 		return
 	}
-	p.countLapsed(p.turns.count())
-	p.turns = nil
-	p.lastDue = time.Time{}
+	now := p.clock.now()
+	if h.Until.After(now) {
+		p.countLapsed(p.turns.count())
+		p.turns = nil
+		p.lastDue = time.Time{}
+	} else if !before.After(now) { // both are over
+		return
+	}
 	p.announceLocked()
 	for _, call := range p.onHold {
-		call(left)
+		call(max(0, h.Until.Sub(now)))
 	}
 }

@@ -460,3 +460,35 @@ func TestARateIsAboveZero(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOperatorEndsAHoldForEveryProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &pacetest.Store{}
+		first := newPacer(t, s, 10)
+		second := newPacer(t, s, 10)
+		for _, p := range []*pace.Pacer{first, second} {
+			if _, err := p.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var told []time.Duration
+		second.OnHold(func(left time.Duration) { told = append(told, left) })
+		first.Hold(t.Context(), time.Now(), 10*time.Minute)
+		b, revision, err := s.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, swapped, err := s.Swap(t.Context(), b.Reset(time.Now()), revision); !swapped {
+			t.Fatal("not reset: ", err)
+		}
+		for _, p := range []*pace.Pacer{first, second} {
+			held, err := p.Wait(t.Context())
+			if held != 0 || err != nil {
+				t.Errorf("held for %v, %v", held, err)
+			}
+		}
+		if want := []time.Duration{10 * time.Minute, 0}; !slices.Equal(told, want) {
+			t.Errorf("told of the holds %v, want %v", told, want)
+		}
+	})
+}

@@ -90,6 +90,8 @@ type Pacer struct {
 	// waiting are the calls of each lane without a turn, oldest first.
 	waiting [lanes][]*waiter
 	hold    schema.BudgetHold
+	// unshared is the end of a hold that the store does not have yet, zero without one.
+	unshared time.Time
 	// budget and revision are the last that this process knows. stale is true if they must be read.
 	budget   schema.Budget
 	revision uint64
@@ -123,8 +125,9 @@ func New(config Config) (*Pacer, error) {
 // Close ends the watch of the store.
 func (p *Pacer) Close() { p.stop() }
 
-// OnHold registers a function that is called when a hold begins or becomes longer, whichever
-// process the provider answered 429, with the time that is left. It must not wait.
+// OnHold registers a function that is called when a hold begins or gets another end, whichever
+// process the provider answered 429, with the time that is left. 0 means that an operator has ended
+// the hold. The function must not wait.
 func (p *Pacer) OnHold(call func(left time.Duration)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -318,7 +321,7 @@ func (p *Pacer) read(ctx context.Context) (b schema.Budget, revision uint64, err
 	if unreadable || !b.IsPlausible(now) {
 		p.noteFault(fmt.Errorf("the budget is replaced, with no turn in the next second: %w",
 			schema.ErrBudgetUnreadable))
-		return schema.Budget{Next: now.Add(time.Second)}, revision, nil
+		return schema.Budget{}.Reset(now), revision, nil
 	}
 	p.noteRate(b.RatePerS)
 	p.replace(b, revision)
@@ -428,7 +431,7 @@ func (p *Pacer) replaceLocked(b schema.Budget, revision uint64) {
 	p.budget = b
 	p.revision = revision
 	p.stale = false
-	p.holdLocked(b.Hold)
+	p.adoptHoldLocked(b.Hold)
 }
 
 // setStale says that the store has, or may have, a later budget than that of the revision.
