@@ -22,8 +22,8 @@ const (
 	// how long these turns may be used, with the delay of each.
 	takenMax = 12
 	takenFor = 2 * time.Second
-	// quietFor is how long no call may come.
-	quietFor = 3 * time.Second
+	// quietFor is how long no call may come. A process waits 5 s for an answer of the broker.
+	quietFor = 8 * time.Second
 	// warmUp is how many calls come before a fault.
 	warmUp = 3 * ratePerS
 )
