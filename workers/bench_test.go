@@ -151,7 +151,12 @@ func (b *bench) connect() *stream.Conn {
 // the test if that was not nil.
 func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop func()) {
 	b.Helper()
-	worker := New(r, sourcesOf(handler), b.connect(), config, b.log, b.registry)
+	return b.run(New(r, sourcesOf(handler), b.connect(), config, b.log, b.registry))
+}
+
+// run runs a worker as start does.
+func (b *bench) run(worker *Worker) (stop func()) {
+	b.Helper()
 	ctx, cancel := context.WithCancel(b.ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- worker.Run(ctx) }()

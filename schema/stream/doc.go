@@ -16,6 +16,7 @@
 //	consume    Queue.Consume: events to workers, each under a lease
 //	delivery   Delivery: one hand-out of an event
 //	waiting    Delivery.Wait, GiveBack: an event that waits for its next try
+//	budget     Budget: a provider's budget of calls, by compare-and-set, in the broker's time
 //	paused     PauseState, StorePause: a queue whose provider refuses our credentials
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
@@ -90,6 +91,14 @@
 // Two words are ours. A tombstone is a message without a body: the mark of an erased account. The
 // fence is a pair of conditions for a completion, checked by the broker: the subject is free, and
 // the account has no tombstone.
+//
+// # The budgets
+//
+// The bucket of the budgets is a stream that any client of key-value buckets reads. It differs from
+// the client library's own buckets in two points. Its values cannot be rolled up: with a rollup,
+// whoever may write the budget of a provider could delete the others. And the broker publishes each
+// stored value again with its sequence: so a process knows the revision for its next
+// compare-and-set without a read.
 //
 // # What the broker's answers mean
 //

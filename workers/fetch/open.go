@@ -137,7 +137,7 @@ func (r row[Config, Client]) newPacer(
 				log.Info("calls to the provider go on")
 			}
 		},
-		OnRates: func(other float64) {
+		OnRate: func(other float64) {
 			log.Warn("another process has another rate: give all processes the same",
 				zap.String("variable", variable), zap.Float64("rate_per_s", float64(rate)),
 				zap.Float64("other_per_s", other))

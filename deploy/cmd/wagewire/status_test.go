@@ -170,7 +170,7 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 7+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 8+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{

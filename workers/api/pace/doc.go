@@ -2,7 +2,9 @@
 // and never faster. The calls take turns from one budget (schema.Budget), which stands in a Store:
 // on the broker, see stream.Budget.
 //
-//	pacer.go  Pacer: Wait gives a call its turn; take gets turns from the store
+//	pacer.go  Pacer: Wait gives a call its turn
+//	take.go   a process takes turns for its calls
+//	budget.go what this process knows of the budget in the store
 //	turns.go  the turns of this process that are not used yet
 //	lane.go   the calls that wait: those of fresh events, then those of replayed events
 //	hold.go   the hold after a 429
@@ -21,7 +23,7 @@
 //	                    └──── another process was faster ────────┘
 //
 // A process takes the turns for the calls that wait, up to 0.4 s of the rate, and takes no more
-// before the last of them is near. So busy processes take turns one after the other, a process
+// before the last of them is near (0.1 s). So busy processes take turns one after the other, a process
 // without calls takes none, and a process that dies takes at most 0.4 s of the rate along. At high
 // rates a busy process takes more turns than calls wait: twice as many as the last time, up to 0.1 s
 // of the rate.

@@ -422,7 +422,7 @@ func TestAnotherRateIsTold(t *testing.T) {
 		var others []float64
 		slow := newPacer(t, s, 5)
 		fast := newPacer(t, s, 50, func(c *pace.Config) {
-			c.OnRates = func(other float64) { others = append(others, other) }
+			c.OnRate = func(other float64) { others = append(others, other) }
 		})
 		for range 3 {
 			for _, p := range []*pace.Pacer{slow, fast} {
