@@ -196,4 +196,10 @@ func TestTheCallsOfAReplayedEventAreMarked(t *testing.T) {
 	if !receive(t, "the turn of a redrive", replays) {
 		t.Error("the call of a redrive is that of a fresh event")
 	}
+	backfill := employment(t, "backfill")
+	backfill.Backfill = true
+	b.publish(backfill)
+	if !receive(t, "the turn of a backfill", replays) {
+		t.Error("the call of a backfill is that of a fresh event")
+	}
 }

@@ -35,7 +35,8 @@ const (
 	// ForbiddenAccountsMax is the number of different accounts that the provider may refuse in a
 	// row with 403, without one success, before the refusals count as refused credentials.
 	ForbiddenAccountsMax = 25
-	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries.
+	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries,
+	// and for each hand for replays.
 	HandsPerRetryHand = 4
 )
 
@@ -53,8 +54,9 @@ const (
 // Config is how a worker works. A zero field gets the default.
 type Config struct {
 	// Concurrency is the number of fresh events in hand at a time, for each queue. A quarter as
-	// many hands, and at least one, are for retries, so that retries never delay a fresh event.
-	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries"`
+	// many hands, and at least one, are for retries, and as many again for replays, so that neither
+	// delays a fresh event.
+	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries, and for replays"`
 	Ladders     Ladders
 	// AnswerBytesMax is the number of bytes of provider answers that the process holds at a time.
 	AnswerBytesMax Bytes `env:"ANSWER_BYTES_MAX" envDefault:"192MiB" help:"memory for the answers of providers; calls wait when it is used up"`

@@ -42,15 +42,17 @@
 // An event that must wait leaves its queue. The worker publishes a schedule to the queue's stream
 // of waiting events, with the reason, the time of the next try and the failures until now, and
 // acknowledges the event only after the broker has stored the schedule. When the time has come, the
-// broker publishes the event among the retries of the queue. So a waiting event is no lag, and
-// holds no hand.
+// broker publishes the event among the retries or replays of the queue. So a waiting event is no
+// lag, and holds no hand.
 //
 // Failures are counted by class, in the schedule. A failure takes a step of its class's ladder.
 // Nothing else takes a step: not a restart, a kill, a pause, a hold, a full stream or a redelivery.
 // A full stream has a ladder of its own, without an end.
 //
 // Retries have hands of their own, a quarter as many as fresh events. So a fresh event never waits
-// behind retries. Erasures have a queue of their own, and no pause or hold concerns it.
+// behind retries. Replays (redrives and backfills, with their retries) have as many hands again. So
+// neither a fresh event nor its retry ever waits behind replays. Erasures have a queue of their
+// own, and no pause or hold concerns it.
 //
 // # Refused credentials
 //
@@ -94,9 +96,10 @@
 // # Deliveries
 //
 // A delivery is no attempt. A worker that stops gives its events back, and after
-// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries, where
-// deliveries count from 1 again. So only an event that kills its process uses up the deliveries of
-// a retry (schema.DeliveriesMax), and then gets a dead letter and the completion `failed`.
+// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries or replays,
+// where deliveries count from 1 again. So only an event that kills its process uses up the
+// deliveries of a retry (schema.DeliveriesMax), and then gets a dead letter and the completion
+// `failed`.
 //
 // # Decisions
 //

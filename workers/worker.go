@@ -156,7 +156,8 @@ func (w *Worker) Run(ctx context.Context) error {
 // takingFrom says how the worker takes events from the queue.
 func (w *Worker) takingFrom(q *queue) stream.Taking {
 	hands := int(w.config.Concurrency)
-	taking := stream.Taking{Hands: hands, RetryHands: max(1, hands/HandsPerRetryHand)}
+	fewer := max(1, hands/HandsPerRetryHand)
+	taking := stream.Taking{Hands: hands, RetryHands: fewer, ReplayHands: fewer}
 	if !q.erases {
 		taking.Gate = q.pause
 	}
@@ -241,7 +242,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 
 // inLane lets the calls for a replayed event come after those for fresh events.
 func inLane(ctx context.Context, e schema.Event) context.Context {
-	if e.Redrive > 0 {
+	if e.Replayed() {
 		return pace.AsReplay(ctx)
 	}
 	return ctx

@@ -243,8 +243,8 @@ func (c *check) addDeadLetter(m message) {
 	c.result(key, q.Resource).deadLetters++
 }
 
-// addWaiting notes a message of a stream of waiting events: an event that waits, or a retry.
-// Retries stay on the stream after their work.
+// addWaiting notes a message of a stream of waiting events: an event that waits, a retry, or a
+// replay. Retries and replays stay on the stream after their work.
 func (c *check) addWaiting(m message) {
 	c.waitOf[accountKey(m.get("ce-source"), m.get("ce-subject"))] = m.subject
 }

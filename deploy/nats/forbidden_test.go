@@ -192,8 +192,28 @@ func attempts() []attempt {
 			attempt{name: "give up for " + q.Name,
 				make: request(schema.DeadLetterSubject(q.Name, "a"), "{}"), but: own},
 		)
+		if !q.Erases {
+			all = append(all, replayAttempts(q)...)
+		}
 	}
 	return all
+}
+
+// replayAttempts are requests about the replays of a queue.
+func replayAttempts(q schema.Queue) []attempt {
+	own := []string{stream.WorkerRole(q.Resource)}
+	replays := q.ReplaysLane()
+	consumer := replays.Stream + "." + replays.Consumer
+	return []attempt{
+		{name: "replay for " + q.Name, but: own,
+			make: request(schema.ReplaysSubject(q.Name, "a"), "")},
+		{name: "look up the replays of " + q.Name, but: own,
+			make: request(api+"CONSUMER.INFO."+consumer, "")},
+		{name: "take a replay of " + q.Name, but: own,
+			make: request(api+"CONSUMER.MSG.NEXT."+consumer, `{"batch":1,"no_wait":true}`)},
+		{name: "pause the replays of " + q.Name,
+			make: request(api+"CONSUMER.PAUSE."+consumer, "{}")},
+	}
 }
 
 // pausers are the roles that may pause the queue. No role pauses erasures.
@@ -237,8 +257,10 @@ func fill(t *testing.T, b broker, topology schema.Topology) {
 				[]byte("{}"))
 			must(t, err)
 		}
-		_, err := js.Publish(t.Context(), schema.RetriesSubject(q.Name, "a"), []byte("{}"))
-		must(t, err)
+		for _, subject := range dueOf(q) {
+			_, err := js.Publish(t.Context(), subject, []byte("{}"))
+			must(t, err)
+		}
 	}
 	for _, subject := range []string{
 		"wagewire.completions.pinwheel.paystubs.a.first",

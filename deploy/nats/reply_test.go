@@ -207,8 +207,9 @@ func storedEver(t *testing.T, full jetstream.JetStream) map[string]uint64 {
 	info, err := advisories.Info(t.Context(), jetstream.WithSubjectFilter(">"))
 	must(t, err)
 	for subject, n := range info.State.Subjects {
+		queue := schema.ConsumerQueue(schema.LastToken(subject))
 		if slices.ContainsFunc(schema.Queues(), func(q schema.Queue) bool {
-			return q.Name == schema.LastToken(subject)
+			return q.Name == queue
 		}) {
 			last[schema.AdvisoriesStream] -= n
 		}

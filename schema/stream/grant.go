@@ -187,14 +187,21 @@ func queueRequests(q schema.Queue) []string {
 		schema.AccountWaiting(q.Name, "*"),
 		schema.RetriesSubject(q.Name, "*"),
 	}
-	if !q.Erases { // erasures never pause
-		subjects = append(subjects, schema.PauseSubject(q.Name))
+	if !q.Erases { // erasures never pause, and have no lane of replays
+		subjects = append(subjects,
+			schema.ReplaysSubject(q.Name, "*"), schema.PauseSubject(q.Name))
 	}
-	for _, stream := range append(q.Streams(), schema.AdvisoriesStream) {
-		consumer := stream + "." + q.Name
-		subjects = append(subjects, apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
+	for _, lane := range q.Lanes() {
+		subjects = append(subjects, takingFrom(lane.Stream, lane.Consumer)...)
 	}
+	subjects = append(subjects, takingFrom(schema.AdvisoriesStream, q.Name)...)
 	return append(subjects, deletionsFrom(q.WaitingStream())...)
+}
+
+// takingFrom has the subjects to take messages from a consumer, and to settle them.
+func takingFrom(stream, name string) []string {
+	consumer := stream + "." + name
+	return []string{apiQueueInfo + consumer, apiNext + consumer, acks + consumer + ".>"}
 }
 
 // deletionsFrom has the subjects to look for messages of a stream and to delete them.

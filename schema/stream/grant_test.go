@@ -119,7 +119,8 @@ func TestOnlyItsWorkerAndErasuresReachTheWaitingEventsOfAQueue(t *testing.T) {
 			erases := isWorker || isErasing[grant.Role]
 			for subject, want := range map[string]bool{
 				schema.AccountWaiting(q.Name, "*"):                              isWorker,
-				q.RetriesSubjects():                                             isWorker,
+				schema.RetriesSubject(q.Name, "*"):                              isWorker,
+				schema.ReplaysSubject(q.Name, "*"):                              isWorker && !q.Erases,
 				"$JS.API.CONSUMER.MSG.NEXT." + q.WaitingStream() + "." + q.Name: isWorker,
 				"$JS.API.STREAM.MSG.GET." + q.WaitingStream():                   erases,
 				"$JS.API.STREAM.MSG.DELETE." + q.WaitingStream():                erases,

@@ -45,10 +45,11 @@ Of a queue:
   READY     events to take now: new events, and waiting events whose time has come
   IN HAND   events that a worker has; after a crash, until the lease ends
   WAITING   events that wait for the time of their next try
+  REPLAYS   events to take now that were sent again or as a backfill; fresh events come first
   OLDEST    the age of the oldest event that is ready or in hand
   REQUESTS  open requests of workers for events; if 0 while events are ready, no worker is there,
             or all are busy, or the provider refuses our credentials
-  PAUSED    until when wagewire pause holds the queue; "refused" if the provider refuses our
+  PAUSED    when the pause of wagewire pause ends; "refused" if the provider refuses our
             credentials: one event at a time asks again, and the end of the screen says more
 
 Of waiting events: how many there are of each queue and class, and when the first and the last of
@@ -310,17 +311,17 @@ func sumWaiting(streams []stream.Level) []stream.Level {
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {
-	fmt.Fprintln(table, "\nQUEUE\tREADY\tIN HAND\tWAITING\tOLDEST\tREQUESTS\tPAUSED")
+	fmt.Fprintln(table, "\nQUEUE\tREADY\tIN HAND\tWAITING\tREPLAYS\tOLDEST\tREQUESTS\tPAUSED")
 	for _, q := range s.Queues {
 		paused := "-"
 		switch {
 		case !q.PausedUntil.IsZero():
-			paused = formatPause(q.PausedUntil, now)
+			paused = formatPauseShort(q.PausedUntil, now)
 		case q.Refusal != nil:
 			paused = "refused"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand, q.Waiting,
-			formatAgo(q.Oldest, now), q.Requests, paused)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand,
+			q.Waiting, q.Replays, formatAgo(q.Oldest, now), q.Requests, paused)
 	}
 }
 

@@ -33,6 +33,7 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 			{
 				Name: "pinwheel_income", Ready: 7, InHand: 2, Redelivered: 1, Requests: 1,
 				Oldest: at.Add(-90 * time.Second), PausedUntil: at.Add(time.Hour), Waiting: 3,
+				Replays: 1999,
 				WaitingByClass: []stream.WaitingCount{
 					{Class: schema.ClassForbidden, Count: 1, Next: at, Last: at},
 					{
@@ -79,11 +80,11 @@ WAGEWIRE_QUARANTINE   0         0B      -     -     -
 OBJ_WAGEWIRE_RECORDS  0         0B      -     -     -
 WAGEWIRE_WAITING_*    4         2KiB    -     -     2h0m
 
-QUEUE                          READY  IN HAND  WAITING  OLDEST  REQUESTS  PAUSED
-pinwheel_income                7      2        3        1m30s   1         until 2024-05-06T11:08:09Z
-truv_link                      0      0        0        -       0         until resumed
-pinwheel_shifts                0      0        0        -       0         -
-pinwheel_verification_reports  0      0        0        -       0         refused
+QUEUE                          READY  IN HAND  WAITING  REPLAYS  OLDEST  REQUESTS  PAUSED
+pinwheel_income                7      2        3        1999     1m30s   1         ends in 1h0m
+truv_link                      0      0        0        0        -       0         until resumed
+pinwheel_shifts                0      0        0        0        -       0         -
+pinwheel_verification_reports  0      0        0        0        -       0         refused
 
 WAITING          CLASS      COUNT  NEXT TRY  LAST TRY
 pinwheel_income  forbidden  1      now       now
