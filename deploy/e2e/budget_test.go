@@ -42,6 +42,7 @@ func TestOneBudgetForAllProcesses(t *testing.T) {
 		{"the others have the rate of a killed process", showAKilledProcess},
 		{"two installations at one broker have a rate each", showTwoInstallations},
 		{"all processes hold after a 429", showAHold},
+		{"fresh events come before replays", showFreshBeforeReplays},
 		{"no broker, no call", showNoBroker},
 		{"a deleted bucket is missed, and made again", showADeletedBucket},
 		{"an unreadable budget is replaced", showAnUnreadableBudget},
