@@ -294,7 +294,8 @@ func defaultStreams() []Stream {
 			Name: BudgetsStream, Subjects: []string{budgetSubjects + "*"},
 			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
 			Republish: storedBudgetSubjects,
-			Why:       "the bucket " + BudgetsBucket + ": how many calls a provider gets, over all processes",
+			Why: "the bucket " + BudgetsBucket +
+				": how many calls a provider gets, over all processes",
 		},
 		{
 			Name: AdvisoriesStream, Subjects: advisoriesSubjects(),

@@ -73,8 +73,8 @@
 // (stream.Budget). A worker without the bucket is not ready, and calls nobody.
 //
 // A 429 holds every call to the provider, in all processes, for the time that the provider asks
-// for. During a longer hold the queues take no events, and what is in hand waits at the broker until
-// the end of the hold.
+// for. During a longer hold the queues take no events, and what is in hand waits at the broker
+// until the end of the hold.
 //
 // # Memory
 //

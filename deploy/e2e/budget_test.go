@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,8 +159,9 @@ func (in *installation) check(figures string) {
 	in.Helper()
 	calls := in.api.all()
 	busiest := busiestSecond(calls)
-	in.Logf("%s; of all %d calls at most %d in a second, %.2f round trips to the broker a call, "+
-		"%.0f turns lapsed", figures, len(calls), busiest, in.roundTrips(),
+	row := strings.ReplaceAll(path.Base(in.Name()), "_", " ")
+	in.Logf("%s: %s; of all %d calls at most %d in a second, %.2f round trips to the broker a call, "+
+		"%.0f turns lapsed", row, figures, len(calls), busiest, in.roundTrips(),
 		in.sum("wagewire_budget_lapsed_total"))
 	if busiest > ratePerS+burst {
 		in.Errorf("%d calls in a second, want %d at most", busiest, ratePerS+burst)

@@ -207,7 +207,8 @@ func TestAClientOfKeyValueBucketsReadsABudget(t *testing.T) {
 		t.Errorf("value (-want +got):\n%s", diff)
 	}
 	must(t, bucket.Delete(t.Context(), string(schema.Truv)))
-	if read, _, err := c.Budget(schema.Truv).Load(t.Context()); read != (schema.Budget{}) || err != nil {
+	read, _, err := c.Budget(schema.Truv).Load(t.Context())
+	if read != (schema.Budget{}) || err != nil {
 		t.Errorf("after a delete: %+v, %v", read, err)
 	}
 }

@@ -99,7 +99,9 @@ func Grants() []Grant {
 		role := WorkerRole(q.Resource)
 		if !slices.ContainsFunc(grants, func(g Grant) bool { return g.Role == role }) {
 			grants = append(grants, Grant{
-				Role: role, Requests: workerRequests(q.Resource), Listens: workerListens(q.Resource),
+				Role:     role,
+				Requests: workerRequests(q.Resource),
+				Listens:  workerListens(q.Resource),
 			})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -105,7 +106,9 @@ type Client struct {
 	dialect Dialect
 	base    string // Config.URL as baseOf reads it
 	secrets secrets
-	close   func()
+	// keepsHTTP1 is true if the connections kept from earlier calls are of HTTP/1.
+	keepsHTTP1 atomic.Bool
+	close      func()
 }
 
 // New makes a Client. It sends nothing. Errors say what is wrong with the URL without quoting the

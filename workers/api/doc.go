@@ -19,8 +19,8 @@
 //
 // When the time for retries is used up, Get returns the last transient error. A 429 uses none of
 // the time for retries, and holds every user of the Pace, also in other processes: nothing is sent
-// during a hold. Get waits for the end of a hold that is near. If the end is far, Get returns a 429 with the rest of
-// the hold as RetryAfter, so that the caller can do other work in the meantime.
+// during a hold. Get waits for the end of a hold that is near. If the end is far, Get returns a 429
+// with the rest of the hold as RetryAfter, so that the caller can do other work in the meantime.
 //
 // An API can have several active secrets, for example while an operator changes one. A 401 is
 // returned only after every secret was refused. A 403 is about the record, and changes no secret.
@@ -64,7 +64,7 @@
 // # Libraries
 //
 // The pauses are cenkalti/backoff, and the memory for answers is golang.org/x/sync/semaphore. The
-// retries are written here, because retrying HTTP clients such as hashicorp/go-retryablehttp delay a
-// single call after a 429. They also measure a Retry-After date by our clock, and put URLs into
+// retries are written here, because retrying HTTP clients such as hashicorp/go-retryablehttp delay
+// a single call after a 429. They also measure a Retry-After date by our clock, and put URLs into
 // errors.
 package api

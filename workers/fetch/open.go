@@ -90,6 +90,9 @@ func (r row[Config, Client]) open(
 	}
 	secrets := secretFile{file: file, log: of.Log.With(zap.String("provider", string(p)))}
 	rate := r.ratePerS(c)
+	if url.IsReal() {
+		r.warnOfRate(p, rate, of.Log)
+	}
 	metrics := workers.NewAPIMetrics(of.Registry, string(p), float64(rate))
 	pacer, err := r.newPacer(p, rate, of, metrics)
 	if err != nil {
@@ -115,18 +118,21 @@ func (r row[Config, Client]) open(
 	return sources, nil
 }
 
-// newPacer returns the pace of the calls to the provider. It warns of a rate that the provider is
-// known to refuse.
+// warnOfRate warns of a rate that the provider is known to refuse.
+func (r row[Config, Client]) warnOfRate(p schema.Provider, rate rate, log *zap.Logger) {
+	if rate > r.ratePerSMax {
+		log.Warn("the rate is above what the provider is known to allow",
+			zap.String("variable", p.Variable("RATE_PER_S")),
+			zap.Float64("rate_per_s", float64(rate)),
+			zap.Float64("known_per_s", float64(r.ratePerSMax)), zap.String("why", r.rateSource))
+	}
+}
+
+// newPacer returns the pace of the calls to the provider.
 func (r row[Config, Client]) newPacer(
 	p schema.Provider, rate rate, of surroundings, metrics *workers.APIMetrics,
 ) (*pace.Pacer, error) {
-	variable := p.Variable("RATE_PER_S")
 	log := of.Log.With(zap.String("provider", string(p)))
-	if rate > r.ratePerSMax {
-		log.Warn("the rate is above what the provider is known to allow",
-			zap.String("variable", variable), zap.Float64("rate_per_s", float64(rate)),
-			zap.Float64("known_per_s", float64(r.ratePerSMax)), zap.String("why", r.rateSource))
-	}
 	pacer, err := pace.New(pace.Config{
 		RatePerS: float64(rate), Store: of.Budget(p),
 		OnTurn: metrics.Turn, OnLapse: metrics.Lapse, OnRequest: metrics.Request,
@@ -139,8 +145,8 @@ func (r row[Config, Client]) newPacer(
 		},
 		OnRate: func(other float64) {
 			log.Warn("another process has another rate: give all processes the same",
-				zap.String("variable", variable), zap.Float64("rate_per_s", float64(rate)),
-				zap.Float64("other_per_s", other))
+				zap.String("variable", p.Variable("RATE_PER_S")),
+				zap.Float64("rate_per_s", float64(rate)), zap.Float64("other_per_s", other))
 		},
 	})
 	if err != nil {
@@ -203,8 +209,8 @@ func Open(
 }
 
 // OpenAll opens the sources of every resource for one process. Each provider has one client,
-// because all resources of a provider share one rate and one memory. A provider without a secret file is left
-// out. At least one must be left.
+// because all resources of a provider share one memory for answers. A provider without a secret
+// file is left out. At least one must be left.
 func OpenAll(
 	of workers.Surroundings,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {

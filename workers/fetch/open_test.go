@@ -489,3 +489,33 @@ func callsCounted(t *testing.T, registry *prometheus.Registry) map[string]uint64
 	}
 	return calls
 }
+
+func TestARateAboveTheKnownLimitOfARealProviderIsWarnedOf(t *testing.T) {
+	for promise, test := range map[string]struct {
+		url, rate string
+		warns     bool
+	}{
+		"the limit itself is right":           {"https://prod.truv.com", "5", false},
+		"a rate above the limit is warned of": {"https://prod.truv.com", "5.1", true},
+		"a fake has no limit":                 {"http://127.0.0.1:8081/truv", "1000", false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			env := environment(secretFile(t, "a-secret-of-some-length"))
+			env["TRUV_URL"] = test.url
+			env["TRUV_RATE_PER_S"] = test.rate
+			core, log := observer.New(zap.WarnLevel)
+			of := around(env)
+			of.Log = zap.New(core)
+			if _, err := fetch.Open(schema.Link, of); err != nil {
+				t.Fatal(err)
+			}
+			var warned []any
+			for _, line := range log.All() {
+				warned = append(warned, line.ContextMap()["variable"])
+			}
+			if want := []any{"TRUV_RATE_PER_S"}; test.warns != cmp.Equal(want, warned) {
+				t.Errorf("warned of %v", warned)
+			}
+		})
+	}
+}

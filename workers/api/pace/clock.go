@@ -6,60 +6,98 @@ import (
 	"time"
 )
 
-// syncEvery is how often the clock is compared with the store's.
-const syncEvery = time.Minute
+const (
+	// syncEvery is how often the clock is compared with the store's.
+	syncEvery = time.Minute
+	// exactFor is how long a request may take whose answer is taken at once. After a longer
+	// request, another one may bring a better answer.
+	exactFor = 20 * time.Millisecond
+	// syncTries is how many requests there are at most.
+	syncTries = 3
+)
 
 // clock tells the store's time from the monotonic clock of this process. The wall clock of the
-// process does not matter. The clock is late by the time of one request at most, and never early,
-// as far as both clocks run equally fast.
+// process does not matter. The clock is never early, as far as both clocks run equally fast, and at
+// most so late as the store's answer took.
 type clock struct {
-	mu sync.Mutex
-	// base was the store's time at the moment at. Both are zero before the first sync.
-	base, at time.Time
+	mu      sync.Mutex
+	reading reading
 	// asked is when the store was asked last.
 	asked time.Time
 }
 
+// reading is an answer of the store: at some moment of late before at, its time was base.
+type reading struct {
+	base, at time.Time
+	late     time.Duration
+}
+
+// now is the earliest time that the store's clock may show.
+func (r reading) now() time.Time { return r.base.Add(time.Since(r.at)) }
+
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.nowLocked()
+	return c.reading.now()
 }
 
-func (c *clock) nowLocked() time.Time { return c.base.Add(time.Since(c.at)) }
+// latest is the latest time that the store's clock may show.
+func (c *clock) latest() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reading.now().Add(c.reading.late)
+}
 
 func (c *clock) isSet() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.at.IsZero()
+	return !c.reading.at.IsZero()
 }
 
-// sync asks the store for its time, unless it did so lately. The answer is older than its arrival
-// by the time of the request at most. If the clock is within that time already, it stays.
+// sync asks the store for its time, unless it did so lately. If the clock is within what the answer
+// allows, and is more exact, it stays.
 func (c *clock) sync(ctx context.Context, ask func(context.Context) (time.Time, error)) error {
 	if c.isYoung() {
 		return nil
 	}
-	asked := time.Now()
-	answer, err := ask(ctx)
+	best, err := readOften(ctx, ask)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	took := time.Since(asked)
-	c.asked = asked
-	late := c.nowLocked().Sub(answer)
-	if !c.at.IsZero() && 0 <= late && late <= took {
-		return nil
+	c.asked = time.Now()
+	ahead := c.reading.now().Sub(best.now())
+	isWithin := 0 <= ahead && ahead <= best.late
+	if c.reading.at.IsZero() || !isWithin || best.late < c.reading.late {
+		c.reading = best
 	}
-	c.base = answer
-	c.at = asked.Add(took)
 	return nil
 }
 
 func (c *clock) isYoung() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.at.IsZero() && time.Since(c.asked) < syncEvery
+	return !c.reading.at.IsZero() && time.Since(c.asked) < syncEvery
+}
+
+// readOften asks until an answer comes fast, and returns the answer that came fastest.
+func readOften(
+	ctx context.Context, ask func(context.Context) (time.Time, error),
+) (best reading, err error) {
+	for i := range syncTries {
+		asked := time.Now()
+		base, err := ask(ctx)
+		if err != nil {
+			return reading{}, err
+		}
+		late := time.Since(asked)
+		if i == 0 || late < best.late {
+			best = reading{base: base, at: asked.Add(late), late: late}
+		}
+		if best.late <= exactFor {
+			break
+		}
+	}
+	return best, nil
 }

@@ -23,10 +23,10 @@
 //	                    └──── another process was faster ────────┘
 //
 // A process takes the turns for the calls that wait, up to 0.4 s of the rate, and takes no more
-// before the last of them is near (0.1 s). So busy processes take turns one after the other, a process
-// without calls takes none, and a process that dies takes at most 0.4 s of the rate along. At high
-// rates a busy process takes more turns than calls wait: twice as many as the last time, up to 0.1 s
-// of the rate.
+// before the last of them is near (0.1 s). So busy processes take turns one after the other, a
+// process without calls takes none, and a process that dies takes at most 0.4 s of the rate along.
+// At high rates a busy process takes more turns than calls wait: twice as many as the last time, up
+// to 0.1 s of the rate.
 //
 // Each process hears of every budget that the store has stored, with its revision. So a take costs
 // one request, the compare-and-set, and serves several calls. Only after a race, a fault or a lost
@@ -39,9 +39,9 @@
 // lapsed and takes new ones.
 //
 // The times in the budget are the store's. A process asks the store for its time once a minute, and
-// counts on with its own monotonic clock. A wrong or changing wall clock has no effect. The clock is
-// late by the time of one request at most, so a process on a slow connection calls late, never
-// early.
+// counts on with its own monotonic clock. A wrong or changing wall clock has no effect. The clock
+// is late by the time of one request at most, so a process on a slow connection calls late, never
+// early. A hold is longer by that time.
 //
 // # Fresh events first
 //

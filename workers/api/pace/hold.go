@@ -91,7 +91,7 @@ func (p *Pacer) begin(
 		}
 		retryAfter = rand.N(min(holdMax, holdBase<<min(max(0, guesses-1), 16)) + 1)
 	}
-	until = now.Add(retryAfter)
+	until = p.clock.latest().Add(retryAfter)
 	if !until.After(p.hold.Until) {
 		return until, guesses, false
 	}

@@ -66,7 +66,9 @@ func (c *calls) of(by string) int {
 	return n
 }
 
-func newPacer(t *testing.T, s *pacetest.Store, ratePerS float64, set ...func(*pace.Config)) *pace.Pacer {
+func newPacer(
+	t *testing.T, s *pacetest.Store, ratePerS float64, set ...func(*pace.Config),
+) *pace.Pacer {
 	t.Helper()
 	config := pace.Config{RatePerS: ratePerS, Store: s}
 	for _, f := range set {

@@ -22,8 +22,8 @@ type Store interface {
 		err error)
 	// Now returns the time of the store. It is never later than the store's clock at the return.
 	Now(ctx context.Context) (time.Time, error)
-	// Watch calls changed with each budget that a process has stored, until stop is called. Some may
-	// be missing or late. The zero Budget says that there is a value that cannot be read.
+	// Watch calls changed with each budget that a process has stored, until stop is called. Some
+	// may be missing or late. The zero Budget says that there is a value that cannot be read.
 	Watch(changed func(b schema.Budget, revision uint64)) (stop func(), err error)
 }
 

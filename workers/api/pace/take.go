@@ -61,9 +61,9 @@ func (p *Pacer) tooEarly(lane lane) time.Duration {
 
 // takeOnce takes turns once, and returns the pause before another try.
 func (p *Pacer) takeOnce(ctx context.Context, lane lane) (pause time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, requestFor)
+	inTime, cancel := context.WithTimeout(ctx, requestFor)
 	defer cancel()
-	err := p.take(ctx, lane)
+	err := p.take(inTime, lane)
 	switch {
 	case err == nil:
 		p.noteFault(nil)
@@ -71,7 +71,7 @@ func (p *Pacer) takeOnce(ctx context.Context, lane lane) (pause time.Duration) {
 	case errors.Is(err, errRaced): // the other process was faster, and the store answers
 		p.noteFault(nil)
 		return jitter(racedFor)
-	case ctx.Err() != nil && context.Cause(ctx) == context.Canceled:
+	case ctx.Err() != nil: // the call has ended, and the store is not at fault
 		return 0
 	default:
 		p.noteFault(err)
@@ -120,8 +120,9 @@ func (p *Pacer) take(ctx context.Context, lane lane) error {
 	return nil
 }
 
-// wanted is how many turns to take: one for each call that waits, within batchFor of the rate. While
-// the calls use up what this process takes, it takes twice as many as before, within demandFor.
+// wanted is how many turns to take: one for each call that waits, within batchFor of the rate.
+// While the calls use up what this process takes, it takes twice as many as before, within
+// demandFor.
 func (p *Pacer) wanted(lane lane) int {
 	inTime := func(d time.Duration) int { return int(p.config.RatePerS * d.Seconds()) }
 	n := min(p.untaken(lane), max(1, inTime(batchFor)))
