@@ -354,22 +354,30 @@ func TestNoCallStartsWithoutTheStore(t *testing.T) {
 				p := newPacer(t, s, 10, func(c *pace.Config) {
 					c.OnFault = func(err error) { faults = append(faults, err) }
 				})
-				got := make(chan error, 1)
-				go func() {
-					_, err := p.Wait(t.Context())
-					got <- err
-				}()
+				const calls = 16
+				got := make(chan error, calls)
+				for range calls {
+					go func() {
+						_, err := p.Wait(t.Context())
+						got <- err
+					}()
+				}
 				time.Sleep(time.Hour) //nolint:forbidigo // moves the bubble's clock
 				synctest.Wait()
 				if len(got) != 0 {
 					t.Fatal("a call starts")
 				}
+				if most := 3700; s.Requests() > most { // one a second, whatever the number of calls
+					t.Errorf("%d requests in an hour, want %d at most", s.Requests(), most)
+				}
 				if len(faults) != 1 || !errors.Is(faults[0], fault) {
 					t.Errorf("told of the faults %v, want one", faults)
 				}
 				s.Fail(nil)
-				if err := <-got; err != nil {
-					t.Error(err)
+				for range calls {
+					if err := <-got; err != nil {
+						t.Error(err)
+					}
 				}
 				if len(faults) != 2 || faults[1] != nil {
 					t.Errorf("told of the faults %v, want the end too", faults)

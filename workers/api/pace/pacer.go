@@ -81,13 +81,16 @@ type Pacer struct {
 	// lastTake is when this process took its last turns, and lastTurns how many.
 	lastTake  time.Time
 	lastTurns int
-	pause     time.Duration
-	faulty    bool
+	// pause is the last pause after a fault.
+	pause  time.Duration
+	faulty bool
 
 	mu    sync.Mutex
 	turns turns
 	// lastDue is the time of the last turn that this process has taken.
 	lastDue time.Time
+	// resting ends the pause after a fault or a race.
+	resting time.Time
 	// waiting are the calls of each lane without a turn, oldest first.
 	waiting [lanes][]*waiter
 	hold    schema.BudgetHold

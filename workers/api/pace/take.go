@@ -41,18 +41,27 @@ func (p *Pacer) getTurns(ctx context.Context, lane lane, changed <-chan struct{}
 	case <-ctx.Done():
 		return
 	}
-	pause := p.takeOnce(ctx, lane)
-	<-p.taking
-	sleep(ctx, pause, changed)
+	defer func() { <-p.taking }()
+	if p.untaken(lane) > 0 && p.tooEarly(lane) <= 0 { // no other call was faster
+		p.rest(p.takeOnce(ctx, lane))
+	}
+}
+
+// rest lets this process ask the store for nothing until the pause is over.
+func (p *Pacer) rest(pause time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resting = time.Now().Add(pause)
 }
 
 // tooEarly returns how long a lane must wait before it takes turns. No process takes more turns
-// before its last one has come near. Replays take turns only if none is taken for a time to come.
+// before its last one has come near, nor in the pause after a fault. Replays take turns only if none
+// is taken for a time to come.
 func (p *Pacer) tooEarly(lane lane) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.now()
-	early := p.lastDue.Add(-aheadFor).Sub(now)
+	early := max(p.lastDue.Add(-aheadFor).Sub(now), time.Until(p.resting))
 	if ahead := p.budget.Next.Sub(now); lane == replay && ahead > 0 {
 		early = max(early, ahead+jitter(p.interval))
 	}
@@ -94,9 +103,6 @@ func (p *Pacer) noteFault(err error) {
 
 // take takes turns of the budget for the calls that wait.
 func (p *Pacer) take(ctx context.Context, lane lane) error {
-	if p.untaken(lane) == 0 || p.tooEarly(lane) > 0 { // another call has just taken turns
-		return nil
-	}
 	budget, revision, err := p.read(ctx)
 	if err != nil {
 		return err
