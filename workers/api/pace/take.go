@@ -55,8 +55,8 @@ func (p *Pacer) rest(pause time.Duration) {
 }
 
 // tooEarly returns how long a lane must wait before it takes turns. No process takes more turns
-// before its last one has come near, nor in the pause after a fault. Replays take turns only if none
-// is taken for a time to come.
+// before its last one has come near, nor in the pause after a fault. Replays take turns only if
+// none is taken for a time to come.
 func (p *Pacer) tooEarly(lane lane) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
