@@ -21,9 +21,11 @@ const (
 // BudgetVersion is the version of the format of a Budget that this release reads and writes.
 const BudgetVersion = 1
 
-// Limits of a budget. With them, no second has more calls than the rate and half of it again, and
-// no minute has more than 60 times the rate: see Budget.Take.
+// Limits of a budget. With them, no second has more calls than the rate and its Burst, and no minute
+// more than 60 times the rate: see Budget.Take.
 const (
+	// RateMin is the lowest rate, in calls a second: one call an hour.
+	RateMin = 1.0 / 3600
 	// BurstFor is how long a budget saves the turns that nobody takes. They may start at once.
 	BurstFor = 250 * time.Millisecond
 	// LapseAfter is how long after its time a turn may be used.
@@ -31,8 +33,12 @@ const (
 	// slower makes the turns a hundredth slower than the rate. Without it, a minute that begins
 	// with a burst would have more than 60 times the rate.
 	slower = 1.01
-	// budgetAheadMax is longer than the longest hold, with the turns of many processes after it.
-	budgetAheadMax = 30 * time.Minute
+	// holdMax is longer than the longest hold of a worker, 15 minutes.
+	holdMax = 20 * time.Minute
+	// aheadMax is longer than the turns that hundreds of processes have taken.
+	aheadMax = 2 * time.Minute
+	// aheadTurns is the same for rates that are so low that each process has taken one turn.
+	aheadTurns = 100
 )
 
 // Errors of ParseBudget.
@@ -50,8 +56,6 @@ var (
 // The budget gives out turns. A turn is the right to start one call at a time or within LapseAfter.
 type Budget struct {
 	Version int `json:"version"`
-	// By is a random name of the process that wrote the budget.
-	By string `json:"by"`
 	// RatePerS is the rate of the process that wrote the budget, in calls a second.
 	RatePerS float64 `json:"rate_per_s"`
 	// Next is the time of the first turn that is not taken. A time to come means that the turns
@@ -68,11 +72,18 @@ type Budget struct {
 // time of the broker. A budget that is not plausible would stop all calls for hours: somebody
 // changed it by hand, or the broker's clock went back.
 func (b Budget) IsPlausible(now time.Time) bool {
-	farthest := now.Add(budgetAheadMax)
-	if b.RatePerS > 0 {
-		farthest = farthest.Add(100 * Interval(b.RatePerS))
+	if b.Hold.Until.After(now.Add(holdMax)) {
+		return false
 	}
-	return !b.Next.After(farthest) && !b.Hold.Until.After(farthest)
+	ahead := aheadMax
+	if b.RatePerS >= RateMin {
+		ahead = max(ahead, aheadTurns*Interval(b.RatePerS))
+	}
+	from := now
+	if b.Hold.Until.After(now) {
+		from = b.Hold.Until
+	}
+	return !b.Next.After(from.Add(ahead))
 }
 
 // BudgetHold is the time for which a provider that answered 429 gets no calls.
@@ -89,15 +100,13 @@ type BudgetMinute struct {
 	Turns int       `json:"turns"`
 	// Replays are the turns for replayed events, out of Turns.
 	Replays int `json:"replays,omitempty"`
-	// WaitedS is the longest time, in seconds, that a call had waited when its process took turns.
+	// WaitedS is the longest wait of a call for its turn, in seconds.
 	WaitedS float64 `json:"waited_s"`
 }
 
 // Taking is a wish for turns.
 type Taking struct {
-	// By is the random name of the process.
-	By string
-	// Now is the broker's time.
+	// Now is the broker's time, or a little later: when the process will know of its turns.
 	Now      time.Time
 	RatePerS float64
 	Turns    int
@@ -112,34 +121,38 @@ func Interval(ratePerS float64) time.Duration {
 	return time.Duration(math.Ceil(slower * float64(time.Second) / ratePerS))
 }
 
-// Burst is how many calls more than the rate a provider may see in a second.
+// Burst is how many calls more than the rate a provider may see in a second: half the rate, rounded
+// up.
 func Burst(ratePerS float64) int { return int(math.Ceil(ratePerS / 2)) }
 
 // Take takes turns. It returns the budget afterwards, and the time of the first turn: the others
 // follow at each Interval. It is the generic cell rate algorithm: Next is the theoretical arrival
 // time, and BurstFor the tolerance.
 //
-// The calls of any second belong to turns of 1 s + BurstFor + LapseAfter, so there are at most
-// 1.45 · rate / 1.01 + 1 of them, which is never more than the rate and its Burst. The same holds
-// for a minute and 60 times the rate, because 60.45 / 1.01 is less than 60.
+// The calls of any second belong to turns of 1 s + BurstFor + LapseAfter. So there are at most
+// 1.45 · rate / 1.01 + 1 of them, rounded down. For every whole rate, that is no more than the rate
+// and its Burst; for others, than the rate rounded up and its Burst. In the same way, a minute has
+// at most 60.45 · rate / 1.01 + 1 calls, rounded down: no more than 60 times the rate, if that is
+// whole. A test tries both for many rates.
 func (b Budget) Take(t Taking) (after Budget, first time.Time) {
 	first = b.Next
 	if saved := t.Now.Add(-BurstFor); first.Before(saved) {
 		first = saved
 	}
-	after = b.writtenBy(t.By, t.RatePerS, t.Now)
+	after = b.written(t.RatePerS, t.Now)
 	after.Next = first.Add(time.Duration(t.Turns) * Interval(t.RatePerS))
 	after.Minute.Turns += t.Turns
 	if t.Replays {
 		after.Minute.Replays += t.Turns
 	}
-	after.Minute.WaitedS = max(after.Minute.WaitedS, t.Waited.Round(time.Millisecond).Seconds())
+	waited := t.Waited + max(0, first.Sub(t.Now))
+	after.Minute.WaitedS = max(after.Minute.WaitedS, waited.Round(time.Millisecond).Seconds())
 	return after, first
 }
 
 // WithHold returns the budget with a hold until the given time, and without turns before.
-func (b Budget) WithHold(by string, ratePerS float64, now, until time.Time, guesses int) Budget {
-	after := b.writtenBy(by, ratePerS, now)
+func (b Budget) WithHold(ratePerS float64, now, until time.Time, guesses int) Budget {
+	after := b.written(ratePerS, now)
 	if !b.Hold.Until.After(now) {
 		after.Hold.Since = now
 	}
@@ -151,19 +164,18 @@ func (b Budget) WithHold(by string, ratePerS float64, now, until time.Time, gues
 	return after
 }
 
-// Reset returns a new budget without a hold, that gives its first turn in a second. It keeps the
-// counts.
+// Reset returns a new budget without a hold, that gives its first turn in a second. By then, each
+// process has heard that its turns of the old budget are void. Reset keeps the counts.
 func (b Budget) Reset(now time.Time) Budget {
-	after := b.writtenBy("", b.RatePerS, now)
+	after := b.written(b.RatePerS, now)
 	after.Hold = BudgetHold{}
 	after.Next = now.Add(time.Second)
 	return after
 }
 
-// writtenBy returns the budget as the process writes it now, in the minute of now.
-func (b Budget) writtenBy(by string, ratePerS float64, now time.Time) Budget {
+// written returns the budget as a process writes it now, in the minute of now.
+func (b Budget) written(ratePerS float64, now time.Time) Budget {
 	b.Version = BudgetVersion
-	b.By = by
 	b.RatePerS = ratePerS
 	if minute := now.Truncate(time.Minute); minute.After(b.Minute.Began) {
 		b.LastMinute = b.Minute

@@ -50,13 +50,13 @@ func TestTake(t *testing.T) {
 		t.Run(tt.promise, func(t *testing.T) {
 			b := schema.Budget{Version: 1, Next: noon.Add(tt.next)}
 			after, first := b.Take(schema.Taking{
-				By: "me", Now: noon, RatePerS: 10, Turns: tt.turns,
+				Now: noon, RatePerS: 10, Turns: tt.turns,
 			})
 			if first.Sub(noon) != tt.first || after.Next.Sub(noon) != tt.after {
 				t.Errorf("first %v, next %v; want %v, %v", first.Sub(noon), after.Next.Sub(noon),
 					tt.first, tt.after)
 			}
-			if after.By != "me" || after.RatePerS != 10 || after.Version != schema.BudgetVersion {
+			if after.RatePerS != 10 || after.Version != schema.BudgetVersion {
 				t.Errorf("written as %+v", after)
 			}
 		})
@@ -87,20 +87,20 @@ func TestABudgetCountsItsMinutes(t *testing.T) {
 
 func TestAHoldEndsTheTurnsBeforeItsEnd(t *testing.T) {
 	until := noon.Add(30 * time.Second)
-	held := schema.Budget{Next: noon.Add(time.Second)}.WithHold("me", 10, noon, until, 2)
+	held := schema.Budget{Next: noon.Add(time.Second)}.WithHold(10, noon, until, 2)
 	if !held.Next.Equal(until) || !held.Hold.Until.Equal(until) || !held.Hold.Since.Equal(noon) ||
 		held.Hold.Guesses != 2 {
 		t.Errorf("held %+v", held)
 	}
 	later := until.Add(time.Minute)
-	longer := held.WithHold("me", 10, noon.Add(time.Second), later, 2)
+	longer := held.WithHold(10, noon.Add(time.Second), later, 2)
 	if !longer.Hold.Since.Equal(noon) || !longer.Hold.Until.Equal(later) {
 		t.Errorf("a longer hold: %+v", longer.Hold)
 	}
 }
 
 func TestABudgetOfHoursIsNotPlausible(t *testing.T) {
-	held := schema.Budget{}.WithHold("me", 10, noon, noon.Add(15*time.Minute), 0)
+	held := schema.Budget{}.WithHold(10, noon, noon.Add(15*time.Minute), 0)
 	for name, test := range map[string]struct {
 		budget schema.Budget
 		want   bool
@@ -108,7 +108,7 @@ func TestABudgetOfHoursIsNotPlausible(t *testing.T) {
 		"a new one":                  {schema.Budget{}, true},
 		"the longest hold":           {held, true},
 		"turns in an hour":           {schema.Budget{RatePerS: 10, Next: noon.Add(time.Hour)}, false},
-		"a hold of hours":            {held.WithHold("", 10, noon, noon.Add(9*time.Hour), 0), false},
+		"a hold of hours":            {held.WithHold(10, noon, noon.Add(9*time.Hour), 0), false},
 		"turns in an hour, one each": {schema.Budget{RatePerS: 0.001, Next: noon.Add(time.Hour)}, true},
 	} {
 		if got := test.budget.IsPlausible(noon); got != test.want {

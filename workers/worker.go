@@ -138,6 +138,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			})
 		}
 		group.Go(func() error {
+			if q.source.Pace != nil && !q.erases {
+				q.source.Pace.Learn(ctx) // another process may have begun a hold
+			}
 			return q.Consume(ctx, w.takingFrom(q), func(d *stream.Delivery) {
 				w.workInSpan(inHand, q, d)
 			})

@@ -20,11 +20,10 @@ const lateMax = 100 * time.Millisecond
 // lateMax before its arrival, the last at its arrival.
 const judgedFor = time.Second - lateMax
 
-// callsMax returns how many calls a provider may get in a second from all processes together: the
-// rate, and half of the rate as a burst.
+// callsMax returns how many calls a provider may get in a second from all processes together.
 func callsMax(p schema.Provider) int {
 	rate := providers[p].ratePerS
-	return rate + (rate+1)/2
+	return rate + schema.Burst(float64(rate))
 }
 
 // pace is how fast all processes together call a provider.

@@ -21,9 +21,9 @@ import (
 var at = time.Date(2026, 11, 26, 12, 0, 30, 123, time.UTC)
 
 // taken is a budget after a process took turns.
-func taken(by string) schema.Budget {
+func taken(turns int) schema.Budget {
 	after, _ := schema.Budget{}.Take(schema.Taking{
-		By: by, Now: at, RatePerS: 10, Turns: 3, Waited: time.Second,
+		Now: at, RatePerS: 10, Turns: turns, Waited: time.Second,
 	})
 	return after
 }
@@ -38,17 +38,17 @@ func TestABudgetIsSwappedOnlyForTheRevisionThatWasRead(t *testing.T) {
 	if revision != 0 || read != (schema.Budget{}) {
 		t.Errorf("before the first: revision %d, %+v", revision, read)
 	}
-	next, swapped, err := first.Swap(t.Context(), taken("first"), revision)
+	next, swapped, err := first.Swap(t.Context(), taken(1), revision)
 	must(t, err)
 	if !swapped || next == 0 {
 		t.Errorf("swapped %t, revision %d", swapped, next)
 	}
-	if _, swapped, err := second.Swap(t.Context(), taken("second"), revision); swapped || err != nil {
+	if _, swapped, err := second.Swap(t.Context(), taken(2), revision); swapped || err != nil {
 		t.Errorf("the second swap of a revision: swapped %t, %v", swapped, err)
 	}
 	read, revision, err = second.Load(t.Context())
 	must(t, err)
-	if diff := cmp.Diff(taken("first"), read); diff != "" || revision != next {
+	if diff := cmp.Diff(taken(1), read); diff != "" || revision != next {
 		t.Errorf("revision %d, want %d (-want +got):\n%s", revision, next, diff)
 	}
 }
@@ -56,10 +56,10 @@ func TestABudgetIsSwappedOnlyForTheRevisionThatWasRead(t *testing.T) {
 func TestBudgetsOfProvidersAreApart(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)
-	if _, _, err := c.Budget(schema.Pinwheel).Swap(t.Context(), taken("a"), 0); err != nil {
+	if _, _, err := c.Budget(schema.Pinwheel).Swap(t.Context(), taken(1), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, swapped, err := c.Budget(schema.Truv).Swap(t.Context(), taken("b"), 0); !swapped {
+	if _, swapped, err := c.Budget(schema.Truv).Swap(t.Context(), taken(2), 0); !swapped {
 		t.Errorf("swapped %t, %v", swapped, err)
 	}
 	all, err := operator(c).Budgets(t.Context())
@@ -71,8 +71,8 @@ func TestBudgetsOfProvidersAreApart(t *testing.T) {
 		all[i].At = time.Time{}
 	}
 	want := []stream.BudgetStatus{
-		{Provider: schema.Pinwheel, Budget: taken("a")},
-		{Provider: schema.Truv, Budget: taken("b")},
+		{Provider: schema.Pinwheel, Budget: taken(1)},
+		{Provider: schema.Truv, Budget: taken(2)},
 	}
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("budgets (-want +got):\n%s", diff)
@@ -83,12 +83,12 @@ func TestAWatchTellsWhatIsStoredAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	type stored struct {
-		By       string
+		Turns    int
 		Revision uint64
 	}
 	told := make(chan stored, 10)
 	stop, err := s.Connect(t).Budget(schema.Truv).Watch(func(b schema.Budget, revision uint64) {
-		told <- stored{b.By, revision}
+		told <- stored{b.Minute.Turns, revision}
 	})
 	must(t, err)
 	defer stop()
@@ -96,7 +96,7 @@ func TestAWatchTellsWhatIsStoredAndNothingElse(t *testing.T) {
 	b := c.Budget(schema.Truv)
 	var revision uint64
 	streamtest.Eventually(t, "the watch tells of a budget", func() bool {
-		next, swapped, err := b.Swap(t.Context(), taken("a"), revision)
+		next, swapped, err := b.Swap(t.Context(), taken(1), revision)
 		must(t, err)
 		if !swapped {
 			t.Fatal("not swapped")
@@ -104,18 +104,18 @@ func TestAWatchTellsWhatIsStoredAndNothingElse(t *testing.T) {
 		revision = next
 		select {
 		case got := <-told:
-			return got == stored{"a", revision}
+			return got == stored{1, revision}
 		case <-time.After(50 * time.Millisecond):
 			return false
 		}
 	})
-	if _, swapped, err := b.Swap(t.Context(), taken("refused"), revision-1); swapped || err != nil {
+	if _, swapped, err := b.Swap(t.Context(), taken(3), revision-1); swapped || err != nil {
 		t.Errorf("swapped %t, %v", swapped, err)
 	}
 	js := look(t, s)
 	_, err = js.Publish(t.Context(), schema.BudgetSubject(schema.Truv), []byte("garbage"))
 	must(t, err)
-	if got := next(t, "what is stored next", told); got.By != "" || got.Revision <= revision {
+	if got := next(t, "what is stored next", told); got.Turns != 0 || got.Revision <= revision {
 		t.Errorf("told of %+v, want a value that cannot be read", got)
 	}
 }
@@ -164,7 +164,7 @@ func TestABudgetThatCannotBeReadSaysWhy(t *testing.T) {
 			if ready := b.Ready(t.Context()); (ready == nil) != test.ready {
 				t.Errorf("ready: %v", ready)
 			}
-			if _, swapped, err := b.Swap(t.Context(), taken("a"), revision); !swapped || err != nil {
+			if _, swapped, err := b.Swap(t.Context(), taken(1), revision); !swapped || err != nil {
 				t.Errorf("replace: swapped %t, %v", swapped, err)
 			}
 		})
@@ -194,7 +194,7 @@ func TestWithoutTheBucketABudgetSaysWhatToRun(t *testing.T) {
 func TestAClientOfKeyValueBucketsReadsABudget(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
-	if _, _, err := c.Budget(schema.Truv).Swap(t.Context(), taken("a"), 0); err != nil {
+	if _, _, err := c.Budget(schema.Truv).Swap(t.Context(), taken(1), 0); err != nil {
 		t.Fatal(err)
 	}
 	bucket, err := look(t, s).KeyValue(t.Context(), schema.BudgetsBucket)
@@ -203,7 +203,7 @@ func TestAClientOfKeyValueBucketsReadsABudget(t *testing.T) {
 	must(t, err)
 	var got schema.Budget
 	must(t, json.Unmarshal(entry.Value(), &got))
-	if diff := cmp.Diff(taken("a"), got); diff != "" {
+	if diff := cmp.Diff(taken(1), got); diff != "" {
 		t.Errorf("value (-want +got):\n%s", diff)
 	}
 	must(t, bucket.Delete(t.Context(), string(schema.Truv)))
@@ -219,7 +219,7 @@ func TestAResetEndsAHoldAndReplacesWhatCannotBeRead(t *testing.T) {
 	b := c.Budget(schema.Truv)
 	now, err := b.Now(t.Context())
 	must(t, err)
-	hold := schema.Budget{}.WithHold("a", 5, now, now.Add(10*time.Minute), 3)
+	hold := schema.Budget{}.WithHold(5, now, now.Add(10*time.Minute), 3)
 	_, _, err = b.Swap(t.Context(), hold, 0)
 	must(t, err)
 	held, err := operator(c).ResetBudget(t.Context(), schema.Truv)
@@ -249,7 +249,7 @@ func TestAResetEndsAHoldAndReplacesWhatCannotBeRead(t *testing.T) {
 func TestNoHeaderRemovesAnotherBudget(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
-	if _, _, err := c.Budget(schema.Truv).Swap(t.Context(), taken("a"), 0); err != nil {
+	if _, _, err := c.Budget(schema.Truv).Swap(t.Context(), taken(1), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, rollup := range []string{jetstream.MsgRollupAll, jetstream.MsgRollupSubject} {

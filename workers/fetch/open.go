@@ -335,6 +335,9 @@ func (r *rate) UnmarshalText(text []byte) error {
 	if err != nil || !(n > 0) || math.IsInf(n, 0) {
 		return fmt.Errorf("%q is not a number over 0, such as 5", text)
 	}
+	if n < schema.RateMin {
+		return fmt.Errorf("%q is less than one call an hour", text)
+	}
 	*r = rate(n)
 	return nil
 }

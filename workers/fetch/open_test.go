@@ -149,6 +149,7 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 		{"a rate of 0", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "0", ""},
 		{"a rate below 0", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "-1", ""},
 		{"a rate of NaN", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "NaN", ""},
+		{"a rate below one call an hour", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "1e-10", ""},
 		{"an infinite rate", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "+Inf", ""},
 	}
 	for _, test := range tests {

@@ -78,10 +78,11 @@ func writeBudgets(table io.Writer, budgets []stream.BudgetStatus) {
 		fmt.Fprintln(table, "\nBUDGET\tRATE\tLAST MINUTE\tREPLAYS\tLONGEST WAIT\tHELD")
 	}
 	for _, b := range budgets {
-		held := "-"
 		if b.Unreadable != "" {
-			held = "not readable, see below"
+			fmt.Fprintf(table, "%s\t-\t-\t-\t-\tnot readable, see below\n", b.Provider)
+			continue
 		}
+		held := "-"
 		if b.Hold.Until.After(b.At) {
 			held = fmt.Sprintf("until %s (%s)", formatTime(b.Hold.Until),
 				formatIn(b.Hold.Until, b.At))

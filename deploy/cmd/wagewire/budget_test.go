@@ -13,7 +13,7 @@ func TestAHoldIsShownAndEndedEarly(t *testing.T) {
 	budget := b.conn.Budget(schema.Truv)
 	now, err := budget.Now(t.Context())
 	b.must(err)
-	held := schema.Budget{}.WithHold("a worker", 5, now, now.Add(10*time.Minute), 0)
+	held := schema.Budget{}.WithHold(5, now, now.Add(10*time.Minute), 0)
 	_, _, err = budget.Swap(t.Context(), held, 0)
 	b.must(err)
 	contains(t, b.runs(0, "status").stdout, "\ntruv    5/s   0.0/s        0        0s            until ")

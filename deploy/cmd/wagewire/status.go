@@ -56,9 +56,10 @@ Of waiting events: how many there are of each queue and class, and when the firs
 them are tried again. wagewire retry tries them now.
 
 Of a provider's budget of calls, which all processes share:
-  RATE          how many calls a second all processes together may make
-  LAST MINUTE   how many calls a second they made in the last whole minute
-  REPLAYS       how many of the calls were for replayed events
+  RATE          how many calls a second all processes together may make, by the variable of the
+                process that took turns last
+  LAST MINUTE   how many turns a second they took in the last whole minute, each for one call
+  REPLAYS       how many of the turns were taken for replayed events
   LONGEST WAIT  how long a call waited for its turn in that minute
   HELD          until when no process calls the provider, because it answered 429
 

@@ -92,7 +92,7 @@ pinwheel_income  transient  2      in 4m0s   in 10h0m
 
 BUDGET    RATE  LAST MINUTE  REPLAYS  LONGEST WAIT  HELD
 pinwheel  10/s  9.9/s        94       3.2s          until 2024-05-06T10:08:34Z (in 25s)
-truv      0/s   0.0/s        0        0s            not readable, see below
+truv      -     -            -        -             not readable, see below
 
 DEAD LETTERS     CLASS      COUNT
 pinwheel_income  transient  3

@@ -7,12 +7,15 @@ import (
 )
 
 const (
-	// syncEvery is how often the clock is compared with the store's.
+	// syncEvery is how often the clock is compared with the store's. While it may be later than
+	// lateMax, it is compared after syncSoon, and then each time after twice as long.
 	syncEvery = time.Minute
+	syncSoon  = 2 * time.Second
+	lateMax   = 50 * time.Millisecond
 	// exactFor is how long a request may take whose answer is taken at once. After a longer
 	// request, another one may bring a better answer.
 	exactFor = 20 * time.Millisecond
-	// syncTries is how many requests there are at most.
+	// syncTries is how many requests there are at most before the first call.
 	syncTries = 3
 )
 
@@ -22,8 +25,9 @@ const (
 type clock struct {
 	mu      sync.Mutex
 	reading reading
-	// asked is when the store was asked last.
+	// asked is when the store was asked last, and next how long after that it is asked again.
 	asked time.Time
+	next  time.Duration
 }
 
 // reading is an answer of the store: at some moment of late before at, its time was base.
@@ -60,17 +64,21 @@ func (c *clock) sync(ctx context.Context, ask func(context.Context) (time.Time, 
 	if c.isYoung() {
 		return nil
 	}
-	best, err := readOften(ctx, ask)
+	best, err := c.read(ctx, ask)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = time.Now()
+	c.next = min(max(2*c.next, syncSoon), syncEvery)
 	ahead := c.reading.now().Sub(best.now())
 	isWithin := 0 <= ahead && ahead <= best.late
 	if c.reading.at.IsZero() || !isWithin || best.late < c.reading.late {
 		c.reading = best
+	}
+	if c.reading.late <= lateMax {
+		c.next = syncEvery
 	}
 	return nil
 }
@@ -78,14 +86,18 @@ func (c *clock) sync(ctx context.Context, ask func(context.Context) (time.Time, 
 func (c *clock) isYoung() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.reading.at.IsZero() && time.Since(c.asked) < syncEvery
+	return !c.reading.at.IsZero() && time.Since(c.asked) < c.next
 }
 
-// readOften asks until an answer comes fast, and returns the answer that came fastest.
-func readOften(
+// read asks, the first time until an answer comes fast, and returns the answer that came fastest.
+func (c *clock) read(
 	ctx context.Context, ask func(context.Context) (time.Time, error),
 ) (best reading, err error) {
-	for i := range syncTries {
+	tries := syncTries
+	if c.isSet() {
+		tries = 1
+	}
+	for i := range tries {
 		asked := time.Now()
 		base, err := ask(ctx)
 		if err != nil {

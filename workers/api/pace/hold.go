@@ -42,13 +42,12 @@ func (p *Pacer) hasSucceeded() bool {
 // This process holds at once. Hold returns after the store has the hold, at the end of the hold, or
 // at the end of ctx. The end of the hold is in the store's time.
 func (p *Pacer) Hold(ctx context.Context, sent time.Time, retryAfter time.Duration) {
-	until, guesses, moved := p.begin(sent, retryAfter)
+	until, guesses, moved := p.beginHold(sent, retryAfter)
 	if !moved {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, until.Sub(p.clock.now()))
 	defer cancel()
-	defer p.noteShared(until)
 	for ctx.Err() == nil {
 		select {
 		case p.taking <- struct{}{}:
@@ -58,13 +57,14 @@ func (p *Pacer) Hold(ctx context.Context, sent time.Time, retryAfter time.Durati
 		pause, stored := p.shareOnce(ctx, until, guesses)
 		<-p.taking
 		if stored {
+			p.noteShared(until)
 			return
 		}
 		sleep(ctx, pause, nil)
 	}
 }
 
-// noteShared says that the store has the hold, or will not get it from this process.
+// noteShared says that the store has the hold.
 func (p *Pacer) noteShared(until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,8 +73,8 @@ func (p *Pacer) noteShared(until time.Time) {
 	}
 }
 
-// begin holds the calls of this process.
-func (p *Pacer) begin(
+// beginHold holds the calls of this process.
+func (p *Pacer) beginHold(
 	sent time.Time, retryAfter time.Duration,
 ) (until time.Time, guesses int, moved bool) {
 	p.mu.Lock()
@@ -95,7 +95,6 @@ func (p *Pacer) begin(
 	if !until.After(p.hold.Until) {
 		return until, guesses, false
 	}
-	p.succeeded = false
 	p.unshared = until
 	p.holdLocked(schema.BudgetHold{Since: now, Until: until, Guesses: guesses})
 	return until, guesses, true
@@ -106,14 +105,14 @@ func (p *Pacer) begin(
 func (p *Pacer) shareOnce(
 	ctx context.Context, until time.Time, guesses int,
 ) (pause time.Duration, stored bool) {
-	ctx, cancel := context.WithTimeout(ctx, requestFor)
+	inTime, cancel := context.WithTimeout(ctx, requestFor)
 	defer cancel()
-	err := p.share(ctx, until, guesses)
+	err := p.share(inTime, until, guesses)
 	switch {
 	case err == nil:
 		p.noteFault(nil)
 		return 0, true
-	case errors.Is(err, errRaced):
+	case errors.Is(err, errRaced), ctx.Err() != nil:
 		return 0, false
 	default:
 		p.noteFault(err)
@@ -127,14 +126,14 @@ func (p *Pacer) share(ctx context.Context, until time.Time, guesses int) error {
 		return err
 	}
 	now := p.clock.now()
-	after := budget.WithHold(p.by, p.config.RatePerS, now, until, guesses)
+	after := budget.WithHold(p.config.RatePerS, now, until, guesses)
 	return p.swap(ctx, after, revision)
 }
 
 // adoptHoldLocked takes over the hold of the store, also an earlier end, unless the store does not
 // have the hold of this process yet.
 func (p *Pacer) adoptHoldLocked(h schema.BudgetHold) {
-	if p.unshared.IsZero() || h.Until.After(p.hold.Until) {
+	if !p.unshared.After(p.clock.now()) || h.Until.After(p.hold.Until) {
 		p.holdLocked(h)
 	}
 }
@@ -148,14 +147,15 @@ func (p *Pacer) holdLocked(h schema.BudgetHold) {
 		return
 	}
 	now := p.clock.now()
-	if h.Until.After(now) {
-		p.countLapsed(p.turns.count())
-		p.turns = nil
-		p.lastDue = time.Time{}
-	} else if !before.After(now) { // both are over
+	switch {
+	case h.Until.After(now):
+		p.voidLocked()
+		p.succeeded = p.succeeded && before.After(h.Until)
+	case before.After(now):
+		p.announceLocked()
+	default: // both are over
 		return
 	}
-	p.announceLocked()
 	for _, call := range p.onHold {
 		call(max(0, h.Until.Sub(now)))
 	}

@@ -106,13 +106,19 @@ func work(ctx context.Context, p *pace.Pacer, hands int, call func()) {
 	all.Wait()
 }
 
-// checkBounds checks the promise of every second and every minute.
-func checkBounds(t *testing.T, c *calls, ratePerS float64) {
+// checkSeconds checks the promise of every second.
+func checkSeconds(t *testing.T, c *calls, ratePerS float64) {
 	t.Helper()
 	limit := int(ratePerS) + schema.Burst(ratePerS)
 	if most := c.most(time.Second); most > limit {
 		t.Errorf("%d calls in a second, want %d at most", most, limit)
 	}
+}
+
+// checkBounds checks the promise of every second and every minute.
+func checkBounds(t *testing.T, c *calls, ratePerS float64) {
+	t.Helper()
+	checkSeconds(t, c, ratePerS)
 	if most := c.most(time.Minute); float64(most) > 60*ratePerS {
 		t.Errorf("%d calls in a minute, want %v at most", most, 60*ratePerS)
 	}
@@ -215,6 +221,9 @@ func TestHoldsOfUnknownLengthGrowOverAllProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &pacetest.Store{}
 		processes := []*pace.Pacer{newPacer(t, s, 10), newPacer(t, s, 10)}
+		for _, p := range processes {
+			p.Succeeded() // before the first hold
+		}
 		longest := func(rounds int) (longest time.Duration) {
 			for i := range rounds {
 				p := processes[i%2]
@@ -401,29 +410,164 @@ func TestAnUnreadableBudgetIsReplacedAndCostsASecond(t *testing.T) {
 		},
 	}
 	for name, spoil := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &pacetest.Store{}
-				spoil(s)
-				told := 0
-				p := newPacer(t, s, 10, func(c *pace.Config) {
-					c.OnFault = func(err error) {
-						if errors.Is(err, schema.ErrBudgetUnreadable) {
-							told++
+		for lane, isReplay := range map[string]bool{"a fresh call": false, "a replay": true} {
+			t.Run(name+", "+lane, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &pacetest.Store{Takes: time.Millisecond}
+					spoil(s)
+					told := 0
+					p := newPacer(t, s, 10, func(c *pace.Config) {
+						c.OnFault = func(err error) {
+							if errors.Is(err, schema.ErrBudgetUnreadable) {
+								told++
+							}
 						}
+					})
+					ctx := t.Context()
+					if isReplay {
+						ctx = pace.AsReplay(ctx)
+					}
+					began := time.Now()
+					held, err := p.Wait(ctx)
+					took := time.Since(began).Round(500 * time.Millisecond)
+					if err != nil || held != 0 || took != time.Second {
+						t.Errorf("held %v, %v after %v, want a turn after a second", held, err,
+							took)
+					}
+					if told != 1 || s.Budget().Version != schema.BudgetVersion {
+						t.Errorf("told %d times, stored %+v", told, s.Budget())
+					}
+					if s.Requests() > 10 {
+						t.Errorf("%d requests", s.Requests())
 					}
 				})
-				began := time.Now()
-				held, err := p.Wait(t.Context())
-				if took := time.Since(began); err != nil || held != 0 || took != time.Second {
-					t.Errorf("held %v, %v after %v, want a turn after a second", held, err, took)
+			})
+		}
+	}
+}
+
+// A time that a broker's clock has left behind, or a value changed by hand, stops no calls.
+func TestABudgetFarAheadWithoutAHoldBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &pacetest.Store{}
+		s.Put(schema.Budget{Version: 1, RatePerS: 10, Next: time.Now().Add(20 * time.Minute)})
+		began := time.Now()
+		if _, err := newPacer(t, s, 10).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("a turn after %v", took)
+		}
+	})
+}
+
+// The turns of nine busy processes reach seconds into the time to come.
+func TestANewBudgetGivesNoTurnTwice(t *testing.T) {
+	for promise, renew := range map[string]func(*pacetest.Store){
+		"after a reset": func(s *pacetest.Store) {
+			b, revision, err := s.Load(context.Background())
+			if err != nil {
+				panic(err)
+			}
+			if _, swapped, _ := s.Swap(context.Background(), b.Reset(time.Now()),
+				revision); !swapped {
+				panic("not reset")
+			}
+		},
+		"after a value that cannot be read": func(s *pacetest.Store) {
+			s.Put(schema.Budget{})
+			s.Fail(schema.ErrBudgetUnreadable)
+		},
+		"after somebody deleted it": func(s *pacetest.Store) { s.Put(schema.Budget{}) },
+	} {
+		t.Run(promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &pacetest.Store{}
+				var all calls
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var processes sync.WaitGroup
+				for range 9 {
+					p := newPacer(t, s, 10)
+					processes.Go(func() { work(ctx, p, 16, func() { all.add("") }) })
 				}
-				if told != 1 || s.Budget().Version != schema.BudgetVersion {
-					t.Errorf("told %d times, stored %+v", told, s.Budget())
+				time.Sleep(20*time.Second + 13*time.Millisecond) //nolint:forbidigo // moves the bubble's clock
+				renew(s)
+				processes.Wait()
+				checkSeconds(t, &all, 10)
+				if all.count() < 550 {
+					t.Errorf("%d calls", all.count())
 				}
 			})
 		})
 	}
+}
+
+func TestASlowStoreCostsNoTurn(t *testing.T) {
+	for _, takes := range []time.Duration{150, 250, 400, 900} {
+		t.Run(takes.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &pacetest.Store{AlwaysTakes: takes * time.Millisecond}
+				lapsed := 0
+				p := newPacer(t, s, 10, func(c *pace.Config) {
+					c.OnLapse = func(turns int) { lapsed += turns }
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				calls := 0
+				work(ctx, p, 1, func() { calls++ })
+				if calls < 40 || lapsed > 5 {
+					t.Errorf("%d calls in a minute, %d turns lapsed", calls, lapsed)
+				}
+			})
+		})
+	}
+}
+
+func TestAHoldThatTheStoreDoesNotHaveHoldsItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &pacetest.Store{}
+		p := newPacer(t, s, 10)
+		other := newPacer(t, s, 10)
+		for _, p := range []*pace.Pacer{p, other} {
+			if _, err := p.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Fail(errors.New("away"))
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		p.Hold(ctx, time.Now(), time.Minute)
+		s.Fail(nil)
+		if _, err := other.Wait(t.Context()); err != nil { // the store has another budget now
+			t.Fatal(err)
+		}
+		if held := p.Held(); held < 50*time.Second {
+			t.Errorf("held for %v more", held)
+		}
+	})
+}
+
+func TestALearnerKnowsTheHoldOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &pacetest.Store{}
+		first := newPacer(t, s, 10)
+		if _, err := first.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first.Hold(t.Context(), time.Now(), 10*time.Minute)
+		second := newPacer(t, s, 10)
+		told := time.Duration(0)
+		second.OnHold(func(left time.Duration) { told = left })
+		second.Learn(t.Context())
+		if told != 10*time.Minute || second.Held() != told {
+			t.Errorf("told of a hold of %v", told)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		s.Fail(errors.New("away"))
+		newPacer(t, s, 10).Learn(ctx) // ends with ctx
+	})
 }
 
 func TestAnotherRateIsTold(t *testing.T) {
@@ -463,8 +607,8 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestARateIsAboveZero(t *testing.T) {
-	for _, perS := range []float64{0, -1, math.Inf(1), math.Inf(-1), math.NaN()} {
+func TestARateIsACallAnHourAtLeast(t *testing.T) {
+	for _, perS := range []float64{0, -1, 1e-10, math.Inf(1), math.Inf(-1), math.NaN()} {
 		if _, err := pace.New(pace.Config{RatePerS: perS, Store: &pacetest.Store{}}); err == nil {
 			t.Errorf("%v calls a second are accepted", perS)
 		}

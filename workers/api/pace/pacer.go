@@ -2,8 +2,7 @@ package pace
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -69,9 +68,7 @@ func (c Config) withHooks() Config {
 
 // Pacer gives the calls of a process to one provider their turns. It is safe for concurrent use.
 type Pacer struct {
-	config Config
-	// by is the random name of this process.
-	by       string
+	config   Config
 	interval time.Duration
 	clock    clock
 	stop     func()
@@ -81,14 +78,18 @@ type Pacer struct {
 	// lastTake is when this process took its last turns, and lastTurns how many.
 	lastTake  time.Time
 	lastTurns int
+	// took is how long the last two changes of the store took.
+	took [2]time.Duration
 	// pause is the last pause after a fault.
 	pause  time.Duration
 	faulty bool
 
 	mu    sync.Mutex
 	turns turns
-	// lastDue is the time of the last turn that this process has taken.
+	// lastDue is the time of the last turn that this process has taken, zero if none is valid.
 	lastDue time.Time
+	// voided counts how often the turns of this process became void.
+	voided int
 	// resting ends the pause after a fault or a race.
 	resting time.Time
 	// waiting are the calls of each lane without a turn, oldest first.
@@ -111,12 +112,12 @@ type Pacer struct {
 
 // New returns a Pacer. It asks nothing of the store before the first call waits.
 func New(config Config) (*Pacer, error) {
-	if !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0) {
-		return nil, errors.New("calls a second: must be above 0")
+	if !(config.RatePerS >= schema.RateMin) || math.IsInf(config.RatePerS, 0) {
+		return nil, fmt.Errorf("%v calls a second: must be one call an hour at least",
+			config.RatePerS)
 	}
 	p := &Pacer{
 		config:   config.withHooks(),
-		by:       rand.Text(),
 		interval: schema.Interval(config.RatePerS),
 		taking:   make(chan struct{}, 1),
 		stale:    true,
@@ -147,13 +148,13 @@ func (p *Pacer) Wait(ctx context.Context) (held time.Duration, err error) {
 	p.enter(w)
 	defer p.leave(w)
 	for ctx.Err() == nil {
-		due, changed, left := p.pop(w)
+		mine, changed, left := p.pop(w)
 		switch {
 		case left > 0:
 			return left, nil
-		case due.IsZero():
+		case mine == turn{}:
 			p.getTurns(ctx, w.lane, changed)
-		case p.await(ctx, due):
+		case p.await(ctx, mine):
 			p.config.OnTurn(w.lane == replay, time.Since(w.began))
 			return 0, nil
 		default:
@@ -163,21 +164,28 @@ func (p *Pacer) Wait(ctx context.Context) (held time.Duration, err error) {
 	return 0, context.Cause(ctx)
 }
 
-// pop returns the time of a turn for the call, which then no longer waits for one, or the time that
-// is left of a hold. Without both, changed is closed when it makes sense to ask again.
-func (p *Pacer) pop(w *waiter) (due time.Time, changed <-chan struct{}, left time.Duration) {
+// turn is a turn that a call has got.
+type turn struct {
+	due time.Time
+	// voided is Pacer.voided of the time when the turn was valid.
+	voided int
+}
+
+// pop returns a turn for the call, which then no longer waits for one, or the time that is left of
+// a hold. Without both, changed is closed when it makes sense to ask again.
+func (p *Pacer) pop(w *waiter) (mine turn, changed <-chan struct{}, left time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.now()
 	if left := p.hold.Until.Sub(now); left > 0 {
-		return time.Time{}, p.changed, left
+		return turn{}, p.changed, left
 	}
 	p.countLapsed(p.turns.dropLapsed(now, p.interval))
 	if p.placeLocked(w) >= p.turns.count() {
-		return time.Time{}, p.changed, 0
+		return turn{}, p.changed, 0
 	}
 	p.leaveLocked(w)
-	return p.turns.pop(p.interval), nil, 0
+	return turn{p.turns.pop(p.interval), p.voided}, nil, 0
 }
 
 func (p *Pacer) countLapsed(turns int) {
@@ -186,25 +194,56 @@ func (p *Pacer) countLapsed(turns int) {
 	}
 }
 
-// await waits for the time of a turn, and reports whether a call may start now. It may not if a
-// hold began meanwhile or if the turn has lapsed: the turn is then lost. If ctx ended, another call
-// of this process may use the turn.
-func (p *Pacer) await(ctx context.Context, due time.Time) bool {
-	inTime := sleep(ctx, due.Sub(p.clock.now()), nil)
+// await waits for the time of a turn, and reports whether a call may start now. It may not if the
+// turn became void or has lapsed: the turn is then lost. If ctx ended, another call of this process
+// may use the turn.
+func (p *Pacer) await(ctx context.Context, t turn) bool {
+	for {
+		changed, left := p.check(t)
+		if left > 0 && ctx.Err() == nil {
+			sleep(ctx, left, changed)
+			continue
+		}
+		return p.use(ctx, t)
+	}
+}
+
+// check returns how long it is until the turn, 0 if its time has come or if it became void. The
+// channel is closed when the turn may have become void.
+func (p *Pacer) check(t turn) (changed <-chan struct{}, left time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.voided != p.voided {
+		return p.changed, 0
+	}
+	return p.changed, t.due.Sub(p.clock.now())
+}
+
+// use reports whether a call may start now with the turn.
+func (p *Pacer) use(ctx context.Context, t turn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.now()
 	switch {
-	case p.hold.Until.After(now), isLapsed(due, now):
+	case t.voided != p.voided, p.hold.Until.After(now), isLapsed(t.due, now):
 		p.countLapsed(1)
 		return false
-	case !inTime:
-		p.turns = slices.Insert(p.turns, 0, batch{next: due, earliest: due, left: 1})
+	case ctx.Err() != nil:
+		p.turns = slices.Insert(p.turns, 0, batch{next: t.due, earliest: t.due, left: 1})
 		p.announceLocked()
 		return false
 	default:
 		return true
 	}
+}
+
+// voidLocked makes all turns of this process void.
+func (p *Pacer) voidLocked() {
+	p.countLapsed(p.turns.count())
+	p.turns = nil
+	p.lastDue = time.Time{}
+	p.voided++
+	p.announceLocked()
 }
 
 // announceLocked tells the calls that wait to look again.

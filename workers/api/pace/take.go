@@ -16,9 +16,10 @@ const (
 	demandFor = 100 * time.Millisecond
 	// requestFor limits one take from the store.
 	requestFor = 5 * time.Second
-	// aheadFor is how long before its last turn a process takes more. With LapseAfter, it is the
-	// time that a request may take without the loss of a turn.
+	// aheadFor is how long before its last turn a process takes more.
 	aheadFor = 100 * time.Millisecond
+	// slowMax is how late the turns are at most that a process takes from a slow store.
+	slowMax = 2 * time.Second
 	// racedFor is the longest pause after another process was faster.
 	racedFor = 10 * time.Millisecond
 	// pauseFirst is the pause after a fault of the store. Each further pause is twice as long, up
@@ -70,9 +71,16 @@ func (p *Pacer) tooEarly(lane lane) time.Duration {
 
 // takeOnce takes turns once, and returns the pause before another try.
 func (p *Pacer) takeOnce(ctx context.Context, lane lane) (pause time.Duration) {
+	return p.judge(ctx, func(ctx context.Context) error { return p.take(ctx, lane) })
+}
+
+// judge asks the store, and returns the pause before another try, 0 after a success.
+func (p *Pacer) judge(
+	ctx context.Context, ask func(context.Context) error,
+) (pause time.Duration) {
 	inTime, cancel := context.WithTimeout(ctx, requestFor)
 	defer cancel()
-	err := p.take(inTime, lane)
+	err := ask(inTime)
 	switch {
 	case err == nil:
 		p.noteFault(nil)
@@ -81,7 +89,7 @@ func (p *Pacer) takeOnce(ctx context.Context, lane lane) (pause time.Duration) {
 		p.noteFault(nil)
 		return jitter(racedFor)
 	case ctx.Err() != nil: // the call has ended, and the store is not at fault
-		return 0
+		return racedFor
 	default:
 		p.noteFault(err)
 		p.pause = min(max(2*p.pause, pauseFirst), pauseMax)
@@ -111,8 +119,9 @@ func (p *Pacer) take(ctx context.Context, lane lane) error {
 	if budget.Hold.Until.After(now) || lane == replay && budget.Next.After(now) {
 		return nil
 	}
+	known := now.Add(p.slow())
 	wish := schema.Taking{
-		By: p.by, Now: now, RatePerS: p.config.RatePerS, Turns: p.wanted(lane),
+		Now: known, RatePerS: p.config.RatePerS, Turns: p.wanted(lane),
 		Replays: lane == replay, Waited: p.longestWait(),
 	}
 	after, first := budget.Take(wish)
@@ -122,8 +131,14 @@ func (p *Pacer) take(ctx context.Context, lane lane) error {
 	if err := p.swap(ctx, after, revision); err != nil {
 		return err
 	}
-	p.addTurns(first, now, wish.Turns)
+	p.addTurns(first, known, wish.Turns)
 	return nil
+}
+
+// slow is how much later than now this process will know of its turns, if the store was slow twice.
+// Turns that have lapsed when the store answers would be of no use.
+func (p *Pacer) slow() time.Duration {
+	return min(p.took[0], p.took[1], slowMax)
 }
 
 // wanted is how many turns to take: one for each call that waits, within batchFor of the rate.
@@ -140,11 +155,11 @@ func (p *Pacer) wanted(lane lane) int {
 	return n
 }
 
-// addTurns adds turns that were taken at the time now.
-func (p *Pacer) addTurns(first, now time.Time, n int) {
+// addTurns adds turns. Those that the budget has saved may be used from the time of the take.
+func (p *Pacer) addTurns(first, taken time.Time, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turns = append(p.turns, batch{next: first, earliest: now, left: n})
+	p.turns = append(p.turns, batch{next: first, earliest: taken, left: n})
 	p.lastDue = first.Add(time.Duration(n-1) * p.interval)
 	p.announceLocked()
 }

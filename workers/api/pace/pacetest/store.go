@@ -19,6 +19,8 @@ type Store struct {
 	Ahead time.Duration
 	// Takes is how long a request takes at most. 0: no time.
 	Takes time.Duration
+	// AlwaysTakes is how long each request takes, besides.
+	AlwaysTakes time.Duration
 
 	mu       sync.Mutex
 	budget   schema.Budget
@@ -33,11 +35,15 @@ func (s *Store) delay(ctx context.Context) error {
 	s.mu.Lock()
 	s.requests++
 	s.mu.Unlock()
-	if s.Takes == 0 {
+	takes := s.AlwaysTakes
+	if s.Takes > 0 {
+		takes += rand.N(s.Takes)
+	}
+	if takes == 0 {
 		return ctx.Err()
 	}
 	select {
-	case <-time.After(rand.N(s.Takes)):
+	case <-time.After(takes):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
