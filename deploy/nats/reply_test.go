@@ -367,8 +367,8 @@ func TestAnswersWouldBeStoredWithPermissionsInOneAccount(t *testing.T) {
 }
 
 // A role may publish to a few subjects without a wildcard: the pauses of its queues, the budgets of
-// their providers, and the quarantine. The broker stores an answer there, and only there. The role could publish the same
-// bytes.
+// their providers, and the quarantine. The broker stores an answer there, and only there. The role
+// could publish the same bytes.
 func TestAnAnswerReachesNoMoreThanTheRoleItself(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)

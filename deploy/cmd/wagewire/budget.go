@@ -18,9 +18,8 @@ func newBudgetCommand(t terminal) *cobra.Command {
 		Use:     "budget",
 		GroupID: groupRepair,
 		Short:   "Begin a provider's budget of calls anew",
-		Long: `wagewire budget is about the budget of calls to a provider, which all processes share.
-wagewire status shows the budgets. The rate is a variable of the workers, such as
-PINWHEEL_RATE_PER_S.`,
+		Long: `wagewire budget is about the budget of calls to a provider. All processes share it, and
+wagewire status shows it. The rate is a variable of the workers, such as PINWHEEL_RATE_PER_S.`,
 		Example: `  See the budgets:
     wagewire status`,
 	}
@@ -43,7 +42,7 @@ The command ends a hold early, after the provider has said that we may call agai
 answers 429 gets no calls until the time that it asked for. Events that wait for the end of the hold
 go on waiting: wagewire retry --class throttled tries them now.
 
-The command also replaces a budget that a newer release wrote, after the return to an older release.`,
+The command also replaces a budget that a newer release wrote, after a return to an older one.`,
 		Example: `  The provider has raised our limit in the middle of a hold:
     wagewire budget reset pinwheel
     wagewire retry --class throttled`,

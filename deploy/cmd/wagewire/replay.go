@@ -24,7 +24,7 @@ worker was wrong, or a consumer lost its data.
 
 A replayed event is a redrive with an id of its own, ID:r1, then ID:r2 and so on, and gets another
 completion. Only the one queue gets the redrive, even if other queues read the type. Workers take
-redrives after fresh events, so a replay of many events delays none of them. Redrives are not
+redrives after fresh events, so a replay of many events hardly delays them. Redrives are not
 replayed in turn; events of erased accounts are left out. Two webhooks with one id and different
 bodies are two events.
 

@@ -35,8 +35,8 @@ func newStatusCommand(t terminal) *cobra.Command {
 		Use:     "status",
 		GroupID: groupObserve,
 		Short:   "Show streams, queues and dead letters on one screen",
-		Long: `wagewire status shows streams, queues, budgets, dead letters, the quarantine and the lag
-of teams on one screen.
+		Long: `wagewire status shows streams, queues, budgets, dead letters, the quarantine and the
+lag of teams on one screen.
 
 Of a stream: how many messages it has, how full it is, and how old its oldest message is. The
 streams of the waiting events, one for each queue, are in one line; --json has each of them.
