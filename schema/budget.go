@@ -21,8 +21,8 @@ const (
 // BudgetVersion is the version of the format of a Budget that this release reads and writes.
 const BudgetVersion = 1
 
-// Limits of a budget. With them, no second has more calls than the rate and its Burst, and no minute
-// more than 60 times the rate: see Budget.Take.
+// Limits of a budget. With them, no second has more calls than the rate and its Burst, and no
+// minute more than 60 times the rate: see Budget.Take.
 const (
 	// RateMin is the lowest rate, in calls a second: one call an hour.
 	RateMin = 1.0 / 3600

@@ -18,8 +18,8 @@ func newBudgetCommand(t terminal) *cobra.Command {
 		Use:     "budget",
 		GroupID: groupRepair,
 		Short:   "Begin a provider's budget of calls anew",
-		Long: `wagewire budget is about the budget of calls to a provider. All processes share it, and
-wagewire status shows it. The rate is a variable of the workers, such as PINWHEEL_RATE_PER_S.`,
+		Long: `wagewire budget is about the budget of calls to a provider. All processes share it,
+and wagewire status shows it. The rate is a variable of the workers, such as PINWHEEL_RATE_PER_S.`,
 		Example: `  See the budgets:
     wagewire status`,
 	}

@@ -41,8 +41,8 @@
 // The times in the budget are the store's. A process asks the store for its time once a minute, and
 // counts on with its own monotonic clock. A wrong or changing wall clock has no effect. The clock
 // is late by the time of one request at most, so a process on a slow connection calls late, never
-// early. A hold is longer by that time. The limit of a second has 50 ms to spare for processes whose
-// clocks differ, so a process asks again soon after a slower answer.
+// early. A hold is longer by that time. The limit of a second has 50 ms to spare for processes
+// whose clocks differ, so a process asks again soon after a slower answer.
 //
 // # Fresh events first
 //
@@ -53,12 +53,13 @@
 // # Faults
 //
 // Without the store there are no more turns: no result of a call could be stored either. The turns
-// that are taken may be used. A value that cannot be read, or is not plausible, is replaced by a new
-// budget, at the cost of a second without calls: by then, each process has heard that its old turns
-// are void. A value in the format of a newer release is left alone: nobody knows what it allows.
+// that are taken may be used. A value that cannot be read, or is not plausible, is replaced by a
+// new budget, at the cost of a second without calls: by then, each process has heard that its old
+// turns are void. A value in the format of a newer release is left alone: nobody knows what it
+// allows.
 //
-// A store that is slow twice in a row gets wishes for later turns, so that the turns have not lapsed
-// when its answer comes.
+// If the store is slow twice in a row, a process wishes for later turns, so that they have not
+// lapsed when the answer comes.
 //
 // # Why not a library
 //

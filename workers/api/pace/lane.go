@@ -95,20 +95,18 @@ func (p *Pacer) longestWait() time.Duration {
 	return longest
 }
 
-// sleep waits for d, for the end of ctx, or for changed. It reports whether d passed.
-func sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+// sleep waits for d, for the end of ctx, or for changed.
+func sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) {
 	if d <= 0 {
-		return ctx.Err() == nil
+		return
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-changed:
 	case <-ctx.Done():
 	}
-	return false
 }
 
 // jitter is a random time below d, so that processes that waited for the same moment do not act at

@@ -491,7 +491,7 @@ func TestANewBudgetGivesNoTurnTwice(t *testing.T) {
 					p := newPacer(t, s, 10)
 					processes.Go(func() { work(ctx, p, 16, func() { all.add("") }) })
 				}
-				time.Sleep(20*time.Second + 13*time.Millisecond) //nolint:forbidigo // moves the bubble's clock
+				time.Sleep(20 * time.Second) //nolint:forbidigo // moves the bubble's clock
 				renew(s)
 				processes.Wait()
 				checkSeconds(t, &all, 10)
@@ -504,10 +504,11 @@ func TestANewBudgetGivesNoTurnTwice(t *testing.T) {
 }
 
 func TestASlowStoreCostsNoTurn(t *testing.T) {
-	for _, takes := range []time.Duration{150, 250, 400, 900} {
+	const ms = time.Millisecond
+	for _, takes := range []time.Duration{150 * ms, 250 * ms, 400 * ms, 900 * ms} {
 		t.Run(takes.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &pacetest.Store{AlwaysTakes: takes * time.Millisecond}
+				s := &pacetest.Store{AlwaysTakes: takes}
 				lapsed := 0
 				p := newPacer(t, s, 10, func(c *pace.Config) {
 					c.OnLapse = func(turns int) { lapsed += turns }
