@@ -184,6 +184,7 @@ func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
 	if err != nil {
 		return schema.Event{}, err
 	}
+	event.Backfill = in.Header.Get(schema.BackfillHeader) == schema.BackfillTrue
 	return event, webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
 }
 

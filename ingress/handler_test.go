@@ -290,6 +290,32 @@ func TestPublishesTheWebhookUnchanged(t *testing.T) {
 	})
 }
 
+func TestOnlyASignedWebhookWithTheHeaderIsABackfill(t *testing.T) {
+	for name, row := range map[string]struct {
+		values []string
+		want   bool
+	}{
+		"without the header it is fresh":   {nil, false},
+		"with the header it is a backfill": {[]string{"true"}, true},
+		"another value means nothing":      {[]string{"1"}, false},
+		"neither does another spelling":    {[]string{"True"}, false},
+		"neither does an empty value":      {[]string{""}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broker := &fakePublisher{}
+			s, _ := handler(t, testConfig(t), broker)
+			w := serve(s, with(request(pinwheelPath, income), schema.BackfillHeader, row.values...))
+			got := broker.events["pinwheel:e1"]
+			if w.Code != http.StatusOK || got.ID != "e1" || got.Backfill != row.want {
+				t.Errorf("status %d, event %+v", w.Code, got)
+			}
+		})
+	}
+	forged := with(request(pinwheelPath, income), schema.BackfillHeader, schema.BackfillTrue)
+	forged = with(forged, "X-Pinwheel-Signature", "v2="+strings.Repeat("0", 64))
+	testAnswer(t, rejected(forged, http.StatusUnauthorized, "sig_mismatch"))
+}
+
 func TestARepeatedWebhookIsADuplicate(t *testing.T) {
 	broker := &fakePublisher{}
 	s, registry := handler(t, testConfig(t), broker)

@@ -147,6 +147,24 @@ func otherChannels() []asyncChannel {
 			}},
 		},
 		{
+			Key:     "replays",
+			Address: addBraces(schema.ReplaysSubject("queue", "account"), "queue", "account"),
+			Title:   "Replays",
+			Summary: "Redrives and backfills that may be tried: they come after fresh events.",
+			Stream:  schema.EveryWaitingStream, Message: "waiting",
+			Parameters: []string{"queue", "account"},
+			Operations: []asyncOperation{
+				{
+					Key: "replays.put_behind", Action: "send",
+					Summary: "A worker puts a redrive or a backfill behind fresh events.",
+				},
+				{
+					Key: "replays.take", Action: "receive",
+					Summary: "A worker tries the event.",
+				},
+			},
+		},
+		{
 			Key:     "pauses",
 			Address: addBraces(schema.PauseSubject("queue"), "queue"),
 			Title:   "Pauses",
@@ -294,9 +312,9 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		}
 		addresses[address] = key
 	}
-	// Each provider has one channel for unknown types. Six more channels are tombstones, dead
-	// letters, waiting events, retries, pauses and quarantine.
-	want := len(schema.Catalogue()) + len(schema.Providers()) + 6
+	// Each provider has one channel for unknown types. Seven more channels are tombstones, dead
+	// letters, waiting events, retries, replays, pauses and quarantine.
+	want := len(schema.Catalogue()) + len(schema.Providers()) + 7
 	for _, q := range schema.Queues() {
 		if !q.Erases {
 			want++
@@ -312,7 +330,7 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		"wagewire.tombstones.{provider}.{account}",
 		"wagewire.dead_letters.{queue}.{account}", "wagewire.quarantine.{provider}",
 		"wagewire.waiting.{queue}.{account}.{event}", "wagewire.retries.{queue}.{account}",
-		"wagewire.pauses.{queue}",
+		"wagewire.replays.{queue}.{account}", "wagewire.pauses.{queue}",
 	} {
 		if addresses[address] == "" {
 			t.Errorf("there is no channel at %s", address)

@@ -15,6 +15,8 @@
 //	              The provider gets 200 only after this step.
 //	--- WAGEWIRE_EVENTS
 //	  5 take      stream.Queue.Consume            the event: delivered again after its lease
+//	    behind    stream.Delivery.putBehind       a replayed event, and its place behind fresh
+//	                                              events, in the queue's WAGEWIRE_WAITING_<QUEUE>
 //	workers.Worker.work
 //	  6 fetch     Worker.fetch, Handler.Fetch     the event, as above
 //	    judge     Ladders.judge                   the event, as above

@@ -18,6 +18,15 @@ const (
 	TypeBytesMax = 256
 )
 
+// BackfillHeader is the HTTP header of a backfill: a webhook that an operator sends for an account
+// linked long ago. The event on its stream has a header of the same name. Ingress reads the header
+// after it has verified the signature. With another value than BackfillTrue the webhook is fresh.
+// The signature does not cover the header: whoever can send a genuine webhook can also mark it.
+const (
+	BackfillHeader = "Wagewire-Backfill"
+	BackfillTrue   = "true"
+)
+
 // Event is a verified webhook in our terms. Body holds the webhook's bytes, unchanged. The other
 // fields serve routing.
 type Event struct {
@@ -37,12 +46,18 @@ type Event struct {
 	// Redrive is 0 for the webhook itself, and n for the nth time an operator sent the event
 	// through its queue again. A redrive has a key and a completion of its own.
 	Redrive int
+	// Backfill is true for a webhook that came with BackfillHeader, and for its redrives. If the
+	// webhook comes twice, the first copy counts.
+	Backfill bool
 	// Queue is the only queue that works on a redrive. It is "" if every queue of the type does.
 	Queue string
 	// TraceParent is the W3C trace context of the webhook's receipt, or "".
 	TraceParent string
 	Body        []byte
 }
+
+// Replayed reports whether the event comes after fresh events: a redrive, or a backfill.
+func (e Event) Replayed() bool { return e.Redrive > 0 || e.Backfill }
 
 // ErrFull means that a stream has no room. Nothing was stored.
 var ErrFull = errors.New("the stream is full")

@@ -153,14 +153,19 @@ func AccountWaiting(queue, account string) string { return waitingSubject(queue,
 // WaitingEvents matches the event among the waiting events of every queue.
 func (e Event) WaitingEvents() string { return waitingSubject("*", "*", e.token()) }
 
-// WaitingQueue returns the queue of a waiting event or a retry by its subject. It returns "" for
-// another subject.
+// WaitingQueue returns the queue of a waiting event, a retry or a replay by its subject. It returns
+// "" for another subject.
 func WaitingQueue(subject string) string {
 	t := strings.Split(subject, ".")
-	if len(t) > 2 && t[0]+"." == root && (t[1] == "waiting" || t[1] == "retries") {
-		return t[2]
+	if len(t) < 3 || t[0]+"." != root {
+		return ""
 	}
-	return ""
+	switch t[1] {
+	case "waiting", "retries", "replays":
+		return t[2]
+	default:
+		return ""
+	}
 }
 
 func waitingSubject(queue, account, event string) string {
@@ -171,6 +176,12 @@ func waitingSubject(queue, account, event string) string {
 // The token "*" stands for any queue or account.
 func RetriesSubject(queue, account string) string {
 	return fmt.Sprintf("%sretries.%s.%s", root, queue, account)
+}
+
+// ReplaysSubject is the subject of a queue's replayed events about one account, which fresh events
+// do not wait for. The token "*" stands for any queue or account.
+func ReplaysSubject(queue, account string) string {
+	return fmt.Sprintf("%sreplays.%s.%s", root, queue, account)
 }
 
 // PauseSubject is the subject of the state of a queue whose provider refuses our credentials.

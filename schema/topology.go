@@ -41,8 +41,8 @@ const (
 	// events in the middle of an upgrade.
 	EventDeliveriesMax = 100
 	// DeliveriesInPlace is the number of deliveries without a verdict after which a worker
-	// publishes the event anew among the retries, where deliveries count from 1 again. Restarts
-	// therefore never use up the deliveries of an event.
+	// publishes the event anew among the retries or replays, where deliveries count from 1 again.
+	// Restarts therefore never use up the deliveries of an event.
 	DeliveriesInPlace = 3
 	// PendingMax is the limit of a queue's events in hand.
 	PendingMax = 20_000
@@ -69,14 +69,16 @@ type Stream struct {
 	// schedules only on a stream that discards old messages at its limits, so such a stream has no
 	// limit except MaxAge.
 	Schedules bool
+	// Republish is where the broker publishes each stored message again, under the last token of
+	// its subject. Empty: nowhere.
+	Republish string
 	// Why is the purpose of the stream, for help texts and the broker's description of the stream.
 	Why string
 }
 
-// Queue is two durable consumers with the same name: one of the events, and one of the retries,
-// which are the events whose time to wait is over. Each provider and resource with a worker has a
-// queue. A provider that reports deletions has one more, for its erasures: nothing that other
-// events wait for may delay an erasure.
+// Queue is the events of one kind of worker, in two or three Lanes. Each provider and resource with
+// a worker has a queue. A provider that reports deletions has one more, for its erasures: nothing
+// that other events wait for may delay an erasure.
 type Queue struct {
 	Name     string
 	Provider Provider
@@ -87,14 +89,93 @@ type Queue struct {
 	Subjects []string
 }
 
-// RetriesSubjects matches the retries of the queue.
-func (q Queue) RetriesSubjects() string { return RetriesSubject(q.Name, "*") }
-
-// WaitingStream is the name of the stream with the queue's waiting events and retries.
+// WaitingStream is the name of the stream with the queue's waiting events, retries and replays.
 func (q Queue) WaitingStream() string { return waitingPrefix + strings.ToUpper(q.Name) }
 
-// Streams are the names of the streams with a consumer of the queue: for events, and for retries.
-func (q Queue) Streams() []string { return []string{EventsStream, q.WaitingStream()} }
+// Lane is a part of a queue with a durable consumer of its own. Workers have hands of their own for
+// each lane, so no lane delays another one.
+type Lane struct {
+	Name LaneName
+	// Stream has the messages of the lane, Consumer is the durable consumer on the stream, and
+	// Subjects are the filters of the consumer.
+	Stream   string
+	Consumer string
+	Subjects []string
+}
+
+// LaneName is the name of a lane.
+type LaneName string
+
+// The lanes of a queue.
+const (
+	// LaneEvents has the events as ingress and operators publish them.
+	LaneEvents LaneName = "events"
+	// LaneRetries has the fresh events whose time to wait is over.
+	LaneRetries LaneName = "retries"
+	// LaneReplays has the replayed events (Event.Replayed): before their first attempt, and each
+	// time when their time to wait is over.
+	LaneReplays LaneName = "replays"
+)
+
+// replaysSuffix ends the name of the consumer of replays. It is on one stream with the consumer of
+// the retries, which has the name of the queue.
+const replaysSuffix = "_" + string(LaneReplays)
+
+// Lanes are the lanes of the queue: events, retries, and replays. A queue of erasures has no lane
+// for replays: an erasure calls no provider, and also an erasure that is sent again must be done at
+// once.
+func (q Queue) Lanes() []Lane {
+	lanes := []Lane{q.EventsLane(), q.RetriesLane()}
+	if !q.Erases {
+		lanes = append(lanes, q.ReplaysLane())
+	}
+	return lanes
+}
+
+// EventsLane is the lane of the events.
+func (q Queue) EventsLane() Lane {
+	return Lane{LaneEvents, EventsStream, q.Name, q.Subjects}
+}
+
+// RetriesLane is the lane of the retries.
+func (q Queue) RetriesLane() Lane {
+	return Lane{LaneRetries, q.WaitingStream(), q.Name, []string{RetriesSubject(q.Name, "*")}}
+}
+
+// ReplaysLane is the lane of the replays. Only the queues of Lanes with this lane have it.
+func (q Queue) ReplaysLane() Lane {
+	return Lane{
+		LaneReplays, q.WaitingStream(), q.Name + replaysSuffix,
+		[]string{ReplaysSubject(q.Name, "*")},
+	}
+}
+
+// LaneOf returns the lane of a message on the queue's stream of waiting events, by its subject.
+// Messages that are no replays are retries.
+func (q Queue) LaneOf(subject string) Lane {
+	if strings.HasPrefix(subject, ReplaysSubject(q.Name, "")) {
+		return q.ReplaysLane()
+	}
+	return q.RetriesLane()
+}
+
+// ConsumerQueue returns the name of the queue of a lane's consumer.
+func ConsumerQueue(consumer string) string { return strings.TrimSuffix(consumer, replaysSuffix) }
+
+// Replays reports whether the event belongs into the queue's lane of replays. An event that was
+// sent again for another queue does not: this queue has no work with the event.
+func (q Queue) Replays(e Event) bool {
+	return !q.Erases && e.Replayed() && (e.Queue == "" || e.Queue == q.Name)
+}
+
+// DueSubject is the subject on which an event of the queue comes when its time to wait is over:
+// among the replays, or among the retries.
+func (q Queue) DueSubject(e Event) string {
+	if q.Replays(e) {
+		return ReplaysSubject(q.Name, e.Account())
+	}
+	return RetriesSubject(q.Name, e.Account())
+}
 
 // Topology describes everything that `wagewire provision` creates on the broker.
 type Topology struct {
@@ -129,12 +210,23 @@ func (t Topology) WaitingStreams() []Stream {
 	for _, q := range t.Queues {
 		streams = append(streams, Stream{
 			Name:     q.WaitingStream(),
-			Subjects: []string{AccountWaiting(q.Name, "*"), q.RetriesSubjects()},
+			Subjects: q.waitingSubjects(),
 			MaxAge:   age, Duplicates: 2 * time.Minute, Schedules: true,
 			Why: "events of " + q.Name + " that wait for their next try, or whose time has come",
 		})
 	}
 	return streams
+}
+
+// waitingSubjects are the subjects of the queue's stream of waiting events.
+func (q Queue) waitingSubjects() []string {
+	subjects := []string{AccountWaiting(q.Name, "*")}
+	for _, lane := range q.Lanes() {
+		if lane.Stream == q.WaitingStream() {
+			subjects = append(subjects, lane.Subjects...)
+		}
+	}
+	return subjects
 }
 
 const (
@@ -195,6 +287,15 @@ func defaultStreams() []Stream {
 			Name: PausesStream, Subjects: []string{allPauses},
 			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
 			Why: "the state of every queue whose provider refuses our credentials",
+		},
+		{
+			// A bucket without rollups: with one, whoever may write a provider's budget could
+			// delete the others.
+			Name: BudgetsStream, Subjects: []string{budgetSubjects + "*"},
+			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
+			Republish: storedBudgetSubjects,
+			Why: "the bucket " + BudgetsBucket +
+				": how many calls a provider gets, over all processes",
 		},
 		{
 			Name: AdvisoriesStream, Subjects: advisoriesSubjects(),
@@ -267,11 +368,11 @@ func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r
 func ErasuresName(p Provider) string { return string(p) + "_erasures" }
 
 // ExhaustedSubjects are the subjects of the broker's advisories that a message of the queue had
-// all of its deliveries: an event, or a retry.
+// all of its deliveries: an event, a retry, or a replay.
 func (q Queue) ExhaustedSubjects() []string {
 	var subjects []string
-	for _, stream := range q.Streams() {
-		subjects = append(subjects, ExhaustedSubject(stream, q.Name))
+	for _, lane := range q.Lanes() {
+		subjects = append(subjects, ExhaustedSubject(lane.Stream, lane.Consumer))
 	}
 	return subjects
 }

@@ -88,7 +88,9 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 		e.WaitingSubject("pinwheel_employment"):                          "WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT",
 		e.WaitingSubject("truv_erasures"):                                "WAGEWIRE_WAITING_TRUV_ERASURES",
 		schema.RetriesSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
+		schema.ReplaysSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
 		schema.PauseSubject("truv_link"):                                 schema.PausesStream,
+		schema.BudgetSubject(schema.Truv):                                schema.BudgetsStream,
 		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
 		advisory + "MSG_TERMINATED.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
 		advisory + "MAX_DELIVERIES.WAGEWIRE_EVENTS.truv_link":            schema.AdvisoriesStream,
@@ -123,10 +125,11 @@ func TestASubjectOfAWaitingEventNamesItsQueue(t *testing.T) {
 	for subject, want := range map[string]string{
 		e.WaitingSubject("truv_link"):               "truv_link",
 		schema.RetriesSubject("truv_erasures", "a"): "truv_erasures",
-		e.Subject(): "",
-		schema.DeadLetterSubject("truv_link", "a"): "",
-		schema.FormerWaitingStream:                 "",
-		"acme.waiting.truv_link.a.b":               "",
+		schema.ReplaysSubject("truv_link", "a"):     "truv_link",
+		e.Subject():                                 "",
+		schema.DeadLetterSubject("truv_link", "a"):  "",
+		schema.FormerWaitingStream:                  "",
+		"acme.waiting.truv_link.a.b":                "",
 	} {
 		if got := schema.WaitingQueue(subject); got != want {
 			t.Errorf("%s: queue %q, want %q", subject, got, want)
@@ -172,7 +175,7 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 func TestAStream(t *testing.T) {
 	want := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.PausesStream, schema.AdvisoriesStream,
+		schema.QuarantineStream, schema.PausesStream, schema.BudgetsStream, schema.AdvisoriesStream,
 		"WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT", "WAGEWIRE_WAITING_PINWHEEL_IDENTITY",
 		"WAGEWIRE_WAITING_PINWHEEL_INCOME", "WAGEWIRE_WAITING_PINWHEEL_PAYSTUBS",
 		"WAGEWIRE_WAITING_PINWHEEL_SHIFTS", "WAGEWIRE_WAITING_PINWHEEL_VERIFICATION_REPORTS",

@@ -151,7 +151,12 @@ func (b *bench) connect() *stream.Conn {
 // the test if that was not nil.
 func (b *bench) start(r schema.Resource, handler Handler, config Config) (stop func()) {
 	b.Helper()
-	worker := New(r, sourcesOf(handler), b.connect(), config, b.log, b.registry)
+	return b.run(New(r, sourcesOf(handler), b.connect(), config, b.log, b.registry))
+}
+
+// run runs a worker as start does.
+func (b *bench) run(worker *Worker) (stop func()) {
+	b.Helper()
 	ctx, cancel := context.WithCancel(b.ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- worker.Run(ctx) }()
@@ -371,8 +376,9 @@ func (b *bench) terminated() map[place]*jetstream.RawStreamMsg {
 // lastPlace is the place from which the queue got the event last.
 func (b *bench) lastPlace(e schema.Event, queue string) place {
 	b.Helper()
-	stream := schema.Queue{Name: queue}.WaitingStream()
-	retries := b.all(stream, schema.RetriesSubject(queue, e.Account()))
+	q := queueNamed(b.T, queue)
+	stream := q.WaitingStream()
+	retries := b.all(stream, q.DueSubject(e))
 	if n := len(retries); n > 0 {
 		return place{stream, retries[n-1].Sequence}
 	}
@@ -397,12 +403,6 @@ func (b *bench) queue(name string) *jetstream.ConsumerInfo {
 	return b.consumer(schema.EventsStream, name)
 }
 
-// retries is the queue's consumer of retries.
-func (b *bench) retries(name string) *jetstream.ConsumerInfo {
-	b.Helper()
-	return b.consumer(schema.Queue{Name: name}.WaitingStream(), name)
-}
-
 func (b *bench) consumer(stream, name string) *jetstream.ConsumerInfo {
 	b.Helper()
 	consumer, err := b.js.Consumer(b.Context(), stream, name)
@@ -415,9 +415,12 @@ func (b *bench) consumer(stream, name string) *jetstream.ConsumerInfo {
 // lag is the number of a queue's events that are ready or in hand.
 func (b *bench) lag(name string) int {
 	b.Helper()
-	events := b.queue(name)
-	retries := b.retries(name)
-	return int(events.NumPending+retries.NumPending) + events.NumAckPending + retries.NumAckPending
+	lag := 0
+	for _, lane := range queueNamed(b.T, name).Lanes() {
+		info := b.consumer(lane.Stream, lane.Consumer)
+		lag += int(info.NumPending) + info.NumAckPending
+	}
+	return lag
 }
 
 // waiting are the events that wait for their next try in the queue.
@@ -505,13 +508,13 @@ func (b *bench) loseLease(queue string, e schema.Event) {
 // hand.
 func (b *bench) loseEveryLease(queue string) {
 	b.Helper()
-	for _, stream := range (schema.Queue{Name: queue}).Streams() {
-		info := b.consumer(stream, queue)
+	for _, lane := range queueNamed(b.T, queue).Lanes() {
+		info := b.consumer(lane.Stream, lane.Consumer)
 		if info.NumAckPending == 0 {
 			continue
 		}
-		ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", stream, queue, info.Delivered.Stream,
-			info.Delivered.Consumer, time.Now().UnixNano())
+		ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", lane.Stream, lane.Consumer,
+			info.Delivered.Stream, info.Delivered.Consumer, time.Now().UnixNano())
 		if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.Flush()); err != nil {
 			b.Fatal(err)
 		}

@@ -35,7 +35,8 @@ const (
 	// ForbiddenAccountsMax is the number of different accounts that the provider may refuse in a
 	// row with 403, without one success, before the refusals count as refused credentials.
 	ForbiddenAccountsMax = 25
-	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries.
+	// HandsPerRetryHand is how many hands for fresh events a queue has for each hand for retries,
+	// and for each hand for replays.
 	HandsPerRetryHand = 4
 )
 
@@ -53,8 +54,9 @@ const (
 // Config is how a worker works. A zero field gets the default.
 type Config struct {
 	// Concurrency is the number of fresh events in hand at a time, for each queue. A quarter as
-	// many hands, and at least one, are for retries, so that retries never delay a fresh event.
-	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries"`
+	// many hands, and at least one, are for retries, and as many again for replays, so that neither
+	// delays a fresh event.
+	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"fresh events of one queue in hand at a time; a quarter as many more for retries, and for replays"`
 	Ladders     Ladders
 	// AnswerBytesMax is the number of bytes of provider answers that the process holds at a time.
 	AnswerBytesMax Bytes `env:"ANSWER_BYTES_MAX" envDefault:"192MiB" help:"memory for the answers of providers; calls wait when it is used up"`
@@ -122,7 +124,7 @@ func (c *Concurrency) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Bytes is a number of bytes with room for several answers of a provider: at least api.BudgetMin.
+// Bytes is a number of bytes with room for several answers of a provider: at least api.MemoryMin.
 type Bytes int64
 
 // bytesUnits are the units of Bytes. A number without a unit counts single bytes.
@@ -142,9 +144,9 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		if err != nil || n < 0 || n > math.MaxInt64/unit.size {
 			break
 		}
-		if n*unit.size < api.BudgetMin {
+		if n*unit.size < api.MemoryMin {
 			return fmt.Errorf("%q is under %dMiB, three of the largest answers",
-				text, api.BudgetMin>>20)
+				text, api.MemoryMin>>20)
 		}
 		*b = Bytes(n * unit.size)
 		return nil

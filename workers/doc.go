@@ -14,7 +14,8 @@
 //	payload.go              Payload: the content of a webhook's body
 //	fetch/                  the handlers of each resource, and the registry of the providers
 //	pinwheel/, truv/        the providers' APIs, a method an endpoint
-//	api/                    common to the clients: pace, retries, limits, errors
+//	api/                    common to the clients: retries, limits, errors
+//	api/pace/               the turns of the calls, over all processes
 //
 // # The life of a job
 //
@@ -41,15 +42,17 @@
 // An event that must wait leaves its queue. The worker publishes a schedule to the queue's stream
 // of waiting events, with the reason, the time of the next try and the failures until now, and
 // acknowledges the event only after the broker has stored the schedule. When the time has come, the
-// broker publishes the event among the retries of the queue. So a waiting event is no lag, and
-// holds no hand.
+// broker publishes the event among the retries or replays of the queue. So a waiting event is no
+// lag, and holds no hand.
 //
 // Failures are counted by class, in the schedule. A failure takes a step of its class's ladder.
 // Nothing else takes a step: not a restart, a kill, a pause, a hold, a full stream or a redelivery.
 // A full stream has a ladder of its own, without an end.
 //
 // Retries have hands of their own, a quarter as many as fresh events. So a fresh event never waits
-// behind retries. Erasures have a queue of their own, and no pause or hold concerns it.
+// behind retries. Replays (redrives and backfills, with their retries) have as many hands again. So
+// neither a fresh event nor its retry ever waits behind replays. Erasures have a queue of their
+// own, and no pause or hold concerns it.
 //
 // # Refused credentials
 //
@@ -63,13 +66,19 @@
 // forbidden. Only refusals about ForbiddenAccountsMax different accounts in a row, without one
 // success, count as refused credentials.
 //
-// A 429 holds every call to the provider for the time that the provider asks for. During a longer
-// hold the queue takes no events, and what is in hand waits at the broker until the end of the
-// hold.
+// # One budget a provider
+//
+// All processes of an installation share the rate of a provider: before each call, the client waits
+// for a turn (package api/pace). The budget of the turns is in the bucket WAGEWIRE_BUDGETS
+// (stream.Budget). A worker without the bucket is not ready, and calls nobody.
+//
+// A 429 holds every call to the provider, in all processes, for the time that the provider asks
+// for. During a longer hold the queues take no events, and what is in hand waits at the broker
+// until the end of the hold.
 //
 // # Memory
 //
-// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Budget). A handler gives each
+// A process holds at most ANSWER_BYTES_MAX bytes of answers (api.Memory). A handler gives each
 // record to Job.Records and then releases the answer. Records keeps up to 512 KiB in memory. The
 // records of a longer list go to the object store page by page, so a job holds about a page. If the
 // job ends without a completion, the stored records are deleted, or saved for the next attempt.
@@ -87,9 +96,10 @@
 // # Deliveries
 //
 // A delivery is no attempt. A worker that stops gives its events back, and after
-// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries, where
-// deliveries count from 1 again. So only an event that kills its process uses up the deliveries of
-// a retry (schema.DeliveriesMax), and then gets a dead letter and the completion `failed`.
+// schema.DeliveriesInPlace deliveries it publishes an event anew among the retries or replays,
+// where deliveries count from 1 again. So only an event that kills its process uses up the
+// deliveries of a retry (schema.DeliveriesMax), and then gets a dead letter and the completion
+// `failed`.
 //
 // # Decisions
 //

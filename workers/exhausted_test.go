@@ -27,11 +27,11 @@ func queueNamed(t *testing.T, name string) schema.Queue {
 // exhaust provisions the queue so that one delivery, never settled, is all there is.
 func (b *bench) exhaust(queue string) {
 	b.Helper()
-	for _, stream := range (schema.Queue{Name: queue}).Streams() {
-		config := b.consumer(stream, queue).Config
+	for _, lane := range queueNamed(b.T, queue).Lanes() {
+		config := b.consumer(lane.Stream, lane.Consumer).Config
 		config.MaxDeliver = 1
 		config.AckWait = 100 * time.Millisecond
-		if _, err := b.js.UpdateConsumer(b.Context(), stream, config); err != nil {
+		if _, err := b.js.UpdateConsumer(b.Context(), lane.Stream, config); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -42,7 +42,8 @@ func (b *bench) retry(q schema.Queue) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	err := b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+	taking := stream.Taking{Hands: 1, ReplayHands: 1}
+	err := b.conn.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
 		until := time.Now().Add(time.Hour)
 		if err := d.Wait(schema.Wait{Class: schema.ClassTransient, Until: until}); err != nil {
 			b.Error(err)
@@ -67,6 +68,13 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 			func(t *testing.T) schema.Event { return employment(t, "killer") },
 			"pinwheel_employment", schema.Employment, schema.Failed, 1,
 		},
+		"as a dead letter and a completion `failed` of its own, if it was sent again": {
+			func(t *testing.T) schema.Event {
+				e := employment(t, "killer")
+				e.Redrive = 1
+				return e
+			}, "pinwheel_employment", schema.Employment, schema.Failed, 1,
+		},
 		"but a deletion is carried out": {
 			func(t *testing.T) schema.Event {
 				return sample(t, schema.Truv, "link-deleted", "killer", ofLink("gone"))
@@ -77,10 +85,12 @@ func TestAnEventWhoseDeliveriesRanOutHasItsLastWord(t *testing.T) {
 			b := newBench(t)
 			e := row.event(t)
 			queue := row.queue
+			q := queueNamed(t, queue)
 			b.publish(e)
-			b.retry(queueNamed(t, queue))
+			b.retry(q)
 			b.exhaust(queue)
-			b.takeFrom(queueNamed(t, queue).WaitingStream(), queue) // by a worker that dies of it
+			lane := q.LaneOf(q.DueSubject(e))
+			b.takeFrom(lane.Stream, lane.Consumer) // by a worker that dies of it
 			b.start(row.resource, brings, quick())
 			c := b.completed(e, row.resource)
 			if c.Data.Outcome != row.outcome {

@@ -11,6 +11,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api"
+	"github.com/wagewire/wagewire/workers/api/pace"
 )
 
 // Job is an event in a worker's hands.
@@ -31,6 +32,8 @@ type Source struct {
 	// repeated keys. An error wraps ErrUndecodable.
 	Decode  func(schema.Event) (Payload, error)
 	Handler Handler
+	// Pace is the pace of the handler's calls, nil without one.
+	Pace *pace.Pacer
 }
 
 // Handler fetches the data that an event announces, and adds each record to job.Records. Fetch is

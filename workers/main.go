@@ -20,20 +20,28 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers/api/pace"
 )
 
 // Opener opens the sources of a worker command. Package workers knows no provider, so the command
 // passes the Opener to Main.
 type Opener struct {
 	// Open opens the sources of a resource, by provider. Its errors name the variable to change.
-	// The log takes what is wrong later, with a changed file of secrets.
-	Open func(
-		r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
-		log *zap.Logger,
-	) (map[schema.Provider]Source, error)
+	Open func(r schema.Resource, of Surroundings) (map[schema.Provider]Source, error)
 	// Variables lists the environment variables of a provider. A variable without a default must be
 	// set.
 	Variables func(schema.Provider) []process.Variable
+}
+
+// Surroundings are what the sources of a process share.
+type Surroundings struct {
+	Getenv   func(string) string
+	Registry prometheus.Registerer
+	// Log takes what is wrong later, such as a changed file of secrets, or a provider that asks us
+	// to wait.
+	Log *zap.Logger
+	// Budget returns where all processes share the budget of a provider.
+	Budget func(schema.Provider) pace.Store
 }
 
 // Main is the main function of every worker command: it serves the queues of the resource until
@@ -107,14 +115,6 @@ func serve(
 	}
 	defer func() { _ = log.Sync() }() // Sync fails on a terminal
 	process.LimitMemory(log)
-	registry := newRegistry()
-	sources, err := opener.Open(r, getenv, registry, log)
-	if err != nil {
-		return err
-	}
-	if err := requireSource(r, sources); err != nil {
-		return err
-	}
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-"+name)
 	if err != nil {
 		return err
@@ -126,6 +126,17 @@ func serve(
 		return err
 	}
 	defer conn.Close()
+	registry := newRegistry()
+	sources, err := opener.Open(r, Surroundings{
+		Getenv: getenv, Registry: registry, Log: log,
+		Budget: func(p schema.Provider) pace.Store { return conn.Budget(p) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := requireSource(r, sources); err != nil {
+		return err
+	}
 	worker := New(r, sources, conn, env.Worker, log, registry)
 	return conn.RunWhileOpen(ctx, func(ctx context.Context) error {
 		return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry)

@@ -18,9 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -56,15 +54,14 @@ var testOpener = Opener{
 
 // openTest opens a handler that brings one record, one that never ends, or one that asks a
 // provider. "nothing" opens no source.
-func openTest(_ schema.Resource, getenv func(string) string,
-	_ prometheus.Registerer, _ *zap.Logger) (map[schema.Provider]Source, error) {
-	switch getenv("TEST_SECRET_FILE") {
+func openTest(_ schema.Resource, of Surroundings) (map[schema.Provider]Source, error) {
+	switch of.Getenv("TEST_SECRET_FILE") {
 	case "brings":
 		return sourcesOf(brings), nil
 	case "hangs":
 		return sourcesOf(fetchFunc(func(context.Context, Job) (Fetched, error) { select {} })), nil
 	case "asks":
-		return sourcesOf(asks{url: getenv("TEST_PROVIDER_URL"), dies: getenv("TEST_DIES")}), nil
+		return sourcesOf(asks{url: of.Getenv("TEST_PROVIDER_URL"), dies: of.Getenv("TEST_DIES")}), nil
 	case "nothing":
 		return map[schema.Provider]Source{}, nil
 	default:

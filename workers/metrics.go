@@ -80,17 +80,51 @@ func (m *metrics) setPaused(queue string, paused bool) {
 	m.paused.WithLabelValues(queue).Set(value)
 }
 
-// APIMetrics are the metrics of the calls to a provider. Call and Hold are the hooks of package
-// api.
+// APIMetrics are the metrics of the calls to a provider. Its methods are hooks of the packages api
+// and pace.
 type APIMetrics struct {
 	calls     *prometheus.HistogramVec
 	holdUntil prometheus.Gauge
+	turns     *prometheus.CounterVec
+	waits     *prometheus.HistogramVec
+	lapsed    prometheus.Counter
+	requests  prometheus.Counter
 }
 
-// NewAPIMetrics registers the metrics of the calls to a provider.
-func NewAPIMetrics(registry prometheus.Registerer, provider string) *APIMetrics {
+// NewAPIMetrics registers the metrics of the calls to a provider. ratePerS is the rate of the whole
+// installation.
+func NewAPIMetrics(
+	registry prometheus.Registerer, provider string, ratePerS float64,
+) *APIMetrics {
 	labels := prometheus.Labels{"provider": provider}
+	rate := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "wagewire_budget_rate_per_s",
+		Help:        "Calls a second to a provider that all processes together may make.",
+		ConstLabels: labels,
+	})
+	rate.Set(ratePerS)
 	m := &APIMetrics{
+		turns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name:        "wagewire_budget_turns_total",
+			Help:        "Turns used for calls; lane \"replay\" is for replayed events.",
+			ConstLabels: labels,
+		}, []string{"lane"}),
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:        "wagewire_budget_wait_seconds",
+			Help:        "How long a call waited for its turn.",
+			ConstLabels: labels,
+			Buckets:     prometheus.ExponentialBuckets(0.001, 4, 9),
+		}, []string{"lane"}),
+		lapsed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name:        "wagewire_budget_lapsed_total",
+			Help:        "Turns that this process took and did not use in time.",
+			ConstLabels: labels,
+		}),
+		requests: prometheus.NewCounter(prometheus.CounterOpts{
+			Name:        "wagewire_budget_round_trips_total",
+			Help:        "Requests to NATS for turns and holds.",
+			ConstLabels: labels,
+		}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:        "wagewire_api_call_seconds",
 			Help:        "Calls to a provider by endpoint and HTTP status, 0 where there was none.",
@@ -102,7 +136,8 @@ func NewAPIMetrics(registry prometheus.Registerer, provider string) *APIMetrics 
 			ConstLabels: labels,
 		}),
 	}
-	registry.MustRegister(m.calls, m.holdUntil)
+	registry.MustRegister(
+		m.calls, m.holdUntil, rate, m.turns, m.waits, m.lapsed, m.requests)
 	return m
 }
 
@@ -111,5 +146,23 @@ func (m *APIMetrics) Call(endpoint string, status int, took time.Duration) {
 	m.calls.WithLabelValues(endpoint, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-// Hold sets the time until which the provider asked us to wait.
-func (m *APIMetrics) Hold(until time.Time) { m.holdUntil.Set(float64(until.Unix())) }
+// Hold notes how much longer the provider asked us to wait.
+func (m *APIMetrics) Hold(left time.Duration) {
+	m.holdUntil.Set(float64(time.Now().Add(left).Unix()))
+}
+
+// Turn counts a call that got its turn, and how long it waited.
+func (m *APIMetrics) Turn(replay bool, waited time.Duration) {
+	lane := "fresh"
+	if replay {
+		lane = "replay"
+	}
+	m.turns.WithLabelValues(lane).Inc()
+	m.waits.WithLabelValues(lane).Observe(waited.Seconds())
+}
+
+// Lapse counts turns that were not used in time.
+func (m *APIMetrics) Lapse(turns int) { m.lapsed.Add(float64(turns)) }
+
+// Request counts a request to NATS for a budget.
+func (m *APIMetrics) Request() { m.requests.Inc() }

@@ -186,13 +186,32 @@ func (p *pause) holdLocked(err error) {
 	if !ok || status.Status != http.StatusTooManyRequests || status.RetryAfter <= 0 {
 		return
 	}
-	until := time.Now().Add(status.RetryAfter)
+	p.closeLocked(status.RetryAfter)
+}
+
+// hold closes the queue for a hold that some process began, and opens it if left is 0. During a
+// short hold, the calls wait in hand.
+func (p *pause) hold(left time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case left > api.HoldInHandMax:
+		p.closeLocked(left)
+	case left <= 0:
+		p.heldUntil = time.Time{}
+		p.announceLocked()
+	}
+}
+
+// closeLocked lets the queue take no events for a time, and never shortens it.
+func (p *pause) closeLocked(left time.Duration) {
+	until := time.Now().Add(left)
 	if !until.After(p.heldUntil) {
 		return
 	}
 	p.heldUntil = until
 	p.announceLocked()
-	time.AfterFunc(status.RetryAfter, func() {
+	time.AfterFunc(left, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.announceLocked()

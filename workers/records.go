@@ -12,7 +12,7 @@ import (
 )
 
 // savedRecordMax is the size of the largest record that an attempt saves for the next, in bytes:
-// the next attempt reads the records one at a time, outside of the budget for answers.
+// the next attempt reads the records one at a time, outside of the memory for answers.
 const savedRecordMax = 1 << 20
 
 // Records collects the records of a job. A few records stay in memory. As soon as the records are

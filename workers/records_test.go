@@ -289,9 +289,9 @@ func pagedHandler(client *api.Client, atPage func()) Handler {
 	})
 }
 
-// Lists of 200 pages hold at most the budget and a little for each hand, whatever the sizes of the
+// Lists of 200 pages hold at most the memory and a little for each hand, whatever the sizes of the
 // lists. Together the lists of this test are larger.
-func TestLongListsHoldNoMoreThanTheBudget(t *testing.T) {
+func TestLongListsHoldNoMoreThanTheMemory(t *testing.T) {
 	const (
 		hands     = 2
 		pages     = api.PagesMax
@@ -303,9 +303,9 @@ func TestLongListsHoldNoMoreThanTheBudget(t *testing.T) {
 	b := newBenchWithRoom(t, hands*pages*pageBytes*5/4)
 	server := httptest.NewServer(pagedAPI{pages, pageBytes})
 	t.Cleanup(server.Close)
-	budget := api.NewBudget(api.BudgetMin)
+	memory := api.NewMemory(api.MemoryMin)
 	client, err := api.New(api.Config{
-		URL: server.URL, RatePerS: 1e6, Answers: budget,
+		URL: server.URL, Answers: memory,
 		Secrets: func() ([]string, error) { return []string{"sekret"}, nil },
 	}, api.Dialect{Header: func(string) http.Header { return nil }})
 	must(t, err)
@@ -329,11 +329,11 @@ func TestLongListsHoldNoMoreThanTheBudget(t *testing.T) {
 			t.Errorf("%d records, %+v", c.CountRecords(), c.Data.RecordsRef)
 		}
 	}
-	held, peak := budget.Held()
-	if held != 0 || peak == 0 || peak > api.BudgetMin {
+	held, peak := memory.Held()
+	if held != 0 || peak == 0 || peak > api.MemoryMin {
 		t.Errorf("answers: %d bytes held at the end, %d at most", held, peak)
 	}
-	if limit := before + api.BudgetMin + hands*handBytes; most.bytes > limit {
+	if limit := before + api.MemoryMin + hands*handBytes; most.bytes > limit {
 		t.Errorf("%d MiB live at the peak, %d before; want under %d", most.bytes>>20, before>>20,
 			limit>>20)
 	}

@@ -92,6 +92,44 @@ func TestAFreshEventIsCompletedAtOnceThough5000WaitForTheirLadder(t *testing.T) 
 	}
 }
 
+func TestAFreshEventIsCompletedWhileReplaysHoldAllTheirHands(t *testing.T) {
+	t.Parallel()
+	const replays, queue = 100, "pinwheel_employment"
+	b := newBench(t)
+	release := make(chan struct{})
+	var replayed atomic.Int64
+	b.start(schema.Employment, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		if job.Event.Replayed() {
+			replayed.Add(1)
+			select {
+			case <-release:
+			case <-ctx.Done():
+				return Fetched{}, ctx.Err()
+			}
+		}
+		return brings(ctx, job)
+	}), quick())
+	events := many(t, replays, "replayed")
+	for i := range events {
+		events[i].Redrive = 1
+	}
+	b.publishAll(events)
+	fresh := employment(t, "fresh")
+	b.publish(fresh)
+	if got := b.completed(fresh, schema.Employment); got.Data.Outcome != schema.Succeeded {
+		t.Errorf("completion %+v", got.Data)
+	}
+	hands := int64(quick().Concurrency) / HandsPerRetryHand
+	if n := replayed.Load(); n > max(1, hands) {
+		t.Errorf("%d replays are in hand, want %d at most", n, max(1, hands))
+	}
+	close(release)
+	for _, e := range events {
+		b.completed(e, schema.Employment)
+	}
+	b.idle(queue)
+}
+
 func TestAQueueThatIsProvisionedAgainRedeliversEverythingAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	const n, queue = 20, "pinwheel_employment"
@@ -110,6 +148,9 @@ func TestAQueueThatIsProvisionedAgainRedeliversEverythingAndRepeatsNothing(t *te
 		events[i].ReceivedAt = time.Now().Add(-2 * FreshFor)
 	}
 	b.publishAll(events)
+	for _, e := range events {
+		b.completed(e, schema.Employment)
+	}
 	b.idle(queue)
 	if got := calls.Load(); got != n+1 {
 		t.Fatalf("%d calls, want %d", got, n+1)

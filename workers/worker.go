@@ -18,6 +18,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers/api/pace"
 )
 
 // Worker serves the queues of one resource.
@@ -34,8 +35,9 @@ type Worker struct {
 // queue is a queue of a worker.
 type queue struct {
 	*stream.Queue
-	name   string
-	source Source
+	name     string
+	provider schema.Provider
+	source   Source
 	// erases is true for a queue of erasures. Such a queue calls no provider, and never pauses.
 	erases bool
 	pause  *pause
@@ -69,12 +71,16 @@ func New(
 			continue
 		}
 		w.queues = append(w.queues, &queue{
-			Queue:  conn.Queue(q),
-			name:   q.Name,
-			source: source,
-			erases: q.Erases,
-			pause:  newPause(conn.Queue(q), q.Name, c.PauseFor, log, w.metrics),
+			Queue:    conn.Queue(q),
+			name:     q.Name,
+			provider: q.Provider,
+			source:   source,
+			erases:   q.Erases,
+			pause:    newPause(conn.Queue(q), q.Name, c.PauseFor, log, w.metrics),
 		})
+		if source.Pace != nil && !q.Erases {
+			source.Pace.OnHold(w.queues[len(w.queues)-1].pause.hold)
+		}
 		w.metrics.setPaused(q.Name, false)
 	}
 	return w
@@ -96,10 +102,16 @@ func requireSource(r schema.Resource, sources map[schema.Provider]Source) error 
 	return fmt.Errorf("no source for the queues of %s: %s", r, strings.Join(names, ", "))
 }
 
-// Ready returns an error until every queue can be served.
+// Ready returns an error until every queue can be served, and its provider has a budget.
 func (w *Worker) Ready(ctx context.Context) error {
 	for _, q := range w.queues {
 		if err := q.Ready(ctx); err != nil {
+			return err
+		}
+		if q.erases {
+			continue
+		}
+		if err := w.conn.Budget(q.provider).Ready(ctx); err != nil {
 			return err
 		}
 	}
@@ -126,6 +138,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			})
 		}
 		group.Go(func() error {
+			if q.source.Pace != nil && !q.erases {
+				q.source.Pace.Learn(ctx) // another process may have begun a hold
+			}
 			return q.Consume(ctx, w.takingFrom(q), func(d *stream.Delivery) {
 				w.workInSpan(inHand, q, d)
 			})
@@ -144,7 +159,8 @@ func (w *Worker) Run(ctx context.Context) error {
 // takingFrom says how the worker takes events from the queue.
 func (w *Worker) takingFrom(q *queue) stream.Taking {
 	hands := int(w.config.Concurrency)
-	taking := stream.Taking{Hands: hands, RetryHands: max(1, hands/HandsPerRetryHand)}
+	fewer := max(1, hands/HandsPerRetryHand)
+	taking := stream.Taking{Hands: hands, RetryHands: fewer, ReplayHands: fewer}
 	if !q.erases {
 		taking.Gate = q.pause
 	}
@@ -216,7 +232,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	case job.Event.Erases(): // an erasure calls no provider, so no pause may delay it
 		fetched, err = w.callHandler(ctx, q, job)
 	default:
-		fetched, err = w.fetchInTurn(ctx, q, job)
+		fetched, err = w.fetchInTurn(inLane(ctx, job.Event), q, job)
 	}
 	if err == nil && fetched.isIncomplete() {
 		err = errIncomplete
@@ -225,6 +241,14 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 		err = w.dropErased(ctx, d, err)
 	}
 	return job, fetched, err
+}
+
+// inLane lets the calls for a replayed event come after those for fresh events.
+func inLane(ctx context.Context, e schema.Event) context.Context {
+	if e.Replayed() {
+		return pace.AsReplay(ctx)
+	}
+	return ctx
 }
 
 // dropErased erases the event of an account that was erased before the fetch ended.

@@ -310,9 +310,10 @@ func (b *bench) environment(natsURL string) []string {
 		env = append(env,
 			p.Variable("SECRETS_FILE")+"="+b.secretFile(p),
 			fetch.SecretVariable(p)+"="+b.secretFile(p),
-			p.Variable("RATE_PER_S")+"="+ratePerS,
 		)
-		for name, value := range fake.Environment(string(p), b.fakeURL) {
+		variables := fake.Environment(string(p), b.fakeURL)
+		variables["RATE_PER_S"] = ratePerS // the fake has a lower rate
+		for name, value := range variables {
 			env = append(env, p.Variable(name)+"="+value)
 		}
 	}
@@ -329,8 +330,10 @@ func (b *bench) startBinary(
 	}
 	return b.startProcess(ctx, program{
 		name: name, path: filepath.Join(b.config.Bin, name),
-		env: append(slices.Clone(env), "ADMIN_ADDR="+admin),
-		log: filepath.Join(dir, name+".log"), healthURL: "http://" + admin + "/readyz",
+		env:        append(slices.Clone(env), "ADMIN_ADDR="+admin),
+		log:        filepath.Join(dir, name+".log"),
+		healthURL:  "http://" + admin + "/readyz",
+		metricsURL: "http://" + admin + "/metrics",
 	})
 }
 

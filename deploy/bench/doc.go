@@ -18,12 +18,18 @@
 // broker that writes to the disk before each answer (sync_interval: always), the setting for an
 // installation.
 //
+// Before each call of a provider a worker takes a turn of the provider's budget, which is stored at
+// the broker. The report has the number of requests to the broker for a call, over both loads of d.
+// The number must not be over 1: a turn must not cost more than a request of its own. The rate of
+// the budget is set too high to be a limit.
+//
 // The machine also runs the senders, the broker and the fake providers, so the figures hold for a
 // single machine. The ratios are the result.
 //
 //	bench.go      the processes: brokers, ingress, workers, fake providers
 //	load.go       the load of each figure
 //	process.go    a process: start, health, stop
+//	budget.go     the requests to the broker for the budgets, as the workers count them
 //	report.go     the table
 //	usage_*.go    processor time and memory of a process, as counted by the kernel
 package bench

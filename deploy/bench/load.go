@@ -60,16 +60,37 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 		if err != nil {
 			return r, fmt.Errorf("ingress: %w", err)
 		}
-		f.completions, err = b.complete(ctx, l, 0)
-		if err != nil {
-			return r, fmt.Errorf("completions: %w", err)
-		}
-		f.completionsSlow, err = b.complete(ctx, l, apiDelay)
-		if err != nil {
-			return r, fmt.Errorf("completions with a slow API: %w", err)
+		if err := b.completeBoth(ctx, l, f); err != nil {
+			return r, err
 		}
 	}
 	return r, nil
+}
+
+// completeBoth measures figure d with both APIs, and what the workers spent for the calls.
+func (b *bench) completeBoth(ctx context.Context, l *line, f *figures) error {
+	before, err := spendingOf(ctx, l.workers)
+	if err != nil {
+		return err
+	}
+	f.completions, err = b.complete(ctx, l, 0)
+	if err != nil {
+		return fmt.Errorf("completions: %w", err)
+	}
+	f.completionsSlow, err = b.complete(ctx, l, apiDelay)
+	if err != nil {
+		return fmt.Errorf("completions with a slow API: %w", err)
+	}
+	after, err := spendingOf(ctx, l.workers)
+	if err != nil {
+		return err
+	}
+	f.spent = after.minus(before)
+	if f.spent.turns < float64(2*b.config.Events) {
+		return fmt.Errorf("the workers counted %.0f calls for %d webhooks",
+			f.spent.turns, 2*b.config.Events)
+	}
+	return nil
 }
 
 // ServeNull serves the null handler of figure b until ctx ends. The server has the limits of

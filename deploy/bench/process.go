@@ -34,6 +34,8 @@ type program struct {
 	log string
 	// healthURL answers 200 when the program is ready.
 	healthURL string
+	// metricsURL serves the metrics of one of our own commands.
+	metricsURL string
 }
 
 // process is a running program. It ends with its context and, on Linux, with the bench.

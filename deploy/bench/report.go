@@ -16,7 +16,11 @@ import (
 type round [settings]figures
 
 // figures are the figures of a setting of the broker.
-type figures struct{ raw, null, ingress, completions, completionsSlow figure }
+type figures struct {
+	raw, null, ingress, completions, completionsSlow figure
+	// spent belongs to completions and completionsSlow together.
+	spent spending
+}
 
 // figure is a number of calls and their total time.
 type figure struct {
@@ -71,6 +75,9 @@ func report(w io.Writer, rounds []round, memory []peak) {
 	t.line("   ratio, c/combined", "%.2f", figures.ratio)
 	t.line("d  completions, API at once", "%.0f", perS(completionsOf))
 	t.line("   completions, API after "+apiDelay.String(), "%.0f", perS(completionsSlowOf))
+	fmt.Fprintln(t, "\nfor a call of an API\tfsync later\t\tfsync always")
+	t.line("d  broker requests of the budget", "%.2f",
+		func(f figures) float64 { return f.spent.perCall() })
 	// A system without a count of memory has no count of processor time either.
 	if memory != nil {
 		t.processorTime()

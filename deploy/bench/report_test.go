@@ -30,7 +30,8 @@ func TestSpread(t *testing.T) {
 }
 
 // ofRound returns a round with 3,000 publishes and 6,000 requests a second, combined 2,000, and
-// with the given rate of ingress.
+// with the given rate of ingress. The budget takes 250 requests for 1,000 calls if ingress stores
+// 1,000 webhooks, and more if ingress stores more.
 func ofRound(ingress int) round {
 	at := func(perS int, cpu ...time.Duration) figure {
 		for i := range cpu {
@@ -45,6 +46,7 @@ func ofRound(ingress int) round {
 		raw: at(3000, 11*us, 12*us), null: at(6000, 21*us, 22*us),
 		ingress:     at(ingress, 31*us, 32*us, 33*us),
 		completions: some, completionsSlow: figure{n: 700, took: 4 * time.Second},
+		spent: spending{turns: 1000, roundTrips: float64(ingress) / 4},
 	}
 	return round{f, f}
 }
@@ -64,6 +66,9 @@ c  ingress's webhooks, stored   1500         (1000 – 2000)  1500  (1000 – 20
    ratio, c/combined            0.75         (0.50 – 1.00)  0.75  (0.50 – 1.00)
 d  completions, API at once     350          (350 – 350)    350   (350 – 350)
    completions, API after 20ms  175          (175 – 175)    175   (175 – 175)
+
+for a call of an API              fsync later                 fsync always
+d  broker requests of the budget  0.38         (0.25 – 0.50)  0.38  (0.25 – 0.50)
 
 processor time for one, µs  fsync later             fsync always
 a  publisher                11           (11 – 11)  11  (11 – 11)

@@ -186,7 +186,7 @@ func retry(ctx context.Context, limit time.Duration, do func(context.Context) er
 }
 
 // countUnsettled counts the events of all queues that are not settled: the waiting events, and then
-// the events and the retries of each queue. queues says where these events are:
+// those in each lane of each queue. queues says where these events are:
 // "<queue> <not delivered>+<delivered>".
 func (b *broker) countUnsettled(ctx context.Context) (total int, queues []string, err error) {
 	for _, q := range schema.Queues() {
@@ -200,14 +200,14 @@ func (b *broker) countUnsettled(ctx context.Context) (total int, queues []string
 		queues = append(queues, fmt.Sprintf("%d for their next try", total))
 	}
 	for _, q := range schema.Queues() {
-		for _, stream := range q.Streams() {
-			pending, delivered, err := b.countInQueue(ctx, stream, q.Name)
+		for _, lane := range q.Lanes() {
+			pending, delivered, err := b.countInLane(ctx, lane)
 			if err != nil {
-				return 0, nil, fmt.Errorf("queue %s of %s: %w", q.Name, stream, err)
+				return 0, nil, fmt.Errorf("%s of queue %s: %w", lane.Name, q.Name, err)
 			}
 			if n := pending + delivered; n > 0 {
 				total += n
-				queues = append(queues, fmt.Sprintf("%s %d+%d", q.Name, pending, delivered))
+				queues = append(queues, fmt.Sprintf("%s %d+%d", lane.Consumer, pending, delivered))
 			}
 		}
 	}
@@ -230,13 +230,13 @@ func (b *broker) countWaiting(ctx context.Context, q schema.Queue) (int, error) 
 	return len(info.State.Subjects), nil
 }
 
-// countInQueue counts the messages of a queue on one of its streams.
-func (b *broker) countInQueue(
-	ctx context.Context, stream, queue string,
+// countInLane counts the messages of a lane.
+func (b *broker) countInLane(
+	ctx context.Context, lane schema.Lane,
 ) (pending, delivered int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	consumer, err := b.js.Consumer(ctx, stream, queue)
+	consumer, err := b.js.Consumer(ctx, lane.Stream, lane.Consumer)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -270,7 +270,7 @@ func (b *broker) isHealthy(ctx context.Context) bool {
 func streamNames() []string {
 	names := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.PausesStream,
+		schema.QuarantineStream, schema.PausesStream, schema.BudgetsStream,
 	}
 	for _, q := range schema.Queues() {
 		names = append(names, q.WaitingStream())

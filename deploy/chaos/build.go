@@ -68,6 +68,20 @@ var flaws = map[string]flaw{
 		"\tjob, fetched, err := w.fetch(ctx, q, d)\n",
 		"\t_ = d.Done()\n\tjob, fetched, err := w.fetch(ctx, q, d)\n",
 	}}},
+	"own-holds": {
+		"a worker tells no other process that a provider wants no calls",
+		"workers/api/pace/hold.go", [][2]string{{
+			"\t\tpause, stored := p.shareOnce(ctx, until, guesses)\n",
+			"\t\t_ = guesses\n\t\tpause, stored := time.Duration(0), true\n",
+		}},
+	},
+	"own-rates": {
+		"every process has the rate of the installation for itself",
+		"workers/fetch/open.go", [][2]string{{
+			"Store: of.Budget(p),",
+			"Store: of.Budget(p + schema.Provider(strconv.FormatInt(time.Now().UnixNano(), 36))),",
+		}},
+	},
 	"no-tombstone": {
 		"a completion is stored although its account is erased",
 		"schema/stream/complete.go", [][2]string{{

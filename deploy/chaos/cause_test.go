@@ -69,7 +69,7 @@ func TestAnEventEndsByItsOwnAnswers(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s, _ := goodScene()
 			s.ledger.addPerson("account-2", person{forbidden: row.forbidden})
-			about := call{target{"account-2", "income"}, schema.Pinwheel}
+			about := call{target: target{"account-2", "income"}, provider: schema.Pinwheel}
 			s.gate.note(about, 200, []byte(`{"data":{"id":"i"}}`))
 			for _, status := range row.answers {
 				s.gate.note(about, status, nil)
@@ -124,8 +124,8 @@ func TestStaleDataIsALaggingAnswer(t *testing.T) {
 		{"without an age", `{"data":{"id":"i"}}`, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			g := newGate(nil)
-			about := call{target{account, "income"}, schema.Pinwheel}
+			g := newGate(nil, neverSteady)
+			about := call{target: target{account, "income"}, provider: schema.Pinwheel}
 			g.note(about, 200, []byte(row.body))
 			if got := g.answers[about.target].lagging; got != row.lagging {
 				t.Errorf("%d lagging answers, want %d", got, row.lagging)

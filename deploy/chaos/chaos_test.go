@@ -96,7 +96,7 @@ func TestEverySiegeEndsBeforeTheNext(t *testing.T) {
 func TestARefusedCallIsAnsweredOnceMoreWith404(t *testing.T) {
 	fakes := fake.New(fake.Config{})
 	p := fakes.Person(fake.PersonOptions{})
-	g := newGate(fakes)
+	g := newGate(fakes, neverSteady)
 	g.shut("income", outage{until: time.Now().Add(time.Hour), refusal: 429, retryAfter: "7"})
 	refused := g.nextRefusal()
 	path := "/pinwheel/v1/accounts/" + p.AccountID + "/income"
@@ -145,12 +145,12 @@ func TestADeletionOvertakesTheAnswerBefore(t *testing.T) {
 	}
 }
 
-func TestAHeldAnswerIsOlderThanTheDeletion(t *testing.T) {
+func TestADelayedAnswerIsOlderThanTheDeletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fakes := fake.New(fake.Config{})
 		p := fakes.Person(fake.PersonOptions{})
-		g := newGate(fakes)
-		made := g.holdNext(p.LinkID)
+		g := newGate(fakes, neverSteady)
+		made := g.delayNext(p.LinkID)
 		path := "/truv/v1/links/" + p.LinkID + "/"
 		began := time.Now()
 		answered := make(chan int)
@@ -159,8 +159,8 @@ func TestAHeldAnswerIsOlderThanTheDeletion(t *testing.T) {
 		if w := ask(t, g, path); w.Code != 200 || time.Since(began) > 0 {
 			t.Errorf("a second answer: status %d after %v", w.Code, time.Since(began))
 		}
-		if status := <-answered; status != 200 || time.Since(began) != heldFor {
-			t.Errorf("the held answer: status %d after %v", status, time.Since(began))
+		if status := <-answered; status != 200 || time.Since(began) != delayedFor {
+			t.Errorf("the delayed answer: status %d after %v", status, time.Since(began))
 		}
 	})
 }
@@ -223,11 +223,14 @@ func TestEveryFlawAppliesToTheSource(t *testing.T) {
 	}
 }
 
-// ask calls the gate with the credentials of every provider. It returns the part of the answer that
-// came: an answer may be cut.
+// neverSteady lets a gate judge no hold.
+func neverSteady(string) (since time.Time, steady bool) { return time.Time{}, false }
+
+// ask calls the gate as the process "caller" with the credentials of every provider. It returns the
+// part of the answer that came: an answer may be cut.
 func ask(t *testing.T, g *gate, path string) (w *httptest.ResponseRecorder) {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/caller"+path, nil)
 	r.Header = http.Header{
 		"X-Api-Secret":       {fake.Secret(fake.Pinwheel)},
 		"Pinwheel-Version":   {"v"},
@@ -247,7 +250,7 @@ func ask(t *testing.T, g *gate, path string) (w *httptest.ResponseRecorder) {
 func TestTheGateNotesCompleteAnswers(t *testing.T) {
 	fakes := fake.New(fake.Config{})
 	p := fakes.Person(fake.PersonOptions{Paystubs: 2, Shifts: 1})
-	g := newGate(fakes)
+	g := newGate(fakes, neverSteady)
 	get := func(path string) string { return ask(t, g, path).Body.String() }
 
 	get("/pinwheel/v1/accounts/" + p.AccountID + "/paystubs?limit=100")
@@ -360,7 +363,7 @@ func TestEveryProviderHasARow(t *testing.T) {
 	for _, p := range schema.Providers() {
 		row, ok := providers[p]
 		if !ok || row.called == nil || row.recordsIn == nil ||
-			row.refreshedAt == nil || row.announced == nil {
+			row.refreshedAt == nil || row.announced == nil || row.ratePerS == 0 {
 			t.Errorf("%s: add a complete row to providers in deploy/chaos/provider.go", p)
 		}
 	}

@@ -30,6 +30,7 @@ const (
 	ended      = "process"
 	logged     = "log"
 	waiting    = "waiting"
+	fast       = "fast"
 )
 
 // violation is a broken promise: its name, the id of the event or completion, and an explanation.
@@ -243,8 +244,8 @@ func (c *check) addDeadLetter(m message) {
 	c.result(key, q.Resource).deadLetters++
 }
 
-// addWaiting notes a message of a stream of waiting events: an event that waits, or a retry.
-// Retries stay on the stream after their work.
+// addWaiting notes a message of a stream of waiting events: an event that waits, a retry, or a
+// replay. Retries and replays stay on the stream after their work.
 func (c *check) addWaiting(m message) {
 	c.waitOf[accountKey(m.get("ce-source"), m.get("ce-subject"))] = m.subject
 }
@@ -331,6 +332,22 @@ func (c *check) checkFloods(sum flood.Tally) {
 	for status, n := range sum.Answers {
 		if status < 400 || status > 499 {
 			c.violate(custody, "flood", "an unsigned request was answered %d (%d times)", status, n)
+		}
+	}
+}
+
+// checkPaces checks that no provider got more calls in a second than its rate and burst, and none
+// in a hold.
+func (c *check) checkPaces(paces map[schema.Provider]pace) {
+	for _, provider := range schema.Providers() {
+		p := paces[provider]
+		if limit := callsMax(provider); p.most > limit {
+			c.violate(fast, string(provider), "%d calls in a second, and at most %d are allowed",
+				p.most, limit)
+		}
+		if p.inside > 0 {
+			c.violate(fast, string(provider), "%d calls in a hold; the first: %s",
+				p.inside, p.firstInside)
 		}
 	}
 }

@@ -34,6 +34,13 @@ const (
 	paystubB               = `{"id":"b","pay_date":"2026-02-02","gross":80.0}`
 )
 
+// call lets a provider get n calls in a moment.
+func (s *scene) call(provider string, n int) {
+	for range n {
+		s.gate.paces[schema.Provider(provider)].addCall(time.Unix(1, 0), "income-1")
+	}
+}
+
 // send adds a webhook and its answer to the ledger.
 func (s *scene) send(k kind, p, id, typ, about, payload string, status int) webhook {
 	w := newWebhook(k, fake.Webhook{Provider: p, ID: id, Type: typ, Account: about,
@@ -130,6 +137,7 @@ func (s *scene) violations() []violation {
 	c.finish()
 	c.checkCalm()
 	c.checkFloods(s.flooded)
+	c.checkPaces(s.gate.copyPaces())
 	return c.violations
 }
 
@@ -139,11 +147,13 @@ const addedPayload = `{"outcome":"success","added":[{"id":"a"},{"id":"b"}]}`
 // event deleted with its account, a webhook in quarantine, a forged webhook, and a webhook without
 // an answer.
 func goodScene() (s *scene, added webhook) {
-	s = &scene{ledger: newLedger(), gate: newGate(nil), objects: map[string][]byte{}}
+	s = &scene{
+		ledger: newLedger(), gate: newGate(nil, neverSteady), objects: map[string][]byte{},
+	}
 	s.ledger.addPerson(account, person{paystubs: []string{"a", "b"}})
-	s.gate.note(call{target{account, "paystubs"}, schema.Pinwheel}, 200,
+	s.gate.note(call{target: target{account, "paystubs"}, provider: schema.Pinwheel}, 200,
 		[]byte(`{"data":[`+paystubA+`, `+paystubB+`]}`))
-	income := call{target{account, "income"}, schema.Pinwheel}
+	income := call{target: target{account, "income"}, provider: schema.Pinwheel}
 	s.gate.note(income, 200, []byte(`{"data":{"id":"i"}}`))
 
 	added = s.send(genuine, fake.Pinwheel, "e1", "paystubs.added", account, addedPayload, 200)
@@ -159,7 +169,8 @@ func goodScene() (s *scene, added webhook) {
 	})
 
 	connected := s.send(genuine, fake.Truv, "l1", "link-connected", erasedAccount, `{}`, 200)
-	s.gate.note(call{target{erasedAccount, "link"}, schema.Truv}, 200, []byte(`{"id":"link-1"}`))
+	link := call{target: target{erasedAccount, "link"}, provider: schema.Truv}
+	s.gate.note(link, 200, []byte(`{"id":"link-1"}`))
 	s.complete(connected, schema.Link, schema.Succeeded, records(`{"id":"link-1"}`))
 	s.completions = s.completions[:len(s.completions)-1] // erased after it was seen
 	deletion := s.send(genuine, fake.Truv, "l2", "link-deleted", erasedAccount, `{}`, 200)
@@ -412,6 +423,17 @@ func TestCheckFinds(t *testing.T) {
 		{"an unsigned request that is answered 503", func(s *scene, _ webhook) {
 			s.flooded.Add(flood.Tally{Answers: map[int]int{401: 7, 503: 1}})
 		}, []string{custody}},
+		{"nothing when a second had all calls of rate and burst", func(s *scene, _ webhook) {
+			s.call(fake.Truv, callsMax(schema.Truv))
+		}, nil},
+		{"a second with a call more than rate and burst", func(s *scene, _ webhook) {
+			s.call(fake.Truv, callsMax(schema.Truv)+1)
+		}, []string{fast}},
+		{"a call in a hold", func(s *scene, _ webhook) {
+			p := s.gate.paces[schema.Pinwheel]
+			p.judge(p.addHold(time.Unix(0, 0), time.Minute))
+			s.call(fake.Pinwheel, 1)
+		}, []string{fast}},
 		{"a forged webhook that is answered 200", func(s *scene, _ webhook) {
 			s.send(forged, fake.Pinwheel, "x", "bill.added", account, `{}`, 200)
 		}, []string{custody}},

@@ -14,6 +14,7 @@
 //	load.go       people, and the webhooks about them
 //	fault.go      the schedule of kills and of the providers' faults
 //	gate.go       in front of the fake providers: outages, refusals, and a note of every answer
+//	pace.go       the calls of all processes together: how many in a second, and calls in a hold
 //	ledger.go     the webhooks sent, and their answers
 //	check.go      compares the ledger with the streams; every violation has a name
 //	cause.go      the ends that an event may have after the provider's answers
@@ -25,7 +26,7 @@
 //
 // The seed decides the people, their webhooks and the order of sending, the time and the victim of
 // every kill and pause, the floods, and the faults and sieges of the providers. In a siege, workers
-// end a few milliseconds after a refused call: the seed decides the milliseconds, not the call. The
+// end some time after a refused call: the seed decides the time, not the call. The
 // seed does not decide how the operating system schedules threads and processes: two runs of a seed
 // have the same schedule, and may still differ. A kill or restart is left out if the victim is down
 // already.
@@ -49,10 +50,21 @@
 //	process     a command ended by itself, or did not end after SIGTERM
 //	log         personal data or a panic in a log
 //	waiting     the queues are not empty, or events wait, long after the last fault
+//	fast        in some second, a provider got more calls than its rate and burst; or a call in a
+//	            hold that the provider had asked for with a 429
 //
 // A provider forbids (403) one person in twenty. Every event about such a person must end as
 // unavailable, with the class forbidden.
 //
 // A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
 // stored, every rule above applies.
+//
+// A hold is judged from a second after the 429 on: until then, the worker that got the answer reads
+// it and stores the hold, and the other processes hear of the hold. If that worker or a broker was
+// killed or paused in this second, the hold is not judged.
+//
+// Calls are counted at their arrival, up to a tenth of a second after the worker sent them. So the
+// second of fast lasts nine tenths of a second at the gate, and a hold ends a tenth earlier. If the
+// machine gave the harness no processor for longer, the calls of that time and of the second after
+// are not judged.
 package chaos

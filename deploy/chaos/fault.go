@@ -172,7 +172,7 @@ var faults = []struct {
 	}},
 	{"429", 10, func(r *rand.Rand, m *misbehaviour) {
 		m.fault.Status = 429
-		m.fault.RetryAfter = fmt.Sprint(1 + r.IntN(2))
+		m.fault.RetryAfter = fmt.Sprint(2 + r.IntN(2)) // longer than heldAfter
 	}},
 	{"time-out", 3, func(_ *rand.Rand, m *misbehaviour) {
 		m.fault.Delay = fake.Duration(api.TryFor + time.Second)

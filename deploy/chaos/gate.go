@@ -2,10 +2,12 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,27 +16,32 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// heldFor is how late a held answer is. An erasure takes less.
-const heldFor = 1500 * time.Millisecond
+// delayedFor is how late a delayed answer is. An erasure takes less.
+const delayedFor = 1500 * time.Millisecond
 
 // staleFor is less than the age of stale data, which is a day.
 const staleFor = 12 * time.Hour
 
-// gate is a handler in front of the fake providers. The gate makes outages, refuses calls, and
-// notes every record of a complete answer.
+// gate is a handler in front of the fake providers. The gate makes outages, refuses calls, counts
+// calls, and notes every record of a complete answer. The first part of a path is the name of the
+// calling process.
 type gate struct {
 	next  http.Handler
 	began time.Time
+	// steadySince returns the time since which a process and the brokers run undisturbed.
+	steadySince func(process string) (since time.Time, steady bool)
 
-	mu   sync.Mutex
-	down map[string]outage // by resource, as written in the path
+	mu    sync.Mutex
+	paces map[schema.Provider]*pace
+	pulse pulse
+	down  map[string]outage // by resource, as written in the path
 	// lagging are the targets that a refusal answered. Each gets one 404 after the refusal.
 	lagging map[target]bool
 	// refused is closed at the next answer of a refusal.
 	refused chan struct{}
-	// holds are the accounts whose next answer is held, by account. The channel is closed when the
+	// delayed are the accounts whose next answer is delayed. The channel is closed when the
 	// answer is made.
-	holds map[string]chan struct{}
+	delayed map[string]chan struct{}
 	served
 }
 
@@ -43,9 +50,9 @@ type outage struct {
 	until time.Time
 	cut   bool // close the connection in place of the answer 503
 	// refusal is the status 401 or 429 of a refusal, 0 for an outage. Each answer of a refusal
-	// comes after hold, so that workers die with jobs in hand. retryAfter belongs to a 429.
+	// comes after delay, so that workers die with jobs in hand. retryAfter belongs to a 429.
 	refusal    int
-	hold       time.Duration
+	delay      time.Duration
 	retryAfter string
 }
 
@@ -91,15 +98,23 @@ func newServed() served {
 	}
 }
 
-func newGate(next http.Handler) *gate {
+func newGate(
+	next http.Handler, steadySince func(process string) (since time.Time, steady bool),
+) *gate {
+	paces := map[schema.Provider]*pace{}
+	for p := range providers {
+		paces[p] = &pace{}
+	}
 	return &gate{
-		next:    next,
-		began:   time.Now(),
-		down:    map[string]outage{},
-		lagging: map[target]bool{},
-		refused: make(chan struct{}),
-		holds:   map[string]chan struct{}{},
-		served:  newServed(),
+		next:        next,
+		began:       time.Now(),
+		steadySince: steadySince,
+		paces:       paces,
+		down:        map[string]outage{},
+		lagging:     map[target]bool{},
+		refused:     make(chan struct{}),
+		delayed:     map[string]chan struct{}{},
+		served:      newServed(),
 	}
 }
 
@@ -117,25 +132,25 @@ func (g *gate) nextRefusal() <-chan struct{} {
 	return g.refused
 }
 
-// holdNext makes the next answer with data of the account late: the answer is sent heldFor after it
-// was made. The returned channel is closed when the answer is made.
-func (g *gate) holdNext(account string) <-chan struct{} {
+// delayNext makes the next answer with data of the account late: the answer is sent delayedFor
+// after it was made. The returned channel is closed when the answer is made.
+func (g *gate) delayNext(account string) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	made := make(chan struct{})
-	g.holds[account] = made
+	g.delayed[account] = made
 	return made
 }
 
-// hold holds an answer with data, if its account has a hold.
-func (g *gate) hold(account string) {
+// delay delays an answer with data, if its account is in delayed.
+func (g *gate) delay(account string) {
 	g.mu.Lock()
-	made, held := g.holds[account]
-	delete(g.holds, account)
+	made, late := g.delayed[account]
+	delete(g.delayed, account)
 	g.mu.Unlock()
-	if held {
+	if late {
 		close(made)
-		time.Sleep(heldFor)
+		time.Sleep(delayedFor)
 	}
 }
 
@@ -154,14 +169,19 @@ func (g *gate) aim(account string) {
 	g.aimed[account] = true
 }
 
-// ServeHTTP passes a call on to the fake providers, except in an outage or a refusal, and once
-// after a refusal.
+// ServeHTTP serves a call without the first part of its path.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	caller, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	serve := func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, caller) }
+	http.StripPrefix("/"+caller, http.HandlerFunc(serve)).ServeHTTP(w, r)
+}
+
+// serve passes a call on to the fake providers, except in an outage or a refusal, and once after a
+// refusal.
+func (g *gate) serve(w http.ResponseWriter, r *http.Request, caller string) {
 	c := parseCall(r.URL.EscapedPath())
-	g.mu.Lock()
-	g.calls++
-	out := g.down[c.resource]
-	g.mu.Unlock()
+	c.caller = caller
+	out := g.noteCall(c)
 	switch {
 	case time.Now().Before(out.until) && out.refusal > 0:
 		g.refuse(w, r, c, out)
@@ -178,10 +198,91 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// noteCall counts a call. It returns the outage or refusal of the resource, if there is one.
+func (g *gate) noteCall(c call) outage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.calls++
+	p := g.paces[c.provider]
+	if p == nil {
+		return outage{}
+	}
+	now := time.Now()
+	g.pulse.check(now)
+	if g.pulse.isSteady(now) {
+		p.addCall(now, c.caller)
+	} else {
+		p.forget()
+	}
+	return g.down[c.resource]
+}
+
+// watchPulse looks for stalls of this machine until ctx ends.
+func (g *gate) watchPulse(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		g.mu.Lock()
+		now := time.Now()
+		g.pulse.check(now)
+		g.pulse.beat = now
+		g.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// stalls returns how often this machine stalled.
+func (g *gate) stalls() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pulse.stalls
+}
+
+// noteHold notes that an answer asked for a hold. Calls in the hold are violations if nothing
+// disturbed the caller, the brokers and this machine for heldAfter. Otherwise nobody may know of
+// the hold: a worker may have died with the answer.
+func (g *gate) noteHold(r *http.Request, c call, retryAfter string) {
+	seconds, err := strconv.Atoi(retryAfter)
+	if err != nil || r.Context().Err() != nil {
+		return
+	}
+	sent := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.paces[c.provider]
+	h := p.addHold(sent, time.Duration(seconds)*time.Second)
+	time.AfterFunc(heldAfter, func() {
+		since, steady := g.steadySince(c.caller)
+		if !steady || since.After(sent) {
+			return
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.pulse.isSteady(time.Now()) {
+			p.judge(h)
+		}
+	})
+}
+
+// copyPaces returns the paces of all providers.
+func (g *gate) copyPaces() map[schema.Provider]pace {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	paces := map[schema.Provider]pace{}
+	for provider, p := range g.paces {
+		paces[provider] = *p
+	}
+	return paces
+}
+
 // pass passes a call on, and notes the answer.
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, c call) {
 	tee := &tee{
-		ResponseWriter: w, status: http.StatusOK, hold: func() { g.hold(c.account) },
+		ResponseWriter: w, status: http.StatusOK, delay: func() { g.delay(c.account) },
 	}
 	complete := false
 	defer func() {
@@ -190,6 +291,9 @@ func (g *gate) pass(w http.ResponseWriter, r *http.Request, c call) {
 		}
 		if complete || tee.status != http.StatusOK { // the status alone may decide
 			g.note(c, tee.status, tee.body.Bytes())
+		}
+		if complete && tee.status == http.StatusTooManyRequests {
+			g.noteHold(r, c, w.Header().Get("Retry-After"))
 		}
 	}()
 	g.next.ServeHTTP(tee, r)
@@ -204,10 +308,11 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, c call, out outage
 	select {
 	case <-r.Context().Done():
 		panic(http.ErrAbortHandler)
-	case <-time.After(out.hold):
+	case <-time.After(out.delay):
 	}
 	g.fail(w, c, out.refusal, out.retryAfter)
 	_ = http.NewResponseController(w).Flush()
+	g.noteHold(r, c, out.retryAfter) // a 401 has none
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	close(g.refused)
@@ -236,6 +341,8 @@ type call struct {
 	target
 
 	provider schema.Provider
+	// caller is the name of the calling process.
+	caller string
 }
 
 // parseCall reads a path: /<provider>/v1/….
@@ -263,13 +370,13 @@ type tee struct {
 
 	status int
 	body   bytes.Buffer
-	hold   func() // before an answer with data
+	delay  func() // before an answer with data
 }
 
 func (t *tee) WriteHeader(status int) {
 	t.status = status
 	if status == http.StatusOK {
-		t.hold()
+		t.delay()
 	}
 	t.ResponseWriter.WriteHeader(status)
 }

@@ -92,7 +92,7 @@ func (l *load) play(ctx context.Context, plan []sending, tick <-chan time.Time) 
 // askedFor it does not wait any more: the queue may be busy.
 func (l *load) sendOvertaken(ctx context.Context, s sending) {
 	const askedFor = 2 * time.Second
-	made := l.gate.holdNext(s.webhook.Account)
+	made := l.gate.delayNext(s.webhook.Account)
 	l.sendWebhook(ctx, s)
 	select {
 	case <-ctx.Done():

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
@@ -11,6 +12,8 @@ import (
 
 // provider is the harness's knowledge of a provider.
 type provider struct {
+	// ratePerS is the rate of the installation, all processes together.
+	ratePerS int
 	// called returns the account and the resource in a path of the API. path is the part after
 	// /<provider>/v1/, split at slashes, with empty parts at the end.
 	called func(path []string) (account, resource string)
@@ -25,6 +28,7 @@ type provider struct {
 // providers has a row for each provider of package schema.
 var providers = map[schema.Provider]provider{
 	schema.Pinwheel: {
+		ratePerS: 100,
 		// accounts/{account}/{resource}…, end_users/{account}/verification_reports/…
 		called:      func(path []string) (account, resource string) { return path[1], path[2] },
 		recordsIn:   pinwheelRecords,
@@ -32,6 +36,7 @@ var providers = map[schema.Provider]provider{
 		announced:   pinwheelAnnounced,
 	},
 	schema.Truv: {
+		ratePerS: 10,
 		// links/{account}/
 		called: func(path []string) (account, resource string) {
 			return path[1], string(schema.Link)
@@ -42,14 +47,15 @@ var providers = map[schema.Provider]provider{
 	},
 }
 
-// environmentOf returns a provider's variables for ingress and the workers.
+// environmentOf returns a provider's variables for ingress or a worker.
 func environmentOf(p schema.Provider, apiURL, secretFile string) []string {
 	env := []string{
-		p.Variable("RATE_PER_S") + "=1000",
 		p.Variable("SECRETS_FILE") + "=" + secretFile,
 		fetch.SecretVariable(p) + "=" + secretFile,
 	}
-	for name, value := range fake.Environment(string(p), apiURL) {
+	variables := fake.Environment(string(p), apiURL)
+	variables["RATE_PER_S"] = strconv.Itoa(providers[p].ratePerS) // the fake has another rate
+	for name, value := range variables {
 		env = append(env, p.Variable(name)+"="+value)
 	}
 	return env

@@ -44,6 +44,15 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 		r.ledger.calm, r.ledger.refused)
 	row("provider calls", "%d, of which %d went wrong: %s",
 		r.gate.calls, r.gate.failures, formatCounts(r.faults))
+	paces := r.gate.copyPaces()
+	for _, provider := range schema.Providers() {
+		p := paces[provider]
+		row(string(provider), "%d calls in the busiest second, %d allowed; %d holds, %d judged, "+
+			"the latest call %d ms after the answer",
+			p.most, callsMax(provider), p.asked, p.judged, p.latest.Milliseconds())
+	}
+	row("stalls", "%d of this machine; the calls in the second after each are not judged",
+		r.gate.stalls())
 	row("killed", "%s", formatCounts(killed))
 	row("restarted", "%s", formatCounts(restarted))
 	row("paused", "%s (%d acts left out: the victim was down)",

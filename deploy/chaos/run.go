@@ -46,7 +46,7 @@ var ErrViolated = errors.New("promises were broken")
 
 const (
 	// instances is the number of processes of each worker. The others work while one is paused.
-	instances   = 2
+	instances   = 3
 	concurrency = "4"
 	// The broker ends a wait within a second of its time, so a step of a ladder has a second.
 	// retrySteps makes the ladder longer than any outage. notReadySteps is so small that a few
@@ -202,6 +202,7 @@ func (r *run) run(ctx context.Context, bin string) error {
 	check.finish()
 	check.checkCalm()
 	check.checkFloods(r.flooded)
+	check.checkPaces(r.gate.copyPaces())
 	r.stop(check, r.brokers)
 	r.report(check, lasted, drained)
 	if len(check.violations) > 0 {
@@ -255,6 +256,7 @@ func (r *run) start(
 			}
 		}
 	}
+	group.Go(func() { r.gate.watchPulse(alive) })
 	startProcesses(true)
 	r.broker, err = connect(urls(nodes))
 	if err != nil {
@@ -305,7 +307,7 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 		PageMax:    pageMax,
 		RetryWait:  redeliverAfter,
 	})
-	r.gate = newGate(r.fake)
+	r.gate = newGate(r.fake, r.steadySince)
 	r.load = &load{
 		seed: r.Seed, fake: r.fake, ledger: r.ledger, gate: r.gate, calmSince: r.calmSince,
 	}
@@ -316,17 +318,31 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 		r.fake.Close()
 		_ = server.Close() // a worker may lose an answer that nobody needs
 	}
-	env, err := r.environment(nodes, "http://"+listener.Addr().String())
-	if err != nil {
+	if err := r.writeSecrets(); err != nil {
 		closeProviders()
 		return nil, err
 	}
-	r.addCommands(bin, env)
+	r.addCommands(bin, nodes, "http://"+listener.Addr().String())
 	return closeProviders, nil
 }
 
-// environment returns the environment of ingress and the workers. It writes the secret files.
-func (r *run) environment(nodes []node, apiURL string) ([]string, error) {
+func (r *run) writeSecrets() error {
+	for _, p := range schema.Providers() {
+		secret := fake.Secret(string(p))
+		if err := os.WriteFile(r.secretFile(p), []byte(secret+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) secretFile(p schema.Provider) string {
+	return filepath.Join(r.dir, string(p)+".secret")
+}
+
+// environment returns the environment of ingress or a worker. The URL of the providers names the
+// process to the gate.
+func (r *run) environment(process string, nodes []node, gateURL string) []string {
 	env := []string{
 		"NATS_URL=" + urls(nodes),
 		"LOG_FORMAT=json",
@@ -337,13 +353,9 @@ func (r *run) environment(nodes []node, apiURL string) ([]string, error) {
 		"RETRY_LADDER=" + ladder(retrySteps),
 	}
 	for _, p := range schema.Providers() {
-		path := filepath.Join(r.dir, string(p)+".secret")
-		if err := os.WriteFile(path, []byte(fake.Secret(string(p))+"\n"), 0o600); err != nil {
-			return nil, err
-		}
-		env = append(env, environmentOf(p, apiURL, path)...)
+		env = append(env, environmentOf(p, gateURL+"/"+process, r.secretFile(p))...)
 	}
-	return env, nil
+	return env
 }
 
 // ladder returns a ladder with so many steps.
@@ -352,16 +364,19 @@ func ladder(steps int) string {
 }
 
 // addCommands configures ingress and the workers. It starts none.
-func (r *run) addCommands(bin string, env []string) {
+func (r *run) addCommands(bin string, nodes []node, gateURL string) {
+	add := func(name, command string) {
+		env := r.environment(name, nodes, gateURL)
+		path := filepath.Join(bin, command)
+		r.processes = append(r.processes, newProcess(r.dir, name, path, env))
+	}
 	r.doors = []string{ingressCommand}
-	path := filepath.Join(bin, ingressCommand)
-	r.processes = append(r.processes, newProcess(r.dir, ingressCommand, path, env))
-	for _, name := range workerCommands() {
+	add(ingressCommand, ingressCommand)
+	for _, command := range workerCommands() {
 		for i := range instances {
-			instance := instanceName(name, i)
-			r.workers = append(r.workers, instance)
-			path := filepath.Join(bin, name)
-			r.processes = append(r.processes, newProcess(r.dir, instance, path, env))
+			name := instanceName(command, i)
+			r.workers = append(r.workers, name)
+			add(name, command)
 		}
 	}
 }

@@ -24,7 +24,7 @@ type siege struct {
 
 // restart is the end of a resource's workers, which are started again at once.
 type restart struct {
-	// late is the time after the next refused call. In this time a worker lets its event wait.
+	// late is the time after the next refused call.
 	late time.Duration
 	// gentle is the instance that gets SIGTERM. The other instances get SIGKILL.
 	gentle int
@@ -37,6 +37,12 @@ const (
 	refusalFor = 800 * time.Millisecond
 	// restartsMax is more than the restarts of a siege.
 	restartsMax = 100
+	// restartLateMax is the longest time from a refused call to a restart. In this time a worker
+	// lets its event wait, or stores a hold.
+	restartLateMax = 6 * time.Millisecond
+	// heldRestartLateMax is the same for every second restart in a siege of 429: a worker that
+	// starts in a hold must hear of the hold.
+	heldRestartLateMax = 2 * heldAfter
 )
 
 // sieges makes the schedule of sieges of a run.
@@ -69,10 +75,14 @@ func randomSiege(r *rand.Rand, resource string, refusal outage) siege {
 	s := siege{
 		resource: resource, outage: refusal, lasts: between(r, siegeForMin, siegeForMax),
 	}
-	s.hold = between(r, 50*time.Millisecond, 800*time.Millisecond)
-	for range restartsMax {
+	s.delay = between(r, 50*time.Millisecond, 800*time.Millisecond)
+	for n := range restartsMax {
+		late := restartLateMax
+		if refusal.refusal == 429 && n%2 == 1 {
+			late = heldRestartLateMax
+		}
 		s.restarts = append(s.restarts, restart{
-			late: between(r, 0, 6*time.Millisecond), gentle: r.IntN(2 * instances),
+			late: between(r, 0, late), gentle: r.IntN(2 * instances),
 		})
 	}
 	return s

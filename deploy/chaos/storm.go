@@ -202,7 +202,25 @@ func (d *drainage) note(total int, allRunning bool) {
 // calmSince returns the time since which ingress and the brokers run undisturbed. It returns false
 // if one of them does not run.
 func (r *run) calmSince() (since time.Time, calm bool) {
-	for _, name := range slices.Concat(r.doors, r.brokers) {
+	return r.runningSince(append(slices.Clone(r.doors), r.brokers...))
+}
+
+// steadySince returns the time since which a process has run undisturbed beside brokers that were
+// settled. It returns false if the process or a broker does not run.
+func (r *run) steadySince(process string) (since time.Time, steady bool) {
+	brokers, running := r.runningSince(r.brokers)
+	own, alive := r.process(process).runningSince()
+	since = brokers.Add(settleFor)
+	if own.After(since) {
+		since = own
+	}
+	return since, running && alive
+}
+
+// runningSince returns the time since which all the processes run undisturbed. It returns false if
+// one of them does not run.
+func (r *run) runningSince(names []string) (since time.Time, running bool) {
+	for _, name := range names {
 		began, running := r.process(name).runningSince()
 		if !running {
 			return time.Time{}, false

@@ -274,16 +274,16 @@ func (s *script) settled() error {
 }
 
 // isIdle reports whether no queue has anything to do now or later. An event goes from the events to
-// the waiting events and the retries, and from there back to the waiting events. If the streams of
-// both took no message during the look, no event moved past the look.
+// the waiting events and the retries or replays, and from there back to the waiting events. If the
+// streams of both took no message during the look, no event moved past the look.
 func (s *script) isIdle(ctx context.Context) (bool, error) {
 	before, _, err := s.waitingState(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, q := range schema.Queues() {
-		for _, stream := range q.Streams() {
-			consumer, err := s.js.Consumer(ctx, stream, q.Name)
+		for _, lane := range q.Lanes() {
+			consumer, err := s.js.Consumer(ctx, lane.Stream, lane.Consumer)
 			if err != nil {
 				return false, err
 			}

@@ -29,6 +29,7 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api/pace"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -107,12 +108,16 @@ func startCanaryLine(t *testing.T, url string, stores ...string) *canaryLine {
 	l.webhooks = "http://" + receiver.Addr() + "/webhooks/" + fake.Truv
 	l.background(receiver.Run)
 
-	sources, err := fetch.OpenAll(getenv, prometheus.NewRegistry(), zap.NewNop())
+	conn := l.connect(url)
+	sources, err := fetch.OpenAll(workers.Surroundings{
+		Getenv: getenv, Registry: prometheus.NewRegistry(), Log: zap.NewNop(),
+		Budget: func(p schema.Provider) pace.Store { return conn.Budget(p) },
+	})
 	l.must(err)
 	working, err := workers.ConfigFromEnv(getenv)
 	l.must(err)
 	working.StopFor = time.Second
-	worker := workers.New(schema.Link, sources[schema.Link], l.connect(url), working, zap.NewNop(),
+	worker := workers.New(schema.Link, sources[schema.Link], conn, working, zap.NewNop(),
 		prometheus.NewRegistry())
 	l.background(worker.Run)
 	return l

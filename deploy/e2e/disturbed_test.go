@@ -37,8 +37,8 @@ import (
 const (
 	// endless is more webhooks than a test sends, and not more than the fakes remember.
 	endless = 10_000
-	// pace is the pause between two webhooks. A small machine can keep up.
-	pace = 20 * time.Millisecond
+	// webhookEvery is the pause between two webhooks. A small machine can keep up.
+	webhookEvery = 20 * time.Millisecond
 )
 
 // upContainers starts a stack of containers that ends with the test. The script has the commands
@@ -227,7 +227,7 @@ func TestContainersBrokerKilled(t *testing.T) {
 // is connected to and that leads the events stream.
 func TestContainersNodeCutOff(t *testing.T) {
 	s, c := upContainers(t, fast(), composeFile, clusterFile)
-	l := s.load(t, endless, pace, each...)
+	l := s.load(t, endless, webhookEvery, each...)
 	s.reaches(t, l, 200)
 	node, leader, err := c.serverOf("ingress")
 	if err != nil {
@@ -331,7 +331,7 @@ func (c *containers) connect(p *part) error {
 // One worker becomes three while webhooks come, and then one again.
 func TestContainersWorkerScaled(t *testing.T) {
 	s, c := upContainers(t, nil, composeFile)
-	l := s.load(t, endless, pace, "paystubs.added")
+	l := s.load(t, endless, webhookEvery, "paystubs.added")
 	s.reaches(t, l, 100)
 	more := []string{"paystubs-2", "paystubs-3"}
 	for _, name := range more {
@@ -400,7 +400,7 @@ func (c *containers) jobs(ctx context.Context, p *part) (n int, err error) {
 // answer forbids a sender to send again.
 func TestContainersIngressRolled(t *testing.T) {
 	s, c := upContainers(t, fast(), composeFile)
-	l := s.load(t, endless, pace, each...)
+	l := s.load(t, endless, webhookEvery, each...)
 	s.reaches(t, l, 200)
 	if err := c.add("ingress", "ingress-2"); err != nil {
 		t.Fatal(err)

@@ -87,7 +87,9 @@ accounts {
       { service: "$JS.ACK.>" }
       { service: "wagewire.>" }
       { service: "$O.>" }
+      { service: "$KV.>" }
       { stream: "wagewire.pauses.*" }
+      { stream: "wagewire.budgets.*" }
     ]
   }
 `)

@@ -91,7 +91,7 @@ func TestTheLineWorksOnEveryNode(t *testing.T) {
 	var line traffic
 	for n, node := range nodes {
 		line.publish(t, fmt.Sprint("e-", n), node.part(t, stream.RoleIngress, stream.Domain))
-		line.complete(t, node.part(t, stream.WorkerRole(schema.Paystubs), stream.Domain), both)
+		line.complete(t, node.part(t, stream.WorkerRole(schema.Paystubs), stream.Domain), every)
 	}
 	line.more(t, "the line works")
 

@@ -137,6 +137,17 @@ func attempts() []attempt {
 		{name: "publish a tombstone of Pinwheel's",
 			make: request(schema.TombstoneSubject(schema.Pinwheel, "a"), "")},
 		{name: "publish records of no account", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}")},
+
+		{name: "read the budgets", make: request(api+"STREAM.MSG.GET.KV_WAGEWIRE_BUDGETS",
+			`{"seq":1}`), but: workerRoles()},
+		{name: "delete a budget", make: request(api+"STREAM.MSG.DELETE.KV_WAGEWIRE_BUDGETS",
+			`{"seq":1}`), destroys: true},
+		{name: "purge the budgets", make: request(api+"STREAM.PURGE.KV_WAGEWIRE_BUDGETS", ""),
+			destroys: true},
+	}
+	for _, p := range schema.Providers() {
+		all = append(all, attempt{name: "write the budget of " + string(p),
+			make: request(schema.BudgetSubject(p), "{}"), but: rolesOf(p)})
 	}
 	for _, q := range schema.Queues() {
 		own := []string{stream.WorkerRole(q.Resource)}
@@ -181,8 +192,28 @@ func attempts() []attempt {
 			attempt{name: "give up for " + q.Name,
 				make: request(schema.DeadLetterSubject(q.Name, "a"), "{}"), but: own},
 		)
+		if !q.Erases {
+			all = append(all, replayAttempts(q)...)
+		}
 	}
 	return all
+}
+
+// replayAttempts are requests about the replays of a queue.
+func replayAttempts(q schema.Queue) []attempt {
+	own := []string{stream.WorkerRole(q.Resource)}
+	replays := q.ReplaysLane()
+	consumer := replays.Stream + "." + replays.Consumer
+	return []attempt{
+		{name: "replay for " + q.Name, but: own,
+			make: request(schema.ReplaysSubject(q.Name, "a"), "")},
+		{name: "look up the replays of " + q.Name, but: own,
+			make: request(api+"CONSUMER.INFO."+consumer, "")},
+		{name: "take a replay of " + q.Name, but: own,
+			make: request(api+"CONSUMER.MSG.NEXT."+consumer, `{"batch":1,"no_wait":true}`)},
+		{name: "pause the replays of " + q.Name,
+			make: request(api+"CONSUMER.PAUSE."+consumer, "{}")},
+	}
 }
 
 // pausers are the roles that may pause the queue. No role pauses erasures.
@@ -226,13 +257,16 @@ func fill(t *testing.T, b broker, topology schema.Topology) {
 				[]byte("{}"))
 			must(t, err)
 		}
-		_, err := js.Publish(t.Context(), schema.RetriesSubject(q.Name, "a"), []byte("{}"))
-		must(t, err)
+		for _, subject := range dueOf(q) {
+			_, err := js.Publish(t.Context(), subject, []byte("{}"))
+			must(t, err)
+		}
 	}
 	for _, subject := range []string{
 		"wagewire.completions.pinwheel.paystubs.a.first",
 		schema.DeadLetterSubject("pinwheel_paystubs", "a"),
 		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
+		"$KV.WAGEWIRE_BUDGETS.other",
 		"$O.WAGEWIRE_RECORDS.M.first", seedChunk,
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))
@@ -379,7 +413,7 @@ func TestWhatIsForbiddenToOthersIsAllowedToTheRole(t *testing.T) {
 }
 
 // Every role may subscribe to every subject of its own account. Nothing of another account comes
-// there, except the pauses of the role's own queues.
+// there, except the pauses of the role's own queues and the budgets of their providers.
 func TestNobodyHearsWhatHappensInAnotherAccount(t *testing.T) {
 	t.Parallel()
 	b := start(t, quick)

@@ -20,6 +20,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api/pace"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -68,14 +69,17 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 			env[p.Variable(name)] = value
 		}
 	}
-	handlers, err := fetch.OpenAll(getenv, prometheus.NewRegistry(), zap.NewNop())
-	must(t, err)
 	// A busy machine may miss a time limit, so the ladders are long and have short steps.
 	soon := slices.Repeat([]time.Duration{200 * time.Millisecond}, 1000)
 	patient := workers.Config{StopFor: time.Second,
 		Ladders: workers.Ladders{Retry: soon, NotReady: soon}}
-	for r, handler := range handlers {
+	for _, r := range schema.WorkerResources() {
 		conn := b.connect(t, stream.WorkerRole(r))
+		handler, err := fetch.Open(r, workers.Surroundings{
+			Getenv: getenv, Registry: prometheus.NewRegistry(), Log: zap.NewNop(),
+			Budget: func(p schema.Provider) pace.Store { return conn.Budget(p) },
+		})
+		must(t, err)
 		w := workers.New(r, handler, conn.Conn, patient, zap.NewNop(), prometheus.NewRegistry())
 		must(t, w.Ready(t.Context()))
 		background(t, w.Run)

@@ -35,7 +35,7 @@ func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 		t.Errorf("a second plan: %v, %v", changes, err)
 	}
 	streams, queues, err := c.Status(t.Context())
-	if err != nil || len(streams) != 7+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
+	if err != nil || len(streams) != 8+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }
@@ -123,6 +123,15 @@ func (w worker) event(t *testing.T, id, account string) schema.Event {
 	return e
 }
 
+// backfill is event for a replayed event.
+func (w worker) backfill(t *testing.T, id, account string) {
+	t.Helper()
+	e := webhook(typeOf(w.of), id, account)
+	e.Backfill = true
+	_, err := w.ingress.PublishEvent(t.Context(), e)
+	must(t, err)
+}
+
 func (w worker) completion(e schema.Event, records ...string) schema.Completion {
 	c := schema.NewCompletion(e, w.of.Resource, schema.Succeeded, e.ReceivedAt)
 	for _, r := range records {
@@ -149,8 +158,8 @@ type delivery struct {
 	attempt int
 }
 
-// both takes events and retries.
-var both = stream.Taking{Hands: 2, RetryHands: 1}
+// every takes from every lane.
+var every = stream.Taking{Hands: 2, RetryHands: 1, ReplayHands: 1}
 
 // queue takes events from the queue and settles them with every verdict. A slow machine may deliver
 // an event more often.
@@ -159,12 +168,13 @@ func (w worker) queue(t *testing.T) {
 	w.event(t, "later", "a")
 	w.event(t, "held", "a")
 	w.event(t, "dead", "a")
+	w.backfill(t, "replayed", "a")
 	settled := make(chan delivery, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = w.Queue(w.of).Consume(ctx, both, func(d *stream.Delivery) {
+		_ = w.Queue(w.of).Consume(ctx, every, func(d *stream.Delivery) {
 			if err := w.settle(ctx, d); err != nil {
 				t.Errorf("%s: %v", d.Event.ID, err)
 			}
@@ -172,13 +182,13 @@ func (w worker) queue(t *testing.T) {
 		})
 	}()
 	missing := map[delivery]bool{{"later", 1}: true, {"later", 2}: true, {"held", 1}: true,
-		{"dead", 1}: true}
+		{"dead", 1}: true, {"replayed", 1}: true, {"replayed", 2}: true}
 	for len(missing) > 0 {
 		delete(missing, next(t, fmt.Sprintf("the deliveries %v", missing), settled))
 	}
-	streamtest.Eventually(t, "the queue has settled 3 events", func() bool {
-		position, err := w.operator.Position(t.Context(), w.of)
-		return err == nil && position.Settled == 3
+	streamtest.Eventually(t, "the queue has settled 4 events", func() bool {
+		position, err := w.operator.Position(t.Context(), w.of.EventsLane())
+		return err == nil && position.Settled == 4
 	})
 	cancel()
 	<-done
@@ -187,7 +197,9 @@ func (w worker) queue(t *testing.T) {
 // settle settles a delivery by the name of its event.
 func (w worker) settle(ctx context.Context, d *stream.Delivery) error {
 	switch {
-	case d.Event.ID == "later" && d.Attempt() == 1:
+	case d.Event.ID == "replayed" && d.Replay == d.Queue.Erases:
+		return fmt.Errorf("from the lane of replays: %t", d.Replay)
+	case (d.Event.ID == "later" || d.Event.ID == "replayed") && d.Attempt() == 1:
 		return d.Wait(schema.Wait{
 			Class: schema.ClassTransient, Until: time.Now(),
 			Failures: schema.Failures{schema.ClassTransient: 1},
@@ -248,14 +260,15 @@ func (w worker) fences(t *testing.T) {
 	}
 }
 
-// exhausted lets the broker give an event up, and then the event's retry.
+// exhausted lets the broker give an event up, and then the event's retry. It does the same with a
+// replayed event.
 func (w worker) exhausted(t *testing.T) {
-	for _, name := range w.of.Streams() {
-		queue, err := w.full.jetstream(t).Consumer(t.Context(), name, w.of.Name)
+	for _, lane := range w.of.Lanes() {
+		queue, err := w.full.jetstream(t).Consumer(t.Context(), lane.Stream, lane.Consumer)
 		must(t, err)
 		config := queue.CachedInfo().Config
 		config.MaxDeliver = 1
-		_, err = w.full.jetstream(t).UpdateConsumer(t.Context(), name, config)
+		_, err = w.full.jetstream(t).UpdateConsumer(t.Context(), lane.Stream, config)
 		must(t, err)
 	}
 	told := make(chan string, 10)
@@ -264,17 +277,19 @@ func (w worker) exhausted(t *testing.T) {
 			func(d *stream.Delivery) error { told <- d.Event.ID; return nil })
 	})
 	w.event(t, "exhausted", "b")
+	w.backfill(t, "exhausted-replay", "b")
 	background(t, func(ctx context.Context) error {
-		return w.Queue(w.of).Consume(ctx, both, func(d *stream.Delivery) {
-			if d.Event.ID == "exhausted" {
+		return w.Queue(w.of).Consume(ctx, every, func(d *stream.Delivery) {
+			if strings.HasPrefix(d.Event.ID, "exhausted") {
 				_ = d.GiveBack()
 			} else {
 				_ = d.Done()
 			}
 		})
 	})
-	for id := ""; id != "exhausted"; { // on a slow machine, other events run out of deliveries too
-		id = next(t, "an event without further deliveries", told)
+	missing := map[string]bool{"exhausted": true, "exhausted-replay": true}
+	for len(missing) > 0 { // on a slow machine, other events run out of deliveries too
+		delete(missing, next(t, "an event without further deliveries", told))
 	}
 	streamtest.Eventually(t, "the advisory is settled", func() bool {
 		advisories, err := w.full.jetstream(t).Consumer(t.Context(), schema.AdvisoriesStream,

@@ -236,7 +236,7 @@ func TestTheUpgradeToAccountsLosesNothing(t *testing.T) {
 	ingress := i.part(t, stream.RoleIngress, stream.Domain)
 	worker := i.part(t, stream.WorkerRole(schema.Paystubs), stream.Domain)
 	stopIngress := line.publish(t, "new", ingress)
-	line.complete(t, worker, both)
+	line.complete(t, worker, every)
 	line.more(t, "the new worker works for both")
 	joined, err := i.dialSeed(t, seed).jetstream(t).Consumer(t.Context(), schema.CompletionsStream,
 		team)
@@ -409,7 +409,7 @@ func TestANewTeamDisturbsNobody(t *testing.T) {
 	ingress := i.part(t, stream.RoleIngress, stream.Domain)
 	worker := i.part(t, stream.WorkerRole(schema.Paystubs), stream.Domain)
 	line.publish(t, "e", ingress)
-	line.complete(t, worker, both)
+	line.complete(t, worker, every)
 	line.more(t, "the line works")
 	var teams []stream.Team
 	for n := range 5 {

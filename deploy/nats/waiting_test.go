@@ -16,13 +16,13 @@ import (
 
 // The broker checks the subject of a message, and not the headers that make the broker act: some
 // headers remove other messages of the same stream. The tests here send such headers with the key
-// of each role, against the waiting events and the retries of each queue.
+// of each role, against the waiting events, the retries and the replays of each queue.
 
 // trick is a publish whose headers remove messages of its stream.
 type trick struct {
 	name string
-	// headers returns the headers. target is the subject to empty: that of a waiting event, or of
-	// retries.
+	// headers returns the headers. target is the subject to empty: that of a waiting event, of
+	// retries, or of replays.
 	headers func(target string) natsgo.Header
 }
 
@@ -58,6 +58,14 @@ func waitingOf(q schema.Queue) string { return webhook(typeOf(q), "e", "a").Wait
 // retriesOf is the subject of the queue's retries of the same account.
 func retriesOf(q schema.Queue) string { return schema.RetriesSubject(q.Name, "a") }
 
+// dueOf has the subjects of the queue's retries and replays of the same account.
+func dueOf(q schema.Queue) []string {
+	if q.Erases {
+		return []string{retriesOf(q)}
+	}
+	return []string{retriesOf(q), schema.ReplaysSubject(q.Name, "a")}
+}
+
 // letWait stores a waiting event, whose time comes after the duration, and returns its sequence.
 func letWait(
 	t *testing.T, js jetstream.JetStream, q schema.Queue, d time.Duration,
@@ -86,12 +94,15 @@ func awaitGone(t *testing.T, full jetstream.JetStream, q schema.Queue, sequence 
 	})
 }
 
-// fillWaiting stores a waiting event and a retry of the queue, and returns the event's sequence.
+// fillWaiting stores a waiting event, a retry and a replay of the queue, and returns the sequence
+// of the waiting event.
 func fillWaiting(t *testing.T, full jetstream.JetStream, q schema.Queue) (sequence uint64) {
 	t.Helper()
 	sequence = letWait(t, full, q, 24*time.Hour)
-	_, err := full.Publish(t.Context(), retriesOf(q), []byte("{}"))
-	must(t, err)
+	for _, subject := range dueOf(q) {
+		_, err := full.Publish(t.Context(), subject, []byte("{}"))
+		must(t, err)
+	}
 	return sequence
 }
 
@@ -104,12 +115,12 @@ func waitingState(t *testing.T, full jetstream.JetStream, q schema.Queue) jetstr
 	return s.CachedInfo().State
 }
 
-// play publishes the headers on each subject of a waiting event or retry, whatever the queue. It
-// returns after the broker has answered.
+// play publishes the headers on each subject of a waiting event, retry or replay, whatever the
+// queue. It returns after the broker has answered.
 func (k trick) play(t *testing.T, c client, target string) {
 	t.Helper()
 	for _, q := range schema.Queues() {
-		for _, subject := range []string{waitingOf(q), retriesOf(q)} {
+		for _, subject := range append(dueOf(q), waitingOf(q)) {
 			_, err := c.RequestMsgWithContext(t.Context(),
 				&natsgo.Msg{Subject: subject, Header: k.headers(target)})
 			if err != nil && !errors.Is(err, natsgo.ErrNoResponders) {
@@ -133,8 +144,9 @@ func TestNoKeyRemovesTheWaitingEventsOfAnotherRole(t *testing.T) {
 			}
 			c := b.dial(t, grant.Role)
 			for _, k := range tricks() {
-				k.play(t, c, waitingOf(victim))
-				k.play(t, c, retriesOf(victim))
+				for _, target := range append(dueOf(victim), waitingOf(victim)) {
+					k.play(t, c, target)
+				}
 			}
 			awaitSchedules(t, full, grant.Role)
 			if diff := cmp.Diff(before, waitingState(t, full, victim)); diff != "" {

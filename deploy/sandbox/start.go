@@ -20,6 +20,7 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/broker"
 	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api/pace"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -195,7 +196,10 @@ func (s *Sandbox) startWorkers(context.Context) error {
 	if err := s.checkSecrets(); err != nil {
 		return err
 	}
-	sources, err := fetch.OpenAll(s.getenv, s.registry, s.config.Log)
+	sources, err := fetch.OpenAll(workers.Surroundings{
+		Getenv: s.getenv, Registry: s.registry, Log: s.config.Log,
+		Budget: func(p schema.Provider) pace.Store { return s.Conn.Budget(p) },
+	})
 	if err != nil {
 		return err
 	}

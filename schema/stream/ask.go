@@ -108,11 +108,12 @@ func (c *Conn) subjectsOf(ctx context.Context, stream, filter string) ([]string,
 	})
 }
 
-// messageRequest asks for a message by its sequence, or for the first at or after the sequence that
-// matches a filter.
+// messageRequest asks for a message by its sequence, for the first at or after the sequence that
+// matches a filter, or for the last of a subject.
 type messageRequest struct {
-	Sequence uint64 `json:"seq"`
+	Sequence uint64 `json:"seq,omitempty"`
 	NextFor  string `json:"next_by_subj,omitempty"`
+	LastFor  string `json:"last_by_subj,omitempty"`
 }
 
 // readMessage reads a message from the stream's leader. The error is jetstream.ErrMsgNotFound if

@@ -50,37 +50,41 @@ func (q *Queue) Ready(ctx context.Context) error {
 	if err := q.conn.checkServer(); err != nil {
 		return err
 	}
-	for _, stream := range q.queue.Streams() {
-		if _, err := q.lookUpConsumer(ctx, stream); err != nil {
+	for _, lane := range q.queue.Lanes() {
+		if _, err := q.conn.lookUpConsumer(ctx, lane.Stream, lane.Consumer); err != nil {
 			return err
 		}
 	}
 	return q.completions.passed(ctx)
 }
 
-// lookUpConsumer returns the queue's consumer on a stream: on the events, or on the advisories.
-func (q *Queue) lookUpConsumer(ctx context.Context, stream string) (jetstream.Consumer, error) {
-	consumer, err := q.conn.js.Consumer(ctx, stream, q.queue.Name)
+// lookUpConsumer returns a queue's consumer on a stream: that of a lane, or of the advisories.
+func (c *Conn) lookUpConsumer(
+	ctx context.Context, stream, name string,
+) (jetstream.Consumer, error) {
+	consumer, err := c.js.Consumer(ctx, stream, name)
 	switch {
 	case isMissing(err):
-		return nil, fmt.Errorf("queue %s of stream %s is not there: %w",
-			q.queue.Name, stream, ErrNoQueue)
+		return nil, fmt.Errorf("queue %s of stream %s is not there: %w", name, stream, ErrNoQueue)
 	case err != nil:
 		return nil, fmt.Errorf("look up queue %s of stream %s: %w",
-			q.queue.Name, stream, q.conn.explainDomain(err))
+			name, stream, c.explainDomain(err))
 	}
 	return consumer, nil
 }
 
-// Consume hands events to work until ctx ends: events, and the queue's retries if take has hands
-// for them. An event is on lease only while work has it, and heartbeats renew the lease for as long
-// as work takes. At the end Consume gives back the events not yet handed to work, which may take
-// busyFor, and returns when the last work has returned. If the broker is away, or if somebody
-// deletes the queue and provisions a new queue, Consume waits.
+// Consume hands events to work until ctx ends: those of each lane of the queue for which take has
+// hands. A replayed event of another lane than the replays is moved there, without work. An event
+// is on lease only while work has it, and heartbeats renew the lease for as long as work takes. At
+// the end Consume gives back the events not yet handed to work, which may take busyFor, and returns
+// when the last work has returned. If the broker is away, or if somebody deletes the queue and
+// provisions a new queue, Consume waits.
 func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) error {
-	durables := []durable{{schema.EventsStream, newHands(take.Hands)}}
-	if take.RetryHands > 0 {
-		durables = append(durables, durable{q.queue.WaitingStream(), newHands(take.RetryHands)})
+	var durables []durable
+	for _, lane := range q.queue.Lanes() {
+		if n := take.handsFor(lane.Name); n > 0 {
+			durables = append(durables, durable{lane.Stream, lane.Consumer, newHands(n)})
+		}
 	}
 	q.repeatUntilDone(ctx, func(ctx context.Context) error {
 		return q.takeFrom(ctx, durables, take.Gate, func(msg jetstream.Msg) {
@@ -96,6 +100,7 @@ func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) 
 // durable is one of a queue's durable consumers, and the hands for its messages.
 type durable struct {
 	stream string
+	name   string
 	hands  *hands
 }
 
@@ -109,7 +114,7 @@ func (q *Queue) takeFrom(
 	}
 	var takers []*taker
 	for _, d := range durables {
-		consumer, err := q.lookUpConsumer(ctx, d.stream)
+		consumer, err := q.conn.lookUpConsumer(ctx, d.stream, d.name)
 		if err != nil {
 			return err
 		}

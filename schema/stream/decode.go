@@ -40,6 +40,7 @@ func decode(subject string, header nats.Header, body []byte) (schema.Event, erro
 
 func decodeHeaders(e *schema.Event, header nats.Header) (err error) {
 	e.TraceParent = header.Get(headerTraceParent)
+	e.Backfill = header.Get(headerBackfill) == schema.BackfillTrue
 	e.ID, err = decodeText(header.Get(headerID))
 	if err != nil {
 		return fmt.Errorf("header %s: %w", headerID, err)

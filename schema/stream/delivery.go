@@ -25,9 +25,12 @@ type Delivery struct {
 	Account string
 	// Waited is the event's last wait. The zero value means that the event has not waited yet.
 	Waited schema.Wait
-	// Retry is true if the event comes from the retries. Deliveries counts the deliveries of the
-	// message by the queue, from 1: of the event, or of the retry.
-	Retry      bool
+	// Retry is true if the event comes from the queue's stream of waiting events: from the retries,
+	// or from the replays. Replay is true only for the replays.
+	Retry  bool
+	Replay bool
+	// Deliveries counts the deliveries of the message by the queue, from 1: of the event, of the
+	// retry, or of the replay.
 	Deliveries int
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
@@ -44,8 +47,8 @@ type Delivery struct {
 // Attempt is the number of the attempt at the event, from 1: one more than its failures.
 func (d *Delivery) Attempt() int { return d.Waited.Failures.Total() + 1 }
 
-// handOut hands the message to work as a delivery. A retry whose event is gone is settled without
-// work.
+// handOut hands the message to work as a delivery. Two kinds of messages are settled without work:
+// a retry whose event is gone, and a replayed event that is not among the replays yet.
 func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Delivery)) {
 	d, err := q.newDelivery(ctx, msg)
 	switch {
@@ -56,6 +59,11 @@ func (q *Queue) handOut(ctx context.Context, msg jetstream.Msg, work func(*Deliv
 	case err != nil:
 		q.conn.log.Warn("retry not read", zap.String("queue", q.queue.Name), zap.Error(err))
 		_ = msg.NakWithDelay(lookAgainAfter)
+	case d.isBeforeFresh():
+		if err := d.putBehind(); err != nil {
+			q.conn.log.Warn("replayed event not put behind fresh ones",
+				zap.String("queue", q.queue.Name), zap.Error(err))
+		}
 	default:
 		work(d)
 	}
@@ -98,7 +106,7 @@ func (q *Queue) newDelivery(ctx context.Context, msg jetstream.Msg) (*Delivery, 
 	return d, nil
 }
 
-// readDelivery returns the event of a message of the stream: of an event, or of a retry.
+// readDelivery returns the event of a message of the stream: of an event, a retry or a replay.
 func (q *Queue) readDelivery(ctx context.Context, stream string, m Stored) (*Delivery, error) {
 	if stream == schema.EventsStream {
 		d := q.decodeDelivery(m.Subject, m.Header, m.Body)
@@ -110,10 +118,11 @@ func (q *Queue) readDelivery(ctx context.Context, stream string, m Stored) (*Del
 		return nil, err
 	}
 	d.retrySequence = m.Sequence
+	d.Replay = q.queue.LaneOf(m.Subject).Name == schema.LaneReplays
 	return d, nil
 }
 
-// readRetry returns the event of a retry.
+// readRetry returns the event of a retry or replay.
 func (q *Queue) readRetry(ctx context.Context, retry nats.Header) (*Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()

@@ -15,7 +15,9 @@
 //	records    the records of large completions, and of attempts, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
 //	delivery   Delivery: one hand-out of an event
-//	waiting    Delivery.Wait, GiveBack: an event that waits for its next try
+//	waiting    Delivery.Wait, GiveBack: an event that waits for its next try, or goes behind fresh
+//	           ones
+//	budget     Budget: a provider's budget of calls, by compare-and-set, in the broker's time
 //	paused     PauseState, StorePause: a queue whose provider refuses our credentials
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
@@ -30,14 +32,14 @@
 // The operator (`wagewire`):
 //
 //	operator   Operator: a Conn with the questions below
-//	status     Status, Position, RetriesPosition: streams and queues
+//	status     Status, Position: streams, queues and their lanes
 //	scan       Scan, Message: messages as a stream holds them
 //	heading    Headings: events without their bodies
 //	letter     Letter, Unread, Discard: dead letters and quarantine
 //	ending     CompletionsOf, Endings: how the work on an event ended
 //	redrive    Redrive: an event once more
 //	pause      Pause, Resume, PausedUntil: an operator's pause of a queue
-//	retry      Waiting, RetriesOf, RetryNow: waiting events and retries
+//	retry      Waiting, RetriesOf, RetryNow: waiting events, retries and replays
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
 //	move       the messages of a stream of earlier releases, on their way to the queues' streams
@@ -54,9 +56,10 @@
 // a stream sit on several servers, and a leader among the servers stores and answers.
 //
 // A consumer is a reader's position in a stream, kept by the broker. A durable consumer stays when
-// no reader is connected. A queue of ours is two durable consumers of the same name, shared by all
-// processes of a worker: one on the events, and one on the retries of the queue. An ordered
-// consumer is private to its reader, reads in order, and acknowledges nothing: see Scan and Tail.
+// no reader is connected. A queue of ours has a durable consumer for each of its lanes, shared by
+// all processes of a worker: one on the events, one on the retries of the queue, and one on its
+// replays. An ordered consumer is private to its reader, reads in order, and acknowledges nothing:
+// see Scan and Tail.
 //
 // A worker sends a request for some messages (a pull), and the broker delivers to the inbox of the
 // request. The request ends when it is filled or when its time is over. Until then the broker may
@@ -90,6 +93,14 @@
 // Two words are ours. A tombstone is a message without a body: the mark of an erased account. The
 // fence is a pair of conditions for a completion, checked by the broker: the subject is free, and
 // the account has no tombstone.
+//
+// # The budgets
+//
+// The bucket of the budgets is a stream that any client of key-value buckets reads. It differs from
+// the client library's own buckets in two points. Its values cannot be rolled up: with a rollup,
+// whoever may write the budget of a provider could delete the others. And the broker publishes each
+// stored value again with its sequence: so a process knows the revision for its next
+// compare-and-set without a read.
 //
 // # What the broker's answers mean
 //
@@ -169,11 +180,11 @@
 // body stays in one place, the events stream, where an erasure overwrites it. A retry whose event
 // is gone ends.
 //
-// Each queue has a stream of its own for its waiting events and retries. With schedules, the broker
-// also allows rollups on a stream (a rollup is a publish that replaces earlier messages), and
-// checks the subject of a publish but no header. On a stream for several queues, the key of one
-// worker could therefore remove the events of the others, or name their retries as the target of a
-// schedule. The broker refuses a target outside the stream of the schedule.
+// Each queue has a stream of its own for its waiting events, retries and replays. With schedules,
+// the broker also allows rollups on a stream (a rollup is a publish that replaces earlier
+// messages), and checks the subject of a publish but no header. On a stream for several queues, the
+// key of one worker could therefore remove the events of the others, or name their retries as the
+// target of a schedule. The broker refuses a target outside the stream of the schedule.
 //
 // The broker allows schedules only on a stream that discards old messages at its limits. The
 // streams of the waiting events therefore have no limit except an age. The server must be 2.15.2 or
@@ -182,6 +193,21 @@
 // The state of a pause has a stream of its own, the last message of each queue's subject. A worker
 // may change the state only as it has read it (the expected last sequence), so one worker at a time
 // has the turn to ask the provider again.
+//
+// # Replays
+//
+// A replayed event is a redrive (an operator sent a stored event again), or a backfill (an operator
+// sent a webhook for an account linked long ago). Operators send thousands of them at once, and no
+// fresh event may wait for replayed ones. Both kinds are stored on the events stream like every
+// event, in front of the fresh events that come later. Consume therefore works on no replayed event
+// from there. Consume publishes the event among the replays of the queue, in the form of a waiting
+// event, and then acknowledges the delivery. That takes milliseconds, and no call of the provider.
+// A crash between the two steps costs a second publish under the same message id.
+//
+// The replays are a lane of the queue: a subject on the queue's stream of waiting events, a durable
+// consumer, and hands of their own. The schedule of a replayed event leads back to the replays. A
+// redrive of a release without this lane may still come from the retries, and is put behind, too.
+// Erasures call no provider. Their queue has no such lane.
 //
 // # Rights
 //
@@ -211,12 +237,12 @@
 // redelivery, and delivers these events only when their leases end.
 //
 // The order of an erasure is: the tombstone, the completions (except `deleted`), the waiting events
-// with their retries, the dead letters, the records, the completion `deleted`, the account's other
-// events, the event that reports the deletion, and the retries of that event. The report goes after
-// all other data, because its queue delivers it again until it is gone. A crash after any step
-// costs a repeat of the steps. A retry without its event deletes itself: see handOut. If the
-// provider sends the report again, the report is stored, and its erasure begins anew and ends
-// without a second completion.
+// with their retries and replays, the dead letters, the records, the completion `deleted`, the
+// account's other events, the event that reports the deletion, and the retries of that event. The
+// report goes after all other data, because its queue delivers it again until it is gone. A crash
+// after any step costs a repeat of the steps. A retry without its event deletes itself: see
+// handOut. If the provider sends the report again, the report is stored, and its erasure begins
+// anew and ends without a second completion.
 //
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
 // the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name

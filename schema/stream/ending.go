@@ -27,7 +27,7 @@ func (o *Operator) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.
 // Ended is a report of the broker: the event is not delivered to the queue again.
 type Ended struct {
 	Queue string
-	// Stream and Sequence are the place of the message: an event, or a retry.
+	// Stream and Sequence are the place of the message: an event, a retry, or a replay.
 	Stream     string
 	Sequence   uint64
 	Deliveries int
@@ -53,7 +53,7 @@ func (o *Operator) scanAdvisories(
 			return fmt.Errorf("decode advisory %d: %w", m.Sequence, err)
 		}
 		return each(m.Sequence, Ended{
-			Queue:      ended.Consumer,
+			Queue:      schema.ConsumerQueue(ended.Consumer),
 			Stream:     ended.Stream,
 			Sequence:   ended.StreamSeq,
 			Deliveries: ended.Deliveries,

@@ -151,7 +151,8 @@ func isOtherThan(e schema.Event) func(*jetstream.RawStreamMsg) bool {
 	return func(m *jetstream.RawStreamMsg) bool { return eventOf(m.Header).Key() != e.Key() }
 }
 
-// eraseAllWaiting deletes the account's waiting events and retries from the queues of the provider.
+// eraseAllWaiting deletes the account's waiting events, retries and replays from the queues of the
+// provider.
 func (c *Conn) eraseAllWaiting(ctx context.Context, p schema.Provider, account string) error {
 	for _, q := range schema.Queues() {
 		if q.Provider != p {
@@ -164,9 +165,9 @@ func (c *Conn) eraseAllWaiting(ctx context.Context, p schema.Provider, account s
 	return nil
 }
 
-// EraseWaiting deletes the account's waiting events and retries from the queue. In the queue of the
-// erasures EraseWaiting deletes nothing: a waiting report must be worked on, and then its erasure
-// deletes its retries.
+// EraseWaiting deletes the account's waiting events, retries and replays from the queue. In the
+// queue of the erasures EraseWaiting deletes nothing: a waiting report must be worked on, and then
+// its erasure deletes its retries.
 func (c *Conn) EraseWaiting(ctx context.Context, q schema.Queue, account string) error {
 	if q.Erases {
 		return nil
@@ -174,6 +175,7 @@ func (c *Conn) EraseWaiting(ctx context.Context, q schema.Queue, account string)
 	for _, filter := range []string{
 		schema.AccountWaiting(q.Name, account),
 		schema.RetriesSubject(q.Name, account),
+		schema.ReplaysSubject(q.Name, account),
 	} {
 		if err := c.eraseMessages(ctx, q.WaitingStream(), filter, nil); err != nil {
 			return err

@@ -59,8 +59,8 @@ func park(t *testing.T, c *stream.Conn, q schema.Queue, e schema.Event) {
 	must(t, c.Requeue(t.Context(), q, e, sequence))
 }
 
-// fill gives an account events, completions, one of them large, dead letters, waiting events and
-// retries. It returns the account's link-deleted, which waits too.
+// fill gives an account events, completions, one of them large, dead letters, waiting events,
+// retries and a replay. It returns the account's link-deleted, which waits too.
 func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	t.Helper()
 	for _, e := range []schema.Event{
@@ -82,6 +82,7 @@ func fill(t *testing.T, c *stream.Conn, account, canary string) schema.Event {
 	publish(t, c, large)
 	complete(t, c, large, succeeded(large, records(schema.CompletionBytesMax, canary+" ")...))
 	park(t, c, truvQueue(false), large)
+	park(t, c, truvQueue(false), redriven(large, truvQueue(false)))
 	deleted := link(account+"-5", account, schema.ActionDeleted)
 	publish(t, c, deleted)
 	park(t, c, truvQueue(true), deleted)
@@ -100,9 +101,11 @@ func (b broker) holds(account string) map[string]int {
 	count := func(stream, filter string) int { return len(b.all(stream, filter)) }
 	waiting := 0
 	retries := 0
+	replays := 0
 	for _, q := range schema.Queues() {
 		waiting += count(q.WaitingStream(), schema.AccountWaiting("*", account))
 		retries += count(q.WaitingStream(), schema.RetriesSubject("*", account))
+		replays += count(q.WaitingStream(), schema.ReplaysSubject("*", account))
 	}
 	events := schema.AccountEvents(schema.Truv, "*", "*", account)
 	completions := schema.AccountCompletions(schema.Truv, account)
@@ -114,6 +117,7 @@ func (b broker) holds(account string) map[string]int {
 		"dead letters": count(schema.DeadLettersStream, schema.DeadLetterSubject("*", account)),
 		"waiting":      waiting,
 		"retries":      retries,
+		"replays":      replays,
 		"objects":      objects,
 	}
 }
@@ -121,7 +125,7 @@ func (b broker) holds(account string) map[string]int {
 // leftAfterErasure is what the streams still have of an erased account.
 var leftAfterErasure = map[string]int{
 	"events": 0, "completions": 1, "tombstones": 1, "dead letters": 0, "objects": 0,
-	"waiting": 0, "retries": 0,
+	"waiting": 0, "retries": 0, "replays": 0,
 }
 
 func TestErasureMayStopAfterAnyStepAndBeginAgain(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,15 +24,15 @@ type advisory struct {
 // Exhausted serves the events whose deliveries ran out, until ctx ends. No worker came to a verdict
 // on such an event, for example because it ended every worker, and the broker will not deliver it
 // again. The broker reports this once, in an advisory. An event whose deliveries ran out on the
-// events stream is published anew among the retries: an earlier release may have counted many
-// deliveries that meant nothing. An event whose deliveries ran out among the retries is handed to
-// each, which must store a copy. If each returns an error, Exhausted hands the event out again. The
+// events stream is published anew among the retries or replays: an earlier release may have counted
+// many deliveries that meant nothing. An event whose deliveries ran out there is handed to each,
+// which must store a copy. If each returns an error, Exhausted hands the event out again. The
 // delivery cannot be settled.
 func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error {
 	// A Queue of its own: logChange must not mix the state of the advisories with the state of the
 	// events.
 	own := q.conn.Queue(q.queue)
-	advisories := durable{schema.AdvisoriesStream, newHands(1)}
+	advisories := durable{schema.AdvisoriesStream, q.queue.Name, newHands(1)}
 	own.repeatUntilDone(ctx, func(ctx context.Context) error {
 		return own.takeFrom(ctx, []durable{advisories}, nil, func(msg jetstream.Msg) {
 			own.workOnAdvisory(ctx, msg, each)
@@ -82,7 +81,7 @@ func (q *Queue) handOutExhausted(
 	if err := json.Unmarshal(data, &ended); err != nil {
 		return fmt.Errorf("read an advisory of queue %s: %w", q.queue.Name, err)
 	}
-	if !slices.Contains(q.queue.Streams(), ended.Stream) {
+	if ended.Stream != schema.EventsStream && ended.Stream != q.queue.WaitingStream() {
 		return nil // from the former stream of the retries, which has moved them
 	}
 	d, err := q.readExhausted(ctx, ended)

@@ -81,6 +81,37 @@ func TestAnEventWhoseDeliveriesRanOutIsHandedOutOnce(t *testing.T) {
 	none(t, "the event was handed out twice", deliveries)
 }
 
+func TestAReplayWhoseDeliveriesRanOutIsHandedOut(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	q := queueOf(schema.Paystubs)
+	deliveriesMax(t, s, q.Name, 2)
+	e := redriven(paystubs("e-1", "a.1"), q)
+	publish(t, c, e)
+	deliveries, _ := exhausted(t, c, q, succeed)
+	jobs, _, _ := holdTaking(t, c, q, oneEach)
+	for range 2 {
+		j := next(t, "the replay", jobs)
+		must(t, j.GiveBack())
+		j.release()
+	}
+	d := next(t, "the exhausted replay", deliveries)
+	if d.Event.Key() != e.Key() || !d.Replay || d.Deliveries != 2 || d.Sequence != 1 {
+		t.Errorf("got %+v", d)
+	}
+	ended := 0
+	must(t, operator(c).Endings(t.Context(), func(e stream.Ended) error {
+		ended++
+		if e.Queue != q.Name || e.Stream != q.WaitingStream() || !e.Exhausted {
+			t.Errorf("its ending is %+v", e)
+		}
+		return nil
+	}))
+	if ended != 1 {
+		t.Errorf("%d endings, want 1", ended)
+	}
+}
+
 func TestAnAdvisoryIsHandedOutAgainUntilItsEventIsStored(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)

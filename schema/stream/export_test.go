@@ -28,6 +28,14 @@ func (c *Conn) Requeue(
 	return c.publishRetry(ctx, c.deliveryOf(q, e, sequence))
 }
 
+// PutBehind stores an event among the replays of a queue, as a worker does that takes the event
+// from another lane.
+func (c *Conn) PutBehind(
+	ctx context.Context, q schema.Queue, e schema.Event, sequence uint64,
+) error {
+	return c.publishBehind(ctx, c.deliveryOf(q, e, sequence))
+}
+
 func (c *Conn) deliveryOf(q schema.Queue, e schema.Event, sequence uint64) *Delivery {
 	return &Delivery{
 		Event: e, Queue: q, Account: e.Account(), Sequence: sequence,

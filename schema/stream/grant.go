@@ -88,6 +88,8 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     from it. Therefore each queue has a stream of its own, and only its worker publishes there.
 //   - A message id counts for the whole stream. For an hour, a worker can make the dead letter of
 //     another queue count as a duplicate. Its completion `failed` is published all the same.
+//   - Whoever works for a provider may write any budget for the provider, and so stop its calls, or
+//     let them be too fast. The budgets of other providers are out of reach.
 //   - A worker may give its own completions any lifetime.
 //   - The broker may store an answer, or a trace of a message, on a subject that the role itself
 //     may publish to. The role could publish the same bytes.
@@ -97,7 +99,9 @@ func Grants() []Grant {
 		role := WorkerRole(q.Resource)
 		if !slices.ContainsFunc(grants, func(g Grant) bool { return g.Role == role }) {
 			grants = append(grants, Grant{
-				Role: role, Requests: workerRequests(q.Resource), Listens: pausesOf(q.Resource),
+				Role:     role,
+				Requests: workerRequests(q.Resource),
+				Listens:  workerListens(q.Resource),
 			})
 		}
 	}
@@ -134,6 +138,9 @@ func workerRequests(r schema.Resource) []string {
 			subjects = append(subjects, waitingErasures(q.Provider)...)
 		}
 		subjects = append(subjects, resourceChunks(q.Provider, q.Resource))
+		if !q.Erases { // an erasure calls no provider
+			subjects = append(subjects, schema.BudgetSubject(q.Provider))
+		}
 		erasures = erasures || hasErasures(q.Provider)
 	}
 	subjects = append(subjects,
@@ -141,6 +148,7 @@ func workerRequests(r schema.Resource) []string {
 		apiStreamInfo+schema.CompletionsStream, apiStreamInfo+schema.DeadLettersStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
+		apiStreamInfo+schema.BudgetsStream, apiMessageGet+schema.BudgetsStream,
 	)
 	if erasures {
 		subjects = append(subjects, erasureRequests()...)
@@ -148,15 +156,17 @@ func workerRequests(r schema.Resource) []string {
 	return withoutRepeats(subjects)
 }
 
-// pausesOf has the subjects on which a worker learns of the pauses of its queues.
-func pausesOf(r schema.Resource) []string {
+// workerListens has the subjects on which a worker learns of the pauses of its queues, and of the
+// budgets of their providers.
+func workerListens(r schema.Resource) []string {
 	var subjects []string
 	for _, q := range schema.QueuesOf(r) {
 		if !q.Erases {
-			subjects = append(subjects, schema.PauseSubject(q.Name))
+			subjects = append(subjects, schema.PauseSubject(q.Name),
+				schema.StoredBudgetSubject(q.Provider))
 		}
 	}
-	return subjects
+	return withoutRepeats(subjects)
 }
 
 // withoutRepeats keeps the first of equal subjects. Two queues of a worker share some of theirs.
@@ -179,14 +189,21 @@ func queueRequests(q schema.Queue) []string {
 		schema.AccountWaiting(q.Name, "*"),
 		schema.RetriesSubject(q.Name, "*"),
 	}
-	if !q.Erases { // erasures never pause
-		subjects = append(subjects, schema.PauseSubject(q.Name))
+	if !q.Erases { // erasures never pause, and have no lane of replays
+		subjects = append(subjects,
+			schema.ReplaysSubject(q.Name, "*"), schema.PauseSubject(q.Name))
 	}
-	for _, stream := range append(q.Streams(), schema.AdvisoriesStream) {
-		consumer := stream + "." + q.Name
-		subjects = append(subjects, apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
+	for _, lane := range q.Lanes() {
+		subjects = append(subjects, takingFrom(lane.Stream, lane.Consumer)...)
 	}
+	subjects = append(subjects, takingFrom(schema.AdvisoriesStream, q.Name)...)
 	return append(subjects, deletionsFrom(q.WaitingStream())...)
+}
+
+// takingFrom has the subjects to take messages from a consumer, and to settle them.
+func takingFrom(stream, name string) []string {
+	consumer := stream + "." + name
+	return []string{apiQueueInfo + consumer, apiNext + consumer, acks + consumer + ".>"}
 }
 
 // deletionsFrom has the subjects to look for messages of a stream and to delete them.

@@ -54,8 +54,10 @@ func TestGrants(t *testing.T) {
 		}
 		roles[grant.Role] = true
 		for _, subject := range grant.Listens {
-			if !strings.HasPrefix(subject, "wagewire.pauses.") || isTooWide(subject) {
-				t.Errorf("%s listens to %s, want its pauses", grant.Role, subject)
+			isPause := strings.HasPrefix(subject, "wagewire.pauses.")
+			isBudget := strings.HasPrefix(subject, "wagewire.budgets.")
+			if !isPause && !isBudget || isTooWide(subject) {
+				t.Errorf("%s listens to %s, want its pauses and budgets", grant.Role, subject)
 			}
 		}
 		for _, subject := range grant.Requests {
@@ -117,7 +119,8 @@ func TestOnlyItsWorkerAndErasuresReachTheWaitingEventsOfAQueue(t *testing.T) {
 			erases := isWorker || isErasing[grant.Role]
 			for subject, want := range map[string]bool{
 				schema.AccountWaiting(q.Name, "*"):                              isWorker,
-				q.RetriesSubjects():                                             isWorker,
+				schema.RetriesSubject(q.Name, "*"):                              isWorker,
+				schema.ReplaysSubject(q.Name, "*"):                              isWorker && !q.Erases,
 				"$JS.API.CONSUMER.MSG.NEXT." + q.WaitingStream() + "." + q.Name: isWorker,
 				"$JS.API.STREAM.MSG.GET." + q.WaitingStream():                   erases,
 				"$JS.API.STREAM.MSG.DELETE." + q.WaitingStream():                erases,

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 // Names of the headers of our messages. The headers of an event follow CloudEvents 1.0 in binary
@@ -28,6 +30,7 @@ const (
 	headerSequence    = "Wagewire-Event-Sequence"
 	headerFailedAt    = "Wagewire-Failed-At"
 	headerRedrive     = "Wagewire-Redrive"
+	headerBackfill    = schema.BackfillHeader
 	headerStatus      = "Wagewire-Status"
 	headerEndpoint    = "Wagewire-Endpoint"
 	headerStep        = "Wagewire-Step"

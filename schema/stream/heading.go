@@ -52,6 +52,7 @@ func eventOf(header nats.Header) schema.Event {
 		OccurredAt:  timeOf(header, headerTime),
 		ReceivedAt:  timeOf(header, headerReceivedAt),
 		TraceParent: header.Get(headerTraceParent),
+		Backfill:    header.Get(headerBackfill) == schema.BackfillTrue,
 	}
 	t := schema.Lookup(e.Provider, e.Type)
 	e.Resource = t.Resource

@@ -43,7 +43,7 @@ func TestTheLargestEventGoesTheWholeWay(t *testing.T) {
 	_, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	e := largest()
-	jobs, _, _ := holdTaking(t, c, q, stream.Taking{Hands: 1, RetryHands: 1})
+	jobs, _, _ := holdTaking(t, c, q, stream.Taking{Hands: 1, RetryHands: 1, ReplayHands: 1})
 	expect := func(what string, want schema.Event) job {
 		j := next(t, what, jobs)
 		must(t, j.Err)

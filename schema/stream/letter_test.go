@@ -20,7 +20,8 @@ func TestADeadLetterIsReadWithAndWithoutItsBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := received.Add(time.Hour)
-	jobs, end, back := hold(t, c, queueOf(schema.Paystubs), 1)
+	jobs, end, back := holdTaking(t, c, queueOf(schema.Paystubs),
+		stream.Taking{Hands: 1, ReplayHands: 1})
 	for range 2 {
 		j := next(t, "a delivery", jobs)
 		letter := j.DeadLetter(schema.ClassTransient, schema.ReasonLadderEnded, failed)

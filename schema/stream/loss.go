@@ -59,6 +59,9 @@ func (c *Conn) RunWhileOpen(ctx context.Context, run func(context.Context) error
 	err := run(ctx)
 	stop()
 	watch.Wait()
+	if err != nil && c.nats.IsClosed() {
+		<-c.closed // run may see the end before the client calls our handler with the reason
+	}
 	if lost := c.lossError(); lost != nil {
 		return lost
 	}

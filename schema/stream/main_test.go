@@ -190,6 +190,15 @@ func completion(e schema.Event, o schema.Outcome, records ...string) schema.Comp
 
 func queueOf(r schema.Resource) schema.Queue { return schema.QueuesOf(r)[0] }
 
+func queueNamed(name string) schema.Queue {
+	for _, q := range schema.Queues() {
+		if q.Name == name {
+			return q
+		}
+	}
+	panic("no queue " + name)
+}
+
 // publish stores events.
 func publish(t *testing.T, c *stream.Conn, events ...schema.Event) {
 	t.Helper()
@@ -268,16 +277,16 @@ func none[T any](t *testing.T, what string, from <-chan T) {
 	}
 }
 
-// deliveriesMax changes how often a queue delivers a message: an event, or a retry.
+// deliveriesMax changes how often a queue delivers a message, in each of its lanes.
 func deliveriesMax(t *testing.T, s *streamtest.Server, queue string, most int) {
 	t.Helper()
 	b := look(t, s)
-	for _, name := range (schema.Queue{Name: queue}).Streams() {
-		consumer, err := b.Consumer(t.Context(), name, queue)
+	for _, lane := range queueNamed(queue).Lanes() {
+		consumer, err := b.Consumer(t.Context(), lane.Stream, lane.Consumer)
 		must(t, err)
 		config := consumer.CachedInfo().Config
 		config.MaxDeliver = most
-		_, err = b.UpdateConsumer(t.Context(), name, config)
+		_, err = b.UpdateConsumer(t.Context(), lane.Stream, config)
 		must(t, err)
 	}
 }

@@ -82,9 +82,9 @@ func plural(n int, one, several string) string {
 
 // retries is the consumer of the queue's retries. A pause of the former consumer goes on.
 func (m *move) retries(q schema.Queue) queueConsumer {
-	config := retriesConfig(q, m.topology.Lease)
-	config.PauseUntil = m.pausedUntil[q.Name]
-	return queueConsumer{"retries of queue " + q.Name, q.WaitingStream(), config}
+	retries := laneConsumer(q, q.RetriesLane(), m.topology.Lease)
+	retries.config.PauseUntil = m.pausedUntil[q.Name]
+	return retries
 }
 
 // run moves all messages and deletes the stream. It may be repeated after an error or a crash, at
@@ -191,7 +191,7 @@ func (m *move) readExhausted(ctx context.Context) error {
 	m.exhausted = map[uint64]bool{}
 	settled := map[string]uint64{}
 	for _, q := range m.topology.Queues {
-		at, err := m.operator.positionOn(ctx, schema.AdvisoriesStream, q)
+		at, err := m.operator.positionOn(ctx, schema.AdvisoriesStream, q.Name)
 		if err != nil && !errors.Is(err, ErrNoQueue) {
 			return err
 		}

@@ -39,30 +39,35 @@ func TestAPausedQueueDeliversNothingUntilItIsResumed(t *testing.T) {
 	}
 }
 
-func TestAPauseHoldsNewEventsAndRetriesAlike(t *testing.T) {
+func TestAPauseHoldsEveryLane(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
 	q := queueOf(schema.Paystubs)
 	until := time.Now().Add(time.Hour)
-	paused := func() (events, retries bool) {
+	paused := func() (lanes []schema.LaneName) {
 		t.Helper()
-		b := look(t, s)
-		consumer, err := b.Consumer(t.Context(), q.WaitingStream(), q.Name)
-		must(t, err)
-		return b.queue(q).Paused, consumer.CachedInfo().Paused
+		for _, lane := range q.Lanes() {
+			consumer, err := look(t, s).Consumer(t.Context(), lane.Stream, lane.Consumer)
+			must(t, err)
+			if consumer.CachedInfo().Paused {
+				lanes = append(lanes, lane.Name)
+			}
+		}
+		return lanes
 	}
 	must(t, operator(c).Pause(t.Context(), q, until))
-	if events, retries := paused(); !events || !retries {
-		t.Errorf("paused: events %t, retries %t", events, retries)
+	if lanes := paused(); len(lanes) != 3 {
+		t.Errorf("paused: %s", lanes)
 	}
 	if _, err := operator(c).Resume(t.Context(), q); err != nil {
 		t.Error(err)
 	}
-	if events, retries := paused(); events || retries {
-		t.Errorf("resumed, and paused: events %t, retries %t", events, retries)
+	if lanes := paused(); len(lanes) != 0 {
+		t.Errorf("resumed, and paused: %s", lanes)
 	}
 	// A command that was interrupted between the two.
-	_, err := look(t, s).PauseConsumer(t.Context(), q.WaitingStream(), q.Name, until)
+	last := q.ReplaysLane()
+	_, err := look(t, s).PauseConsumer(t.Context(), last.Stream, last.Consumer, until)
 	must(t, err)
 	got, err := operator(c).PausedUntil(t.Context(), q)
 	if err != nil || !got.Equal(until) {

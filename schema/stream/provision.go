@@ -88,14 +88,11 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	}
 	changes = append(changes, change...)
 	for _, q := range inOrder(t.Queues) {
-		change, err := o.planConsumers(ctx, []queueConsumer{
-			{"queue " + q.Name, schema.EventsStream, queueConfig(q, t.Lease)},
-			m.retries(q),
-			{
-				"advisories of queue " + q.Name, schema.AdvisoriesStream,
-				advisoriesConfig(q, t.Lease),
-			},
-		})
+		consumers, err := o.consumersOf(ctx, q, t.Lease, m)
+		if err != nil {
+			return nil, err
+		}
+		change, err := o.planConsumers(ctx, consumers)
 		if err != nil {
 			return nil, err
 		}
@@ -109,6 +106,47 @@ type queueConsumer struct {
 	what   string
 	stream string
 	config jetstream.ConsumerConfig
+}
+
+// consumersOf returns the consumers of a queue: those of its lanes, and that of its advisories.
+func (o *Operator) consumersOf(
+	ctx context.Context, q schema.Queue, lease time.Duration, m *move,
+) ([]queueConsumer, error) {
+	consumers := []queueConsumer{laneConsumer(q, q.EventsLane(), lease), m.retries(q)}
+	if !q.Erases {
+		replays := laneConsumer(q, q.ReplaysLane(), lease)
+		var err error
+		replays.config.PauseUntil, err = o.pauseOfEvents(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", replays.what, err)
+		}
+		consumers = append(consumers, replays)
+	}
+	advisories := queueConsumer{
+		"advisories of queue " + q.Name, schema.AdvisoriesStream, advisoriesConfig(q, lease),
+	}
+	return append(consumers, advisories), nil
+}
+
+// pauseOfEvents returns when an operator's pause of the queue ends, nil without one. A release
+// without a lane of replays may have begun the pause, which then holds for the new lane.
+func (o *Operator) pauseOfEvents(ctx context.Context, q schema.Queue) (*time.Time, error) {
+	events := q.EventsLane()
+	consumer, err := askUntilAnswered(ctx, o.Conn,
+		func(ctx context.Context) (jetstream.Consumer, error) {
+			return o.js.Consumer(ctx, events.Stream, events.Consumer)
+		})
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	info := consumer.CachedInfo()
+	if !info.Paused {
+		return nil, nil
+	}
+	return info.Config.PauseUntil, nil
 }
 
 func (o *Operator) planConsumers(
@@ -193,6 +231,11 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 		config.MaxMsgsPerSubject = 1
 		config.Discard = jetstream.DiscardOld
 	}
+	if s.Republish != "" {
+		config.RePublish = &jetstream.RePublish{
+			Source: s.Subjects[0], Destination: s.Republish + "{{wildcard(1)}}",
+		}
+	}
 	if s.Schedules {
 		config.AllowMsgSchedules = true
 		config.Discard = jetstream.DiscardOld
@@ -221,34 +264,35 @@ func recordsConfig(t schema.Topology) jetstream.ObjectStoreConfig {
 	}
 }
 
-func queueConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Name:           q.Name,
-		Durable:        q.Name,
-		FilterSubjects: q.Subjects,
-		AckPolicy:      jetstream.AckExplicitPolicy,
-		DeliverPolicy:  jetstream.DeliverAllPolicy,
-		AckWait:        lease,
-		MaxDeliver:     schema.EventDeliveriesMax,
-		MaxAckPending:  schema.PendingMax,
+// laneConsumer is the consumer of a queue's lane.
+func laneConsumer(q schema.Queue, lane schema.Lane, lease time.Duration) queueConsumer {
+	if lane.Name == schema.LaneEvents {
+		config := consumerConfig(lane.Consumer, lane.Subjects, schema.EventDeliveriesMax, lease)
+		return queueConsumer{"queue " + q.Name, lane.Stream, config}
 	}
-}
-
-// retriesConfig is the consumer for the queue's retries.
-func retriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
-	config := queueConfig(q, lease)
-	config.FilterSubjects = []string{q.RetriesSubjects()}
-	config.MaxDeliver = schema.DeliveriesMax
-	return config
+	config := consumerConfig(lane.Consumer, lane.Subjects, schema.DeliveriesMax, lease)
+	return queueConsumer{fmt.Sprintf("%s of queue %s", lane.Name, q.Name), lane.Stream, config}
 }
 
 // advisoriesConfig is the consumer for the queue's advisories about exhausted deliveries. The
 // advisories themselves are delivered without a limit.
 func advisoriesConfig(q schema.Queue, lease time.Duration) jetstream.ConsumerConfig {
-	config := queueConfig(q, lease)
-	config.FilterSubjects = q.ExhaustedSubjects()
-	config.MaxDeliver = -1
-	return config
+	return consumerConfig(q.Name, q.ExhaustedSubjects(), -1, lease)
+}
+
+func consumerConfig(
+	name string, subjects []string, deliveriesMax int, lease time.Duration,
+) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Name:           name,
+		Durable:        name,
+		FilterSubjects: subjects,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		DeliverPolicy:  jetstream.DeliverAllPolicy,
+		AckWait:        lease,
+		MaxDeliver:     deliveriesMax,
+		MaxAckPending:  schema.PendingMax,
+	}
 }
 
 func (o *Operator) planStreams(
@@ -312,6 +356,7 @@ func mergeStream(have, want jetstream.StreamConfig) jetstream.StreamConfig {
 	merged.AllowMsgTTL = want.AllowMsgTTL
 	merged.AllowMsgSchedules = want.AllowMsgSchedules
 	merged.AllowDirect = want.AllowDirect
+	merged.RePublish = want.RePublish
 	merged.Metadata = map[string]string{}
 	maps.Copy(merged.Metadata, have.Metadata)
 	maps.Copy(merged.Metadata, want.Metadata)
@@ -370,7 +415,15 @@ func streamFields(have, want jetstream.StreamConfig) []Field {
 			fmt.Sprint(have.AllowMsgSchedules), fmt.Sprint(want.AllowMsgSchedules)},
 		{metadataTTL, have.Metadata[metadataTTL], want.Metadata[metadataTTL]},
 		{"allow_direct", fmt.Sprint(have.AllowDirect), fmt.Sprint(want.AllowDirect)},
+		{"republish", republishOf(have), republishOf(want)},
 	}, have.Name == "")
+}
+
+func republishOf(c jetstream.StreamConfig) string {
+	if c.RePublish == nil {
+		return ""
+	}
+	return c.RePublish.Source + " > " + c.RePublish.Destination
 }
 
 // planRecords compares the stream behind the object store. The object store makes most of the

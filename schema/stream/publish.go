@@ -68,6 +68,9 @@ func eventMessage(e schema.Event) *nats.Msg {
 	if e.TraceParent != "" {
 		msg.Header.Set(headerTraceParent, e.TraceParent)
 	}
+	if e.Backfill {
+		msg.Header.Set(headerBackfill, schema.BackfillTrue)
+	}
 	if e.Redrive > 0 {
 		msg.Header.Set(headerRedrive, strconv.Itoa(e.Redrive))
 		msg.Header.Set(headerQueue, e.Queue)

@@ -96,23 +96,25 @@ func (o *Operator) scanWaiting(
 	})
 }
 
-// Retry is an event among the retries, as its stream holds it: its time to wait is over. The stream
-// keeps a retry also after a worker has settled it.
+// Retry is an event among the retries or replays, as its stream holds it: its time to wait is over,
+// or it is a replayed event that has not waited. The stream keeps a retry also after a worker has
+// settled it.
 type Retry struct {
-	// Wait is the wait before. It is the zero value if a worker gave the event back without a
-	// failure.
+	// Wait is the wait before. It is the zero value without one, and if a worker gave the event
+	// back without a failure.
 	schema.Wait
 	Queue string
 	// Event comes from the headers alone: Body and AccountID are empty.
 	Event schema.Event
-	// Number is the place of the retry in Stream, and At when it was stored.
-	Stream string
+	// Lane is the lane of the retry: retries or replays. Number is the place of the retry in the
+	// lane's stream, and At when it was stored.
+	Lane   schema.Lane
 	Number uint64
 	At     time.Time
 }
 
-// RetriesOf calls each with the retries of an event: queue by queue, and in each oldest first. The
-// subject of a retry names the account's token and not the event.
+// RetriesOf calls each with the retries and replays of an event: queue by queue, and in each oldest
+// first. The subject of a retry names the account's token and not the event.
 func (o *Operator) RetriesOf(
 	ctx context.Context, e schema.Event, account string, each func(Retry) error,
 ) error {
@@ -125,7 +127,9 @@ func (o *Operator) scanRetries(
 	ctx context.Context, q schema.Queue, e schema.Event, account string, each func(Retry) error,
 ) error {
 	which := Selection{
-		Filters:     []string{schema.RetriesSubject(q.Name, account)},
+		Filters: []string{
+			schema.RetriesSubject(q.Name, account), schema.ReplaysSubject(q.Name, account),
+		},
 		HeadersOnly: true,
 	}
 	return o.Scan(ctx, q.WaitingStream(), which, func(m Stored) error {
@@ -137,18 +141,19 @@ func (o *Operator) scanRetries(
 			Wait:   waitOf(m.Header),
 			Queue:  m.Header.Get(headerQueue),
 			Event:  event,
-			Stream: q.WaitingStream(),
+			Lane:   q.LaneOf(m.Subject),
 			Number: m.Sequence,
 			At:     m.At,
 		})
 	})
 }
 
-// RetryNow ends the wait of an event: in one step, the broker stores the event among the retries
-// and removes the schedule. retried is false if the event no longer waits.
+// RetryNow ends the wait of an event: in one step, the broker stores the event on the target of the
+// schedule, among the retries or replays, and removes the schedule. retried is false if the event
+// no longer waits.
 func (o *Operator) RetryNow(ctx context.Context, w Waiting) (retried bool, err error) {
 	msg := &nats.Msg{
-		Subject: schema.RetriesSubject(w.Queue, w.Account),
+		Subject: w.header.Get(jetstream.ScheduleTargetHeader),
 		Header:  copyOwnHeaders(w.header),
 	}
 	msg.Header.Set(jetstream.SchedulerHeader, w.subject)

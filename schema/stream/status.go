@@ -22,18 +22,21 @@ type Level struct {
 	Oldest   time.Time `json:"oldest,omitzero"`
 }
 
-// QueueStatus is the state of a queue, over both of its consumers: of the events, and of the
-// retries.
+// QueueStatus is the state of a queue, over all of its lanes.
 type QueueStatus struct {
 	Name string `json:"name"`
 	// Ready events may be taken at once: new events, and waiting events whose time has come.
 	Ready uint64 `json:"ready"`
+	// Replays are replayed events that may be taken at once. They come after fresh events, and are
+	// not among Ready. A replayed event that no worker has seen yet is among Ready, because only a
+	// worker puts it behind fresh events.
+	Replays uint64 `json:"replays"`
 	// InHand events are taken and not settled. Redelivered events are in hand and have been
 	// delivered more than once.
 	InHand      int `json:"in_hand"`
 	Redelivered int `json:"redelivered"`
 	// Oldest is when the oldest ready or unsettled event came: was stored, or had waited long
-	// enough. It is zero if there is none.
+	// enough. Replays do not count. It is zero if there is none.
 	Oldest time.Time `json:"oldest,omitzero"`
 	// Waiting events wait for the time of their next try. They are neither ready nor in hand.
 	Waiting        int            `json:"waiting"`
@@ -151,33 +154,42 @@ func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) 
 }
 
 func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus, error) {
-	eventsConsumer, retriesConsumer, err := o.lookUpQueue(ctx, q)
+	infos, err := o.lookUpLanes(ctx, q)
 	if err != nil {
 		return QueueStatus{}, err
 	}
-	events := eventsConsumer.CachedInfo()
-	retries := retriesConsumer.CachedInfo()
-	status := QueueStatus{
-		Name:        q.Name,
-		Ready:       events.NumPending + retries.NumPending,
-		InHand:      events.NumAckPending + retries.NumAckPending,
-		Redelivered: events.NumRedelivered + retries.NumRedelivered,
-		PausedUntil: laterPause(events, retries),
-		Requests:    events.NumWaiting,
-	}
-	status.Oldest, err = o.oldestMessage(ctx, events, q.Subjects)
-	if err != nil {
-		return status, err
-	}
-	oldestRetry, err := o.oldestMessage(ctx, retries, []string{q.RetriesSubjects()})
-	if err != nil {
-		return status, err
-	}
-	if status.Oldest.IsZero() || !oldestRetry.IsZero() && oldestRetry.Before(status.Oldest) {
-		status.Oldest = oldestRetry
+	status := QueueStatus{Name: q.Name, PausedUntil: lastPause(infos)}
+	for i, lane := range q.Lanes() {
+		if err := o.addLane(ctx, &status, lane, infos[i]); err != nil {
+			return status, err
+		}
 	}
 	err = o.addWaiting(ctx, &status)
 	return status, err
+}
+
+// addLane adds the state of a lane to the state of its queue.
+func (o *Operator) addLane(
+	ctx context.Context, s *QueueStatus, lane schema.Lane, info *jetstream.ConsumerInfo,
+) error {
+	s.InHand += info.NumAckPending
+	s.Redelivered += info.NumRedelivered
+	switch lane.Name {
+	case schema.LaneReplays:
+		s.Replays = info.NumPending
+		return nil
+	case schema.LaneEvents:
+		s.Requests = info.NumWaiting
+	}
+	s.Ready += info.NumPending
+	oldest, err := o.oldestMessage(ctx, info, lane.Subjects)
+	if err != nil {
+		return err
+	}
+	if s.Oldest.IsZero() || !oldest.IsZero() && oldest.Before(s.Oldest) {
+		s.Oldest = oldest
+	}
+	return nil
 }
 
 // oldestMessage returns when the consumer's first message without a settlement was stored. It
@@ -207,30 +219,22 @@ func (o *Operator) oldestMessage(
 	return oldest, nil
 }
 
-// Position is the progress of a queue on one of its streams.
+// Position is the progress of a queue in one of its lanes.
 type Position struct {
-	// Settled: all messages for the queue up to this sequence are settled.
+	// Settled: all messages of the lane up to this sequence of its stream are settled.
 	Settled uint64
-	// Delivered: no message for the queue after this sequence was delivered.
+	// Delivered: no message of the lane after this sequence of its stream was delivered.
 	Delivered uint64
 }
 
-// Position returns the progress of the queue on the events stream. The error is ErrNoQueue if the
-// queue does not exist.
-func (o *Operator) Position(ctx context.Context, q schema.Queue) (Position, error) {
-	return o.positionOn(ctx, schema.EventsStream, q)
+// Position returns the progress in a lane. The error is ErrNoQueue if the lane's consumer does not
+// exist.
+func (o *Operator) Position(ctx context.Context, lane schema.Lane) (Position, error) {
+	return o.positionOn(ctx, lane.Stream, lane.Consumer)
 }
 
-// RetriesPosition returns the progress of the queue among its retries. The error is ErrNoQueue if
-// the queue does not exist.
-func (o *Operator) RetriesPosition(ctx context.Context, q schema.Queue) (Position, error) {
-	return o.positionOn(ctx, q.WaitingStream(), q)
-}
-
-func (o *Operator) positionOn(
-	ctx context.Context, stream string, q schema.Queue,
-) (Position, error) {
-	consumer, err := o.Queue(q).lookUpConsumer(ctx, stream)
+func (o *Operator) positionOn(ctx context.Context, stream, name string) (Position, error) {
+	consumer, err := o.lookUpConsumer(ctx, stream, name)
 	if err != nil {
 		return Position{}, err
 	}
@@ -238,16 +242,18 @@ func (o *Operator) positionOn(
 	return Position{Settled: info.AckFloor.Stream, Delivered: info.Delivered.Stream}, nil
 }
 
-// lookUpQueue returns the queue's consumers of the events and of the retries. The error is
+// lookUpLanes returns the states of the queue's consumers, in the order of its lanes. The error is
 // ErrNoQueue if one of them does not exist.
-func (o *Operator) lookUpQueue(
+func (o *Operator) lookUpLanes(
 	ctx context.Context, q schema.Queue,
-) (events, retries jetstream.Consumer, err error) {
-	queue := o.Queue(q)
-	events, err = queue.lookUpConsumer(ctx, schema.EventsStream)
-	if err != nil {
-		return nil, nil, err
+) ([]*jetstream.ConsumerInfo, error) {
+	var infos []*jetstream.ConsumerInfo
+	for _, lane := range q.Lanes() {
+		consumer, err := o.lookUpConsumer(ctx, lane.Stream, lane.Consumer)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, consumer.CachedInfo())
 	}
-	retries, err = queue.lookUpConsumer(ctx, q.WaitingStream())
-	return events, retries, err
+	return infos, nil
 }

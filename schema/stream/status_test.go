@@ -29,7 +29,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	}
 	streams, queues, err := operator(c).Status(t.Context())
 	must(t, err)
-	if len(streams) != 7+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
+	if len(streams) != 8+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams and %d queues", len(streams), len(queues))
 	}
 	for _, s := range streams {
@@ -54,7 +54,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 		})
 	}
 	wants("three are ready", stream.QueueStatus{Ready: 3, Oldest: messages[0].Time})
-	got, err := operator(c).Position(t.Context(), queueOf(schema.Paystubs))
+	got, err := operator(c).Position(t.Context(), queueOf(schema.Paystubs).EventsLane())
 	if err != nil || got != (stream.Position{}) {
 		t.Errorf("position %+v, %v", got, err)
 	}
@@ -76,7 +76,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	wants("the one that waits is not in hand", stream.QueueStatus{
 		InHand: 1, Oldest: messages[3].Time, Waiting: 1, WaitingByClass: counted,
 	})
-	got, err = operator(c).Position(t.Context(), queueOf(schema.Paystubs))
+	got, err = operator(c).Position(t.Context(), queueOf(schema.Paystubs).EventsLane())
 	if err != nil || got != (stream.Position{Settled: 2, Delivered: 4}) {
 		t.Errorf("position %+v, %v", got, err)
 	}
@@ -178,7 +178,7 @@ func TestStatusNeedsNoStreamOfWaitingEvents(t *testing.T) {
 	}
 	must(t, b.DeleteStream(t.Context(), schema.PausesStream))
 	streams, queues, err := operator(c).Status(t.Context())
-	if len(streams) != 6 || len(queues) != 0 || err != nil {
+	if len(streams) != 7 || len(queues) != 0 || err != nil {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }
@@ -192,14 +192,14 @@ func TestAQueueThatIsNotThereSaysWhatToRun(t *testing.T) {
 		t.Errorf("status: got %v, %v, %v", streams, queues, err)
 	}
 	_, resume := operator(c).Resume(t.Context(), q)
-	_, position := operator(c).Position(t.Context(), q)
+	_, position := operator(c).Position(t.Context(), q.EventsLane())
 	_, _, message := operator(c).Message(t.Context(), schema.DeadLettersStream, 1)
-	_, retriesPosition := operator(c).RetriesPosition(t.Context(), q)
+	_, replaysPosition := operator(c).Position(t.Context(), q.ReplaysLane())
 	_, pausedUntil := operator(c).PausedUntil(t.Context(), q)
 	pause := operator(c).Pause(t.Context(), q, time.Now().Add(time.Hour))
 	for what, err := range map[string]error{
 		"pause": pause, "resume": resume, "paused until": pausedUntil, "message": message,
-		"position": position, "retries' position": retriesPosition,
+		"position": position, "position in the replays": replaysPosition,
 	} {
 		if !errors.Is(err, stream.ErrNoQueue) ||
 			!strings.Contains(err.Error(), "run: wagewire provision apply") {

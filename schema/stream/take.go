@@ -40,10 +40,10 @@ const (
 // refuses its credentials.
 type Gate interface {
 	// Admit returns how many events may be asked for now, from 0 to free. free and busy are the
-	// numbers of hands without and with work, of the events or of the retries. Admit is called
-	// before each request, and again when a hand becomes free or changed is closed. If changed is
-	// closed while a request is open, the request ends, and the events that it still brings are
-	// given back. Admit does not wait, and may be called by two goroutines at the same time.
+	// numbers of hands without and with work, of one lane of the queue. Admit is called before each
+	// request, and again when a hand becomes free or changed is closed. If changed is closed while
+	// a request is open, the request ends, and the events that it still brings are given back.
+	// Admit does not wait, and may be called by several goroutines at the same time.
 	Admit(free, busy int) (n int, changed <-chan struct{})
 }
 
@@ -54,8 +54,23 @@ type Taking struct {
 	// RetryHands is how many retries are in work at the same time, besides the events. If 0, the
 	// retries are not taken, and the queue needs no durable for retries.
 	RetryHands int
+	// ReplayHands is how many replays are in work at the same time, besides the others. If 0, the
+	// replays are not taken, and the queue needs no durable for replays.
+	ReplayHands int
 	// Gate may stop the taking. If nil, nothing stops it.
 	Gate Gate
+}
+
+// handsFor is how many messages of the lane are in work at the same time.
+func (t Taking) handsFor(lane schema.LaneName) int {
+	switch lane {
+	case schema.LaneRetries:
+		return t.RetryHands
+	case schema.LaneReplays:
+		return t.ReplayHands
+	default:
+		return t.Hands
+	}
 }
 
 // openGate admits an event for every free hand.

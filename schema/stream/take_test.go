@@ -3,8 +3,10 @@ package stream_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -460,19 +462,39 @@ func TestRetriesHaveHandsOfTheirOwn(t *testing.T) {
 	none(t, "a third event", jobs)
 }
 
-func TestAQueueWithoutItsDurableForRetriesIsNotServed(t *testing.T) {
+func TestAQueueWithoutTheDurableOfALaneIsNotServed(t *testing.T) {
 	t.Parallel()
+	for _, lane := range paystubsQueue.Lanes() {
+		t.Run(string(lane.Name), func(t *testing.T) {
+			t.Parallel()
+			testQueueWithoutLane(t, lane)
+		})
+	}
+}
+
+func testQueueWithoutLane(t *testing.T, missing schema.Lane) {
 	s, _ := streamtest.New(t)
 	b := look(t, s)
-	must(t, b.DeleteConsumer(t.Context(), paystubsQueue.WaitingStream(), paystubsQueue.Name))
+	must(t, b.DeleteConsumer(t.Context(), missing.Stream, missing.Consumer))
 	c, logs := observed(t, s)
 	publish(t, c, numbered(0, 1)...)
-	jobs, _, _ := holdTaking(t, c, paystubsQueue, stream.Taking{Hands: 2, RetryHands: 1})
+	err := c.Queue(paystubsQueue).Ready(t.Context())
+	if !errors.Is(err, stream.ErrNoQueue) || !strings.Contains(err.Error(), missing.Consumer) {
+		t.Errorf("ready: %v", err)
+	}
+	jobs, _, _ := holdTaking(t, c, paystubsQueue, oneEach)
 	streamtest.Eventually(t, "the log says what to do", func() bool {
 		return logs.FilterMessage("queue not served").Len() > 0
 	})
-	if n := b.queue(paystubsQueue).Delivered.Consumer; n != 0 {
-		t.Errorf("%d events were delivered", n)
+	for _, lane := range paystubsQueue.Lanes() {
+		if lane.Name == missing.Name {
+			continue
+		}
+		consumer, err := b.Consumer(t.Context(), lane.Stream, lane.Consumer)
+		must(t, err)
+		if n := consumer.CachedInfo().Delivered.Consumer; n != 0 {
+			t.Errorf("%d of the %s were delivered", n, lane.Name)
+		}
 	}
 	streamtest.Provision(t, c, streamtest.Topology())
 	must(t, next(t, "delivery", jobs).Done())

@@ -54,18 +54,40 @@ func (d *Delivery) Wait(w schema.Wait) error {
 
 // GiveBack ends the delivery without a verdict: the event goes back as it came, and another worker
 // may have it at once. After schema.DeliveriesInPlace deliveries GiveBack publishes the event anew
-// among the retries, so that deliveries count from 1 again.
+// among the retries or replays, so that deliveries count from 1 again.
 func (d *Delivery) GiveBack() error {
 	if !d.IsWornOut() {
 		return d.settled("given back", d.msg.Nak())
 	}
+	return d.publishAnew("given back", d.conn.publishRetry)
+}
+
+// isBeforeFresh reports whether the event is a replayed one that stands before fresh events: it is
+// not among the replays of the queue yet. Operators publish a redrive, and ingress a backfill, as
+// they publish every event. In earlier releases also the retries had redrives.
+func (d *Delivery) isBeforeFresh() bool {
+	return d.Err == nil && !d.Replay && d.Queue.Replays(d.Event)
+}
+
+// putBehind ends the delivery of a replayed event: first it publishes the event among the replays,
+// then it acknowledges the delivery. After a crash between the steps, the second delivery publishes
+// under the same message id.
+func (d *Delivery) putBehind() error {
+	return d.publishAnew("put behind", d.conn.publishBehind)
+}
+
+// publishAnew publishes the event among the retries or replays with publish, and then acknowledges
+// the delivery.
+func (d *Delivery) publishAnew(
+	how string, publish func(context.Context, *Delivery) error,
+) error {
 	ctx, cancel := context.WithTimeout(d.ctx, settleFor)
 	defer cancel()
-	if err := d.conn.publishRetry(ctx, d); err != nil {
+	if err := publish(ctx, d); err != nil {
 		_ = d.msg.NakWithDelay(giveBackAgainAfter)
-		return d.settled("given back", err)
+		return d.settled(how, err)
 	}
-	return d.settled("given back", d.msg.DoubleAck(ctx))
+	return d.settled(how, d.msg.DoubleAck(ctx))
 }
 
 // IsWornOut reports whether the event had many deliveries without a verdict: it should be given
@@ -81,22 +103,32 @@ func (c *Conn) publishWaiting(ctx context.Context, d *Delivery, w schema.Wait) e
 	if err != nil {
 		return err
 	}
-	target := schema.RetriesSubject(d.Queue.Name, d.Account)
 	msg.Header.Set(jetstream.ScheduleHeader, scheduleAt+formatTime(w.Until))
-	msg.Header.Set(jetstream.ScheduleTargetHeader, target)
+	msg.Header.Set(jetstream.ScheduleTargetHeader, d.Queue.DueSubject(d.Event))
 	if _, err := c.publish(ctx, d.Queue.WaitingStream(), msg); err != nil {
 		return fmt.Errorf("publish the schedule of %s: %w", msg.Subject, err)
 	}
 	return nil
 }
 
-// publishRetry stores the event among the retries as it is.
+// publishRetry stores the event among the retries or replays as it is, once for each delivery.
 func (c *Conn) publishRetry(ctx context.Context, d *Delivery) error {
-	msg, err := d.retryMessage(schema.RetriesSubject(d.Queue.Name, d.Account), d.Waited)
+	return c.publishDue(ctx, d, fmt.Sprintf("%d:%d:%d", d.Sequence, d.retrySequence, d.Deliveries))
+}
+
+// publishBehind stores a replayed event among the replays as it is, once. The event's key is in the
+// message id, because sequences start again in a new stream.
+func (c *Conn) publishBehind(ctx context.Context, d *Delivery) error {
+	id := fmt.Sprintf("behind:%s:%d:%d", d.Event.Key(), d.Sequence, d.retrySequence)
+	return c.publishDue(ctx, d, id)
+}
+
+// publishDue stores the event among the retries or replays as it is, under a message id.
+func (c *Conn) publishDue(ctx context.Context, d *Delivery, id string) error {
+	msg, err := d.retryMessage(d.Queue.DueSubject(d.Event), d.Waited)
 	if err != nil {
 		return err
 	}
-	id := fmt.Sprintf("%d:%d:%d", d.Sequence, d.retrySequence, d.Deliveries)
 	_, err = c.publish(ctx, d.Queue.WaitingStream(), msg, jetstream.WithMsgID(id))
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", msg.Subject, err)

@@ -37,12 +37,12 @@ func waiting(t *testing.T, c *stream.Conn, queue string) (all []stream.Waiting) 
 	return all
 }
 
-// lag is what an autoscaler sees of a queue: the sum over both durables.
+// lag is the number of events of a queue that are ready or in hand: the sum over all lanes.
 func lag(t *testing.T, s *streamtest.Server, queue string) int {
 	t.Helper()
 	sum := 0
-	for _, name := range (schema.Queue{Name: queue}).Streams() {
-		consumer, err := look(t, s).Consumer(t.Context(), name, queue)
+	for _, lane := range queueNamed(queue).Lanes() {
+		consumer, err := look(t, s).Consumer(t.Context(), lane.Stream, lane.Consumer)
 		must(t, err)
 		info := consumer.CachedInfo()
 		sum += int(info.NumPending) + info.NumAckPending

@@ -5,12 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"golang.org/x/time/rate"
 )
 
 // The limits of a call.
@@ -18,7 +17,7 @@ const (
 	// TryFor limits one try, from the dial to the last byte of the body.
 	TryFor = 15 * time.Second
 	// RetryFor limits the tries and pauses of one Get. No try starts later. A Get therefore ends
-	// within RetryFor + TryFor. Holds, waits for a token and tries answered 401 or 429 are not
+	// within RetryFor + TryFor. Holds, waits for a turn and tries answered 401 or 429 are not
 	// counted.
 	RetryFor = 20 * time.Second
 	// HoldInHandMax is the longest rest of a hold for which a Get waits.
@@ -55,21 +54,32 @@ type Config struct {
 	// API has refused every active secret, because another may have been added a moment ago.
 	Reread func() ([]string, error)
 
-	// RatePerS is how many tries may start in a second, over all callers of the Client. The tries
-	// of half a second may start at once.
-	RatePerS float64
+	// Pace says when a try may start. Nil: at once, and Get returns a 429 as any other error.
+	Pace Pace
 
 	// Answers limits the bytes of answers that all Clients of the process hold. Nil: no limit.
-	Answers *Budget
+	Answers *Memory
 
 	// Transport makes the calls; nil means a transport of the Client's own.
 	Transport http.RoundTripper
 
 	// OnCall, if not nil, is called after each try. Status is 0 if no whole answer came.
 	OnCall func(template string, status int, took time.Duration)
+}
 
-	// OnHold, if not nil, is called when a 429 stops all calls, with the end of the hold.
-	OnHold func(until time.Time)
+// Pace is the pace of the calls to one API. Clients in several processes may share it: see package
+// pace.
+type Pace interface {
+	// Wait returns when a try may start. During a hold Wait returns at once how long the hold
+	// lasts, and no try may start. The error is the cause of ctx's end.
+	Wait(ctx context.Context) (held time.Duration, err error)
+	// Hold begins a hold after an answer 429 to a try that started at sent. retryAfter is how long
+	// the API asks to wait, 0 if it does not say.
+	Hold(ctx context.Context, sent time.Time, retryAfter time.Duration)
+	// Held returns how long the hold lasts. The result is not positive without a hold.
+	Held() time.Duration
+	// Succeeded is called after a try with an answer 200.
+	Succeeded()
 }
 
 // Dialect is how a provider's API differs from others.
@@ -90,16 +100,15 @@ type Dialect struct {
 	RequestIDHeader string
 }
 
-// Client gets JSON from one API. It is safe for concurrent use. A process needs one Client for
-// each API, because the rate and the hold after a 429 are the Client's.
+// Client gets JSON from one API. It is safe for concurrent use.
 type Client struct {
-	config   Config
-	dialect  Dialect
-	base     string // Config.URL as baseOf reads it
-	secrets  secrets
-	tokens   *rate.Limiter
-	throttle throttle
-	close    func()
+	config  Config
+	dialect Dialect
+	base    string // Config.URL as baseOf reads it
+	secrets secrets
+	// keepsHTTP1 is true if the connections kept from earlier calls are of HTTP/1.
+	keepsHTTP1 atomic.Bool
+	close      func()
 }
 
 // New makes a Client. It sends nothing. Errors say what is wrong with the URL without quoting the
@@ -109,9 +118,6 @@ func New(config Config, dialect Dialect) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !(config.RatePerS > 0) || math.IsInf(config.RatePerS, 0) {
-		return nil, errors.New("calls a second: must be above 0")
-	}
 	if config.Secrets == nil {
 		return nil, ErrCredentials
 	}
@@ -120,7 +126,6 @@ func New(config Config, dialect Dialect) (*Client, error) {
 		dialect: dialect,
 		base:    base,
 		secrets: secrets{active: config.Secrets, reread: config.Reread},
-		tokens:  rate.NewLimiter(rate.Limit(config.RatePerS), int(math.Ceil(config.RatePerS/2))),
 		close:   func() {},
 	}
 	if config.Transport == nil {
@@ -139,7 +144,7 @@ func (c *Client) Close() { c.close() }
 // Get returns the body of a 200: whole, at most BodyBytesMax, valid JSON in UTF-8, nested at most
 // DepthMax deep. The caller must release the Answer before the caller asks for the next. Get
 // retries transient failures within RetryFor. After a 401, Get tries the other secrets. A 429 holds
-// every caller of the Client for as long as the API asks: Get waits for the rest of a hold up to
+// every user of the Pace for as long as the API asks: Get waits for the rest of a hold up to
 // HoldInHandMax. If the rest is longer, Get returns a *StatusError 429 with the rest as RetryAfter,
 // and sends nothing. The package comment lists the errors.
 func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
@@ -153,7 +158,9 @@ func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	)
 	switch {
 	case err == nil:
-		c.throttle.clear()
+		if c.config.Pace != nil {
+			c.config.Pace.Succeeded()
+		}
 		return answer, nil
 	case isEndOf(ctx, err):
 		return Answer{}, c.stopped(ctx, e, retries.lastErr)
@@ -170,8 +177,8 @@ func isEndOf(ctx context.Context, err error) bool {
 	return errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
 }
 
-// tryInTurn waits for a turn and makes one try. After a 429, tryInTurn holds every caller, waits
-// and tries again. After a 401, tryInTurn tries again with the next secret.
+// tryInTurn waits for a turn and makes one try. After a 429, tryInTurn begins a hold, waits and
+// tries again. After a 401, tryInTurn tries again with the next secret.
 func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (Answer, error) {
 	for {
 		secret, err := c.secrets.choose(retries.refused)
@@ -187,12 +194,12 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 		sent := time.Now()
 		answer, took, err := c.try(ctx, e, secret)
 		if s, ok := errors.AsType[*StatusError](err); ok {
-			switch s.Status {
-			case http.StatusTooManyRequests:
+			switch {
+			case s.Status == http.StatusTooManyRequests && c.config.Pace != nil:
 				retries.lastErr = err
-				c.hold(sent, s.RetryAfter)
+				c.config.Pace.Hold(ctx, sent, s.RetryAfter)
 				continue
-			case http.StatusUnauthorized:
+			case s.Status == http.StatusUnauthorized:
 				retries.refusal = err
 				retries.refused = append(retries.refused, secret)
 				continue
@@ -210,37 +217,25 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 	}
 }
 
-// waitForTurn returns when a try may start: there is no hold, and the try has a token. If the rest
-// of a hold is longer than HoldInHandMax, waitForTurn returns a *StatusError 429 instead.
-// waitForTurn does not use rate.Limiter.Wait: if the deadline of ctx is too near, Wait returns its
-// own error at once.
-//
-// If a hold begins during the wait for a token, the token is spent. Otherwise all callers with a
-// token would start in the moment of the hold's end.
+// waitForTurn returns when a try may start. If the rest of a hold is longer than HoldInHandMax,
+// waitForTurn returns a *StatusError 429 instead.
 func (c *Client) waitForTurn(ctx context.Context, e Endpoint) error {
-	for {
-		left := c.throttle.left()
-		if left > HoldInHandMax {
-			return throttled(e, left)
-		}
-		if err := sleep(ctx, left); err != nil {
-			return err
-		}
-		token := c.tokens.Reserve()
-		if err := sleep(ctx, token.Delay()); err != nil {
-			token.Cancel()
-			return err
-		}
-		if c.throttle.left() <= 0 {
-			return nil
-		}
+	if c.config.Pace == nil {
+		return nil
 	}
-}
-
-func (c *Client) hold(sent time.Time, retryAfter time.Duration) {
-	until, moved := c.throttle.hold(sent, retryAfter)
-	if moved && c.config.OnHold != nil {
-		c.config.OnHold(until)
+	for {
+		held, err := c.config.Pace.Wait(ctx)
+		switch {
+		case err != nil:
+			return err
+		case held <= 0:
+			return nil
+		case held > HoldInHandMax:
+			return throttled(e, held)
+		}
+		if err := sleep(ctx, held); err != nil {
+			return err
+		}
 	}
 }
 
@@ -255,8 +250,10 @@ func throttled(e Endpoint, left time.Duration) *StatusError {
 
 // stopped returns the error of a Get whose ctx ended, joined with the error of the last try.
 func (c *Client) stopped(ctx context.Context, e Endpoint, lastErr error) error {
-	if left := c.throttle.left(); left > 0 {
-		lastErr = throttled(e, left)
+	if c.config.Pace != nil {
+		if left := c.config.Pace.Held(); left > 0 {
+			lastErr = throttled(e, left)
+		}
 	}
 	if lastErr == nil {
 		return fmt.Errorf("get %s: %w", e.Template, endOf(ctx))

@@ -1,12 +1,12 @@
-// Package api is the part that our clients of provider APIs share: a GET with a rate, a hold
-// after 429, limits and retries, and lists in pages. Package api knows no provider. Packages
+// Package api is the part that our clients of provider APIs share: a GET at a pace, with limits
+// and retries, and lists in pages. Package api knows no provider. Packages
 // pinwheel and truv add the credentials, the endpoints and the shape of the answers.
 //
 // One Get, and every way in which it can end:
 //
 //	      ┌─ 429: hold everyone ── 401: take the next secret ─┐
 //	      ▼                                                   │
-//	Get ─ wait for the hold ─ wait for a token ─ try ≤ 15 s ──┤
+//	Get ─ wait for a turn ── try ≤ 15 s ──────────────────────┤
 //	      │ ▲                                                 │
 //	      │ └─ pause, full jitter ── 5xx, 408, NetworkError ──┤ not longer than 20 s
 //	      │                                                   │
@@ -18,9 +18,9 @@
 //	      └─ the rest of the hold is longer than 5 s ─► StatusError 429
 //
 // When the time for retries is used up, Get returns the last transient error. A 429 uses none of
-// the time for retries, and holds every caller of the Client. Nothing is sent during a hold. Get
-// waits for the end of a hold that is near. If the end is far, Get returns a 429 with the rest of
-// the hold as RetryAfter, so that the caller can do other work in the meantime.
+// the time for retries, and holds every user of the Pace, also in other processes: nothing is sent
+// during a hold. Get waits for the end of a hold that is near. If the end is far, Get returns a 429
+// with the rest of the hold as RetryAfter, so that the caller can do other work in the meantime.
 //
 // An API can have several active secrets, for example while an operator changes one. A 401 is
 // returned only after every secret was refused. A 403 is about the record, and changes no secret.
@@ -31,17 +31,17 @@
 //	base.go      the beginning of every URL
 //	secret.go    the secret of each try
 //	try.go       a single try: the request, the exchange, the answer's status
-//	read.go      the body of an answer, read within the budget
+//	read.go      the body of an answer, read within the memory for answers
 //	body.go      what the body of a 200 must be
-//	budget.go    the bytes of answers that a process may hold
+//	memory.go    the bytes of answers that a process may hold
 //	retry.go     the pauses between tries, and Retry-After
-//	throttle.go  the hold after a 429
 //	endpoint.go  a path with escaped ids
 //	record.go    records, snapshots, and the pages of a list
 //	part.go      the members and elements of an answer, without copies
 //	error.go     the errors below
 //	code.go      the APIs' codes, fit for a log
 //	time.go      the providers' times
+//	pace/        the turns of the calls of all processes, and the hold after a 429
 //
 // # Errors
 //
@@ -63,8 +63,8 @@
 //
 // # Libraries
 //
-// The rate is golang.org/x/time/rate, the pauses are cenkalti/backoff, and the budget is
-// golang.org/x/sync/semaphore. The hold is written here, because retrying HTTP clients such as
-// hashicorp/go-retryablehttp delay a single call after a 429. They also measure a Retry-After date
-// by our clock, and put URLs into errors.
+// The pauses are cenkalti/backoff, and the memory for answers is golang.org/x/sync/semaphore. The
+// retries are written here, because retrying HTTP clients such as hashicorp/go-retryablehttp delay
+// a single call after a 429. They also measure a Retry-After date by our clock, and put URLs into
+// errors.
 package api

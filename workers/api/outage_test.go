@@ -30,7 +30,7 @@ func TestAfterAnOutageTheFirstMinutesCallsKeepTheRate(t *testing.T) {
 					}
 					return replyWith(200, "{}")(r)
 				}}}
-				c := client(t, f, func(cfg *settings) { cfg.RatePerS = rate })
+				c := client(t, f, func(cfg *settings) { cfg.Pace = paced(t, rate) })
 				var all sync.WaitGroup
 				for range callers {
 					all.Go(func() {

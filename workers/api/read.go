@@ -10,14 +10,14 @@ import (
 )
 
 // smallBytesMax is the size up to which an answer of unknown length is read without a look at the
-// Budget. Most answers are compressed or come in pieces, so their length is unknown, and most are
+// Memory. Most answers are compressed or come in pieces, so their length is unknown, and most are
 // smaller.
 const smallBytesMax = 64 << 10
 
 var errTooLarge = errors.New("over 16 MiB")
 
-// readAnswer reads a body within the Budget. Before readAnswer reads, it takes the length of the
-// body out of the Budget. The error is errTooLarge, or the transport's own, or that of ctx.
+// readAnswer reads a body within the Memory. Before readAnswer reads, it takes the length of the
+// body out of the Memory. The error is errTooLarge, or the transport's own, or that of ctx.
 func (c *Client) readAnswer(
 	ctx context.Context, resp *http.Response, clock *tryClock,
 ) (Answer, error) {
@@ -44,7 +44,7 @@ func (c *Client) readAnswer(
 }
 
 // readUnknownLength reads a body without a Content-Length. It takes two largest answers out of the
-// Budget, because io.ReadAll copies all that it has read into one slice at the end.
+// Memory, because io.ReadAll copies all that it has read into one slice at the end.
 func (c *Client) readUnknownLength(
 	ctx context.Context, from io.Reader, clock *tryClock,
 ) (Answer, error) {
@@ -73,7 +73,7 @@ func (c *Client) readUnknownLength(
 	return Answer{Body: body, share: share}, nil
 }
 
-// takeRoom waits for room in the Budget, for as long as ctx lives. The clock stands still.
+// takeRoom waits for room in the Memory, for as long as ctx lives. The clock stands still.
 func (c *Client) takeRoom(ctx context.Context, bytes int64, clock *tryClock) (*share, error) {
 	clock.stop()
 	defer clock.resume()

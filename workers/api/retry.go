@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,7 +40,7 @@ func newRetries() *retries {
 }
 
 // NextBackOff returns the pause before the next try, or backoff.Stop if no time is left. The
-// library's own limit would count holds and waits for a token too.
+// library's own limit would count holds and waits for a turn too.
 func (r *retries) NextBackOff() time.Duration {
 	pause := r.ExponentialBackOff.NextBackOff()
 	r.left -= pause
@@ -69,11 +68,6 @@ func retryAfter(h http.Header) time.Duration {
 		now = time.Now()
 	}
 	return min(max(0, at.Sub(now)), RetryAfterMax)
-}
-
-// fullJitter returns a random duration between 0 and base·2ⁿ, at most limit.
-func fullJitter(base, limit time.Duration, n int) time.Duration {
-	return rand.N(min(limit, base<<min(n, 16)) + 1)
 }
 
 // sleep waits for d or for the end of ctx. The error is the cause of ctx's end.

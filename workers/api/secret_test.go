@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 // lock is an API that answers each secret with a status of its own, and 401 to any other secret.
@@ -192,20 +194,20 @@ func TestSecretsAreReadAgainOnlyWhenAllAreRefused(t *testing.T) {
 	}
 }
 
-func TestEachSecretsTryTakesARateToken(t *testing.T) {
+func TestEachSecretsTryTakesATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		l := &lock{statuses: map[string]int{"c": 200}}
 		c := client(t, l, func(cfg *settings) {
 			cfg.Secrets = secretsOf("a", "b", "c")
-			cfg.RatePerS = 0.1
+			cfg.Pace = paced(t, 0.1)
 		})
 		if _, err := c.Get(t.Context(), things); err != nil {
 			t.Error(err)
 		}
-		// The first try starts at once. A limiter counts in floats: a microsecond is no breach.
-		if took := time.Since(began).Round(time.Microsecond); took != 20*time.Second {
-			t.Errorf("three tries took %v, want 20s", took)
+		want := 2*schema.Interval(0.1) - schema.BurstFor // the first try starts at once
+		if took := time.Since(began); took != want {
+			t.Errorf("three tries took %v, want %v", took, want)
 		}
 	})
 }
@@ -231,7 +233,7 @@ func TestACallerWhoStopsBetweenSecretsIsToldNoRefusal(t *testing.T) {
 		l := &lock{}
 		c := client(t, l, func(cfg *settings) {
 			cfg.Secrets = secretsOf("a", "b")
-			cfg.RatePerS = 0.1
+			cfg.Pace = paced(t, 0.1)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

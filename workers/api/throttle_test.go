@@ -70,9 +70,9 @@ func TestRetryAfter(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{replies: []reply{replyWith(429, "", tt.header...), replyWith(200, "{}")}}
 				var until time.Time
-				c := client(t, f, func(cfg *settings) {
-					cfg.OnHold = func(u time.Time) { until = u }
-				})
+				p := paced(t, 1e6)
+				p.OnHold(func(left time.Duration) { until = time.Now().Add(left) })
+				c := client(t, f, func(cfg *settings) { cfg.Pace = p })
 				err := getParked(t, c)
 				if err != nil || len(f.calls) != 2 {
 					t.Fatalf("%v after %d calls", err, len(f.calls))
@@ -105,9 +105,9 @@ func TestHoldsOfUnknownLengthGrow(t *testing.T) {
 			replyWith(429, ""), replyWith(200, "{}"))
 		f := &fake{replies: replies}
 		var holds []time.Duration
-		c := client(t, f, func(cfg *settings) {
-			cfg.OnHold = func(until time.Time) { holds = append(holds, time.Until(until)) }
-		})
+		p := paced(t, 1e6)
+		p.OnHold(func(left time.Duration) { holds = append(holds, left) })
+		c := client(t, f, func(cfg *settings) { cfg.Pace = p })
 		for range 2 {
 			if err := getParked(t, c); err != nil {
 				t.Fatal(err)
@@ -144,10 +144,9 @@ func holdEveryone(t *testing.T, seconds string) {
 	f := &fake{replies: append(slices.Repeat([]reply{replyWith(200, "{}")}, 9),
 		replyWith(429, "", "Retry-After", seconds), replyWith(200, "{}"))}
 	var until time.Time
-	c := client(t, f, func(cfg *settings) {
-		cfg.RatePerS = rate
-		cfg.OnHold = func(u time.Time) { until = u }
-	})
+	p := paced(t, rate)
+	p.OnHold(func(left time.Duration) { until = time.Now().Add(left) })
+	c := client(t, f, func(cfg *settings) { cfg.Pace = p })
 
 	var all sync.WaitGroup
 	for range callers {
@@ -207,7 +206,7 @@ func TestACallerWaitsInHandForAShortRestOfAHoldOnly(t *testing.T) {
 				time.Sleep(tt.late) //nolint:forbidigo // moves the bubble's clock
 
 				_, err := c.Get(t.Context(), api.Path("/v1/others"))
-				took := time.Since(began)
+				took := time.Since(began).Round(time.Millisecond) // the two calls start apart
 				if tt.want == 0 {
 					if err != nil || took != tt.hold {
 						t.Errorf("%v after %v, want an answer after %v", err, took, tt.hold)
@@ -272,13 +271,16 @@ func TestAHoldIsNotShortened(t *testing.T) {
 		}}
 		began := time.Now()
 		holds := 0
-		c := client(t, f, func(cfg *settings) { cfg.OnHold = func(time.Time) { holds++ } })
+		p := paced(t, 1e6)
+		p.OnHold(func(time.Duration) { holds++ })
+		c := client(t, f, func(cfg *settings) { cfg.Pace = p })
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() { _ = getParked(t, c) })
 		}
 		all.Wait()
-		if took := time.Since(began); took != 61*time.Second || holds != 1 {
+		took := time.Since(began).Round(time.Millisecond) // the two calls start apart
+		if took != 61*time.Second || holds != 1 {
 			t.Errorf("took %v with %d holds", took, holds)
 		}
 	})
@@ -329,47 +331,10 @@ func TestACallerStopsInAHoldThatAnotherBegan(t *testing.T) {
 	})
 }
 
-func TestCallsKeepTheRate(t *testing.T) {
-	tests := []struct {
-		promise  string
-		perS     float64
-		calls    int
-		want     time.Duration
-		inBursts int
-	}{
-		{"ten a second, five at once", 10, 105, 10 * time.Second, 5},
-		{"five a second, three at once", 5, 53, 10 * time.Second, 3},
-		{"one in two seconds", 0.5, 6, 10 * time.Second, 1},
-	}
-	for _, tt := range tests {
-		t.Run(tt.promise, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := &fake{replies: []reply{replyWith(200, "{}")}}
-				c := client(t, f, func(cfg *settings) { cfg.RatePerS = tt.perS })
-				began := time.Now()
-				var all sync.WaitGroup
-				for range tt.calls {
-					all.Go(func() { _, _ = c.Get(t.Context(), things) })
-				}
-				all.Wait()
-				// A limiter counts in floats: a microsecond is no breach.
-				if took := time.Since(began).Round(time.Microsecond); took != tt.want {
-					t.Errorf("%d calls took %v, want %v", tt.calls, took, tt.want)
-				}
-				atOnce := slices.IndexFunc(f.calls,
-					func(at time.Time) bool { return at.After(began) })
-				if atOnce != tt.inBursts {
-					t.Errorf("%d calls at once, want %d", atOnce, tt.inBursts)
-				}
-			})
-		})
-	}
-}
-
 func TestWaitingForATurnTakesNoTimeFromRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{replies: []reply{replyWith(500, ""), replyWith(500, ""), replyWith(200, "{}")}}
-		c := client(t, f, func(cfg *settings) { cfg.RatePerS = 1.0 / 60 })
+		c := client(t, f, func(cfg *settings) { cfg.Pace = paced(t, 1.0/60) })
 		if _, err := c.Get(t.Context(), things); err != nil {
 			t.Error(err)
 		}

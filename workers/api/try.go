@@ -12,7 +12,7 @@ import (
 )
 
 // try makes a single call with the secret. took is how long the call took, without the wait for
-// room in the Budget. The error is the cause of ctx's end if ctx ended.
+// room in the Memory. The error is the cause of ctx's end if ctx ended.
 func (c *Client) try(
 	ctx context.Context, e Endpoint, secret string,
 ) (_ Answer, took time.Duration, _ error) {
@@ -65,8 +65,18 @@ func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.
 		}
 		req.Header[name] = values
 	}
+	if c.keepsHTTP1.Load() {
+		req.Body = newEmptyBody()
+	}
 	return req, nil
 }
+
+// newEmptyBody returns a body that keeps a http.Transport from sending a request again by itself.
+// A Transport does so if a kept connection of HTTP/1 breaks before the answer, once for each kept
+// connection: calls without a turn. It cannot send a body again, and nothing of an empty body is
+// sent. HTTP/2 would send a frame for the body, and needs none, because there only calls that the
+// API has not begun are sent again.
+func newEmptyBody() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
 
 // exchange sends req and reads the answer. If no whole answer came, status is 0 and err is the
 // transport's own. The transport is called directly, because an http.Client would follow
@@ -78,6 +88,7 @@ func (c *Client) exchange(
 	if err != nil {
 		return Answer{}, 0, err
 	}
+	c.keepsHTTP1.Store(resp.ProtoMajor == 1)
 	defer func() {
 		_, _ = io.CopyN(io.Discard, resp.Body, drainBytesMax)
 		_ = resp.Body.Close()

@@ -149,6 +149,44 @@ func TestAConnectionIsUsedAgainAfterAnError(t *testing.T) {
 	})
 }
 
+func TestATryIsOneCallAlsoWhenKeptConnectionsBreak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const kept = 2
+		var answering sync.WaitGroup
+		var broken atomic.Bool
+		var calls, tries atomic.Int32
+		_, transport := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			if broken.Load() {
+				panic(http.ErrAbortHandler)
+			}
+			if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+				t.Errorf("a body of %d bytes was sent", r.ContentLength)
+			}
+			answering.Done()
+			answering.Wait()
+			_, _ = w.Write([]byte("{}"))
+		})
+		c := client(t, transport, func(cfg *settings) {
+			cfg.URL = "http://api.test"
+			cfg.OnCall = func(string, int, time.Duration) { tries.Add(1) }
+		})
+		for range 2 { // the first time, no connection is kept yet
+			answering.Add(kept)
+			var all sync.WaitGroup
+			for range kept {
+				all.Go(func() { _, _ = c.Get(t.Context(), things) })
+			}
+			all.Wait()
+		}
+		broken.Store(true)
+		_, err := c.Get(t.Context(), things)
+		if !strings.HasPrefix(kind(err), "network") || calls.Load() != tries.Load() {
+			t.Errorf("%d calls for %d tries, error %v", calls.Load(), tries.Load(), err)
+		}
+	})
+}
+
 func TestWhatIsSent(t *testing.T) {
 	withQuery := api.Path("/v1/a")
 	withQuery.Query = url.Values{"cursor": {"a b&c=d"}, "limit": {"100"}}

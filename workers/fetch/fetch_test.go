@@ -18,6 +18,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/api"
+	"github.com/wagewire/wagewire/workers/api/pace"
+	"github.com/wagewire/wagewire/workers/api/pace/pacetest"
 	"github.com/wagewire/wagewire/workers/fetch"
 	"github.com/wagewire/wagewire/workers/pinwheel"
 	"github.com/wagewire/wagewire/workers/truv"
@@ -185,11 +187,21 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
+// pace delays no call, except in a hold.
+func (p *provider) pace() *pace.Pacer {
+	p.Helper()
+	pacer, err := pace.New(pace.Config{RatePerS: 1e6, Store: &pacetest.Store{}})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return pacer
+}
+
 func (p *provider) config() api.Config {
 	return api.Config{
 		URL:       "https://api.example",
 		Secrets:   func() ([]string, error) { return []string{"sekret"}, nil },
-		RatePerS:  1e6,
+		Pace:      p.pace(),
 		Transport: p,
 	}
 }

@@ -5,14 +5,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/api"
+	"github.com/wagewire/wagewire/workers/api/pace"
 )
 
 // providers is the registry of this module: one row a provider, each in a file of the provider's
@@ -34,13 +35,11 @@ type provider interface {
 
 // surroundings are what all providers of a process share.
 type surroundings struct {
-	getenv   func(string) string
-	registry prometheus.Registerer
-	log      *zap.Logger
+	workers.Surroundings
 	// allowHTTP allows calls without TLS to a real host.
 	allowHTTP bool
-	// answers is one budget for the answers of all providers.
-	answers *api.Budget
+	// answers is the memory for the answers of all providers.
+	answers *api.Memory
 }
 
 // row is a provider with its Config, read from the environment, and its Client.
@@ -50,6 +49,12 @@ type row[Config, Client any] struct {
 	secretFile string
 	// newClient makes the client. Shared holds the secrets and the metrics.
 	newClient func(c Config, shared api.Config) (Client, error)
+	// ratePerS is the rate of the installation.
+	ratePerS func(Config) rate
+	// ratePerSMax is what the provider allows without a further agreement, in calls a second, and
+	// rateSource where this stands.
+	ratePerSMax rate
+	rateSource  string
 	// decode reads a webhook's body.
 	decode func(schema.Event) (workers.Payload, error)
 	// handlers are by resource.
@@ -71,36 +76,92 @@ func (r row[Config, Client]) open(
 	p schema.Provider, of surroundings,
 ) (map[schema.Resource]workers.Source, error) {
 	var c Config
-	if err := process.ReadConfig(of.getenv, &c); err != nil {
+	if err := process.ReadConfig(of.Getenv, &c); err != nil {
 		return nil, err
 	}
-	url := process.ProviderURL{Variable: p.Variable("URL"), Value: of.getenv(p.Variable("URL"))}
+	url := process.ProviderURL{Variable: p.Variable("URL"), Value: of.Getenv(p.Variable("URL"))}
 	if err := r.checkURL(url, of); err != nil {
 		return nil, err
 	}
-	path := of.getenv(r.secretFile)
+	path := of.Getenv(r.secretFile)
 	file, err := process.OpenSecretFile(r.secretFile, path, url)
 	if err != nil {
 		return nil, err
 	}
-	secrets := secretFile{file: file, log: of.log.With(zap.String("provider", string(p)))}
-	metrics := workers.NewAPIMetrics(of.registry, string(p))
-	shared := api.Config{
+	secrets := secretFile{file: file, log: of.Log.With(zap.String("provider", string(p)))}
+	rate := r.ratePerS(c)
+	if url.IsReal() {
+		r.warnOfRate(p, rate, of.Log)
+	}
+	metrics := workers.NewAPIMetrics(of.Registry, string(p), float64(rate))
+	pacer, err := r.newPacer(p, rate, of, metrics)
+	if err != nil {
+		return nil, err
+	}
+	client, err := r.newClient(c, api.Config{
 		Secrets: secrets.active,
 		Reread:  secrets.reread,
 		OnCall:  metrics.Call,
-		OnHold:  metrics.Hold,
+		Pace:    pacer,
 		Answers: of.answers,
-	}
-	client, err := r.newClient(c, shared)
+	})
 	if err != nil {
+		pacer.Close()
 		return nil, err
 	}
 	sources := map[schema.Resource]workers.Source{}
 	for resource, newHandler := range r.handlers {
-		sources[resource] = workers.Source{Decode: r.decode, Handler: newHandler(client)}
+		sources[resource] = workers.Source{
+			Decode: r.decode, Handler: newHandler(client), Pace: pacer,
+		}
 	}
 	return sources, nil
+}
+
+// warnOfRate warns of a rate that the provider is known to refuse.
+func (r row[Config, Client]) warnOfRate(p schema.Provider, rate rate, log *zap.Logger) {
+	if rate > r.ratePerSMax {
+		log.Warn("the rate is above what the provider is known to allow",
+			zap.String("variable", p.Variable("RATE_PER_S")),
+			zap.Float64("rate_per_s", float64(rate)),
+			zap.Float64("known_per_s", float64(r.ratePerSMax)), zap.String("why", r.rateSource))
+	}
+}
+
+// newPacer returns the pace of the calls to the provider.
+func (r row[Config, Client]) newPacer(
+	p schema.Provider, rate rate, of surroundings, metrics *workers.APIMetrics,
+) (*pace.Pacer, error) {
+	log := of.Log.With(zap.String("provider", string(p)))
+	pacer, err := pace.New(pace.Config{
+		RatePerS: float64(rate), Store: of.Budget(p),
+		OnTurn: metrics.Turn, OnLapse: metrics.Lapse, OnRequest: metrics.Request,
+		OnFault: func(err error) {
+			if err != nil {
+				log.Error("no calls to the provider", zap.Error(err))
+			} else {
+				log.Info("calls to the provider go on")
+			}
+		},
+		OnRate: func(other float64) {
+			log.Warn("another process has another rate: give all processes the same",
+				zap.String("variable", p.Variable("RATE_PER_S")),
+				zap.Float64("rate_per_s", float64(rate)), zap.Float64("other_per_s", other))
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	pacer.OnHold(func(left time.Duration) {
+		metrics.Hold(left)
+		if left == 0 {
+			log.Info("the hold was ended early: calls to the provider go on")
+			return
+		}
+		log.Warn("the provider asks to wait (429): no process calls it",
+			zap.Duration("for", left), zap.Float64("rate_per_s", float64(rate)))
+	})
+	return pacer, nil
 }
 
 // checkURL returns an error if a real host would be called in the clear, or with one of the
@@ -112,11 +173,11 @@ func (r row[Config, Client]) checkURL(url process.ProviderURL, of surroundings) 
 		}
 	}
 	for _, v := range r.variables() {
-		if err := url.CheckValue(v.Name, of.getenv(v.Name)); err != nil {
+		if err := url.CheckValue(v.Name, of.Getenv(v.Name)); err != nil {
 			return err
 		}
 	}
-	return url.CheckBrokerKey(of.getenv)
+	return url.CheckBrokerKey(of.Getenv)
 }
 
 // Covers returns an error if the queue has no handler. The error names the files to change.
@@ -136,12 +197,11 @@ func Covers(q schema.Queue) error {
 
 // Open opens the sources of one resource, by provider, from the environment. If several providers
 // have the resource, a provider without a secret file is left out. Errors name the variable to
-// change. The log takes later errors, of a changed secret file.
+// change.
 func Open(
-	r schema.Resource, getenv func(string) string, registry prometheus.Registerer,
-	log *zap.Logger,
+	r schema.Resource, of workers.Surroundings,
 ) (map[schema.Provider]workers.Source, error) {
-	opened, err := open(schema.QueuesOf(r), getenv, registry, log)
+	opened, err := open(schema.QueuesOf(r), of)
 	if err != nil {
 		return nil, err
 	}
@@ -149,12 +209,12 @@ func Open(
 }
 
 // OpenAll opens the sources of every resource for one process. Each provider has one client,
-// because all resources of a provider share one rate. A provider without a secret file is left
-// out. At least one must be left.
+// because all resources of a provider share one memory for answers. A provider without a secret
+// file is left out. At least one must be left.
 func OpenAll(
-	getenv func(string) string, registry prometheus.Registerer, log *zap.Logger,
+	of workers.Surroundings,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
-	return open(schema.Queues(), getenv, registry, log)
+	return open(schema.Queues(), of)
 }
 
 // Variables returns the environment variables of a provider's API, for help texts and tables.
@@ -175,26 +235,23 @@ func SecretVariable(p schema.Provider) string {
 	return known.secretVariable()
 }
 
-// open opens the sources of the queues, with one client for each provider and one budget for the
+// open opens the sources of the queues, with one client for each provider, and one memory for the
 // answers of all.
 func open(
-	queues []schema.Queue, getenv func(string) string, registry prometheus.Registerer,
-	log *zap.Logger,
+	queues []schema.Queue, of workers.Surroundings,
 ) (map[schema.Resource]map[schema.Provider]workers.Source, error) {
 	byProvider, err := coverByProvider(queues)
 	if err != nil {
 		return nil, err
 	}
-	config, err := workers.ConfigFromEnv(getenv)
+	config, err := workers.ConfigFromEnv(of.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	shared := surroundings{
-		getenv:    getenv,
-		registry:  registry,
-		log:       log,
-		allowHTTP: config.AllowHTTP,
-		answers:   api.NewBudget(int64(config.AnswerBytesMax)),
+		Surroundings: of,
+		allowHTTP:    config.AllowHTTP,
+		answers:      api.NewMemory(int64(config.AnswerBytesMax)),
 	}
 	all := map[schema.Resource]map[schema.Provider]workers.Source{}
 	var notSet []string
@@ -204,7 +261,7 @@ func open(
 			continue
 		}
 		variable := SecretVariable(name)
-		if getenv(variable) == "" && len(byProvider) > 1 {
+		if of.Getenv(variable) == "" && len(byProvider) > 1 {
 			notSet = append(notSet, variable)
 			continue
 		}
@@ -277,6 +334,9 @@ func (r *rate) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || !(n > 0) || math.IsInf(n, 0) {
 		return fmt.Errorf("%q is not a number over 0, such as 5", text)
+	}
+	if n < schema.RateMin {
+		return fmt.Errorf("%q is less than one call an hour", text)
 	}
 	*r = rate(n)
 	return nil

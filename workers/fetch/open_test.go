@@ -20,6 +20,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api/pace"
+	"github.com/wagewire/wagewire/workers/api/pace/pacetest"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -42,8 +44,14 @@ func environment(secret string) map[string]string {
 	return env
 }
 
-func getenv(env map[string]string) func(string) string {
-	return func(name string) string { return env[name] }
+// around are the surroundings with the environment, and a budget of their own.
+func around(env map[string]string) workers.Surroundings {
+	return workers.Surroundings{
+		Getenv:   func(name string) string { return env[name] },
+		Registry: prometheus.NewRegistry(),
+		Log:      zap.NewNop(),
+		Budget:   func(schema.Provider) pace.Store { return &pacetest.Store{} },
+	}
 }
 
 func TestEveryQueueIsCovered(t *testing.T) {
@@ -141,6 +149,7 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 		{"a rate of 0", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "0", ""},
 		{"a rate below 0", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "-1", ""},
 		{"a rate of NaN", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "NaN", ""},
+		{"a rate below one call an hour", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "1e-10", ""},
 		{"an infinite rate", "PINWHEEL_RATE_PER_S", "TRUV_RATE_PER_S", "+Inf", ""},
 	}
 	for _, test := range tests {
@@ -156,8 +165,7 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 				}
 				env := environment(good)
 				env[variable] = test.value
-				registry := prometheus.NewRegistry()
-				_, err := fetch.Open(q.Resource, getenv(env), registry, zap.NewNop())
+				_, err := fetch.Open(q.Resource, around(env))
 				if err == nil || !strings.HasPrefix(err.Error(), variable) {
 					t.Errorf("%s: error %v, want one that begins with %s", q.Name, err, variable)
 				} else if test.mustNotSay != "" && strings.Contains(err.Error(), test.mustNotSay) {
@@ -174,7 +182,7 @@ func TestAURLWithoutTLSIsAllowedByAVariable(t *testing.T) {
 		env[p.Variable("URL")] = "http://api.example"
 	}
 	env["ALLOW_HTTP"] = "1"
-	if _, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop()); err != nil {
+	if _, err := fetch.OpenAll(around(env)); err != nil {
 		t.Error(err)
 	}
 }
@@ -184,7 +192,7 @@ func TestTheDemonstrationsKeysAreTakenForFakes(t *testing.T) {
 	env := server.environment(secretFile(t, "sandbox-truv-secret"))
 	env["TRUV_CLIENT_ID"] = "sandbox-truv-client"
 	env["NATS_CREDS_FILE"] = env["TRUV_ACCESS_SECRET_FILE"]
-	if _, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop()); err != nil {
+	if _, err := fetch.OpenAll(around(env)); err != nil {
 		t.Error(err)
 	}
 }
@@ -238,7 +246,7 @@ func TestOpenAllOpensASourceForEachQueue(t *testing.T) {
 			[]string{"TRUV_CLIENT_ID"}},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
-			opened, err := fetch.OpenAll(getenv(test.env), prometheus.NewRegistry(), zap.NewNop())
+			opened, err := fetch.OpenAll(around(test.env))
 			if (err != nil) != (test.names != nil) {
 				t.Fatal(err)
 			}
@@ -257,7 +265,7 @@ func TestOpenAllOpensASourceForEachQueue(t *testing.T) {
 func TestOpenOpensTheSourcesOfItsResource(t *testing.T) {
 	env := environment(secretFile(t, "a-secret-of-some-length"))
 	for _, q := range schema.Queues() {
-		opened, err := fetch.Open(q.Resource, getenv(env), prometheus.NewRegistry(), zap.NewNop())
+		opened, err := fetch.Open(q.Resource, around(env))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +337,7 @@ func (s *providersServer) takeCalls() map[schema.Provider][]http.Header {
 func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 	server := startProviders(t)
 	env := server.environment(secretFile(t, "a-secret-of-some-length"))
-	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop())
+	opened, err := fetch.OpenAll(around(env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,9 +377,11 @@ func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 func TestTheEnvironmentReachesTheProvider(t *testing.T) {
 	server := startProviders(t)
 	secret := secretFile(t, "the-first-secret-is-sent", "the-second-waits-for-a-401")
-	registry := prometheus.NewRegistry()
 	core, log := observer.New(zap.ErrorLevel)
-	opened, err := fetch.OpenAll(getenv(server.environment(secret)), registry, zap.New(core))
+	of := around(server.environment(secret))
+	of.Log = zap.New(core)
+	registry := of.Registry.(*prometheus.Registry)
+	opened, err := fetch.OpenAll(of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,7 +442,7 @@ func TestEverySecretOfTheFileIsTried(t *testing.T) {
 	server := startProviders(t)
 	server.refused = old
 	env := server.environment(secretFile(t, old, fresh))
-	opened, err := fetch.OpenAll(getenv(env), prometheus.NewRegistry(), zap.NewNop())
+	opened, err := fetch.OpenAll(around(env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,4 +489,34 @@ func callsCounted(t *testing.T, registry *prometheus.Registry) map[string]uint64
 		}
 	}
 	return calls
+}
+
+func TestARateAboveTheKnownLimitOfARealProviderIsWarnedOf(t *testing.T) {
+	for promise, test := range map[string]struct {
+		url, rate string
+		warns     bool
+	}{
+		"the limit itself is right":           {"https://prod.truv.com", "5", false},
+		"a rate above the limit is warned of": {"https://prod.truv.com", "5.1", true},
+		"a fake has no limit":                 {"http://127.0.0.1:8081/truv", "1000", false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			env := environment(secretFile(t, "a-secret-of-some-length"))
+			env["TRUV_URL"] = test.url
+			env["TRUV_RATE_PER_S"] = test.rate
+			core, log := observer.New(zap.WarnLevel)
+			of := around(env)
+			of.Log = zap.New(core)
+			if _, err := fetch.Open(schema.Link, of); err != nil {
+				t.Fatal(err)
+			}
+			var warned []any
+			for _, line := range log.All() {
+				warned = append(warned, line.ContextMap()["variable"])
+			}
+			if want := []any{"TRUV_RATE_PER_S"}; test.warns != cmp.Equal(want, warned) {
+				t.Errorf("warned of %v", warned)
+			}
+		})
+	}
 }

@@ -15,8 +15,13 @@ import (
 // pinwheelRow is Pinwheel's row of the registry.
 var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 	secretFile: "PINWHEEL_API_SECRET_FILE",
-	newClient:  newPinwheel,
-	decode:     decodePinwheel,
+	ratePerS:   func(c pinwheelConfig) rate { return c.RatePerS },
+	// Pinwheel's reference names no limit.
+	ratePerSMax: 50,
+	rateSource: "Pinwheel documents no limit; a public list of limits has 50 calls a second in " +
+		"production, and 10 in the sandbox and the development mode",
+	newClient: newPinwheel,
+	decode:    decodePinwheel,
 	handlers: map[schema.Resource]func(*pinwheel.Client) workers.Handler{
 		schema.Employment: func(c *pinwheel.Client) workers.Handler {
 			return snapshot{schema.Employment, c.Employment}
@@ -46,12 +51,11 @@ type pinwheelConfig struct {
 	URL        string `env:"PINWHEEL_URL" envDefault:"https://api.getpinwheel.com" help:"Pinwheel's API, or that of its sandbox or development mode"`
 	SecretFile string `env:"PINWHEEL_API_SECRET_FILE" help:"file with the API secrets, one a line (required); it is read again when it changes"`
 	Version    string `env:"PINWHEEL_VERSION" envDefault:"2025-07-08" help:"version of the API"`
-	RatePerS   rate   `env:"PINWHEEL_RATE_PER_S" envDefault:"10" help:"calls a second of this process"`
+	RatePerS   rate   `env:"PINWHEEL_RATE_PER_S" envDefault:"10" help:"calls a second of the whole installation, whatever the number of processes"`
 }
 
 func newPinwheel(c pinwheelConfig, shared api.Config) (*pinwheel.Client, error) {
 	shared.URL = c.URL
-	shared.RatePerS = float64(c.RatePerS)
 	client, err := pinwheel.New(pinwheel.Config{Config: shared, Version: c.Version})
 	if err != nil { // of the URL: nothing else can be wrong here
 		return nil, fmt.Errorf("PINWHEEL_URL: %w", err)

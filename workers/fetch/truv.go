@@ -13,9 +13,13 @@ import (
 
 // truvRow is Truv's row of the registry.
 var truvRow = row[truvConfig, *truv.Client]{
-	secretFile: "TRUV_ACCESS_SECRET_FILE",
-	newClient:  newTruv,
-	decode:     decodeTruv,
+	secretFile:  "TRUV_ACCESS_SECRET_FILE",
+	ratePerS:    func(c truvConfig) rate { return c.RatePerS },
+	ratePerSMax: 5,
+	rateSource: "Truv documents 300 calls a minute for each access secret, over all endpoints, " +
+		"and raises the limit on request (docs.truv.com, Rate limiting)",
+	newClient: newTruv,
+	decode:    decodeTruv,
 	handlers: map[schema.Resource]func(*truv.Client) workers.Handler{
 		schema.Link: func(c *truv.Client) workers.Handler { return truvLink{c} },
 	},
@@ -26,7 +30,7 @@ type truvConfig struct {
 	URL        string `env:"TRUV_URL" envDefault:"https://prod.truv.com" help:"Truv's API, for every environment"`
 	ClientID   string `env:"TRUV_CLIENT_ID" help:"the client id (required)"`
 	SecretFile string `env:"TRUV_ACCESS_SECRET_FILE" help:"file with the access secrets, one a line (required); it is read again when it changes"`
-	RatePerS   rate   `env:"TRUV_RATE_PER_S" envDefault:"5" help:"calls a second of this process: Truv allows 300 a minute over everything"`
+	RatePerS   rate   `env:"TRUV_RATE_PER_S" envDefault:"5" help:"calls a second of the whole installation: Truv allows 300 a minute over everything"`
 }
 
 func newTruv(c truvConfig, shared api.Config) (*truv.Client, error) {
@@ -35,7 +39,6 @@ func newTruv(c truvConfig, shared api.Config) (*truv.Client, error) {
 			"set it to the client id of your Truv account")
 	}
 	shared.URL = c.URL
-	shared.RatePerS = float64(c.RatePerS)
 	client, err := truv.New(truv.Config{Config: shared, ClientID: c.ClientID})
 	if err != nil { // of the URL: nothing else can be wrong here
 		return nil, fmt.Errorf("TRUV_URL: %w", err)

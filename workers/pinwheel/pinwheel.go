@@ -34,7 +34,7 @@ const listLimit = "100"
 type Config struct {
 	// Config's URL is https://api.getpinwheel.com, or the URL of the sandbox or development mode.
 	// Each of its Secrets, the x-api-secret, works in one mode only. Pinwheel publishes no limit
-	// for RatePerS.
+	// for the Pace.
 	api.Config
 	// Version is the Pinwheel-Version, a date. Pinwheel answers a retired version with 400.
 	Version string

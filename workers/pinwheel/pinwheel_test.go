@@ -38,7 +38,6 @@ func config(handler http.HandlerFunc) pinwheel.Config {
 		Config: api.Config{
 			URL:       "https://api.test",
 			Secrets:   secretsOf("the-secret"),
-			RatePerS:  1e6,
 			Transport: inMemory(handler),
 		},
 		Version: "2025-07-08",
@@ -455,8 +454,6 @@ func TestNew(t *testing.T) {
 		{"a secret is needed", func(c *pinwheel.Config) { c.Secrets = nil }, "no credentials"},
 		{"a URL is needed", func(c *pinwheel.Config) { c.URL = "" },
 			"base url: must begin with http:// or https://"},
-		{"a rate is needed", func(c *pinwheel.Config) { c.RatePerS = 0 },
-			"calls a second: must be above 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {

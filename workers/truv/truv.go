@@ -8,8 +8,8 @@
 //	github.com/truvhq/demo-apps                   the body of a throttled answer
 //
 // Truv's demo waits ten seconds longer than a 429 asks for. All workers of the demo started when
-// the wait ended, and were throttled at once. Our calls come out of a hold at RatePerS, so we add
-// nothing.
+// the wait ended, and were throttled at once. Our calls come out of a hold at the usual pace, so
+// we add nothing.
 package truv
 
 import (

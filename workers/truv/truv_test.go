@@ -41,7 +41,6 @@ func config(handler http.HandlerFunc) truv.Config {
 		Config: api.Config{
 			URL:       "https://truv.test",
 			Secrets:   secretsOf("sandbox-secret"),
-			RatePerS:  5,
 			Transport: inMemory(handler),
 		},
 		ClientID: "the-client",
@@ -413,8 +412,6 @@ func TestNew(t *testing.T) {
 		{"a secret is needed", func(c *truv.Config) { c.Secrets = nil }, "no credentials"},
 		{"a URL is needed", func(c *truv.Config) { c.URL = "" },
 			"base url: must begin with http:// or https://"},
-		{"a rate is needed", func(c *truv.Config) { c.RatePerS = 0 },
-			"calls a second: must be above 0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.promise, func(t *testing.T) {

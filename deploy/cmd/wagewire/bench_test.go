@@ -344,7 +344,8 @@ func (b *bench) letWaitEach(queue string, w schema.Wait, n int) {
 	q, _ := findQueue(queue)
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	b.must(b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+	taking := stream.Taking{Hands: 1, ReplayHands: 1}
+	b.must(b.conn.Queue(q).Consume(ctx, taking, func(d *stream.Delivery) {
 		n--
 		if n == 0 {
 			cancel()

@@ -64,7 +64,7 @@ and deletes the dead letter when the event is stored.
 
 A redrive has an id of its own, ID:r1, then ID:r2 and so on. The completion of the first event
 stays, and the redrive gets another. Only the queue of the dead letter gets the redrive, even if
-other queues read the type.
+other queues read the type. Workers take redrives after fresh events.
 
 Run redrive again if it was interrupted: an event that was sent before is not sent twice. A dead
 letter stays if it cannot be decoded or its account is erased; redrive then exits 1.`

@@ -14,6 +14,7 @@
 //	replay.go       send past events through a queue again
 //	retry.go        try waiting events now
 //	pause.go        pause and resume queues
+//	budget.go       begin a provider's budget of calls anew
 //	nkeys.go        make the keys of a new installation
 //	team.go         the teams that subscribe; team_add.go, team_list.go and team_remove.go
 //	healthcheck.go  check NATS for a container

@@ -20,6 +20,8 @@ type life struct {
 	// Redrive is 0 for the webhook's own event. Queue is the queue of a redrive, "" for all.
 	Redrive int    `json:"redrive"`
 	Queue   string `json:"queue,omitempty"`
+	// Backfill is true for a webhook that an operator sent for accounts linked long ago.
+	Backfill bool `json:"backfill"`
 	// Stored is null if the event is gone from the stream.
 	Stored *storedEvent `json:"stored"`
 	Queues []fate       `json:"queues"`
@@ -55,7 +57,8 @@ type fate struct {
 	Completion  *completionSummary `json:"completion,omitempty"`
 	// Wait is the wait of a waiting event, or the last wait of an event whose time has come.
 	Wait *waitSummary `json:"wait,omitempty"`
-	// DueSince is when the last wait ended, zero for an event that waits or has not waited.
+	// DueSince is when the last wait ended, or when a worker put a replayed event behind fresh
+	// ones. It is zero for another event, and while the event waits.
 	DueSince time.Time `json:"due_since,omitzero"`
 	// Endings are the broker's reports about deliveries without success.
 	Endings []deliveries `json:"deliveries_ended,omitempty"`
@@ -63,7 +66,7 @@ type fate struct {
 	PausedUntil time.Time     `json:"paused_until,omitzero"`
 	Refusal     *schema.Pause `json:"refusal,omitempty"`
 
-	// retry is the event's last message among the retries of the queue.
+	// retry is the event's last message among the retries or replays of the queue.
 	retry *stream.Retry
 }
 
@@ -84,7 +87,7 @@ const (
 func (f *fate) isExhausted() bool {
 	for _, e := range f.Endings {
 		isLast := f.retry == nil && e.Stream == schema.EventsStream ||
-			f.retry != nil && e.Stream == f.retry.Stream && e.Sequence == f.retry.Number
+			f.retry != nil && e.Stream == f.retry.Lane.Stream && e.Sequence == f.retry.Number
 		if isLast && e.Exhausted {
 			return true
 		}
@@ -95,7 +98,7 @@ func (f *fate) isExhausted() bool {
 // noteOnExhausted says what a worker does next.
 func (f *fate) noteOnExhausted() string {
 	if f.retry == nil {
-		return "a worker of the queue publishes it anew among the retries"
+		return "a worker of the queue publishes it anew among the retries or replays"
 	}
 	return "its dead letter and completion are to come: a worker of the queue writes them"
 }
@@ -125,7 +128,7 @@ func newWaitSummary(w schema.Wait) *waitSummary {
 
 // deliveries is the broker's report of the end of a message's deliveries.
 type deliveries struct {
-	// Stream and Sequence are the place of the message: the event, or one of its retries.
+	// Stream and Sequence are the place of the message: the event, a retry, or a replay.
 	Stream     string    `json:"stream"`
 	Sequence   uint64    `json:"sequence"`
 	At         time.Time `json:"at"`
@@ -195,6 +198,8 @@ func (l *life) printStored(printAt printRow) {
 	printAt(s.ReceivedAt, "received")
 	how := "stored"
 	switch {
+	case l.Redrive == 0 && l.Backfill:
+		how = "sent as a backfill, stored"
 	case l.Redrive > 0 && l.Queue != "":
 		how = "sent again to " + plain(l.Queue) + " alone, stored"
 	case l.Redrive > 0:
@@ -251,9 +256,9 @@ func (f fate) printNextTry(now time.Time, printAt printRow) {
 		printAt(f.Wait.NextTry, "next try, %s", formatIn(f.Wait.NextTry, now))
 	case f.DueSince.IsZero():
 	case f.State == stateReady:
-		printAt(f.DueSince, "among the retries: no worker has taken it since")
+		printAt(f.DueSince, "among the %s: no worker has taken it since", f.retry.Lane.Name)
 	default:
-		printAt(f.DueSince, "among the retries: a worker has taken it since")
+		printAt(f.DueSince, "among the %s: a worker has taken it since", f.retry.Lane.Name)
 	}
 }
 

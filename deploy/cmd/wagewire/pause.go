@@ -16,6 +16,7 @@ const (
 	pauseForever = 100 * 365 * day
 	// pauseForLong is the least pause that is shown without an end.
 	pauseForLong = 50 * 365 * day
+	untilResumed = "until resumed"
 )
 
 func newPauseCommand(t terminal) *cobra.Command {
@@ -123,7 +124,15 @@ func resumeQueue(ctx context.Context, s session, q schema.Queue) error {
 
 func formatPause(until, now time.Time) string {
 	if until.Sub(now) > pauseForLong {
-		return "until resumed"
+		return untilResumed
 	}
 	return "until " + formatTime(until)
+}
+
+// formatPauseShort is formatPause for a table, which has no room for a time.
+func formatPauseShort(until, now time.Time) string {
+	if until.Sub(now) > pauseForLong {
+		return untilResumed
+	}
+	return "ends " + formatIn(until, now)
 }

@@ -23,17 +23,18 @@ func newReplayCommand(t terminal) *cobra.Command {
 worker was wrong, or a consumer lost its data.
 
 A replayed event is a redrive with an id of its own, ID:r1, then ID:r2 and so on, and gets another
-completion. Only the one queue gets the redrive, even if other queues read the type. Redrives are
-not replayed in turn; events of erased accounts are left out. Two webhooks with one id and different
+completion. Only the one queue gets the redrive, even if other queues read the type. Workers take
+redrives after fresh events, so a replay of many events hardly delays them. Redrives are not
+replayed in turn; events of erased accounts are left out. Two webhooks with one id and different
 bodies are two events.
 
 The events stream keeps 14 days. Replay reads the stream once to the end, asks, and then sends. If
 replay is interrupted, the last line names the time to give as --since to go on.
 
 At least one of --since, --until, --type and --account is needed.`,
-		Example: `  See what a replay would send, then replay slowly, to leave requests for others:
+		Example: `  See what a replay would send, then replay:
     wagewire replay --queue pinwheel_paystubs --since 2d --dry-run
-    wagewire replay --queue pinwheel_paystubs --since 2d --rate 5
+    wagewire replay --queue pinwheel_paystubs --since 2d
   Replay the income of one account:
     wagewire replay --queue pinwheel_income --account 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 --yes
   Replay one type of one afternoon:

@@ -29,6 +29,7 @@ type request struct {
 	body     []byte
 	url      string
 	secret   schema.Secret
+	backfill bool
 }
 
 // sendTimes sends the webhook so often and prints each response. An error says how many webhooks
@@ -70,6 +71,9 @@ func (r request) send(ctx context.Context, client *http.Client) (response, error
 	}
 	post.Header.Set("Content-Type", "application/json")
 	post.Header.Set("User-Agent", program)
+	if r.backfill {
+		post.Header.Set(schema.BackfillHeader, schema.BackfillTrue)
+	}
 	name := string(r.provider)
 	if err := fake.Sign(name, post.Header, r.secret.Reveal(), time.Now(), r.body); err != nil {
 		return response{}, err

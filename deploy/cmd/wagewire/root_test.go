@@ -255,7 +255,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		want string
 	}{
 		"no command: all of them are named": {nil,
-			"give a command: certs, completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, team, trace or version"},
+			"give a command: budget, certs, completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, team, trace or version"},
 		"a command with a letter wrong is suggested": {[]string{"provison"},
 			"did you mean provision?"},
 		"a command unlike any is not": {[]string{"frobnicate"},
@@ -277,7 +277,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"provision with two": {[]string{"provision", "plan", "apply"},
 			`unexpected argument "apply"`},
 		"a stream that is none": {[]string{"provision", "plan", "--max-bytes",
-			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_PAUSES, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
+			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_PAUSES, KV_WAGEWIRE_BUDGETS, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
 		"a size without its stream": {[]string{"provision", "plan", "--max-bytes",
 			"1GiB"}, "write STREAM=VALUE"},
 		"a size in no unit": {[]string{"provision", "plan", "--max-bytes",
@@ -399,6 +399,10 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 			"say which to release"},
 		"a list of one in quarantine": {[]string{"quarantine", "list", "3"},
 			"wagewire quarantine show prints one webhook"},
+		"a reset of no budget": {[]string{"budget", "reset"}, "give one provider: pinwheel or truv"},
+		"a reset of an unknown provider's budget": {[]string{"budget", "reset", "pinwhel"},
+			"provider \"pinwhel\": not one of pinwheel, truv: did you mean pinwheel?"},
+		"a budget that is neither shown nor reset": {[]string{"budget", "rest"}, "reset"},
 		"a replay to no queue": {[]string{"replay", "--since", "1h"},
 			"say which queue gets the events"},
 		"a replay of nobody knows what": {[]string{"replay", "--queue", "truv_link"},

@@ -31,6 +31,7 @@ type sendOptions struct {
 	url        string
 	secretFile string
 	times      int
+	backfill   bool
 	provider   schema.Provider
 	list       bool
 	overrides
@@ -49,6 +50,9 @@ sample of the type, with an id and a time of its own.
 
 FILE is a file whose bytes are sent unchanged, and - is standard input. A FILE needs --provider.
 
+For accounts that were linked long ago, --backfill lets the workers take the webhook after all fresh
+ones, as they take what wagewire replay sends.
+
 Each answer is printed on a line: status, id, whether the webhook was a duplicate, time taken. Send
 exits 0 if ingress stored the webhook each time.`,
 		Example: `  Send to the sandbox that make run starts:
@@ -59,7 +63,9 @@ exits 0 if ingress stored the webhook each time.`,
   Send a webhook about a job that failed at the provider:
     PINWHEEL_SECRETS_FILE=pinwheel.secret wagewire send income.added --outcome error
   Send a recorded body, byte for byte:
-    wagewire send recorded.json --provider truv --secret-file truv.secret`,
+    wagewire send recorded.json --provider truv --secret-file truv.secret
+  Fetch the income of an account that was linked before Wagewire was there:
+    wagewire send income.added --account 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 --backfill`,
 		ValidArgsFunction: cobra.FixedCompletions(typeNames(), cobra.ShellCompDirectiveDefault),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 && !o.list {
@@ -93,6 +99,8 @@ func (o *sendOptions) addFlags(cmd *cobra.Command) {
 		"`file` whose first line signs (default the provider's variable, see below)")
 	addNumber(flags, &o.times, "times",
 		"how often to send the webhook; all but the first are duplicates", 1, timesMax)
+	flags.BoolVar(&o.backfill, "backfill", false,
+		"mark the webhook as a backfill: workers take it after fresh webhooks")
 	addProvider(cmd, &o.provider, "whose webhook a FILE is:")
 	flags.BoolVar(&o.list, "list", false,
 		"list the types and which of them have a sample, and send nothing")
@@ -116,7 +124,9 @@ func (o *sendOptions) newRequest(t terminal, typeOrFile string) (request, error)
 		return request{}, err
 	}
 	secret, err := o.readSecret(p, t.getenv)
-	return request{provider: p, body: body, url: target, secret: secret}, err
+	return request{
+		provider: p, body: body, url: target, secret: secret, backfill: o.backfill,
+	}, err
 }
 
 // readWebhook returns the sample of a type, or the bytes of a file.

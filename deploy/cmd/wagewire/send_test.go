@@ -256,6 +256,26 @@ func TestAFileIsSentByteForByte(t *testing.T) {
 	}
 }
 
+func TestOnlyABackfillIsMarkedAsOne(t *testing.T) {
+	for flag, want := range map[string][]string{
+		"--backfill":       {"true"},
+		"--backfill=false": nil,
+		"--times=1":        nil,
+	} {
+		t.Run(flag, func(t *testing.T) {
+			r := newReceiver(t, 200, stored)
+			got := wagewire(t, secrets(t), "send", "income.added", flag, "--url", r.hooks())
+			if got.code != 0 {
+				t.Fatalf("got %+v", got)
+			}
+			marks := r.took()[0].header.Values("Wagewire-Backfill")
+			if diff := cmp.Diff(want, marks); diff != "" {
+				t.Errorf("header Wagewire-Backfill (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestTheSameWebhookIsSentManyTimes(t *testing.T) {
 	r := newReceiver(t, 200, stored)
 	got := wagewire(t, secrets(t), "send", "income.added", "--times", "3", "--url", r.hooks())

@@ -35,8 +35,8 @@ func newStatusCommand(t terminal) *cobra.Command {
 		Use:     "status",
 		GroupID: groupObserve,
 		Short:   "Show streams, queues and dead letters on one screen",
-		Long: `wagewire status shows streams, queues, dead letters, the quarantine and the lag of
-teams on one screen.
+		Long: `wagewire status shows streams, queues, budgets, dead letters, the quarantine and the
+lag of teams on one screen.
 
 Of a stream: how many messages it has, how full it is, and how old its oldest message is. The
 streams of the waiting events, one for each queue, are in one line; --json has each of them.
@@ -45,14 +45,23 @@ Of a queue:
   READY     events to take now: new events, and waiting events whose time has come
   IN HAND   events that a worker has; after a crash, until the lease ends
   WAITING   events that wait for the time of their next try
+  REPLAYS   events to take now that were sent again or as a backfill; fresh events come first
   OLDEST    the age of the oldest event that is ready or in hand
   REQUESTS  open requests of workers for events; if 0 while events are ready, no worker is there,
             or all are busy, or the provider refuses our credentials
-  PAUSED    until when wagewire pause holds the queue; "refused" if the provider refuses our
+  PAUSED    when the pause of wagewire pause ends; "refused" if the provider refuses our
             credentials: one event at a time asks again, and the end of the screen says more
 
 Of waiting events: how many there are of each queue and class, and when the first and the last of
 them are tried again. wagewire retry tries them now.
+
+Of a provider's budget of calls, which all processes share:
+  RATE          how many calls a second all processes together may make, by the variable of the
+                process that took turns last
+  LAST MINUTE   how many turns a second they took in the last whole minute, each for one call
+  REPLAYS       how many of the turns were taken for replayed events
+  LONGEST WAIT  how long a call waited for its turn in that minute
+  HELD          until when no process calls the provider, because it answered 429
 
 Of dead letters: how many there are of each queue and class.
 
@@ -139,12 +148,13 @@ func showStatus(ctx context.Context, s session, asJSON bool) error {
 
 // status is the state of the whole line.
 type status struct {
-	At          time.Time            `json:"at"`
-	Streams     []stream.Level       `json:"streams"`
-	Queues      []stream.QueueStatus `json:"queues"`
-	DeadLetters []deadCount          `json:"dead_letters"`
-	Quarantine  int                  `json:"quarantine"`
-	Teams       []teamLag            `json:"teams"`
+	At          time.Time             `json:"at"`
+	Streams     []stream.Level        `json:"streams"`
+	Queues      []stream.QueueStatus  `json:"queues"`
+	Budgets     []stream.BudgetStatus `json:"budgets"`
+	DeadLetters []deadCount           `json:"dead_letters"`
+	Quarantine  int                   `json:"quarantine"`
+	Teams       []teamLag             `json:"teams"`
 	// Missing has the streams and queues that do not exist, Advice the command to create them.
 	Missing []string `json:"missing"`
 	Advice  string   `json:"advice,omitempty"`
@@ -174,6 +184,11 @@ func readStatus(ctx context.Context, s session) (status, error) {
 			now.Quarantine = int(level.Messages)
 		}
 	}
+	budgets, err := s.Budgets(ctx)
+	if err != nil && !errors.Is(err, stream.ErrNoQueue) { // a missing bucket is among the missing
+		return now, err
+	}
+	now.Budgets = append([]stream.BudgetStatus{}, budgets...)
 	now.DeadLetters, err = countDeadLetters(ctx, s)
 	if err != nil {
 		return now, err
@@ -240,6 +255,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 	s.writeStreams(table, now)
 	s.writeQueues(table, now)
 	s.writeWaiting(table, now)
+	writeBudgets(table, s.Budgets)
 	s.writeDeadLetters(table)
 	writeLags(table, s.Teams, now)
 	if err := table.Flush(); err != nil {
@@ -250,6 +266,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 	}
 	fmt.Fprintf(w, "\nin quarantine: %d\n", s.Quarantine)
 	s.writeRefusals(w, now)
+	writeUnreadable(w, s.Budgets)
 	if len(s.Missing) > 0 {
 		fmt.Fprintf(w, "\nnot there: %s: %s\n", strings.Join(s.Missing, ", "), s.Advice)
 	}
@@ -295,17 +312,17 @@ func sumWaiting(streams []stream.Level) []stream.Level {
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {
-	fmt.Fprintln(table, "\nQUEUE\tREADY\tIN HAND\tWAITING\tOLDEST\tREQUESTS\tPAUSED")
+	fmt.Fprintln(table, "\nQUEUE\tREADY\tIN HAND\tWAITING\tREPLAYS\tOLDEST\tREQUESTS\tPAUSED")
 	for _, q := range s.Queues {
 		paused := "-"
 		switch {
 		case !q.PausedUntil.IsZero():
-			paused = formatPause(q.PausedUntil, now)
+			paused = formatPauseShort(q.PausedUntil, now)
 		case q.Refusal != nil:
 			paused = "refused"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand, q.Waiting,
-			formatAgo(q.Oldest, now), q.Requests, paused)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand,
+			q.Waiting, q.Replays, formatAgo(q.Oldest, now), q.Requests, paused)
 	}
 }
 

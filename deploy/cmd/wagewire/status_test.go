@@ -33,6 +33,7 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 			{
 				Name: "pinwheel_income", Ready: 7, InHand: 2, Redelivered: 1, Requests: 1,
 				Oldest: at.Add(-90 * time.Second), PausedUntil: at.Add(time.Hour), Waiting: 3,
+				Replays: 1999,
 				WaitingByClass: []stream.WaitingCount{
 					{Class: schema.ClassForbidden, Count: 1, Next: at, Last: at},
 					{
@@ -48,6 +49,17 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 				Endpoint: "/v1/end_users/{end_user_id}/verification_reports/voie",
 				ProbeAt:  at.Add(20 * time.Second), Probes: 4,
 			}},
+		},
+		Budgets: []stream.BudgetStatus{
+			{Provider: schema.Pinwheel, At: at, Budget: schema.Budget{
+				RatePerS: 10, Hold: schema.BudgetHold{Until: at.Add(25 * time.Second)},
+				Minute: schema.BudgetMinute{Began: at.Truncate(time.Minute), Turns: 9},
+				LastMinute: schema.BudgetMinute{
+					Began: at.Truncate(time.Minute).Add(-time.Minute),
+					Turns: 594, Replays: 94, WaitedS: 3.21,
+				},
+			}},
+			{Provider: schema.Truv, At: at, Unreadable: "read the budget of truv: too new"},
 		},
 		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3},
 			{"truv_link", schema.ClassPoison, 1}},
@@ -68,15 +80,19 @@ WAGEWIRE_QUARANTINE   0         0B      -     -     -
 OBJ_WAGEWIRE_RECORDS  0         0B      -     -     -
 WAGEWIRE_WAITING_*    4         2KiB    -     -     2h0m
 
-QUEUE                          READY  IN HAND  WAITING  OLDEST  REQUESTS  PAUSED
-pinwheel_income                7      2        3        1m30s   1         until 2024-05-06T11:08:09Z
-truv_link                      0      0        0        -       0         until resumed
-pinwheel_shifts                0      0        0        -       0         -
-pinwheel_verification_reports  0      0        0        -       0         refused
+QUEUE                          READY  IN HAND  WAITING  REPLAYS  OLDEST  REQUESTS  PAUSED
+pinwheel_income                7      2        3        1999     1m30s   1         ends in 1h0m
+truv_link                      0      0        0        0        -       0         until resumed
+pinwheel_shifts                0      0        0        0        -       0         -
+pinwheel_verification_reports  0      0        0        0        -       0         refused
 
 WAITING          CLASS      COUNT  NEXT TRY  LAST TRY
 pinwheel_income  forbidden  1      now       now
 pinwheel_income  transient  2      in 4m0s   in 10h0m
+
+BUDGET    RATE  LAST MINUTE  REPLAYS  LONGEST WAIT  HELD
+pinwheel  10/s  9.9/s        94       3.2s          until 2024-05-06T10:08:34Z (in 25s)
+truv      -     -            -        -             not readable, see below
 
 DEAD LETTERS     CLASS      COUNT
 pinwheel_income  transient  3
@@ -92,6 +108,8 @@ pinwheel_verification_reports
   the queue is paused since 2024-05-06T07:08:09Z: the provider refuses our credentials
   unauthorized, 401 from /v1/end_users/{end_user_id}/verification_reports/voie
   an event asks again in 20s; refused until now: 4 probes
+
+read the budget of truv: too new
 
 not there: WAGEWIRE_ADVISORIES, pinwheel_identity: run: wagewire provision apply
 `
@@ -123,7 +141,7 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 7+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
+	if len(got.Streams) != 8+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
 		got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
@@ -153,7 +171,7 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 7+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 8+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{

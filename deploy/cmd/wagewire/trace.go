@@ -143,7 +143,8 @@ func (tr *tracer) lifeOf(e schema.Event, account string) *life {
 	if tr.lives[key] == nil {
 		tr.lives[key] = &life{
 			Event: key, Provider: e.Provider, Type: e.Type, Account: account,
-			Redrive: e.Redrive, Queue: e.Queue, Queues: []fate{}, event: e,
+			Redrive: e.Redrive, Queue: e.Queue, Backfill: e.Backfill,
+			Queues: []fate{}, event: e,
 		}
 	}
 	return tr.lives[key]
@@ -249,7 +250,8 @@ func (tr *tracer) readWaits(ctx context.Context) error {
 	return nil
 }
 
-// place is the place of a message: an event on the events stream, or a retry on its stream.
+// place is the place of a message: an event on the events stream, or a retry or replay on its
+// stream.
 type place struct {
 	stream   string
 	sequence uint64
@@ -282,7 +284,7 @@ func (tr *tracer) placesOf(l *life) []place {
 		places = append(places, place{schema.EventsStream, l.Stored.Sequence})
 	}
 	for _, r := range tr.retries[l.Event] {
-		places = append(places, place{r.Stream, r.Number})
+		places = append(places, place{r.Lane.Stream, r.Number})
 	}
 	return places
 }
@@ -368,16 +370,16 @@ func (tr *tracer) addState(ctx context.Context, l *life, q schema.Queue, f *fate
 	return err
 }
 
-// addPosition decides the state of an event without an end by the progress of the queue: on the
-// retries if the event has waited, else on the events.
+// addPosition decides the state of an event without an end by the progress of the queue: in the
+// lane that got the event last.
 func (tr *tracer) addPosition(ctx context.Context, l *life, q schema.Queue, f *fate) error {
 	sequence := l.Stored.Sequence
-	position := tr.op.Position
+	lane := q.EventsLane()
 	if f.retry != nil {
 		sequence = f.retry.Number
-		position = tr.op.RetriesPosition
+		lane = f.retry.Lane
 	}
-	at, err := position(ctx, q)
+	at, err := tr.op.Position(ctx, lane)
 	switch {
 	case errors.Is(err, stream.ErrNoQueue):
 		f.State = stateUnknown

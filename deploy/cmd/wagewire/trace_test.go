@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -116,6 +117,47 @@ func TestEveryEndingIsTraced(t *testing.T) {
 			[]string{"pinwheel:e-1" + income + "in_hand"},
 			[]string{"among the retries: a worker has taken it since\n"},
 		},
+		"it is a backfill, and no worker has taken it": {
+			func(b *bench) { b.publish(backfill(in(b))) },
+			[]string{"pinwheel:e-1" + income + "ready"},
+			[]string{"sent as a backfill, stored as 1 of WAGEWIRE_EVENTS"},
+		},
+		"it is a backfill, and a worker has put it behind fresh events": {
+			func(b *bench) {
+				b.publish(backfill(in(b)))
+				b.putBehind("pinwheel_income")
+			},
+			[]string{"pinwheel:e-1" + income + "ready"},
+			[]string{"among the replays: no worker has taken it since\n"},
+		},
+		"it is a backfill, and waits for its next try": {
+			func(b *bench) {
+				b.publish(backfill(in(b)))
+				b.letWait("pinwheel_income", outage())
+			},
+			[]string{"pinwheel:e-1" + income + "waiting"},
+			[]string{"step 3 of 12\n", "next try, in "},
+		},
+		"it is a backfill whose time to wait is over": {
+			func(b *bench) {
+				b.publish(backfill(in(b)))
+				b.letWait("pinwheel_income", outage())
+				b.runs(0, "retry", "e-1", "--yes")
+			},
+			[]string{"pinwheel:e-1" + income + "ready"},
+			[]string{"among the replays: no worker has taken it since\n", "step 3 of 12\n"},
+		},
+		"it is a backfill whose deliveries ran out, and a worker has kept it": {
+			func(b *bench) {
+				b.publish(backfill(in(b)))
+				b.putBehind("pinwheel_income")
+				b.exhaust(incomeWaiting, "pinwheel_income_replays", 2)
+				b.work(nil, schema.Income)
+				b.completed("pinwheel:e-1:income")
+			},
+			[]string{"pinwheel:e-1" + income + "completed"},
+			[]string{"deliveries ran out after 2\n", "completed: failed, 1 attempt, 0 records"},
+		},
 		"it waits in one of two queues": {
 			func(b *bench) {
 				b.publish(b.event("paystubs.fully_synced", "e-1", "a-1"))
@@ -194,7 +236,7 @@ func TestEveryEndingIsTraced(t *testing.T) {
 			},
 			[]string{"pinwheel:e-1" + income + "exhausted"},
 			[]string{"deliveries ran out after 2\n",
-				"a worker of the queue publishes it anew among the retries\n"},
+				"a worker of the queue publishes it anew among the retries or replays\n"},
 		},
 		"its deliveries ran out, and it goes on among the retries": {
 			func(b *bench) {
@@ -352,11 +394,38 @@ func (b *bench) settle(q schema.Queue) {
 	}))
 }
 
-// exhaust lets a queue's events, or its retries, run out of deliveries, as workers do that die of
-// them. It returns when the broker has said so.
-func (b *bench) exhaust(from, queue string, most int) {
+// backfill is the event as an operator sends it for an account linked long ago.
+func backfill(e schema.Event) schema.Event {
+	e.Backfill = true
+	return e
+}
+
+// putBehind puts the only event of the queue behind fresh events, as a worker does.
+func (b *bench) putBehind(queue string) {
 	b.Helper()
-	c, err := b.js.Consumer(b.Context(), from, queue)
+	q, _ := findQueue(queue)
+	ctx, cancel := context.WithCancel(b.Context())
+	var worker errgroup.Group
+	worker.Go(func() error {
+		return b.conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+			b.Errorf("%s was not put behind", d.Event.Key())
+		})
+	})
+	streamtest.Eventually(b, "the event is among the replays of "+queue, func() bool {
+		lane := q.ReplaysLane()
+		c, err := b.js.Consumer(b.Context(), lane.Stream, lane.Consumer)
+		b.must(err)
+		return c.CachedInfo().NumPending == 1
+	})
+	cancel()
+	b.must(worker.Wait())
+}
+
+// exhaust lets the messages of a consumer run out of deliveries, as workers do that die of them. It
+// returns when the broker has said so.
+func (b *bench) exhaust(from, consumer string, most int) {
+	b.Helper()
+	c, err := b.js.Consumer(b.Context(), from, consumer)
 	b.must(err)
 	config := c.CachedInfo().Config
 	config.MaxDeliver, config.AckWait = most, 50*time.Millisecond

@@ -37,7 +37,7 @@ func (l lateEOF) Read([]byte) (int, error) {
 	}
 }
 
-func TestABudgetCountsWhatIsHeld(t *testing.T) {
+func TestAMemoryCountsWhatIsHeld(t *testing.T) {
 	for _, row := range []struct {
 		promise    string
 		reply      reply
@@ -59,16 +59,16 @@ func TestABudgetCountsWhatIsHeld(t *testing.T) {
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				budget := api.NewBudget(api.BudgetMin)
+				memory := api.NewMemory(api.MemoryMin)
 				c := client(t, &fake{replies: []reply{row.reply}},
-					func(s *settings) { s.Answers = budget })
+					func(s *settings) { s.Answers = memory })
 				answer, _ := c.Get(t.Context(), things)
-				if held, peak := budget.Held(); held != row.held || peak != row.peak {
+				if held, peak := memory.Held(); held != row.held || peak != row.peak {
 					t.Errorf("held %d, at most %d; want %d and %d", held, peak, row.held, row.peak)
 				}
 				answer.Release()
 				answer.Release()
-				if held, _ := budget.Held(); held != 0 {
+				if held, _ := memory.Held(); held != 0 {
 					t.Errorf("%d held after the release", held)
 				}
 			})
@@ -76,11 +76,11 @@ func TestABudgetCountsWhatIsHeld(t *testing.T) {
 	}
 }
 
-func TestCallsWaitForRoomInTheBudget(t *testing.T) {
+func TestCallsWaitForRoomInTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := api.NewBudget(api.BudgetMin)
+		memory := api.NewMemory(api.MemoryMin)
 		c := client(t, &fake{replies: []reply{spread(mib, -1)}},
-			func(s *settings) { s.Answers = budget })
+			func(s *settings) { s.Answers = memory })
 		var all sync.WaitGroup
 		began := time.Now()
 		for range 5 {
@@ -93,8 +93,8 @@ func TestCallsWaitForRoomInTheBudget(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if held, peak := budget.Held(); held != 0 || peak > api.BudgetMin {
-			t.Errorf("held %d at the end, %d at most; the budget is %d", held, peak, api.BudgetMin)
+		if held, peak := memory.Held(); held != 0 || peak > api.MemoryMin {
+			t.Errorf("held %d at the end, %d at most; the memory is %d", held, peak, api.MemoryMin)
 		}
 		// There is room to read one answer of unknown length at a time, and each takes a second.
 		if took := time.Since(began); took < 5*time.Second {
@@ -105,11 +105,11 @@ func TestCallsWaitForRoomInTheBudget(t *testing.T) {
 
 func TestTheWaitForRoomIsNotCountedAsTimeOfTheTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := api.NewBudget(api.BudgetMin)
+		memory := api.NewMemory(api.MemoryMin)
 		f := &fake{replies: []reply{spread(api.BodyBytesMax, api.BodyBytesMax)}}
-		c := client(t, f, func(s *settings) { s.Answers = budget })
+		c := client(t, f, func(s *settings) { s.Answers = memory })
 		var held []api.Answer
-		for range api.BudgetMin / api.BodyBytesMax {
+		for range api.MemoryMin / api.BodyBytesMax {
 			answer, err := c.Get(t.Context(), things)
 			if err != nil {
 				t.Fatal(err)
@@ -135,10 +135,10 @@ func TestTheWaitForRoomIsNotCountedAsTimeOfTheTry(t *testing.T) {
 
 func TestTheEndOfCtxEndsTheWaitForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := api.NewBudget(api.BudgetMin)
+		memory := api.NewMemory(api.MemoryMin)
 		c := client(t, &fake{replies: []reply{spread(api.BodyBytesMax, api.BodyBytesMax)}},
-			func(s *settings) { s.Answers = budget })
-		for range api.BudgetMin / api.BodyBytesMax {
+			func(s *settings) { s.Answers = memory })
+		for range api.MemoryMin / api.BodyBytesMax {
 			if _, err := c.Get(t.Context(), things); err != nil {
 				t.Fatal(err)
 			}
@@ -153,9 +153,9 @@ func TestTheEndOfCtxEndsTheWaitForRoom(t *testing.T) {
 
 func TestPagesReleaseAPageBeforeTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := api.NewBudget(api.BudgetMin)
+		memory := api.NewMemory(api.MemoryMin)
 		c := client(t, &fake{replies: []reply{spread(mib, mib)}},
-			func(s *settings) { s.Answers = budget })
+			func(s *settings) { s.Answers = memory })
 		pages := api.Pages("/v1/things", func(cursor string) (page api.Page, next string, err error) {
 			page.Answer, err = c.Get(t.Context(), things)
 			if len(cursor) == 5 {
@@ -166,14 +166,14 @@ func TestPagesReleaseAPageBeforeTheNext(t *testing.T) {
 		var last error
 		for _, err := range pages {
 			last = err
-			if held, _ := budget.Held(); held != mib {
+			if held, _ := memory.Held(); held != mib {
 				t.Errorf("%d held, want one page", held)
 			}
 		}
 		if kind(last) != "contract: broken" {
 			t.Errorf("the list ends with %v", last)
 		}
-		if held, peak := budget.Held(); held != 0 || peak != mib {
+		if held, peak := memory.Held(); held != 0 || peak != mib {
 			t.Errorf("%d held after the list, %d at most", held, peak)
 		}
 	})
