@@ -117,8 +117,7 @@ test/canaries: ## measure when a deleted account has left the files of a cluster
 test/flood: ## attack ingress in every way for long, and measure how genuine webhooks are answered
 	@go test -count=1 -v -timeout 60m -run EveryFlood $(TESTFLAGS) ./deploy/e2e -args -flood 600
 
-# Most rows count calls for a minute, and one builds the standard library anew with a wrong clock. All
-# takes two to four minutes. Each row prints a line of figures.
+# Most rows count calls for a minute, so it takes two to four minutes. Each row prints a line of figures.
 .PHONY: test/budget
 test/budget: ## measure that all processes together keep to the rate of a provider
 	@go test -count=1 -v -timeout 30m -run OneBudget $(TESTFLAGS) ./deploy/e2e -args -budget 60s

@@ -72,11 +72,9 @@ func writeWrongClock(t *testing.T) (overlay string) {
 	return overlay
 }
 
-// The clock of a process is two seconds ahead, the clock of another two seconds behind.
+// The clock of a process is two seconds ahead, the clock of another two seconds behind. Their build
+// has the standard library anew, which takes a minute the first time.
 func showWrongClocks(t *testing.T, _ string) {
-	if !isLongBudget() {
-		t.Skip("the row builds the standard library anew, for a minute or two: make test/budget")
-	}
 	in, _ := newInstallation(t, buildWorkers(t, writeWrongClock(t)))
 	n := callsIn(*budgetFor)
 	in.publish("event", n+1, budgetResources()...)

@@ -23,7 +23,8 @@ const (
 // control asks a broker all the time to change a message of its own, as a worker changes a budget.
 // A machine may stop for seconds, and no worker can then get turns. The control shows for how long.
 type control struct {
-	js jetstream.JetStream
+	js    jetstream.JetStream
+	pulse pulse
 
 	mu       sync.Mutex
 	answered time.Time // the time of the last answer
@@ -50,6 +51,7 @@ func startControl(t *testing.T, js jetstream.JetStream) *control {
 		group.Wait()
 	})
 	group.Go(func() { c.ask(ctx) })
+	group.Go(func() { c.pulse.run(ctx) })
 	return c
 }
 
@@ -108,6 +110,59 @@ func (g gap) overlap(from, to time.Time) time.Duration {
 		to = g.to
 	}
 	return max(0, to.Sub(from))
+}
+
+// recoverFor is how long after a stall calls may still arrive late.
+const recoverFor = time.Second
+
+// wasLate reports whether the machine stalled between two times, or so lately before that calls may
+// have arrived late and close together. A stall is a time in which the broker did not answer, or in
+// which this process got no processor.
+func (c *control) wasLate(from, to time.Time) bool {
+	from = from.Add(-recoverFor)
+	return c.away(from, to) > 0 || c.pulse.stalled(from, to) > 0
+}
+
+// pulse notices when this process gets no processor.
+type pulse struct {
+	mu   sync.Mutex
+	beat time.Time
+	gaps []gap
+}
+
+// pulseEvery is the pause between two beats.
+const pulseEvery = 10 * time.Millisecond
+
+func (p *pulse) run(ctx context.Context) {
+	tick := time.NewTicker(pulseEvery)
+	defer tick.Stop()
+	for {
+		p.note(time.Now())
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *pulse) note(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.beat.IsZero() && now.Sub(p.beat) > lateMax {
+		p.gaps = append(p.gaps, gap{p.beat, now})
+	}
+	p.beat = now
+}
+
+// stalled returns for how long the process got no processor between two times.
+func (p *pulse) stalled(from, to time.Time) (sum time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.gaps {
+		sum += g.overlap(from, to)
+	}
+	return sum
 }
 
 // away returns for how long the broker was away between two times.

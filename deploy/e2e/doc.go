@@ -38,9 +38,9 @@
 // TestOneBudgetForAllProcesses starts worker processes and an API that counts calls, and disturbs
 // them. In no second may more calls arrive than the rate of the provider and its burst. While there
 // is work, the processes must use the rate, less the time in which the broker did not answer: a
-// control asks the same broker all the time. make test counts for 20 seconds in most rows.
-// make test/budget counts for minutes, prints the figures of each row, and starts processes with
-// wrong clocks too:
+// control asks the same broker all the time. A second in which the machine stalled does not count.
+// make test counts for 20 seconds in most rows.
+// make test/budget counts for a minute in each, and prints their figures. A row alone:
 //
 //	make test/budget TESTFLAGS='-run OneBudget/clocks'
 //
