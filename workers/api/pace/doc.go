@@ -24,7 +24,7 @@
 //
 // A process takes the turns for the calls that wait, up to 0.4 s of the rate, and takes no more
 // before the last of them is near (0.1 s). So busy processes take turns one after the other, a
-// process without calls takes none, and a process that dies takes at most 0.4 s of the rate along.
+// process without calls takes none, and a process that dies takes at most 0.5 s of the rate along.
 // At high rates a busy process takes more turns than calls wait: twice as many as the last time, up
 // to 0.1 s of the rate.
 //
