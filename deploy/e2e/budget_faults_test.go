@@ -20,9 +20,9 @@ const (
 	// onTheWay is how long a call may be on the way: from the last look at the budget, before the
 	// call is sent, to the API.
 	onTheWay = 500 * time.Millisecond
-	// takenMax is how many calls three processes may still make: each in the turns of half a second,
-	// and one that is on its way. takenFor is how long these turns may be used, with the delay of
-	// each.
+	// takenMax is how many calls three processes may still make: each in the turns of half a
+	// second, and one that is on its way. takenFor is how long these turns may be used, with the
+	// delay of each.
 	takenMax = 18
 	takenFor = 2500 * time.Millisecond
 	// quietFor is how long no call may come. A process waits 5 s for an answer of the broker.
