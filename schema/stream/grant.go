@@ -90,6 +90,7 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     another queue count as a duplicate. Its completion `failed` is published all the same.
 //   - Whoever works for a provider may write any budget for the provider, and so stop its calls, or
 //     let them be too fast. The budgets of other providers are out of reach.
+//   - Workers may ask about the stream of the pauses, because those of the release before do.
 //   - A worker may give its own completions any lifetime.
 //   - The broker may store an answer, or a trace of a message, on a subject that the role itself
 //     may publish to. The role could publish the same bytes.

@@ -23,15 +23,8 @@ type PauseState struct {
 // PauseState reads the state from the stream's leader. The zero state means that the queue never
 // paused.
 func (q *Queue) PauseState(ctx context.Context) (PauseState, error) {
-	subject := schema.PauseSubject(q.queue.Name)
-	m, err := askUntilAnswered(ctx, q.conn,
-		func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-			s, err := q.conn.js.Stream(ctx, schema.PausesStream)
-			if err != nil {
-				return nil, err
-			}
-			return s.GetLastMsgForSubject(ctx, subject)
-		})
+	which := messageRequest{LastFor: schema.PauseSubject(q.queue.Name)}
+	m, err := q.conn.getMessage(ctx, schema.PausesStream, which)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return PauseState{}, nil
 	}

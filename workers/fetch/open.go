@@ -88,13 +88,14 @@ func (r row[Config, Client]) open(
 	if err != nil {
 		return nil, err
 	}
-	secrets := secretFile{file: file, log: of.Log.With(zap.String("provider", string(p)))}
+	log := of.Log.With(zap.String("provider", string(p)))
+	secrets := secretFile{file: file, log: log}
 	rate := r.ratePerS(c)
 	if url.IsReal() {
-		r.warnOfRate(p, rate, of.Log)
+		r.warnOfRate(p, rate, log)
 	}
 	metrics := workers.NewAPIMetrics(of.Registry, string(p), float64(rate))
-	pacer, err := r.newPacer(p, rate, of, metrics)
+	pacer, err := newPacer(p, rate, of.Budget(p), log, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +130,11 @@ func (r row[Config, Client]) warnOfRate(p schema.Provider, rate rate, log *zap.L
 }
 
 // newPacer returns the pace of the calls to the provider.
-func (r row[Config, Client]) newPacer(
-	p schema.Provider, rate rate, of surroundings, metrics *workers.APIMetrics,
+func newPacer(
+	p schema.Provider, rate rate, store pace.Store, log *zap.Logger, metrics *workers.APIMetrics,
 ) (*pace.Pacer, error) {
-	log := of.Log.With(zap.String("provider", string(p)))
 	pacer, err := pace.New(pace.Config{
-		RatePerS: float64(rate), Store: of.Budget(p),
+		RatePerS: float64(rate), Store: store,
 		OnTurn: metrics.Turn, OnLapse: metrics.Lapse, OnRequest: metrics.Request,
 		OnFault: func(err error) {
 			if err != nil {
