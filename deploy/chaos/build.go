@@ -78,8 +78,8 @@ var flaws = map[string]flaw{
 	"own-rates": {
 		"every process has the rate of the installation for itself",
 		"workers/fetch/open.go", [][2]string{{
-			"Store: of.Budget(p),",
-			"Store: of.Budget(p + schema.Provider(strconv.FormatInt(time.Now().UnixNano(), 36))),",
+			"of.Budget(p),",
+			"of.Budget(p + schema.Provider(strconv.FormatInt(time.Now().UnixNano(), 36))),",
 		}},
 	},
 	"no-tombstone": {
