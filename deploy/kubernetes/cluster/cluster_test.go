@@ -69,8 +69,8 @@ func (s surroundings) theImages(t *testing.T, bin string) images {
 	return s.giveToNode(t, bin, "test")
 }
 
-// showEveryType installs the fakes of the chart, and lets them send a webhook of each type that has a
-// worker. The deletion of the link is the last, because it erases the account.
+// showEveryType installs the fakes of the chart, and lets them send a webhook of each type that has
+// a worker. The deletion of the link is the last, because it erases the account.
 func showEveryType(t *testing.T, r *release) {
 	r.upgrade(t)
 	r.ready(t)

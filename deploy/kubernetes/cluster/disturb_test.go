@@ -92,8 +92,8 @@ func (r *release) onePod(t *testing.T, component string) string {
 	return pods[0].Name
 }
 
-// showDrain drains the node of an ingress pod. On a cluster of one node, the replacements wait until
-// the node takes pods again, and the disruption budget keeps one pod of ingress.
+// showDrain drains the node of an ingress pod. On a cluster of one node, the replacements wait
+// until the node takes pods again, and the disruption budget keeps one pod of ingress.
 func showDrain(t *testing.T, r *release) {
 	r.useBusy(t)
 	stop := r.underLoad(t, true)
@@ -124,8 +124,8 @@ func showDrain(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// watchDrain waits until the workers have left the node, and all pods of ingress but one at most. It
-// returns the least number of ready ingress pods.
+// watchDrain waits until the workers have left the node, and all pods of ingress but one at most.
+// It returns the least number of ready ingress pods.
 func (r *release) watchDrain(t *testing.T, node string) (least int) {
 	t.Helper()
 	least = 1 << 20

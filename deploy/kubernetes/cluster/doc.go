@@ -9,7 +9,7 @@
 //	release    an installation of the chart: upgrade, roll back, wait until ready
 //	report     pods and events, and what a failed test prints
 //	forward    addresses inside the cluster
-//	fakes      the fake providers, in a pod that no upgrade touches: people, webhooks, faults, load
+//	fakes      fake providers in a pod that no upgrade touches: people, webhooks, faults, load
 //	watch      waiting for a state
 //
 // The scenarios:

@@ -90,8 +90,8 @@ func completions(ctx context.Context, o *stream.Operator) (all []schema.Completi
 	return all, err
 }
 
-// settled waits until every stored webhook of the fakes has its completions, and fails the test if a
-// completion is wrong.
+// settled waits until every stored webhook of the fakes has its completions, and fails the test if
+// a completion is wrong.
 func (r *release) settled(t *testing.T, f *fakes) {
 	t.Helper()
 	o := r.connect(t)

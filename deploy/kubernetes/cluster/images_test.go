@@ -38,8 +38,8 @@ func buildCommands(t *testing.T, tree string) (dir string) {
 	return dir
 }
 
-// giveToNode packs the binaries of a directory into images with the tag, and gives the images to the
-// one-node cluster.
+// giveToNode packs the binaries of a directory into images with the tag, and gives the images to
+// the one-node cluster.
 func (s surroundings) giveToNode(t *testing.T, bin, tag string) images {
 	t.Helper()
 	binaries, err := filepath.Glob(filepath.Join(bin, "*"))

@@ -75,8 +75,9 @@ func (l *ledger) refusals() (list []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(l.webhooks)) {
-		for status := range l.webhooks[key].refused {
-			list = append(list, fmt.Sprintf("%s %s: answered %d", l.webhooks[key].Type, key, status))
+		w := l.webhooks[key]
+		for status := range w.refused {
+			list = append(list, fmt.Sprintf("%s %s: answered %d", w.Type, key, status))
 		}
 	}
 	return list

@@ -10,8 +10,8 @@ import (
 const lateMax = 100 * time.Millisecond
 
 // busiest returns the largest number of calls within a time, wherever the time begins: the first
-// call may arrive lateMax after its turn, and the last one at once. It leaves out the times in which
-// calls may have been later, and returns how many calls were the last of a time that counts.
+// call may arrive lateMax after its turn, and the last one at once. It leaves out the times in
+// which calls may have been later, and returns how many calls were the last of a time that counts.
 func busiest(
 	calls []fake.Arrival, within time.Duration, wasLate func(from, to time.Time) bool,
 ) (most, judged int) {

@@ -145,8 +145,8 @@ func (r *release) statefulSetsReady(ctx context.Context) error {
 	}
 	for _, set := range sets.Items {
 		s := set.Status
-		current := s.ObservedGeneration >= set.Generation && s.CurrentRevision == s.UpdateRevision &&
-			s.ReadyReplicas == *set.Spec.Replicas
+		current := s.ObservedGeneration >= set.Generation &&
+			s.CurrentRevision == s.UpdateRevision && s.ReadyReplicas == *set.Spec.Replicas
 		if !current {
 			return fmt.Errorf("%s has %d of %d pods of the last revision", set.Name,
 				s.ReadyReplicas, *set.Spec.Replicas)

@@ -33,8 +33,8 @@ const (
 	scalePicture = "../scaling.svg"
 )
 
-// slowCalls lets a call take as long as one to a real provider. Without the rate, the pods could make
-// more calls a second than the rate and its burst.
+// slowCalls lets a call take as long as one to a real provider. Without the rate, the pods could
+// make more calls a second than the rate and its burst.
 var slowCalls = fake.Fault{Path: scaledWorker, Delay: fake.Duration(scaleLatency)}
 
 // useScale upgrades the release to the values of the scenarios about autoscaling, and waits until
@@ -210,7 +210,7 @@ func (c curve) most() (n int) {
 	return n
 }
 
-// log prints the figures of the curve: for each number of pods how long, and how many calls a second.
+// log prints the figures of the curve: how many calls a second each number of pods made.
 func (c curve) log(t *testing.T) {
 	t.Helper()
 	for n := range c.most() + 1 {
