@@ -14,6 +14,8 @@ var (
 		"the prefix and the tag of images that the cluster can pull, such as "+
 			"images.example.org/wagewire:v1; empty: build images for the one-node cluster")
 	formerFlag = flag.String("former", "", "the same for the images of the former release")
+	valuesFlag = flag.String("values", "",
+		"a file of values that the cluster needs, such as a storage class")
 	updateFlag = flag.Bool("update", false, "write ../scaling.svg")
 )
 

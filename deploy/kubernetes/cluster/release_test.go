@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,7 +90,10 @@ func (r *release) upgradeArguments(chart string, args []string) []string {
 		"upgrade", "--install", r.name, chart, "--values", "testdata/trial.yaml",
 		"--history-max", "20",
 	}
-	return append(append(all, r.images.values()...), args...)
+	if *valuesFlag != "" {
+		all = append(all, "--values", *valuesFlag)
+	}
+	return slices.Concat(all, r.images.values(), args)
 }
 
 // upgrade installs or upgrades the release with the values of a trial, and the values of args.
