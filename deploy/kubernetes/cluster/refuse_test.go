@@ -41,13 +41,15 @@ func showNoKinds(t *testing.T, r *release) {
 	for _, row := range []struct{ kind, want, value string }{
 		{"podmonitors.monitoring.coreos.com", "podMonitor.enabled=false", "podMonitor.enabled=true"},
 		{"httproutes.gateway.networking.k8s.io", "ingress.route.kind",
-			"ingress.route.kind=HTTPRoute,ingress.route.host=hooks.example.org"},
+			"ingress.route.kind=HTTPRoute,ingress.route.host=hooks.example.org," +
+				"ingress.route.parentRefs[0].name=a-gateway"},
 	} {
 		if strings.Contains(kinds, row.kind) {
 			t.Logf("not tried: this cluster has %s", row.kind)
 			continue
 		}
-		wantRefusal(t, r.surroundings, r.namespace, row.want, "--set", row.value)
+		wantRefusal(t, r.surroundings, r.namespace, row.want,
+			"--set", "autoscaling.enabled=false,"+row.value)
 	}
 }
 
@@ -61,7 +63,8 @@ func showWrongAccount(t *testing.T, r *release) {
 // showLossRefused asks provision for a limit that would delete stored events.
 func showLossRefused(t *testing.T, r *release) {
 	r.useBusy(t)
-	r.badUpgrade(t, "WAGEWIRE_EVENTS", "--set", "provision.maxBytes.WAGEWIRE_EVENTS=4KiB")
+	r.fakes.sendMany(t, scaledType, 20)
+	r.badUpgrade(t, "WAGEWIRE_EVENTS: refused", "--set", "provision.maxBytes.WAGEWIRE_EVENTS=4KiB")
 }
 
 // badUpgrade upgrades the release to values that provision refuses. The status of the pod of
@@ -81,7 +84,8 @@ func (r *release) badUpgrade(t *testing.T, want string, args ...string) {
 	r.ready(t)
 }
 
-// says waits until a container of a component has ended with a line that has want in it.
+// says waits until the status of a pod of a component has a line with want in it: the last words of
+// a container that failed.
 func (r *release) says(t *testing.T, component, want string) {
 	t.Helper()
 	until(t, component+" has said why", func(ctx context.Context) error {
@@ -91,12 +95,14 @@ func (r *release) says(t *testing.T, component, want string) {
 		}
 		words := lastWords(pods)
 		for _, text := range words {
-			if last := lastLines(text, 1); strings.Contains(last, want) {
-				t.Logf("the pod of %s says: %s", component, last)
-				return nil
+			for line := range strings.Lines(text) {
+				if strings.Contains(line, want) {
+					t.Logf("the pod of %s says: %s", component, strings.TrimSpace(line))
+					return nil
+				}
 			}
 		}
-		return fmt.Errorf("it said %q, want %q in the last line", words, want)
+		return fmt.Errorf("it said %.300q, want %q", words, want)
 	})
 }
 

@@ -38,6 +38,8 @@ type release struct {
 	ledger *ledger
 	// fakes are the fake providers outside of the release.
 	fakes *fakes
+	// reports counts the failures whose surroundings were printed.
+	reports int
 }
 
 // newRelease makes a namespace that refuses pods with rights, and the secrets of an installation.

@@ -81,27 +81,36 @@ func lastWords(pods []corev1.Pod) (words []string) {
 	return words
 }
 
-// reportFailure prints the state of the release when the test has failed.
+// reportFailure prints the state of the release when the test has failed, unless a subtest has done
+// so.
 func (r *release) reportFailure(t *testing.T) {
 	t.Helper()
+	before := r.reports
 	t.Cleanup(func() {
-		if !t.Failed() {
-			return
-		}
-		ctx := context.WithoutCancel(t.Context())
-		for _, args := range [][]string{
-			{"get", "pods,jobs,deployments,scaledobjects", "--output", "wide"},
-			{"get", "events", "--sort-by", ".lastTimestamp"},
-			{"logs", "--selector", ofRelease + r.name, "--all-containers", "--prefix",
-				"--tail", "8", "--max-log-requests", "50", "--ignore-errors"},
-		} {
-			text, err := r.run(ctx, "kubectl", append(args, "--namespace", r.namespace)...)
-			if err != nil {
-				text = err.Error()
-			}
-			t.Logf("kubectl %s\n%s", strings.Join(args, " "), lastLines(text, 80))
+		if t.Failed() && r.reports == before {
+			r.report(t)
 		}
 	})
+}
+
+// report prints the pods of the release, the warnings, and the last lines of every container.
+func (r *release) report(t *testing.T) {
+	t.Helper()
+	r.reports++
+	ctx := context.WithoutCancel(t.Context())
+	for _, args := range [][]string{
+		{"get", "pods,jobs,deployments", "--output", "wide"},
+		{"get", "scaledobjects,horizontalpodautoscalers"},
+		{"get", "events", "--field-selector", "type=Warning", "--sort-by", ".lastTimestamp"},
+		{"logs", "--selector", ofRelease + r.name, "--all-containers", "--prefix",
+			"--tail", "4", "--max-log-requests", "50", "--ignore-errors"},
+	} {
+		text, err := r.run(ctx, "kubectl", append(args, "--namespace", r.namespace)...)
+		if err != nil {
+			text = err.Error()
+		}
+		t.Logf("kubectl %s\n%s", strings.Join(args, " "), lastLines(text, 60))
+	}
 }
 
 // lastLines returns the end of a text.
