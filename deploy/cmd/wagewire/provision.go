@@ -30,7 +30,7 @@ func newProvisionCommand(t terminal) *cobra.Command {
 		GroupID: groupInstall,
 		Short:   "Compare streams and queues with what they must be, and change them",
 		Long: `wagewire provision compares the streams, the object store and the queues on NATS with
-what they must be. Nothing else creates or changes a stream or a queue. Both commands may run again
+what they must be. Nothing else creates or changes a stream or a queue. All commands may run again
 at any time.
 
 A line with + is created and ~ is changed. A line with ! is refused, because the change would lose
@@ -51,7 +51,7 @@ completions, when the workers have restarted.`,
   Fail in CI if the broker is not what it must be:
     wagewire provision plan --exit-code`,
 	}
-	cmd.AddCommand(newPlanCommand(t), newApplyCommand(t))
+	cmd.AddCommand(newPlanCommand(t), newApplyCommand(t), newAutoscalerCommand(t))
 	return cmd
 }
 
