@@ -61,7 +61,11 @@ func streamsHelp() string {
 	b.WriteString("The streams and their default limits:\n\n")
 	topology := schema.DefaultTopology()
 	line := func(name string, age time.Duration, size, why string) {
-		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", name, formatAge(age), size, why)
+		kept := "-"
+		if age > 0 {
+			kept = formatAge(age)
+		}
+		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", name, kept, size, why)
 	}
 	for _, s := range limitsOf(&topology) {
 		size := "-"
@@ -133,6 +137,10 @@ func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 	addLimit(cmd, topology, "max-age",
 		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
 		func(limits *schema.Stream, value string) (err error) {
+			if limits.Name == schema.ClosuresStream {
+				return fmt.Errorf("%s has no age: each of its messages has an end of its own",
+					limits.Name)
+			}
 			limits.MaxAge, err = parseAge(value)
 			return err
 		})
