@@ -65,7 +65,7 @@ images: ## build an image of every command for containers: make images IMAGES=wa
 # A node without an engine takes archives: deploy/kubernetes/node/load. The broker is of the version of
 # go.mod, under the name of docker-compose.yml.
 broker = $(shell sed -nE 's/.*image: *"?(\$$\{[A-Z_]+:-)?(nats:[^}" ]+).*/\2/p' docker-compose.yml)
-pack   = deploy/kubernetes/node/image
+pack   = $(node)/image
 
 .PHONY: archives
 archives: ## pack images without Docker, of every command and of nats-server: bin/archives/*.tar
@@ -118,6 +118,16 @@ test/containers: images ## run the same scripts against images and a NATS contai
 	@echo 'test: in containers, for some minutes'
 	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
+
+# The API server is built from source for five to ten minutes, once. The Go caches of the build go.
+.PHONY: test/apiserver
+test/apiserver: ## let a real API server judge every rendering of the chart; any user, no engine
+	@$(node)/build api tidy
+	@echo 'test: every rendering of the chart, judged by an API server'
+	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
+	GOWORK=off go -C deploy/kubernetes test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) ./...
+
+node = deploy/kubernetes/node
 
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries
