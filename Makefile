@@ -125,7 +125,7 @@ test/apiserver: ## let a real API server judge every rendering of the chart; any
 	@$(node)/build api tidy
 	@echo 'test: every rendering of the chart, judged by an API server'
 	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
-	GOWORK=off go -C deploy/kubernetes test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) ./...
+	GOWORK=off go -C deploy/kubernetes test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
 
 node = deploy/kubernetes/node
 
