@@ -17,9 +17,6 @@ import (
 // update writes the generated files instead of comparing them.
 var update = flag.Bool("update", false, "write the generated files of the chart")
 
-// closuresStream has the closures of queues. A queue that can be closed has a durable of its name.
-const closuresStream = "WAGEWIRE_CLOSURES"
-
 // queues is the text of chart/files/queues.yaml.
 func queues() string {
 	var b strings.Builder
@@ -33,7 +30,8 @@ func queues() string {
 					lane.Name, lane.Stream, lane.Consumer)
 			}
 			if !q.Erases {
-				fmt.Fprintf(&b, "      closures: {stream: %s, consumer: %s}\n", closuresStream, q.Name)
+				lane := q.ClosuresLane()
+				fmt.Fprintf(&b, "      closures: {stream: %s, consumer: %s}\n", lane.Stream, lane.Consumer)
 			}
 		}
 	}

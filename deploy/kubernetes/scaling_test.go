@@ -33,7 +33,7 @@ func TestEveryDurableOfAWorkerIsAsked(t *testing.T) {
 					want[fmt.Sprintf("%s_%s", q.Name, lane.Name)] = lane.Stream + " " + lane.Consumer
 				}
 				if !q.Erases {
-					want[q.Name+"_closed"] = closuresStream + " " + q.Name
+					want[q.Name+"_closed"] = schema.ClosuresStream + " " + q.Name
 				}
 			}
 			got := map[string]string{}

@@ -67,21 +67,30 @@ func checkAutoscaler(ctx context.Context, w io.Writer, m monitor) error {
 			return err
 		}
 	}
-	lanes := 0
-	for _, q := range schema.Queues() {
-		for _, lane := range q.Lanes() {
-			if !slices.Contains(durables, durable{lane.Stream, lane.Consumer}) {
-				return fmt.Errorf("%s: no server leads the durable %s of stream %s: "+
-					"run wagewire provision apply; "+
-					"in a cluster, the monitoring port of each server must be open",
-					m.base, lane.Consumer, lane.Stream)
-			}
-			lanes++
+	lanes := watchedLanes()
+	for _, lane := range lanes {
+		if !slices.Contains(durables, durable{lane.Stream, lane.Consumer}) {
+			return fmt.Errorf("%s: no server leads the durable %s of stream %s: "+
+				"run wagewire provision apply; "+
+				"in a cluster, the monitoring port of each server must be open",
+				m.base, lane.Consumer, lane.Stream)
 		}
 	}
 	fmt.Fprintf(w, "an autoscaler sees the work of %d queues in account %s: %d durables\n",
-		len(schema.Queues()), m.account, lanes)
+		len(schema.Queues()), m.account, len(lanes))
 	return nil
+}
+
+// watchedLanes are the lanes that an autoscaler reads: the work of each queue, and its closures.
+func watchedLanes() []schema.Lane {
+	var lanes []schema.Lane
+	for _, q := range schema.Queues() {
+		lanes = append(lanes, q.Lanes()...)
+		if !q.Erases {
+			lanes = append(lanes, q.ClosuresLane())
+		}
+	}
+	return lanes
 }
 
 // monitor asks the monitoring ports of a broker, as the scaler nats-jetstream of KEDA does

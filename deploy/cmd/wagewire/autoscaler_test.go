@@ -11,7 +11,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
@@ -119,12 +118,10 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 // everyDurable is the answer to /jsz of a server in a cluster whose durables have the leader.
 func everyDurable(leader string) string {
 	var streams []string
-	for _, q := range schema.Queues() {
-		for _, lane := range q.Lanes() {
-			streams = append(streams, fmt.Sprintf(
-				`{"name":%q,"consumer_detail":[{"name":%q,"cluster":{"leader":%q}}]}`,
-				lane.Stream, lane.Consumer, leader))
-		}
+	for _, lane := range watchedLanes() {
+		streams = append(streams, fmt.Sprintf(
+			`{"name":%q,"consumer_detail":[{"name":%q,"cluster":{"leader":%q}}]}`,
+			lane.Stream, lane.Consumer, leader))
 	}
 	return fmt.Sprintf(`{"meta_cluster":{"cluster_size":3},"account_details":`+
 		`[{"name":"WAGEWIRE","stream_detail":[%s]}]}`, strings.Join(streams, ","))
