@@ -2,8 +2,11 @@
 #
 # "work" is the pattern for all four modules of go.work; ./... does not work at the root, which is not
 # a module. GOWORK=off builds a module as other people get it: alone, with the versions of its go.mod.
+# The tests of the Helm chart are a module outside of go.work: the libraries of Kubernetes would change
+# the versions of the line.
 
 modules  := schema ingress workers deploy
+chart    := deploy/kubernetes
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
@@ -65,7 +68,7 @@ images: ## build an image of every command for containers: make images IMAGES=wa
 # A node without an engine takes archives: deploy/kubernetes/node/load. The broker is of the version of
 # go.mod, under the name of docker-compose.yml.
 broker = $(shell sed -nE 's/.*image: *"?(\$$\{[A-Z_]+:-)?(nats:[^}" ]+).*/\2/p' docker-compose.yml)
-pack   = deploy/kubernetes/node/image
+pack   = $(node)/image
 
 .PHONY: archives
 archives: ## pack images without Docker, of every command and of nats-server: bin/archives/*.tar
@@ -100,6 +103,7 @@ up: ## check for the usual mistakes, start the stack of docker-compose.yml: make
 # time, because most tests wait for servers.
 .PHONY: test
 test: ## run every test, with Docker also those in containers: make test TESTFLAGS='-run Paystubs -v'
+	@$(MAKE) --no-print-directory test/chart
 	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
 		echo 'test: without the race detector: install gcc or clang to have it'; }; \
 	why=$$($(engine) 2>&1 >/dev/null) || \
@@ -107,6 +111,12 @@ test: ## run every test, with Docker also those in containers: make test TESTFLA
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
 	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers
+
+# Without the race detector, because the tests start no goroutines. The first run compiles the libraries
+# of Helm and KEDA, for some minutes.
+.PHONY: test/chart
+test/chart: ## render the Helm chart with Helm 4 and 3, and judge the objects as a cluster would
+	@GOWORK=off go -C $(chart) test -timeout 10m $(TESTFLAGS) ./...
 
 engine  = docker version --format '{{.Server.Version}}'
 shorten = sed -E -n '$$ { s/^[^ ]*sh: (line )?([0-9]+: )?//; s/(: Get |\. Is |; check ).*//; p; }'
@@ -118,6 +128,16 @@ test/containers: images ## run the same scripts against images and a NATS contai
 	@echo 'test: in containers, for some minutes'
 	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
+
+# The API server is built from source for five to ten minutes, once. The Go caches of the build go.
+.PHONY: test/apiserver
+test/apiserver: ## let a real API server judge every rendering of the chart; any user, no engine
+	@$(node)/build api tidy
+	@echo 'test: every rendering of the chart, judged by an API server'
+	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
+	GOWORK=off go -C deploy/kubernetes test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
+
+node = deploy/kubernetes/node
 
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries
@@ -157,11 +177,12 @@ check/format:
 check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
+	@GOWORK=off go -C $(chart) vet ./...
 
 .PHONY: check/tidy
 check/tidy:
 	@echo 'check: go.mod and go.sum are tidy (repair: make tidy)'
-	@for m in $(modules); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
+	@for m in $(modules) $(chart); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
 
 # Images are built from single modules, and tests run in the workspace. Both must choose the same
 # versions, or the tested code is not the shipped code.
@@ -187,6 +208,8 @@ check/lint: bin/golangci-lint
 		echo "check: lint $$m"; \
 		( cd $$m && ../bin/golangci-lint run ./... ) || exit 1; \
 	done
+	@echo 'check: lint $(chart)'
+	@cd $(chart) && GOWORK=off $(CURDIR)/bin/golangci-lint run ./...
 
 .PHONY: check/fuzz
 check/fuzz:
@@ -197,18 +220,19 @@ check/fuzz:
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## format the Go code
-	@for m in $(modules); do ( cd $$m && ../bin/golangci-lint fmt ./... ) || exit 1; done
+	@for m in $(modules) $(chart); do ( cd $$m && $(CURDIR)/bin/golangci-lint fmt ./... ) || exit 1; done
 
 # Tidy first, so the workspace knows every module. Tidy again, because sync may raise versions.
 .PHONY: tidy
 tidy: ## tidy every go.mod, with the same versions in all
 	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
 	@go work sync
-	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
+	@for m in $(modules) $(chart); do GOWORK=off go -C $$m mod tidy || exit 1; done
 
 .PHONY: generate
 generate: ## write the generated files
 	@go generate work
+	@GOWORK=off go -C $(chart) generate ./...
 
 .PHONY: clean
 clean: ## remove bin/

@@ -1,0 +1,93 @@
+package kubernetes
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
+	core "k8s.io/api/core/v1"
+)
+
+// natsOptions returns the options of a server with the configuration in a directory. The demonstration's
+// public keys stand for those of an installation.
+func natsOptions(t *testing.T, dir, file string) *server.Options {
+	t.Helper()
+	t.Setenv("SERVER_NAME", "nats-0")
+	t.Setenv("JETSTREAM_KEY", "a-key-for-this-test")
+	for _, name := range []string{"keys.conf", "teams.conf"} {
+		text, err := os.ReadFile(filepath.Join("..", "compose", "demo", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options, err := server.ProcessConfigFile(filepath.Join(dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options
+}
+
+// trialOptions returns the options of the chart's own NATS.
+func trialOptions(t *testing.T, v values) *server.Options {
+	t.Helper()
+	dir := t.TempDir()
+	for _, c := range of[*core.ConfigMap](render(t, v)) {
+		for name, text := range c.Data {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return natsOptions(t, dir, "kubernetes.conf")
+}
+
+func TestTheTrialNATSIsConfiguredAsEveryOther(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"nats.conf", "accounts.conf"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(brokerFile(t, name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := natsOptions(t, dir, "nats.conf")
+	got := trialOptions(t, with(t, "trial"))
+	if got.HTTPHost != "0.0.0.0" || got.HTTPPort != 8222 {
+		t.Errorf("the monitoring port is %s:%d, and KEDA cannot reach it", got.HTTPHost, got.HTTPPort)
+	}
+	if diff := cmp.Diff(comparable(want), comparable(got)); diff != "" {
+		t.Errorf("(-deploy/nats +chart)\n%s", diff)
+	}
+}
+
+// comparable returns what matters to the line.
+func comparable(o *server.Options) map[string]any {
+	accounts := map[string]bool{}
+	for _, a := range o.Accounts {
+		accounts[a.Name] = true
+	}
+	keys := map[string]string{}
+	for _, k := range o.Nkeys {
+		keys[k.Account.Name] = k.Nkey
+	}
+	return map[string]any{
+		"name": o.ServerName, "host": o.Host, "port": o.Port, "payload": o.MaxPayload,
+		"store": o.StoreDir, "sync": o.SyncAlways, "file": o.JetStreamMaxStore,
+		"memory": o.JetStreamMaxMemory, "key": o.JetStreamKey,
+		"lame duck": o.LameDuckDuration, "grace": o.LameDuckGracePeriod,
+		"accounts": accounts, "keys": keys, "system": o.SystemAccount,
+	}
+}
+
+func TestTheTrialNATSEncryptsWithAKeyFromASecret(t *testing.T) {
+	o := trialOptions(t, with(t, "overrides"))
+	if o.JetStreamKey != "a-key-for-this-test" || o.JetStreamCipher != server.ChaCha {
+		t.Errorf("the cipher is %v", o.JetStreamCipher)
+	}
+	if want := int64(18 << 30); o.JetStreamMaxStore != want {
+		t.Errorf("JetStream may store %d bytes, want %d", o.JetStreamMaxStore, want)
+	}
+}
