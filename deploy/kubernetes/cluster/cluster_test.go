@@ -27,9 +27,9 @@ func TestCluster(t *testing.T) {
 		t.Run("without KEDA helm says what to install", func(t *testing.T) { showNoKEDA(t, s) })
 		startKEDA(t)
 	}
-	bin := buildCommands(t, repository)
-	i := s.theImages(t, bin)
-	r := newRelease(t, s, bin, "wagewire-test", i)
+	wagewire := buildOperator(t)
+	i := s.imagesOf(t, *imagesFlag, repository, "test")
+	r := newRelease(t, s, wagewire, "wagewire-test", i)
 	r.upgrade(t)
 	r.ready(t)
 	r.startFakes(t)
@@ -55,20 +55,11 @@ func TestCluster(t *testing.T) {
 		})
 	}
 	t.Run("a release that lacks something says what", func(t *testing.T) {
-		showMissingParts(t, s, bin, i)
+		showMissingParts(t, s, wagewire, i)
 	})
 	t.Run("the former release is upgraded and rolled back", func(t *testing.T) {
-		showFormer(t, s, bin, i)
+		showFormer(t, s, wagewire, i)
 	})
-}
-
-// theImages returns the images of the flag, or builds images for the one-node cluster.
-func (s surroundings) theImages(t *testing.T, bin string) images {
-	t.Helper()
-	if *imagesFlag != "" {
-		return parseImages(t, *imagesFlag)
-	}
-	return s.giveToNode(t, bin, "test")
 }
 
 // showEveryType installs the fakes of the chart, and lets them send a webhook of each type that has

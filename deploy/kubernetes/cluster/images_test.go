@@ -15,52 +15,39 @@ const repository = "../../.."
 type images struct {
 	// registry and repository begin the name of each image, tag ends it.
 	registry, repository, tag string
-	// nats is the name of the image of nats-server, empty for the one of the chart.
-	nats string
 }
 
-// buildCommands builds every command of the tree at a path as a static binary, and returns the
-// directory of the binaries.
-func buildCommands(t *testing.T, tree string) (dir string) {
+// buildOperator builds the operator's command for this machine, and returns its path.
+func buildOperator(t *testing.T) (path string) {
 	t.Helper()
-	dir, err := filepath.Abs(filepath.Join(t.TempDir(), "bin"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	static := ours().with("CGO_ENABLED=0", "GOWORK=off", "GOOS=linux")
-	for _, module := range []string{"ingress", "workers", "deploy"} {
-		t.Logf("building the commands of %s", module)
-		static.must(t, "go", "build", "-C", filepath.Join(tree, module), "-trimpath",
-			"-ldflags=-s -w", "-o", dir+"/", "./cmd/...")
-	}
-	static.must(t, "go", "build", "-C", filepath.Join(tree, "schema"), "-trimpath",
-		"-ldflags=-s -w", "-o", dir+"/", "github.com/nats-io/nats-server/v2")
-	return dir
+	path = filepath.Join(t.TempDir(), "wagewire")
+	ours().with("GOWORK=off").must(t, "go", "build", "-C", repository+"/deploy", "-o", path,
+		"./cmd/wagewire")
+	return path
 }
 
-// giveToNode packs the binaries of a directory into images with the tag, and gives the images to
+// imagesOf returns the images of a flag. Without the flag it packs images from the tree at a path for
 // the one-node cluster.
-func (s surroundings) giveToNode(t *testing.T, bin, tag string) images {
+func (s surroundings) imagesOf(t *testing.T, flag, tree, tag string) images {
 	t.Helper()
-	binaries, err := filepath.Glob(filepath.Join(bin, "*"))
+	if flag != "" {
+		return parseImages(t, flag)
+	}
+	return s.giveToNode(t, tree, tag)
+}
+
+// giveToNode packs images with the tag from the tree at a path, and gives the images to the one-node
+// cluster.
+func (s surroundings) giveToNode(t *testing.T, tree, tag string) images {
+	t.Helper()
+	t.Logf("packing images with the tag %s", tag)
+	s.must(t, "make", "-C", tree, "archives", "IMAGES=wagewire", "VERSION="+tag)
+	archives, err := filepath.Glob(filepath.Join(tree, "bin", "archives", "*.tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	archives := t.TempDir()
-	load := []string{}
-	for _, binary := range binaries {
-		command := filepath.Base(binary)
-		archive := filepath.Join(archives, command+".tar")
-		path := "/app"
-		if command == "nats-server" {
-			path = "/nats-server"
-		}
-		s.must(t, node+"image", "wagewire/"+command+":"+tag, archive, binary+":"+path)
-		load = append(load, archive)
-	}
-	s.must(t, node+"load", load...)
-	t.Logf("gave %d images with the tag %s to the node", len(load), tag)
-	return images{repository: "wagewire", tag: tag, nats: "wagewire/nats-server:" + tag}
+	s.must(t, node+"load", archives...)
+	return images{repository: "wagewire", tag: tag}
 }
 
 // parseImages reads a flag such as images.example.org/wagewire:v1.
@@ -92,14 +79,8 @@ func (i images) name(command string) string {
 
 // values are the arguments of helm that choose the images.
 func (i images) values() []string {
-	list := []string{
+	return []string{
 		"--set", "image.registry=" + i.registry, "--set", "image.repository=" + i.repository,
 		"--set-string", "image.tag=" + i.tag,
 	}
-	if i.nats != "" {
-		repository, tag, _ := strings.Cut(i.nats, ":")
-		list = append(list, "--set", "nats.image.repository="+repository,
-			"--set-string", "nats.image.tag="+tag)
-	}
-	return list
 }

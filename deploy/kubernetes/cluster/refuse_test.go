@@ -107,8 +107,8 @@ func (r *release) says(t *testing.T, component, want string) {
 }
 
 // showMissingParts installs the chart without what it needs, in a namespace of its own.
-func showMissingParts(t *testing.T, s surroundings, bin string, i images) {
-	r := newRelease(t, s, bin, "wagewire-refused", i)
+func showMissingParts(t *testing.T, s surroundings, wagewire string, i images) {
+	r := newRelease(t, s, wagewire, "wagewire-refused", i)
 	only := []string{"--set", "pinwheel.enabled=false", "--set", "autoscaling.enabled=false"}
 	t.Run("a missing secret is named by an event", func(t *testing.T) {
 		r.upgrade(t, append(only, "--set", "truv.existingSecret=nowhere")...)

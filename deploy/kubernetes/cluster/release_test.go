@@ -44,12 +44,11 @@ type release struct {
 
 // newRelease makes a namespace that refuses pods with rights, and the secrets of an installation.
 // The namespace goes when the test ends.
-func newRelease(t *testing.T, s surroundings, bin, namespace string, i images) *release {
+func newRelease(t *testing.T, s surroundings, wagewire, namespace string, i images) *release {
 	t.Helper()
 	r := &release{
 		surroundings: s, namespace: namespace, name: "wagewire", images: i,
-		keys: filepath.Join(t.TempDir(), "keys"), wagewire: filepath.Join(bin, "wagewire"),
-		ledger: newLedger(),
+		keys: filepath.Join(t.TempDir(), "keys"), wagewire: wagewire, ledger: newLedger(),
 	}
 	s.must(t, "kubectl", "create", "namespace", namespace)
 	t.Cleanup(func() {

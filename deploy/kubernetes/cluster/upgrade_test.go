@@ -60,49 +60,46 @@ type former struct {
 // formerVersion is the version of the stand-in while there is no former release.
 const formerVersion = "0.0.1"
 
-// theFormer returns the newest tagged version before the present one: its chart, and images of its
+// newFormer returns the newest tagged version before the present one: its chart, and images of its
 // commands. Without a tag there is no former release. A package of the present chart under a former
 // version then stands in for it, with images of the present commands under a former tag.
-func (s surroundings) theFormer(t *testing.T, bin string) former {
+func (s surroundings) newFormer(t *testing.T) former {
 	t.Helper()
 	tag, err := ours().run(t.Context(), "git", "describe", "--tags", "--abbrev=0", "HEAD^")
-	tag = strings.TrimSpace(tag)
 	if err != nil {
-		t.Logf("there is no former release: the present chart as version %s stands in", formerVersion)
-		dir := t.TempDir()
-		s.must(t, "helm", "package", chart, "--version", formerVersion, "--app-version", "former",
-			"--destination", dir)
-		files, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
-		if err != nil || len(files) != 1 {
-			t.Fatalf("helm package wrote %q: %v", files, err)
-		}
-		return former{chart: files[0], images: s.formerImages(t, bin)}
+		return s.standIn(t)
 	}
+	tag = strings.TrimSpace(tag)
 	t.Logf("the former release is %s", tag)
 	tree := filepath.Join(t.TempDir(), "tree")
 	ours().must(t, "git", "worktree", "add", "--detach", tree, tag)
 	t.Cleanup(func() { ours().clean(t, "git", "worktree", "remove", "--force", tree) })
 	return former{
 		chart:  filepath.Join(tree, "deploy", "kubernetes", "chart"),
-		images: s.formerImages(t, buildCommands(t, tree)),
+		images: s.imagesOf(t, *formerFlag, tree, "former"),
 	}
 }
 
-// formerImages returns the images of the flag, or images of the binaries for the one-node cluster.
-func (s surroundings) formerImages(t *testing.T, bin string) images {
+// standIn packages the present chart under a former version.
+func (s surroundings) standIn(t *testing.T) former {
 	t.Helper()
-	if *formerFlag != "" {
-		return parseImages(t, *formerFlag)
+	t.Logf("there is no former release: the present chart as version %s stands in", formerVersion)
+	dir := t.TempDir()
+	s.must(t, "helm", "package", chart, "--version", formerVersion, "--app-version", "former",
+		"--destination", dir)
+	files, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("helm package wrote %q: %v", files, err)
 	}
-	return s.giveToNode(t, bin, "former")
+	return former{chart: files[0], images: s.imagesOf(t, *formerFlag, repository, "former")}
 }
 
 // showFormer installs the former release, upgrades it to the present one, rolls back and upgrades
 // again, all under load. The broker restarts each time, so a webhook may be refused. Its provider
 // repeats the webhook.
-func showFormer(t *testing.T, s surroundings, bin string, present images) {
-	f := s.theFormer(t, bin)
-	r := newRelease(t, s, bin, "wagewire-former", f.images)
+func showFormer(t *testing.T, s surroundings, wagewire string, present images) {
+	f := s.newFormer(t)
+	r := newRelease(t, s, wagewire, "wagewire-former", f.images)
 	values := []string{"--values", "testdata/fakes.yaml", "--values", "testdata/busy.yaml"}
 	r.upgradeTo(t, f.chart, values...)
 	r.ready(t)
