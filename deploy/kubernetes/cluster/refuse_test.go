@@ -128,7 +128,7 @@ func showMissingParts(t *testing.T, s surroundings, wagewire string, i images) {
 	t.Run("without NATS provision says so and no worker crashes", func(t *testing.T) {
 		r.upgrade(t, append(only, "--set", "nats.enabled=false",
 			"--set", "nats.url=nats://nowhere:4222", "--set", "provision.waitSeconds=5")...)
-		r.says(t, "provision", "nowhere")
+		r.says(t, "provision", "NATS_URL: nats://nowhere:4222: no answer")
 		pods, err := r.pods(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
