@@ -48,6 +48,7 @@ func TestCluster(t *testing.T) {
 		{"a wrong account is found by provision", showWrongAccount},
 		{"a provision that would lose data is refused", showLossRefused},
 		{"a missing kind is named by helm", showNoKinds},
+		{"an uninstalled release keeps its events", showUninstall},
 	} {
 		t.Run(scenario.promise, func(t *testing.T) {
 			r.reportFailure(t)
@@ -58,6 +59,7 @@ func TestCluster(t *testing.T) {
 		showMissingParts(t, s, wagewire, i)
 	})
 	t.Run("the former release is upgraded and rolled back", func(t *testing.T) {
+		r.uninstall(t) // two releases are too many for one node
 		showFormer(t, s, wagewire, i)
 	})
 }

@@ -51,6 +51,25 @@ func (r *release) podNames(t *testing.T) map[string]bool {
 	return names
 }
 
+// uninstall removes the release, and waits until its pods are gone.
+func (r *release) uninstall(t *testing.T) {
+	t.Helper()
+	if err := r.helm(t.Context(), "uninstall", r.name, "--wait", "--timeout", "10m"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// showUninstall uninstalls the release and installs it again. The events and completions from before
+// must be there.
+func showUninstall(t *testing.T, r *release) {
+	r.useBusy(t)
+	r.fakes.sendMany(t, scaledType, 20)
+	r.uninstall(t)
+	r.useBusy(t)
+	r.fakes.sendMany(t, scaledType, 20)
+	r.settled(t, r.fakes)
+}
+
 // former is the release before the present one.
 type former struct {
 	chart  string
