@@ -18,6 +18,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 
 // showPause pauses the queue by the operator's command.
 func showPause(t *testing.T, r *release) {
-	r.useScale(t)
+	r.useScale(t, 0)
 	o := r.newOperator(t)
 	r.fakes.fail(t, slowCalls)
 	o.does(t, "pause", scaledQueue, "--for", "1h")
@@ -42,7 +43,7 @@ func showPause(t *testing.T, r *release) {
 
 // showHold lets the provider answer 429 once, and ask for no call for ten minutes.
 func showHold(t *testing.T, r *release) {
-	r.useScale(t)
+	r.useScale(t, 0)
 	o := r.newOperator(t)
 	r.fakes.fail(t, slowCalls,
 		fake.Fault{Path: scaledWorker, Status: 429, RetryAfter: "600", Times: 1})
@@ -56,15 +57,20 @@ func showHold(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// showOutage lets the provider answer 503 to every call.
+// showOutage lets the provider answer 503 to every call. A worker notices the outage after some
+// events. One pod stays, and goes on trying.
 func showOutage(t *testing.T, r *release) {
-	r.useScale(t)
+	r.useScale(t, 1)
 	o := r.newOperator(t)
 	r.fakes.fail(t, fake.Fault{Path: scaledWorker, Status: 503})
-	r.fakes.sendMany(t, scaledType, 4)
+	r.fakes.sendMany(t, scaledType, workers.DownAfter+1)
 	o.seesClosed(t, "down")
+	wanted, _, err := r.replicas(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.fakes.sendMany(t, scaledType, closedEvents)
-	r.checkNoGrowth(t, 1)
+	r.checkNoGrowth(t, wanted)
 	r.fakes.fail(t, slowCalls)
 	r.grows(t)
 	r.settled(t, r.fakes)

@@ -44,8 +44,8 @@ func (r *release) moreStored(t *testing.T, before int) {
 	})
 }
 
-// workers are the components that are workers: their names are those of their commands.
-func workers() (names []string) {
+// workerNames are the components that are workers: their names are those of their commands.
+func workerNames() (names []string) {
 	for _, q := range schema.Queues() {
 		name := strings.ReplaceAll(string(q.Resource), "_", "-")
 		if len(names) == 0 || names[len(names)-1] != name {
@@ -65,12 +65,12 @@ func (r *release) ofComponents(names ...string) string {
 func showDeletedPods(t *testing.T, r *release) {
 	r.useBusy(t)
 	stop := r.underLoad(t, true)
-	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(workers()...), "--wait=false")
+	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(workerNames()...), "--wait=false")
 	r.ready(t)
 	r.kubectl(t, "delete", "pod", r.onePod(t, "ingress"), "--wait=false")
 	r.ready(t)
 	before := r.ledger.accepted()
-	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(append(workers(), "ingress")...),
+	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(append(workerNames(), "ingress")...),
 		"--grace-period=0", "--force")
 	r.ready(t)
 	r.moreStored(t, before)
@@ -105,7 +105,7 @@ func showDrain(t *testing.T, r *release) {
 	go func() {
 		_, err := r.run(ctx, "kubectl", "drain", node, "--ignore-daemonsets",
 			"--delete-emptydir-data", "--timeout", "15m",
-			"--pod-selector", r.ofComponents(append(workers(), "ingress")...))
+			"--pod-selector", r.ofComponents(append(workerNames(), "ingress")...))
 		drained <- err
 	}()
 	least := r.watchDrain(t, node)
@@ -156,7 +156,7 @@ func (r *release) watchDrain(t *testing.T, node string) (least int) {
 
 // isWorker reports whether a component is a worker.
 func isWorker(component string) bool {
-	for _, name := range workers() {
+	for _, name := range workerNames() {
 		if name == component {
 			return true
 		}

@@ -38,13 +38,14 @@ const (
 var slowCalls = fake.Fault{Path: scaledWorker, Delay: fake.Duration(scaleLatency)}
 
 // useScale upgrades the release to the values of the scenarios about autoscaling, and waits until
-// the worker has no pod.
-func (r *release) useScale(t *testing.T) {
+// the worker has the least number of pods.
+func (r *release) useScale(t *testing.T, least int) {
 	t.Helper()
-	r.upgrade(t, "--values", "testdata/fakes.yaml", "--values", "testdata/scale.yaml")
+	r.upgrade(t, "--values", "testdata/fakes.yaml", "--values", "testdata/scale.yaml",
+		"--set", fmt.Sprintf("autoscaling.minimum=%d", least))
 	r.ready(t)
 	r.fakes.fail(t)
-	r.replicasReach(t, 0)
+	r.replicasReach(t, least)
 }
 
 // replicas returns how many pods the worker is to have, and how many of them work.
@@ -71,7 +72,7 @@ func (r *release) replicasReach(t *testing.T, n int) {
 // showScale sends some thousand webhooks to a worker without pods. The worker must grow to its
 // maximum, keep the rate of the provider at every moment, complete all, and shrink to nothing.
 func showScale(t *testing.T, r *release) {
-	r.useScale(t)
+	r.useScale(t, 0)
 	r.fakes.fail(t, slowCalls)
 	r.fakes.must(t, "DELETE", "calls", nil, nil)
 	p := startPulse(t)
