@@ -20,7 +20,7 @@ func startCluster(t *testing.T) (s surroundings, isOwn bool) {
 	}
 	t.Log("KUBECONFIG is empty: bringing up the one-node cluster of deploy/kubernetes/node")
 	ours().must(t, node+"build", "keda")
-	t.Cleanup(func() { ours().clean(t, node+"down") })
+	t.Cleanup(func() { ours().clean(t, node+"down", "node") })
 	return s.exported(t, ours().must(t, node+"up", "node")), true
 }
 
