@@ -65,6 +65,18 @@ images: ## build an image of every command for containers: make images IMAGES=wa
 			echo "images: $$image must be under $$(($(imageBytesMax) / 1000000)) MB" >&2; exit 1; }; \
 	done
 
+# A node without an engine takes archives: deploy/kubernetes/node/load. The broker is of the version of
+# go.mod, under the name of docker-compose.yml.
+broker = $(shell sed -nE 's/.*image: *"?(\$$\{[A-Z_]+:-)?(nats:[^}" ]+).*/\2/p' docker-compose.yml)
+pack   = $(node)/image
+
+.PHONY: archives
+archives: ## pack images without Docker, of every command and of nats-server: bin/archives/*.tar
+	@export GOOS=linux GOARCH=$$(go env GOHOSTARCH); out=bin/linux-$$GOARCH; $(call compile,bin/linux-$$GOARCH/); \
+	CGO_ENABLED=0 GOWORK=off go build -C deploy -trimpath -ldflags='-s -w' -o ../$$out/ github.com/nats-io/nats-server/v2 && \
+	for c in $(images); do $(pack) $(IMAGES)/$$c:$(VERSION) bin/archives/$$c.tar $$out/$$c:/app || exit 1; done && \
+	$(pack) $(broker) bin/archives/nats.tar $$out/nats-server:/nats-server
+
 # Every command except the tools of this repository. The linker writes the modules of a binary into it.
 # Our own modules stand there as directories, so their names and versions are put in here.
 shipped := $(sort $(filter-out chaos bench,$(notdir $(wildcard */cmd/*))))
@@ -116,6 +128,16 @@ test/containers: images ## run the same scripts against images and a NATS contai
 	@echo 'test: in containers, for some minutes'
 	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
+
+# The API server is built from source for five to ten minutes, once. The Go caches of the build go.
+.PHONY: test/apiserver
+test/apiserver: ## let a real API server judge every rendering of the chart; any user, no engine
+	@$(node)/build api tidy
+	@echo 'test: every rendering of the chart, judged by an API server'
+	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
+	GOWORK=off go -C deploy/kubernetes test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
+
+node = deploy/kubernetes/node
 
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries
