@@ -168,7 +168,7 @@ check/format:
 check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
-	@GOWORK=off go -C $(chart) vet ./...
+	@GOWORK=off go -C $(chart) vet -tags apiserver ./...
 
 .PHONY: check/tidy
 check/tidy:

@@ -154,9 +154,9 @@ func (s *server) judge(t *testing.T, document []byte) error {
 
 func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	s := newServer(t)
-	for name, v := range everyValues(t) {
-		t.Run(name, func(t *testing.T) {
-			templates, err := renderWithHelm4(v)
+	for _, file := range valuesFiles(t) {
+		t.Run(file, func(t *testing.T) {
+			templates, err := renderWithHelm4(with(t, file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +165,11 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 				if strings.HasSuffix(name, "NOTES.txt") {
 					continue
 				}
-				for _, document := range documents(t, text) {
+				found, err := documents(text)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				for _, document := range found {
 					judged++
 					if err := s.judge(t, document); err != nil {
 						t.Errorf("%s: %v", name, err)
