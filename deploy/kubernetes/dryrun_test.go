@@ -50,8 +50,10 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatalf("asking the API server of KUBECONFIG for its kinds: %v", err)
 	}
-	return &server{objects: objects, mapper: restmapper.NewDiscoveryRESTMapper(groups), warnings: said,
-		namespace: makeNamespace(t, objects)}
+	return &server{
+		objects: objects, mapper: restmapper.NewDiscoveryRESTMapper(groups), warnings: said,
+		namespace: makeNamespace(t, objects),
+	}
 }
 
 func clientConfig(t *testing.T) *rest.Config {
@@ -97,8 +99,8 @@ func makeNamespace(t *testing.T, objects dynamic.Interface) string {
 	return made.GetName()
 }
 
-// send returns why the API server refuses an object, or nil. A warning is a refusal too, because the
-// server only warns of a Deployment whose pods would be refused.
+// send returns why the API server refuses an object, or nil. A warning is a refusal too, because
+// the server only warns of a Deployment whose pods would be refused.
 func (s *server) send(ctx context.Context, object *unstructured.Unstructured) error {
 	kind := object.GroupVersionKind()
 	mapping, err := s.mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -183,8 +185,8 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	}
 }
 
-// TestTheAPIServerRefuses shows that the test above can fail, and that the server knows the kinds of
-// the other projects.
+// TestTheAPIServerRefuses shows that the test above can fail, and that the server knows the kinds
+// of the other projects.
 func TestTheAPIServerRefuses(t *testing.T) {
 	s := newServer(t)
 	for promise, row := range map[string]struct{ object, says string }{

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,5 +91,36 @@ func TestTheTrialNATSEncryptsWithAKeyFromASecret(t *testing.T) {
 	}
 	if want := int64(18 << 30); o.JetStreamMaxStore != want {
 		t.Errorf("JetStream may store %d bytes, want %d", o.JetStreamMaxStore, want)
+	}
+}
+
+// TestTheOfficialChartGetsTheSameBroker reads what the chart of NATS puts into its configuration.
+func TestTheOfficialChartGetsTheSameBroker(t *testing.T) {
+	v := readYAML(t, "nats-values.yaml")
+	at := func(path string) any {
+		var value any = v
+		for name := range strings.SplitSeq(path, "/") {
+			block, ok := value.(values)
+			if !ok {
+				return nil
+			}
+			value = block[name]
+		}
+		return value
+	}
+	for path, want := range map[string]any{
+		"config/cluster/enabled":                              true,
+		"config/cluster/replicas":                             3.0,
+		"config/jetstream/merge/sync_interval":                "always",
+		"config/jetstream/merge/key":                          "<< $JETSTREAM_KEY >>",
+		"config/monitor/enabled":                              true,
+		"config/merge/$include":                               "../nats-accounts/accounts.conf",
+		"config/merge/max_payload":                            "<< 1MB >>",
+		"natsBox/enabled":                                     false,
+		"podTemplate/merge/spec/automountServiceAccountToken": false,
+	} {
+		if got := at(path); got != want {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
 	}
 }
