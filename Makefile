@@ -129,15 +129,15 @@ test/containers: images ## run the same scripts against images and a NATS contai
 	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
 
+node = $(chart)/node
+
 # The API server is built from source for five to ten minutes, once. The Go caches of the build go.
 .PHONY: test/apiserver
 test/apiserver: ## let a real API server judge every rendering of the chart; any user, no engine
 	@$(node)/build api tidy
 	@echo 'test: every rendering of the chart, judged by an API server'
 	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
-	GOWORK=off go -C deploy/kubernetes test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
-
-node = deploy/kubernetes/node
+	GOWORK=off go -C $(chart) test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
 
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries
@@ -177,7 +177,7 @@ check/format:
 check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
-	@GOWORK=off go -C $(chart) vet ./...
+	@GOWORK=off go -C $(chart) vet -tags apiserver ./...
 
 .PHONY: check/tidy
 check/tidy:

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -22,6 +23,10 @@ const (
 	ClosureFor = 60 * time.Second
 	// ClosureRenewEvery is the time between two renewals: one may be lost.
 	ClosureRenewEvery = 20 * time.Second
+
+	// closureStep is the least change of an end that the broker learns of. The hands of a process
+	// hear of one hold one after the other, and each computes its end anew.
+	closureStep = time.Second
 )
 
 // closer is the broker's side of the closures of a queue.
@@ -79,6 +84,10 @@ func (c *closures) refuse(refused bool) {
 func (c *closures) hold(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	moved := until.Sub(c.ends[schema.ClosureHeld])
+	if !until.IsZero() && moved.Abs() < closureStep {
+		return
+	}
 	c.ends[schema.ClosureHeld] = until
 	c.wakeLocked()
 }
@@ -93,9 +102,16 @@ func (c *closures) record(event string, err error) {
 	switch {
 	case isFailure:
 		c.failLocked(event)
-	case err == nil, status > 0:
+	case err == nil, isAnswer(status):
 		c.answerLocked()
 	}
+}
+
+// isAnswer reports whether the provider works: a server in trouble answers with 5xx or 408 too, and
+// 0 means that no answer came.
+func isAnswer(status int) bool {
+	isTrouble := status >= http.StatusInternalServerError || status == http.StatusRequestTimeout
+	return status > 0 && !isTrouble
 }
 
 func (c *closures) failLocked(event string) {
@@ -146,7 +162,7 @@ func (c *closures) announce(ctx context.Context) {
 			if err := c.store(ctx, change); err != nil {
 				c.warn(ctx, err)
 				next = ClosureRenewEvery
-				break
+				continue
 			}
 			c.noteStored(change)
 		}

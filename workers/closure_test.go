@@ -157,7 +157,10 @@ func TestAProviderIsDownAfterARunOfFailuresWithoutAnAnswer(t *testing.T) {
 				fail(c, DownAfter-1)
 			}, nil})
 	}
-	for _, ours := range []error{context.Canceled, errNotStored, errPanic, stream.ErrErased} {
+	stopped := fmt.Errorf("%w; given up: %w", errDown, context.Canceled)
+	for _, ours := range []error{
+		context.Canceled, errNotStored, errPanic, stream.ErrErased, stopped,
+	} {
 		tests = append(tests, row{fmt.Sprintf("%q is no failure", ours), func(c *closures) {
 			fail(c, DownAfter-1)
 			c.record("ours", ours)
@@ -238,6 +241,9 @@ func TestAClosureForAHoldLastsAsLongAsTheHold(t *testing.T) {
 		b.told("a short hold passes in hand")
 		p.hold(10 * time.Minute)
 		b.told("a long hold", "held for 10m0s")
+		b.pass(100 * time.Millisecond)
+		p.hold(10 * time.Minute)
+		b.told("another hand that hears of the hold is no news")
 		p.hold(time.Minute)
 		b.told("no hold is shortened")
 		b.pass(time.Minute)

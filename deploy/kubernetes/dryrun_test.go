@@ -50,8 +50,10 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatalf("asking the API server of KUBECONFIG for its kinds: %v", err)
 	}
-	return &server{objects: objects, mapper: restmapper.NewDiscoveryRESTMapper(groups), warnings: said,
-		namespace: makeNamespace(t, objects)}
+	return &server{
+		objects: objects, mapper: restmapper.NewDiscoveryRESTMapper(groups), warnings: said,
+		namespace: makeNamespace(t, objects),
+	}
 }
 
 func clientConfig(t *testing.T) *rest.Config {
@@ -97,8 +99,8 @@ func makeNamespace(t *testing.T, objects dynamic.Interface) string {
 	return made.GetName()
 }
 
-// send returns why the API server refuses an object, or nil. A warning is a refusal too, because the
-// server only warns of a Deployment whose pods would be refused.
+// send returns why the API server refuses an object, or nil. A warning is a refusal too, because
+// the server only warns of a Deployment whose pods would be refused.
 func (s *server) send(ctx context.Context, object *unstructured.Unstructured) error {
 	kind := object.GroupVersionKind()
 	mapping, err := s.mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -154,9 +156,9 @@ func (s *server) judge(t *testing.T, document []byte) error {
 
 func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	s := newServer(t)
-	for name, v := range everyValues(t) {
-		t.Run(name, func(t *testing.T) {
-			templates, err := renderWithHelm4(v)
+	for _, file := range valuesFiles(t) {
+		t.Run(file, func(t *testing.T) {
+			templates, err := renderWithHelm4(with(t, file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +167,11 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 				if strings.HasSuffix(name, "NOTES.txt") {
 					continue
 				}
-				for _, document := range documents(t, text) {
+				found, err := documents(text)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				for _, document := range found {
 					judged++
 					if err := s.judge(t, document); err != nil {
 						t.Errorf("%s: %v", name, err)
@@ -179,8 +185,8 @@ func TestTheAPIServerTakesEveryRendering(t *testing.T) {
 	}
 }
 
-// TestTheAPIServerRefuses shows that the test above can fail, and that the server knows the kinds of
-// the other projects.
+// TestTheAPIServerRefuses shows that the test above can fail, and that the server knows the kinds
+// of the other projects.
 func TestTheAPIServerRefuses(t *testing.T) {
 	s := newServer(t)
 	for promise, row := range map[string]struct{ object, says string }{

@@ -3,16 +3,17 @@ package kubernetes
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats-server/v2/server"
+	broker "github.com/nats-io/nats-server/v2/server"
 	core "k8s.io/api/core/v1"
 )
 
-// natsOptions returns the options of a server with the configuration in a directory. The demonstration's
-// public keys stand for those of an installation.
-func natsOptions(t *testing.T, dir, file string) *server.Options {
+// natsOptions returns the options of a server with the configuration in a directory. The public
+// keys of the demonstration stand for those of an installation.
+func natsOptions(t *testing.T, dir, file string) *broker.Options {
 	t.Helper()
 	t.Setenv("SERVER_NAME", "nats-0")
 	t.Setenv("JETSTREAM_KEY", "a-key-for-this-test")
@@ -25,7 +26,7 @@ func natsOptions(t *testing.T, dir, file string) *server.Options {
 			t.Fatal(err)
 		}
 	}
-	options, err := server.ProcessConfigFile(filepath.Join(dir, file))
+	options, err := broker.ProcessConfigFile(filepath.Join(dir, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func natsOptions(t *testing.T, dir, file string) *server.Options {
 }
 
 // trialOptions returns the options of the chart's own NATS.
-func trialOptions(t *testing.T, v values) *server.Options {
+func trialOptions(t *testing.T, v values) *broker.Options {
 	t.Helper()
 	dir := t.TempDir()
 	for _, c := range of[*core.ConfigMap](render(t, v)) {
@@ -49,7 +50,8 @@ func trialOptions(t *testing.T, v values) *server.Options {
 func TestTheTrialNATSIsConfiguredAsEveryOther(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"nats.conf", "accounts.conf"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(brokerFile(t, name)), 0o600); err != nil {
+		text := []byte(brokerFile(t, name))
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,13 +60,13 @@ func TestTheTrialNATSIsConfiguredAsEveryOther(t *testing.T) {
 	if got.HTTPHost != "0.0.0.0" || got.HTTPPort != 8222 {
 		t.Errorf("the monitoring port is %s:%d, and KEDA cannot reach it", got.HTTPHost, got.HTTPPort)
 	}
-	if diff := cmp.Diff(comparable(want), comparable(got)); diff != "" {
+	if diff := cmp.Diff(settingsOf(want), settingsOf(got)); diff != "" {
 		t.Errorf("(-deploy/nats +chart)\n%s", diff)
 	}
 }
 
-// comparable returns what matters to the line.
-func comparable(o *server.Options) map[string]any {
+// settingsOf returns the options that matter to the line.
+func settingsOf(o *broker.Options) map[string]any {
 	accounts := map[string]bool{}
 	for _, a := range o.Accounts {
 		accounts[a.Name] = true
@@ -84,10 +86,41 @@ func comparable(o *server.Options) map[string]any {
 
 func TestTheTrialNATSEncryptsWithAKeyFromASecret(t *testing.T) {
 	o := trialOptions(t, with(t, "overrides"))
-	if o.JetStreamKey != "a-key-for-this-test" || o.JetStreamCipher != server.ChaCha {
+	if o.JetStreamKey != "a-key-for-this-test" || o.JetStreamCipher != broker.ChaCha {
 		t.Errorf("the cipher is %v", o.JetStreamCipher)
 	}
 	if want := int64(18 << 30); o.JetStreamMaxStore != want {
 		t.Errorf("JetStream may store %d bytes, want %d", o.JetStreamMaxStore, want)
+	}
+}
+
+// TestTheOfficialChartGetsTheSameBroker reads what the chart of NATS puts into its configuration.
+func TestTheOfficialChartGetsTheSameBroker(t *testing.T) {
+	v := readYAML(t, "nats-values.yaml")
+	at := func(path string) any {
+		var value any = v
+		for name := range strings.SplitSeq(path, "/") {
+			block, ok := value.(values)
+			if !ok {
+				return nil
+			}
+			value = block[name]
+		}
+		return value
+	}
+	for path, want := range map[string]any{
+		"config/cluster/enabled":                              true,
+		"config/cluster/replicas":                             3.0,
+		"config/jetstream/merge/sync_interval":                "always",
+		"config/jetstream/merge/key":                          "<< $JETSTREAM_KEY >>",
+		"config/monitor/enabled":                              true,
+		"config/merge/$include":                               "../nats-accounts/accounts.conf",
+		"config/merge/max_payload":                            "<< 1MB >>",
+		"natsBox/enabled":                                     false,
+		"podTemplate/merge/spec/automountServiceAccountToken": false,
+	} {
+		if got := at(path); got != want {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
 	}
 }

@@ -65,7 +65,10 @@ func (n network) of(p peer, kind networking.PolicyType) []*networking.NetworkPol
 
 // isAmong reports whether a rule with these peers is about the peer. No peers are everybody.
 func (n network) isAmong(p peer, peers []networking.NetworkPolicyPeer) bool {
-	return len(peers) == 0 || slices.ContainsFunc(peers, func(of networking.NetworkPolicyPeer) bool {
+	if len(peers) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(peers, func(of networking.NetworkPolicyPeer) bool {
 		if of.NamespaceSelector != nil {
 			name := map[string]string{"kubernetes.io/metadata.name": p.namespace}
 			return p.namespace != "" && matches(of.NamespaceSelector, name)

@@ -86,7 +86,8 @@ func TestEveryPortIsThere(t *testing.T) {
 	onEveryRendering(t, func(t *testing.T, r rendering, pods map[string]pod) {
 		for component, p := range pods {
 			for _, c := range p.containers() {
-				for _, probe := range []*core.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
+				probes := []*core.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe}
+				for _, probe := range probes {
 					if probe != nil && !hasPort(p, probe.HTTPGet.Port) {
 						t.Errorf("%s: a probe asks port %s", component, probe.HTTPGet.Port.String())
 					}
@@ -205,7 +206,8 @@ func TestThePodsOfAReleaseAreItsAccounts(t *testing.T) {
 				t.Errorf("%s: %s has the account %s, want %s", file, component, p.spec.ServiceAccountName, want)
 			}
 		}
-		made := len(accounts) == 1 && accounts[0].Name == want && isFalse(accounts[0].AutomountServiceAccountToken)
+		made := len(accounts) == 1 && accounts[0].Name == want &&
+			isFalse(accounts[0].AutomountServiceAccountToken)
 		if made != (want != "default") {
 			t.Errorf("%s: %d accounts are made", file, len(accounts))
 		}

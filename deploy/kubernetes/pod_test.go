@@ -372,7 +372,7 @@ func filesOf(t *testing.T, p pod, c core.Container) []string {
 		if mount.SubPath != "" || mount.SubPathExpr != "" {
 			t.Errorf("%s: %s is mounted by subPath", c.Name, mount.Name)
 		}
-		i := slices.IndexFunc(p.spec.Volumes, func(v core.Volume) bool { return v.Name == mount.Name })
+		i := slices.IndexFunc(p.spec.Volumes, isNamed(mount.Name))
 		if i < 0 {
 			if p.component != "nats" { // its volume is a claim
 				t.Errorf("%s: there is no volume %s", c.Name, mount.Name)

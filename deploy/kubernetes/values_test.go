@@ -120,8 +120,8 @@ func TestTheSchemaKnowsEveryWorkerAndImage(t *testing.T) {
 var plain = []string{"annotations", "cpuPercent", "interval", "labels", "port", "pullPolicy", "resources",
 	"service", "type"}
 
-// TestEveryValueIsExplained looks for the name of each value, or of a block around the value, in the
-// comments of values.yaml.
+// TestEveryValueIsExplained looks for the name of each value, or of a block around the value, in
+// the comments of values.yaml.
 func TestEveryValueIsExplained(t *testing.T) {
 	file := filepath.Join(chartDir, "values.yaml")
 	text, err := os.ReadFile(file)

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 const (
@@ -25,6 +29,8 @@ const (
 	monitoringBytesMax = 64 << 20
 	// accountDefault is the account of the streams in deploy/nats/accounts.conf.
 	accountDefault = "WAGEWIRE"
+	// variableCA is the variable of the broker's clients that the monitoring port shares.
+	variableCA = "NATS_CA_FILE"
 )
 
 func newAutoscalerCommand(t terminal) *cobra.Command {
@@ -32,7 +38,7 @@ func newAutoscalerCommand(t terminal) *cobra.Command {
 		Use:   "autoscaler",
 		Short: "Check that an autoscaler sees the ready work of every queue",
 		Long: `wagewire provision autoscaler asks the monitoring port of the broker what the scaler
-nats-jetstream of KEDA asks: how much ready work each durable of each queue has. An autoscaler that
+nats-jetstream of KEDA asks: how much work each durable of each queue has, ready or in hand. An autoscaler that
 asks for a wrong account gets an empty answer and no error, and then scales to nothing. This command
 says in one line what is wrong.
 
@@ -51,10 +57,32 @@ command asks each server too.`,
 		if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 			return command.UsageError("--monitoring: write a URL, such as http://nats-headless:8222")
 		}
-		m := monitor{client: http.DefaultClient, base: base, account: *account}
-		return checkAutoscaler(cmd.Context(), t.stdout, m)
+		client, err := monitoringClient(t.getenv(variableCA))
+		if err != nil {
+			return err
+		}
+		return checkAutoscaler(cmd.Context(), t.stdout, monitor{client, base, *account})
 	}
+	command.AddEnvironment(cmd, []process.Variable{{Name: variableCA,
+		Help: "certificates to trust, if the monitoring port serves HTTPS (the system's)"}})
 	return cmd
+}
+
+// monitoringClient returns a client for the broker's monitoring ports, without a proxy. The file
+// holds the certificates to trust, and "" means those of the system.
+func monitoringClient(file string) (*http.Client, error) {
+	var config tls.Config
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", variableCA, err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s: %s holds no certificate in PEM", variableCA, file)
+		}
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &config}}, nil
 }
 
 func checkAutoscaler(ctx context.Context, w io.Writer, m monitor) error {
@@ -245,7 +273,7 @@ func (m monitor) get(ctx context.Context, host, path string, query url.Values, v
 	}
 	response, err := m.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask the monitoring port: %w: KEDA cannot reach it either: "+
+		return fmt.Errorf("ask the monitoring port: %w: KEDA may not reach it either: "+
 			"set --monitoring (in the Helm chart, nats.monitoring) to a port that is open to pods "+
 			"(http_port in the broker's configuration)", err)
 	}

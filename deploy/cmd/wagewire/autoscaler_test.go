@@ -1,10 +1,14 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +69,8 @@ func TestTheAutoscalerCheckSaysWhatIsWrong(t *testing.T) {
 	provisioned := startMonitored(t, accountDefault)
 	another := startMonitored(t, "PAYROLL")
 	empty := startMonitored(t, "")
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -82,6 +88,8 @@ func TestTheAutoscalerCheckSaysWhatIsWrong(t *testing.T) {
 			[]string{"run wagewire provision apply"}},
 		{"no monitoring port", []string{"--monitoring", "http://127.0.0.1:1"}, 1,
 			[]string{"--monitoring", "nats.monitoring", "http_port"}},
+		{"an HTTPS port of an unknown authority", []string{"--monitoring", secure.URL}, 1,
+			[]string{"certificate"}},
 		{"no URL", []string{"--monitoring", "nats:8222"}, 2, []string{"write a URL"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -102,6 +110,26 @@ func TestTheAutoscalerCheckSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestTheAutoscalerCheckTrustsTheBrokersAuthority(t *testing.T) {
+	t.Parallel()
+	secure := httptest.NewTLSServer(http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, everyDurable("")) }))
+	t.Cleanup(secure.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	certificate := pem.EncodeToMemory(
+		&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	must(t, os.WriteFile(file, certificate, 0o600))
+	got := wagewire(t, env("NATS_CA_FILE", file), provision("autoscaler", "--monitoring", secure.URL)...)
+	if got.code != 0 {
+		t.Error(got.stderr)
+	}
+	must(t, os.WriteFile(file, []byte("no certificate"), 0o600))
+	got = wagewire(t, env("NATS_CA_FILE", file), provision("autoscaler", "--monitoring", secure.URL)...)
+	if got.code != 1 || !strings.Contains(got.stderr, "NATS_CA_FILE") {
+		t.Errorf("a file without a certificate: %d, %s", got.code, got.stderr)
+	}
+}
+
 // answers is an http.RoundTripper with an answer for each URL without its query.
 type answers map[string]string
 
@@ -115,7 +143,8 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// everyDurable is the answer to /jsz of a server in a cluster whose durables have the leader.
+// everyDurable is the answer to /jsz of a server in a cluster whose durables have the leader. With
+// no leader the server is single.
 func everyDurable(leader string) string {
 	var streams []string
 	for _, lane := range watchedLanes() {
@@ -123,8 +152,12 @@ func everyDurable(leader string) string {
 			`{"name":%q,"consumer_detail":[{"name":%q,"cluster":{"leader":%q}}]}`,
 			lane.Stream, lane.Consumer, leader))
 	}
-	return fmt.Sprintf(`{"meta_cluster":{"cluster_size":3},"account_details":`+
-		`[{"name":"WAGEWIRE","stream_detail":[%s]}]}`, strings.Join(streams, ","))
+	size := 1
+	if leader != "" {
+		size = 3
+	}
+	return fmt.Sprintf(`{"meta_cluster":{"cluster_size":%d},"account_details":`+
+		`[{"name":"WAGEWIRE","stream_detail":[%s]}]}`, size, strings.Join(streams, ","))
 }
 
 func TestTheAutoscalerCheckAsksTheLeadersOfACluster(t *testing.T) {

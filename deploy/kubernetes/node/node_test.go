@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// script runs a script of this directory with a cache and a state directory of the test. The commands
-// in place are found before those of the machine; a command is the text of a shell script.
+// script runs a script of this directory with a cache and a state directory of the test. The
+// commands in place are found before those of the machine; a command is the text of a shell script.
 func script(t *testing.T, place map[string]string, name string, args ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,6 +44,7 @@ func script(t *testing.T, place map[string]string, name string, args ...string) 
 func quiet(more map[string]string) map[string]string {
 	place := map[string]string{
 		"id": "echo 0", "ip": "", "iptables-save": "", "df": "echo Avail; echo 100",
+		"pgrep": "exit 1",
 	}
 	for command, text := range more {
 		place[command] = text
@@ -82,6 +83,9 @@ func TestOneLineSaysWhatToDo(t *testing.T) {
 		"a node is the only one": {run: []string{"up", "node"},
 			place: quiet(map[string]string{"iptables-save": "echo ':KUBE-SERVICES - [0:0]'"}),
 			says:  "has the packet filter of another Kubernetes: end that cluster first"},
+		"no other Kubernetes is touched": {run: []string{"up", "node"},
+			place: quiet(map[string]string{"pgrep": "echo 4711"}),
+			says:  "this machine runs another Kubernetes: end it first, or set KUBECONFIG to it"},
 		"a node needs its ports": {run: []string{"up", "node"}, place: quiet(nil),
 			says: "port 10248 is in use, and a part of Kubernetes needs it: end what listens there"},
 	} {
