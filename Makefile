@@ -160,7 +160,7 @@ test/budget: ## measure that all processes together keep to the rate of a provid
 # minutes. ARGS=-update writes deploy/kubernetes/scaling.svg.
 .PHONY: test/kubernetes
 test/kubernetes: ## install, scale, disturb and upgrade the chart on a real cluster, and count what is lost
-	@GOWORK=off go -C deploy/kubernetes test -tags cluster -count=1 -v -timeout 2h -run TestCluster $(TESTFLAGS) \
+	@GOWORK=off go -C $(chart) test -tags cluster -count=1 -v -timeout 2h -run TestCluster $(TESTFLAGS) \
 		./cluster -args $(ARGS)
 
 ##### Laws
@@ -177,7 +177,7 @@ check/format:
 check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
-	@GOWORK=off go -C $(chart) vet -tags apiserver ./...
+	@GOWORK=off go -C $(chart) vet -tags apiserver,cluster ./...
 
 .PHONY: check/tidy
 check/tidy:

@@ -26,8 +26,8 @@ func buildOperator(t *testing.T) (path string) {
 	return path
 }
 
-// imagesOf returns the images of a flag. Without the flag it packs images from the tree at a path for
-// the one-node cluster.
+// imagesOf returns the images of a flag. Without the flag it packs images from the tree at a path
+// for the one-node cluster.
 func (s surroundings) imagesOf(t *testing.T, flag, tree, tag string) images {
 	t.Helper()
 	if flag != "" {
@@ -36,8 +36,8 @@ func (s surroundings) imagesOf(t *testing.T, flag, tree, tag string) images {
 	return s.giveToNode(t, tree, tag)
 }
 
-// giveToNode packs images with the tag from the tree at a path, and gives the images to the one-node
-// cluster.
+// giveToNode packs images with the tag from the tree at a path, and gives the images to the
+// one-node cluster.
 func (s surroundings) giveToNode(t *testing.T, tree, tag string) images {
 	t.Helper()
 	t.Logf("packing images with the tag %s", tag)

@@ -59,8 +59,8 @@ func (r *release) uninstall(t *testing.T) {
 	}
 }
 
-// showUninstall uninstalls the release and installs it again. The events and completions from before
-// must be there.
+// showUninstall uninstalls the release and installs it again. The events and completions from
+// before must be there.
 func showUninstall(t *testing.T, r *release) {
 	r.useBusy(t)
 	r.fakes.sendMany(t, scaledType, 20)
