@@ -114,6 +114,9 @@ func (r *release) settled(t *testing.T, f *fakes) {
 	if len(v.wrong) > 0 {
 		t.Errorf("%d completions are wrong, such as %s", len(v.wrong), v.wrong[0])
 	}
-	t.Logf("ledger: %d webhooks stored, %d completions, none missing, %d wrong; waited %v",
-		v.accepted, v.completed, len(v.wrong), time.Since(began).Round(time.Second))
+	if len(v.refused) > 0 {
+		t.Errorf("%d webhooks were never stored, such as %s", len(v.refused), v.refused[0])
+	}
+	t.Logf("ledger: %d webhooks stored, %d completions, none missing, none twice; waited %v",
+		v.accepted, v.completed, time.Since(began).Round(time.Second))
 }

@@ -90,6 +90,8 @@ type verdict struct {
 	// wrong completions should not exist: the second of a webhook and resource, one of a webhook
 	// that was never sent, or one with an outcome other than success.
 	wrong []string
+	// refused webhooks were never stored, however often the fakes sent them.
+	refused []string
 	// accepted and completed count the stored webhooks, and their completions.
 	accepted, completed int
 }
@@ -115,6 +117,7 @@ func (l *ledger) judge(completions []schema.Completion) verdict {
 	for _, key := range slices.Sorted(maps.Keys(l.webhooks)) {
 		w := l.webhooks[key]
 		if !w.accepted {
+			v.refused = append(v.refused, fmt.Sprintf("%s %s", w.Type, key))
 			continue
 		}
 		v.accepted++

@@ -43,46 +43,49 @@ func TestLedgerJudges(t *testing.T) {
 	for promise, row := range map[string]struct {
 		sent        []fake.Sent
 		completions []schema.Completion
-		missing     string // part of the only line
-		wrong       string
+		// Each is part of the only line of a list, or "" for an empty list.
+		missing, wrong, refused string
 	}{
 		"a stored webhook with its completion is well": {
-			[]fake.Sent{income}, []schema.Completion{done}, "", "",
+			[]fake.Sent{income}, []schema.Completion{done}, "", "", "",
 		},
 		"a stored webhook without a completion is missing": {
-			[]fake.Sent{income}, nil, "income.added", "",
+			[]fake.Sent{income}, nil, "income.added", "", "",
 		},
 		"a webhook that was refused and then stored needs its completion": {
-			[]fake.Sent{refused, sent("income.added", "b", 200)}, nil, "income.added", "",
+			[]fake.Sent{refused, sent("income.added", "b", 200)}, nil, "income.added", "", "",
 		},
-		"a refused webhook needs no completion": {[]fake.Sent{refused}, nil, "", ""},
+		"a refused webhook is noted and needs no completion": {
+			[]fake.Sent{refused}, nil, "", "", "income.added",
+		},
 		"a refused webhook may have been stored": {
 			[]fake.Sent{refused},
-			[]schema.Completion{completionOf(refused, schema.Income, schema.Succeeded)}, "", "",
+			[]schema.Completion{completionOf(refused, schema.Income, schema.Succeeded)},
+			"", "", "income.added",
 		},
-		"a type without workers needs no completion": {[]fake.Sent{unworked}, nil, "", ""},
+		"a type without workers needs no completion": {[]fake.Sent{unworked}, nil, "", "", ""},
 		"a second completion is wrong": {
-			[]fake.Sent{income}, []schema.Completion{done, done}, "", "there are two completions",
+			[]fake.Sent{income}, []schema.Completion{done, done}, "", "there are two completions", "",
 		},
 		"a completion of nothing is wrong": {
-			nil, []schema.Completion{done}, "", "the webhook was never sent",
+			nil, []schema.Completion{done}, "", "the webhook was never sent", "",
 		},
 		"a completion by another worker is wrong": {
 			[]fake.Sent{income},
 			[]schema.Completion{done, completionOf(income, schema.Shifts, schema.Succeeded)},
-			"", "no worker for shifts",
+			"", "no worker for shifts", "",
 		},
 		"a failure is wrong": {
 			[]fake.Sent{income},
 			[]schema.Completion{completionOf(income, schema.Income, schema.Failed)},
-			"", "outcome failed",
+			"", "outcome failed", "",
 		},
 		"an erased account keeps the completion of its deletion": {
 			[]fake.Sent{connected, deleted},
-			[]schema.Completion{completionOf(deleted, schema.Link, schema.Deleted)}, "", "",
+			[]schema.Completion{completionOf(deleted, schema.Link, schema.Deleted)}, "", "", "",
 		},
 		"a deletion without a completion is missing": {
-			[]fake.Sent{connected, deleted}, nil, "link-deleted", "",
+			[]fake.Sent{connected, deleted}, nil, "link-deleted", "", "",
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -92,6 +95,7 @@ func TestLedgerJudges(t *testing.T) {
 			v := l.judge(row.completions)
 			checkLine(t, "missing", v.missing, row.missing)
 			checkLine(t, "wrong", v.wrong, row.wrong)
+			checkLine(t, "refused", v.refused, row.refused)
 		})
 	}
 }
