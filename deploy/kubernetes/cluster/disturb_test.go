@@ -124,8 +124,8 @@ func showDrain(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// watchDrain waits until the workers have left the node, and all pods of ingress but one at most.
-// It returns the least number of ready ingress pods.
+// watchDrain waits until the workers have left the node, and all pods of ingress but one at most. It
+// returns the least number of ready ingress pods in the cluster.
 func (r *release) watchDrain(t *testing.T, node string) (least int) {
 	t.Helper()
 	least = 1 << 20
@@ -134,20 +134,23 @@ func (r *release) watchDrain(t *testing.T, node string) (least int) {
 		if err != nil {
 			return err
 		}
-		ready := 0
-		left := 0
+		var ready, workersLeft, ingressLeft int
 		for _, p := range pods {
-			component := p.Labels[componentLabel]
+			isIngress := p.Labels[componentLabel] == "ingress"
+			isLeft := p.Spec.NodeName == node && p.DeletionTimestamp == nil
 			switch {
-			case component == "ingress" && isReady(p):
+			case isIngress && isLeft:
+				ingressLeft++
+			case isLeft && isWorker(p.Labels[componentLabel]):
+				workersLeft++
+			}
+			if isIngress && isReady(p) {
 				ready++
-			case p.Spec.NodeName == node && isWorker(component) && p.DeletionTimestamp == nil:
-				left++
 			}
 		}
 		least = min(least, ready)
-		if left > 0 || ready > 1 {
-			return fmt.Errorf("%d workers are there, and %d pods of ingress work", left, ready)
+		if workersLeft > 0 || ingressLeft > 1 {
+			return fmt.Errorf("%d workers and %d pods of ingress are there", workersLeft, ingressLeft)
 		}
 		return nil
 	})
