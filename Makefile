@@ -154,6 +154,15 @@ test/flood: ## attack ingress in every way for long, and measure how genuine web
 test/budget: ## measure that all processes together keep to the rate of a provider
 	@go test -count=1 -v -timeout 30m -run OneBudget $(TESTFLAGS) ./deploy/e2e -args -budget 60s
 
+# With KUBECONFIG the tests use that cluster. It needs KEDA, kubectl, helm, and images that it can pull:
+# ARGS='-images PREFIX:TAG'. Without KUBECONFIG they bring up the one-node cluster of this repository on
+# Debian, as root. Its programs are built once, which takes half an hour. The tests take about 25
+# minutes. ARGS=-update writes deploy/kubernetes/scaling.svg.
+.PHONY: test/kubernetes
+test/kubernetes: ## install, scale, disturb and upgrade the chart on a real cluster, and count what is lost
+	@GOWORK=off go -C $(chart) test -tags cluster -count=1 -v -timeout 2h -run TestCluster $(TESTFLAGS) \
+		./cluster -args $(ARGS)
+
 ##### Laws
 
 .PHONY: check
@@ -168,7 +177,7 @@ check/format:
 check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
-	@GOWORK=off go -C $(chart) vet -tags apiserver ./...
+	@GOWORK=off go -C $(chart) vet -tags apiserver,cluster ./...
 
 .PHONY: check/tidy
 check/tidy:
