@@ -22,7 +22,6 @@ limits of its autoscaling.
     {{- $_ := set $worker "providers" $providers -}}
     {{- $_ := set $worker "computed" (include "wagewire.maximum" (list $values $worker) | int) -}}
     {{- $_ := set $worker "maximum" ($worker.autoscaling.maximum | int | default $worker.computed) -}}
-    {{- $_ := set $worker "least" (ternary $worker.autoscaling.minimum $worker.replicas $worker.autoscaling.enabled | int) -}}
     {{- $_ := set $workers $name $worker -}}
   {{- end -}}
 {{- end -}}
