@@ -173,10 +173,13 @@ func TestOverridesReachThePods(t *testing.T) {
 		"a list of a component is added":   {len(pods["shifts"].spec.Tolerations), 2},
 		"a label of a component":           {pods["providers"].labels["trial"], "true"},
 		"a variable of a worker":           {environmentOf(pods["paystubs"].spec.Containers[0])["EXTRA"], "paystubs"},
-		"no variable of another worker":    {environmentOf(pods["income"].spec.Containers[0])["EXTRA"], ""},
+		"no variable of another worker":    {environmentOf(pods["income"].spec.Containers[0])["EXTRA"], "all"},
+		"a variable over the chart's own":  {environmentOf(pods["income"].spec.Containers[0])["LOG_LEVEL"], "warn"},
+		"the chart's own variable":         {environmentOf(pods["ingress"].spec.Containers[0])["LOG_LEVEL"], "debug"},
 		"a worker's own concurrency":       {environmentOf(pods["paystubs"].spec.Containers[0])["WORKER_CONCURRENCY"], "32"},
 		"the concurrency of other workers": {environmentOf(pods["income"].spec.Containers[0])["WORKER_CONCURRENCY"], "8"},
 		"a worker's own memory":            {pods["paystubs"].spec.Containers[0].Resources.Limits.Memory().String(), "1Gi"},
+		"what a worker's resources omit":   {pods["paystubs"].spec.Containers[0].Resources.Requests.Memory().String(), "128Mi"},
 		"the memory of other workers":      {pods["income"].spec.Containers[0].Resources.Limits.Memory().String(), "512Mi"},
 	} {
 		if diff := cmp.Diff(row.want, row.got); diff != "" {
