@@ -96,6 +96,11 @@ http://{{ include "wagewire.name" . }}-providers:8081
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
+{{/* wagewire.text writes a whole number of a value without an exponent. A text stays as it is. */}}
+{{- define "wagewire.text" -}}
+{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
 {{/* wagewire.providers is the enabled providers, as a list in JSON. */}}
 {{- define "wagewire.providers" -}}
 {{- $enabled := list -}}

@@ -28,6 +28,15 @@ limits of its autoscaling.
 {{- toYaml $workers -}}
 {{- end -}}
 
+{{/* wagewire.scaled is true if KEDA scales a worker, and empty if KEDA scales none. */}}
+{{- define "wagewire.scaled" -}}
+{{- $scaled := "" -}}
+{{- range include "wagewire.workers" . | fromYaml -}}
+  {{- if .autoscaling.enabled }}{{ $scaled = "true" }}{{ end -}}
+{{- end -}}
+{{- $scaled -}}
+{{- end -}}
+
 {{/*
 wagewire.maximum is how many pods of a worker can have work: (list values worker). By Little's law, rate x latency
 calls are under way at most. A pod has concurrency of them. More pods would only wait for turns.
