@@ -66,8 +66,8 @@ images: ## build an image of every command for containers: make images IMAGES=wa
 	done
 
 # A node without an engine takes archives: deploy/kubernetes/node/load. The broker is of the version of
-# go.mod, under the name of docker-compose.yml.
-broker = $(shell sed -nE 's/.*image: *"?(\$$\{[A-Z_]+:-)?(nats:[^}" ]+).*/\2/p' docker-compose.yml)
+# go.mod, under the name that the chart has.
+broker = nats:$(shell sed -nE '/^nats:/,/^keys:/s/^    tag: (.+)/\1/p' $(chart)/chart/values.yaml)
 pack   = $(node)/image
 
 .PHONY: archives

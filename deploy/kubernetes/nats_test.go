@@ -94,8 +94,9 @@ func TestTheTrialNATSEncryptsWithAKeyFromASecret(t *testing.T) {
 	}
 }
 
-// TestTheOfficialChartGetsTheSameBroker reads what the chart of NATS puts into its configuration.
-func TestTheOfficialChartGetsTheSameBroker(t *testing.T) {
+// TestTheNATSValuesHaveTheSettingsOfOurBroker reads nats-values.yaml only: the chart of NATS is not
+// rendered. The settings are those without which the broker would lose data or let strangers in.
+func TestTheNATSValuesHaveTheSettingsOfOurBroker(t *testing.T) {
 	v := readYAML(t, "nats-values.yaml")
 	at := func(path string) any {
 		var value any = v
@@ -121,6 +122,19 @@ func TestTheOfficialChartGetsTheSameBroker(t *testing.T) {
 	} {
 		if got := at(path); got != want {
 			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+}
+
+func TestEveryBrokerHasTheVersionOfTheTests(t *testing.T) {
+	want := "tag: " + broker.VERSION + "-alpine"
+	for _, file := range []string{filepath.Join(chartDir, "values.yaml"), "nats-values.yaml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s does not say %s", file, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -19,18 +20,27 @@ type network struct {
 	pods     map[string]pod
 }
 
-// allows reports whether one peer can open a connection to a port of another peer: the policies of
-// the one must let it out, and those of the other must let it in.
-func (n network) allows(from, to peer, port int32) bool {
-	return n.letsOut(from, to, port) && n.letsIn(from, to, port)
+// port is a port of a protocol. TCP is the protocol of a port without one.
+type port struct {
+	number   int32
+	protocol core.Protocol
 }
 
-func (n network) letsOut(from, to peer, port int32) bool {
+func tcp(number int32) port { return port{number, core.ProtocolTCP} }
+func udp(number int32) port { return port{number, core.ProtocolUDP} }
+
+// allows reports whether one peer can open a connection to a port of another peer: the policies of
+// the one must let it out, and those of the other must let it in.
+func (n network) allows(from, to peer, at port) bool {
+	return n.letsOut(from, to, at) && n.letsIn(from, to, at)
+}
+
+func (n network) letsOut(from, to peer, at port) bool {
 	limited := false
 	for _, p := range n.of(from, networking.PolicyTypeEgress) {
 		limited = true
 		for _, rule := range p.Spec.Egress {
-			if hasPolicyPort(rule.Ports, port) && n.isAmong(to, rule.To) {
+			if hasPolicyPort(rule.Ports, at) && n.isAmong(to, rule.To) {
 				return true
 			}
 		}
@@ -38,12 +48,12 @@ func (n network) letsOut(from, to peer, port int32) bool {
 	return !limited
 }
 
-func (n network) letsIn(from, to peer, port int32) bool {
+func (n network) letsIn(from, to peer, at port) bool {
 	limited := false
 	for _, p := range n.of(to, networking.PolicyTypeIngress) {
 		limited = true
 		for _, rule := range p.Spec.Ingress {
-			if hasPolicyPort(rule.Ports, port) && n.isAmong(from, rule.From) {
+			if hasPolicyPort(rule.Ports, at) && n.isAmong(from, rule.From) {
 				return true
 			}
 		}
@@ -82,9 +92,13 @@ func matches(selector *metav1.LabelSelector, has map[string]string) bool {
 	return err == nil && matcher.Matches(labels.Set(has))
 }
 
-func hasPolicyPort(ports []networking.NetworkPolicyPort, port int32) bool {
+func hasPolicyPort(ports []networking.NetworkPolicyPort, at port) bool {
 	return slices.ContainsFunc(ports, func(p networking.NetworkPolicyPort) bool {
-		return p.Port.IntVal == port
+		protocol := core.ProtocolTCP
+		if p.Protocol != nil {
+			protocol = *p.Protocol
+		}
+		return port{p.Port.IntVal, protocol} == at
 	})
 }
 
@@ -95,7 +109,7 @@ func TestTheNetworkAllowsWhatIsNeededAndNoMore(t *testing.T) {
 	pod := func(component string) peer { return peer{component: component} }
 	type connection struct {
 		from, to peer
-		port     int32
+		at       port
 		want     bool
 	}
 	for name, row := range map[string]struct {
@@ -103,63 +117,80 @@ func TestTheNetworkAllowsWhatIsNeededAndNoMore(t *testing.T) {
 		want   map[string]connection
 	}{
 		"for trying out": {with(t, "trial"), map[string]connection{
-			"webhooks come from everywhere":               {internet, pod("ingress"), 8080, true},
-			"the fakes send webhooks":                     {pod("providers"), pod("ingress"), 8080, true},
-			"ingress publishes":                           {pod("ingress"), pod("nats"), 4222, true},
-			"a worker takes events":                       {pod("paystubs"), pod("nats"), 4222, true},
-			"a worker calls the fakes":                    {pod("link"), pod("providers"), 8081, true},
-			"provision makes streams":                     {pod("provision"), pod("nats"), 4222, true},
-			"provision asks what KEDA asks":               {pod("provision"), pod("nats"), 8222, true},
-			"the operator's command reaches the broker":   {pod("tool"), pod("nats"), 4222, true},
-			"KEDA counts ready work":                      {peer{namespace: "keda"}, pod("nats"), 8222, true},
-			"KEDA reads no messages":                      {peer{namespace: "keda"}, pod("nats"), 4222, false},
-			"Prometheus reads metrics of ingress":         {prometheus, pod("ingress"), 9090, true},
-			"Prometheus reads metrics of a worker":        {prometheus, pod("income"), 9090, true},
-			"Prometheus reads metrics of NATS":            {prometheus, pod("nats"), 8222, true},
-			"a stranger reads no metrics":                 {stranger, pod("income"), 9090, false},
-			"a stranger reads no metrics of NATS":         {stranger, pod("nats"), 8222, false},
-			"a stranger reads no messages":                {stranger, pod("nats"), 4222, false},
-			"a stranger does not control the fakes":       {stranger, pod("providers"), 8081, false},
-			"the fakes do not reach the broker":           {pod("providers"), pod("nats"), 4222, false},
-			"a worker does not ask the monitoring port":   {pod("paystubs"), pod("nats"), 8222, false},
-			"a worker sends no webhooks":                  {pod("paystubs"), pod("ingress"), 8080, false},
-			"ingress calls nobody outside":                {pod("ingress"), internet, 443, false},
-			"a worker of the fakes calls nobody outside":  {pod("paystubs"), internet, 443, false},
-			"everybody asks for names":                    {pod("providers"), peer{namespace: "kube-system"}, 53, true},
-			"nobody asks the network for something else":  {pod("paystubs"), internet, 80, false},
-			"the broker opens no connection":              {pod("nats"), internet, 443, false},
-			"the workers do not talk to each other":       {pod("paystubs"), pod("income"), 9090, false},
-			"teams are not let in before they are listed": {peer{namespace: "lending"}, pod("nats"), 4222, false},
+			"webhooks come from everywhere":               {internet, pod("ingress"), tcp(8080), true},
+			"the fakes send webhooks":                     {pod("providers"), pod("ingress"), tcp(8080), true},
+			"ingress publishes":                           {pod("ingress"), pod("nats"), tcp(4222), true},
+			"a worker takes events":                       {pod("paystubs"), pod("nats"), tcp(4222), true},
+			"a worker calls the fakes":                    {pod("link"), pod("providers"), tcp(8081), true},
+			"provision makes streams":                     {pod("provision"), pod("nats"), tcp(4222), true},
+			"provision asks what KEDA asks":               {pod("provision"), pod("nats"), tcp(8222), true},
+			"the operator's command reaches the broker":   {pod("tool"), pod("nats"), tcp(4222), true},
+			"KEDA counts ready work":                      {peer{namespace: "keda"}, pod("nats"), tcp(8222), true},
+			"KEDA reads no messages":                      {peer{namespace: "keda"}, pod("nats"), tcp(4222), false},
+			"Prometheus reads metrics of ingress":         {prometheus, pod("ingress"), tcp(9090), true},
+			"Prometheus reads metrics of a worker":        {prometheus, pod("income"), tcp(9090), true},
+			"Prometheus reads metrics of NATS":            {prometheus, pod("nats"), tcp(8222), true},
+			"a stranger reads no metrics":                 {stranger, pod("income"), tcp(9090), false},
+			"a stranger reads no metrics of NATS":         {stranger, pod("nats"), tcp(8222), false},
+			"a stranger reads no messages":                {stranger, pod("nats"), tcp(4222), false},
+			"a stranger does not control the fakes":       {stranger, pod("providers"), tcp(8081), false},
+			"the fakes do not reach the broker":           {pod("providers"), pod("nats"), tcp(4222), false},
+			"a worker does not ask the monitoring port":   {pod("paystubs"), pod("nats"), tcp(8222), false},
+			"a worker sends no webhooks":                  {pod("paystubs"), pod("ingress"), tcp(8080), false},
+			"ingress calls nobody outside":                {pod("ingress"), internet, tcp(443), false},
+			"a worker of the fakes calls nobody outside":  {pod("paystubs"), internet, tcp(443), false},
+			"everybody asks for names":                    {pod("providers"), peer{namespace: "kube-system"}, udp(53), true},
+			"also for long answers":                       {pod("providers"), peer{namespace: "kube-system"}, tcp(53), true},
+			"nobody sends datagrams to the broker":        {pod("ingress"), pod("nats"), udp(4222), false},
+			"nobody asks the network for something else":  {pod("paystubs"), internet, tcp(80), false},
+			"the broker opens no connection":              {pod("nats"), internet, tcp(443), false},
+			"the workers do not talk to each other":       {pod("paystubs"), pod("income"), tcp(9090), false},
+			"teams are not let in before they are listed": {peer{namespace: "lending"}, pod("nats"), tcp(4222), false},
 		}},
 		"with a broker and providers elsewhere": {with(t, "production"), map[string]connection{
-			"a worker calls the provider":             {pod("paystubs"), internet, 443, true},
-			"a worker takes events":                   {pod("paystubs"), peer{namespace: "nats"}, 4222, true},
-			"also from a second server":               {pod("paystubs"), peer{namespace: "nats"}, 4223, true},
-			"a worker has no other port":              {pod("paystubs"), peer{namespace: "nats"}, 4224, false},
-			"ingress publishes":                       {pod("ingress"), peer{namespace: "nats"}, 4222, true},
-			"ingress does not call the provider":      {pod("ingress"), internet, 443, false},
-			"traces go to the collector":              {pod("ingress"), peer{namespace: "observability"}, 4317, true},
-			"provision asks what KEDA asks":           {pod("provision"), peer{namespace: "nats"}, 8222, true},
-			"webhooks come from the gateway":          {peer{namespace: "gateways"}, pod("ingress"), 8080, true},
-			"webhooks come from nowhere else":         {stranger, pod("ingress"), 8080, false},
-			"webhooks come not from outside directly": {internet, pod("ingress"), 8080, false},
+			"a worker calls the provider":             {pod("paystubs"), internet, tcp(443), true},
+			"a worker takes events":                   {pod("paystubs"), peer{namespace: "nats"}, tcp(4222), true},
+			"also from a second server":               {pod("paystubs"), peer{namespace: "nats"}, tcp(4223), true},
+			"a worker has no other port":              {pod("paystubs"), peer{namespace: "nats"}, tcp(4224), false},
+			"ingress publishes":                       {pod("ingress"), peer{namespace: "nats"}, tcp(4222), true},
+			"ingress does not call the provider":      {pod("ingress"), internet, tcp(443), false},
+			"traces go to the collector":              {pod("ingress"), peer{namespace: "observability"}, tcp(4317), true},
+			"provision asks what KEDA asks":           {pod("provision"), peer{namespace: "nats"}, tcp(8222), true},
+			"webhooks come from the gateway":          {peer{namespace: "gateways"}, pod("ingress"), tcp(8080), true},
+			"webhooks come from nowhere else":         {stranger, pod("ingress"), tcp(8080), false},
+			"webhooks come not from outside directly": {internet, pod("ingress"), tcp(8080), false},
 		}},
 		"with a provider's URL of its own": {with(t, "truv-only"), map[string]connection{
-			"a worker calls its port":       {pod("link"), internet, 8443, true},
-			"a worker calls no other port":  {pod("link"), internet, 443, false},
-			"a worker reaches the broker":   {pod("link"), peer{namespace: "nats"}, 4222, true},
-			"ingress does not call outside": {pod("ingress"), internet, 8443, false},
+			"a worker calls its port":       {pod("link"), internet, tcp(8443), true},
+			"a worker calls no other port":  {pod("link"), internet, tcp(443), false},
+			"a worker reaches the broker":   {pod("link"), peer{namespace: "nats"}, tcp(4222), true},
+			"ingress does not call outside": {pod("ingress"), internet, tcp(8443), false},
+		}},
+		"with a provider's URL without a port": {with(t, "production", "pinwheel.url=http://pinwheel.example.com"), map[string]connection{
+			"a worker calls the port of http":        {pod("paystubs"), internet, tcp(80), true},
+			"a worker calls the other provider":      {pod("link"), internet, tcp(443), true},
+			"ingress does not call the port of http": {pod("ingress"), internet, tcp(80), false},
+		}},
+		"with a collector at https": {with(t, "production", "tracing.endpoint=https://otlp.example.com"), map[string]connection{
+			"traces go to the port of https": {pod("ingress"), internet, tcp(443), true},
+			"traces go nowhere else":         {pod("ingress"), internet, tcp(4318), false},
+		}},
+		"with a broker over WebSocket": {with(t, "production", "nats.url=wss://user:1234@a.example.com,ws://b.example.com"), map[string]connection{
+			"ingress calls the port of wss":          {pod("ingress"), internet, tcp(443), true},
+			"ingress calls the port of ws":           {pod("ingress"), internet, tcp(80), true},
+			"a password is no port":                  {pod("ingress"), internet, tcp(1234), false},
+			"ingress does not call the port of NATS": {pod("ingress"), internet, tcp(4222), false},
 		}},
 		"with peers of the operator's": {with(t, "overrides"), map[string]connection{
-			"every pod has the further rules": {pod("ingress"), internet, 3128, true},
-			"nobody reads metrics":            {prometheus, pod("income"), 9090, false},
+			"every pod has the further rules": {pod("ingress"), internet, tcp(3128), true},
+			"nobody reads metrics":            {prometheus, pod("income"), tcp(9090), false},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := render(t, row.values)
 			n := network{of[*networking.NetworkPolicy](r), podsOf(t, r)}
 			for promise, c := range row.want {
-				if got := n.allows(c.from, c.to, c.port); got != c.want {
+				if got := n.allows(c.from, c.to, c.at); got != c.want {
 					t.Errorf("broken promise: %s: allowed is %t", promise, got)
 				}
 			}

@@ -138,9 +138,10 @@ func TestADrainLeavesAPod(t *testing.T) {
 		values values
 		want   []string
 	}{
-		"of ingress":                        {with(t, "trial"), []string{"ingress"}},
-		"of a worker with several pods too": {with(t, "overrides"), []string{"ingress", "paystubs", "shifts"}},
-		"of nothing, if turned off":         {with(t, "without-autoscaling"), nil},
+		"of ingress, and of every worker": {with(t, "trial"), []string{"employment", "identity", "income",
+			"ingress", "link", "paystubs", "shifts", "verification-reports"}},
+		"of the workers that run":   {with(t, "truv-only"), []string{"ingress", "link"}},
+		"of nothing, if turned off": {with(t, "without-autoscaling"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

@@ -236,6 +236,16 @@ func variablesOf(component string) []process.Variable {
 	return variables
 }
 
+func TestEveryVariableIsThereOnce(t *testing.T) {
+	onEveryPod(t, func(t *testing.T, p pod) {
+		for _, c := range p.containers() {
+			if names := len(environmentOf(c)); names != len(c.Env) {
+				t.Errorf("%s: %d variables have %d names", c.Name, len(c.Env), names)
+			}
+		}
+	})
+}
+
 // ofTheOperator are variables that testdata/values sets by extraEnv, as an operator does.
 var ofTheOperator = []string{"HTTPS_PROXY", "EXTRA"}
 

@@ -5,11 +5,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 // job returns the one Job of a rendering.
@@ -28,7 +31,7 @@ func TestAChangedJobIsAnotherJob(t *testing.T) {
 		"":                                            false,
 		"ingress.replicas=9":                          false,
 		"workers.concurrency=4":                       false,
-		"provision.run='2'":                           true,
+		"provision.run=2":                             true,
 		"provision.replicas=3":                        true,
 		"provision.backoffLimit=1":                    true,
 		"image.tag=v2":                                true,
@@ -72,9 +75,44 @@ func TestProvisionIsToldTheLimits(t *testing.T) {
 		spec.Containers[0].Args); diff != "" {
 		t.Errorf("autoscaler (-want +got)\n%s", diff)
 	}
-	spec = job(t, with(t, "trial", "autoscaling.enabled=false")).Spec.Template.Spec
-	if len(spec.InitContainers) != 0 || !slices.Contains(spec.Containers[0].Args, "apply") {
-		t.Error("without autoscaling, the Job does more than apply")
+}
+
+func TestProvisionAsksForKEDAIfAWorkerIsScaled(t *testing.T) {
+	const off = "autoscaling.enabled=false"
+	for name, row := range map[string]struct {
+		settings []string
+		want     string
+	}{
+		"every worker": {nil, "autoscaler"},
+		"no worker":    {[]string{off}, "apply"},
+		"one worker":   {[]string{off, "workers.each.paystubs.autoscaling.enabled=true"}, "autoscaler"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := with(t, "trial", row.settings...)
+			if got := job(t, v).Spec.Template.Spec.Containers[0].Name; got != row.want {
+				t.Errorf("the last step of the Job is %s, want %s", got, row.want)
+			}
+			asks := strings.Contains(render(t, v).notes, "4. KEDA scales")
+			if asks != (row.want == "autoscaler") {
+				t.Errorf("the notes speak of KEDA: %t", asks)
+			}
+		})
+	}
+}
+
+func TestEveryStreamCanHaveALimit(t *testing.T) {
+	topology := schema.DefaultTopology()
+	limits := values{topology.Records.Name: "1d"}
+	for _, s := range topology.Streams {
+		limits[s.Name] = "1d"
+	}
+	v := with(t, "trial")
+	set(v, []string{"provision", "maxAge"}, limits)
+	args := job(t, v).Spec.Template.Spec.InitContainers[0].Args
+	for name := range limits {
+		if !slices.Contains(args, "--max-age="+name+"=1d") {
+			t.Errorf("provision is not told the age of %s", name)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/strvals"
 	core "k8s.io/api/core/v1"
 
 	"github.com/wagewire/wagewire/schema"
@@ -173,10 +174,13 @@ func TestOverridesReachThePods(t *testing.T) {
 		"a list of a component is added":   {len(pods["shifts"].spec.Tolerations), 2},
 		"a label of a component":           {pods["providers"].labels["trial"], "true"},
 		"a variable of a worker":           {environmentOf(pods["paystubs"].spec.Containers[0])["EXTRA"], "paystubs"},
-		"no variable of another worker":    {environmentOf(pods["income"].spec.Containers[0])["EXTRA"], ""},
+		"no variable of another worker":    {environmentOf(pods["income"].spec.Containers[0])["EXTRA"], "all"},
+		"a variable over the chart's own":  {environmentOf(pods["income"].spec.Containers[0])["LOG_LEVEL"], "warn"},
+		"the chart's own variable":         {environmentOf(pods["ingress"].spec.Containers[0])["LOG_LEVEL"], "debug"},
 		"a worker's own concurrency":       {environmentOf(pods["paystubs"].spec.Containers[0])["WORKER_CONCURRENCY"], "32"},
 		"the concurrency of other workers": {environmentOf(pods["income"].spec.Containers[0])["WORKER_CONCURRENCY"], "8"},
 		"a worker's own memory":            {pods["paystubs"].spec.Containers[0].Resources.Limits.Memory().String(), "1Gi"},
+		"what a worker's resources omit":   {pods["paystubs"].spec.Containers[0].Resources.Requests.Memory().String(), "128Mi"},
 		"the memory of other workers":      {pods["income"].spec.Containers[0].Resources.Limits.Memory().String(), "512Mi"},
 	} {
 		if diff := cmp.Diff(row.want, row.got); diff != "" {
@@ -244,5 +248,40 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 	}
 	if notes := renderFile(t, "without-autoscaling").notes; strings.Contains(notes, "KEDA") {
 		t.Errorf("the notes speak of KEDA:\n%s", notes)
+	}
+}
+
+// TestANumberIsTakenFromAFileAndFromSet renders each setting as a file of values has it, and as
+// helm's --set has it: --set makes a text of 0.5, and a whole number of 2.
+func TestANumberIsTakenFromAFileAndFromSet(t *testing.T) {
+	for setting, want := range map[string]string{
+		"provision.run=2":                             `provision-run: "2"`,
+		"provision.run=20261126":                      `provision-run: "20261126"`,
+		"provision.run=again":                         `provision-run: again`,
+		"pinwheel.ratePerSecond=10":                   `name: PINWHEEL_RATE_PER_S value: "10"`,
+		"pinwheel.ratePerSecond=0.5":                  `name: PINWHEEL_RATE_PER_S value: "0.5"`,
+		"truv.ratePerSecond=2.5":                      `name: TRUV_RATE_PER_S value: "2.5"`,
+		"autoscaling.latencySeconds=6.5":              `maxReplicaCount: 5`,
+		"pinwheel.signatureAgeMax=0":                  `name: PINWHEEL_SIGNATURE_AGE_MAX value: "0"`,
+		"provision.maxAge.WAGEWIRE_COMPLETIONS=0":     `--max-age=WAGEWIRE_COMPLETIONS=0`,
+		"provision.maxAge.WAGEWIRE_COMPLETIONS=30d":   `--max-age=WAGEWIRE_COMPLETIONS=30d`,
+		"provision.maxBytes.KV_WAGEWIRE_BUDGETS=2GiB": `--max-bytes=KV_WAGEWIRE_BUDGETS=2GiB`,
+	} {
+		bySet := with(t, "trial")
+		if err := strvals.ParseInto(setting, bySet); err != nil {
+			t.Fatal(err)
+		}
+		for source, v := range map[string]values{"a file": with(t, "trial", setting), "--set": bySet} {
+			t.Run(setting+" by "+source, func(t *testing.T) {
+				templates, err := renderWithHelm4(v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all := strings.Join(slices.Collect(maps.Values(templates)), "\n")
+				if !strings.Contains(strings.Join(strings.Fields(all), " "), want) {
+					t.Errorf("no template has %s", want)
+				}
+			})
+		}
 	}
 }

@@ -32,6 +32,12 @@ func TestAWrongValueIsOneLine(t *testing.T) {
 		"a digest that is none":          {"image.digests={link: latest}", "at '/image/digests/link': 'latest' does not match pattern '^$|^sha256:[0-9a-f]{64}$'"},
 		"a digest of no image":           {"image.digests={links: ''}", "at '/image/digests': additional properties 'links' not allowed"},
 		"no secret of keys":              {"keys.existingSecret=''", "at '/keys/existingSecret': '' does not match pattern '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'"},
+		"a stream that is not ours":      {"provision.maxBytes={EVENTS: 20GiB}", "at '/provision/maxBytes': additional properties 'EVENTS' not allowed"},
+		"an age of another such stream":  {"provision.maxAge={EVENTS: 1d}", "at '/provision/maxAge': additional properties 'EVENTS' not allowed"},
+		"an age without a unit":          {"pinwheel.signatureAgeMax=20", "at '/pinwheel/signatureAgeMax': maximum: got 20, want 0"},
+		"a variable without a name":      {"extraEnv=[{value: x}]", "at '/extraEnv/0': missing property 'name'"},
+		"a tag that no label can have":   {"image.tag=v1-", "at '/image/tag': 'v1-' does not match pattern '^([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$'"},
+		"a text for a rate":              {"pinwheel.ratePerSecond=0.5/s", "at '/pinwheel/ratePerSecond': '0.5/s' does not match pattern '^([1-9][0-9]*([.][0-9]+)?|0[.][0-9]*[1-9][0-9]*)$'"},
 		"a ladder that is none":          {"workers.retryLadder=30", "at '/workers/retryLadder': got number, want string"},
 		"a worker killed before it ends": {"workers.terminationGracePeriodSeconds=20", "at '/workers/terminationGracePeriodSeconds': minimum: got 20, want 26"},
 
@@ -39,7 +45,10 @@ func TestAWrongValueIsOneLine(t *testing.T) {
 			"nats://nats.nats.svc:4222, or set nats.enabled=true to try out"},
 		"two brokers": {"nats.url=nats://nats:4222", "wagewire: nats.url and nats.enabled are both set: remove nats.url, or set nats.enabled=false"},
 		"no monitoring port for KEDA": {"nats={url: 'nats://nats:4222'}", "wagewire: nats.monitoring is not set: set it to the monitoring " +
-			"port for KEDA, such as nats-headless.nats.svc:8222, or set autoscaling.enabled=false"},
+			"port for KEDA, such as nats-headless.nats.svc:8222, or set autoscaling.enabled=false for every worker"},
+		"no monitoring port for one worker": {"nats={url: 'nats://nats:4222'}\nautoscaling={enabled: false}\n" +
+			"workers.each.link.autoscaling.enabled=true", "wagewire: nats.monitoring is not set: set it to the monitoring " +
+			"port for KEDA, such as nats-headless.nats.svc:8222, or set autoscaling.enabled=false for every worker"},
 		"no client id": {"truv.clientId=''", "wagewire: truv.clientId is not set: set it to the client id of your Truv account, or set truv.enabled=false"},
 		"no provider": {"truv={enabled: false}\npinwheel={enabled: false}", "wagewire: no provider is enabled: set pinwheel.enabled=true " +
 			"or truv.enabled=true"},
@@ -49,6 +58,8 @@ func TestAWrongValueIsOneLine(t *testing.T) {
 			"it must be ingress.autoscaling.minimum or more, 9"},
 		"an ingress killed before it ends": {"ingress.preStopSeconds=20", "wagewire: ingress.terminationGracePeriodSeconds is 30: " +
 			"it must be ingress.preStopSeconds and 15 s more, 35"},
+		"a policy for senders outside of a ClusterIP": {"ingress.service.externalTrafficPolicy=Local", "wagewire: ingress.service.externalTrafficPolicy " +
+			"is set, and a ClusterIP has none: remove it, or set ingress.service.type=LoadBalancer"},
 		"a route without a host": {"ingress.route.kind=Ingress", "wagewire: ingress.route.host is not set: set it to the name that the " +
 			"providers call, or set ingress.route.kind to nothing"},
 		"a route without a gateway": {"ingress.route={kind: HTTPRoute, host: a.example.com}", "wagewire: ingress.route.parentRefs is empty: name the gateway of the HTTPRoute"},
@@ -80,7 +91,7 @@ func TestAMissingAPIIsOneLine(t *testing.T) {
 		"nothing without a cluster":       {with(t, "production"), nil, ""},
 		"nothing about what is not asked": {with(t, "without-autoscaling"), []string{cluster}, ""},
 		"KEDA": {with(t, "trial"), []string{cluster}, "wagewire: the cluster has no ScaledObject: install KEDA 2.20.2 or later, " +
-			"or set autoscaling.enabled=false"},
+			"or set autoscaling.enabled=false for every worker"},
 		"the Prometheus operator": {with(t, "production"), []string{cluster, every[1], every[3]}, "wagewire: the cluster has no PodMonitor: " +
 			"install the Prometheus operator, or set podMonitor.enabled=false"},
 		"the Gateway API": {with(t, "production"), every[:3], "wagewire: the cluster has no HTTPRoute: install the Gateway API, " +

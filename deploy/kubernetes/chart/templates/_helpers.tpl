@@ -85,14 +85,20 @@ http://{{ include "wagewire.name" . }}-providers:8081
 {{- if $url }}{{ $url }}{{ else if $root.Values.providers.enabled }}{{ include "wagewire.fakeUrl" $root }}/{{ $provider }}{{ end -}}
 {{- end -}}
 
-{{/* wagewire.ports is the ports of URLs, separated by commas, as a list: (list urls default). */}}
+{{/* wagewire.ports is the ports of URLs, separated by commas, as a list. Without a port, the scheme says which. */}}
 {{- define "wagewire.ports" -}}
 {{- $ports := list -}}
-{{- $default := index . 1 -}}
-{{- range splitList "," (index . 0) -}}
-{{- $ports = append $ports (regexFind ":[0-9]+/?" (trim . | regexFind "//.*") | trimPrefix ":" | trimSuffix "/" | default $default | int) -}}
+{{- $defaults := dict "http" 80 "ws" 80 "https" 443 "wss" 443 "nats" 4222 "tls" 4222 -}}
+{{- range splitList "," . -}}
+{{- $url := trim . | urlParse -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (get $defaults $url.scheme) | int) -}}
 {{- end -}}
 {{- $ports | uniq | toJson -}}
+{{- end -}}
+
+{{/* wagewire.text writes a whole number of a value without an exponent. A text stays as it is. */}}
+{{- define "wagewire.text" -}}
+{{- if kindIs "float64" . }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* wagewire.providers is the enabled providers, as a list in JSON. */}}

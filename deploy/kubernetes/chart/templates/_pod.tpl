@@ -8,12 +8,10 @@ lists are added to, maps are merged, and the last text counts. Its argument is t
   {{- range list "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "tolerations" -}}
     {{- $_ := set $settings . (concat (get $settings . | default list) (get $block . | default list)) -}}
   {{- end -}}
-  {{- range list "extraLabels" "extraAnnotations" "nodeSelector" "affinity" "podSecurityContext" "securityContext" -}}
+  {{- range list "extraLabels" "extraAnnotations" "nodeSelector" "affinity" "podSecurityContext" "securityContext" "resources" -}}
     {{- $_ := set $settings . (mergeOverwrite (get $settings . | default dict) (get $block . | default dict | deepCopy)) -}}
   {{- end -}}
-  {{- range list "priorityClassName" "resources" -}}
-    {{- $_ := set $settings . (get $block . | default (get $settings .)) -}}
-  {{- end -}}
+  {{- $_ := set $settings "priorityClassName" (get $block "priorityClassName" | default $settings.priorityClassName) -}}
 {{- end -}}
 {{- toYaml $settings -}}
 {{- end -}}
@@ -87,6 +85,22 @@ terminationMessagePolicy: FallbackToLogsOnError
 envFrom:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/*
+wagewire.env is the environment of a container: (list own settings). Its own variables are a text, and extraEnv
+of the settings follows them. The last variable of a name counts.
+*/}}
+{{- define "wagewire.env" -}}
+{{- $kept := list -}}
+{{- $seen := dict -}}
+{{- range concat (index . 0 | fromYamlArray) ((index . 1).extraEnv | default list) | reverse -}}
+  {{- if not (hasKey $seen .name) -}}
+    {{- $_ := set $seen .name true -}}
+    {{- $kept = prepend $kept . -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $kept -}}
 {{- end -}}
 
 {{/* wagewire.processEnv is the environment of every process: (dict "root" "role"). */}}

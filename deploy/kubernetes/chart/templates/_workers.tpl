@@ -22,11 +22,19 @@ limits of its autoscaling.
     {{- $_ := set $worker "providers" $providers -}}
     {{- $_ := set $worker "computed" (include "wagewire.maximum" (list $values $worker) | int) -}}
     {{- $_ := set $worker "maximum" ($worker.autoscaling.maximum | int | default $worker.computed) -}}
-    {{- $_ := set $worker "least" (ternary $worker.autoscaling.minimum $worker.replicas $worker.autoscaling.enabled | int) -}}
     {{- $_ := set $workers $name $worker -}}
   {{- end -}}
 {{- end -}}
 {{- toYaml $workers -}}
+{{- end -}}
+
+{{/* wagewire.scaled is true if KEDA scales a worker, and empty if KEDA scales none. */}}
+{{- define "wagewire.scaled" -}}
+{{- $scaled := "" -}}
+{{- range include "wagewire.workers" . | fromYaml -}}
+  {{- if .autoscaling.enabled }}{{ $scaled = "true" }}{{ end -}}
+{{- end -}}
+{{- $scaled -}}
 {{- end -}}
 
 {{/*
