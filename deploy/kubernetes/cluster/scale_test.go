@@ -85,7 +85,12 @@ func showScale(t *testing.T, r *release) {
 		return nil
 	})
 	r.settled(t, r.fakes)
-	r.replicasReach(t, 0)
+	until(t, "the worker has no pod again", func(context.Context) error {
+		if now := s.last().replicas; now > 0 {
+			return fmt.Errorf("it has %d", now)
+		}
+		return nil
+	})
 	c := s.end()
 	if most := c.most(); most > scaleMax {
 		t.Errorf("the worker had %d pods, want %d at most", most, scaleMax)
@@ -125,6 +130,16 @@ type sampler struct {
 
 	mu sync.Mutex
 	c  curve
+}
+
+// last returns the last sample.
+func (s *sampler) last() sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.c.samples) == 0 {
+		return sample{}
+	}
+	return s.c.samples[len(s.c.samples)-1]
 }
 
 // startSampler begins to look at the worker.
