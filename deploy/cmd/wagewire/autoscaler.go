@@ -38,9 +38,9 @@ func newAutoscalerCommand(t terminal) *cobra.Command {
 		Use:   "autoscaler",
 		Short: "Check that an autoscaler sees the ready work of every queue",
 		Long: `wagewire provision autoscaler asks the monitoring port of the broker what the scaler
-nats-jetstream of KEDA asks: how much work each durable of each queue has, ready or in hand. An autoscaler that
-asks for a wrong account gets an empty answer and no error, and then scales to nothing. This command
-says in one line what is wrong.
+nats-jetstream of KEDA asks: how much work each durable of each queue has, ready or in hand. An
+autoscaler that asks for a wrong account gets an answer without durables, and then does not
+scale with the work. This command says in one line what is wrong.
 
 In a cluster, KEDA asks each server, because only the leader of a durable knows its work. So the
 command asks each server too.`,
