@@ -19,8 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// script runs a script of this directory with a cache and a state directory of the test. The commands
-// in place are found before those of the machine; a command is the text of a shell script.
+// script runs a script of this directory with a cache and a state directory of the test. The
+// commands of place are found before those of the machine; a command is the text of a shell script.
 func script(t *testing.T, place map[string]string, name string, args ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,7 +40,7 @@ func script(t *testing.T, place map[string]string, name string, args ...string) 
 	return string(output), err
 }
 
-// quiet are a machine with root, with room, and without another cluster.
+// quiet returns the commands of a machine with root, with room, and without another cluster.
 func quiet(more map[string]string) map[string]string {
 	place := map[string]string{
 		"id": "echo 0", "ip": "", "iptables-save": "", "df": "echo Avail; echo 100",
