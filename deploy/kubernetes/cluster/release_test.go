@@ -131,8 +131,8 @@ func (r *release) ready(t *testing.T) {
 			current := s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == wanted &&
 				s.AvailableReplicas == wanted && s.Replicas == wanted
 			if !current {
-				return fmt.Errorf("%s has %d of %d pods, %d of them updated and %d available",
-					d.Name, s.Replicas, wanted, s.UpdatedReplicas, s.AvailableReplicas)
+				return fmt.Errorf("%s has %d of %d pods, %d of them updated and %d available%s", d.Name,
+					s.Replicas, wanted, s.UpdatedReplicas, s.AvailableReplicas, r.stuck(ctx))
 			}
 		}
 		return r.statefulSetsReady(ctx)

@@ -67,6 +67,23 @@ func restarts(pods []corev1.Pod) (lines []string) {
 	return lines
 }
 
+// stuck returns which pods cannot start and why, such as a missing image. It returns "" if all can.
+func (r *release) stuck(ctx context.Context) (why string) {
+	pods, err := r.pods(ctx, "")
+	if err != nil {
+		return ""
+	}
+	for _, p := range pods {
+		for _, c := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
+			w := c.State.Waiting
+			if w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+				why += fmt.Sprintf("; %s: %s", p.Name, w.Reason)
+			}
+		}
+	}
+	return why
+}
+
 // lastWords returns what the containers of the pods said when they ended.
 func lastWords(pods []corev1.Pod) (words []string) {
 	for _, p := range pods {
