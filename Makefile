@@ -2,8 +2,11 @@
 #
 # "work" is the pattern for all four modules of go.work; ./... does not work at the root, which is not
 # a module. GOWORK=off builds a module as other people get it: alone, with the versions of its go.mod.
+# The tests of the Helm chart are a module outside of go.work: the libraries of Kubernetes would change
+# the versions of the line.
 
 modules  := schema ingress workers deploy
+chart    := deploy/kubernetes
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
@@ -62,6 +65,18 @@ images: ## build an image of every command for containers: make images IMAGES=wa
 			echo "images: $$image must be under $$(($(imageBytesMax) / 1000000)) MB" >&2; exit 1; }; \
 	done
 
+# A node without an engine takes archives: deploy/kubernetes/node/load. The broker is of the version of
+# go.mod, under the name that the chart has.
+broker = nats:$(shell sed -nE '/^nats:/,/^keys:/s/^    tag: (.+)/\1/p' $(chart)/chart/values.yaml)
+pack   = $(node)/image
+
+.PHONY: archives
+archives: ## pack images without Docker, of every command and of nats-server: bin/archives/*.tar
+	@export GOOS=linux GOARCH=$$(go env GOHOSTARCH); out=bin/linux-$$GOARCH; $(call compile,bin/linux-$$GOARCH/); \
+	CGO_ENABLED=0 GOWORK=off go build -C deploy -trimpath -ldflags='-s -w' -o ../$$out/ github.com/nats-io/nats-server/v2 && \
+	for c in $(images); do $(pack) $(IMAGES)/$$c:$(VERSION) bin/archives/$$c.tar $$out/$$c:/app || exit 1; done && \
+	$(pack) $(broker) bin/archives/nats.tar $$out/nats-server:/nats-server
+
 # Every command except the tools of this repository. The linker writes the modules of a binary into it.
 # Our own modules stand there as directories, so their names and versions are put in here.
 shipped := $(sort $(filter-out chaos bench,$(notdir $(wildcard */cmd/*))))
@@ -88,6 +103,7 @@ up: ## check for the usual mistakes, start the stack of docker-compose.yml: make
 # time, because most tests wait for servers.
 .PHONY: test
 test: ## run every test, with Docker also those in containers: make test TESTFLAGS='-run Paystubs -v'
+	@$(MAKE) --no-print-directory test/chart
 	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
 		echo 'test: without the race detector: install gcc or clang to have it'; }; \
 	why=$$($(engine) 2>&1 >/dev/null) || \
@@ -95,6 +111,12 @@ test: ## run every test, with Docker also those in containers: make test TESTFLA
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
 	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers
+
+# Without the race detector, because the tests start no goroutines. The first run compiles the libraries
+# of Helm and KEDA, for some minutes.
+.PHONY: test/chart
+test/chart: ## render the Helm chart with Helm 4 and 3, and judge the objects as a cluster would
+	@GOWORK=off go -C $(chart) test -timeout 10m $(TESTFLAGS) ./...
 
 engine  = docker version --format '{{.Server.Version}}'
 shorten = sed -E -n '$$ { s/^[^ ]*sh: (line )?([0-9]+: )?//; s/(: Get |\. Is |; check ).*//; p; }'
@@ -106,6 +128,16 @@ test/containers: images ## run the same scripts against images and a NATS contai
 	@echo 'test: in containers, for some minutes'
 	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
+
+node = $(chart)/node
+
+# The API server is built from source for five to ten minutes, once. The Go caches of the build go.
+.PHONY: test/apiserver
+test/apiserver: ## let a real API server judge every rendering of the chart; any user, no engine
+	@$(node)/build api tidy
+	@echo 'test: every rendering of the chart, judged by an API server'
+	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
+	GOWORK=off go -C $(chart) test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
 
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries
@@ -122,6 +154,15 @@ test/flood: ## attack ingress in every way for long, and measure how genuine web
 test/budget: ## measure that all processes together keep to the rate of a provider
 	@go test -count=1 -v -timeout 30m -run OneBudget $(TESTFLAGS) ./deploy/e2e -args -budget 60s
 
+# With KUBECONFIG the tests use that cluster. It needs KEDA, kubectl, helm, and images that it can pull:
+# ARGS='-images PREFIX:TAG'. Without KUBECONFIG they bring up the one-node cluster of this repository on
+# Debian, as root. Its programs are built once, which takes half an hour. The tests take about 25
+# minutes. ARGS=-update writes deploy/kubernetes/scaling.svg.
+.PHONY: test/kubernetes
+test/kubernetes: ## install, scale, disturb and upgrade the chart on a real cluster, and count what is lost
+	@GOWORK=off go -C $(chart) test -tags cluster -count=1 -v -timeout 2h -run TestCluster $(TESTFLAGS) \
+		./cluster -args $(ARGS)
+
 ##### Laws
 
 .PHONY: check
@@ -136,11 +177,12 @@ check/format:
 check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
+	@GOWORK=off go -C $(chart) vet -tags apiserver,cluster ./...
 
 .PHONY: check/tidy
 check/tidy:
 	@echo 'check: go.mod and go.sum are tidy (repair: make tidy)'
-	@for m in $(modules); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
+	@for m in $(modules) $(chart); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
 
 # Images are built from single modules, and tests run in the workspace. Both must choose the same
 # versions, or the tested code is not the shipped code.
@@ -166,6 +208,8 @@ check/lint: bin/golangci-lint
 		echo "check: lint $$m"; \
 		( cd $$m && ../bin/golangci-lint run ./... ) || exit 1; \
 	done
+	@echo 'check: lint $(chart)'
+	@cd $(chart) && GOWORK=off $(CURDIR)/bin/golangci-lint run ./...
 
 .PHONY: check/fuzz
 check/fuzz:
@@ -176,18 +220,19 @@ check/fuzz:
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## format the Go code
-	@for m in $(modules); do ( cd $$m && ../bin/golangci-lint fmt ./... ) || exit 1; done
+	@for m in $(modules) $(chart); do ( cd $$m && $(CURDIR)/bin/golangci-lint fmt ./... ) || exit 1; done
 
 # Tidy first, so the workspace knows every module. Tidy again, because sync may raise versions.
 .PHONY: tidy
 tidy: ## tidy every go.mod, with the same versions in all
 	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
 	@go work sync
-	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
+	@for m in $(modules) $(chart); do GOWORK=off go -C $$m mod tidy || exit 1; done
 
 .PHONY: generate
 generate: ## write the generated files
 	@go generate work
+	@GOWORK=off go -C $(chart) generate ./...
 
 .PHONY: clean
 clean: ## remove bin/

@@ -88,6 +88,7 @@ var law = []row{
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},
 
 	{"deploy/fake", "", "", "the fake shares no code with the real thing"},
+	{"deploy/kubernetes/...", everything, "", "tests of the chart, with libraries of their own"},
 	{"deploy/...", everything, everything, "deploy runs and proves everything"},
 }
 
@@ -181,11 +182,15 @@ func matches(pattern, name string) bool {
 	}
 }
 
-func TestImportLaw(t *testing.T) {
-	// With the tag, the tests against containers are under the law too.
-	list := exec.CommandContext(t.Context(), "go", "list", "-tags=containers",
-		"-json=ImportPath,Imports,TestImports,XTestImports", "work")
-	list.Dir = repository
+// listPackages lists the packages of a pattern. The workspace is off for the module of the chart,
+// the only one outside of go.work.
+func listPackages(t *testing.T, dir, pattern, workspace string) []listed {
+	t.Helper()
+	// With the tags, the tests against containers and clusters are under the law too.
+	list := exec.CommandContext(t.Context(), "go", "list", "-tags=containers,apiserver,cluster",
+		"-json=ImportPath,Imports,TestImports,XTestImports", pattern)
+	list.Dir = dir
+	list.Env = append(list.Environ(), "GOWORK="+workspace)
 	var stderr bytes.Buffer
 	list.Stderr = &stderr
 	out, err := list.Output()
@@ -197,13 +202,19 @@ func TestImportLaw(t *testing.T) {
 		var p listed
 		err := d.Decode(&p)
 		if errors.Is(err, io.EOF) {
-			break
+			return packages
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		packages = append(packages, p)
 	}
+}
+
+func TestImportLaw(t *testing.T) {
+	packages := slices.Concat(
+		listPackages(t, repository, "work", ""),
+		listPackages(t, filepath.Join(repository, "deploy", "kubernetes"), "./...", "off"))
 	for _, line := range judge(law, packages) {
 		t.Error(line)
 	}

@@ -49,12 +49,15 @@ type asyncDocument struct {
 	QueueNames []string
 	LeaseFor   time.Duration
 	Deliveries int
+
+	ClosureReasons []schema.ClosureReason
 }
 
 func newAsyncDocument() asyncDocument {
 	d := asyncDocument{
 		Topology: schema.DefaultTopology(), Providers: schema.Providers(),
 		LeaseFor: schema.LeaseFor, Deliveries: schema.DeliveriesMax,
+		ClosureReasons: schema.ClosureReasons(),
 	}
 	for _, w := range schema.Catalogue() {
 		d.addEvent(w)
@@ -174,6 +177,18 @@ func otherChannels() []asyncChannel {
 			Operations: []asyncOperation{{
 				Key: "pauses.tell", Action: "send",
 				Summary: "A worker begins, prolongs or ends the pause of its queue.",
+			}},
+		},
+		{
+			Key:     "closures",
+			Address: addBraces(schema.ClosureSubject("scope", "reason"), "scope", "reason"),
+			Title:   "Closures",
+			Summary: "Why a queue needs no more workers at the moment, for an autoscaler.",
+			Stream:  schema.ClosuresStream, Message: "closure",
+			Parameters: []string{"scope", "reason"},
+			Operations: []asyncOperation{{
+				Key: "closures.tell", Action: "send",
+				Summary: "A worker or an operator begins, prolongs or ends a closure.",
 			}},
 		},
 		{
@@ -312,9 +327,9 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		}
 		addresses[address] = key
 	}
-	// Each provider has one channel for unknown types. Seven more channels are tombstones, dead
-	// letters, waiting events, retries, replays, pauses and quarantine.
-	want := len(schema.Catalogue()) + len(schema.Providers()) + 7
+	// Each provider has one channel for unknown types. Eight more channels are tombstones, dead
+	// letters, waiting events, retries, replays, pauses, closures and quarantine.
+	want := len(schema.Catalogue()) + len(schema.Providers()) + 8
 	for _, q := range schema.Queues() {
 		if !q.Erases {
 			want++
@@ -331,6 +346,7 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		"wagewire.dead_letters.{queue}.{account}", "wagewire.quarantine.{provider}",
 		"wagewire.waiting.{queue}.{account}.{event}", "wagewire.retries.{queue}.{account}",
 		"wagewire.replays.{queue}.{account}", "wagewire.pauses.{queue}",
+		"wagewire.closures.{scope}.{reason}",
 	} {
 		if addresses[address] == "" {
 			t.Errorf("there is no channel at %s", address)

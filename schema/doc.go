@@ -44,6 +44,7 @@
 //	dead_letter.go  DeadLetter and Quarantined: events without a completion with data, and
 //	                webhooks without an event
 //	waiting.go      Wait, Failures and Pause: why an event waits, and why a queue pauses
+//	closure.go      closures: why a queue needs no more workers, for an autoscaler
 //	redrive.go      ids of events sent through the line again
 //	topology.go     streams and queues
 //	secret.go       Secret, a string that does not print

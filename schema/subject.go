@@ -22,6 +22,7 @@ const (
 	allDeadLetters = root + "dead_letters.>"
 	allQuarantined = root + "quarantine.>"
 	allPauses      = root + "pauses.>"
+	allClosures    = root + "closures.>"
 )
 
 // NoAccount is the account token of an event that names no account.
@@ -186,6 +187,12 @@ func ReplaysSubject(queue, account string) string {
 
 // PauseSubject is the subject of the state of a queue whose provider refuses our credentials.
 func PauseSubject(queue string) string { return root + "pauses." + queue }
+
+// ClosureSubject is the subject of a closure. The scope is a queue, or a provider: then the closure
+// is one of each queue of the provider. The token "*" stands for any scope or reason.
+func ClosureSubject(scope string, r ClosureReason) string {
+	return fmt.Sprintf("%sclosures.%s.%s", root, scope, r)
+}
 
 // ResourceCompletions matches the completions of a resource for one provider.
 func ResourceCompletions(p Provider, r Resource) string {

@@ -63,7 +63,8 @@ type Stream struct {
 	CreateOnce bool
 	// LastOnly keeps the last message of each subject: a new message replaces the one before.
 	LastOnly bool
-	// MessageTTL lets single messages outlive MaxAge, as tombstones do.
+	// MessageTTL lets single messages outlive MaxAge, as tombstones do. With MaxAge 0, each message
+	// has a lifetime of its own.
 	MessageTTL bool
 	// Schedules lets messages wait on the stream for a time of their own. The broker allows
 	// schedules only on a stream that discards old messages at its limits, so such a stream has no
@@ -287,6 +288,11 @@ func defaultStreams() []Stream {
 			Name: PausesStream, Subjects: []string{allPauses},
 			MaxAge: 90 * day, Duplicates: 2 * time.Minute, LastOnly: true,
 			Why: "the state of every queue whose provider refuses our credentials",
+		},
+		{
+			Name: ClosuresStream, Subjects: []string{allClosures},
+			Duplicates: 2 * time.Minute, LastOnly: true, MessageTTL: true,
+			Why: "why a queue needs no more workers, for an autoscaler, until each reason ends",
 		},
 		{
 			// A bucket without rollups: with one, whoever may write a provider's budget could

@@ -90,6 +90,7 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 		schema.RetriesSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
 		schema.ReplaysSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
 		schema.PauseSubject("truv_link"):                                 schema.PausesStream,
+		schema.ClosureSubject("truv", schema.ClosureHeld):                schema.ClosuresStream,
 		schema.BudgetSubject(schema.Truv):                                schema.BudgetsStream,
 		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
 		advisory + "MSG_TERMINATED.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
@@ -175,7 +176,8 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 func TestAStream(t *testing.T) {
 	want := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.PausesStream, schema.BudgetsStream, schema.AdvisoriesStream,
+		schema.QuarantineStream, schema.PausesStream, schema.ClosuresStream, schema.BudgetsStream,
+		schema.AdvisoriesStream,
 		"WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT", "WAGEWIRE_WAITING_PINWHEEL_IDENTITY",
 		"WAGEWIRE_WAITING_PINWHEEL_INCOME", "WAGEWIRE_WAITING_PINWHEEL_PAYSTUBS",
 		"WAGEWIRE_WAITING_PINWHEEL_SHIFTS", "WAGEWIRE_WAITING_PINWHEEL_VERIFICATION_REPORTS",
@@ -190,10 +192,10 @@ func TestAStream(t *testing.T) {
 		isCompletions := s.Name == schema.CompletionsStream
 		isBucket := s.Name == schema.RecordsBucket
 		for promise, holds := range map[string]bool{
-			"says why it is there":                      s.Why != "",
-			"forgets a message id before the message":   s.Duplicates <= s.MaxAge,
-			"knows the ids of its messages for a while": s.Duplicates > 0 || isBucket,
-			"has an end in time":                        s.MaxAge > 0,
+			"says why it is there":                            s.Why != "",
+			"forgets a message id before the message":         s.Duplicates <= s.MaxAge || s.MaxAge == 0,
+			"knows the ids of its messages for a while":       s.Duplicates > 0 || isBucket,
+			"has an end in time, unless each message has one": s.MaxAge > 0 || s.MessageTTL,
 			"has an end in space, unless it holds schedules": s.MaxBytes > 0 || s.Schedules ||
 				s.LastOnly,
 			"has subjects": len(s.Subjects) > 0 || isBucket,

@@ -9,6 +9,7 @@
 //	erase.go                the erasure of an account
 //	pause.go                when a queue takes no events: refused credentials, and holds
 //	share.go                the pause of all processes of a queue, on the broker
+//	closure.go              closures: why an autoscaler should add no workers
 //	exhausted.go            events without deliveries left
 //	log.go, metrics.go      the log line, the span and the counts of a job
 //	payload.go              Payload: the content of a webhook's body
@@ -75,6 +76,22 @@
 // A 429 holds every call to the provider, in all processes, for the time that the provider asks
 // for. During a longer hold the queues take no events, and what is in hand waits at the broker
 // until the end of the hold.
+//
+// # Closures
+//
+// An autoscaler counts the ready events of a queue, and adds workers. While the provider refuses
+// our credentials, wants no calls or is down, more workers would only wait. A worker therefore
+// tells the broker of these reasons (package stream, "Closures"). The workers themselves do not
+// read closures, and a broker without the stream of closures costs one warning.
+//
+// The reason "down" exists for the autoscaler alone: after DownAfter different events in a row that
+// failed without an answer of the provider, the queue is closed, and the workers go on trying. The
+// first answer to the process opens the queue. Every status under 500 except 408 is an answer, also
+// 429.
+//
+// The end of a refusal or an outage is not known. So such a closure lasts ClosureFor, and is
+// renewed while the reason holds. If the autoscaler removes every worker, the closure ends, and the
+// autoscaler starts one worker: it learns whether the reason still holds.
 //
 // # Memory
 //

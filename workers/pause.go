@@ -21,11 +21,12 @@ import (
 // The state of a refusal is on the broker (stream.PauseState), so that operators see the pause, a
 // new process knows of it, and only one process probes at a time.
 type pause struct {
-	queue   *stream.Queue
-	name    string
-	rest    time.Duration
-	log     *zap.Logger
-	metrics *metrics
+	queue    *stream.Queue
+	name     string
+	rest     time.Duration
+	closures *closures
+	log      *zap.Logger
+	metrics  *metrics
 
 	mu        sync.Mutex
 	heldUntil time.Time
@@ -45,10 +46,10 @@ type pause struct {
 }
 
 func newPause(
-	queue *stream.Queue, name string, rest time.Duration, log *zap.Logger, m *metrics,
+	queue *stream.Queue, name string, rest time.Duration, c *closures, log *zap.Logger, m *metrics,
 ) *pause {
 	return &pause{
-		queue: queue, name: name, rest: rest, log: log, metrics: m,
+		queue: queue, name: name, rest: rest, closures: c, log: log, metrics: m,
 		forbidden: map[string]bool{},
 		changed:   make(chan struct{}),
 		wake:      make(chan struct{}, 1),
@@ -138,7 +139,7 @@ func (p *pause) refuseLocked(probes bool, err error) {
 		now := time.Now()
 		p.state = schema.Pause{Paused: true, Since: now, ProbeAt: now.Add(p.rest)}
 		p.turn = false
-		p.metrics.setPaused(p.name, true)
+		p.show(true)
 		p.log.Error("queue paused: the provider refuses our credentials",
 			zap.String("queue", p.name), zap.Error(err))
 	} else if !probes {
@@ -162,9 +163,15 @@ func (p *pause) acceptLocked() {
 		return
 	}
 	p.state = schema.Pause{Since: time.Now()}
-	p.metrics.setPaused(p.name, false)
+	p.show(false)
 	p.log.Info("queue resumed", zap.String("queue", p.name))
 	p.changeLocked()
+}
+
+// show tells the metrics and the autoscaler that the pause begins or ends.
+func (p *pause) show(paused bool) {
+	p.metrics.setPaused(p.name, paused)
+	p.closures.refuse(paused)
 }
 
 func (p *pause) changeLocked() {
@@ -199,6 +206,7 @@ func (p *pause) hold(left time.Duration) {
 		p.closeLocked(left)
 	case left <= 0:
 		p.heldUntil = time.Time{}
+		p.closures.hold(time.Time{})
 		p.announceLocked()
 	}
 }
@@ -210,6 +218,9 @@ func (p *pause) closeLocked(left time.Duration) {
 		return
 	}
 	p.heldUntil = until
+	if left > api.HoldInHandMax {
+		p.closures.hold(until)
+	}
 	p.announceLocked()
 	time.AfterFunc(left, func() {
 		p.mu.Lock()
@@ -254,5 +265,6 @@ func (w *Worker) fetchInTurn(ctx context.Context, q *queue, job Job) (Fetched, e
 		return Fetched{}, errPaused
 	}
 	fetched, err := w.callHandler(ctx, q, job)
+	q.closures.record(job.Event.Key(), err)
 	return fetched, turn.record(job.Event.Account(), err)
 }

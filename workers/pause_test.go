@@ -18,7 +18,9 @@ import (
 const restFor = time.Minute
 
 func newTestPause() *pause {
-	return newPause(nil, "queue", restFor, zap.NewNop(), newMetrics(prometheus.NewRegistry()))
+	log := zap.NewNop()
+	return newPause(nil, "queue", restFor, newClosures(nil, "queue", log), log,
+		newMetrics(prometheus.NewRegistry()))
 }
 
 // admitted is how many of 16 events the queue may take now.

@@ -33,12 +33,12 @@ func (p *pause) share(ctx context.Context) {
 			p.log.Warn("pause not shared with the broker",
 				zap.String("queue", p.name), zap.Error(err))
 		}
-		p.sleep(ctx, next)
+		sleep(ctx, p.wake, next)
 	}
 }
 
-// sleep waits for a change in this process, for the end of ctx, or for d unless d is 0.
-func (p *pause) sleep(ctx context.Context, d time.Duration) {
+// sleep waits for a value of wake, for the end of ctx, or for d unless d is 0.
+func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	var due <-chan time.Time
 	if d > 0 {
 		timer := time.NewTimer(d)
@@ -47,7 +47,7 @@ func (p *pause) sleep(ctx context.Context, d time.Duration) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-p.wake:
+	case <-wake:
 	case <-due:
 	}
 }
@@ -138,7 +138,7 @@ func (p *pause) noteStored(found comparison) {
 // adoptLocked takes over a state that the broker has.
 func (p *pause) adoptLocked(state schema.Pause, turn bool) {
 	if state.Paused != p.state.Paused {
-		p.metrics.setPaused(p.name, state.Paused)
+		p.show(state.Paused)
 		text := "queue resumed"
 		if state.Paused {
 			text = "queue is paused: the provider refuses our credentials"

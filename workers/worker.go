@@ -39,8 +39,9 @@ type queue struct {
 	provider schema.Provider
 	source   Source
 	// erases is true for a queue of erasures. Such a queue calls no provider, and never pauses.
-	erases bool
-	pause  *pause
+	erases   bool
+	pause    *pause
+	closures *closures
 }
 
 // New returns a worker for the queues of the resource. A queue is served if its provider has a
@@ -70,20 +71,28 @@ func New(
 				zap.String("queue", q.Name), zap.String("provider", string(q.Provider)))
 			continue
 		}
-		w.queues = append(w.queues, &queue{
-			Queue:    conn.Queue(q),
-			name:     q.Name,
-			provider: q.Provider,
-			source:   source,
-			erases:   q.Erases,
-			pause:    newPause(conn.Queue(q), q.Name, c.PauseFor, log, w.metrics),
-		})
-		if source.Pace != nil && !q.Erases {
-			source.Pace.OnHold(w.queues[len(w.queues)-1].pause.hold)
-		}
-		w.metrics.setPaused(q.Name, false)
+		w.queues = append(w.queues, w.newQueue(q, source))
 	}
 	return w
+}
+
+func (w *Worker) newQueue(of schema.Queue, source Source) *queue {
+	on := w.conn.Queue(of)
+	closures := newClosures(on, of.Name, w.log)
+	q := &queue{
+		Queue:    on,
+		name:     of.Name,
+		provider: of.Provider,
+		source:   source,
+		erases:   of.Erases,
+		pause:    newPause(on, of.Name, w.config.PauseFor, closures, w.log, w.metrics),
+		closures: closures,
+	}
+	if source.Pace != nil && !q.erases {
+		source.Pace.OnHold(q.pause.hold)
+	}
+	w.metrics.setPaused(q.name, false)
+	return q
 }
 
 // requireSource returns an error if no queue of the resource has a source: a worker without queues
@@ -131,29 +140,38 @@ func (w *Worker) Run(ctx context.Context) error {
 		return nil
 	})
 	for _, q := range w.queues {
-		if !q.erases {
-			group.Go(func() error {
-				q.pause.share(ctx)
-				return nil
-			})
-		}
-		group.Go(func() error {
-			if q.source.Pace != nil && !q.erases {
-				q.source.Pace.Learn(ctx) // another process may have begun a hold
-			}
-			return q.Consume(ctx, w.takingFrom(q), func(d *stream.Delivery) {
-				w.workInSpan(inHand, q, d)
-			})
-		})
-		group.Go(func() error {
-			return q.Exhausted(ctx, func(d *stream.Delivery) error {
-				return w.completeExhausted(inHand, q, d)
-			})
-		})
+		w.serve(ctx, inHand, q, &group)
 	}
 	err := group.Wait()
 	close(finished)
 	return errors.Join(err, timer.Wait())
+}
+
+// serve starts the parts of a queue in the group. They end with ctx. inHand ends the jobs.
+func (w *Worker) serve(ctx, inHand context.Context, q *queue, group *errgroup.Group) {
+	if !q.erases {
+		group.Go(func() error {
+			q.pause.share(ctx)
+			return nil
+		})
+		group.Go(func() error {
+			q.closures.announce(ctx)
+			return nil
+		})
+	}
+	group.Go(func() error {
+		if q.source.Pace != nil && !q.erases {
+			q.source.Pace.Learn(ctx) // another process may have begun a hold
+		}
+		return q.Consume(ctx, w.takingFrom(q), func(d *stream.Delivery) {
+			w.workInSpan(inHand, q, d)
+		})
+	})
+	group.Go(func() error {
+		return q.Exhausted(ctx, func(d *stream.Delivery) error {
+			return w.completeExhausted(inHand, q, d)
+		})
+	})
 }
 
 // takingFrom says how the worker takes events from the queue.

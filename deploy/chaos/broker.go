@@ -270,7 +270,8 @@ func (b *broker) isHealthy(ctx context.Context) bool {
 func streamNames() []string {
 	names := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.PausesStream, schema.BudgetsStream,
+		schema.QuarantineStream, schema.PausesStream, schema.ClosuresStream,
+		schema.BudgetsStream,
 	}
 	for _, q := range schema.Queues() {
 		names = append(names, q.WaitingStream())

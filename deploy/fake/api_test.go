@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -343,6 +344,32 @@ func TestCallsAreCounted(t *testing.T) {
 	r.control("DELETE", "calls", "", 204)
 	if got := r.Calls().Total; got != 0 {
 		t.Errorf("%d calls after the reset", got)
+	}
+}
+
+func TestArrivalsOfCallsAreListedInOrder(t *testing.T) {
+	r := newRig(t)
+	p := r.Person(fake.PersonOptions{})
+	began := time.Now()
+	r.get(account(p, "/income"), 200)
+	r.get(link(p), 200)
+	r.get("/pinwheel/nothing", 404)
+	ended := time.Now()
+	var providers []string
+	last := began.Round(0) // JSON has no monotonic time
+	for _, a := range decode[[]fake.Arrival](t, r.control("GET", "arrivals", "", 200)) {
+		providers = append(providers, a.Provider)
+		if a.At.Before(last) || a.At.After(ended) {
+			t.Errorf("%s arrived at %v, not between %v and %v", a.Provider, a.At, last, ended)
+		}
+		last = a.At
+	}
+	if diff := cmp.Diff([]string{"pinwheel", "truv", "pinwheel"}, providers); diff != "" {
+		t.Errorf("arrivals (-want +got):\n%s", diff)
+	}
+	r.control("DELETE", "calls", "", 204)
+	if got := r.Arrivals(); len(got) != 0 {
+		t.Errorf("%d arrivals after the reset", len(got))
 	}
 }
 

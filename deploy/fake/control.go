@@ -31,6 +31,7 @@ func (f *Providers) routeControl() {
 
 		"GET /control/calls":    show(f.Calls),
 		"DELETE /control/calls": reset(f.ResetCalls),
+		"GET /control/arrivals": show(f.Arrivals),
 	}
 	for pattern, route := range routes {
 		f.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -90,8 +90,10 @@
 // # Calls
 //
 //	curl $fake/calls
+//	curl $fake/arrivals
 //	curl -X DELETE $fake/calls
 //
-// GET returns the total, a count for each endpoint such as
-// "pinwheel GET /v1/accounts/{account_id}/paystubs", and a count for each status.
+// GET of calls returns the total, a count for each endpoint such as
+// "pinwheel GET /v1/accounts/{account_id}/paystubs", and a count for each status. GET of arrivals
+// lists the provider and the time of each of the last calls. DELETE forgets both.
 package fake

@@ -47,7 +47,8 @@ type Providers struct {
 	byID    map[string]*Person // by every id of the person, at any provider
 	faults  faults
 	calls   Calls
-	sent    []Sent // oldest first, at most sentMax
+	arrived []Arrival // oldest first, at most arrivedMax
+	sent    []Sent    // oldest first, at most sentMax
 }
 
 // New makes a Providers without people.
@@ -136,7 +137,7 @@ type reply struct {
 // the data of the person, apply faults, respond.
 func (f *Providers) handler(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.countCall(e.label(r.Method))
+		f.countCall(e, r.Method)
 		var faults fired
 		response, refused := e.provider.refuse(f.secret(e.provider), r)
 		if !refused && f.isForbidden(r.URL.Path) {
@@ -238,18 +239,41 @@ func (f *Providers) Calls() Calls {
 	return c
 }
 
-// ResetCalls sets all counts to zero.
+// Arrival is the arrival of a call at the API of a provider.
+type Arrival struct {
+	Provider string    `json:"provider"`
+	At       time.Time `json:"at"`
+}
+
+// arrivedMax is how many arrivals a Providers remembers.
+const arrivedMax = 20_000
+
+// Arrivals lists the arrivals of the last calls since the last ResetCalls, oldest first. They show
+// how many calls came within a second.
+func (f *Providers) Arrivals() []Arrival {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Arrival{}, f.arrived...)
+}
+
+// ResetCalls sets all counts to zero, and forgets the arrivals.
 func (f *Providers) ResetCalls() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = newCalls()
+	f.arrived = nil
 }
 
-func (f *Providers) countCall(label string) {
+func (f *Providers) countCall(e endpoint, method string) {
+	label := e.label(method)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls.Total++
 	f.calls.Calls[label]++
+	f.arrived = append(f.arrived, Arrival{Provider: e.provider.name, At: time.Now()})
+	if extra := len(f.arrived) - arrivedMax; extra > 0 {
+		f.arrived = f.arrived[extra:]
+	}
 }
 
 func (f *Providers) countStatus(status int) {

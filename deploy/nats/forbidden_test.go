@@ -142,6 +142,8 @@ func attempts() []attempt {
 			`{"seq":1}`), but: workerRoles()},
 		{name: "delete a budget", make: request(api+"STREAM.MSG.DELETE.KV_WAGEWIRE_BUDGETS",
 			`{"seq":1}`), destroys: true},
+		{name: "delete a closure", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_CLOSURES",
+			`{"seq":1}`), destroys: true},
 		{name: "purge the budgets", make: request(api+"STREAM.PURGE.KV_WAGEWIRE_BUDGETS", ""),
 			destroys: true},
 	}
@@ -194,6 +196,7 @@ func attempts() []attempt {
 		)
 		if !q.Erases {
 			all = append(all, replayAttempts(q)...)
+			all = append(all, closureAttempts(q)...)
 		}
 	}
 	return all
@@ -213,6 +216,28 @@ func replayAttempts(q schema.Queue) []attempt {
 			make: request(api+"CONSUMER.MSG.NEXT."+consumer, `{"batch":1,"no_wait":true}`)},
 		{name: "pause the replays of " + q.Name,
 			make: request(api+"CONSUMER.PAUSE."+consumer, "{}")},
+	}
+}
+
+// closureAttempts are requests about the closures of a queue.
+func closureAttempts(q schema.Queue) []attempt {
+	own := []string{stream.WorkerRole(q.Resource)}
+	return []attempt{
+		{name: "say that " + q.Name + " is paused",
+			make: request(q.ClosureSubject(schema.ClosurePaused), "")},
+		{name: "say that the credentials of " + q.Name + " are refused", but: own,
+			make: request(q.ClosureSubject(schema.ClosureRefused), "")},
+		{name: "say that the provider of " + q.Name + " wants no calls", but: rolesOf(q.Provider),
+			make: request(q.ClosureSubject(schema.ClosureHeld), "")},
+		{name: "say that the provider of " + q.Name + " is down", but: own,
+			make: request(q.ClosureSubject(schema.ClosureDown), "")},
+		{name: "say that every queue's provider is down for " + q.Name,
+			make: request(schema.ClosureSubject(string(q.Provider), schema.ClosureDown), "")},
+		{name: "take the closures of " + q.Name,
+			make: request(api+"CONSUMER.MSG.NEXT.WAGEWIRE_CLOSURES."+q.Name,
+				`{"batch":1,"no_wait":true}`)},
+		{name: "look up the closures of " + q.Name,
+			make: request(api+"CONSUMER.INFO.WAGEWIRE_CLOSURES."+q.Name, "")},
 	}
 }
 
@@ -267,6 +292,8 @@ func fill(t *testing.T, b broker, topology schema.Topology) {
 		schema.DeadLetterSubject("pinwheel_paystubs", "a"),
 		schema.QuarantineSubject(schema.Pinwheel), "$O.WAGEWIRE_RECORDS.C.first",
 		"$KV.WAGEWIRE_BUDGETS.other",
+		schema.ClosureSubject("first", schema.ClosureDown),
+		schema.ClosureSubject("truv_link", schema.ClosurePaused),
 		"$O.WAGEWIRE_RECORDS.M.first", seedChunk,
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))

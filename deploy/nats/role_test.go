@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -35,7 +38,7 @@ func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 		t.Errorf("a second plan: %v, %v", changes, err)
 	}
 	streams, queues, err := c.Status(t.Context())
-	if err != nil || len(streams) != 8+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
+	if err != nil || len(streams) != 9+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }
@@ -90,6 +93,7 @@ func TestEveryWorkerDoesItsWork(t *testing.T) {
 			w.completions(t)
 			w.fences(t)
 			w.exhausted(t)
+			w.closes(t)
 			if erasureOf(q).Erases && !q.Erases { // the queue of erasures has the same worker
 				w.erasure(t)
 			}
@@ -241,6 +245,57 @@ func (w worker) completions(t *testing.T) {
 	if there, err := w.Completed(t.Context(), taken, w.of.Resource); !there || err != nil {
 		t.Errorf("taken: completed is %v, %v", there, err)
 	}
+}
+
+// closes begins and ends every closure of a worker. A queue of erasures has none.
+func (w worker) closes(t *testing.T) {
+	if w.of.Erases {
+		return
+	}
+	q := w.Queue(w.of)
+	for _, r := range []schema.ClosureReason{
+		schema.ClosureRefused, schema.ClosureHeld, schema.ClosureDown,
+	} {
+		must(t, q.CloseFor(t.Context(), r, time.Hour))
+		closures, err := w.operator.Closures(t.Context())
+		if err != nil || !slices.Equal(closures[w.of.Name], []schema.ClosureReason{r}) {
+			t.Errorf("%s: closures %v, %v", r, closures[w.of.Name], err)
+		}
+		must(t, q.EndClosure(t.Context(), r))
+		streamtest.Eventually(t, "the closure ends", func() bool {
+			closures, err := w.operator.Closures(t.Context())
+			return err == nil && len(closures) == 0
+		})
+	}
+}
+
+// A broker with the accounts.conf of the release before stores closures for no worker.
+func TestAWorkerGoesOnWithTheAccountsOfTheReleaseBeforeClosures(t *testing.T) {
+	t.Parallel()
+	dir := copyInstallation(t)
+	path := filepath.Join(dir, nats.AccountsFile)
+	text, err := os.ReadFile(path)
+	must(t, err)
+	var former strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "wagewire.closures.") {
+			former.WriteString(line)
+		}
+	}
+	must(t, os.WriteFile(path, []byte(former.String()), 0o600))
+	b := startIn(t, dir, "nats.conf", quick)
+	operator, ingress := b.connect(t, stream.RoleOperator), b.connect(t, stream.RoleIngress)
+	topology := schema.DefaultTopology()
+	topology.Lease = lease
+	provision(t, operator, topology)
+	q := schema.QueuesOf(schema.Paystubs)[0]
+	w := worker{b.connect(t, stream.WorkerRole(q.Resource)), ingress, operator,
+		b.dial(t, stream.RoleOperator), q}
+	err = w.Queue(q).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
+	if !errors.Is(err, stream.ErrNoClosures) {
+		t.Errorf("close: %v", err)
+	}
+	w.queue(t)
 }
 
 // fences meets a tombstone, before and between.

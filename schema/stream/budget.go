@@ -161,8 +161,9 @@ func (o *Operator) Budgets(ctx context.Context) ([]BudgetStatus, error) {
 	return all, nil
 }
 
-// ResetBudget ends the hold of a provider, and replaces the provider's budget by a new one, whose
-// first turn is a second away: no turn is given twice. held is how long the hold would have lasted.
+// ResetBudget ends the hold of a provider, with its closure. It replaces the provider's budget by a
+// new one, whose first turn is a second away: no turn is given twice. held is how long the hold
+// would have lasted.
 func (o *Operator) ResetBudget(
 	ctx context.Context, p schema.Provider,
 ) (held time.Duration, err error) {
@@ -184,5 +185,6 @@ func (o *Operator) ResetBudget(
 			return 0, err
 		}
 	}
-	return held, nil
+	closure := schema.ClosureSubject(string(p), schema.ClosureHeld)
+	return held, withoutClosures(o.publishClosure(ctx, closure, closureMin))
 }

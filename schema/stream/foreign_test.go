@@ -56,6 +56,9 @@ func TestTheBrokerRefusesHeadersThatAStreamDoesNotNeed(t *testing.T) {
 		schema.PauseSubject("pinwheel_paystubs"): {
 			"a TTL": ttl, "a rollup": rollup, "a schedule": schedule,
 		},
+		schema.ClosureSubject("pinwheel_paystubs", schema.ClosureDown): {
+			"a rollup": rollup, "a schedule": schedule,
+		},
 		"$O.WAGEWIRE_RECORDS.C.pinwheel.paystubs.a.x.1": {
 			"a TTL": ttl, "a rollup": rollup, "a schedule": schedule,
 		},

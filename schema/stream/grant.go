@@ -90,6 +90,8 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     another queue count as a duplicate. Its completion `failed` is published all the same.
 //   - Whoever works for a provider may write any budget for the provider, and so stop its calls, or
 //     let them be too fast. The budgets of other providers are out of reach.
+//   - Whoever works for a provider may say that the provider wants no calls, and so keep an
+//     autoscaler from adding workers for the provider.
 //   - Workers may ask about the stream of the pauses, because those of the release before do.
 //   - A worker may give its own completions any lifetime.
 //   - The broker may store an answer, or a trace of a message, on a subject that the role itself
@@ -193,12 +195,22 @@ func queueRequests(q schema.Queue) []string {
 	if !q.Erases { // erasures never pause, and have no lane of replays
 		subjects = append(subjects,
 			schema.ReplaysSubject(q.Name, "*"), schema.PauseSubject(q.Name))
+		for _, r := range workerClosures() {
+			subjects = append(subjects, q.ClosureSubject(r))
+		}
 	}
 	for _, lane := range q.Lanes() {
 		subjects = append(subjects, takingFrom(lane.Stream, lane.Consumer)...)
 	}
 	subjects = append(subjects, takingFrom(schema.AdvisoriesStream, q.Name)...)
 	return append(subjects, deletionsFrom(q.WaitingStream())...)
+}
+
+// workerClosures are the reasons for which a worker closes its queue. The operator has the others.
+func workerClosures() []schema.ClosureReason {
+	return []schema.ClosureReason{
+		schema.ClosureRefused, schema.ClosureHeld, schema.ClosureDown,
+	}
 }
 
 // takingFrom has the subjects to take messages from a consumer, and to settle them.

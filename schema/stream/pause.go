@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // Pause stops the deliveries of a queue until the given time, or until Resume: in every
-// lane. Events in hand are not touched, and waiting events go on waiting.
+// lane. Events in hand are not touched, and waiting events go on waiting. An autoscaler learns of
+// the pause, if the broker stores closures.
 func (o *Operator) Pause(ctx context.Context, q schema.Queue, until time.Time) error {
 	if _, err := o.lookUpLanes(ctx, q); err != nil {
 		return err
@@ -21,7 +23,18 @@ func (o *Operator) Pause(ctx context.Context, q schema.Queue, until time.Time) e
 			return fmt.Errorf("pause the %s of queue %s: %w", lane.Name, q.Name, err)
 		}
 	}
-	return nil
+	if q.Erases {
+		return nil
+	}
+	return withoutClosures(o.Queue(q).CloseFor(ctx, schema.ClosurePaused, time.Until(until)))
+}
+
+// withoutClosures returns nil for a broker that stores no closures: a pause works there, too.
+func withoutClosures(err error) error {
+	if errors.Is(err, ErrNoClosures) {
+		return nil
+	}
+	return err
 }
 
 // Resume ends a pause. paused is false if the queue was not paused.
@@ -29,6 +42,12 @@ func (o *Operator) Resume(ctx context.Context, q schema.Queue) (paused bool, err
 	until, err := o.PausedUntil(ctx, q)
 	if err != nil || until.IsZero() {
 		return false, err
+	}
+	if !q.Erases { // first, so that an interrupted Resume can be repeated
+		err := withoutClosures(o.Queue(q).EndClosure(ctx, schema.ClosurePaused))
+		if err != nil {
+			return true, err
+		}
 	}
 	for _, lane := range q.Lanes() {
 		if _, err := o.js.ResumeConsumer(ctx, lane.Stream, lane.Consumer); err != nil {

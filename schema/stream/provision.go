@@ -108,7 +108,8 @@ type queueConsumer struct {
 	config jetstream.ConsumerConfig
 }
 
-// consumersOf returns the consumers of a queue: those of its lanes, and that of its advisories.
+// consumersOf returns the consumers of a queue: those of its lanes, of its closures, and of its
+// advisories.
 func (o *Operator) consumersOf(
 	ctx context.Context, q schema.Queue, lease time.Duration, m *move,
 ) ([]queueConsumer, error) {
@@ -120,7 +121,8 @@ func (o *Operator) consumersOf(
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", replays.what, err)
 		}
-		consumers = append(consumers, replays)
+		closures := laneConsumer(q, q.ClosuresLane(), lease)
+		consumers = append(consumers, replays, closures)
 	}
 	advisories := queueConsumer{
 		"advisories of queue " + q.Name, schema.AdvisoriesStream, advisoriesConfig(q, lease),
@@ -246,7 +248,7 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	}
 	if s.MessageTTL {
 		// Each message except a tombstone carries a TTL, for the reason in the package comment.
-		// Publishers find the age in the metadata.
+		// Publishers of completions find the age in the metadata.
 		config.MaxAge = 0
 		config.Metadata = map[string]string{metadataTTL: s.MaxAge.String()}
 	}

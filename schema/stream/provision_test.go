@@ -48,7 +48,7 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
 			}
 			want = append(want, "queue "+q.Name, "retries of queue "+q.Name)
 			if !erases {
-				want = append(want, "replays of queue "+q.Name)
+				want = append(want, "replays of queue "+q.Name, "closures of queue "+q.Name)
 			}
 			want = append(want, "advisories of queue "+q.Name)
 		}

@@ -45,6 +45,8 @@ type QueueStatus struct {
 	PausedUntil time.Time `json:"paused_until,omitzero"`
 	// Refusal is set while the queue takes no events because its provider refuses our credentials.
 	Refusal *schema.Pause `json:"refusal,omitempty"`
+	// Closures are the reasons why an autoscaler adds no worker at the moment.
+	Closures []schema.ClosureReason `json:"closures,omitempty"`
 	// Requests counts the workers' requests for new events that are open at the broker. Without a
 	// request, no worker is there, or all of them are busy.
 	Requests int `json:"requests"`
@@ -69,6 +71,10 @@ func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueS
 	if err != nil && !errors.Is(err, ErrNoQueue) { // a missing stream is left out
 		return nil, nil, fmt.Errorf("read the pauses of queues: %w", err)
 	}
+	closures, err := o.Closures(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, q := range schema.DefaultTopology().Queues {
 		status, err := o.queueStatus(ctx, q)
 		if errors.Is(err, ErrNoQueue) {
@@ -82,6 +88,7 @@ func (o *Operator) Status(ctx context.Context) (streams []Level, queues []QueueS
 				status.Refusal = &p
 			}
 		}
+		status.Closures = closures[q.Name]
 		queues = append(queues, status)
 	}
 	return streams, queues, nil

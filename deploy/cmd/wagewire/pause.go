@@ -30,7 +30,7 @@ the events that they have. New events stay in the queue, and so do waiting event
 come.
 
 The pause lasts until wagewire resume, or as long as --for says. The broker keeps the pause, also
-if processes restart.
+if processes restart. An autoscaler adds no workers for a paused queue.
 
 A queue also pauses by itself if its provider refuses our credentials: wagewire status shows such a
 pause. It ends by itself when the provider accepts the credentials again.`,

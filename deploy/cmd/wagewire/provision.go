@@ -30,7 +30,7 @@ func newProvisionCommand(t terminal) *cobra.Command {
 		GroupID: groupInstall,
 		Short:   "Compare streams and queues with what they must be, and change them",
 		Long: `wagewire provision compares the streams, the object store and the queues on NATS with
-what they must be. Nothing else creates or changes a stream or a queue. Both commands may run again
+what they must be. Nothing else creates or changes a stream or a queue. All commands may run again
 at any time.
 
 A line with + is created and ~ is changed. A line with ! is refused, because the change would lose
@@ -51,7 +51,7 @@ completions, when the workers have restarted.`,
   Fail in CI if the broker is not what it must be:
     wagewire provision plan --exit-code`,
 	}
-	cmd.AddCommand(newPlanCommand(t), newApplyCommand(t))
+	cmd.AddCommand(newPlanCommand(t), newApplyCommand(t), newAutoscalerCommand(t))
 	return cmd
 }
 
@@ -61,7 +61,11 @@ func streamsHelp() string {
 	b.WriteString("The streams and their default limits:\n\n")
 	topology := schema.DefaultTopology()
 	line := func(name string, age time.Duration, size, why string) {
-		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", name, formatAge(age), size, why)
+		kept := "-"
+		if age > 0 {
+			kept = formatAge(age)
+		}
+		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", name, kept, size, why)
 	}
 	for _, s := range limitsOf(&topology) {
 		size := "-"
@@ -133,6 +137,10 @@ func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 	addLimit(cmd, topology, "max-age",
 		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
 		func(limits *schema.Stream, value string) (err error) {
+			if limits.Name == schema.ClosuresStream {
+				return fmt.Errorf("%s has no age: each of its messages has an end of its own",
+					limits.Name)
+			}
 			limits.MaxAge, err = parseAge(value)
 			return err
 		})

@@ -50,7 +50,9 @@ Of a queue:
   REQUESTS  open requests of workers for events; if 0 while events are ready, no worker is there,
             or all are busy, or the provider refuses our credentials
   PAUSED    when the pause of wagewire pause ends; "refused" if the provider refuses our
-            credentials: one event at a time asks again, and the end of the screen says more
+            credentials: one event at a time asks again, and the end of the screen says more;
+            "provider down" if every attempt of late has failed: workers go on trying, and an
+            autoscaler adds none
 
 Of waiting events: how many there are of each queue and class, and when the first and the last of
 them are tried again. wagewire retry tries them now.
@@ -320,6 +322,8 @@ func (s status) writeQueues(table io.Writer, now time.Time) {
 			paused = formatPauseShort(q.PausedUntil, now)
 		case q.Refusal != nil:
 			paused = "refused"
+		case slices.Contains(q.Closures, schema.ClosureDown):
+			paused = "provider down"
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand,
 			q.Waiting, q.Replays, formatAgo(q.Oldest, now), q.Requests, paused)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,10 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 				},
 			},
 			{Name: "truv_link", PausedUntil: at.Add(pauseForever)},
-			{Name: "pinwheel_shifts"},
+			{Name: "pinwheel_shifts", Closures: []schema.ClosureReason{schema.ClosureHeld}},
+			{Name: "pinwheel_paystubs", Closures: []schema.ClosureReason{
+				schema.ClosureHeld, schema.ClosureDown,
+			}},
 			{Name: "pinwheel_verification_reports", Refusal: &schema.Pause{
 				Paused: true, Since: receivedAt, Class: schema.ClassUnauthorized, Status: 401,
 				Endpoint: "/v1/end_users/{end_user_id}/verification_reports/voie",
@@ -84,6 +88,7 @@ QUEUE                          READY  IN HAND  WAITING  REPLAYS  OLDEST  REQUEST
 pinwheel_income                7      2        3        1999     1m30s   1         ends in 1h0m
 truv_link                      0      0        0        0        -       0         until resumed
 pinwheel_shifts                0      0        0        0        -       0         -
+pinwheel_paystubs              0      0        0        0        -       0         provider down
 pinwheel_verification_reports  0      0        0        0        -       0         refused
 
 WAITING          CLASS      COUNT  NEXT TRY  LAST TRY
@@ -135,22 +140,26 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	b.die(schema.ClassTransient, schema.ReasonLadderEnded, receivedAt, events[0])
 	b.quarantine(schema.Truv, schema.QuarantineJSON, []byte("{"))
 	b.runs(0, "pause", "truv_link")
+	income, _ := findQueue("pinwheel_income")
+	b.must(b.conn.Queue(income).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
 	var got status
 	b.must(json.Unmarshal([]byte(b.runs(0, "status", "--json").stdout), &got))
 	queues := map[string]stream.QueueStatus{}
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 8+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
+	if len(got.Streams) != 9+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
 		got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
 	}
 	if q := queues["pinwheel_income"]; q.Ready != 1 || q.InHand != 0 || q.Oldest.IsZero() ||
-		!q.PausedUntil.IsZero() {
+		!q.PausedUntil.IsZero() || !slices.Equal(q.Closures,
+		[]schema.ClosureReason{schema.ClosureDown}) {
 		t.Errorf("got %+v", q)
 	}
-	if q := queues["truv_link"]; q.Ready != 0 || q.PausedUntil.IsZero() {
+	if q := queues["truv_link"]; q.Ready != 0 || q.PausedUntil.IsZero() ||
+		!slices.Equal(q.Closures, []schema.ClosureReason{schema.ClosurePaused}) {
 		t.Errorf("got %+v", q)
 	}
 	diff := cmp.Diff([]deadCount{{"pinwheel_income", schema.ClassTransient, 1}}, got.DeadLetters)
@@ -159,7 +168,7 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 			got.Missing, diff)
 	}
 	contains(t, b.runs(0, "status").stdout, "\nin quarantine: 1\n",
-		"pinwheel_income  transient  1\n", "until resumed\n")
+		"pinwheel_income  transient  1\n", "until resumed\n", "provider down\n")
 }
 
 func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
@@ -171,7 +180,7 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 8+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 9+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{

@@ -1,0 +1,168 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// loadMin is how many webhooks are stored before a test disturbs the release.
+const loadMin = 60
+
+// useBusy upgrades the release to the values of the scenarios with load.
+func (r *release) useBusy(t *testing.T, more ...string) {
+	t.Helper()
+	r.upgrade(t, append([]string{
+		"--values", "testdata/fakes.yaml", "--values", "testdata/busy.yaml",
+	}, more...)...)
+	r.ready(t)
+	r.fakes.fail(t)
+}
+
+// underLoad lets the fakes send webhooks all the time, and returns when some are stored.
+func (r *release) underLoad(t *testing.T, retry bool) (stop func()) {
+	t.Helper()
+	before := r.ledger.accepted()
+	stop = r.fakes.load(t, retry)
+	r.moreStored(t, before)
+	return stop
+}
+
+// moreStored waits until loadMin webhooks more than before are stored.
+func (r *release) moreStored(t *testing.T, before int) {
+	t.Helper()
+	until(t, "the load is stored", func(context.Context) error {
+		if n := r.ledger.accepted() - before; n < loadMin {
+			return fmt.Errorf("%d of %d webhooks", n, loadMin)
+		}
+		return nil
+	})
+}
+
+// workerNames are the components that are workers: their names are those of their commands.
+func workerNames() (names []string) {
+	for _, q := range schema.Queues() {
+		name := strings.ReplaceAll(string(q.Resource), "_", "-")
+		if len(names) == 0 || names[len(names)-1] != name {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// ofComponents selects the pods of some components.
+func (r *release) ofComponents(names ...string) string {
+	return fmt.Sprintf("%s%s,%s in (%s)", ofRelease, r.name, componentLabel, strings.Join(names, ","))
+}
+
+// showDeletedPods deletes every worker's pod, then one pod of ingress, and then kills all of them
+// without a grace.
+func showDeletedPods(t *testing.T, r *release) {
+	r.useBusy(t)
+	stop := r.underLoad(t, true)
+	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(workerNames()...), "--wait=false")
+	r.ready(t)
+	r.kubectl(t, "delete", "pod", r.onePod(t, "ingress"), "--wait=false")
+	r.ready(t)
+	before := r.ledger.accepted()
+	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(append(workerNames(), "ingress")...),
+		"--grace-period=0", "--force")
+	r.ready(t)
+	r.moreStored(t, before)
+	stop()
+	t.Logf("webhooks answered otherwise than 200, and repeated: %d", len(r.fakes.refusals(t)))
+	r.settled(t, r.fakes)
+}
+
+// onePod returns the name of a pod of a component.
+func (r *release) onePod(t *testing.T, component string) string {
+	t.Helper()
+	pods, err := r.pods(t.Context(), component)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pods) == 0 {
+		t.Fatalf("%s has no pod", component)
+	}
+	return pods[0].Name
+}
+
+// showDrain drains the node of an ingress pod. On a cluster of one node, the replacements wait
+// until the node takes pods again, and the disruption budget keeps one pod of ingress.
+func showDrain(t *testing.T, r *release) {
+	r.useBusy(t)
+	stop := r.underLoad(t, true)
+	node := r.kubectl(t, "get", "pod", r.onePod(t, "ingress"), "--output", "jsonpath={.spec.nodeName}")
+	t.Cleanup(func() { r.clean(t, "kubectl", "uncordon", node) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() {
+		_, err := r.run(ctx, "kubectl", "drain", node, "--ignore-daemonsets",
+			"--delete-emptydir-data", "--timeout", "15m",
+			"--pod-selector", r.ofComponents(append(workerNames(), "ingress")...))
+		drained <- err
+	}()
+	least := r.watchDrain(t, node)
+	before := r.ledger.accepted()
+	r.moreStored(t, before)
+	r.kubectl(t, "uncordon", node)
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	r.ready(t)
+	stop()
+	if least < 1 {
+		t.Error("ingress had no ready pod while the node was drained")
+	}
+	t.Logf("ingress had %d ready pods at least while the node was drained", least)
+	r.settled(t, r.fakes)
+}
+
+// watchDrain waits until the workers have left the node, and all pods of ingress but one at most. It
+// returns the least number of ready ingress pods in the cluster.
+func (r *release) watchDrain(t *testing.T, node string) (least int) {
+	t.Helper()
+	least = 1 << 20
+	until(t, "the pods have left the node", func(ctx context.Context) error {
+		pods, err := r.pods(ctx, "")
+		if err != nil {
+			return err
+		}
+		var ready, workersLeft, ingressLeft int
+		for _, p := range pods {
+			isIngress := p.Labels[componentLabel] == "ingress"
+			isLeft := p.Spec.NodeName == node && p.DeletionTimestamp == nil
+			switch {
+			case isIngress && isLeft:
+				ingressLeft++
+			case isLeft && isWorker(p.Labels[componentLabel]):
+				workersLeft++
+			}
+			if isIngress && isReady(p) {
+				ready++
+			}
+		}
+		least = min(least, ready)
+		if workersLeft > 0 || ingressLeft > 1 {
+			return fmt.Errorf("%d workers and %d pods of ingress are there", workersLeft, ingressLeft)
+		}
+		return nil
+	})
+	return least
+}
+
+// isWorker reports whether a component is a worker.
+func isWorker(component string) bool {
+	for _, name := range workerNames() {
+		if name == component {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,86 @@
+//go:build cluster
+
+package cluster
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// repository is the root of the working tree.
+const repository = "../../.."
+
+// images are the images of a version of Wagewire.
+type images struct {
+	// registry and repository begin the name of each image, tag ends it.
+	registry, repository, tag string
+}
+
+// buildOperator builds the operator's command for this machine, and returns its path.
+func buildOperator(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "wagewire")
+	ours().with("GOWORK=off").must(t, "go", "build", "-C", repository+"/deploy", "-o", path,
+		"./cmd/wagewire")
+	return path
+}
+
+// imagesOf returns the images of a flag. Without the flag it packs images from the tree at a path
+// for the one-node cluster.
+func (s surroundings) imagesOf(t *testing.T, flag, tree, tag string) images {
+	t.Helper()
+	if flag != "" {
+		return parseImages(t, flag)
+	}
+	return s.giveToNode(t, tree, tag)
+}
+
+// giveToNode packs images with the tag from the tree at a path, and gives the images to the
+// one-node cluster.
+func (s surroundings) giveToNode(t *testing.T, tree, tag string) images {
+	t.Helper()
+	t.Logf("packing images with the tag %s", tag)
+	s.must(t, "make", "-C", tree, "archives", "IMAGES=wagewire", "VERSION="+tag)
+	archives, err := filepath.Glob(filepath.Join(tree, "bin", "archives", "*.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, node+"load", archives...)
+	return images{repository: "wagewire", tag: tag}
+}
+
+// parseImages reads a flag such as images.example.org/wagewire:v1.
+func parseImages(t *testing.T, text string) images {
+	t.Helper()
+	prefix, tag, found := strings.Cut(text, ":")
+	if i := strings.LastIndex(text, ":"); i > strings.LastIndex(text, "/") {
+		prefix, tag, found = text[:i], text[i+1:], true
+	}
+	if !found {
+		t.Fatalf("-images %s: give a prefix and a tag, such as images.example.org/wagewire:v1", text)
+	}
+	i := images{repository: prefix, tag: tag}
+	if slash := strings.LastIndex(prefix, "/"); slash >= 0 {
+		i.registry = prefix[:slash]
+		i.repository = prefix[slash+1:]
+	}
+	return i
+}
+
+// name returns the name of the image of a command.
+func (i images) name(command string) string {
+	name := i.repository + "/" + command + ":" + i.tag
+	if i.registry != "" {
+		name = i.registry + "/" + name
+	}
+	return name
+}
+
+// values are the arguments of helm that choose the images.
+func (i images) values() []string {
+	return []string{
+		"--set", "image.registry=" + i.registry, "--set", "image.repository=" + i.repository,
+		"--set-string", "image.tag=" + i.tag,
+	}
+}

@@ -1,0 +1,75 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// closureMin is the shortest lifetime of a message on the broker. Lifetimes are whole seconds.
+const closureMin = time.Second
+
+// ErrNoClosures: the broker does not store closures for this process, because it has the streams or
+// the accounts of an earlier release. Nothing else depends on closures.
+var ErrNoClosures = fmt.Errorf("the broker stores no closures: "+
+	"load the accounts.conf of this release into NATS, then %w", ErrNoQueue)
+
+// CloseFor tells an autoscaler that the queue needs no more workers, for a time in whole seconds,
+// rounded up. A second call for the same reason replaces the first. CloseFor asks the broker once.
+// The error is ErrNoClosures if the broker does not store closures.
+func (q *Queue) CloseFor(ctx context.Context, r schema.ClosureReason, lasts time.Duration) error {
+	return q.conn.publishClosure(ctx, q.queue.ClosureSubject(r), lasts)
+}
+
+// EndClosure ends a closure of the queue within two seconds, if there is one. Its errors are those
+// of CloseFor.
+func (q *Queue) EndClosure(ctx context.Context, r schema.ClosureReason) error {
+	return q.conn.publishClosure(ctx, q.queue.ClosureSubject(r), closureMin)
+}
+
+// publishClosure replaces the closure on the subject. An end is a closure with the shortest
+// lifetime, because a role that may publish needs no right to delete then.
+func (c *Conn) publishClosure(ctx context.Context, subject string, lasts time.Duration) error {
+	whole := (lasts + time.Second - 1).Truncate(time.Second)
+	_, err := askOnce(ctx, c, func(ctx context.Context) (*jetstream.PubAck, error) {
+		return c.js.PublishMsg(ctx, &nats.Msg{Subject: subject},
+			jetstream.WithExpectStream(schema.ClosuresStream),
+			jetstream.WithMsgTTL(max(whole, closureMin)))
+	})
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		err = ErrNoClosures
+	}
+	if err != nil {
+		return fmt.Errorf("store the closure %s: %w", subject, err)
+	}
+	return nil
+}
+
+// Closures returns the reasons of each queue's closures, in the order of schema.ClosureReasons. A
+// closure that was ended is among them for up to two seconds. It returns none if the broker has no
+// stream of closures.
+func (o *Operator) Closures(ctx context.Context) (map[string][]schema.ClosureReason, error) {
+	subjects, err := o.subjectsOf(ctx, schema.ClosuresStream, ">")
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the closures of queues: %w", err)
+	}
+	closures := map[string][]schema.ClosureReason{}
+	for _, q := range schema.Queues() {
+		for _, r := range schema.ClosureReasons() {
+			if !q.Erases && slices.Contains(subjects, q.ClosureSubject(r)) {
+				closures[q.Name] = append(closures[q.Name], r)
+			}
+		}
+	}
+	return closures, nil
+}

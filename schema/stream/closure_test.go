@@ -1,0 +1,221 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
+)
+
+// pendingClosures is how many closures the broker counts for a queue: the figure that an autoscaler
+// reads.
+func (b broker) pendingClosures(ctx context.Context, q schema.Queue) (uint64, error) {
+	lane := q.ClosuresLane()
+	consumer, err := b.Consumer(ctx, lane.Stream, lane.Consumer)
+	if err != nil {
+		return 0, err
+	}
+	info := consumer.CachedInfo()
+	return info.NumPending + uint64(info.NumAckPending), nil
+}
+
+// wantClosures waits until the broker counts so many closures for a queue.
+func (b broker) wantClosures(what string, q schema.Queue, want uint64) {
+	b.t.Helper()
+	clusterEventually(b.t, what, func(ctx context.Context) bool {
+		got, err := b.pendingClosures(ctx, q)
+		return err == nil && got == want
+	})
+}
+
+func TestTheBrokerCountsAClosureAsLongAsItLasts(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	checkClosures(t, look(t, s), c, func() {
+		s.Stop()
+		must(t, s.Restart())
+	})
+}
+
+func TestACountOfClosuresMovesWithItsLeaderInACluster(t *testing.T) {
+	t.Parallel()
+	_, urls := cluster(t)
+	c := provisionCluster(t, urls, clusterTopology())
+	b := lookAt(t, urls)
+	closures := paystubsQueue.ClosuresLane()
+	checkClosures(t, b, c, func() {
+		for _, leader := range []string{
+			"STREAM.LEADER.STEPDOWN." + closures.Stream,
+			"CONSUMER.LEADER.STEPDOWN." + closures.Stream + "." + closures.Consumer,
+		} {
+			clusterEventually(t, "another leader", func(ctx context.Context) bool {
+				_, err := b.nats.RequestWithContext(ctx, "$JS.API."+leader, nil)
+				return err == nil
+			})
+		}
+	})
+}
+
+// checkClosures begins, repeats and ends closures of a queue, with a disturbance between.
+func checkClosures(t *testing.T, b broker, c *stream.Conn, disturb func()) {
+	t.Helper()
+	q := paystubsQueue
+	closeFor := func(r schema.ClosureReason, lasts time.Duration) {
+		t.Helper()
+		clusterEventually(t, "the closure is stored", func(ctx context.Context) bool {
+			return c.Queue(q).CloseFor(ctx, r, lasts) == nil
+		})
+	}
+	end := func(r schema.ClosureReason) {
+		t.Helper()
+		clusterEventually(t, "the end is stored", func(ctx context.Context) bool {
+			return c.Queue(q).EndClosure(ctx, r) == nil
+		})
+	}
+	b.wantClosures("an open queue has no closure", q, 0)
+	closeFor(schema.ClosureDown, time.Hour)
+	b.wantClosures("a closure counts", q, 1)
+	closeFor(schema.ClosureDown, 2*time.Hour)
+	closeFor(schema.ClosureRefused, time.Hour)
+	b.wantClosures("a closure that is prolonged counts once, another reason beside it", q, 2)
+	disturb()
+	b.wantClosures("the disturbance ends no closure", q, 2)
+	end(schema.ClosureDown)
+	b.wantClosures("an end counts no more", q, 1)
+	closeFor(schema.ClosureRefused, time.Nanosecond)
+	b.wantClosures("a closure ends by itself", q, 0)
+	closeFor(schema.ClosureDown, 100*365*24*time.Hour)
+	b.wantClosures("a closure may last for ever", q, 1)
+}
+
+func TestAHoldIsAClosureOfEveryQueueOfItsProvider(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	must(t, c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureHeld, time.Hour))
+	for _, q := range schema.Queues() {
+		switch {
+		case q.Provider == paystubsQueue.Provider:
+			b.wantClosures(q.Name+" is closed", q, 1)
+		case !q.Erases:
+			b.wantClosures(q.Name+" is open", q, 0)
+		}
+	}
+	if _, err := operator(c).ResetBudget(t.Context(), paystubsQueue.Provider); err != nil {
+		t.Fatal(err)
+	}
+	b.wantClosures("a reset of the budget ends the closure", paystubsQueue, 0)
+}
+
+func TestAPauseIsAClosureUntilItIsResumed(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	for promise, lasts := range map[string]time.Duration{
+		"a pause with an end": time.Hour, "a pause without one": 100 * 365 * 24 * time.Hour,
+	} {
+		must(t, operator(c).Pause(t.Context(), paystubsQueue, time.Now().Add(lasts)))
+		b.wantClosures(promise, paystubsQueue, 1)
+		if _, err := operator(c).Resume(t.Context(), paystubsQueue); err != nil {
+			t.Error(err)
+		}
+		b.wantClosures(promise+" is resumed", paystubsQueue, 0)
+	}
+	must(t, operator(c).Pause(t.Context(), paystubsQueue, time.Now().Add(time.Second)))
+	b.wantClosures("a closure ends with its pause", paystubsQueue, 0)
+}
+
+func TestStatusTellsTheReasonsOfClosures(t *testing.T) {
+	t.Parallel()
+	_, c := streamtest.New(t)
+	links := c.Queue(queueNamed("truv_link"))
+	must(t, links.CloseFor(t.Context(), schema.ClosureHeld, time.Hour))
+	must(t, links.CloseFor(t.Context(), schema.ClosureDown, time.Hour))
+	must(t, c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
+	want := map[string][]schema.ClosureReason{
+		"truv_link":         {schema.ClosureHeld, schema.ClosureDown},
+		"pinwheel_paystubs": {schema.ClosureDown},
+	}
+	_, queues, err := operator(c).Status(t.Context())
+	must(t, err)
+	for _, q := range queues {
+		if !slices.Equal(q.Closures, want[q.Name]) {
+			t.Errorf("%s: closures %v, want %v", q.Name, q.Closures, want[q.Name])
+		}
+	}
+}
+
+// The broker of an earlier release has no stream of closures.
+func TestWithoutAStreamOfClosuresOnlyTheAutoscalerMissesSomething(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	must(t, look(t, s).DeleteStream(t.Context(), schema.ClosuresStream))
+	for what, err := range map[string]error{
+		"begin": c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureDown, time.Hour),
+		"end":   c.Queue(paystubsQueue).EndClosure(t.Context(), schema.ClosureDown),
+	} {
+		if !errors.Is(err, stream.ErrNoClosures) ||
+			!strings.Contains(err.Error(), "accounts.conf") ||
+			!strings.HasSuffix(err.Error(), "run: wagewire provision apply") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	must(t, operator(c).Pause(t.Context(), paystubsQueue, time.Now().Add(time.Hour)))
+	if paused, err := operator(c).Resume(t.Context(), paystubsQueue); !paused || err != nil {
+		t.Errorf("resumed %t, %v", paused, err)
+	}
+	if _, err := operator(c).ResetBudget(t.Context(), schema.Truv); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := operator(c).Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+	must(t, c.Queue(paystubsQueue).Ready(t.Context()))
+}
+
+func TestAnUpgradeCreatesTheClosuresAndChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	must(t, look(t, s).DeleteStream(t.Context(), schema.ClosuresStream))
+	publish(t, c, paystubs("e-1", "a-1"))
+	jobs, _, _ := hold(t, c, paystubsQueue, 1)
+	inHand := next(t, "a delivery", jobs)
+	want := []string{"stream " + schema.ClosuresStream}
+	for _, q := range schema.Queues() {
+		if !q.Erases {
+			want = append(want, "closures of queue "+q.Name)
+		}
+	}
+	changes, err := operator(c).Plan(t.Context(), streamtest.Topology())
+	must(t, err)
+	var got []string
+	for _, change := range changes {
+		if !change.Create || change.Refused != "" {
+			t.Errorf("the plan has %v", change)
+		}
+		got = append(got, change.What)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the plan (-want +got):\n%s", diff)
+	}
+	must(t, operator(c).Apply(t.Context(), changes))
+	must(t, inHand.Done())
+	inHand.release()
+	consumer, err := look(t, s).Consumer(t.Context(), schema.EventsStream, paystubsQueue.Name)
+	must(t, err)
+	if info := consumer.CachedInfo(); info.NumAckPending != 0 {
+		t.Errorf("the event in hand was not settled: %+v", info)
+	}
+	must(t, c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
+	look(t, s).wantClosures("the queue is closed", paystubsQueue, 1)
+}
