@@ -34,7 +34,6 @@ func startKEDA(t *testing.T) {
 func export(t *testing.T, script string) {
 	t.Helper()
 	for _, name := range []string{"KUBECONFIG", "PATH"} {
-		t.Setenv(name, ours().must(t, "bash", "-c", script+"
-printf %s \"$"+name+"\""))
+		t.Setenv(name, ours().must(t, "bash", "-c", script+"\nprintf %s \"$"+name+"\""))
 	}
 }
