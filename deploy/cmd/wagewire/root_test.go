@@ -271,7 +271,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"an argument that is not taken": {[]string{"tail", "income"},
 			`unexpected argument "income"`},
 		"provision without a verb": {[]string{"provision"},
-			"give a command: apply or plan"},
+			"give a command: apply, autoscaler or plan"},
 		"provision with a wrong one": {[]string{"provision", "aply"},
 			"did you mean apply?"},
 		"provision with two": {[]string{"provision", "plan", "apply"},
