@@ -22,7 +22,8 @@ var (
 // The scenarios share an installation and run in this order. Each of them can run alone: the
 // scenarios begin with an upgrade to the values that they need.
 func TestCluster(t *testing.T) {
-	s, isOwn := startCluster(t)
+	isOwn := startCluster(t)
+	s := ours()
 	if isOwn {
 		t.Run("without KEDA helm says what to install", func(t *testing.T) { showNoKEDA(t, s) })
 		startKEDA(t)

@@ -4,24 +4,24 @@ package cluster
 
 import (
 	"os"
-	"strings"
 	"testing"
 )
 
 // node is the directory with the scripts of the one-node cluster.
 const node = "../node/"
 
-// startCluster returns the surroundings for the cluster of KUBECONFIG. Without KUBECONFIG it brings
-// up the one-node cluster, without KEDA, and takes it down when the test ends.
-func startCluster(t *testing.T) (s surroundings, isOwn bool) {
+// startCluster uses the cluster of KUBECONFIG. Without KUBECONFIG it brings up the one-node cluster,
+// without KEDA, and takes it down when the test ends.
+func startCluster(t *testing.T) (isOwn bool) {
 	t.Helper()
 	if os.Getenv("KUBECONFIG") != "" {
-		return ours(), false
+		return false
 	}
 	t.Log("KUBECONFIG is empty: bringing up the one-node cluster of deploy/kubernetes/node")
 	ours().must(t, node+"build", "keda")
 	t.Cleanup(func() { ours().clean(t, node+"down", "node") })
-	return s.exported(t, ours().must(t, node+"up", "node")), true
+	export(t, ours().must(t, node+"up", "node"))
+	return true
 }
 
 // startKEDA brings up KEDA on the one-node cluster.
@@ -30,9 +30,10 @@ func startKEDA(t *testing.T) {
 	ours().must(t, node+"up", "node", "keda")
 }
 
-// exported returns the variables that a script exports, and those of this process.
-func (surroundings) exported(t *testing.T, script string) surroundings {
+// export sets the variables that the scripts of the node export, until the test ends.
+func export(t *testing.T, script string) {
 	t.Helper()
-	text := ours().must(t, "bash", "-c", script+"\nenv")
-	return strings.Split(strings.TrimSpace(text), "\n")
+	for _, name := range []string{"KUBECONFIG", "PATH"} {
+		t.Setenv(name, ours().must(t, "bash", "-c", script+"\nprintf %s \"$"+name+"\""))
+	}
 }
