@@ -156,7 +156,7 @@ test/budget: ## measure that all processes together keep to the rate of a provid
 
 # With KUBECONFIG the tests use that cluster. It needs KEDA, kubectl, helm, and images that it can pull:
 # ARGS='-images PREFIX:TAG'. Without KUBECONFIG they bring up the one-node cluster of this repository on
-# Debian, as root. Its programs are built once, which takes half an hour. The tests take about 25
+# Debian, as root. Its programs are built once, which takes half an hour. The tests take about 20
 # minutes. ARGS=-update writes deploy/kubernetes/scaling.svg.
 .PHONY: test/kubernetes
 test/kubernetes: ## install, scale, disturb and upgrade the chart on a real cluster, and count what is lost

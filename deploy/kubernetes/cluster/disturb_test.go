@@ -124,8 +124,8 @@ func showDrain(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// watchDrain waits until the workers have left the node, and all pods of ingress but one at most. It
-// returns the least number of ready ingress pods in the cluster.
+// watchDrain waits until the workers have left the node, and all pods of ingress but one at most.
+// It returns the least number of ready ingress pods in the cluster.
 func (r *release) watchDrain(t *testing.T, node string) (least int) {
 	t.Helper()
 	least = 1 << 20

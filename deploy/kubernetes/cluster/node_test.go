@@ -10,8 +10,8 @@ import (
 // node is the directory with the scripts of the one-node cluster.
 const node = "../node/"
 
-// startCluster uses the cluster of KUBECONFIG. Without KUBECONFIG it brings up the one-node cluster,
-// without KEDA, and takes it down when the test ends.
+// startCluster uses the cluster of KUBECONFIG. Without KUBECONFIG it brings up the one-node
+// cluster, without KEDA, and takes it down when the test ends.
 func startCluster(t *testing.T) (isOwn bool) {
 	t.Helper()
 	if os.Getenv("KUBECONFIG") != "" {
