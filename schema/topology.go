@@ -291,7 +291,7 @@ func defaultStreams() []Stream {
 		},
 		{
 			Name: ClosuresStream, Subjects: []string{allClosures},
-			Duplicates: 2 * time.Minute, LastOnly: true, MessageTTL: true,
+			Duplicates: 2 * time.Minute, MessageTTL: true,
 			Why: "why a queue needs no more workers, for an autoscaler, until each reason ends",
 		},
 		{

@@ -196,8 +196,8 @@ func TestAStream(t *testing.T) {
 			"forgets a message id before the message":         s.Duplicates <= s.MaxAge || s.MaxAge == 0,
 			"knows the ids of its messages for a while":       s.Duplicates > 0 || isBucket,
 			"has an end in time, unless each message has one": s.MaxAge > 0 || s.MessageTTL,
-			"has an end in space, unless it holds schedules": s.MaxBytes > 0 || s.Schedules ||
-				s.LastOnly,
+			"has an end in space, unless it holds schedules or closures": s.MaxBytes > 0 ||
+				s.Schedules || s.LastOnly || s.Name == schema.ClosuresStream,
 			"has subjects": len(s.Subjects) > 0 || isBucket,
 			"takes one message a subject for completions only": s.CreateOnce == isCompletions,
 		} {

@@ -32,7 +32,6 @@ const (
 // closer is the broker's side of the closures of a queue.
 type closer interface {
 	CloseFor(ctx context.Context, r schema.ClosureReason, lasts time.Duration) error
-	EndClosure(ctx context.Context, r schema.ClosureReason) error
 }
 
 // closures tell an autoscaler, through the broker, why the queue needs no more workers: the
@@ -205,8 +204,8 @@ func endAfterNow(ends map[schema.ClosureReason]time.Time, r schema.ClosureReason
 
 // store tells the broker of a closure.
 func (c *closures) store(ctx context.Context, change closure) error {
-	if change.end.IsZero() {
-		return c.queue.EndClosure(ctx, change.reason)
+	if change.end.IsZero() { // the broker ends a closure that nobody prolongs
+		return nil
 	}
 	return c.queue.CloseFor(ctx, change.reason, time.Until(change.end))
 }

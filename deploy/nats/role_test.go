@@ -261,7 +261,7 @@ func (w worker) closes(t *testing.T) {
 		if err != nil || !slices.Equal(closures[w.of.Name], []schema.ClosureReason{r}) {
 			t.Errorf("%s: closures %v, %v", r, closures[w.of.Name], err)
 		}
-		must(t, q.EndClosure(t.Context(), r))
+		must(t, w.operator.EndClosure(t.Context(), w.of.ClosureSubject(r)))
 		streamtest.Eventually(t, "the closure ends", func() bool {
 			closures, err := w.operator.Closures(t.Context())
 			return err == nil && len(closures) == 0

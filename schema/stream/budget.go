@@ -186,5 +186,5 @@ func (o *Operator) ResetBudget(
 		}
 	}
 	closure := schema.ClosureSubject(string(p), schema.ClosureHeld)
-	return held, withoutClosures(o.publishClosure(ctx, closure, closureMin))
+	return held, o.EndClosure(ctx, closure)
 }

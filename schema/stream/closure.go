@@ -22,20 +22,31 @@ var ErrNoClosures = fmt.Errorf("the broker stores no closures: "+
 	"load the accounts.conf of this release into NATS, then %w", ErrNoQueue)
 
 // CloseFor tells an autoscaler that the queue needs no more workers, for a time in whole seconds,
-// rounded up. A second call for the same reason replaces the first. CloseFor asks the broker once.
+// rounded up. A second call prolongs the closure, and shortens none. CloseFor asks the broker once.
 // The error is ErrNoClosures if the broker does not store closures.
 func (q *Queue) CloseFor(ctx context.Context, r schema.ClosureReason, lasts time.Duration) error {
 	return q.conn.publishClosure(ctx, q.queue.ClosureSubject(r), lasts)
 }
 
-// EndClosure ends a closure of the queue within two seconds, if there is one. Its errors are those
-// of CloseFor.
-func (q *Queue) EndClosure(ctx context.Context, r schema.ClosureReason) error {
-	return q.conn.publishClosure(ctx, q.queue.ClosureSubject(r), closureMin)
+// EndClosure ends the closures on the subject. Only the operator has the right to delete them: the
+// closures of workers end by themselves.
+func (o *Operator) EndClosure(ctx context.Context, subject string) error {
+	closures, err := o.js.Stream(ctx, schema.ClosuresStream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("end the closure %s: %w", subject, err)
+	}
+	if err := closures.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		return fmt.Errorf("end the closure %s: %w", subject, err)
+	}
+	return nil
 }
 
-// publishClosure replaces the closure on the subject. An end is a closure with the shortest
-// lifetime, because a role that may publish needs no right to delete then.
+// publishClosure stores a closure beside those that are on the subject. It replaces none:
+// nats-server 2.15.2 miscounts what is pending for a consumer, for good, if a message is replaced
+// just after it was stored.
 func (c *Conn) publishClosure(ctx context.Context, subject string, lasts time.Duration) error {
 	whole := (lasts + time.Second - 1).Truncate(time.Second)
 	_, err := askOnce(ctx, c, func(ctx context.Context) (*jetstream.PubAck, error) {

@@ -205,9 +205,12 @@
 // the count when a message expires, also after a restart. Measured with nats-server 2.15.2, on one
 // server and on three.
 //
-// A closure ends early by a new message with the shortest lifetime of a message, a second. So
-// nobody needs the right to delete. Nothing of the line reads closures: without the stream, or
-// without the right to publish there, everything works but the autoscaler knows less.
+// A closure is prolonged by one more message. Replacing the message instead is no way: 2.15.2 then
+// sometimes miscounts what is pending, for good (seen with two publishes to a subject within some
+// milliseconds, as several processes do). The operator may end a closure early. Workers have no
+// right to delete, so theirs end with their lifetime, a minute at most. Nothing of the line reads
+// closures: without the stream, or without the right to publish there, everything works but the
+// autoscaler knows less.
 //
 // # Replays
 //

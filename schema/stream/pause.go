@@ -44,7 +44,7 @@ func (o *Operator) Resume(ctx context.Context, q schema.Queue) (paused bool, err
 		return false, err
 	}
 	if !q.Erases { // first, so that an interrupted Resume can be repeated
-		err := withoutClosures(o.Queue(q).EndClosure(ctx, schema.ClosurePaused))
+		err := o.EndClosure(ctx, q.ClosureSubject(schema.ClosurePaused))
 		if err != nil {
 			return true, err
 		}
