@@ -207,8 +207,9 @@
 //
 // A closure is prolonged by one more message. Replacing the message instead is no way: 2.15.2 then
 // sometimes miscounts what is pending, for good (seen with two publishes to a subject within some
-// milliseconds, as several processes do). The operator may end a closure early. Workers have no
-// right to delete, so theirs end with their lifetime, a minute at most. Nothing of the line reads
+// milliseconds, as several processes do). The operator may end a closure early. A closure that is
+// stored within milliseconds after such an end may be miscounted too. Workers have no right to
+// delete, so theirs end with their lifetime, a minute at most. Nothing of the line reads
 // closures: without the stream, or without the right to publish there, everything works but the
 // autoscaler knows less.
 //
