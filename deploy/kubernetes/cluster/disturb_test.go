@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	policyv1 "k8s.io/api/policy/v1"
+
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -124,8 +126,9 @@ func showDrain(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// watchDrain waits until the workers have left the node, and all pods of ingress but one at most.
-// It returns the least number of ready ingress pods in the cluster.
+// watchDrain waits until all pods have left the node that may leave: a disruption budget keeps the
+// last ready pod of a component that had two. It returns the least number of ready ingress pods in
+// the cluster.
 func (r *release) watchDrain(t *testing.T, node string) (least int) {
 	t.Helper()
 	least = 1 << 20
@@ -134,27 +137,38 @@ func (r *release) watchDrain(t *testing.T, node string) (least int) {
 		if err != nil {
 			return err
 		}
-		var ready, workersLeft, ingressLeft int
+		ready := 0
+		left := map[string]int{}
 		for _, p := range pods {
-			isIngress := p.Labels[componentLabel] == "ingress"
-			isLeft := p.Spec.NodeName == node && p.DeletionTimestamp == nil
-			switch {
-			case isIngress && isLeft:
-				ingressLeft++
-			case isLeft && isWorker(p.Labels[componentLabel]):
-				workersLeft++
-			}
-			if isIngress && isReady(p) {
+			component := p.Labels[componentLabel]
+			if component == "ingress" && isReady(p) {
 				ready++
+			}
+			if p.Spec.NodeName == node && p.DeletionTimestamp == nil {
+				left[component]++
 			}
 		}
 		least = min(least, ready)
-		if workersLeft > 0 || ingressLeft > 1 {
-			return fmt.Errorf("%d workers and %d pods of ingress are there", workersLeft, ingressLeft)
-		}
-		return nil
+		return r.mayLeave(ctx, left)
 	})
 	return least
+}
+
+// mayLeave returns an error if a disruption budget lets one more of these pods leave. left counts
+// the pods by their component.
+func (r *release) mayLeave(ctx context.Context, left map[string]int) error {
+	var budgets policyv1.PodDisruptionBudgetList
+	err := r.get(ctx, &budgets, "poddisruptionbudgets", "--selector", ofRelease+r.name)
+	if err != nil {
+		return err
+	}
+	for _, b := range budgets.Items {
+		component := b.Labels[componentLabel]
+		if left[component] > 0 && b.Status.DisruptionsAllowed > 0 {
+			return fmt.Errorf("%d pods of %s are there", left[component], component)
+		}
+	}
+	return nil
 }
 
 // isWorker reports whether a component is a worker.
