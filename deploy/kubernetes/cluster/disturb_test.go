@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -99,6 +102,11 @@ func showDrain(t *testing.T, r *release) {
 	stop := r.underLoad(t, true)
 	node := r.kubectl(t, "get", "pod", r.onePod(t, "ingress"), "--output", "jsonpath={.spec.nodeName}")
 	t.Cleanup(func() { r.clean(t, "kubectl", "uncordon", node) })
+	pods, err := r.pods(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := podsOn(node, pods)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	drained := make(chan error, 1)
@@ -108,9 +116,8 @@ func showDrain(t *testing.T, r *release) {
 			"--pod-selector", r.ofComponents(append(workerNames(), "ingress")...))
 		drained <- err
 	}()
-	least := r.watchDrain(t, node)
-	before := r.ledger.accepted()
-	r.moreStored(t, before)
+	least := r.watchDrain(t, node, before)
+	r.moreStored(t, r.ledger.accepted())
 	r.kubectl(t, "uncordon", node)
 	if err := <-drained; err != nil {
 		t.Fatal(err)
@@ -124,9 +131,24 @@ func showDrain(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// watchDrain waits until the workers have left the node, and all pods of ingress but one at most.
-// It returns the least number of ready ingress pods in the cluster.
-func (r *release) watchDrain(t *testing.T, node string) (least int) {
+// podsOn counts the pods of a node that do not end, by their component.
+func podsOn(node string, pods []corev1.Pod) map[string]int {
+	count := map[string]int{}
+	for _, p := range pods {
+		component := p.Labels[componentLabel]
+		isDrained := component == "ingress" || isWorker(component)
+		if isDrained && p.Spec.NodeName == node && p.DeletionTimestamp == nil {
+			count[component]++
+		}
+	}
+	return count
+}
+
+// watchDrain waits until a pod of each component has left the node, and all others that may leave:
+// a disruption budget keeps the last ready pod of a component that had two. before counts the pods
+// of the node before the drain. watchDrain returns the least number of ready ingress pods in the
+// cluster.
+func (r *release) watchDrain(t *testing.T, node string, before map[string]int) (least int) {
 	t.Helper()
 	least = 1 << 20
 	until(t, "the pods have left the node", func(ctx context.Context) error {
@@ -134,27 +156,34 @@ func (r *release) watchDrain(t *testing.T, node string) (least int) {
 		if err != nil {
 			return err
 		}
-		var ready, workersLeft, ingressLeft int
+		ready := 0
 		for _, p := range pods {
-			isIngress := p.Labels[componentLabel] == "ingress"
-			isLeft := p.Spec.NodeName == node && p.DeletionTimestamp == nil
-			switch {
-			case isIngress && isLeft:
-				ingressLeft++
-			case isLeft && isWorker(p.Labels[componentLabel]):
-				workersLeft++
-			}
-			if isIngress && isReady(p) {
+			if p.Labels[componentLabel] == "ingress" && isReady(p) {
 				ready++
 			}
 		}
 		least = min(least, ready)
-		if workersLeft > 0 || ingressLeft > 1 {
-			return fmt.Errorf("%d workers and %d pods of ingress are there", workersLeft, ingressLeft)
-		}
-		return nil
+		return r.wantLeft(ctx, before, podsOn(node, pods))
 	})
 	return least
+}
+
+// wantLeft returns an error unless each component has fewer pods now than before, and no
+// disruption budget lets one more of them leave.
+func (r *release) wantLeft(ctx context.Context, before, now map[string]int) error {
+	var budgets policyv1.PodDisruptionBudgetList
+	err := r.get(ctx, &budgets, "poddisruptionbudgets", "--selector", ofRelease+r.name)
+	if err != nil {
+		return err
+	}
+	for _, b := range budgets.Items {
+		component := b.Labels[componentLabel]
+		mayLeave := b.Status.DisruptionsAllowed > 0
+		if now[component] > 0 && (mayLeave || now[component] == before[component]) {
+			return fmt.Errorf("%d pods of %s are there", now[component], component)
+		}
+	}
+	return nil
 }
 
 // isWorker reports whether a component is a worker.
