@@ -86,8 +86,8 @@
 //
 // The reason "down" exists for the autoscaler alone: after DownAfter different events in a row that
 // failed without an answer of the provider, the queue is closed, and the workers go on trying. The
-// first answer to the process ends the run, and the closure ends with its lifetime. Every status under 500 except 408 is an answer, also
-// 429.
+// first answer to the process ends the run, and the closure ends with its lifetime. Every status
+// under 500 except 408 is an answer, also 429.
 //
 // The end of a refusal or an outage is not known. So such a closure lasts ClosureFor, and is
 // renewed while the reason holds. If the autoscaler removes every worker, the closure ends, and the
