@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,15 +25,10 @@ func (o *Operator) Pause(ctx context.Context, q schema.Queue, until time.Time) e
 	if q.Erases {
 		return nil
 	}
-	return withoutClosures(o.Queue(q).CloseFor(ctx, schema.ClosurePaused, time.Until(until)))
-}
-
-// withoutClosures returns nil for a broker that stores no closures: a pause works there, too.
-func withoutClosures(err error) error {
-	if errors.Is(err, ErrNoClosures) {
-		return nil
+	if err := o.EndClosure(ctx, q.ClosureSubject(schema.ClosurePaused)); err != nil {
+		return err // an earlier pause may have had a later end
 	}
-	return err
+	return withoutClosures(o.Queue(q).CloseFor(ctx, schema.ClosurePaused, time.Until(until)))
 }
 
 // Resume ends a pause. paused is false if the queue was not paused.
