@@ -285,8 +285,9 @@ func employment(t *testing.T, id string, change ...func(map[string]any)) schema.
 func (b *bench) publish(events ...schema.Event) {
 	b.Helper()
 	for _, e := range events {
-		if duplicate, err := b.conn.PublishEvent(b.Context(), e); err != nil || duplicate {
-			b.Fatalf("publish %s: duplicate %v, error %v", e.Key(), duplicate, err)
+		// A duplicate is a second try of the client: the broker was slow to answer the first.
+		if _, err := b.conn.PublishEvent(b.Context(), e); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 			func(body map[string]any) { body["text"] = strings.Repeat("y", 4<<10) })
 		ctx, cancel := context.WithTimeout(t.Context(),
 			4*time.Second) // as ingress gives it, before its 503
-		duplicate, err := b.conn.PublishEvent(ctx, e)
+		_, err := b.conn.PublishEvent(ctx, e)
 		cancel()
 		switch {
 		case err != nil:
@@ -55,8 +55,8 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 			}
 			refused = append(refused, e)
 			isFull = largestFile(t, dir, schema.EventsStream)+int64(len(e.Body)) > fileBytesMax
-		case duplicate || len(stored) > fileBytesMax>>12:
-			t.Fatalf("event %d: duplicate %v, and the disk not full", i, duplicate)
+		case len(stored) > fileBytesMax>>12:
+			t.Fatalf("%d events, and the disk is not full", len(stored))
 		default:
 			stored = append(stored, e)
 		}
@@ -75,8 +75,8 @@ func TestABrokerWhoseDiskIsFullLosesNothingAndNothingOfOursIsRestarted(t *testin
 	streamtest.Eventually(b, "the broker is back",
 		func() bool { return b.conn.Ready(t.Context()) == nil })
 	for _, e := range refused {
-		if duplicate, err := b.conn.PublishEvent(t.Context(), e); err != nil {
-			t.Errorf("a refused event, sent again: duplicate %v, error %v", duplicate, err)
+		if _, err := b.conn.PublishEvent(t.Context(), e); err != nil {
+			t.Errorf("a refused event, sent again: %v", err)
 		}
 	}
 	for _, e := range stored {

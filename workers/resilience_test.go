@@ -25,7 +25,6 @@ func (b *bench) publishAll(events []schema.Event) {
 	group.SetLimit(64)
 	for _, e := range events {
 		group.Go(func() error {
-			// A duplicate is a second try of the client: the broker was slow to answer the first.
 			_, err := b.conn.PublishEvent(b.Context(), e)
 			return err
 		})
