@@ -48,7 +48,7 @@ func showHold(t *testing.T, r *release) {
 	r.fakes.fail(t, slowCalls,
 		fake.Fault{Path: scaledWorker, Status: 429, RetryAfter: "600", Times: 1})
 	r.fakes.sendMany(t, scaledType, 1)
-	o.seesClosed(t, "held")
+	o.sees(t, "held", true)
 	r.fakes.sendMany(t, scaledType, closedEvents)
 	r.checkNoGrowth(t, 1)
 	o.does(t, "budget", "reset", fake.Pinwheel)
@@ -58,13 +58,13 @@ func showHold(t *testing.T, r *release) {
 }
 
 // showOutage lets the provider answer 503 to every call. A worker notices the outage after some
-// events. One pod stays, and goes on trying.
+// events. One pod stays, and goes on trying. The closure ends some time after the outage.
 func showOutage(t *testing.T, r *release) {
 	r.useScale(t, 1)
 	o := r.newOperator(t)
 	r.fakes.fail(t, fake.Fault{Path: scaledWorker, Status: 503})
 	r.fakes.sendMany(t, scaledType, workers.DownAfter+1)
-	o.seesClosed(t, "down")
+	o.sees(t, "down", true)
 	wanted, _, err := r.replicas(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +72,8 @@ func showOutage(t *testing.T, r *release) {
 	r.fakes.sendMany(t, scaledType, closedEvents)
 	r.checkNoGrowth(t, wanted)
 	r.fakes.fail(t, slowCalls)
+	o.sees(t, "down", false)
+	r.fakes.sendMany(t, scaledType, closedEvents)
 	r.grows(t)
 	r.settled(t, r.fakes)
 }
@@ -121,10 +123,10 @@ func (r *release) readyWork(ctx context.Context) (float64, error) {
 	return list.Items[0].Value.AsApproximateFloat64(), nil
 }
 
-// seesClosed waits until the operator sees that the queue is closed for a reason.
-func (o operator) seesClosed(t *testing.T, reason string) {
+// sees waits until the operator sees that the queue is, or is not, closed for a reason.
+func (o operator) sees(t *testing.T, reason string, closed bool) {
 	t.Helper()
-	until(t, "the queue is closed: "+reason, func(context.Context) error {
+	until(t, fmt.Sprintf("closed because it is %s: %t", reason, closed), func(context.Context) error {
 		var status struct {
 			Queues []struct {
 				Name     string
@@ -135,11 +137,11 @@ func (o operator) seesClosed(t *testing.T, reason string) {
 			return err
 		}
 		for _, q := range status.Queues {
-			if q.Name == scaledQueue && slices.Contains(q.Closures, reason) {
+			if q.Name == scaledQueue && slices.Contains(q.Closures, reason) == closed {
 				return nil
 			}
 		}
-		return errors.New("it is open")
+		return errors.New("not yet")
 	})
 }
 
