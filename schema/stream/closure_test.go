@@ -165,7 +165,8 @@ func TestACountIsRightAlthoughSomebodyAsksForIt(t *testing.T) {
 	})
 	must(t, err)
 	_, err = b.CreateConsumer(t.Context(), lane.Stream, jetstream.ConsumerConfig{
-		Durable: lane.Consumer, FilterSubjects: lane.Subjects, AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: lane.Consumer, FilterSubjects: lane.Subjects,
+		AckPolicy: jetstream.AckExplicitPolicy,
 	})
 	must(t, err)
 	// The broker counts anew by itself when no closure is left.
