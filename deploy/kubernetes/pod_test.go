@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -62,25 +61,7 @@ func podsOf(t *testing.T, r rendering) map[string]pod {
 	for _, j := range of[*batch.Job](r) {
 		add(j.Spec.Template.ObjectMeta, j.Spec.Template.Spec, false)
 	}
-	for _, c := range of[*core.ConfigMap](r) {
-		if text, ok := c.Data["pod"]; ok {
-			tool := toolPod(t, text)
-			add(tool.ObjectMeta, tool.Spec, false)
-		}
-	}
 	return pods
-}
-
-// toolPod decodes the pod that an operator gives to kubectl run.
-func toolPod(t *testing.T, text string) core.Pod {
-	t.Helper()
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.DisallowUnknownFields()
-	var tool core.Pod
-	if err := decoder.Decode(&tool); err != nil {
-		t.Fatal(err)
-	}
-	return tool
 }
 
 func metaOf(t *testing.T, object runtime.Object) metav1.Object {

@@ -231,7 +231,7 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 			"kubectl -n payroll create secret generic wagewire-keys --from-file=keys",
 			"kubectl -n payroll create secret generic wagewire-pinwheel --from-file=secret=pinwheel.secret",
 			"kubectl -n payroll create secret generic wagewire-truv --from-file=secret=truv.secret",
-			"--image=wagewire/wagewire:dev", "rollout status deployment",
+			"kubectl -n payroll exec deployment/wagewire-tool -- /app status", "rollout status deployment",
 			"nats.enabled is for trying out", "providers.enabled is for trying out",
 		},
 		"production": {

@@ -76,7 +76,7 @@ func newRoot(t terminal) *cobra.Command {
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
-		newHealthcheckCommand(t),
+		newHealthcheckCommand(t), newIdleCommand(),
 	)
 	command.AddEnvironment(root, append(brokerVariables(), secretVariables()...))
 	addExitCodes(root)

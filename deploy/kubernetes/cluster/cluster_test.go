@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"flag"
+	"strings"
 	"testing"
 
 	"github.com/wagewire/wagewire/schema"
@@ -96,4 +97,9 @@ func showEveryType(t *testing.T, r *release) {
 		r.settled(t, f)
 	}
 	t.Logf("%d types of webhooks are completed", sent)
+	status := r.must(t, "kubectl", "exec", "--namespace", r.namespace, "deployment/"+r.name+"-tool",
+		"--", "/app", "status") // as the notes of the chart say
+	if !strings.Contains(status, scaledQueue) {
+		t.Errorf("the operator's command in the pod says\n%s", status)
+	}
 }
