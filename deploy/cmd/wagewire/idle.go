@@ -13,8 +13,8 @@ func newIdleCommand() *cobra.Command {
 		Short:  "Do nothing until told to stop",
 		Args:   command.NoArguments,
 		Hidden: true, // nobody types it
-		Long: `wagewire idle does nothing until it is told to stop. It keeps a container alive, in which
-kubectl exec runs the other commands.`,
+		Long: `wagewire idle does nothing until it is told to stop. It keeps a container alive, in
+which kubectl exec runs the other commands.`,
 		Example: `  Keep the container of a pod alive:
     wagewire idle`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
