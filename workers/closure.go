@@ -158,7 +158,8 @@ func (c *closures) announce(ctx context.Context) {
 	for ctx.Err() == nil {
 		changes, next := c.changes()
 		for _, change := range changes {
-			if err := c.store(ctx, change); err != nil {
+			err := c.queue.CloseFor(ctx, change.reason, time.Until(change.end))
+			if err != nil {
 				c.warn(ctx, err)
 				next = ClosureRenewEvery
 				continue
@@ -169,14 +170,15 @@ func (c *closures) announce(ctx context.Context) {
 	}
 }
 
-// closure is a closure of the queue. The zero end means that the closure has ended.
+// closure is a closure of the queue that has not ended.
 type closure struct {
 	reason schema.ClosureReason
 	end    time.Time
 }
 
-// changes returns the closures that the broker does not know yet. next is the time until a closure
-// must be renewed, 0 if none must be.
+// changes returns the closures that the broker does not know yet. It returns no ends, because the
+// broker ends a closure that nobody prolongs. next is the time until a closure must be renewed, 0
+// if none must be.
 func (c *closures) changes() (changes []closure, next time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,29 +187,15 @@ func (c *closures) changes() (changes []closure, next time.Duration) {
 		next = ClosureRenewEvery
 	}
 	for _, r := range schema.ClosureReasons() {
-		end := endAfterNow(c.ends, r)
-		if !end.Equal(endAfterNow(c.stored, r)) {
+		end := c.ends[r]
+		switch {
+		case !end.After(time.Now()):
+			delete(c.stored, r)
+		case !end.Equal(c.stored[r]):
 			changes = append(changes, closure{r, end})
 		}
 	}
 	return changes, next
-}
-
-// endAfterNow returns the end of a closure, and the zero time if the closure has ended.
-func endAfterNow(ends map[schema.ClosureReason]time.Time, r schema.ClosureReason) time.Time {
-	end := ends[r]
-	if !end.After(time.Now()) {
-		return time.Time{}
-	}
-	return end
-}
-
-// store tells the broker of a closure.
-func (c *closures) store(ctx context.Context, change closure) error {
-	if change.end.IsZero() { // the broker ends a closure that nobody prolongs
-		return nil
-	}
-	return c.queue.CloseFor(ctx, change.reason, time.Until(change.end))
 }
 
 func (c *closures) noteStored(change closure) {

@@ -275,6 +275,21 @@ func TestAClosureThatTheBrokerDoesNotStoreIsOneWarningAndTriedAgain(t *testing.T
 	})
 }
 
+func TestTheEndOfAClosureIsNoReasonToWarnAgain(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		b.hold(time.Now().Add(10 * time.Minute))
+		b.told("a hold", "held for 10m0s")
+		b.broker.answer(stream.ErrNoClosures)
+		fail(b.closures, DownAfter)
+		synctest.Wait()
+		b.hold(time.Time{})
+		b.pass(2 * ClosureRenewEvery)
+		if n := b.lines.FilterMessageSnippet("closure not stored").Len(); n != 1 {
+			b.Errorf("%d warnings, want one", n)
+		}
+	})
+}
+
 func TestARenewalMayBeLost(t *testing.T) {
 	if ClosureFor < 3*ClosureRenewEvery {
 		t.Errorf("a closure lasts %s, and is renewed every %s", ClosureFor, ClosureRenewEvery)
