@@ -38,10 +38,10 @@ func (o *Operator) EndClosure(ctx context.Context, subject string) error {
 		}
 	}
 	closures, err := o.js.Stream(ctx, schema.ClosuresStream)
-	if err != nil {
-		return fmt.Errorf("end the closure %s: %w", subject, err)
+	if err == nil {
+		err = closures.Purge(ctx, jetstream.WithPurgeSubject(subject))
 	}
-	if err := closures.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+	if err != nil {
 		return fmt.Errorf("end the closure %s: %w", subject, err)
 	}
 	return nil

@@ -146,15 +146,8 @@ func TestAnotherPauseReplacesTheClosure(t *testing.T) {
 // closures, so that each answer is fast: the more questions, the more likely is a miscount.
 func TestACountIsRightAlthoughSomebodyAsksForIt(t *testing.T) {
 	t.Parallel()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
-		JetStream: true, StoreDir: t.TempDir(),
-	})
-	must(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	streamtest.Eventually(t, "the server takes connections", func() bool {
-		return s.ReadyForConnections(time.Second)
+	s := serve(t, server.Options{
+		Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(),
 	})
 	c, err := stream.Connect(stream.Config{URL: s.ClientURL()}, t.Name(), zap.NewNop())
 	must(t, err)

@@ -31,22 +31,13 @@ func cluster(t *testing.T) (nodes []*server.Server, urls string) {
 	}
 	var clients []string
 	for i, port := range ports {
-		node, err := server.NewServer(&server.Options{
+		node := serve(t, server.Options{
 			ServerName: fmt.Sprintf("node-%d", i),
-			Host:       "127.0.0.1",
 			Port:       server.RANDOM_PORT,
 			JetStream:  true,
 			StoreDir:   t.TempDir(),
-			NoLog:      true,
-			NoSigs:     true,
 			Cluster:    server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port},
 			Routes:     server.RoutesFromStr(strings.Join(routes, ",")),
-		})
-		must(t, err)
-		node.Start()
-		t.Cleanup(func() { node.Shutdown(); node.WaitForShutdown() })
-		streamtest.Eventually(t, "the node takes connections", func() bool {
-			return node.ReadyForConnections(time.Second)
 		})
 		nodes = append(nodes, node)
 		clients = append(clients, node.ClientURL())

@@ -181,17 +181,7 @@ func publicKey(t *testing.T, path string) string {
 // guarded runs a server that lets in only clients with the key.
 func guarded(t *testing.T, port int, key string) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
-		Nkeys: []*server.NkeyUser{{Nkey: key}},
-	})
-	must(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	streamtest.Eventually(t, "the server takes connections", func() bool {
-		return s.ReadyForConnections(time.Second)
-	})
-	return s
+	return serve(t, server.Options{Port: port, Nkeys: []*server.NkeyUser{{Nkey: key}}})
 }
 
 // What an editor or a person adds to a file of keys is no part of the seed.

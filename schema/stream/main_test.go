@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
@@ -64,6 +65,22 @@ func streamIn(topology *schema.Topology, name string) *schema.Stream {
 		}
 	}
 	panic("no stream " + name)
+}
+
+// serve runs a server with the options until the test ends.
+func serve(t *testing.T, options server.Options) *server.Server {
+	t.Helper()
+	options.Host = "127.0.0.1"
+	options.NoLog = true
+	options.NoSigs = true
+	s, err := server.NewServer(&options)
+	must(t, err)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	streamtest.Eventually(t, "the server takes connections", func() bool {
+		return s.ReadyForConnections(time.Second)
+	})
+	return s
 }
 
 // broker reads the server directly, without package stream.
