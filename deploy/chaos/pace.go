@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -14,7 +15,7 @@ const heldAfter = time.Second
 
 // lateMax is how long a call may be on its way from the turn of its worker to the gate. For as long
 // a process may be wrong about the time of the broker.
-const lateMax = 100 * time.Millisecond
+const lateMax = arrival.LateMax
 
 // judgedFor is how long calls are counted together. They were sent within a second: the first
 // lateMax before its arrival, the last at its arrival.
@@ -108,7 +109,7 @@ type pulse struct {
 const (
 	beatEvery = 10 * time.Millisecond
 	// recoverFor is how long after a stall calls may still arrive late.
-	recoverFor = time.Second
+	recoverFor = arrival.RecoverFor
 )
 
 // check looks for a stall since the last beat.

@@ -101,24 +101,11 @@ func between(calls []call, from, to time.Time) []call {
 	return some
 }
 
-// lateMax is how long a call may be on its way from the turn of its worker to the API.
-const lateMax = 100 * time.Millisecond
-
-// busiestSecond returns the largest number of calls in a second, wherever the second begins: the
-// first call of a second may arrive lateMax after its turn, and the last one at once. It leaves out
-// the seconds in which calls were late on their way, and says how many calls were the last of a
-// second that counts.
-func busiestSecond(calls []call, wasLate func(from, to time.Time) bool) (most, judged int) {
-	const window = time.Second - lateMax
-	first := 0
+// arrivals returns when calls arrived.
+func arrivals(calls []call) []time.Time {
+	times := make([]time.Time, len(calls))
 	for i, c := range calls {
-		for c.at.Sub(calls[first].at) >= window {
-			first++
-		}
-		if !wasLate(c.at.Add(-window), c.at) {
-			most = max(most, i-first+1)
-			judged++
-		}
+		times[i] = c.at
 	}
-	return most, judged
+	return times
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -154,7 +155,7 @@ func (in *installation) finish(s share) {
 func (in *installation) check(figures string) {
 	in.Helper()
 	calls := in.api.all()
-	busiest, judged := busiestSecond(calls, in.control.wasLate)
+	busiest, judged := arrival.Busiest(arrivals(calls), time.Second, in.control.wasLate)
 	row := strings.ReplaceAll(path.Base(in.Name()), "_", " ")
 	in.Logf("%s: %s; of %d calls, %d of them not late on their way, at most %d in a second, "+
 		"%.2f round trips to the broker a call, %.0f turns lapsed", row, figures, len(calls), judged,

@@ -20,6 +20,16 @@ type sample struct {
 	calls float64
 }
 
+// callsBetween counts the calls that arrived at from or later, and before to.
+func callsBetween(calls []time.Time, from, to time.Time) (n int) {
+	for _, at := range calls {
+		if !at.Before(from) && at.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
 // curve is how a worker scaled: the samples, the most replicas that it may have, and how many calls
 // a second the budget allows.
 type curve struct {

@@ -24,6 +24,5 @@
 // What needs no cluster is tested by make test:
 //
 //	ledger     compares the webhooks of the fakes with the completions
-//	pace       how many calls came within a second
 //	curve      a picture of a scaling worker
 package cluster

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,13 +161,10 @@ func (f *fakes) load(t *testing.T, retry bool) (stop func()) {
 			}
 		})
 	}()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			<-ended
-		})
-	}
+	stop = sync.OnceFunc(func() {
+		cancel()
+		<-ended
+	})
 	t.Cleanup(stop)
 	return stop
 }
@@ -184,16 +180,16 @@ func (f *fakes) play(ctx context.Context, t *testing.T, retry bool) {
 	}
 }
 
-// arrivals returns when the last calls arrived at the APIs of a provider.
-func (f *fakes) arrivals(ctx context.Context, provider string) (of []fake.Arrival, err error) {
+// arrivals returns when the last calls arrived at the API of a provider.
+func (f *fakes) arrivals(ctx context.Context, provider string) (times []time.Time, err error) {
 	var all []fake.Arrival
 	if err := f.do(ctx, "GET", "arrivals", nil, &all); err != nil {
 		return nil, err
 	}
 	for _, a := range all {
-		if strings.EqualFold(a.Provider, provider) {
-			of = append(of, a)
+		if a.Provider == provider {
+			times = append(times, a.At)
 		}
 	}
-	return of, nil
+	return times, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -104,15 +105,16 @@ func showScale(t *testing.T, r *release) {
 
 // checkRate fails the test if more calls arrived in a second than the rate and its burst allow. A
 // second in which this machine stalled is not judged. Ten seconds always are, with an allowance.
-func (r *release) checkRate(t *testing.T, p *pulse) {
+func (r *release) checkRate(t *testing.T, p *arrival.Pulse) {
 	t.Helper()
 	calls, err := r.fakes.arrivals(t.Context(), fake.Pinwheel)
 	if err != nil {
 		t.Fatal(err)
 	}
 	burst := schema.Burst(scaleRate)
-	inSecond, judged := busiest(calls, time.Second, p.wasLate)
-	inTen, _ := busiest(calls, 10*time.Second, func(time.Time, time.Time) bool { return false })
+	inSecond, judged := arrival.Busiest(calls, time.Second, p.WasLate)
+	inTen, _ := arrival.Busiest(calls, 10*time.Second,
+		func(time.Time, time.Time) bool { return false })
 	t.Logf("%d calls: at most %d in a second (allowed: %d), seen from %d calls without a stall of "+
 		"this machine; at most %d in ten seconds", len(calls), inSecond, scaleRate+burst, judged, inTen)
 	if inSecond > scaleRate+burst {
@@ -260,54 +262,16 @@ func (c curve) write(t *testing.T) {
 	t.Logf("wrote %s", scalePicture)
 }
 
-// pulse notices when this machine had no processor for the test. Calls of that time arrive late and
-// close together, so they say nothing about the workers.
-type pulse struct {
-	mu     sync.Mutex
-	stalls []stall
-}
-
-type stall struct{ from, to time.Time }
-
-const (
-	beatEvery = 10 * time.Millisecond
-	// recoverFor is how long after a stall calls may still arrive late.
-	recoverFor = time.Second
-)
-
-func startPulse(t *testing.T) *pulse {
+// startPulse begins to notice when this machine has no processor for the test.
+func startPulse(t *testing.T) *arrival.Pulse {
 	t.Helper()
-	p := &pulse{}
+	p := &arrival.Pulse{}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	last := time.Now()
-	go func() {
-		defer close(ended)
-		every(ctx, beatEvery, func() {
-			now := time.Now()
-			if now.Sub(last) > lateMax {
-				p.mu.Lock()
-				p.stalls = append(p.stalls, stall{last, now.Add(recoverFor)})
-				p.mu.Unlock()
-			}
-			last = now
-		})
-	}()
+	var group sync.WaitGroup
+	group.Go(func() { p.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		group.Wait()
 	})
 	return p
-}
-
-// wasLate reports whether calls of a time may have been late.
-func (p *pulse) wasLate(from, to time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range p.stalls {
-		if from.Before(s.to) && to.After(s.from) {
-			return true
-		}
-	}
-	return false
 }
