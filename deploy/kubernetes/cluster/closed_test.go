@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -16,8 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/wagewire/wagewire/deploy/fake"
-	"github.com/wagewire/wagewire/deploy/nats"
-	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers"
 )
 
@@ -88,10 +85,9 @@ type operator struct {
 // newOperator returns the operator's command with the broker of the release.
 func (r *release) newOperator(t *testing.T) operator {
 	t.Helper()
+	b := r.broker(t)
 	return operator{r.with(
-		"NATS_URL=nats://"+r.forward(t, "service/wagewire-nats", 4222),
-		"NATS_CREDS_FILE="+filepath.Join(r.keys, nats.SeedFile(stream.RoleOperator)),
-		"NATS_JS_DOMAIN="+stream.Domain,
+		"NATS_URL="+b.URL, "NATS_CREDS_FILE="+b.CredsFile, "NATS_JS_DOMAIN="+b.Domain,
 	), r.wagewire}
 }
 

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,17 +13,19 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // loadMin is how many webhooks are stored before a test disturbs the release.
 const loadMin = 60
 
+// busyValues are the arguments of helm with the values of the scenarios with load.
+var busyValues = []string{"--values", "testdata/fakes.yaml", "--values", "testdata/busy.yaml"}
+
 // useBusy upgrades the release to the values of the scenarios with load.
 func (r *release) useBusy(t *testing.T, more ...string) {
 	t.Helper()
-	r.upgrade(t, append([]string{
-		"--values", "testdata/fakes.yaml", "--values", "testdata/busy.yaml",
-	}, more...)...)
+	r.upgrade(t, slices.Concat(busyValues, more)...)
 	r.ready(t)
 	r.fakes.fail(t)
 }
@@ -47,13 +50,13 @@ func (r *release) moreStored(t *testing.T, before int) {
 	})
 }
 
+// processNames are the components that an upgrade or a drain replaces: ingress and the workers.
+func processNames() []string { return append(workerNames(), "ingress") }
+
 // workerNames are the components that are workers: their names are those of their commands.
 func workerNames() (names []string) {
-	for _, q := range schema.Queues() {
-		name := strings.ReplaceAll(string(q.Resource), "_", "-")
-		if len(names) == 0 || names[len(names)-1] != name {
-			names = append(names, name)
-		}
+	for _, r := range schema.WorkerResources() {
+		names = append(names, stream.WorkerRole(r))
 	}
 	return names
 }
@@ -73,7 +76,7 @@ func showDeletedPods(t *testing.T, r *release) {
 	r.kubectl(t, "delete", "pod", r.onePod(t, "ingress"), "--wait=false")
 	r.ready(t)
 	before := r.ledger.accepted()
-	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(append(workerNames(), "ingress")...),
+	r.kubectl(t, "delete", "pods", "--selector", r.ofComponents(processNames()...),
 		"--grace-period=0", "--force")
 	r.ready(t)
 	r.moreStored(t, before)
@@ -113,7 +116,7 @@ func showDrain(t *testing.T, r *release) {
 	go func() {
 		_, err := r.run(ctx, "kubectl", "drain", node, "--ignore-daemonsets",
 			"--delete-emptydir-data", "--timeout", "15m",
-			"--pod-selector", r.ofComponents(append(workerNames(), "ingress")...))
+			"--pod-selector", r.ofComponents(processNames()...))
 		drained <- err
 	}()
 	least := r.watchDrain(t, node, before)
@@ -131,17 +134,25 @@ func showDrain(t *testing.T, r *release) {
 	r.settled(t, r.fakes)
 }
 
-// podsOn counts the pods of a node that do not end, by their component.
+// podsOn counts the pods of a node that a drain replaces and that do not end, by their component.
 func podsOn(node string, pods []corev1.Pod) map[string]int {
 	count := map[string]int{}
-	for _, p := range pods {
-		component := p.Labels[componentLabel]
-		isDrained := component == "ingress" || isWorker(component)
-		if isDrained && p.Spec.NodeName == node && p.DeletionTimestamp == nil {
-			count[component]++
+	for _, p := range running(pods) {
+		if p.Spec.NodeName == node {
+			count[p.Labels[componentLabel]]++
 		}
 	}
 	return count
+}
+
+// running returns the pods of ingress and the workers that do not end.
+func running(pods []corev1.Pod) (some []corev1.Pod) {
+	for _, p := range pods {
+		if p.DeletionTimestamp == nil && slices.Contains(processNames(), p.Labels[componentLabel]) {
+			some = append(some, p)
+		}
+	}
+	return some
 }
 
 // watchDrain waits until a pod of each component has left the node, and all others that may leave:
@@ -184,14 +195,4 @@ func (r *release) wantLeft(ctx context.Context, before, now map[string]int) erro
 		}
 	}
 	return nil
-}
-
-// isWorker reports whether a component is a worker.
-func isWorker(component string) bool {
-	for _, name := range workerNames() {
-		if name == component {
-			return true
-		}
-	}
-	return false
 }

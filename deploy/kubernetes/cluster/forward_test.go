@@ -60,15 +60,20 @@ func (r *release) forward(t *testing.T, target string, port int) (address string
 	return address
 }
 
-// connect connects to the NATS of the release, with the key of the operator.
-func (r *release) connect(t *testing.T) *stream.Operator {
+// broker is how the operator connects to the NATS of the release.
+func (r *release) broker(t *testing.T) stream.Config {
 	t.Helper()
-	config := stream.Config{
+	return stream.Config{
 		URL:       "nats://" + r.forward(t, "service/wagewire-nats", 4222),
 		CredsFile: filepath.Join(r.keys, nats.SeedFile(stream.RoleOperator)),
 		Domain:    stream.Domain,
 	}
-	conn, err := stream.Connect(config, "test", zap.NewNop())
+}
+
+// connect connects to the NATS of the release, with the key of the operator.
+func (r *release) connect(t *testing.T) *stream.Operator {
+	t.Helper()
+	conn, err := stream.Connect(r.broker(t), "test", zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,19 +53,14 @@ func (s surroundings) giveToNode(t *testing.T, tree, tag string) images {
 // parseImages reads a flag such as images.example.org/wagewire:v1.
 func parseImages(t *testing.T, text string) images {
 	t.Helper()
-	prefix, tag, found := strings.Cut(text, ":")
-	if i := strings.LastIndex(text, ":"); i > strings.LastIndex(text, "/") {
-		prefix, tag, found = text[:i], text[i+1:], true
-	}
-	if !found {
+	slash := strings.LastIndex(text, "/")
+	colon := strings.LastIndex(text, ":")
+	if colon <= slash { // a colon before the slash begins the port of the registry
 		t.Fatalf("-images %s: give a prefix and a tag, such as images.example.org/wagewire:v1", text)
 	}
-	i := images{repository: prefix, tag: tag}
-	if slash := strings.LastIndex(prefix, "/"); slash >= 0 {
-		i.registry = prefix[:slash]
-		i.repository = prefix[slash+1:]
+	return images{
+		registry: text[:max(0, slash)], repository: text[slash+1 : colon], tag: text[colon+1:],
 	}
-	return i
 }
 
 // name returns the name of the image of a command.

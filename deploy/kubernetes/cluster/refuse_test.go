@@ -72,9 +72,7 @@ func showLossRefused(t *testing.T, r *release) {
 // rolls back.
 func (r *release) badUpgrade(t *testing.T, want string, args ...string) {
 	t.Helper()
-	r.upgrade(t, append([]string{
-		"--values", "testdata/fakes.yaml", "--values", "testdata/busy.yaml",
-	}, args...)...)
+	r.upgrade(t, slices.Concat(busyValues, args)...)
 	r.says(t, "provision", want)
 	r.fakes.sendMany(t, scaledType, 20)
 	r.settled(t, r.fakes)

@@ -42,11 +42,8 @@ func (r *release) podNames(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	names := map[string]bool{}
-	for _, p := range pods {
-		component := p.Labels[componentLabel]
-		if p.DeletionTimestamp == nil && (component == "ingress" || isWorker(component)) {
-			names[p.Name] = true
-		}
+	for _, p := range running(pods) {
+		names[p.Name] = true
 	}
 	return names
 }
@@ -84,15 +81,15 @@ const formerVersion = "0.0.1"
 // version then stands in for it, with images of the present commands under a former tag.
 func (s surroundings) newFormer(t *testing.T) former {
 	t.Helper()
-	tag, err := ours().run(t.Context(), "git", "describe", "--tags", "--abbrev=0", "HEAD^")
+	tag, err := s.run(t.Context(), "git", "describe", "--tags", "--abbrev=0", "HEAD^")
 	if err != nil {
 		return s.standIn(t)
 	}
 	tag = strings.TrimSpace(tag)
 	t.Logf("the former release is %s", tag)
 	tree := filepath.Join(t.TempDir(), "tree")
-	ours().must(t, "git", "worktree", "add", "--detach", tree, tag)
-	t.Cleanup(func() { ours().clean(t, "git", "worktree", "remove", "--force", tree) })
+	s.must(t, "git", "worktree", "add", "--detach", tree, tag)
+	t.Cleanup(func() { s.clean(t, "git", "worktree", "remove", "--force", tree) })
 	return former{
 		chart:  filepath.Join(tree, "deploy", "kubernetes", "chart"),
 		images: s.imagesOf(t, *formerFlag, tree, "former"),
@@ -119,8 +116,7 @@ func (s surroundings) standIn(t *testing.T) former {
 func showFormer(t *testing.T, s surroundings, wagewire string, present images) {
 	f := s.newFormer(t)
 	r := newRelease(t, s, wagewire, "wagewire-former", f.images)
-	values := []string{"--values", "testdata/fakes.yaml", "--values", "testdata/busy.yaml"}
-	r.upgradeTo(t, f.chart, values...)
+	r.upgradeTo(t, f.chart, busyValues...)
 	r.ready(t)
 	r.startFakes(t)
 	stop := r.underLoad(t, true)
@@ -129,13 +125,13 @@ func showFormer(t *testing.T, s surroundings, wagewire string, present images) {
 		name string
 		take func()
 	}{
-		{"upgrade to the present release", func() { r.upgrade(t, values...) }},
+		{"upgrade to the present release", func() { r.upgrade(t, busyValues...) }},
 		{"roll back", func() {
 			if err := r.helm(t.Context(), "rollback", r.name, "1"); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"upgrade again", func() { r.upgrade(t, values...) }},
+		{"upgrade again", func() { r.upgrade(t, busyValues...) }},
 	} {
 		t.Log(step.name)
 		stored := r.ledger.accepted()
