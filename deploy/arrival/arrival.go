@@ -18,9 +18,9 @@ const (
 )
 
 // Busiest returns the largest number of calls within a time, wherever the time begins: the first
-// call may arrive LateMax after its turn, and the last one at once. It leaves out the times in which
-// calls may have been later, and returns how many calls were the last of a time that counts. The
-// arrivals are in their order.
+// call may arrive LateMax after its turn, and the last one at once. It leaves out the times in
+// which calls may have been later, and returns how many calls were the last of a time that counts.
+// The arrivals are in their order.
 func Busiest(
 	arrivals []time.Time, within time.Duration, wasLate func(from, to time.Time) bool,
 ) (most, judged int) {

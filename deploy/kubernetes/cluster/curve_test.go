@@ -94,8 +94,8 @@ func TestPictureHasFewLabelsOfTime(t *testing.T) {
 func TestCallsBetween(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var calls []time.Time
-	for _, ms := range []time.Duration{0, 999, 1000, 1500, 2000} {
-		calls = append(calls, start.Add(ms*time.Millisecond))
+	for _, ms := range []int{0, 999, 1000, 1500, 2000} {
+		calls = append(calls, start.Add(time.Duration(ms)*time.Millisecond))
 	}
 	if n := callsBetween(calls, start.Add(time.Second), start.Add(2*time.Second)); n != 2 {
 		t.Errorf("%d calls in the second second, want 2", n)
