@@ -3,6 +3,7 @@ package ingress
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -38,6 +39,9 @@ type Config struct {
 	// Addr is the listener for webhooks. Without a port, or with port 0, the system chooses the
 	// port: see Server.Addr. ConfigFromEnv has the default.
 	Addr string `env:"INGRESS_ADDR" envDefault:":8080" help:"listener for webhooks"`
+	// Listener takes the connections in the place of Addr, for example a socket that another
+	// process has opened. Nil: Addr is opened.
+	Listener net.Listener
 	// AdminAddr is the listener for /livez, /readyz and /metrics. Empty: nowhere.
 	AdminAddr string
 	// Providers has the choices for every provider. A provider without a file of secrets is not

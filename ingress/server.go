@@ -52,6 +52,10 @@ func New(c Config, p Publisher, log *zap.Logger, registry *prometheus.Registry) 
 	if err != nil {
 		return nil, err
 	}
+	s.listener = c.Listener
+	if s.listener != nil {
+		return s, nil
+	}
 	s.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("INGRESS_ADDR: %w", err)

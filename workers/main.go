@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -42,6 +43,9 @@ type Surroundings struct {
 	Log *zap.Logger
 	// Budget returns where all processes share the budget of a provider.
 	Budget func(schema.Provider) pace.Store
+	// Transport makes the calls to the providers, for example through a proxy with certificates of
+	// its own. Nil: each client has a transport of its own.
+	Transport http.RoundTripper
 }
 
 // Main is the main function of every worker command: it serves the queues of the resource until

@@ -27,6 +27,9 @@ type Config struct {
 	// provider's own, about half a minute.
 	RetryWait time.Duration
 
+	// Transport sends the webhooks. Nil means a transport of the Providers' own.
+	Transport http.RoundTripper
+
 	Now func() time.Time // nil means time.Now
 }
 
@@ -57,7 +60,7 @@ func New(config Config) *Providers {
 		config:       config,
 		now:          config.Now,
 		mux:          http.NewServeMux(),
-		client:       newClient(),
+		client:       newClient(config.Transport),
 		registration: newUUID(),
 		done:         make(chan struct{}),
 		secrets:      make(map[string]string),

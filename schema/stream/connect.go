@@ -20,8 +20,8 @@ import (
 const (
 	reconnectWait   = 250 * time.Millisecond
 	reconnectJitter = time.Second
-	// pingEvery is the pause between two pings. After two pings without an answer the client
-	// reconnects. The client's default takes minutes.
+	// pingEvery is the pause between two pings, if Config says nothing. After two pings without an
+	// answer the client reconnects. The client's default takes minutes.
 	pingEvery = 10 * time.Second
 	// writeFor is how long a write may wait until the broker reads. Ingress has more time for a
 	// webhook.
@@ -38,7 +38,9 @@ type Conn struct {
 	js   jetstream.JetStream
 	// domain is Config.Domain.
 	domain string
-	log    *zap.Logger
+	// idleFor is Config.IdleFor.
+	idleFor time.Duration
+	log     *zap.Logger
 	// tryFor is the constant of this name, except in tests.
 	tryFor time.Duration
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
@@ -73,6 +75,16 @@ type Config struct {
 	// Domain is the name under which the account of this process reaches JetStream. If empty,
 	// JetStream is in the account itself.
 	Domain string `env:"NATS_JS_DOMAIN" help:"JetStream domain: wagewire, if the broker has an account for each role (none)"`
+	// Dialer opens the network connections, for example through a proxy, or to a server in the same
+	// process. If nil, the system's network is used.
+	Dialer nats.CustomDialer
+	// PingEvery is the pause between two pings. After two pings without an answer the connection
+	// is opened again. If 0, 10 s.
+	PingEvery time.Duration
+	// IdleFor is how long the broker holds the request of a queue without events. A longer time
+	// costs fewer messages. A request that gets lost without a break of the connection is noticed
+	// after a third of the time. If 0, 30 s.
+	IdleFor time.Duration
 }
 
 // Connect connects to the broker, and does not wait: if the broker is down or refuses the
@@ -89,9 +101,9 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(config.Domain, log)
+	c := newConn(config, log)
 	connected := make(chan struct{})
-	options := append(clientOptions(name), c.handlers(connected)...)
+	options := append(clientOptions(name, config), c.handlers(connected)...)
 	options = append(options, files...)
 	c.nats, err = nats.Connect(cmp.Or(config.URL, nats.DefaultURL), options...)
 	if _, unreadable := errors.AsType[*url.Error](err); unreadable {
@@ -112,9 +124,9 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 }
 
 // newConn returns a Conn without a connection.
-func newConn(domain string, log *zap.Logger) *Conn {
+func newConn(config Config, log *zap.Logger) *Conn {
 	c := &Conn{
-		domain: domain, log: log, tryFor: tryFor,
+		domain: config.Domain, idleFor: cmp.Or(config.IdleFor, idleFor), log: log, tryFor: tryFor,
 		closed: make(chan struct{}), lost: make(chan struct{}),
 	}
 	c.events = c.newTrial(schema.EventsStream, trialEvent(schema.Providers()[0]).Subject())
@@ -163,15 +175,15 @@ func (c *Conn) apiSubject(request, rest string) string {
 	return DomainSubject(c.domain, request+rest)
 }
 
-func clientOptions(name string) []nats.Option {
-	return []nats.Option{
+func clientOptions(name string, config Config) []nats.Option {
+	options := []nats.Option{
 		nats.Name(name),
 		nats.CustomInboxPrefix(inboxes + RoleOf(name)),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
-		nats.PingInterval(pingEvery),
+		nats.PingInterval(cmp.Or(config.PingEvery, pingEvery)),
 		// By default the client closes the connection for good when the broker refuses the login
 		// twice.
 		nats.IgnoreAuthErrorAbort(),
@@ -184,6 +196,10 @@ func clientOptions(name string) []nats.Option {
 		nats.FlusherTimeout(writeFor),
 		nats.ReconnectOnFlusherError(),
 	}
+	if config.Dialer != nil {
+		options = append(options, nats.SetCustomDialer(config.Dialer))
+	}
+	return options
 }
 
 // handlers are the functions that the client calls when the connection changes. The first success

@@ -19,12 +19,15 @@ const (
 	// busyFor is how long the broker holds a short request, of a busy queue. A stop may take as
 	// long, because a short request is not withdrawn.
 	busyFor = time.Second
-	// idleFor is how long the broker holds a long request, of an idle queue.
+	// idleFor is how long the broker holds a long request, of an idle queue, if Config says nothing.
 	idleFor = 30 * time.Second
-	// beatFor is the pause between two heartbeats of the broker during a long request.
-	beatFor = 5 * time.Second
-	// silentFor is the silence after which a request counts as lost: two heartbeats are missing.
-	silentFor = 2 * beatFor
+	// beatsPerRequest divides the time of a long request into the pauses between two heartbeats of
+	// the broker.
+	beatsPerRequest = 6
+	// silentFor is the silence after which a short request counts as lost.
+	silentFor = 10 * time.Second
+	// beatsMissed is the number of missing heartbeats after which a long request counts as lost.
+	beatsMissed = 2
 	// lateFor is how long after its time the end of a short request may come.
 	lateFor = 5 * time.Second
 	// lingerFor is how long an inbox stays open after the broker ended the request early. Events
@@ -215,6 +218,8 @@ type request struct {
 	short bool
 	// until is when the broker ends the request.
 	until time.Time
+	// silentFor is the silence after which the request counts as lost.
+	silentFor time.Duration
 }
 
 // pull is the body of a request, in the words of JetStream's protocol. Durations are nanoseconds.
@@ -231,8 +236,11 @@ func (t *taker) ask(n int) (*request, error) {
 		return nil, err
 	}
 	body := pull{Batch: n, Expires: busyFor}
+	silent := silentFor
 	if t.idle {
-		body = pull{Batch: 1, Expires: idleFor, Heartbeat: beatFor}
+		beat := t.conn.idleFor / beatsPerRequest
+		body = pull{Batch: 1, Expires: t.conn.idleFor, Heartbeat: beat}
+		silent = beatsMissed * beat
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -240,7 +248,7 @@ func (t *taker) ask(n int) (*request, error) {
 	}
 	r := &request{
 		came: make(chan *nats.Msg, body.Batch+statusRoom),
-		rest: body.Batch, short: !t.idle, until: time.Now().Add(body.Expires),
+		rest: body.Batch, short: !t.idle, until: time.Now().Add(body.Expires), silentFor: silent,
 	}
 	inbox := t.conn.nats.NewInbox()
 	r.inbox, err = t.conn.nats.ChanSubscribe(inbox, r.came)
@@ -287,12 +295,12 @@ func isPassing(end error) bool {
 // receive hands out what the request brings. It returns nil if no more can come, and otherwise the
 // reason to end the request.
 func (t *taker) receive(ctx context.Context, r *request, changed <-chan struct{}) error {
-	silence := time.NewTimer(silentFor)
+	silence := time.NewTimer(r.silentFor)
 	defer silence.Stop()
 	for r.rest > 0 {
 		select {
 		case msg := <-r.came:
-			silence.Reset(silentFor)
+			silence.Reset(r.silentFor)
 			t.noteStall(false)
 			if ended, err := t.accept(r, msg, t.handOutUntilDone(ctx, r)); ended {
 				return err

@@ -15,7 +15,7 @@ func Over(t *testing.T, nc *nats.Conn, log *zap.Logger) *Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConn("", log)
+	c := newConn(Config{}, log)
 	c.nats = nc
 	c.js = js
 	c.up.Store(true)

@@ -105,6 +105,8 @@ func (r row[Config, Client]) open(
 		OnCall:  metrics.Call,
 		Pace:    pacer,
 		Answers: of.answers,
+
+		Transport: of.Transport,
 	})
 	if err != nil {
 		pacer.Close()
