@@ -87,15 +87,19 @@ func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) 
 		}
 	}
 	q.repeatUntilDone(ctx, func(ctx context.Context) error {
-		return q.takeFrom(ctx, durables, take.Gate, func(msg jetstream.Msg) {
-			q.handOut(ctx, msg, work)
-		})
+		handOut := func(msg jetstream.Msg) { q.handOut(ctx, msg, work) }
+		renew := func(msg jetstream.Msg) { q.handOut(ctx, msg, giveBack) }
+		return q.takeFrom(ctx, durables, take.Gate, handOut, renew)
 	})
 	for _, d := range durables {
 		d.hands.jobs.Wait()
 	}
 	return nil
 }
+
+// giveBack is the work with an event that the queue may not take now. After an error the event
+// comes again when its lease ends.
+func giveBack(d *Delivery) { _ = d.GiveBack() }
 
 // durable is one of a queue's durable consumers, and the hands for its messages.
 type durable struct {
@@ -107,7 +111,7 @@ type durable struct {
 // takeFrom takes messages from all durables until ctx ends or one of the durables is lost. It does
 // not wait for the work.
 func (q *Queue) takeFrom(
-	ctx context.Context, durables []durable, gate Gate, work func(jetstream.Msg),
+	ctx context.Context, durables []durable, gate Gate, work, renew func(jetstream.Msg),
 ) error {
 	if err := q.conn.Connected(); err != nil {
 		return err
@@ -118,7 +122,7 @@ func (q *Queue) takeFrom(
 		if err != nil {
 			return err
 		}
-		takers = append(takers, q.conn.newTaker(consumer, gate, d.hands, work))
+		takers = append(takers, q.conn.newTaker(consumer, gate, d.hands, work, renew))
 	}
 	q.logChange(nil)
 	return runTakers(ctx, takers)

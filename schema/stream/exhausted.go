@@ -34,9 +34,8 @@ func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error
 	own := q.conn.Queue(q.queue)
 	advisories := durable{schema.AdvisoriesStream, q.queue.Name, newHands(1)}
 	own.repeatUntilDone(ctx, func(ctx context.Context) error {
-		return own.takeFrom(ctx, []durable{advisories}, nil, func(msg jetstream.Msg) {
-			own.workOnAdvisory(ctx, msg, each)
-		})
+		work := func(msg jetstream.Msg) { own.workOnAdvisory(ctx, msg, each) }
+		return own.takeFrom(ctx, []durable{advisories}, nil, work, nil)
 	})
 	advisories.hands.jobs.Wait()
 	return nil

@@ -135,6 +135,9 @@ type taker struct {
 	hands    *hands
 	// work gets each message in a goroutine of its own. The lease is renewed until work returns.
 	work func(jetstream.Msg)
+	// renew gives back a message that was delivered often, so that its deliveries count from 1
+	// again. If nil, such a message is given back as any other.
+	renew func(jetstream.Msg)
 
 	// beatEvery is the pause between two heartbeats for a message in work.
 	beatEvery time.Duration
@@ -147,13 +150,13 @@ type taker struct {
 }
 
 func (c *Conn) newTaker(
-	consumer jetstream.Consumer, gate Gate, hands *hands, work func(jetstream.Msg),
+	consumer jetstream.Consumer, gate Gate, hands *hands, work, renew func(jetstream.Msg),
 ) *taker {
 	if gate == nil {
 		gate = openGate{}
 	}
 	return &taker{
-		conn: c, consumer: consumer, gate: gate, hands: hands, work: work,
+		conn: c, consumer: consumer, gate: gate, hands: hands, work: work, renew: renew,
 		beatEvery: consumer.CachedInfo().Config.AckWait / schema.HeartbeatsPerLease,
 	}
 }
@@ -363,29 +366,38 @@ func (t *taker) handOut(msg *message) {
 func (t *taker) handOutUntilDone(ctx context.Context, r *request) func(*message) {
 	return func(msg *message) {
 		if ctx.Err() != nil {
-			r.giveBack(msg)
+			t.giveBack(msg, r.rest > 0, r.until)
 		} else {
 			t.handOut(msg)
 		}
 	}
 }
 
-// giveBack gives back a message of the request. While the request is open, a delay keeps the
-// message from coming to the same request again. If the answer gets lost, the lease ends by itself.
-func (r *request) giveBack(msg *message) {
-	if r.rest == 0 {
+// giveBack gives back a message of a request. While the request is open, a delay until its end
+// keeps the message from coming to the same request again. If the answer gets lost, the lease ends
+// by itself. Each time costs a delivery, and nobody has worked on the message: so a message that
+// was delivered often is renewed.
+func (t *taker) giveBack(msg *message, isOpen bool, until time.Time) {
+	meta, err := msg.Metadata()
+	isWornOut := err == nil && meta.NumDelivered > schema.DeliveriesInPlace
+	switch {
+	case isWornOut && t.renew != nil:
+		t.renew(msg)
+	case isOpen:
+		_ = msg.NakWithDelay(time.Until(until))
+	default:
 		_ = msg.Nak()
-	} else {
-		_ = msg.NakWithDelay(time.Until(r.until))
 	}
 }
 
 // giveBackRest ends a request and gives back what still comes.
 func (t *taker) giveBackRest(r *request) {
 	if r.short {
-		t.collect(r, time.Until(r.until)+lateFor, r.giveBack)
+		t.collect(r, time.Until(r.until)+lateFor, func(msg *message) {
+			t.giveBack(msg, r.rest > 0, r.until)
+		})
 	}
-	t.withdraw(r, func(msg *message) { _ = msg.Nak() })
+	t.withdraw(r, func(msg *message) { t.giveBack(msg, false, r.until) })
 }
 
 // handOutRest ends a request after end, and hands out what still comes.

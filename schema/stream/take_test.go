@@ -356,6 +356,76 @@ func TestAClosingGateGivesBackWhatItsRequestBrings(t *testing.T) {
 	}
 }
 
+// shutGate admits an event in a second, and closes before the event can come.
+type shutGate struct {
+	open     atomic.Bool
+	mu       sync.Mutex
+	admitted time.Time
+}
+
+func (g *shutGate) Admit(free, _ int) (n int, changed <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next := make(chan struct{})
+	switch {
+	case g.open.Load():
+		return free, next
+	case time.Since(g.admitted) < time.Second:
+		time.AfterFunc(time.Second, func() { close(next) })
+		return 0, next
+	default:
+		g.admitted = time.Now()
+		close(next)
+		return 1, next
+	}
+}
+
+// The requests of two lanes are open when a paused queue asks its provider again. One lane gets the
+// event that asks, and the other gives its event back. This costs a delivery each time.
+func TestAnEventThatIsOftenGivenBackUsesUpNoDeliveries(t *testing.T) {
+	for _, test := range []struct {
+		promise string
+		retry   bool
+	}{
+		{"a fresh event", false},
+		{"a retry", true},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, c *stream.Conn, b virtualBroker) {
+				e := numbered(0, 1)[0]
+				publish(t, c, e)
+				if test.retry {
+					must(t, c.Requeue(t.Context(), paystubsQueue, e, 1))
+					must(t, b.DeleteConsumer(t.Context(), schema.EventsStream, paystubsQueue.Name))
+					must(t, operator(c).Provision(t.Context(), streamtest.Topology()))
+				}
+				gate := new(shutGate)
+				ctx, stop := context.WithCancel(t.Context())
+				var working sync.WaitGroup
+				came := make(chan int, 1)
+				working.Go(func() {
+					taking := stream.Taking{Hands: 1, RetryHands: 1, ReplayHands: 1, Gate: gate}
+					must(t, c.Queue(paystubsQueue).Consume(ctx, taking, func(d *stream.Delivery) {
+						if !gate.open.Load() { // it came before the gate closed
+							must(t, d.GiveBack())
+							return
+						}
+						must(t, d.Done())
+						came <- d.Deliveries
+					}))
+				})
+				pass(2 * schema.EventDeliveriesMax * time.Second)
+				gate.open.Store(true)
+				if n := soon(t, "the event", came); n > schema.DeliveriesInPlace+1 {
+					t.Errorf("it comes with delivery %d", n)
+				}
+				stop()
+				working.Wait()
+			})
+		})
+	}
+}
+
 func TestTheRequestsNeverAskForMoreThanTheFreeHands(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, c *stream.Conn, b virtualBroker) {
 		asked := pulls(t, b.nats, schema.EventsStream)
