@@ -203,12 +203,12 @@ func TestCheckOfRedrivesFinds(t *testing.T) {
 				s.deadLetters = s.deadLetters[1:]
 			}, []string{Hidden}},
 		{"nothing when the redrive of an erasure is completed", func(s *scene, _, _ redrive) {
-			again := s.redriveOf("truv:l2", "truv_link")
+			again := s.redriveOf("truv:l2", schema.ErasuresName(schema.Truv))
 			again.tell()
 			again.complete(schema.Link, schema.Deleted, nil)
 		}, nil},
 		{"the redrive of an erasure without a completion", func(s *scene, _, _ redrive) {
-			again := s.redriveOf("truv:l2", "truv_link")
+			again := s.redriveOf("truv:l2", schema.ErasuresName(schema.Truv))
 			again.tell()
 		}, []string{Unfinished}},
 		{"nothing when the redrive of an erased account left nothing",
