@@ -1,7 +1,7 @@
 // Package chaos counts that nothing is lost and nothing is told twice. The harness runs the real
 // commands as processes, kills them, lets the fake providers misbehave, and keeps a ledger of every
 // webhook and its answer. At the end the harness reads all streams and compares them with the
-// ledger.
+// ledger. Package ledger has the ledger and the comparison.
 //
 //	run.go        a run, from building to the report
 //	build.go      the commands, and the builds that are broken on purpose
@@ -10,15 +10,12 @@
 //	siege.go      401 or 429 for a while, and restarts of the workers that get these answers
 //	process.go    processes: start, kill or stop by process id, start again
 //	broker.go     nats-server: configuration, streams, events that are not settled
-//	provider.go   the providers: secrets, paths of the API, fields of webhooks
+//	provider.go   the providers: rates and variables
 //	load.go       people, and the webhooks about them
 //	fault.go      the schedule of kills and of the providers' faults
 //	gate.go       in front of the fake providers: outages, refusals, and a note of every answer
 //	pace.go       the calls of all processes together: how many in a second, and calls in a hold
-//	ledger.go     the webhooks sent, and their answers
-//	check.go      compares the ledger with the streams; every violation has a name
-//	cause.go      the ends that an event may have after the provider's answers
-//	content.go    compares the records of a completion with the records served by the providers
+//	check.go      what package ledger does not check: floods, paces, and refusals in calm
 //	read.go       reads whole streams, and completions as they come
 //	report.go     the table
 //
@@ -33,31 +30,17 @@
 //
 // # Violations
 //
-//	lost        answered 200, and neither stored nor erased with its account; or stored without a
-//	            completion, and in no queue any more
-//	unfinished  stored, and a worker did not complete it while there was time
-//	twice       a completion id is at two places of the stream, or has two contents
-//	changed     a body or a record is not, byte for byte, as it was sent or served
-//	incomplete  an announced id is neither in records nor in missing
-//	outcome     the end does not follow from the webhook and the provider's answers, for example a
-//	            step of a ladder was taken for a restart
-//	hidden      given up without a dead letter, or a dead letter without a completion
-//	invented    stored, but never sent or never signed; erased, and nobody deleted the account
-//	erased      data of an erased account is left, or the erasure has no completion
-//	custody     a signed webhook was refused for good, or a forged webhook was not refused
+//	lost, unfinished, twice, changed, incomplete, outcome, hidden, invented, erased, waiting
+//	            see package ledger
+//	custody     see package ledger; also, an unsigned request of a flood was not refused
 //	crowded     over 1 % of the signed webhooks were refused, or got no answer, while only floods
 //	            disturbed ingress
 //	process     a command ended by itself, or did not end after SIGTERM
 //	log         personal data or a panic in a log
-//	waiting     the queues are not empty, or events wait, long after the last fault
 //	fast        in some second, a provider got more calls than its rate and burst; or a call in a
 //	            hold that the provider had asked for with a 429
 //
-// A provider forbids (403) one person in twenty. Every event about such a person must end as
-// unavailable, with the class forbidden.
-//
-// A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
-// stored, every rule above applies.
+// A provider forbids (403) one person in twenty.
 //
 // A hold is judged from a second after the 429 on: until then, the worker that got the answer reads
 // it and stores the hold, and the other processes hear of the hold. If that worker or a broker was

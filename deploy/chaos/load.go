@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/ledger"
 )
 
 const (
@@ -35,7 +36,7 @@ const (
 
 // sending is a webhook of a plan. place is its order in the plan.
 type sending struct {
-	kind    kind
+	kind    ledger.Kind
 	webhook fake.Webhook
 	place   float64
 	// overtaken is true for a webhook about a link just before its deletion. The deletion is sent
@@ -47,10 +48,11 @@ type sending struct {
 type load struct {
 	seed   uint64
 	fake   *fake.Providers
-	ledger *ledger
+	ledger *ledger.Ledger
 	gate   *gate
 	// calmSince returns the time since which ingress and the brokers run undisturbed.
 	calmSince func() (since time.Time, calm bool)
+	calm      calm
 	people    atomic.Uint64
 
 	mu       sync.Mutex
@@ -104,17 +106,17 @@ func (l *load) sendOvertaken(ctx context.Context, s sending) {
 // sendWebhook sends a webhook as a provider does, with retries, and notes the answer. The retries
 // go on after the end of ctx.
 func (l *load) sendWebhook(ctx context.Context, s sending) {
-	w := newWebhook(s.kind, s.webhook)
-	l.ledger.addWebhook(w)
+	w := ledger.NewWebhook(s.kind, s.webhook)
+	l.ledger.AddWebhook(w)
 	options := fake.SendOptions{Retry: true, Tried: l.noteAttempt}
-	if s.kind == forged {
+	if s.kind == ledger.Forged {
 		options = fake.SendOptions{BadSignature: true}
 	}
 	answer, err := l.fake.SendWith(context.WithoutCancel(ctx), s.webhook, options)
 	if err != nil {
 		answer.Status = 0
 	}
-	l.ledger.addAnswer(w, answer.Status)
+	l.ledger.AddAnswer(w, answer.Status)
 }
 
 // noteAttempt notes an attempt to send a signed webhook, if nothing but a flood disturbed ingress.
@@ -122,7 +124,7 @@ func (l *load) sendWebhook(ctx context.Context, s sending) {
 func (l *load) noteAttempt(began time.Time, status int) {
 	since, calm := l.calmSince()
 	if calm && began.After(since.Add(settleFor)) {
-		l.ledger.addCalmAttempt(status)
+		l.calm.addAttempt(status)
 	}
 }
 
@@ -150,20 +152,22 @@ func (l *load) plan(n uint64) []sending {
 		Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62), Forbidden: forbidden,
 	})
 	for _, id := range []string{p.AccountID, p.EndUserID, p.LinkID} {
-		l.ledger.addPerson(id, person{p.PaystubIDs(), p.ShiftIDs(), forbidden})
+		l.ledger.AddPerson(id, ledger.Person{
+			Paystubs: p.PaystubIDs(), Shifts: p.ShiftIDs(), Forbidden: forbidden,
+		})
 	}
 
 	var plan []sending
-	add := func(k kind, w fake.Webhook) {
+	add := func(k ledger.Kind, w fake.Webhook) {
 		place := float64(len(plan)) + 4*r.Float64()
 		plan = append(plan, sending{kind: k, webhook: w, place: place})
 	}
 	deleted := r.IntN(100) < deletedPercent
 	for _, w := range l.fake.Timeline(p) {
 		if w.Type != "link-deleted" {
-			add(genuine, w)
+			add(ledger.Genuine, w)
 		} else if deleted {
-			add(genuine, w)
+			add(ledger.Genuine, w)
 			plan = append(plan, l.beforeDeletion(p, plan[len(plan)-1].place))
 		}
 	}
@@ -186,7 +190,7 @@ func (l *load) beforeDeletion(p *fake.Person, place float64) sending {
 		panic(err) // the type is right
 	}
 	return sending{
-		kind: genuine, webhook: w, place: math.Nextafter(place, 0), overtaken: true,
+		kind: ledger.Genuine, webhook: w, place: math.Nextafter(place, 0), overtaken: true,
 	}
 }
 
@@ -196,7 +200,7 @@ func repeatSome(r *rand.Rand, plan []sending) []sending {
 	for i, s := range slices.Clone(plan) {
 		n := r.IntN(100)
 		switch {
-		case s.kind != forged && n < twicePercent:
+		case s.kind != ledger.Forged && n < twicePercent:
 			s.overtaken = false
 			s.place += 30 * r.Float64() * r.Float64()
 			plan = append(plan, s)
@@ -211,7 +215,7 @@ func repeatSome(r *rand.Rand, plan []sending) []sending {
 // that cannot be read.
 func (l *load) extras(r *rand.Rand, n uint64, p *fake.Person) []sending {
 	var list []sending
-	event := func(k kind, percent int, typ string, opts fake.EventOptions) {
+	event := func(k ledger.Kind, percent int, typ string, opts fake.EventOptions) {
 		if r.IntN(100) >= percent {
 			return
 		}
@@ -222,19 +226,19 @@ func (l *load) extras(r *rand.Rand, n uint64, p *fake.Person) []sending {
 		list = append(list, sending{kind: k, webhook: w})
 	}
 	odd := func(i int) string { return fmt.Sprintf("odd.id %d * > %d-%d", i, n, r.Uint32()) }
-	event(genuine, 40, "employment.added", fake.EventOptions{Outcome: "pending"})
-	event(genuine, 40, "income.added", fake.EventOptions{
+	event(ledger.Genuine, 40, "employment.added", fake.EventOptions{Outcome: "pending"})
+	event(ledger.Genuine, 40, "income.added", fake.EventOptions{
 		Outcome: "error", ErrorCode: "accountLocked", ErrorType: "userActionRequired",
 	})
-	event(genuine, 30, "account.added", fake.EventOptions{})
-	event(genuine, 30, "payslip.imagined", fake.EventOptions{})
-	event(genuine, 30, "identity.added", fake.EventOptions{ID: odd(1)})
-	event(genuine, 20, "link-connected", fake.EventOptions{ID: odd(2)})
-	event(genuine, 20, "paystubs.added", fake.EventOptions{
+	event(ledger.Genuine, 30, "account.added", fake.EventOptions{})
+	event(ledger.Genuine, 30, "payslip.imagined", fake.EventOptions{})
+	event(ledger.Genuine, 30, "identity.added", fake.EventOptions{ID: odd(1)})
+	event(ledger.Genuine, 20, "link-connected", fake.EventOptions{ID: odd(2)})
+	event(ledger.Genuine, 20, "paystubs.added", fake.EventOptions{
 		Added: p.PaystubIDs()[:1], Deleted: []string{"old-" + odd(3)},
 	})
-	event(forged, 5, "employment.added", fake.EventOptions{})
-	event(forged, 5, "link-deleted", fake.EventOptions{})
+	event(ledger.Forged, 5, "employment.added", fake.EventOptions{})
+	event(ledger.Forged, 5, "link-deleted", fake.EventOptions{})
 	return append(list, broken(r, n, p)...)
 }
 
@@ -242,23 +246,23 @@ func (l *load) extras(r *rand.Rand, n uint64, p *fake.Person) []sending {
 func broken(r *rand.Rand, n uint64, p *fake.Person) []sending {
 	const percent = 5
 	var list []sending
-	add := func(k kind, w fake.Webhook, body string, args ...any) {
+	add := func(k ledger.Kind, w fake.Webhook, body string, args ...any) {
 		if r.IntN(100) < percent {
 			w.Body = fmt.Appendf(nil, body, args...)
 			list = append(list, sending{kind: k, webhook: w})
 		}
 	}
 	id := fmt.Sprintf("undecodable-%d-%d", n, r.Uint32())
-	add(undecodable,
+	add(ledger.Undecodable,
 		fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "shifts.added", Account: p.AccountID},
 		`{"event_id": %q, "event": "shifts.added", "payload": {"account_id": %q, "added": 7}}`,
 		id, p.AccountID)
 	id = fmt.Sprintf("nobody-%d-%d", n, r.Uint32())
-	add(undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "income.added"},
+	add(ledger.Undecodable, fake.Webhook{Provider: fake.Pinwheel, ID: id, Type: "income.added"},
 		`{"event_id": %q, "event": "income.added", "payload": {"outcome": "success"}}`, id)
-	add(unreadable, fake.Webhook{Provider: fake.Pinwheel},
+	add(ledger.Unreadable, fake.Webhook{Provider: fake.Pinwheel},
 		`{"event_id": "cut-%d-%d`, n, r.Uint32())
-	add(unreadable, fake.Webhook{Provider: fake.Truv},
+	add(ledger.Unreadable, fake.Webhook{Provider: fake.Truv},
 		`["webhook_id", "%d-%d"]`, n, r.Uint32())
 	return list
 }

@@ -23,7 +23,7 @@ const judgedFor = time.Second - lateMax
 
 // callsMax returns how many calls a provider may get in a second from all processes together.
 func callsMax(p schema.Provider) int {
-	rate := providers[p].ratePerS
+	rate := ratesPerS[p]
 	return rate + schema.Burst(float64(rate))
 }
 

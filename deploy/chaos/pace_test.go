@@ -49,9 +49,9 @@ func pass(d time.Duration) {
 }
 
 func TestTheBurstIsHalfOfTheRate(t *testing.T) {
-	for p, row := range providers {
-		if got := 2 * callsMax(p); got != 3*row.ratePerS {
-			t.Errorf("%s: %d calls in 2 s, want 3 times %d", p, got, row.ratePerS)
+	for p, rate := range ratesPerS {
+		if got := 2 * callsMax(p); got != 3*rate {
+			t.Errorf("%s: %d calls in 2 s, want 3 times %d", p, got, rate)
 		}
 	}
 }

@@ -8,11 +8,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/wagewire/wagewire/deploy/ledger"
 	"github.com/wagewire/wagewire/schema"
 )
 
 // readAll passes every message of a stream to take.
-func (b *broker) readAll(ctx context.Context, name string, take func(message)) error {
+func (b *broker) readAll(ctx context.Context, name string, take func(ledger.Message)) error {
 	s, err := b.js.Stream(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
@@ -20,20 +21,20 @@ func (b *broker) readAll(ctx context.Context, name string, take func(message)) e
 	if s.CachedInfo().State.Msgs == 0 {
 		return nil
 	}
-	return b.read(ctx, name, nil, 0, func(m message, left uint64) bool {
+	return b.read(ctx, name, nil, 0, func(m ledger.Message, left uint64) bool {
 		take(m)
 		return left > 0
 	})
 }
 
 // watch passes every completion to take as it comes, until ctx ends. seen counts the completions.
-func (b *broker) watch(ctx context.Context, seen *atomic.Int64, take func(message)) error {
+func (b *broker) watch(ctx context.Context, seen *atomic.Int64, take func(ledger.Message)) error {
 	last := uint64(0)
 	for {
 		filter := []string{schema.AllCompletions}
 		err := b.read(ctx, schema.CompletionsStream, filter, last+1,
-			func(m message, _ uint64) bool {
-				last = m.sequence
+			func(m ledger.Message, _ uint64) bool {
+				last = m.Sequence
 				seen.Add(1)
 				take(m)
 				return true
@@ -56,7 +57,7 @@ func (b *broker) watch(ctx context.Context, seen *atomic.Int64, take func(messag
 // messages after m.
 func (b *broker) read(
 	ctx context.Context, name string, filter []string, from uint64,
-	more func(m message, left uint64) bool,
+	more func(m ledger.Message, left uint64) bool,
 ) error {
 	config := jetstream.OrderedConsumerConfig{
 		FilterSubjects: filter, DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -86,7 +87,10 @@ func (b *broker) read(
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		m := message{msg.Subject(), msg.Headers(), meta.Sequence.Stream, msg.Data()}
+		m := ledger.Message{
+			Subject: msg.Subject(), Header: msg.Headers(),
+			Sequence: meta.Sequence.Stream, Data: msg.Data(),
+		}
 		if !more(m, meta.NumPending) {
 			return nil
 		}

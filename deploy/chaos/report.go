@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/ledger"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -15,35 +16,36 @@ import (
 const violationsShown = 10
 
 // report prints the table and the violations.
-func (r *run) report(c *check, lasted, drained time.Duration) {
+func (r *run) report(c *ledger.Check, lasted, drained time.Duration) {
 	w := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
 	row := func(name, text string, args ...any) {
 		fmt.Fprintf(w, "  %s\t%s\n", name, fmt.Sprintf(text, args...))
 	}
-	n := c.counts
+	n := c.Counts()
 	killed, restarted, paused, peaks := r.histories()
 	fmt.Fprintln(w)
 	row("seed", "%d", r.Seed)
 	row("time", "%.0f s of chaos, %.0f s until the queues were empty",
 		lasted.Seconds(), drained.Seconds())
 	row("webhooks", "%d sent: %d accepted, %d never answered 200, %d forged",
-		r.ledger.sent, n.accepted, n.unanswered, n.forged)
+		r.ledger.Sent(), n.Accepted, n.Unanswered, n.Forged)
 	row("events", "%d stored in %d copies, %.1f a second",
-		n.stored, n.copies, float64(n.copies)/lasted.Seconds())
-	row("completions", "%d: %s", n.completions, formatOutcomes(n.outcomes))
+		n.Stored, n.Copies, float64(n.Copies)/lasted.Seconds())
+	row("completions", "%d: %s", n.Completions, formatOutcomes(n.Outcomes))
 	row("records",
 		"%d as the providers served them; %d completions point to theirs; %d stale; %d missing",
-		n.records, n.large, n.stale, n.missing)
-	row("dead letters", "%d", n.deadLetters)
-	row("quarantine", "%d", n.quarantined)
-	row("erased", "%d accounts with %d events", n.tombstones, n.erased)
-	row("forbidden", "%d events", n.forbidden)
+		n.Records, n.Large, n.Stale, n.Missing)
+	row("dead letters", "%d", n.DeadLetters)
+	row("quarantine", "%d", n.Quarantined)
+	row("erased", "%d accounts with %d events", n.Tombstones, n.Erased)
+	row("forbidden", "%d events", n.Forbidden)
 	row("floods", "%s", formatCounts(r.floods))
 	row("unsigned", "%v", r.flooded)
+	attempts, refused := r.load.calm.count()
 	row("in calm", "%d attempts to send a signed webhook, %d not answered 200",
-		r.ledger.calm, r.ledger.refused)
+		attempts, refused)
 	row("provider calls", "%d, of which %d went wrong: %s",
-		r.gate.calls, r.gate.failures, formatCounts(r.faults))
+		r.gate.calls, r.gate.served.Failures(), formatCounts(r.faults))
 	paces := r.gate.copyPaces()
 	for _, provider := range schema.Providers() {
 		p := paces[provider]
@@ -58,9 +60,10 @@ func (r *run) report(c *check, lasted, drained time.Duration) {
 	row("paused", "%s (%d acts left out: the victim was down)",
 		formatCounts(paused), r.skipped.Load())
 	row("peak memory", "%s", formatSizes(peaks))
-	row("violations", "%d", len(c.violations))
+	violations := c.Violations()
+	row("violations", "%d", len(violations))
 	_ = w.Flush()
-	r.printViolations(c.violations)
+	r.printViolations(violations)
 }
 
 // histories sums kills, restarts and pauses, and takes the highest peak memory, by command.
@@ -80,12 +83,12 @@ func (r *run) histories() (killed, restarted, paused map[string]int, peaks map[s
 	return killed, restarted, paused, peaks
 }
 
-func (r *run) printViolations(violations []violation) {
+func (r *run) printViolations(violations []ledger.Violation) {
 	shown := map[string]int{}
 	for _, v := range violations {
-		shown[v.what]++
-		if shown[v.what] <= violationsShown {
-			fmt.Fprintf(r.Out, "  VIOLATION %-10s %s: %s\n", v.what, v.id, v.why)
+		shown[v.What]++
+		if shown[v.What] <= violationsShown {
+			fmt.Fprintf(r.Out, "  VIOLATION %-10s %s: %s\n", v.What, v.ID, v.Why)
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(shown)) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/flood"
+	"github.com/wagewire/wagewire/deploy/ledger"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -87,7 +88,7 @@ type run struct {
 	broker    *broker
 	fake      *fake.Providers
 	gate      *gate
-	ledger    *ledger
+	ledger    *ledger.Ledger
 	load      *load
 	journal   *journal
 	ports     ports
@@ -128,7 +129,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	defer func() { cleanUp(c, dir, errors.Is(err, ErrViolated)) }()
 	r := &run{
-		Config: c, dir: dir, ledger: newLedger(), faults: map[string]int{}, ports: ports{},
+		Config: c, dir: dir, ledger: ledger.New(), faults: map[string]int{}, ports: ports{},
 		floods: map[string]int{},
 	}
 	fmt.Fprintf(c.Out, "chaos: seed %d, for %v, %d nats-server, %s\n",
@@ -183,7 +184,10 @@ func (r *run) run(ctx context.Context, bin string) error {
 	}
 	defer closeProviders()
 
-	check := newCheck(r.ledger, &r.gate.served, func(ref schema.RecordsRef) ([]byte, error) {
+	steps := ledger.Steps{NotReady: notReadySteps, Retry: retrySteps}
+	check := ledger.NewCheck(r.ledger, r.gate.served, steps, func(
+		ref schema.RecordsRef,
+	) ([]byte, error) {
 		ask, cancel := context.WithTimeout(ctx, 6*askFor)
 		defer cancel()
 		return r.broker.records(ask, ref)
@@ -199,15 +203,14 @@ func (r *run) run(ctx context.Context, bin string) error {
 	if err := r.readLogs(check); err != nil {
 		return err
 	}
-	check.finish()
-	check.checkCalm()
-	check.checkFloods(r.flooded)
-	check.checkPaces(r.gate.copyPaces())
+	check.Finish()
+	checkCalm(check, &r.load.calm)
+	checkFloods(check, r.flooded)
+	checkPaces(check, r.gate.copyPaces())
 	r.stop(check, r.brokers)
 	r.report(check, lasted, drained)
-	if len(check.violations) > 0 {
-		return fmt.Errorf("%w: %d violations with seed %d",
-			ErrViolated, len(check.violations), r.Seed)
+	if n := len(check.Violations()); n > 0 {
+		return fmt.Errorf("%w: %d violations with seed %d", ErrViolated, n, r.Seed)
 	}
 	return nil
 }
@@ -215,13 +218,13 @@ func (r *run) run(ctx context.Context, bin string) error {
 // stormAndDrain runs the storm and waits for empty queues, and meanwhile checks every completion as
 // it comes.
 func (r *run) stormAndDrain(
-	ctx, alive context.Context, check *check,
+	ctx, alive context.Context, check *ledger.Check,
 ) (lasted, drained time.Duration, err error) {
 	var completed atomic.Int64
 	watching, endWatch := context.WithCancel(alive)
 	defer endWatch()
 	watched := make(chan error, 1)
-	go func() { watched <- r.broker.watch(watching, &completed, check.addVersion) }()
+	go func() { watched <- r.broker.watch(watching, &completed, check.AddVersion) }()
 
 	r.began = time.Now()
 	r.storm(ctx, &completed)
@@ -382,7 +385,7 @@ func (r *run) addCommands(bin string, nodes []node, gateURL string) {
 }
 
 // stop stops processes with SIGTERM. A process that does not end well is a violation.
-func (r *run) stop(check *check, names []string) {
+func (r *run) stop(check *ledger.Check, names []string) {
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	for _, name := range names {
@@ -391,7 +394,7 @@ func (r *run) stop(check *check, names []string) {
 			if err := p.stop(); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				check.violate(ended, p.name, "%v", err)
+				check.Violate(ended, p.name, "%v", err)
 			}
 		})
 	}
@@ -399,23 +402,19 @@ func (r *run) stop(check *check, names []string) {
 }
 
 // readStreams passes every stored message to check.
-func (r *run) readStreams(ctx context.Context, check *check) error {
-	r.ledger.mu.Lock()
-	defer r.ledger.mu.Unlock()
-	r.gate.mu.Lock()
-	defer r.gate.mu.Unlock()
+func (r *run) readStreams(ctx context.Context, check *ledger.Check) error {
 	type source struct {
 		name string
-		take func(message)
+		take func(ledger.Message)
 	}
 	sources := []source{
-		{schema.EventsStream, check.addEvent},
-		{schema.CompletionsStream, check.addCompletion},
-		{schema.DeadLettersStream, check.addDeadLetter},
-		{schema.QuarantineStream, check.addQuarantined},
+		{schema.EventsStream, check.AddEvent},
+		{schema.CompletionsStream, check.AddCompletion},
+		{schema.DeadLettersStream, check.AddDeadLetter},
+		{schema.QuarantineStream, check.AddQuarantined},
 	}
 	for _, q := range schema.Queues() {
-		sources = append(sources, source{q.WaitingStream(), check.addWaiting})
+		sources = append(sources, source{q.WaitingStream(), check.AddWaiting})
 	}
 	for _, s := range sources {
 		if err := r.broker.readAll(ctx, s.name, s.take); err != nil {
@@ -426,10 +425,10 @@ func (r *run) readStreams(ctx context.Context, check *check) error {
 }
 
 // readLogs looks for unexpected ends of processes, and for canaries in their logs.
-func (r *run) readLogs(check *check) error {
+func (r *run) readLogs(check *ledger.Check) error {
 	for _, p := range r.processes {
 		for _, fault := range p.history().faults {
-			check.violate(ended, p.name, "%s", fault)
+			check.Violate(ended, p.name, "%s", fault)
 		}
 		log, err := os.ReadFile(p.log)
 		if err != nil {
@@ -437,7 +436,7 @@ func (r *run) readLogs(check *check) error {
 		}
 		for _, text := range canaries() {
 			if bytes.Contains(log, []byte(text)) {
-				check.violate(logged, p.name, "the log holds %q", text)
+				check.Violate(logged, p.name, "the log holds %q", text)
 			}
 		}
 	}

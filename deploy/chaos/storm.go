@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wagewire/wagewire/deploy/ledger"
 )
 
 // storm sends webhooks while processes are killed or restarted, and providers misbehave.
@@ -107,7 +109,7 @@ func (r *run) addFault(m *misbehaviour) bool {
 		if account == "" {
 			return false
 		}
-		r.gate.aim(account)
+		r.gate.served.Aim(account)
 		m.fault.Path = "/accounts/" + account + "/"
 	}
 	if _, err := r.fake.AddFault(m.fault); err != nil {
@@ -136,12 +138,12 @@ func (r *run) printLine(completed *atomic.Int64, more string) {
 		killed += p.history().kills
 	}
 	fmt.Fprintf(r.Out, "chaos: %4.0fs  accepted %d, completions %d, kills %d%s\n",
-		time.Since(r.began).Seconds(), r.ledger.accepted(), completed.Load(), killed, more)
+		time.Since(r.began).Seconds(), r.ledger.Accepted(), completed.Load(), killed, more)
 }
 
 // drain waits until every process runs, every queue is empty and no event waits. Queues without
 // progress for drainFor are a violation.
-func (r *run) drain(ctx context.Context, check *check, completed *atomic.Int64) error {
+func (r *run) drain(ctx context.Context, check *ledger.Check, completed *atomic.Int64) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	d := drainage{fewest: -1, progress: time.Now()}
@@ -152,11 +154,11 @@ func (r *run) drain(ctx context.Context, check *check, completed *atomic.Int64) 
 			d.note(total, r.allRunning())
 		}
 		if d.empty >= emptyMin {
-			check.drained = true
+			check.SetDrained()
 			return nil
 		}
 		if time.Since(d.progress) > drainFor {
-			check.violate(waiting, "queues", "no progress: %s (%v)",
+			check.Violate(ledger.Waiting, "queues", "no progress: %s (%v)",
 				strings.Join(queues, ", "), err)
 			return nil
 		}

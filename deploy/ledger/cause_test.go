@@ -1,4 +1,4 @@
-package chaos
+package ledger
 
 import (
 	"slices"
@@ -41,11 +41,11 @@ func TestAnEventEndsByItsOwnAnswers(t *testing.T) {
 			end{outcome: schema.Succeeded}, true},
 		{"forbidden without a forbidden person", []int{403, 403, 403}, false,
 			end{outcome: schema.Unavailable, class: schema.ClassForbidden}, true},
-		{"failed after 429", slices.Repeat([]int{429}, 2*retrySteps), false,
+		{"failed after 429", slices.Repeat([]int{429}, 2*steps.Retry), false,
 			end{outcome: schema.Failed, class: schema.ClassTransient, letter: true}, true},
-		{"failed before the end of the ladder", slices.Repeat([]int{503}, retrySteps), false,
+		{"failed before the end of the ladder", slices.Repeat([]int{503}, steps.Retry), false,
 			end{outcome: schema.Failed, class: schema.ClassTransient, letter: true}, true},
-		{"failed at the end of the ladder", slices.Repeat([]int{503, 0}, retrySteps), false,
+		{"failed at the end of the ladder", slices.Repeat([]int{503, 0}, steps.Retry), false,
 			end{outcome: schema.Failed, class: schema.ClassTransient, letter: true}, false},
 		{"failed because its deliveries ran out", []int{503, 429, 401}, false,
 			end{outcome: schema.Failed, class: schema.ClassExhausted, letter: true}, true},
@@ -68,13 +68,13 @@ func TestAnEventEndsByItsOwnAnswers(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s, _ := goodScene()
-			s.ledger.addPerson("account-2", person{forbidden: row.forbidden})
-			about := call{target: target{"account-2", "income"}, provider: schema.Pinwheel}
-			s.gate.note(about, 200, []byte(`{"data":{"id":"i"}}`))
+			s.ledger.AddPerson("account-2", Person{Forbidden: row.forbidden})
+			about := Call{Target: Target{"account-2", "income"}, Provider: schema.Pinwheel}
+			s.served.Note(about, 200, []byte(`{"data":{"id":"i"}}`))
 			for _, status := range row.answers {
-				s.gate.note(about, status, nil)
+				s.served.Note(about, status, nil)
 			}
-			w := s.send(genuine, fake.Pinwheel, "x", "income.added", "account-2", `{}`, 200)
+			w := s.send(Genuine, fake.Pinwheel, "x", "income.added", "account-2", `{}`, 200)
 			s.store(w, `{}`)
 			s.complete(w, schema.Income, row.end.outcome, func(c *schema.Completion) {
 				if row.end.class == "" {
@@ -95,8 +95,8 @@ func TestAnEventEndsByItsOwnAnswers(t *testing.T) {
 }
 
 func TestNoEventEndsByAWaitWithoutALadder(t *testing.T) {
-	every := cause{kind: genuine, aimed: true, answers: answers{
-		broken: 1000, lagging: 1000, forbidden: 1000, gone: 1000, rejected: 1000,
+	every := cause{steps: steps, kind: Genuine, aimed: true, Answers: Answers{
+		Broken: 1000, Lagging: 1000, Forbidden: 1000, Gone: 1000, Rejected: 1000,
 	}}
 	for _, class := range []schema.Class{
 		schema.ClassThrottled, schema.ClassUnauthorized, schema.ClassNotStored,
@@ -124,13 +124,13 @@ func TestStaleDataIsALaggingAnswer(t *testing.T) {
 		{"without an age", `{"data":{"id":"i"}}`, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			g := newGate(nil, neverSteady)
-			about := call{target: target{account, "income"}, provider: schema.Pinwheel}
-			g.note(about, 200, []byte(row.body))
-			if got := g.answers[about.target].lagging; got != row.lagging {
+			s := NewServed()
+			about := Call{Target: Target{account, "income"}, Provider: schema.Pinwheel}
+			s.Note(about, 200, []byte(row.body))
+			if got := s.AnswersTo(about.Target).Lagging; got != row.lagging {
 				t.Errorf("%d lagging answers, want %d", got, row.lagging)
 			}
-			if g.troubled[account] {
+			if s.IsTroubled(account) {
 				t.Error("a whole answer counts as trouble")
 			}
 		})

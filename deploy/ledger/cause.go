@@ -1,4 +1,4 @@
-package chaos
+package ledger
 
 import (
 	"fmt"
@@ -14,56 +14,49 @@ import (
 // An event that ends after a ladder of two steps had three bad answers, so an end with fewer is
 // certainly wrong. An end with more may be right.
 type cause struct {
-	answers
+	Answers
 
-	kind    kind
+	steps   Steps
+	kind    Kind
 	outcome string // the provider's word about its own job
-	// forbidden is true if the provider answers 403 to every call.
-	forbidden bool
+	// isForbidden is true if the provider answers 403 to every call.
+	isForbidden bool
 	// aimed is true if the account has a fault of its own, for any number of calls.
 	aimed bool
 }
 
 // causeOf returns what may decide about the end of the event.
-func (c *check) causeOf(e *entry, r schema.Resource) cause {
+func (c *Check) causeOf(p passage, r schema.Resource) cause {
+	_, person := c.ledger.recordsOf(p)
 	return cause{
-		answers:   c.served.answers[target{e.account, string(r)}],
-		kind:      e.kind,
-		outcome:   e.outcome,
-		forbidden: c.ledger.people[e.account].forbidden && e.needsCall(r),
-		aimed:     c.served.aimed[e.account],
+		Answers:     c.served.AnswersTo(Target{p.Account, string(r)}),
+		steps:       c.steps,
+		kind:        p.Kind,
+		outcome:     p.Outcome,
+		isForbidden: person.Forbidden && p.NeedsCall(r),
+		aimed:       c.served.isAimed(p.Account),
 	}
-}
-
-// needsCall reports whether the worker must call the provider about the event.
-func (w webhook) needsCall(r schema.Resource) bool {
-	if w.kind != genuine || w.outcome != "" {
-		return false
-	}
-	hasIDs := r == schema.Paystubs || r == schema.Shifts
-	namesNothing := w.event().Action == schema.ActionAdded && len(w.added) == 0
-	return !hasIDs || !namesNothing
 }
 
 // String describes the answers.
 func (c cause) String() string {
 	return fmt.Sprintf("broken %d, lagging %d, forbidden %d, gone %d, rejected %d",
-		c.broken, c.lagging, c.answers.forbidden, c.gone, c.rejected)
+		c.Broken, c.Lagging, c.Forbidden, c.Gone, c.Rejected)
 }
 
 // allows reports whether an event may end so.
 func (c cause) allows(r *result) bool {
 	class := schema.Class(r.class)
 	switch {
-	case c.kind == undecodable:
+	case c.kind == Undecodable:
 		return r.outcome == schema.Failed && class == schema.ClassPoison
 	case c.outcome == "pending":
 		return r.outcome == schema.Pending
 	case c.outcome == "error":
 		return r.outcome == schema.Failed && class == schema.ClassProvider
-	case c.forbidden:
+	case c.isForbidden:
 		return r.outcome == schema.Unavailable && class == schema.ClassForbidden &&
-			c.answers.forbidden > notReadySteps
+			c.Forbidden > c.steps.NotReady
 	case r.outcome == schema.Succeeded:
 		return true
 	case r.outcome == schema.Unavailable:
@@ -78,9 +71,9 @@ func (c cause) allows(r *result) bool {
 func (c cause) allowsUnavailable(class schema.Class) bool {
 	switch class {
 	case schema.ClassNotReady:
-		return c.aimed || c.lagging > notReadySteps
+		return c.aimed || c.Lagging > c.steps.NotReady
 	case schema.ClassPermanent:
-		return c.gone > 0
+		return c.Gone > 0
 	default:
 		return false
 	}
@@ -89,11 +82,11 @@ func (c cause) allowsUnavailable(class schema.Class) bool {
 func (c cause) allowsFailed(class schema.Class) bool {
 	switch class {
 	case schema.ClassPermanent:
-		return c.rejected > 0
+		return c.Rejected > 0
 	case schema.ClassContract:
-		return c.aimed || c.broken >= workers.ContractTries
+		return c.aimed || c.Broken >= workers.ContractTries
 	case schema.ClassTransient:
-		return c.broken > retrySteps
+		return c.Broken > c.steps.Retry
 	default:
 		return false
 	}
@@ -110,6 +103,6 @@ func (c cause) wantsDeadLetter(r *result) bool {
 // allowsDeadLetter reports whether the event may have a dead letter. If a worker dies after the
 // dead letter and before the completion, the event may still succeed.
 func (c cause) allowsDeadLetter() bool {
-	return c.kind == undecodable || c.aimed || c.gone > 0 || c.rejected > 0 ||
-		c.broken >= workers.ContractTries
+	return c.kind == Undecodable || c.aimed || c.Gone > 0 || c.Rejected > 0 ||
+		c.Broken >= workers.ContractTries
 }

@@ -1,0 +1,252 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// staleFor is less than the age of stale data, which is a day.
+const staleFor = 12 * time.Hour
+
+// Target is what a call asks for.
+type Target struct{ Account, Resource string }
+
+// Call is a call of an API.
+type Call struct {
+	Target
+
+	Provider schema.Provider
+}
+
+// ParseCall reads a path as it is escaped in the URL: /<provider>/v1/….
+func ParseCall(path string) Call {
+	const partsMin = 6
+	parts := strings.Split(path, "/")
+	for len(parts) < partsMin {
+		parts = append(parts, "")
+	}
+	c := Call{Provider: schema.Provider(parts[1])}
+	p, known := providers[c.Provider]
+	if !known {
+		return c
+	}
+	c.Account, c.Resource = p.called(parts[3:])
+	if account, err := url.PathUnescape(c.Account); err == nil {
+		c.Account = account
+	}
+	return c
+}
+
+// Answers counts the bad answers about a target.
+type Answers struct {
+	// Broken answers are 5xx, cut, late or no JSON.
+	Broken int
+	// Lagging answers are 404 and 409, and data older than half a day.
+	Lagging int
+	// Forbidden answers are 403, gone answers 410.
+	Forbidden int
+	Gone      int
+	// Rejected answers have another status of 300 to 499, except 401 and 429: those are no failure
+	// of the event.
+	Rejected int
+}
+
+// count counts one more bad answer.
+func (a *Answers) count(status int) {
+	switch {
+	case status == http.StatusNotFound, status == http.StatusConflict:
+		a.Lagging++
+	case status == http.StatusForbidden:
+		a.Forbidden++
+	case status == http.StatusGone:
+		a.Gone++
+	case status == http.StatusUnauthorized, status == http.StatusTooManyRequests:
+	case status >= 300 && status < 500:
+		a.Rejected++
+	default:
+		a.Broken++
+	}
+}
+
+// Served is everything that the providers have answered. A Served is safe for concurrent use.
+type Served struct {
+	mu sync.Mutex
+	// records are hashes of resource, account and compact JSON.
+	records map[[sha256.Size]byte]bool
+	// payDates are the dates of paystubs, by id.
+	payDates map[string]string
+	// troubled are accounts with an answer other than a complete 200, or with records held back.
+	troubled map[string]bool
+	// aimed are accounts with a fault of their own: records held back, or a list without an end.
+	aimed    map[string]bool
+	answers  map[Target]Answers
+	failures int
+}
+
+// NewServed returns the note of the providers' answers, without any.
+func NewServed() *Served {
+	return &Served{
+		records:  map[[sha256.Size]byte]bool{},
+		payDates: map[string]string{},
+		troubled: map[string]bool{},
+		aimed:    map[string]bool{},
+		answers:  map[Target]Answers{},
+	}
+}
+
+// Aim notes that a fault will hold back records of an account.
+func (s *Served) Aim(account string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.troubled[account] = true
+	s.aimed[account] = true
+}
+
+// Note stores the records of an answer, or counts a bad answer. Status 0 is no answer, or an
+// incomplete answer.
+func (s *Served) Note(c Call, status int, body []byte) {
+	var records []json.RawMessage
+	ok := false
+	isStale := false
+	if p, known := providers[c.Provider]; known && status == http.StatusOK {
+		records, ok = p.recordsIn(body)
+		at := p.refreshedAt(body)
+		isStale = ok && !at.IsZero() && at.Before(time.Now().Add(-staleFor))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bad := s.answers[c.Target]
+	switch {
+	case isStale:
+		bad.Lagging++
+	case !ok:
+		s.failures++
+		s.troubled[c.Account] = true
+		bad.count(status)
+	}
+	s.answers[c.Target] = bad
+	for _, record := range records {
+		s.records[recordHash(c.Target, record)] = true
+		if c.Resource == string(schema.Paystubs) {
+			s.notePayDate(record)
+		}
+	}
+}
+
+func (s *Served) notePayDate(record []byte) {
+	var paystub struct {
+		ID      string `json:"id"`
+		PayDate string `json:"pay_date"`
+	}
+	if json.Unmarshal(record, &paystub) == nil {
+		s.payDates[paystub.ID] = paystub.PayDate
+	}
+}
+
+func recordHash(of Target, record []byte) [sha256.Size]byte {
+	return sha256.Sum256(append([]byte(of.Resource+"\x00"+of.Account+"\x00"), record...))
+}
+
+// AnswersTo returns the bad answers about a target.
+func (s *Served) AnswersTo(t Target) Answers {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answers[t]
+}
+
+// HasServed reports whether a complete answer had the record. The record is compact, and in the
+// form that a completion must have: a link has no access token.
+func (s *Served) HasServed(t Target, record []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[recordHash(t, record)]
+}
+
+// CountRecords counts the different records in all complete answers.
+func (s *Served) CountRecords() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.records)
+}
+
+// Failures counts the bad answers of all targets, without those with old data.
+func (s *Served) Failures() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failures
+}
+
+// IsTroubled reports whether the account had an answer other than a complete 200, or a fault that
+// held records back.
+func (s *Served) IsTroubled(account string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.troubled[account]
+}
+
+func (s *Served) isAimed(account string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.aimed[account]
+}
+
+func (s *Served) payDate(paystub string) (date string, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	date, known = s.payDates[paystub]
+	return date, known
+}
+
+// Tee keeps a copy of an answer.
+type Tee struct {
+	http.ResponseWriter
+
+	status int
+	body   bytes.Buffer
+	before func()
+}
+
+// NewTee returns a writer that passes an answer on to w and keeps a copy. before is called before
+// an answer with data is passed on: the provider has made the answer, and nobody has it yet.
+func NewTee(w http.ResponseWriter, before func()) *Tee {
+	return &Tee{ResponseWriter: w, status: http.StatusOK, before: before}
+}
+
+// Status is the status of the answer, 200 if none was written.
+func (t *Tee) Status() int { return t.status }
+
+// WriteHeader keeps the status.
+func (t *Tee) WriteHeader(status int) {
+	t.status = status
+	if status == http.StatusOK {
+		t.before()
+	}
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// Write keeps a part of the body.
+func (t *Tee) Write(b []byte) (int, error) {
+	t.body.Write(b)
+	return t.ResponseWriter.Write(b)
+}
+
+// Unwrap lets the fakes flush a part of an answer before a cut.
+func (t *Tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// NoteTee notes the answer that a tee has kept. complete is false if the provider cut the answer.
+func (s *Served) NoteTee(c Call, t *Tee, complete bool) {
+	if !complete {
+		s.Note(c, 0, nil)
+	}
+	if complete || t.status != http.StatusOK { // the status alone may decide
+		s.Note(c, t.status, t.body.Bytes())
+	}
+}
