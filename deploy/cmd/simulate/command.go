@@ -88,7 +88,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	flags.IntVar(&o.Seeds, "seeds", 0,
 		"`NUMBER` of schedules, 0 without a limit (1 with --seed, otherwise 0)")
 	flags.DurationVar(&o.For, "for", 0,
-		"`DURATION` for which schedules are started, 0 without a limit (2m without --seed and --seeds)")
+		"`DURATION` for which schedules are started, 0 without a limit "+
+			"(2m without --seed and --seeds)")
 	flags.IntSliceVar(&o.Without, "without", nil,
 		"`NUMBERS` of faults to leave out of the schedule of one seed")
 	flags.IntVar(&o.Parallel, "parallel", runtime.GOMAXPROCS(0),
@@ -97,7 +98,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		"`NUMBER` of failing seeds after which no other is started")
 	flags.StringVar(&o.Flaw, "flaw", "", "`FLAW` to build in, listed below (none)")
 	flags.BoolVar(&o.broken, "broken", false, fmt.Sprintf(
-		"build each flaw, or those named, and want a seed from 1 to %d to find it", seeds.SeedsOfAFlaw))
+		"build each flaw, or those named, and want a seed from 1 to %d to find it",
+		seeds.SeedsOfAFlaw))
 	command.AddSection(root, "Flaws", listFlaws())
 	command.AddSection(root, "Exit codes", exitCodes)
 	return command.Run(ctx, root, args, stdout, stderr)

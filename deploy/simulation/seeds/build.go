@@ -54,7 +54,7 @@ func (c Config) build(ctx context.Context, dir, broken string) (*simulation, err
 
 // inOwnGroup returns a command in a process group of its own. The end of ctx kills the group.
 func inOwnGroup(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // go, or what it has built
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd

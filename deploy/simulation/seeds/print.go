@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -30,9 +31,6 @@ type totals struct {
 	runs, webhooks, events, completions     int
 	faults, fired, kills, waits, violations int
 	hours                                   float64
-	// faultsMin and faultsMax are the numbers of faults in the shortest and the longest schedule.
-	faultsMin int
-	faultsMax int
 	// failed are the seeds with violations. In the others, the numbers of runs without a fault in
 	// the schedule, without a fault that took effect, and without an event that waited.
 	failed   []uint64
@@ -45,10 +43,6 @@ type totals struct {
 
 // add adds a run.
 func (t *totals) add(r report.Report) {
-	t.faultsMax = max(t.faultsMax, r.Faults)
-	if t.runs == 0 || r.Faults < t.faultsMin {
-		t.faultsMin = r.Faults
-	}
 	t.runs++
 	t.hours += r.Hours
 	t.webhooks += r.Webhooks
@@ -92,8 +86,7 @@ func (t *totals) print(out io.Writer, lasted time.Duration) {
 	row("webhooks", "%d", t.webhooks)
 	row("events", "%d", t.events)
 	row("completions", "%d", t.completions)
-	row("faults", "%d, of which %d took effect; %d to %d in a schedule",
-		t.faults, t.fired, t.faultsMin, t.faultsMax)
+	row("faults", "%d, of which %d took effect", t.faults, t.fired)
 	row("kills", "%d", t.kills)
 	row("waits", "%d", t.waits)
 	row("time", "%.0f s; virtual time is %.0f times as fast",
@@ -115,8 +108,9 @@ func (t *totals) print(out io.Writer, lasted time.Duration) {
 	}
 }
 
-// formatSeeds returns the first seeds of a list, and how many more there are.
+// formatSeeds returns the smallest seeds of a list, and how many more there are.
 func formatSeeds(seeds []uint64) string {
+	seeds = slices.Sorted(slices.Values(seeds)) // they ended in another order
 	var texts []string
 	for _, seed := range seeds[:min(seedsShown, len(seeds))] {
 		texts = append(texts, strconv.FormatUint(seed, 10))

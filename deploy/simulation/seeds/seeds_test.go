@@ -74,7 +74,7 @@ func TestSeeds(t *testing.T) {
 			lines: []string{
 				"seeds 5: 5 without a violation", "virtual time 2500 hours, 0.3 years", "webhooks 50",
 				"events 55", "completions 60",
-				"faults 40, of which 40 took effect; 8 to 8 in a schedule", "kills 5", "waits 25",
+				"faults 40, of which 40 took effect", "kills 5", "waits 25",
 				"time 180 s; virtual time is 50000 times as fast", "violations 0",
 			},
 		},
@@ -116,7 +116,7 @@ func TestSeeds(t *testing.T) {
 			ran: []uint64{1, 2, 3},
 			lines: []string{
 				"WARNING in 1 of 3 runs the schedule had no fault: seeds 2",
-				"WARNING in 1 of 3 runs no fault took effect: seeds 2", "; 0 to 8 in a schedule",
+				"WARNING in 1 of 3 runs no fault took effect: seeds 2",
 			},
 		},
 		"runs that prove nothing are an error": {
@@ -362,6 +362,31 @@ func TestAFlawIsSearchedUntilASeedFindsIt(t *testing.T) {
 			t.Errorf("finding %+v, error %v after %d seeds", f, err, len(l.ran))
 		}
 	})
+}
+
+func TestAFlawIsFoundOnlyByAViolationOfItsOwn(t *testing.T) {
+	for promise, row := range map[string]struct {
+		// fails are the seeds that fail without a flaw.
+		fails []uint64
+		err   error
+	}{
+		"the seed is without a violation if the flaw is out": {fails: []uint64{4, 6}},
+		"the seed has a violation also if the flaw is out":   {fails: []uint64{5}, err: ErrViolated},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sound := &line{judge: func(r *report.Report) {
+					if slices.Contains(row.fails, r.Seed) {
+						violate(r)
+					}
+				}}
+				err := finding{name: "float", seed: 5, what: "changed"}.check(t.Context(), sound.run)
+				if !errors.Is(err, row.err) || !slices.Equal(sound.ran, []uint64{5}) {
+					t.Errorf("error %v after seeds %v", err, sound.ran)
+				}
+			})
+		})
+	}
 }
 
 func TestTheTableOfFlawsNamesThoseThatWereNotFound(t *testing.T) {
