@@ -42,7 +42,7 @@ tree    = $(shell git describe --tags --always --dirty 2>/dev/null)
 # The commands that run in containers: all except those for a developer's machine. The binaries are built
 # here and sent to the engine, so no registry and no network is needed. They go to a directory of their
 # own, because the machine may not be Linux.
-images         := $(sort $(filter-out sandbox chaos bench,$(notdir $(wildcard */cmd/*))))
+images         := $(sort $(filter-out sandbox chaos simulate bench,$(notdir $(wildcard */cmd/*))))
 IMAGES         ?= wagewire
 VERSION        ?= dev
 imageBytesMax  := 20000000
@@ -79,7 +79,7 @@ archives: ## pack images without Docker, of every command and of nats-server: bi
 
 # Every command except the tools of this repository. The linker writes the modules of a binary into it.
 # Our own modules stand there as directories, so their names and versions are put in here.
-shipped := $(sort $(filter-out chaos bench,$(notdir $(wildcard */cmd/*))))
+shipped := $(sort $(filter-out chaos simulate bench,$(notdir $(wildcard */cmd/*))))
 
 .PHONY: sbom
 sbom: bin/cyclonedx-gomod build ## write the bill of materials of every binary: CycloneDX JSON in bin/sbom/
@@ -271,3 +271,20 @@ chaos: ## kill processes, then count lost and repeated events: CHAOS_FOR=1h CHAO
 .PHONY: chaos/broken
 chaos/broken: ## the same with builds that are broken on purpose: each must be found
 	@$(call chaos,--broken)
+
+##### Simulation
+
+# In CI, SIMULATE_FOR is how long schedules are started.
+FOR ?= $(SIMULATE_FOR)
+
+# As in run, Ctrl-C goes to simulate alone, and simulate stops its processes.
+simulate = go build -o bin/ ./deploy/cmd/simulate && { [ -t 0 ] || exec bin/simulate $(1); set -m; bin/simulate $(1); exit $$?; }
+
+.PHONY: simulate
+simulate: ## run the line in virtual time, under many schedules of faults: make simulate FOR=1h, or SEED=1 SEEDS=100
+	@$(call simulate,$(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FOR),--for $(FOR)) \
+		$(if $(WITHOUT),--without $(WITHOUT)) $(ARGS))
+
+.PHONY: simulate/broken
+simulate/broken: ## the same with builds that are broken on purpose: each must be found
+	@$(call simulate,--broken $(ARGS))

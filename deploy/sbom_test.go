@@ -43,7 +43,7 @@ func TestTheBillOfMaterialsNamesEveryModuleOfItsBinary(t *testing.T) {
 	named := 0 // binaries whose bill names nats.go
 	for _, directory := range directories {
 		command := filepath.Base(directory)
-		if command == "chaos" || command == "bench" { // tools of this repository
+		if slices.Contains([]string{"chaos", "simulate", "bench"}, command) { // tools of this repository
 			continue
 		}
 		t.Run(command, func(t *testing.T) {

@@ -4,7 +4,7 @@
 // ledger. Package ledger has the ledger and the comparison.
 //
 //	run.go        a run, from building to the report
-//	build.go      the commands, and the builds that are broken on purpose
+//	build.go      the commands, also with a flaw of package deploy/flaw
 //	storm.go      kills and faults while webhooks are sent, and the wait for empty queues
 //	flood.go      load that nobody signed, beside the signed webhooks
 //	siege.go      401 or 429 for a while, and restarts of the workers that get these answers

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/flaw"
 	"github.com/wagewire/wagewire/deploy/flood"
 	"github.com/wagewire/wagewire/deploy/ledger"
 	"github.com/wagewire/wagewire/schema"
@@ -120,8 +121,8 @@ func (j *journal) write(began time.Time, what string, args ...any) {
 // Run builds the commands, runs them, and prints the report. It returns ErrViolated after a broken
 // promise. No process outlives Run.
 func Run(ctx context.Context, c Config) (err error) {
-	if _, ok := flaws[c.Break]; c.Break != "" && !ok {
-		return fmt.Errorf("no flaw %q: there are %s", c.Break, strings.Join(Flaws(), ", "))
+	if names := flaw.OfStorm(); c.Break != "" && !slices.Contains(names, c.Break) {
+		return fmt.Errorf("no flaw %q: there are %s", c.Break, strings.Join(names, ", "))
 	}
 	dir, err := os.MkdirTemp("", "wagewire-chaos-")
 	if err != nil {
@@ -157,7 +158,8 @@ func (r *run) describeBuild() string {
 	if r.Break == "" {
 		return "without a flaw"
 	}
-	return "broken on purpose: " + flaws[r.Break].does
+	broken, _ := flaw.Lookup(r.Break)
+	return "broken on purpose: " + broken.Does
 }
 
 // run starts all processes, runs the storm, waits for empty queues, and checks.

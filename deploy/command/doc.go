@@ -6,8 +6,8 @@
 //	exit code 2   the command line is wrong: cobra refused it, or the command returned UsageError
 //	other codes   the command returned [Exit]
 //
-// Two commands differ: providers ends with 1 for every error, and chaos ends with 2 also if it
-// could not run.
+// Some commands differ: providers and bench end with 1 for every error, and chaos and simulate end
+// with 2 also if they could not run.
 //
 // Run gives every tree --version, the subcommands version, help and completion, and the same
 // layout of help: description, usage, examples, commands by group, flags, and then the sections

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/chaos"
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/flaw"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
@@ -94,7 +95,7 @@ func run(
 		"run every build that is broken on purpose, and want each of them found")
 	root.AddCommand(floodCommand())
 	command.AddEnvironment(root, process.Variables(environment{}))
-	command.AddSection(root, "Flaws", "  "+strings.Join(chaos.Flaws(), ", "))
+	command.AddSection(root, "Flaws", "  "+strings.Join(flaw.OfStorm(), ", "))
 	command.AddSection(root, "Exit codes", exitCodes)
 	return command.Run(ctx, root, args, stdout, stderr)
 }
@@ -116,16 +117,16 @@ func runOnce(ctx context.Context, config chaos.Config) error {
 // runFlaws runs every broken build. Each run must find a violation.
 func runFlaws(ctx context.Context, config chaos.Config) error {
 	var missed []string
-	for _, flaw := range chaos.Flaws() {
-		config.Break = flaw
+	for _, name := range flaw.OfStorm() {
+		config.Break = name
 		err := chaos.Run(ctx, config)
 		switch {
 		case err == nil:
-			missed = append(missed, flaw)
+			missed = append(missed, name)
 		case errors.Is(err, chaos.ErrViolated):
-			fmt.Fprintf(config.Out, "chaos: found %s: %v\n\n", flaw, err)
+			fmt.Fprintf(config.Out, "chaos: found %s: %v\n\n", name, err)
 		default:
-			return command.Exit(exitFailed, fmt.Errorf("%s: %w", flaw, err))
+			return command.Exit(exitFailed, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	if len(missed) > 0 {
