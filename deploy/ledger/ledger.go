@@ -64,6 +64,10 @@ func (p passage) Event() schema.Event {
 // the redrive names.
 func (p passage) Workers() []schema.Resource {
 	all := p.Webhook.Workers()
+	if p.Outcome != "" { // the end of another resource's job is no word of this one
+		own := p.Webhook.Event().Resource
+		all = slices.DeleteFunc(slices.Clone(all), func(r schema.Resource) bool { return r != own })
+	}
 	if p.queue == "" || p.Event().Erases() {
 		return all
 	}

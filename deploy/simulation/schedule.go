@@ -1,0 +1,234 @@
+package simulation
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// ladderFor is the time of the shortest schedule: the whole long ladder and four hours.
+	ladderFor = 72 * time.Hour
+	// Every longEvery-th seed makes a schedule of longFor.
+	longEvery = 10
+	longFor   = 14 * 24 * time.Hour
+	// Every calmEvery-th seed makes a schedule in which no process and no broker ends. The counts
+	// of metrics are then exact.
+	calmEvery = 5
+)
+
+// Schedule is everything that happens to the line in a run. The same seed makes the same schedule.
+// The order of goroutines is not in it.
+type Schedule struct {
+	Seed uint64
+	// For is the virtual time after which every fault has ended.
+	For time.Duration
+	// Rates are the calls a second that each provider allows.
+	Rates map[schema.Provider]float64
+	// Calm is true if no process and no broker ends.
+	Calm   bool
+	People []Person
+	Visits []Visit
+	Faults []Fault
+}
+
+// Person is somebody who links accounts.
+type Person struct {
+	// Seed makes the person of package fake.
+	Seed             uint64
+	Paystubs, Shifts int
+	Forbidden        bool
+}
+
+// Visit is a webhook that a provider begins to send.
+type Visit struct {
+	At     time.Duration
+	Person int
+	Kind   VisitKind
+	Type   string
+	ID     string
+	// Outcome is the provider's word about its own job, "" for success.
+	Outcome string
+	// Copies is how often the provider sends the webhook, although the first is answered with 200.
+	Copies int
+	Again  time.Duration
+}
+
+// VisitKind is the purpose of a webhook.
+type VisitKind string
+
+// The kinds of visits.
+const (
+	Genuine     VisitKind = "genuine"
+	Undecodable VisitKind = "undecodable"
+	Unreadable  VisitKind = "unreadable"
+	Forged      VisitKind = "forged"
+)
+
+// Plan makes the schedule of a seed.
+func Plan(seed uint64) Schedule {
+	r := rand.New(rand.NewPCG(seed, seed))
+	s := Schedule{
+		Seed: seed,
+		For:  ladderFor + time.Duration(r.Int64N(int64(12*time.Hour))),
+		Calm: seed%calmEvery == 0,
+		Rates: map[schema.Provider]float64{
+			schema.Pinwheel: []float64{1, 2, 10}[r.IntN(3)],
+			schema.Truv:     []float64{0.5, 1, 5}[r.IntN(3)],
+		},
+	}
+	if seed%longEvery == longEvery-1 {
+		s.For = longFor
+	}
+	const peopleMin, peopleMax = 4, 9
+	people := peopleMin + r.IntN(peopleMax-peopleMin+1)
+	s.Faults = planFaults(r, s, people)
+	for n := range people {
+		s.addPerson(r, n)
+	}
+	slices.SortStableFunc(s.Visits, func(a, b Visit) int { return cmp.Compare(a.At, b.At) })
+	return s
+}
+
+// addPerson plans the life of a person: accounts are linked, refreshed, and perhaps deleted.
+func (s *Schedule) addPerson(r *rand.Rand, n int) {
+	const (
+		largeEvery    = 30 // persons
+		largePaystubs = 450
+		deletedShare  = 0.5
+	)
+	p := Person{Seed: s.Seed<<8 + uint64(n) + 1, Paystubs: 2 + r.IntN(6), Shifts: 3 + r.IntN(9)}
+	if r.IntN(largeEvery) == 0 {
+		p.Paystubs = largePaystubs
+	}
+	s.People = append(s.People, p)
+	linked := s.linkTime(r)
+	at := linked
+	for _, typ := range linkTypes() {
+		at += time.Duration(r.Int64N(int64(2 * time.Second)))
+		s.add(r, Visit{At: at, Person: n, Type: typ})
+	}
+	s.addOdd(r, n, at)
+	deleted := s.For
+	if r.Float64() < deletedShare {
+		deleted = at + between(r, time.Minute, s.For-at)
+	}
+	for at < s.For {
+		at += between(r, 6*time.Hour, 72*time.Hour)
+		for range 1 + r.IntN(4) {
+			at += time.Duration(r.Int64N(int64(time.Minute)))
+			typ := refreshTypes()[r.IntN(len(refreshTypes()))]
+			isLink := strings.HasPrefix(typ, "link-")
+			if at < s.For && (!isLink || at < deleted) {
+				s.add(r, Visit{At: at, Person: n, Type: typ})
+			}
+		}
+	}
+	if deleted < s.For {
+		s.addDeletion(r, n, deleted)
+	}
+}
+
+// linkTime is when a person links: often just after the beginning of a fault.
+func (s *Schedule) linkTime(r *rand.Rand) time.Duration {
+	if len(s.Faults) > 0 && r.IntN(2) == 0 {
+		f := s.Faults[r.IntN(len(s.Faults))]
+		return f.At + time.Duration(r.Int64N(int64(max(time.Second, min(f.For, time.Minute)))))
+	}
+	return time.Duration(r.Int64N(int64(s.For / 2)))
+}
+
+// addDeletion plans the end of a link, with webhooks of the link around the end.
+func (s *Schedule) addDeletion(r *rand.Rand, n int, at time.Duration) {
+	for range r.IntN(3) { // some are sent before, and some come late
+		near := at + time.Duration(r.Int64N(int64(2*time.Minute))) - time.Minute
+		s.add(r, Visit{At: max(0, near), Person: n, Type: "link-connected"})
+	}
+	s.add(r, Visit{At: at, Person: n, Type: "link-deleted"})
+}
+
+// addOdd plans webhooks that are not as they should be.
+func (s *Schedule) addOdd(r *rand.Rand, n int, at time.Duration) {
+	const oddShare = 0.15
+	for _, kind := range []VisitKind{Undecodable, Unreadable, Forged} {
+		if r.Float64() < oddShare {
+			s.add(r, Visit{At: at, Person: n, Kind: kind, Type: "income.added"})
+		}
+	}
+}
+
+// add plans a webhook. Some are sent twice, and some say that the provider's job failed.
+func (s *Schedule) add(r *rand.Rand, v Visit) {
+	const (
+		oddOutcomeShare = 0.06
+		twiceShare      = 0.1
+	)
+	v.Kind = cmp.Or(v.Kind, Genuine)
+	v.ID = fmt.Sprintf("%08x-%04x-4%03x-a000-%012x",
+		uint32(s.Seed), len(s.Visits), r.IntN(1<<12), r.Int64N(1<<48))
+	hasOutcome := strings.Contains(v.Type, ".") && v.Type != "verification_reports.refreshed"
+	if v.Kind == Genuine && hasOutcome && r.Float64() < oddOutcomeShare {
+		v.Outcome = []string{"pending", "error"}[r.IntN(2)]
+	}
+	v.Copies = 1
+	if v.Kind == Genuine && r.Float64() < twiceShare {
+		v.Copies = 2
+		v.Again = between(r, time.Second, 20*time.Hour)
+	}
+	s.Visits = append(s.Visits, v)
+}
+
+// linkTypes are the webhooks of a new account, in order.
+func linkTypes() []string {
+	return []string{
+		"identity.added", "income.added", "paystubs.added", "paystubs.seven_days_synced",
+		"shifts.added", "shifts.seven_days_synced", "paystubs.thirty_days_synced",
+		"shifts.thirty_days_synced", "paystubs.ninety_days_synced", "paystubs.fully_synced",
+		"shifts.ninety_days_synced", "shifts.fully_synced", "employment.added",
+		"verification_reports.refreshed", "link-connected",
+	}
+}
+
+// refreshTypes are the webhooks of an account that is refreshed.
+func refreshTypes() []string {
+	return []string{
+		"paystubs.added", "shifts.added", "income.added", "employment.added", "identity.added",
+		"verification_reports.refreshed", "link-connected", "link-disconnected",
+	}
+}
+
+// between returns a time between least and most, small ones as often as large ones.
+func between(r *rand.Rand, least, most time.Duration) time.Duration {
+	if most <= least {
+		return least
+	}
+	ratio := math.Log(float64(most) / float64(least))
+	return time.Duration(float64(least) * math.Exp(r.Float64()*ratio)).Round(time.Millisecond)
+}
+
+// Without returns the schedule without some of the faults, by their numbers.
+func (s Schedule) Without(numbers ...int) Schedule {
+	var kept []Fault
+	for i, f := range s.Faults {
+		if !slices.Contains(numbers, i) {
+			kept = append(kept, f)
+		}
+	}
+	s.Faults = kept
+	return s
+}
+
+// Lines describes the faults, one line each.
+func (s Schedule) Lines() []string {
+	lines := []string{}
+	for _, f := range s.Faults {
+		lines = append(lines, f.String())
+	}
+	return lines
+}

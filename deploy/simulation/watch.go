@@ -1,0 +1,267 @@
+package simulation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/wagewire/wagewire/deploy/ledger"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/workers"
+)
+
+// Headers of a message of a waiting event. The simulation spells them itself, so that it finds a
+// header that is written wrong.
+const (
+	headerQueue    = "Wagewire-Queue"
+	headerClass    = "Wagewire-Class"
+	headerStep     = "Wagewire-Step"
+	headerSince    = "Wagewire-Waiting-Since"
+	headerUntil    = "Wagewire-Next-Try"
+	headerFailures = "Wagewire-Failures"
+)
+
+const (
+	// promptFor is how long an event that is ready may take until its next word, besides the times
+	// in which a fault delays the queue. A backlog within the budget of a slow provider is part of it.
+	promptFor = 20 * time.Minute
+	// roundFor is the resolution of the broker's schedules.
+	roundFor = time.Second
+	// spread is how much longer than its step a wait may be, as a part.
+	spread = 0.1
+)
+
+// watch follows every event from the webhook to its last word, as the broker sees it.
+type watch struct {
+	world *world
+
+	mu    sync.Mutex
+	lives map[string]*eventLife // by key and queue
+	waits int
+	// completed are the ids of all completions.
+	completed map[string]bool
+	// erased are the accounts with a tombstone.
+	erased map[string]bool
+}
+
+// eventLife is an event in a queue.
+type eventLife struct {
+	key    string
+	queue  schema.Queue
+	target ledger.Target
+	// ready is when the event was last ready.
+	ready time.Time
+	// failures are those of the last wait, and since its beginning.
+	failures schema.Failures
+	since    time.Time
+	ended    bool
+}
+
+func newWatch(w *world) *watch {
+	return &watch{world: w, lives: map[string]*eventLife{}, completed: map[string]bool{},
+		erased: map[string]bool{}}
+}
+
+func lifeKey(key, queue string) string { return key + " in " + queue }
+
+// subscribe subscribes to the words of the line.
+func (w *watch) subscribe(nc *nats.Conn) error {
+	for subject, hear := range map[string]func(*nats.Msg){
+		"wagewire.waiting.>":     w.hearWait,
+		"wagewire.completions.>": w.hearCompletion,
+		"wagewire.tombstones.>":  w.hearTombstone,
+	} {
+		if _, err := nc.Subscribe(subject, hear); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin notes that an event is ready in a queue: stored, or sent again.
+func (w *watch) begin(e schema.Event, q schema.Queue) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := lifeKey(e.Key(), q.Name)
+	if w.lives[id] != nil {
+		return
+	}
+	w.lives[id] = &eventLife{
+		key: e.Key(), queue: q, ready: time.Now(), failures: schema.Failures{},
+		target: ledger.Target{Account: e.AccountID, Resource: string(q.Resource)},
+		ended:  w.completed[e.CompletionKey(q.Resource)], // before the sender had its answer
+	}
+}
+
+// hearWait hears that an event begins to wait.
+func (w *watch) hearWait(m *nats.Msg) {
+	queue := m.Header.Get(headerQueue)
+	key := w.world.keyOf(m.Header)
+	class := schema.Class(m.Header.Get(headerClass))
+	since, _ := time.Parse(time.RFC3339Nano, m.Header.Get(headerSince))
+	until, _ := time.Parse(time.RFC3339Nano, m.Header.Get(headerUntil))
+	failures, err := schema.ParseFailures(m.Header.Get(headerFailures))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waits++
+	l := w.lives[lifeKey(key, queue)]
+	switch {
+	case err != nil || since.IsZero() || until.IsZero() || class == "":
+		w.world.violate("wait", key, "the schedule in %s has no class, time or failures: %v",
+			queue, m.Header)
+		return
+	case l == nil: // stored, and the sender has no answer
+		l = &eventLife{key: key, failures: schema.Failures{}, ready: since}
+		w.lives[lifeKey(key, queue)] = l
+		l.queue = queueOf(queue)
+	case l.ended, w.world.isErased(l), since.Equal(l.since):
+		// Repeated after the end, refused by the tombstone, or only stored anew.
+	default:
+		w.checkStep(l, class, failures, since)
+		w.checkPrompt(l, time.Now(), "waited")
+	}
+	w.checkLength(l, class, m.Header.Get(headerStep), until.Sub(since))
+	l.failures = failures
+	l.since = since
+	l.ready = until
+}
+
+// checkStep checks that a wait took a step of a ladder only for a failure of its class. An event
+// may repeat an attempt whose wait was stored and whose delivery was not acknowledged.
+func (w *watch) checkStep(
+	l *eventLife, class schema.Class, failures schema.Failures, since time.Time,
+) {
+	takesStep := class != schema.ClassThrottled && class != schema.ClassUnauthorized
+	next := l.failures
+	if takesStep {
+		next = l.failures.With(class)
+	}
+	switch {
+	case maps.Equal(failures, next):
+	case maps.Equal(failures, l.failures): // the attempt was repeated
+	default:
+		w.world.violate("ladder", l.key, "in %s the failures were %q, and after a failure of "+
+			"class %s they are %q", l.queue.Name, l.failures, class, failures)
+	}
+	isProvider := class == schema.ClassTransient || class == schema.ClassNotReady ||
+		class == schema.ClassForbidden
+	if !isProvider || l.target.Account == "" {
+		return
+	}
+	from := l.since
+	if from.IsZero() {
+		from = w.world.began
+	}
+	if !w.world.gate.had(l.target, class, from, since) {
+		w.world.violate("ladder", l.key, "a step of class %s in %s, and the provider gave no such "+
+			"answer about %s", class, l.queue.Name, describe(l.target))
+	}
+}
+
+// checkLength checks that a wait lasts as long as the step of the ladder.
+func (w *watch) checkLength(l *eventLife, class schema.Class, step string, length time.Duration) {
+	var n, of int
+	_, _ = fmt.Sscanf(step, "%d/%d", &n, &of)
+	least, most := lengthOf(class, n)
+	most += time.Duration(spread*float64(most)) + roundFor
+	if length < least-roundFor || length > most {
+		w.world.violate("wait", l.key, "step %s of class %s in %s waits for %v, not for %v to %v",
+			step, class, l.queue.Name, length, least, most)
+	}
+}
+
+// lengthOf returns how long a wait of a step may last, as README and CONTRIBUTING promise.
+func lengthOf(class schema.Class, step int) (least, most time.Duration) {
+	const minute, hour = time.Minute, time.Hour
+	ladder := func(steps ...time.Duration) (least, most time.Duration) {
+		if step < 1 || step > len(steps) {
+			return -1, -1 // no such step
+		}
+		return steps[step-1], steps[step-1]
+	}
+	switch class {
+	case schema.ClassTransient, schema.ClassContract:
+		return ladder(30*time.Second, 2*minute, 10*minute, 30*minute, 2*hour, 5*hour,
+			10*hour, 10*hour, 10*hour, 10*hour, 10*hour, 10*hour)
+	case schema.ClassNotReady, schema.ClassForbidden:
+		return ladder(5*time.Second, 30*time.Second, 2*minute, 10*minute)
+	case schema.ClassThrottled:
+		return time.Second, 15 * minute
+	case schema.ClassUnauthorized:
+		return workers.PauseFor, workers.PauseFor
+	case schema.ClassNotStored:
+		step = min(max(step, 1), 4)
+		return ladder(30*time.Second, minute, 5*minute, 10*minute)
+	default:
+		return 0, 15 * minute
+	}
+}
+
+// checkPrompt checks that an event did not stay without a word for too long.
+func (w *watch) checkPrompt(l *eventLife, now time.Time, what string) {
+	ready := max(0, l.ready.Sub(w.world.began))
+	delay := w.world.schedule.delayOf(l.queue, ready, now.Sub(w.world.began))
+	if late := now.Sub(l.ready) - delay; late > promptFor {
+		w.world.violate("late", l.key, "ready in %s at %v, and %s %v later, of which faults explain %v",
+			l.queue.Name, ready.Round(time.Second), what,
+			now.Sub(l.ready).Round(time.Second), delay.Round(time.Second))
+	}
+}
+
+// hearCompletion hears the last word of an event.
+func (w *watch) hearCompletion(m *nats.Msg) {
+	id := m.Header.Get(nats.MsgIdHdr) // <key>:<resource>, or <key>:<resource>:r<n>
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.completed[id] = true
+	l := w.lives[w.world.lifeOfCompletion(id)]
+	if l == nil || l.ended {
+		return
+	}
+	l.ended = true
+	w.checkPrompt(l, time.Now(), "completed")
+}
+
+// hearTombstone hears that an account is erased: its events get no word any more.
+func (w *watch) hearTombstone(m *nats.Msg) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.erased[strings.TrimPrefix(m.Subject, "wagewire.tombstones.")] = true
+}
+
+// retried notes that an operator let the waiting events of a queue try now.
+func (w *watch) retried(key, queue string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.lives[lifeKey(key, queue)]; l != nil {
+		l.ready = time.Now()
+	}
+}
+
+// unended lists the events without a last word whose accounts are not erased.
+func (w *watch) unended() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []string
+	for id, l := range w.lives {
+		if !l.ended && !w.world.isErased(l) {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func queueOf(name string) schema.Queue {
+	all := schema.Queues()
+	i := slices.IndexFunc(all, func(q schema.Queue) bool { return q.Name == name })
+	if i < 0 {
+		return schema.Queue{Name: name}
+	}
+	return all[i]
+}
