@@ -319,3 +319,14 @@ func (s Schedule) delayOf(q schema.Queue, from, to time.Duration) time.Duration 
 	}
 	return total
 }
+
+// Kinds returns every kind of fault.
+func Kinds() []Kind {
+	var list []Kind
+	for _, k := range rows() {
+		if !slices.Contains(list, k.kind) {
+			list = append(list, k.kind)
+		}
+	}
+	return list
+}

@@ -1,0 +1,214 @@
+package simulation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/wagewire/wagewire/deploy/ledger"
+	"github.com/wagewire/wagewire/deploy/simulation/report"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// newWatchedWorld is a world without parts, that hears of one event.
+func newWatchedWorld() (*world, schema.Event) {
+	w := &world{began: time.Now().Add(-30 * time.Hour)}
+	w.gate = newGate(w)
+	w.watch = newWatch(w)
+	e := schema.Event{
+		Provider: schema.Pinwheel, ID: "e-1", Type: "income.added",
+		Resource: schema.Income, AccountID: "a-1",
+	}
+	w.watch.begin(e, queueOf("pinwheel_income"))
+	return w, e
+}
+
+// wait is the message of a waiting event. Its fields are those that a worker writes.
+type wait struct {
+	class, step, failures string
+	since                 time.Time
+	length                time.Duration
+}
+
+func (m wait) message() *nats.Msg {
+	h := nats.Header{}
+	h.Set("ce-id", "e-1")
+	h.Set("ce-source", "urn:wagewire:provider:pinwheel")
+	h.Set(headerQueue, "pinwheel_income")
+	h.Set(headerClass, m.class)
+	h.Set(headerStep, m.step)
+	h.Set(headerFailures, m.failures)
+	h.Set(headerSince, m.since.Format(time.RFC3339Nano))
+	h.Set(headerUntil, m.since.Add(m.length).Format(time.RFC3339Nano))
+	return &nats.Msg{Header: h}
+}
+
+// names returns the names of the violations.
+func names(list []report.Violation) (what []string) {
+	for _, v := range list {
+		what = append(what, v.What)
+	}
+	return what
+}
+
+func TestTheWatchFindsAWrongWait(t *testing.T) {
+	now := time.Now()
+	failed := now.Add(-time.Second)
+	for _, test := range []struct {
+		promise string
+		wait    wait
+		answer  schema.Class
+		want    string
+	}{
+		{
+			"a step after a failure of its class is right",
+			wait{"transient", "1/12", "transient=1", now, 31 * time.Second}, "transient", "",
+		},
+		{
+			"a step without any failure is found",
+			wait{"transient", "1/12", "transient=1", now, 31 * time.Second}, "", "ladder",
+		},
+		{
+			"a step after a failure of another class is found",
+			wait{"transient", "1/12", "transient=1", now, 31 * time.Second}, "not_ready", "ladder",
+		},
+		{
+			"two steps for a failure are found",
+			wait{"transient", "2/12", "transient=2", now, 2 * time.Minute}, "transient", "ladder",
+		},
+		{
+			"a failure counted for an answer 429 is found",
+			wait{"throttled", "0/0", "throttled=1", now, time.Minute}, "", "ladder",
+		},
+		{
+			"a hold without a failure is right",
+			wait{"throttled", "0/0", "", now, time.Minute}, "", "",
+		},
+		{
+			"a wait that is too long is found",
+			wait{"transient", "1/12", "transient=1", now, 40 * time.Second}, "transient", "wait",
+		},
+		{
+			"a wait that is too short is found",
+			wait{"transient", "1/12", "transient=1", now, 20 * time.Second}, "transient", "wait",
+		},
+		{
+			"a step after the end of the ladder is found",
+			wait{"not_ready", "5/4", "not_ready=1", now, 10 * time.Minute}, "not_ready", "wait",
+		},
+		{
+			"a schedule without failures that can be read is found",
+			wait{"transient", "1/12", "many", now, 31 * time.Second}, "transient", "wait",
+		},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			w, e := newWatchedWorld()
+			target := ledger.Target{Account: e.AccountID, Resource: "income"}
+			w.gate.bad[target] = []badAnswer{{failed, test.answer}}
+			w.watch.hearWait(test.wait.message())
+			got := names(w.violations)
+			if test.want == "" && len(got) > 0 || test.want != "" && (len(got) != 1 || got[0] != test.want) {
+				t.Errorf("violations %v, want %q", w.violations, test.want)
+			}
+		})
+	}
+}
+
+func TestTheWatchFindsAnEventThatStaysWithoutAWord(t *testing.T) {
+	for _, test := range []struct {
+		promise string
+		late    time.Duration
+		faults  []Fault
+		want    int
+	}{
+		{"a word in time is right", promptFor - time.Minute, nil, 0},
+		{"a late word is found", promptFor + time.Minute, nil, 1},
+		{
+			"a pause of the queue explains a late word", 2 * time.Hour,
+			[]Fault{{Kind: Pause, Queue: "pinwheel_income", At: 28 * time.Hour, For: 2 * time.Hour}}, 0,
+		},
+		{
+			"a pause of another queue explains nothing", 2 * time.Hour,
+			[]Fault{{Kind: Pause, Queue: "truv_link", At: 28 * time.Hour, For: 2 * time.Hour}}, 1,
+		},
+		{
+			"two faults at the same time explain the time once", 3 * time.Hour,
+			[]Fault{
+				{Kind: Broker, At: 27 * time.Hour, For: time.Hour},
+				{Kind: Pause, Queue: "pinwheel_income", At: 27 * time.Hour, For: time.Hour},
+			}, 1,
+		},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			w, e := newWatchedWorld()
+			w.schedule.Faults = test.faults
+			w.watch.lives[lifeKey(e.Key(), "pinwheel_income")].ready = time.Now().Add(-test.late)
+			h := nats.Header{}
+			h.Set(nats.MsgIdHdr, e.CompletionKey(schema.Income))
+			w.watch.hearCompletion(&nats.Msg{Header: h})
+			if got := names(w.violations); len(got) != test.want {
+				t.Errorf("violations %v, want %d", w.violations, test.want)
+			}
+			if left := w.watch.unended(); len(left) > 0 {
+				t.Errorf("%v has a last word", left)
+			}
+		})
+	}
+}
+
+func TestAnEventWithoutALastWordIsFound(t *testing.T) {
+	w, e := newWatchedWorld()
+	if left := w.watch.unended(); len(left) != 1 {
+		t.Errorf("%v, want the event %s", left, e.Key())
+	}
+}
+
+func TestCallsOverTheRateAreFound(t *testing.T) {
+	began := time.Now()
+	for _, test := range []struct {
+		promise string
+		calls   []time.Duration
+		want    int
+	}{
+		{"calls at the rate are right", []time.Duration{0, time.Second, 2 * time.Second}, 0},
+		{"a burst is right", []time.Duration{0, 0, 0}, 0},
+		{"a call over the burst is found", []time.Duration{0, 0, 0, time.Second / 2}, 1},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			w := &world{schedule: Schedule{Rates: map[schema.Provider]float64{schema.Pinwheel: 2}}}
+			w.gate = newGate(w)
+			for _, at := range test.calls {
+				w.gate.calls[schema.Pinwheel] = append(w.gate.calls[schema.Pinwheel], began.Add(at))
+			}
+			w.gate.checkRates()
+			if got := names(w.violations); len(got) != test.want {
+				t.Errorf("violations %v, want %d", w.violations, test.want)
+			}
+		})
+	}
+}
+
+func TestACallInAHoldIsFound(t *testing.T) {
+	w := &world{}
+	w.gate = newGate(w)
+	now := time.Now()
+	w.gate.holds[schema.Pinwheel] = []holding{{now.Add(-time.Minute), now.Add(time.Minute)}}
+	w.gate.noteCall(ledger.Call{Provider: schema.Truv})
+	if len(w.violations) > 0 {
+		t.Errorf("a call to another provider: %v", w.violations)
+	}
+	w.gate.noteCall(ledger.Call{Provider: schema.Pinwheel})
+	if got := names(w.violations); len(got) != 1 || got[0] != "fast" {
+		t.Errorf("violations %v, want fast", w.violations)
+	}
+}
+
+func TestATeamThatMissesACompletionIsFound(t *testing.T) {
+	w := &world{}
+	w.team = &team{world: w, seen: map[string]int{"once": 1, "twice": 2}}
+	w.team.check([]string{"once", "twice", "never"})
+	if got := names(w.violations); len(got) != 2 || got[0] != "twice" || got[1] != "lost" {
+		t.Errorf("violations %v, want twice and lost", w.violations)
+	}
+}
