@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,11 @@ func (w *world) check() error {
 	if err != nil {
 		return err
 	}
-	c := ledger.NewCheck(w.ledger, w.served, ledger.Steps{NotReady: notReadySteps, Retry: retrySteps},
-		func(ref schema.RecordsRef) ([]byte, error) { return store.GetBytes(ctx, ref.Name) })
+	steps := ledger.Steps{NotReady: notReadySteps, Retry: retrySteps}
+	readRecords := func(ref schema.RecordsRef) ([]byte, error) {
+		return store.GetBytes(ctx, ref.Name)
+	}
+	c := ledger.NewCheck(w.ledger, w.served, steps, readRecords)
 	var completions []string
 	takes := map[string]func(ledger.Message){
 		schema.EventsStream: c.AddEvent,
@@ -155,9 +159,9 @@ func (w *world) checkMetrics(completions []string) {
 			}
 		}
 	}
-	answered := w.metrics.sum("wagewire_ingress_webhooks_total", func(l map[string]string) bool {
-		return l["outcome"] == "stored" || l["outcome"] == "duplicate" || l["outcome"] == "quarantined"
-	})
+	kept := []string{"stored", "duplicate", "quarantined"}
+	answered := w.metrics.sum("wagewire_ingress_webhooks_total",
+		func(labels map[string]string) bool { return slices.Contains(kept, labels["outcome"]) })
 	if accepted := w.sent.Load() - w.unanswered.Load(); int64(answered) != accepted {
 		w.violate("metric", "wagewire_ingress_webhooks_total",
 			"the metrics count %v webhooks, and %d were answered 200", answered, accepted)

@@ -145,12 +145,12 @@ func rows() []row {
 			fill: ofProvider(), begin: (*world).answerWith},
 		{
 			kind: Throttle, weight: 5, least: time.Second, most: 2 * time.Hour,
-			fill: throttled, begin: (*world).answerWith, delays: sameProvider, tail: 20 * time.Minute,
+			fill: throttled, begin: (*world).answerWith,
+			delays: sameProvider, tail: 20 * time.Minute,
 		},
 		{
 			kind: Refuse, weight: 4, least: 10 * time.Second, most: 90 * time.Minute,
-			fill:  func(r *rand.Rand, f *Fault, _ int) { ofProvider(401)(r, f, 0); f.Resource = "" },
-			begin: (*world).answerWith, delays: sameProvider, tail: tailFor,
+			fill: refused, begin: (*world).answerWith, delays: sameProvider, tail: tailFor,
 		},
 		{
 			kind: Reject, weight: 5, least: 5 * time.Second, most: 8 * time.Hour,
@@ -263,6 +263,11 @@ func ofProvider(statuses ...int) func(*rand.Rand, *Fault, int) {
 			f.Status = oneOf(r, statuses...)
 		}
 	}
+}
+
+func refused(r *rand.Rand, f *Fault, people int) {
+	ofProvider(401)(r, f, people)
+	f.Resource = ""
 }
 
 func throttled(r *rand.Rand, f *Fault, people int) {

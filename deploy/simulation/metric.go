@@ -34,7 +34,8 @@ func (m *metrics) add(command string, registry prometheus.Gatherer) {
 			for _, l := range metric.GetLabel() {
 				labels[l.GetName()] = l.GetValue()
 			}
-			value := metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
+			value := metric.GetCounter().GetValue()
+			value += float64(metric.GetHistogram().GetSampleCount())
 			m.counts = append(m.counts, count{command, family.GetName(), labels, value})
 		}
 	}

@@ -163,9 +163,10 @@ func (w *world) operate(do func(ctx context.Context, o *stream.Operator) error) 
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
-	stopped := w.stops.Load()
+	stops := w.stops.Load()
 	err = do(ctx, stream.NewOperator(conn))
-	if err != nil && w.stops.Load() == stopped && !errors.Is(err, stream.ErrNoQueue) && ctx.Err() == nil {
+	isDisturbed := w.stops.Load() != stops || ctx.Err() != nil || errors.Is(err, stream.ErrNoQueue)
+	if err != nil && !isDisturbed {
 		w.violate("operator", "", "a command failed: %v", err)
 	}
 }

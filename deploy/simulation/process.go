@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,8 +117,8 @@ func (l *life) finish() {
 	<-l.ended
 }
 
-// kill ends a life at once. What runs in it goes on for a while, as in a process that has lost every
-// connection, and nobody learns of it.
+// kill ends a life at once. What runs in it goes on for a while, as in a process that has lost
+// every connection, and nobody learns of it.
 func (l *life) kill() {
 	l.process.world.metrics.add(l.process.command, l.registry)
 	l.wires.cut()
@@ -133,7 +134,8 @@ func (l *life) Dial(_, _ string) (net.Conn, error) {
 // connect connects to the broker as the commands do.
 func (l *life) connect() (*stream.Conn, error) {
 	config := stream.Config{Dialer: l, PingEvery: pingEvery, IdleFor: idleFor}
-	return stream.Connect(config, "wagewire-"+l.process.command, l.process.world.log(l.process.name))
+	p := l.process
+	return stream.Connect(config, "wagewire-"+p.command, p.world.log(p.name))
 }
 
 // serveIngress is the command ingress.
@@ -154,8 +156,8 @@ func serveIngress(ctx context.Context, l *life) error {
 	if err != nil {
 		return err
 	}
-	w.doors.open(l.process.name, listener)
-	defer w.doors.shut(l.process.name, listener)
+	w.doors.open(listener)
+	defer w.doors.shut(listener)
 	return conn.RunWhileOpen(ctx, server.Run)
 }
 
@@ -203,30 +205,22 @@ func (l *life) dialProvider(ctx context.Context, _, _ string) (net.Conn, error) 
 
 // doors are the listeners of ingress. A sender comes to each in turn, as behind a load balancer.
 type doors struct {
-	mu    sync.Mutex
-	names []string
-	list  []*pipes
-	next  int
+	mu   sync.Mutex
+	list []*pipes
+	next int
 }
 
-func (d *doors) open(name string, l *pipes) {
+func (d *doors) open(l *pipes) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.names = append(d.names, name)
 	d.list = append(d.list, l)
 }
 
-func (d *doors) shut(name string, l *pipes) {
+func (d *doors) shut(l *pipes) {
 	_ = l.Close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, other := range d.list {
-		if other == l {
-			d.names = append(d.names[:i], d.names[i+1:]...)
-			d.list = append(d.list[:i], d.list[i+1:]...)
-			return
-		}
-	}
+	d.list = slices.DeleteFunc(d.list, func(other *pipes) bool { return other == l })
 }
 
 // dial connects a sender to ingress.

@@ -88,7 +88,8 @@ func (t *team) check(stored []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range stored {
-		switch n := t.seen[id]; {
+		n := t.seen[id]
+		switch {
 		case n == 0:
 			t.world.violate("lost", id, "the team never got the completion")
 		case n > 1:

@@ -28,7 +28,7 @@ const (
 
 const (
 	// promptFor is how long an event that is ready may take until its next word, besides the times
-	// in which a fault delays the queue. A backlog within the budget of a slow provider is part of it.
+	// in which a fault delays the queue. It includes a backlog that waits for the provider's rate.
 	promptFor = 20 * time.Minute
 	// roundFor is the resolution of the broker's schedules.
 	roundFor = time.Second
@@ -207,7 +207,8 @@ func (w *watch) checkPrompt(l *eventLife, now time.Time, what string) {
 	ready := max(0, l.ready.Sub(w.world.began))
 	delay := w.world.schedule.delayOf(l.queue, ready, now.Sub(w.world.began))
 	if late := now.Sub(l.ready) - delay; late > promptFor {
-		w.world.violate("late", l.key, "ready in %s at %v, and %s %v later, of which faults explain %v",
+		w.world.violate("late", l.key,
+			"ready in %s at %v, and %s %v later, of which faults explain %v",
 			l.queue.Name, ready.Round(time.Second), what,
 			now.Sub(l.ready).Round(time.Second), delay.Round(time.Second))
 	}
