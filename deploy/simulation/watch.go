@@ -54,6 +54,8 @@ type eventLife struct {
 	key    string
 	queue  schema.Queue
 	target ledger.Target
+	// account is the token of the account.
+	account string
 	// ready is when the event was last ready.
 	ready time.Time
 	// failures are those of the last wait, and since its beginning.
@@ -88,13 +90,15 @@ func (w *watch) begin(e schema.Event, q schema.Queue) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := lifeKey(e.Key(), q.Name)
-	if w.lives[id] != nil {
+	target := ledger.Target{Account: e.AccountID, Resource: string(q.Resource)}
+	if l := w.lives[id]; l != nil {
+		l.target = target // it began to wait before the sender had its answer
 		return
 	}
 	w.lives[id] = &eventLife{
-		key: e.Key(), queue: q, ready: time.Now(), failures: schema.Failures{},
-		target: ledger.Target{Account: e.AccountID, Resource: string(q.Resource)},
-		ended:  w.completed[e.CompletionKey(q.Resource)], // before the sender had its answer
+		key: e.Key(), queue: q, target: target, account: e.Account(),
+		ready: time.Now(), failures: schema.Failures{},
+		ended: w.completed[e.CompletionKey(q.Resource)], // before the sender had its answer
 	}
 }
 
@@ -116,9 +120,11 @@ func (w *watch) hearWait(m *nats.Msg) {
 			queue, m.Header)
 		return
 	case l == nil: // stored, and the sender has no answer
-		l = &eventLife{key: key, failures: schema.Failures{}, ready: since}
+		l = &eventLife{
+			key: key, queue: queueOf(queue), account: m.Header.Get("ce-subject"),
+			failures: schema.Failures{}, ready: since,
+		}
 		w.lives[lifeKey(key, queue)] = l
-		l.queue = queueOf(queue)
 	case l.ended, w.world.isErased(l), since.Equal(l.since):
 		// Repeated after the end, refused by the tombstone, or only stored anew.
 	default:

@@ -189,16 +189,18 @@ func TestCallsOverTheRateAreFound(t *testing.T) {
 	}
 }
 
+func callTo(p schema.Provider) ledger.Call { return ledger.Call{Provider: p} }
+
 func TestACallInAHoldIsFound(t *testing.T) {
 	w := &world{}
 	w.gate = newGate(w)
 	now := time.Now()
 	w.gate.holds[schema.Pinwheel] = []holding{{now.Add(-time.Minute), now.Add(time.Minute)}}
-	w.gate.noteCall(ledger.Call{Provider: schema.Truv})
+	w.gate.noteCall(callTo(schema.Truv))
 	if len(w.violations) > 0 {
 		t.Errorf("a call to another provider: %v", w.violations)
 	}
-	w.gate.noteCall(ledger.Call{Provider: schema.Pinwheel})
+	w.gate.noteCall(callTo(schema.Pinwheel))
 	if got := names(w.violations); len(got) != 1 || got[0] != "fast" {
 		t.Errorf("violations %v, want fast", w.violations)
 	}

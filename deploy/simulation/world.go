@@ -366,6 +366,5 @@ func (w *world) lifeOfCompletion(id string) string {
 
 // isErased reports whether the account of an event is erased.
 func (w *world) isErased(l *eventLife) bool {
-	e := schema.Event{Provider: l.queue.Provider, AccountID: l.target.Account}
-	return w.watch.erased[string(e.Provider)+"."+schema.Token(e.AccountID)]
+	return w.watch.erased[string(l.queue.Provider)+"."+l.account]
 }
