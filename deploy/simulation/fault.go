@@ -29,7 +29,21 @@ type Fault struct {
 	Process string
 	Queue   string
 	Stream  string
+	// Moment is what a process writes to the broker just before it is killed, "" for anything.
+	Moment Moment
 }
+
+// Moment is a part of a message to the broker, in the protocol of NATS. No virtual time passes
+// between two messages of a job, so a kill at a random time would never come between them.
+type Moment string
+
+// The moments of a kill.
+const (
+	// AfterAck is after the acknowledgement of an event.
+	AfterAck Moment = "PUB $JS.ACK."
+	// AfterPublish is after a completion, a schedule, a dead letter or an event was sent.
+	AfterPublish Moment = "HPUB wagewire."
+)
 
 // String describes the fault in a line.
 func (f Fault) String() string {
@@ -50,6 +64,9 @@ func (f Fault) String() string {
 	}
 	if f.RetryAfter != "" {
 		fmt.Fprintf(&b, " retry-after %s", f.RetryAfter)
+	}
+	if f.Moment != "" {
+		fmt.Fprintf(&b, " after %q", f.Moment)
 	}
 	return b.String()
 }
@@ -163,8 +180,8 @@ func rows() []row {
 			fill: ofProcess, begin: (*world).stopProcess, delays: sameProcess, tail: tailFor,
 		},
 		{
-			kind: Kill, weight: 10, ends: true, least: time.Second, most: 10 * time.Minute,
-			fill: ofProcess, begin: (*world).killProcess, delays: sameProcess, tail: tailFor,
+			kind: Kill, weight: 20, ends: true, least: time.Second, most: time.Hour,
+			fill: killed, begin: (*world).killProcess, delays: sameProcess, tail: tailFor,
 		},
 		{
 			kind: Idle, weight: 3, ends: true, least: time.Minute, most: 12 * time.Hour,
@@ -287,6 +304,12 @@ func ofQueue(r *rand.Rand, f *Fault, _ int) { f.Queue = oneOf(r, schema.Queues()
 
 func ofProcess(r *rand.Rand, f *Fault, _ int) {
 	f.Process = instance(oneOf(r, commands()...), r.IntN(replicas))
+}
+
+// killed chooses a process and a moment. Most kills come between two messages of a job.
+func killed(r *rand.Rand, f *Fault, people int) {
+	ofProcess(r, f, people)
+	f.Moment = oneOf(r, "", AfterAck, AfterAck, AfterPublish)
 }
 
 func ofCommand(r *rand.Rand, f *Fault, _ int) { f.Process = oneOf(r, commands()...) }

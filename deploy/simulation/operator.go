@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,10 +40,27 @@ func (w *world) stopProcess(f Fault) (end func()) {
 
 func (w *world) killProcess(f Fault) (end func()) {
 	p := w.processes[f.Process]
-	if w.end(p, (*life).kill) {
-		w.kills.Add(1)
+	kill := func() {
+		if w.end(p, (*life).kill) {
+			w.kills.Add(1)
+		}
 	}
-	return p.release
+	l := p.current()
+	if f.Moment == "" || l == nil {
+		kill()
+		return p.release
+	}
+	var isKilled atomic.Bool
+	l.wires.onWrite(string(f.Moment), func() {
+		isKilled.Store(true)
+		kill()
+	})
+	return func() {
+		l.wires.onWrite("", nil)
+		if isKilled.Load() {
+			p.release()
+		}
+	}
 }
 
 func (w *world) stopAll(f Fault) (end func()) {

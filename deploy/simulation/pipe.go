@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -59,6 +60,9 @@ type wires struct {
 	mu   sync.Mutex
 	open map[*wire]bool
 	dead bool
+	// moment is the text of the write after which fire is called, once.
+	moment string
+	fire   func()
 }
 
 func newWires() *wires { return &wires{open: map[*wire]bool{}} }
@@ -91,6 +95,28 @@ func (w *wires) cut() {
 	}
 }
 
+// onWrite calls fire after the next write with the text. An empty text stands for no write.
+func (w *wires) onWrite(text string, fire func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moment = text
+	w.fire = fire
+}
+
+// wrote looks whether a write is the one that somebody waits for.
+func (w *wires) wrote(b []byte) {
+	w.mu.Lock()
+	fire := w.fire
+	isMoment := w.moment != "" && bytes.Contains(b, []byte(w.moment))
+	if isMoment {
+		w.moment = ""
+	}
+	w.mu.Unlock()
+	if isMoment {
+		fire()
+	}
+}
+
 func (w *wires) isDead() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,6 +128,14 @@ type wire struct {
 	net.Conn
 
 	of *wires
+}
+
+func (c *wire) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err == nil {
+		c.of.wrote(b)
+	}
+	return n, err
 }
 
 func (c *wire) Close() error {

@@ -104,6 +104,13 @@ func (p *process) hold() *life {
 	return l
 }
 
+// current returns the life of the process, nil if it does not run.
+func (p *process) current() *life {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.life
+}
+
 func (p *process) release() {
 	p.mu.Lock()
 	p.holds--
