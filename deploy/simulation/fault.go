@@ -29,8 +29,10 @@ type Fault struct {
 	Process string
 	Queue   string
 	Stream  string
-	// Moment is what a process writes to the broker just before it is killed, "" for anything.
+	// Moment is what a process writes to the broker just before it is killed, "" for anything. Skip
+	// is how many such moments pass before.
 	Moment Moment
+	Skip   int
 }
 
 // Moment is a part of a message to the broker, in the protocol of NATS. No virtual time passes
@@ -66,7 +68,7 @@ func (f Fault) String() string {
 		fmt.Fprintf(&b, " retry-after %s", f.RetryAfter)
 	}
 	if f.Moment != "" {
-		fmt.Fprintf(&b, " after %q", f.Moment)
+		fmt.Fprintf(&b, " after %d and %q", f.Skip, f.Moment)
 	}
 	return b.String()
 }
@@ -96,6 +98,8 @@ const (
 	Stop Kind = "stop"
 	// Kill ends a process with all of its connections at once.
 	Kill Kind = "kill"
+	// KillBetween kills a process once, between two messages of a job, and starts it soon after.
+	KillBetween Kind = "kill-between"
 	// Idle stops every process of a resource, or ingress.
 	Idle Kind = "idle"
 	// Broker stops the broker, and starts it on its files.
@@ -180,8 +184,12 @@ func rows() []row {
 			fill: ofProcess, begin: (*world).stopProcess, delays: sameProcess, tail: tailFor,
 		},
 		{
-			kind: Kill, weight: 20, ends: true, least: time.Second, most: time.Hour,
-			fill: killed, begin: (*world).killProcess, delays: sameProcess, tail: tailFor,
+			kind: Kill, weight: 10, ends: true, least: time.Second, most: 10 * time.Minute,
+			fill: ofProcess, begin: (*world).killProcess, delays: sameProcess, tail: tailFor,
+		},
+		{
+			kind: KillBetween, weight: 20, ends: true, least: time.Hour, most: 30 * time.Hour,
+			fill: killed, begin: (*world).killProcess,
 		},
 		{
 			kind: Idle, weight: 3, ends: true, least: time.Minute, most: 12 * time.Hour,
@@ -306,10 +314,11 @@ func ofProcess(r *rand.Rand, f *Fault, _ int) {
 	f.Process = instance(oneOf(r, commands()...), r.IntN(replicas))
 }
 
-// killed chooses a process and a moment. Most kills come between two messages of a job.
+// killed chooses a process and a moment between two messages of a job.
 func killed(r *rand.Rand, f *Fault, people int) {
 	ofProcess(r, f, people)
-	f.Moment = oneOf(r, "", AfterAck, AfterAck, AfterPublish)
+	f.Moment = oneOf(r, AfterAck, AfterAck, AfterPublish)
+	f.Skip = r.IntN(6)
 }
 
 func ofCommand(r *rand.Rand, f *Fault, _ int) { f.Process = oneOf(r, commands()...) }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -50,18 +49,22 @@ func (w *world) killProcess(f Fault) (end func()) {
 		kill()
 		return p.release
 	}
-	var isKilled atomic.Bool
-	l.wires.onWrite(string(f.Moment), func() {
-		isKilled.Store(true)
+	var restarts sync.WaitGroup
+	l.wires.onWrite(string(f.Moment), f.Skip, func() {
 		kill()
+		restarts.Go(func() {
+			w.pass(restartFor)
+			p.release()
+		})
 	})
 	return func() {
-		l.wires.onWrite("", nil)
-		if isKilled.Load() {
-			p.release()
-		}
+		l.wires.onWrite("", 0, nil)
+		restarts.Wait()
 	}
 }
+
+// restartFor is how long a process is away that was killed at a moment.
+const restartFor = 10 * time.Second
 
 func (w *world) stopAll(f Fault) (end func()) {
 	return w.stopCommands(f.Process)

@@ -60,8 +60,10 @@ type wires struct {
 	mu   sync.Mutex
 	open map[*wire]bool
 	dead bool
-	// moment is the text of the write after which fire is called, once.
+	// moment is the text of the write after which fire is called, once. skip is how many such
+	// writes come before.
 	moment string
+	skip   int
 	fire   func()
 }
 
@@ -95,11 +97,13 @@ func (w *wires) cut() {
 	}
 }
 
-// onWrite calls fire after the next write with the text. An empty text stands for no write.
-func (w *wires) onWrite(text string, fire func()) {
+// onWrite calls fire after a write with the text. It skips some such writes. An empty text stands
+// for no write.
+func (w *wires) onWrite(text string, skip int, fire func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.moment = text
+	w.skip = skip
 	w.fire = fire
 }
 
@@ -108,6 +112,10 @@ func (w *wires) wrote(b []byte) {
 	w.mu.Lock()
 	fire := w.fire
 	isMoment := w.moment != "" && bytes.Contains(b, []byte(w.moment))
+	if isMoment && w.skip > 0 {
+		w.skip--
+		isMoment = false
+	}
 	if isMoment {
 		w.moment = ""
 	}

@@ -65,7 +65,8 @@ func TestSchedulesCoverWhatTheyPromise(t *testing.T) {
 
 func TestACalmScheduleEndsNothing(t *testing.T) {
 	ends := []simulation.Kind{
-		simulation.Stop, simulation.Kill, simulation.Idle, simulation.Broker, simulation.Upgrade,
+		simulation.Stop, simulation.Kill, simulation.KillBetween, simulation.Idle,
+		simulation.Broker, simulation.Upgrade,
 	}
 	for seed := uint64(0); seed < 300; seed += 5 {
 		for _, f := range simulation.Plan(seed).Faults {
