@@ -66,7 +66,8 @@ var law = []row{
 	{"schema/stream", "schema", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server " + lock,
 		"a server in the process: for deploy, and for tests through streamtest"},
-	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker", zap,
+	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker",
+		"github.com/nats-io/nats-server " + zap,
 		"for _test.go files only"},
 
 	{"ingress/webhook", "schema", "", "signatures and bodies need no network"},

@@ -278,6 +278,56 @@ func TestAnEventInHandWhenItsLinkIsDeletedLeavesNothing(t *testing.T) {
 	b.idle("truv_link")
 }
 
+// A dead letter of a deleted link would stay if its worker died before it erased the letter.
+func TestADeletedLinkGetsNoDeadLetterNotEvenForAMoment(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	letters, err := b.nats.SubscribeSync(schema.DeadLetterSubject("*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan struct{}, 2)
+	release := make(chan struct{})
+	b.start(schema.Link, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		if job.Event.Action == schema.ActionDeleted {
+			return Fetched{Outcome: schema.Deleted}, nil
+		}
+		begun <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return Fetched{}, &api.StatusError{Status: 422}
+	}), quick())
+	gone := sample(t, schema.Truv, "link-connected", "first", ofLink("gone"))
+	stays := sample(t, schema.Truv, "link-connected", "second", ofLink("stays"))
+	deleted := sample(t, schema.Truv, "link-deleted", "third", ofLink("gone"))
+	b.publish(gone, stays)
+	receive(t, "the first fetch begins", begun)
+	receive(t, "the second fetch begins", begun)
+	b.publish(deleted)
+	b.logged(deleted, "deleted", 1)
+	close(release)
+	b.logged(gone, "erased", 1)
+	b.logged(stays, "failed", 1)
+	if err := b.nats.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := letters.Pending(); err != nil || n != 1 {
+		t.Fatalf("%d dead letters, error %v, want the other link's", n, err)
+	}
+	letter, err := letters.NextMsg(time.Hour) // it is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := schema.DeadLetterSubject("truv_link", "stays"); letter.Subject != want {
+		t.Errorf("the dead letter is %s, want %s", letter.Subject, want)
+	}
+	if diff := cmp.Diff(erased, b.holds("gone")); diff != "" {
+		t.Errorf("what is left of the link (-want +got):\n%s", diff)
+	}
+}
+
 func TestNothingDelaysAnErasure(t *testing.T) {
 	t.Parallel()
 	const before = 20

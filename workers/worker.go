@@ -364,8 +364,18 @@ func (w *Worker) complete(
 	return w.storeCompletion(ctx, d, job, completion)
 }
 
-// storeDeadLetter stores a copy of an event that no worker can finish.
+// storeDeadLetter stores a copy of an event that no worker can finish. The error is
+// stream.ErrErased if the account was erased. Nothing is stored then: the event may be gone from
+// its stream, and if this worker died before the broker refuses the completion, nobody would erase
+// the dead letter.
 func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verdict) error {
+	erased, err := w.conn.Erased(ctx, d.Event.Provider, d.Account)
+	if err != nil {
+		return notStored(err)
+	}
+	if erased {
+		return w.eraseLateEvent(ctx, d, stream.ErrErased)
+	}
 	letter := d.DeadLetter(v.Class, v.Reason, time.Now())
 	if err := w.conn.PublishDeadLetter(ctx, letter); err != nil {
 		return notStored(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats-server/v2/server/ats"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -49,28 +46,15 @@ func pulls(t *testing.T, nc *nats.Conn, name string) <-chan pull {
 	return seen
 }
 
-// inBubble runs a test with a server of its own in virtual time, without sockets.
+// inBubble runs a test with a server of its own in virtual time. What the server sends on a
+// connection arrives after the lag.
 func inBubble(
 	t *testing.T, jetStream bool,
 	test func(t *testing.T, connect func(lag time.Duration) *nats.Conn),
 ) {
-	dir := t.TempDir()
-	ats.Register() // the server's clock would otherwise run inside the bubble, and never rest
-	defer ats.Unregister()
-	forgetTimers()
-	defer forgetTimers()
-	synctest.Test(t, func(t *testing.T) {
-		s, err := server.NewServer(&server.Options{
-			DontListen: true, NoSigs: true, NoLog: true, JetStream: jetStream, StoreDir: dir,
-		})
-		must(t, err)
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		if !s.ReadyForConnections(time.Minute) {
-			t.Fatal("the server does not start")
-		}
+	streamtest.InBubble(t, jetStream, func(t *testing.T, s *streamtest.BubbleServer) {
 		test(t, func(lag time.Duration) *nats.Conn {
-			nc, err := nats.Connect("", nats.InProcessServer(slowServer{s, lag}))
+			nc, err := nats.Connect(nats.DefaultURL, nats.SetCustomDialer(slowDialer{s, lag}))
 			must(t, err)
 			t.Cleanup(nc.Close)
 			return nc
@@ -174,13 +158,6 @@ func TestNoEventStaysOnLeaseAfterAStop(t *testing.T) {
 	}
 }
 
-// forgetTimers empties the client's pool of timers: no timer of a bubble may be used outside of it.
-// A pool keeps its content for one collection of garbage.
-func forgetTimers() {
-	runtime.GC()
-	runtime.GC()
-}
-
 // virtualBroker reads the server of a bubble, and opens connections.
 type virtualBroker struct {
 	broker
@@ -207,15 +184,15 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// slowServer connects to a server. What the server sends arrives after the lag.
-type slowServer struct {
-	*server.Server
-	lag time.Duration
+// slowDialer connects to a server. What the server sends arrives after the lag.
+type slowDialer struct {
+	server *streamtest.BubbleServer
+	lag    time.Duration
 }
 
-func (s slowServer) InProcessConn() (net.Conn, error) {
-	conn, err := s.Server.InProcessConn()
-	return slowConn{conn, s.lag}, err
+func (d slowDialer) Dial(network, address string) (net.Conn, error) {
+	conn, err := d.server.Dial(network, address)
+	return slowConn{conn, d.lag}, err
 }
 
 type slowConn struct {
