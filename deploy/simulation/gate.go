@@ -199,6 +199,8 @@ func (g *gate) classOf(c ledger.Call, status int, body []byte) schema.Class {
 		return ""
 	case status == 0, status >= 500, status == http.StatusRequestTimeout:
 		return schema.ClassTransient
+	case status == http.StatusUnauthorized:
+		return schema.ClassUnauthorized
 	case status == http.StatusForbidden:
 		return schema.ClassForbidden
 	case status == http.StatusNotFound, status == http.StatusConflict:

@@ -155,7 +155,7 @@ func (w *watch) checkStep(
 			"class %s they are %q", l.queue.Name, l.failures, class, failures)
 	}
 	isProvider := class == schema.ClassTransient || class == schema.ClassNotReady ||
-		class == schema.ClassForbidden
+		class == schema.ClassForbidden || class == schema.ClassUnauthorized
 	if !isProvider || l.target.Account == "" {
 		return
 	}

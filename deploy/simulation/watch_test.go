@@ -82,6 +82,10 @@ func TestTheWatchFindsAWrongWait(t *testing.T) {
 			wait{"throttled", "0/0", "throttled=1", now, time.Minute}, "", "ladder",
 		},
 		{
+			"a wait for credentials that the provider did not refuse is found",
+			wait{"unauthorized", "0/0", "", now, 31 * time.Second}, "forbidden", "ladder",
+		},
+		{
 			"a hold without a failure is right",
 			wait{"throttled", "0/0", "", now, time.Minute}, "", "",
 		},

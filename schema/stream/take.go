@@ -19,7 +19,7 @@ const (
 	// busyFor is how long the broker holds a short request, of a busy queue. A stop may take as
 	// long, because a short request is not withdrawn.
 	busyFor = time.Second
-	// idleFor is how long the broker holds a long request, of an idle queue, if Config says nothing.
+	// idleFor is how long the broker holds a long request, of an idle queue, unless Config says it.
 	idleFor = 30 * time.Second
 	// beatsPerRequest divides the time of a long request into the pauses between two heartbeats of
 	// the broker.
