@@ -89,6 +89,8 @@ type erasedText struct{ link, text string }
 
 // erasedTexts returns the ids and the tokens of the links that are erased.
 func (w *world) erasedTexts() (texts []erasedText) {
+	w.watch.mu.Lock()
+	defer w.watch.mu.Unlock()
 	for _, p := range w.people {
 		if w.watch.erased["truv."+schema.Token(p.LinkID)] {
 			texts = append(texts, erasedText{p.LinkID, p.LinkID})
