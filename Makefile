@@ -274,9 +274,6 @@ chaos/broken: ## the same with builds that are broken on purpose: each must be f
 
 ##### Simulation
 
-# In CI, SIMULATE_FOR is how long schedules are started.
-FOR ?= $(SIMULATE_FOR)
-
 # As in run, Ctrl-C goes to simulate alone, and simulate stops its processes.
 simulate = go build -o bin/ ./deploy/cmd/simulate && { [ -t 0 ] || exec bin/simulate $(1); set -m; bin/simulate $(1); exit $$?; }
 
