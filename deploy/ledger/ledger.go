@@ -64,10 +64,6 @@ func (p passage) Event() schema.Event {
 // the redrive names.
 func (p passage) Workers() []schema.Resource {
 	all := p.Webhook.Workers()
-	if p.Outcome != "" { // the end of another resource's job is no word of this one
-		own := p.Webhook.Event().Resource
-		all = slices.DeleteFunc(slices.Clone(all), func(r schema.Resource) bool { return r != own })
-	}
 	if p.queue == "" || p.Event().Erases() {
 		return all
 	}
@@ -173,6 +169,13 @@ func (l *Ledger) Entries() iter.Seq2[string, Entry] {
 		entries[key] = e
 	}
 	return maps.All(entries)
+}
+
+// Completes reports whether the resource's worker completes the event with the key, a webhook's or
+// a redrive's.
+func (l *Ledger) Completes(key string, r schema.Resource) bool {
+	p, known := l.find(key)
+	return known && slices.Contains(p.Workers(), r)
 }
 
 // redrives returns the redrives with their keys.

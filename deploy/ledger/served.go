@@ -47,32 +47,53 @@ func ParseCall(path string) Call {
 
 // Answers counts the bad answers about a target.
 type Answers struct {
-	// Broken answers are 5xx, cut, late or no JSON.
+	// Broken answers are 5xx, 408, cut, late or no JSON.
 	Broken int
 	// Lagging answers are 404 and 409, and data older than half a day.
 	Lagging int
 	// Forbidden answers are 403, gone answers 410.
 	Forbidden int
 	Gone      int
-	// Rejected answers have another status of 300 to 499, except 401 and 429: those are no failure
-	// of the event.
+	// Rejected answers have another status of 300 to 499, except 401, 408 and 429. 401 and 429 are
+	// no failure of the event.
 	Rejected int
+}
+
+// ClassOf returns the class of failures that a bad answer with the status is. Status 0 is no whole
+// answer.
+func ClassOf(status int) schema.Class {
+	switch {
+	case status == http.StatusNotFound, status == http.StatusConflict:
+		return schema.ClassNotReady
+	case status == http.StatusForbidden:
+		return schema.ClassForbidden
+	case status == http.StatusUnauthorized:
+		return schema.ClassUnauthorized
+	case status == http.StatusTooManyRequests:
+		return schema.ClassThrottled
+	case status >= 300 && status < 500 && status != http.StatusRequestTimeout:
+		return schema.ClassPermanent
+	default:
+		return schema.ClassTransient
+	}
 }
 
 // count counts one more bad answer.
 func (a *Answers) count(status int) {
-	switch {
-	case status == http.StatusNotFound, status == http.StatusConflict:
+	switch ClassOf(status) {
+	case schema.ClassNotReady:
 		a.Lagging++
-	case status == http.StatusForbidden:
+	case schema.ClassForbidden:
 		a.Forbidden++
-	case status == http.StatusGone:
-		a.Gone++
-	case status == http.StatusUnauthorized, status == http.StatusTooManyRequests:
-	case status >= 300 && status < 500:
-		a.Rejected++
-	default:
+	case schema.ClassPermanent:
+		if status == http.StatusGone {
+			a.Gone++
+		} else {
+			a.Rejected++
+		}
+	case schema.ClassTransient:
 		a.Broken++
+	default: // 401 and 429 are no failure of the event
 	}
 }
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
@@ -66,8 +67,16 @@ func (w Webhook) Event() schema.Event {
 	}
 }
 
-// Workers are the resources whose workers complete the event.
-func (w Webhook) Workers() []schema.Resource { return schema.Lookup(w.Provider, w.Type).Workers }
+// Workers are the resources whose workers complete the event. The end of a resource's job at the
+// provider is no word of another resource.
+func (w Webhook) Workers() []schema.Resource {
+	t := schema.Lookup(w.Provider, w.Type)
+	if w.Outcome == "" {
+		return t.Workers
+	}
+	isOther := func(r schema.Resource) bool { return r != t.Resource }
+	return slices.DeleteFunc(slices.Clone(t.Workers), isOther)
+}
 
 // NeedsCall reports whether the worker must call the provider about the event.
 func (w Webhook) NeedsCall(r schema.Resource) bool {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -56,11 +57,7 @@ func TestWhatIsLeftOfAnErasedAccountIsFound(t *testing.T) {
 		t.Run(test.promise, func(t *testing.T) {
 			w := &world{}
 			w.checkErased("STREAM", &test.message, erased)
-			got := names(w.violations)
-			if test.want == "" && len(got) > 0 ||
-				test.want != "" && (len(got) != 1 || got[0] != test.want) {
-				t.Errorf("violations %v, want %q", w.violations, test.want)
-			}
+			expect(t, w, only(test.want)...)
 		})
 	}
 }
@@ -103,11 +100,9 @@ func TestAMetricThatCountsSomethingElseIsFound(t *testing.T) {
 			w.gate = newGate(w)
 			w.gate.noteCall(callTo(schema.Pinwheel))
 			w.sent.Add(1)
-			w.metrics.add("income", countedOnce(test.completions, test.fenced, test.calls))
+			w.metrics.add(countedOnce(test.completions, test.fenced, test.calls))
 			w.checkMetrics([]string{"pinwheel:e-1:income"})
-			if got := names(w.violations); len(got) != test.want {
-				t.Errorf("violations %v, want %d", w.violations, test.want)
-			}
+			expect(t, w, slices.Repeat([]string{"metric"}, test.want)...)
 		})
 	}
 }

@@ -10,11 +10,11 @@
 //	world.go      Run lives through a schedule: build, live, heal, drain, check
 //	process.go    the processes of the line: start, stop, kill
 //	pipe.go       connections without a network, and how to cut them
-//	server.go     the broker, which stops and starts on its files
-//	clock.go      the virtual time of the broker
+//	server.go     the broker, and the simulation's own connection to it
 //	gate.go       the providers' side: faults answer, calls are counted
 //	visit.go      how a provider sends a webhook
 //	operator.go   how each fault begins and ends, and what operators do
+//	release.go    what releases before and after this one write
 //	team.go       a team that reads completions, and falls behind
 //	watch.go      every wait and last word, as the broker hears it
 //	metric.go     the counts of all processes
@@ -59,11 +59,9 @@
 //
 // # Decisions
 //
-// The requests of idle queues last an hour here, and pings come every 20 minutes. With the times of
-// production, four fifths of the work of a simulation would be idle queues.
-//
-// nats-server finds messages that are too old by a clock of its own, which a bubble cannot have.
-// clock.go sets it.
+// The requests of idle queues last an hour here, and pings come every 20 minutes
+// (streamtest.BubbleServer). With the times of production, most of the work of a simulation would
+// be idle queues.
 //
 // A kill cuts every connection of a process and refuses new ones. What runs in the process goes on
 // for a while, unseen, because Go cannot end a goroutine from outside. The broker always stops as

@@ -250,8 +250,7 @@ func planFaults(r *rand.Rand, s Schedule, people int) []Fault {
 	return faults
 }
 
-// plan chooses the time of a fault, and the other fields. Half of the faults begin soon after
-// another one could have begun: within the first hours, in which most accounts are linked.
+// plan chooses the time of a fault, and the other fields.
 func (k row) plan(r *rand.Rand, s Schedule, people int) Fault {
 	f := Fault{Kind: k.kind, For: between(r, max(k.least, time.Millisecond), k.most)}
 	if k.most == 0 {

@@ -1,13 +1,13 @@
 package simulation
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/ledger"
 	"github.com/wagewire/wagewire/schema"
@@ -158,17 +158,13 @@ func (g *gate) forgetHolds() {
 // pass lets the fake providers answer, and notes the answer.
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, c ledger.Call) {
 	tee := ledger.NewTee(w, func() {})
-	complete := false
-	defer func() {
-		g.world.served.NoteTee(c, tee, complete)
-		if complete {
-			g.noteClass(c, tee.Status(), nil)
-		} else {
-			g.noteClass(c, 0, nil)
-		}
+	status := 0
+	defer func() { // the fake cuts an answer by a panic
+		g.world.served.NoteTee(c, tee, status > 0)
+		g.noteClass(c, status, nil)
 	}()
 	g.world.fake.ServeHTTP(tee, r)
-	complete = true
+	status = tee.Status()
 }
 
 // note notes an answer. Status 0 is no whole answer.
@@ -197,16 +193,8 @@ func (g *gate) classOf(c ledger.Call, status int, body []byte) schema.Class {
 		return schema.ClassNotReady
 	case status == http.StatusOK:
 		return ""
-	case status == 0, status >= 500, status == http.StatusRequestTimeout:
-		return schema.ClassTransient
-	case status == http.StatusUnauthorized:
-		return schema.ClassUnauthorized
-	case status == http.StatusForbidden:
-		return schema.ClassForbidden
-	case status == http.StatusNotFound, status == http.StatusConflict:
-		return schema.ClassNotReady
 	default:
-		return ""
+		return ledger.ClassOf(status)
 	}
 }
 
@@ -231,30 +219,16 @@ func (g *gate) checkRates() {
 			time.Minute: 60 * rate,
 			time.Hour:   3600 * rate,
 		} {
-			first := 0
-			for i, at := range calls {
-				for !calls[first].After(at.Add(-window)) {
-					first++
-				}
-				if n := i - first + 1; float64(n) > most {
-					g.world.violate("fast", string(p), "%d calls in %v, and at most %v are allowed",
-						n, window, most)
-					break
-				}
+			// No call is late in virtual time, so the whole window counts.
+			n, _ := arrival.Busiest(calls, window+arrival.LateMax, neverLate)
+			if float64(n) > most {
+				g.world.violate("fast", string(p), "%d calls in %v, and at most %v are allowed",
+					n, window, most)
 			}
 		}
 	}
 }
 
-// sleep waits for a time, or for the end of ctx or of the run.
-func (w *world) sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-w.ctx.Done():
-	}
-}
+func neverLate(_, _ time.Time) bool { return false }
 
 func describe(t ledger.Target) string { return fmt.Sprintf("%s of %s", t.Resource, t.Account) }

@@ -14,14 +14,13 @@ type metrics struct {
 
 // count is a counter, or the number of observations of a histogram.
 type count struct {
-	command string
-	name    string
-	labels  map[string]string
-	value   float64
+	name   string
+	labels map[string]string
+	value  float64
 }
 
 // add adds the counts of a process.
-func (m *metrics) add(command string, registry prometheus.Gatherer) {
+func (m *metrics) add(registry prometheus.Gatherer) {
 	families, err := registry.Gather()
 	if err != nil {
 		return // a test of each process gathers its metrics
@@ -36,7 +35,7 @@ func (m *metrics) add(command string, registry prometheus.Gatherer) {
 			}
 			value := metric.GetCounter().GetValue()
 			value += float64(metric.GetHistogram().GetSampleCount())
-			m.counts = append(m.counts, count{command, family.GetName(), labels, value})
+			m.counts = append(m.counts, count{family.GetName(), labels, value})
 		}
 	}
 }

@@ -3,18 +3,14 @@ package simulation
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
-	"github.com/wagewire/wagewire/schema/stream/broker"
 )
 
 // nothing is the end of a fault that lasts for a moment.
@@ -102,7 +98,8 @@ func (w *world) stopBroker(Fault) (end func()) {
 	if !w.brokerHolds.hold() {
 		return w.releaseBroker
 	}
-	w.broker.stop()
+	w.broker.close()
+	w.broker.Stop()
 	w.stops.Add(1)
 	return w.releaseBroker
 }
@@ -111,7 +108,11 @@ func (w *world) releaseBroker() {
 	if !w.brokerHolds.release() {
 		return
 	}
-	if err := w.broker.start(w.watch.subscribe); err != nil {
+	err := w.broker.Start()
+	if err == nil {
+		err = w.broker.open(w.watch.subscribe)
+	}
+	if err != nil {
 		w.violate("broker", "", "it does not start on its files: %v", err)
 	}
 }
@@ -140,28 +141,30 @@ func (h *holds) release() bool {
 
 // fill lets a stream take no more messages.
 func (w *world) fill(f Fault) (end func()) {
-	limit := func(bytes func(*jetstream.StreamInfo) int64) {
-		js := w.broker.jetStream()
-		if js == nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(w.ctx, askFor)
-		defer cancel()
-		s, err := js.Stream(ctx, f.Stream)
-		if err != nil {
-			return // the broker has stopped
-		}
-		config := s.CachedInfo().Config
-		config.MaxBytes = bytes(s.CachedInfo())
-		_, _ = js.UpdateStream(ctx, config)
+	w.limitStream(f.Stream, func(now jetstream.StreamState) int64 { return int64(now.Bytes) + 1 })
+	return func() { w.makeRoom(f.Stream) } // heal does so again: the broker may be stopped now
+}
+
+// makeRoom ends fill.
+func (w *world) makeRoom(name string) {
+	w.limitStream(name, func(jetstream.StreamState) int64 { return streamBytesMax })
+}
+
+// limitStream changes the room of a stream. Without a broker nothing changes.
+func (w *world) limitStream(name string, bytesMax func(now jetstream.StreamState) int64) {
+	js := w.broker.jetStream()
+	if js == nil {
+		return
 	}
-	limit(func(i *jetstream.StreamInfo) int64 { return int64(i.State.Bytes) + 1 })
-	return func() {
-		limit(func(*jetstream.StreamInfo) int64 { return streamBytesMax })
-		if w.broker.jetStream() == nil {
-			w.fullStreams.Add(1) // heal makes room
-		}
+	ctx, cancel := context.WithTimeout(w.ctx, askFor)
+	defer cancel()
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return // the broker has stopped
 	}
+	config := s.CachedInfo().Config
+	config.MaxBytes = bytesMax(s.CachedInfo().State)
+	_, _ = js.UpdateStream(ctx, config)
 }
 
 // askFor limits a question of the simulation to the broker.
@@ -175,8 +178,7 @@ func (w *world) operate(do func(ctx context.Context, o *stream.Operator) error) 
 	if w.broker.jetStream() == nil {
 		return
 	}
-	conn, err := stream.Connect(
-		stream.Config{Dialer: w, PingEvery: pingEvery}, "wagewire-operator", w.log("operator"))
+	conn, err := w.connect(w, "operator", "operator")
 	if err != nil {
 		w.violate("operator", "", "it cannot connect: %v", err)
 		return
@@ -224,30 +226,35 @@ func (w *world) retryQueue(f Fault) (end func()) {
 	return nothing
 }
 
+// redriveAll sends every dead letter again and discards it, as `wagewire dead redrive` does.
 func (w *world) redriveAll(Fault) (end func()) {
+	var letters []stream.Letter
 	w.operate(func(ctx context.Context, o *stream.Operator) error {
-		var letters []stream.Letter
-		err := o.Scan(ctx, schema.DeadLettersStream, stream.Selection{},
+		return o.Scan(ctx, schema.DeadLettersStream, stream.Selection{},
 			func(m stream.Stored) error {
 				letters = append(letters, stream.ReadLetter(m))
 				return nil
 			})
-		for _, letter := range letters {
-			e, undecodable := letter.Decode()
-			if undecodable == nil {
-				err = errors.Join(err, w.sendAgain(ctx, o, e, letter.Queue))
-			}
-		}
-		return err
 	})
+	for _, letter := range letters {
+		e, undecodable := letter.Decode()
+		if undecodable != nil || !w.sendAgain(e, letter.Queue) {
+			continue
+		}
+		w.ledger.AddDiscard(e.Key(), letter.Queue)
+		w.operate(func(ctx context.Context, o *stream.Operator) error {
+			return o.Discard(ctx, schema.DeadLettersStream, letter.Number)
+		})
+	}
 	return nothing
 }
 
+// replayEvents sends the events of a person in a queue again, as `wagewire replay` does.
 func (w *world) replayEvents(f Fault) (end func()) {
+	var events []schema.Event
 	w.operate(func(ctx context.Context, o *stream.Operator) error {
 		which := stream.Selection{Filters: queueOf(f.Queue).Subjects}
-		var events []schema.Event
-		err := o.Headings(ctx, which, func(h stream.Heading) error {
+		return o.Headings(ctx, which, func(h stream.Heading) error {
 			m, found, err := o.Message(ctx, schema.EventsStream, h.Sequence)
 			if err != nil || !found {
 				return err
@@ -258,180 +265,51 @@ func (w *world) replayEvents(f Fault) (end func()) {
 			}
 			return nil
 		})
-		for _, e := range events {
-			err = errors.Join(err, w.sendAgain(ctx, o, e, f.Queue))
-		}
-		return err
 	})
+	for _, e := range events {
+		w.sendAgain(e, f.Queue)
+	}
 	return nothing
 }
 
-// sendAgain redrives an event, as wagewire dead redrive and wagewire replay do.
-func (w *world) sendAgain(
-	ctx context.Context, o *stream.Operator, e schema.Event, queue string,
-) error {
-	erased, err := o.Erased(ctx, e.Provider, e.Account())
-	if err != nil || erased || e.Erases() {
-		return err
+// tryAgainAfter is when an operator repeats a command that did not succeed.
+const tryAgainAfter = 10 * time.Minute
+
+// sendAgain publishes the next redrive of an event. It returns false for an event that cannot be
+// sent again: an erasure, or an event of an erased account. While the broker is stopped or the
+// stream is full, the operator tries again: the ledger expects the redrive from now on.
+func (w *world) sendAgain(e schema.Event, queue string) (sent bool) {
+	if e.Erases() || w.watch.isAccountErased(e) {
+		return false
 	}
-	original := e
-	original.Redrive = 0
+	e.Redrive = 0
+	key := e.Key()
 	w.mu.Lock()
-	w.redrives[original.Key()]++
-	n := w.redrives[original.Key()]
+	w.redrives[key]++
+	e.Redrive = w.redrives[key]
 	w.mu.Unlock()
-	w.ledger.AddRedrive(original.Key(), queue, n)
-	stored, err := o.Redrive(ctx, e, queue, n)
-	if q := queueOf(queue); stored && w.getsWord(e, q.Resource) {
-		e.Redrive = n
+	w.ledger.AddRedrive(key, queue, e.Redrive)
+	for w.ctx.Err() == nil {
+		w.operate(func(ctx context.Context, o *stream.Operator) error {
+			_, err := o.Redrive(ctx, e, queue, e.Redrive)
+			sent = err == nil
+			if errors.Is(err, schema.ErrFull) {
+				return nil
+			}
+			return err
+		})
+		if sent {
+			break
+		}
+		w.pass(tryAgainAfter)
+	}
+	if q := queueOf(queue); w.ledger.Completes(e.Key(), q.Resource) {
 		w.watch.begin(e, q)
 	}
-	return err
+	return sent
 }
 
 func (w *world) holdTeam(Fault) (end func()) {
 	w.team.held.Add(1)
 	return func() { w.team.held.Add(-1) }
-}
-
-// upgrade puts the waiting events into the stream of the release before, as if that release had
-// run, and provisions this release again.
-func (w *world) upgrade(f Fault) (end func()) {
-	w.gate.forgetHolds()
-	restart := w.stopCommands(commands()[1:]...)
-	if js := w.broker.jetStream(); js != nil {
-		ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
-		defer cancel()
-		if err := moveBack(ctx, js); err != nil {
-			w.violate("upgrade", "", "the simulation cannot move the waiting events back: %v", err)
-		}
-	}
-	return func() {
-		w.operate(func(ctx context.Context, o *stream.Operator) error {
-			return o.Provision(ctx, broker.SmallTopology())
-		})
-		restart()
-	}
-}
-
-// moveBack makes the stream of the release before, with one stream for all queues and no replays.
-func moveBack(ctx context.Context, js jetstream.JetStream) error {
-	var messages []*nats.Msg
-	var consumers []jetstream.ConsumerConfig
-	var config jetstream.StreamConfig
-	for _, q := range schema.Queues() {
-		s, err := js.Stream(ctx, q.WaitingStream())
-		if err != nil {
-			return err
-		}
-		config = s.CachedInfo().Config
-		found, err := unsettled(ctx, s, q)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, found...)
-		c, err := s.Consumer(ctx, q.Name)
-		if err != nil {
-			return err
-		}
-		consumers = append(consumers, c.CachedInfo().Config)
-		if err := js.DeleteStream(ctx, q.WaitingStream()); err != nil {
-			return err
-		}
-	}
-	config.Name = schema.FormerWaitingStream
-	config.Description = ""
-	config.Subjects = []string{"wagewire.waiting.>", "wagewire.retries.>"}
-	if _, err := js.CreateStream(ctx, config); err != nil {
-		return err
-	}
-	for _, c := range consumers {
-		if _, err := js.CreateConsumer(ctx, schema.FormerWaitingStream, c); err != nil {
-			return err
-		}
-	}
-	for _, m := range messages {
-		if _, err := js.PublishMsg(ctx, m); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unsettled returns the schedules of a queue, and its retries and replays that no worker has
-// settled, as the release before wrote them.
-func unsettled(ctx context.Context, s jetstream.Stream, q schema.Queue) ([]*nats.Msg, error) {
-	floors := map[string]uint64{}
-	for _, lane := range q.Lanes()[1:] {
-		c, err := s.Consumer(ctx, lane.Consumer)
-		if err != nil {
-			return nil, err
-		}
-		floors[string(lane.Name)] = c.CachedInfo().AckFloor.Stream
-	}
-	var found []*nats.Msg
-	for sequence := uint64(1); ; sequence++ {
-		m, err := s.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(">"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		sequence = m.Sequence
-		lane := strings.Split(m.Subject, ".")[1] // waiting, retries or replays
-		if floor, isLane := floors[lane]; isLane && sequence <= floor {
-			continue
-		}
-		found = append(found, asFormer(m))
-	}
-}
-
-// asFormer returns a message as the release before wrote it. It had no replays.
-func asFormer(m *jetstream.RawStreamMsg) *nats.Msg {
-	former := func(subject string) string {
-		return strings.Replace(subject, "wagewire.replays.", "wagewire.retries.", 1)
-	}
-	header := maps.Clone(m.Header)
-	for _, key := range []string{
-		jetstream.MsgRollup, jetstream.MsgIDHeader, jetstream.ExpectedStreamHeader,
-		jetstream.SchedulerHeader, jetstream.ScheduleNextHeader,
-	} {
-		header.Del(key)
-	}
-	if target := header.Get(jetstream.ScheduleTargetHeader); target != "" {
-		header.Set(jetstream.ScheduleTargetHeader, former(target))
-	}
-	return &nats.Msg{Subject: former(m.Subject), Header: header}
-}
-
-// writeNewer adds a header and a class of failures that this release does not know to the waiting
-// events of a queue.
-func (w *world) writeNewer(f Fault) (end func()) {
-	js := w.broker.jetStream()
-	if js == nil {
-		return nothing
-	}
-	ctx, cancel := context.WithTimeout(w.ctx, askFor)
-	defer cancel()
-	var waiting []*jetstream.RawStreamMsg
-	err := w.broker.readAll(ctx, queueOf(f.Queue).WaitingStream(),
-		func(m *jetstream.RawStreamMsg) {
-			if strings.HasPrefix(m.Subject, "wagewire.waiting.") {
-				waiting = append(waiting, m)
-			}
-		})
-	if err != nil {
-		return nothing // the stream is gone during an upgrade
-	}
-	for _, m := range waiting {
-		header := maps.Clone(m.Header)
-		header.Del(jetstream.MsgRollup)
-		header.Set("Wagewire-Weather", "fine")
-		failures, _ := schema.ParseFailures(header.Get(headerFailures))
-		header.Set(headerFailures, failures.With("weather").String())
-		_, _ = js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: header},
-			jetstream.WithExpectLastSequenceForSubject(m.Sequence, m.Subject))
-	}
-	return nothing
 }

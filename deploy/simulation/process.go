@@ -26,10 +26,6 @@ const (
 	// ingressCommand is the command that receives webhooks.
 	ingressCommand = "ingress"
 
-	// idleFor and pingEvery make idle hours cheap. The shorter times of production would be most of
-	// the work of a simulation.
-	idleFor   = time.Hour
-	pingEvery = 20 * time.Minute
 	// keepFor is how long an idle connection to a provider stays open.
 	keepFor = 10 * time.Second
 )
@@ -89,7 +85,7 @@ func (p *process) start() {
 			p.world.violate("process", p.name, "it ended: %v", err)
 		}
 		if !l.wires.isDead() {
-			p.world.metrics.add(p.command, l.registry)
+			p.world.metrics.add(l.registry)
 		}
 	})
 }
@@ -127,7 +123,7 @@ func (l *life) finish() {
 // kill ends a life at once. What runs in it goes on for a while, as in a process that has lost
 // every connection, and nobody learns of it.
 func (l *life) kill() {
-	l.process.world.metrics.add(l.process.command, l.registry)
+	l.process.world.metrics.add(l.registry)
 	l.wires.cut()
 	l.stop()
 }
@@ -140,9 +136,8 @@ func (l *life) Dial(_, _ string) (net.Conn, error) {
 
 // connect connects to the broker as the commands do.
 func (l *life) connect() (*stream.Conn, error) {
-	config := stream.Config{Dialer: l, PingEvery: pingEvery, IdleFor: idleFor}
 	p := l.process
-	return stream.Connect(config, "wagewire-"+p.command, p.world.log(p.name))
+	return p.world.connect(l, p.command, p.name)
 }
 
 // serveIngress is the command ingress.

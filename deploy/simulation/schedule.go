@@ -43,7 +43,6 @@ type Person struct {
 	// Seed makes the person of package fake.
 	Seed             uint64
 	Paystubs, Shifts int
-	Forbidden        bool
 }
 
 // Visit is a webhook that a provider begins to send.
@@ -108,8 +107,7 @@ func (s *Schedule) addPerson(r *rand.Rand, n int) {
 		p.Paystubs = largePaystubs
 	}
 	s.People = append(s.People, p)
-	linked := s.linkTime(r)
-	at := linked
+	at := s.linkTime(r)
 	for _, typ := range linkTypes() {
 		at += time.Duration(r.Int64N(int64(2 * time.Second)))
 		s.add(r, Visit{At: at, Person: n, Type: typ})

@@ -2,16 +2,15 @@ package simulation_test
 
 import (
 	"flag"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/simulation"
 	"github.com/wagewire/wagewire/deploy/simulation/report"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // The flags of a test binary that runs a single schedule, as package seeds starts it.
@@ -27,9 +26,8 @@ var (
 func run(t *testing.T, s simulation.Schedule, c simulation.Config) (r report.Report) {
 	t.Helper()
 	c.Dir = t.TempDir()
-	forgetTimers()
-	defer forgetTimers()
-	synctest.Test(t, func(t *testing.T) {
+	streamtest.InBubble(t, true, func(t *testing.T, server *streamtest.BubbleServer) {
+		c.Server = server
 		var err error
 		r, err = simulation.Run(t.Context(), s, c)
 		if err != nil {
@@ -37,13 +35,6 @@ func run(t *testing.T, s simulation.Schedule, c simulation.Config) (r report.Rep
 		}
 	})
 	return r
-}
-
-// forgetTimers empties the client's pool of timers: no timer of a bubble may be used outside of it.
-// A pool keeps its content for one collection of garbage.
-func forgetTimers() {
-	runtime.GC()
-	runtime.GC()
 }
 
 func TestSchedule(t *testing.T) {

@@ -5,47 +5,42 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"sync"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// syncEvery is how often the broker writes through to the disk. The simulation loses no power, and
-// the default of two minutes would be much of its work.
-const syncEvery = time.Hour
+// Server is a nats-server in the bubble, without a network: a streamtest.BubbleServer.
+type Server interface {
+	// Start starts the server, or starts a stopped server again on its files.
+	Start() error
+	// Stop stops the server, as SIGTERM does.
+	Stop()
+	// Dial opens a connection. The arguments have no effect.
+	Dial(network, address string) (net.Conn, error)
+	// Config is how a process connects.
+	Config() stream.Config
+}
 
-// natsServer is nats-server without a network. It stops, and starts again on its files.
+// natsServer is the Server, and the simulation's own connection to it.
 type natsServer struct {
-	dir string
+	Server
 
-	mu   sync.Mutex
-	nats *server.Server // nil while the broker is stopped
-	// watching is the connection of the simulation itself. No other connection opens before it.
+	mu sync.Mutex
+	// isOpen is false while the server is stopped, and until the simulation is connected.
+	isOpen   bool
 	watching *nats.Conn
 	js       jetstream.JetStream
 }
 
-// start starts the broker. attach subscribes the simulation before anybody else may connect, so
+// open lets processes connect, after the simulation itself. attach subscribes the simulation, so
 // that it misses no message.
-func (b *natsServer) start(attach func(*nats.Conn) error) error {
-	s, err := server.NewServer(&server.Options{
-		ServerName: "wagewire", DontListen: true, NoLog: true, NoSigs: true,
-		JetStream: true, StoreDir: filepath.Join(b.dir, "nats"), SyncInterval: syncEvery,
-		PingInterval: pingEvery,
-	})
-	if err != nil {
-		return fmt.Errorf("start nats-server: %w", err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		return errors.New("start nats-server: not ready after a minute")
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(s), nats.NoReconnect(),
-		nats.PingInterval(pingEvery))
+func (b *natsServer) open(attach func(*nats.Conn) error) error {
+	nc, err := nats.Connect(nats.DefaultURL, nats.SetCustomDialer(b.Server), nats.NoReconnect(),
+		nats.PingInterval(b.Config().PingEvery))
 	if err != nil {
 		return fmt.Errorf("connect the simulation: %w", err)
 	}
@@ -61,38 +56,34 @@ func (b *natsServer) start(attach func(*nats.Conn) error) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.nats, b.watching, b.js = s, nc, js
+	b.isOpen = true
+	b.watching = nc
+	b.js = js
 	return nil
 }
 
-// stop stops the broker, as SIGTERM does.
-func (b *natsServer) stop() {
+// close ends the simulation's connection. From then on, nobody can connect.
+func (b *natsServer) close() {
 	b.mu.Lock()
-	s, nc := b.nats, b.watching
-	b.nats = nil
+	b.isOpen = false
 	b.mu.Unlock()
-	if s == nil {
-		return
-	}
-	nc.Close()
-	s.Shutdown()
-	s.WaitForShutdown()
+	b.watching.Close()
 }
 
 func (b *natsServer) dial() (net.Conn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.nats == nil {
+	if !b.isOpen {
 		return nil, errRefused
 	}
-	return b.nats.InProcessConn()
+	return b.Dial("", "")
 }
 
 // jetStream returns the simulation's own client, nil while the broker is stopped.
 func (b *natsServer) jetStream() jetstream.JetStream {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.nats == nil {
+	if !b.isOpen {
 		return nil
 	}
 	return b.js

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/ledger"
@@ -60,21 +59,8 @@ func (w *world) send(v Visit, known ledger.Webhook, webhook fake.Webhook) {
 	}
 	e := known.Event()
 	for _, r := range known.Workers() {
-		if w.getsWord(e, r) {
-			w.watch.begin(e, queueFor(e, r))
-		}
+		w.watch.begin(e, queueFor(e, r))
 	}
-}
-
-// getsWord reports whether a resource's worker completes the event: the failure of another
-// resource's job is no word of this one.
-func (w *world) getsWord(e schema.Event, r schema.Resource) bool {
-	if e.Resource == r {
-		return true
-	}
-	return !slices.ContainsFunc(w.schedule.Visits, func(v Visit) bool {
-		return v.ID == e.ID && v.Outcome != ""
-	})
 }
 
 // queueFor returns the queue in which a resource's worker takes the event.

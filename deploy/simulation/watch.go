@@ -3,7 +3,9 @@ package simulation
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -105,7 +107,7 @@ func (w *watch) begin(e schema.Event, q schema.Queue) {
 // hearWait hears that an event begins to wait.
 func (w *watch) hearWait(m *nats.Msg) {
 	queue := m.Header.Get(headerQueue)
-	key := w.world.keyOf(m.Header)
+	key := keyOf(m.Header)
 	class := schema.Class(m.Header.Get(headerClass))
 	since, _ := time.Parse(time.RFC3339Nano, m.Header.Get(headerSince))
 	until, _ := time.Parse(time.RFC3339Nano, m.Header.Get(headerUntil))
@@ -125,7 +127,7 @@ func (w *watch) hearWait(m *nats.Msg) {
 			failures: schema.Failures{}, ready: since,
 		}
 		w.lives[lifeKey(key, queue)] = l
-	case l.ended, w.world.isErased(l), since.Equal(l.since):
+	case l.ended, w.isErased(l), since.Equal(l.since):
 		// Repeated after the end, refused by the tombstone, or only stored anew.
 	default:
 		w.checkStep(l, class, failures, since)
@@ -181,7 +183,7 @@ func (w *watch) checkLength(l *eventLife, class schema.Class, step string, lengt
 	}
 }
 
-// lengthOf returns how long a wait of a step may last, as README and CONTRIBUTING promise.
+// lengthOf returns how long a wait of a step may last: the default ladders, spelled once more.
 func lengthOf(class schema.Class, step int) (least, most time.Duration) {
 	const minute, hour = time.Minute, time.Hour
 	ladder := func(steps ...time.Duration) (least, most time.Duration) {
@@ -222,11 +224,11 @@ func (w *watch) checkPrompt(l *eventLife, now time.Time, what string) {
 
 // hearCompletion hears the last word of an event.
 func (w *watch) hearCompletion(m *nats.Msg) {
-	id := m.Header.Get(nats.MsgIdHdr) // <key>:<resource>, or <key>:<resource>:r<n>
+	id := m.Header.Get(nats.MsgIdHdr)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.completed[id] = true
-	l := w.lives[w.world.lifeOfCompletion(id)]
+	l := w.lifeOf(id)
 	if l == nil || l.ended {
 		return
 	}
@@ -256,12 +258,49 @@ func (w *watch) unended() []string {
 	defer w.mu.Unlock()
 	var list []string
 	for id, l := range w.lives {
-		if !l.ended && !w.world.isErased(l) {
+		if !l.ended && !w.isErased(l) {
 			list = append(list, id)
 		}
 	}
 	slices.Sort(list)
 	return list
+}
+
+// isErased reports whether the account of an event is erased. The caller holds the lock.
+func (w *watch) isErased(l *eventLife) bool {
+	return w.erased[string(l.queue.Provider)+"."+l.account]
+}
+
+// isAccountErased reports whether the account of an event is erased.
+func (w *watch) isAccountErased(e schema.Event) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.erased[string(e.Provider)+"."+e.Account()]
+}
+
+// lifeOf returns the event of a completion by its id, <key>:<resource>. The caller holds the lock.
+func (w *watch) lifeOf(completion string) *eventLife {
+	i := strings.LastIndexByte(completion, ':')
+	if i < 0 {
+		return nil
+	}
+	provider, _, _ := strings.Cut(completion, ":")
+	for _, q := range schema.QueuesOf(schema.Resource(completion[i+1:])) {
+		l := w.lives[lifeKey(completion[:i], q.Name)]
+		if l != nil && string(q.Provider) == provider {
+			return l
+		}
+	}
+	return nil
+}
+
+// keyOf returns the key of the event with the headers.
+func keyOf(h nats.Header) string {
+	id, _ := url.PathUnescape(h.Get("ce-id"))
+	n, _ := strconv.Atoi(h.Get("Wagewire-Redrive"))
+	p := strings.TrimPrefix(h.Get("ce-source"), "urn:wagewire:provider:")
+	e := schema.Event{Provider: schema.Provider(p), ID: schema.OriginalID(id, n), Redrive: n}
+	return e.Key()
 }
 
 func queueOf(name string) schema.Queue {

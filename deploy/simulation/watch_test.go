@@ -1,13 +1,13 @@
 package simulation
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/wagewire/wagewire/deploy/ledger"
-	"github.com/wagewire/wagewire/deploy/simulation/report"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -44,12 +44,24 @@ func (m wait) message() *nats.Msg {
 	return &nats.Msg{Header: h}
 }
 
-// names returns the names of the violations.
-func names(list []report.Violation) (what []string) {
-	for _, v := range list {
-		what = append(what, v.What)
+// expect checks the names of a world's violations.
+func expect(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	var got []string
+	for _, v := range w.violations {
+		got = append(got, v.What)
 	}
-	return what
+	if !slices.Equal(got, want) {
+		t.Errorf("violations %v, want %q", w.violations, want)
+	}
+}
+
+// only returns a list of the name, and no list for "".
+func only(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
 }
 
 func TestTheWatchFindsAWrongWait(t *testing.T) {
@@ -111,10 +123,7 @@ func TestTheWatchFindsAWrongWait(t *testing.T) {
 			target := ledger.Target{Account: e.AccountID, Resource: "income"}
 			w.gate.bad[target] = []badAnswer{{failed, test.answer}}
 			w.watch.hearWait(test.wait.message())
-			got := names(w.violations)
-			if test.want == "" && len(got) > 0 || test.want != "" && (len(got) != 1 || got[0] != test.want) {
-				t.Errorf("violations %v, want %q", w.violations, test.want)
-			}
+			expect(t, w, only(test.want)...)
 		})
 	}
 }
@@ -124,24 +133,24 @@ func TestTheWatchFindsAnEventThatStaysWithoutAWord(t *testing.T) {
 		promise string
 		late    time.Duration
 		faults  []Fault
-		want    int
+		want    string
 	}{
-		{"a word in time is right", promptFor - time.Minute, nil, 0},
-		{"a late word is found", promptFor + time.Minute, nil, 1},
+		{"a word in time is right", promptFor - time.Minute, nil, ""},
+		{"a late word is found", promptFor + time.Minute, nil, "late"},
 		{
 			"a pause of the queue explains a late word", 2 * time.Hour,
-			[]Fault{{Kind: Pause, Queue: "pinwheel_income", At: 28 * time.Hour, For: 2 * time.Hour}}, 0,
+			[]Fault{{Kind: Pause, Queue: "pinwheel_income", At: 28 * time.Hour, For: 2 * time.Hour}}, "",
 		},
 		{
 			"a pause of another queue explains nothing", 2 * time.Hour,
-			[]Fault{{Kind: Pause, Queue: "truv_link", At: 28 * time.Hour, For: 2 * time.Hour}}, 1,
+			[]Fault{{Kind: Pause, Queue: "truv_link", At: 28 * time.Hour, For: 2 * time.Hour}}, "late",
 		},
 		{
 			"two faults at the same time explain the time once", 3 * time.Hour,
 			[]Fault{
 				{Kind: Broker, At: 27 * time.Hour, For: time.Hour},
 				{Kind: Pause, Queue: "pinwheel_income", At: 27 * time.Hour, For: time.Hour},
-			}, 1,
+			}, "late",
 		},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
@@ -151,9 +160,7 @@ func TestTheWatchFindsAnEventThatStaysWithoutAWord(t *testing.T) {
 			h := nats.Header{}
 			h.Set(nats.MsgIdHdr, e.CompletionKey(schema.Income))
 			w.watch.hearCompletion(&nats.Msg{Header: h})
-			if got := names(w.violations); len(got) != test.want {
-				t.Errorf("violations %v, want %d", w.violations, test.want)
-			}
+			expect(t, w, only(test.want)...)
 			if left := w.watch.unended(); len(left) > 0 {
 				t.Errorf("%v has a last word", left)
 			}
@@ -173,11 +180,15 @@ func TestCallsOverTheRateAreFound(t *testing.T) {
 	for _, test := range []struct {
 		promise string
 		calls   []time.Duration
-		want    int
+		want    string
 	}{
-		{"calls at the rate are right", []time.Duration{0, time.Second, 2 * time.Second}, 0},
-		{"a burst is right", []time.Duration{0, 0, 0}, 0},
-		{"a call over the burst is found", []time.Duration{0, 0, 0, time.Second / 2}, 1},
+		{"calls at the rate are right", []time.Duration{0, time.Second, 2 * time.Second}, ""},
+		{"a burst is right", []time.Duration{0, 0, 0}, ""},
+		{"a call over the burst is found", []time.Duration{0, 0, 0, time.Second / 2}, "fast"},
+		{
+			"a call that leaves the second is right",
+			[]time.Duration{0, 0, 0, time.Second}, "",
+		},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			w := &world{schedule: Schedule{Rates: map[schema.Provider]float64{schema.Pinwheel: 2}}}
@@ -186,9 +197,7 @@ func TestCallsOverTheRateAreFound(t *testing.T) {
 				w.gate.calls[schema.Pinwheel] = append(w.gate.calls[schema.Pinwheel], began.Add(at))
 			}
 			w.gate.checkRates()
-			if got := names(w.violations); len(got) != test.want {
-				t.Errorf("violations %v, want %d", w.violations, test.want)
-			}
+			expect(t, w, only(test.want)...)
 		})
 	}
 }
@@ -200,21 +209,15 @@ func TestACallInAHoldIsFound(t *testing.T) {
 	w.gate = newGate(w)
 	now := time.Now()
 	w.gate.holds[schema.Pinwheel] = []holding{{now.Add(-time.Minute), now.Add(time.Minute)}}
-	w.gate.noteCall(callTo(schema.Truv))
-	if len(w.violations) > 0 {
-		t.Errorf("a call to another provider: %v", w.violations)
-	}
+	w.gate.noteCall(callTo(schema.Truv)) // another provider
+	expect(t, w)
 	w.gate.noteCall(callTo(schema.Pinwheel))
-	if got := names(w.violations); len(got) != 1 || got[0] != "fast" {
-		t.Errorf("violations %v, want fast", w.violations)
-	}
+	expect(t, w, "fast")
 }
 
 func TestATeamThatMissesACompletionIsFound(t *testing.T) {
 	w := &world{}
 	w.team = &team{world: w, seen: map[string]int{"once": 1, "twice": 2}}
 	w.team.check([]string{"once", "twice", "never"})
-	if got := names(w.violations); len(got) != 2 || got[0] != "twice" || got[1] != "lost" {
-		t.Errorf("violations %v, want twice and lost", w.violations)
-	}
+	expect(t, w, "twice", "lost")
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -27,7 +26,9 @@ import (
 
 // Config is how to run a schedule.
 type Config struct {
-	// Dir is an empty directory for the broker's files and the secrets.
+	// Server is a running server without streams. It runs when Run returns.
+	Server Server
+	// Dir is an empty directory for the secrets.
 	Dir string
 	// Log takes the logs of all processes. Nil: nobody reads them.
 	Log *zap.Logger
@@ -62,8 +63,8 @@ type world struct {
 	processes   map[string]*process
 	people      []*fake.Person
 
-	kills, stops, fullStreams atomic.Int64
-	sent, unanswered          atomic.Int64
+	kills, stops     atomic.Int64
+	sent, unanswered atomic.Int64
 
 	mu         sync.Mutex
 	violations []report.Violation
@@ -81,7 +82,7 @@ func Run(ctx context.Context, s Schedule, c Config) (report.Report, error) {
 	}
 	w := &world{
 		schedule: s, config: c, began: time.Now(), env: map[string]string{},
-		broker: &natsServer{dir: c.Dir}, api: newPipes(), ledger: ledger.New(),
+		broker: &natsServer{Server: c.Server}, api: newPipes(), ledger: ledger.New(),
 		processes: map[string]*process{}, redrives: map[string]int{}, stale: map[int]int{},
 	}
 	w.ctx, w.stop = context.WithCancel(ctx)
@@ -89,7 +90,6 @@ func Run(ctx context.Context, s Schedule, c Config) (report.Report, error) {
 	w.gate = newGate(w)
 	w.watch = newWatch(w)
 	w.team = &team{world: w, seen: map[string]int{}}
-	defer tellBrokerTime()()
 	defer w.stop()
 	if err := w.build(); err != nil {
 		return report.Report{}, err
@@ -97,7 +97,7 @@ func Run(ctx context.Context, s Schedule, c Config) (report.Report, error) {
 	return w.run()
 }
 
-// build makes the parts. It starts the broker, and no process.
+// build makes the parts. It starts no process.
 func (w *world) build() error {
 	w.fake = fake.New(fake.Config{
 		WebhookURL: "http://ingress/webhooks", PageMax: pageMax,
@@ -141,7 +141,7 @@ func (w *world) build() error {
 			}
 		}
 	}
-	return w.broker.start(w.watch.subscribe)
+	return w.broker.open(w.watch.subscribe)
 }
 
 // pageMax is the size of the largest page of a list.
@@ -158,7 +158,7 @@ func (w *world) run() (report.Report, error) {
 		_ = w.api.Close()
 		_ = providers.Close()
 		all.Wait()
-		w.broker.stop()
+		w.broker.close()
 	}()
 	if err := w.provision(); err != nil {
 		return report.Report{}, err
@@ -184,16 +184,21 @@ func (w *world) run() (report.Report, error) {
 	return w.report(), err
 }
 
-func (w *world) provision() error {
-	topology := broker.SmallTopology()
+// topology is what this release provisions.
+func (w *world) topology() schema.Topology {
+	t := broker.SmallTopology()
 	if w.config.WithoutFence {
-		for i := range topology.Streams {
-			topology.Streams[i].CreateOnce = false
+		for i := range t.Streams {
+			t.Streams[i].CreateOnce = false
 		}
 	}
+	return t
+}
+
+func (w *world) provision() error {
 	var err error
 	w.operate(func(ctx context.Context, o *stream.Operator) error {
-		err = o.Provision(ctx, topology)
+		err = o.Provision(ctx, w.topology())
 		if err != nil {
 			return err
 		}
@@ -235,7 +240,7 @@ func (w *world) heal() {
 	for _, name := range []string{
 		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
 	} {
-		w.fill(Fault{Stream: name})()
+		w.makeRoom(name)
 	}
 }
 
@@ -280,6 +285,17 @@ func (w *world) left() (left []string) {
 	return left
 }
 
+// sleep waits for a time, or for the end of ctx or of the run.
+func (w *world) sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-w.ctx.Done():
+	}
+}
+
 // pass lets virtual time pass.
 func (w *world) pass(d time.Duration) { w.sleep(w.ctx, d) }
 
@@ -287,6 +303,15 @@ func (w *world) passUntil(at time.Duration) { w.pass(time.Until(w.began.Add(at))
 
 // Dial connects an operator to the broker: world is a nats.CustomDialer.
 func (w *world) Dial(_, _ string) (net.Conn, error) { return w.broker.dial() }
+
+// connect connects a command to the broker.
+func (w *world) connect(
+	dialer nats.CustomDialer, command, process string,
+) (*stream.Conn, error) {
+	config := w.broker.Config()
+	config.Dialer = dialer
+	return stream.Connect(config, "wagewire-"+command, w.log(process))
+}
 
 func (w *world) getenv(name string) string { return w.env[name] }
 
@@ -337,34 +362,4 @@ func (w *world) isStale(account string) bool {
 		}
 	}
 	return false
-}
-
-// keyOf returns the key of the event with the headers.
-func (w *world) keyOf(h nats.Header) string {
-	id, _ := url.PathUnescape(h.Get("ce-id"))
-	n, _ := strconv.Atoi(h.Get("Wagewire-Redrive"))
-	p := strings.TrimPrefix(h.Get("ce-source"), "urn:wagewire:provider:")
-	e := schema.Event{Provider: schema.Provider(p), ID: schema.OriginalID(id, n), Redrive: n}
-	return e.Key()
-}
-
-// lifeOfCompletion returns the event and queue of a completion, by the id.
-func (w *world) lifeOfCompletion(id string) string {
-	i := strings.LastIndexByte(id, ':')
-	if i < 0 {
-		return ""
-	}
-	provider, _, _ := strings.Cut(id, ":")
-	for _, q := range schema.QueuesOf(schema.Resource(id[i+1:])) {
-		life := lifeKey(id[:i], q.Name)
-		if string(q.Provider) == provider && w.watch.lives[life] != nil {
-			return life
-		}
-	}
-	return ""
-}
-
-// isErased reports whether the account of an event is erased.
-func (w *world) isErased(l *eventLife) bool {
-	return w.watch.erased[string(l.queue.Provider)+"."+l.account]
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats-server/v2/server/ats"
 
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -36,11 +35,10 @@ type BubbleServer struct {
 // a bubble must not be used outside of it.
 func InBubble(t *testing.T, jetStream bool, test func(*testing.T, *BubbleServer)) {
 	t.Helper()
-	ats.Register() // the server's clock would otherwise run inside the bubble, and never rest
-	defer ats.Unregister()
 	forgetTimers()
 	defer forgetTimers()
 	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(tellBrokerTime()) // the last cleanup
 		s := &BubbleServer{options: server.Options{
 			ServerName: "wagewire", DontListen: true, NoSigs: true, NoLog: true,
 			JetStream: jetStream, StoreDir: t.TempDir(),

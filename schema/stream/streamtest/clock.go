@@ -1,4 +1,4 @@
-package simulation
+package streamtest
 
 import (
 	"sync"
@@ -8,9 +8,9 @@ import (
 )
 
 // nats-server finds messages that are too old by a time that a goroutine of its package ats keeps.
-// The goroutine waits for a channel from outside of the bubble, so it would stop the virtual time,
-// and a goroutine outside of the bubble would tell the real time, in which every message is too
-// old. The package offers no other way to set the time.
+// The goroutine waits for a channel from outside of the bubble, so it would stop the virtual time.
+// A goroutine outside of the bubble would tell the real time, in which every message is too old.
+// The package offers no other way to set the time.
 var (
 	// brokerTime is the time in nanoseconds since 1970.
 	//
@@ -25,7 +25,7 @@ var (
 // tellEvery is how often the broker learns the virtual time. Ages are counted in days.
 const tellEvery = 10 * time.Second
 
-// tellBrokerTime tells the broker the virtual time until stop is called.
+// tellBrokerTime tells the servers of a bubble the virtual time until stop is called.
 func tellBrokerTime() (stop func()) {
 	brokerTimeUsers.Add(1)
 	brokerTime.Store(time.Now().UnixNano())
