@@ -53,10 +53,9 @@ func New(c Config, p Publisher, log *zap.Logger, registry *prometheus.Registry) 
 		return nil, err
 	}
 	s.listener = c.Listener
-	if s.listener != nil {
-		return s, nil
+	if s.listener == nil {
+		s.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", c.Addr)
 	}
-	s.listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("INGRESS_ADDR: %w", err)
 	}

@@ -366,25 +366,33 @@ func (t *taker) handOut(msg *message) {
 func (t *taker) handOutUntilDone(ctx context.Context, r *request) func(*message) {
 	return func(msg *message) {
 		if ctx.Err() != nil {
-			t.giveBack(msg, r.rest > 0, r.until)
+			t.giveBack(msg, r.untilEnd())
 		} else {
 			t.handOut(msg)
 		}
 	}
 }
 
-// giveBack gives back a message of a request. While the request is open, a delay until its end
-// keeps the message from coming to the same request again. If the answer gets lost, the lease ends
-// by itself. Each time costs a delivery, and nobody has worked on the message: so a message that
-// was delivered often is renewed.
-func (t *taker) giveBack(msg *message, isOpen bool, until time.Time) {
+// untilEnd is how long the request may still bring a message, 0 if it brings none.
+func (r *request) untilEnd() time.Duration {
+	if r.rest == 0 {
+		return 0
+	}
+	return max(0, time.Until(r.until))
+}
+
+// giveBack gives back a message of a request. A delay until the end of the request keeps the
+// message from coming to the same request again. If the answer gets lost, the lease ends by itself.
+// Each time costs a delivery, and nobody has worked on the message: so a message that was delivered
+// often is renewed.
+func (t *taker) giveBack(msg *message, delay time.Duration) {
 	meta, err := msg.Metadata()
 	isWornOut := err == nil && meta.NumDelivered > schema.DeliveriesInPlace
 	switch {
 	case isWornOut && t.renew != nil:
 		t.renew(msg)
-	case isOpen:
-		_ = msg.NakWithDelay(time.Until(until))
+	case delay > 0:
+		_ = msg.NakWithDelay(delay)
 	default:
 		_ = msg.Nak()
 	}
@@ -394,10 +402,10 @@ func (t *taker) giveBack(msg *message, isOpen bool, until time.Time) {
 func (t *taker) giveBackRest(r *request) {
 	if r.short {
 		t.collect(r, time.Until(r.until)+lateFor, func(msg *message) {
-			t.giveBack(msg, r.rest > 0, r.until)
+			t.giveBack(msg, r.untilEnd())
 		})
 	}
-	t.withdraw(r, func(msg *message) { t.giveBack(msg, false, r.until) })
+	t.withdraw(r, func(msg *message) { t.giveBack(msg, 0) })
 }
 
 // handOutRest ends a request after end, and hands out what still comes.

@@ -100,12 +100,11 @@ func (r row[Config, Client]) open(
 		return nil, err
 	}
 	client, err := r.newClient(c, api.Config{
-		Secrets: secrets.active,
-		Reread:  secrets.reread,
-		OnCall:  metrics.Call,
-		Pace:    pacer,
-		Answers: of.answers,
-
+		Secrets:   secrets.active,
+		Reread:    secrets.reread,
+		OnCall:    metrics.Call,
+		Pace:      pacer,
+		Answers:   of.answers,
 		Transport: of.Transport,
 	})
 	if err != nil {
