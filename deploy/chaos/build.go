@@ -2,11 +2,8 @@ package chaos
 
 import (
 	"context"
-	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/wagewire/wagewire/deploy/flaw"
 	"github.com/wagewire/wagewire/schema"
@@ -35,25 +32,9 @@ func build(
 ) (bin string, err error) {
 	bin = filepath.Join(dir, "bin")
 	args := []string{"build", "-o", bin + string(filepath.Separator)}
-	if broken != "" {
-		overlay, err := flaw.Overlay(root, dir, broken)
-		if err != nil {
-			return "", err
-		}
-		if overlay != "" {
-			args = append(args, "-overlay", overlay)
-		}
-	}
 	args = append(args, "./ingress/cmd/"+ingressCommand, "github.com/nats-io/nats-server/v2")
 	for _, name := range workerCommands() {
 		args = append(args, "./workers/cmd/"+name)
 	}
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the names are above
-	cmd.Dir = root
-	cmd.Env = append(slices.Clone(environ), "CGO_ENABLED=0")
-	cmd.SysProcAttr = ownGroup()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
-	}
-	return bin, nil
+	return bin, flaw.Go(ctx, root, dir, broken, environ, args...)
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/usage"
 )
 
@@ -99,7 +100,7 @@ func (p *process) runOnce(ctx context.Context) (pause time.Duration, err error) 
 	cmd.Env = p.env
 	cmd.Stdout = log
 	cmd.Stderr = log
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = command.OwnGroup()
 	started, err := p.start(cmd)
 	if !started {
 		return restartAfter, err

@@ -14,4 +14,7 @@
 // that [AddSection] and [AddEnvironment] added. Commands without a group are the last, under
 // "Other". A word that is no command gets the suggestions of cobra; [Suggest] gives other words,
 // such as a webhook type, the same.
+//
+// A command that starts processes of its own gives them a process group with [OwnGroup] or
+// [InOwnGroup], so that Ctrl-C reaches the command alone and no child outlives it.
 package command

@@ -2,11 +2,12 @@
 // mistake. The storm is package deploy/chaos: real processes, killed and flooded. The simulation is
 // package deploy/simulation: the line in virtual time.
 //
-//	flaw.go   Flaw, and the overlay for the go command
+//	flaw.go   Flaw, and the go command with a flaw built in
 //	table.go  all flaws
 package flaw
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wagewire/wagewire/deploy/command"
 )
 
 // Flaw is a mistake in the line.
@@ -82,6 +85,31 @@ func Overlay(root, dir, name string) (path string, err error) {
 		return "", fmt.Errorf("no flaw %q: there are %s", name, strings.Join(Names(), ", "))
 	}
 	return f.overlay(root, dir)
+}
+
+// Go runs the go command in the repository at root, with a flaw built in. name is the name of the
+// flaw, or "". dir takes the edited files. args are a subcommand and its arguments.
+func Go(ctx context.Context, root, dir, name string, environ []string, args ...string) error {
+	if name != "" {
+		overlay, err := Overlay(root, dir, name)
+		if err != nil {
+			return err
+		}
+		if overlay != "" {
+			args = slices.Insert(args, 1, "-overlay", overlay)
+		}
+	}
+	cmd := command.InOwnGroup(ctx, "go", args...)
+	cmd.Dir = root
+	cmd.Env = append(slices.Clone(environ), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 func (f Flaw) overlay(root, dir string) (path string, err error) {

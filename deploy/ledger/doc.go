@@ -7,7 +7,8 @@
 //	ledger.go     Ledger: webhooks and their answers, people, and what operators sent again
 //	served.go     Served: the records and the bad answers of the fake providers
 //	provider.go   how to read each provider's paths, answers and webhooks
-//	check.go      Check: compares the ledger with the streams; every violation has a name
+//	check.go      Check: compares each message with the ledger; every violation has a name
+//	finish.go     Finish: looks for missing messages
 //	cause.go      the ends that an event may have after the provider's answers
 //	content.go    compares the records of a completion with the records served by the providers
 //

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/simulation/report"
 )
 
@@ -98,7 +99,7 @@ func (s *simulation) start(
 		return nil, err
 	}
 	defer func() { _ = file.Close() }() // the process writes the file
-	cmd := inOwnGroup(ctx, s.binary, args...)
+	cmd := command.InOwnGroup(ctx, s.binary, args...)
 	cmd.Dir = s.dir
 	// Each run has one processor, so the number of runs at a time is the number of processors.
 	cmd.Env = append(slices.Clone(s.environ), "GOMAXPROCS=1", "GOGC=400", "TMPDIR="+temporary)
