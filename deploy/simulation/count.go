@@ -161,12 +161,64 @@ func (w *world) checkMetrics(completions []string) {
 			}
 		}
 	}
-	kept := []string{"stored", "duplicate", "quarantined"}
-	answered := w.metrics.sum("wagewire_ingress_webhooks_total",
-		func(labels map[string]string) bool { return slices.Contains(kept, labels["outcome"]) })
+	w.checkEndMetrics()
+	w.checkIngressMetrics()
+}
+
+// checkEndMetrics compares the counts of dead letters, and of completions that an erasure refused.
+// A dead letter may be stored several times, and whether each is counted nobody has promised.
+func (w *world) checkEndMetrics() {
+	for _, q := range schema.Queues() {
+		ofQueue := func(labels map[string]string) bool { return labels["queue"] == q.Name }
+		letters := int(w.metrics.sum("wagewire_worker_dead_letters_total", ofQueue))
+		if events, messages := w.watch.lettersOf(q.Name); letters < events || letters > messages {
+			w.violate("metric", q.Name, "the metrics count %d dead letters, and %d events had %d",
+				letters, events, messages)
+		}
+		dropped := w.metrics.sum("wagewire_worker_dropped_total", ofQueue)
+		erased := w.metrics.sum("wagewire_worker_jobs_total", func(labels map[string]string) bool {
+			return ofQueue(labels) && labels["outcome"] == "erased"
+		})
+		// Only Truv tells of deletions.
+		if dropped != erased || q.Provider != schema.Truv && dropped > 0 {
+			w.violate("metric", q.Name, "the metrics count %v completions and %v jobs of erased "+
+				"accounts", dropped, erased)
+		}
+	}
+}
+
+// checkIngressMetrics compares the counts of webhooks by what became of them.
+func (w *world) checkIngressMetrics() {
+	const name = "wagewire_ingress_webhooks_total"
+	counted := func(outcomes ...string) int {
+		return int(w.metrics.sum(name, func(labels map[string]string) bool {
+			return slices.Contains(outcomes, labels["outcome"])
+		}))
+	}
+	answered := counted("stored", "duplicate", "quarantined")
 	if accepted := w.sent.Load() - w.unanswered.Load(); int64(answered) != accepted {
-		w.violate("metric", "wagewire_ingress_webhooks_total",
-			"the metrics count %v webhooks, and %d were answered 200", answered, accepted)
+		w.violate("metric", name, "the metrics count %v webhooks, and %d were answered 200",
+			answered, accepted)
+	}
+	different := 0
+	for _, e := range w.ledger.Entries() {
+		if e.Provider == schema.Pinwheel && e.IsAccepted() && e.Kind != ledger.Unreadable {
+			different++
+		}
+	}
+	// After an erasure, a copy of Truv's webhook is stored and erased again.
+	stored := w.metrics.sum(name, func(labels map[string]string) bool {
+		return labels["outcome"] == "stored" && labels["provider"] == string(schema.Pinwheel)
+	})
+	if int(stored) != different {
+		w.violate("metric", name, "the metrics count %v stored webhooks of pinwheel, and %d "+
+			"different ones were answered 200", stored, different)
+	}
+	all := func(map[string]string) bool { return true }
+	duplicates := int(w.metrics.sum("wagewire_ingress_duplicates_total", all))
+	if n := counted("duplicate"); n != duplicates {
+		w.violate("metric", "wagewire_ingress_duplicates_total",
+			"the metrics count %d duplicates, and %d answers for them", duplicates, n)
 	}
 }
 

@@ -91,7 +91,21 @@ func (w *world) end(p *process, how func(*life)) (ended bool) {
 		return false
 	}
 	how(l)
+	w.noteEnd()
 	return true
+}
+
+// noteEnd notes that a process or the broker has ended. What was not acknowledged comes again.
+func (w *world) noteEnd() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lastEnd = time.Now()
+}
+
+func (w *world) hasEndedSince(at time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.lastEnd.Before(at)
 }
 
 func (w *world) stopBroker(Fault) (end func()) {
@@ -101,6 +115,7 @@ func (w *world) stopBroker(Fault) (end func()) {
 	w.broker.close()
 	w.broker.Stop()
 	w.stops.Add(1)
+	w.noteEnd()
 	return w.releaseBroker
 }
 

@@ -47,8 +47,10 @@ type watch struct {
 	waits int
 	// completed are the ids of all completions.
 	completed map[string]bool
-	// erased are the accounts with a tombstone.
+	// erased are the accounts with a tombstone: <provider>.<account>.
 	erased map[string]bool
+	// letters counts the dead letters of each queue, by the event.
+	letters map[string]map[string]int
 }
 
 // eventLife is an event in a queue.
@@ -60,15 +62,25 @@ type eventLife struct {
 	account string
 	// ready is when the event was last ready.
 	ready time.Time
-	// failures are those of the last wait, and since its beginning.
-	failures schema.Failures
-	since    time.Time
+	// attempts are what the event has had: the first attempt, and one after each wait.
+	attempts []attempt
 	ended    bool
 }
 
+// attempt is a try of an event.
+type attempt struct {
+	// failures are those before the attempt.
+	failures schema.Failures
+	// since is the beginning of the wait before the attempt, or when the event came.
+	since time.Time
+}
+
+// last is the newest attempt.
+func (l *eventLife) last() *attempt { return &l.attempts[len(l.attempts)-1] }
+
 func newWatch(w *world) *watch {
 	return &watch{world: w, lives: map[string]*eventLife{}, completed: map[string]bool{},
-		erased: map[string]bool{}}
+		erased: map[string]bool{}, letters: map[string]map[string]int{}}
 }
 
 func lifeKey(key, queue string) string { return key + " in " + queue }
@@ -76,9 +88,10 @@ func lifeKey(key, queue string) string { return key + " in " + queue }
 // subscribe subscribes to the words of the line.
 func (w *watch) subscribe(nc *nats.Conn) error {
 	for subject, hear := range map[string]func(*nats.Msg){
-		"wagewire.waiting.>":     w.hearWait,
-		"wagewire.completions.>": w.hearCompletion,
-		"wagewire.tombstones.>":  w.hearTombstone,
+		"wagewire.waiting.>":      w.hearWait,
+		"wagewire.completions.>":  w.hearCompletion,
+		"wagewire.dead_letters.>": w.hearDeadLetter,
+		"wagewire.tombstones.>":   w.hearTombstone,
 	} {
 		if _, err := nc.Subscribe(subject, hear); err != nil {
 			return err
@@ -97,9 +110,10 @@ func (w *watch) begin(e schema.Event, q schema.Queue) {
 		l.target = target // it began to wait before the sender had its answer
 		return
 	}
+	now := time.Now()
 	w.lives[id] = &eventLife{
 		key: e.Key(), queue: q, target: target, account: e.Account(),
-		ready: time.Now(), failures: schema.Failures{},
+		ready: now, attempts: []attempt{{schema.Failures{}, now}},
 		ended: w.completed[e.CompletionKey(q.Resource)], // before the sender had its answer
 	}
 }
@@ -123,52 +137,64 @@ func (w *watch) hearWait(m *nats.Msg) {
 		return
 	case l == nil: // stored, and the sender has no answer
 		l = &eventLife{
-			key: key, queue: queueOf(queue), account: m.Header.Get("ce-subject"),
-			failures: schema.Failures{}, ready: since,
+			key: key, queue: queueOf(queue), account: m.Header.Get("ce-subject"), ready: since,
+			attempts: []attempt{{schema.Failures{}, since}},
 		}
 		w.lives[lifeKey(key, queue)] = l
-	case l.ended, w.isErased(l), since.Equal(l.since):
-		// Repeated after the end, refused by the tombstone, or only stored anew.
+	case l.ended, w.isErased(l):
+		// Repeated after the end, or refused by the tombstone.
+	case len(l.attempts) > 1 && since.Equal(l.last().since): // only stored anew
+		l.last().failures = failures
+		return
 	default:
 		w.checkStep(l, class, failures, since)
 		w.checkPrompt(l, time.Now(), "waited")
 	}
 	w.checkLength(l, class, m.Header.Get(headerStep), until.Sub(since))
-	l.failures = failures
-	l.since = since
+	l.attempts = append(l.attempts, attempt{failures, since})
 	l.ready = until
 }
 
-// checkStep checks that a wait took a step of a ladder only for a failure of its class. An event
-// may repeat an attempt whose wait was stored and whose delivery was not acknowledged.
+// checkStep checks that a wait took a step of a ladder only for a failure of its class.
 func (w *watch) checkStep(
 	l *eventLife, class schema.Class, failures schema.Failures, since time.Time,
 ) {
-	takesStep := class != schema.ClassThrottled && class != schema.ClassUnauthorized
-	next := l.failures
-	if takesStep {
-		next = l.failures.With(class)
-	}
-	switch {
-	case maps.Equal(failures, next):
-	case maps.Equal(failures, l.failures): // the attempt was repeated
-	default:
+	if !w.follows(l, class, failures) {
 		w.world.violate("ladder", l.key, "in %s the failures were %q, and after a failure of "+
-			"class %s they are %q", l.queue.Name, l.failures, class, failures)
+			"class %s they are %q", l.queue.Name, l.last().failures, class, failures)
 	}
 	isProvider := class == schema.ClassTransient || class == schema.ClassNotReady ||
 		class == schema.ClassForbidden || class == schema.ClassUnauthorized
 	if !isProvider || l.target.Account == "" {
 		return
 	}
-	from := l.since
-	if from.IsZero() {
+	from := l.last().since
+	if len(l.attempts) == 1 {
 		from = w.world.began
 	}
 	if !w.world.gate.had(l.target, class, from, since) {
 		w.world.violate("ladder", l.key, "a step of class %s in %s, and the provider gave no such "+
 			"answer about %s", class, l.queue.Name, describe(l.target))
 	}
+}
+
+// follows reports whether an attempt that failed with the class has these failures afterwards. The
+// attempt is the last one. It may be an earlier one if a process or the broker ended since: the
+// wait was stored, but the delivery was not acknowledged, and came again after its lease. The wait
+// may have ended before. The ladder then has a step more, and still a failure for each step.
+func (w *watch) follows(l *eventLife, class schema.Class, failures schema.Failures) bool {
+	takesStep := class != schema.ClassThrottled && class != schema.ClassUnauthorized
+	for _, a := range l.attempts {
+		after := a.failures
+		if takesStep {
+			after = after.With(class)
+		}
+		mayBe := a.since.Equal(l.last().since) || w.world.hasEndedSince(a.since)
+		if mayBe && maps.Equal(failures, after) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkLength checks that a wait lasts as long as the step of the ladder.
@@ -234,6 +260,29 @@ func (w *watch) hearCompletion(m *nats.Msg) {
 	}
 	l.ended = true
 	w.checkPrompt(l, time.Now(), "completed")
+}
+
+// hearDeadLetter hears a dead letter. A worker that could not store the completion stores the dead
+// letter again.
+func (w *watch) hearDeadLetter(m *nats.Msg) {
+	queue := m.Header.Get(headerQueue)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.letters[queue] == nil {
+		w.letters[queue] = map[string]int{}
+	}
+	w.letters[queue][keyOf(m.Header)]++
+}
+
+// lettersOf counts the events of a queue with a dead letter, and the messages.
+func (w *watch) lettersOf(queue string) (events, messages int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.letters[queue] {
+		events++
+		messages += n
+	}
+	return events, messages
 }
 
 // hearTombstone hears that an account is erased: its events get no word any more.

@@ -128,6 +128,50 @@ func TestTheWatchFindsAWrongWait(t *testing.T) {
 	}
 }
 
+func TestTheWatchAllowsAnEarlierAttemptOnlyAfterAnEnd(t *testing.T) {
+	began := time.Now().Add(-time.Hour)
+	for _, test := range []struct {
+		promise string
+		// ended is when a process ended, after the first attempt.
+		ended time.Duration
+		class schema.Class
+		again string
+		want  string
+	}{
+		{"the next step is right", 0, "transient", "transient=3", ""},
+		{"a step for a failure of another class is right", 0, "not_ready",
+			"not_ready=1 transient=2", ""},
+		{"a ladder from its beginning is found", 0, "transient", "transient=1", "ladder"},
+		{"a repeated step is found", 0, "transient", "transient=2", "ladder"},
+		{"a delivery that came again may repeat the first step", time.Minute, "transient",
+			"transient=1", ""},
+		{"a delivery that came again may repeat a later step", 10 * time.Minute, "transient",
+			"transient=2", ""},
+		{"an end before an attempt does not explain that it is repeated", time.Minute, "transient",
+			"transient=2", "ladder"},
+		{"no end explains two steps", 20 * time.Minute, "transient", "transient=4", "ladder"},
+		{"no end explains a step without a count", 20 * time.Minute, "transient", "", "ladder"},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			w, e := newWatchedWorld()
+			l := w.watch.lives[lifeKey(e.Key(), "pinwheel_income")]
+			l.attempts = []attempt{
+				{schema.Failures{}, began},
+				{schema.Failures{"transient": 1}, began.Add(5 * time.Minute)},
+				{schema.Failures{"transient": 2}, began.Add(15 * time.Minute)},
+			}
+			w.lastEnd = began.Add(test.ended - time.Second)
+			failures, err := schema.ParseFailures(test.again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if follows := w.watch.follows(l, test.class, failures); follows != (test.want == "") {
+				t.Errorf("follows is %v", follows)
+			}
+		})
+	}
+}
+
 func TestTheWatchFindsAnEventThatStaysWithoutAWord(t *testing.T) {
 	for _, test := range []struct {
 		promise string

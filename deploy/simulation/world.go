@@ -70,6 +70,8 @@ type world struct {
 	violations []report.Violation
 	redrives   map[string]int // by key
 	stale      map[int]int    // faults by person
+	// lastEnd is when a process or the broker last ended.
+	lastEnd time.Time
 	// completions is the number of completions in the end.
 	completions int
 }
