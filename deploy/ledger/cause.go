@@ -72,6 +72,8 @@ func (c cause) allowsUnavailable(class schema.Class) bool {
 	switch class {
 	case schema.ClassNotReady:
 		return c.aimed || c.Lagging > c.steps.NotReady
+	case schema.ClassForbidden:
+		return c.Forbidden > c.steps.NotReady
 	case schema.ClassPermanent:
 		return c.Gone > 0
 	default:

@@ -39,7 +39,9 @@ func TestAnEventEndsByItsOwnAnswers(t *testing.T) {
 			end{outcome: schema.Unavailable, class: schema.ClassNotReady}, true},
 		{"forbidden, and succeeded", []int{403, 403, 403}, true,
 			end{outcome: schema.Succeeded}, true},
-		{"forbidden without a forbidden person", []int{403, 403, 403}, false,
+		{"forbidden for a while, after three answers 403", []int{403, 403, 403}, false,
+			end{outcome: schema.Unavailable, class: schema.ClassForbidden}, false},
+		{"forbidden for a while, after two answers 403", []int{403, 403}, false,
 			end{outcome: schema.Unavailable, class: schema.ClassForbidden}, true},
 		{"failed after 429", slices.Repeat([]int{429}, 2*steps.Retry), false,
 			end{outcome: schema.Failed, class: schema.ClassTransient, letter: true}, true},
@@ -100,7 +102,7 @@ func TestNoEventEndsByAWaitWithoutALadder(t *testing.T) {
 	}}
 	for _, class := range []schema.Class{
 		schema.ClassThrottled, schema.ClassUnauthorized, schema.ClassNotStored,
-		schema.ClassExhausted, schema.ClassPoison, schema.ClassProvider, schema.ClassForbidden,
+		schema.ClassExhausted, schema.ClassPoison, schema.ClassProvider,
 	} {
 		for _, o := range []schema.Outcome{schema.Unavailable, schema.Failed} {
 			if every.allows(&result{outcome: o, class: string(class)}) {

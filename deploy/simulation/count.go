@@ -230,8 +230,7 @@ func (w *world) report() report.Report {
 	fired := 0
 	w.gate.mu.Lock()
 	for _, f := range w.schedule.Faults {
-		row := rowOf(f)
-		if !isOfProviders(row) || w.gate.fired[f.String()] {
+		if !isOfProviders(f.Kind) || w.gate.fired[f.String()] {
 			fired++
 		}
 	}
@@ -246,8 +245,8 @@ func (w *world) report() report.Report {
 }
 
 // isOfProviders reports whether the fault shows only if a worker calls the provider meanwhile.
-func isOfProviders(k row) bool {
-	switch k.kind {
+func isOfProviders(k Kind) bool {
+	switch k {
 	case Outage, Cut, Slow, Garbled, Throttle, Refuse, Reject:
 		return true
 	default:

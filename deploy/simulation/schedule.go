@@ -91,6 +91,10 @@ func Plan(seed uint64) Schedule {
 	for n := range people {
 		s.addPerson(r, n)
 	}
+	during := rand.New(rand.NewPCG(seed, ^seed)) // apart, so that it changes nothing above
+	for _, f := range s.Faults {
+		s.addDuring(during, f)
+	}
 	slices.SortStableFunc(s.Visits, func(a, b Visit) int { return cmp.Compare(a.At, b.At) })
 	return s
 }
@@ -158,6 +162,35 @@ func (s *Schedule) addOdd(r *rand.Rand, n int, at time.Duration) {
 		if r.Float64() < oddShare {
 			s.add(r, Visit{At: at, Person: n, Kind: kind, Type: "income.added"})
 		}
+	}
+}
+
+// addDuring plans webhooks in the first minute of a fault of the providers, so that a short fault
+// has an effect, too.
+func (s *Schedule) addDuring(r *rand.Rand, f Fault) {
+	if !isOfProviders(f.Kind) && f.Kind != Stale {
+		return
+	}
+	person := f.Person - 1
+	if person < 0 {
+		person = r.IntN(len(s.People))
+	}
+	isDeletion := func(v Visit) bool { return v.Person == person && v.Type == "link-deleted" }
+	var types []string
+	for _, typ := range refreshTypes() {
+		p := schema.Pinwheel
+		if strings.HasPrefix(typ, "link-") {
+			p = schema.Truv
+		}
+		isAbout := f.Resource == "" || slices.Contains(schema.Lookup(p, typ).Workers, f.Resource)
+		isDeleted := p == schema.Truv && slices.ContainsFunc(s.Visits, isDeletion)
+		if (f.Provider == "" || f.Provider == p) && isAbout && !isDeleted {
+			types = append(types, typ)
+		}
+	}
+	for range min(len(types), 1+r.IntN(2)) {
+		at := f.At + time.Duration(r.Int64N(int64(min(f.For, time.Minute))))
+		s.add(r, Visit{At: at, Person: person, Type: oneOf(r, types...)})
 	}
 }
 
