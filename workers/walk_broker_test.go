@@ -288,10 +288,12 @@ func (s *sight) compareErased(account string, events []event) string {
 		if e.Account() != account {
 			continue
 		}
-		n := len(s.waits[e.Key()]) + len(s.letters[e.Key()]) + len(s.completions[e.Key()])
-		if n > 0 {
+		waits := len(s.waits[e.Key()])
+		letters := len(s.letters[e.Key()])
+		completions := len(s.completions[e.Key()])
+		if waits+letters+completions > 0 {
 			return fmt.Sprintf("%d waits, %d dead letters, %d completions of %s",
-				len(s.waits[e.Key()]), len(s.letters[e.Key()]), len(s.completions[e.Key()]), e.Key())
+				waits, letters, completions, e.Key())
 		}
 	}
 	return ""

@@ -76,14 +76,17 @@ func (i input) GoString() string {
 	return "\n\t" + text
 }
 
-// generator draws inputs. Answers come most often.
+// deeds are as often in the list as they should come.
+var deeds = slices.Concat(
+	slices.Repeat([]deed{answers}, 12),
+	slices.Repeat([]deed{takes, starts, restarts, brokerRuns, drains, retries, redrives}, 2),
+	[]deed{passes, stops, kills, crashes, brokerEnds, fills, erases},
+)
+
+// generator draws inputs.
 var generator = rapid.Custom(func(t *rapid.T) input {
 	i := input{
-		do: rapid.SampledFrom([]deed{
-			answers, answers, answers, answers, answers, answers, answers, answers, answers, answers,
-			answers, answers, takes, takes, passes, stops, kills, starts, starts, crashes, restarts,
-			restarts, brokerEnds, brokerRuns, brokerRuns, fills, drains, drains, retries, retries, erases, redrives, redrives,
-		}).Draw(t, "do"),
+		do:    rapid.SampledFrom(deeds).Draw(t, "do"),
 		event: rapid.IntRange(0, 4).Draw(t, "event"),
 		times: 1,
 	}
@@ -245,7 +248,7 @@ func walk(t *testing.T, inputs []input, look func(*walker) error) (err error) {
 		if err != nil {
 			return
 		}
-		defer w.broker.close()
+		defer w.close()
 		err = w.walk(inputs, look)
 		if w.worker != nil {
 			err = errors.Join(err, w.worker.kill())
@@ -423,8 +426,9 @@ func (w *walker) checkSight(s *sight) error {
 
 // isWaitingFor reports whether an event of the account is in a hand, or not taken yet.
 func (w *walker) isWaitingFor(account string) bool {
+	isOfAccount := func(h holding) bool { return h.call.event.Account() == account }
 	return w.worker == nil || w.paused != no || time.Now().Before(w.heldUntil) ||
-		slices.ContainsFunc(w.hands, func(h holding) bool { return h.call.event.Account() == account })
+		slices.ContainsFunc(w.hands, isOfAccount)
 }
 
 // passTime lets virtual time pass.
@@ -571,7 +575,7 @@ func (w *walker) findEffects(h hand, possible [][]effect, partly bool) error {
 	var differences []string
 	for _, effects := range possible {
 		for done := len(effects); done >= 0 && (partly || done == len(effects)); done-- {
-			next := w.model.clone()
+			next := w.clone()
 			for _, do := range effects[:done] {
 				do(next)
 			}
