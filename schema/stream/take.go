@@ -439,7 +439,11 @@ func (t *taker) collect(r *request, limit time.Duration, keep func(*message)) {
 // withdraw closes the inbox, and passes to keep what came before the broker knew. After
 // flushFor without an answer of the broker, withdraw does not wait any more.
 func (t *taker) withdraw(r *request, keep func(*message)) {
-	if r.rest > 0 && t.conn.Connected() == nil {
+	// Connected learns of a lost connection a little later than the client, so the client is asked.
+	// After a Drain without a connection, the client would subscribe to the inbox again at the next
+	// connect, and then forget the inbox without a word to the broker. The broker would deliver the
+	// next event there.
+	if r.rest > 0 && t.conn.nats.IsConnected() {
 		// Drain unsubscribes at the broker, and goes on to receive until the broker has confirmed.
 		_ = r.inbox.Drain()
 		_ = t.conn.nats.FlushTimeout(flushFor)
