@@ -1,24 +1,22 @@
 package workers_test
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
 )
 
-// The model of an event. It has its own table of what an answer means, and calls no function of
-// the workers. A change of the default ladders is a change of this file too.
+// The model of the events of a walk. The model has its own table of answers, and calls no function
+// of the workers. A change of the default ladders is a change of this file, too.
 
 const (
 	hour = time.Hour
 	// lease is how long the broker waits for a silent worker.
 	lease = time.Minute
-	// killsMin and killsMax are around the number of kills in a row that end an event: the model
+	// killsMin and killsMax are around the number of kills in a row that end an event. The model
 	// does not see the deliveries that a worker gives back at once.
 	killsMin = schema.DeliveriesMax - 2*schema.DeliveriesInPlace
 	killsMax = schema.DeliveriesMax + 2*schema.DeliveriesInPlace
@@ -107,11 +105,10 @@ func final(
 type failures map[schema.Class]int
 
 func (f failures) plus(c schema.Class) failures {
-	more := maps.Clone(f)
-	if more == nil {
-		more = failures{}
+	more := failures{c: 1}
+	for class, n := range f {
+		more[class] += n
 	}
-	more[c]++
 	return more
 }
 
@@ -123,32 +120,25 @@ func (f failures) attempt() int {
 	return n
 }
 
-// event is the state of an event. An event without a completion always has a message or a wait.
+// event is the state of an event: not published, due or taken (message), waiting, or completed.
 type event struct {
 	schema.Event
-	published bool
-	// messages are the unsettled messages of the event, in any lane. A crash between two steps may
-	// leave a second one.
-	messages   []message
+	published  bool
+	message    *message
 	wait       *wait
 	completion *completion
-	// completedAt is when the completion was seen first.
-	completedAt time.Time
-	letters     []letter
+	letters    []letter
 }
 
-// message is an unsettled message in a lane of the queue.
+// message is the unsettled message of an event, in some lane of the queue.
 type message struct {
-	id       int
 	failures failures
-	// hands is how many workers have the message. lapsed is true if the lease may have ended
-	// meanwhile, so that another worker may get the message too.
-	hands  int
+	// hands is how many workers have the message: 1, or more after a lapse.
+	hands int
+	// lapsed is true if the lease may have ended although a worker has the message.
 	lapsed bool
 	// kills counts the workers that died with the message in hand.
 	kills int
-	// maybe is true if the message may be settled.
-	maybe bool
 }
 
 // wait is a schedule at the broker.
@@ -157,8 +147,8 @@ type wait struct {
 	step     int
 	steps    int
 	failures failures
-	// least is the length of the wait without the spread. since is the time of the answer, or
-	// later. until is the end as the broker has it, zero until somebody has looked.
+	// least is the length of the wait without the spread. since is the time of the answer. until is
+	// the end as the broker has it, zero until somebody has looked.
 	least time.Duration
 	since time.Time
 	until time.Time
@@ -184,43 +174,21 @@ type letter struct {
 	attempts int
 }
 
-// certainty is yes, no, or not known.
-type certainty int
-
-const (
-	no certainty = iota
-	yes
-	unsure
-)
-
 // model is the state of all events, and of what they share.
 type model struct {
-	events   []event
-	messages int // made until now
-	// erased are the accounts with a tombstone. Nothing but their completions `deleted` may stay.
+	events []event
+	// erased are the accounts with a tombstone. Only their completions `deleted` stay.
 	erased map[string]bool
 	// full is true while the completions stream has no room.
 	full bool
-	// paused says whether the queue is paused. After a restart it is not known until sureFrom: the
-	// new process may ask the provider before it hears of the pause.
-	paused   certainty
-	sureFrom time.Time
+	// paused is true while the queue is paused. unsure is true if only the broker knows.
+	paused bool
+	unsure bool
+	// knowsFrom is when the worker surely knows of a pause. Until then, a new worker may call the
+	// provider before it has heard of the pause.
+	knowsFrom time.Time
 	// heldUntil is the end of a hold.
 	heldUntil time.Time
-}
-
-func (m *model) clone() *model {
-	c := *m
-	c.events = slices.Clone(m.events)
-	for i := range c.events {
-		c.events[i].messages = slices.Clone(c.events[i].messages)
-		c.events[i].letters = slices.Clone(c.events[i].letters)
-		if w := c.events[i].wait; w != nil {
-			copied := *w
-			c.events[i].wait = &copied
-		}
-	}
-	return &c
 }
 
 // find returns the place of the event with the key, -1 for none.
@@ -228,226 +196,147 @@ func (m *model) find(key string) int {
 	return slices.IndexFunc(m.events, func(e event) bool { return e.published && e.Key() == key })
 }
 
-// add gives an event one more message. What an erased account has, nobody counts.
-func (m *model) add(i int, f failures) {
-	if m.erased[m.events[i].Account()] {
-		return
-	}
-	m.messages++
-	e := &m.events[i]
-	e.messages = append(e.messages, message{id: m.messages, failures: f})
+// ripen makes a waiting event due.
+func (e *event) ripen() {
+	e.message = &message{failures: e.wait.failures}
+	e.wait = nil
 }
 
-// ripen ends the wait of an event whose time has come.
-func (m *model) ripen(i int) {
-	w := m.events[i].wait
-	m.events[i].wait = nil
-	m.add(i, w.failures)
-}
-
-// message returns a message of the event, nil if it is settled.
-func (e *event) message(id int) *message {
-	i := slices.IndexFunc(e.messages, func(msg message) bool { return msg.id == id })
-	if i < 0 {
-		return nil
-	}
-	return &e.messages[i]
-}
-
-func (e *event) settle(id int) {
-	e.messages = slices.DeleteFunc(e.messages, func(msg message) bool { return msg.id == id })
-}
-
-// hand is a worker with an event, as the model knows it.
+// hand is a worker with an event.
 type hand struct {
 	event    int
-	message  int
 	failures failures
-	// probes says whether the call is the probe of a paused queue.
-	probes certainty
+	// probes is true if the call may be the probe of a paused queue, and surely if it must be.
+	probes bool
+	surely bool
 }
 
-// take gives the event to a worker for the attempt. probing is true while another call probes.
+// take gives the event to a worker for the attempt. probing is true while another call surely
+// probes.
 func (m *model) take(i, attempt int, at time.Time, probing bool) (hand, error) {
 	e := &m.events[i]
-	h := hand{event: i, probes: m.paused}
-	if at.Before(m.heldUntil) {
+	h := hand{event: i, probes: m.paused, surely: m.paused && at.After(m.knowsFrom)}
+	if e.wait != nil && !at.Before(e.wait.due()) {
+		e.ripen()
+	}
+	msg := e.message
+	switch {
+	case at.Before(m.heldUntil):
 		return h, errors.New("a call in a hold")
-	}
-	if m.paused == yes && probing {
+	case h.surely && probing:
 		return h, errors.New("two probes at the same time")
-	}
-	if m.erased[e.Account()] {
+	case m.erased[e.Account()]:
 		return h, nil
+	case msg == nil:
+		return h, fmt.Errorf("a call without a message: completion %+v, wait %+v",
+			e.completion, e.wait)
+	case msg.failures.attempt() != attempt:
+		return h, fmt.Errorf("attempt %d after the failures %v", attempt, msg.failures)
+	case msg.hands > 0 && !msg.lapsed:
+		return h, errors.New("two workers have it")
+	case msg.kills > killsMax:
+		return h, fmt.Errorf("a delivery after %d kills", msg.kills)
 	}
-	// A worker with a second message may have looked for the completion before it was stored.
-	if e.completion != nil && at.After(e.completedAt) {
-		return h, errors.New("a call about a completed event")
-	}
-	if w := e.wait; w != nil && w.failures.attempt() == attempt && !at.Before(w.due()) {
-		m.ripen(i)
-	}
-	for n := range e.messages {
-		msg := &e.messages[n]
-		if msg.failures.attempt() != attempt || msg.hands > 0 && !msg.lapsed {
-			continue
-		}
-		if msg.kills > killsMax {
-			return h, fmt.Errorf("a delivery after %d kills", msg.kills)
-		}
-		msg.hands++
-		msg.lapsed = false
-		h.message = msg.id
-		h.failures = msg.failures
-		return h, nil
-	}
-	return h, fmt.Errorf("attempt %d, and no message for it", attempt)
+	msg.hands++
+	msg.lapsed = false
+	h.failures = msg.failures
+	return h, nil
 }
 
-// release takes the event from the worker. unsettled says that the broker did not hear of it.
-func (m *model) release(h hand, unsettled bool) {
-	msg := m.events[h.event].message(h.message)
+// giveBack takes the event from its worker, which died or gave the event back.
+func (m *model) giveBack(h hand, died bool) {
+	msg := m.events[h.event].message
 	if msg == nil {
 		return
 	}
 	msg.hands--
 	switch {
-	case unsettled:
+	case died:
 		msg.kills++
 	case msg.kills >= schema.DeliveriesInPlace: // published anew
 		msg.kills = 0
 	}
 }
 
-// effect is a change that an answer makes at the broker.
-type effect func(*model)
-
-// after returns the effects of an answer, in their order. There are two possible lists if the
-// answer means one thing in a paused queue, and another thing otherwise.
-func (m *model) after(h hand, a answer, at time.Time) [][]effect {
-	if m.erased[m.events[h.event].Account()] {
-		return [][]effect{nil}
+// settle moves the event along the edge of the answer.
+func (m *model) settle(h hand, a answer, at time.Time) {
+	means := meanings[a]
+	if a == "403" && m.paused {
+		means = meanings["401"]
 	}
-	said := m.effects(h, meanings[a], at)
-	if a != "403" || m.paused == no {
-		return [][]effect{said}
+	m.hear(h, means, at)
+	e := &m.events[h.event]
+	if m.erased[e.Account()] {
+		return
 	}
-	// In a paused queue, the refusal of a record counts as a refusal of our credentials.
-	refusal := m.effects(h, meanings["401"], at)
-	if m.paused == yes {
-		return [][]effect{refusal}
-	}
-	return [][]effect{refusal, said}
-}
-
-func (m *model) effects(h hand, means meaning, at time.Time) []effect {
-	settled := func(m *model) { m.events[h.event].settle(h.message) }
-	waits := func(w wait) effect {
-		w.since = at
-		return func(m *model) {
-			copied := w
-			m.events[h.event].wait = &copied
-		}
-	}
+	e.message = nil
 	step := h.failures[means.class] + 1
 	switch {
 	case means.wait > 0:
-		w := wait{class: means.class, failures: h.failures, least: means.wait}
-		return []effect{waits(w), settled}
+		e.wait = &wait{class: means.class, failures: h.failures, least: means.wait, since: at}
+		return
 	case step <= len(means.ladder):
-		w := wait{
+		e.wait = &wait{
 			class: means.class, step: step, steps: len(means.ladder),
-			failures: h.failures.plus(means.class), least: means.ladder[step-1],
+			failures: h.failures.plus(means.class), least: means.ladder[step-1], since: at,
 		}
-		return []effect{waits(w), settled}
+		return
 	}
-	var all []effect
-	attempts := h.failures.attempt()
+	end := completion{means.outcome, means.class, h.failures.attempt()}
 	if means.reason != "" {
-		all = append(all, func(m *model) {
-			e := &m.events[h.event]
-			e.letters = append(e.letters, letter{means.class, means.reason, attempts})
-		})
+		e.letters = append(e.letters, letter{end.class, means.reason, end.attempts})
 	}
-	if m.full && m.events[h.event].completion == nil {
-		before := h.failures[schema.ClassNotStored]
-		w := wait{
-			class: schema.ClassNotStored, step: before + 1,
-			failures: h.failures.plus(schema.ClassNotStored),
-			least:    fullLadder[min(before, len(fullLadder)-1)],
+	if end.outcome == schema.Succeeded {
+		end.class = ""
+	}
+	switch {
+	case e.completion != nil: // another worker had the event, too
+	case m.full:
+		const class = schema.ClassNotStored
+		step := h.failures[class] + 1
+		e.wait = &wait{
+			class: class, step: step, failures: h.failures.plus(class),
+			least: fullLadder[min(step, len(fullLadder))-1], since: at,
 		}
-		return append(all, waits(w), settled)
+	default:
+		e.completion = &end
 	}
-	c := completion{outcome: means.outcome, class: means.class, attempts: attempts}
-	if c.outcome == schema.Succeeded {
-		c.class = ""
-	}
-	completed := func(m *model) {
-		e := &m.events[h.event]
-		e.completion = cmp.Or(e.completion, &c)
-	}
-	return append(all, completed, settled)
 }
 
-// hear notes what an answer says about the queue.
-func (m *model) hear(h hand, a answer, at time.Time) {
-	means := meanings[a]
+// hear notes what an answer says about the queue. Only a probe ends a pause.
+func (m *model) hear(h hand, means meaning, at time.Time) {
 	if until := at.Add(means.hold); means.hold > 0 && until.After(m.heldUntil) {
 		m.heldUntil = until
 	}
-	shows := means.shows
 	switch {
-	case shows == refused:
-		m.paused = yes
-	case shows != accepted || m.paused == no || h.probes == no:
-		// Only a probe ends a pause.
-	case m.paused == yes && h.probes == yes:
-		m.paused = no
-	default:
-		m.doubtPause(at)
-	}
-}
-
-// doubtPause says that the state of the pause is known again only after a while.
-func (m *model) doubtPause(at time.Time) {
-	m.paused = unsure
-	m.sureFrom = at.Add(time.Minute)
-}
-
-// loseWorker says that the process of the workers is gone. was is the pause before its last answer,
-// which the broker may not know of.
-func (m *model) loseWorker(was certainty, at time.Time) {
-	m.heldUntil = time.Time{}
-	if was != no || m.paused != no {
-		m.doubtPause(at)
+	case means.shows == refused:
+		m.paused = true
+	case means.shows == accepted && h.surely:
+		m.paused = false
+	case means.shows == accepted && h.probes:
+		m.unsure = true
 	}
 }
 
 // exhaust completes an event whose workers all died at the attempt.
 func (m *model) exhaust(i, attempt int) {
 	e := &m.events[i]
-	n := slices.IndexFunc(e.messages, func(msg message) bool {
-		return msg.kills >= killsMin && msg.hands == 0 && msg.failures.attempt() == attempt
-	})
-	if n < 0 {
+	msg := e.message
+	if msg == nil || msg.kills < killsMin || msg.hands > 0 || msg.failures.attempt() != attempt {
 		return
 	}
 	const class = schema.ClassExhausted
 	e.letters = append(e.letters, letter{class, schema.ReasonDeliveriesMax, attempt})
 	e.completion = &completion{schema.Failed, class, attempt}
-	e.settle(e.messages[n].id)
+	e.message = nil
 }
 
 // erase says that the account has a tombstone.
 func (m *model) erase(account string) {
 	m.erased[account] = true
-	for i := range m.events {
-		e := &m.events[i]
+	for i, e := range m.events {
 		if e.Account() == account {
-			e.messages = nil
-			e.wait = nil
-			e.completion = nil
-			e.letters = nil
+			m.events[i] = event{Event: e.Event, published: e.published}
 		}
 	}
 }

@@ -125,90 +125,40 @@ func (w *worker) end() error {
 
 // kill ends the worker without a word to the broker.
 func (w *worker) kill() error {
-	w.line.hangUp(true)
+	w.line.cut()
 	close(w.dead)
 	synctest.Wait()
 	return w.end()
 }
 
-// line connects a worker to the server. It may break at any write.
+// line connects a worker to the server until it is cut.
 type line struct {
 	server *streamtest.BubbleServer
 
 	mu    sync.Mutex
 	conns []net.Conn
-	// writes counts the writes until the line breaks: 0 for never. dies says that nobody connects
-	// again.
-	writes int
-	dies   bool
-	dead   bool
+	isCut bool
 }
 
 // Dial implements nats.CustomDialer.
 func (l *line) Dial(network, address string) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.dead {
+	if l.isCut {
 		return nil, net.ErrClosed
 	}
 	conn, err := l.server.Dial(network, address)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		l.conns = append(l.conns, conn)
 	}
-	l.conns = append(l.conns, conn)
-	return lineConn{conn, l}, nil
+	return conn, err
 }
 
-// breakAt makes the line break behind a number of writes.
-func (l *line) breakAt(writes int, dies bool) {
+func (l *line) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writes = writes
-	l.dies = dies
-}
-
-// keep lets the line last. broke is true if it has broken already.
-func (l *line) keep() (broke bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	broke = l.writes == 0
-	l.writes = 0
-	return broke
-}
-
-// hangUp breaks the line.
-func (l *line) hangUp(dies bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dead = l.dead || dies
-	l.writes = 0
+	l.isCut = true
 	for _, conn := range l.conns {
 		_ = conn.Close()
 	}
-	l.conns = nil
-}
-
-// wrote counts a write. ends is true if the line breaks behind it.
-func (l *line) wrote() (ends, dies bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.writes == 0 {
-		return false, false
-	}
-	l.writes--
-	return l.writes == 0, l.dies
-}
-
-type lineConn struct {
-	net.Conn
-	line *line
-}
-
-// Write writes. The broker still gets the last write before the line breaks.
-func (c lineConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	if ends, dies := c.line.wrote(); ends {
-		c.line.hangUp(dies)
-	}
-	return n, err
 }
