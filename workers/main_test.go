@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	// The default of 100 random walks takes too long.
-	if err := flag.Set("rapid.checks", "40"); err != nil {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
 	// Most of these tests wait for a broker or a process more than they work.

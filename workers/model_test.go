@@ -1,8 +1,6 @@
 package workers_test
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -39,15 +37,6 @@ var (
 // answer is an answer of the provider.
 type answer string
 
-// credentials is what an answer shows about our credentials.
-type credentials int
-
-const (
-	unseen credentials = iota
-	accepted
-	refused
-)
-
 // meaning is what an answer means for an event.
 type meaning struct {
 	class schema.Class
@@ -59,27 +48,29 @@ type meaning struct {
 	outcome schema.Outcome
 	reason  schema.Reason
 	// hold is how long the provider wants no calls.
-	hold  time.Duration
-	shows credentials
+	hold time.Duration
+	// accepts and refuses say what the answer shows about our credentials.
+	accepts bool
+	refuses bool
 }
 
 var meanings = map[answer]meaning{
-	"200":   {outcome: schema.Succeeded, shows: accepted},
+	"200":   {outcome: schema.Succeeded, accepts: true},
 	"503":   transient,
 	"cut":   transient,
-	"404":   notReady(schema.ClassNotReady, schema.Unavailable, accepted),
-	"409":   notReady(schema.ClassNotReady, schema.Unavailable, accepted),
-	"stale": notReady(schema.ClassNotReady, schema.Succeeded, accepted),
-	"403":   notReady(schema.ClassForbidden, schema.Unavailable, unseen),
+	"404":   notReady(schema.ClassNotReady, schema.Unavailable, true),
+	"409":   notReady(schema.ClassNotReady, schema.Unavailable, true),
+	"stale": notReady(schema.ClassNotReady, schema.Succeeded, true),
+	"403":   notReady(schema.ClassForbidden, schema.Unavailable, false),
 	"broken": {
 		class: schema.ClassContract, ladder: longLadder[:4], outcome: schema.Failed,
-		reason: schema.ReasonContract, shows: accepted,
+		reason: schema.ReasonContract, accepts: true,
 	},
-	"400":   final(schema.ClassPermanent, schema.Failed, schema.ReasonRejected, accepted),
-	"410":   final(schema.ClassPermanent, schema.Unavailable, schema.ReasonRejected, accepted),
-	"302":   final(schema.ClassPermanent, schema.Failed, schema.ReasonRedirected, accepted),
-	"panic": final(schema.ClassPoison, schema.Failed, schema.ReasonPanic, unseen),
-	"401":   {class: schema.ClassUnauthorized, wait: 30 * time.Second, shows: refused},
+	"400":   final(schema.ClassPermanent, schema.Failed, schema.ReasonRejected, true),
+	"410":   final(schema.ClassPermanent, schema.Unavailable, schema.ReasonRejected, true),
+	"302":   final(schema.ClassPermanent, schema.Failed, schema.ReasonRedirected, true),
+	"panic": final(schema.ClassPoison, schema.Failed, schema.ReasonPanic, false),
+	"401":   {class: schema.ClassUnauthorized, wait: 30 * time.Second, refuses: true},
 	"429":   {class: schema.ClassThrottled, wait: time.Second},
 	"429+7m": {
 		class: schema.ClassThrottled, wait: 7 * time.Minute, hold: 7 * time.Minute,
@@ -91,28 +82,27 @@ var transient = meaning{
 	reason: schema.ReasonLadderEnded,
 }
 
-func notReady(class schema.Class, end schema.Outcome, shows credentials) meaning {
-	return meaning{class: class, ladder: shortLadder, outcome: end, shows: shows}
+func notReady(class schema.Class, end schema.Outcome, accepts bool) meaning {
+	return meaning{class: class, ladder: shortLadder, outcome: end, accepts: accepts}
 }
 
 func final(
-	class schema.Class, outcome schema.Outcome, reason schema.Reason, shows credentials,
+	class schema.Class, outcome schema.Outcome, reason schema.Reason, accepts bool,
 ) meaning {
-	return meaning{class: class, outcome: outcome, reason: reason, shows: shows}
+	return meaning{class: class, outcome: outcome, reason: reason, accepts: accepts}
 }
 
-// failures counts failures by class.
-type failures map[schema.Class]int
-
-func (f failures) plus(c schema.Class) failures {
-	more := failures{c: 1}
+// plus counts one more failure of the class.
+func plus(f schema.Failures, c schema.Class) schema.Failures {
+	more := schema.Failures{c: 1}
 	for class, n := range f {
 		more[class] += n
 	}
 	return more
 }
 
-func (f failures) attempt() int {
+// attempt is the number of the attempt after the failures.
+func attempt(f schema.Failures) int {
 	n := 1
 	for _, count := range f {
 		n += count
@@ -123,16 +113,18 @@ func (f failures) attempt() int {
 // event is the state of an event: not published, due or taken (message), waiting, or completed.
 type event struct {
 	schema.Event
-	published  bool
-	message    *message
-	wait       *wait
-	completion *completion
-	letters    []letter
+	published bool
+	message   *message
+	wait      *schema.Wait
+	// spread is how much longer the wait may be. The broker alone knows, until somebody looks.
+	spread     time.Duration
+	completion *ending
+	letters    []ending
 }
 
 // message is the unsettled message of an event, in some lane of the queue.
 type message struct {
-	failures failures
+	failures schema.Failures
 	// hands is how many workers have the message: 1, or more after a lapse.
 	hands int
 	// lapsed is true if the lease may have ended although a worker has the message.
@@ -141,36 +133,11 @@ type message struct {
 	kills int
 }
 
-// wait is a schedule at the broker.
-type wait struct {
+// ending is a completion, or a dead letter. how is the outcome of a completion, and the reason of a
+// dead letter.
+type ending struct {
+	how      string
 	class    schema.Class
-	step     int
-	steps    int
-	failures failures
-	// least is the length of the wait without the spread. since is the time of the answer. until is
-	// the end as the broker has it, zero until somebody has looked.
-	least time.Duration
-	since time.Time
-	until time.Time
-}
-
-// due is the earliest end of the wait.
-func (w *wait) due() time.Time {
-	if w.until.IsZero() {
-		return w.since.Add(w.least)
-	}
-	return w.until
-}
-
-type completion struct {
-	outcome  schema.Outcome
-	class    schema.Class
-	attempts int
-}
-
-type letter struct {
-	class    schema.Class
-	reason   schema.Reason
 	attempts int
 }
 
@@ -198,49 +165,48 @@ func (m *model) find(key string) int {
 
 // ripen makes a waiting event due.
 func (e *event) ripen() {
-	e.message = &message{failures: e.wait.failures}
+	e.message = &message{failures: e.wait.Failures}
 	e.wait = nil
 }
 
 // hand is a worker with an event.
 type hand struct {
 	event    int
-	failures failures
+	failures schema.Failures
 	// probes is true if the call may be the probe of a paused queue, and surely if it must be.
 	probes bool
 	surely bool
 }
 
-// take gives the event to a worker for the attempt. probing is true while another call surely
+// take gives the event to a worker, which says the number of its attempt. probing is true while another call surely
 // probes.
-func (m *model) take(i, attempt int, at time.Time, probing bool) (hand, error) {
+func (m *model) take(i, tried int, at time.Time, probing bool) hand {
 	e := &m.events[i]
 	h := hand{event: i, probes: m.paused, surely: m.paused && at.After(m.knowsFrom)}
-	if e.wait != nil && !at.Before(e.wait.due()) {
+	if e.wait != nil && !at.Before(e.wait.Until) {
 		e.ripen()
 	}
 	msg := e.message
 	switch {
 	case at.Before(m.heldUntil):
-		return h, errors.New("a call in a hold")
+		failf("a call about %s in a hold", e.Key())
 	case h.surely && probing:
-		return h, errors.New("two probes at the same time")
+		failf("a call about %s, and another one probes", e.Key())
 	case m.erased[e.Account()]:
-		return h, nil
+		return h
 	case msg == nil:
-		return h, fmt.Errorf("a call without a message: completion %+v, wait %+v",
-			e.completion, e.wait)
-	case msg.failures.attempt() != attempt:
-		return h, fmt.Errorf("attempt %d after the failures %v", attempt, msg.failures)
+		failf("a call about %s: completion %v, wait %+v", e.Key(), e.completion, e.wait)
+	case attempt(msg.failures) != tried:
+		failf("attempt %d at %s after the failures %v", tried, e.Key(), msg.failures)
 	case msg.hands > 0 && !msg.lapsed:
-		return h, errors.New("two workers have it")
+		failf("two workers have %s", e.Key())
 	case msg.kills > killsMax:
-		return h, fmt.Errorf("a delivery after %d kills", msg.kills)
+		failf("a delivery of %s after %d kills", e.Key(), msg.kills)
 	}
 	msg.hands++
 	msg.lapsed = false
 	h.failures = msg.failures
-	return h, nil
+	return h
 }
 
 // giveBack takes the event from its worker, which died or gave the event back.
@@ -273,34 +239,39 @@ func (m *model) settle(h hand, a answer, at time.Time) {
 	step := h.failures[means.class] + 1
 	switch {
 	case means.wait > 0:
-		e.wait = &wait{class: means.class, failures: h.failures, least: means.wait, since: at}
+		e.letWait(means.class, h.failures, at, means.wait)
 		return
 	case step <= len(means.ladder):
-		e.wait = &wait{
-			class: means.class, step: step, steps: len(means.ladder),
-			failures: h.failures.plus(means.class), least: means.ladder[step-1], since: at,
-		}
+		failures := plus(h.failures, means.class)
+		e.letWait(means.class, failures, at, means.ladder[step-1])
+		e.wait.Step = step
+		e.wait.Steps = len(means.ladder)
 		return
 	}
-	end := completion{means.outcome, means.class, h.failures.attempt()}
+	tried := attempt(h.failures)
 	if means.reason != "" {
-		e.letters = append(e.letters, letter{end.class, means.reason, end.attempts})
-	}
-	if end.outcome == schema.Succeeded {
-		end.class = ""
+		e.letters = append(e.letters, ending{string(means.reason), means.class, tried})
 	}
 	switch {
 	case e.completion != nil: // another worker had the event, too
 	case m.full:
 		const class = schema.ClassNotStored
 		step := h.failures[class] + 1
-		e.wait = &wait{
-			class: class, step: step, failures: h.failures.plus(class),
-			least: fullLadder[min(step, len(fullLadder))-1], since: at,
-		}
+		least := fullLadder[min(step, len(fullLadder))-1]
+		e.letWait(class, plus(h.failures, class), at, least)
+		e.wait.Step = step
+	case means.outcome == schema.Succeeded:
+		e.completion = &ending{string(means.outcome), "", tried}
 	default:
-		e.completion = &end
+		e.completion = &ending{string(means.outcome), means.class, tried}
 	}
+}
+
+func (e *event) letWait(
+	class schema.Class, f schema.Failures, at time.Time, least time.Duration,
+) {
+	e.wait = &schema.Wait{Class: class, Failures: f, Since: at, Until: at.Add(least)}
+	e.spread = least / 10
 }
 
 // hear notes what an answer says about the queue. Only a probe ends a pause.
@@ -309,25 +280,26 @@ func (m *model) hear(h hand, means meaning, at time.Time) {
 		m.heldUntil = until
 	}
 	switch {
-	case means.shows == refused:
+	case means.refuses:
 		m.paused = true
-	case means.shows == accepted && h.surely:
+	case means.accepts && h.surely:
 		m.paused = false
-	case means.shows == accepted && h.probes:
+	case means.accepts && h.probes:
 		m.unsure = true
 	}
 }
 
-// exhaust completes an event whose workers all died at the attempt.
-func (m *model) exhaust(i, attempt int) {
+// exhaust completes an event whose workers all died at an attempt.
+func (m *model) exhaust(i int) {
 	e := &m.events[i]
 	msg := e.message
-	if msg == nil || msg.kills < killsMin || msg.hands > 0 || msg.failures.attempt() != attempt {
+	if msg == nil || msg.kills < killsMin || msg.hands > 0 {
 		return
 	}
 	const class = schema.ClassExhausted
-	e.letters = append(e.letters, letter{class, schema.ReasonDeliveriesMax, attempt})
-	e.completion = &completion{schema.Failed, class, attempt}
+	tried := attempt(msg.failures)
+	e.letters = append(e.letters, ending{string(schema.ReasonDeliveriesMax), class, tried})
+	e.completion = &ending{string(schema.Failed), class, tried}
 	e.message = nil
 }
 

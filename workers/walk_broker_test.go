@@ -1,12 +1,12 @@
 package workers_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,70 +23,74 @@ const onTime = 5 * time.Second
 
 // broker reads and changes what the server of a walk has.
 type broker struct {
+	t        *testing.T
 	server   *streamtest.BubbleServer
 	operator *stream.Operator
-	nats     *nats.Conn
 	js       jetstream.JetStream
 	queue    schema.Queue
-	erasures schema.Queue
 }
 
-// openBroker provisions the queues of links, and no others.
-func openBroker(ctx context.Context, s *streamtest.BubbleServer) (*broker, error) {
-	conn, err := stream.Connect(s.Config(), "operator", zap.NewNop())
+// failure is the value of the panic that ends a walk. A test of rapid cannot fail inside a bubble.
+type failure struct{ error }
+
+func require(err error) {
 	if err != nil {
-		return nil, err
+		panic(failure{err})
 	}
-	b := &broker{server: s, operator: stream.NewOperator(conn)}
+}
+
+func failf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+
+// openBroker provisions the queues of links, and no others.
+func openBroker(t *testing.T, s *streamtest.BubbleServer) *broker {
+	conn, err := stream.Connect(s.Config(), "operator", zap.NewNop())
+	require(err)
+	t.Cleanup(conn.Close)
+	b := &broker{t: t, server: s, operator: stream.NewOperator(conn)}
 	topology := streamtest.Topology()
 	topology.Queues = schema.QueuesOf(schema.Link)
 	for _, q := range topology.Queues {
-		if q.Erases {
-			b.erasures = q
-		} else {
+		if !q.Erases {
 			b.queue = q
 		}
 	}
-	b.nats, err = nats.Connect(nats.DefaultURL, nats.SetCustomDialer(s), nats.MaxReconnects(-1),
+	nc, err := nats.Connect(nats.DefaultURL, nats.SetCustomDialer(s), nats.MaxReconnects(-1),
 		nats.PingInterval(s.Config().PingEvery))
-	if err != nil {
-		return nil, err
-	}
-	b.js, err = jetstream.New(b.nats)
-	if err != nil {
-		return nil, err
-	}
-	return b, b.operator.Provision(ctx, topology)
-}
-
-func (b *broker) close() {
-	b.nats.Close()
-	b.operator.Close()
+	require(err)
+	t.Cleanup(nc.Close)
+	b.js, err = jetstream.New(nc)
+	require(err)
+	require(b.operator.Provision(t.Context(), topology))
+	return b
 }
 
 // setFull takes the room from the completions stream, or gives it back.
-func (b *broker) setFull(ctx context.Context, full bool) error {
-	s, err := b.js.Stream(ctx, schema.CompletionsStream)
-	if err != nil {
-		return err
-	}
+func (b *broker) setFull(full bool) {
+	s, err := b.js.Stream(b.t.Context(), schema.CompletionsStream)
+	require(err)
 	config := s.CachedInfo().Config
 	config.MaxBytes = 64 << 20
 	if full {
 		config.MaxBytes = max(1, int64(s.CachedInfo().State.Bytes))
 	}
-	_, err = b.js.UpdateStream(ctx, config)
-	return err
+	_, err = b.js.UpdateStream(b.t.Context(), config)
+	require(err)
+}
+
+func (b *broker) isPaused() bool {
+	state, err := b.operator.Queue(b.queue).PauseState(b.t.Context())
+	require(err)
+	return state.Paused
 }
 
 // sight is what the broker has.
 type sight struct {
 	// waits, letters and completions are by the key of the event.
-	waits       map[string][]stream.Waiting
+	waits       map[string][]schema.Wait
 	letters     map[string][]stream.Letter
-	completions map[string][]schema.Completion
-	// deleted counts the completions `deleted` by account, and reports the reports of a deletion
-	// that are still there.
+	completions map[string][]ending
+	// deleted counts the completions `deleted` by account, reports the reports of a deletion that
+	// are still there, and events the other events.
 	deleted    map[string]int
 	reports    map[string]int
 	events     map[string]int
@@ -97,47 +101,38 @@ type sight struct {
 }
 
 // look reads everything.
-func (b *broker) look(ctx context.Context) (*sight, error) {
+func (b *broker) look() *sight {
 	s := &sight{
-		waits: map[string][]stream.Waiting{}, letters: map[string][]stream.Letter{},
-		completions: map[string][]schema.Completion{}, deleted: map[string]int{},
+		waits: map[string][]schema.Wait{}, letters: map[string][]stream.Letter{},
+		completions: map[string][]ending{}, deleted: map[string]int{},
 		reports: map[string]int{}, events: map[string]int{}, tombstones: map[string]bool{},
+		paused: b.isPaused(),
 	}
-	all := func(name string, each func(stream.Stored) error) error {
-		return b.operator.Scan(ctx, name, stream.Selection{}, each)
-	}
-	err := b.operator.Waiting(ctx, b.queue.Name, "*", func(w stream.Waiting) error {
-		s.waits[w.Event.Key()] = append(s.waits[w.Event.Key()], w)
+	ctx := b.t.Context()
+	require(b.operator.Waiting(ctx, b.queue.Name, "*", func(w stream.Waiting) error {
+		s.waits[w.Event.Key()] = append(s.waits[w.Event.Key()], w.Wait)
 		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = all(schema.DeadLettersStream, func(m stream.Stored) error {
-		l := stream.ReadLetter(m)
-		s.letters[l.Event.Key()] = append(s.letters[l.Event.Key()], l)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := all(schema.CompletionsStream, s.readCompletion); err != nil {
-		return nil, err
-	}
-	if err := all(schema.EventsStream, s.readEvent); err != nil {
-		return nil, err
+	}))
+	for name, read := range map[string]func(stream.Stored) error{
+		schema.DeadLettersStream: s.readLetter,
+		schema.CompletionsStream: s.readCompletion,
+		schema.EventsStream:      s.readEvent,
+	} {
+		require(b.operator.Scan(ctx, name, stream.Selection{}, read))
 	}
 	for _, lane := range b.queue.Lanes() {
 		consumer, err := b.js.Consumer(ctx, lane.Stream, lane.Consumer)
-		if err != nil {
-			return nil, err
-		}
+		require(err)
 		info := consumer.CachedInfo()
 		s.lag += int(info.NumPending) + info.NumAckPending
 	}
-	pause, err := b.operator.Queue(b.queue).PauseState(ctx)
-	s.paused = pause.Paused
-	return s, err
+	return s
+}
+
+func (s *sight) readLetter(m stream.Stored) error {
+	l := stream.ReadLetter(m)
+	s.letters[l.Event.Key()] = append(s.letters[l.Event.Key()], l)
+	return nil
 }
 
 func (s *sight) readCompletion(m stream.Stored) error {
@@ -153,8 +148,12 @@ func (s *sight) readCompletion(m stream.Stored) error {
 		s.deleted[c.Subject]++
 		return nil
 	}
+	end := ending{how: string(c.Data.Outcome), attempts: c.Data.Attempts}
+	if c.Data.Error != nil {
+		end.class = schema.Class(c.Data.Error.Class)
+	}
 	key := strings.TrimSuffix(c.ID, ":"+string(schema.Link))
-	s.completions[key] = append(s.completions[key], c)
+	s.completions[key] = append(s.completions[key], end)
 	return nil
 }
 
@@ -168,9 +167,9 @@ func (s *sight) readEvent(m stream.Stored) error {
 	return nil
 }
 
-// compare returns what differs between the model and the sight, "" for nothing. It takes over from
-// the sight what the model cannot know: the spread of a wait. now is the time of the sight.
-func (m *model) compare(s *sight, now time.Time) string {
+// compare fails if the model and the sight differ. It takes over from the sight what the model
+// cannot know: the spread of a wait.
+func (m *model) compare(s *sight) {
 	least := 0
 	late := 0 // events of erased accounts, which a worker may not have dropped yet
 	for i := range m.events {
@@ -182,105 +181,75 @@ func (m *model) compare(s *sight, now time.Time) string {
 			late++
 			continue
 		}
-		if text := e.compare(s, now); text != "" {
-			return e.Key() + ": " + text
-		}
-		if e.wait != nil && len(s.waits[e.Key()]) == 0 {
-			e.ripen()
-		}
+		e.compare(s.completions[e.Key()], s.letters[e.Key()])
+		e.compareWait(s.waits[e.Key()])
 		if e.message != nil {
 			least++
 		}
 	}
 	if s.lag < least || s.lag > least+late {
-		return fmt.Sprintf("%d messages at the broker, want %d, and %d at most of erased accounts",
+		failf("%d messages at the broker, want %d, and up to %d of erased accounts",
 			s.lag, least, late)
 	}
 	if s.paused != m.paused {
-		return fmt.Sprintf("paused is %v at the broker", s.paused)
+		failf("paused is %v at the broker", s.paused)
 	}
-	return ""
 }
 
-func (e *event) compare(s *sight, now time.Time) string {
-	completions := s.completions[e.Key()]
-	switch {
-	case len(completions) > 1:
-		return fmt.Sprintf("%d completions", len(completions))
-	case (e.completion != nil) != (len(completions) == 1):
-		return fmt.Sprintf("completions %v, want %+v", completions, e.completion)
-	case e.completion != nil && *e.completion != describe(completions[0]):
-		return fmt.Sprintf("completion %+v, want %+v", describe(completions[0]), *e.completion)
-	case e.completion == nil && e.wait == nil && e.message == nil:
-		return "the model has lost it"
+// compare fails if the endings differ. Two workers with the same event may store a dead letter each.
+func (e *event) compare(completions []ending, letters []stream.Letter) {
+	var want []ending
+	if e.completion != nil {
+		want = append(want, *e.completion)
 	}
-	letters := s.letters[e.Key()]
-	if len(letters) > len(e.letters) || (len(letters) == 0) != (len(e.letters) == 0) {
-		return fmt.Sprintf("%d dead letters, want %+v", len(letters), e.letters)
+	if !slices.Equal(completions, want) {
+		failf("%s: completions %v, want %v", e.Key(), completions, want)
+	}
+	if len(letters) > len(e.letters) || len(letters) == 0 && len(e.letters) > 0 {
+		failf("%s: %d dead letters, want %v", e.Key(), len(letters), e.letters)
 	}
 	for _, l := range letters {
-		if !slices.Contains(e.letters, letter{l.Class, l.Reason, l.Attempts}) {
-			return fmt.Sprintf("dead letter %s %s %d, want %+v", l.Class, l.Reason, l.Attempts,
-				e.letters)
+		if got := (ending{string(l.Reason), l.Class, l.Attempts}); !slices.Contains(e.letters, got) {
+			failf("%s: dead letter %v, want %v", e.Key(), got, e.letters)
 		}
 	}
-	return e.compareWait(s.waits[e.Key()], now)
 }
 
-// describe is what the model knows of a completion.
-func describe(c schema.Completion) completion {
-	d := completion{outcome: c.Data.Outcome, attempts: c.Data.Attempts}
-	if c.Data.Error != nil {
-		d.class = schema.Class(c.Data.Error.Class)
-	}
-	return d
-}
-
-func (e *event) compareWait(waits []stream.Waiting, now time.Time) string {
+// compareWait fails if the waits differ, and makes the event due if its wait is over.
+func (e *event) compareWait(waits []schema.Wait) {
 	w := e.wait
 	switch {
-	case len(waits) > 1:
-		return fmt.Sprintf("%d waits", len(waits))
 	case w == nil && len(waits) == 0:
-		return ""
-	case w == nil:
-		return fmt.Sprintf("waits as %+v, want no wait", waits[0].Wait)
-	case len(waits) == 0 && !now.Before(w.due()):
-		return "" // its time has come
-	case len(waits) == 0:
-		return fmt.Sprintf("no wait, want %+v", *w)
+		return
+	case w != nil && len(waits) == 0 && !time.Now().Before(w.Until):
+		e.ripen()
+		return
+	case w == nil || len(waits) != 1:
+		failf("%s: waits %+v, want %+v", e.Key(), waits, w)
 	}
-	got := waits[0].Wait
-	length := got.Until.Sub(got.Since)
+	got := waits[0]
 	switch {
-	case now.After(got.Until.Add(onTime)):
-		return fmt.Sprintf("waits since %v, until %v, at %v", got.Since, got.Until, now)
-	case got.Class != w.class || got.Step != w.step || got.Steps != w.steps,
-		!maps.Equal(w.failures, failures(got.Failures)),
-		length < w.least || length > w.least+w.least/10, !got.Since.Equal(w.since),
-		!w.until.IsZero() && !w.until.Equal(got.Until):
-		return fmt.Sprintf("waits as %+v, want %+v", got, *w)
+	case got.Class != w.Class || got.Step != w.Step || got.Steps != w.Steps,
+		!maps.Equal(w.Failures, got.Failures), !got.Since.Equal(w.Since),
+		got.Until.Before(w.Until), got.Until.After(w.Until.Add(e.spread)):
+		failf("%s: waits as %+v, want %+v", e.Key(), got, *w)
+	case time.Now().After(got.Until.Add(onTime)):
+		failf("%s: still waits until %v", e.Key(), got.Until)
 	}
-	w.until = got.Until
-	return ""
+	w.Until = got.Until
+	e.spread = 0
 }
 
-// compareErased returns what is left of an account whose erasure has ended.
-func (s *sight) compareErased(account string, events []event) string {
-	if n := s.events[account]; n > 0 {
-		return fmt.Sprintf("%d events", n)
-	}
+// requireErased fails if something is left of an account whose erasure has ended.
+func (s *sight) requireErased(account string, events []event) {
+	left := s.events[account]
 	for _, e := range events {
-		if e.Account() != account {
-			continue
-		}
-		waits := len(s.waits[e.Key()])
-		letters := len(s.letters[e.Key()])
-		completions := len(s.completions[e.Key()])
-		if waits+letters+completions > 0 {
-			return fmt.Sprintf("%d waits, %d dead letters, %d completions of %s",
-				waits, letters, completions, e.Key())
+		if e.Account() == account {
+			left += len(s.waits[e.Key()]) + len(s.letters[e.Key()]) + len(s.completions[e.Key()])
 		}
 	}
-	return ""
+	if left > 0 || s.deleted[account] != 1 {
+		failf("%s is erased, and has %d messages, and %d completions", account, left,
+			s.deleted[account])
+	}
 }

@@ -3,7 +3,6 @@ package workers_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -41,7 +40,7 @@ type call struct {
 	reply   chan answer
 }
 
-func startWorker(s *streamtest.BubbleServer, calls chan<- call) (*worker, error) {
+func startWorker(s *streamtest.BubbleServer, calls chan<- call) *worker {
 	w := &worker{
 		line: &line{server: s}, calls: calls, ran: make(chan error, 1), dead: make(chan struct{}),
 	}
@@ -49,9 +48,7 @@ func startWorker(s *streamtest.BubbleServer, calls chan<- call) (*worker, error)
 	config.Dialer = w.line
 	var err error
 	w.conn, err = stream.Connect(config, "link", zap.NewNop())
-	if err != nil {
-		return nil, err
-	}
+	require(err)
 	source := workers.Source{
 		Handler: w,
 		Decode:  func(schema.Event) (workers.Payload, error) { return workers.Payload{}, nil },
@@ -63,7 +60,7 @@ func startWorker(s *streamtest.BubbleServer, calls chan<- call) (*worker, error)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	go func() { w.ran <- running.Run(ctx) }()
-	return w, nil
+	return w
 }
 
 // Fetch brings the answer that the walk gives. An erasure asks no provider.
@@ -112,23 +109,23 @@ func bringAnswer(ctx context.Context, job workers.Job, a answer) (workers.Fetche
 const stopFor = 5 * time.Minute
 
 // end waits for the end of the worker.
-func (w *worker) end() error {
+func (w *worker) end() {
 	w.cancel()
 	select {
 	case err := <-w.ran:
 		w.conn.Close()
-		return err
+		require(err)
 	case <-time.After(stopFor):
-		return errors.New("the worker does not stop")
+		failf("the worker does not stop")
 	}
 }
 
 // kill ends the worker without a word to the broker.
-func (w *worker) kill() error {
+func (w *worker) kill() {
 	w.line.cut()
 	close(w.dead)
 	synctest.Wait()
-	return w.end()
+	w.end()
 }
 
 // line connects a worker to the server until it is cut.
