@@ -69,10 +69,13 @@
 //	stop, pause                    -              back
 //	kill, lost connection          -              the lease ends
 //	completed before, an event     -              done: nothing is stored
-//	for another queue
+//	for another queue, or without
+//	data of our resource
 //	tombstone of the account       -              done: nothing is stored, the rest is erased
 //	report of a deletion           -              done: tombstone, erasure, `deleted`, the other
 //	                                              events, the event itself
+//
+// Without a broker nothing is stored, whatever the answer: the lease ends, and no step is taken.
 //
 // The tests walk through these states at random, beside a model (model_test.go).
 //

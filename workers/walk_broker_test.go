@@ -168,32 +168,34 @@ func (s *sight) readEvent(m stream.Stored) error {
 }
 
 // compare fails if the model and the sight differ. It takes over from the sight what the model
-// cannot know: the spread of a wait.
-func (m *model) compare(s *sight) {
-	least := 0
-	late := 0 // events of erased accounts, which a worker may not have dropped yet
+// cannot know: the spread of a wait. It returns how many messages erased accounts have in the queue.
+func (m *model) compare(s *sight) (late int) {
+	messages := 0
+	lateMax := 0
 	for i := range m.events {
 		e := &m.events[i]
 		switch {
 		case !e.published:
 			continue
 		case m.erased[e.Account()]:
-			late++
+			lateMax++
 			continue
 		}
 		e.compare(s.completions[e.Key()], s.letters[e.Key()])
 		e.compareWait(s.waits[e.Key()])
 		if e.message != nil {
-			least++
+			messages++
 		}
 	}
-	if s.lag < least || s.lag > least+late {
+	late = s.lag - messages
+	if late < 0 || late > lateMax {
 		failf("%d messages at the broker, want %d, and up to %d of erased accounts",
-			s.lag, least, late)
+			s.lag, messages, lateMax)
 	}
 	if s.paused != m.paused {
 		failf("paused is %v at the broker", s.paused)
 	}
+	return late
 }
 
 // compare fails if the endings differ. Two workers with the same event may store a dead letter each.

@@ -293,12 +293,8 @@ func (w *walker) check() {
 			w.exhaust(i)
 		}
 	}
-	w.compare(s)
-	// An event that comes after the erasure is there until a worker has dropped it.
-	isErased := func(h holding) bool { return w.erased[h.call.event.Account()] }
-	if w.worker == nil || w.paused || time.Now().Before(w.heldUntil) ||
-		slices.ContainsFunc(w.hands, isErased) {
-		return
+	if late := w.compare(s); late > 0 {
+		return // a worker has not dropped them yet
 	}
 	for account := range w.erased {
 		if s.reports[account] == 0 {

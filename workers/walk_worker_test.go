@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"sync"
 	"testing/synctest"
 	"time"
 
@@ -22,7 +20,7 @@ import (
 // worker is a process that serves the queues of links. Its handler asks the walk for every answer.
 type worker struct {
 	conn  *stream.Conn
-	line  *line
+	line  *streamtest.Line
 	calls chan<- call
 	// cancel begins the stop of the worker. ran gets the error of Run.
 	cancel context.CancelFunc
@@ -33,7 +31,6 @@ type worker struct {
 
 // call is a call of the handler, which waits for its answer.
 type call struct {
-	worker  *worker
 	event   schema.Event
 	attempt int
 	at      time.Time
@@ -42,7 +39,8 @@ type call struct {
 
 func startWorker(s *streamtest.BubbleServer, calls chan<- call) *worker {
 	w := &worker{
-		line: &line{server: s}, calls: calls, ran: make(chan error, 1), dead: make(chan struct{}),
+		line: streamtest.NewLine(s), calls: calls, ran: make(chan error, 1),
+		dead: make(chan struct{}),
 	}
 	config := s.Config()
 	config.Dialer = w.line
@@ -69,7 +67,7 @@ func (w *worker) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, e
 		return workers.Fetched{Outcome: schema.Deleted}, nil
 	}
 	reply := make(chan answer, 1)
-	w.calls <- call{w, job.Event, job.Attempt, time.Now(), reply}
+	w.calls <- call{job.Event, job.Attempt, time.Now(), reply}
 	select {
 	case a := <-reply:
 		return bringAnswer(ctx, job, a)
@@ -122,40 +120,8 @@ func (w *worker) end() {
 
 // kill ends the worker without a word to the broker.
 func (w *worker) kill() {
-	w.line.cut()
+	w.line.Kill()
 	close(w.dead)
 	synctest.Wait()
 	w.end()
-}
-
-// line connects a worker to the server until it is cut.
-type line struct {
-	server *streamtest.BubbleServer
-
-	mu    sync.Mutex
-	conns []net.Conn
-	isCut bool
-}
-
-// Dial implements nats.CustomDialer.
-func (l *line) Dial(network, address string) (net.Conn, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.isCut {
-		return nil, net.ErrClosed
-	}
-	conn, err := l.server.Dial(network, address)
-	if err == nil {
-		l.conns = append(l.conns, conn)
-	}
-	return conn, err
-}
-
-func (l *line) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.isCut = true
-	for _, conn := range l.conns {
-		_ = conn.Close()
-	}
 }
