@@ -167,8 +167,8 @@ func (s *sight) readEvent(m stream.Stored) error {
 	return nil
 }
 
-// compare fails if the model and the sight differ. It takes over from the sight what the model
-// cannot know: the spread of a wait. It returns how many messages erased accounts have in the queue.
+// compare fails if the model and the sight differ. It takes over the spread of a wait, which the
+// model cannot know. late is how many messages the erased accounts have in the queue.
 func (m *model) compare(s *sight) (late int) {
 	messages := 0
 	lateMax := 0
@@ -198,7 +198,7 @@ func (m *model) compare(s *sight) (late int) {
 	return late
 }
 
-// compare fails if the endings differ. Two workers with the same event may store a dead letter each.
+// compare fails if the endings differ. Two workers with one event may store a dead letter each.
 func (e *event) compare(completions []ending, letters []stream.Letter) {
 	var want []ending
 	if e.completion != nil {
@@ -211,7 +211,8 @@ func (e *event) compare(completions []ending, letters []stream.Letter) {
 		failf("%s: %d dead letters, want %v", e.Key(), len(letters), e.letters)
 	}
 	for _, l := range letters {
-		if got := (ending{string(l.Reason), l.Class, l.Attempts}); !slices.Contains(e.letters, got) {
+		got := ending{string(l.Reason), l.Class, l.Attempts}
+		if !slices.Contains(e.letters, got) {
 			failf("%s: dead letter %v, want %v", e.Key(), got, e.letters)
 		}
 	}
