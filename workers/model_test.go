@@ -178,8 +178,8 @@ type hand struct {
 	surely bool
 }
 
-// take gives the event to a worker. tried is the attempt that the worker counts, and probing is true
-// while another call surely probes.
+// take gives the event to a worker. tried is the attempt as the worker counts it, and probing is
+// true while another call surely probes.
 func (m *model) take(i, tried int, at time.Time, probing bool) hand {
 	e := &m.events[i]
 	h := hand{event: i, probes: m.paused, surely: m.paused && at.After(m.knowsFrom)}
