@@ -18,25 +18,76 @@
 //	api/                    common to the clients: retries, limits, errors
 //	api/pace/               the turns of the calls, over all processes
 //
+// # The states of an event
+//
+//	    publish       redrive, backfill
+//	       |                 |
+//	       v                 v
+//	+--> due: fresh, or among the retries or the replays <------------------+
+//	|      |                                                                |
+//	|      | take                                                           |
+//	|      v                                                                |
+//	|    taken: in hand, on lease                                           |
+//	|      |                                                                |
+//	|      +-- back ----------+--> given back: due as before                |
+//	|      +-- lease ends ----+         |                                   |
+//	+------|----------------------------+                                   |
+//	       |                                                                |
+//	       +-- later --> waiting by class -- its time has come, or an ------+
+//	       |                                 operator: retry now
+//	       +-- done ---> completed
+//	       +-- never --> dead: dead letter, then completion
+//	       +-- kills --> exhausted: the same, after DeliveriesMax kills of a retry
+//	                       |
+//	                       +-- redrive: a new event, of both
+//
+//	every state --- tombstone of the account ---> erased: nothing of the event is left
+//
+// Nobody takes an event while the queue is paused or held. Among the retries or replays, an event
+// is due: its time to wait is over. A worker that gives an event back too often, or gets an event
+// too often after kills, publishes it anew among the retries or replays (see Deliveries).
+//
+// What leads out of the state taken, and how many times:
+//
+//	answer or disturbance          class          edge
+//	200                            -              done: `succeeded`
+//	5xx, 408, no whole answer      transient      later, up the ladder Retry; then never: `failed`
+//	against the API's contract     contract       later, ContractTries-1 steps of Retry; then
+//	                                              never: `failed`
+//	404, 409                       not_ready      later, up the ladder NotReady; then
+//	                                              done: `unavailable`
+//	data behind its webhook        not_ready      the same; then done with the data as it is
+//	403                            forbidden      as 404; in a paused queue as 401
+//	429                            throttled      later, without an end and without a step
+//	401                            unauthorized   later, without an end and without a step
+//	no room, or no answer of       not_stored     later, without an end: the last step of the
+//	the broker for a completion                   ladder repeats
+//	410                            permanent      never: `unavailable`
+//	any other status               permanent      never: `failed`
+//	panic, undecodable event       poison         never: `failed`
+//	completion over a message      contract       never: `failed`
+//	stop, pause                    -              back
+//	kill, lost connection          -              the lease ends
+//	completed before, an event     -              done: nothing is stored
+//	for another queue, or without
+//	data of our resource
+//	tombstone of the account       -              done: nothing is stored, the rest is erased
+//	report of a deletion           -              done: tombstone, erasure, `deleted`, the other
+//	                                              events, the event itself
+//
+// Without a broker nothing is stored, whatever the answer: the lease ends, and no step is taken.
+//
+// The tests walk through these states at random, beside a model (model_test.go).
+//
 // # The life of a job
 //
-// work calls fetch, judge, finish, settle and logJob, in the order of the drawing:
-//
-//	take --> decode --> fetch --> judge
-//	                                |
-//	     back  --- a stop, a paused queue ----------------------> give back
-//	     later --- a schedule at the broker --------------------> acknowledge
-//	     done  --- skipped: completed before, other queue ------> acknowledge
-//	     done  --- completion ----------------------------------> acknowledge
-//	     done  --- deleted: tombstone, erasure, completion
-//	               `deleted`, other events, the event itself ---> acknowledge
-//	     never --- dead letter --> completion ------------------> terminate
-//	                                                                 |
-//	                                                                log
+// A job is one delivery. work calls fetch, judge, finish, settle and logJob, in this order. judge
+// chooses the edge, finish stores the dead letter and the completion, and settle tells the queue:
+// done and later acknowledge, back gives back, never terminates.
 //
 // If finish cannot store a completion, judge gets the error and decides again: later if there was
 // no room or no answer, done if the account was erased meanwhile, never if the completion is larger
-// than a message. Nothing is left of an event of an erased account.
+// than a message.
 //
 // # Waiting
 //

@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 	if code, asked := streamtest.ServeProcess(os.Getenv); asked {
 		os.Exit(code)
 	}
+	// The default of 100 random walks takes too long.
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
 	// Most of these tests wait for a broker or a process more than they work.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil {

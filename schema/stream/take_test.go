@@ -224,32 +224,6 @@ func TestAnEventOnItsWayWhenTheWorkerStopsIsGivenBack(t *testing.T) {
 	})
 }
 
-// cutDialer connects to a server. cut breaks the connections.
-type cutDialer struct {
-	server *streamtest.BubbleServer
-	mu     sync.Mutex
-	open   []net.Conn
-}
-
-func (d *cutDialer) Dial(network, address string) (net.Conn, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	conn, err := d.server.Dial(network, address)
-	if err == nil {
-		d.open = append(d.open, conn)
-	}
-	return conn, err
-}
-
-func (d *cutDialer) cut() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, conn := range d.open {
-		_ = conn.Close()
-	}
-	d.open = nil
-}
-
 // The broker keeps the long request of an idle queue while the worker connects again. If the
 // request's inbox had a subscriber again and nobody read from the inbox, the next event would go
 // there, and stay on lease.
@@ -266,12 +240,12 @@ func TestNoEventGoesToTheRequestOfALostConnection(t *testing.T) {
 		topology := streamtest.Topology()
 		topology.Lease = 24 * time.Hour
 		must(t, operator(c).Provision(t.Context(), topology))
-		worker := &cutDialer{server: s}
+		worker := streamtest.NewLine(s)
 		jobs, _, _ := hold(t, connect(worker), paystubsQueue, 4)
 		const rounds = 150 // the order of two goroutines of the client decides
 		for n := range rounds {
 			pass(12 * time.Second) // the queue is idle
-			worker.cut()
+			worker.Cut()
 			pass(5 * time.Second) // the worker is connected again
 			publish(t, c, numbered(n, 1)...)
 			j := soon(t, "the event", jobs)
