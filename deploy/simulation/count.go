@@ -247,7 +247,7 @@ func (w *world) report() report.Report {
 // isOfProviders reports whether the fault shows only if a worker calls the provider meanwhile.
 func isOfProviders(k Kind) bool {
 	switch k {
-	case Outage, Cut, Slow, Garbled, Throttle, Refuse, Reject:
+	case Outage, Cut, Slow, Lag, Garbled, Throttle, Refuse, Reject:
 		return true
 	default:
 		return false

@@ -84,6 +84,9 @@ const (
 	Cut Kind = "cut"
 	// Slow delays each answer for longer than a call may take.
 	Slow Kind = "slow"
+	// Lag lets each answer come some seconds late. It is planned around the deletion of a link, so
+	// that a worker has the data of an account that is erased meanwhile.
+	Lag Kind = "lag"
 	// Garbled lets a provider answer 200 with a body that is no JSON.
 	Garbled Kind = "garbled"
 	// Throttle lets a provider answer 429.
@@ -162,6 +165,7 @@ func rows() []row {
 			kind: Slow, weight: 2, least: time.Minute, most: time.Hour,
 			fill: ofProvider(), begin: (*world).answerWith, delays: sameProvider, tail: tailFor,
 		},
+		{kind: Lag, begin: (*world).answerWith}, // see Schedule.addLag
 		{kind: Garbled, weight: 2, least: time.Minute, most: 12 * time.Hour,
 			fill: ofProvider(), begin: (*world).answerWith},
 		{

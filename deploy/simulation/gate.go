@@ -13,8 +13,12 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// slowFor is longer than a call may take.
-const slowFor = 20 * time.Second
+const (
+	// slowFor is longer than a call may take.
+	slowFor = 20 * time.Second
+	// lagFor is shorter.
+	lagFor = 3 * time.Second
+)
 
 // garbage is an answer that breaks off.
 const garbage = `{"data": {"id": 7, `
@@ -82,6 +86,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.note(c, 0, nil)
 		g.world.sleep(r.Context(), slowFor)
 		panic(http.ErrAbortHandler)
+	case Lag:
+		g.pass(w, r, c)
+		g.world.sleep(r.Context(), lagFor) // the server sends a short answer at the end
 	case Garbled:
 		g.note(c, http.StatusOK, []byte(garbage))
 		_, _ = w.Write([]byte(garbage))
@@ -181,7 +188,11 @@ func (g *gate) noteClass(c ledger.Call, status int, body []byte) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.bad[c.Target] = append(g.bad[c.Target], badAnswer{time.Now(), class})
+	now := time.Now()
+	g.bad[c.Target] = append(g.bad[c.Target], badAnswer{now, class})
+	if status == http.StatusGone { // one of several records of the event may be gone
+		g.bad[c.Target] = append(g.bad[c.Target], badAnswer{now, schema.ClassNotReady})
+	}
 }
 
 // classOf returns the class of failures that an answer is, "" if it is none.

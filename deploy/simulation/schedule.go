@@ -21,6 +21,8 @@ const (
 	// Every calmEvery-th seed makes a schedule in which no process and no broker ends. The counts
 	// of metrics are then exact.
 	calmEvery = 5
+
+	linkDeleted = "link-deleted"
 )
 
 // Schedule is everything that happens to the line in a run. The same seed makes the same schedule.
@@ -95,6 +97,12 @@ func Plan(seed uint64) Schedule {
 	for _, f := range s.Faults {
 		s.addDuring(during, f)
 	}
+	for _, v := range slices.Clone(s.Visits) {
+		if v.Type == linkDeleted && during.IntN(2) == 0 {
+			s.addLag(during, v)
+		}
+	}
+	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(s.Visits, func(a, b Visit) int { return cmp.Compare(a.At, b.At) })
 	return s
 }
@@ -152,7 +160,7 @@ func (s *Schedule) addDeletion(r *rand.Rand, n int, at time.Duration) {
 		near := at + time.Duration(r.Int64N(int64(2*time.Minute))) - time.Minute
 		s.add(r, Visit{At: max(0, near), Person: n, Type: "link-connected"})
 	}
-	s.add(r, Visit{At: at, Person: n, Type: "link-deleted"})
+	s.add(r, Visit{At: at, Person: n, Type: linkDeleted})
 }
 
 // addOdd plans webhooks that are not as they should be.
@@ -175,7 +183,7 @@ func (s *Schedule) addDuring(r *rand.Rand, f Fault) {
 	if person < 0 {
 		person = r.IntN(len(s.People))
 	}
-	isDeletion := func(v Visit) bool { return v.Person == person && v.Type == "link-deleted" }
+	isDeletion := func(v Visit) bool { return v.Person == person && v.Type == linkDeleted }
 	var types []string
 	for _, typ := range refreshTypes() {
 		p := schema.Pinwheel
@@ -192,6 +200,19 @@ func (s *Schedule) addDuring(r *rand.Rand, f Fault) {
 		at := f.At + time.Duration(r.Int64N(int64(min(f.For, time.Minute))))
 		s.add(r, Visit{At: at, Person: person, Type: oneOf(r, types...)})
 	}
+}
+
+// addLag plans a late answer to a call about a link that is deleted before the answer comes.
+func (s *Schedule) addLag(r *rand.Rand, deletion Visit) {
+	before := deletion.At - time.Duration(r.Int64N(int64(lagFor)))
+	if before < lagFor {
+		return
+	}
+	s.add(r, Visit{At: before, Person: deletion.Person, Type: "link-connected"})
+	s.Faults = append(s.Faults, Fault{
+		Kind: Lag, Provider: schema.Truv, At: before - time.Second,
+		For: deletion.At - before + 2*time.Second,
+	})
 }
 
 // add plans a webhook. Some are sent twice, and some say that the provider's job failed.
