@@ -46,7 +46,8 @@
 // lost, none completed twice, every record as the provider served it, nothing of an erased account.
 // This package adds what only virtual time shows:
 //
-//	ladder      a step of a ladder without a failure of its class, or more than one step for one
+//	ladder      a step of a ladder without a failure of its class, or more than one step for one;
+//	            a step twice, unless a process or the broker ended meanwhile
 //	wait        a wait that is not as long as its step
 //	late        an event that was ready and had no word for promptFor, besides the times in which
 //	            a fault explains it

@@ -1,12 +1,14 @@
 package simulation_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/deploy/simulation"
+	"github.com/wagewire/wagewire/schema"
 )
 
 func TestTheSameSeedMakesTheSameSchedule(t *testing.T) {
@@ -60,6 +62,43 @@ func TestSchedulesCoverWhatTheyPromise(t *testing.T) {
 		if visits[kind] == 0 {
 			t.Errorf("no schedule has a webhook of kind %s", kind)
 		}
+	}
+}
+
+func TestARejectionMeetsAWebhookOfItsPerson(t *testing.T) {
+	for seed := range uint64(100) {
+		s := simulation.Plan(seed)
+		for _, f := range s.Faults {
+			if f.Kind != simulation.Reject || f.Provider != schema.Pinwheel {
+				continue
+			}
+			isMet := func(v simulation.Visit) bool {
+				t := schema.Lookup(f.Provider, v.Type)
+				isAbout := f.Resource == "" || slices.Contains(t.Workers, f.Resource)
+				return v.Person == f.Person-1 && v.At >= f.At && v.At <= f.At+f.For && isAbout
+			}
+			if !slices.ContainsFunc(s.Visits, isMet) {
+				t.Errorf("seed %d: nothing meets %s", seed, f)
+			}
+		}
+	}
+}
+
+func TestALinkIsDeletedWhileAnAnswerIsLate(t *testing.T) {
+	met := 0
+	for seed := range uint64(100) {
+		s := simulation.Plan(seed)
+		for _, f := range s.Faults {
+			isMet := func(v simulation.Visit) bool {
+				return v.Type == "link-deleted" && v.At >= f.At && v.At < f.At+f.For
+			}
+			if f.Kind == simulation.Lag && slices.ContainsFunc(s.Visits, isMet) {
+				met++
+			}
+		}
+	}
+	if met < 50 {
+		t.Errorf("in 100 schedules it happens %d times", met)
 	}
 }
 

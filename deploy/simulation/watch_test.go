@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -126,6 +127,17 @@ func TestTheWatchFindsAWrongWait(t *testing.T) {
 			expect(t, w, only(test.want)...)
 		})
 	}
+}
+
+func TestOneOfSeveralRecordsThatIsGoneExplainsAWait(t *testing.T) {
+	w, e := newWatchedWorld()
+	w.gate.noteClass(ledger.Call{
+		Target: ledger.Target{Account: e.AccountID, Resource: "income"}, Provider: e.Provider,
+	}, http.StatusGone, nil)
+	w.watch.hearWait(wait{
+		"not_ready", "1/4", "not_ready=1", time.Now(), 5 * time.Second,
+	}.message())
+	expect(t, w)
 }
 
 func TestTheWatchAllowsAnEarlierAttemptOnlyAfterAnEnd(t *testing.T) {
