@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const (
@@ -134,8 +135,8 @@ func (s *Schedule) addPerson(r *rand.Rand, n int) {
 		for range 1 + r.IntN(4) {
 			at += time.Duration(r.Int64N(int64(time.Minute)))
 			typ := refreshTypes()[r.IntN(len(refreshTypes()))]
-			isLink := strings.HasPrefix(typ, "link-")
-			if at < s.For && (!isLink || at < deleted) {
+			isGone := providerOf(typ) == schema.Truv && at >= deleted
+			if at < s.For && !isGone {
 				s.add(r, Visit{At: at, Person: n, Type: typ})
 			}
 		}
@@ -186,10 +187,7 @@ func (s *Schedule) addDuring(r *rand.Rand, f Fault) {
 	isDeletion := func(v Visit) bool { return v.Person == person && v.Type == linkDeleted }
 	var types []string
 	for _, typ := range refreshTypes() {
-		p := schema.Pinwheel
-		if strings.HasPrefix(typ, "link-") {
-			p = schema.Truv
-		}
+		p := providerOf(typ)
 		isAbout := f.Resource == "" || slices.Contains(schema.Lookup(p, typ).Workers, f.Resource)
 		isDeleted := p == schema.Truv && slices.ContainsFunc(s.Visits, isDeletion)
 		if (f.Provider == "" || f.Provider == p) && isAbout && !isDeleted {
@@ -198,7 +196,32 @@ func (s *Schedule) addDuring(r *rand.Rand, f Fault) {
 	}
 	for range min(len(types), 1+r.IntN(2)) {
 		at := f.At + time.Duration(r.Int64N(int64(min(f.For, time.Minute))))
-		s.add(r, Visit{At: at, Person: person, Type: oneOf(r, types...)})
+		typ := oneOf(r, types...)
+		s.add(r, Visit{At: at, Person: person, Type: typ})
+		if !s.Calm && r.IntN(3) == 0 {
+			s.addKills(r, f, typ)
+		}
+	}
+}
+
+// providerOf returns the provider of a type in refreshTypes.
+func providerOf(typ string) schema.Provider {
+	if strings.HasPrefix(typ, "link-") {
+		return schema.Truv
+	}
+	return schema.Pinwheel
+}
+
+// addKills plans kills between two messages of a job that meets the fault: both processes of the
+// worker are killed, because either may take the event.
+func (s *Schedule) addKills(r *rand.Rand, during Fault, typ string) {
+	moment := oneOf(r, AfterAck, AfterPublish)
+	worker := stream.WorkerRole(schema.Lookup(providerOf(typ), typ).Workers[0])
+	for n := range replicas {
+		s.Faults = append(s.Faults, Fault{
+			Kind: KillBetween, At: during.At, For: during.For,
+			Process: instance(worker, n), Moment: moment,
+		})
 	}
 }
 
