@@ -159,18 +159,16 @@ func (w *watch) hearWait(m *nats.Msg) {
 func (w *watch) checkStep(
 	l *eventLife, class schema.Class, failures schema.Failures, since time.Time,
 ) {
-	if !w.follows(l, class, failures) {
+	from, ok := w.follows(l, class, failures)
+	if !ok {
 		w.world.violate("ladder", l.key, "in %s the failures were %q, and after a failure of "+
 			"class %s they are %q", l.queue.Name, l.last().failures, class, failures)
+		return
 	}
 	isProvider := class == schema.ClassTransient || class == schema.ClassNotReady ||
 		class == schema.ClassForbidden || class == schema.ClassUnauthorized
 	if !isProvider || l.target.Account == "" {
 		return
-	}
-	from := l.last().since
-	if len(l.attempts) == 1 {
-		from = w.world.began
 	}
 	if !w.world.gate.had(l.target, class, from, since) {
 		w.world.violate("ladder", l.key, "a step of class %s in %s, and the provider gave no such "+
@@ -178,23 +176,30 @@ func (w *watch) checkStep(
 	}
 }
 
-// follows reports whether an attempt that failed with the class has these failures afterwards. The
-// attempt is the last one. It may be an earlier one if a process or the broker ended since: the
-// wait was stored, but the delivery was not acknowledged, and came again after its lease. The wait
-// may have ended before. The ladder then has a step more, and still a failure for each step.
-func (w *watch) follows(l *eventLife, class schema.Class, failures schema.Failures) bool {
+// follows reports whether an attempt that failed with the class has these failures afterwards, and
+// since when the attempt may have called the provider. The attempt is the last one. It may be an
+// earlier one if a process or the broker ended since: the wait was stored, but the delivery was not
+// acknowledged, and came again after its lease. The wait may have ended before. The ladder then has
+// a step more, and still a failure for each step.
+func (w *watch) follows(
+	l *eventLife, class schema.Class, failures schema.Failures,
+) (from time.Time, ok bool) {
 	takesStep := class != schema.ClassThrottled && class != schema.ClassUnauthorized
-	for _, a := range l.attempts {
+	for i, a := range l.attempts {
 		after := a.failures
 		if takesStep {
 			after = after.With(class)
 		}
-		mayBe := a.since.Equal(l.last().since) || w.world.hasEndedSince(a.since)
-		if mayBe && maps.Equal(failures, after) {
-			return true
+		mayBe := i == len(l.attempts)-1 || w.world.hasEndedSince(a.since)
+		if !mayBe || !maps.Equal(failures, after) {
+			continue
 		}
+		if i == 0 { // the event may be stored before its sender has the answer
+			return w.world.began, true
+		}
+		return a.since, true
 	}
-	return false
+	return time.Time{}, false
 }
 
 // checkLength checks that a wait lasts as long as the step of the ladder.

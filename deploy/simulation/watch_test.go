@@ -177,9 +177,38 @@ func TestTheWatchAllowsAnEarlierAttemptOnlyAfterAnEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if follows := w.watch.follows(l, test.class, failures); follows != (test.want == "") {
-				t.Errorf("follows is %v", follows)
+			if _, ok := w.watch.follows(l, test.class, failures); ok != (test.want == "") {
+				t.Errorf("follows is %v", ok)
 			}
+		})
+	}
+}
+
+func TestTheAnswerToARepeatedAttemptMayBeOlderThanTheLastWait(t *testing.T) {
+	began := time.Now().Add(-time.Hour)
+	for promise, want := range map[string]string{
+		"no process has ended": "ladder",
+		"a process has ended":  "",
+	} {
+		t.Run(promise, func(t *testing.T) {
+			w, e := newWatchedWorld()
+			l := w.watch.lives[lifeKey(e.Key(), "pinwheel_income")]
+			l.attempts = []attempt{
+				{schema.Failures{}, began},
+				{schema.Failures{"transient": 1}, began.Add(time.Minute)},
+				{schema.Failures{"transient": 1}, began.Add(10 * time.Minute)}, // came again
+			}
+			l.ready = time.Now()
+			if want == "" {
+				w.lastEnd = began.Add(2 * time.Minute)
+			}
+			target := ledger.Target{Account: e.AccountID, Resource: "income"}
+			w.gate.bad[target] = []badAnswer{{began.Add(9 * time.Minute), "transient"}}
+			w.watch.hearWait(wait{
+				"transient", "2/12", "transient=2", began.Add(10*time.Minute + 3*time.Second),
+				2 * time.Minute,
+			}.message())
+			expect(t, w, only(want)...)
 		})
 	}
 }
