@@ -186,9 +186,15 @@ func (w *world) run() (report.Report, error) {
 	return w.report(), err
 }
 
-// topology is what this release provisions.
+// topology is what this release provisions. The count in the end needs every message, so nothing
+// gets too old in a fortnight and the 16 hours after it.
 func (w *world) topology() schema.Topology {
 	t := broker.SmallTopology()
+	for i, s := range t.Streams {
+		if s.MaxAge > 0 {
+			t.Streams[i].MaxAge = max(s.MaxAge, longFor+24*time.Hour)
+		}
+	}
 	if w.config.WithoutFence {
 		for i := range t.Streams {
 			t.Streams[i].CreateOnce = false
