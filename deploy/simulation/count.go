@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -127,16 +126,12 @@ func (w *world) checkMetrics(completions []string) {
 		if q.Provider != schema.Pinwheel { // erasures remove what the metrics have counted
 			continue
 		}
-		ofQueue := func(labels map[string]string) bool { return labels["queue"] == q.Name }
-		counted := w.metrics.sum("wagewire_worker_jobs_total", func(labels map[string]string) bool {
-			switch schema.Outcome(labels["outcome"]) {
-			case schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed:
-				return ofQueue(labels)
-			default:
-				return false
-			}
-		})
-		counted -= w.metrics.sum("wagewire_worker_fenced_total", ofQueue)
+		counted := -w.metrics.sum("wagewire_worker_fenced_total", queueLabel(q))
+		for _, o := range []schema.Outcome{
+			schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed,
+		} {
+			counted += w.jobs(q, string(o))
+		}
 		stored := 0
 		for _, id := range completions {
 			if strings.HasPrefix(id, string(q.Provider)+":") &&
@@ -150,7 +145,7 @@ func (w *world) checkMetrics(completions []string) {
 		}
 	}
 	for _, p := range schema.Providers() {
-		ofProvider := func(labels map[string]string) bool { return labels["provider"] == string(p) }
+		ofProvider := map[string]string{"provider": string(p)}
 		w.gate.mu.Lock()
 		calls := len(w.gate.calls[p])
 		w.gate.mu.Unlock()
@@ -165,20 +160,25 @@ func (w *world) checkMetrics(completions []string) {
 	w.checkIngressMetrics()
 }
 
+func queueLabel(q schema.Queue) map[string]string { return map[string]string{"queue": q.Name} }
+
+// jobs is how many jobs of a queue the metrics count with an outcome.
+func (w *world) jobs(q schema.Queue, outcome string) float64 {
+	labels := map[string]string{"queue": q.Name, "outcome": outcome}
+	return w.metrics.sum("wagewire_worker_jobs_total", labels)
+}
+
 // checkEndMetrics compares the counts of dead letters, and of completions that an erasure refused.
 // A dead letter may be stored several times, and whether each is counted nobody has promised.
 func (w *world) checkEndMetrics() {
 	for _, q := range schema.Queues() {
-		ofQueue := func(labels map[string]string) bool { return labels["queue"] == q.Name }
-		letters := int(w.metrics.sum("wagewire_worker_dead_letters_total", ofQueue))
+		letters := int(w.metrics.sum("wagewire_worker_dead_letters_total", queueLabel(q)))
 		if events, messages := w.watch.lettersOf(q.Name); letters < events || letters > messages {
 			w.violate("metric", q.Name, "the metrics count %d dead letters, and %d events had %d",
 				letters, events, messages)
 		}
-		dropped := w.metrics.sum("wagewire_worker_dropped_total", ofQueue)
-		erased := w.metrics.sum("wagewire_worker_jobs_total", func(labels map[string]string) bool {
-			return ofQueue(labels) && labels["outcome"] == "erased"
-		})
+		dropped := w.metrics.sum("wagewire_worker_dropped_total", queueLabel(q))
+		erased := w.jobs(q, "erased")
 		// Only Truv tells of deletions.
 		if dropped != erased || q.Provider != schema.Truv && dropped > 0 {
 			w.violate("metric", q.Name, "the metrics count %v completions and %v jobs of erased "+
@@ -190,12 +190,10 @@ func (w *world) checkEndMetrics() {
 // checkIngressMetrics compares the counts of webhooks by what became of them.
 func (w *world) checkIngressMetrics() {
 	const name = "wagewire_ingress_webhooks_total"
-	counted := func(outcomes ...string) int {
-		return int(w.metrics.sum(name, func(labels map[string]string) bool {
-			return slices.Contains(outcomes, labels["outcome"])
-		}))
+	counted := func(outcome string) int {
+		return int(w.metrics.sum(name, map[string]string{"outcome": outcome}))
 	}
-	answered := counted("stored", "duplicate", "quarantined")
+	answered := counted("stored") + counted("duplicate") + counted("quarantined")
 	if accepted := w.sent.Load() - w.unanswered.Load(); int64(answered) != accepted {
 		w.violate("metric", name, "the metrics count %v webhooks, and %d were answered 200",
 			answered, accepted)
@@ -207,15 +205,14 @@ func (w *world) checkIngressMetrics() {
 		}
 	}
 	// After an erasure, a copy of Truv's webhook is stored and erased again.
-	stored := w.metrics.sum(name, func(labels map[string]string) bool {
-		return labels["outcome"] == "stored" && labels["provider"] == string(schema.Pinwheel)
+	stored := w.metrics.sum(name, map[string]string{
+		"outcome": "stored", "provider": string(schema.Pinwheel),
 	})
 	if int(stored) != different {
 		w.violate("metric", name, "the metrics count %v stored webhooks of pinwheel, and %d "+
 			"different ones were answered 200", stored, different)
 	}
-	all := func(map[string]string) bool { return true }
-	duplicates := int(w.metrics.sum("wagewire_ingress_duplicates_total", all))
+	duplicates := int(w.metrics.sum("wagewire_ingress_duplicates_total", nil))
 	if n := counted("duplicate"); n != duplicates {
 		w.violate("metric", "wagewire_ingress_duplicates_total",
 			"the metrics count %d duplicates, and %d answers for them", duplicates, n)
@@ -241,15 +238,5 @@ func (w *world) report() report.Report {
 		Seed: w.schedule.Seed, Hours: time.Since(w.began).Hours(), Webhooks: int(w.sent.Load()),
 		Events: lives, Faults: len(w.schedule.Faults), Kills: int(w.kills.Load()),
 		Completions: w.completions, Fired: fired, Waits: waits, Violations: w.violations,
-	}
-}
-
-// isOfProviders reports whether the fault shows only if a worker calls the provider meanwhile.
-func isOfProviders(k Kind) bool {
-	switch k {
-	case Outage, Cut, Slow, Lag, Garbled, Throttle, Refuse, Reject:
-		return true
-	default:
-		return false
 	}
 }

@@ -277,6 +277,16 @@ func rowOf(f Fault) row {
 	return all[slices.IndexFunc(all, func(k row) bool { return k.kind == f.Kind })]
 }
 
+// isOfProviders reports whether the fault shows only if a worker calls the provider meanwhile.
+func isOfProviders(k Kind) bool {
+	switch k {
+	case Outage, Cut, Slow, Lag, Garbled, Throttle, Refuse, Reject:
+		return true
+	default:
+		return false
+	}
+}
+
 func oneOf[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
 // ofProvider chooses a provider, perhaps a resource, and a status if there are some.

@@ -40,14 +40,23 @@ func (m *metrics) add(registry prometheus.Gatherer) {
 	}
 }
 
-// sum adds up the counts with a name, if their labels match.
-func (m *metrics) sum(name string, matches func(labels map[string]string) bool) (total float64) {
+// sum adds up the counts with a name and all these labels.
+func (m *metrics) sum(name string, labels map[string]string) (total float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.counts {
-		if c.name == name && matches(c.labels) {
+		if c.name == name && c.has(labels) {
 			total += c.value
 		}
 	}
 	return total
+}
+
+func (c count) has(labels map[string]string) bool {
+	for name, value := range labels {
+		if c.labels[name] != value {
+			return false
+		}
+	}
+	return true
 }
