@@ -20,12 +20,33 @@ const (
 	Unavailable Outcome = "unavailable"
 	// Failed: the provider's job failed, or Wagewire gave up. Error.Class tells the two apart.
 	Failed Outcome = "failed"
+	// Disconnected: the provider cannot reach the account any more, until the person connects it
+	// again. The data fetched before stays.
+	Disconnected Outcome = "disconnected"
 	// Deleted: the account's data was deleted at the provider and is erased here.
 	Deleted Outcome = "deleted"
 )
 
 // Outcomes returns all outcomes.
-func Outcomes() []Outcome { return []Outcome{Succeeded, Pending, Unavailable, Failed, Deleted} }
+func Outcomes() []Outcome {
+	return []Outcome{Succeeded, Pending, Unavailable, Failed, Disconnected, Deleted}
+}
+
+// HasRecords reports whether completions with the outcome come from a fetch with data.
+func (o Outcome) HasRecords() bool { return o == Succeeded || o == Disconnected }
+
+// Scope says what the records of a completion are, so that nobody has to guess it from the action.
+type Scope string
+
+// The scopes.
+const (
+	// Snapshot: the records are all that the provider has of the resource. Replace yours.
+	Snapshot Scope = "snapshot"
+	// Window: the records are all within the dates From and To. Replace yours within the dates.
+	Window Scope = "window"
+	// Delta: the records are new or changed. Add or replace each, and remove those in Deleted.
+	Delta Scope = "delta"
+)
 
 // Values of every completion's envelope.
 const (
@@ -41,12 +62,16 @@ const (
 // Completion ends an event: a CloudEvent in structured JSON, published once for each event and
 // resource.
 type Completion struct {
-	SpecVersion     string         `json:"specversion"`
-	ID              string         `json:"id"`
-	Source          string         `json:"source"`
-	Type            string         `json:"type"`
-	Subject         string         `json:"subject"`
-	Time            time.Time      `json:"time"`
+	SpecVersion string    `json:"specversion"`
+	ID          string    `json:"id"`
+	Source      string    `json:"source"`
+	Type        string    `json:"type"`
+	Subject     string    `json:"subject"`
+	Time        time.Time `json:"time"`
+	// Sequence orders the completions of one account and resource: compare it as text, and the
+	// greater is the newer. See the function Sequence. Completions of earlier releases have none;
+	// Order works for them too.
+	Sequence        string         `json:"sequence,omitempty"`
 	DataContentType string         `json:"datacontenttype"`
 	DataSchema      string         `json:"dataschema"`
 	Data            CompletionData `json:"data"`
@@ -61,12 +86,23 @@ type CompletionData struct {
 	Event     CompletedEvent `json:"event"`
 	AccountID *string        `json:"account_id"`
 	EndUserID *string        `json:"end_user_id"`
+	// Redrive is the number of times that an operator had sent the event again before this
+	// completion: 0 for the webhook itself. A redrive may succeed after the webhook failed.
+	Redrive int `json:"redrive"`
+	// Supported are the resources that the account's payroll platform has, in the completion of a
+	// link. Nil if the provider does not say it.
+	Supported []Resource `json:"supported,omitempty"`
 	// RefreshedAt is the time of the provider's last look into the payroll system for these
 	// records, or null if the provider does not give the time.
 	RefreshedAt *time.Time `json:"refreshed_at"`
 	// Attempts is the number of attempts at the event up to the completion: one more than its
 	// failures.
 	Attempts int `json:"attempts"`
+	// Scope says what Records and Deleted are. Nil without a fetch.
+	Scope *Scope `json:"scope"`
+	// From and To are the dates of a Window, both included, as YYYY-MM-DD. Nil is no bound.
+	From *string `json:"from"`
+	To   *string `json:"to"`
 	// Records are the provider's objects with every field and every digit. The member is absent if
 	// RecordsRef is set.
 	Records    []json.RawMessage `json:"records,omitzero"`
@@ -116,6 +152,39 @@ type CompletionError struct {
 	Message string `json:"message"`
 }
 
+// sequenceTime is the form of a time in a sequence: times in UTC then sort as text.
+const sequenceTime = "2006-01-02T15:04:05.000000000Z"
+
+// Sequence returns the sequence of a completion. It begins with the time of the data: refreshed_at
+// of the provider, or the time of the event if the provider does not give it, or nothing was
+// fetched. Both are of the provider's clock. Completions of the same time are ordered by our time
+// of the fetch: the later fetch has the newer data. The id makes the order total.
+func Sequence(data, fetched time.Time, id string) string {
+	return sortable(data) + "/" + sortable(fetched) + "/" + id
+}
+
+// sortable returns a time as text that sorts like the time. A time before the year 0, which only an
+// offset can make of a provider's text, counts as the first moment of that year.
+func sortable(t time.Time) string {
+	first := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	if t.Before(first) {
+		t = first
+	}
+	return t.UTC().Format(sequenceTime)
+}
+
+// Order is the completion's sequence, also for a completion of a release without sequences.
+func (c Completion) Order() string {
+	if c.Sequence != "" {
+		return c.Sequence
+	}
+	data := c.Data.Event.OccurredAt
+	if c.Data.RefreshedAt != nil {
+		data = *c.Data.RefreshedAt
+	}
+	return Sequence(data, c.Time, c.ID)
+}
+
 // NewCompletion returns the resource's completion of the event, without the results of the fetch.
 func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 	return Completion{
@@ -125,6 +194,7 @@ func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 		Type:            fmt.Sprintf("wagewire.%s.%s.v1", r, o),
 		Subject:         e.Account(),
 		Time:            at.UTC(),
+		Sequence:        Sequence(e.OccurredAt, at, e.CompletionKey(r)),
 		DataContentType: completionContentType,
 		DataSchema:      CompletionSchema,
 		Data: CompletionData{
@@ -133,6 +203,7 @@ func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 				ID: e.ID, Type: e.Type,
 				OccurredAt: e.OccurredAt.UTC(), ReceivedAt: e.ReceivedAt.UTC(),
 			},
+			Redrive: e.Redrive,
 			Records: []json.RawMessage{}, Deleted: []string{}, Missing: []string{},
 		},
 	}

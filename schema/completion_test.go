@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ func completions() map[string]schema.Completion {
 	return map[string]schema.Completion{
 		"succeeded": newCompletion(employment, schema.Succeeded, func(d *schema.CompletionData) {
 			d.RefreshedAt = &refreshed
+			d.Scope = new(schema.Snapshot)
 			d.Records = []json.RawMessage{json.RawMessage(
 				`{"id":"2f6c8a10-74de-4b95-8c3f-a1e09d5b7246","employer_name":"Acme <&> Sons",` +
 					`"status":null,"start_date":"2019-04-01"}`)}
@@ -44,9 +47,24 @@ func completions() map[string]schema.Completion {
 				Type: "userActionRequired", Message: "the provider's job failed",
 			}
 		}),
+		"disconnected": newCompletion(linkDisconnected(), schema.Disconnected,
+			func(d *schema.CompletionData) {
+				d.EndUserID = new("my_user_12345")
+				d.Scope = new(schema.Snapshot)
+				d.Records = []json.RawMessage{json.RawMessage(
+					`{"id":"4bd7e1f06a9c4358b2e0c5f71d938a6e","status":"login_error"}`)}
+			}),
 		"deleted": newCompletion(linkDeleted(), schema.Deleted, nil),
+		"redriven": newCompletion(redriven(paystubs), schema.Succeeded,
+			func(d *schema.CompletionData) {
+				d.RefreshedAt = &refreshed
+				d.Scope = new(schema.Window)
+				d.From = new("2026-01-05")
+				d.To = new("2026-01-11")
+			}),
 		"records_ref": newCompletion(paystubs, schema.Succeeded, func(d *schema.CompletionData) {
 			d.RefreshedAt = &refreshed
+			d.Scope = new(schema.Delta)
 			d.Deleted = []string{"57043868-6fb3-47e8-a2b7-c993bd023f25"}
 			d.Stale = true
 			d.Records = nil
@@ -75,7 +93,24 @@ func newCompletion(
 	if change != nil {
 		change(&c.Data)
 	}
+	if c.Data.RefreshedAt != nil {
+		c.Sequence = schema.Sequence(*c.Data.RefreshedAt, c.Time, c.ID)
+	}
 	return c
+}
+
+// redriven returns the event as an operator sends it again.
+func redriven(e schema.Event) schema.Event {
+	e.Redrive = 1
+	return e
+}
+
+func linkDisconnected() schema.Event {
+	e := linkDeleted()
+	e.ID = "0d1c2b3a49586776859403a2b1c0dfee"
+	e.Type = "link-disconnected"
+	e.Action = schema.ActionDisconnected
+	return e
 }
 
 func linkDeleted() schema.Event {
@@ -101,13 +136,68 @@ func TestTheCompletionOfEachOutcomeIsFrozen(t *testing.T) {
 	}
 }
 
+func TestACompletionOfTheReleaseBeforeIsStillOfTheContract(t *testing.T) {
+	files, err := filepath.Glob("testdata/former/completion.*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no file in testdata/former: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			doc, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			jsonschematest.Completion(t, doc)
+			var c schema.Completion
+			if err := json.Unmarshal(doc, &c); err != nil {
+				t.Fatal(err)
+			}
+			data := c.Data.Event.OccurredAt
+			if c.Data.RefreshedAt != nil {
+				data = *c.Data.RefreshedAt
+			}
+			compare(t, "order", schema.Sequence(data, c.Time, c.ID), c.Order())
+		})
+	}
+}
+
+func TestSequencesOrderAsText(t *testing.T) {
+	at := time.Date(2026, 1, 12, 2, 36, 1, 0, time.UTC)
+	newer := at.Add(time.Nanosecond)
+	west := time.FixedZone("", -5*60*60)
+	for _, row := range []struct {
+		promise      string
+		older, newer string
+	}{
+		{"by the time of the data", schema.Sequence(at, newer, "z"), schema.Sequence(newer, at, "a")},
+		{"in whatever zone it was written", schema.Sequence(at, at, "a"),
+			schema.Sequence(newer.In(west), at, "a")},
+		{"with and without a fraction", schema.Sequence(at, at, "a"),
+			schema.Sequence(at.Add(100*time.Millisecond), at, "a")},
+		{"then by the time of the fetch: a redrive has the time of its webhook",
+			schema.Sequence(at, at, "z"), schema.Sequence(at, newer, "a")},
+		{"then by the id, so that no two are equal", schema.Sequence(at, at, "a"),
+			schema.Sequence(at, at, "b")},
+		{"from before the year 0, which only an offset makes",
+			schema.Sequence(time.Date(0, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)), at, "a"),
+			schema.Sequence(at, at, "a")},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			if row.older >= row.newer {
+				t.Errorf("%q is not before %q", row.older, row.newer)
+			}
+		})
+	}
+}
+
 func TestACompletionHasTheFieldsOfTheContractInItsOrder(t *testing.T) {
 	const (
-		envelope = "specversion id source type subject time datacontenttype dataschema data "
+		envelope = "specversion id source type subject time sequence datacontenttype dataschema data "
 		event    = "data.event data.event.id data.event.type data.event.occurred_at " +
 			"data.event.received_at "
 		before = envelope + "data.provider data.resource data.action data.outcome " + event +
-			"data.account_id data.end_user_id data.refreshed_at data.attempts "
+			"data.account_id data.end_user_id data.redrive data.refreshed_at data.attempts " +
+			"data.scope data.from data.to "
 		after      = " data.deleted data.missing data.stale data.error"
 		recordsRef = "data.records_ref data.records_ref.bucket data.records_ref.name " +
 			"data.records_ref.sha256 data.records_ref.bytes data.records_ref.count " +

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -17,7 +18,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 	if d.Err == nil && q.isOthers(d.Event) {
 		return nil
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt()}
+	job := Job{Event: d.Event, Attempt: d.Attempt(), Started: time.Now()}
 	if d.Err == nil {
 		// An erasure is done again: some of its steps come after the completion.
 		if !d.Event.Erases() {

@@ -20,6 +20,8 @@ type Job struct {
 	Payload Payload
 	// Attempt is the number of the attempt at the event, from 1.
 	Attempt int
+	// Started is when the attempt began. The fetched data is at least as new.
+	Started time.Time
 	// Records takes the records that the handler fetches.
 	Records *Records
 	// Progress is what Records.Save returned to an earlier attempt. Nil: nothing was saved.
@@ -44,8 +46,17 @@ type Handler interface {
 
 // Fetched is the result of a fetch. The records are in Job.Records.
 type Fetched struct {
-	// Outcome is Unavailable or Deleted. Empty means Succeeded.
+	// Outcome is Unavailable, Disconnected or Deleted. Empty means Succeeded.
 	Outcome schema.Outcome
+	// Scope says what the records are.
+	Scope schema.Scope
+	// From and To are the dates of a Window, as YYYY-MM-DD. Empty means no bound.
+	From, To string
+	// EndUserID is the operator's own name for the person, if the data has it and the webhook has
+	// none.
+	EndUserID string
+	// Supported are the resources that the account's payroll platform has, if the provider says it.
+	Supported []schema.Resource
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time
 	// Deleted are the ids of deleted records, as the event says.
@@ -286,9 +297,8 @@ func newCompletion(
 ) schema.Completion {
 	c := schema.NewCompletion(job.Event, r, v.Outcome, time.Now())
 	c.Data.Attempts = job.Attempt
-	if job.Payload.EndUserID != "" {
-		c.Data.EndUserID = &job.Payload.EndUserID
-	}
+	c.Sequence = schema.Sequence(job.Event.OccurredAt, job.Started, c.ID)
+	c.Data.EndUserID = textOrNull(cmp.Or(job.Payload.EndUserID, fetched.EndUserID))
 	if job.Event.AccountID != "" && !job.Event.NamesEndUser() {
 		c.Data.AccountID = &job.Event.AccountID
 	}
@@ -305,11 +315,26 @@ func newCompletion(
 	c.Data.Deleted = append(c.Data.Deleted, fetched.Deleted...)
 	c.Data.Missing = append(c.Data.Missing, fetched.Missing...)
 	c.Data.Stale = fetched.Stale
+	c.Data.Supported = fetched.Supported
+	if v.Outcome.HasRecords() && fetched.Scope != "" {
+		c.Data.Scope = &fetched.Scope
+		c.Data.From = textOrNull(fetched.From)
+		c.Data.To = textOrNull(fetched.To)
+	}
 	if !fetched.RefreshedAt.IsZero() {
 		at := fetched.RefreshedAt.UTC()
 		c.Data.RefreshedAt = &at
+		c.Sequence = schema.Sequence(at, job.Started, c.ID)
 	}
 	return c
+}
+
+// textOrNull returns nil for an empty text: the contract has null then.
+func textOrNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // completionError returns the completion's description of the error behind the verdict. The

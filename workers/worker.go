@@ -281,7 +281,9 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	if d.Err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrUndecodable, d.Err)
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt(), Progress: d.Waited.Progress}
+	job := Job{
+		Event: d.Event, Attempt: d.Attempt(), Started: time.Now(), Progress: d.Waited.Progress,
+	}
 	if !d.Retry && d.IsWornOut() {
 		return job, errWornOut
 	}

@@ -28,6 +28,7 @@ func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 	const big = `{"id":"rec-1","ytd":12345678901234567890.10,"tiny":1E-400,"huge":-0.10e+400,"html":"<b>&\u0026</b>","line":"\u2028","né":null,"later_field":[{"z":1,"a":2}]}`
 	b.start(schema.Employment, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
 		return Fetched{
+			Scope:       schema.Snapshot,
 			RefreshedAt: time.Date(2026, 2, 3, 10, 19, 12, 500000000, time.FixedZone("", -5*3600)),
 		}, bring(ctx, job, big, `{}`)
 	}), quick())
@@ -43,16 +44,23 @@ func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 	want := `{"specversion":"1.0","id":"pinwheel:e0f3a9c1:employment","source":"urn:wagewire:worker:employment",` +
 		`"type":"wagewire.employment.succeeded.v1","subject":"acct-e0f3a9c1","time":"` +
 		c.Time.Format(time.RFC3339Nano) + `",` +
+		`"sequence":"` + c.Sequence + `",` +
 		`"datacontenttype":"application/json","dataschema":"urn:wagewire:schema:completion:v1",` +
 		`"data":{"provider":"pinwheel","resource":"employment","action":"added","outcome":"succeeded",` +
 		`"event":{"id":"e0f3a9c1","type":"employment.added","occurred_at":"2026-02-03T15:19:11.058437Z","received_at":"2026-02-03T15:19:12Z"},` +
-		`"account_id":"acct-e0f3a9c1","end_user_id":"person-77-e0f3a9c1","refreshed_at":"2026-02-03T15:19:12.5Z","attempts":1,` +
+		`"account_id":"acct-e0f3a9c1","end_user_id":"person-77-e0f3a9c1","redrive":0,"refreshed_at":"2026-02-03T15:19:12.5Z","attempts":1,` +
+		`"scope":"snapshot","from":null,"to":null,` +
 		`"records":[` + big + `,{}],"deleted":[],"missing":[],"stale":false,"error":null}}`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if c.Time.Location() != time.UTC || c.Time.Before(e.ReceivedAt) {
 		t.Errorf("time %v, want the time of completion in UTC", c.Time)
+	}
+	if data, rest, _ := strings.Cut(c.Sequence, "/"); data != "2026-02-03T15:19:12.500000000Z" ||
+		!strings.HasSuffix(rest, "/"+c.ID) || rest > c.Time.Format(time.RFC3339Nano) {
+		t.Errorf("sequence %s, want the data's time, the beginning of the fetch and the id",
+			c.Sequence)
 	}
 	stored := b.all(schema.CompletionsStream, e.CompletionSubject(schema.Employment))[0]
 	for header, want := range map[string]string{"Nats-Msg-Id": "pinwheel:e0f3a9c1:employment",

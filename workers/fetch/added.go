@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/api"
 )
@@ -53,7 +54,7 @@ func (a added) fetch(ctx context.Context, job workers.Job) (workers.Fetched, err
 	s := &search{
 		added:   a,
 		job:     job,
-		fetched: workers.Fetched{Deleted: job.Payload.Deleted},
+		fetched: workers.Fetched{Scope: schema.Delta, Deleted: job.Payload.Deleted},
 		wanted:  map[string]bool{},
 	}
 	for _, id := range job.Payload.Added {

@@ -31,6 +31,7 @@ const (
 	account  = "7d1e0c52-9b3f-4f0e-8a46-2c5b1f90d3e7"
 	endUser  = "applicant/20931 ?#%"
 	link     = "4bd7e1f06a9c4358b2e0c5f71d938a6e"
+	person   = "person-7"
 	pageSize = 25
 
 	// reportsPath is where the end user's reports are.
@@ -139,7 +140,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			comma, meta)
 	case path == "/v1/links/"+link+"/":
 		fmt.Fprint(w,
-			`{"id":"`+link+`","access_token":"sekret","accounts":[{"n":0.10,"access_token":"sekret"}],"status":"done"}`)
+			`{"id":"`+link+`","access_token":"sekret","accounts":[{"n":0.10,"access_token":"sekret"}],"status":"done","user_external_id":"`+person+`"}`)
 	default:
 		p.Errorf("asked for %s", r.URL)
 		http.NotFound(w, r)
@@ -412,6 +413,9 @@ func TestPaystubs(t *testing.T) {
 			if diff := cmp.Diff(append([]string{}, test.want...), gotIDs); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
+			if err == nil {
+				checkScope(t, test.action, test.payload, got)
+			}
 			if !slices.Equal(got.Missing, test.missing) ||
 				!slices.Equal(got.Deleted, test.deleted) || got.Outcome != "" || got.Stale {
 				t.Errorf("missing %v, deleted %v, outcome %q, stale %v, want missing %v and %v",
@@ -421,6 +425,23 @@ func TestPaystubs(t *testing.T) {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// checkScope fails the test unless the records of paystubs are said to be what the action makes
+// them.
+func checkScope(t *testing.T, action string, p workers.Payload, got workers.Fetched) {
+	t.Helper()
+	want := workers.Fetched{Scope: schema.Window, From: p.FromPayDate, To: p.ToPayDate}
+	switch action {
+	case schema.ActionAdded:
+		want = workers.Fetched{Scope: schema.Delta}
+	case schema.ActionFullySynced:
+		want = workers.Fetched{Scope: schema.Snapshot}
+	}
+	if got.Scope != want.Scope || got.From != want.From || got.To != want.To {
+		t.Errorf("scope %s from %q to %q, want %s from %q to %q",
+			got.Scope, got.From, got.To, want.Scope, want.From, want.To)
 	}
 }
 
@@ -480,6 +501,13 @@ func TestShifts(t *testing.T) {
 			if diff := cmp.Diff(append([]string{}, test.want...), gotIDs); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
+			scope := schema.Snapshot // a chunk of shifts is the whole list, too
+			if test.action == schema.ActionAdded {
+				scope = schema.Delta
+			}
+			if got.Scope != scope {
+				t.Errorf("scope %s, want %s", got.Scope, scope)
+			}
 			if !slices.Equal(got.Missing, test.missing) ||
 				!slices.Equal(got.Deleted, test.deleted) {
 				t.Errorf("missing %v, deleted %v", got.Missing, got.Deleted)
@@ -510,7 +538,7 @@ func TestSnapshots(t *testing.T) {
 			job := job(row.event, row.action, workers.Payload{Timestamp: announced})
 			got, err := p.fetchPinwheel(row.resource, job)
 			check(t, got, err, 0)
-			want := workers.Fetched{RefreshedAt: p.refreshedAt}
+			want := workers.Fetched{Scope: schema.Snapshot, RefreshedAt: p.refreshedAt}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -671,7 +699,7 @@ func TestVerificationReports(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	whole := []json.RawMessage{
-		[]byte(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done"}`),
+		[]byte(`{"id":"` + link + `","accounts":[{"n":0.10}],"status":"done","user_external_id":"` + person + `"}`),
 	}
 	tests := []struct {
 		promise, action string
@@ -684,8 +712,8 @@ func TestLinks(t *testing.T) {
 		{promise: "connected: the link without its access tokens, else byte for byte",
 			action: schema.ActionConnected, want: whole,
 			asked: []string{"/v1/links/" + link + "/"}},
-		{promise: "disconnected: the same", action: schema.ActionDisconnected,
-			want: whole, asked: []string{"/v1/links/" + link + "/"}},
+		{promise: "disconnected: the same, and the outcome says so",
+			action: schema.ActionDisconnected, outcome: schema.Disconnected, want: whole, asked: []string{"/v1/links/" + link + "/"}},
 		{promise: "deleted: no call", action: schema.ActionDeleted,
 			outcome: schema.Deleted, asked: []string{}},
 		{promise: "a link that is not there is the provider's answer",
@@ -701,6 +729,10 @@ func TestLinks(t *testing.T) {
 			check(t, got, err, test.status)
 			if got.Outcome != test.outcome {
 				t.Errorf("outcome %q, want %q", got.Outcome, test.outcome)
+			}
+			if len(test.want) > 0 && (got.Scope != schema.Snapshot || got.EndUserID != person) {
+				t.Errorf("scope %s of person %q, want a snapshot of %s", got.Scope, got.EndUserID,
+					person)
 			}
 			if diff := cmp.Diff(test.want, job.Records.InMemory()); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)

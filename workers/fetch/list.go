@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/api"
 )
@@ -24,7 +25,7 @@ func fetchAll(
 	ctx context.Context, pages iter.Seq2[api.Page, error], job workers.Job,
 	keep func(api.Record) bool,
 ) (workers.Fetched, error) {
-	var fetched workers.Fetched
+	fetched := workers.Fetched{Scope: schema.Snapshot}
 	seen := map[string]bool{}
 	for page, err := range pages {
 		if err != nil {

@@ -26,7 +26,11 @@ func (p pinwheelPaystubs) Fetch(ctx context.Context, job workers.Job) (workers.F
 		return fetchAll(ctx, all, job, nil)
 	default:
 		pages := p.client.Paystubs(ctx, job.Event.AccountID, queryAround(job.Payload))
-		return fetchAll(ctx, pages, job, paidWithin(job.Payload))
+		fetched, err := fetchAll(ctx, pages, job, paidWithin(job.Payload))
+		fetched.Scope = schema.Window
+		fetched.From = dateOrNone(job.Payload.FromPayDate)
+		fetched.To = dateOrNone(job.Payload.ToPayDate)
+		return fetched, err
 	}
 }
 
@@ -75,6 +79,9 @@ func paidWithin(p workers.Payload) func(api.Record) bool {
 			(p.ToPayDate == "" || r.PayDate <= p.ToPayDate)
 	}
 }
+
+// dateOrNone returns the date, or "" if it cannot be read.
+func dateOrNone(date string) string { return addDays(date, 0) }
 
 // addDays moves a date by days. An unreadable date becomes empty: no bound.
 func addDays(date string, days int) string {

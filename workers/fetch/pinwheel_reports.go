@@ -43,6 +43,7 @@ func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fe
 			return workers.Fetched{}, err
 		}
 		fetched.Outcome = schema.Succeeded
+		fetched.Scope = schema.Snapshot
 		if isBehind(s.RefreshedAt, report.announced.RefreshedAt) {
 			fetched.Stale = true
 		}
@@ -53,6 +54,9 @@ func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fe
 	}
 	if fetched.Outcome == schema.Unavailable && absentErr != nil {
 		return workers.Fetched{}, absentErr
+	}
+	if len(fetched.Missing) > 0 { // an earlier report of the missing kind may still be good
+		fetched.Scope = schema.Delta
 	}
 	return fetched, nil
 }

@@ -29,6 +29,7 @@ func (s snapshot) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 	// keeps its time while paystubs finish.
 	isOwn := job.Event.Resource == s.resource
 	return workers.Fetched{
+		Scope:       schema.Snapshot,
 		RefreshedAt: got.RefreshedAt,
 		Stale:       isOwn && isBehind(got.RefreshedAt, job.Payload.Timestamp),
 	}, nil

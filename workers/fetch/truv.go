@@ -63,5 +63,9 @@ func (l truvLink) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 		return workers.Fetched{}, err
 	}
 	defer got.Answer.Release()
-	return workers.Fetched{}, job.Records.Add(ctx, api.Record{ID: got.ID, JSON: got.JSON})
+	fetched := workers.Fetched{Scope: schema.Snapshot, EndUserID: got.UserExternalID}
+	if job.Event.Action == schema.ActionDisconnected {
+		fetched.Outcome = schema.Disconnected
+	}
+	return fetched, job.Records.Add(ctx, api.Record{ID: got.ID, JSON: got.JSON})
 }

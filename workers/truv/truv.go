@@ -69,6 +69,9 @@ type Link struct {
 	ID        string
 	UpdatedAt time.Time // zero if Truv did not say
 	DeletedAt time.Time // zero unless the link is deleted
+	// UserExternalID is the operator's own name for the person, the user's external_user_id. Empty
+	// if the operator gave none.
+	UserExternalID string
 
 	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An
 	// access_token is a credential to a person's payroll account.
@@ -101,6 +104,7 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 		ID        string
 		UpdatedAt api.Stamp `json:"updated_at"`
 		DeletedAt api.Stamp `json:"deleted_at"`
+		User      any       `json:"user_external_id"` // any: another type is no reason to fail
 	}
 	if json.Unmarshal(body, &known) != nil || known.ID == "" {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "not an object with an id"}
@@ -109,11 +113,13 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 	if err != nil {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
 	}
+	user, _ := known.User.(string)
 	return Link{
-		ID:        known.ID,
-		UpdatedAt: known.UpdatedAt.Time,
-		DeletedAt: known.DeletedAt.Time,
-		JSON:      withoutToken,
+		ID:             known.ID,
+		UpdatedAt:      known.UpdatedAt.Time,
+		DeletedAt:      known.DeletedAt.Time,
+		UserExternalID: user,
+		JSON:           withoutToken,
 	}, nil
 }
 
