@@ -91,7 +91,7 @@ type CompletionData struct {
 	Redrive int `json:"redrive"`
 	// Supported are the resources that the account's payroll platform has, in the completion of a
 	// link. Nil if the provider does not say it.
-	Supported []Resource `json:"supported,omitempty"`
+	Supported []Resource `json:"supported,omitzero"`
 	// RefreshedAt is the time of the provider's last look into the payroll system for these
 	// records, or null if the provider does not give the time.
 	RefreshedAt *time.Time `json:"refreshed_at"`

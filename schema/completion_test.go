@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 )
 
@@ -147,7 +148,7 @@ func TestACompletionOfTheReleaseBeforeIsStillOfTheContract(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			jsonschematest.Completion(t, doc)
+			jsonschematest.Validate(t, jsonschema.Completion(), doc)
 			var c schema.Completion
 			if err := json.Unmarshal(doc, &c); err != nil {
 				t.Fatal(err)

@@ -9,10 +9,12 @@ const (
 	pinwheelEndUser = "payload.end_user_id"
 )
 
-// pinwheel is Pinwheel's row: the 34 webhook types of enabled_events in its OpenAPI 2025-07-08.
+// pinwheel is Pinwheel's row: the 34 webhook types of enabled_events in its OpenAPI 2025-07-08, and
+// account.removed.
 //
 // A body is {"event": …, "event_id": …, "payload": {…}}. payload.id names a job of Pinwheel, not
-// the event. Every type with a worker has payload.timestamp, except verification_reports.refreshed.
+// the event. Every type about a job has payload.timestamp. The types of accounts and
+// verification_reports.refreshed have none.
 var pinwheel = providerRow{
 	name:  Pinwheel,
 	title: "Pinwheel",
@@ -43,6 +45,11 @@ var pinwheel = providerRow{
 		pinwheelJob(Shifts, ActionThirtyDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionNinetyDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionFullySynced, pinwheelAllShifts),
+		pinwheelLink("account.added", "account", ActionAdded),
+		pinwheelLink("account.monitoring_status.updated", "account_monitoring_status", "updated"),
+		// account.removed stands in no list of Pinwheel's that we know. If such a webhook comes, it
+		// tells of a link, and so must have a completion.
+		pinwheelLink("account.removed", "account", "removed"),
 		{
 			Name: "verification_reports.refreshed", Resource: VerificationReports,
 			Action: ActionRefreshed, Account: pinwheelEndUser, NamesEndUser: true,
@@ -53,10 +60,8 @@ var pinwheel = providerRow{
 
 		// The resource is everything before the last dot of the type, with _ for a dot. Pinwheel's
 		// own job names are formed in the same way, such as paystubs_documents.
-		pinwheelStored("account.added", "account", "added"),
 		pinwheelStored("account.additional_connections_recommended",
 			"account", "additional_connections_recommended"),
-		pinwheelStored("account.monitoring_status.updated", "account_monitoring_status", "updated"),
 		pinwheelStored("bill.added", "bill", "added"),
 		pinwheelStored("bill.reminder", "bill", "reminder"),
 		pinwheelStored("bill.removed", "bill", "removed"),
@@ -90,6 +95,15 @@ func pinwheelJob(r Resource, action, does string) WebhookType {
 	return WebhookType{
 		Name: string(r) + "." + action, Resource: r, Action: action, Account: pinwheelAccount,
 		Workers: []Resource{r}, Does: does,
+	}
+}
+
+// pinwheelLink returns the type of a webhook about an account itself: whether Pinwheel reaches it.
+// Pinwheel's account is what Truv calls a link, so the worker of links reads the type.
+func pinwheelLink(name string, r Resource, action string) WebhookType {
+	return WebhookType{
+		Name: name, Resource: r, Action: action, Account: pinwheelAccount,
+		Workers: []Resource{Link}, Does: "GET /v1/accounts/{account_id}, and /v1/platforms/{platform_id}",
 	}
 }
 

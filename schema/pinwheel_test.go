@@ -10,6 +10,7 @@ import (
 func TestPinwheelsRowHasEveryDocumentedType(t *testing.T) {
 	documented := strings.Fields(`
 		account.added account.additional_connections_recommended account.monitoring_status.updated
+		account.removed
 		bill.added bill.reminder bill.removed bill.updated bill_switch.added bill_switch.cancelled
 		company_connect.census.added company_connect.employments.added
 		company_connect.incomes.added company_connect.status.updated
@@ -36,6 +37,10 @@ func TestPinwheelsRowHasEveryDocumentedType(t *testing.T) {
 		"shifts.ninety_days_synced":      {"shifts"},
 		"shifts.fully_synced":            {"shifts"},
 		"verification_reports.refreshed": {"verification_reports"},
+
+		"account.added":                     {"link"},
+		"account.monitoring_status.updated": {"link"},
+		"account.removed":                   {"link"},
 	})
 }
 
@@ -60,6 +65,11 @@ func TestPinwheelsQueues(t *testing.T) {
 			"wagewire.events.pinwheel.shifts.thirty_days_synced.*",
 			"wagewire.events.pinwheel.shifts.ninety_days_synced.*",
 			"wagewire.events.pinwheel.shifts.fully_synced.*",
+		},
+		"pinwheel_link": {
+			"wagewire.events.pinwheel.account.added.*",
+			"wagewire.events.pinwheel.account_monitoring_status.updated.*",
+			"wagewire.events.pinwheel.account.removed.*",
 		},
 		"pinwheel_verification_reports": {
 			"wagewire.events.pinwheel.verification_reports.refreshed.*",

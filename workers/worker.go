@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -243,7 +244,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	job.Records = NewRecords(w.conn, job.Event, w.resource, job.Progress)
 	var fetched Fetched
 	switch {
-	case job.Payload.Outcome != "" && job.Event.Resource != w.resource:
+	case job.Payload.Outcome != "" && w.leavesWord(job.Event):
 		return job, Fetched{}, errOtherResource
 	case job.Payload.Outcome != "": // the provider's job brought no data to fetch
 		fetched.Outcome = job.Payload.Outcome
@@ -259,6 +260,13 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 		err = w.dropErased(ctx, d, err)
 	}
 	return job, fetched, err
+}
+
+// leavesWord reports whether the worker of the event's own resource reads the event too. That worker
+// then says how the provider's job ended.
+func (w *Worker) leavesWord(e schema.Event) bool {
+	readers := schema.Lookup(e.Provider, e.Type).Workers
+	return e.Resource != w.resource && slices.Contains(readers, e.Resource)
 }
 
 // inLane lets the calls for a replayed event come after those for fresh events.

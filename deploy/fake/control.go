@@ -188,7 +188,10 @@ type webhookInstruction struct {
 	ErrorType string   `json:"error_type"`
 	Added     []string `json:"added"`
 	Deleted   []string `json:"deleted"`
-	Raw       *string  `json:"raw"` // sent in place of the body, with a signature
+
+	MonitoringStatus string `json:"monitoring_status"`
+
+	Raw *string `json:"raw"` // sent in place of the body, with a signature
 
 	Times        int      `json:"times"`
 	Retry        bool     `json:"retry"`
@@ -234,6 +237,8 @@ func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 		ErrorType: in.ErrorType,
 		Added:     in.Added,
 		Deleted:   in.Deleted,
+
+		MonitoringStatus: in.MonitoringStatus,
 	})
 	if in.Raw != nil {
 		w.Body = []byte(*in.Raw)

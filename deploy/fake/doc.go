@@ -51,6 +51,8 @@
 //	curl $fake/webhooks -d '{"type": "employment.added"}'
 //	curl $fake/webhooks -d '{"type": "income.added", "outcome": "error", "error_code": "locked"}'
 //	curl $fake/webhooks -d '{"type": "paystubs.added", "added": ["no-such-id"], "deleted": ["x"]}'
+//	curl $fake/webhooks -d '{"type": "account.monitoring_status.updated",
+//	  "monitoring_status": "user_action_required"}'
 //	curl $fake/webhooks -d '{"type": "link-deleted", "account": "'$link'"}'
 //	curl $fake/webhooks -d '{"type": "identity.added", "id": "my-id", "times": 3, "retry": true}'
 //	curl $fake/webhooks -d '{"type": "identity.added", "bad_signature": true}'
@@ -66,7 +68,7 @@
 // A fault concerns the calls to one provider or to all, and to one path or to all. path is the name
 // of an endpoint, and the fault then concerns this endpoint alone:
 //
-//	account employment identity income paystubs paystub shifts voe voie link
+//	account platform employment identity income paystubs paystub shifts voe voie link
 //
 // Any other path is a part of the call's path, such as "/paystubs" (the list and each paystub) or
 // the id of an account. times is how often the fault fires. With every, the fault fires at each

@@ -56,6 +56,8 @@ type pinwheelAccount struct {
 	shifts   []record          // newest first
 
 	// Guarded by Providers.mu.
+	monitoring    string               // monitoring_status
+	removed       bool                 // Pinwheel reaches the account no more
 	refreshed     map[string]time.Time // when the snapshot of a resource was taken
 	incomeUpdated time.Time
 	announced     map[string]bool // ids that a webhook has announced
@@ -75,6 +77,7 @@ func openPinwheel(p *Person, id string, made ids) {
 	p.LinkTokenID = made.uuid()
 	a := &pinwheelAccount{
 		Person:        p,
+		monitoring:    "active",
 		objects:       make(map[string]string),
 		refreshed:     make(map[string]time.Time),
 		incomeUpdated: p.made,

@@ -31,6 +31,7 @@ func pinwheelEndpoints(f *Providers) []endpoint {
 		{name: "paystubs", path: account + "/paystubs", serve: api.paystubs},
 		{name: "paystub", path: account + "/paystubs/{paystub_id}", serve: api.paystub},
 		{name: "shifts", path: account + "/shifts", serve: api.shifts},
+		{name: "platform", path: "/v1/platforms/{platform_id}", serve: api.platform},
 		{name: "voe", path: reports + "/voe", serve: api.report("voe")},
 		{name: "voie", path: reports + "/voie", serve: api.report("voie")},
 	}
@@ -55,6 +56,13 @@ func (f pinwheelAPI) account(r *http.Request, _ fired) reply {
 		defer f.mu.Unlock()
 		return pinwheelData(a.account(a.refreshed), nil)
 	})
+}
+
+func (f pinwheelAPI) platform(r *http.Request, _ fired) reply {
+	if r.PathValue("platform_id") != platformID {
+		return pinwheelError(http.StatusNotFound, "Platform not found.")
+	}
+	return pinwheelData(platform(), nil)
 }
 
 func (f pinwheelAPI) employment(r *http.Request, faults fired) reply {

@@ -309,6 +309,21 @@ func (a *pinwheelAccount) reportIncome() object {
 }
 
 // account is the payroll account, with the time at which each resource was collected.
+// platform is the only payroll platform of the fake.
+func platform() object {
+	return object{
+		{"id", platformID},
+		{"name", platformName},
+		{"type", "payroll"},
+		{"last_updated", "2026-01-06T15:59:13.530178+00:00"},
+		{"logo_url", nil},
+		{"supported_jobs", []string{
+			"direct_deposit_switch", "direct_deposit_allocations",
+			"employment", "identity", "income", "paystubs", "shifts",
+		}},
+	}
+}
+
 func (a *pinwheelAccount) account(refreshed map[string]time.Time) object {
 	collected := object{}
 	for _, resource := range []string{"employment", "identity", "income", "paystubs", "shifts"} {
@@ -321,8 +336,8 @@ func (a *pinwheelAccount) account(refreshed map[string]time.Time) object {
 		{"created_at", a.made.Format(pinwheelTime)},
 		{"link_token_id", a.LinkTokenID},
 		{"platform_id", platformID},
-		{"connected", true},
-		{"monitoring_status", "active"},
+		{"connected", !a.removed},
+		{"monitoring_status", a.monitoring},
 		{"data_updated_at", collected},
 		{"data_refreshed_at", collected},
 		{"end_user_id", a.EndUserID},

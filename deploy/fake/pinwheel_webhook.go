@@ -28,6 +28,7 @@ func pinwheelTimeline(p *Person) []moment {
 	paystubs := a.paystubChunks()
 	shifts := a.shiftChunks()
 	return []moment{
+		a.single("account.added"),
 		a.single("identity.added"),
 		a.single("income.added"),
 		a.chunkAdded("paystubs", paystubs[0]),
@@ -39,6 +40,7 @@ func pinwheelTimeline(p *Person) []moment {
 		a.chunkAdded("shifts", shifts[2]),
 		a.single("employment.added"),
 		a.single("verification_reports.refreshed"),
+		a.single("account.monitoring_status.updated"),
 	}
 }
 
@@ -177,11 +179,18 @@ func (j pinwheelJob) webhook(webhookType string) Webhook {
 		w.Account = j.account.EndUserID
 		payload = j.availability()
 	case "account.added":
-		payload = j.accountAdded()
+		payload = j.accountState()
+	case "account.monitoring_status.updated":
+		j.account.monitoring = cmp.Or(j.MonitoringStatus, "active")
+		payload = j.accountState()
+	case "account.removed":
+		j.account.removed = true
+		payload = j.accountState()
 	default:
 		payload = j.outcome(webhookType)
 	}
-	if cmp.Or(j.Outcome, "success") == "success" {
+	isOfAccount := strings.HasPrefix(webhookType, "account.")
+	if cmp.Or(j.Outcome, "success") == "success" && !isOfAccount {
 		j.account.stamp(webhookType, j.at)
 	}
 	w.Body = spaced(object{{"event_id", w.ID}, {"event", webhookType}, {"payload", payload}})
@@ -296,15 +305,17 @@ func (j pinwheelJob) availability() object {
 	}
 }
 
-func (j pinwheelJob) accountAdded() object {
+// accountState is the payload of a webhook about the account itself, as recorded for account.added.
+// The payloads of the other types are not documented.
+func (j pinwheelJob) accountState() object {
 	return object{
 		{"created_at", j.at.UTC().Format(pinwheelTime)},
 		{"link_token_id", j.account.LinkTokenID},
 		{"platform_id", platformID},
 		{"platform_name", platformName},
 		{"platform_type", "payroll"},
-		{"connected", true},
-		{"monitoring_status", "active"},
+		{"connected", !j.account.removed},
+		{"monitoring_status", j.account.monitoring},
 		{"end_user_id", j.account.EndUserID},
 		{"account_id", j.account.AccountID},
 	}

@@ -25,6 +25,9 @@ type EventOptions struct {
 	ErrorType string   // empty means systemError, if the outcome is error
 	Added     []string // announced as added in place of the ids of the newest chunk
 	Deleted   []string // announced as deleted
+	// MonitoringStatus is that of the account after account.monitoring_status.updated. Empty means
+	// active.
+	MonitoringStatus string
 }
 
 // outcomes are the values of EventOptions.Outcome.
@@ -67,6 +70,7 @@ const momentsEvery = 500 * time.Millisecond
 // Timeline makes the webhooks of a new account, in the order of sending. The last webhook has the
 // present time:
 //
+//	account.added
 //	identity.added
 //	income.added
 //	paystubs.added        1   paystubs.seven_days_synced
@@ -78,6 +82,7 @@ const momentsEvery = 500 * time.Millisecond
 //	shifts.added         60   shifts.ninety_days_synced   shifts.fully_synced
 //	employment.added
 //	verification_reports.refreshed
+//	account.monitoring_status.updated
 //	link-connected
 //	link-disconnected
 //	link-deleted

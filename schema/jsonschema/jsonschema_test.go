@@ -147,7 +147,7 @@ func TestAWebhookWithoutARequiredFieldBreaksItsSchema(t *testing.T) {
 		if parent := parentOf(w.Account); parent != "" {
 			required = append(required, parent)
 		}
-		if w.Account == "payload.account_id" {
+		if w.Account == "payload.account_id" && !slices.Contains(w.Workers, schema.Link) {
 			required = append(required, "payload.outcome")
 		}
 		for _, path := range required {
@@ -266,7 +266,18 @@ func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 	for promise, changes := range map[string][]change{
 		"records":             {},
 		"no records":          {{"data.records", []any{}}},
-		"the id of a redrive": {{"id", "pinwheel:e-1:r12:income"}},
+		"the id of a redrive": {
+			{"id", "pinwheel:e-1:r12:income"}, {"data.redrive", 12},
+			{"sequence", aTime + "/" + aTime + "/pinwheel:e-1:r12:income"},
+		},
+		"a window": {
+			{"data.scope", "window"}, {"data.from", "2026-02-01"}, {"data.to", "2026-02-08"},
+		},
+		"a window without an end": {{"data.scope", "window"}, {"data.from", "2026-02-01"}},
+		"the resources of the platform": {{"data.supported", []any{"income", "shifts"}}},
+		"a link that broke": {
+			{"type", "wagewire.income.disconnected.v1"}, {"data.outcome", "disconnected"},
+		},
 		"records elsewhere": {
 			{"data.records", removed{}}, {"data.records_ref", recordsRef()},
 		},
@@ -277,11 +288,11 @@ func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 		},
 		"an error of the provider's job": {
 			{"type", "wagewire.income.failed.v1"}, {"data.outcome", "failed"},
-			{"data.error", failure("provider")},
+			{"data.error", failure("provider")}, {"data.scope", nil},
 		},
 		"an error if the data is only unavailable": {
 			{"type", "wagewire.income.unavailable.v1"}, {"data.outcome", "unavailable"},
-			{"data.error", failure("not_ready")},
+			{"data.error", failure("not_ready")}, {"data.scope", nil},
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -339,10 +350,18 @@ func TestACompletionBreaksItsSchemaWith(t *testing.T) {
 			{"data.error", failure("provider")}, {"data.error.class", removed{}},
 		},
 		"an error of an unknown class": {{"data.error", failure("cosmic")}},
+		"another scope":                {{"data.scope", "all"}},
+		"a date that is none":          {{"data.scope", "window"}, {"data.from", "soon"}},
+		"a sequence of other times":    {{"sequence", "2026/2026/pinwheel:e-1:income"}},
+		"a redrive below 0":            {{"data.redrive", -1}},
 		// No rule of the schema forbids the following, but a program that emits them has a bug.
 		"a field that is not ours":       {{"data.recrods", []any{}}},
 		"an attribute that is not ours":  {{"colour", "red"}},
 		"another event's id":             {{"id", "pinwheel:other:income"}},
+		"another event's sequence":       {{"sequence", aTime + "/" + aTime + "/other"}},
+		"another redrive than its id":    {{"data.redrive", 1}},
+		"records without a scope":        {{"data.scope", nil}},
+		"dates without a window":         {{"data.from", "2026-02-01"}},
 		"another resource's source":      {{"source", "urn:wagewire:worker:shifts"}},
 		"another outcome than its type":  {{"data.outcome", "pending"}},
 		"another resource than its type": {{"data.resource", "shifts"}},
@@ -365,6 +384,9 @@ func TestACompletionBreaksItsSchemaWith(t *testing.T) {
 	}
 }
 
+// aTime is a time as it stands in a sequence.
+const aTime = "2026-02-03T15:20:00.000000000Z"
+
 func completion(t *testing.T) []byte {
 	t.Helper()
 	at := time.Date(2026, 2, 3, 15, 20, 0, 0, time.UTC)
@@ -376,6 +398,7 @@ func completion(t *testing.T) []byte {
 	c.Data.AccountID = &e.AccountID
 	c.Data.EndUserID = new("u-1")
 	c.Data.Attempts = 1
+	c.Data.Scope = new(schema.Snapshot)
 	c.Data.Records = []json.RawMessage{json.RawMessage(`{"compensation_amount":7350.10}`)}
 	doc, err := c.Encode()
 	if err != nil {

@@ -21,8 +21,8 @@ var teamName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 type Team struct {
 	// Name is the team's name, and the name of its first durable consumer.
 	Name string
-	// Resources are what the team reads. Completions that report a deletion come besides, whatever
-	// their resource: a team must know what to delete.
+	// Resources are what the team reads. The completions of links come besides: a team must know
+	// what to delete, and which accounts the provider cannot reach any more.
 	Resources []schema.Resource
 	// Durables are the names of the team's durable consumers.
 	Durables []string
@@ -47,7 +47,7 @@ func TeamDurable(team, name string) string { return team + "_" + name }
 func (t Team) Filters() []string {
 	var filters []string
 	for _, q := range schema.Queues() {
-		if q.Erases || slices.Contains(t.Resources, q.Resource) {
+		if q.Resource == schema.Link || slices.Contains(t.Resources, q.Resource) {
 			filters = append(filters, schema.ResourceCompletions(q.Provider, q.Resource))
 		}
 	}

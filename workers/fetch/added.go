@@ -107,7 +107,7 @@ func (s *search) searchLists(ctx context.Context, begin progress) error {
 			return nil
 		}
 		err := s.searchList(ctx, i, cursor)
-		if cursor != "" && isCursorRefused(err) {
+		if cursor != "" && isRefused(err) {
 			err = s.searchList(ctx, i, "")
 		}
 		if err != nil {
@@ -198,15 +198,16 @@ func (s *search) missing() []string {
 	return missing
 }
 
-// isCursorRefused reports whether the provider did not understand a cursor of an earlier attempt.
-// No provider says how long a cursor is good.
-func isCursorRefused(err error) bool {
+// isRefused reports whether the provider understood the call and has nothing for it: the same call
+// would end so again. An older cursor is one reason, because no provider says how long a cursor is
+// good.
+func isRefused(err error) bool {
 	status, ok := errors.AsType[*api.StatusError](err)
 	if !ok {
 		return false
 	}
 	switch status.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusGone,
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusGone,
 		http.StatusUnprocessableEntity:
 		return true
 	default:

@@ -40,6 +40,9 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		schema.Shifts: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelShifts{c}
 		},
+		schema.Link: func(c *pinwheel.Client) workers.Handler {
+			return pinwheelLink{c}
+		},
 		schema.VerificationReports: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelReports{c}
 		},

@@ -85,6 +85,77 @@ func (c *Client) Income(ctx context.Context, accountID string) (api.Snapshot, er
 	return c.snapshot(ctx, api.Path("/v1/accounts/{account_id}/income", accountID))
 }
 
+// Account is a person's account on a payroll platform.
+type Account struct {
+	api.Snapshot
+	// EndUserID is the operator's own name for the person. Empty if the operator gave none.
+	EndUserID string
+	// PlatformID is the id of the payroll platform.
+	PlatformID string
+	// Connected is false if Pinwheel cannot get new data from the account.
+	Connected bool
+	// MonitoringStatus is active, degraded, user_action_required, customer_disabled, unavailable, or
+	// a status that Pinwheel added later.
+	MonitoringStatus string
+}
+
+// UserActionRequired is the monitoring status of an account that the person must connect again.
+const UserActionRequired = "user_action_required"
+
+// Account gets an account. The answer has no refreshed_at.
+func (c *Client) Account(ctx context.Context, accountID string) (Account, error) {
+	got, err := c.snapshot(ctx, api.Path("/v1/accounts/{account_id}", accountID))
+	if err != nil {
+		return Account{}, err
+	}
+	known := struct {
+		EndUserID        text `json:"end_user_id"`
+		PlatformID       text `json:"platform_id"`
+		MonitoringStatus text `json:"monitoring_status"`
+		Connected        any
+	}{}
+	_ = json.Unmarshal(got.JSON, &known) // snapshot has read the object
+	return Account{
+		Snapshot:         got,
+		EndUserID:        string(known.EndUserID),
+		PlatformID:       string(known.PlatformID),
+		Connected:        known.Connected != false, // absent or null: nothing says otherwise
+		MonitoringStatus: string(known.MonitoringStatus),
+	}, nil
+}
+
+// SupportedJobs gets the names of the jobs that Pinwheel runs on a payroll platform, such as
+// paystubs: GET /v1/platforms/{platform_id}, supported_jobs.
+func (c *Client) SupportedJobs(ctx context.Context, platformID string) ([]string, error) {
+	got, err := c.snapshot(ctx, api.Path("/v1/platforms/{platform_id}", platformID))
+	if err != nil {
+		return nil, err
+	}
+	defer got.Answer.Release()
+	var known struct {
+		SupportedJobs []text `json:"supported_jobs"`
+	}
+	_ = json.Unmarshal(got.JSON, &known) // another type says nothing
+	var jobs []string
+	for _, job := range known.SupportedJobs {
+		jobs = append(jobs, string(job))
+	}
+	return jobs, nil
+}
+
+// text is a JSON string. Any other value is the empty text: a field that changed its type is no
+// reason to fail an event.
+type text string
+
+// UnmarshalJSON never returns an error.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		*t = text(s)
+	}
+	return nil
+}
+
 // Report is a kind of verification report.
 type Report string
 

@@ -43,9 +43,9 @@ func Validate(t testing.TB, rules, doc []byte) {
 	}
 }
 
-// CheckCompletion returns the faults of a completion. It checks the schema of completions and two
-// rules beyond any schema: doc has no field unknown to schema.Completion, and the envelope agrees
-// with the data.
+// CheckCompletion returns the faults of a completion. It checks the schema of completions, and rules
+// beyond any schema for what this release writes: doc has every field of schema.Completion and no
+// other, the envelope agrees with the data, and the scope with the outcome.
 func CheckCompletion(doc []byte) error {
 	if err := Check(jsonschema.Completion(), doc); err != nil {
 		return err
@@ -61,6 +61,10 @@ func CheckCompletion(doc []byte) error {
 	}
 	want := schema.NewCompletion(e, got.Data.Resource, got.Data.Outcome, got.Time)
 	return errors.Join(
+		checkFields(doc),
+		checkScope(got.Data),
+		compare("redrive", got.Data.Redrive, e.Redrive),
+		compare("end of sequence", got.Sequence[strings.LastIndex(got.Sequence, "/")+1:], want.ID),
 		compare("id", got.ID, want.ID),
 		compare("source", got.Source, want.Source),
 		compare("type", got.Type, want.Type),
@@ -80,11 +84,45 @@ func redriveOf(id string) int {
 	return n
 }
 
-func compare(field, got, want string) error {
+// checkFields returns an error unless doc has the fields that the schema does not require: the
+// completions of the release before lack these fields.
+func checkFields(doc []byte) error {
+	var got struct {
+		Sequence *string
+		Data     map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(doc, &got); err != nil {
+		return fmt.Errorf("completion: %w", err)
+	}
+	if got.Sequence == nil {
+		return errors.New("completion: no sequence")
+	}
+	for _, field := range []string{"redrive", "scope", "from", "to"} {
+		if _, ok := got.Data[field]; !ok {
+			return fmt.Errorf("completion: no data.%s", field)
+		}
+	}
+	return nil
+}
+
+// checkScope returns an error unless exactly a completion with fetched records has a scope, and
+// exactly a window may have dates.
+func checkScope(data schema.CompletionData) error {
+	if (data.Scope != nil) != data.Outcome.HasRecords() {
+		return fmt.Errorf("completion: outcome %s with scope %v", data.Outcome, data.Scope)
+	}
+	isWindow := data.Scope != nil && *data.Scope == schema.Window
+	if !isWindow && (data.From != nil || data.To != nil) {
+		return errors.New("completion: dates without a window")
+	}
+	return nil
+}
+
+func compare[T comparable](field string, got, want T) error {
 	if got == want {
 		return nil
 	}
-	return fmt.Errorf("completion: %s is %q, but the data requires %q", field, got, want)
+	return fmt.Errorf("completion: %s is %v, but the data requires %v", field, got, want)
 }
 
 // Check returns an error if doc breaks the rules of the schema. Formats count as rules.
