@@ -45,11 +45,6 @@ var pinwheel = providerRow{
 		pinwheelJob(Shifts, ActionThirtyDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionNinetyDaysSynced, pinwheelAllShifts),
 		pinwheelJob(Shifts, ActionFullySynced, pinwheelAllShifts),
-		pinwheelLink("account.added", "account", ActionAdded),
-		pinwheelLink("account.monitoring_status.updated", "account_monitoring_status", "updated"),
-		// account.removed stands in no list of Pinwheel's that we know. If such a webhook comes, it
-		// tells of a link, and so must have a completion.
-		pinwheelLink("account.removed", "account", "removed"),
 		{
 			Name: "verification_reports.refreshed", Resource: VerificationReports,
 			Action: ActionRefreshed, Account: pinwheelEndUser, NamesEndUser: true,
@@ -57,6 +52,11 @@ var pinwheel = providerRow{
 			Does: "GET /v1/end_users/{end_user_id}/verification_reports/voe and /voie, " +
 				"each if `availability` says available",
 		},
+		pinwheelLink("account.added", "account", ActionAdded),
+		pinwheelLink("account.monitoring_status.updated", "account_monitoring_status", "updated"),
+		// account.removed stands in no list of Pinwheel's that we know. If such a webhook comes, it
+		// tells of a link, and so must have a completion.
+		pinwheelLink("account.removed", "account", "removed"),
 
 		// The resource is everything before the last dot of the type, with _ for a dot. Pinwheel's
 		// own job names are formed in the same way, such as paystubs_documents.

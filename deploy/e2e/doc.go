@@ -67,7 +67,8 @@
 //		sends the webhooks about the newest person's account, in the order of life or in any
 //		order. Every answer must be 200. Prints the number of webhooks and of types.
 //	send TYPE [id=ID] [provider=P] [account=ID] [outcome=O] [error_code=C] [error_type=T]
-//	          [added=ID,ID] [deleted=ID,ID] [times=N] [bad_signature] [old_timestamp=D] [status=N]
+//	          [added=ID,ID] [deleted=ID,ID] [monitoring_status=S] [times=N] [bad_signature]
+//	          [old_timestamp=D] [status=N]
 //		sends a signed webhook about the newest person. The answer must be 200, or the status.
 //		added=all announces every record of the resource that the API serves.
 //		Prints the webhook and the answer. A second send with the same id is the same

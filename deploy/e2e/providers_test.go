@@ -155,7 +155,7 @@ func noWords(args arguments) error {
 func (s *script) send(ts *testscript.TestScript, args arguments) error {
 	badSignature := args.flag("bad_signature")
 	err := args.only("id", "provider", "account", "outcome", "error_code", "error_type", "added",
-		"deleted", "times", "old_timestamp", "status")
+		"deleted", "monitoring_status", "times", "old_timestamp", "status")
 	if err != nil || len(args.words) != 1 {
 		return errors.Join(err, errors.New("usage: send TYPE [KEY=VALUE ...]"))
 	}

@@ -110,7 +110,7 @@ func TestControlPlaysAPerson(t *testing.T) {
 		t.Fatal("nothing was played")
 	}
 	first := played[0]
-	if first.Type != "identity.added" || first.Status != 200 || first.Account != p.ID {
+	if first.Type != "account.added" || first.Status != 200 || first.Account != p.ID {
 		t.Errorf("played %+v", played)
 	}
 	sent := decode[[]fake.Sent](t, r.control("GET", "webhooks", "", 200))

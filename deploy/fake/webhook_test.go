@@ -63,6 +63,7 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
+		"account.added",
 		"identity.added",
 		"income.added",
 		"paystubs.added 1 in_progress", "paystubs.seven_days_synced 1",
@@ -74,6 +75,7 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 		"shifts.added 60 complete", "shifts.ninety_days_synced 60", "shifts.fully_synced 60",
 		"employment.added",
 		"verification_reports.refreshed",
+		"account.monitoring_status.updated",
 		"link-connected", "link-disconnected", "link-deleted",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -83,8 +85,8 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 	for _, w := range recordedTimeline(r, p) {
 		types[w.Type] = true
 	}
-	if len(types) != 17 {
-		t.Errorf("%d types, want 17", len(types))
+	if len(types) != 19 {
+		t.Errorf("%d types, want 19", len(types))
 	}
 }
 

@@ -57,7 +57,7 @@ func (c cause) allows(r *result) bool {
 	case c.isForbidden:
 		return r.outcome == schema.Unavailable && class == schema.ClassForbidden &&
 			c.Forbidden > c.steps.NotReady
-	case r.outcome == schema.Succeeded:
+	case r.outcome.HasRecords():
 		return true
 	case r.outcome == schema.Unavailable:
 		return c.allowsUnavailable(class)

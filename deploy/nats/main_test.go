@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -260,7 +261,8 @@ func webhook(of schema.WebhookType, id, account string) schema.Event {
 // typeOf returns a type that the queue delivers.
 func typeOf(q schema.Queue) schema.WebhookType {
 	for _, of := range schema.Catalogue() {
-		if of.Provider == q.Provider && of.Resource == q.Resource && of.Erases == q.Erases {
+		isOf := of.Resource == q.Resource || slices.Equal(of.Workers, []schema.Resource{q.Resource})
+		if of.Provider == q.Provider && isOf && of.Erases == q.Erases {
 			return of
 		}
 	}

@@ -129,6 +129,7 @@ func (w *world) checkMetrics(completions []string) {
 		counted := -w.metrics.sum("wagewire_worker_fenced_total", queueLabel(q))
 		for _, o := range []schema.Outcome{
 			schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed,
+			schema.Disconnected,
 		} {
 			counted += w.jobs(q, string(o))
 		}

@@ -264,8 +264,8 @@ func wantRefused(t *testing.T, w schema.WebhookType, c change) {
 
 func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 	for promise, changes := range map[string][]change{
-		"records":             {},
-		"no records":          {{"data.records", []any{}}},
+		"records":    {},
+		"no records": {{"data.records", []any{}}},
 		"the id of a redrive": {
 			{"id", "pinwheel:e-1:r12:income"}, {"data.redrive", 12},
 			{"sequence", aTime + "/" + aTime + "/pinwheel:e-1:r12:income"},
@@ -273,7 +273,7 @@ func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 		"a window": {
 			{"data.scope", "window"}, {"data.from", "2026-02-01"}, {"data.to", "2026-02-08"},
 		},
-		"a window without an end": {{"data.scope", "window"}, {"data.from", "2026-02-01"}},
+		"a window without an end":       {{"data.scope", "window"}, {"data.from", "2026-02-01"}},
 		"the resources of the platform": {{"data.supported", []any{"income", "shifts"}}},
 		"a link that broke": {
 			{"type", "wagewire.income.disconnected.v1"}, {"data.outcome", "disconnected"},

@@ -64,10 +64,11 @@ func TestCheckTeamName(t *testing.T) {
 	}
 }
 
-func TestATeamReadsItsResourcesAndEveryDeletion(t *testing.T) {
+func TestATeamReadsItsResourcesAndEveryLink(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"wagewire.completions.pinwheel.paystubs.*.*", "wagewire.completions.truv.link.*.*",
+		"wagewire.completions.pinwheel.paystubs.*.*", "wagewire.completions.pinwheel.link.*.*",
+		"wagewire.completions.truv.link.*.*",
 	}
 	if diff := cmp.Diff(want, lending().Filters()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -128,7 +129,8 @@ func TestAChangedTeamKeepsItsPosition(t *testing.T) {
 	team.Resources = append(team.Resources, schema.Income)
 	team.Key = "UANEW"
 	added := "wagewire.completions.pinwheel.income.*.* "
-	paystubs := "wagewire.completions.pinwheel.paystubs.*.* wagewire.completions.truv.link.*.*"
+	paystubs := "wagewire.completions.pinwheel.paystubs.*.* " +
+		"wagewire.completions.pinwheel.link.*.* wagewire.completions.truv.link.*.*"
 	want := []string{`~ durable lending
     resources: paystubs -> paystubs,income
     key: UALENDING -> UANEW

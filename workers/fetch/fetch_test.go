@@ -70,6 +70,8 @@ type provider struct {
 	mu    sync.Mutex
 	calls []string
 	busy  int
+	// account and platform are objects of Pinwheel.
+	account, platform string
 }
 
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -138,6 +140,10 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(w, `{"data":{"id":"%s"%s%s},"meta":{}}`, path[strings.LastIndex(path, "/")+1:],
 			comma, meta)
+	case path == "/v1/accounts/"+account:
+		one(p.account)
+	case path == "/v1/platforms/plat-1":
+		one(p.platform)
 	case path == "/v1/links/"+link+"/":
 		fmt.Fprint(w,
 			`{"id":"`+link+`","access_token":"sekret","accounts":[{"n":0.10,"access_token":"sekret"}],"status":"done","user_external_id":"`+person+`"}`)

@@ -86,7 +86,7 @@ func TestOnce(t *testing.T) {
 			}
 		}
 	}
-	const want = "ok 17 types, 22 webhooks, 23 completions: every event has all its completions.\n"
+	const want = "ok 19 types, 24 webhooks, 25 completions: every event has all its completions.\n"
 	if types != 17 || !strings.HasSuffix(summary, want) {
 		t.Errorf("%d types; the summary does not end with %q:\n%s", types, want, summary)
 	}

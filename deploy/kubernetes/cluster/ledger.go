@@ -143,7 +143,7 @@ func (l *ledger) judgeOne(c schema.Completion) string {
 	case !slices.Contains(w.documented().Workers, c.Data.Resource):
 		return fmt.Sprintf("%s has no worker for %s", w.Type, c.Data.Resource)
 	case w.documented().Erases && c.Data.Outcome != schema.Deleted,
-		!w.documented().Erases && c.Data.Outcome != schema.Succeeded:
+		!w.documented().Erases && !c.Data.Outcome.HasRecords():
 		return fmt.Sprintf("%s has the outcome %s", w.Type, c.Data.Outcome)
 	default:
 		return ""
