@@ -71,9 +71,9 @@ func webhooksURL(s *sandbox.Sandbox) string {
 
 const (
 	// lineFormat takes an outcome with padding, because paint makes the text longer.
-	lineFormat    = "  %-32s %-10s %-21s %s %7s %8s %9s"
+	lineFormat    = "  %-33s %-10s %-21s %s %7s %8s %9s"
 	outcomeFormat = "%-12s"
-	summaryFormat = "  %-32s %8s %12s  %-24s %7s %8s %9s"
+	summaryFormat = "  %-33s %8s %12s  %-24s %7s %8s %9s"
 )
 
 func (p *printer) play(timeline []fake.Webhook) {
