@@ -105,11 +105,11 @@ func outcomes() []string { return []string{"success", "pending", outcomeError} }
 
 // timeEdits set each time of the sample to now. UTC is written as in the sample: as Z or as +00:00.
 func timeEdits(p schema.Provider, body []byte, now time.Time) []edit {
-	// The times of webhooks about reports.
+	// The times of webhooks about reports and accounts.
 	const voe = "payload.availability.voe."
-	reportTimes := []string{voe + "updated_at", voe + "refreshed_at"}
+	others := []string{voe + "updated_at", voe + "refreshed_at", "payload.created_at"}
 	var edits []edit
-	for _, path := range slices.Concat(p.Layout().Times, reportTimes) {
+	for _, path := range slices.Concat(p.Layout().Times, others) {
 		format := "2006-01-02T15:04:05.000000-07:00"
 		if strings.HasSuffix(gjson.GetBytes(body, path).String(), "Z") {
 			format = "2006-01-02T15:04:05.000000Z07:00"

@@ -150,7 +150,8 @@ func TestASampleIsSentSignedFreshAndValid(t *testing.T) {
 			for _, got := range r.took() {
 				secret := pinwheelSecret
 				id := "event_id"
-				times := []string{"payload.timestamp", "payload.availability.voe.refreshed_at"}
+				times := []string{"payload.timestamp", "payload.created_at",
+					"payload.availability.voe.refreshed_at"}
 				if w.Provider == schema.Truv {
 					secret = truvSecret
 					id = "webhook_id"

@@ -320,7 +320,7 @@ func TestEveryEndingIsTraced(t *testing.T) {
 		"no queue reads it": {
 			func(b *bench) {
 				e := in(b)
-				t := schema.Lookup(schema.Pinwheel, "account.added")
+				t := schema.Lookup(schema.Pinwheel, "bill.added")
 				e.Type, e.Resource, e.Action = t.Name, t.Resource, t.Action
 				b.publish(e)
 			},
