@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api/pace"
 )
@@ -29,7 +30,9 @@ type Worker struct {
 	log      *zap.Logger
 	metrics  *metrics
 	tracer   trace.Tracer
-	queues   []*queue
+	// reference finds the drift of the records.
+	reference *jsonschema.Reference
+	queues    []*queue
 }
 
 // queue is a queue of a worker.
@@ -62,6 +65,8 @@ func New(
 		log:      log,
 		metrics:  newMetrics(registry),
 		tracer:   tracing.Tracer("github.com/wagewire/wagewire/workers"),
+
+		reference: jsonschema.NewReference(),
 	}
 	for _, q := range schema.QueuesOf(r) {
 		source, ok := sources[q.Provider]
@@ -92,6 +97,9 @@ func (w *Worker) newQueue(of schema.Queue, source Source) *queue {
 		source.Pace.OnHold(q.pause.hold)
 	}
 	w.metrics.setPaused(q.name, false)
+	if !q.erases {
+		w.metrics.showDrift(q.provider, w.resource)
+	}
 	return q
 }
 
@@ -241,6 +249,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 		return job, Fetched{}, err
 	}
 	job.Records = NewRecords(w.conn, job.Event, w.resource, job.Progress)
+	job.Records.reference = w.reference
 	var fetched Fetched
 	switch {
 	case job.Payload.Outcome != "" && job.Event.Resource != w.resource:
@@ -401,6 +410,8 @@ func (w *Worker) storeCompletion(
 		return notStored(err)
 	case !stored:
 		w.metrics.countFenced(d.Queue.Name)
+	case c.CountRecords() > 0:
+		w.metrics.countDrift(c.Data.Provider, w.resource, job.Records.drift)
 	}
 	return nil
 }

@@ -76,8 +76,8 @@ func NewReference() *Reference {
 }
 
 // FindDrift compares a record with the reference of its provider, and returns the differences, each
-// once, at most FindingsMax. It reads a text that is not JSON as far as it can. A resource without a
-// reference has no drift.
+// once, at most FindingsMax. It reads a text that is not JSON as far as it can. A resource without
+// a reference has no drift.
 func (ref *Reference) FindDrift(p schema.Provider, r schema.Resource, record []byte) []Finding {
 	for _, row := range recordRows {
 		if row.provider == p && row.resource == r {

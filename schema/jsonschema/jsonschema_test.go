@@ -420,8 +420,8 @@ func failure(class string) map[string]any {
 	}
 }
 
-// A provider's schemas copy their "$defs" from shared/<provider>.json, and those of its records from
-// shared/records.<provider>.json.
+// A provider's schemas copy their "$defs" from shared/<provider>.json, and those of its records
+// from shared/records.<provider>.json.
 func TestASchemasDefinitionsEqualTheSharedOnes(t *testing.T) {
 	shared := map[string]string{} // by the schema's path
 	for _, w := range typesWithWorkers() {

@@ -194,13 +194,15 @@ func typedCompletion(t *testing.T, p schema.Provider, r schema.Resource) []byte 
 	put(regexp.MustCompile(`"title": "[^"]*"`),
 		fmt.Sprintf(`"title": "%s %s completion"`, p.Title(), strings.ReplaceAll(string(r), "_", " ")))
 	put(regexp.MustCompile(`"description": "The end of one webhook event:`),
-		fmt.Sprintf(`"description": "Generated for code generators: completions of %s %s, with typed records. `+
-			`Validate with completion.v1.json, because a record may differ from these types. `+
+		fmt.Sprintf(`"description": "Generated for code generators: completions of %s %s, with `+
+			`typed records. Validate with completion.v1.json, because a record may differ from these types. `+
 			`The end of one webhook event:`, p.Title(), r))
 	for name, value := range map[string]string{"provider": string(p), "resource": string(r)} {
 		put(regexp.MustCompile(`"`+name+`": \{\n +"description": "[^"]*",\n[^}]*\}`),
 			fmt.Sprintf(`"%s": {"const": %q}`, name, value))
 	}
+	// The rules between fields are for validation. A code generator makes unions of them.
+	put(regexp.MustCompile(`(?s),\n {6}"oneOf": \[.*"then": \{\n.*?\n {6}\}`), "")
 	defs := map[string]string{}
 	var items []string
 	for _, kind := range jsonschema.Kinds(p, r) {
