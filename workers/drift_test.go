@@ -8,7 +8,6 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
-	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -69,9 +68,10 @@ func TestDriftIsCountedOnceForARecordInACompletion(t *testing.T) {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			b.start(schema.Employment, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+			handler := fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
 				return Fetched{}, row.fetch(ctx, job)
-			}), quick())
+			})
+			b.start(schema.Employment, handler, quick())
 			e := employment(t, "drifting")
 			b.publish(e)
 			b.completed(e, schema.Employment)
@@ -113,7 +113,7 @@ func FuzzDriftNeverFailsAJob(f *testing.F) {
 	reference := jsonschema.NewReference()
 	f.Fuzz(func(t *testing.T, record []byte) {
 		for _, q := range schema.Queues() {
-			r := NewRecords((*stream.Conn)(nil), schema.Event{Provider: q.Provider}, q.Resource, nil)
+			r := NewRecords(nil, schema.Event{Provider: q.Provider}, q.Resource, nil)
 			r.reference = reference
 			if len(record) > schema.CompletionBytesMax {
 				return // it goes to a broker, which is not here

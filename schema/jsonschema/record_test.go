@@ -261,7 +261,8 @@ func TestATypedCompletionTakesItsRecordsAndOtherProvidersAreNone(t *testing.T) {
 			rules, _ := jsonschema.CompletionOf(q.Provider, q.Resource)
 			var records []any
 			for _, kind := range jsonschema.Kinds(q.Provider, q.Resource) {
-				records = append(records, object(t, recordType{q.Provider, q.Resource, kind}.sample(t)))
+				r := recordType{q.Provider, q.Resource, kind}
+				records = append(records, object(t, r.sample(t)))
 			}
 			mine := []change{
 				{"data.provider", string(q.Provider)}, {"data.resource", string(q.Resource)},
