@@ -55,7 +55,7 @@ failure: providers add fields and values without notice, and records are passed 
   FIRST     when the first and the last of their completions were written, as far as they are stored
   LAST
 
-The metric wagewire_record_drift_total of the workers counts the same as it happens.`,
+The metric wagewire_record_drift_total of the workers counts differences as they happen.`,
 		Example: `  Compare everything that is stored:
     wagewire drift
   Look at yesterday's paystubs:
