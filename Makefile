@@ -121,6 +121,14 @@ test/chart: ## render the Helm chart with Helm 4 and 3, and judge the objects as
 engine  = docker version --format '{{.Server.Version}}'
 shorten = sed -E -n '$$ { s/^[^ ]*sh: (line )?([0-9]+: )?//; s/(: Get |\. Is |; check ).*//; p; }'
 
+# npm fetches the packages into a folder that goes away. They are pinned in package.json.
+.PHONY: schema/typescript
+schema/typescript: ## compile the schemas with ajv and TypeScript, parse asyncapi.yaml; needs node and npm
+	@{ command -v node && command -v npm; } >/dev/null || { echo 'schema/typescript: install node and npm' >&2; exit 1; }
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && trap 'exit 130' INT TERM && \
+	cp schema/jsonschema/typescript/package.json schema/jsonschema/typescript/check.mjs "$$dir" && cd "$$dir" && \
+	npm install --no-audit --no-fund --loglevel=error && node check.mjs $(CURDIR)/schema
+
 # -count=1, because go test does not see a changed image and would use the cache. The names of these tests
 # have the word Containers; make test runs the other tests of their packages.
 .PHONY: test/containers

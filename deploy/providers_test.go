@@ -33,6 +33,10 @@ func TestProviders(t *testing.T) {
 		}
 	}
 	for _, q := range schema.Queues() {
+		if !q.Erases && len(jsonschema.Kinds(q.Provider, q.Resource)) == 0 {
+			t.Errorf("schema: add a row of %s %s to recordRows in schema/jsonschema/record.go",
+				q.Provider, q.Resource)
+		}
 		if err := fetch.Covers(q); err != nil {
 			t.Errorf("workers: %v", err)
 		}

@@ -41,14 +41,19 @@ type asyncEvent struct {
 	Key, Type, Title, Provider, Payload string
 }
 
+// asyncCompletion is the message of the completions of one provider and resource.
+type asyncCompletion struct{ Key, Title, Payload string }
+
 type asyncDocument struct {
-	Topology   schema.Topology
-	Channels   []asyncChannel
-	Events     []asyncEvent
-	Providers  []schema.Provider
-	QueueNames []string
-	LeaseFor   time.Duration
-	Deliveries int
+	Topology schema.Topology
+	Channels []asyncChannel
+	Events   []asyncEvent
+	// Completions are those with typed records.
+	Completions []asyncCompletion
+	Providers   []schema.Provider
+	QueueNames  []string
+	LeaseFor    time.Duration
+	Deliveries  int
 
 	ClosureReasons []schema.ClosureReason
 }
@@ -71,33 +76,57 @@ func newAsyncDocument() asyncDocument {
 	for _, q := range d.Topology.Queues {
 		d.QueueNames = append(d.QueueNames, q.Name)
 		if !q.Erases { // an erasure's completion is one of its resource
-			d.Channels = append(d.Channels, completionChannel(q))
+			d.addCompletion(q)
 		}
 	}
 	d.Channels = append(d.Channels, otherChannels()...)
 	return d
 }
 
-func completionChannel(q schema.Queue) asyncChannel {
+// addCompletion adds the message and the channel of a queue's completions.
+func (d *asyncDocument) addCompletion(q schema.Queue) {
+	message := "completion"
+	if _, ok := jsonschema.CompletionOf(q.Provider, q.Resource); ok {
+		message = fmt.Sprintf("completion.%s.%s", q.Provider, q.Resource)
+		d.Completions = append(d.Completions, asyncCompletion{
+			Key:     message,
+			Title:   fmt.Sprintf("Completion of %s %s", q.Provider, q.Resource),
+			Payload: fmt.Sprintf("./jsonschema/completions/%s.%s.v1.json", q.Provider, q.Resource),
+		})
+	}
 	key := fmt.Sprintf("completions.%s.%s", q.Provider, q.Resource)
 	e := schema.Event{Provider: q.Provider, ID: "event", AccountID: "account"}
-	return asyncChannel{
+	d.Channels = append(d.Channels, asyncChannel{
 		Key:     key,
 		Address: addBraces(e.CompletionSubject(q.Resource), "account", "event"),
 		Title:   fmt.Sprintf("Completions of %s", q.Resource),
 		Summary: fmt.Sprintf("One completion for each event of queue %s.", q.Name),
-		Stream:  schema.CompletionsStream, Message: "completion",
+		Stream:  schema.CompletionsStream, Message: message,
 		Parameters: []string{"account", "event"},
 		Operations: []asyncOperation{{
 			Key: key + ".complete", Action: "send",
 			Summary: "A worker completes an event, once for ever.",
 		}},
-	}
+	})
 }
 
 // otherChannels are the channels of neither events nor completions.
 func otherChannels() []asyncChannel {
+	everyCompletion := schema.Event{Provider: "provider", ID: "event", AccountID: "account"}
 	return []asyncChannel{
+		{
+			Key: "completions",
+			Address: addBraces(everyCompletion.CompletionSubject("resource"),
+				"provider", "resource", "account", "event"),
+			Title:   "All completions",
+			Summary: "The completions of every provider and resource, with untyped records.",
+			Stream:  schema.CompletionsStream, Message: "completion",
+			Parameters: []string{"provider", "resource", "account", "event"},
+			Operations: []asyncOperation{{
+				Key: "completions.read", Action: "receive",
+				Summary: "A team's program reads the completions of its durable.",
+			}},
+		},
 		{
 			Key: "tombstones",
 			Address: addBraces(schema.TombstoneSubject("provider", "account"),
@@ -327,9 +356,9 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		}
 		addresses[address] = key
 	}
-	// Each provider has one channel for unknown types. Eight more channels are tombstones, dead
-	// letters, waiting events, retries, replays, pauses, closures and quarantine.
-	want := len(schema.Catalogue()) + len(schema.Providers()) + 8
+	// Each provider has one channel for unknown types. Nine more channels are all completions,
+	// tombstones, dead letters, waiting events, retries, replays, pauses, closures and quarantine.
+	want := len(schema.Catalogue()) + len(schema.Providers()) + 9
 	for _, q := range schema.Queues() {
 		if !q.Erases {
 			want++
@@ -342,6 +371,7 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		"wagewire.events.pinwheel.paystubs.added.{account}",
 		"wagewire.events.truv.other.{type}.{account}",
 		"wagewire.completions.pinwheel.verification_reports.{account}.{event}",
+		"wagewire.completions.{provider}.{resource}.{account}.{event}",
 		"wagewire.tombstones.{provider}.{account}",
 		"wagewire.dead_letters.{queue}.{account}", "wagewire.quarantine.{provider}",
 		"wagewire.waiting.{queue}.{account}.{event}", "wagewire.retries.{queue}.{account}",

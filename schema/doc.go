@@ -49,7 +49,8 @@
 //	topology.go     streams and queues
 //	secret.go       Secret, a string that does not print
 //	secret_text.go  ParseSecrets: the text of a file of secrets, and the mistakes in one
-//	jsonschema/     JSON Schemas and samples of webhooks, and the JSON Schema of completions
+//	jsonschema/     JSON Schemas and samples of webhooks and records, the JSON Schemas of
+//	                completions, and drift: where records differ from the schemas
 //	asyncapi.yaml   all channels and messages, generated from the files above
 //	README.md       the contract for those who subscribe; examples/ has programs
 //	testdata/       the wire as frozen by tests
@@ -62,5 +63,5 @@
 // hold tokens, see Token: an id that is not plain stands in them as its hash.
 package schema
 
+//go:generate go test ./jsonschema -count=1 "-run=SharedOnes|Generated" -update
 //go:generate go test . -count=1 -update
-//go:generate go test ./jsonschema -count=1 -update

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 )
 
 // metrics are the metrics of a worker. No label names a person, an account or an event.
@@ -16,6 +19,7 @@ type metrics struct {
 	fenced      *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
 	paused      *prometheus.GaugeVec
+	drift       *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -42,6 +46,9 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "wagewire_worker_paused",
 			Help: "1 while the provider refuses our credentials.",
 		}, []string{"queue"})),
+		drift: counter("wagewire_record_drift_total",
+			"Differences between records and the provider's reference, once a stored record.",
+			"provider", "resource", "kind"),
 	}
 }
 
@@ -71,6 +78,21 @@ func (m *metrics) countDeadLetter(queue string, v Verdict) {
 func (m *metrics) countFenced(queue string) { m.fenced.WithLabelValues(queue).Inc() }
 
 func (m *metrics) countDropped(queue string) { m.dropped.WithLabelValues(queue).Inc() }
+
+// showDrift makes the counters of a resource begin at 0, so that a first difference is an increase.
+func (m *metrics) showDrift(p schema.Provider, r schema.Resource) {
+	for _, kind := range jsonschema.DriftKinds() {
+		m.drift.WithLabelValues(string(p), string(r), string(kind))
+	}
+}
+
+func (m *metrics) countDrift(
+	p schema.Provider, r schema.Resource, findings map[jsonschema.DriftKind]int,
+) {
+	for kind, n := range findings {
+		m.drift.WithLabelValues(string(p), string(r), string(kind)).Add(float64(n))
+	}
+}
 
 func (m *metrics) setPaused(queue string, paused bool) {
 	value := 0.0

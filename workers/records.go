@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api"
 )
@@ -39,6 +40,11 @@ type Records struct {
 	// count and largest are about all records, in memory or not.
 	count   int
 	largest int
+
+	// reference finds the drift of each record. Nil: nobody counts it.
+	reference *jsonschema.Reference
+	// drift is the number of findings by kind.
+	drift map[jsonschema.DriftKind]int
 
 	// mark is what the next attempt must know. Empty: nothing is worth saving.
 	mark string
@@ -78,6 +84,7 @@ func (r *Records) Add(ctx context.Context, record api.Record) error {
 			return err
 		}
 	}
+	r.noteDrift(record.JSON)
 	r.count++
 	r.largest = max(r.largest, len(record.JSON))
 	if r.writer == nil {
@@ -86,6 +93,19 @@ func (r *Records) Add(ctx context.Context, record api.Record) error {
 		return nil
 	}
 	return storeError(r.writer.Add(ctx, record.JSON))
+}
+
+// noteDrift notes where the record differs from the provider's reference. Drift never fails a job.
+func (r *Records) noteDrift(record json.RawMessage) {
+	if r.reference == nil {
+		return
+	}
+	for _, f := range r.reference.FindDrift(r.event.Provider, r.resource, record) {
+		if r.drift == nil {
+			r.drift = map[jsonschema.DriftKind]int{}
+		}
+		r.drift[f.Kind]++
+	}
 }
 
 // moveToStore begins an object with the records in memory.
@@ -181,7 +201,9 @@ func (r *Records) Reset(ctx context.Context) error {
 			return notStored(err)
 		}
 	}
+	reference := r.reference
 	*r = *NewRecords(r.conn, r.event, r.resource, r.progress)
+	r.reference = reference
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api/pace"
 )
@@ -30,7 +31,9 @@ type Worker struct {
 	log      *zap.Logger
 	metrics  *metrics
 	tracer   trace.Tracer
-	queues   []*queue
+	// reference finds the drift of the records.
+	reference *jsonschema.Reference
+	queues    []*queue
 }
 
 // queue is a queue of a worker.
@@ -63,6 +66,8 @@ func New(
 		log:      log,
 		metrics:  newMetrics(registry),
 		tracer:   tracing.Tracer("github.com/wagewire/wagewire/workers"),
+
+		reference: jsonschema.NewReference(),
 	}
 	for _, q := range schema.QueuesOf(r) {
 		source, ok := sources[q.Provider]
@@ -93,6 +98,9 @@ func (w *Worker) newQueue(of schema.Queue, source Source) *queue {
 		source.Pace.OnHold(q.pause.hold)
 	}
 	w.metrics.setPaused(q.name, false)
+	if !q.erases {
+		w.metrics.showDrift(q.provider, w.resource)
+	}
 	return q
 }
 
@@ -242,6 +250,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 		return job, Fetched{}, err
 	}
 	job.Records = NewRecords(w.conn, job.Event, w.resource, job.Progress)
+	job.Records.reference = w.reference
 	var fetched Fetched
 	switch {
 	case job.Payload.Outcome != "" && w.leavesWord(job.Event):
@@ -409,6 +418,8 @@ func (w *Worker) storeCompletion(
 		return notStored(err)
 	case !stored:
 		w.metrics.countFenced(d.Queue.Name)
+	case c.CountRecords() > 0:
+		w.metrics.countDrift(c.Data.Provider, w.resource, job.Records.drift)
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
-// Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook with a worker, a sample
-// body of each such webhook, and the JSON Schema of completions.
+// Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook with a worker, of every
+// record that completions carry, and of completions, with a sample of each webhook and record. It
+// also finds drift: differences between a record and the provider's reference.
 //
 // A webhook's schema requires only the fields needed by Wagewire. It allows unknown fields, treats
 // absent and null alike, and lists the documented values of an open enumeration in the description,
@@ -9,9 +10,21 @@
 // The schema of completions is strict about its own fields. It also allows further fields, because
 // version 1 may grow.
 //
+// A record's schema, records/<provider>.<kind>.json, has the fields that the provider documents,
+// with their units. It requires only the id. Every other field may be null or absent, and further
+// fields are allowed. The keyword "examples" lists every documented value of an open enumeration.
+// It is used for nothing else, because the search for drift reads it. There is no "format":
+// providers spell times in several ways.
+//
+// completions/<provider>.<resource>.v1.json is the schema of completions with typed records,
+// generated from completion.v1.json and the schemas of records. Generate code from it, and validate
+// with completion.v1.json: a record that drifts never makes a completion invalid there. typescript/
+// generates TypeScript from all schemas and compiles a program with the types.
+//
 // Each file is complete, so any tool can read it without a resolver. Definitions shared by the
-// webhooks of one provider are written once, in shared/<provider>.json. A test copies them into the
-// "$defs" of the schemas:
+// webhooks of one provider are written once, in shared/<provider>.json, and those shared by its
+// records in shared/records.<provider>.json. A test copies them into the "$defs" of the schemas,
+// and generates the typed completions:
 //
 //	go test ./jsonschema -update
 package jsonschema

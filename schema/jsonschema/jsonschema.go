@@ -7,10 +7,12 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// FS holds the schemas (<provider>.<type>.json and completion.v1.json) and the samples
-// (samples/<provider>/<type>.json).
+// FS holds the schemas of webhooks (<provider>.<type>.json) with their samples
+// (samples/<provider>/<type>.json), of records (records/<provider>.<kind>.json) with their samples
+// (records/samples), of completions (completion.v1.json), and of the completions of each provider
+// and resource (completions/<provider>.<resource>.v1.json).
 //
-//go:embed *.json samples
+//go:embed *.json samples records completions
 var FS embed.FS
 
 const completion = "completion.v1.json"
@@ -26,10 +28,28 @@ func Sample(p schema.Provider, name string) ([]byte, bool) {
 	return read("samples/" + string(p) + "/" + name + ".json")
 }
 
-// Completion returns the schema of completions. Its id is schema.CompletionSchema.
+// Record returns the schema of a record. kind is one of Kinds. It returns false if there is none.
+func Record(p schema.Provider, kind string) ([]byte, bool) {
+	return read("records/" + string(p) + "." + kind + ".json")
+}
+
+// RecordSample returns a record with invented ids and values. kind is one of Kinds. It returns
+// false if there is none.
+func RecordSample(p schema.Provider, kind string) ([]byte, bool) {
+	return read("records/samples/" + string(p) + "." + kind + ".json")
+}
+
+// Completion returns the schema of completions. Its id is schema.CompletionSchema. Validate
+// completions with this schema: a record of a provider never breaks it.
 func Completion() []byte {
 	text, _ := read(completion) // an embedded file is always there
 	return text
+}
+
+// CompletionOf returns the schema of completions with the types of the resource's records. Generate
+// code from this schema. It returns false if the provider has no worker for the resource.
+func CompletionOf(p schema.Provider, r schema.Resource) ([]byte, bool) {
+	return read("completions/" + string(p) + "." + string(r) + ".v1.json")
 }
 
 func read(name string) ([]byte, bool) {

@@ -22,6 +22,8 @@ var (
 	ErrTooLarge = schema.ErrTooLarge
 	// ErrNoQueue: the broker does not have the queue or its stream.
 	ErrNoQueue = errors.New("run: wagewire provision apply")
+	// ErrNoRecords: the records of a completion are gone. They expired, or the account was erased.
+	ErrNoRecords = errors.New("the records are gone")
 )
 
 // errSilent describes a broker after a write error on its disk: until somebody restarts it, such a

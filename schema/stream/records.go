@@ -346,6 +346,17 @@ func (c *Conn) ReadProgress(
 	if err != nil {
 		return "", fmt.Errorf("get records %s: %w", ref.Name, err)
 	}
+	if err := c.readEach(ctx, ref, object, add); err != nil {
+		return "", err
+	}
+	return object.Metadata[metadataMark], nil
+}
+
+// readEach calls add with each record of an object, and checks the hash at the end.
+func (c *Conn) readEach(
+	ctx context.Context, ref schema.RecordsRef, object jetstream.ObjectInfo,
+	add func(json.RawMessage) error,
+) error {
 	digest := sha256.New()
 	chunks := &chunkReader{
 		next: func(from uint64) (*jetstream.RawStreamMsg, error) {
@@ -355,15 +366,44 @@ func (c *Conn) ReadProgress(
 	}
 	whole := io.TeeReader(chunks, digest)
 	if err := decodeArray(whole, add); err != nil {
-		return "", fmt.Errorf("read records %s: %w", ref.Name, err)
+		return fmt.Errorf("read records %s: %w", ref.Name, err)
 	}
 	if _, err := io.Copy(io.Discard, whole); err != nil {
-		return "", fmt.Errorf("read records %s: %w", ref.Name, err)
+		return fmt.Errorf("read records %s: %w", ref.Name, err)
 	}
 	if hex.EncodeToString(digest.Sum(nil)) != ref.SHA256 {
-		return "", wrongSum(ref)
+		return wrongSum(ref)
 	}
-	return object.Metadata[metadataMark], nil
+	return nil
+}
+
+// ReadRecords calls add with each record of a completion, in the message or in the object store. It
+// holds one record and one chunk at a time. After an error the records added so far mean nothing.
+// The error is ErrNoRecords if the records are gone: they expired, or the account was erased.
+func (o *Operator) ReadRecords(
+	ctx context.Context, completion schema.Completion, add func(json.RawMessage) error,
+) error {
+	ref := completion.Data.RecordsRef
+	if ref == nil {
+		for _, record := range completion.Data.Records {
+			if err := add(record); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	object, err := o.readObjectInfo(ctx, ref.Name)
+	if err == nil {
+		err = o.readEach(ctx, *ref, object, add)
+	}
+	if err == nil {
+		return nil
+	}
+	// An erasure in the middle looks like a broken object.
+	if _, gone := o.readObjectInfo(ctx, ref.Name); errors.Is(gone, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("read records %s: %w", ref.Name, ErrNoRecords)
+	}
+	return fmt.Errorf("read records %s: %w", ref.Name, err)
 }
 
 // decodeArray calls add with each element of a JSON array.

@@ -27,6 +27,16 @@ func Webhook(t testing.TB, p schema.Provider, name string, body []byte) {
 	Validate(t, rules, body)
 }
 
+// Record fails the test if the record breaks the schema of its kind.
+func Record(t testing.TB, p schema.Provider, kind string, record []byte) {
+	t.Helper()
+	rules, ok := jsonschema.Record(p, kind)
+	if !ok {
+		t.Fatalf("there is no schema of the record %s %s", p, kind)
+	}
+	Validate(t, rules, record)
+}
+
 // Completion fails the test if CheckCompletion finds a fault in doc.
 func Completion(t testing.TB, doc []byte) {
 	t.Helper()

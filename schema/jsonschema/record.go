@@ -1,0 +1,38 @@
+package jsonschema
+
+import (
+	"slices"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// recordRow says which records the completions of a provider's resource carry.
+type recordRow struct {
+	provider schema.Provider
+	resource schema.Resource
+	kinds    []string
+	// chooser is the member of a record with the kind. It is empty if there is only one kind.
+	chooser string
+}
+
+var recordRows = []recordRow{
+	{schema.Pinwheel, schema.Employment, []string{"employment"}, ""},
+	{schema.Pinwheel, schema.Identity, []string{"identity"}, ""},
+	{schema.Pinwheel, schema.Income, []string{"income"}, ""},
+	{schema.Pinwheel, schema.Paystubs, []string{"paystub"}, ""},
+	{schema.Pinwheel, schema.Shifts, []string{"shift"}, ""},
+	{schema.Pinwheel, schema.VerificationReports, []string{"voe", "voie"}, "report_type"},
+	{schema.Pinwheel, schema.Link, []string{"account"}, ""},
+	{schema.Truv, schema.Link, []string{"link"}, ""},
+}
+
+// Kinds returns the kinds of the records that completions of the provider's resource carry, such as
+// paystub. Each has a schema, see Record. Kinds returns nothing for a resource without records.
+func Kinds(p schema.Provider, r schema.Resource) []string {
+	for _, row := range recordRows {
+		if row.provider == p && row.resource == r {
+			return slices.Clone(row.kinds)
+		}
+	}
+	return nil
+}
