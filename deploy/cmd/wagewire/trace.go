@@ -214,9 +214,15 @@ func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found 
 		e.Type = c.Data.Event.Type
 		e.OccurredAt = c.Data.Event.OccurredAt
 		e.ReceivedAt = c.Data.Event.ReceivedAt
+		account := c.Subject
+		of := e
+		if e.NamesEndUser() && c.Data.AccountID != nil && c.Data.EndUserID != nil {
+			account = schema.HashToken(*c.Data.EndUserID)
+			of.Of = *c.Data.AccountID
+		}
 		// If the ids differ, the provider's id only looks like a redrive's.
-		if c.ID == e.CompletionKey(c.Data.Resource) {
-			tr.lifeOf(e, c.Subject)
+		if c.ID == of.CompletionKey(c.Data.Resource) {
+			tr.lifeOf(e, account)
 			tr.completions[e.Key()] = append(tr.completions[e.Key()], c)
 		}
 	}
@@ -318,7 +324,7 @@ func (tr *tracer) fateIn(l *life, q schema.Queue) fate {
 	f := fate{Queue: q.Name}
 	for _, c := range tr.completions[l.Event] {
 		if c.Data.Provider == q.Provider && c.Data.Resource == q.Resource {
-			f.Completion = newCompletionSummary(c)
+			f.addCompletion(c)
 		}
 	}
 	for _, letter := range tr.letters[l.Event] {
