@@ -66,7 +66,7 @@ type RecordsWriter struct {
 	// resource is the resource of the records.
 	resource schema.Resource
 	digest   hash.Hash
-	chunk  []byte
+	chunk    []byte
 	// chunkMax is the size of a full chunk, in bytes.
 	chunkMax int
 	// sequences are the messages stored so far, for Discard.
