@@ -133,6 +133,16 @@ func ParseCompletionKey(id string) (event string, r Resource, ok bool) {
 	return strings.Join(t[:own], ":"), Resource(t[own]), true
 }
 
+// WithoutAccount returns a completion's id without the account of a person at its end. It returns
+// another text as it is.
+func WithoutAccount(id string) string {
+	event, r, ok := ParseCompletionKey(id)
+	if !ok {
+		return id
+	}
+	return event + ":" + string(r)
+}
+
 // CompletionSubject is the subject of the resource's completion of the event. The stream stores
 // one completion a subject and refuses a second.
 func (e Event) CompletionSubject(r Resource) string {

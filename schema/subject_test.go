@@ -259,6 +259,12 @@ func TestACompletionsIDNamesItsEventAndResource(t *testing.T) {
 		if event != e.Key() || r != e.Resource || !ok {
 			t.Errorf("%s is read as %s and %s", e.CompletionKey(e.Resource), event, r)
 		}
+		person := e
+		person.Of = ""
+		got := schema.WithoutAccount(e.CompletionKey(e.Resource))
+		if want := person.CompletionKey(e.Resource); got != want {
+			t.Errorf("without the account it is %s, want %s", got, want)
+		}
 	}
 }
 

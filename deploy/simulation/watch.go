@@ -45,7 +45,7 @@ type watch struct {
 	mu    sync.Mutex
 	lives map[string]*eventLife // by key and queue
 	waits int
-	// completed are the events and resources of all completions: <key>:<resource>.
+	// completed are the ids of all completions, without the accounts of persons.
 	completed map[string]bool
 	// erased are the accounts with a tombstone: <provider>.<account>.
 	erased map[string]bool
@@ -258,8 +258,7 @@ func (w *watch) hearCompletion(m *nats.Msg) {
 	id := m.Header.Get(nats.MsgIdHdr)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key, r, _ := schema.ParseCompletionKey(id)
-	w.completed[key+":"+string(r)] = true
+	w.completed[schema.WithoutAccount(id)] = true
 	l := w.lifeOf(id)
 	if l == nil || l.ended {
 		return

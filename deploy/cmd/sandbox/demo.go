@@ -56,8 +56,8 @@ func demonstrate(
 type demo struct {
 	tail    *stream.Tail
 	printer *printer
-	// awaited holds the type of each missing completion, by the event and the resource:
-	// <key>:<resource>.
+	// awaited holds the type of each missing completion, by the completion's id without the account
+	// of a person.
 	awaited map[string]string
 	rows    map[string]*row
 }
@@ -92,8 +92,7 @@ func (d *demo) wait(ctx context.Context) error {
 			return err
 		}
 		d.printer.completion(c)
-		key, resource, _ := schema.ParseCompletionKey(c.ID)
-		id := key + ":" + string(resource)
+		id := schema.WithoutAccount(c.ID)
 		if _, awaited := d.awaited[id]; !awaited {
 			continue
 		}

@@ -38,6 +38,8 @@ reads the type it has the state:
   completed  it has a completion; settled if the completion is kept no longer
   …          or it has a dead letter, its deliveries ran out, or its account is erased
 
+The verification reports of a person have a completion for each account of the person.
+
 Of an event that waits, the history has the last failure, the step of the ladder, the time of the
 next try, and the number of failures by class. It says so if the queue takes no events: paused by an
 operator, or because the provider refuses our credentials.

@@ -107,8 +107,7 @@ func (l *ledger) judge(completions []schema.Completion) verdict {
 	ended := map[string]bool{}
 	for _, c := range completions {
 		counts[c.ID]++
-		key, resource, _ := schema.ParseCompletionKey(c.ID)
-		ended[key+":"+string(resource)] = true
+		ended[schema.WithoutAccount(c.ID)] = true
 		if counts[c.ID] == 2 {
 			v.wrong = append(v.wrong, c.ID+": there are two completions")
 		}
