@@ -286,7 +286,7 @@ func TestEachAccountOfAPersonHasLargeRecordsOfItsOwn(t *testing.T) {
 				return Fetched{}, err
 			}
 		}
-		return Fetched{Accounts: accounts}, nil
+		return Fetched{Accounts: accounts, Scope: schema.Snapshot}, nil
 	}), quick())
 	e := refreshedReports(t, "large")
 	b.publish(e)
