@@ -60,7 +60,7 @@ const (
 )
 
 // Completion ends an event: a CloudEvent in structured JSON, published once for each event and
-// resource.
+// resource. An event that names a person ends with a completion for each account of the person.
 type Completion struct {
 	SpecVersion string    `json:"specversion"`
 	ID          string    `json:"id"`

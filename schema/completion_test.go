@@ -63,6 +63,14 @@ func completions() map[string]schema.Completion {
 				d.From = new("2026-01-05")
 				d.To = new("2026-01-11")
 			}),
+		"account_of_person": newCompletion(reportsOf(employment.AccountID), schema.Succeeded,
+			func(d *schema.CompletionData) {
+				d.AccountID = &employment.AccountID
+				d.RefreshedAt = &refreshed
+				d.Scope = new(schema.Snapshot)
+				d.Records = []json.RawMessage{json.RawMessage(
+					`{"id":"6a8d1b5c-2f90-4e37-b1c4-8e5d70f3a926","report_type":"voe"}`)}
+			}),
 		"records_ref": newCompletion(paystubs, schema.Succeeded, func(d *schema.CompletionData) {
 			d.RefreshedAt = &refreshed
 			d.Scope = new(schema.Delta)
@@ -98,6 +106,18 @@ func newCompletion(
 		c.Sequence = schema.Sequence(*c.Data.RefreshedAt, c.Time, c.ID)
 	}
 	return c
+}
+
+// reportsOf returns the event of a person with reports, for an account of the person.
+func reportsOf(account string) schema.Event {
+	e := employmentAdded()
+	e.ID = "c1f0e9d8-b7a6-4958-8473-625140f3e2d1"
+	e.Type = "verification_reports.refreshed"
+	e.Resource = schema.VerificationReports
+	e.Action = schema.ActionRefreshed
+	e.AccountID = "my_user_12345"
+	e.Of = account
+	return e
 }
 
 // redriven returns the event as an operator sends it again.

@@ -40,6 +40,9 @@ type Event struct {
 	Action   string
 	// AccountID is the id at the catalogue's account path, or "" if the webhook names no account.
 	AccountID string
+	// Of is set only in a copy of an event that names a person: an account of the person. The
+	// completion and the records of the copy are about this account.
+	Of string
 	// OccurredAt is the provider's time of the event, or ReceivedAt if the webhook has no time.
 	OccurredAt time.Time
 	ReceivedAt time.Time

@@ -49,8 +49,9 @@ var pinwheel = providerRow{
 			Name: "verification_reports.refreshed", Resource: VerificationReports,
 			Action: ActionRefreshed, Account: pinwheelEndUser, NamesEndUser: true,
 			Workers: []Resource{VerificationReports},
-			Does: "GET /v1/end_users/{end_user_id}/verification_reports/voe and /voie, " +
-				"each if `availability` says available",
+			Does: "list the pages of GET /v1/end_users/{end_user_id}/accounts: one call more an " +
+				"event; GET /v1/end_users/{end_user_id}/verification_reports/voe and /voie, " +
+				"each if `availability` says available; a completion for each account",
 		},
 		pinwheelLink("account.added", "account", ActionAdded),
 		pinwheelLink("account.monitoring_status.updated", "account_monitoring_status", "updated"),

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -24,3 +25,9 @@ func OriginalID(redriveID string, n int) string {
 }
 
 func redriveSuffix(n int) string { return fmt.Sprintf(":r%d", n) }
+
+// isRedriveSuffix reports whether the text is what redriveSuffix returns for some redrive.
+func isRedriveSuffix(text string) bool {
+	n, err := strconv.Atoi(strings.TrimPrefix(text, ":r"))
+	return err == nil && n > 0 && text == redriveSuffix(n)
+}

@@ -76,6 +76,8 @@ func isTokenByte(c byte) bool {
 // Account is the account token of the event, or NoAccount if the event names no account.
 func (e Event) Account() string {
 	switch {
+	case e.Of != "":
+		return Token(e.Of)
 	case e.AccountID == "":
 		return NoAccount
 	case e.NamesEndUser():
@@ -106,9 +108,40 @@ func (e Event) Key() string {
 // token is the event's token in the subject of its completion.
 func (e Event) token() string { return Token(RedriveID(e.ID, e.Redrive)) }
 
-// CompletionKey is the completion's id, <provider>:<event id>:<resource>. Consumers use it as an
-// idempotency key.
-func (e Event) CompletionKey(r Resource) string { return e.Key() + ":" + string(r) }
+// CompletionKey is the completion's id, <provider>:<event id>:<resource>. An event that names a
+// person has a completion for each account of the person: their ids end in :<account>. Consumers
+// use the id as an idempotency key.
+func (e Event) CompletionKey(r Resource) string {
+	key := e.Key() + ":" + string(r)
+	if e.Of != "" {
+		key += ":" + e.Account()
+	}
+	return key
+}
+
+// ParseCompletionKey returns the key of the event and the resource in a completion's id. ok is
+// false for another text.
+func ParseCompletionKey(id string) (event string, r Resource, ok bool) {
+	t := strings.Split(id, ":")
+	own := 2 // tokens of the event
+	if len(t) > 3 && isRedriveSuffix(":"+t[2]) {
+		own = 3
+	}
+	if rest := len(t) - own; rest != 1 && rest != 2 {
+		return "", "", false
+	}
+	return strings.Join(t[:own], ":"), Resource(t[own]), true
+}
+
+// WithoutAccount returns a completion's id without the account of a person at its end. It returns
+// another text as it is.
+func WithoutAccount(id string) string {
+	event, r, ok := ParseCompletionKey(id)
+	if !ok {
+		return id
+	}
+	return event + ":" + string(r)
+}
 
 // CompletionSubject is the subject of the resource's completion of the event. The stream stores
 // one completion a subject and refuses a second.

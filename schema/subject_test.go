@@ -95,6 +95,19 @@ func TestTheAccountTokenOfAnEvent(t *testing.T) {
 			},
 			schema.HashToken("my_user_12345"),
 		},
+		"is the id of the person's account that a completion is about": {
+			schema.Event{
+				Provider: "pinwheel", Type: "verification_reports.refreshed",
+				AccountID: "my_user_12345", Of: "a-1",
+			}, "a-1",
+		},
+		"is a hash of the person's account that is no token": {
+			schema.Event{
+				Provider: "pinwheel", Type: "verification_reports.refreshed",
+				AccountID: "my_user_12345", Of: "a.b",
+			},
+			schema.HashToken("a.b"),
+		},
 		"is _ where there is none": {
 			schema.Event{Provider: "pinwheel", Type: "company_connect.status.updated"}, "_",
 		},
@@ -122,6 +135,9 @@ func TestNamesOnTheWire(t *testing.T) {
 	odd := e
 	odd.ID = "a.b > c"
 	odd.AccountID = "x\r\n*"
+	reports := reportsOf("a-1")
+	oddReports := reportsOf("a:1")
+	oddReports.Redrive = 2
 	for promise, test := range map[string]struct{ got, want string }{
 		"an event's subject": {
 			e.Subject(),
@@ -136,6 +152,24 @@ func TestNamesOnTheWire(t *testing.T) {
 		"a completion's subject": {
 			e.CompletionSubject("income"),
 			"wagewire.completions.pinwheel.income.449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65.5a141122-4235-4fa1-bd76-0628573880b0",
+		},
+		"the id of a completion of a person's account": {
+			reports.CompletionKey(reports.Resource),
+			"pinwheel:c1f0e9d8-b7a6-4958-8473-625140f3e2d1:verification_reports:a-1",
+		},
+		"the id of a redrive's completion of a person's account, odd id": {
+			oddReports.CompletionKey(reports.Resource),
+			"pinwheel:c1f0e9d8-b7a6-4958-8473-625140f3e2d1:r2:verification_reports:" +
+				schema.HashToken("a:1"),
+		},
+		"the subject of a completion of a person's account": {
+			reports.CompletionSubject(reports.Resource),
+			"wagewire.completions.pinwheel.verification_reports.a-1." +
+				"c1f0e9d8-b7a6-4958-8473-625140f3e2d1",
+		},
+		"records of a completion of a person's account": {
+			reports.RecordsName(reports.Resource),
+			"pinwheel/a-1/verification_reports/c1f0e9d8-b7a6-4958-8473-625140f3e2d1",
 		},
 		"an event's subject, odd ids": {
 			odd.Subject(),
@@ -192,6 +226,45 @@ func TestNamesOnTheWire(t *testing.T) {
 				t.Errorf("got %q, want %q", test.got, test.want)
 			}
 		})
+	}
+}
+
+func TestACompletionsIDNamesItsEventAndResource(t *testing.T) {
+	for promise, test := range map[string]struct {
+		id, event string
+		resource  schema.Resource
+		ok        bool
+	}{
+		"of a webhook":   {"pinwheel:e-1:income", "pinwheel:e-1", "income", true},
+		"of a redrive":   {"pinwheel:e-1:r12:income", "pinwheel:e-1:r12", "income", true},
+		"of an account":  {"pinwheel:e-1:link:a-1", "pinwheel:e-1", "link", true},
+		"of account r1":  {"pinwheel:e-1:link:r1", "pinwheel:e-1", "link", true},
+		"of both":        {"pinwheel:e-1:r2:link:a-1", "pinwheel:e-1:r2", "link", true},
+		"of event r1":    {"pinwheel:r1:income", "pinwheel:r1", "income", true},
+		"not of nothing": {"", "", "", false},
+		"not an event's": {"pinwheel:e-1", "", "", false},
+		"not a longer":   {"pinwheel:e-1:income:a-1:b", "", "", false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			event, resource, ok := schema.ParseCompletionKey(test.id)
+			if event != test.event || resource != test.resource || ok != test.ok {
+				t.Errorf("ParseCompletionKey(%s) = %s, %s, %v", test.id, event, resource, ok)
+			}
+		})
+	}
+	for _, e := range []schema.Event{
+		employmentAdded(), redriven(employmentAdded()), reportsOf("a-1"), redriven(reportsOf("r1")),
+	} {
+		event, r, ok := schema.ParseCompletionKey(e.CompletionKey(e.Resource))
+		if event != e.Key() || r != e.Resource || !ok {
+			t.Errorf("%s is read as %s and %s", e.CompletionKey(e.Resource), event, r)
+		}
+		person := e
+		person.Of = ""
+		got := schema.WithoutAccount(e.CompletionKey(e.Resource))
+		if want := person.CompletionKey(e.Resource); got != want {
+			t.Errorf("without the account it is %s, want %s", got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@
 //	config.go               Config: variables, ladders, limits
 //	worker.go               Worker.Run takes events from the queues; Worker.work does a job
 //	job.go                  Job, Fetched, Verdict; judge makes a verdict of an error
+//	accounts.go             the completions of an event that names a person: one for each account
 //	records.go              Records: where a handler puts the records of a job
 //	erase.go                the erasure of an account
 //	pause.go                when a queue takes no events: refused credentials, and holds
@@ -89,6 +90,9 @@
 // no room or no answer, done if the account was erased meanwhile, never if the completion is larger
 // than a message.
 //
+// An event that names a person is fetched once, and finish stores a completion for each account of
+// the person (Fetched.Accounts). An erased account gets none. A person without accounts gets one.
+//
 // # Waiting
 //
 // An event that must wait leaves its queue. The worker publishes a schedule to the queue's stream
@@ -156,6 +160,10 @@
 // Before the completion is stored, the event is delivered again when its lease ends, and fetched
 // again. Afterwards the event is delivered again and settled, because the completion is found. No
 // order of kills stores two completions.
+//
+// An event that names a person has a completion for each account of the person. Only the provider
+// knows the accounts, so such an event is always fetched again. The broker refuses the second
+// completion of an account, and takes those of the others.
 //
 // Once deleted and provisioned again, a queue delivers all retained events, as first deliveries.
 // If an event is older than FreshFor, the worker therefore looks for a completion at a first

@@ -55,6 +55,9 @@ type Fetched struct {
 	// EndUserID is the operator's own name for the person, if the data has it and the webhook has
 	// none.
 	EndUserID string
+	// Accounts are the accounts of the person, if the event names a person: each gets a completion.
+	// They count beside an error, too. Without accounts, the completion is the person's.
+	Accounts []string
 	// Supported are the resources that the account's payroll platform has, if the provider says it.
 	Supported []schema.Resource
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
@@ -298,9 +301,11 @@ func newCompletion(
 	c := schema.NewCompletion(job.Event, r, v.Outcome, time.Now())
 	c.Data.Attempts = job.Attempt
 	c.Sequence = schema.Sequence(job.Event.OccurredAt, job.Started, c.ID)
+	c.Data.AccountID = textOrNull(job.Event.AccountID)
 	c.Data.EndUserID = textOrNull(cmp.Or(job.Payload.EndUserID, fetched.EndUserID))
-	if job.Event.AccountID != "" && !job.Event.NamesEndUser() {
-		c.Data.AccountID = &job.Event.AccountID
+	if job.Event.NamesEndUser() {
+		c.Data.AccountID = textOrNull(job.Event.Of)
+		c.Data.EndUserID = textOrNull(job.Event.AccountID)
 	}
 	if err != nil && !errors.Is(err, errIncomplete) {
 		c.Data.Error = completionError(err, v)

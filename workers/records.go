@@ -263,14 +263,27 @@ func (r *Records) publish(
 	if r == nil || r.writer == nil || c.Data.RecordsRef == nil {
 		stored, err = conn.PublishCompletion(ctx, e, c)
 	} else {
-		writer := r.writer
-		r.writer = nil // the object belongs to the completion, or is discarded with it
-		stored, err = conn.PublishWithRecords(ctx, e, c, writer)
+		stored, err = r.publishObject(ctx, conn, e, c)
 	}
 	if r != nil {
 		r.completed = err == nil
 	}
 	return stored, err
+}
+
+// publishObject stores the completion with its object. The completion of one of a person's accounts
+// gets a copy of the object, because the erasure of an account erases the account's objects. Close
+// discards the original.
+func (r *Records) publishObject(
+	ctx context.Context, conn *stream.Conn, e schema.Event, c schema.Completion,
+) (stored bool, err error) {
+	writer := r.writer
+	if e.Of == "" {
+		r.writer = nil // the object belongs to the completion, or is discarded with it
+	} else if writer, err = r.writer.Copy(ctx, e); err != nil {
+		return false, err
+	}
+	return conn.PublishWithRecords(ctx, e, c, writer)
 }
 
 // Close deletes what is stored and has no further use: records without a completion, and progress

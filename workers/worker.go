@@ -330,6 +330,10 @@ func (q *queue) isOthers(e schema.Event) bool {
 // checkNotCompleted returns errCompleted if an earlier delivery has completed the event. A fresh
 // event has had no earlier delivery. An erasure is done again, because some of its steps come after
 // the completion.
+//
+// Of an event that names a person, only the person's own completion counts. The completions of some
+// accounts do not say whether every account has its own, and only the provider knows the accounts.
+// So the event is fetched again, and the broker refuses a second completion of an account.
 func (w *Worker) checkNotCompleted(ctx context.Context, d *stream.Delivery) error {
 	fresh := !d.Retry && d.Deliveries <= 1 && time.Since(d.Event.ReceivedAt) <= FreshFor
 	if fresh || d.Event.Erases() {
@@ -360,27 +364,30 @@ func (w *Worker) callHandler(ctx context.Context, q *queue, job Job) (fetched Fe
 	return q.source.Handler.Fetch(ctx, job)
 }
 
-// complete stores the completion of the event: before it the dead letter, if the verdict is Never,
-// and with it the erasure, if the account was deleted. cause is the error behind the verdict, if
-// any.
+// complete stores the completion of the event, or those of the person's accounts: before them the
+// dead letter, if the verdict is Never, and with the completion the erasure, if the account was
+// deleted. cause is the error behind the verdict, if any.
 func (w *Worker) complete(
 	ctx context.Context, d *stream.Delivery, job Job, fetched Fetched, verdict Verdict, cause error,
 ) error {
-	ctx, cancel := context.WithTimeout(ctx, w.config.StoreFor)
+	storing, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
 	if verdict.Kind == Never {
-		if err := w.storeDeadLetter(ctx, d, verdict); err != nil {
+		if err := w.storeDeadLetter(storing, d, verdict); err != nil {
 			return err
 		}
 	}
 	if d.Err != nil { // an event without an id has no completion, only a dead letter
-		return w.eraseLateDeadLetter(ctx, d)
+		return w.eraseLateDeadLetter(storing, d)
+	}
+	if len(fetched.Accounts) > 0 {
+		return w.completeAccounts(ctx, d, job, fetched, verdict, cause)
 	}
 	completion := newCompletion(w.resource, job, fetched, verdict, cause)
 	if verdict.Outcome == schema.Deleted {
-		return w.erase(ctx, d, job, completion)
+		return w.erase(storing, d, job, completion)
 	}
-	return w.storeCompletion(ctx, d, job, completion)
+	return w.storeCompletion(storing, d, job, completion)
 }
 
 // storeDeadLetter stores a copy of an event that no worker can finish. The error is
@@ -408,8 +415,11 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 func (w *Worker) storeCompletion(
 	ctx context.Context, d *stream.Delivery, job Job, c schema.Completion,
 ) error {
-	stored, err := job.Records.publish(ctx, w.conn, d.Event, c)
+	stored, err := job.Records.publish(ctx, w.conn, job.Event, c)
 	switch {
+	case errors.Is(err, stream.ErrErased) && job.Event.Of != "": // the event is the person's
+		w.metrics.countDropped(d.Queue.Name)
+		return err
 	case errors.Is(err, stream.ErrErased):
 		return w.eraseLateEvent(ctx, d, err)
 	case errors.Is(err, stream.ErrTooLarge):

@@ -109,7 +109,8 @@ type misbehaviour struct {
 var (
 	// endpoints are the names of endpoints in faults.
 	endpoints = []string{
-		"employment", "identity", "income", "paystubs", "paystub", "shifts", "voe", "voie", "link",
+		"employment", "identity", "income", "paystubs", "paystub", "shifts", "end_user_accounts",
+		"voe", "voie", "link",
 	}
 	// resources are the names of resources in paths, for outages.
 	resources = []string{

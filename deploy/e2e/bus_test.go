@@ -153,6 +153,24 @@ func (s *script) completionOf(ctx context.Context, id string, r schema.Resource)
 	return c, true, nil
 }
 
+// completionOfAccount returns the only completion of an event for an account.
+func (s *script) completionOfAccount(ctx context.Context, id, account string) (c completion,
+	found bool, err error) {
+	messages, err := s.stored(ctx, schema.CompletionsStream, fmt.Sprintf(
+		"wagewire.completions.*.*.%s.%s", schema.Token(account), schema.Token(id)))
+	if err != nil {
+		return c, false, err
+	}
+	all, err := decoded(messages)
+	if err != nil || len(all) == 0 {
+		return c, false, err
+	}
+	if len(all) > 1 {
+		return c, false, fmt.Errorf("%s has %d completions of account %s", id, len(all), account)
+	}
+	return all[0], true, nil
+}
+
 // parseEvent reads the words ID [RESOURCE], and more words after them. last is the last word.
 func parseEvent(args arguments, more int) (id string, r schema.Resource, last string, err error) {
 	w := args.words
@@ -221,14 +239,18 @@ func (s *script) makeAnew(name string) error {
 	return nil
 }
 
-// await ID [RESOURCE] OUTCOME [after=D]
+// await ID [RESOURCE] OUTCOME [after=D] [account=ID]
 func (s *script) await(ts *testscript.TestScript, args arguments) error {
 	id, r, outcome, err := parseEvent(args, 1)
-	if err := errors.Join(err, args.only("after")); err != nil {
+	if err := errors.Join(err, args.only("after", "account")); err != nil {
 		return err
 	}
 	var c completion
 	err = s.waitFor("the completion of "+id, func(ctx context.Context) (found bool, err error) {
+		if account, ok := args.pairs["account"]; ok {
+			c, found, err = s.completionOfAccount(ctx, id, account)
+			return found, err
+		}
 		c, found, err = s.completionOf(ctx, id, r)
 		return found, err
 	})
@@ -619,15 +641,18 @@ func (s *script) sums() (wanted, stored, erased int, err error) {
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	completed := map[string]bool{}
+	ids := map[string]bool{}
+	completed := map[string]bool{} // a person's accounts together
 	for _, c := range completions {
+		id := schema.WithoutAccount(c.ID)
 		switch {
-		case completed[c.ID]:
+		case ids[c.ID]:
 			return 0, 0, 0, fmt.Errorf("two completions have the id %s", c.ID)
-		case expected[c.ID] == "":
+		case expected[id] == "":
 			return 0, 0, 0, fmt.Errorf("completion %s is of no webhook that was accepted", c.ID)
 		}
-		completed[c.ID] = true
+		ids[c.ID] = true
+		completed[id] = true
 	}
 	for id, tombstone := range expected {
 		if completed[id] {

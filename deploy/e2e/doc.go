@@ -84,9 +84,10 @@
 //	calls PATH N
 //		waits until the APIs were called N times at paths with the suffix PATH. More calls fail.
 //
-//	await ID [RESOURCE] OUTCOME [after=D]
+//	await ID [RESOURCE] OUTCOME [after=D] [account=ID]
 //		waits for the event's completion. The completion must be valid by its schema and have the
-//		outcome. With after, its time must be at least D after the webhook. Prints the completion.
+//		outcome. With after, its time must be at least D after the webhook. An event that names a
+//		person has a completion for each account: account says which. Prints the completion.
 //	none ID [RESOURCE]
 //		waits until all queues are idle. The event must have no completion.
 //	waiting RESOURCE CLASS N

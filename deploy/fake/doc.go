@@ -12,6 +12,7 @@
 //
 //	pinwheel.go           the row: secret, signature, redelivery, refusals and error bodies
 //	pinwheel_api.go       the endpoints
+//	pinwheel_end_user.go  the list of a person's accounts
 //	pinwheel_webhook.go   webhooks, jobs and the timeline
 //	pinwheel_record.go    paystubs, shifts and the other objects
 //	truv.go               all of Truv
@@ -29,9 +30,10 @@
 // # People
 //
 // A person has 31 paystubs and 90 shifts unless the options give other numbers. The APIs answer 403
-// to every call about a forbidden person. Playing a person sends the webhooks of
-// [Providers.Timeline]. The option times sends each webhook more than once, shuffled sends the
-// webhooks in random order, and retry repeats a webhook as its provider would.
+// to every call about a forbidden person. People with the same end_user_id are one person with
+// several accounts. Playing a person sends the webhooks of [Providers.Timeline]. The option times
+// sends each webhook more than once, shuffled sends the webhooks in random order, and retry repeats
+// a webhook as its provider would.
 //
 //	curl $fake/people -d '{"paystubs": 400, "shifts": 90}'
 //	curl $fake/people -d '{"end_user_id": "user/1", "seed": 7}'
@@ -68,7 +70,8 @@
 // A fault concerns the calls to one provider or to all, and to one path or to all. path is the name
 // of an endpoint, and the fault then concerns this endpoint alone:
 //
-//	account platform employment identity income paystubs paystub shifts voe voie link
+//	account platform employment identity income paystubs paystub shifts end_user_accounts voe voie
+//	link
 //
 // Any other path is a part of the call's path, such as "/paystubs" (the list and each paystub) or
 // the id of an account. times is how often the fault fires. With every, the fault fires at each

@@ -21,7 +21,8 @@ const (
 
 func pinwheelEndpoints(f *Providers) []endpoint {
 	const account = "/v1/accounts/{account_id}"
-	const reports = "/v1/end_users/{end_user_id}/verification_reports"
+	const endUser = "/v1/end_users/{end_user_id}"
+	const reports = endUser + "/verification_reports"
 	api := pinwheelAPI{f}
 	return []endpoint{
 		{name: "account", path: account, serve: api.account},
@@ -32,6 +33,7 @@ func pinwheelEndpoints(f *Providers) []endpoint {
 		{name: "paystub", path: account + "/paystubs/{paystub_id}", serve: api.paystub},
 		{name: "shifts", path: account + "/shifts", serve: api.shifts},
 		{name: "platform", path: "/v1/platforms/{platform_id}", serve: api.platform},
+		{name: "end_user_accounts", path: endUser + "/accounts", serve: api.endUserAccounts},
 		{name: "voe", path: reports + "/voe", serve: api.report("voe")},
 		{name: "voie", path: reports + "/voie", serve: api.report("voie")},
 	}

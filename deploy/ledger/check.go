@@ -63,6 +63,8 @@ type version struct {
 // result is what the streams hold for an event and a resource.
 type result struct {
 	completions int
+	// accounts are the accounts of a person that have a completion of the event.
+	accounts    []string
 	outcome     schema.Outcome
 	class       string
 	deadLetters int
@@ -243,6 +245,9 @@ func (c *Check) AddCompletion(m Message) {
 		result.class = d.Error.Class
 	}
 	p, known := c.ledger.find(key)
+	if p.Event().NamesEndUser() && d.AccountID != nil {
+		result.accounts = append(result.accounts, *d.AccountID)
+	}
 	if c.checkEnvelope(m, got, p, known) {
 		c.checkRecords(p, got)
 	}
@@ -252,10 +257,10 @@ func (c *Check) AddCompletion(m Message) {
 // only the completion's id says which redrive the event is.
 func completedKey(got schema.Completion) string {
 	key := string(got.Data.Provider) + ":" + schema.Token(got.Data.Event.ID)
-	middle, hasEnd := strings.CutSuffix(got.ID, ":"+string(got.Data.Resource))
-	number, isRedrive := strings.CutPrefix(middle, key+":r")
+	event, r, ok := schema.ParseCompletionKey(got.ID)
+	number, isRedrive := strings.CutPrefix(event, key+":r")
 	n, err := strconv.Atoi(number)
-	if !hasEnd || !isRedrive || err != nil {
+	if !ok || r != got.Data.Resource || !isRedrive || err != nil {
 		return key
 	}
 	return schema.RedriveID(key, n)
@@ -265,6 +270,10 @@ func completedKey(got schema.Completion) string {
 // completion should not exist.
 func (c *Check) checkEnvelope(m Message, got schema.Completion, p passage, known bool) bool {
 	r := got.Data.Resource
+	e := p.Event()
+	if account := got.Data.AccountID; e.NamesEndUser() && account != nil {
+		e.Of = *account
+	}
 	switch {
 	case !known || p.Kind == Unreadable:
 		c.violate(Invented, got.ID, "completion of an event that was never sent")
@@ -276,12 +285,15 @@ func (c *Check) checkEnvelope(m Message, got schema.Completion, p passage, known
 	case !slices.Contains(p.Workers(), r):
 		c.violate(Invented, got.ID, "%s has no worker for %s", p.Type, r)
 		return false
-	case got.ID != p.Event().CompletionKey(r) || m.get("Nats-Msg-Id") != got.ID:
+	case e.Of != "" && !slices.Contains(c.served.accountsOf(p.Account), e.Of):
+		c.violate(Invented, got.ID, "the provider did not name %s as an account of the person",
+			e.Of)
+	case got.ID != e.CompletionKey(r) || m.get("Nats-Msg-Id") != got.ID:
 		c.violate(Changed, got.ID, "the id is not %s, or differs from the message id %s",
-			p.Event().CompletionKey(r), m.get("Nats-Msg-Id"))
-	case m.Subject != p.Event().CompletionSubject(r):
+			e.CompletionKey(r), m.get("Nats-Msg-Id"))
+	case m.Subject != e.CompletionSubject(r):
 		c.violate(Changed, got.ID, "the completion is at %s, not at %s",
-			m.Subject, p.Event().CompletionSubject(r))
+			m.Subject, e.CompletionSubject(r))
 	case m.get("Wagewire-Outcome") != string(got.Data.Outcome):
 		c.violate(Changed, got.ID, "the header has the outcome %q, the body has %s",
 			m.get("Wagewire-Outcome"), got.Data.Outcome)

@@ -48,6 +48,9 @@
 // A provider that forbids a person answers 403 to every call. Every event about such a person must
 // end as unavailable, with the class forbidden.
 //
+// An event that names a person has a completion for each account of the person that the provider
+// has named, or one for the person if the provider did not name them when the worker asked.
+//
 // A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
 // stored, every rule above applies.
 //

@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/wagewire/wagewire/schema"
 )
@@ -75,10 +74,11 @@ func (c *Check) checkPassage(key string, p passage) {
 // although their account is not erased.
 func (c *Check) checkDisappeared(gone map[string]bool) {
 	for id, v := range c.seen {
-		if result := c.results[id]; result != nil && result.completions > 0 {
+		key, r, _ := schema.ParseCompletionKey(id)
+		if c.result(key, r).completions > 0 {
 			continue
 		}
-		p, known := c.ledger.find(id[:strings.LastIndexByte(id, ':')])
+		p, known := c.ledger.find(key)
 		if !known || !gone[p.Account] {
 			c.violate(Lost, id, "the completion was at %d and disappeared", v.sequence)
 		}
@@ -167,6 +167,19 @@ func (c *Check) withoutEnd() string {
 	return Unfinished
 }
 
+// lacksAccount reports whether an account of the event's person has no completion. If the provider
+// did not name the accounts, the person has a completion instead.
+func (c *Check) lacksAccount(p passage, r *result, cause cause) bool {
+	if !p.Event().NamesEndUser() || p.Kind == Undecodable {
+		return false
+	}
+	if len(r.accounts) == 0 && cause.Answers != (Answers{}) {
+		return false
+	}
+	return slices.ContainsFunc(c.served.accountsOf(p.Account),
+		func(account string) bool { return !slices.Contains(r.accounts, account) })
+}
+
 // checkFinished checks the end of a stored event.
 func (c *Check) checkFinished(key string, p passage, r schema.Resource) {
 	result := c.result(key, r)
@@ -180,6 +193,9 @@ func (c *Check) checkFinished(key string, p passage, r schema.Resource) {
 		c.violate(Hidden, key, "%s has a dead letter of %s and no completion", p.Type, r)
 	case result.completions == 0:
 		c.violate(c.withoutEnd(), key, "%s has no completion of %s", p.Type, r)
+	case c.lacksAccount(p, result, cause):
+		c.violate(c.withoutEnd(), key, "%s has completions of the accounts %v, and the person "+
+			"has %v", p.Type, result.accounts, c.served.accountsOf(p.Account))
 	case !cause.allows(result):
 		c.violate(Outcome, key, "%s is completed by %s as %s %s, and the answers were %s",
 			p.Type, r, result.outcome, result.class, cause)

@@ -24,8 +24,7 @@ type provider struct {
 // providers has a row for each provider of package schema.
 var providers = map[schema.Provider]provider{
 	schema.Pinwheel: {
-		// accounts/{account}/{resource}…, end_users/{account}/verification_reports/…
-		called:      func(path []string) (account, resource string) { return path[1], path[2] },
+		called:      pinwheelCalled,
 		recordsIn:   pinwheelRecords,
 		refreshedAt: pinwheelRefreshedAt,
 		announced:   pinwheelAnnounced,
@@ -39,6 +38,15 @@ var providers = map[schema.Provider]provider{
 		refreshedAt: func([]byte) time.Time { return time.Time{} },
 		announced:   func([]byte, *Webhook) {},
 	},
+}
+
+// pinwheelCalled reads accounts/{account}/{resource}… and end_users/{person}/…. Everything about a
+// person is asked for the verification reports.
+func pinwheelCalled(path []string) (account, resource string) {
+	if path[0] == "end_users" {
+		return path[1], string(schema.VerificationReports)
+	}
+	return path[1], path[2]
 }
 
 // pinwheelRecords returns the member data, an object or an array of objects.

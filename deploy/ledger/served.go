@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +26,9 @@ type Call struct {
 	Target
 
 	Provider schema.Provider
+	// ListsAccounts is true if the call asks for the accounts of a person. The Account of the
+	// Target is then the person.
+	ListsAccounts bool
 }
 
 // ParseCall reads a path as it is escaped in the URL: /<provider>/v1/….
@@ -39,6 +44,7 @@ func ParseCall(path string) Call {
 		return c
 	}
 	c.Account, c.Resource = p.called(parts[3:])
+	c.ListsAccounts = parts[3] == "end_users" && parts[5] == "accounts"
 	if account, err := url.PathUnescape(c.Account); err == nil {
 		c.Account = account
 	}
@@ -104,6 +110,8 @@ type Served struct {
 	records map[[sha256.Size]byte]bool
 	// payDates are the dates of paystubs, by id.
 	payDates map[string]string
+	// accounts are the ids of the accounts of each person.
+	accounts map[string]map[string]bool
 	// troubled are accounts with an answer other than a complete 200, or with records held back.
 	troubled map[string]bool
 	// aimed are accounts with a fault of their own: records held back, or a list without an end.
@@ -117,6 +125,7 @@ func NewServed() *Served {
 	return &Served{
 		records:  map[[sha256.Size]byte]bool{},
 		payDates: map[string]string{},
+		accounts: map[string]map[string]bool{},
 		troubled: map[string]bool{},
 		aimed:    map[string]bool{},
 		answers:  map[Target]Answers{},
@@ -154,12 +163,38 @@ func (s *Served) Note(c Call, status int, body []byte) {
 		bad.count(status)
 	}
 	s.answers[c.Target] = bad
+	if c.ListsAccounts {
+		s.noteAccounts(c.Account, records)
+		return
+	}
 	for _, record := range records {
 		s.records[recordHash(c.Target, record)] = true
 		if c.Resource == string(schema.Paystubs) {
 			s.notePayDate(record)
 		}
 	}
+}
+
+// noteAccounts notes accounts of a person. The caller holds the lock.
+func (s *Served) noteAccounts(person string, records []json.RawMessage) {
+	if s.accounts[person] == nil {
+		s.accounts[person] = map[string]bool{}
+	}
+	for _, record := range records {
+		var account struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(record, &account) == nil {
+			s.accounts[person][account.ID] = true
+		}
+	}
+}
+
+// accountsOf returns the accounts of a person that the provider has named.
+func (s *Served) accountsOf(person string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.accounts[person]))
 }
 
 func (s *Served) notePayDate(record []byte) {

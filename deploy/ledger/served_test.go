@@ -27,12 +27,17 @@ func TestACallIsReadFromItsPath(t *testing.T) {
 		want       Call
 	}{
 		{"of an account", "/pinwheel/v1/accounts/a-1/paystubs",
-			Call{Target{"a-1", "paystubs"}, schema.Pinwheel}},
+			Call{Target: Target{"a-1", "paystubs"}, Provider: schema.Pinwheel}},
 		{"of a person", "/pinwheel/v1/end_users/u-1/verification_reports/latest",
-			Call{Target{"u-1", "verification_reports"}, schema.Pinwheel}},
-		{"of a link", "/truv/v1/links/l-1/", Call{Target{"l-1", "link"}, schema.Truv}},
+			Call{Target: Target{"u-1", "verification_reports"}, Provider: schema.Pinwheel}},
+		{"of a person's accounts", "/pinwheel/v1/end_users/u-1/accounts", Call{
+			Target:        Target{"u-1", "verification_reports"},
+			Provider:      schema.Pinwheel,
+			ListsAccounts: true,
+		}},
+		{"of a link", "/truv/v1/links/l-1/", Call{Target: Target{"l-1", "link"}, Provider: schema.Truv}},
 		{"of an odd account", "/truv/v1/links/a%2Fb%20c/",
-			Call{Target{"a/b c", "link"}, schema.Truv}},
+			Call{Target: Target{"a/b c", "link"}, Provider: schema.Truv}},
 		{"of an unknown provider", "/acme/v1/links/l-1/", Call{Provider: "acme"}},
 		{"of nothing", "/", Call{}},
 	} {
@@ -45,7 +50,7 @@ func TestACallIsReadFromItsPath(t *testing.T) {
 }
 
 func TestATeeKeepsAnAnswer(t *testing.T) {
-	link := Call{Target{"l-1", "link"}, schema.Truv}
+	link := Call{Target: Target{"l-1", "link"}, Provider: schema.Truv}
 	const body = `{"access_token":"t","id":"l-1"}`
 	for _, row := range []struct {
 		name     string
@@ -101,7 +106,7 @@ func TestManyMayWriteAtOnce(t *testing.T) {
 		Provider: fake.Pinwheel, ID: "e1", Type: "income.added", Account: account,
 		Body: []byte(`{}`),
 	})
-	about := Call{Target{account, "income"}, schema.Pinwheel}
+	about := Call{Target: Target{account, "income"}, Provider: schema.Pinwheel}
 	var group sync.WaitGroup
 	for range writers {
 		group.Go(func() {

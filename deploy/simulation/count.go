@@ -135,8 +135,8 @@ func (w *world) checkMetrics(completions []string) {
 		}
 		stored := 0
 		for _, id := range completions {
-			if strings.HasPrefix(id, string(q.Provider)+":") &&
-				strings.HasSuffix(id, ":"+string(q.Resource)) {
+			_, r, _ := schema.ParseCompletionKey(id)
+			if r == q.Resource && strings.HasPrefix(id, string(q.Provider)+":") {
 				stored++
 			}
 		}

@@ -45,7 +45,7 @@ type watch struct {
 	mu    sync.Mutex
 	lives map[string]*eventLife // by key and queue
 	waits int
-	// completed are the ids of all completions.
+	// completed are the ids of all completions, without the accounts of persons.
 	completed map[string]bool
 	// erased are the accounts with a tombstone: <provider>.<account>.
 	erased map[string]bool
@@ -258,7 +258,7 @@ func (w *watch) hearCompletion(m *nats.Msg) {
 	id := m.Header.Get(nats.MsgIdHdr)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.completed[id] = true
+	w.completed[schema.WithoutAccount(id)] = true
 	l := w.lifeOf(id)
 	if l == nil || l.ended {
 		return
@@ -332,15 +332,15 @@ func (w *watch) isAccountErased(e schema.Event) bool {
 	return w.erased[string(e.Provider)+"."+e.Account()]
 }
 
-// lifeOf returns the event of a completion by its id, <key>:<resource>. The caller holds the lock.
+// lifeOf returns the event of a completion by its id. The caller holds the lock.
 func (w *watch) lifeOf(completion string) *eventLife {
-	i := strings.LastIndexByte(completion, ':')
-	if i < 0 {
+	key, r, ok := schema.ParseCompletionKey(completion)
+	if !ok {
 		return nil
 	}
 	provider, _, _ := strings.Cut(completion, ":")
-	for _, q := range schema.QueuesOf(schema.Resource(completion[i+1:])) {
-		l := w.lives[lifeKey(completion[:i], q.Name)]
+	for _, q := range schema.QueuesOf(r) {
+		l := w.lives[lifeKey(key, q.Name)]
 		if l != nil && string(q.Provider) == provider {
 			return l
 		}

@@ -63,8 +63,10 @@ type RecordsWriter struct {
 	object jetstream.ObjectInfo
 	ref    schema.RecordsRef
 	event  schema.Event
-	digest hash.Hash
-	chunk  []byte
+	// resource is the resource of the records.
+	resource schema.Resource
+	digest   hash.Hash
+	chunk    []byte
 	// chunkMax is the size of a full chunk, in bytes.
 	chunkMax int
 	// sequences are the messages stored so far, for Discard.
@@ -88,8 +90,9 @@ func (c *Conn) NewRecordsWriter(
 	name := e.RecordsName(r) + "/" + random
 	nuid := fmt.Sprintf("%s.%s.%s.%s", e.Provider, r, e.Account(), random)
 	return &RecordsWriter{
-		conn:  c,
-		event: e,
+		conn:     c,
+		event:    e,
+		resource: r,
 		ref: schema.RecordsRef{
 			Bucket: schema.RecordsBucket, Name: name, Subject: chunksSubject(nuid),
 		},
@@ -191,6 +194,35 @@ func (w *RecordsWriter) publish(ctx context.Context, msg *nats.Msg, id string) e
 	}
 	w.sequences = append(w.sequences, published.Sequence)
 	return nil
+}
+
+// Copy returns an object of another event with the records so far. Copy reads and stores one chunk
+// after the other, and must be called before Close. If Copy fails, nothing of the copy stays
+// stored. The error is ErrErased if the other event's account has a tombstone.
+func (w *RecordsWriter) Copy(ctx context.Context, e schema.Event) (*RecordsWriter, error) {
+	other, err := w.conn.NewRecordsWriter(ctx, e, w.resource)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.copyTo(ctx, other); err != nil {
+		err = fmt.Errorf("copy records %s: %w", w.ref.Name, err)
+		return nil, errors.Join(err, other.Discard(ctx))
+	}
+	return other, nil
+}
+
+func (w *RecordsWriter) copyTo(ctx context.Context, other *RecordsWriter) error {
+	for _, sequence := range w.sequences {
+		m, err := w.conn.readMessage(ctx, recordsStream, sequence)
+		if err != nil {
+			return err
+		}
+		if err := other.write(ctx, m.Data); err != nil {
+			return err
+		}
+	}
+	other.ref.Count = w.ref.Count
+	return other.write(ctx, w.chunk)
 }
 
 // Ref returns the reference to the records so far. Only the reference from Close has the sum and

@@ -102,6 +102,46 @@ func TestAnObjectIsTheArrayOfItsRecordsByteForByte(t *testing.T) {
 	}
 }
 
+func TestACopyOfRecordsIsAnObjectOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	b := look(t, s)
+	large := `{"id":"1","text":"` + strings.Repeat("x", 300<<10) + `"}`
+	original := write(t, c, paystubs("id", "person"), large, `{"id":"2"}`)
+	copied, err := original.Copy(t.Context(), paystubs("id", "account"))
+	must(t, err)
+	ref, err := copied.Close(t.Context())
+	must(t, err)
+	must(t, original.Discard(t.Context()))
+	got, err := c.Records(t.Context(), ref)
+	must(t, err)
+	if len(got) != 2 || ref.Count != 2 || string(got[0]) != large {
+		t.Errorf("%d records, %d in the reference", len(got), ref.Count)
+	}
+	if !strings.HasPrefix(ref.Name, schema.AccountRecords(schema.Pinwheel, "account")) {
+		t.Errorf("the name is %s, want a name of the account", ref.Name)
+	}
+	for _, m := range b.all(recordsStream, allChunks) {
+		if !strings.Contains(m.Subject, ".pinwheel.paystubs.account.") {
+			t.Errorf("a chunk is left on %s", m.Subject)
+		}
+	}
+}
+
+func TestRecordsAreNotCopiedToAnErasedAccount(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	erase(t, c, link("gone", "gone", schema.ActionDeleted))
+	original := write(t, c, link("id", "kept", schema.ActionConnected), `{"id":"1"}`)
+	_, err := original.Copy(t.Context(), link("id", "gone", schema.ActionConnected))
+	if !errors.Is(err, stream.ErrErased) {
+		t.Errorf("error %v, want ErrErased", err)
+	}
+	if n := len(look(t, s).all(recordsStream, allChunks)); n != 0 {
+		t.Errorf("%d chunks are stored", n)
+	}
+}
+
 func TestARecordThatIsNotJSONIsRefused(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)

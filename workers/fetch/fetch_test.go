@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,8 +35,9 @@ const (
 	person   = "person-7"
 	pageSize = 25
 
-	// reportsPath is where the end user's reports are.
-	reportsPath = "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/"
+	// reportsPath is where the end user's reports are, and accountsPath the list of the accounts.
+	reportsPath  = "/v1/end_users/applicant%2F20931%20%3F%23%25/verification_reports/"
+	accountsPath = "/v1/end_users/applicant%2F20931%20%3F%23%25/accounts"
 )
 
 // announced is when the event's job ended.
@@ -56,6 +58,8 @@ type provider struct {
 	paystubs, shifts []stub
 	// alone are paystubs that are in no list.
 	alone []stub
+	// accounts are the pages of the end user's accounts. Nil: the end user is not known.
+	accounts [][]string
 	// refreshedAt of lists, snapshots and reports; zero leaves it out.
 	refreshedAt time.Time
 	// statuses are answered to their paths instead of data.
@@ -133,6 +137,8 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w,
 			`{"error":{"type":"invalid_request_error","code":"not_found","message":"Canary"}}`,
 			http.StatusNotFound)
+	case path == accountsPath:
+		p.accountsPage(w, q.Get("cursor"))
 	case path == reportsPath+"voe", path == reportsPath+"voie":
 		comma := ""
 		if meta != "" {
@@ -172,6 +178,25 @@ func (p *provider) page(w http.ResponseWriter, meta, cursor string, all []stub) 
 	}
 	fmt.Fprintf(w, `{"data":[%s],"meta":{%s"next_cursor":%s}}`, strings.Join(items, ","), meta,
 		next)
+}
+
+// accountsPage answers a page of the end user's accounts. A cursor is the number of a page.
+func (p *provider) accountsPage(w http.ResponseWriter, cursor string) {
+	n, _ := strconv.Atoi(cursor)
+	if len(p.accounts) == 0 {
+		http.Error(w, `{"error":{"type":"x","code":"said","message":"Canary"}}`, 404)
+		return
+	}
+	var items []string
+	for _, id := range p.accounts[n] {
+		items = append(items, fmt.Sprintf(`{"id":%q,"connected":true}`, id))
+	}
+	next := "null"
+	if n+1 < len(p.accounts) {
+		next = strconv.Quote(strconv.Itoa(n + 1))
+	}
+	fmt.Fprintf(w, `{"data":[%s],"meta":{"count":%d,"next_cursor":%s}}`,
+		strings.Join(items, ","), len(items), next)
 }
 
 func (p *provider) asked() []string {
@@ -659,9 +684,9 @@ func TestVerificationReports(t *testing.T) {
 			want: []string{"voe"}, asked: []string{asked + "voe"}},
 		{promise: "the other available: it alone", voe: no, voie: yes, outcome: schema.Succeeded,
 			want: []string{"voie"}, asked: []string{asked + "voie"}},
-		{promise: "none available: unavailable, without a call", voe: no, voie: no,
+		{promise: "none available: unavailable, without a call for them", voe: no, voie: no,
 			outcome: schema.Unavailable},
-		{promise: "nothing said of either: unavailable, without a call",
+		{promise: "nothing said of either: unavailable, without a call for them",
 			outcome: schema.Unavailable},
 		{promise: "404 on one: the other, and that one missing", voe: yes, voie: yes,
 			statuses: map[string]int{path + "voie": 404}, outcome: schema.Succeeded,
@@ -696,7 +721,7 @@ func TestVerificationReports(t *testing.T) {
 				!slices.Equal(got.Missing, test.missing) || got.Stale {
 				t.Errorf("got %+v", got)
 			}
-			if diff := cmp.Diff(append([]string{}, test.asked...), p.asked()); diff != "" {
+			if diff := cmp.Diff(append([]string{accountsPath}, test.asked...), p.asked()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})

@@ -90,6 +90,12 @@ func TestEachMethodAsksItsEndpoint(t *testing.T) {
 			_, err := c.VerificationReport(ctx, "me", pinwheel.VOIE)
 			return err
 		}},
+		{"/v1/end_users/me%2Fyou/accounts?limit=100", func(c *pinwheel.Client) error {
+			for _, err := range c.Accounts(ctx, "me/you") {
+				return err
+			}
+			return errors.New("no page")
+		}},
 		{"/v1/accounts/acc/paystubs?limit=100",
 			func(c *pinwheel.Client) error { return drain(c, pinwheel.PaystubQuery{}) }},
 		{"/v1/accounts/acc/paystubs?from_pay_date=2025-12-01&limit=100&to_pay_date=2025-12-31",

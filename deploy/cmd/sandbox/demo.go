@@ -56,7 +56,8 @@ func demonstrate(
 type demo struct {
 	tail    *stream.Tail
 	printer *printer
-	// awaited holds the type of each missing completion, by the completion's id.
+	// awaited holds the type of each missing completion, by the completion's id without the account
+	// of a person.
 	awaited map[string]string
 	rows    map[string]*row
 }
@@ -91,10 +92,11 @@ func (d *demo) wait(ctx context.Context) error {
 			return err
 		}
 		d.printer.completion(c)
-		if _, awaited := d.awaited[c.ID]; !awaited {
+		id := schema.WithoutAccount(c.ID)
+		if _, awaited := d.awaited[id]; !awaited {
 			continue
 		}
-		delete(d.awaited, c.ID)
+		delete(d.awaited, id)
 		r := d.rows[c.Data.Event.Type]
 		r.completions++
 		r.records += c.CountRecords()

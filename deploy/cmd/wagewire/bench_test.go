@@ -116,6 +116,8 @@ type payrolls struct {
 	mu sync.Mutex
 	// rejects are the ids that it refuses for good.
 	rejects map[string]bool
+	// accounts are the accounts of every person.
+	accounts []string
 	// asked are the keys of the events that were fetched, in order.
 	asked []string
 }
@@ -132,7 +134,18 @@ func (p *payrolls) Fetch(ctx context.Context, job workers.Job) (workers.Fetched,
 		return workers.Fetched{Outcome: schema.Deleted}, nil
 	}
 	record := api.Record{ID: "r-1", JSON: []byte(`{"id":"r-1"}`)}
-	return workers.Fetched{}, job.Records.Add(ctx, record)
+	fetched := workers.Fetched{}
+	if job.Event.NamesEndUser() {
+		fetched.Accounts = p.accounts
+	}
+	return fetched, job.Records.Add(ctx, record)
+}
+
+// knows says which accounts every person has.
+func (p *payrolls) knows(accounts ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.accounts = accounts
 }
 
 // recovers says that the provider refuses nothing any more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -133,21 +134,16 @@ func (past history) resend(
 }
 
 // isCompleted reports whether the redrive of that number has a completion of the queue's resource,
-// or of any resource if queue is "".
+// or of any resource if queue is "". The completion may be of any account: the webhook may name a
+// person.
 func (past history) isCompleted(
 	ctx context.Context, e schema.Event, queue string, number int,
 ) (bool, error) {
 	e.Redrive = number
-	t := schema.Lookup(e.Provider, e.Type)
-	for _, q := range schema.Queues() {
-		if !readsType(q, t) || queue != "" && queue != q.Name {
-			continue
-		}
-		if completed, err := past.op.Completed(ctx, e, q.Resource); completed || err != nil {
-			return completed, err
-		}
-	}
-	return false, nil
+	completions, err := past.op.CompletionsOf(ctx, e)
+	return slices.ContainsFunc(completions, func(c schema.Completion) bool {
+		return queue == "" || queue == schema.QueueName(c.Data.Provider, c.Data.Resource)
+	}), err
 }
 
 const accountErased = "its account is erased"

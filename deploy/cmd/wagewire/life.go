@@ -55,6 +55,9 @@ type fate struct {
 	Note        string             `json:"note,omitempty"`
 	DeadLetters []letterJSON       `json:"dead_letters,omitempty"`
 	Completion  *completionSummary `json:"completion,omitempty"`
+	// Completions are all completions of an event that names a person: one for each account.
+	// Completion is then the first.
+	Completions []*completionSummary `json:"completions,omitempty"`
 	// Wait is the wait of a waiting event, or the last wait of an event whose time has come.
 	Wait *waitSummary `json:"wait,omitempty"`
 	// DueSince is when the last wait ended, or when a worker put a replayed event behind fresh
@@ -146,7 +149,9 @@ func newDeliveries(e stream.Ended) deliveries {
 
 // completionSummary is a completion without records.
 type completionSummary struct {
-	ID       string                  `json:"id"`
+	ID string `json:"id"`
+	// Account is the token of the account.
+	Account  string                  `json:"account"`
 	At       time.Time               `json:"at"`
 	Outcome  schema.Outcome          `json:"outcome"`
 	Attempts int                     `json:"attempts"`
@@ -156,9 +161,26 @@ type completionSummary struct {
 
 func newCompletionSummary(c schema.Completion) *completionSummary {
 	return &completionSummary{
-		ID: c.ID, At: c.Time.UTC(), Outcome: c.Data.Outcome, Attempts: c.Data.Attempts,
-		Records: c.CountRecords(), Error: c.Data.Error,
+		ID: c.ID, Account: c.Subject, At: c.Time.UTC(), Outcome: c.Data.Outcome,
+		Attempts: c.Data.Attempts, Records: c.CountRecords(), Error: c.Data.Error,
 	}
+}
+
+// addCompletion adds a completion of the event in the queue.
+func (f *fate) addCompletion(c schema.Completion) {
+	summary := newCompletionSummary(c)
+	if f.Completion == nil {
+		f.Completion = summary
+	}
+	if schema.Lookup(c.Data.Provider, c.Data.Event.Type).NamesEndUser {
+		f.Completions = append(f.Completions, summary)
+	}
+}
+
+// String describes how the event ended.
+func (c *completionSummary) String() string {
+	return fmt.Sprintf("%s, %s, %s%s", plain(c.Outcome), plural(c.Attempts, "attempt"),
+		plural(c.Records, "record"), formatError(c.Error))
 }
 
 // printRow prints an incident with its time.
@@ -222,9 +244,11 @@ func (f fate) print(now time.Time, printAt printRow) {
 		printAt(d.At, "dead letter %d: class %s, reason %s, %s",
 			d.Number, plain(d.Class), plain(d.Reason), plural(d.Attempts, "attempt"))
 	}
-	if c := f.Completion; c != nil {
-		printAt(c.At, "completed: %s, %s, %s%s", plain(c.Outcome),
-			plural(c.Attempts, "attempt"), plural(c.Records, "record"), formatError(c.Error))
+	if c := f.Completion; c != nil && len(f.Completions) == 0 {
+		printAt(c.At, "completed: %s", c)
+	}
+	for _, c := range f.Completions {
+		printAt(c.At, "account %s completed: %s", plain(c.Account), c)
 	}
 	f.printWait(printAt)
 	f.printNextTry(now, printAt)

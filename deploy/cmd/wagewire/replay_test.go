@@ -36,6 +36,23 @@ func TestEachReplayGivesEachEventACompletionOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestAReplayTakesNoNumberWithACompletionOfAPersonsAccount(t *testing.T) {
+	b := newBench(t)
+	e := b.event("verification_reports.refreshed", "e-1", "u-1")
+	b.publish(e)
+	first := e
+	first.Redrive = 1
+	first.Of = "a-1"
+	c := schema.NewCompletion(first, schema.VerificationReports, schema.Succeeded, receivedAt)
+	stored, err := b.conn.PublishCompletion(t.Context(), first, c)
+	if err != nil || !stored {
+		t.Fatalf("stored %t, %v", stored, err)
+	}
+	got := b.runs(0, "replay", "--queue", "pinwheel_verification_reports", "--since", "all",
+		"--yes")
+	contains(t, got.stdout, "pinwheel:e-1:r2  verification_reports.refreshed\n")
+}
+
 func TestAReplayIsForOneQueueEvenIfOthersReadTheType(t *testing.T) {
 	b := newBench(t)
 	p, _ := b.work(nil, schema.Paystubs, schema.Income)

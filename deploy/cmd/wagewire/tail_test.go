@@ -40,6 +40,17 @@ func completed(
 	return completion{e, c}
 }
 
+// reportsOf is the completion of an event that names a person, for an account of the person.
+func reportsOf(person, account, id string) completion {
+	c := completed("pinwheel", "verification_reports.refreshed", id, person,
+		schema.VerificationReports, schema.Succeeded)
+	c.event.Of = account
+	c.ID = c.event.CompletionKey(schema.VerificationReports)
+	c.Subject = c.event.Account()
+	c.Data.AccountID = &account
+	return c
+}
+
 func publishCompletions(t *testing.T, conn *stream.Conn, all ...completion) {
 	t.Helper()
 	for _, c := range all {
@@ -132,19 +143,22 @@ func TestOnlyWhatIsAskedForIsPrinted(t *testing.T) {
 			schema.VerificationReports, schema.Unavailable),
 		completed("truv", "link-connected", "e-4", "a-2", schema.Link, schema.Succeeded),
 		completed("truv", "link-deleted", "e-5", "a.3", schema.Link, schema.Deleted),
+		reportsOf("u-2", "a-1", "e-6"),
+		reportsOf("u-2", "a-6", "e-6"),
 	}
 	for promise, test := range map[string]struct {
 		flags []string
 		want  []int // of all
 	}{
-		"everything":                       {nil, []int{0, 1, 2, 3, 4, 5}},
+		"everything":                       {nil, []int{0, 1, 2, 3, 4, 5, 6, 7}},
 		"a provider's":                     {[]string{"--provider", "truv"}, []int{4, 5}},
 		"a resource's":                     {[]string{"--resource", "income"}, []int{0, 2}},
 		"an outcome":                       {[]string{"--outcome", "failed"}, []int{2}},
-		"an account's":                     {[]string{"--account", "a-1"}, []int{0, 1, 2}},
+		"an account's":                     {[]string{"--account", "a-1"}, []int{0, 1, 2, 6}},
 		"an account's whose id is no name": {[]string{"--account", "a.3"}, []int{5}},
 		"the same, as a line shows it":     {[]string{"--account", schema.Token("a.3")}, []int{5}},
 		"a person's":                       {[]string{"--account", "u-1"}, []int{3}},
+		"a person's, of every account":     {[]string{"--account", "u-2"}, []int{6, 7}},
 		"all of these at once": {[]string{
 			"--provider", "pinwheel", "--resource", "income", "--outcome", "succeeded",
 			"--account", "a-1",

@@ -38,6 +38,8 @@ reads the type it has the state:
   completed  it has a completion; settled if the completion is kept no longer
   …          or it has a dead letter, its deliveries ran out, or its account is erased
 
+The verification reports of a person have a completion for each account of the person.
+
 Of an event that waits, the history has the last failure, the step of the ladder, the time of the
 next try, and the number of failures by class. It says so if the queue takes no events: paused by an
 operator, or because the provider refuses our credentials.
@@ -214,9 +216,15 @@ func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found 
 		e.Type = c.Data.Event.Type
 		e.OccurredAt = c.Data.Event.OccurredAt
 		e.ReceivedAt = c.Data.Event.ReceivedAt
+		account := c.Subject
+		of := e
+		if e.NamesEndUser() && c.Data.AccountID != nil && c.Data.EndUserID != nil {
+			account = schema.HashToken(*c.Data.EndUserID)
+			of.Of = *c.Data.AccountID
+		}
 		// If the ids differ, the provider's id only looks like a redrive's.
-		if c.ID == e.CompletionKey(c.Data.Resource) {
-			tr.lifeOf(e, c.Subject)
+		if c.ID == of.CompletionKey(c.Data.Resource) {
+			tr.lifeOf(e, account)
 			tr.completions[e.Key()] = append(tr.completions[e.Key()], c)
 		}
 	}
@@ -318,7 +326,7 @@ func (tr *tracer) fateIn(l *life, q schema.Queue) fate {
 	f := fate{Queue: q.Name}
 	for _, c := range tr.completions[l.Event] {
 		if c.Data.Provider == q.Provider && c.Data.Resource == q.Resource {
-			f.Completion = newCompletionSummary(c)
+			f.addCompletion(c)
 		}
 	}
 	for _, letter := range tr.letters[l.Event] {

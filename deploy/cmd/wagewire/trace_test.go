@@ -44,6 +44,7 @@ func (b *bench) traced(name string) []string {
 func TestEveryEndingIsTraced(t *testing.T) {
 	const incomeWaiting = "WAGEWIRE_WAITING_PINWHEEL_INCOME"
 	const income = " pinwheel_income "
+	const reports = " pinwheel_verification_reports "
 	in := func(b *bench) schema.Event { return b.event("income.added", "e-1", "a-1") }
 	for promise, test := range map[string]struct {
 		lives func(*bench) // what happens to e-1
@@ -315,6 +316,55 @@ func TestEveryEndingIsTraced(t *testing.T) {
 			[]string{
 				"the event is gone: an erasure removes the account's webhooks\n",
 				"completed: deleted, 1 attempt, 0 records\n",
+			},
+		},
+		"it names a person with two accounts": {
+			func(b *bench) {
+				p, _ := b.work(nil, schema.VerificationReports)
+				p.knows("a-1", "a-2")
+				b.publish(b.event("verification_reports.refreshed", "e-1", "u-1"))
+				b.completed("pinwheel:e-1:verification_reports:a-1")
+				b.completed("pinwheel:e-1:verification_reports:a-2")
+			},
+			[]string{"pinwheel:e-1" + reports + "completed"},
+			[]string{
+				"pinwheel:e-1  verification_reports.refreshed  account h_",
+				"account a-1 completed: succeeded, 1 attempt, 1 record\n",
+				"account a-2 completed: succeeded, 1 attempt, 1 record\n",
+			},
+		},
+		"it names a person without an account": {
+			func(b *bench) {
+				b.work(nil, schema.VerificationReports)
+				b.publish(b.event("verification_reports.refreshed", "e-1", "u-1"))
+				b.completed("pinwheel:e-1:verification_reports")
+			},
+			[]string{"pinwheel:e-1" + reports + "completed"},
+			[]string{
+				"account " + schema.HashToken("u-1") +
+					" completed: succeeded, 1 attempt, 1 record\n",
+			},
+		},
+		"it names a person, is sent again, and is gone": {
+			func(b *bench) {
+				p, stop := b.work(nil, schema.VerificationReports)
+				p.knows("a-1")
+				b.publish(b.event("verification_reports.refreshed", "e-1", "u-1"))
+				b.completed("pinwheel:e-1:verification_reports:a-1")
+				b.runs(0, "replay", "--queue", "pinwheel_verification_reports", "--since", "all",
+					"--yes")
+				b.completed("pinwheel:e-1:r1:verification_reports:a-1")
+				stop()
+				s, err := b.js.Stream(b.Context(), schema.EventsStream)
+				b.must(err)
+				b.must(s.Purge(b.Context()))
+			},
+			[]string{"pinwheel:e-1" + reports + "completed",
+				"pinwheel:e-1:r1" + reports + "completed"},
+			[]string{
+				"pinwheel:e-1:r1  verification_reports.refreshed  account " +
+					schema.HashToken("u-1") + "\n",
+				"the event is gone from its stream\n", "account a-1 completed: succeeded",
 			},
 		},
 		"no queue reads it": {

@@ -104,8 +104,10 @@ func (l *ledger) judge(completions []schema.Completion) verdict {
 	defer l.mu.Unlock()
 	v := verdict{completed: len(completions)}
 	counts := map[string]int{}
+	ended := map[string]bool{}
 	for _, c := range completions {
 		counts[c.ID]++
+		ended[schema.WithoutAccount(c.ID)] = true
 		if counts[c.ID] == 2 {
 			v.wrong = append(v.wrong, c.ID+": there are two completions")
 		}
@@ -125,7 +127,7 @@ func (l *ledger) judge(completions []schema.Completion) verdict {
 			continue
 		}
 		for _, resource := range w.documented().Workers {
-			if id := w.event().CompletionKey(resource); counts[id] == 0 {
+			if id := w.event().CompletionKey(resource); !ended[id] {
 				v.missing = append(v.missing, fmt.Sprintf("%s %s", w.Type, id))
 			}
 		}

@@ -67,7 +67,11 @@ func CheckCompletion(doc []byte) error {
 		return fmt.Errorf("completion: %w", err)
 	}
 	e := schema.Event{
-		Provider: got.Data.Provider, ID: got.Data.Event.ID, Redrive: redriveOf(got.ID),
+		Provider: got.Data.Provider, ID: got.Data.Event.ID, Type: got.Data.Event.Type,
+		Redrive: redriveOf(got.ID),
+	}
+	if e.NamesEndUser() && got.Data.AccountID != nil {
+		e.Of = *got.Data.AccountID
 	}
 	want := schema.NewCompletion(e, got.Data.Resource, got.Data.Outcome, got.Time)
 	return errors.Join(
@@ -84,7 +88,7 @@ func CheckCompletion(doc []byte) error {
 // redriveOf returns the number of the redrive in a completion's id, or 0 if the id has none.
 func redriveOf(id string) int {
 	parts := strings.Split(id, ":")
-	if len(parts) != 4 {
+	if len(parts) < 4 {
 		return 0
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(parts[2], "r"))
