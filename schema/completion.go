@@ -185,7 +185,8 @@ func (c Completion) Order() string {
 	return Sequence(data, c.Time, c.ID)
 }
 
-// NewCompletion returns the resource's completion of the event, without the results of the fetch.
+// NewCompletion returns the resource's completion of the event at the first attempt, without the
+// results of the fetch.
 func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 	return Completion{
 		SpecVersion:     CloudEventsVersion,
@@ -203,7 +204,7 @@ func NewCompletion(e Event, r Resource, o Outcome, at time.Time) Completion {
 				ID: e.ID, Type: e.Type,
 				OccurredAt: e.OccurredAt.UTC(), ReceivedAt: e.ReceivedAt.UTC(),
 			},
-			Redrive: e.Redrive,
+			Redrive: e.Redrive, Attempts: 1,
 			Records: []json.RawMessage{}, Deleted: []string{}, Missing: []string{},
 		},
 	}

@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,12 @@ func quick() Config {
 // fetchFunc is a Handler in one function.
 type fetchFunc func(context.Context, Job) (Fetched, error)
 
-func (f fetchFunc) Fetch(ctx context.Context, job Job) (Fetched, error) { return f(ctx, job) }
+// Fetch calls f. Records without a scope are a snapshot, because most tests do not care.
+func (f fetchFunc) Fetch(ctx context.Context, job Job) (Fetched, error) {
+	fetched, err := f(ctx, job)
+	fetched.Scope = cmp.Or(fetched.Scope, schema.Snapshot)
+	return fetched, err
+}
 
 // brings is a Handler that brings the record, whatever it is asked for.
 var brings = fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
@@ -114,8 +120,37 @@ func newBenchAt(t *testing.T, url string) *bench {
 		}
 		return nil
 	}))
-	t.Cleanup(func() { b.end(); checkNoCanary(t, b.lines) })
+	t.Cleanup(func() {
+		b.end()
+		checkNoCanary(t, b.lines)
+		b.checkCompletions()
+	})
 	return b
+}
+
+// checkCompletions fails the test if any stored completion breaks the published schema. A broker
+// that the test stopped, or that lost the stream, has none to show.
+func (b *bench) checkCompletions() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s, err := b.js.Stream(ctx, schema.CompletionsStream)
+	if err != nil {
+		return
+	}
+	rules, err := jsonschematest.Compile(jsonschema.Completion())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for from := uint64(1); ; {
+		m, err := s.GetMsg(ctx, from, jetstream.WithGetMsgSubject(schema.AllCompletions))
+		if err != nil { // there is no further completion
+			return
+		}
+		if err := rules.Check(m.Data); err != nil {
+			b.Errorf("%s: %v", m.Subject, err)
+		}
+		from = m.Sequence + 1
+	}
 }
 
 // checkNoCanary fails the test if a log line holds a canary.

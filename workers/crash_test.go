@@ -57,7 +57,7 @@ func (a asks) Fetch(ctx context.Context, job Job) (Fetched, error) {
 	if response.StatusCode != http.StatusOK {
 		return Fetched{}, &api.StatusError{Endpoint: "/v1/x", Status: response.StatusCode}
 	}
-	return Fetched{}, bring(ctx, job, string(record))
+	return Fetched{Scope: schema.Snapshot}, bring(ctx, job, string(record))
 }
 
 func die() {

@@ -84,7 +84,7 @@ func bringAnswer(ctx context.Context, job workers.Job, a answer) (workers.Fetche
 	switch a {
 	case "200", "stale":
 		err := job.Records.Add(ctx, api.Record{JSON: json.RawMessage(`{"id":"1"}`)})
-		return workers.Fetched{Stale: a == "stale"}, err
+		return workers.Fetched{Scope: schema.Snapshot, Stale: a == "stale"}, err
 	case "cut":
 		return workers.Fetched{}, &api.NetworkError{Endpoint: endpoint, Why: "connection cut"}
 	case "broken":

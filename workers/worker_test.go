@@ -117,8 +117,8 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 			})
 		}
 	}
-	if types != 17 || completions != 18 {
-		t.Errorf("%d types and %d completions, want 17 and 18: paystubs.fully_synced has two",
+	if types != 20 || completions != 21 {
+		t.Errorf("%d types and %d completions, want 20 and 21: paystubs.fully_synced has two",
 			types, completions)
 	}
 	for _, q := range schema.Queues() {

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 )
 
 // Names of violations. The package comment explains each.
@@ -28,6 +30,7 @@ const (
 	Erased     = "erased"
 	Custody    = "custody"
 	Waiting    = "waiting"
+	Invalid    = "invalid"
 )
 
 // Violation is a broken promise: its name, the id of the event or completion, and an explanation.
@@ -81,6 +84,8 @@ type Check struct {
 	steps  Steps
 	// records reads the object of a large completion.
 	records func(schema.RecordsRef) ([]byte, error)
+	// rules are the published schema of completions.
+	rules *jsonschematest.Schema
 
 	mu          sync.Mutex
 	stored      map[string]int // copies of an event, by key
@@ -109,7 +114,12 @@ type Counts struct {
 func NewCheck(
 	l *Ledger, s *Served, steps Steps, records func(schema.RecordsRef) ([]byte, error),
 ) *Check {
+	rules, err := jsonschematest.Compile(jsonschema.Completion())
+	if err != nil {
+		panic(err) // the schema is a part of the program
+	}
 	return &Check{
+		rules:       rules,
 		ledger:      l,
 		served:      s,
 		steps:       steps,
@@ -234,6 +244,9 @@ func (c *Check) AddCompletion(m Message) {
 	if err := json.Unmarshal(m.Data, &got); err != nil {
 		c.violate(Changed, m.Subject, "the completion at %d cannot be read: %v", m.Sequence, err)
 		return
+	}
+	if err := c.rules.Check(m.Data); err != nil {
+		c.violate(Invalid, got.ID, "the completion at %d breaks its schema: %v", m.Sequence, err)
 	}
 	d := got.Data
 	key := completedKey(got)

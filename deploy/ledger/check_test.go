@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,14 +249,25 @@ func TestCheckFinds(t *testing.T) {
 			s.objects["o"] = []byte(`[]`)
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
 				c.Data.Records = nil
-				c.Data.RecordsRef = &schema.RecordsRef{Name: "o", SHA256: "0", Bytes: 2, Count: 2}
+				c.Data.RecordsRef = &schema.RecordsRef{
+					Bucket: "b", Name: "o", SHA256: strings.Repeat("0", 64), Bytes: 2, Count: 2,
+				}
 			})
 		}, []string{Changed}},
+		{"a completion that breaks the published schema", func(s *scene, added Webhook) {
+			s.removeFirst()
+			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
+				records(paystubA, paystubB)(c)
+				c.Data.Attempts = 0
+			})
+		}, []string{Invalid}},
 		{"a missing object", func(s *scene, added Webhook) {
 			s.removeFirst()
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
 				c.Data.Records = nil
-				c.Data.RecordsRef = &schema.RecordsRef{Name: "o"}
+				c.Data.RecordsRef = &schema.RecordsRef{
+					Bucket: "b", Name: "o", SHA256: strings.Repeat("0", 64), Bytes: 2, Count: 1,
+				}
 			})
 		}, []string{Lost}},
 		{"nothing when an object has the records", func(s *scene, added Webhook) {
@@ -264,7 +276,7 @@ func TestCheckFinds(t *testing.T) {
 			sum := sha256.Sum256(s.objects["o"])
 			s.complete(added, schema.Paystubs, schema.Succeeded, func(c *schema.Completion) {
 				c.Data.Records = nil
-				c.Data.RecordsRef = &schema.RecordsRef{Name: "o",
+				c.Data.RecordsRef = &schema.RecordsRef{Bucket: "b", Name: "o",
 					SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(s.objects["o"])), Count: 2}
 			})
 		}, nil},

@@ -42,6 +42,7 @@
 //	            erased, and nobody deleted the account
 //	erased      data of an erased account is left, or the erasure has no completion
 //	custody     a signed webhook was refused for good, or a forged webhook was not refused
+//	invalid     a completion breaks the published JSON Schema
 //	waiting     the queues are not empty, or events wait, long after the last fault: the run
 //	            itself adds this violation
 //

@@ -99,6 +99,17 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 				VOE:       workers.Availability{Status: "available", RefreshedAt: at},
 				VOIE:      workers.Availability{Status: "unavailable"},
 			}},
+		{schema.Pinwheel, "account.added",
+			`{"event":"account.added","event_id":"e","payload":{"account_id":"a","connected":true,` +
+				`"created_at":"2026-02-03T15:18:57.204518+00:00","end_user_id":"applicant-20931"}}`,
+			workers.Payload{EndUserID: "applicant-20931"}},
+		{schema.Pinwheel, "account.monitoring_status.updated",
+			`{"event":"account.monitoring_status.updated","event_id":"e",` +
+				`"payload":{"account_id":"a","monitoring_status":"degraded","end_user_id":null}}`,
+			workers.Payload{}},
+		{schema.Pinwheel, "account.removed",
+			`{"event":"account.removed","event_id":"e","payload":{"account_id":"a"}}`,
+			workers.Payload{}},
 		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1),
 			workers.Payload{}},
 		{schema.Truv, "link-disconnected",

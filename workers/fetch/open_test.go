@@ -165,6 +165,11 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 				}
 				env := environment(good)
 				env[variable] = test.value
+				if test.value == "" && strings.HasSuffix(variable, "_SECRET_FILE") {
+					if len(schema.QueuesOf(q.Resource)) > 1 {
+						continue // another provider may serve the resource
+					}
+				}
 				_, err := fetch.Open(q.Resource, around(env))
 				if err == nil || !strings.HasPrefix(err.Error(), variable) {
 					t.Errorf("%s: error %v, want one that begins with %s", q.Name, err, variable)

@@ -141,25 +141,42 @@ func compare[T comparable](field string, got, want T) error {
 
 // Check returns an error if doc breaks the rules of the schema. Formats count as rules.
 func Check(rules, doc []byte) error {
+	compiled, err := Compile(rules)
+	if err != nil {
+		return err
+	}
+	return compiled.Check(doc)
+}
+
+// Schema is a compiled JSON Schema, for many documents.
+type Schema struct{ compiled *validator.Schema }
+
+// Compile compiles a schema.
+func Compile(rules []byte) (*Schema, error) {
 	parsed, err := validator.UnmarshalJSON(bytes.NewReader(rules))
 	if err != nil {
-		return fmt.Errorf("parse schema: %w", err)
+		return nil, fmt.Errorf("parse schema: %w", err)
 	}
 	compiler := validator.NewCompiler()
 	compiler.AssertFormat()
 	const name = "urn:wagewire:schema:under-test"
 	if err := compiler.AddResource(name, parsed); err != nil {
-		return fmt.Errorf("add schema: %w", err)
+		return nil, fmt.Errorf("add schema: %w", err)
 	}
 	compiled, err := compiler.Compile(name)
 	if err != nil {
-		return fmt.Errorf("compile schema: %w", err)
+		return nil, fmt.Errorf("compile schema: %w", err)
 	}
+	return &Schema{compiled}, nil
+}
+
+// Check returns an error if doc breaks the rules of the schema.
+func (s *Schema) Check(doc []byte) error {
 	value, err := validator.UnmarshalJSON(bytes.NewReader(doc))
 	if err != nil {
 		return fmt.Errorf("parse document: %w", err)
 	}
-	if err := compiled.Validate(value); err != nil {
+	if err := s.compiled.Validate(value); err != nil {
 		return fmt.Errorf("validate: %w", err)
 	}
 	return nil
