@@ -313,7 +313,7 @@ func (b *ResourceBasis) with(c Completion) *ResourceBasis {
 func newWord(c Completion) *AccountWord {
 	word := &AccountWord{
 		Outcome: c.Data.Outcome, Action: c.Data.Action, Event: c.Data.Event,
-		Redrive: c.redrives(), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
+		Redrive: c.Redrives(), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
 	}
 	if c.Data.Error != nil {
 		word.Class = Class(c.Data.Error.Class)
@@ -321,9 +321,9 @@ func newWord(c Completion) *AccountWord {
 	return word
 }
 
-// redrives is Data.Redrive, also for a completion of a release without the field: the id has :r1,
+// Redrives is Data.Redrive, also for a completion of a release without the field: the id has :r1,
 // :r2 and so on behind the event.
-func (c Completion) redrives() int {
+func (c Completion) Redrives() int {
 	parts := strings.Split(c.ID, ":")
 	if c.Data.Redrive > 0 || len(parts) != 4 {
 		return c.Data.Redrive

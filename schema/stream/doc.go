@@ -12,6 +12,7 @@
 //	header     names of the headers; any text as a header
 //	publish    PublishEvent, PublishQuarantined, PublishDeadLetter
 //	complete   PublishCompletion: one completion for an event and resource, ever
+//	account    Accounts: completions to the keeper of the states of accounts, and the states
 //	records    the records of large completions, and of attempts, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
 //	delivery   Delivery: one hand-out of an event
@@ -44,6 +45,7 @@
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
 //	move       the messages of a stream of earlier releases, on their way to the queues' streams
+//	rebuild    States, RestartAccounts: the states of accounts, made anew from the completions
 //	team       Team: who subscribes to completions; PlanTeam, Durables: the team's consumers
 //
 // Package broker runs a broker inside the process. Package streamtest gives tests a broker, and
