@@ -270,6 +270,12 @@
 // handOut. If the provider sends the report again, the report is stored, and its erasure begins
 // anew and ends without a second completion.
 //
+// The state of the account is not among the steps: the worker of the states erases it when it reads
+// the completion `deleted`. It overwrites the state's last message. The messages of earlier states
+// of the account, which were replaced before, are gone from the stream, and their bytes stay in the
+// file until the broker writes that part of the file anew. They name the account and the person by
+// ids, and hold no data.
+//
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
 // the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name
 // the tokens of a waiting event until the broker writes the index anew. On several replicas, the

@@ -31,7 +31,8 @@ type Team struct {
 }
 
 // CheckTeamName returns an error unless the name has 1 to 32 lower-case letters, digits and
-// hyphens, and is not that of our own durable on the stream of completions. The name of a further durable consumer has the same form.
+// hyphens, and is not that of our own durable on the stream of completions. The name of a further
+// durable consumer has the same form.
 func CheckTeamName(name string) error {
 	if !teamName.MatchString(name) {
 		return fmt.Errorf("%q is not a name of 1 to 32 lower-case letters, digits and hyphens",
