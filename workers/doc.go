@@ -12,6 +12,8 @@
 //	closure.go              closures: why an autoscaler should add no workers
 //	exhausted.go            events without deliveries left
 //	log.go, metrics.go      the log line, the span and the counts of a job
+//	accounts.go             Accounts: the states of accounts, made of completions
+//	accounts_main.go        AccountsMain: the command accounts
 //	payload.go              Payload: the content of a webhook's body
 //	fetch/                  the handlers of each resource, and the registry of the providers
 //	pinwheel/, truv/        the providers' APIs, a method an endpoint
