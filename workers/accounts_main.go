@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -15,14 +12,6 @@ import (
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
-
-// AccountsMain is the main function of the command accounts: it keeps the states of accounts until
-// SIGTERM or SIGINT. The exit codes are those of Main.
-func AccountsMain() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	os.Exit(runAccounts(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
-}
 
 // runAccounts is run for the command accounts.
 func runAccounts(
@@ -85,8 +74,8 @@ func runAccountsWithAdmin(
 
 func writeAccountsHelp(w io.Writer) {
 	const name = stream.RoleAccounts
-	fmt.Fprintf(w, `%s keeps the state of every account: whether its data is complete, and where the newest
-completions are. It reads every completion and publishes wagewire.accounts.<provider>.<account>.
+	fmt.Fprintf(w, `%s keeps the state of every account: whether its data is complete, and where the
+newest completions are. It reads every completion and publishes wagewire.accounts.<provider>.<account>.
 Several processes may run at the same time. Completions may come in any order and again.
 
 Usage:

@@ -58,6 +58,14 @@ func Main(r schema.Resource, opener Opener) {
 	os.Exit(run(ctx, r, opener, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
+// AccountsMain is the main function of the command accounts: it keeps the states of accounts until
+// SIGTERM or SIGINT. The exit codes are those of Main.
+func AccountsMain() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(runAccounts(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
 func run(
 	ctx context.Context, r schema.Resource, opener Opener, args []string,
 	getenv func(string) string, stdout, stderr io.Writer,
