@@ -128,6 +128,20 @@ func otherChannels() []asyncChannel {
 			}},
 		},
 		{
+			Key: "accounts",
+			Address: addBraces(schema.AccountSubject("provider", "account"),
+				"provider", "account"),
+			Title: "Accounts",
+			Summary: "The state of each account: whether its data is complete, " +
+				"and where the newest completions are.",
+			Stream: schema.AccountsStream, Message: "account",
+			Parameters: []string{"provider", "account"},
+			Operations: []asyncOperation{{
+				Key: "accounts.keep", Action: "send",
+				Summary: "The worker accounts stores a new state in the place of the one before.",
+			}},
+		},
+		{
 			Key: "tombstones",
 			Address: addBraces(schema.TombstoneSubject("provider", "account"),
 				"provider", "account"),
@@ -356,9 +370,10 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		}
 		addresses[address] = key
 	}
-	// Each provider has one channel for unknown types. Nine more channels are all completions,
-	// tombstones, dead letters, waiting events, retries, replays, pauses, closures and quarantine.
-	want := len(schema.Catalogue()) + len(schema.Providers()) + 9
+	// Each provider has one channel for unknown types. Ten more channels are all completions,
+	// accounts, tombstones, dead letters, waiting events, retries, replays, pauses, closures and
+	// quarantine.
+	want := len(schema.Catalogue()) + len(schema.Providers()) + 10
 	for _, q := range schema.Queues() {
 		if !q.Erases {
 			want++
@@ -372,6 +387,7 @@ func TestAsyncAPIHasAChannelForEveryTypeAndResource(t *testing.T) {
 		"wagewire.events.truv.other.{type}.{account}",
 		"wagewire.completions.pinwheel.verification_reports.{account}.{event}",
 		"wagewire.completions.{provider}.{resource}.{account}.{event}",
+		"wagewire.accounts.{provider}.{account}",
 		"wagewire.tombstones.{provider}.{account}",
 		"wagewire.dead_letters.{queue}.{account}", "wagewire.quarantine.{provider}",
 		"wagewire.waiting.{queue}.{account}.{event}", "wagewire.retries.{queue}.{account}",

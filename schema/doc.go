@@ -41,6 +41,7 @@
 //	event.go        Event, a verified webhook in our terms
 //	subject.go      tokens and subjects; no other file spells a subject
 //	completion.go   Completion, the end of an event
+//	account.go      Account, the state of an account: a pure merge of its completions
 //	dead_letter.go  DeadLetter and Quarantined: events without a completion with data, and
 //	                webhooks without an event
 //	waiting.go      Wait, Failures and Pause: why an event waits, and why a queue pauses
@@ -50,7 +51,7 @@
 //	secret.go       Secret, a string that does not print
 //	secret_text.go  ParseSecrets: the text of a file of secrets, and the mistakes in one
 //	jsonschema/     JSON Schemas and samples of webhooks and records, the JSON Schemas of
-//	                completions, and drift: where records differ from the schemas
+//	                completions and accounts, and drift: where records differ from the schemas
 //	asyncapi.yaml   all channels and messages, generated from the files above
 //	README.md       the contract for those who subscribe; examples/ has programs
 //	testdata/       the wire as frozen by tests

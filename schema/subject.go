@@ -16,6 +16,8 @@ const (
 	AllSubjects = root + ">"
 	// AllCompletions matches every completion.
 	AllCompletions = root + "completions.>"
+	// AllAccounts matches the state of every account.
+	AllAccounts = root + "accounts.>"
 
 	allEvents      = root + "events.>"
 	allTombstones  = root + "tombstones.>"
@@ -235,6 +237,11 @@ func ResourceCompletions(p Provider, r Resource) string {
 // AccountCompletions matches every completion of an account.
 func AccountCompletions(p Provider, account string) string {
 	return fmt.Sprintf("%scompletions.%s.*.%s.*", root, p, account)
+}
+
+// AccountSubject is the subject of the state of an account. The token "*" stands for any account.
+func AccountSubject(p Provider, account string) string {
+	return fmt.Sprintf("%saccounts.%s.%s", root, p, account)
 }
 
 // AccountEvents matches the events of an account with one resource and action. The token "*" stands

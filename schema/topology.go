@@ -11,11 +11,16 @@ import (
 const (
 	EventsStream      = "WAGEWIRE_EVENTS"
 	CompletionsStream = "WAGEWIRE_COMPLETIONS"
+	AccountsStream    = "WAGEWIRE_ACCOUNTS"
 	DeadLettersStream = "WAGEWIRE_DEAD_LETTERS"
 	QuarantineStream  = "WAGEWIRE_QUARANTINE"
 	PausesStream      = "WAGEWIRE_PAUSES"
 	AdvisoriesStream  = "WAGEWIRE_ADVISORIES"
 	RecordsBucket     = "WAGEWIRE_RECORDS"
+
+	// AccountsConsumer is the durable consumer on the completions stream whose reader keeps the
+	// states of the accounts. It is also the name of that worker.
+	AccountsConsumer = "accounts"
 
 	// FormerWaitingStream held the waiting events of all queues, before each queue had a stream of
 	// its own. `wagewire provision` moves the messages and deletes the stream.
@@ -46,6 +51,8 @@ const (
 	DeliveriesInPlace = 3
 	// PendingMax is the limit of a queue's events in hand.
 	PendingMax = 20_000
+	// AccountsPendingMax is the limit of completions in the hands of the accounts workers.
+	AccountsPendingMax = 1_000
 )
 
 // Stream describes a stream. Every stream is stored in files. A stream with a limit refuses new
@@ -63,6 +70,8 @@ type Stream struct {
 	CreateOnce bool
 	// LastOnly keeps the last message of each subject: a new message replaces the one before.
 	LastOnly bool
+	// Direct lets a reader get the last message of a subject by one request, from any replica.
+	Direct bool
 	// MessageTTL lets single messages outlive MaxAge, as tombstones do. With MaxAge 0, each message
 	// has a lifetime of its own.
 	MessageTTL bool
@@ -273,6 +282,11 @@ func defaultStreams() []Stream {
 			MaxAge: 21 * day, MaxBytes: 4 * gibibyte, Duplicates: 10 * time.Minute,
 			CreateOnce: true, MessageTTL: true,
 			Why: "every completion; kept so long that every redelivery finds its subject taken",
+		},
+		{
+			Name: AccountsStream, Subjects: []string{AllAccounts},
+			Duplicates: 2 * time.Minute, LastOnly: true, Direct: true,
+			Why: "the state of every account; kept longer than the completions it is made of",
 		},
 		{
 			Name: DeadLettersStream, Subjects: []string{allDeadLetters},

@@ -83,6 +83,7 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 		e.CompletionSubject(schema.Employment):                           schema.CompletionsStream,
 		nobody.CompletionSubject(schema.Employment):                      schema.CompletionsStream,
 		schema.TombstoneSubject(schema.Truv, "a"):                        schema.CompletionsStream,
+		schema.AccountSubject(schema.Truv, "a"):                          schema.AccountsStream,
 		schema.DeadLetterSubject("truv_link", "a"):                       schema.DeadLettersStream,
 		schema.QuarantineSubject(schema.Truv):                            schema.QuarantineStream,
 		e.WaitingSubject("pinwheel_employment"):                          "WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT",
@@ -175,9 +176,9 @@ func TestTheLimitsAgreeWithEachOther(t *testing.T) {
 
 func TestAStream(t *testing.T) {
 	want := []string{
-		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-		schema.QuarantineStream, schema.PausesStream, schema.ClosuresStream, schema.BudgetsStream,
-		schema.AdvisoriesStream,
+		schema.EventsStream, schema.CompletionsStream, schema.AccountsStream,
+		schema.DeadLettersStream, schema.QuarantineStream, schema.PausesStream,
+		schema.ClosuresStream, schema.BudgetsStream, schema.AdvisoriesStream,
 		"WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT", "WAGEWIRE_WAITING_PINWHEEL_IDENTITY",
 		"WAGEWIRE_WAITING_PINWHEEL_INCOME", "WAGEWIRE_WAITING_PINWHEEL_PAYSTUBS",
 		"WAGEWIRE_WAITING_PINWHEEL_SHIFTS", "WAGEWIRE_WAITING_PINWHEEL_VERIFICATION_REPORTS",
@@ -191,12 +192,15 @@ func TestAStream(t *testing.T) {
 			got = append(got, s.Name)
 		}
 		isCompletions := s.Name == schema.CompletionsStream
+		isAccounts := s.Name == schema.AccountsStream
 		isBucket := s.Name == schema.RecordsBucket
 		for promise, holds := range map[string]bool{
-			"says why it is there":                            s.Why != "",
-			"forgets a message id before the message":         s.Duplicates <= s.MaxAge || s.MaxAge == 0,
-			"knows the ids of its messages for a while":       s.Duplicates > 0 || isBucket,
-			"has an end in time, unless each message has one": s.MaxAge > 0 || s.MessageTTL,
+			"says why it is there":                      s.Why != "",
+			"forgets a message id before the message":   s.Duplicates <= s.MaxAge || s.MaxAge == 0,
+			"knows the ids of its messages for a while": s.Duplicates > 0 || isBucket,
+			"has an end in time, unless each message or account has one": s.MaxAge > 0 ||
+				s.MessageTTL || isAccounts,
+			"is read without its leader if it holds accounts": s.Direct == isAccounts,
 			"has an end in space, unless it holds schedules or closures": s.MaxBytes > 0 ||
 				s.Schedules || s.LastOnly || s.Name == schema.ClosuresStream,
 			"has subjects": len(s.Subjects) > 0 || isBucket,

@@ -5,7 +5,7 @@
 //	config.go               Config: variables, ladders, limits
 //	worker.go               Worker.Run takes events from the queues; Worker.work does a job
 //	job.go                  Job, Fetched, Verdict; judge makes a verdict of an error
-//	accounts.go             the completions of an event that names a person: one for each account
+//	person.go               the completions of an event that names a person: one for each account
 //	records.go              Records: where a handler puts the records of a job
 //	erase.go                the erasure of an account
 //	pause.go                when a queue takes no events: refused credentials, and holds
@@ -13,6 +13,8 @@
 //	closure.go              closures: why an autoscaler should add no workers
 //	exhausted.go            events without deliveries left
 //	log.go, metrics.go      the log line, the span and the counts of a job
+//	accounts.go             Accounts: the states of accounts, made of completions
+//	accounts_main.go        AccountsMain: the command accounts
 //	payload.go              Payload: the content of a webhook's body
 //	fetch/                  the handlers of each resource, and the registry of the providers
 //	pinwheel/, truv/        the providers' APIs, a method an endpoint

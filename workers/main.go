@@ -58,34 +58,61 @@ func Main(r schema.Resource, opener Opener) {
 	os.Exit(run(ctx, r, opener, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
+// AccountsMain is the main function of the command accounts: it keeps the states of accounts until
+// SIGTERM or SIGINT. The exit codes are those of Main.
+func AccountsMain() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(runAccounts(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
 func run(
 	ctx context.Context, r schema.Resource, opener Opener, args []string,
 	getenv func(string) string, stdout, stderr io.Writer,
 ) int {
 	name := stream.WorkerRole(r)
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // writeHelp writes the help, and an error is a single line
+	c := commandLine{
+		name:  name,
+		help:  func(w io.Writer) { writeHelp(w, name, r, opener) },
+		serve: func(ctx context.Context) error { return serve(ctx, name, r, opener, getenv) },
+	}
+	return c.run(ctx, args, getenv, stdout, stderr)
+}
+
+// commandLine is the command line of a worker.
+type commandLine struct {
+	name  string
+	help  func(io.Writer)
+	serve func(context.Context) error
+}
+
+// run serves, or does what the arguments ask for, and returns the exit code.
+func (c commandLine) run(
+	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
+) int {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // help writes the help, and an error is a single line
 	version := flags.Bool("version", false, "print the version and exit")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		writeHelp(stdout, name, r, opener)
+		c.help(stdout)
 		return 0
 	case err != nil:
-		fmt.Fprintf(stderr, "%s: %v: see %s --help\n", name, err, name)
+		fmt.Fprintf(stderr, "%s: %v: see %s --help\n", c.name, err, c.name)
 		return 2
 	case slices.Equal(args, []string{process.HealthcheckArg}):
 		err := process.Healthcheck(ctx, "ADMIN_ADDR", getenv("ADMIN_ADDR"))
-		return exitCode(err, name, stderr)
+		return exitCode(err, c.name, stderr)
 	case flags.NArg() > 0:
 		fmt.Fprintf(stderr, "%s: unexpected argument %q: the only argument is %s, see %s --help\n",
-			name, flags.Arg(0), process.HealthcheckArg, name)
+			c.name, flags.Arg(0), process.HealthcheckArg, c.name)
 		return 2
 	case *version:
-		fmt.Fprintln(stdout, name, process.Version())
+		fmt.Fprintln(stdout, c.name, process.Version())
 		return 0
 	}
-	return exitCode(serve(ctx, name, r, opener, getenv), name, stderr)
+	return exitCode(c.serve(ctx), c.name, stderr)
 }
 
 func exitCode(err error, name string, stderr io.Writer) int {

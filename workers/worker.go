@@ -144,7 +144,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var group, timer errgroup.Group
 	finished := make(chan struct{})
 	timer.Go(func() error {
-		w.awaitStop(ctx, finished)
+		awaitStop(ctx, w.conn, w.config.StopFor, finished)
 		giveUp()
 		return nil
 	})
@@ -194,9 +194,11 @@ func (w *Worker) takingFrom(q *queue) stream.Taking {
 	return taking
 }
 
-// awaitStop returns when the jobs are finished, StopFor after the end of ctx, or at the end of ctx
+// awaitStop returns when the jobs are finished, stopFor after the end of ctx, or at the end of ctx
 // if the connection is lost: then nothing can be stored.
-func (w *Worker) awaitStop(ctx context.Context, finished <-chan struct{}) {
+func awaitStop(
+	ctx context.Context, conn *stream.Conn, stopFor time.Duration, finished <-chan struct{},
+) {
 	select {
 	case <-finished:
 		return
@@ -204,8 +206,8 @@ func (w *Worker) awaitStop(ctx context.Context, finished <-chan struct{}) {
 	}
 	select {
 	case <-finished:
-	case <-w.conn.Lost():
-	case <-time.After(w.config.StopFor):
+	case <-conn.Lost():
+	case <-time.After(stopFor):
 	}
 }
 

@@ -121,7 +121,11 @@ func (s *Sandbox) makeTeam(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := operator.Apply(ctx, changes); err != nil {
+	states, err := operator.PlanTeamAccounts(ctx, lending)
+	if err != nil {
+		return err
+	}
+	if err := operator.Apply(ctx, append(changes, states...)); err != nil {
 		return err
 	}
 	durables, err := operator.Durables(ctx)

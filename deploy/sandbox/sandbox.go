@@ -146,7 +146,9 @@ func (s *Sandbox) Close() error {
 		workerNames = append(workerNames, string(r))
 	}
 	var errs []error
-	stages := [][]string{{"admin", "ingress"}, workerNames, {"providers", "teams"}}
+	stages := [][]string{
+		{"admin", "ingress"}, workerNames, {stream.RoleAccounts}, {"providers", "teams"},
+	}
 	for _, stage := range stages {
 		var group errgroup.Group
 		for _, name := range stage {

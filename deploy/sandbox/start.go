@@ -224,6 +224,23 @@ func (s *Sandbox) startWorkers(context.Context) error {
 			return workers.New(r, byProvider, conn, config, s.config.Log, registry).Run(ctx)
 		})
 	}
+	return s.startAccounts()
+}
+
+// startAccounts starts the worker that keeps the states of accounts.
+func (s *Sandbox) startAccounts() error {
+	var config workers.AccountsConfig
+	if err := process.ReadConfig(s.getenv, &config); err != nil {
+		return err
+	}
+	config.StopFor = workerStopFor
+	conn, err := s.connect(stream.RoleAccounts, "wagewire-"+stream.RoleAccounts)
+	if err != nil {
+		return err
+	}
+	s.start(stream.RoleAccounts, func(ctx context.Context) error {
+		return workers.NewAccounts(conn, config, s.config.Log, s.registry).Run(ctx)
+	})
 	return nil
 }
 

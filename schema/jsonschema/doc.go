@@ -1,14 +1,15 @@
 // Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook with a worker, of every
-// record that completions carry, and of completions, with a sample of each webhook and record. It
-// also finds drift: differences between a record and the provider's reference.
+// record that completions carry, of completions and of the states of accounts, with a sample of each
+// webhook and record. It also finds drift: differences between a record and the provider's
+// reference.
 //
 // A webhook's schema requires only the fields needed by Wagewire. It allows unknown fields, treats
 // absent and null alike, and lists the documented values of an open enumeration in the description,
 // because a provider may add fields and values without notice. No process refuses a webhook because
 // of its schema: the schemas are for people, tests and code generators.
 //
-// The schema of completions is strict about its own fields. It also allows further fields, because
-// version 1 may grow.
+// The schemas of completions and accounts are strict about their own fields. They also allow
+// further fields, because version 1 may grow.
 //
 // A record's schema, records/<provider>.<kind>.json, has the fields that the provider documents,
 // with their units. It requires only the id. Every other field may be null or absent, and further

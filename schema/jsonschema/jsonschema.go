@@ -9,13 +9,16 @@ import (
 
 // FS holds the schemas of webhooks (<provider>.<type>.json) with their samples
 // (samples/<provider>/<type>.json), of records (records/<provider>.<kind>.json) with their samples
-// (records/samples), of completions (completion.v1.json), and of the completions of each provider
-// and resource (completions/<provider>.<resource>.v1.json).
+// (records/samples), of completions (completion.v1.json), of the completions of each provider and
+// resource (completions/<provider>.<resource>.v1.json), and of states (account.v1.json).
 //
 //go:embed *.json samples records completions
 var FS embed.FS
 
-const completion = "completion.v1.json"
+const (
+	completion = "completion.v1.json"
+	account    = "account.v1.json"
+)
 
 // Webhook returns the schema of a webhook's body. It returns false if the type has no worker.
 func Webhook(p schema.Provider, name string) ([]byte, bool) {
@@ -50,6 +53,12 @@ func Completion() []byte {
 // code from this schema. It returns false if the provider has no worker for the resource.
 func CompletionOf(p schema.Provider, r schema.Resource) ([]byte, bool) {
 	return read("completions/" + string(p) + "." + string(r) + ".v1.json")
+}
+
+// Account returns the schema of the states of accounts. Its id is schema.AccountSchema.
+func Account() []byte {
+	text, _ := read(account) // an embedded file is always there
+	return text
 }
 
 func read(name string) ([]byte, bool) {

@@ -36,7 +36,7 @@ func parentOf(path string) string {
 }
 
 func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
-	want := []string{"completion.v1.json"}
+	want := []string{"account.v1.json", "completion.v1.json"}
 	for _, w := range typesWithWorkers() {
 		want = append(want,
 			fmt.Sprintf("%s.%s.json", w.Provider, w.Name),
@@ -86,7 +86,10 @@ func TestATypeWithoutWorkerHasNeitherSchemaNorSample(t *testing.T) {
 }
 
 func TestASchemaIsNamedByItsURN(t *testing.T) {
-	ids := map[string]string{schema.CompletionSchema: string(jsonschema.Completion())}
+	ids := map[string]string{
+		schema.CompletionSchema: string(jsonschema.Completion()),
+		schema.AccountSchema:    string(jsonschema.Account()),
+	}
 	for _, w := range typesWithWorkers() {
 		text, _ := jsonschema.Webhook(w.Provider, w.Name)
 		id := fmt.Sprintf("urn:wagewire:schema:webhook:%s:%s", w.Provider, w.Name)

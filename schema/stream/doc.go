@@ -12,6 +12,7 @@
 //	header     names of the headers; any text as a header
 //	publish    PublishEvent, PublishQuarantined, PublishDeadLetter
 //	complete   PublishCompletion: one completion for an event and resource, ever
+//	account    Accounts: completions to the keeper of the states of accounts, and the states
 //	records    the records of large completions, and of attempts, in the object store
 //	consume    Queue.Consume: events to workers, each under a lease
 //	delivery   Delivery: one hand-out of an event
@@ -44,6 +45,7 @@
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
 //	move       the messages of a stream of earlier releases, on their way to the queues' streams
+//	rebuild    States, RestartAccounts: the states of accounts, made anew from the completions
 //	team       Team: who subscribes to completions; PlanTeam, Durables: the team's consumers
 //
 // Package broker runs a broker inside the process. Package streamtest gives tests a broker, and
@@ -267,6 +269,12 @@
 // after any step costs a repeat of the steps. A retry without its event deletes itself: see
 // handOut. If the provider sends the report again, the report is stored, and its erasure begins
 // anew and ends without a second completion.
+//
+// The state of the account is not among the steps: the worker of the states erases it when it reads
+// the completion `deleted`. It overwrites the state's last message. The messages of earlier states
+// of the account, which were replaced before, are gone from the stream, and their bytes stay in the
+// file until the broker writes that part of the file anew. They name the account and the person by
+// ids, and hold no data.
 //
 // What remains are ids: the account's token in the subject of the tombstone, and the account's and
 // the event's ids in the completion `deleted`. The broker's index of schedules (sched.db) may name

@@ -12,6 +12,8 @@ import (
 const (
 	// RoleIngress publishes events and quarantined webhooks.
 	RoleIngress = "ingress"
+	// RoleAccounts keeps the states of the accounts.
+	RoleAccounts = schema.AccountsConsumer
 	// RoleOperator is the role of `wagewire`. No other role can make or change streams and queues.
 	RoleOperator = "wagewire"
 )
@@ -65,7 +67,8 @@ func RoleOf(name string) string { return schema.Token(strings.TrimPrefix(name, "
 // WorkerRole is the role of a resource's worker.
 func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r), "_", "-") }
 
-// Grants returns the rights of ingress and of the workers, in the order of the catalogue. The
+// Grants returns the rights of ingress, of the workers in the order of the catalogue, and of the
+// worker that keeps the states of the accounts. The
 // operator has every right. The rights of a team are those of Team.Grant.
 //
 // The broker checks the subject of a request and not its body. So the rights are wider than the
@@ -108,7 +111,7 @@ func Grants() []Grant {
 			})
 		}
 	}
-	return grants
+	return append(grants, Grant{Role: RoleAccounts, Requests: accountsRequests()})
 }
 
 // Roles returns the roles with a key of their own: the operator, and those of Grants.
@@ -129,6 +132,17 @@ func ingressRequests() []string {
 	return append(subjects,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
 		apiStreamInfo+schema.QuarantineStream)
+}
+
+// accountsRequests has the subjects to take completions, and to read, store and erase the states of
+// accounts. The worker reads completions from its durable only.
+func accountsRequests() []string {
+	subjects := takingFrom(schema.CompletionsStream, schema.AccountsConsumer)
+	for _, p := range schema.Providers() {
+		subjects = append(subjects, schema.AccountSubject(p, "*"))
+	}
+	subjects = append(subjects, apiStreamInfo+schema.AccountsStream)
+	return append(subjects, deletionsFrom(schema.AccountsStream)...)
 }
 
 func workerRequests(r schema.Resource) []string {

@@ -17,6 +17,9 @@ import (
 // metadataTTL names the entry in a stream's metadata with the TTL of each message, for publishers.
 const metadataTTL = "wagewire_message_ttl"
 
+// metadataRole names the entry in a consumer's metadata with the role that reads from it.
+const metadataRole = "wagewire.role"
+
 // Change is a difference between the broker and the topology.
 type Change struct {
 	// What is the thing to change: "stream WAGEWIRE_EVENTS", "queue pinwheel_paystubs".
@@ -98,7 +101,43 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 		}
 		changes = append(changes, change...)
 	}
-	return changes, nil
+	change, err = o.planAccounts(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("plan the durable %s: %w", schema.AccountsConsumer, err)
+	}
+	return append(changes, change...), nil
+}
+
+// planAccounts plans the durable on the completions for the states of accounts. Its reader
+// acknowledges a completion after the state is stored, so no delivery is the last.
+func (o *Operator) planAccounts(ctx context.Context, t schema.Topology) ([]Change, error) {
+	config := accountsConfig(t.Lease)
+	return o.planConsumer(ctx, "durable "+config.Name, schema.CompletionsStream, config,
+		consumerRules{
+			fields: queueFields,
+			refuse: func(have, want jetstream.ConsumerConfig) string {
+				if !isAccountsDurable(have) {
+					return "the durable is of a team, and the name is needed for the states of " +
+						"accounts: make another durable for the team, and delete this one"
+				}
+				return reasonToRefuseQueue(have, want)
+			},
+			merge: mergeQueue,
+		})
+}
+
+func accountsConfig(lease time.Duration) jetstream.ConsumerConfig {
+	config := consumerConfig(
+		schema.AccountsConsumer, []string{schema.AllCompletions}, -1, lease)
+	config.MaxAckPending = schema.AccountsPendingMax
+	config.Metadata = map[string]string{metadataRole: RoleAccounts}
+	return config
+}
+
+// isAccountsDurable reports whether the durable is the one for the states of accounts. A team may
+// have made a durable of the same name in an earlier release.
+func isAccountsDurable(config jetstream.ConsumerConfig) bool {
+	return config.Metadata[metadataRole] == RoleAccounts
 }
 
 // queueConsumer is one of the consumers of a queue.
@@ -229,6 +268,7 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	if s.MaxBytes == 0 {
 		config.MaxBytes = -1
 	}
+	config.AllowDirect = s.Direct
 	if s.LastOnly {
 		config.MaxMsgsPerSubject = 1
 		config.Discard = jetstream.DiscardOld

@@ -53,6 +53,7 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
 			want = append(want, "advisories of queue "+q.Name)
 		}
 	}
+	want = append(want, "durable accounts")
 	var got []string
 	for _, change := range changes {
 		got = append(got, change.What)

@@ -31,11 +31,15 @@ type Team struct {
 }
 
 // CheckTeamName returns an error unless the name has 1 to 32 lower-case letters, digits and
-// hyphens. The name of a further durable consumer has the same form.
+// hyphens, and is not that of our own durable on the stream of completions. The name of a further
+// durable consumer has the same form.
 func CheckTeamName(name string) error {
 	if !teamName.MatchString(name) {
 		return fmt.Errorf("%q is not a name of 1 to 32 lower-case letters, digits and hyphens",
 			name)
+	}
+	if name == schema.AccountsConsumer {
+		return fmt.Errorf("%q is the name of a durable of Wagewire: choose another", name)
 	}
 	return nil
 }
@@ -55,7 +59,8 @@ func (t Team) Filters() []string {
 }
 
 // Grant returns the rights of the team's account: to take from its durable consumers, to settle for
-// them, and to read the records of its resources by the subject in a completion. The team cannot
+// them, to get the state of any account by its subject, and to read the records of its resources by
+// the subject in a completion. The team cannot
 // make, change or delete a consumer, and cannot ask about a stream.
 func (t Team) Grant() Grant {
 	grant := Grant{Role: t.Name}
@@ -64,6 +69,9 @@ func (t Team) Grant() Grant {
 		grant.Requests = append(grant.Requests,
 			apiQueueInfo+consumer, apiNext+consumer, acks+consumer+".>")
 	}
+	grant.Requests = append(grant.Requests, takingFrom(schema.AccountsStream, t.Name)...)
+	grant.Requests = append(grant.Requests,
+		apiDirectGet+schema.AccountsStream+"."+schema.AllAccounts)
 	for _, r := range t.Resources {
 		chunks := apiDirectGet + recordsStream + "." + resourceChunks("*", r)
 		grant.Requests = append(grant.Requests, chunks)

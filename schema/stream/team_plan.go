@@ -71,6 +71,41 @@ func (o *Operator) PlanTeam(ctx context.Context, t Team, how Reading) ([]Change,
 	return changes, nil
 }
 
+// PlanTeamAccounts compares the team's durable consumer of the states of accounts with what it must
+// be. The durable has the name of the team, and begins with the last state of every account. The
+// error is ErrNoQueue if the stream of the states does not exist.
+func (o *Operator) PlanTeamAccounts(ctx context.Context, t Team) ([]Change, error) {
+	_, err := o.lookUpStream(ctx, schema.AccountsStream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("stream %s is not there: %w", schema.AccountsStream, ErrNoQueue)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up stream %s: %w", schema.AccountsStream, err)
+	}
+	config := teamConfig(t, t.Name, time.Time{})
+	config.Description = "states of accounts for team " + t.Name
+	config.FilterSubjects = []string{schema.AllAccounts}
+	refuse := func(have, want jetstream.ConsumerConfig) string {
+		return reasonToRefuseTeam(have, want, "")
+	}
+	changes, err := o.planConsumer(ctx, "durable "+t.Name+" of accounts", schema.AccountsStream,
+		config, consumerRules{fields: teamFields, refuse: refuse, merge: mergeTeam})
+	if err != nil {
+		return nil, fmt.Errorf("plan durable %s of %s: %w", t.Name, schema.AccountsStream, err)
+	}
+	return changes, nil
+}
+
+// DeleteTeamAccounts deletes the team's durable consumer of the states of accounts. A durable that
+// is gone already is no error.
+func (o *Operator) DeleteTeamAccounts(ctx context.Context, team string) error {
+	err := o.js.DeleteConsumer(ctx, schema.AccountsStream, team)
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("delete durable %s of %s: %w", team, schema.AccountsStream, err)
+	}
+	return nil
+}
+
 // DeleteDurable deletes a durable consumer of completions. The completions stay. A durable that is
 // gone already is no error.
 func (o *Operator) DeleteDurable(ctx context.Context, name string) error {

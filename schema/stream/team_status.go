@@ -117,8 +117,8 @@ func (o *Operator) listDurables(ctx context.Context, s jetstream.Stream) ([]Dura
 	var durables []Durable
 	list := s.ListConsumers(ctx)
 	for info := range list.Info() {
-		if info.Config.Durable == "" { // a scan of an operator
-			continue
+		if info.Config.Durable == "" || isAccountsDurable(info.Config) {
+			continue // a scan of an operator, or the durable of our own
 		}
 		d := durableOf(info)
 		d.Oldest, err = o.oldestMessage(ctx, info, filtersOrAll(filtersOf(info.Config)))

@@ -141,6 +141,10 @@ func addLimits(cmd *cobra.Command, topology *schema.Topology) {
 				return fmt.Errorf("%s has no age: each of its messages has an end of its own",
 					limits.Name)
 			}
+			if limits.Name == schema.AccountsStream {
+				return fmt.Errorf("%s has no age: the state of an account stays as long as the "+
+					"account", limits.Name)
+			}
 			limits.MaxAge, err = parseAge(value)
 			return err
 		})

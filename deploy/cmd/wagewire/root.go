@@ -75,7 +75,7 @@ func newRoot(t terminal) *cobra.Command {
 		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newDriftCommand(t),
-		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t),
+		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
 		newHealthcheckCommand(t), newIdleCommand(),
 	)

@@ -277,7 +277,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"provision with two": {[]string{"provision", "plan", "apply"},
 			`unexpected argument "apply"`},
 		"a stream that is none": {[]string{"provision", "plan", "--max-bytes",
-			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_PAUSES, WAGEWIRE_CLOSURES, KV_WAGEWIRE_BUDGETS, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
+			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_ACCOUNTS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_PAUSES, WAGEWIRE_CLOSURES, KV_WAGEWIRE_BUDGETS, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
 		"a size without its stream": {[]string{"provision", "plan", "--max-bytes",
 			"1GiB"}, "write STREAM=VALUE"},
 		"a size in no unit": {[]string{"provision", "plan", "--max-bytes",

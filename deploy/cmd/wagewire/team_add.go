@@ -32,6 +32,9 @@ The first durable has the name of the team. Each --durable makes a further one, 
 position of its own. --adopt takes over a durable that the team made itself in an earlier release:
 the durable keeps its name and its position.
 
+Add also makes the durable TEAM of the states of accounts, on the stream WAGEWIRE_ACCOUNTS. A team
+of an earlier release gets it by the same command again.
+
 The key: with --dir, its seed is in DIR, in nats_team_<team>.nk. Add makes the file if the team has
 no key yet. The team gets the file, and nobody else. --key takes the public key of a key that the
 team made itself.
@@ -124,6 +127,11 @@ func (a *teamAdd) run(ctx context.Context, s session) error {
 	if err != nil {
 		return err
 	}
+	states, err := s.PlanTeamAccounts(ctx, team)
+	if err != nil {
+		return err
+	}
+	changes = append(changes, states...)
 	printPlan(s.stdout, changes)
 	if a.dryRun {
 		return nil

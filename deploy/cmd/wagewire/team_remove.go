@@ -99,6 +99,11 @@ func (r *teamRemove) delete(ctx context.Context, s session, chosen []stream.Dura
 			return err
 		}
 	}
+	if r.team != "" && r.durable == "" {
+		if err := s.DeleteTeamAccounts(ctx, r.team); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(s.stderr, "deleted %s\n", amount)
 	if r.team == "" {
 		return nil

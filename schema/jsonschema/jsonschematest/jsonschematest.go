@@ -1,5 +1,5 @@
-// Package jsonschematest checks webhooks and completions against their JSON Schemas, for the tests
-// of every module. Only _test.go files and deploy import it.
+// Package jsonschematest checks webhooks, completions and accounts against their JSON Schemas, for
+// the tests of every module. Only _test.go files and deploy import it.
 package jsonschematest
 
 import (
@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -41,6 +42,14 @@ func Record(t testing.TB, p schema.Provider, kind string, record []byte) {
 func Completion(t testing.TB, doc []byte) {
 	t.Helper()
 	if err := CheckCompletion(doc); err != nil {
+		t.Errorf("%v\nin %s", err, doc)
+	}
+}
+
+// Account fails the test if CheckAccount finds a fault in doc.
+func Account(t testing.TB, doc []byte) {
+	t.Helper()
+	if err := CheckAccount(doc); err != nil {
 		t.Errorf("%v\nin %s", err, doc)
 	}
 }
@@ -83,6 +92,40 @@ func CheckCompletion(doc []byte) error {
 		compare("source", got.Source, want.Source),
 		compare("type", got.Type, want.Type),
 	)
+}
+
+// CheckAccount returns the faults of an account's state. It checks the schema of accounts and two
+// rules beyond any schema: doc has no field unknown to schema.Account, and the envelope agrees with
+// the data.
+func CheckAccount(doc []byte) error {
+	if err := Check(jsonschema.Account(), doc); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(doc))
+	decoder.DisallowUnknownFields()
+	var got schema.Account
+	if err := decoder.Decode(&got); err != nil {
+		return fmt.Errorf("account: %w", err)
+	}
+	token := schema.Token(got.Data.AccountID)
+	wantID := fmt.Sprintf("%s:%s:%s", got.Data.Provider, token,
+		got.Time.UTC().Format(time.RFC3339Nano))
+	wantType := got.Type
+	if wantType != "wagewire.account.updated.v1" {
+		wantType = fmt.Sprintf("wagewire.account.%s.v1", got.Data.Status)
+	}
+	return errors.Join(
+		compareAccount("subject", got.Subject, token),
+		compareAccount("id", got.ID, wantID),
+		compareAccount("type", got.Type, wantType),
+	)
+}
+
+func compareAccount(field, got, want string) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("account: %s is %q, but the data requires %q", field, got, want)
 }
 
 // redriveOf returns the number of the redrive in a completion's id, or 0 if the id has none.
