@@ -269,9 +269,10 @@ func (b *AccountBasis) with(c Completion) *AccountBasis {
 		next.EndUser = &OrderedEndUser{*c.Data.EndUserID, order}
 	}
 	isNewer = next.Supported == nil || next.Supported.Sequence < order
-	if c.Data.Resource == Link && len(c.Data.Supported) > 0 && isNewer {
-		supported := slices.Compact(slices.Sorted(slices.Values(c.Data.Supported)))
-		next.Supported = &OrderedSupport{supported, order}
+	if c.Data.Resource == Link && c.Data.Supported != nil && isNewer {
+		supported := append([]Resource{}, c.Data.Supported...) // [] in JSON, and not null
+		slices.Sort(supported)
+		next.Supported = &OrderedSupport{slices.Compact(supported), order}
 	}
 	next.Resources[c.Data.Resource] = next.Resources[c.Data.Resource].with(c)
 	return next
@@ -517,6 +518,9 @@ func (d *AccountData) resource(r Resource, b *ResourceBasis) AccountResource {
 		Provider: d.Provider, ID: word.Event.ID, Type: word.Event.Type, AccountID: d.AccountID,
 		Redrive: word.Redrive,
 	}
+	if event.NamesEndUser() {
+		event.Of = d.AccountID
+	}
 	resource := AccountResource{
 		Outcome: word.Outcome, Event: &word.Event, RefreshedAt: word.RefreshedAt,
 		Sequence:   &word.Sequence,
@@ -588,7 +592,7 @@ func (w ReadyWhen) Awaited(p Provider, supported []Resource) []Resource {
 	if len(awaited) == 0 {
 		awaited = served
 	}
-	if len(supported) > 0 {
+	if supported != nil {
 		awaited = chooseResources(awaited, func(r Resource) bool {
 			return r == Link || slices.Contains(supported, r)
 		})

@@ -487,6 +487,8 @@ func TestTheAwaitedResources(t *testing.T) {
 			schema.Pinwheel, nil, "[income paystubs]"},
 		{"are those that the platform has", nil, schema.Pinwheel,
 			[]schema.Resource{"income", "tax_forms"}, "[income]"},
+		{"are none if the platform has none of ours", nil, schema.Pinwheel,
+			[]schema.Resource{}, "[]"},
 		{"are those of the operator that the platform has", schema.ReadyWhen{"income", "shifts"},
 			schema.Pinwheel, []schema.Resource{"income", "paystubs"}, "[income]"},
 		{"are none if the platform has none of them", schema.ReadyWhen{"shifts"},
@@ -499,6 +501,21 @@ func TestTheAwaitedResources(t *testing.T) {
 			compare(t, "awaited", row.want, fmt.Sprint(got))
 		})
 	}
+}
+
+func TestTheStateSaysWhereTheReportsOfThePersonAre(t *testing.T) {
+	e := schema.Event{
+		Provider: schema.Pinwheel, ID: "reports-1", Type: "verification_reports.refreshed",
+		Resource: schema.VerificationReports, Action: schema.ActionRefreshed,
+		AccountID: "person 7", Of: pinwheelAccount, OccurredAt: linked, ReceivedAt: linked,
+	}
+	c := schema.NewCompletion(e, schema.VerificationReports, schema.Succeeded, linked)
+	c.Data.AccountID = new(pinwheelAccount)
+	state, _ := schema.Account{}.Merge(c, nil, linked)
+	want := &schema.CompletionPlace{
+		ID: c.ID, Subject: e.CompletionSubject(schema.VerificationReports),
+	}
+	compare(t, "place", want, state.Data.Resources[schema.VerificationReports].Completion)
 }
 
 func TestAnUnknownResourceIsRefusedWithTheKnownOnes(t *testing.T) {
