@@ -104,7 +104,7 @@ func TestEveryQueueGetsItsOwnEvents(t *testing.T) {
 		{queueOf(schema.Paystubs), []string{"0", "full"}},
 		{queueOf(schema.Income), []string{"full"}},
 		{queueOf(schema.Link), []string{"connected"}},
-		{schema.QueuesOf(schema.Link)[1], []string{"deleted"}},
+		{queueNamed(schema.ErasuresName(schema.Truv)), []string{"deleted"}},
 	} {
 		jobs, end, returned := hold(t, c, test.queue, 1)
 		for _, id := range test.ids {

@@ -205,7 +205,13 @@ func completion(e schema.Event, o schema.Outcome, records ...string) schema.Comp
 	return c
 }
 
-func queueOf(r schema.Resource) schema.Queue { return schema.QueuesOf(r)[0] }
+// queueOf returns a queue of the resource. The links are Truv's, because those can be deleted.
+func queueOf(r schema.Resource) schema.Queue {
+	if r == schema.Link {
+		return queueNamed(schema.QueueName(schema.Truv, r))
+	}
+	return schema.QueuesOf(r)[0]
+}
 
 func queueNamed(name string) schema.Queue {
 	for _, q := range schema.Queues() {
