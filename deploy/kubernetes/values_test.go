@@ -200,7 +200,8 @@ func TestAProviderCanBeLeftOut(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			var want []string
 			for _, r := range schema.WorkerResources() {
-				if schema.QueuesOf(r)[0].Provider == provider {
+				isOf := func(q schema.Queue) bool { return q.Provider == provider }
+				if slices.ContainsFunc(schema.QueuesOf(r), isOf) {
 					want = append(want, stream.WorkerRole(r))
 				}
 			}
