@@ -41,11 +41,12 @@ for (const provider of readdirSync(join(schema, "jsonschema/samples"))) {
   }
 }
 for (const file of [...list("testdata"), ...list("testdata/former")]) {
-  if (!basename(file).startsWith("completion.")) continue;
-  check(file, validators.get("jsonschema/completion.v1.json"), read(file));
+  const kind = basename(file).split(".")[0];
+  if (kind !== "completion" && kind !== "account") continue;
+  check(file, validators.get(`jsonschema/${kind}.v1.json`), read(file));
   documents++;
 }
-console.log(`ajv ${documents} samples and golden completions are valid`);
+console.log(`ajv ${documents} samples, golden completions and states are valid`);
 
 mkdirSync("types", { recursive: true });
 for (const file of files) {
