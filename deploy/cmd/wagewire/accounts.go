@@ -45,6 +45,8 @@ func newAccountsShowCommand(t terminal) *cobra.Command {
 		Short: "Print the state of an account",
 		Long: `wagewire accounts show prints the state of an account as JSON. ACCOUNT is the
 provider's id, or the token in subjects.`,
+		Example: `  See which resources an account waits for:
+    wagewire accounts show 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 | jq .data.waiting_for`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return command.UsageError("give one account: the provider's id, or its token")

@@ -255,7 +255,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		want string
 	}{
 		"no command: all of them are named": {nil,
-			"give a command: budget, certs, completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, team, trace or version"},
+			"give a command: accounts, budget, certs, completion, dead, healthcheck, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, team, trace or version"},
 		"a command with a letter wrong is suggested": {[]string{"provison"},
 			"did you mean provision?"},
 		"a command unlike any is not": {[]string{"frobnicate"},
@@ -350,7 +350,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"a resource without a worker": {[]string{"tail", "--resource", "orders"},
 			"not one of employment, identity, income, paystubs, shifts, verification_reports, link"},
 		"an outcome of no completion": {[]string{"tail", "--outcome", "success"},
-			"not one of succeeded, pending, unavailable, failed, deleted"},
+			"not one of succeeded, pending, unavailable, failed, disconnected, deleted"},
 		"completions of no provider": {[]string{"tail", "--provider", "plaid"},
 			"not one of pinwheel, truv"},
 		"an interval that is none": {[]string{"status", "--watch", "soon"},
