@@ -81,8 +81,8 @@ func showAccount(ctx context.Context, s session, name string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("there is no state of account %s: wagewire accounts list counts the states",
-			plain(name))
+		return fmt.Errorf("there is no state of account %s: "+
+			"wagewire accounts list counts the states", plain(name))
 	}
 	return nil
 }
@@ -153,11 +153,11 @@ older than their retention are then lost; the command says how many.`,
 			if !r.fromScratch {
 				return nil
 			}
-			return r.consent.check(t)
+			return r.check(t)
 		},
 	}
 	cmd.Flags().BoolVar(&r.fromScratch, "from-scratch", false, "delete the states first")
-	r.consent.addFlags(cmd)
+	r.addFlags(cmd)
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		return r.run(ctx, s)
 	})
@@ -238,8 +238,9 @@ func awaitRebuild(ctx context.Context, s session) error {
 			last = progress
 		}
 		if time.Since(moved) > rebuildStillFor {
-			fmt.Fprintf(s.stderr, "%d left, and nothing moves: check that the worker accounts runs "+
-				"and is ready (accounts healthcheck, /readyz), and see its log\n", progress.Left())
+			fmt.Fprintf(s.stderr, "%d left, and nothing moves: check that the worker accounts "+
+				"runs and is ready (accounts healthcheck, /readyz), and see its log\n",
+				progress.Left())
 			moved = time.Now()
 		}
 		select {

@@ -28,9 +28,11 @@ The command creates DIR and writes three kinds of files:
   teams.conf      the accounts of the teams that subscribe, for the broker too: none at first, and
                   wagewire team adds them
 
-No file is overwritten. After an upgrade to a release with a new kind of process, --missing adds
-the key of that process to DIR, and its line to keys.conf. DIR must not be open to other users, because containers of any user must
-be able to read the seeds.`,
+No file is overwritten. DIR must not be open to other users, because containers of any user must
+be able to read the seeds.
+
+After an upgrade to a release with a new kind of process, --missing adds the key of that process to
+DIR, and its line to keys.conf.`,
 		Example: `  Make the keys of a new installation, and start compose with them:
     wagewire nkeys ./secrets
     SECRETS_DIR=./secrets docker compose up
