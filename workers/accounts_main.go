@@ -75,7 +75,8 @@ func runAccountsWithAdmin(
 func writeAccountsHelp(w io.Writer) {
 	const name = stream.RoleAccounts
 	fmt.Fprintf(w, `%s keeps the state of every account: whether its data is complete, and where the
-newest completions are. It reads every completion and publishes wagewire.accounts.<provider>.<account>.
+newest completions are. It reads every completion and publishes
+wagewire.accounts.<provider>.<account>.
 Several processes may run at the same time. Completions may come in any order and again.
 
 Usage:

@@ -48,6 +48,41 @@ func WriteKeys(dir string) error {
 	return create(filepath.Join(dir, TeamsFile), Teams(nil))
 }
 
+// AddKeys makes a key for every role without one, in a directory with the KeysFile of an earlier
+// release: the seed goes to the role's SeedFile, the public key to the end of KeysFile. A line of
+// KeysFile and a seed that are there stay. AddKeys returns the roles that got a key.
+func AddKeys(dir string) ([]string, error) {
+	if err := makePrivate(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, KeysFile)
+	public, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: without --missing, the command makes a set of keys", err)
+	}
+	var added []string
+	for _, role := range stream.Roles() {
+		if bytes.Contains(append([]byte("\n"), public...), []byte("\n"+keyName(role)+":")) {
+			continue
+		}
+		seed := filepath.Join(dir, SeedFile(role))
+		if path := present(dir, SeedFile(role)); path != "" {
+			return added, fmt.Errorf("%s exists already, and %s has no key of %s: remove the file",
+				path, KeysFile, role)
+		}
+		key, err := createSeed(seed)
+		if err != nil {
+			return added, fmt.Errorf("make the key of %s: %w", role, err)
+		}
+		public = append(bytes.TrimRight(public, "\n"), "\n"+keyName(role)+": "+key+"\n"...)
+		if err := overwrite(path, string(public)); err != nil {
+			return added, fmt.Errorf("add the key of %s: %w: remove %s and repeat", role, err, seed)
+		}
+		added = append(added, role)
+	}
+	return added, nil
+}
+
 // present returns the path of the first of the files that may be there, or "".
 func present(dir string, names ...string) string {
 	for _, name := range names {

@@ -38,7 +38,8 @@ func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 		t.Errorf("a second plan: %v, %v", changes, err)
 	}
 	streams, queues, err := c.Status(t.Context())
-	if err != nil || len(streams) != 9+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
+	if err != nil || len(streams) != 10+len(schema.Queues()) ||
+		len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }
@@ -72,6 +73,43 @@ func TestIngressDoesItsWork(t *testing.T) {
 		must(t, c.PublishQuarantined(t.Context(),
 			schema.Quarantined{Provider: p, Reason: "unreadable", ReceivedAt: e.ReceivedAt,
 				Body: []byte("{")}))
+	}
+}
+
+func TestTheWorkerOfAccountsDoesItsWork(t *testing.T) {
+	t.Parallel()
+	b := start(t, quick)
+	operator, c := b.connect(t, stream.RoleOperator), b.connect(t, stream.RoleAccounts)
+	accounts := c.Accounts()
+	if err := accounts.Ready(t.Context()); !errors.Is(err, stream.ErrNoQueue) {
+		t.Errorf("without streams: ready is %v", err)
+	}
+	provision(t, operator, schema.DefaultTopology())
+	must(t, accounts.Ready(t.Context()))
+	e := schema.Event{Provider: schema.Truv, ID: "e-1", AccountID: "a-1"}
+	completion := schema.NewCompletion(e, schema.Link, schema.Succeeded, time.Now())
+	completion.Data.AccountID = &e.AccountID
+	if _, err := operator.PublishCompletion(t.Context(), e, completion); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	accounts.Consume(ctx, 1, func(told *stream.Told) {
+		defer cancel()
+		if told.Err != nil || told.Account != "a-1" {
+			t.Errorf("told %+v", told)
+		}
+		if err := told.Done(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, outcome := range []schema.Outcome{schema.Succeeded, schema.Deleted} {
+		completion.Data.Outcome = outcome
+		read, err := c.State(t.Context(), schema.Truv, "a-1")
+		must(t, err)
+		next, _ := read.Merge(completion, nil, time.Now())
+		if stored, err := c.StoreState(t.Context(), read, next); !stored || err != nil {
+			t.Errorf("%s: stored %v, %v", outcome, stored, err)
+		}
 	}
 }
 

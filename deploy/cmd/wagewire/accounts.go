@@ -45,6 +45,8 @@ func newAccountsShowCommand(t terminal) *cobra.Command {
 		Short: "Print the state of an account",
 		Long: `wagewire accounts show prints the state of an account as JSON. ACCOUNT is the
 provider's id, or the token in subjects.`,
+		Example: `  See which resources an account waits for:
+    wagewire accounts show 449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65 | jq .data.waiting_for`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return command.UsageError("give one account: the provider's id, or its token")
@@ -79,8 +81,8 @@ func showAccount(ctx context.Context, s session, name string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("there is no state of account %s: wagewire accounts list counts the states",
-			plain(name))
+		return fmt.Errorf("there is no state of account %s: "+
+			"wagewire accounts list counts the states", plain(name))
 	}
 	return nil
 }
@@ -151,11 +153,11 @@ older than their retention are then lost; the command says how many.`,
 			if !r.fromScratch {
 				return nil
 			}
-			return r.consent.check(t)
+			return r.check(t)
 		},
 	}
 	cmd.Flags().BoolVar(&r.fromScratch, "from-scratch", false, "delete the states first")
-	r.consent.addFlags(cmd)
+	r.addFlags(cmd)
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		return r.run(ctx, s)
 	})
@@ -236,8 +238,9 @@ func awaitRebuild(ctx context.Context, s session) error {
 			last = progress
 		}
 		if time.Since(moved) > rebuildStillFor {
-			fmt.Fprintf(s.stderr, "%d left, and nothing moves: check that the worker accounts runs "+
-				"and is ready (accounts healthcheck, /readyz), and see its log\n", progress.Left())
+			fmt.Fprintf(s.stderr, "%d left, and nothing moves: check that the worker accounts "+
+				"runs and is ready (accounts healthcheck, /readyz), and see its log\n",
+				progress.Left())
 			moved = time.Now()
 		}
 		select {

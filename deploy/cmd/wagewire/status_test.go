@@ -148,7 +148,7 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 9+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
+	if len(got.Streams) != 10+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
 		got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
@@ -180,7 +180,7 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 9+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 10+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{

@@ -73,7 +73,7 @@ func TestATeamIsMadeOnce(t *testing.T) {
 	add := []string{"team", "add", "lending", "--resources", "paystubs,income", "--dir", dir}
 	got := b.runs(0, add...)
 	contains(t, got.stdout, "+ durable lending\n", "    resources: income,paystubs\n",
-		"1 to create, 0 to change, 0 refused\n", "wrote "+dir+"/nats_team_lending.nk\n",
+		"+ durable lending of accounts\n", "2 to create, 0 to change, 0 refused\n", "wrote "+dir+"/nats_team_lending.nk\n",
 		"wrote "+dir+"/teams.conf with 1 team\n", "docker compose kill -s HUP nats",
 		"nats-server --signal reload", "next: give "+dir+"/nats_team_lending.nk to the team",
 		"the JetStream domain wagewire", "the durable lending of WAGEWIRE_COMPLETIONS")
