@@ -52,7 +52,7 @@ func TestTheBillOfMaterialsNamesEveryModuleOfItsBinary(t *testing.T) {
 			}
 		})
 	}
-	if named < 9 { // ingress, the workers, and wagewire
+	if named < 10 { // ingress, the workers, and wagewire
 		t.Errorf("only %d bills name %v", named, want)
 	}
 }

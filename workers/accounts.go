@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -34,6 +35,9 @@ type AccountsConfig struct {
 	StopFor  time.Duration
 	StoreFor time.Duration
 }
+
+// AccountsVariables lists the environment variables of AccountsConfig.
+func AccountsVariables() []process.Variable { return process.Variables(AccountsConfig{}) }
 
 func (c AccountsConfig) withDefaults() AccountsConfig {
 	c.Concurrency = cmp.Or(c.Concurrency, 16)

@@ -211,6 +211,15 @@ func (b *broker) countUnsettled(ctx context.Context) (total int, queues []string
 			}
 		}
 	}
+	accounts := schema.Lane{Stream: schema.CompletionsStream, Consumer: schema.AccountsConsumer}
+	pending, delivered, err := b.countInLane(ctx, accounts)
+	if err != nil {
+		return 0, nil, fmt.Errorf("completions for the states of accounts: %w", err)
+	}
+	if n := pending + delivered; n > 0 {
+		total += n
+		queues = append(queues, fmt.Sprintf("%s %d+%d", accounts.Consumer, pending, delivered))
+	}
 	return total, queues, nil
 }
 

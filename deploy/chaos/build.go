@@ -16,9 +16,10 @@ const (
 	natsCommand    = "nats-server"
 )
 
-// workerCommands returns the names of the worker binaries, a name for each resource.
+// workerCommands returns the names of the worker binaries: a name for each resource, and the worker
+// of accounts.
 func workerCommands() []string {
-	var names []string
+	names := []string{stream.RoleAccounts}
 	for _, q := range schema.Queues() {
 		names = append(names, stream.WorkerRole(q.Resource))
 	}

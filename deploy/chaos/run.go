@@ -405,6 +405,7 @@ func (r *run) stop(check *ledger.Check, names []string) {
 
 // readStreams passes every stored message to check.
 func (r *run) readStreams(ctx context.Context, check *ledger.Check) error {
+	states := ledger.NewStates(nil)
 	type source struct {
 		name string
 		take func(ledger.Message)
@@ -414,6 +415,8 @@ func (r *run) readStreams(ctx context.Context, check *ledger.Check) error {
 		{schema.CompletionsStream, check.AddCompletion},
 		{schema.DeadLettersStream, check.AddDeadLetter},
 		{schema.QuarantineStream, check.AddQuarantined},
+		{schema.CompletionsStream, states.AddCompletion},
+		{schema.AccountsStream, states.AddState},
 	}
 	for _, q := range schema.Queues() {
 		sources = append(sources, source{q.WaitingStream(), check.AddWaiting})
@@ -422,6 +425,9 @@ func (r *run) readStreams(ctx context.Context, check *ledger.Check) error {
 		if err := r.broker.readAll(ctx, s.name, s.take); err != nil {
 			return err
 		}
+	}
+	for _, v := range states.Violations() {
+		check.Violate(v.What, v.ID, "%s", v.Why)
 	}
 	return nil
 }

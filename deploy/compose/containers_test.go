@@ -31,6 +31,7 @@ func workerServices() []string {
 	for _, q := range schema.Queues() {
 		services[stream.WorkerRole(q.Resource)] = true
 	}
+	services[stream.RoleAccounts] = true
 	return slices.Sorted(maps.Keys(services))
 }
 

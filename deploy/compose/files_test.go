@@ -157,13 +157,14 @@ func TestPublishedPorts(t *testing.T) {
 }
 
 // secretsOf returns the secrets that each service needs with one node: the key of its role, and the
-// secret of its provider.
+// secret of its provider. The worker of accounts calls no provider.
 func secretsOf() map[string][]string {
 	of := map[string][]string{
 		"nats":      {"nats_keys", "nats_teams"}, // public ones
 		"providers": nil, "send": nil,            // the fakes have their own
 		"provision": {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
-		"ingress": {"nats_ingress"},
+		"ingress":  {"nats_ingress"},
+		"accounts": {"nats_accounts"},
 	}
 	for _, p := range schema.Providers() {
 		of["ingress"] = append(of["ingress"], string(p))

@@ -63,7 +63,8 @@ func ofTheProcesses() []section {
 	sections := []section{
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
 		{"Ingress", ingress.Variables()},
-		{"Every worker", workers.Variables()},
+		{"The worker accounts", workers.AccountsVariables()},
+		{"Every worker of a resource", workers.Variables()},
 	}
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})

@@ -337,17 +337,23 @@ func (s *script) waitingState(ctx context.Context) (taken uint64, waiting int, e
 	return taken, waiting, nil
 }
 
-// queueOf reads a word RESOURCE: the queue of the resource that calls a provider.
+// queueOf reads a word RESOURCE: the queue of the resource that calls a provider. If several
+// providers have one, the word is the name of a queue.
 func queueOf(args arguments) (schema.Queue, error) {
 	if len(args.words) == 0 {
 		return schema.Queue{}, errors.New("which RESOURCE?")
 	}
-	for _, q := range schema.QueuesOf(schema.Resource(args.words[0])) {
-		if !q.Erases {
-			return q, nil
+	var found []schema.Queue
+	for _, q := range schema.Queues() {
+		isNamed := q.Name == args.words[0] || string(q.Resource) == args.words[0]
+		if isNamed && !q.Erases {
+			found = append(found, q)
 		}
 	}
-	return schema.Queue{}, fmt.Errorf("no queue of %s", args.words[0])
+	if len(found) != 1 {
+		return schema.Queue{}, fmt.Errorf("%s has %d queues: name one queue", args.words[0], len(found))
+	}
+	return found[0], nil
 }
 
 // retried RESOURCE
@@ -530,8 +536,12 @@ func eventOf(m *jetstream.RawStreamMsg) (schema.Event, error) {
 	if err != nil {
 		return schema.Event{}, err
 	}
-	e := schema.Event{Provider: p, ID: m.Header.Get("ce-id"),
-		Type: strings.TrimPrefix(m.Header.Get("ce-type"), string(p)+"."), Body: m.Data}
+	redrive, _ := strconv.Atoi(m.Header.Get("Wagewire-Redrive")) // 0 for the webhook's own event
+	e := schema.Event{
+		Provider: p, ID: schema.OriginalID(m.Header.Get("ce-id"), redrive),
+		Type: strings.TrimPrefix(m.Header.Get("ce-type"), string(p)+"."), Body: m.Data,
+		Redrive: redrive, Queue: m.Header.Get("Wagewire-Queue"),
+	}
 	e.AccountID, err = schema.Lookup(p, e.Type).AccountIDIn(m.Data)
 	return e, err
 }
@@ -619,6 +629,9 @@ func (s *script) once(ts *testscript.TestScript, args arguments) error {
 	}
 	expected, completed, erased, err := s.sums()
 	if err == nil {
+		err = s.states()
+	}
+	if err == nil {
 		fmt.Fprintf(ts.Stdout(), "%d expected, %d completed, %d erased\n", expected, completed,
 			erased)
 	}
@@ -700,6 +713,9 @@ func (s *script) accepted() (map[string]string, error) {
 	expected := map[string]string{}
 	for _, e := range events {
 		for _, r := range schema.Lookup(e.Provider, e.Type).Workers {
+			if e.Queue != "" && e.Queue != schema.QueueName(e.Provider, r) {
+				continue
+			}
 			expected[e.CompletionKey(r)] = schema.TombstoneSubject(e.Provider, e.Account())
 		}
 	}

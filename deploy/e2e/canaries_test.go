@@ -263,7 +263,8 @@ func (l *canaryLine) fill() {
 	l.await("a dead letter", schema.DeadLettersStream, schema.DeadLetterSubject("*", canaryLink))
 	l.api.answer(http.StatusNotFound, link(canaryRecord))
 	l.send("waits", schema.ActionConnected)
-	l.await("a waiting event", schema.QueuesOf(schema.Link)[0].WaitingStream(),
+	truv := schema.Queue{Name: schema.QueueName(schema.Truv, schema.Link)}
+	l.await("a waiting event", truv.WaitingStream(),
 		schema.AccountWaiting("*", canaryLink))
 
 	listed := canaryEvent("listed", schema.ActionConnected)

@@ -90,12 +90,12 @@
 //		person has a completion for each account: account says which. Prints the completion.
 //	none ID [RESOURCE]
 //		waits until all queues are idle. The event must have no completion.
-//	waiting RESOURCE CLASS N
+//	waiting RESOURCE|QUEUE CLASS N
 //		waits until N events of the resource's queue wait for their next try after a failure of
 //		the class. Prints a line for each: id, class, status, endpoint, step/steps.
-//	retry RESOURCE
+//	retry RESOURCE|QUEUE
 //		ends the wait of these events, as `wagewire retry` does. At least one must wait.
-//	retried RESOURCE
+//	retried RESOURCE|QUEUE
 //		waits until the resource's queue has delivered an event again after a wait.
 //	idle
 //		waits until no queue has an event to deliver, none is in hand, and none waits.
@@ -106,15 +106,25 @@
 //		N messages must be stored. Prints subject, headers and body of each. waiting counts
 //		waiting events and their retries.
 //
+//	state PROVIDER STATUS
+//		waits until the newest person's account at the provider has the status. Prints the state.
+//	changes PROVIDER STATUS N
+//		waits until N states of the account were published that change the status to STATUS.
+//	redrive ID [QUEUE]
+//		sends the stored event again, as wagewire dead redrive does.
+//
 //	every-id
 //		every id that an event announced as added must be once in the records of the completion,
 //		or once in its missing ids.
 //	once
 //		no event may have two completions of a resource. Every webhook answered 200 must have all
-//		completions, unless the account is erased. Prints the sums.
+//		completions, unless the account is erased. The state of every account must be what its
+//		stored completions make together. Prints the sums.
 //	no-canaries
 //		logs at level debug, metrics, and the subjects and headers of all stored messages must
 //		hold no personal data.
+//
+// Every state of an account that is published while a script runs must be valid by its schema.
 //
 // A command that waits has no time limit of its own: it ends shortly before the time limit of the
 // test binary.

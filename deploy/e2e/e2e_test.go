@@ -101,12 +101,14 @@ type script struct {
 	start starter
 	http  *http.Client
 
-	stack    stack // nil until up
-	nats     *nats.Conn
-	js       jetstream.JetStream
-	conn     *stream.Conn
-	person   person
-	canaries []string
+	stack     stack // nil until up
+	variables map[string]string
+	nats      *nats.Conn
+	js        jetstream.JetStream
+	conn      *stream.Conn
+	person    person
+	canaries  []string
+	published published
 }
 
 // newScript makes a script without a stack. An interrupt ends every wait, so the script fails and
@@ -134,6 +136,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"waiting": (*script).waiting, "retry": (*script).retry,
 		"idle":     (*script).idle,
 		"verbatim": (*script).verbatim, "count": (*script).count,
+		"state": (*script).state, "changes": (*script).changes, "redrive": (*script).redrive,
 		"every-id": (*script).everyID, "once": (*script).once, "no-canaries": (*script).noCanaries,
 	}
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
@@ -205,6 +208,7 @@ func (s *script) up(ts *testscript.TestScript, args arguments) (err error) {
 	if s.stack != nil || len(args.words) > 0 {
 		return fmt.Errorf("usage, once: up [VARIABLE=VALUE ...]")
 	}
+	s.variables = args.pairs
 	s.stack, err = s.start(s.ctx, ts.MkAbs("state"), args.pairs)
 	if err != nil {
 		return err
@@ -235,6 +239,9 @@ func (s *script) connect() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.published.listen(s.nats); err != nil {
+		return err
+	}
 	config := stream.Config{
 		URL: addresses.NATS, CredsFile: addresses.Credentials, CAFile: addresses.CA,
 	}
@@ -257,7 +264,7 @@ func (s *script) close() error {
 	if s.stack == nil {
 		return nil
 	}
-	return s.stack.Close()
+	return errors.Join(s.stack.Close(), s.published.err())
 }
 
 // lastLines returns the end of the parts' logs, for a failed script.

@@ -138,9 +138,11 @@ func TestADrainLeavesAPod(t *testing.T) {
 		values values
 		want   []string
 	}{
-		"of ingress, and of every worker": {with(t, "trial"), []string{"employment", "identity", "income",
-			"ingress", "link", "paystubs", "shifts", "verification-reports"}},
-		"of the workers that run":   {with(t, "truv-only"), []string{"ingress", "link"}},
+		"of ingress, and of every worker": {with(t, "trial"), []string{"accounts", "employment", "identity",
+			"income", "ingress", "link", "paystubs", "shifts", "verification-reports"}},
+		"of the workers that run": {with(t, "truv-only"), []string{"accounts", "ingress", "link"}},
+		"not of accounts, if it is left out": {with(t, "truv-only", "accounts.enabled=false"),
+			[]string{"ingress", "link"}},
 		"of nothing, if turned off": {with(t, "without-autoscaling"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,5 +215,32 @@ func TestThePodsOfAReleaseAreItsAccounts(t *testing.T) {
 		if made != (want != "default") {
 			t.Errorf("%s: %d accounts are made", file, len(accounts))
 		}
+	}
+}
+
+func TestTheWorkerOfAccountsIsADeploymentWithoutAnAutoscaler(t *testing.T) {
+	const name = "accounts"
+	for promise, row := range map[string]struct {
+		values values
+		want   int32 // pods; 0: no Deployment
+	}{
+		"of one pod":               {with(t, "trial"), 1},
+		"of as many as the values": {with(t, "trial", "accounts.replicas=3"), 3},
+		"also without KEDA":        {with(t, "without-autoscaling"), 1},
+		"or there is none":         {with(t, "trial", "accounts.enabled=false"), 0},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			r := render(t, row.values)
+			var pods int32
+			if d := deploymentsOf(r)[name]; d != nil {
+				pods = *d.Spec.Replicas
+			}
+			if pods != row.want {
+				t.Errorf("%d pods, want %d", pods, row.want)
+			}
+			if scaledObjects(r)[name] != nil {
+				t.Error("KEDA scales it")
+			}
+		})
 	}
 }

@@ -136,7 +136,9 @@ func isFalse(b *bool) bool { return b != nil && !*b }
 const drainFor = 8 * time.Second
 
 func TestEveryPodHasTheTimeToStop(t *testing.T) {
-	stop := map[string]time.Duration{"ingress": ingress.DefaultDrainFor + drainFor}
+	stop := map[string]time.Duration{
+		"ingress": ingress.DefaultDrainFor + drainFor, stream.RoleAccounts: workers.StopFor,
+	}
 	for _, r := range schema.WorkerResources() {
 		stop[stream.WorkerRole(r)] = workers.StopFor
 	}
@@ -201,6 +203,8 @@ func variablesOf(component string) []process.Variable {
 	switch component {
 	case "ingress":
 		return slices.Concat(every, ingress.Variables())
+	case stream.RoleAccounts:
+		return slices.Concat(every, workers.AccountsVariables())
 	case "provision", "tool":
 		return broker
 	}

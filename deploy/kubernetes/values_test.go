@@ -109,7 +109,7 @@ func TestTheSchemaKnowsEveryWorkerAndImage(t *testing.T) {
 	if diff := cmp.Diff(commands, got); diff != "" {
 		t.Errorf("workers.each (-want +got)\n%s", diff)
 	}
-	images := append(slices.Clone(commands), "ingress", "providers", "wagewire")
+	images := append(slices.Clone(commands), stream.RoleAccounts, "ingress", "providers", "wagewire")
 	slices.Sort(images)
 	got = slices.Sorted(maps.Keys(root["image"].Properties["digests"].Properties))
 	if diff := cmp.Diff(images, got); diff != "" {
@@ -200,15 +200,14 @@ func TestAProviderCanBeLeftOut(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			var want []string
 			for _, r := range schema.WorkerResources() {
-				isOf := func(q schema.Queue) bool { return q.Provider == provider }
-				if slices.ContainsFunc(schema.QueuesOf(r), isOf) {
+				if slices.ContainsFunc(schema.QueuesOf(r), isOf(provider)) {
 					want = append(want, stream.WorkerRole(r))
 				}
 			}
 			pods := podsOf(t, renderFile(t, file))
 			var got []string
 			for _, component := range slices.Sorted(maps.Keys(pods)) {
-				if !slices.Contains([]string{"ingress", "provision", "tool"}, component) {
+				if !slices.Contains([]string{"ingress", stream.RoleAccounts, "provision", "tool"}, component) {
 					got = append(got, component)
 				}
 			}
@@ -224,6 +223,10 @@ func TestAProviderCanBeLeftOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+func isOf(p schema.Provider) func(schema.Queue) bool {
+	return func(q schema.Queue) bool { return q.Provider == p }
 }
 
 func TestTheNotesSayWhatToDo(t *testing.T) {
@@ -256,6 +259,8 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 // helm's --set has it: --set makes a text of 0.5, and a whole number of 2.
 func TestANumberIsTakenFromAFileAndFromSet(t *testing.T) {
 	for setting, want := range map[string]string{
+		"accounts.concurrency=4":                      `name: WORKER_CONCURRENCY value: "4"`,
+		"accounts.readyWhen=income":                   `name: ACCOUNT_READY_WHEN value: income`,
 		"provision.run=2":                             `provision-run: "2"`,
 		"provision.run=20261126":                      `provision-run: "20261126"`,
 		"provision.run=again":                         `provision-run: again`,

@@ -31,6 +31,7 @@ const (
 	Custody    = "custody"
 	Waiting    = "waiting"
 	Invalid    = "invalid"
+	State      = "state"
 )
 
 // Violation is a broken promise: its name, the id of the event or completion, and an explanation.

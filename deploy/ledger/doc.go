@@ -10,6 +10,7 @@
 //	check.go      Check: compares each message with the ledger; every violation has a name
 //	finish.go     Finish: looks for missing messages
 //	cause.go      the ends that an event may have after the provider's answers
+//	state.go      States: compares the states of accounts with the stored completions
 //	content.go    compares the records of a completion with the records served by the providers
 //
 // # The order of a run
@@ -42,7 +43,8 @@
 //	            erased, and nobody deleted the account
 //	erased      data of an erased account is left, or the erasure has no completion
 //	custody     a signed webhook was refused for good, or a forged webhook was not refused
-//	invalid     a completion breaks the published JSON Schema
+//	invalid     a completion, or the state of an account, breaks the published JSON Schema
+//	state       the state of an account is not what its stored completions make together
 //	waiting     the queues are not empty, or events wait, long after the last fault: the run
 //	            itself adds this violation
 //

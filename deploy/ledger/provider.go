@@ -41,10 +41,13 @@ var providers = map[schema.Provider]provider{
 }
 
 // pinwheelCalled reads accounts/{account}/{resource}… and end_users/{person}/…. Everything about a
-// person is asked for the verification reports.
+// person is asked for the verification reports. The account itself is the record of its link.
 func pinwheelCalled(path []string) (account, resource string) {
 	if path[0] == "end_users" {
 		return path[1], string(schema.VerificationReports)
+	}
+	if path[0] == "accounts" && path[2] == "" {
+		return path[1], string(schema.Link)
 	}
 	return path[1], path[2]
 }

@@ -30,6 +30,8 @@ func TestACallIsReadFromItsPath(t *testing.T) {
 			Call{Target: Target{"a-1", "paystubs"}, Provider: schema.Pinwheel}},
 		{"of a person", "/pinwheel/v1/end_users/u-1/verification_reports/latest",
 			Call{Target: Target{"u-1", "verification_reports"}, Provider: schema.Pinwheel}},
+		{"of an account itself", "/pinwheel/v1/accounts/a-1", Call{
+			Target: Target{"a-1", "link"}, Provider: schema.Pinwheel}},
 		{"of a person's accounts", "/pinwheel/v1/end_users/u-1/accounts", Call{
 			Target:        Target{"u-1", "verification_reports"},
 			Provider:      schema.Pinwheel,

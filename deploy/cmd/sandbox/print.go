@@ -48,8 +48,9 @@ func (p *printer) paint(colour, text string) string {
 func (p *printer) println(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
 
 func (p *printer) greet(s *sandbox.Sandbox) {
+	workers := len(s.Resources()) + 1 // and the worker accounts
 	p.println("%s is up: nats-server, ingress and %d workers in one process",
-		p.paint(bold, "Wagewire"), len(s.Resources()))
+		p.paint(bold, "Wagewire"), workers)
 	p.println("  webhooks   %s", webhooksURL(s))
 	p.println("  NATS       %s", s.NATSURL)
 	if s.Fake != nil {

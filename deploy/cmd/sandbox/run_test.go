@@ -348,7 +348,7 @@ func TestCtrlC(t *testing.T) {
 		r := start(t, getenv, "--providers=real", "--dir", t.TempDir())
 		r.waitFor(t, "Point your providers' webhooks at http://127.0.0.1:")
 		greeting := r.String()
-		if strings.Contains(greeting, "fake") || !strings.Contains(greeting, "and 1 workers") {
+		if strings.Contains(greeting, "fake") || !strings.Contains(greeting, "and 2 workers") {
 			t.Errorf("it greets with:\n%s", r)
 		}
 		checkOperator(t, greeting)

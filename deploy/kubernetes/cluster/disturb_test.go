@@ -58,7 +58,7 @@ func workerNames() (names []string) {
 	for _, r := range schema.WorkerResources() {
 		names = append(names, stream.WorkerRole(r))
 	}
-	return names
+	return append(names, stream.RoleAccounts)
 }
 
 // ofComponents selects the pods of some components.

@@ -18,7 +18,8 @@ func showRollingUpgrade(t *testing.T, r *release) {
 		former := r.podNames(t)
 		stored := r.ledger.accepted()
 		r.useBusy(t, "--set-string", "ingress.extraAnnotations.revision="+revision,
-			"--set-string", "workers.extraAnnotations.revision="+revision)
+			"--set-string", "workers.extraAnnotations.revision="+revision,
+			"--set-string", "accounts.extraAnnotations.revision="+revision)
 		r.moreStored(t, stored)
 		for name := range r.podNames(t) {
 			if former[name] {
