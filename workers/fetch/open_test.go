@@ -66,7 +66,7 @@ func TestEveryHandlerHasAQueue(t *testing.T) {
 	handled := map[schema.Provider][]schema.Resource{
 		schema.Pinwheel: slices.AppendSeq(slices.Collect(maps.Keys(fetch.PinwheelHandlers)),
 			maps.Keys(fetch.PinwheelWithoutCalls)),
-		schema.Truv:     slices.Collect(maps.Keys(fetch.TruvHandlers)),
+		schema.Truv: slices.Collect(maps.Keys(fetch.TruvHandlers)),
 	}
 	for p, resources := range handled {
 		for _, r := range resources {
