@@ -610,7 +610,7 @@ func chooseResources(from []Resource, isChosen func(Resource) bool) []Resource {
 	return chosen
 }
 
-// accountResources returns the resources with completions of accounts, of all providers.
+// accountResources returns the resources that an account can await, of all providers.
 func accountResources() []Resource {
 	var all []Resource
 	for _, p := range Providers() {
@@ -619,8 +619,8 @@ func accountResources() []Resource {
 	return slices.Compact(slices.Sorted(slices.Values(all)))
 }
 
-// accountResources returns the provider's resources with completions of accounts. A completion that
-// names only a person has no account.
+// accountResources returns the provider's resources that an account can await. A completion that
+// names only a person has no account, and nobody knows whether an account will have a notice.
 func (p Provider) accountResources() []Resource {
 	var resources []Resource
 	for _, t := range catalogue {
@@ -628,7 +628,7 @@ func (p Provider) accountResources() []Resource {
 			continue
 		}
 		for _, r := range t.Workers {
-			if !slices.Contains(resources, r) {
+			if r != Notices && !slices.Contains(resources, r) {
 				resources = append(resources, r)
 			}
 		}

@@ -283,12 +283,19 @@ func (d *asyncDocument) addEvent(w schema.WebhookType) {
 	for _, r := range w.Workers {
 		c.Operations = append(c.Operations, asyncOperation{
 			Key: fmt.Sprintf("%s.%s", key, r), Action: "receive",
-			Queue: queueOf(w, r),
-			Summary: fmt.Sprintf(
-				"The %s worker fetches the announced data and completes the event.", r),
+			Queue:   queueOf(w, r),
+			Summary: receiveSummary(r),
 		})
 	}
 	d.Channels = append(d.Channels, c)
+}
+
+// receiveSummary says what the worker of a resource does with an event.
+func receiveSummary(r schema.Resource) string {
+	if r == schema.Notices {
+		return "The notices worker completes the event with the payload of the webhook."
+	}
+	return fmt.Sprintf("The %s worker fetches the announced data and completes the event.", r)
 }
 
 // queueOf is the name of the queue in which a resource's worker finds the events of a type.

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Resource is a kind of data. A webhook is about one resource, and a worker command fetches one.
+// Resource is a kind of data. A webhook is about one resource, and a worker command fetches one. The
+// worker of Notices fetches nothing: the webhook itself is its data.
 type Resource string
 
 // Resources with a worker, and Other, the resource of events of an unknown type.
@@ -19,6 +20,7 @@ const (
 	Shifts              Resource = "shifts"
 	VerificationReports Resource = "verification_reports"
 	Link                Resource = "link"
+	Notices             Resource = "notices"
 	Other               Resource = "other"
 )
 

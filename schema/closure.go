@@ -30,16 +30,18 @@ const ClosuresStream = "WAGEWIRE_CLOSURES"
 const LaneClosures LaneName = "closures"
 
 // ClosuresLane is the lane of the queue's closures. A queue of erasures has none: nothing that
-// other events wait for may delay an erasure.
+// other events wait for may delay an erasure. A queue without calls of the provider has none of the
+// provider's closures.
 func (q Queue) ClosuresLane() Lane {
-	return Lane{
-		LaneClosures, ClosuresStream, q.Name,
-		[]string{ClosureSubject(q.Name, "*"), ClosureSubject(string(q.Provider), "*")},
+	subjects := []string{ClosureSubject(q.Name, "*")}
+	if q.CallsProvider() {
+		subjects = append(subjects, ClosureSubject(string(q.Provider), "*"))
 	}
+	return Lane{LaneClosures, ClosuresStream, q.Name, subjects}
 }
 
 // ClosureSubject is the subject of the queue's closure for the reason. A hold is about the
-// provider, and therefore closes every queue of the provider.
+// provider, and therefore closes every queue that calls the provider.
 func (q Queue) ClosureSubject(r ClosureReason) string {
 	if r == ClosureHeld {
 		return ClosureSubject(string(q.Provider), r)

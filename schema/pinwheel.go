@@ -59,8 +59,17 @@ var pinwheel = providerRow{
 		// tells of a link, and so must have a completion.
 		pinwheelLink("account.removed", "account", "removed"),
 
-		// The resource is everything before the last dot of the type, with _ for a dot. Pinwheel's
-		// own job names are formed in the same way, such as paystubs_documents.
+		// From here on, the resource is everything before the last dot of the type, with _ for a
+		// dot. Pinwheel's own job names are formed in the same way, such as paystubs_documents.
+		pinwheelNotice("paystubs.documents.added", "paystubs_documents", ActionAdded),
+		pinwheelNotice("documents.added", "documents", ActionAdded),
+		pinwheelNotice("tax_forms.added", "tax_forms", ActionAdded),
+		pinwheelNotice("direct_deposit_allocations.added",
+			"direct_deposit_allocations", ActionAdded),
+		pinwheelNotice("direct_deposit_switch.added", "direct_deposit_switch", ActionAdded),
+		pinwheelNotice("earnings_stream.payouts.refreshed",
+			"earnings_stream_payouts", ActionRefreshed),
+
 		pinwheelStored("account.additional_connections_recommended",
 			"account", "additional_connections_recommended"),
 		pinwheelStored("bill.added", "bill", "added"),
@@ -73,13 +82,7 @@ var pinwheel = providerRow{
 		pinwheelStored("company_connect.employments.added", "company_connect_employments", "added"),
 		pinwheelStored("company_connect.incomes.added", "company_connect_incomes", "added"),
 		pinwheelStored("company_connect.status.updated", "company_connect_status", "updated"),
-		pinwheelStored("direct_deposit_allocations.added", "direct_deposit_allocations", "added"),
-		pinwheelStored("direct_deposit_switch.added", "direct_deposit_switch", "added"),
-		pinwheelStored("documents.added", "documents", "added"),
-		pinwheelStored("earnings_stream.payouts.refreshed", "earnings_stream_payouts", "refreshed"),
 		pinwheelStored("paycheck_viewer.added", "paycheck_viewer", "added"),
-		pinwheelStored("paystubs.documents.added", "paystubs_documents", "added"),
-		pinwheelStored("tax_forms.added", "tax_forms", "added"),
 	},
 }
 
@@ -105,6 +108,15 @@ func pinwheelLink(name string, r Resource, action string) WebhookType {
 	return WebhookType{
 		Name: name, Resource: r, Action: action, Account: pinwheelAccount,
 		Workers: []Resource{Link}, Does: "GET /v1/accounts/{account_id}, and /v1/platforms/{platform_id}",
+	}
+}
+
+// pinwheelNotice returns the type of a webhook that tells of a person's data which no worker
+// fetches. The worker of notices reads the type.
+func pinwheelNotice(name string, r Resource, action string) WebhookType {
+	return WebhookType{
+		Name: name, Resource: r, Action: action, Account: pinwheelAccount,
+		Workers: []Resource{Notices}, Does: "no API call: the record is `payload`",
 	}
 }
 

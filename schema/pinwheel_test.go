@@ -41,6 +41,13 @@ func TestPinwheelsRowHasEveryDocumentedType(t *testing.T) {
 		"account.added":                     {"link"},
 		"account.monitoring_status.updated": {"link"},
 		"account.removed":                   {"link"},
+
+		"paystubs.documents.added":          {"notices"},
+		"documents.added":                   {"notices"},
+		"tax_forms.added":                   {"notices"},
+		"direct_deposit_allocations.added":  {"notices"},
+		"direct_deposit_switch.added":       {"notices"},
+		"earnings_stream.payouts.refreshed": {"notices"},
 	})
 }
 
@@ -70,6 +77,14 @@ func TestPinwheelsQueues(t *testing.T) {
 			"wagewire.events.pinwheel.account.added.*",
 			"wagewire.events.pinwheel.account_monitoring_status.updated.*",
 			"wagewire.events.pinwheel.account.removed.*",
+		},
+		"pinwheel_notices": {
+			"wagewire.events.pinwheel.paystubs_documents.added.*",
+			"wagewire.events.pinwheel.documents.added.*",
+			"wagewire.events.pinwheel.tax_forms.added.*",
+			"wagewire.events.pinwheel.direct_deposit_allocations.added.*",
+			"wagewire.events.pinwheel.direct_deposit_switch.added.*",
+			"wagewire.events.pinwheel.earnings_stream_payouts.refreshed.*",
 		},
 		"pinwheel_verification_reports": {
 			"wagewire.events.pinwheel.verification_reports.refreshed.*",

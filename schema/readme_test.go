@@ -34,10 +34,21 @@ func eventsTable() string {
 		}
 		fmt.Fprintf(&b, "- %s: %s\n", p.Title(), strings.Join(names, ", "))
 	}
+	b.WriteString("\n" + storedWhy)
 	fmt.Fprintf(&b, "\nAny other type is stored as %s.\n",
 		code(schema.AccountEvents("<provider>", schema.Other, "<type>", "<account>")))
 	return b.String()
 }
+
+// storedWhy says what the types without a worker are.
+const storedWhy = `None of them has a completion:
+
+- Bills and bill switches (` + "`" + `bill.…` + "`" + `, ` + "`" + `bill_switch.…` + "`" + `) are of Pinwheel's product for a person's bills.
+- ` + "`" + `company_connect.…` + "`" + ` is of the product for employers, whose data is not that of one person.
+- ` + "`" + `paycheck_viewer.added` + "`" + ` is of the product that shows paychecks to the person.
+- ` + "`" + `account.additional_connections_recommended` + "`" + ` recommends further accounts to connect, and has no data of the account.
+- Truv's types are about its tasks, orders and certifications, and about data that has no worker yet.
+`
 
 // supportMatrix renders a row for each provider: the resources with a worker, and the number of
 // types without.

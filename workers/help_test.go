@@ -69,11 +69,13 @@ func wantedInHelp(r schema.Resource, name string) []string {
 	}
 	variables := Variables()
 	for _, q := range schema.QueuesOf(r) {
-		ofProvider := variablesOf(q.Provider)
-		variables = append(variables, ofProvider...)
-		wanted = append(wanted, "\n  "+q.Name+"\n",
-			fmt.Sprintf("\n  %s=… %s=%s.secret %s\n", q.Provider.Variable("CLIENT_ID"),
-				q.Provider.Variable("SECRET_FILE"), q.Provider, name))
+		wanted = append(wanted, "\n  "+q.Name+"\n")
+		if q.CallsProvider() {
+			variables = append(variables, variablesOf(q.Provider)...)
+			wanted = append(wanted, fmt.Sprintf("\n  %s=… %s=%s.secret %s\n",
+				q.Provider.Variable("CLIENT_ID"), q.Provider.Variable("SECRET_FILE"),
+				q.Provider, name))
+		}
 		for _, subject := range q.Subjects {
 			wanted = append(wanted, "\n    "+subject+"\n")
 		}

@@ -199,11 +199,11 @@ func runWithAdmin(
 }
 
 func writeHelp(w io.Writer, name string, r schema.Resource, opener Opener) {
-	fmt.Fprintf(w, `%s completes the events of %s: it fetches the data that each event announces and
+	fmt.Fprintf(w, `%s completes the events of %s: it %s and
 publishes wagewire.completions.<provider>.%s.<account>.<event>.
 
 Queues and their events:
-`, name, r, r)
+`, name, r, workOf(r), r)
 	variables := process.Variables(environment{})
 	var examples []string
 	for _, q := range schema.QueuesOf(r) {
@@ -211,7 +211,10 @@ Queues and their events:
 		for _, subject := range q.Subjects {
 			fmt.Fprintf(w, "    %s\n", subject)
 		}
-		ofProvider := opener.Variables(q.Provider)
+		var ofProvider []process.Variable
+		if calls(r) {
+			ofProvider = opener.Variables(q.Provider)
+		}
 		variables = append(variables, ofProvider...)
 		examples = append(examples, exampleOf(q.Provider, ofProvider)+name)
 	}
@@ -230,6 +233,19 @@ Examples:
 	fmt.Fprint(w, "\nEnvironment:\n")
 	process.PrintVariables(w, variables)
 	fmt.Fprint(w, "\nTo create the streams and queues, run: wagewire provision apply\n")
+}
+
+// calls reports whether the worker of the resource calls a provider.
+func calls(r schema.Resource) bool {
+	return slices.ContainsFunc(schema.QueuesOf(r), schema.Queue.CallsProvider)
+}
+
+// workOf says what the worker of the resource does for an event.
+func workOf(r schema.Resource) string {
+	if calls(r) {
+		return "fetches the data that each event announces"
+	}
+	return "takes the record from each webhook, calls no provider"
 }
 
 // exampleOf returns the assignments before the command of an example: the variables of the provider

@@ -42,8 +42,10 @@ type queue struct {
 	name     string
 	provider schema.Provider
 	source   Source
-	// erases is true for a queue of erasures. Such a queue calls no provider, and never pauses.
-	erases   bool
+	// erases is true for a queue of erasures.
+	erases bool
+	// calls is true if the handler calls the provider. A queue without calls never pauses.
+	calls    bool
 	pause    *pause
 	closures *closures
 }
@@ -91,6 +93,7 @@ func (w *Worker) newQueue(of schema.Queue, source Source) *queue {
 		provider: of.Provider,
 		source:   source,
 		erases:   of.Erases,
+		calls:    of.CallsProvider(),
 		pause:    newPause(on, of.Name, w.config.PauseFor, closures, w.log, w.metrics),
 		closures: closures,
 	}
@@ -120,13 +123,14 @@ func requireSource(r schema.Resource, sources map[schema.Provider]Source) error 
 	return fmt.Errorf("no source for the queues of %s: %s", r, strings.Join(names, ", "))
 }
 
-// Ready returns an error until every queue can be served, and its provider has a budget.
+// Ready returns an error until every queue can be served, and each provider that gets calls has a
+// budget.
 func (w *Worker) Ready(ctx context.Context) error {
 	for _, q := range w.queues {
 		if err := q.Ready(ctx); err != nil {
 			return err
 		}
-		if q.erases {
+		if !q.calls {
 			continue
 		}
 		if err := w.conn.Budget(q.provider).Ready(ctx); err != nil {
@@ -158,7 +162,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // serve starts the parts of a queue in the group. They end with ctx. inHand ends the jobs.
 func (w *Worker) serve(ctx, inHand context.Context, q *queue, group *errgroup.Group) {
-	if !q.erases {
+	if q.calls {
 		group.Go(func() error {
 			q.pause.share(ctx)
 			return nil
@@ -188,7 +192,7 @@ func (w *Worker) takingFrom(q *queue) stream.Taking {
 	hands := int(w.config.Concurrency)
 	fewer := max(1, hands/HandsPerRetryHand)
 	taking := stream.Taking{Hands: hands, RetryHands: fewer, ReplayHands: fewer}
-	if !q.erases {
+	if q.calls {
 		taking.Gate = q.pause
 	}
 	return taking
@@ -259,7 +263,7 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 		return job, Fetched{}, errOtherResource
 	case job.Payload.Outcome != "": // the provider's job brought no data to fetch
 		fetched.Outcome = job.Payload.Outcome
-	case job.Event.Erases(): // an erasure calls no provider, so no pause may delay it
+	case !q.calls: // so no pause may delay the event
 		fetched, err = w.callHandler(ctx, q, job)
 	default:
 		fetched, err = w.fetchInTurn(inLane(ctx, job.Event), q, job)

@@ -12,8 +12,9 @@
 // further fields, because version 1 may grow.
 //
 // A record's schema, records/<provider>.<kind>.json, has the fields that the provider documents,
-// with their units. It requires only the id. Every other field may be null or absent, and further
-// fields are allowed. The keyword "examples" lists every documented value of an open enumeration.
+// with their units. It requires only the id. The record of a notice is the payload of a webhook,
+// which need not have an id of its own: its schema requires only account_id. Every other field may
+// be null or absent, and further fields are allowed. The keyword "examples" lists every documented value of an open enumeration.
 // It is used for nothing else, because the search for drift reads it. There is no "format":
 // providers spell times in several ways.
 //

@@ -73,7 +73,7 @@ func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
 
 func TestATypeWithoutWorkerHasNeitherSchemaNorSample(t *testing.T) {
 	for _, name := range []string{
-		"documents.added", "payroll.exploded", "", "../samples/pinwheel/income.added",
+		"bill.added", "payroll.exploded", "", "../samples/pinwheel/income.added",
 		"/etc/passwd",
 	} {
 		if text, ok := jsonschema.Webhook(schema.Pinwheel, name); ok {
@@ -170,7 +170,10 @@ func TestAWebhookWithoutARequiredFieldBreaksItsSchema(t *testing.T) {
 		if parent := parentOf(w.Account); parent != "" {
 			required = append(required, parent)
 		}
-		if w.Account == "payload.account_id" && !slices.Contains(w.Workers, schema.Link) {
+		// The payload of this type is not documented.
+		isUndocumented := w.Name == "earnings_stream.payouts.refreshed"
+		isOfJob := w.Account == "payload.account_id" && !slices.Contains(w.Workers, schema.Link)
+		if isOfJob && !isUndocumented {
 			required = append(required, "payload.outcome")
 		}
 		for _, path := range required {

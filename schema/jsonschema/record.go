@@ -23,6 +23,7 @@ var recordRows = []recordRow{
 	{schema.Pinwheel, schema.Shifts, []string{"shift"}, ""},
 	{schema.Pinwheel, schema.VerificationReports, []string{"voe", "voie"}, "report_type"},
 	{schema.Pinwheel, schema.Link, []string{"account"}, ""},
+	{schema.Pinwheel, schema.Notices, []string{"notice"}, ""},
 	{schema.Truv, schema.Link, []string{"link"}, ""},
 }
 

@@ -148,6 +148,7 @@ func accountsRequests() []string {
 func workerRequests(r schema.Resource) []string {
 	var subjects []string
 	erasures := false
+	calls := false
 	for _, q := range schema.QueuesOf(r) {
 		subjects = append(subjects, queueRequests(q)...)
 		if q.Erases {
@@ -155,7 +156,8 @@ func workerRequests(r schema.Resource) []string {
 			subjects = append(subjects, waitingErasures(q.Provider)...)
 		}
 		subjects = append(subjects, resourceChunks(q.Provider, q.Resource))
-		if !q.Erases { // an erasure calls no provider
+		if q.CallsProvider() {
+			calls = true
 			subjects = append(subjects, schema.BudgetSubject(q.Provider))
 		}
 		erasures = erasures || hasErasures(q.Provider)
@@ -164,9 +166,12 @@ func workerRequests(r schema.Resource) []string {
 		objectsSubject, apiMessageGet+recordsStream, apiMessageDelete+recordsStream,
 		apiStreamInfo+schema.CompletionsStream, apiStreamInfo+schema.DeadLettersStream,
 		apiStreamInfo+schema.EventsStream, apiMessageGet+schema.EventsStream,
-		apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
-		apiStreamInfo+schema.BudgetsStream, apiMessageGet+schema.BudgetsStream,
 	)
+	if calls {
+		subjects = append(subjects,
+			apiStreamInfo+schema.PausesStream, apiMessageGet+schema.PausesStream,
+			apiStreamInfo+schema.BudgetsStream, apiMessageGet+schema.BudgetsStream)
+	}
 	if erasures {
 		subjects = append(subjects, erasureRequests()...)
 	}
@@ -178,7 +183,7 @@ func workerRequests(r schema.Resource) []string {
 func workerListens(r schema.Resource) []string {
 	var subjects []string
 	for _, q := range schema.QueuesOf(r) {
-		if !q.Erases {
+		if q.CallsProvider() {
 			subjects = append(subjects, schema.PauseSubject(q.Name),
 				schema.StoredBudgetSubject(q.Provider))
 		}
@@ -206,9 +211,11 @@ func queueRequests(q schema.Queue) []string {
 		schema.AccountWaiting(q.Name, "*"),
 		schema.RetriesSubject(q.Name, "*"),
 	}
-	if !q.Erases { // erasures never pause, and have no lane of replays
-		subjects = append(subjects,
-			schema.ReplaysSubject(q.Name, "*"), schema.PauseSubject(q.Name))
+	if !q.Erases { // erasures have no lane of replays
+		subjects = append(subjects, schema.ReplaysSubject(q.Name, "*"))
+	}
+	if q.CallsProvider() { // no other queue can be refused or held
+		subjects = append(subjects, schema.PauseSubject(q.Name))
 		for _, r := range workerClosures() {
 			subjects = append(subjects, q.ClosureSubject(r))
 		}

@@ -73,14 +73,37 @@ func TestGrants(t *testing.T) {
 	}
 	for _, r := range []string{
 		"ingress", "employment", "identity", "income", "paystubs", "shifts", "verification-reports",
-		"link", "accounts",
+		"link", "notices", "accounts",
 	} {
 		if !roles[r] {
 			t.Errorf("no grant for %s", r)
 		}
 	}
-	if len(roles) != 9 {
+	if len(roles) != 10 {
 		t.Errorf("%d roles", len(roles))
+	}
+}
+
+func TestAWorkerWithoutCallsHasNoRightsForBudgetsAndRefusals(t *testing.T) {
+	t.Parallel()
+	for _, q := range schema.QueuesOf(schema.Notices) {
+		i := slices.IndexFunc(stream.Grants(),
+			func(g stream.Grant) bool { return g.Role == stream.WorkerRole(q.Resource) })
+		grant := stream.Grants()[i]
+		for _, subject := range slices.Concat(grant.Requests, grant.Listens) {
+			for _, forbidden := range []string{
+				schema.BudgetSubject(q.Provider), schema.StoredBudgetSubject(q.Provider),
+				schema.BudgetsStream, schema.PausesStream, schema.PauseSubject(q.Name),
+				schema.ClosureSubject("", ""),
+			} {
+				if strings.Contains(subject, strings.TrimRight(forbidden, ".")) {
+					t.Errorf("%s may send or hear %s", grant.Role, subject)
+				}
+			}
+		}
+		if len(grant.Listens) != 0 {
+			t.Errorf("%s listens to %v", grant.Role, grant.Listens)
+		}
 	}
 }
 

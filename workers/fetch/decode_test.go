@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,9 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 		})
 	}
 	for _, row := range schema.Catalogue() {
+		if slices.Contains(row.Workers, schema.Notices) {
+			continue // see TestPinwheelsNotices
+		}
 		if len(row.Workers) > 0 && !covered[string(row.Provider)+" "+row.Name] {
 			t.Errorf("%s %s has a worker and no row here", row.Provider, row.Name)
 		}

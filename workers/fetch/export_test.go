@@ -4,4 +4,6 @@ package fetch
 var (
 	PinwheelHandlers = pinwheelRow.handlers
 	TruvHandlers     = truvRow.handlers
+
+	PinwheelWithoutCalls = pinwheelRow.withoutCalls
 )

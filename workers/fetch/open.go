@@ -2,7 +2,9 @@ package fetch
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +29,10 @@ var providers = map[schema.Provider]provider{
 type provider interface {
 	// handles reports whether the row has a handler for the resource.
 	handles(r schema.Resource) bool
-	// open makes one client from the environment, and every handler over the client.
+	// open makes one client from the environment, and every handler.
 	open(p schema.Provider, of surroundings) (map[schema.Resource]workers.Source, error)
+	// openWithoutCalls makes the handlers that call no provider, from nothing.
+	openWithoutCalls() map[schema.Resource]workers.Source
 	secretVariable() string
 	variables() []process.Variable
 }
@@ -59,10 +63,18 @@ type row[Config, Client any] struct {
 	decode func(schema.Event) (workers.Payload, error)
 	// handlers are by resource.
 	handlers map[schema.Resource]func(Client) workers.Handler
+	// withoutCalls are the sources that call no provider, by resource. They need neither the client
+	// nor the variables.
+	withoutCalls map[schema.Resource]workers.Source
 }
 
 func (r row[Config, Client]) handles(resource schema.Resource) bool {
-	return r.handlers[resource] != nil
+	_, isWithoutCalls := r.withoutCalls[resource]
+	return isWithoutCalls || r.handlers[resource] != nil
+}
+
+func (r row[Config, Client]) openWithoutCalls() map[schema.Resource]workers.Source {
+	return r.withoutCalls
 }
 
 func (r row[Config, Client]) secretVariable() string { return r.secretFile }
@@ -112,6 +124,7 @@ func (r row[Config, Client]) open(
 		return nil, err
 	}
 	sources := map[schema.Resource]workers.Source{}
+	maps.Copy(sources, r.withoutCalls)
 	for resource, newHandler := range r.handlers {
 		sources[resource] = workers.Source{
 			Decode: r.decode, Handler: newHandler(client), Pace: pacer,
@@ -197,8 +210,8 @@ func Covers(q schema.Queue) error {
 }
 
 // Open opens the sources of one resource, by provider, from the environment. If several providers
-// have the resource, a provider without a secret file is left out. Errors name the variable to
-// change.
+// have the resource, a provider without a secret file is left out. A resource that calls no provider
+// needs no secret file. Errors name the variable to change.
 func Open(
 	r schema.Resource, of workers.Surroundings,
 ) (map[schema.Provider]workers.Source, error) {
@@ -262,11 +275,15 @@ func open(
 			continue
 		}
 		variable := SecretVariable(name)
-		if of.Getenv(variable) == "" && len(byProvider) > 1 {
+		calls := slices.ContainsFunc(wanted, schema.Queue.CallsProvider)
+		if calls && of.Getenv(variable) == "" && len(byProvider) > 1 {
 			notSet = append(notSet, variable)
 			continue
 		}
-		sources, err := providers[name].open(name, shared)
+		sources := providers[name].openWithoutCalls()
+		if calls {
+			sources, err = providers[name].open(name, shared)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -64,8 +64,9 @@ func TestEveryQueueIsCovered(t *testing.T) {
 
 func TestEveryHandlerHasAQueue(t *testing.T) {
 	handled := map[schema.Provider][]schema.Resource{
-		schema.Pinwheel: slices.Collect(maps.Keys(fetch.PinwheelHandlers)),
-		schema.Truv:     slices.Collect(maps.Keys(fetch.TruvHandlers)),
+		schema.Pinwheel: slices.AppendSeq(slices.Collect(maps.Keys(fetch.PinwheelHandlers)),
+			maps.Keys(fetch.PinwheelWithoutCalls)),
+		schema.Truv: slices.Collect(maps.Keys(fetch.TruvHandlers)),
 	}
 	for p, resources := range handled {
 		for _, r := range resources {
@@ -160,7 +161,7 @@ func TestAnErrorOfOpenBeginsWithTheVariableToChange(t *testing.T) {
 			}
 			for _, q := range schema.Queues() {
 				variable := variables[q.Provider]
-				if variable == "" {
+				if variable == "" || q.Resource == schema.Notices {
 					continue
 				}
 				env := environment(good)
@@ -286,6 +287,22 @@ func TestOpenOpensTheSourcesOfItsResource(t *testing.T) {
 	}
 }
 
+func TestAResourceWithoutCallsNeedsNothingOfTheEnvironment(t *testing.T) {
+	of := around(nil)
+	of.Budget = func(p schema.Provider) pace.Store {
+		t.Errorf("the budget of %s is opened", p)
+		return nil
+	}
+	opened, err := fetch.Open(schema.Notices, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := opened[schema.Pinwheel]
+	if source.Handler == nil || source.Decode == nil || source.Pace != nil {
+		t.Errorf("the source of notices is %+v", source)
+	}
+}
+
 // providersServer is every provider's API, each under a path of its name. It remembers the headers
 // of the calls to each provider.
 type providersServer struct {
@@ -357,6 +374,7 @@ func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 					Resource:  row.Resource,
 					Action:    row.Action,
 					AccountID: "account",
+					Body:      []byte(`{"payload":{"account_id":"account"}}`),
 				}
 				source := opened[r][row.Provider]
 				job := workers.Job{Event: event, Payload: payload, Attempt: 1,
@@ -365,7 +383,7 @@ func TestAnEventReachesItsOwnProviderAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 				calls := server.takeCalls()
-				if row.Erases {
+				if row.Erases || r == schema.Notices {
 					if len(calls) != 0 {
 						t.Errorf("calls %v, want none", calls)
 					}

@@ -47,6 +47,9 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 			return pinwheelReports{c}
 		},
 	},
+	withoutCalls: map[schema.Resource]workers.Source{
+		schema.Notices: {Decode: decodePinwheelNotice, Handler: pinwheelNotices{}},
+	},
 }
 
 // pinwheelConfig has the environment variables of Pinwheel's API.
@@ -122,13 +125,8 @@ type pinwheelAvailability struct {
 // without repeated keys.
 func decodePinwheel(e schema.Event) (workers.Payload, error) {
 	var body pinwheelBody
-	if err := json.Unmarshal(e.Body, &body); err != nil {
-		// Err is not wrapped, because err quotes the value.
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return workers.Payload{}, fmt.Errorf("%w: %s: %s is of another type",
-				workers.ErrUndecodable, e.Type, wrong.Field)
-		}
-		return workers.Payload{}, fmt.Errorf("%w: %s: not JSON", workers.ErrUndecodable, e.Type)
+	if err := readPinwheel(e, &body); err != nil {
+		return workers.Payload{}, err
 	}
 	b := body.Payload
 	added, ok := b.Added.all()
@@ -154,6 +152,20 @@ func decodePinwheel(e schema.Event) (workers.Payload, error) {
 		VOE:         b.Availability.VOE.decode(),
 		VOIE:        b.Availability.VOIE.decode(),
 	}, nil
+}
+
+// readPinwheel reads the event's body into a struct with the members that the caller needs.
+func readPinwheel(e schema.Event, body any) error {
+	err := json.Unmarshal(e.Body, body)
+	if err == nil {
+		return nil
+	}
+	// Err is not wrapped, because err quotes the value.
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%w: %s: %s is of another type",
+			workers.ErrUndecodable, e.Type, wrong.Field)
+	}
+	return fmt.Errorf("%w: %s: not JSON", workers.ErrUndecodable, e.Type)
 }
 
 // all returns the ids, or false if any id is empty. An empty id cannot be fetched, nor reported
