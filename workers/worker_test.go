@@ -75,8 +75,7 @@ func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for _, r := range []schema.Resource{schema.Employment, schema.Identity, schema.Income,
-		schema.Paystubs, schema.Shifts, schema.VerificationReports, schema.Link} {
+	for _, r := range schema.WorkerResources() {
 		b.start(r, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
 			if job.Event.Action == schema.ActionDeleted {
 				return Fetched{Outcome: schema.Deleted}, nil
@@ -117,8 +116,8 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 			})
 		}
 	}
-	if types != 20 || completions != 21 {
-		t.Errorf("%d types and %d completions, want 20 and 21: paystubs.fully_synced has two",
+	if types != 26 || completions != 27 {
+		t.Errorf("%d types and %d completions, want 26 and 27: paystubs.fully_synced has two",
 			types, completions)
 	}
 	for _, q := range schema.Queues() {

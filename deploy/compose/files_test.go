@@ -157,7 +157,7 @@ func TestPublishedPorts(t *testing.T) {
 }
 
 // secretsOf returns the secrets that each service needs with one node: the key of its role, and the
-// secret of its provider. The worker of accounts calls no provider.
+// secret of its provider. The workers of accounts and notices call no provider.
 func secretsOf() map[string][]string {
 	of := map[string][]string{
 		"nats":      {"nats_keys", "nats_teams"}, // public ones
@@ -175,7 +175,8 @@ func secretsOf() map[string][]string {
 			of[service] = []string{"nats_" + string(q.Resource)}
 		}
 		// A provider may have two queues of a resource: one of them for its erasures.
-		if secret := string(q.Provider); !slices.Contains(of[service], secret) {
+		secret := string(q.Provider)
+		if q.CallsProvider() && !slices.Contains(of[service], secret) {
 			of[service] = append(of[service], secret)
 		}
 	}

@@ -24,7 +24,11 @@ func queues() string {
 	for _, r := range schema.WorkerResources() {
 		fmt.Fprintf(&b, "  %s:\n", stream.WorkerRole(r))
 		for _, q := range schema.QueuesOf(r) {
-			fmt.Fprintf(&b, "    - name: %s\n      provider: %s\n      lanes:\n", q.Name, q.Provider)
+			fmt.Fprintf(&b, "    - name: %s\n      provider: %s\n", q.Name, q.Provider)
+			if !q.CallsProvider() {
+				b.WriteString("      calls: false\n")
+			}
+			b.WriteString("      lanes:\n")
 			for _, lane := range q.Lanes() {
 				fmt.Fprintf(&b, "        - {name: %s, stream: %s, consumer: %s}\n",
 					lane.Name, lane.Stream, lane.Consumer)

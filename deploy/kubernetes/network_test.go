@@ -124,6 +124,8 @@ func TestTheNetworkAllowsWhatIsNeededAndNoMore(t *testing.T) {
 			"a worker calls the fakes":                    {pod("link"), pod("providers"), tcp(8081), true},
 			"the worker of accounts reads completions":    {pod("accounts"), pod("nats"), tcp(4222), true},
 			"the worker of accounts calls no provider":    {pod("accounts"), pod("providers"), tcp(8081), false},
+			"the worker of notices calls no provider":     {pod("notices"), pod("providers"), tcp(8081), false},
+			"the worker of notices takes events":          {pod("notices"), pod("nats"), tcp(4222), true},
 			"the worker of accounts asks for names":       {pod("accounts"), peer{namespace: "kube-system"}, udp(53), true},
 			"Prometheus reads metrics of accounts":        {prometheus, pod("accounts"), tcp(9090), true},
 			"accounts does not ask the monitoring port":   {pod("accounts"), pod("nats"), tcp(8222), false},

@@ -139,7 +139,7 @@ func TestADrainLeavesAPod(t *testing.T) {
 		want   []string
 	}{
 		"of ingress, and of every worker": {with(t, "trial"), []string{"accounts", "employment", "identity",
-			"income", "ingress", "link", "paystubs", "shifts", "verification-reports"}},
+			"income", "ingress", "link", "notices", "paystubs", "shifts", "verification-reports"}},
 		"of the workers that run": {with(t, "truv-only"), []string{"accounts", "ingress", "link"}},
 		"not of accounts, if it is left out": {with(t, "truv-only", "accounts.enabled=false"),
 			[]string{"ingress", "link"}},

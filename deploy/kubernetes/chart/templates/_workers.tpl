@@ -1,7 +1,7 @@
 {{/*
 wagewire.workers is a map of the workers that run, by command. Each has its settings (the block workers, with
-the block of workers.each over it), the queues of enabled providers, the names of these providers, and the
-limits of its autoscaling.
+the block of workers.each over it), the queues of enabled providers, the names of those providers that it
+calls, and the limits of its autoscaling.
 */}}
 {{- define "wagewire.workers" -}}
 {{- $values := .Values -}}
@@ -12,7 +12,7 @@ limits of its autoscaling.
   {{- range $all -}}
     {{- if (index $values .provider).enabled -}}
       {{- $queues = append $queues . -}}
-      {{- $providers = append $providers .provider | uniq -}}
+      {{- if not (hasKey . "calls") }}{{ $providers = append $providers .provider | uniq }}{{ end -}}
     {{- end -}}
   {{- end -}}
   {{- $worker := mergeOverwrite (dict "enabled" true) (omit $values.workers "each" | deepCopy)
