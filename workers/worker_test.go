@@ -76,7 +76,7 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for _, r := range []schema.Resource{schema.Employment, schema.Identity, schema.Income,
-		schema.Paystubs, schema.Shifts, schema.VerificationReports, schema.Link} {
+		schema.Paystubs, schema.Shifts, schema.VerificationReports, schema.Link, schema.Notices} {
 		b.start(r, fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
 			if job.Event.Action == schema.ActionDeleted {
 				return Fetched{Outcome: schema.Deleted}, nil
@@ -117,14 +117,45 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 			})
 		}
 	}
-	if types != 20 || completions != 21 {
-		t.Errorf("%d types and %d completions, want 20 and 21: paystubs.fully_synced has two",
+	if types != 26 || completions != 27 {
+		t.Errorf("%d types and %d completions, want 26 and 27: paystubs.fully_synced has two",
 			types, completions)
 	}
 	for _, q := range schema.Queues() {
 		b.idle(q.Name)
 		if n := len(b.deadLetters(q.Name, "*")); n != 0 {
 			t.Errorf("queue %s has %d dead letters", q.Name, n)
+		}
+	}
+}
+
+func TestAWorkerWithoutCallsNeedsNeitherBudgetNorPauses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, name := range []string{
+		schema.BudgetsStream, schema.PausesStream, schema.ClosuresStream,
+	} {
+		if err := b.js.DeleteStream(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handler := fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		return Fetched{}, bring(ctx, job, canaryRecord)
+	})
+	w := New(schema.Notices, sourcesOf(handler), b.connect(), quick(), b.log, b.registry)
+	if err := w.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.run(w)
+	e := sample(t, schema.Pinwheel, "documents.added", "notice")
+	b.publish(e)
+	if got := b.completed(e, schema.Notices); got.Data.Outcome != schema.Succeeded {
+		t.Errorf("completion %+v", got)
+	}
+	b.idle("pinwheel_notices")
+	for _, line := range b.lines.All() {
+		if line.Level >= zap.WarnLevel {
+			t.Errorf("the log says %s", line.Message)
 		}
 	}
 }
