@@ -128,6 +128,37 @@ func TestEveryTypeThatHasAWorkerIsCompletedByEachOfThem(t *testing.T) {
 	}
 }
 
+func TestAWorkerWithoutCallsNeedsNeitherBudgetNorPauses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, name := range []string{
+		schema.BudgetsStream, schema.PausesStream, schema.ClosuresStream,
+	} {
+		if err := b.js.DeleteStream(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handler := fetchFunc(func(ctx context.Context, job Job) (Fetched, error) {
+		return Fetched{}, bring(ctx, job, canaryRecord)
+	})
+	w := New(schema.Notices, sourcesOf(handler), b.connect(), quick(), b.log, b.registry)
+	if err := w.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	b.run(w)
+	e := sample(t, schema.Pinwheel, "documents.added", "notice")
+	b.publish(e)
+	if got := b.completed(e, schema.Notices); got.Data.Outcome != schema.Succeeded {
+		t.Errorf("completion %+v", got)
+	}
+	b.idle("pinwheel_notices")
+	for _, line := range b.lines.All() {
+		if line.Level >= zap.WarnLevel {
+			t.Errorf("the log says %s", line.Message)
+		}
+	}
+}
+
 // TestEveryEventHasItsLastWord runs one worker; each row is an event of its own account, and what
 // the provider says to it attempt by attempt. The last answer is repeated.
 func TestEveryEventHasItsLastWord(t *testing.T) {

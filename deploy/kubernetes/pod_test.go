@@ -216,7 +216,9 @@ func variablesOf(component string) []process.Variable {
 	}
 	variables := slices.Concat(every, workers.Variables())
 	for _, q := range schema.QueuesOf(schema.WorkerResources()[i]) {
-		variables = append(variables, fetch.Variables(q.Provider)...)
+		if q.CallsProvider() {
+			variables = append(variables, fetch.Variables(q.Provider)...)
+		}
 	}
 	return variables
 }
@@ -301,7 +303,8 @@ func secretsOf(component string) []string {
 	secrets = append(secrets, key(component))
 	for _, q := range schema.Queues() {
 		secret := "wagewire-" + string(q.Provider) + " secret"
-		if stream.WorkerRole(q.Resource) == component && !slices.Contains(secrets, secret) {
+		isOf := stream.WorkerRole(q.Resource) == component && q.CallsProvider()
+		if isOf && !slices.Contains(secrets, secret) {
 			secrets = append(secrets, secret)
 		}
 	}
