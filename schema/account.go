@@ -48,8 +48,8 @@ const (
 )
 
 // Account is the state of an account: a CloudEvent in structured JSON, the last message on the
-// account's subject. The state is a function of the set of the account's completions, whatever
-// their order and however often they come. Only id, time, type and Data.Since depend on the order.
+// account's subject. The state is a function of the set of the account's completions, in any order
+// and with any repeats. Only id, time, type and Data.Since depend on the order.
 type Account struct {
 	SpecVersion     string      `json:"specversion"`
 	ID              string      `json:"id"`
@@ -67,43 +67,43 @@ type Account struct {
 type AccountData struct {
 	Provider  Provider `json:"provider"`
 	AccountID string   `json:"account_id"`
-	// EndUserID is that of the newest completion with one, nil if no completion has one.
+	// EndUserID is from the newest completion with an end user, nil without such a completion.
 	EndUserID *string       `json:"end_user_id"`
 	Status    AccountStatus `json:"status"`
 	// Since is when the status began.
 	Since time.Time `json:"since"`
-	// Awaited are the resources that decide whether the account is ready. WaitingFor are those
+	// Awaited are the resources behind the status ready. WaitingFor are the awaited resources
 	// without a word yet.
 	Awaited    []Resource `json:"awaited"`
 	WaitingFor []Resource `json:"waiting_for"`
-	// Resources has every resource that is awaited or has a completion.
+	// Resources has every awaited resource, and every resource with a completion.
 	Resources map[Resource]AccountResource `json:"resources"`
-	// Basis is what the state is made of, for the next completion. It is no part of the contract.
+	// Basis has the facts behind the state, for the next completion. Basis is no part of the contract.
 	Basis *AccountBasis `json:"basis,omitempty"`
 }
 
 // AccountResource is the state of a resource. The word of a resource is its newest completion with
 // an outcome other than pending.
 type AccountResource struct {
-	// Outcome is the outcome of the word. It is Pending while there is no word.
+	// Outcome is the outcome of the word, Pending while there is no word.
 	Outcome Outcome `json:"outcome"`
-	// Synced is the action of the greatest part of the past that was fetched, from ActionAdded to
+	// Synced is the action of the greatest fetched part of the past, from ActionAdded to
 	// ActionFullySynced. Nil for a resource without a past, and before the first success.
 	Synced *string `json:"synced"`
 	// Event, RefreshedAt, Sequence and Completion belong to the word, or to the newest completion
-	// while there is no word. They are nil before the first completion.
+	// while there is no word. All are nil before the first completion.
 	Event       *CompletedEvent  `json:"event"`
 	RefreshedAt *time.Time       `json:"refreshed_at"`
 	Sequence    *string          `json:"sequence"`
 	Completion  *CompletionPlace `json:"completion"`
-	// Failed are the events that ended with the outcome Failed, newest first, without those that
-	// succeeded when an operator sent them again, and without those that a newer snapshot covers.
+	// Failed are the events with the outcome Failed, newest first, without the events with a
+	// successful redrive, and without the events covered by a newer snapshot.
 	Failed []FailedEvent `json:"failed"`
 	// Error is the class of the word's error, nil if the word has none.
 	Error *Class `json:"error"`
 }
 
-// CompletionPlace says where a completion is on the completions stream, as long as it is kept.
+// CompletionPlace is the place of a completion on the completions stream, until its retention ends.
 type CompletionPlace struct {
 	ID      string `json:"id"`
 	Subject string `json:"subject"`
@@ -118,10 +118,11 @@ type FailedEvent struct {
 	Sequence string `json:"sequence"`
 }
 
-// AccountBasis has what a state must remember of the completions, so that one more completion
-// gives the same state as all of them at once: for each question the greatest answer.
+// AccountBasis has the facts that a state must remember of the completions, so that one more
+// completion gives the same state as all completions at once: for each question the greatest answer.
 type AccountBasis struct {
-	// EndUser and Supported are of the completion with the greatest order that has them.
+	// EndUser and Supported are from the completion with the greatest order among the completions
+	// with such a field.
 	EndUser   *OrderedEndUser             `json:"end_user,omitempty"`
 	Supported *OrderedSupport             `json:"supported,omitempty"`
 	Resources map[Resource]*ResourceBasis `json:"resources"`
@@ -133,7 +134,7 @@ type OrderedEndUser struct {
 	Sequence string `json:"sequence"`
 }
 
-// OrderedSupport is what a payroll platform has, and the order of the completion that says it.
+// OrderedSupport is the resources of a payroll platform, and the order of their completion.
 type OrderedSupport struct {
 	Resources []Resource `json:"resources"`
 	Sequence  string     `json:"sequence"`
@@ -148,14 +149,14 @@ type ResourceBasis struct {
 	Full *AccountWord `json:"full,omitempty"`
 	// Snapshot is the snapshot with the newest data.
 	Snapshot *AccountWord `json:"snapshot,omitempty"`
-	// Synced is the greatest part of the past that was fetched.
+	// Synced is the greatest fetched part of the past.
 	Synced string `json:"synced,omitempty"`
 	// Events are the failed and the redriven events, newest first: of each event the word with the
-	// greatest number of redrives. Those that Snapshot covers are left out.
+	// greatest number of redrives. The events covered by Snapshot are left out.
 	Events []WordOfEvent `json:"events,omitempty"`
 }
 
-// AccountWord is what the state remembers of a completion.
+// AccountWord is the part of a completion in the memory of the state.
 type AccountWord struct {
 	Outcome     Outcome        `json:"outcome"`
 	Action      string         `json:"action"`
@@ -168,7 +169,7 @@ type AccountWord struct {
 
 // WordOfEvent is the last word about a failed or redriven event.
 type WordOfEvent struct {
-	// EventID is a token, so that the list has a limit in bytes too.
+	// EventID is a token, so the list has a limit in bytes too.
 	EventID     string     `json:"event_id"`
 	OccurredAt  time.Time  `json:"occurred_at"`
 	Redrive     int        `json:"redrive,omitempty"`
