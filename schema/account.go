@@ -78,7 +78,8 @@ type AccountData struct {
 	WaitingFor []Resource `json:"waiting_for"`
 	// Resources has every awaited resource, and every resource with a completion.
 	Resources map[Resource]AccountResource `json:"resources"`
-	// Basis has the facts behind the state, for the next completion. Basis is no part of the contract.
+	// Basis has the facts behind the state, for the next completion, and is no part of the
+	// contract.
 	Basis *AccountBasis `json:"basis,omitempty"`
 }
 
@@ -119,7 +120,8 @@ type FailedEvent struct {
 }
 
 // AccountBasis has the facts that a state must remember of the completions, so that one more
-// completion gives the same state as all completions at once: for each question the greatest answer.
+// completion gives the same state as all completions at once: for each question the greatest
+// answer.
 type AccountBasis struct {
 	// EndUser and Supported are from the completion with the greatest order among the completions
 	// with such a field.

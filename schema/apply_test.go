@@ -67,8 +67,8 @@ func (s *shelf) keep(id string, now kept) {
 	}
 }
 
-// records returns the ids of the present records, sorted. A record that is older than a snapshot, or
-// than a window around it, is not there any more.
+// records returns the ids of the present records, sorted. A record older than a snapshot, or than a
+// window around the record, is not there any more.
 func (s *shelf) records() []string {
 	var present []string
 	for _, id := range slices.Sorted(maps.Keys(s.kept)) {
@@ -136,7 +136,9 @@ func TestCompletionsGiveTheSameRecordsInEveryOrder(t *testing.T) {
 			for seed := range uint64(1000) {
 				random := rand.New(rand.NewPCG(seed, 14))
 				order := slices.Concat(row.completions, row.completions) // each comes twice
-				random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+				random.Shuffle(len(order), func(i, j int) {
+					order[i], order[j] = order[j], order[i]
+				})
 				shelf := newShelf()
 				for _, c := range order {
 					if err := shelf.apply(c); err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Resource is a kind of data. A webhook is about one resource, and a worker command fetches one. The
-// worker of Notices fetches nothing: the webhook itself is its data.
+// Resource is a kind of data. A webhook is about one resource, and a worker command fetches one.
+// The worker of Notices fetches nothing: the webhook itself is the data.
 type Resource string
 
 // Resources with a worker, and Other, the resource of events of an unknown type.

@@ -107,7 +107,8 @@ func pinwheelJob(r Resource, action, does string) WebhookType {
 func pinwheelLink(name string, r Resource, action string) WebhookType {
 	return WebhookType{
 		Name: name, Resource: r, Action: action, Account: pinwheelAccount,
-		Workers: []Resource{Link}, Does: "GET /v1/accounts/{account_id}, and /v1/platforms/{platform_id}",
+		Workers: []Resource{Link},
+		Does:    "GET /v1/accounts/{account_id}, and /v1/platforms/{platform_id}",
 	}
 }
 

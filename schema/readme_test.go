@@ -47,7 +47,7 @@ const storedWhy = `None of them has a completion:
 - ` + "`" + `company_connect.…` + "`" + ` is of the product for employers, whose data is not that of one person.
 - ` + "`" + `paycheck_viewer.added` + "`" + ` is of the product that shows paychecks to the person.
 - ` + "`" + `account.additional_connections_recommended` + "`" + ` recommends further accounts to connect, and has no data of the account.
-- Truv's types are about its tasks, orders and certifications, and about data that has no worker yet.
+- Truv's types are about tasks, orders and certifications, and about data that has no worker yet.
 `
 
 // supportMatrix renders a row for each provider: the resources with a worker, and the number of

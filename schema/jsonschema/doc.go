@@ -1,6 +1,6 @@
 // Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook with a worker, of every
-// record that completions carry, of completions and of the states of accounts, with a sample of each
-// webhook and record. It also finds drift: differences between a record and the provider's
+// record that completions carry, of completions and of the states of accounts, with a sample of
+// each webhook and record. It also finds drift: differences between a record and the provider's
 // reference.
 //
 // A webhook's schema requires only the fields needed by Wagewire. It allows unknown fields, treats
@@ -14,9 +14,9 @@
 // A record's schema, records/<provider>.<kind>.json, has the fields that the provider documents,
 // with their units. It requires only the id. The record of a notice is the payload of a webhook,
 // which need not have an id of its own: its schema requires only account_id. Every other field may
-// be null or absent, and further fields are allowed. The keyword "examples" lists every documented value of an open enumeration.
-// It is used for nothing else, because the search for drift reads it. There is no "format":
-// providers spell times in several ways.
+// be null or absent, and further fields are allowed. The keyword "examples" lists every documented
+// value of an open enumeration, and nothing else, because the search for drift reads the keyword.
+// There is no "format": providers spell times in several ways.
 //
 // completions/<provider>.<resource>.v1.json is the schema of completions with typed records,
 // generated from completion.v1.json and the schemas of records. Generate code from it, and validate

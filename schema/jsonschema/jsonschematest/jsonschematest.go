@@ -62,7 +62,7 @@ func Validate(t testing.TB, rules, doc []byte) {
 	}
 }
 
-// CheckCompletion returns the faults of a completion. It checks the schema of completions, and rules
+// CheckCompletion returns the faults of a completion, by the schema of completions and by rules
 // beyond any schema for what this release writes: doc has every field of schema.Completion and no
 // other, the envelope agrees with the data, and the scope with the outcome.
 func CheckCompletion(doc []byte) error {
