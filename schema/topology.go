@@ -100,8 +100,8 @@ type Queue struct {
 }
 
 // CallsProvider reports whether the queue's worker calls the provider. An erasure needs no call,
-// and neither does a notice. A queue without calls needs no secret of the provider and no budget, and
-// nothing that the provider refuses or asks for stops the queue.
+// and neither does a notice. A queue without calls needs no secret of the provider and no budget,
+// and nothing that the provider refuses or asks for stops the queue.
 func (q Queue) CallsProvider() bool { return !q.Erases && q.Resource != Notices }
 
 // WaitingStream is the name of the stream with the queue's waiting events, retries and replays.

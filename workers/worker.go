@@ -277,8 +277,8 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	return job, fetched, err
 }
 
-// leavesWord reports whether the worker of the event's own resource reads the event too. That worker
-// then says how the provider's job ended.
+// leavesWord reports whether the worker of the event's own resource reads the event too. Then that
+// worker says how the provider's job ended.
 func (w *Worker) leavesWord(e schema.Event) bool {
 	readers := schema.Lookup(e.Provider, e.Type).Workers
 	return e.Resource != w.resource && slices.Contains(readers, e.Resource)

@@ -210,8 +210,8 @@ func Covers(q schema.Queue) error {
 }
 
 // Open opens the sources of one resource, by provider, from the environment. If several providers
-// have the resource, a provider without a secret file is left out. A resource that calls no provider
-// needs no secret file. Errors name the variable to change.
+// have the resource, a provider without a secret file is left out. A resource without calls to a
+// provider needs no secret file. Errors name the variable to change.
 func Open(
 	r schema.Resource, of workers.Surroundings,
 ) (map[schema.Provider]workers.Source, error) {

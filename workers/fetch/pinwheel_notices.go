@@ -9,7 +9,8 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// pinwheelNotices is the handler of the webhooks about data that no worker fetches. It calls nobody.
+// pinwheelNotices is the handler of the webhooks about data that no worker fetches. It calls no
+// provider.
 type pinwheelNotices struct{}
 
 // Fetch adds the webhook's payload as the only record, as received. The payload tells of some data

@@ -19,7 +19,8 @@ func noticeOf(body string) workers.Job {
 		Provider: schema.Pinwheel, ID: "e", Type: "documents.added", Resource: "documents",
 		Action: schema.ActionAdded, AccountID: "a-1", Body: []byte(body),
 	}
-	return workers.Job{Event: e, Attempt: 1, Records: workers.NewRecords(nil, e, schema.Notices, nil)}
+	records := workers.NewRecords(nil, e, schema.Notices, nil)
+	return workers.Job{Event: e, Attempt: 1, Records: records}
 }
 
 func TestPinwheelsNotices(t *testing.T) {

@@ -94,8 +94,8 @@ type Account struct {
 	PlatformID string
 	// Connected is false if Pinwheel cannot get new data from the account.
 	Connected bool
-	// MonitoringStatus is active, degraded, user_action_required, customer_disabled, unavailable, or
-	// a status that Pinwheel added later.
+	// MonitoringStatus is active, degraded, user_action_required, customer_disabled, unavailable,
+	// or a status that Pinwheel added later.
 	MonitoringStatus string
 }
 

@@ -72,7 +72,7 @@ func showAccount(ctx context.Context, s session, name string) error {
 				continue
 			}
 			found = true
-			state.Account.Data.Basis = nil // for the worker, and long
+			state.Data.Basis = nil // for the worker, and long
 			lines := json.NewEncoder(s.stdout)
 			lines.SetIndent("", "  ")
 			lines.SetEscapeHTML(false)
