@@ -48,5 +48,5 @@ func (e acmeEmployment) Fetch(ctx context.Context, job workers.Job) (workers.Fet
 		return workers.Fetched{}, err
 	}
 	defer answer.Release()
-	return workers.Fetched{}, job.Records.Add(ctx, api.Record{JSON: answer.Body})
+	return workers.Fetched{Scope: schema.Snapshot}, job.Records.Add(ctx, api.Record{JSON: answer.Body})
 }
