@@ -55,14 +55,14 @@ const (
 	readHeaderFor = 5 * time.Second
 )
 
-// completedTypes are webhooks of every resource, for the workers.
+// completedTypes are webhooks of every resource that a worker fetches.
 var completedTypes = []string{
 	"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added",
 	"verification_reports.refreshed", "link-connected",
 }
 
 // storedType is a type without a worker: ingress stores the webhook and nothing follows.
-const storedType = "tax_forms.added"
+const storedType = "bill.added"
 
 // bench holds the running processes.
 type bench struct {

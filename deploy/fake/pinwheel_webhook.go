@@ -178,6 +178,10 @@ func (j pinwheelJob) webhook(webhookType string) Webhook {
 	case "verification_reports.refreshed":
 		w.Account = j.account.EndUserID
 		payload = j.availability()
+	case "earnings_stream.payouts.refreshed": // its payload is not documented
+		payload = object{
+			{"account_id", j.account.AccountID}, {"end_user_id", j.account.EndUserID},
+		}
 	case "account.added":
 		payload = j.accountState()
 	case "account.monitoring_status.updated":
@@ -215,8 +219,11 @@ func (a *pinwheelAccount) stamp(webhookType string, at time.Time) {
 func (j pinwheelJob) outcome(webhookType string) object {
 	resource, action, _ := strings.Cut(webhookType, ".")
 	name := resource
-	if action == "documents.added" {
-		name += "_documents"
+	switch webhookType {
+	case "paystubs.documents.added":
+		name = "paystubs_documents"
+	case "documents.added":
+		name = "document_uploads"
 	}
 	outcome := cmp.Or(j.Outcome, "success")
 	var errorCode, errorType any
@@ -250,7 +257,27 @@ func (j pinwheelJob) outcome(webhookType string) object {
 		payload = append(payload,
 			member{"added", pinwheelItems(added)}, member{"deleted", pinwheelItems(j.Deleted)})
 	}
+	if outcome == "success" {
+		payload = append(payload, j.metadata(webhookType)...)
+	}
 	return payload
+}
+
+// metadata are the members that only a webhook about documents has.
+func (j pinwheelJob) metadata(webhookType string) []member {
+	switch webhookType {
+	case "documents.added":
+		return []member{{"document_id", newUUID()}}
+	case "tax_forms.added":
+		return []member{
+			{"added", []object{{
+				{"id", newUUID()}, {"document_type", "w2"}, {"year", 2025}, {"pay_date", nil},
+			}}},
+			{"deleted", pinwheelItems(j.Deleted)},
+		}
+	default:
+		return nil
+	}
 }
 
 // params describe the job's chunk alone, never the total so far.

@@ -162,6 +162,7 @@ func TestTheNetworkAllowsWhatIsNeededAndNoMore(t *testing.T) {
 			"also from a second server":               {pod("paystubs"), peer{namespace: "nats"}, tcp(4223), true},
 			"accounts reads completions":              {pod("accounts"), peer{namespace: "nats"}, tcp(4222), true},
 			"accounts calls no provider":              {pod("accounts"), internet, tcp(443), false},
+			"notices calls no provider":               {pod("notices"), internet, tcp(443), false},
 			"a worker has no other port":              {pod("paystubs"), peer{namespace: "nats"}, tcp(4224), false},
 			"ingress publishes":                       {pod("ingress"), peer{namespace: "nats"}, tcp(4222), true},
 			"ingress does not call the provider":      {pod("ingress"), internet, tcp(443), false},

@@ -217,6 +217,8 @@
 // one message were miscounted with three askers that never rest, and 1 of 2,000 messages that
 // expired with one asker.
 //
+// A queue without calls of its provider has closures by an operator's pause alone.
+//
 // Nothing of the line reads closures: without the stream, or without the right to publish there,
 // everything works but the autoscaler knows less.
 //

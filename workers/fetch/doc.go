@@ -17,4 +17,7 @@
 // to read a body, and a handler for each resource. The handlers snapshot and list are ready to
 // use. Another handler adds each record to Job.Records, and then releases the api.Answer with the
 // record's bytes. Add the row to providers in open.go.
+//
+// A handler that calls nobody, such as that of notices, stands in withoutCalls of the row. Its
+// worker needs none of the provider's variables.
 package fetch

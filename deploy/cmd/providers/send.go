@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,8 @@ func sendCommand() *cobra.Command {
 		Short: "Let the running fakes send a webhook",
 		Long: `send makes a person with a payroll account at the running fakes and lets the fakes
 send a webhook about the person. With ` + everything + ` in place of a type the fakes send every
-webhook of an account that is linked and removed again, in order.
+webhook of an account that is linked and removed again, in order, and then each other type that a
+worker completes.
 
 It prints a line for each response. The exit code is 0 if every response was 200: ingress has stored
 the webhook.`,
@@ -151,13 +153,36 @@ func sendWebhooks(
 		return nil, err
 	}
 	if webhookType == everything {
-		var sent []fake.Sent
-		err := post(ctx, options.url, "people/"+person.ID+"/play", instruction, &sent)
-		return sent, err
+		return sendEverything(ctx, person.ID, options)
 	}
 	sent := make([]fake.Sent, 1)
 	err := post(ctx, options.url, "webhooks", instruction, &sent[0])
 	return sent, err
+}
+
+// sendEverything lets the fakes play a person's account, and then send the types with a worker that
+// no account of the fakes has by itself.
+func sendEverything(ctx context.Context, person string, options sendOptions) ([]fake.Sent, error) {
+	var sent []fake.Sent
+	instruction := map[string]any{"retry": options.retry}
+	if err := post(ctx, options.url, "people/"+person+"/play", instruction, &sent); err != nil {
+		return nil, err
+	}
+	for _, t := range schema.Catalogue() {
+		isSent := func(w fake.Sent) bool { return w.Provider == string(t.Provider) && w.Type == t.Name }
+		if len(t.Workers) == 0 || slices.ContainsFunc(sent, isSent) {
+			continue
+		}
+		instruction := map[string]any{
+			"retry": options.retry, "provider": t.Provider, "type": t.Name, "account": person,
+		}
+		var one fake.Sent
+		if err := post(ctx, options.url, "webhooks", instruction, &one); err != nil {
+			return nil, err
+		}
+		sent = append(sent, one)
+	}
+	return sent, nil
 }
 
 // post sends an instruction to the control tree of the fakes and reads the response.

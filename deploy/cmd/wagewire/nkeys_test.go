@@ -11,7 +11,7 @@ func TestNkeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	got := wagewire(t, env(), "nkeys", dir)
 	if got.code != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 ||
-		!strings.HasPrefix(got.stdout, "wrote 10 seeds, "+filepath.Join(dir, "keys.conf")) ||
+		!strings.HasPrefix(got.stdout, "wrote 11 seeds, "+filepath.Join(dir, "keys.conf")) ||
 		!strings.Contains(got.stdout, "NATS_CREDS_FILE") ||
 		!strings.Contains(got.stdout, "NATS_JS_DOMAIN=wagewire") {
 		t.Errorf("got %+v", got)

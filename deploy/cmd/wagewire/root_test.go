@@ -348,7 +348,8 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"a count below zero": {[]string{"tail", "-n", "-1"},
 			"not a number from 0"},
 		"a resource without a worker": {[]string{"tail", "--resource", "orders"},
-			"not one of employment, identity, income, paystubs, shifts, verification_reports, link"},
+			"not one of employment, identity, income, paystubs, shifts, verification_reports, link, " +
+				"notices"},
 		"an outcome of no completion": {[]string{"tail", "--outcome", "success"},
 			"not one of succeeded, pending, unavailable, failed, disconnected, deleted"},
 		"completions of no provider": {[]string{"tail", "--provider", "plaid"},

@@ -176,7 +176,9 @@ func TestASampleIsSentSignedFreshAndValid(t *testing.T) {
 						t.Errorf("%s is %q, which is not now", path, text)
 					}
 				}
-				if fresh == 0 {
+				// The payload of this type is not documented, so its sample has no time.
+				isTimeless := w.Name == "earnings_stream.payouts.refreshed"
+				if fresh == 0 && !isTimeless {
 					t.Errorf("there is no time in %s", got.body)
 				}
 			}
