@@ -49,7 +49,7 @@ stream events new
 retry employment
 	0 events wait
 retry payroll
-	no queue of payroll
+	payroll has 0 queues
 waiting employment 1
 	usage: waiting RESOURCE CLASS N
 calls /employment 1
