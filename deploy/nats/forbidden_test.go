@@ -196,6 +196,8 @@ func attempts() []attempt {
 		)
 		if !q.Erases {
 			all = append(all, replayAttempts(q)...)
+		}
+		if q.CallsProvider() {
 			all = append(all, closureAttempts(q)...)
 		}
 	}
@@ -241,9 +243,9 @@ func closureAttempts(q schema.Queue) []attempt {
 	}
 }
 
-// pausers are the roles that may pause the queue. No role pauses erasures.
+// pausers are the roles that may pause the queue. No role pauses a queue without calls.
 func pausers(q schema.Queue) []string {
-	if q.Erases {
+	if !q.CallsProvider() {
 		return nil
 	}
 	return []string{stream.WorkerRole(q.Resource)}

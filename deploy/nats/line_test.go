@@ -110,7 +110,8 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 			must(t, msg.Ack())
 		}
 	}
-	for _, w := range fakes.Timeline(fakes.Person(fake.PersonOptions{Paystubs: paystubsMany})) {
+	person := fakes.Person(fake.PersonOptions{Paystubs: paystubsMany})
+	for _, w := range fakes.Timeline(person) {
 		of := schema.Lookup(schema.Provider(w.Provider), w.Type)
 		if of.Erases {
 			wait() // an event in flight when its account is erased has no completion
@@ -120,7 +121,11 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 			t.Fatalf("%s: %d %v", w.Type, answer.Status, err)
 		}
 		for _, r := range of.Workers {
-			awaited[schema.Event{Provider: of.Provider, ID: w.ID}.CompletionKey(r)] = w.Type
+			e := schema.Event{Provider: of.Provider, ID: w.ID}
+			if of.NamesEndUser {
+				e.Of = person.AccountID
+			}
+			awaited[e.CompletionKey(r)] = w.Type
 		}
 	}
 	wait()

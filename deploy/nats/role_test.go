@@ -285,9 +285,9 @@ func (w worker) completions(t *testing.T) {
 	}
 }
 
-// closes begins and ends every closure of a worker. A queue of erasures has none.
+// closes begins and ends every closure of a worker. A queue without calls has none.
 func (w worker) closes(t *testing.T) {
-	if w.of.Erases {
+	if !w.of.CallsProvider() {
 		return
 	}
 	q := w.Queue(w.of)
