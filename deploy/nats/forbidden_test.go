@@ -257,7 +257,7 @@ func workerRoles() []string { return rolesOf(schema.Providers()...) }
 func rolesOf(providers ...schema.Provider) []string {
 	var roles []string
 	for _, q := range schema.Queues() {
-		if slices.Contains(providers, q.Provider) {
+		if q.CallsProvider() && slices.Contains(providers, q.Provider) {
 			roles = append(roles, stream.WorkerRole(q.Resource))
 		}
 	}
