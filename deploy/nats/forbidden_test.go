@@ -149,7 +149,7 @@ func attempts() []attempt {
 	}
 	for _, p := range schema.Providers() {
 		all = append(all, attempt{name: "write the budget of " + string(p),
-			make: request(schema.BudgetSubject(p), "{}"), but: rolesOf(p)})
+			make: request(schema.BudgetSubject(p), "{}"), but: callersOf(p)})
 	}
 	for _, q := range schema.Queues() {
 		own := []string{stream.WorkerRole(q.Resource)}
@@ -229,7 +229,7 @@ func closureAttempts(q schema.Queue) []attempt {
 			make: request(q.ClosureSubject(schema.ClosurePaused), "")},
 		{name: "say that the credentials of " + q.Name + " are refused", but: own,
 			make: request(q.ClosureSubject(schema.ClosureRefused), "")},
-		{name: "say that the provider of " + q.Name + " wants no calls", but: rolesOf(q.Provider),
+		{name: "say that the provider of " + q.Name + " wants no calls", but: callersOf(q.Provider),
 			make: request(q.ClosureSubject(schema.ClosureHeld), "")},
 		{name: "say that the provider of " + q.Name + " is down", but: own,
 			make: request(q.ClosureSubject(schema.ClosureDown), "")},
@@ -251,13 +251,19 @@ func pausers(q schema.Queue) []string {
 	return []string{stream.WorkerRole(q.Resource)}
 }
 
-func workerRoles() []string { return rolesOf(schema.Providers()...) }
+func workerRoles() []string {
+	var roles []string
+	for _, r := range schema.WorkerResources() {
+		roles = append(roles, stream.WorkerRole(r))
+	}
+	return roles
+}
 
-// rolesOf returns the roles of the workers with a queue of one of the providers.
-func rolesOf(providers ...schema.Provider) []string {
+// callersOf are the roles that call the provider.
+func callersOf(p schema.Provider) []string {
 	var roles []string
 	for _, q := range schema.Queues() {
-		if q.CallsProvider() && slices.Contains(providers, q.Provider) {
+		if q.CallsProvider() && q.Provider == p {
 			roles = append(roles, stream.WorkerRole(q.Resource))
 		}
 	}
