@@ -139,7 +139,7 @@ func attempts() []attempt {
 		{name: "publish records of no account", make: request("$O.WAGEWIRE_RECORDS.C.x", "{}")},
 
 		{name: "read the budgets", make: request(api+"STREAM.MSG.GET.KV_WAGEWIRE_BUDGETS",
-			`{"seq":1}`), but: workerRoles()},
+			`{"seq":1}`), but: callersOf(schema.Providers()...)},
 		{name: "delete a budget", make: request(api+"STREAM.MSG.DELETE.KV_WAGEWIRE_BUDGETS",
 			`{"seq":1}`), destroys: true},
 		{name: "delete a closure", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_CLOSURES",
@@ -259,11 +259,11 @@ func workerRoles() []string {
 	return roles
 }
 
-// callersOf are the roles that call the provider.
-func callersOf(p schema.Provider) []string {
+// callersOf are the roles that call one of the providers.
+func callersOf(providers ...schema.Provider) []string {
 	var roles []string
 	for _, q := range schema.Queues() {
-		if q.CallsProvider() && q.Provider == p {
+		if q.CallsProvider() && slices.Contains(providers, q.Provider) {
 			roles = append(roles, stream.WorkerRole(q.Resource))
 		}
 	}
