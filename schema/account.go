@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -317,26 +316,12 @@ func (b *ResourceBasis) with(c Completion) *ResourceBasis {
 func newWord(c Completion) *AccountWord {
 	word := &AccountWord{
 		Outcome: c.Data.Outcome, Action: c.Data.Action, Event: c.Data.Event,
-		Redrive: c.Redrives(), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
+		Redrive: RedriveOf(c.ID), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
 	}
 	if c.Data.Error != nil {
 		word.Class = Class(c.Data.Error.Class)
 	}
 	return word
-}
-
-// Redrives is Data.Redrive, also for a completion of a release without the field: the id has :r1,
-// :r2 and so on behind the event.
-func (c Completion) Redrives() int {
-	parts := strings.Split(c.ID, ":")
-	if c.Data.Redrive > 0 || len(parts) != 4 {
-		return c.Data.Redrive
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(parts[2], "r"))
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // isSnapshot reports whether the records are all that the provider has. A completion of a release

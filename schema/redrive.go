@@ -26,8 +26,21 @@ func OriginalID(redriveID string, n int) string {
 
 func redriveSuffix(n int) string { return fmt.Sprintf(":r%d", n) }
 
-// isRedriveSuffix reports whether the text is what redriveSuffix returns for some redrive.
-func isRedriveSuffix(text string) bool {
+// parseRedriveSuffix reverses redriveSuffix. It returns 0 for another text.
+func parseRedriveSuffix(text string) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(text, ":r"))
-	return err == nil && n > 0 && text == redriveSuffix(n)
+	if err != nil || n < 1 || text != redriveSuffix(n) {
+		return 0
+	}
+	return n
+}
+
+// RedriveOf returns the number of the redrive in a completion's id, or 0 if the id has none.
+func RedriveOf(completionID string) int {
+	event, _, _ := ParseCompletionKey(completionID)
+	tokens := strings.Split(event, ":")
+	if len(tokens) != 3 {
+		return 0
+	}
+	return parseRedriveSuffix(":" + tokens[2])
 }

@@ -46,3 +46,19 @@ func TestARedriveHasAKeyAndACompletionOfItsOwn(t *testing.T) {
 			redriven.Subject(), e.Subject())
 	}
 }
+
+func TestTheRedriveStandsInTheIDOfACompletion(t *testing.T) {
+	for id, want := range map[string]int{
+		"pinwheel:e-1:income":                          0,
+		"pinwheel:e-1:r12:income":                      12,
+		"pinwheel:e-1:r2:verification_reports:account": 2,
+		"pinwheel:e-1:verification_reports:r3":         0,
+		"pinwheel:r1:income":                           0,
+		"pinwheel:e-1:r0:income":                       0,
+		"something else":                               0,
+	} {
+		if got := schema.RedriveOf(id); got != want {
+			t.Errorf("RedriveOf(%s) = %d, want %d", id, got, want)
+		}
+	}
+}

@@ -126,7 +126,7 @@ func (e Event) CompletionKey(r Resource) string {
 func ParseCompletionKey(id string) (event string, r Resource, ok bool) {
 	t := strings.Split(id, ":")
 	own := 2 // tokens of the event
-	if len(t) > 3 && isRedriveSuffix(":"+t[2]) {
+	if len(t) > 3 && parseRedriveSuffix(":"+t[2]) > 0 {
 		own = 3
 	}
 	if rest := len(t) - own; rest != 1 && rest != 2 {

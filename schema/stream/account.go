@@ -117,7 +117,7 @@ func decodeCompletion(
 	if data.AccountID != nil {
 		of := schema.Event{
 			Provider: data.Provider, ID: data.Event.ID, AccountID: *data.AccountID,
-			Redrive: completion.Redrives(),
+			Redrive: schema.RedriveOf(completion.ID),
 		}
 		if want := of.CompletionSubject(data.Resource); want != subject {
 			return schema.Completion{}, account, fmt.Errorf(

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +76,7 @@ func CheckCompletion(doc []byte) error {
 	}
 	e := schema.Event{
 		Provider: got.Data.Provider, ID: got.Data.Event.ID, Type: got.Data.Event.Type,
-		Redrive: redriveOf(got.ID),
+		Redrive: schema.RedriveOf(got.ID),
 	}
 	if e.NamesEndUser() && got.Data.AccountID != nil {
 		e.Of = *got.Data.AccountID
@@ -86,11 +85,12 @@ func CheckCompletion(doc []byte) error {
 	return errors.Join(
 		checkFields(doc),
 		checkScope(got.Data),
-		compare("redrive", got.Data.Redrive, e.Redrive),
-		compare("end of sequence", got.Sequence[strings.LastIndex(got.Sequence, "/")+1:], want.ID),
-		compare("id", got.ID, want.ID),
-		compare("source", got.Source, want.Source),
-		compare("type", got.Type, want.Type),
+		compare("completion: redrive", got.Data.Redrive, e.Redrive),
+		compare("completion: end of sequence",
+			got.Sequence[strings.LastIndex(got.Sequence, "/")+1:], want.ID),
+		compare("completion: id", got.ID, want.ID),
+		compare("completion: source", got.Source, want.Source),
+		compare("completion: type", got.Type, want.Type),
 	)
 }
 
@@ -115,30 +115,10 @@ func CheckAccount(doc []byte) error {
 		wantType = fmt.Sprintf("wagewire.account.%s.v1", got.Data.Status)
 	}
 	return errors.Join(
-		compareAccount("subject", got.Subject, token),
-		compareAccount("id", got.ID, wantID),
-		compareAccount("type", got.Type, wantType),
+		compare("account: subject", got.Subject, token),
+		compare("account: id", got.ID, wantID),
+		compare("account: type", got.Type, wantType),
 	)
-}
-
-func compareAccount(field, got, want string) error {
-	if got == want {
-		return nil
-	}
-	return fmt.Errorf("account: %s is %q, but the data requires %q", field, got, want)
-}
-
-// redriveOf returns the number of the redrive in a completion's id, or 0 if the id has none.
-func redriveOf(id string) int {
-	parts := strings.Split(id, ":")
-	if len(parts) < 4 {
-		return 0
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(parts[2], "r"))
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // checkFields returns an error unless doc has the fields that the schema does not require: the
@@ -175,11 +155,12 @@ func checkScope(data schema.CompletionData) error {
 	return nil
 }
 
+// compare returns an error unless a field, named with its document, is as the data requires.
 func compare[T comparable](field string, got, want T) error {
 	if got == want {
 		return nil
 	}
-	return fmt.Errorf("completion: %s is %v, but the data requires %v", field, got, want)
+	return fmt.Errorf("%s is %v, but the data requires %v", field, got, want)
 }
 
 // Check returns an error if doc breaks the rules of the schema. Formats count as rules.
