@@ -41,6 +41,7 @@
 //	error.go     the errors below
 //	code.go      the APIs' codes, fit for a log
 //	time.go      the providers' times
+//	text.go      texts that we can do without
 //	pace/        the turns of the calls of all processes, and the hold after a 429
 //
 // # Errors

@@ -109,9 +109,9 @@ func (c *Client) Account(ctx context.Context, accountID string) (Account, error)
 		return Account{}, err
 	}
 	known := struct {
-		EndUserID        text `json:"end_user_id"`
-		PlatformID       text `json:"platform_id"`
-		MonitoringStatus text `json:"monitoring_status"`
+		EndUserID        api.Text `json:"end_user_id"`
+		PlatformID       api.Text `json:"platform_id"`
+		MonitoringStatus api.Text `json:"monitoring_status"`
 		Connected        any
 	}{}
 	_ = json.Unmarshal(got.JSON, &known) // snapshot has read the object
@@ -133,7 +133,7 @@ func (c *Client) SupportedJobs(ctx context.Context, platformID string) ([]string
 	}
 	defer got.Answer.Release()
 	var known struct {
-		SupportedJobs []text `json:"supported_jobs"`
+		SupportedJobs []api.Text `json:"supported_jobs"`
 	}
 	_ = json.Unmarshal(got.JSON, &known) // another type says nothing
 	var jobs []string
@@ -141,19 +141,6 @@ func (c *Client) SupportedJobs(ctx context.Context, platformID string) ([]string
 		jobs = append(jobs, string(job))
 	}
 	return jobs, nil
-}
-
-// text is a JSON string. Any other value is the empty text: a field that changed its type is no
-// reason to fail an event.
-type text string
-
-// UnmarshalJSON never returns an error.
-func (t *text) UnmarshalJSON(raw []byte) error {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		*t = text(s)
-	}
-	return nil
 }
 
 // Report is a kind of verification report.

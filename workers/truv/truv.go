@@ -104,7 +104,7 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 		ID        string
 		UpdatedAt api.Stamp `json:"updated_at"`
 		DeletedAt api.Stamp `json:"deleted_at"`
-		User      any       `json:"user_external_id"` // any: another type is no reason to fail
+		User      api.Text  `json:"user_external_id"`
 	}
 	if json.Unmarshal(body, &known) != nil || known.ID == "" {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "not an object with an id"}
@@ -113,12 +113,11 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 	if err != nil {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
 	}
-	user, _ := known.User.(string)
 	return Link{
 		ID:             known.ID,
 		UpdatedAt:      known.UpdatedAt.Time,
 		DeletedAt:      known.DeletedAt.Time,
-		UserExternalID: user,
+		UserExternalID: string(known.User),
 		JSON:           withoutToken,
 	}, nil
 }
