@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -52,24 +48,8 @@ func serveAccounts(ctx context.Context, getenv func(string) string) error {
 	registry := newRegistry()
 	accounts := NewAccounts(conn, env.Accounts, log, registry)
 	return conn.RunWhileOpen(ctx, func(ctx context.Context) error {
-		return runAccountsWithAdmin(ctx, accounts, env.Process.AdminAddr, registry)
+		return runWithAdmin(ctx, accounts, env.Process.AdminAddr, registry, log)
 	})
-}
-
-// runAccountsWithAdmin runs the keeper and the admin listener at addr. If either ends, the other
-// ends too.
-func runAccountsWithAdmin(
-	ctx context.Context, accounts *Accounts, addr string, registry *prometheus.Registry,
-) error {
-	accounts.log.Info("worker starts", zap.String("version", process.Version()))
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return accounts.Run(ctx) })
-	group.Go(func() error { return process.Admin(ctx, addr, accounts.Ready, registry) })
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	accounts.log.Info("worker stopped")
-	return nil
 }
 
 func writeAccountsHelp(w io.Writer) {

@@ -170,7 +170,8 @@ func serve(
 	}
 	worker := New(r, sources, conn, env.Worker, log, registry)
 	return conn.RunWhileOpen(ctx, func(ctx context.Context) error {
-		return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry)
+		return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry, log,
+			zap.String("resource", string(r)))
 	})
 }
 
@@ -182,19 +183,27 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// runWithAdmin runs a worker and the admin listener at addr. If either ends, the other ends too.
+// server is the part of a process that works: a Worker, or Accounts.
+type server interface {
+	Run(ctx context.Context) error
+	Ready(ctx context.Context) error
+}
+
+// runWithAdmin runs a server and the admin listener at addr. If either ends, the other ends too.
+// The fields are in the lines about start and stop.
 func runWithAdmin(
-	ctx context.Context, worker *Worker, addr string, registry *prometheus.Registry,
+	ctx context.Context, s server, addr string, registry *prometheus.Registry,
+	log *zap.Logger, fields ...zap.Field,
 ) error {
-	resource := zap.String("resource", string(worker.resource))
-	worker.log.Info("worker starts", resource, zap.String("version", process.Version()))
+	log = log.With(fields...)
+	log.Info("worker starts", zap.String("version", process.Version()))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return worker.Run(ctx) })
-	group.Go(func() error { return process.Admin(ctx, addr, worker.Ready, registry) })
+	group.Go(func() error { return s.Run(ctx) })
+	group.Go(func() error { return process.Admin(ctx, addr, s.Ready, registry) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	worker.log.Info("worker stopped", resource)
+	log.Info("worker stopped")
 	return nil
 }
 
