@@ -110,8 +110,8 @@
 // Retries have hands of their own, a quarter as many as fresh events. So a fresh event never waits
 // behind retries. Replays (redrives and backfills, with their retries) have as many hands again. So
 // neither a fresh event nor its retry ever waits behind replays. Erasures have a queue of their
-// own. A queue without calls of the provider (schema.Queue.CallsProvider), of erasures or of notices,
-// has no pause, no hold and no budget.
+// own. A queue without calls of the provider (schema.Queue.CallsProvider), of erasures or of
+// notices, has no pause, no hold and no budget.
 //
 // # Refused credentials
 //
@@ -129,7 +129,8 @@
 //
 // All processes of an installation share the rate of a provider: before each call, the client waits
 // for a turn (package api/pace). The budget of the turns is in the bucket WAGEWIRE_BUDGETS
-// (stream.Budget). A worker that calls a provider is not ready without the bucket, and calls nobody.
+// (stream.Budget). A worker that calls a provider is not ready without the bucket, and calls
+// nobody.
 //
 // A 429 holds every call to the provider, in all processes, for the time that the provider asks
 // for. During a longer hold the queues take no events, and what is in hand waits at the broker

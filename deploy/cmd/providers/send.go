@@ -169,7 +169,9 @@ func sendEverything(ctx context.Context, person string, options sendOptions) ([]
 		return nil, err
 	}
 	for _, t := range schema.Catalogue() {
-		isSent := func(w fake.Sent) bool { return w.Provider == string(t.Provider) && w.Type == t.Name }
+		isSent := func(w fake.Sent) bool {
+			return w.Provider == string(t.Provider) && w.Type == t.Name
+		}
 		if len(t.Workers) == 0 || slices.ContainsFunc(sent, isSent) {
 			continue
 		}
