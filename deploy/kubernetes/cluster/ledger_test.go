@@ -38,7 +38,7 @@ func TestLedgerJudges(t *testing.T) {
 	refused := sent("income.added", "b", 503)
 	connected := sent("link-connected", "c", 200)
 	deleted := sent("link-deleted", "d", 200)
-	unworked := sent("account.added", "e", 200)
+	unworked := sent("bill.added", "e", 200)
 	done := completionOf(income, schema.Income, schema.Succeeded)
 	for promise, row := range map[string]struct {
 		sent        []fake.Sent
