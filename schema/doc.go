@@ -41,7 +41,9 @@
 //	event.go        Event, a verified webhook in our terms
 //	subject.go      tokens and subjects; no other file spells a subject
 //	completion.go   Completion, the end of an event
-//	account.go      Account, the state of an account: a pure merge of its completions
+//	account.go      Account, the state of an account, and how a completion changes it
+//	basis.go        what a state remembers of the completions, for the merge
+//	ready_when.go   ReadyWhen, the resources that an account awaits
 //	dead_letter.go  DeadLetter and Quarantined: events without a completion with data, and
 //	                webhooks without an event
 //	waiting.go      Wait, Failures and Pause: why an event waits, and why a queue pauses

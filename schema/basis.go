@@ -1,0 +1,301 @@
+package schema
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// AccountBasis has the facts that a state must remember of the completions, so that one more
+// completion gives the same state as all completions at once: for each question the greatest
+// answer.
+type AccountBasis struct {
+	// EndUser and Supported are from the completion with the greatest order among the completions
+	// with such a field.
+	EndUser   *OrderedEndUser             `json:"end_user,omitempty"`
+	Supported *OrderedSupport             `json:"supported,omitempty"`
+	Resources map[Resource]*ResourceBasis `json:"resources"`
+}
+
+// OrderedEndUser is an end_user_id and the order of its completion.
+type OrderedEndUser struct {
+	ID       string `json:"id"`
+	Sequence string `json:"sequence"`
+}
+
+// OrderedSupport is the resources of a payroll platform, and the order of their completion.
+type OrderedSupport struct {
+	Resources []Resource `json:"resources"`
+	Sequence  string     `json:"sequence"`
+}
+
+// ResourceBasis is the basis of a resource.
+type ResourceBasis struct {
+	// Word is the greatest final word. Pending is the greatest completion while there is no word.
+	Word    *AccountWord `json:"word,omitempty"`
+	Pending *AccountWord `json:"pending,omitempty"`
+	// Full is the greatest final word about the whole past.
+	Full *AccountWord `json:"full,omitempty"`
+	// Snapshot is the snapshot with the newest data.
+	Snapshot *AccountWord `json:"snapshot,omitempty"`
+	// Synced is the greatest fetched part of the past.
+	Synced string `json:"synced,omitempty"`
+	// Events are the failed and the redriven events, newest first: of each event the word with the
+	// greatest number of redrives. The events covered by Snapshot are left out.
+	Events []WordOfEvent `json:"events,omitempty"`
+}
+
+// AccountWord is the part of a completion in the memory of the state.
+type AccountWord struct {
+	Outcome     Outcome        `json:"outcome"`
+	Action      string         `json:"action"`
+	Event       CompletedEvent `json:"event"`
+	Redrive     int            `json:"redrive,omitempty"`
+	RefreshedAt *time.Time     `json:"refreshed_at,omitempty"`
+	Sequence    string         `json:"sequence"`
+	Class       Class          `json:"class,omitempty"`
+}
+
+// WordOfEvent is the last word about a failed or redriven event.
+type WordOfEvent struct {
+	// EventID is a token, so the list has a limit in bytes too.
+	EventID     string     `json:"event_id"`
+	OccurredAt  time.Time  `json:"occurred_at"`
+	Redrive     int        `json:"redrive,omitempty"`
+	Outcome     Outcome    `json:"outcome"`
+	RefreshedAt *time.Time `json:"refreshed_at,omitempty"`
+	Sequence    string     `json:"sequence"`
+	Class       Class      `json:"class,omitempty"`
+}
+
+// with returns the basis with one more completion. The basis itself stays as it is.
+func (b *AccountBasis) with(c Completion) *AccountBasis {
+	next := &AccountBasis{Resources: map[Resource]*ResourceBasis{}}
+	if b != nil {
+		next.EndUser = b.EndUser
+		next.Supported = b.Supported
+		maps.Copy(next.Resources, b.Resources)
+	}
+	order := c.Order()
+	isNewer := next.EndUser == nil || next.EndUser.Sequence < order
+	if c.Data.EndUserID != nil && isNewer {
+		next.EndUser = &OrderedEndUser{*c.Data.EndUserID, order}
+	}
+	isNewer = next.Supported == nil || next.Supported.Sequence < order
+	if c.Data.Resource == Link && c.Data.Supported != nil && isNewer {
+		supported := append([]Resource{}, c.Data.Supported...) // [] in JSON, and not null
+		slices.Sort(supported)
+		next.Supported = &OrderedSupport{slices.Compact(supported), order}
+	}
+	next.Resources[c.Data.Resource] = next.Resources[c.Data.Resource].with(c)
+	return next
+}
+
+// with returns the basis of the resource with one more completion.
+func (b *ResourceBasis) with(c Completion) *ResourceBasis {
+	next := &ResourceBasis{}
+	if b != nil {
+		*next = *b
+	}
+	word := newWord(c)
+	if word.Outcome == Pending {
+		if next.Word == nil {
+			next.Pending = newestWord(next.Pending, word)
+		}
+		return next
+	}
+	next.Pending = nil
+	next.Word = newestWord(next.Word, word)
+	isList := c.Data.Provider.isList(c.Data.Resource)
+	if isList && word.Action == ActionFullySynced {
+		next.Full = newestWord(next.Full, word)
+	}
+	if isList && word.Outcome == Succeeded && syncedRank(word.Action) > syncedRank(next.Synced) {
+		next.Synced = word.Action
+	}
+	if word.Outcome.HasRecords() && c.isSnapshot(isList) {
+		next.Snapshot = newestData(next.Snapshot, word)
+	}
+	events := slices.Clone(next.Events)
+	if word.Outcome == Failed || word.Redrive > 0 {
+		events = addEvent(events, word)
+	}
+	next.Events = next.limitEvents(events)
+	return next
+}
+
+func newWord(c Completion) *AccountWord {
+	word := &AccountWord{
+		Outcome: c.Data.Outcome, Action: c.Data.Action, Event: c.Data.Event,
+		Redrive: RedriveOf(c.ID), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
+	}
+	if c.Data.Error != nil {
+		word.Class = Class(c.Data.Error.Class)
+	}
+	return word
+}
+
+// isSnapshot reports whether the records are all that the provider has. A completion of a release
+// without scopes has a snapshot if the resource is no list, or if the action says that the whole
+// past was fetched.
+func (c Completion) isSnapshot(isList bool) bool {
+	if c.Data.Scope != nil {
+		return *c.Data.Scope == Snapshot
+	}
+	return c.Sequence == "" && (!isList || c.Data.Action == ActionFullySynced)
+}
+
+// newestWord returns the greater word in the order of completions.
+func newestWord(have, word *AccountWord) *AccountWord {
+	if have != nil && have.Sequence >= word.Sequence {
+		return have
+	}
+	return word
+}
+
+// newestData returns the word with the newer data.
+func newestData(have, word *AccountWord) *AccountWord {
+	if have == nil {
+		return word
+	}
+	order := cmp.Or(have.dataTime().Compare(word.dataTime()),
+		strings.Compare(have.Sequence, word.Sequence))
+	if order >= 0 {
+		return have
+	}
+	return word
+}
+
+// dataTime is the time of the word's data on the provider's clock.
+func (w *AccountWord) dataTime() time.Time {
+	if w.RefreshedAt != nil {
+		return *w.RefreshedAt
+	}
+	return w.Event.OccurredAt
+}
+
+// addEvent puts the last word about an event into the list. A redrive has the id and the time of
+// its event, so all words about an event meet in one entry, and the entry has one place in the
+// order of the list whatever the order of the words.
+func addEvent(events []WordOfEvent, w *AccountWord) []WordOfEvent {
+	entry := WordOfEvent{
+		EventID: Token(w.Event.ID), OccurredAt: w.Event.OccurredAt, Redrive: w.Redrive,
+		Outcome: w.Outcome, RefreshedAt: w.RefreshedAt, Sequence: w.Sequence, Class: w.Class,
+	}
+	i := slices.IndexFunc(events, entry.isSameEvent)
+	if i < 0 {
+		return append(events, entry)
+	}
+	have := events[i]
+	order := cmp.Or(cmp.Compare(have.Redrive, entry.Redrive),
+		strings.Compare(have.Sequence, entry.Sequence))
+	if order < 0 {
+		events[i] = entry
+	}
+	return events
+}
+
+func (e WordOfEvent) isSameEvent(other WordOfEvent) bool {
+	return e.EventID == other.EventID && e.OccurredAt.Equal(other.OccurredAt)
+}
+
+// limitEvents sorts the events, newest first, and drops those that the snapshot covers, and those
+// over the limit. A dropped event never comes back: the events before it in the list leave the list
+// only when a snapshot covers them, and such a snapshot covers the dropped event too.
+func (b *ResourceBasis) limitEvents(events []WordOfEvent) []WordOfEvent {
+	events = slices.DeleteFunc(events, func(e WordOfEvent) bool { return b.covers(e.OccurredAt) })
+	slices.SortFunc(events, func(x, y WordOfEvent) int {
+		return cmp.Or(y.OccurredAt.Compare(x.OccurredAt), strings.Compare(x.EventID, y.EventID))
+	})
+	return events[:min(len(events), AccountEventsMax)]
+}
+
+// covers reports whether the newest snapshot has the data of an event of the time.
+func (b *ResourceBasis) covers(occurred time.Time) bool {
+	return b.Snapshot != nil && !occurred.After(b.Snapshot.dataTime())
+}
+
+// present returns the word of the resource, or the newest completion while there is no word. A
+// failed word gives way to the redrive that repaired the event, or to the snapshot that covers it.
+func (b *ResourceBasis) present() *AccountWord {
+	word := b.Word
+	if word == nil {
+		return b.Pending
+	}
+	if word.Outcome != Failed {
+		return word
+	}
+	if b.covers(word.Event.OccurredAt) {
+		return b.Snapshot
+	}
+	same := WordOfEvent{EventID: Token(word.Event.ID), OccurredAt: word.Event.OccurredAt}
+	i := slices.IndexFunc(b.Events, same.isSameEvent)
+	if i < 0 || b.Events[i].Redrive <= word.Redrive {
+		return word
+	}
+	last := b.Events[i]
+	return &AccountWord{
+		Outcome: last.Outcome, Action: word.Action, Event: word.Event, Redrive: last.Redrive,
+		RefreshedAt: last.RefreshedAt, Sequence: last.Sequence, Class: last.Class,
+	}
+}
+
+// hasWord reports whether the resource's part in linking the account is over.
+func (b *ResourceBasis) hasWord(isList bool) bool {
+	if b == nil || b.Word == nil {
+		return false
+	}
+	outcome := b.present().Outcome
+	return !isList || b.Full != nil || outcome == Failed || outcome == Unavailable
+}
+
+// isGood reports whether the resource, which has its word, has all its data.
+func (b *ResourceBasis) isGood() bool {
+	for _, e := range b.Events {
+		if e.Outcome == Failed {
+			return false
+		}
+	}
+	isRefused := b.Full != nil && b.Full.isRefused() && !b.covers(b.Full.Event.OccurredAt)
+	word := b.present()
+	switch word.Outcome {
+	case Succeeded:
+		return !isRefused
+	case Unavailable:
+		return !isRefused && !word.isRefused()
+	default:
+		// A link says disconnected, which is a status of its own.
+		return false
+	}
+}
+
+// isRefused reports whether the provider has the data and does not give it.
+func (w *AccountWord) isRefused() bool { return w.Class == ClassForbidden }
+
+// isDisconnected reports whether the newest word about the link says that the provider cannot
+// reach the account. The webhook says it whatever became of the fetch.
+func (b *ResourceBasis) isDisconnected() bool {
+	if b == nil || b.Word == nil {
+		return false
+	}
+	return b.Word.Action == ActionDisconnected || b.present().Outcome == Disconnected
+}
+
+// syncedActions are the parts of the past, each with the parts before it.
+var syncedActions = []string{
+	ActionAdded, ActionSevenDaysSynced, ActionThirtyDaysSynced, ActionNinetyDaysSynced,
+	ActionFullySynced,
+}
+
+// syncedRank orders the parts of the past. Any other action has the lowest rank.
+func syncedRank(action string) int { return slices.Index(syncedActions, action) }
+
+// isList reports whether the provider tells of the resource in parts, and at last that the whole
+// past is there.
+func (p Provider) isList(r Resource) bool {
+	return slices.ContainsFunc(catalogue, func(t WebhookType) bool {
+		return t.Provider == p && t.Resource == r && t.Action == ActionFullySynced
+	})
+}
