@@ -54,7 +54,8 @@ func (row parseTest) run(t *testing.T) {
 func TestParseReadsEveryTypeThatHasAWorker(t *testing.T) {
 	rows := map[string]parseTest{}
 	for kind, body := range pinwheelBodies() {
-		resource, action, _ := strings.Cut(kind, ".")
+		dot := strings.LastIndex(kind, ".")
+		resource, action := strings.ReplaceAll(kind[:dot], ".", "_"), kind[dot+1:]
 		rows[kind] = parseTest{body, schema.Event{
 			Provider:   schema.Pinwheel,
 			ID:         "e1",
@@ -65,11 +66,17 @@ func TestParseReadsEveryTypeThatHasAWorker(t *testing.T) {
 			OccurredAt: time.Date(2026, 1, 12, 2, 36, 1, 287148000, time.UTC),
 		}}
 	}
-	const refreshed = "verification_reports.refreshed"
-	report := rows[refreshed]
-	report.want.AccountID = "applicant 7"
-	report.want.OccurredAt = testNow // a report has no timestamp
-	rows[refreshed] = report
+	for _, kind := range []string{
+		"verification_reports.refreshed", "account.added", "account.removed",
+		"account.monitoring_status.updated", "earnings_stream.payouts.refreshed",
+	} {
+		row := rows[kind]
+		row.want.OccurredAt = testNow // the payload has no timestamp
+		if kind == "verification_reports.refreshed" {
+			row.want.AccountID = "applicant 7"
+		}
+		rows[kind] = row
+	}
 	for _, action := range []string{"connected", "disconnected", "deleted"} {
 		kind := "link-" + action
 		const more = `,"updated_at":"2026-01-12T02:36:01.500000+00:00","template_id":null`
@@ -102,12 +109,24 @@ func pinwheelBodies() map[string]string {
 		chunk = `, "added": [{"id": "p1", "document_type": null}], "deleted": [{"id": "p0"}]`
 	)
 	bodies := map[string]string{
+		"earnings_stream.payouts.refreshed": `{"event": "earnings_stream.payouts.refreshed", ` +
+			`"event_id": "e1", "payload": {"account_id": "` + account + `"}}`,
 		"verification_reports.refreshed": `{"event": "verification_reports.refreshed", ` +
 			`"event_id": "e1", "payload": {"end_user_id": "applicant 7", "availability": ` +
 			`{"voe": {"status": "available", "updated_at": "` + happened + `"}, ` +
 			`"voie": {"status": "unavailable"}}}}`,
 	}
+	for _, kind := range []string{
+		"account.added", "account.monitoring_status.updated", "account.removed",
+	} {
+		bodies[kind] = `{"event_id": "e1", "event": "` + kind + `", "payload": {"created_at": "` +
+			happened + `", "link_token_id": null, "platform_id": "p1", "platform_name": "x", ` +
+			`"platform_type": "payroll", "connected": true, "monitoring_status": "active", ` +
+			`"end_user_id": "applicant 7", "account_id": "` + account + `"}}`
+	}
 	for kind, more := range map[string]string{
+		"paystubs.documents.added": "", "documents.added": "", "tax_forms.added": "",
+		"direct_deposit_allocations.added": "", "direct_deposit_switch.added": "",
 		"employment.added":           "",
 		"identity.added":             "",
 		"income.added":               "",
@@ -165,9 +184,8 @@ func TestParseAcceptsEveryWebhookThatCanBeStored(t *testing.T) {
 			`{"event_type":"raise-given","webhook_id":"w1","link_id":"l1"}`,
 			event(schema.Truv, "w1", "raise-given", "l1", schema.Other, "raise-given")},
 		"a known type without a worker, stored under its own name": {
-			`{"event":"paystubs.documents.added","event_id":"e1","payload":{"account_id":"a1"}}`,
-			event(schema.Pinwheel, "e1", "paystubs.documents.added", "a1",
-				"paystubs_documents", "added")},
+			`{"event":"bill_switch.added","event_id":"e1","payload":{"account_id":"a1"}}`,
+			event(schema.Pinwheel, "e1", "bill_switch.added", "a1", "bill_switch", "added")},
 
 		"no account: no payload":         {incomeBody(""), income},
 		"no account: a payload of null":  {incomeBody(`,"payload":null`), income},
