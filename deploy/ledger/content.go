@@ -9,7 +9,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// checkRecords compares the records of a completion with the records served by the provider.
+// checkRecords compares the records of a completion with the records served by the provider. The
+// record of a notice is the payload of its webhook.
 func (c *Check) checkRecords(p passage, got schema.Completion) {
 	d := got.Data
 	if d.Stale {
@@ -35,7 +36,11 @@ func (c *Check) checkRecords(p passage, got schema.Completion) {
 	var ids []string
 	for i, record := range d.Records {
 		record := compact(record)
-		if !c.served.HasServed(Target{p.Account, resource}, record) {
+		isKnown := c.served.HasServed(Target{p.Account, resource}, record)
+		if d.Resource == schema.Notices {
+			isKnown = sha256.Sum256(record) == p.payload
+		}
+		if !isKnown {
 			c.violate(Changed, got.ID, "the provider never served record %d of %d about %s",
 				i+1, len(d.Records), p.Account)
 		}

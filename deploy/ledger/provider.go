@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"time"
 
@@ -102,6 +103,12 @@ func truvRecords(body []byte) ([]json.RawMessage, bool) {
 func pinwheelAnnounced(body []byte, w *Webhook) {
 	type items []struct {
 		ID string `json:"id"`
+	}
+	var whole struct {
+		Payload json.RawMessage `json:"payload"`
+	}
+	if json.Unmarshal(body, &whole) == nil {
+		w.payload = sha256.Sum256(compact(whole.Payload))
 	}
 	var in struct {
 		Payload struct {

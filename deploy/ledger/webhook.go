@@ -38,6 +38,8 @@ type Webhook struct {
 	From, To string
 
 	body [sha256.Size]byte
+	// payload is the hash of the compact payload of Pinwheel's webhook.
+	payload [sha256.Size]byte
 }
 
 // NewWebhook reads a webhook before it is sent.
@@ -71,7 +73,7 @@ func (w Webhook) Event() schema.Event {
 // provider is no word of another resource.
 func (w Webhook) Workers() []schema.Resource {
 	t := schema.Lookup(w.Provider, w.Type)
-	if w.Outcome == "" {
+	if w.Outcome == "" || len(t.Workers) == 1 {
 		return t.Workers
 	}
 	isOther := func(r schema.Resource) bool { return r != t.Resource }
@@ -80,7 +82,7 @@ func (w Webhook) Workers() []schema.Resource {
 
 // NeedsCall reports whether the worker must call the provider about the event.
 func (w Webhook) NeedsCall(r schema.Resource) bool {
-	if w.Kind != Genuine || w.Outcome != "" {
+	if w.Kind != Genuine || w.Outcome != "" || r == schema.Notices {
 		return false
 	}
 	hasIDs := r == schema.Paystubs || r == schema.Shifts
