@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -55,19 +56,24 @@ type Accounts struct {
 	log      *zap.Logger
 	metrics  *accountsMetrics
 	seed     maphash.Seed
-	shards   [accountShards]sync.Mutex
-	failure  failureLog
+	// shards are locks. Whoever waits for a lock gives up when its context ends.
+	shards  [accountShards]*semaphore.Weighted
+	failure failureLog
 }
 
 // NewAccounts returns a keeper of the states. Nothing starts before Run.
 func NewAccounts(
 	conn *stream.Conn, c AccountsConfig, log *zap.Logger, registry prometheus.Registerer,
 ) *Accounts {
-	return &Accounts{
+	a := &Accounts{
 		conn: conn, accounts: conn.Accounts(), config: c.withDefaults(), log: log,
 		metrics: newAccountsMetrics(registry), seed: maphash.MakeSeed(),
 		failure: failureLog{log: log},
 	}
+	for i := range a.shards {
+		a.shards[i] = semaphore.NewWeighted(1)
+	}
+	return a
 }
 
 // Ready returns nil if completions can be read and states can be stored.
@@ -160,9 +166,11 @@ func (a *Accounts) add(ctx context.Context, t *stream.Told) error {
 	if t.Completion.Data.AccountID == nil {
 		return errNoState
 	}
-	shard := &a.shards[maphash.String(a.seed, t.Account)%accountShards]
-	shard.Lock()
-	defer shard.Unlock()
+	shard := a.shards[maphash.String(a.seed, t.Account)%accountShards]
+	if err := shard.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("wait for the account %s: %w", t.Account, err)
+	}
+	defer shard.Release(1)
 	ctx, cancel := context.WithTimeout(ctx, a.config.StoreFor)
 	defer cancel()
 	for {
