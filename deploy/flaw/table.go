@@ -223,4 +223,25 @@ var table = []Flaw{
 			"\treturn waitingSubject(queue, e.Account(), \"event\")\n",
 		}},
 	},
+	{
+		Name:      "settles-before-state",
+		Does:      "accounts settles a completion before its state is stored",
+		Simulated: true,
+		Edits: []Edit{{
+			"workers/accounts.go",
+			"\t\terr = a.add(ctx, t)\n",
+			"\t\t_ = t.Done()\n\t\terr = a.add(ctx, t)\n",
+		}},
+	},
+	{
+		Name:      "states-overwrite",
+		Does:      "accounts stores a state although another process has stored one meanwhile",
+		Simulated: true,
+		Edits: []Edit{{
+			"schema/stream/account.go",
+			"\tif codeOf(err) == codeWrongLastSequence {\n\t\treturn false, nil\n\t}\n",
+			"\tif codeOf(err) == codeWrongLastSequence {\n" +
+				"\t\t_, err = c.publish(ctx, schema.AccountsStream, msg)\n\t}\n",
+		}},
+	},
 }

@@ -37,6 +37,7 @@ func (w *world) check() error {
 		return store.GetBytes(ctx, ref.Name)
 	}
 	c := ledger.NewCheck(w.ledger, w.served, steps, readRecords)
+	states := ledger.NewStates(nil)
 	var completions []string
 	takes := map[string]func(ledger.Message){
 		schema.EventsStream: c.AddEvent,
@@ -45,7 +46,9 @@ func (w *world) check() error {
 				completions = append(completions, nats.Header(m.Header).Get(nats.MsgIdHdr))
 			}
 			c.AddCompletion(m)
+			states.AddCompletion(m)
 		},
+		schema.AccountsStream:    states.AddState,
 		schema.DeadLettersStream: c.AddDeadLetter,
 		schema.QuarantineStream:  c.AddQuarantined,
 	}
@@ -74,7 +77,7 @@ func (w *world) check() error {
 	w.completions = len(completions)
 	c.SetDrained()
 	c.Finish()
-	for _, v := range c.Violations() {
+	for _, v := range append(c.Violations(), states.Violations()...) {
 		w.violate(v.What, v.ID, "%s", v.Why)
 	}
 	w.team.check(completions)
@@ -98,10 +101,11 @@ func (w *world) erasedTexts() (texts []erasedText) {
 	return texts
 }
 
-// checkErased checks that a message has nothing of an erased account. The tombstone and the
-// completion `deleted` name the account, and nothing else.
+// checkErased checks that a message has nothing of an erased account. The tombstone, the completion
+// `deleted` and the state that it makes name the account, and nothing else.
 func (w *world) checkErased(stream string, m *jetstream.RawStreamMsg, erased []erasedText) {
-	if strings.HasPrefix(m.Subject, "wagewire.tombstones.") ||
+	isState := stream == schema.AccountsStream // ledger.States compares it with the completion
+	if isState || strings.HasPrefix(m.Subject, "wagewire.tombstones.") ||
 		m.Header.Get("Wagewire-Outcome") == string(schema.Deleted) {
 		return
 	}
@@ -122,7 +126,7 @@ func (w *world) checkMetrics(completions []string) {
 	if !w.schedule.Calm {
 		return
 	}
-	for _, q := range callingQueues() {
+	for _, q := range schema.Queues() {
 		if q.Provider != schema.Pinwheel { // erasures remove what the metrics have counted
 			continue
 		}

@@ -117,6 +117,8 @@ const (
 	Redrive Kind = "redrive"
 	// Replay is an operator who sends the events of a person through a queue again.
 	Replay Kind = "replay"
+	// Rebuild is an operator who lets the states of accounts be made anew, from the first completion.
+	Rebuild Kind = "rebuild"
 	// Behind is a team that takes no completions.
 	Behind Kind = "behind"
 	// Upgrade stops the workers, puts the waiting events where the release before kept them, and
@@ -206,8 +208,7 @@ func rows() []row {
 		{
 			kind: Full, weight: 4, least: time.Minute, most: 6 * time.Hour,
 			fill: func(r *rand.Rand, f *Fault, _ int) {
-				f.Stream = oneOf(r, schema.EventsStream, schema.CompletionsStream,
-					schema.DeadLettersStream)
+				f.Stream = oneOf(r, fillable()...)
 			},
 			begin: (*world).fill, delays: every, tail: 15 * time.Minute,
 		},
@@ -221,6 +222,7 @@ func rows() []row {
 			ofQueue(r, f, people)
 			ofPerson(r, f, people)
 		}, begin: (*world).replayEvents},
+		{kind: Rebuild, weight: 3, begin: (*world).rebuildAccounts},
 		{kind: Behind, weight: 2, least: time.Hour, most: 60 * time.Hour, begin: (*world).holdTeam},
 		{
 			kind: Upgrade, weight: 2, ends: true, least: time.Second, most: 10 * time.Minute,
@@ -336,14 +338,26 @@ func killed(r *rand.Rand, f *Fault, people int) {
 
 func ofCommand(r *rand.Rand, f *Fault, _ int) { f.Process = oneOf(r, commands()...) }
 
+// fillable are the streams that a fault may fill.
+func fillable() []string {
+	return []string{
+		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
+		schema.AccountsStream,
+	}
+}
+
 // callingQueues are the queues whose workers call a provider.
 func callingQueues() []schema.Queue {
-	return slices.DeleteFunc(schema.Queues(), func(q schema.Queue) bool { return q.Erases })
+	return slices.DeleteFunc(schema.Queues(), func(q schema.Queue) bool {
+		return !q.CallsProvider()
+	})
 }
 
 func every(Fault, schema.Queue) bool { return true }
 
-func sameProvider(f Fault, q schema.Queue) bool { return f.Provider == q.Provider && !q.Erases }
+func sameProvider(f Fault, q schema.Queue) bool {
+	return f.Provider == q.Provider && q.CallsProvider()
+}
 
 func sameQueue(f Fault, q schema.Queue) bool { return f.Queue == q.Name }
 

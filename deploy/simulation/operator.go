@@ -324,6 +324,22 @@ func (w *world) sendAgain(e schema.Event, queue string) (sent bool) {
 	return sent
 }
 
+// rebuildAccounts lets the states of accounts be made anew, as `wagewire accounts rebuild
+// --from-scratch` does. While the broker is stopped, the operator tries again.
+func (w *world) rebuildAccounts(Fault) (end func()) {
+	for isRestarted := false; !isRestarted && w.ctx.Err() == nil; {
+		w.operate(func(ctx context.Context, o *stream.Operator) error {
+			err := o.RestartAccounts(ctx, o.PurgeStates)
+			isRestarted = err == nil
+			return err
+		})
+		if !isRestarted {
+			w.pass(tryAgainAfter)
+		}
+	}
+	return nothing
+}
+
 func (w *world) holdTeam(Fault) (end func()) {
 	w.team.held.Add(1)
 	return func() { w.team.held.Add(-1) }

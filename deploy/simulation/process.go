@@ -30,13 +30,13 @@ const (
 	keepFor = 10 * time.Second
 )
 
-// commands returns the commands of the line: ingress, and one for each resource.
+// commands returns the commands of the line: ingress, one for each resource, and accounts.
 func commands() []string {
 	list := []string{ingressCommand}
 	for _, r := range schema.WorkerResources() {
 		list = append(list, stream.WorkerRole(r))
 	}
-	return list
+	return append(list, stream.RoleAccounts)
 }
 
 func instance(command string, n int) string { return fmt.Sprintf("%s-%d", command, n) }
@@ -190,6 +190,18 @@ func serveWorker(r schema.Resource) func(ctx context.Context, l *life) error {
 		worker := workers.New(r, sources, conn, config, log, l.registry)
 		return conn.RunWhileOpen(ctx, worker.Run)
 	}
+}
+
+// serveAccounts is the command accounts.
+func serveAccounts(ctx context.Context, l *life) error {
+	conn, err := l.connect()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	log := l.process.world.log(l.process.name)
+	accounts := workers.NewAccounts(conn, workers.AccountsConfig{}, log, l.registry)
+	return conn.RunWhileOpen(ctx, accounts.Run)
 }
 
 func closePaces(sources map[schema.Provider]workers.Source) {

@@ -247,8 +247,7 @@ func (s *Schedule) add(r *rand.Rand, v Visit) {
 	v.Kind = cmp.Or(v.Kind, Genuine)
 	v.ID = fmt.Sprintf("%08x-%04x-4%03x-a000-%012x",
 		uint32(s.Seed), len(s.Visits), r.IntN(1<<12), r.Int64N(1<<48))
-	hasOutcome := strings.Contains(v.Type, ".") && v.Type != "verification_reports.refreshed"
-	if v.Kind == Genuine && hasOutcome && r.Float64() < oddOutcomeShare {
+	if v.Kind == Genuine && hasOutcome(v.Type) && r.Float64() < oddOutcomeShare {
 		v.Outcome = []string{"pending", "error"}[r.IntN(2)]
 	}
 	v.Copies = 1
@@ -259,14 +258,21 @@ func (s *Schedule) add(r *rand.Rand, v Visit) {
 	s.Visits = append(s.Visits, v)
 }
 
+// hasOutcome reports whether webhooks of the type say how the provider's own job ended.
+func hasOutcome(typ string) bool {
+	return providerOf(typ) == schema.Pinwheel && !strings.HasPrefix(typ, "account.") &&
+		typ != "verification_reports.refreshed"
+}
+
 // linkTypes are the webhooks of a new account, in order.
 func linkTypes() []string {
 	return []string{
-		"identity.added", "income.added", "paystubs.added", "paystubs.seven_days_synced",
+		"account.added", "identity.added", "income.added", "paystubs.added", "paystubs.seven_days_synced",
 		"shifts.added", "shifts.seven_days_synced", "paystubs.thirty_days_synced",
 		"shifts.thirty_days_synced", "paystubs.ninety_days_synced", "paystubs.fully_synced",
 		"shifts.ninety_days_synced", "shifts.fully_synced", "employment.added",
-		"verification_reports.refreshed", "link-connected",
+		"verification_reports.refreshed", "documents.added", "account.monitoring_status.updated",
+		"link-connected",
 	}
 }
 
@@ -274,7 +280,8 @@ func linkTypes() []string {
 func refreshTypes() []string {
 	return []string{
 		"paystubs.added", "shifts.added", "income.added", "employment.added", "identity.added",
-		"verification_reports.refreshed", "link-connected", "link-disconnected",
+		"verification_reports.refreshed", "account.monitoring_status.updated", "documents.added",
+		"tax_forms.added", "link-connected", "link-disconnected",
 	}
 }
 

@@ -136,7 +136,12 @@ func (w *world) build() error {
 		}
 	}
 	for _, p := range w.processes {
-		p.serve = serveIngress
+		switch p.command {
+		case ingressCommand:
+			p.serve = serveIngress
+		case stream.RoleAccounts:
+			p.serve = serveAccounts
+		}
 		for _, r := range schema.WorkerResources() {
 			if p.command == stream.WorkerRole(r) {
 				p.serve = serveWorker(r)
@@ -245,9 +250,7 @@ func (w *world) live() {
 
 // heal makes room in the streams, which a fault could not do while the broker was stopped.
 func (w *world) heal() {
-	for _, name := range []string{
-		schema.EventsStream, schema.CompletionsStream, schema.DeadLettersStream,
-	} {
+	for _, name := range fillable() {
 		w.makeRoom(name)
 	}
 }
@@ -255,7 +258,7 @@ func (w *world) heal() {
 // drainFor is how long the line may take until nothing waits. It is longer than the longest step.
 const drainFor = 16 * time.Hour
 
-// drain waits until no event is ready, in hand or waiting.
+// drain waits until no event is ready, in hand or waiting, and no state lacks a completion.
 func (w *world) drain() {
 	const (
 		look  = 5 * time.Minute
@@ -278,15 +281,22 @@ func (w *world) drain() {
 	}
 }
 
-// left describes the queues that are not empty.
+// left describes the queues that are not empty, and the completions that no state has yet.
 func (w *world) left() (left []string) {
 	w.operate(func(ctx context.Context, o *stream.Operator) error {
 		_, queues, err := o.Status(ctx)
+		if err != nil {
+			return err
+		}
 		for _, q := range queues {
 			if q.Ready+q.Replays+uint64(q.InHand)+uint64(q.Waiting) > 0 {
 				left = append(left, fmt.Sprintf("%s: %d ready, %d replays, %d in hand, %d waiting",
 					q.Name, q.Ready, q.Replays, q.InHand, q.Waiting))
 			}
+		}
+		accounts, err := o.AccountsProgress(ctx)
+		if n := accounts.Left(); n > 0 {
+			left = append(left, fmt.Sprintf("%s: %d completions", schema.AccountsConsumer, n))
 		}
 		return err
 	})
