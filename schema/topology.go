@@ -68,7 +68,8 @@ type Stream struct {
 	MessageMax int32
 	// CreateOnce limits each subject to one message. The stream refuses a second message.
 	CreateOnce bool
-	// LastOnly keeps the last message of each subject: a new message replaces the one before.
+	// LastOnly keeps the last message of each subject: a new message replaces the one before. A
+	// stream without room refuses a message, and drops none of another subject.
 	LastOnly bool
 	// Direct lets a reader get the last message of a subject by one request, from any replica.
 	Direct bool

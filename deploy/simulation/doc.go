@@ -1,8 +1,8 @@
 // Package simulation lives through weeks of faults in seconds. The whole line runs in one
 // testing/synctest bubble, in which time passes only while every goroutine waits: nats-server,
-// ingress, two processes of every worker, the fake providers with their resends, an operator, and a
-// team that reads completions. All of them are the production packages. Connections are pipes
-// (stream.Config.Dialer, ingress.Config.Listener, workers.Surroundings.Transport and
+// ingress, two processes of every worker and of accounts, the fake providers with their resends, an
+// operator, and a team that reads completions. All of them are the production packages. Connections
+// are pipes (stream.Config.Dialer, ingress.Config.Listener, workers.Surroundings.Transport and
 // fake.Config.Transport), and files are real files.
 //
 //	schedule.go   Plan makes the schedule of a seed: people, webhooks, faults
@@ -43,7 +43,8 @@
 // # What is compared
 //
 // Package deploy/ledger compares the streams with the webhooks and the providers' answers: no event
-// lost, none completed twice, every record as the provider served it, nothing of an erased account.
+// lost, none completed twice, every record as the provider served it, nothing of an erased account,
+// and every state of an account as its completions make it.
 // This package adds what only virtual time shows:
 //
 //	ladder      a step of a ladder without a failure of its class, or more than one step for one;

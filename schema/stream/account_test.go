@@ -3,6 +3,8 @@ package stream_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -97,6 +99,38 @@ func TestTheStateOfADeletedAccountLeavesNoNameOnDisk(t *testing.T) {
 	}
 	if !onDisk(t, dir, "wagewire.account.deleted.v1", schema.AccountsStream) {
 		t.Error("the last state is not on disk")
+	}
+}
+
+func TestAFullStreamOfStatesRefusesAStateAndDropsNone(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, func(topology *schema.Topology) {
+		streamIn(topology, schema.AccountsStream).MaxBytes = 16 << 10
+	})
+	store := func(account string) (stored bool, err error) {
+		read := stateOf(t, c, account)
+		e := link("e-"+account, account, schema.ActionConnected)
+		next, _ := read.Merge(ofAccount(e, schema.Succeeded), nil, received)
+		return c.StoreState(t.Context(), read, next)
+	}
+	n := 0
+	for ; ; n++ {
+		stored, err := store(fmt.Sprint("a-", n))
+		if stored == (err != nil) {
+			t.Fatalf("StoreState = %v, %v", stored, err)
+		}
+		if errors.Is(err, stream.ErrFull) {
+			break
+		}
+		must(t, err)
+	}
+	if got := look(t, s).state(schema.AccountsStream).Msgs; got != uint64(n) {
+		t.Errorf("the stream has %d states of %d", got, n)
+	}
+	deleted := completion(link("e-d", "a-0", schema.ActionDeleted), schema.Deleted)
+	deleted.Data.AccountID = new("a-0")
+	if !merge(t, c, stateOf(t, c, "a-0"), deleted) {
+		t.Error("an account is not deleted on a full stream")
 	}
 }
 

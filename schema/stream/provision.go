@@ -271,7 +271,6 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	config.AllowDirect = s.Direct
 	if s.LastOnly {
 		config.MaxMsgsPerSubject = 1
-		config.Discard = jetstream.DiscardOld
 	}
 	if s.Republish != "" {
 		config.RePublish = &jetstream.RePublish{
