@@ -239,9 +239,8 @@ var table = []Flaw{
 		Simulated: true,
 		Edits: []Edit{{
 			"schema/stream/account.go",
-			"\tif codeOf(err) == codeWrongLastSequence {\n\t\treturn false, nil\n\t}\n",
-			"\tif codeOf(err) == codeWrongLastSequence {\n" +
-				"\t\t_, err = c.publish(ctx, schema.AccountsStream, msg)\n\t}\n",
+			"\t\tjetstream.WithExpectLastSequencePerSubject(revision))\n",
+			"\t\tjetstream.WithExpectStream(schema.AccountsStream))\n",
 		}},
 	},
 }
