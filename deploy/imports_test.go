@@ -81,7 +81,7 @@ var law = []row{
 	{"workers/api/pace", "schema", "", "it knows no broker: schema/stream keeps the budgets"},
 	{"workers/api/pace/pacetest", "schema", "", "for _test.go files only"},
 	{"workers", "schema schema/jsonschema schema/process schema/stream workers/api workers/api/pace",
-		metrics + " " + zap + " " + group + " " + tracing, "never ingress"},
+		metrics + " " + zap + " " + group + " " + budget + " " + tracing, "never ingress"},
 	{"workers/fetch", "schema schema/process workers workers/* workers/api/...",
 		metrics + " " + zap,
 		"it asks; workers judge and publish"},

@@ -12,11 +12,11 @@ type AccountStatus string
 
 // The statuses. Of several that apply, the last in this list counts.
 const (
-	// AccountReady: every awaited resource has its word, and all of them are good.
+	// AccountReady: all awaited resources are final and good.
 	AccountReady AccountStatus = "ready"
-	// AccountIncomplete: every awaited resource has its word, and some are not good.
+	// AccountIncomplete: all awaited resources are final, and some are not good.
 	AccountIncomplete AccountStatus = "incomplete"
-	// AccountLinking: an awaited resource has no word yet.
+	// AccountLinking: an awaited resource is not final yet.
 	AccountLinking AccountStatus = "linking"
 	// AccountDisconnected: the provider cannot reach the account until the person connects it.
 	AccountDisconnected AccountStatus = "disconnected"
@@ -68,7 +68,7 @@ type AccountData struct {
 	// Since is when the status began.
 	Since time.Time `json:"since"`
 	// Awaited are the resources behind the status ready. WaitingFor are the awaited resources
-	// without a word yet.
+	// that are not final yet.
 	Awaited    []Resource `json:"awaited"`
 	WaitingFor []Resource `json:"waiting_for"`
 	// Resources has every awaited resource, and every resource with a completion.

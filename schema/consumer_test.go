@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +26,7 @@ type subscriber struct {
 // consume reads the completions of team lending until ctx ends. seed is the file with the team's
 // key; the sandbox needs none.
 func consume(ctx context.Context, url, seed string, s subscriber) error {
-	var options []nats.Option
+	options := []nats.Option{nats.MaxReconnects(-1)} // the broker may be away for long
 	if seed != "" {
 		key, err := nats.NkeyOptionFromSeed(seed)
 		if err != nil {
@@ -57,8 +58,12 @@ func consume(ctx context.Context, url, seed string, s subscriber) error {
 		return err
 	}
 	defer consuming.Stop()
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-consuming.Closed():
+		return errors.New("no more completions come: is the durable still there?")
+	}
 }
 
 func handle(nc *nats.Conn, body []byte, s subscriber) error {

@@ -44,6 +44,7 @@ async function handle(nc, completion) {
 const seed = process.env.NATS_SEED_FILE; // the sandbox needs none
 const nc = await connect({
   servers: process.env.NATS_URL ?? "nats://127.0.0.1:4222",
+  maxReconnectAttempts: -1, // the broker may be away for long
   authenticator: seed && nkeyAuthenticator(Buffer.from(readFileSync(seed, "utf8").trim())),
 });
 const js = jetstream(nc, { domain: "wagewire" });

@@ -46,6 +46,7 @@ async def handle(nc, body):
 async def main():
     nc = await nats.connect(
         os.environ.get("NATS_URL", "nats://127.0.0.1:4222"),
+        max_reconnect_attempts=-1,  # the broker may be away for long
         nkeys_seed=os.environ.get("NATS_SEED_FILE"),  # the sandbox needs none
     )
     js = nc.jetstream(domain="wagewire")
