@@ -20,6 +20,8 @@ type shelf struct {
 	snapshot string
 	// windows are the windows newer than the snapshot.
 	windows []schema.Completion
+	// deleted is true after the deletion of the account.
+	deleted bool
 }
 
 // kept is the last word about a record.
@@ -33,7 +35,10 @@ func newShelf() *shelf { return &shelf{kept: map[string]kept{}} }
 
 // apply applies a completion. Each completion may come at any time, and more than once.
 func (s *shelf) apply(c schema.Completion) error {
-	if c.Data.Scope == nil || c.Order() <= s.snapshot {
+	if c.Data.Outcome == schema.Deleted {
+		*s = shelf{deleted: true}
+	}
+	if s.deleted || c.Data.Scope == nil || c.Order() <= s.snapshot {
 		return nil
 	}
 	switch *c.Data.Scope {
@@ -112,6 +117,8 @@ func TestCompletionsGiveTheSameRecordsInEveryOrder(t *testing.T) {
 	late.Data.From = new("2025-12-25")
 	failed := paystubsOf(9, schema.Delta)
 	failed.Data.Scope = nil
+	deletion := paystubsOf(5, schema.Delta)
+	deletion.Data.Outcome, deletion.Data.Scope = schema.Deleted, nil
 	for _, row := range []struct {
 		promise     string
 		completions []schema.Completion
@@ -131,6 +138,10 @@ func TestCompletionsGiveTheSameRecordsInEveryOrder(t *testing.T) {
 			paystubsOf(1, schema.Delta, "p10"), paystubsOf(4, schema.Snapshot, "p10", "p20"), deletes,
 			paystubsOf(7, schema.Delta, "p31"), late, failed,
 		}, []string{"p20 2026-01-04", "p26 2026-01-08"}},
+		{"nothing is left of a deleted account, whatever comes later", []schema.Completion{
+			paystubsOf(1, schema.Delta, "p10"), deletion, paystubsOf(4, schema.Snapshot, "p10", "p20"),
+			paystubsOf(7, schema.Delta, "p31"),
+		}, nil},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			for seed := range uint64(1000) {
