@@ -65,6 +65,9 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 		{schema.Pinwheel, "paystubs.seven_days_synced",
 			jobBody("paystubs.seven_days_synced", dates("2020-12-15", "2020-12-21")),
 			chunk("2020-12-15", "2020-12-21")},
+		{schema.Pinwheel, "paystubs.seven_days_synced",
+			jobBody("paystubs.seven_days_synced", dates("2020-12-15T00:00:00+00:00", "soon")),
+			chunk("2020-12-15", "")}, // a time is read as its date, another text is no bound
 		{schema.Pinwheel, "paystubs.thirty_days_synced",
 			jobBody("paystubs.thirty_days_synced", dates("2020-11-20", "2020-12-14")),
 			chunk("2020-11-20", "2020-12-14")},

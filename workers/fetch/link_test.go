@@ -1,10 +1,11 @@
 package fetch_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
@@ -24,6 +25,7 @@ func TestPinwheelsLinks(t *testing.T) {
 		account   string
 		platform  string
 		statuses  map[string]int
+		action    string
 		outcome   schema.Outcome
 		supported []schema.Resource
 		asked     []string
@@ -57,14 +59,20 @@ func TestPinwheelsLinks(t *testing.T) {
 			statuses: map[string]int{platform: 409}, status: 409, asked: both},
 		{promise: "an account that is not there is the provider's answer", account: active,
 			statuses: map[string]int{"/v1/accounts/" + account: 404}, status: 404, asked: only},
+		{promise: "an account that was removed and is there is fetched",
+			account: active, platform: payroll, supported: supported, asked: both,
+			action: schema.ActionRemoved},
+		{promise: "an account that was removed, and whose answer may come, is waited for",
+			account: active, action: schema.ActionRemoved, asked: only,
+			statuses: map[string]int{"/v1/accounts/" + account: 409}, status: 409},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			p := &provider{T: t, account: row.account, platform: row.platform,
 				statuses: row.statuses}
-			job := job("account", schema.ActionAdded, workers.Payload{})
+			job := job("account", cmp.Or(row.action, schema.ActionAdded), workers.Payload{})
 			got, err := p.fetchPinwheel(schema.Link, job)
 			check(t, got, err, row.status)
-			if diff := cmp.Diff(row.asked, p.asked()); diff != "" {
+			if diff := gocmp.Diff(row.asked, p.asked()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			if row.status != 0 {
@@ -74,13 +82,28 @@ func TestPinwheelsLinks(t *testing.T) {
 				Outcome: row.outcome, Scope: schema.Snapshot, EndUserID: person,
 				Supported: row.supported,
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			records := []json.RawMessage{[]byte(row.account)}
-			if diff := cmp.Diff(records, job.Records.InMemory()); diff != "" {
+			if diff := gocmp.Diff(records, job.Records.InMemory()); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnAccountThatIsRemovedAndGoneIsDisconnected(t *testing.T) {
+	for _, status := range []int{403, 404, 410} {
+		p := &provider{T: t, statuses: map[string]int{"/v1/accounts/" + account: status}}
+		job := job("account", schema.ActionRemoved, workers.Payload{})
+		got, err := p.fetchPinwheel(schema.Link, job)
+		if err != nil {
+			t.Fatalf("%d: %v", status, err)
+		}
+		want := workers.Fetched{Outcome: schema.Disconnected, Scope: schema.Delta}
+		if diff := gocmp.Diff(want, got); diff != "" || len(job.Records.InMemory()) > 0 {
+			t.Errorf("%d: (-want +got):\n%s", status, diff)
+		}
 	}
 }

@@ -17,6 +17,10 @@ type pinwheelLink struct{ client *pinwheel.Client }
 // (docs.pinwheelapi.com, Monitoring: the user re-authenticates via Link).
 func (l pinwheelLink) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	account, err := l.client.Account(ctx, job.Event.AccountID)
+	if job.Event.Action == schema.ActionRemoved && isRefused(err) {
+		// As the webhook says. There is no record to tell of.
+		return workers.Fetched{Outcome: schema.Disconnected, Scope: schema.Delta}, nil
+	}
 	if err != nil {
 		return workers.Fetched{}, err
 	}

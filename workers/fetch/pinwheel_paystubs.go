@@ -28,8 +28,8 @@ func (p pinwheelPaystubs) Fetch(ctx context.Context, job workers.Job) (workers.F
 		pages := p.client.Paystubs(ctx, job.Event.AccountID, queryAround(job.Payload))
 		fetched, err := fetchAll(ctx, pages, job, paidWithin(job.Payload))
 		fetched.Scope = schema.Window
-		fetched.From = dateOrNone(job.Payload.FromPayDate)
-		fetched.To = dateOrNone(job.Payload.ToPayDate)
+		fetched.From = job.Payload.FromPayDate
+		fetched.To = job.Payload.ToPayDate
 		return fetched, err
 	}
 }
@@ -80,8 +80,9 @@ func paidWithin(p workers.Payload) func(api.Record) bool {
 	}
 }
 
-// dateOrNone returns the date, or "" if it cannot be read.
-func dateOrNone(date string) string { return addDays(date, 0) }
+// dateOf returns the date at the beginning of a text, as YYYY-MM-DD, or "" without one: no bound. So
+// a time is read as its date.
+func dateOf(text string) string { return addDays(text[:min(len(text), len(time.DateOnly))], 0) }
 
 // addDays moves a date by days. An unreadable date becomes empty: no bound.
 func addDays(date string, days int) string {
