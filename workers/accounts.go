@@ -175,7 +175,8 @@ func (a *Accounts) add(ctx context.Context, t *stream.Told) error {
 	defer cancel()
 	for {
 		read, err := a.conn.State(ctx, t.Completion.Data.Provider, t.Account)
-		if err != nil {
+		isDeletion := t.Completion.Data.Outcome == schema.Deleted
+		if err != nil && !(isDeletion && errors.Is(err, stream.ErrBadState)) {
 			return err
 		}
 		next, changed := read.Merge(t.Completion, a.config.ReadyWhen, time.Now())

@@ -291,6 +291,40 @@ func TestAKeeperSkipsWhatIsPartOfNoState(t *testing.T) {
 	}
 }
 
+func TestADeletionNeedsNoReadableState(t *testing.T) {
+	t.Parallel()
+	server, conn := streamtest.New(t)
+	nc, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := schema.AccountSubject(schema.Truv, "a-1")
+	if _, err := js.Publish(t.Context(), subject, []byte(`{"data":7}`)); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 12, 2, 36, 30, 0, time.UTC)
+	e := schema.Event{
+		Provider: schema.Truv, ID: "e-1", Type: "link-deleted", Resource: schema.Link,
+		Action: schema.ActionDeleted, AccountID: "a-1", OccurredAt: at, ReceivedAt: at,
+	}
+	deletion := schema.NewCompletion(e, schema.Link, schema.Deleted, at)
+	deletion.Data.AccountID = &e.AccountID
+	if _, err := conn.PublishCompletion(t.Context(), e, deletion); err != nil {
+		t.Fatal(err)
+	}
+	startKeeper(t, server)
+	awaitRead(t, conn)
+	state, err := conn.State(t.Context(), schema.Truv, "a-1")
+	if err != nil || state.Data.Status != schema.AccountDeleted {
+		t.Errorf("the state is %s, error %v", state.Data.Status, err)
+	}
+}
+
 func TestAKeeperSurvivesARebuildAndTheLossOfItsStream(t *testing.T) {
 	t.Parallel()
 	server, conn := streamtest.New(t)

@@ -164,7 +164,7 @@ type AccountState struct {
 func (s AccountState) Exists() bool { return s.revision > 0 }
 
 // State reads the state of an account from the stream's leader. Without a state the account is the
-// zero schema.Account.
+// zero schema.Account. After ErrBadState it is that too, and StoreState replaces the message.
 func (c *Conn) State(ctx context.Context, p schema.Provider, account string) (AccountState, error) {
 	which := messageRequest{LastFor: schema.AccountSubject(p, account)}
 	m, err := c.getMessage(ctx, schema.AccountsStream, which)
@@ -177,8 +177,8 @@ func (c *Conn) State(ctx context.Context, p schema.Provider, account string) (Ac
 	state := AccountState{revision: m.Sequence}
 	state.Account, err = schema.DecodeAccount(m.Data)
 	if err != nil {
-		return AccountState{}, fmt.Errorf("read the state of account %s, message %d of %s: %w",
-			account, m.Sequence, schema.AccountsStream, err)
+		return state, fmt.Errorf("read the state of account %s, message %d of %s: %w: %w",
+			account, m.Sequence, schema.AccountsStream, ErrBadState, err)
 	}
 	return state, nil
 }

@@ -302,9 +302,16 @@ func TestARestartReadsEveryCompletionAgain(t *testing.T) {
 		t.Errorf("the state %+v is still there", a)
 		return nil
 	}))
-	subjects, err := operator(c).AccountsOfCompletions(t.Context())
+	stored, err := operator(c).StoredCompletions(t.Context())
 	must(t, err)
-	if len(subjects) != 2 || !subjects["wagewire.accounts.truv.a-1"] {
-		t.Errorf("completions are of %v", subjects)
+	for subject, want := range map[string]bool{
+		"wagewire.accounts.truv.a-1":                true,
+		"wagewire.completions.truv.link.a-1.e-a-1":  true,
+		"wagewire.accounts.truv.a-3":                false,
+		"wagewire.completions.truv.link.a-1.e-none": false,
+	} {
+		if stored.Has(subject) != want {
+			t.Errorf("%s is stored: %v", subject, !want)
+		}
 	}
 }

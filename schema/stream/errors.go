@@ -15,6 +15,10 @@ import (
 var (
 	// ErrErased: the account has a tombstone. Nothing about the account is stored any more.
 	ErrErased = errors.New("the account is erased")
+	// ErrBadState: the message of an account's state cannot be read. Nothing in this repository
+	// writes such a message.
+	ErrBadState = errors.New("the message is no state: " +
+		"delete the message, or run: wagewire accounts rebuild --from-scratch")
 	// ErrFull: the stream has no room. Nothing was stored.
 	ErrFull = schema.ErrFull
 	// ErrTooLarge: the event, or the completion without its records, is over the broker's limit of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,29 +12,52 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// States hands each the state of every account, in the order in which the states were stored.
+// States hands each the state of every account, in the order in which the states were stored. The
+// error wraps ErrBadState for the messages that cannot be read, and the others were handed over.
 func (o *Operator) States(ctx context.Context, each func(schema.Account) error) error {
-	return o.Scan(ctx, schema.AccountsStream, Selection{}, func(m Stored) error {
+	var unreadable error
+	err := o.Scan(ctx, schema.AccountsStream, Selection{}, func(m Stored) error {
 		account, err := schema.DecodeAccount(m.Body)
 		if err != nil {
-			return fmt.Errorf("message %d: %w", m.Sequence, err)
+			unreadable = errors.Join(unreadable,
+				fmt.Errorf("message %d of %s: %w", m.Sequence, schema.AccountsStream, ErrBadState))
+			return nil
 		}
 		return each(account)
 	})
+	return errors.Join(err, unreadable)
 }
 
-// AccountsOfCompletions returns the subjects of the accounts with a stored completion: each is the
-// subject of a state. One scan of headers answers for all accounts.
-func (o *Operator) AccountsOfCompletions(ctx context.Context) (map[string]bool, error) {
-	subjects := map[string]bool{}
+// StoredCompletions are the subjects of all stored completions, and of the states of their accounts,
+// as hashes: millions of them fit in the memory.
+type StoredCompletions struct {
+	seed     maphash.Seed
+	subjects map[uint64]struct{}
+}
+
+// Has reports whether a completion with the subject was stored when the set was made, or any
+// completion of the account whose state has the subject.
+func (s StoredCompletions) Has(subject string) bool {
+	_, ok := s.subjects[maphash.String(s.seed, subject)]
+	return ok
+}
+
+func (s StoredCompletions) add(subject string) {
+	s.subjects[maphash.String(s.seed, subject)] = struct{}{}
+}
+
+// StoredCompletions reads the headers of all stored completions.
+func (o *Operator) StoredCompletions(ctx context.Context) (StoredCompletions, error) {
+	s := StoredCompletions{seed: maphash.MakeSeed(), subjects: map[uint64]struct{}{}}
 	which := Selection{Filters: []string{schema.AllCompletions}, HeadersOnly: true}
 	err := o.Scan(ctx, schema.CompletionsStream, which, func(m Stored) error {
+		s.add(m.Subject)
 		if t := strings.Split(m.Subject, "."); len(t) > 4 {
-			subjects[schema.AccountSubject(schema.Provider(t[2]), t[4])] = true
+			s.add(schema.AccountSubject(schema.Provider(t[2]), t[4]))
 		}
 		return nil
 	})
-	return subjects, err
+	return s, err
 }
 
 // RestartAccounts lets the reader of completions begin again with the first stored completion. It

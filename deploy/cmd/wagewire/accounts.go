@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,13 +122,13 @@ accounts of the status, those whose state changed last at the end.`,
 			}
 			return nil
 		})
-		if err != nil || status != "" {
+		if err != nil && !errors.Is(err, stream.ErrBadState) || status != "" {
 			return err
 		}
 		for _, status := range schema.AccountStatuses() {
 			fmt.Fprintf(s.stdout, "%-12s  %d\n", status, counts[status])
 		}
-		return nil
+		return err
 	})
 }
 
@@ -140,8 +142,9 @@ completion, and waits until the last one is read. The states stay, and a complet
 a state changes nothing. So a rebuild adds what a state lacks, such as completions that the worker
 could not read, or another ACCOUNT_READY_WHEN. Ctrl-C ends the waiting, and not the rebuild.
 
-With --from-scratch, the states are deleted first. The states of accounts whose completions are all
-older than their retention are then lost; the command says how many.`,
+With --from-scratch, the states are deleted first. A state can remember completions that are older
+than their retention, such as those of the first day of an account. Such a state is then lost or
+knows less, and an account that was ready may wait for ever; the command says how many.`,
 		Example: `  Add what the states lack:
     wagewire accounts rebuild
   See what a new beginning would lose, then begin:
@@ -173,13 +176,14 @@ type rebuild struct {
 func (r *rebuild) run(ctx context.Context, s session) error {
 	var between func(context.Context) error
 	if r.fromScratch {
-		states, lost, err := countLost(ctx, s)
+		states, poorer, err := countPoorer(ctx, s)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.stdout, "%s; %s no stored completion and would be lost\n",
-			plural(states, "state"), hasOrHave(lost))
-		question := fmt.Sprintf("delete %s, and lose %d for good?", plural(states, "state"), lost)
+		fmt.Fprintf(s.stdout, "%s; %s completions that are no longer stored, and would forget them\n",
+			plural(states, "state"), remembers(poorer))
+		question := fmt.Sprintf("delete %s, of which %d cannot be made anew as before?",
+			plural(states, "state"), poorer)
 		if err := r.ask(ctx, s.terminal, question); err != nil {
 			return err
 		}
@@ -195,27 +199,34 @@ func (r *rebuild) run(ctx context.Context, s session) error {
 	return awaitRebuild(ctx, s)
 }
 
-func hasOrHave(n int) string {
+func remembers(n int) string {
 	if n == 1 {
-		return "1 has"
+		return "1 remembers"
 	}
-	return fmt.Sprintf("%d have", n)
+	return fmt.Sprintf("%d remember", n)
 }
 
-// countLost returns the number of states, and of those without a stored completion.
-func countLost(ctx context.Context, s session) (states, lost int, err error) {
-	told, err := s.AccountsOfCompletions(ctx)
+// countPoorer returns the number of states, and of those that remember a completion which is no
+// longer stored. A state that cannot be read has nothing to lose.
+func countPoorer(ctx context.Context, s session) (states, poorer int, err error) {
+	stored, err := s.StoredCompletions(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
+	isGone := func(p schema.CompletionPlace) bool { return !stored.Has(p.Subject) }
 	err = s.States(ctx, func(a schema.Account) error {
 		states++
-		if !told[schema.AccountSubject(a.Data.Provider, a.Subject)] {
-			lost++
+		isKnown := stored.Has(schema.AccountSubject(a.Data.Provider, a.Subject))
+		if !isKnown || slices.ContainsFunc(a.Remembered(), isGone) {
+			poorer++
 		}
 		return nil
 	})
-	return states, lost, err
+	if errors.Is(err, stream.ErrBadState) {
+		fmt.Fprintln(s.stderr, err)
+		err = nil
+	}
+	return states, poorer, err
 }
 
 // awaitRebuild prints how many completions are left, until none is.

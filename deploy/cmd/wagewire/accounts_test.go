@@ -56,6 +56,13 @@ func TestAccountsAreShownListedAndMadeAnew(t *testing.T) {
 	contains(t, b.runs(0, "accounts", "show", gone.Account()).stdout, `"account_id": "a.3"`)
 	contains(t, b.runs(1, "accounts", "show", "*").stderr, "there is no state of account")
 
+	// A message that is no state keeps nobody from the others.
+	_, err := b.js.Publish(t.Context(), "wagewire.accounts.truv.odd", []byte("7"))
+	b.must(err)
+	odd := b.runs(1, "accounts", "list")
+	contains(t, odd.stdout, "ready         2\n")
+	contains(t, odd.stderr, "of WAGEWIRE_ACCOUNTS: the message is no state: delete the message")
+
 	// The completion of an account is gone, as after its retention.
 	completions, err := b.js.Stream(t.Context(), schema.CompletionsStream)
 	b.must(err)
@@ -63,7 +70,7 @@ func TestAccountsAreShownListedAndMadeAnew(t *testing.T) {
 	b.must(err)
 	b.must(completions.DeleteMsg(t.Context(), m.Sequence))
 	dry := b.runs(0, "accounts", "rebuild", "--from-scratch", "--dry-run")
-	contains(t, dry.stdout, "3 states; 1 has no stored completion and would be lost\n")
+	contains(t, dry.stdout, "3 states; 1 remembers completions that are no longer stored, and would forget them\n")
 	contains(t, dry.stderr, "nothing was done\n")
 	b.runs(0, "accounts", "rebuild")
 	contains(t, b.runs(0, "accounts", "show", "a.3").stdout, `"status": "ready"`)
