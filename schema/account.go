@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -37,9 +39,9 @@ const (
 	accountSource = "urn:wagewire:worker:" + AccountsConsumer
 	// accountUpdated is the word in the type of a state whose status is that of the state before.
 	accountUpdated = "updated"
-	// AccountEventsMax is the largest number of failed or redriven events in the state of a
-	// resource. With more of them, the state forgets the oldest.
-	AccountEventsMax = 300
+	// AccountEventsMax is the largest number of failed, refused or redriven events in the state of
+	// a resource. With more of them, the state forgets the oldest.
+	AccountEventsMax = 100
 )
 
 // Account is the state of an account: a CloudEvent in structured JSON, the last message on the
@@ -92,8 +94,9 @@ type AccountResource struct {
 	RefreshedAt *time.Time       `json:"refreshed_at"`
 	Sequence    *string          `json:"sequence"`
 	Completion  *CompletionPlace `json:"completion"`
-	// Failed are the events with the outcome Failed, newest first, without the events with a
-	// successful redrive, and without the events covered by a newer snapshot.
+	// Failed are the events whose last completion is Failed, or Unavailable because the provider
+	// refuses the data (ClassForbidden). The newest is the first. The events covered by a newer
+	// snapshot are left out.
 	Failed []FailedEvent `json:"failed"`
 	// Error is the class of the word's error, nil if the word has none.
 	Error *Class `json:"error"`
@@ -105,7 +108,7 @@ type CompletionPlace struct {
 	Subject string `json:"subject"`
 }
 
-// FailedEvent is an event without data.
+// FailedEvent is an event that lacks data which the provider may have.
 type FailedEvent struct {
 	// EventID is the token of the event's id: the id itself, if the id is plain.
 	EventID string `json:"event_id"`
@@ -205,7 +208,7 @@ func (d *AccountData) derive(when ReadyWhen) {
 	for _, r := range d.Awaited {
 		b := d.Basis.Resources[r]
 		switch {
-		case !b.hasWord(d.Provider.isList(r)):
+		case !b.isFinal(d.Provider.isList(r)):
 			d.WaitingFor = append(d.WaitingFor, r)
 			d.Status = AccountLinking
 		case !b.isGood() && d.Status == AccountReady:
@@ -221,8 +224,8 @@ func (d *AccountData) derive(when ReadyWhen) {
 	}
 }
 
-func (d *AccountData) resource(r Resource, b *ResourceBasis) AccountResource {
-	word := b.present()
+// placeOf is where the completion of a word is.
+func (d *AccountData) placeOf(r Resource, word *AccountWord) CompletionPlace {
 	event := Event{
 		Provider: d.Provider, ID: word.Event.ID, Type: word.Event.Type, AccountID: d.AccountID,
 		Redrive: word.Redrive,
@@ -230,11 +233,33 @@ func (d *AccountData) resource(r Resource, b *ResourceBasis) AccountResource {
 	if event.NamesEndUser() {
 		event.Of = d.AccountID
 	}
+	return CompletionPlace{event.CompletionKey(r), event.CompletionSubject(r)}
+}
+
+// Remembered returns the places of the completions without which the state would be another. The
+// state of a deleted account remembers no place.
+func (a Account) Remembered() []CompletionPlace {
+	var places []CompletionPlace
+	if a.Data.Basis == nil {
+		return nil
+	}
+	for _, r := range slices.Sorted(maps.Keys(a.Data.Basis.Resources)) {
+		b := a.Data.Basis.Resources[r]
+		for _, word := range []*AccountWord{b.Word, b.Pending, b.Full, b.Snapshot, b.Reached} {
+			if word != nil {
+				places = append(places, a.Data.placeOf(r, word))
+			}
+		}
+	}
+	return places
+}
+
+func (d *AccountData) resource(r Resource, b *ResourceBasis) AccountResource {
+	word := b.present()
+	place := d.placeOf(r, word)
 	resource := AccountResource{
 		Outcome: word.Outcome, Event: &word.Event, RefreshedAt: word.RefreshedAt,
-		Sequence:   &word.Sequence,
-		Completion: &CompletionPlace{event.CompletionKey(r), event.CompletionSubject(r)},
-		Failed:     []FailedEvent{},
+		Sequence: &word.Sequence, Completion: &place, Failed: []FailedEvent{},
 	}
 	if b.Synced != "" {
 		resource.Synced = &b.Synced
@@ -243,7 +268,7 @@ func (d *AccountData) resource(r Resource, b *ResourceBasis) AccountResource {
 		resource.Error = &word.Class
 	}
 	for _, e := range b.Events {
-		if e.Outcome == Failed {
+		if e.lacksData() {
 			failed := FailedEvent{EventID: e.EventID, Redrive: e.Redrive, Sequence: e.Sequence}
 			resource.Failed = append(resource.Failed, failed)
 		}

@@ -284,6 +284,25 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 	forbidden := allShifts
 	forbidden.outcome = schema.Unavailable
 	forbidden.class = schema.ClassForbidden
+	refused := failed
+	refused.outcome = schema.Unavailable
+	refused.class = schema.ClassForbidden
+	refusedAgain := refused
+	refusedAgain.redrive = 1
+	incomeRefused := allPaystubs
+	incomeRefused.resource = schema.Income
+	incomeRefused.refreshed = 0
+	incomeRefused.scope = ""
+	incomeRefused.outcome = schema.Unavailable
+	incomeRefused.class = schema.ClassForbidden
+	incomeOlder := allPaystubs // income keeps its time when the paystubs are complete
+	incomeOlder.resource = schema.Income
+	incomeOlder.redrive = 1
+	incomeOlder.refreshed = -3985
+	partNone := chunk(schema.Paystubs, 1, 5100)
+	partNone.action = schema.ActionSevenDaysSynced
+	partNone.outcome = schema.Unavailable
+	partNone.class = schema.ClassProvider
 	weeksLate := chunk(schema.Paystubs, 1, 5100)
 	weeksLate.redrive = 3
 	connected := word{event: "c1", resource: schema.Link, action: schema.ActionConnected, at: 10,
@@ -296,6 +315,11 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 	again := connected
 	again.event = "c2"
 	again.at = 30
+	againUnseen := again
+	againUnseen.outcome = schema.Failed
+	againUnseen.class = schema.ClassTransient
+	removed := word{event: "r1", resource: schema.Link, action: schema.ActionRemoved, at: 20000,
+		outcome: schema.Unavailable, class: schema.ClassNotReady}
 	deleted := word{event: "x1", resource: schema.Link, action: schema.ActionDeleted, at: 40,
 		outcome: schema.Deleted, provider: schema.Truv}
 
@@ -337,7 +361,27 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 			when: schema.ReadyWhen{"shifts"}, more: []word{none}, want: schema.AccountReady},
 		{promise: "a resource that the provider refuses is not", alone: true,
 			when: schema.ReadyWhen{"shifts"}, more: []word{forbidden},
-			want: schema.AccountIncomplete},
+			want: schema.AccountIncomplete, failed: 1},
+		{promise: "an event that the provider refuses is not forgotten after the next event",
+			more: []word{refused, chunk(schema.Paystubs, 10, 9500)},
+			want: schema.AccountIncomplete, failed: 1},
+		{promise: "a redrive that the provider refuses repairs no failure",
+			more: []word{failed, refusedAgain}, want: schema.AccountIncomplete, failed: 1},
+		{promise: "ready after the redrive of a refused event", more: []word{refused, redriven},
+			want: schema.AccountReady},
+		{promise: "also if the data of the redrive is older than the refused event", alone: true,
+			when: schema.ReadyWhen{"income"}, more: []word{income, incomeRefused, incomeOlder},
+			want: schema.AccountReady},
+		{promise: "a part of the past without data ends nothing", alone: true,
+			when: schema.ReadyWhen{"paystubs"}, more: []word{partNone},
+			want: schema.AccountLinking, waiting: "[paystubs]"},
+		{promise: "a platform that has nothing of ours leaves nothing to wait for", alone: true,
+			more: []word{{event: "account-1", resource: schema.Link, action: schema.ActionAdded,
+				outcome: schema.Succeeded, scope: schema.Snapshot,
+				supported: []schema.Resource{"tax_forms"}}},
+			want: schema.AccountReady},
+		{promise: "an account that the provider removed, and does not know any more",
+			more: []word{removed}, want: schema.AccountDisconnected},
 		{promise: "a platform without shifts awaits none", alone: true, more: []word{
 			{event: "account-1", resource: schema.Link, action: schema.ActionAdded,
 				outcome: schema.Succeeded, scope: schema.Snapshot,
@@ -352,6 +396,8 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 			want: schema.AccountDisconnected},
 		{promise: "a broken link whose fetch failed", alone: true,
 			more: []word{brokenUnseen, connected}, want: schema.AccountDisconnected, failed: 1},
+		{promise: "a broken link stays broken after an event that nobody could fetch", alone: true,
+			more: []word{againUnseen, broken}, want: schema.AccountDisconnected, failed: 1},
 		{promise: "an account linked twice is ready again", alone: true,
 			more: []word{again, connected, broken}, want: schema.AccountReady},
 		{promise: "a deletion never ends", alone: true, more: []word{connected, deleted, again},
@@ -443,9 +489,7 @@ func TestAnAccountResource(t *testing.T) {
 // TestAStateWithAsManyFailuresAsItCanHaveFitsInAMessage also shows that the newest failures stay.
 func TestAStateWithAsManyFailuresAsItCanHaveFitsInAMessage(t *testing.T) {
 	var account schema.Account
-	resources := []schema.Resource{
-		schema.Employment, schema.Identity, schema.Income, schema.Paystubs, schema.Shifts,
-	}
+	resources := schema.WorkerResources()
 	for _, r := range resources {
 		for i := range schema.AccountEventsMax + 10 {
 			w := chunk(r, 0, i)

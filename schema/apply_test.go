@@ -80,7 +80,7 @@ func (s *shelf) records() []string {
 		k := s.kept[id]
 		isGone := k.record == nil || k.sequence < s.snapshot
 		for _, w := range s.windows {
-			isWithin := (w.Data.From == nil || *w.Data.From <= k.payDate) &&
+			isWithin := k.payDate != "" && (w.Data.From == nil || *w.Data.From <= k.payDate) &&
 				(w.Data.To == nil || k.payDate <= *w.Data.To)
 			isGone = isGone || isWithin && k.sequence < w.Order()
 		}
@@ -113,6 +113,10 @@ func TestCompletionsGiveTheSameRecordsInEveryOrder(t *testing.T) {
 	window.Data.To = new("2025-12-26")
 	deletes := paystubsOf(6, schema.Delta)
 	deletes.Data.Deleted = []string{"p10"}
+	undated := paystubsOf(1, schema.Delta)
+	undated.Data.Records = []json.RawMessage{[]byte(`{"id":"p00","pay_date":null}`)}
+	early := paystubsOf(2, schema.Window)
+	early.Data.To = new("2025-12-26")
 	late := paystubsOf(8, schema.Window, "p26")
 	late.Data.From = new("2025-12-25")
 	failed := paystubsOf(9, schema.Delta)
@@ -134,6 +138,8 @@ func TestCompletionsGiveTheSameRecordsInEveryOrder(t *testing.T) {
 			paystubsOf(1, schema.Delta, "p10", "p11"), window, paystubsOf(4, schema.Snapshot, "p10", "p20"),
 			paystubsOf(5, schema.Delta, "p30"),
 		}, []string{"p10 2026-01-04", "p20 2026-01-04", "p30 2026-01-05"}},
+		{"a record without a date is in no window", []schema.Completion{undated, early},
+			[]string{"p00 2026-01-01"}},
 		{"what was deleted stays deleted, until a newer completion has it", []schema.Completion{
 			paystubsOf(1, schema.Delta, "p10"), paystubsOf(4, schema.Snapshot, "p10", "p20"), deletes,
 			paystubsOf(7, schema.Delta, "p31"), late, failed,

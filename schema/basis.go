@@ -40,10 +40,12 @@ type ResourceBasis struct {
 	Full *AccountWord `json:"full,omitempty"`
 	// Snapshot is the snapshot with the newest data.
 	Snapshot *AccountWord `json:"snapshot,omitempty"`
+	// Reached is the greatest word of a link that says whether the provider reaches the account.
+	Reached *AccountWord `json:"reached,omitempty"`
 	// Synced is the greatest fetched part of the past.
 	Synced string `json:"synced,omitempty"`
-	// Events are the failed and the redriven events, newest first: of each event the word with the
-	// greatest number of redrives. The events covered by Snapshot are left out.
+	// Events are the failed, the refused and the redriven events, newest first: of each event the
+	// word with the greatest number of redrives. The events covered by Snapshot are left out.
 	Events []WordOfEvent `json:"events,omitempty"`
 }
 
@@ -58,7 +60,7 @@ type AccountWord struct {
 	Class       Class          `json:"class,omitempty"`
 }
 
-// WordOfEvent is the last word about a failed or redriven event.
+// WordOfEvent is the last word about a failed, refused or redriven event.
 type WordOfEvent struct {
 	// EventID is a token, so the list has a limit in bytes too.
 	EventID     string     `json:"event_id"`
@@ -115,11 +117,14 @@ func (b *ResourceBasis) with(c Completion) *ResourceBasis {
 	if isList && word.Outcome == Succeeded && syncedRank(word.Action) > syncedRank(next.Synced) {
 		next.Synced = word.Action
 	}
+	if c.Data.Resource == Link && (word.Outcome.HasRecords() || word.tellsOfBreak()) {
+		next.Reached = newestWord(next.Reached, word)
+	}
 	if word.Outcome.HasRecords() && c.isSnapshot(isList) {
 		next.Snapshot = newestData(next.Snapshot, word)
 	}
 	events := slices.Clone(next.Events)
-	if word.Outcome == Failed || word.Redrive > 0 {
+	if lacksData(word.Outcome, word.Class) || word.Redrive > 0 {
 		events = addEvent(events, word)
 	}
 	next.Events = next.limitEvents(events)
@@ -217,17 +222,16 @@ func (b *ResourceBasis) covers(occurred time.Time) bool {
 	return b.Snapshot != nil && !occurred.After(b.Snapshot.dataTime())
 }
 
-// present returns the word of the resource, or the newest completion while there is no word. A
-// failed word gives way to the redrive that repaired the event, or to the snapshot that covers it.
+// present returns the word of the resource, or the newest completion while there is no word. A word
+// gives way to a later redrive of its event: the data of the redrive may be older than the event, so
+// the redrive need not be the greater in order. A failed word gives way to the snapshot that covers
+// the event.
 func (b *ResourceBasis) present() *AccountWord {
 	word := b.Word
 	if word == nil {
 		return b.Pending
 	}
-	if word.Outcome != Failed {
-		return word
-	}
-	if b.covers(word.Event.OccurredAt) {
+	if word.Outcome == Failed && b.covers(word.Event.OccurredAt) {
 		return b.Snapshot
 	}
 	same := WordOfEvent{EventID: Token(word.Event.ID), OccurredAt: word.Event.OccurredAt}
@@ -242,45 +246,51 @@ func (b *ResourceBasis) present() *AccountWord {
 	}
 }
 
-// hasWord reports whether the resource's part in linking the account is over.
-func (b *ResourceBasis) hasWord(isList bool) bool {
+// isFinal reports whether the resource's part in linking the account is over. A part of the past
+// without data ends nothing, because the provider goes on to the next part.
+func (b *ResourceBasis) isFinal(isList bool) bool {
 	if b == nil || b.Word == nil {
 		return false
 	}
-	outcome := b.present().Outcome
-	return !isList || b.Full != nil || outcome == Failed || outcome == Unavailable
-}
-
-// isGood reports whether the resource, which has its word, has all its data.
-func (b *ResourceBasis) isGood() bool {
-	for _, e := range b.Events {
-		if e.Outcome == Failed {
-			return false
-		}
+	if !isList || b.Full != nil {
+		return true
 	}
-	isRefused := b.Full != nil && b.Full.isRefused() && !b.covers(b.Full.Event.OccurredAt)
 	word := b.present()
-	switch word.Outcome {
-	case Succeeded:
-		return !isRefused
-	case Unavailable:
-		return !isRefused && !word.isRefused()
-	default:
-		// A link says disconnected, which is a status of its own.
-		return false
-	}
+	isPart := syncedRank(word.Action) > syncedRank(ActionAdded)
+	return !isPart && (word.Outcome == Failed || word.Outcome == Unavailable)
 }
 
-// isRefused reports whether the provider has the data and does not give it.
-func (w *AccountWord) isRefused() bool { return w.Class == ClassForbidden }
-
-// isDisconnected reports whether the newest word about the link says that the provider cannot
-// reach the account. The webhook says it whatever became of the fetch.
-func (b *ResourceBasis) isDisconnected() bool {
-	if b == nil || b.Word == nil {
+// isGood reports whether the resource, which is final, has all its data.
+func (b *ResourceBasis) isGood() bool {
+	if slices.ContainsFunc(b.Events, WordOfEvent.lacksData) {
 		return false
 	}
-	return b.Word.Action == ActionDisconnected || b.present().Outcome == Disconnected
+	word := b.present()
+	// A link says disconnected, which is a status of its own.
+	return word.Outcome == Succeeded || word.Outcome == Unavailable && word.Class != ClassForbidden
+}
+
+// lacksData reports whether an event with such an end lacks data that the provider may have.
+func lacksData(o Outcome, class Class) bool {
+	return o == Failed || o == Unavailable && class == ClassForbidden
+}
+
+func (e WordOfEvent) lacksData() bool { return lacksData(e.Outcome, e.Class) }
+
+// isDisconnected reports whether the newest word that knows says that the provider cannot reach the
+// account.
+func (b *ResourceBasis) isDisconnected() bool {
+	if b == nil || b.Reached == nil {
+		return false
+	}
+	return b.Reached.Outcome == Disconnected || b.Reached.tellsOfBreak()
+}
+
+// tellsOfBreak reports whether the webhook itself says that the provider reaches the account no
+// more, and no answer of the provider says otherwise.
+func (w *AccountWord) tellsOfBreak() bool {
+	isBreak := w.Action == ActionDisconnected || w.Action == ActionRemoved
+	return isBreak && w.Outcome != Succeeded
 }
 
 // syncedActions are the parts of the past, each with the parts before it.

@@ -34,6 +34,7 @@ const (
 	ActionRefreshed        = "refreshed"
 	ActionConnected        = "connected"
 	ActionDisconnected     = "disconnected"
+	ActionRemoved          = "removed"
 	ActionDeleted          = "deleted"
 )
 

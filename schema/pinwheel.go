@@ -57,7 +57,7 @@ var pinwheel = providerRow{
 		pinwheelLink("account.monitoring_status.updated", "account_monitoring_status", "updated"),
 		// account.removed stands in no list of Pinwheel's that we know. If such a webhook comes, it
 		// tells of a link, and so must have a completion.
-		pinwheelLink("account.removed", "account", "removed"),
+		pinwheelLink("account.removed", "account", ActionRemoved),
 
 		// From here on, the resource is everything before the last dot of the type, with _ for a
 		// dot. Pinwheel's own job names are formed in the same way, such as paystubs_documents.

@@ -52,7 +52,8 @@ func (w ReadyWhen) Awaited(p Provider, supported []Resource) []Resource {
 			return r == Link || slices.Contains(supported, r)
 		})
 	}
-	return slices.Compact(slices.Sorted(slices.Values(awaited)))
+	slices.Sort(awaited)
+	return slices.Compact(awaited)
 }
 
 func chooseResources(from []Resource, isChosen func(Resource) bool) []Resource {
