@@ -223,9 +223,9 @@ func (b *ResourceBasis) covers(occurred time.Time) bool {
 }
 
 // present returns the word of the resource, or the newest completion while there is no word. A word
-// gives way to a later redrive of its event: the data of the redrive may be older than the event, so
-// the redrive need not be the greater in order. A failed word gives way to the snapshot that covers
-// the event.
+// gives way to a later redrive of its event: the data of the redrive may be older than the event,
+// so the redrive need not be the greater in order. A failed word gives way to the snapshot that
+// covers the event.
 func (b *ResourceBasis) present() *AccountWord {
 	word := b.Word
 	if word == nil {

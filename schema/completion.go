@@ -159,8 +159,8 @@ const sequenceTime = "2006-01-02T15:04:05.000000000Z"
 // of the provider, or the time of the event if the provider does not give it, or nothing was
 // fetched. Both are of the provider's clock, except for webhooks without a time, such as those of
 // Pinwheel's links: their time is that of the receipt. Completions of the same time are ordered by
-// our time of the fetch: the later fetch has the newer data. The id makes the order total. A redrive
-// is the newer word about its event even if its data, and so its sequence, is the older.
+// our time of the fetch: the later fetch has the newer data. The id makes the order total. A
+// redrive is the newer word about its event even if its data, and so its sequence, is the older.
 func Sequence(data, fetched time.Time, id string) string {
 	return sortable(data) + "/" + sortable(fetched) + "/" + id
 }

@@ -176,7 +176,10 @@ func (a *Accounts) add(ctx context.Context, t *stream.Told) error {
 	for {
 		read, err := a.conn.State(ctx, t.Completion.Data.Provider, t.Account)
 		isDeletion := t.Completion.Data.Outcome == schema.Deleted
-		if err != nil && !(isDeletion && errors.Is(err, stream.ErrBadState)) {
+		if isDeletion && errors.Is(err, stream.ErrBadState) {
+			err = nil // what the account was before is of no interest
+		}
+		if err != nil {
 			return err
 		}
 		next, changed := read.Merge(t.Completion, a.config.ReadyWhen, time.Now())

@@ -117,7 +117,7 @@ const (
 	Redrive Kind = "redrive"
 	// Replay is an operator who sends the events of a person through a queue again.
 	Replay Kind = "replay"
-	// Rebuild is an operator who lets the states of accounts be made anew, from the first completion.
+	// Rebuild is an operator who lets the states of accounts be made anew.
 	Rebuild Kind = "rebuild"
 	// Behind is a team that takes no completions.
 	Behind Kind = "behind"

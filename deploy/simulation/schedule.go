@@ -267,12 +267,12 @@ func hasOutcome(typ string) bool {
 // linkTypes are the webhooks of a new account, in order.
 func linkTypes() []string {
 	return []string{
-		"account.added", "identity.added", "income.added", "paystubs.added", "paystubs.seven_days_synced",
-		"shifts.added", "shifts.seven_days_synced", "paystubs.thirty_days_synced",
-		"shifts.thirty_days_synced", "paystubs.ninety_days_synced", "paystubs.fully_synced",
-		"shifts.ninety_days_synced", "shifts.fully_synced", "employment.added",
-		"verification_reports.refreshed", "documents.added", "account.monitoring_status.updated",
-		"link-connected",
+		"account.added", "identity.added", "income.added", "paystubs.added",
+		"paystubs.seven_days_synced", "shifts.added", "shifts.seven_days_synced",
+		"paystubs.thirty_days_synced", "shifts.thirty_days_synced", "paystubs.ninety_days_synced",
+		"paystubs.fully_synced", "shifts.ninety_days_synced", "shifts.fully_synced",
+		"employment.added", "verification_reports.refreshed", "documents.added",
+		"account.monitoring_status.updated", "link-connected",
 	}
 }
 

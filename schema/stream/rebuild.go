@@ -17,19 +17,19 @@ import (
 func (o *Operator) States(ctx context.Context, each func(schema.Account) error) error {
 	var unreadable error
 	err := o.Scan(ctx, schema.AccountsStream, Selection{}, func(m Stored) error {
-		account, err := schema.DecodeAccount(m.Body)
-		if err != nil {
-			unreadable = errors.Join(unreadable,
-				fmt.Errorf("message %d of %s: %w", m.Sequence, schema.AccountsStream, ErrBadState))
-			return nil
+		account, bad := schema.DecodeAccount(m.Body)
+		if bad == nil {
+			return each(account)
 		}
-		return each(account)
+		unreadable = errors.Join(unreadable, fmt.Errorf("message %d of %s: %w: %w",
+			m.Sequence, schema.AccountsStream, ErrBadState, bad))
+		return nil
 	})
 	return errors.Join(err, unreadable)
 }
 
-// StoredCompletions are the subjects of all stored completions, and of the states of their accounts,
-// as hashes: millions of them fit in the memory.
+// StoredCompletions are the subjects of all stored completions, and of the states of their
+// accounts, as hashes: millions of them fit in the memory.
 type StoredCompletions struct {
 	seed     maphash.Seed
 	subjects map[uint64]struct{}

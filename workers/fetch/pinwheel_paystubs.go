@@ -80,8 +80,8 @@ func paidWithin(p workers.Payload) func(api.Record) bool {
 	}
 }
 
-// dateOf returns the date at the beginning of a text, as YYYY-MM-DD, or "" without one: no bound. So
-// a time is read as its date.
+// dateOf returns the date at the beginning of a text, as YYYY-MM-DD, or "" without one: no bound.
+// So a time is read as its date.
 func dateOf(text string) string { return addDays(text[:min(len(text), len(time.DateOnly))], 0) }
 
 // addDays moves a date by days. An unreadable date becomes empty: no bound.

@@ -180,7 +180,8 @@ func (r *rebuild) run(ctx context.Context, s session) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.stdout, "%s; %s completions that are no longer stored, and would forget them\n",
+		fmt.Fprintf(s.stdout,
+			"%s; %s completions that are no longer stored, and would forget them\n",
 			plural(states, "state"), remembers(poorer))
 		question := fmt.Sprintf("delete %s, of which %d cannot be made anew as before?",
 			plural(states, "state"), poorer)
