@@ -82,6 +82,7 @@ func TestTheStateOfADeletedAccountLeavesNoNameOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	s := streamtest.Run(t, streamtest.Config{Dir: dir})
 	c := s.Connect(t)
+	c.BePatient()
 	streamtest.Provision(t, c, streamtest.Topology())
 	connected := ofAccount(link("e-1", "a-1", schema.ActionConnected), schema.Succeeded)
 	deleted := completion(link("e-2", "a-1", schema.ActionDeleted), schema.Deleted)
@@ -107,6 +108,7 @@ func TestAFullStreamOfStatesRefusesAStateAndDropsNone(t *testing.T) {
 	s, c := start(t, func(topology *schema.Topology) {
 		streamIn(topology, schema.AccountsStream).MaxBytes = 16 << 10
 	})
+	c.BePatient()
 	store := func(account string) (stored bool, err error) {
 		read := stateOf(t, c, account)
 		e := link("e-"+account, account, schema.ActionConnected)
@@ -280,6 +282,7 @@ func TestATeamGetsTheStatesOfAccounts(t *testing.T) {
 func TestARestartReadsEveryCompletionAgain(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)
+	c.BePatient()
 	for _, id := range []string{"a-1", "a-2"} {
 		e := link("e-"+id, id, schema.ActionConnected)
 		complete(t, c, e, ofAccount(e, schema.Succeeded))

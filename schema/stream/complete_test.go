@@ -93,6 +93,7 @@ func (b broker) ref(e schema.Event) schema.RecordsRef {
 func TestCompletionOnTheStreamIsWhatWasGiven(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("id", "account")
 	want, err := succeeded(e, `{"gross": 1234.50}`).Encode()
 	must(t, err)
@@ -140,6 +141,7 @@ func TestCompletionIsStoredOnce(t *testing.T) {
 			s, c := start(t, func(topology *schema.Topology) {
 				streamIn(topology, schema.CompletionsStream).Duplicates = test.window
 			})
+			c.BePatient()
 			b, e := look(t, s), paystubs("id", "account")
 			if done, err := c.Completed(t.Context(), e, e.Resource); done || err != nil {
 				t.Errorf("before: Completed = %v, %v", done, err)
@@ -210,6 +212,7 @@ func TestCompletionPublishedAtOnceByManyIsStoredOnce(t *testing.T) {
 func TestCompletionOfAnErasedAccount(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
+	c.BePatient()
 	e := link("late", "erased", schema.ActionConnected)
 	erase(t, c, e)
 	for promise, o := range map[string]schema.Outcome{
@@ -276,6 +279,7 @@ func TestCompletionOnAFullStreamIsErrFullAndNotDoneAlready(t *testing.T) {
 	s, c := start(t, func(topology *schema.Topology) {
 		streamIn(topology, schema.CompletionsStream).MaxBytes = 16 << 10
 	})
+	c.BePatient()
 	var e schema.Event
 	stored := 0
 	for ; ; stored++ {
@@ -396,6 +400,7 @@ func TestLargeCompletionWithoutRoom(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
 			s, c := start(t, change)
+			c.BePatient()
 			b, e := look(t, s), paystubs("large", "account")
 			completion := succeeded(e, records(schema.CompletionBytesMax, "x")...)
 			for range 2 {

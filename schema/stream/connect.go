@@ -41,7 +41,7 @@ type Conn struct {
 	// idleFor is Config.IdleFor.
 	idleFor time.Duration
 	log     *zap.Logger
-	// tryFor is the constant of this name, except in tests.
+	// tryFor is Config.TryFor.
 	tryFor time.Duration
 	// completionAge is how long a completion is kept, nil until the first completion needs it.
 	completionAge atomic.Pointer[time.Duration]
@@ -85,6 +85,9 @@ type Config struct {
 	// costs fewer messages. A request that gets lost without a break of the connection is noticed
 	// after a third of the time. If 0, 30 s.
 	IdleFor time.Duration
+	// TryFor is how long a try waits for the broker's answer. After an answer that comes too late,
+	// a message counts as stored before. If 0, 1.5 s.
+	TryFor time.Duration
 }
 
 // Connect connects to the broker, and does not wait: if the broker is down or refuses the
@@ -126,7 +129,8 @@ func Connect(config Config, name string, log *zap.Logger) (*Conn, error) {
 // newConn returns a Conn without a connection.
 func newConn(config Config, log *zap.Logger) *Conn {
 	c := &Conn{
-		domain: config.Domain, idleFor: cmp.Or(config.IdleFor, idleFor), log: log, tryFor: tryFor,
+		domain: config.Domain, idleFor: cmp.Or(config.IdleFor, idleFor), log: log,
+		tryFor: cmp.Or(config.TryFor, tryFor),
 		closed: make(chan struct{}), lost: make(chan struct{}),
 	}
 	c.events = c.newTrial(schema.EventsStream, trialEvent(schema.Providers()[0]).Subject())

@@ -14,6 +14,7 @@ import (
 func TestCompletionsAreFoundByTheEventAlone(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("e-1", "a-1")
 	redriven := paystubs("e-1", "a-1")
 	other := paystubs("e-2", "a-1")

@@ -83,6 +83,7 @@ func TestTheBrokerRefusesHeadersThatAStreamDoesNotNeed(t *testing.T) {
 func TestAMessageIDOfAnotherResourceDoesNotHideACompletion(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("e-1", "a-1")
 	of := link("x", "a-1", "connected").CompletionSubject(schema.Link)
 	completion := succeeded(e, `{"id":"1"}`)

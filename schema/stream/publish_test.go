@@ -155,6 +155,7 @@ func requireAgain(
 func TestACompletionThatSomebodyPurgedIsStoredAgain(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("purged", "account")
 	for round := range 3 {
 		if !complete(t, c, e, succeeded(e)) {

@@ -349,6 +349,7 @@ func TestEveryMessageFitsUnderTheBrokersLimit(t *testing.T) {
 func TestACompletionTakesTheMissingIDsOfTheLargestWebhook(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)
+	c.BePatient()
 	e := paystubs("id", "account")
 	completion := succeeded(e)
 	for i := range 17_000 {

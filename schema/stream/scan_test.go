@@ -34,6 +34,7 @@ func (b broker) consumers(name string) []string {
 func TestAReaderLeavesNoConsumerBehind(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)
+	c.BePatient()
 	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-2"))
 	if !complete(t, c, paystubs("e-1", "a-1"), succeeded(paystubs("e-1", "a-1"))) {
 		t.Fatal("the completion is not stored")
