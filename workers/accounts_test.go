@@ -226,7 +226,7 @@ func TestTwoKeepersOfOneAccountSayReadyOnce(t *testing.T) {
 	if _, err := nc.ChanSubscribe("wagewire.accounts.>", ready); err != nil {
 		t.Fatal(err)
 	}
-	if err := nc.Flush(); err != nil {
+	if err := nc.FlushTimeout(time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	startKeeper(t, server)
@@ -235,7 +235,7 @@ func TestTwoKeepersOfOneAccountSayReadyOnce(t *testing.T) {
 	publishStory(t, conn, story)
 	awaitRead(t, conn)
 	checkState(t, conn, "a-1", foldStory(story))
-	if err := nc.Flush(); err != nil {
+	if err := nc.FlushTimeout(time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	stored := map[string]bool{} // a refused publish reaches a subscriber too, with its body

@@ -535,7 +535,7 @@ func (b *bench) loseLease(queue string, e schema.Event) {
 	b.Helper()
 	ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", schema.EventsStream, queue, b.sequence(e),
 		b.queue(queue).Delivered.Consumer, time.Now().UnixNano())
-	if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.Flush()); err != nil {
+	if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.FlushTimeout(time.Hour)); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -551,7 +551,7 @@ func (b *bench) loseEveryLease(queue string) {
 		}
 		ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", lane.Stream, lane.Consumer,
 			info.Delivered.Stream, info.Delivered.Consumer, time.Now().UnixNano())
-		if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.Flush()); err != nil {
+		if err := errors.Join(b.nats.Publish(ack, []byte("-NAK")), b.nats.FlushTimeout(time.Hour)); err != nil {
 			b.Fatal(err)
 		}
 	}

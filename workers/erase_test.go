@@ -310,7 +310,7 @@ func TestADeletedLinkGetsNoDeadLetterNotEvenForAMoment(t *testing.T) {
 	close(release)
 	b.logged(gone, "erased", 1)
 	b.logged(stays, "failed", 1)
-	if err := b.nats.Flush(); err != nil {
+	if err := b.nats.FlushTimeout(time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if n, _, err := letters.Pending(); err != nil || n != 1 {

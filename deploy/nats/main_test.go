@@ -189,6 +189,9 @@ func (b broker) tryDial(path string, options ...natsgo.Option) (client, error) {
 	return client{nc, refused}, err
 }
 
+// Flush waits for the broker's answer, however busy the machine is.
+func (c client) Flush() error { return c.FlushTimeout(askFor) }
+
 func (c client) jetstream(t testing.TB) jetstream.JetStream {
 	t.Helper()
 	js, err := jetstream.NewWithDomain(c.Conn, stream.Domain,

@@ -315,7 +315,7 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 	beats := make(chan *nats.Msg, 100)
 	_, err = nc.ChanSubscribe("$JS.ACK."+schema.EventsStream+"."+paystubsQueue.Name+".>", beats)
 	must(t, err)
-	must(t, nc.Flush())
+	must(t, nc.FlushTimeout(time.Hour))
 	publish(t, c, numbered(0, 1)...)
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)
 	j := next(t, "delivery", jobs)

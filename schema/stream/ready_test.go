@@ -158,7 +158,7 @@ func TestManyProbesShareATrial(t *testing.T) {
 	t.Cleanup(nc.Close)
 	trials, err := nc.SubscribeSync("wagewire.events.>")
 	must(t, err)
-	must(t, nc.Flush())
+	must(t, nc.FlushTimeout(time.Hour))
 	began := time.Now()
 	var probes sync.WaitGroup
 	for range 64 {
@@ -169,7 +169,7 @@ func TestManyProbesShareATrial(t *testing.T) {
 		})
 	}
 	probes.Wait()
-	must(t, nc.Flush())
+	must(t, nc.FlushTimeout(time.Hour))
 	n, _, err := trials.Pending()
 	must(t, err)
 	if most := 1 + int(time.Since(began)/time.Second); n < 1 || n > most {

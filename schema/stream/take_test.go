@@ -42,7 +42,7 @@ func pulls(t *testing.T, nc *nats.Conn, name string) <-chan pull {
 		seen <- p
 	})
 	must(t, err)
-	must(t, nc.Flush())
+	must(t, nc.FlushTimeout(time.Hour))
 	return seen
 }
 
@@ -490,7 +490,7 @@ func newSilentBroker(t *testing.T, nc *nats.Conn) *silentBroker {
 		}
 	})
 	must(t, err)
-	must(t, nc.Flush())
+	must(t, nc.FlushTimeout(time.Hour))
 	return b
 }
 
