@@ -99,7 +99,7 @@ type process struct {
 func (b broker) config(role string) stream.Config {
 	return stream.Config{
 		URL: b.url, CredsFile: filepath.Join(demo, seedFile(role)), Domain: stream.Domain,
-		CAFile: b.ca, TryFor: askFor,
+		CAFile: b.ca,
 	}
 }
 

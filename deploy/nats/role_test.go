@@ -125,7 +125,10 @@ func TestEveryWorkerDoesItsWork(t *testing.T) {
 			topology := schema.DefaultTopology()
 			topology.Lease = lease
 			provision(t, operator, topology)
-			w := worker{b.connect(t, stream.WorkerRole(q.Resource)), ingress, operator,
+			role := stream.WorkerRole(q.Resource)
+			config := b.config(role)
+			config.TryFor = askFor // a late answer leaves open whose completion is stored
+			w := worker{b.connectWith(t, config, role), ingress, operator,
 				b.dial(t, stream.RoleOperator), q}
 			w.queue(t)
 			w.completions(t)
