@@ -107,34 +107,33 @@ func pinwheelAnnounced(body []byte, w *Webhook) {
 	var whole struct {
 		Payload json.RawMessage `json:"payload"`
 	}
-	if json.Unmarshal(body, &whole) == nil {
-		w.payload = sha256.Sum256(compact(whole.Payload))
-	}
-	var in struct {
-		Payload struct {
-			Outcome string `json:"outcome"`
-			Added   items  `json:"added"`
-			Deleted items  `json:"deleted"`
-			Params  struct {
-				From string `json:"from_pay_date"`
-				To   string `json:"to_pay_date"`
-			} `json:"params"`
-		} `json:"payload"`
-	}
-	if json.Unmarshal(body, &in) != nil {
+	if json.Unmarshal(body, &whole) != nil {
 		return
 	}
-	if in.Payload.Outcome != "success" {
-		w.Outcome = in.Payload.Outcome
+	w.payload = sha256.Sum256(compact(whole.Payload))
+	var in struct {
+		Outcome string `json:"outcome"`
+		Added   items  `json:"added"`
+		Deleted items  `json:"deleted"`
+		Params  struct {
+			From string `json:"from_pay_date"`
+			To   string `json:"to_pay_date"`
+		} `json:"params"`
 	}
-	for _, item := range in.Payload.Added {
+	if json.Unmarshal(whole.Payload, &in) != nil {
+		return
+	}
+	if in.Outcome != "success" {
+		w.Outcome = in.Outcome
+	}
+	for _, item := range in.Added {
 		w.Added = append(w.Added, item.ID)
 	}
-	for _, item := range in.Payload.Deleted {
+	for _, item := range in.Deleted {
 		w.Deleted = append(w.Deleted, item.ID)
 	}
-	w.From = in.Payload.Params.From
-	w.To = in.Payload.Params.To
+	w.From = in.Params.From
+	w.To = in.Params.To
 }
 
 // without returns the object without a member, compact and with the other members in order.
