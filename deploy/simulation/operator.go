@@ -209,6 +209,26 @@ func (w *world) operate(do func(ctx context.Context, o *stream.Operator) error) 
 	}
 }
 
+// insist is operate, again after a while until it succeeds or the run ends: the broker may be
+// stopped, and a stream may be full. It returns false if the run ended first.
+func (w *world) insist(do func(ctx context.Context, o *stream.Operator) error) (done bool) {
+	for w.ctx.Err() == nil {
+		w.operate(func(ctx context.Context, o *stream.Operator) error {
+			err := do(ctx, o)
+			done = err == nil
+			if errors.Is(err, schema.ErrFull) {
+				return nil
+			}
+			return err
+		})
+		if done {
+			break
+		}
+		w.pass(tryAgainAfter)
+	}
+	return done
+}
+
 func (w *world) pauseQueue(f Fault) (end func()) {
 	q := queueOf(f.Queue)
 	w.operate(func(ctx context.Context, o *stream.Operator) error {
@@ -304,20 +324,10 @@ func (w *world) sendAgain(e schema.Event, queue string) (sent bool) {
 	e.Redrive = w.redrives[key]
 	w.mu.Unlock()
 	w.ledger.AddRedrive(key, queue, e.Redrive)
-	for w.ctx.Err() == nil {
-		w.operate(func(ctx context.Context, o *stream.Operator) error {
-			_, err := o.Redrive(ctx, e, queue, e.Redrive)
-			sent = err == nil
-			if errors.Is(err, schema.ErrFull) {
-				return nil
-			}
-			return err
-		})
-		if sent {
-			break
-		}
-		w.pass(tryAgainAfter)
-	}
+	sent = w.insist(func(ctx context.Context, o *stream.Operator) error {
+		_, err := o.Redrive(ctx, e, queue, e.Redrive)
+		return err
+	})
 	if q := queueOf(queue); w.ledger.Completes(e.Key(), q.Resource) {
 		w.watch.begin(e, q)
 	}
@@ -327,16 +337,9 @@ func (w *world) sendAgain(e schema.Event, queue string) (sent bool) {
 // rebuildAccounts lets the states of accounts be made anew, as `wagewire accounts rebuild
 // --from-scratch` does. While the broker is stopped, the operator tries again.
 func (w *world) rebuildAccounts(Fault) (end func()) {
-	for isRestarted := false; !isRestarted && w.ctx.Err() == nil; {
-		w.operate(func(ctx context.Context, o *stream.Operator) error {
-			err := o.RestartAccounts(ctx, o.PurgeStates)
-			isRestarted = err == nil
-			return err
-		})
-		if !isRestarted {
-			w.pass(tryAgainAfter)
-		}
-	}
+	w.insist(func(ctx context.Context, o *stream.Operator) error {
+		return o.RestartAccounts(ctx, o.PurgeStates)
+	})
 	return nothing
 }
 

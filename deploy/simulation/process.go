@@ -140,6 +140,21 @@ func (l *life) connect() (*stream.Conn, error) {
 	return p.world.connect(l, p.command, p.name)
 }
 
+// serveOf returns what a command does until ctx ends.
+func serveOf(command string) func(ctx context.Context, l *life) error {
+	switch command {
+	case ingressCommand:
+		return serveIngress
+	case stream.RoleAccounts:
+		return serveAccounts
+	}
+	all := schema.WorkerResources()
+	i := slices.IndexFunc(all, func(r schema.Resource) bool {
+		return stream.WorkerRole(r) == command
+	})
+	return serveWorker(all[i])
+}
+
 // serveIngress is the command ingress.
 func serveIngress(ctx context.Context, l *life) error {
 	w := l.process.world

@@ -132,19 +132,8 @@ func (w *world) build() error {
 	for _, command := range commands() {
 		for n := range replicas {
 			name := instance(command, n)
-			w.processes[name] = &process{world: w, name: name, command: command}
-		}
-	}
-	for _, p := range w.processes {
-		switch p.command {
-		case ingressCommand:
-			p.serve = serveIngress
-		case stream.RoleAccounts:
-			p.serve = serveAccounts
-		}
-		for _, r := range schema.WorkerResources() {
-			if p.command == stream.WorkerRole(r) {
-				p.serve = serveWorker(r)
+			w.processes[name] = &process{
+				world: w, name: name, command: command, serve: serveOf(command),
 			}
 		}
 	}
