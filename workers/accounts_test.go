@@ -83,6 +83,26 @@ func accountStory(account string) []schema.Completion {
 	return story
 }
 
+// dial returns a connection without package stream.
+func dial(t *testing.T, s *streamtest.Server) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func jetStreamOf(t *testing.T, nc *nats.Conn) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
 func publishStory(t *testing.T, conn *stream.Conn, story []schema.Completion) {
 	t.Helper()
 	for _, i := range rand.Perm(len(story)) {
@@ -217,11 +237,7 @@ func dieAt(t *testing.T, conn *stream.Conn, point string, at int) {
 func TestTwoKeepersOfOneAccountSayReadyOnce(t *testing.T) {
 	t.Parallel()
 	server, conn := streamtest.New(t)
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := dial(t, server)
 	ready := make(chan *nats.Msg, 100)
 	if _, err := nc.ChanSubscribe("wagewire.accounts.>", ready); err != nil {
 		t.Fatal(err)
@@ -259,15 +275,7 @@ func TestAKeeperSkipsWhatIsPartOfNoState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStreamOf(t, dial(t, server))
 	for subject, body := range map[string][]byte{
 		"wagewire.completions.pinwheel.verification_reports.h_X.e-1": body,
 		"wagewire.completions.pinwheel.paystubs.a-1.e-2":             []byte("{"),
@@ -294,15 +302,7 @@ func TestAKeeperSkipsWhatIsPartOfNoState(t *testing.T) {
 func TestADeletionNeedsNoReadableState(t *testing.T) {
 	t.Parallel()
 	server, conn := streamtest.New(t)
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStreamOf(t, dial(t, server))
 	subject := schema.AccountSubject(schema.Truv, "a-1")
 	if _, err := js.Publish(t.Context(), subject, []byte(`{"data":7}`)); err != nil {
 		t.Fatal(err)
@@ -334,15 +334,7 @@ func TestAKeeperSurvivesARebuildAndTheLossOfItsStream(t *testing.T) {
 	old := accountStory("a-old")
 	publishStory(t, conn, append(old, story...))
 	awaitRead(t, conn)
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStreamOf(t, dial(t, server))
 	completions, err := js.Stream(t.Context(), schema.CompletionsStream)
 	if err != nil {
 		t.Fatal(err)

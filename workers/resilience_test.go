@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/schema"
@@ -283,15 +282,7 @@ func (b *bench) asPublished(e schema.Event) *nats.Msg {
 	if _, err := conn.PublishEvent(b.Context(), e); err != nil {
 		b.Fatal(err)
 	}
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		b.Fatal(err)
-	}
+	js := jetStreamOf(b.T, dial(b.T, server))
 	s, err := js.Stream(b.Context(), schema.EventsStream)
 	if err != nil {
 		b.Fatal(err)

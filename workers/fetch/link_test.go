@@ -1,11 +1,10 @@
 package fetch_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"testing"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
@@ -25,7 +24,7 @@ func TestPinwheelsLinks(t *testing.T) {
 		account   string
 		platform  string
 		statuses  map[string]int
-		action    string
+		removed   bool
 		outcome   schema.Outcome
 		supported []schema.Resource
 		asked     []string
@@ -61,18 +60,22 @@ func TestPinwheelsLinks(t *testing.T) {
 			statuses: map[string]int{"/v1/accounts/" + account: 404}, status: 404, asked: only},
 		{promise: "an account that was removed and is there is fetched",
 			account: active, platform: payroll, supported: supported, asked: both,
-			action: schema.ActionRemoved},
+			removed: true},
 		{promise: "an account that was removed, and whose answer may come, is waited for",
-			account: active, action: schema.ActionRemoved, asked: only,
+			account: active, removed: true, asked: only,
 			statuses: map[string]int{"/v1/accounts/" + account: 409}, status: 409},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			p := &provider{T: t, account: row.account, platform: row.platform,
 				statuses: row.statuses}
-			job := job("account", cmp.Or(row.action, schema.ActionAdded), workers.Payload{})
+			action := schema.ActionAdded
+			if row.removed {
+				action = schema.ActionRemoved
+			}
+			job := job("account", action, workers.Payload{})
 			got, err := p.fetchPinwheel(schema.Link, job)
 			check(t, got, err, row.status)
-			if diff := gocmp.Diff(row.asked, p.asked()); diff != "" {
+			if diff := cmp.Diff(row.asked, p.asked()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			if row.status != 0 {
@@ -82,11 +85,11 @@ func TestPinwheelsLinks(t *testing.T) {
 				Outcome: row.outcome, Scope: schema.Snapshot, EndUserID: person,
 				Supported: row.supported,
 			}
-			if diff := gocmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			records := []json.RawMessage{[]byte(row.account)}
-			if diff := gocmp.Diff(records, job.Records.InMemory()); diff != "" {
+			if diff := cmp.Diff(records, job.Records.InMemory()); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
 		})
@@ -102,7 +105,7 @@ func TestAnAccountThatIsRemovedAndGoneIsDisconnected(t *testing.T) {
 			t.Fatalf("%d: %v", status, err)
 		}
 		want := workers.Fetched{Outcome: schema.Disconnected, Scope: schema.Delta}
-		if diff := gocmp.Diff(want, got); diff != "" || len(job.Records.InMemory()) > 0 {
+		if diff := cmp.Diff(want, got); diff != "" || len(job.Records.InMemory()) > 0 {
 			t.Errorf("%d: (-want +got):\n%s", status, diff)
 		}
 	}
