@@ -1,14 +1,17 @@
 package command
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wagewire/wagewire/schema/process"
 )
 
-// Annotations of a command, for the templates below.
+// Annotations of a command, for the functions below.
 const (
 	// sections holds the sections of the command's help.
 	sections = "sections"
@@ -37,31 +40,61 @@ func annotate(c *cobra.Command, name, value string) {
 	c.Annotations[name] = value
 }
 
-const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}
+// writeHelp and writeUsage are functions, not templates: the linker keeps every method of every type in
+// a binary that has text/template, and an image would grow by a quarter.
+func writeHelp(c *cobra.Command, _ []string) {
+	about := c.Long
+	if about == "" {
+		about = c.Short
+	}
+	if about != "" {
+		about = strings.TrimRight(about, " \n") + "\n\n"
+	}
+	fmt.Fprint(c.OutOrStdout(), about, c.UsageString())
+}
 
-{{end}}{{.UsageString}}`
+func writeUsage(c *cobra.Command) error {
+	var text strings.Builder
+	text.WriteString("Usage:")
+	if c.Annotations[group] == "" {
+		fmt.Fprintf(&text, "\n  %s", c.UseLine())
+	}
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&text, "\n  %s COMMAND", c.CommandPath())
+	}
+	if c.HasExample() {
+		fmt.Fprintf(&text, "\n\nExamples:\n%s", strings.TrimRight(c.Example, " \n"))
+	}
+	if c.HasAvailableSubCommands() {
+		writeCommands(&text, c)
+	}
+	if c.HasAvailableLocalFlags() {
+		writeFlags(&text, "Flags", c.LocalFlags())
+	}
+	if c.HasAvailableInheritedFlags() {
+		writeFlags(&text, "Flags of every command", c.InheritedFlags())
+	}
+	fmt.Fprintf(&text, "\n%s", c.Annotations[sections])
+	_, err := fmt.Fprint(c.OutOrStderr(), text.String())
+	return err
+}
 
-const usageTemplate = `Usage:{{if not .Annotations.group}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND{{end}}
-{{- if .HasExample}}
+// writeCommands lists the commands under c by group. Those without a group come last.
+func writeCommands(text *strings.Builder, c *cobra.Command) {
+	rest := &cobra.Group{Title: "Commands:"}
+	if len(c.Groups()) > 0 {
+		rest.Title = "Other:"
+	}
+	for _, g := range append(slices.Clone(c.Groups()), rest) {
+		fmt.Fprintf(text, "\n\n%s", g.Title)
+		for _, child := range c.Commands() {
+			if child.IsAvailableCommand() && child.GroupID == g.ID {
+				fmt.Fprintf(text, "\n  %-*s %s", child.NamePadding(), child.Name(), child.Short)
+			}
+		}
+	}
+}
 
-Examples:
-{{.Example | trimTrailingWhitespaces}}{{end}}
-{{- if .HasAvailableSubCommands}}{{$c := .}}{{range .Groups}}{{$id := .ID}}
-
-{{.Title}}{{range $c.Commands}}{{if and .IsAvailableCommand (eq .GroupID $id)}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
-
-{{if .Groups}}Other:{{else}}Commands:{{end}}
-{{- range .Commands}}{{if and .IsAvailableCommand (not .GroupID)}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
-{{- if .HasAvailableLocalFlags}}
-
-Flags:
-{{.LocalFlags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}
-{{- if .HasAvailableInheritedFlags}}
-
-Flags of every command:
-{{.InheritedFlags.FlagUsagesWrapped 100 | trimTrailingWhitespaces}}{{end}}
-{{with .Annotations.sections}}{{.}}{{end}}`
+func writeFlags(text *strings.Builder, title string, flags *pflag.FlagSet) {
+	fmt.Fprintf(text, "\n\n%s:\n%s", title, strings.TrimRight(flags.FlagUsagesWrapped(100), " \n"))
+}

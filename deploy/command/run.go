@@ -97,10 +97,9 @@ func prepare(root *cobra.Command, started *bool) {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.Version = process.Version()
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Flags().BoolP("version", "v", false, "print the version")
-	root.SetUsageTemplate(usageTemplate)
-	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageFunc(writeUsage)
+	root.SetHelpFunc(writeHelp)
 	root.AddCommand(versionCommand())
 	root.InitDefaultHelpCmd()
 	refuseUnknownHelp(root)
@@ -133,7 +132,7 @@ func versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(c.OutOrStdout(), c.Root().Name(), c.Root().Version)
+			_, err := fmt.Fprintln(c.OutOrStdout(), c.Root().Name(), "version", c.Root().Version)
 			return err
 		},
 	}
