@@ -151,6 +151,16 @@ func (e Event) CompletionSubject(r Resource) string {
 	return fmt.Sprintf("%scompletions.%s.%s.%s.%s", root, e.Provider, r, e.Account(), e.token())
 }
 
+// CompletionAccount is the provider and the account's token of a completion's subject. For any
+// other subject both are empty.
+func CompletionAccount(subject string) (p Provider, account string) {
+	t := strings.Split(subject, ".")
+	if len(t) != 6 || t[0]+"." != root || t[1] != "completions" {
+		return "", ""
+	}
+	return Provider(t[2]), t[4]
+}
+
 // Completions matches every completion of the event, of any resource and account.
 func (e Event) Completions() string {
 	return fmt.Sprintf("%scompletions.%s.*.*.%s", root, e.Provider, e.token())

@@ -339,3 +339,17 @@ func matches(filter, subject string) bool {
 	}
 	return len(f) == len(s)
 }
+
+func TestTheAccountOfACompletionsSubject(t *testing.T) {
+	e := schema.Event{Provider: schema.Pinwheel, ID: "e-1", AccountID: "a.1"}
+	subject := e.CompletionSubject(schema.Income)
+	p, account := schema.CompletionAccount(subject)
+	if p != schema.Pinwheel || account != e.Account() {
+		t.Errorf("%s: got %s and %s, want %s", subject, p, account, e.Account())
+	}
+	for _, other := range []string{"", subject + ".more", e.Subject(), schema.AllCompletions} {
+		if p, account := schema.CompletionAccount(other); p != "" || account != "" {
+			t.Errorf("%q: got %q and %q", other, p, account)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -110,10 +109,7 @@ func decodeCompletion(
 		return schema.Completion{}, "", fmt.Errorf("decode the completion on %s: %w", subject, err)
 	}
 	data := completion.Data
-	account = schema.NoAccount
-	if tokens := strings.Split(subject, "."); len(tokens) > 4 {
-		account = tokens[4]
-	}
+	_, account = schema.CompletionAccount(subject)
 	if data.AccountID != nil {
 		of := schema.Event{
 			Provider: data.Provider, ID: data.Event.ID, AccountID: *data.AccountID,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -52,9 +51,7 @@ func (o *Operator) StoredCompletions(ctx context.Context) (StoredCompletions, er
 	which := Selection{Filters: []string{schema.AllCompletions}, HeadersOnly: true}
 	err := o.Scan(ctx, schema.CompletionsStream, which, func(m Stored) error {
 		s.add(m.Subject)
-		if t := strings.Split(m.Subject, "."); len(t) > 4 {
-			s.add(schema.AccountSubject(schema.Provider(t[2]), t[4]))
-		}
+		s.add(schema.AccountSubject(schema.CompletionAccount(m.Subject)))
 		return nil
 	})
 	return s, err
