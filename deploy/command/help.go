@@ -40,8 +40,8 @@ func annotate(c *cobra.Command, name, value string) {
 	c.Annotations[name] = value
 }
 
-// writeHelp and writeUsage are functions, not templates: the linker keeps every method of every type in
-// a binary that has text/template, and an image would grow by a quarter.
+// writeHelp and writeUsage are functions, not templates: the linker keeps every method of every
+// type in a binary that has text/template, and an image would grow by a quarter.
 func writeHelp(c *cobra.Command, _ []string) {
 	about := c.Long
 	if about == "" {
