@@ -96,7 +96,6 @@ func report(ctx context.Context, name string, err error, stderr io.Writer) int {
 func prepare(root *cobra.Command, started *bool) {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
-	root.Version = process.Version()
 	root.Flags().BoolP("version", "v", false, "print the version")
 	root.SetUsageFunc(writeUsage)
 	root.SetHelpFunc(writeHelp)
@@ -105,6 +104,19 @@ func prepare(root *cobra.Command, started *bool) {
 	refuseUnknownHelp(root)
 	root.InitDefaultCompletionCmd()
 	prepareAll(root, started)
+	answerVersion(root)
+}
+
+// answerVersion lets the flag --version print what the command version prints. The flag that cobra
+// has prints other words, unless a template changes them.
+func answerVersion(root *cobra.Command) {
+	run := root.RunE
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if asked, _ := c.Flags().GetBool("version"); asked {
+			return printVersion(c, nil)
+		}
+		return run(c, args)
+	}
 }
 
 func prepareAll(c *cobra.Command, started *bool) {
@@ -131,11 +143,13 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(c.OutOrStdout(), c.Root().Name(), "version", c.Root().Version)
-			return err
-		},
+		RunE:  printVersion,
 	}
+}
+
+func printVersion(c *cobra.Command, _ []string) error {
+	_, err := fmt.Fprintln(c.OutOrStdout(), c.Root().Name(), process.Version())
+	return err
 }
 
 // refuseUnknownHelp makes the help command refuse a word that is no command.

@@ -148,7 +148,7 @@ Exit codes:
 
 func TestEveryTreeHasVersionHelpAndCompletion(t *testing.T) {
 	for _, args := range []string{"--version", "-v", "version"} {
-		want := "tool version " + process.Version() + "\n"
+		want := "tool " + process.Version() + "\n"
 		if code, stdout, _ := run(t.Context(), args); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, printed %q", args, code, stdout)
 		}

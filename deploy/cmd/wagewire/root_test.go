@@ -204,7 +204,7 @@ func TestHelpIsPrintedHoweverItIsAskedFor(t *testing.T) {
 func TestTheVersionIsPrinted(t *testing.T) {
 	for _, args := range [][]string{{"--version"}, {"version"}} {
 		got := wagewire(t, env(), args...)
-		if want := "wagewire version " + process.Version() + "\n"; got.code != 0 || got.stdout != want {
+		if want := "wagewire " + process.Version() + "\n"; got.code != 0 || got.stdout != want {
 			t.Errorf("%v: got %+v, want %q", args, got, want)
 		}
 	}
