@@ -109,7 +109,7 @@ up: ## check for the usual mistakes, start the stack of docker-compose.yml: make
 # Packages without tests are left out, so every line of output is about a test. Four packages run at a
 # time, because most tests wait for servers.
 .PHONY: test
-test: ## run every test, with Docker also those in containers: make test TESTFLAGS='-run Paystubs -v'
+test: ## run every test, with Docker also some scripts in containers: make test TESTFLAGS='-run Paystubs -v'
 	@$(MAKE) --no-print-directory test/chart
 	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
 		echo 'test: without the race detector: install gcc or clang to have it'; }; \
@@ -117,7 +117,7 @@ test: ## run every test, with Docker also those in containers: make test TESTFLA
 		echo "test: without the container tests, no Docker engine answers: $$(echo "$$why" | $(shorten))"; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
-	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers
+	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers TESTFLAGS='-short $(TESTFLAGS)'
 
 # Without the race detector, because the tests start no goroutines. The first run compiles the libraries
 # of Helm and KEDA, for some minutes.
@@ -139,9 +139,9 @@ schema/typescript: ## compile the schemas with ajv and TypeScript, parse asyncap
 # -count=1, because go test does not see a changed image and would use the cache. The names of these tests
 # have the word Containers; make test runs the other tests of their packages.
 .PHONY: test/containers
-test/containers: images ## run the same scripts against images and a NATS container; needs Docker
+test/containers: images ## run every script against images and a NATS container; needs Docker
 	@echo 'test: in containers, for some minutes'
-	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(TESTFLAGS) \
+	@go test -tags containers -count=1 -p 1 -timeout 60m -run Containers $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
 
 node = $(chart)/node

@@ -39,12 +39,19 @@ const (
 	getFor = time.Minute
 )
 
-// TestScriptsAgainstContainers runs every script against the images, each with containers of its
-// own.
+// scriptsOfEveryPush are stories that need what containers add: processes that stop and start, a
+// broker with an account for each role, secrets as files, and one story of each kind of ending.
+var scriptsOfEveryPush = []string{
+	"straight", "accounts_state", "large", "link_deleted", "nats_restarted", "provider_down",
+	"quarantine", "stream_full", "unauthorized", "worker_stopped",
+}
+
+// TestScriptsAgainstContainers runs the scripts against the images, each with containers of its
+// own: every script, and with -short those of every push.
 func TestScriptsAgainstContainers(t *testing.T) {
 	slots := make(chan struct{}, stacksMax)
 	freePort := func() int { return streamtest.FreePort(t) }
-	runScripts(t, func(ctx context.Context, _ string, variables map[string]string) (stack, error) {
+	start := func(ctx context.Context, _ string, variables map[string]string) (stack, error) {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -56,7 +63,12 @@ func TestScriptsAgainstContainers(t *testing.T) {
 			return nil, err
 		}
 		return &slotted{c, slots}, nil
-	})
+	}
+	var names []string
+	if testing.Short() {
+		names = scriptsOfEveryPush
+	}
+	runScripts(t, start, names...)
 }
 
 // slotted is a stack that frees its slot when it is closed.

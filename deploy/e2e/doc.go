@@ -22,6 +22,9 @@
 //
 //	make test/containers TESTFLAGS='-run Containers/straight -v'
 //
+// make test runs some of the scripts against containers, because a script takes half a minute
+// there. make test/containers runs all of them.
+//
 // The tests remove everything at the end, also after a failure or an interrupt. After a kill, the
 // leftovers have the label org.testcontainers=true.
 //

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,9 +46,16 @@ func TestMain(m *testing.M) {
 // TestScripts runs every script against a deployment in this process.
 func TestScripts(t *testing.T) { runScripts(t, startInProcess) }
 
-// runScripts runs every script, each against a stack of its own.
-func runScripts(t *testing.T, start starter) {
-	testscript.Run(t, params(t, "testdata", start))
+// runScripts runs the scripts with the names, or every script, each against a stack of its own.
+func runScripts(t *testing.T, start starter, names ...string) {
+	p := params(t, "testdata", start)
+	if len(names) > 0 {
+		p.Dir = ""
+	}
+	for _, name := range names {
+		p.Files = append(p.Files, filepath.Join("testdata", name+".txtar"))
+	}
+	testscript.Run(t, p)
 }
 
 // errLate is the cause of a context that ends shortly before the time limit of the test binary.
