@@ -154,11 +154,11 @@ func (e Event) CompletionSubject(r Resource) string {
 // CompletionAccount is the provider and the account's token of a completion's subject. For any
 // other subject both are empty.
 func CompletionAccount(subject string) (p Provider, account string) {
-	t := strings.Split(subject, ".")
-	if len(t) != 6 || t[0]+"." != root || t[1] != "completions" {
+	t := fourTokens("completions", subject)
+	if t == nil {
 		return "", ""
 	}
-	return Provider(t[2]), t[4]
+	return Provider(t[0]), t[2]
 }
 
 // Completions matches every completion of the event, of any resource and account.
@@ -265,12 +265,22 @@ func AccountRecords(p Provider, account string) string { return string(p) + "/" 
 
 // ParseSubject splits an event's subject into its tokens.
 func ParseSubject(subject string) (p Provider, r Resource, action, account string, err error) {
-	t := strings.Split(subject, ".")
-	if len(t) != 6 || t[0]+"." != root || t[1] != "events" {
+	t := fourTokens("events", subject)
+	if t == nil {
 		return "", "", "", "", fmt.Errorf(
 			"subject %q is not wagewire.events.<provider>.<resource>.<action>.<account>", subject)
 	}
-	return Provider(t[2]), Resource(t[3]), t[4], t[5], nil
+	return Provider(t[0]), Resource(t[1]), t[2], t[3], nil
+}
+
+// fourTokens returns the tokens behind wagewire.<kind>, or nil if the subject is of another kind or
+// has not four of them.
+func fourTokens(kind, subject string) []string {
+	t := strings.Split(subject, ".")
+	if len(t) != 6 || t[0]+"." != root || t[1] != kind {
+		return nil
+	}
+	return t[2:]
 }
 
 // LastToken is the last token of a subject: an account, an event or a provider.
