@@ -179,7 +179,7 @@ func TestAKeeperThatDiesAnywhereLeavesTheStateOfTheSet(t *testing.T) {
 				account := fmt.Sprint("a-", number)
 				story := accountStory(account)
 				publishStory(t, conn, story)
-				dieAt(t, conn, point, at)
+				dieAt(t, streamtest.ConnectPatiently(t, server.URL()), point, at)
 				first := startKeeper(t, server)
 				second := startKeeper(t, server)
 				awaitRead(t, conn)
@@ -224,8 +224,8 @@ func dieAt(t *testing.T, conn *stream.Conn, point string, at int) {
 			return
 		}
 		if changed {
-			if _, err := conn.StoreState(t.Context(), read, next); err != nil {
-				t.Error(err)
+			if stored, err := conn.StoreState(t.Context(), read, next); !stored || err != nil {
+				t.Errorf("stored %v, %v", stored, err)
 			}
 		}
 		if !dies {

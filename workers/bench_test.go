@@ -174,12 +174,7 @@ func checkNoCanary(t *testing.T, lines *observer.ObservedLogs) {
 // connect opens one more connection, as a process of ours has it.
 func (b *bench) connect() *stream.Conn {
 	b.Helper()
-	conn, err := stream.Connect(stream.Config{URL: b.url}, b.Name(), zap.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(conn.Close)
-	return conn
+	return streamtest.ConnectTo(b, stream.Config{URL: b.url})
 }
 
 // start runs a worker until the test ends, or stop is called: it returns when Run has, and fails

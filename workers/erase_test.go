@@ -15,6 +15,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -77,6 +78,7 @@ func (b *bench) live(link string) {
 			b.Fatal(err)
 		}
 	}
+	patient := streamtest.ConnectPatiently(b, b.url)
 	for _, e := range []schema.Event{small, large} {
 		c := schema.NewCompletion(e, schema.Link, schema.Succeeded, time.Now())
 		c.Data.Attempts, c.Data.Records = 1, []json.RawMessage{json.RawMessage(canaryRecord)}
@@ -84,8 +86,8 @@ func (b *bench) live(link string) {
 			c.Data.Records = append(c.Data.Records,
 				json.RawMessage(`{"id":"`+strings.Repeat("x", schema.CompletionBytesMax)+`"}`))
 		}
-		if _, err := b.conn.PublishCompletion(b.Context(), e, c); err != nil {
-			b.Fatal(err)
+		if stored, err := patient.PublishCompletion(b.Context(), e, c); err != nil || !stored {
+			b.Fatalf("stored %v, error %v", stored, err)
 		}
 	}
 	if err := b.conn.PublishDeadLetter(b.Context(), schema.DeadLetter{

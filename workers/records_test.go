@@ -84,8 +84,9 @@ func TestRecordsOfAnAttempt(t *testing.T) {
 			if c.CountRecords() != 20 {
 				t.Errorf("the completion has %d records", c.CountRecords())
 			}
-			if _, err := r.publish(t.Context(), b.conn, e, c); err != nil {
-				t.Error(err)
+			patient := streamtest.ConnectPatiently(t, b.url)
+			if stored, err := r.publish(t.Context(), patient, e, c); !stored || err != nil {
+				t.Errorf("publish = %v, %v", stored, err)
 			}
 		}, true},
 		{"none are saved without a mark", func(t *testing.T, _ *bench, r *Records, _ schema.Event) {

@@ -656,8 +656,9 @@ func TestAnEventCompletedBeforeIsNotFetchedAgain(t *testing.T) {
 	msg := b.take("pinwheel_employment")
 	first := schema.NewCompletion(e, schema.Employment, schema.Unavailable, time.Now())
 	first.Data.Attempts = 1
-	if _, err := b.conn.PublishCompletion(t.Context(), e, first); err != nil {
-		t.Fatal(err)
+	patient := streamtest.ConnectPatiently(t, b.url)
+	if stored, err := patient.PublishCompletion(t.Context(), e, first); err != nil || !stored {
+		t.Fatalf("stored %v, error %v", stored, err)
 	}
 	if err := msg.Nak(); err != nil {
 		t.Fatal(err)

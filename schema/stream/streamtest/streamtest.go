@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -75,7 +76,20 @@ func Provision(t testing.TB, c *stream.Conn, topology schema.Topology) {
 // Connect opens another connection for a test.
 func (s *Server) Connect(t testing.TB) *stream.Conn {
 	t.Helper()
-	c, err := stream.Connect(stream.Config{URL: s.URL()}, t.Name(), zap.NewNop())
+	return ConnectTo(t, stream.Config{URL: s.URL()})
+}
+
+// ConnectPatiently opens a connection to the broker at the URL. Each try waits for the answer, on a
+// machine however busy. After a late answer, a message of ours would count as stored before.
+func ConnectPatiently(t testing.TB, url string) *stream.Conn {
+	t.Helper()
+	return ConnectTo(t, stream.Config{URL: url, TryFor: time.Hour})
+}
+
+// ConnectTo opens a connection for a test to the broker of config.
+func ConnectTo(t testing.TB, config stream.Config) *stream.Conn {
+	t.Helper()
+	c, err := stream.Connect(config, t.Name(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
