@@ -35,7 +35,7 @@ build: ## build every command as a static binary in bin/
 # image is looked at here. Without git, the version is the one that Go knows.
 compile = for m in ingress workers deploy; do \
 		echo "build: $$m"; \
-		CGO_ENABLED=0 GOWORK=off go build -C $$m -trimpath -tags $(tags) -ldflags='$(ldflags)' -o ../$(1) ./cmd/... || exit 1; \
+		CGO_ENABLED=0 GOWORK=off go build -C $$m $(build) -ldflags='$(ldflags)' -o ../$(1) ./cmd/... || exit 1; \
 	done; \
 	for c in $(images); do \
 		[ $$(wc -c <$(1)$$c) -lt $(imageBytesMax) ] || { \
@@ -45,7 +45,7 @@ imageBytesMax = 20000000
 
 # grpcnotrace leaves out the web pages of gRPC, of which only the messages of OpenTelemetry are used. With
 # them comes text/template, and with it every method of every type: a quarter of a binary.
-tags    = grpcnotrace
+build   = -trimpath -tags grpcnotrace
 ldflags = -s -w -X github.com/wagewire/wagewire/schema/process.version=$(tree)
 tree    = $(shell git describe --tags --always --dirty 2>/dev/null)
 
@@ -115,9 +115,12 @@ test: ## run every test, with Docker also some scripts in containers: make test 
 		echo 'test: without the race detector: install gcc or clang to have it'; }; \
 	why=$$($(engine) 2>&1 >/dev/null) || \
 		echo "test: without the container tests, no Docker engine answers: $$(echo "$$why" | $(shorten))"; \
+	for p in node npm python3; do \
+		command -v $$p >/dev/null || echo "test: without a consumer of schema/README.md: install $$p to have it"; \
+	done; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
-	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers TESTFLAGS='-short $(TESTFLAGS)'
+	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers length=-short
 
 # Without the race detector, because the tests start no goroutines. The first run compiles the libraries
 # of Helm and KEDA, for some minutes.
@@ -141,7 +144,7 @@ schema/typescript: ## compile the schemas with ajv and TypeScript, parse asyncap
 .PHONY: test/containers
 test/containers: images ## run every script against images and a NATS container; needs Docker
 	@echo 'test: in containers, for some minutes'
-	@go test -tags containers -count=1 -p 1 -timeout 60m -run Containers $(TESTFLAGS) \
+	@go test -tags containers -count=1 -p 1 -timeout 30m -run Containers $(length) $(TESTFLAGS) \
 		$$(grep -rl --include='*_test.go' '^//go:build containers$$' deploy | sed 's,^\(.*\)/.*,./\1,' | sort -u)
 
 node = $(chart)/node
@@ -270,7 +273,7 @@ bin/cyclonedx-gomod: .ci/sbom/go.mod .ci/sbom/go.sum
 # nats-server has the version of the tests and is built like our own commands.
 .PHONY: bench
 bench: ## measure ingress and the workers against nats-server and net/http: make bench ARGS=--help
-	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... \
+	@CGO_ENABLED=0 go build $(build) -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... \
 		./deploy/cmd/bench github.com/nats-io/nats-server/v2
 	@bin/bench $(ARGS)
 

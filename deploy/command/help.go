@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,10 +44,7 @@ func annotate(c *cobra.Command, name, value string) {
 // writeHelp and writeUsage are functions, not templates: the linker keeps every method of every
 // type in a binary that has text/template, and an image would grow by a quarter.
 func writeHelp(c *cobra.Command, _ []string) {
-	about := c.Long
-	if about == "" {
-		about = c.Short
-	}
+	about := cmp.Or(c.Long, c.Short)
 	if about != "" {
 		about = strings.TrimRight(about, " \n") + "\n\n"
 	}

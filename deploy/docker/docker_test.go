@@ -64,7 +64,7 @@ func TestTheImageAndMakeBuildAlike(t *testing.T) {
 	}
 	dockerfile := strings.Join(instructions(t), "\n")
 	for _, flags := range []string{
-		"CGO_ENABLED=0", "GOWORK=off", "-trimpath -tags ",
+		"CGO_ENABLED=0", "GOWORK=off", "-trimpath -tags grpcnotrace",
 		"-s -w -X github.com/wagewire/wagewire/schema/process.version=",
 		"for m in ingress workers deploy; do",
 	} {
