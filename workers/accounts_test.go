@@ -3,6 +3,7 @@ package workers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -237,33 +238,67 @@ func dieAt(t *testing.T, conn *stream.Conn, point string, at int) {
 func TestTwoKeepersOfOneAccountSayReadyOnce(t *testing.T) {
 	t.Parallel()
 	server, conn := streamtest.New(t)
-	nc := dial(t, server)
-	ready := make(chan *nats.Msg, 100)
-	if _, err := nc.ChanSubscribe("wagewire.accounts.>", ready); err != nil {
-		t.Fatal(err)
-	}
-	if err := nc.FlushTimeout(time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	js := jetStreamOf(t, dial(t, server))
+	keepEveryState(t, js)
 	startKeeper(t, server)
 	startKeeper(t, server)
 	story := accountStory("a-1")
 	publishStory(t, conn, story)
 	awaitRead(t, conn)
 	checkState(t, conn, "a-1", foldStory(story))
-	if err := nc.FlushTimeout(time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	stored := map[string]bool{} // a refused publish reaches a subscriber too, with its body
-	for len(ready) > 0 {
-		msg := <-ready
-		if bytes.Contains(msg.Data, []byte(`"wagewire.account.ready.v1"`)) {
-			stored[msg.Header.Get("Nats-Expected-Last-Subject-Sequence")] = true
+	types := storedStateTypes(t, js, schema.AccountSubject(schema.Pinwheel, "a-1"))
+	ready := 0
+	for _, typ := range types {
+		if typ == "wagewire.account.ready.v1" {
+			ready++
 		}
 	}
-	if len(stored) != 1 {
-		t.Errorf("ready was said after the states %v, want once", stored)
+	if ready != 1 {
+		t.Errorf("ready was said %d times, want once, in %q", ready, types)
 	}
+}
+
+// keepEveryState lets the stream keep all states of an account, not only the last. A subscriber
+// to the subject would see those too that the broker refused.
+func keepEveryState(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	states, err := js.Stream(t.Context(), schema.AccountsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := states.CachedInfo().Config
+	config.MaxMsgsPerSubject = -1
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storedStateTypes returns the types of the stored states of a subject, oldest first.
+func storedStateTypes(t *testing.T, js jetstream.JetStream, subject string) (types []string) {
+	t.Helper()
+	states, err := js.Stream(t.Context(), schema.AccountsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for next := uint64(1); next <= states.CachedInfo().State.LastSeq; {
+		msg, err := states.GetMsg(t.Context(), next, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		next = msg.Sequence + 1
+		if len(msg.Data) == 0 {
+			continue // a process asks whether the stream stores
+		}
+		state, err := schema.DecodeAccount(msg.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, state.Type)
+	}
+	return types
 }
 
 func TestAKeeperSkipsWhatIsPartOfNoState(t *testing.T) {
