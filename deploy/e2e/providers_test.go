@@ -125,6 +125,7 @@ func object(args arguments, bare ...string) map[string]any {
 func (s *script) play(ts *testscript.TestScript, args arguments) error {
 	in := object(args, "times")
 	in["shuffled"] = args.flag("shuffled")
+	in["retry"] = true // a busy machine may answer 503
 	if err := errors.Join(args.only("times"), noWords(args)); err != nil {
 		return err
 	}
@@ -162,6 +163,7 @@ func (s *script) send(ts *testscript.TestScript, args arguments) error {
 	in := object(args, "times")
 	delete(in, "status")
 	in["type"], in["bad_signature"] = args.words[0], badSignature
+	in["retry"] = args.pairs["status"] == "" // a busy machine may answer 503
 	for _, key := range []string{"added", "deleted"} {
 		if list, ok := args.pairs[key]; ok {
 			in[key] = strings.Split(list, ",")
