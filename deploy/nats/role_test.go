@@ -297,7 +297,9 @@ func (w worker) closes(t *testing.T) {
 	for _, r := range []schema.ClosureReason{
 		schema.ClosureRefused, schema.ClosureHeld, schema.ClosureDown,
 	} {
-		must(t, q.CloseFor(t.Context(), r, time.Hour))
+		streamtest.Eventually(t, "the queue is closed", func() bool { // CloseFor asks once
+			return q.CloseFor(t.Context(), r, time.Hour) == nil
+		})
 		closures, err := w.operator.Closures(t.Context())
 		if err != nil || !slices.Equal(closures[w.of.Name], []schema.ClosureReason{r}) {
 			t.Errorf("%s: closures %v, %v", r, closures[w.of.Name], err)
@@ -332,7 +334,10 @@ func TestAWorkerGoesOnWithTheAccountsOfTheReleaseBeforeClosures(t *testing.T) {
 	q := schema.QueuesOf(schema.Paystubs)[0]
 	w := worker{b.connect(t, stream.WorkerRole(q.Resource)), ingress, operator,
 		b.dial(t, stream.RoleOperator), q}
-	err = w.Queue(q).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
+	streamtest.Eventually(t, "an answer", func() bool { // CloseFor asks once
+		err = w.Queue(q).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
+		return !errors.Is(err, context.DeadlineExceeded)
+	})
 	if !errors.Is(err, stream.ErrNoClosures) {
 		t.Errorf("close: %v", err)
 	}

@@ -100,7 +100,8 @@ func checkClosures(t *testing.T, b broker, c *stream.Conn, disturb func()) {
 
 func TestAHoldIsAClosureOfEveryQueueThatCallsItsProvider(t *testing.T) {
 	t.Parallel()
-	s, c := streamtest.New(t)
+	s, _ := streamtest.New(t)
+	c := streamtest.ConnectPatiently(t, s.URL()) // CloseFor asks once
 	b := look(t, s)
 	must(t, c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureHeld, time.Hour))
 	for _, q := range schema.Queues() {
@@ -149,7 +150,8 @@ func TestACountIsRightAlthoughSomebodyAsksForIt(t *testing.T) {
 	s := serve(t, server.Options{
 		Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(),
 	})
-	c, err := stream.Connect(stream.Config{URL: s.ClientURL()}, t.Name(), zap.NewNop())
+	c, err := stream.Connect(
+		stream.Config{URL: s.ClientURL(), TryFor: time.Hour}, t.Name(), zap.NewNop())
 	must(t, err)
 	t.Cleanup(c.Close)
 	b, lane := lookAt(t, s.ClientURL()), paystubsQueue.ClosuresLane()
@@ -177,14 +179,9 @@ func TestACountIsRightAlthoughSomebodyAsksForIt(t *testing.T) {
 		})
 	}
 	subject := paystubsQueue.ClosureSubject(schema.ClosureDown)
-	insist := func(do func() error) { // the askers may keep the broker busy for longer than a try
-		streamtest.Eventually(t, "the broker answers", func() bool { return do() == nil })
-	}
 	for range 300 {
-		insist(func() error {
-			return c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
-		})
-		insist(func() error { return operator(c).EndClosure(t.Context(), subject) })
+		must(t, c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
+		must(t, operator(c).EndClosure(t.Context(), subject))
 	}
 	stop()
 	askers.Wait()
@@ -228,7 +225,8 @@ func TestStatusTellsTheReasonsOfClosures(t *testing.T) {
 // The broker of an earlier release has no stream of closures.
 func TestWithoutAStreamOfClosuresOnlyTheAutoscalerMissesSomething(t *testing.T) {
 	t.Parallel()
-	s, c := streamtest.New(t)
+	s, _ := streamtest.New(t)
+	c := streamtest.ConnectPatiently(t, s.URL()) // CloseFor asks once
 	must(t, look(t, s).DeleteStream(t.Context(), schema.ClosuresStream))
 	err := c.Queue(paystubsQueue).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
 	if !errors.Is(err, stream.ErrNoClosures) || !strings.Contains(err.Error(), "accounts.conf") ||
@@ -250,7 +248,8 @@ func TestWithoutAStreamOfClosuresOnlyTheAutoscalerMissesSomething(t *testing.T) 
 
 func TestAnUpgradeCreatesTheClosuresAndChangesNothingElse(t *testing.T) {
 	t.Parallel()
-	s, c := streamtest.New(t)
+	s, _ := streamtest.New(t)
+	c := streamtest.ConnectPatiently(t, s.URL()) // CloseFor asks once
 	must(t, look(t, s).DeleteStream(t.Context(), schema.ClosuresStream))
 	publish(t, c, paystubs("e-1", "a-1"))
 	jobs, _, _ := hold(t, c, paystubsQueue, 1)

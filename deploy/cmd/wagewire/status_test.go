@@ -14,6 +14,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 func TestTheStatusIsOneScreen(t *testing.T) {
@@ -141,7 +142,8 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	b.quarantine(schema.Truv, schema.QuarantineJSON, []byte("{"))
 	b.runs(0, "pause", "truv_link")
 	income, _ := findQueue("pinwheel_income")
-	b.must(b.conn.Queue(income).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
+	patient := streamtest.ConnectPatiently(t, b.server.URL()) // CloseFor asks once
+	b.must(patient.Queue(income).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
 	var got status
 	b.must(json.Unmarshal([]byte(b.runs(0, "status", "--json").stdout), &got))
 	queues := map[string]stream.QueueStatus{}
