@@ -304,7 +304,9 @@ func (w worker) closes(t *testing.T) {
 		if err != nil || !slices.Equal(closures[w.of.Name], []schema.ClosureReason{r}) {
 			t.Errorf("%s: closures %v, %v", r, closures[w.of.Name], err)
 		}
-		must(t, w.operator.EndClosure(t.Context(), w.of.ClosureSubject(r)))
+		streamtest.Eventually(t, "the closure is ended", func() bool { // it asks once, too
+			return w.operator.EndClosure(t.Context(), w.of.ClosureSubject(r)) == nil
+		})
 		streamtest.Eventually(t, "the closure ends", func() bool {
 			closures, err := w.operator.Closures(t.Context())
 			return err == nil && len(closures) == 0
