@@ -169,7 +169,13 @@ func (b broker) dial(t testing.TB, role string) client {
 // dialSeed connects a client with the seed in a file.
 func (b broker) dialSeed(t testing.TB, path string, options ...natsgo.Option) client {
 	t.Helper()
-	c, err := b.tryDial(path, options...)
+	var c client
+	var err error
+	// A busy machine may take longer than the broker waits for a key. A refused key is final.
+	streamtest.Eventually(t, "a connection", func() bool {
+		c, err = b.tryDial(path, options...)
+		return err == nil || errors.Is(err, natsgo.ErrAuthorization)
+	})
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c
