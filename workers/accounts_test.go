@@ -3,7 +3,6 @@ package workers
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -246,12 +245,22 @@ func TestTwoKeepersOfOneAccountSayReadyOnce(t *testing.T) {
 	publishStory(t, conn, story)
 	awaitRead(t, conn)
 	checkState(t, conn, "a-1", foldStory(story))
-	types := storedStateTypes(t, js, schema.AccountSubject(schema.Pinwheel, "a-1"))
+	var types []string
 	ready := 0
-	for _, typ := range types {
-		if typ == "wagewire.account.ready.v1" {
-			ready++
-		}
+	which := stream.Selection{
+		Filters: []string{schema.AccountSubject(schema.Pinwheel, "a-1")},
+	}
+	err := stream.NewOperator(conn).Scan(t.Context(), schema.AccountsStream, which,
+		func(m stream.Stored) error {
+			state, err := schema.DecodeAccount(m.Body)
+			types = append(types, state.Type)
+			if state.Type == "wagewire.account.ready.v1" {
+				ready++
+			}
+			return err
+		})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if ready != 1 {
 		t.Errorf("ready was said %d times, want once, in %q", ready, types)
@@ -271,34 +280,6 @@ func keepEveryState(t *testing.T, js jetstream.JetStream) {
 	if _, err := js.UpdateStream(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// storedStateTypes returns the types of the stored states of a subject, oldest first.
-func storedStateTypes(t *testing.T, js jetstream.JetStream, subject string) (types []string) {
-	t.Helper()
-	states, err := js.Stream(t.Context(), schema.AccountsStream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for next := uint64(1); next <= states.CachedInfo().State.LastSeq; {
-		msg, err := states.GetMsg(t.Context(), next, jetstream.WithGetMsgSubject(subject))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		next = msg.Sequence + 1
-		if len(msg.Data) == 0 {
-			continue // a process asks whether the stream stores
-		}
-		state, err := schema.DecodeAccount(msg.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		types = append(types, state.Type)
-	}
-	return types
 }
 
 func TestAKeeperSkipsWhatIsPartOfNoState(t *testing.T) {

@@ -121,14 +121,12 @@ func TestEveryWorkerDoesItsWork(t *testing.T) {
 		t.Run(q.Name, func(t *testing.T) {
 			t.Parallel()
 			b := start(t, quick)
-			operator, ingress := b.connect(t, stream.RoleOperator), b.connect(t, stream.RoleIngress)
+			operator := b.connectPatiently(t, stream.RoleOperator)
+			ingress := b.connect(t, stream.RoleIngress)
 			topology := schema.DefaultTopology()
 			topology.Lease = lease
 			provision(t, operator, topology)
-			role := stream.WorkerRole(q.Resource)
-			config := b.config(role)
-			config.TryFor = askFor // a late answer leaves open whose completion is stored
-			w := worker{b.connectWith(t, config, role), ingress, operator,
+			w := worker{b.connectPatiently(t, stream.WorkerRole(q.Resource)), ingress, operator,
 				b.dial(t, stream.RoleOperator), q}
 			w.queue(t)
 			w.completions(t)
@@ -297,16 +295,12 @@ func (w worker) closes(t *testing.T) {
 	for _, r := range []schema.ClosureReason{
 		schema.ClosureRefused, schema.ClosureHeld, schema.ClosureDown,
 	} {
-		streamtest.Eventually(t, "the queue is closed", func() bool { // CloseFor asks once
-			return q.CloseFor(t.Context(), r, time.Hour) == nil
-		})
+		must(t, q.CloseFor(t.Context(), r, time.Hour))
 		closures, err := w.operator.Closures(t.Context())
 		if err != nil || !slices.Equal(closures[w.of.Name], []schema.ClosureReason{r}) {
 			t.Errorf("%s: closures %v, %v", r, closures[w.of.Name], err)
 		}
-		streamtest.Eventually(t, "the closure is ended", func() bool { // it asks once, too
-			return w.operator.EndClosure(t.Context(), w.of.ClosureSubject(r)) == nil
-		})
+		must(t, w.operator.EndClosure(t.Context(), w.of.ClosureSubject(r)))
 		streamtest.Eventually(t, "the closure ends", func() bool {
 			closures, err := w.operator.Closures(t.Context())
 			return err == nil && len(closures) == 0
@@ -334,12 +328,9 @@ func TestAWorkerGoesOnWithTheAccountsOfTheReleaseBeforeClosures(t *testing.T) {
 	topology.Lease = lease
 	provision(t, operator, topology)
 	q := schema.QueuesOf(schema.Paystubs)[0]
-	w := worker{b.connect(t, stream.WorkerRole(q.Resource)), ingress, operator,
+	w := worker{b.connectPatiently(t, stream.WorkerRole(q.Resource)), ingress, operator,
 		b.dial(t, stream.RoleOperator), q}
-	streamtest.Eventually(t, "an answer", func() bool { // CloseFor asks once
-		err = w.Queue(q).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
-		return !errors.Is(err, context.DeadlineExceeded)
-	})
+	err = w.Queue(q).CloseFor(t.Context(), schema.ClosureDown, time.Hour)
 	if !errors.Is(err, stream.ErrNoClosures) {
 		t.Errorf("close: %v", err)
 	}

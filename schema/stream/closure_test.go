@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -150,12 +149,9 @@ func TestACountIsRightAlthoughSomebodyAsksForIt(t *testing.T) {
 	s := serve(t, server.Options{
 		Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(),
 	})
-	c, err := stream.Connect(
-		stream.Config{URL: s.ClientURL(), TryFor: time.Hour}, t.Name(), zap.NewNop())
-	must(t, err)
-	t.Cleanup(c.Close)
+	c := streamtest.ConnectPatiently(t, s.ClientURL()) // CloseFor asks once
 	b, lane := lookAt(t, s.ClientURL()), paystubsQueue.ClosuresLane()
-	_, err = b.CreateStream(t.Context(), jetstream.StreamConfig{
+	_, err := b.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: lane.Stream, Subjects: lane.Subjects, AllowMsgTTL: true,
 	})
 	must(t, err)
@@ -206,7 +202,8 @@ func TestAClosureEndsByItself(t *testing.T) {
 
 func TestStatusTellsTheReasonsOfClosures(t *testing.T) {
 	t.Parallel()
-	_, c := streamtest.New(t)
+	s, _ := streamtest.New(t)
+	c := streamtest.ConnectPatiently(t, s.URL()) // CloseFor asks once
 	links := c.Queue(queueNamed("truv_link"))
 	must(t, links.CloseFor(t.Context(), schema.ClosureHeld, time.Hour))
 	must(t, links.CloseFor(t.Context(), schema.ClosureDown, time.Hour))
