@@ -4,6 +4,8 @@ package arrival
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"sync"
 	"time"
 )
@@ -38,8 +40,13 @@ func Busiest(
 	return most, judged
 }
 
-// Pulse notices when this process gets no processor. Its zero value is ready to Run.
+// Pulse notices when this process gets no processor, or is late to hear of what arrives. The beats
+// come over a connection of this machine to itself, as calls come to an API: a process with many
+// connections may keep its timers in time and read what arrived much later. The zero value has no
+// connection: only Beat gives it beats.
 type Pulse struct {
+	out, in net.Conn
+
 	mu     sync.Mutex
 	beat   time.Time
 	stalls []Gap
@@ -59,21 +66,56 @@ func (g Gap) Overlap(from, to time.Time) time.Duration {
 	return max(0, to.Sub(from))
 }
 
-// Run notes stalls until ctx ends.
+// NewPulse returns a Pulse that must Run. The error says why this machine has no connection to
+// itself.
+func NewPulse() (*Pulse, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // waits for nobody
+	if err != nil {
+		return nil, fmt.Errorf("listen for the pulse of this machine: %w", err)
+	}
+	defer func() { _ = listener.Close() }()
+	out, err := net.Dial("tcp", listener.Addr().String()) //nolint:noctx // to this process
+	if err != nil {
+		return nil, fmt.Errorf("connect for the pulse of this machine: %w", err)
+	}
+	in, err := listener.Accept()
+	if err != nil {
+		_ = out.Close()
+		return nil, fmt.Errorf("accept the pulse of this machine: %w", err)
+	}
+	return &Pulse{out: out, in: in}, nil
+}
+
+// Run sends beats and notes when they arrive, until ctx ends. It closes the connection.
 func (p *Pulse) Run(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for {
-		p.note(time.Now())
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+	defer func() { _ = p.in.Close() }()
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	sending.Go(func() {
+		defer func() { _ = p.out.Close() }()
+		tick := time.NewTicker(beatEvery)
+		defer tick.Stop()
+		for {
+			if _, err := p.out.Write([]byte{0}); err != nil {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for beats := make([]byte, 64); ; {
+		if _, err := p.in.Read(beats); err != nil {
 			return
 		}
+		p.Beat(time.Now())
 	}
 }
 
-func (p *Pulse) note(now time.Time) {
+// Beat notes that this process was in time.
+func (p *Pulse) Beat(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.beat.IsZero() && now.Sub(p.beat) > LateMax {
@@ -93,5 +135,12 @@ func (p *Pulse) WasLate(from, to time.Time) bool {
 			return true
 		}
 	}
-	return false
+	return !p.beat.IsZero() && to.Sub(p.beat) > LateMax
+}
+
+// Stalls is how many stalls have ended.
+func (p *Pulse) Stalls() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.stalls)
 }

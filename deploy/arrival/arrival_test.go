@@ -1,8 +1,13 @@
 package arrival
 
 import (
+	"context"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -45,8 +50,10 @@ func TestBusiestTime(t *testing.T) {
 
 func TestAStallMakesCallsLate(t *testing.T) {
 	var p Pulse
-	for _, beat := range callsAt(0, 100, 200, 5000, 5100) {
-		p.note(beat)
+	for ms := 0; ms <= 9000; ms += 100 {
+		if ms <= 200 || ms >= 5000 {
+			p.Beat(after(ms))
+		}
 	}
 	for promise, row := range map[string]struct {
 		from, to int
@@ -59,9 +66,50 @@ func TestAStallMakesCallsLate(t *testing.T) {
 		"after it has recovered":         {6000, 6900, false},
 		"a time around the whole stall":  {0, 9000, true},
 		"long before, and up to a pause": {-1000, 0, false},
+		"the last beat is young":         {9100, 9100, false},
+		"in a stall that goes on":        {9100, 9101, true},
 	} {
 		if got := p.WasLate(after(row.from), after(row.to)); got != row.want {
 			t.Errorf("%s: late is %t, want %t", promise, got, row.want)
 		}
 	}
+}
+
+func TestTheHeartBeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, in := net.Pipe()
+		p := &Pulse{out: out, in: in}
+		ctx, cancel := context.WithCancel(t.Context())
+		go p.Run(ctx)
+		time.Sleep(10 * LateMax) //nolint:forbidigo // moves the fake clock
+		if now := time.Now(); p.WasLate(now, now) || p.Stalls() != 0 {
+			t.Errorf("%d stalls of a machine without load", p.Stalls())
+		}
+		cancel()
+		synctest.Wait()
+		time.Sleep(LateMax + beatEvery) //nolint:forbidigo // moves the fake clock
+		if now := time.Now(); !p.WasLate(now, now) {
+			t.Error("no stall after the heart has stopped")
+		}
+	})
+}
+
+func TestABeatComesOverAConnectionOfTheMachine(t *testing.T) {
+	p, err := NewPulse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Run(ctx)
+	}()
+	streamtest.Eventually(t, "a beat", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return !p.beat.IsZero()
+	})
+	cancel()
+	<-ended
 }

@@ -284,13 +284,16 @@ func TestTheGateNotesCompleteAnswers(t *testing.T) {
 }
 
 func TestAKilledProcessIsRestarted(t *testing.T) {
-	p := newProcess(t.TempDir(), "sleeper", "/bin/sh", os.Environ(), "-c", "echo up; exec sleep 100000")
+	p := newProcess(t.TempDir(), "sleeper", "/bin/sh", inherit, "-c", "echo up; exec sleep 100000")
 	go p.run(t.Context())
 	awaitStart(t, p, 1)
 	if !p.kill(0) {
 		t.Error("the command could not be killed")
 	}
 	awaitStart(t, p, 2)
+	if p.isStart(1) || !p.isStart(2) {
+		t.Error("the second start does not have the number 2")
+	}
 	if !p.pause(t.Context(), time.Millisecond) {
 		t.Error("the command could not be paused")
 	}
@@ -320,7 +323,7 @@ func TestATerminatedProcessIsRestarted(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			script := "trap '" + row.end + "' TERM; echo up; while :; do sleep 0.01; done"
-			p := newProcess(t.TempDir(), "worker", "/bin/sh", os.Environ(), "-c", script)
+			p := newProcess(t.TempDir(), "worker", "/bin/sh", inherit, "-c", script)
 			go p.run(t.Context())
 			awaitStart(t, p, 1)
 			if !p.terminate() {

@@ -67,9 +67,10 @@ func checkFloods(check *ledger.Check, sum flood.Tally) {
 func checkPaces(check *ledger.Check, paces map[schema.Provider]pace) {
 	for _, provider := range schema.Providers() {
 		p := paces[provider]
-		if limit := callsMax(provider); p.most > limit {
+		if limit := callsMax(provider); len(p.busiest) > limit {
 			check.Violate(fast, string(provider),
-				"%d calls in a second, and at most %d are allowed", p.most, limit)
+				"%d calls in a second, and at most %d are allowed: %s",
+				len(p.busiest), limit, p.describeBusiest())
 		}
 		if p.inside > 0 {
 			check.Violate(fast, string(provider), "%d calls in a hold; the first: %s",

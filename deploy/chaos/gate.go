@@ -1,13 +1,14 @@
 package chaos
 
 import (
-	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/ledger"
 	"github.com/wagewire/wagewire/schema"
@@ -17,18 +18,20 @@ import (
 const delayedFor = 1500 * time.Millisecond
 
 // gate is a handler in front of the fake providers. The gate makes outages, refuses calls, counts
-// calls, and notes every record of a complete answer. The first part of a path is the name of the
-// calling process.
+// calls, and notes every record of a complete answer. The first part of a path is the caller: see
+// callerName.
 type gate struct {
 	next   http.Handler
 	served *ledger.Served
-	// steadySince returns the time since which a process and the brokers run undisturbed.
-	steadySince func(process string) (since time.Time, steady bool)
+	// steadySince returns the time since which a caller and the brokers run undisturbed. A caller
+	// whose process was started again is not steady.
+	steadySince func(caller string) (since time.Time, steady bool)
+	// pulse says when calls arrive late because of this machine.
+	pulse *arrival.Pulse
 
 	mu    sync.Mutex
 	calls int
 	paces map[schema.Provider]*pace
-	pulse pulse
 	down  map[string]outage // by resource, as written in the path
 	// lagging are the targets that a refusal answered. Each gets one 404 after the refusal.
 	lagging map[ledger.Target]bool
@@ -51,7 +54,7 @@ type outage struct {
 }
 
 func newGate(
-	next http.Handler, steadySince func(process string) (since time.Time, steady bool),
+	next http.Handler, steadySince func(caller string) (since time.Time, steady bool),
 ) *gate {
 	paces := map[schema.Provider]*pace{}
 	for p := range ratesPerS {
@@ -61,6 +64,7 @@ func newGate(
 		next:        next,
 		served:      ledger.NewServed(),
 		steadySince: steadySince,
+		pulse:       &arrival.Pulse{},
 		paces:       paces,
 		down:        map[string]outage{},
 		lagging:     map[ledger.Target]bool{},
@@ -150,49 +154,22 @@ func (g *gate) noteCall(c call) outage {
 		return outage{}
 	}
 	now := time.Now()
-	g.pulse.check(now)
-	if g.pulse.isSteady(now) {
-		p.addCall(now, c.caller)
-	} else {
+	if g.pulse.WasLate(now, now) {
 		p.forget()
+	} else {
+		p.addCall(now, c.caller)
 	}
 	return g.down[c.Resource]
 }
 
-// watchPulse looks for stalls of this machine until ctx ends.
-func (g *gate) watchPulse(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for {
-		g.mu.Lock()
-		now := time.Now()
-		g.pulse.check(now)
-		g.pulse.beat = now
-		g.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// stalls returns how often this machine stalled.
-func (g *gate) stalls() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.pulse.stalls
-}
-
-// noteHold notes that an answer asked for a hold. Calls in the hold are violations if nothing
-// disturbed the caller, the brokers and this machine for heldAfter. Otherwise nobody may know of
-// the hold: a worker may have died with the answer.
-func (g *gate) noteHold(r *http.Request, c call, retryAfter string) {
+// noteHold notes that an answer asked for a hold. sent is a time just before the answer was sent.
+// Calls in the hold are violations if nothing disturbed the caller, the brokers and this machine
+// for heldAfter. Otherwise nobody may know of the hold: a worker may have died with the answer.
+func (g *gate) noteHold(r *http.Request, c call, retryAfter string, sent time.Time) {
 	seconds, err := strconv.Atoi(retryAfter)
 	if err != nil || r.Context().Err() != nil {
 		return
 	}
-	sent := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.paces[c.Provider]
@@ -204,7 +181,7 @@ func (g *gate) noteHold(r *http.Request, c call, retryAfter string) {
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.pulse.isSteady(time.Now()) {
+		if now := time.Now(); !g.pulse.WasLate(now, now) {
 			p.judge(h)
 		}
 	})
@@ -223,12 +200,18 @@ func (g *gate) copyPaces() map[schema.Provider]pace {
 
 // pass passes a call on, and notes the answer.
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, c call) {
-	tee := ledger.NewTee(w, func() { g.delay(c.Account) })
+	var sent time.Time
+	tee := ledger.NewTee(w, func(status int) {
+		if status == http.StatusOK {
+			g.delay(c.Account)
+		}
+		sent = time.Now()
+	})
 	complete := false
 	defer func() { // the fake cuts an answer by a panic, which goes on after the note
 		g.served.NoteTee(c.Call, tee, complete)
 		if complete && tee.Status() == http.StatusTooManyRequests {
-			g.noteHold(r, c, w.Header().Get("Retry-After"))
+			g.noteHold(r, c, w.Header().Get("Retry-After"), sent)
 		}
 	}()
 	g.next.ServeHTTP(tee, r)
@@ -245,9 +228,10 @@ func (g *gate) refuse(w http.ResponseWriter, r *http.Request, c call, out outage
 		panic(http.ErrAbortHandler)
 	case <-time.After(out.delay):
 	}
+	sent := time.Now()
 	g.fail(w, c, out.refusal, out.retryAfter)
 	_ = http.NewResponseController(w).Flush()
-	g.noteHold(r, c, out.retryAfter) // a 401 has none
+	g.noteHold(r, c, out.retryAfter, sent) // a 401 has none
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	close(g.refused)
@@ -275,6 +259,16 @@ func (g *gate) fail(w http.ResponseWriter, c call, status int, retryAfter string
 type call struct {
 	ledger.Call
 
-	// caller is the name of the calling process.
 	caller string
+}
+
+// callerName is the name of a caller: of a process, and how often it was started. What a killed
+// process has asked for may be answered after its next start, and nobody gets that answer.
+func callerName(process string, start int) string { return fmt.Sprintf("%s.%d", process, start) }
+
+// parseCaller returns the parts of a caller's name.
+func parseCaller(name string) (process string, start int) {
+	process, number, _ := strings.Cut(name, ".")
+	start, _ = strconv.Atoi(number) // 0, which no start has
+	return process, start
 }

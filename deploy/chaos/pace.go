@@ -2,7 +2,9 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/arrival"
@@ -29,10 +31,9 @@ func callsMax(p schema.Provider) int {
 
 // pace is how fast all processes together call a provider.
 type pace struct {
-	// recent are the arrivals of the last judgedFor, oldest first. most is the highest number of
-	// arrivals in such a time.
-	recent []time.Time
-	most   int
+	// recent are the calls of the last judgedFor, oldest first. busiest are the most calls in such
+	// a time.
+	recent, busiest []arrived
 	// holds are the holds that last. asked is the number of all holds, judged the number of holds
 	// that were judged.
 	holds         []*hold
@@ -44,9 +45,15 @@ type pace struct {
 	firstInside string
 }
 
+// arrived is the arrival of a call, with the name of its caller.
+type arrived struct {
+	at     time.Time
+	caller string
+}
+
 // hold is a time in which a provider wants no calls.
 type hold struct {
-	// sent is when the answer 429 was sent, until the time from which on calls are no violation.
+	// sent is before the answer 429 was sent, until the time from which on calls are no violation.
 	// last is the last call since.
 	sent, until, last time.Time
 	// judged is true if every further call in the hold is a violation.
@@ -58,11 +65,13 @@ func (p *pace) forget() { p.recent = nil }
 
 // addCall notes a call at its arrival.
 func (p *pace) addCall(now time.Time, caller string) {
-	p.recent = append(p.recent, now)
-	for !p.recent[0].After(now.Add(-judgedFor)) {
+	p.recent = append(p.recent, arrived{now, caller})
+	for !p.recent[0].at.After(now.Add(-judgedFor)) {
 		p.recent = p.recent[1:]
 	}
-	p.most = max(p.most, len(p.recent))
+	if len(p.recent) > len(p.busiest) {
+		p.busiest = slices.Clone(p.recent)
+	}
 	p.holds = slices.DeleteFunc(p.holds, func(h *hold) bool { return !now.Before(h.until) })
 	for _, h := range p.holds {
 		h.last = now
@@ -81,7 +90,30 @@ func (p *pace) addInside(h *hold, caller string) {
 	}
 }
 
-// addHold notes an answer 429.
+// describeBusiest says whose the calls of the busiest second were, and when they arrived.
+func (p *pace) describeBusiest() string {
+	type share struct {
+		calls       int
+		first, last time.Duration
+	}
+	shares := map[string]share{}
+	for _, c := range p.busiest {
+		after := c.at.Sub(p.busiest[0].at).Round(time.Millisecond)
+		s, known := shares[c.caller]
+		if !known {
+			s.first = after
+		}
+		shares[c.caller] = share{s.calls + 1, s.first, after}
+	}
+	var parts []string
+	for _, caller := range slices.Sorted(maps.Keys(shares)) {
+		s := shares[caller]
+		parts = append(parts, fmt.Sprintf("%s %d from %v to %v", caller, s.calls, s.first, s.last))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// addHold notes an answer 429, which the caller has got after sent.
 func (p *pace) addHold(sent time.Time, length time.Duration) *hold {
 	h := &hold{sent: sent, until: sent.Add(length - lateMax), last: sent}
 	p.holds = append(p.holds, h)
@@ -94,35 +126,4 @@ func (p *pace) judge(h *hold) {
 	h.judged = true
 	p.judged++
 	p.latest = max(p.latest, h.last.Sub(h.sent))
-}
-
-// pulse notices when this machine had no processor or disk for the harness. The calls of that time
-// arrive late and close together, so they say nothing about the workers.
-type pulse struct {
-	// beat is the time of the last beat, zero without a heart.
-	beat time.Time
-	// stalled is the end of the last stall.
-	stalled time.Time
-	stalls  int
-}
-
-const (
-	beatEvery = 10 * time.Millisecond
-	// recoverFor is how long after a stall calls may still arrive late.
-	recoverFor = arrival.RecoverFor
-)
-
-// check looks for a stall since the last beat.
-func (p *pulse) check(now time.Time) {
-	if p.beat.IsZero() || now.Sub(p.beat) <= lateMax {
-		return
-	}
-	p.stalled = now
-	p.stalls++
-	p.beat = now
-}
-
-// isSteady reports whether calls arrive in time.
-func (p *pulse) isSteady(now time.Time) bool {
-	return p.stalled.IsZero() || now.Sub(p.stalled) > recoverFor
 }

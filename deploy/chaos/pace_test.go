@@ -1,11 +1,11 @@
 package chaos
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
@@ -36,8 +36,8 @@ func TestTheBusiestSecondMayBeginAtAnyCall(t *testing.T) {
 			for _, at := range row.calls {
 				p.addCall(time.Unix(0, 0).Add(at), "income-1")
 			}
-			if p.most != row.most {
-				t.Errorf("%d calls in the busiest second, want %d", p.most, row.most)
+			if len(p.busiest) != row.most {
+				t.Errorf("%d calls in the busiest second, want %d", len(p.busiest), row.most)
 			}
 		})
 	}
@@ -104,47 +104,29 @@ func TestAfterAStallOfTheMachineCallsAreNotJudged(t *testing.T) {
 		after time.Duration // from the stall to the calls
 		want  int
 	}{
-		{"in the second after", lateMax + 1, recoverFor, 0},
-		{"but later", lateMax + 1, recoverFor + 1, 3},
+		{"in the second after", lateMax + 1, arrival.RecoverFor - 1, 0},
+		{"but later", lateMax + 1, arrival.RecoverFor, 3},
 		{"and a short stall does not matter", lateMax, 0, 3},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGate(fake.New(fake.Config{}), neverSteady)
-				g.pulse.beat = time.Now()
+				g.pulse.Beat(time.Now())
 				pass(row.stall)
-				g.pulse.check(time.Now())
-				pass(row.after)
-				g.pulse.beat = time.Now()
+				g.pulse.Beat(time.Now())
+				for until := time.Now().Add(row.after); time.Now().Before(until); {
+					pass(min(lateMax, time.Until(until)))
+					g.pulse.Beat(time.Now())
+				}
 				for range 3 {
 					ask(t, g, "/truv/v1/links/x/")
 				}
-				if got := g.copyPaces()[schema.Truv].most; got != row.want {
-					t.Errorf("%d calls counted, want %d", got, row.want)
+				if got := g.copyPaces()[schema.Truv].busiest; len(got) != row.want {
+					t.Errorf("%d calls counted, want %d", len(got), row.want)
 				}
 			})
 		})
 	}
-}
-
-func TestTheHeartBeats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate(fake.New(fake.Config{}), neverSteady)
-		ctx, cancel := context.WithCancel(t.Context())
-		go g.watchPulse(ctx)
-		pass(10 * lateMax)
-		ask(t, g, "/truv/v1/links/x/")
-		if n := g.stalls(); n != 0 {
-			t.Errorf("%d stalls of a machine without load", n)
-		}
-		cancel()
-		synctest.Wait()
-		pass(lateMax + 1)
-		ask(t, g, "/truv/v1/links/x/")
-		if n := g.stalls(); n != 1 {
-			t.Errorf("%d stalls after the heart has stopped, want 1", n)
-		}
-	})
 }
 
 func TestAHoldOfAFakeCountsLikeOneOfTheGate(t *testing.T) {
@@ -169,5 +151,35 @@ func TestAHoldOfAFakeCountsLikeOneOfTheGate(t *testing.T) {
 				t.Errorf("%d holds, want %d", got, row.asked)
 			}
 		})
+	}
+}
+
+func TestAnAnswerToAKilledProcessBeginsNoHold(t *testing.T) {
+	p := newProcess(t.TempDir(), "identity-2", "/bin/sh", inherit, "-c", "echo up; exec sleep 100000")
+	r := &run{processes: []*process{p}}
+	go p.run(t.Context())
+	awaitStart(t, p, 1)
+	if _, steady := r.steadySince(callerName("identity-2", 1)); !steady {
+		t.Error("the running process is not steady")
+	}
+	p.kill(0)
+	awaitStart(t, p, 2)
+	if _, steady := r.steadySince(callerName("identity-2", 1)); steady {
+		t.Error("the killed process is steady: its holds would count")
+	}
+	if _, steady := r.steadySince(callerName("identity-2", 2)); !steady {
+		t.Error("the second start is not steady")
+	}
+	p.kill(time.Hour)
+}
+
+func TestTheBusiestSecondSaysWhoseItsCallsWere(t *testing.T) {
+	var p pace
+	for i, caller := range []string{"link-1.4", "income-2.1", "link-1.4"} {
+		p.addCall(time.Unix(0, 0).Add(time.Duration(i)*100*time.Millisecond), caller)
+	}
+	const want = "income-2.1 1 from 100ms to 100ms, link-1.4 2 from 0s to 200ms"
+	if got := p.describeBusiest(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

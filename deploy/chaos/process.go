@@ -31,8 +31,9 @@ type process struct {
 	name string
 	path string
 	args []string
-	env  []string
-	log  string
+	// env is the environment of the command's start with a number: the first has the number 1.
+	env func(start int) []string
+	log string
 
 	mu      sync.Mutex
 	running *exec.Cmd
@@ -44,6 +45,7 @@ type process struct {
 	stopping bool
 	// overdue kills the command long after a SIGTERM of terminate. It is nil before.
 	overdue *time.Timer
+	starts  int
 	began   time.Time // of the command
 	resumed time.Time // the end of the last pause
 
@@ -53,7 +55,9 @@ type process struct {
 	ended                   chan struct{}
 }
 
-func newProcess(dir, name, path string, env []string, args ...string) *process {
+func newProcess(
+	dir, name, path string, env func(start int) []string, args ...string,
+) *process {
 	return &process{
 		name:  name,
 		path:  path,
@@ -97,7 +101,6 @@ func (p *process) runOnce(ctx context.Context) (pause time.Duration, err error) 
 	}
 	defer func() { _ = log.Close() }()                 // the command writes the file
 	cmd := exec.CommandContext(ctx, p.path, p.args...) //nolint:gosec // built by the harness
-	cmd.Env = p.env
 	cmd.Stdout = log
 	cmd.Stderr = log
 	cmd.SysProcAttr = command.OwnGroup()
@@ -142,6 +145,8 @@ func (p *process) start(cmd *exec.Cmd) (started bool, err error) {
 	if p.stopping {
 		return false, nil
 	}
+	p.starts++
+	cmd.Env = p.env(p.starts)
 	if err := cmd.Start(); err != nil {
 		return false, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -268,6 +273,13 @@ func (p *process) runningSince() (since time.Time, running bool) {
 		since = p.resumed
 	}
 	return since, p.running != nil && !p.killed && !p.paused && p.overdue == nil
+}
+
+// isStart reports whether the last start of the command has the number.
+func (p *process) isStart(number int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starts == number
 }
 
 // stop sends SIGTERM and waits for the end of the command. It returns an error after stopFor or

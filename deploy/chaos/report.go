@@ -51,10 +51,10 @@ func (r *run) report(c *ledger.Check, lasted, drained time.Duration) {
 		p := paces[provider]
 		row(string(provider), "%d calls in the busiest second, %d allowed; %d holds, %d judged, "+
 			"the latest call %d ms after the answer",
-			p.most, callsMax(provider), p.asked, p.judged, p.latest.Milliseconds())
+			len(p.busiest), callsMax(provider), p.asked, p.judged, p.latest.Milliseconds())
 	}
 	row("stalls", "%d of this machine; the calls in the second after each are not judged",
-		r.gate.stalls())
+		r.gate.pulse.Stalls())
 	row("killed", "%s", formatCounts(killed))
 	row("restarted", "%s", formatCounts(restarted))
 	row("paused", "%s (%d acts left out: the victim was down)",

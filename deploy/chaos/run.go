@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/arrival"
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/flaw"
 	"github.com/wagewire/wagewire/deploy/flood"
@@ -261,7 +262,7 @@ func (r *run) start(
 			}
 		}
 	}
-	group.Go(func() { r.gate.watchPulse(alive) })
+	group.Go(func() { r.gate.pulse.Run(alive) })
 	startProcesses(true)
 	r.broker, err = connect(urls(nodes))
 	if err != nil {
@@ -290,7 +291,7 @@ func (r *run) addBrokers(bin string) ([]node, error) {
 		}
 		r.brokers = append(r.brokers, n.name)
 		path := filepath.Join(bin, natsCommand)
-		r.processes = append(r.processes, newProcess(r.dir, n.name, path, nil, "-c", config))
+		r.processes = append(r.processes, newProcess(r.dir, n.name, path, inherit, "-c", config))
 	}
 	return nodes, nil
 }
@@ -313,6 +314,9 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 		RetryWait:  redeliverAfter,
 	})
 	r.gate = newGate(r.fake, r.steadySince)
+	if r.gate.pulse, err = arrival.NewPulse(); err != nil {
+		return nil, err
+	}
 	r.load = &load{
 		seed: r.Seed, fake: r.fake, ledger: r.ledger, gate: r.gate, calmSince: r.calmSince,
 	}
@@ -345,9 +349,11 @@ func (r *run) secretFile(p schema.Provider) string {
 	return filepath.Join(r.dir, string(p)+".secret")
 }
 
-// environment returns the environment of ingress or a worker. The URL of the providers names the
-// process to the gate.
-func (r *run) environment(process string, nodes []node, gateURL string) []string {
+// inherit is the environment of each start of a process that needs none of its own.
+func inherit(int) []string { return nil }
+
+// environment returns the environment of ingress or a worker. apiURL is the URL of the providers.
+func (r *run) environment(nodes []node, apiURL string) []string {
 	env := []string{
 		"NATS_URL=" + urls(nodes),
 		"LOG_FORMAT=json",
@@ -358,7 +364,7 @@ func (r *run) environment(process string, nodes []node, gateURL string) []string
 		"RETRY_LADDER=" + ladder(retrySteps),
 	}
 	for _, p := range schema.Providers() {
-		env = append(env, environmentOf(p, gateURL+"/"+process, r.secretFile(p))...)
+		env = append(env, environmentOf(p, apiURL, r.secretFile(p))...)
 	}
 	return env
 }
@@ -371,7 +377,9 @@ func ladder(steps int) string {
 // addCommands configures ingress and the workers. It starts none.
 func (r *run) addCommands(bin string, nodes []node, gateURL string) {
 	add := func(name, command string) {
-		env := r.environment(name, nodes, gateURL)
+		env := func(start int) []string {
+			return r.environment(nodes, gateURL+"/"+callerName(name, start))
+		}
 		path := filepath.Join(bin, command)
 		r.processes = append(r.processes, newProcess(r.dir, name, path, env))
 	}

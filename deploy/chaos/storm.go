@@ -207,16 +207,18 @@ func (r *run) calmSince() (since time.Time, calm bool) {
 	return r.runningSince(append(slices.Clone(r.doors), r.brokers...))
 }
 
-// steadySince returns the time since which a process has run undisturbed beside brokers that were
+// steadySince returns the time since which a caller has run undisturbed beside brokers that were
 // settled. It returns false if the process or a broker does not run.
-func (r *run) steadySince(process string) (since time.Time, steady bool) {
+func (r *run) steadySince(caller string) (since time.Time, steady bool) {
 	brokers, running := r.runningSince(r.brokers)
-	own, alive := r.process(process).runningSince()
+	name, start := parseCaller(caller)
+	p := r.process(name)
+	own, alive := p.runningSince()
 	since = brokers.Add(settleFor)
 	if own.After(since) {
 		since = own
 	}
-	return since, running && alive
+	return since, running && alive && p.isStart(start)
 }
 
 // runningSince returns the time since which all the processes run undisturbed. It returns false if

@@ -26,7 +26,7 @@ const (
 // A machine may stop for seconds, and no worker can then get turns. The control shows for how long.
 type control struct {
 	js    jetstream.JetStream
-	pulse arrival.Pulse
+	pulse *arrival.Pulse
 
 	mu       sync.Mutex
 	answered time.Time     // the time of the last answer
@@ -42,7 +42,11 @@ func startControl(t *testing.T, js jetstream.JetStream) *control {
 	if _, err := js.CreateStream(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
-	c := &control{js: js, answered: time.Now()}
+	pulse, err := arrival.NewPulse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &control{js: js, pulse: pulse, answered: time.Now()}
 	var group sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(func() {

@@ -267,12 +267,12 @@ type Tee struct {
 
 	status int
 	body   bytes.Buffer
-	before func()
+	before func(status int)
 }
 
 // NewTee returns a writer that passes an answer on to w and keeps a copy. before is called before
-// an answer with data is passed on: the provider has made the answer, and nobody has it yet.
-func NewTee(w http.ResponseWriter, before func()) *Tee {
+// an answer is passed on: the provider has made the answer, and nobody has it yet.
+func NewTee(w http.ResponseWriter, before func(status int)) *Tee {
 	return &Tee{ResponseWriter: w, status: http.StatusOK, before: before}
 }
 
@@ -282,9 +282,7 @@ func (t *Tee) Status() int { return t.status }
 // WriteHeader keeps the status.
 func (t *Tee) WriteHeader(status int) {
 	t.status = status
-	if status == http.StatusOK {
-		t.before()
-	}
+	t.before(status)
 	t.ResponseWriter.WriteHeader(status)
 }
 

@@ -164,7 +164,7 @@ func (g *gate) forgetHolds() {
 
 // pass lets the fake providers answer, and notes the answer.
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, c ledger.Call) {
-	tee := ledger.NewTee(w, func() {})
+	tee := ledger.NewTee(w, func(int) {})
 	status := 0
 	defer func() { // the fake cuts an answer by a panic
 		g.world.served.NoteTee(c, tee, status > 0)

@@ -265,7 +265,10 @@ func (c curve) write(t *testing.T) {
 // startPulse begins to notice when this machine has no processor for the test.
 func startPulse(t *testing.T) *arrival.Pulse {
 	t.Helper()
-	p := &arrival.Pulse{}
+	p, err := arrival.NewPulse()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	group.Go(func() { p.Run(ctx) })
