@@ -430,7 +430,7 @@ func TestContainersMadeAgain(t *testing.T) {
 			t.Fatalf("answered %d %s, %v: want 200 with %s", status, answer, err, want)
 		}
 	}
-	post(`"duplicate":false`)
+	post(`"id":"kept"`)
 	s.tally(t, l)
 	before, err := s.readAll(s.ctx, schema.CompletionsStream, schema.AllCompletions)
 	if err != nil {
