@@ -81,7 +81,7 @@ func TestTheLineRunsOnLeastRights(t *testing.T) {
 		})
 		must(t, err)
 		w := workers.New(r, handler, conn.Conn, patient, zap.NewNop(), prometheus.NewRegistry())
-		must(t, w.Ready(t.Context()))
+		becomesReady(t, w)
 		background(t, w.Run)
 	}
 
