@@ -69,12 +69,13 @@ func (g Gap) Overlap(from, to time.Time) time.Duration {
 // NewPulse returns a Pulse that must Run. The error says why this machine has no connection to
 // itself.
 func NewPulse() (*Pulse, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // waits for nobody
+	ctx := context.Background() // neither waits for another process
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the pulse of this machine: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	out, err := net.Dial("tcp", listener.Addr().String()) //nolint:noctx // to this process
+	out, err := new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
 	if err != nil {
 		return nil, fmt.Errorf("connect for the pulse of this machine: %w", err)
 	}
@@ -91,26 +92,29 @@ func (p *Pulse) Run(ctx context.Context) {
 	defer func() { _ = p.in.Close() }()
 	var sending sync.WaitGroup
 	defer sending.Wait()
-	sending.Go(func() {
-		defer func() { _ = p.out.Close() }()
-		tick := time.NewTicker(beatEvery)
-		defer tick.Stop()
-		for {
-			if _, err := p.out.Write([]byte{0}); err != nil {
-				return
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	sending.Go(func() { p.send(ctx) })
 	for beats := make([]byte, 64); ; {
 		if _, err := p.in.Read(beats); err != nil {
 			return
 		}
 		p.Beat(time.Now())
+	}
+}
+
+// send sends beats until ctx ends, and then closes its end of the connection: the reader ends too.
+func (p *Pulse) send(ctx context.Context) {
+	defer func() { _ = p.out.Close() }()
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		if _, err := p.out.Write([]byte{0}); err != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -262,6 +262,11 @@ func (r *run) start(
 			}
 		}
 	}
+	r.gate.pulse, err = arrival.NewPulse()
+	if err != nil {
+		closeProviders()
+		return nil, err
+	}
 	group.Go(func() { r.gate.pulse.Run(alive) })
 	startProcesses(true)
 	r.broker, err = connect(urls(nodes))
@@ -314,9 +319,6 @@ func (r *run) startProviders(nodes []node, bin string) (closeProviders func(), e
 		RetryWait:  redeliverAfter,
 	})
 	r.gate = newGate(r.fake, r.steadySince)
-	if r.gate.pulse, err = arrival.NewPulse(); err != nil {
-		return nil, err
-	}
 	r.load = &load{
 		seed: r.Seed, fake: r.fake, ledger: r.ledger, gate: r.gate, calmSince: r.calmSince,
 	}

@@ -145,6 +145,21 @@ func (b broker) connectWith(t testing.TB, config stream.Config, role string) pro
 	return process{stream.NewOperator(conn), log}
 }
 
+// becomesReady waits until a process is ready. The broker serves a stream that was just made in the
+// account of the operator first, and a little later in that of a role.
+func becomesReady(t *testing.T, process interface{ Ready(context.Context) error }) {
+	t.Helper()
+	var last string
+	streamtest.Eventually(t, "a process is ready", func() bool {
+		err := process.Ready(t.Context())
+		if err != nil && err.Error() != last {
+			last = err.Error()
+			t.Logf("not ready yet: %v", err)
+		}
+		return err == nil
+	})
+}
+
 // provision makes the streams and queues as the operator.
 func provision(t testing.TB, operator process, topology schema.Topology) {
 	t.Helper()

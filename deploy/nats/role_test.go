@@ -28,21 +28,6 @@ func quick(o *server.Options) { o.SyncAlways = false }
 // The broker allows everything that the code of a role does. A refusal fails the test, even if the
 // code ignores it.
 
-// becomesReady waits until a process is ready. The broker serves a stream that was just made in the
-// account of the operator first, and a little later in that of a role.
-func becomesReady(t *testing.T, process interface{ Ready(context.Context) error }) {
-	t.Helper()
-	var last string
-	streamtest.Eventually(t, "a process is ready", func() bool {
-		err := process.Ready(t.Context())
-		if err != nil && err.Error() != last {
-			last = err.Error()
-			t.Logf("not ready yet: %v", err)
-		}
-		return err == nil
-	})
-}
-
 func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 	t.Parallel()
 	b := start(t, nil)
