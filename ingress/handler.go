@@ -147,7 +147,11 @@ func (s *Server) refusal(h http.Header, peer netip.Prefix, err error) error {
 }
 
 func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
-	if err := s.verifySignature(in); err != nil {
+	err := s.verifySignature(in)
+	if err == nil || webhook.IsMismatch(err) {
+		s.sightings[in.Provider].signatures.Note(err == nil)
+	}
+	if err != nil {
 		return s.refusal(in.Header, peer, err)
 	}
 	if at, ok := webhook.SignedAt(in); ok {
@@ -185,14 +189,25 @@ func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
 		return schema.Event{}, err
 	}
 	event.Backfill = in.Header.Get(schema.BackfillHeader) == schema.BackfillTrue
-	return event, webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
+	return event, s.checkAge(in)
+}
+
+// checkAge returns webhook.ErrStale if the signed date is too far from our clock.
+func (s *Server) checkAge(in webhook.Received) error {
+	err := webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
+	if at, ok := webhook.SignedAt(in); ok {
+		s.sightings[in.Provider].noteDate(in.At.Sub(at), err == nil)
+	}
+	return err
 }
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	e.TraceParent = traceParent(ctx)
 	duplicate, err = s.publisher.PublishEvent(ctx, e)
 	s.metrics.published.WithLabelValues(resultOf(duplicate, err)).Inc()
-	return duplicate || errors.Is(err, schema.ErrIDConflict), err
+	isConflict := errors.Is(err, schema.ErrIDConflict)
+	s.sightings[e.Provider].stored.Note(err == nil || isConflict)
+	return duplicate || isConflict, err
 }
 
 func (s *Server) quarantine(

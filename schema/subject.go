@@ -25,6 +25,7 @@ const (
 	allQuarantined = root + "quarantine.>"
 	allPauses      = root + "pauses.>"
 	allClosures    = root + "closures.>"
+	allReports     = root + "reports.>"
 )
 
 // NoAccount is the account token of an event that names no account.

@@ -315,6 +315,12 @@ func defaultStreams() []Stream {
 			Why: "why a queue needs no more workers, for an autoscaler, until each reason ends",
 		},
 		{
+			Name: ReportsStream, Subjects: []string{allReports},
+			MaxAge: ReportKeptFor, MaxBytes: 16 * mebibyte, Duplicates: 2 * time.Minute,
+			LastOnly: true,
+			Why:      "what each process says about itself every few seconds, for operators",
+		},
+		{
 			// A bucket without rollups: with one, whoever may write a provider's budget could
 			// delete the others.
 			Name: BudgetsStream, Subjects: []string{budgetSubjects + "*"},

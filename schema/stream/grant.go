@@ -111,7 +111,12 @@ func Grants() []Grant {
 			})
 		}
 	}
-	return append(grants, Grant{Role: RoleAccounts, Requests: accountsRequests()})
+	grants = append(grants, Grant{Role: RoleAccounts, Requests: accountsRequests()})
+	for i, grant := range grants {
+		reports := schema.ReportSubject(grant.Role, "*")
+		grants[i].Requests = append(grant.Requests, reports)
+	}
+	return grants
 }
 
 // Roles returns the roles with a key of their own: the operator, and those of Grants.

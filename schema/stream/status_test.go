@@ -29,7 +29,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	}
 	streams, queues, err := operator(c).Status(t.Context())
 	must(t, err)
-	if len(streams) != 10+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
+	if len(streams) != 11+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams and %d queues", len(streams), len(queues))
 	}
 	for _, s := range streams {
@@ -178,7 +178,7 @@ func TestStatusNeedsNoStreamOfWaitingEvents(t *testing.T) {
 	}
 	must(t, b.DeleteStream(t.Context(), schema.PausesStream))
 	streams, queues, err := operator(c).Status(t.Context())
-	if len(streams) != 9 || len(queues) != 0 || err != nil {
+	if len(streams) != 10 || len(queues) != 0 || err != nil {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }

@@ -114,7 +114,7 @@ func (r row[Config, Client]) open(
 	client, err := r.newClient(c, api.Config{
 		Secrets:   secrets.active,
 		Reread:    secrets.reread,
-		OnCall:    metrics.Call,
+		OnCall:    onCall(p, metrics, of.Calls),
 		Pace:      pacer,
 		Answers:   of.answers,
 		Transport: of.Transport,
@@ -131,6 +131,19 @@ func (r row[Config, Client]) open(
 		}
 	}
 	return sources, nil
+}
+
+// onCall counts a call among the metrics, and for the reports of the process if calls is not nil.
+func onCall(
+	p schema.Provider, metrics *workers.APIMetrics, calls *workers.Calls,
+) func(endpoint string, status int, took time.Duration) {
+	if calls == nil {
+		return metrics.Call
+	}
+	return func(endpoint string, status int, took time.Duration) {
+		metrics.Call(endpoint, status, took)
+		calls.Note(p, endpoint, status)
+	}
 }
 
 // warnOfRate warns of a rate that the provider is known to refuse.
