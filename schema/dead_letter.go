@@ -26,6 +26,15 @@ const (
 	ClassExhausted Class = "exhausted"
 )
 
+// Classes returns all classes.
+func Classes() []Class {
+	return []Class{
+		ClassTransient, ClassNotReady, ClassThrottled, ClassUnauthorized, ClassForbidden,
+		ClassPermanent, ClassContract, ClassPoison, ClassNotStored, ClassProvider,
+		ClassExhausted,
+	}
+}
+
 // Reason is one word of a fixed list: the reason of a dead letter. A reason holds no personal data.
 type Reason string
 
@@ -84,3 +93,11 @@ const (
 	// QuarantineIDConflict: another body was stored before under the event's id.
 	QuarantineIDConflict QuarantineReason = "id_conflict"
 )
+
+// QuarantineReasons returns all reasons for quarantine.
+func QuarantineReasons() []QuarantineReason {
+	return []QuarantineReason{
+		QuarantineJSON, QuarantineUTF8, QuarantineDuplicateKey, QuarantineDepth,
+		QuarantineSchema, QuarantineEncoding, QuarantineStale, QuarantineIDConflict,
+	}
+}

@@ -261,6 +261,9 @@ func AccountEvents(p Provider, r Resource, action, account string) string {
 	return fmt.Sprintf("%sevents.%s.%s.%s.%s", root, p, r, action, account)
 }
 
+// ProviderEvents matches every event of a provider.
+func ProviderEvents(p Provider) string { return AccountEvents(p, "*", "*", "*") }
+
 // AccountRecords is the prefix of the names of an account's record objects.
 func AccountRecords(p Provider, account string) string { return string(p) + "/" + account + "/" }
 

@@ -399,6 +399,10 @@ func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r
 // ErasuresName is <provider>_erasures.
 func ErasuresName(p Provider) string { return string(p) + "_erasures" }
 
+// AllExhausted matches the broker's advisories of every queue that a message had all of its
+// deliveries.
+const AllExhausted = exhausted + ">"
+
 // ExhaustedSubjects are the subjects of the broker's advisories that a message of the queue had
 // all of its deliveries: an event, a retry, or a replay.
 func (q Queue) ExhaustedSubjects() []string {
