@@ -121,17 +121,19 @@ func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration)
 		return err
 	}
 	defer op.Close()
-	_ = awaitBroker(ctx, op, wait, func() {}) // the status says why there is no answer
-	s := session{t, op, wait}
-	if o.every > 0 {
-		watchStatus(ctx, s, config, *o)
-		return nil
-	}
-	now, err := showStatus(ctx, s, config, o.asJSON)
-	if err == nil && now.Verdict.Severity == health.Bad {
-		err = command.Exit(exitBad, nil)
-	}
-	return err
+	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+		_ = awaitBroker(ctx, op, wait, func() {}) // the status says why there is no answer
+		s := session{t, op, wait}
+		if o.every > 0 {
+			watchStatus(ctx, s, config, *o)
+			return nil
+		}
+		now, err := showStatus(ctx, s, config, o.asJSON)
+		if err == nil && now.Verdict.Severity == health.Bad {
+			err = command.Exit(exitBad, nil)
+		}
+		return err
+	})
 }
 
 // silentAfter is the variable, without the provider, of the longest usual time without a webhook.
