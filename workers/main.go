@@ -179,8 +179,8 @@ func serve(
 	})
 }
 
-// reportWhileOpen calls run, and reports to operators meanwhile. It ends when the connection is lost
-// for good.
+// reportWhileOpen calls run, and reports to operators meanwhile. It ends when the connection is
+// lost for good.
 func reportWhileOpen(
 	ctx context.Context, conn *stream.Conn, r stream.Reporter, run func(context.Context) error,
 ) error {

@@ -101,7 +101,8 @@ func newGauges() *gauges {
 	g.ready = g.define("queue_ready", "Events to take now.", "queue")
 	g.replays = g.define("queue_replays", "Replayed events to take now.", "queue")
 	g.inHand = g.define("queue_in_hand", "Events that a worker has.", "queue")
-	g.redeliver = g.define("queue_redelivered", "Events in hand that were delivered again.", "queue")
+	g.redeliver = g.define("queue_redelivered",
+		"Events in hand that were delivered again.", "queue")
 	g.requests = g.define("queue_requests", "Open requests of workers for events.", "queue")
 	g.unfinished = g.define("queue_oldest_ready_timestamp_seconds",
 		"Since when the oldest event is ready or in hand.", "queue")

@@ -203,9 +203,6 @@ func (s State) findRefusals() []Finding {
 	return found
 }
 
-// secretVariable is the variable with the file of a provider's API key.
-func secretVariable(p schema.Provider) string { return fetch.SecretVariable(p) }
-
 // providerOf is the provider of a queue.
 func providerOf(queue string) schema.Provider { return queueNamed(queue).Provider }
 

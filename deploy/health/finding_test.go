@@ -127,7 +127,8 @@ var findings = map[string]struct {
 		func(s *health.State) {
 			s.Providers[1].Endpoint = "/v1/links/{link_id}"
 			s.Providers[1].Calls = schema.Recent{
-				OK: 100, Failed: 5, InARow: 5, Since: ago(time.Minute), LastFailed: ago(time.Second),
+				OK: 100, Failed: 5, InARow: 5,
+				Since: ago(time.Minute), LastFailed: ago(time.Second),
 			}
 		},
 		"BAD   truv fails our calls since 22:29Z: 5 failed and 100 succeeded within 5 min, last " +
@@ -353,7 +354,8 @@ func TestTheVerdictIsTheMostUrgentFinding(t *testing.T) {
 				s.Queues[0].Oldest = ago(14 * time.Second)
 				s.Queues[1].Waiting = 212
 				s.Queues[1].WaitingByClass = []stream.WaitingCount{
-					{Count: 200, Next: at.Add(time.Hour)}, {Count: 12, Next: at.Add(11 * time.Minute)},
+					{Count: 200, Next: at.Add(time.Hour)},
+					{Count: 12, Next: at.Add(11 * time.Minute)},
 				}
 			},
 			health.Verdict{health.Well, "OK    oldest unfinished event 14 s; 212 wait for truv, " +

@@ -97,7 +97,10 @@ func TestReportsOfAProviderAreAddedUp(t *testing.T) {
 	failedAt := now.Add(-time.Minute)
 	b.report("income", "1", schema.Report{
 		At: now, Providers: map[schema.Provider]schema.ProviderReport{schema.Truv: {
-			Calls: schema.Recent{Failed: 1, InARow: 1, LastFailed: failedAt, Since: failedAt}, Status: 500,
+			Calls: schema.Recent{
+				Failed: 1, InARow: 1, LastFailed: failedAt, Since: failedAt,
+			},
+			Status: 500,
 		}},
 	})
 	b.report("income", "2", schema.Report{

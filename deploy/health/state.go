@@ -253,8 +253,8 @@ func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 	return exceptMissing(err)
 }
 
-// rolesOf sums up the reports of each role, in the order of the roles. The reports of the operator's
-// own processes count nothing: they come and go with commands.
+// rolesOf sums up the reports of each role, in the order of the roles. The reports of the
+// operator's own processes count nothing: they come and go with commands.
 func rolesOf(reports []schema.Report, now time.Time) []RoleState {
 	states := map[string]*RoleState{}
 	for _, r := range reports {

@@ -112,9 +112,9 @@ func Grants() []Grant {
 		}
 	}
 	grants = append(grants, Grant{Role: RoleAccounts, Requests: accountsRequests()})
-	for i, grant := range grants {
-		reports := schema.ReportSubject(grant.Role, "*")
-		grants[i].Requests = append(grant.Requests, reports)
+	for i := range grants {
+		grant := &grants[i]
+		grant.Requests = append(grant.Requests, schema.ReportSubject(grant.Role, "*"))
 	}
 	return grants
 }

@@ -46,8 +46,8 @@ queues, budgets, dead letters, the quarantine, the lag of teams and the processe
   NOTE  why events wait, if nobody needs to act
 
 wagewire explain says what to do about each. An unusually long silence of a provider is one of them:
-no webhooks, when at least 5 came at the same time on each of the last seven days. PINWHEEL_SILENT_AFTER
-and TRUV_SILENT_AFTER set a limit instead.
+no webhooks, when at least 5 came at the same time on each of the last seven days.
+PINWHEEL_SILENT_AFTER and TRUV_SILENT_AFTER set a limit instead.
 
 Of a stream: how many messages it has, how full it is, and how old its oldest message is. The
 streams of the waiting events, one for each queue, are in one line; --json has each of them.
