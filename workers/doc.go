@@ -13,6 +13,7 @@
 //	closure.go              closures: why an autoscaler should add no workers
 //	exhausted.go            events without deliveries left
 //	log.go, metrics.go      the log line, the span and the counts of a job
+//	provider_time.go        how long the provider made an event wait
 //	accounts.go             Accounts: the states of accounts, made of completions
 //	accounts_main.go        AccountsMain: the command accounts
 //	payload.go              Payload: the content of a webhook's body

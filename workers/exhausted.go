@@ -18,7 +18,11 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 	if d.Err == nil && q.isOthers(d.Event) {
 		return nil
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt(), Started: time.Now()}
+	now := time.Now()
+	job := Job{
+		Event: d.Event, Attempt: d.Attempt(), Started: now,
+		provider: q.startProviderClock(d, now),
+	}
 	if d.Err == nil {
 		// An erasure is done again: some of its steps come after the completion.
 		if !d.Event.Erases() {

@@ -1,11 +1,13 @@
 package workers
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
@@ -20,12 +22,20 @@ type metrics struct {
 	dropped     *prometheus.CounterVec
 	paused      *prometheus.GaugeVec
 	drift       *prometheus.CounterVec
+	// completion and completionOwn have the same labels and buckets.
+	completion    *prometheus.HistogramVec
+	completionOwn *prometheus.HistogramVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		opts := prometheus.CounterOpts{Name: name, Help: help}
 		return registerOnce(registry, prometheus.NewCounterVec(opts, labels))
+	}
+	completion := func(name, help string) *prometheus.HistogramVec {
+		opts := prometheus.HistogramOpts{Name: name, Help: help, Buckets: completionBuckets()}
+		labels := []string{"provider", "resource"}
+		return registerOnce(registry, prometheus.NewHistogramVec(opts, labels))
 	}
 	return &metrics{
 		jobs: counter("wagewire_worker_jobs_total",
@@ -49,6 +59,11 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		drift: counter("wagewire_record_drift_total",
 			"Differences between records and the provider's reference, once a stored record.",
 			"provider", "resource", "kind"),
+		completion: completion("wagewire_completion_seconds",
+			"From the receipt of a webhook to its stored completion; no replays or backfills."),
+		completionOwn: completion("wagewire_completion_own_seconds",
+			"The same without the provider's part: its calls, and the waits after its failures, "+
+				"refusals and holds. Waits for a turn in the budget of calls are ours."),
 	}
 }
 
@@ -92,6 +107,29 @@ func (m *metrics) countDrift(
 	for kind, n := range findings {
 		m.drift.WithLabelValues(string(p), string(r), string(kind)).Add(float64(n))
 	}
+}
+
+// completionBuckets are upper bounds in seconds: from a prompt answer to hours of retries.
+func completionBuckets() []float64 {
+	return []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600,
+		86400}
+}
+
+// observeCompletion observes the times of a stored completion. own is the part of took that the
+// provider did not cause. If the trace of ctx is kept, it is the exemplar.
+func (m *metrics) observeCompletion(
+	ctx context.Context, p schema.Provider, r schema.Resource, took, own time.Duration,
+) {
+	var exemplar prometheus.Labels // nil: none
+	if span := trace.SpanFromContext(ctx); span.IsRecording() && span.SpanContext().IsSampled() {
+		exemplar = prometheus.Labels{"trace_id": span.SpanContext().TraceID().String()}
+	}
+	observe := func(histogram *prometheus.HistogramVec, took time.Duration) {
+		observer := histogram.WithLabelValues(string(p), string(r)).(prometheus.ExemplarObserver)
+		observer.ObserveWithExemplar(took.Seconds(), exemplar)
+	}
+	observe(m.completion, took)
+	observe(m.completionOwn, own)
 }
 
 func (m *metrics) setPaused(queue string, paused bool) {

@@ -37,6 +37,7 @@ const (
 	headerSince       = "Wagewire-Waiting-Since"
 	headerUntil       = "Wagewire-Next-Try"
 	headerFailures    = "Wagewire-Failures"
+	headerTook        = "Wagewire-Provider-Took"
 	headerProgress    = "Wagewire-Progress"
 )
 

@@ -20,7 +20,8 @@ func outage(failures int, d time.Duration) schema.Wait {
 	return schema.Wait{
 		Class: schema.ClassTransient, Status: 503, Endpoint: "/v1/accounts/{account_id}/paystubs",
 		Step: failures, Steps: 12, Since: now, Until: now.Add(d),
-		Failures: schema.Failures{schema.ClassTransient: failures, schema.ClassNotReady: 2},
+		Failures:     schema.Failures{schema.ClassTransient: failures, schema.ClassNotReady: 2},
+		ProviderTook: 90*time.Second + 7,
 		Progress: &schema.RecordsRef{
 			Bucket: schema.RecordsBucket, Name: "n", SHA256: "s", Bytes: 3, Count: 1,
 		},

@@ -65,6 +65,11 @@ type Config struct {
 
 	// OnCall, if not nil, is called after each try. Status is 0 if no whole answer came.
 	OnCall func(template string, status int, took time.Duration)
+
+	// OnGet, if not nil, is called after each Get with its ctx and the time that the API took: the
+	// tries, the pauses between them, and the holds in hand. Waits for a turn and for room in
+	// Answers are not counted.
+	OnGet func(ctx context.Context, took time.Duration)
 }
 
 // Pace is the pace of the calls to one API. Clients in several processes may share it: see package
@@ -151,11 +156,15 @@ func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	if e.err != nil {
 		return Answer{}, e.err
 	}
+	began := time.Now()
 	retries := newRetries()
 	answer, err := backoff.RetryWithData(
 		func() (Answer, error) { return c.tryInTurn(ctx, e, retries) },
 		backoff.WithContext(retries, ctx),
 	)
+	if c.config.OnGet != nil {
+		c.config.OnGet(ctx, time.Since(began)-retries.ours)
+	}
 	switch {
 	case err == nil:
 		if c.config.Pace != nil {
@@ -188,11 +197,12 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 		if secret == "" {
 			return Answer{}, backoff.Permanent(retries.refusal)
 		}
-		if err := c.waitForTurn(ctx, e); err != nil {
+		if err := c.waitForTurn(ctx, e, retries); err != nil {
 			return Answer{}, backoff.Permanent(err)
 		}
 		sent := time.Now()
 		answer, took, err := c.try(ctx, e, secret)
+		retries.ours += time.Since(sent) - took
 		if s, ok := errors.AsType[*StatusError](err); ok {
 			switch {
 			case s.Status == http.StatusTooManyRequests && c.config.Pace != nil:
@@ -219,12 +229,14 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 
 // waitForTurn returns when a try may start. If the rest of a hold is longer than HoldInHandMax,
 // waitForTurn returns a *StatusError 429 instead.
-func (c *Client) waitForTurn(ctx context.Context, e Endpoint) error {
+func (c *Client) waitForTurn(ctx context.Context, e Endpoint, retries *retries) error {
 	if c.config.Pace == nil {
 		return nil
 	}
 	for {
+		began := time.Now()
 		held, err := c.config.Pace.Wait(ctx)
+		retries.ours += time.Since(began)
 		switch {
 		case err != nil:
 			return err

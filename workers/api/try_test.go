@@ -348,6 +348,69 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 	})
 }
 
+func TestOnGetTellsTheTimeOfTheAPIAlone(t *testing.T) {
+	later := func(d time.Duration, then reply) reply {
+		return func(r *http.Request) (*http.Response, error) {
+			<-time.After(d)
+			return then(r)
+		}
+	}
+	late := later(3*time.Second, replyWith(200, "{}"))
+	for _, row := range []struct {
+		promise string
+		replies []reply
+		prepare func(*testing.T, *settings)
+		want    time.Duration
+	}{
+		{"an answer counts", []reply{late}, nil, 3 * time.Second},
+		{"a last refusal counts", []reply{later(time.Second, replyWith(404, "{}"))}, nil,
+			time.Second},
+		{"a hold in hand counts", []reply{replyWith(429, "{}", "Retry-After", "4"), late}, nil,
+			7 * time.Second},
+		{"the wait for a turn does not", []reply{late}, func(t *testing.T, s *settings) {
+			pacer := paced(t, 0.1)
+			s.Pace = pacer
+			for range 2 {
+				if _, err := pacer.Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, 3 * time.Second},
+		{"the wait for room does not", []reply{late}, func(t *testing.T, s *settings) {
+			s.Answers = api.NewMemory(api.MemoryMin)
+			full := client(t, &fake{replies: []reply{
+				spread(api.BodyBytesMax, api.BodyBytesMax),
+			}}, func(other *settings) { other.Answers = s.Answers })
+			for range api.MemoryMin / api.BodyBytesMax {
+				answer, err := full.Get(t.Context(), things)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(time.Hour, answer.Release)
+			}
+		}, 3 * time.Second},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var got []time.Duration
+				c := client(t, &fake{replies: row.replies}, func(s *settings) {
+					s.OnGet = func(_ context.Context, took time.Duration) {
+						got = append(got, took)
+					}
+					if row.prepare != nil {
+						row.prepare(t, s)
+					}
+				})
+				answer, _ := c.Get(t.Context(), things)
+				answer.Release()
+				if diff := cmp.Diff([]time.Duration{row.want}, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
 func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
 	f := &fake{replies: []reply{
 		replyWith(404, "the body", "X-Request", "req-1", "Retry-After", "7"),

@@ -115,6 +115,7 @@ func (r row[Config, Client]) open(
 		Secrets:   secrets.active,
 		Reread:    secrets.reread,
 		OnCall:    metrics.Call,
+		OnGet:     workers.CountProviderTime,
 		Pace:      pacer,
 		Answers:   of.answers,
 		Transport: of.Transport,
