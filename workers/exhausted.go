@@ -35,6 +35,8 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		job.Payload, _ = q.source.Decode(d.Event)
 		job.Records = NewRecords(w.conn, d.Event, w.resource, d.Waited.Progress)
 	}
+	ctx, span := w.startJobSpan(ctx, q, d)
+	defer span.End()
 	fetched := Fetched{}
 	cause := errExhausted
 	if d.Err == nil && d.Event.Erases() { // an erasure asks no provider and must be done
@@ -42,6 +44,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		cause = nil
 	}
 	verdict := w.config.Ladders.judge(fetched, cause, d.Waited.Failures)
+	markJob(ctx, verdict)
 	err := w.complete(ctx, d, job, fetched, verdict, cause)
 	err = errors.Join(err, job.Records.Close(ctx)) // deletes what the attempts have saved
 	if err != nil && !errors.Is(err, stream.ErrErased) {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
 // metrics are the metrics of a worker. No label names a person, an account or an event.
@@ -121,8 +123,8 @@ func (m *metrics) observeCompletion(
 	ctx context.Context, p schema.Provider, r schema.Resource, took, own time.Duration,
 ) {
 	var exemplar prometheus.Labels // nil: none
-	if span := trace.SpanFromContext(ctx); span.IsRecording() && span.SpanContext().IsSampled() {
-		exemplar = prometheus.Labels{"trace_id": span.SpanContext().TraceID().String()}
+	if id := process.KeptTrace(trace.SpanFromContext(ctx)); id != "" {
+		exemplar = prometheus.Labels{"trace_id": id}
 	}
 	observe := func(histogram *prometheus.HistogramVec, took time.Duration) {
 		observer := histogram.WithLabelValues(string(p), string(r)).(prometheus.ExemplarObserver)
@@ -201,9 +203,10 @@ func NewAPIMetrics(
 	return m
 }
 
-// Call counts a call and the duration.
-func (m *APIMetrics) Call(endpoint string, status int, took time.Duration) {
-	m.calls.WithLabelValues(endpoint, strconv.Itoa(status)).Observe(took.Seconds())
+// Call counts a call and the duration, and makes a span of the call.
+func (m *APIMetrics) Call(ctx context.Context, c api.Call) {
+	m.calls.WithLabelValues(c.Template, strconv.Itoa(c.Status)).Observe(c.Took.Seconds())
+	traceCall(ctx, c)
 }
 
 // Hold notes how much longer the provider asked us to wait.

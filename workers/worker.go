@@ -19,6 +19,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api/pace"
 )
@@ -67,7 +68,7 @@ func New(
 		config:   c,
 		log:      log,
 		metrics:  newMetrics(registry),
-		tracer:   tracing.Tracer("github.com/wagewire/wagewire/workers"),
+		tracer:   tracing.Tracer(tracerName),
 
 		reference: jsonschema.NewReference(),
 	}
@@ -423,7 +424,7 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 func (w *Worker) storeCompletion(
 	ctx context.Context, d *stream.Delivery, job Job, c schema.Completion,
 ) error {
-	stored, err := job.Records.publish(ctx, w.conn, job.Event, c)
+	stored, err := w.publishCompletion(ctx, job, c)
 	switch {
 	case errors.Is(err, stream.ErrErased) && job.Event.Of != "": // the event is the person's
 		w.metrics.countDropped(d.Queue.Name)
@@ -463,7 +464,9 @@ func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err)
 // holds in the end: an event does not wait if its account is erased meanwhile.
 func (w *Worker) settle(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
-) (Verdict, error) {
+) (_ Verdict, err error) {
+	span := w.startSettleSpan(ctx, d.Queue.Name)
+	defer func() { process.EndSpan(span, brokerError(err)) }()
 	switch v.Kind {
 	case Later:
 		return w.wait(ctx, d, job, v, cause)
@@ -486,6 +489,7 @@ func (w *Worker) wait(
 	}
 	wait := v.wait(cause, d.Waited.Failures)
 	wait.ProviderTook = job.provider.took()
+	wait.TraceParent = process.TraceParent(ctx)
 	err := letWait(ctx, d, job, wait)
 	if !errors.Is(err, stream.ErrErased) {
 		return v, err

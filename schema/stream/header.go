@@ -38,6 +38,7 @@ const (
 	headerUntil       = "Wagewire-Next-Try"
 	headerFailures    = "Wagewire-Failures"
 	headerTook        = "Wagewire-Provider-Took"
+	headerLastTrace   = "Wagewire-Last-Traceparent"
 	headerProgress    = "Wagewire-Progress"
 )
 

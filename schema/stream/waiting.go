@@ -153,6 +153,9 @@ func (d *Delivery) retryMessage(subject string, w schema.Wait) (*nats.Msg, error
 	msg.Header.Set(headerUntil, formatTime(w.Until))
 	msg.Header.Set(headerFailures, w.Failures.String())
 	msg.Header.Set(headerTook, w.ProviderTook.String())
+	if w.TraceParent != "" {
+		msg.Header.Set(headerLastTrace, w.TraceParent)
+	}
 	if w.Progress != nil {
 		progress, err := json.Marshal(w.Progress)
 		if err != nil {
@@ -185,7 +188,7 @@ func copyOwnHeaders(from nats.Header) nats.Header {
 func isWaitHeader(key string) bool {
 	switch key {
 	case headerClass, headerStatus, headerEndpoint, headerStep, headerSince, headerUntil,
-		headerFailures, headerTook, headerProgress, headerSequence:
+		headerFailures, headerTook, headerLastTrace, headerProgress, headerSequence:
 		return true
 	default:
 		return false
@@ -200,6 +203,8 @@ func waitOf(header nats.Header) schema.Wait {
 		Endpoint: textOf(header, headerEndpoint),
 		Since:    timeOf(header, headerSince),
 		Until:    timeOf(header, headerUntil),
+
+		TraceParent: header.Get(headerLastTrace),
 	}
 	w.Status, _ = strconv.Atoi(header.Get(headerStatus))
 	w.Failures, _ = schema.ParseFailures(header.Get(headerFailures))

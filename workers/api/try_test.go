@@ -169,7 +169,7 @@ func TestATryIsOneCallAlsoWhenKeptConnectionsBreak(t *testing.T) {
 		})
 		c := client(t, transport, func(cfg *settings) {
 			cfg.URL = "http://api.test"
-			cfg.OnCall = func(string, int, time.Duration) { tries.Add(1) }
+			cfg.OnCall = func(context.Context, api.Call) { tries.Add(1) }
 		})
 		for range 2 { // the first time, no connection is kept yet
 			answering.Add(kept)
@@ -322,6 +322,9 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 			Template string
 			Status   int
 			Took     time.Duration
+			Resent   int
+			Host     string
+			Port     int
 		}
 		slowly := func(r *http.Request) (*http.Response, error) {
 			time.Sleep(3 * time.Second) //nolint:forbidigo // moves the bubble's clock
@@ -332,16 +335,17 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 			replyWith(500, ""), failWith(io.EOF), replyWith(429, ""), slowly,
 		}}
 		c := client(t, f, func(cfg *settings) {
-			cfg.OnCall = func(template string, status int, took time.Duration) {
-				got = append(got, call{template, status, took})
+			cfg.OnCall = func(_ context.Context, c api.Call) {
+				got = append(got, call{c.Template, c.Status, c.Took, c.Resent, c.Host, c.Port})
 			}
 		})
 		if _, err := c.Get(t.Context(), things); err != nil {
 			t.Fatal(err)
 		}
 		const template = "/v1/things/{id}"
-		want := []call{{template, 500, 0}, {template, 0, 0}, {template, 429, 0},
-			{template, 200, 3 * time.Second}}
+		const host = "api.test"
+		want := []call{{template, 500, 0, 0, host, 443}, {template, 0, 0, 1, host, 443},
+			{template, 429, 0, 2, host, 443}, {template, 200, 3 * time.Second, 3, host, 443}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -518,8 +522,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 						e.Code = "account of " + canary
 						e.Type = canary
 					}
-					cfg.OnCall = func(_ string, status int, _ time.Duration) {
-						if status == 0 {
+					cfg.OnCall = func(_ context.Context, c api.Call) {
+						if c.Status == 0 {
 							cancel() // one try is enough
 						}
 					}
