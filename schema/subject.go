@@ -28,6 +28,14 @@ const (
 	allReports     = root + "reports.>"
 )
 
+// Subjects with a name in braces for each token that differs from message to message. Traces have
+// them instead of the subjects, which name accounts.
+const (
+	EventsTemplate      = root + "events.{provider}.{resource}.{action}.{account}"
+	CompletionsTemplate = root + "completions.{provider}.{resource}.{account}.{event}"
+	QuarantineTemplate  = root + "quarantine.{provider}"
+)
+
 // NoAccount is the account token of an event that names no account.
 const NoAccount = "_"
 

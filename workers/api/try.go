@@ -11,10 +11,11 @@ import (
 	"unicode"
 )
 
-// try makes a single call with the secret. took is how long the call took, without the wait for
-// room in the Memory. The error is the cause of ctx's end if ctx ended.
+// try makes a single call with the secret, after resent others of the same Get. took is how long
+// the call took, without the wait for room in the Memory. The error is the cause of ctx's end if
+// ctx ended.
 func (c *Client) try(
-	ctx context.Context, e Endpoint, secret string,
+	ctx context.Context, e Endpoint, secret string, resent int,
 ) (_ Answer, took time.Duration, _ error) {
 	tryCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -23,6 +24,7 @@ func (c *Client) try(
 	if err != nil {
 		return Answer{}, 0, err
 	}
+	began := time.Now()
 	clock := startClock(TryFor, cancel)
 	answer, status, err := c.exchange(req, e, clock)
 	took = clock.stop()
@@ -40,7 +42,10 @@ func (c *Client) try(
 		}
 	}
 	if c.config.OnCall != nil {
-		c.config.OnCall(e.Template, status, took)
+		c.config.OnCall(ctx, Call{
+			Template: e.Template, Host: c.host, Port: c.port, Resent: resent,
+			Status: status, Began: began, Took: took, Err: err,
+		})
 	}
 	return answer, took, err
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -115,6 +116,7 @@ func (r row[Config, Client]) open(
 		Secrets:   secrets.active,
 		Reread:    secrets.reread,
 		OnCall:    onCall(p, metrics, of.Calls),
+		OnGet:     workers.CountProviderTime,
 		Pace:      pacer,
 		Answers:   of.answers,
 		Transport: of.Transport,
@@ -136,13 +138,13 @@ func (r row[Config, Client]) open(
 // onCall counts a call among the metrics, and for the reports of the process if calls is not nil.
 func onCall(
 	p schema.Provider, metrics *workers.APIMetrics, calls *workers.Calls,
-) func(endpoint string, status int, took time.Duration) {
+) func(context.Context, api.Call) {
 	if calls == nil {
 		return metrics.Call
 	}
-	return func(endpoint string, status int, took time.Duration) {
-		metrics.Call(endpoint, status, took)
-		calls.Note(p, endpoint, status)
+	return func(ctx context.Context, c api.Call) {
+		metrics.Call(ctx, c)
+		calls.Note(p, c.Template, c.Status)
 	}
 }
 
