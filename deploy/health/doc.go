@@ -3,4 +3,5 @@
 // alert and the screen never disagree: each threshold is in this package, and in no alert rule.
 //
 //	kind.go     the kinds of findings, in the order of their urgency
+//	fill.go     when a stream will be full
 package health
