@@ -304,6 +304,32 @@ func TestEveryProcessKnowsHowToReachTheBroker(t *testing.T) {
 	}
 }
 
+func TestOperatorsGetTheSizesOfTheStack(t *testing.T) {
+	const sizes = "WAGEWIRE_EVENTS=4GiB"
+	for name, copies := range map[string]string{"one node": "", "three nodes": "3"} {
+		t.Run(name, func(t *testing.T) {
+			for _, service := range []string{"provision", "wagewire"} {
+				has := load(t, everyFile[name], "STREAM_MAX_BYTES="+sizes,
+					"STREAM_MAX_AGE=WAGEWIRE_EVENTS=15d").Services[service].Environment
+				want := map[string]string{
+					"STREAM_MAX_BYTES": sizes, "STREAM_MAX_AGE": "WAGEWIRE_EVENTS=15d",
+				}
+				if copies != "" {
+					want["STREAM_REPLICAS"] = copies
+				}
+				for variable, value := range want {
+					if has[variable] == nil || *has[variable] != value {
+						t.Errorf("%s: %s is not %q in %v", service, variable, value, has)
+					}
+				}
+				if copies == "" && has["STREAM_REPLICAS"] != nil {
+					t.Errorf("%s: one node can keep one copy only", service)
+				}
+			}
+		})
+	}
+}
+
 func TestABrokerWithoutAccountsHasNoDomain(t *testing.T) {
 	project := load(t, everyFile["one node"], "NATS_JS_DOMAIN=")
 	if domain := project.Services["ingress"].Environment["NATS_JS_DOMAIN"]; *domain != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -62,6 +63,7 @@ var ofTheStack = section{"The stack", []process.Variable{
 func ofTheProcesses() []section {
 	sections := []section{
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
+		{"The command wagewire provision", process.Variables(limit.Config{})},
 		{"Ingress", ingress.Variables()},
 		{"The worker accounts", workers.AccountsVariables()},
 		{"Every worker of a resource", workers.Variables()},
