@@ -51,6 +51,8 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
 	{Name: "INGRESS_PORT",
 		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
+	{Name: "INGRESS_NEXT_PORT",
+		Help: "port of ingress-next, which receives while ingress is replaced"},
 	{Name: "PROVIDERS_PORT", Help: "port of the fake providers"},
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
 	{Name: "SECRETS_DIR",
