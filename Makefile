@@ -273,9 +273,16 @@ bin/cyclonedx-gomod: .ci/sbom/go.mod .ci/sbom/go.sum
 # nats-server has the version of the tests and is built like our own commands.
 .PHONY: bench
 bench: ## measure ingress and the workers against nats-server and net/http: make bench ARGS=--help
-	@CGO_ENABLED=0 go build $(build) -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... \
-		./deploy/cmd/bench github.com/nats-io/nats-server/v2
+	@$(measured)
 	@bin/bench $(ARGS)
+
+measured = CGO_ENABLED=0 go build $(build) -ldflags='-s -w' -o bin/ ./ingress/cmd/... ./workers/cmd/... \
+		./deploy/cmd/bench github.com/nats-io/nats-server/v2
+
+.PHONY: capacity
+capacity: ## measure what one person takes of the broker: the table of deploy/README.md
+	@$(measured)
+	@bin/bench capacity $(ARGS)
 
 ##### Chaos
 

@@ -75,6 +75,12 @@ type bench struct {
 	stored    fake.Webhook
 
 	fakeURL string
+	// webhooksAddr is where ingress listens, if the fake providers send the webhooks. Otherwise
+	// each line chooses an address.
+	webhooksAddr string
+	// topology is what a broker is provisioned with.
+	topology schema.Topology
+
 	nullURL string
 	null    *process
 	// lines are equal except for the fsync of their brokers.
@@ -91,6 +97,9 @@ const (
 
 // line is a broker and its processes.
 type line struct {
+	// dir has the broker's files, and url is the broker's address for clients.
+	dir         string
+	url         string
 	webhooksURL string
 	nats        *process
 	ingress     *process
@@ -140,7 +149,7 @@ func Run(ctx context.Context, c Config, stdout io.Writer) (err error) {
 
 // start starts everything. The caller must call stop, after an error too.
 func start(ctx context.Context, c Config, dir string) (*bench, error) {
-	b := &bench{config: c, dir: dir, client: newClient(c.Senders)}
+	b := &bench{config: c, dir: dir, client: newClient(c.Senders), topology: smallTopology()}
 	steps := []func(context.Context) error{
 		b.writeSecrets, b.startFake, b.makeWebhooks, b.startNull,
 	}
@@ -188,7 +197,7 @@ func (b *bench) startFake(ctx context.Context) error {
 		return err
 	}
 	b.fakeURL = "http://" + listener.Addr().String()
-	b.fake = fake.New(fake.Config{})
+	b.fake = fake.New(fake.Config{WebhookURL: "http://" + b.webhooksAddr + "/webhooks"})
 	serveCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() {
@@ -246,9 +255,9 @@ func (b *bench) startProcess(ctx context.Context, what program) (*process, error
 
 // startLine starts a broker, ingress and all workers.
 func (b *bench) startLine(ctx context.Context, setting int) error {
-	l := &line{}
-	b.lines[setting] = l
 	dir := filepath.Join(b.dir, fmt.Sprintf("line-%d", setting))
+	l := &line{dir: dir}
+	b.lines[setting] = l
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -256,8 +265,12 @@ func (b *bench) startLine(ctx context.Context, setting int) error {
 	if err != nil {
 		return err
 	}
+	l.url = url
 	env := b.environment(url)
-	webhooks, err := freeAddr(ctx)
+	webhooks := b.webhooksAddr
+	if webhooks == "" {
+		webhooks, err = freeAddr(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -286,7 +299,7 @@ func (b *bench) startBroker(
 		return "", err
 	}
 	b.undo = append(b.undo, l.nats.stop)
-	if err := provision(ctx, url); err != nil {
+	if err := provision(ctx, url, b.topology); err != nil {
 		return "", err
 	}
 	return url, b.connect(ctx, l, url)
@@ -337,13 +350,18 @@ func (b *bench) startBinary(
 	})
 }
 
-// provision makes the streams and queues like wagewire provision, with smaller limits.
-func provision(ctx context.Context, url string) error {
+// provision makes the streams and queues like wagewire provision.
+func provision(ctx context.Context, url string, topology schema.Topology) error {
 	conn, err := stream.Connect(stream.Config{URL: url}, "wagewire-bench", zap.NewNop())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	return stream.NewOperator(conn).Provision(ctx, topology)
+}
+
+// smallTopology is the default topology with smaller limits.
+func smallTopology() schema.Topology {
 	topology := schema.DefaultTopology()
 	topology.Records.MaxBytes = otherBytesMax
 	for i := range topology.Streams {
@@ -353,7 +371,7 @@ func provision(ctx context.Context, url string) error {
 			s.MaxBytes = eventsBytesMax
 		}
 	}
-	return stream.NewOperator(conn).Provision(ctx, topology)
+	return topology
 }
 
 // connect opens a plain connection to the broker, to publish figure a and to count.

@@ -26,10 +26,14 @@
 // The machine also runs the senders, the broker and the fake providers, so the figures hold for a
 // single machine. The ratios are the result.
 //
+// Apart from these figures, RunCapacity measures what one person takes of the broker: files,
+// memory, events and completions, with the default sizes of the streams.
+//
 //	bench.go      the processes: brokers, ingress, workers, fake providers
 //	load.go       the load of each figure
 //	process.go    a process: start, health, stop
 //	budget.go     the requests to the broker for the budgets, as the workers count them
 //	report.go     the table
+//	capacity.go   what one person takes of the broker, and its table
 //	usage_*.go    processor time and memory of a process, as counted by the kernel
 package bench

@@ -134,10 +134,12 @@ func TestPublishedPorts(t *testing.T) {
 	}{
 		"on this machine only without variables": {nil, map[string]string{
 			"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
+			"ingress-next": "127.0.0.1:8082 to 8080",
 		}},
 		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2",
-			"PROVIDERS_PORT=3"}, map[string]string{
+			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4"}, map[string]string{
 			"nats": "192.0.2.1:1 to 4222", "ingress": "192.0.2.1:2 to 8080", "providers": "192.0.2.1:3 to 8081",
+			"ingress-next": "192.0.2.1:4 to 8080",
 		}},
 	} {
 		for nodes, files := range everyFile {
@@ -169,6 +171,7 @@ func secretsOf() map[string][]string {
 	for _, p := range schema.Providers() {
 		of["ingress"] = append(of["ingress"], string(p))
 	}
+	of["ingress-next"] = of["ingress"]
 	for _, q := range schema.Queues() {
 		service := strings.ReplaceAll(string(q.Resource), "_", "-")
 		if of[service] == nil {
@@ -298,6 +301,32 @@ func TestEveryProcessKnowsHowToReachTheBroker(t *testing.T) {
 				url, domain := s.Environment["NATS_URL"], s.Environment["NATS_JS_DOMAIN"]
 				if url == nil || *url != want || domain == nil || *domain != stream.Domain {
 					t.Errorf("%s: NATS_URL %v, NATS_JS_DOMAIN %v", s.Name, url, domain)
+				}
+			}
+		})
+	}
+}
+
+func TestOperatorsGetTheSizesOfTheStack(t *testing.T) {
+	const sizes = "WAGEWIRE_EVENTS=4GiB"
+	for name, copies := range map[string]string{"one node": "", "three nodes": "3"} {
+		t.Run(name, func(t *testing.T) {
+			for _, service := range []string{"provision", "wagewire"} {
+				has := load(t, everyFile[name], "STREAM_MAX_BYTES="+sizes,
+					"STREAM_MAX_AGE=WAGEWIRE_EVENTS=15d").Services[service].Environment
+				want := map[string]string{
+					"STREAM_MAX_BYTES": sizes, "STREAM_MAX_AGE": "WAGEWIRE_EVENTS=15d",
+				}
+				if copies != "" {
+					want["STREAM_REPLICAS"] = copies
+				}
+				for variable, value := range want {
+					if has[variable] == nil || *has[variable] != value {
+						t.Errorf("%s: %s is not %q in %v", service, variable, value, has)
+					}
+				}
+				if copies == "" && has["STREAM_REPLICAS"] != nil {
+					t.Errorf("%s: one node can keep one copy only", service)
 				}
 			}
 		})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -50,6 +51,8 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
 	{Name: "INGRESS_PORT",
 		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
+	{Name: "INGRESS_NEXT_PORT",
+		Help: "port of ingress-next, which receives while ingress is replaced"},
 	{Name: "PROVIDERS_PORT", Help: "port of the fake providers"},
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
 	{Name: "SECRETS_DIR",
@@ -62,6 +65,7 @@ var ofTheStack = section{"The stack", []process.Variable{
 func ofTheProcesses() []section {
 	sections := []section{
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
+		{"The command wagewire provision", process.Variables(limit.Config{})},
 		{"Ingress", ingress.Variables()},
 		{"The worker accounts", workers.AccountsVariables()},
 		{"Every worker of a resource", workers.Variables()},

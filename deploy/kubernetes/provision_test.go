@@ -77,6 +77,16 @@ func TestProvisionIsToldTheLimits(t *testing.T) {
 	}
 }
 
+func TestProvisionIsToldWhatItMayShrink(t *testing.T) {
+	v := with(t, "trial", "provision.shrink=[WAGEWIRE_EVENTS, WAGEWIRE_RECORDS]")
+	args := job(t, v).Spec.Template.Spec.InitContainers[0].Args
+	for _, want := range []string{"--shrink=WAGEWIRE_EVENTS", "--shrink=WAGEWIRE_RECORDS"} {
+		if !slices.Contains(args, want) {
+			t.Errorf("provision is not told %s but %s", want, args)
+		}
+	}
+}
+
 func TestProvisionAsksForKEDAIfAWorkerIsScaled(t *testing.T) {
 	const off = "autoscaling.enabled=false"
 	for name, row := range map[string]struct {

@@ -34,6 +34,7 @@ func TestAWrongValueIsOneLine(t *testing.T) {
 		"no secret of keys":              {"keys.existingSecret=''", "at '/keys/existingSecret': '' does not match pattern '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'"},
 		"a stream that is not ours":      {"provision.maxBytes={EVENTS: 20GiB}", "at '/provision/maxBytes': additional properties 'EVENTS' not allowed"},
 		"an age of another such stream":  {"provision.maxAge={EVENTS: 1d}", "at '/provision/maxAge': additional properties 'EVENTS' not allowed"},
+		"to shrink a stream of others":   {"provision.shrink=[EVENTS]", "at '/provision/shrink/0': 'EVENTS' does not match pattern '^(all|(KV_)?WAGEWIRE_[A-Z_]+)$'"},
 		"an age without a unit":          {"pinwheel.signatureAgeMax=20", "at '/pinwheel/signatureAgeMax': maximum: got 20, want 0"},
 		"a variable without a name":      {"extraEnv=[{value: x}]", "at '/extraEnv/0': missing property 'name'"},
 		"a tag that no label can have":   {"image.tag=v1-", "at '/image/tag': 'v1-' does not match pattern '^([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$'"},

@@ -123,7 +123,9 @@ func (s *Sandbox) startBroker(ctx context.Context) error {
 	if s.config.Real {
 		topology = schema.DefaultTopology()
 	}
-	if err := stream.NewOperator(s.Conn).Provision(ctx, topology); err != nil {
+	operator := stream.NewOperator(s.Conn)
+	operator.Keep = func(stream.Kept) bool { return true } // `wagewire provision` made it so
+	if err := operator.Provision(ctx, topology); err != nil {
 		return err
 	}
 	if !s.config.Real {

@@ -5,3 +5,4 @@ package usage
 import "errors"
 
 func memoryPeak(int) (int64, error) { return 0, errors.ErrUnsupported }
+func memory(int) (int64, error)     { return 0, errors.ErrUnsupported }

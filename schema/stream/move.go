@@ -21,6 +21,7 @@ const moveTogether = 500
 type move struct {
 	operator *Operator
 	topology schema.Topology
+	keeper   *keeper
 	// isNeeded is false if the broker does not have the stream.
 	isNeeded bool
 	// settled has, for each queue, the sequence up to which all of its retries are settled.
@@ -35,8 +36,8 @@ type move struct {
 }
 
 // newMove reads what there is to move.
-func (o *Operator) newMove(ctx context.Context, t schema.Topology) (*move, error) {
-	m := &move{operator: o, topology: t}
+func (o *Operator) newMove(ctx context.Context, t schema.Topology, k *keeper) (*move, error) {
+	m := &move{operator: o, topology: t, keeper: k}
 	err := m.readQueues(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return m, nil
@@ -150,7 +151,8 @@ func (m *move) takeSubjects(ctx context.Context, former jetstream.Stream) error 
 // makeStreams makes the streams of the queues, with their consumers. The plan has these changes
 // too, and then finds them made.
 func (m *move) makeStreams(ctx context.Context) error {
-	streams, err := m.operator.planStreams(ctx, m.topology.WaitingStreams(), m.topology.Replicas)
+	streams, err := m.operator.planStreams(
+		ctx, m.topology.WaitingStreams(), m.topology.Replicas, m.keeper)
 	if err != nil {
 		return err
 	}

@@ -75,17 +75,18 @@ func (o *Operator) Plan(ctx context.Context, t schema.Topology) ([]Change, error
 	if err := o.checkServer(); err != nil {
 		return nil, err
 	}
-	m, err := o.newMove(ctx, t)
+	k := o.newKeeper()
+	m, err := o.newMove(ctx, t, k)
 	if err != nil {
 		return nil, fmt.Errorf("plan stream %s: %w", schema.FormerWaitingStream, err)
 	}
 	changes := m.changes()
-	change, err := o.planStreams(ctx, t.AllStreams(), t.Replicas)
+	change, err := o.planStreams(ctx, t.AllStreams(), t.Replicas, k)
 	if err != nil {
 		return nil, err
 	}
 	changes = append(changes, change...)
-	change, err = o.planRecords(ctx, recordsConfig(t))
+	change, err = o.planRecords(ctx, recordsConfig(t), k)
 	if err != nil {
 		return nil, fmt.Errorf("plan object store %s: %w", t.Records.Name, err)
 	}
@@ -337,11 +338,11 @@ func consumerConfig(
 }
 
 func (o *Operator) planStreams(
-	ctx context.Context, streams []schema.Stream, replicas int,
+	ctx context.Context, streams []schema.Stream, replicas int, k *keeper,
 ) ([]Change, error) {
 	var changes []Change
 	for _, s := range streams {
-		change, err := o.planStream(ctx, streamConfig(s, replicas))
+		change, err := o.planStream(ctx, streamConfig(s, replicas), k)
 		if err != nil {
 			return nil, fmt.Errorf("plan stream %s: %w", s.Name, err)
 		}
@@ -350,10 +351,13 @@ func (o *Operator) planStreams(
 	return changes, nil
 }
 
-func (o *Operator) planStream(ctx context.Context, want jetstream.StreamConfig) ([]Change, error) {
+func (o *Operator) planStream(
+	ctx context.Context, want jetstream.StreamConfig, k *keeper,
+) ([]Change, error) {
 	change := Change{What: "stream " + want.Name}
 	s, err := o.lookUpStream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		k.adjustNew(&want)
 		change.Create = true
 		change.Fields = streamFields(jetstream.StreamConfig{}, want)
 		change.apply = func(ctx context.Context) error {
@@ -366,6 +370,7 @@ func (o *Operator) planStream(ctx context.Context, want jetstream.StreamConfig) 
 		return nil, err
 	}
 	info := s.CachedInfo()
+	k.adjust(change.What, want.Name, info.Config, &want)
 	change.Fields = streamFields(info.Config, want)
 	if len(change.Fields) == 0 {
 		return nil, nil
@@ -470,11 +475,19 @@ func republishOf(c jetstream.StreamConfig) string {
 // planRecords compares the stream behind the object store. The object store makes most of the
 // stream's settings, so Plan compares only the settings of the topology.
 func (o *Operator) planRecords(
-	ctx context.Context, want jetstream.ObjectStoreConfig,
+	ctx context.Context, want jetstream.ObjectStoreConfig, k *keeper,
 ) ([]Change, error) {
 	change := Change{What: "object store " + want.Bucket}
+	// limits are those of the stream behind the object store.
+	limits := jetstream.StreamConfig{
+		MaxAge:   want.TTL,
+		MaxBytes: want.MaxBytes,
+		Replicas: want.Replicas,
+	}
 	s, err := o.lookUpStream(ctx, recordsStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		k.adjustNew(&limits)
+		want.Replicas = limits.Replicas
 		change.Create = true
 		change.Fields = recordsFields(jetstream.StreamConfig{}, want)
 		change.apply = func(ctx context.Context) error { return o.createRecords(ctx, want) }
@@ -484,6 +497,10 @@ func (o *Operator) planRecords(
 		return nil, err
 	}
 	info := s.CachedInfo()
+	k.adjust(change.What, want.Bucket, info.Config, &limits)
+	want.TTL = limits.MaxAge
+	want.MaxBytes = limits.MaxBytes
+	want.Replicas = limits.Replicas
 	change.Fields = recordsFields(info.Config, want)
 	if len(change.Fields) == 0 {
 		return nil, nil

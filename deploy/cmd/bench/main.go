@@ -43,7 +43,7 @@ make bench builds the binaries and runs it.`,
 	flags.DurationVar(&config.Slice, "slice", 500*time.Millisecond,
 		"how long one figure is measured")
 	flags.IntVar(&config.Events, "events", 700, "webhooks to complete for one figure")
-	root.AddCommand(nullCommand())
+	root.AddCommand(nullCommand(), capacityCommand())
 	return min(1, command.Run(ctx, root, args, stdout, stderr))
 }
 
@@ -65,4 +65,30 @@ func nullCommand() *cobra.Command {
 			return bench.ServeNull(cmd.Context(), args[0])
 		},
 	}
+}
+
+// capacityCommand measures what one person takes of the broker.
+func capacityCommand() *cobra.Command {
+	var config bench.CapacityConfig
+	cmd := &cobra.Command{
+		Use:   "capacity",
+		Short: "Measure what one person takes of the broker, and print a table",
+		Long: `bench capacity lets people link their account at the fake Pinwheel, with real
+processes and the default sizes of the streams, and prints what one person takes of the broker.
+make capacity builds the binaries and runs it.`,
+		Example: "  make capacity\n  make capacity ARGS='--people 1000'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config.People < 1 || config.Senders < 1 {
+				return command.UsageError("--people and --senders must be over 0")
+			}
+			return bench.RunCapacity(cmd.Context(), config, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&config.Bin, "bin", "bin",
+		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+	flags.IntVar(&config.People, "people", 200, "people of each shape")
+	flags.IntVar(&config.Senders, "senders", 8, "people who link at a time")
+	return cmd
 }

@@ -14,15 +14,9 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const (
-	replicasMax = 5 // the most copies that JetStream keeps
-	// retriesFor is how long a worker may retry an event. A redelivery until then must find
-	// the completion.
-	retriesFor = 3 * day
-	// planForMin is the least time for a plan. A longer --wait gives a plan more time, because a
-	// cluster may still choose leaders.
-	planForMin = 5 * time.Second
-)
+// planForMin is the least time for a plan. A longer --wait gives a plan more time, because a
+// cluster may still choose leaders.
+const planForMin = 5 * time.Second
 
 func newProvisionCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
@@ -36,7 +30,8 @@ at any time.
 A line with + is created and ~ is changed. A line with ! is refused, because the change would lose
 stored data; apply then changes nothing and exits 1.
 
-A setting without a flag gets its default, not its present value: give the same flags each time.
+A line with = is kept: the stream has more bytes, age or copies than the flags, the variables or
+the defaults say. Only --shrink takes something from a stream, and never what holds stored data.
 
 ` + streamsHelp() + `
 Completions must be kept 3 days longer than events, so that a late redelivery finds its event
@@ -48,6 +43,8 @@ completions, when the workers have restarted.`,
     wagewire provision apply
   Provision a cluster of three with more room:
     wagewire provision apply --replicas 3 --max-bytes WAGEWIRE_EVENTS=20GiB
+  Give the room back that is not needed any more:
+    wagewire provision apply --max-bytes WAGEWIRE_EVENTS=4GiB --shrink WAGEWIRE_EVENTS
   Fail in CI if the broker is not what it must be:
     wagewire provision plan --exit-code`,
 	}
@@ -100,121 +97,43 @@ func newApplyCommand(t terminal) *cobra.Command {
 func withPlan(
 	t terminal, cmd *cobra.Command, work func(context.Context, session, []stream.Change) error,
 ) *cobra.Command {
-	topology := schema.DefaultTopology()
-	addLimits(cmd, &topology)
+	var w wish
+	w.addFlags(cmd)
+	w.addEnvironment(cmd)
+	var topology schema.Topology
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := command.NoArguments(cmd, args); err != nil {
 			return err
 		}
-		return checkAges(topology)
+		var err error
+		topology, err = w.topology(t.getenv)
+		if err != nil {
+			return err
+		}
+		return w.checkAges(topology)
 	}
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		planning, cancel := context.WithTimeout(ctx, max(s.wait, planForMin))
 		defer cancel()
+		var kept []stream.Kept
+		s.Keep = func(k stream.Kept) bool {
+			if w.shrinks(k.Name) {
+				return false
+			}
+			kept = append(kept, k)
+			return true
+		}
 		changes, err := s.Plan(planning, topology)
 		if err != nil {
+			return err
+		}
+		printKept(s.stdout, kept)
+		if err := w.checkKept(s, topology, kept); err != nil {
 			return err
 		}
 		printPlan(s.stdout, changes)
 		return work(ctx, s, changes)
 	})
-}
-
-// addLimits adds the flags for the limits of the topology.
-func addLimits(cmd *cobra.Command, topology *schema.Topology) {
-	addNumber(cmd.Flags(), &topology.Replicas, "replicas",
-		"copies of every stream in a cluster", 1, replicasMax)
-	addLimit(cmd, topology, "max-bytes",
-		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB; repeatable",
-		func(limits *schema.Stream, value string) (err error) {
-			if limits.MaxBytes == 0 {
-				return fmt.Errorf("%s has no limit of bytes: at a limit, it would lose its oldest "+
-					"messages", limits.Name)
-			}
-			limits.MaxBytes, err = parseSize(value)
-			return err
-		})
-	addLimit(cmd, topology, "max-age",
-		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
-		func(limits *schema.Stream, value string) (err error) {
-			if limits.Name == schema.ClosuresStream {
-				return fmt.Errorf("%s has no age: each of its messages has an end of its own",
-					limits.Name)
-			}
-			if limits.Name == schema.AccountsStream {
-				return fmt.Errorf("%s has no age: the state of an account stays as long as the "+
-					"account", limits.Name)
-			}
-			limits.MaxAge, err = parseAge(value)
-			return err
-		})
-}
-
-// addLimit adds a flag with STREAM=VALUE for a limit of the stream.
-func addLimit(
-	cmd *cobra.Command, topology *schema.Topology, name, usage string,
-	set func(*schema.Stream, string) error,
-) {
-	cmd.Flags().Func(name, usage, func(text string) error {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok {
-			return fmt.Errorf("write STREAM=VALUE, such as %s=…", schema.EventsStream)
-		}
-		var known []string
-		for _, s := range limitsOf(topology) {
-			if s.Name == name {
-				return set(s, value)
-			}
-			known = append(known, s.Name)
-		}
-		return fmt.Errorf("stream %s: %w", name, notAmong(name, known))
-	})
-}
-
-// limitsOf returns everything with a size and an age: the streams and the object store.
-func limitsOf(t *schema.Topology) []*schema.Stream {
-	var limits []*schema.Stream
-	for i := range t.Streams {
-		limits = append(limits, &t.Streams[i])
-	}
-	return append(limits, &t.Records)
-}
-
-// checkAges refuses ages of streams that the workers cannot work with, or that the broker would
-// refuse less clearly.
-func checkAges(topology schema.Topology) error {
-	ages := map[string]time.Duration{}
-	for _, s := range limitsOf(&topology) {
-		ages[s.Name] = s.MaxAge
-		if s.MaxAge > 0 && s.MaxAge < s.Duplicates {
-			return command.UsageError(
-				"--max-age: %s must keep messages %s at least, to know duplicates",
-				s.Name, formatAge(s.Duplicates))
-		}
-	}
-	for _, rule := range []struct {
-		long, short string
-		by          time.Duration
-		why         string
-	}{
-		{schema.CompletionsStream, schema.EventsStream, retriesFor,
-			"or a late redelivery is completed a second time"},
-		{schema.RecordsBucket, schema.CompletionsStream, 0,
-			"or a completion points to deleted records"},
-	} {
-		long := ages[rule.long]
-		short := ages[rule.short]
-		if long == 0 || short > 0 && long >= short+rule.by {
-			continue
-		}
-		least := "0, for ever"
-		if short > 0 {
-			least = formatAge(short+rule.by) + " at least"
-		}
-		return command.UsageError("--max-age: with %s at %s, %s must be kept %s, %s",
-			rule.short, formatAge(short), rule.long, least, rule.why)
-	}
-	return nil
 }
 
 func printPlan(w io.Writer, changes []stream.Change) {

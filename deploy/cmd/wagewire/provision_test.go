@@ -131,7 +131,8 @@ func TestApplyMakesWhatPlanPrinted(t *testing.T) {
 func TestApplyChangesWhatIsSafe(t *testing.T) {
 	s, conn := streamtest.New(t)
 	flags := small("--max-bytes", "WAGEWIRE_EVENTS=32MiB", "--max-age", "WAGEWIRE_DEAD_LETTERS=30d",
-		"--max-age", "WAGEWIRE_RECORDS=0")
+		"--max-age", "WAGEWIRE_RECORDS=0", "--shrink", "WAGEWIRE_EVENTS",
+		"--shrink", "WAGEWIRE_DEAD_LETTERS")
 	got := wagewire(t, s.Getenv(), provision("apply", flags...)...)
 	want := `~ stream WAGEWIRE_EVENTS
     max_bytes: 67108864 -> 33554432
@@ -168,7 +169,7 @@ func TestAChangeThatLosesDataIsRefusedWithAllOthers(t *testing.T) {
 	publishCompletions(t, conn,
 		completed("pinwheel", "income.added", "e-1", "a-1", schema.Income, schema.Succeeded))
 	flags := small("--max-bytes", "WAGEWIRE_COMPLETIONS=1", "--max-bytes",
-		"WAGEWIRE_QUARANTINE=1MiB")
+		"WAGEWIRE_QUARANTINE=1MiB", "--shrink", "all")
 	got := wagewire(t, s.Getenv(), provision("apply", flags...)...)
 	for _, want := range []string{
 		"! stream WAGEWIRE_COMPLETIONS: refused: ", "~ stream WAGEWIRE_QUARANTINE",

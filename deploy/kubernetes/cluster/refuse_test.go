@@ -64,7 +64,8 @@ func showWrongAccount(t *testing.T, r *release) {
 func showLossRefused(t *testing.T, r *release) {
 	r.useBusy(t)
 	r.fakes.sendMany(t, scaledType, 20)
-	r.badUpgrade(t, "WAGEWIRE_EVENTS: refused", "--set", "provision.maxBytes.WAGEWIRE_EVENTS=4KiB")
+	r.badUpgrade(t, "WAGEWIRE_EVENTS: refused", "--set", "provision.maxBytes.WAGEWIRE_EVENTS=4KiB",
+		"--set", "provision.shrink={WAGEWIRE_EVENTS}")
 }
 
 // badUpgrade upgrades the release to values that provision refuses. The status of the pod of

@@ -1,0 +1,100 @@
+package stream
+
+import (
+	"maps"
+	"math"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Setting is a setting of a stream that Operator.Keep may keep.
+type Setting string
+
+// The settings that may be kept.
+const (
+	SettingBytes    Setting = "max_bytes"
+	SettingAge      Setting = "max_age"
+	SettingReplicas Setting = "num_replicas"
+)
+
+// Kept is a setting of which a stream has more than the topology wishes.
+type Kept struct {
+	// What is the stream or object store, as in Change, and Name is the name alone.
+	What string
+	Name string
+	// Setting says what Have and Want count: bytes, nanoseconds of age, or copies. A Have of 0 is
+	// without a limit. Want is above 0.
+	Setting Setting
+	Have    int64
+	Want    int64
+}
+
+// keeper leaves streams as they are where they have more than the topology wishes.
+type keeper struct {
+	// ask is Operator.Keep. If nil, nothing is kept.
+	ask func(Kept) bool
+	// copies is the largest number of copies that a stream keeps. A new stream gets as many: it
+	// must not be the one stream that the loss of a server ends.
+	copies int
+}
+
+func (o *Operator) newKeeper() *keeper { return &keeper{ask: o.Keep} }
+
+// adjustNew changes the wish for a stream that the broker does not have.
+func (k *keeper) adjustNew(want *jetstream.StreamConfig) {
+	want.Replicas = max(want.Replicas, k.copies)
+}
+
+// adjust changes the wish for a stream: it has nothing less than the stream has, except where ask
+// returns false.
+func (k *keeper) adjust(
+	what, name string, have jetstream.StreamConfig, want *jetstream.StreamConfig,
+) {
+	if k.ask == nil {
+		return
+	}
+	keeps := func(setting Setting, has, wants int64) bool {
+		return withoutLimit(has) > withoutLimit(wants) &&
+			k.ask(Kept{what, name, setting, max(has, 0), wants})
+	}
+	if keeps(SettingBytes, have.MaxBytes, want.MaxBytes) {
+		want.MaxBytes = have.MaxBytes
+	}
+	hasAge := ageOf(have)
+	if keeps(SettingAge, int64(hasAge), int64(ageOf(*want))) {
+		setAge(want, hasAge)
+	}
+	if keeps(SettingReplicas, int64(have.Replicas), int64(want.Replicas)) {
+		want.Replicas = have.Replicas
+		k.copies = max(k.copies, have.Replicas)
+	}
+}
+
+// withoutLimit makes a limit comparable: zero or less is more than every limit.
+func withoutLimit(limit int64) int64 {
+	if limit <= 0 {
+		return math.MaxInt64
+	}
+	return limit
+}
+
+// ageOf returns how long the stream keeps a message, 0 for ever. On a stream whose messages carry a
+// TTL, it is the TTL of new messages.
+func ageOf(config jetstream.StreamConfig) time.Duration {
+	ttl, err := time.ParseDuration(config.Metadata[metadataTTL])
+	if err != nil {
+		return config.MaxAge
+	}
+	return ttl
+}
+
+// setAge sets what ageOf returns.
+func setAge(config *jetstream.StreamConfig, age time.Duration) {
+	if _, carried := config.Metadata[metadataTTL]; carried {
+		config.Metadata = maps.Clone(config.Metadata)
+		config.Metadata[metadataTTL] = age.String()
+		return
+	}
+	config.MaxAge = age
+}
