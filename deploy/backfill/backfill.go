@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers"
@@ -38,7 +41,24 @@ type Config struct {
 	WebhookURL string
 	// DryRun finds and stores nothing.
 	DryRun bool
+	// Getenv has the environment of a worker: the provider's API, and the file with its secrets.
+	Getenv func(string) string
+	Log    *zap.Logger
+	// Tell is told of progress.
+	Tell func(string)
 }
+
+// surroundings are those of the provider's client. Its metrics are not shown to anybody.
+func (r run) surroundings() workers.Surroundings {
+	return workers.Surroundings{
+		Getenv:   r.Getenv,
+		Registry: prometheus.NewRegistry(),
+		Log:      r.Log,
+		Budget:   func(p schema.Provider) pace.Store { return r.op.Budget(p) },
+	}
+}
+
+func (r run) tell(format string, args ...any) { r.Tell(fmt.Sprintf(format, args...)) }
 
 // Verdict says what happens to a webhook that the provider has, or has sent.
 type Verdict string
@@ -80,10 +100,8 @@ type candidate struct {
 	event schema.Event
 }
 
-// source finds the candidates of a provider. It tells progress on the way.
-type source func(
-	ctx context.Context, r run, tell func(format string, args ...any),
-) ([]candidate, error)
+// source finds the candidates of a provider.
+type source func(ctx context.Context, r run) ([]candidate, error)
 
 // sources has the provider's ways to find what is missing.
 var sources = map[schema.Provider]source{
@@ -105,28 +123,23 @@ var ErrUnknown = errors.New("there is no backfill of the provider")
 type run struct {
 	Config
 	op   *stream.Operator
-	of   workers.Surroundings
 	now  time.Time
 	past past
 }
 
-// Run finds what is missing and stores it, oldest first. The surroundings are those of a worker:
-// the environment names the provider's API and its secrets. tell is told of progress. After an
-// error, the findings until then are returned, and the same Run may be made again.
-func Run(
-	ctx context.Context, op *stream.Operator, of workers.Surroundings, c Config,
-	tell func(format string, args ...any),
-) ([]Finding, error) {
+// Run finds what is missing and stores it, oldest first. After an error, the findings until then are
+// returned, and the same Run may be made again.
+func Run(ctx context.Context, op *stream.Operator, c Config) ([]Finding, error) {
 	find := sources[c.Provider]
 	if find == nil {
 		return nil, fmt.Errorf("%s: %w", c.Provider, ErrUnknown)
 	}
-	r := run{Config: c, op: op, of: of, now: time.Now()}
+	r := run{Config: c, op: op, now: time.Now()}
 	var err error
 	if r.past, err = readPast(ctx, op, c); err != nil {
 		return nil, err
 	}
-	candidates, err := find(pace.AsReplay(ctx), r, tell)
+	candidates, err := find(pace.AsReplay(ctx), r)
 	if err != nil {
 		return nil, err
 	}

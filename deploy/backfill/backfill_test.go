@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/backfill"
@@ -22,8 +21,6 @@ import (
 	"github.com/wagewire/wagewire/schema/jsonschema/jsonschematest"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
-	"github.com/wagewire/wagewire/workers"
-	"github.com/wagewire/wagewire/workers/api/pace"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
 
@@ -68,23 +65,24 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) surroundings() workers.Surroundings {
-	return workers.Surroundings{
-		Getenv:   func(name string) string { return r.env[name] },
-		Registry: prometheus.NewRegistry(),
-		Log:      zap.NewNop(),
-		Budget:   func(p schema.Provider) pace.Store { return r.op.Budget(p) },
+// config is that of a backfill of everything since the beginning.
+func (r *rig) config(p schema.Provider) backfill.Config {
+	return backfill.Config{
+		Provider: p, Since: r.since, SettledFor: backfill.SettledFor,
+		Getenv: func(name string) string { return r.env[name] },
+		Log:    zap.NewNop(),
+		Tell:   func(text string) { r.Log(text) },
 	}
 }
 
-// run runs a backfill of everything since the beginning.
+// run runs a backfill, with changes to its config.
 func (r *rig) run(p schema.Provider, change ...func(*backfill.Config)) []backfill.Finding {
 	r.Helper()
-	c := backfill.Config{Provider: p, Since: r.since, SettledFor: backfill.SettledFor}
+	c := r.config(p)
 	for _, change := range change {
 		change(&c)
 	}
-	findings, err := backfill.Run(r.Context(), r.op, r.surroundings(), c, r.Logf)
+	findings, err := backfill.Run(r.Context(), r.op, c)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -439,13 +437,11 @@ func TestABackfillOfOneAccountAsksForItsWholeLife(t *testing.T) {
 func TestABackfillSaysWhatIsMissing(t *testing.T) {
 	r := newRig(t)
 	r.env["PINWHEEL_API_SECRET_FILE"] = ""
-	_, err := backfill.Run(t.Context(), r.op, r.surroundings(),
-		backfill.Config{Provider: schema.Pinwheel}, t.Logf)
+	_, err := backfill.Run(t.Context(), r.op, r.config(schema.Pinwheel))
 	if err == nil || !strings.Contains(err.Error(), "PINWHEEL_API_SECRET_FILE is not set") {
 		t.Errorf("error %v", err)
 	}
-	_, err = backfill.Run(t.Context(), r.op, r.surroundings(),
-		backfill.Config{Provider: "acme"}, t.Logf)
+	_, err = backfill.Run(t.Context(), r.op, r.config("acme"))
 	if !errors.Is(err, backfill.ErrUnknown) {
 		t.Errorf("error %v", err)
 	}

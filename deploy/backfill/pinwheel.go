@@ -51,10 +51,8 @@ type atPinwheel struct {
 	jobs map[string][]pinwheel.Job
 }
 
-func findAtPinwheel(
-	ctx context.Context, r run, tell func(format string, args ...any),
-) ([]candidate, error) {
-	client, closeAll, err := fetch.OpenPinwheel(r.of)
+func findAtPinwheel(ctx context.Context, r run) ([]candidate, error) {
+	client, closeAll, err := fetch.OpenPinwheel(r.surroundings())
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +69,12 @@ func findAtPinwheel(
 		}
 		jobs++
 		if jobs%progressEvery == 0 {
-			tell("read %d jobs of Pinwheel", jobs)
+			r.tell("jobs read of Pinwheel: %d", jobs)
 		}
 		p.jobs[job.AccountID] = append(p.jobs[job.AccountID], job)
 	}
-	tell("read %d jobs of Pinwheel", jobs)
-	accounts, err := p.readAccounts(ctx, client, tell)
+	r.tell("jobs read of Pinwheel: %d", jobs)
+	accounts, err := p.readAccounts(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +92,7 @@ func findAtPinwheel(
 
 // readAccounts returns the connected accounts, or the only account to look at if it is connected.
 func (p atPinwheel) readAccounts(
-	ctx context.Context, client *pinwheel.Client, tell func(format string, args ...any),
+	ctx context.Context, client *pinwheel.Client,
 ) ([]pinwheel.Account, error) {
 	if p.Account != "" {
 		account, err := client.Account(ctx, p.Account)
@@ -118,10 +116,10 @@ func (p atPinwheel) readAccounts(
 		account.JSON = nil // personal data, and not needed
 		all = append(all, account)
 		if len(all)%progressEvery == 0 {
-			tell("read %d accounts of Pinwheel", len(all))
+			p.tell("accounts read of Pinwheel: %d", len(all))
 		}
 	}
-	tell("read %d accounts of Pinwheel", len(all))
+	p.tell("accounts read of Pinwheel: %d", len(all))
 	return all, nil
 }
 

@@ -9,10 +9,8 @@ import (
 )
 
 // findAtTruv reads Truv's log. A webhook that Truv tried to send several times is one candidate.
-func findAtTruv(
-	ctx context.Context, r run, tell func(format string, args ...any),
-) ([]candidate, error) {
-	client, closeAll, err := fetch.OpenTruv(r.of)
+func findAtTruv(ctx context.Context, r run) ([]candidate, error) {
+	client, closeAll, err := fetch.OpenTruv(r.surroundings())
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +24,7 @@ func findAtTruv(
 		}
 		entries++
 		if entries%progressEvery == 0 {
-			tell("read %d entries of Truv's log", entries)
+			r.tell("entries read of Truv's log: %d", entries)
 		}
 		if r.WebhookURL != "" && sending.URL != r.WebhookURL {
 			continue
@@ -52,6 +50,6 @@ func findAtTruv(
 		}
 		found = append(found, c)
 	}
-	tell("read %d entries of Truv's log", entries)
+	r.tell("entries read of Truv's log: %d", entries)
 	return found, nil
 }
