@@ -81,7 +81,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.AddCommand(
 		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
-		newDriftCommand(t), newDoctorCommand(t),
+		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
 		newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
