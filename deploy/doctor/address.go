@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 const (
@@ -21,6 +22,18 @@ const (
 	// answerBytesMax is how much of the answer is read, so that the connection can be closed well.
 	answerBytesMax = 4 << 10
 )
+
+// WebhookURLVariable is the environment variable with our public address for webhooks.
+const WebhookURLVariable = "WEBHOOK_URL"
+
+// Variables are the variables that only an operator's command reads, for help texts and tables.
+func Variables() []process.Variable {
+	return []process.Variable{{
+		Name: WebhookURLVariable,
+		Help: "public address of ingress for webhooks, without the provider, such as " +
+			"https://hooks.example.com/webhooks (none)",
+	}}
+}
 
 // CheckURL returns an error if the text is no address for webhooks.
 func CheckURL(text string) error {

@@ -76,7 +76,7 @@ the budget of the workers, and come after the calls for fresh events.`,
 	o.addFlags(cmd)
 	onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		return o.run(ctx, s)
-	}, slices.Concat(apiVariables(), webhookURLVariables())...)
+	}, slices.Concat(apiVariables(), doctor.Variables())...)
 	return untilInterrupted(cmd, func() bool { return o.every > 0 })
 }
 

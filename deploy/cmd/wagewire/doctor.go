@@ -67,7 +67,7 @@ the types that are missing. It never deletes anything.`,
 	addDuration(cmd.Flags(), &o.wait, "wait", o.wait.String(),
 		"how long to wait for NATS if it does not answer")
 	command.AddEnvironment(cmd, slices.Concat(
-		brokerVariables(), secretVariables(), apiVariables(), webhookURLVariables()))
+		brokerVariables(), secretVariables(), apiVariables(), doctor.Variables()))
 	return cmd
 }
 

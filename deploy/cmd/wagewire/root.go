@@ -153,21 +153,10 @@ func apiVariables() []process.Variable {
 	return variables
 }
 
-// webhookURLVariable is the variable with our public address.
-const webhookURLVariable = "WEBHOOK_URL"
-
-func webhookURLVariables() []process.Variable {
-	return []process.Variable{{
-		Name: webhookURLVariable,
-		Help: "public address of ingress for webhooks, without the provider, such as " +
-			"https://hooks.example.com/webhooks (none)",
-	}}
-}
-
 // addWebhookURL adds --webhook-url.
 func addWebhookURL(cmd *cobra.Command, target *string) {
 	addParsed(cmd.Flags(), target, "webhook-url", "address", "",
-		"our public address for webhooks, without the provider (default $"+webhookURLVariable+")",
+		"our public address for webhooks, without the provider (default $"+doctor.WebhookURLVariable+")",
 		func(text string) (string, error) { return text, doctor.CheckURL(text) })
 }
 
@@ -176,12 +165,12 @@ func readWebhookURL(flag string, getenv func(string) string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
-	text, err := process.ReadVariable(getenv, webhookURLVariable)
+	text, err := process.ReadVariable(getenv, doctor.WebhookURLVariable)
 	if err != nil || text == "" {
 		return "", err
 	}
 	if err := doctor.CheckURL(text); err != nil {
-		return "", fmt.Errorf("%s: %w", webhookURLVariable, err)
+		return "", fmt.Errorf("%s: %w", doctor.WebhookURLVariable, err)
 	}
 	return text, nil
 }
