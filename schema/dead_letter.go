@@ -59,6 +59,11 @@ type DeadLetter struct {
 	Class    Class
 	Reason   Reason
 	Attempts int
+	// Status is the HTTP status of the provider's last answer, 0 without an answer. Endpoint is the
+	// provider's endpoint, without ids, and "" if none was called. Dead letters of earlier releases
+	// have neither.
+	Status   int
+	Endpoint string
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
 	At       time.Time

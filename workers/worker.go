@@ -382,7 +382,7 @@ func (w *Worker) complete(
 	storing, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
 	if verdict.Kind == Never {
-		if err := w.storeDeadLetter(storing, d, verdict); err != nil {
+		if err := w.storeDeadLetter(storing, d, verdict, cause); err != nil {
 			return err
 		}
 	}
@@ -403,7 +403,9 @@ func (w *Worker) complete(
 // stream.ErrErased if the account was erased. Nothing is stored then: the event may be gone from
 // its stream, and if this worker died before the broker refuses the completion, nobody would erase
 // the dead letter.
-func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verdict) error {
+func (w *Worker) storeDeadLetter(
+	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
+) error {
 	erased, err := w.conn.Erased(ctx, d.Event.Provider, d.Account)
 	if err != nil {
 		return notStored(err)
@@ -412,6 +414,7 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 		return w.eraseLateEvent(ctx, d, stream.ErrErased)
 	}
 	letter := d.DeadLetter(v.Class, v.Reason, time.Now())
+	letter.Status, letter.Endpoint = lastAnswer(cause)
 	if err := w.conn.PublishDeadLetter(ctx, letter); err != nil {
 		return notStored(err)
 	}

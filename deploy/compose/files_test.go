@@ -165,11 +165,14 @@ func secretsOf() map[string][]string {
 		"nats":      {"nats_keys", "nats_teams"}, // public ones
 		"providers": nil, "send": nil,            // the fakes have their own
 		"provision": {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
+		"backfill": {"nats_wagewire"},
 		"ingress":  {"nats_ingress"},
 		"accounts": {"nats_accounts"},
 	}
 	for _, p := range schema.Providers() {
-		of["ingress"] = append(of["ingress"], string(p))
+		for _, name := range []string{"ingress", "wagewire", "backfill"} {
+			of[name] = append(of[name], string(p))
+		}
 	}
 	of["ingress-next"] = of["ingress"]
 	for _, q := range schema.Queues() {

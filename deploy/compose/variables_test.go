@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
@@ -73,6 +74,7 @@ func ofTheProcesses() []section {
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
 	}
+	sections = append(sections, section{"The operator's command", doctor.Variables()})
 	known := map[process.Variable]bool{}
 	for i := range sections {
 		sections[i].variables = slices.DeleteFunc(sections[i].variables,

@@ -199,6 +199,34 @@ func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	}
 }
 
+// Send sends a JSON body with a method that changes something, such as POST, and returns the body
+// of a 200 or 201, as Get does. After a failure the change may have been made, so Send makes no
+// second try, except after a 401 or 429: the API has then changed nothing. The errors are Get's.
+func (c *Client) Send(
+	ctx context.Context, method string, e Endpoint, body []byte,
+) (Answer, error) {
+	if e.err != nil {
+		return Answer{}, e.err
+	}
+	e.change = &change{method, body}
+	tries := newRetries()
+	answer, err := c.tryInTurn(ctx, e, tries)
+	if final, ok := errors.AsType[*backoff.PermanentError](err); ok {
+		err = final.Unwrap()
+	}
+	switch {
+	case err == nil:
+		if c.config.Pace != nil {
+			c.config.Pace.Succeeded()
+		}
+		return answer, nil
+	case isEndOf(ctx, err):
+		return Answer{}, c.stopped(ctx, e, tries.lastErr)
+	default:
+		return Answer{}, err
+	}
+}
+
 // isEndOf reports whether err says that ctx ended.
 func isEndOf(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
@@ -213,7 +241,7 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 	for {
 		secret, err := c.secrets.choose(retries.refused)
 		if err != nil {
-			return Answer{}, backoff.Permanent(fmt.Errorf("get %s: %w", e.Template, err))
+			return Answer{}, backoff.Permanent(fmt.Errorf("%s %s: %w", e.verb(), e.Template, err))
 		}
 		if secret == "" {
 			return Answer{}, backoff.Permanent(retries.refusal)
@@ -277,6 +305,7 @@ func (c *Client) waitForTurn(ctx context.Context, e Endpoint, retries *retries) 
 func throttled(e Endpoint, left time.Duration) *StatusError {
 	return &StatusError{
 		Endpoint:   e.Template,
+		Method:     e.method(),
 		Status:     http.StatusTooManyRequests,
 		RetryAfter: left,
 	}
@@ -290,7 +319,7 @@ func (c *Client) stopped(ctx context.Context, e Endpoint, lastErr error) error {
 		}
 	}
 	if lastErr == nil {
-		return fmt.Errorf("get %s: %w", e.Template, endOf(ctx))
+		return fmt.Errorf("%s %s: %w", e.verb(), e.Template, endOf(ctx))
 	}
 	return fmt.Errorf("%w; given up: %w", lastErr, endOf(ctx))
 }

@@ -107,9 +107,6 @@ Missing streams and queues are named with the command that creates them.`,
 // statusWait is short: that NATS does not answer is the news.
 const statusWait = 3 * time.Second
 
-// exitBad is the exit code of a status with the verdict BAD.
-const exitBad = 4
-
 // run shows the status once, or until ctx ends. A broker that does not answer is a status too.
 func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration) error {
 	config, err := readHealthConfig(t.getenv)
