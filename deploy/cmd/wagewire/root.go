@@ -74,7 +74,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.AddCommand(
 		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
-		newDriftCommand(t),
+		newDriftCommand(t), newExplainCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
 		newHealthcheckCommand(t), newIdleCommand(),
