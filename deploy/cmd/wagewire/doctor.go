@@ -14,14 +14,14 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/doctor"
-	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // doctorWaitDefault is short: a broker that does not answer is a result.
 const doctorWaitDefault = 5 * time.Second
 
 func newDoctorCommand(t terminal) *cobra.Command {
-	o := doctorOptions{topology: schema.DefaultTopology(), wait: doctorWaitDefault}
+	o := doctorOptions{wait: doctorWaitDefault}
 	cmd := &cobra.Command{
 		Use:     "doctor",
 		GroupID: groupObserve,
@@ -63,7 +63,8 @@ the types that are missing. It never deletes anything.`,
 	cmd.Flags().BoolVar(&o.fix, "fix", false, "put right the registrations, after a question")
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print a JSON object")
-	addLimits(cmd, &o.topology)
+	o.wish.addLimits(cmd)
+	o.wish.addEnvironment(cmd)
 	addDuration(cmd.Flags(), &o.wait, "wait", o.wait.String(),
 		"how long to wait for NATS if it does not answer")
 	command.AddEnvironment(cmd, slices.Concat(
@@ -76,9 +77,9 @@ type doctorOptions struct {
 	webhookURL string
 	fix        bool
 	consent
-	asJSON   bool
-	topology schema.Topology
-	wait     time.Duration
+	asJSON bool
+	wish   wish
+	wait   time.Duration
 }
 
 // check refuses a question that nobody can answer. Without --fix there is no question.
@@ -98,13 +99,18 @@ func (o *doctorOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
+	topology, err := o.wish.topology(t.getenv)
+	if err != nil {
+		return err
+	}
 	log := newOperatorLog(t.stderr, zapcore.ErrorLevel)
 	patient := doctor.Patient{
-		Topology: o.topology, Getenv: t.getenv, WebhookURL: webhookURL, Log: log,
+		Topology: topology, Getenv: t.getenv, WebhookURL: webhookURL, Log: log,
 	}
 	op, server, err := dial(t.getenv, zap.NewNop())
 	if err == nil {
 		defer op.Close()
+		op.Keep = func(stream.Kept) bool { return true } // more than wished is no fault
 		err = awaitBroker(ctx, op, o.wait, func() {})
 		patient.Op = op
 		patient.Server = server

@@ -82,7 +82,7 @@ func newRoot(t terminal) *cobra.Command {
 		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newMetricsCommand(t),
-		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t),
+		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
 		newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
