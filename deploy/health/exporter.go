@@ -120,7 +120,7 @@ func newGauges() *gauges {
 		"When the pause of an operator ends.", "queue")
 	g.letters = g.define("dead_letters", "Dead letters, by class.", "queue", "class")
 	g.unread = g.define("quarantined", "Webhooks in quarantine, by reason.", "provider", "reason")
-	g.advisories = g.define("deliveries_ended",
+	g.advisories = g.define("advisories",
 		"Events whose deliveries ran out within the last hour.")
 	g.webhook = g.define("provider_last_webhook_timestamp_seconds",
 		"When the last verified webhook came.", "provider")
