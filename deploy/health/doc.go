@@ -2,6 +2,16 @@
 // next command. `wagewire status` prints the findings, and `wagewire metrics` exports them, so an
 // alert and the screen never disagree: each threshold is in this package, and in no alert rule.
 //
-//	kind.go     the kinds of findings, in the order of their urgency
-//	fill.go     when a stream will be full
+//	kind.go      the kinds of findings, in the order of their urgency
+//	state.go     Read: what the broker holds, and what the processes report
+//	finding.go   Findings: what is wrong with a state
+//	fill.go      FullIn: in how much time a stream is full
+//	verdict.go   Judge: the first line of wagewire status
+//	exporter.go  Exporter: a state as Prometheus metrics
+//
+// What only a process sees, such as the answers of a provider, comes from the reports that every
+// process stores on the broker: see schema.Report. An exporter that scraped the processes would need
+// to find and reach each of them; the broker is reached by all.
+//
+//go:generate go test . -run MetricsReference -count=1 -update
 package health
