@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -120,7 +121,7 @@ func unconnected(t *testing.T) *stream.Conn {
 }
 
 var describing = regexp.MustCompile(
-	`^Desc\{fqName: "([^"]+)", help: "(.*)", constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
+	`^Desc\{fqName: "([^"]+)", help: (".*"), unit: .*, constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
 
 // readMetrics returns the metrics of the registry in the order of their names.
 func readMetrics(t *testing.T, registry *prometheus.Registry) []metric {
@@ -144,7 +145,11 @@ func readMetrics(t *testing.T, registry *prometheus.Registry) []metric {
 		if parts == nil {
 			t.Fatalf("cannot read %s", desc)
 		}
-		m := metric{name: parts[1], help: parts[2], kind: kinds[parts[1]]}
+		help, err := strconv.Unquote(parts[2])
+		if err != nil {
+			t.Fatalf("cannot read %s: %v", desc, err)
+		}
+		m := metric{name: parts[1], help: help, kind: kinds[parts[1]]}
 		m.labels = labelsOf(parts[3], parts[4])
 		if m.kind == "" {
 			m.kind = kindOf(t, m.name)
