@@ -2,11 +2,13 @@
 #
 # "work" is the pattern for all four modules of go.work; ./... does not work at the root, which is not
 # a module. GOWORK=off builds a module as other people get it: alone, with the versions of its go.mod.
-# The tests of the Helm chart are a module outside of go.work: the libraries of Kubernetes would change
-# the versions of the line.
+# The tests of the Helm chart and of the alert rules are modules outside of go.work: the libraries of
+# Kubernetes and of Prometheus would change the versions of the line.
 
 modules  := schema ingress workers deploy
 chart    := deploy/kubernetes
+rules    := deploy/prometheus
+apart    := $(chart) $(rules)
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
@@ -110,7 +112,7 @@ up: ## check for the usual mistakes, start the stack of docker-compose.yml: make
 # time, because most tests wait for servers.
 .PHONY: test
 test: ## run every test, with Docker also some scripts in containers: make test TESTFLAGS='-run Paystubs -v'
-	@$(MAKE) --no-print-directory test/chart
+	@$(MAKE) --no-print-directory test/chart test/rules
 	@race=-race; go list -race errors >/dev/null 2>&1 || { race=; \
 		echo 'test: without the race detector: install gcc or clang to have it'; }; \
 	why=$$($(engine) 2>&1 >/dev/null) || \
@@ -127,6 +129,12 @@ test: ## run every test, with Docker also some scripts in containers: make test 
 .PHONY: test/chart
 test/chart: ## render the Helm chart with Helm 4 and 3, and judge the objects as a cluster would
 	@GOWORK=off go -C $(chart) test -timeout 10m $(TESTFLAGS) ./...
+
+# The engine of Prometheus evaluates the rules over invented series. The first run compiles it, for a
+# minute or two.
+.PHONY: test/rules
+test/rules: ## evaluate the alert rules as Prometheus would, also at their limits
+	@GOWORK=off go -C $(rules) test -timeout 10m $(TESTFLAGS) ./...
 
 engine  = docker version --format '{{.Server.Version}}'
 shorten = sed -E -n '$$ { s/^[^ ]*sh: (line )?([0-9]+: )?//; s/(: Get |\. Is |; check ).*//; p; }'
@@ -196,11 +204,12 @@ check/vet:
 	@echo 'check: vet'
 	@go vet -tags containers,canaries,sbom work
 	@GOWORK=off go -C $(chart) vet -tags apiserver,cluster ./...
+	@GOWORK=off go -C $(rules) vet ./...
 
 .PHONY: check/tidy
 check/tidy:
 	@echo 'check: go.mod and go.sum are tidy (repair: make tidy)'
-	@for m in $(modules) $(chart); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
+	@for m in $(modules) $(apart); do GOWORK=off go -C $$m mod tidy -diff || exit 1; done
 
 # Images are built from single modules, and tests run in the workspace. Both must choose the same
 # versions, or the tested code is not the shipped code.
@@ -226,8 +235,10 @@ check/lint: bin/golangci-lint
 		echo "check: lint $$m"; \
 		( cd $$m && ../bin/golangci-lint run ./... ) || exit 1; \
 	done
-	@echo 'check: lint $(chart)'
-	@cd $(chart) && GOWORK=off $(CURDIR)/bin/golangci-lint run ./...
+	@for m in $(apart); do \
+		echo "check: lint $$m"; \
+		( cd $$m && GOWORK=off $(CURDIR)/bin/golangci-lint run ./... ) || exit 1; \
+	done
 
 .PHONY: check/fuzz
 check/fuzz:
@@ -238,19 +249,19 @@ check/fuzz:
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## format the Go code
-	@for m in $(modules) $(chart); do ( cd $$m && $(CURDIR)/bin/golangci-lint fmt ./... ) || exit 1; done
+	@for m in $(modules) $(apart); do ( cd $$m && $(CURDIR)/bin/golangci-lint fmt ./... ) || exit 1; done
 
 # Tidy first, so the workspace knows every module. Tidy again, because sync may raise versions.
 .PHONY: tidy
 tidy: ## tidy every go.mod, with the same versions in all
 	@for m in $(modules); do GOWORK=off go -C $$m mod tidy || exit 1; done
 	@go work sync
-	@for m in $(modules) $(chart); do GOWORK=off go -C $$m mod tidy || exit 1; done
+	@for m in $(modules) $(apart); do GOWORK=off go -C $$m mod tidy || exit 1; done
 
 .PHONY: generate
 generate: ## write the generated files
 	@go generate work
-	@GOWORK=off go -C $(chart) generate ./...
+	@for m in $(rules) $(chart); do GOWORK=off go -C $$m generate ./... || exit 1; done
 
 .PHONY: clean
 clean: ## remove bin/

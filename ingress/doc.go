@@ -11,8 +11,8 @@
 //	publish  stored durably, within PublishFor         200, or 503 with Retry-After
 //
 // Package webhook verifies and parses, by the provider's scheme and layout. config.go has the
-// configuration, server.go the listener and the end, log.go and metrics.go the reports about a
-// webhook.
+// configuration, server.go the listener and the end, log.go, metrics.go and trace.go the
+// reports about a webhook.
 //
 // # The custody rule
 //

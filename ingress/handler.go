@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
@@ -55,12 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refusals.count(resp.reason)
 	}
 	s.logWebhook(got, resp, err, took)
-	if got.span != nil {
-		got.span.SetAttributes(
-			attribute.String("type", typeLabel(got.event)),
-			attribute.Int("http.response.status_code", resp.status))
-		got.span.End()
-	}
+	endSpan(got, resp)
 }
 
 // accept is the line: if accept returns nil, the webhook is stored, as an event or in quarantine.
@@ -82,8 +75,7 @@ func (s *Server) accept(
 	// A sender that hangs up does not end the publish.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.limits.PublishFor)
 	defer cancel()
-	ctx, got.span = s.tracer.Start(ctx, "webhook", trace.WithTimestamp(began),
-		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
+	ctx, got.span = s.startSpan(ctx, got.provider, began)
 	if !s.hand.take(in.Body) {
 		s.metrics.published.WithLabelValues(resultShed).Inc()
 		return got, errShed
@@ -147,7 +139,11 @@ func (s *Server) refusal(h http.Header, peer netip.Prefix, err error) error {
 }
 
 func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
-	if err := s.verifySignature(in); err != nil {
+	err := s.verifySignature(in)
+	if err == nil || webhook.IsMismatch(err) {
+		s.sightings[in.Provider].signatures.Note(err == nil)
+	}
+	if err != nil {
 		return s.refusal(in.Header, peer, err)
 	}
 	if at, ok := webhook.SignedAt(in); ok {
@@ -185,40 +181,42 @@ func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
 		return schema.Event{}, err
 	}
 	event.Backfill = in.Header.Get(schema.BackfillHeader) == schema.BackfillTrue
-	return event, webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
+	return event, s.checkAge(in)
+}
+
+// checkAge returns webhook.ErrStale if the signed date is too far from our clock.
+func (s *Server) checkAge(in webhook.Received) error {
+	err := webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
+	if at, ok := webhook.SignedAt(in); ok {
+		s.sightings[in.Provider].noteDate(in.At.Sub(at), err == nil)
+	}
+	return err
 }
 
 func (s *Server) publish(ctx context.Context, e schema.Event) (duplicate bool, err error) {
+	ctx, span := s.startSend(ctx, schema.EventsTemplate)
 	e.TraceParent = traceParent(ctx)
 	duplicate, err = s.publisher.PublishEvent(ctx, e)
+	endSend(span, err)
 	s.metrics.published.WithLabelValues(resultOf(duplicate, err)).Inc()
-	return duplicate || errors.Is(err, schema.ErrIDConflict), err
+	isConflict := errors.Is(err, schema.ErrIDConflict)
+	s.sightings[e.Provider].stored.Note(err == nil || isConflict)
+	return duplicate || isConflict, err
 }
 
 func (s *Server) quarantine(
 	ctx context.Context, in webhook.Received, reason schema.QuarantineReason,
 ) error {
+	ctx, span := s.startSend(ctx, schema.QuarantineTemplate)
 	err := s.publisher.PublishQuarantined(ctx, schema.Quarantined{
 		Provider:   in.Provider,
 		Reason:     reason,
 		ReceivedAt: in.At,
 		Body:       in.Body,
 	})
+	endSend(span, err)
 	if err == nil {
 		s.metrics.quarantined.WithLabelValues(string(in.Provider), string(reason)).Inc()
 	}
 	return err
-}
-
-// traceParent returns the webhook's trace, for everyone who works on the event: the trace of the
-// span, or a new trace if no spans are kept. A webhook does not join the provider's trace. Pinwheel
-// was seen to send a trace id whose upper half is zero, and the provider's trace is not ours to
-// extend.
-func traceParent(ctx context.Context) string {
-	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
-		return fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags())
-	}
-	var id [24]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return fmt.Sprintf("00-%x-%x-01", id[:16], id[16:])
 }

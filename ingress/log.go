@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 // unknownTypesMax is how many unknown types get a warning, each once. Then the warnings end,
@@ -87,6 +88,11 @@ func (s *Server) logWebhook(got receipt, resp response, err error, took time.Dur
 		fields = append(fields,
 			zap.String("event_id", schema.Token(got.event.ID)),
 			zap.String("subject", got.event.Subject()))
+	}
+	if got.span != nil {
+		if id := process.KeptTrace(got.span); id != "" {
+			fields = append(fields, zap.String("trace_id", id))
+		}
 	}
 	if err := errors.Join(got.quarantined, err); err != nil {
 		fields = append(fields, zap.Error(err))

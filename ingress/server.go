@@ -40,6 +40,8 @@ type Server struct {
 	forgeries *forgeries
 	refusals  *refusals
 	unknown   onceEach
+	// sightings has every provider.
+	sightings map[schema.Provider]*sighting
 	listener  net.Listener
 	// stopping is closed when Run is told to stop.
 	stopping chan struct{}
@@ -90,6 +92,7 @@ func newServer(
 		forgeries: newForgeries(),
 		refusals:  newRefusals(log),
 		unknown:   onceEach{seen: make(map[string]bool)},
+		sightings: newSightings(),
 		stopping:  make(chan struct{}),
 	}
 	s.connections = newConnections(c, &s.known, s.countCutOff)

@@ -26,6 +26,15 @@ const (
 	ClassExhausted Class = "exhausted"
 )
 
+// Classes returns all classes.
+func Classes() []Class {
+	return []Class{
+		ClassTransient, ClassNotReady, ClassThrottled, ClassUnauthorized, ClassForbidden,
+		ClassPermanent, ClassContract, ClassPoison, ClassNotStored, ClassProvider,
+		ClassExhausted,
+	}
+}
+
 // Reason is one word of a fixed list: the reason of a dead letter. A reason holds no personal data.
 type Reason string
 
@@ -50,6 +59,11 @@ type DeadLetter struct {
 	Class    Class
 	Reason   Reason
 	Attempts int
+	// Status is the HTTP status of the provider's last answer, 0 without an answer. Endpoint is the
+	// provider's endpoint, without ids, and "" if none was called. Dead letters of earlier releases
+	// have neither.
+	Status   int
+	Endpoint string
 	// Sequence is the event's place in the events stream.
 	Sequence uint64
 	At       time.Time
@@ -84,3 +98,11 @@ const (
 	// QuarantineIDConflict: another body was stored before under the event's id.
 	QuarantineIDConflict QuarantineReason = "id_conflict"
 )
+
+// QuarantineReasons returns all reasons for quarantine.
+func QuarantineReasons() []QuarantineReason {
+	return []QuarantineReason{
+		QuarantineJSON, QuarantineUTF8, QuarantineDuplicateKey, QuarantineDepth,
+		QuarantineSchema, QuarantineEncoding, QuarantineStale, QuarantineIDConflict,
+	}
+}

@@ -25,6 +25,15 @@ const (
 	allQuarantined = root + "quarantine.>"
 	allPauses      = root + "pauses.>"
 	allClosures    = root + "closures.>"
+	allReports     = root + "reports.>"
+)
+
+// Subjects with a name in braces for each token that differs from message to message. Traces have
+// them instead of the subjects, which name accounts.
+const (
+	EventsTemplate      = root + "events.{provider}.{resource}.{action}.{account}"
+	CompletionsTemplate = root + "completions.{provider}.{resource}.{account}.{event}"
+	QuarantineTemplate  = root + "quarantine.{provider}"
 )
 
 // NoAccount is the account token of an event that names no account.
@@ -259,6 +268,9 @@ func AccountSubject(p Provider, account string) string {
 func AccountEvents(p Provider, r Resource, action, account string) string {
 	return fmt.Sprintf("%sevents.%s.%s.%s.%s", root, p, r, action, account)
 }
+
+// ProviderEvents matches every event of a provider.
+func ProviderEvents(p Provider) string { return AccountEvents(p, "*", "*", "*") }
 
 // AccountRecords is the prefix of the names of an account's record objects.
 func AccountRecords(p Provider, account string) string { return string(p) + "/" + account + "/" }

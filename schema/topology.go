@@ -315,6 +315,12 @@ func defaultStreams() []Stream {
 			Why: "why a queue needs no more workers, for an autoscaler, until each reason ends",
 		},
 		{
+			Name: ReportsStream, Subjects: []string{allReports},
+			MaxAge: ReportKeptFor, MaxBytes: 16 * mebibyte, Duplicates: 2 * time.Minute,
+			LastOnly: true,
+			Why:      "what each process says about itself every few seconds, for operators",
+		},
+		{
 			// A bucket without rollups: with one, whoever may write a provider's budget could
 			// delete the others.
 			Name: BudgetsStream, Subjects: []string{budgetSubjects + "*"},
@@ -392,6 +398,10 @@ func QueueName(p Provider, r Resource) string { return fmt.Sprintf("%s_%s", p, r
 
 // ErasuresName is <provider>_erasures.
 func ErasuresName(p Provider) string { return string(p) + "_erasures" }
+
+// AllExhausted matches the broker's advisories of every queue that a message had all of its
+// deliveries.
+const AllExhausted = exhausted + ">"
 
 // ExhaustedSubjects are the subjects of the broker's advisories that a message of the queue had
 // all of its deliveries: an event, a retry, or a replay.

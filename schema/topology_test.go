@@ -92,6 +92,7 @@ func TestEverySubjectIsStoredInOneStream(t *testing.T) {
 		schema.ReplaysSubject("truv_link", "a"):                          "WAGEWIRE_WAITING_TRUV_LINK",
 		schema.PauseSubject("truv_link"):                                 schema.PausesStream,
 		schema.ClosureSubject("truv", schema.ClosureHeld):                schema.ClosuresStream,
+		schema.ReportSubject("ingress", "1"):                             schema.ReportsStream,
 		schema.BudgetSubject(schema.Truv):                                schema.BudgetsStream,
 		advisory + "MAX_DELIVERIES.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
 		advisory + "MSG_TERMINATED.WAGEWIRE_WAITING_TRUV_LINK.truv_link": schema.AdvisoriesStream,
@@ -178,7 +179,8 @@ func TestAStream(t *testing.T) {
 	want := []string{
 		schema.EventsStream, schema.CompletionsStream, schema.AccountsStream,
 		schema.DeadLettersStream, schema.QuarantineStream, schema.PausesStream,
-		schema.ClosuresStream, schema.BudgetsStream, schema.AdvisoriesStream,
+		schema.ClosuresStream, schema.ReportsStream, schema.BudgetsStream,
+		schema.AdvisoriesStream,
 		"WAGEWIRE_WAITING_PINWHEEL_EMPLOYMENT", "WAGEWIRE_WAITING_PINWHEEL_IDENTITY",
 		"WAGEWIRE_WAITING_PINWHEEL_INCOME", "WAGEWIRE_WAITING_PINWHEEL_PAYSTUBS",
 		"WAGEWIRE_WAITING_PINWHEEL_SHIFTS", "WAGEWIRE_WAITING_PINWHEEL_VERIFICATION_REPORTS",

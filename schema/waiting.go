@@ -73,6 +73,11 @@ type Wait struct {
 	Until time.Time
 	// Failures are all failures of the event until now.
 	Failures Failures
+	// ProviderTook is how long the provider made the event wait until Since, over all attempts and
+	// waits: its calls, and the waits that it caused. An earlier release wrote none.
+	ProviderTook time.Duration
+	// TraceParent is the W3C trace context of the last attempt, or "" without one.
+	TraceParent string
 	// Progress names the records that the attempts until now have fetched, nil without any.
 	Progress *RecordsRef
 }

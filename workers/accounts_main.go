@@ -47,7 +47,8 @@ func serveAccounts(ctx context.Context, getenv func(string) string) error {
 	defer conn.Close()
 	registry := newRegistry()
 	accounts := NewAccounts(conn, env.Accounts, log, registry)
-	return conn.RunWhileOpen(ctx, func(ctx context.Context) error {
+	reporter := stream.Reporter{Role: stream.RoleAccounts, Version: process.Version()}
+	return reportWhileOpen(ctx, conn, reporter, func(ctx context.Context) error {
 		return runWithAdmin(ctx, accounts, env.Process.AdminAddr, registry, log)
 	})
 }

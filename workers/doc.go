@@ -12,7 +12,9 @@
 //	share.go                the pause of all processes of a queue, on the broker
 //	closure.go              closures: why an autoscaler should add no workers
 //	exhausted.go            events without deliveries left
-//	log.go, metrics.go      the log line, the span and the counts of a job
+//	log.go, metrics.go      the log line and the counts of a job
+//	trace.go                the spans of a job, and in which trace
+//	provider_time.go        how long the provider made an event wait
 //	accounts.go             Accounts: the states of accounts, made of completions
 //	accounts_main.go        AccountsMain: the command accounts
 //	payload.go              Payload: the content of a webhook's body
@@ -151,6 +153,28 @@
 // The end of a refusal or an outage is not known. So such a closure lasts ClosureFor, and is
 // renewed while the reason holds. If the autoscaler removes every worker, the closure ends, and the
 // autoscaler starts one worker: it learns whether the reason still holds.
+//
+// # Traces
+//
+// The spans follow OpenTelemetry's conventions for messaging and HTTP, and hold no id of an event
+// or account:
+//
+//	process wagewire.events          CONSUMER  a job
+//	  GET <template>                 CLIENT    each call to the provider
+//	  send wagewire.completions      PRODUCER  the publish of the completion
+//	  settle wagewire.events         CLIENT    done, later, back or never
+//
+// The first attempt at a webhook is a child of the span that published the event. The conventions
+// prefer links, because a batch has many parents, and allow the parent for a job with a single
+// message: then one trace shows a webhook from its receipt to its completion.
+//
+// An attempt after a wait is a trace of its own, with a link to the last attempt: the ladder spans
+// days, and no collector waits so long for the spans of a trace. The waiting event carries the
+// trace context of the last attempt. A redrive is a trace of its own with a link to the webhook,
+// because an operator began it. Each such trace is sampled anew. An event that was given back, or
+// whose worker died, stays in its trace.
+//
+// The completion carries the trace context of its publish, and without tracing that of the event.
 //
 // # Memory
 //

@@ -18,7 +18,11 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 	if d.Err == nil && q.isOthers(d.Event) {
 		return nil
 	}
-	job := Job{Event: d.Event, Attempt: d.Attempt(), Started: time.Now()}
+	now := time.Now()
+	job := Job{
+		Event: d.Event, Attempt: d.Attempt(), Started: now,
+		provider: q.startProviderClock(d, now),
+	}
 	if d.Err == nil {
 		// An erasure is done again: some of its steps come after the completion.
 		if !d.Event.Erases() {
@@ -31,6 +35,8 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		job.Payload, _ = q.source.Decode(d.Event)
 		job.Records = NewRecords(w.conn, d.Event, w.resource, d.Waited.Progress)
 	}
+	ctx, span := w.startJobSpan(ctx, q, d)
+	defer span.End()
 	fetched := Fetched{}
 	cause := errExhausted
 	if d.Err == nil && d.Event.Erases() { // an erasure asks no provider and must be done
@@ -38,6 +44,7 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		cause = nil
 	}
 	verdict := w.config.Ladders.judge(fetched, cause, d.Waited.Failures)
+	markJob(ctx, verdict)
 	err := w.complete(ctx, d, job, fetched, verdict, cause)
 	err = errors.Join(err, job.Records.Close(ctx)) // deletes what the attempts have saved
 	if err != nil && !errors.Is(err, stream.ErrErased) {

@@ -65,6 +65,7 @@ func wantedInHelp(r schema.Resource, name string) []string {
 		"run: wagewire provision apply",
 		"NATS_URL", "NATS_CREDS_FILE", "NATS_CA_FILE",
 		"ADMIN_ADDR", "LOG_LEVEL", "LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
 		"(16)", "(30s,2m,10m,30m,2h,5h,10h,10h,10h,10h,10h,10h)", "(5s,30s,2m,10m)",
 	}
 	variables := Variables()

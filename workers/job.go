@@ -24,6 +24,8 @@ type Job struct {
 	Started time.Time
 	// Records takes the records that the handler fetches.
 	Records *Records
+	// provider counts how long the provider made the event wait.
+	provider *providerClock
 	// Progress is what Records.Save returned to an earlier attempt. Nil: nothing was saved.
 	Progress *schema.RecordsRef
 }

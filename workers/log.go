@@ -5,29 +5,13 @@ import (
 	"errors"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
-
-// workInSpan does a job in a span of the webhook's trace.
-func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
-	carrier := propagation.MapCarrier{"traceparent": d.Event.TraceParent}
-	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
-	ctx, span := w.tracer.Start(ctx, "job",
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(
-			attribute.String("queue", q.name),
-			attribute.String("type", d.Event.Type),
-			attribute.Int("attempt", d.Attempt()),
-		))
-	defer span.End()
-	w.work(ctx, q, d)
-}
 
 // logJob writes the only log line of a job, counts the job, and marks the span. err is the error
 // behind the verdict, unsettled the error of telling the queue.
@@ -36,8 +20,7 @@ func (w *Worker) logJob(
 	err, unsettled error,
 ) {
 	w.metrics.countJob(d.Queue.Name, v, took)
-	trace.SpanFromContext(ctx).SetAttributes(
-		attribute.String("outcome", v.LogAs), attribute.String("class", string(v.Class)))
+	markJob(ctx, v)
 	if v.Skipped {
 		err = nil
 	}
@@ -52,6 +35,9 @@ func (w *Worker) logJob(
 		zap.String("outcome", v.LogAs),
 		zap.Int("records", records),
 		zap.Duration("took", took),
+	}
+	if id := process.KeptTrace(trace.SpanFromContext(ctx)); id != "" {
+		fields = append(fields, zap.String("trace_id", id))
 	}
 	if v.Class != "" {
 		fields = append(fields, zap.String("class", string(v.Class)))

@@ -43,6 +43,8 @@ type Surroundings struct {
 	Log *zap.Logger
 	// Budget returns where all processes share the budget of a provider.
 	Budget func(schema.Provider) pace.Store
+	// Calls counts the calls to the providers. Nil: nobody counts.
+	Calls *Calls
 	// Transport makes the calls to the providers, for example through a proxy with certificates of
 	// its own. Nil: each client has a transport of its own.
 	Transport http.RoundTripper
@@ -158,8 +160,9 @@ func serve(
 	}
 	defer conn.Close()
 	registry := newRegistry()
+	calls := NewCalls()
 	sources, err := opener.Open(r, Surroundings{
-		Getenv: getenv, Registry: registry, Log: log,
+		Getenv: getenv, Registry: registry, Log: log, Calls: calls,
 		Budget: func(p schema.Provider) pace.Store { return conn.Budget(p) },
 	})
 	if err != nil {
@@ -169,9 +172,20 @@ func serve(
 		return err
 	}
 	worker := New(r, sources, conn, env.Worker, log, registry)
-	return conn.RunWhileOpen(ctx, func(ctx context.Context) error {
+	reporter := stream.Reporter{Role: name, Version: process.Version(), Providers: calls.Report}
+	return reportWhileOpen(ctx, conn, reporter, func(ctx context.Context) error {
 		return runWithAdmin(ctx, worker, env.Process.AdminAddr, registry, log,
 			zap.String("resource", string(r)))
+	})
+}
+
+// reportWhileOpen calls run, and reports to operators meanwhile. It ends when the connection is
+// lost for good.
+func reportWhileOpen(
+	ctx context.Context, conn *stream.Conn, r stream.Reporter, run func(context.Context) error,
+) error {
+	return conn.ReportWhile(ctx, r, func(ctx context.Context) error {
+		return conn.RunWhileOpen(ctx, run)
 	})
 }
 

@@ -1,14 +1,18 @@
 package workers
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/workers/api"
 )
 
 // metrics are the metrics of a worker. No label names a person, an account or an event.
@@ -20,12 +24,20 @@ type metrics struct {
 	dropped     *prometheus.CounterVec
 	paused      *prometheus.GaugeVec
 	drift       *prometheus.CounterVec
+	// completion and completionOwn have the same labels and buckets.
+	completion    *prometheus.HistogramVec
+	completionOwn *prometheus.HistogramVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		opts := prometheus.CounterOpts{Name: name, Help: help}
 		return registerOnce(registry, prometheus.NewCounterVec(opts, labels))
+	}
+	completion := func(name, help string) *prometheus.HistogramVec {
+		opts := prometheus.HistogramOpts{Name: name, Help: help, Buckets: completionBuckets()}
+		labels := []string{"provider", "resource"}
+		return registerOnce(registry, prometheus.NewHistogramVec(opts, labels))
 	}
 	return &metrics{
 		jobs: counter("wagewire_worker_jobs_total",
@@ -49,6 +61,11 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		drift: counter("wagewire_record_drift_total",
 			"Differences between records and the provider's reference, once a stored record.",
 			"provider", "resource", "kind"),
+		completion: completion("wagewire_completion_seconds",
+			"From the receipt of a webhook to its stored completion; no replays or backfills."),
+		completionOwn: completion("wagewire_completion_own_seconds",
+			"The same without the provider's part: its calls, and the waits after its failures, "+
+				"refusals and holds. Waits for a turn in the budget of calls are ours."),
 	}
 }
 
@@ -92,6 +109,29 @@ func (m *metrics) countDrift(
 	for kind, n := range findings {
 		m.drift.WithLabelValues(string(p), string(r), string(kind)).Add(float64(n))
 	}
+}
+
+// completionBuckets are upper bounds in seconds: from a prompt answer to hours of retries.
+func completionBuckets() []float64 {
+	return []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600,
+		86400}
+}
+
+// observeCompletion observes the times of a stored completion. own is the part of took that the
+// provider did not cause. If the trace of ctx is kept, it is the exemplar.
+func (m *metrics) observeCompletion(
+	ctx context.Context, p schema.Provider, r schema.Resource, took, own time.Duration,
+) {
+	var exemplar prometheus.Labels // nil: none
+	if id := process.KeptTrace(trace.SpanFromContext(ctx)); id != "" {
+		exemplar = prometheus.Labels{"trace_id": id}
+	}
+	observe := func(histogram *prometheus.HistogramVec, took time.Duration) {
+		observer := histogram.WithLabelValues(string(p), string(r)).(prometheus.ExemplarObserver)
+		observer.ObserveWithExemplar(took.Seconds(), exemplar)
+	}
+	observe(m.completion, took)
+	observe(m.completionOwn, own)
 }
 
 func (m *metrics) setPaused(queue string, paused bool) {
@@ -163,9 +203,10 @@ func NewAPIMetrics(
 	return m
 }
 
-// Call counts a call and the duration.
-func (m *APIMetrics) Call(endpoint string, status int, took time.Duration) {
-	m.calls.WithLabelValues(endpoint, strconv.Itoa(status)).Observe(took.Seconds())
+// Call counts a call and the duration, and makes a span of the call.
+func (m *APIMetrics) Call(ctx context.Context, c api.Call) {
+	m.calls.WithLabelValues(c.Template, strconv.Itoa(c.Status)).Observe(c.Took.Seconds())
+	traceCall(ctx, c)
 }
 
 // Hold notes how much longer the provider asked us to wait.

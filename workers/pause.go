@@ -39,6 +39,8 @@ type pause struct {
 	probing bool
 	// forbidden are the accounts of the last answers 403, since the last success.
 	forbidden map[string]bool
+	// stops are the times in which the queue took no events, as far as they are remembered.
+	stops stops
 	// changed is closed at the next change of the number of events to take.
 	changed chan struct{}
 	// wake ends the sleep of share.
@@ -73,10 +75,19 @@ func (p *pause) Admit(free, _ int) (n int, changed <-chan struct{}) {
 	}
 }
 
-// announceLocked tells the takers of events to ask Admit again.
+// announceLocked notes whether the queue takes events, and tells the takers to ask Admit again.
 func (p *pause) announceLocked() {
+	now := time.Now()
+	p.stops.note(p.state.Paused || now.Before(p.heldUntil), now)
 	close(p.changed)
 	p.changed = make(chan struct{})
+}
+
+// stoppedFor is how long the queue was stopped between two times.
+func (p *pause) stoppedFor(from, to time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stops.within(from, to)
 }
 
 // turn is the permission for a call to the provider. The caller must record the result.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/api/pace"
 )
@@ -67,7 +68,7 @@ func New(
 		config:   c,
 		log:      log,
 		metrics:  newMetrics(registry),
-		tracer:   tracing.Tracer("github.com/wagewire/wagewire/workers"),
+		tracer:   tracing.Tracer(tracerName),
 
 		reference: jsonschema.NewReference(),
 	}
@@ -304,8 +305,10 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	if d.Err != nil {
 		return Job{}, fmt.Errorf("%w: %w", ErrUndecodable, d.Err)
 	}
+	now := time.Now()
 	job := Job{
-		Event: d.Event, Attempt: d.Attempt(), Started: time.Now(), Progress: d.Waited.Progress,
+		Event: d.Event, Attempt: d.Attempt(), Started: now, Progress: d.Waited.Progress,
+		provider: q.startProviderClock(d, now),
 	}
 	if !d.Retry && d.IsWornOut() {
 		return job, errWornOut
@@ -367,7 +370,7 @@ func (w *Worker) callHandler(ctx context.Context, q *queue, job Job) (fetched Fe
 			err = fmt.Errorf("%w: %T", errPanic, r)
 		}
 	}()
-	return q.source.Handler.Fetch(ctx, job)
+	return q.source.Handler.Fetch(withProviderClock(ctx, job.provider), job)
 }
 
 // complete stores the completion of the event, or those of the person's accounts: before them the
@@ -379,7 +382,7 @@ func (w *Worker) complete(
 	storing, cancel := context.WithTimeout(ctx, w.config.StoreFor)
 	defer cancel()
 	if verdict.Kind == Never {
-		if err := w.storeDeadLetter(storing, d, verdict); err != nil {
+		if err := w.storeDeadLetter(storing, d, verdict, cause); err != nil {
 			return err
 		}
 	}
@@ -400,7 +403,9 @@ func (w *Worker) complete(
 // stream.ErrErased if the account was erased. Nothing is stored then: the event may be gone from
 // its stream, and if this worker died before the broker refuses the completion, nobody would erase
 // the dead letter.
-func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verdict) error {
+func (w *Worker) storeDeadLetter(
+	ctx context.Context, d *stream.Delivery, v Verdict, cause error,
+) error {
 	erased, err := w.conn.Erased(ctx, d.Event.Provider, d.Account)
 	if err != nil {
 		return notStored(err)
@@ -409,6 +414,7 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 		return w.eraseLateEvent(ctx, d, stream.ErrErased)
 	}
 	letter := d.DeadLetter(v.Class, v.Reason, time.Now())
+	letter.Status, letter.Endpoint = lastAnswer(cause)
 	if err := w.conn.PublishDeadLetter(ctx, letter); err != nil {
 		return notStored(err)
 	}
@@ -421,7 +427,7 @@ func (w *Worker) storeDeadLetter(ctx context.Context, d *stream.Delivery, v Verd
 func (w *Worker) storeCompletion(
 	ctx context.Context, d *stream.Delivery, job Job, c schema.Completion,
 ) error {
-	stored, err := job.Records.publish(ctx, w.conn, job.Event, c)
+	stored, err := w.publishCompletion(ctx, job, c)
 	switch {
 	case errors.Is(err, stream.ErrErased) && job.Event.Of != "": // the event is the person's
 		w.metrics.countDropped(d.Queue.Name)
@@ -434,10 +440,24 @@ func (w *Worker) storeCompletion(
 		return notStored(err)
 	case !stored:
 		w.metrics.countFenced(d.Queue.Name)
-	case c.CountRecords() > 0:
-		w.metrics.countDrift(c.Data.Provider, w.resource, job.Records.drift)
+	default:
+		w.countStored(ctx, job, c)
 	}
 	return nil
+}
+
+// countStored counts a completion that this worker stored. The times of replayed events are not
+// observed: they began with an operator.
+func (w *Worker) countStored(ctx context.Context, job Job, c schema.Completion) {
+	if c.CountRecords() > 0 {
+		w.metrics.countDrift(c.Data.Provider, w.resource, job.Records.drift)
+	}
+	if job.Event.Replayed() {
+		return
+	}
+	took := max(0, time.Since(job.Event.ReceivedAt)) // ingress may have another clock
+	own := max(0, took-job.provider.took())
+	w.metrics.observeCompletion(ctx, c.Data.Provider, w.resource, took, own)
 }
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
@@ -447,7 +467,9 @@ func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err)
 // holds in the end: an event does not wait if its account is erased meanwhile.
 func (w *Worker) settle(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
-) (Verdict, error) {
+) (_ Verdict, err error) {
+	span := w.startSettleSpan(ctx, d.Queue.Name)
+	defer func() { process.EndSpan(span, brokerError(err)) }()
 	switch v.Kind {
 	case Later:
 		return w.wait(ctx, d, job, v, cause)
@@ -468,7 +490,10 @@ func (w *Worker) wait(
 	if v.Class == schema.ClassUnauthorized {
 		v.Delay = w.config.PauseFor // until the next probe
 	}
-	err := letWait(ctx, d, job, v.wait(cause, d.Waited.Failures))
+	wait := v.wait(cause, d.Waited.Failures)
+	wait.ProviderTook = job.provider.took()
+	wait.TraceParent = process.TraceParent(ctx)
+	err := letWait(ctx, d, job, wait)
 	if !errors.Is(err, stream.ErrErased) {
 		return v, err
 	}

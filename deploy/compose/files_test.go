@@ -134,12 +134,12 @@ func TestPublishedPorts(t *testing.T) {
 	}{
 		"on this machine only without variables": {nil, map[string]string{
 			"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
-			"ingress-next": "127.0.0.1:8082 to 8080",
+			"ingress-next": "127.0.0.1:8082 to 8080", "prometheus": "127.0.0.1:9091 to 9090",
 		}},
 		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2",
-			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4"}, map[string]string{
+			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4", "PROMETHEUS_PORT=5"}, map[string]string{
 			"nats": "192.0.2.1:1 to 4222", "ingress": "192.0.2.1:2 to 8080", "providers": "192.0.2.1:3 to 8081",
-			"ingress-next": "192.0.2.1:4 to 8080",
+			"ingress-next": "192.0.2.1:4 to 8080", "prometheus": "192.0.2.1:5 to 9090",
 		}},
 	} {
 		for nodes, files := range everyFile {
@@ -164,12 +164,16 @@ func secretsOf() map[string][]string {
 	of := map[string][]string{
 		"nats":      {"nats_keys", "nats_teams"}, // public ones
 		"providers": nil, "send": nil,            // the fakes have their own
-		"provision": {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
+		"prometheus": nil,
+		"provision":  {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
+		"backfill": {"nats_wagewire"}, "metrics": {"nats_wagewire"},
 		"ingress":  {"nats_ingress"},
 		"accounts": {"nats_accounts"},
 	}
 	for _, p := range schema.Providers() {
-		of["ingress"] = append(of["ingress"], string(p))
+		for _, name := range []string{"ingress", "wagewire", "backfill"} {
+			of[name] = append(of[name], string(p))
+		}
 	}
 	of["ingress-next"] = of["ingress"]
 	for _, q := range schema.Queues() {
@@ -252,6 +256,15 @@ func checkSecrets(t *testing.T, project *types.Project, want map[string][]string
 	}
 }
 
+// publicDirs are the directories of files that are no secret.
+var publicDirs = []string{"deploy/nats", "deploy/prometheus"}
+
+func isPublic(file string) bool {
+	return slices.ContainsFunc(publicDirs, func(dir string) bool {
+		return strings.HasSuffix(filepath.Dir(file), dir)
+	})
+}
+
 func TestTheDemonstrationHasEveryFile(t *testing.T) {
 	project := load(t, everyFile["three nodes"])
 	var files []string
@@ -264,10 +277,9 @@ func TestTheDemonstrationHasEveryFile(t *testing.T) {
 				continue
 			}
 			files = append(files, volume.Source)
-			if dir := filepath.Dir(volume.Source); !strings.HasSuffix(dir, "deploy/nats") ||
-				!volume.ReadOnly {
-				t.Errorf("%s: the volume of %s is not a read-only file of deploy/nats: make it a secret",
-					s.Name, volume.Source)
+			if !isPublic(volume.Source) || !volume.ReadOnly {
+				t.Errorf("%s: the volume of %s is not a read-only file of %v: make it a secret",
+					s.Name, volume.Source, publicDirs)
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
@@ -42,12 +43,14 @@ type section struct {
 // ofTheStack are the variables that only docker-compose.yml reads, and deploy/compose/up.
 var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "COMPOSE_PROFILES",
-		Help: "demo starts the fake providers too; leave it empty for real providers"},
+		Help: "demo starts the fake providers too, and sight a Prometheus with the alerts: " +
+			"demo,sight for both; leave it empty for real providers without Prometheus"},
 	{Name: "WAGEWIRE_IMAGES",
 		Help: "first part of the name of every image: <images>/<command>:<version>"},
 	{Name: "WAGEWIRE_VERSION", Help: "version of every image"},
 	{Name: "NATS_IMAGE",
 		Help: "image of the broker; a release names it by digest: nats@sha256:…"},
+	{Name: "PROMETHEUS_IMAGE", Help: "image of Prometheus, of the profile sight"},
 	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
 	{Name: "INGRESS_PORT",
 		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
@@ -55,6 +58,7 @@ var ofTheStack = section{"The stack", []process.Variable{
 		Help: "port of ingress-next, which receives while ingress is replaced"},
 	{Name: "PROVIDERS_PORT", Help: "port of the fake providers"},
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
+	{Name: "PROMETHEUS_PORT", Help: "port of Prometheus, of the profile sight"},
 	{Name: "SECRETS_DIR",
 		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
 			"the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
@@ -73,6 +77,7 @@ func ofTheProcesses() []section {
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
 	}
+	sections = append(sections, section{"The operator's command", doctor.Variables()})
 	known := map[process.Variable]bool{}
 	for i := range sections {
 		sections[i].variables = slices.DeleteFunc(sections[i].variables,

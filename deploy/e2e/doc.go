@@ -79,6 +79,11 @@
 //	raw PROVIDER FILE [status=N] [latin1]
 //		signs and sends the text of a file, with $ACCOUNT, $END_USER and $LINK replaced. With
 //		latin1, every character above ASCII is one byte, which is not UTF-8. Prints the answer.
+//	lose TYPE [id=ID]
+//		makes a webhook about the newest person that reaches nobody.
+//	backfill PROVIDER
+//		brings back lost webhooks, as `wagewire backfill` does. Prints verdict, type and reason
+//		of each.
 //	fault KEY=VALUE ...
 //		makes the APIs misbehave; package fake explains the keys. retry_after=date:2s is an HTTP
 //		date.

@@ -138,7 +138,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"up": (*script).up, "nats": (*script).switchNATS, "worker": (*script).switchWorker,
 		"stream": (*script).switchStream,
 		"person": (*script).makePerson, "play": (*script).play, "send": (*script).send,
-		"raw":   (*script).raw,
+		"raw": (*script).raw, "lose": (*script).lose, "backfill": (*script).backfill,
 		"fault": (*script).fault, "clear": (*script).clear, "calls": (*script).calls,
 		"await": (*script).await, "none": (*script).none, "retried": (*script).retried,
 		"waiting": (*script).waiting, "retry": (*script).retry,

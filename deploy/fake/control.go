@@ -29,6 +29,10 @@ func (f *Providers) routeControl() {
 		"POST /control/webhooks": f.postWebhook,
 		"GET /control/webhooks":  show(f.Sent),
 
+		"POST /control/subscriptions":            f.postSubscription,
+		"GET /control/subscriptions":             show(f.Subscriptions),
+		"POST /control/subscriptions/{id}/pause": f.postPause,
+
 		"GET /control/calls":    show(f.Calls),
 		"DELETE /control/calls": reset(f.ResetCalls),
 		"GET /control/arrivals": show(f.Arrivals),
@@ -159,6 +163,7 @@ func (f *Providers) postPlay(r *http.Request) (int, any) {
 		Times    int  `json:"times"`
 		Retry    bool `json:"retry"`
 		Shuffled bool `json:"shuffled"`
+		Lost     bool `json:"lost"`
 	}
 	if err := readInstruction(r, &in); err != nil {
 		return http.StatusBadRequest, err
@@ -168,7 +173,7 @@ func (f *Providers) postPlay(r *http.Request) (int, any) {
 		return http.StatusNotFound, fmt.Errorf("nobody has the id %s", r.PathValue("id"))
 	}
 	played, err := f.Play(r.Context(), p, SendOptions{
-		Copies: in.Times, Retry: in.Retry, Shuffled: in.Shuffled,
+		Copies: in.Times, Retry: in.Retry, Shuffled: in.Shuffled, Lost: in.Lost,
 	})
 	if err != nil {
 		return http.StatusServiceUnavailable, err
@@ -197,6 +202,8 @@ type webhookInstruction struct {
 	Retry        bool     `json:"retry"`
 	BadSignature bool     `json:"bad_signature"`
 	OldTimestamp Duration `json:"old_timestamp"`
+	Lost         bool     `json:"lost"`
+	Refresh      bool     `json:"refresh"`
 }
 
 func (f *Providers) postWebhook(r *http.Request) (int, any) {
@@ -213,6 +220,7 @@ func (f *Providers) postWebhook(r *http.Request) (int, any) {
 		Copies:       in.Times,
 		BadSignature: in.BadSignature,
 		Old:          time.Duration(in.OldTimestamp),
+		Lost:         in.Lost,
 	})
 	return http.StatusOK, struct {
 		Sent
@@ -239,6 +247,7 @@ func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 		Deleted:   in.Deleted,
 
 		MonitoringStatus: in.MonitoringStatus,
+		Refresh:          in.Refresh,
 	})
 	if in.Raw != nil {
 		w.Body = []byte(*in.Raw)

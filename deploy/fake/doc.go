@@ -13,9 +13,11 @@
 //	pinwheel.go           the row: secret, signature, redelivery, refusals and error bodies
 //	pinwheel_api.go       the endpoints
 //	pinwheel_end_user.go  the list of a person's accounts
+//	pinwheel_customer.go  the lists of accounts and jobs, and the registrations for webhooks
 //	pinwheel_webhook.go   webhooks, jobs and the timeline
 //	pinwheel_record.go    paystubs, shifts and the other objects
-//	truv.go               all of Truv
+//	truv.go               the rest of Truv
+//	truv_customer.go      the registrations for webhooks, and the log of sent webhooks
 //
 // The other files know no provider by name. A new provider needs a file with a row and an entry in
 // the registry. One handler serves all providers and the control tree:
@@ -60,10 +62,25 @@
 //	curl $fake/webhooks -d '{"type": "identity.added", "bad_signature": true}'
 //	curl $fake/webhooks -d '{"type": "identity.added", "old_timestamp": "1h"}'
 //	curl $fake/webhooks -d '{"provider": "truv", "raw": "{not json"}'
+//	curl $fake/webhooks -d '{"type": "income.added", "lost": true}'
+//	curl $fake/webhooks -d '{"type": "income.added", "refresh": true}'
 //	curl $fake/webhooks
+//
+// A lost webhook reaches nobody, as in an outage of the receiver. Truv's log has it. A refresh is
+// not among the jobs of Pinwheel.
 //
 // The response to a POST holds the webhook's id and type, and the receiver's status and answer. A
 // status of 0 means that the receiver did not answer. GET lists the webhooks that were sent.
+//
+// # Registrations
+//
+// The APIs list, make and change the registrations for webhooks. A provider pauses a registration
+// whose URL fails for long.
+//
+//	curl $fake/subscriptions -d '{"provider": "pinwheel",
+//	  "url": "https://x.invalid/webhooks/pinwheel"}'
+//	curl -X POST $fake/subscriptions/$id/pause
+//	curl $fake/subscriptions
 //
 // # Faults
 //
@@ -71,7 +88,7 @@
 // of an endpoint, and the fault then concerns this endpoint alone:
 //
 //	account platform employment identity income paystubs paystub shifts end_user_accounts voe voie
-//	link
+//	link accounts jobs webhooks webhook_requests
 //
 // Any other path is a part of the call's path, such as "/paystubs" (the list and each paystub) or
 // the id of an account. times is how often the fault fires. With every, the fault fires at each

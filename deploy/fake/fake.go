@@ -52,6 +52,9 @@ type Providers struct {
 	calls   Calls
 	arrived []Arrival // oldest first, at most arrivedMax
 	sent    []Sent    // oldest first, at most sentMax
+	// subscriptions are the customer's registrations for webhooks, oldest first.
+	subscriptions []*Subscription
+	deliveries    []delivery // oldest first, at most deliveriesMax
 }
 
 // New makes a Providers without people.
@@ -113,6 +116,7 @@ type endpoint struct {
 	provider provider // set by New
 	name     string   // empty: faults do not concern the endpoint
 	path     string   // a pattern of http.ServeMux; empty means every other path
+	method   string   // empty means GET
 	serve    func(*http.Request, fired) reply
 }
 
@@ -120,7 +124,7 @@ func (e endpoint) pattern() string {
 	if e.path == "" {
 		return "/" + e.provider.name + "/"
 	}
-	return "GET /" + e.provider.name + e.path
+	return cmp.Or(e.method, http.MethodGet) + " /" + e.provider.name + e.path
 }
 
 // label is the key of a call in Calls: "pinwheel GET /v1/accounts/{account_id}".

@@ -61,6 +61,7 @@ type pinwheelAccount struct {
 	refreshed     map[string]time.Time // when the snapshot of a resource was taken
 	incomeUpdated time.Time
 	announced     map[string]bool // ids that a webhook has announced
+	jobs          []finishedJob   // oldest first
 }
 
 // record is a paystub or shift. A paystub starts and ends on the pay date.

@@ -36,6 +36,11 @@ func pinwheelEndpoints(f *Providers) []endpoint {
 		{name: "end_user_accounts", path: endUser + "/accounts", serve: api.endUserAccounts},
 		{name: "voe", path: reports + "/voe", serve: api.report("voe")},
 		{name: "voie", path: reports + "/voie", serve: api.report("voie")},
+		{name: "accounts", path: "/v1/accounts", serve: api.accounts},
+		{name: "jobs", path: "/v1/jobs", serve: api.jobs},
+		{name: "webhooks", path: "/v1/webhooks", serve: api.webhooks},
+		{path: "/v1/webhooks", method: http.MethodPost, serve: api.createWebhook},
+		{path: "/v1/webhooks/{webhook_id}", method: http.MethodPut, serve: api.updateWebhook},
 	}
 }
 

@@ -248,6 +248,7 @@ func (j pinwheelJob) outcome(webhookType string) object {
 		params = j.params(resource, action)
 	}
 	payload = append(payload, member{"params", params})
+	j.finish(name, outcome, errorCode, errorType, params)
 	if hasRecords && action == "added" {
 		added := j.Added
 		if added == nil && outcome == "success" {

@@ -48,6 +48,8 @@ type provider struct {
 	// registration for webhooks.
 	describe   func(header http.Header, registration string)
 	redelivery redelivery
+	// keepsLog is true if the provider's API has a log of the webhooks that were sent.
+	keepsLog bool
 
 	// endpoints lists the endpoints of the provider's API.
 	endpoints func(f *Providers) []endpoint

@@ -26,6 +26,7 @@ type SendOptions struct {
 	BadSignature bool          // sign with a wrong secret
 	Old          time.Duration // sign with a timestamp so old, if the provider signs a timestamp
 	Shuffled     bool          // send a timeline in random order
+	Lost         bool          // nothing reaches the receiver, as in an outage of the receiver
 	// Tried is called after each attempt with the time of the attempt's begin and the status of the
 	// response, 0 for no response. nil: nobody is told.
 	Tried func(began time.Time, status int)
@@ -145,6 +146,9 @@ func (f *Providers) deliver(
 		began := time.Now()
 		answer, err := f.post(ctx, provider, w, opts)
 		f.remember(sentOf(w, answer, err))
+		if provider.keepsLog {
+			f.log(w, answer.Status, err)
+		}
 		if opts.Tried != nil {
 			opts.Tried(began, answer.Status)
 		}
@@ -166,7 +170,10 @@ func (f *Providers) post(
 ) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, provider.redelivery.answerFor)
 	defer cancel()
-	url := f.config.WebhookURL + "/" + w.Provider
+	if opts.Lost {
+		return Answer{}, errLost
+	}
+	url := f.webhookURL(w.Provider)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(w.Body))
 	if err != nil {
 		return Answer{}, err
@@ -202,6 +209,27 @@ func (f *Providers) pause(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-f.done:
 		return errors.New("the provider is closed")
+	}
+}
+
+// errLost is the error of a webhook that reaches nobody.
+var errLost = errors.New("the webhook is lost on the way")
+
+func (f *Providers) webhookURL(provider string) string {
+	return f.config.WebhookURL + "/" + provider
+}
+
+// log keeps the attempt for the log of the provider.
+func (f *Providers) log(w Webhook, status int, err error) {
+	d := delivery{at: f.now(), url: f.webhookURL(w.Provider), webhook: w, status: status}
+	if err != nil {
+		d.err = err.Error()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deliveries = append(f.deliveries, d)
+	if extra := len(f.deliveries) - deliveriesMax; extra > 0 {
+		f.deliveries = f.deliveries[extra:]
 	}
 }
 

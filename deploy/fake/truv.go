@@ -46,6 +46,7 @@ var truv = provider{
 		growth:     1,
 		answerFor:  10 * time.Second,
 	},
+	keepsLog: true,
 
 	endpoints: truvEndpoints,
 	refuse:    refuseTruv,
@@ -210,6 +211,10 @@ func truvEndpoints(f *Providers) []endpoint {
 	return []endpoint{
 		{name: "link", path: "/v1/links/{link_id}/{$}", serve: api.link},
 		{name: "", path: "/v1/links/{link_id}", serve: redirectToSlash},
+		{name: "webhooks", path: "/v1/webhooks/{$}", serve: api.webhooks},
+		{name: "webhook_requests", path: "/v1/webhook-requests/{$}", serve: api.sendings},
+		{path: "/v1/webhooks/{$}", method: http.MethodPost, serve: api.createWebhook},
+		{path: "/v1/webhooks/{webhook_id}/{$}", method: http.MethodPatch, serve: api.updateWebhook},
 	}
 }
 

@@ -28,6 +28,8 @@ type EventOptions struct {
 	// MonitoringStatus is that of the account after account.monitoring_status.updated. Empty means
 	// active.
 	MonitoringStatus string
+	// Refresh is true for a job of a refresh, which Pinwheel does not list among its jobs.
+	Refresh bool
 }
 
 // outcomes are the values of EventOptions.Outcome.

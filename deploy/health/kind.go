@@ -13,6 +13,8 @@ const (
 	Warn Severity = "warn"
 	// Note: nobody needs to act. The finding explains why events wait.
 	Note Severity = "note"
+	// Well is the severity of a Verdict without a finding that asks for a person.
+	Well Severity = "ok"
 )
 
 // Name is the name of a kind of finding. It is the name that `wagewire explain` takes, the title of

@@ -10,6 +10,7 @@
 //
 //	chart/files/queues.yaml    the queues of each worker, generated from schema
 //	chart/files/*.conf         the broker's configuration, copied from ../nats
+//	chart/files/rules.yaml     the alert rules, copied from ../prometheus
 package kubernetes
 
 //go:generate go test . -run TestGenerated -count=1 -update

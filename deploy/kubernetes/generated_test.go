@@ -52,11 +52,22 @@ func brokerFile(t *testing.T, name string) string {
 	return string(text)
 }
 
+// ruleFile is the text of the alert rules.
+func ruleFile(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "prometheus", "rules.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	for name, want := range map[string]string{
 		"queues.yaml":   queues(),
 		"nats.conf":     brokerFile(t, "nats.conf"),
 		"accounts.conf": brokerFile(t, "accounts.conf"),
+		"rules.yaml":    ruleFile(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(chartDir, "files", name)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
 )
 
 // deploymentsOf returns the Deployments by component.
@@ -198,6 +200,47 @@ func TestPrometheusReadsEveryProcess(t *testing.T) {
 		if isProcess && !hasPort(p, intstr.FromString(port)) {
 			t.Errorf("%s has no port %s", component, port)
 		}
+	}
+}
+
+func TestPrometheusHasTheAlertsOnRequest(t *testing.T) {
+	rules := of[*monitoring.PrometheusRule](renderFile(t, "production"))
+	if len(rules) != 1 || rules[0].Labels["release"] != "prometheus" {
+		t.Fatalf("%d objects with rules, or without the labels", len(rules))
+	}
+	var want monitoring.PrometheusRuleSpec
+	if err := yaml.UnmarshalStrict([]byte(ruleFile(t)), &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, rules[0].Spec); diff != "" {
+		t.Errorf("rules (-want +got)\n%s", diff)
+	}
+	if got := of[*monitoring.PrometheusRule](renderFile(t, "trial")); len(got) != 0 {
+		t.Errorf("%d objects with rules, without a request", len(got))
+	}
+}
+
+func TestTheExporterIsAPodThatCanBeLeftOut(t *testing.T) {
+	const name = "metrics"
+	for promise, row := range map[string]struct {
+		values values
+		want   bool
+	}{
+		"it is there":    {with(t, "trial"), true},
+		"or is left out": {with(t, "trial", "metrics.enabled=false"), false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			d := deploymentsOf(render(t, row.values))[name]
+			if (d != nil) != row.want {
+				t.Fatalf("there is a Deployment: %t", d != nil)
+			}
+			if d == nil {
+				return
+			}
+			if args := d.Spec.Template.Spec.Containers[0].Args; !slices.Equal(args, []string{name}) {
+				t.Errorf("it runs wagewire %s", args)
+			}
+		})
 	}
 }
 

@@ -205,6 +205,8 @@ func variablesOf(component string) []process.Variable {
 		return slices.Concat(every, ingress.Variables())
 	case stream.RoleAccounts:
 		return slices.Concat(every, workers.AccountsVariables())
+	case "metrics":
+		return every
 	case "provision", "tool":
 		return broker
 	}
@@ -291,7 +293,7 @@ func secretsOf(component string) []string {
 		return []string{"wagewire-keys keys.conf", "wagewire-keys teams.conf"}
 	case "providers":
 		return nil
-	case "provision", "tool":
+	case "provision", "tool", "metrics":
 		return []string{key(stream.RoleOperator)}
 	case "ingress":
 		secrets = append(secrets, key(stream.RoleIngress))

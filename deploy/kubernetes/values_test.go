@@ -207,7 +207,9 @@ func TestAProviderCanBeLeftOut(t *testing.T) {
 			pods := podsOf(t, renderFile(t, file))
 			var got []string
 			for _, component := range slices.Sorted(maps.Keys(pods)) {
-				if !slices.Contains([]string{"ingress", stream.RoleAccounts, "provision", "tool"}, component) {
+				if !slices.Contains([]string{
+					"ingress", stream.RoleAccounts, "provision", "tool", "metrics",
+				}, component) {
 					got = append(got, component)
 				}
 			}

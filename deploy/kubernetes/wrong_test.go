@@ -95,6 +95,8 @@ func TestAMissingAPIIsOneLine(t *testing.T) {
 			"or set autoscaling.enabled=false for every worker"},
 		"the Prometheus operator": {with(t, "production"), []string{cluster, every[1], every[3]}, "wagewire: the cluster has no PodMonitor: " +
 			"install the Prometheus operator, or set podMonitor.enabled=false"},
+		"the Prometheus operator, for the alerts": {with(t, "without-autoscaling", "rules.enabled=true"), []string{cluster},
+			"wagewire: the cluster has no PrometheusRule: install the Prometheus operator, or set rules.enabled=false"},
 		"the Gateway API": {with(t, "production"), every[:3], "wagewire: the cluster has no HTTPRoute: install the Gateway API, " +
 			"or set ingress.route.kind=Ingress"},
 	} {

@@ -147,6 +147,12 @@ func attempts() []attempt {
 		{name: "purge the budgets", make: request(api+"STREAM.PURGE.KV_WAGEWIRE_BUDGETS", ""),
 			destroys: true},
 	}
+	all = append(all, attempt{name: "read the reports", make: request(
+		api+"STREAM.MSG.GET.WAGEWIRE_REPORTS", `{"seq":1}`)})
+	for _, grant := range stream.Grants() {
+		all = append(all, attempt{name: "report as " + grant.Role,
+			make: request(schema.ReportSubject(grant.Role, "1"), "{}"), but: []string{grant.Role}})
+	}
 	for _, p := range schema.Providers() {
 		all = append(all, attempt{name: "write the budget of " + string(p),
 			make: request(schema.BudgetSubject(p), "{}"), but: callersOf(p)})
@@ -302,7 +308,7 @@ func fill(t *testing.T, b broker, topology schema.Topology) {
 		"$KV.WAGEWIRE_BUDGETS.other",
 		schema.ClosureSubject("first", schema.ClosureDown),
 		schema.ClosureSubject("truv_link", schema.ClosurePaused),
-		"$O.WAGEWIRE_RECORDS.M.first", seedChunk,
+		"$O.WAGEWIRE_RECORDS.M.first", seedChunk, schema.ReportSubject("ingress", "first"),
 	} {
 		_, err := js.Publish(t.Context(), subject, []byte("{}"))
 		must(t, err)

@@ -38,7 +38,7 @@ func TestTheOperatorProvisionsTheDefaultTopology(t *testing.T) {
 		t.Errorf("a second plan: %v, %v", changes, err)
 	}
 	streams, queues, err := c.Status(t.Context())
-	if err != nil || len(streams) != 10+len(schema.Queues()) ||
+	if err != nil || len(streams) != 11+len(schema.Queues()) ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}

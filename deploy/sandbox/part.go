@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // part is a component that runs in a goroutine until stop.
@@ -23,6 +25,20 @@ func (s *Sandbox) start(name string, run func(context.Context) error) {
 	p := &part{run: run}
 	s.parts[name] = p
 	s.runPart(name, p)
+}
+
+// startReporting runs a new part that reports to operators as a process of its role does.
+func (s *Sandbox) startReporting(
+	name string, conn *stream.Conn, r stream.Reporter, run func(context.Context) error,
+) {
+	r.Version = process.Version()
+	s.start(name, func(ctx context.Context) error { return conn.ReportWhile(ctx, r, run) })
+}
+
+// untilEnd is a part that only waits.
+func untilEnd(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
 }
 
 // runPart runs a part in a goroutine. Sandbox.mu is held.

@@ -147,7 +147,7 @@ func (s *Sandbox) Close() error {
 	}
 	var errs []error
 	stages := [][]string{
-		{"admin", "ingress"}, workerNames, {stream.RoleAccounts}, {"providers", "teams"},
+		{"admin", "ingress"}, workerNames, {stream.RoleAccounts, "calls"}, {"providers", "teams"},
 	}
 	for _, stage := range stages {
 		var group errgroup.Group

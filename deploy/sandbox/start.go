@@ -155,7 +155,9 @@ func (s *Sandbox) startIngress(context.Context) error {
 		return asPartError(Webhooks, err)
 	}
 	s.WebhooksURL = "http://" + server.Addr() + "/webhooks"
-	s.start("ingress", server.Run)
+	s.startReporting("ingress", conn, stream.Reporter{
+		Role: stream.RoleIngress, Providers: server.Sightings,
+	}, server.Run)
 	return nil
 }
 
@@ -198,8 +200,9 @@ func (s *Sandbox) startWorkers(context.Context) error {
 	if err := s.checkSecrets(); err != nil {
 		return err
 	}
+	calls := workers.NewCalls()
 	sources, err := fetch.OpenAll(workers.Surroundings{
-		Getenv: s.getenv, Registry: s.registry, Log: s.config.Log,
+		Getenv: s.getenv, Registry: s.registry, Log: s.config.Log, Calls: calls,
 		Budget: func(p schema.Provider) pace.Store { return s.Conn.Budget(p) },
 	})
 	if err != nil {
@@ -222,10 +225,14 @@ func (s *Sandbox) startWorkers(context.Context) error {
 		labels := prometheus.Labels{"worker": string(r)}
 		registry := prometheus.WrapRegistererWith(labels, s.registry)
 		// Each start makes a new worker, as a new process would.
-		s.start(string(r), func(ctx context.Context) error {
+		run := func(ctx context.Context) error {
 			return workers.New(r, byProvider, conn, config, s.config.Log, registry).Run(ctx)
-		})
+		}
+		s.startReporting(string(r), conn, stream.Reporter{Role: role}, run)
 	}
+	// All workers share a client of each provider, so their calls have a report of their own.
+	all := stream.Reporter{Role: stream.RoleOperator, Providers: calls.Report}
+	s.startReporting("calls", s.Conn, all, untilEnd)
 	return s.startAccounts()
 }
 
@@ -240,9 +247,9 @@ func (s *Sandbox) startAccounts() error {
 	if err != nil {
 		return err
 	}
-	s.start(stream.RoleAccounts, func(ctx context.Context) error {
-		return workers.NewAccounts(conn, config, s.config.Log, s.registry).Run(ctx)
-	})
+	accounts := workers.NewAccounts(conn, config, s.config.Log, s.registry)
+	s.startReporting(
+		stream.RoleAccounts, conn, stream.Reporter{Role: stream.RoleAccounts}, accounts.Run)
 	return nil
 }
 

@@ -53,7 +53,9 @@ func AdminHandler(ready func(context.Context) error, metrics prometheus.Gatherer
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
+		EnableOpenMetrics: true, // only this format has exemplars
+	}))
 	return mux
 }
 

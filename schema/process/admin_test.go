@@ -19,6 +19,23 @@ import (
 // fine is the readiness of a process without faults.
 func fine(context.Context) error { return nil }
 
+func TestExemplarsAreServedToWhoeverAsksForOpenMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	seconds := prometheus.NewHistogram(
+		prometheus.HistogramOpts{Name: "webhook_seconds", Help: "Time.", Buckets: []float64{1}})
+	registry.MustRegister(seconds)
+	seconds.(prometheus.ExemplarObserver).
+		ObserveWithExemplar(0.5, prometheus.Labels{"trace_id": "4bf9"})
+	recorder := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	AdminHandler(fine, registry).ServeHTTP(recorder, request)
+	want := `webhook_seconds_bucket{le="1.0"} 1 # {trace_id="4bf9"} 0.5`
+	if body := recorder.Body.String(); !strings.Contains(body, want) {
+		t.Errorf("%q is not in %q", want, body)
+	}
+}
+
 func TestAnAdminAnswers(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	webhooks := prometheus.NewCounter(

@@ -21,6 +21,9 @@ type Config struct {
 	AdminAddr string `env:"ADMIN_ADDR" help:"listener for /livez, /readyz and /metrics, such as :9090 (off; images set :9090)"`
 	// TracesEndpoint is the URL of an OTLP collector. If empty, no traces are sent.
 	TracesEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"where traces go, by OTLP over HTTP, such as http://collector:4318 (nowhere)"`
+	// TracesSampler and TracesSamplerArg say which traces are kept. Tracing checks both.
+	TracesSampler    string `env:"OTEL_TRACES_SAMPLER" envDefault:"parentbased_always_on" help:"which traces are kept: always_on, always_off, traceidratio, or one of them with parentbased_ before it"`
+	TracesSamplerArg string `env:"OTEL_TRACES_SAMPLER_ARG" help:"the share of the traces that a sampler with traceidratio keeps, from 0 to 1 (1)"`
 	// LogLevel and LogFormat are checked by Logger.
 	LogLevel string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	// LogFormat is json or console. If empty, it is console in a terminal and json elsewhere.

@@ -237,7 +237,8 @@ func TestEveryProcesssVariablesHaveAHelp(t *testing.T) {
 			t.Errorf("%s has no help", v.Name)
 		}
 	}
-	want := []string{"ADMIN_ADDR", "OTEL_EXPORTER_OTLP_ENDPOINT", "LOG_LEVEL", "LOG_FORMAT"}
+	want := []string{"ADMIN_ADDR", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER",
+		"OTEL_TRACES_SAMPLER_ARG", "LOG_LEVEL", "LOG_FORMAT"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}

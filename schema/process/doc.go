@@ -9,6 +9,7 @@
 //	admin.go    Admin: /livez, /readyz and /metrics; Serve: an HTTP server with an orderly end
 //	health.go   Healthcheck: a question to the /readyz of the process in the same container
 //	tracing.go  Tracing: spans over OTLP
+//	span.go     spans about messages, and trace contexts on the wire
 //	version.go  Version
 //	roots.go    certificate authorities and time zones for images without a system
 //

@@ -111,7 +111,12 @@ func Grants() []Grant {
 			})
 		}
 	}
-	return append(grants, Grant{Role: RoleAccounts, Requests: accountsRequests()})
+	grants = append(grants, Grant{Role: RoleAccounts, Requests: accountsRequests()})
+	for i := range grants {
+		grant := &grants[i]
+		grant.Requests = append(grant.Requests, schema.ReportSubject(grant.Role, "*"))
+	}
+	return grants
 }
 
 // Roles returns the roles with a key of their own: the operator, and those of Grants.

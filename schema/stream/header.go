@@ -37,6 +37,8 @@ const (
 	headerSince       = "Wagewire-Waiting-Since"
 	headerUntil       = "Wagewire-Next-Try"
 	headerFailures    = "Wagewire-Failures"
+	headerTook        = "Wagewire-Provider-Took"
+	headerLastTrace   = "Wagewire-Last-Traceparent"
 	headerProgress    = "Wagewire-Progress"
 )
 

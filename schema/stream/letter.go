@@ -17,6 +17,23 @@ type Letter struct {
 	// Event comes from the headers alone. Decode reads the whole event.
 	Event     schema.Event
 	BodyBytes int
+	// Error is the error of the event's completion. Explain reads it.
+	Error *schema.CompletionError
+}
+
+// Explain reads the error of the event's completion. The Error stays nil if the completion is no
+// longer stored.
+func (o *Operator) Explain(ctx context.Context, l *Letter) error {
+	completions, err := o.CompletionsOf(ctx, l.Event)
+	if err != nil {
+		return fmt.Errorf("read the completion of %s: %w", l.Event.Key(), err)
+	}
+	for _, c := range completions {
+		if schema.QueueName(c.Data.Provider, c.Data.Resource) == l.Queue && c.Data.Error != nil {
+			l.Error = c.Data.Error
+		}
+	}
+	return nil
 }
 
 // ReadLetter reads a dead letter. The message may come without its body, but then Decode fails.
@@ -24,6 +41,7 @@ func ReadLetter(m Stored) Letter {
 	// We wrote the headers ourselves. A broken number shows as 0.
 	attempts, _ := strconv.Atoi(m.Header.Get(headerAttempts))
 	sequence, _ := strconv.ParseUint(m.Header.Get(headerSequence), 10, 64)
+	status, _ := strconv.Atoi(m.Header.Get(headerStatus))
 	at := timeOf(m.Header, headerFailedAt)
 	if at.IsZero() {
 		at = m.At
@@ -38,6 +56,8 @@ func ReadLetter(m Stored) Letter {
 			Class:    schema.Class(m.Header.Get(headerClass)),
 			Reason:   schema.Reason(m.Header.Get(headerReason)),
 			Attempts: attempts,
+			Status:   status,
+			Endpoint: textOf(m.Header, headerEndpoint),
 			Sequence: sequence,
 			At:       at,
 			Headers:  m.Header,

@@ -111,6 +111,10 @@ func (c *Conn) PublishDeadLetter(ctx context.Context, d schema.DeadLetter) error
 	header.Set(headerAttempts, strconv.Itoa(d.Attempts))
 	header.Set(headerSequence, strconv.FormatUint(d.Sequence, 10))
 	header.Set(headerFailedAt, formatTime(d.At))
+	if d.Endpoint != "" {
+		header.Set(headerStatus, strconv.Itoa(d.Status))
+		header.Set(headerEndpoint, encodeText(d.Endpoint))
+	}
 	msg := &nats.Msg{
 		Subject: schema.DeadLetterSubject(d.Queue, d.Account),
 		Data:    d.Body,

@@ -20,6 +20,12 @@ type Level struct {
 	Bytes    uint64    `json:"bytes"`
 	BytesMax int64     `json:"bytes_max"`
 	Oldest   time.Time `json:"oldest,omitzero"`
+	// MaxAge is how long the stream keeps a message, 0 for ever.
+	MaxAge time.Duration `json:"-"`
+	// Replicas is the number of copies, and Behind names the servers whose copy is away or not up
+	// to date.
+	Replicas int      `json:"replicas"`
+	Behind   []string `json:"behind,omitempty"`
 }
 
 // QueueStatus is the state of a queue, over all of its lanes.
@@ -56,6 +62,8 @@ type QueueStatus struct {
 type WaitingCount struct {
 	Class schema.Class `json:"class"`
 	Count int          `json:"count"`
+	// Oldest is when the oldest of the events was received.
+	Oldest time.Time `json:"oldest"`
 	// Next and Last are when the first and the last of the events are tried again.
 	Next time.Time `json:"next_try"`
 	Last time.Time `json:"last_try"`
@@ -134,6 +142,9 @@ func (o *Operator) addWaiting(ctx context.Context, s *QueueStatus) error {
 func (c *WaitingCount) Add(w Waiting) {
 	c.Class = w.Class
 	c.Count++
+	if c.Oldest.IsZero() || w.Event.ReceivedAt.Before(c.Oldest) {
+		c.Oldest = w.Event.ReceivedAt
+	}
 	if c.Next.IsZero() || w.Until.Before(c.Next) {
 		c.Next = w.Until
 	}
@@ -153,11 +164,31 @@ func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) 
 		Messages: info.State.Msgs,
 		Bytes:    info.State.Bytes,
 		BytesMax: info.Config.MaxBytes,
+		MaxAge:   info.Config.MaxAge,
+		Replicas: info.Config.Replicas,
+		Behind:   behindOf(info.Cluster),
+	}
+	if ttl, err := time.ParseDuration(info.Config.Metadata[metadataTTL]); err == nil {
+		level.MaxAge = ttl
 	}
 	if info.State.Msgs > 0 {
 		level.Oldest = info.State.FirstTime
 	}
 	return level, nil
+}
+
+// behindOf names the servers whose copy of a stream is away, or not up to date.
+func behindOf(cluster *jetstream.ClusterInfo) []string {
+	if cluster == nil {
+		return nil
+	}
+	var behind []string
+	for _, peer := range cluster.Replicas {
+		if peer.Offline || !peer.Current {
+			behind = append(behind, peer.Name)
+		}
+	}
+	return behind
 }
 
 func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus, error) {

@@ -29,7 +29,7 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	}
 	streams, queues, err := operator(c).Status(t.Context())
 	must(t, err)
-	if len(streams) != 10+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
+	if len(streams) != 11+len(schema.Queues()) || len(queues) != len(schema.Queues()) {
 		t.Errorf("%d streams and %d queues", len(streams), len(queues))
 	}
 	for _, s := range streams {
@@ -71,7 +71,10 @@ func TestStatusShowsTheStateOfTheBroker(t *testing.T) {
 	j.release()
 	j = next(t, "a delivery", jobs)
 	counted := []stream.WaitingCount{
-		{Class: schema.ClassTransient, Count: 1, Next: later, Last: later},
+		{
+			Class: schema.ClassTransient, Count: 1, Next: later, Last: later,
+			Oldest: paystubs("e-1", "a-1").ReceivedAt,
+		},
 	}
 	wants("the one that waits is not in hand", stream.QueueStatus{
 		InHand: 1, Oldest: messages[3].Time, Waiting: 1, WaitingByClass: counted,
@@ -119,12 +122,15 @@ func TestStatusCountsWaitingEventsByQueueAndClass(t *testing.T) {
 	_, queues, err := operator(c).Status(t.Context())
 	must(t, err)
 	for _, q := range queues {
+		oldest := paystubs("e-1", "a-1").ReceivedAt
 		var want []stream.WaitingCount
 		switch q.Name {
 		case paystub.Name:
-			want = []stream.WaitingCount{{forbidden, 1, at(1), at(1)}, {transient, 3, at(1), at(3)}}
+			want = []stream.WaitingCount{
+				{forbidden, 1, oldest, at(1), at(1)}, {transient, 3, oldest, at(1), at(3)},
+			}
 		case links.Name:
-			want = []stream.WaitingCount{{transient, 1, at(5), at(5)}}
+			want = []stream.WaitingCount{{transient, 1, oldest, at(5), at(5)}}
 		default:
 			want = []stream.WaitingCount{}
 		}
@@ -178,7 +184,7 @@ func TestStatusNeedsNoStreamOfWaitingEvents(t *testing.T) {
 	}
 	must(t, b.DeleteStream(t.Context(), schema.PausesStream))
 	streams, queues, err := operator(c).Status(t.Context())
-	if len(streams) != 9 || len(queues) != 0 || err != nil {
+	if len(streams) != 10 || len(queues) != 0 || err != nil {
 		t.Errorf("%d streams, %d queues, %v", len(streams), len(queues), err)
 	}
 }

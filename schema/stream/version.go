@@ -12,6 +12,15 @@ var serverMin = [3]int{2, 15, 2}
 // ErrOldServer: the broker is older than serverMin.
 var ErrOldServer = errors.New("the nats-server is too old")
 
+// ServerVersion is the version of the server at the other end of the connection, "" without a
+// connection.
+func (c *Conn) ServerVersion() string {
+	if !c.up.Load() {
+		return ""
+	}
+	return c.nats.ConnectedServerVersion()
+}
+
 // checkServer returns ErrOldServer if the server at the other end of the connection is too old. In
 // a cluster, each process checks the server to which it is connected.
 func (c *Conn) checkServer() error {

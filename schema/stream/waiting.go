@@ -152,6 +152,10 @@ func (d *Delivery) retryMessage(subject string, w schema.Wait) (*nats.Msg, error
 	msg.Header.Set(headerSince, formatTime(w.Since))
 	msg.Header.Set(headerUntil, formatTime(w.Until))
 	msg.Header.Set(headerFailures, w.Failures.String())
+	msg.Header.Set(headerTook, w.ProviderTook.String())
+	if w.TraceParent != "" {
+		msg.Header.Set(headerLastTrace, w.TraceParent)
+	}
 	if w.Progress != nil {
 		progress, err := json.Marshal(w.Progress)
 		if err != nil {
@@ -184,7 +188,7 @@ func copyOwnHeaders(from nats.Header) nats.Header {
 func isWaitHeader(key string) bool {
 	switch key {
 	case headerClass, headerStatus, headerEndpoint, headerStep, headerSince, headerUntil,
-		headerFailures, headerProgress, headerSequence:
+		headerFailures, headerTook, headerLastTrace, headerProgress, headerSequence:
 		return true
 	default:
 		return false
@@ -199,9 +203,12 @@ func waitOf(header nats.Header) schema.Wait {
 		Endpoint: textOf(header, headerEndpoint),
 		Since:    timeOf(header, headerSince),
 		Until:    timeOf(header, headerUntil),
+
+		TraceParent: header.Get(headerLastTrace),
 	}
 	w.Status, _ = strconv.Atoi(header.Get(headerStatus))
 	w.Failures, _ = schema.ParseFailures(header.Get(headerFailures))
+	w.ProviderTook, _ = time.ParseDuration(header.Get(headerTook))
 	step, steps, _ := strings.Cut(header.Get(headerStep), "/")
 	w.Step, _ = strconv.Atoi(step)
 	w.Steps, _ = strconv.Atoi(steps)

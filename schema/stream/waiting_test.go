@@ -20,7 +20,9 @@ func outage(failures int, d time.Duration) schema.Wait {
 	return schema.Wait{
 		Class: schema.ClassTransient, Status: 503, Endpoint: "/v1/accounts/{account_id}/paystubs",
 		Step: failures, Steps: 12, Since: now, Until: now.Add(d),
-		Failures: schema.Failures{schema.ClassTransient: failures, schema.ClassNotReady: 2},
+		Failures:     schema.Failures{schema.ClassTransient: failures, schema.ClassNotReady: 2},
+		ProviderTook: 90*time.Second + 7,
+		TraceParent:  "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 		Progress: &schema.RecordsRef{
 			Bucket: schema.RecordsBucket, Name: "n", SHA256: "s", Bytes: 3, Count: 1,
 		},

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -36,4 +37,21 @@ func baseOf(rawURL string) (string, error) {
 		}
 	}
 	return base.String(), nil
+}
+
+// hostOf returns the host and the port of a base.
+func hostOf(base string) (host string, port int) {
+	u, err := url.Parse(base)
+	if err != nil { // baseOf returns no such base
+		return "", 0
+	}
+	port, err = strconv.Atoi(u.Port())
+	switch {
+	case err == nil:
+		return u.Hostname(), port
+	case u.Scheme == "http":
+		return u.Hostname(), 80
+	default:
+		return u.Hostname(), 443
+	}
 }

@@ -63,8 +63,29 @@ type Config struct {
 	// Transport makes the calls; nil means a transport of the Client's own.
 	Transport http.RoundTripper
 
-	// OnCall, if not nil, is called after each try. Status is 0 if no whole answer came.
-	OnCall func(template string, status int, took time.Duration)
+	// OnCall, if not nil, is called after each try, with the ctx of its Get.
+	OnCall func(ctx context.Context, c Call)
+
+	// OnGet, if not nil, is called after each Get with its ctx and the time that the API took: the
+	// tries, the pauses between them, and the holds in hand. Waits for a turn and for room in
+	// Answers are not counted.
+	OnGet func(ctx context.Context, took time.Duration)
+}
+
+// Call describes a try. It names no id, and not the secret.
+type Call struct {
+	Template string // the path without ids
+	Host     string // of the API, without a port
+	Port     int
+	// Resent is how many tries of the same Get came before.
+	Resent int
+	// Status is 0 if no whole answer came.
+	Status int
+	Began  time.Time
+	// Took is how long the try took, without the wait for room in Config.Answers.
+	Took time.Duration
+	// Err is the error of the try, nil after a 200.
+	Err error
 }
 
 // Pace is the pace of the calls to one API. Clients in several processes may share it: see package
@@ -105,6 +126,8 @@ type Client struct {
 	config  Config
 	dialect Dialect
 	base    string // Config.URL as baseOf reads it
+	host    string
+	port    int
 	secrets secrets
 	// keepsHTTP1 is true if the connections kept from earlier calls are of HTTP/1.
 	keepsHTTP1 atomic.Bool
@@ -121,10 +144,13 @@ func New(config Config, dialect Dialect) (*Client, error) {
 	if config.Secrets == nil {
 		return nil, ErrCredentials
 	}
+	host, port := hostOf(base)
 	c := &Client{
 		config:  config,
 		dialect: dialect,
 		base:    base,
+		host:    host,
+		port:    port,
 		secrets: secrets{active: config.Secrets, reread: config.Reread},
 		close:   func() {},
 	}
@@ -151,11 +177,15 @@ func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	if e.err != nil {
 		return Answer{}, e.err
 	}
+	began := time.Now()
 	retries := newRetries()
 	answer, err := backoff.RetryWithData(
 		func() (Answer, error) { return c.tryInTurn(ctx, e, retries) },
 		backoff.WithContext(retries, ctx),
 	)
+	if c.config.OnGet != nil {
+		c.config.OnGet(ctx, time.Since(began)-retries.ours)
+	}
 	switch {
 	case err == nil:
 		if c.config.Pace != nil {
@@ -164,6 +194,34 @@ func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 		return answer, nil
 	case isEndOf(ctx, err):
 		return Answer{}, c.stopped(ctx, e, retries.lastErr)
+	default:
+		return Answer{}, err
+	}
+}
+
+// Send sends a JSON body with a method that changes something, such as POST, and returns the body
+// of a 200 or 201, as Get does. After a failure the change may have been made, so Send makes no
+// second try, except after a 401 or 429: the API has then changed nothing. The errors are Get's.
+func (c *Client) Send(
+	ctx context.Context, method string, e Endpoint, body []byte,
+) (Answer, error) {
+	if e.err != nil {
+		return Answer{}, e.err
+	}
+	e.change = &change{method, body}
+	tries := newRetries()
+	answer, err := c.tryInTurn(ctx, e, tries)
+	if final, ok := errors.AsType[*backoff.PermanentError](err); ok {
+		err = final.Unwrap()
+	}
+	switch {
+	case err == nil:
+		if c.config.Pace != nil {
+			c.config.Pace.Succeeded()
+		}
+		return answer, nil
+	case isEndOf(ctx, err):
+		return Answer{}, c.stopped(ctx, e, tries.lastErr)
 	default:
 		return Answer{}, err
 	}
@@ -183,16 +241,18 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 	for {
 		secret, err := c.secrets.choose(retries.refused)
 		if err != nil {
-			return Answer{}, backoff.Permanent(fmt.Errorf("get %s: %w", e.Template, err))
+			return Answer{}, backoff.Permanent(fmt.Errorf("%s %s: %w", e.verb(), e.Template, err))
 		}
 		if secret == "" {
 			return Answer{}, backoff.Permanent(retries.refusal)
 		}
-		if err := c.waitForTurn(ctx, e); err != nil {
+		if err := c.waitForTurn(ctx, e, retries); err != nil {
 			return Answer{}, backoff.Permanent(err)
 		}
 		sent := time.Now()
-		answer, took, err := c.try(ctx, e, secret)
+		answer, took, err := c.try(ctx, e, secret, retries.sent)
+		retries.sent++
+		retries.ours += time.Since(sent) - took
 		if s, ok := errors.AsType[*StatusError](err); ok {
 			switch {
 			case s.Status == http.StatusTooManyRequests && c.config.Pace != nil:
@@ -219,12 +279,14 @@ func (c *Client) tryInTurn(ctx context.Context, e Endpoint, retries *retries) (A
 
 // waitForTurn returns when a try may start. If the rest of a hold is longer than HoldInHandMax,
 // waitForTurn returns a *StatusError 429 instead.
-func (c *Client) waitForTurn(ctx context.Context, e Endpoint) error {
+func (c *Client) waitForTurn(ctx context.Context, e Endpoint, retries *retries) error {
 	if c.config.Pace == nil {
 		return nil
 	}
 	for {
+		began := time.Now()
 		held, err := c.config.Pace.Wait(ctx)
+		retries.ours += time.Since(began)
 		switch {
 		case err != nil:
 			return err
@@ -243,6 +305,7 @@ func (c *Client) waitForTurn(ctx context.Context, e Endpoint) error {
 func throttled(e Endpoint, left time.Duration) *StatusError {
 	return &StatusError{
 		Endpoint:   e.Template,
+		Method:     e.method(),
 		Status:     http.StatusTooManyRequests,
 		RetryAfter: left,
 	}
@@ -256,7 +319,7 @@ func (c *Client) stopped(ctx context.Context, e Endpoint, lastErr error) error {
 		}
 	}
 	if lastErr == nil {
-		return fmt.Errorf("get %s: %w", e.Template, endOf(ctx))
+		return fmt.Errorf("%s %s: %w", e.verb(), e.Template, endOf(ctx))
 	}
 	return fmt.Errorf("%w; given up: %w", lastErr, endOf(ctx))
 }

@@ -25,9 +25,12 @@
 // An API can have several active secrets, for example while an operator changes one. A 401 is
 // returned only after every secret was refused. A 403 is about the record, and changes no secret.
 //
+// Send makes a change, such as the registration for webhooks, in the same way and without the
+// retries: after a failure nobody knows whether the change was made.
+//
 // # Files
 //
-//	client.go    Config, Dialect, Client, Get
+//	client.go    Config, Dialect, Client, Get, Send
 //	base.go      the beginning of every URL
 //	secret.go    the secret of each try
 //	try.go       a single try: the request, the exchange, the answer's status

@@ -20,6 +20,7 @@ var ErrCredentials = errors.New("no credentials")
 // StatusError too.
 type StatusError struct {
 	Endpoint string // the template
+	Method   string // of a Send; empty for a Get
 	Status   int    // HTTP status, 300 or above
 	Code     string // the API's code: a word of Dialect.Codes or a hash; may be empty
 	Type     string // the API's type: a word of Dialect.Codes or a hash; may be empty
@@ -35,7 +36,7 @@ type StatusError struct {
 // Error returns the status, the code and the type, and never the message.
 func (e *StatusError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "get %s: status %d", e.Endpoint, e.Status)
+	fmt.Fprintf(&b, "%s %s: status %d", verbOf(e.Method), e.Endpoint, e.Status)
 	for _, word := range []string{e.Code, e.Type} {
 		if word != "" {
 			b.WriteString(" " + word)
@@ -51,19 +52,33 @@ func (e *StatusError) Error() string {
 // context.DeadlineExceeded, and only the end of the caller's ctx may be one.
 type NetworkError struct {
 	Endpoint string // the template
+	Method   string // of a Send; empty for a Get
 	Why      string // how the exchange broke; holds nothing received
 }
 
-func (e *NetworkError) Error() string { return fmt.Sprintf("get %s: %s", e.Endpoint, e.Why) }
+func (e *NetworkError) Error() string {
+	return fmt.Sprintf("%s %s: %s", verbOf(e.Method), e.Endpoint, e.Why)
+}
 
 // ContractError is a whole answer against the API's promise: not JSON, another shape, too large, a
 // list that does not end.
 type ContractError struct {
 	Endpoint string // the template
+	Method   string // of a Send; empty for a Get
 	Why      string // the mistake in fixed words; holds nothing received
 }
 
-func (e *ContractError) Error() string { return fmt.Sprintf("get %s: %s", e.Endpoint, e.Why) }
+func (e *ContractError) Error() string {
+	return fmt.Sprintf("%s %s: %s", verbOf(e.Method), e.Endpoint, e.Why)
+}
+
+// verbOf is the word for a call in errors.
+func verbOf(method string) string {
+	if method == "" {
+		return "get"
+	}
+	return strings.ToLower(method)
+}
 
 // isTransient reports whether the same call may succeed a moment later.
 func isTransient(err error) bool {

@@ -22,6 +22,8 @@ const (
 type retries struct {
 	*backoff.ExponentialBackOff
 	left    time.Duration // the rest of RetryFor
+	sent    int           // tries so far
+	ours    time.Duration // spent on waits for a turn and for room in the Memory
 	lastErr error         // of the last try not answered 401; nil if there was none
 	refused []string      // the secrets that were answered 401
 	refusal error         // the last 401; nil if there was none

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,11 @@ import (
 	"unicode"
 )
 
-// try makes a single call with the secret. took is how long the call took, without the wait for
-// room in the Memory. The error is the cause of ctx's end if ctx ended.
+// try makes a single call with the secret, after resent others of the same Get. took is how long
+// the call took, without the wait for room in the Memory. The error is the cause of ctx's end if
+// ctx ended.
 func (c *Client) try(
-	ctx context.Context, e Endpoint, secret string,
+	ctx context.Context, e Endpoint, secret string, resent int,
 ) (_ Answer, took time.Duration, _ error) {
 	tryCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -23,6 +25,7 @@ func (c *Client) try(
 	if err != nil {
 		return Answer{}, 0, err
 	}
+	began := time.Now()
 	clock := startClock(TryFor, cancel)
 	answer, status, err := c.exchange(req, e, clock)
 	took = clock.stop()
@@ -33,14 +36,20 @@ func (c *Client) try(
 		case tryCtx.Err() != nil:
 			err = &NetworkError{
 				Endpoint: e.Template,
+				Method:   e.method(),
 				Why:      fmt.Sprintf("no whole answer within %v", TryFor),
 			}
 		default:
-			err = &NetworkError{Endpoint: e.Template, Why: describeBreak(err)}
+			err = &NetworkError{
+				Endpoint: e.Template, Method: e.method(), Why: describeBreak(err),
+			}
 		}
 	}
 	if c.config.OnCall != nil {
-		c.config.OnCall(e.Template, status, took)
+		c.config.OnCall(ctx, Call{
+			Template: e.Template, Host: c.host, Port: c.port, Resent: resent,
+			Status: status, Began: began, Took: took, Err: err,
+		})
 	}
 	return answer, took, err
 }
@@ -50,24 +59,40 @@ func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.
 	if len(e.Query) > 0 {
 		target += "?" + e.Query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	req, err := newRequest(ctx, e, target)
 	if err != nil { // not wrapped: err quotes the URL, and so the ids
-		return nil, fmt.Errorf("get %s: not a url", e.Template)
+		return nil, fmt.Errorf("%s %s: not a url", e.verb(), e.Template)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "wagewire")
 	for name, values := range c.dialect.Header(secret) {
 		for _, value := range values {
 			if strings.ContainsFunc(value, unicode.IsControl) {
-				return nil, fmt.Errorf("get %s: %w: a control character in header %s",
-					e.Template, ErrCredentials, name)
+				return nil, fmt.Errorf("%s %s: %w: a control character in header %s",
+					e.verb(), e.Template, ErrCredentials, name)
 			}
 		}
 		req.Header[name] = values
 	}
-	if c.keepsHTTP1.Load() {
+	if c.keepsHTTP1.Load() && e.change == nil {
 		req.Body = newEmptyBody()
 	}
+	return req, nil
+}
+
+// newRequest returns the request without credentials. The Transport cannot send the body of a
+// change again by itself.
+func newRequest(ctx context.Context, e Endpoint, target string) (*http.Request, error) {
+	if e.change == nil {
+		return http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	}
+	body := bytes.NewReader(e.change.body)
+	req, err := http.NewRequestWithContext(ctx, e.change.method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.GetBody = nil
+	req.Header.Set("Content-Type", "application/json")
 	return req, nil
 }
 
@@ -94,20 +119,23 @@ func (c *Client) exchange(
 		_ = resp.Body.Close()
 	}()
 
-	if resp.StatusCode != http.StatusOK {
+	if !e.isSuccess(resp.StatusCode) {
 		return Answer{}, resp.StatusCode, c.statusError(resp, e)
 	}
 	answer, err := c.readAnswer(req.Context(), resp, clock)
 	switch {
 	case errors.Is(err, errTooLarge):
-		tooLarge := &ContractError{Endpoint: e.Template, Why: errTooLarge.Error()}
+		tooLarge := &ContractError{
+			Endpoint: e.Template, Method: e.method(), Why: errTooLarge.Error(),
+		}
 		return Answer{}, resp.StatusCode, tooLarge
 	case err != nil:
 		return Answer{}, 0, err
 	}
 	if why := whyNotJSON(answer.Body); why != "" {
 		answer.Release()
-		return Answer{}, resp.StatusCode, &ContractError{Endpoint: e.Template, Why: why}
+		broken := &ContractError{Endpoint: e.Template, Method: e.method(), Why: why}
+		return Answer{}, resp.StatusCode, broken
 	}
 	return answer, resp.StatusCode, nil
 }
@@ -118,11 +146,13 @@ func (c *Client) statusError(resp *http.Response, e Endpoint) error {
 	if resp.StatusCode < 300 {
 		return &ContractError{
 			Endpoint: e.Template,
+			Method:   e.method(),
 			Why:      fmt.Sprintf("status %d instead of 200", resp.StatusCode),
 		}
 	}
 	s := &StatusError{
 		Endpoint:   e.Template,
+		Method:     e.method(),
 		Status:     resp.StatusCode,
 		RetryAfter: retryAfter(resp.Header),
 	}

@@ -169,7 +169,7 @@ func TestATryIsOneCallAlsoWhenKeptConnectionsBreak(t *testing.T) {
 		})
 		c := client(t, transport, func(cfg *settings) {
 			cfg.URL = "http://api.test"
-			cfg.OnCall = func(string, int, time.Duration) { tries.Add(1) }
+			cfg.OnCall = func(context.Context, api.Call) { tries.Add(1) }
 		})
 		for range 2 { // the first time, no connection is kept yet
 			answering.Add(kept)
@@ -322,6 +322,9 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 			Template string
 			Status   int
 			Took     time.Duration
+			Resent   int
+			Host     string
+			Port     int
 		}
 		slowly := func(r *http.Request) (*http.Response, error) {
 			time.Sleep(3 * time.Second) //nolint:forbidigo // moves the bubble's clock
@@ -332,20 +335,84 @@ func TestOnCallIsCalledAfterEachTry(t *testing.T) {
 			replyWith(500, ""), failWith(io.EOF), replyWith(429, ""), slowly,
 		}}
 		c := client(t, f, func(cfg *settings) {
-			cfg.OnCall = func(template string, status int, took time.Duration) {
-				got = append(got, call{template, status, took})
+			cfg.OnCall = func(_ context.Context, c api.Call) {
+				got = append(got, call{c.Template, c.Status, c.Took, c.Resent, c.Host, c.Port})
 			}
 		})
 		if _, err := c.Get(t.Context(), things); err != nil {
 			t.Fatal(err)
 		}
 		const template = "/v1/things/{id}"
-		want := []call{{template, 500, 0}, {template, 0, 0}, {template, 429, 0},
-			{template, 200, 3 * time.Second}}
+		const host = "api.test"
+		want := []call{{template, 500, 0, 0, host, 443}, {template, 0, 0, 1, host, 443},
+			{template, 429, 0, 2, host, 443}, {template, 200, 3 * time.Second, 3, host, 443}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	})
+}
+
+func TestOnGetTellsTheTimeOfTheAPIAlone(t *testing.T) {
+	later := func(d time.Duration, then reply) reply {
+		return func(r *http.Request) (*http.Response, error) {
+			<-time.After(d)
+			return then(r)
+		}
+	}
+	late := later(3*time.Second, replyWith(200, "{}"))
+	for _, row := range []struct {
+		promise string
+		replies []reply
+		prepare func(*testing.T, *settings)
+		want    time.Duration
+	}{
+		{"an answer counts", []reply{late}, nil, 3 * time.Second},
+		{"a last refusal counts", []reply{later(time.Second, replyWith(404, "{}"))}, nil,
+			time.Second},
+		{"a hold in hand counts", []reply{replyWith(429, "{}", "Retry-After", "4"), late}, nil,
+			7 * time.Second},
+		{"the wait for a turn does not", []reply{late}, func(t *testing.T, s *settings) {
+			pacer := paced(t, 0.1)
+			s.Pace = pacer
+			for range 2 {
+				if _, err := pacer.Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, 3 * time.Second},
+		{"the wait for room does not", []reply{late}, func(t *testing.T, s *settings) {
+			s.Answers = api.NewMemory(api.MemoryMin)
+			full := client(t, &fake{replies: []reply{
+				spread(api.BodyBytesMax, api.BodyBytesMax),
+			}}, func(other *settings) { other.Answers = s.Answers })
+			for range api.MemoryMin / api.BodyBytesMax {
+				answer, err := full.Get(t.Context(), things)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(time.Hour, answer.Release)
+			}
+		}, 3 * time.Second},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var got []time.Duration
+				c := client(t, &fake{replies: row.replies}, func(s *settings) {
+					s.OnGet = func(_ context.Context, took time.Duration) {
+						got = append(got, took)
+					}
+					if row.prepare != nil {
+						row.prepare(t, s)
+					}
+				})
+				answer, _ := c.Get(t.Context(), things)
+				answer.Release()
+				if diff := cmp.Diff([]time.Duration{row.want}, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
 }
 
 func TestAStatusErrorHoldsTheAPIsWords(t *testing.T) {
@@ -455,8 +522,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 						e.Code = "account of " + canary
 						e.Type = canary
 					}
-					cfg.OnCall = func(_ string, status int, _ time.Duration) {
-						if status == 0 {
+					cfg.OnCall = func(_ context.Context, c api.Call) {
+						if c.Status == 0 {
 							cancel() // one try is enough
 						}
 					}

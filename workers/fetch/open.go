@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -87,40 +88,8 @@ func (r row[Config, Client]) variables() []process.Variable {
 func (r row[Config, Client]) open(
 	p schema.Provider, of surroundings,
 ) (map[schema.Resource]workers.Source, error) {
-	var c Config
-	if err := process.ReadConfig(of.Getenv, &c); err != nil {
-		return nil, err
-	}
-	url := process.ProviderURL{Variable: p.Variable("URL"), Value: of.Getenv(p.Variable("URL"))}
-	if err := r.checkURL(url, of); err != nil {
-		return nil, err
-	}
-	path := of.Getenv(r.secretFile)
-	file, err := process.OpenSecretFile(r.secretFile, path, url)
+	client, pacer, err := r.connect(p, of)
 	if err != nil {
-		return nil, err
-	}
-	log := of.Log.With(zap.String("provider", string(p)))
-	secrets := secretFile{file: file, log: log}
-	rate := r.ratePerS(c)
-	if url.IsReal() {
-		r.warnOfRate(p, rate, log)
-	}
-	metrics := workers.NewAPIMetrics(of.Registry, string(p), float64(rate))
-	pacer, err := newPacer(p, rate, of.Budget(p), log, metrics)
-	if err != nil {
-		return nil, err
-	}
-	client, err := r.newClient(c, api.Config{
-		Secrets:   secrets.active,
-		Reread:    secrets.reread,
-		OnCall:    metrics.Call,
-		Pace:      pacer,
-		Answers:   of.answers,
-		Transport: of.Transport,
-	})
-	if err != nil {
-		pacer.Close()
 		return nil, err
 	}
 	sources := map[schema.Resource]workers.Source{}
@@ -131,6 +100,63 @@ func (r row[Config, Client]) open(
 		}
 	}
 	return sources, nil
+}
+
+// connect makes the client from the environment, and the pace of its calls.
+func (r row[Config, Client]) connect(
+	p schema.Provider, of surroundings,
+) (client Client, pacer *pace.Pacer, err error) {
+	var c Config
+	if err := process.ReadConfig(of.Getenv, &c); err != nil {
+		return client, nil, err
+	}
+	url := process.ProviderURL{Variable: p.Variable("URL"), Value: of.Getenv(p.Variable("URL"))}
+	if err := r.checkURL(url, of); err != nil {
+		return client, nil, err
+	}
+	path := of.Getenv(r.secretFile)
+	file, err := process.OpenSecretFile(r.secretFile, path, url)
+	if err != nil {
+		return client, nil, err
+	}
+	log := of.Log.With(zap.String("provider", string(p)))
+	secrets := secretFile{file: file, log: log}
+	rate := r.ratePerS(c)
+	if url.IsReal() {
+		r.warnOfRate(p, rate, log)
+	}
+	metrics := workers.NewAPIMetrics(of.Registry, string(p), float64(rate))
+	pacer, err = newPacer(p, rate, of.Budget(p), log, metrics)
+	if err != nil {
+		return client, nil, err
+	}
+	client, err = r.newClient(c, api.Config{
+		Secrets:   secrets.active,
+		Reread:    secrets.reread,
+		OnCall:    onCall(p, metrics, of.Calls),
+		OnGet:     workers.CountProviderTime,
+		Pace:      pacer,
+		Answers:   of.answers,
+		Transport: of.Transport,
+	})
+	if err != nil {
+		pacer.Close()
+		return client, nil, err
+	}
+	return client, pacer, nil
+}
+
+// onCall counts a call among the metrics, and for the reports of the process if calls is not nil.
+func onCall(
+	p schema.Provider, metrics *workers.APIMetrics, calls *workers.Calls,
+) func(context.Context, api.Call) {
+	if calls == nil {
+		return metrics.Call
+	}
+	return func(ctx context.Context, c api.Call) {
+		metrics.Call(ctx, c)
+		calls.Note(p, c.Template, c.Status)
+	}
 }
 
 // warnOfRate warns of a rate that the provider is known to refuse.

@@ -1,5 +1,6 @@
 // Package pinwheel gets the data that Pinwheel's webhooks announce: a method an endpoint, each
-// record exactly as Pinwheel wrote it.
+// record exactly as Pinwheel wrote it. For operators, it registers for webhooks and lists jobs and
+// accounts.
 //
 // Package api paces, holds, limits and retries the calls, and has every error. Pinwheel's own
 // promises come from
@@ -23,6 +24,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/wagewire/wagewire/workers/api"
 )
@@ -41,7 +43,10 @@ type Config struct {
 }
 
 // Client gets records from Pinwheel. It is safe for concurrent use.
-type Client struct{ api *api.Client }
+type Client struct {
+	api     *api.Client
+	version string
+}
 
 // New makes a Client. It sends nothing.
 func New(c Config) (*Client, error) {
@@ -63,7 +68,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{api: client}, nil
+	return &Client{api: client, version: c.Version}, nil
 }
 
 // Close closes idle connections.
@@ -97,6 +102,13 @@ type Account struct {
 	// MonitoringStatus is active, degraded, user_action_required, customer_disabled, unavailable,
 	// or a status that Pinwheel added later.
 	MonitoringStatus string
+	// LinkTokenID is the id of the link token with which the person connected the account.
+	LinkTokenID string
+	// CreatedAt is when the person connected the account, zero if Pinwheel does not say.
+	CreatedAt time.Time
+	// UpdatedAt is when Pinwheel last found changed data of a job, such as "income". A job without
+	// data is absent.
+	UpdatedAt map[string]time.Time
 }
 
 // UserActionRequired is the monitoring status of an account that the person must connect again.
@@ -108,20 +120,38 @@ func (c *Client) Account(ctx context.Context, accountID string) (Account, error)
 	if err != nil {
 		return Account{}, err
 	}
+	return readAccount(got), nil
+}
+
+// readAccount reads an account object. Snapshot or page has checked that it is an object.
+func readAccount(got api.Snapshot) Account {
 	known := struct {
 		EndUserID        api.Text `json:"end_user_id"`
 		PlatformID       api.Text `json:"platform_id"`
 		MonitoringStatus api.Text `json:"monitoring_status"`
 		Connected        any
+		LinkTokenID      api.Text                   `json:"link_token_id"`
+		CreatedAt        api.Stamp                  `json:"created_at"`
+		UpdatedAt        map[string]json.RawMessage `json:"data_updated_at"`
 	}{}
-	_ = json.Unmarshal(got.JSON, &known) // snapshot has read the object
+	_ = json.Unmarshal(got.JSON, &known) // another type says nothing
+	updated := map[string]time.Time{}
+	for job, raw := range known.UpdatedAt {
+		var at api.Stamp
+		if json.Unmarshal(raw, &at) == nil && !at.IsZero() {
+			updated[job] = at.Time
+		}
+	}
 	return Account{
 		Snapshot:         got,
 		EndUserID:        string(known.EndUserID),
 		PlatformID:       string(known.PlatformID),
 		Connected:        known.Connected != false, // absent or null: nothing says otherwise
 		MonitoringStatus: string(known.MonitoringStatus),
-	}, nil
+		LinkTokenID:      string(known.LinkTokenID),
+		CreatedAt:        known.CreatedAt.Time,
+		UpdatedAt:        updated,
+	}
 }
 
 // SupportedJobs gets the names of the jobs that Pinwheel runs on a payroll platform, such as

@@ -1,4 +1,5 @@
-// Package truv gets the links that Truv's webhooks announce.
+// Package truv gets the links that Truv's webhooks announce. For operators, it registers for
+// webhooks and reads the log of those that were sent.
 //
 // Package api paces, holds, limits and retries the calls, and has every error. Truv's own
 // promises come from
@@ -37,7 +38,10 @@ type Config struct {
 }
 
 // Client gets links from Truv. It is safe for concurrent use.
-type Client struct{ api *api.Client }
+type Client struct {
+	api     *api.Client
+	secrets func() ([]string, error)
+}
 
 // New makes a Client. It sends nothing.
 func New(c Config) (*Client, error) {
@@ -58,7 +62,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{api: client}, nil
+	return &Client{api: client, secrets: c.Secrets}, nil
 }
 
 // Close closes idle connections.

@@ -35,12 +35,13 @@ type session struct {
 }
 
 // onNATS completes a command that works on NATS: the command connects, waits as --wait says, and
-// calls work.
+// calls work. The help lists the variables of NATS, and more of the command's own.
 func onNATS(
 	t terminal, cmd *cobra.Command, work func(context.Context, session, []string) error,
+	more ...process.Variable,
 ) *cobra.Command {
 	wait := addWait(cmd)
-	command.AddEnvironment(cmd, brokerVariables())
+	command.AddEnvironment(cmd, append(brokerVariables(), more...))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		op, err := connect(cmd.Context(), t, *wait, zap.NewNop())
 		if err != nil {

@@ -55,5 +55,5 @@ func TestABudgetWithoutItsBucketSaysWhatToRun(t *testing.T) {
 	b.must(b.js.DeleteStream(t.Context(), schema.BudgetsStream))
 	contains(t, b.runs(1, "budget", "reset", "truv").stderr,
 		"bucket WAGEWIRE_BUDGETS is not there: run: wagewire provision apply")
-	contains(t, b.runs(0, "status").stdout, "not there: KV_WAGEWIRE_BUDGETS")
+	contains(t, b.runs(4, "status").stdout, "not there: KV_WAGEWIRE_BUDGETS")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -46,6 +47,9 @@ func deadLetters() *shelf[stream.Letter] {
 		heading:   "NUMBER\tAT\tQUEUE\tTYPE\tACCOUNT\tCLASS\tREASON\tATTEMPTS\tEVENT",
 		row:       letterRow,
 		printAll:  printLetter,
+		explain: func(ctx context.Context, op *stream.Operator, l *stream.Letter) error {
+			return op.Explain(ctx, l)
+		},
 		toJSON:    func(l stream.Letter) any { return newLetterJSON(l) },
 		toAllJSON: newFullLetterJSON,
 		tally:     countByQueue,
@@ -111,20 +115,24 @@ func (f *letterFilter) matches(l stream.Letter) bool {
 
 // letterJSON is a dead letter for another program.
 type letterJSON struct {
-	Number     uint64              `json:"number"`
-	At         time.Time           `json:"at"`
-	Queue      string              `json:"queue"`
-	Class      schema.Class        `json:"class"`
-	Reason     schema.Reason       `json:"reason"`
-	Attempts   int                 `json:"attempts"`
-	Event      string              `json:"event"`
-	Type       string              `json:"type"`
-	Account    string              `json:"account"`
-	ReceivedAt time.Time           `json:"received_at,omitzero"`
-	Sequence   uint64              `json:"event_sequence"`
-	BodyBytes  int                 `json:"body_bytes"`
-	Headers    map[string][]string `json:"headers,omitempty"`
-	Body       *string             `json:"body,omitempty"`
+	Number     uint64        `json:"number"`
+	At         time.Time     `json:"at"`
+	Queue      string        `json:"queue"`
+	Class      schema.Class  `json:"class"`
+	Reason     schema.Reason `json:"reason"`
+	Attempts   int           `json:"attempts"`
+	Event      string        `json:"event"`
+	Type       string        `json:"type"`
+	Account    string        `json:"account"`
+	ReceivedAt time.Time     `json:"received_at,omitzero"`
+	Sequence   uint64        `json:"event_sequence"`
+	BodyBytes  int           `json:"body_bytes"`
+	// Status and Endpoint are those of the provider's last answer. Error is that of the completion.
+	Status   int                     `json:"status,omitempty"`
+	Endpoint string                  `json:"endpoint,omitempty"`
+	Error    *schema.CompletionError `json:"error,omitempty"`
+	Headers  map[string][]string     `json:"headers,omitempty"`
+	Body     *string                 `json:"body,omitempty"`
 }
 
 func newLetterJSON(l stream.Letter) letterJSON {
@@ -132,6 +140,7 @@ func newLetterJSON(l stream.Letter) letterJSON {
 		Number: l.Number, At: l.At.UTC(), Queue: l.Queue, Class: l.Class, Reason: l.Reason,
 		Attempts: l.Attempts, Event: l.Event.Key(), Type: l.Event.Type, Account: l.Account,
 		ReceivedAt: l.Event.ReceivedAt.UTC(), Sequence: l.Sequence, BodyBytes: l.BodyBytes,
+		Status: l.Status, Endpoint: l.Endpoint, Error: l.Error,
 	}
 }
 
@@ -156,6 +165,9 @@ func printLetter(w io.Writer, l stream.Letter) {
 	if _, err := l.Decode(); err != nil {
 		decodes = fmt.Sprintf("no: %v", err)
 	}
+	for _, field := range causeOf(l) {
+		fmt.Fprintf(w, "%s\t%s\n", field[0], readable(field[1]))
+	}
 	for _, field := range [][2]any{
 		{"number", l.Number}, {"at", formatTime(l.At)}, {"queue", l.Queue}, {"class", l.Class},
 		{"reason", l.Reason}, {"attempts", l.Attempts}, {"event", l.Event.Key()},
@@ -171,6 +183,28 @@ func printLetter(w io.Writer, l stream.Letter) {
 		for _, value := range l.Headers[name] {
 			fmt.Fprintf(w, "  %s\t%s\n", plain(name), readable(value))
 		}
+	}
+}
+
+// causeOf are the fields that say why the worker gave up: what the provider answered, and the
+// words of the completion.
+func causeOf(l stream.Letter) [][2]string {
+	answer := "-"
+	switch {
+	case l.Status > 0:
+		answer = fmt.Sprint(l.Status)
+	case l.Endpoint != "":
+		answer = "no answer"
+	}
+	code := "-"
+	message := "no completion of it is stored"
+	if l.Error != nil {
+		code = cmp.Or(strings.TrimSpace(l.Error.Code+" "+l.Error.Type), "-")
+		message = l.Error.Message
+	}
+	return [][2]string{
+		{"status", answer}, {"endpoint", cmp.Or(l.Endpoint, "-")}, {"code", code},
+		{"message", message},
 	}
 }
 

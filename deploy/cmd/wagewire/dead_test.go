@@ -375,3 +375,32 @@ func TestAWebhookDoesNothingToAScreen(t *testing.T) {
 		}
 	}
 }
+
+func TestShowSaysFirstWhyAWorkerGaveUp(t *testing.T) {
+	b := newBench(t)
+	b.publish(b.event("income.added", "e-1", "a-1"))
+	b.work([]string{"e-1"}, schema.Income)
+	b.completed("pinwheel:e-1:income")
+	const first = `status          400
+endpoint        /v1/test
+code            no_such_thing
+message         get /v1/test: status 400 no_such_thing
+number          1
+`
+	if got := b.runs(0, "dead", "show", "1").stdout; !strings.HasPrefix(got, first) {
+		t.Errorf("it begins with other lines than\n%s:\n%s", first, got)
+	}
+	var l letterJSON
+	b.must(json.Unmarshal([]byte(b.runs(0, "dead", "show", "1", "--json").stdout), &l))
+	if l.Status != 400 || l.Endpoint != "/v1/test" || l.Error == nil ||
+		l.Error.Code != "no_such_thing" {
+		t.Errorf("got %+v", l)
+	}
+	// A letter of an earlier release has no status, and a completion is kept for less time.
+	b.publish(b.event("shifts.added", "e-2", "a-1"))
+	b.die(schema.ClassTransient, schema.ReasonLadderEnded, receivedAt,
+		b.event("shifts.added", "e-2", "a-1"))
+	contains(t, b.runs(0, "dead", "show", "2").stdout,
+		"status          -\nendpoint        -\ncode            -\n"+
+			"message         no completion of it is stored\n")
+}

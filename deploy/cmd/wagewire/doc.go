@@ -10,6 +10,7 @@
 //	status.go       show every stream and queue on a screen
 //	trace.go        gather and judge the history of an event; life.go prints the history
 //	drift.go        compare stored records with the provider's reference
+//	explain.go      print what to do about a finding or an alert
 //	dead.go         list, show, redrive and discard dead letters
 //	quarantine.go   list, show, release and discard webhooks in quarantine
 //	replay.go       send past events through a queue again

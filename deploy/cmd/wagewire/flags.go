@@ -98,8 +98,11 @@ func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usa
 }
 
 // addWait adds --wait and returns the value.
-func addWait(cmd *cobra.Command) *time.Duration {
-	wait := waitDefault
+func addWait(cmd *cobra.Command) *time.Duration { return addWaitOf(cmd, waitDefault) }
+
+// addWaitOf adds --wait with a default of its own.
+func addWaitOf(cmd *cobra.Command, initial time.Duration) *time.Duration {
+	wait := initial
 	addDuration(cmd.Flags(), &wait, "wait", wait.String(),
 		"how long to wait for NATS if it does not answer")
 	return &wait

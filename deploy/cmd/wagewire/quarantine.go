@@ -89,11 +89,7 @@ type unreadFilter struct {
 }
 
 func (f *unreadFilter) addFlags(cmd *cobra.Command) {
-	reasons := []schema.QuarantineReason{
-		schema.QuarantineJSON, schema.QuarantineUTF8, schema.QuarantineDuplicateKey,
-		schema.QuarantineDepth, schema.QuarantineSchema, schema.QuarantineEncoding,
-		schema.QuarantineStale, schema.QuarantineIDConflict,
-	}
+	reasons := schema.QuarantineReasons()
 	addProvider(cmd, &f.provider, "only those of")
 	addChoice(cmd, &f.reason, "reason", "only those with a reason: "+command.OneOf(reasons),
 		reasons)

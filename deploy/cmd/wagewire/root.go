@@ -5,20 +5,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/workers/fetch"
 )
 
 const program = "wagewire"
 
-// exitDiffers is the exit code of provision plan --exit-code if something differs.
-const exitDiffers = 3
+const (
+	// exitDiffers is the exit code of provision plan --exit-code if something differs.
+	exitDiffers = 3
+	// exitBad is the exit code of status and doctor if something is BAD.
+	exitBad = 4
+)
 
 // terminal is the process around a command: its environment, input and output.
 type terminal struct {
@@ -74,12 +81,14 @@ func newRoot(t terminal) *cobra.Command {
 	root.AddCommand(
 		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
-		newDriftCommand(t),
-		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newAccountsCommand(t),
+		newMetricsCommand(t),
+		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
+		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
+		newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
 		newHealthcheckCommand(t), newIdleCommand(),
 	)
-	command.AddEnvironment(root, append(brokerVariables(), secretVariables()...))
+	command.AddEnvironment(root, slices.Concat(brokerVariables(), secretVariables()))
 	addExitCodes(root)
 	return root
 }
@@ -89,6 +98,9 @@ func addExitCodes(cmd *cobra.Command) {
 	text := exitCodes
 	if !cmd.HasParent() || cmd.Name() == "plan" {
 		text += exitCodeOfPlan
+	}
+	if !cmd.HasParent() || cmd.Name() == "doctor" || cmd.Name() == "status" {
+		text += exitCodeOfBad
 	}
 	command.AddSection(cmd, "Exit codes", text)
 	for _, sub := range cmd.Commands() {
@@ -101,7 +113,8 @@ const (
   1  failed, refused or declined; the last line says why
   2  the command line is wrong
 `
-	exitCodeOfPlan = "  3  provision plan --exit-code found a difference"
+	exitCodeOfPlan   = "  3  provision plan --exit-code found a difference\n"
+	exitCodeOfBad    = "  4  status or doctor found something BAD\n"
 )
 
 // untilInterrupted makes Ctrl-C a success of a command without an end.
@@ -132,6 +145,37 @@ func secretVariables() []process.Variable {
 	return variables
 }
 
+// apiVariables are the variables of each provider's API.
+func apiVariables() []process.Variable {
+	var variables []process.Variable
+	for _, p := range schema.Providers() {
+		variables = append(variables, fetch.Variables(p)...)
+	}
+	return variables
+}
+
+// addWebhookURL adds --webhook-url.
+func addWebhookURL(cmd *cobra.Command, target *string) {
+	addParsed(cmd.Flags(), target, "webhook-url", "address", "",
+		"our public address for webhooks, without the provider (default $"+doctor.WebhookURLVariable+")",
+		func(text string) (string, error) { return text, doctor.CheckURL(text) })
+}
+
+// readWebhookURL returns the flag, or the variable without one.
+func readWebhookURL(flag string, getenv func(string) string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	text, err := process.ReadVariable(getenv, doctor.WebhookURLVariable)
+	if err != nil || text == "" {
+		return "", err
+	}
+	if err := doctor.CheckURL(text); err != nil {
+		return "", fmt.Errorf("%s: %w", doctor.WebhookURLVariable, err)
+	}
+	return text, nil
+}
+
 const rootLong = `wagewire operates Wagewire. Wagewire stores webhooks of payroll data providers,
 fetches the data that each webhook announces, and publishes a completion for each.`
 
@@ -141,6 +185,8 @@ const rootExample = `  Create the streams and queues of a new installation, afte
   Send a webhook about an employment and watch for its completion:
     wagewire tail &
     PINWHEEL_SECRETS_FILE=pinwheel.secret wagewire send employment.added
+  Check an installation, and our registration at each provider:
+    wagewire doctor --webhook-url https://hooks.example.com/webhooks
   Check the whole line, and the history of one event:
     wagewire status
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0

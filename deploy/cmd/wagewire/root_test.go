@@ -255,7 +255,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		want string
 	}{
 		"no command: all of them are named": {nil,
-			"give a command: accounts, budget, certs, completion, dead, drift, healthcheck, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, team, trace or version"},
+			"give a command: accounts, budget, certs, completion, dead, drift, healthcheck, metrics, nkeys, pause, provision, quarantine, replay, resume, retry, send, status, tail, team, trace or version"},
 		"a command with a letter wrong is suggested": {[]string{"provison"},
 			"did you mean provision?"},
 		"a command unlike any is not": {[]string{"frobnicate"},
@@ -277,7 +277,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		"provision with two": {[]string{"provision", "plan", "apply"},
 			`unexpected argument "apply"`},
 		"a stream that is none": {[]string{"provision", "plan", "--max-bytes",
-			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_ACCOUNTS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_PAUSES, WAGEWIRE_CLOSURES, KV_WAGEWIRE_BUDGETS, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
+			"EVENTS=1GiB"}, `stream EVENTS: not one of WAGEWIRE_EVENTS, WAGEWIRE_COMPLETIONS, WAGEWIRE_ACCOUNTS, WAGEWIRE_DEAD_LETTERS, WAGEWIRE_QUARANTINE, WAGEWIRE_PAUSES, WAGEWIRE_CLOSURES, WAGEWIRE_REPORTS, KV_WAGEWIRE_BUDGETS, WAGEWIRE_ADVISORIES, WAGEWIRE_RECORDS`},
 		"a size without its stream": {[]string{"provision", "plan", "--max-bytes",
 			"1GiB"}, "write STREAM=VALUE"},
 		"a size in no unit": {[]string{"provision", "plan", "--max-bytes",

@@ -27,9 +27,11 @@ type shelf[T any] struct {
 	number    func(T) uint64
 	body      func(T) []byte
 
-	heading   string // of the table of list, with tabs between cells
-	row       func(T) string
-	printAll  func(w io.Writer, message T) // the fields for show, with tabs
+	heading  string // of the table of list, with tabs between cells
+	row      func(T) string
+	printAll func(w io.Writer, message T) // the fields for show, with tabs
+	// explain adds to a message what show tells besides, nil if nothing.
+	explain   func(ctx context.Context, op *stream.Operator, message *T) error
 	toJSON    func(T) any
 	toAllJSON func(message T, withBody bool) any
 
@@ -109,6 +111,11 @@ func (sh *shelf[T]) newShowCommand(t terminal) *cobra.Command {
 		message, err := sh.get(ctx, s, numbers[0])
 		if err != nil {
 			return err
+		}
+		if sh.explain != nil {
+			if err := sh.explain(ctx, s.Operator, &message); err != nil {
+				return err
+			}
 		}
 		return sh.show(t, message, *withBody, *asJSON)
 	})

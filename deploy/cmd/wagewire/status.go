@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,9 +12,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -35,8 +37,17 @@ func newStatusCommand(t terminal) *cobra.Command {
 		Use:     "status",
 		GroupID: groupObserve,
 		Short:   "Show streams, queues and dead letters on one screen",
-		Long: `wagewire status shows streams, queues, budgets, dead letters, the quarantine and the
-lag of teams on one screen.
+		Long: `wagewire status opens with a verdict and the next command, and then shows streams,
+queues, budgets, dead letters, the quarantine, the lag of teams and the processes on one screen.
+
+  OK    nothing asks for a person
+  WARN  a person should act within days
+  BAD   events are lost or get stuck until a person acts; the exit code is 4
+  NOTE  why events wait, if nobody needs to act
+
+wagewire explain says what to do about each. An unusually long silence of a provider is one of them:
+no webhooks, when at least 5 came at the same time on each of the last seven days.
+PINWHEEL_SILENT_AFTER and TRUV_SILENT_AFTER set a limit instead.
 
 Of a stream: how many messages it has, how full it is, and how old its oldest message is. The
 streams of the waiting events, one for each queue, are in one line; --json has each of them.
@@ -70,11 +81,16 @@ Of dead letters: how many there are of each queue and class.
 Of a team that subscribes: how many durables it has, how many completions it has not acknowledged,
 and when the stream deletes the oldest of them. wagewire team list has a line for each durable.
 
+Of a role: how many of its processes report, how many ended without a stop within the last hour, and
+which versions run.
+
 Missing streams and queues are named with the command that creates them.`,
 		Example: `  Check the whole line:
     wagewire status
   Watch an outage end:
     wagewire status --watch 5s
+  Let cron say when something is wrong:
+    wagewire status >/tmp/status || mail -s wagewire operator </tmp/status
   Find the queue with the most waiting events:
     wagewire status --json | jq '.queues | max_by(.waiting)'`,
 		Args: o.checkArguments,
@@ -82,14 +98,77 @@ Missing streams and queues are named with the command that creates them.`,
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print a JSON object; with --watch one each time")
 	addDuration(cmd.Flags(), &o.every, "watch", "", "repeat until Ctrl-C, every 2s or as given")
 	cmd.Flags().Lookup("watch").NoOptDefVal = watchDefault.String()
-	onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
-		if o.every == 0 {
-			return showStatus(ctx, s, o.asJSON)
-		}
-		watchStatus(ctx, s, o)
-		return nil
-	})
+	wait := addWaitOf(cmd, statusWait)
+	command.AddEnvironment(cmd, append(brokerVariables(), silenceVariables()...))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t, *wait) }
 	return untilInterrupted(cmd, func() bool { return o.every > 0 })
+}
+
+// statusWait is short: that NATS does not answer is the news.
+const statusWait = 3 * time.Second
+
+// run shows the status once, or until ctx ends. A broker that does not answer is a status too.
+func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration) error {
+	config, err := readHealthConfig(t.getenv)
+	if err != nil {
+		return err
+	}
+	op, _, err := dial(t.getenv, zap.NewNop())
+	if err != nil {
+		return err
+	}
+	defer op.Close()
+	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+		_ = awaitBroker(ctx, op, wait, func() {}) // the status says why there is no answer
+		s := session{t, op, wait}
+		if o.every > 0 {
+			watchStatus(ctx, s, config, *o)
+			return nil
+		}
+		now, err := showStatus(ctx, s, config, o.asJSON)
+		if err == nil && now.Verdict.Severity == health.Bad {
+			err = command.Exit(exitBad, nil)
+		}
+		return err
+	})
+}
+
+// silentAfter is the variable, without the provider, of the longest usual time without a webhook.
+const silentAfter = "SILENT_AFTER"
+
+// silenceVariables are the variables of the longest usual time without a webhook of each provider.
+func silenceVariables() []process.Variable {
+	var variables []process.Variable
+	for _, p := range schema.Providers() {
+		variables = append(variables, process.Variable{
+			Name: p.Variable(silentAfter),
+			Help: fmt.Sprintf("time without a webhook of %s after which something is wrong, "+
+				"such as 12h (what the last week says is usual)", p.Title()),
+		})
+	}
+	return variables
+}
+
+// readHealthConfig reads the variables of silenceVariables.
+func readHealthConfig(getenv func(string) string) (health.Config, error) {
+	config := health.Config{SilentAfter: map[schema.Provider]time.Duration{}}
+	for _, p := range schema.Providers() {
+		variable := p.Variable(silentAfter)
+		text, err := process.ReadVariable(getenv, variable)
+		if err != nil {
+			return config, err
+		}
+		if text == "" {
+			continue
+		}
+		limit, err := parseAge(text)
+		if err != nil || limit == 0 {
+			return config, fmt.Errorf("%s: %q is no duration over 0, such as 12h or 2d",
+				variable, text)
+		}
+		config.SilentAfter[p] = limit
+	}
+	return config, nil
 }
 
 // checkArguments accepts "--watch 5s": because the value of --watch is optional, cobra takes 5s for
@@ -108,13 +187,12 @@ func (o *statusOptions) checkArguments(cmd *cobra.Command, args []string) error 
 	return command.NoArguments(cmd, args)
 }
 
-// watchStatus shows the status until ctx ends. An error, such as a broker that is away, is printed
-// and does not end the watch.
-func watchStatus(ctx context.Context, s session, o statusOptions) {
+// watchStatus shows the status until ctx ends. An error is printed and does not end the watch.
+func watchStatus(ctx context.Context, s session, c health.Config, o statusOptions) {
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if err := showStatus(ctx, s, o.asJSON); err != nil && ctx.Err() == nil {
+		if _, err := showStatus(ctx, s, c, o.asJSON); err != nil && ctx.Err() == nil {
 			fmt.Fprintln(s.stderr, err)
 		}
 		select {
@@ -127,12 +205,13 @@ func watchStatus(ctx context.Context, s session, o statusOptions) {
 // clearScreen moves the cursor to the top left and clears the screen.
 const clearScreen = "\x1b[H\x1b[2J"
 
-func showStatus(ctx context.Context, s session, asJSON bool) error {
-	now, err := readStatus(ctx, s)
-	if err != nil {
-		return err
+func showStatus(ctx context.Context, s session, c health.Config, asJSON bool) (status, error) {
+	now := readStatus(ctx, s, c)
+	if err := ctx.Err(); err != nil {
+		return now, err
 	}
 	var screen bytes.Buffer // written at once, because half a screen flickers
+	var err error
 	if asJSON {
 		err = json.NewEncoder(&screen).Encode(now)
 	} else {
@@ -142,117 +221,46 @@ func showStatus(ctx context.Context, s session, asJSON bool) error {
 		err = now.print(&screen, time.Now())
 	}
 	if err != nil {
-		return err
+		return now, err
 	}
 	_, err = s.stdout.Write(screen.Bytes())
-	return err
+	return now, err
 }
 
 // status is the state of the whole line.
 type status struct {
-	At          time.Time             `json:"at"`
-	Streams     []stream.Level        `json:"streams"`
-	Queues      []stream.QueueStatus  `json:"queues"`
-	Budgets     []stream.BudgetStatus `json:"budgets"`
-	DeadLetters []deadCount           `json:"dead_letters"`
-	Quarantine  int                   `json:"quarantine"`
-	Teams       []teamLag             `json:"teams"`
-	// Missing has the streams and queues that do not exist, Advice the command to create them.
-	Missing []string `json:"missing"`
-	Advice  string   `json:"advice,omitempty"`
+	Verdict  health.Verdict   `json:"verdict"`
+	Findings []health.Finding `json:"findings"`
+	health.State
+	Quarantine int       `json:"quarantine"`
+	Teams      []teamLag `json:"teams"`
+	// Advice is the command to create what State.Missing has.
+	Advice string `json:"advice,omitempty"`
 }
 
-// deadCount is how many dead letters a queue has of a class.
-type deadCount struct {
-	Queue string       `json:"queue"`
-	Class schema.Class `json:"class"`
-	Count int          `json:"count"`
-}
-
-func readStatus(ctx context.Context, s session) (status, error) {
-	streams, queues, err := s.Status(ctx)
+func readStatus(ctx context.Context, s session, c health.Config) status {
+	state, err := health.Read(ctx, s.Operator, c)
 	if err != nil {
-		return status{}, err
+		state = health.Unknown(withAdvice(explainRights(err)))
 	}
-	now := status{
-		At:      time.Now().UTC(),
-		Streams: append([]stream.Level{}, streams...), // [] in JSON, and not null
-		Queues:  append([]stream.QueueStatus{}, queues...),
-		Missing: []string{},
+	now := status{State: state}
+	now.Findings = append([]health.Finding{}, now.State.Findings()...) // [] in JSON, and not null
+	now.Verdict = now.Judge(now.Findings)
+	for _, u := range now.Unread {
+		now.Quarantine += u.Count
 	}
-	now.findMissing()
-	for _, level := range streams {
-		if level.Name == schema.QuarantineStream {
-			now.Quarantine = int(level.Messages)
-		}
+	now.Teams = countLags(now.Durables, now.At)
+	if len(now.Missing) > 0 {
+		now.Advice = stream.ErrNoQueue.Error()
 	}
-	budgets, err := s.Budgets(ctx)
-	if err != nil && !errors.Is(err, stream.ErrNoQueue) { // a missing bucket is among the missing
-		return now, err
-	}
-	now.Budgets = append([]stream.BudgetStatus{}, budgets...)
-	now.DeadLetters, err = countDeadLetters(ctx, s)
-	if err != nil {
-		return now, err
-	}
-	durables, err := s.Durables(ctx)
-	if errors.Is(err, stream.ErrNoQueue) {
-		err = nil // the stream is among the missing
-	}
-	now.Teams = countLags(durables, now.At)
-	return now, err
-}
-
-func countDeadLetters(ctx context.Context, s session) ([]deadCount, error) {
-	counts := []deadCount{}
-	headers := stream.Selection{HeadersOnly: true}
-	err := s.Scan(ctx, schema.DeadLettersStream, headers, func(m stream.Stored) error {
-		l := stream.ReadLetter(m)
-		isOfLetter := func(c deadCount) bool { return c.Queue == l.Queue && c.Class == l.Class }
-		i := slices.IndexFunc(counts, isOfLetter)
-		if i < 0 {
-			i = len(counts)
-			counts = append(counts, deadCount{Queue: l.Queue, Class: l.Class})
-		}
-		counts[i].Count++
-		return nil
-	})
-	if errors.Is(err, stream.ErrNoQueue) {
-		err = nil // the stream is among the missing
-	}
-	slices.SortFunc(counts, func(a, b deadCount) int {
-		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Class, b.Class))
-	})
-	return counts, err
-}
-
-func (s *status) findMissing() {
-	found := map[string]bool{}
-	for _, level := range s.Streams {
-		found[strings.TrimPrefix(level.Name, "OBJ_")] = true // the stream of the object store
-	}
-	for _, q := range s.Queues {
-		found[q.Name] = true
-	}
-	topology := schema.DefaultTopology()
-	var wanted []string
-	for _, limits := range limitsOf(&topology) {
-		wanted = append(wanted, limits.Name)
-	}
-	for _, q := range topology.Queues {
-		wanted = append(wanted, q.Name)
-	}
-	for _, name := range wanted {
-		if !found[name] {
-			s.Missing = append(s.Missing, name)
-		}
-	}
-	if len(s.Missing) > 0 {
-		s.Advice = stream.ErrNoQueue.Error()
-	}
+	return now
 }
 
 func (s status) print(w io.Writer, now time.Time) error {
+	s.writeVerdict(w)
+	if s.Away != "" {
+		return nil
+	}
 	table := newTable(w)
 	s.writeStreams(table, now)
 	s.writeQueues(table, now)
@@ -260,6 +268,7 @@ func (s status) print(w io.Writer, now time.Time) error {
 	writeBudgets(table, s.Budgets)
 	s.writeDeadLetters(table)
 	writeLags(table, s.Teams, now)
+	s.writeProcesses(table)
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -273,6 +282,27 @@ func (s status) print(w io.Writer, now time.Time) error {
 		fmt.Fprintf(w, "\nnot there: %s: %s\n", strings.Join(s.Missing, ", "), s.Advice)
 	}
 	return nil
+}
+
+// writeVerdict writes the verdict, and a line for each further finding.
+func (s status) writeVerdict(w io.Writer) {
+	fmt.Fprintln(w, s.Verdict.Text)
+	for _, f := range s.Findings {
+		if line := f.String(); line != s.Verdict.Text {
+			fmt.Fprintln(w, line)
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+func (s status) writeProcesses(table io.Writer) {
+	if len(s.Processes) > 0 {
+		fmt.Fprintln(table, "\nPROCESSES\tRUNNING\tLOST\tVERSIONS")
+	}
+	for _, r := range s.Processes {
+		versions := cmp.Or(strings.Join(r.Versions, ","), "-")
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", plain(r.Role), r.Running, r.Lost, plain(versions))
+	}
 }
 
 func (s status) writeStreams(table io.Writer, now time.Time) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -19,7 +20,8 @@ import (
 
 func TestTheStatusIsOneScreen(t *testing.T) {
 	at := receivedAt.Add(3 * time.Hour)
-	s := status{
+	s := status{State: health.State{
+		At: at,
 		Streams: []stream.Level{
 			{Name: schema.EventsStream, Messages: 12, Bytes: 1536 << 10, BytesMax: 3 << 20,
 				Oldest: receivedAt},
@@ -66,8 +68,16 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 			}},
 			{Provider: schema.Truv, At: at, Unreadable: "read the budget of truv: too new"},
 		},
-		DeadLetters: []deadCount{{"pinwheel_income", schema.ClassTransient, 3},
-			{"truv_link", schema.ClassPoison, 1}},
+		DeadLetters: []health.DeadCount{
+			{Queue: "pinwheel_income", Class: schema.ClassTransient, Count: 3, Oldest: at},
+			{Queue: "truv_link", Class: schema.ClassPoison, Count: 1, Oldest: at},
+		},
+		Processes: []health.RoleState{
+			{Role: "income", Running: 2, Lost: 1, Versions: []string{"v1", "v2"}},
+			{Role: "ingress", Lost: 1},
+		},
+		Missing: []string{schema.AdvisoriesStream, "pinwheel_identity"},
+	},
 		Quarantine: 2,
 		Teams: []teamLag{
 			{
@@ -76,10 +86,20 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 			},
 			{Durables: 1},
 		},
-		Missing: []string{schema.AdvisoriesStream, "pinwheel_identity"},
-		Advice:  stream.ErrNoQueue.Error(),
+		Advice: stream.ErrNoQueue.Error(),
 	}
-	want := `STREAM                MESSAGES  BYTES   OF    FULL  OLDEST
+	s.Findings = []health.Finding{
+		{
+			Name: health.RefusedCredentials, Severity: health.Bad, Text: "pinwheel refuses our key",
+			Do: "replace it",
+		},
+		{Name: health.QueuePaused, Severity: health.Note, Text: "a queue is paused", Do: "resume"},
+	}
+	s.Verdict = s.Judge(s.Findings)
+	want := `BAD   pinwheel refuses our key: replace it (wagewire explain refused-credentials)
+NOTE  a queue is paused: resume (wagewire explain queue-paused)
+
+STREAM                MESSAGES  BYTES   OF    FULL  OLDEST
 WAGEWIRE_EVENTS       12        1.5MiB  3MiB  50%   3h0m
 WAGEWIRE_QUARANTINE   0         0B      -     -     -
 OBJ_WAGEWIRE_RECORDS  0         0B      -     -     -
@@ -108,6 +128,10 @@ TEAM     DURABLES  ABANDONED  LAG  OLDEST  LOST      ACTIVE
 lending  2         1          17   2d2h    in 19d0h  3s
 -        1         0          0    -       -         -
 
+PROCESSES  RUNNING  LOST  VERSIONS
+income     2        1     v1,v2
+ingress    0        1     -
+
 in quarantine: 2
 
 pinwheel_verification_reports
@@ -123,7 +147,7 @@ not there: WAGEWIRE_ADVISORIES, pinwheel_identity: run: wagewire provision apply
 	if err := s.print(&got, at); err != nil || got.String() != want {
 		t.Errorf("%v (-want +got):\n%s", err, cmp.Diff(want, got.String()))
 	}
-	if lines := strings.Count(want, "\n"); lines > 40 {
+	if lines := strings.Count(want, "\n"); lines > 48 {
 		t.Errorf("%d lines", lines)
 	}
 	for line := range strings.Lines(want) {
@@ -150,7 +174,7 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	for _, q := range got.Queues {
 		queues[q.Name] = q
 	}
-	if len(got.Streams) != 10+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
+	if len(got.Streams) != 11+len(schema.Queues()) || got.Streams[0].Messages != 2 ||
 		got.Streams[0].Oldest.IsZero() ||
 		len(queues) != len(schema.Queues()) {
 		t.Errorf("streams %+v", got.Streams)
@@ -164,7 +188,11 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 		!slices.Equal(q.Closures, []schema.ClosureReason{schema.ClosurePaused}) {
 		t.Errorf("got %+v", q)
 	}
-	diff := cmp.Diff([]deadCount{{"pinwheel_income", schema.ClassTransient, 1}}, got.DeadLetters)
+	want := []health.DeadCount{{
+		Queue: "pinwheel_income", Class: schema.ClassTransient, Count: 1,
+		Oldest: got.DeadLetters[0].Oldest,
+	}}
+	diff := cmp.Diff(want, got.DeadLetters)
 	if diff != "" || got.Quarantine != 1 || len(got.Missing) > 0 {
 		t.Errorf("quarantine %d, missing %q, dead letters (-want +got):\n%s", got.Quarantine,
 			got.Missing, diff)
@@ -177,12 +205,13 @@ func TestWhatIsNotThereIsSaidWithWhatMakesIt(t *testing.T) {
 	b := newBench(t)
 	b.must(b.js.DeleteConsumer(t.Context(), schema.EventsStream, "pinwheel_income"))
 	b.must(b.js.DeleteStream(t.Context(), schema.DeadLettersStream))
-	contains(t, b.runs(0, "status").stdout,
+	contains(t, b.runs(4, "status").stdout,
+		"BAD   not there: WAGEWIRE_DEAD_LETTERS, pinwheel_income: run wagewire provision apply (",
 		"\nnot there: WAGEWIRE_DEAD_LETTERS, pinwheel_income: run: wagewire provision apply\n")
 	var got status
 	b.must(json.Unmarshal([]byte(wagewire(t, startBroker(t).Getenv(), "status", "--json").stdout),
 		&got))
-	if len(got.Missing) != 10+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
+	if len(got.Missing) != 11+len(schema.Queues()) || got.Advice != "run: wagewire provision apply" {
 		t.Errorf("a broker with nothing on it: %+v", got)
 	}
 	for _, args := range [][]string{
@@ -217,8 +246,8 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
 		s := session{terminal{stdout: &out, isScreen: true}, b.conn, 0}
-		err := showStatus(t.Context(), s, false)
-		if err != nil || !strings.HasPrefix(out.String(), clearScreen+"STREAM ") {
+		_, err := showStatus(t.Context(), s, health.Config{}, false)
+		if err != nil || !strings.HasPrefix(out.String(), clearScreen+"OK ") {
 			t.Errorf("%v: %q", err, out.String())
 		}
 	})
@@ -229,7 +258,7 @@ func TestAWatchGoesOnWhenTheBrokerIsBack(t *testing.T) {
 	watched := begin(t, b.server.Getenv(), "status", "--watch", "10ms")
 	watched.stdout.await(t, "truv_link")
 	b.server.Stop()
-	watched.stderr.await(t, "status of stream")
+	watched.stdout.await(t, "BAD   wagewire cannot read NATS: nats is not connected")
 	b.must(b.server.Restart())
 	b.quarantine(schema.Truv, schema.QuarantineJSON, []byte("{"))
 	watched.stdout.await(t, "in quarantine: 1")

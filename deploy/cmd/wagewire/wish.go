@@ -47,6 +47,12 @@ type wish struct {
 }
 
 func (w *wish) addFlags(cmd *cobra.Command) {
+	w.addLimits(cmd)
+	w.addShrink(cmd)
+}
+
+// addLimits adds the flags for copies, sizes and ages.
+func (w *wish) addLimits(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	addParsed(flags, &w.replicas, flagReplicas, "int", "1", "copies of every stream in a cluster",
 		parseNumber(1, replicasMax))
@@ -64,6 +70,11 @@ func (w *wish) addFlags(cmd *cobra.Command) {
 	addLimit(&w.ages, flagMaxAge,
 		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
 		setAge)
+}
+
+func (w *wish) addShrink(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	trial := schema.DefaultTopology()
 	known := append(namesOf(limitsOf(&trial)), shrinkAll)
 	flags.Func("shrink", "`stream` that may get less than it has, or all; repeatable",
 		func(name string) error {

@@ -171,5 +171,10 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	return broker.RunWhileOpen(ctx, server.Run)
+	reporter := stream.Reporter{
+		Role: stream.RoleIngress, Version: process.Version(), Providers: server.Sightings,
+	}
+	return broker.ReportWhile(ctx, reporter, func(ctx context.Context) error {
+		return broker.RunWhileOpen(ctx, server.Run)
+	})
 }

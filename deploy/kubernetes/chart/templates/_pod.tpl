@@ -112,6 +112,12 @@ of the settings follows them. The last variable of a name counts.
 {{- with $values.tracing.endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
 {{- end }}
+{{- with $values.tracing.sampler }}
+- {name: OTEL_TRACES_SAMPLER, value: {{ . }}}
+{{- end }}
+{{- with $values.tracing.samplerArg }}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ . | quote }}}
+{{- end }}
 {{ include "wagewire.natsEnv" . }}
 {{- end -}}
 

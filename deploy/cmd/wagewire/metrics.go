@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+const (
+	// metricsAddr is the default of --addr.
+	metricsAddr = ":9090"
+	// readEvery is the time between two readings of the broker, and readFor the limit of one.
+	readEvery = 10 * time.Second
+	readFor   = 30 * time.Second
+	// metricsHeaderFor is how long a caller may take to send the headers of a request.
+	metricsHeaderFor = 5 * time.Second
+)
+
+func newMetricsCommand(t terminal) *cobra.Command {
+	addr := metricsAddr
+	every := readEvery
+	cmd := &cobra.Command{
+		Use:     "metrics",
+		GroupID: groupObserve,
+		Short:   "Serve what the broker holds, and what is wrong, as Prometheus metrics",
+		Long: `wagewire metrics reads the broker again and again, as wagewire status does, and serves
+/metrics for Prometheus: streams, queues, dead letters, the quarantine, providers, teams, processes,
+and wagewire_finding_active for each finding of wagewire status. One process is enough for an
+installation. deploy/metrics.md lists the metrics.
+
+/readyz answers 200 if the last reading was successful, and /livez always. Processes of ingress and
+of the workers serve their own metrics at ADMIN_ADDR.`,
+		Example: `  Serve on port 9090:
+    wagewire metrics
+  Look at what is wrong:
+    curl -s http://127.0.0.1:9090/metrics | grep 'wagewire_finding_active.* 1$'`,
+		Args: command.NoArguments,
+	}
+	cmd.Flags().StringVar(&addr, "addr", addr, "listener for /metrics, /livez and /readyz")
+	addDuration(cmd.Flags(), &every, "every", every.String(), "time between two readings")
+	command.AddEnvironment(cmd, append(brokerVariables(), silenceVariables()...))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if every <= 0 {
+			return command.UsageError("--every: it must be more than no time")
+		}
+		return serveMetrics(cmd.Context(), t, addr, every)
+	}
+	return untilInterrupted(cmd, func() bool { return true })
+}
+
+// serveMetrics serves metrics until ctx ends.
+func serveMetrics(ctx context.Context, t terminal, addr string, every time.Duration) error {
+	var c process.Config
+	if err := process.ReadConfig(t.getenv, &c); err != nil {
+		return err
+	}
+	log, err := process.Logger(c)
+	if err != nil {
+		return err
+	}
+	config, err := readHealthConfig(t.getenv)
+	if err != nil {
+		return err
+	}
+	op, _, err := dial(t.getenv, log)
+	if err != nil {
+		return err
+	}
+	defer op.Close()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return command.UsageError("--addr: %v", err)
+	}
+	registry := prometheus.NewRegistry()
+	exporter := health.NewExporter(registry)
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server := &http.Server{
+		Handler:           process.AdminHandler(exporter.Ready, registry),
+		ReadHeaderTimeout: metricsHeaderFor,
+	}
+	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return process.Serve(ctx, listener, server) })
+		group.Go(func() error {
+			readAgain(ctx, op, config, exporter, every)
+			return nil
+		})
+		return group.Wait()
+	})
+}
+
+// readAgain reads the broker again and again until ctx ends.
+func readAgain(
+	ctx context.Context, op *stream.Operator, c health.Config, e *health.Exporter,
+	every time.Duration,
+) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		reading, cancel := context.WithTimeout(ctx, readFor)
+		state, err := health.Read(reading, op, c)
+		cancel()
+		if err != nil {
+			state = health.Unknown(withAdvice(explainRights(err)))
+		}
+		e.Show(state)
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}

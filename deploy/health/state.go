@@ -1,0 +1,396 @@
+package health
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// State is what is known of an installation at a time: what the broker holds, and what the
+// processes report. Findings judges it.
+type State struct {
+	At time.Time `json:"at"`
+	// Away says why the broker does not answer, "" if it does. All else is then unknown.
+	Away string `json:"away,omitempty"`
+	// NotStoring says why the broker does not store, "" if it does.
+	NotStoring string `json:"not_storing,omitempty"`
+	// Missing has the streams and queues that do not exist.
+	Missing     []string              `json:"missing"`
+	Streams     []stream.Level        `json:"streams"`
+	Queues      []stream.QueueStatus  `json:"queues"`
+	Budgets     []stream.BudgetStatus `json:"budgets"`
+	DeadLetters []DeadCount           `json:"dead_letters"`
+	// Unread are the webhooks in quarantine.
+	Unread []UnreadCount `json:"unread"`
+	// Exhausted counts the events whose deliveries ran out within the last hour.
+	Exhausted uint64           `json:"exhausted"`
+	Durables  []stream.Durable `json:"-"`
+	Providers []ProviderState  `json:"providers"`
+	Processes []RoleState      `json:"processes"`
+}
+
+// DeadCount is how many dead letters a queue has of a class, and when the oldest of them was made.
+type DeadCount struct {
+	Queue  string       `json:"queue"`
+	Class  schema.Class `json:"class"`
+	Count  int          `json:"count"`
+	Oldest time.Time    `json:"oldest"`
+}
+
+// UnreadCount is how many webhooks of a provider are in quarantine for a reason.
+type UnreadCount struct {
+	Provider schema.Provider         `json:"provider"`
+	Reason   schema.QuarantineReason `json:"reason"`
+	Count    int                     `json:"count"`
+	Oldest   time.Time               `json:"oldest"`
+}
+
+// ProviderState is what is known of a provider, over all processes.
+type ProviderState struct {
+	Provider schema.Provider `json:"provider"`
+	schema.ProviderReport
+	// LastWebhook is when the last verified webhook came, zero if nobody knows.
+	LastWebhook time.Time `json:"last_webhook,omitzero"`
+	// SilentAfter is the configured limit of the time without a webhook, 0 if there is none.
+	SilentAfter time.Duration `json:"-"`
+	// Silence says how unusual the time without a webhook is, nil if it is not.
+	Silence *Silence `json:"silence,omitempty"`
+}
+
+// Silence is a time without webhooks that is longer than usual.
+type Silence struct {
+	// Limit is the configured limit that the silence is over, 0 if there is none.
+	Limit time.Duration `json:"-"`
+	// Usual is the least number of webhooks that came on any of the last days in as long a time, at
+	// the same time of day.
+	Usual uint64 `json:"usual"`
+}
+
+// RoleState is the processes of a role.
+type RoleState struct {
+	Role string `json:"role"`
+	// Running is the number of processes that have reported of late.
+	Running int `json:"running"`
+	// Lost is the number of processes whose reports ended without a stop, within
+	// schema.ReportKeptFor.
+	Lost int `json:"lost"`
+	// Crashed is the number of the lost processes that lived for less than CrashWithin, and ended
+	// within CrashWithin.
+	Crashed int `json:"crashed"`
+	// Versions are the different versions that run.
+	Versions []string `json:"versions"`
+}
+
+// Limits of the judgement.
+const (
+	// CrashWithin is the time in which CrashesMax processes of a role may end without a stop.
+	CrashWithin = 15 * time.Minute
+	CrashesMax  = 2
+	// SilenceMin is the shortest time without a webhook that can be unusual.
+	SilenceMin = 30 * time.Minute
+	// silenceDays is how many days before are compared, and usualMin how many webhooks must have
+	// come on each of them.
+	silenceDays = 7
+	usualMin    = 5
+	// exhaustedFor is how long an event whose deliveries ran out is told of.
+	exhaustedFor = time.Hour
+)
+
+// Config is what Read cannot learn from the broker.
+type Config struct {
+	// SilentAfter is the time without a webhook after which a provider counts as silent. Without an
+	// entry, the last week says what is usual.
+	SilentAfter map[schema.Provider]time.Duration
+}
+
+// Read reads the state of an installation. After an error, Unknown makes a state of the error.
+func Read(ctx context.Context, op *stream.Operator, c Config) (State, error) {
+	s := State{At: time.Now().UTC()}
+	err := s.read(ctx, op, c)
+	return s, err
+}
+
+// Unknown is the state of an installation whose broker could not be read, and why.
+func Unknown(err error) State { return State{At: time.Now().UTC(), Away: err.Error()} }
+
+func (s *State) read(ctx context.Context, op *stream.Operator, c Config) error {
+	if err := op.Connected(); err != nil {
+		return err
+	}
+	streams, queues, err := op.Status(ctx)
+	if err != nil {
+		return err
+	}
+	s.Streams = append([]stream.Level{}, streams...) // [] in JSON, and not null
+	s.Queues = append([]stream.QueueStatus{}, queues...)
+	s.findMissing()
+	budgets, err := op.Budgets(ctx)
+	if err = exceptMissing(err); err != nil {
+		return err
+	}
+	s.Budgets = append([]stream.BudgetStatus{}, budgets...)
+	if err := s.countLetters(ctx, op); err != nil {
+		return err
+	}
+	if err := s.countUnread(ctx, op); err != nil {
+		return err
+	}
+	s.Durables, err = op.Durables(ctx)
+	if err = exceptMissing(err); err != nil {
+		return err
+	}
+	s.Exhausted, err = op.CountExhausted(ctx, s.At.Add(-exhaustedFor))
+	if err = exceptMissing(err); err != nil {
+		return err
+	}
+	reports, err := op.Reports(ctx)
+	if err != nil {
+		return err
+	}
+	s.Processes = rolesOf(reports, s.At)
+	if err := s.readProviders(ctx, op, c, reports); err != nil {
+		return err
+	}
+	err = op.Stores(ctx)
+	if err != nil && !errors.Is(err, stream.ErrNoReports) {
+		s.NotStoring = err.Error()
+	}
+	return nil
+}
+
+// exceptMissing returns nil for a missing stream or queue, which is among State.Missing.
+func exceptMissing(err error) error {
+	if errors.Is(err, stream.ErrNoQueue) {
+		return nil
+	}
+	return err
+}
+
+func (s *State) findMissing() {
+	found := map[string]bool{}
+	for _, level := range s.Streams {
+		found[strings.TrimPrefix(level.Name, "OBJ_")] = true // the stream of the object store
+	}
+	for _, q := range s.Queues {
+		found[q.Name] = true
+	}
+	s.Missing = []string{}
+	for _, name := range wanted() {
+		if !found[name] {
+			s.Missing = append(s.Missing, name)
+		}
+	}
+}
+
+// wanted are the names of everything that must be there. A queue without its stream of waiting
+// events counts as missing itself.
+func wanted() []string {
+	topology := schema.DefaultTopology()
+	var names []string
+	for _, s := range topology.Streams {
+		names = append(names, s.Name)
+	}
+	names = append(names, topology.Records.Name)
+	for _, q := range topology.Queues {
+		names = append(names, q.Name)
+	}
+	return names
+}
+
+func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
+	counts := map[DeadCount]DeadCount{}
+	headers := stream.Selection{HeadersOnly: true}
+	err := op.Scan(ctx, schema.DeadLettersStream, headers, func(m stream.Stored) error {
+		l := stream.ReadLetter(m)
+		key := DeadCount{Queue: l.Queue, Class: l.Class}
+		count, seen := counts[key]
+		if !seen {
+			count = key
+			count.Oldest = m.At
+		}
+		count.Count++
+		counts[key] = count
+		return nil
+	})
+	s.DeadLetters = slices.SortedFunc(maps.Values(counts), func(a, b DeadCount) int {
+		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Class, b.Class))
+	})
+	if s.DeadLetters == nil {
+		s.DeadLetters = []DeadCount{}
+	}
+	return exceptMissing(err)
+}
+
+func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
+	counts := map[UnreadCount]UnreadCount{}
+	headers := stream.Selection{HeadersOnly: true}
+	err := op.Scan(ctx, schema.QuarantineStream, headers, func(m stream.Stored) error {
+		u := stream.ReadUnread(m)
+		key := UnreadCount{Provider: u.Provider, Reason: u.Reason}
+		count, seen := counts[key]
+		if !seen {
+			count = key
+			count.Oldest = m.At
+		}
+		count.Count++
+		counts[key] = count
+		return nil
+	})
+	s.Unread = slices.SortedFunc(maps.Values(counts), func(a, b UnreadCount) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Reason, b.Reason))
+	})
+	if s.Unread == nil {
+		s.Unread = []UnreadCount{}
+	}
+	return exceptMissing(err)
+}
+
+// rolesOf sums up the reports of each role, in the order of the roles. The reports of the
+// operator's own processes count nothing: they come and go with commands.
+func rolesOf(reports []schema.Report, now time.Time) []RoleState {
+	states := map[string]*RoleState{}
+	for _, r := range reports {
+		if r.Role == stream.RoleOperator {
+			continue
+		}
+		state := states[r.Role]
+		if state == nil {
+			state = &RoleState{Role: r.Role, Versions: []string{}}
+			states[r.Role] = state
+		}
+		state.add(r, now)
+	}
+	roles := []RoleState{}
+	for _, role := range slices.Sorted(maps.Keys(states)) {
+		slices.Sort(states[role].Versions)
+		roles = append(roles, *states[role])
+	}
+	return roles
+}
+
+func (s *RoleState) add(r schema.Report, now time.Time) {
+	silent := now.Sub(r.At)
+	switch {
+	case r.Stopped:
+	case silent <= schema.ReportLateAfter:
+		s.Running++
+		if !slices.Contains(s.Versions, r.Version) {
+			s.Versions = append(s.Versions, r.Version)
+		}
+	default:
+		s.Lost++
+		if silent <= CrashWithin && r.At.Sub(r.Started) < CrashWithin {
+			s.Crashed++
+		}
+	}
+}
+
+func (s *State) readProviders(
+	ctx context.Context, op *stream.Operator, c Config, reports []schema.Report,
+) error {
+	s.Providers = []ProviderState{}
+	for _, p := range schema.Providers() {
+		state := ProviderState{Provider: p, SilentAfter: c.SilentAfter[p]}
+		for _, r := range reports {
+			if s.At.Sub(r.At) <= schema.ReportLateAfter {
+				state.add(r.Providers[p])
+			}
+		}
+		if err := state.listen(ctx, op, s.At); err != nil {
+			return fmt.Errorf("look for the webhooks of %s: %w", p, err)
+		}
+		s.Providers = append(s.Providers, state)
+	}
+	return nil
+}
+
+// add adds the report of a process.
+func (s *ProviderState) add(r schema.ProviderReport) {
+	isLatest := r.Calls.LastFailed.After(s.Calls.LastFailed)
+	if isLatest {
+		s.Status = r.Status
+		s.Endpoint = r.Endpoint
+	}
+	if r.Dates.LastFailed.After(s.Dates.LastFailed) {
+		s.SkewS = r.SkewS
+	}
+	s.Signatures = s.Signatures.Add(r.Signatures)
+	s.Stored = s.Stored.Add(r.Stored)
+	s.Dates = s.Dates.Add(r.Dates)
+	s.Calls = s.Calls.Add(r.Calls)
+}
+
+// listen finds out when the last webhook came, and whether that is unusually long ago.
+func (s *ProviderState) listen(
+	ctx context.Context, op *stream.Operator, now time.Time,
+) error {
+	last, err := op.LastWebhook(ctx, s.Provider)
+	if err != nil {
+		return err
+	}
+	if s.Signatures.LastOK.After(last) {
+		last = s.Signatures.LastOK
+	}
+	s.LastWebhook = last
+	if last.IsZero() {
+		return nil
+	}
+	silent := now.Sub(last)
+	if s.SilentAfter > 0 {
+		if silent > s.SilentAfter {
+			s.Silence = &Silence{Limit: s.SilentAfter}
+		}
+		return nil
+	}
+	if silent < SilenceMin {
+		return nil
+	}
+	usual, err := usualIn(ctx, op, s.Provider, silent, now)
+	if err != nil || usual < usualMin {
+		return err
+	}
+	s.Silence = &Silence{Usual: usual}
+	return nil
+}
+
+// usualIn returns the least number of events that came on any of the last days in as long a time as
+// the silence, at the same time of day: nights and weekends are quieter. It returns 0 if the stream
+// does not reach so far back.
+func usualIn(
+	ctx context.Context, op *stream.Operator, p schema.Provider,
+	silence time.Duration, now time.Time,
+) (least uint64, err error) {
+	const day = 24 * time.Hour
+	first, err := op.FirstEvent(ctx, p)
+	if err != nil || first.IsZero() || now.Sub(first) < silenceDays*day+silence {
+		return 0, err
+	}
+	filter := schema.ProviderEvents(p)
+	for n := 1; n <= silenceDays; n++ {
+		end := now.Add(-time.Duration(n) * day)
+		until, err := op.CountSince(ctx, schema.EventsStream, filter, end.Add(-silence))
+		if err != nil {
+			return 0, err
+		}
+		after, err := op.CountSince(ctx, schema.EventsStream, filter, end)
+		if err != nil {
+			return 0, err
+		}
+		came := until - min(after, until)
+		if n == 1 || came < least {
+			least = came
+		}
+		if least < usualMin {
+			return least, nil
+		}
+	}
+	return least, nil
+}

@@ -1,0 +1,4 @@
+package process
+
+// SamplerOf is samplerOf, for tests.
+var SamplerOf = samplerOf

@@ -1,0 +1,65 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// LastWebhook returns when the last event of the provider was stored. The time is zero if there is
+// none, or if the last one is a replay: an operator sent it, and not the provider.
+func (o *Operator) LastWebhook(ctx context.Context, p schema.Provider) (time.Time, error) {
+	which := messageRequest{LastFor: schema.ProviderEvents(p)}
+	m, err := o.getMessage(ctx, schema.EventsStream, which)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound), isMissing(err):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("read the last event of %s: %w", p, err)
+	case eventOf(m.Header).Replayed():
+		return time.Time{}, nil
+	}
+	return m.Time, nil
+}
+
+// FirstEvent returns when the oldest stored event of the provider was stored, zero without one.
+func (o *Operator) FirstEvent(ctx context.Context, p schema.Provider) (time.Time, error) {
+	m, err := o.nextMessage(ctx, schema.EventsStream, schema.ProviderEvents(p), 1)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound), isMissing(err):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("read the first event of %s: %w", p, err)
+	}
+	return m.Time, nil
+}
+
+// CountSince counts the messages of a stream that match the filter and were stored since the given
+// time. The error is ErrNoQueue if the stream does not exist.
+func (o *Operator) CountSince(
+	ctx context.Context, stream, filter string, since time.Time,
+) (uint64, error) {
+	config := orderedFrom(since)
+	config.FilterSubjects = []string{filter}
+	config.HeadersOnly = true
+	r, err := o.newReader(ctx, stream, config)
+	if isMissing(err) {
+		return 0, fmt.Errorf("stream %s is not there: %w", stream, ErrNoQueue)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count messages of %s: %w", stream, err)
+	}
+	defer r.delete()
+	return r.consumer.CachedInfo().NumPending, nil
+}
+
+// CountExhausted counts the events whose deliveries ran out since the given time. The error is
+// ErrNoQueue if the stream of the advisories does not exist.
+func (o *Operator) CountExhausted(ctx context.Context, since time.Time) (uint64, error) {
+	return o.CountSince(ctx, schema.AdvisoriesStream, schema.AllExhausted, since)
+}
