@@ -153,6 +153,25 @@ func TestDirIsKept(t *testing.T) {
 	}
 }
 
+func TestAStartDoesNotUndoWhatAnOperatorEnlarged(t *testing.T) {
+	dir := t.TempDir()
+	first := up(t, sandbox.Config{Dir: dir})
+	enlarged := streamtest.Topology()
+	for i := range enlarged.Streams {
+		enlarged.Streams[i].MaxBytes *= 2
+	}
+	must(t, stream.NewOperator(first.Conn).Provision(t.Context(), enlarged))
+	closed(t, first)
+
+	second := up(t, sandbox.Config{Dir: dir})
+	defer closed(t, second)
+	changes, err := stream.NewOperator(second.Conn).Plan(t.Context(), enlarged)
+	must(t, err)
+	if len(changes) > 0 {
+		t.Errorf("the start changed %s", changes[0])
+	}
+}
+
 // A sandbox has a team from the start. wagewire team adds others while the sandbox runs.
 func TestTeamsRead(t *testing.T) {
 	dir := t.TempDir()

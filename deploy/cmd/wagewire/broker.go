@@ -202,13 +202,14 @@ const (
 func adviceOnCode(code jetstream.ErrorCode) string {
 	switch code {
 	case codeNoStorage, codeNoResources, codeAccountLimit, codeMaxBytesOfAccount:
-		return "every stream reserves its max_bytes: lower --max-bytes of one, " +
+		return "every stream reserves its max_bytes: " +
+			"lower --max-bytes of one (STREAM_MAX_BYTES), " +
 			"or raise max_file_store of the server or the limits of the account"
 	case codeConsumerNotMade, codeStreamNotMade:
 		return "see the broker's log, and whether its volume has room"
 	case codeNoPeers:
 		return "no server has room for it: " +
-			"lower --replicas or --max-bytes, or add servers to the cluster"
+			"lower --replicas (STREAM_REPLICAS) or --max-bytes, or add servers to the cluster"
 	case codeReplicasFixed, codeReplicasOneServer:
 		return "this NATS is one server: lower --replicas to 1"
 	default:
