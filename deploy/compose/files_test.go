@@ -135,11 +135,13 @@ func TestPublishedPorts(t *testing.T) {
 		"on this machine only without variables": {nil, map[string]string{
 			"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
 			"ingress-next": "127.0.0.1:8082 to 8080", "prometheus": "127.0.0.1:9091 to 9090",
+			"grafana": "127.0.0.1:3000 to 3000",
 		}},
 		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2",
-			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4", "PROMETHEUS_PORT=5"}, map[string]string{
+			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4", "PROMETHEUS_PORT=5", "GRAFANA_PORT=6"}, map[string]string{
 			"nats": "192.0.2.1:1 to 4222", "ingress": "192.0.2.1:2 to 8080", "providers": "192.0.2.1:3 to 8081",
 			"ingress-next": "192.0.2.1:4 to 8080", "prometheus": "192.0.2.1:5 to 9090",
+			"grafana": "192.0.2.1:6 to 3000",
 		}},
 	} {
 		for nodes, files := range everyFile {
@@ -164,8 +166,8 @@ func secretsOf() map[string][]string {
 	of := map[string][]string{
 		"nats":      {"nats_keys", "nats_teams"}, // public ones
 		"providers": nil, "send": nil,            // the fakes have their own
-		"prometheus": nil,
-		"provision":  {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
+		"prometheus": nil, "grafana": nil,
+		"provision": {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
 		"backfill": {"nats_wagewire"}, "metrics": {"nats_wagewire"},
 		"ingress":  {"nats_ingress"},
 		"accounts": {"nats_accounts"},
@@ -257,7 +259,9 @@ func checkSecrets(t *testing.T, project *types.Project, want map[string][]string
 }
 
 // publicDirs are the directories of files that are no secret.
-var publicDirs = []string{"deploy/nats", "deploy/prometheus"}
+var publicDirs = []string{
+	"deploy/nats", "deploy/prometheus", "deploy/grafana/provisioning", "deploy/grafana/dashboards",
+}
 
 func isPublic(file string) bool {
 	return slices.ContainsFunc(publicDirs, func(dir string) bool {
@@ -397,7 +401,8 @@ func TestEveryVariableIsRead(t *testing.T) {
 	}
 	for _, s := range load(t, everyFile["three nodes"]).Services {
 		for name := range s.Environment {
-			if !slices.Contains(known, name) {
+			isGrafanas := s.Name == "grafana" && strings.HasPrefix(name, "GF_")
+			if !slices.Contains(known, name) && !isGrafanas {
 				t.Errorf("%s: %s is set, and no process lists the variable", s.Name, name)
 			}
 		}
@@ -433,6 +438,20 @@ func commandNames(t *testing.T) []string {
 		names = append(names, filepath.Base(dir))
 	}
 	return names
+}
+
+func TestNobodyLogsInToGrafana(t *testing.T) {
+	environment := load(t, everyFile["one node"]).Services["grafana"].Environment
+	for name, want := range map[string]string{
+		"GF_AUTH_ANONYMOUS_ORG_ROLE":                 "Viewer",
+		"GF_AUTH_BASIC_ENABLED":                      "false",
+		"GF_AUTH_DISABLE_LOGIN_FORM":                 "true",
+		"GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+	} {
+		if got := environment[name]; got == nil || *got != want {
+			t.Errorf("%s is not %s: Grafana's first password is known to everybody", name, want)
+		}
+	}
 }
 
 func TestUpIsAScript(t *testing.T) {

@@ -43,14 +43,15 @@ type section struct {
 // ofTheStack are the variables that only docker-compose.yml reads, and deploy/compose/up.
 var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "COMPOSE_PROFILES",
-		Help: "demo starts the fake providers too, and sight a Prometheus with the alerts: " +
-			"demo,sight for both; leave it empty for real providers without Prometheus"},
+		Help: "demo starts the fake providers too, and sight a Prometheus and a Grafana: " +
+			"demo,sight for both; leave it empty for real providers without them"},
 	{Name: "WAGEWIRE_IMAGES",
 		Help: "first part of the name of every image: <images>/<command>:<version>"},
 	{Name: "WAGEWIRE_VERSION", Help: "version of every image"},
 	{Name: "NATS_IMAGE",
 		Help: "image of the broker; a release names it by digest: nats@sha256:…"},
 	{Name: "PROMETHEUS_IMAGE", Help: "image of Prometheus, of the profile sight"},
+	{Name: "GRAFANA_IMAGE", Help: "image of Grafana, of the profile sight"},
 	{Name: "BIND_ADDR", Help: "address of this machine at which the ports below are published"},
 	{Name: "INGRESS_PORT",
 		Help: "port of ingress; the providers must reach it, through a proxy with TLS"},
@@ -59,6 +60,7 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "PROVIDERS_PORT", Help: "port of the fake providers"},
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
 	{Name: "PROMETHEUS_PORT", Help: "port of Prometheus, of the profile sight"},
+	{Name: "GRAFANA_PORT", Help: "port of Grafana, of the profile sight: everybody who reaches it may look"},
 	{Name: "SECRETS_DIR",
 		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
 			"the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},

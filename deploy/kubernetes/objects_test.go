@@ -237,7 +237,8 @@ func TestTheExporterIsAPodThatCanBeLeftOut(t *testing.T) {
 			if d == nil {
 				return
 			}
-			if args := d.Spec.Template.Spec.Containers[0].Args; !slices.Equal(args, []string{name}) {
+			args := d.Spec.Template.Spec.Containers[0].Args
+			if !slices.Equal(args, []string{name}) {
 				t.Errorf("it runs wagewire %s", args)
 			}
 		})

@@ -16,8 +16,8 @@ func newExplainCommand(t terminal) *cobra.Command {
 		Use:     "explain [NAME]",
 		GroupID: groupObserve,
 		Short:   "Print what to do about a finding or an alert",
-		Long: `wagewire explain prints the section of the runbook about a finding of wagewire status,
-or about an alert of Prometheus: what it means, how to look, what to do, and how to know it worked.
+		Long: `wagewire explain prints the runbook's section about a finding of wagewire status, or
+about an alert of Prometheus: what it means, how to look, what to do, and how to know it worked.
 
 NAME is the name of a finding, such as refused-credentials, or of an alert, such as
 WagewireRefusedCredentials. Without a NAME, explain lists the names, the most urgent first:
