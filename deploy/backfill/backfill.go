@@ -127,8 +127,8 @@ type run struct {
 	past past
 }
 
-// Run finds what is missing and stores it, oldest first. After an error, the findings until then are
-// returned, and the same Run may be made again.
+// Run finds what is missing and stores it, oldest first. After an error, the findings until then
+// are returned, and the same Run may be made again.
 func Run(ctx context.Context, op *stream.Operator, c Config) ([]Finding, error) {
 	find := sources[c.Provider]
 	if find == nil {

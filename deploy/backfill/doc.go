@@ -1,6 +1,6 @@
 // Package backfill brings back the webhooks that a provider could not deliver: in an outage of
-// ingress or of the broker that was longer than the provider's resends. A webhook that is missing on
-// the events stream is stored there as a backfill. Workers take backfills after fresh events.
+// ingress or of the broker that was longer than the provider's resends. A webhook that is missing
+// on the events stream is stored there as a backfill. Workers take backfills after fresh events.
 //
 // # Truv
 //
@@ -18,20 +18,20 @@
 //	the events stream                  the webhooks that came
 //	the state of the account           the completions, also of webhooks that are no longer stored
 //
-// For each account and each of employment, identity, income, paystubs and shifts, the newest job, or
-// a newer change of the data, must have a webhook. Without one, the backfill builds the webhook from
-// the job: <job>.added, and for paystubs and shifts <job>.fully_synced, whose worker reads the whole
-// list. An account without any event or state of a link gets account.added. These cannot be built,
-// because Pinwheel's API has no trace of them: verification_reports.refreshed,
+// For each account and each of employment, identity, income, paystubs and shifts, the newest job,
+// or a newer change of the data, must have a webhook. Without one, the backfill builds the webhook
+// from the job: <job>.added, and for paystubs and shifts <job>.fully_synced, whose worker reads
+// the whole list. An account without any event or state of a link gets account.added. These cannot
+// be built, because Pinwheel's API has no trace of them: verification_reports.refreshed,
 // account.monitoring_status.updated, and the types of notices.
 //
-// The id of a built webhook is made of the account, the type, and the job or the time of the change.
-// A second backfill makes the same id and stores nothing. Pinwheel's own webhook of the same job has
-// another id. If it comes after the backfill, it is an event of its own and has a completion of its
-// own. That is harmless: both completions hold the data that Pinwheel had at the fetch, consumers
-// upsert by the ids of records, and the state of the account is the same with one of them or with
-// both. To make this rare, the backfill leaves data alone that is younger than Config.SettledFor,
-// because Pinwheel may still send the webhook.
+// The id of a built webhook is made of the account, the type, and the job or the time of the
+// change. A second backfill makes the same id and stores nothing. Pinwheel's own webhook of the
+// same job has another id. If it comes after the backfill, it is an event of its own and has a
+// completion of its own. That is harmless: both completions hold the data that Pinwheel had at the
+// fetch, consumers upsert by the ids of records, and the state of the account is the same with one
+// of them or with both. To make this rare, the backfill leaves data alone that is younger than
+// Config.SettledFor, because Pinwheel may still send the webhook.
 //
 // # What is left alone
 //

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// lagMax is how much later than the webhook's timestamp Pinwheel stamps the data. A quarter of a
-	// second was seen.
+	// lagMax is how much later than the webhook's timestamp Pinwheel stamps the data. A quarter of
+	// a second was seen.
 	lagMax = time.Minute
 	// progressEvery is how many steps lie between two lines of progress.
 	progressEvery = 1000

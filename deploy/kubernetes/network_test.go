@@ -168,6 +168,8 @@ func TestTheNetworkAllowsWhatIsNeededAndNoMore(t *testing.T) {
 			"accounts reads completions":              {pod("accounts"), peer{namespace: "nats"}, tcp(4222), true},
 			"accounts calls no provider":              {pod("accounts"), internet, tcp(443), false},
 			"notices calls no provider":               {pod("notices"), internet, tcp(443), false},
+			"the backfill calls the provider":         {pod("backfill"), internet, tcp(443), true},
+			"the backfill stores events":              {pod("backfill"), peer{namespace: "nats"}, tcp(4222), true},
 			"a worker has no other port":              {pod("paystubs"), peer{namespace: "nats"}, tcp(4224), false},
 			"ingress publishes":                       {pod("ingress"), peer{namespace: "nats"}, tcp(4222), true},
 			"ingress does not call the provider":      {pod("ingress"), internet, tcp(443), false},
@@ -201,6 +203,8 @@ func TestTheNetworkAllowsWhatIsNeededAndNoMore(t *testing.T) {
 		"with peers of the operator's": {with(t, "overrides"), map[string]connection{
 			"every pod has the further rules": {pod("ingress"), internet, tcp(3128), true},
 			"nobody reads metrics":            {prometheus, pod("income"), tcp(9090), false},
+			"the backfill calls the fakes":    {pod("backfill"), pod("providers"), tcp(8081), true},
+			"the broker lets the backfill in": {pod("backfill"), pod("nats"), tcp(4222), true},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	psa "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
+	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -209,6 +210,12 @@ func variablesOf(component string) []process.Variable {
 		return every
 	case "provision", "tool":
 		return broker
+	case "backfill":
+		variables := append(broker, doctor.Variables()...)
+		for _, p := range schema.Providers() {
+			variables = append(variables, fetch.Variables(p)...)
+		}
+		return variables
 	}
 	i := slices.IndexFunc(schema.WorkerResources(), func(r schema.Resource) bool {
 		return stream.WorkerRole(r) == component
@@ -295,8 +302,12 @@ func secretsOf(component string) []string {
 		return nil
 	case "provision", "tool", "metrics":
 		return []string{key(stream.RoleOperator)}
-	case "ingress":
-		secrets = append(secrets, key(stream.RoleIngress))
+	case "backfill", "ingress":
+		role := stream.RoleIngress
+		if component == "backfill" {
+			role = stream.RoleOperator
+		}
+		secrets = append(secrets, key(role))
 		for _, p := range schema.Providers() {
 			secrets = append(secrets, "wagewire-"+string(p)+" secret")
 		}

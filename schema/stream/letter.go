@@ -22,8 +22,11 @@ type Letter struct {
 }
 
 // Explain reads the error of the event's completion. The Error stays nil if the completion is no
-// longer stored.
+// longer stored, and for an event that cannot be decoded: it has no completion.
 func (o *Operator) Explain(ctx context.Context, l *Letter) error {
+	if !l.Event.Provider.Known() || l.Event.ID == "" {
+		return nil
+	}
 	completions, err := o.CompletionsOf(ctx, l.Event)
 	if err != nil {
 		return fmt.Errorf("read the completion of %s: %w", l.Event.Key(), err)

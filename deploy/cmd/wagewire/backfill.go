@@ -42,9 +42,9 @@ func newBackfillCommand(t terminal) *cobra.Command {
 		Use:     "backfill",
 		GroupID: groupRepair,
 		Short:   "Bring back webhooks that a provider could not deliver",
-		Long: `wagewire backfill brings back the webhooks of an outage that was longer than the resends
-of a provider: 15 minutes at Pinwheel, two at Truv. What is missing is stored as an event, and
-workers take it after fresh events. What is there stays as it is.
+		Long: `wagewire backfill brings back the webhooks of an outage that was longer than the
+resends of a provider: 15 minutes at Pinwheel, two at Truv. What is missing is stored as an event,
+and workers take it after fresh events. What is there stays as it is.
 
 At Truv, the webhooks come from its log of the last 30 days, each under its own id.
 

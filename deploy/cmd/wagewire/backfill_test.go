@@ -17,7 +17,8 @@ func (w *ward) lose(p *fake.Person, kinds ...string) {
 	for _, kind := range kinds {
 		webhook, err := w.fakes.Event(p, kind, fake.EventOptions{})
 		w.must(err)
-		if _, err := w.fakes.SendWith(w.Context(), webhook, fake.SendOptions{Lost: true}); err == nil {
+		lost := fake.SendOptions{Lost: true}
+		if _, err := w.fakes.SendWith(w.Context(), webhook, lost); err == nil {
 			w.Fatal("a lost webhook had an answer")
 		}
 	}

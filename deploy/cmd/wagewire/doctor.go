@@ -26,8 +26,8 @@ func newDoctorCommand(t terminal) *cobra.Command {
 		Use:     "doctor",
 		GroupID: groupObserve,
 		Short:   "Check an installation, and our registration at each provider",
-		Long: `wagewire doctor checks an installation, a line for each check: ok, BAD or skipped. A BAD
-line ends with the next step. A skipped line says why.
+		Long: `wagewire doctor checks an installation, a line for each check: ok, BAD or skipped. A
+BAD line ends with the next step. A skipped line says why.
 
   broker        NATS answers, and stores events
   key           the key in NATS_CREDS_FILE is the operator's

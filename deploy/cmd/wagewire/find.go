@@ -24,8 +24,8 @@ func newFindCommand(t terminal) *cobra.Command {
 		Use:     "find ACCOUNT",
 		GroupID: groupObserve,
 		Short:   "Print all that the streams have of one account",
-		Long: `wagewire find prints what the streams have of one account, oldest first: its events, its
-waiting events, its completions, its dead letters and its state. Then it ends.
+		Long: `wagewire find prints what the streams have of one account, oldest first: its events,
+its waiting events, its completions, its dead letters and its state. Then it ends.
 
 ACCOUNT is the provider's id of an account or of a person, or its token in subjects. Different
 providers may have the same id: --provider chooses one.

@@ -157,7 +157,8 @@ func apiVariables() []process.Variable {
 // addWebhookURL adds --webhook-url.
 func addWebhookURL(cmd *cobra.Command, target *string) {
 	addParsed(cmd.Flags(), target, "webhook-url", "address", "",
-		"our public address for webhooks, without the provider (default $"+doctor.WebhookURLVariable+")",
+		"our public address for webhooks, without the provider (default "+
+			doctor.WebhookURLVariable+")",
 		func(text string) (string, error) { return text, doctor.CheckURL(text) })
 }
 
