@@ -32,8 +32,8 @@ func source(t *testing.T, dir string) string {
 }
 
 // exists reports whether a process serves the metric, or the series of a histogram. The exporter
-// lists its metrics. Ingress and the workers name theirs in their code; those of ingress are without
-// their beginning.
+// lists its metrics. Ingress and the workers name theirs in their code, ingress without the
+// beginning of the name.
 func exists(t *testing.T, name string) bool {
 	t.Helper()
 	ingress := source(t, filepath.Join("..", "..", "ingress"))
