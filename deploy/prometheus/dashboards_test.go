@@ -83,7 +83,7 @@ func TestDashboardsReadOnlyMetricsThatExist(t *testing.T) {
 				for _, expr := range exprs {
 					for _, name := range selectorsOf(t, expr) {
 						asked++
-						if !made[name] && !exists(name) {
+						if !made[name] && !exists(t, name) {
 							t.Errorf("%s reads %s, and no process has the metric", title, name)
 						}
 					}

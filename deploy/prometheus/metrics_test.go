@@ -1,52 +1,67 @@
 package prometheus
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
+
+	"github.com/wagewire/wagewire/deploy/health"
 )
 
-// exported are the metrics that rules and dashboards may read, by who serves them. A histogram has
-// the series _bucket, _count and _sum.
-var exported = map[string][]string{
-	"wagewire metrics": {
-		"wagewire_up", "wagewire_finding_active",
-		"wagewire_stream_messages", "wagewire_stream_bytes", "wagewire_stream_max_bytes",
-		"wagewire_stream_oldest_timestamp_seconds", "wagewire_stream_full_in_seconds",
-		"wagewire_stream_replicas_behind",
-		"wagewire_queue_ready", "wagewire_queue_replays", "wagewire_queue_in_hand",
-		"wagewire_queue_redelivered", "wagewire_queue_requests",
-		"wagewire_queue_oldest_ready_timestamp_seconds",
-		"wagewire_queue_waiting", "wagewire_queue_oldest_waiting_timestamp_seconds",
-		"wagewire_queue_next_try_timestamp_seconds",
-		"wagewire_queue_refused", "wagewire_queue_paused_until_timestamp_seconds",
-		"wagewire_dead_letters", "wagewire_quarantined", "wagewire_advisories",
-		"wagewire_provider_last_webhook_timestamp_seconds", "wagewire_provider_silent_after_seconds",
-		"wagewire_provider_hold_until_timestamp_seconds",
-		"wagewire_provider_recent_calls", "wagewire_provider_recent_signatures",
-		"wagewire_provider_clock_skew_seconds",
-		"wagewire_processes", "wagewire_processes_lost",
-		"wagewire_team_pending", "wagewire_team_oldest_timestamp_seconds",
-	},
-	"ingress": {
-		"wagewire_ingress_webhooks_total", "wagewire_ingress_rejected_total",
-		"wagewire_ingress_duplicates_total", "wagewire_ingress_answer_seconds",
-	},
-	"workers": {
-		"wagewire_completion_seconds", "wagewire_completion_own_seconds",
-		"wagewire_worker_jobs_total", "wagewire_worker_dead_letters_total",
-		"wagewire_api_call_seconds", "wagewire_budget_wait_seconds",
-	},
+// source is the Go code of a directory, without tests.
+func source(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no code in %s: %v", dir, err)
+	}
+	var code strings.Builder
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
+	}
+	return code.String()
 }
 
-// exists reports whether a process serves the metric, or the series of a histogram.
-func exists(name string) bool {
+// exists reports whether a process serves the metric, or the series of a histogram. The exporter
+// lists its metrics. Ingress and the workers name theirs in their code, ingress without the
+// beginning of the name.
+func exists(t *testing.T, name string) bool {
+	t.Helper()
+	ingress := source(t, filepath.Join("..", "..", "ingress"))
+	workers := source(t, filepath.Join("..", "..", "workers"))
 	for _, suffix := range []string{"", "_bucket", "_count", "_sum"} {
 		base := strings.TrimSuffix(name, suffix)
-		for _, names := range exported {
-			if slices.Contains(names, base) {
-				return true
-			}
+		isExporters := slices.ContainsFunc(health.Metrics(),
+			func(m health.Metric) bool { return m.Name == base })
+		ofIngress, isIngress := strings.CutPrefix(base, "wagewire_ingress_")
+		if isExporters || strings.Contains(workers, `"`+base+`"`) ||
+			isIngress && strings.Contains(ingress, `"`+ofIngress+`"`) {
+			return true
 		}
 	}
 	return false
+}
+
+func TestAMetricThatNobodyServesIsFound(t *testing.T) {
+	for name, want := range map[string]bool{
+		"wagewire_up":                        true,
+		"wagewire_upp":                       false,
+		"wagewire_ingress_webhooks_total":    true,
+		"wagewire_ingress_nothing_total":     false,
+		"wagewire_completion_seconds_bucket": true,
+		"wagewire_completion_bucket":         false,
+	} {
+		if got := exists(t, name); got != want {
+			t.Errorf("%s exists: %t", name, got)
+		}
+	}
 }

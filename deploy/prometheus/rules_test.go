@@ -504,7 +504,7 @@ var metricName = regexp.MustCompile(`\bwagewire_[a-z_]+\b`)
 
 func TestRulesReadOnlyMetricsThatExist(t *testing.T) {
 	for _, name := range metricName.FindAllString(Rules(), -1) {
-		if !exists(name) {
+		if !exists(t, name) {
 			t.Errorf("no process has the metric %s", name)
 		}
 	}
