@@ -8,17 +8,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Setting is a setting of a stream that Operator.Keep may keep.
+// Setting names a setting of a stream, for Operator.Keep.
 type Setting string
 
-// The settings that may be kept.
+// The settings for Operator.Keep.
 const (
 	SettingBytes    Setting = "max_bytes"
 	SettingAge      Setting = "max_age"
 	SettingReplicas Setting = "num_replicas"
 )
 
-// Kept is a setting of which a stream has more than the topology wishes.
+// Kept is a setting with more on the broker than the topology wishes.
 type Kept struct {
 	// What is the stream or object store, as in Change, and Name is the name alone.
 	What string
@@ -34,20 +34,19 @@ type Kept struct {
 type keeper struct {
 	// ask is Operator.Keep. If nil, nothing is kept.
 	ask func(Kept) bool
-	// copies is the largest number of copies that a stream keeps. A new stream gets as many: it
-	// must not be the one stream that the loss of a server ends.
+	// copies is the largest number of kept copies. A new stream gets as many, or the loss of a
+	// server would end the new stream alone.
 	copies int
 }
 
 func (o *Operator) newKeeper() *keeper { return &keeper{ask: o.Keep} }
 
-// adjustNew changes the wish for a stream that the broker does not have.
+// adjustNew changes the wish for a new stream.
 func (k *keeper) adjustNew(want *jetstream.StreamConfig) {
 	want.Replicas = max(want.Replicas, k.copies)
 }
 
-// adjust changes the wish for a stream: it has nothing less than the stream has, except where ask
-// returns false.
+// adjust raises the wish to what the stream has, except where ask returns false.
 func (k *keeper) adjust(
 	what, name string, have jetstream.StreamConfig, want *jetstream.StreamConfig,
 ) {
@@ -71,7 +70,7 @@ func (k *keeper) adjust(
 	}
 }
 
-// withoutLimit makes a limit comparable: zero or less is more than every limit.
+// withoutLimit makes limits comparable: zero or less is more than every limit.
 func withoutLimit(limit int64) int64 {
 	if limit <= 0 {
 		return math.MaxInt64
@@ -79,8 +78,8 @@ func withoutLimit(limit int64) int64 {
 	return limit
 }
 
-// ageOf returns how long the stream keeps a message, 0 for ever. On a stream whose messages carry a
-// TTL, it is the TTL of new messages.
+// ageOf returns how long the stream keeps a message, 0 for ever. If messages carry a TTL, ageOf
+// returns the TTL of new messages.
 func ageOf(config jetstream.StreamConfig) time.Duration {
 	ttl, err := time.ParseDuration(config.Metadata[metadataTTL])
 	if err != nil {
@@ -89,7 +88,7 @@ func ageOf(config jetstream.StreamConfig) time.Duration {
 	return ttl
 }
 
-// setAge sets what ageOf returns.
+// setAge sets the value of ageOf.
 func setAge(config *jetstream.StreamConfig, age time.Duration) {
 	if _, carried := config.Metadata[metadataTTL]; carried {
 		config.Metadata = maps.Clone(config.Metadata)

@@ -12,7 +12,7 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// keeping plans a topology as an operator who keeps settings, and returns what was kept.
+// keeping plans a topology with a Keep of one answer, and returns the asked settings.
 func keeping(
 	t *testing.T, c *stream.Conn, topology schema.Topology, keep bool,
 ) (changes []stream.Change, asked []stream.Kept) {

@@ -8,9 +8,9 @@ type Operator struct {
 	// OnMove is told of each message that Apply has moved from one stream to another. total is the
 	// planned number of messages. Without OnMove, nobody is told.
 	OnMove func(moved, total int)
-	// Keep is asked by Plan about each setting of which a stream has more than the topology wishes:
+	// Keep is asked by Plan about each setting with more on the broker than the topology wishes:
 	// bytes, age, copies. If Keep returns true, the stream keeps the setting, and Plan has no
-	// change of it. Apply may ask again. Without Keep, Plan changes every such setting.
+	// change for the setting. Apply may ask again. Without Keep, Plan changes every such setting.
 	Keep func(Kept) bool
 }
 
