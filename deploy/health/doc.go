@@ -10,8 +10,8 @@
 //	exporter.go  Exporter: a state as Prometheus metrics
 //
 // What only a process sees, such as the answers of a provider, comes from the reports that every
-// process stores on the broker: see schema.Report. An exporter that scraped the processes would need
-// to find and reach each of them; the broker is reached by all.
+// process stores on the broker: see schema.Report. An exporter that scraped the processes would
+// need to find and reach each of them, and all of them reach the broker already.
 //
 //go:generate go test . -run MetricsReference -count=1 -update
 package health

@@ -34,7 +34,7 @@ func newMetricsCommand(t terminal) *cobra.Command {
 		Use:     "metrics",
 		GroupID: groupObserve,
 		Short:   "Serve what the broker holds, and what is wrong, as Prometheus metrics",
-		Long: `wagewire metrics reads the broker again and again, as wagewire status does, and serves
+		Long: `wagewire metrics reads the broker again and again, as status does, and serves
 /metrics for Prometheus: streams, queues, dead letters, the quarantine, providers, teams, processes,
 and wagewire_finding_active for each finding of wagewire status. One process is enough for an
 installation. deploy/metrics.md lists the metrics.
