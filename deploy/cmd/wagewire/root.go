@@ -113,8 +113,8 @@ const (
   1  failed, refused or declined; the last line says why
   2  the command line is wrong
 `
-	exitCodeOfPlan   = "  3  provision plan --exit-code found a difference\n"
-	exitCodeOfBad    = "  4  status or doctor found something BAD\n"
+	exitCodeOfPlan = "  3  provision plan --exit-code found a difference\n"
+	exitCodeOfBad  = "  4  status or doctor found something BAD\n"
 )
 
 // untilInterrupted makes Ctrl-C a success of a command without an end.
