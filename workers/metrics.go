@@ -96,8 +96,11 @@ func (m *metrics) countFenced(queue string) { m.fenced.WithLabelValues(queue).In
 
 func (m *metrics) countDropped(queue string) { m.dropped.WithLabelValues(queue).Inc() }
 
-// showDrift makes the counters of a resource begin at 0, so that a first difference is an increase.
-func (m *metrics) showDrift(p schema.Provider, r schema.Resource) {
+// showResource makes the counters of a resource begin at 0, so that a first completion or
+// difference is an increase.
+func (m *metrics) showResource(p schema.Provider, r schema.Resource) {
+	m.completion.WithLabelValues(string(p), string(r))
+	m.completionOwn.WithLabelValues(string(p), string(r))
 	for _, kind := range jsonschema.DriftKinds() {
 		m.drift.WithLabelValues(string(p), string(r), string(kind))
 	}

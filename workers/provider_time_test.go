@@ -274,6 +274,31 @@ func TestOnlyFreshStoredCompletionsAreTimed(t *testing.T) {
 	})
 }
 
+func TestTheTimesOfAResourceBeginAtZero(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.start(schema.Employment, brings, quick())
+	families, err := b.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string]int{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if m.GetHistogram() != nil && m.GetHistogram().GetSampleCount() == 0 {
+				series[family.GetName()]++
+			}
+		}
+	}
+	for _, name := range []string{
+		"wagewire_completion_seconds", "wagewire_completion_own_seconds",
+	} {
+		if series[name] == 0 {
+			t.Errorf("%s has no series before the first completion", name)
+		}
+	}
+}
+
 func TestTheExemplarOfATimeIsAKeptTrace(t *testing.T) {
 	t.Parallel()
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -103,7 +103,7 @@ func (w *Worker) newQueue(of schema.Queue, source Source) *queue {
 	}
 	w.metrics.setPaused(q.name, false)
 	if !q.erases {
-		w.metrics.showDrift(q.provider, w.resource)
+		w.metrics.showResource(q.provider, w.resource)
 	}
 	return q
 }
