@@ -211,7 +211,7 @@ func variablesOf(component string) []process.Variable {
 	case "provision", "tool":
 		return broker
 	case "backfill":
-		variables := append(broker, doctor.Variables()...)
+		variables := slices.Concat(broker, doctor.Variables())
 		for _, p := range schema.Providers() {
 			variables = append(variables, fetch.Variables(p)...)
 		}

@@ -7,6 +7,8 @@
 //	provision.go    compare the broker with the topology, and change the broker
 //	send.go         send a webhook: sample.go has the body, response.go the answer of ingress
 //	tail.go         print completions
+//	doctor.go       check an installation, with package deploy/doctor
+//	find.go         show all of one account
 //	status.go       show every stream and queue on a screen
 //	trace.go        gather and judge the history of an event; life.go prints the history
 //	drift.go        compare stored records with the provider's reference
@@ -14,6 +16,7 @@
 //	dead.go         list, show, redrive and discard dead letters
 //	quarantine.go   list, show, release and discard webhooks in quarantine
 //	replay.go       send past events through a queue again
+//	backfill.go     bring back lost webhooks, with package deploy/backfill
 //	retry.go        try waiting events now
 //	pause.go        pause and resume queues
 //	budget.go       begin a provider's budget of calls anew
