@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/deploy/doctor"
+	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
@@ -79,7 +80,8 @@ func ofTheProcesses() []section {
 	for _, p := range schema.Providers() {
 		sections = append(sections, section{"Workers of " + p.Title(), fetch.Variables(p)})
 	}
-	sections = append(sections, section{"The operator's command", doctor.Variables()})
+	sections = append(sections, section{"The operator's command",
+		slices.Concat(doctor.Variables(), health.Variables())})
 	known := map[process.Variable]bool{}
 	for i := range sections {
 		sections[i].variables = slices.DeleteFunc(sections[i].variables,

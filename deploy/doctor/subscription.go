@@ -110,7 +110,7 @@ func (p Patient) judgeRegistration(provider schema.Provider, all found) Check {
 		return !isSameURL(r.url, address)
 	})
 	if len(ours) == 0 {
-		c := bad(name, of, fmt.Sprintf("%s is not registered, besides %s", address,
+		c := bad(name, of, fmt.Sprintf("%s is not registered (%s registered)", address,
 			count(len(all.registrations), "other URL")), fixCommand)
 		c.fix = &Fix{
 			Does: fmt.Sprintf("register %s at %s, for %s", address, provider.Title(),

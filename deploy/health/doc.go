@@ -3,6 +3,7 @@
 // alert and the screen never disagree: each threshold is in this package, and in no alert rule.
 //
 //	kind.go      the kinds of findings, in the order of their urgency
+//	config.go    Config: how long a provider may be silent, from the environment
 //	state.go     Read: what the broker holds, and what the processes report
 //	finding.go   Findings: what is wrong with a state
 //	fill.go      FullIn: in how much time a stream is full

@@ -104,13 +104,6 @@ const (
 	exhaustedFor = time.Hour
 )
 
-// Config is what Read cannot learn from the broker.
-type Config struct {
-	// SilentAfter is the time without a webhook after which a provider counts as silent. Without an
-	// entry, the last week says what is usual.
-	SilentAfter map[schema.Provider]time.Duration
-}
-
 // Read reads the state of an installation. After an error, Unknown makes a state of the error.
 func Read(ctx context.Context, op *stream.Operator, c Config) (State, error) {
 	s := State{At: time.Now().UTC()}

@@ -115,7 +115,7 @@ func TestADoctorNamesWhatIsBad(t *testing.T) {
 		{"an address that is not registered", func(w *ward) {
 			w.env["WEBHOOK_URL"] = w.address + "/elsewhere"
 		}, nil, []string{"BAD pinwheel registration", "BAD truv registration"}, []string{
-			"/elsewhere/truv is not registered, besides 1 other URL; next: wagewire doctor --fix\n",
+			"/elsewhere/truv is not registered (1 other URL registered); next: wagewire doctor --fix\n",
 		}},
 		{"a registration that is paused", func(w *ward) { w.pauseAll() }, nil,
 			[]string{"BAD pinwheel registration", "BAD truv registration"},

@@ -49,7 +49,7 @@ of the workers serve their own metrics at ADMIN_ADDR.`,
 	}
 	cmd.Flags().StringVar(&addr, "addr", addr, "listener for /metrics, /livez and /readyz")
 	addDuration(cmd.Flags(), &every, "every", every.String(), "time between two readings")
-	command.AddEnvironment(cmd, append(brokerVariables(), silenceVariables()...))
+	command.AddEnvironment(cmd, append(brokerVariables(), health.Variables()...))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if every <= 0 {
 			return command.UsageError("--every: it must be more than no time")
@@ -69,7 +69,7 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 	if err != nil {
 		return err
 	}
-	config, err := readHealthConfig(t.getenv)
+	config, err := health.ConfigFromEnv(t.getenv)
 	if err != nil {
 		return err
 	}

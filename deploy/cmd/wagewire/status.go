@@ -17,7 +17,6 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -99,7 +98,7 @@ Missing streams and queues are named with the command that creates them.`,
 	addDuration(cmd.Flags(), &o.every, "watch", "", "repeat until Ctrl-C, every 2s or as given")
 	cmd.Flags().Lookup("watch").NoOptDefVal = watchDefault.String()
 	wait := addWaitOf(cmd, statusWait)
-	command.AddEnvironment(cmd, append(brokerVariables(), silenceVariables()...))
+	command.AddEnvironment(cmd, append(brokerVariables(), health.Variables()...))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t, *wait) }
 	return untilInterrupted(cmd, func() bool { return o.every > 0 })
 }
@@ -109,7 +108,7 @@ const statusWait = 3 * time.Second
 
 // run shows the status once, or until ctx ends. A broker that does not answer is a status too.
 func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration) error {
-	config, err := readHealthConfig(t.getenv)
+	config, err := health.ConfigFromEnv(t.getenv)
 	if err != nil {
 		return err
 	}
@@ -131,44 +130,6 @@ func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration)
 		}
 		return err
 	})
-}
-
-// silentAfter is the variable, without the provider, of the longest usual time without a webhook.
-const silentAfter = "SILENT_AFTER"
-
-// silenceVariables are the variables of the longest usual time without a webhook of each provider.
-func silenceVariables() []process.Variable {
-	var variables []process.Variable
-	for _, p := range schema.Providers() {
-		variables = append(variables, process.Variable{
-			Name: p.Variable(silentAfter),
-			Help: fmt.Sprintf("time without a webhook of %s after which something is wrong, "+
-				"such as 12h (what the last week says is usual)", p.Title()),
-		})
-	}
-	return variables
-}
-
-// readHealthConfig reads the variables of silenceVariables.
-func readHealthConfig(getenv func(string) string) (health.Config, error) {
-	config := health.Config{SilentAfter: map[schema.Provider]time.Duration{}}
-	for _, p := range schema.Providers() {
-		variable := p.Variable(silentAfter)
-		text, err := process.ReadVariable(getenv, variable)
-		if err != nil {
-			return config, err
-		}
-		if text == "" {
-			continue
-		}
-		limit, err := parseAge(text)
-		if err != nil || limit == 0 {
-			return config, fmt.Errorf("%s: %q is no duration over 0, such as 12h or 2d",
-				variable, text)
-		}
-		config.SilentAfter[p] = limit
-	}
-	return config, nil
 }
 
 // checkArguments accepts "--watch 5s": because the value of --watch is optional, cobra takes 5s for
@@ -300,8 +261,13 @@ func (s status) writeProcesses(table io.Writer) {
 		fmt.Fprintln(table, "\nPROCESSES\tRUNNING\tLOST\tVERSIONS")
 	}
 	for _, r := range s.Processes {
-		versions := cmp.Or(strings.Join(r.Versions, ","), "-")
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", plain(r.Role), r.Running, r.Lost, plain(versions))
+		var versions []string
+		for _, version := range r.Versions {
+			release, _, _ := strings.Cut(version, " ") // without that of Go
+			versions = append(versions, plain(release))
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", plain(r.Role), r.Running, r.Lost,
+			cmp.Or(strings.Join(versions, ","), "-"))
 	}
 }
 

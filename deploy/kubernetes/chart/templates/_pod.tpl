@@ -121,7 +121,8 @@ of the settings follows them. The last variable of a name counts.
 {{ include "wagewire.natsEnv" . }}
 {{- end -}}
 
-{{/* wagewire.natsEnv is the environment of a client of NATS: (dict "root" "role"). */}}
+{{/* wagewire.natsEnv is the environment of a client of NATS: (dict "root" "role"). The operator's command also
+     learns how long a provider may be silent. */}}
 {{- define "wagewire.natsEnv" -}}
 {{- $values := .root.Values -}}
 - {name: NATS_URL, value: {{ include "wagewire.natsUrl" .root | quote }}}
@@ -131,6 +132,14 @@ of the settings follows them. The last variable of a name counts.
 {{- end }}
 {{- if $values.nats.tls.existingSecret }}
 - {name: NATS_CA_FILE, value: /etc/wagewire/ca/ca.crt}
+{{- end }}
+{{- if eq .role "wagewire" }}
+{{- with $values.pinwheel.silentAfter }}
+- {name: PINWHEEL_SILENT_AFTER, value: {{ . }}}
+{{- end }}
+{{- with $values.truv.silentAfter }}
+- {name: TRUV_SILENT_AFTER, value: {{ . }}}
+{{- end }}
 {{- end }}
 {{- end -}}
 
