@@ -12,7 +12,7 @@
 //
 // Package webhook verifies and parses, by the provider's scheme and layout. config.go has the
 // configuration, server.go the listener and the end, log.go, metrics.go and trace.go the
-// reports about a webhook.
+// reports about a webhook, and sighting.go what is seen of a provider lately.
 //
 // # The custody rule
 //

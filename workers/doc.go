@@ -15,6 +15,7 @@
 //	log.go, metrics.go      the log line and the counts of a job
 //	trace.go                the spans of a job, and in which trace
 //	provider_time.go        how long the provider made an event wait
+//	calls.go                Calls: how a provider answers, for the reports to operators
 //	accounts.go             Accounts: the states of accounts, made of completions
 //	accounts_main.go        AccountsMain: the command accounts
 //	payload.go              Payload: the content of a webhook's body

@@ -21,6 +21,7 @@
 //	budget     Budget: a provider's budget of calls, by compare-and-set, in the broker's time
 //	paused     PauseState, StorePause: a queue whose provider refuses our credentials
 //	closure    CloseFor, EndClosure, Closures: why an autoscaler should add no workers
+//	report     ReportWhile: what a process says about itself; Reports, Stores: what an operator asks
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
 //	decode     from a message to an event
@@ -35,6 +36,7 @@
 //
 //	operator   Operator: a Conn with the questions below
 //	status     Status, Position: streams, queues and their lanes
+//	history    LastWebhook, CountSince: when messages came
 //	scan       Scan, Message: messages as a stream holds them
 //	heading    Headings: events without their bodies
 //	letter     Letter, Unread, Discard: dead letters and quarantine
@@ -44,6 +46,7 @@
 //	retry      Waiting, RetriesOf, RetryNow: waiting events, retries and replays
 //	tail       Tail: completions as they come
 //	provision  Plan, Apply: streams and queues as schema.DefaultTopology wants them
+//	keep       Kept: what a stream has more than the topology wishes, and keeps
 //	move       the messages of a stream of earlier releases, on their way to the queues' streams
 //	rebuild    States, RestartAccounts: the states of accounts, made anew from the completions
 //	team       Team: who subscribes to completions; PlanTeam, Durables: the team's consumers

@@ -9,7 +9,8 @@
 //	tail.go         print completions
 //	doctor.go       check an installation, with package deploy/doctor
 //	find.go         show all of one account
-//	status.go       show every stream and queue on a screen
+//	status.go       judge the installation, and show every stream and queue on a screen
+//	metrics.go      export the same as metrics; package deploy/health finds and judges
 //	trace.go        gather and judge the history of an event; life.go prints the history
 //	drift.go        compare stored records with the provider's reference
 //	explain.go      print what to do about a finding or an alert
