@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // Exporter exports a state as Prometheus metrics. It is safe for concurrent use.
@@ -255,7 +256,9 @@ func (x export) queues(s State) {
 const other = "other"
 
 // classLabel keeps the label within the classes of this release.
-func classLabel(c schema.Class) string { return labelFrom(c, schema.Classes()) }
+func classLabel(c schema.Class) string {
+	return labelFrom(c, append(schema.Classes(), stream.ClassUnread))
+}
 
 // labelFrom returns the value if it is among the known ones, else other.
 func labelFrom[T ~string](value T, known []T) string {

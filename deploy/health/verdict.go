@@ -40,7 +40,7 @@ func (s State) summary() string {
 		p := providerOf(q.Name)
 		waiting[p] += q.Waiting
 		for _, c := range q.WaitingByClass {
-			if next[p].IsZero() || c.Next.Before(next[p]) {
+			if next[p].IsZero() || !c.Next.IsZero() && c.Next.Before(next[p]) {
 				next[p] = c.Next
 			}
 		}

@@ -21,7 +21,7 @@
 //	budget     Budget: a provider's budget of calls, by compare-and-set, in the broker's time
 //	paused     PauseState, StorePause: a queue whose provider refuses our credentials
 //	closure    CloseFor, EndClosure, Closures: why an autoscaler should add no workers
-//	report     ReportWhile: what a process says about itself; Reports, Stores: what an operator asks
+//	report     ReportWhile: what a process says about itself; Reports: what operators read
 //	take       the requests for events: a taker for each durable consumer of a queue
 //	message    settlements of a message that a taker got
 //	decode     from a message to an event

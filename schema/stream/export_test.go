@@ -43,6 +43,15 @@ func (c *Conn) deliveryOf(q schema.Queue, e schema.Event, sequence uint64) *Deli
 	}
 }
 
+// CountWaiting counts the waiting events of a queue as Status does, and reads most of them at most.
+func (o *Operator) CountWaiting(
+	ctx context.Context, q schema.Queue, most int,
+) (QueueStatus, error) {
+	s := QueueStatus{Name: q.Name}
+	err := o.addWaiting(ctx, q, &s, most)
+	return s, err
+}
+
 // TryAgain makes the next Ready begin a trial, however young the last one is.
 func (c *Conn) TryAgain() {
 	c.events.turn <- struct{}{}

@@ -63,10 +63,11 @@ type WaitingCount struct {
 	Class schema.Class `json:"class"`
 	Count int          `json:"count"`
 	// Oldest is when the oldest of the events was received.
-	Oldest time.Time `json:"oldest"`
-	// Next and Last are when the first and the last of the events are tried again.
-	Next time.Time `json:"next_try"`
-	Last time.Time `json:"last_try"`
+	Oldest time.Time `json:"oldest,omitzero"`
+	// Next and Last are when the first and the last of the events are tried again. They are zero
+	// for ClassUnread, as Oldest is.
+	Next time.Time `json:"next_try,omitzero"`
+	Last time.Time `json:"last_try,omitzero"`
 }
 
 // Status reads the state of every stream and queue. A missing stream or queue is left out.
@@ -121,15 +122,40 @@ func (o *Operator) streamLevels(ctx context.Context) ([]Level, error) {
 	return levels, nil
 }
 
-// addWaiting sets the counts of waiting events, in the order of their classes.
-func (o *Operator) addWaiting(ctx context.Context, s *QueueStatus) error {
+// waitsReadMax is how many waiting events of a queue Status reads. In a long outage more may wait,
+// and somebody looks every few seconds.
+const waitsReadMax = 20_000
+
+// ClassUnread stands for the classes of the waiting events beyond waitsReadMax.
+const ClassUnread schema.Class = "unread"
+
+var errEnough = errors.New("enough is read")
+
+// addWaiting sets the counts of waiting events, in the order of their classes. It reads most events
+// at most, the oldest, and only counts the others.
+func (o *Operator) addWaiting(
+	ctx context.Context, q schema.Queue, s *QueueStatus, most int,
+) error {
 	counts := map[schema.Class]WaitingCount{}
+	read := 0
 	err := o.Waiting(ctx, s.Name, "*", func(w Waiting) error {
+		if read == most {
+			return errEnough
+		}
+		read++
 		count := counts[w.Class]
 		count.Add(w)
 		counts[w.Class] = count
 		return nil
 	})
+	if errors.Is(err, errEnough) {
+		var all uint64
+		all, err = o.CountSince(
+			ctx, q.WaitingStream(), schema.AccountWaiting(q.Name, "*"), time.Time{})
+		counts[ClassUnread] = WaitingCount{
+			Class: ClassUnread, Count: max(1, int(all)-read),
+		}
+	}
 	s.WaitingByClass = []WaitingCount{} // [] in JSON, and not null
 	for _, class := range slices.Sorted(maps.Keys(counts)) {
 		s.Waiting += counts[class].Count
@@ -202,7 +228,7 @@ func (o *Operator) queueStatus(ctx context.Context, q schema.Queue) (QueueStatus
 			return status, err
 		}
 	}
-	err = o.addWaiting(ctx, &status)
+	err = o.addWaiting(ctx, q, &status, waitsReadMax)
 	return status, err
 }
 

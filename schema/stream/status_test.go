@@ -174,6 +174,31 @@ func TestStatusTellsOfRefusedCredentials(t *testing.T) {
 	}
 }
 
+func TestStatusReadsAtMostSoManyWaitingEventsAndCountsTheOthers(t *testing.T) {
+	t.Parallel()
+	_, c := streamtest.New(t)
+	q := queueOf(schema.Paystubs)
+	for i := range 5 {
+		publish(t, c, paystubs(fmt.Sprintf("e-%d", i), "a-1"))
+		letWait(t, c, q, wait(schema.ClassTransient, later))
+	}
+	read := stream.WaitingCount{
+		Class: schema.ClassTransient, Count: 3, Oldest: paystubs("e-1", "a-1").ReceivedAt,
+		Next: later, Last: later,
+	}
+	all := read
+	all.Count = 5
+	for most, want := range map[int][]stream.WaitingCount{
+		3: {read, {Class: stream.ClassUnread, Count: 2}},
+		5: {all},
+	} {
+		got, err := operator(c).CountWaiting(t.Context(), q, most)
+		if diff := cmp.Diff(want, got.WaitingByClass); err != nil || diff != "" || got.Waiting != 5 {
+			t.Errorf("at most %d: %d wait, %v (-want +got):\n%s", most, got.Waiting, err, diff)
+		}
+	}
+}
+
 // An installation that was provisioned by an earlier release has neither stream.
 func TestStatusNeedsNoStreamOfWaitingEvents(t *testing.T) {
 	t.Parallel()

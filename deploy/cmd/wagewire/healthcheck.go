@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // healthcheckFor is shorter than a container's limit, so that a failed check can say why.
@@ -18,8 +20,8 @@ func newHealthcheckCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Exit 0 if NATS answers and can store an event",
-		Long: `wagewire healthcheck exits 0 if NATS answers and an event can be stored: the events
-stream exists and is not nearly full. If not, one line says why. Containers of the image run this
+		Long: `wagewire healthcheck exits 0 if NATS answers and stores a message, and the events stream
+exists and is not nearly full. If not, one line says why. Containers of the image run this
 command as their health check.`,
 		Example: `  Start ingress when an event can be stored:
     wagewire healthcheck && ingress`,
@@ -40,5 +42,12 @@ func checkHealth(cmd *cobra.Command, t terminal) error {
 	if err := awaitBroker(ctx, op, healthcheckFor, func() {}); err != nil {
 		return fmt.Errorf("NATS_URL: %s: %w", server, withAdvice(err))
 	}
-	return op.Ready(ctx)
+	if err := op.Ready(ctx); err != nil {
+		return err
+	}
+	err = op.Stores(ctx)
+	if errors.Is(err, stream.ErrNoReports) { // provisioned by an earlier release
+		return nil
+	}
+	return err
 }

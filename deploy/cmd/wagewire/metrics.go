@@ -23,6 +23,9 @@ const (
 	// readEvery is the time between two readings of the broker, and readFor the limit of one.
 	readEvery = 10 * time.Second
 	readFor   = 30 * time.Second
+	// restShare is how many times longer than a reading the pause after it is at least, so that
+	// the broker spends little on being read when much waits.
+	restShare = 4
 	// metricsHeaderFor is how long a caller may take to send the headers of a request.
 	metricsHeaderFor = 5 * time.Second
 )
@@ -102,14 +105,13 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 	})
 }
 
-// readAgain reads the broker again and again until ctx ends.
+// readAgain reads the broker again and again until ctx ends, with pauses of every or more.
 func readAgain(
 	ctx context.Context, op *stream.Operator, c health.Config, e *health.Exporter,
 	every time.Duration,
 ) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
 	for ctx.Err() == nil {
+		began := time.Now()
 		reading, cancel := context.WithTimeout(ctx, readFor)
 		state, err := health.Read(reading, op, c)
 		cancel()
@@ -119,7 +121,7 @@ func readAgain(
 		e.Show(state)
 		select {
 		case <-ctx.Done():
-		case <-tick.C:
+		case <-time.After(max(every, restShare*time.Since(began))):
 		}
 	}
 }
