@@ -4,11 +4,11 @@
 //
 // An installation is ingress, the workers income and link, the fake providers, `wagewire metrics`
 // and a nats-server, each in a process of its own on the loopback interface. A process that ends
-// is started again, as Docker does. The environment of a script is that of an operator, so it executes
-// wagewire as a person types it.
+// is started again, as Docker does. The environment of a script is that of an operator, so it
+// executes wagewire as a person types it.
 //
-// make test lets each wait take any time. make test/drills fails if a fault has no name within 60 s,
-// and prints how many seconds each drill took:
+// make test lets each wait take any time. make test/drills fails if a fault has no name within
+// 60 s, and prints how many seconds each drill took:
 //
 //	make test/drills TESTFLAGS='-run Drills/wrong_secret'
 //
@@ -40,7 +40,7 @@
 //	read TEAM
 //		acknowledges the completions of a team.
 //
-// Variables of a script: INGRESS and PROVIDERS are addresses for --url and --providers. WORK has the
-// directory secrets, with the files of the providers' secrets (pinwheel, truv) and with those of the
-// workers' API keys (pinwheel.api, truv.api).
+// Variables of a script: INGRESS and PROVIDERS are addresses for --url and --providers. WORK has
+// the directory secrets, with the files of the providers' secrets (pinwheel, truv) and with those
+// of the workers' API keys (pinwheel.api, truv.api).
 package drill
