@@ -180,6 +180,11 @@ test/flood: ## attack ingress in every way for long, and measure how genuine web
 test/budget: ## measure that all processes together keep to the rate of a provider
 	@go test -count=1 -v -timeout 30m -run OneBudget $(TESTFLAGS) ./deploy/e2e -args -budget 60s
 
+# Some faults need most of a minute until they are sure, and some cures as long until they show.
+.PHONY: test/drills
+test/drills: ## break an installation in every way of the runbook: name each fault within 60 s, and cure it
+	@go test -count=1 -v -timeout 40m $(TESTFLAGS) ./deploy/drill -args -within 60s
+
 # With KUBECONFIG the tests use that cluster. It needs KEDA, kubectl, helm, and images that it can pull:
 # ARGS='-images PREFIX:TAG'. Without KUBECONFIG they bring up the one-node cluster of this repository on
 # Debian, as root. Its programs are built once, which takes half an hour. The tests take about 20

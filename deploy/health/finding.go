@@ -37,8 +37,10 @@ const (
 	UnservedAfter = 20 * time.Second
 	// HeldAfter is how long a hold may be that nobody is told of.
 	HeldAfter = time.Minute
-	// LossWithin is the time before a team loses a completion from which on the team is behind.
+	// LossWithin is the time before a team loses a completion from which on the team is behind. If
+	// completions are kept for less than three weeks, it is a third of that time: LossShare.
 	LossWithin = 7 * 24 * time.Hour
+	LossShare  = 3
 )
 
 // Finding is one thing that is wrong.
@@ -340,7 +342,8 @@ func (s State) findProcesses() []Finding {
 func (s State) findTeams() []Finding {
 	var found []Finding
 	for _, d := range s.Durables {
-		if d.LostAt.IsZero() || d.LostAt.Sub(s.At) > LossWithin {
+		kept := d.LostAt.Sub(d.Oldest)
+		if d.LostAt.IsZero() || d.LostAt.Sub(s.At) > min(LossWithin, kept/LossShare) {
 			continue
 		}
 		about := cmp.Or(d.Team, d.Name)

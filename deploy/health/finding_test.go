@@ -294,7 +294,8 @@ var findings = map[string]struct {
 	"a team loses completions in six days": {
 		func(s *health.State) {
 			s.Durables = []stream.Durable{{
-				Team: "lending", Name: "lending", Pending: 12, LostAt: at.Add(6 * 24 * time.Hour),
+				Team: "lending", Name: "lending", Pending: 12,
+				Oldest: ago(15 * 24 * time.Hour), LostAt: at.Add(6 * 24 * time.Hour),
 			}}
 		},
 		"BAD   durable lending has 12 completions unread, and the oldest is deleted at " +
@@ -303,7 +304,16 @@ var findings = map[string]struct {
 	},
 	"a team loses completions in eight days": {
 		func(s *health.State) {
-			s.Durables = []stream.Durable{{Name: "lending", LostAt: at.Add(8 * 24 * time.Hour)}}
+			s.Durables = []stream.Durable{{
+				Name: "lending", Oldest: ago(13 * 24 * time.Hour), LostAt: at.Add(8 * 24 * time.Hour),
+			}}
+		}, "",
+	},
+	"completions are kept for three days, and a team has read none of today": {
+		func(s *health.State) {
+			s.Durables = []stream.Durable{{
+				Name: "lending", Oldest: ago(24 * time.Hour), LostAt: at.Add(2 * 24 * time.Hour),
+			}}
 		}, "",
 	},
 }

@@ -90,6 +90,35 @@ func TestProcessesAreCountedByTheirReports(t *testing.T) {
 	}
 }
 
+func TestASteadyProcessEndsASeriesOfCrashes(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	crashedAt := now.Add(-5 * time.Minute)
+	tests := map[string]struct {
+		lived, started time.Duration // of the crashed process, and of the running one before now
+		want           int
+	}{
+		"it has run for long enough":          {time.Second, health.SteadyAfter + time.Minute, 0},
+		"it has not run for long enough":      {time.Second, health.SteadyAfter, 1},
+		"it has outlived the crashed one":     {3 * time.Minute, 4 * time.Minute, 0},
+		"it has not outlived the crashed one": {3 * time.Minute, 3 * time.Minute, 1},
+		"it started before the crash":         {time.Second, 6 * time.Minute, 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.report("income", "crashed", schema.Report{
+				Started: crashedAt.Add(-test.lived), At: crashedAt,
+			})
+			b.report("income", "runs", schema.Report{Started: now.Add(-test.started), At: now})
+			if got := b.read(health.Config{}).Processes[0].Crashed; got != test.want {
+				t.Errorf("%d crashes, want %d", got, test.want)
+			}
+		})
+	}
+}
+
 func TestReportsOfAProviderAreAddedUp(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -83,7 +83,8 @@ type RoleState struct {
 	// schema.ReportKeptFor.
 	Lost int `json:"lost"`
 	// Crashed is the number of the lost processes that lived for less than CrashWithin, and ended
-	// within CrashWithin.
+	// within CrashWithin. It is 0 if a process that started after the last of them is steady: this
+	// process has run for longer than SteadyAfter, and for longer than each of them.
 	Crashed int `json:"crashed"`
 	// Versions are the different versions that run.
 	Versions []string `json:"versions"`
@@ -94,6 +95,9 @@ const (
 	// CrashWithin is the time in which CrashesMax processes of a role may end without a stop.
 	CrashWithin = 15 * time.Minute
 	CrashesMax  = 2
+	// SteadyAfter is the least time that a process must run to end a series of crashes. The end of
+	// a process is known only schema.ReportLateAfter later, so a finding lasts as long again.
+	SteadyAfter = 2 * schema.ReportLateAfter
 	// SilenceMin is the shortest time without a webhook that can be unusual.
 	SilenceMin = 30 * time.Minute
 	// silenceDays is how many days before are compared, and usualMin how many webhooks must have
@@ -249,41 +253,66 @@ func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 // rolesOf sums up the reports of each role, in the order of the roles. The reports of the
 // operator's own processes count nothing: they come and go with commands.
 func rolesOf(reports []schema.Report, now time.Time) []RoleState {
-	states := map[string]*RoleState{}
+	byRole := map[string][]schema.Report{}
 	for _, r := range reports {
-		if r.Role == stream.RoleOperator {
-			continue
+		if r.Role != stream.RoleOperator {
+			byRole[r.Role] = append(byRole[r.Role], r)
 		}
-		state := states[r.Role]
-		if state == nil {
-			state = &RoleState{Role: r.Role, Versions: []string{}}
-			states[r.Role] = state
-		}
-		state.add(r, now)
 	}
 	roles := []RoleState{}
-	for _, role := range slices.Sorted(maps.Keys(states)) {
-		slices.Sort(states[role].Versions)
-		roles = append(roles, *states[role])
+	for _, role := range slices.Sorted(maps.Keys(byRole)) {
+		roles = append(roles, roleStateOf(role, byRole[role], now))
 	}
 	return roles
 }
 
-func (s *RoleState) add(r schema.Report, now time.Time) {
-	silent := now.Sub(r.At)
-	switch {
-	case r.Stopped:
-	case silent <= schema.ReportLateAfter:
-		s.Running++
-		if !slices.Contains(s.Versions, r.Version) {
-			s.Versions = append(s.Versions, r.Version)
-		}
-	default:
-		s.Lost++
-		if silent <= CrashWithin && r.At.Sub(r.Started) < CrashWithin {
-			s.Crashed++
+// roleStateOf sums up the reports of a role.
+func roleStateOf(role string, reports []schema.Report, now time.Time) RoleState {
+	s := RoleState{Role: role, Versions: []string{}}
+	var crashed, running []schema.Report
+	for _, r := range reports {
+		silent := now.Sub(r.At)
+		switch {
+		case r.Stopped:
+		case silent <= schema.ReportLateAfter:
+			running = append(running, r)
+			if !slices.Contains(s.Versions, r.Version) {
+				s.Versions = append(s.Versions, r.Version)
+			}
+		default:
+			s.Lost++
+			if silent <= CrashWithin && r.At.Sub(r.Started) < CrashWithin {
+				crashed = append(crashed, r)
+			}
 		}
 	}
+	slices.Sort(s.Versions)
+	s.Running = len(running)
+	if !isSteady(running, crashed) {
+		s.Crashed = len(crashed)
+	}
+	return s
+}
+
+// isSteady reports whether one of the running processes ends a series of crashes: it started after
+// the last of them, and has outlived each, by SteadyAfter at the least.
+func isSteady(running, crashed []schema.Report) bool {
+	var end time.Time
+	outlive := SteadyAfter
+	for _, c := range crashed {
+		end = later(end, c.At)
+		outlive = max(outlive, c.At.Sub(c.Started))
+	}
+	return slices.ContainsFunc(running, func(r schema.Report) bool {
+		return r.Started.After(end) && r.At.Sub(r.Started) > outlive
+	})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (s *State) readProviders(

@@ -190,12 +190,9 @@ func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) 
 		Messages: info.State.Msgs,
 		Bytes:    info.State.Bytes,
 		BytesMax: info.Config.MaxBytes,
-		MaxAge:   info.Config.MaxAge,
+		MaxAge:   ageOf(info.Config),
 		Replicas: info.Config.Replicas,
 		Behind:   behindOf(info.Cluster),
-	}
-	if ttl, err := time.ParseDuration(info.Config.Metadata[metadataTTL]); err == nil {
-		level.MaxAge = ttl
 	}
 	if info.State.Msgs > 0 {
 		level.Oldest = info.State.FirstTime

@@ -110,10 +110,8 @@ func compareTeams(a, b string) int {
 }
 
 func (o *Operator) listDurables(ctx context.Context, s jetstream.Stream) ([]Durable, error) {
-	age, err := o.ageOfCompletions(ctx)
-	if err != nil {
-		return nil, err
-	}
+	// Conn remembers the age of its first look. An operator may change it while metrics runs.
+	age := ageOf(s.CachedInfo().Config)
 	var durables []Durable
 	list := s.ListConsumers(ctx)
 	for info := range list.Info() {
@@ -121,10 +119,11 @@ func (o *Operator) listDurables(ctx context.Context, s jetstream.Stream) ([]Dura
 			continue // a scan of an operator, or the durable of our own
 		}
 		d := durableOf(info)
-		d.Oldest, err = o.oldestMessage(ctx, info, filtersOrAll(filtersOf(info.Config)))
+		oldest, err := o.oldestMessage(ctx, info, filtersOrAll(filtersOf(info.Config)))
 		if err != nil {
 			return nil, err
 		}
+		d.Oldest = oldest
 		if age > 0 && !d.Oldest.IsZero() {
 			d.LostAt = d.Oldest.Add(age)
 		}
