@@ -48,7 +48,7 @@
 //	                webhooks without an event
 //	waiting.go      Wait, Failures and Pause: why an event waits, and why a queue pauses
 //	closure.go      closures: why a queue needs no more workers, for an autoscaler
-//	report.go       Report: what a process says about itself, for operators; tally.go counts for it
+//	report.go       Report: what a process says about itself, for operators; tally.go counts
 //	redrive.go      ids of events sent through the line again
 //	topology.go     streams and queues
 //	secret.go       Secret, a string that does not print

@@ -15,8 +15,9 @@ const (
 	// ReportLateAfter is how long a process may be silent before it counts as gone: three reports
 	// may be lost.
 	ReportLateAfter = 4 * ReportEvery
-	// ReportKeptFor is how long the last report of a process is kept.
-	ReportKeptFor = time.Hour
+	// ReportKeptFor is how long the last report of a process is kept. For so long an operator knows
+	// that there must be a process of the role.
+	ReportKeptFor = 24 * time.Hour
 )
 
 // Report is what a process says about itself every ReportEvery. An operator learns from reports
@@ -71,14 +72,15 @@ type Recent struct {
 	LastFailed time.Time `json:"last_failed,omitzero"`
 }
 
-// Add returns the counts of two processes together. Failures in a row count only if no success of
-// the other process is later than they are.
+// Add returns the counts of two processes together. Failures in a row count only if the other
+// process had no success since they began: then one process alone fails. The reports of two
+// processes may be ReportEvery apart.
 func (r Recent) Add(other Recent) Recent {
 	sum := Recent{OK: r.OK + other.OK, Failed: r.Failed + other.Failed}
 	sum.LastOK = later(r.LastOK, other.LastOK)
 	sum.LastFailed = later(r.LastFailed, other.LastFailed)
 	for _, part := range []Recent{r, other} {
-		if part.InARow == 0 || part.LastFailed.Before(sum.LastOK) {
+		if part.InARow == 0 || sum.LastOK.After(part.Since.Add(ReportEvery)) {
 			continue
 		}
 		sum.InARow += part.InARow

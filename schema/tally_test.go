@@ -48,7 +48,7 @@ func TestCountsOfTwoProcesses(t *testing.T) {
 		return time.Date(2026, 11, 28, 3, minute, 0, 0, time.UTC)
 	}
 	failing := schema.Recent{
-		Failed: 3, InARow: 3, Since: at(1), LastFailed: at(5), LastOK: at(0),
+		Failed: 3, InARow: 3, Since: at(2), LastFailed: at(5), LastOK: at(0),
 	}
 	tests := map[string]struct {
 		other      schema.Recent
@@ -56,15 +56,21 @@ func TestCountsOfTwoProcesses(t *testing.T) {
 		wantSince  time.Time
 	}{
 		"failures of both are in a row": {
-			schema.Recent{Failed: 2, InARow: 2, Since: at(2), LastFailed: at(4)}, 5, at(1),
+			schema.Recent{Failed: 2, InARow: 2, Since: at(1), LastFailed: at(4)}, 5, at(1),
 		},
 		"a later success of the other ends the row": {
 			schema.Recent{OK: 1, LastOK: at(6)}, 0, time.Time{},
 		},
-		"an earlier success of the other does not": {
-			schema.Recent{OK: 1, LastOK: at(4)}, 3, at(1),
+		"a success of the other during the row ends the row": {
+			schema.Recent{OK: 1, LastOK: at(4)}, 0, time.Time{},
 		},
-		"a process that saw nothing changes nothing": {schema.Recent{}, 3, at(1)},
+		"a success of the other before the row does not": {
+			schema.Recent{OK: 1, LastOK: at(1)}, 3, at(2),
+		},
+		"a success of the other as the row began does not": {
+			schema.Recent{OK: 1, LastOK: at(2).Add(schema.ReportEvery)}, 3, at(2),
+		},
+		"a process that saw nothing changes nothing": {schema.Recent{}, 3, at(2)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

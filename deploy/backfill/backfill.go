@@ -135,7 +135,15 @@ func Run(ctx context.Context, op *stream.Operator, c Config) ([]Finding, error) 
 		return nil, fmt.Errorf("%s: %w", c.Provider, ErrUnknown)
 	}
 	r := run{Config: c, op: op, now: time.Now()}
-	var err error
+	kept, err := op.KeptFor(ctx, schema.EventsStream)
+	if err != nil {
+		return nil, err
+	}
+	if oldest := r.now.Add(-kept); kept > 0 && c.Since.Before(oldest) {
+		r.tell("events are kept for %s: of what came before, nobody knows whether it came", kept)
+		r.Since = oldest
+	}
+	c = r.Config
 	if r.past, err = readPast(ctx, op, c); err != nil {
 		return nil, err
 	}

@@ -35,8 +35,8 @@
 //
 // # What is left alone
 //
-// Erased accounts, accounts that are not connected, and whatever has an event or a completion,
-// however that ended: wagewire dead redrive repeats what failed.
+// Erased accounts, accounts that are not connected at Pinwheel, and whatever has an event or a
+// completion, however that ended: wagewire dead redrive repeats what failed.
 //
 // # Calls
 //

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	"strings"
 
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
@@ -18,6 +19,7 @@ func findAtTruv(ctx context.Context, r run) ([]candidate, error) {
 	var found []candidate
 	seen := map[string]bool{}
 	entries := 0
+	elsewhere := 0 // sent to another address
 	for sending, err := range client.Sendings(ctx, r.Since) {
 		if err != nil {
 			return nil, err
@@ -26,7 +28,8 @@ func findAtTruv(ctx context.Context, r run) ([]candidate, error) {
 		if entries%progressEvery == 0 {
 			r.tell("entries read of Truv's log: %d", entries)
 		}
-		if r.WebhookURL != "" && sending.URL != r.WebhookURL {
+		if r.WebhookURL != "" && withoutSlash(sending.URL) != withoutSlash(r.WebhookURL) {
+			elsewhere++
 			continue
 		}
 		e, err := webhook.Parse(webhook.Received{
@@ -51,5 +54,11 @@ func findAtTruv(ctx context.Context, r run) ([]candidate, error) {
 		found = append(found, c)
 	}
 	r.tell("entries read of Truv's log: %d", entries)
+	if elsewhere > 0 {
+		r.tell("entries for other addresses than %s, left alone: %d", r.WebhookURL, elsewhere)
+	}
 	return found, nil
 }
+
+// withoutSlash returns an address as providers compare it: a slash at the end means nothing.
+func withoutSlash(url string) string { return strings.TrimRight(url, "/") }

@@ -33,8 +33,19 @@ const (
 	SkewedMin = 2
 	// UnfinishedAfter is how long an event may be ready.
 	UnfinishedAfter = 5 * time.Minute
-	// UnservedAfter is how long an event may be ready without any process of its worker.
-	UnservedAfter = 20 * time.Second
+	// UnservedAfter is how long an event may be ready without any process of its worker. An
+	// autoscaler may start the first one.
+	UnservedAfter = 2 * time.Minute
+	// AbsentFor is how long a role may have no process, as while the only one is replaced.
+	AbsentFor = 30 * time.Second
+	// RowWithin is how recent the last failure in a row must be. In an outage with few events, the
+	// tries are minutes apart.
+	RowWithin = 15 * time.Minute
+	// MismatchFor is how long the signatures of webhooks must not fit. A burst of forged requests
+	// is shorter.
+	MismatchFor = 20 * time.Second
+	// SkewedWithin is how recent the last date far from our clock must be.
+	SkewedWithin = time.Hour
 	// HeldAfter is how long a hold may be that nobody is told of.
 	HeldAfter = time.Minute
 	// LossWithin is the time before a team loses a completion from which on the team is behind. If
@@ -165,7 +176,7 @@ func (s State) findQueues() []Finding {
 		case !q.PausedUntil.IsZero():
 			found = append(found, s.finding(QueuePaused, q.Name, "wagewire resume "+q.Name,
 				"queue %s is paused until %s", q.Name, s.clock(q.PausedUntil)))
-		case ready > UnservedAfter && s.knowsProcesses() && s.running(role) == 0:
+		case ready > UnservedAfter && s.isAbsent(role):
 			found = append(found, s.finding(NoProcess, role, "start it, and see its log",
 				"queue %s has %s ready since %s, and no process of %s is there",
 				q.Name, plural(q.Ready, "event"), s.clock(q.Oldest), role))
@@ -227,18 +238,12 @@ func (s State) isHeld(queue string) bool {
 	})
 }
 
-// knowsProcesses reports whether any process reports. Those of an earlier release do not.
-func (s State) knowsProcesses() bool {
-	return slices.ContainsFunc(s.Processes, func(r RoleState) bool { return r.Running > 0 })
-}
-
-func (s State) running(role string) int {
-	for _, r := range s.Processes {
-		if r.Role == role {
-			return r.Running
-		}
-	}
-	return 0
+// isAbsent reports whether there was a process of the role, and is none now. Of a role that never
+// reported, as in an earlier release, nobody knows.
+func (s State) isAbsent(role string) bool {
+	return slices.ContainsFunc(s.Processes, func(r RoleState) bool {
+		return r.Role == role && r.Running == 0 && s.At.Sub(r.Seen) > AbsentFor
+	})
 }
 
 func (s State) findProviders() []Finding {
@@ -251,14 +256,14 @@ func (s State) findProviders() []Finding {
 				"%s fails our calls%s: %d failed and %d succeeded within 5 min, last %s",
 				name, s.since(p.Calls), p.Calls.Failed, p.Calls.OK, answerOf(p)))
 		}
-		if p.Signatures.InARow >= InARowMin && p.Signatures.LastFailed.After(p.Signatures.LastOK) {
+		if s.isMismatched(p.Signatures) {
 			found = append(found, s.finding(SignaturesFailing, name,
 				"put the secret of the provider's dashboard into the file of "+
 					strings.ToUpper(name)+"_SECRETS_FILE",
 				"%d webhooks of %s in a row have a signature of another secret since %s",
 				p.Signatures.InARow, name, s.clock(p.Signatures.Since)))
 		}
-		if p.Dates.InARow >= SkewedMin {
+		if p.Dates.InARow >= SkewedMin && s.At.Sub(p.Dates.LastFailed) <= SkewedWithin {
 			found = append(found, s.finding(ClockSkew, name, "set the clock of this host (NTP)",
 				"%d signed webhooks of %s in a row are dated %s, and went to quarantine",
 				p.Dates.InARow, name, apart(p.SkewS)))
@@ -279,14 +284,23 @@ func (s State) findProviders() []Finding {
 	return found
 }
 
-// isFailing reports whether a provider fails, and not only a single call.
+// isFailing reports whether a provider fails, and not only a single call: every call of late has
+// failed, or most of many.
 func (s State) isFailing(calls schema.Recent) bool {
-	if s.At.Sub(calls.LastFailed) > FailedWithin {
-		return false
+	silent := s.At.Sub(calls.LastFailed)
+	if calls.InARow >= InARowMin && silent <= RowWithin {
+		return true
 	}
 	total := float64(calls.OK + calls.Failed)
 	isMost := calls.Failed >= FailedMin && float64(calls.Failed) >= FailedShare*total
-	return isMost || calls.InARow >= InARowMin
+	return isMost && silent <= FailedWithin
+}
+
+// isMismatched reports whether webhooks of late have no signature that fits.
+func (s State) isMismatched(signatures schema.Recent) bool {
+	return signatures.InARow >= InARowMin &&
+		s.At.Sub(signatures.LastFailed) <= RowWithin &&
+		signatures.LastFailed.Sub(signatures.Since) >= MismatchFor
 }
 
 func (s State) since(calls schema.Recent) string {
@@ -332,7 +346,7 @@ func (s State) findProcesses() []Finding {
 				r.Crashed, r.Role, rough(CrashWithin)))
 		}
 	}
-	if s.knowsProcesses() && s.running(stream.RoleIngress) == 0 {
+	if s.isAbsent(stream.RoleIngress) {
 		found = append(found, s.finding(NoProcess, stream.RoleIngress, "start it, and see its log",
 			"no process of ingress is there, so webhooks have no receiver"))
 	}

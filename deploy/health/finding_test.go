@@ -20,7 +20,7 @@ func ago(d time.Duration) time.Time { return at.Add(-d) }
 func well() health.State {
 	s := health.State{At: at}
 	for _, role := range []string{"ingress", "income", "link"} {
-		s.Processes = append(s.Processes, health.RoleState{Role: role, Running: 1})
+		s.Processes = append(s.Processes, health.RoleState{Role: role, Running: 1, Seen: at})
 	}
 	for _, p := range schema.Providers() {
 		s.Providers = append(s.Providers, health.ProviderState{
@@ -140,6 +140,24 @@ var findings = map[string]struct {
 			s.Providers[1].Calls = schema.Recent{Failed: 4, InARow: 4, LastFailed: ago(time.Second)}
 		}, "",
 	},
+	"the provider fails every call, and the last was minutes ago": {
+		func(s *health.State) {
+			s.Providers[1].Endpoint = "/v1/links/{link_id}"
+			s.Providers[1].Calls = schema.Recent{
+				InARow: 5, Since: ago(time.Hour), LastFailed: ago(15 * time.Minute),
+			}
+		},
+		"BAD   truv fails our calls since 21:30Z: 0 failed and 0 succeeded within 5 min, last " +
+			"no answer from /v1/links/{link_id}: nothing, the events wait and are tried again; " +
+			"see the status page of truv (wagewire explain provider-failing)",
+	},
+	"the provider failed every call, and the last was long ago": {
+		func(s *health.State) {
+			s.Providers[1].Calls = schema.Recent{
+				InARow: 5, LastFailed: ago(15*time.Minute + time.Second),
+			}
+		}, "",
+	},
 	"the provider failed most calls until a minute ago": {
 		func(s *health.State) {
 			s.Providers[1].Calls = schema.Recent{OK: 1, Failed: 50, LastFailed: ago(time.Minute)}
@@ -148,7 +166,7 @@ var findings = map[string]struct {
 	"five webhooks have a signature of another secret": {
 		func(s *health.State) {
 			s.Providers[0].Signatures = schema.Recent{
-				Failed: 5, InARow: 5, Since: ago(time.Hour), LastFailed: ago(time.Minute),
+				Failed: 5, InARow: 5, Since: ago(time.Hour), LastFailed: ago(15 * time.Minute),
 			}
 		},
 		"BAD   5 webhooks of pinwheel in a row have a signature of another secret since 21:30Z: " +
@@ -157,19 +175,42 @@ var findings = map[string]struct {
 	},
 	"four webhooks have a signature of another secret": {
 		func(s *health.State) {
-			s.Providers[0].Signatures = schema.Recent{InARow: 4, LastFailed: ago(time.Minute)}
+			s.Providers[0].Signatures = schema.Recent{
+				InARow: 4, Since: ago(time.Hour), LastFailed: ago(time.Minute),
+			}
+		}, "",
+	},
+	"many forged requests come within 19 s": {
+		func(s *health.State) {
+			s.Providers[0].Signatures = schema.Recent{
+				InARow: 500, Since: ago(20 * time.Second), LastFailed: ago(time.Second),
+			}
+		}, "",
+	},
+	"forged requests came until 16 minutes ago": {
+		func(s *health.State) {
+			s.Providers[0].Signatures = schema.Recent{
+				InARow: 500, Since: ago(time.Hour), LastFailed: ago(16 * time.Minute),
+			}
 		}, "",
 	},
 	"two signed webhooks are from an hour ago": {
 		func(s *health.State) {
-			s.Providers[0].Dates = schema.Recent{InARow: 2}
+			s.Providers[0].Dates = schema.Recent{InARow: 2, LastFailed: ago(time.Hour)}
 			s.Providers[0].SkewS = 3600
 		},
 		"BAD   2 signed webhooks of pinwheel in a row are dated 60 min before our clock, and went " +
 			"to quarantine: set the clock of this host (NTP) (wagewire explain clock-skew)",
 	},
 	"one signed webhook is from an hour ago": {
-		func(s *health.State) { s.Providers[0].Dates = schema.Recent{InARow: 1} }, "",
+		func(s *health.State) {
+			s.Providers[0].Dates = schema.Recent{InARow: 1, LastFailed: ago(time.Second)}
+		}, "",
+	},
+	"signed webhooks of old dates came two hours ago": {
+		func(s *health.State) {
+			s.Providers[0].Dates = schema.Recent{InARow: 2, LastFailed: ago(2 * time.Hour)}
+		}, "",
 	},
 	"a provider is silent for longer than usual": {
 		func(s *health.State) {
@@ -239,21 +280,38 @@ var findings = map[string]struct {
 	"events are ready and no process of the worker is there": {
 		func(s *health.State) {
 			s.Queues[0].Ready = 1
-			s.Queues[0].Oldest = ago(21 * time.Second)
+			s.Queues[0].Oldest = ago(2*time.Minute + time.Second)
 			s.Processes[1].Running = 0
+			s.Processes[1].Seen = ago(time.Hour)
 		},
-		"BAD   queue pinwheel_income has 1 event ready since 22:29Z, and no process of income is " +
+		"BAD   queue pinwheel_income has 1 event ready since 22:27Z, and no process of income is " +
 			"there: start it, and see its log (wagewire explain no-process)",
 	},
-	"no process reports, as in an earlier release": {
+	"events are ready for a moment, and no process of the worker is there": {
 		func(s *health.State) {
 			s.Queues[0].Ready = 1
-			s.Queues[0].Oldest = ago(time.Minute)
-			s.Processes = nil
+			s.Queues[0].Oldest = ago(2 * time.Minute)
+			s.Processes[1].Running = 0
+			s.Processes[1].Seen = ago(time.Hour)
 		}, "",
 	},
-	"no ingress is there": {
-		func(s *health.State) { s.Processes[0].Running = 0 },
+	"no process of the role ever reported, as in an earlier release": {
+		func(s *health.State) {
+			s.Queues[0].Ready = 1
+			s.Queues[0].Oldest = ago(3 * time.Minute)
+			s.Processes = s.Processes[2:]
+		}, "",
+	},
+	"the only ingress is replaced": {
+		func(s *health.State) {
+			s.Processes[0].Running = 0
+			s.Processes[0].Seen = ago(30 * time.Second)
+		}, "",
+	},
+	"no ingress is there, and nothing else": {
+		func(s *health.State) {
+			s.Processes = []health.RoleState{{Role: "ingress", Seen: ago(31 * time.Second)}}
+		},
 		"BAD   no process of ingress is there, so webhooks have no receiver: start it, and see " +
 			"its log (wagewire explain no-process)",
 	},
@@ -369,7 +427,7 @@ func TestTheVerdictIsTheMostUrgentFinding(t *testing.T) {
 				}
 			},
 			health.Verdict{health.Well, "OK    oldest unfinished event 14 s; 212 wait for truv, " +
-				"the next until 22:41Z; no dead letters"},
+				"the first until 22:41Z; no dead letters"},
 		},
 		"a note is no verdict": {
 			func(s *health.State) { s.Queues[0].PausedUntil = at.Add(time.Hour) },

@@ -57,14 +57,14 @@ type Kind struct {
 func Kinds() []Kind { return slices.Clone(kinds) }
 
 var kinds = []Kind{
-	{BrokerAway, Bad, "NATS does not answer, so ingress answers 503 and nothing moves."},
+	{BrokerAway, Bad, "NATS does not answer wagewire: it is away, or refuses, or is too slow."},
 	{BrokerNotStoring, Bad, "NATS answers and stores nothing, as with a full disk."},
 	{NotProvisioned, Bad, "Streams or queues are missing on the broker."},
 	{StreamFull, Bad, "A stream is nearly full or full, and refuses what comes."},
 	{RefusedCredentials, Bad, "A provider refuses our API key, so its queues do not move."},
-	{SignaturesFailing, Bad, "No webhook of a provider has a signature that fits our secret."},
+	{SignaturesFailing, Bad, "The webhooks of a provider have signatures of another secret."},
 	{ClockSkew, Bad, "Signed webhooks are dated far from our clock, and go to quarantine."},
-	{NoProcess, Bad, "Events are ready, and no process of their worker is there."},
+	{NoProcess, Bad, "Events are ready, or webhooks come, and no process is there for them."},
 	{ProcessCrashing, Bad, "Processes of a role end without an orderly stop, again and again."},
 	{ProviderFailing, Bad, "A provider answers most calls with errors, or not at all."},
 	{EventsUnfinished, Bad, "Events are ready for long, and nobody finishes them."},

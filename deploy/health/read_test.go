@@ -82,9 +82,10 @@ func TestProcessesAreCountedByTheirReports(t *testing.T) {
 		Started: now.Add(-4 * time.Minute), At: now.Add(-2 * time.Minute),
 	})
 	b.report("wagewire", "of-an-operator", schema.Report{Started: long, At: now})
-	want := []health.RoleState{
-		{Role: "income", Running: 2, Lost: 2, Crashed: 1, Versions: []string{"v1", "v2"}},
-	}
+	want := []health.RoleState{{
+		Role: "income", Running: 2, Seen: now.UTC(), Lost: 2, Crashed: 1,
+		Versions: []string{"v1", "v2"},
+	}}
 	if diff := cmp.Diff(want, b.read(health.Config{}).Processes); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

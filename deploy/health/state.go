@@ -79,8 +79,9 @@ type RoleState struct {
 	Role string `json:"role"`
 	// Running is the number of processes that have reported of late.
 	Running int `json:"running"`
-	// Lost is the number of processes whose reports ended without a stop, within
-	// schema.ReportKeptFor.
+	// Seen is when a process of the role last reported.
+	Seen time.Time `json:"seen"`
+	// Lost is the number of processes whose reports ended without a stop, within the last hour.
 	Lost int `json:"lost"`
 	// Crashed is the number of the lost processes that lived for less than CrashWithin, and ended
 	// within CrashWithin. It is 0 if a process that started after the last of them is steady: this
@@ -98,6 +99,8 @@ const (
 	// SteadyAfter is the least time that a process must run to end a series of crashes. The end of
 	// a process is known only schema.ReportLateAfter later, so a finding lasts as long again.
 	SteadyAfter = 2 * schema.ReportLateAfter
+	// lostFor is how long a lost process is told of.
+	lostFor = time.Hour
 	// SilenceMin is the shortest time without a webhook that can be unusual.
 	SilenceMin = 30 * time.Minute
 	// silenceDays is how many days before are compared, and usualMin how many webhooks must have
@@ -272,8 +275,9 @@ func roleStateOf(role string, reports []schema.Report, now time.Time) RoleState 
 	var crashed, running []schema.Report
 	for _, r := range reports {
 		silent := now.Sub(r.At)
+		s.Seen = later(s.Seen, r.At)
 		switch {
-		case r.Stopped:
+		case r.Stopped, silent > lostFor:
 		case silent <= schema.ReportLateAfter:
 			running = append(running, r)
 			if !slices.Contains(s.Versions, r.Version) {

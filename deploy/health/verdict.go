@@ -40,7 +40,7 @@ func (s State) summary() string {
 		p := providerOf(q.Name)
 		waiting[p] += q.Waiting
 		for _, c := range q.WaitingByClass {
-			if next[p].IsZero() || !c.Next.IsZero() && c.Next.Before(next[p]) {
+			if !c.Next.IsZero() && (next[p].IsZero() || c.Next.Before(next[p])) {
 				next[p] = c.Next
 			}
 		}
@@ -49,9 +49,12 @@ func (s State) summary() string {
 		parts[0] = fmt.Sprintf("oldest unfinished event %s", rough(s.At.Sub(oldest)))
 	}
 	for _, p := range schema.Providers() {
-		if waiting[p] > 0 {
-			parts = append(parts, fmt.Sprintf("%d wait for %s, the next until %s",
+		switch {
+		case waiting[p] > 0 && !next[p].IsZero():
+			parts = append(parts, fmt.Sprintf("%d wait for %s, the first until %s",
 				waiting[p], p, s.clock(next[p])))
+		case waiting[p] > 0:
+			parts = append(parts, fmt.Sprintf("%d wait for %s", waiting[p], p))
 		}
 	}
 	return strings.Join(append(parts, "no dead letters"), "; ")

@@ -11,8 +11,12 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// LastWebhook returns when the last event of the provider was stored. The time is zero if there is
-// none, or if the last one is a replay: an operator sent it, and not the provider.
+// webhooksBack is how far back LastWebhook looks behind replays.
+const webhooksBack = 2 * 24 * time.Hour
+
+// LastWebhook returns when the last webhook of the provider was stored, zero without one. A replay
+// is none, because an operator sent it. If replays alone were stored within two days, LastWebhook
+// returns the time two days before the last replay: the last webhook is older.
 func (o *Operator) LastWebhook(ctx context.Context, p schema.Provider) (time.Time, error) {
 	which := messageRequest{LastFor: schema.ProviderEvents(p)}
 	m, err := o.getMessage(ctx, schema.EventsStream, which)
@@ -21,10 +25,18 @@ func (o *Operator) LastWebhook(ctx context.Context, p schema.Provider) (time.Tim
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, fmt.Errorf("read the last event of %s: %w", p, err)
-	case eventOf(m.Header).Replayed():
-		return time.Time{}, nil
+	case !eventOf(m.Header).Replayed():
+		return m.Time, nil
 	}
-	return m.Time, nil
+	last := m.Time.Add(-webhooksBack)
+	behind := Selection{Filters: []string{which.LastFor}, Since: last, HeadersOnly: true}
+	err = o.Scan(ctx, schema.EventsStream, behind, func(m Stored) error {
+		if !eventOf(m.Header).Replayed() {
+			last = m.At
+		}
+		return nil
+	})
+	return last, err
 }
 
 // FirstEvent returns when the oldest stored event of the provider was stored, zero without one.
@@ -56,6 +68,19 @@ func (o *Operator) CountSince(
 	}
 	defer r.delete()
 	return r.consumer.CachedInfo().NumPending, nil
+}
+
+// KeptFor is how long a stream keeps a message, 0 for ever. The error is ErrNoQueue if the stream
+// does not exist.
+func (o *Operator) KeptFor(ctx context.Context, stream string) (time.Duration, error) {
+	s, err := o.lookUpStream(ctx, stream)
+	if isMissing(err) {
+		return 0, fmt.Errorf("stream %s is not there: %w", stream, ErrNoQueue)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look up stream %s: %w", stream, err)
+	}
+	return ageOf(s.CachedInfo().Config), nil
 }
 
 // CountExhausted counts the events whose deliveries ran out since the given time. The error is

@@ -24,7 +24,7 @@ const (
 	backfillEveryMin = time.Minute
 )
 
-// backfillOptions is the command line of wagewire backfills.
+// backfillOptions is the command line of wagewire backfill.
 type backfillOptions struct {
 	provider   schema.Provider
 	since      time.Duration
@@ -50,12 +50,12 @@ At Truv, the webhooks come from its log of the last 30 days, each under its own 
 
 Pinwheel has no log. The command compares jobs, and the times at which data changed, with the stored
 events and the states of accounts. A missing webhook is built from the job, with an id that is the
-same at each backfills. If Pinwheel sends the same webhook later, it is an event of its own, and the
+same at each backfill. If Pinwheel sends the same webhook later, it is an event of its own, and the
 account gets the same data twice. Webhooks of verification reports, of the monitoring status and of
 documents cannot be brought back.
 
-Erased accounts are left alone, and so are accounts that are not connected, and data that is so
-young that the provider may still send its webhook (--settled).
+Erased accounts are left alone, and so are accounts that are not connected at Pinwheel, and data
+that is so young that the provider may still send its webhook (--settled).
 
 Without --provider, each provider whose secret is in the environment has its turn. The calls share
 the budget of the workers, and come after the calls for fresh events.`,

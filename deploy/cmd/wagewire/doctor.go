@@ -180,9 +180,10 @@ func (o *doctorOptions) applyFixes(
 	if err := o.ask(ctx, t, fmt.Sprintf("make %s?", plural(len(fixes), "change"))); err != nil {
 		return false, err
 	}
-	for _, fix := range fixes {
+	for i, fix := range fixes {
 		if err := fix.Apply(ctx); err != nil {
-			return false, fmt.Errorf("%s: %w", fix.Does, err)
+			return false, fmt.Errorf("%s: %w (changes made before: %d of %d)",
+				fix.Does, err, i, len(fixes))
 		}
 	}
 	return true, nil

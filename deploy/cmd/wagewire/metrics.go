@@ -115,13 +115,15 @@ func readAgain(
 		reading, cancel := context.WithTimeout(ctx, readFor)
 		state, err := health.Read(reading, op, c)
 		cancel()
+		rest := max(every, restShare*time.Since(began))
 		if err != nil {
 			state = health.Unknown(withAdvice(explainRights(err)))
+			rest = every
 		}
 		e.Show(state)
 		select {
 		case <-ctx.Done():
-		case <-time.After(max(every, restShare*time.Since(began))):
+		case <-time.After(rest):
 		}
 	}
 }
