@@ -21,8 +21,8 @@ func newHealthcheckCommand(t terminal) *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Exit 0 if NATS answers and can store an event",
 		Long: `wagewire healthcheck exits 0 if NATS answers and stores a message, and if the
-stream of the events exists and is not nearly full. If not, one line says why. Containers of the image run this
-command as their health check.`,
+stream of the events exists and is not nearly full. If not, one line says why. Containers of the
+image run this command as their health check.`,
 		Example: `  Start ingress when an event can be stored:
     wagewire healthcheck && ingress`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return checkHealth(cmd, t) },
