@@ -245,12 +245,13 @@ func (s status) print(w io.Writer, now time.Time) error {
 	return nil
 }
 
-// writeVerdict writes the verdict, and a line for each further finding.
+// writeVerdict writes the verdict, and a line for each further finding. Reports of processes are in
+// the lines, so nothing in them may control the terminal.
 func (s status) writeVerdict(w io.Writer) {
-	fmt.Fprintln(w, s.Verdict.Text)
+	fmt.Fprintln(w, readable(s.Verdict.Text))
 	for _, f := range s.Findings {
 		if line := f.String(); line != s.Verdict.Text {
-			fmt.Fprintln(w, line)
+			fmt.Fprintln(w, readable(line))
 		}
 	}
 	fmt.Fprintln(w)

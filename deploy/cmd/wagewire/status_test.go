@@ -90,13 +90,14 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 	}
 	s.Findings = []health.Finding{
 		{
-			Name: health.RefusedCredentials, Severity: health.Bad, Text: "pinwheel refuses our key",
+			Name: health.RefusedCredentials, Severity: health.Bad,
+			Text: "pinwheel refuses our key\x1b[2J",
 			Do: "replace it",
 		},
 		{Name: health.QueuePaused, Severity: health.Note, Text: "a queue is paused", Do: "resume"},
 	}
 	s.Verdict = s.Judge(s.Findings)
-	want := `BAD   pinwheel refuses our key: replace it (wagewire explain refused-credentials)
+	want := `BAD   pinwheel refuses our key\x1b[2J: replace it (wagewire explain refused-credentials)
 NOTE  a queue is paused: resume (wagewire explain queue-paused)
 
 STREAM                MESSAGES  BYTES   OF    FULL  OLDEST
