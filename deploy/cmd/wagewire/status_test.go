@@ -92,7 +92,7 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 		{
 			Name: health.RefusedCredentials, Severity: health.Bad,
 			Text: "pinwheel refuses our key\x1b[2J",
-			Do: "replace it",
+			Do:   "replace it",
 		},
 		{Name: health.QueuePaused, Severity: health.Note, Text: "a queue is paused", Do: "resume"},
 	}
