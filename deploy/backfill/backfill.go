@@ -230,7 +230,7 @@ type past struct {
 func readPast(ctx context.Context, op *stream.Operator, c Config) (past, error) {
 	p := past{keys: map[string]bool{}, events: map[string][]schema.Event{}}
 	which := stream.Selection{
-		Filters: []string{schema.AccountEvents(c.Provider, "*", "*", "*")},
+		Filters: []string{schema.ProviderEvents(c.Provider)},
 		Since:   c.Since.Add(-clockSkewMax),
 	}
 	if c.Account != "" {

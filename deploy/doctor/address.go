@@ -45,21 +45,17 @@ func CheckURL(text string) error {
 	return nil
 }
 
-// addressOf is the address for the webhooks of a provider. The path /webhooks may be left out.
-func addressOf(base string, provider schema.Provider) string {
+// AddressOf is the address for the webhooks of a provider, "" without a public address. The path
+// /webhooks may be left out.
+func AddressOf(base string, provider schema.Provider) string {
+	if base == "" {
+		return ""
+	}
 	base = strings.TrimRight(base, "/")
 	if u, err := url.Parse(base); err == nil && u.Path == "" {
 		base += webhooksPath
 	}
 	return base + "/" + string(provider)
-}
-
-// AddressOf is the address that a provider knows, "" without a public address.
-func AddressOf(base string, provider schema.Provider) string {
-	if base == "" {
-		return ""
-	}
-	return addressOf(base, provider)
 }
 
 // checkAddress sends a request without a signature to our address. Ingress refuses it with 401.
@@ -69,7 +65,7 @@ func (p Patient) checkAddress(ctx context.Context, provider schema.Provider) Che
 	if p.WebhookURL == "" {
 		return skipped(name, of, "set WEBHOOK_URL or --webhook-url: our public address")
 	}
-	address := addressOf(p.WebhookURL, provider)
+	address := AddressOf(p.WebhookURL, provider)
 	status, err := postUnsigned(ctx, address)
 	switch {
 	case err != nil:

@@ -104,7 +104,7 @@ func (p Patient) judgeRegistration(provider schema.Provider, all found) Check {
 	if p.WebhookURL == "" {
 		return skipped(name, of, "set WEBHOOK_URL or --webhook-url: our public address")
 	}
-	address := addressOf(p.WebhookURL, provider)
+	address := AddressOf(p.WebhookURL, provider)
 	needed := eventsOf(provider)
 	ours := slices.DeleteFunc(slices.Clone(all.registrations), func(r registration) bool {
 		return !isSameURL(r.url, address)

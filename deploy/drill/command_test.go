@@ -104,20 +104,25 @@ func (d *drill) control(method, path string, instruction any) error {
 	return nil
 }
 
+// jetStream connects to the broker. The caller closes the connection.
+func (d *drill) jetStream() (jetstream.JetStream, error) {
+	nc, err := nats.Connect(d.natsURL())
+	if err != nil {
+		return nil, err
+	}
+	return jetstream.New(nc)
+}
+
 // keep DURATION
 func (d *drill) keep(_ *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
-	nc, err := nats.Connect(d.natsURL())
+	js, err := d.jetStream()
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
+	defer js.Conn().Close()
 	ctx, cancel := context.WithTimeout(d.ctx, askFor)
 	defer cancel()
 	completions, err := js.Stream(ctx, schema.CompletionsStream)
@@ -135,15 +140,11 @@ func (d *drill) read(_ *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
-	nc, err := nats.Connect(d.natsURL())
+	js, err := d.jetStream()
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
+	defer js.Conn().Close()
 	ctx, cancel := context.WithTimeout(d.ctx, askFor)
 	defer cancel()
 	durable, err := js.Consumer(ctx, schema.CompletionsStream, args[0])

@@ -206,51 +206,47 @@ func wanted() []string {
 }
 
 func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
-	counts := map[DeadCount]DeadCount{}
-	headers := stream.Selection{HeadersOnly: true}
-	err := op.Scan(ctx, schema.DeadLettersStream, headers, func(m stream.Stored) error {
+	s.DeadLetters = []DeadCount{} // [] in JSON, and not null
+	return scanHeaders(ctx, op, schema.DeadLettersStream, func(m stream.Stored) {
 		l := stream.ReadLetter(m)
-		key := DeadCount{Queue: l.Queue, Class: l.Class}
-		count, seen := counts[key]
-		if !seen {
-			count = key
-			count.Oldest = m.At
+		order := func(c DeadCount, l stream.Letter) int {
+			return cmp.Or(cmp.Compare(c.Queue, l.Queue), cmp.Compare(c.Class, l.Class))
 		}
-		count.Count++
-		counts[key] = count
-		return nil
+		place, found := slices.BinarySearchFunc(s.DeadLetters, l, order)
+		if !found {
+			count := DeadCount{Queue: l.Queue, Class: l.Class, Oldest: m.At}
+			s.DeadLetters = slices.Insert(s.DeadLetters, place, count)
+		}
+		s.DeadLetters[place].Count++
 	})
-	s.DeadLetters = slices.SortedFunc(maps.Values(counts), func(a, b DeadCount) int {
-		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Class, b.Class))
-	})
-	if s.DeadLetters == nil {
-		s.DeadLetters = []DeadCount{}
-	}
-	return exceptMissing(err)
 }
 
 func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
-	counts := map[UnreadCount]UnreadCount{}
-	headers := stream.Selection{HeadersOnly: true}
-	err := op.Scan(ctx, schema.QuarantineStream, headers, func(m stream.Stored) error {
+	s.Unread = []UnreadCount{} // [] in JSON, and not null
+	return scanHeaders(ctx, op, schema.QuarantineStream, func(m stream.Stored) {
 		u := stream.ReadUnread(m)
-		key := UnreadCount{Provider: u.Provider, Reason: u.Reason}
-		count, seen := counts[key]
-		if !seen {
-			count = key
-			count.Oldest = m.At
+		order := func(c UnreadCount, u stream.Unread) int {
+			return cmp.Or(cmp.Compare(c.Provider, u.Provider), cmp.Compare(c.Reason, u.Reason))
 		}
-		count.Count++
-		counts[key] = count
+		place, found := slices.BinarySearchFunc(s.Unread, u, order)
+		if !found {
+			count := UnreadCount{Provider: u.Provider, Reason: u.Reason, Oldest: m.At}
+			s.Unread = slices.Insert(s.Unread, place, count)
+		}
+		s.Unread[place].Count++
+	})
+}
+
+// scanHeaders reads the headers of every message of a stream, oldest first. A missing stream has
+// none.
+func scanHeaders(
+	ctx context.Context, op *stream.Operator, name string, each func(stream.Stored),
+) error {
+	headers := stream.Selection{HeadersOnly: true}
+	return exceptMissing(op.Scan(ctx, name, headers, func(m stream.Stored) error {
+		each(m)
 		return nil
-	})
-	s.Unread = slices.SortedFunc(maps.Values(counts), func(a, b UnreadCount) int {
-		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Reason, b.Reason))
-	})
-	if s.Unread == nil {
-		s.Unread = []UnreadCount{}
-	}
-	return exceptMissing(err)
+	}))
 }
 
 // rolesOf sums up the reports of each role, in the order of the roles. The reports of the

@@ -131,7 +131,7 @@ func Roles() []string {
 func ingressRequests() []string {
 	var subjects []string
 	for _, p := range schema.Providers() {
-		subjects = append(subjects, schema.AccountEvents(p, "*", "*", "*"),
+		subjects = append(subjects, schema.ProviderEvents(p),
 			schema.QuarantineSubject(p))
 	}
 	return append(subjects,

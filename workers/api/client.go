@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -197,6 +198,22 @@ func (c *Client) Get(ctx context.Context, e Endpoint) (Answer, error) {
 	default:
 		return Answer{}, err
 	}
+}
+
+// Change sends the fields as Send does, and drops the answer.
+func (c *Client) Change(
+	ctx context.Context, method string, e Endpoint, fields map[string]any,
+) error {
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return err
+	}
+	answer, err := c.Send(ctx, method, e, body)
+	if err != nil {
+		return err
+	}
+	answer.Release()
+	return nil
 }
 
 // Send sends a JSON body with a method that changes something, such as POST, and returns the body

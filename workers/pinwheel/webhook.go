@@ -56,7 +56,7 @@ func readWebhook(record api.Record) Webhook {
 // CreateWebhook registers a URL for the types, active, with the version of the Client. Pinwheel
 // allows ten registrations for each API key.
 func (c *Client) CreateWebhook(ctx context.Context, target string, events []string) error {
-	return c.change(ctx, http.MethodPost, api.Path("/v1/webhooks"), map[string]any{
+	return c.api.Change(ctx, http.MethodPost, api.Path("/v1/webhooks"), map[string]any{
 		"url": target, "status": WebhookActive, "enabled_events": events, "version": c.version,
 	})
 }
@@ -64,23 +64,7 @@ func (c *Client) CreateWebhook(ctx context.Context, target string, events []stri
 // ActivateWebhook makes a registration active, for the types. Its URL and version stay.
 func (c *Client) ActivateWebhook(ctx context.Context, w Webhook, events []string) error {
 	e := api.Path("/v1/webhooks/{webhook_id}", w.ID)
-	return c.change(ctx, http.MethodPut, e, map[string]any{
+	return c.api.Change(ctx, http.MethodPut, e, map[string]any{
 		"url": w.URL, "status": WebhookActive, "enabled_events": events,
 	})
-}
-
-// change sends a change and drops the answer.
-func (c *Client) change(
-	ctx context.Context, method string, e api.Endpoint, fields map[string]any,
-) error {
-	body, err := json.Marshal(fields)
-	if err != nil {
-		return err
-	}
-	answer, err := c.api.Send(ctx, method, e, body)
-	if err != nil {
-		return err
-	}
-	answer.Release()
-	return nil
 }

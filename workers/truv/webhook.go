@@ -117,7 +117,7 @@ func (c *Client) CreateWebhook(
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, http.MethodPost, api.Path("/v1/webhooks/"), map[string]any{
+	return c.api.Change(ctx, http.MethodPost, api.Path("/v1/webhooks/"), map[string]any{
 		"name": name, "webhook_url": target, "env_type": environment, "events": events,
 	})
 }
@@ -125,23 +125,7 @@ func (c *Client) CreateWebhook(
 // EnableWebhook enables a registration, for the types. Its URL stays.
 func (c *Client) EnableWebhook(ctx context.Context, id string, events []string) error {
 	e := api.Path("/v1/webhooks/{webhook_id}/", id)
-	return c.change(ctx, http.MethodPatch, e, map[string]any{"enabled": true, "events": events})
-}
-
-// change sends a change and drops the answer.
-func (c *Client) change(
-	ctx context.Context, method string, e api.Endpoint, fields map[string]any,
-) error {
-	body, err := json.Marshal(fields)
-	if err != nil {
-		return err
-	}
-	answer, err := c.api.Send(ctx, method, e, body)
-	if err != nil {
-		return err
-	}
-	answer.Release()
-	return nil
+	return c.api.Change(ctx, http.MethodPatch, e, map[string]any{"enabled": true, "events": events})
 }
 
 // Sending is an entry of Truv's log: one try to send a webhook.
