@@ -238,8 +238,9 @@ func (b *bench) makeWebhooks(context.Context) error {
 		}
 		b.worked = append(b.worked, webhooks)
 	}
+	person := b.fake.Person(fake.PersonOptions{})
 	var err error
-	b.stored, err = b.fake.Event(b.fake.Person(fake.PersonOptions{}), storedType, fake.EventOptions{})
+	b.stored, err = b.fake.Event(person, storedType, fake.EventOptions{})
 	return err
 }
 
