@@ -90,12 +90,19 @@ type line struct {
 
 // startBroker starts the servers of a setting, provisions the streams and connects.
 func (b *bench) startBroker(ctx context.Context, s setting) (*broker, error) {
-	on := &broker{dir: filepath.Join(b.dir, s.key)}
-	configs, err := natsConfigs(ctx, on.dir, s)
+	configs, err := natsConfigs(ctx, filepath.Join(b.dir, s.key), s)
 	if err != nil {
 		return nil, err
 	}
-	on.servers = make([]*process, s.servers)
+	return b.startServers(ctx, s, configs, s.servers)
+}
+
+// startServers starts the servers of the configurations, provisions the streams with the number of
+// replicas, and connects.
+func (b *bench) startServers(
+	ctx context.Context, s setting, configs []natsConfig, replicas int,
+) (*broker, error) {
+	on := &broker{dir: filepath.Join(b.dir, s.key), servers: make([]*process, s.servers)}
 	var group errgroup.Group
 	for i, c := range configs {
 		// A server of a cluster is healthy when the cluster has a leader, so all start together.
@@ -104,7 +111,7 @@ func (b *bench) startBroker(ctx context.Context, s setting) (*broker, error) {
 			return err
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	var urls []string
 	for i, server := range on.servers {
 		if server != nil {
@@ -117,7 +124,7 @@ func (b *bench) startBroker(ctx context.Context, s setting) (*broker, error) {
 	}
 	on.url = strings.Join(urls, ",")
 	topology := b.topology
-	topology.Replicas = s.servers
+	topology.Replicas = replicas
 	if err := provision(ctx, on.url, topology); err != nil {
 		return nil, err
 	}
@@ -300,6 +307,8 @@ type natsConfig struct {
 	sync                            string
 	// routes are the routes of all servers of a cluster.
 	routes []string
+	// extra is added to the configuration file.
+	extra string
 }
 
 // natsConfigs chooses the addresses and makes the directories of all servers of a setting.

@@ -50,7 +50,7 @@ make bench builds the binaries and runs it.`,
 		"how long webhooks come at a constant rate, for the latency")
 	flags.StringSliceVar(&config.Settings, "settings", nil,
 		"the `settings` of the broker: "+strings.Join(bench.SettingKeys(), ", ")+" (all)")
-	root.AddCommand(leastCommand(), capacityCommand())
+	root.AddCommand(leastCommand(), capacityCommand(), growthCommand(), brokersCommand())
 	return min(1, command.Run(ctx, root, args, stdout, stderr))
 }
 
