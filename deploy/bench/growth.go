@@ -300,6 +300,10 @@ func (b *bench) timeCompletions(
 	ctx context.Context, c GrowthConfig, l *line,
 ) (p99 time.Duration, unreached error) {
 	for range attemptsMax {
+		before, err := l.completions.Info(ctx)
+		if err != nil {
+			return 0, err
+		}
 		requests := signCopies(max(1, int(c.PerS*c.OpenFor.Seconds())), b.worked[0]...)
 		got, err := b.timeAll(ctx, l, requests, c.PerS, true)
 		if err != nil {
@@ -310,6 +314,12 @@ func (b *bench) timeCompletions(
 		}
 		unreached = errors.New(got.unreached)
 		fmt.Fprintf(c.Progress, "once more: %v\n", unreached)
+		late, cancel := context.WithTimeout(ctx, completionsFor)
+		_, err = l.awaitCompletions(late, before.State.Msgs, len(requests))
+		cancel()
+		if err != nil {
+			return 0, err
+		}
 	}
 	return 0, unreached
 }
