@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/usage"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -153,7 +154,7 @@ const keptBytesMax = 2560
 
 // bytesFor is the size of the stream of the completions.
 func bytesFor(counts []int) int64 {
-	return streamBytesMax + keptBytesMax*int64(slices.Max(append(slices.Clone(counts), 0)))
+	return loadedBytesMax + keptBytesMax*int64(slices.Max(append(slices.Clone(counts), 0)))
 }
 
 // writeFile writes a file whole.
@@ -284,7 +285,7 @@ func (b *bench) measureCost(
 	ctx context.Context, c GrowthConfig, f *filled, into *cost, counts bool,
 ) (err error) {
 	defer func() { err = errors.Join(err, f.filler.forget(ctx, b.worked[0][0])) }()
-	figure, err := b.complete(ctx, f.line, b.worked[0], c.Events)
+	figure, err := b.complete(ctx, f.line, b.onePerson(), c.Events)
 	if err != nil || !counts {
 		return err
 	}
@@ -293,6 +294,9 @@ func (b *bench) measureCost(
 	into.p99s = append(into.p99s, p99)
 	return err
 }
+
+// onePerson is the small snapshots of one person, so that their completions can be removed.
+func (b *bench) onePerson() []fake.Webhook { return b.worked[0][:len(kinds[0].types)] }
 
 // timeCompletions returns the time from webhook to completion, at the constant rate, which 99 of
 // 100 webhooks did not exceed. If a stall of the machine keeps a line from the rate, it begins anew.
@@ -304,7 +308,7 @@ func (b *bench) timeCompletions(
 		if err != nil {
 			return 0, err
 		}
-		requests := signCopies(max(1, int(c.PerS*c.OpenFor.Seconds())), b.worked[0]...)
+		requests := signCopies(max(1, int(c.PerS*c.OpenFor.Seconds())), b.onePerson()...)
 		got, err := b.timeAll(ctx, l, requests, c.PerS, true)
 		if err != nil {
 			return 0, err
