@@ -142,11 +142,11 @@ func serve(
 	if err := process.ReadConfig(getenv, &env); err != nil {
 		return err
 	}
-	log, err := process.Logger(env.Process)
+	log, stopLog, err := process.Logger(env.Process)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }() // Sync fails on a terminal
+	defer stopLog()
 	process.LimitMemory(log)
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-"+name)
 	if err != nil {
