@@ -39,7 +39,7 @@ func serveAccounts(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	defer stopLog()
-	process.LimitMemory(log)
+	defer process.TuneMemory(log)()
 	conn, err := stream.Connect(env.NATS, "wagewire-"+stream.RoleAccounts, log)
 	if err != nil {
 		return err

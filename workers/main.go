@@ -147,7 +147,7 @@ func serve(
 		return err
 	}
 	defer stopLog()
-	process.LimitMemory(log)
+	defer process.TuneMemory(log)()
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-"+name)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@
 //	secret.go   SecretFile: signing keys and API secrets, read again after a change
 //	demo.go     ProviderURL: no key of the demonstration and no http:// beside a real host
 //	log.go      Logger: zap, as JSON with buffered lines or for a terminal
-//	memory.go   LimitMemory: the limit of the garbage collector
+//	memory.go   TuneMemory: how often the garbage collector runs, and up to which limit
 //	admin.go    Admin: /livez, /readyz and /metrics; Serve: an HTTP server with an orderly end
 //	health.go   Healthcheck: a question to the /readyz of the process in the same container
 //	tracing.go  Tracing: spans over OTLP

@@ -151,7 +151,7 @@ func serve(ctx context.Context, getenv func(string) string) error {
 		return err
 	}
 	defer stopLog()
-	process.LimitMemory(log)
+	defer process.TuneMemory(log)()
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-ingress")
 	if err != nil {
 		return err
