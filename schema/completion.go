@@ -98,6 +98,12 @@ type CompletionData struct {
 	// Attempts is the number of attempts at the event up to the completion: one more than its
 	// failures.
 	Attempts int `json:"attempts"`
+	// StoredAt is when the broker stored the event. TakenAt is when a worker took the event for the
+	// attempt that ended with the completion. Together with Event.ReceivedAt, the time of ingress,
+	// and Time, the end, they show where the time went. The three programs may have three clocks.
+	// Completions of earlier releases have neither.
+	StoredAt time.Time `json:"stored_at,omitzero"`
+	TakenAt  time.Time `json:"taken_at,omitzero"`
 	// Scope says what Records and Deleted are. Nil without a fetch.
 	Scope *Scope `json:"scope"`
 	// From and To are the dates of a Window, both included, as YYYY-MM-DD. Nil is no bound.

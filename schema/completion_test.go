@@ -28,6 +28,8 @@ func completions() map[string]schema.Completion {
 	return map[string]schema.Completion{
 		"succeeded": newCompletion(employment, schema.Succeeded, func(d *schema.CompletionData) {
 			d.RefreshedAt = &refreshed
+			d.StoredAt = time.Date(2026, 1, 12, 2, 36, 1, 502_700_000, time.UTC)
+			d.TakenAt = time.Date(2026, 1, 12, 2, 36, 1, 503_900_000, time.UTC)
 			d.Scope = new(schema.Snapshot)
 			d.Records = []json.RawMessage{json.RawMessage(
 				`{"id":"2f6c8a10-74de-4b95-8c3f-a1e09d5b7246","employer_name":"Acme <&> Sons",` +

@@ -18,6 +18,8 @@ import (
 type Job struct {
 	Event   schema.Event
 	Payload Payload
+	// StoredAt is when the broker stored the event.
+	StoredAt time.Time
 	// Attempt is the number of the attempt at the event, from 1.
 	Attempt int
 	// Started is when the attempt began. The fetched data is at least as new.
@@ -302,6 +304,8 @@ func newCompletion(
 ) schema.Completion {
 	c := schema.NewCompletion(job.Event, r, v.Outcome, time.Now())
 	c.Data.Attempts = job.Attempt
+	c.Data.StoredAt = job.StoredAt.UTC()
+	c.Data.TakenAt = job.Started.UTC()
 	c.Sequence = schema.Sequence(job.Event.OccurredAt, job.Started, c.ID)
 	c.Data.AccountID = textOrNull(job.Event.AccountID)
 	c.Data.EndUserID = textOrNull(cmp.Or(job.Payload.EndUserID, fetched.EndUserID))

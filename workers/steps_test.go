@@ -160,3 +160,32 @@ func TestOnlyAFailureOfItsClassTakesAStep(t *testing.T) {
 		})
 	}
 }
+
+func TestAnEventThatWaitedTellsItsFirstStorageAndItsLastAttempt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	e := employment(t, "waited")
+	b.publish(e)
+	var attempts []time.Time // by one hand
+	config := quick()
+	config.Concurrency = 1
+	config.Ladders.Retry = []time.Duration{time.Hour}
+	b.start(schema.Employment, fetchFunc(func(context.Context, Job) (Fetched, error) {
+		attempts = append(attempts, time.Now())
+		if len(attempts) == 1 {
+			return Fetched{}, &api.StatusError{Endpoint: "/v1/x", Status: 503}
+		}
+		return Fetched{Scope: schema.Snapshot}, nil
+	}), config)
+	streamtest.Eventually(t, "the event waits",
+		func() bool { return len(b.waiting(stepQueue)) == 1 })
+	b.retryNow(stepQueue)
+	got := b.completed(e, schema.Employment).Data
+	if event := b.all(schema.EventsStream, e.Subject())[0]; !got.StoredAt.Equal(event.Time) {
+		t.Errorf("stored at %v, want the time of the event, %v", got.StoredAt, event.Time)
+	}
+	if !got.TakenAt.After(attempts[0]) || got.TakenAt.After(attempts[1]) {
+		t.Errorf("taken at %v, want a time of the second attempt, between %v and %v",
+			got.TakenAt, attempts[0], attempts[1])
+	}
+}

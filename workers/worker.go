@@ -307,7 +307,8 @@ func (q *queue) decode(d *stream.Delivery) (Job, error) {
 	}
 	now := time.Now()
 	job := Job{
-		Event: d.Event, Attempt: d.Attempt(), Started: now, Progress: d.Waited.Progress,
+		Event: d.Event, StoredAt: d.StoredAt, Attempt: d.Attempt(), Started: now,
+		Progress: d.Waited.Progress,
 		provider: q.startProviderClock(d, now),
 	}
 	if !d.Retry && d.IsWornOut() {

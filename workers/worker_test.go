@@ -49,6 +49,8 @@ func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 		`"data":{"provider":"pinwheel","resource":"employment","action":"added","outcome":"succeeded",` +
 		`"event":{"id":"e0f3a9c1","type":"employment.added","occurred_at":"2026-02-03T15:19:11.058437Z","received_at":"2026-02-03T15:19:12Z"},` +
 		`"account_id":"acct-e0f3a9c1","end_user_id":"person-77-e0f3a9c1","redrive":0,"refreshed_at":"2026-02-03T15:19:12.5Z","attempts":1,` +
+		`"stored_at":"` + c.Data.StoredAt.Format(time.RFC3339Nano) + `",` +
+		`"taken_at":"` + c.Data.TakenAt.Format(time.RFC3339Nano) + `",` +
 		`"scope":"snapshot","from":null,"to":null,` +
 		`"records":[` + big + `,{}],"deleted":[],"missing":[],"stale":false,"error":null}}`
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -56,6 +58,12 @@ func TestACompletionIsWordForWordTheContracts(t *testing.T) {
 	}
 	if c.Time.Location() != time.UTC || c.Time.Before(e.ReceivedAt) {
 		t.Errorf("time %v, want the time of completion in UTC", c.Time)
+	}
+	event := b.all(schema.EventsStream, e.Subject())[0]
+	if !c.Data.StoredAt.Equal(event.Time) || c.Data.TakenAt.Before(c.Data.StoredAt) ||
+		c.Time.Before(c.Data.TakenAt) {
+		t.Errorf("stored %v, taken %v, completed %v: want the broker's %v and then each in turn",
+			c.Data.StoredAt, c.Data.TakenAt, c.Time, event.Time)
 	}
 	if data, rest, _ := strings.Cut(c.Sequence, "/"); data != "2026-02-03T15:19:12.500000000Z" ||
 		!strings.HasSuffix(rest, "/"+c.ID) || rest > c.Time.Format(time.RFC3339Nano) {

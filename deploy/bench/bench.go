@@ -12,20 +12,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
-
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/usage"
 	"github.com/wagewire/wagewire/schema"
 	serving "github.com/wagewire/wagewire/schema/process"
-	"github.com/wagewire/wagewire/schema/stream"
-	"github.com/wagewire/wagewire/workers/fetch"
 )
-
-// NullCommand is the argument of the process that serves the null handler.
-const NullCommand = "null"
 
 // Config is how to run.
 type Config struct {
@@ -33,46 +24,91 @@ type Config struct {
 	Bin string
 	// Rounds is how often each figure is measured. A round for warming up is not counted.
 	Rounds int
-	// Senders is how many requests or publishes are in flight.
+	// Senders is how many requests are in flight, in the figures of a rate.
 	Senders int
-	// Slice is how long a figure is measured.
+	// Slice is how long the rate of ingress is measured.
 	Slice time.Duration
-	// Events is how many webhooks must be completed for a figure.
+	// Events is how many webhooks must be completed for the rate of small snapshots. Larger kinds
+	// have fewer.
 	Events int
+	// OpenFor is how long a constant rate of webhooks comes, in the figures of latency.
+	OpenFor time.Duration
+	// Settings are the settings of the broker to measure, by their keys. Empty means all.
+	Settings []string
 }
 
 const (
 	// requestsMax keeps a run on a fast machine from filling the streams.
 	requestsMax = 40_000
 	// completionsFor is how long the completions of a figure may take.
-	completionsFor = 30 * time.Second
+	completionsFor = 60 * time.Second
 	// ratePerS is too high to be a limit. The bench would measure a lower rate.
-	ratePerS = "1000000"
-	// eventsBytesMax is the size of the events stream, more than the load can fill.
-	eventsBytesMax = 1 << 30
-	// otherBytesMax is the size of every other stream.
-	otherBytesMax = 256 << 20
+	ratePerS      = "1000000"
 	readHeaderFor = 5 * time.Second
 )
-
-// completedTypes are webhooks of every resource that a worker fetches.
-var completedTypes = []string{
-	"employment.added", "identity.added", "income.added", "paystubs.added", "shifts.added",
-	"verification_reports.refreshed", "link-connected",
-}
 
 // storedType is a type without a worker: ingress stores the webhook and nothing follows.
 const storedType = "bill.added"
 
-// bench holds the running processes.
+// kind is a kind of work for the workers.
+type kind struct {
+	name   string
+	types  []string
+	person fake.PersonOptions
+	// share divides Config.Events.
+	share int
+	// wanted is the least ratio that the project wants.
+	wanted float64
+}
+
+// wantedOfIngress is the least ratio of ingress that the project wants.
+const wantedOfIngress = 0.95
+
+// kinds are the small snapshots, and lists of one page and of several pages. The records of the
+// last kind go to the object store. Income is not among them: its worker reads fully synced
+// paystubs too, and each of these would have a second completion.
+var kinds = []kind{
+	{
+		name:  "small snapshots",
+		types: []string{"employment.added", "identity.added"},
+		share: 1, wanted: 0.90,
+	},
+	{
+		name: "90 shifts", types: []string{"shifts.fully_synced"},
+		person: fake.PersonOptions{Shifts: 90}, share: 5, wanted: 0.85,
+	},
+	{
+		name: "31 paystubs", types: []string{"paystubs.fully_synced"},
+		person: fake.PersonOptions{Paystubs: 31}, share: 5, wanted: 0.85,
+	},
+	{
+		name: "400 paystubs", types: []string{"paystubs.fully_synced"},
+		person: fake.PersonOptions{Paystubs: 400}, share: 50, wanted: 0.85,
+	},
+}
+
+// workedTypes are the types of all kinds, each once.
+func workedTypes() []string {
+	var types []string
+	for _, k := range kinds {
+		for _, t := range k.types {
+			if !slices.Contains(types, t) {
+				types = append(types, t)
+			}
+		}
+	}
+	return types
+}
+
+// bench holds what every setting uses.
 type bench struct {
 	config Config
 	dir    string
 	client *http.Client
 	fake   *fake.Providers
-	// completed are webhooks of completedTypes, stored is a webhook of storedType.
-	completed []fake.Webhook
-	stored    fake.Webhook
+	// worked are the webhooks of each kind, and stored is a webhook of storedType.
+	worked [][]fake.Webhook
+	stored fake.Webhook
 
 	fakeURL string
 	// webhooksAddr is where ingress listens, if the fake providers send the webhooks. Otherwise
@@ -80,37 +116,15 @@ type bench struct {
 	webhooksAddr string
 	// topology is what a broker is provisioned with.
 	topology schema.Topology
-
-	nullURL string
-	null    *process
-	// lines are equal except for the fsync of their brokers.
-	lines [settings]*line
-	undo  []func() error
-}
-
-// The settings of the broker to compare.
-const (
-	syncLater = iota
-	syncAlways
-	settings
-)
-
-// line is a broker and its processes.
-type line struct {
-	// dir has the broker's files, and url is the broker's address for clients.
-	dir         string
-	url         string
-	webhooksURL string
-	nats        *process
-	ingress     *process
-	workers     []*process
-	events      jetstream.Stream
-	completions jetstream.Stream
-	js          jetstream.JetStream
+	undo     []func() error
 }
 
 // Run starts everything, measures, prints the report, and leaves nothing behind.
 func Run(ctx context.Context, c Config, stdout io.Writer) (err error) {
+	chosen, err := chosenSettings(c.Settings)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp(c.Bin, "bench-")
 	if err != nil {
 		return err
@@ -135,31 +149,23 @@ func Run(ctx context.Context, c Config, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	rounds, err := b.measure(ctx)
-	if err != nil {
-		return err
+	for _, s := range chosen {
+		r, err := b.measure(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		r.print(stdout)
 	}
-	memory, err := b.memory()
-	if err != nil {
-		return err
-	}
-	report(stdout, rounds, memory)
 	return nil
 }
 
-// start starts everything. The caller must call stop, after an error too.
+// start starts what every setting uses. The caller must call stop, after an error too.
 func start(ctx context.Context, c Config, dir string) (*bench, error) {
-	b := &bench{config: c, dir: dir, client: newClient(c.Senders), topology: smallTopology()}
-	steps := []func(context.Context) error{
-		b.writeSecrets, b.startFake, b.makeWebhooks, b.startNull,
-	}
-	for _, step := range steps {
+	b := &bench{config: c, dir: dir, client: newClient(c.Senders), topology: benchTopology()}
+	for _, step := range []func(context.Context) error{
+		b.writeSecrets, b.startFake, b.makeWebhooks,
+	} {
 		if err := step(ctx); err != nil {
-			return b, err
-		}
-	}
-	for setting := range b.lines {
-		if err := b.startLine(ctx, setting); err != nil {
 			return b, err
 		}
 	}
@@ -169,10 +175,16 @@ func start(ctx context.Context, c Config, dir string) (*bench, error) {
 // stop stops everything, in the reverse order of the start.
 func (b *bench) stop() error {
 	b.client.CloseIdleConnections()
+	return b.stopTo(0)
+}
+
+// stopTo stops what was started after the first n steps.
+func (b *bench) stopTo(n int) error {
 	var errs []error
-	for _, undo := range slices.Backward(b.undo) {
+	for _, undo := range slices.Backward(b.undo[n:]) {
 		errs = append(errs, undo())
 	}
+	b.undo = b.undo[:n]
 	return errors.Join(errs...)
 }
 
@@ -212,205 +224,47 @@ func (b *bench) startFake(ctx context.Context) error {
 	return nil
 }
 
-// makeWebhooks makes a person, and the webhooks to send later.
+// makeWebhooks makes a person of each kind, and the webhooks to send later.
 func (b *bench) makeWebhooks(context.Context) error {
-	person := b.fake.Person(fake.PersonOptions{})
-	for _, name := range completedTypes {
-		webhook, err := b.fake.Event(person, name, fake.EventOptions{})
-		if err != nil {
-			return err
+	for _, k := range kinds {
+		person := b.fake.Person(k.person)
+		var webhooks []fake.Webhook
+		for _, name := range k.types {
+			webhook, err := b.fake.Event(person, name, fake.EventOptions{})
+			if err != nil {
+				return err
+			}
+			webhooks = append(webhooks, webhook)
 		}
-		b.completed = append(b.completed, webhook)
+		b.worked = append(b.worked, webhooks)
 	}
 	var err error
-	b.stored, err = b.fake.Event(person, storedType, fake.EventOptions{})
+	b.stored, err = b.fake.Event(b.fake.Person(fake.PersonOptions{}), storedType, fake.EventOptions{})
 	return err
 }
 
-func (b *bench) startNull(ctx context.Context) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	addr, err := freeAddr(ctx)
-	if err != nil {
-		return err
-	}
-	b.nullURL = "http://" + addr
-	b.null, err = b.startProcess(ctx, program{
-		name: "null", path: self, args: []string{NullCommand, addr},
-		log: filepath.Join(b.dir, "null.log"), healthURL: b.nullURL,
-	})
-	return err
-}
-
-// startProcess starts a process and registers its end with stop.
-func (b *bench) startProcess(ctx context.Context, what program) (*process, error) {
-	p, err := startProcess(ctx, what)
-	if err == nil {
-		b.undo = append(b.undo, p.stop)
-	}
-	return p, err
-}
-
-// startLine starts a broker, ingress and all workers.
-func (b *bench) startLine(ctx context.Context, setting int) error {
-	dir := filepath.Join(b.dir, fmt.Sprintf("line-%d", setting))
-	l := &line{dir: dir}
-	b.lines[setting] = l
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	url, err := b.startBroker(ctx, l, dir, setting)
-	if err != nil {
-		return err
-	}
-	l.url = url
-	env := b.environment(url)
-	webhooks := b.webhooksAddr
-	if webhooks == "" {
-		webhooks, err = freeAddr(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	l.webhooksURL = "http://" + webhooks + "/webhooks/"
-	l.ingress, err = b.startBinary(ctx, dir, "ingress", append(env, "INGRESS_ADDR="+webhooks))
-	if err != nil {
-		return err
-	}
-	for _, name := range workerCommands() {
-		worker, err := b.startBinary(ctx, dir, name, env)
-		if err != nil {
-			return err
-		}
-		l.workers = append(l.workers, worker)
-	}
-	return nil
-}
-
-// startBroker starts the broker of a line, provisions it and connects.
-func (b *bench) startBroker(
-	ctx context.Context, l *line, dir string, setting int,
-) (url string, err error) {
-	path := filepath.Join(b.config.Bin, "nats-server")
-	l.nats, url, err = startNATS(ctx, path, dir, setting)
-	if err != nil {
-		return "", err
-	}
-	b.undo = append(b.undo, l.nats.stop)
-	if err := provision(ctx, url, b.topology); err != nil {
-		return "", err
-	}
-	return url, b.connect(ctx, l, url)
-}
-
-// workerCommands returns the names of the worker binaries, a name for each resource.
-func workerCommands() []string {
-	var names []string
-	for _, q := range schema.Queues() {
-		if name := stream.WorkerRole(q.Resource); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// environment is the environment of ingress and of every worker.
-func (b *bench) environment(natsURL string) []string {
-	env := []string{"NATS_URL=" + natsURL}
-	for _, p := range schema.Providers() {
-		env = append(env,
-			p.Variable("SECRETS_FILE")+"="+b.secretFile(p),
-			fetch.SecretVariable(p)+"="+b.secretFile(p),
-		)
-		variables := fake.Environment(string(p), b.fakeURL)
-		variables["RATE_PER_S"] = ratePerS // the fake has a lower rate
-		for name, value := range variables {
-			env = append(env, p.Variable(name)+"="+value)
-		}
-	}
-	return env
-}
-
-// startBinary starts ingress or a worker and waits until /readyz answers 200.
-func (b *bench) startBinary(
-	ctx context.Context, dir, name string, env []string,
-) (*process, error) {
-	admin, err := freeAddr(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return b.startProcess(ctx, program{
-		name: name, path: filepath.Join(b.config.Bin, name),
-		env:        append(slices.Clone(env), "ADMIN_ADDR="+admin),
-		log:        filepath.Join(dir, name+".log"),
-		healthURL:  "http://" + admin + "/readyz",
-		metricsURL: "http://" + admin + "/metrics",
-	})
-}
-
-// provision makes the streams and queues like wagewire provision.
-func provision(ctx context.Context, url string, topology schema.Topology) error {
-	conn, err := stream.Connect(stream.Config{URL: url}, "wagewire-bench", zap.NewNop())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return stream.NewOperator(conn).Provision(ctx, topology)
-}
-
-// smallTopology is the default topology with smaller limits.
-func smallTopology() schema.Topology {
+// benchTopology is the default topology without small limits: the load must not fill a stream.
+func benchTopology() schema.Topology {
 	topology := schema.DefaultTopology()
-	topology.Records.MaxBytes = otherBytesMax
+	topology.Records.MaxBytes = streamBytesMax
 	for i := range topology.Streams {
-		s := &topology.Streams[i]
-		s.MaxBytes = otherBytesMax
-		if s.Name == schema.EventsStream {
-			s.MaxBytes = eventsBytesMax
-		}
+		topology.Streams[i].MaxBytes = streamBytesMax
 	}
 	return topology
 }
 
-// connect opens a plain connection to the broker, to publish figure a and to count.
-func (b *bench) connect(ctx context.Context, l *line, url string) error {
-	client, err := nats.Connect(url)
-	if err != nil {
-		return err
-	}
-	b.undo = append(b.undo, func() error { client.Close(); return nil })
-	l.js, err = jetstream.New(client)
-	if err != nil {
-		return err
-	}
-	l.events, err = l.js.Stream(ctx, schema.EventsStream)
-	if err != nil {
-		return err
-	}
-	l.completions, err = l.js.Stream(ctx, schema.CompletionsStream)
-	return err
-}
+// streamBytesMax is the size of each stream, more than the load can fill.
+const streamBytesMax = 4 << 30
 
-// memory returns the peak memory of each process, or nil if the system does not count memory.
-func (b *bench) memory() ([]peak, error) {
-	var peaks []peak
-	for setting, l := range b.lines {
-		processes := slices.Concat([]*process{l.ingress}, l.workers, []*process{l.nats})
-		for i, p := range processes {
-			bytes, err := usage.MemoryPeak(p.pid())
-			if errors.Is(err, errors.ErrUnsupported) {
-				return nil, nil
-			}
-			if err != nil {
-				return nil, err
-			}
-			if setting == 0 {
-				peaks = append(peaks, peak{name: p.name})
-			}
-			peaks[i].bytes[setting] = bytes
-		}
+// memoryNow returns the memory of a process, now and at its peak, or 0 if the system does not count
+// memory.
+func memoryNow(p *process) (now, peak int64, err error) {
+	now, err = usage.Memory(p.pid())
+	if err == nil {
+		peak, err = usage.MemoryPeak(p.pid())
 	}
-	return peaks, nil
+	if errors.Is(err, errors.ErrUnsupported) {
+		return 0, 0, nil
+	}
+	return now, peak, err
 }

@@ -121,10 +121,15 @@ func measureShape(ctx context.Context, c CapacityConfig, s shape) (m capacity, e
 // fill starts a line, lets people link, and measures the broker.
 func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error) {
 	m := capacity{shape: s, people: people}
-	if err := b.startLine(ctx, syncLater); err != nil {
+	on, err := b.startBroker(ctx, settings[0])
+	if err != nil {
 		return m, err
 	}
-	l := b.lines[syncLater]
+	l, err := b.startOurs(ctx, on, workerCommands())
+	if err != nil {
+		return m, err
+	}
+	broker := on.servers[0]
 	// The worker accounts calls no provider, and writes the state of each account.
 	accounts, err := b.startBinary(ctx, l.dir, stream.RoleAccounts, b.environment(l.url))
 	if err != nil {
@@ -134,7 +139,7 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 	if err != nil {
 		return m, err
 	}
-	m.memoryBefore, err = memoryOf(usage.Memory, l.nats)
+	m.memoryBefore, err = memoryOf(usage.Memory, broker)
 	if err != nil {
 		return m, err
 	}
@@ -145,11 +150,11 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 	if err != nil {
 		return m, err
 	}
-	m.memoryPeak, err = memoryOf(usage.MemoryPeak, l.nats)
+	m.memoryPeak, err = memoryOf(usage.MemoryPeak, broker)
 	if err != nil {
 		return m, err
 	}
-	for _, p := range slices.Concat(l.workers, []*process{accounts, l.ingress, l.nats}) {
+	for _, p := range slices.Concat(l.workers, []*process{accounts, l.ingress, broker}) {
 		if err := p.stop(); err != nil {
 			return m, err
 		}
@@ -159,7 +164,7 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 		return m, err
 	}
 	m.disk = after - before
-	again, err := b.startProcess(ctx, l.nats.program)
+	again, err := b.startProcess(ctx, broker.program)
 	if err != nil {
 		return m, err
 	}

@@ -7,109 +7,109 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/deploy/fake"
-	"github.com/wagewire/wagewire/schema"
-	serving "github.com/wagewire/wagewire/schema/process"
 )
 
-const (
-	// apiDelay is how long the slow API waits before an answer.
-	apiDelay = 20 * time.Millisecond
-	// countEvery is the pause between two counts of the completions.
-	countEvery = 5 * time.Millisecond
-)
+// countEvery is the pause between two counts of the completions.
+const countEvery = 5 * time.Millisecond
 
-// measure runs the rounds. The first round warms the machine up and does not count.
-func (b *bench) measure(ctx context.Context) ([]round, error) {
-	var rounds []round
+// measure starts a broker with both lines, measures every figure, and stops all of it.
+func (b *bench) measure(ctx context.Context, s setting) (r results, err error) {
+	before := len(b.undo)
+	defer func() { err = errors.Join(err, b.stopTo(before)) }()
+	on, err := b.startBroker(ctx, s)
+	if err != nil {
+		return r, err
+	}
+	r.setting = s
+	ours, err := b.startOurs(ctx, on, workersOf(workedTypes()))
+	if err != nil {
+		return r, err
+	}
+	minimal, err := b.startLeast(ctx, on)
+	if err != nil {
+		return r, err
+	}
+	lines := pair[*line]{ours: ours, least: minimal}
+	if err := r.measureRest(lines); err != nil {
+		return r, err
+	}
 	for n := range b.config.Rounds + 1 {
-		r, err := b.round(ctx)
+		measured, err := b.round(ctx, lines, n)
 		if err != nil {
-			return nil, fmt.Errorf("round %d: %w", n, err)
+			return r, fmt.Errorf("round %d: %w", n, err)
 		}
-		if n > 0 {
-			rounds = append(rounds, r)
+		if n > 0 { // the first round warms the machine up
+			r.rounds = append(r.rounds, measured)
 		}
 	}
-	return rounds, nil
+	if err := r.measurePeak(lines); err != nil {
+		return r, err
+	}
+	return r, b.measureLatency(ctx, lines, &r)
 }
 
-// round measures every figure once for each setting of the broker.
-func (b *bench) round(ctx context.Context) (r round, err error) {
-	for setting, l := range b.lines {
-		f := &r[setting]
-		f.null, err = b.requestNull(ctx)
+// pair has something of both lines.
+type pair[T any] struct{ ours, least T }
+
+// inTurn calls do for both lines, in an order that changes from round to round.
+func inTurn[T any](lines pair[*line], n int, do func(*line) (T, error)) (got pair[T], err error) {
+	first, second := lines.ours, lines.least
+	if n%2 == 1 {
+		first, second = second, first
+	}
+	for _, l := range []*line{first, second} {
+		value, err := do(l)
 		if err != nil {
-			return r, fmt.Errorf("null handler: %w", err)
+			return got, err
 		}
-		f.raw, err = b.publish(ctx, l)
+		if l == lines.ours {
+			got.ours = value
+		} else {
+			got.least = value
+		}
+	}
+	return got, nil
+}
+
+// round measures every figure once for each line.
+func (b *bench) round(ctx context.Context, lines pair[*line], n int) (r round, err error) {
+	r.ingress, err = inTurn(lines, n, func(l *line) (figure, error) {
+		return b.storeWebhooks(ctx, l)
+	})
+	if err != nil {
+		return r, fmt.Errorf("ingress: %w", err)
+	}
+	before, err := spendingOf(ctx, lines.ours.workers)
+	if err != nil {
+		return r, err
+	}
+	for i, k := range kinds {
+		both, err := inTurn(lines, n, func(l *line) (figure, error) {
+			return b.complete(ctx, l, b.worked[i], max(1, b.config.Events/k.share))
+		})
 		if err != nil {
-			return r, fmt.Errorf("publish: %w", err)
+			return r, fmt.Errorf("%s: %w", k.name, err)
 		}
-		f.ingress, err = b.storeWebhooks(ctx, l)
-		if err != nil {
-			return r, fmt.Errorf("ingress: %w", err)
-		}
-		if err := b.completeBoth(ctx, l, f); err != nil {
-			return r, err
-		}
+		r.kinds = append(r.kinds, both)
+	}
+	after, err := spendingOf(ctx, lines.ours.workers)
+	if err != nil {
+		return r, err
+	}
+	r.spent = after.minus(before)
+	if r.spent.turns < float64(b.config.Events) {
+		return r, fmt.Errorf("the workers counted %.0f calls for over %d webhooks",
+			r.spent.turns, b.config.Events)
 	}
 	return r, nil
-}
-
-// completeBoth measures figure d with both APIs, and what the workers spent for the calls.
-func (b *bench) completeBoth(ctx context.Context, l *line, f *figures) error {
-	before, err := spendingOf(ctx, l.workers)
-	if err != nil {
-		return err
-	}
-	f.completions, err = b.complete(ctx, l, 0)
-	if err != nil {
-		return fmt.Errorf("completions: %w", err)
-	}
-	f.completionsSlow, err = b.complete(ctx, l, apiDelay)
-	if err != nil {
-		return fmt.Errorf("completions with a slow API: %w", err)
-	}
-	after, err := spendingOf(ctx, l.workers)
-	if err != nil {
-		return err
-	}
-	f.spent = after.minus(before)
-	if f.spent.turns < float64(2*b.config.Events) {
-		return fmt.Errorf("the workers counted %.0f calls for %d webhooks",
-			f.spent.turns, 2*b.config.Events)
-	}
-	return nil
-}
-
-// ServeNull serves the null handler of figure b until ctx ends. The server has the limits of
-// ingress.
-func ServeNull(ctx context.Context, addr string) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	return serving.Serve(ctx, listener, &http.Server{
-		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			_, _ = io.ReadAll(r.Body) // the sender sees the same error
-		}),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-	})
 }
 
 func newClient(senders int) *http.Client {
@@ -126,8 +126,10 @@ func newClient(senders int) *http.Client {
 // request is a signed webhook, made before the measurement begins.
 type request struct {
 	provider string
-	header   http.Header
-	body     []byte
+	// id is the id of the event.
+	id     string
+	header http.Header
+	body   []byte
 }
 
 // signCopies makes n copies of the originals in turn, each with a new id.
@@ -136,13 +138,14 @@ func signCopies(n int, originals ...fake.Webhook) []request {
 	now := time.Now()
 	for i := range requests {
 		original := originals[i%len(originals)]
-		body := bytes.ReplaceAll(original.Body, []byte(original.ID), []byte(newID(original.ID)))
+		id := newID(original.ID)
+		body := bytes.ReplaceAll(original.Body, []byte(original.ID), []byte(id))
 		header := http.Header{"Content-Type": {"application/json"}}
 		p := original.Provider
 		if err := fake.Sign(p, header, fake.Secret(p), now, body); err != nil {
 			panic(err) // the webhook comes from a fake
 		}
-		requests[i] = request{p, header, body}
+		requests[i] = request{p, id, header, body}
 	}
 	return requests
 }
@@ -186,101 +189,46 @@ func (b *bench) runSenders(
 	return int(done.Load()), time.Since(began), err
 }
 
-// send posts the requests. An answer other than 200 is an error.
+// post posts a request. An answer other than 200 is an error.
+func (b *bench) post(ctx context.Context, url string, what request) error {
+	body := bytes.NewReader(what.body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+what.provider, body)
+	if err != nil {
+		return err
+	}
+	r.Header = what.header
+	response, err := b.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return errors.Join(fmt.Errorf("answered %d %s", response.StatusCode, text), err)
+	}
+	return nil
+}
+
+// send posts the requests, each of them once, from all senders.
 func (b *bench) send(
 	ctx context.Context, url string, requests []request, limit time.Duration,
 ) (int, time.Duration, error) {
-	post := func(ctx context.Context, _, i int) error {
-		body := bytes.NewReader(requests[i].body)
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+requests[i].provider, body)
-		if err != nil {
-			return err
-		}
-		r.Header = requests[i].header
-		response, err := b.client.Do(r)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != http.StatusOK {
-			return errors.Join(fmt.Errorf("answered %d %s", response.StatusCode, text), err)
-		}
-		return nil
-	}
-	return b.runSenders(ctx, len(requests), limit, post)
+	return b.runSenders(ctx, len(requests), limit, func(ctx context.Context, _, i int) error {
+		return b.post(ctx, url, requests[i])
+	})
 }
 
-// requestNull measures figure b.
-func (b *bench) requestNull(ctx context.Context) (figure, error) {
-	requests := signCopies(requestsMax, b.stored)
-	return b.meter(func() (int, time.Duration, error) {
-		return b.send(ctx, b.nullURL+"/", requests, b.config.Slice)
-	}, b.null)
-}
-
-// storeWebhooks measures figure c. The stream must have gained as many messages as were answered
+// storeWebhooks measures ingress. The stream must have gained as many messages as were answered
 // 200.
 func (b *bench) storeWebhooks(ctx context.Context, l *line) (figure, error) {
 	requests := signCopies(requestsMax, b.stored)
-	return b.meterStored(ctx, l, func() (int, time.Duration, error) {
-		return b.send(ctx, l.webhooksURL, requests, b.config.Slice)
-	}, l.ingress, l.nats)
-}
-
-// publish measures figure a: a message stored by ingress is published under new ids.
-func (b *bench) publish(ctx context.Context, l *line) (figure, error) {
-	original, err := b.storeMessage(ctx, l)
-	if err != nil {
-		return figure{}, err
-	}
-	// A sender has a single publish in flight, so a message for each sender is enough.
-	messages := make([]*nats.Msg, b.config.Senders)
-	for i := range messages {
-		messages[i] = &nats.Msg{
-			Subject: original.Subject, Data: original.Data, Header: nats.Header{},
-		}
-		for key, values := range original.Header {
-			messages[i].Header[key] = values
-		}
-	}
-	id := original.Header.Get(jetstream.MsgIDHeader)
-	ids := make([]string, requestsMax)
-	for i := range ids {
-		ids[i] = newID(id)
-	}
-	publish := func(ctx context.Context, sender, i int) error {
-		_, err := l.js.PublishMsg(ctx, messages[sender],
-			jetstream.WithMsgID(ids[i]), jetstream.WithExpectStream(schema.EventsStream))
-		return err
-	}
-	return b.meterStored(ctx, l, func() (int, time.Duration, error) {
-		return b.runSenders(ctx, len(ids), b.config.Slice, publish)
-	}, l.nats)
-}
-
-// storeMessage lets ingress store a webhook and returns the stored message.
-func (b *bench) storeMessage(ctx context.Context, l *line) (*jetstream.RawStreamMsg, error) {
-	_, _, err := b.send(ctx, l.webhooksURL, signCopies(1, b.stored), completionsFor)
-	if err != nil {
-		return nil, err
-	}
-	info, err := l.events.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return l.events.GetMsg(ctx, info.State.LastSeq)
-}
-
-// meterStored measures a load. Every call must add a message to the events stream.
-func (b *bench) meterStored(
-	ctx context.Context, l *line, load func() (int, time.Duration, error), on ...*process,
-) (figure, error) {
 	before, err := l.events.Info(ctx)
 	if err != nil {
 		return figure{}, err
 	}
-	f, err := b.meter(load, on...)
+	f, err := b.meter(l, func() (int, time.Duration, error) {
+		return b.send(ctx, l.webhooksURL, requests, b.config.Slice)
+	})
 	if err != nil {
 		return f, err
 	}
@@ -294,72 +242,81 @@ func (b *bench) meterStored(
 	return f, nil
 }
 
-// workersAt is the index of the sum of all workers in figure.cpu.
-const workersAt = 3
-
-// meter measures a load, and meanwhile the processor time of the bench and the given processes.
-func (b *bench) meter(
-	load func() (int, time.Duration, error), on ...*process,
-) (f figure, err error) {
-	pids := []int{os.Getpid()}
-	for _, p := range on {
-		pids = append(pids, p.pid())
-	}
-	var before []time.Duration
-	for _, pid := range pids {
-		used, _ := cpuUsed(pid) // 0 if the system does not count
-		before = append(before, used)
-	}
+// meter measures a load, and meanwhile the processor time of the bench and of the line.
+func (b *bench) meter(l *line, load func() (int, time.Duration, error)) (f figure, err error) {
+	before := cpuOf(l)
 	f.n, f.took, err = load()
 	if err != nil {
 		return f, err
 	}
-	for i, pid := range pids {
-		used, _ := cpuUsed(pid)
-		used -= before[i]
-		if i > workersAt {
-			f.cpu[workersAt] += used
-		} else {
-			f.cpu = append(f.cpu, used)
-		}
-	}
+	f.cpu = cpuOf(l).minus(before)
 	return f, nil
 }
 
-// complete measures figure d: from the first webhook to the last completion.
-func (b *bench) complete(ctx context.Context, l *line, delay time.Duration) (figure, error) {
-	b.fake.ClearFaults()
-	if delay > 0 {
-		if _, err := b.fake.AddFault(fake.Fault{Delay: fake.Duration(delay)}); err != nil {
-			return figure{}, err
-		}
+// cpu is processor time.
+type cpu struct{ bench, ingress, workers, broker time.Duration }
+
+func (c cpu) minus(before cpu) cpu {
+	return cpu{
+		bench:   c.bench - before.bench,
+		ingress: c.ingress - before.ingress,
+		workers: c.workers - before.workers,
+		broker:  c.broker - before.broker,
 	}
+}
+
+// cpuOf is the processor time of the bench and of a line until now. It is 0 if the system does not
+// count processor time.
+func cpuOf(l *line) cpu {
+	sum := func(processes ...*process) (all time.Duration) {
+		for _, p := range processes {
+			used, _ := cpuUsed(p.pid())
+			all += used
+		}
+		return all
+	}
+	own, _ := cpuUsed(os.Getpid())
+	return cpu{own, sum(l.ingress), sum(l.workers...), sum(l.servers...)}
+}
+
+// complete measures the line from the first webhook to the last completion.
+func (b *bench) complete(
+	ctx context.Context, l *line, webhooks []fake.Webhook, events int,
+) (figure, error) {
 	before, err := l.completions.Info(ctx)
 	if err != nil {
 		return figure{}, err
 	}
-	requests := signCopies(b.config.Events, b.completed...)
+	requests := signCopies(events, webhooks...)
 	ctx, cancel := context.WithTimeout(ctx, completionsFor)
 	defer cancel()
-	processes := append([]*process{l.ingress, l.nats}, l.workers...)
-	return b.meter(func() (n int, took time.Duration, err error) {
+	return b.meter(l, func() (n int, took time.Duration, err error) {
 		began := time.Now()
 		if _, _, err := b.send(ctx, l.webhooksURL, requests, completionsFor); err != nil {
 			return 0, 0, err
 		}
-		every := time.NewTicker(countEvery)
-		defer every.Stop()
-		for {
-			now, err := l.completions.Info(ctx)
-			if err != nil {
-				return n, took, fmt.Errorf("%d of %d completed: %w", n, len(requests), err)
-			}
-			n = int(now.State.Msgs - before.State.Msgs)
-			took = time.Since(began)
-			if n >= len(requests) {
-				return n, took, nil
-			}
-			<-every.C
+		n, err = l.awaitCompletions(ctx, before.State.Msgs, len(requests))
+		return n, time.Since(began), err
+	})
+}
+
+// awaitCompletions waits until the stream has n completions more than before.
+func (l *line) awaitCompletions(ctx context.Context, before uint64, n int) (int, error) {
+	every := time.NewTicker(countEvery)
+	defer every.Stop()
+	for {
+		now, err := l.completions.Info(ctx)
+		if err != nil {
+			return 0, err
 		}
-	}, processes...)
+		gained := int(now.State.Msgs - before)
+		if gained >= n {
+			return gained, nil
+		}
+		select {
+		case <-ctx.Done():
+			return gained, fmt.Errorf("%d of %d completed: %w", gained, n, ctx.Err())
+		case <-every.C:
+		}
+	}
 }

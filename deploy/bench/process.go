@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,7 +33,7 @@ type program struct {
 	env []string
 	// log is the file for the output.
 	log string
-	// healthURL answers 200 when the program is ready.
+	// healthURL answers 200 when the program is ready. Empty means that nobody waits for it.
 	healthURL string
 	// metricsURL serves the metrics of one of our own commands.
 	metricsURL string
@@ -73,6 +74,9 @@ func startProcess(ctx context.Context, what program) (*process, error) {
 		defer close(p.ended)
 		p.err = p.command.Wait()
 	}()
+	if what.healthURL == "" {
+		return p, nil
+	}
 	if err := p.waitHealthy(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", what.name, err), p.stop())
 	}
@@ -146,34 +150,27 @@ func freeAddr(ctx context.Context) (string, error) {
 // natsText is the configuration of nats-server. %q is for paths with spaces.
 const natsText = `listen: %q
 http: %q
-server_name: wagewire
+server_name: %s
 jetstream { store_dir: %q, sync_interval: %s }
 `
 
-// syncIntervals are the values of sync_interval. 2m is the default of nats-server.
-var syncIntervals = [settings]string{syncLater: "2m", syncAlways: "always"}
+// clusterText is added for a server of a cluster.
+const clusterText = `cluster { name: wagewire, listen: %q, routes: [%s] }
+`
 
-// startNATS starts a nats-server and returns when JetStream is ready. The url is for clients.
-func startNATS(
-	ctx context.Context, path, dir string, setting int,
-) (p *process, url string, err error) {
-	addr, err := freeAddr(ctx)
-	if err != nil {
-		return nil, "", err
+// startNATS starts a nats-server and returns when JetStream is ready.
+func startNATS(ctx context.Context, path string, c natsConfig) (*process, error) {
+	text := fmt.Appendf(nil, natsText, c.addr, c.monitor, c.name, c.dir, c.sync)
+	if len(c.routes) > 0 {
+		text = fmt.Appendf(text, clusterText, c.route, strings.Join(c.routes, ", "))
 	}
-	monitor, err := freeAddr(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	file := filepath.Join(dir, "nats.conf")
-	text := fmt.Appendf(nil, natsText, addr, monitor, dir, syncIntervals[setting])
+	file := filepath.Join(c.dir, "nats.conf")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	p, err = startProcess(ctx, program{
+	return startProcess(ctx, program{
 		name: "nats-server", path: path, args: []string{"-c", file},
-		log:       filepath.Join(dir, "nats-server.log"),
-		healthURL: "http://" + monitor + "/healthz",
+		log:       filepath.Join(c.dir, "nats-server.log"),
+		healthURL: "http://" + c.monitor + "/healthz",
 	})
-	return p, "nats://" + addr, err
 }

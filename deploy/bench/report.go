@@ -12,13 +12,20 @@ import (
 	"time"
 )
 
-// round is every figure, measured once.
-type round [settings]figures
+// results are all figures of a setting.
+type results struct {
+	setting setting
+	rounds  []round
+	memory  []memory
+	latency []latency
+}
 
-// figures are the figures of a setting of the broker.
-type figures struct {
-	raw, null, ingress, completions, completionsSlow figure
-	// spent belongs to completions and completionsSlow together.
+// round is every figure of both lines, measured once.
+type round struct {
+	ingress pair[figure]
+	// kinds has a pair for each of the kinds.
+	kinds []pair[figure]
+	// spent belongs to all kinds together, and to our workers.
 	spent spending
 }
 
@@ -26,26 +33,21 @@ type figures struct {
 type figure struct {
 	n    int
 	took time.Duration
-	// cpu is processor time: of the bench, of the first and of the second process, and the sum of
-	// all other processes.
-	cpu []time.Duration
+	cpu  cpu
 }
 
 func (f figure) perS() float64 { return float64(f.n) / f.took.Seconds() }
 
-// cpuEach is the processor time of the process at index i for a call. Unknown is 0.
-func (f figure) cpuEach(i int) time.Duration { return f.cpu[i] / time.Duration(f.n) }
+// micros is a time for one call, in microseconds.
+func (f figure) micros(d time.Duration) float64 {
+	return float64(d) / float64(time.Microsecond) / float64(f.n)
+}
 
-// combined is the rate of a program with calls of a and b in turn.
-func combined(a, b float64) float64 { return 1 / (1/a + 1/b) }
-
-func (f figures) combined() float64 { return combined(f.raw.perS(), f.null.perS()) }
-func (f figures) ratio() float64    { return f.ingress.perS() / f.combined() }
-
-// peak is the peak memory of a process, for each setting.
-type peak struct {
-	name  string
-	bytes [settings]int64
+// memory is the memory of a process of ours, in bytes: at rest before the first load, and the peak.
+type memory struct {
+	name       string
+	rest, peak int64
+	pid        *process
 }
 
 // spread summarizes a figure over all rounds.
@@ -58,88 +60,105 @@ func spreadOf(values []float64) spread {
 }
 
 func (s spread) format(verb string) string {
-	return fmt.Sprintf(verb+"\t("+verb+" – "+verb+")", s.median, s.least, s.most)
+	return fmt.Sprintf(verb+" ("+verb+" – "+verb+")", s.median, s.least, s.most)
 }
 
-// report prints the table: for each figure the median of all rounds, the least and the most.
-func report(w io.Writer, rounds []round, memory []peak) {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), rounds}
-	perS := func(of func(figures) figure) func(figures) float64 {
-		return func(f figures) float64 { return of(f).perS() }
+// measureRest notes the memory of our processes before any load.
+func (r *results) measureRest(lines pair[*line]) error {
+	processes := slices.Concat([]*process{lines.ours.ingress}, lines.ours.workers,
+		lines.ours.servers)
+	for _, p := range processes {
+		now, _, err := memoryNow(p)
+		if err != nil {
+			return err
+		}
+		r.memory = append(r.memory, memory{name: p.name, rest: now, pid: p})
 	}
-	fmt.Fprintln(t, "\na second\tfsync later\t\tfsync always")
-	t.line("a  JetStream publishes", "%.0f", perS(rawOf))
-	t.line("b  null handler's requests", "%.0f", perS(nullOf))
-	t.line("   combined, 1/(1/a+1/b)", "%.0f", figures.combined)
-	t.line("c  ingress's webhooks, stored", "%.0f", perS(ingressOf))
-	t.line("   ratio, c/combined", "%.2f", figures.ratio)
-	t.line("d  completions, API at once", "%.0f", perS(completionsOf))
-	t.line("   completions, API after "+apiDelay.String(), "%.0f", perS(completionsSlowOf))
-	fmt.Fprintln(t, "\nfor a call of an API\tfsync later\t\tfsync always")
-	t.line("d  broker requests of the budget", "%.2f",
-		func(f figures) float64 { return f.spent.perCall() })
+	return nil
+}
+
+// measurePeak notes the peak memory of the same processes.
+func (r *results) measurePeak(pair[*line]) (err error) {
+	for i := range r.memory {
+		m := &r.memory[i]
+		_, m.peak, err = memoryNow(m.pid)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print prints the tables of a setting: for each figure the median of all rounds, and of the ratio
+// also the least and the most.
+func (r results) print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\n%s, a second\tours\tleast\tratio\twanted\n", r.setting.name)
+	r.rates(t, "webhooks stored", wantedOfIngress,
+		func(n round) pair[figure] { return n.ingress })
+	for i, k := range kinds {
+		r.rates(t, k.name, k.wanted, func(n round) pair[figure] { return n.kinds[i] })
+	}
+	budget := r.spread(func(n round) float64 { return n.spent.perCall() })
+	fmt.Fprintf(t, "broker requests of the budget, for a call\t%s\t\t\t≤ 1\n",
+		budget.format("%.2f"))
 	// A system without a count of memory has no count of processor time either.
-	if memory != nil {
-		t.processorTime()
-		t.memory(memory)
+	if r.memory[0].peak > 0 {
+		r.processorTime(t)
+		r.printMemory(t)
 	}
 	_ = t.Flush()
 }
 
-func rawOf(f figures) figure             { return f.raw }
-func nullOf(f figures) figure            { return f.null }
-func ingressOf(f figures) figure         { return f.ingress }
-func completionsOf(f figures) figure     { return f.completions }
-func completionsSlowOf(f figures) figure { return f.completionsSlow }
-
-// table prints lines of figures from all rounds.
-type table struct {
-	*tabwriter.Writer
-
-	rounds []round
-}
-
-// line prints a figure for each setting.
-func (t table) line(name, verb string, of func(figures) float64) {
-	fmt.Fprint(t, name)
-	for setting := range settings {
-		var values []float64
-		for _, r := range t.rounds {
-			values = append(values, of(r[setting]))
-		}
-		fmt.Fprintf(t, "\t%s", spreadOf(values).format(verb))
+// spread summarizes a figure of each round.
+func (r results) spread(of func(round) float64) spread {
+	var values []float64
+	for _, n := range r.rounds {
+		values = append(values, of(n))
 	}
-	fmt.Fprintln(t)
+	return spreadOf(values)
 }
 
-func (t table) processorTime() {
-	micros := func(of func(figures) figure, i int) func(figures) float64 {
-		return func(f figures) float64 {
-			return float64(of(f).cpuEach(i)) / float64(time.Microsecond)
+// rates prints the rates of both lines, and the ratio, which is taken in each round.
+func (r results) rates(w io.Writer, name string, wanted float64, of func(round) pair[figure]) {
+	ours := r.spread(func(n round) float64 { return of(n).ours.perS() })
+	minimal := r.spread(func(n round) float64 { return of(n).least.perS() })
+	ratio := r.spread(func(n round) float64 { return of(n).ours.perS() / of(n).least.perS() })
+	fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%s\t≥ %.2f\n",
+		name, ours.median, minimal.median, ratio.format("%.2f"), wanted)
+}
+
+func (r results) processorTime(w io.Writer) {
+	fmt.Fprintf(w, "\nprocessor time for one, µs (ours / least)\tsender, API\tingress\tworkers\tbroker\n")
+	row := func(name string, of func(round) pair[figure]) {
+		fmt.Fprint(w, name)
+		for _, part := range []func(cpu) time.Duration{
+			func(c cpu) time.Duration { return c.bench },
+			func(c cpu) time.Duration { return c.ingress },
+			func(c cpu) time.Duration { return c.workers },
+			func(c cpu) time.Duration { return c.broker },
+		} {
+			ours := r.spread(func(n round) float64 {
+				return of(n).ours.micros(part(of(n).ours.cpu))
+			})
+			minimal := r.spread(func(n round) float64 {
+				return of(n).least.micros(part(of(n).least.cpu))
+			})
+			fmt.Fprintf(w, "\t%.0f / %.0f", ours.median, minimal.median)
 		}
+		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(t, "\nprocessor time for one, µs\tfsync later\t\tfsync always")
-	t.line("a  publisher", "%.0f", micros(rawOf, 0))
-	t.line("   nats-server", "%.0f", micros(rawOf, 1))
-	t.line("b  sender", "%.0f", micros(nullOf, 0))
-	t.line("   null handler", "%.0f", micros(nullOf, 1))
-	t.line("c  sender", "%.0f", micros(ingressOf, 0))
-	t.line("   ingress", "%.0f", micros(ingressOf, 1))
-	t.line("   nats-server", "%.0f", micros(ingressOf, 2))
-	t.line("d  sender, fake API", "%.0f", micros(completionsOf, 0))
-	t.line("   ingress", "%.0f", micros(completionsOf, 1))
-	t.line("   nats-server", "%.0f", micros(completionsOf, 2))
-	t.line("   all workers", "%.0f", micros(completionsOf, workersAt))
+	row("webhooks stored", func(n round) pair[figure] { return n.ingress })
+	for i, k := range kinds {
+		row(k.name, func(n round) pair[figure] { return n.kinds[i] })
+	}
 }
 
-func (t table) memory(peaks []peak) {
-	fmt.Fprintln(t, "\npeak memory, MiB\tfsync later\t\tfsync always")
-	for _, p := range peaks {
-		fmt.Fprint(t, p.name)
-		for _, n := range p.bytes {
-			fmt.Fprintf(t, "\t%.0f\t", float64(n)/(1<<20))
-		}
-		fmt.Fprintln(t)
+func (r results) printMemory(w io.Writer) {
+	fmt.Fprintln(w, "\nmemory, MiB\tat rest\tpeak")
+	for _, m := range r.memory {
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\n",
+			m.name, float64(m.rest)/(1<<20), float64(m.peak)/(1<<20))
 	}
 }
 

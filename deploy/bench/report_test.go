@@ -29,63 +29,52 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// ofRound returns a round with 3,000 publishes and 6,000 requests a second, combined 2,000, and
-// with the given rate of ingress. The budget takes 250 requests for 1,000 calls if ingress stores
-// 1,000 webhooks, and more if ingress stores more.
-func ofRound(ingress int) round {
-	at := func(perS int, cpu ...time.Duration) figure {
-		for i := range cpu {
-			cpu[i] *= time.Duration(perS)
+// ofRound returns a round in which ours does the given number a second, and the least does 2,000.
+func ofRound(ours int) round {
+	at := func(perS int, micros int) figure {
+		each := time.Duration(micros) * time.Microsecond * time.Duration(perS)
+		return figure{
+			n: perS, took: time.Second,
+			cpu: cpu{bench: each, ingress: 2 * each, workers: 3 * each, broker: 4 * each},
 		}
-		return figure{n: perS, took: time.Second, cpu: cpu}
 	}
-	const us = time.Microsecond
-	some := at(700, 41*us, 42*us, 43*us, 44*us)
-	some.took = 2 * time.Second
-	f := figures{
-		raw: at(3000, 11*us, 12*us), null: at(6000, 21*us, 22*us),
-		ingress:     at(ingress, 31*us, 32*us, 33*us),
-		completions: some, completionsSlow: figure{n: 700, took: 4 * time.Second},
-		spent: spending{turns: 1000, roundTrips: float64(ingress) / 4},
+	both := pair[figure]{ours: at(ours, 10), least: at(2000, 5)}
+	r := round{ingress: both, spent: spending{turns: 1000, roundTrips: float64(ours) / 4}}
+	for range kinds {
+		r.kinds = append(r.kinds, both)
 	}
-	return round{f, f}
+	return r
 }
 
 func TestTheRatioIsTakenInEachRound(t *testing.T) {
 	var text strings.Builder
-	report(&text, []round{ofRound(1000), ofRound(1500), ofRound(2000)}, []peak{
-		{"ingress", [settings]int64{17 << 20, 18 << 20}},
-		{"nats-server", [settings]int64{100 << 20, 90 << 20}},
-	})
+	results{
+		setting: settings[0],
+		rounds:  []round{ofRound(1000), ofRound(1500), ofRound(2000)},
+		memory: []memory{
+			{name: "ingress", rest: 17 << 20, peak: 18 << 20},
+			{name: "nats-server", rest: 30 << 20, peak: 90 << 20},
+		},
+	}.print(&text)
 	const want = `
-a second                        fsync later                 fsync always
-a  JetStream publishes          3000         (3000 – 3000)  3000  (3000 – 3000)
-b  null handler's requests      6000         (6000 – 6000)  6000  (6000 – 6000)
-   combined, 1/(1/a+1/b)        2000         (2000 – 2000)  2000  (2000 – 2000)
-c  ingress's webhooks, stored   1500         (1000 – 2000)  1500  (1000 – 2000)
-   ratio, c/combined            0.75         (0.50 – 1.00)  0.75  (0.50 – 1.00)
-d  completions, API at once     350          (350 – 350)    350   (350 – 350)
-   completions, API after 20ms  175          (175 – 175)    175   (175 – 175)
+one server, fsync later, a second          ours                least  ratio               wanted
+webhooks stored                            1500                2000   0.75 (0.50 – 1.00)  ≥ 0.95
+small snapshots                            1500                2000   0.75 (0.50 – 1.00)  ≥ 0.90
+90 shifts                                  1500                2000   0.75 (0.50 – 1.00)  ≥ 0.85
+31 paystubs                                1500                2000   0.75 (0.50 – 1.00)  ≥ 0.85
+400 paystubs                               1500                2000   0.75 (0.50 – 1.00)  ≥ 0.85
+broker requests of the budget, for a call  0.38 (0.25 – 0.50)                             ≤ 1
 
-for a call of an API              fsync later                 fsync always
-d  broker requests of the budget  0.38         (0.25 – 0.50)  0.38  (0.25 – 0.50)
+processor time for one, µs (ours / least)  sender, API  ingress  workers  broker
+webhooks stored                            10 / 5       20 / 10  30 / 15  40 / 20
+small snapshots                            10 / 5       20 / 10  30 / 15  40 / 20
+90 shifts                                  10 / 5       20 / 10  30 / 15  40 / 20
+31 paystubs                                10 / 5       20 / 10  30 / 15  40 / 20
+400 paystubs                               10 / 5       20 / 10  30 / 15  40 / 20
 
-processor time for one, µs  fsync later             fsync always
-a  publisher                11           (11 – 11)  11  (11 – 11)
-   nats-server              12           (12 – 12)  12  (12 – 12)
-b  sender                   21           (21 – 21)  21  (21 – 21)
-   null handler             22           (22 – 22)  22  (22 – 22)
-c  sender                   31           (31 – 31)  31  (31 – 31)
-   ingress                  32           (32 – 32)  32  (32 – 32)
-   nats-server              33           (33 – 33)  33  (33 – 33)
-d  sender, fake API         41           (41 – 41)  41  (41 – 41)
-   ingress                  42           (42 – 42)  42  (42 – 42)
-   nats-server              43           (43 – 43)  43  (43 – 43)
-   all workers              44           (44 – 44)  44  (44 – 44)
-
-peak memory, MiB  fsync later    fsync always
-ingress           17             18
-nats-server       100            90
+memory, MiB  at rest  peak
+ingress      17       18
+nats-server  30       90
 `
 	if diff := cmp.Diff(want, trimmed(text.String())); diff != "" {
 		t.Errorf("the report differs (-want +got):\n%s", diff)
@@ -103,9 +92,23 @@ func trimmed(text string) string {
 
 func TestTheReportLeavesOutWhatTheSystemDoesNotCount(t *testing.T) {
 	var text strings.Builder
-	report(&text, []round{ofRound(1000)}, nil)
+	results{
+		setting: settings[0], rounds: []round{ofRound(1000)}, memory: []memory{{name: "ingress"}},
+	}.print(&text)
 	if strings.Contains(text.String(), "processor time") || strings.Contains(text.String(), "memory") {
 		t.Errorf("the report has a section without figures:\n%s", &text)
+	}
+}
+
+func TestAnUnknownSettingIsAnError(t *testing.T) {
+	if _, err := chosenSettings([]string{"r1-later", "r5"}); err == nil ||
+		!strings.Contains(err.Error(), `"r5" is none of r1-later, r1-always, r3-later, r3-always`) {
+		t.Errorf("chosenSettings: %v", err)
+	}
+	for _, keys := range [][]string{nil, SettingKeys()} {
+		if chosen, err := chosenSettings(keys); err != nil || len(chosen) != len(settings) {
+			t.Errorf("chosenSettings(%v) = %d settings, %v", keys, len(chosen), err)
+		}
 	}
 }
 

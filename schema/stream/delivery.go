@@ -32,8 +32,10 @@ type Delivery struct {
 	// Deliveries counts the deliveries of the message by the queue, from 1: of the event, of the
 	// retry, or of the replay.
 	Deliveries int
-	// Sequence is the event's place in the events stream.
+	// Sequence is the event's place in the events stream, and StoredAt is when the broker stored
+	// the event there.
 	Sequence uint64
+	StoredAt time.Time
 
 	// retrySequence is the place of the retry in its stream, 0 for an event.
 	retrySequence uint64
@@ -111,6 +113,7 @@ func (q *Queue) readDelivery(ctx context.Context, stream string, m Stored) (*Del
 	if stream == schema.EventsStream {
 		d := q.decodeDelivery(m.Subject, m.Header, m.Body)
 		d.Sequence = m.Sequence
+		d.StoredAt = m.At
 		return d, nil
 	}
 	d, err := q.readRetry(ctx, m.Header)
@@ -132,6 +135,7 @@ func (q *Queue) readRetry(ctx context.Context, retry nats.Header) (*Delivery, er
 	}
 	d := q.decodeDelivery(m.Subject, m.Header, m.Data)
 	d.Sequence = m.Sequence
+	d.StoredAt = m.Time
 	d.Waited = waitOf(retry)
 	d.Retry = true
 	return d, nil

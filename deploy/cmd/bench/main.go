@@ -6,11 +6,13 @@ import (
 	"context"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/bench"
+	"github.com/wagewire/wagewire/deploy/bench/least"
 	"github.com/wagewire/wagewire/deploy/command"
 )
 
@@ -37,13 +39,18 @@ make bench builds the binaries and runs it.`,
 	flags := root.Flags()
 	flags.StringVar(&config.Bin, "bin", "bin",
 		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
-	flags.IntVar(&config.Rounds, "rounds", 9,
+	flags.IntVar(&config.Rounds, "rounds", 5,
 		"how often each figure is measured, after one round that does not count")
-	flags.IntVar(&config.Senders, "senders", 32, "requests and publishes in flight")
+	flags.IntVar(&config.Senders, "senders", 64, "requests in flight")
 	flags.DurationVar(&config.Slice, "slice", 500*time.Millisecond,
-		"how long one figure is measured")
-	flags.IntVar(&config.Events, "events", 700, "webhooks to complete for one figure")
-	root.AddCommand(nullCommand(), capacityCommand())
+		"how long the rate of ingress is measured")
+	flags.IntVar(&config.Events, "events", 1500,
+		"small snapshots to complete for one figure; larger kinds have a fifth or a fiftieth")
+	flags.DurationVar(&config.OpenFor, "open-for", 10*time.Second,
+		"how long webhooks come at a constant rate, for the latency")
+	flags.StringSliceVar(&config.Settings, "settings", nil,
+		"the `settings` of the broker: "+strings.Join(bench.SettingKeys(), ", ")+" (all)")
+	root.AddCommand(leastCommand(), capacityCommand())
 	return min(1, command.Run(ctx, root, args, stdout, stderr))
 }
 
@@ -54,17 +61,31 @@ func check(c bench.Config) error {
 	return nil
 }
 
-// nullCommand serves the null handler. bench starts a process of itself with the command.
-func nullCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    bench.NullCommand + " ADDR",
-		Short:  "Serve the handler that ingress is compared with",
-		Args:   cobra.ExactArgs(1),
-		Hidden: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return bench.ServeNull(cmd.Context(), args[0])
-		},
+// leastCommand runs a least program. bench starts processes of itself with the command.
+func leastCommand() *cobra.Command {
+	var config least.Config
+	root := &cobra.Command{
+		Use: bench.LeastCommand, Short: "Run a program to compare with", Hidden: true,
 	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&config.NATSURL, "nats", "", "`URL` of the broker")
+	flags.StringVar(&config.Addr, "addr", "", "`address` of the least ingress")
+	flags.StringVar(&config.Secret, "secret", "", "`secret` of the provider")
+	flags.StringVar(&config.Type, "type", "", "`type` of the webhooks of the least worker")
+	flags.StringVar(&config.APIURL, "api", "", "`URL` of the provider")
+	flags.IntVar(&config.Hands, "hands", 1, "events in work at the same time")
+	programs := map[string]func(context.Context, least.Config) error{
+		"ingress": least.Ingress, "worker": least.Worker,
+	}
+	for name, program := range programs {
+		root.AddCommand(&cobra.Command{
+			Use: name, Short: "Run the least " + name, Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return program(cmd.Context(), config)
+			},
+		})
+	}
+	return root
 }
 
 // capacityCommand measures what one person takes of the broker.
