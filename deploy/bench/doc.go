@@ -1,20 +1,25 @@
 // Package bench measures the line with its real binaries as processes, next to the least line that
-// could do the job: package least. Both lines stand at the same broker, one after the other in every
-// round, so the ratio holds although the speed of a machine changes from minute to minute.
+// could do the job: package least. Both lines use the same broker and take turns in every round, so
+// the ratio holds although the speed of a machine changes from minute to minute.
 //
 // For each setting of the broker (one or three servers, fsync later or always) there are these
 // figures:
 //
 //	webhooks stored   signed webhooks that ingress answers 200, without a worker; the stream must
 //	                  have gained as many messages
-//	small snapshots   webhooks of which a worker fetches one object, from the first POST to the last
-//	                  completion; the API of the fake providers answers at once
+//	small snapshots   webhooks of which a worker fetches one object, from the first POST to the
+//	                  last completion; the API of the fake providers answers at once
 //	lists             the same, with 90 shifts, 31 paystubs, and 400 paystubs in several pages
+//	latency           webhooks at a constant rate, half of the rate that our line has shown: from
+//	                  when a webhook was due to its 200 and to its completion. The times of a
+//	                  completion tell the parts of the way. A rate that a line does not reach is
+//	                  said in place of its figures
 //
 // Our processes have their default configuration and log level. Only the rate of the providers is
-// set too high to be a limit. Before each call of a provider a worker takes a turn of the provider's
-// budget, which is stored at the broker. The report has the number of requests to the broker for a
-// call. The number must not be over 1: a turn must not cost more than a request of its own.
+// set too high to be a limit. Before each call of a provider a worker takes a turn of the
+// provider's budget, which is stored at the broker. The report has the number of requests to the
+// broker for a call. The number must not be over 1: a turn must not cost more than a request of its
+// own.
 //
 // The machine also runs the senders, the broker and the fake providers, so the figures hold for a
 // single machine. The ratios are the result. A ratio is taken in each round, and the report has the

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -284,14 +285,32 @@ func (b *bench) startSelf(
 	})
 }
 
-// provision makes the streams and queues like wagewire provision.
+// codeNoPeers is the broker's error while the servers of a new cluster do not know each other yet.
+const codeNoPeers jetstream.ErrorCode = 10005
+
+// provision makes the streams and queues. It waits for the servers of a new cluster.
 func provision(ctx context.Context, url string, topology schema.Topology) error {
 	conn, err := stream.Connect(stream.Config{URL: url}, "wagewire-bench", zap.NewNop())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return stream.NewOperator(conn).Provision(ctx, topology)
+	ctx, cancel := context.WithTimeout(ctx, healthyFor)
+	defer cancel()
+	every := time.NewTicker(settleEvery)
+	defer every.Stop()
+	for {
+		err := stream.NewOperator(conn).Provision(ctx, topology)
+		refused, ok := errors.AsType[*jetstream.APIError](err)
+		if !ok || refused.ErrorCode != codeNoPeers {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-every.C:
+		}
+	}
 }
 
 // natsConfig is the configuration of one server.

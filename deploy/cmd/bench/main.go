@@ -55,8 +55,10 @@ make bench builds the binaries and runs it.`,
 }
 
 func check(c bench.Config) error {
-	if c.Rounds < 1 || c.Senders < 1 || c.Slice <= 0 || c.Events < 1 {
-		return command.UsageError("--rounds, --senders, --slice and --events must be over 0")
+	if c.Rounds < 1 || c.Senders < 1 || c.Slice <= 0 || c.Events < 1 ||
+		c.OpenFor <= 0 {
+		return command.UsageError(
+			"--rounds, --senders, --slice, --events and --open-for must be over 0")
 	}
 	return nil
 }
