@@ -55,7 +55,8 @@ const (
 // ingress and workers never import each other; deploy imports every module, and no module imports
 // deploy.
 var law = []row{
-	{"schema", "", "", "the contract depends on nothing"},
+	{"schema", "schema/rawjson", "", "the contract depends on nothing"},
+	{"schema/rawjson", "", "", "it reads text, and knows nothing of what the text says"},
 	{"schema/jsonschema", "schema", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema",
 		"github.com/santhosh-tekuri/jsonschema", "for tests and deploy"},
@@ -63,7 +64,7 @@ var law = []row{
 		environment + " " + zap + " " + metrics + " " + tracing + " " + roots + " " + terminal + " " +
 			memory,
 		"the settings, logs and listeners of every process, and no more"},
-	{"schema/stream", "schema", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
+	{"schema/stream", "schema schema/rawjson", nats + " " + nkeys + " " + zap, "the contract bound to JetStream"},
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server " + lock,
 		"a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker",
@@ -77,7 +78,8 @@ var law = []row{
 	{"ingress/cmd/*", "ingress/... schema schema/process schema/stream", metrics + " " + zap,
 		"its own module, and the schema"},
 
-	{"workers/api", "", "github.com/cenkalti/backoff " + budget, "it knows no provider"},
+	{"workers/api", "schema/rawjson", "github.com/cenkalti/backoff " + budget,
+		"it knows no provider, and nothing of the contract"},
 	{"workers/api/pace", "schema", "", "it knows no broker: schema/stream keeps the budgets"},
 	{"workers/api/pace/pacetest", "schema", "", "for _test.go files only"},
 	{"workers", "schema schema/jsonschema schema/process schema/stream workers/api workers/api/pace",

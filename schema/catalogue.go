@@ -68,6 +68,14 @@ func (t WebhookType) Known() bool { return t.Resource != Other }
 // AccountIDIn reads the account's id from a webhook's body: the string at the path Account. It
 // returns "" if the body has no such member, or null there.
 func (t WebhookType) AccountIDIn(body []byte) (string, error) {
+	if id, ok := textAt(body, t.Account); ok {
+		return id, nil
+	}
+	return t.lookForAccountID(body)
+}
+
+// lookForAccountID does what AccountIDIn does, for every body.
+func (t WebhookType) lookForAccountID(body []byte) (string, error) {
 	value := json.RawMessage(body)
 	for key := range strings.SplitSeq(t.Account, ".") {
 		var object map[string]json.RawMessage

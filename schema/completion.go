@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // Outcome is how an event ended.
@@ -227,22 +229,64 @@ func (c Completion) CountRecords() int {
 }
 
 // Encode returns the completion's JSON. The records keep every digit and character, except white
-// space between tokens.
+// space between tokens. The error is about a record that is not JSON.
 func (c Completion) Encode() ([]byte, error) {
+	records := c.Data.Records
+	if len(records) > 0 { // an empty list and an absent one stay as they are
+		c.Data.Records = []json.RawMessage{}
+	}
 	text, err := encodeJSON(c)
+	if err == nil && len(records) > 0 {
+		text, err = insertRecords(text, records)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode completion %s: %w", c.ID, err)
 	}
 	return text, nil
 }
 
+// insertRecords puts the records into the empty list of a completion's JSON. encoding/json would
+// read every record byte by byte, to check it and to copy it without white space.
+func insertRecords(completion []byte, records []json.RawMessage) ([]byte, error) {
+	// A quote within a string is escaped, so the first list of this name is the member.
+	const name = `"records":`
+	at := bytes.Index(completion, []byte(name+"[]")) + len(name)
+	size := len(completion)
+	for _, record := range records {
+		size += len(record) + len(",")
+	}
+	var text bytes.Buffer
+	text.Grow(size)
+	text.Write(completion[:at])
+	if err := writeRecords(&text, records); err != nil {
+		return nil, err
+	}
+	text.Write(completion[at+len("[]"):])
+	return text.Bytes(), nil
+}
+
 // EncodeRecords returns the JSON array of records for the object store.
 func EncodeRecords(records []json.RawMessage) ([]byte, error) {
-	text, err := encodeJSON(records)
-	if err != nil {
+	var text bytes.Buffer
+	if err := writeRecords(&text, records); err != nil {
 		return nil, fmt.Errorf("encode records: %w", err)
 	}
-	return text, nil
+	return text.Bytes(), nil
+}
+
+// writeRecords writes the JSON array of records.
+func writeRecords(text *bytes.Buffer, records []json.RawMessage) error {
+	text.WriteByte('[')
+	for i, record := range records {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		if err := rawjson.WriteCompact(text, record); err != nil {
+			return fmt.Errorf("record %d: %w", i+1, err)
+		}
+	}
+	text.WriteByte(']')
+	return nil
 }
 
 // encodeJSON is json.Marshal without the escapes for HTML: a record must come out as received.

@@ -158,6 +158,10 @@
 // 30 s, with heartbeats, for a single event. When the event comes, the next request is short again
 // and asks for all free hands. So an idle queue costs a request in 30 s.
 //
+// The requests of a taker share an inbox, because a subscription costs the broker more than a
+// request. After the end of a request nothing more comes for it. A request that is withdrawn or
+// lost takes the inbox with it.
+//
 // A stop or a closing gate ends the open request. The broker knows no message that withdraws a
 // request. An unsubscribed inbox has the same effect, because the broker delivers only to an inbox
 // with a subscriber. On one server nothing is lost: an event that finds no subscriber any more goes

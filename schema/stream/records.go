@@ -11,13 +11,13 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"iter"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // The stream and the subjects of the object store, as NATS document ADR-20 defines them. An object
@@ -109,9 +109,6 @@ func (c *Conn) NewRecordsWriter(
 // Add adds a record without the white space between its tokens. Add returns after every full chunk
 // is stored, and keeps no part of the record. After an error only Discard may be called.
 func (w *RecordsWriter) Add(ctx context.Context, record json.RawMessage) error {
-	if !json.Valid(record) {
-		return fmt.Errorf("put records %s: record %d is not JSON", w.ref.Name, w.ref.Count+1)
-	}
 	separator := ","
 	if w.ref.Count == 0 {
 		separator = "["
@@ -119,41 +116,25 @@ func (w *RecordsWriter) Add(ctx context.Context, record json.RawMessage) error {
 	if err := w.write(ctx, []byte(separator)); err != nil {
 		return err
 	}
-	for part := range partsOf(record) {
-		if err := w.write(ctx, part); err != nil {
-			return err
-		}
+	err := rawjson.WriteCompact(chunkWriter{ctx, w}, record)
+	if errors.Is(err, rawjson.ErrSyntax) || errors.Is(err, rawjson.ErrDepth) {
+		return fmt.Errorf("put records %s: record %d: %w", w.ref.Name, w.ref.Count+1, err)
+	}
+	if err != nil {
+		return err
 	}
 	w.ref.Count++
 	return nil
 }
 
-// partsOf returns the parts of a JSON text between its white space.
-func partsOf(text []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		begin := 0
-		inText := false
-		for i := 0; i < len(text); i++ {
-			switch text[i] {
-			case '"':
-				inText = !inText
-			case '\\':
-				i++ // an escape within a text, even of a quote
-			case ' ', '\t', '\n', '\r':
-				if inText {
-					continue
-				}
-				if begin < i && !yield(text[begin:i]) {
-					return
-				}
-				begin = i + 1
-			}
-		}
-		if begin < len(text) {
-			yield(text[begin:])
-		}
-	}
+// chunkWriter writes to the object within a context.
+type chunkWriter struct {
+	ctx context.Context //nolint:containedctx // the context of one call of Add
+	w   *RecordsWriter
 }
+
+// Write implements io.Writer.
+func (c chunkWriter) Write(text []byte) (int, error) { return len(text), c.w.write(c.ctx, text) }
 
 // write appends bytes to the object and stores every chunk that is full.
 func (w *RecordsWriter) write(ctx context.Context, text []byte) error {

@@ -1,44 +1,21 @@
 package api
 
 import (
-	"encoding/json"
+	"errors"
 	"unicode/utf8"
+
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // whyNotJSON says in fixed words why the body of a 200 cannot be decoded, or returns "".
 func whyNotJSON(body []byte) string {
+	err := rawjson.Check(body, DepthMax)
 	switch {
-	case nestsDeeper(body, DepthMax):
+	case errors.Is(err, rawjson.ErrDepth):
 		return "nested deeper than 64"
-	case !utf8.Valid(body) || !json.Valid(body):
+	case err != nil, !utf8.Valid(body):
 		return "the body is not JSON"
 	default:
 		return ""
 	}
-}
-
-// nestsDeeper reports whether the objects and arrays of a JSON text are nested deeper than limit.
-// A text that is not JSON may get either answer.
-func nestsDeeper(text []byte, limit int) bool {
-	depth := 0
-	inString, escaped := false, false
-	for _, b := range text {
-		switch {
-		case escaped:
-			escaped = false
-		case inString && b == '\\':
-			escaped = true
-		case b == '"':
-			inString = !inString
-		case inString:
-		case b == '{' || b == '[':
-			depth++
-			if depth > limit {
-				return true
-			}
-		case b == '}' || b == ']':
-			depth--
-		}
-	}
-	return false
 }

@@ -1,9 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
-	"strings"
 )
 
 // Members returns the names and values of a JSON object, in their order. A value is a part of doc
@@ -11,14 +11,9 @@ import (
 // be valid JSON, as Get returns it. Anything but an object has no members.
 func Members(doc []byte) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
-		s := scanner{doc: doc}
-		for more := s.enter('{'); more; more = s.next() {
-			var name string
-			if json.Unmarshal(s.value(), &name) != nil {
-				return
-			}
-			s.skip(':')
-			if !yield(name, s.value()) {
+		r := NewReader(doc)
+		for name := range r.Members() {
+			if !yield(string(name), r.Value()) {
 				return
 			}
 		}
@@ -29,87 +24,142 @@ func Members(doc []byte) iter.Seq2[string, json.RawMessage] {
 // not a copy. doc must be valid JSON. Anything but an array has no elements.
 func Elements(doc []byte) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
-		s := scanner{doc: doc}
-		for more := s.enter('['); more; more = s.next() {
-			if !yield(s.value()) {
+		r := NewReader(doc)
+		for range r.Elements() {
+			if !yield(r.Value()) {
 				return
 			}
 		}
 	}
 }
 
-// scanner finds the values in a valid JSON document.
-type scanner struct {
+// Reader reads a document in one pass and copies nothing: what it returns are parts of the document.
+// The loops over members and elements can be nested, so that a list and the members of its elements
+// are read together. Of a document that is not valid JSON, a Reader reads anything.
+type Reader struct {
 	doc []byte
 	at  int
 }
 
-// enter steps over the opening delimiter. It returns false if there is another byte, or if nothing
-// is inside the delimiters.
-func (s *scanner) enter(open byte) bool {
-	if s.peek() != open {
-		return false
-	}
-	s.at++
-	return s.peek() != '}' && s.peek() != ']'
-}
+// NewReader returns a Reader before the value of a document.
+func NewReader(doc []byte) *Reader { return &Reader{doc: doc} }
 
-// next steps over the comma after a value. It returns false if there is no comma.
-func (s *scanner) next() bool {
-	if s.peek() != ',' {
-		return false
-	}
-	s.at++
-	return true
-}
-
-// skip steps over the byte, if the byte is next.
-func (s *scanner) skip(b byte) {
-	if s.peek() == b {
-		s.at++
-	}
-}
-
-// peek returns the next byte that is not white space, or 0 at the end.
-func (s *scanner) peek() byte {
-	for s.at < len(s.doc) {
-		if b := s.doc[s.at]; !isSpace(b) {
+// Next returns the first byte of the next value, such as '{', or 0 at the end.
+func (r *Reader) Next() byte {
+	for r.at < len(r.doc) {
+		if b := r.doc[r.at]; !isSpace(b) {
 			return b
 		}
-		s.at++
+		r.at++
 	}
 	return 0
 }
 
-// value returns the next value and steps over it.
-func (s *scanner) value() []byte {
-	first := s.peek()
-	begin := s.at
-	switch first {
+// Offset returns the place of the next value, for From.
+func (r *Reader) Offset() int {
+	r.Next()
+	return r.at
+}
+
+// From returns the document from a place up to here.
+func (r *Reader) From(begin int) json.RawMessage { return r.doc[begin:r.at:r.at] }
+
+// Value returns the next value and steps over it.
+func (r *Reader) Value() json.RawMessage {
+	begin := r.Offset()
+	switch r.Next() {
 	case '{', '[':
-		s.skipNested()
+		r.skipNested()
 	case '"':
-		s.skipString()
+		r.skipString()
 	default:
-		s.skipLiteral()
+		r.skipLiteral()
 	}
-	return s.doc[begin:s.at:s.at]
+	return r.From(begin)
+}
+
+// Members steps over the next value, and yields the name of each member if the value is an object.
+// Within the loop, the value of the member is next. A value that the loop does not read is stepped
+// over. A loop that ends early leaves the Reader inside the object.
+func (r *Reader) Members() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for more := r.enter('{'); more; more = r.isMore() {
+			if r.Next() != '"' {
+				return
+			}
+			name := unquote(r.Value())
+			if r.Next() != ':' {
+				return
+			}
+			r.at++
+			begin := r.Offset()
+			if !yield(name) {
+				return
+			}
+			r.stepOver(begin)
+		}
+	}
+}
+
+// Elements steps over the next value, and yields for each element if the value is an array. Within
+// the loop, the element is next. The loop is otherwise like that over Members.
+func (r *Reader) Elements() func(yield func() bool) {
+	return func(yield func() bool) {
+		for more := r.enter('['); more; more = r.isMore() {
+			begin := r.Offset()
+			if !yield() {
+				return
+			}
+			r.stepOver(begin)
+		}
+	}
+}
+
+// stepOver steps over the value at a place, if nobody has read it.
+func (r *Reader) stepOver(begin int) {
+	if r.at == begin {
+		r.Value()
+	}
+}
+
+// enter steps over the opening delimiter. If the next value begins with another byte, or has nothing
+// inside, enter steps over the value and returns false.
+func (r *Reader) enter(open byte) bool {
+	if r.Next() != open {
+		r.Value()
+		return false
+	}
+	r.at++
+	if next := r.Next(); next == '}' || next == ']' {
+		r.at++
+		return false
+	}
+	return true
+}
+
+// isMore steps over the comma after a value, or over the closing delimiter: then it returns false.
+func (r *Reader) isMore() bool {
+	next := r.Next()
+	if next == ',' || next == '}' || next == ']' {
+		r.at++
+	}
+	return next == ','
 }
 
 // skipNested steps over an object or an array.
-func (s *scanner) skipNested() {
+func (r *Reader) skipNested() {
 	depth := 0
-	for s.at < len(s.doc) {
-		switch s.doc[s.at] {
+	for r.at < len(r.doc) {
+		switch r.doc[r.at] {
 		case '"':
-			s.skipString()
+			r.skipString()
 			continue
 		case '{', '[':
 			depth++
 		case '}', ']':
 			depth--
 		}
-		s.at++
+		r.at++
 		if depth == 0 {
 			return
 		}
@@ -117,25 +167,51 @@ func (s *scanner) skipNested() {
 }
 
 // skipString steps over a string.
-func (s *scanner) skipString() {
-	for s.at++; s.at < len(s.doc); s.at++ {
-		switch s.doc[s.at] {
-		case '\\':
-			s.at++
-		case '"':
-			s.at++
+func (r *Reader) skipString() {
+	for r.at++; r.at < len(r.doc); {
+		end := bytes.IndexByte(r.doc[r.at:], '"')
+		if end < 0 {
+			break
+		}
+		escape := bytes.IndexByte(r.doc[r.at:r.at+end], '\\')
+		if escape < 0 {
+			r.at += end + 1
 			return
 		}
+		r.at += escape + 2
 	}
-	s.at = len(s.doc)
+	r.at = len(r.doc)
 }
 
 // skipLiteral steps over a number, true, false or null.
-func (s *scanner) skipLiteral() {
-	for s.at < len(s.doc) && !isSpace(s.doc[s.at]) &&
-		!strings.ContainsRune(",]}", rune(s.doc[s.at])) {
-		s.at++
+func (r *Reader) skipLiteral() {
+	for r.at < len(r.doc) {
+		switch b := r.doc[r.at]; {
+		case isSpace(b), b == ',', b == ']', b == '}':
+			return
+		}
+		r.at++
 	}
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
+
+// unquote returns the text of a JSON string.
+func unquote(quoted []byte) []byte {
+	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var text string
+	_ = json.Unmarshal(quoted, &text) // a string of a valid document
+	return []byte(text)
+}
+
+// ReadText reads a value that must be a string into text. A null leaves text as it is. ReadText
+// returns false for a value of another type. It does what json.Unmarshal would do.
+func ReadText(value json.RawMessage, text *string) bool {
+	if len(value) > 0 && value[0] == '"' {
+		*text = string(unquote(value))
+		return true
+	}
+	return string(value) == "null"
+}

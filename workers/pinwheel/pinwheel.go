@@ -16,7 +16,6 @@
 package pinwheel
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/workers/api"
@@ -248,21 +248,34 @@ func (c *Client) pages(
 	})
 }
 
-// readPage reads a list with its meta. The records are parts of body.
+// readPage reads a list with its meta, in one pass. The records are parts of body.
 func readPage(e api.Endpoint, body []byte) (_ api.Page, next string, _ error) {
-	data, m, ok := readEnvelope(body)
-	if !ok || len(data) == 0 || data[0] != '[' {
+	var records []api.Record
+	var broken error
+	hasList := false
+	m, ok := readEnvelope(body, func(data *api.Reader) {
+		hasList = data.Next() == '['
+		records, broken = readList(e, data)
+	})
+	if !ok || !hasList {
 		return api.Page{}, "", breaksContract(e, "not a list with data and meta")
 	}
-	page := api.Page{RefreshedAt: m.RefreshedAt.Time}
-	for raw := range api.Elements(data) {
-		s, err := read(e, raw)
-		if err != nil {
-			return api.Page{}, "", err
-		}
-		page.Records = append(page.Records, s.Record)
+	if broken != nil {
+		return api.Page{}, "", broken
 	}
-	return page, m.NextCursor, nil
+	return api.Page{Records: records, RefreshedAt: m.RefreshedAt.Time}, m.NextCursor, nil
+}
+
+// readList reads the records of the list that is next.
+func readList(e api.Endpoint, from *api.Reader) (records []api.Record, broken error) {
+	for range from.Elements() {
+		s, err := readRecord(e, from)
+		if err != nil {
+			broken = err // the list must be read to its end
+		}
+		records = append(records, s.Record)
+	}
+	return records, broken
 }
 
 // snapshot gets a single object. A report has refreshed_at inside it, a single paystub has none,
@@ -282,13 +295,14 @@ func (c *Client) snapshot(ctx context.Context, e api.Endpoint) (api.Snapshot, er
 }
 
 func readSnapshot(e api.Endpoint, body []byte) (api.Snapshot, error) {
-	data, m, ok := readEnvelope(body)
+	var s api.Snapshot
+	broken := noRecord(e)
+	m, ok := readEnvelope(body, func(data *api.Reader) { s, broken = readRecord(e, data) })
 	if !ok {
 		return api.Snapshot{}, breaksContract(e, "not an object with data and meta")
 	}
-	s, err := read(e, data)
-	if err != nil {
-		return api.Snapshot{}, err
+	if broken != nil {
+		return api.Snapshot{}, broken
 	}
 	if at := m.RefreshedAt.Time; !at.IsZero() {
 		s.RefreshedAt = at
@@ -301,19 +315,20 @@ type meta struct {
 	NextCursor  string    `json:"next_cursor"`
 }
 
-// readEnvelope returns the two members of an answer. data is a part of body, and empty if the
-// answer has none. ok is false if body is no object, or meta has another shape.
-func readEnvelope(body []byte) (data json.RawMessage, m meta, ok bool) {
-	ok = bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
-	for name, value := range api.Members(body) {
-		switch name {
+// readEnvelope reads the two members of an answer. It calls read when data is next: of several data
+// the last counts. ok is false if body is no object, or meta has another shape.
+func readEnvelope(body []byte, read func(data *api.Reader)) (m meta, ok bool) {
+	r := api.NewReader(body)
+	ok = r.Next() == '{'
+	for name := range r.Members() {
+		switch string(name) {
 		case "data":
-			data = value
+			read(r)
 		case "meta":
-			ok = ok && json.Unmarshal(value, &m) == nil
+			ok = json.Unmarshal(r.Value(), &m) == nil && ok
 		}
 	}
-	return data, m, ok
+	return m, ok
 }
 
 // RecordID returns the id of a record, as a page or a snapshot had it.
@@ -325,20 +340,35 @@ func RecordID(raw json.RawMessage) (string, error) {
 	return known.ID, nil
 }
 
-// read makes a snapshot of an object with a string id. The snapshot's JSON is raw itself.
-func read(e api.Endpoint, raw json.RawMessage) (api.Snapshot, error) {
-	var known struct {
-		ID          string
-		PayDate     string    `json:"pay_date"`
-		RefreshedAt api.Stamp `json:"refreshed_at"`
+// readRecord makes a snapshot of the object that is next, which must have a string id. The
+// snapshot's JSON is a part of the document. As with json.Unmarshal, the case of a name does not
+// matter, and of several members with a name the last counts.
+func readRecord(e api.Endpoint, from *api.Reader) (s api.Snapshot, err error) {
+	begin := from.Offset()
+	ok := true
+	var refreshedAt api.Stamp
+	for name := range from.Members() {
+		switch {
+		case isName(name, "id"):
+			ok = api.ReadText(from.Value(), &s.ID) && ok
+		case isName(name, "pay_date"):
+			ok = api.ReadText(from.Value(), &s.PayDate) && ok
+		case isName(name, "refreshed_at"):
+			_ = refreshedAt.UnmarshalJSON(from.Value()) // never fails
+		}
 	}
-	if json.Unmarshal(raw, &known) != nil || known.ID == "" {
-		return api.Snapshot{}, breaksContract(e, "a record is not an object with an id")
+	if !ok || s.ID == "" {
+		return api.Snapshot{}, noRecord(e)
 	}
-	return api.Snapshot{
-		Record:      api.Record{ID: known.ID, PayDate: known.PayDate, JSON: raw},
-		RefreshedAt: known.RefreshedAt.Time,
-	}, nil
+	s.JSON = from.From(begin)
+	s.RefreshedAt = refreshedAt.Time
+	return s, nil
+}
+
+func isName(name []byte, want string) bool { return strings.EqualFold(string(name), want) }
+
+func noRecord(e api.Endpoint) error {
+	return breaksContract(e, "a record is not an object with an id")
 }
 
 func breaksContract(e api.Endpoint, why string) error {
