@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 // growthCommand measures how cost grows with what the broker has.
 func growthCommand() *cobra.Command {
 	var config bench.GrowthConfig
+	var loads []string
 	cmd := &cobra.Command{
 		Use:   "growth",
 		Short: "Measure how cost grows with completions kept, durables and waiting events",
@@ -21,10 +23,13 @@ more and more completions kept, durables of teams, and events that wait. Beside 
 second line, which keeps the baseline, and both are measured in turn. make bench/growth builds the
 binaries and runs it. The whole run takes about a quarter of an hour and 10 GB of disk.`,
 		Example: "  make bench/growth ARGS='--svg growth.svg'\n" +
-			"  make bench/growth ARGS='--completions 1000,10000 --durables= --waiting='",
+			"  make bench/growth ARGS='--loads completions --completions 1000,10000'",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkGrowth(config); err != nil {
+				return err
+			}
+			if err := chooseLoads(&config, loads); err != nil {
 				return err
 			}
 			config.Progress = cmd.ErrOrStderr()
@@ -35,11 +40,13 @@ binaries and runs it. The whole run takes about a quarter of an hour and 10 GB o
 	flags.StringVar(&config.Bin, "bin", "bin",
 		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
 	flags.IntSliceVar(&config.Completions, "completions", []int{1000, 10_000, 100_000, 3_000_000},
-		"`numbers` of completions kept; without a number this load is left out")
-	flags.IntSliceVar(&config.Durables, "durables", []int{1, 10, 100, 1000},
+		"`numbers` of completions kept")
+	// A stream has at most 1,000 consumers by default. The worker accounts and the bench need one.
+	flags.IntSliceVar(&config.Durables, "durables", []int{1, 10, 100, 990},
 		"`numbers` of durables of teams")
 	flags.IntSliceVar(&config.Waiting, "waiting", []int{0, 1000, 10_000, 100_000},
 		"`numbers` of waiting events")
+	flags.StringSliceVar(&loads, "loads", loadKeys, "the `loads` to measure")
 	flags.IntVar(&config.Rounds, "rounds", 5,
 		"how often each figure is measured, after one round that does not count")
 	flags.IntVar(&config.Senders, "senders", 64, "requests in flight, for the rate")
@@ -49,6 +56,25 @@ binaries and runs it. The whole run takes about a quarter of an hour and 10 GB o
 		"how long the webhooks of the latency come, in each round")
 	flags.StringVar(&config.SVG, "svg", "", "`file` for a plot, such as growth.svg (no plot)")
 	return cmd
+}
+
+// loadKeys are the names of the loads for --loads.
+var loadKeys = []string{"completions", "durables", "waiting"}
+
+// chooseLoads leaves out the loads that are not named.
+func chooseLoads(config *bench.GrowthConfig, names []string) error {
+	for _, name := range names {
+		if !slices.Contains(loadKeys, name) {
+			return command.UsageError("--loads: %q is none of %s", name,
+				strings.Join(loadKeys, ", "))
+		}
+	}
+	for i, counts := range []*[]int{&config.Completions, &config.Durables, &config.Waiting} {
+		if !slices.Contains(names, loadKeys[i]) {
+			*counts = nil
+		}
+	}
+	return nil
 }
 
 func checkGrowth(c bench.GrowthConfig) error {
