@@ -137,7 +137,7 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 	if err != nil {
 		return m, err
 	}
-	before, err := sizeOf(l.dir)
+	before, err := sizeOf(serverDir(l.dir, 0))
 	if err != nil {
 		return m, err
 	}
@@ -166,7 +166,7 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 			return m, err
 		}
 	}
-	after, err := sizeOf(l.dir)
+	after, err := sizeOf(serverDir(l.dir, 0))
 	if err != nil {
 		return m, err
 	}

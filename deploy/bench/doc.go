@@ -26,7 +26,8 @@
 // median of all rounds, the least and the most.
 //
 // Apart from these figures, RunCapacity measures what one person takes of the broker: files,
-// memory, events and completions, with the default sizes of the streams.
+// memory, events and completions, with the default sizes of the streams. RunGrowth measures how
+// cost grows with what the broker keeps, and RunBrokers what lies past one broker.
 //
 //	bench.go      what is measured: the kinds of webhooks
 //	line.go       the processes: brokers, ingress and workers, of our line and of the least
@@ -36,5 +37,9 @@
 //	budget.go     the requests to the broker for the budgets, as the workers count them
 //	report.go     the tables
 //	capacity.go   what one person takes of the broker, and its table
+//	growth*.go    the line under growing loads, next to a baseline, and its tables
+//	fill.go       the loads: completions kept, durables of teams, and waiting events
+//	plot.go       the plot of growth
+//	brokers.go    partitions of the events, and streams on different servers
 //	usage_*.go    processor time and memory of a process, as counted by the kernel
 package bench

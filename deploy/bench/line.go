@@ -330,14 +330,17 @@ type natsConfig struct {
 	extra string
 }
 
+// serverDir is the directory of a server, in that of its broker.
+func serverDir(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("nats-%d", i+1)) }
+
 // natsConfigs chooses the addresses and makes the directories of all servers of a setting.
 func natsConfigs(ctx context.Context, dir string, s setting) ([]natsConfig, error) {
 	configs := make([]natsConfig, s.servers)
 	var routes []string
 	for i := range configs {
 		c := &configs[i]
-		c.name = fmt.Sprintf("nats-%d", i+1)
-		c.dir = filepath.Join(dir, c.name)
+		c.dir = serverDir(dir, i)
+		c.name = filepath.Base(c.dir)
 		c.sync = s.sync
 		err := os.MkdirAll(c.dir, 0o700)
 		for _, addr := range []*string{&c.addr, &c.monitor, &c.route} {

@@ -14,7 +14,8 @@ const (
 	panelHeight = 130
 	panelLeft   = 56
 	panelTop    = 44
-	panelBelow  = 50
+	panelBelow  = 60
+	panelRight  = 20
 )
 
 // axis is a logarithmic axis, from one power of ten to another.
@@ -115,7 +116,7 @@ type plot struct {
 func plotGrowth(w io.Writer, measured []growth) error {
 	rows := []measure{rateMeasure, latencyMeasure, residentMeasure}
 	p := plot{
-		Width:  len(measured) * (panelLeft + panelWidth),
+		Width:  len(measured)*(panelLeft+panelWidth) + panelRight,
 		Height: panelTop + len(rows)*(panelHeight+panelBelow),
 	}
 	for row, m := range rows {

@@ -41,8 +41,8 @@ binaries and runs it. The whole run takes about a quarter of an hour and 10 GB o
 		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
 	flags.IntSliceVar(&config.Completions, "completions", []int{1000, 10_000, 100_000, 3_000_000},
 		"`numbers` of completions kept")
-	// A stream has at most 1,000 consumers by default. The worker accounts and the bench need one.
-	flags.IntSliceVar(&config.Durables, "durables", []int{1, 10, 100, 990},
+	// A stream has at most 1,000 consumers by default, and the bench needs some of them for itself.
+	flags.IntSliceVar(&config.Durables, "durables", []int{1, 10, 100, 900},
 		"`numbers` of durables of teams")
 	flags.IntSliceVar(&config.Waiting, "waiting", []int{0, 1000, 10_000, 100_000},
 		"`numbers` of waiting events")
