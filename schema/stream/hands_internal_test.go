@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestHandsStartNoMoreGoroutinesThanWorkAtTheSameTime(t *testing.T) {
@@ -65,4 +66,45 @@ func TestHandsWaitForTheWorkInHand(t *testing.T) {
 			t.Errorf("waited %v, done %v", waited.Load(), done.Load())
 		}
 	})
+}
+
+func TestATakerGathersHandsWhileMostAreAtWork(t *testing.T) {
+	for promise, row := range map[string]struct {
+		hands, busy, freed int
+		took               time.Duration
+	}{
+		"not at all if a quarter is free":        {16, 12, 0, 0},
+		"not at all if all are free":             {16, 0, 0, 0},
+		"not at all if none is free":             {16, 16, 0, 0},
+		"not at all if there are few hands":      {4, 3, 0, 0},
+		"until a quarter is free":                {16, 15, 3, gatherFor / 2},
+		"for a moment if too few become free":    {16, 15, 2, gatherFor},
+		"for a moment if no more become free":    {16, 14, 0, gatherFor},
+		"for a moment, however many there are":   {1000, 800, 0, gatherFor},
+		"until a quarter of many hands are free": {1000, 800, 50, gatherFor / 2},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				taker := &taker{hands: newHands(row.hands)}
+				release := make(chan struct{})
+				for range row.busy {
+					taker.hands.begin(func() { <-release })
+				}
+				time.AfterFunc(gatherFor/2, func() {
+					for range row.freed {
+						release <- struct{}{}
+					}
+				})
+				began := time.Now()
+				taker.gatherHands(t.Context())
+				if took := time.Since(began); took != row.took {
+					t.Errorf("gathered for %v, want %v", took, row.took)
+				}
+				synctest.Wait()
+				time.Sleep(gatherFor) //nolint:forbidigo // virtual time: the last are released
+				close(release)
+				taker.hands.wait()
+			})
+		})
+	}
 }

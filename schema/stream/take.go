@@ -33,6 +33,10 @@ const (
 	// lingerFor is how long an inbox stays open after the broker ended the request early. Events
 	// that a former leader sent may still be on their way.
 	lingerFor = 250 * time.Millisecond
+	// gatherFor is how long a taker waits for more free hands while most are at work.
+	gatherFor = time.Millisecond
+	// gatherShare divides the hands into the number that is enough for a request.
+	gatherShare = 4
 	// flushFor is how long a withdrawal waits for the broker's confirmation.
 	flushFor = 2 * time.Second
 	// statusRoom is the number of heartbeats for which an inbox has room besides the events.
@@ -217,9 +221,10 @@ func (t *taker) run(ctx context.Context) error {
 	}
 }
 
-// awaitAdmission waits until a hand is free and the gate lets a message in.
+// awaitAdmission waits until a hand is free, or more of them, and the gate lets a message in.
 func (t *taker) awaitAdmission(ctx context.Context) (n int, changed <-chan struct{}, err error) {
 	for ctx.Err() == nil {
+		t.gatherHands(ctx)
 		n, changed := t.admit()
 		if n > 0 {
 			return n, changed, nil
@@ -231,6 +236,29 @@ func (t *taker) awaitAdmission(ctx context.Context) (n int, changed <-chan struc
 		}
 	}
 	return 0, nil, ctx.Err()
+}
+
+// gatherHands waits for more free hands if most are at work, for gatherFor at most: a request costs
+// the broker as much as a message does, and one request serves all hands that are free.
+func (t *taker) gatherHands(ctx context.Context) {
+	isEnough := func() bool {
+		free := len(t.hands.free)
+		return free == 0 || free >= cap(t.hands.free)/gatherShare
+	}
+	if isEnough() {
+		return
+	}
+	over := time.NewTimer(gatherFor)
+	defer over.Stop()
+	for !isEnough() {
+		select {
+		case <-t.hands.freed:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // admit asks the gate how many of the free hands may ask for messages.
