@@ -33,12 +33,11 @@ func TestTheTableOfBrokersHasTheBusiestServer(t *testing.T) {
 		{arrangement{name: "one server"}, []work{one}},
 		{arrangement{name: "three servers"}, []work{three}},
 	})
-	const want = `
-| completions | a second | ratio | processor time of all servers, µs for one | of the busiest server |
-| --- | ---: | ---: | ---: | ---: |
-| one server | 1000 | 1.00 (1.00 – 1.00) | 300 | 300 |
-| three servers | 500 | 0.50 (0.50 – 0.50) | 300 | 200 |
-`
+	const want = "\n| completions | a second | ratio | processor time of all servers, µs for one | " +
+		"of the busiest server |\n" +
+		"| --- | ---: | ---: | ---: | ---: |\n" +
+		"| one server | 1000 | 1.00 (1.00 – 1.00) | 300 | 300 |\n" +
+		"| three servers | 500 | 0.50 (0.50 – 0.50) | 300 | 200 |\n"
 	if diff := cmp.Diff(want, text.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

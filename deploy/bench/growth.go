@@ -299,7 +299,8 @@ func (b *bench) measureCost(
 func (b *bench) onePerson() []fake.Webhook { return b.worked[0][:len(kinds[0].types)] }
 
 // timeCompletions returns the time from webhook to completion, at the constant rate, which 99 of
-// 100 webhooks did not exceed. If a stall of the machine keeps a line from the rate, it begins anew.
+// 100 webhooks did not exceed. If a stall of the machine keeps a line from the rate,
+// timeCompletions begins anew.
 func (b *bench) timeCompletions(
 	ctx context.Context, c GrowthConfig, l *line,
 ) (p99 time.Duration, unreached error) {
