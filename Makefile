@@ -300,6 +300,12 @@ capacity: ## measure what one person takes of the broker: the table of deploy/RE
 	@$(measured)
 	@bin/bench capacity $(ARGS)
 
+.PHONY: bench/commands
+bench/commands: ## measure the commands of operators beside three million completions
+	@$(measured)
+	@CGO_ENABLED=0 go build $(build) -ldflags='-s -w' -o bin/ ./deploy/cmd/wagewire
+	@bin/bench commands $(ARGS)
+
 ##### Chaos
 
 # As in run, Ctrl-C goes to chaos alone, and chaos stops its processes.

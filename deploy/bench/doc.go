@@ -28,6 +28,8 @@
 // Apart from these figures, RunCapacity measures what one person takes of the broker: files,
 // memory, events and completions, with the default sizes of the streams.
 //
+// RunCommands measures the commands of operators beside millions of kept messages.
+//
 //	bench.go      what is measured: the kinds of webhooks
 //	line.go       the processes: brokers, ingress and workers, of our line and of the least
 //	load.go       the load of each figure
@@ -36,5 +38,6 @@
 //	budget.go     the requests to the broker for the budgets, as the workers count them
 //	report.go     the tables
 //	capacity.go   what one person takes of the broker, and its table
+//	commands.go   what the commands of operators take, and their table
 //	usage_*.go    processor time and memory of a process, as counted by the kernel
 package bench

@@ -286,7 +286,7 @@ func (x export) leftovers(s State) {
 	}
 	unread := map[[2]string]int{}
 	for _, u := range s.Unread {
-		reason := labelFrom(u.Reason, schema.QuarantineReasons())
+		reason := labelFrom(u.Reason, append(schema.QuarantineReasons(), ReasonUnread))
 		unread[[2]string{labelFrom(u.Provider, schema.Providers()), reason}] += u.Count
 	}
 	for labels, count := range unread {

@@ -42,7 +42,7 @@ type DeadCount struct {
 	Queue  string       `json:"queue"`
 	Class  schema.Class `json:"class"`
 	Count  int          `json:"count"`
-	Oldest time.Time    `json:"oldest"`
+	Oldest time.Time    `json:"oldest,omitzero"`
 }
 
 // UnreadCount is how many webhooks of a provider are in quarantine for a reason.
@@ -50,7 +50,7 @@ type UnreadCount struct {
 	Provider schema.Provider         `json:"provider"`
 	Reason   schema.QuarantineReason `json:"reason"`
 	Count    int                     `json:"count"`
-	Oldest   time.Time               `json:"oldest"`
+	Oldest   time.Time               `json:"oldest,omitzero"`
 }
 
 // ProviderState is what is known of a provider, over all processes.
@@ -207,7 +207,8 @@ func wanted() []string {
 
 func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
 	s.DeadLetters = []DeadCount{} // [] in JSON, and not null
-	return scanHeaders(ctx, op, schema.DeadLettersStream, func(m stream.Stored) {
+	counted := map[string]int{}
+	isCut, err := scanHeaders(ctx, op, schema.DeadLettersStream, func(m stream.Stored) {
 		l := stream.ReadLetter(m)
 		order := func(c DeadCount, l stream.Letter) int {
 			return cmp.Or(cmp.Compare(c.Queue, l.Queue), cmp.Compare(c.Class, l.Class))
@@ -218,12 +219,32 @@ func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
 			s.DeadLetters = slices.Insert(s.DeadLetters, place, count)
 		}
 		s.DeadLetters[place].Count++
+		counted[l.Queue]++
 	})
+	if err != nil || !isCut {
+		return err
+	}
+	for _, q := range schema.Queues() {
+		filter := schema.DeadLetterSubject(q.Name, "*")
+		left, err := countLeft(ctx, op, schema.DeadLettersStream, filter, counted[q.Name])
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			s.DeadLetters = append(s.DeadLetters,
+				DeadCount{Queue: q.Name, Class: stream.ClassUnread, Count: left})
+		}
+	}
+	return nil
 }
+
+// ReasonUnread stands for the reasons of the webhooks in quarantine beyond readMax.
+const ReasonUnread schema.QuarantineReason = "unread"
 
 func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 	s.Unread = []UnreadCount{} // [] in JSON, and not null
-	return scanHeaders(ctx, op, schema.QuarantineStream, func(m stream.Stored) {
+	counted := map[schema.Provider]int{}
+	isCut, err := scanHeaders(ctx, op, schema.QuarantineStream, func(m stream.Stored) {
 		u := stream.ReadUnread(m)
 		order := func(c UnreadCount, u stream.Unread) int {
 			return cmp.Or(cmp.Compare(c.Provider, u.Provider), cmp.Compare(c.Reason, u.Reason))
@@ -234,19 +255,57 @@ func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 			s.Unread = slices.Insert(s.Unread, place, count)
 		}
 		s.Unread[place].Count++
+		counted[u.Provider]++
 	})
+	if err != nil || !isCut {
+		return err
+	}
+	for _, p := range schema.Providers() {
+		filter := schema.QuarantineSubject(p)
+		left, err := countLeft(ctx, op, schema.QuarantineStream, filter, counted[p])
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			s.Unread = append(s.Unread, UnreadCount{Provider: p, Reason: ReasonUnread, Count: left})
+		}
+	}
+	return nil
 }
 
-// scanHeaders reads the headers of every message of a stream, oldest first. A missing stream has
-// none.
+// readMax is how many dead letters, and webhooks in quarantine, Read looks at: the oldest. It only
+// counts the others, because somebody looks every few seconds.
+const readMax = 20_000
+
+var errEnough = errors.New("enough is read")
+
+// scanHeaders reads the headers of the messages of a stream, oldest first, and readMax of them at
+// most. isCut is true if there are more. A missing stream has none.
 func scanHeaders(
 	ctx context.Context, op *stream.Operator, name string, each func(stream.Stored),
-) error {
+) (isCut bool, err error) {
 	headers := stream.Selection{HeadersOnly: true}
-	return exceptMissing(op.Scan(ctx, name, headers, func(m stream.Stored) error {
+	read := 0
+	err = op.Scan(ctx, name, headers, func(m stream.Stored) error {
+		if read == readMax {
+			return errEnough
+		}
+		read++
 		each(m)
 		return nil
-	}))
+	})
+	if errors.Is(err, errEnough) {
+		return true, nil
+	}
+	return false, exceptMissing(err)
+}
+
+// countLeft counts the messages that match the filter, without those that are counted already.
+func countLeft(
+	ctx context.Context, op *stream.Operator, name, filter string, counted int,
+) (int, error) {
+	all, err := op.CountSince(ctx, name, filter, time.Time{})
+	return max(0, int(all)-counted), err //nolint:gosec // no stream has so many
 }
 
 // rolesOf sums up the reports of each role, in the order of the roles. The reports of the
