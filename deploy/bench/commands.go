@@ -78,6 +78,7 @@ func RunCommands(ctx context.Context, c CommandsConfig, stdout io.Writer) (err e
 	topology := schema.DefaultTopology()
 	for i := range topology.Streams {
 		topology.Streams[i].MaxBytes = 0
+		topology.Streams[i].MaxMessages = 0
 	}
 	b := &bench{config: Config{Bin: bin}, dir: dir, client: newClient(1), topology: topology}
 	defer func() { err = errors.Join(err, b.stop()) }()

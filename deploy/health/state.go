@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -23,7 +24,11 @@ type State struct {
 	// NotStoring says why the broker does not store, "" if it does.
 	NotStoring string `json:"not_storing,omitempty"`
 	// Missing has the streams and queues that do not exist.
-	Missing     []string              `json:"missing"`
+	Missing []string `json:"missing"`
+	// NATSMemory is how much memory a server of NATS may use, in bytes, 0 if nobody knows. Needed
+	// is what the messages of the streams need, by limit.Memory.
+	NATSMemory  uint64                `json:"nats_memory,omitzero"`
+	Needed      uint64                `json:"nats_memory_needed,omitzero"`
 	Streams     []stream.Level        `json:"streams"`
 	Queues      []stream.QueueStatus  `json:"queues"`
 	Budgets     []stream.BudgetStatus `json:"budgets"`
@@ -113,7 +118,7 @@ const (
 
 // Read reads the state of an installation. After an error, Unknown makes a state of the error.
 func Read(ctx context.Context, op *stream.Operator, c Config) (State, error) {
-	s := State{At: time.Now().UTC()}
+	s := State{At: time.Now().UTC(), NATSMemory: c.NATSMemory}
 	err := s.read(ctx, op, c)
 	return s, err
 }
@@ -131,6 +136,11 @@ func (s *State) read(ctx context.Context, op *stream.Operator, c Config) error {
 	}
 	s.Streams = append([]stream.Level{}, streams...) // [] in JSON, and not null
 	s.Queues = append([]stream.QueueStatus{}, queues...)
+	var messages uint64
+	for _, l := range s.Streams {
+		messages += l.Messages
+	}
+	s.Needed = limit.Memory(messages)
 	s.findMissing()
 	budgets, err := op.Budgets(ctx)
 	if err = exceptMissing(err); err != nil {

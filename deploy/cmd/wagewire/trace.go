@@ -206,16 +206,24 @@ type owner struct {
 
 // findOwners finds out whose the event is, because subjects have the account: of an account, the
 // broker finds all messages at once. The id of an event is in the subjects of its completions and
-// of a waiting event. Otherwise findOwners reads the newest events, and then the newest dead letters.
+// of a waiting event. If neither is there, findOwners reads the newest events, and then the newest
+// dead letters. With tr.newest 0 it reads all of them in any case: two providers may have given
+// two events the same id.
 func (tr *tracer) findOwners(ctx context.Context) error {
-	for _, find := range []func(context.Context) error{
-		tr.findOwnersOfCompletions, tr.findOwnersOfWaiting, tr.findOwnersOfEvents,
-		tr.findOwnersOfLetters,
+	for _, find := range []struct {
+		by    func(context.Context) error
+		reads bool // messages, and not subjects
+	}{
+		{tr.findOwnersOfCompletions, false},
+		{tr.findOwnersOfWaiting, false},
+		{tr.findOwnersOfEvents, true},
+		{tr.findOwnersOfLetters, true},
 	} {
-		if len(tr.unowned()) == 0 {
+		isFound := len(tr.owners) > 0 && tr.newest > 0
+		if len(tr.unowned()) == 0 || find.reads && isFound {
 			return nil
 		}
-		if err := find(ctx); err != nil {
+		if err := find.by(ctx); err != nil {
 			return err
 		}
 	}
