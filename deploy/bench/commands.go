@@ -259,7 +259,8 @@ func seedEvent() schema.Event {
 		Provider: schema.Pinwheel, ID: seedID(0), Type: "paystubs.added",
 		Resource: schema.Paystubs, Action: "added", AccountID: seedAccount(0),
 		OccurredAt: now, ReceivedAt: now,
-		Body: fmt.Appendf(nil, `{"event":"paystubs.added","event_id":%q,"payload":{"account_id":%q}}`,
+		Body: fmt.Appendf(nil,
+			`{"event":"paystubs.added","event_id":%q,"payload":{"account_id":%q}}`,
 			seedID(0), seedAccount(0)),
 	}
 }

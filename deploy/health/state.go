@@ -315,7 +315,7 @@ func countLeft(
 	ctx context.Context, op *stream.Operator, name, filter string, counted int,
 ) (int, error) {
 	all, err := op.CountSince(ctx, name, filter, time.Time{})
-	return max(0, int(all)-counted), err //nolint:gosec // no stream has so many
+	return max(0, int(all)-counted), err
 }
 
 // rolesOf sums up the reports of each role, in the order of the roles. The reports of the

@@ -30,7 +30,7 @@ func Fits(messages, memory uint64) bool {
 func MessagesMax(t schema.Topology) uint64 {
 	var sum uint64
 	for _, s := range t.AllStreams() {
-		sum += uint64(max(s.MaxMessages, 0)) //nolint:gosec // not negative
+		sum += uint64(max(s.MaxMessages, 0))
 	}
 	return sum
 }

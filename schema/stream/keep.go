@@ -24,8 +24,8 @@ type Kept struct {
 	// What is the stream or object store, as in Change, and Name is the name alone.
 	What string
 	Name string
-	// Setting says what Have and Want count: bytes, messages, nanoseconds of age, or copies. A Have of 0 is
-	// without a limit. Want is above 0.
+	// Setting says what Have and Want count: bytes, messages, nanoseconds of age, or copies. A Have
+	// of 0 is without a limit. Want is above 0.
 	Setting Setting
 	Have    int64
 	Want    int64

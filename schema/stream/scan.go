@@ -281,8 +281,8 @@ func filtersOrAll(filters []string) []string {
 	return filters
 }
 
-// CountMessages returns how many messages a stream holds. The error is ErrNoQueue if the stream does
-// not exist.
+// CountMessages returns how many messages a stream holds. The error is ErrNoQueue if the stream
+// does not exist.
 func (o *Operator) CountMessages(ctx context.Context, stream string) (uint64, error) {
 	s, err := o.lookUpStream(ctx, stream)
 	if isMissing(err) {

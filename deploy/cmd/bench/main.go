@@ -125,7 +125,8 @@ func commandsCommand() *cobra.Command {
 		Long: `bench commands fills the streams of a broker of its own, runs the commands of
 wagewire that look at streams, and prints the time and the memory of each. Three million completions
 take a minute to store, and 6 GB of disk. make bench/commands builds the binaries and runs it.`,
-		Example: "  make bench/commands\n  make bench/commands ARGS='--completions 100000 --events 100000'",
+		Example: "  make bench/commands\n" +
+			"  make bench/commands ARGS='--completions 100000 --events 100000'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := config

@@ -54,8 +54,9 @@ type ofAccount struct {
 // account.
 const scansPerAccount = 200
 
-// read adds the events, and other events with their ids, from the stream: all events since the first
-// of them, or those of their accounts, if that is less work. The events with one id have one account.
+// read adds the events, and other events with their ids, from the stream. It reads all events since
+// the first of them, or those of their accounts, if that is less work: the events with one id have
+// one account.
 func (past history) read(ctx context.Context, events ...ofAccount) error {
 	events = slices.DeleteFunc(slices.Clone(events), func(e ofAccount) bool {
 		// The event of a dead letter that cannot be decoded has no history.

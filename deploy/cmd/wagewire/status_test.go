@@ -23,8 +23,8 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 	s := status{State: health.State{
 		At: at,
 		Streams: []stream.Level{
-			{Name: schema.EventsStream, Messages: 12, MessagesMax: 16, Bytes: 1536 << 10, BytesMax: 3 << 20,
-				Oldest: receivedAt},
+			{Name: schema.EventsStream, Messages: 12, MessagesMax: 16, Bytes: 1536 << 10,
+				BytesMax: 3 << 20, Oldest: receivedAt},
 			{Name: schema.QuarantineStream, BytesMax: -1},
 			{Name: "WAGEWIRE_WAITING_TRUV_LINK", BytesMax: -1},
 			{Name: "WAGEWIRE_WAITING_PINWHEEL_INCOME", Messages: 3, Bytes: 1536, BytesMax: -1,
