@@ -127,7 +127,7 @@ wagewire that look at streams, and prints the time and the memory of each. Three
 take a minute to store, and 6 GB of disk. make bench/commands builds the binaries and runs it.`,
 		Example: "  make bench/commands\n" +
 			"  make bench/commands ARGS='--completions 100000 --events 100000'",
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := config
 			if c.Completions < 1 || c.Events < 1 || c.DeadLetters < 1 || c.Times < 1 ||
