@@ -311,6 +311,12 @@ bench/brokers: ## measure partitions of the events, and streams on different ser
 	@$(measured)
 	@bin/bench brokers $(ARGS)
 
+.PHONY: bench/commands
+bench/commands: ## measure the commands of operators beside three million completions
+	@$(measured)
+	@CGO_ENABLED=0 go build $(build) -ldflags='-s -w' -o bin/ ./deploy/cmd/wagewire
+	@bin/bench commands $(ARGS)
+
 ##### Chaos
 
 # As in run, Ctrl-C goes to chaos alone, and chaos stops its processes.

@@ -172,8 +172,12 @@ func CompletionAccount(subject string) (p Provider, account string) {
 }
 
 // Completions matches every completion of the event, of any resource and account.
-func (e Event) Completions() string {
-	return fmt.Sprintf("%scompletions.%s.*.*.%s", root, e.Provider, e.token())
+func (e Event) Completions() string { return e.AccountCompletions("*") }
+
+// AccountCompletions matches every completion of the event, of any resource, whose account has the
+// token. It ignores Of.
+func (e Event) AccountCompletions(account string) string {
+	return fmt.Sprintf("%scompletions.%s.*.%s.%s", root, e.Provider, account, e.token())
 }
 
 // RecordsName is the name of the object with a large completion's records. The name begins with

@@ -63,6 +63,9 @@ type Stream struct {
 	Subjects []string
 	MaxAge   time.Duration
 	MaxBytes int64
+	// MaxMessages is the most messages of the stream, 0 without a limit. The broker has an entry
+	// for each message and for each subject in its memory, whatever the size of the message.
+	MaxMessages int64
 	// Duplicates is the time in which the stream stores a message id only once.
 	Duplicates time.Duration
 	MessageMax int32
@@ -249,6 +252,7 @@ const (
 	day      = 24 * time.Hour
 	mebibyte = 1 << 20
 	gibibyte = 1 << 30
+	million  = 1_000_000
 )
 
 // Subjects of the broker's advisories about the queues. exhausted and terminated need a
@@ -279,14 +283,14 @@ func defaultStreams() []Stream {
 	return []Stream{
 		{
 			Name: EventsStream, Subjects: []string{allEvents},
-			MaxAge: 14 * day, MaxBytes: 2 * gibibyte,
+			MaxAge: 14 * day, MaxBytes: 2 * gibibyte, MaxMessages: 2 * million,
 			Duplicates: day, MessageMax: EventBytesMax,
 			Why: "every verified webhook; kept after its completion, for replay and duplicates",
 		},
 		{
 			Name: CompletionsStream, Subjects: []string{AllCompletions, allTombstones},
-			MaxAge: 21 * day, MaxBytes: 4 * gibibyte, Duplicates: 10 * time.Minute,
-			CreateOnce: true, MessageTTL: true,
+			MaxAge: 21 * day, MaxBytes: 4 * gibibyte, MaxMessages: 3 * million,
+			Duplicates: 10 * time.Minute, CreateOnce: true, MessageTTL: true,
 			Why: "every completion; kept so long that every redelivery finds its subject taken",
 		},
 		{
@@ -296,13 +300,15 @@ func defaultStreams() []Stream {
 		},
 		{
 			Name: DeadLettersStream, Subjects: []string{allDeadLetters},
-			MaxAge: 90 * day, MaxBytes: 512 * mebibyte, Duplicates: time.Hour,
-			Why: "a copy of every event that no worker could finish, for people to examine",
+			MaxAge: 90 * day, MaxBytes: 512 * mebibyte, MaxMessages: million / 4,
+			Duplicates: time.Hour,
+			Why:        "a copy of every event that no worker could finish, for people to examine",
 		},
 		{
 			Name: QuarantineStream, Subjects: []string{allQuarantined},
-			MaxAge: 14 * day, MaxBytes: 256 * mebibyte, Duplicates: day,
-			Why: "every signed webhook that is not stored as an event; answered with 200",
+			MaxAge: 14 * day, MaxBytes: 256 * mebibyte, MaxMessages: million / 4,
+			Duplicates: day,
+			Why:        "every signed webhook that is not stored as an event; answered with 200",
 		},
 		{
 			Name: PausesStream, Subjects: []string{allPauses},

@@ -27,7 +27,8 @@
 //
 // Apart from these figures, RunCapacity measures what one person takes of the broker: files,
 // memory, events and completions, with the default sizes of the streams. RunGrowth measures how
-// cost grows with what the broker keeps, and RunBrokers what lies past one broker.
+// cost grows with what the broker keeps, RunBrokers what lies past one broker, and RunCommands the
+// commands of operators beside millions of kept messages.
 //
 //	bench.go      what is measured: the kinds of webhooks
 //	line.go       the processes: brokers, ingress and workers, of our line and of the least
@@ -41,5 +42,6 @@
 //	fill.go       the loads: completions kept, durables of teams, and waiting events
 //	plot.go       the plot of growth
 //	brokers.go    partitions of the events, and streams on different servers
+//	commands.go   what the commands of operators take, and their table
 //	usage_*.go    processor time and memory of a process, as counted by the kernel
 package bench

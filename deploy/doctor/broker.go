@@ -71,7 +71,7 @@ func (p Patient) checkStores(ctx context.Context) Check {
 }
 
 // limitFields are the settings of streams that an installation chooses by flags of provision.
-var limitFields = []string{"max_age", "max_bytes", "num_replicas"}
+var limitFields = []string{"max_age", "max_bytes", "max_msgs", "num_replicas"}
 
 // judgePlan says how the streams and queues differ from what they must be. A limit may differ from
 // its default, because each installation chooses its own.

@@ -173,10 +173,17 @@ func addLeftovers(d *builder) {
 	}.stats(cog.ToPtr(1.0)))
 	d.WithPanel(panel{
 		title: "Fullness", unit: unitShare, width: 12, none: "no stream has a limit",
-		about: "The filled share of each stream. From 95 % on, ingress is not ready.",
+		about: "The filled share of each stream, of bytes and of messages. From 95 % on, ingress is " +
+			"not ready. And the share of the memory of NATS that the messages need.",
 		queries: []query{{
 			`max by (stream) (wagewire_stream_bytes / (wagewire_stream_max_bytes > 0))`,
 			"{{stream}}",
+		}, {
+			`max by (stream) (wagewire_stream_messages / (wagewire_stream_max_messages > 0))`,
+			"{{stream}}, messages",
+		}, {
+			`max(wagewire_nats_memory_needed_bytes / wagewire_nats_memory_bytes)`,
+			"memory of NATS",
 		}},
 	}.graph())
 	d.WithPanel(panel{

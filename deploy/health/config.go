@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/xhit/go-str2duration/v2"
 
 	"github.com/wagewire/wagewire/schema"
@@ -15,7 +16,12 @@ type Config struct {
 	// SilentAfter is the time without a webhook after which a provider counts as silent. Without an
 	// entry, the last week says what is usual.
 	SilentAfter map[schema.Provider]time.Duration
+	// NATSMemory is how much memory a server of NATS may use, in bytes. 0 is unknown.
+	NATSMemory uint64
 }
+
+// natsMemory is the variable of Config.NATSMemory.
+const natsMemory = "NATS_MEMORY"
 
 // silentAfter is the variable, without the provider, of Config.SilentAfter.
 const silentAfter = "SILENT_AFTER"
@@ -30,7 +36,11 @@ func Variables() []process.Variable {
 				"such as 12h (the last week says what is usual)", p.Title()),
 		})
 	}
-	return variables
+	return append(variables, process.Variable{
+		Name: natsMemory,
+		Help: "memory of a server of NATS, such as 2GiB: " +
+			"a finding tells when the kept messages need most of it (not judged)",
+	})
 }
 
 // ConfigFromEnv reads Config from the environment. Its errors name the variable to change.
@@ -52,5 +62,14 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		config.SilentAfter[p] = limit
 	}
+	text, err := process.ReadVariable(getenv, natsMemory)
+	if err != nil || text == "" {
+		return config, err
+	}
+	memory, err := units.RAMInBytes(text)
+	if err != nil || memory <= 0 {
+		return config, fmt.Errorf("%s: %q is no size, such as 2GiB", natsMemory, text)
+	}
+	config.NATSMemory = uint64(memory)
 	return config, nil
 }

@@ -6,7 +6,7 @@
 //	config.go    Config: how long a provider may be silent, from the environment
 //	state.go     Read: what the broker holds, and what the processes report
 //	finding.go   Findings: what is wrong with a state
-//	fill.go      FullIn: in how much time a stream is full
+//	fill.go      FullIn: in how much time a stream is full, of bytes or of messages
 //	verdict.go   Judge: the first line of wagewire status
 //	exporter.go  Exporter: a state as Prometheus metrics
 //

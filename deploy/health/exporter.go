@@ -68,6 +68,7 @@ type gauges struct {
 
 	up, finding                                             *prometheus.Desc
 	messages, bytes, bytesMax, oldest, full, behind         *prometheus.Desc
+	messagesMax, memory, memoryMax                          *prometheus.Desc
 	ready, replays, inHand, redeliver, requests, unfinished *prometheus.Desc
 	waiting, oldestWaiting, next, last, refused, paused     *prometheus.Desc
 	letters, unread, advisories                             *prometheus.Desc
@@ -93,6 +94,10 @@ func newGauges() *gauges {
 	g.messages = g.define("stream_messages", "Messages of a stream.", "stream")
 	g.bytes = g.define("stream_bytes", "Bytes of a stream.", "stream")
 	g.bytesMax = g.define("stream_max_bytes", "Limit of a stream's bytes.", "stream")
+	g.messagesMax = g.define("stream_max_messages", "Limit of a stream's messages.", "stream")
+	g.memory = g.define("nats_memory_needed_bytes",
+		"Memory that a server of NATS needs for the messages of its streams, by our measurement.")
+	g.memoryMax = g.define("nats_memory_bytes", "Memory of a server of NATS, by NATS_MEMORY.")
 	g.oldest = g.define("stream_oldest_timestamp_seconds",
 		"When the oldest message of a stream was stored.", "stream")
 	g.full = g.define("stream_full_in_seconds",
@@ -215,11 +220,18 @@ func (x export) findings(s State) {
 }
 
 func (x export) streams(s State) {
+	x.gauge(x.memory, float64(s.Needed))
+	if s.NATSMemory > 0 {
+		x.gauge(x.memoryMax, float64(s.NATSMemory))
+	}
 	for _, l := range s.Streams {
 		x.gauge(x.messages, float64(l.Messages), l.Name)
 		x.gauge(x.bytes, float64(l.Bytes), l.Name)
 		if l.BytesMax > 0 {
 			x.gauge(x.bytesMax, float64(l.BytesMax), l.Name)
+		}
+		if l.MessagesMax > 0 {
+			x.gauge(x.messagesMax, float64(l.MessagesMax), l.Name)
 		}
 		x.time(x.oldest, l.Oldest, l.Name)
 		if left, fills := fullIn(l, s.At); fills {
@@ -286,7 +298,7 @@ func (x export) leftovers(s State) {
 	}
 	unread := map[[2]string]int{}
 	for _, u := range s.Unread {
-		reason := labelFrom(u.Reason, schema.QuarantineReasons())
+		reason := labelFrom(u.Reason, append(schema.QuarantineReasons(), ReasonUnread))
 		unread[[2]string{labelFrom(u.Provider, schema.Providers()), reason}] += u.Count
 	}
 	for labels, count := range unread {

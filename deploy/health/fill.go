@@ -14,7 +14,7 @@ type Fill struct {
 	// Now is the time of Bytes and Oldest.
 	Now time.Time
 	// Bytes is what the stream holds, and BytesMax is its limit. A BytesMax of zero or less is no
-	// limit.
+	// limit. Both may also count messages.
 	Bytes    uint64
 	BytesMax int64
 	// Oldest is the time of the oldest message. The zero time means that there is none.

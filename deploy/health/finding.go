@@ -19,6 +19,9 @@ const (
 	// FullShare is the filled share of a stream from which on it counts as full. Ingress is not
 	// ready from there on.
 	FullShare = 0.95
+	// MemoryShare is the share of the memory of a server of NATS from which on it is a finding.
+	// Below it, the streams with their default limits have room.
+	MemoryShare = 0.8
 	// FillsWithin is the time within which a stream must be full to be a finding.
 	FillsWithin = 7 * 24 * time.Hour
 	// InARowMin is the least number of failures in a row, of calls or of signatures, that is no
@@ -81,7 +84,8 @@ func (s State) Findings() []Finding {
 	}
 	var found []Finding
 	for _, find := range []func(State) []Finding{
-		State.findBroker, State.findStreams, State.findRefusals, State.findQueues,
+		State.findBroker, State.findMemory, State.findStreams, State.findRefusals,
+		State.findQueues,
 		State.findProviders, State.findProcesses, State.findTeams, State.findLeftovers,
 	} {
 		found = append(found, find(s)...)
@@ -129,16 +133,32 @@ func (s State) findBroker() []Finding {
 // isFull reports whether the stream of the events is full.
 func (s State) isFull() bool {
 	return slices.ContainsFunc(s.Streams, func(l stream.Level) bool {
-		return l.Name == schema.EventsStream && fullness(l) >= FullShare
+		return l.Name == schema.EventsStream && Fullness(l) >= FullShare
 	})
 }
 
-// fullness is the filled share of a stream, 0 without a limit.
-func fullness(l stream.Level) float64 {
-	if l.BytesMax <= 0 {
+// Fullness is the filled share of a stream: of its bytes or of its messages, whichever is more. It
+// is 0 without a limit.
+func Fullness(l stream.Level) float64 { return max(bytesShare(l), messagesShare(l)) }
+
+func bytesShare(l stream.Level) float64 { return share(l.Bytes, l.BytesMax) }
+
+func messagesShare(l stream.Level) float64 { return share(l.Messages, l.MessagesMax) }
+
+func share(has uint64, most int64) float64 {
+	if most <= 0 {
 		return 0
 	}
-	return float64(l.Bytes) / float64(l.BytesMax)
+	return float64(has) / float64(most)
+}
+
+func (s State) findMemory() []Finding {
+	if s.NATSMemory == 0 || float64(s.Needed) < MemoryShare*float64(s.NATSMemory) {
+		return nil
+	}
+	return []Finding{s.finding(BrokerMemory, "", "give NATS more memory, or keep fewer messages",
+		"the messages that NATS keeps need %s of its %s of memory",
+		units.BytesSize(float64(s.Needed)), units.BytesSize(float64(s.NATSMemory)))}
 }
 
 func (s State) findStreams() []Finding {
@@ -149,18 +169,29 @@ func (s State) findStreams() []Finding {
 				"stream %s has no full copy on %s", l.Name, strings.Join(l.Behind, ", ")))
 		}
 		left, fills := fullIn(l, s.At)
-		enlarge := fmt.Sprintf("wagewire provision apply --max-bytes %s=%s",
-			strings.TrimPrefix(l.Name, "OBJ_"), units.BytesSize(2*float64(l.BytesMax)))
 		switch {
-		case fullness(l) >= FullShare:
-			found = append(found, s.finding(StreamFull, l.Name, enlarge,
-				"stream %s is %.0f %% full", l.Name, 100*fullness(l)))
+		case Fullness(l) >= FullShare:
+			found = append(found, s.finding(StreamFull, l.Name,
+				enlarge(l, messagesShare(l) > bytesShare(l)),
+				"stream %s is %.0f %% full", l.Name, 100*Fullness(l)))
 		case fills && left <= FillsWithin:
-			found = append(found, s.finding(StreamFilling, l.Name, enlarge,
+			bytes, fillsBytes := bytesFullIn(l, s.At)
+			found = append(found, s.finding(StreamFilling, l.Name,
+				enlarge(l, !fillsBytes || left < bytes),
 				"stream %s is full in %s at the present rate", l.Name, rough(left)))
 		}
 	}
 	return found
+}
+
+// enlarge is the command that doubles a limit of a stream: that of its messages, or of its bytes.
+func enlarge(l stream.Level, messages bool) string {
+	if messages {
+		return fmt.Sprintf("wagewire provision apply --max-messages %s=%d, if NATS has the memory",
+			l.Name, 2*l.MessagesMax)
+	}
+	return fmt.Sprintf("wagewire provision apply --max-bytes %s=%s",
+		strings.TrimPrefix(l.Name, "OBJ_"), units.BytesSize(2*float64(l.BytesMax)))
 }
 
 func (s State) findQueues() []Finding {
@@ -422,8 +453,23 @@ func rough(d time.Duration) string {
 	}
 }
 
-// fullIn is the time until the stream is full at its present rate.
+// fullIn is the time until the stream is full at its present rate, of bytes or of messages.
 func fullIn(l stream.Level, now time.Time) (left time.Duration, fills bool) {
+	bytes, fillsBytes := bytesFullIn(l, now)
+	messages, fillsMessages := FullIn(Fill{
+		Now: now, Bytes: l.Messages, BytesMax: l.MessagesMax, Oldest: l.Oldest, MaxAge: l.MaxAge,
+	})
+	switch {
+	case fillsBytes && fillsMessages:
+		return min(bytes, messages), true
+	case fillsMessages:
+		return messages, true
+	default:
+		return bytes, fillsBytes
+	}
+}
+
+func bytesFullIn(l stream.Level, now time.Time) (left time.Duration, fills bool) {
 	return FullIn(Fill{
 		Now: now, Bytes: l.Bytes, BytesMax: l.BytesMax, Oldest: l.Oldest, MaxAge: l.MaxAge,
 	})

@@ -84,6 +84,41 @@ var findings = map[string]struct {
 		"BAD   stream WAGEWIRE_EVENTS is 95 % full: wagewire provision apply --max-bytes " +
 			"WAGEWIRE_EVENTS=195.3KiB (wagewire explain stream-full)",
 	},
+	"a stream is full of messages": {
+		func(s *health.State) {
+			s.Streams[0].Messages = 950
+			s.Streams[0].MessagesMax = 1000
+		},
+		"BAD   stream WAGEWIRE_EVENTS is 95 % full: wagewire provision apply --max-messages " +
+			"WAGEWIRE_EVENTS=2000, if NATS has the memory (wagewire explain stream-full)",
+	},
+	"a stream is full of messages in some days": {
+		func(s *health.State) {
+			s.Streams[0].Messages = 700
+			s.Streams[0].MessagesMax = 1000
+			s.Streams[0].Oldest = ago(9 * 24 * time.Hour)
+		},
+		"WARN  stream WAGEWIRE_EVENTS is full in 3 days at the present rate: wagewire provision " +
+			"apply --max-messages WAGEWIRE_EVENTS=2000, if NATS has the memory " +
+			"(wagewire explain stream-filling)",
+	},
+	"the messages need most of the memory of NATS": {
+		func(s *health.State) {
+			s.Needed = 820 << 20
+			s.NATSMemory = 1 << 30
+		},
+		"WARN  the messages that NATS keeps need 820MiB of its 1GiB of memory: give NATS more " +
+			"memory, or keep fewer messages (wagewire explain broker-memory)",
+	},
+	"the messages have room in the memory of NATS": {
+		func(s *health.State) {
+			s.Needed = 800 << 20
+			s.NATSMemory = 1 << 30
+		}, "",
+	},
+	"nobody knows the memory of NATS": {
+		func(s *health.State) { s.Needed = 1 << 40 }, "",
+	},
 	"a stream is full in some days": {
 		func(s *health.State) {
 			s.Streams[0].Bytes = 70_000

@@ -28,6 +28,7 @@ const (
 	NotProvisioned     Name = "not-provisioned"
 	StreamFull         Name = "stream-full"
 	StreamFilling      Name = "stream-filling"
+	BrokerMemory       Name = "broker-memory"
 	ReplicaBehind      Name = "replica-behind"
 	RefusedCredentials Name = "refused-credentials"
 	ProviderFailing    Name = "provider-failing"
@@ -74,6 +75,7 @@ var kinds = []Kind{
 	{DeadLetters, Warn, "Events that no worker could finish wait for a decision."},
 	{Quarantined, Warn, "Signed webhooks that could not be stored as events wait for a person."},
 	{DeliveriesEnded, Warn, "Events had all of their deliveries, as when they kill each worker."},
+	{BrokerMemory, Warn, "The messages that NATS keeps need most of its memory."},
 	{StreamFilling, Warn, "A stream will be full in a few days at the present rate."},
 	{ProviderHolds, Note, "A provider asked for a pause of all calls with 429."},
 	{QueuePaused, Note, "An operator paused a queue."},

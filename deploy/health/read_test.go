@@ -261,8 +261,10 @@ func gather(t *testing.T, registry prometheus.Gatherer) map[string]int {
 // busy is a state with something of everything, also with what another release writes.
 func busy() health.State {
 	s := well()
+	s.NATSMemory = 1 << 30
 	s.Streams = []stream.Level{{
-		Name: "S", Messages: 1, Bytes: 50, BytesMax: 100, Oldest: ago(time.Hour),
+		Name: "S", Messages: 1, MessagesMax: 10, Bytes: 50, BytesMax: 100,
+		Oldest: ago(time.Hour),
 	}}
 	s.Queues = []stream.QueueStatus{{
 		Name: "truv_link", Ready: 1, Oldest: ago(time.Second), PausedUntil: at,

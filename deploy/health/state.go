@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/limit"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -23,7 +24,11 @@ type State struct {
 	// NotStoring says why the broker does not store, "" if it does.
 	NotStoring string `json:"not_storing,omitempty"`
 	// Missing has the streams and queues that do not exist.
-	Missing     []string              `json:"missing"`
+	Missing []string `json:"missing"`
+	// NATSMemory is how much memory a server of NATS may use, in bytes, 0 if nobody knows. Needed
+	// is what the messages of the streams need, by limit.Memory.
+	NATSMemory  uint64                `json:"nats_memory,omitzero"`
+	Needed      uint64                `json:"nats_memory_needed,omitzero"`
 	Streams     []stream.Level        `json:"streams"`
 	Queues      []stream.QueueStatus  `json:"queues"`
 	Budgets     []stream.BudgetStatus `json:"budgets"`
@@ -42,7 +47,7 @@ type DeadCount struct {
 	Queue  string       `json:"queue"`
 	Class  schema.Class `json:"class"`
 	Count  int          `json:"count"`
-	Oldest time.Time    `json:"oldest"`
+	Oldest time.Time    `json:"oldest,omitzero"`
 }
 
 // UnreadCount is how many webhooks of a provider are in quarantine for a reason.
@@ -50,7 +55,7 @@ type UnreadCount struct {
 	Provider schema.Provider         `json:"provider"`
 	Reason   schema.QuarantineReason `json:"reason"`
 	Count    int                     `json:"count"`
-	Oldest   time.Time               `json:"oldest"`
+	Oldest   time.Time               `json:"oldest,omitzero"`
 }
 
 // ProviderState is what is known of a provider, over all processes.
@@ -113,7 +118,7 @@ const (
 
 // Read reads the state of an installation. After an error, Unknown makes a state of the error.
 func Read(ctx context.Context, op *stream.Operator, c Config) (State, error) {
-	s := State{At: time.Now().UTC()}
+	s := State{At: time.Now().UTC(), NATSMemory: c.NATSMemory}
 	err := s.read(ctx, op, c)
 	return s, err
 }
@@ -131,6 +136,11 @@ func (s *State) read(ctx context.Context, op *stream.Operator, c Config) error {
 	}
 	s.Streams = append([]stream.Level{}, streams...) // [] in JSON, and not null
 	s.Queues = append([]stream.QueueStatus{}, queues...)
+	var messages uint64
+	for _, l := range s.Streams {
+		messages += l.Messages
+	}
+	s.Needed = limit.Memory(messages)
 	s.findMissing()
 	budgets, err := op.Budgets(ctx)
 	if err = exceptMissing(err); err != nil {
@@ -207,7 +217,8 @@ func wanted() []string {
 
 func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
 	s.DeadLetters = []DeadCount{} // [] in JSON, and not null
-	return scanHeaders(ctx, op, schema.DeadLettersStream, func(m stream.Stored) {
+	counted := map[string]int{}
+	isCut, err := scanHeaders(ctx, op, schema.DeadLettersStream, func(m stream.Stored) {
 		l := stream.ReadLetter(m)
 		order := func(c DeadCount, l stream.Letter) int {
 			return cmp.Or(cmp.Compare(c.Queue, l.Queue), cmp.Compare(c.Class, l.Class))
@@ -218,12 +229,32 @@ func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
 			s.DeadLetters = slices.Insert(s.DeadLetters, place, count)
 		}
 		s.DeadLetters[place].Count++
+		counted[l.Queue]++
 	})
+	if err != nil || !isCut {
+		return err
+	}
+	for _, q := range schema.Queues() {
+		filter := schema.DeadLetterSubject(q.Name, "*")
+		left, err := countLeft(ctx, op, schema.DeadLettersStream, filter, counted[q.Name])
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			s.DeadLetters = append(s.DeadLetters,
+				DeadCount{Queue: q.Name, Class: stream.ClassUnread, Count: left})
+		}
+	}
+	return nil
 }
+
+// ReasonUnread stands for the reasons of the webhooks in quarantine beyond readMax.
+const ReasonUnread schema.QuarantineReason = "unread"
 
 func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 	s.Unread = []UnreadCount{} // [] in JSON, and not null
-	return scanHeaders(ctx, op, schema.QuarantineStream, func(m stream.Stored) {
+	counted := map[schema.Provider]int{}
+	isCut, err := scanHeaders(ctx, op, schema.QuarantineStream, func(m stream.Stored) {
 		u := stream.ReadUnread(m)
 		order := func(c UnreadCount, u stream.Unread) int {
 			return cmp.Or(cmp.Compare(c.Provider, u.Provider), cmp.Compare(c.Reason, u.Reason))
@@ -234,19 +265,57 @@ func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 			s.Unread = slices.Insert(s.Unread, place, count)
 		}
 		s.Unread[place].Count++
+		counted[u.Provider]++
 	})
+	if err != nil || !isCut {
+		return err
+	}
+	for _, p := range schema.Providers() {
+		filter := schema.QuarantineSubject(p)
+		left, err := countLeft(ctx, op, schema.QuarantineStream, filter, counted[p])
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			s.Unread = append(s.Unread, UnreadCount{Provider: p, Reason: ReasonUnread, Count: left})
+		}
+	}
+	return nil
 }
 
-// scanHeaders reads the headers of every message of a stream, oldest first. A missing stream has
-// none.
+// readMax is how many dead letters, and webhooks in quarantine, Read looks at: the oldest. It only
+// counts the others, because somebody looks every few seconds.
+const readMax = 20_000
+
+var errEnough = errors.New("enough is read")
+
+// scanHeaders reads the headers of the messages of a stream, oldest first, and readMax of them at
+// most. isCut is true if there are more. A missing stream has none.
 func scanHeaders(
 	ctx context.Context, op *stream.Operator, name string, each func(stream.Stored),
-) error {
+) (isCut bool, err error) {
 	headers := stream.Selection{HeadersOnly: true}
-	return exceptMissing(op.Scan(ctx, name, headers, func(m stream.Stored) error {
+	read := 0
+	err = op.Scan(ctx, name, headers, func(m stream.Stored) error {
+		if read == readMax {
+			return errEnough
+		}
+		read++
 		each(m)
 		return nil
-	}))
+	})
+	if errors.Is(err, errEnough) {
+		return true, nil
+	}
+	return false, exceptMissing(err)
+}
+
+// countLeft counts the messages that match the filter, without those that are counted already.
+func countLeft(
+	ctx context.Context, op *stream.Operator, name, filter string, counted int,
+) (int, error) {
+	all, err := op.CountSince(ctx, name, filter, time.Time{})
+	return max(0, int(all)-counted), err
 }
 
 // rolesOf sums up the reports of each role, in the order of the roles. The reports of the

@@ -19,6 +19,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/wagewire/wagewire/deploy/doctor"
+	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -207,11 +208,11 @@ func variablesOf(component string) []process.Variable {
 	case stream.RoleAccounts:
 		return slices.Concat(every, workers.AccountsVariables())
 	case "metrics":
-		return every
-	case "provision", "tool":
-		return broker
+		return slices.Concat(every, health.Variables())
+	case "provision", "tool": // the same command
+		return slices.Concat(broker, health.Variables())
 	case "backfill":
-		variables := slices.Concat(broker, doctor.Variables())
+		variables := slices.Concat(broker, health.Variables(), doctor.Variables())
 		for _, p := range schema.Providers() {
 			variables = append(variables, fetch.Variables(p)...)
 		}

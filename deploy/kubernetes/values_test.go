@@ -261,19 +261,21 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 // helm's --set has it: --set makes a text of 0.5, and a whole number of 2.
 func TestANumberIsTakenFromAFileAndFromSet(t *testing.T) {
 	for setting, want := range map[string]string{
-		"accounts.concurrency=4":                      `name: WORKER_CONCURRENCY value: "4"`,
-		"accounts.readyWhen=income":                   `name: ACCOUNT_READY_WHEN value: income`,
-		"provision.run=2":                             `provision-run: "2"`,
-		"provision.run=20261126":                      `provision-run: "20261126"`,
-		"provision.run=again":                         `provision-run: again`,
-		"pinwheel.ratePerSecond=10":                   `name: PINWHEEL_RATE_PER_S value: "10"`,
-		"pinwheel.ratePerSecond=0.5":                  `name: PINWHEEL_RATE_PER_S value: "0.5"`,
-		"truv.ratePerSecond=2.5":                      `name: TRUV_RATE_PER_S value: "2.5"`,
-		"autoscaling.latencySeconds=6.5":              `maxReplicaCount: 5`,
-		"pinwheel.signatureAgeMax=0":                  `name: PINWHEEL_SIGNATURE_AGE_MAX value: "0"`,
-		"provision.maxAge.WAGEWIRE_COMPLETIONS=0":     `--max-age=WAGEWIRE_COMPLETIONS=0`,
-		"provision.maxAge.WAGEWIRE_COMPLETIONS=30d":   `--max-age=WAGEWIRE_COMPLETIONS=30d`,
-		"provision.maxBytes.KV_WAGEWIRE_BUDGETS=2GiB": `--max-bytes=KV_WAGEWIRE_BUDGETS=2GiB`,
+		"accounts.concurrency=4":                             `name: WORKER_CONCURRENCY value: "4"`,
+		"accounts.readyWhen=income":                          `name: ACCOUNT_READY_WHEN value: income`,
+		"provision.run=2":                                    `provision-run: "2"`,
+		"provision.run=20261126":                             `provision-run: "20261126"`,
+		"provision.run=again":                                `provision-run: again`,
+		"pinwheel.ratePerSecond=10":                          `name: PINWHEEL_RATE_PER_S value: "10"`,
+		"pinwheel.ratePerSecond=0.5":                         `name: PINWHEEL_RATE_PER_S value: "0.5"`,
+		"truv.ratePerSecond=2.5":                             `name: TRUV_RATE_PER_S value: "2.5"`,
+		"autoscaling.latencySeconds=6.5":                     `maxReplicaCount: 5`,
+		"pinwheel.signatureAgeMax=0":                         `name: PINWHEEL_SIGNATURE_AGE_MAX value: "0"`,
+		"provision.maxAge.WAGEWIRE_COMPLETIONS=0":            `--max-age=WAGEWIRE_COMPLETIONS=0`,
+		"provision.maxAge.WAGEWIRE_COMPLETIONS=30d":          `--max-age=WAGEWIRE_COMPLETIONS=30d`,
+		"provision.maxBytes.KV_WAGEWIRE_BUDGETS=2GiB":        `--max-bytes=KV_WAGEWIRE_BUDGETS=2GiB`,
+		"provision.maxMessages.WAGEWIRE_COMPLETIONS=5000000": `--max-messages=WAGEWIRE_COMPLETIONS=5000000`,
+		"nats.memory=4Gi":                                    `name: NATS_MEMORY value: 4GiB`,
 	} {
 		bySet := with(t, "trial")
 		if err := strvals.ParseInto(setting, bySet); err != nil {

@@ -1,27 +1,60 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/schema"
 )
 
-// CompletionsOf returns the completions of the event: of each resource, and of any account.
-func (o *Operator) CompletionsOf(ctx context.Context, e schema.Event) ([]schema.Completion, error) {
+// CompletionsOf returns the completions of the event, the oldest first: of each resource, and of
+// any account. The account is the token of the event's account. It may be "", and then the broker
+// compares the event with all subjects of completions. An event that names a person has completions
+// of other accounts, so CompletionsOf takes no notice of its account.
+func (o *Operator) CompletionsOf(
+	ctx context.Context, e schema.Event, account string,
+) ([]schema.Completion, error) {
+	filter := e.AccountCompletions(account)
+	if account == "" || e.NamesEndUser() {
+		filter = e.Completions()
+	}
+	subjects, err := o.subjectsOf(ctx, schema.CompletionsStream, filter)
+	if isMissing(err) {
+		return nil, fmt.Errorf("stream %s is not there: %w", schema.CompletionsStream, ErrNoQueue)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the completions of %s: %w", e.Key(), err)
+	}
+	var messages []*jetstream.RawStreamMsg
+	for _, subject := range subjects {
+		m, err := o.getMessage(ctx, schema.CompletionsStream, messageRequest{LastFor: subject})
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", subject, err)
+		}
+		messages = append(messages, m)
+	}
+	slices.SortFunc(messages, func(a, b *jetstream.RawStreamMsg) int {
+		return cmp.Compare(a.Sequence, b.Sequence)
+	})
 	var all []schema.Completion
-	which := Selection{Filters: []string{e.Completions()}}
-	err := o.Scan(ctx, schema.CompletionsStream, which, func(m Stored) error {
+	for _, m := range messages {
 		var completion schema.Completion
-		if err := json.Unmarshal(m.Body, &completion); err != nil {
-			return fmt.Errorf("decode %s: %w", m.Subject, err)
+		if err := json.Unmarshal(m.Data, &completion); err != nil {
+			return nil, fmt.Errorf("decode %s: %w", m.Subject, err)
 		}
 		all = append(all, completion)
-		return nil
-	})
-	return all, err
+	}
+	return all, nil
 }
 
 // Ended is a report of the broker: the event is not delivered to the queue again.

@@ -45,7 +45,7 @@ func TestCompletionsAreFoundByTheEventAlone(t *testing.T) {
 		{schema.Event{Provider: schema.Truv, ID: "e-1"}, nil},
 	} {
 		var got []string
-		completions, err := operator(c).CompletionsOf(t.Context(), test.event)
+		completions, err := operator(c).CompletionsOf(t.Context(), test.event, "")
 		must(t, err)
 		for _, c := range completions {
 			got = append(got, c.ID)

@@ -11,8 +11,9 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// webhooksBack is how far back LastWebhook looks behind replays.
-const webhooksBack = 2 * 24 * time.Hour
+// webhooksBack is how far back LastWebhook looks behind replays: in steps, because the last webhook
+// is mostly a few minutes old, and the events of days are many.
+var webhooksBack = []time.Duration{10 * time.Minute, 2 * time.Hour, 2 * 24 * time.Hour}
 
 // LastWebhook returns when the last webhook of the provider was stored, zero without one. A replay
 // is none, because an operator sent it. If replays alone were stored within two days, LastWebhook
@@ -28,8 +29,24 @@ func (o *Operator) LastWebhook(ctx context.Context, p schema.Provider) (time.Tim
 	case !eventOf(m.Header).Replayed():
 		return m.Time, nil
 	}
-	last := m.Time.Add(-webhooksBack)
-	behind := Selection{Filters: []string{which.LastFor}, Since: last, HeadersOnly: true}
+	var since time.Time
+	for _, back := range webhooksBack {
+		since = m.Time.Add(-back)
+		last, err := o.lastWebhookSince(ctx, p, since)
+		if err != nil || !last.IsZero() {
+			return last, err
+		}
+	}
+	return since, nil
+}
+
+// lastWebhookSince is LastWebhook for the events since a time, zero if replays alone came.
+func (o *Operator) lastWebhookSince(
+	ctx context.Context, p schema.Provider, since time.Time,
+) (last time.Time, err error) {
+	behind := Selection{
+		Filters: []string{schema.ProviderEvents(p)}, Since: since, HeadersOnly: true,
+	}
 	err = o.Scan(ctx, schema.EventsStream, behind, func(m Stored) error {
 		if !eventOf(m.Header).Replayed() {
 			last = m.At

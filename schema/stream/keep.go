@@ -14,6 +14,7 @@ type Setting string
 // The settings for Operator.Keep.
 const (
 	SettingBytes    Setting = "max_bytes"
+	SettingMessages Setting = "max_msgs"
 	SettingAge      Setting = "max_age"
 	SettingReplicas Setting = "num_replicas"
 )
@@ -23,8 +24,8 @@ type Kept struct {
 	// What is the stream or object store, as in Change, and Name is the name alone.
 	What string
 	Name string
-	// Setting says what Have and Want count: bytes, nanoseconds of age, or copies. A Have of 0 is
-	// without a limit. Want is above 0.
+	// Setting says what Have and Want count: bytes, messages, nanoseconds of age, or copies. A Have
+	// of 0 is without a limit. Want is above 0.
 	Setting Setting
 	Have    int64
 	Want    int64
@@ -60,6 +61,10 @@ func (k *keeper) adjust(
 	if keeps(SettingBytes, have.MaxBytes, want.MaxBytes) {
 		want.MaxBytes = have.MaxBytes
 	}
+	// A stream of an earlier release has no limit of messages, and nobody wished that.
+	if have.MaxMsgs > 0 && keeps(SettingMessages, have.MaxMsgs, want.MaxMsgs) {
+		want.MaxMsgs = have.MaxMsgs
+	}
 	hasAge := ageOf(have)
 	if keeps(SettingAge, int64(hasAge), int64(ageOf(*want))) {
 		setAge(want, hasAge)
@@ -67,6 +72,19 @@ func (k *keeper) adjust(
 	if keeps(SettingReplicas, int64(have.Replicas), int64(want.Replicas)) {
 		want.Replicas = have.Replicas
 		k.copies = max(k.copies, have.Replicas)
+	}
+}
+
+// roomShare is the filled share up to which a stream gets its first limit of messages.
+const roomShare = 0.75
+
+// keepRoom leaves a stream of an earlier release without a limit of messages, if the stream would
+// soon be full at the limit. The stream gets the limit when it holds fewer messages, or when the
+// wish is higher.
+func keepRoom(has *jetstream.StreamInfo, want *jetstream.StreamConfig) {
+	isNew := has.Config.MaxMsgs <= 0 && want.MaxMsgs > 0
+	if isNew && float64(has.State.Msgs) > roomShare*float64(want.MaxMsgs) {
+		want.MaxMsgs = has.Config.MaxMsgs
 	}
 }
 

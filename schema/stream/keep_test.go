@@ -2,6 +2,8 @@ package stream_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -53,6 +55,16 @@ func TestAStreamKeepsWhatItHasMoreThanTheTopologyWishes(t *testing.T) {
 			stream.Kept{
 				What: "stream WAGEWIRE_DEAD_LETTERS", Name: schema.DeadLettersStream,
 				Setting: stream.SettingBytes, Have: 0, Want: 64 << 20,
+			},
+		},
+		{
+			"messages",
+			func(topology *schema.Topology) {
+				streamIn(topology, schema.CompletionsStream).MaxMessages = 9_000_000
+			},
+			stream.Kept{
+				What: "stream WAGEWIRE_COMPLETIONS", Name: schema.CompletionsStream,
+				Setting: stream.SettingMessages, Have: 9_000_000, Want: 3_000_000,
 			},
 		},
 		{
@@ -193,5 +205,95 @@ func TestANewStreamGetsAsManyCopiesAsTheOthersKeep(t *testing.T) {
 			made, err := b.Stream(ctx, name)
 			return err == nil && made.CachedInfo().Config.Replicas == 3
 		})
+	}
+}
+
+func TestAStreamWithoutALimitOfMessagesGetsOneWhileEventsAreInFlight(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, func(topology *schema.Topology) {
+		for i := range topology.Streams {
+			topology.Streams[i].MaxMessages = 0 // as an earlier release made them
+		}
+	})
+	events := []schema.Event{paystubs("e-1", "a-1"), paystubs("e-2", "a-1"), paystubs("e-3", "a-1")}
+	publish(t, c, events...)
+	jobs, _, _ := hold(t, c, queueOf(schema.Paystubs), 1)
+	inHand := next(t, "a delivery", jobs)
+	topology := streamtest.Topology()
+	changes, asked := keeping(t, c, topology, true)
+	if len(changes) != 4 || len(asked) > 0 {
+		t.Fatalf("planned %s, asked about %v: want a limit for each of four streams",
+			texts(changes), asked)
+	}
+	must(t, operator(c).Apply(t.Context(), changes))
+	must(t, inHand.Done())
+	inHand.release()
+	for range events[1:] {
+		j := next(t, "the rest of the events", jobs)
+		must(t, j.Done())
+		j.release()
+	}
+	if state := look(t, s).state(schema.EventsStream); state.Msgs != uint64(len(events)) {
+		t.Errorf("%d events are stored, want %d", state.Msgs, len(events))
+	}
+}
+
+func TestAStreamThatWouldSoonBeFullGetsNoFirstLimitOfMessages(t *testing.T) {
+	t.Parallel()
+	_, c := start(t, func(topology *schema.Topology) {
+		streamIn(topology, schema.EventsStream).MaxMessages = 0
+	})
+	for i := range 4 {
+		publish(t, c, paystubs(fmt.Sprint(i), "a-1"))
+	}
+	for _, test := range []struct {
+		most int64
+		want int
+	}{{3, 0}, {4, 0}, {5, 0}, {6, 1}} {
+		topology := streamtest.Topology()
+		streamIn(&topology, schema.EventsStream).MaxMessages = test.most
+		if changes, _ := keeping(t, c, topology, true); len(changes) != test.want {
+			t.Errorf("4 messages, and a wish of %d: planned %s", test.most, texts(changes))
+		}
+	}
+}
+
+func TestNoLimitOfMessagesIsSetBelowWhatAStreamHolds(t *testing.T) {
+	t.Parallel()
+	_, c := streamtest.New(t)
+	publish(t, c, paystubs("e-1", "a-1"), paystubs("e-2", "a-1"))
+	topology := streamtest.Topology()
+	streamIn(&topology, schema.EventsStream).MaxMessages = 1
+	changes, _ := keeping(t, c, topology, false)
+	if err := operator(c).Apply(t.Context(), changes); !errors.Is(err, stream.ErrRefused) {
+		t.Errorf("Apply = %v, want ErrRefused", err)
+	}
+}
+
+func TestAStreamFullOfMessagesRefuses(t *testing.T) {
+	t.Parallel()
+	_, c := start(t, func(topology *schema.Topology) {
+		streamIn(topology, schema.EventsStream).MaxMessages = 2
+		streamIn(topology, schema.CompletionsStream).MaxMessages = 1
+	})
+	c.BePatient()
+	first := paystubs("e-1", "a-1")
+	publish(t, c, first, paystubs("e-2", "a-1"))
+	if err := c.Ready(t.Context()); !errors.Is(err, stream.ErrFull) {
+		t.Errorf("Ready = %v, want ErrFull", err)
+	}
+	if _, err := c.PublishEvent(t.Context(), paystubs("e-3", "a-1")); err == nil {
+		t.Error("an event is stored over the limit")
+	}
+	if !complete(t, c, first, succeeded(first)) {
+		t.Fatal("the first completion is not stored")
+	}
+	second := paystubs("e-2", "a-1")
+	stored, err := c.PublishCompletion(t.Context(), second, succeeded(second))
+	if stored || !errors.Is(err, stream.ErrFull) {
+		t.Errorf("PublishCompletion = %v, %v; want ErrFull", stored, err)
+	}
+	if complete(t, c, first, succeeded(first)) {
+		t.Error("the first completion is stored twice")
 	}
 }

@@ -27,7 +27,7 @@ func (o *Operator) Explain(ctx context.Context, l *Letter) error {
 	if !l.Event.Provider.Known() || l.Event.ID == "" {
 		return nil
 	}
-	completions, err := o.CompletionsOf(ctx, l.Event)
+	completions, err := o.CompletionsOf(ctx, l.Event, l.Account)
 	if err != nil {
 		return fmt.Errorf("read the completion of %s: %w", l.Event.Key(), err)
 	}

@@ -269,6 +269,9 @@ func streamConfig(s schema.Stream, replicas int) jetstream.StreamConfig {
 	if s.MaxBytes == 0 {
 		config.MaxBytes = -1
 	}
+	if s.MaxMessages > 0 {
+		config.MaxMsgs = s.MaxMessages
+	}
 	config.AllowDirect = s.Direct
 	if s.LastOnly {
 		config.MaxMsgsPerSubject = 1
@@ -371,6 +374,7 @@ func (o *Operator) planStream(
 	}
 	info := s.CachedInfo()
 	k.adjust(change.What, want.Name, info.Config, &want)
+	keepRoom(info, &want)
 	change.Fields = streamFields(info.Config, want)
 	if len(change.Fields) == 0 {
 		return nil, nil
@@ -424,6 +428,8 @@ func reasonToRefuse(have, want jetstream.StreamConfig, state jetstream.StreamSta
 			state.FirstTime.Format(time.RFC3339))
 	case want.MaxBytes > 0 && state.Bytes > uint64(want.MaxBytes):
 		return fmt.Sprintf("the stream holds %d bytes, more than the new max_bytes", state.Bytes)
+	case want.MaxMsgs > 0 && state.Msgs > uint64(want.MaxMsgs):
+		return fmt.Sprintf("the stream holds %d messages, more than the new max_msgs", state.Msgs)
 	case fewer && state.Msgs > state.NumSubjects:
 		return "some subjects hold more than one message, which would be deleted"
 	case have.AllowMsgTTL && !want.AllowMsgTTL:

@@ -70,6 +70,7 @@ func TestPlanOfAnEmptyBrokerCreatesEverythingAndOfAProvisionedOneNothing(t *test
     storage: File
     discard: DiscardNew
     max_bytes: 4294967296
+    max_msgs: 3000000
     max_msgs_per_subject: 1
     discard_new_per_subject: true
     duplicate_window: 10m0s
@@ -109,6 +110,12 @@ func TestProvisionMakesSafeChanges(t *testing.T) {
 		{"less max_bytes than is held", func(topology *schema.Topology) {
 			streamIn(topology, schema.DeadLettersStream).MaxBytes = 128 << 20
 		}, "~ stream WAGEWIRE_DEAD_LETTERS\n    max_bytes: 134217728 -> 67108864"},
+		{"a first limit of messages", func(topology *schema.Topology) {
+			streamIn(topology, schema.DeadLettersStream).MaxMessages = 0
+		}, "~ stream WAGEWIRE_DEAD_LETTERS\n    max_msgs: -1 -> 250000"},
+		{"more messages", func(topology *schema.Topology) {
+			streamIn(topology, schema.EventsStream).MaxMessages = 1000
+		}, "~ stream WAGEWIRE_EVENTS\n    max_msgs: 1000 -> 2000000"},
 		{"another message size", func(topology *schema.Topology) {
 			streamIn(topology, schema.EventsStream).MessageMax = 1024
 		}, "~ stream WAGEWIRE_EVENTS\n    max_msg_size: 1024 -> 983040"},

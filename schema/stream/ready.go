@@ -56,6 +56,11 @@ func (c *Conn) Reachable(ctx context.Context) error {
 		return fmt.Errorf("stream %s: %w: %d of %d bytes",
 			schema.EventsStream, ErrFull, info.State.Bytes, limit)
 	}
+	most := info.Config.MaxMsgs
+	if most > 0 && float64(info.State.Msgs) > fullShare*float64(most) {
+		return fmt.Errorf("stream %s: %w: %d of %d messages",
+			schema.EventsStream, ErrFull, info.State.Msgs, most)
+	}
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -47,6 +49,53 @@ type Selection struct {
 	Since time.Time
 	// HeadersOnly leaves the bodies at the broker.
 	HeadersOnly bool
+	// Newest is how many of the last places of the stream Scan looks at, before it filters. 0 is
+	// all places. Newest does not go together with Since.
+	Newest uint64
+}
+
+// matches reports whether a filter matches the subject.
+func (s Selection) matches(subject string) bool {
+	return len(s.Filters) == 0 || slices.ContainsFunc(s.Filters, func(filter string) bool {
+		return matchesFilter(filter, subject)
+	})
+}
+
+// matchesFilter reports whether a subject filter matches the subject.
+func matchesFilter(filter, subject string) bool {
+	wanted := strings.Split(filter, ".")
+	tokens := strings.Split(subject, ".")
+	for i, token := range wanted {
+		if token == ">" {
+			return len(tokens) > i
+		}
+		if i >= len(tokens) || token != "*" && token != tokens[i] {
+			return false
+		}
+	}
+	return len(tokens) == len(wanted)
+}
+
+// cover returns the filter for the broker: one that matches all that the filters match, and perhaps
+// more. With several filters, nats-server 2.15.2 searches all subjects of a block of the stream for
+// each message: 230 µs for each of 50,000 messages, where one filter takes 10 µs.
+func cover(filters []string) []string {
+	if len(filters) <= 1 {
+		return filters
+	}
+	tokens := strings.Split(filters[0], ".")
+	for _, filter := range filters[1:] {
+		other := strings.Split(filter, ".")
+		if len(other) != len(tokens) {
+			return nil
+		}
+		for i, token := range other {
+			if token != tokens[i] {
+				tokens[i] = "*"
+			}
+		}
+	}
+	return []string{strings.Join(tokens, ".")}
 }
 
 // Scan hands each the selected messages of a stream, oldest first. It ends with the message that
@@ -69,7 +118,7 @@ func (o *Operator) Scan(
 // scan is a Scan under way.
 type scan struct {
 	stream   jetstream.Stream
-	filters  []string
+	which    Selection
 	reader   *reader
 	messages jetstream.MessagesContext
 	// next and last are the sequences of the messages still to come.
@@ -85,11 +134,18 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 	if err != nil {
 		return nil, err
 	}
-	if s.CachedInfo().State.Msgs == 0 {
+	state := s.CachedInfo().State
+	if state.Msgs == 0 {
 		return nil, nil
 	}
 	config := orderedFrom(which.Since)
-	config.FilterSubjects = which.Filters
+	if which.Newest > 0 && state.LastSeq > which.Newest {
+		config = jetstream.OrderedConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
+			OptStartSeq:   state.LastSeq - which.Newest + 1,
+		}
+	}
+	config.FilterSubjects = cover(which.Filters)
 	config.HeadersOnly = which.HeadersOnly
 	r, err := o.newReader(ctx, name, config)
 	if err != nil {
@@ -104,8 +160,7 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 		r.delete()
 		return nil, err
 	}
-	state := s.CachedInfo().State
-	return &scan{s, which.Filters, r, messages, state.FirstSeq, state.LastSeq}, nil
+	return &scan{s, which, r, messages, max(state.FirstSeq, config.OptStartSeq), state.LastSeq}, nil
 }
 
 // end gives the consumer of the scan back to the broker.
@@ -168,9 +223,13 @@ func (s *scan) run(ctx context.Context, each func(Stored) error) error {
 		if meta.Sequence.Stream > s.last {
 			return nil
 		}
-		m := Stored{meta.Sequence.Stream, msg.Subject(), meta.Timestamp, msg.Headers(), msg.Data()}
-		if err := each(m); err != nil {
-			return err
+		if s.which.matches(msg.Subject()) {
+			m := Stored{
+				meta.Sequence.Stream, msg.Subject(), meta.Timestamp, msg.Headers(), msg.Data(),
+			}
+			if err := each(m); err != nil {
+				return err
+			}
 		}
 		if meta.NumPending == 0 {
 			return nil
@@ -202,7 +261,7 @@ func (s *scan) read(ctx context.Context) (jetstream.Msg, error) {
 
 // hasMore reports whether the stream still has a selected message from next to last.
 func (s *scan) hasMore(ctx context.Context) (bool, error) {
-	for _, filter := range filtersOrAll(s.filters) {
+	for _, filter := range filtersOrAll(s.which.Filters) {
 		m, err := s.stream.GetMsg(ctx, s.next, jetstream.WithGetMsgSubject(filter))
 		if err == nil && m.Sequence <= s.last {
 			return true, nil
@@ -220,6 +279,19 @@ func filtersOrAll(filters []string) []string {
 		return []string{">"}
 	}
 	return filters
+}
+
+// CountMessages returns how many messages a stream holds. The error is ErrNoQueue if the stream
+// does not exist.
+func (o *Operator) CountMessages(ctx context.Context, stream string) (uint64, error) {
+	s, err := o.lookUpStream(ctx, stream)
+	if isMissing(err) {
+		return 0, fmt.Errorf("stream %s is not there: %w", stream, ErrNoQueue)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count messages of %s: %w", stream, err)
+	}
+	return s.CachedInfo().State.Msgs, nil
 }
 
 // Message reads the message with the given sequence. It returns false if the stream has no such

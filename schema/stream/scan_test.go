@@ -221,3 +221,50 @@ func TestAScanIsEnded(t *testing.T) {
 		}
 	})
 }
+
+func TestAScanSelects(t *testing.T) {
+	t.Parallel()
+	_, c := streamtest.New(t)
+	var events []schema.Event
+	for i := range 6 {
+		events = append(events, paystubs(fmt.Sprint(i), fmt.Sprintf("a-%d", i%3)))
+	}
+	publish(t, c, events...)
+	of := func(i int) string { return events[i].Subject() }
+	for promise, test := range map[string]struct {
+		which stream.Selection
+		want  []string
+	}{
+		"the newest places": {
+			stream.Selection{Newest: 2}, []string{of(4), of(5)},
+		},
+		"all, if there are fewer than the newest": {
+			stream.Selection{Newest: 9}, []string{of(0), of(1), of(2), of(3), of(4), of(5)},
+		},
+		"what the filter matches among the newest places": {
+			stream.Selection{Newest: 3, Filters: []string{of(0)}}, []string{of(3)},
+		},
+		"what one of several filters matches, and nothing else": {
+			stream.Selection{Filters: []string{of(0), of(2)}},
+			[]string{of(0), of(2), of(3), of(5)},
+		},
+		"filters of different lengths": {
+			stream.Selection{Filters: []string{of(1), "wagewire.tombstones.>"}},
+			[]string{of(1), of(4)},
+		},
+		"nothing for a filter that is longer than the subjects": {
+			stream.Selection{Filters: []string{of(0) + ".x", of(1) + ".*"}}, nil,
+		},
+	} {
+		var got []string
+		err := operator(c).Scan(t.Context(), schema.EventsStream, test.which,
+			func(m stream.Stored) error {
+				got = append(got, m.Subject)
+				return nil
+			})
+		must(t, err)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", promise, diff)
+		}
+	}
+}

@@ -15,11 +15,13 @@ import (
 
 // Level says how full a stream is.
 type Level struct {
-	Name     string    `json:"name"`
-	Messages uint64    `json:"messages"`
-	Bytes    uint64    `json:"bytes"`
-	BytesMax int64     `json:"bytes_max"`
-	Oldest   time.Time `json:"oldest,omitzero"`
+	Name     string `json:"name"`
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+	BytesMax int64  `json:"bytes_max"`
+	// MessagesMax is the limit of messages, -1 without one.
+	MessagesMax int64     `json:"messages_max"`
+	Oldest      time.Time `json:"oldest,omitzero"`
 	// MaxAge is how long the stream keeps a message, 0 for ever.
 	MaxAge time.Duration `json:"-"`
 	// Replicas is the number of copies, and Behind names the servers whose copy is away or not up
@@ -186,13 +188,14 @@ func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) 
 	}
 	info := s.CachedInfo()
 	level := Level{
-		Name:     name,
-		Messages: info.State.Msgs,
-		Bytes:    info.State.Bytes,
-		BytesMax: info.Config.MaxBytes,
-		MaxAge:   ageOf(info.Config),
-		Replicas: info.Config.Replicas,
-		Behind:   behindOf(info.Cluster),
+		Name:        name,
+		Messages:    info.State.Msgs,
+		Bytes:       info.State.Bytes,
+		BytesMax:    info.Config.MaxBytes,
+		MessagesMax: info.Config.MaxMsgs,
+		MaxAge:      ageOf(info.Config),
+		Replicas:    info.Config.Replicas,
+		Behind:      behindOf(info.Cluster),
 	}
 	if info.State.Msgs > 0 {
 		level.Oldest = info.State.FirstTime

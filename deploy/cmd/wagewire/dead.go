@@ -42,6 +42,7 @@ func deadLetters() *shelf[stream.Letter] {
 		noun:      "dead letter",
 		newFilter: func() filter[stream.Letter] { return &letterFilter{} },
 		read:      stream.ReadLetter,
+		trim:      func(l *stream.Letter) { l.Headers = nil; l.Body = nil },
 		number:    func(l stream.Letter) uint64 { return l.Number },
 		body:      func(l stream.Letter) []byte { return l.Body },
 		heading:   "NUMBER\tAT\tQUEUE\tTYPE\tACCOUNT\tCLASS\tREASON\tATTEMPTS\tEVENT",
@@ -230,9 +231,9 @@ type redriver struct {
 func newRedriver(
 	ctx context.Context, c *change[stream.Letter],
 ) (resendFunc[stream.Letter], error) {
-	var events []schema.Event
+	var events []ofAccount
 	for _, l := range c.messages {
-		events = append(events, l.Event)
+		events = append(events, ofAccount{l.Event, l.Account})
 	}
 	r := redriver{newHistory(c.Operator), c.dryRun}
 	return r.redrive, r.past.read(ctx, events...)

@@ -42,15 +42,35 @@ func originalKey(e schema.Event) string {
 	return e.Key()
 }
 
-// read adds the events, and other events with their ids, from the stream.
-func (past history) read(ctx context.Context, events ...schema.Event) error {
+// ofAccount is an event, and the token of its account. An event from headers alone does not know
+// the account.
+type ofAccount struct {
+	schema.Event
+
+	account string
+}
+
+// scansPerAccount is how many events can be read in the time in which the broker finds those of one
+// account.
+const scansPerAccount = 200
+
+// read adds the events, and other events with their ids, from the stream. It reads all events since
+// the first of them, or those of their accounts, if that is less work: the events with one id have
+// one account.
+func (past history) read(ctx context.Context, events ...ofAccount) error {
+	events = slices.DeleteFunc(slices.Clone(events), func(e ofAccount) bool {
+		// The event of a dead letter that cannot be decoded has no history.
+		return !e.Provider.Known()
+	})
 	if len(events) == 0 {
 		return nil
 	}
 	since := events[0].ReceivedAt
 	wanted := map[string]bool{}
+	filters := map[string]bool{}
 	for _, e := range events {
-		wanted[originalKey(e)] = true
+		wanted[originalKey(e.Event)] = true
+		filters[schema.AccountEvents(e.Provider, "*", "*", e.account)] = true
 		if e.ReceivedAt.Before(since) {
 			since = e.ReceivedAt
 		}
@@ -58,13 +78,30 @@ func (past history) read(ctx context.Context, events ...schema.Event) error {
 	if !since.IsZero() {
 		since = since.Add(-clockSkewMax)
 	}
-	selection := stream.Selection{Since: since}
-	return past.op.Headings(ctx, selection, func(heading stream.Heading) error {
-		if wanted[originalKey(heading.Event)] {
-			past.add(heading.Event, heading.BodySHA256)
+	stored, err := past.op.CountMessages(ctx, schema.EventsStream)
+	if err != nil {
+		return err
+	}
+	selections := []stream.Selection{{Since: since}}
+	if uint64(len(filters))*scansPerAccount < stored {
+		selections = nil
+		for filter := range filters {
+			selections = append(selections,
+				stream.Selection{Since: since, Filters: []string{filter}})
 		}
-		return nil
-	})
+	}
+	for _, which := range selections {
+		err := past.op.Headings(ctx, which, func(heading stream.Heading) error {
+			if wanted[originalKey(heading.Event)] {
+				past.add(heading.Event, heading.BodySHA256)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (past history) of(e schema.Event) []passage { return past.passages[originalKey(e)] }
@@ -124,7 +161,7 @@ func (past history) resend(
 			continue
 		}
 		current := newHistory(past.op)
-		if err := current.read(ctx, e); err != nil {
+		if err := current.read(ctx, ofAccount{e, e.Account()}); err != nil {
 			return number, false, err
 		}
 		if theirs, found := current.findRedrive(e, queue); found {
@@ -140,7 +177,7 @@ func (past history) isCompleted(
 	ctx context.Context, e schema.Event, queue string, number int,
 ) (bool, error) {
 	e.Redrive = number
-	completions, err := past.op.CompletionsOf(ctx, e)
+	completions, err := past.op.CompletionsOf(ctx, e, e.Account())
 	return slices.ContainsFunc(completions, func(c schema.Completion) bool {
 		return queue == "" || queue == schema.QueueName(c.Data.Provider, c.Data.Resource)
 	}), err

@@ -30,8 +30,8 @@ at any time.
 A line with + is created and ~ is changed. A line with ! is refused, because the change would lose
 stored data; apply then changes nothing and exits 1.
 
-A line with = is kept: the stream has more bytes, age or copies than the flags, the variables or
-the defaults say. Only --shrink takes something from a stream, and never what holds stored data.
+A line with = is kept: the stream has more bytes, messages, age or copies than the flags, the
+variables or the defaults say. Only --shrink takes something from a stream, and never what holds stored data.
 
 ` + streamsHelp() + `
 Completions must be kept 3 days longer than events, so that a late redelivery finds its event
@@ -55,23 +55,27 @@ completions, when the workers have restarted.`,
 // streamsHelp is a table of the streams with their default limits.
 func streamsHelp() string {
 	var b strings.Builder
-	b.WriteString("The streams and their default limits:\n\n")
+	b.WriteString("The streams and their default limits, of age, bytes and messages:\n\n")
 	topology := schema.DefaultTopology()
-	line := func(name string, age time.Duration, size, why string) {
+	line := func(name string, age time.Duration, size, messages, why string) {
 		kept := "-"
 		if age > 0 {
 			kept = formatAge(age)
 		}
-		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %s\n", name, kept, size, why)
+		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %8s  %s\n", name, kept, size, messages, why)
 	}
 	for _, s := range limitsOf(&topology) {
 		size := "-"
 		if s.MaxBytes > 0 {
 			size = formatSize(s.MaxBytes)
 		}
-		line(s.Name, s.MaxAge, size, s.Why)
+		messages := "-"
+		if s.MaxMessages > 0 {
+			messages = fmt.Sprint(s.MaxMessages)
+		}
+		line(s.Name, s.MaxAge, size, messages, s.Why)
 	}
-	line(schema.EveryWaitingStream, topology.WaitingStreams()[0].MaxAge, "-",
+	line(schema.EveryWaitingStream, topology.WaitingStreams()[0].MaxAge, "-", "-",
 		"events that wait for their next try: a stream for each queue")
 	return b.String()
 }
@@ -195,6 +199,8 @@ func adviceOnRefusal(c stream.Change) string {
 			keep = append(keep, fmt.Sprintf("--max-bytes %s=SIZE with more than it holds", name))
 		case f.Name == "max_bytes":
 			keep = append(keep, fmt.Sprintf("--max-bytes %s=%s", name, f.Have))
+		case f.Name == "max_msgs":
+			keep = append(keep, fmt.Sprintf("--max-messages %s=N with more than it holds", name))
 		case f.Name == "max_age":
 			keep = append(keep, fmt.Sprintf("--max-age %s=%s", name, f.Have))
 		}

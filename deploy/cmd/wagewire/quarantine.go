@@ -45,6 +45,7 @@ func quarantined() *shelf[stream.Unread] {
 		place:     " in quarantine",
 		newFilter: func() filter[stream.Unread] { return &unreadFilter{} },
 		read:      stream.ReadUnread,
+		trim:      func(u *stream.Unread) { u.Body = nil },
 		number:    func(u stream.Unread) uint64 { return u.Number },
 		body:      func(u stream.Unread) []byte { return u.Body },
 		heading:   "NUMBER\tRECEIVED\tPROVIDER\tREASON\tBYTES",
@@ -201,7 +202,7 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	anyAge := e
 	anyAge.ReceivedAt = time.Time{}
 	past := newHistory(r.op)
-	if err := past.read(ctx, anyAge); err != nil {
+	if err := past.read(ctx, ofAccount{anyAge, anyAge.Account()}); err != nil {
 		return "", err
 	}
 	sameBody := func(p passage) bool { return p.bodySHA256 == digest(e.Body) }
@@ -209,7 +210,7 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 		e.Redrive = past.of(e)[i].number
 		return fmt.Sprintf("is stored as %s already", e.Key()), nil
 	}
-	completions, err := r.op.CompletionsOf(ctx, e)
+	completions, err := r.op.CompletionsOf(ctx, e, e.Account())
 	if err != nil {
 		return "", err
 	}

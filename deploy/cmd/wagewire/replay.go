@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +31,9 @@ replayed in turn; events of erased accounts are left out. Two webhooks with one 
 bodies are two events.
 
 The events stream keeps 14 days. Replay reads the stream once to the end, asks, and then sends. If
-replay is interrupted, the last line names the time to give as --since to go on.
+replay is interrupted, the last line names the time to give as --since to go on. A dry run of more
+than one account looks at the first 100,000 events since --since, prints the first 300 that it
+would send, and says so.
 
 At least one of --since, --until, --type and --account is needed.`,
 		Example: `  See what a replay would send, then replay:
@@ -105,48 +109,122 @@ func (r *replay) check(t terminal, hasSince bool) error {
 
 // run finds the chosen events, asks, and sends them.
 func (r *replay) run(ctx context.Context, s session) error {
-	past, chosen, err := r.find(ctx, s)
+	f, err := r.find(ctx, s)
 	if err != nil {
 		return err
 	}
-	if len(chosen) == 0 {
-		fmt.Fprintln(s.stderr, "there is no such event")
+	if f.count == 0 {
+		fmt.Fprintf(s.stderr, "there is no such event%s\n", f.unread())
 		return nil
 	}
-	amount := plural(len(chosen), "event")
-	first := chosen[0].Event.ReceivedAt
-	last := chosen[len(chosen)-1].Event.ReceivedAt
-	fmt.Fprintf(s.stderr, "%s of %s, received from %s to %s\n", amount, r.queue.Name,
-		formatTime(first), formatTime(last))
+	amount := plural(f.count, "event")
+	fmt.Fprintf(s.stderr, "%s of %s, received from %s to %s%s\n", amount, r.queue.Name,
+		formatTime(f.first), formatTime(f.last), f.unread())
 	question := fmt.Sprintf("send %s through %s again?", amount, r.queue.Name)
 	if err := r.ask(ctx, s.terminal, question); err != nil {
 		return err
 	}
-	return r.sendAll(ctx, s, past, chosen)
+	return r.sendAll(ctx, s, f)
 }
+
+// replayed is what find has found on the events stream.
+type replayed struct {
+	past history
+	// chosen are the events to send, the oldest first. A dry run has previewMax of them at most,
+	// and count has all. first and last are when the first and the last were received.
+	chosen      []stream.Heading
+	count       int
+	first, last time.Time
+	// read counts the events that find has looked at. isCut is true if more are on the stream.
+	read  int
+	isCut bool
+}
+
+// dryRunLook is how many events a dry run looks at.
+const dryRunLook = 100_000
+
+// unread says what a dry run has not looked at, "" if it has seen everything.
+func (f *replayed) unread() string {
+	if !f.isCut {
+		return ""
+	}
+	return fmt.Sprintf("; a dry run looks at %d events, and more are on the stream: "+
+		"go on with a later --since", f.read)
+}
+
+// digestOf is a webhook: its key, and the digest of its body.
+type digestOf [sha256.Size]byte
+
+var errCut = errors.New("a dry run has read enough")
 
 // find reads the events stream to the end, because a redrive may lie behind all chosen events. Of
 // the copies of a webhook, find chooses the first. The span holds when ingress received the
-// webhook, not when a copy was sent.
-func (r *replay) find(ctx context.Context, s session) (history, []stream.Heading, error) {
-	selection := stream.Selection{Filters: r.queue.Subjects}
-	if !r.since.IsZero() {
-		selection.Since = r.since.Add(-clockSkewMax)
-	}
-	type original struct{ key, bodySHA256 string }
-	past := newHistory(s.Operator)
-	seen := map[original]bool{}
-	var chosen []stream.Heading
-	err := s.Headings(ctx, selection, func(heading stream.Heading) error {
-		past.add(heading.Event, heading.BodySHA256)
-		webhook := original{originalKey(heading.Event), heading.BodySHA256}
-		if !seen[webhook] && r.matches(heading) {
-			seen[webhook] = true
-			chosen = append(chosen, heading)
+// webhook, not when a copy was sent. The events of a single account are read by its subject.
+func (r *replay) find(ctx context.Context, s session) (*replayed, error) {
+	f := &replayed{past: newHistory(s.Operator)}
+	seen := map[digestOf]bool{}
+	for _, which := range r.selections() {
+		err := s.Headings(ctx, which, func(heading stream.Heading) error {
+			if r.dryRun && r.account == "" && f.read == dryRunLook {
+				return errCut
+			}
+			f.read++
+			r.add(f, seen, heading)
+			return nil
+		})
+		if errors.Is(err, errCut) {
+			f.isCut = true
+			return f, nil
 		}
-		return nil
-	})
-	return past, chosen, err
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// selections are the events to look at: those of the account, or all since the time. With a filter
+// for the types, the broker needs longer than we need for all events.
+func (r *replay) selections() []stream.Selection {
+	var since time.Time
+	if !r.since.IsZero() {
+		since = r.since.Add(-clockSkewMax)
+	}
+	if r.account == "" {
+		return []stream.Selection{{Since: since}}
+	}
+	var selections []stream.Selection
+	for _, token := range subjectTokens(r.account) {
+		filter := schema.AccountEvents(r.queue.Provider, "*", "*", token)
+		selections = append(selections, stream.Selection{Filters: []string{filter}, Since: since})
+	}
+	return selections
+}
+
+// add adds an event to what is found. A dry run remembers only events that it prints.
+func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading) {
+	if heading.Event.Provider != r.queue.Provider {
+		return
+	}
+	webhook := digestOf(sha256.Sum256(
+		[]byte(originalKey(heading.Event) + " " + heading.BodySHA256)))
+	isChosen := !seen[webhook] && r.matches(heading)
+	isPrinted := !r.dryRun || len(f.chosen) < previewMax
+	if isChosen && isPrinted || !r.dryRun || len(f.past.of(heading.Event)) > 0 {
+		f.past.add(heading.Event, heading.BodySHA256)
+	}
+	if !isChosen {
+		return
+	}
+	seen[webhook] = true
+	f.count++
+	if f.first.IsZero() {
+		f.first = heading.Event.ReceivedAt
+	}
+	f.last = heading.Event.ReceivedAt
+	if isPrinted {
+		f.chosen = append(f.chosen, heading)
+	}
 }
 
 func (r *replay) matches(heading stream.Heading) bool {
@@ -155,15 +233,14 @@ func (r *replay) matches(heading stream.Heading) bool {
 		slices.Contains(r.types, heading.Event.Type)
 }
 
-func (r *replay) sendAll(
-	ctx context.Context, s session, past history, chosen []stream.Heading,
-) error {
+func (r *replay) sendAll(ctx context.Context, s session, f *replayed) error {
+	chosen := f.chosen
 	var sent, leftOut int
 	var reached time.Time
 	err := pace(ctx, s.terminal, len(chosen), r.rate, func(i int) error {
 		original := chosen[i].Event
 		reached = original.ReceivedAt
-		key, obstacle, err := r.sendOne(ctx, s, past, chosen[i])
+		key, obstacle, err := r.sendOne(ctx, s, f.past, chosen[i])
 		switch {
 		case err != nil:
 			return fmt.Errorf("replay event %s: %w", original.Key(), err)
@@ -186,6 +263,10 @@ func (r *replay) sendAll(
 		return fmt.Errorf("%w; %s %d, to go on give --since %s", err, verb, sent, next)
 	}
 	fmt.Fprintf(s.stderr, "%s %d to %s, left out %d\n", verb, sent, r.queue.Name, leftOut)
+	if len(chosen) < f.count {
+		fmt.Fprintf(s.stderr, "these are the first %d of %s\n", len(chosen),
+			plural(f.count, "event"))
+	}
 	return nil
 }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +27,10 @@ type shelf[T any] struct {
 
 	newFilter func() filter[T]
 	read      func(stream.Stored) T
-	number    func(T) uint64
-	body      func(T) []byte
+	// trim drops what only show needs, so that many messages take little memory.
+	trim   func(*T)
+	number func(T) uint64
+	body   func(T) []byte
 
 	heading  string // of the table of list, with tabs between cells
 	row      func(T) string
@@ -84,11 +89,11 @@ func (sh *shelf[T]) newListCommand(t terminal) *cobra.Command {
 	chosen.addFlags(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print one JSON object a line")
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
-		messages, err := sh.find(ctx, s, nil, chosen)
-		if err != nil {
-			return err
+		l := sh.newListing(t, *asJSON)
+		if err := sh.each(ctx, s, nil, chosen, l.add); err != nil {
+			return errors.Join(err, l.out.Flush())
 		}
-		return sh.list(t, messages, *asJSON)
+		return l.end()
 	})
 }
 
@@ -130,7 +135,22 @@ type change[T any] struct {
 	rate    int
 
 	session
-	messages []T // the chosen messages
+	// messages are the chosen messages. A dry run has previewMax of them at most, and chosen counts
+	// all.
+	messages []T
+	chosen   int
+}
+
+// previewMax is how many messages or events a dry run looks at, one by one.
+const previewMax = 300
+
+// unseen says how many chosen messages a dry run has not looked at, "" if there is none.
+func (c *change[T]) unseen(noun string) string {
+	if c.chosen == len(c.messages) {
+		return ""
+	}
+	return fmt.Sprintf("; a dry run looks at the first %d of %s", len(c.messages),
+		plural(c.chosen, noun))
 }
 
 const chooseHelp = `Choose by numbers, by flags, or with --all. The command asks before a change,
@@ -162,7 +182,13 @@ func (sh *shelf[T]) newChange(
 	}
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) (err error) {
 		c.session = s
-		c.messages, err = sh.find(ctx, s, c.numbers, c.filter)
+		err = sh.each(ctx, s, c.numbers, c.filter, func(message T) error {
+			c.chosen++
+			if !c.dryRun || len(c.messages) < previewMax {
+				c.messages = append(c.messages, message)
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -197,32 +223,36 @@ func (sh *shelf[T]) newResendCommand(t terminal) *cobra.Command {
 	return sh.newChange(t, cmd, sh.resendAll)
 }
 
-// find returns the messages of the numbers, or if there are none, every message that the filter
-// matches.
-func (sh *shelf[T]) find(
-	ctx context.Context, s session, numbers []uint64, chosen filter[T],
-) (messages []T, err error) {
+// each hands do the messages of the numbers, or if there are none, every message that the filter
+// matches. The messages are trimmed.
+func (sh *shelf[T]) each(
+	ctx context.Context, s session, numbers []uint64, chosen filter[T], do func(T) error,
+) error {
 	if len(numbers) == 0 {
 		headers := stream.Selection{HeadersOnly: true}
-		err := s.Scan(ctx, sh.stream, headers, func(m stream.Stored) error {
-			if message := sh.read(m); chosen.matches(message) {
-				messages = append(messages, message)
+		return s.Scan(ctx, sh.stream, headers, func(m stream.Stored) error {
+			message := sh.read(m)
+			if !chosen.matches(message) {
+				return nil
 			}
-			return nil
+			sh.trim(&message)
+			return do(message)
 		})
-		return messages, err
 	}
 	for _, n := range numbers {
 		message, err := sh.get(ctx, s, n)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !chosen.matches(message) {
-			return nil, fmt.Errorf("the flags do not choose %s %d", sh.noun, n)
+			return fmt.Errorf("the flags do not choose %s %d", sh.noun, n)
 		}
-		messages = append(messages, message)
+		sh.trim(&message)
+		if err := do(message); err != nil {
+			return err
+		}
 	}
-	return messages, nil
+	return nil
 }
 
 func (sh *shelf[T]) get(ctx context.Context, s session, number uint64) (message T, err error) {
@@ -240,26 +270,49 @@ func (sh *shelf[T]) printNone(t terminal) {
 	fmt.Fprintf(t.stderr, "there is no such %s%s\n", sh.noun, sh.place)
 }
 
-func (sh *shelf[T]) list(t terminal, messages []T, asJSON bool) error {
+// listing prints messages as they come: a line for each, in a table or as JSON. The columns of a
+// table fit tableRows rows, so that a long table takes little memory.
+type listing[T any] struct {
+	shelf *shelf[T]
+	terminal
+	out   *bufio.Writer // a table writes each cell by itself
+	lines *json.Encoder // nil for a table
+	table *tabwriter.Writer
+	rows  int
+}
+
+const tableRows = 500
+
+func (sh *shelf[T]) newListing(t terminal, asJSON bool) *listing[T] {
+	out := bufio.NewWriter(t.stdout)
+	l := &listing[T]{shelf: sh, terminal: t, out: out, table: newTable(out)}
 	if asJSON {
-		lines := json.NewEncoder(t.stdout)
-		for _, message := range messages {
-			if err := lines.Encode(sh.toJSON(message)); err != nil {
-				return err
-			}
-		}
-		return nil
+		l.lines = json.NewEncoder(out)
 	}
-	if len(messages) == 0 {
-		sh.printNone(t)
-		return nil
+	return l
+}
+
+func (l *listing[T]) add(message T) error {
+	if l.lines != nil {
+		return l.lines.Encode(l.shelf.toJSON(message))
 	}
-	table := newTable(t.stdout)
-	fmt.Fprintln(table, sh.heading)
-	for _, message := range messages {
-		fmt.Fprintln(table, sh.row(message))
+	if l.rows == 0 {
+		fmt.Fprintln(l.table, l.shelf.heading)
 	}
-	return table.Flush()
+	l.rows++
+	fmt.Fprintln(l.table, l.shelf.row(message))
+	if l.rows%tableRows == 0 {
+		return l.table.Flush()
+	}
+	return nil
+}
+
+// end prints the rest.
+func (l *listing[T]) end() error {
+	if l.lines == nil && l.rows == 0 {
+		l.shelf.printNone(l.terminal)
+	}
+	return errors.Join(l.table.Flush(), l.out.Flush())
 }
 
 func (sh *shelf[T]) show(t terminal, message T, withBody, asJSON bool) error {
@@ -278,11 +331,16 @@ func (sh *shelf[T]) show(t terminal, message T, withBody, asJSON bool) error {
 func (sh *shelf[T]) discard(ctx context.Context, c *change[T]) error {
 	amount := plural(len(c.messages), sh.noun)
 	if c.dryRun {
-		if err := sh.list(c.terminal, c.messages, false); err != nil {
-			return err
+		l := sh.newListing(c.terminal, false)
+		for _, message := range c.messages {
+			if err := l.add(message); err != nil {
+				return err
+			}
 		}
-		fmt.Fprintf(c.stderr, "would discard %s\n", amount)
-		return nil
+		err := l.end()
+		fmt.Fprintf(c.stderr, "would discard %s%s\n", plural(c.chosen, sh.noun),
+			c.unseen(sh.noun))
+		return err
 	}
 	question := fmt.Sprintf("discard %s for good%s?", amount, sh.tally(c.messages))
 	if err := c.ask(ctx, c.terminal, question); err != nil {
@@ -329,7 +387,7 @@ func (sh *shelf[T]) resendAll(ctx context.Context, c *change[T]) error {
 	if c.dryRun {
 		done = "would " + sh.resend.verb
 	}
-	fmt.Fprintf(c.stderr, "%s %d of %s\n", done, resent, amount)
+	fmt.Fprintf(c.stderr, "%s %d of %s%s\n", done, resent, amount, c.unseen(sh.noun))
 	if left := len(c.messages) - resent; left > 0 {
 		return fmt.Errorf("%s could not be %s", plural(left, sh.noun), sh.resend.participle)
 	}

@@ -273,16 +273,22 @@ func (s status) writeProcesses(table io.Writer) {
 }
 
 func (s status) writeStreams(table io.Writer, now time.Time) {
-	fmt.Fprintln(table, "STREAM\tMESSAGES\tBYTES\tOF\tFULL\tOLDEST")
+	fmt.Fprintln(table, "STREAM\tMESSAGES\tOF\tBYTES\tOF\tFULL\tOLDEST")
 	for _, l := range sumWaiting(s.Streams) {
+		most := "-"
 		limit := "-"
 		full := "-"
+		if l.MessagesMax > 0 {
+			most = fmt.Sprint(l.MessagesMax)
+		}
 		if l.BytesMax > 0 {
 			limit = formatSize(l.BytesMax)
-			full = fmt.Sprintf("%.0f%%", 100*float64(l.Bytes)/float64(l.BytesMax))
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\n",
-			l.Name, l.Messages, formatSize(l.Bytes), limit, full, formatAgo(l.Oldest, now))
+		if l.MessagesMax > 0 || l.BytesMax > 0 {
+			full = fmt.Sprintf("%.0f%%", 100*health.Fullness(l))
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Messages, most,
+			formatSize(l.Bytes), limit, full, formatAgo(l.Oldest, now))
 	}
 }
 

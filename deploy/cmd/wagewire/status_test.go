@@ -23,8 +23,8 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 	s := status{State: health.State{
 		At: at,
 		Streams: []stream.Level{
-			{Name: schema.EventsStream, Messages: 12, Bytes: 1536 << 10, BytesMax: 3 << 20,
-				Oldest: receivedAt},
+			{Name: schema.EventsStream, Messages: 12, MessagesMax: 16, Bytes: 1536 << 10,
+				BytesMax: 3 << 20, Oldest: receivedAt},
 			{Name: schema.QuarantineStream, BytesMax: -1},
 			{Name: "WAGEWIRE_WAITING_TRUV_LINK", BytesMax: -1},
 			{Name: "WAGEWIRE_WAITING_PINWHEEL_INCOME", Messages: 3, Bytes: 1536, BytesMax: -1,
@@ -100,11 +100,11 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 	want := `BAD   pinwheel refuses our key\x1b[2J: replace it (wagewire explain refused-credentials)
 NOTE  a queue is paused: resume (wagewire explain queue-paused)
 
-STREAM                MESSAGES  BYTES   OF    FULL  OLDEST
-WAGEWIRE_EVENTS       12        1.5MiB  3MiB  50%   3h0m
-WAGEWIRE_QUARANTINE   0         0B      -     -     -
-OBJ_WAGEWIRE_RECORDS  0         0B      -     -     -
-WAGEWIRE_WAITING_*    4         2KiB    -     -     2h0m
+STREAM                MESSAGES  OF  BYTES   OF    FULL  OLDEST
+WAGEWIRE_EVENTS       12        16  1.5MiB  3MiB  75%   3h0m
+WAGEWIRE_QUARANTINE   0         -   0B      -     -     -
+OBJ_WAGEWIRE_RECORDS  0         -   0B      -     -     -
+WAGEWIRE_WAITING_*    4         -   2KiB    -     -     2h0m
 
 QUEUE                          READY  IN HAND  WAITING  REPLAYS  OLDEST  REQUESTS  PAUSED
 pinwheel_income                7      2        3        1999     1m30s   1         ends in 1h0m

@@ -20,7 +20,7 @@ import (
 )
 
 func newTraceCommand(t terminal) *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:     "trace EVENT",
 		GroupID: groupObserve,
@@ -48,7 +48,10 @@ The streams do not have everything. Duplicates of the webhook are answered and d
 attempt met before the last one is only in the workers' logs.
 
 Events are kept 14 days, completions 21, dead letters 90. Of an erased account, only the completion
-of the webhook that reported its deletion is kept.`,
+of the webhook that reported its deletion is kept.
+
+An event without a completion that does not wait is looked for among the newest 50,000 events and
+dead letters. With --all, trace looks at all of them.`,
 		Example: `  Print the history of a webhook:
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
   Print the history of a redrive alone:
@@ -63,19 +66,27 @@ of the webhook that reported its deletion is kept.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	cmd.Flags().BoolVar(&all, "all", false, "look at every event and dead letter")
 	return onNATS(t, cmd, func(ctx context.Context, s session, args []string) error {
-		return printTrace(ctx, s, args[0], asJSON)
+		newest := uint64(traceNewest)
+		if all {
+			newest = 0
+		}
+		return printTrace(ctx, s, args[0], newest, asJSON)
 	})
 }
 
-func printTrace(ctx context.Context, s session, name string, asJSON bool) error {
-	lives, err := traceEvent(ctx, s.Operator, name)
+// traceNewest is how many of the newest events and dead letters trace looks at for an event whose
+// account it does not know.
+const traceNewest = 50_000
+
+func printTrace(ctx context.Context, s session, name string, newest uint64, asJSON bool) error {
+	lives, err := traceEvent(ctx, s.Operator, name, newest)
 	if err != nil {
 		return err
 	}
 	if len(lives) == 0 {
-		return fmt.Errorf("nothing of event %s is on the streams: "+
-			"it was never stored, is older than they keep, or its account is erased", plain(name))
+		return explainNoTrace(ctx, s.Operator, name, newest)
 	}
 	if asJSON {
 		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": name, "lives": lives})
@@ -90,10 +101,40 @@ func printTrace(ctx context.Context, s session, name string, asJSON bool) error 
 	return nil
 }
 
+// explainNoTrace says why nothing of the event was found, and what trace did not look at.
+func explainNoTrace(
+	ctx context.Context, op *stream.Operator, name string, newest uint64,
+) error {
+	reason := "it was never stored, is older than they keep, or its account is erased"
+	var left []string
+	for _, s := range []struct{ name, noun string }{
+		{schema.EventsStream, "events"}, {schema.DeadLettersStream, "dead letters"},
+	} {
+		stored, err := op.CountMessages(ctx, s.name)
+		if err != nil {
+			return err
+		}
+		if newest > 0 && stored > newest {
+			left = append(left, fmt.Sprintf("the newest %d of %d %s", newest, stored, s.noun))
+		}
+	}
+	if len(left) == 0 {
+		return fmt.Errorf("nothing of event %s is on the streams: %s", plain(name), reason)
+	}
+	return fmt.Errorf("nothing of event %s is among the completions, the waiting events, and %s: "+
+		"%s; wagewire trace --all looks at all", plain(name), strings.Join(left, " and "), reason)
+}
+
 // tracer gathers the traces of an event and its redrives on the streams.
 type tracer struct {
 	op     *stream.Operator
 	wanted eventName
+	// newest is how many of the newest messages are read to find the account of an event. 0 is all.
+	newest uint64
+	// owners are the accounts that the event may belong to.
+	owners map[owner]bool
+	// stored has the completions of events by the key, as they were read.
+	stored map[string][]schema.Completion
 	// lives has the lives found so far, by the key of the event.
 	lives       map[string]*life
 	letters     map[string][]stream.Letter
@@ -106,10 +147,15 @@ type tracer struct {
 }
 
 // traceEvent returns a life for the webhook's own event and for each redrive.
-func traceEvent(ctx context.Context, op *stream.Operator, name string) ([]*life, error) {
+func traceEvent(
+	ctx context.Context, op *stream.Operator, name string, newest uint64,
+) ([]*life, error) {
 	tr := &tracer{
 		op:          op,
 		wanted:      parseEventName(name),
+		newest:      newest,
+		owners:      map[owner]bool{},
+		stored:      map[string][]schema.Completion{},
 		lives:       map[string]*life{},
 		letters:     map[string][]stream.Letter{},
 		completions: map[string][]schema.Completion{},
@@ -117,8 +163,8 @@ func traceEvent(ctx context.Context, op *stream.Operator, name string) ([]*life,
 		retries:     map[string][]stream.Retry{},
 	}
 	for _, read := range []func(context.Context) error{
-		tr.readEvents, tr.readLetters, tr.readCompletions, tr.readWaits, tr.readEndings,
-		tr.readRefusals,
+		tr.findOwners, tr.readEvents, tr.readLetters, tr.readCompletions, tr.readWaits,
+		tr.readEndings, tr.readRefusals,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, err
@@ -152,44 +198,188 @@ func (tr *tracer) lifeOf(e schema.Event, account string) *life {
 	return tr.lives[key]
 }
 
-func (tr *tracer) readEvents(ctx context.Context) error {
-	return tr.op.Headings(ctx, stream.Selection{}, func(h stream.Heading) error {
-		if tr.wanted.matches(h.Event) {
-			tr.lifeOf(h.Event, h.Account).Stored = newStoredEvent(h)
+// owner is an account of a provider, by its token.
+type owner struct {
+	provider schema.Provider
+	account  string
+}
+
+// findOwners finds out whose the event is, because subjects have the account: of an account, the
+// broker finds all messages at once. The id of an event is in the subjects of its completions and
+// of a waiting event. If neither is there, findOwners reads the newest events, and then the newest
+// dead letters. With tr.newest 0 it reads all of them in any case: two providers may have given
+// two events the same id.
+func (tr *tracer) findOwners(ctx context.Context) error {
+	for _, find := range []struct {
+		by    func(context.Context) error
+		reads bool // messages, and not subjects
+	}{
+		{tr.findOwnersOfCompletions, false},
+		{tr.findOwnersOfWaiting, false},
+		{tr.findOwnersOfEvents, true},
+		{tr.findOwnersOfLetters, true},
+	} {
+		isFound := len(tr.owners) > 0 && tr.newest > 0
+		if len(tr.unowned()) == 0 || find.reads && isFound {
+			return nil
 		}
+		if err := find.by(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unowned are the wanted events, one of each provider, whose owners are not known. All but the keys
+// of the events is unknown.
+func (tr *tracer) unowned() []schema.Event {
+	owned := map[schema.Provider]bool{}
+	for o := range tr.owners {
+		owned[o.provider] = true
+	}
+	var events []schema.Event
+	for _, p := range tr.wanted.providers {
+		if !owned[p] {
+			e := schema.Event{Provider: p, ID: tr.wanted.id, Redrive: max(tr.wanted.redrive, 0)}
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+func (tr *tracer) findOwnersOfCompletions(ctx context.Context) error {
+	for _, e := range tr.unowned() {
+		completions, err := tr.completionsOf(ctx, e, "")
+		if err != nil {
+			return err
+		}
+		for _, c := range completions {
+			tr.owners[owner{e.Provider, ownerOf(e, c)}] = true
+		}
+	}
+	return nil
+}
+
+// ownerOf is the account of the event with the completion: the person, if the event names one.
+func ownerOf(e schema.Event, c schema.Completion) string {
+	e.Type = c.Data.Event.Type
+	if e.NamesEndUser() && c.Data.AccountID != nil && c.Data.EndUserID != nil {
+		return schema.HashToken(*c.Data.EndUserID)
+	}
+	return c.Subject
+}
+
+func (tr *tracer) findOwnersOfWaiting(ctx context.Context) error {
+	for _, e := range tr.unowned() {
+		err := tr.op.WaitingOf(ctx, e, func(w stream.Waiting) error {
+			tr.addOwner(w.Event, w.Account)
+			return nil
+		})
+		if err != nil && !errors.Is(err, stream.ErrNoQueue) { // of an earlier release
+			return err
+		}
+	}
+	return nil
+}
+
+func (tr *tracer) findOwnersOfEvents(ctx context.Context) error {
+	which := stream.Selection{Newest: tr.newest}
+	return tr.op.Headings(ctx, which, func(h stream.Heading) error {
+		tr.addOwner(h.Event, h.Account)
 		return nil
 	})
 }
 
-func (tr *tracer) readLetters(ctx context.Context) error {
-	selection := stream.Selection{HeadersOnly: true}
-	return tr.op.Scan(ctx, schema.DeadLettersStream, selection, func(m stream.Stored) error {
+func (tr *tracer) findOwnersOfLetters(ctx context.Context) error {
+	which := stream.Selection{HeadersOnly: true, Newest: tr.newest}
+	return tr.op.Scan(ctx, schema.DeadLettersStream, which, func(m stream.Stored) error {
 		l := stream.ReadLetter(m)
-		if !tr.wanted.matches(l.Event) {
-			return nil
-		}
-		e := l.Event
-		if e.Redrive == 0 {
-			e.Queue = "" // the queue of the letter; the event itself went to every queue
-		}
-		tr.lifeOf(e, l.Account)
-		tr.letters[e.Key()] = append(tr.letters[e.Key()], l)
+		tr.addOwner(l.Event, l.Account)
 		return nil
 	})
+}
+
+func (tr *tracer) addOwner(e schema.Event, account string) {
+	if tr.wanted.matches(e) {
+		tr.owners[owner{e.Provider, account}] = true
+	}
+}
+
+func (tr *tracer) readEvents(ctx context.Context) error {
+	for o := range tr.owners {
+		which := stream.Selection{
+			Filters: []string{schema.AccountEvents(o.provider, "*", "*", o.account)},
+		}
+		err := tr.op.Headings(ctx, which, func(h stream.Heading) error {
+			if tr.wanted.matches(h.Event) {
+				tr.lifeOf(h.Event, h.Account).Stored = newStoredEvent(h)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tr *tracer) readLetters(ctx context.Context) error {
+	for o := range tr.owners {
+		which := stream.Selection{
+			Filters: []string{schema.DeadLetterSubject("*", o.account)}, HeadersOnly: true,
+		}
+		err := tr.op.Scan(ctx, schema.DeadLettersStream, which, func(m stream.Stored) error {
+			if l := stream.ReadLetter(m); l.Event.Provider == o.provider {
+				tr.addLetter(l)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tr *tracer) addLetter(l stream.Letter) {
+	if !tr.wanted.matches(l.Event) {
+		return
+	}
+	e := l.Event
+	if e.Redrive == 0 {
+		e.Queue = "" // the queue of the letter; the event itself went to every queue
+	}
+	tr.lifeOf(e, l.Account)
+	tr.letters[e.Key()] = append(tr.letters[e.Key()], l)
+}
+
+// completionsOf reads the completions of an event once. The account may be unknown: "".
+func (tr *tracer) completionsOf(
+	ctx context.Context, e schema.Event, account string,
+) ([]schema.Completion, error) {
+	key := e.Key()
+	if completions, isRead := tr.stored[key]; isRead {
+		return completions, nil
+	}
+	completions, err := tr.op.CompletionsOf(ctx, e, account)
+	if err == nil {
+		tr.stored[key] = completions
+	}
+	return completions, err
 }
 
 // readCompletions looks up the completions of the known lives and of the wanted event. The event
 // may be gone, so its redrives are tried one by one until a redrive has no completion.
 func (tr *tracer) readCompletions(ctx context.Context) error {
 	for _, l := range tr.sortedLives() {
-		if _, err := tr.readCompletionsOf(ctx, l.event); err != nil {
+		if _, err := tr.readCompletionsOf(ctx, l.event, l.Account); err != nil {
 			return err
 		}
 	}
-	for _, p := range tr.wanted.providers {
+	for o := range tr.owners {
 		for n := max(tr.wanted.redrive, 0); ; n++ {
-			found, err := tr.readCompletionsOf(ctx,
-				schema.Event{Provider: p, ID: tr.wanted.id, Redrive: n})
+			e := schema.Event{Provider: o.provider, ID: tr.wanted.id, Redrive: n}
+			found, err := tr.readCompletionsOf(ctx, e, tr.completedAccount(o))
 			if err != nil {
 				return err
 			}
@@ -201,30 +391,42 @@ func (tr *tracer) readCompletions(ctx context.Context) error {
 	return nil
 }
 
+// completedAccount is the account of the owner's completions: "" if the events name a person, whose
+// accounts nobody knows.
+func (tr *tracer) completedAccount(o owner) string {
+	for _, l := range tr.lives {
+		if l.Account == o.account && l.event.NamesEndUser() {
+			return ""
+		}
+	}
+	return o.account
+}
+
 // readCompletionsOf looks up the completions of an event. It returns true if the event is known,
 // from a life or a completion.
-func (tr *tracer) readCompletionsOf(ctx context.Context, e schema.Event) (found bool, err error) {
+func (tr *tracer) readCompletionsOf(
+	ctx context.Context, e schema.Event, account string,
+) (found bool, err error) {
 	if _, isRead := tr.completions[e.Key()]; isRead {
 		return true, nil
 	}
-	completions, err := tr.op.CompletionsOf(ctx, e)
+	completions, err := tr.completionsOf(ctx, e, account)
 	if err != nil {
 		return false, err
 	}
 	tr.completions[e.Key()] = nil
 	for _, c := range completions {
+		owner := ownerOf(e, c)
 		e.Type = c.Data.Event.Type
 		e.OccurredAt = c.Data.Event.OccurredAt
 		e.ReceivedAt = c.Data.Event.ReceivedAt
-		account := c.Subject
 		of := e
-		if e.NamesEndUser() && c.Data.AccountID != nil && c.Data.EndUserID != nil {
-			account = schema.HashToken(*c.Data.EndUserID)
+		if owner != c.Subject {
 			of.Of = *c.Data.AccountID
 		}
 		// If the ids differ, the provider's id only looks like a redrive's.
 		if c.ID == of.CompletionKey(c.Data.Resource) {
-			tr.lifeOf(e, account)
+			tr.lifeOf(e, owner)
 			tr.completions[e.Key()] = append(tr.completions[e.Key()], c)
 		}
 	}

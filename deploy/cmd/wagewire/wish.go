@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,10 +30,12 @@ const (
 const (
 	flagReplicas = "replicas"
 	flagMaxBytes = "max-bytes"
+	flagMaxMsgs  = "max-messages"
 	flagMaxAge   = "max-age"
 
 	variableReplicas = "STREAM_REPLICAS"
 	variableMaxBytes = "STREAM_MAX_BYTES"
+	variableMaxMsgs  = "STREAM_MAX_MESSAGES"
 	variableMaxAge   = "STREAM_MAX_AGE"
 )
 
@@ -40,8 +43,8 @@ const (
 type wish struct {
 	// replicas is 0 without the flag.
 	replicas int
-	// sizes and ages have STREAM=VALUE for each flag.
-	sizes, ages []string
+	// sizes, counts and ages have STREAM=VALUE for each flag.
+	sizes, counts, ages []string
 	// shrink names the streams that may get less than they have.
 	shrink []string
 }
@@ -67,6 +70,9 @@ func (w *wish) addLimits(cmd *cobra.Command) {
 	addLimit(&w.sizes, flagMaxBytes,
 		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB; repeatable",
 		setBytes)
+	addLimit(&w.counts, flagMaxMsgs,
+		"`stream=number`: most messages of a stream, for which NATS needs memory; repeatable",
+		setMessages)
 	addLimit(&w.ages, flagMaxAge,
 		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
 		setAge)
@@ -116,6 +122,7 @@ func (w *wish) topology(getenv func(string) string) (schema.Topology, error) {
 		set                   setLimit
 	}{
 		{variableMaxBytes, config.MaxBytes, flagMaxBytes, w.sizes, setBytes},
+		{variableMaxMsgs, config.MaxMessages, flagMaxMsgs, w.counts, setMessages},
 		{variableMaxAge, config.MaxAge, flagMaxAge, w.ages, setAge},
 	} {
 		if err := assignList(&topology, l.value, l.set); err != nil {
@@ -140,6 +147,17 @@ func setBytes(limits *schema.Stream, value string) (err error) {
 	}
 	limits.MaxBytes, err = parseSize(value)
 	return err
+}
+
+func setMessages(limits *schema.Stream, value string) (err error) {
+	if limits.MaxMessages == 0 {
+		return fmt.Errorf("%s has no limit of messages", limits.Name)
+	}
+	limits.MaxMessages, err = strconv.ParseInt(value, 10, 64)
+	if err != nil || limits.MaxMessages < 1 {
+		return fmt.Errorf("%q is no number of messages over 0", value)
+	}
+	return nil
 }
 
 func setAge(limits *schema.Stream, value string) (err error) {
@@ -307,6 +325,8 @@ func formatKept(k stream.Kept) string {
 			has = formatSize(k.Have)
 		}
 		return fmt.Sprintf("%s, more than the wished %s", has, formatSize(k.Want))
+	case stream.SettingMessages:
+		return fmt.Sprintf("%d messages, more than the wished %d", k.Have, k.Want)
 	case stream.SettingAge:
 		has := "for ever"
 		if k.Have > 0 {
