@@ -53,3 +53,26 @@ func TestATraceContextCrossesTheWire(t *testing.T) {
 		})
 	}
 }
+
+func TestATracerThatKeepsNoSpansPassesTheTraceOn(t *testing.T) {
+	const received = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	tracing, stop, err := process.Tracing(t.Context(), process.Config{}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	tracer := tracing.Tracer("test")
+	if !process.IsOff(tracer) {
+		t.Error("the tracer is on without an endpoint")
+	}
+	ctx := process.WithTraceParent(t.Context(), received)
+	ctx, span := process.StartMessageSpan(ctx, tracer, process.Send, "a.{b}")
+	process.EndSpan(span, "")
+	if got := process.TraceParent(ctx); got != received || process.KeptTrace(span) != "" {
+		t.Errorf("the trace is %q, kept as %q, want %q and not kept",
+			got, process.KeptTrace(span), received)
+	}
+	if process.IsOff(sdk.NewTracerProvider().Tracer("test")) {
+		t.Error("the tracer of the SDK is off")
+	}
+}

@@ -57,8 +57,8 @@ const (
 	brokerHeaders = "Nats-"
 )
 
-// moreHeaders is how many headers a message gets besides those of newHeader: its id, its stream, and
-// its trace.
+// moreHeaders is how many headers a message gets besides those of newHeader: its id, its stream,
+// and its trace.
 const moreHeaders = 3
 
 // newHeader returns the headers of a message: names and values in turn.
