@@ -77,21 +77,22 @@ func NewRecords(
 // StoreFor. The error is stream.ErrErased if the account was erased. Any other error says that the
 // broker did not store the record, or that the record is no JSON.
 func (r *Records) Add(ctx context.Context, record api.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, StoreFor)
-	defer cancel()
-	if r.writer == nil && r.smallBytes+len(record.JSON) > schema.CompletionBytesMax {
-		if err := r.moveToStore(ctx); err != nil {
-			return err
-		}
-	}
 	r.noteDrift(record.JSON)
-	r.count++
 	r.largest = max(r.largest, len(record.JSON))
-	if r.writer == nil {
+	if r.writer == nil && r.smallBytes+len(record.JSON) <= schema.CompletionBytesMax {
+		r.count++
 		r.small = append(r.small, bytes.Clone(record.JSON))
 		r.smallBytes += len(record.JSON)
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, StoreFor)
+	defer cancel()
+	if r.writer == nil {
+		if err := r.moveToStore(ctx); err != nil {
+			return err
+		}
+	}
+	r.count++
 	return storeError(r.writer.Add(ctx, record.JSON))
 }
 

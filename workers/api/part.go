@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"unicode/utf8"
 )
 
 // Members returns the names and values of a JSON object, in their order. A value is a part of doc
@@ -168,19 +169,28 @@ func (r *Reader) skipNested() {
 
 // skipString steps over a string.
 func (r *Reader) skipString() {
-	for r.at++; r.at < len(r.doc); {
-		end := bytes.IndexByte(r.doc[r.at:], '"')
-		if end < 0 {
-			break
-		}
-		escape := bytes.IndexByte(r.doc[r.at:r.at+end], '\\')
-		if escape < 0 {
-			r.at += end + 1
+	r.at++
+	begin := r.at
+	for {
+		quote := bytes.IndexByte(r.doc[r.at:], '"')
+		if quote < 0 {
+			r.at = len(r.doc)
 			return
 		}
-		r.at += escape + 2
+		r.at += quote + 1
+		if !endsInEscape(r.doc[begin : r.at-1]) {
+			return
+		}
 	}
-	r.at = len(r.doc)
+}
+
+// endsInEscape reports whether a byte after the text of a string would be escaped.
+func endsInEscape(text []byte) bool {
+	backslashes := 0
+	for i := len(text) - 1; i >= 0 && text[i] == '\\'; i-- {
+		backslashes++
+	}
+	return backslashes%2 == 1
 }
 
 // skipLiteral steps over a number, true, false or null.
@@ -196,9 +206,9 @@ func (r *Reader) skipLiteral() {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-// unquote returns the text of a JSON string.
+// unquote returns the text of a JSON string. Only a text with escapes is a copy.
 func unquote(quoted []byte) []byte {
-	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 {
+	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 && utf8.Valid(quoted) {
 		return quoted[1 : len(quoted)-1]
 	}
 	var text string
