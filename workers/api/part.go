@@ -34,9 +34,9 @@ func Elements(doc []byte) iter.Seq[json.RawMessage] {
 	}
 }
 
-// Reader reads a document in one pass and copies nothing: what it returns are parts of the document.
-// The loops over members and elements can be nested, so that a list and the members of its elements
-// are read together. Of a document that is not valid JSON, a Reader reads anything.
+// Reader reads a document in one pass, and returns parts of the document and no copies. The loops
+// over members and elements can be nested, so that a list and the members of its elements are read
+// together. Of a document that is not valid JSON, a Reader reads anything.
 type Reader struct {
 	doc []byte
 	at  int
@@ -123,8 +123,8 @@ func (r *Reader) stepOver(begin int) {
 	}
 }
 
-// enter steps over the opening delimiter. If the next value begins with another byte, or has nothing
-// inside, enter steps over the value and returns false.
+// enter steps over the opening delimiter. If the next value begins with another byte, or has
+// nothing inside, enter steps over the value and returns false.
 func (r *Reader) enter(open byte) bool {
 	if r.Next() != open {
 		r.Value()
@@ -196,8 +196,8 @@ func endsInEscape(text []byte) bool {
 // skipLiteral steps over a number, true, false or null.
 func (r *Reader) skipLiteral() {
 	for r.at < len(r.doc) {
-		switch b := r.doc[r.at]; {
-		case isSpace(b), b == ',', b == ']', b == '}':
+		b := r.doc[r.at]
+		if isSpace(b) || b == ',' || b == ']' || b == '}' {
 			return
 		}
 		r.at++

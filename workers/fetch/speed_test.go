@@ -118,8 +118,9 @@ func TestARecordOfAListCostsFewAllocations(t *testing.T) {
 		{"paystub", 90, schema.Paystubs},
 	} {
 		t.Run(row.kind, func(t *testing.T) {
-			handler := fetch.PinwheelHandlers[row.resource](listOf(t, row.kind, row.count).client(t))
-			one := fetch.PinwheelHandlers[row.resource](listOf(t, row.kind, 1).client(t))
+			newHandler := fetch.PinwheelHandlers[row.resource]
+			handler := newHandler(listOf(t, row.kind, row.count).client(t))
+			one := newHandler(listOf(t, row.kind, 1).client(t))
 			all := testing.AllocsPerRun(20, func() {
 				completeList(t, handler, row.resource, row.count)
 			})
