@@ -300,6 +300,17 @@ capacity: ## measure what one person takes of the broker: the table of deploy/RE
 	@$(measured)
 	@bin/bench capacity $(ARGS)
 
+# It takes about a quarter of an hour, and 10 GB of disk during the run.
+.PHONY: bench/growth
+bench/growth: ## measure how cost grows with completions kept, durables and waiting events
+	@$(measured)
+	@bin/bench growth $(ARGS)
+
+.PHONY: bench/brokers
+bench/brokers: ## measure partitions of the events, and streams on different servers of a cluster
+	@$(measured)
+	@bin/bench brokers $(ARGS)
+
 ##### Chaos
 
 # As in run, Ctrl-C goes to chaos alone, and chaos stops its processes.

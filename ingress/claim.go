@@ -83,6 +83,17 @@ func (l *ledger) put(c *claim, now time.Time) {
 	}
 }
 
+// move adds a claim, or moves it to where its rank and peer belong, as the one that made progress
+// last.
+func (l *ledger) move(c *claim, now time.Time) {
+	if c.group != nil && c.group.key == (groupKey{c.rank, c.peer}) {
+		l.advance(c, 0, now)
+		return
+	}
+	l.remove(c)
+	l.put(c, now)
+}
+
 // advance notes that a claim has made progress and has grown by more. It does nothing if the claim
 // is not in the ledger.
 func (l *ledger) advance(c *claim, more int64, now time.Time) {

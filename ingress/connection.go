@@ -132,11 +132,11 @@ func noteIdle(conn net.Conn, state http.ConnState) {
 
 // list puts the connection into the ledger, as the one that made progress last.
 func (c *connection) list() {
-	c.all.ledger.remove(&c.claim)
-	if c.isOpen {
-		c.claim.rank = c.rank()
-		c.all.ledger.put(&c.claim, time.Now())
+	if !c.isOpen {
+		return
 	}
+	c.claim.rank = c.rank()
+	c.all.ledger.move(&c.claim, time.Now())
 }
 
 // rank returns the connection's rank. A proxy's connection carries the requests of many senders, so

@@ -108,7 +108,7 @@ func (f *fakePublisher) stored() (events, quarantined int) {
 }
 
 // testConfig serves both providers, each with one secret.
-func testConfig(t *testing.T) Config {
+func testConfig(t testing.TB) Config {
 	t.Helper()
 	return Config{
 		Addr: "127.0.0.1:0",
@@ -142,14 +142,14 @@ func serveOnly(p schema.Provider, secretsFile string) Config {
 	}
 }
 
-func secretFile(t *testing.T, secrets ...string) string {
+func secretFile(t testing.TB, secrets ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secrets")
 	writeFile(t, path, strings.Join(secrets, "\n"))
 	return path
 }
 
-func writeFile(t *testing.T, path, text string) {
+func writeFile(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

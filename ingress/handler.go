@@ -109,17 +109,21 @@ func (s *Server) route(r *http.Request) (schema.Provider, error) {
 // further slashes do not matter, because a person who gives the URL to a provider takes such URLs
 // for the same. Dots in the path are not resolved.
 func providerAt(path string) schema.Provider {
-	isSlash := func(c rune) bool { return c == '/' }
-	names := strings.FieldsFunc(strings.ToLower(path), isSlash)
-	if len(names) != 2 || names[0] != "webhooks" {
+	first, rest, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	name := strings.Trim(rest, "/")
+	if strings.ToLower(first) != "webhooks" || strings.Contains(name, "/") {
 		return ""
 	}
-	return schema.Provider(names[1])
+	return schema.Provider(strings.ToLower(name))
 }
 
 // isEncoded reports whether a body has a content encoding other than identity.
 func isEncoded(h http.Header) bool {
-	codings := strings.Split(strings.Join(h.Values("Content-Encoding"), ","), ",")
+	values := h.Values("Content-Encoding")
+	if len(values) == 0 {
+		return false
+	}
+	codings := strings.Split(strings.Join(values, ","), ",")
 	return slices.ContainsFunc(codings, func(coding string) bool {
 		coding = strings.TrimSpace(coding)
 		return coding != "" && !strings.EqualFold(coding, "identity")

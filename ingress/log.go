@@ -63,6 +63,9 @@ func (s *Server) logSecretsFault(p schema.Provider, fault error) {
 	}
 }
 
+// webhookFieldsMax is how many fields the log line of a webhook may have.
+const webhookFieldsMax = 10
+
 // logWebhook writes the only log line of a webhook, and a warning at the first webhook of an
 // unknown type. A request without a valid signature has a line at level debug alone: see refusals.
 func (s *Server) logWebhook(got receipt, resp response, err error, took time.Duration) {
@@ -76,14 +79,14 @@ func (s *Server) logWebhook(got receipt, resp response, err error, took time.Dur
 	if line == nil {
 		return
 	}
-	fields := []zap.Field{
+	fields := append(make([]zap.Field, 0, webhookFieldsMax),
 		providerField(got.provider),
 		zap.String("type", kind),
 		zap.String("outcome", outcome),
 		zap.Int("status", resp.status),
 		zap.Bool("duplicate", got.duplicate),
 		zap.Duration("took", took),
-	}
+	)
 	if got.event.ID != "" {
 		fields = append(fields,
 			zap.String("event_id", schema.Token(got.event.ID)),

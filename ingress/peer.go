@@ -73,6 +73,9 @@ func (t TrustedProxies) peerOf(r *http.Request) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
+	if !t.contains(hop) {
+		return siteOf(hop)
+	}
 	entries := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for len(entries) > 0 && t.contains(hop) {
 		last := len(entries) - 1

@@ -174,6 +174,9 @@ func (s *seat) cutOff() {
 }
 
 func (s *seat) giveBack() {
+	if s.held == 0 { // the seat has no claim either
+		return
+	}
 	s.withdraw()
 	s.room.used -= s.held
 	s.held = 0

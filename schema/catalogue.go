@@ -68,6 +68,14 @@ func (t WebhookType) Known() bool { return t.Resource != Other }
 // AccountIDIn reads the account's id from a webhook's body: the string at the path Account. It
 // returns "" if the body has no such member, or null there.
 func (t WebhookType) AccountIDIn(body []byte) (string, error) {
+	if id, ok := textAt(body, t.Account); ok {
+		return id, nil
+	}
+	return t.lookForAccountID(body)
+}
+
+// lookForAccountID does what AccountIDIn does, for every body.
+func (t WebhookType) lookForAccountID(body []byte) (string, error) {
 	value := json.RawMessage(body)
 	for key := range strings.SplitSeq(t.Account, ".") {
 		var object map[string]json.RawMessage
@@ -94,10 +102,8 @@ func Catalogue() []WebhookType { return slices.Clone(catalogue) }
 // stored too: for such a type Lookup returns a row with the resource Other, the type's token as
 // action, and the provider's usual path of the account's id.
 func Lookup(p Provider, name string) WebhookType {
-	for _, t := range catalogue {
-		if t.Provider == p && t.Name == name {
-			return t
-		}
+	if t, ok := byName[typeName{p, name}]; ok {
+		return *t
 	}
 	unknown := storedType(name, Other, Token(name), p.Layout().Account)
 	unknown.Provider = p
@@ -107,6 +113,24 @@ func Lookup(p Provider, name string) WebhookType {
 // catalogue holds the types with workers first, then the types without, each part in the order of
 // the providers.
 var catalogue = listTypes()
+
+// byName has the rows of catalogue.
+var byName = indexTypes()
+
+// typeName is a provider's name of a type.
+type typeName struct {
+	provider Provider
+	name     string
+}
+
+func indexTypes() map[typeName]*WebhookType {
+	index := make(map[typeName]*WebhookType, len(catalogue))
+	for i := range catalogue {
+		t := &catalogue[i]
+		index[typeName{t.Provider, t.Name}] = t
+	}
+	return index
+}
 
 func listTypes() []WebhookType {
 	var withWorkers []WebhookType

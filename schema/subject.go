@@ -157,7 +157,8 @@ func WithoutAccount(id string) string {
 // CompletionSubject is the subject of the resource's completion of the event. The stream stores
 // one completion a subject and refuses a second.
 func (e Event) CompletionSubject(r Resource) string {
-	return fmt.Sprintf("%scompletions.%s.%s.%s.%s", root, e.Provider, r, e.Account(), e.token())
+	return root + "completions." + string(e.Provider) + "." + string(r) + "." + e.Account() + "." +
+		e.token()
 }
 
 // CompletionAccount is the provider and the account's token of a completion's subject. For any
@@ -184,7 +185,7 @@ func (e Event) RecordsName(r Resource) string {
 // TombstoneSubject is the subject of an erased account's tombstone. While the tombstone exists, the
 // stream refuses completions with data of the account.
 func TombstoneSubject(p Provider, account string) string {
-	return fmt.Sprintf("%stombstones.%s.%s", root, p, account)
+	return root + "tombstones." + string(p) + "." + account
 }
 
 // QuarantineSubject is the subject of a provider's webhooks in quarantine.
@@ -192,7 +193,7 @@ func QuarantineSubject(p Provider) string { return root + "quarantine." + string
 
 // DeadLetterSubject is the subject of a queue's dead letters about one account.
 func DeadLetterSubject(queue, account string) string {
-	return fmt.Sprintf("%sdead_letters.%s.%s", root, queue, account)
+	return root + "dead_letters." + queue + "." + account
 }
 
 // WaitingSubject is the subject of an event that waits for its next try in a queue. The stream has
@@ -224,7 +225,7 @@ func WaitingQueue(subject string) string {
 }
 
 func waitingSubject(queue, account, event string) string {
-	return fmt.Sprintf("%swaiting.%s.%s.%s", root, queue, account, event)
+	return root + "waiting." + queue + "." + account + "." + event
 }
 
 // RetriesSubject is the subject of a queue's events about one account whose time to wait is over.
@@ -266,7 +267,7 @@ func AccountSubject(p Provider, account string) string {
 // AccountEvents matches the events of an account with one resource and action. The token "*" stands
 // for any resource, action or account.
 func AccountEvents(p Provider, r Resource, action, account string) string {
-	return fmt.Sprintf("%sevents.%s.%s.%s.%s", root, p, r, action, account)
+	return root + "events." + string(p) + "." + string(r) + "." + action + "." + account
 }
 
 // ProviderEvents matches every event of a provider.

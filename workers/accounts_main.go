@@ -34,12 +34,12 @@ func serveAccounts(ctx context.Context, getenv func(string) string) error {
 	if err := process.ReadConfig(getenv, &env); err != nil {
 		return err
 	}
-	log, err := process.Logger(env.Process)
+	log, stopLog, err := process.Logger(env.Process)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }() // Sync fails on a terminal
-	process.LimitMemory(log)
+	defer stopLog()
+	defer process.TuneMemory(log)()
 	conn, err := stream.Connect(env.NATS, "wagewire-"+stream.RoleAccounts, log)
 	if err != nil {
 		return err

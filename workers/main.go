@@ -142,12 +142,12 @@ func serve(
 	if err := process.ReadConfig(getenv, &env); err != nil {
 		return err
 	}
-	log, err := process.Logger(env.Process)
+	log, stopLog, err := process.Logger(env.Process)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }() // Sync fails on a terminal
-	process.LimitMemory(log)
+	defer stopLog()
+	defer process.TuneMemory(log)()
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-"+name)
 	if err != nil {
 		return err

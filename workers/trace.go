@@ -22,6 +22,10 @@ const tracerName = "github.com/wagewire/wagewire/workers"
 
 // workInSpan does a job in a span.
 func (w *Worker) workInSpan(ctx context.Context, q *queue, d *stream.Delivery) {
+	if !w.traces {
+		w.work(ctx, q, d)
+		return
+	}
 	ctx, span := w.startJobSpan(ctx, q, d)
 	defer span.End()
 	w.work(ctx, q, d)
@@ -65,6 +69,9 @@ func formerTrace(d *stream.Delivery) string {
 // markJob writes the verdict into the span of a job.
 func markJob(ctx context.Context, v Verdict) {
 	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
 	span.SetAttributes(
 		attribute.String("outcome", v.LogAs), attribute.String("class", string(v.Class)))
 	if v.Kind == Later || v.Kind == Never {
@@ -77,11 +84,26 @@ func markJob(ctx context.Context, v Verdict) {
 func (w *Worker) publishCompletion(
 	ctx context.Context, job Job, c schema.Completion,
 ) (stored bool, err error) {
+	if !w.traces {
+		return job.Records.publish(ctx, w.conn, job.Event, c)
+	}
 	ctx, span := process.StartMessageSpan(ctx, w.tracer, process.Send, schema.CompletionsTemplate)
 	job.Event.TraceParent = cmp.Or(process.TraceParent(ctx), job.Event.TraceParent)
 	stored, err = job.Records.publish(ctx, w.conn, job.Event, c)
 	process.EndSpan(span, brokerError(err), attribute.Bool("stored", stored))
 	return stored, err
+}
+
+// settleInSpan tells the queue the verdict in a span.
+func (w *Worker) settleInSpan(
+	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
+) (_ Verdict, err error) {
+	if !w.traces {
+		return w.settle(ctx, d, job, v, cause)
+	}
+	span := w.startSettleSpan(ctx, d.Queue.Name)
+	defer func() { process.EndSpan(span, brokerError(err)) }()
+	return w.settle(ctx, d, job, v, cause)
 }
 
 // startSettleSpan begins the span of telling the queue.
@@ -112,7 +134,11 @@ func brokerError(err error) string {
 // traceCall makes a span of a call to a provider, in the trace of ctx. The span has the template of
 // the path. A URL would name an account, and so the span has no url.full.
 func traceCall(ctx context.Context, c api.Call) {
-	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer(tracerName)
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() { // nor would its child
+		return
+	}
+	tracer := parent.TracerProvider().Tracer(tracerName)
 	_, span := tracer.Start(ctx, http.MethodGet+" "+c.Template,
 		trace.WithTimestamp(c.Began),
 		trace.WithSpanKind(trace.SpanKindClient),

@@ -31,7 +31,9 @@ type Worker struct {
 	config   Config
 	log      *zap.Logger
 	metrics  *metrics
-	tracer   trace.Tracer
+	// traces is false if nobody takes the spans. The worker then makes none.
+	traces bool
+	tracer trace.Tracer
 	// reference finds the drift of the records.
 	reference *jsonschema.Reference
 	queues    []*queue
@@ -58,16 +60,15 @@ func New(
 	log *zap.Logger, registry prometheus.Registerer,
 ) *Worker {
 	c = c.withDefaults()
-	tracing := c.Tracing
-	if tracing == nil {
-		tracing = noop.NewTracerProvider()
-	}
+	tracing := cmp.Or[trace.TracerProvider](c.Tracing, noop.NewTracerProvider())
+	_, isOff := tracing.(noop.TracerProvider)
 	w := &Worker{
 		resource: r,
 		conn:     conn,
 		config:   c,
 		log:      log,
 		metrics:  newMetrics(registry),
+		traces:   !isOff,
 		tracer:   tracing.Tracer(tracerName),
 
 		reference: jsonschema.NewReference(),
@@ -223,7 +224,7 @@ func (w *Worker) work(ctx context.Context, q *queue, d *stream.Delivery) {
 	job, fetched, err := w.fetch(ctx, q, d)
 	verdict := w.config.Ladders.judge(fetched, err, d.Waited.Failures)
 	verdict, err = w.finish(ctx, d, job, fetched, verdict, err)
-	verdict, unsettled := w.settle(ctx, d, job, verdict, err)
+	verdict, unsettled := w.settleInSpan(ctx, d, job, verdict, err)
 	unsettled = errors.Join(unsettled, job.Records.Close(ctx))
 	w.logJob(ctx, d, job.Records.Count(), verdict, time.Since(started), err, unsettled)
 }
@@ -468,9 +469,7 @@ func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err)
 // holds in the end: an event does not wait if its account is erased meanwhile.
 func (w *Worker) settle(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
-) (_ Verdict, err error) {
-	span := w.startSettleSpan(ctx, d.Queue.Name)
-	defer func() { process.EndSpan(span, brokerError(err)) }()
+) (Verdict, error) {
 	switch v.Kind {
 	case Later:
 		return w.wait(ctx, d, job, v, cause)

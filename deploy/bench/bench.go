@@ -224,37 +224,52 @@ func (b *bench) startFake(ctx context.Context) error {
 	return nil
 }
 
-// makeWebhooks makes a person of each kind, and the webhooks to send later.
+// people is the number of accounts of each kind. Completions of one account wait for each other at
+// a broker with several servers, which is no common load.
+const people = 128
+
+// makeWebhooks makes the people of each kind, and the webhooks to send later.
 func (b *bench) makeWebhooks(context.Context) error {
 	for _, k := range kinds {
-		person := b.fake.Person(k.person)
 		var webhooks []fake.Webhook
-		for _, name := range k.types {
-			webhook, err := b.fake.Event(person, name, fake.EventOptions{})
-			if err != nil {
-				return err
+		for range people {
+			person := b.fake.Person(k.person)
+			for _, name := range k.types {
+				webhook, err := b.fake.Event(person, name, fake.EventOptions{})
+				if err != nil {
+					return err
+				}
+				webhooks = append(webhooks, webhook)
 			}
-			webhooks = append(webhooks, webhook)
 		}
 		b.worked = append(b.worked, webhooks)
 	}
+	person := b.fake.Person(fake.PersonOptions{})
 	var err error
-	b.stored, err = b.fake.Event(b.fake.Person(fake.PersonOptions{}), storedType, fake.EventOptions{})
+	b.stored, err = b.fake.Event(person, storedType, fake.EventOptions{})
 	return err
 }
 
-// benchTopology is the default topology without small limits: the load must not fill a stream.
+const (
+	// loadedBytesMax is the size of a stream that the load fills, more than the load can fill.
+	loadedBytesMax = 1 << 30
+	// otherBytesMax is the size of every other stream.
+	otherBytesMax = 64 << 20
+)
+
+// benchTopology is the default topology with sizes for the load, so that it needs little disk.
 func benchTopology() schema.Topology {
 	topology := schema.DefaultTopology()
-	topology.Records.MaxBytes = streamBytesMax
+	topology.Records.MaxBytes = loadedBytesMax
 	for i := range topology.Streams {
-		topology.Streams[i].MaxBytes = streamBytesMax
+		s := &topology.Streams[i]
+		s.MaxBytes = otherBytesMax
+		if s.Name == schema.EventsStream || s.Name == schema.CompletionsStream {
+			s.MaxBytes = loadedBytesMax
+		}
 	}
 	return topology
 }
-
-// streamBytesMax is the size of each stream, more than the load can fill.
-const streamBytesMax = 4 << 30
 
 // memoryNow returns the memory of a process, now and at its peak, or 0 if the system does not count
 // memory.

@@ -63,6 +63,8 @@ const (
 type capacity struct {
 	shape  shape
 	people int
+	// calls are the calls of the provider.
+	calls float64
 	// levels are the streams at the end.
 	levels []stream.Level
 	// disk is what the files of the broker grew by, in bytes.
@@ -135,7 +137,7 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 	if err != nil {
 		return m, err
 	}
-	before, err := sizeOf(l.dir)
+	before, err := sizeOf(serverDir(l.dir, 0))
 	if err != nil {
 		return m, err
 	}
@@ -154,12 +156,17 @@ func (b *bench) fill(ctx context.Context, s shape, people int) (capacity, error)
 	if err != nil {
 		return m, err
 	}
+	spent, err := spendingOf(ctx, l.workers)
+	if err != nil {
+		return m, err
+	}
+	m.calls = spent.turns
 	for _, p := range slices.Concat(l.workers, []*process{accounts, l.ingress, broker}) {
 		if err := p.stop(); err != nil {
 			return m, err
 		}
 	}
-	after, err := sizeOf(l.dir)
+	after, err := sizeOf(serverDir(l.dir, 0))
 	if err != nil {
 		return m, err
 	}
@@ -352,6 +359,8 @@ func reportCapacity(w io.Writer, measured []capacity) {
 	}
 	row("events", messages(schema.EventsStream))
 	row("completions", messages(schema.CompletionsStream))
+	row("calls of the provider",
+		func(m capacity) string { return fmt.Sprintf("%.1f", m.each(m.calls)) })
 	row("files of the broker",
 		func(m capacity) string { return kibibytes(m.each(float64(m.disk))) })
 	row("of these, events", bytes(schema.EventsStream))

@@ -18,7 +18,7 @@ const day = 24 * time.Hour
 // twoPeople left 2 KiB of events, 4 completions in 64 KiB, and 8 KiB of large records.
 func twoPeople() capacity {
 	return capacity{
-		shape: shape{12, 0}, people: 2, disk: 100 << 10,
+		shape: shape{12, 0}, people: 2, calls: 5, disk: 100 << 10,
 		levels: []stream.Level{
 			{Name: schema.EventsStream, Messages: 6, Bytes: 2 << 10},
 			{Name: schema.CompletionsStream, Messages: 4, Bytes: 64 << 10},
@@ -61,6 +61,7 @@ func TestTheTableIsForOnePerson(t *testing.T) {
 		"| --- | --- |\n" +
 		"| events | 3.0 |\n" +
 		"| completions | 2.0 |\n" +
+		"| calls of the provider | 2.5 |\n" +
 		"| files of the broker | 50 KiB |\n" +
 		"| of these, events | 1 KiB |\n" +
 		"| completions | 32 KiB |\n" +

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -90,12 +91,19 @@ type line struct {
 
 // startBroker starts the servers of a setting, provisions the streams and connects.
 func (b *bench) startBroker(ctx context.Context, s setting) (*broker, error) {
-	on := &broker{dir: filepath.Join(b.dir, s.key)}
-	configs, err := natsConfigs(ctx, on.dir, s)
+	configs, err := natsConfigs(ctx, filepath.Join(b.dir, s.key), s)
 	if err != nil {
 		return nil, err
 	}
-	on.servers = make([]*process, s.servers)
+	return b.startServers(ctx, s, configs, s.servers)
+}
+
+// startServers starts the servers of the configurations, provisions the streams with the number of
+// replicas, and connects.
+func (b *bench) startServers(
+	ctx context.Context, s setting, configs []natsConfig, replicas int,
+) (*broker, error) {
+	on := &broker{dir: filepath.Join(b.dir, s.key), servers: make([]*process, s.servers)}
 	var group errgroup.Group
 	for i, c := range configs {
 		// A server of a cluster is healthy when the cluster has a leader, so all start together.
@@ -104,7 +112,7 @@ func (b *bench) startBroker(ctx context.Context, s setting) (*broker, error) {
 			return err
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	var urls []string
 	for i, server := range on.servers {
 		if server != nil {
@@ -117,7 +125,7 @@ func (b *bench) startBroker(ctx context.Context, s setting) (*broker, error) {
 	}
 	on.url = strings.Join(urls, ",")
 	topology := b.topology
-	topology.Replicas = s.servers
+	topology.Replicas = replicas
 	if err := provision(ctx, on.url, topology); err != nil {
 		return nil, err
 	}
@@ -284,14 +292,32 @@ func (b *bench) startSelf(
 	})
 }
 
-// provision makes the streams and queues like wagewire provision.
+// codeNoPeers is the broker's error while the servers of a new cluster do not know each other yet.
+const codeNoPeers jetstream.ErrorCode = 10005
+
+// provision makes the streams and queues. It waits for the servers of a new cluster.
 func provision(ctx context.Context, url string, topology schema.Topology) error {
 	conn, err := stream.Connect(stream.Config{URL: url}, "wagewire-bench", zap.NewNop())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return stream.NewOperator(conn).Provision(ctx, topology)
+	ctx, cancel := context.WithTimeout(ctx, healthyFor)
+	defer cancel()
+	every := time.NewTicker(settleEvery)
+	defer every.Stop()
+	for {
+		err := stream.NewOperator(conn).Provision(ctx, topology)
+		refused, ok := errors.AsType[*jetstream.APIError](err)
+		if !ok || refused.ErrorCode != codeNoPeers {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-every.C:
+		}
+	}
 }
 
 // natsConfig is the configuration of one server.
@@ -300,7 +326,12 @@ type natsConfig struct {
 	sync                            string
 	// routes are the routes of all servers of a cluster.
 	routes []string
+	// extra is added to the configuration file.
+	extra string
 }
+
+// serverDir is the directory of a server, in that of its broker.
+func serverDir(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("nats-%d", i+1)) }
 
 // natsConfigs chooses the addresses and makes the directories of all servers of a setting.
 func natsConfigs(ctx context.Context, dir string, s setting) ([]natsConfig, error) {
@@ -308,8 +339,8 @@ func natsConfigs(ctx context.Context, dir string, s setting) ([]natsConfig, erro
 	var routes []string
 	for i := range configs {
 		c := &configs[i]
-		c.name = fmt.Sprintf("nats-%d", i+1)
-		c.dir = filepath.Join(dir, c.name)
+		c.dir = serverDir(dir, i)
+		c.name = filepath.Base(c.dir)
 		c.sync = s.sync
 		err := os.MkdirAll(c.dir, 0o700)
 		for _, addr := range []*string{&c.addr, &c.monitor, &c.route} {

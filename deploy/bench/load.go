@@ -190,14 +190,14 @@ func (b *bench) runSenders(
 }
 
 // post posts a request. An answer other than 200 is an error.
-func (b *bench) post(ctx context.Context, url string, what request) error {
+func post(ctx context.Context, client *http.Client, url string, what request) error {
 	body := bytes.NewReader(what.body)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+what.provider, body)
 	if err != nil {
 		return err
 	}
 	r.Header = what.header
-	response, err := b.client.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (b *bench) send(
 	ctx context.Context, url string, requests []request, limit time.Duration,
 ) (int, time.Duration, error) {
 	return b.runSenders(ctx, len(requests), limit, func(ctx context.Context, _, i int) error {
-		return b.post(ctx, url, requests[i])
+		return post(ctx, b.client, url, requests[i])
 	})
 }
 

@@ -164,6 +164,7 @@ func startNATS(ctx context.Context, path string, c natsConfig) (*process, error)
 	if len(c.routes) > 0 {
 		text = fmt.Appendf(text, clusterText, c.route, strings.Join(c.routes, ", "))
 	}
+	text = append(text, c.extra...)
 	file := filepath.Join(c.dir, "nats.conf")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err

@@ -107,6 +107,7 @@ func (r results) print(w io.Writer) {
 		r.processorTime(t)
 		r.printMemory(t)
 	}
+	r.printLatency(t)
 	_ = t.Flush()
 }
 
@@ -129,7 +130,8 @@ func (r results) rates(w io.Writer, name string, wanted float64, of func(round) 
 }
 
 func (r results) processorTime(w io.Writer) {
-	fmt.Fprintf(w, "\nprocessor time for one, µs (ours / least)\tsender, API\tingress\tworkers\tbroker\n")
+	fmt.Fprint(w, "\nprocessor time for one, µs (ours / least)\t",
+		"sender, API\tingress\tworkers\tbroker\n")
 	row := func(name string, of func(round) pair[figure]) {
 		fmt.Fprint(w, name)
 		for _, part := range []func(cpu) time.Duration{

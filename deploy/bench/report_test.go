@@ -75,6 +75,8 @@ small snapshots                            10 / 5       20 / 10  30 / 15  40 / 2
 memory, MiB  at rest  peak
 ingress      17       18
 nats-server  30       90
+
+latency at a constant rate, ms  ours p50  p99  p999  least p50  p99  p999
 `
 	if diff := cmp.Diff(want, trimmed(text.String())); diff != "" {
 		t.Errorf("the report differs (-want +got):\n%s", diff)

@@ -2,13 +2,10 @@ package webhook
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -39,92 +36,119 @@ type fields map[string]string
 // differently. Package encoding/json alone takes the last of equal keys, ignores letter case, puts
 // U+FFFD in place of invalid UTF-8, and accepts 10,000 levels of nesting. Package
 // encoding/json/jsontext, an experiment in Go 1.26, refuses equal keys and invalid UTF-8, but not
-// the other two.
+// the other two. encoding/json decides what is JSON. Its Decoder takes four times as long as
+// this, and makes garbage of every token.
 func readObject(body []byte, wanted memberSet) (fields, error) {
 	if !utf8.Valid(body) {
 		return nil, &UnreadableError{schema.QuarantineUTF8, errUTF8}
 	}
-	tokens := json.NewDecoder(bytes.NewReader(body))
-	tokens.UseNumber() // a number too large for float64 is valid JSON too
-	s := scan{tokens: tokens, wanted: wanted, found: fields{}}
+	s := scan{
+		text: body, wanted: wanted, found: make(fields, len(wanted.names)),
+		keys: make([][]byte, 0, fewKeys),
+	}
+	isObject := s.next() == '{'
 	if err := s.readValue(1, ""); err != nil {
 		return nil, err
 	}
-	_, err := tokens.Token()
-	isObject := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
-	if !errors.Is(err, io.EOF) || !isObject {
-		return nil, &UnreadableError{schema.QuarantineJSON, errNotOneObject}
+	if !isObject || !json.Valid(body) {
+		return nil, notOneObject()
 	}
 	return s.found, nil
 }
 
-// scan walks over a JSON value, token by token.
+func notOneObject() error { return &UnreadableError{schema.QuarantineJSON, errNotOneObject} }
+
+// scan walks over a JSON value once, without copies. It stops at the end of a text that is not
+// JSON, and may take the text for JSON before.
 type scan struct {
-	tokens *json.Decoder
+	text []byte
+	at   int
 	// wanted are the members to read. Another spelling of a wanted name, in other letter case,
 	// counts as the same key.
 	wanted memberSet
 	// found gets the strings of the wanted members.
 	found fields
+	// keys are keys of the objects around the place, the innermost object's last.
+	keys [][]byte
+}
+
+// next moves to the next byte that is not white space and returns it, or 0 at the end.
+func (s *scan) next() byte {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return s.text[s.at]
+		}
+	}
+	return 0
+}
+
+// more reports whether an object or array has another entry, and moves to it. end is its last byte,
+// and is passed.
+func (s *scan) more(end byte) bool {
+	c := s.next()
+	if c == ',' {
+		s.at++
+		c = s.next()
+	}
+	if c == end {
+		s.at++
+	}
+	return c != end && s.at < len(s.text)
 }
 
 // readValue reads a value. depth is 1 for the whole body. path is "" for a value on no path of
 // wanted members.
-func (s scan) readValue(depth int, path string) error {
-	token, err := s.tokens.Token()
-	if err != nil {
-		// err would quote the body.
-		return &UnreadableError{schema.QuarantineJSON, errNotOneObject}
-	}
-	if text, ok := token.(string); ok && path != "" {
-		s.found[path] = text
-	}
-	open, nests := token.(json.Delim)
-	if !nests {
+func (s *scan) readValue(depth int, path string) error {
+	switch open := s.next(); open {
+	case '{', '[':
+		if depth > DepthMax {
+			return &UnreadableError{schema.QuarantineDepth, errDepth}
+		}
+		s.at++
+		if open == '{' {
+			return s.readMembers(depth, path)
+		}
+		return s.readElements(depth)
+	case '"':
+		text := s.readString()
+		if path != "" {
+			s.found[path] = string(unescape(text))
+		}
 		return nil
+	default:
+		return s.skipScalar()
 	}
-	if depth > DepthMax {
-		return &UnreadableError{schema.QuarantineDepth, errDepth}
-	}
-	if open == '{' {
-		err = s.readMembers(depth, path)
-	} else {
-		err = s.readElements(depth)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := s.tokens.Token(); err != nil { // the closing bracket
-		return &UnreadableError{schema.QuarantineJSON, errNotOneObject}
-	}
-	return nil
 }
 
-func (s scan) readMembers(depth int, path string) error {
-	seen := map[string]bool{}
-	for s.tokens.More() {
-		key, name, err := s.readKey(depth)
+func (s *scan) readMembers(depth int, path string) error {
+	open := object{first: len(s.keys)}
+	for s.more('}') {
+		key, err := s.readKey()
 		if err != nil {
 			return err
 		}
-		unique := cmp.Or(name, key)
-		if seen[unique] {
-			return &UnreadableError{schema.QuarantineDuplicateKey, errDuplicateKey}
-		}
-		seen[unique] = true
 		inner := ""
-		if name != "" && key == name && (depth == 1 || path != "") {
+		if name := s.wanted.fold(depth, key); name != "" && name != string(key) {
+			key = []byte(name)
+		} else if name != "" && (depth == 1 || path != "") {
 			inner = join(path, name)
+		}
+		if !s.addKey(&open, key) {
+			return &UnreadableError{schema.QuarantineDuplicateKey, errDuplicateKey}
 		}
 		if err := s.readValue(depth+1, inner); err != nil {
 			return err
 		}
 	}
+	s.keys = s.keys[:open.first]
 	return nil
 }
 
-func (s scan) readElements(depth int) error {
-	for s.tokens.More() {
+func (s *scan) readElements(depth int) error {
+	for s.more(']') {
 		if err := s.readValue(depth+1, ""); err != nil {
 			return err
 		}
@@ -132,23 +156,89 @@ func (s scan) readElements(depth int) error {
 	return nil
 }
 
-// readKey reads a key. name is the wanted name that equals the key without regard to letter case,
-// or "" if there is none.
-func (s scan) readKey(depth int) (key, name string, err error) {
-	token, err := s.tokens.Token()
-	key, ok := token.(string)
-	if err != nil || !ok {
-		return "", "", &UnreadableError{schema.QuarantineJSON, errNotOneObject}
+// readKey reads a key with the colon behind it.
+func (s *scan) readKey() ([]byte, error) {
+	if s.next() != '"' {
+		return nil, notOneObject()
 	}
-	if depth > s.wanted.depth {
-		return key, "", nil
+	key := unescape(s.readString())
+	if s.next() != ':' {
+		return nil, notOneObject()
 	}
-	matches := func(name string) bool { return strings.EqualFold(key, name) }
-	i := slices.IndexFunc(s.wanted.names, matches)
-	if i < 0 {
-		return key, "", nil
+	s.at++
+	return key, nil
+}
+
+// readString reads the string that begins here. It returns the text between the quotes.
+func (s *scan) readString() []byte {
+	s.at++
+	start := s.at
+	for s.at < len(s.text) && s.text[s.at] != '"' {
+		if s.text[s.at] == '\\' {
+			s.at++
+		}
+		s.at++
 	}
-	return key, s.wanted.names[i], nil
+	end := min(s.at, len(s.text))
+	s.at = min(end+1, len(s.text))
+	return s.text[start:end]
+}
+
+// unescape returns the text of a string with its escapes replaced.
+func unescape(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	var plain string
+	if err := json.Unmarshal(slices.Concat(quote, text, quote), &plain); err != nil {
+		return text // no JSON, as readObject notices
+	}
+	return []byte(plain)
+}
+
+var quote = []byte{'"'}
+
+// skipScalar passes a number or a word.
+func (s *scan) skipScalar() error {
+	start := s.at
+	for s.at < len(s.text) && bytes.IndexByte(endsScalar, s.text[s.at]) < 0 {
+		s.at++
+	}
+	if s.at == start {
+		return notOneObject()
+	}
+	return nil
+}
+
+var endsScalar = []byte(" \t\r\n,:]}[{\"")
+
+// object is an object that is not read to its end. Its first fewKeys keys are in scan.keys, from
+// first on. A search among few keys needs no map.
+type object struct {
+	first int
+	many  map[string]bool
+}
+
+const fewKeys = 16
+
+// addKey adds a key to the object, and returns false if the key is there already.
+func (s *scan) addKey(o *object, key []byte) bool {
+	few := s.keys[o.first:]
+	for _, other := range few {
+		if bytes.Equal(key, other) {
+			return false
+		}
+	}
+	if len(few) < fewKeys {
+		s.keys = append(s.keys, key)
+		return true
+	}
+	if o.many == nil {
+		o.many = make(map[string]bool)
+	}
+	isNew := !o.many[string(key)]
+	o.many[string(key)] = true
+	return isNew
 }
 
 func join(path, name string) string {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,6 +77,20 @@ type memberSet struct {
 	names []string
 	// depth is the depth of the deepest member; a member of the body itself has depth 1.
 	depth int
+}
+
+// fold returns the name that equals the key without regard to letter case, "" if there is none.
+// Below the deepest member there is none.
+func (m memberSet) fold(depth int, key []byte) string {
+	if depth > m.depth {
+		return ""
+	}
+	for _, name := range m.names {
+		if bytes.EqualFold(key, []byte(name)) {
+			return name
+		}
+	}
+	return ""
 }
 
 // members has the members of every provider.

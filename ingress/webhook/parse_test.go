@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,7 @@ func TestParseAcceptsEveryWebhookThatCanBeStored(t *testing.T) {
 		"64 levels of nesting": {incomeBody(`,"a":` + nested(63)), income},
 		"numbers that fit no float": {
 			incomeBody(`,"payload":{"n":1e999,"m":123456789012345678901234567890.10}`), income},
+		"many keys":                     {manyKeys(1000, ""), income},
 		"white space around the object": {" \r\n\t" + incomeBody("") + "\n", income},
 	} {
 		t.Run(name, row.run)
@@ -262,6 +264,15 @@ func TestParseQuarantinesBytesThatAreNoUTF8(t *testing.T) {
 	})
 }
 
+// manyKeys is a body with n keys besides its own, and with more behind them.
+func manyKeys(n int, more string) string {
+	var keys strings.Builder
+	for i := range n {
+		fmt.Fprintf(&keys, `,"k%d":%d`, i, i)
+	}
+	return incomeBody(keys.String() + more)
+}
+
 func TestParseQuarantinesAKeyThatStandsTwice(t *testing.T) {
 	testQuarantine(t, schema.Pinwheel, schema.QuarantineDuplicateKey, map[string]string{
 		"two ids":                      incomeBody(`,"event_id":"e2"`),
@@ -273,6 +284,9 @@ func TestParseQuarantinesAKeyThatStandsTwice(t *testing.T) {
 		"ACCOUNT_ID beside account_id": incomeBody(`,"payload":{"account_id":"","ACCOUNT_ID":""}`),
 		"two payloads":                 incomeBody(`,"payload":{},"payload":{}`),
 		"any key, however deep":        incomeBody(`,"payload":{"a":[{"b":{"c":1,"c":1}}]}`),
+		"the first of many keys":       manyKeys(1000, `,"k0":1`),
+		"the last of many keys":        manyKeys(1000, `,"k999":1`),
+		"an id behind many keys":       manyKeys(1000, `,"EVENT_ID":"e2"`),
 	})
 	testQuarantine(t, schema.Truv, schema.QuarantineDuplicateKey, map[string]string{
 		"Truv's id in both cases": `{"event_type":"link-deleted","webhook_id":"w1",` +

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/wagewire/wagewire/schema"
 )
 
 // pinwheel is how Pinwheel signs (docs.pinwheelapi.com/public/docs/webhook-signature-verification):
@@ -16,6 +14,9 @@ var pinwheel = scheme{
 	secretsName:   "API secrets",
 	signsTime:     true,
 	readSignature: readPinwheelSignature,
+	signedBefore: func(claimed signature) string {
+		return pinwheelVersion + ":" + claimed.stamp + ":"
+	},
 }
 
 const (
@@ -29,7 +30,7 @@ const (
 )
 
 func readPinwheelSignature(h http.Header) (signature, error) {
-	digest, err := readDigest(h, pinwheelSignature, pinwheelVersion)
+	claimed, err := readDigest(h, pinwheelSignature, pinwheelVersion)
 	if err != nil {
 		return signature{}, err
 	}
@@ -37,11 +38,7 @@ func readPinwheelSignature(h http.Header) (signature, error) {
 	if err != nil {
 		return signature{}, err
 	}
-	prefix := []byte(pinwheelVersion + ":" + h.Get(pinwheelTimestamp) + ":")
-	verify := func(secrets []schema.Secret, body []byte) bool {
-		return isSignedByAny(secrets, digest, prefix, body)
-	}
-	return signature{at: at, verify: verify}, nil
+	return signature{at: at, stamp: h.Get(pinwheelTimestamp), digest: claimed}, nil
 }
 
 // pinwheelSignedAt reads the timestamp header. A request may have no second one.

@@ -33,15 +33,20 @@ type scheme struct {
 	// readSignature reads the signature from a request's headers. All errors are an
 	// UnverifiedError.
 	readSignature func(h http.Header) (signature, error)
+	// signedBefore is what the signature covers before the body.
+	signedBefore func(claimed signature) string
 }
 
 // signature is the claim in a request's headers. Only Verify proves the claim.
 type signature struct {
-	// at is the signed time, zero if the provider signs no time.
-	at time.Time
-	// verify reports whether one of the secrets made the signature for exactly this body.
-	verify func(secrets []schema.Secret, body []byte) bool
+	// at is the signed time, zero if the provider signs no time, and stamp is its text.
+	at     time.Time
+	stamp  string
+	digest digest
 }
+
+// digest is an HMAC-SHA256.
+type digest [sha256.Size]byte
 
 // Covers returns an error if the provider has no signature scheme. The error names the files to
 // change.
@@ -113,7 +118,8 @@ func Verify(r Received, secrets []schema.Secret) error {
 	if err != nil {
 		return err
 	}
-	if !claimed.verify(secrets, r.Body) {
+	before := schemes[r.Provider].signedBefore(claimed)
+	if !isSignedByAny(secrets, claimed.digest, before, r.Body) {
 		return errSignatureMismatch
 	}
 	return nil
@@ -146,38 +152,42 @@ func readSignature(p schema.Provider, h http.Header) (signature, error) {
 
 // readDigest reads the signature: version, "=", 64 hexadecimal digits. A request may carry no
 // second signature.
-func readDigest(h http.Header, name, version string) ([]byte, error) {
+func readDigest(h http.Header, name, version string) (read digest, err error) {
 	values := h.Values(name) // Get would take the first of several in silence
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return nil, errSignatureMissing
+		return read, errSignatureMissing
 	case len(values) > 1 || strings.Contains(values[0], ","):
-		return nil, errSignatureAmbiguous
+		return read, errSignatureAmbiguous
 	}
 	text, ok := strings.CutPrefix(values[0], version+"=")
 	if !ok {
-		return nil, errSignatureVersion
+		return read, errSignatureVersion
 	}
-	digest, err := hex.DecodeString(text)
-	if err != nil || len(digest) != sha256.Size {
-		return nil, errSignatureMalformed
+	if len(text) != hex.EncodedLen(len(read)) {
+		return read, errSignatureMalformed
 	}
-	return digest, nil
+	if _, err := hex.Decode(read[:], []byte(text)); err != nil {
+		return read, errSignatureMalformed
+	}
+	return read, nil
 }
 
 // isSignedByAny tries every secret, also after a match: the time taken does not give away the
 // matching secret.
-func isSignedByAny(secrets []schema.Secret, digest []byte, parts ...[]byte) bool {
+func isSignedByAny(
+	secrets []schema.Secret, claimed digest, before string, body []byte,
+) bool {
 	signed := false
 	for _, secret := range secrets {
 		if secret.Reveal() == "" {
 			continue // anyone can sign with the empty key
 		}
 		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
-		for _, part := range parts {
-			mac.Write(part)
-		}
-		if hmac.Equal(mac.Sum(nil), digest) {
+		mac.Write([]byte(before))
+		mac.Write(body)
+		var right digest
+		if hmac.Equal(mac.Sum(right[:0]), claimed[:]) {
 			signed = true
 		}
 	}

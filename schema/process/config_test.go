@@ -287,7 +287,7 @@ func TestALoggersVariablesAreChecked(t *testing.T) {
 			if err := process.ReadConfig(environment(variables), &c); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := process.Logger(c); err == nil || err.Error() != want {
+			if _, _, err := process.Logger(c); err == nil || err.Error() != want {
 				t.Errorf("Logger = %v, want %s", err, want)
 			}
 		})

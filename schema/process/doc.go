@@ -5,7 +5,8 @@
 //	config.go   ReadConfig: a struct from environment variables, and tables of the variables
 //	secret.go   SecretFile: signing keys and API secrets, read again after a change
 //	demo.go     ProviderURL: no key of the demonstration and no http:// beside a real host
-//	log.go      Logger: zap, as JSON or for a terminal
+//	log.go      Logger: zap, as JSON with buffered lines or for a terminal
+//	memory.go   TuneMemory: how often the garbage collector runs, and up to which limit
 //	admin.go    Admin: /livez, /readyz and /metrics; Serve: an HTTP server with an orderly end
 //	health.go   Healthcheck: a question to the /readyz of the process in the same container
 //	tracing.go  Tracing: spans over OTLP

@@ -2,24 +2,68 @@ package process
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/term"
 )
 
-// Logger returns the process's logger to standard error. An error names LOG_LEVEL or LOG_FORMAT.
-func Logger(c Config) (*zap.Logger, error) {
+const (
+	// logBytesMax is the memory for lines that are not written yet.
+	logBytesMax = 64 << 10
+	// logFor is how long a line below warn may wait until it is written.
+	logFor = 200 * time.Millisecond
+)
+
+// Logger returns the process's logger to standard error. In JSON, lines below warn are written
+// together: after logFor at the latest, when there are more than logBytesMax of them, and before
+// any warning or error. The caller must call stop when the process ends, after the last line. A
+// process that is killed, or that panics in another goroutine than that of stop, loses the lines
+// that wait. An error names LOG_LEVEL or LOG_FORMAT.
+func Logger(c Config) (log *zap.Logger, stop func(), _ error) {
+	return newLogger(c, os.Stderr)
+}
+
+func newLogger(c Config, w io.Writer) (log *zap.Logger, stop func(), _ error) {
 	level, err := parseLevel(c.LogLevel)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	encoder, err := newEncoder(c.LogFormat)
+	format := c.LogFormat
+	if format == "" {
+		format = defaultFormat()
+	}
+	encoder, err := newEncoder(format)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), level)), nil
+	if format == formatConsole { // a person reads along
+		log = zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level))
+		return log, func() {}, nil
+	}
+	lines := &zapcore.BufferedWriteSyncer{
+		WS: zapcore.AddSync(tireless{w}), Size: logBytesMax, FlushInterval: logFor,
+	}
+	log = zap.New(zapcore.NewCore(encoder, lines, level), zap.Hooks(func(e zapcore.Entry) error {
+		if e.Level >= zapcore.WarnLevel {
+			return lines.Sync()
+		}
+		return nil
+	}))
+	return log, func() { _ = lines.Stop() }, nil
+}
+
+// tireless is a writer without errors. A buffer drops every line after the first error, but a full
+// disk may have room again. Nobody could be told of the error in any case.
+type tireless struct{ w io.Writer }
+
+// Write writes what can be written.
+func (t tireless) Write(lines []byte) (int, error) {
+	_, _ = t.w.Write(lines)
+	return len(lines), nil
 }
 
 // parseLevel refuses levels above error: they would hide errors.
@@ -31,21 +75,28 @@ func parseLevel(name string) (zapcore.Level, error) {
 	return level, nil
 }
 
-func newEncoder(format string) (zapcore.Encoder, error) {
-	if format == "" {
-		format = "json"
-		if Terminal(os.Stderr) {
-			format = "console"
-		}
+// The values of LOG_FORMAT.
+const (
+	formatJSON    = "json"
+	formatConsole = "console"
+)
+
+func defaultFormat() string {
+	if Terminal(os.Stderr) {
+		return formatConsole
 	}
+	return formatJSON
+}
+
+func newEncoder(format string) (zapcore.Encoder, error) {
 	config := zap.NewProductionEncoderConfig()
 	config.TimeKey = "time"
 	config.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	config.EncodeDuration = zapcore.StringDurationEncoder
 	switch format {
-	case "json":
+	case formatJSON:
 		return zapcore.NewJSONEncoder(config), nil
-	case "console":
+	case formatConsole:
 		return zapcore.NewConsoleEncoder(config), nil
 	default:
 		return nil, fmt.Errorf("LOG_FORMAT: %q is neither json nor console", format)

@@ -2,24 +2,91 @@ package process
 
 import (
 	"errors"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"go.uber.org/zap"
 )
 
-// memoryShare is the share of the container's memory up to which the process may grow before the
-// garbage collector works harder. The rest is for memory that the collector does not know.
-const memoryShare = 0.9
+const (
+	// memoryShare is the share of the container's memory up to which the process may grow before
+	// the garbage collector works harder. The rest is for memory that the collector does not know.
+	memoryShare = 0.9
+	// memoryUnlimited is the memory of a container without a limit, or of no container.
+	memoryUnlimited = 1 << 30
+	// garbagePercent is GOGC: how much garbage may gather, as a share of the live data. The live
+	// data of a process is a few MiB, so with the runtime's default of 100 the collector would run
+	// some twenty times a second under load.
+	garbagePercent = 400
+	// restAfter is the time without a collection after which the process is at rest.
+	restAfter = 10 * time.Second
+)
 
-// LimitMemory tells the garbage collector the memory limit of the container. Without the limit the
-// collector lets the garbage grow to the size of the live data, and the kernel may kill the process
-// for its garbage. A GOMEMLIMIT in the environment comes first. LimitMemory does nothing outside of
-// a container, and logs a limit that it cannot read.
-func LimitMemory(log *zap.Logger) {
-	bytes, err := memlimit.Set(memlimit.WithRatio(memoryShare))
-	if err != nil && !errors.Is(err, memlimit.ErrNoCgroup) {
+// TuneMemory lets the garbage collector run rarely while there is memory, and harder near the
+// memory limit of the container. Without the limit the kernel might kill the process for its
+// garbage. A process at rest gives the memory of its garbage back. GOMEMLIMIT and GOGC in the
+// environment come first. TuneMemory logs a limit that it cannot read. The caller must call stop.
+func TuneMemory(log *zap.Logger) (stop func()) {
+	bytes, err := memlimit.Set(
+		memlimit.WithRatio(memoryShare), memlimit.WithProvider(containerMemory))
+	if err != nil {
 		log.Warn("no memory limit for the garbage collector: set GOMEMLIMIT", zap.Error(err))
-		return
+	} else {
+		log.Debug("memory limit for the garbage collector", zap.Int64("bytes", bytes))
+		//nolint:forbidigo // the runtime reads GOGC and GOMEMLIMIT there too
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(garbagePercent)
+		}
 	}
-	log.Debug("memory limit for the garbage collector", zap.Int64("bytes", bytes))
+	end := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		giveBackAtRest(end)
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
+}
+
+// containerMemory is the memory of the container in bytes.
+func containerMemory() (uint64, error) {
+	bytes, err := memlimit.FromCgroup()
+	if errors.Is(err, memlimit.ErrNoLimit) || errors.Is(err, memlimit.ErrNoCgroup) {
+		return memoryUnlimited, nil
+	}
+	return bytes, err
+}
+
+// giveBackAtRest gives memory back to the system whenever a time of load is over, until end is
+// closed.
+func giveBackAtRest(end <-chan struct{}) {
+	every := time.NewTicker(restAfter)
+	defer every.Stop()
+	var last uint64
+	var givenBack uint64
+	for {
+		select {
+		case <-end:
+			return
+		case <-every.C:
+		}
+		now := collections()
+		if now == last && now != givenBack {
+			debug.FreeOSMemory()
+			givenBack = now
+		}
+		last = now
+	}
+}
+
+// collections is how often the garbage collector has run by itself.
+func collections() uint64 {
+	samples := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64()
 }

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Operation is what a span about a message does with the message.
@@ -42,6 +43,9 @@ func StartMessageSpan(
 	ctx context.Context, tracer trace.Tracer, o Operation, template string,
 	options ...trace.SpanStartOption,
 ) (context.Context, trace.Span) {
+	if IsOff(tracer) {
+		return ctx, trace.SpanFromContext(ctx)
+	}
 	place, _, _ := strings.Cut(template, ".{")
 	options = append(options,
 		trace.WithSpanKind(o.kind()),
@@ -52,6 +56,13 @@ func StartMessageSpan(
 			semconv.MessagingDestinationTemplate(template),
 		))
 	return tracer.Start(ctx, string(o)+" "+place, options...)
+}
+
+// IsOff reports whether the tracer keeps no spans, because no traces are sent. A caller then need
+// not make the attributes of a span.
+func IsOff(tracer trace.Tracer) bool {
+	_, isOff := tracer.(noop.Tracer)
+	return isOff
 }
 
 // EndSpan ends a span with more attributes, and marks it as MarkError does.
@@ -73,6 +84,9 @@ func MarkError(span trace.Span, errorType string) {
 
 // TraceParent returns the span of ctx as W3C trace context, or "" if ctx has none.
 func TraceParent(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ""
+	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier["traceparent"]

@@ -86,7 +86,7 @@ func (a *Accounts) Consume(ctx context.Context, n int, work func(*Told)) {
 			a.handOut(ctx, msg, work)
 		}, nil)
 	})
-	hands.jobs.Wait()
+	hands.wait()
 }
 
 func (a *Accounts) handOut(ctx context.Context, msg jetstream.Msg, work func(*Told)) {

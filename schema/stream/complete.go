@@ -21,17 +21,23 @@ import (
 func (c *Conn) PublishCompletion(
 	ctx context.Context, e schema.Event, completion schema.Completion,
 ) (stored bool, err error) {
-	var records *RecordsWriter
 	body, err := completion.Encode()
-	isLarge := len(body) > min(schema.CompletionBytesMax, c.payloadMax())
-	if err == nil && isLarge && len(completion.Data.Records) > 0 {
-		resource := completion.Data.Resource
-		records, err = c.putRecords(ctx, e, resource, completion.Data.Records)
-	}
 	if err != nil {
 		return false, fmt.Errorf("complete %s: %w", completion.ID, err)
 	}
-	return c.PublishWithRecords(ctx, e, completion, records)
+	isLarge := len(body) > min(schema.CompletionBytesMax, c.payloadMax())
+	if isLarge && len(completion.Data.Records) > 0 {
+		records, err := c.putRecords(ctx, e, completion.Data.Resource, completion.Data.Records)
+		if err != nil {
+			return false, fmt.Errorf("complete %s: %w", completion.ID, err)
+		}
+		return c.PublishWithRecords(ctx, e, completion, records)
+	}
+	stored, _, err = c.publishEncoded(ctx, e, completion, body)
+	if err != nil {
+		return stored, fmt.Errorf("complete %s: %w", completion.ID, err)
+	}
+	return stored, nil
 }
 
 // PublishWithRecords is PublishCompletion for a completion whose records are in the object store
@@ -59,10 +65,6 @@ func (e unsentError) Unwrap() error { return e.error }
 func (c *Conn) publishCompletion(
 	ctx context.Context, e schema.Event, completion schema.Completion, records *RecordsWriter,
 ) (stored, unanswered bool, err error) {
-	options, err := c.completionOptions(ctx, e, completion.Data.Outcome)
-	if err != nil {
-		return false, false, unsentError{err}
-	}
 	if records != nil {
 		ref, err := records.Close(ctx)
 		if err != nil {
@@ -72,9 +74,20 @@ func (c *Conn) publishCompletion(
 		completion.Data.RecordsRef = &ref
 	}
 	body, err := completion.Encode()
-	if err == nil && len(body) > c.payloadMax() {
-		err = ErrTooLarge
+	if err != nil {
+		return false, false, unsentError{err}
 	}
+	return c.publishEncoded(ctx, e, completion, body)
+}
+
+// publishEncoded publishes a completion with the body.
+func (c *Conn) publishEncoded(
+	ctx context.Context, e schema.Event, completion schema.Completion, body []byte,
+) (stored, unanswered bool, err error) {
+	if len(body) > c.payloadMax() {
+		return false, false, unsentError{ErrTooLarge}
+	}
+	options, err := c.completionOptions(ctx, e, completion.Data.Outcome)
 	if err != nil {
 		return false, false, unsentError{err}
 	}

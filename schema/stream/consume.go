@@ -92,7 +92,7 @@ func (q *Queue) Consume(ctx context.Context, take Taking, work func(*Delivery)) 
 		return q.takeFrom(ctx, durables, take.Gate, handOut, renew)
 	})
 	for _, d := range durables {
-		d.hands.jobs.Wait()
+		d.hands.wait()
 	}
 	return nil
 }
@@ -176,23 +176,44 @@ func (q *Queue) logChange(err error) {
 
 // workUnderLease calls work and renews the lease on the message until work returns.
 func workUnderLease(msg jetstream.Msg, beatEvery time.Duration, work func()) {
-	done := make(chan struct{})
-	var heart sync.WaitGroup
-	heart.Go(func() {
-		beat := time.NewTicker(beatEvery)
-		defer beat.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-beat.C:
-				// A lost heartbeat may cause a second delivery. The fence makes a second delivery
-				// harmless.
-				_ = msg.InProgress()
-			}
-		}
-	})
-	defer heart.Wait()
-	defer close(done)
+	heart := startHeart(msg, beatEvery)
+	defer heart.stop()
 	work()
+}
+
+// heart renews the lease on a message.
+type heart struct {
+	msg   jetstream.Msg
+	every time.Duration
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	stopped bool
+}
+
+func startHeart(msg jetstream.Msg, every time.Duration) *heart {
+	h := &heart{msg: msg, every: every}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = time.AfterFunc(every, h.beat)
+	return h
+}
+
+func (h *heart) beat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		return
+	}
+	// A lost heartbeat may cause a second delivery. The fence makes a second delivery harmless.
+	_ = h.msg.InProgress()
+	h.timer.Reset(h.every)
+}
+
+// stop returns after the last heartbeat.
+func (h *heart) stop() {
+	h.timer.Stop()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
 }

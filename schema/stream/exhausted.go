@@ -37,7 +37,7 @@ func (q *Queue) Exhausted(ctx context.Context, each func(*Delivery) error) error
 		work := func(msg jetstream.Msg) { own.workOnAdvisory(ctx, msg, each) }
 		return own.takeFrom(ctx, []durable{advisories}, nil, work, nil)
 	})
-	advisories.hands.jobs.Wait()
+	advisories.hands.wait()
 	return nil
 }
 

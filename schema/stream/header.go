@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -55,12 +57,40 @@ const (
 	brokerHeaders = "Nats-"
 )
 
+// moreHeaders is how many headers a message gets besides those of newHeader: its id, its stream, and
+// its trace.
+const moreHeaders = 3
+
+// newHeader returns the headers of a message: names and values in turn.
+func newHeader(namesAndValues ...string) nats.Header {
+	header := make(nats.Header, len(namesAndValues)/2+moreHeaders)
+	for i := 0; i < len(namesAndValues); i += 2 {
+		header[namesAndValues[i]] = namesAndValues[i+1 : i+2 : i+2]
+	}
+	return header
+}
+
+// setHeader sets a header of a message.
+func setHeader(msg *nats.Msg, name, value string) {
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
+	}
+	msg.Header.Set(name, value)
+}
+
 // encodeText makes any text fit for a header. As CloudEvents prescribes, it percent-encodes spaces,
 // quotes, percent signs, and every byte outside printable ASCII.
 func encodeText(text string) string {
+	plain := 0
+	for plain < len(text) && isPlain(text[plain]) {
+		plain++
+	}
+	if plain == len(text) {
+		return text
+	}
 	var b strings.Builder
 	for i := range len(text) {
-		if c := text[i]; c > ' ' && c < 0x7f && c != '"' && c != '%' {
+		if c := text[i]; isPlain(c) {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "%%%02X", c)
@@ -68,6 +98,9 @@ func encodeText(text string) string {
 	}
 	return b.String()
 }
+
+// isPlain reports whether a byte stands for itself in a header.
+func isPlain(c byte) bool { return c > ' ' && c < 0x7f && c != '"' && c != '%' }
 
 // decodeText reverses encodeText.
 func decodeText(value string) (string, error) { return url.PathUnescape(value) }

@@ -54,17 +54,17 @@ func (c *Conn) publishEvent(ctx context.Context, e schema.Event) (duplicate bool
 }
 
 func eventMessage(e schema.Event) *nats.Msg {
-	msg := &nats.Msg{Subject: e.Subject(), Data: e.Body, Header: nats.Header{
-		headerSpecVersion: {schema.CloudEventsVersion},
-		headerID:          {encodeText(schema.RedriveID(e.ID, e.Redrive))},
-		headerSource:      {providerURN + string(e.Provider)},
-		headerType:        {encodeText(string(e.Provider) + "." + e.Type)},
-		headerSubject:     {e.Account()},
-		headerTime:        {formatTime(e.OccurredAt)},
-		headerContentType: {jsonContentType},
-		headerReceivedAt:  {formatTime(e.ReceivedAt)},
-		headerBodySHA256:  {sha256Of(e.Body)},
-	}}
+	msg := &nats.Msg{Subject: e.Subject(), Data: e.Body, Header: newHeader(
+		headerSpecVersion, schema.CloudEventsVersion,
+		headerID, encodeText(schema.RedriveID(e.ID, e.Redrive)),
+		headerSource, providerURN+string(e.Provider),
+		headerType, encodeText(string(e.Provider)+"."+e.Type),
+		headerSubject, e.Account(),
+		headerTime, formatTime(e.OccurredAt),
+		headerContentType, jsonContentType,
+		headerReceivedAt, formatTime(e.ReceivedAt),
+		headerBodySHA256, sha256Of(e.Body),
+	)}
 	if e.TraceParent != "" {
 		msg.Header.Set(headerTraceParent, e.TraceParent)
 	}
@@ -174,8 +174,8 @@ func (c *Conn) publishKept(
 	unanswered := false
 	next := id
 	for range copiesMax {
-		withID := slices.Concat(options, []jetstream.PublishOpt{jetstream.WithMsgID(next)})
-		published, err := c.publish(ctx, stream, msg, withID...)
+		setHeader(msg, jetstream.MsgIDHeader, next)
+		published, err := c.publish(ctx, stream, msg, options...)
 		unanswered = unanswered || published.Unanswered
 		published.Unanswered = unanswered
 		if err != nil || !published.Duplicate {
@@ -198,7 +198,7 @@ func (c *Conn) publishKept(
 func (c *Conn) publish(
 	ctx context.Context, stream string, msg *nats.Msg, options ...jetstream.PublishOpt,
 ) (publication, error) {
-	options = append(options, jetstream.WithExpectStream(stream))
+	setHeader(msg, jetstream.ExpectedStreamHeader, stream)
 	unanswered := false
 	ack, err := askUntilAnswered(ctx, c, func(ctx context.Context) (*jetstream.PubAck, error) {
 		ack, err := c.js.PublishMsg(ctx, msg, options...)
@@ -228,5 +228,7 @@ func (c *Conn) explain(err error) error {
 // sha256Of returns the SHA-256 of the bytes in hexadecimal digits.
 func sha256Of(body []byte) string {
 	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }

@@ -33,6 +33,10 @@ const (
 	// lingerFor is how long an inbox stays open after the broker ended the request early. Events
 	// that a former leader sent may still be on their way.
 	lingerFor = 250 * time.Millisecond
+	// gatherFor is how long a taker waits for more free hands while most are at work.
+	gatherFor = time.Millisecond
+	// gatherShare divides the hands into the number that is enough for a request.
+	gatherShare = 4
 	// flushFor is how long a withdrawal waits for the broker's confirmation.
 	flushFor = 2 * time.Second
 	// statusRoom is the number of heartbeats for which an inbox has room besides the events.
@@ -81,30 +85,55 @@ type openGate struct{}
 
 func (openGate) Admit(free, _ int) (int, <-chan struct{}) { return free, nil }
 
-// hands are the places for messages in work.
+// hands are the places for messages in work. A hand has a goroutine from its first message on: a
+// new goroutine for each message would have to grow its stack each time.
 type hands struct {
 	// free holds a token for each hand without work.
 	free chan struct{}
 	// freed gets a value when a hand becomes free.
 	freed chan struct{}
-	jobs  sync.WaitGroup
+	// next has room for the work of every hand.
+	next chan func()
+	// started is the number of goroutines.
+	started int
+	jobs    sync.WaitGroup
 }
 
 func newHands(n int) *hands {
-	h := &hands{free: make(chan struct{}, n), freed: make(chan struct{}, 1)}
+	h := &hands{
+		free:  make(chan struct{}, n),
+		freed: make(chan struct{}, 1),
+		next:  make(chan func(), n),
+	}
 	for range n {
 		h.free <- struct{}{}
 	}
 	return h
 }
 
-// begin gives work to a free hand.
+// begin gives work to a free hand. Only one goroutine may call begin.
 func (h *hands) begin(work func()) {
 	<-h.free
-	h.jobs.Go(func() {
-		defer h.end()
+	busy := cap(h.free) - len(h.free)
+	if h.started < busy {
+		h.started++
+		h.jobs.Go(h.serve)
+	}
+	h.next <- work
+}
+
+// serve is the goroutine of a hand.
+func (h *hands) serve() {
+	for work := range h.next {
 		work()
-	})
+		h.end()
+	}
+}
+
+// wait returns when the last work has returned. Nobody may call begin any more.
+func (h *hands) wait() {
+	close(h.next)
+	h.jobs.Wait()
 }
 
 // end makes a hand free.
@@ -139,8 +168,14 @@ type taker struct {
 	// again. If nil, such a message is given back as any other.
 	renew func(jetstream.Msg)
 
+	// next is the subject of the requests.
+	next string
 	// beatEvery is the pause between two heartbeats for a message in work.
 	beatEvery time.Duration
+	// inbox is where the requests' messages arrive, in came. Requests share the inbox until one of
+	// them is withdrawn or lost. It is nil before the first request.
+	inbox *nats.Subscription
+	came  chan *nats.Msg
 	// lost gets a value when the connection is lost.
 	lost chan nats.Status
 	// idle is true if the last request brought nothing.
@@ -155,9 +190,11 @@ func (c *Conn) newTaker(
 	if gate == nil {
 		gate = openGate{}
 	}
+	info := consumer.CachedInfo()
 	return &taker{
 		conn: c, consumer: consumer, gate: gate, hands: hands, work: work, renew: renew,
-		beatEvery: consumer.CachedInfo().Config.AckWait / schema.HeartbeatsPerLease,
+		next:      c.apiSubject(apiNext, info.Stream+"."+info.Name),
+		beatEvery: info.Config.AckWait / schema.HeartbeatsPerLease,
 	}
 }
 
@@ -167,6 +204,7 @@ func (c *Conn) newTaker(
 func (t *taker) run(ctx context.Context) error {
 	t.lost = t.conn.nats.StatusChanged(nats.RECONNECTING, nats.CLOSED)
 	defer t.conn.nats.RemoveStatusListener(t.lost)
+	defer t.closeInbox()
 	for {
 		n, changed, err := t.awaitAdmission(ctx)
 		if err != nil {
@@ -183,9 +221,10 @@ func (t *taker) run(ctx context.Context) error {
 	}
 }
 
-// awaitAdmission waits until a hand is free and the gate lets a message in.
+// awaitAdmission waits until a hand is free, or more of them, and the gate lets a message in.
 func (t *taker) awaitAdmission(ctx context.Context) (n int, changed <-chan struct{}, err error) {
 	for ctx.Err() == nil {
+		t.gatherHands(ctx)
 		n, changed := t.admit()
 		if n > 0 {
 			return n, changed, nil
@@ -199,6 +238,29 @@ func (t *taker) awaitAdmission(ctx context.Context) (n int, changed <-chan struc
 	return 0, nil, ctx.Err()
 }
 
+// gatherHands waits for more free hands if most are at work, for gatherFor at most: a request costs
+// the broker as much as a message does, and one request serves all hands that are free.
+func (t *taker) gatherHands(ctx context.Context) {
+	isEnough := func() bool {
+		free := len(t.hands.free)
+		return free == 0 || free >= cap(t.hands.free)/gatherShare
+	}
+	if isEnough() {
+		return
+	}
+	over := time.NewTimer(gatherFor)
+	defer over.Stop()
+	for !isEnough() {
+		select {
+		case <-t.hands.freed:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // admit asks the gate how many of the free hands may ask for messages.
 func (t *taker) admit() (n int, changed <-chan struct{}) {
 	free := len(t.hands.free) // only the taker takes a free hand away
@@ -209,10 +271,8 @@ func (t *taker) admit() (n int, changed <-chan struct{}) {
 	return min(n, free), changed
 }
 
-// request is an open request for messages. It has an inbox of its own.
+// request is an open request for messages.
 type request struct {
-	inbox *nats.Subscription
-	came  chan *nats.Msg
 	// rest is how many messages may still come.
 	rest int
 	// brought is true if a message came.
@@ -249,22 +309,34 @@ func (t *taker) ask(n int) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &request{
-		came: make(chan *nats.Msg, body.Batch+statusRoom),
-		rest: body.Batch, short: !t.idle, until: time.Now().Add(body.Expires), silentFor: silent,
-	}
-	inbox := t.conn.nats.NewInbox()
-	r.inbox, err = t.conn.nats.ChanSubscribe(inbox, r.came)
-	if err != nil {
+	if err := t.openInbox(); err != nil {
 		return nil, err
 	}
-	info := t.consumer.CachedInfo()
-	next := t.conn.apiSubject(apiNext, info.Stream+"."+info.Name)
-	if err := t.conn.nats.PublishRequest(next, inbox, data); err != nil {
-		_ = r.inbox.Unsubscribe()
+	r := &request{
+		rest: body.Batch, short: !t.idle, until: time.Now().Add(body.Expires), silentFor: silent,
+	}
+	if err := t.conn.nats.PublishRequest(t.next, t.inbox.Subject, data); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// openInbox opens an inbox, unless that of the last request can be used again.
+func (t *taker) openInbox() (err error) {
+	if t.inbox != nil {
+		return nil
+	}
+	t.came = make(chan *nats.Msg, cap(t.hands.free)+statusRoom)
+	t.inbox, err = t.conn.nats.ChanSubscribe(t.conn.nats.NewInbox(), t.came)
+	return err
+}
+
+// closeInbox lets nothing more come.
+func (t *taker) closeInbox() {
+	if t.inbox != nil {
+		_ = t.inbox.Unsubscribe()
+		t.inbox = nil
+	}
 }
 
 // serve hands out what the request brings, until the request has ended. It returns an error if
@@ -272,8 +344,7 @@ func (t *taker) ask(n int) (*request, error) {
 func (t *taker) serve(ctx context.Context, r *request, changed <-chan struct{}) error {
 	end := t.receive(ctx, r, changed)
 	switch {
-	case end == nil:
-		_ = r.inbox.Unsubscribe() // nothing more can come
+	case end == nil: // nothing more can come, so the next request has the same inbox
 	case ctx.Err() != nil, errors.Is(end, errChanged):
 		t.giveBackRest(r)
 	default:
@@ -302,7 +373,7 @@ func (t *taker) receive(ctx context.Context, r *request, changed <-chan struct{}
 	defer silence.Stop()
 	for r.rest > 0 {
 		select {
-		case msg := <-r.came:
+		case msg := <-t.came:
 			silence.Reset(r.silentFor)
 			t.noteStall(false)
 			if ended, err := t.accept(r, msg, t.handOutUntilDone(ctx, r)); ended {
@@ -424,7 +495,7 @@ func (t *taker) collect(r *request, limit time.Duration, keep func(*message)) {
 	defer over.Stop()
 	for r.rest > 0 {
 		select {
-		case msg := <-r.came:
+		case msg := <-t.came:
 			if ended, _ := t.accept(r, msg, keep); ended {
 				return
 			}
@@ -445,13 +516,13 @@ func (t *taker) withdraw(r *request, keep func(*message)) {
 	// next event there.
 	if r.rest > 0 && t.conn.nats.IsConnected() {
 		// Drain unsubscribes at the broker, and goes on to receive until the broker has confirmed.
-		_ = r.inbox.Drain()
+		_ = t.inbox.Drain()
 		_ = t.conn.nats.FlushTimeout(flushFor)
 	}
-	_ = r.inbox.Unsubscribe()
+	t.closeInbox()
 	for {
 		select {
-		case msg := <-r.came:
+		case msg := <-t.came:
 			_, _ = t.accept(r, msg, keep)
 		default:
 			return

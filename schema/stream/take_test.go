@@ -467,6 +467,33 @@ func TestTheRequestsNeverAskForMoreThanTheFreeHands(t *testing.T) {
 	})
 }
 
+// A subscription for each request would cost the broker more than the request.
+func TestTheRequestsOfABusyQueueShareAnInbox(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, c *stream.Conn, b virtualBroker) {
+		asked := pulls(t, b.nats, schema.EventsStream)
+		jobs, _, _ := hold(t, c, paystubsQueue, 2)
+		const events = 20
+		publish(t, c, numbered(0, events)...)
+		for range events {
+			j := soon(t, "an event", jobs)
+			must(t, j.Done())
+			j.release()
+		}
+		synctest.Wait()
+		requests := len(asked)
+		if requests < events/2 {
+			t.Fatalf("%d requests for %d events and 2 hands", requests, events)
+		}
+		inboxes := map[string]bool{}
+		for range requests {
+			inboxes[(<-asked).Inbox] = true
+		}
+		if len(inboxes) != 1 {
+			t.Errorf("%d requests had %d inboxes, want one", requests, len(inboxes))
+		}
+	})
+}
+
 // silentBroker answers as a broker would that has a queue, and then loses every request for events
 // without a word. answer says whether it sends heartbeats.
 type silentBroker struct {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -35,8 +36,6 @@ const (
 	// drainBytesMax is how much is read of an error's body and of an unwanted body. The
 	// connection can be used again only after the body is read.
 	drainBytesMax = 64 << 10
-
-	idleConnsMax = 16
 )
 
 // Config is how a process calls one API. Each provider's Config embeds it.
@@ -130,6 +129,8 @@ type Client struct {
 	host    string
 	port    int
 	secrets secrets
+	// header has the headers of the last call. It is nil before the first.
+	header atomic.Pointer[secretHeader]
 	// keepsHTTP1 is true if the connections kept from earlier calls are of HTTP/1.
 	keepsHTTP1 atomic.Bool
 	close      func()
@@ -157,7 +158,10 @@ func New(config Config, dialect Dialect) (*Client, error) {
 	}
 	if config.Transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = idleConnsMax
+		// A connection is kept for every call that was under way at the same time, or some calls
+		// would dial anew while all are busy. The hands of the process limit the number.
+		t.MaxIdleConns = 0 // no limit
+		t.MaxIdleConnsPerHost = math.MaxInt
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		c.config.Transport = t
 		c.close = t.CloseIdleConnections

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -63,21 +64,46 @@ func (c *Client) request(ctx context.Context, e Endpoint, secret string) (*http.
 	if err != nil { // not wrapped: err quotes the URL, and so the ids
 		return nil, fmt.Errorf("%s %s: not a url", e.verb(), e.Template)
 	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "wagewire")
+	header, err := c.headerOf(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", e.verb(), e.Template, err)
+	}
+	if e.change == nil {
+		req.Header = header // no transport may change it
+	} else {
+		maps.Copy(req.Header, header)
+	}
+	if c.keepsHTTP1.Load() && e.change == nil {
+		setEmptyBody(req)
+	}
+	return req, nil
+}
+
+// secretHeader has the headers of every call with a secret.
+type secretHeader struct {
+	secret string
+	header http.Header
+}
+
+// headerOf returns the headers of a call with the secret, for reading alone.
+func (c *Client) headerOf(secret string) (http.Header, error) {
+	if last := c.header.Load(); last != nil && last.secret == secret {
+		return last.header, nil
+	}
+	header := http.Header{}
+	header.Set("Accept", "application/json")
+	header.Set("User-Agent", "wagewire")
 	for name, values := range c.dialect.Header(secret) {
 		for _, value := range values {
 			if strings.ContainsFunc(value, unicode.IsControl) {
-				return nil, fmt.Errorf("%s %s: %w: a control character in header %s",
-					e.verb(), e.Template, ErrCredentials, name)
+				return nil, fmt.Errorf("%w: a control character in header %s",
+					ErrCredentials, name)
 			}
 		}
-		req.Header[name] = values
+		header[name] = values
 	}
-	if c.keepsHTTP1.Load() && e.change == nil {
-		req.Body = newEmptyBody()
-	}
-	return req, nil
+	c.header.Store(&secretHeader{secret, header})
+	return header, nil
 }
 
 // newRequest returns the request without credentials. The Transport cannot send the body of a
@@ -96,12 +122,16 @@ func newRequest(ctx context.Context, e Endpoint, target string) (*http.Request, 
 	return req, nil
 }
 
-// newEmptyBody returns a body that keeps a http.Transport from sending a request again by itself.
-// A Transport does so if a kept connection of HTTP/1 breaks before the answer, once for each kept
-// connection: calls without a turn. It cannot send a body again, and nothing of an empty body is
-// sent. HTTP/2 would send a frame for the body, and needs none, because there only calls that the
-// API has not begun are sent again.
-func newEmptyBody() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+// setEmptyBody gives the request a body that keeps a http.Transport from sending the request again
+// by itself. A Transport does so if a kept connection of HTTP/1 breaks before the answer, once for
+// each kept connection: calls without a turn. It cannot send a body again, and nothing of an empty
+// body is sent. HTTP/2 would send a frame for the body, and needs none, because there only calls
+// that the API has not begun are sent again. The encoding "identity" adds no header: without it, a
+// Transport starts a goroutine to find out whether the body is empty.
+func setEmptyBody(req *http.Request) {
+	req.Body = io.NopCloser(strings.NewReader(""))
+	req.TransferEncoding = []string{"identity"}
+}
 
 // exchange sends req and reads the answer. If no whole answer came, status is 0 and err is the
 // transport's own. The transport is called directly, because an http.Client would follow

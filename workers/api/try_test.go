@@ -149,6 +149,43 @@ func TestAConnectionIsUsedAgainAfterAnError(t *testing.T) {
 	})
 }
 
+func TestCallsThatAreUnderWayTogetherDialOnceEach(t *testing.T) {
+	const hands, rounds = 150, 4
+	var answering sync.WaitGroup
+	var dialed atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			answering.Done()
+			answering.Wait()
+			_, _ = w.Write([]byte("{}"))
+		}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialed.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := client(t, nil, func(cfg *settings) { cfg.URL = server.URL })
+	for range rounds {
+		answering.Add(hands)
+		var all sync.WaitGroup
+		for range hands {
+			all.Go(func() {
+				answer, err := c.Get(t.Context(), things)
+				if err != nil {
+					t.Error(err)
+				}
+				answer.Release()
+			})
+		}
+		all.Wait()
+	}
+	if n := dialed.Load(); n != hands {
+		t.Errorf("%d connections for %d hands", n, hands)
+	}
+}
+
 func TestATryIsOneCallAlsoWhenKeptConnectionsBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const kept = 2

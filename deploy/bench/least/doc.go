@@ -9,5 +9,5 @@
 //
 //	least.go    what both share: the streams, the types of webhook, the connection
 //	ingress.go  the least ingress
-//	worker.go   the least worker: a snapshot is stored as it is, a list is decoded and put together
+//	worker.go   the least worker: a snapshot is stored as it is, a list is decoded and joined
 package least

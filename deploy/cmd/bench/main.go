@@ -50,13 +50,15 @@ make bench builds the binaries and runs it.`,
 		"how long webhooks come at a constant rate, for the latency")
 	flags.StringSliceVar(&config.Settings, "settings", nil,
 		"the `settings` of the broker: "+strings.Join(bench.SettingKeys(), ", ")+" (all)")
-	root.AddCommand(leastCommand(), capacityCommand())
+	root.AddCommand(leastCommand(), capacityCommand(), growthCommand(), brokersCommand())
 	return min(1, command.Run(ctx, root, args, stdout, stderr))
 }
 
 func check(c bench.Config) error {
-	if c.Rounds < 1 || c.Senders < 1 || c.Slice <= 0 || c.Events < 1 {
-		return command.UsageError("--rounds, --senders, --slice and --events must be over 0")
+	if c.Rounds < 1 || c.Senders < 1 || c.Slice <= 0 || c.Events < 1 ||
+		c.OpenFor <= 0 {
+		return command.UsageError(
+			"--rounds, --senders, --slice, --events and --open-for must be over 0")
 	}
 	return nil
 }

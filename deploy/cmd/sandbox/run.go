@@ -103,10 +103,11 @@ func runSandbox(ctx context.Context, o options, stdout io.Writer) error {
 	if err := process.ReadConfig(quiet(getenv), &config); err != nil {
 		return err
 	}
-	log, err := process.Logger(config)
+	log, stopLog, err := process.Logger(config)
 	if err != nil {
 		return err
 	}
+	defer stopLog()
 	tracing, flush, err := process.Tracing(ctx, config, "wagewire-sandbox")
 	if err != nil {
 		return err

@@ -68,10 +68,11 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 	if err := process.ReadConfig(t.getenv, &c); err != nil {
 		return err
 	}
-	log, err := process.Logger(c)
+	log, stopLog, err := process.Logger(c)
 	if err != nil {
 		return err
 	}
+	defer stopLog()
 	config, err := health.ConfigFromEnv(t.getenv)
 	if err != nil {
 		return err

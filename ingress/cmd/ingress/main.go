@@ -146,12 +146,12 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	log, err := process.Logger(env.Process)
+	log, stopLog, err := process.Logger(env.Process)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }() // a terminal cannot be synced, and returns an error
-	process.LimitMemory(log)
+	defer stopLog()
+	defer process.TuneMemory(log)()
 	tracing, flush, err := process.Tracing(ctx, env.Process, "wagewire-ingress")
 	if err != nil {
 		return err
