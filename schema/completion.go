@@ -246,9 +246,9 @@ func (c Completion) Encode() ([]byte, error) {
 }
 
 // insertRecords puts the records into the empty list of a completion's JSON. encoding/json would
-// read every record byte by byte, to check it and to copy it without white space.
+// call a function for each byte of a record.
 func insertRecords(completion []byte, records []json.RawMessage) ([]byte, error) {
-	// A quote within a string is escaped, so the first list of this name is the member.
+	// A quote within a string is escaped, so the name with quotes is the member.
 	const name = `"records":`
 	at := bytes.Index(completion, []byte(name+"[]")) + len(name)
 	size := len(completion)

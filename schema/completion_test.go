@@ -331,6 +331,31 @@ func TestARecordKeeps(t *testing.T) {
 	}
 }
 
+func FuzzACompletionIsEncodedAsByTheStandardLibrary(f *testing.F) {
+	for _, record := range []string{
+		`{"id":"1","net":0.10}`, " {\n\t\"a\" : [ 1 , \"b c\" ] }\r\n", "\"<&>\u2028\"", `"\"records\":[]"`,
+		`"\\"`, `{"a":1,"a":2}`, `{`, `01`, `1 2`, ``, "\"\xff\"", `"\ud800"`,
+	} {
+		f.Add(record, `"records":[]`)
+	}
+	f.Fuzz(func(t *testing.T, record, text string) {
+		c := completions()["succeeded"]
+		c.Data.EndUserID = &text
+		c.Data.Records = []json.RawMessage{json.RawMessage(record), json.RawMessage(record)}
+		var want bytes.Buffer
+		encoder := json.NewEncoder(&want)
+		encoder.SetEscapeHTML(false)
+		wrong := encoder.Encode(c)
+		got, err := c.Encode()
+		if (wrong == nil) != (err == nil) {
+			t.Fatalf("Encode returns %v, encoding/json %v", err, wrong)
+		}
+		if diff := cmp.Diff(want.String(), string(got)+"\n"); err == nil && diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestARecordLosesOnlyWhiteSpaceBetweenTokens(t *testing.T) {
 	record := json.RawMessage("{ \"a\" : [ 1.0 ,\n\t2 ] }")
 	got, err := schema.EncodeRecords([]json.RawMessage{record})

@@ -3,7 +3,6 @@ package jsonschema
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 )
 
 // scanner reads JSON without copies: a record is read for each completion, and most of its values
@@ -15,11 +14,13 @@ type scanner struct {
 
 // begin moves to the next token and returns its place.
 func (s *scanner) begin() int {
-	for s.at < len(s.text) && strings.IndexByte(" \t\r\n", s.text[s.at]) >= 0 {
+	for s.at < len(s.text) && isSpace(s.text[s.at]) {
 		s.at++
 	}
 	return s.at
 }
+
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
 
 // take passes the byte if it is next.
 func (s *scanner) take(b byte) bool {
@@ -56,24 +57,33 @@ func (s *scanner) typeOfNext() string {
 	case 'n':
 		return "null"
 	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		if bytes.ContainsAny(s.text[s.at:s.endOfScalar()], ".eE") {
-			return "number"
-		}
-		return "integer"
+		return numberType(s.text[s.at:s.endOfScalar()])
 	default:
 		s.at = len(s.text)
 		return ""
 	}
 }
 
+// numberType returns the JSON type of a number by its spelling.
+func numberType(number []byte) string {
+	for _, b := range number {
+		if b == '.' || b == 'e' || b == 'E' {
+			return "number"
+		}
+	}
+	return "integer"
+}
+
 // endOfScalar is the place behind the number or word that begins here.
 func (s *scanner) endOfScalar() int {
 	end := s.at
-	for end < len(s.text) && strings.IndexByte(" \t\r\n,:]}", s.text[end]) < 0 {
+	for end < len(s.text) && !endsScalar(s.text[end]) {
 		end++
 	}
 	return end
 }
+
+func endsScalar(b byte) bool { return isSpace(b) || b == ',' || b == ':' || b == ']' || b == '}' }
 
 // readString returns the string that is next, without quotes and with its escapes.
 func (s *scanner) readString() []byte {
@@ -82,19 +92,26 @@ func (s *scanner) readString() []byte {
 		return nil
 	}
 	start := s.at
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
-		case '\\':
-			s.at += 2
-		case '"':
-			s.at++
-			return s.text[start : s.at-1]
-		default:
-			s.at++
+	for {
+		quote := bytes.IndexByte(s.text[s.at:], '"')
+		if quote < 0 {
+			s.at = len(s.text)
+			return nil
+		}
+		s.at += quote + 1
+		if text := s.text[start : s.at-1]; !endsInEscape(text) {
+			return text
 		}
 	}
-	s.at = len(s.text)
-	return nil
+}
+
+// endsInEscape reports whether a byte after the text of a string would be escaped.
+func endsInEscape(text []byte) bool {
+	backslashes := 0
+	for i := len(text) - 1; i >= 0 && text[i] == '\\'; i-- {
+		backslashes++
+	}
+	return backslashes%2 == 1
 }
 
 // skip passes the value that is next, however deep it is.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// DepthMax is how deeply objects and arrays may be nested for WriteCompact. It is the limit of
+// DepthMax is how deeply objects and arrays may be nested for WriteCompact: the limit of
 // encoding/json.
 const DepthMax = 10_000
 
@@ -18,9 +18,9 @@ var (
 	ErrSyntax = errors.New("not JSON")
 )
 
-// Check returns nil if the text is one JSON value whose objects and arrays are nested at most
-// depthMax deep. The error is ErrDepth or ErrSyntax, whichever the text shows first. A string may
-// hold bytes that are not UTF-8.
+// Check returns nil if the text is one JSON value with objects and arrays nested at most depthMax
+// deep. The error is ErrDepth or ErrSyntax, for the first fault of the text. A string may hold
+// bytes of no UTF-8.
 func Check(text []byte, depthMax int) error {
 	s := scanner{text: text, levels: depthMax}
 	return s.scan()
@@ -39,15 +39,15 @@ func WriteCompact(w io.Writer, text []byte) error {
 }
 
 // scanner passes over one JSON value. Each method steps over a part of the grammar, and returns
-// false if the text has something else.
+// false if the text has another part.
 type scanner struct {
 	text []byte
 	at   int
-	// levels is how many more levels may be nested. It is below zero if the text has more.
+	// levels is the number of levels that may still be nested, below zero if the text has more.
 	levels int
 
-	// to gets the text without white space, if it is not nil. It has everything before written, and
-	// err is its first error.
+	// to gets the text without white space, and has the text before written. Nil: only check. The
+	// first error of to is err.
 	to      io.Writer
 	written int
 	err     error

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"unicode/utf8"
 )
 
 // Members returns the names and values of a JSON object, in their order. A value is a part of doc
@@ -33,9 +34,9 @@ func Elements(doc []byte) iter.Seq[json.RawMessage] {
 	}
 }
 
-// Reader reads a document in one pass and copies nothing: what it returns are parts of the document.
-// The loops over members and elements can be nested, so that a list and the members of its elements
-// are read together. Of a document that is not valid JSON, a Reader reads anything.
+// Reader reads a document in one pass, and returns parts of the document and no copies. The loops
+// over members and elements can be nested, so that a list and the members of its elements are read
+// together. Of a document that is not valid JSON, a Reader reads anything.
 type Reader struct {
 	doc []byte
 	at  int
@@ -122,8 +123,8 @@ func (r *Reader) stepOver(begin int) {
 	}
 }
 
-// enter steps over the opening delimiter. If the next value begins with another byte, or has nothing
-// inside, enter steps over the value and returns false.
+// enter steps over the opening delimiter. If the next value begins with another byte, or has
+// nothing inside, enter steps over the value and returns false.
 func (r *Reader) enter(open byte) bool {
 	if r.Next() != open {
 		r.Value()
@@ -168,26 +169,35 @@ func (r *Reader) skipNested() {
 
 // skipString steps over a string.
 func (r *Reader) skipString() {
-	for r.at++; r.at < len(r.doc); {
-		end := bytes.IndexByte(r.doc[r.at:], '"')
-		if end < 0 {
-			break
-		}
-		escape := bytes.IndexByte(r.doc[r.at:r.at+end], '\\')
-		if escape < 0 {
-			r.at += end + 1
+	r.at++
+	begin := r.at
+	for {
+		quote := bytes.IndexByte(r.doc[r.at:], '"')
+		if quote < 0 {
+			r.at = len(r.doc)
 			return
 		}
-		r.at += escape + 2
+		r.at += quote + 1
+		if !endsInEscape(r.doc[begin : r.at-1]) {
+			return
+		}
 	}
-	r.at = len(r.doc)
+}
+
+// endsInEscape reports whether a byte after the text of a string would be escaped.
+func endsInEscape(text []byte) bool {
+	backslashes := 0
+	for i := len(text) - 1; i >= 0 && text[i] == '\\'; i-- {
+		backslashes++
+	}
+	return backslashes%2 == 1
 }
 
 // skipLiteral steps over a number, true, false or null.
 func (r *Reader) skipLiteral() {
 	for r.at < len(r.doc) {
-		switch b := r.doc[r.at]; {
-		case isSpace(b), b == ',', b == ']', b == '}':
+		b := r.doc[r.at]
+		if isSpace(b) || b == ',' || b == ']' || b == '}' {
 			return
 		}
 		r.at++
@@ -196,9 +206,9 @@ func (r *Reader) skipLiteral() {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-// unquote returns the text of a JSON string.
+// unquote returns the text of a JSON string. Only a text with escapes is a copy.
 func unquote(quoted []byte) []byte {
-	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 {
+	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 && utf8.Valid(quoted) {
 		return quoted[1 : len(quoted)-1]
 	}
 	var text string

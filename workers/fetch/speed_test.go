@@ -90,30 +90,9 @@ func BenchmarkList(b *testing.B) {
 		pages := listOf(b, row.kind, row.count)
 		b.Run(row.name+"/ours", func(b *testing.B) {
 			b.ReportAllocs()
-			pacer, err := pace.New(pace.Config{RatePerS: 1e9, Store: &pacetest.Store{}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			client, err := pinwheel.New(pinwheel.Config{Version: "2025-07-08", Config: api.Config{
-				URL:       "https://api.example",
-				Secrets:   func() ([]string, error) { return []string{"sekret"}, nil },
-				Pace:      pacer,
-				Transport: pages,
-			}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			handler := fetch.PinwheelHandlers[row.resource](client)
+			handler := fetch.PinwheelHandlers[row.resource](pages.client(b))
 			for b.Loop() {
-				job := job(row.resource, schema.ActionFullySynced, workers.Payload{})
-				if _, err := handler.Fetch(b.Context(), job); err != nil {
-					b.Fatal(err)
-				}
-				c := schema.NewCompletion(job.Event, row.resource, schema.Succeeded, time.Now())
-				c.Data.Records = job.Records.InMemory()
-				if _, err := c.Encode(); err != nil || len(c.Data.Records) != row.count {
-					b.Fatal(err, len(c.Data.Records))
-				}
+				completeList(b, handler, row.resource, row.count)
 			}
 		})
 		b.Run(row.name+"/least", func(b *testing.B) {
@@ -124,6 +103,66 @@ func BenchmarkList(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A worker reads a list without a copy of a page and without a value for each field. What is left
+// is the copy of each record, its id and its date, and the call itself.
+func TestARecordOfAListCostsFewAllocations(t *testing.T) {
+	for _, row := range []struct {
+		kind     string
+		count    int
+		resource schema.Resource
+	}{
+		{"shift", 90, schema.Shifts},
+		{"paystub", 90, schema.Paystubs},
+	} {
+		t.Run(row.kind, func(t *testing.T) {
+			newHandler := fetch.PinwheelHandlers[row.resource]
+			handler := newHandler(listOf(t, row.kind, row.count).client(t))
+			one := newHandler(listOf(t, row.kind, 1).client(t))
+			all := testing.AllocsPerRun(20, func() {
+				completeList(t, handler, row.resource, row.count)
+			})
+			call := testing.AllocsPerRun(20, func() { completeList(t, one, row.resource, 1) })
+			const most = 4
+			if each := (all - call) / float64(row.count-1); each > most {
+				t.Errorf("%.1f allocations for each %s, want %d at most", each, row.kind, most)
+			}
+		})
+	}
+}
+
+// client returns a client of the provider.
+func (l listed) client(t testing.TB) *pinwheel.Client {
+	t.Helper()
+	pacer, err := pace.New(pace.Config{RatePerS: 1e9, Store: &pacetest.Store{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := pinwheel.New(pinwheel.Config{Version: "2025-07-08", Config: api.Config{
+		URL:       "https://api.example",
+		Secrets:   func() ([]string, error) { return []string{"sekret"}, nil },
+		Pace:      pacer,
+		Transport: l,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// completeList fetches a list, and makes the text of its completion.
+func completeList(t testing.TB, handler workers.Handler, r schema.Resource, count int) {
+	t.Helper()
+	job := job(r, schema.ActionFullySynced, workers.Payload{})
+	if _, err := handler.Fetch(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	c := schema.NewCompletion(job.Event, r, schema.Succeeded, time.Now())
+	c.Data.Records = job.Records.InMemory()
+	if _, err := c.Encode(); err != nil || len(c.Data.Records) != count {
+		t.Fatalf("%d records, want %d: %v", len(c.Data.Records), count, err)
 	}
 }
 
