@@ -77,22 +77,28 @@ func NewRecords(
 // StoreFor. The error is stream.ErrErased if the account was erased. Any other error says that the
 // broker did not store the record, or that the record is no JSON.
 func (r *Records) Add(ctx context.Context, record api.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, StoreFor)
-	defer cancel()
-	if r.writer == nil && r.smallBytes+len(record.JSON) > schema.CompletionBytesMax {
-		if err := r.moveToStore(ctx); err != nil {
-			return err
-		}
-	}
-	r.noteDrift(record.JSON)
-	r.count++
-	r.largest = max(r.largest, len(record.JSON))
-	if r.writer == nil {
+	if r.writer == nil && r.smallBytes+len(record.JSON) <= schema.CompletionBytesMax {
+		r.note(record.JSON)
 		r.small = append(r.small, bytes.Clone(record.JSON))
 		r.smallBytes += len(record.JSON)
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, StoreFor)
+	defer cancel()
+	if r.writer == nil {
+		if err := r.moveToStore(ctx); err != nil {
+			return err
+		}
+	}
+	r.note(record.JSON)
 	return storeError(r.writer.Add(ctx, record.JSON))
+}
+
+// note counts a record.
+func (r *Records) note(record json.RawMessage) {
+	r.noteDrift(record)
+	r.count++
+	r.largest = max(r.largest, len(record))
 }
 
 // noteDrift notes where the record differs from the provider's reference. Drift never fails a job.
@@ -290,8 +296,8 @@ func (r *Records) publishObject(
 // that the next attempt does not need. The end of ctx does not stop Close, because a worker that
 // stops must not leave records behind.
 func (r *Records) Close(ctx context.Context) error {
-	if r == nil {
-		return nil
+	if r == nil || r.writer == nil && r.saved == nil && r.progress == nil {
+		return nil // nothing is stored
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreFor)
 	defer cancel()
