@@ -46,8 +46,8 @@ type scanner struct {
 	// levels is how many more levels may be nested. It is below zero if the text has more.
 	levels int
 
-	// to gets the text without white space, if it is not nil. It has everything before written, and
-	// err is its first error.
+	// to gets the text without white space, unless to is nil. to has everything before written, and
+	// err is the first error.
 	to      io.Writer
 	written int
 	err     error

@@ -186,8 +186,8 @@ func (r *Reader) skipString() {
 // skipLiteral steps over a number, true, false or null.
 func (r *Reader) skipLiteral() {
 	for r.at < len(r.doc) {
-		switch b := r.doc[r.at]; {
-		case isSpace(b), b == ',', b == ']', b == '}':
+		b := r.doc[r.at]
+		if isSpace(b) || b == ',' || b == ']' || b == '}' {
 			return
 		}
 		r.at++
