@@ -8,9 +8,9 @@ import (
 )
 
 // textAt returns the text at a path of names with dots between, in a JSON document. ok is false if
-// the document needs a closer look: it is no JSON, has no text there, or has an escape in the text
-// or in a name on the way. textAt copies nothing else, while encoding/json would copy every member
-// on the way.
+// the document needs a closer look: no JSON, no text at the path, or an escape in the text or in a
+// name on the way. textAt copies the text alone, while encoding/json would copy every member on the
+// way.
 func textAt(doc []byte, path string) (text string, ok bool) {
 	if !json.Valid(doc) {
 		return "", false

@@ -153,7 +153,7 @@
 //
 // # Requests for events
 //
-// A taker asks for as many events as there are free hands, with one request at a time. A short
+// A taker asks for as many events as there are free hands, with a single request at a time. A short
 // request lasts 1 s. If the request brings nothing, the queue is idle, and a long request follows:
 // 30 s, with heartbeats, for a single event. When the event comes, the next request is short again
 // and asks for all free hands. So an idle queue costs a request in 30 s. While most hands are at
@@ -161,8 +161,8 @@
 // cost a request of its own, and each request of a cluster two entries in the consumer's log.
 //
 // The requests of a taker share an inbox, because a subscription costs the broker more than a
-// request. After the end of a request nothing more comes for it. A request that is withdrawn or
-// lost takes the inbox with it.
+// request. Nothing more comes for a request after its end. The inbox of a withdrawn or lost request
+// is closed.
 //
 // A stop or a closing gate ends the open request. The broker knows no message that withdraws a
 // request. An unsubscribed inbox has the same effect, because the broker delivers only to an inbox

@@ -85,8 +85,8 @@ type openGate struct{}
 
 func (openGate) Admit(free, _ int) (int, <-chan struct{}) { return free, nil }
 
-// hands are the places for messages in work. A hand has a goroutine from its first message on: a
-// new goroutine for each message would have to grow its stack each time.
+// hands are the places for messages in work. A hand has a goroutine from the first message on: a
+// new goroutine would have to grow the stack for each message.
 type hands struct {
 	// free holds a token for each hand without work.
 	free chan struct{}
@@ -111,7 +111,7 @@ func newHands(n int) *hands {
 	return h
 }
 
-// begin gives work to a free hand. Only one goroutine may call begin.
+// begin gives work to a free hand. A single goroutine may call begin.
 func (h *hands) begin(work func()) {
 	<-h.free
 	busy := cap(h.free) - len(h.free)
@@ -172,8 +172,8 @@ type taker struct {
 	next string
 	// beatEvery is the pause between two heartbeats for a message in work.
 	beatEvery time.Duration
-	// inbox is where the requests' messages arrive, in came. Requests share the inbox until one of
-	// them is withdrawn or lost. It is nil before the first request.
+	// inbox receives the messages of the requests, in came. The requests share the inbox until a
+	// request is withdrawn or lost. inbox is nil before the first request.
 	inbox *nats.Subscription
 	came  chan *nats.Msg
 	// lost gets a value when the connection is lost.
@@ -321,7 +321,7 @@ func (t *taker) ask(n int) (*request, error) {
 	return r, nil
 }
 
-// openInbox opens an inbox, unless that of the last request can be used again.
+// openInbox opens an inbox, unless the inbox of the last request can be used again.
 func (t *taker) openInbox() (err error) {
 	if t.inbox != nil {
 		return nil
