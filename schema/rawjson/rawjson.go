@@ -43,11 +43,11 @@ func WriteCompact(w io.Writer, text []byte) error {
 type scanner struct {
 	text []byte
 	at   int
-	// levels is the number of levels that may still be nested, below zero if the text has more.
+	// levels is how many more levels may be nested. It is below zero if the text has more.
 	levels int
 
-	// to gets the text without white space, and has the text before written. Nil: only check. The
-	// first error of to is err.
+	// to gets the text without white space, unless to is nil. to has everything before written, and
+	// err is the first error.
 	to      io.Writer
 	written int
 	err     error
