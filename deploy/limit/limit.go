@@ -1,7 +1,7 @@
 // Package limit names the variables with the limits of streams: how much a stream holds, how many
 // messages, how long it keeps a message, and how many copies it has. `wagewire provision` reads the
-// variables, and docker-compose.yml passes them on. The package also knows what the messages take of
-// the memory of NATS.
+// variables, and docker-compose.yml passes them on. The package also knows what the messages take
+// of the memory of NATS.
 package limit
 
 // Config is the wish of an installation for its streams. The flags of `wagewire provision` win over

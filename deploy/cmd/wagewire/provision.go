@@ -31,7 +31,8 @@ A line with + is created and ~ is changed. A line with ! is refused, because the
 stored data; apply then changes nothing and exits 1.
 
 A line with = is kept: the stream has more bytes, messages, age or copies than the flags, the
-variables or the defaults say. Only --shrink takes something from a stream, and never what holds stored data.
+variables or the defaults say. Only --shrink takes something from a stream, and never what holds
+stored data.
 
 ` + streamsHelp() + `
 Completions must be kept 3 days longer than events, so that a late redelivery finds its event
