@@ -173,8 +173,8 @@ func addLeftovers(d *builder) {
 	}.stats(cog.ToPtr(1.0)))
 	d.WithPanel(panel{
 		title: "Fullness", unit: unitShare, width: 12, none: "no stream has a limit",
-		about: "The filled share of each stream, of bytes and of messages. From 95 % on, ingress is " +
-			"not ready. And the share of the memory of NATS that the messages need.",
+		about: "The filled share of each stream, of bytes and of messages. From 95 % on, ingress " +
+			"is not ready. And the share of the memory of NATS that the messages need.",
 		queries: []query{{
 			`max by (stream) (wagewire_stream_bytes / (wagewire_stream_max_bytes > 0))`,
 			"{{stream}}",
