@@ -288,7 +288,7 @@ bin/cyclonedx-gomod: .ci/sbom/go.mod .ci/sbom/go.sum
 
 # nats-server has the version of the tests and is built like our own commands.
 .PHONY: bench
-bench: ## measure ingress and the workers against nats-server and net/http: make bench ARGS=--help
+bench: ## measure ingress and the workers against the least programs for the job: make bench ARGS=--help
 	@$(measured)
 	@bin/bench $(ARGS)
 
