@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // Resource is a kind of data. A webhook is about one resource, and a worker command fetches one.
@@ -68,28 +70,28 @@ func (t WebhookType) Known() bool { return t.Resource != Other }
 // AccountIDIn reads the account's id from a webhook's body: the string at the path Account. It
 // returns "" if the body has no such member, or null there.
 func (t WebhookType) AccountIDIn(body []byte) (string, error) {
-	if id, ok := textAt(body, t.Account); ok {
-		return id, nil
+	if err := rawjson.Check(body, rawjson.DepthMax); err != nil {
+		return "", fmt.Errorf("read %s: %w", t.Account, err)
 	}
-	return t.lookForAccountID(body)
-}
-
-// lookForAccountID does what AccountIDIn does, for every body.
-func (t WebhookType) lookForAccountID(body []byte) (string, error) {
 	value := json.RawMessage(body)
 	for key := range strings.SplitSeq(t.Account, ".") {
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(value, &object); err != nil {
-			return "", fmt.Errorf("read %s: %w", t.Account, err)
+		r := rawjson.NewReader(value)
+		if first := r.Next(); first != '{' && first != 'n' {
+			return "", fmt.Errorf("read %s: %s is in no object", t.Account, key)
 		}
-		value = object[key]
+		value = nil
+		for name := range r.Members() {
+			if string(name) == key {
+				value = r.Value()
+			}
+		}
 		if value == nil {
 			return "", nil
 		}
 	}
 	var id string // null leaves it empty
-	if err := json.Unmarshal(value, &id); err != nil {
-		return "", fmt.Errorf("read %s: %w", t.Account, err)
+	if !rawjson.ReadText(value, &id) {
+		return "", fmt.Errorf("read %s: it is no string", t.Account)
 	}
 	return id, nil
 }

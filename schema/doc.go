@@ -38,7 +38,6 @@
 //	pinwheel.go     Pinwheel's row: the layout of its webhooks and all of its webhook types
 //	truv.go         Truv's row
 //	catalogue.go    WebhookType, a row of the catalogue: resource, action and workers of a type
-//	member.go       a text in a JSON document, without copies of the rest
 //	event.go        Event, a verified webhook in our terms
 //	subject.go      tokens and subjects; no other file spells a subject
 //	completion.go   Completion, the end of an event

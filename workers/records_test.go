@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/rawjson"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 	"github.com/wagewire/wagewire/workers/api"
 )
@@ -264,12 +265,12 @@ func pagedHandler(client *api.Client, atPage func()) Handler {
 			e := api.Path("/list")
 			e.Query = map[string][]string{"cursor": {cursor}}
 			page.Answer, err = client.Get(ctx, e)
-			for name, value := range api.Members(page.Answer.Body) {
+			for name, value := range rawjson.Members(page.Answer.Body) {
 				if name == "next" {
 					err = errors.Join(err, json.Unmarshal(value, &next))
 					continue
 				}
-				for record := range api.Elements(value) {
+				for record := range rawjson.Elements(value) {
 					page.Records = append(page.Records, api.Record{JSON: record})
 				}
 			}

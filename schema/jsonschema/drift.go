@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // FindingsMax is the largest number of findings in one record.
@@ -82,7 +84,7 @@ func (ref *Reference) FindDrift(p schema.Provider, r schema.Resource, record []b
 	for _, row := range recordRows {
 		if row.provider == p && row.resource == r {
 			kind := row.kindOf(record)
-			c := comparison{record: kind, scanner: scanner{text: record}}
+			c := comparison{Reader: rawjson.NewReader(record), record: kind}
 			c.compare(ref.shapes[recordKey{p, kind}])
 			return c.findings
 		}
@@ -197,71 +199,95 @@ func join(path, name string) string {
 
 // comparison walks through one record.
 type comparison struct {
-	scanner
+	*rawjson.Reader
+
 	record   string
 	findings []Finding
 }
 
 // compare reads the next value and compares it with the shape.
 func (c *comparison) compare(s *shape) {
-	start := c.begin()
-	typeName := c.typeOfNext()
-	if typeName == "" {
-		return
-	}
-	if !s.allows(typeName) {
-		c.skip()
-		// 1.0 is an integer of JSON Schema, and a change of the spelling is no other type.
-		if typeName != "number" || !isWhole(c.text[start:c.at]) || !s.allows("integer") {
-			c.add(OtherType, s.path, typeName)
-		}
-		return
-	}
+	next := c.Next()
 	switch {
-	case typeName == "object" && s.members != nil:
+	case next == '{' && s.members != nil && s.allows("object"):
 		c.compareMembers(s)
-	case typeName == "array" && s.items != nil:
-		c.compareItems(s.items)
-	case typeName == "string" && s.values != nil:
-		text := c.readString()
-		if !s.values[string(text)] && !s.values[string(unescape(text))] {
-			c.addValue(s.path, text)
+	case next == '[' && s.items != nil && s.allows("array"):
+		for range c.Elements() {
+			c.compare(s.items)
 		}
 	default:
-		c.skip()
+		c.compareValue(s, c.Value())
 	}
 }
 
 func (c *comparison) compareMembers(s *shape) {
-	c.at++ // {
-	for c.more('}') {
-		name := c.readString()
-		if name == nil || !c.take(':') {
-			return
-		}
-		member, known := s.members[string(name)]
-		if !known {
-			member, known = s.members[string(unescape(name))]
-		}
-		if known {
+	for name := range c.Members() {
+		if member, known := s.members[string(name)]; known {
 			c.compare(member)
 			continue
 		}
-		c.begin()
 		shown := "?"
 		if word.Match(name) {
 			shown = string(name)
 		}
-		c.add(UnknownField, join(s.path, shown), c.typeOfNext())
-		c.skip()
+		c.add(UnknownField, join(s.path, shown), typeOf(c.Value()))
 	}
 }
 
-func (c *comparison) compareItems(items *shape) {
-	c.at++ // [
-	for c.more(']') {
-		c.compare(items)
+// compareValue compares a value without a look inside of objects and arrays.
+func (c *comparison) compareValue(s *shape, value []byte) {
+	typeName := typeOf(value)
+	switch {
+	case typeName == "": // the text is not JSON
+	case !s.allows(typeName):
+		// 1.0 is an integer of JSON Schema, and a change of the spelling is no other type.
+		if typeName != "number" || !isWhole(value) || !s.allows("integer") {
+			c.add(OtherType, s.path, typeName)
+		}
+	case typeName == "string" && s.values != nil:
+		if text := rawjson.Unquote(value); !s.values[string(text)] {
+			c.addValue(s.path, text)
+		}
 	}
+}
+
+// typeOf returns the JSON type of a value, "" if the text is not JSON.
+func typeOf(value []byte) string {
+	if len(value) == 0 {
+		return ""
+	}
+	switch value[0] {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '"':
+		return "string"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return numberType(value)
+	default:
+		return ""
+	}
+}
+
+// numberType returns the JSON type of a number by its spelling.
+func numberType(number []byte) string {
+	for _, b := range number {
+		if b == '.' || b == 'e' || b == 'E' {
+			return "number"
+		}
+	}
+	return "integer"
+}
+
+// isWhole reports whether a number has a fraction of zeros. A number with an exponent is not whole.
+func isWhole(number []byte) bool {
+	_, fraction, ok := bytes.Cut(number, []byte("."))
+	return ok && len(bytes.Trim(fraction, "0")) == 0
 }
 
 // addValue adds an unknown value. The value is shown only if it looks like a word.

@@ -40,7 +40,6 @@
 //	retry.go     the pauses between tries, and Retry-After
 //	endpoint.go  a path with escaped ids
 //	record.go    records, snapshots, and the pages of a list
-//	part.go      the members and elements of an answer, without copies
 //	error.go     the errors below
 //	code.go      the APIs' codes, fit for a log
 //	time.go      the providers' times

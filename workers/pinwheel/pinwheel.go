@@ -26,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/schema/rawjson"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -253,7 +254,7 @@ func readPage(e api.Endpoint, body []byte) (_ api.Page, next string, _ error) {
 	var records []api.Record
 	var broken error
 	hasList := false
-	m, ok := readEnvelope(body, func(data *api.Reader) {
+	m, ok := readEnvelope(body, func(data *rawjson.Reader) {
 		hasList = data.Next() == '['
 		records, broken = readList(e, data)
 	})
@@ -267,7 +268,7 @@ func readPage(e api.Endpoint, body []byte) (_ api.Page, next string, _ error) {
 }
 
 // readList reads the records of the list that is next.
-func readList(e api.Endpoint, from *api.Reader) (records []api.Record, broken error) {
+func readList(e api.Endpoint, from *rawjson.Reader) (records []api.Record, broken error) {
 	for range from.Elements() {
 		s, err := readRecord(e, from)
 		if err != nil {
@@ -297,7 +298,7 @@ func (c *Client) snapshot(ctx context.Context, e api.Endpoint) (api.Snapshot, er
 func readSnapshot(e api.Endpoint, body []byte) (api.Snapshot, error) {
 	var s api.Snapshot
 	broken := noRecord(e)
-	m, ok := readEnvelope(body, func(data *api.Reader) { s, broken = readRecord(e, data) })
+	m, ok := readEnvelope(body, func(data *rawjson.Reader) { s, broken = readRecord(e, data) })
 	if !ok {
 		return api.Snapshot{}, breaksContract(e, "not an object with data and meta")
 	}
@@ -317,8 +318,8 @@ type meta struct {
 
 // readEnvelope reads the two members of an answer. It calls read when data is next: of several data
 // the last counts. ok is false if body is no object, or meta has another shape.
-func readEnvelope(body []byte, read func(data *api.Reader)) (m meta, ok bool) {
-	r := api.NewReader(body)
+func readEnvelope(body []byte, read func(data *rawjson.Reader)) (m meta, ok bool) {
+	r := rawjson.NewReader(body)
 	ok = r.Next() == '{'
 	for name := range r.Members() {
 		switch string(name) {
@@ -343,16 +344,16 @@ func RecordID(raw json.RawMessage) (string, error) {
 // readRecord makes a snapshot of the object that is next, which must have a string id. The
 // snapshot's JSON is a part of the document. As with json.Unmarshal, the case of a name does not
 // matter, and of several members with a name the last counts.
-func readRecord(e api.Endpoint, from *api.Reader) (s api.Snapshot, err error) {
+func readRecord(e api.Endpoint, from *rawjson.Reader) (s api.Snapshot, err error) {
 	begin := from.Offset()
 	ok := true
 	var refreshedAt api.Stamp
 	for name := range from.Members() {
 		switch {
 		case isName(name, "id"):
-			ok = api.ReadText(from.Value(), &s.ID) && ok
+			ok = rawjson.ReadText(from.Value(), &s.ID) && ok
 		case isName(name, "pay_date"):
-			ok = api.ReadText(from.Value(), &s.PayDate) && ok
+			ok = rawjson.ReadText(from.Value(), &s.PayDate) && ok
 		case isName(name, "refreshed_at"):
 			_ = refreshedAt.UnmarshalJSON(from.Value()) // never fails
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/schema/rawjson"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -176,7 +177,7 @@ func (c *Client) Sendings(ctx context.Context, since time.Time) iter.Seq2[Sendin
 // readSendings reads a page of the log. The records are parts of body.
 func readSendings(e api.Endpoint, body []byte) (page api.Page, next string, err error) {
 	hasResults := false
-	for name, value := range api.Members(body) {
+	for name, value := range rawjson.Members(body) {
 		switch name {
 		case "next":
 			var link api.Text
@@ -184,7 +185,7 @@ func readSendings(e api.Endpoint, body []byte) (page api.Page, next string, err 
 			next = cursorOf(string(link))
 		case "results":
 			hasResults = len(value) > 0 && value[0] == '['
-			for raw := range api.Elements(value) {
+			for raw := range rawjson.Elements(value) {
 				page.Records = append(page.Records, api.Record{JSON: raw})
 			}
 		}

@@ -1,4 +1,4 @@
-package api
+package rawjson
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 
 // Members returns the names and values of a JSON object, in their order. A value is a part of doc
 // and not a copy: decoding into json.RawMessage would double the memory of a large answer. doc must
-// be valid JSON, as Get returns it. Anything but an object has no members.
+// be valid JSON. Anything but an object has no members.
 func Members(doc []byte) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
 		r := NewReader(doc)
@@ -88,7 +88,7 @@ func (r *Reader) Members() iter.Seq[[]byte] {
 			if r.Next() != '"' {
 				return
 			}
-			name := unquote(r.Value())
+			name := Unquote(r.Value())
 			if r.Next() != ':' {
 				return
 			}
@@ -204,10 +204,9 @@ func (r *Reader) skipLiteral() {
 	}
 }
 
-func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
-
-// unquote returns the text of a JSON string. Only a text with escapes is a copy.
-func unquote(quoted []byte) []byte {
+// Unquote returns the text of a JSON string, as encoding/json decodes it. A text without escapes
+// and with valid UTF-8 is a part of the string and no copy.
+func Unquote(quoted []byte) []byte {
 	if len(quoted) >= 2 && bytes.IndexByte(quoted, '\\') < 0 && utf8.Valid(quoted) {
 		return quoted[1 : len(quoted)-1]
 	}
@@ -220,7 +219,7 @@ func unquote(quoted []byte) []byte {
 // returns false for a value of another type. It does what json.Unmarshal would do.
 func ReadText(value json.RawMessage, text *string) bool {
 	if len(value) > 0 && value[0] == '"' {
-		*text = string(unquote(value))
+		*text = string(Unquote(value))
 		return true
 	}
 	return string(value) == "null"

@@ -1,4 +1,4 @@
-package api_test
+package rawjson_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/wagewire/wagewire/workers/api"
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 var documents = []string{
@@ -28,11 +28,11 @@ type parts struct {
 
 func partsOf(doc []byte) parts {
 	var p parts
-	for name, value := range api.Members(doc) {
+	for name, value := range rawjson.Members(doc) {
 		p.Names = append(p.Names, name)
 		p.Values = append(p.Values, string(value))
 	}
-	for element := range api.Elements(doc) {
+	for element := range rawjson.Elements(doc) {
 		p.Elements = append(p.Elements, string(element))
 	}
 	return p
@@ -82,8 +82,8 @@ func TestPartsAreNoCopies(t *testing.T) {
 		at := uintptr(unsafe.Pointer(unsafe.SliceData(part)))
 		return begin <= at && at+uintptr(len(part)) <= begin+uintptr(len(doc))
 	}
-	for _, value := range api.Members(doc) {
-		for element := range api.Elements(value) {
+	for _, value := range rawjson.Members(doc) {
+		for element := range rawjson.Elements(value) {
 			if !within(value) || !within(element) {
 				t.Errorf("%s is a copy", element)
 			}
