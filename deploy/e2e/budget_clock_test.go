@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // secondsAheadVariable has the number of seconds by which the clock of a process with a wrong clock
@@ -92,11 +94,16 @@ func showWrongClocks(t *testing.T, _ string) {
 	in.finish(in.share(0, n))
 }
 
-// firstLine returns the time of the first line of the log.
+// firstLine returns the time of the first line of the log, once the process has written the line.
 func (w *worker) firstLine(t *testing.T) time.Time {
 	t.Helper()
+	var first []byte
+	streamtest.Eventually(t, "the first line of the log", func() (whole bool) {
+		first, _, whole = bytes.Cut(w.log.text(), []byte("\n"))
+		return whole
+	})
 	var line struct{ Time time.Time }
-	if err := json.NewDecoder(strings.NewReader(string(w.log.text()))).Decode(&line); err != nil {
+	if err := json.Unmarshal(first, &line); err != nil {
 		t.Fatal(err)
 	}
 	return line.Time

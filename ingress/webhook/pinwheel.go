@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 // pinwheel is how Pinwheel signs (docs.pinwheelapi.com/public/docs/webhook-signature-verification):
@@ -14,8 +16,9 @@ var pinwheel = scheme{
 	secretsName:   "API secrets",
 	signsTime:     true,
 	readSignature: readPinwheelSignature,
-	signedBefore: func(claimed signature) string {
-		return pinwheelVersion + ":" + claimed.stamp + ":"
+	verify: func(claimed signature, secrets []schema.Secret, body []byte) bool {
+		before := pinwheelVersion + ":" + claimed.stamp + ":"
+		return isSignedByAny(secrets, claimed.digest, before, body)
 	},
 }
 
@@ -30,7 +33,7 @@ const (
 )
 
 func readPinwheelSignature(h http.Header) (signature, error) {
-	claimed, err := readDigest(h, pinwheelSignature, pinwheelVersion)
+	digest, err := readDigest(h, pinwheelSignature, pinwheelVersion)
 	if err != nil {
 		return signature{}, err
 	}
@@ -38,7 +41,7 @@ func readPinwheelSignature(h http.Header) (signature, error) {
 	if err != nil {
 		return signature{}, err
 	}
-	return signature{at: at, stamp: h.Get(pinwheelTimestamp), digest: claimed}, nil
+	return signature{at: at, stamp: h.Get(pinwheelTimestamp), digest: digest}, nil
 }
 
 // pinwheelSignedAt reads the timestamp header. A request may have no second one.

@@ -33,8 +33,8 @@ type scheme struct {
 	// readSignature reads the signature from a request's headers. All errors are an
 	// UnverifiedError.
 	readSignature func(h http.Header) (signature, error)
-	// signedBefore is what the signature covers before the body.
-	signedBefore func(claimed signature) string
+	// verify reports whether one of the secrets made the signature for exactly this body.
+	verify func(claimed signature, secrets []schema.Secret, body []byte) bool
 }
 
 // signature is the claim in a request's headers. Only Verify proves the claim.
@@ -42,11 +42,8 @@ type signature struct {
 	// at is the signed time, zero if the provider signs no time, and stamp is its text.
 	at     time.Time
 	stamp  string
-	digest digest
+	digest []byte
 }
-
-// digest is an HMAC-SHA256.
-type digest [sha256.Size]byte
 
 // Covers returns an error if the provider has no signature scheme. The error names the files to
 // change.
@@ -118,8 +115,7 @@ func Verify(r Received, secrets []schema.Secret) error {
 	if err != nil {
 		return err
 	}
-	before := schemes[r.Provider].signedBefore(claimed)
-	if !isSignedByAny(secrets, claimed.digest, before, r.Body) {
+	if !schemes[r.Provider].verify(claimed, secrets, r.Body) {
 		return errSignatureMismatch
 	}
 	return nil
@@ -152,31 +148,29 @@ func readSignature(p schema.Provider, h http.Header) (signature, error) {
 
 // readDigest reads the signature: version, "=", 64 hexadecimal digits. A request may carry no
 // second signature.
-func readDigest(h http.Header, name, version string) (read digest, err error) {
+func readDigest(h http.Header, name, version string) ([]byte, error) {
 	values := h.Values(name) // Get would take the first of several in silence
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return read, errSignatureMissing
+		return nil, errSignatureMissing
 	case len(values) > 1 || strings.Contains(values[0], ","):
-		return read, errSignatureAmbiguous
+		return nil, errSignatureAmbiguous
 	}
 	text, ok := strings.CutPrefix(values[0], version+"=")
 	if !ok {
-		return read, errSignatureVersion
+		return nil, errSignatureVersion
 	}
-	if len(text) != hex.EncodedLen(len(read)) {
-		return read, errSignatureMalformed
+	digest, err := hex.DecodeString(text)
+	if err != nil || len(digest) != sha256.Size {
+		return nil, errSignatureMalformed
 	}
-	if _, err := hex.Decode(read[:], []byte(text)); err != nil {
-		return read, errSignatureMalformed
-	}
-	return read, nil
+	return digest, nil
 }
 
-// isSignedByAny tries every secret, also after a match: the time taken does not give away the
-// matching secret.
+// isSignedByAny reports whether one of the secrets made the HMAC-SHA256 of before and the body. It
+// tries every secret, also after a match: the time taken does not give away the matching secret.
 func isSignedByAny(
-	secrets []schema.Secret, claimed digest, before string, body []byte,
+	secrets []schema.Secret, digest []byte, before string, body []byte,
 ) bool {
 	signed := false
 	for _, secret := range secrets {
@@ -186,8 +180,8 @@ func isSignedByAny(
 		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 		mac.Write([]byte(before))
 		mac.Write(body)
-		var right digest
-		if hmac.Equal(mac.Sum(right[:0]), claimed[:]) {
+		var right [sha256.Size]byte
+		if hmac.Equal(mac.Sum(right[:0]), digest) {
 			signed = true
 		}
 	}

@@ -18,6 +18,16 @@ var acme = scheme{
 	secretsName:   "signing keys",
 	signsTime:     true,
 	readSignature: readAcmeSignature,
+	verify: func(claimed signature, secrets []schema.Secret, body []byte) bool {
+		signed := false
+		for _, secret := range secrets {
+			mac := hmac.New(sha512.New, []byte(secret.Reveal()))
+			mac.Write(body)
+			mac.Write([]byte(claimed.stamp))
+			signed = hmac.Equal(mac.Sum(nil), claimed.digest) || signed
+		}
+		return signed
+	},
 }
 
 func readAcmeSignature(h http.Header) (signature, error) {
@@ -25,17 +35,7 @@ func readAcmeSignature(h http.Header) (signature, error) {
 	if err != nil {
 		return signature{}, err
 	}
-	verify := func(secrets []schema.Secret, body []byte) bool {
-		signed := false
-		for _, secret := range secrets {
-			mac := hmac.New(sha512.New, []byte(secret.Reveal()))
-			mac.Write(body)
-			mac.Write([]byte(sent))
-			signed = hmac.Equal(mac.Sum(nil), digest) || signed
-		}
-		return signed
-	}
-	return signature{at: at, verify: verify}, nil
+	return signature{at: at, stamp: sent, digest: digest}, nil
 }
 
 func readAcme(h http.Header) (sent string, at time.Time, digest []byte, err error) {
