@@ -64,7 +64,8 @@ func (p Patient) checkStores(ctx context.Context) Check {
 		return bad("broker", "", what+": "+err.Error(), applyCommand)
 	case errors.Is(err, stream.ErrFull):
 		return bad("broker", "", what+": "+err.Error(),
-			"give the stream more room: wagewire provision apply --max-bytes STREAM=SIZE")
+			"give the stream more room: wagewire provision apply --max-bytes STREAM=SIZE, "+
+				"or --max-messages STREAM=NUMBER if NATS has the memory")
 	default:
 		return bad("broker", "", what+": "+err.Error(), "see the broker's log")
 	}

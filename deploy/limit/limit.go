@@ -9,7 +9,7 @@ package limit
 type Config struct {
 	// MaxBytes, MaxMessages and MaxAge are lists: WAGEWIRE_EVENTS=4GiB,WAGEWIRE_COMPLETIONS=8GiB.
 	MaxBytes    string `env:"STREAM_MAX_BYTES" help:"most bytes of streams, which NATS reserves: WAGEWIRE_EVENTS=4GiB,WAGEWIRE_COMPLETIONS=8GiB; a stream that has more keeps it (each stream's default)"`
-	MaxMessages string `env:"STREAM_MAX_MESSAGES" help:"most messages of streams, for which NATS needs memory: WAGEWIRE_COMPLETIONS=5000000; a stream that has more keeps it (each stream's default)"`
+	MaxMessages string `env:"STREAM_MAX_MESSAGES" help:"most messages of streams, for which NATS needs memory: WAGEWIRE_COMPLETIONS=5000000; a stream that has more keeps it (each stream's default, and more with more bytes)"`
 	MaxAge      string `env:"STREAM_MAX_AGE" help:"how long streams keep a message: WAGEWIRE_DEAD_LETTERS=180d,WAGEWIRE_QUARANTINE=30d; 0 is for ever; a stream that has more keeps it (each stream's default)"`
 	Replicas    int    `env:"STREAM_REPLICAS" envDefault:"1" help:"copies of every stream in a cluster; a stream that has more keeps them"`
 }

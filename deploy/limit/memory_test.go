@@ -23,11 +23,11 @@ var installations = map[string]struct {
 }{
 	"docker-compose.yml": {
 		"docker-compose.yml", `(?s)\n  nats:\n.*?mem_limit: (\S+)`,
-		`SERVER_NAME: nats, GOMEMLIMIT: (\w+)`, `NATS_MEMORY:-(\w+)`, "docker-compose.yml",
+		`SERVER_NAME: nats, GOMEMLIMIT: (\w+)`, `NATS_MEMORY-(\w+)`, "docker-compose.yml",
 	},
 	"the cluster of docker-compose.yml": {
 		"deploy/compose/cluster.yml", `(?s)x-node:.*?mem_limit: (\S+)`,
-		`SERVER_NAME: nats-3, GOMEMLIMIT: (\w+)`, `NATS_MEMORY:-(\w+)`, "docker-compose.yml",
+		`SERVER_NAME: nats-3, GOMEMLIMIT: (\w+)`, `NATS_MEMORY-(\w+)`, "docker-compose.yml",
 	},
 	"the NATS of the chart": {
 		"deploy/kubernetes/chart/values.yaml",

@@ -21,8 +21,8 @@ const (
 // Logger returns the process's logger to standard error. In JSON, lines below warn are written
 // together: after logFor at the latest, when there are more than logBytesMax of them, and before
 // any warning or error. The caller must call stop when the process ends, after the last line. A
-// process that is killed, or that panics in another goroutine than that of stop, loses the lines
-// that wait. An error names LOG_LEVEL or LOG_FORMAT.
+// process that is killed, also by a second signal, or that panics in another goroutine than that of
+// stop, loses the lines that wait. An error names LOG_LEVEL or LOG_FORMAT.
 func Logger(c Config) (log *zap.Logger, stop func(), _ error) {
 	return newLogger(c, os.Stderr)
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -36,10 +37,11 @@ func TuneMemory(log *zap.Logger) (stop func()) {
 		log.Warn("no memory limit for the garbage collector: set GOMEMLIMIT", zap.Error(err))
 	} else {
 		log.Debug("memory limit for the garbage collector", zap.Int64("bytes", bytes))
-		//nolint:forbidigo // the runtime reads GOGC and GOMEMLIMIT there too
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(garbagePercent)
-		}
+	}
+	hasLimit := debug.SetMemoryLimit(-1) < math.MaxInt64 // the question changes nothing
+	//nolint:forbidigo // the runtime reads GOGC and GOMEMLIMIT there too
+	if hasLimit && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
 	}
 	end := make(chan struct{})
 	ended := make(chan struct{})

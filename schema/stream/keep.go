@@ -47,22 +47,30 @@ func (k *keeper) adjustNew(want *jetstream.StreamConfig) {
 	want.Replicas = max(want.Replicas, k.copies)
 }
 
-// adjust raises the wish to what the stream has, except where ask returns false.
+// roomShare is the filled share up to which a stream gets its first limit of messages.
+const roomShare = 0.75
+
+// adjust raises the wish to what the stream has, except where ask returns false. A stream of an
+// earlier release has no limit of messages. It gets one if it has no more bytes than wished, and
+// would not soon be full at the limit; otherwise ask decides.
 func (k *keeper) adjust(
-	what, name string, have jetstream.StreamConfig, want *jetstream.StreamConfig,
+	what, name string, has *jetstream.StreamInfo, want *jetstream.StreamConfig,
 ) {
 	if k.ask == nil {
 		return
 	}
+	have := has.Config
 	keeps := func(setting Setting, has, wants int64) bool {
 		return withoutLimit(has) > withoutLimit(wants) &&
 			k.ask(Kept{what, name, setting, max(has, 0), wants})
 	}
-	if keeps(SettingBytes, have.MaxBytes, want.MaxBytes) {
+	enlarged := keeps(SettingBytes, have.MaxBytes, want.MaxBytes)
+	if enlarged {
 		want.MaxBytes = have.MaxBytes
 	}
-	// A stream of an earlier release has no limit of messages, and nobody wished that.
-	if have.MaxMsgs > 0 && keeps(SettingMessages, have.MaxMsgs, want.MaxMsgs) {
+	hasRoom := !enlarged && float64(has.State.Msgs) <= roomShare*float64(want.MaxMsgs)
+	isFirst := have.MaxMsgs <= 0 && hasRoom
+	if !isFirst && keeps(SettingMessages, have.MaxMsgs, want.MaxMsgs) {
 		want.MaxMsgs = have.MaxMsgs
 	}
 	hasAge := ageOf(have)
@@ -72,19 +80,6 @@ func (k *keeper) adjust(
 	if keeps(SettingReplicas, int64(have.Replicas), int64(want.Replicas)) {
 		want.Replicas = have.Replicas
 		k.copies = max(k.copies, have.Replicas)
-	}
-}
-
-// roomShare is the filled share up to which a stream gets its first limit of messages.
-const roomShare = 0.75
-
-// keepRoom leaves a stream of an earlier release without a limit of messages, if the stream would
-// soon be full at the limit. The stream gets the limit when it holds fewer messages, or when the
-// wish is higher.
-func keepRoom(has *jetstream.StreamInfo, want *jetstream.StreamConfig) {
-	isNew := has.Config.MaxMsgs <= 0 && want.MaxMsgs > 0
-	if isNew && float64(has.State.Msgs) > roomShare*float64(want.MaxMsgs) {
-		want.MaxMsgs = has.Config.MaxMsgs
 	}
 }
 

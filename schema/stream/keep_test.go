@@ -247,13 +247,41 @@ func TestAStreamThatWouldSoonBeFullGetsNoFirstLimitOfMessages(t *testing.T) {
 		publish(t, c, paystubs(fmt.Sprint(i), "a-1"))
 	}
 	for _, test := range []struct {
-		most int64
-		want int
-	}{{3, 0}, {4, 0}, {5, 0}, {6, 1}} {
+		promise string
+		most    int64
+		// bytes is how many fewer bytes are wished than the stream has.
+		bytes int64
+		asked []stream.Setting
+	}{
+		{"below what it holds", 3, 0, []stream.Setting{stream.SettingMessages}},
+		{"at what it holds", 4, 0, []stream.Setting{stream.SettingMessages}},
+		{"a little above", 5, 0, []stream.Setting{stream.SettingMessages}},
+		{"with room", 6, 0, nil},
+		{
+			"with room for messages, and with more bytes than wished", 6, 1 << 20,
+			[]stream.Setting{stream.SettingBytes, stream.SettingMessages},
+		},
+	} {
 		topology := streamtest.Topology()
-		streamIn(&topology, schema.EventsStream).MaxMessages = test.most
-		if changes, _ := keeping(t, c, topology, true); len(changes) != test.want {
-			t.Errorf("4 messages, and a wish of %d: planned %s", test.most, texts(changes))
+		events := streamIn(&topology, schema.EventsStream)
+		events.MaxMessages = test.most
+		events.MaxBytes -= test.bytes
+		changes, kept := keeping(t, c, topology, true)
+		var asked []stream.Setting
+		for _, k := range kept {
+			asked = append(asked, k.Setting)
+		}
+		if diff := cmp.Diff(test.asked, asked); diff != "" ||
+			(len(changes) == 0) != (len(asked) > 0) {
+			t.Errorf("%s: planned %s; asked (-want +got):\n%s", test.promise, texts(changes), diff)
+		}
+		if len(asked) == 0 {
+			continue
+		}
+		// Somebody insists: the limit is planned, and refused if the stream holds more.
+		changes, _ = keeping(t, c, topology, false)
+		if len(changes) != 1 || (changes[0].Refused != "") != (test.most < 4) {
+			t.Errorf("%s, for one who insists: planned %s", test.promise, texts(changes))
 		}
 	}
 }

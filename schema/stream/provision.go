@@ -373,8 +373,7 @@ func (o *Operator) planStream(
 		return nil, err
 	}
 	info := s.CachedInfo()
-	k.adjust(change.What, want.Name, info.Config, &want)
-	keepRoom(info, &want)
+	k.adjust(change.What, want.Name, info, &want)
 	change.Fields = streamFields(info.Config, want)
 	if len(change.Fields) == 0 {
 		return nil, nil
@@ -503,7 +502,7 @@ func (o *Operator) planRecords(
 		return nil, err
 	}
 	info := s.CachedInfo()
-	k.adjust(change.What, want.Bucket, info.Config, &limits)
+	k.adjust(change.What, want.Bucket, info, &limits)
 	want.TTL = limits.MaxAge
 	want.MaxBytes = limits.MaxBytes
 	want.Replicas = limits.Replicas

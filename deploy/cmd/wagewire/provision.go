@@ -122,7 +122,7 @@ func withPlan(
 		defer cancel()
 		var kept []stream.Kept
 		s.Keep = func(k stream.Kept) bool {
-			if w.shrinks(k.Name) {
+			if !w.keeps(k) {
 				return false
 			}
 			kept = append(kept, k)

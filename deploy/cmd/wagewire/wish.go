@@ -47,6 +47,8 @@ type wish struct {
 	sizes, counts, ages []string
 	// shrink names the streams that may get less than they have.
 	shrink []string
+	// counted names the streams with a wished number of messages, after topology.
+	counted []string
 }
 
 func (w *wish) addFlags(cmd *cobra.Command) {
@@ -71,7 +73,8 @@ func (w *wish) addLimits(cmd *cobra.Command) {
 		"`stream=size`: most bytes of a stream, which NATS reserves: 4GiB, 512MiB; repeatable",
 		setBytes)
 	addLimit(&w.counts, flagMaxMsgs,
-		"`stream=number`: most messages of a stream, for which NATS needs memory; repeatable",
+		"`stream=number`: most messages of a stream, for which NATS needs memory; repeatable "+
+			"(grows with --max-bytes)",
 		setMessages)
 	addLimit(&w.ages, flagMaxAge,
 		"`stream=duration`: how long a stream keeps a message: 14d, 336h, 0 for ever; repeatable",
@@ -134,7 +137,38 @@ func (w *wish) topology(getenv func(string) string) (schema.Topology, error) {
 			}
 		}
 	}
+	w.counted = namesIn(append(strings.Split(config.MaxMessages, ","), w.counts...))
+	w.scaleMessages(&topology)
 	return topology, nil
+}
+
+// namesIn returns the streams of texts STREAM=VALUE.
+func namesIn(texts []string) []string {
+	var names []string
+	for _, text := range texts {
+		name, _, _ := strings.Cut(strings.TrimSpace(text), "=")
+		names = append(names, name)
+	}
+	return names
+}
+
+// scaleMessages raises the limit of messages of each stream with more bytes than its default, in the
+// same proportion: room for bytes alone would not be used. A wished number of messages stays.
+func (w *wish) scaleMessages(topology *schema.Topology) {
+	for i, usual := range schema.DefaultTopology().Streams {
+		s := &topology.Streams[i]
+		if usual.MaxMessages > 0 && s.MaxBytes > usual.MaxBytes && !slices.Contains(w.counted, s.Name) {
+			share := float64(s.MaxBytes) / float64(usual.MaxBytes)
+			s.MaxMessages = int64(share * float64(usual.MaxMessages))
+		}
+	}
+}
+
+// keeps reports whether a stream keeps what it has more than wished. --shrink takes it away. A wished
+// number of messages is also the first one of a stream without a limit.
+func (w *wish) keeps(k stream.Kept) bool {
+	isFirst := k.Setting == stream.SettingMessages && k.Have == 0
+	return !w.shrinks(k.Name) && !(isFirst && slices.Contains(w.counted, k.Name))
 }
 
 // setLimit sets a limit of a stream from its text.
@@ -326,7 +360,11 @@ func formatKept(k stream.Kept) string {
 		}
 		return fmt.Sprintf("%s, more than the wished %s", has, formatSize(k.Want))
 	case stream.SettingMessages:
-		return fmt.Sprintf("%d messages, more than the wished %d", k.Have, k.Want)
+		has := "any number of"
+		if k.Have > 0 {
+			has = fmt.Sprint(k.Have)
+		}
+		return fmt.Sprintf("%s messages, more than the wished %d", has, k.Want)
 	case stream.SettingAge:
 		has := "for ever"
 		if k.Have > 0 {

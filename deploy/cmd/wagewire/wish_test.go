@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -211,6 +212,80 @@ func TestAStreamKeepsWhatAnOperatorGaveIt(t *testing.T) {
 		if got != (result{stdout: want}) {
 			t.Errorf("%s: exit code %d\n%s%swant\n%s", verb, got.code, got.stdout, got.stderr, want)
 		}
+	}
+}
+
+func TestTheLimitOfMessagesGrowsWithTheBytes(t *testing.T) {
+	for promise, test := range map[string]struct {
+		environment map[string]string
+		wish        wish
+		want        int64
+	}{
+		"not by itself": {nil, wish{}, 2_000_000},
+		"by a flag": {
+			nil, wish{sizes: []string{"WAGEWIRE_EVENTS=20GiB"}}, 20_000_000,
+		},
+		"by a variable": {
+			map[string]string{"STREAM_MAX_BYTES": "WAGEWIRE_EVENTS=4GiB"}, wish{}, 4_000_000,
+		},
+		"not below its default": {
+			nil, wish{sizes: []string{"WAGEWIRE_EVENTS=1GiB"}}, 2_000_000,
+		},
+		"not if a flag has the number": {
+			nil,
+			wish{
+				sizes: []string{"WAGEWIRE_EVENTS=20GiB"}, counts: []string{"WAGEWIRE_EVENTS=3000000"},
+			},
+			3_000_000,
+		},
+		"not if a variable has the number": {
+			map[string]string{
+				"STREAM_MAX_BYTES":    "WAGEWIRE_EVENTS=20GiB",
+				"STREAM_MAX_MESSAGES": "WAGEWIRE_QUARANTINE=9, WAGEWIRE_EVENTS=1000",
+			},
+			wish{}, 1000,
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			topology, err := test.wish.topology(
+				func(name string) string { return test.environment[name] })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range topology.Streams {
+				if s.Name == schema.EventsStream && s.MaxMessages != test.want {
+					t.Errorf("%d messages, want %d", s.MaxMessages, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestAWishedNumberOfMessagesIsTheFirstLimitToo(t *testing.T) {
+	b := newBench(t)
+	variables := map[string]string{"STREAM_MAX_BYTES": smallSizes()}
+	events := b.limits(schema.EventsStream)
+	events.MaxMsgs = -1
+	_, err := b.js.UpdateStream(b.Context(), events)
+	b.must(err)
+	stored := b.fill(2 << 20) // four events
+	for _, test := range []struct {
+		most int
+		code int
+		says string
+	}{
+		{3, 1, "refused: the stream holds 4 messages, more than the new max_msgs"},
+		{5, 0, "max_msgs: -1 -> 5"},
+	} {
+		got := wagewire(t, b.with(variables), provision("apply", "--max-messages",
+			fmt.Sprintf("WAGEWIRE_EVENTS=%d", test.most))...)
+		if got.code != test.code {
+			t.Errorf("exit code %d, want %d, with\n%s%s", got.code, test.code, got.stdout, got.stderr)
+		}
+		contains(t, got.stdout+got.stderr, test.says)
+	}
+	if stored != 4 || b.limits(schema.EventsStream).MaxMsgs != 5 {
+		t.Errorf("%d events, and a limit of %d", stored, b.limits(schema.EventsStream).MaxMsgs)
 	}
 }
 
