@@ -152,23 +152,27 @@ func namesIn(texts []string) []string {
 	return names
 }
 
-// scaleMessages raises the limit of messages of each stream with more bytes than its default, in the
-// same proportion: room for bytes alone would not be used. A wished number of messages stays.
+// scaleMessages raises the limit of messages of each stream with more bytes than its default, in
+// the same proportion: room for bytes alone would not be used. A wished number of messages stays.
 func (w *wish) scaleMessages(topology *schema.Topology) {
 	for i, usual := range schema.DefaultTopology().Streams {
 		s := &topology.Streams[i]
-		if usual.MaxMessages > 0 && s.MaxBytes > usual.MaxBytes && !slices.Contains(w.counted, s.Name) {
+		isLarger := s.MaxBytes > usual.MaxBytes
+		if usual.MaxMessages > 0 && isLarger && !slices.Contains(w.counted, s.Name) {
 			share := float64(s.MaxBytes) / float64(usual.MaxBytes)
 			s.MaxMessages = int64(share * float64(usual.MaxMessages))
 		}
 	}
 }
 
-// keeps reports whether a stream keeps what it has more than wished. --shrink takes it away. A wished
-// number of messages is also the first one of a stream without a limit.
+// keeps reports whether a stream keeps what it has more than wished. --shrink takes it away, and a
+// wished number of messages is the first limit of a stream that has none.
 func (w *wish) keeps(k stream.Kept) bool {
 	isFirst := k.Setting == stream.SettingMessages && k.Have == 0
-	return !w.shrinks(k.Name) && !(isFirst && slices.Contains(w.counted, k.Name))
+	if isFirst && slices.Contains(w.counted, k.Name) {
+		return false
+	}
+	return !w.shrinks(k.Name)
 }
 
 // setLimit sets a limit of a stream from its text.
