@@ -111,8 +111,8 @@ func (b *bench) publish(events ...schema.Event) {
 	}
 }
 
-// publishLongAgo stores an event whose id the broker does not know any more: its duplicate window is
-// over.
+// publishLongAgo stores an event whose id the broker does not know any more: its duplicate window
+// is over.
 func (b *bench) publishLongAgo(e schema.Event) {
 	b.Helper()
 	b.publish(e)

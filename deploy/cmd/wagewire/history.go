@@ -55,9 +55,9 @@ type ofAccount struct {
 const scansPerAccount = 200
 
 // read adds the events, and other events with their ids, from the stream. It reads all events since
-// the first of them, or those of their accounts, if that is less work. Redrives of one body have one
-// account. A second body under the same id may have another account, and its events are only read
-// with the others if an event has no account.
+// the first of them, or those of their accounts, if that is less work. All redrives of a body have
+// its account. A second body with the same id may have another account, so read reads the events of
+// every account if an event is given without an account.
 func (past history) read(ctx context.Context, events ...ofAccount) error {
 	events = slices.DeleteFunc(slices.Clone(events), func(e ofAccount) bool {
 		// The event of a dead letter that cannot be decoded has no history.

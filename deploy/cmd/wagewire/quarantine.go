@@ -156,8 +156,8 @@ type releaser struct {
 	dryRun bool
 }
 
-// newReleaser reads the whole events stream once, because another event with the id of a webhook may
-// be older and of another account. A release is rare.
+// newReleaser reads the whole events stream once, because another event with the id of a webhook
+// may be older and of another account. A release is rare.
 func newReleaser(
 	ctx context.Context, c *change[stream.Unread],
 ) (resendFunc[stream.Unread], error) {

@@ -55,6 +55,20 @@ func TestAReplayTakesNoNumberWithACompletionOfAPersonsAccount(t *testing.T) {
 	contains(t, got.stdout, "pinwheel:e-1:r2  verification_reports.refreshed\n")
 }
 
+func TestAReplayTakesNoNumberWithACompletionOfAnotherAccount(t *testing.T) {
+	b := newBench(t)
+	b.publish(b.event("income.added", "e-1", "a-1"))
+	first := b.event("income.added", "e-1", "a-2")
+	first.Redrive = 1
+	c := schema.NewCompletion(first, schema.Income, schema.Succeeded, receivedAt)
+	stored, err := b.conn.PublishCompletion(t.Context(), first, c)
+	if err != nil || !stored {
+		t.Fatalf("stored %t, %v", stored, err)
+	}
+	got := b.runs(0, "replay", "--queue", "pinwheel_income", "--account", "a-1", "--yes")
+	contains(t, got.stdout, "pinwheel:e-1:r2  income.added\n")
+}
+
 func TestAReplayIsForOneQueueEvenIfOthersReadTheType(t *testing.T) {
 	b := newBench(t)
 	p, _ := b.work(nil, schema.Paystubs, schema.Income)

@@ -174,8 +174,8 @@ func traceEvent(
 		retries:     map[string][]stream.Retry{},
 	}
 	for _, read := range []func(context.Context) error{
-		tr.findOwners, tr.readEvents, tr.findUnread, tr.readLetters, tr.readCompletions, tr.readWaits,
-		tr.readEndings, tr.readRefusals,
+		tr.findOwners, tr.readEvents, tr.findUnread, tr.readLetters, tr.readCompletions,
+		tr.readWaits, tr.readEndings, tr.readRefusals,
 	} {
 		if err := read(ctx); err != nil {
 			return nil, false, err
