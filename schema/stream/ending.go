@@ -14,10 +14,11 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// CompletionsOf returns the completions of the event, the oldest first: of each resource, and of
-// any account. The account is the token of the event's account. It may be "", and then the broker
-// compares the event with all subjects of completions. An event that names a person has completions
-// of other accounts, so CompletionsOf takes no notice of its account.
+// CompletionsOf returns the completions of the event, the oldest first, of each resource. The
+// account is the token of the event's account. It may be "", and then the broker compares the event
+// with all subjects of completions. CompletionsOf then also finds the completions of another body
+// with the same id, which may have another account. An event that names a person has completions of
+// other accounts, so CompletionsOf takes no notice of its account.
 func (o *Operator) CompletionsOf(
 	ctx context.Context, e schema.Event, account string,
 ) ([]schema.Completion, error) {

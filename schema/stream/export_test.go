@@ -67,3 +67,6 @@ func DoubleAck(ctx context.Context, conn *nats.Conn, reply string) error {
 	m := &message{conn: conn, msg: &nats.Msg{Reply: reply}}
 	return m.DoubleAck(ctx)
 }
+
+// Cover is the filter that the broker gets for several filters.
+var Cover = cover

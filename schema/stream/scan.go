@@ -77,16 +77,17 @@ func matchesFilter(filter, subject string) bool {
 }
 
 // cover returns the filter for the broker: one that matches all that the filters match, and perhaps
-// more. With several filters, nats-server 2.15.2 searches all subjects of a block of the stream for
-// each message: 230 µs for each of 50,000 messages, where one filter takes 10 µs.
+// more. It returns nil, which matches everything, if the numbers of their tokens differ or a filter
+// has ">". With several filters, nats-server 2.15.2 searches all subjects of a block of the stream
+// for each message: 230 µs for each of 50,000 messages, where one filter takes 10 µs.
 func cover(filters []string) []string {
 	if len(filters) <= 1 {
 		return filters
 	}
 	tokens := strings.Split(filters[0], ".")
-	for _, filter := range filters[1:] {
+	for _, filter := range filters {
 		other := strings.Split(filter, ".")
-		if len(other) != len(tokens) {
+		if len(other) != len(tokens) || strings.HasSuffix(filter, ">") {
 			return nil
 		}
 		for i, token := range other {

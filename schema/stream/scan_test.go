@@ -268,3 +268,21 @@ func TestAScanSelects(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFilterOfABrokerCoversEachFilter(t *testing.T) {
+	for promise, test := range map[string]struct{ filters, want []string }{
+		"no filter":                               {nil, nil},
+		"one filter as it is":                     {[]string{"a.>"}, []string{"a.>"}},
+		"one token for those that differ":         {[]string{"a.b.c", "a.d.c"}, []string{"a.*.c"}},
+		"a token that matches any":                {[]string{"a.*", "a.b"}, []string{"a.*"}},
+		"everything, of different lengths":        {[]string{"a.b", "a.b.c"}, nil},
+		"everything, if one has an open end":      {[]string{"a.>", "a.b"}, nil},
+		"everything, if the last has an open end": {[]string{"a.b", "a.>"}, nil},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, stream.Cover(test.filters)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -111,6 +111,22 @@ func (b *bench) publish(events ...schema.Event) {
 	}
 }
 
+// publishLongAgo stores an event whose id the broker does not know any more: its duplicate window
+// is over.
+func (b *bench) publishLongAgo(e schema.Event) {
+	b.Helper()
+	b.publish(e)
+	s, err := b.js.Stream(b.Context(), schema.EventsStream)
+	b.must(err)
+	m, err := s.GetLastMsgForSubject(b.Context(), e.Subject())
+	b.must(err)
+	b.must(s.DeleteMsg(b.Context(), m.Sequence))
+	m.Header.Set(jetstream.MsgIDHeader, "forgotten")
+	_, err = b.js.PublishMsg(b.Context(),
+		&nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	b.must(err)
+}
+
 // payrolls is a Handler: what the provider of a test says.
 type payrolls struct {
 	mu sync.Mutex

@@ -42,8 +42,8 @@ func originalKey(e schema.Event) string {
 	return e.Key()
 }
 
-// ofAccount is an event, and the token of its account. An event from headers alone does not know
-// the account.
+// ofAccount is an event, and the token of its account: "" means that events of any account may have
+// its id. An event from headers alone does not know the account.
 type ofAccount struct {
 	schema.Event
 
@@ -55,8 +55,9 @@ type ofAccount struct {
 const scansPerAccount = 200
 
 // read adds the events, and other events with their ids, from the stream. It reads all events since
-// the first of them, or those of their accounts, if that is less work: the events with one id have
-// one account.
+// the first of them, or those of their accounts, if that is less work. All redrives of a body have
+// its account. A second body with the same id may have another account, so read reads the events of
+// every account if an event is given without an account.
 func (past history) read(ctx context.Context, events ...ofAccount) error {
 	events = slices.DeleteFunc(slices.Clone(events), func(e ofAccount) bool {
 		// The event of a dead letter that cannot be decoded has no history.
@@ -68,8 +69,10 @@ func (past history) read(ctx context.Context, events ...ofAccount) error {
 	since := events[0].ReceivedAt
 	wanted := map[string]bool{}
 	filters := map[string]bool{}
+	isAnyAccount := false
 	for _, e := range events {
 		wanted[originalKey(e.Event)] = true
+		isAnyAccount = isAnyAccount || e.account == ""
 		filters[schema.AccountEvents(e.Provider, "*", "*", e.account)] = true
 		if e.ReceivedAt.Before(since) {
 			since = e.ReceivedAt
@@ -83,7 +86,7 @@ func (past history) read(ctx context.Context, events ...ofAccount) error {
 		return err
 	}
 	selections := []stream.Selection{{Since: since}}
-	if uint64(len(filters))*scansPerAccount < stored {
+	if !isAnyAccount && uint64(len(filters))*scansPerAccount < stored {
 		selections = nil
 		for filter := range filters {
 			selections = append(selections,
@@ -160,6 +163,7 @@ func (past history) resend(
 		if !once {
 			continue
 		}
+		// The same body has the same account.
 		current := newHistory(past.op)
 		if err := current.read(ctx, ofAccount{e, e.Account()}); err != nil {
 			return number, false, err
@@ -172,12 +176,12 @@ func (past history) resend(
 
 // isCompleted reports whether the redrive of that number has a completion of the queue's resource,
 // or of any resource if queue is "". The completion may be of any account: the webhook may name a
-// person.
+// person, or another body with the id has another account.
 func (past history) isCompleted(
 	ctx context.Context, e schema.Event, queue string, number int,
 ) (bool, error) {
 	e.Redrive = number
-	completions, err := past.op.CompletionsOf(ctx, e, e.Account())
+	completions, err := past.op.CompletionsOf(ctx, e, "")
 	return slices.ContainsFunc(completions, func(c schema.Completion) bool {
 		return queue == "" || queue == schema.QueueName(c.Data.Provider, c.Data.Resource)
 	}), err

@@ -152,21 +152,37 @@ func parseUnread(u stream.Unread) (schema.Event, error) {
 
 // releaser sends webhooks in quarantine through the line.
 type releaser struct {
-	op     *stream.Operator
+	past   history
 	dryRun bool
 }
 
+// newReleaser reads the whole events stream once, because another event with the id of a webhook
+// may be older and of another account. A release is rare.
 func newReleaser(
-	_ context.Context, c *change[stream.Unread],
+	ctx context.Context, c *change[stream.Unread],
 ) (resendFunc[stream.Unread], error) {
-	return releaser{c.Operator, c.dryRun}.release, nil
+	var events []ofAccount
+	for _, u := range c.messages {
+		m, exists, err := c.Message(ctx, schema.QuarantineStream, u.Number)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			continue
+		}
+		if e, err := parseUnread(stream.ReadUnread(m)); err == nil { // release tells the error
+			events = append(events, ofAccount{Event: schema.Event{Provider: e.Provider, ID: e.ID}})
+		}
+	}
+	r := releaser{newHistory(c.Operator), c.dryRun}
+	return r.release, r.past.read(ctx, events...)
 }
 
 // release stores the event of the webhook, and only then deletes the webhook from quarantine.
 func (r releaser) release(
 	ctx context.Context, u stream.Unread,
 ) (result string, isReleased bool, err error) {
-	m, exists, err := r.op.Message(ctx, schema.QuarantineStream, u.Number)
+	m, exists, err := r.past.op.Message(ctx, schema.QuarantineStream, u.Number)
 	if err != nil {
 		return "", false, err
 	}
@@ -182,7 +198,7 @@ func (r releaser) release(
 	if err != nil {
 		return "", false, err
 	}
-	erased, err := isErased(ctx, r.op, e)
+	erased, err := isErased(ctx, r.past.op, e)
 	if err != nil {
 		return "", false, err
 	}
@@ -191,26 +207,20 @@ func (r releaser) release(
 	}
 	result, err = r.store(ctx, e)
 	if err == nil && !r.dryRun {
-		err = r.op.Discard(ctx, schema.QuarantineStream, u.Number)
+		err = r.past.op.Discard(ctx, schema.QuarantineStream, u.Number)
 	}
 	return result, err == nil, err
 }
 
 // store stores the event under its own id if the id is free, and as a redrive of the id if not.
 func (r releaser) store(ctx context.Context, e schema.Event) (result string, err error) {
-	// The history has no start, because the other event with the id may be older.
-	anyAge := e
-	anyAge.ReceivedAt = time.Time{}
-	past := newHistory(r.op)
-	if err := past.read(ctx, ofAccount{anyAge, anyAge.Account()}); err != nil {
-		return "", err
-	}
 	sameBody := func(p passage) bool { return p.bodySHA256 == digest(e.Body) }
-	if i := slices.IndexFunc(past.of(e), sameBody); i >= 0 {
-		e.Redrive = past.of(e)[i].number
-		return fmt.Sprintf("is stored as %s already", e.Key()), nil
+	if i := slices.IndexFunc(r.past.of(e), sameBody); i >= 0 {
+		e.Redrive = r.past.of(e)[i].number
+		return storedAlready(e), nil
 	}
-	completions, err := r.op.CompletionsOf(ctx, e, e.Account())
+	// The first body with the id may be of another account.
+	completions, err := r.past.op.CompletionsOf(ctx, e, "")
 	if err != nil {
 		return "", err
 	}
@@ -218,34 +228,40 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	if r.dryRun {
 		verb = "would be released"
 	}
-	if len(past.of(e)) == 0 && len(completions) == 0 {
-		isStored, err := r.storeFirst(ctx, e)
-		if err != nil {
-			return "", err
-		}
-		if isStored {
+	if len(r.past.of(e)) == 0 && len(completions) == 0 {
+		isDuplicate, err := r.storeFirst(ctx, e)
+		switch {
+		case isDuplicate && err == nil:
+			return storedAlready(e), nil
+		case err == nil:
 			return fmt.Sprintf("%s as %s, %s", verb, e.Key(), plain(e.Type)), nil
+		case !errors.Is(err, schema.ErrIDConflict):
+			return "", err
 		}
 	}
 	if r.dryRun {
-		e.Redrive = past.nextNumber(e)
-	} else if e.Redrive, _, err = past.resend(ctx, e, "", true); err != nil {
+		e.Redrive = r.past.nextNumber(e)
+	} else if e.Redrive, _, err = r.past.resend(ctx, e, "", true); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil
 }
 
-// storeFirst stores the event under its own id, and returns false if somebody else has stored an
-// event under the id meanwhile.
-func (r releaser) storeFirst(ctx context.Context, e schema.Event) (isStored bool, err error) {
+func storedAlready(e schema.Event) string {
+	return fmt.Sprintf("is stored as %s already", e.Key())
+}
+
+// storeFirst stores the event under its own id. isDuplicate is true if somebody else has stored the
+// event meanwhile. The error is schema.ErrIDConflict if the stored event has another body.
+func (r releaser) storeFirst(ctx context.Context, e schema.Event) (isDuplicate bool, err error) {
 	if r.dryRun {
-		return true, nil
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, resendFor)
 	defer cancel()
-	isDuplicate, err := r.op.PublishEvent(ctx, e)
-	if errors.Is(err, schema.ErrIDConflict) {
-		return false, nil
+	isDuplicate, err = r.past.op.PublishEvent(ctx, e)
+	if err == nil {
+		r.past.add(e, digest(e.Body))
 	}
-	return !isDuplicate && err == nil, err
+	return isDuplicate, err
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +54,56 @@ func TestTheSecondBodyOfAnIDHasACompletionOfItsOwn(t *testing.T) {
 	b.work(nil, schema.Income)
 	for _, redrive := range []string{"", ":r1", ":r2"} {
 		b.completed("pinwheel:e-1" + redrive + ":income")
+	}
+}
+
+func TestTheSecondBodyOfAnIDMayBeOfAnotherAccount(t *testing.T) {
+	const others = 300 // more than scansPerAccount
+	for promise, test := range map[string]struct {
+		before func(*bench, schema.Event)
+		want   []string
+	}{
+		"the first event is there, and the broker has forgotten its id": {
+			(*bench).publishLongAgo, []string{"pinwheel:e-1", "pinwheel:e-1:r1", "pinwheel:e-1:r2"},
+		},
+		"the first event is gone, and its completion is there": {
+			func(b *bench, first schema.Event) {
+				_, err := b.conn.PublishCompletion(b.Context(), first,
+					schema.NewCompletion(first, schema.Income, schema.Succeeded, receivedAt))
+				b.must(err)
+			}, []string{"pinwheel:e-1:r1", "pinwheel:e-1:r2"},
+		},
+		"the first event and its redrive are gone, and their completions are there": {
+			func(b *bench, first schema.Event) {
+				for first.Redrive = range 2 {
+					_, err := b.conn.PublishCompletion(b.Context(), first,
+						schema.NewCompletion(first, schema.Income, schema.Succeeded, receivedAt))
+					b.must(err)
+				}
+			}, []string{"pinwheel:e-1:r2", "pinwheel:e-1:r3"},
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newBench(t)
+			test.before(b, b.event("income.added", "e-1", "a-1"))
+			for n := range others {
+				b.publish(b.event("income.added", fmt.Sprintf("other-%d", n), "a-3"))
+			}
+			second := b.event("income.added", "e-1", "a-2")
+			b.quarantine(schema.Pinwheel, schema.QuarantineIDConflict, second.Body)
+			b.quarantine(schema.Pinwheel, schema.QuarantineIDConflict, another(second).Body)
+			got := b.runs(0, "quarantine", "release", "--reason", "id_conflict", "--yes")
+			numbers := test.want[len(test.want)-2:]
+			contains(t, got.stdout,
+				"1  released as "+numbers[0]+", income.added: another body has its id\n",
+				"2  released as "+numbers[1]+", income.added: another body has its id\n")
+			keys := slices.DeleteFunc(b.keys(), func(key string) bool {
+				return strings.HasPrefix(key, "pinwheel:other-")
+			})
+			if diff := cmp.Diff(test.want, keys); diff != "" {
+				t.Errorf("events with the id (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -33,7 +34,8 @@ bodies are two events.
 The events stream keeps 14 days. Replay reads the stream once to the end, asks, and then sends. If
 replay is interrupted, the last line names the time to give as --since to go on. A dry run of more
 than one account looks at the first 100,000 events since --since, prints the first 300 that it
-would send, and says so.
+would send, and says so. If more events are on the stream, it prints no numbers of redrives, because
+redrives behind may have them.
 
 At least one of --since, --until, --type and --account is needed.`,
 		Example: `  See what a replay would send, then replay:
@@ -73,9 +75,10 @@ type replay struct {
 	consent
 	rate int
 
-	// check sets queue and types from the names.
+	// check sets queue and types from the names. reads are all types that the queue reads.
 	queue schema.Queue
 	types []string
+	reads []string
 }
 
 func (r *replay) check(t terminal, hasSince bool) error {
@@ -85,9 +88,10 @@ func (r *replay) check(t terminal, hasSince bool) error {
 	r.queue, _ = findQueue(r.queueName)
 	for _, w := range schema.Catalogue() {
 		if readsType(r.queue, w) {
-			r.types = append(r.types, w.Name)
+			r.reads = append(r.reads, w.Name)
 		}
 	}
+	r.types = r.reads
 	for _, name := range r.typeNames {
 		if !slices.Contains(r.types, name) {
 			return command.UsageError("--type: queue %s does not read %q%s", r.queue.Name, name,
@@ -109,17 +113,17 @@ func (r *replay) check(t terminal, hasSince bool) error {
 
 // run finds the chosen events, asks, and sends them.
 func (r *replay) run(ctx context.Context, s session) error {
-	f, err := r.find(ctx, s)
+	f, err := r.find(ctx, s, dryRunLook)
 	if err != nil {
 		return err
 	}
 	if f.count == 0 {
-		fmt.Fprintf(s.stderr, "there is no such event%s\n", f.unread())
+		fmt.Fprintf(s.stderr, "there is no such event%s\n", r.unread(f))
 		return nil
 	}
 	amount := plural(f.count, "event")
 	fmt.Fprintf(s.stderr, "%s of %s, received from %s to %s%s\n", amount, r.queue.Name,
-		formatTime(f.first), formatTime(f.last), f.unread())
+		formatTime(f.first), formatTime(f.last), r.unread(f))
 	question := fmt.Sprintf("send %s through %s again?", amount, r.queue.Name)
 	if err := r.ask(ctx, s.terminal, question); err != nil {
 		return err
@@ -131,25 +135,32 @@ func (r *replay) run(ctx context.Context, s session) error {
 type replayed struct {
 	past history
 	// chosen are the events to send, the oldest first. A dry run has previewMax of them at most,
-	// and count has all. first and last are when the first and the last were received.
+	// and count has all. first and last are the times between which they were received.
 	chosen      []stream.Heading
 	count       int
 	first, last time.Time
-	// read counts the events that find has looked at. isCut is true if more are on the stream.
-	read  int
-	isCut bool
+	// read counts the events that find has looked at, and reached is when the last of them was
+	// stored. isCut is true if more are on the stream: past may lack redrives.
+	read    int
+	reached time.Time
+	isCut   bool
 }
 
 // dryRunLook is how many events a dry run looks at.
 const dryRunLook = 100_000
 
 // unread says what a dry run has not looked at, "" if it has seen everything.
-func (f *replayed) unread() string {
+func (r *replay) unread(f *replayed) string {
 	if !f.isCut {
 		return ""
 	}
-	return fmt.Sprintf("; a dry run looks at %d events, and more are on the stream: "+
-		"go on with a later --since", f.read)
+	looked := fmt.Sprintf("; a dry run looks at %s, stored until %s", plural(f.read, "event"),
+		formatTime(f.reached))
+	if !r.until.IsZero() && f.reached.After(r.until.Add(clockSkewMax)) {
+		return looked + ", and not for redrives after that"
+	}
+	return fmt.Sprintf("%s, and more are on the stream: to go on give --since %s", looked,
+		f.reached.UTC().Format(time.RFC3339Nano))
 }
 
 // digestOf is a webhook: its key, and the digest of its body.
@@ -159,16 +170,18 @@ var errCut = errors.New("a dry run has read enough")
 
 // find reads the events stream to the end, because a redrive may lie behind all chosen events. Of
 // the copies of a webhook, find chooses the first. The span holds when ingress received the
-// webhook, not when a copy was sent. The events of a single account are read by its subject.
-func (r *replay) find(ctx context.Context, s session) (*replayed, error) {
+// webhook, not when a copy was sent. The events of a single account are read by its subjects. A dry
+// run looks at most events, unless they are of a single account.
+func (r *replay) find(ctx context.Context, s session, most int) (*replayed, error) {
 	f := &replayed{past: newHistory(s.Operator)}
 	seen := map[digestOf]bool{}
 	for _, which := range r.selections() {
 		err := s.Headings(ctx, which, func(heading stream.Heading) error {
-			if r.dryRun && r.account == "" && f.read == dryRunLook {
+			if r.dryRun && r.account == "" && f.read == most {
 				return errCut
 			}
 			f.read++
+			f.reached = heading.At
 			r.add(f, seen, heading)
 			return nil
 		})
@@ -179,6 +192,12 @@ func (r *replay) find(ctx context.Context, s session) (*replayed, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	slices.SortFunc(f.chosen, func(a, b stream.Heading) int {
+		return cmp.Compare(a.Sequence, b.Sequence)
+	})
+	if r.dryRun {
+		f.chosen = f.chosen[:min(len(f.chosen), previewMax)]
 	}
 	return f, nil
 }
@@ -201,15 +220,17 @@ func (r *replay) selections() []stream.Selection {
 	return selections
 }
 
-// add adds an event to what is found. A dry run remembers only events that it prints.
+// add adds an event to what is found, if the queue reads the event. A dry run of more than one
+// account remembers only events that it prints.
 func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading) {
-	if heading.Event.Provider != r.queue.Provider {
+	if heading.Event.Provider != r.queue.Provider ||
+		!slices.Contains(r.reads, heading.Event.Type) {
 		return
 	}
 	webhook := digestOf(sha256.Sum256(
 		[]byte(originalKey(heading.Event) + " " + heading.BodySHA256)))
 	isChosen := !seen[webhook] && r.matches(heading)
-	isPrinted := !r.dryRun || len(f.chosen) < previewMax
+	isPrinted := !r.dryRun || r.account != "" || len(f.chosen) < previewMax
 	if isChosen && isPrinted || !r.dryRun || len(f.past.of(heading.Event)) > 0 {
 		f.past.add(heading.Event, heading.BodySHA256)
 	}
@@ -218,10 +239,13 @@ func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading
 	}
 	seen[webhook] = true
 	f.count++
-	if f.first.IsZero() {
-		f.first = heading.Event.ReceivedAt
+	at := heading.Event.ReceivedAt
+	if f.count == 1 || at.Before(f.first) {
+		f.first = at
 	}
-	f.last = heading.Event.ReceivedAt
+	if at.After(f.last) {
+		f.last = at
+	}
 	if isPrinted {
 		f.chosen = append(f.chosen, heading)
 	}
@@ -240,7 +264,7 @@ func (r *replay) sendAll(ctx context.Context, s session, f *replayed) error {
 	err := pace(ctx, s.terminal, len(chosen), r.rate, func(i int) error {
 		original := chosen[i].Event
 		reached = original.ReceivedAt
-		key, obstacle, err := r.sendOne(ctx, s, f.past, chosen[i])
+		key, obstacle, err := r.sendOne(ctx, s, f, chosen[i])
 		switch {
 		case err != nil:
 			return fmt.Errorf("replay event %s: %w", original.Key(), err)
@@ -270,9 +294,11 @@ func (r *replay) sendAll(ctx context.Context, s session, f *replayed) error {
 	return nil
 }
 
-// sendOne sends an event again. It returns the key of the redrive, or why the event is left out.
+// sendOne sends an event again. It returns the key of the redrive, or why the event is left out. A
+// dry run that has not looked at all events does not know the redrive, and returns the key of the
+// webhook.
 func (r *replay) sendOne(
-	ctx context.Context, s session, past history, heading stream.Heading,
+	ctx context.Context, s session, f *replayed, heading stream.Heading,
 ) (key, obstacle string, err error) {
 	m, exists, err := s.Message(ctx, schema.EventsStream, heading.Sequence)
 	if err != nil {
@@ -288,10 +314,13 @@ func (r *replay) sendOne(
 	if erased, err := s.Erased(ctx, e.Provider, e.Account()); erased || err != nil {
 		return "", accountErased, err
 	}
+	if r.dryRun && f.isCut {
+		return originalKey(e), "", nil
+	}
 	if r.dryRun {
-		e.Redrive = past.nextNumber(e)
+		e.Redrive = f.past.nextNumber(e)
 		return e.Key(), "", nil
 	}
-	e.Redrive, _, err = past.resend(ctx, e, r.queue.Name, false)
+	e.Redrive, _, err = f.past.resend(ctx, e, r.queue.Name, false)
 	return e.Key(), "", err
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +53,20 @@ func TestAReplayTakesNoNumberWithACompletionOfAPersonsAccount(t *testing.T) {
 	got := b.runs(0, "replay", "--queue", "pinwheel_verification_reports", "--since", "all",
 		"--yes")
 	contains(t, got.stdout, "pinwheel:e-1:r2  verification_reports.refreshed\n")
+}
+
+func TestAReplayTakesNoNumberWithACompletionOfAnotherAccount(t *testing.T) {
+	b := newBench(t)
+	b.publish(b.event("income.added", "e-1", "a-1"))
+	first := b.event("income.added", "e-1", "a-2")
+	first.Redrive = 1
+	c := schema.NewCompletion(first, schema.Income, schema.Succeeded, receivedAt)
+	stored, err := b.conn.PublishCompletion(t.Context(), first, c)
+	if err != nil || !stored {
+		t.Fatalf("stored %t, %v", stored, err)
+	}
+	got := b.runs(0, "replay", "--queue", "pinwheel_income", "--account", "a-1", "--yes")
+	contains(t, got.stdout, "pinwheel:e-1:r2  income.added\n")
 }
 
 func TestAReplayIsForOneQueueEvenIfOthersReadTheType(t *testing.T) {
@@ -178,5 +194,83 @@ func TestLongWorkSaysHowFarItIsAndWhereToGoOn(t *testing.T) {
 	far := ended.FindStringSubmatch(slow.stderr.String())
 	if far == nil || far[1] == "0" || far[1] != far[2] {
 		t.Errorf("it does not say how far it is:\n%s", slow.stderr)
+	}
+}
+
+func TestTheEventsOfAnAccountAreReplayedInTheirOrderUnderEachOfItsTokens(t *testing.T) {
+	b := newBench(t)
+	const id = "an id that is hashed"
+	token := schema.Token(id)
+	// An account may be named as the token of another.
+	b.publish(b.event("income.added", "e-1", id), b.event("income.added", "e-2", token),
+		b.event("income.added", "e-3", id), b.event("income.added", "e-4", token))
+	got := b.runs(0, "replay", "--queue", "pinwheel_income", "--account", token, "--yes")
+	want := "pinwheel:e-1:r1  income.added\npinwheel:e-2:r1  income.added\n" +
+		"pinwheel:e-3:r1  income.added\npinwheel:e-4:r1  income.added\n"
+	if diff := cmp.Diff(want, got.stdout); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+}
+
+func TestADryRunThatIsCutSaysWhatItDoesNotKnow(t *testing.T) {
+	b := newBench(t)
+	e := b.event("income.added", "e-1", "a-1")
+	b.publish(e, b.event("income.added", "e-2", "a-2"))
+	if _, err := b.conn.Redrive(t.Context(), e, "pinwheel_income", 1); err != nil {
+		t.Fatal(err)
+	}
+	const most = 2 // the redrive is behind
+	last, _, err := b.conn.Message(t.Context(), schema.EventsStream, most)
+	b.must(err)
+	at := last.At.UTC().Format(time.RFC3339Nano)
+	for promise, test := range map[string]struct {
+		until time.Time
+		most  int
+		key   string
+		says  string
+		not   string
+	}{
+		"where to go on, and no number of a redrive": {
+			time.Time{}, most, "pinwheel:e-1  ", "to go on give --since " + at, "redrives after",
+		},
+		"no number of a redrive if the rest is after --until": {
+			receivedAt.Add(time.Hour), most, "pinwheel:e-1  ", "and not for redrives after that",
+			"--since",
+		},
+		"nothing, with the number, if it has seen all events": {
+			time.Time{}, most + 1, "pinwheel:e-1:r2  ", "", "dry run looks",
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			r := replay{queueName: "pinwheel_income", span: span{until: test.until}}
+			r.dryRun = true
+			var stdout, stderr strings.Builder
+			s := session{terminal: terminal{stdout: &stdout, stderr: &stderr}, Operator: b.conn}
+			b.must(r.check(s.terminal, true))
+			f, err := r.find(t.Context(), s, test.most)
+			b.must(err)
+			b.must(r.sendAll(t.Context(), s, f))
+			contains(t, stdout.String(), test.key)
+			contains(t, r.unread(f), test.says)
+			if strings.Contains(r.unread(f), test.not) {
+				t.Errorf("it says %q", r.unread(f))
+			}
+		})
+	}
+}
+
+func TestAReplayKeepsNoEventThatItsQueueDoesNotRead(t *testing.T) {
+	b := newBench(t)
+	b.publish(b.event("income.added", "e-1", "a-1"), b.event("paystubs.added", "e-2", "a-1"),
+		b.event("paystubs.fully_synced", "e-3", "a-1"))
+	r := replay{queueName: "pinwheel_income", typeNames: []string{"income.added"}}
+	r.yes = true
+	s := session{Operator: b.conn}
+	b.must(r.check(s.terminal, true))
+	f, err := r.find(t.Context(), s, dryRunLook)
+	b.must(err)
+	kept := slices.Sorted(maps.Keys(f.past.passages))
+	if diff := cmp.Diff([]string{"pinwheel:e-1", "pinwheel:e-3"}, kept); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 }

@@ -51,7 +51,9 @@ Events are kept 14 days, completions 21, dead letters 90. Of an erased account, 
 of the webhook that reported its deletion is kept.
 
 An event without a completion that does not wait is looked for among the newest 50,000 events and
-dead letters. With --all, trace looks at all of them.`,
+dead letters. Another webhook may have the same id, of the other provider or of another account.
+Once trace knows an account with the id, it does not look for the others, and says so. With --all,
+trace looks at all events and dead letters.`,
 		Example: `  Print the history of a webhook:
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
   Print the history of a redrive alone:
@@ -81,9 +83,13 @@ dead letters. With --all, trace looks at all of them.`,
 const traceNewest = 50_000
 
 func printTrace(ctx context.Context, s session, name string, newest uint64, asJSON bool) error {
-	lives, err := traceEvent(ctx, s.Operator, name, newest)
+	lives, isPartial, err := traceEvent(ctx, s.Operator, name, newest)
 	if err != nil {
 		return err
+	}
+	if isPartial && len(lives) > 0 {
+		fmt.Fprintln(s.stderr, "other accounts with this id are not looked for; "+
+			"wagewire trace --all looks at all events")
 	}
 	if len(lives) == 0 {
 		return explainNoTrace(ctx, s.Operator, name, newest)
@@ -133,6 +139,10 @@ type tracer struct {
 	newest uint64
 	// owners are the accounts that the event may belong to.
 	owners map[owner]bool
+	// eventsRead counts the events that were looked at. isPartial is true if the stream has others,
+	// and so perhaps another webhook with the id.
+	eventsRead uint64
+	isPartial  bool
 	// stored has the completions of events by the key, as they were read.
 	stored map[string][]schema.Completion
 	// lives has the lives found so far, by the key of the event.
@@ -146,10 +156,11 @@ type tracer struct {
 	refusals []schema.Pause
 }
 
-// traceEvent returns a life for the webhook's own event and for each redrive.
+// traceEvent returns a life for the webhook's own event and for each redrive. isPartial is true if
+// there are events that traceEvent did not look at.
 func traceEvent(
 	ctx context.Context, op *stream.Operator, name string, newest uint64,
-) ([]*life, error) {
+) (lives []*life, isPartial bool, err error) {
 	tr := &tracer{
 		op:          op,
 		wanted:      parseEventName(name),
@@ -163,20 +174,20 @@ func traceEvent(
 		retries:     map[string][]stream.Retry{},
 	}
 	for _, read := range []func(context.Context) error{
-		tr.findOwners, tr.readEvents, tr.readLetters, tr.readCompletions, tr.readWaits,
-		tr.readEndings, tr.readRefusals,
+		tr.findOwners, tr.readEvents, tr.findUnread, tr.readLetters, tr.readCompletions,
+		tr.readWaits, tr.readEndings, tr.readRefusals,
 	} {
 		if err := read(ctx); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	lives := tr.sortedLives()
+	lives = tr.sortedLives()
 	for _, l := range lives {
 		if err := tr.judge(ctx, l); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return lives, nil
+	return lives, tr.isPartial, nil
 }
 
 func (tr *tracer) sortedLives() []*life {
@@ -207,8 +218,8 @@ type owner struct {
 // findOwners finds out whose the event is, because subjects have the account: of an account, the
 // broker finds all messages at once. The id of an event is in the subjects of its completions and
 // of a waiting event. If neither is there, findOwners reads the newest events, and then the newest
-// dead letters. With tr.newest 0 it reads all of them in any case: two providers may have given
-// two events the same id.
+// dead letters. With tr.newest 0 it reads all of them in any case: another provider, or another
+// account, may have an event with the same id.
 func (tr *tracer) findOwners(ctx context.Context) error {
 	for _, find := range []struct {
 		by    func(context.Context) error
@@ -219,8 +230,7 @@ func (tr *tracer) findOwners(ctx context.Context) error {
 		{tr.findOwnersOfEvents, true},
 		{tr.findOwnersOfLetters, true},
 	} {
-		isFound := len(tr.owners) > 0 && tr.newest > 0
-		if len(tr.unowned()) == 0 || find.reads && isFound {
+		if find.reads && len(tr.owners) > 0 && tr.newest > 0 {
 			return nil
 		}
 		if err := find.by(ctx); err != nil {
@@ -285,6 +295,7 @@ func (tr *tracer) findOwnersOfWaiting(ctx context.Context) error {
 func (tr *tracer) findOwnersOfEvents(ctx context.Context) error {
 	which := stream.Selection{Newest: tr.newest}
 	return tr.op.Headings(ctx, which, func(h stream.Heading) error {
+		tr.eventsRead++
 		tr.addOwner(h.Event, h.Account)
 		return nil
 	})
@@ -306,11 +317,13 @@ func (tr *tracer) addOwner(e schema.Event, account string) {
 }
 
 func (tr *tracer) readEvents(ctx context.Context) error {
+	var read uint64
 	for o := range tr.owners {
 		which := stream.Selection{
 			Filters: []string{schema.AccountEvents(o.provider, "*", "*", o.account)},
 		}
 		err := tr.op.Headings(ctx, which, func(h stream.Heading) error {
+			read++
 			if tr.wanted.matches(h.Event) {
 				tr.lifeOf(h.Event, h.Account).Stored = newStoredEvent(h)
 			}
@@ -320,7 +333,15 @@ func (tr *tracer) readEvents(ctx context.Context) error {
 			return err
 		}
 	}
+	tr.eventsRead = max(tr.eventsRead, read)
 	return nil
+}
+
+// findUnread finds out whether there are events that trace did not look at.
+func (tr *tracer) findUnread(ctx context.Context) error {
+	stored, err := tr.op.CountMessages(ctx, schema.EventsStream)
+	tr.isPartial = tr.newest > 0 && stored > tr.eventsRead
+	return err
 }
 
 func (tr *tracer) readLetters(ctx context.Context) error {

@@ -433,6 +433,47 @@ func TestAnEventIsFoundByEachOfItsNames(t *testing.T) {
 	}
 }
 
+func TestATraceSaysThatItDoesNotLookForOtherAccounts(t *testing.T) {
+	const hint = "other accounts with this id are not looked for"
+	for promise, test := range map[string]struct {
+		other func(*bench) // what is stored besides e-1 of a-1
+		all   string       // the event that --all finds besides e-1
+	}{
+		"no event is left": {func(*bench) {}, ""},
+		"another account has the id, too": {
+			func(b *bench) {
+				_, err := b.conn.Redrive(b.Context(), b.event("income.added", "e-1", "a-2"), "", 1)
+				b.must(err)
+			}, "pinwheel:e-1:r1",
+		},
+		"another provider has the id, too": {
+			func(b *bench) { b.publish(b.event("link-deleted", "e-1", "a-2")) }, "truv:e-1",
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newBench(t)
+			b.publish(b.event("income.added", "e-1", "a-1"))
+			_, stop := b.work(nil, schema.Income)
+			b.completed("pinwheel:e-1:income")
+			stop()
+			test.other(b)
+			want := []string{"pinwheel:e-1 pinwheel_income completed"}
+			if diff := cmp.Diff(want, b.traced("e-1")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			says := strings.Contains(b.runs(0, "trace", "e-1").stderr, hint)
+			if says != (test.all != "") {
+				t.Errorf("says that it does not look for others: %t", says)
+			}
+			all := b.runs(0, "trace", "e-1", "--all")
+			contains(t, all.stdout, "pinwheel:e-1  ", test.all)
+			if strings.Contains(all.stderr, hint) {
+				t.Errorf("with --all it says that it does not look at all")
+			}
+		})
+	}
+}
+
 // settle settles the next event of a queue, without a completion.
 func (b *bench) settle(q schema.Queue) {
 	b.Helper()
