@@ -38,7 +38,7 @@ func TuneMemory(log *zap.Logger) (stop func()) {
 	} else {
 		log.Debug("memory limit for the garbage collector", zap.Int64("bytes", bytes))
 	}
-	hasLimit := debug.SetMemoryLimit(-1) < math.MaxInt64 // the question changes nothing
+	hasLimit := err == nil && debug.SetMemoryLimit(-1) < math.MaxInt64 // -1 changes nothing
 	//nolint:forbidigo // the runtime reads GOGC and GOMEMLIMIT there too
 	if hasLimit && os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)

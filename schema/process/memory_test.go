@@ -60,6 +60,15 @@ func TestAMemoryLimitThatCannotBeSetIsLogged(t *testing.T) {
 	}
 }
 
+func TestNoMoreGarbageGathersIfTheEnvironmentTurnsTheLimitOff(t *testing.T) {
+	keepMemorySettings(t, math.MaxInt64, 100)
+	t.Setenv("GOMEMLIMIT", "off")
+	process.TuneMemory(zap.NewNop())()
+	if percent := gcPercent(); percent != 100 {
+		t.Errorf("GOGC is %d, want 100", percent)
+	}
+}
+
 func TestThereIsAlwaysAMemoryLimit(t *testing.T) {
 	keepMemorySettings(t, math.MaxInt64, 100)
 	process.TuneMemory(zap.NewNop())()
