@@ -41,21 +41,28 @@ func readObject(body []byte, wanted memberSet) (fields, error) {
 	if !utf8.Valid(body) {
 		return nil, &UnreadableError{schema.QuarantineUTF8, errUTF8}
 	}
-	err := rawjson.Check(body, rawjson.DepthMax)
-	if errors.Is(err, rawjson.ErrDepth) {
-		return nil, &UnreadableError{schema.QuarantineDepth, errDepth}
+	if rawjson.Check(body, rawjson.DepthMax) != nil {
+		return nil, whyNotJSON(body)
 	}
 	s := scan{
 		Reader: rawjson.NewReader(body), wanted: wanted,
 		found: make(fields, len(wanted.names)), keys: make([][]byte, 0, fewKeys),
 	}
-	if err != nil || s.Next() != '{' {
+	if s.Next() != '{' {
 		return nil, &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 	}
 	if err := s.readValue(1, ""); err != nil {
 		return nil, err
 	}
 	return s.found, nil
+}
+
+// whyNotJSON returns the first fault of a body that is not JSON: it may be too deep before it ends.
+func whyNotJSON(body []byte) error {
+	if errors.Is(rawjson.Check(body, DepthMax), rawjson.ErrDepth) {
+		return &UnreadableError{schema.QuarantineDepth, errDepth}
+	}
+	return &UnreadableError{schema.QuarantineJSON, errNotOneObject}
 }
 
 // scan walks over a JSON value.

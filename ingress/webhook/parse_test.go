@@ -299,6 +299,7 @@ func TestParseQuarantinesAKeyThatStandsTwice(t *testing.T) {
 func TestParseQuarantinesDeepNesting(t *testing.T) {
 	testQuarantine(t, schema.Pinwheel, schema.QuarantineDepth, map[string]string{
 		"65 levels":                incomeBody(`,"a":` + nested(64)),
+		"65 levels, cut":           `{"a":` + strings.Repeat("[", 64),
 		"60,000 levels of lists":   strings.Repeat("[", 60_000),
 		"40,000 levels of objects": strings.Repeat(`{"a":`, 40_000),
 	})
