@@ -2,9 +2,8 @@ package ingress
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/rand"
 	"encoding/hex"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -80,13 +79,7 @@ func traceParent(ctx context.Context) string {
 		return parent
 	}
 	var id [24]byte
-	binary.LittleEndian.PutUint64(id[:], rand.Uint64())
-	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
-	binary.LittleEndian.PutUint64(id[16:], rand.Uint64())
-	parent := make([]byte, 0, 55)
-	parent = append(parent, "00-"...)
-	parent = hex.AppendEncode(parent, id[:16])
-	parent = append(parent, '-')
-	parent = hex.AppendEncode(parent, id[16:])
-	return string(append(parent, "-01"...))
+	_, _ = rand.Read(id[:]) // never fails
+	text := hex.EncodeToString(id[:])
+	return "00-" + text[:32] + "-" + text[32:] + "-01"
 }

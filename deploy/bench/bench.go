@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
-	"github.com/wagewire/wagewire/deploy/usage"
 	"github.com/wagewire/wagewire/schema"
 	serving "github.com/wagewire/wagewire/schema/process"
 )
@@ -125,28 +124,12 @@ func Run(ctx context.Context, c Config, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(c.Bin, "bench-")
+	b, err := newBench(c, benchTopology())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	c.Bin, err = filepath.Abs(c.Bin)
-	if err != nil {
-		return err
-	}
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	machine, err := machineOf(c, dir)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, machine)
-
-	b, err := start(ctx, c, dir)
 	defer func() { err = errors.Join(err, b.stop()) }()
-	if err != nil {
+	if err := b.start(ctx, stdout); err != nil {
 		return err
 	}
 	for _, s := range chosen {
@@ -159,17 +142,37 @@ func Run(ctx context.Context, c Config, stdout io.Writer) (err error) {
 	return nil
 }
 
-// start starts what every setting uses. The caller must call stop, after an error too.
-func start(ctx context.Context, c Config, dir string) (*bench, error) {
-	b := &bench{config: c, dir: dir, client: newClient(c.Senders), topology: benchTopology()}
+// newBench returns a bench with a directory of its own. The caller must call stop.
+func newBench(c Config, topology schema.Topology) (*bench, error) {
+	bin, err := filepath.Abs(c.Bin)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(bin, "bench-")
+	if err != nil {
+		return nil, err
+	}
+	c.Bin = bin
+	b := &bench{config: c, dir: dir, client: newClient(c.Senders), topology: topology}
+	b.undo = append(b.undo, func() error { return os.RemoveAll(dir) })
+	return b, nil
+}
+
+// start prints the machine, and starts what every setting uses.
+func (b *bench) start(ctx context.Context, stdout io.Writer) error {
+	machine, err := machineOf(b.config, b.dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, machine)
 	for _, step := range []func(context.Context) error{
 		b.writeSecrets, b.startFake, b.makeWebhooks,
 	} {
 		if err := step(ctx); err != nil {
-			return b, err
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
 // stop stops everything, in the reverse order of the start.
@@ -269,17 +272,4 @@ func benchTopology() schema.Topology {
 		}
 	}
 	return topology
-}
-
-// memoryNow returns the memory of a process, now and at its peak, or 0 if the system does not count
-// memory.
-func memoryNow(p *process) (now, peak int64, err error) {
-	now, err = usage.Memory(p.pid())
-	if err == nil {
-		peak, err = usage.MemoryPeak(p.pid())
-	}
-	if errors.Is(err, errors.ErrUnsupported) {
-		return 0, 0, nil
-	}
-	return now, peak, err
 }

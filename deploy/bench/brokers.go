@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,17 +109,15 @@ type arranged struct {
 // RunBrokers measures how events divide among streams, and streams among servers, and prints a
 // table of each. All arrangements of a table stand at the same time and are measured in turn.
 func RunBrokers(ctx context.Context, c BrokersConfig, stdout io.Writer) (err error) {
-	growth := GrowthConfig{Bin: c.Bin, Rounds: c.Rounds, Senders: c.Senders, Events: c.Events}
-	b, err := startGrowth(ctx, &growth)
+	config := Config{Bin: c.Bin, Rounds: c.Rounds, Senders: c.Senders, Events: c.Events}
+	b, err := newBench(config, growthTopology(nil))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop(), os.RemoveAll(b.dir)) }()
-	machine, err := machineOf(b.config, b.dir)
-	if err != nil {
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err := b.start(ctx, stdout); err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, machine)
 	for _, sync := range []string{syncLater, "always"} {
 		var original sample
 		measured, err := b.inArrangements(ctx, partitionArrangements(c.Partitions), sync,

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -92,20 +91,9 @@ func RunCapacity(ctx context.Context, c CapacityConfig, stdout io.Writer) error 
 
 // measureShape measures one shape with a broker and processes of its own.
 func measureShape(ctx context.Context, c CapacityConfig, s shape) (m capacity, err error) {
-	bin, err := filepath.Abs(c.Bin)
+	b, err := newBench(Config{Bin: c.Bin, Senders: c.Senders}, schema.DefaultTopology())
 	if err != nil {
 		return m, err
-	}
-	dir, err := os.MkdirTemp(bin, "capacity-")
-	if err != nil {
-		return m, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{
-		config:   Config{Bin: bin, Senders: c.Senders},
-		dir:      dir,
-		client:   newClient(c.Senders),
-		topology: schema.DefaultTopology(),
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	b.webhooksAddr, err = freeAddr(ctx)

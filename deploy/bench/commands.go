@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -66,21 +65,15 @@ type commandFigures struct {
 // RunCommands fills the streams of a broker of its own, runs the commands of operators that look at
 // streams, and prints the time and the memory of each. It leaves nothing behind.
 func RunCommands(ctx context.Context, c CommandsConfig, stdout io.Writer) (err error) {
-	bin, err := filepath.Abs(c.Bin)
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(bin, "commands-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	topology := schema.DefaultTopology()
 	for i := range topology.Streams {
 		topology.Streams[i].MaxBytes = 0
 		topology.Streams[i].MaxMessages = 0
 	}
-	b := &bench{config: Config{Bin: bin}, dir: dir, client: newClient(1), topology: topology}
+	b, err := newBench(Config{Bin: c.Bin, Senders: 1}, topology)
+	if err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	on, err := b.startBroker(ctx, settings[0])
 	if err != nil {

@@ -99,16 +99,16 @@ type growth struct {
 // load stands a second line with a broker of its own, which keeps the baseline all the time. Both
 // are measured in turn, so the ratio holds although the speed of the machine changes.
 func RunGrowth(ctx context.Context, c GrowthConfig, stdout io.Writer) (err error) {
-	b, err := startGrowth(ctx, &c)
+	c.Progress = cmp.Or[io.Writer](c.Progress, io.Discard)
+	config := Config{Bin: c.Bin, Rounds: c.Rounds, Senders: c.Senders, Events: c.Events}
+	b, err := newBench(config, growthTopology(c.Completions))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.stop(), os.RemoveAll(b.dir)) }()
-	machine, err := machineOf(b.config, b.dir)
-	if err != nil {
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err := b.start(ctx, stdout); err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, machine)
 	var measured []growth
 	for _, l := range c.loads() {
 		steps, err := b.grow(ctx, c, l)
@@ -124,29 +124,15 @@ func RunGrowth(ctx context.Context, c GrowthConfig, stdout io.Writer) (err error
 	return writeFile(c.SVG, func(w io.Writer) error { return plotGrowth(w, measured) })
 }
 
-// startGrowth starts what all lines use. It takes the defaults of c.
-func startGrowth(ctx context.Context, c *GrowthConfig) (*bench, error) {
-	bin, err := filepath.Abs(c.Bin)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(bin, "growth-")
-	if err != nil {
-		return nil, err
-	}
-	config := Config{Bin: bin, Rounds: c.Rounds, Senders: c.Senders, Events: c.Events}
-	b, err := start(ctx, config, dir)
-	if err != nil {
-		return nil, errors.Join(err, b.stop(), os.RemoveAll(dir))
-	}
-	b.topology = schema.DefaultTopology()
-	for i := range b.topology.Streams {
-		if s := &b.topology.Streams[i]; s.Name == schema.CompletionsStream {
-			s.MaxBytes = bytesFor(c.Completions)
+// growthTopology is the default topology, with room for the numbers of completions.
+func growthTopology(completions []int) schema.Topology {
+	topology := schema.DefaultTopology()
+	for i := range topology.Streams {
+		if s := &topology.Streams[i]; s.Name == schema.CompletionsStream {
+			s.MaxBytes = bytesFor(completions)
 		}
 	}
-	c.Progress = cmp.Or[io.Writer](c.Progress, io.Discard)
-	return b, nil
+	return topology
 }
 
 // keptBytesMax is more than a filled completion takes of its stream.

@@ -50,7 +50,7 @@ func (b *bench) measure(ctx context.Context, s setting) (r results, err error) {
 			r.rounds = append(r.rounds, measured)
 		}
 	}
-	if err := r.measurePeak(lines); err != nil {
+	if err := r.measurePeak(); err != nil {
 		return r, err
 	}
 	return r, b.measureLatency(ctx, lines, &r)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/wagewire/wagewire/deploy/usage"
 )
 
 // results are all figures of a setting.
@@ -47,7 +49,7 @@ func (f figure) micros(d time.Duration) float64 {
 type memory struct {
 	name       string
 	rest, peak int64
-	pid        *process
+	of         *process
 }
 
 // spread summarizes a figure over all rounds.
@@ -68,20 +70,20 @@ func (r *results) measureRest(lines pair[*line]) error {
 	processes := slices.Concat([]*process{lines.ours.ingress}, lines.ours.workers,
 		lines.ours.servers)
 	for _, p := range processes {
-		now, _, err := memoryNow(p)
+		rest, err := memoryOf(usage.Memory, p)
 		if err != nil {
 			return err
 		}
-		r.memory = append(r.memory, memory{name: p.name, rest: now, pid: p})
+		r.memory = append(r.memory, memory{name: p.name, rest: rest, of: p})
 	}
 	return nil
 }
 
 // measurePeak notes the peak memory of the same processes.
-func (r *results) measurePeak(pair[*line]) (err error) {
+func (r *results) measurePeak() (err error) {
 	for i := range r.memory {
 		m := &r.memory[i]
-		_, m.peak, err = memoryNow(m.pid)
+		m.peak, err = memoryOf(usage.MemoryPeak, m.of)
 		if err != nil {
 			return err
 		}

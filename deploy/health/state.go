@@ -220,15 +220,8 @@ func (s *State) countLetters(ctx context.Context, op *stream.Operator) error {
 	counted := map[string]int{}
 	isCut, err := scanHeaders(ctx, op, schema.DeadLettersStream, func(m stream.Stored) {
 		l := stream.ReadLetter(m)
-		order := func(c DeadCount, l stream.Letter) int {
-			return cmp.Or(cmp.Compare(c.Queue, l.Queue), cmp.Compare(c.Class, l.Class))
-		}
-		place, found := slices.BinarySearchFunc(s.DeadLetters, l, order)
-		if !found {
-			count := DeadCount{Queue: l.Queue, Class: l.Class, Oldest: m.At}
-			s.DeadLetters = slices.Insert(s.DeadLetters, place, count)
-		}
-		s.DeadLetters[place].Count++
+		first := DeadCount{Queue: l.Queue, Class: l.Class, Oldest: m.At}
+		countIn(&s.DeadLetters, first, DeadCount.compare).Count++
 		counted[l.Queue]++
 	})
 	if err != nil || !isCut {
@@ -256,15 +249,8 @@ func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 	counted := map[schema.Provider]int{}
 	isCut, err := scanHeaders(ctx, op, schema.QuarantineStream, func(m stream.Stored) {
 		u := stream.ReadUnread(m)
-		order := func(c UnreadCount, u stream.Unread) int {
-			return cmp.Or(cmp.Compare(c.Provider, u.Provider), cmp.Compare(c.Reason, u.Reason))
-		}
-		place, found := slices.BinarySearchFunc(s.Unread, u, order)
-		if !found {
-			count := UnreadCount{Provider: u.Provider, Reason: u.Reason, Oldest: m.At}
-			s.Unread = slices.Insert(s.Unread, place, count)
-		}
-		s.Unread[place].Count++
+		first := UnreadCount{Provider: u.Provider, Reason: u.Reason, Oldest: m.At}
+		countIn(&s.Unread, first, UnreadCount.compare).Count++
 		counted[u.Provider]++
 	})
 	if err != nil || !isCut {
@@ -281,6 +267,23 @@ func (s *State) countUnread(ctx context.Context, op *stream.Operator) error {
 		}
 	}
 	return nil
+}
+
+// countIn returns the count of the same kind in a sorted list. If there is none, first is added.
+func countIn[C any](sorted *[]C, first C, compare func(C, C) int) *C {
+	place, found := slices.BinarySearchFunc(*sorted, first, compare)
+	if !found {
+		*sorted = slices.Insert(*sorted, place, first)
+	}
+	return &(*sorted)[place]
+}
+
+func (c DeadCount) compare(other DeadCount) int {
+	return cmp.Or(cmp.Compare(c.Queue, other.Queue), cmp.Compare(c.Class, other.Class))
+}
+
+func (c UnreadCount) compare(other UnreadCount) int {
+	return cmp.Or(cmp.Compare(c.Provider, other.Provider), cmp.Compare(c.Reason, other.Reason))
 }
 
 // readMax is how many dead letters, and webhooks in quarantine, Read looks at: the oldest. It only

@@ -228,7 +228,5 @@ func (c *Conn) explain(err error) error {
 // sha256Of returns the SHA-256 of the bytes in hexadecimal digits.
 func sha256Of(body []byte) string {
 	sum := sha256.Sum256(body)
-	var text [2 * sha256.Size]byte
-	hex.Encode(text[:], sum[:])
-	return string(text[:])
+	return hex.EncodeToString(sum[:])
 }

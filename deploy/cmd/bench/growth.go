@@ -37,8 +37,7 @@ binaries and runs it. The whole run takes about a quarter of an hour and 10 GB o
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&config.Bin, "bin", "bin",
-		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+	addBin(flags, &config.Bin)
 	flags.IntSliceVar(&config.Completions, "completions", []int{1000, 10_000, 100_000, 3_000_000},
 		"`numbers` of completions kept")
 	// A stream has at most 1,000 consumers by default, and the bench needs some of them for itself.
@@ -47,8 +46,7 @@ binaries and runs it. The whole run takes about a quarter of an hour and 10 GB o
 	flags.IntSliceVar(&config.Waiting, "waiting", []int{0, 1000, 10_000, 100_000},
 		"`numbers` of waiting events")
 	flags.StringSliceVar(&loads, "loads", loadKeys, "the `loads` to measure")
-	flags.IntVar(&config.Rounds, "rounds", 5,
-		"how often each figure is measured, after one round that does not count")
+	addRounds(flags, &config.Rounds)
 	flags.IntVar(&config.Senders, "senders", 64, "requests in flight, for the rate")
 	flags.IntVar(&config.Events, "events", 1500, "small snapshots to complete for one rate")
 	flags.Float64Var(&config.PerS, "per-s", 200, "webhooks a second, for the latency")
@@ -114,12 +112,10 @@ at the processor time of the busiest server: with a machine for each, it is what
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&config.Bin, "bin", "bin",
-		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+	addBin(flags, &config.Bin)
 	flags.IntSliceVar(&config.Partitions, "partitions", []int{1, 2, 4},
 		"`numbers` of streams to divide the events among")
-	flags.IntVar(&config.Rounds, "rounds", 5,
-		"how often each figure is measured, after one round that does not count")
+	addRounds(flags, &config.Rounds)
 	flags.IntVar(&config.Senders, "senders", 64, "requests in flight")
 	flags.DurationVar(&config.Slice, "slice", time.Second,
 		"how long events are published for one figure")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wagewire/wagewire/deploy/bench"
 	"github.com/wagewire/wagewire/deploy/bench/least"
@@ -37,10 +38,8 @@ make bench builds the binaries and runs it.`,
 		},
 	}
 	flags := root.Flags()
-	flags.StringVar(&config.Bin, "bin", "bin",
-		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
-	flags.IntVar(&config.Rounds, "rounds", 5,
-		"how often each figure is measured, after one round that does not count")
+	addBin(flags, &config.Bin)
+	addRounds(flags, &config.Rounds)
 	flags.IntVar(&config.Senders, "senders", 64, "requests in flight")
 	flags.DurationVar(&config.Slice, "slice", 500*time.Millisecond,
 		"how long the rate of ingress is measured")
@@ -53,6 +52,16 @@ make bench builds the binaries and runs it.`,
 	root.AddCommand(leastCommand(), capacityCommand(), growthCommand(), brokersCommand(),
 		commandsCommand())
 	return min(1, command.Run(ctx, root, args, stdout, stderr))
+}
+
+func addBin(flags *pflag.FlagSet, bin *string) {
+	flags.StringVar(bin, "bin", "bin",
+		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+}
+
+func addRounds(flags *pflag.FlagSet, rounds *int) {
+	flags.IntVar(rounds, "rounds", 5,
+		"how often each figure is measured, after one round that does not count")
 }
 
 func check(c bench.Config) error {
@@ -110,8 +119,7 @@ make capacity builds the binaries and runs it.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&config.Bin, "bin", "bin",
-		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+	addBin(flags, &config.Bin)
 	flags.IntVar(&config.People, "people", 200, "people of each shape")
 	flags.IntVar(&config.Senders, "senders", 8, "people who link at a time")
 	return cmd
@@ -140,8 +148,7 @@ take a minute to store, and 6 GB of disk. make bench/commands builds the binarie
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&config.Bin, "bin", "bin",
-		"`directory` of the binaries, nats-server too; the streams are beside them during the run")
+	addBin(flags, &config.Bin)
 	flags.IntVar(&config.Completions, "completions", 3_000_000, "completions that are kept")
 	flags.IntVar(&config.Events, "events", 1_000_000, "events that are kept")
 	flags.IntVar(&config.DeadLetters, "dead-letters", 100_000, "dead letters that are kept")

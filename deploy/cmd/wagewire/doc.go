@@ -12,6 +12,7 @@
 //	status.go       judge the installation, and show every stream and queue on a screen
 //	metrics.go      export the same as metrics; package deploy/health finds and judges
 //	trace.go        gather and judge the history of an event; life.go prints the history
+//	owner.go        whose the event is; event_name.go reads the name of an event
 //	drift.go        compare stored records with the provider's reference
 //	explain.go      print what to do about a finding or an alert
 //	dead.go         list, show, redrive and discard dead letters
