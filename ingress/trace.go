@@ -78,8 +78,9 @@ func traceParent(ctx context.Context) string {
 	if parent := process.TraceParent(ctx); parent != "" {
 		return parent
 	}
-	var id [24]byte
-	_, _ = rand.Read(id[:]) // never fails
-	text := hex.EncodeToString(id[:])
-	return "00-" + text[:32] + "-" + text[32:] + "-01"
+	var ids [24]byte
+	_, _ = rand.Read(ids[:]) // never fails
+	text := append(make([]byte, 0, len("00---01")+hex.EncodedLen(len(ids))), "00-"...)
+	text = append(hex.AppendEncode(text, ids[:16]), '-')
+	return string(append(hex.AppendEncode(text, ids[16:]), "-01"...))
 }

@@ -22,6 +22,6 @@ const (
 )
 
 func readTruvSignature(h http.Header) (signature, error) {
-	digest, err := readDigest(h, truvSignature, truvVersion)
-	return signature{digest: digest}, err
+	claimed, err := readDigest(h, truvSignature, truvVersion)
+	return signature{digest: claimed}, err
 }

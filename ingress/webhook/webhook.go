@@ -42,8 +42,11 @@ type signature struct {
 	// at is the signed time, zero if the provider signs no time, and stamp is its text.
 	at     time.Time
 	stamp  string
-	digest []byte
+	digest digest
 }
+
+// digest is an HMAC-SHA256.
+type digest [sha256.Size]byte
 
 // Covers returns an error if the provider has no signature scheme. The error names the files to
 // change.
@@ -148,29 +151,31 @@ func readSignature(p schema.Provider, h http.Header) (signature, error) {
 
 // readDigest reads the signature: version, "=", 64 hexadecimal digits. A request may carry no
 // second signature.
-func readDigest(h http.Header, name, version string) ([]byte, error) {
+func readDigest(h http.Header, name, version string) (read digest, err error) {
 	values := h.Values(name) // Get would take the first of several in silence
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return nil, errSignatureMissing
+		return read, errSignatureMissing
 	case len(values) > 1 || strings.Contains(values[0], ","):
-		return nil, errSignatureAmbiguous
+		return read, errSignatureAmbiguous
 	}
 	text, ok := strings.CutPrefix(values[0], version+"=")
 	if !ok {
-		return nil, errSignatureVersion
+		return read, errSignatureVersion
 	}
-	digest, err := hex.DecodeString(text)
-	if err != nil || len(digest) != sha256.Size {
-		return nil, errSignatureMalformed
+	if len(text) != hex.EncodedLen(len(read)) {
+		return read, errSignatureMalformed
 	}
-	return digest, nil
+	if _, err := hex.Decode(read[:], []byte(text)); err != nil {
+		return read, errSignatureMalformed
+	}
+	return read, nil
 }
 
 // isSignedByAny reports whether one of the secrets made the HMAC-SHA256 of before and the body. It
 // tries every secret, also after a match: the time taken does not give away the matching secret.
 func isSignedByAny(
-	secrets []schema.Secret, digest []byte, before string, body []byte,
+	secrets []schema.Secret, claimed digest, before string, body []byte,
 ) bool {
 	signed := false
 	for _, secret := range secrets {
@@ -180,8 +185,8 @@ func isSignedByAny(
 		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 		mac.Write([]byte(before))
 		mac.Write(body)
-		var right [sha256.Size]byte
-		if hmac.Equal(mac.Sum(right[:0]), digest) {
+		var right digest
+		if hmac.Equal(mac.Sum(right[:0]), claimed[:]) {
 			signed = true
 		}
 	}
