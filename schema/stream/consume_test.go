@@ -46,6 +46,29 @@ func saysWhatToRun(line observer.LoggedEntry) bool {
 	return strings.Contains(fmt.Sprint(line.ContextMap()["error"]), "run: wagewire provision apply")
 }
 
+func TestADeliveryWithoutItsHandIsFollowedByAnother(t *testing.T) {
+	t.Parallel()
+	s, c := streamtest.New(t)
+	publish(t, c, numbered(0, 3)...)
+	jobs, end, returned := hold(t, c, paystubsQueue, 1)
+	first := next(t, "the first delivery", jobs)
+	first.FreeHand()
+	second := next(t, "a delivery beside the first", jobs)
+	second.FreeHand() // one hand, so one delivery without
+	if n := look(t, s).queue(paystubsQueue).NumAckPending; n != 2 {
+		t.Errorf("%d events are taken, want 2", n)
+	}
+	must(t, first.Done())
+	first.release()
+	second.release()
+	third := next(t, "a delivery after both", jobs)
+	end()
+	must(t, second.Done())
+	must(t, third.Done())
+	third.release()
+	next(t, "Consume returns", returned)
+}
+
 func TestConsumeDeliversEachEventOnceAndTakesNothingAhead(t *testing.T) {
 	t.Parallel()
 	s, c := streamtest.New(t)

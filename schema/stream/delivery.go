@@ -148,6 +148,16 @@ func (q *Queue) decodeDelivery(subject string, header nats.Header, body []byte) 
 	return d
 }
 
+// FreeHand lets the queue take another event before the work with this one returns. Call FreeHand
+// when only the settlement is missing: with several servers, the broker takes as long to confirm as
+// to store. As many events may be without a hand as the queue has hands; after that FreeHand does
+// nothing.
+func (d *Delivery) FreeHand() {
+	if m, ok := d.msg.(*message); ok && m.hand != nil {
+		m.hand.giveBack()
+	}
+}
+
 // Done settles the event: its completion is stored. Done returns after the broker has confirmed.
 func (d *Delivery) Done() error {
 	ctx, cancel := context.WithTimeout(d.ctx, settleFor)

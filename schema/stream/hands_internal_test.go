@@ -23,7 +23,7 @@ func TestHandsStartNoMoreGoroutinesThanWorkAtTheSameTime(t *testing.T) {
 				for range rounds {
 					release := make(chan struct{})
 					for range row.atOnce {
-						h.begin(func() {
+						h.begin(func(*hand) {
 							<-release
 							done.Add(1)
 						})
@@ -48,7 +48,7 @@ func TestHandsWaitForTheWorkInHand(t *testing.T) {
 		h := newHands(2)
 		release := make(chan struct{})
 		var done, waited atomic.Bool
-		h.begin(func() {
+		h.begin(func(*hand) {
 			<-release
 			done.Store(true)
 		})
@@ -64,6 +64,69 @@ func TestHandsWaitForTheWorkInHand(t *testing.T) {
 		synctest.Wait()
 		if !waited.Load() || !done.Load() {
 			t.Errorf("waited %v, done %v", waited.Load(), done.Load())
+		}
+	})
+}
+
+func TestAHandIsGivenBackBeforeTheWorkReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 2
+		h := newHands(n)
+		confirmed := make(chan struct{})
+		settle := func(own *hand) {
+			own.giveBack()
+			own.giveBack() // without effect
+			<-confirmed
+		}
+		wantFree := func(promise string, want int) {
+			t.Helper()
+			synctest.Wait()
+			if free := len(h.free); free != want {
+				t.Errorf("%s: %d hands are free, want %d", promise, free, want)
+			}
+		}
+		for range n {
+			h.begin(settle)
+		}
+		wantFree("both gave theirs back", n)
+		h.begin(settle)
+		wantFree("no more may give theirs back", n-1)
+		h.begin(func(*hand) { <-confirmed })
+		wantFree("another is in work", n-2)
+		if h.started != 2*n {
+			t.Errorf("%d goroutines, want %d", h.started, 2*n)
+		}
+		close(confirmed)
+		wantFree("all have returned", n)
+		for range n {
+			h.begin(settle)
+		}
+		h.wait()
+		wantFree("after the end", n)
+	})
+}
+
+func TestHandsWaitForWorkThatGaveItsHandBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHands(1)
+		confirmed := make(chan struct{})
+		var waited atomic.Bool
+		h.begin(func(own *hand) {
+			own.giveBack()
+			<-confirmed
+		})
+		go func() {
+			h.wait()
+			waited.Store(true)
+		}()
+		synctest.Wait()
+		if waited.Load() {
+			t.Error("wait returned before the confirmation")
+		}
+		close(confirmed)
+		synctest.Wait()
+		if !waited.Load() {
+			t.Error("wait does not return after the confirmation")
 		}
 	})
 }
@@ -88,7 +151,7 @@ func TestATakerGathersHandsWhileMostAreAtWork(t *testing.T) {
 				taker := &taker{hands: newHands(row.hands)}
 				release := make(chan struct{})
 				for range row.busy {
-					taker.hands.begin(func() { <-release })
+					taker.hands.begin(func(*hand) { <-release })
 				}
 				time.AfterFunc(gatherFor/2, func() {
 					for range row.freed {

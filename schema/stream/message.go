@@ -18,6 +18,8 @@ type message struct {
 	conn    *nats.Conn
 	msg     *nats.Msg
 	settled atomic.Bool
+	// hand is the hand with the message, nil before the work.
+	hand *hand
 }
 
 var _ jetstream.Msg = (*message)(nil)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -85,25 +86,36 @@ type openGate struct{}
 
 func (openGate) Admit(free, _ int) (int, <-chan struct{}) { return free, nil }
 
-// hands are the places for messages in work. A hand has a goroutine from the first message on: a
-// new goroutine would have to grow the stack for each message.
+// hands are the places for messages in work. A message may give its hand back early, while only the
+// confirmation of its settlement is missing. A goroutine works on message after message: a new
+// goroutine would have to grow the stack for each.
 type hands struct {
 	// free holds a token for each hand without work.
 	free chan struct{}
 	// freed gets a value when a hand becomes free.
 	freed chan struct{}
 	// next has room for the work of every hand.
-	next chan func()
+	next chan func(*hand)
+	// early is the number of messages in work without a hand, at most one for each hand.
+	early atomic.Int32
 	// started is the number of goroutines.
 	started int
 	jobs    sync.WaitGroup
+}
+
+// hand is the hand of a message.
+type hand struct {
+	*hands
+
+	// isFree is true if the hand was given back before the work has returned.
+	isFree bool
 }
 
 func newHands(n int) *hands {
 	h := &hands{
 		free:  make(chan struct{}, n),
 		freed: make(chan struct{}, 1),
-		next:  make(chan func(), n),
+		next:  make(chan func(*hand), n),
 	}
 	for range n {
 		h.free <- struct{}{}
@@ -112,21 +124,22 @@ func newHands(n int) *hands {
 }
 
 // begin gives work to a free hand. A single goroutine may call begin.
-func (h *hands) begin(work func()) {
+func (h *hands) begin(work func(*hand)) {
 	<-h.free
 	busy := cap(h.free) - len(h.free)
-	if h.started < busy {
+	if h.started < busy+int(h.early.Load()) {
 		h.started++
 		h.jobs.Go(h.serve)
 	}
 	h.next <- work
 }
 
-// serve is the goroutine of a hand.
+// serve works on message after message.
 func (h *hands) serve() {
 	for work := range h.next {
-		work()
-		h.end()
+		own := hand{hands: h}
+		work(&own)
+		own.end()
 	}
 }
 
@@ -136,8 +149,30 @@ func (h *hands) wait() {
 	h.jobs.Wait()
 }
 
-// end makes a hand free.
-func (h *hands) end() {
+// giveBack makes the hand free before the work has returned, unless as many messages have given
+// theirs back as there are hands.
+func (h *hand) giveBack() {
+	if h.isFree {
+		return
+	}
+	if int(h.early.Add(1)) > cap(h.free) {
+		h.early.Add(-1)
+		return
+	}
+	h.isFree = true
+	h.put()
+}
+
+// end makes the hand free after the work.
+func (h *hand) end() {
+	if h.isFree {
+		h.early.Add(-1)
+	} else {
+		h.put()
+	}
+}
+
+func (h *hands) put() {
 	h.free <- struct{}{}
 	select {
 	case h.freed <- struct{}{}:
@@ -427,7 +462,8 @@ func readStatus(status, description string) (ended bool, err error) {
 
 // handOut gives a message to a free hand.
 func (t *taker) handOut(msg *message) {
-	t.hands.begin(func() {
+	t.hands.begin(func(h *hand) {
+		msg.hand = h
 		workUnderLease(msg, t.beatEvery, func() { t.work(msg) })
 	})
 }
