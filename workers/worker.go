@@ -464,10 +464,10 @@ func (w *Worker) countStored(ctx context.Context, job Job, c schema.Completion) 
 
 func notStored(err error) error { return fmt.Errorf("%w: %w", errNotStored, err) }
 
-// settle reports the verdict to the queue. Done and Later wait for the broker to confirm. During
-// the wait of Done, the hand takes another event. If a Never gets lost, the lease ends and the event
-// is delivered again. settle returns the verdict that holds in the end: an event does not wait if
-// its account is erased meanwhile.
+// settle reports the verdict to the queue. Done and Later wait for the broker to confirm; during
+// the wait of Done, the hand takes another event. If a Never gets lost, the lease ends and the
+// event is delivered again. settle returns the verdict that holds in the end: an event does not
+// wait if its account is erased meanwhile.
 func (w *Worker) settle(
 	ctx context.Context, d *stream.Delivery, job Job, v Verdict, cause error,
 ) (Verdict, error) {

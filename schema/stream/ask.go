@@ -18,8 +18,8 @@ import (
 const (
 	// tryFor is how long a try waits for the broker's answer.
 	tryFor = 1500 * time.Millisecond
-	// pauseFirst is the pause after the first try. It is about as long as a cluster takes to store a
-	// message: two completions of an account at the same time are in each other's way for as long
+	// pauseFirst is the pause after the first try: about as long as a cluster takes to store a
+	// message, because two completions of an account are in each other's way for as long
 	// (codeConflictInFlight). Each further pause is twice as long, up to pauseMax.
 	pauseFirst = 2 * time.Millisecond
 	pauseMax   = 500 * time.Millisecond

@@ -116,13 +116,26 @@ type AccountsProgress struct {
 // Left counts the completions that are not part of a state yet.
 func (p AccountsProgress) Left() uint64 { return p.Pending + uint64(p.InHand) }
 
-// AccountsProgress returns how far the reading of completions is. The error is ErrNoQueue if the
-// durable does not exist.
+// AccountsProgress returns how far the reading of completions is. All completions stored before the
+// call count. The error is ErrNoQueue if the durable does not exist.
 func (o *Operator) AccountsProgress(ctx context.Context) (AccountsProgress, error) {
 	consumer, err := o.lookUpConsumer(ctx, schema.CompletionsStream, schema.AccountsConsumer)
 	if err != nil {
 		return AccountsProgress{}, err
 	}
 	info := consumer.CachedInfo()
-	return AccountsProgress{info.NumPending, info.NumAckPending, info.NumWaiting}, nil
+	progress := AccountsProgress{info.NumPending, info.NumAckPending, info.NumWaiting}
+	if progress.Left() > 0 {
+		return progress, nil
+	}
+	// The broker counts a message a moment after it has stored the message.
+	_, err = o.nextMessage(
+		ctx, schema.CompletionsStream, schema.AllCompletions, info.Delivered.Stream+1)
+	switch {
+	case err == nil:
+		progress.Pending = 1
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		err = nil
+	}
+	return progress, err
 }
