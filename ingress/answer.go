@@ -126,11 +126,15 @@ func (s *Server) writeResponse(w http.ResponseWriter, r *http.Request, got recei
 	if resp.hangUp || s.isStopping() || len(r.TransferEncoding) > 0 {
 		h.Set("Connection", "close")
 	}
-	var body any = refused{strings.ToLower(http.StatusText(resp.status))}
-	if resp.status == http.StatusOK {
-		body = accepted{got.event.ID, got.duplicate, got.quarantined != nil}
-	}
-	text, _ := json.Marshal(body) // strings and booleans always marshal
+	text, _ := json.Marshal(bodyOf(got, resp)) // strings and booleans always marshal
 	w.WriteHeader(resp.status)
 	_, _ = w.Write(text) // after a hang-up the sender tries again
+}
+
+// bodyOf returns the body of the answer.
+func bodyOf(got receipt, resp response) any {
+	if resp.status == http.StatusOK {
+		return accepted{got.event.ID, got.duplicate, got.quarantined != nil}
+	}
+	return refused{strings.ToLower(http.StatusText(resp.status))}
 }

@@ -150,9 +150,6 @@ func (s *Server) verify(in webhook.Received, peer netip.Prefix) error {
 	if err != nil {
 		return s.refusal(in.Header, peer, err)
 	}
-	if at, ok := webhook.SignedAt(in); ok {
-		s.metrics.skew.Observe(in.At.Sub(at).Seconds())
-	}
 	return nil
 }
 
@@ -177,6 +174,7 @@ func (s *Server) verifySignature(in webhook.Received) error {
 // readEvent reads the event of a signed webhook. Every error is a reason for quarantine. With
 // webhook.ErrStale the event is there too.
 func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
+	stale := s.checkAge(in)
 	if isEncoded(in.Header) {
 		return schema.Event{}, errEncoded
 	}
@@ -185,15 +183,19 @@ func (s *Server) readEvent(in webhook.Received) (schema.Event, error) {
 		return schema.Event{}, err
 	}
 	event.Backfill = in.Header.Get(schema.BackfillHeader) == schema.BackfillTrue
-	return event, s.checkAge(in)
+	return event, stale
 }
 
 // checkAge returns webhook.ErrStale if the signed date is too far from our clock.
 func (s *Server) checkAge(in webhook.Received) error {
-	err := webhook.CheckAge(in, s.config.Providers[in.Provider].SignatureAgeMax)
-	if at, ok := webhook.SignedAt(in); ok {
-		s.sightings[in.Provider].noteDate(in.At.Sub(at), err == nil)
+	at, ok := webhook.SignedAt(in)
+	if !ok {
+		return nil
 	}
+	age := in.At.Sub(at)
+	err := webhook.CheckAge(age, s.config.Providers[in.Provider].SignatureAgeMax)
+	s.metrics.skew.Observe(age.Seconds())
+	s.sightings[in.Provider].noteDate(age, err == nil)
 	return err
 }
 

@@ -33,7 +33,7 @@ const (
 )
 
 func readPinwheelSignature(h http.Header) (signature, error) {
-	claimed, err := readDigest(h, pinwheelSignature, pinwheelVersion)
+	digest, err := readDigest(h, pinwheelSignature, pinwheelVersion)
 	if err != nil {
 		return signature{}, err
 	}
@@ -41,7 +41,7 @@ func readPinwheelSignature(h http.Header) (signature, error) {
 	if err != nil {
 		return signature{}, err
 	}
-	return signature{at: at, stamp: h.Get(pinwheelTimestamp), digest: claimed}, nil
+	return signature{at: at, stamp: h.Get(pinwheelTimestamp), digest: digest}, nil
 }
 
 // pinwheelSignedAt reads the timestamp header. A request may have no second one.

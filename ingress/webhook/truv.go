@@ -22,6 +22,6 @@ const (
 )
 
 func readTruvSignature(h http.Header) (signature, error) {
-	claimed, err := readDigest(h, truvSignature, truvVersion)
-	return signature{digest: claimed}, err
+	digest, err := readDigest(h, truvSignature, truvVersion)
+	return signature{digest: digest}, err
 }

@@ -42,11 +42,8 @@ type signature struct {
 	// at is the signed time, zero if the provider signs no time, and stamp is its text.
 	at     time.Time
 	stamp  string
-	digest digest
+	digest []byte
 }
-
-// digest is an HMAC-SHA256.
-type digest [sha256.Size]byte
 
 // Covers returns an error if the provider has no signature scheme. The error names the files to
 // change.
@@ -125,10 +122,9 @@ func Verify(r Received, secrets []schema.Secret) error {
 }
 
 // CheckAge returns ErrStale if a verified request came more than ageMax after the signed time, or
-// more than ageMax before it. Any age is good if ageMax is 0, or if the provider signs no time.
-func CheckAge(r Received, ageMax time.Duration) error {
-	at, ok := SignedAt(r)
-	if ok && ageMax > 0 && r.At.Sub(at).Abs() > ageMax {
+// more than ageMax before it, which is a negative age. Any age is good if ageMax is 0.
+func CheckAge(age, ageMax time.Duration) error {
+	if ageMax > 0 && age.Abs() > ageMax {
 		return ErrStale
 	}
 	return nil
@@ -151,31 +147,29 @@ func readSignature(p schema.Provider, h http.Header) (signature, error) {
 
 // readDigest reads the signature: version, "=", 64 hexadecimal digits. A request may carry no
 // second signature.
-func readDigest(h http.Header, name, version string) (read digest, err error) {
+func readDigest(h http.Header, name, version string) ([]byte, error) {
 	values := h.Values(name) // Get would take the first of several in silence
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return read, errSignatureMissing
+		return nil, errSignatureMissing
 	case len(values) > 1 || strings.Contains(values[0], ","):
-		return read, errSignatureAmbiguous
+		return nil, errSignatureAmbiguous
 	}
 	text, ok := strings.CutPrefix(values[0], version+"=")
 	if !ok {
-		return read, errSignatureVersion
+		return nil, errSignatureVersion
 	}
-	if len(text) != hex.EncodedLen(len(read)) {
-		return read, errSignatureMalformed
+	digest, err := hex.DecodeString(text)
+	if err != nil || len(digest) != sha256.Size {
+		return nil, errSignatureMalformed
 	}
-	if _, err := hex.Decode(read[:], []byte(text)); err != nil {
-		return read, errSignatureMalformed
-	}
-	return read, nil
+	return digest, nil
 }
 
 // isSignedByAny reports whether one of the secrets made the HMAC-SHA256 of before and the body. It
 // tries every secret, also after a match: the time taken does not give away the matching secret.
 func isSignedByAny(
-	secrets []schema.Secret, claimed digest, before string, body []byte,
+	secrets []schema.Secret, digest []byte, before string, body []byte,
 ) bool {
 	signed := false
 	for _, secret := range secrets {
@@ -185,8 +179,8 @@ func isSignedByAny(
 		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 		mac.Write([]byte(before))
 		mac.Write(body)
-		var right digest
-		if hmac.Equal(mac.Sum(right[:0]), claimed[:]) {
+		var right [sha256.Size]byte
+		if hmac.Equal(mac.Sum(right[:0]), digest) {
 			signed = true
 		}
 	}
