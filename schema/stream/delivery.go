@@ -154,7 +154,7 @@ func (q *Queue) decodeDelivery(subject string, header nats.Header, body []byte) 
 // nothing.
 func (d *Delivery) FreeHand() {
 	if m, ok := d.msg.(*message); ok && m.hand != nil {
-		m.hand.giveBack()
+		m.hand.freeEarly()
 	}
 }
 

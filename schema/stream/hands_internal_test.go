@@ -68,14 +68,14 @@ func TestHandsWaitForTheWorkInHand(t *testing.T) {
 	})
 }
 
-func TestAHandIsGivenBackBeforeTheWorkReturns(t *testing.T) {
+func TestAHandIsFreedBeforeTheWorkReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 2
 		h := newHands(n)
 		confirmed := make(chan struct{})
 		settle := func(own *hand) {
-			own.giveBack()
-			own.giveBack() // without effect
+			own.freeEarly()
+			own.freeEarly() // without effect
 			<-confirmed
 		}
 		wantFree := func(promise string, want int) {
@@ -88,9 +88,9 @@ func TestAHandIsGivenBackBeforeTheWorkReturns(t *testing.T) {
 		for range n {
 			h.begin(settle)
 		}
-		wantFree("both gave theirs back", n)
+		wantFree("both freed theirs", n)
 		h.begin(settle)
-		wantFree("no more may give theirs back", n-1)
+		wantFree("no more may free theirs", n-1)
 		h.begin(func(*hand) { <-confirmed })
 		wantFree("another is in work", n-2)
 		if h.started != 2*n {
@@ -106,13 +106,13 @@ func TestAHandIsGivenBackBeforeTheWorkReturns(t *testing.T) {
 	})
 }
 
-func TestHandsWaitForWorkThatGaveItsHandBack(t *testing.T) {
+func TestHandsWaitForWorkThatFreedItsHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHands(1)
 		confirmed := make(chan struct{})
 		var waited atomic.Bool
 		h.begin(func(own *hand) {
-			own.giveBack()
+			own.freeEarly()
 			<-confirmed
 		})
 		go func() {

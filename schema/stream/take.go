@@ -86,8 +86,8 @@ type openGate struct{}
 
 func (openGate) Admit(free, _ int) (int, <-chan struct{}) { return free, nil }
 
-// hands are the places for messages in work. A message may give its hand back early, while only the
-// confirmation of its settlement is missing. A goroutine works on message after message: a new
+// hands are the places for messages in work. The work may free its hand early, when only the
+// confirmation of the settlement is missing. A goroutine works on message after message: a new
 // goroutine would have to grow the stack for each.
 type hands struct {
 	// free holds a token for each hand without work.
@@ -107,7 +107,7 @@ type hands struct {
 type hand struct {
 	*hands
 
-	// isFree is true if the hand was given back before the work has returned.
+	// isFree is true if the hand was freed before the work has returned.
 	isFree bool
 }
 
@@ -149,9 +149,9 @@ func (h *hands) wait() {
 	h.jobs.Wait()
 }
 
-// giveBack makes the hand free before the work has returned, unless as many messages have given
-// theirs back as there are hands.
-func (h *hand) giveBack() {
+// freeEarly makes the hand free before the work has returned, unless as many messages are in work
+// without a hand as there are hands.
+func (h *hand) freeEarly() {
 	if h.isFree {
 		return
 	}
