@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,6 +38,9 @@ import (
 const (
 	// endless is more webhooks than a test sends, and not more than the fakes remember.
 	endless = 10_000
+	// leadMax is how many webhooks come beyond those that a test waits for. However long something
+	// else takes, webhooks are left for the rest of the test.
+	leadMax = 3000
 	// webhookEvery is the pause between two webhooks. A small machine can keep up.
 	webhookEvery = 20 * time.Millisecond
 )
@@ -71,14 +75,16 @@ func upContainers(t *testing.T, variables map[string]string, files ...string) (*
 // load is a series of webhooks from the fakes. After an answer 5xx, or without an answer, the fakes
 // send a webhook again later, as providers do.
 type load struct {
-	group  errgroup.Group
-	sent   atomic.Int64 // answered 200
-	enough chan struct{}
-	end    sync.Once
+	group   errgroup.Group
+	sent    atomic.Int64 // answered 200
+	awaited atomic.Int64 // the test waits for so many
+	enough  chan struct{}
+	end     sync.Once
 }
 
 // load sends webhooks of the types in turn, about a new person. It begins a webhook every so often,
-// without waiting for the answers, until it has begun most webhooks or finish is called.
+// without waiting for the answers, until it has begun most webhooks or finish is called. It pauses
+// while it is leadMax webhooks ahead of the test.
 func (s *script) load(t *testing.T, most int, every time.Duration, types ...string) *load {
 	t.Helper()
 	var p person
@@ -96,13 +102,17 @@ func (s *script) load(t *testing.T, most int, every time.Duration, types ...stri
 	l.group.Go(func() error {
 		pace := time.NewTicker(every)
 		defer pace.Stop()
-		for i := range most {
+		for begun := 0; begun < most; {
 			select {
 			case <-pace.C:
 			case <-l.enough:
 				return nil
 			}
-			l.group.Go(func() error { return s.deliver(l, p, types[i%len(types)]) })
+			if int64(begun) < l.awaited.Load()+leadMax {
+				what := types[begun%len(types)]
+				l.group.Go(func() error { return s.deliver(l, p, what) })
+				begun++
+			}
 		}
 		return nil
 	})
@@ -130,11 +140,15 @@ func (l *load) finish() error {
 }
 
 // wait waits until all webhooks are answered.
-func (l *load) wait() error { return l.group.Wait() }
+func (l *load) wait() error {
+	l.awaited.Store(math.MaxInt32)
+	return l.group.Wait()
+}
 
 // reaches waits until n webhooks are answered 200.
 func (s *script) reaches(t *testing.T, l *load, n int64) {
 	t.Helper()
+	l.awaited.Store(n)
 	s.wait(t, fmt.Sprintf("%d webhooks answered", n),
 		func(context.Context) (bool, error) { return l.sent.Load() >= n, nil })
 }
