@@ -44,28 +44,36 @@ func TestHandsStartNoMoreGoroutinesThanWorkAtTheSameTime(t *testing.T) {
 }
 
 func TestHandsWaitForTheWorkInHand(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHands(2)
-		release := make(chan struct{})
-		var done, waited atomic.Bool
-		h.begin(func(*hand) {
-			<-release
-			done.Store(true)
+	for promise, begins := range map[string]func(*hand){
+		"that has its hand":     func(*hand) {},
+		"that freed it already": (*hand).freeEarly,
+	} {
+		t.Run(promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHands(2)
+				release := make(chan struct{})
+				var done, waited atomic.Bool
+				h.begin(func(own *hand) {
+					begins(own)
+					<-release
+					done.Store(true)
+				})
+				go func() {
+					h.wait()
+					waited.Store(true)
+				}()
+				synctest.Wait()
+				if waited.Load() {
+					t.Error("wait returned before the work")
+				}
+				close(release)
+				synctest.Wait()
+				if !waited.Load() || !done.Load() {
+					t.Errorf("waited %v, done %v", waited.Load(), done.Load())
+				}
+			})
 		})
-		go func() {
-			h.wait()
-			waited.Store(true)
-		}()
-		synctest.Wait()
-		if waited.Load() {
-			t.Error("wait returned before the work")
-		}
-		close(release)
-		synctest.Wait()
-		if !waited.Load() || !done.Load() {
-			t.Errorf("waited %v, done %v", waited.Load(), done.Load())
-		}
-	})
+	}
 }
 
 func TestAHandIsFreedBeforeTheWorkReturns(t *testing.T) {
@@ -103,31 +111,6 @@ func TestAHandIsFreedBeforeTheWorkReturns(t *testing.T) {
 		}
 		h.wait()
 		wantFree("after the end", n)
-	})
-}
-
-func TestHandsWaitForWorkThatFreedItsHand(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHands(1)
-		confirmed := make(chan struct{})
-		var waited atomic.Bool
-		h.begin(func(own *hand) {
-			own.freeEarly()
-			<-confirmed
-		})
-		go func() {
-			h.wait()
-			waited.Store(true)
-		}()
-		synctest.Wait()
-		if waited.Load() {
-			t.Error("wait returned before the confirmation")
-		}
-		close(confirmed)
-		synctest.Wait()
-		if !waited.Load() {
-			t.Error("wait does not return after the confirmation")
-		}
 	})
 }
 

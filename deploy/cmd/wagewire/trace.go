@@ -231,8 +231,11 @@ func (tr *tracer) readEvents(ctx context.Context) error {
 
 // findUnread finds out whether there are events that trace did not look at.
 func (tr *tracer) findUnread(ctx context.Context) error {
+	if tr.newest == 0 { // trace looks at all
+		return nil
+	}
 	stored, err := tr.op.CountMessages(ctx, schema.EventsStream)
-	tr.isPartial = tr.newest > 0 && stored > tr.eventsRead
+	tr.isPartial = stored > tr.eventsRead
 	return err
 }
 
