@@ -88,11 +88,12 @@ func params(t *testing.T, dir string, start starter) testscript.Params {
 			s := newScript(ctx, start)
 			env.Values[scriptKey{}] = s
 			env.Defer(func() {
-				err := s.close()
-				s.stop()
+				// The logs of containers go with the containers.
 				if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {
 					env.T().Log("the parts logged:\n" + s.lastLines())
 				}
+				err := s.close()
+				s.stop()
 				if err != nil {
 					env.T().Fatal(err)
 				}
