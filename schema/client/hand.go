@@ -55,11 +55,21 @@ func (s *subscribing) work(ctx context.Context, msg jetstream.Msg) {
 		err = s.handle(ctx, msg.Subject(), c)
 	}
 	s.settle(ctx, msg, place, err)
+	s.noteEnd(place)
+}
+
+// noteEnd tells CatchUp to look if a delivery said that the broker has no other one to deliver.
+// Several hands have their last deliveries then, in any order.
+func (s *subscribing) noteEnd(place *jetstream.MsgMetadata) {
 	if place.NumPending == 0 {
-		select {
-		case s.last <- struct{}{}:
-		default: // the last value was not read yet
-		}
+		s.isNearEnd.Store(true)
+	}
+	if !s.isNearEnd.Load() {
+		return
+	}
+	select {
+	case s.settled <- struct{}{}:
+	default: // the last value was not read yet
 	}
 }
 

@@ -182,8 +182,10 @@ type subscribing struct {
 	failures failures
 	// taken counts the completions that the handler took.
 	taken atomic.Uint64
-	// last gets a value when the durable's last completion was settled.
-	last chan struct{}
+	// isNearEnd is true after a delivery behind which the durable had no other.
+	isNearEnd atomic.Bool
+	// settled gets a value for each delivery settled near the end.
+	settled chan struct{}
 }
 
 func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscribing, error) {
@@ -204,7 +206,7 @@ func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscri
 	}
 	return &subscribing{
 		Client: c, Subscription: s, handler: h, consumer: consumer,
-		last: make(chan struct{}, 1),
+		settled: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -316,7 +318,7 @@ func (s *subscribing) waitForNothing(ctx context.Context) bool {
 			return true
 		}
 		select {
-		case <-s.last:
+		case <-s.settled:
 		case <-look.C:
 		case <-ctx.Done():
 			return false
