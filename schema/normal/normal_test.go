@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math/big"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -273,6 +275,49 @@ func TestInstantOrdersTimesWhateverTheirOffsets(t *testing.T) {
 	if instant := normal.Time("").Instant(); !instant.IsZero() {
 		t.Errorf("the instant of no time is %s", instant)
 	}
+}
+
+// decimalForm is the one spelling of a Decimal.
+var decimalForm = regexp.MustCompile(`^(0|-?([1-9][0-9]*|0)\.[0-9]*[1-9]|-?[1-9][0-9]*)$`)
+
+// Every number is read exactly, or not at all: math/big says what is exact.
+func FuzzNumber(f *testing.F) {
+	for _, text := range []string{
+		"0", "-0.00", "1", "-1.50", "0.1e-5", "12E3", "1e99", "1e100", "123.456e-2", "00.5",
+		"123456789012345678901234567890.5", "9223372036854775807", "92233720368547758.08",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !json.Valid([]byte(text)) || strings.Trim(text, "+-.0123456789eE") != "" {
+			return
+		}
+		record := `{"earnings":[{"hours":` + text + `,"amount":` + text + `}]}`
+		read, err := normal.Of(schema.Pinwheel, schema.Paystubs, []byte(record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := read.Paystub.Earnings[0]
+		if line.Hours == "" {
+			if !slices.Contains(read.Unread, "$.earnings[0].hours") || line.Amount != nil {
+				t.Fatalf("%s: %+v, unread %v", text, line, read.Unread)
+			}
+			return
+		}
+		// The exponent is small, for a number that was read has few digits.
+		want, ok := new(big.Rat).SetString(text)
+		if !ok {
+			t.Fatalf("math/big does not read %s", text)
+		}
+		got, ok := new(big.Rat).SetString(string(line.Hours))
+		if !ok || want.Cmp(got) != 0 || !decimalForm.MatchString(string(line.Hours)) {
+			t.Errorf("%s is read as the hours %s", text, line.Hours)
+		}
+		isWhole := want.IsInt() && want.Num().IsInt64()
+		if isWhole != (line.Amount != nil) || isWhole && line.Amount.Minor != want.Num().Int64() {
+			t.Errorf("%s is read as the amount %+v", text, line.Amount)
+		}
+	})
 }
 
 func FuzzOf(f *testing.F) {
