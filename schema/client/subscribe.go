@@ -33,7 +33,7 @@ const (
 	// drainFor is how long a stop waits for what the broker has sent already.
 	drainFor = 5 * time.Second
 	// lookEvery is how often CatchUp asks the broker what is left.
-	lookEvery = 5 * time.Second
+	lookEvery = time.Second
 )
 
 // ErrNoDurable means that the durable is not there, or is not of this team.
@@ -86,8 +86,9 @@ type Subscription struct {
 	Accounts []string
 	// Hands is how many completions are in work at the same time. If 0, HandsDefault.
 	Hands int
-	// Aside gets the completions that no delivery helps. AsideDir is ready-made. If nil, nothing is
-	// set aside: such a completion comes again every 10 minutes, and a line of level error says so.
+	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
+	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
+	// a line of level error says so.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before its errors make it poison. An error
 	// of the handler counts only if the handler took another completion since the first error: a
