@@ -150,20 +150,25 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	}
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, run := range all {
-		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
-			s := ts.Value(scriptKey{}).(*script)
-			switch {
-			case neg:
-				ts.Fatalf("%s: there is no ! for it: write the expected result instead", name)
-			case s.stack == nil && name != "up":
-				ts.Fatalf("%s: nothing runs yet: begin with up", name)
-			}
-			if err := run(s, ts, parse(args)); err != nil {
-				ts.Fatalf("%s: %v", name, err)
-			}
-		}
+		cmds[name] = run.named(name)
 	}
 	return cmds
+}
+
+// named returns the command as testscript calls it.
+func (run command) named(name string) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		s := ts.Value(scriptKey{}).(*script)
+		switch {
+		case neg:
+			ts.Fatalf("%s: there is no ! for it: write the expected result instead", name)
+		case s.stack == nil && name != "up":
+			ts.Fatalf("%s: nothing runs yet: begin with up", name)
+		}
+		if err := run(s, ts, parse(args)); err != nil {
+			ts.Fatalf("%s: %v", name, err)
+		}
+	}
 }
 
 // arguments are the words and the key=value pairs of a line.

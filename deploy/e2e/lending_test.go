@@ -1,0 +1,314 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// lendingTeam is the team that a sandbox has from the start. Without a key, its programs use the
+// operator's account, as schema/README.md says.
+const lendingTeam = "lending"
+
+// TestALendingTeamGetsItsAnswers stands in for a team that lends: programs in three languages, made
+// with a kit alone, answer the eight questions of schema/README.md. Each answer must be what the
+// providers serve, digit for digit.
+func TestALendingTeamGetsItsAnswers(t *testing.T) {
+	programs := map[string]lendingProgram{"go": buildInGo(t)}
+	p := params(t, filepath.Join("testdata", "lending_team"), startInProcess)
+	l := &lending{people: map[string]person{}}
+	for name, run := range map[string]command{
+		"borrower": l.borrower,
+		"durable":  makeDurables,
+		"asks": func(s *script, ts *testscript.TestScript, args arguments) error {
+			return l.ask(s, ts, args, programs)
+		},
+	} {
+		p.Cmds[name] = run.named(name)
+	}
+	testscript.Run(t, p)
+}
+
+// lending is what the test knows of the team's borrowers.
+type lending struct{ people map[string]person }
+
+// borrower is NAME
+//
+// The newest person gets the name. Sets $NAME to the account, and $PAYSTUB to the oldest paystub.
+func (l *lending) borrower(s *script, ts *testscript.TestScript, args arguments) error {
+	if len(args.words) != 2 || args.words[0] != "is" {
+		return errors.New("usage: borrower is NAME")
+	}
+	l.people[args.words[1]] = s.person
+	ts.Setenv(strings.ToUpper(args.words[1]), s.person.AccountID)
+	paystubs, err := s.served(schema.Paystubs)
+	if err != nil {
+		return err
+	}
+	oldest, err := oldestOf(paystubs)
+	ts.Setenv("PAYSTUB", oldest)
+	return err
+}
+
+// oldestOf returns the id of the oldest paystub. The provider removes it from the account that is
+// paid.
+func oldestOf(paystubs map[string]json.RawMessage) (id string, err error) {
+	var oldest string
+	for key, record := range paystubs {
+		var of struct {
+			PayDate string `json:"pay_date"`
+		}
+		if err := json.Unmarshal(record, &of); err != nil {
+			return "", err
+		}
+		if oldest == "" || of.PayDate < oldest {
+			oldest = of.PayDate
+			id = key
+		}
+	}
+	return id, nil
+}
+
+// durable NAME,NAME all|now
+//
+// Makes durables of the team, as wagewire team add does.
+func makeDurables(s *script, _ *testscript.TestScript, args arguments) error {
+	if len(args.words) != 2 {
+		return errors.New("usage: durable NAME,NAME all|now")
+	}
+	team := stream.Team{Name: lendingTeam, Resources: schema.WorkerResources()}
+	for name := range strings.SplitSeq(args.words[0], ",") {
+		team.Durables = append(team.Durables, lendingTeam+"_"+name)
+	}
+	how := stream.Reading{}
+	if args.words[1] == "now" {
+		how.Since = time.Now()
+	}
+	operator := stream.NewOperator(s.conn)
+	changes, err := operator.PlanTeam(s.ctx, team, how)
+	if err != nil {
+		return err
+	}
+	return operator.Apply(s.ctx, changes)
+}
+
+// answers are what a program of the team prints. Amounts are digits.
+type answers struct {
+	// Complete is the status of the account that is paid.
+	Complete string `json:"complete"`
+	Income   income `json:"income"`
+	// Paystubs are those of the account, without deleted ones.
+	Paystubs sums `json:"paystubs"`
+	// Account counts the records of the account by their resource.
+	Account map[schema.Resource]int `json:"account"`
+	// Changed are the ids of the completions since yesterday.
+	Changed []string `json:"changed"`
+	// Broken are the accounts that the person must connect again.
+	Broken []string `json:"broken"`
+	// Large are the paystubs of the account with records outside of the message.
+	Large sums `json:"large"`
+	// Deleted are the accounts to delete, and Left is the number of their records.
+	Deleted []string `json:"deleted"`
+	Left    int      `json:"left"`
+}
+
+// income is the latest income of the account.
+type income struct {
+	Amount   json.Number `json:"amount"`
+	Unit     string      `json:"unit"`
+	Currency string      `json:"currency"`
+}
+
+// sums are the sums of paystubs: pay in the minor unit, and hours as a decimal.
+type sums struct {
+	Count int    `json:"count"`
+	Net   string `json:"net"`
+	Hours string `json:"hours"`
+}
+
+// ask LANGUAGE
+//
+// The program of the language must print the truth.
+func (l *lending) ask(
+	s *script, ts *testscript.TestScript, args arguments, programs map[string]lendingProgram,
+) error {
+	if len(args.words) != 1 {
+		return errors.New("usage: asks go|typescript|python")
+	}
+	language := args.words[0]
+	run := programs[language]
+	if run == nil {
+		ts.Logf("NOT RUN: %s", language) // lendingPrograms has logged why
+		return nil
+	}
+	want, err := l.truth(s)
+	if err != nil {
+		return err
+	}
+	questions, err := json.Marshal(map[string]string{
+		"paid":    l.people["paid"].AccountID,
+		"large":   l.people["large"].AccountID,
+		"durable": lendingTeam + "_" + language,
+		"changes": lendingTeam + "_" + language + "_since",
+	})
+	if err != nil {
+		return err
+	}
+	cmd := run(s.ctx)
+	cmd.Env = append(os.Environ(), cmd.Env...)
+	cmd.Env = append(cmd.Env, "NATS_URL="+s.stack.Addresses().NATS, "NATS_SEED_FILE=")
+	cmd.Stdin = bytes.NewReader(questions)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	printed, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s%s", language, err, printed, stderr.Bytes())
+	}
+	var got answers
+	if err := json.Unmarshal(printed, &got); err != nil {
+		return fmt.Errorf("%s printed %q: %w", language, printed, err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("%s answers otherwise than the providers (-want +got):\n%s", language, diff)
+	}
+	return nil
+}
+
+// truth returns the answers that the providers' own APIs give.
+func (l *lending) truth(s *script) (answers, error) {
+	newest := s.person
+	defer func() { s.person = newest }()
+	want := answers{
+		Complete: string(schema.AccountReady),
+		Account:  map[schema.Resource]int{},
+		Changed:  []string{"pinwheel:promotion:employment", "pinwheel:raise:income"},
+		Broken:   []string{l.people["unreachable"].AccountID},
+		Deleted:  l.deletedLinks(),
+	}
+	s.person = l.people["large"]
+	paystubs, err := s.served(schema.Paystubs)
+	if err != nil {
+		return want, err
+	}
+	want.Large, err = sumsOf(paystubs)
+	if err != nil {
+		return want, err
+	}
+	s.person = l.people["paid"]
+	for _, r := range []schema.Resource{
+		schema.Employment, schema.Identity, schema.Income, schema.Paystubs, schema.Shifts,
+	} {
+		records, err := s.served(r)
+		if err != nil {
+			return want, err
+		}
+		if r == schema.Paystubs {
+			removed, err := oldestOf(records)
+			if err != nil {
+				return want, err
+			}
+			delete(records, removed)
+			want.Paystubs, err = sumsOf(records)
+			if err != nil {
+				return want, err
+			}
+		}
+		want.Account[r] = len(records)
+		if r == schema.Income {
+			want.Income, err = incomeOf(records)
+			if err != nil {
+				return want, err
+			}
+		}
+	}
+	return want, nil
+}
+
+// deletedLinks are the links that were deleted at Truv: those of people who were played end so.
+func (l *lending) deletedLinks() []string {
+	var links []string
+	for _, name := range []string{"gone", "large", "paid"} {
+		links = append(links, l.people[name].LinkID)
+	}
+	slices.Sort(links)
+	return links
+}
+
+func incomeOf(records map[string]json.RawMessage) (income, error) {
+	var of struct {
+		Amount   json.Number `json:"compensation_amount"`
+		Unit     string      `json:"compensation_unit"`
+		Currency string      `json:"currency"`
+	}
+	for _, record := range records {
+		if err := json.Unmarshal(record, &of); err != nil {
+			return income{}, err
+		}
+	}
+	return income(of), nil
+}
+
+// sumsOf adds without floats.
+func sumsOf(paystubs map[string]json.RawMessage) (sums, error) {
+	net := new(big.Int)
+	hours := new(big.Rat)
+	for _, record := range paystubs {
+		var of struct {
+			Net      json.Number `json:"net_pay_amount"`
+			Earnings []struct {
+				Hours *json.Number `json:"hours"`
+			} `json:"earnings"`
+		}
+		if err := json.Unmarshal(record, &of); err != nil {
+			return sums{}, err
+		}
+		amount, ok := new(big.Int).SetString(of.Net.String(), 10)
+		if !ok {
+			return sums{}, fmt.Errorf("net pay %q is no integer", of.Net)
+		}
+		net.Add(net, amount)
+		for _, earning := range of.Earnings {
+			if earning.Hours == nil {
+				continue
+			}
+			worked, ok := new(big.Rat).SetString(earning.Hours.String())
+			if !ok {
+				return sums{}, fmt.Errorf("hours %q are no decimal", *earning.Hours)
+			}
+			hours.Add(hours, worked)
+		}
+	}
+	digits, _ := hours.FloatPrec()
+	return sums{Count: len(paystubs), Net: net.String(), Hours: hours.FloatString(digits)}, nil
+}
+
+// lendingProgram returns the command that runs a program of the team.
+type lendingProgram func(context.Context) *exec.Cmd
+
+const schemaModule = "../../schema"
+
+func buildInGo(t *testing.T) lendingProgram {
+	program := filepath.Join(t.TempDir(), "lending")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./examples/lending")
+	build.Dir = schemaModule
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, program) }
+}
