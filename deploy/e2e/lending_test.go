@@ -30,7 +30,7 @@ const lendingTeam = "lending"
 // with a kit alone, answer the eight questions of schema/README.md. Each answer must be what the
 // providers serve, digit for digit.
 func TestALendingTeamGetsItsAnswers(t *testing.T) {
-	programs := map[string]lendingProgram{"go": buildInGo(t)}
+	programs := map[string]lendingProgram{"go": buildInGo(t), "typescript": buildInTypeScript(t)}
 	p := params(t, filepath.Join("testdata", "lending_team"), startInProcess)
 	l := &lending{people: map[string]person{}}
 	for name, run := range map[string]command{
@@ -311,4 +311,32 @@ func buildInGo(t *testing.T) lendingProgram {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, program) }
+}
+
+// buildInTypeScript makes the package of the kit as npm would publish it, and the program on top of
+// the package. It returns nil without node and npm.
+func buildInTypeScript(t *testing.T) lendingProgram {
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Logf("NOT RUN: the program in TypeScript needs %s on the PATH", program)
+			return nil
+		}
+	}
+	dir := t.TempDir()
+	kit := filepath.Join(dir, "kit")
+	copyFiles(t, kit, "clients/typescript/*.ts", "clients/typescript/*.json")
+	program := filepath.Join(dir, "lending")
+	copyFiles(t, program, "examples/lending/*.ts")
+	npm := func(dir string, args ...string) {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), "npm", args...)
+		command.Dir = dir
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("npm %v: %v\n%s", args, err, out)
+		}
+	}
+	quiet := []string{"--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"}
+	npm(kit, append([]string{"install"}, quiet...)...)
+	npm(kit, "pack", "--pack-destination", program)
+	return nil
 }

@@ -1,8 +1,9 @@
 // Answers the eight questions of a team that lends, with the kit alone. The questions come as JSON on
 // standard input; the answers go as JSON to standard output.
 import { text } from "node:stream/consumers";
-import { type Client, type Completion, configFromEnv, connect, Mirror } from "@wagewire/client";
-import { normalOf } from "@wagewire/client/normal";
+import {
+  type Client, type Completion, configFromEnv, connect, Mirror, normalOf,
+} from "@wagewire/client";
 
 interface Questions {
   paid: string;
