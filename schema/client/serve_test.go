@@ -156,11 +156,26 @@ func (i *installation) erase(t testing.TB, account, event string) {
 	i.publish(t, e, schema.Link, schema.Deleted)
 }
 
+// completeAll is complete with all that the provider has.
+func (i *installation) completeAll(t testing.TB, account, event string, records ...string) {
+	t.Helper()
+	e := paystubsOf(account, event)
+	c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, at)
+	c.Data.Scope = new(schema.Snapshot)
+	i.store(t, e, c, records)
+}
+
 func (i *installation) publish(
 	t testing.TB, e schema.Event, r schema.Resource, o schema.Outcome, records ...string,
 ) {
 	t.Helper()
-	c := schema.NewCompletion(e, r, o, at)
+	i.store(t, e, schema.NewCompletion(e, r, o, at), records)
+}
+
+func (i *installation) store(
+	t testing.TB, e schema.Event, c schema.Completion, records []string,
+) {
+	t.Helper()
 	c.Data.AccountID = &e.AccountID
 	for _, record := range records {
 		c.Data.Records = append(c.Data.Records, json.RawMessage(record))
