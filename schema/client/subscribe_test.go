@@ -489,11 +489,7 @@ func TestWhatAProgramAcknowledgedWithoutStoringComesOnlyToANewDurable(t *testing
 
 	team := i.team
 	team.Durables = []string{again}
-	operator := stream.NewOperator(i.Conn)
-	changes, err := operator.PlanTeam(t.Context(), team,
-		stream.Reading{Since: begin.Add(-time.Minute)})
-	must(t, err)
-	must(t, operator.Apply(t.Context(), changes))
+	must(t, i.plan(t.Context(), team, stream.Reading{Since: begin.Add(-time.Minute)}))
 	must(t, c.CatchUp(t.Context(), client.Subscription{Durable: again}, p))
 	p.expect(t, "a new durable", "store e-1")
 }
