@@ -116,6 +116,7 @@ const (
 	boolean
 	count   // an integer of Wagewire's own, which is small
 	integer // an integer of a provider, of any length
+	whole   // an integer of 64 bits
 	decimal
 	object_
 	list    // of one type
@@ -164,16 +165,18 @@ type declared struct {
 	t            *testing.T
 	declarations []declaration
 	records      []recordsOf
-	// isOurs is true while the declarations are of Wagewire's own fields.
-	isOurs bool
+	// integers is what the integers of the present schema are.
+	integers kind
 }
 
 func declareAll(t *testing.T) *declared {
 	t.Helper()
-	all := &declared{t: t, isOurs: true}
+	all := &declared{t: t, integers: count}
 	all.read("Completion", "Completion", "completion.v1.json")
 	all.read("Account", "Account", "account.v1.json")
-	all.isOurs = false
+	all.integers = whole
+	all.read("NormalRecord", "Normal", "normal.v1.json")
+	all.integers = integer
 	for _, q := range queuesWithRecords() {
 		row := recordsOf{provider: string(q.Provider), resource: string(q.Resource)}
 		for _, kind := range jsonschema.Kinds(q.Provider, q.Resource) {
@@ -241,7 +244,7 @@ func (d *declared) object(name, prefix string, rules keywords, defs members) {
 			name: p.name, doc: p.Description, required: slices.Contains(rules.Required, p.name),
 		}
 		f.typ = d.typeOf(strings.TrimSuffix(name, "Data")+pascal(p.name), prefix, p.keywords, defs)
-		if p.name == "records" && d.isOurs {
+		if name == "CompletionData" && p.name == "records" {
 			f.typ.of = &typ{kind: parameter}
 		}
 		one.generic = one.generic || f.typ.hasRecords(d)
@@ -321,10 +324,7 @@ func (d *declared) simple(
 	case "boolean":
 		is.kind = boolean
 	case "integer":
-		is.kind = integer
-		if d.isOurs {
-			is.kind = count
-		}
+		is.kind = d.integers
 	case "number":
 		is.kind = decimal
 	case "array":
@@ -400,8 +400,9 @@ func (l typeScript) file(all *declared) []byte {
 	b.WriteString(`// Generated from the JSON Schemas by make generate: do not edit.
 //
 // The types of all that a team reads. A number of a provider is a LosslessNumber with every digit
-// of the provider. Wagewire's own counts, such as attempts, are of the type number. A field with a
-// question mark may be absent. Expect other words than those of a type, and further fields.
+// of the provider. Wagewire's own counts, such as attempts, are of the type number, and the whole
+// numbers of the normalised model of the type bigint. A field with a question mark may be absent.
+// Expect other words than those of a type, and further fields.
 import type { LosslessNumber } from "lossless-json";
 
 /** Any JSON value. */
@@ -497,7 +498,7 @@ func (l typeScript) spell(is typ) string {
 		of = "(" + of + ")"
 	}
 	spelled := map[kind]string{
-		anything: "Json", text: "string", boolean: "boolean", count: "number",
+		anything: "Json", text: "string", boolean: "boolean", count: "number", whole: "bigint",
 		integer: "LosslessNumber", decimal: "LosslessNumber", object_: "JsonObject",
 		list: of + "[]", mapping: "{ [name: string]: " + of + " }", parameter: "R",
 	}[is.kind]
@@ -646,7 +647,7 @@ func (l python) spell(is typ) string {
 		of = l.spell(*is.of)
 	}
 	spelled := map[kind]string{
-		anything: "Any", text: "str", boolean: "bool", count: "int", integer: "int",
+		anything: "Any", text: "str", boolean: "bool", count: "int", integer: "int", whole: "int",
 		decimal: "int, Decimal", object_: "JsonObject", list: "list[" + of + "]",
 		mapping: "dict[str, " + of + "]", parameter: "R",
 		words:    "Literal[" + strings.Join(quoted(is.words), ", ") + "], str",

@@ -1,8 +1,9 @@
 // Generated from the JSON Schemas by make generate: do not edit.
 //
 // The types of all that a team reads. A number of a provider is a LosslessNumber with every digit
-// of the provider. Wagewire's own counts, such as attempts, are of the type number. A field with a
-// question mark may be absent. Expect other words than those of a type, and further fields.
+// of the provider. Wagewire's own counts, such as attempts, are of the type number, and the whole
+// numbers of the normalised model of the type bigint. A field with a question mark may be absent.
+// Expect other words than those of a type, and further fields.
 import type { LosslessNumber } from "lossless-json";
 
 /** Any JSON value. */
@@ -375,6 +376,590 @@ export interface Account {
   datacontenttype: "application/json";
   dataschema: "urn:wagewire:schema:account:v1";
   data: AccountData;
+}
+
+/** A postal address. */
+export interface NormalAddress {
+  /** The whole address in one line. */
+  text?: string;
+  /** Street and number. */
+  line1?: string;
+  /** Suite, apartment or the like. */
+  line2?: string;
+  /** City. */
+  city?: string;
+  /** State. */
+  state?: string;
+  /** Postal code, as text: it may begin with 0. */
+  postal_code?: string;
+  /** Country, in the provider's spelling; two letters in every sample. */
+  country?: string;
+}
+
+export type NormalPhoneTypeKind = "home" | "mobile" | "other" | "work" | (string & {});
+
+/** The kind of phone. */
+export interface NormalPhoneType {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalPhoneTypeKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** A phone number. */
+export interface NormalPhone {
+  /** The number, as the provider writes it. */
+  number?: string;
+  /** The kind of phone. */
+  type?: NormalPhoneType;
+}
+
+/** Who pays. Neither provider has an id of an employer. */
+export interface NormalEmployer {
+  /** The name. */
+  name?: string;
+  /** The address. */
+  address?: NormalAddress;
+  /** The phone number. */
+  phone?: NormalPhone;
+  /** The Employer Identification Number, as the provider writes it. */
+  ein?: string;
+}
+
+export type NormalEmploymentStatusKind =
+  | "employed" | "furloughed" | "inactive" | "other" | "terminated" | (string & {});
+
+/**
+ * Whether the person works there. inactive: no longer or not now, the provider does not say which.
+ */
+export interface NormalEmploymentStatus {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalEmploymentStatusKind;
+  /** The provider's word. */
+  word: string;
+}
+
+export type NormalEmploymentTypeKind =
+  | "contract" | "full_time" | "other" | "part_time" | "per_diem" | "seasonal" | (string & {});
+
+/** The kind of employment. */
+export interface NormalEmploymentType {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalEmploymentTypeKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** An amount that may have parts of a minor unit. */
+export interface NormalRate {
+  /**
+   * The amount in minor units of the currency, such as cents, a decimal number as text, exact,
+   * without an exponent.
+   */
+  minor: string;
+  /** ISO 4217 code. Absent if the provider does not say it. */
+  currency?: string;
+}
+
+export type NormalIncomeUnitKind =
+  | "biweekly" | "daily" | "hourly" | "monthly" | "other" | "per_mile" | "semimonthly"
+  | "semiweekly" | "variable" | "weekly" | "yearly" | (string & {});
+
+/** The unit of compensation. */
+export interface NormalIncomeUnit {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalIncomeUnitKind;
+  /** The provider's word. */
+  word: string;
+}
+
+export type NormalIncomePayFrequencyKind =
+  | "biweekly" | "commission" | "daily" | "monthly" | "other" | "semiannually" | "semimonthly"
+  | "variable" | "weekly" | "yearly" | (string & {});
+
+/** How often the person is paid. */
+export interface NormalIncomePayFrequency {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalIncomePayFrequencyKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** An amount. */
+export interface NormalMoney {
+  /**
+   * The amount in minor units of the currency, such as cents. It may be negative, and has up to 64
+   * bits: more than a floating-point number holds exactly.
+   */
+  minor: bigint;
+  /** ISO 4217 code. Absent if the provider does not say it. */
+  currency?: string;
+}
+
+export type NormalSumCategoryKind =
+  | "bereavement" | "bonus" | "commission" | "disability" | "double_overtime"
+  | "employer_contribution" | "fare" | "holiday" | "hourly" | "life_insurance" | "meal_comp"
+  | "medical" | "other" | "overtime" | "parental" | "premium" | "pto" | "regular" | "retirement"
+  | "retro_pay" | "salary" | "shift_differential" | "sick" | "stock" | "tips" | "unpaid"
+  | "vacation" | (string & {});
+
+/** The kind of pay. */
+export interface NormalSumCategory {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalSumCategoryKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** The pay of one kind. */
+export interface NormalSum {
+  /** The kind of pay. */
+  category?: NormalSumCategory;
+  /** The sum: of the pay period in a paystub, of the year in a year. */
+  amount?: NormalMoney;
+  /** The sum of the year up to the paystub. */
+  ytd?: NormalMoney;
+}
+
+/** The income of a year. */
+export interface NormalYear {
+  /** The year. */
+  year?: bigint;
+  /** Gross pay. */
+  gross_pay?: NormalMoney;
+  /** Net pay. */
+  net_pay?: NormalMoney;
+  /** The sum of the taxes. */
+  taxes?: NormalMoney;
+  /** The sum of the deductions. */
+  deductions?: NormalMoney;
+  /** The sum of the reimbursements. */
+  reimbursements?: NormalMoney;
+  /** Pay by kind. */
+  sums?: NormalSum[];
+}
+
+/** What an employment pays. */
+export interface NormalIncome {
+  /** The provider's id of the record. */
+  id?: string;
+  /** The provider's id of the account, if the record has it. */
+  account_id?: string;
+  /** Who pays, where the record of the income says it. */
+  employer?: NormalEmployer;
+  /** The pay for one unit. */
+  compensation?: NormalRate;
+  /** The unit of compensation. */
+  unit?: NormalIncomeUnit;
+  /** The pay for one pay period. */
+  cycle_pay?: NormalRate;
+  /** How often the person is paid. */
+  pay_frequency?: NormalIncomePayFrequency;
+  /** Income by year. */
+  years?: NormalYear[];
+  /**
+   * When the provider made the record: RFC 3339 with T, with the offset that the provider writes, Z
+   * for UTC.
+   */
+  created_at?: string;
+  /**
+   * When the record last changed at the provider: RFC 3339 with T, with the offset that the
+   * provider writes, Z for UTC.
+   */
+  updated_at?: string;
+}
+
+export type NormalPaystubBasisKind =
+  | "contract" | "daily" | "hourly" | "monthly" | "other" | "salary" | "weekly" | (string & {});
+
+/** What the pay is counted by. */
+export interface NormalPaystubBasis {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalPaystubBasisKind;
+  /** The provider's word. */
+  word: string;
+}
+
+export type NormalLineCategoryKind =
+  | "benefit" | "bereavement" | "bonus" | "charity" | "child_support" | "commission" | "commuter"
+  | "company_perk" | "dental" | "disability" | "double_overtime" | "employer_contribution"
+  | "fare" | "federal_income" | "fees" | "fsa" | "holiday" | "hourly" | "hsa" | "job_expense"
+  | "lending" | "life_insurance" | "loan" | "local_income" | "meal_comp" | "medical"
+  | "medical_insurance" | "medicare" | "memo" | "other" | "overtime" | "parental" | "premium"
+  | "pto" | "reallocation" | "regular" | "retirement" | "retro_pay" | "salary" | "savings"
+  | "shift_differential" | "sick" | "social_security" | "state_income" | "stock" | "tax" | "tips"
+  | "union_dues" | "unpaid" | "vacation" | "vision" | "wage_garnishment" | (string & {});
+
+/** The kind of earning, tax or deduction. */
+export interface NormalLineCategory {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalLineCategoryKind;
+  /** The provider's word. */
+  word: string;
+}
+
+export type NormalLineTimingKind = "other" | "post_tax" | "pre_tax" | "unknown" | (string & {});
+
+/** Whether a deduction comes before or after taxes. Only of deductions. */
+export interface NormalLineTiming {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalLineTimingKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** A line of a paystub or a shift: an earning, a tax or a deduction. */
+export interface NormalLine {
+  /** The employer's words. */
+  name?: string;
+  /** The kind of earning, tax or deduction. */
+  category?: NormalLineCategory;
+  /** The amount. */
+  amount?: NormalMoney;
+  /** The pay for one hour or unit. Only of earnings. */
+  rate?: NormalRate;
+  /**
+   * Hours. Only of earnings. A line of kind premium repeats the hours of another line, a decimal
+   * number as text, exact, without an exponent.
+   */
+  hours?: string;
+  /**
+   * Hours, or anything else that is paid by the piece; the provider does not say which. Only of
+   * earnings, a decimal number as text, exact, without an exponent.
+   */
+  units?: string;
+  /** Whether a deduction comes before or after taxes. Only of deductions. */
+  timing?: NormalLineTiming;
+}
+
+export type NormalTimeOffCategoryKind = "other" | "pto" | "sick" | (string & {});
+
+/** The kind of time off. */
+export interface NormalTimeOffCategory {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalTimeOffCategoryKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** A kind of time off. */
+export interface NormalTimeOff {
+  /** The employer's words. */
+  name?: string;
+  /** The kind of time off. */
+  category?: NormalTimeOffCategory;
+  /** Hours left, a decimal number as text, exact, without an exponent. */
+  available_hours?: string;
+  /** Hours earned, a decimal number as text, exact, without an exponent. */
+  earned_hours?: string;
+  /** Hours used, a decimal number as text, exact, without an exponent. */
+  used_hours?: string;
+}
+
+/** A payment. */
+export interface NormalPaystub {
+  /** The provider's id of the record. */
+  id?: string;
+  /** The provider's id of the account, if the record has it. */
+  account_id?: string;
+  /** The id of the employment. */
+  employment_id?: string;
+  /** The id of the paystub at the payroll platform. */
+  external_id?: string;
+  /** Who pays. */
+  employer?: NormalEmployer;
+  /** The day of payment, YYYY-MM-DD. */
+  pay_date?: string;
+  /** The first day of the paid period, YYYY-MM-DD. */
+  period_start?: string;
+  /** The last day of the paid period, YYYY-MM-DD. */
+  period_end?: string;
+  /** Pay before taxes and deductions. */
+  gross_pay?: NormalMoney;
+  /** Pay after taxes and deductions. */
+  net_pay?: NormalMoney;
+  /** Gross pay of the year up to this paystub. */
+  gross_pay_ytd?: NormalMoney;
+  /** Net pay of the year up to this paystub. */
+  net_pay_ytd?: NormalMoney;
+  /** The amount paid out, with reimbursements. */
+  check_amount?: NormalMoney;
+  /** The sum of the taxes. */
+  total_taxes?: NormalMoney;
+  /** The sum of the deductions. */
+  total_deductions?: NormalMoney;
+  /** The sum of the reimbursements. */
+  total_reimbursements?: NormalMoney;
+  /** Hours in the paid period, a decimal number as text, exact, without an exponent. */
+  hours?: string;
+  /** What the pay is counted by. */
+  basis?: NormalPaystubBasis;
+  /** The earnings. */
+  earnings?: NormalLine[];
+  /** The earnings of the year up to this paystub. */
+  earnings_ytd?: NormalLine[];
+  /** The taxes. */
+  taxes?: NormalLine[];
+  /** The taxes of the year up to this paystub. */
+  taxes_ytd?: NormalLine[];
+  /** The deductions without taxes. */
+  deductions?: NormalLine[];
+  /** The deductions of the year up to this paystub, without taxes. */
+  deductions_ytd?: NormalLine[];
+  /** Pay by kind, as the provider sums it up beside the earnings. */
+  sums?: NormalSum[];
+  /** Time off. */
+  time_off?: NormalTimeOff[];
+  /**
+   * When the provider made the record: RFC 3339 with T, with the offset that the provider writes, Z
+   * for UTC.
+   */
+  created_at?: string;
+}
+
+/** A person, as the payroll platform knows them. */
+export interface NormalIdentity {
+  /** The provider's id of the record. */
+  id?: string;
+  /** The provider's id of the account, if the record has it. */
+  account_id?: string;
+  /** The whole name. */
+  full_name?: string;
+  /** First name. */
+  first_name?: string;
+  /** Middle name, or its initials. */
+  middle_name?: string;
+  /** Last name. */
+  last_name?: string;
+  /** The day of birth, YYYY-MM-DD. */
+  date_of_birth?: string;
+  /** The last four digits of the social security number. */
+  last_four_ssn?: string;
+  /** The home address. */
+  address?: NormalAddress;
+  /** The email addresses. */
+  emails?: string[];
+  /** The phone numbers. */
+  phones?: NormalPhone[];
+  /**
+   * When the provider made the record: RFC 3339 with T, with the offset that the provider writes, Z
+   * for UTC.
+   */
+  created_at?: string;
+  /**
+   * When the record last changed at the provider: RFC 3339 with T, with the offset that the
+   * provider writes, Z for UTC.
+   */
+  updated_at?: string;
+}
+
+/** A person's work for one employer. */
+export interface NormalEmployment {
+  /** The provider's id of the record. */
+  id?: string;
+  /** The provider's id of the account, if the record has it. */
+  account_id?: string;
+  /** Who pays. */
+  employer?: NormalEmployer;
+  /**
+   * Whether the person works there. inactive: no longer or not now, the provider does not say
+   * which.
+   */
+  status?: NormalEmploymentStatus;
+  /** The kind of employment. */
+  type?: NormalEmploymentType;
+  /** The job title. */
+  title?: string;
+  /** The name of the supervisor. */
+  manager?: string;
+  /** The first day of the employment, YYYY-MM-DD. */
+  start_date?: string;
+  /** The first day of the first employment, if there were several, YYYY-MM-DD. */
+  first_hire_date?: string;
+  /** The last day of the employment, YYYY-MM-DD. */
+  end_date?: string;
+  /** The day of the last payment, YYYY-MM-DD. */
+  last_pay_date?: string;
+  /** The length of the employment, in months. */
+  duration_months?: bigint;
+  /**
+   * When the provider made the record: RFC 3339 with T, with the offset that the provider writes, Z
+   * for UTC.
+   */
+  created_at?: string;
+  /**
+   * When the record last changed at the provider: RFC 3339 with T, with the offset that the
+   * provider writes, Z for UTC.
+   */
+  updated_at?: string;
+  /** The day of the last change in the payroll platform, YYYY-MM-DD. */
+  updated_on?: string;
+  /** The income, where the provider writes it into the employment. */
+  income?: NormalIncome;
+  /** Paystubs, where the provider writes them into the employment. */
+  paystubs?: NormalPaystub[];
+  /** The person, where the provider writes them into the employment. */
+  identity?: NormalIdentity;
+}
+
+export type NormalReportTypeKind = "base" | "other" | "voe" | "voie" | (string & {});
+
+/** The kind of report. */
+export interface NormalReportType {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalReportTypeKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** A verification of employment, or of income and employment. */
+export interface NormalReport {
+  /** The provider's id of the record. */
+  id?: string;
+  /** The kind of report. */
+  type?: NormalReportType;
+  /**
+   * The provider's word for the progress of the report. A report may be there before it is
+   * complete.
+   */
+  status?: string;
+  /** The person. */
+  identity?: NormalIdentity;
+  /** The employments. */
+  employments?: NormalEmployment[];
+  /**
+   * When the record last changed at the provider: RFC 3339 with T, with the offset that the
+   * provider writes, Z for UTC.
+   */
+  updated_at?: string;
+  /**
+   * When the provider last looked into the payroll platform: RFC 3339 with T, with the offset that
+   * the provider writes, Z for UTC.
+   */
+  refreshed_at?: string;
+  /**
+   * When the report was finished: RFC 3339 with T, with the offset that the provider writes, Z for
+   * UTC.
+   */
+  finished_at?: string;
+}
+
+export type NormalShiftTypeKind = "delivery" | "other" | "rideshare" | "shift" | (string & {});
+
+/** The kind of work. */
+export interface NormalShiftType {
+  /**
+   * The meaning, the same for all providers; other if the model does not know the word. A later
+   * release may know more.
+   */
+  kind: NormalShiftTypeKind;
+  /** The provider's word. */
+  word: string;
+}
+
+/** A stretch of work without a break. */
+export interface NormalSpan {
+  /** The day under which the payroll platform has the span, YYYY-MM-DD. */
+  date?: string;
+  /** The begin: RFC 3339 with T, with the offset that the provider writes, Z for UTC. */
+  from?: string;
+  /** The end: RFC 3339 with T, with the offset that the provider writes, Z for UTC. */
+  to?: string;
+}
+
+/** A shift, or a trip of a gig worker. */
+export interface NormalShift {
+  /** The provider's id of the record. */
+  id?: string;
+  /** The provider's id of the account, if the record has it. */
+  account_id?: string;
+  /** The id of the shift at the payroll platform. */
+  external_id?: string;
+  /** The kind of work. */
+  type?: NormalShiftType;
+  /** The day of the begin, in the time zone of the place, YYYY-MM-DD. */
+  start_date?: string;
+  /** The day of the end, in the time zone of the place, YYYY-MM-DD. */
+  end_date?: string;
+  /** The time zone of the place by its IANA name, such as America/New_York. */
+  zone?: string;
+  /** The stretches of work. Trips may have none. */
+  spans?: NormalSpan[];
+  /** The earnings. */
+  earnings?: NormalLine[];
+  /**
+   * When the provider made the record: RFC 3339 with T, with the offset that the provider writes, Z
+   * for UTC.
+   */
+  created_at?: string;
+  /**
+   * When the record last changed at the provider: RFC 3339 with T, with the offset that the
+   * provider writes, Z for UTC.
+   */
+  updated_at?: string;
+}
+
+export type NormalRecordKind =
+  | "employment" | "identity" | "income" | "paystub" | "report" | "shift" | (string & {});
+
+/**
+ * A record of any provider in one model. It is computed when a record is read, and is not on the
+ * stream. What the provider does not say is absent: null never occurs. Version 1 may get more
+ * fields, models and kinds: ignore unknown fields.
+ */
+export interface NormalRecord {
+  /** The name of the only other field besides unread. */
+  kind: NormalRecordKind;
+  /** A person's work for one employer. */
+  employment?: NormalEmployment;
+  /** A person, as the payroll platform knows them. */
+  identity?: NormalIdentity;
+  /** What an employment pays. */
+  income?: NormalIncome;
+  /** A payment. */
+  paystub?: NormalPaystub;
+  /** A verification of employment, or of income and employment. */
+  report?: NormalReport;
+  /** A shift, or a trip of a gig worker. */
+  shift?: NormalShift;
+  /**
+   * The JSONPath of each value of the record that the model could not take, sorted. Absent if
+   * everything was read.
+   */
+  unread?: string[];
 }
 
 export type PinwheelAddressCountry = "US" | (string & {});

@@ -344,6 +344,603 @@ class Account(TypedDict):
     data: AccountData
 
 
+class NormalAddress(TypedDict):
+    """A postal address."""
+
+    # The whole address in one line.
+    text: NotRequired[str]
+    # Street and number.
+    line1: NotRequired[str]
+    # Suite, apartment or the like.
+    line2: NotRequired[str]
+    # City.
+    city: NotRequired[str]
+    # State.
+    state: NotRequired[str]
+    # Postal code, as text: it may begin with 0.
+    postal_code: NotRequired[str]
+    # Country, in the provider's spelling; two letters in every sample.
+    country: NotRequired[str]
+
+
+NormalPhoneTypeKind = Union[Literal["home", "mobile", "other", "work"], str]
+
+
+class NormalPhoneType(TypedDict):
+    """The kind of phone."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalPhoneTypeKind
+    # The provider's word.
+    word: str
+
+
+class NormalPhone(TypedDict):
+    """A phone number."""
+
+    # The number, as the provider writes it.
+    number: NotRequired[str]
+    # The kind of phone.
+    type: NotRequired[NormalPhoneType]
+
+
+class NormalEmployer(TypedDict):
+    """Who pays. Neither provider has an id of an employer."""
+
+    # The name.
+    name: NotRequired[str]
+    # The address.
+    address: NotRequired[NormalAddress]
+    # The phone number.
+    phone: NotRequired[NormalPhone]
+    # The Employer Identification Number, as the provider writes it.
+    ein: NotRequired[str]
+
+
+NormalEmploymentStatusKind = Union[
+    Literal[
+        "employed", "furloughed", "inactive", "other", "terminated",
+    ],
+    str,
+]
+
+
+class NormalEmploymentStatus(TypedDict):
+    """Whether the person works there. inactive: no longer or not now, the provider does not say
+    which.
+    """
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalEmploymentStatusKind
+    # The provider's word.
+    word: str
+
+
+NormalEmploymentTypeKind = Union[
+    Literal[
+        "contract", "full_time", "other", "part_time", "per_diem", "seasonal",
+    ],
+    str,
+]
+
+
+class NormalEmploymentType(TypedDict):
+    """The kind of employment."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalEmploymentTypeKind
+    # The provider's word.
+    word: str
+
+
+class NormalRate(TypedDict):
+    """An amount that may have parts of a minor unit."""
+
+    # The amount in minor units of the currency, such as cents, a decimal number as text, exact,
+    # without an exponent.
+    minor: str
+    # ISO 4217 code. Absent if the provider does not say it.
+    currency: NotRequired[str]
+
+
+NormalIncomeUnitKind = Union[
+    Literal[
+        "biweekly", "daily", "hourly", "monthly", "other", "per_mile", "semimonthly", "semiweekly",
+        "variable", "weekly", "yearly",
+    ],
+    str,
+]
+
+
+class NormalIncomeUnit(TypedDict):
+    """The unit of compensation."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalIncomeUnitKind
+    # The provider's word.
+    word: str
+
+
+NormalIncomePayFrequencyKind = Union[
+    Literal[
+        "biweekly", "commission", "daily", "monthly", "other", "semiannually", "semimonthly",
+        "variable", "weekly", "yearly",
+    ],
+    str,
+]
+
+
+class NormalIncomePayFrequency(TypedDict):
+    """How often the person is paid."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalIncomePayFrequencyKind
+    # The provider's word.
+    word: str
+
+
+class NormalMoney(TypedDict):
+    """An amount."""
+
+    # The amount in minor units of the currency, such as cents. It may be negative, and has up to 64
+    # bits: more than a floating-point number holds exactly.
+    minor: int
+    # ISO 4217 code. Absent if the provider does not say it.
+    currency: NotRequired[str]
+
+
+NormalSumCategoryKind = Union[
+    Literal[
+        "bereavement", "bonus", "commission", "disability", "double_overtime",
+        "employer_contribution", "fare", "holiday", "hourly", "life_insurance", "meal_comp",
+        "medical", "other", "overtime", "parental", "premium", "pto", "regular", "retirement",
+        "retro_pay", "salary", "shift_differential", "sick", "stock", "tips", "unpaid", "vacation",
+    ],
+    str,
+]
+
+
+class NormalSumCategory(TypedDict):
+    """The kind of pay."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalSumCategoryKind
+    # The provider's word.
+    word: str
+
+
+class NormalSum(TypedDict):
+    """The pay of one kind."""
+
+    # The kind of pay.
+    category: NotRequired[NormalSumCategory]
+    # The sum: of the pay period in a paystub, of the year in a year.
+    amount: NotRequired[NormalMoney]
+    # The sum of the year up to the paystub.
+    ytd: NotRequired[NormalMoney]
+
+
+class NormalYear(TypedDict):
+    """The income of a year."""
+
+    # The year.
+    year: NotRequired[int]
+    # Gross pay.
+    gross_pay: NotRequired[NormalMoney]
+    # Net pay.
+    net_pay: NotRequired[NormalMoney]
+    # The sum of the taxes.
+    taxes: NotRequired[NormalMoney]
+    # The sum of the deductions.
+    deductions: NotRequired[NormalMoney]
+    # The sum of the reimbursements.
+    reimbursements: NotRequired[NormalMoney]
+    # Pay by kind.
+    sums: NotRequired[list[NormalSum]]
+
+
+class NormalIncome(TypedDict):
+    """What an employment pays."""
+
+    # The provider's id of the record.
+    id: NotRequired[str]
+    # The provider's id of the account, if the record has it.
+    account_id: NotRequired[str]
+    # Who pays, where the record of the income says it.
+    employer: NotRequired[NormalEmployer]
+    # The pay for one unit.
+    compensation: NotRequired[NormalRate]
+    # The unit of compensation.
+    unit: NotRequired[NormalIncomeUnit]
+    # The pay for one pay period.
+    cycle_pay: NotRequired[NormalRate]
+    # How often the person is paid.
+    pay_frequency: NotRequired[NormalIncomePayFrequency]
+    # Income by year.
+    years: NotRequired[list[NormalYear]]
+    # When the provider made the record: RFC 3339 with T, with the offset that the provider writes,
+    # Z for UTC.
+    created_at: NotRequired[str]
+    # When the record last changed at the provider: RFC 3339 with T, with the offset that the
+    # provider writes, Z for UTC.
+    updated_at: NotRequired[str]
+
+
+NormalPaystubBasisKind = Union[
+    Literal[
+        "contract", "daily", "hourly", "monthly", "other", "salary", "weekly",
+    ],
+    str,
+]
+
+
+class NormalPaystubBasis(TypedDict):
+    """What the pay is counted by."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalPaystubBasisKind
+    # The provider's word.
+    word: str
+
+
+NormalLineCategoryKind = Union[
+    Literal[
+        "benefit", "bereavement", "bonus", "charity", "child_support", "commission", "commuter",
+        "company_perk", "dental", "disability", "double_overtime", "employer_contribution", "fare",
+        "federal_income", "fees", "fsa", "holiday", "hourly", "hsa", "job_expense", "lending",
+        "life_insurance", "loan", "local_income", "meal_comp", "medical", "medical_insurance",
+        "medicare", "memo", "other", "overtime", "parental", "premium", "pto", "reallocation",
+        "regular", "retirement", "retro_pay", "salary", "savings", "shift_differential", "sick",
+        "social_security", "state_income", "stock", "tax", "tips", "union_dues", "unpaid",
+        "vacation", "vision", "wage_garnishment",
+    ],
+    str,
+]
+
+
+class NormalLineCategory(TypedDict):
+    """The kind of earning, tax or deduction."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalLineCategoryKind
+    # The provider's word.
+    word: str
+
+
+NormalLineTimingKind = Union[Literal["other", "post_tax", "pre_tax", "unknown"], str]
+
+
+class NormalLineTiming(TypedDict):
+    """Whether a deduction comes before or after taxes. Only of deductions."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalLineTimingKind
+    # The provider's word.
+    word: str
+
+
+class NormalLine(TypedDict):
+    """A line of a paystub or a shift: an earning, a tax or a deduction."""
+
+    # The employer's words.
+    name: NotRequired[str]
+    # The kind of earning, tax or deduction.
+    category: NotRequired[NormalLineCategory]
+    # The amount.
+    amount: NotRequired[NormalMoney]
+    # The pay for one hour or unit. Only of earnings.
+    rate: NotRequired[NormalRate]
+    # Hours. Only of earnings. A line of kind premium repeats the hours of another line, a decimal
+    # number as text, exact, without an exponent.
+    hours: NotRequired[str]
+    # Hours, or anything else that is paid by the piece; the provider does not say which. Only of
+    # earnings, a decimal number as text, exact, without an exponent.
+    units: NotRequired[str]
+    # Whether a deduction comes before or after taxes. Only of deductions.
+    timing: NotRequired[NormalLineTiming]
+
+
+NormalTimeOffCategoryKind = Union[Literal["other", "pto", "sick"], str]
+
+
+class NormalTimeOffCategory(TypedDict):
+    """The kind of time off."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalTimeOffCategoryKind
+    # The provider's word.
+    word: str
+
+
+class NormalTimeOff(TypedDict):
+    """A kind of time off."""
+
+    # The employer's words.
+    name: NotRequired[str]
+    # The kind of time off.
+    category: NotRequired[NormalTimeOffCategory]
+    # Hours left, a decimal number as text, exact, without an exponent.
+    available_hours: NotRequired[str]
+    # Hours earned, a decimal number as text, exact, without an exponent.
+    earned_hours: NotRequired[str]
+    # Hours used, a decimal number as text, exact, without an exponent.
+    used_hours: NotRequired[str]
+
+
+class NormalPaystub(TypedDict):
+    """A payment."""
+
+    # The provider's id of the record.
+    id: NotRequired[str]
+    # The provider's id of the account, if the record has it.
+    account_id: NotRequired[str]
+    # The id of the employment.
+    employment_id: NotRequired[str]
+    # The id of the paystub at the payroll platform.
+    external_id: NotRequired[str]
+    # Who pays.
+    employer: NotRequired[NormalEmployer]
+    # The day of payment, YYYY-MM-DD.
+    pay_date: NotRequired[str]
+    # The first day of the paid period, YYYY-MM-DD.
+    period_start: NotRequired[str]
+    # The last day of the paid period, YYYY-MM-DD.
+    period_end: NotRequired[str]
+    # Pay before taxes and deductions.
+    gross_pay: NotRequired[NormalMoney]
+    # Pay after taxes and deductions.
+    net_pay: NotRequired[NormalMoney]
+    # Gross pay of the year up to this paystub.
+    gross_pay_ytd: NotRequired[NormalMoney]
+    # Net pay of the year up to this paystub.
+    net_pay_ytd: NotRequired[NormalMoney]
+    # The amount paid out, with reimbursements.
+    check_amount: NotRequired[NormalMoney]
+    # The sum of the taxes.
+    total_taxes: NotRequired[NormalMoney]
+    # The sum of the deductions.
+    total_deductions: NotRequired[NormalMoney]
+    # The sum of the reimbursements.
+    total_reimbursements: NotRequired[NormalMoney]
+    # Hours in the paid period, a decimal number as text, exact, without an exponent.
+    hours: NotRequired[str]
+    # What the pay is counted by.
+    basis: NotRequired[NormalPaystubBasis]
+    # The earnings.
+    earnings: NotRequired[list[NormalLine]]
+    # The earnings of the year up to this paystub.
+    earnings_ytd: NotRequired[list[NormalLine]]
+    # The taxes.
+    taxes: NotRequired[list[NormalLine]]
+    # The taxes of the year up to this paystub.
+    taxes_ytd: NotRequired[list[NormalLine]]
+    # The deductions without taxes.
+    deductions: NotRequired[list[NormalLine]]
+    # The deductions of the year up to this paystub, without taxes.
+    deductions_ytd: NotRequired[list[NormalLine]]
+    # Pay by kind, as the provider sums it up beside the earnings.
+    sums: NotRequired[list[NormalSum]]
+    # Time off.
+    time_off: NotRequired[list[NormalTimeOff]]
+    # When the provider made the record: RFC 3339 with T, with the offset that the provider writes,
+    # Z for UTC.
+    created_at: NotRequired[str]
+
+
+class NormalIdentity(TypedDict):
+    """A person, as the payroll platform knows them."""
+
+    # The provider's id of the record.
+    id: NotRequired[str]
+    # The provider's id of the account, if the record has it.
+    account_id: NotRequired[str]
+    # The whole name.
+    full_name: NotRequired[str]
+    # First name.
+    first_name: NotRequired[str]
+    # Middle name, or its initials.
+    middle_name: NotRequired[str]
+    # Last name.
+    last_name: NotRequired[str]
+    # The day of birth, YYYY-MM-DD.
+    date_of_birth: NotRequired[str]
+    # The last four digits of the social security number.
+    last_four_ssn: NotRequired[str]
+    # The home address.
+    address: NotRequired[NormalAddress]
+    # The email addresses.
+    emails: NotRequired[list[str]]
+    # The phone numbers.
+    phones: NotRequired[list[NormalPhone]]
+    # When the provider made the record: RFC 3339 with T, with the offset that the provider writes,
+    # Z for UTC.
+    created_at: NotRequired[str]
+    # When the record last changed at the provider: RFC 3339 with T, with the offset that the
+    # provider writes, Z for UTC.
+    updated_at: NotRequired[str]
+
+
+class NormalEmployment(TypedDict):
+    """A person's work for one employer."""
+
+    # The provider's id of the record.
+    id: NotRequired[str]
+    # The provider's id of the account, if the record has it.
+    account_id: NotRequired[str]
+    # Who pays.
+    employer: NotRequired[NormalEmployer]
+    # Whether the person works there. inactive: no longer or not now, the provider does not say
+    # which.
+    status: NotRequired[NormalEmploymentStatus]
+    # The kind of employment.
+    type: NotRequired[NormalEmploymentType]
+    # The job title.
+    title: NotRequired[str]
+    # The name of the supervisor.
+    manager: NotRequired[str]
+    # The first day of the employment, YYYY-MM-DD.
+    start_date: NotRequired[str]
+    # The first day of the first employment, if there were several, YYYY-MM-DD.
+    first_hire_date: NotRequired[str]
+    # The last day of the employment, YYYY-MM-DD.
+    end_date: NotRequired[str]
+    # The day of the last payment, YYYY-MM-DD.
+    last_pay_date: NotRequired[str]
+    # The length of the employment, in months.
+    duration_months: NotRequired[int]
+    # When the provider made the record: RFC 3339 with T, with the offset that the provider writes,
+    # Z for UTC.
+    created_at: NotRequired[str]
+    # When the record last changed at the provider: RFC 3339 with T, with the offset that the
+    # provider writes, Z for UTC.
+    updated_at: NotRequired[str]
+    # The day of the last change in the payroll platform, YYYY-MM-DD.
+    updated_on: NotRequired[str]
+    # The income, where the provider writes it into the employment.
+    income: NotRequired[NormalIncome]
+    # Paystubs, where the provider writes them into the employment.
+    paystubs: NotRequired[list[NormalPaystub]]
+    # The person, where the provider writes them into the employment.
+    identity: NotRequired[NormalIdentity]
+
+
+NormalReportTypeKind = Union[Literal["base", "other", "voe", "voie"], str]
+
+
+class NormalReportType(TypedDict):
+    """The kind of report."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalReportTypeKind
+    # The provider's word.
+    word: str
+
+
+class NormalReport(TypedDict):
+    """A verification of employment, or of income and employment."""
+
+    # The provider's id of the record.
+    id: NotRequired[str]
+    # The kind of report.
+    type: NotRequired[NormalReportType]
+    # The provider's word for the progress of the report. A report may be there before it is
+    # complete.
+    status: NotRequired[str]
+    # The person.
+    identity: NotRequired[NormalIdentity]
+    # The employments.
+    employments: NotRequired[list[NormalEmployment]]
+    # When the record last changed at the provider: RFC 3339 with T, with the offset that the
+    # provider writes, Z for UTC.
+    updated_at: NotRequired[str]
+    # When the provider last looked into the payroll platform: RFC 3339 with T, with the offset that
+    # the provider writes, Z for UTC.
+    refreshed_at: NotRequired[str]
+    # When the report was finished: RFC 3339 with T, with the offset that the provider writes, Z for
+    # UTC.
+    finished_at: NotRequired[str]
+
+
+NormalShiftTypeKind = Union[Literal["delivery", "other", "rideshare", "shift"], str]
+
+
+class NormalShiftType(TypedDict):
+    """The kind of work."""
+
+    # The meaning, the same for all providers; other if the model does not know the word. A later
+    # release may know more.
+    kind: NormalShiftTypeKind
+    # The provider's word.
+    word: str
+
+
+_NormalSpanReserved = TypedDict("_NormalSpanReserved", {
+    "from": NotRequired[str],
+})
+
+
+class NormalSpan(_NormalSpanReserved):
+    """A stretch of work without a break."""
+
+    # The day under which the payroll platform has the span, YYYY-MM-DD.
+    date: NotRequired[str]
+    # The end: RFC 3339 with T, with the offset that the provider writes, Z for UTC.
+    to: NotRequired[str]
+
+
+class NormalShift(TypedDict):
+    """A shift, or a trip of a gig worker."""
+
+    # The provider's id of the record.
+    id: NotRequired[str]
+    # The provider's id of the account, if the record has it.
+    account_id: NotRequired[str]
+    # The id of the shift at the payroll platform.
+    external_id: NotRequired[str]
+    # The kind of work.
+    type: NotRequired[NormalShiftType]
+    # The day of the begin, in the time zone of the place, YYYY-MM-DD.
+    start_date: NotRequired[str]
+    # The day of the end, in the time zone of the place, YYYY-MM-DD.
+    end_date: NotRequired[str]
+    # The time zone of the place by its IANA name, such as America/New_York.
+    zone: NotRequired[str]
+    # The stretches of work. Trips may have none.
+    spans: NotRequired[list[NormalSpan]]
+    # The earnings.
+    earnings: NotRequired[list[NormalLine]]
+    # When the provider made the record: RFC 3339 with T, with the offset that the provider writes,
+    # Z for UTC.
+    created_at: NotRequired[str]
+    # When the record last changed at the provider: RFC 3339 with T, with the offset that the
+    # provider writes, Z for UTC.
+    updated_at: NotRequired[str]
+
+
+NormalRecordKind = Union[
+    Literal[
+        "employment", "identity", "income", "paystub", "report", "shift",
+    ],
+    str,
+]
+
+
+class NormalRecord(TypedDict):
+    """A record of any provider in one model. It is computed when a record is read, and is not on
+    the stream. What the provider does not say is absent: null never occurs. Version 1 may get more
+    fields, models and kinds: ignore unknown fields.
+    """
+
+    # The name of the only other field besides unread.
+    kind: NormalRecordKind
+    # A person's work for one employer.
+    employment: NotRequired[NormalEmployment]
+    # A person, as the payroll platform knows them.
+    identity: NotRequired[NormalIdentity]
+    # What an employment pays.
+    income: NotRequired[NormalIncome]
+    # A payment.
+    paystub: NotRequired[NormalPaystub]
+    # A verification of employment, or of income and employment.
+    report: NotRequired[NormalReport]
+    # A shift, or a trip of a gig worker.
+    shift: NotRequired[NormalShift]
+    # The JSONPath of each value of the record that the model could not take, sorted. Absent if
+    # everything was read.
+    unread: NotRequired[list[str]]
+
+
 PinwheelAddressCountry = Union[Literal["US"], str]
 
 
