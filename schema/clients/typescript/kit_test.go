@@ -26,7 +26,13 @@ const digits = `123456789012345678901234567890.10`
 // The rows without a broker.
 func TestTheUnitTestsPass(t *testing.T) {
 	built(t)
-	if err := command(workshop, "node", "--test", "dist/test/unit.test.js"); err != nil {
+	vectors, err := filepath.Abs("../../normal/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("WAGEWIRE_VECTORS", vectors)
+	if err := command(workshop, "node", "--test", "dist/test/unit.test.js",
+		"dist/test/normal.test.js"); err != nil {
 		t.Error(err)
 	}
 }

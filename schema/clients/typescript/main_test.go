@@ -47,6 +47,9 @@ var build = sync.OnceValue(func() error {
 	if err := copyKit(workshop); err != nil {
 		return err
 	}
+	if err := writeGolden(filepath.Join(workshop, "test", "golden.ts")); err != nil {
+		return err
+	}
 	if err := command(workshop, "npm", "install", "--no-package-lock", "--no-audit", "--no-fund",
 		"--loglevel=error"); err != nil {
 		return err

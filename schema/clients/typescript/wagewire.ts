@@ -1050,8 +1050,11 @@ export function checkDepth(text: Uint8Array): void {
   }
 }
 
-/** Reads JSON. Of two members with one name the last counts, as for most readers of JSON. */
-function parseJson(text: Uint8Array): Json {
+/**
+ * Reads JSON with every digit: each number is a LosslessNumber. Of two members with one name the last
+ * counts.
+ */
+export function parseJson(text: Uint8Array): Json {
   return parse(new TextDecoder().decode(text), null, {
     onDuplicateKey: ({ newValue }) => newValue,
   }) as Json;
