@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
+
+// megabytes is the size of the largest records. make test/kits asks for more.
+var megabytes = flag.Int("megabytes", 20, "size of the largest records")
 
 // digits is an amount that no float has.
 const digits = `123456789012345678901234567890.10`
@@ -690,22 +694,14 @@ func TestOrdersAndTokensAreThoseOfTheContract(t *testing.T) {
 	p.end()
 }
 
-// megabytes is the size of the largest records. `make test/kits` sets it to 100.
-const megabytesVariable = "WAGEWIRE_KIT_MEGABYTES"
-
 func TestLargeRecordsNeedLittleMemory(t *testing.T) {
 	w := serve(t)
-	megabytes := 20
-	if os.Getenv(megabytesVariable) != "" {
-		_, err := fmt.Sscan(os.Getenv(megabytesVariable), &megabytes)
-		w.must(err)
-	}
 	e := eventOf("large", "a-1")
 	writer, err := w.conn.NewRecordsWriter(t.Context(), e, schema.Paystubs)
 	w.must(err)
 	digest := sha256.New()
 	count := 0
-	for size := 0; size < megabytes<<20; count++ {
+	for size := 0; size < *megabytes<<20; count++ {
 		record := fmt.Sprintf(`{"id":"p-%d","amount":%s,"text":%q}`, count, digits,
 			strings.Repeat(`]},{["`, 150))
 		w.must(writer.Add(t.Context(), json.RawMessage(record)))
@@ -723,9 +719,9 @@ func TestLargeRecordsNeedLittleMemory(t *testing.T) {
 	}
 	const memoryMax = 14 << 20
 	if got.Memory == 0 || got.Memory > memoryMax {
-		t.Errorf("%d MB of records needed %d bytes of memory, want at most %d", megabytes,
+		t.Errorf("%d MB of records needed %d bytes of memory, want at most %d", *megabytes,
 			got.Memory, memoryMax)
 	}
-	t.Logf("%d MB of records needed %.1f MB of memory", megabytes, float64(got.Memory)/(1<<20))
+	t.Logf("%d MB of records needed %.1f MB of memory", *megabytes, float64(got.Memory)/(1<<20))
 	p.end()
 }

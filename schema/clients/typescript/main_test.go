@@ -27,7 +27,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
-// workshop is the folder with the compiled kit. All tests share it.
+// workshop is the folder with the compiled kit. All tests share it, and nothing is installed or
+// compiled in the tree.
 var workshop string
 
 func TestMain(m *testing.M) {
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	workshop = dir
+	workshop = filepath.Join(dir, "schema", "clients", "typescript")
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
@@ -57,9 +58,10 @@ var build = sync.OnceValue(func() error {
 	return command(workshop, "node_modules/.bin/tsc", "-p", "test")
 })
 
-// copyKit copies the sources to a folder, so that nothing is installed or compiled in the tree.
+// copyKit copies the sources to a folder, and the licence where the package expects it.
 func copyKit(dir string) error {
-	for _, pattern := range []string{"*.ts", "*.json", "*.md", "*.mjs", "test/*"} {
+	sources := []string{"*.ts", "*.json", "*.md", "*.mjs", "test/*", "../../../LICENSE"}
+	for _, pattern := range sources {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			return err
@@ -467,7 +469,7 @@ func (p *program) terminate() {
 // kill kills the program, which may have ended.
 func (p *program) kill() {
 	_ = p.cmd.Process.Kill()
-	for range p.lines { //nolint:revive // the lines of a killed program mean nothing
+	for range p.lines { // the lines of a killed program mean nothing
 	}
 	<-p.exited
 }

@@ -15,6 +15,7 @@ import type { Account, Completion as Envelope, CompletionData, Json, JsonObject 
 
 export * from "./types.js";
 export type { Completion as Envelope } from "./types.js";
+export { hasNormal, NoModel, NoObject, normalOf } from "./normal.js";
 export { isLosslessNumber, LosslessNumber, stringify } from "lossless-json";
 
 /** How many levels the objects and arrays of a completion or of a record may be nested. */
@@ -328,21 +329,18 @@ export class Client {
   }
 
   /**
-   * Feeds the files that asideDirectory wrote to the handler, and removes those that the handler
-   * took. It returns how many were taken, and how many are left.
+   * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those that
+   * the handler took. It returns how many were taken, and how many are left. A directory that is not
+   * there has none.
    */
   async retryAside(dir: string, handler: Handler): Promise<{ taken: number; left: number }> {
-    const place = /^(.+)-([0-9]+)\.json$/;
-    const names = (await readdir(dir)).filter((name) => place.test(name));
-    const sequence = (name: string) => Number(place.exec(name)?.[2]);
-    names.sort((a, b) => sequence(a) - sequence(b));
     const count = { taken: 0, left: 0 };
-    for (const name of names) {
+    for (const { name, sequence } of await listAside(dir)) {
       const file = join(dir, name);
       try {
-        await call(handler, this.#decode(await readFile(file), sequence(name), 0));
+        await this.#retry(await readFile(file), sequence, handler);
       } catch (error) {
-        const fields = { sequence: sequence(name), error_type: typeOf(error) };
+        const fields = { sequence, error_type: typeOf(error), error_at: placeOf(error) };
         this.#log("warn", "a completion stays aside", fields);
         count.left++;
         continue;
@@ -352,6 +350,17 @@ export class Client {
       count.taken++;
     }
     return count;
+  }
+
+  async #retry(raw: Uint8Array, sequence: number, handler: Handler): Promise<void> {
+    const completion = this.#decode(raw, sequence, 0);
+    const account = `${completion.data.provider}.${completion.subject}`;
+    await this.#accounts.lock(account, new Stop(undefined));
+    try {
+      await call(handler, completion);
+    } finally {
+      this.#accounts.unlock(account);
+    }
   }
 
   async #begin(subscription: Subscription, handler: Handler): Promise<Run> {
@@ -498,7 +507,7 @@ export class Client {
       run.failures.delete(delivery.sequence);
       await this.#confirm(message, "+ACK", delivery);
     }
-    if (delivery.pending === 0) run.lookAgain();
+    run.noteEnd(delivery);
   }
 
   /** Gives a completion back, or sets it aside. */
@@ -642,6 +651,7 @@ class Run {
   readonly failures = new Map<number, number>();
   hasNothing = false;
   readonly #looks = new EventTarget();
+  #isNearEnd = false;
 
   constructor(subscription: Subscription, handler: Handler, team: string) {
     this.durable = subscription.durable ?? team;
@@ -693,12 +703,21 @@ class Run {
     return false;
   }
 
-  lookAgain(): void {
+  /**
+   * Tells catchUp to look if a delivery said that the broker has no other one to deliver. Several
+   * hands have their last deliveries then, in any order.
+   */
+  noteEnd(delivery: Delivery): void {
+    this.#isNearEnd ||= delivery.pending === 0;
+    if (this.#isNearEnd) this.#lookNow();
+  }
+
+  #lookNow(): void {
     this.#looks.dispatchEvent(new Event("look"));
   }
 
   async waitToLook(stop: Stop): Promise<void> {
-    const timer = setTimeout(() => this.lookAgain(), lookEvery);
+    const timer = setTimeout(() => this.#lookNow(), lookEvery);
     await stop.event(this.#looks, "look");
     clearTimeout(timer);
   }
@@ -1145,6 +1164,19 @@ export function asideDirectory(dir: string): (poisoned: Poisoned) => Promise<voi
   };
 }
 
+/** Lists the completions in a directory in the order of the stream. */
+async function listAside(dir: string): Promise<{ name: string; sequence: number }[]> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  });
+  const files = names.flatMap((name) => {
+    const place = /^[^.].*-([0-9]+)\.json$/.exec(name);
+    return place ? [{ name, sequence: Number(place[1]) }] : [];
+  });
+  return files.sort((a, b) => a.sequence - b.sequence);
+}
+
 const reasonFile = (file: string) => file.replace(/\.json$/, ".why.txt");
 
 /** Writes a file that survives a power cut, or no file. */
@@ -1195,13 +1227,16 @@ function isMissing(error: unknown): boolean {
 
 /** The class of an error. The text of a handler's error may have personal data. */
 function typeOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error;
+  if (!(error instanceof Error)) return typeof error;
+  return /^[A-Za-z0-9_$.]{1,64}$/.test(error.name) ? error.name : "Error";
 }
 
-/** The first line of an error's stack, which is a place in the code. */
+/** The first line of an error's stack behind its text: a place in the code. */
 function placeOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  const place = /^ {4}at .*$/m.exec((error.stack ?? "").slice(error.message.length));
+  const { stack = "", message } = error;
+  const text = stack.indexOf(message);
+  const place = text >= 0 ? /^ {4}at .*$/m.exec(stack.slice(text + message.length)) : null;
   return place ? place[0].trim() : "";
 }
 
@@ -1220,7 +1255,7 @@ const logJson: Log = (level, message, fields) => {
 
 /** What a team has of a resource of an account. */
 interface Shelf {
-  /** The last word about every id that a completion spoke of, also the removed ones. */
+  /** The last word about each id since the newest snapshot, also about removed records. */
   kept: Map<string, Kept>;
   /** The order of the newest snapshot. */
   snapshot: string;
@@ -1240,13 +1275,29 @@ interface Kept {
  * whatever the order of the completions, and however often each comes. A notice is kept under the id
  * of its completion. For programs that keep records in a database, Mirror is the example to follow.
  */
-export class Mirror {
+export class Mirror implements Handler {
   readonly #shelves = new Map<string, Map<string, Shelf>>();
   readonly #deleted = new Set<string>();
 
-  /** Applies a completion with its records, of which it keeps the objects. */
+  /** Applies a completion with its records, wherever these are. */
+  async store(completion: Completion): Promise<void> {
+    const records: object[] = [];
+    for await (const record of completion.records()) records.push(record);
+    this.apply(completion, records);
+  }
+
+  /** Removes everything of the completion's account, for good. */
+  remove(completion: Completion): void {
+    this.apply(completion, []);
+  }
+
+  /**
+   * Applies a completion with its records, of which it keeps the objects. The error, about a record
+   * without an id, is a Poison, and nothing is changed then.
+   */
   apply(completion: Completion, records: Iterable<object>): void {
     const { data, order } = completion;
+    const words = wordsOf(completion, records);
     const account = `${data.provider}.${completion.subject}`;
     if (completion.isDeletion) {
       this.#shelves.delete(account);
@@ -1258,16 +1309,15 @@ export class Mirror {
     if (data.scope === "snapshot") {
       shelf.snapshot = order;
       shelf.windows = shelf.windows.filter((window) => window.order > order);
+      for (const [id, kept] of shelf.kept) if (kept.order < order) shelf.kept.delete(id);
     } else if (data.scope === "window") {
       if (!shelf.windows.some((window) => window.order === order))
         shelf.windows.push({ from: data.from ?? null, to: data.to ?? null, order });
     }
-    for (const record of records) {
-      const { id, pay_date: payDate } = record as { id?: unknown; pay_date?: unknown };
-      const key = data.resource === "notices" ? completion.id : String(id);
-      keep(shelf, key, { record, order, ...(typeof payDate === "string" && { payDate }) });
+    for (const [id, word] of words) {
+      const before = shelf.kept.get(id);
+      if (!before || before.order < order) shelf.kept.set(id, word);
     }
-    for (const id of data.deleted) keep(shelf, id, { order });
   }
 
   /** Returns the present records, sorted by their ids. accountId is the provider's own id. */
@@ -1295,15 +1345,25 @@ export class Mirror {
   }
 }
 
-/** Keeps the newer word about a record. */
-function keep(shelf: Shelf, id: string, now: Kept): void {
-  const before = shelf.kept.get(id);
-  if (!before || before.order < now.order) shelf.kept.set(id, now);
+/**
+ * Returns what the completion says about each id. A record counts more than the same id among the
+ * deleted. The id of a notice is that of its completion, because a webhook's payload may have none.
+ */
+function wordsOf(completion: Completion, records: Iterable<object>): Map<string, Kept> {
+  const { data, order } = completion;
+  const words = new Map<string, Kept>(data.deleted?.map((id) => [id, { order }]));
+  for (const record of records) {
+    const { id, pay_date: payDate } = record as { id?: unknown; pay_date?: unknown };
+    const key = data.resource === "notices" ? completion.id : id;
+    if (typeof key !== "string" || key === "") throw new Poison("a record has no id");
+    words.set(key, { record, order, ...(typeof payDate === "string" && { payDate }) });
+  }
+  return words;
 }
 
-/** A record older than a snapshot, or than a window around the record, is not there any more. */
+/** A record older than a window around the record is not there any more. */
 function isPresent(shelf: Shelf, { record, payDate, order }: Kept): boolean {
-  if (!record || order < shelf.snapshot) return false;
+  if (!record) return false;
   return !shelf.windows.some((window) =>
     payDate !== undefined && (window.from === null || window.from <= payDate) &&
     (window.to === null || payDate <= window.to) && order < window.order);

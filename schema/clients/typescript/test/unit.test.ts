@@ -157,6 +157,21 @@ test("two notices of one job are both kept", () => {
   assert.equal(mirror.records("pinwheel", "a-1", "notices").length, 2);
 });
 
+test("a record without an id is poison, and changes nothing", () => {
+  const mirror = new Mirror();
+  const completion = completionOf({ day: 1, scope: "delta" });
+  assert.throws(() => mirror.apply(completion, [{ id: "p10" }, { id: 7 }]), Poison);
+  assert.deepEqual(mirror.records("pinwheel", "a-1", "paystubs"), []);
+});
+
+test("a mirror is a handler", async () => {
+  const mirror = new Mirror();
+  await mirror.store(completionOf({ day: 1, scope: "delta", records: ["p10"] }));
+  assert.equal(mirror.records("pinwheel", "a-1", "paystubs").length, 1);
+  mirror.remove(completionOf({ day: 2, scope: null, outcome: "deleted", resource: "link" }));
+  assert.ok(mirror.isDeleted("pinwheel", "a-1"));
+});
+
 test("a number of a record is no float, also for the compiler", async () => {
   const message = '{"id":"p:e:r","subject":"a","time":"t","data":{"provider":"p","resource":"r",' +
     '"outcome":"o","event":{},"attempts":2,"records":[{"id":"1","net_pay_amount":-100,' +
