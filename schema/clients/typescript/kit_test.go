@@ -154,7 +154,6 @@ func (w *world) storeChunk(subject, chunk string) {
 }
 
 func TestOfBrokenRecordsNothingIsHandedOutAndOnlyTheyAreSetAside(t *testing.T) {
-	t.Parallel()
 	w := serve(t)
 	records := `[{"id":"1"},{"id":"2"}]`
 	faults := map[string]string{}
@@ -217,7 +216,6 @@ func TestOfBrokenRecordsNothingIsHandedOutAndOnlyTheyAreSetAside(t *testing.T) {
 }
 
 func TestAChunkThatComesLaterIsRead(t *testing.T) {
-	t.Parallel()
 	w := serve(t)
 	records := `[{"id":"1"},{"id":"2"}]`
 	id := w.publishReference("late", reference{
@@ -297,7 +295,6 @@ func TestWithoutAPlaceForPoisonNothingIsTerminated(t *testing.T) {
 }
 
 func TestACompletionThatAlwaysFailsIsSetAsideAlone(t *testing.T) {
-	t.Parallel()
 	w := serve(t)
 	bad := w.publish(eventOf("bad", "a-1"), `{"id":"1"}`)
 	good := w.publish(eventOf("good", "a-2"), `{"id":"1"}`)
@@ -326,7 +323,6 @@ func TestACompletionThatAlwaysFailsIsSetAsideAlone(t *testing.T) {
 }
 
 func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
-	t.Parallel()
 	w := serve(t)
 	var ids []string
 	for i := range 3 {
@@ -450,7 +446,6 @@ func (w *world) shortenLease() {
 }
 
 func TestWhatAKilledProgramHadInHandComesAgain(t *testing.T) {
-	t.Parallel()
 	w := serve(t)
 	w.shortenLease()
 	id := w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)

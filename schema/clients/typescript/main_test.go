@@ -105,6 +105,9 @@ func built(t *testing.T) {
 	}
 }
 
+// recordsBytesMax is the room for large records, in bytes.
+const recordsBytesMax = 256 << 20
+
 // world is a broker with team lending, as the team's operator sees it.
 type world struct {
 	t      *testing.T
@@ -119,9 +122,11 @@ type world struct {
 	js     jetstream.JetStream
 }
 
-// serve starts a broker on which the team has its account, and no other rights than that.
+// serve starts a broker on which the team has its account, and no other rights than that. The test
+// runs beside other tests from here on.
 func serve(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	built(t)
 	w := &world{t: t, dir: t.TempDir(), port: server.RANDOM_PORT}
 	key := w.makeKey("lending.nk")
@@ -132,7 +137,10 @@ func serve(t *testing.T) *world {
 	}
 	w.start()
 	w.conn = streamtest.ConnectTo(t, stream.Config{URL: w.url})
-	streamtest.Provision(t, w.conn, broker.SmallTopology())
+	topology := broker.SmallTopology()
+	topology.Queues = nil // no worker runs here
+	topology.Records.MaxBytes = recordsBytesMax
+	streamtest.Provision(t, w.conn, topology)
 	var err error
 	w.nats, err = nats.Connect(w.url, nats.MaxReconnects(-1))
 	w.must(err)
