@@ -60,20 +60,23 @@ async function read(completion: Completion): Promise<object> {
   const digest = createHash("sha256");
   let count = 0;
   let first = "";
-  let memory = 0;
+  const memory: number[] = [];
   try {
     for await (const record of completion.records()) {
       const text = stringify(record) ?? "";
       if (count === 0) first = text.slice(0, 1000);
       digest.update(text + "\n");
       count++;
-      if (plan.measures && count % plan.measures === 0) memory = Math.max(memory, live());
+      if (plan.measures && count % plan.measures === 0) memory.push(live());
     }
   } catch (error) {
     tell({ call: "fault", id: completion.id, fault: (error as Error).name, count });
     throw error;
   }
-  return { count, first, memory, sha256: digest.digest("hex") };
+  // The least of the later half: what is free is not always collected, and what is kept always counts.
+  const later = memory.slice(memory.length / 2);
+  const least = later.length > 0 ? Math.min(...later) : 0;
+  return { count, first, memory: least, sha256: digest.digest("hex") };
 }
 
 const handler: Handler = {
