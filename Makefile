@@ -118,7 +118,7 @@ test: ## run every test, with Docker also some scripts in containers: make test 
 	why=$$($(engine) 2>&1 >/dev/null) || \
 		echo "test: without the container tests, no Docker engine answers: $$(echo "$$why" | $(shorten))"; \
 	for p in node npm python3; do \
-		command -v $$p >/dev/null || echo "test: without a consumer of schema/README.md: install $$p to have it"; \
+		command -v $$p >/dev/null || echo "test: without a consumer of schema/README.md and a kit: install $$p to have it"; \
 	done; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
@@ -146,6 +146,10 @@ schema/typescript: ## compile the schemas with ajv and TypeScript, parse asyncap
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && trap 'exit 130' INT TERM && \
 	cp schema/jsonschema/typescript/package.json schema/jsonschema/typescript/check.mjs "$$dir" && cd "$$dir" && \
 	npm install --no-audit --no-fund --loglevel=error && node check.mjs $(CURDIR)/schema
+
+.PHONY: test/kits
+test/kits: ## run the kit for TypeScript with 100 MB of records, for a minute; needs node and npm
+	@go test -count=1 -v -timeout 20m $(TESTFLAGS) ./schema/clients/typescript -args -megabytes 100
 
 # -count=1, because go test does not see a changed image and would use the cache. The names of these tests
 # have the word Containers; make test runs the other tests of their packages.

@@ -72,6 +72,7 @@ var law = []row{
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker",
 		"github.com/nats-io/nats-server " + zap,
 		"for _test.go files only"},
+	{"schema/clients/...", "", "", "tests of the kits in other languages"},
 
 	{"ingress/webhook", "schema schema/rawjson", "", "signatures and bodies need no network"},
 	{"ingress", "schema schema/process ingress/webhook",

@@ -26,10 +26,13 @@
 // with completion.v1.json: a record that drifts never makes a completion invalid there. typescript/
 // generates TypeScript from all schemas and compiles a program with the types.
 //
+// The kits of ../clients have generated types, too: types.ts and types.py. They keep the digits of
+// numbers, which most code generators turn into floats.
+//
 // Each file is complete, so any tool can read it without a resolver. Definitions shared by the
 // webhooks of one provider are written once, in shared/<provider>.json, and those shared by its
 // records in shared/records.<provider>.json. A test copies them into the "$defs" of the schemas,
-// and generates the typed completions:
+// and generates the typed completions and the types of the kits:
 //
 //	go test ./jsonschema -update
 package jsonschema

@@ -1,0 +1,189 @@
+// Tests without a broker: npm test.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkDepth, Completion, Mirror, pauseAfter, Poison, Splitter } from "../wagewire.js";
+import type { LosslessNumber, PinwheelPaystub } from "../wagewire.js";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const nothing = () => Promise.resolve(undefined);
+
+test("the pause grows from 1 s to 10 min", () => {
+  const pauses = [1, 2, 3, 4, 10, 11, 20, 1_000_000].map(pauseAfter);
+  assert.deepEqual(pauses, [1000, 2000, 4000, 8000, 512_000, 600_000, 600_000, 600_000]);
+});
+
+test("records are split alike, wherever the text is cut", () => {
+  const records = ['{"a":"]},{[\\"\\\\"}', '{"b":[1,{"c":2}]}', '{}', ' 1.50 ', '"é, 𝄞"'];
+  const text = bytes(` [${records.join(",")}] \n`);
+  for (let cut = 0; cut <= text.length; cut++) {
+    const splitter = new Splitter();
+    const parts = [...splitter.add(text.slice(0, cut)), ...splitter.add(text.slice(cut))];
+    splitter.end();
+    assert.deepEqual(parts.map((part) => Buffer.from(part).toString()), records);
+    assert.equal(splitter.count, records.length);
+  }
+});
+
+test("an empty array has no records", () => {
+  for (const text of ["[]", " [ ] "]) {
+    const splitter = new Splitter();
+    assert.deepEqual(splitter.add(bytes(text)), []);
+    splitter.end();
+    assert.equal(splitter.count, 0);
+  }
+});
+
+test("a text is refused as records if it", async (t) => {
+  for (const [promise, text] of [
+    ["is an object", "{}"], ["ends early", '[{"a":1}'], ["goes on behind the array", "[1]2"],
+    ["has two arrays", "[1][2]"], ["ends an object too often", "[1}"], ["is empty", ""],
+    ["is nested too deep", "[".repeat(100_000)],
+  ] as const) {
+    await t.test(promise, () => {
+      const splitter = new Splitter();
+      assert.throws(() => {
+        splitter.add(bytes(text));
+        splitter.end();
+      }, Poison);
+    });
+  }
+});
+
+test("a message may be nested in 100 levels, and no deeper", () => {
+  const nested = (levels: number) => bytes("[".repeat(levels) + '"[\\"["' + "]".repeat(levels));
+  checkDepth(nested(100));
+  assert.throws(() => checkDepth(nested(101)), Poison);
+  assert.throws(() => checkDepth(bytes("[".repeat(100_000))), Poison);
+});
+
+interface Words {
+  day: number;
+  scope: string | null;
+  records?: string[];
+  deleted?: string[];
+  from?: string;
+  to?: string;
+  outcome?: string;
+  resource?: string;
+  records_raw?: object[];
+}
+
+// A completion of a day of January 2026. A record is an id of a paystub, paid on the day in its name.
+function completionOf(words: Words): Completion {
+  const { day, scope, records = [], deleted = [], from = null, to = null } = words;
+  const at = `2026-01-${String(day).padStart(2, "0")}T00:00:00.000000000Z`;
+  const resource = words.resource ?? "paystubs";
+  const id = `pinwheel:${scope}-${day}:${resource}`;
+  return new Completion(bytes(JSON.stringify({
+    id, subject: "a-1", time: at, sequence: `${at}/${at}/${id}`,
+    data: {
+      provider: "pinwheel", resource, outcome: words.outcome ?? "succeeded", event: {},
+      scope, from, to, deleted,
+      records: words.records_raw ??
+        records.map((id) => ({ id, pay_date: `2025-12-${id.slice(1)}` })),
+    },
+  })), day, 1, nothing);
+}
+
+// A shuffle that gives the same order for the same seed.
+function shuffled<T>(list: T[], seed: number): T[] {
+  const copy = [...list];
+  let state = seed + 1;
+  for (let i = copy.length - 1; i > 0; i--) {
+    state = (state * 48271) % 2147483647;
+    const j = state % (i + 1);
+    [copy[i], copy[j]] = [copy[j] as T, copy[i] as T];
+  }
+  return copy;
+}
+
+const window = { day: 2, scope: "window", records: ["p20", "p24"], from: "2025-12-19", to: "2025-12-26" };
+const first = { day: 1, scope: "delta", records: ["p10", "p11"] };
+const snapshot = { day: 4, scope: "snapshot", records: ["p10", "p20"] };
+
+test("completions give the same records in every order:", async (t) => {
+  for (const [promise, all, want] of [
+    ["a delta adds and replaces", [
+      { day: 1, scope: "delta", records: ["p10", "p20"] },
+      { day: 3, scope: "delta", records: ["p20", "p30"] },
+    ], "p10 p20 p30"],
+    ["a window replaces what it covers", [
+      { day: 1, scope: "delta", records: ["p18", "p22"] }, window,
+    ], "p18 p20 p24"],
+    ["a snapshot replaces everything older, and nothing newer", [
+      first, window, snapshot, { day: 5, scope: "delta", records: ["p30"] },
+    ], "p10 p20 p30"],
+    ["a record without a date is in no window", [
+      { day: 1, scope: "delta", records_raw: [{ id: "p00", pay_date: null }] },
+      { day: 2, scope: "window", to: "2025-12-26" },
+    ], "p00"],
+    ["what was deleted stays deleted, until a newer completion has it", [
+      first, snapshot, { day: 6, scope: "delta", deleted: ["p10"] },
+      { day: 7, scope: "delta", records: ["p31"] },
+      { day: 8, scope: "window", records: ["p26"], from: "2025-12-25" },
+      { day: 9, scope: null, records: ["p27"] },
+    ], "p20 p26"],
+    ["nothing is left of a deleted account, whatever comes later", [
+      first, { day: 5, scope: null, outcome: "deleted", resource: "link" }, snapshot,
+      { day: 7, scope: "delta", records: ["p31"] },
+    ], ""],
+  ] as [string, Words[], string][]) {
+    await t.test(promise, async () => {
+      const completions = all.map(completionOf);
+      const records = new Map<Completion, object[]>();
+      for (const completion of completions) {
+        const list: object[] = [];
+        for await (const record of completion.records()) list.push(record);
+        records.set(completion, list);
+      }
+      for (let seed = 0; seed < 1000; seed++) {
+        const mirror = new Mirror();
+        for (const completion of shuffled([...completions, ...completions], seed))
+          mirror.apply(completion, records.get(completion) ?? []);
+        const ids = mirror.records("pinwheel", "a-1", "paystubs").map((record) => record["id"]);
+        assert.equal(ids.join(" "), want, `order ${seed}`);
+        assert.equal(mirror.isDeleted("pinwheel", "a-1"), want === "");
+      }
+    });
+  }
+});
+
+test("two notices of one job are both kept", () => {
+  const mirror = new Mirror();
+  for (const day of [1, 2]) {
+    const notice = completionOf({ day, scope: "delta", resource: "notices" });
+    mirror.apply(notice, [{ id: "one-job", day }]);
+  }
+  assert.equal(mirror.records("pinwheel", "a-1", "notices").length, 2);
+});
+
+test("a record without an id is poison, and changes nothing", () => {
+  const mirror = new Mirror();
+  const completion = completionOf({ day: 1, scope: "delta" });
+  assert.throws(() => mirror.apply(completion, [{ id: "p10" }, { id: 7 }]), Poison);
+  assert.deepEqual(mirror.records("pinwheel", "a-1", "paystubs"), []);
+});
+
+test("a mirror is a handler", async () => {
+  const mirror = new Mirror();
+  await mirror.store(completionOf({ day: 1, scope: "delta", records: ["p10"] }));
+  assert.equal(mirror.records("pinwheel", "a-1", "paystubs").length, 1);
+  mirror.remove(completionOf({ day: 2, scope: null, outcome: "deleted", resource: "link" }));
+  assert.ok(mirror.isDeleted("pinwheel", "a-1"));
+});
+
+test("a number of a record is no float, also for the compiler", async () => {
+  const message = '{"id":"p:e:r","subject":"a","time":"t","data":{"provider":"p","resource":"r",' +
+    '"outcome":"o","event":{},"attempts":2,"records":[{"id":"1","net_pay_amount":-100,' +
+    '"gross_pay_ytd":123456789012345678901234567890}]}}';
+  const completion = new Completion(bytes(message), 1, 1, nothing);
+  for await (const record of completion.records<PinwheelPaystub>()) {
+    const digits: LosslessNumber | null | undefined = record.gross_pay_ytd;
+    assert.equal(String(digits), "123456789012345678901234567890");
+    // @ts-expect-error An amount cannot be taken for a number by mistake.
+    const amount: number | null | undefined = record.net_pay_amount;
+    assert.notEqual(typeof amount, "number");
+  }
+  const attempts: number = completion.data.attempts;
+  assert.equal(attempts, 2);
+});
