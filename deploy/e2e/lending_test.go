@@ -301,20 +301,18 @@ func sumsOf(paystubs map[string]json.RawMessage) (sums, error) {
 // lendingProgram returns the command that runs a program of the team.
 type lendingProgram func(context.Context) *exec.Cmd
 
-const schemaModule = "../../schema"
-
 func buildInGo(t *testing.T) lendingProgram {
 	program := filepath.Join(t.TempDir(), "lending")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./examples/lending")
-	build.Dir = schemaModule
+	build.Dir = "../../schema"
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, program) }
 }
 
-// buildInTypeScript makes the package of the kit as npm would publish it, and the program on top of
-// the package. It returns nil without node and npm.
+// buildInTypeScript packs the kit as npm would publish it, and compiles the program on top of the
+// package. It returns nil without node and npm.
 func buildInTypeScript(t *testing.T) lendingProgram {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -323,20 +321,63 @@ func buildInTypeScript(t *testing.T) lendingProgram {
 		}
 	}
 	dir := t.TempDir()
-	kit := filepath.Join(dir, "kit")
-	copyFiles(t, kit, "clients/typescript/*.ts", "clients/typescript/*.json")
-	program := filepath.Join(dir, "lending")
-	copyFiles(t, program, "examples/lending/*.ts")
-	npm := func(dir string, args ...string) {
-		t.Helper()
-		command := exec.CommandContext(t.Context(), "npm", args...)
-		command.Dir = dir
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("npm %v: %v\n%s", args, err, out)
+	kit := filepath.Join(dir, "schema", "clients", "typescript")
+	copyFiles(t, dir, "../../LICENSE")
+	copyFiles(t, kit, "../../schema/clients/typescript/*.ts", "../../schema/clients/typescript/*.json",
+		"../../schema/clients/typescript/README.md")
+	copyFiles(t, dir, "../../schema/examples/lending/lending.ts")
+	npm(t, kit, "install")
+	npm(t, kit, "pack", "--pack-destination", dir)
+	packages, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if err != nil || len(packages) != 1 {
+		t.Fatalf("npm packed %v %v", packages, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"type":"module"}`),
+		0o600); err != nil {
+		t.Fatal(err)
+	}
+	npm(t, dir, "install", packages[0])
+	compile := exec.CommandContext(t.Context(), filepath.Join(kit, "node_modules", ".bin", "tsc"),
+		"--strict", "--target", "es2022", "--module", "nodenext", "--skipLibCheck",
+		"--typeRoots", filepath.Join(kit, "node_modules", "@types"), "--types", "node", "lending.ts")
+	compile.Dir = dir
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return func(ctx context.Context) *exec.Cmd {
+		return exec.CommandContext(ctx, "node", filepath.Join(dir, "lending.js"))
+	}
+}
+
+func npm(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	args = append(args, "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
+	command := exec.CommandContext(t.Context(), "npm", args...)
+	command.Dir = dir
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("npm %v: %v\n%s", args, err, out)
+	}
+}
+
+// copyFiles copies the files that match the patterns to a folder.
+func copyFiles(t *testing.T, dir string, patterns ...string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: no file: %v", pattern, err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, filepath.Base(path)), text, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	quiet := []string{"--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"}
-	npm(kit, append([]string{"install"}, quiet...)...)
-	npm(kit, "pack", "--pack-destination", program)
-	return nil
 }
