@@ -15,6 +15,9 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
+// stdoutName stands for standard output in place of a file name.
+const stdoutName = "-"
+
 // recordOptions is the command line of wagewire record.
 type recordOptions struct {
 	last   string
@@ -56,7 +59,7 @@ fresh events. Give the environment of a worker.`,
 		"record the newest stored webhook of the type, without EVENT", knownType)
 	completeFrom(cmd, "last", typeNames())
 	cmd.Flags().StringVarP(&o.output, "output", "o", "",
-		"`file` to write (default <provider>.<type>.fixture.json)")
+		"`file` to write, or - for standard output (default <provider>.<type>.fixture.json)")
 	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
 	return onNATS(t, cmd, func(ctx context.Context, s session, args []string) error {
 		return o.run(ctx, s, args)
@@ -93,8 +96,10 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 	if path == "" {
 		path = fmt.Sprintf("%s.%s.fixture.json", event.Provider, event.Type)
 	}
-	if err := explainExisting(fixture.CheckFree(path, o.force)); err != nil {
-		return err
+	if path != stdoutName {
+		if err := explainExisting(fixture.CheckFree(path, o.force)); err != nil {
+			return err
+		}
 	}
 	recorded, tally, err := fixture.Record(ctx, fixture.Config{
 		Event: event, Getenv: s.getenv, Log: newOperatorLog(s.stderr, zapcore.WarnLevel),
@@ -104,15 +109,28 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 	if err != nil {
 		return err
 	}
+	if path == stdoutName {
+		text, err := recorded.Encode()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(s.stderr, formatTally(tally, recorded))
+		_, err = s.stdout.Write(text)
+		return err
+	}
 	if err := explainExisting(recorded.Write(path, o.force)); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stdout, "%s: %s replaced (%s, %s, %s, %s), %s\n", plain(path),
-		plural(tally.Total(), "value"), plural(tally.Texts, "text"),
-		plural(tally.Numbers, "number"), plural(tally.Times, "time"),
-		plural(tally.Members, "name"), plural(len(recorded.Calls), "call"))
+	fmt.Fprintf(s.stdout, "%s: %s\n", plain(path), formatTally(tally, recorded))
 	fmt.Fprintf(s.stdout, "to play it: providers send --fixture %s\n", plain(path))
 	return nil
+}
+
+// formatTally says how much of a fixture is invented, and how many calls the fixture has.
+func formatTally(tally fixture.Tally, f fixture.Fixture) string {
+	return fmt.Sprintf("%s replaced (%s, %s, %s, %s), %s", plural(tally.Total(), "value"),
+		plural(tally.Texts, "text"), plural(tally.Numbers, "number"), plural(tally.Times, "time"),
+		plural(tally.Members, "name"), plural(len(f.Calls), "call"))
 }
 
 // explainExisting adds to an error about a file in the way what to do.
