@@ -34,7 +34,8 @@ type provider struct {
 	open func(p *Person, id string, made ids)
 	// ids lists the person's ids at the provider, the account's id first.
 	ids func(p *Person) object
-	// idPath leads to the webhook's id in a webhook's body: the names of members. newID makes an id.
+	// idPath leads to the webhook's id in a webhook's body by the names of members, and newID makes
+	// an id.
 	idPath []string
 	newID  func() string
 	// webhook makes a webhook about the person (locked).

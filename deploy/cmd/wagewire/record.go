@@ -61,9 +61,7 @@ fresh events. Give the environment of a worker.`,
 	cmd.Flags().StringVarP(&o.output, "output", "o", "",
 		"`file` to write, or - for standard output (default <provider>.<type>.fixture.json)")
 	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
-	return onNATS(t, cmd, func(ctx context.Context, s session, args []string) error {
-		return o.run(ctx, s, args)
-	}, apiVariables()...)
+	return onNATS(t, cmd, o.run, apiVariables()...)
 }
 
 func (o *recordOptions) check(args []string) error {
