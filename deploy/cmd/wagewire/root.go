@@ -83,6 +83,7 @@ func newRoot(t terminal) *cobra.Command {
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newMetricsCommand(t),
 		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
+		newRecordCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
 		newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
