@@ -111,8 +111,8 @@ func start(dir string) (*installation, error) {
 	return i, nil
 }
 
-// provision makes the streams that a team reads, and the durables. A busy machine may take longer than the client
-// waits for an answer.
+// provision makes the streams that a team reads, and the durables. A busy machine may take longer
+// than the client waits for an answer.
 func (i *installation) provision(ctx context.Context) error {
 	operator := stream.NewOperator(i.Conn)
 	topology := streamtest.Topology()
