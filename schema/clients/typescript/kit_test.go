@@ -246,19 +246,31 @@ func TestRecordsOfAnEarlierReleaseAreAClearError(t *testing.T) {
 
 func TestBytesThatAreNoCompletionAreSetAsideAtOnce(t *testing.T) {
 	w := serve(t)
+	ends, err := w.nats.SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>")
+	w.must(err)
+	w.must(w.nats.Flush())
 	deep := strings.Repeat("[", 100_000)
-	bodies := []string{
-		"", "no JSON", `{"id":"pinwheel:e:paystubs"}`, `[1]`, deep, strings.Repeat(`{"a":`, 100_000),
-		`{"id":"i","subject":"s","time":"t","data":{"provider":"p","resource":"r","outcome":"o",` +
+	rows := []struct{ body, reason string }{
+		{"", "the message is not JSON"},
+		{"no JSON", "the message is not JSON"},
+		{`{"id":"pinwheel:e:paystubs"}`, "the message is not a completion"},
+		{`[1]`, "the message is not a completion"},
+		{deep, "the message is nested too deep"},
+		{strings.Repeat(`{"a":`, 100_000), "the message is nested too deep"},
+		{`{"id":"i","subject":"s","time":"t","data":{"provider":"p","resource":"r","outcome":"o",` +
 			`"event":{},"records":` + deep + strings.Repeat("]", 100_000) + `}}`,
+			"the message is nested too deep"},
 	}
 	want := map[string]string{}
-	for i, body := range bodies {
-		w.publishRaw(fmt.Sprintf("e-%d", i), []byte(body))
-		want[fmt.Sprintf("WAGEWIRE_COMPLETIONS-%d.json", i+1)] = body
+	for i, row := range rows {
+		w.publishRaw(fmt.Sprintf("e-%d", i), []byte(row.body))
+		want[fmt.Sprintf("WAGEWIRE_COMPLETIONS-%d.json", i+1)] = row.body
+		want[fmt.Sprintf("WAGEWIRE_COMPLETIONS-%d.why.txt", i+1)] = row.reason + "\n"
 	}
 	deepRecords := `[{"id":"1","deep":` + deep + strings.Repeat("]", 100_000) + `}]`
 	w.publishReference("deep", reference{account: "a-2", text: deepRecords, count: 1})
+	want[fmt.Sprintf("WAGEWIRE_COMPLETIONS-%d.why.txt", len(rows)+1)] =
+		"a record is nested too deep\n"
 	good := w.publish(eventOf("good", "a-9"), `{"id":"1"}`)
 
 	aside := filepath.Join(t.TempDir(), "aside")
@@ -267,13 +279,18 @@ func TestBytesThatAreNoCompletionAreSetAsideAtOnce(t *testing.T) {
 	p.expect("store", good)
 	p.end()
 	files := asideFiles(t, aside)
-	for name, body := range want {
-		if files[name] != body {
-			t.Errorf("%s has %.20q, want %.20q", name, files[name], body)
+	for name, text := range want {
+		if files[name] != text {
+			t.Errorf("%s has %.40q, want %.40q", name, files[name], text)
 		}
 	}
-	if len(files) != 2*(len(bodies)+1) {
+	if len(files) != len(want)+1 {
 		t.Errorf("set aside are %d files", len(files))
+	}
+	for range len(rows) + 1 {
+		if _, err := ends.NextMsgWithContext(t.Context()); err != nil {
+			t.Fatalf("the broker was not told that it is for ever: %v", err)
+		}
 	}
 	w.settled()
 }
