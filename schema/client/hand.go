@@ -1,0 +1,291 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// renewEvery is how often the broker learns that a completion is still in work. The lease is a
+	// minute.
+	renewEvery = 20 * time.Second
+	// pauseMin is the pause before the second delivery. Each pause is twice the one before.
+	pauseMin = time.Second
+	pauseMax = 10 * time.Minute
+	// settleTries is how often the broker is told that a completion is done. Then the completion may
+	// come again.
+	settleTries = 3
+)
+
+// The words of the broker's protocol for a delivery.
+var (
+	wordDone  = []byte("+ACK")
+	wordNever = []byte("+TERM")
+)
+
+// work is the life of a delivery: one account at a time, read, filter, handle, settle.
+func (s *subscribing) work(ctx context.Context, msg jetstream.Msg) {
+	stopRenewing := renew(msg)
+	defer stopRenewing()
+	account := accountOf(msg.Subject())
+	if !s.accounts.lock(ctx, account) {
+		_ = msg.Nak()
+		return
+	}
+	defer s.accounts.unlock(account)
+
+	ctx = context.WithoutCancel(ctx)
+	place, err := msg.Metadata()
+	if err != nil {
+		s.log.Error("a message is no delivery", "error", err)
+		return
+	}
+	c, err := decode(msg.Data(), s.fetchChunk)
+	if err == nil {
+		c.StreamSequence = place.Sequence.Stream
+		c.Deliveries = place.NumDelivered
+		err = s.handle(ctx, msg.Subject(), c)
+	}
+	s.settle(ctx, msg, place, err)
+	if place.NumPending == 0 {
+		select {
+		case s.last <- struct{}{}:
+		default: // the last value was not read yet
+		}
+	}
+}
+
+// accountOf is the provider and the account's token of a subject.
+func accountOf(subject string) string {
+	provider, account := schema.CompletionAccount(subject)
+	return string(provider) + "." + account
+}
+
+// handle calls the handler, unless the completion is outside of the filter.
+func (s *subscribing) handle(ctx context.Context, subject string, c *Completion) error {
+	isDeletion := c.Data.Outcome == schema.Deleted
+	if !isDeletion && !s.includes(subject) {
+		return nil
+	}
+	if err := call(ctx, s.handler, c); err != nil {
+		return err
+	}
+	s.taken.Add(1)
+	return nil
+}
+
+// call calls the handler. A panic becomes poison.
+func call(ctx context.Context, h Handler, c *Completion) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, debug.Stack()))
+		}
+	}()
+	if c.Data.Outcome == schema.Deleted {
+		return h.Remove(ctx, c)
+	}
+	return h.Store(ctx, c)
+}
+
+// settle tells the broker what became of the delivery.
+func (s *subscribing) settle(
+	ctx context.Context, msg jetstream.Msg, place *jetstream.MsgMetadata, err error,
+) {
+	sequence := place.Sequence.Stream
+	if err == nil {
+		s.failures.forget(sequence)
+		s.tell(ctx, msg, wordDone)
+		return
+	}
+	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
+	isAlone := s.failures.hasOthers(sequence, s.taken.Load())
+	reason, isPoison := s.judge(err, place.NumDelivered, isAlone)
+	if !isPoison {
+		log.Warn("a completion comes again", "error_type", typeOf(err))
+		_ = msg.NakWithDelay(pauseAfter(place.NumDelivered))
+		return
+	}
+	if s.Aside == nil {
+		log.Error("no delivery helps a completion, and Subscription.Aside is not set")
+		_ = msg.NakWithDelay(pauseMax)
+		return
+	}
+	if err := s.Aside(ctx, Poisoned{
+		Stream: place.Stream, Sequence: sequence, Raw: msg.Data(), Reason: reason,
+	}); err != nil {
+		log.Error("a completion cannot be set aside", "error", err)
+		_ = msg.NakWithDelay(pauseMax)
+		return
+	}
+	log.Error("a completion was set aside")
+	s.failures.forget(sequence)
+	s.tell(ctx, msg, wordNever)
+}
+
+// judge reports whether no delivery helps, and why.
+func (s *subscribing) judge(
+	err error, deliveries uint64, isAlone bool,
+) (reason string, isPoison bool) {
+	if poison, ok := errors.AsType[poisonError](err); ok {
+		return poison.Error(), true
+	}
+	if deliveries < uint64(s.AttemptsMax) {
+		return "", false
+	}
+	for _, broken := range []error{ErrRecordsGone, ErrRecordsChanged} {
+		if errors.Is(err, broken) {
+			return fmt.Sprintf("%d deliveries: %s", deliveries, broken), true
+		}
+	}
+	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
+		deliveries, typeOf(err)), isAlone
+}
+
+// typeOf is the type of the innermost error. The text of a handler's error may have personal data.
+func typeOf(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return fmt.Sprintf("%T", err)
+		}
+		err = inner
+	}
+}
+
+// pauseAfter is the pause after the delivery n. Deliveries are numbered from 1.
+func pauseAfter(n uint64) time.Duration {
+	pause := pauseMin
+	for ; n > 1 && pause < pauseMax; n-- {
+		pause *= 2
+	}
+	return min(pause, pauseMax)
+}
+
+// tell tells the broker that a delivery is over, and waits for the confirmation.
+func (s *subscribing) tell(ctx context.Context, msg jetstream.Msg, word []byte) {
+	var err error
+	for range settleTries {
+		if err = s.request(ctx, msg.Reply(), word); err == nil {
+			return
+		}
+	}
+	s.log.Warn("the broker does not confirm: a completion may come again", "error", err)
+}
+
+func (s *subscribing) request(ctx context.Context, subject string, word []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, answerFor)
+	defer cancel()
+	_, err := s.nats.RequestWithContext(ctx, subject, word)
+	return err
+}
+
+// fetchChunk gets a chunk of the records in the store.
+func (c *Client) fetchChunk(ctx context.Context, subject string) ([]byte, error) {
+	return c.directGet(ctx, recordsStream, subject)
+}
+
+// renew keeps the lease of a delivery until stop is called.
+func renew(msg jetstream.Msg) (stop func()) {
+	ended := make(chan struct{})
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		beat := time.NewTicker(renewEvery)
+		defer beat.Stop()
+		for {
+			select {
+			case <-beat.C:
+				_ = msg.InProgress() // the next one may do
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		beats.Wait()
+	}
+}
+
+// locks lets one goroutine at a time work for an account. The zero value has no account locked.
+type locks struct {
+	mu sync.Mutex
+	// busy has a channel for each locked account. The channel is closed with the unlock.
+	busy map[string]chan struct{}
+}
+
+// lock waits for the account, and returns false if ctx ends before.
+func (l *locks) lock(ctx context.Context, account string) bool {
+	for {
+		freed := l.tryLock(account)
+		if freed == nil {
+			return true
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// tryLock locks the account and returns nil, or returns the channel to wait for.
+func (l *locks) tryLock(account string) (freed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if busy, isBusy := l.busy[account]; isBusy {
+		return busy
+	}
+	if l.busy == nil {
+		l.busy = map[string]chan struct{}{}
+	}
+	l.busy[account] = make(chan struct{})
+	return nil
+}
+
+func (l *locks) unlock(account string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.busy[account])
+	delete(l.busy, account)
+}
+
+// failuresMax bounds the memory for completions that fail. It is more than a durable hands out at a
+// time.
+const failuresMax = 10_000
+
+// failures remembers, for each completion that failed here, how many others the handler had taken
+// before the first failure.
+type failures struct {
+	mu    sync.Mutex
+	taken map[uint64]uint64
+}
+
+// hasOthers reports whether the handler took others since the first failure. taken is how many it
+// has taken.
+func (f *failures) hasOthers(sequence, taken uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first, isKnown := f.taken[sequence]
+	if isKnown {
+		return taken > first
+	}
+	if f.taken == nil || len(f.taken) >= failuresMax {
+		f.taken = map[uint64]uint64{}
+	}
+	f.taken[sequence] = taken
+	return false
+}
+
+func (f *failures) forget(sequence uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.taken, sequence)
+}

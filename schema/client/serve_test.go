@@ -1,0 +1,228 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/client"
+	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
+)
+
+const lending = "lending"
+
+var at = time.Date(2026, 1, 12, 2, 36, 1, 0, time.UTC)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// installation is a broker with team lending, and the operator's connection to it.
+type installation struct {
+	*stream.Conn
+
+	server *streamtest.Server
+	team   stream.Team
+	config client.Config
+}
+
+// serve starts a broker on which team lending has a key, and no other rights than a team has. Team
+// other is there too, with a durable of its own.
+func serve(t *testing.T) *installation {
+	t.Helper()
+	dir := t.TempDir()
+	seed := filepath.Join(dir, "lending.nk")
+	team := stream.Team{
+		Name: lending, Durables: []string{lending},
+		Resources: []schema.Resource{schema.Paystubs, schema.Income}, Key: makeKey(t, seed),
+	}
+	file := filepath.Join(dir, "nats.conf")
+	must(t, os.WriteFile(file, []byte(accountsOf(team)), 0o600))
+	server := streamtest.Run(t, streamtest.Config{AccountsFile: file})
+	i := &installation{
+		Conn: streamtest.ConnectPatiently(t, server.URL()), server: server, team: team,
+		config: client.Config{URL: server.URL(), Team: lending, SeedFile: seed, Log: logTo(t)},
+	}
+	streamtest.Provision(t, i.Conn, streamtest.Topology())
+	i.plan(t, team)
+	i.plan(t, stream.Team{Name: "other", Durables: []string{"other"}})
+	return i
+}
+
+func logTo(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
+// makeKey makes a key, writes its seed into the file, and returns the public half.
+func makeKey(t *testing.T, file string) string {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	must(t, err)
+	seed, err := pair.Seed()
+	must(t, err)
+	must(t, os.WriteFile(file, seed, 0o600))
+	key, err := pair.PublicKey()
+	must(t, err)
+	return key
+}
+
+func accountsOf(team stream.Team) string {
+	var imports strings.Builder
+	for _, subject := range team.Grant().Requests {
+		fmt.Fprintf(&imports, "{ service: { account: WAGEWIRE, subject: %q }, to: %q }\n",
+			subject, stream.DomainSubject(stream.Domain, subject))
+	}
+	return `jetstream: enabled
+no_auth_user: operator
+accounts {
+  WAGEWIRE {
+    jetstream: enabled
+    users: [ { user: operator, password: operator } ]
+    exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
+  }
+  LENDING {
+    users: [ { nkey: ` + team.Key + ` } ]
+    imports: [ ` + imports.String() + ` ]
+  }
+}
+`
+}
+
+// plan makes the durables of a team, as wagewire team add does.
+func (i *installation) plan(t testing.TB, team stream.Team) {
+	t.Helper()
+	operator := stream.NewOperator(i.Conn)
+	changes, err := operator.PlanTeam(t.Context(), team, stream.Reading{})
+	must(t, err)
+	must(t, operator.Apply(t.Context(), changes))
+}
+
+// connect opens a connection of the team's program.
+func (i *installation) connect(t testing.TB) *client.Client {
+	t.Helper()
+	c, err := client.Connect(t.Context(), i.config)
+	must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// complete stores a completion of the account with the records.
+func (i *installation) complete(t testing.TB, account, event string, records ...string) {
+	t.Helper()
+	i.publish(t, paystubsOf(account, event), schema.Paystubs, schema.Succeeded, records...)
+}
+
+// erase stores the completion that tells of the deletion of an account.
+func (i *installation) erase(t testing.TB, account, event string) {
+	t.Helper()
+	e := schema.Event{
+		Provider: schema.Truv, ID: event, Type: "link-deleted", Resource: schema.Link,
+		Action: schema.ActionDeleted, AccountID: account, OccurredAt: at, ReceivedAt: at,
+	}
+	i.publish(t, e, schema.Link, schema.Deleted)
+}
+
+func (i *installation) publish(
+	t testing.TB, e schema.Event, r schema.Resource, o schema.Outcome, records ...string,
+) {
+	t.Helper()
+	c := schema.NewCompletion(e, r, o, at)
+	c.Data.AccountID = &e.AccountID
+	for _, record := range records {
+		c.Data.Records = append(c.Data.Records, json.RawMessage(record))
+	}
+	stored, err := i.PublishCompletion(context.WithoutCancel(t.Context()), e, c)
+	must(t, err)
+	if !stored {
+		t.Fatalf("%s is not stored", c.ID)
+	}
+}
+
+func paystubsOf(account, event string) schema.Event {
+	return schema.Event{
+		Provider: schema.Pinwheel, ID: event, Type: "paystubs.fully_synced",
+		Resource: schema.Paystubs, Action: schema.ActionFullySynced, AccountID: account,
+		OccurredAt: at, ReceivedAt: at, Body: []byte(`{}`),
+	}
+}
+
+// program is a team's program that notes what comes.
+type program struct {
+	client.Funcs
+
+	mu    sync.Mutex
+	noted []string
+	// came gets a value with each note.
+	came chan string
+}
+
+// note notes the completion with its records.
+func (p *program) note(ctx context.Context, word string, c *client.Completion) error {
+	text := word + " " + c.Data.Event.ID
+	for record, err := range c.Records(ctx) {
+		if err != nil {
+			return err
+		}
+		text += " " + string(record)
+	}
+	p.mu.Lock()
+	p.noted = append(p.noted, text)
+	p.mu.Unlock()
+	p.came <- text
+	return nil
+}
+
+func newProgram() *program {
+	p := &program{came: make(chan string, 1000)}
+	p.OnStore = func(ctx context.Context, c *client.Completion) error {
+		return p.note(ctx, "store", c)
+	}
+	p.OnRemove = func(ctx context.Context, c *client.Completion) error {
+		return p.note(ctx, "remove", c)
+	}
+	return p
+}
+
+// wait returns the next n notes.
+func (p *program) wait(t testing.TB, n int) []string {
+	t.Helper()
+	var notes []string
+	late := streamtest.Late(t)
+	for range n {
+		select {
+		case note := <-p.came:
+			notes = append(notes, note)
+		case <-late:
+			t.Fatalf("the test binary's time is up after %q", notes)
+		}
+	}
+	return notes
+}
+
+// subscribe runs the program until stop is called, which returns the error of Subscribe.
+func subscribe(
+	t testing.TB, c *client.Client, s client.Subscription, h client.Handler,
+) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- c.Subscribe(ctx, s, h) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { _ = stop() })
+	return stop
+}
