@@ -52,6 +52,7 @@ func (s *subscribing) work(ctx context.Context, msg jetstream.Msg) {
 	if err == nil {
 		c.StreamSequence = place.Sequence.Stream
 		c.Deliveries = place.NumDelivered
+		c.TraceParent = msg.Headers().Get(traceParentHeader)
 		err = s.handle(ctx, msg.Subject(), c)
 	}
 	s.settle(ctx, msg, place, err)
