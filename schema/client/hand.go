@@ -64,11 +64,11 @@ func (s *subscribing) work(ctx context.Context, msg jetstream.Msg) {
 	}
 }
 
-// accountOf is the provider and the account's token of a subject.
-func accountOf(subject string) string {
-	provider, account := schema.CompletionAccount(subject)
-	return string(provider) + "." + account
-}
+// accountOf is the key of the account in a subject.
+func accountOf(subject string) string { return accountKey(schema.CompletionAccount(subject)) }
+
+// accountKey names an account by its provider and token.
+func accountKey(p schema.Provider, token string) string { return string(p) + "." + token }
 
 // handle calls the handler, unless the completion is outside of the filter.
 func (s *subscribing) handle(ctx context.Context, subject string, c *Completion) error {
@@ -107,8 +107,8 @@ func (s *subscribing) settle(
 		return
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
-	isAlone := s.failures.hasOthers(sequence, s.taken.Load())
-	reason, isPoison := s.judge(err, place.NumDelivered, isAlone)
+	tookOthers := s.failures.hasOthers(sequence, s.taken.Load())
+	reason, isPoison := s.judge(err, place.NumDelivered, tookOthers)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		_ = msg.NakWithDelay(pauseAfter(place.NumDelivered))
@@ -133,7 +133,7 @@ func (s *subscribing) settle(
 
 // judge reports whether no delivery helps, and why.
 func (s *subscribing) judge(
-	err error, deliveries uint64, isAlone bool,
+	err error, deliveries uint64, tookOthers bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
@@ -147,7 +147,7 @@ func (s *subscribing) judge(
 		}
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
-		deliveries, typeOf(err)), isAlone
+		deliveries, typeOf(err)), tookOthers
 }
 
 // typeOf is the type of the innermost error. The text of a handler's error may have personal data.

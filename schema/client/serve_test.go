@@ -22,6 +22,9 @@ import (
 
 const lending = "lending"
 
+// again is a durable that the team has the right to, and that the operator has not made yet.
+var again = stream.TeamDurable(lending, "again")
+
 var at = time.Date(2026, 1, 12, 2, 36, 1, 0, time.UTC)
 
 func must(t testing.TB, err error) {
@@ -35,9 +38,27 @@ func must(t testing.TB, err error) {
 type installation struct {
 	*stream.Conn
 
+	// server is nil in a bubble, and bubble is nil outside of one.
 	server *streamtest.Server
+	bubble *streamtest.BubbleServer
 	team   stream.Team
 	config client.Config
+}
+
+// inBubble runs a test with an installation without keys in virtual time.
+func inBubble(t *testing.T, test func(*testing.T, *installation)) {
+	t.Helper()
+	streamtest.InBubble(t, true, func(t *testing.T, server *streamtest.BubbleServer) {
+		i := &installation{
+			Conn: streamtest.ConnectTo(t, server.Config()), bubble: server,
+			team:   stream.Team{Name: lending, Durables: []string{lending}},
+			config: client.Config{Team: lending, Dialer: server, Log: logTo(t)},
+		}
+		i.team.Resources = []schema.Resource{schema.Paystubs, schema.Income}
+		must(t, stream.NewOperator(i.Conn).Provision(t.Context(), streamtest.Topology()))
+		i.plan(t, i.team)
+		test(t, i)
+	})
 }
 
 // serve starts a broker on which team lending has a key, and no other rights than a team has. Team
@@ -47,11 +68,12 @@ func serve(t *testing.T) *installation {
 	dir := t.TempDir()
 	seed := filepath.Join(dir, "lending.nk")
 	team := stream.Team{
-		Name: lending, Durables: []string{lending},
+		Name: lending, Durables: []string{lending, again},
 		Resources: []schema.Resource{schema.Paystubs, schema.Income}, Key: makeKey(t, seed),
 	}
 	file := filepath.Join(dir, "nats.conf")
 	must(t, os.WriteFile(file, []byte(accountsOf(team)), 0o600))
+	team.Durables = team.Durables[:1]
 	server := streamtest.Run(t, streamtest.Config{AccountsFile: file})
 	i := &installation{
 		Conn: streamtest.ConnectPatiently(t, server.URL()), server: server, team: team,

@@ -41,7 +41,7 @@ func InBubble(t *testing.T, jetStream bool, test func(*testing.T, *BubbleServer)
 		t.Cleanup(tellBrokerTime()) // the last cleanup
 		s := &BubbleServer{options: server.Options{
 			ServerName: "wagewire", DontListen: true, NoSigs: true, NoLog: true,
-			JetStream: jetStream, StoreDir: t.TempDir(),
+			JetStream: jetStream, JetStreamDomain: stream.Domain, StoreDir: t.TempDir(),
 			PingInterval: virtualPingEvery, SyncInterval: virtualSyncEvery,
 		}}
 		t.Cleanup(s.Stop)
