@@ -143,13 +143,14 @@ func (p *parts) writeList(ctx context.Context, name string, valueOf valueOf) err
 // write writes the text before the first list, unless it is written, and then the separator and
 // the value.
 func (p *parts) write(separator string, value []byte) error {
-	text := append(p.before, separator...)
+	texts := [][]byte{p.before, []byte(separator), value}
 	p.before = nil
-	if _, err := p.w.Write(text); err != nil {
-		return err
+	for _, text := range texts {
+		if _, err := p.w.Write(text); err != nil {
+			return err
+		}
 	}
-	_, err := p.w.Write(value)
-	return err
+	return nil
 }
 
 // valueOf returns the element of a list for a record.

@@ -12,8 +12,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// Refusal means that the program has not stored the completion.
-type Refusal struct {
+// RefusedError means that the program has not stored the completion.
+type RefusedError struct {
 	// Status is the status of the answer, 0 without an answer.
 	Status int
 	// Reason says what may be wrong, and what to do.
@@ -23,7 +23,7 @@ type Refusal struct {
 }
 
 // Error is the status and the reason.
-func (r *Refusal) Error() string {
+func (r *RefusedError) Error() string {
 	if r.Status == 0 {
 		return "no answer: " + r.Reason
 	}
@@ -35,7 +35,7 @@ func refusalOf(status int) error {
 	if status/100 == 2 {
 		return nil
 	}
-	return &Refusal{Status: status, Reason: reasonOf(status)}
+	return &RefusedError{Status: status, Reason: reasonOf(status)}
 }
 
 func reasonOf(status int) string {
@@ -62,9 +62,9 @@ func reasonOf(status int) string {
 }
 
 // noAnswer returns the refusal that an error of a request is.
-func (t *Target) noAnswer(err error) *Refusal {
+func (t *Target) noAnswer(err error) *RefusedError {
 	dial, isDial := errors.AsType[*net.OpError](err)
-	return &Refusal{
+	return &RefusedError{
 		Reason:        t.reasonWithout(err),
 		IsUnreachable: isDial && dial.Op == "dial",
 	}

@@ -20,6 +20,9 @@ const (
 	keptBytesMax = 8 << 20
 	// answerBytesMax is how much of an answer is read. Only its status counts.
 	answerBytesMax = 64 << 10
+	// restFor is how long a connection is kept at rest. It is shorter than programs keep one: Node
+	// has 5 s. So a connection is not used while the program closes it.
+	restFor = 2 * time.Second
 	// streamBytes is the size of the parts of a body that is sent while it is read.
 	streamBytes = 64 << 10
 
@@ -42,7 +45,7 @@ func NewTarget(address *url.URL, form Form, answerFor time.Duration) *Target {
 		Proxy:               http.ProxyFromEnvironment,
 		TLSHandshakeTimeout: answerFor,
 		MaxIdleConnsPerHost: client.HandsMax,
-		IdleConnTimeout:     time.Minute,
+		IdleConnTimeout:     restFor,
 	}
 	return &Target{
 		address: address, form: form, answerFor: answerFor,
@@ -67,7 +70,7 @@ type Answer struct {
 }
 
 // Send posts the completion. A nil error means that the program answered with 2xx: it has stored
-// the completion. A *Refusal means that it did not. After any other error the program did not get
+// the completion. A *RefusedError means that it did not. After any other error the program did not get
 // the whole completion, because the completion or its records could not be read.
 func (t *Target) Send(ctx context.Context, c *client.Completion) (Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -76,7 +79,7 @@ func (t *Target) Send(ctx context.Context, c *client.Completion) (Answer, error)
 	if err != nil {
 		return Answer{}, err
 	}
-	defer b.end()
+	defer func() { _ = b.end() }()
 	late := time.AfterFunc(t.answerFor, func() { cancel(errLate) })
 	defer late.Stop()
 	request, err := t.newRequest(ctx, c, b, late)
@@ -110,13 +113,7 @@ func (t *Target) newRequest(
 		return nil, err
 	}
 	request.ContentLength = b.length
-	request.Body = t.watch(b.reader, late)
-	if b.kept != nil {
-		// Without GetBody a connection that the program closed at rest would be an error.
-		request.GetBody = func() (io.ReadCloser, error) {
-			return t.watch(bytes.NewReader(b.kept), late), nil
-		}
-	}
+	request.Body = io.NopCloser(&patientReader{b.reader, late, t.answerFor})
 	request.Header.Set("Content-Type", schema.CloudEventsJSON)
 	request.Header.Set("User-Agent", "wagewire")
 	if outcome := string(c.Data.Outcome); schema.Token(outcome) == outcome {
@@ -133,8 +130,6 @@ type body struct {
 	reader io.Reader
 	// length is the number of bytes, -1 if nobody knows it yet.
 	length int64
-	// kept is the whole body, nil if it is read while it is sent.
-	kept []byte
 	// end ends the reading of the records, and returns its error. It may be called twice.
 	end func() error
 }
@@ -149,7 +144,7 @@ func (t *Target) open(ctx context.Context, c *client.Completion) (*body, error) 
 		return nil, err
 	}
 	return &body{
-		reader: bytes.NewReader(text.Bytes()), length: int64(text.Len()), kept: text.Bytes(),
+		reader: &text, length: int64(text.Len()),
 		end: func() error { return nil },
 	}, nil
 }
@@ -191,20 +186,18 @@ var (
 	errLate = errors.New("late")
 )
 
-// watch returns the body of a request. While the transport waits for a part of the body, the
-// program is not waited for, so the timer rests.
-func (t *Target) watch(r io.Reader, late *time.Timer) io.ReadCloser {
-	return io.NopCloser(&watchedReader{r, late, t.answerFor})
-}
-
-type watchedReader struct {
+// patientReader is the body of a request. While the transport waits for a part of the body, the
+// program keeps nobody waiting, so the timer rests.
+type patientReader struct {
 	io.Reader
+
 	late  *time.Timer
 	limit time.Duration
 }
 
-func (w *watchedReader) Read(p []byte) (int, error) {
-	w.late.Stop()
-	defer w.late.Reset(w.limit)
-	return w.Reader.Read(p)
+// Read reads a part of the body.
+func (r *patientReader) Read(p []byte) (int, error) {
+	r.late.Stop()
+	defer r.late.Reset(r.limit)
+	return r.Reader.Read(p)
 }

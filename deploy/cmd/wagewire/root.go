@@ -85,7 +85,7 @@ func newRoot(t terminal) *cobra.Command {
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newMetricsCommand(t),
 		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
-		newTriggerCommand(t),
+		newListenCommand(t), newTriggerCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
 		newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),
