@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"syscall"
 
 	"github.com/wagewire/wagewire/schema"
@@ -80,12 +81,19 @@ func (t *Target) reasonWithout(err error) string {
 		return "connection refused: does a program listen on " + host + "?"
 	case isDNS && dns.IsNotFound:
 		return "there is no host " + t.address.Hostname()
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+	case isClosed(err):
 		return "the program closed the connection: did it crash?"
 	default:
 		return withoutURL(err).Error()
 	}
+}
+
+// isClosed reports whether the program closed the connection in the middle of a request.
+func isClosed(err error) bool {
+	ends := []error{
+		io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed,
+	}
+	return slices.ContainsFunc(ends, func(end error) bool { return errors.Is(err, end) })
 }
 
 // withoutURL is the cause of an error of an HTTP client. url.Error repeats the address, with its

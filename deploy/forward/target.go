@@ -70,8 +70,8 @@ type Answer struct {
 }
 
 // Send posts the completion. A nil error means that the program answered with 2xx: it has stored
-// the completion. A *RefusedError means that it did not. After any other error the program did not get
-// the whole completion, because the completion or its records could not be read.
+// the completion. A *RefusedError means that it did not. After any other error the program did not
+// get the whole completion, because the completion or its records could not be read.
 func (t *Target) Send(ctx context.Context, c *client.Completion) (Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

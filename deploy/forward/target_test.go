@@ -145,7 +145,8 @@ func TestAProgramThatDoesNotAnswerIsToldInWordsThatHelp(t *testing.T) {
 		"it crashes": {longTime,
 			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false,
 			"the program closed the connection: did it crash?"},
-		"it speaks no HTTP": {longTime, func(w http.ResponseWriter, _ *http.Request) {
+		"it speaks no HTTP": {longTime, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				t.Error(err)
