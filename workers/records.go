@@ -24,7 +24,7 @@ const savedRecordMax = 1 << 20
 // are worth it, Save stores them, and Keep confirms that the next attempt will get the reference.
 // The next attempt begins with Resume. Close removes everything stored that has no further use.
 //
-// Records is not safe for concurrent use. A nil *Records is empty and takes no records.
+// Records is not safe for concurrent use. A nil *Records is empty, and drops what is added.
 type Records struct {
 	conn     *stream.Conn
 	event    schema.Event
@@ -77,6 +77,9 @@ func NewRecords(
 // StoreFor. The error is stream.ErrErased if the account was erased. Any other error says that the
 // broker did not store the record, or that the record is no JSON.
 func (r *Records) Add(ctx context.Context, record api.Record) error {
+	if r == nil {
+		return nil
+	}
 	if r.writer == nil && r.smallBytes+len(record.JSON) <= schema.CompletionBytesMax {
 		r.note(record.JSON)
 		r.small = append(r.small, bytes.Clone(record.JSON))
@@ -158,7 +161,11 @@ func (r *Records) InMemory() []json.RawMessage {
 
 // Mark says that the records are worth saving if the attempt ends here. mark is a short text for
 // the next attempt, for example the place in a list. After an empty mark, Save saves nothing.
-func (r *Records) Mark(mark string) { r.mark = mark }
+func (r *Records) Mark(mark string) {
+	if r != nil {
+		r.mark = mark
+	}
+}
 
 // Resume adds the records that an earlier attempt saved, and returns their ids and the attempt's
 // mark. idOf reads the id of a record. If nothing was saved, or the saved records cannot be read,
@@ -166,7 +173,7 @@ func (r *Records) Mark(mark string) { r.mark = mark }
 func (r *Records) Resume(
 	ctx context.Context, idOf func(json.RawMessage) (string, error),
 ) (ids []string, mark string, err error) {
-	if r.progress == nil {
+	if r == nil || r.progress == nil {
 		return nil, "", nil
 	}
 	reading, cancel := context.WithTimeout(ctx, StoreFor)

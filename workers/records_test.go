@@ -378,3 +378,18 @@ func newBenchWithRoom(t *testing.T, recordsBytes int64) *bench {
 	streamtest.Provision(t, conn, topology)
 	return newBenchAt(t, server.URL())
 }
+
+// A caller that wants no records passes none, and may fetch as much as a worker.
+func TestNoRecordsDropWhatIsAdded(t *testing.T) {
+	t.Parallel()
+	var none *Records
+	for i := range 2 {
+		must(t, none.Add(t.Context(), recordOf(i, schema.CompletionBytesMax)))
+	}
+	none.Mark("here")
+	ids, mark, err := none.Resume(t.Context(), idOf)
+	if none.Count() != 0 || len(ids) != 0 || mark != "" || err != nil {
+		t.Errorf("%d records, resumed with %v at %q, %v", none.Count(), ids, mark, err)
+	}
+	must(t, none.Close(t.Context()))
+}

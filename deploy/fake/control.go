@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -33,17 +34,27 @@ func (f *Providers) routeControl() {
 		"GET /control/subscriptions":             show(f.Subscriptions),
 		"POST /control/subscriptions/{id}/pause": f.postPause,
 
+		"POST /control/fixtures": f.postFixture,
+
 		"GET /control/calls":    show(f.Calls),
 		"DELETE /control/calls": reset(f.ResetCalls),
 		"GET /control/arrivals": show(f.Arrivals),
 	}
 	for pattern, route := range routes {
 		f.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, instructionBytesMax)
+			r.Body = http.MaxBytesReader(w, r.Body, bytesMaxOf(pattern))
 			status, v := route(r)
 			writeControl(w, status, v)
 		})
 	}
+}
+
+// bytesMaxOf is the size of the largest body of a route.
+func bytesMaxOf(pattern string) int64 {
+	if strings.HasSuffix(pattern, "/fixtures") {
+		return fixtureBytesMax
+	}
+	return instructionBytesMax
 }
 
 // show makes a route for a value.
@@ -222,10 +233,13 @@ func (f *Providers) postWebhook(r *http.Request) (int, any) {
 		Old:          time.Duration(in.OldTimestamp),
 		Lost:         in.Lost,
 	})
-	return http.StatusOK, struct {
-		Sent
-		Answer any `json:"answer"`
-	}{sentOf(w, answer, err), readable(answer.Body)}
+	return http.StatusOK, answered{sentOf(w, answer, err), readable(answer.Body)}
+}
+
+// answered is a sending with the receiver's answer.
+type answered struct {
+	Sent
+	Answer any `json:"answer"`
 }
 
 // webhookOf makes the webhook of an instruction.

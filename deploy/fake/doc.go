@@ -72,6 +72,15 @@
 // The response to a POST holds the webhook's id and type, and the receiver's status and answer. A
 // status of 0 means that the receiver did not answer. GET lists the webhooks that were sent.
 //
+// # Fixtures
+//
+// A fixture is a recorded webhook with the answers of the API, as wagewire record makes it. To play
+// a fixture is to give its answers to its calls from now on, from the first one, and to send its
+// webhook with a signature. Played again, the webhook has a new id. The last answer to a call is
+// given again and again. Faults concern recorded answers, too, except for faults of the data.
+//
+//	curl $fake/fixtures -d @pinwheel.paystubs.added.fixture.json
+//
 // # Registrations
 //
 // The APIs list, make and change the registrations for webhooks. A provider pauses a registration

@@ -55,6 +55,9 @@ type Providers struct {
 	// subscriptions are the customer's registrations for webhooks, oldest first.
 	subscriptions []*Subscription
 	deliveries    []delivery // oldest first, at most deliveriesMax
+	// recordings are the answers of fixtures, by recordingKey.
+	recordings map[string]*recording
+	played     map[string]bool // by provider and id of a fixture's webhook
 }
 
 // New makes a Providers without people.
@@ -69,6 +72,8 @@ func New(config Config) *Providers {
 		secrets:      make(map[string]string),
 		byID:         make(map[string]*Person),
 		calls:        newCalls(),
+		recordings:   make(map[string]*recording),
+		played:       make(map[string]bool),
 	}
 	if f.now == nil {
 		f.now = time.Now
@@ -154,7 +159,11 @@ func (f *Providers) handler(e endpoint) http.Handler {
 		if !refused {
 			faults = f.fire(e, r.URL.Path)
 			f.delay(r, faults.delay())
-			response = faults.replaceReply(e.provider, e.serve(r, faults))
+			right, isRecorded := f.recorded(e.provider.name, r)
+			if !isRecorded {
+				right = e.serve(r, faults)
+			}
+			response = faults.replaceReply(e.provider, right)
 		}
 		f.countStatus(response.status)
 		if e.provider.annotate != nil {

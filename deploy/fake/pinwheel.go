@@ -26,6 +26,8 @@ var pinwheel = provider{
 	ids: func(p *Person) object {
 		return object{{"account_id", p.AccountID}, {"link_token_id", p.LinkTokenID}}
 	},
+	idPath:   []string{"event_id"},
+	newID:    newUUID,
 	webhook:  pinwheelWebhook,
 	timeline: pinwheelTimeline,
 

@@ -34,6 +34,10 @@ type provider struct {
 	open func(p *Person, id string, made ids)
 	// ids lists the person's ids at the provider, the account's id first.
 	ids func(p *Person) object
+	// idPath leads to the webhook's id in a webhook's body by the names of members, and newID makes
+	// an id.
+	idPath []string
+	newID  func() string
 	// webhook makes a webhook about the person (locked).
 	webhook func(p *Person, webhookType string, opts EventOptions, at time.Time) Webhook
 	// timeline lists the moments at which the provider sends webhooks about a new account.

@@ -31,6 +31,8 @@ var truv = provider{
 	ids: func(p *Person) object {
 		return object{{"link_id", p.LinkID}, {"user_id", p.UserID}}
 	},
+	idPath:   []string{"webhook_id"},
+	newID:    newHex,
 	webhook:  truvWebhook,
 	timeline: truvTimeline,
 	apply:    applyTruv,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"time"
 
@@ -26,9 +27,10 @@ const sendFor = 2 * time.Minute
 
 // sendOptions are the flags of send.
 type sendOptions struct {
-	url   string
-	retry bool
-	any   bool
+	url     string
+	fixture string
+	retry   bool
+	any     bool
 }
 
 func sendCommand() *cobra.Command {
@@ -41,28 +43,41 @@ send a webhook about the person. With ` + everything + ` in place of a type the 
 webhook of an account that is linked and removed again, in order, and then each other type that a
 worker completes.
 
+With --fixture the fakes play a file of wagewire record: they give the recorded answers to the
+recorded calls from now on, and send the recorded webhook, with a new id if they sent it before.
+
 It prints a line for each response. The exit code is 0 if every response was 200: ingress has stored
 the webhook.`,
 		Example: `  providers send paystubs.added
   providers send link-connected --retry
   providers send all --providers http://127.0.0.1:8081
-  providers send moon.landed --any`,
+  providers send moon.landed --any
+  providers send --fixture pinwheel.paystubs.added.fixture.json`,
 		ValidArgs: typeNames(),
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			switch {
+			case options.fixture != "" && (len(args) > 0 || options.any || options.retry):
+				return command.UsageError("--fixture goes with --providers alone")
+			case options.fixture == "" && len(args) != 1:
 				return command.UsageError("give one TYPE, or %s", everything)
+			default:
+				return nil
 			}
-			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), sendFor)
 			defer cancel()
+			if options.fixture != "" {
+				return sendFixture(ctx, options, c.OutOrStdout())
+			}
 			return send(ctx, args[0], options, c.OutOrStdout())
 		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&options.url, "providers", "http://"+defaultAddr,
 		"the `URL` at which the fakes listen")
+	flags.StringVar(&options.fixture, "fixture", "",
+		"play the `FILE` of wagewire record in place of a TYPE")
 	flags.BoolVar(&options.retry, "retry", false,
 		"repeat a webhook as its provider does: after a 5xx or no response about 30 s later, "+
 			"and again later")
@@ -96,6 +111,28 @@ func send(ctx context.Context, webhookType string, options sendOptions, stdout i
 	if err != nil {
 		return err
 	}
+	return printSent(sent, stdout)
+}
+
+// sendFixture lets the fakes play a fixture and prints the response.
+func sendFixture(ctx context.Context, options sendOptions, stdout io.Writer) error {
+	text, err := os.ReadFile(options.fixture)
+	if err != nil {
+		return fmt.Errorf("--fixture: %w", err)
+	}
+	if !json.Valid(text) {
+		return fmt.Errorf("--fixture: %s is not JSON", options.fixture)
+	}
+	sent := make([]fake.Sent, 1)
+	err = post(ctx, options.url, "fixtures", json.RawMessage(text), &sent[0])
+	if err != nil {
+		return err
+	}
+	return printSent(sent, stdout)
+}
+
+// printSent prints the responses. It fails if a webhook is not stored.
+func printSent(sent []fake.Sent, stdout io.Writer) error {
 	stored := 0
 	for _, w := range sent {
 		if w.Status == http.StatusOK {

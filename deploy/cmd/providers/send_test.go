@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,6 +68,26 @@ func TestSendLetsTheFakesSend(t *testing.T) {
 	})
 }
 
+func TestSendPlaysAFixture(t *testing.T) {
+	url := serveFakes(t, http.StatusOK)
+	path := filepath.Join(t.TempDir(), "fixture.json")
+	const text = `{"version": "wagewire.fixture.v1", "provider": "truv", "type": "link-connected",
+		"account": "l-1", "webhook": {"webhook_id": "w-1"}, "calls": []}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, complaint bytes.Buffer
+	args := []string{"send", "--fixture", path, "--providers", url}
+	if code := run(t.Context(), args, &out, &complaint); code != 0 {
+		t.Fatalf("exit code %d, printed %s", code, &complaint)
+	}
+	for _, want := range []string{"truv ", " link-connected ", " w-1 ", " 200 stored\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("printed %s, want %q", &out, want)
+		}
+	}
+}
+
 func TestEveryDocumentedTypeIsSentByItsProvider(t *testing.T) {
 	url := serveFakes(t, http.StatusOK)
 	for _, w := range schema.Catalogue() {
@@ -103,6 +125,13 @@ func TestSendSaysWhatIsWrong(t *testing.T) {
 		"an address that is none": {
 			[]string{"income.added", "--providers", "http://["}, "--providers: ",
 		},
+		"a fixture and a type": {
+			[]string{"income.added", "--fixture", "x.json"}, "--fixture goes with --providers alone",
+		},
+		"a fixture that is not there": {
+			[]string{"--fixture", "nosuch.json"}, "--fixture: open nosuch.json",
+		},
+		"a fixture that is no JSON": {[]string{"--fixture", "main.go"}, "main.go is not JSON"},
 		"a receiver that refuses": {
 			[]string{"income.added", "--providers", refusing}, "1 of 1 webhooks are not stored",
 		},

@@ -17,6 +17,7 @@
 //	trace.go        gather and judge the history of an event; life.go prints the history
 //	owner.go        whose the event is; event_name.go reads the name of an event
 //	drift.go        compare stored records with the provider's reference
+//	record.go       make a fixture of a webhook and its answers, with package deploy/fixture
 //	explain.go      print what to do about a finding or an alert
 //	dead.go         list, show, redrive and discard dead letters
 //	quarantine.go   list, show, release and discard webhooks in quarantine

@@ -86,6 +86,7 @@ func newRoot(t terminal) *cobra.Command {
 		newMetricsCommand(t),
 		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
 		newListenCommand(t), newTriggerCommand(t),
+		newRecordCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
 		newAccountsCommand(t),
 		newRetryCommand(t), newPauseCommand(t), newResumeCommand(t), newBudgetCommand(t),

@@ -28,6 +28,8 @@ var acme = provider{
 		p.accounts[Acme] = cmp.Or(id, made.hex())
 	},
 	ids:     func(p *Person) object { return object{{"acme_ref", p.accounts[Acme]}} },
+	idPath:  []string{"meta", "delivery"},
+	newID:   newHex,
 	webhook: acmeWebhook,
 	timeline: func(p *Person) []moment {
 		var moments []moment

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/ingress/webhook"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// store stores the event of a webhook of the person.
+func (w *ward) store(p *fake.Person, kind string) schema.Event {
+	w.Helper()
+	sent, err := w.fakes.Event(p, kind, fake.EventOptions{})
+	w.must(err)
+	e, err := webhook.Parse(webhook.Received{
+		Provider: schema.Provider(sent.Provider), Body: sent.Body, At: receivedAt,
+	})
+	w.must(err)
+	w.publish(e)
+	return e
+}
+
+func TestAWebhookIsRecorded(t *testing.T) {
+	w := newWard(t)
+	p := w.fakes.Person(fake.PersonOptions{})
+	older := w.store(p, "paystubs.added")
+	newer := w.store(p, "paystubs.added")
+	link := w.store(p, "link-connected")
+	for promise, args := range map[string][]string{
+		"by the provider's id":       {older.ID},
+		"by the key of Wagewire":     {newer.Key()},
+		"the newest of a type":       {"--last", "paystubs.added"},
+		"a link":                     {link.ID},
+		"the newest link, by a flag": {"--last=link-connected"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "fixture.json")
+			got := w.does(0, append([]string{"record", "-o", path}, args...)...)
+			const counts = `values replaced \([0-9]+ texts, [0-9]+ numbers?, [0-9]+ times, ` +
+				`[0-9]+ names?\), 1 call\nto play it: providers send --fixture `
+			if !regexp.MustCompile(counts).MatchString(got.stdout) {
+				t.Errorf("printed %s", got.stdout)
+			}
+			info, err := os.Stat(path)
+			w.must(err)
+			text, err := os.ReadFile(path)
+			w.must(err)
+			if info.Mode() != 0o600 || !strings.Contains(string(text), `"wagewire.fixture.v1"`) {
+				t.Errorf("%v %s", info.Mode(), text)
+			}
+			for _, canary := range append(p.Canaries(), p.AccountID, p.LinkID, older.ID) {
+				if strings.Contains(string(text)+got.stdout+got.stderr, canary) {
+					t.Errorf("%q is not replaced", canary)
+				}
+			}
+		})
+	}
+}
+
+func TestTheNewestWebhookIsRecorded(t *testing.T) {
+	w := newWard(t)
+	p := w.fakes.Person(fake.PersonOptions{Paystubs: -1, Shifts: -1})
+	w.store(w.fakes.Person(fake.PersonOptions{Forbidden: true}), "income.added")
+	w.store(p, "income.added")
+	w.store(p, "identity.added")
+	path := filepath.Join(t.TempDir(), "fixture.json")
+	got := w.does(0, "record", "--last", "income.added", "--output", path)
+	if got.stderr != "" {
+		t.Errorf("an older one was recorded, which is forbidden: %s", got.stderr)
+	}
+}
+
+func TestAFileIsOverwrittenOnlyWithForce(t *testing.T) {
+	w := newWard(t)
+	e := w.store(w.fakes.Person(fake.PersonOptions{}), "income.added")
+	path := filepath.Join(t.TempDir(), "fixture.json")
+	w.must(os.WriteFile(path, []byte("mine"), 0o600))
+	got := w.does(1, "record", e.ID, "--output", path)
+	contains(t, got.stderr, "file already exists: give another --output, or --force")
+	if text, err := os.ReadFile(path); string(text) != "mine" || w.fakes.Calls().Total != 0 {
+		t.Errorf("the file is %s, %v, and %d calls were made", text, err, w.fakes.Calls().Total)
+	}
+	w.does(0, "record", e.ID, "--output", path, "--force")
+	text, err := os.ReadFile(path)
+	w.must(err)
+	contains(t, string(text), "wagewire.fixture.v1")
+}
+
+func TestAFixtureGoesToStandardOutput(t *testing.T) {
+	w := newWard(t)
+	e := w.store(w.fakes.Person(fake.PersonOptions{}), "income.added")
+	got := w.does(0, "record", e.ID, "--output", "-")
+	contains(t, got.stderr, " values replaced (", ", 1 call\n")
+	var f fake.Fixture
+	w.must(json.Unmarshal([]byte(got.stdout), &f))
+	if f.Type != "income.added" || len(f.Calls) != 1 {
+		t.Errorf("printed %s", got.stdout)
+	}
+}
+
+func TestRecordSaysWhatIsWrong(t *testing.T) {
+	w := newWard(t)
+	p := w.fakes.Person(fake.PersonOptions{})
+	pinwheel := w.event("income.added", "the-same", "a-1")
+	truv := w.event("link-connected", "the-same", "l-1")
+	w.publish(pinwheel, truv)
+	stored := w.store(p, "order-created")
+	for promise, row := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"no event":                   {nil, 2, "give one event id, not 0, or --last with a type"},
+		"two events":                 {[]string{"a", "b"}, 2, "not 2"},
+		"an event and a type":        {[]string{"a", "--last", "income.added"}, 2, "not both"},
+		"a type with a typo":         {[]string{"--last", "incom.added"}, 2, "did you mean income.added?"},
+		"an event that is not there": {[]string{"nosuch"}, 1, "event nosuch is not on WAGEWIRE_EVENTS"},
+		"a type that nobody has":     {[]string{"--last", "shifts.added"}, 1, "no webhook shifts.added is stored"},
+		"an id at two providers":     {[]string{"the-same"}, 1, "give pinwheel:ID or truv:ID"},
+		"a type without a worker":    {[]string{stored.ID}, 1, "no worker completes events of this type"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			dir := t.TempDir()
+			args := []string{"record", "--output", filepath.Join(dir, "fixture.json")}
+			got := w.does(row.code, append(args, row.args...)...)
+			contains(t, got.stderr, row.want)
+			if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+				t.Errorf("%v is left, %v", entries, err)
+			}
+		})
+	}
+}
