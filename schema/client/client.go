@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -146,8 +147,12 @@ func (c *Client) options(config Config) ([]nats.Option, error) {
 		options = append(options, key)
 	}
 	if config.CAFile != "" {
-		if _, err := os.ReadFile(config.CAFile); err != nil {
+		text, err := os.ReadFile(config.CAFile)
+		if err != nil {
 			return nil, fmt.Errorf("NATS_CA_FILE: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("NATS_CA_FILE: %s has no certificate in PEM", config.CAFile)
 		}
 		options = append(options, nats.RootCAs(config.CAFile))
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 
 	"github.com/wagewire/wagewire/schema"
 )
@@ -29,15 +29,19 @@ const (
 var (
 	wordDone  = []byte("+ACK")
 	wordNever = []byte("+TERM")
+	wordBusy  = []byte("+WPI")
 )
 
+// wordAgain is the word to deliver again after a pause, in nanoseconds.
+const wordAgain = `-NAK {"delay":%d}`
+
 // work is the life of a delivery: one account at a time, read, filter, handle, settle.
-func (s *subscribing) work(ctx context.Context, msg jetstream.Msg) {
-	stopRenewing := renew(msg)
+func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
+	stopRenewing := s.renew(msg)
 	defer stopRenewing()
-	account := accountOf(msg.Subject())
+	account := accountOf(msg.Subject)
 	if !s.accounts.lock(ctx, account) {
-		_ = msg.Nak()
+		s.giveBack(msg, 0)
 		return
 	}
 	defer s.accounts.unlock(account)
@@ -48,19 +52,29 @@ func (s *subscribing) work(ctx context.Context, msg jetstream.Msg) {
 		s.log.Error("a message is no delivery", "error", err)
 		return
 	}
-	c, err := decode(msg.Data(), s.fetchChunk)
+	c, err := decode(msg.Data, s.fetchChunk)
 	if err == nil {
 		c.StreamSequence = place.Sequence.Stream
 		c.Deliveries = place.NumDelivered
-		c.TraceParent = msg.Headers().Get(traceParentHeader)
-		err = s.handle(ctx, msg.Subject(), c)
+		c.TraceParent = msg.Header.Get(traceParentHeader)
+		err = s.handle(ctx, msg.Subject, c)
 	}
 	s.settle(ctx, msg, place, err)
+	s.noteEnd(place)
+}
+
+// noteEnd tells CatchUp to look if a delivery said that the broker has no other one to deliver.
+// Several hands have their last deliveries then, in any order.
+func (s *subscribing) noteEnd(place *nats.MsgMetadata) {
 	if place.NumPending == 0 {
-		select {
-		case s.last <- struct{}{}:
-		default: // the last value was not read yet
-		}
+		s.isNearEnd.Store(true)
+	}
+	if !s.isNearEnd.Load() {
+		return
+	}
+	select {
+	case s.settled <- struct{}{}:
+	default: // the last value was not read yet
 	}
 }
 
@@ -98,7 +112,7 @@ func call(ctx context.Context, h Handler, c *Completion) (err error) {
 
 // settle tells the broker what became of the delivery.
 func (s *subscribing) settle(
-	ctx context.Context, msg jetstream.Msg, place *jetstream.MsgMetadata, err error,
+	ctx context.Context, msg *nats.Msg, place *nats.MsgMetadata, err error,
 ) {
 	sequence := place.Sequence.Stream
 	if err == nil {
@@ -111,19 +125,19 @@ func (s *subscribing) settle(
 	reason, isPoison := s.judge(err, place.NumDelivered, tookOthers)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
-		_ = msg.NakWithDelay(pauseAfter(place.NumDelivered))
+		s.giveBack(msg, pauseAfter(place.NumDelivered))
 		return
 	}
 	if s.Aside == nil {
 		log.Error("no delivery helps a completion, and Subscription.Aside is not set")
-		_ = msg.NakWithDelay(pauseMax)
+		s.giveBack(msg, pauseMax)
 		return
 	}
 	if err := s.Aside(ctx, Poisoned{
-		Stream: place.Stream, Sequence: sequence, Raw: msg.Data(), Reason: reason,
+		Stream: place.Stream, Sequence: sequence, Raw: msg.Data, Reason: reason,
 	}); err != nil {
 		log.Error("a completion cannot be set aside", "error", err)
-		_ = msg.NakWithDelay(pauseMax)
+		s.giveBack(msg, pauseMax)
 		return
 	}
 	log.Error("a completion was set aside")
@@ -170,18 +184,23 @@ func pauseAfter(n uint64) time.Duration {
 	return min(pause, pauseMax)
 }
 
+// giveBack lets the broker deliver again after a pause. If the word gets lost, the lease ends.
+func (s *subscribing) giveBack(msg *nats.Msg, pause time.Duration) {
+	_ = s.nats.Publish(msg.Reply, fmt.Appendf(nil, wordAgain, pause))
+}
+
 // tell tells the broker that a delivery is over, and waits for the confirmation.
-func (s *subscribing) tell(ctx context.Context, msg jetstream.Msg, word []byte) {
+func (s *subscribing) tell(ctx context.Context, msg *nats.Msg, word []byte) {
 	var err error
 	for range settleTries {
-		if err = s.request(ctx, msg.Reply(), word); err == nil {
+		if err = s.confirm(ctx, msg.Reply, word); err == nil {
 			return
 		}
 	}
 	s.log.Warn("the broker does not confirm: a completion may come again", "error", err)
 }
 
-func (s *subscribing) request(ctx context.Context, subject string, word []byte) error {
+func (s *subscribing) confirm(ctx context.Context, subject string, word []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()
 	_, err := s.nats.RequestWithContext(ctx, subject, word)
@@ -194,7 +213,7 @@ func (c *Client) fetchChunk(ctx context.Context, subject string) ([]byte, error)
 }
 
 // renew keeps the lease of a delivery until stop is called.
-func renew(msg jetstream.Msg) (stop func()) {
+func (s *subscribing) renew(msg *nats.Msg) (stop func()) {
 	ended := make(chan struct{})
 	var beats sync.WaitGroup
 	beats.Go(func() {
@@ -203,7 +222,7 @@ func renew(msg jetstream.Msg) (stop func()) {
 		for {
 			select {
 			case <-beat.C:
-				_ = msg.InProgress() // the next one may do
+				_ = s.nats.Publish(msg.Reply, wordBusy) // the next one may do
 			case <-ended:
 				return
 			}

@@ -26,14 +26,10 @@ const (
 	// if a Subscription does not say it.
 	AttemptsDefault = 20
 
-	// requestFor is how long a request waits at the broker. beatEvery is the pause between two signs
-	// of the broker meanwhile.
-	requestFor = 30 * time.Second
-	beatEvery  = 5 * time.Second
-	// drainFor is how long a stop waits for what the broker has sent already.
-	drainFor = 5 * time.Second
+	// againAfter is the pause before another request if one is lost.
+	againAfter = time.Second
 	// lookEvery is how often CatchUp asks the broker what is left.
-	lookEvery = 5 * time.Second
+	lookEvery = time.Second
 )
 
 // ErrNoDurable means that the durable is not there, or is not of this team.
@@ -86,8 +82,9 @@ type Subscription struct {
 	Accounts []string
 	// Hands is how many completions are in work at the same time. If 0, HandsDefault.
 	Hands int
-	// Aside gets the completions that no delivery helps. AsideDir is ready-made. If nil, nothing is
-	// set aside: such a completion comes again every 10 minutes, and a line of level error says so.
+	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
+	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
+	// a line of level error says so.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before its errors make it poison. An error
 	// of the handler counts only if the handler took another completion since the first error: a
@@ -182,8 +179,10 @@ type subscribing struct {
 	failures failures
 	// taken counts the completions that the handler took.
 	taken atomic.Uint64
-	// last gets a value when the durable's last completion was settled.
-	last chan struct{}
+	// isNearEnd is true after a delivery behind which the durable had no other.
+	isNearEnd atomic.Bool
+	// settled gets a value for each delivery settled near the end.
+	settled chan struct{}
 }
 
 func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscribing, error) {
@@ -204,7 +203,7 @@ func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscri
 	}
 	return &subscribing{
 		Client: c, Subscription: s, handler: h, consumer: consumer,
-		last: make(chan struct{}, 1),
+		settled: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -243,39 +242,46 @@ func (s *subscribing) take(ctx context.Context) error {
 	}
 }
 
-// serve is the work of one hand: a completion is asked for when the one before is settled, so none
-// waits inside of the program.
+// serve is the work of one hand. Each request that is lost has an inbox of its own: what still
+// comes for the request is given back.
 func (s *subscribing) serve(ctx context.Context) error {
-	messages, err := s.consumer.Messages(jetstream.PullMaxMessages(1),
-		jetstream.PullExpiry(requestFor), jetstream.PullHeartbeat(beatEvery))
-	if err != nil {
-		return fmt.Errorf("take from durable %s: %w", s.Durable, err)
-	}
-	defer s.giveBackRest(messages)
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = msg.Nak()
-			}
+		err := s.serveInbox(ctx)
+		if ctx.Err() != nil || !errors.Is(err, errLost) {
+			return err
+		}
+		s.log.Debug("another request follows", "error", err)
+		if err := s.lookForDurable(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-time.After(againAfter):
+		case <-ctx.Done():
 			return nil
-		case errors.Is(err, jetstream.ErrNoHeartbeat):
-			if err := s.lookForDurable(ctx); err != nil {
-				return err
-			}
-		case errors.Is(err, jetstream.ErrConsumerDeleted):
-			return s.deleted()
-		case err != nil:
-			return fmt.Errorf("take from durable %s: %w", s.Durable, err)
-		default:
-			s.work(ctx, msg)
 		}
 	}
 }
 
-func (s *subscribing) deleted() error {
-	return fmt.Errorf("durable %s was deleted: %w any more", s.Durable, ErrNoDurable)
+// serveInbox asks for a completion when the one before is settled, until ctx ends.
+func (s *subscribing) serveInbox(ctx context.Context) error {
+	box, err := s.openInbox()
+	if err != nil {
+		return err
+	}
+	defer box.close()
+	for {
+		msg, err := box.next(ctx)
+		if ctx.Err() != nil {
+			if err == nil {
+				s.giveBack(msg, 0)
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.work(ctx, msg)
+	}
 }
 
 // lookForDurable returns an error if the durable is certainly not there. A broker that is away gives
@@ -285,26 +291,9 @@ func (s *subscribing) lookForDurable(ctx context.Context) error {
 	defer cancel()
 	_, err := s.consumer.Info(ctx)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return s.deleted()
+		return fmt.Errorf("durable %s was deleted: %w any more", s.Durable, ErrNoDurable)
 	}
 	return nil
-}
-
-// giveBackRest ends the requests of a hand, and gives back what the broker had sent before it
-// learned of the end.
-func (s *subscribing) giveBackRest(messages jetstream.MessagesContext) {
-	messages.Drain()
-	for {
-		msg, err := messages.Next(jetstream.NextMaxWait(drainFor))
-		switch {
-		case err == nil:
-			_ = msg.Nak()
-		case errors.Is(err, jetstream.ErrNoHeartbeat):
-		default:
-			messages.Stop()
-			return
-		}
-	}
 }
 
 // waitForNothing waits until the durable has nothing left, and returns false if ctx ends before.
@@ -316,7 +305,7 @@ func (s *subscribing) waitForNothing(ctx context.Context) bool {
 			return true
 		}
 		select {
-		case <-s.last:
+		case <-s.settled:
 		case <-look.C:
 		case <-ctx.Done():
 			return false

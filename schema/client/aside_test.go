@@ -1,0 +1,274 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/client"
+)
+
+// shelf keeps what is set aside.
+type shelf struct {
+	mu   sync.Mutex
+	kept []client.Poisoned
+}
+
+func (s *shelf) keep(_ context.Context, p client.Poisoned) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, p)
+	return nil
+}
+
+// reasons returns the first line of each reason.
+func (s *shelf) reasons() []string {
+	var reasons []string
+	for _, p := range s.kept {
+		reason, _, _ := strings.Cut(p.Reason, "\n")
+		reasons = append(reasons, reason)
+	}
+	return reasons
+}
+
+const paystubsSubject = "wagewire.completions.pinwheel.paystubs.a-1."
+
+func TestPoisonIsSetAsideAtTheFirstDeliveryAndOthersGoOn(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
+	store := func(action func()) func(context.Context, *client.Completion) error {
+		return func(_ context.Context, c *client.Completion) error {
+			if c.Data.Event.ID == "bad" {
+				action()
+			}
+			return nil
+		}
+	}
+	for _, row := range []struct {
+		promise string
+		body    string
+		store   func(context.Context, *client.Completion) error
+		reason  string
+	}{
+		{"bytes that are no JSON", "\x00{", store(func() {}), "the message: not JSON"},
+		{"no bytes", "", store(func() {}), "the message: not JSON"},
+		{"JSON that is no completion", `{"id":7}`, store(func() {}),
+			"the message is not a completion"},
+		{"a completion without an outcome", `{"id":"x","data":{}}`, store(func() {}),
+			"the message has no id or no outcome"},
+		{"100,000 levels", `{"id":"x","data":{"outcome":"succeeded","records":` + deep + `}}`,
+			store(func() {}), "the message: nested too deeply"},
+		{"a completion that panics the handler",
+			`{"id":"x","data":{"outcome":"succeeded","event":{"id":"bad"}}}`,
+			store(func() { panic("Jane Doe") }), "the handler panicked with a string:"},
+		{"a completion that the handler calls poison",
+			`{"id":"x","data":{"outcome":"succeeded","event":{"id":"bad"}}}`,
+			func(_ context.Context, c *client.Completion) error {
+				if c.Data.Event.ID != "bad" {
+					return nil
+				}
+				return fmt.Errorf("store: %w", client.Poison(errors.New("it has no employer")))
+			}, "it has no employer"},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			i := serve(t)
+			i.send(t, paystubsSubject+"bad", row.body)
+			i.complete(t, "a-1", "good")
+			p := newProgram()
+			note := p.OnStore
+			p.OnStore = func(ctx context.Context, c *client.Completion) error {
+				if err := row.store(ctx, c); err != nil {
+					return err
+				}
+				return note(ctx, c)
+			}
+			var aside shelf
+			must(t, i.connect(t).CatchUp(t.Context(),
+				client.Subscription{Hands: 1, Aside: aside.keep}, p))
+			p.expect(t, "the program", "store good")
+			if got := aside.reasons(); !slices.Equal(got, []string{row.reason}) {
+				t.Fatalf("reasons %q, want %q", got, row.reason)
+			}
+			kept := aside.kept[0]
+			if string(kept.Raw) != row.body || kept.Stream != schema.CompletionsStream ||
+				kept.Sequence != 1 || strings.Contains(kept.Reason, "Jane") {
+				t.Errorf("kept %d bytes of %s %d: %s", len(kept.Raw), kept.Stream, kept.Sequence,
+					kept.Reason)
+			}
+			if left := i.left(t); left != 0 {
+				t.Errorf("%d completions are left", left)
+			}
+		})
+	}
+}
+
+func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, i *installation) {
+		for n := range 30 {
+			i.complete(t, fmt.Sprintf("a-%d", n%5), fmt.Sprintf("e-%02d", n))
+		}
+		const attemptsMax = 12
+		attempts := 0
+		p := newProgram()
+		note := p.OnStore
+		p.OnStore = func(ctx context.Context, c *client.Completion) error {
+			if id := c.Data.Event.ID; id == "e-07" {
+				attempts++
+				return fmt.Errorf("store %s of Jane Doe: %w", id, errDatabase)
+			}
+			return note(ctx, c)
+		}
+		var aside shelf
+		must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
+			Aside: aside.keep, AttemptsMax: attemptsMax,
+		}, p))
+		if len(p.notes()) != 29 || attempts != attemptsMax {
+			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts)
+		}
+		want := []string{
+			"12 deliveries: the handler returned an error of type *errors.errorString, and took others",
+		}
+		if got := aside.reasons(); !slices.Equal(got, want) {
+			t.Errorf("reasons %q", got)
+		}
+	})
+}
+
+func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
+	inBubble(t, func(t *testing.T, i *installation) {
+		var want []string
+		for n := range 10 {
+			i.complete(t, fmt.Sprintf("a-%d", n), fmt.Sprintf("e-%d", n))
+			want = append(want, fmt.Sprintf("store e-%d", n))
+		}
+		const attemptsMax = 5
+		upAt := time.Now().Add(10 * time.Minute)
+		var attempts atomic.Uint64
+		p := newProgram()
+		note := p.OnStore
+		p.OnStore = func(ctx context.Context, c *client.Completion) error {
+			if time.Now().Before(upAt) {
+				return errDatabase
+			}
+			attempts.Store(c.Deliveries)
+			return note(ctx, c)
+		}
+		var aside shelf
+		must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
+			Aside: aside.keep, AttemptsMax: attemptsMax,
+		}, p))
+		p.expect(t, "after the database came back", want...)
+		if len(aside.kept) > 0 || attempts.Load() <= attemptsMax {
+			t.Errorf("%d are aside after %d deliveries", len(aside.kept), attempts.Load())
+		}
+	})
+}
+
+func TestWithoutAsideNothingIsTerminated(t *testing.T) {
+	for _, row := range []struct {
+		promise string
+		aside   func(context.Context, client.Poisoned) error
+	}{
+		{"nobody says where", nil},
+		{"the place has no room", func(context.Context, client.Poisoned) error {
+			return errors.New("no space left on device")
+		}},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				i.send(t, paystubsSubject+"bad", "{")
+				begin := time.Now()
+				i.complete(t, "a-1", "good")
+				p := newProgram()
+				s := client.Subscription{Aside: row.aside}
+				stop := subscribe(t, i.connect(t), s, p)
+				sleep(time.Hour)
+				must(t, stop())
+				p.expect(t, "the program", "store good")
+				if left := i.left(t); left != 1 {
+					t.Errorf("%d are left", left)
+				}
+				var aside shelf
+				s.Aside = aside.keep
+				must(t, i.connect(t).CatchUp(t.Context(), s, p))
+				if took := time.Since(begin); len(aside.kept) != 1 || took < 70*time.Minute {
+					t.Errorf("%d are aside after %s", len(aside.kept), took)
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+func TestADirectoryKeepsPoisonUntilItIsTaken(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1", `{"id":"p-1","n":1.10}`)
+	i.erase(t, "l-1", "e-2")
+	i.send(t, paystubsSubject+"bad", "{")
+	dir := filepath.Join(t.TempDir(), "aside")
+	refuse := func(context.Context, *client.Completion) error {
+		return client.Poison(errors.New("not today"))
+	}
+	c := i.connect(t)
+	must(t, c.CatchUp(t.Context(), client.Subscription{Aside: client.AsideDir(dir)},
+		client.Funcs{OnStore: refuse, OnRemove: refuse}))
+
+	expectFiles(t, dir, map[string]string{
+		"WAGEWIRE_COMPLETIONS-1.why.txt": "not today\n",
+		"WAGEWIRE_COMPLETIONS-2.why.txt": "not today\n",
+		"WAGEWIRE_COMPLETIONS-3.json":    "{",
+		"WAGEWIRE_COMPLETIONS-3.why.txt": "the message: not JSON\n",
+	}, 6)
+	p := newProgram()
+	remove := p.OnRemove
+	p.OnRemove = func(context.Context, *client.Completion) error { return errDatabase }
+	err := c.RetryAside(t.Context(), dir, p)
+	if !errors.Is(err, errDatabase) || !strings.Contains(err.Error(), "COMPLETIONS-3.json stays") ||
+		strings.Contains(err.Error(), "COMPLETIONS-1") {
+		t.Errorf("got %v", err)
+	}
+	p.expect(t, "at first", `store e-1 {"id":"p-1","n":1.10}`)
+	p.OnRemove = remove
+	if err := c.RetryAside(t.Context(), dir, p); err == nil {
+		t.Error("what is no completion was taken")
+	}
+	p.expect(t, "then", `store e-1 {"id":"p-1","n":1.10}`, "remove e-2")
+	expectFiles(t, dir, map[string]string{"WAGEWIRE_COMPLETIONS-3.json": "{"}, 2)
+	must(t, c.RetryAside(t.Context(), filepath.Join(dir, "nowhere"), p))
+}
+
+// expectFiles compares the files of a directory, which has n files in all.
+func expectFiles(t *testing.T, dir string, want map[string]string, n int) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	if len(entries) != n {
+		t.Errorf("%d files, want %d", len(entries), n)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		must(t, err)
+		if info.Mode() != 0o600 {
+			t.Errorf("%s has mode %s", entry.Name(), info.Mode())
+		}
+	}
+	for name, text := range want {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		must(t, err)
+		if string(got) != text {
+			t.Errorf("%s is %q, want %q", name, got, text)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// requestFor is how long a request waits at the broker. beatEvery is the pause between two signs
+	// of the broker meanwhile. After silentFor without a sign, the request counts as lost.
+	requestFor = 30 * time.Second
+	beatEvery  = 5 * time.Second
+	silentFor  = 2 * beatEvery
+	// drainFor is how long a stop waits for what the broker has sent already.
+	drainFor = 5 * time.Second
+)
+
+// The statuses of an answer to a request that is no completion.
+const (
+	statusBeat    = "100"
+	statusNothing = "404"
+	statusExpired = "408"
+)
+
+// errLost means that a request brings nothing any more.
+var errLost = errors.New("the request is lost")
+
+// inbox is where the completions for one hand come. At most one request is open, for one completion,
+// so nothing waits in the program while the hand works.
+//
+// The client library has loops that take messages. They ask for the next while the program works,
+// or keep a request back when the work is quick.
+type inbox struct {
+	*subscribing
+
+	subscription *nats.Subscription
+	// isOpen is true while a request waits at the broker.
+	isOpen bool
+}
+
+func (s *subscribing) openInbox() (*inbox, error) {
+	subscription, err := s.nats.SubscribeSync(s.nats.NewInbox())
+	if err != nil {
+		return nil, fmt.Errorf("take from durable %s: %w", s.Durable, err)
+	}
+	return &inbox{subscribing: s, subscription: subscription}, nil
+}
+
+// next returns the next completion. The error is that of ctx if ctx has ended, or errLost.
+func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
+	for {
+		if err := i.request(); err != nil {
+			return nil, err
+		}
+		msg, err := i.receive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch status := msg.Header.Get(statusHeader); {
+		case status == "" && msg.Reply != "":
+			i.isOpen = false
+			return msg, nil
+		case status == statusBeat:
+		case status == statusNothing || status == statusExpired:
+			i.isOpen = false
+		default: // the durable is deleted, or has another leader; the broker stops, or is too busy
+			return nil, fmt.Errorf("status %s %s: %w", status, msg.Header.Get("Description"), errLost)
+		}
+	}
+}
+
+// request asks for a completion, unless a request is open.
+func (i *inbox) request() error {
+	if i.isOpen {
+		return nil
+	}
+	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
+		i.consumer.CachedInfo().Stream, i.Durable)
+	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, requestFor, beatEvery)
+	if err := i.nats.PublishRequest(subject, i.subscription.Subject, body); err != nil {
+		return fmt.Errorf("take from durable %s: %w", i.Durable, err)
+	}
+	i.isOpen = true
+	return nil
+}
+
+// receive waits for the next message of any kind.
+func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
+	wait, cancel := context.WithTimeout(ctx, silentFor)
+	defer cancel()
+	msg, err := i.subscription.NextMsgWithContext(wait)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("no sign of the broker for %s: %w", silentFor, errLost)
+	case err != nil:
+		return nil, fmt.Errorf("take from durable %s: %w", i.Durable, err)
+	default:
+		return msg, nil
+	}
+}
+
+// close ends the request, and gives back what the broker had sent before it learned of the end.
+func (i *inbox) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
+	defer cancel()
+	err := i.subscription.Drain()
+	for err == nil {
+		var msg *nats.Msg
+		msg, err = i.subscription.NextMsgWithContext(ctx)
+		if err == nil && strings.HasPrefix(msg.Reply, "$JS.ACK.") {
+			i.giveBack(msg, 0)
+		}
+	}
+}
