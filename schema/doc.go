@@ -58,6 +58,7 @@
 //	asyncapi.yaml   all channels and messages, generated from the files above
 //	README.md       the contract for those who subscribe; examples/ has programs
 //	testdata/       the wire as frozen by tests
+//	normal/         the records of all providers in one model
 //	stream/         the contract on JetStream
 //	process/        parts of every process: configuration, secret files, logger, admin listener
 //

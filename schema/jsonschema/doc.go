@@ -1,7 +1,7 @@
 // Package jsonschema holds the JSON Schema (draft 2020-12) of every webhook with a worker, of every
-// record that completions carry, of completions and of the states of accounts, with a sample of
-// each webhook and record. It also finds drift: differences between a record and the provider's
-// reference.
+// record that completions carry, of completions, of the states of accounts and of records in the
+// normalised model. It has a sample of each webhook and record. It also finds drift: differences
+// between a record and the provider's reference.
 //
 // A webhook's schema requires only the fields needed by Wagewire. It allows unknown fields, treats
 // absent and null alike, and lists the documented values of an open enumeration in the description,
@@ -17,6 +17,9 @@
 // be null or absent, and further fields are allowed. The keyword "examples" lists every documented
 // value of an open enumeration, and nothing else, because the search for drift reads the keyword.
 // There is no "format": providers spell times in several ways.
+//
+// normal.v1.json is the schema of the values of package schema/normal. The vectors of that package
+// are its samples. The keyword "examples" lists the kinds of a word, which may get more.
 //
 // completions/<provider>.<resource>.v1.json is the schema of completions with typed records,
 // generated from completion.v1.json and the schemas of records. Generate code from it, and validate

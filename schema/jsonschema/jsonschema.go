@@ -10,7 +10,8 @@ import (
 // FS holds the schemas of webhooks (<provider>.<type>.json) with their samples
 // (samples/<provider>/<type>.json), of records (records/<provider>.<kind>.json) with their samples
 // (records/samples), of completions (completion.v1.json), of the completions of each provider and
-// resource (completions/<provider>.<resource>.v1.json), and of states (account.v1.json).
+// resource (completions/<provider>.<resource>.v1.json), of states (account.v1.json), and of records
+// in the normalised model (normal.v1.json).
 //
 //go:embed *.json samples records completions
 var FS embed.FS
@@ -18,6 +19,7 @@ var FS embed.FS
 const (
 	completion = "completion.v1.json"
 	account    = "account.v1.json"
+	normal     = "normal.v1.json"
 )
 
 // Webhook returns the schema of a webhook's body. It returns false if the type has no worker.
@@ -58,6 +60,12 @@ func CompletionOf(p schema.Provider, r schema.Resource) ([]byte, bool) {
 // Account returns the schema of the states of accounts. Its id is schema.AccountSchema.
 func Account() []byte {
 	text, _ := read(account) // an embedded file is always there
+	return text
+}
+
+// Normal returns the schema of records in the normalised model, see package schema/normal.
+func Normal() []byte {
+	text, _ := read(normal) // an embedded file is always there
 	return text
 }
 

@@ -36,7 +36,7 @@ func parentOf(path string) string {
 }
 
 func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
-	want := []string{"account.v1.json", "completion.v1.json"}
+	want := []string{"account.v1.json", "completion.v1.json", "normal.v1.json"}
 	for _, w := range typesWithWorkers() {
 		want = append(want,
 			fmt.Sprintf("%s.%s.json", w.Provider, w.Name),
@@ -89,6 +89,8 @@ func TestASchemaIsNamedByItsURN(t *testing.T) {
 	ids := map[string]string{
 		schema.CompletionSchema: string(jsonschema.Completion()),
 		schema.AccountSchema:    string(jsonschema.Account()),
+
+		"urn:wagewire:schema:normal:v1": string(jsonschema.Normal()),
 	}
 	for _, w := range typesWithWorkers() {
 		text, _ := jsonschema.Webhook(w.Provider, w.Name)

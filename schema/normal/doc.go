@@ -157,7 +157,7 @@
 //   - Pinwheel says cents of every currency. The amounts are taken as minor units of the currency,
 //     also where it has no cents: an amount of 300000 JPY is 300,000 yen.
 //   - Truv's categories federal and local are taken as taxes on income, as state is in its example.
-//   - Which of Truv's records a resource will carry: a record with employments is taken as a report.
+//   - Which records Truv's resources will carry. A record with employments is taken as a report.
 //
 // testdata has vectors of a record and its normalised form, which programs in other languages use
 // too, with the rules in testdata/README.md.

@@ -15,7 +15,8 @@ var (
 	// ErrNoModel means that there is no model for the provider's resource: link and notices say
 	// nothing of pay.
 	ErrNoModel = errors.New("no normalised model")
-	// ErrNoObject means that the record is not one JSON object.
+	// ErrNoObject means that the record is not one JSON object, or is nested deeper than
+	// encoding/json reads: 10,000 levels.
 	ErrNoObject = errors.New("the record is no JSON object")
 )
 

@@ -2,7 +2,6 @@ package normal
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 )
@@ -251,11 +250,9 @@ func (o object) texts(name string) []string {
 // openRecord opens a whole record.
 func openRecord(record json.RawMessage) (object, error) {
 	o := object{path: "$", raw: record, unread: map[string]bool{}}
-	if err := json.Unmarshal(record, &o.members); err != nil {
-		return object{}, fmt.Errorf("%w: %v", ErrNoObject, err)
-	}
-	if o.members == nil {
-		return object{}, ErrNoObject // null
+	// The error of encoding/json may show a piece of the record. A null leaves members as they are.
+	if json.Unmarshal(record, &o.members) != nil || o.members == nil {
+		return object{}, ErrNoObject
 	}
 	return o, nil
 }

@@ -113,8 +113,8 @@ func (n number) decimal() (Decimal, bool) {
 	return Decimal(text), true
 }
 
-// integer returns the number as a whole number. It returns false if the number has a fraction, or is
-// too great for 64 bits.
+// integer returns the number as a whole number. It returns false if the number has a fraction, or
+// is too great for 64 bits.
 func (n number) integer() (int64, bool) {
 	text, ok := n.decimal()
 	if !ok {

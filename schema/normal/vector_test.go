@@ -92,16 +92,34 @@ func vectors(t testing.TB) map[string]vector {
 func TestVectors(t *testing.T) {
 	for name, want := range vectors(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".json"), func(t *testing.T) {
-			got := indented(t, want.of(t))
-			if *update {
-				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(indented(t, want), got); diff != "" {
-				t.Errorf("(-file +code):\n%s", diff)
-			}
+			current(t, name, indented(t, want.of(t)))
 		})
+	}
+}
+
+func TestTheFileOfWordsHasTheWordsOfEveryField(t *testing.T) {
+	text, err := json.MarshalIndent(normal.WordTables, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current(t, "testdata/words/words.json", string(text)+"\n")
+}
+
+// current compares a file with what the code makes of it.
+func current(t *testing.T, name, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(got), want); diff != "" {
+		t.Errorf("%s differs from the code. If the code is right, run in schema/: "+
+			"go test ./normal -update\n(-file +code):\n%s", name, diff)
 	}
 }

@@ -99,7 +99,7 @@ func (o *triggerOptions) addFlags(cmd *cobra.Command) {
 
 // run sends the webhook of the type, or without a type the usual one of the fixture.
 func (o *triggerOptions) run(ctx context.Context, t terminal, typeName string) error {
-	f := findFixture(o.fixture)
+	f := findEnding(o.fixture)
 	name := cmp.Or(typeName, f.usual)
 	w, isType, err := o.findType(name)
 	if err != nil {
@@ -119,7 +119,7 @@ func (o *triggerOptions) run(ctx context.Context, t terminal, typeName string) e
 }
 
 // check returns an error if the flags contradict each other.
-func (o *triggerOptions) check(w schema.WebhookType, f fixture) error {
+func (o *triggerOptions) check(w schema.WebhookType, f ending) error {
 	switch {
 	case !f.fits(w):
 		return command.UsageError("--fixture %s is not for %s: trigger --list has the fixtures "+
@@ -143,7 +143,7 @@ func (o *triggerOptions) check(w schema.WebhookType, f fixture) error {
 
 // sendSample signs a sample of the type and sends the sample to --url.
 func (o *triggerOptions) sendSample(
-	ctx context.Context, t terminal, w schema.WebhookType, f fixture,
+	ctx context.Context, t terminal, w schema.WebhookType, f ending,
 ) error {
 	o.outcome = f.outcome
 	target, err := o.target(w.Provider)
@@ -190,8 +190,8 @@ func isLoopbackURL(address string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// fixture is a way in which a webhook can end.
-type fixture struct {
+// ending is a way in which a webhook can end.
+type ending struct {
 	name string
 	// about says in the help what comes of the webhook.
 	about string
@@ -212,9 +212,9 @@ type fixture struct {
 // largePaystubs is how many paystubs of the fakes have more bytes than a completion takes inline.
 const largePaystubs = 400
 
-// fixtures lists what --fixture takes.
-func fixtures() []fixture {
-	return []fixture{
+// endings lists what --fixture takes.
+func endings() []ending {
+	return []ending{
 		{
 			name:    "error",
 			about:   "the provider's job failed: outcome failed, with the class provider",
@@ -256,21 +256,21 @@ func fixtures() []fixture {
 }
 
 // needsFakes reports whether only the fake providers can play the fixture.
-func (f fixture) needsFakes() bool { return f.person != nil || f.before != "" }
+func (f ending) needsFakes() bool { return f.person != nil || f.before != "" }
 
-// findFixture returns the fixture with the name. The fixture without a name fits every type.
-func findFixture(name string) fixture {
-	for _, f := range fixtures() {
+// findEnding returns the fixture with the name. The fixture without a name fits every type.
+func findEnding(name string) ending {
+	for _, f := range endings() {
 		if f.name == name {
 			return f
 		}
 	}
-	return fixture{fits: func(schema.WebhookType) bool { return true }}
+	return ending{fits: func(schema.WebhookType) bool { return true }}
 }
 
 func fixtureNames() []string {
 	var names []string
-	for _, f := range fixtures() {
+	for _, f := range endings() {
 		names = append(names, f.name)
 	}
 	return names
@@ -278,7 +278,7 @@ func fixtureNames() []string {
 
 func fixtureHelp() string {
 	lines := []string{"The fixtures, each with the completion that comes of it:"}
-	for _, f := range fixtures() {
+	for _, f := range endings() {
 		lines = append(lines, fmt.Sprintf("  %-10s %s", f.name, f.about))
 	}
 	return strings.Join(lines, "\n")
@@ -294,7 +294,7 @@ func listFixtures(w io.Writer) error {
 	fmt.Fprintln(table, "TYPE\tPROVIDER\tCOMPLETED BY\tFIXTURES")
 	for _, t := range schema.Catalogue() {
 		var fitting []string
-		for _, f := range fixtures() {
+		for _, f := range endings() {
 			if f.fits(t) {
 				fitting = append(fitting, f.name)
 			}

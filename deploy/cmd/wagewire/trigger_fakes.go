@@ -31,7 +31,7 @@ const (
 
 // letFakesSend lets the fake providers make an account and send the webhook about it.
 func (o *triggerOptions) letFakesSend(
-	ctx context.Context, t terminal, w schema.WebhookType, f fixture,
+	ctx context.Context, t terminal, w schema.WebhookType, f ending,
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, controlFor)
 	defer cancel()
@@ -58,7 +58,7 @@ func (o *triggerOptions) letFakesSend(
 // letFakesOpen lets the fakes make a person, and send the webhook that comes before the fixture's
 // own. It returns the id of the person's account.
 func (o *triggerOptions) letFakesOpen(
-	ctx context.Context, t terminal, fakes fakeControl, f fixture,
+	ctx context.Context, t terminal, fakes fakeControl, f ending,
 ) (account string, err error) {
 	account, err = fakes.makePerson(ctx, f.person, o.endUser)
 	if err != nil || f.before == "" {
@@ -99,7 +99,7 @@ func letFakesSendOne(
 }
 
 // sayNext says where the completions of a webhook appear.
-func sayNext(w io.Writer, t schema.WebhookType, f fixture) {
+func sayNext(w io.Writer, t schema.WebhookType, f ending) {
 	if len(t.Workers) == 0 {
 		fmt.Fprintf(w, "no completion comes: Wagewire only stores %s\n", t.Name)
 		return

@@ -82,7 +82,7 @@ func TestATriggeredWebhookEndsAsItsFixtureSays(t *testing.T) {
 				}
 				contains(t, ran.stdout, c.Data.Event.Type+" account=", " 200 id="+c.Data.Event.ID)
 				if c.Data.Event.Type != beforeDeleted {
-					got = append(got, ending(c))
+					got = append(got, endOf(c))
 				}
 			}
 			slices.Sort(got) // completions of two workers come in any order
@@ -97,8 +97,8 @@ func TestATriggeredWebhookEndsAsItsFixtureSays(t *testing.T) {
 // deletion is faster than the worker.
 const beforeDeleted = "link-connected"
 
-// ending is what a fixture decides about a completion.
-func ending(c schema.Completion) string {
+// endOf is what a fixture decides about a completion.
+func endOf(c schema.Completion) string {
 	class := "-"
 	if c.Data.Error != nil {
 		class = c.Data.Error.Class

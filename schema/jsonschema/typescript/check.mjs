@@ -46,7 +46,13 @@ for (const file of [...list("testdata"), ...list("testdata/former")]) {
   check(file, validators.get(`jsonschema/${kind}.v1.json`), read(file));
   documents++;
 }
-console.log(`ajv ${documents} samples, golden completions and states are valid`);
+for (const file of list("normal/testdata")) {
+  const { normal } = read(file);
+  if (!normal) continue;
+  check(file, validators.get("jsonschema/normal.v1.json"), normal);
+  documents++;
+}
+console.log(`ajv ${documents} samples, golden completions, states and normalised records are valid`);
 
 mkdirSync("types", { recursive: true });
 for (const file of files) {

@@ -2,6 +2,7 @@
 import type { PinwheelPaystubsCompletion } from "./types/completions.pinwheel.paystubs.v1.js";
 import type { PinwheelVerificationReportsCompletion } from "./types/completions.pinwheel.verification_reports.v1.js";
 import type { WagewireCompletionVersion1 } from "./types/completion.v1.js";
+import type { WagewireNormalisedRecordVersion1 } from "./types/normal.v1.js";
 import type { TruvLinkCompletion } from "./types/completions.truv.link.v1.js";
 
 type Optional<T> = T | null | undefined;
@@ -24,6 +25,11 @@ export function employers(completion: PinwheelVerificationReportsCompletion): Op
 
 export function products(completion: TruvLinkCompletion): Optional<string[]> {
   return completion.data.records?.[0]?.allowed_products;
+}
+
+export function netPay(record: WagewireNormalisedRecordVersion1): Optional<number> {
+  const kinds: Optional<string>[] = (record.paystub?.taxes ?? []).map((tax) => tax.category?.kind);
+  return kinds.length === 0 ? undefined : record.paystub?.net_pay?.minor;
 }
 
 export function untyped(completion: WagewireCompletionVersion1): unknown {
