@@ -3,10 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +41,9 @@ signed webhook about the account. So the completion has records.
 
 ` + fixtureHelp() + `
 
+A file of wagewire record is a fixture too: the fakes give the recorded answers, and send the
+recorded webhook.
+
 With --url the command needs no fakes: it signs a sample of the TYPE and sends the sample to ingress
 there. At a loopback address the command signs with the secret of the sandbox unless another one is
 given. Only error and pending are fixtures of a sample.
@@ -48,6 +54,8 @@ exits 0 if ingress stored the webhook.`,
     wagewire trigger paystubs.added
   A completion that has its records elsewhere, because they are large:
     wagewire trigger --fixture large
+  What happened once at the provider, as wagewire record kept it:
+    wagewire trigger --fixture pinwheel.paystubs.added.fixture.json
   An account that exists, and then its deletion:
     wagewire trigger link-connected
     wagewire trigger link-deleted --account ID
@@ -66,7 +74,11 @@ exits 0 if ingress stored the webhook.`,
 			if o.list {
 				return listFixtures(t.stdout)
 			}
-			return o.run(cmd.Context(), t, strings.Join(args, ""))
+			typeName := strings.Join(args, "")
+			if isFile(o.fixture) {
+				return o.playFile(cmd.Context(), t, typeName)
+			}
+			return o.run(cmd.Context(), t, typeName)
 		},
 	}
 	o.addFlags(cmd)
@@ -77,8 +89,9 @@ exits 0 if ingress stored the webhook.`,
 func (o *triggerOptions) addFlags(cmd *cobra.Command) {
 	o.times = 1
 	flags := cmd.Flags()
-	addChoice(cmd, &o.fixture, "fixture", "let it end badly, or be special: "+
-		command.OneOf(fixtureNames()), fixtureNames())
+	addParsed(flags, &o.fixture, "fixture", "name", "", "let it end badly, or be special: "+
+		join(fixtureNames())+" or a file of wagewire record", parseFixture)
+	completeFixtures(cmd)
 	flags.StringVar(&o.account, "account", "",
 		"`id` of the account that the webhook is about (default a new account)")
 	flags.StringVar(&o.endUser, "end-user", "",
@@ -257,6 +270,31 @@ func endings() []ending {
 
 // needsFakes reports whether only the fake providers can play the fixture.
 func (f ending) needsFakes() bool { return f.person != nil || f.before != "" }
+
+// isFile reports whether a fixture is a file, and not a name.
+func isFile(fixture string) bool {
+	return fixture != "" && !slices.Contains(fixtureNames(), fixture)
+}
+
+// parseFixture reads the name of a fixture, or of a file.
+func parseFixture(text string) (string, error) {
+	if !isFile(text) {
+		return text, nil
+	}
+	if _, err := os.Stat(text); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no such file, and it is %w",
+			notAmong(text, fixtureNames()))
+	}
+	return text, nil
+}
+
+// completeFixtures lets the shell complete the names and the files.
+func completeFixtures(cmd *cobra.Command) {
+	complete := cobra.FixedCompletions(fixtureNames(), cobra.ShellCompDirectiveDefault)
+	if err := cmd.RegisterFlagCompletionFunc("fixture", complete); err != nil {
+		panic(err) // the flag is unknown
+	}
+}
 
 // findEnding returns the fixture with the name. The fixture without a name fits every type.
 func findEnding(name string) ending {

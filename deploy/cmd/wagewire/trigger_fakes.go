@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/command"
@@ -84,16 +85,49 @@ func letFakesSendOne(
 	if err != nil {
 		return err
 	}
-	if sent.Status == 0 {
-		return fmt.Errorf("ingress does not answer the fake providers: %s", sent.Error)
+	return sent.print(t.stdout, time.Since(began))
+}
+
+// playFile lets the fakes play a file of wagewire record.
+func (o *triggerOptions) playFile(ctx context.Context, t terminal, typeName string) error {
+	hasMore := o.overrides != overrides{} || o.provider != "" || o.times != 1 || o.url != ""
+	if typeName != "" || hasMore {
+		return command.UsageError("the file of --fixture has a webhook of its own: " +
+			"only --control goes with it")
 	}
-	answer := newResponse(sent.Status, sent.Answer, time.Since(began))
-	_, err = fmt.Fprintf(t.stdout, "%s account=%s %s\n", order.Type, plain(sent.Account), answer)
+	text, err := os.ReadFile(o.fixture)
+	if err != nil {
+		return fmt.Errorf("--fixture: %w", err)
+	}
+	if !json.Valid(text) {
+		return fmt.Errorf("--fixture: %s is not JSON", o.fixture)
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlFor)
+	defer cancel()
+	began := time.Now()
+	sent, err := fakeControl{url: o.control}.play(ctx, text)
+	if err != nil {
+		return err
+	}
+	if err := sent.print(t.stdout, time.Since(began)); err != nil {
+		return err
+	}
+	sayNext(t.stderr, schema.Lookup(schema.Provider(sent.Provider), sent.Type), ending{})
+	return nil
+}
+
+// print prints the answer of ingress. The error says why ingress has not stored the webhook.
+func (s sentWebhook) print(w io.Writer, took time.Duration) error {
+	if s.Status == 0 {
+		return fmt.Errorf("ingress does not answer the fake providers: %s", s.Error)
+	}
+	answer := newResponse(s.Status, s.Answer, took)
+	_, err := fmt.Fprintf(w, "%s account=%s %s\n", plain(s.Type), plain(s.Account), answer)
 	if err != nil {
 		return err
 	}
 	if !answer.isStored() {
-		return errors.New("not stored" + answer.advice(schema.Provider(sent.Provider)))
+		return errors.New("not stored" + answer.advice(schema.Provider(s.Provider)))
 	}
 	return nil
 }
@@ -130,6 +164,7 @@ type webhookOrder struct {
 // sentWebhook is the answer to a webhookOrder.
 type sentWebhook struct {
 	Provider string `json:"provider"`
+	Type     string `json:"type"`
 	Account  string `json:"account"`
 	// Status is the status of ingress' answer, 0 without an answer.
 	Status int    `json:"status"`
@@ -158,6 +193,13 @@ func (f fakeControl) makePerson(
 func (f fakeControl) send(ctx context.Context, order webhookOrder) (sentWebhook, error) {
 	var sent sentWebhook
 	err := f.post(ctx, "webhooks", order, &sent)
+	return sent, err
+}
+
+// play lets the fakes play a fixture.
+func (f fakeControl) play(ctx context.Context, fixture json.RawMessage) (sentWebhook, error) {
+	var sent sentWebhook
+	err := f.post(ctx, "fixtures", fixture, &sent)
 	return sent, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -335,5 +336,44 @@ func TestAnAccountThatIsDeletedIsLinkedBefore(t *testing.T) {
 	}
 	if types[0] != beforeDeleted || types[1] != "link-deleted" || links[0] != links[1] {
 		t.Errorf("sent %v about %v", types, links)
+	}
+}
+
+func TestAFileIsPlayedByTheFakes(t *testing.T) {
+	body, ok := jsonschema.Sample("truv", "link-connected")
+	if !ok {
+		t.Fatal("there is no sample")
+	}
+	link := at(t, body, "link_id")
+	recorded := `{"version":"` + fake.FixtureVersion + `","provider":"truv",` +
+		`"type":"link-connected","account":"` + link + `","webhook":` + string(body) +
+		`,"calls":[{"path":"/v1/links/` + link + `/","status":404,"body":{"detail":"Not Found."}}]}`
+	for promise, test := range map[string]struct {
+		text, stderr string
+		code         int
+	}{
+		"as recorded": {recorded, "next: wagewire listen", 0},
+		"unless it is of another version": {strings.Replace(recorded, ".v1", ".v0", 1),
+			"/fixtures answers 400: ", 1},
+		"unless it is not JSON": {"{", "--fixture: ", 1},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			r := newReceiver(t, 200, stored)
+			got := wagewire(t, env(), "trigger", "--control", startFakes(t, r), "--fixture",
+				fileOf(t, "recorded.fixture.json", test.text))
+			if got.code != test.code || !strings.Contains(got.stderr, test.stderr) {
+				t.Fatalf("got %+v, want exit code %d and %q", got, test.code, test.stderr)
+			}
+			if test.code != 0 {
+				if len(r.took()) != 0 {
+					t.Error("a webhook is sent")
+				}
+				return
+			}
+			contains(t, got.stdout, "link-connected account="+link+" 200 id=")
+			if sent := at(t, r.took()[0].body, "link_id"); sent != link {
+				t.Errorf("the webhook is about %s", sent)
+			}
+		})
 	}
 }
