@@ -57,7 +57,7 @@ const (
 var law = []row{
 	{"schema", "schema/rawjson", "", "the contract depends on nothing"},
 	{"schema/rawjson", "", "", "it reads text, and knows nothing of what the text says"},
-	{"schema/client", "schema schema/rawjson", nats, "for other teams' programs: the contract and the broker"},
+	{"schema/client", "schema schema/normal schema/rawjson", nats, "for other teams' programs: the contract and the broker"},
 	{"schema/normal", "schema", "", "a record is turned into the model without network and library"},
 	{"schema/jsonschema", "schema schema/rawjson", "", "it is read by programs that need no validator"},
 	{"schema/jsonschema/jsonschematest", "schema schema/jsonschema",

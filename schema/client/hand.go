@@ -41,7 +41,7 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 	defer stopRenewing()
 	account := accountOf(msg.Subject)
 	if !s.accounts.lock(ctx, account) {
-		s.giveBack(msg, 0)
+		s.release(ctx, msg)
 		return
 	}
 	defer s.accounts.unlock(account)

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nkeys"
+	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/client"
@@ -55,49 +57,99 @@ func inBubble(t *testing.T, test func(*testing.T, *installation)) {
 			config: client.Config{Team: lending, Dialer: server, Log: logTo(t)},
 		}
 		i.team.Resources = []schema.Resource{schema.Paystubs, schema.Income}
-		must(t, stream.NewOperator(i.Conn).Provision(t.Context(), streamtest.Topology()))
-		i.plan(t, i.team)
+		must(t, i.provision(t.Context()))
 		test(t, i)
 	})
 }
 
 // serve starts a broker on which team lending has a key, and no other rights than a team has. Team
 // other is there too, with a durable of its own.
-func serve(t *testing.T) *installation {
+func serve(t testing.TB) *installation {
 	t.Helper()
-	dir := t.TempDir()
+	i, err := start(t.TempDir())
+	must(t, err)
+	t.Cleanup(i.stop)
+	i.config.Log = logTo(t)
+	return i
+}
+
+// start is serve without a test. The files are in the directory.
+func start(dir string) (*installation, error) {
 	seed := filepath.Join(dir, "lending.nk")
+	key, err := makeKey(seed)
+	if err != nil {
+		return nil, err
+	}
 	team := stream.Team{
 		Name: lending, Durables: []string{lending, again},
-		Resources: []schema.Resource{schema.Paystubs, schema.Income}, Key: makeKey(t, seed),
+		Resources: []schema.Resource{schema.Paystubs, schema.Income}, Key: key,
 	}
 	file := filepath.Join(dir, "nats.conf")
-	must(t, os.WriteFile(file, []byte(accountsOf(team)), 0o600))
-	team.Durables = team.Durables[:1]
-	server := streamtest.Run(t, streamtest.Config{AccountsFile: file})
-	i := &installation{
-		Conn: streamtest.ConnectPatiently(t, server.URL()), server: server, team: team,
-		config: client.Config{URL: server.URL(), Team: lending, SeedFile: seed, Log: logTo(t)},
+	if err := os.WriteFile(file, []byte(accountsOf(team)), 0o600); err != nil {
+		return nil, err
 	}
-	streamtest.Provision(t, i.Conn, streamtest.Topology())
-	i.plan(t, team)
-	i.plan(t, stream.Team{Name: "other", Durables: []string{"other"}})
-	return i
+	server, err := streamtest.Start(streamtest.Config{Dir: dir, AccountsFile: file})
+	if err != nil {
+		return nil, err
+	}
+	team.Durables = team.Durables[:1]
+	i := &installation{
+		server: server, team: team,
+		config: client.Config{URL: server.URL(), Team: lending, SeedFile: seed},
+	}
+	i.Conn, err = stream.Connect(stream.Config{URL: server.URL(), TryFor: time.Hour},
+		stream.RoleOperator, zap.NewNop())
+	if err != nil {
+		server.Stop()
+		return nil, err
+	}
+	if err := i.provision(context.Background()); err != nil {
+		i.stop()
+		return nil, err
+	}
+	return i, nil
+}
+
+// provision makes the streams and the durables. A busy machine may take longer than the client
+// waits for an answer.
+func (i *installation) provision(ctx context.Context) error {
+	operator := stream.NewOperator(i.Conn)
+	err := operator.Provision(ctx, streamtest.Topology())
+	for errors.Is(err, context.DeadlineExceeded) {
+		err = operator.Provision(ctx, streamtest.Topology())
+	}
+	if err == nil {
+		err = i.plan(ctx, i.team, stream.Reading{})
+	}
+	if err == nil {
+		err = i.plan(ctx, stream.Team{Name: "other", Durables: []string{"other"}}, stream.Reading{})
+	}
+	return err
+}
+
+func (i *installation) stop() {
+	i.Close()
+	if i.server != nil {
+		i.server.Stop()
+	}
 }
 
 func logTo(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 
 // makeKey makes a key, writes its seed into the file, and returns the public half.
-func makeKey(t *testing.T, file string) string {
-	t.Helper()
+func makeKey(file string) (string, error) {
 	pair, err := nkeys.CreateUser()
-	must(t, err)
+	if err != nil {
+		return "", err
+	}
 	seed, err := pair.Seed()
-	must(t, err)
-	must(t, os.WriteFile(file, seed, 0o600))
-	key, err := pair.PublicKey()
-	must(t, err)
-	return key
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(file, seed, 0o600); err != nil {
+		return "", err
+	}
+	return pair.PublicKey()
 }
 
 func accountsOf(team stream.Team) string {
@@ -123,12 +175,13 @@ accounts {
 }
 
 // plan makes the durables of a team, as wagewire team add does.
-func (i *installation) plan(t testing.TB, team stream.Team) {
-	t.Helper()
+func (i *installation) plan(ctx context.Context, team stream.Team, how stream.Reading) error {
 	operator := stream.NewOperator(i.Conn)
-	changes, err := operator.PlanTeam(t.Context(), team, stream.Reading{})
-	must(t, err)
-	must(t, operator.Apply(t.Context(), changes))
+	changes, err := operator.PlanTeam(ctx, team, how)
+	if err != nil {
+		return err
+	}
+	return operator.Apply(ctx, changes)
 }
 
 // connect opens a connection of the team's program.
@@ -149,27 +202,52 @@ func (i *installation) complete(t testing.TB, account, event string, records ...
 // erase stores the completion that tells of the deletion of an account.
 func (i *installation) erase(t testing.TB, account, event string) {
 	t.Helper()
-	e := schema.Event{
+	i.publish(t, deletionOf(account, event), schema.Link, schema.Deleted)
+}
+
+func deletionOf(account, event string) schema.Event {
+	return schema.Event{
 		Provider: schema.Truv, ID: event, Type: "link-deleted", Resource: schema.Link,
 		Action: schema.ActionDeleted, AccountID: account, OccurredAt: at, ReceivedAt: at,
 	}
-	i.publish(t, e, schema.Link, schema.Deleted)
+}
+
+// completeAll is complete with all that the provider has.
+func (i *installation) completeAll(t testing.TB, account, event string, records ...string) {
+	t.Helper()
+	e := paystubsOf(account, event)
+	c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, at)
+	c.Data.Scope = new(schema.Snapshot)
+	i.store(t, e, c, records)
 }
 
 func (i *installation) publish(
 	t testing.TB, e schema.Event, r schema.Resource, o schema.Outcome, records ...string,
 ) {
 	t.Helper()
-	c := schema.NewCompletion(e, r, o, at)
+	i.store(t, e, schema.NewCompletion(e, r, o, at), records)
+}
+
+func (i *installation) store(
+	t testing.TB, e schema.Event, c schema.Completion, records []string,
+) {
+	t.Helper()
+	must(t, i.put(context.WithoutCancel(t.Context()), e, c, records...))
+}
+
+// put stores a completion of an event's account.
+func (i *installation) put(
+	ctx context.Context, e schema.Event, c schema.Completion, records ...string,
+) error {
 	c.Data.AccountID = &e.AccountID
 	for _, record := range records {
 		c.Data.Records = append(c.Data.Records, json.RawMessage(record))
 	}
-	stored, err := i.PublishCompletion(context.WithoutCancel(t.Context()), e, c)
-	must(t, err)
-	if !stored {
-		t.Fatalf("%s is not stored", c.ID)
+	stored, err := i.PublishCompletion(ctx, e, c)
+	if err == nil && !stored {
+		err = fmt.Errorf("%s is not stored", c.ID)
 	}
+	return err
 }
 
 func paystubsOf(account, event string) schema.Event {

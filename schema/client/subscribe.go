@@ -181,6 +181,8 @@ type subscribing struct {
 	taken atomic.Uint64
 	// isNearEnd is true after a delivery behind which the durable had no other.
 	isNearEnd atomic.Bool
+	// rest has the deliveries that no handler began when ctx ended.
+	rest rest
 	// settled gets a value for each delivery settled near the end.
 	settled chan struct{}
 }
@@ -231,6 +233,9 @@ func (s *subscribing) take(ctx context.Context) error {
 		})
 	}
 	hands.Wait()
+	for _, msg := range s.rest.all {
+		s.giveBack(msg, 0)
+	}
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
 	_ = s.nats.FlushWithContext(flush) // what is not sent comes again after a minute
@@ -268,12 +273,12 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer box.close()
+	defer box.close(ctx)
 	for {
 		msg, err := box.next(ctx)
 		if ctx.Err() != nil {
 			if err == nil {
-				s.giveBack(msg, 0)
+				s.release(ctx, msg)
 			}
 			return nil
 		}
@@ -282,6 +287,25 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 		}
 		s.work(ctx, msg)
 	}
+}
+
+// rest collects deliveries. The first one given back while another hand ends its request could go
+// there, and be lost until its lease ends.
+type rest struct {
+	mu  sync.Mutex
+	all []*nats.Msg
+}
+
+// release gives back a delivery that no handler began: now, or behind the last request if ctx has
+// ended.
+func (s *subscribing) release(ctx context.Context, msg *nats.Msg) {
+	if ctx.Err() == nil {
+		s.giveBack(msg, 0)
+		return
+	}
+	s.rest.mu.Lock()
+	defer s.rest.mu.Unlock()
+	s.rest.all = append(s.rest.all, msg)
 }
 
 // lookForDurable returns an error if the durable is certainly not there. A broker that is away gives

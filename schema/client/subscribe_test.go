@@ -310,7 +310,7 @@ func TestAStopEndsTheWorkInHandAndGivesTheRestBackAtOnce(t *testing.T) {
 		}
 		return store(ctx, completion)
 	}
-	must(t, c.Subscribe(ctx, client.Subscription{Hands: 2}, p))
+	must(t, c.Subscribe(ctx, client.Subscription{}, p))
 	noted := p.notes()
 	if len(noted) != 1 || i.left(t) != 1 {
 		t.Fatalf("noted %q, and %d are left", noted, i.left(t))
@@ -338,7 +338,7 @@ func TestWhatAStopGivesBackComesWithoutAPause(t *testing.T) {
 			cancel()
 			return store(ctx, completion)
 		}
-		must(t, c.Subscribe(ctx, client.Subscription{Hands: 2}, p))
+		must(t, c.Subscribe(ctx, client.Subscription{}, p))
 		begin := time.Now()
 		i.complete(t, "a-2", "e-3")
 		next := newProgram()
@@ -489,11 +489,7 @@ func TestWhatAProgramAcknowledgedWithoutStoringComesOnlyToANewDurable(t *testing
 
 	team := i.team
 	team.Durables = []string{again}
-	operator := stream.NewOperator(i.Conn)
-	changes, err := operator.PlanTeam(t.Context(), team,
-		stream.Reading{Since: begin.Add(-time.Minute)})
-	must(t, err)
-	must(t, operator.Apply(t.Context(), changes))
+	must(t, i.plan(t.Context(), team, stream.Reading{Since: begin.Add(-time.Minute)}))
 	must(t, c.CatchUp(t.Context(), client.Subscription{Durable: again}, p))
 	p.expect(t, "a new durable", "store e-1")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -54,6 +53,9 @@ func (s *subscribing) openInbox() (*inbox, error) {
 // next returns the next completion. The error is that of ctx if ctx has ended, or errLost.
 func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err // a request that ends at once may take a completion with it
+		}
 		if err := i.request(); err != nil {
 			return nil, err
 		}
@@ -107,15 +109,15 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 }
 
 // close ends the request, and gives back what the broker had sent before it learned of the end.
-func (i *inbox) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
+func (i *inbox) close(ctx context.Context) {
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
 	err := i.subscription.Drain()
 	for err == nil {
 		var msg *nats.Msg
-		msg, err = i.subscription.NextMsgWithContext(ctx)
-		if err == nil && strings.HasPrefix(msg.Reply, "$JS.ACK.") {
-			i.giveBack(msg, 0)
+		msg, err = i.subscription.NextMsgWithContext(drain)
+		if err == nil && msg.Header.Get(statusHeader) == "" {
+			i.release(ctx, msg)
 		}
 	}
 }

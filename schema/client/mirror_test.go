@@ -1,0 +1,196 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/client"
+)
+
+// sheet is a completion with its records.
+type sheet struct {
+	schema.Completion
+
+	records []json.RawMessage
+}
+
+// sheetOf returns a completion of a day of January 2026. A record is an id of a paystub, paid on
+// the day of December in its name.
+func sheetOf(day int, scope schema.Scope, ids ...string) sheet {
+	when := time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)
+	e := paystubsOf("a-1", fmt.Sprintf("%s-%d", scope, day))
+	c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, when)
+	c.Sequence = schema.Sequence(when, when, c.ID)
+	c.Data.Scope = &scope
+	s := sheet{Completion: c}
+	for _, id := range ids {
+		s.records = append(s.records,
+			fmt.Appendf(nil, `{"id":%q,"pay_date":"2025-12-%s","day":%d}`, id, id[1:], day))
+	}
+	return s
+}
+
+func TestAMirrorIsTheSameInEveryOrder(t *testing.T) {
+	t.Parallel()
+	window := sheetOf(2, schema.Window, "p20", "p24")
+	window.Data.From = new("2025-12-19")
+	window.Data.To = new("2025-12-26")
+	late := sheetOf(8, schema.Window, "p26")
+	late.Data.From = new("2025-12-25")
+	deletes := sheetOf(6, schema.Delta)
+	deletes.Data.Deleted = []string{"p10"}
+	undated := sheetOf(1, schema.Delta)
+	undated.records = []json.RawMessage{[]byte(`{"id":"p00","pay_date":null,"day":1}`)}
+	early := sheetOf(2, schema.Window)
+	early.Data.To = new("2025-12-26")
+	failed := sheetOf(9, schema.Delta)
+	failed.Data.Scope = nil
+	deletion := sheetOf(5, schema.Delta)
+	deletion.Data.Outcome = schema.Deleted
+	deletion.Data.Resource = schema.Link
+	deletion.Data.Scope = nil
+	ofEarlierRelease := sheetOf(3, schema.Delta, "p10")
+	ofEarlierRelease.Sequence = ""
+	ofEarlierRelease.Data.Event.OccurredAt = ofEarlierRelease.Time
+	for _, row := range []struct {
+		promise   string
+		sheets    []sheet
+		want      []string
+		isDeleted bool
+	}{
+		{"a delta adds and replaces", []sheet{
+			sheetOf(1, schema.Delta, "p10", "p20"), sheetOf(3, schema.Delta, "p20", "p30"),
+		}, []string{"p10 of 1", "p20 of 3", "p30 of 3"}, false},
+		{"a completion of an earlier release has its place too", []sheet{
+			sheetOf(2, schema.Delta, "p10", "p20"), ofEarlierRelease, sheetOf(4, schema.Delta, "p20"),
+		}, []string{"p10 of 3", "p20 of 4"}, false},
+		{"a window replaces what it covers", []sheet{
+			sheetOf(1, schema.Delta, "p18", "p22"), window,
+		}, []string{"p18 of 1", "p20 of 2", "p24 of 2"}, false},
+		{"a snapshot replaces everything older, and nothing newer", []sheet{
+			sheetOf(1, schema.Delta, "p10", "p11"), window,
+			sheetOf(4, schema.Snapshot, "p10", "p20"), sheetOf(5, schema.Delta, "p30"),
+		}, []string{"p10 of 4", "p20 of 4", "p30 of 5"}, false},
+		{"a record without a date is in no window", []sheet{undated, early},
+			[]string{"p00 of 1"}, false},
+		{"what was deleted stays deleted, until a newer completion has it", []sheet{
+			sheetOf(1, schema.Delta, "p10"), sheetOf(4, schema.Snapshot, "p10", "p20"), deletes,
+			sheetOf(7, schema.Delta, "p31"), late, failed,
+		}, []string{"p20 of 4", "p26 of 8"}, false},
+		{"nothing is left of a deleted account, whatever comes later", []sheet{
+			sheetOf(1, schema.Delta, "p10"), deletion, sheetOf(4, schema.Snapshot, "p10"),
+			sheetOf(7, schema.Delta, "p31"),
+		}, nil, true},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(1000) {
+				random := rand.New(rand.NewPCG(seed, 17))
+				order := slices.Concat(row.sheets, row.sheets) // each comes twice
+				random.Shuffle(len(order), func(i, j int) {
+					order[i], order[j] = order[j], order[i]
+				})
+				var mirror client.Mirror
+				for _, s := range order {
+					must(t, mirror.Apply(s.Completion, s.records))
+				}
+				got := idsAndDays(t, mirror.Records(schema.Pinwheel, "a-1", schema.Paystubs))
+				if !slices.Equal(got, row.want) ||
+					mirror.IsDeleted(schema.Pinwheel, "a-1") != row.isDeleted {
+					t.Fatalf("order %d: %v, want %v", seed, got, row.want)
+				}
+			}
+		})
+	}
+}
+
+// idsAndDays says of each record its id, and the day of its completion.
+func idsAndDays(t *testing.T, records []json.RawMessage) []string {
+	t.Helper()
+	var all []string
+	for _, record := range records {
+		var named struct {
+			ID  string
+			Day int
+		}
+		must(t, json.Unmarshal(record, &named))
+		all = append(all, fmt.Sprintf("%s of %d", named.ID, named.Day))
+	}
+	return all
+}
+
+func TestAMirrorKeepsAccountsAndResourcesApart(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	const odd = "account with spaces"
+	i.completeAll(t, "a-1", "e-1", `{"id":"p-1","n":12345678901234567890.10}`)
+	i.completeAll(t, odd, "e-2", `{"id":"p-2"}`)
+	i.completeAll(t, "l-1", "e-3", `{"id":"p-3"}`)
+	i.erase(t, "l-1", "e-4")
+	var mirror client.Mirror
+	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{}, &mirror))
+	for account, want := range map[string][]string{
+		"a-1": {`{"id":"p-1","n":12345678901234567890.10}`}, odd: {`{"id":"p-2"}`},
+		"l-1": {`{"id":"p-3"}`}, "nobody": nil, // the other provider's l-1 was deleted
+	} {
+		var got []string
+		for _, record := range mirror.Records(schema.Pinwheel, account, schema.Paystubs) {
+			got = append(got, string(record))
+		}
+		if !slices.Equal(got, want) || mirror.IsDeleted(schema.Pinwheel, account) {
+			t.Errorf("%s has %q", account, got)
+		}
+		if other := mirror.Records(schema.Pinwheel, account, schema.Income); other != nil {
+			t.Errorf("%s has income %q", account, other)
+		}
+	}
+	if !mirror.IsDeleted(schema.Truv, "l-1") {
+		t.Error("the deletion is unknown")
+	}
+}
+
+func TestANoticeIsKeptUnderTheIDOfItsCompletion(t *testing.T) {
+	t.Parallel()
+	var mirror client.Mirror
+	for day := range 2 {
+		s := sheetOf(day+1, schema.Delta)
+		s.Data.Resource = schema.Notices
+		must(t, mirror.Apply(s.Completion, []json.RawMessage{[]byte(`{"id":"same"}`)}))
+	}
+	if got := mirror.Records(schema.Pinwheel, "a-1", schema.Notices); len(got) != 2 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestARecordWithoutAnIDChangesNothing(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.completeAll(t, "a-1", "e-1", `{"id":"p-1"}`, `{"id":7}`)
+	i.completeAll(t, "a-1", "e-2", `{"id":"p-2"}`, `{}`)
+	var mirror client.Mirror
+	var aside shelf
+	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, &mirror))
+	if got := mirror.Records(schema.Pinwheel, "a-1", schema.Paystubs); got != nil {
+		t.Errorf("got %q", got)
+	}
+	if got := aside.reasons(); !slices.Equal(got, slices.Repeat([]string{"a record has no id"}, 2)) {
+		t.Errorf("reasons %q", got)
+	}
+}
+
+func TestAMirrorTakesNothingOfRecordsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	var mirror client.Mirror
+	c := client.NewStored(schema.RecordsRef{Subject: "s", Chunks: 1, Bytes: 9},
+		func(context.Context, string) ([]byte, error) { return nil, errDatabase })
+	if err := mirror.Store(t.Context(), c); !errors.Is(err, errDatabase) {
+		t.Errorf("got %v", err)
+	}
+}
