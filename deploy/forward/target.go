@@ -17,7 +17,7 @@ import (
 const (
 	// keptBytesMax is the size of the largest body that is kept in memory, in bytes of the records
 	// as stored. A larger body is sent in chunks, while its records are read.
-	keptBytesMax = 8 << 20
+	keptBytesMax = 2 << 20
 	// answerBytesMax is how much of an answer is read. Only its status counts.
 	answerBytesMax = 64 << 10
 	// restFor is how long a connection is kept at rest. It is shorter than programs keep one: Node

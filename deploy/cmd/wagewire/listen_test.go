@@ -288,7 +288,7 @@ func TestRecordsAreInTheBodyWhereverTheyAre(t *testing.T) {
 	}{
 		"in the completion":       {100 << 10, true},
 		"in the store":            {600 << 10, true},
-		"in the store, and large": {9 << 20, false},
+		"in the store, and large": {3 << 20, false},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			c := paystubsOf(fmt.Sprint("e-", test.bytes), "a-1")
@@ -384,7 +384,7 @@ func operate(t *testing.T, s *sandbox.Sandbox) jetstream.JetStream {
 func TestRecordsThatAreGoneAreNotSent(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
-	for promise, size := range map[string]int{"small": 600 << 10, "large": 9 << 20} {
+	for promise, size := range map[string]int{"small": 600 << 10, "large": 3 << 20} {
 		t.Run(promise, func(t *testing.T) {
 			c := paystubsOf("e-"+promise, "a-1")
 			c.Data.Records = manyPaystubs(size)
