@@ -41,12 +41,13 @@ type listenOptions struct {
 	seedFile  string
 	resources []schema.Resource
 	accounts  []string
+	hands     int
 	aside     string
 	wait      *time.Duration
 }
 
 func newListenCommand(t terminal) *cobra.Command {
-	o := listenOptions{timeout: answerForDefault}
+	o := listenOptions{timeout: answerForDefault, hands: client.HandsDefault}
 	cmd := &cobra.Command{
 		Use:     "listen",
 		GroupID: groupBuild,
@@ -110,6 +111,9 @@ func (o *listenOptions) addFlags(cmd *cobra.Command) {
 		"only completions of these resources, separated by commas (default all)", parseResources)
 	flags.StringArrayVar(&o.accounts, "account", nil,
 		"only completions of the account with the provider's `id`; may be given again")
+	addNumber(flags, &o.hands, "hands",
+		"how many completions are in work at the same time; of one account it is one",
+		1, client.HandsMax)
 	flags.StringVar(&o.aside, "aside", "",
 		"keep in `directory` what no delivery helps (default: it comes again for ever)")
 	o.wait = addWait(cmd)
@@ -148,7 +152,7 @@ func (o *listenOptions) run(ctx context.Context, t terminal) error {
 	fmt.Fprintln(t.stderr, o.greeting(address))
 	err = subscribe(ctx, client.Subscription{
 		Durable: o.durable, Resources: o.resources, Accounts: o.accounts,
-		Aside: l.countAside(o.aside),
+		Hands: o.hands, Aside: l.countAside(o.aside),
 	}, l)
 	fmt.Fprintln(t.stderr, l.summary())
 	return err

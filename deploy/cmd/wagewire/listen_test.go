@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -121,8 +122,10 @@ func deletionOf(event, account string) completion {
 func TestACompletionIsForwardedUntilTheProgramHasIt(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)
-	publishCompletions(t, s.Conn, incomeOf("e-1", "a-1"), paystubsOf("e-2", "a-1"),
-		deletionOf("e-3", "l-1"))
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	income := incomeOf("e-1", "a-1")
+	income.event.TraceParent = trace
+	publishCompletions(t, s.Conn, income, paystubsOf("e-2", "a-1"), deletionOf("e-3", "l-1"))
 	program := newHook(500, 204)
 	got := wagewire(t, asTeam(s), "listen", "--catch-up", "--forward", program.start(t))
 	if got.code != 0 {
@@ -152,6 +155,9 @@ func TestACompletionIsForwardedUntilTheProgramHasIt(t *testing.T) {
 		}
 		if request.id == "pinwheel:e-1:income" {
 			contains(t, string(request.body), `"amount":12345678901234567890.10,"new":"<a>"`)
+			if got := request.header.Get("traceparent"); got != trace {
+				t.Errorf("traceparent is %q", got)
+			}
 		}
 	}
 
@@ -159,6 +165,30 @@ func TestACompletionIsForwardedUntilTheProgramHasIt(t *testing.T) {
 	if again.code != 0 || again.stdout != "" ||
 		!strings.HasSuffix(again.stderr, "0 printed, 0 given back, 0 set aside\n") {
 		t.Errorf("what the program has comes again: %+v", again)
+	}
+}
+
+func TestOneHandSendsOneRequestAtATime(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	for n := range 20 {
+		id := fmt.Sprint(n)
+		publishCompletions(t, s.Conn, incomeOf("e-"+id, "a-"+id))
+	}
+	var busy sync.Mutex
+	program := newHook(204)
+	program.answer = func(int) int {
+		if !busy.TryLock() {
+			return http.StatusConflict
+		}
+		defer busy.Unlock()
+		runtime.Gosched()
+		return http.StatusNoContent
+	}
+	got := wagewire(t, asTeam(s), "listen", "--catch-up", "--hands", "1", "--forward",
+		program.start(t))
+	if !strings.HasSuffix(got.stderr, "20 forwarded, 0 given back, 0 set aside\n") {
+		t.Errorf("got %+v", got)
 	}
 }
 

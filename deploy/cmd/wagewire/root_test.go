@@ -354,6 +354,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 			"--json"}, "--json prints completions, and --forward sends them: choose one"},
 		"a way without TLS to nowhere": {[]string{"listen", "--allow-http"},
 			"--allow-http is for --forward"},
+		"listen without a hand": {[]string{"listen", "--hands", "0"}, "not a number from 1 to 100"},
 		"listen to a resource that is none": {[]string{"listen", "--resources", "income,paystub"},
 			"did you mean paystubs?"},
 		"trigger of nothing": {[]string{"trigger"},
