@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type listenOptions struct {
 	accounts  []string
 	hands     int
 	aside     string
+	retry     bool
 	wait      *time.Duration
 }
 
@@ -64,6 +66,9 @@ after 1 s, then 2 s, and so on up to 10 minutes. While nothing listens at the ad
 keeps what it has and tries every second. A completion is printed on a line with its answer.
 
 Without --forward the completions are printed and acknowledged.
+
+A completion that cannot be read, or that the program refuses 20 times while it takes others, is
+kept in the directory of --aside.
 
 Deletions (outcome deleted) come whatever --resources and --account say. Completions outside of
 these flags are acknowledged unseen, so use one filter for one durable.
@@ -116,6 +121,8 @@ func (o *listenOptions) addFlags(cmd *cobra.Command) {
 		1, client.HandsMax)
 	flags.StringVar(&o.aside, "aside", "",
 		"keep in `directory` what no delivery helps (default: it comes again for ever)")
+	flags.BoolVar(&o.retry, "retry-aside", false,
+		"send what the directory of --aside has, remove what is taken, and end")
 	o.wait = addWait(cmd)
 }
 
@@ -132,6 +139,9 @@ func teamVariables() []process.Variable {
 func (o *listenOptions) run(ctx context.Context, t terminal) error {
 	l := &listener{stop: ctx.Done(), stdout: t.stdout, asJSON: o.asJSON}
 	l.form.Normal = o.normal
+	if o.retry && o.aside == "" {
+		return command.UsageError("--retry-aside: say with --aside which directory")
+	}
 	address, err := o.address()
 	if err != nil {
 		return err
@@ -145,17 +155,25 @@ func (o *listenOptions) run(ctx context.Context, t terminal) error {
 		return err
 	}
 	defer c.Close()
+	fmt.Fprintln(t.stderr, o.greeting(address))
+	err = o.take(ctx, c, l)
+	fmt.Fprintln(t.stderr, l.summary())
+	return err
+}
+
+// take hands completions to the listener: those of the durable, or those set aside.
+func (o *listenOptions) take(ctx context.Context, c *client.Client, l *listener) error {
+	if o.retry {
+		return c.RetryAside(ctx, o.aside, l)
+	}
 	subscribe := c.Subscribe
 	if o.catchUp {
 		subscribe = c.CatchUp
 	}
-	fmt.Fprintln(t.stderr, o.greeting(address))
-	err = subscribe(ctx, client.Subscription{
+	return subscribe(ctx, client.Subscription{
 		Durable: o.durable, Resources: o.resources, Accounts: o.accounts,
 		Hands: o.hands, Aside: l.countAside(o.aside),
 	}, l)
-	fmt.Fprintln(t.stderr, l.summary())
-	return err
 }
 
 // address is the address of --forward, nil without one.
@@ -186,16 +204,16 @@ func (o *listenOptions) address() (*url.URL, error) {
 }
 
 func (o *listenOptions) greeting(address *url.URL) string {
-	durable := o.durable
-	if durable == "" {
-		durable = o.team
+	source := "durable " + cmp.Or(o.durable, o.team)
+	if o.retry {
+		source = o.aside
 	}
 	if address == nil {
-		return fmt.Sprintf("printing the completions of durable %s, Ctrl-C ends. They are "+
-			"acknowledged: another program on the durable does not get them", durable)
+		return fmt.Sprintf("printing the completions of %s, Ctrl-C ends. They are "+
+			"acknowledged: another program does not get them", source)
 	}
-	return fmt.Sprintf("forwarding the completions of durable %s to %s, Ctrl-C ends",
-		durable, address.Redacted())
+	return fmt.Sprintf("forwarding the completions of %s to %s, Ctrl-C ends",
+		source, address.Redacted())
 }
 
 // connect connects as the team. If NATS does not answer, connect tries again until --wait is over.

@@ -460,6 +460,38 @@ func TestPoisonIsSetAsideAndTheRestIsForwarded(t *testing.T) {
 	}
 }
 
+func TestWhatIsAsideIsSentAgain(t *testing.T) {
+	t.Parallel()
+	s := startSandbox(t)
+	dir := t.TempDir()
+	for name, c := range map[string]completion{
+		"WAGEWIRE_COMPLETIONS-9.json":  incomeOf("e-1", "a-1"),
+		"WAGEWIRE_COMPLETIONS-10.json": deletionOf("e-2", "l-1"),
+	} {
+		text, err := c.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := newHook(204, 400, 204)
+	again := []string{"listen", "--aside", dir, "--retry-aside", "--forward", program.start(t)}
+	got := wagewire(t, asTeam(s), again...)
+	contains(t, got.stdout, "pinwheel:e-1:income → 204 ", "truv:e-2:link → 400 ", ", stays aside: ")
+	contains(t, got.stderr, "1 forwarded, 1 given back, 0 set aside\n",
+		"WAGEWIRE_COMPLETIONS-10.json stays aside: answer 400: ")
+	if got.code != 1 {
+		t.Errorf("exit code %d, want 1", got.code)
+	}
+	got = wagewire(t, asTeam(s), again...)
+	left, err := os.ReadDir(dir)
+	if err != nil || got.code != 0 || len(left) != 0 {
+		t.Errorf("%d files are left, %v: %+v", len(left), err, got)
+	}
+}
+
 func TestATeamListensWithItsKeyAlone(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t)

@@ -109,13 +109,20 @@ func formatAnswer(c *client.Completion, answer forward.Answer, err error) string
 	case err == nil:
 		return fmt.Sprintf("%d %s", answer.Status, took)
 	case isRefusal && refusal.Status > 0:
-		return fmt.Sprintf("%d %s, again in %s: %s", refusal.Status, took,
-			pauseAfter(c.Deliveries), refusal.Reason)
+		return fmt.Sprintf("%d %s, %s: %s", refusal.Status, took, formatAgain(c), refusal.Reason)
 	case isRefusal:
-		return fmt.Sprintf("no answer, again in %s: %s", pauseAfter(c.Deliveries), refusal.Reason)
+		return fmt.Sprintf("no answer, %s: %s", formatAgain(c), refusal.Reason)
 	default:
 		return fmt.Sprintf("not sent: %v", err)
 	}
+}
+
+// formatAgain says when a completion that is not taken comes again.
+func formatAgain(c *client.Completion) string {
+	if c.Deliveries == 0 { // it was set aside before
+		return "stays aside"
+	}
+	return fmt.Sprintf("again in %s", pauseAfter(c.Deliveries))
 }
 
 // pauseAfter is how long the kit waits after a delivery. Deliveries are numbered from 1.

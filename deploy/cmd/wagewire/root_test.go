@@ -354,6 +354,8 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 			"--json"}, "--json prints completions, and --forward sends them: choose one"},
 		"a way without TLS to nowhere": {[]string{"listen", "--allow-http"},
 			"--allow-http is for --forward"},
+		"what is aside nowhere": {[]string{"listen", "--retry-aside"},
+			"--retry-aside: say with --aside which directory"},
 		"listen without a hand": {[]string{"listen", "--hands", "0"}, "not a number from 1 to 100"},
 		"listen to a resource that is none": {[]string{"listen", "--resources", "income,paystub"},
 			"did you mean paystubs?"},
