@@ -91,7 +91,7 @@ Ctrl-C finishes what is in hand, and gives back the rest.`,
 	}
 	o.addFlags(cmd)
 	command.AddEnvironment(cmd, teamVariables())
-	return untilInterrupted(cmd, func() bool { return true })
+	return untilInterrupted(cmd, func() bool { return !o.catchUp && !o.retry })
 }
 
 func (o *listenOptions) addFlags(cmd *cobra.Command) {
