@@ -32,6 +32,8 @@ const (
 	// statusHeader is the header of an answer that is no message.
 	statusHeader = "Status"
 	statusGone   = "404"
+	// traceParentHeader is the header of a completion with its trace context.
+	traceParentHeader = "traceparent"
 )
 
 // ErrNoAccount means that no state of the account is stored: Wagewire has completed nothing of the

@@ -24,6 +24,8 @@ type Completion struct {
 	// Deliveries is how often the broker has delivered the completion to the durable, this time
 	// included. It is 0 for a completion from RetryAside.
 	Deliveries uint64
+	// TraceParent is the W3C trace context of the attempt that stored the completion, or "".
+	TraceParent string
 
 	// fetch returns a chunk of the records in the store.
 	fetch fetcher

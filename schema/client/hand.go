@@ -63,6 +63,7 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 	if err == nil {
 		c.StreamSequence = place.Sequence.Stream
 		c.Deliveries = place.NumDelivered
+		c.TraceParent = msg.Header.Get(traceParentHeader)
 		err = s.handle(ctx, msg.Subject, c)
 	}
 	verdict := s.judge(ctx, msg.Data, place, err)

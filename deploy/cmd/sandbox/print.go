@@ -212,6 +212,11 @@ TITLE
     nats -s BROKER sub 'wagewire.completions.>'
     NATS_URL=BROKER go run ./deploy/cmd/wagewire tail
 
+  Get the completions by HTTP in a program of your own, and let webhooks happen:
+
+    NATS_URL=BROKER go run ./deploy/cmd/wagewire listen --forward http://127.0.0.1:3000/hook
+    go run ./deploy/cmd/wagewire trigger paystubs.added --control PROVIDERS/control
+
   Let a fake provider fail, and send a webhook whose worker meets the failure:
 
     curl PROVIDERS/control/faults -d '{"path":"employment","status":503,"times":2}'

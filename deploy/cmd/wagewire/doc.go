@@ -6,6 +6,9 @@
 //
 //	provision.go    compare the broker with the topology, and change the broker
 //	send.go         send a webhook: sample.go has the body, response.go the answer of ingress
+//	trigger.go      let a webhook end in a chosen way; trigger_fakes.go orders it of the fakes
+//	listen.go       forward completions to a program, with package deploy/forward; listener.go is
+//	                the handler of the kit
 //	tail.go         print completions
 //	doctor.go       check an installation, with package deploy/doctor
 //	find.go         show all of one account

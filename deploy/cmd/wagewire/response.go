@@ -81,19 +81,26 @@ func (r request) send(ctx context.Context, client *http.Client) (response, error
 	began := time.Now()
 	got, err := client.Do(post)
 	if err != nil {
-		// Only the cause, because url.Error repeats the method and the address.
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err
-		}
 		return response{}, fmt.Errorf("no answer from %s: %w: is ingress there? see --url",
-			r.url, err)
+			r.url, withoutURL(err))
 	}
 	defer got.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(got.Body, responseBytesMax))
 	if err != nil {
 		return response{}, fmt.Errorf("read the answer of %s: %w", r.url, err)
 	}
-	return newResponse(got, body, time.Since(began)), nil
+	answer := newResponse(got.StatusCode, body, time.Since(began))
+	answer.retryAfter = got.Header.Get("Retry-After")
+	return answer, nil
+}
+
+// withoutURL is the cause of an error of an HTTP client. url.Error repeats the method and the
+// address.
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
 }
 
 // response is a response to a webhook, from ingress or from another server at the address.
@@ -111,8 +118,8 @@ type response struct {
 	}
 }
 
-func newResponse(got *http.Response, body []byte, took time.Duration) response {
-	r := response{status: got.StatusCode, retryAfter: got.Header.Get("Retry-After"), took: took}
+func newResponse(status int, body []byte, took time.Duration) response {
+	r := response{status: status, took: took}
 	err := json.Unmarshal(body, &r.body)
 	r.isIngress = err == nil && (r.body.ID != nil || r.body.Error != "")
 	return r

@@ -68,6 +68,7 @@ func isTerminal(end any) bool {
 const (
 	groupInstall = "install"
 	groupObserve = "observe"
+	groupBuild   = "build"
 	groupRepair  = "repair"
 )
 
@@ -76,6 +77,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupInstall, Title: "Install:"},
 		&cobra.Group{ID: groupObserve, Title: "Send and observe:"},
+		&cobra.Group{ID: groupBuild, Title: "Build on completions:"},
 		&cobra.Group{ID: groupRepair, Title: "Repair:"},
 	)
 	root.AddCommand(
@@ -83,6 +85,7 @@ func newRoot(t terminal) *cobra.Command {
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
 		newMetricsCommand(t),
 		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
+		newListenCommand(t), newTriggerCommand(t),
 		newRecordCommand(t),
 		newDeadCommand(t), newQuarantineCommand(t), newReplayCommand(t), newBackfillCommand(t),
 		newAccountsCommand(t),

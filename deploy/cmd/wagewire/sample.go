@@ -51,6 +51,12 @@ func hasSample(w schema.WebhookType) bool {
 	return ok
 }
 
+// hasOutcome reports whether a webhook of the type says how a job of the provider ended.
+func hasOutcome(w schema.WebhookType) bool {
+	body, ok := jsonschema.Sample(w.Provider, w.Name)
+	return ok && gjson.GetBytes(body, outcomePath).Exists()
+}
+
 // apply keeps every other byte of the body, such as the digits of numbers.
 func (e edit) apply(body []byte) ([]byte, error) {
 	if !gjson.GetBytes(body, e.path).Exists() {

@@ -1,0 +1,229 @@
+package forward_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/deploy/forward"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// longTime is longer than any answer of these tests takes.
+const longTime = time.Hour
+
+// serve starts a program, and returns the program as a target.
+func serve(
+	t *testing.T, answerFor time.Duration, handler http.HandlerFunc,
+) (*forward.Target, *httptest.Server) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := forward.NewTarget(address.JoinPath("hook"), forward.Form{}, answerFor)
+	t.Cleanup(target.Close)
+	return target, server
+}
+
+const income = `{"id":"c-1","data":{"provider":"pinwheel","resource":"income",` +
+	`"outcome":"succeeded","records":[{"amount":` + digits + `}]}}`
+
+func TestARequestIsACloudEventInStructuredMode(t *testing.T) {
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for promise, test := range map[string]struct {
+		outcome     schema.Outcome
+		traceParent string
+		want        map[string]string
+	}{
+		"with the outcome and the trace": {schema.Succeeded, trace,
+			map[string]string{"Wagewire-Outcome": "succeeded", "traceparent": trace}},
+		"without a trace": {schema.Deleted, "",
+			map[string]string{"Wagewire-Outcome": "deleted", "traceparent": ""}},
+		"an unknown outcome is kept": {"renamed", trace,
+			map[string]string{"Wagewire-Outcome": "renamed"}},
+		"an outcome that no header takes is in the body alone": {"a\r\nb: c", "x y",
+			map[string]string{"Wagewire-Outcome": "", "traceparent": "", "b": ""}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			var got *http.Request
+			var body []byte
+			target, _ := serve(t, longTime, func(w http.ResponseWriter, r *http.Request) {
+				got = r
+				body, _ = io.ReadAll(r.Body)
+				w.WriteHeader(http.StatusNoContent)
+			})
+			c := read(t, income)
+			c.Data.Outcome = test.outcome
+			c.TraceParent = test.traceParent
+			answer, err := target.Send(t.Context(), c)
+			if err != nil || answer.Status != 204 {
+				t.Fatalf("got %+v, %v", answer, err)
+			}
+			if got.Method != http.MethodPost || got.URL.Path != "/hook" ||
+				got.Header.Get("Content-Type") != "application/cloudevents+json" ||
+				got.ContentLength != int64(len(income)) || string(body) != income {
+				t.Errorf("got %s %s %v with %s", got.Method, got.URL, got.Header, body)
+			}
+			for name, want := range test.want {
+				if value := got.Header.Get(name); value != want {
+					t.Errorf("%s is %q, want %q", name, value, want)
+				}
+			}
+		})
+	}
+}
+
+func TestOnly2xxMeansStored(t *testing.T) {
+	for status, want := range map[int]string{
+		200: "", 201: "", 202: "", 204: "", 299: "",
+		301: "a redirect is not followed", 307: "a redirect is not followed",
+		400: "the program does not take the completion",
+		401: "the program wants credentials",
+		403: "the program wants credentials",
+		404: "is the path right?",
+		405: "the program takes no POST there",
+		413: "raise the program's limit",
+		415: "does not take bodies of application/cloudevents+json",
+		422: "the program does not take the completion",
+		500: "the program failed", 503: "the program failed",
+		600: "only 2xx means",
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			requests := 0
+			target, _ := serve(t, longTime, func(w http.ResponseWriter, _ *http.Request) {
+				requests++
+				w.Header().Set("Location", "/elsewhere")
+				w.WriteHeader(status)
+			})
+			answer, err := target.Send(t.Context(), read(t, income))
+			if answer.Status != status || requests != 1 {
+				t.Errorf("%d requests, and the status %d", requests, answer.Status)
+			}
+			if want == "" {
+				if err != nil {
+					t.Errorf("error %v, want that it is stored", err)
+				}
+				return
+			}
+			refusal, isRefusal := errors.AsType[*forward.RefusedError](err)
+			if !isRefusal || refusal.Status != status || refusal.IsUnreachable ||
+				!strings.Contains(refusal.Reason, want) {
+				t.Errorf("error %#v, want a refusal with %q", err, want)
+			}
+		})
+	}
+}
+
+// waitForEnd waits until the sender of a request has gone. A server looks for that when the body is
+// read.
+func waitForEnd(r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+func TestAProgramThatDoesNotAnswerIsToldInWordsThatHelp(t *testing.T) {
+	for promise, test := range map[string]struct {
+		answerFor     time.Duration
+		program       http.HandlerFunc // nil: nobody listens
+		isUnreachable bool
+		want          string
+	}{
+		"nobody listens": {longTime, nil, true, "connection refused: does a program listen on 127.0.0.1:"},
+		"it takes too long": {20 * time.Millisecond,
+			func(_ http.ResponseWriter, r *http.Request) { waitForEnd(r) }, false,
+			"nothing came within 20ms"},
+		"it crashes": {longTime,
+			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false,
+			"the program closed the connection: did it crash?"},
+		"it speaks no HTTP": {longTime, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "220 mail.invalid ESMTP\r\n")
+			_ = conn.Close()
+		}, false, "net/http: HTTP/1.x transport connection broken: malformed HTTP"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			target, server := serve(t, test.answerFor, test.program)
+			if test.program == nil {
+				server.Close()
+			}
+			answer, err := target.Send(t.Context(), read(t, income))
+			refusal, isRefusal := errors.AsType[*forward.RefusedError](err)
+			if !isRefusal || refusal.IsUnreachable != test.isUnreachable || answer.Status != 0 ||
+				!strings.Contains(err.Error(), "no answer: "+test.want) {
+				t.Errorf("got %+v, %v, want %q", answer, err, test.want)
+			}
+		})
+	}
+}
+
+func TestAPasswordOfTheAddressIsNotInAnError(t *testing.T) {
+	_, server := serve(t, longTime, func(http.ResponseWriter, *http.Request) {})
+	server.Close()
+	address, err := url.Parse(strings.Replace(server.URL, "//", "//me:hush-hush@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := forward.NewTarget(address, forward.Form{}, longTime)
+	if _, err := target.Send(t.Context(), read(t, income)); err == nil ||
+		strings.Contains(err.Error(), "hush") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestALongAnswerIsReadToALimit(t *testing.T) {
+	var ended sync.WaitGroup
+	ended.Add(1)
+	target, _ := serve(t, longTime, func(w http.ResponseWriter, _ *http.Request) {
+		defer ended.Done()
+		part := make([]byte, 1<<20)
+		for { // until the reader closes the connection
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	})
+	answer, err := target.Send(t.Context(), read(t, income))
+	if err != nil || answer.Status != 200 {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+	ended.Wait()
+}
+
+func TestAnAnswerThatDoesNotEndIsAnAnswer(t *testing.T) {
+	target, _ := serve(t, 20*time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		waitForEnd(r)
+	})
+	answer, err := target.Send(t.Context(), read(t, income))
+	if err != nil || answer.Status != 200 {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+}
+
+func TestTheEndOfTheContextEndsTheRequest(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	target, _ := serve(t, longTime, func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		waitForEnd(r)
+	})
+	answer, err := target.Send(ctx, read(t, income))
+	if !errors.Is(ctx.Err(), context.Canceled) || err == nil || answer.Status != 0 {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+}
