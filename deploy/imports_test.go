@@ -73,6 +73,7 @@ var law = []row{
 		"github.com/nats-io/nats-server " + zap,
 		"for _test.go files only"},
 	{"schema/clients/...", "", "", "tests of the kits in other languages"},
+	{"schema/examples/...", "schema schema/client schema/normal", "", "programs of other teams: a kit, and nothing else"},
 
 	{"ingress/webhook", "schema schema/rawjson", "", "signatures and bodies need no network"},
 	{"ingress", "schema schema/process ingress/webhook",
