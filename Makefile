@@ -147,6 +147,11 @@ schema/typescript: ## compile the schemas with ajv and TypeScript, parse asyncap
 	cp schema/jsonschema/typescript/package.json schema/jsonschema/typescript/check.mjs "$$dir" && cd "$$dir" && \
 	npm install --no-audit --no-fund --loglevel=error && node check.mjs $(CURDIR)/schema
 
+# The same test as in make test, with its steps. Node, npm and python3 add their languages.
+.PHONY: lending
+lending: ## ask eight questions of a team that lends, in three languages, and compare each digit of the answers
+	@go test -count=1 -v -timeout 10m $(TESTFLAGS) -run ALendingTeam ./deploy/e2e
+
 .PHONY: test/kits
 test/kits: ## run the kit for TypeScript with 100 MB of records, for a minute; needs node and npm
 	@go test -count=1 -v -timeout 20m $(TESTFLAGS) ./schema/clients/typescript -args -megabytes 100
