@@ -165,6 +165,11 @@ test/apiserver: ## let a real API server judge every rendering of the chart; any
 	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
 	GOWORK=off go -C $(chart) test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
 
+# 20 MB are a row of make test. The limit of the memory is the same.
+.PHONY: test/records
+test/records: ## read 100 MB of records of one completion with the kit, and measure the memory
+	@go test -count=1 -v -timeout 10m -run TheMemoryDoesNotGrow $(TESTFLAGS) ./schema/client -args -records-mb 100
+
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries
 test/canaries: ## measure when a deleted account has left the files of a cluster of three

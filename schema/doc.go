@@ -59,6 +59,7 @@
 //	README.md       the contract for those who subscribe; examples/ has programs
 //	testdata/       the wire as frozen by tests
 //	normal/         the records of all providers in one model
+//	client/         the kit for programs in Go that read completions
 //	stream/         the contract on JetStream
 //	process/        parts of every process: configuration, secret files, logger, admin listener
 //

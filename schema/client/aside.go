@@ -79,8 +79,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer opened.Close()
-	return opened.Sync()
+	return errors.Join(opened.Sync(), opened.Close())
 }
 
 // RetryAside hands the completions in a directory of AsideDir to the handler, the oldest first, and

@@ -164,8 +164,8 @@ func explainConnect(err error) error {
 		return errors.New("NATS_URL is not a URL") // err quotes the URL with its password
 	}
 	if errors.Is(err, nats.ErrAuthorization) {
-		return fmt.Errorf("NATS_SEED_FILE: the broker refuses the key, or wants one: the file must "+
-			"have the seed that the operator gave to the team: %w", err)
+		return fmt.Errorf("NATS_SEED_FILE: the broker refuses the key, or wants one: the file "+
+			"must have the seed that the operator gave to the team: %w", err)
 	}
 	return fmt.Errorf("NATS_URL: connect: %w", err)
 }

@@ -37,10 +37,18 @@
 //     that stay gone or changed, and errors of a handler that took others meanwhile.
 //   - A log line has no body, no name and no amount.
 //
+// # Records in one model
+//
+// Package normal turns a record of any provider into one model, when the program reads it:
+//
+//	for record, err := range completion.Records(ctx) {
+//		n, err := normal.Of(completion.Data.Provider, completion.Data.Resource, record)
+//
 // # The files
 //
 //	client.go      Connect, Account: the connection, and the last state of an account
 //	subscribe.go   Subscribe, CatchUp: taking from a durable, and the end
+//	take.go        inbox: one request for one completion
 //	hand.go        what one hand does with a delivery
 //	completion.go  Completion, Poison
 //	records.go     Completion.Records

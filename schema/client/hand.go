@@ -20,8 +20,8 @@ const (
 	// pauseMin is the pause before the second delivery. Each pause is twice the one before.
 	pauseMin = time.Second
 	pauseMax = 10 * time.Minute
-	// settleTries is how often the broker is told that a completion is done. Then the completion may
-	// come again.
+	// settleTries is how often the broker is told that a completion is done. Then the completion
+	// may come again.
 	settleTries = 3
 )
 
@@ -34,6 +34,13 @@ var (
 
 // wordAgain is the word to deliver again after a pause, in nanoseconds.
 const wordAgain = `-NAK {"delay":%d}`
+
+// verdict is what the broker learns about a delivery: a word of the end, or without one how long to
+// wait before the next delivery.
+type verdict struct {
+	word  []byte
+	pause time.Duration
+}
 
 // work is the life of a delivery: one account at a time, read, filter, handle, settle.
 func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
@@ -59,7 +66,9 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 		c.TraceParent = msg.Header.Get(traceParentHeader)
 		err = s.handle(ctx, msg.Subject, c)
 	}
-	s.settle(ctx, msg, place, err)
+	verdict := s.judge(ctx, msg.Data, place, err)
+	stopRenewing() // a late sign would begin the lease anew, in place of a pause
+	s.settle(ctx, msg, verdict)
 	s.noteEnd(place)
 }
 
@@ -110,43 +119,38 @@ func call(ctx context.Context, h Handler, c *Completion) (err error) {
 	return h.Store(ctx, c)
 }
 
-// settle tells the broker what became of the delivery.
-func (s *subscribing) settle(
-	ctx context.Context, msg *nats.Msg, place *nats.MsgMetadata, err error,
-) {
+// judge turns the error of a delivery into a verdict, and sets poison aside.
+func (s *subscribing) judge(
+	ctx context.Context, raw []byte, place *nats.MsgMetadata, err error,
+) verdict {
 	sequence := place.Sequence.Stream
 	if err == nil {
 		s.failures.forget(sequence)
-		s.tell(ctx, msg, wordDone)
-		return
+		return verdict{word: wordDone}
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
 	tookOthers := s.failures.hasOthers(sequence, s.taken.Load())
-	reason, isPoison := s.judge(err, place.NumDelivered, tookOthers)
+	reason, isPoison := s.reasonFor(err, place.NumDelivered, tookOthers)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
-		s.giveBack(msg, pauseAfter(place.NumDelivered))
-		return
+		return verdict{pause: pauseAfter(place.NumDelivered)}
 	}
 	if s.Aside == nil {
 		log.Error("no delivery helps a completion, and Subscription.Aside is not set")
-		s.giveBack(msg, pauseMax)
-		return
+		return verdict{pause: pauseMax}
 	}
-	if err := s.Aside(ctx, Poisoned{
-		Stream: place.Stream, Sequence: sequence, Raw: msg.Data, Reason: reason,
-	}); err != nil {
+	poisoned := Poisoned{Stream: place.Stream, Sequence: sequence, Raw: raw, Reason: reason}
+	if err := s.Aside(ctx, poisoned); err != nil {
 		log.Error("a completion cannot be set aside", "error", err)
-		s.giveBack(msg, pauseMax)
-		return
+		return verdict{pause: pauseMax}
 	}
 	log.Error("a completion was set aside")
 	s.failures.forget(sequence)
-	s.tell(ctx, msg, wordNever)
+	return verdict{word: wordNever}
 }
 
-// judge reports whether no delivery helps, and why.
-func (s *subscribing) judge(
+// reasonFor reports whether no delivery helps, and why.
+func (s *subscribing) reasonFor(
 	err error, deliveries uint64, tookOthers bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
@@ -162,6 +166,22 @@ func (s *subscribing) judge(
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
 		deliveries, typeOf(err)), tookOthers
+}
+
+// settle tells the broker the verdict. It waits for the confirmation of an end: without one, the
+// completion comes again.
+func (s *subscribing) settle(ctx context.Context, msg *nats.Msg, v verdict) {
+	if v.word == nil {
+		s.giveBack(msg, v.pause)
+		return
+	}
+	var err error
+	for range settleTries {
+		if err = s.confirm(ctx, msg.Reply, v.word); err == nil {
+			return
+		}
+	}
+	s.log.Warn("the broker does not confirm: a completion may come again", "error", err)
 }
 
 // typeOf is the type of the innermost error. The text of a handler's error may have personal data.
@@ -187,17 +207,6 @@ func pauseAfter(n uint64) time.Duration {
 // giveBack lets the broker deliver again after a pause. If the word gets lost, the lease ends.
 func (s *subscribing) giveBack(msg *nats.Msg, pause time.Duration) {
 	_ = s.nats.Publish(msg.Reply, fmt.Appendf(nil, wordAgain, pause))
-}
-
-// tell tells the broker that a delivery is over, and waits for the confirmation.
-func (s *subscribing) tell(ctx context.Context, msg *nats.Msg, word []byte) {
-	var err error
-	for range settleTries {
-		if err = s.confirm(ctx, msg.Reply, word); err == nil {
-			return
-		}
-	}
-	s.log.Warn("the broker does not confirm: a completion may come again", "error", err)
 }
 
 func (s *subscribing) confirm(ctx context.Context, subject string, word []byte) error {
@@ -228,10 +237,10 @@ func (s *subscribing) renew(msg *nats.Msg) (stop func()) {
 			}
 		}
 	})
-	return func() {
+	return sync.OnceFunc(func() {
 		close(ended)
 		beats.Wait()
-	}
+	})
 }
 
 // locks lets one goroutine at a time work for an account. The zero value has no account locked.

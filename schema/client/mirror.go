@@ -56,7 +56,9 @@ func (m *Mirror) Store(ctx context.Context, c *Completion) error {
 }
 
 // Remove removes everything of the completion's account, for good.
-func (m *Mirror) Remove(_ context.Context, c *Completion) error { return m.Apply(c.Completion, nil) }
+func (m *Mirror) Remove(_ context.Context, c *Completion) error {
+	return m.Apply(c.Completion, nil)
+}
 
 // Apply applies a completion with its records, wherever these were. The error, about a record
 // without an id, is marked with Poison, and nothing is changed then.

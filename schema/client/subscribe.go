@@ -19,9 +19,10 @@ import (
 
 const (
 	// HandsDefault is the number of completions in work at the same time, if a Subscription names
-	// none. HandsMax is the largest number: each hand is a request that waits at the broker.
+	// none.
 	HandsDefault = 4
-	HandsMax     = 100
+	// HandsMax is the largest number of hands: each is a request that waits at the broker.
+	HandsMax = 100
 	// AttemptsDefault is how often a completion is delivered before its errors may make it poison,
 	// if a Subscription does not say it.
 	AttemptsDefault = 20
@@ -145,8 +146,8 @@ func (c *Client) Subscribe(ctx context.Context, s Subscription, h Handler) error
 }
 
 // CatchUp is Subscribe until the durable has nothing left: everything since its position was handed
-// over and acknowledged. A completion that comes again and again is left, and so CatchUp waits until
-// it is set aside. If ctx ends before, the error is that of ctx.
+// over and acknowledged. A completion that comes again and again is left, so CatchUp waits until
+// the handler takes it, or until it is set aside. If ctx ends before, the error is that of ctx.
 func (c *Client) CatchUp(ctx context.Context, s Subscription, h Handler) error {
 	run, err := c.begin(ctx, s, h)
 	if err != nil {
@@ -308,14 +309,18 @@ func (s *subscribing) release(ctx context.Context, msg *nats.Msg) {
 	s.rest.all = append(s.rest.all, msg)
 }
 
-// lookForDurable returns an error if the durable is certainly not there. A broker that is away gives
-// no answer.
+// lookForDurable returns an error if the durable is certainly not there. A broker that is away
+// gives no answer.
 func (s *subscribing) lookForDurable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()
 	_, err := s.consumer.Info(ctx)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+	if errors.Is(err, jetstream.ErrConsumerNotFound) ||
+		errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("durable %s was deleted: %w any more", s.Durable, ErrNoDurable)
+	}
+	if errors.Is(err, nats.ErrNoResponders) {
+		s.log.Warn("the key has no right to the durable now", "durable", s.Durable)
 	}
 	return nil
 }

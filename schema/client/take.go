@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	// requestFor is how long a request waits at the broker. beatEvery is the pause between two signs
-	// of the broker meanwhile. After silentFor without a sign, the request counts as lost.
+	// requestFor is how long a request waits at the broker.
 	requestFor = 30 * time.Second
-	beatEvery  = 5 * time.Second
-	silentFor  = 2 * beatEvery
+	// beatEvery is the pause between two signs of the broker while a request waits.
+	beatEvery = 5 * time.Second
+	// silentFor is the silence after which a request counts as lost.
+	silentFor = 2 * beatEvery
 	// drainFor is how long a stop waits for what the broker has sent already.
 	drainFor = 5 * time.Second
 )
@@ -29,8 +30,8 @@ const (
 // errLost means that a request brings nothing any more.
 var errLost = errors.New("the request is lost")
 
-// inbox is where the completions for one hand come. At most one request is open, for one completion,
-// so nothing waits in the program while the hand works.
+// inbox is where the completions for one hand come. At most one request is open, for one
+// completion, so nothing waits in the program while the hand works.
 //
 // The client library has loops that take messages. They ask for the next while the program works,
 // or keep a request back when the work is quick.
@@ -63,7 +64,8 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch status := msg.Header.Get(statusHeader); {
+		status := msg.Header.Get(statusHeader)
+		switch {
 		case status == "" && msg.Reply != "":
 			i.isOpen = false
 			return msg, nil
@@ -71,7 +73,8 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 		case status == statusNothing || status == statusExpired:
 			i.isOpen = false
 		default: // the durable is deleted, or has another leader; the broker stops, or is too busy
-			return nil, fmt.Errorf("status %s %s: %w", status, msg.Header.Get("Description"), errLost)
+			description := msg.Header.Get("Description")
+			return nil, fmt.Errorf("status %s %s: %w", status, description, errLost)
 		}
 	}
 }
