@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
@@ -34,7 +35,8 @@ func TestProvidersServeUntilTheyAreStopped(t *testing.T) {
 	printed := make(firstLine, 1)
 	ended := make(chan int, 1)
 	var stderr bytes.Buffer
-	go func() { ended <- run(ctx, []string{"--addr", "127.0.0.1:0"}, printed, &stderr) }()
+	args := []string{"--addr", "127.0.0.1:0", "--fixture", writeFixture(t)}
+	go func() { ended <- run(ctx, args, printed, &stderr) }()
 	var line string
 	select {
 	case line = <-printed:
@@ -58,6 +60,9 @@ func TestProvidersServeUntilTheyAreStopped(t *testing.T) {
 	if response.StatusCode >= 300 || !bytes.Contains(body, []byte("account_id")) {
 		t.Errorf("the response to a new person is %d %s", response.StatusCode, body)
 	}
+	if link := getLink(t, host); link != `{"id": "l-1"}` {
+		t.Errorf("the link of the fixture is %s", link)
+	}
 	if code, stderr := runQuietly(t.Context(), "healthcheck", "--addr", host); code != 0 {
 		t.Errorf("healthcheck while they serve: exit code %d, %s", code, stderr)
 	}
@@ -69,6 +74,28 @@ func TestProvidersServeUntilTheyAreStopped(t *testing.T) {
 	if code != 1 || !strings.Contains(complaint, host) {
 		t.Errorf("healthcheck after they stopped: exit code %d, %s", code, complaint)
 	}
+}
+
+// getLink returns Truv's answer about the link of writeFixture.
+func getLink(t *testing.T, host string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		"http://"+host+"/truv/v1/links/l-1/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Access-Client-Id", fake.TruvClientID)
+	request.Header.Set("X-Access-Secret", fake.Secret(fake.Truv))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func TestProvidersSayWhatIsWrong(t *testing.T) {
@@ -85,6 +112,13 @@ func TestProvidersSayWhatIsWrong(t *testing.T) {
 		"a command with a typo gets a suggestion": {[]string{"sned"}, "did you mean send?"},
 		"healthcheck names the flag of its address": {
 			[]string{"healthcheck", "--addr", "nowhere"}, "--addr: ",
+		},
+		"a fixture that is not there names the flag": {
+			[]string{"--addr", "127.0.0.1:0", "--fixture", "nosuch.json"}, "--fixture: open nosuch.json",
+		},
+		"a file that is no fixture": {
+			[]string{"--addr", "127.0.0.1:0", "--fixture", "main.go"},
+			"--fixture: main.go is no fixture",
 		},
 		"an address that is impossible names --addr": {[]string{"--addr", "nowhere"}, "--addr: "},
 	} {

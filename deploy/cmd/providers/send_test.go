@@ -68,14 +68,22 @@ func TestSendLetsTheFakesSend(t *testing.T) {
 	})
 }
 
-func TestSendPlaysAFixture(t *testing.T) {
-	url := serveFakes(t, http.StatusOK)
-	path := filepath.Join(t.TempDir(), "fixture.json")
+// writeFixture writes a fixture of a link.
+func writeFixture(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "fixture.json")
 	const text = `{"version": "wagewire.fixture.v1", "provider": "truv", "type": "link-connected",
-		"account": "l-1", "webhook": {"webhook_id": "w-1"}, "calls": []}`
+		"account": "l-1", "webhook": {"webhook_id": "w-1"},
+		"calls": [{"path": "/v1/links/l-1/", "status": 200, "body": {"id": "l-1"}}]}`
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+func TestSendPlaysAFixture(t *testing.T) {
+	url := serveFakes(t, http.StatusOK)
+	path := writeFixture(t)
 	var out, complaint bytes.Buffer
 	args := []string{"send", "--fixture", path, "--providers", url}
 	if code := run(t.Context(), args, &out, &complaint); code != 0 {

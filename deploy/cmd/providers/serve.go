@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ type serveOptions struct {
 	addr     string
 	webhooks string
 	pageMax  int
+	fixtures []string
 }
 
 func rootCommand() *cobra.Command {
@@ -53,6 +56,9 @@ they send, and /control, which makes people, sends webhooks and lets the APIs fa
 	addAddr(c, &options.addr)
 	flags.StringVar(&options.webhooks, "webhooks", "http://127.0.0.1:8080/webhooks",
 		"send webhooks to this `URL` with /"+strings.Join(fake.Names(), " or /")+" at its end")
+	flags.StringArrayVar(&options.fixtures, "fixture", nil,
+		"give the answers of a `FILE` of wagewire record from the start, and send nothing; "+
+			"may be given several times")
 	flags.IntVar(&options.pageMax, "page-max", sandbox.PageMax,
 		"records on a page at most, whatever a call asks for")
 	command.AddSection(c, "Secrets", secrets())
@@ -114,6 +120,10 @@ func serve(ctx context.Context, options serveOptions, stdout io.Writer) error {
 		PageMax:    cmp.Or(options.pageMax, sandbox.PageMax),
 	})
 	defer context.AfterFunc(ctx, fakes.Close)()
+	if err := addFixtures(fakes, options.fixtures); err != nil {
+		_ = listener.Close()
+		return err
+	}
 	_, err = fmt.Fprintf(stdout, "fake providers on http://%s: /%s, /control\n",
 		listener.Addr(), strings.Join(fake.Names(), ", /"))
 	if err != nil {
@@ -126,4 +136,22 @@ func serve(ctx context.Context, options serveOptions, stdout io.Writer) error {
 	mux.Handle("/", fakes)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderFor}
 	return process.Serve(ctx, listener, server)
+}
+
+// addFixtures lets the fakes give the answers of the files.
+func addFixtures(fakes *fake.Providers, paths []string) error {
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("--fixture: %w", err)
+		}
+		var fixture fake.Fixture
+		if err := json.Unmarshal(text, &fixture); err != nil {
+			return fmt.Errorf("--fixture: %s is no fixture: %w", path, err)
+		}
+		if err := fakes.AddFixture(fixture); err != nil {
+			return fmt.Errorf("--fixture: %s: %w", path, err)
+		}
+	}
+	return nil
 }

@@ -157,7 +157,8 @@ func (o *recordOptions) find(
 	return readEvent(ctx, op, args[0], life.Stored.Sequence)
 }
 
-// findLast returns the sequence of the newest event of the type.
+// findLast returns the sequence of the newest event of the type. It reads all events if none of the
+// newest has the type.
 func findLast(ctx context.Context, op *stream.Operator, name string) (sequence uint64, err error) {
 	var filters []string
 	for _, t := range schema.Catalogue() {
@@ -165,17 +166,19 @@ func findLast(ctx context.Context, op *stream.Operator, name string) (sequence u
 			filters = append(filters, schema.AccountEvents(t.Provider, t.Resource, t.Action, "*"))
 		}
 	}
-	which := stream.Selection{Filters: filters}
-	err = op.Headings(ctx, which, func(h stream.Heading) error {
-		if h.Event.Type == name {
-			sequence = h.Sequence
+	for _, newest := range []uint64{traceNewest, 0} {
+		which := stream.Selection{Filters: filters, Newest: newest}
+		err = op.Headings(ctx, which, func(h stream.Heading) error {
+			if h.Event.Type == name {
+				sequence = h.Sequence
+			}
+			return nil
+		})
+		if err != nil || sequence > 0 {
+			return sequence, err
 		}
-		return nil
-	})
-	if err == nil && sequence == 0 {
-		err = fmt.Errorf("no webhook %s is stored", name)
 	}
-	return sequence, err
+	return 0, fmt.Errorf("no webhook %s is stored", name)
 }
 
 // findStored returns the life of the event with the name, whose event is on the events stream. Of

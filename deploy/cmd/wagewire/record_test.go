@@ -92,6 +92,16 @@ func TestAFileIsOverwrittenOnlyWithForce(t *testing.T) {
 	contains(t, string(text), "wagewire.fixture.v1")
 }
 
+func TestADirectoryIsMissedBeforeAnyCall(t *testing.T) {
+	w := newWard(t)
+	e := w.store(w.fakes.Person(fake.PersonOptions{}), "income.added")
+	got := w.does(1, "record", e.ID, "--output", filepath.Join(t.TempDir(), "nosuch", "f.json"))
+	contains(t, got.stderr, "nosuch: no such file or directory")
+	if calls := w.fakes.Calls().Total; calls != 0 {
+		t.Errorf("%d calls were made", calls)
+	}
+}
+
 func TestAFixtureGoesToStandardOutput(t *testing.T) {
 	w := newWard(t)
 	e := w.store(w.fakes.Person(fake.PersonOptions{}), "income.added")
