@@ -18,10 +18,10 @@ type Poisoned struct {
 	// Stream and Sequence are the place of the message.
 	Stream   string
 	Sequence uint64
-	// Raw is the whole message, which may be anything.
+	// Raw is the whole message: any bytes.
 	Raw []byte
-	// Reason is the kit's own text, or that of an error marked with Poison, or the stack of a
-	// handler that panicked.
+	// Reason is the kit's own text, the text of an error marked with Poison, or the stack of a
+	// panic in the handler.
 	Reason string
 }
 
@@ -32,7 +32,7 @@ const (
 
 // AsideDir returns the function for Subscription.Aside that keeps poison in a directory: the
 // message in <stream>-<sequence>.json and the reason in <stream>-<sequence>.why.txt. The kit makes
-// the directory. Only the user of the program may read the files, because they have personal data.
+// the directory. Only the user of the program may read the files, because of the personal data.
 // Both are on the disk before the broker is told to deliver the completion no more.
 func AsideDir(dir string) func(context.Context, Poisoned) error {
 	return func(_ context.Context, p Poisoned) error {
@@ -83,8 +83,8 @@ func syncDir(dir string) error {
 }
 
 // RetryAside hands the completions in a directory of AsideDir to the handler, the oldest first, and
-// removes those that the handler took. The error joins one for each completion that stays. A
-// directory that is not there has none.
+// removes the files of completions that the handler took. The error joins the errors of all others.
+// A directory that does not exist has no completions.
 func (c *Client) RetryAside(ctx context.Context, dir string, h Handler) error {
 	names, err := listAside(dir)
 	if err != nil {

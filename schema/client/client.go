@@ -29,7 +29,7 @@ const (
 	pingEvery = 10 * time.Second
 	// answerFor is how long a request waits for the answer of the broker.
 	answerFor = 5 * time.Second
-	// statusHeader is the header of an answer that is no message.
+	// statusHeader is the header of an answer without a message.
 	statusHeader = "Status"
 	statusGone   = "404"
 	// traceParentHeader is the header of a completion with its trace context.
@@ -44,7 +44,7 @@ var ErrNoAccount = errors.New("the account has no state")
 type Config struct {
 	// URL is a server, or several separated by commas. If empty, nats://127.0.0.1:4222.
 	URL string
-	// Team is the name of the team, and of the durable of a Subscription that names none.
+	// Team is the name of the team, and of the durable of a Subscription without a name.
 	Team string
 	// SeedFile is the file with the seed of the team's key. If empty, no key is sent: the sandbox
 	// needs none.

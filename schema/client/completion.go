@@ -12,17 +12,18 @@ import (
 // DepthMax is how many levels the objects and arrays of a completion or of a record may be nested.
 const DepthMax = 100
 
-// Completion is a completion as it came. The outcome may be one that this release does not know.
+// Completion is a completion as the broker delivered it. The outcome may be unknown to the release
+// of the kit.
 type Completion struct {
 	schema.Completion
-	// Raw is the whole message. It has every field and every digit, also fields that the type does
-	// not know.
+	// Raw is the whole message with every field and every digit, also the fields without a place in
+	// the type.
 	Raw []byte
-	// StreamSequence is the place of the message on the stream. Do not order completions by it: see
-	// Order.
+	// StreamSequence is the place of the message on the stream. The order of completions is that
+	// of Order.
 	StreamSequence uint64
-	// Deliveries is how often the broker has delivered the completion to the durable, this time
-	// included. It is 0 for a completion from RetryAside.
+	// Deliveries is how often the broker has delivered the completion to the durable, the present
+	// delivery included: 0 for a completion from RetryAside.
 	Deliveries uint64
 	// TraceParent is the W3C trace context in the header of the message, or "".
 	TraceParent string
@@ -53,7 +54,7 @@ type poisonError struct{ error }
 func (e poisonError) Unwrap() error { return e.error }
 
 // Poison marks an error of a handler that another delivery does not help: the completion is set
-// aside at once. The text of the error becomes the reason, so it must have no personal data.
+// aside at once. The text of the error becomes the reason, and must have no personal data.
 // Poison(nil) is nil.
 func Poison(err error) error {
 	if err == nil {

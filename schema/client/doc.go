@@ -1,4 +1,4 @@
-// Package client is the kit for programs that read the completions of Wagewire. It hides the
+// Package client is the kit for programs that read the completions of Wagewire. The kit hides the
 // broker, and keeps every promise of README.md of package schema.
 //
 // A program has a Handler, and runs Subscribe until a signal ends its context:
@@ -17,13 +17,13 @@
 //	            └─ poison ────────────┴─────► Subscription.Aside, then "never again"
 //
 // The broker lends a completion for a minute. While a handler works, the kit renews the loan every
-// 20 s, so a handler may take any time. A program that dies loses nothing: after the minute another
+// 20 s, so a handler may take any time. A killed program loses nothing: after the minute another
 // delivery follows. So a completion may come more than once, and the handler must store each id
 // once.
 //
 // # Promises
 //
-//   - A handler gets completions of one account one after the other, and those of other accounts at
+//   - A handler gets the completions of an account in turn, and completions of other accounts at
 //     the same time.
 //   - A deletion comes to Remove whatever Subscription.Resources and Subscription.Accounts say.
 //   - Nothing is lost of a message: Completion.Raw has the unknown fields, and an unknown outcome
@@ -34,7 +34,7 @@
 //   - A completion is acknowledged after the handler returned nil, and never else.
 //   - A database that is down sets nothing aside. Poison is set aside alone: bytes that are no
 //     completion, more than 100 levels of nesting, an error marked with Poison, a panic, records
-//     that stay gone or changed, and errors of a handler that took others meanwhile.
+//     that stay gone or changed, and errors of a handler while others go well.
 //   - A log line has no body, no name and no amount.
 //
 // # Records in one model

@@ -7,7 +7,7 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// KeptBytesMax is the size of the largest records that are read once.
+// KeptBytesMax is the size of the largest records with a single pass.
 const KeptBytesMax = keptBytesMax
 
 // NewStored returns a completion whose records come from fetch, chunk by chunk.

@@ -17,7 +17,7 @@ const (
 	// renewEvery is how often the broker learns that a completion is still in work. The lease is a
 	// minute.
 	renewEvery = 20 * time.Second
-	// pauseMin is the pause before the second delivery. Each pause is twice the one before.
+	// pauseMin is the pause before the second delivery. Each pause doubles.
 	pauseMin = time.Second
 	pauseMax = 10 * time.Minute
 	// settleTries is how often the broker is told that a completion is done. Then the completion
@@ -35,8 +35,8 @@ var (
 // wordAgain is the word to deliver again after a pause, in nanoseconds.
 const wordAgain = `-NAK {"delay":%d}`
 
-// verdict is what the broker learns about a delivery: a word of the end, or without one how long to
-// wait before the next delivery.
+// verdict is what the broker learns about a delivery: a word of the end, or the pause before the
+// next delivery.
 type verdict struct {
 	word  []byte
 	pause time.Duration
@@ -168,8 +168,8 @@ func (s *subscribing) reasonFor(
 		deliveries, typeOf(err)), tookOthers
 }
 
-// settle tells the broker the verdict. It waits for the confirmation of an end: without one, the
-// completion comes again.
+// settle tells the broker the verdict, and waits for the confirmation of an end. Without the
+// confirmation, the completion comes again.
 func (s *subscribing) settle(ctx context.Context, msg *nats.Msg, v verdict) {
 	if v.word == nil {
 		s.giveBack(msg, v.pause)
@@ -243,7 +243,8 @@ func (s *subscribing) renew(msg *nats.Msg) (stop func()) {
 	})
 }
 
-// locks lets one goroutine at a time work for an account. The zero value has no account locked.
+// locks lets a single goroutine at a time work for an account. The zero value has no account
+// locked.
 type locks struct {
 	mu sync.Mutex
 	// busy has a channel for each locked account. The channel is closed with the unlock.
@@ -286,8 +287,7 @@ func (l *locks) unlock(account string) {
 	delete(l.busy, account)
 }
 
-// failuresMax bounds the memory for completions that fail. It is more than a durable hands out at a
-// time.
+// failuresMax bounds the memory for completions that fail: more than a durable hands out at a time.
 const failuresMax = 10_000
 
 // failures remembers, for each completion that failed here, how many others the handler had taken
@@ -297,8 +297,8 @@ type failures struct {
 	taken map[uint64]uint64
 }
 
-// hasOthers reports whether the handler took others since the first failure. taken is how many it
-// has taken.
+// hasOthers reports whether the handler took others since the first failure. taken is their
+// number in all.
 func (f *failures) hasOthers(sequence, taken uint64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // Mirror is a copy of the provider's records in memory, made of completions in any order and with
-// any repeats. A program with a database follows the same rules there: those under "Ordering" in
+// any repeats. A program with a database follows the same rules there, those under "Ordering" in
 // README.md of package schema. The zero value is empty, and a Mirror is safe for concurrent use. It
 // is a Handler.
 type Mirror struct {
@@ -20,13 +20,13 @@ type Mirror struct {
 	accounts map[string]*mirroredAccount
 }
 
-// mirroredAccount is what a Mirror knows of an account.
+// mirroredAccount is the knowledge of a Mirror about an account.
 type mirroredAccount struct {
 	isDeleted bool
 	resources map[schema.Resource]*mirroredResource
 }
 
-// mirroredResource is what a Mirror knows of the records of an account and resource.
+// mirroredResource is the knowledge about the records of an account and resource.
 type mirroredResource struct {
 	// words has the last word about each id since the newest snapshot, also of removed records.
 	words map[string]word
@@ -43,7 +43,7 @@ type word struct {
 	order   string
 }
 
-// Store applies the completion with its records.
+// Store applies the completion with the records.
 func (m *Mirror) Store(ctx context.Context, c *Completion) error {
 	var records []json.RawMessage
 	for record, err := range c.Records(ctx) {
@@ -60,7 +60,7 @@ func (m *Mirror) Remove(_ context.Context, c *Completion) error {
 	return m.Apply(c.Completion, nil)
 }
 
-// Apply applies a completion with its records, wherever these were. The error, about a record
+// Apply applies a completion with all records, also of the store. The error, about a record
 // without an id, is marked with Poison, and nothing is changed then.
 func (m *Mirror) Apply(c schema.Completion, records []json.RawMessage) error {
 	words, err := wordsOf(c, records)
@@ -79,7 +79,7 @@ func (m *Mirror) Apply(c schema.Completion, records []json.RawMessage) error {
 	return nil
 }
 
-// wordsOf returns what the completion says about each id. A record counts more than the same id
+// wordsOf returns the word of the completion about each id. A record counts more than the same id
 // among the deleted.
 func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, error) {
 	words := map[string]word{}
@@ -101,7 +101,7 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 	return words, nil
 }
 
-// account returns what is known of the account, to be changed.
+// account returns the knowledge about the account, to be changed.
 func (m *Mirror) account(key string) *mirroredAccount {
 	if m.accounts == nil {
 		m.accounts = map[string]*mirroredAccount{}

@@ -18,25 +18,25 @@ import (
 // the store may lag, so another delivery may help.
 var ErrRecordsGone = errors.New("the records are gone")
 
-// ErrRecordsChanged means that the records of a large completion are not those that its reference
-// describes: the hash, the size or the number differs.
+// ErrRecordsChanged means that the records of a large completion do not fit the reference: the
+// hash, the size or the number differs.
 var ErrRecordsChanged = errors.New("the records are not those of the completion")
 
 const (
 	recordsStream = "OBJ_" + schema.RecordsBucket
-	// keptBytesMax is the size of the records that are kept in memory between their check and their
-	// use, in bytes. Larger records are read twice.
+	// keptBytesMax is the size of the largest records, in bytes, that stay in memory between check
+	// and use. Larger records are read twice.
 	keptBytesMax = 8 << 20
 )
 
-// fetcher returns a chunk of the records in the store. The error is errGone if it is not there.
+// fetcher returns a chunk of the records in the store. The error is errGone if there is no chunk.
 type fetcher func(ctx context.Context, subject string) ([]byte, error)
 
 // Records returns the records of the completion, wherever they are. Each record has the provider's
-// fields and digits: decode it with json.Decoder.UseNumber, or into types with json.Number.
+// fields and digits: decode with json.Decoder.UseNumber, or into types with json.Number.
 //
 // Records of a large completion are read from the store, and none comes before the SHA-256 of all
-// is right. The memory holds one record and one chunk of them, or all if they have up to 8 MiB. The
+// is right. The memory holds a record and a chunk, or all records if there are up to 8 MiB. The
 // loop ends with the first error. Return the error from the handler: ErrRecordsGone and
 // ErrRecordsChanged are known there. The loop may end early, and run again.
 func (c *Completion) Records(ctx context.Context) iter.Seq2[json.RawMessage, error] {
@@ -78,7 +78,7 @@ func (c *Completion) readStored(
 type reading struct {
 	ref   schema.RecordsRef
 	fetch fetcher
-	// kept has the chunks between two passes, if all of them are small.
+	// kept has the chunks between two passes, if the records are small.
 	kept [][]byte
 }
 
@@ -150,14 +150,14 @@ func (r *reading) chunk(ctx context.Context, n int) ([]byte, error) {
 	return chunk, nil
 }
 
-// splitter cuts the text of a JSON array into its elements, while the text comes in parts. It keeps
-// one element in memory. Errors about the text are poison.
+// splitter cuts the text of a JSON array into its elements, while the text comes in parts, and
+// keeps a single element in memory. Errors about the text are poison.
 type splitter struct {
 	// each gets every element, and may keep no part of it.
 	each func(json.RawMessage) error
-	// element is the element so far, with the white space around it.
+	// element is the element so far, with the white space around.
 	element []byte
-	// depth is the number of open objects and arrays, the outer one included.
+	// depth is the number of open objects and arrays, with the outer array.
 	depth int
 	// inString is true within a string, and isEscaped behind a backslash there.
 	inString  bool

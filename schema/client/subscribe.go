@@ -23,32 +23,32 @@ const (
 	HandsDefault = 4
 	// HandsMax is the largest number of hands: each is a request that waits at the broker.
 	HandsMax = 100
-	// AttemptsDefault is how often a completion is delivered before its errors may make it poison,
-	// if a Subscription does not say it.
+	// AttemptsDefault is how often a completion is delivered before errors may make poison of
+	// the completion, if a Subscription has no AttemptsMax.
 	AttemptsDefault = 20
 
-	// againAfter is the pause before another request if one is lost.
+	// againAfter is the pause after a lost request.
 	againAfter = time.Second
-	// lookEvery is how often CatchUp asks the broker what is left.
+	// lookEvery is how often CatchUp asks the broker for the number of completions left.
 	lookEvery = time.Second
 )
 
-// ErrNoDurable means that the durable is not there, or is not of this team.
+// ErrNoDurable means that the durable does not exist, or belongs to another team.
 var ErrNoDurable = errors.New("no such durable")
 
-// Handler stores what comes. Both methods may get the same completion again, and the completions
-// of an account in any order: see Mirror. Completions of one account never come at the same time
+// Handler stores completions. Both methods may get the same completion again, and the completions
+// of an account in any order: see Mirror. Completions of an account never come at the same time
 // within a Client.
 //
 // The broker learns that a completion is done after the method returned nil. After an error the
 // completion comes again, after 1 s, then 2 s, and so on up to 10 minutes. The context does not end
-// when the Subscribe stops: the handler ends its work. The kit does not log the error's text, which
-// may have personal data.
+// when the Subscribe stops: the handler ends its work. The kit does not log the text of the error,
+// because of personal data.
 type Handler interface {
-	// Store stores the completion. The outcome may be one that this release does not know.
+	// Store stores the completion. The outcome may be unknown to the release of the kit.
 	Store(ctx context.Context, completion *Completion) error
-	// Remove deletes everything of the account that the completion names: the account was deleted
-	// at the provider. It is called for every deletion, whatever the Subscription filters.
+	// Remove deletes everything of the completion's account, because the account was deleted at the
+	// provider. Every deletion comes here, whatever the Subscription filters.
 	Remove(ctx context.Context, completion *Completion) error
 }
 
@@ -72,12 +72,12 @@ func (f Funcs) Remove(ctx context.Context, completion *Completion) error {
 // the team's first durable.
 //
 // The kit acknowledges completions outside of Resources and Accounts, and nobody sees them again.
-// So use one filter for one durable.
+// So use a single filter for each durable.
 type Subscription struct {
 	// Durable is the name of the durable. If empty, the name of the team.
 	Durable string
-	// Resources are the resources to take. If empty, all. Links come only with all or if
-	// schema.Link is among them.
+	// Resources are the resources to take. If empty, all. Links come only with all, or with
+	// schema.Link in the list.
 	Resources []schema.Resource
 	// Accounts are the provider's ids of the accounts to take. If empty, all.
 	Accounts []string
@@ -87,9 +87,9 @@ type Subscription struct {
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
 	// a line of level error says so.
 	Aside func(ctx context.Context, p Poisoned) error
-	// AttemptsMax is how often a completion is delivered before its errors make it poison. An error
-	// of the handler counts only if the handler took another completion since the first error: a
-	// database that is down sets nothing aside. If 0, AttemptsDefault.
+	// AttemptsMax is how often a completion is delivered before errors make poison of the
+	// completion. An error of the handler counts only if the handler took another completion since
+	// the first error: a database out of order sets nothing aside. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
@@ -132,11 +132,11 @@ func (s Subscription) includes(subject string) bool {
 }
 
 // Subscribe hands the completions of a durable to the handler until ctx ends, and then returns nil.
-// First it takes no more, waits for the handlers at work, tells the broker about them, and gives
-// back what no handler has begun.
+// At the end Subscribe takes no more, waits for the handlers at work, tells the broker about their
+// completions, and gives back the completions that no handler has begun.
 //
-// The error is ErrNoDurable if the durable is not there, or is deleted meanwhile. A broker that is
-// away is no error: Subscribe goes on when the broker is there again.
+// The error is ErrNoDurable if the durable does not exist, or is deleted meanwhile. An outage of
+// the broker is no error: Subscribe goes on afterwards.
 func (c *Client) Subscribe(ctx context.Context, s Subscription, h Handler) error {
 	run, err := c.begin(ctx, s, h)
 	if err != nil {
@@ -145,9 +145,9 @@ func (c *Client) Subscribe(ctx context.Context, s Subscription, h Handler) error
 	return run.take(ctx)
 }
 
-// CatchUp is Subscribe until the durable has nothing left: everything since its position was handed
-// over and acknowledged. A completion that comes again and again is left, so CatchUp waits until
-// the handler takes it, or until it is set aside. If ctx ends before, the error is that of ctx.
+// CatchUp is Subscribe until the durable has nothing left: everything since the durable's position
+// was handed over and acknowledged. A completion that comes again and again is left, so CatchUp
+// waits until the completion is taken or set aside. If ctx ends before, the error is ctx.Err().
 func (c *Client) CatchUp(ctx context.Context, s Subscription, h Handler) error {
 	run, err := c.begin(ctx, s, h)
 	if err != nil {
@@ -170,7 +170,7 @@ func (c *Client) CatchUp(ctx context.Context, s Subscription, h Handler) error {
 	return ctx.Err()
 }
 
-// subscribing is one call of Subscribe.
+// subscribing is a call of Subscribe.
 type subscribing struct {
 	*Client
 
@@ -180,7 +180,7 @@ type subscribing struct {
 	failures failures
 	// taken counts the completions that the handler took.
 	taken atomic.Uint64
-	// isNearEnd is true after a delivery behind which the durable had no other.
+	// isNearEnd is true after the durable delivered the last completion.
 	isNearEnd atomic.Bool
 	// rest has the deliveries that no handler began when ctx ended.
 	rest rest
@@ -248,8 +248,8 @@ func (s *subscribing) take(ctx context.Context) error {
 	}
 }
 
-// serve is the work of one hand. Each request that is lost has an inbox of its own: what still
-// comes for the request is given back.
+// serve is the work of a hand. After a lost request the hand has a new inbox. The completions that
+// still come for the lost request are given back.
 func (s *subscribing) serve(ctx context.Context) error {
 	for {
 		err := s.serveInbox(ctx)
@@ -290,8 +290,8 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 	}
 }
 
-// rest collects deliveries. The first one given back while another hand ends its request could go
-// there, and be lost until its lease ends.
+// rest collects deliveries until all requests have ended. A delivery given back before could go to
+// the request of a hand about to end, and be lost until the end of the lease.
 type rest struct {
 	mu  sync.Mutex
 	all []*nats.Msg
@@ -309,8 +309,8 @@ func (s *subscribing) release(ctx context.Context, msg *nats.Msg) {
 	s.rest.all = append(s.rest.all, msg)
 }
 
-// lookForDurable returns an error if the durable is certainly not there. A broker that is away
-// gives no answer.
+// lookForDurable returns an error if the durable certainly does not exist. During an outage there
+// is no answer, and no error.
 func (s *subscribing) lookForDurable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()

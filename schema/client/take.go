@@ -16,11 +16,11 @@ const (
 	beatEvery = 5 * time.Second
 	// silentFor is the silence after which a request counts as lost.
 	silentFor = 2 * beatEvery
-	// drainFor is how long a stop waits for what the broker has sent already.
+	// drainFor is how long a stop waits for the completions that the broker has sent already.
 	drainFor = 5 * time.Second
 )
 
-// The statuses of an answer to a request that is no completion.
+// The statuses of an answer without a completion.
 const (
 	statusBeat    = "100"
 	statusNothing = "404"
@@ -30,11 +30,11 @@ const (
 // errLost means that a request brings nothing any more.
 var errLost = errors.New("the request is lost")
 
-// inbox is where the completions for one hand come. At most one request is open, for one
-// completion, so nothing waits in the program while the hand works.
+// inbox receives the completions of a hand. At most a single request for a single completion is
+// open, so no completion waits in the program while the hand works.
 //
-// The client library has loops that take messages. They ask for the next while the program works,
-// or keep a request back when the work is quick.
+// The client library has loops for messages too. The loops ask for the next message while the
+// program works, or keep a request back after quick work.
 type inbox struct {
 	*subscribing
 
@@ -51,7 +51,7 @@ func (s *subscribing) openInbox() (*inbox, error) {
 	return &inbox{subscribing: s, subscription: subscription}, nil
 }
 
-// next returns the next completion. The error is that of ctx if ctx has ended, or errLost.
+// next returns the next completion. The error is ctx.Err() after the end of ctx, or errLost.
 func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -111,7 +111,7 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
-// close ends the request, and gives back what the broker had sent before it learned of the end.
+// close ends the request, and gives back the completions that the broker had sent before.
 func (i *inbox) close(ctx context.Context) {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
