@@ -25,7 +25,7 @@ type Completion struct {
 	// Deliveries is how often the broker has delivered the completion to the durable, the present
 	// delivery included: 0 for a completion from RetryAside.
 	Deliveries uint64
-	// TraceParent is the W3C trace context of the attempt that stored the completion, or "".
+	// TraceParent is the W3C trace context in the header of the message, or "".
 	TraceParent string
 
 	// fetch returns a chunk of the records in the store.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -226,6 +227,9 @@ func (o *listenOptions) connect(ctx context.Context, t terminal) (*client.Client
 	config := client.ConfigFromEnv(o.team, t.getenv)
 	config.Log = newKitLog(t.stderr)
 	if o.seedFile != "" {
+		if _, err := os.ReadFile(o.seedFile); err != nil {
+			return nil, fmt.Errorf("--seed-file: %w", err)
+		}
 		config.SeedFile = o.seedFile
 	}
 	late := time.NewTimer(*o.wait)

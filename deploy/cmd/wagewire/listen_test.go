@@ -519,6 +519,8 @@ func TestListenThatCannotBeginIsToldWhy(t *testing.T) {
 			"no answer within 1ms: NATS_URL: connect: "},
 		"a seed that is none": {env(), []string{"--seed-file", fileOf(t, "x.nk", "no seed")},
 			"holds no seed of a team's key"},
+		"a seed file that is not there": {env(), []string{"--seed-file", "no-such-file"},
+			"--seed-file: open no-such-file"},
 		"an address in quotes": {env("NATS_URL", `"nats://127.0.0.1:4222"`), nil, "NATS_URL"},
 	} {
 		t.Run(promise, func(t *testing.T) {

@@ -50,7 +50,7 @@ then there is no fixture. The calls share the budget of the workers, and come af
 fresh events. Give the environment of a worker.`,
 		Example: `  Record a webhook whose completion looks wrong, and play it in the sandbox:
     wagewire record 5a141122-4235-4fa1-bd76-0628573880b0
-    providers send --fixture pinwheel.paystubs.added.fixture.json
+    wagewire trigger --fixture pinwheel.paystubs.added.fixture.json
   Record the newest webhook of a type:
     wagewire record --last shifts.added --output shifts.json`,
 		Args: func(_ *cobra.Command, args []string) error { return o.check(args) },
@@ -120,7 +120,7 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 		return err
 	}
 	fmt.Fprintf(s.stdout, "%s: %s\n", plain(path), formatTally(tally, recorded))
-	fmt.Fprintf(s.stdout, "to play it: providers send --fixture %s\n", plain(path))
+	fmt.Fprintf(s.stdout, "to play it: wagewire trigger --fixture %s\n", plain(path))
 	return nil
 }
 

@@ -43,7 +43,7 @@ func TestAWebhookIsRecorded(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "fixture.json")
 			got := w.does(0, append([]string{"record", "-o", path}, args...)...)
 			const counts = `values replaced \([0-9]+ texts, [0-9]+ numbers?, [0-9]+ times, ` +
-				`[0-9]+ names?\), 1 call\nto play it: providers send --fixture `
+				`[0-9]+ names?\), 1 call\nto play it: wagewire trigger --fixture `
 			if !regexp.MustCompile(counts).MatchString(got.stdout) {
 				t.Errorf("printed %s", got.stdout)
 			}
