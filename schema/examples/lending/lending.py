@@ -8,8 +8,7 @@ import json
 import sys
 from decimal import Context, Decimal
 
-from wagewire import Client, Completion, Mirror, Subscription, config_from_env, connect
-from wagewire.normal import normal_of
+from wagewire import Client, Completion, Mirror, Subscription, config_from_env, connect, normal
 
 RESOURCES = ["employment", "identity", "income", "paystubs", "shifts"]
 
@@ -67,7 +66,7 @@ class Changes:
 
 def latest_income(mirror: Mirror, account: str) -> dict[str, str]:
     [record] = mirror.records("pinwheel", account, "income")
-    income = normal_of("pinwheel", "income", record)["income"]
+    income = normal.of("pinwheel", "income", record)["income"]
     pay = income["compensation"]
     return {
         "amount": pay["minor"],
@@ -81,11 +80,11 @@ def sums_of(mirror: Mirror, account: str) -> dict[str, object]:
     hours = Decimal(0)
     paystubs = mirror.records("pinwheel", account, "paystubs")
     for record in paystubs:
-        paystub = normal_of("pinwheel", "paystubs", record)["paystub"]
+        paystub = normal.of("pinwheel", "paystubs", record)["paystub"]
         net += paystub["net_pay"]["minor"]
         for earning in paystub.get("earnings", []):
             hours = EXACT.add(hours, Decimal(earning.get("hours", "0")))
-    return {"count": len(paystubs), "net": str(net), "hours": f"{hours:f}"}
+    return {"count": len(paystubs), "net": str(net), "hours": f"{EXACT.normalize(hours):f}"}
 
 
 async def main() -> None:
