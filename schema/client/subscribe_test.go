@@ -204,6 +204,7 @@ func TestAProgramThatWasAwayFor20DaysGoesOnWhereItStopped(t *testing.T) {
 		p := newProgram()
 		c := i.connect(t)
 		must(t, c.CatchUp(t.Context(), client.Subscription{}, p))
+		p.expect(t, "before", "store e-1")
 		c.Close()
 		for day := range 20 {
 			i.complete(t, "a-1", fmt.Sprintf("day-%d", day))

@@ -10,8 +10,12 @@ import (
 )
 
 const (
-	// requestFor is how long a request waits at the broker.
+	// requestFor is how long a request of Subscribe waits at the broker.
 	requestFor = 30 * time.Second
+	// The first request of CatchUp behind a completion waits for catchUpMin, and each without a
+	// completion twice as long, up to catchUpMax. So CatchUp ends soon after the last completion.
+	catchUpMin = 500 * time.Millisecond
+	catchUpMax = 5 * time.Second
 	// beatEvery is the pause between two signs of the broker while a request waits.
 	beatEvery = 5 * time.Second
 	// silentFor is the silence after which a request counts as lost.
@@ -41,6 +45,8 @@ type inbox struct {
 	subscription *nats.Subscription
 	// isOpen is true while a request waits at the broker.
 	isOpen bool
+	// requestFor is how long the next request waits there.
+	requestFor time.Duration
 }
 
 func (s *subscribing) openInbox() (*inbox, error) {
@@ -48,7 +54,7 @@ func (s *subscribing) openInbox() (*inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take from durable %s: %w", s.Durable, err)
 	}
-	return &inbox{subscribing: s, subscription: subscription}, nil
+	return &inbox{subscribing: s, subscription: subscription, requestFor: s.requestMin}, nil
 }
 
 // next returns the next completion. The error is ctx.Err() after the end of ctx, or errLost.
@@ -68,14 +74,25 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 		switch {
 		case status == "" && msg.Reply != "":
 			i.isOpen = false
+			i.requestFor = i.requestMin
 			return msg, nil
 		case status == statusBeat:
 		case status == statusNothing || status == statusExpired:
 			i.isOpen = false
+			i.requestFor = min(2*i.requestFor, i.requestMax)
+			i.noteQuiet()
 		default: // the durable is deleted, or has another leader; the broker stops, or is too busy
 			description := msg.Header.Get("Description")
 			return nil, fmt.Errorf("status %s %s: %w", status, description, errLost)
 		}
+	}
+}
+
+// noteQuiet tells CatchUp that a request has ended without a completion.
+func (s *subscribing) noteQuiet() {
+	select {
+	case s.quiet <- struct{}{}:
+	default: // the last value was not read yet
 	}
 }
 
@@ -86,7 +103,8 @@ func (i *inbox) request() error {
 	}
 	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
 		i.consumer.CachedInfo().Stream, i.Durable)
-	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, requestFor, beatEvery)
+	beat := min(beatEvery, i.requestFor/2)
+	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat)
 	if err := i.nats.PublishRequest(subject, i.subscription.Subject, body); err != nil {
 		return fmt.Errorf("take from durable %s: %w", i.Durable, err)
 	}
