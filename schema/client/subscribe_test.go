@@ -469,6 +469,26 @@ func TestADurableThatIsRemovedEndsTheProgramWithAnError(t *testing.T) {
 	}
 }
 
+func TestACloseEndsASubscribeWithAnError(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	c := i.connect(t)
+	p := newProgram()
+	ended := make(chan error, 1)
+	go func() { ended <- c.Subscribe(t.Context(), client.Subscription{}, p) }()
+	p.wait(t, 1)
+	c.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, nats.ErrConnectionClosed) {
+			t.Errorf("got %v", err)
+		}
+	case <-streamtest.Late(t):
+		t.Fatal("it does not end")
+	}
+}
+
 func TestCatchUpEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	i := serve(t)

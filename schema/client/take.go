@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 const (
@@ -20,6 +22,8 @@ const (
 	beatEvery = 5 * time.Second
 	// silentFor is the silence after which a request counts as lost.
 	silentFor = 2 * beatEvery
+	// lingerFor is how long a stop waits for an answer to an open request.
+	lingerFor = 250 * time.Millisecond
 	// drainFor is how long a stop waits for the completions that the broker has sent already.
 	drainFor = 5 * time.Second
 )
@@ -102,7 +106,7 @@ func (i *inbox) request() error {
 		return nil
 	}
 	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
-		i.consumer.CachedInfo().Stream, i.Durable)
+		schema.CompletionsStream, i.Durable)
 	beat := min(beatEvery, i.requestFor/2)
 	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat)
 	if err := i.nats.PublishRequest(subject, i.subscription.Subject, body); err != nil {
@@ -129,16 +133,26 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
-// close ends the request, and gives back the completions that the broker had sent before.
+// close ends the request, and gives back the completions that the broker had sent before. A
+// completion on its way while the inbox goes would be lost until the end of its lease. So an open
+// request lingers first: with completions left, the broker answers at once.
 func (i *inbox) close(ctx context.Context) {
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-	defer cancel()
+	if i.isOpen {
+		_ = i.releaseNext(ctx, lingerFor)
+	}
 	err := i.subscription.Drain()
 	for err == nil {
-		var msg *nats.Msg
-		msg, err = i.subscription.NextMsgWithContext(drain)
-		if err == nil && msg.Header.Get(statusHeader) == "" {
-			i.release(ctx, msg)
-		}
+		err = i.releaseNext(ctx, drainFor)
 	}
+}
+
+// releaseNext waits for the next message, and gives back a completion.
+func (i *inbox) releaseNext(ctx context.Context, wait time.Duration) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	msg, err := i.subscription.NextMsgWithContext(limited)
+	if err == nil && msg.Header.Get(statusHeader) == "" {
+		i.release(ctx, msg)
+	}
+	return err
 }
