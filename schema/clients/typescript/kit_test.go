@@ -453,18 +453,47 @@ func TestAnIdleProgramStopsAtOnce(t *testing.T) {
 	p.end()
 }
 
-// shortenLease makes the broker deliver again after a second, not after a minute.
-func (w *world) shortenLease() {
+func TestWhatWasOnItsWayToAStoppingProgramIsGivenBackAtOnce(t *testing.T) {
+	w := serve(t)
+	w.leaseFor(time.Hour) // nothing comes again by itself
+	g := openGate(t, w.url)
+	p := w.run(plan{Mode: "subscribe"}, "NATS_URL="+g.url)
+	streamtest.Eventually(t, "the hands wait at the broker", func() bool {
+		return w.durable().NumWaiting == 4
+	})
+	g.answers.Lock()
+	id := w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)
+	streamtest.Eventually(t, "the completion was sent to the program", func() bool {
+		return w.durable().NumAckPending == 1
+	})
+	p.terminate()
+	select {
+	case <-g.unsubscribed:
+	case <-streamtest.Late(t):
+		t.Fatal("the program does not take back its requests")
+	}
+	g.answers.Unlock()
+	p.end()
+
+	other := w.run(plan{Mode: "catchUp"})
+	if got := other.expect("store", id); got.Deliveries != 2 {
+		t.Errorf("it came with delivery %d", got.Deliveries)
+	}
+	other.end()
+}
+
+// leaseFor makes the broker deliver again after another time than a minute.
+func (w *world) leaseFor(lease time.Duration) {
 	w.t.Helper()
 	config := w.durable().Config
-	config.AckWait = time.Second
+	config.AckWait = lease
 	_, err := w.js.UpdateConsumer(w.t.Context(), schema.CompletionsStream, config)
 	w.must(err)
 }
 
 func TestWhatAKilledProgramHadInHandComesAgain(t *testing.T) {
 	w := serve(t)
-	w.shortenLease()
+	w.leaseFor(time.Second)
 	id := w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)
 	p := w.run(plan{Mode: "subscribe", Asks: true})
 	p.expect("store", id)

@@ -183,6 +183,7 @@ func (w *world) start() {
 	options.StoreDir = w.dir
 	options.NoLog = true
 	options.NoSigs = true
+	options.AuthTimeout = time.Minute.Seconds() // a busy machine may take long
 	w.server, err = server.NewServer(options)
 	w.must(err)
 	w.server.Start()

@@ -8,7 +8,9 @@ import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises
 import { join } from "node:path";
 import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import type { ConsumerInfo, JetStreamManager } from "@nats-io/jetstream";
-import { connect as dial, createInbox, errors, nanos, nkeyAuthenticator } from "@nats-io/transport-node";
+import {
+  connect as dial, createInbox, errors, nanos, nkeyAuthenticator,
+} from "@nats-io/transport-node";
 import type { Authenticator, Msg, NatsConnection } from "@nats-io/transport-node";
 import { isLosslessNumber, parse } from "lossless-json";
 import type { Account, Completion as Envelope, CompletionData, Json, JsonObject } from "./types.js";
@@ -34,11 +36,15 @@ const renewEvery = 20 * second;
 /** The pause before the second delivery. Each pause is twice the one before. */
 const pauseMin = second;
 const pauseMax = 600 * second;
-/** How long a request for a completion waits at the broker, and the pause between its signs of life. */
+/**
+ * How long a request for a completion waits at the broker, and the pause between its signs of life.
+ */
 const requestFor = 30 * second;
 const beatEvery = 5 * second;
 /** The pause after a request that the broker refused. */
 const refusedFor = second;
+/** Of how many such requests one is logged. */
+const refusalsPerLine = 60;
 /** How often catchUp asks the broker what is left. */
 const lookEvery = 5 * second;
 /** How often the broker is told that a completion is done. Then the completion may come again. */
@@ -56,7 +62,9 @@ export interface Config {
   url?: string;
   /** The name of the team, and of the durable of a subscription that names none. */
   team: string;
-  /** The file with the seed of the team's key. Without it no key is sent: the sandbox needs none. */
+  /**
+   * The file with the seed of the team's key. Without it no key is sent: the sandbox needs none.
+   */
   seedFile?: string;
   /** The file with the certificates to check the broker's certificate against. */
   caFile?: string;
@@ -89,11 +97,11 @@ export function configFromEnv(
 }
 
 /**
- * Says which completions a program takes, and how. A subscription without fields takes everything of
- * the team's first durable.
+ * Says which completions a program takes, and how. A subscription without fields takes everything
+ * of the team's first durable.
  *
- * The kit acknowledges completions outside of resources and accounts, and nobody sees them again. So
- * use one filter for one durable. A deletion reaches the handler whatever the filter.
+ * The kit acknowledges completions outside of resources and accounts, and nobody sees them again.
+ * So use one filter for one durable. A deletion reaches the handler whatever the filter.
  */
 export interface Subscription {
   /** The name of the durable. Default: the name of the team. */
@@ -106,8 +114,8 @@ export interface Subscription {
   hands?: number;
   /**
    * Gets the completions that no delivery helps, and then they do not come again. asideDirectory is
-   * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes, and
-   * a line of level error says so.
+   * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes,
+   * and a line of level error says so.
    */
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
@@ -220,8 +228,8 @@ async function keyOf(file: string): Promise<Authenticator> {
 
 function explainConnect(error: unknown): Error {
   if (hasCause(error, errors.AuthorizationError))
-    return new Error("NATS_SEED_FILE: the broker refuses the key, or wants one: the file must have " +
-      "the seed that the operator gave to the team", { cause: error });
+    return new Error("NATS_SEED_FILE: the broker refuses the key, or wants one: the file must " +
+      "have the seed that the operator gave to the team", { cause: error });
   return new Error(`NATS_URL: no broker answers there: ${codeOf(error)}`, { cause: error });
 }
 
@@ -296,8 +304,8 @@ export class Client {
 
   /**
    * Is subscribe until the durable has nothing left: everything since its position was handed over
-   * and acknowledged. A completion that comes again and again is left, and so catchUp waits until it
-   * is set aside. If the signal aborts before, the error is the signal's reason.
+   * and acknowledged. A completion that comes again and again is left, and so catchUp waits until
+   * it is set aside. If the signal aborts before, the error is the signal's reason.
    */
   async catchUp(subscription: Subscription, handler: Handler, signal?: AbortSignal): Promise<void> {
     const run = await this.#begin(subscription, handler);
@@ -329,9 +337,9 @@ export class Client {
   }
 
   /**
-   * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those that
-   * the handler took. It returns how many were taken, and how many are left. A directory that is not
-   * there has none.
+   * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those
+   * that the handler took. It returns how many were taken, and how many are left. A directory that
+   * is not there has none.
    */
   async retryAside(dir: string, handler: Handler): Promise<{ taken: number; left: number }> {
     const count = { taken: 0, left: 0 };
@@ -395,13 +403,14 @@ export class Client {
   }
 
   /**
-   * Is the work of one hand. A completion is asked for when the one before is settled, so none waits
-   * inside of the program.
+   * Is the work of one hand. A completion is asked for when the one before is settled, so none
+   * waits inside of the program.
    */
   async #serve(run: Run, stop: Stop): Promise<void> {
     while (!stop.isStopped) {
       if (!(await this.#waitForBroker(stop))) return;
       const pulled = await this.#pull(run, stop);
+      if (pulled.message || pulled.isOver) run.refusals = 0;
       if (pulled.message) {
         if (stop.isStopped) this.#tell(pulled.message, "-NAK");
         else await this.#work(run, pulled.message, stop);
@@ -409,6 +418,8 @@ export class Client {
         continue;
       } else {
         await this.#lookForDurable(run);
+        if (run.refusals++ % refusalsPerLine === 0)
+          this.#log("warn", "the broker gives no completions", { status: pulled.status });
         await stop.wait(refusedFor);
       }
     }
@@ -430,7 +441,7 @@ export class Client {
    */
   async #pull(run: Run, stop: Stop): Promise<Pulled> {
     const inbox = createInbox();
-    const pulled: Pulled = { isOver: false };
+    const pulled: Pulled = { isOver: false, status: 0 };
     const ended = new EventTarget();
     const end = () => ended.dispatchEvent(new Event("end"));
     const silence = setTimeout(end, 2.5 * beatEvery);
@@ -441,7 +452,8 @@ export class Client {
           silence.refresh();
           return;
         } else if (error === null) {
-          pulled.isOver = message.headers?.code === 404 || message.headers?.code === 408;
+          pulled.status = message.headers?.code ?? 0;
+          pulled.isOver = pulled.status === 404 || pulled.status === 408;
         }
         end();
       },
@@ -521,7 +533,8 @@ export class Client {
       return;
     }
     if (!run.aside) {
-      this.#log("error", "no delivery helps a completion, and subscription.aside is not set", fields);
+      const why = "no delivery helps a completion, and subscription.aside is not set";
+      this.#log("error", why, fields);
       this.#nak(message, pauseMax);
       return;
     }
@@ -597,8 +610,8 @@ export class Client {
       answer = await this.#nats.request(request, "", { timeout: answerFor });
     } catch (error) {
       if (!hasCause(error, errors.NoRespondersError)) throw error;
-      throw new Error("the team has no right to read there: ask the operator for the resources of " +
-        "the team", { cause: error });
+      throw new Error("the team has no right to read there: ask the operator for the resources " +
+        "of the team", { cause: error });
     }
     const status = answer.headers?.code ?? 0;
     if (status === 404) return undefined;
@@ -612,6 +625,8 @@ interface Pulled {
   message?: Msg;
   /** The request ended as it should, without a completion. */
   isOver: boolean;
+  /** The status of the broker's answer, 0 if there was none. */
+  status: number;
 }
 
 /** A delivery of a completion, as the broker names it. */
@@ -650,6 +665,8 @@ class Run {
   /** How many others the handler had taken before the first failure of a completion. */
   readonly failures = new Map<number, number>();
   hasNothing = false;
+  /** Counts the requests that were refused, or not answered, since the last good one. */
+  refusals = 0;
   readonly #looks = new EventTarget();
   #isNearEnd = false;
 
@@ -733,7 +750,9 @@ export function pauseAfter(deliveries: number): number {
   return Math.min(pauseMin * 2 ** (deliveries - 1), pauseMax);
 }
 
-/** Ends the waits of a subscription: after the caller's signal, a failure, or the last completion. */
+/**
+ * Ends the waits of a subscription: after the caller's signal, a failure, or the last completion.
+ */
 class Stop {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
@@ -896,7 +915,8 @@ export class Completion {
     if (!ref.subject || !ref.chunks)
       throw new RecordsGone("the records are of an earlier release, which only a client of the " +
         "object store can read");
-    const reading = new Reading(this.#get, ref.subject, ref.chunks, ref.sha256, ref.bytes, ref.count);
+    const { subject, chunks, sha256, bytes, count } = ref;
+    const reading = new Reading(this.#get, subject, chunks, sha256, bytes, count);
     for await (const _ of reading.pass()); // checks everything, and hands nothing out
     for await (const records of reading.pass())
       for (const record of records) yield parseRecord(record) as R;
@@ -935,7 +955,8 @@ class Reading {
     for (let n = 1; n <= this.chunks; n++) {
       const chunk = await this.#chunk(n);
       size += chunk.length;
-      if (size > this.bytes) throw new RecordsChanged("the records have more bytes than they should");
+      if (size > this.bytes)
+        throw new RecordsChanged("the records have more bytes than they should");
       digest.update(chunk);
       if (fault !== undefined) continue;
       let records: Uint8Array[] = [];
@@ -946,7 +967,8 @@ class Reading {
       }
       yield records;
     }
-    if (size !== this.bytes) throw new RecordsChanged("the records have fewer bytes than they should");
+    if (size !== this.bytes)
+      throw new RecordsChanged("the records have fewer bytes than they should");
     if (digest.digest("hex") !== this.sha256)
       throw new RecordsChanged("the records have another SHA-256 than they should");
     if (fault !== undefined) throw fault;
@@ -1070,8 +1092,8 @@ export function checkDepth(text: Uint8Array): void {
 }
 
 /**
- * Reads JSON with every digit: each number is a LosslessNumber. Of two members with one name the last
- * counts.
+ * Reads JSON with every digit: each number is a LosslessNumber. Of two members with one name the
+ * last counts.
  */
 export function parseJson(text: Uint8Array): Json {
   return parse(new TextDecoder().decode(text), null, {
@@ -1215,8 +1237,8 @@ function apiCode(error: unknown): number | undefined {
 }
 
 /**
- * Reports whether the broker has no such durable for this key. A broker does not tell a team whether
- * the durable of another team is there.
+ * Reports whether the broker has no such durable for this key. A broker does not tell a team
+ * whether the durable of another team is there.
  */
 function isMissing(error: unknown): boolean {
   const codes: (number | undefined)[] = [JetStreamApiCodes.ConsumerNotFound,
@@ -1272,8 +1294,9 @@ interface Kept {
 
 /**
  * A copy of the records in memory, by the five rules of schema/README.md "Ordering": the same
- * whatever the order of the completions, and however often each comes. A notice is kept under the id
- * of its completion. For programs that keep records in a database, Mirror is the example to follow.
+ * whatever the order of the completions, and however often each comes. A notice is kept under the
+ * id of its completion. For programs that keep records in a database, Mirror is the example to
+ * follow.
  */
 export class Mirror implements Handler {
   readonly #shelves = new Map<string, Map<string, Shelf>>();

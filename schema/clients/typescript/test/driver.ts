@@ -73,7 +73,8 @@ async function read(completion: Completion): Promise<object> {
     tell({ call: "fault", id: completion.id, fault: (error as Error).name, count });
     throw error;
   }
-  // The least of the later half: what is free is not always collected, and what is kept always counts.
+  // The least of the later half: what is free is not always collected, and what is kept always
+  // counts.
   const later = memory.slice(memory.length / 2);
   const least = later.length > 0 ? Math.min(...later) : 0;
   return { count, first, memory: least, sha256: digest.digest("hex") };
@@ -118,7 +119,8 @@ async function run(): Promise<void> {
   try {
     if (plan.mode === "subscribe") await client.subscribe(subscription, handler, stop.signal);
     else if (plan.mode === "catchUp") await client.catchUp(subscription, handler, stop.signal);
-    else if (plan.mode === "account") tell({ state: await client.account("pinwheel", plan.account ?? "") });
+    else if (plan.mode === "account")
+      tell({ state: await client.account("pinwheel", plan.account ?? "") });
     else tell(await client.retryAside(plan.aside ?? "", handler));
   } finally {
     await client.close();

@@ -68,7 +68,8 @@ interface Words {
   records_raw?: object[];
 }
 
-// A completion of a day of January 2026. A record is an id of a paystub, paid on the day in its name.
+// A completion of a day of January 2026. A record is an id of a paystub, paid on the day in its
+// name.
 function completionOf(words: Words): Completion {
   const { day, scope, records = [], deleted = [], from = null, to = null } = words;
   const at = `2026-01-${String(day).padStart(2, "0")}T00:00:00.000000000Z`;
@@ -97,7 +98,9 @@ function shuffled<T>(list: T[], seed: number): T[] {
   return copy;
 }
 
-const window = { day: 2, scope: "window", records: ["p20", "p24"], from: "2025-12-19", to: "2025-12-26" };
+const window = {
+  day: 2, scope: "window", records: ["p20", "p24"], from: "2025-12-19", to: "2025-12-26",
+};
 const first = { day: 1, scope: "delta", records: ["p10", "p11"] };
 const snapshot = { day: 4, scope: "snapshot", records: ["p10", "p20"] };
 
