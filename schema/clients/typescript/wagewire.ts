@@ -20,7 +20,10 @@ export type { Completion as Envelope } from "./types.js";
 export { hasNormal, NoModel, NoObject, normalOf } from "./normal.js";
 export { isLosslessNumber, LosslessNumber, stringify } from "lossless-json";
 
-/** How many levels the objects and arrays of a completion or of a record may be nested. */
+/**
+ * How many levels objects and arrays may be nested: in the message of a completion, and in the list
+ * of the records elsewhere.
+ */
 export const depthMax = 100;
 
 const completionsStream = "WAGEWIRE_COMPLETIONS";
@@ -53,6 +56,8 @@ const settleTries = 3;
 const handsMax = 100;
 /** The size of the records that stay in memory between their check and their use, in bytes. */
 const keptBytesMax = 8 * 1024 * 1024;
+/** Of how many completions that nothing helps one asks the broker whether the durable stands still. */
+const latePerLook = 100;
 /** Bounds the memory for completions that fail: more than a durable hands out at a time. */
 const failuresMax = 10_000;
 
@@ -110,7 +115,11 @@ export interface Subscription {
   resources?: string[];
   /** The provider's ids of the accounts to take. Default: all. */
   accounts?: string[];
-  /** How many completions are in work at the same time, from 1 to 100. Default: 4. */
+  /**
+   * How many completions are in work at the same time, from 1 to 100. Default: 4. A hand waits with
+   * its completion while another one works for the same account, so many completions of one account
+   * in a row take all hands. More hands let other accounts pass.
+   */
   hands?: number;
   /**
    * Gets the completions that no delivery helps, and then they do not come again. asideDirectory is
@@ -120,8 +129,9 @@ export interface Subscription {
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
    * How often a completion is delivered before its errors make it poison. An error of the handler
-   * counts only if the handler took another completion since the first error: a database that is
-   * down sets nothing aside. Default: 20.
+   * counts only if, since the completion failed before, the handler took another one that has records
+   * to store or is a deletion, and none failed after that. So a database that is down sets nothing
+   * aside. Default: 20.
    */
   attemptsMax?: number;
 }
@@ -183,10 +193,14 @@ export async function connect(config: Config): Promise<Client> {
   if (token(domain) !== domain) throw new Error(`${domain} is not the name of a JetStream domain`);
   const authenticator = config.seedFile ? await keyOf(config.seedFile) : undefined;
   if (config.caFile) await readable("NATS_CA_FILE", config.caFile);
+  const servers = (config.url ?? "nats://127.0.0.1:4222").split(",");
+  // Without tls the client would also speak to a tls:// server that does not ask for it, in plain
+  // text.
+  const isEncrypted = config.caFile || servers.some((url) => url.trim().startsWith("tls:"));
   let nats: NatsConnection;
   try {
     nats = await dial({
-      servers: (config.url ?? "nats://127.0.0.1:4222").split(","),
+      servers,
       name: `wagewire-kit-typescript ${config.team}`,
       maxReconnectAttempts: -1,
       reconnectTimeWait: second / 4,
@@ -197,7 +211,7 @@ export async function connect(config: Config): Promise<Client> {
       // an operator changes its configuration.
       ignoreAuthErrorAbort: true,
       ...(authenticator && { authenticator }),
-      ...(config.caFile && { tls: { caFile: config.caFile } }),
+      ...(isEncrypted && { tls: config.caFile ? { caFile: config.caFile } : {} }),
     });
   } catch (error) {
     throw explainConnect(error);
@@ -230,6 +244,8 @@ function explainConnect(error: unknown): Error {
   if (hasCause(error, errors.AuthorizationError))
     return new Error("NATS_SEED_FILE: the broker refuses the key, or wants one: the file must " +
       "have the seed that the operator gave to the team", { cause: error });
+  if (codeOf(error) === "ERR_INVALID_URL")
+    return new Error("NATS_URL is not a URL"); // the cause has the URL with its password
   return new Error(`NATS_URL: no broker answers there: ${codeOf(error)}`, { cause: error });
 }
 
@@ -444,6 +460,7 @@ export class Client {
     const pulled: Pulled = { isOver: false, status: 0 };
     const ended = new EventTarget();
     const end = () => ended.dispatchEvent(new Event("end"));
+    let isWaiting = true;
     const silence = setTimeout(end, 2.5 * beatEvery);
     const subscribed = this.#nats.subscribe(inbox, {
       callback: (error, message) => {
@@ -451,7 +468,7 @@ export class Client {
         else if (error === null && message.headers?.code === 100) { // a sign of life
           silence.refresh();
           return;
-        } else if (error === null) {
+        } else if (error === null && isWaiting) {
           pulled.status = message.headers?.code ?? 0;
           pulled.isOver = pulled.status === 404 || pulled.status === 408;
         }
@@ -459,18 +476,41 @@ export class Client {
       },
     });
     const request = { batch: 1, expires: nanos(requestFor), idle_heartbeat: nanos(beatEvery) };
-    this.#nats.publish(this.#api(`CONSUMER.MSG.NEXT.${completionsStream}.${run.durable}`),
-      JSON.stringify(request), { reply: inbox });
+    this.#ask(run, JSON.stringify(request), inbox);
     const offline = () => { if (!this.#isOnline) end(); };
     this.#changes.addEventListener("change", offline);
     await stop.event(ended, "end");
-    this.#changes.removeEventListener("change", offline);
     clearTimeout(silence);
+    isWaiting = false;
+    const isOpen = !pulled.message && pulled.status === 0;
+    if (isOpen && this.#isOnline) await this.#waitForTurn(run, inbox, ended);
+    this.#changes.removeEventListener("change", offline);
     if (pulled.message || !this.#isOnline) subscribed.unsubscribe();
     else await subscribed.drain().catch(() => undefined);
     // A request ends with its connection, and is made again on the next.
     pulled.isOver ||= !this.#isOnline || stop.isStopped;
     return pulled;
+  }
+
+  #ask(run: Run, request: string, inbox: string): void {
+    const subject = this.#api(`CONSUMER.MSG.NEXT.${completionsStream}.${run.durable}`);
+    this.#nats.publish(subject, request, { reply: inbox });
+  }
+
+  /**
+   * Waits until the broker has looked at the request of an inbox, or has answered it. A request that
+   * the broker looks at when the inbox is gone would get a completion that nobody receives. The
+   * broker looks at requests in turn, and refuses at once what begins like JSON and is none.
+   */
+  async #waitForTurn(run: Run, inbox: string, ended: EventTarget): Promise<void> {
+    this.#ask(run, "{", inbox);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, answerFor);
+      ended.addEventListener("end", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   /** Throws if the durable is certainly not there. A broker that is away gives no answer. */
@@ -509,14 +549,14 @@ export class Client {
       const completion = this.#decode(message.data, delivery.sequence, delivery.count);
       if (completion.isDeletion || run.includes(message.subject)) {
         await call(run.handler, completion);
-        run.taken++;
+        if (completion.isDeletion || completion.data.scope) run.outcomes.take();
       }
     } catch (error) {
       failure = { error };
     }
     if (failure) await this.#fail(run, message, delivery, failure.error);
     else {
-      run.failures.delete(delivery.sequence);
+      run.outcomes.forget(delivery.sequence);
       await this.#confirm(message, "+ACK", delivery);
     }
     run.noteEnd(delivery);
@@ -530,12 +570,14 @@ export class Client {
       const about = { ...fields, error_type: typeOf(error), error_at: placeOf(error) };
       this.#log("warn", "a completion comes again", about);
       this.#nak(message, pauseAfter(delivery.count));
+      if (run.isLate(delivery)) await this.#tellOfStandstill(run);
       return;
     }
     if (!run.aside) {
       const why = "no delivery helps a completion, and subscription.aside is not set";
       this.#log("error", why, fields);
       this.#nak(message, pauseMax);
+      await this.#tellOfStandstill(run);
       return;
     }
     try {
@@ -548,8 +590,18 @@ export class Client {
       return;
     }
     this.#log("error", "a completion was set aside", fields);
-    run.failures.delete(delivery.sequence);
+    run.outcomes.forget(delivery.sequence);
     await this.#confirm(message, "+TERM", delivery);
+  }
+
+  /** Logs that the broker lends no more completions, because too many come again and again. */
+  async #tellOfStandstill(run: Run): Promise<void> {
+    if (run.late++ % latePerLook !== 0) return;
+    const info = await this.#info(run).catch(() => undefined);
+    const lent = info?.num_ack_pending ?? 0;
+    if (!info || lent < info.config.max_ack_pending!) return;
+    this.#log("error", "the durable stands still: no completion can be taken, because as many as " +
+      "the broker lends come again and again", { completions: lent });
   }
 
   #nak(message: Msg, pause: number): void {
@@ -660,10 +712,9 @@ class Run {
   readonly #attemptsMax: number;
   readonly #resources: string[];
   readonly #accounts: Set<string>;
-  /** Counts the completions that the handler took. */
-  taken = 0;
-  /** How many others the handler had taken before the first failure of a completion. */
-  readonly failures = new Map<number, number>();
+  readonly outcomes = new Outcomes();
+  /** Counts the failures of completions that nothing helps. */
+  late = 0;
   hasNothing = false;
   /** Counts the requests that were refused, or not answered, since the last good one. */
   refusals = 0;
@@ -700,24 +751,20 @@ class Run {
 
   /** Returns why no delivery helps, or undefined if one may. */
   judge(error: unknown, delivery: Delivery): string | undefined {
-    const hasOthers = this.#hasOthers(delivery.sequence);
     const poison = causeOf(error, Poison);
     if (poison) return poison.message;
-    if (delivery.count < this.#attemptsMax) return undefined;
+    const isAlone = this.outcomes.fail(delivery.sequence);
+    if (!this.isLate(delivery)) return undefined;
     const broken = causeOf(error, RecordsGone) ?? causeOf(error, RecordsChanged);
     if (broken) return `${delivery.count} deliveries: ${broken.message}`;
-    return hasOthers
+    return isAlone
       ? `${delivery.count} deliveries: the handler threw a ${typeOf(error)}, and took others`
       : undefined;
   }
 
-  /** Reports whether the handler took others since the first failure of a completion. */
-  #hasOthers(sequence: number): boolean {
-    const first = this.failures.get(sequence);
-    if (first !== undefined) return this.taken > first;
-    if (this.failures.size >= failuresMax) this.failures.clear();
-    this.failures.set(sequence, this.taken);
-    return false;
+  /** Reports whether an error of the delivery may be one that no further delivery helps. */
+  isLate(delivery: Delivery): boolean {
+    return delivery.count >= this.#attemptsMax;
   }
 
   /**
@@ -737,6 +784,53 @@ class Run {
     const timer = setTimeout(() => this.#lookNow(), lookEvery);
     await stop.event(this.#looks, "look");
     clearTimeout(timer);
+  }
+}
+
+/** A failure of the completion at a place of the stream. Turns order what happened. */
+interface Failure {
+  sequence: number;
+  turn: number;
+}
+
+/**
+ * What became of the completions of a program, to tell a completion that fails alone from a database
+ * that is down.
+ *
+ * @internal
+ */
+export class Outcomes {
+  #turn = 0;
+  /** The turn of the last completion that the handler took. */
+  #taken = 0;
+  /** The turn of the last failure of each completion that fails. */
+  readonly #failed = new Map<number, number>();
+  /** The newest failure, and the newest of another completion than that. */
+  #newest: Failure | undefined;
+  #other: Failure | undefined;
+
+  /** Notes that the handler took a completion, and used its database for it. */
+  take(): void {
+    this.#taken = ++this.#turn;
+  }
+
+  /**
+   * Notes that a completion failed. It reports whether the completion fails alone: since its failure
+   * before, the handler took others, and none of the others failed after that.
+   */
+  fail(sequence: number): boolean {
+    const before = this.#failed.get(sequence);
+    if (this.#newest && this.#newest.sequence !== sequence) this.#other = this.#newest;
+    const others = this.#other?.turn ?? 0;
+    this.#newest = { sequence, turn: ++this.#turn };
+    if (this.#failed.size >= failuresMax) this.#failed.clear();
+    this.#failed.set(sequence, this.#turn);
+    return before !== undefined && this.#taken > before && this.#taken > others;
+  }
+
+  /** Forgets a completion that was settled. Its failure still counts for the others. */
+  forget(sequence: number): void {
+    this.#failed.delete(sequence);
   }
 }
 
@@ -894,7 +988,7 @@ export class Completion {
    */
   get order(): string {
     if (this.sequence) return this.sequence;
-    const time = this.data.refreshed_at ?? this.data.event.occurred_at;
+    const time = this.data.refreshed_at ?? this.data.event?.occurred_at;
     return `${sortable(time)}/${sortable(this.time)}/${this.id}`;
   }
 
@@ -917,21 +1011,19 @@ export class Completion {
         "object store can read");
     const { subject, chunks, sha256, bytes, count } = ref;
     const reading = new Reading(this.#get, subject, chunks, sha256, bytes, count);
-    for await (const _ of reading.pass()); // checks everything, and hands nothing out
+    // The first pass checks everything, and hands nothing out.
+    for await (const _ of reading.pass(parseRecord));
     for await (const records of reading.pass())
       for (const record of records) yield parseRecord(record) as R;
   }
 }
 
-function parseRecord(text: Uint8Array): JsonObject {
-  let record: Json;
+function parseRecord(text: Uint8Array): Json {
   try {
-    record = parseJson(text);
+    return parseJson(text);
   } catch {
     throw new Poison("a record is not JSON"); // the error may quote the text
   }
-  if (!isObject(record)) throw new Poison("a record is not an object");
-  return record;
 }
 
 /** Reads the records of a reference, in one or two passes over the chunks. */
@@ -944,10 +1036,12 @@ class Reading {
   ) {}
 
   /**
-   * Reads every chunk, and yields the texts of the records that end in it. A wrong hash counts more
-   * than the text behind the hash: a changed text may be anything.
+   * Reads every chunk, and yields the texts of the records that end in it. check throws for a text
+   * that is no record. A wrong hash counts more than such a fault: a changed text may be anything.
    */
-  async *pass(): AsyncGenerator<Uint8Array[], void, undefined> {
+  async *pass(
+    check?: (record: Uint8Array) => void,
+  ): AsyncGenerator<Uint8Array[], void, undefined> {
     const digest = createHash("sha256");
     const splitter = new Splitter();
     let size = 0;
@@ -962,6 +1056,7 @@ class Reading {
       let records: Uint8Array[] = [];
       try {
         records = splitter.add(chunk);
+        if (check) records.forEach(check);
       } catch (error) {
         fault = error;
       }
@@ -1117,23 +1212,21 @@ function decode(raw: Uint8Array): Envelope {
   }
   if (!isCompletion(message)) throw new Poison("the message is not a completion");
   countsOf(message.data, "redrive", "attempts");
-  if (message.data.records_ref) countsOf(message.data.records_ref, "bytes", "count", "chunks");
+  countsOf(message.data.records_ref, "bytes", "count", "chunks");
   return message;
 }
 
+/** Without these the kit does not know what to do with a message. All else is kept as it comes. */
 function isCompletion(message: unknown): message is Envelope {
   if (!isObject(message) || !isObject(message["data"])) return false;
-  const { data } = message;
-  const { event, records, records_ref: ref } = data;
-  return [message["id"], message["subject"], message["time"], data["provider"], data["resource"],
-    data["outcome"]].every((text) => typeof text === "string" && text !== "") &&
-    isObject(event) &&
-    (records === undefined || (Array.isArray(records) && records.every(isObject))) &&
-    (ref === undefined || isObject(ref));
+  const { provider, resource, outcome } = message["data"];
+  return [message["id"], provider, resource, outcome].every(
+    (text) => typeof text === "string" && text !== "");
 }
 
 /** Makes numbers of Wagewire's own counts. */
-function countsOf(object: object, ...names: string[]): void {
+function countsOf(object: unknown, ...names: string[]): void {
+  if (!isObject(object)) return;
   const members = object as Record<string, unknown>;
   for (const name of names) {
     const value = members[name];
@@ -1163,8 +1256,11 @@ function base32(bytes: Uint8Array): string {
   return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text;
 }
 
-/** Returns a time as text that sorts like the time, with nine digits of a second, in UTC. */
-function sortable(time: string): string {
+/**
+ * Returns a time as text that sorts like the time, with nine digits of a second, in UTC. Without a
+ * time it is the first of the year 1.
+ */
+function sortable(time = "0001-01-01T00:00:00Z"): string {
   const [, whole = "", digits = "", zone = "Z"] = /^(.{19})(?:\.(\d+))?(.*)$/.exec(time) ?? [];
   const fraction = digits.slice(0, 9).padEnd(9, "0");
   const at = new Date(whole.replace(" ", "T") + zone);
@@ -1376,10 +1472,10 @@ function wordsOf(completion: Completion, records: Iterable<object>): Map<string,
   const { data, order } = completion;
   const words = new Map<string, Kept>(data.deleted?.map((id) => [id, { order }]));
   for (const record of records) {
-    const { id, pay_date: payDate } = record as { id?: unknown; pay_date?: unknown };
+    const { id, pay_date: payDate } = isObject(record) ? record : {};
     const key = data.resource === "notices" ? completion.id : id;
     if (typeof key !== "string" || key === "") throw new Poison("a record has no id");
-    words.set(key, { record, order, ...(typeof payDate === "string" && { payDate }) });
+    words.set(key, { record, order, ...(payDate && typeof payDate === "string" && { payDate }) });
   }
   return words;
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import { mock } from "node:test";
+import { inspect } from "node:util";
 import {
   asideDirectory, Completion, configFromEnv, connect, Poison, stringify, token,
 } from "../wagewire.js";
@@ -131,6 +132,7 @@ try {
   await run();
   tell({ call: "end" });
 } catch (error) {
-  tell({ call: "error", name: (error as Error).name, message: (error as Error).message });
+  const { name, message } = error as Error;
+  tell({ call: "error", name, message, all: inspect(error) });
 }
 process.stdin.destroy();
