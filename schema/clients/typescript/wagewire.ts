@@ -347,8 +347,8 @@ export class Client {
     if (text === undefined) return undefined;
     checkDepth(text);
     const account = parseJson(text) as unknown as Account;
-    for (const resource of Object.values(account.data.resources))
-      for (const failed of resource.failed) countsOf(failed, "redrive");
+    for (const resource of Object.values(account.data?.resources ?? {}))
+      for (const failed of resource.failed ?? []) countsOf(failed, "redrive");
     return account;
   }
 
