@@ -8,7 +8,7 @@ import json
 import sys
 from decimal import Context, Decimal
 
-from wagewire import Client, Completion, Mirror, Subscription, config_from_env, connect, normal
+from wagewire import Client, Completion, Mirror, Subscription, config_from_env, connect, normal_of
 
 RESOURCES = ["employment", "identity", "income", "paystubs", "shifts"]
 
@@ -66,7 +66,7 @@ class Changes:
 
 def latest_income(mirror: Mirror, account: str) -> dict[str, str]:
     [record] = mirror.records("pinwheel", account, "income")
-    income = normal.of("pinwheel", "income", record)["income"]
+    income = normal_of("pinwheel", "income", record)["income"]
     pay = income["compensation"]
     return {
         "amount": pay["minor"],
@@ -80,7 +80,7 @@ def sums_of(mirror: Mirror, account: str) -> dict[str, object]:
     hours = Decimal(0)
     paystubs = mirror.records("pinwheel", account, "paystubs")
     for record in paystubs:
-        paystub = normal.of("pinwheel", "paystubs", record)["paystub"]
+        paystub = normal_of("pinwheel", "paystubs", record)["paystub"]
         net += paystub["net_pay"]["minor"]
         for earning in paystub.get("earnings", []):
             hours = EXACT.add(hours, Decimal(earning.get("hours", "0")))
