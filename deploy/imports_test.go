@@ -72,7 +72,7 @@ var law = []row{
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker",
 		"github.com/nats-io/nats-server " + zap,
 		"for _test.go files only"},
-	{"schema/clients/...", "", "", "tests of the kits in other languages"},
+	{"schema/clients/...", "schema/normal", "", "tests of the kits in other languages"},
 	{"schema/examples/...", "schema schema/client schema/normal", "", "programs of other teams: a kit, and nothing else"},
 
 	{"ingress/webhook", "schema schema/rawjson", "", "signatures and bodies need no network"},
