@@ -34,7 +34,7 @@
 //   - A completion is acknowledged after the handler returned nil, and never else.
 //   - A database that is down sets nothing aside. Poison is set aside alone: bytes that are no
 //     completion, more than 100 levels of nesting, an error marked with Poison, a panic, records
-//     that stay gone or changed, and errors of a handler while others go well.
+//     that stay gone or changed, and errors of a handler that took others in between.
 //   - A log line has no body, no name and no amount.
 //
 // # Records in one model
@@ -50,6 +50,7 @@
 //	subscribe.go   Subscribe, CatchUp: taking from a durable, and the end
 //	take.go        inbox: one request for one completion
 //	hand.go        what one hand does with a delivery
+//	failures.go    outcomes: whether a completion fails alone
 //	completion.go  Completion, Poison
 //	records.go     Completion.Records
 //	aside.go       AsideDir, RetryAside: what no delivery helps

@@ -102,7 +102,9 @@ func (s *subscribing) handle(ctx context.Context, subject string, c *Completion)
 	if err := call(ctx, s.handler, c); err != nil {
 		return err
 	}
-	s.taken.Add(1)
+	if isDeletion || c.Data.Scope != nil {
+		s.outcomes.take()
+	}
 	return nil
 }
 
@@ -125,12 +127,12 @@ func (s *subscribing) judge(
 ) verdict {
 	sequence := place.Sequence.Stream
 	if err == nil {
-		s.failures.forget(sequence)
+		s.outcomes.forget(sequence)
 		return verdict{word: wordDone}
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
-	tookOthers := s.failures.hasOthers(sequence, s.taken.Load())
-	reason, isPoison := s.reasonFor(err, place.NumDelivered, tookOthers)
+	isAlone := s.outcomes.fail(sequence)
+	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAlone)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
@@ -145,13 +147,13 @@ func (s *subscribing) judge(
 		return verdict{pause: pauseMax}
 	}
 	log.Error("a completion was set aside")
-	s.failures.forget(sequence)
+	s.outcomes.forget(sequence)
 	return verdict{word: wordNever}
 }
 
 // reasonFor reports whether no delivery helps, and why.
 func (s *subscribing) reasonFor(
-	err error, deliveries uint64, tookOthers bool,
+	err error, deliveries uint64, isAlone bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
@@ -165,7 +167,7 @@ func (s *subscribing) reasonFor(
 		}
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
-		deliveries, typeOf(err)), tookOthers
+		deliveries, typeOf(err)), isAlone
 }
 
 // settle tells the broker the verdict, and waits for the confirmation of an end. Without the
@@ -285,36 +287,4 @@ func (l *locks) unlock(account string) {
 	defer l.mu.Unlock()
 	close(l.busy[account])
 	delete(l.busy, account)
-}
-
-// failuresMax bounds the memory for completions that fail: more than a durable hands out at a time.
-const failuresMax = 10_000
-
-// failures remembers, for each completion that failed here, how many others the handler had taken
-// before the first failure.
-type failures struct {
-	mu    sync.Mutex
-	taken map[uint64]uint64
-}
-
-// hasOthers reports whether the handler took others since the first failure. taken is their
-// number in all.
-func (f *failures) hasOthers(sequence, taken uint64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	first, isKnown := f.taken[sequence]
-	if isKnown {
-		return taken > first
-	}
-	if f.taken == nil || len(f.taken) >= failuresMax {
-		f.taken = map[uint64]uint64{}
-	}
-	f.taken[sequence] = taken
-	return false
-}
-
-func (f *failures) forget(sequence uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.taken, sequence)
 }

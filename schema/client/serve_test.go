@@ -202,7 +202,10 @@ func (i *installation) connect(t testing.TB) *client.Client {
 // complete stores a completion of the account with the records.
 func (i *installation) complete(t testing.TB, account, event string, records ...string) {
 	t.Helper()
-	i.publish(t, paystubsOf(account, event), schema.Paystubs, schema.Succeeded, records...)
+	e := paystubsOf(account, event)
+	c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, at)
+	c.Data.Scope = new(schema.Delta)
+	i.store(t, e, c, records)
 }
 
 // erase stores the completion that tells of the deletion of an account.

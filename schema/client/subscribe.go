@@ -88,8 +88,10 @@ type Subscription struct {
 	// a line of level error says so.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
-	// completion. An error of the handler counts only if the handler took another completion since
-	// the first error: a database out of order sets nothing aside. If 0, AttemptsDefault.
+	// completion. An error of the handler counts only if the completion fails alone: since its
+	// error before, the handler took another one, with a scope or a deletion, and no other one
+	// failed after that. So a database that is down sets nothing aside, also if the handler returns
+	// nil for completions that change no record. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
@@ -177,9 +179,7 @@ type subscribing struct {
 	Subscription
 	handler  Handler
 	consumer jetstream.Consumer
-	failures failures
-	// taken counts the completions that the handler took.
-	taken atomic.Uint64
+	outcomes outcomes
 	// isNearEnd is true after the durable delivered the last completion.
 	isNearEnd atomic.Bool
 	// rest has the deliveries that no handler began when ctx ended.
