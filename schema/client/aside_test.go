@@ -1,9 +1,11 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,6 +235,24 @@ func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
 			t.Errorf("%d are aside after %d deliveries", len(aside.kept), attempts.Load())
 		}
 	})
+}
+
+func TestTheTextOfAnErrorOfAsideIsNotLogged(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	var log bytes.Buffer // a single hand writes
+	i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
+	i.send(t, paystubsSubject+"bad", "{")
+	ctx, cancel := context.WithCancel(t.Context())
+	refuse := func(context.Context, client.Poisoned) error {
+		cancel()
+		return fmt.Errorf("insert of Jane Doe: %w", errDatabase)
+	}
+	must(t, i.connect(t).Subscribe(ctx, client.Subscription{Hands: 1, Aside: refuse}, newProgram()))
+	if text := log.String(); strings.Contains(text, "Jane") ||
+		!strings.Contains(text, "cannot be set aside") {
+		t.Errorf("log %s", text)
+	}
 }
 
 func TestWithoutAsideNothingIsTerminated(t *testing.T) {

@@ -143,7 +143,7 @@ func (s *subscribing) judge(
 	}
 	poisoned := Poisoned{Stream: place.Stream, Sequence: sequence, Raw: raw, Reason: reason}
 	if err := s.Aside(ctx, poisoned); err != nil {
-		log.Error("a completion cannot be set aside", "error", err)
+		log.Error("a completion cannot be set aside", "error_type", typeOf(err))
 		return verdict{pause: pauseMax}
 	}
 	log.Error("a completion was set aside")
