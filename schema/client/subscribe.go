@@ -36,6 +36,10 @@ const (
 // ErrNoDurable means that the durable does not exist, or belongs to another team.
 var ErrNoDurable = errors.New("no such durable")
 
+// errGoexit means that a handler ended its goroutine and did not return, for example with FailNow of
+// package testing.
+var errGoexit = errors.New("a handler called runtime.Goexit and did not return")
+
 // Handler stores completions. Both methods may get the same completion again, and the completions
 // of an account in any order: see Mirror. Completions of an account never come at the same time
 // within a Client.
@@ -85,7 +89,8 @@ type Subscription struct {
 	Hands int
 	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
-	// a line of level error says so.
+	// a line of level error says so. The kit does not log the text of the function's error, because
+	// of personal data.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
 	// completion. An error of the handler counts only if the completion fails alone: since its
@@ -227,10 +232,14 @@ func (s *subscribing) take(ctx context.Context) error {
 	errs := make(chan error, s.Hands)
 	for range s.Hands {
 		hands.Go(func() {
-			if err := s.serve(ctx); err != nil {
-				errs <- err
-				stop(err)
-			}
+			err := errGoexit // unless serve returns
+			defer func() {
+				if err != nil {
+					errs <- err
+					stop(err)
+				}
+			}()
+			err = s.serve(ctx)
 		})
 	}
 	hands.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -466,6 +467,25 @@ func TestADurableThatIsRemovedEndsTheProgramWithAnError(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAHandlerThatEndsItsGoroutineIsAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, i *installation) {
+		i.complete(t, "a-1", "e-1")
+		p := newProgram()
+		p.OnStore = func(context.Context, *client.Completion) error {
+			runtime.Goexit()
+			return nil
+		}
+		c := i.connect(t)
+		err := c.Subscribe(t.Context(), client.Subscription{}, p)
+		if err == nil || !strings.Contains(err.Error(), "did not return") {
+			t.Errorf("got %v", err)
+		}
+		next := newProgram()
+		must(t, c.CatchUp(t.Context(), client.Subscription{}, next))
+		next.expect(t, "the next program", "store e-1")
+	})
 }
 
 func TestCatchUpEndsWithItsContext(t *testing.T) {
