@@ -262,19 +262,33 @@ func (s *subscribing) take(ctx context.Context) error {
 func (s *subscribing) serve(ctx context.Context) error {
 	for {
 		err := s.serveInbox(ctx)
-		if ctx.Err() != nil || !errors.Is(err, errLost) {
-			return err
+		if errors.Is(err, errLost) {
+			s.log.Debug("another request follows", "error", err)
+			err = s.prepareAgain(ctx)
 		}
-		s.log.Debug("another request follows", "error", err)
-		if err := s.lookForDurable(ctx); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return nil // a stop while the broker is away is a stop like others
 		}
-		select {
-		case <-time.After(againAfter):
-		case <-ctx.Done():
-			return nil
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// prepareAgain waits until another request has a chance. The error is one of waitForBroker, or that
+// the durable does not exist any more.
+func (s *subscribing) prepareAgain(ctx context.Context) error {
+	if err := s.waitForBroker(ctx); err != nil {
+		return err
+	}
+	if err := s.lookForDurable(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(againAfter):
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // serveInbox asks for a completion when the one before is settled, until ctx ends.
@@ -352,6 +366,9 @@ func (s *subscribing) waitForNothing(ctx context.Context) bool {
 }
 
 func (s *subscribing) hasNothing(ctx context.Context) bool {
+	if !s.nats.IsConnected() {
+		return false // the questions of a long outage would fill the buffer of the connection
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()
 	info, err := s.consumer.Info(ctx)

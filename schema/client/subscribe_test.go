@@ -395,19 +395,80 @@ func TestAProgramKilledWithOneInHandLosesNothing(t *testing.T) {
 }
 
 func TestAProgramGoesOnAfterTheBrokerWasAway(t *testing.T) {
+	for _, row := range []struct {
+		promise string
+		hands   int
+		away    time.Duration
+	}{
+		{"for some hours", client.HandsDefault, 3 * time.Hour},
+		{"for some hours, with many hands", client.HandsMax, 3 * time.Hour},
+		{"over a long weekend", client.HandsDefault, 80 * time.Hour},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				var deliveries []uint64
+				p := newProgram()
+				note := p.OnStore
+				p.OnStore = func(ctx context.Context, c *client.Completion) error {
+					deliveries = append(deliveries, c.Deliveries)
+					return note(ctx, c)
+				}
+				stop := subscribe(t, i.connect(t), client.Subscription{Hands: row.hands}, p)
+				i.complete(t, "a-1", "e-1")
+				<-p.came
+				i.bubble.Stop()
+				sleep(row.away)
+				must(t, i.bubble.Start())
+				sleep(5 * time.Second) // the operator connects again too
+				want := []string{"store e-1"}
+				for n := range 8 {
+					i.complete(t, "a-1", fmt.Sprintf("after-%d", n))
+					want = append(want, fmt.Sprintf("store after-%d", n))
+				}
+				sleep(5 * time.Minute)
+				must(t, stop())
+				p.expect(t, "the program", want...)
+				if !slices.Equal(deliveries, slices.Repeat([]uint64{1}, len(want))) {
+					t.Errorf("deliveries %d: a completion went to a request of before", deliveries)
+				}
+			})
+		})
+	}
+}
+
+func TestAProgramStopsWithoutAnErrorWhileTheBrokerIsAway(t *testing.T) {
+	for n := range 16 {
+		after := time.Duration(n) * 2 * time.Second
+		t.Run(fmt.Sprintf("after %s", after), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				stop := subscribe(t, i.connect(t), client.Subscription{Hands: 1}, newProgram())
+				sleep(time.Minute)
+				i.bubble.Stop()
+				sleep(after)
+				begin := time.Now()
+				must(t, stop())
+				if took := time.Since(begin); took > 30*time.Second {
+					t.Errorf("the stop took %s", took)
+				}
+				must(t, i.bubble.Start())
+			})
+		})
+	}
+}
+
+func TestAClosedClientEndsTheProgramWhileTheBrokerIsAway(t *testing.T) {
 	inBubble(t, func(t *testing.T, i *installation) {
-		p := newProgram()
-		stop := subscribe(t, i.connect(t), client.Subscription{}, p)
-		i.complete(t, "a-1", "e-1")
-		<-p.came
+		c := i.connect(t)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Subscribe(t.Context(), client.Subscription{}, newProgram()) }()
+		sleep(time.Minute)
 		i.bubble.Stop()
-		sleep(3 * time.Hour)
+		sleep(time.Hour)
+		c.Close()
+		if err := <-ended; !errors.Is(err, nats.ErrConnectionClosed) {
+			t.Errorf("got %v", err)
+		}
 		must(t, i.bubble.Start())
-		sleep(time.Minute) // the operator connects again too
-		i.complete(t, "a-1", "e-2")
-		<-p.came
-		must(t, stop())
-		p.expect(t, "the program", "store e-1", "store e-2")
 	})
 }
 

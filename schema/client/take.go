@@ -57,7 +57,7 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err // a request that ends at once may take a completion with it
 		}
-		if err := i.request(); err != nil {
+		if err := i.request(ctx); err != nil {
 			return nil, err
 		}
 		msg, err := i.receive(ctx)
@@ -79,15 +79,23 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
-// request asks for a completion, unless a request is open.
-func (i *inbox) request() error {
+// request asks for a completion, unless a request is open. While the broker is away, request waits:
+// the broker would answer a request of before to an inbox that nobody reads any more.
+func (i *inbox) request(ctx context.Context) error {
 	if i.isOpen {
 		return nil
+	}
+	if err := i.waitForBroker(ctx); err != nil {
+		return err
 	}
 	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
 		i.consumer.CachedInfo().Stream, i.Durable)
 	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, requestFor, beatEvery)
-	if err := i.nats.PublishRequest(subject, i.subscription.Subject, body); err != nil {
+	err := i.nats.PublishRequest(subject, i.subscription.Subject, body)
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return fmt.Errorf("%w: %w", errLost, err) // the broker went away a moment ago
+	}
+	if err != nil {
 		return fmt.Errorf("take from durable %s: %w", i.Durable, err)
 	}
 	i.isOpen = true
