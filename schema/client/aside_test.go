@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -237,10 +236,55 @@ func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
 	})
 }
 
+func TestADurableThatStandsStillIsLoggedOnceAMinute(t *testing.T) {
+	const places = 6
+	for _, row := range []struct {
+		promise string
+		fails   int
+		want    int
+	}{
+		{"each place is taken", places, 6},
+		{"a place is left", places - 1, 0},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				i.setPlaces(t, places)
+				for n := range row.fails {
+					i.complete(t, "bad", fmt.Sprintf("bad-%d", n))
+				}
+				i.complete(t, "good", "good")
+				var log lines
+				i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
+				p := newProgram()
+				note := p.OnStore
+				p.OnStore = func(ctx context.Context, c *client.Completion) error {
+					if c.Subject == "bad" {
+						return errDatabase
+					}
+					return note(ctx, c)
+				}
+				stop := subscribe(t, i.connect(t), client.Subscription{}, p)
+				sleep(30 * time.Minute) // deliveries after 63 s, 127 s … 1023 s, 1623 s
+				must(t, stop())
+				got := log.with("level=ERROR msg=\"the durable stands still")
+				if len(got) != row.want {
+					t.Fatalf("%d lines, want %d", len(got), row.want)
+				}
+				if row.want > 0 && !strings.Contains(got[0], "durable=lending completions=6") {
+					t.Errorf("line %s", got[0])
+				}
+				if isGood := len(p.notes()) == 1; isGood != (row.want == 0) {
+					t.Errorf("noted %q", p.notes())
+				}
+			})
+		})
+	}
+}
+
 func TestTheTextOfAnErrorOfAsideIsNotLogged(t *testing.T) {
 	t.Parallel()
 	i := serve(t)
-	var log bytes.Buffer // a single hand writes
+	var log lines
 	i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
 	i.send(t, paystubsSubject+"bad", "{")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -249,9 +293,8 @@ func TestTheTextOfAnErrorOfAsideIsNotLogged(t *testing.T) {
 		return fmt.Errorf("insert of Jane Doe: %w", errDatabase)
 	}
 	must(t, i.connect(t).Subscribe(ctx, client.Subscription{Hands: 1, Aside: refuse}, newProgram()))
-	if text := log.String(); strings.Contains(text, "Jane") ||
-		!strings.Contains(text, "cannot be set aside") {
-		t.Errorf("log %s", text)
+	if len(log.with("Jane")) > 0 || len(log.with("cannot be set aside")) != 1 {
+		t.Errorf("log %q", log.with(""))
 	}
 }
 

@@ -1,9 +1,16 @@
 package client
 
-import "sync"
+import (
+	"context"
+	"sync"
+	"time"
+)
 
 // failuresMax bounds the memory for completions that fail: more than a durable hands out at a time.
 const failuresMax = 10_000
+
+// standstillEvery is the shortest pause between two looks whether the durable stands still.
+const standstillEvery = time.Minute
 
 // outcomes remembers what became of a program's completions, to tell a completion that fails alone
 // from a database that is down. The zero value remembers nothing.
@@ -44,4 +51,42 @@ func (o *outcomes) forget(sequence uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.failed, sequence)
+}
+
+// standstill looks now and then whether a durable stands still. The zero value has not looked.
+type standstill struct {
+	mu     sync.Mutex
+	looked time.Time
+}
+
+// isDue reports whether it is time to look, and notes the look.
+func (s *standstill) isDue(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.looked.IsZero() && now.Sub(s.looked) < standstillEvery {
+		return false
+	}
+	s.looked = now
+	return true
+}
+
+// noteStandstill logs, at most once a minute, that each place of the durable is taken by a
+// completion that comes again. Then the broker delivers no other one. A database that is down looks
+// like a fault of the program with each completion, so nothing is set aside.
+func (s *subscribing) noteStandstill(ctx context.Context) {
+	if !s.standstill.isDue(time.Now()) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerFor)
+	defer cancel()
+	info, err := s.consumer.Info(ctx)
+	if err != nil {
+		return // a later failure looks again
+	}
+	places := info.Config.MaxAckPending
+	if places > 0 && info.NumAckPending >= places && info.NumRedelivered >= places {
+		s.log.Error("the durable stands still: its completions come again and again, and no other "+
+			"one comes; mark what never succeeds with Poison, and set Subscription.Aside",
+			"durable", s.Durable, "completions", info.NumAckPending)
+	}
 }

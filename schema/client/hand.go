@@ -69,6 +69,9 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 	verdict := s.judge(ctx, msg.Data, place, err)
 	stopRenewing() // a late sign would begin the lease anew, in place of a pause
 	s.settle(ctx, msg, verdict)
+	if err != nil && verdict.word == nil {
+		s.noteStandstill(ctx)
+	}
 	s.noteEnd(place)
 }
 

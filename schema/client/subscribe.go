@@ -85,7 +85,9 @@ type Subscription struct {
 	Resources []schema.Resource
 	// Accounts are the provider's ids of the accounts to take. If empty, all.
 	Accounts []string
-	// Hands is how many completions are in work at the same time. If 0, HandsDefault.
+	// Hands is how many completions are in work at the same time. If 0, HandsDefault. A hand waits
+	// while its completion's account is in work, so many completions of a single account, one after
+	// another on the stream, keep all hands waiting: other accounts come behind them.
 	Hands int
 	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
@@ -185,6 +187,8 @@ type subscribing struct {
 	handler  Handler
 	consumer jetstream.Consumer
 	outcomes outcomes
+	// standstill is for noteStandstill.
+	standstill standstill
 	// isNearEnd is true after the durable delivered the last completion.
 	isNearEnd atomic.Bool
 	// rest has the deliveries that no handler began when ctx ended.
