@@ -199,6 +199,48 @@ func TestWhatThisReleaseDoesNotKnowIsKept(t *testing.T) {
 	}
 }
 
+func TestAFieldOfALaterReleaseIsNotTakenForAnother(t *testing.T) {
+	t.Parallel()
+	for promise, row := range map[string]struct{ text, want string }{
+		"an outcome in other letters": {`{"id":"c-1","subject":"a-1","ID":"other","data":{` +
+			`"outcome":"succeeded","Outcome":"deleted","OUTCOME":7,"records":[{"ID":1.10}],` +
+			`"event":{"id":"e-1","Id":"e-2"},"records_Ref":{}}}`, `store e-1 {"ID":1.10}`},
+		"a letter that folds to k or s": {`{"id":"c-1","data":{"outcome":"succeeded",` +
+			`"record\u017f":[1],"event":{"id":"e-1"}}}`, "store e-1"},
+		"an object without a known name": {` {"id":"c-1","Data":7,"data":{"event":{"id":"e-1",` +
+			`"later":{"A":[{"B":{}}],"b":{}},"Later":{"outcome":1}},"outcome":"deleted"} } `,
+			"remove e-1"},
+		"an escaped name is the name": {`{"\u0069d":"c-1","X":0,"data":{"o\u0075tcome":"deleted",` +
+			`"event":{"id":"e-1"}}}`, "remove e-1"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			i := serve(t)
+			i.send(t, paystubsSubject+"e-1", row.text)
+			p := newProgram()
+			var raw string
+			for _, f := range []*func(context.Context, *client.Completion) error{
+				&p.OnStore, &p.OnRemove,
+			} {
+				note := *f
+				*f = func(ctx context.Context, c *client.Completion) error {
+					raw = string(c.Raw)
+					if c.ID != "c-1" {
+						t.Errorf("id %s", c.ID)
+					}
+					return note(ctx, c)
+				}
+			}
+			var aside shelf
+			must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, p))
+			p.expect(t, "the program", row.want)
+			if raw != row.text {
+				t.Errorf("raw is %s", raw)
+			}
+		})
+	}
+}
+
 func TestAProgramThatWasAwayFor20DaysGoesOnWhereItStopped(t *testing.T) {
 	inBubble(t, func(t *testing.T, i *installation) {
 		i.complete(t, "a-1", "e-1")
