@@ -36,8 +36,8 @@ const (
 // ErrNoDurable means that the durable does not exist, or belongs to another team.
 var ErrNoDurable = errors.New("no such durable")
 
-// errGoexit means that a handler ended its goroutine and did not return, for example with FailNow of
-// package testing.
+// errGoexit means that a handler ended its goroutine and did not return, as FailNow of package
+// testing does.
 var errGoexit = errors.New("a handler called runtime.Goexit and did not return")
 
 // Handler stores completions. Both methods may get the same completion again, and the completions
@@ -264,19 +264,17 @@ func (s *subscribing) take(ctx context.Context) error {
 // serve is the work of a hand. After a lost request the hand has a new inbox. The completions that
 // still come for the lost request are given back.
 func (s *subscribing) serve(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := s.serveInbox(ctx)
 		if errors.Is(err, errLost) {
 			s.log.Debug("another request follows", "error", err)
 			err = s.prepareAgain(ctx)
 		}
-		if ctx.Err() != nil {
-			return nil // a stop while the broker is away is a stop like others
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
+	return nil // a stop while the broker is away is a stop like others
 }
 
 // prepareAgain waits until another request has a chance. The error is one of waitForBroker, or that
