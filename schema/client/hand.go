@@ -72,22 +72,6 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 	if err != nil && verdict.word == nil {
 		s.noteStandstill(ctx)
 	}
-	s.noteEnd(place)
-}
-
-// noteEnd tells CatchUp to look if a delivery said that the broker has no other one to deliver.
-// Several hands have their last deliveries then, in any order.
-func (s *subscribing) noteEnd(place *nats.MsgMetadata) {
-	if place.NumPending == 0 {
-		s.isNearEnd.Store(true)
-	}
-	if !s.isNearEnd.Load() {
-		return
-	}
-	select {
-	case s.settled <- struct{}{}:
-	default: // the last value was not read yet
-	}
 }
 
 // accountOf is the key of the account in a subject.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,8 +28,6 @@ const (
 
 	// againAfter is the pause after a lost request.
 	againAfter = time.Second
-	// lookEvery is how often CatchUp asks the broker for the number of completions left.
-	lookEvery = time.Second
 )
 
 // ErrNoDurable means that the durable does not exist, or belongs to another team.
@@ -162,6 +159,8 @@ func (c *Client) CatchUp(ctx context.Context, s Subscription, h Handler) error {
 	if err != nil {
 		return err
 	}
+	run.requestMin = catchUpMin
+	run.requestMax = catchUpMax
 	caught, stop := context.WithCancel(ctx)
 	defer stop()
 	var looks sync.WaitGroup
@@ -189,12 +188,14 @@ type subscribing struct {
 	outcomes outcomes
 	// standstill is for noteStandstill.
 	standstill standstill
-	// isNearEnd is true after the durable delivered the last completion.
-	isNearEnd atomic.Bool
+	// requestMin and requestMax are how long a request waits at the broker: the first behind a
+	// completion, and the longest.
+	requestMin time.Duration
+	requestMax time.Duration
 	// rest has the deliveries that no handler began when ctx ended.
 	rest rest
-	// settled gets a value for each delivery settled near the end.
-	settled chan struct{}
+	// quiet gets a value when a request has ended without a completion.
+	quiet chan struct{}
 }
 
 func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscribing, error) {
@@ -215,7 +216,9 @@ func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscri
 	}
 	return &subscribing{
 		Client: c, Subscription: s, handler: h, consumer: consumer,
-		settled: make(chan struct{}, 1),
+		requestMin: requestFor,
+		requestMax: requestFor,
+		quiet:      make(chan struct{}, 1),
 	}, nil
 }
 
@@ -351,16 +354,15 @@ func (s *subscribing) lookForDurable(ctx context.Context) error {
 }
 
 // waitForNothing waits until the durable has nothing left, and returns false if ctx ends before.
+// The broker's numbers may lag behind a new completion, but a request finds the completion. So a
+// request must have ended without a completion first.
 func (s *subscribing) waitForNothing(ctx context.Context) bool {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
 	for {
-		if s.hasNothing(ctx) {
-			return true
-		}
 		select {
-		case <-s.settled:
-		case <-look.C:
+		case <-s.quiet:
+			if s.hasNothing(ctx) {
+				return true
+			}
 		case <-ctx.Done():
 			return false
 		}
@@ -368,9 +370,6 @@ func (s *subscribing) waitForNothing(ctx context.Context) bool {
 }
 
 func (s *subscribing) hasNothing(ctx context.Context) bool {
-	if !s.nats.IsConnected() {
-		return false // the questions of a long outage would fill the buffer of the connection
-	}
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()
 	info, err := s.consumer.Info(ctx)

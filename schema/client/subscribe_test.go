@@ -247,6 +247,7 @@ func TestAProgramThatWasAwayFor20DaysGoesOnWhereItStopped(t *testing.T) {
 		p := newProgram()
 		c := i.connect(t)
 		must(t, c.CatchUp(t.Context(), client.Subscription{}, p))
+		p.expect(t, "before", "store e-1")
 		c.Close()
 		for day := range 20 {
 			i.complete(t, "a-1", fmt.Sprintf("day-%d", day))
@@ -589,6 +590,26 @@ func TestAHandlerThatEndsItsGoroutineIsAnError(t *testing.T) {
 		must(t, c.CatchUp(t.Context(), client.Subscription{}, next))
 		next.expect(t, "the next program", "store e-1")
 	})
+}
+
+func TestACloseEndsASubscribeWithAnError(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	c := i.connect(t)
+	p := newProgram()
+	ended := make(chan error, 1)
+	go func() { ended <- c.Subscribe(t.Context(), client.Subscription{}, p) }()
+	p.wait(t, 1)
+	c.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, nats.ErrConnectionClosed) {
+			t.Errorf("got %v", err)
+		}
+	case <-streamtest.Late(t):
+		t.Fatal("it does not end")
+	}
 }
 
 func TestCatchUpEndsWithItsContext(t *testing.T) {

@@ -7,15 +7,23 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 const (
-	// requestFor is how long a request waits at the broker.
+	// requestFor is how long a request of Subscribe waits at the broker.
 	requestFor = 30 * time.Second
+	// The first request of CatchUp behind a completion waits for catchUpMin, and each without a
+	// completion twice as long, up to catchUpMax. So CatchUp ends soon after the last completion.
+	catchUpMin = 500 * time.Millisecond
+	catchUpMax = 5 * time.Second
 	// beatEvery is the pause between two signs of the broker while a request waits.
 	beatEvery = 5 * time.Second
 	// silentFor is the silence after which a request counts as lost.
 	silentFor = 2 * beatEvery
+	// lingerFor is how long a stop waits for an answer to an open request.
+	lingerFor = 250 * time.Millisecond
 	// drainFor is how long a stop waits for the completions that the broker has sent already.
 	drainFor = 5 * time.Second
 )
@@ -41,6 +49,8 @@ type inbox struct {
 	subscription *nats.Subscription
 	// isOpen is true while a request waits at the broker.
 	isOpen bool
+	// requestFor is how long the next request waits there.
+	requestFor time.Duration
 }
 
 func (s *subscribing) openInbox() (*inbox, error) {
@@ -48,7 +58,7 @@ func (s *subscribing) openInbox() (*inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take from durable %s: %w", s.Durable, err)
 	}
-	return &inbox{subscribing: s, subscription: subscription}, nil
+	return &inbox{subscribing: s, subscription: subscription, requestFor: s.requestMin}, nil
 }
 
 // next returns the next completion. The error is ctx.Err() after the end of ctx, or errLost.
@@ -68,14 +78,25 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 		switch {
 		case status == "" && msg.Reply != "":
 			i.isOpen = false
+			i.requestFor = i.requestMin
 			return msg, nil
 		case status == statusBeat:
 		case status == statusNothing || status == statusExpired:
 			i.isOpen = false
+			i.requestFor = min(2*i.requestFor, i.requestMax)
+			i.noteQuiet()
 		default: // the durable is deleted, or has another leader; the broker stops, or is too busy
 			description := msg.Header.Get("Description")
 			return nil, fmt.Errorf("status %s %s: %w", status, description, errLost)
 		}
+	}
+}
+
+// noteQuiet tells CatchUp that a request has ended without a completion.
+func (s *subscribing) noteQuiet() {
+	select {
+	case s.quiet <- struct{}{}:
+	default: // the last value was not read yet
 	}
 }
 
@@ -89,8 +110,9 @@ func (i *inbox) request(ctx context.Context) error {
 		return err
 	}
 	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
-		i.consumer.CachedInfo().Stream, i.Durable)
-	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, requestFor, beatEvery)
+		schema.CompletionsStream, i.Durable)
+	beat := min(beatEvery, i.requestFor/2)
+	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat)
 	err := i.nats.PublishRequest(subject, i.subscription.Subject, body)
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
 		return fmt.Errorf("%w: %w", errLost, err) // the broker went away a moment ago
@@ -119,16 +141,26 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
-// close ends the request, and gives back the completions that the broker had sent before.
+// close ends the request, and gives back the completions that the broker had sent before. A
+// completion on its way while the inbox goes would be lost until the end of its lease. So an open
+// request lingers first: with completions left, the broker answers at once.
 func (i *inbox) close(ctx context.Context) {
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-	defer cancel()
+	if i.isOpen {
+		_ = i.releaseNext(ctx, lingerFor)
+	}
 	err := i.subscription.Drain()
 	for err == nil {
-		var msg *nats.Msg
-		msg, err = i.subscription.NextMsgWithContext(drain)
-		if err == nil && msg.Header.Get(statusHeader) == "" {
-			i.release(ctx, msg)
-		}
+		err = i.releaseNext(ctx, drainFor)
 	}
+}
+
+// releaseNext waits for the next message, and gives back a completion.
+func (i *inbox) releaseNext(ctx context.Context, wait time.Duration) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	msg, err := i.subscription.NextMsgWithContext(limited)
+	if err == nil && msg.Header.Get(statusHeader) == "" {
+		i.release(ctx, msg)
+	}
+	return err
 }
