@@ -30,7 +30,9 @@ const lendingTeam = "lending"
 // with a kit alone, answer the eight questions of schema/README.md. Each answer must be what the
 // providers serve, digit for digit.
 func TestALendingTeamGetsItsAnswers(t *testing.T) {
-	programs := map[string]lendingProgram{"go": buildInGo(t), "typescript": buildInTypeScript(t)}
+	programs := map[string]lendingProgram{
+		"go": buildInGo(t), "typescript": buildInTypeScript(t), "python": findPython(t),
+	}
 	p := params(t, filepath.Join("testdata", "lending_team"), startInProcess)
 	l := &lending{people: map[string]person{}}
 	for name, run := range map[string]command{
@@ -346,6 +348,30 @@ func buildInTypeScript(t *testing.T) lendingProgram {
 	}
 	return func(ctx context.Context) *exec.Cmd {
 		return exec.CommandContext(ctx, "node", filepath.Join(dir, "lending.js"))
+	}
+}
+
+// findPython returns nil without python3. Without nats-py, the program runs on a fake of the calls
+// that the kit makes, which talks to the broker all the same.
+func findPython(t *testing.T) lendingProgram {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Log("NOT RUN: the program in Python needs python3 on the PATH")
+		return nil
+	}
+	kit, err := filepath.Abs("../../schema/clients/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := kit
+	if exec.CommandContext(t.Context(), python, "-c", "import nats").Run() != nil {
+		t.Log("the program in Python runs on a fake of nats-py")
+		path += string(filepath.ListSeparator) + filepath.Join(kit, "fakenats")
+	}
+	return func(ctx context.Context) *exec.Cmd {
+		program := exec.CommandContext(ctx, python, "../../schema/examples/lending/lending.py")
+		program.Env = []string{"PYTHONPATH=" + path, "PYTHONDONTWRITEBYTECODE=1"}
+		return program
 	}
 }
 

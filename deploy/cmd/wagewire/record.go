@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
@@ -42,8 +43,8 @@ Every private value is replaced, and there is no flag against it. Only what the 
 documents stays: names of fields, words such as hourly, currencies, time zones. So do true, false,
 null, zeros, the lengths of lists, and how many digits a number has. Dates and times move together.
 A value is replaced alike wherever it stands, so ids and cursors still match. Two fixtures have
-nothing in common. Read a fixture before you share it, all the same: a new field has a name, and
-the name stays if it is a plain word.
+nothing in common. The name of a new field stays only if it is made of known words for payroll and
+of no value. Standard error lists the names that stay: make sure that none is of a person.
 
 Answers with an error are recorded too. Refused credentials are not, nor a call without an answer:
 then there is no fixture. The calls share the budget of the workers, and come after the calls for
@@ -106,6 +107,10 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 	})
 	if err != nil {
 		return err
+	}
+	if len(tally.Kept) > 0 {
+		fmt.Fprintf(s.stderr, "names of unknown fields that stay: %s: make sure that none is of a "+
+			"person\n", strings.Join(tally.Kept, ", "))
 	}
 	if path == stdoutName {
 		text, err := recorded.Encode()

@@ -63,6 +63,59 @@ func TestAWebhookIsRecorded(t *testing.T) {
 	}
 }
 
+// Names of unknown fields may be names of persons. They are replaced, and those that stay are told.
+func TestNamesOfUnknownFieldsThatStayAreTold(t *testing.T) {
+	w := newWard(t)
+	for promise, row := range map[string]struct {
+		// members stand before those of the webhook.
+		members string
+		stays   []string
+		gone    []string
+		stderr  string // in front of all other lines
+	}{
+		"names of known words": {
+			`"pay_group":1,"tax_code":{"rate_type":null},`,
+			[]string{`"pay_group"`, `"tax_code"`, `"rate_type"`}, nil,
+			"names of unknown fields that stay: pay_group, rate_type, tax_code: " +
+				"make sure that none is of a person\n",
+		},
+		"no name of a person": {
+			`"pay_group":1,"pay_by_employee":{"maria_gonzalez":{"gross":1},"jdoe":1},`,
+			[]string{`"pay_group"`, `"gross"`}, []string{"maria", "gonzalez", "jdoe"},
+			"names of unknown fields that stay: gross, pay_by_employee, pay_group: ",
+		},
+		"no name that is a value in another spelling": {
+			`"title":"Gross, First","tax_code":{"first_gross":1},`,
+			[]string{`"tax_code"`}, []string{"first_gross"},
+			"names of unknown fields that stay: tax_code, title: ",
+		},
+		"nothing is told without any": {"", nil, nil, ""},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			sent, err := w.fakes.Event(w.fakes.Person(fake.PersonOptions{}), "link-connected",
+				fake.EventOptions{})
+			w.must(err)
+			body := "{" + row.members + strings.TrimPrefix(string(sent.Body), "{")
+			e, err := webhook.Parse(webhook.Received{
+				Provider: schema.Truv, Body: []byte(body), At: receivedAt,
+			})
+			w.must(err)
+			w.publish(e)
+			got := w.does(0, "record", e.ID, "--output", "-")
+			contains(t, got.stdout, row.stays...)
+			if !strings.HasPrefix(got.stderr, row.stderr) ||
+				strings.Contains(got.stderr, "unknown") != (row.stderr != "") {
+				t.Errorf("told %q, want first %q", got.stderr, row.stderr)
+			}
+			for _, name := range row.gone {
+				if strings.Contains(got.stdout+got.stderr, name) {
+					t.Errorf("%s is left in %s and %s", name, got.stdout, got.stderr)
+				}
+			}
+		})
+	}
+}
+
 func TestTheNewestWebhookIsRecorded(t *testing.T) {
 	w := newWard(t)
 	p := w.fakes.Person(fake.PersonOptions{Paystubs: -1, Shifts: -1})

@@ -314,17 +314,21 @@ func TestWithoutAPlaceForPoisonNothingIsTerminated(t *testing.T) {
 func TestACompletionThatAlwaysFailsIsSetAsideAlone(t *testing.T) {
 	w := serve(t)
 	bad := w.publish(eventOf("bad", "a-1"), `{"id":"1"}`)
-	good := w.publish(eventOf("good", "a-2"), `{"id":"1"}`)
 	aside := filepath.Join(t.TempDir(), "aside")
 	p := w.run(plan{Mode: "catchUp", Aside: aside, AttemptsMax: 3, Asks: true, Hands: 1})
-	for range 4 {
-		switch id := p.expect("store", "").ID; id {
-		case bad:
-			p.answer(id, "fail")
-		case good:
-			p.answer(id, "ok")
+	for delivery := 1; delivery <= 3; delivery++ {
+		if got := p.expect("store", bad).Deliveries; got != delivery {
+			t.Errorf("it came with delivery %d, want %d", got, delivery)
+		}
+		if delivery < 3 { // the others go on meanwhile
+			e := eventOf(fmt.Sprintf("good-%d", delivery), "a-2")
+			good := w.publish(e, `{"id":"1"}`)
+			p.answer(bad, "fail")
+			p.expect("store", good)
+			p.answer(good, "ok")
 		}
 	}
+	p.answer(bad, "fail")
 	p.end()
 	files := asideFiles(t, aside)
 	if len(files) != 2 || !strings.Contains(files["WAGEWIRE_COMPLETIONS-1.json"], bad) {
@@ -349,22 +353,61 @@ func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
 	aside := filepath.Join(t.TempDir(), "aside")
 	p := w.run(plan{Mode: "catchUp", Aside: aside, AttemptsMax: 1, Asks: true})
 	failures := map[string]int{}
-	for len(failures) < len(ids) || slices.ContainsFunc(ids, func(id string) bool {
-		return failures[id] < 2
-	}) {
+	pending := ""
+	for slices.ContainsFunc(ids, func(id string) bool { return failures[id] < 2 }) {
 		id := p.expect("store", "").ID
+		if id == pending { // needs no database
+			p.answer(id, "ok")
+			continue
+		}
 		failures[id]++
+		if len(failures) == len(ids) && pending == "" {
+			pending = w.publish(eventOf("pending", "a-9"))
+		}
 		p.answer(id, "fail")
 	}
 	stored := map[string]bool{}
 	for len(stored) < len(ids) {
-		id := p.expect("store", "").ID
-		stored[id] = true
-		p.answer(id, "ok")
+		told := p.expect("store", "")
+		if told.ID != pending {
+			stored[told.ID] = true
+		}
+		p.answer(told.ID, "ok")
 	}
 	p.end()
 	if files := asideFiles(t, aside); len(files) != 0 {
 		t.Errorf("set aside are %v", files)
+	}
+}
+
+func TestADurableThatStandsStillIsToldOf(t *testing.T) {
+	for promise, bodies := range map[string][]string{
+		"errors of the handler": nil, "poison without a place for it": {"no JSON", "no JSON"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			w := serve(t)
+			config := w.durable().Config
+			config.MaxAckPending = 2
+			_, err := w.js.UpdateConsumer(t.Context(), schema.CompletionsStream, config)
+			w.must(err)
+			if bodies == nil {
+				w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)
+				w.publish(eventOf("e-2", "a-2"), `{"id":"1"}`)
+			}
+			for i, body := range bodies {
+				w.publishRaw(fmt.Sprintf("bad-%d", i), []byte(body))
+			}
+			p := w.run(plan{Mode: "subscribe", AttemptsMax: 1, Hands: 2, Asks: true})
+			if bodies == nil {
+				first := p.expect("store", "").ID
+				second := p.expect("store", "").ID
+				p.answer(first, "fail")
+				p.answer(second, "fail")
+			}
+			streamtest.Eventually(t, "the log says that the durable stands still", func() bool {
+				return strings.Contains(p.log.String(), "the durable stands still")
+			})
+		})
 	}
 }
 
@@ -453,18 +496,62 @@ func TestAnIdleProgramStopsAtOnce(t *testing.T) {
 	p.end()
 }
 
-// shortenLease makes the broker deliver again after a second, not after a minute.
-func (w *world) shortenLease() {
+func TestWhatWasOnItsWayToAStoppingProgramIsGivenBackAtOnce(t *testing.T) {
+	w := serve(t)
+	w.leaseFor(time.Hour) // nothing comes again by itself
+	g := openGate(t, w.url)
+	p := w.run(plan{Mode: "subscribe"}, "NATS_URL="+g.url)
+	streamtest.Eventually(t, "the hands wait at the broker", func() bool {
+		return w.durable().NumWaiting == 4
+	})
+	g.answers.Lock()
+	id := w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)
+	streamtest.Eventually(t, "the completion was sent to the program", func() bool {
+		return w.durable().NumAckPending == 1
+	})
+	p.terminate()
+	select {
+	case <-g.unsubscribed:
+	case <-streamtest.Late(t):
+		t.Fatal("the program does not take back its requests")
+	}
+	g.answers.Unlock()
+	p.end()
+
+	other := w.run(plan{Mode: "catchUp"})
+	if got := other.expect("store", id); got.Deliveries != 2 {
+		t.Errorf("it came with delivery %d", got.Deliveries)
+	}
+	other.end()
+}
+
+func TestAProgramThatEndsTakesNothingWithIt(t *testing.T) {
+	w := serve(t)
+	w.leaseFor(time.Hour) // nothing comes again by itself
+	for i := range 5 {
+		p := w.run(plan{Mode: "catchUp", Hands: 100}) // its requests end when they have begun
+		p.end()
+		id := w.publish(eventOf(fmt.Sprintf("e-%d", i), "a-1"), `{"id":"1"}`)
+		p = w.run(plan{Mode: "catchUp", Hands: 1})
+		if got := p.expect("store", id); got.Deliveries != 1 {
+			t.Errorf("it came with delivery %d", got.Deliveries)
+		}
+		p.end()
+	}
+}
+
+// leaseFor makes the broker deliver again after another time than a minute.
+func (w *world) leaseFor(lease time.Duration) {
 	w.t.Helper()
 	config := w.durable().Config
-	config.AckWait = time.Second
+	config.AckWait = lease
 	_, err := w.js.UpdateConsumer(w.t.Context(), schema.CompletionsStream, config)
 	w.must(err)
 }
 
 func TestWhatAKilledProgramHadInHandComesAgain(t *testing.T) {
 	w := serve(t)
-	w.shortenLease()
+	w.leaseFor(time.Second)
 	id := w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)
 	p := w.run(plan{Mode: "subscribe", Asks: true})
 	p.expect("store", id)
@@ -648,6 +735,9 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 			"NATS_CA_FILE: /nowhere.pem cannot be read: ENOENT"},
 		{"no broker", []string{"NATS_URL=nats://127.0.0.1:1"}, plan{},
 			"NATS_URL: no broker answers there: "},
+		{"a broker without TLS", []string{"NATS_URL=" + strings.Replace(w.url, "nats:", "tls:", 1)},
+			plan{}, "NATS_URL: no broker answers there: "},
+		{"no URL", []string{"NATS_URL=nats://lending:s3cret@[bad"}, plan{}, "NATS_URL is not a URL"},
 		{"another team's durable", nil, plan{Team: "billing"},
 			"durable billing: no such durable for the key of this program"},
 		{"a durable that no team has", nil, plan{Durable: "a.b"},
@@ -659,6 +749,9 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 			got := w.run(row.plan, row.env...).expect("error", "")
 			if !strings.HasPrefix(got.Message, row.want) {
 				t.Errorf("the error is %q, want %q", got.Message, row.want)
+			}
+			if strings.Contains(got.All, "s3cret") {
+				t.Errorf("the error has a password: %s", got.All)
 			}
 		})
 	}

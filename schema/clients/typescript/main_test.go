@@ -183,6 +183,7 @@ func (w *world) start() {
 	options.StoreDir = w.dir
 	options.NoLog = true
 	options.NoSigs = true
+	options.AuthTimeout = time.Minute.Seconds() // a busy machine may take long
 	w.server, err = server.NewServer(options)
 	w.must(err)
 	w.server.Start()
@@ -272,14 +273,20 @@ func deletionOf(id, account string) schema.Event {
 	}
 }
 
-// publish stores a completion of the event with records, and returns its id.
+// publish stores a completion of the event with records, and returns its id. Without records it is
+// pending, and the deletion of an account is deleted.
 func (w *world) publish(e schema.Event, records ...string) string {
 	w.t.Helper()
-	outcome := schema.Succeeded
+	outcome := schema.Pending
 	if e.Action == schema.ActionDeleted {
 		outcome = schema.Deleted
+	} else if len(records) > 0 {
+		outcome = schema.Succeeded
 	}
 	c := schema.NewCompletion(e, e.Resource, outcome, noon())
+	if outcome == schema.Succeeded {
+		c.Data.Scope = new(schema.Snapshot)
+	}
 	c.Data.AccountID = &e.AccountID
 	for _, record := range records {
 		c.Data.Records = append(c.Data.Records, json.RawMessage(record))
@@ -330,6 +337,7 @@ type line struct {
 	Fault      string          `json:"fault"`
 	Name       string          `json:"name"`
 	Message    string          `json:"message"`
+	All        string          `json:"all"`
 	State      *schema.Account `json:"state"`
 	Taken      int             `json:"taken"`
 	Left       int             `json:"left"`

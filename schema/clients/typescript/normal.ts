@@ -1,6 +1,7 @@
 // One model over the records of all providers, for programs that would rather not know how each
 // provider spells a paystub. The form is that of schema/jsonschema/normal.v1.json. What the
-// provider does not say is absent and not zero. What cannot be read is absent, and listed in unread.
+// provider does not say is absent and not zero. What cannot be read is absent, and listed in
+// unread.
 //
 // Amounts are bigints in minor units, so they are exact; rates and hours are decimals as text. The
 // function stringify of the kit writes both as JSON.
@@ -110,9 +111,10 @@ export const tables = {
   "paystub.basis": words("", {
     S: "salary", H: "hourly", D: "daily", W: "weekly", M: "monthly", C: "contract",
   }),
-  "earning.category": words("salary hourly overtime double_overtime premium bonus commission tips " +
-    "vacation holiday pto sick employer_contribution other fare unpaid parental shift_differential " +
-    "bereavement life_insurance stock retirement medical meal_comp disability retro_pay regular", {
+  "earning.category": words("salary hourly overtime double_overtime premium bonus commission " +
+    "tips vacation holiday pto sick employer_contribution other fare unpaid parental " +
+    "shift_differential bereavement life_insurance stock retirement medical meal_comp disability " +
+    "retro_pay regular", {
     other_pay: other,
   }),
   "tax.category": words("federal_income social_security medicare state_income local_income other",
@@ -129,7 +131,9 @@ export const tables = {
   "report.type": words("voe voie base"),
 };
 
-/** A decimal number: the digits, without zeros at either end, times ten to the power of exponent. */
+/**
+ * A decimal number: the digits, without zeros at either end, times ten to the power of exponent.
+ */
 interface Decimal {
   sign: string;
   digits: string;
@@ -291,7 +295,9 @@ class Reader {
     return typeof value === "boolean" ? wordOf(table, String(value)) : this.#reject(name);
   }
 
-  /** Reads a number by a function that returns undefined for a number that the model cannot take. */
+  /**
+   * Reads a number by a function that returns undefined for a number that the model cannot take.
+   */
   #number<T>(
     name: string, forms: Form[], take: (number: Decimal) => T | undefined,
   ): T | undefined {

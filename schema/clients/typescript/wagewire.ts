@@ -8,7 +8,9 @@ import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises
 import { join } from "node:path";
 import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import type { ConsumerInfo, JetStreamManager } from "@nats-io/jetstream";
-import { connect as dial, createInbox, errors, nanos, nkeyAuthenticator } from "@nats-io/transport-node";
+import {
+  connect as dial, createInbox, errors, nanos, nkeyAuthenticator,
+} from "@nats-io/transport-node";
 import type { Authenticator, Msg, NatsConnection } from "@nats-io/transport-node";
 import { isLosslessNumber, parse } from "lossless-json";
 import type { Account, Completion as Envelope, CompletionData, Json, JsonObject } from "./types.js";
@@ -18,7 +20,10 @@ export type { Completion as Envelope } from "./types.js";
 export { hasNormal, NoModel, NoObject, normalOf } from "./normal.js";
 export { isLosslessNumber, LosslessNumber, stringify } from "lossless-json";
 
-/** How many levels the objects and arrays of a completion or of a record may be nested. */
+/**
+ * How many levels objects and arrays may be nested: in the message of a completion, and in the list
+ * of the records elsewhere.
+ */
 export const depthMax = 100;
 
 const completionsStream = "WAGEWIRE_COMPLETIONS";
@@ -34,11 +39,15 @@ const renewEvery = 20 * second;
 /** The pause before the second delivery. Each pause is twice the one before. */
 const pauseMin = second;
 const pauseMax = 600 * second;
-/** How long a request for a completion waits at the broker, and the pause between its signs of life. */
+/**
+ * How long a request for a completion waits at the broker, and the pause between its signs of life.
+ */
 const requestFor = 30 * second;
 const beatEvery = 5 * second;
 /** The pause after a request that the broker refused. */
 const refusedFor = second;
+/** Of how many such requests one is logged. */
+const refusalsPerLine = 60;
 /** How often catchUp asks the broker what is left. */
 const lookEvery = 5 * second;
 /** How often the broker is told that a completion is done. Then the completion may come again. */
@@ -47,6 +56,8 @@ const settleTries = 3;
 const handsMax = 100;
 /** The size of the records that stay in memory between their check and their use, in bytes. */
 const keptBytesMax = 8 * 1024 * 1024;
+/** Of how many completions that nothing helps one asks the broker whether the durable stands still. */
+const latePerLook = 100;
 /** Bounds the memory for completions that fail: more than a durable hands out at a time. */
 const failuresMax = 10_000;
 
@@ -56,7 +67,9 @@ export interface Config {
   url?: string;
   /** The name of the team, and of the durable of a subscription that names none. */
   team: string;
-  /** The file with the seed of the team's key. Without it no key is sent: the sandbox needs none. */
+  /**
+   * The file with the seed of the team's key. Without it no key is sent: the sandbox needs none.
+   */
   seedFile?: string;
   /** The file with the certificates to check the broker's certificate against. */
   caFile?: string;
@@ -89,11 +102,11 @@ export function configFromEnv(
 }
 
 /**
- * Says which completions a program takes, and how. A subscription without fields takes everything of
- * the team's first durable.
+ * Says which completions a program takes, and how. A subscription without fields takes everything
+ * of the team's first durable.
  *
- * The kit acknowledges completions outside of resources and accounts, and nobody sees them again. So
- * use one filter for one durable. A deletion reaches the handler whatever the filter.
+ * The kit acknowledges completions outside of resources and accounts, and nobody sees them again.
+ * So use one filter for one durable. A deletion reaches the handler whatever the filter.
  */
 export interface Subscription {
   /** The name of the durable. Default: the name of the team. */
@@ -102,18 +115,23 @@ export interface Subscription {
   resources?: string[];
   /** The provider's ids of the accounts to take. Default: all. */
   accounts?: string[];
-  /** How many completions are in work at the same time, from 1 to 100. Default: 4. */
+  /**
+   * How many completions are in work at the same time, from 1 to 100. Default: 4. A hand waits with
+   * its completion while another one works for the same account, so many completions of one account
+   * in a row take all hands. More hands let other accounts pass.
+   */
   hands?: number;
   /**
    * Gets the completions that no delivery helps, and then they do not come again. asideDirectory is
-   * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes, and
-   * a line of level error says so.
+   * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes,
+   * and a line of level error says so.
    */
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
    * How often a completion is delivered before its errors make it poison. An error of the handler
-   * counts only if the handler took another completion since the first error: a database that is
-   * down sets nothing aside. Default: 20.
+   * counts only if, since the completion failed before, the handler took another one that has records
+   * to store or is a deletion, and none failed after that. So a database that is down sets nothing
+   * aside. Default: 20.
    */
   attemptsMax?: number;
 }
@@ -175,10 +193,14 @@ export async function connect(config: Config): Promise<Client> {
   if (token(domain) !== domain) throw new Error(`${domain} is not the name of a JetStream domain`);
   const authenticator = config.seedFile ? await keyOf(config.seedFile) : undefined;
   if (config.caFile) await readable("NATS_CA_FILE", config.caFile);
+  const servers = (config.url ?? "nats://127.0.0.1:4222").split(",");
+  // Without tls the client would also speak to a tls:// server that does not ask for it, in plain
+  // text.
+  const isEncrypted = config.caFile || servers.some((url) => url.trim().startsWith("tls:"));
   let nats: NatsConnection;
   try {
     nats = await dial({
-      servers: (config.url ?? "nats://127.0.0.1:4222").split(","),
+      servers,
       name: `wagewire-kit-typescript ${config.team}`,
       maxReconnectAttempts: -1,
       reconnectTimeWait: second / 4,
@@ -189,7 +211,7 @@ export async function connect(config: Config): Promise<Client> {
       // an operator changes its configuration.
       ignoreAuthErrorAbort: true,
       ...(authenticator && { authenticator }),
-      ...(config.caFile && { tls: { caFile: config.caFile } }),
+      ...(isEncrypted && { tls: config.caFile ? { caFile: config.caFile } : {} }),
     });
   } catch (error) {
     throw explainConnect(error);
@@ -220,8 +242,10 @@ async function keyOf(file: string): Promise<Authenticator> {
 
 function explainConnect(error: unknown): Error {
   if (hasCause(error, errors.AuthorizationError))
-    return new Error("NATS_SEED_FILE: the broker refuses the key, or wants one: the file must have " +
-      "the seed that the operator gave to the team", { cause: error });
+    return new Error("NATS_SEED_FILE: the broker refuses the key, or wants one: the file must " +
+      "have the seed that the operator gave to the team", { cause: error });
+  if (codeOf(error) === "ERR_INVALID_URL")
+    return new Error("NATS_URL is not a URL"); // the cause has the URL with its password
   return new Error(`NATS_URL: no broker answers there: ${codeOf(error)}`, { cause: error });
 }
 
@@ -296,8 +320,8 @@ export class Client {
 
   /**
    * Is subscribe until the durable has nothing left: everything since its position was handed over
-   * and acknowledged. A completion that comes again and again is left, and so catchUp waits until it
-   * is set aside. If the signal aborts before, the error is the signal's reason.
+   * and acknowledged. A completion that comes again and again is left, and so catchUp waits until
+   * it is set aside. If the signal aborts before, the error is the signal's reason.
    */
   async catchUp(subscription: Subscription, handler: Handler, signal?: AbortSignal): Promise<void> {
     const run = await this.#begin(subscription, handler);
@@ -323,15 +347,15 @@ export class Client {
     if (text === undefined) return undefined;
     checkDepth(text);
     const account = parseJson(text) as unknown as Account;
-    for (const resource of Object.values(account.data.resources))
-      for (const failed of resource.failed) countsOf(failed, "redrive");
+    for (const resource of Object.values(account.data?.resources ?? {}))
+      for (const failed of resource.failed ?? []) countsOf(failed, "redrive");
     return account;
   }
 
   /**
-   * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those that
-   * the handler took. It returns how many were taken, and how many are left. A directory that is not
-   * there has none.
+   * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those
+   * that the handler took. It returns how many were taken, and how many are left. A directory that
+   * is not there has none.
    */
   async retryAside(dir: string, handler: Handler): Promise<{ taken: number; left: number }> {
     const count = { taken: 0, left: 0 };
@@ -395,13 +419,14 @@ export class Client {
   }
 
   /**
-   * Is the work of one hand. A completion is asked for when the one before is settled, so none waits
-   * inside of the program.
+   * Is the work of one hand. A completion is asked for when the one before is settled, so none
+   * waits inside of the program.
    */
   async #serve(run: Run, stop: Stop): Promise<void> {
     while (!stop.isStopped) {
       if (!(await this.#waitForBroker(stop))) return;
       const pulled = await this.#pull(run, stop);
+      if (pulled.message || pulled.isOver) run.refusals = 0;
       if (pulled.message) {
         if (stop.isStopped) this.#tell(pulled.message, "-NAK");
         else await this.#work(run, pulled.message, stop);
@@ -409,6 +434,8 @@ export class Client {
         continue;
       } else {
         await this.#lookForDurable(run);
+        if (run.refusals++ % refusalsPerLine === 0)
+          this.#log("warn", "the broker gives no completions", { status: pulled.status });
         await stop.wait(refusedFor);
       }
     }
@@ -430,9 +457,10 @@ export class Client {
    */
   async #pull(run: Run, stop: Stop): Promise<Pulled> {
     const inbox = createInbox();
-    const pulled: Pulled = { isOver: false };
+    const pulled: Pulled = { isOver: false, status: 0 };
     const ended = new EventTarget();
     const end = () => ended.dispatchEvent(new Event("end"));
+    let isWaiting = true;
     const silence = setTimeout(end, 2.5 * beatEvery);
     const subscribed = this.#nats.subscribe(inbox, {
       callback: (error, message) => {
@@ -440,25 +468,49 @@ export class Client {
         else if (error === null && message.headers?.code === 100) { // a sign of life
           silence.refresh();
           return;
-        } else if (error === null) {
-          pulled.isOver = message.headers?.code === 404 || message.headers?.code === 408;
+        } else if (error === null && isWaiting) {
+          pulled.status = message.headers?.code ?? 0;
+          pulled.isOver = pulled.status === 404 || pulled.status === 408;
         }
         end();
       },
     });
     const request = { batch: 1, expires: nanos(requestFor), idle_heartbeat: nanos(beatEvery) };
-    this.#nats.publish(this.#api(`CONSUMER.MSG.NEXT.${completionsStream}.${run.durable}`),
-      JSON.stringify(request), { reply: inbox });
+    this.#ask(run, JSON.stringify(request), inbox);
     const offline = () => { if (!this.#isOnline) end(); };
     this.#changes.addEventListener("change", offline);
     await stop.event(ended, "end");
-    this.#changes.removeEventListener("change", offline);
     clearTimeout(silence);
+    isWaiting = false;
+    const isOpen = !pulled.message && pulled.status === 0;
+    if (isOpen && this.#isOnline) await this.#waitForTurn(run, inbox, ended);
+    this.#changes.removeEventListener("change", offline);
     if (pulled.message || !this.#isOnline) subscribed.unsubscribe();
     else await subscribed.drain().catch(() => undefined);
     // A request ends with its connection, and is made again on the next.
     pulled.isOver ||= !this.#isOnline || stop.isStopped;
     return pulled;
+  }
+
+  #ask(run: Run, request: string, inbox: string): void {
+    const subject = this.#api(`CONSUMER.MSG.NEXT.${completionsStream}.${run.durable}`);
+    this.#nats.publish(subject, request, { reply: inbox });
+  }
+
+  /**
+   * Waits until the broker has looked at the request of an inbox, or has answered it. A request that
+   * the broker looks at when the inbox is gone would get a completion that nobody receives. The
+   * broker looks at requests in turn, and refuses at once what begins like JSON and is none.
+   */
+  async #waitForTurn(run: Run, inbox: string, ended: EventTarget): Promise<void> {
+    this.#ask(run, "{", inbox);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, answerFor);
+      ended.addEventListener("end", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   /** Throws if the durable is certainly not there. A broker that is away gives no answer. */
@@ -497,14 +549,14 @@ export class Client {
       const completion = this.#decode(message.data, delivery.sequence, delivery.count);
       if (completion.isDeletion || run.includes(message.subject)) {
         await call(run.handler, completion);
-        run.taken++;
+        if (completion.isDeletion || completion.data.scope) run.outcomes.take();
       }
     } catch (error) {
       failure = { error };
     }
     if (failure) await this.#fail(run, message, delivery, failure.error);
     else {
-      run.failures.delete(delivery.sequence);
+      run.outcomes.forget(delivery.sequence);
       await this.#confirm(message, "+ACK", delivery);
     }
     run.noteEnd(delivery);
@@ -518,11 +570,14 @@ export class Client {
       const about = { ...fields, error_type: typeOf(error), error_at: placeOf(error) };
       this.#log("warn", "a completion comes again", about);
       this.#nak(message, pauseAfter(delivery.count));
+      if (run.isLate(delivery)) await this.#tellOfStandstill(run);
       return;
     }
     if (!run.aside) {
-      this.#log("error", "no delivery helps a completion, and subscription.aside is not set", fields);
+      const why = "no delivery helps a completion, and subscription.aside is not set";
+      this.#log("error", why, fields);
       this.#nak(message, pauseMax);
+      await this.#tellOfStandstill(run);
       return;
     }
     try {
@@ -535,8 +590,18 @@ export class Client {
       return;
     }
     this.#log("error", "a completion was set aside", fields);
-    run.failures.delete(delivery.sequence);
+    run.outcomes.forget(delivery.sequence);
     await this.#confirm(message, "+TERM", delivery);
+  }
+
+  /** Logs that the broker lends no more completions, because too many come again and again. */
+  async #tellOfStandstill(run: Run): Promise<void> {
+    if (run.late++ % latePerLook !== 0) return;
+    const info = await this.#info(run).catch(() => undefined);
+    const lent = info?.num_ack_pending ?? 0;
+    if (!info || lent < info.config.max_ack_pending!) return;
+    this.#log("error", "the durable stands still: no completion can be taken, because as many as " +
+      "the broker lends come again and again", { completions: lent });
   }
 
   #nak(message: Msg, pause: number): void {
@@ -597,8 +662,8 @@ export class Client {
       answer = await this.#nats.request(request, "", { timeout: answerFor });
     } catch (error) {
       if (!hasCause(error, errors.NoRespondersError)) throw error;
-      throw new Error("the team has no right to read there: ask the operator for the resources of " +
-        "the team", { cause: error });
+      throw new Error("the team has no right to read there: ask the operator for the resources " +
+        "of the team", { cause: error });
     }
     const status = answer.headers?.code ?? 0;
     if (status === 404) return undefined;
@@ -612,6 +677,8 @@ interface Pulled {
   message?: Msg;
   /** The request ended as it should, without a completion. */
   isOver: boolean;
+  /** The status of the broker's answer, 0 if there was none. */
+  status: number;
 }
 
 /** A delivery of a completion, as the broker names it. */
@@ -645,11 +712,12 @@ class Run {
   readonly #attemptsMax: number;
   readonly #resources: string[];
   readonly #accounts: Set<string>;
-  /** Counts the completions that the handler took. */
-  taken = 0;
-  /** How many others the handler had taken before the first failure of a completion. */
-  readonly failures = new Map<number, number>();
+  readonly outcomes = new Outcomes();
+  /** Counts the failures of completions that nothing helps. */
+  late = 0;
   hasNothing = false;
+  /** Counts the requests that were refused, or not answered, since the last good one. */
+  refusals = 0;
   readonly #looks = new EventTarget();
   #isNearEnd = false;
 
@@ -683,24 +751,20 @@ class Run {
 
   /** Returns why no delivery helps, or undefined if one may. */
   judge(error: unknown, delivery: Delivery): string | undefined {
-    const hasOthers = this.#hasOthers(delivery.sequence);
     const poison = causeOf(error, Poison);
     if (poison) return poison.message;
-    if (delivery.count < this.#attemptsMax) return undefined;
+    const isAlone = this.outcomes.fail(delivery.sequence);
+    if (!this.isLate(delivery)) return undefined;
     const broken = causeOf(error, RecordsGone) ?? causeOf(error, RecordsChanged);
     if (broken) return `${delivery.count} deliveries: ${broken.message}`;
-    return hasOthers
+    return isAlone
       ? `${delivery.count} deliveries: the handler threw a ${typeOf(error)}, and took others`
       : undefined;
   }
 
-  /** Reports whether the handler took others since the first failure of a completion. */
-  #hasOthers(sequence: number): boolean {
-    const first = this.failures.get(sequence);
-    if (first !== undefined) return this.taken > first;
-    if (this.failures.size >= failuresMax) this.failures.clear();
-    this.failures.set(sequence, this.taken);
-    return false;
+  /** Reports whether an error of the delivery may be one that no further delivery helps. */
+  isLate(delivery: Delivery): boolean {
+    return delivery.count >= this.#attemptsMax;
   }
 
   /**
@@ -723,6 +787,53 @@ class Run {
   }
 }
 
+/** A failure of the completion at a place of the stream. Turns order what happened. */
+interface Failure {
+  sequence: number;
+  turn: number;
+}
+
+/**
+ * What became of the completions of a program, to tell a completion that fails alone from a database
+ * that is down.
+ *
+ * @internal
+ */
+export class Outcomes {
+  #turn = 0;
+  /** The turn of the last completion that the handler took. */
+  #taken = 0;
+  /** The turn of the last failure of each completion that fails. */
+  readonly #failed = new Map<number, number>();
+  /** The newest failure, and the newest of another completion than that. */
+  #newest: Failure | undefined;
+  #other: Failure | undefined;
+
+  /** Notes that the handler took a completion, and used its database for it. */
+  take(): void {
+    this.#taken = ++this.#turn;
+  }
+
+  /**
+   * Notes that a completion failed. It reports whether the completion fails alone: since its failure
+   * before, the handler took others, and none of the others failed after that.
+   */
+  fail(sequence: number): boolean {
+    const before = this.#failed.get(sequence);
+    if (this.#newest && this.#newest.sequence !== sequence) this.#other = this.#newest;
+    const others = this.#other?.turn ?? 0;
+    this.#newest = { sequence, turn: ++this.#turn };
+    if (this.#failed.size >= failuresMax) this.#failed.clear();
+    this.#failed.set(sequence, this.#turn);
+    return before !== undefined && this.#taken > before && this.#taken > others;
+  }
+
+  /** Forgets a completion that was settled. Its failure still counts for the others. */
+  forget(sequence: number): void {
+    this.#failed.delete(sequence);
+  }
+}
+
 async function call(handler: Handler, completion: Completion): Promise<void> {
   if (completion.isDeletion) await handler.remove(completion);
   else await handler.store(completion);
@@ -733,7 +844,9 @@ export function pauseAfter(deliveries: number): number {
   return Math.min(pauseMin * 2 ** (deliveries - 1), pauseMax);
 }
 
-/** Ends the waits of a subscription: after the caller's signal, a failure, or the last completion. */
+/**
+ * Ends the waits of a subscription: after the caller's signal, a failure, or the last completion.
+ */
 class Stop {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal | undefined;
@@ -875,7 +988,7 @@ export class Completion {
    */
   get order(): string {
     if (this.sequence) return this.sequence;
-    const time = this.data.refreshed_at ?? this.data.event.occurred_at;
+    const time = this.data.refreshed_at ?? this.data.event?.occurred_at;
     return `${sortable(time)}/${sortable(this.time)}/${this.id}`;
   }
 
@@ -896,22 +1009,21 @@ export class Completion {
     if (!ref.subject || !ref.chunks)
       throw new RecordsGone("the records are of an earlier release, which only a client of the " +
         "object store can read");
-    const reading = new Reading(this.#get, ref.subject, ref.chunks, ref.sha256, ref.bytes, ref.count);
-    for await (const _ of reading.pass()); // checks everything, and hands nothing out
+    const { subject, chunks, sha256, bytes, count } = ref;
+    const reading = new Reading(this.#get, subject, chunks, sha256, bytes, count);
+    // The first pass checks everything, and hands nothing out.
+    for await (const _ of reading.pass(parseRecord));
     for await (const records of reading.pass())
       for (const record of records) yield parseRecord(record) as R;
   }
 }
 
-function parseRecord(text: Uint8Array): JsonObject {
-  let record: Json;
+function parseRecord(text: Uint8Array): Json {
   try {
-    record = parseJson(text);
+    return parseJson(text);
   } catch {
     throw new Poison("a record is not JSON"); // the error may quote the text
   }
-  if (!isObject(record)) throw new Poison("a record is not an object");
-  return record;
 }
 
 /** Reads the records of a reference, in one or two passes over the chunks. */
@@ -924,10 +1036,12 @@ class Reading {
   ) {}
 
   /**
-   * Reads every chunk, and yields the texts of the records that end in it. A wrong hash counts more
-   * than the text behind the hash: a changed text may be anything.
+   * Reads every chunk, and yields the texts of the records that end in it. check throws for a text
+   * that is no record. A wrong hash counts more than such a fault: a changed text may be anything.
    */
-  async *pass(): AsyncGenerator<Uint8Array[], void, undefined> {
+  async *pass(
+    check?: (record: Uint8Array) => void,
+  ): AsyncGenerator<Uint8Array[], void, undefined> {
     const digest = createHash("sha256");
     const splitter = new Splitter();
     let size = 0;
@@ -935,18 +1049,21 @@ class Reading {
     for (let n = 1; n <= this.chunks; n++) {
       const chunk = await this.#chunk(n);
       size += chunk.length;
-      if (size > this.bytes) throw new RecordsChanged("the records have more bytes than they should");
+      if (size > this.bytes)
+        throw new RecordsChanged("the records have more bytes than they should");
       digest.update(chunk);
       if (fault !== undefined) continue;
       let records: Uint8Array[] = [];
       try {
         records = splitter.add(chunk);
+        if (check) records.forEach(check);
       } catch (error) {
         fault = error;
       }
       yield records;
     }
-    if (size !== this.bytes) throw new RecordsChanged("the records have fewer bytes than they should");
+    if (size !== this.bytes)
+      throw new RecordsChanged("the records have fewer bytes than they should");
     if (digest.digest("hex") !== this.sha256)
       throw new RecordsChanged("the records have another SHA-256 than they should");
     if (fault !== undefined) throw fault;
@@ -1070,8 +1187,8 @@ export function checkDepth(text: Uint8Array): void {
 }
 
 /**
- * Reads JSON with every digit: each number is a LosslessNumber. Of two members with one name the last
- * counts.
+ * Reads JSON with every digit: each number is a LosslessNumber. Of two members with one name the
+ * last counts.
  */
 export function parseJson(text: Uint8Array): Json {
   return parse(new TextDecoder().decode(text), null, {
@@ -1095,23 +1212,21 @@ function decode(raw: Uint8Array): Envelope {
   }
   if (!isCompletion(message)) throw new Poison("the message is not a completion");
   countsOf(message.data, "redrive", "attempts");
-  if (message.data.records_ref) countsOf(message.data.records_ref, "bytes", "count", "chunks");
+  countsOf(message.data.records_ref, "bytes", "count", "chunks");
   return message;
 }
 
+/** Without these the kit does not know what to do with a message. All else is kept as it comes. */
 function isCompletion(message: unknown): message is Envelope {
   if (!isObject(message) || !isObject(message["data"])) return false;
-  const { data } = message;
-  const { event, records, records_ref: ref } = data;
-  return [message["id"], message["subject"], message["time"], data["provider"], data["resource"],
-    data["outcome"]].every((text) => typeof text === "string" && text !== "") &&
-    isObject(event) &&
-    (records === undefined || (Array.isArray(records) && records.every(isObject))) &&
-    (ref === undefined || isObject(ref));
+  const { provider, resource, outcome } = message["data"];
+  return [message["id"], provider, resource, outcome].every(
+    (text) => typeof text === "string" && text !== "");
 }
 
 /** Makes numbers of Wagewire's own counts. */
-function countsOf(object: object, ...names: string[]): void {
+function countsOf(object: unknown, ...names: string[]): void {
+  if (!isObject(object)) return;
   const members = object as Record<string, unknown>;
   for (const name of names) {
     const value = members[name];
@@ -1141,8 +1256,11 @@ function base32(bytes: Uint8Array): string {
   return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text;
 }
 
-/** Returns a time as text that sorts like the time, with nine digits of a second, in UTC. */
-function sortable(time: string): string {
+/**
+ * Returns a time as text that sorts like the time, with nine digits of a second, in UTC. Without a
+ * time it is the first of the year 1.
+ */
+function sortable(time = "0001-01-01T00:00:00Z"): string {
   const [, whole = "", digits = "", zone = "Z"] = /^(.{19})(?:\.(\d+))?(.*)$/.exec(time) ?? [];
   const fraction = digits.slice(0, 9).padEnd(9, "0");
   const at = new Date(whole.replace(" ", "T") + zone);
@@ -1215,8 +1333,8 @@ function apiCode(error: unknown): number | undefined {
 }
 
 /**
- * Reports whether the broker has no such durable for this key. A broker does not tell a team whether
- * the durable of another team is there.
+ * Reports whether the broker has no such durable for this key. A broker does not tell a team
+ * whether the durable of another team is there.
  */
 function isMissing(error: unknown): boolean {
   const codes: (number | undefined)[] = [JetStreamApiCodes.ConsumerNotFound,
@@ -1272,8 +1390,9 @@ interface Kept {
 
 /**
  * A copy of the records in memory, by the five rules of schema/README.md "Ordering": the same
- * whatever the order of the completions, and however often each comes. A notice is kept under the id
- * of its completion. For programs that keep records in a database, Mirror is the example to follow.
+ * whatever the order of the completions, and however often each comes. A notice is kept under the
+ * id of its completion. For programs that keep records in a database, Mirror is the example to
+ * follow.
  */
 export class Mirror implements Handler {
   readonly #shelves = new Map<string, Map<string, Shelf>>();
@@ -1353,10 +1472,10 @@ function wordsOf(completion: Completion, records: Iterable<object>): Map<string,
   const { data, order } = completion;
   const words = new Map<string, Kept>(data.deleted?.map((id) => [id, { order }]));
   for (const record of records) {
-    const { id, pay_date: payDate } = record as { id?: unknown; pay_date?: unknown };
+    const { id, pay_date: payDate } = isObject(record) ? record : {};
     const key = data.resource === "notices" ? completion.id : id;
     if (typeof key !== "string" || key === "") throw new Poison("a record has no id");
-    words.set(key, { record, order, ...(typeof payDate === "string" && { payDate }) });
+    words.set(key, { record, order, ...(payDate && typeof payDate === "string" && { payDate }) });
   }
   return words;
 }

@@ -8,8 +8,7 @@ import json
 import sys
 from decimal import Context, Decimal
 
-from wagewire import Client, Completion, Mirror, Subscription, config_from_env, connect
-from wagewire.normal import normal_of
+from wagewire import Client, Completion, Mirror, Subscription, config_from_env, connect, normal_of
 
 RESOURCES = ["employment", "identity", "income", "paystubs", "shifts"]
 
@@ -85,7 +84,7 @@ def sums_of(mirror: Mirror, account: str) -> dict[str, object]:
         net += paystub["net_pay"]["minor"]
         for earning in paystub.get("earnings", []):
             hours = EXACT.add(hours, Decimal(earning.get("hours", "0")))
-    return {"count": len(paystubs), "net": str(net), "hours": f"{hours:f}"}
+    return {"count": len(paystubs), "net": str(net), "hours": f"{EXACT.normalize(hours):f}"}
 
 
 async def main() -> None:

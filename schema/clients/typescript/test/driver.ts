@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import { mock } from "node:test";
+import { inspect } from "node:util";
 import {
   asideDirectory, Completion, configFromEnv, connect, Poison, stringify, token,
 } from "../wagewire.js";
@@ -73,7 +74,8 @@ async function read(completion: Completion): Promise<object> {
     tell({ call: "fault", id: completion.id, fault: (error as Error).name, count });
     throw error;
   }
-  // The least of the later half: what is free is not always collected, and what is kept always counts.
+  // The least of the later half: what is free is not always collected, and what is kept always
+  // counts.
   const later = memory.slice(memory.length / 2);
   const least = later.length > 0 ? Math.min(...later) : 0;
   return { count, first, memory: least, sha256: digest.digest("hex") };
@@ -118,7 +120,8 @@ async function run(): Promise<void> {
   try {
     if (plan.mode === "subscribe") await client.subscribe(subscription, handler, stop.signal);
     else if (plan.mode === "catchUp") await client.catchUp(subscription, handler, stop.signal);
-    else if (plan.mode === "account") tell({ state: await client.account("pinwheel", plan.account ?? "") });
+    else if (plan.mode === "account")
+      tell({ state: await client.account("pinwheel", plan.account ?? "") });
     else tell(await client.retryAside(plan.aside ?? "", handler));
   } finally {
     await client.close();
@@ -129,6 +132,7 @@ try {
   await run();
   tell({ call: "end" });
 } catch (error) {
-  tell({ call: "error", name: (error as Error).name, message: (error as Error).message });
+  const { name, message } = error as Error;
+  tell({ call: "error", name, message, all: inspect(error) });
 }
 process.stdin.destroy();

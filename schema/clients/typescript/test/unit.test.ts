@@ -1,7 +1,10 @@
 // Tests without a broker: npm test.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { checkDepth, Completion, Mirror, pauseAfter, Poison, Splitter } from "../wagewire.js";
+import {
+  checkDepth, Completion, Mirror, Outcomes, pauseAfter, Poison, Splitter,
+} from "../wagewire.js";
 import type { LosslessNumber, PinwheelPaystub } from "../wagewire.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -56,6 +59,67 @@ test("a message may be nested in 100 levels, and no deeper", () => {
   assert.throws(() => checkDepth(bytes("[".repeat(100_000))), Poison);
 });
 
+// A word is what happened: + a completion was taken, a number failed, and -1 was settled.
+test("a completion fails alone:", async (t) => {
+  for (const [promise, story, want] of [
+    ["not the first time", "+ 1", false],
+    ["if another one was taken since", "1 + 1", true],
+    ["not if none was taken since its last failure", "1 + 1 1", false],
+    ["not if another one failed after that", "1 + 2 1", false],
+    ["also if another one failed before", "1 2 + 1", true],
+    ["not if another one failed and was taken out", "1 2 + 1 -1 2", false],
+    ["if it was alone again after an outage", "1 2 3 + 3 1 2 + 1", true],
+    ["not among those of an outage", "1 2 3 4 1 2 3 4 1 2 3 4", false],
+    ["only one of those of an outage with one call in the middle", "1 2 3 + 1 2", false],
+  ] as const) {
+    await t.test(promise, () => {
+      const outcomes = new Outcomes();
+      let last = false;
+      for (const word of story.split(" ")) {
+        if (word === "+") outcomes.take();
+        else if (word.startsWith("-")) outcomes.forget(-Number(word));
+        else last = outcomes.fail(Number(word));
+      }
+      assert.equal(last, want);
+    });
+  }
+});
+
+test("a message needs an id, a provider, a resource and an outcome, and no more", async () => {
+  const data = { provider: "p", resource: "r", outcome: "o" };
+  for (const message of [
+    { data }, { id: "", data }, { id: "i" }, { id: "i", data: [] },
+    ...Object.keys(data).map((name) => ({ id: "i", data: { ...data, [name]: null } })),
+  ]) {
+    const text = bytes(JSON.stringify(message));
+    assert.throws(() => new Completion(text, 1, 1, nothing), Poison);
+  }
+  for (const [more, count] of [
+    [{}, 0], [{ records: null, records_ref: null, deleted: null, error: null, redrive: "1" }, 0],
+    [{ records: [null, 1, {}], from: 5 }, 3],
+  ] as const) {
+    const text = bytes(JSON.stringify({ id: "i", data: { ...data, ...more } }));
+    const completion = new Completion(text, 1, 1, nothing);
+    const records = [];
+    for await (const record of completion.records()) records.push(record);
+    assert.equal(records.length, count);
+    const first = "0001-01-01T00:00:00.000000000Z";
+    assert.equal(completion.order, `${first}/${first}/i`);
+  }
+});
+
+test("of records that are no JSON none is handed out", async () => {
+  const text = bytes('[{"id":"1"},{"id":nonsense}]');
+  const ref = {
+    subject: "s", chunks: 1, count: 2, bytes: text.length,
+    sha256: createHash("sha256").update(text).digest("hex"),
+  };
+  const data = { provider: "p", resource: "r", outcome: "o", records_ref: ref };
+  const message = bytes(JSON.stringify({ id: "i", data }));
+  const completion = new Completion(message, 1, 1, () => Promise.resolve(text));
+  await assert.rejects(completion.records().next(), Poison);
+});
+
 interface Words {
   day: number;
   scope: string | null;
@@ -68,7 +132,8 @@ interface Words {
   records_raw?: object[];
 }
 
-// A completion of a day of January 2026. A record is an id of a paystub, paid on the day in its name.
+// A completion of a day of January 2026. A record is an id of a paystub, paid on the day in its
+// name.
 function completionOf(words: Words): Completion {
   const { day, scope, records = [], deleted = [], from = null, to = null } = words;
   const at = `2026-01-${String(day).padStart(2, "0")}T00:00:00.000000000Z`;
@@ -97,7 +162,9 @@ function shuffled<T>(list: T[], seed: number): T[] {
   return copy;
 }
 
-const window = { day: 2, scope: "window", records: ["p20", "p24"], from: "2025-12-19", to: "2025-12-26" };
+const window = {
+  day: 2, scope: "window", records: ["p20", "p24"], from: "2025-12-19", to: "2025-12-26",
+};
 const first = { day: 1, scope: "delta", records: ["p10", "p11"] };
 const snapshot = { day: 4, scope: "snapshot", records: ["p10", "p20"] };
 
@@ -114,9 +181,11 @@ test("completions give the same records in every order:", async (t) => {
       first, window, snapshot, { day: 5, scope: "delta", records: ["p30"] },
     ], "p10 p20 p30"],
     ["a record without a date is in no window", [
-      { day: 1, scope: "delta", records_raw: [{ id: "p00", pay_date: null }] },
+      { day: 1, scope: "delta", records_raw: [
+        { id: "p00", pay_date: null }, { id: "p01", pay_date: "" }, { id: "p02" },
+      ] },
       { day: 2, scope: "window", to: "2025-12-26" },
-    ], "p00"],
+    ], "p00 p01 p02"],
     ["what was deleted stays deleted, until a newer completion has it", [
       first, snapshot, { day: 6, scope: "delta", deleted: ["p10"] },
       { day: 7, scope: "delta", records: ["p31"] },
@@ -160,7 +229,8 @@ test("two notices of one job are both kept", () => {
 test("a record without an id is poison, and changes nothing", () => {
   const mirror = new Mirror();
   const completion = completionOf({ day: 1, scope: "delta" });
-  assert.throws(() => mirror.apply(completion, [{ id: "p10" }, { id: 7 }]), Poison);
+  for (const bad of [{ id: 7 }, {}, { id: "" }, null as unknown as object])
+    assert.throws(() => mirror.apply(completion, [{ id: "p10" }, bad]), Poison);
   assert.deepEqual(mirror.records("pinwheel", "a-1", "paystubs"), []);
 });
 
