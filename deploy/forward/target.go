@@ -6,8 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -39,13 +43,19 @@ type Target struct {
 }
 
 // NewTarget returns the program at an http or https address. The program may take answerFor to read
-// a part of the body, and as long to answer.
+// a part of the body, and as long to answer. If the address is one of IsHere, the target opens
+// connections to this machine alone, and uses no proxy.
 func NewTarget(address *url.URL, form Form, answerFor time.Duration) *Target {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSHandshakeTimeout: answerFor,
 		MaxIdleConnsPerHost: client.HandsMax,
 		IdleConnTimeout:     restFor,
+	}
+	if IsHere(address) {
+		transport.Proxy = nil
+		dialer := net.Dialer{Control: refuseElsewhere}
+		transport.DialContext = dialer.DialContext
 	}
 	return &Target{
 		address: address, form: form, answerFor: answerFor,
@@ -57,6 +67,33 @@ func NewTarget(address *url.URL, form Form, answerFor time.Duration) *Target {
 		},
 	}
 }
+
+// IsHere reports whether the host of an address is localhost or a loopback address. Another name,
+// such as app.localhost, may be any machine: DNS decides.
+func IsHere(address *url.URL) bool {
+	host := strings.ToLower(address.Hostname())
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// refuseElsewhere returns an error for a connection to another machine, if localhost is not the
+// name of this one.
+func refuseElsewhere(_, address string, _ syscall.RawConn) error {
+	place, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if !place.Addr().Unmap().IsLoopback() {
+		return errElsewhere
+	}
+	return nil
+}
+
+// errElsewhere is the error of a connection that would leave this machine.
+var errElsewhere = errors.New("the host is another machine: write 127.0.0.1 for this one")
 
 // Close closes the connections that are at rest.
 func (t *Target) Close() { t.client.CloseIdleConnections() }

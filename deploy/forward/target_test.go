@@ -171,6 +171,48 @@ func TestAProgramThatDoesNotAnswerIsToldInWordsThatHelp(t *testing.T) {
 	}
 }
 
+func TestWhatIsForThisMachineDoesNotLeaveIt(t *testing.T) {
+	for address, isHere := range map[string]bool{
+		"http://localhost:3000/hook":          true,
+		"https://LocalHost/hook":              true,
+		"http://127.0.0.1:3000/hook":          true,
+		"http://127.8.8.8/hook":               true,
+		"http://[::1]:3000/hook":              true,
+		"http://[::ffff:127.0.0.1]/hook":      true,
+		"http://app.localhost:3000/hook":      false,
+		"http://localhost.:3000/hook":         false,
+		"http://localhost.example.com/hook":   false,
+		"http://127.0.0.1.example.com/hook":   false,
+		"http://127.0.0.1@app.example.com/":   false,
+		"http://0.0.0.0:3000/hook":            false,
+		"http://10.0.0.1/hook":                false,
+		"http://app.example.com/#@127.0.0.1":  false,
+		"http://app.example.com?h=//[::1]/":   false,
+		"http://[::ffff:192.0.2.1]:3000/hook": false,
+	} {
+		t.Run(address, func(t *testing.T) {
+			parsed, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if forward.IsHere(parsed) != isHere {
+				t.Fatalf("is here: %t", !isHere)
+			}
+			target := forward.NewTarget(parsed, forward.Form{}, longTime)
+			if target.HasProxy() == isHere {
+				t.Errorf("has a proxy: %t", isHere)
+			}
+			if !isHere {
+				return
+			}
+			const elsewhere = "192.0.2.1:80" // as a wrong entry for localhost could say
+			if err := target.Dial(t.Context(), elsewhere); !errors.Is(err, forward.ErrElsewhere) {
+				t.Errorf("a connection to another machine: %v", err)
+			}
+		})
+	}
+}
+
 func TestAPasswordOfTheAddressIsNotInAnError(t *testing.T) {
 	_, server := serve(t, longTime, func(http.ResponseWriter, *http.Request) {})
 	server.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,12 +120,15 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 			i.complete(t, fmt.Sprintf("a-%d", n%5), fmt.Sprintf("e-%02d", n))
 		}
 		const attemptsMax = 12
-		attempts := 0
+		var attempts atomic.Uint64
 		p := newProgram()
 		note := p.OnStore
 		p.OnStore = func(ctx context.Context, c *client.Completion) error {
 			if id := c.Data.Event.ID; id == "e-07" {
-				attempts++
+				attempts.Store(c.Deliveries)
+				if c.Deliveries == attemptsMax-1 {
+					i.complete(t, "a-1", "e-30") // so another one is taken before the last attempt
+				}
 				return fmt.Errorf("store %s of Jane Doe: %w", id, errDatabase)
 			}
 			return note(ctx, c)
@@ -133,8 +137,8 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 		must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
 			Aside: aside.keep, AttemptsMax: attemptsMax,
 		}, p))
-		if len(p.notes()) != 29 || attempts != attemptsMax {
-			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts)
+		if len(p.notes()) != 30 || attempts.Load() != attemptsMax {
+			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts.Load())
 		}
 		want := []string{
 			"12 deliveries: the handler returned an error of type *errors.errorString, and took others",
@@ -143,6 +147,63 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 			t.Errorf("reasons %q", got)
 		}
 	})
+}
+
+func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
+	const fails = 8
+	for _, row := range []struct {
+		promise string
+		// meanwhile happens after 3 hours, in which everything failed.
+		meanwhile func(*testing.T, *installation, *atomic.Int32)
+		want      int
+	}{
+		{"nothing, while the handler takes what needs no database",
+			func(t *testing.T, i *installation, _ *atomic.Int32) {
+				i.publish(t, paystubsOf("x", "p-1"), schema.Paystubs, schema.Pending)
+			}, 0},
+		{"a single one, when the database comes back for one call",
+			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, 1},
+		{"what fails next after another one was taken",
+			func(t *testing.T, i *installation, _ *atomic.Int32) {
+				i.complete(t, "good", "good")
+			}, 1},
+		{"what fails next after a deletion was taken",
+			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") }, 1},
+		{"everything in the end, while others are taken again and again",
+			func(t *testing.T, i *installation, _ *atomic.Int32) {
+				for n := range 3 * fails {
+					i.complete(t, "good", fmt.Sprintf("good-%d", n))
+					sleep(10 * time.Minute)
+				}
+			}, fails},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				for n := range fails {
+					i.complete(t, fmt.Sprintf("a-%d", n), fmt.Sprintf("e-%d", n))
+					sleep(time.Second) // so the pauses do not end at the same moment
+				}
+				var calls atomic.Int32 // the calls that the database takes
+				h := func(_ context.Context, c *client.Completion) error {
+					isGood := strings.HasPrefix(c.Data.Event.ID, "good")
+					if isGood || c.Data.Outcome == schema.Pending || calls.Add(-1) >= 0 {
+						return nil
+					}
+					return errDatabase
+				}
+				var aside shelf
+				stop := subscribe(t, i.connect(t), client.Subscription{Aside: aside.keep},
+					client.Funcs{OnStore: h, OnRemove: h})
+				sleep(3 * time.Hour)
+				row.meanwhile(t, i, &calls)
+				sleep(25 * time.Minute)
+				must(t, stop())
+				if got := aside.reasons(); len(got) != row.want {
+					t.Errorf("aside: %q, want %d", got, row.want)
+				}
+			})
+		})
+	}
 }
 
 func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
@@ -173,6 +234,68 @@ func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
 			t.Errorf("%d are aside after %d deliveries", len(aside.kept), attempts.Load())
 		}
 	})
+}
+
+func TestADurableThatStandsStillIsLoggedOnceAMinute(t *testing.T) {
+	const places = 6
+	for _, row := range []struct {
+		promise string
+		fails   int
+		want    int
+	}{
+		{"each place is taken", places, 6},
+		{"a place is left", places - 1, 0},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				i.setPlaces(t, places)
+				for n := range row.fails {
+					i.complete(t, "bad", fmt.Sprintf("bad-%d", n))
+				}
+				i.complete(t, "good", "good")
+				var log lines
+				i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
+				p := newProgram()
+				note := p.OnStore
+				p.OnStore = func(ctx context.Context, c *client.Completion) error {
+					if c.Subject == "bad" {
+						return errDatabase
+					}
+					return note(ctx, c)
+				}
+				stop := subscribe(t, i.connect(t), client.Subscription{}, p)
+				sleep(30 * time.Minute) // deliveries after 63 s, 127 s … 1023 s, 1623 s
+				must(t, stop())
+				got := log.with("level=ERROR msg=\"the durable stands still")
+				if len(got) != row.want {
+					t.Fatalf("%d lines, want %d", len(got), row.want)
+				}
+				if row.want > 0 && !strings.Contains(got[0], "durable=lending completions=6") {
+					t.Errorf("line %s", got[0])
+				}
+				if isGood := len(p.notes()) == 1; isGood != (row.want == 0) {
+					t.Errorf("noted %q", p.notes())
+				}
+			})
+		})
+	}
+}
+
+func TestTheTextOfAnErrorOfAsideIsNotLogged(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	var log lines
+	i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
+	i.send(t, paystubsSubject+"bad", "{")
+	ctx, cancel := context.WithCancel(t.Context())
+	refuse := func(context.Context, client.Poisoned) error {
+		cancel()
+		return fmt.Errorf("insert of Jane Doe: %w", errDatabase)
+	}
+	must(t, i.connect(t).Subscribe(ctx, client.Subscription{Hands: 1, Aside: refuse}, newProgram()))
+	if len(log.with("Jane")) > 0 || len(log.with("cannot be set aside")) != 1 {
+		t.Errorf("log %q", log.with(""))
+	}
 }
 
 func TestWithoutAsideNothingIsTerminated(t *testing.T) {

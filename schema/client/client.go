@@ -115,6 +115,27 @@ func Connect(ctx context.Context, config Config) (*Client, error) {
 // Close closes the connection. A Subscribe that still runs ends with an error.
 func (c *Client) Close() { c.nats.Close() }
 
+// waitForBroker waits until the connection is there. The error is ctx.Err(), or that the connection
+// was closed for good.
+func (c *Client) waitForBroker(ctx context.Context) error {
+	if c.nats.IsConnected() {
+		return nil
+	}
+	changed := c.nats.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer c.nats.RemoveStatusListener(changed)
+	for !c.nats.IsConnected() { // the connection may be there since before changed
+		if c.nats.IsClosed() {
+			return nats.ErrConnectionClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 func (c *Client) options(config Config) ([]nats.Option, error) {
 	options := []nats.Option{
 		nats.Name("wagewire-kit-go " + config.Team),

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,13 +40,59 @@ func decode(text []byte, fetch fetcher) (*Completion, error) {
 		return nil, Poison(fmt.Errorf("the message: %w", err))
 	}
 	c := &Completion{Raw: text, fetch: fetch}
-	if err := json.Unmarshal(text, &c.Completion); err != nil {
+	if err := json.Unmarshal(plain(text), &c.Completion); err != nil {
 		return nil, Poison(errors.New("the message is not a completion")) // err may quote the text
 	}
 	if c.ID == "" || c.Data.Outcome == "" {
 		return nil, Poison(errors.New("the message has no id or no outcome"))
 	}
 	return c, nil
+}
+
+// plain returns the text of a completion without the members of the envelope that the contract
+// cannot have: its names have small letters, digits and _ alone. encoding/json would take a later
+// field "Outcome" for "outcome". The records stay as they are.
+func plain(text []byte) []byte {
+	if !hasOddNames(rawjson.NewReader(text)) {
+		return text
+	}
+	var out bytes.Buffer
+	writePlain(&out, rawjson.NewReader(text))
+	return out.Bytes()
+}
+
+// hasOddNames reports whether the next value is an object with an odd name, at any depth. An array
+// has none, because the envelope has no objects in arrays.
+func hasOddNames(r *rawjson.Reader) bool {
+	for name := range r.Members() {
+		if isOdd(name) || r.Next() == '{' && hasOddNames(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// writePlain writes the next value, and of an object the members without odd names.
+func writePlain(out *bytes.Buffer, r *rawjson.Reader) {
+	if r.Next() != '{' {
+		out.Write(r.Value())
+		return
+	}
+	separator := ""
+	out.WriteByte('{')
+	for name := range r.Members() {
+		if !isOdd(name) {
+			fmt.Fprintf(out, "%s%q:", separator, name)
+			writePlain(out, r)
+			separator = ","
+		}
+	}
+	out.WriteByte('}')
+}
+
+// isOdd reports whether no member of the envelope has the name.
+func isOdd(name []byte) bool {
+	return len(bytes.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_")) > 0
 }
 
 // poisonError marks an error that another delivery does not help.

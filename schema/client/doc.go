@@ -34,8 +34,16 @@
 //   - A completion is acknowledged after the handler returned nil, and never else.
 //   - A database that is down sets nothing aside. Poison is set aside alone: bytes that are no
 //     completion, more than 100 levels of nesting, an error marked with Poison, a panic, records
-//     that stay gone or changed, and errors of a handler while others go well.
+//     that stay gone or changed, and errors of a handler that took others in between.
 //   - A log line has no body, no name and no amount.
+//
+// # A durable that stands still
+//
+// The broker hands out at most 1,000 completions of a durable that are not acknowledged. If 1,000
+// fail, they come again and again, and no other completion comes: a fault of the handler with each
+// of them looks like a database that is down. So nothing is set aside, and a line of level error
+// says once a minute that the durable stands still. A handler that can tell marks with Poison what
+// never succeeds, and Subscription.Aside must be set.
 //
 // # Records in one model
 //
@@ -50,6 +58,7 @@
 //	subscribe.go   Subscribe, CatchUp: taking from a durable, and the end
 //	take.go        inbox: one request for one completion
 //	hand.go        what one hand does with a delivery
+//	failures.go    what failures mean: a completion fails alone, or the durable stands still
 //	completion.go  Completion, Poison
 //	records.go     Completion.Records
 //	aside.go       AsideDir, RetryAside: what no delivery helps

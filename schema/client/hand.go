@@ -69,6 +69,9 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 	verdict := s.judge(ctx, msg.Data, place, err)
 	stopRenewing() // a late sign would begin the lease anew, in place of a pause
 	s.settle(ctx, msg, verdict)
+	if err != nil && verdict.word == nil {
+		s.noteStandstill(ctx)
+	}
 }
 
 // accountOf is the key of the account in a subject.
@@ -86,7 +89,9 @@ func (s *subscribing) handle(ctx context.Context, subject string, c *Completion)
 	if err := call(ctx, s.handler, c); err != nil {
 		return err
 	}
-	s.taken.Add(1)
+	if isDeletion || c.Data.Scope != nil {
+		s.outcomes.take()
+	}
 	return nil
 }
 
@@ -109,12 +114,12 @@ func (s *subscribing) judge(
 ) verdict {
 	sequence := place.Sequence.Stream
 	if err == nil {
-		s.failures.forget(sequence)
+		s.outcomes.forget(sequence)
 		return verdict{word: wordDone}
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
-	tookOthers := s.failures.hasOthers(sequence, s.taken.Load())
-	reason, isPoison := s.reasonFor(err, place.NumDelivered, tookOthers)
+	isAlone := s.outcomes.fail(sequence)
+	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAlone)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
@@ -125,17 +130,17 @@ func (s *subscribing) judge(
 	}
 	poisoned := Poisoned{Stream: place.Stream, Sequence: sequence, Raw: raw, Reason: reason}
 	if err := s.Aside(ctx, poisoned); err != nil {
-		log.Error("a completion cannot be set aside", "error", err)
+		log.Error("a completion cannot be set aside", "error_type", typeOf(err))
 		return verdict{pause: pauseMax}
 	}
 	log.Error("a completion was set aside")
-	s.failures.forget(sequence)
+	s.outcomes.forget(sequence)
 	return verdict{word: wordNever}
 }
 
 // reasonFor reports whether no delivery helps, and why.
 func (s *subscribing) reasonFor(
-	err error, deliveries uint64, tookOthers bool,
+	err error, deliveries uint64, isAlone bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
@@ -149,7 +154,7 @@ func (s *subscribing) reasonFor(
 		}
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
-		deliveries, typeOf(err)), tookOthers
+		deliveries, typeOf(err)), isAlone
 }
 
 // settle tells the broker the verdict, and waits for the confirmation of an end. Without the
@@ -269,36 +274,4 @@ func (l *locks) unlock(account string) {
 	defer l.mu.Unlock()
 	close(l.busy[account])
 	delete(l.busy, account)
-}
-
-// failuresMax bounds the memory for completions that fail: more than a durable hands out at a time.
-const failuresMax = 10_000
-
-// failures remembers, for each completion that failed here, how many others the handler had taken
-// before the first failure.
-type failures struct {
-	mu    sync.Mutex
-	taken map[uint64]uint64
-}
-
-// hasOthers reports whether the handler took others since the first failure. taken is their
-// number in all.
-func (f *failures) hasOthers(sequence, taken uint64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	first, isKnown := f.taken[sequence]
-	if isKnown {
-		return taken > first
-	}
-	if f.taken == nil || len(f.taken) >= failuresMax {
-		f.taken = map[uint64]uint64{}
-	}
-	f.taken[sequence] = taken
-	return false
-}
-
-func (f *failures) forget(sequence uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.taken, sequence)
 }

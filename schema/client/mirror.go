@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // Mirror is a copy of the provider's records in memory, made of completions in any order and with
@@ -87,18 +88,42 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 		words[id] = word{order: c.Order()}
 	}
 	for _, record := range records {
-		var named struct {
-			ID      string
-			PayDate string `json:"pay_date"`
-		}
+		id, payDate := nameOf(record)
 		if c.Data.Resource == schema.Notices {
-			named.ID = c.ID // the id of a webhook's payload is not unique
-		} else if json.Unmarshal(record, &named) != nil || named.ID == "" {
+			id = c.ID // the id of a webhook's payload is not unique
+		}
+		if id == "" {
 			return nil, Poison(errors.New("a record has no id"))
 		}
-		words[named.ID] = word{record: record, payDate: named.PayDate, order: c.Order()}
+		words[id] = word{record: record, payDate: payDate, order: c.Order()}
 	}
 	return words, nil
+}
+
+// nameOf returns the members id and pay_date of a record, "" for a member that is no text. Unlike
+// encoding/json, nameOf does not take a member "ID" for "id": a provider may have both.
+func nameOf(record json.RawMessage) (id, payDate string) {
+	if !json.Valid(record) {
+		return "", ""
+	}
+	for name, value := range rawjson.Members(record) {
+		switch name {
+		case "id":
+			id = textOf(value)
+		case "pay_date":
+			payDate = textOf(value)
+		}
+	}
+	return id, payDate
+}
+
+// textOf returns the text of a JSON string, "" for any other value.
+func textOf(value json.RawMessage) string {
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		return ""
+	}
+	return text
 }
 
 // account returns the knowledge about the account, to be changed.

@@ -169,6 +169,49 @@ func TestANoticeIsKeptUnderTheIDOfItsCompletion(t *testing.T) {
 	}
 }
 
+func TestAMirrorReadsTheMembersOfTheContractAlone(t *testing.T) {
+	t.Parallel()
+	for promise, row := range map[string]struct {
+		records []string
+		want    []string
+	}{
+		"a member ID is not the id": {
+			[]string{`{"id":"p-1","ID":"same"}`, `{"Id":"same","id":"p-2"}`},
+			[]string{`{"id":"p-1","ID":"same"}`, `{"Id":"same","id":"p-2"}`}},
+		"a member Pay_Date is no date": {
+			[]string{`{"id":"p-1","Pay_Date":"2025-12-24"}`, `{"id":"p-2","PAY_DATE":7}`},
+			[]string{`{"id":"p-1","Pay_Date":"2025-12-24"}`, `{"id":"p-2","PAY_DATE":7}`}},
+		"a date that is no text, or empty, counts as none": {
+			[]string{`{"id":"p-1","pay_date":20251224}`, `{"id":"p-2","pay_date":""}`},
+			[]string{`{"id":"p-1","pay_date":20251224}`, `{"id":"p-2","pay_date":""}`}},
+		"the window removes a record with a date": {
+			[]string{`{"id":"p-1","pay_date":"2025-12-24"}`}, nil},
+		"of two records with an id the last one stays": {
+			[]string{`{"id":"p-1","n":1}`, `{"id":"p-1","n":2}`}, []string{`{"id":"p-1","n":2}`}},
+		"an id may be escaped": {
+			[]string{`{"\u0069d":"p-1"}`, `{"id":"p\u002d1"}`}, []string{`{"id":"p\u002d1"}`}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			first := sheetOf(1, schema.Snapshot)
+			for _, record := range row.records {
+				first.records = append(first.records, json.RawMessage(record))
+			}
+			everything := sheetOf(2, schema.Window) // without bounds, and without records
+			var mirror client.Mirror
+			must(t, mirror.Apply(first.Completion, first.records))
+			must(t, mirror.Apply(everything.Completion, nil))
+			var got []string
+			for _, record := range mirror.Records(schema.Pinwheel, "a-1", schema.Paystubs) {
+				got = append(got, string(record))
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
 func TestARecordWithoutAnIDChangesNothing(t *testing.T) {
 	t.Parallel()
 	i := serve(t)

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
 
@@ -142,6 +144,44 @@ func (i *installation) stop() {
 
 func logTo(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 
+// lines keeps the lines of a log.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// Write keeps a line.
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(line))
+	return len(line), nil
+}
+
+// with returns the lines that have the text.
+func (l *lines) with(text string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.all),
+		func(line string) bool { return !strings.Contains(line, text) })
+}
+
+// setPlaces lets the durable hand out n completions at a time.
+func (i *installation) setPlaces(t testing.TB, n int) {
+	t.Helper()
+	nc, err := nats.Connect(i.config.URL, nats.SetCustomDialer(i.bubble))
+	must(t, err)
+	defer nc.Close()
+	js, err := jetstream.NewWithDomain(nc, stream.Domain)
+	must(t, err)
+	consumer, err := js.Consumer(t.Context(), schema.CompletionsStream, lending)
+	must(t, err)
+	config := consumer.CachedInfo().Config
+	config.MaxAckPending = n
+	_, err = js.UpdateConsumer(t.Context(), schema.CompletionsStream, config)
+	must(t, err)
+}
+
 // makeKey makes a key, writes its seed into the file, and returns the public half.
 func makeKey(file string) (string, error) {
 	pair, err := nkeys.CreateUser()
@@ -202,7 +242,10 @@ func (i *installation) connect(t testing.TB) *client.Client {
 // complete stores a completion of the account with the records.
 func (i *installation) complete(t testing.TB, account, event string, records ...string) {
 	t.Helper()
-	i.publish(t, paystubsOf(account, event), schema.Paystubs, schema.Succeeded, records...)
+	e := paystubsOf(account, event)
+	c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, at)
+	c.Data.Scope = new(schema.Delta)
+	i.store(t, e, c, records)
 }
 
 // erase stores the completion that tells of the deletion of an account.

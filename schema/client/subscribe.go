@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,6 +32,10 @@ const (
 
 // ErrNoDurable means that the durable does not exist, or belongs to another team.
 var ErrNoDurable = errors.New("no such durable")
+
+// errGoexit means that a handler ended its goroutine and did not return, as FailNow of package
+// testing does.
+var errGoexit = errors.New("a handler called runtime.Goexit and did not return")
 
 // Handler stores completions. Both methods may get the same completion again, and the completions
 // of an account in any order: see Mirror. Completions of an account never come at the same time
@@ -79,15 +82,20 @@ type Subscription struct {
 	Resources []schema.Resource
 	// Accounts are the provider's ids of the accounts to take. If empty, all.
 	Accounts []string
-	// Hands is how many completions are in work at the same time. If 0, HandsDefault.
+	// Hands is how many completions are in work at the same time. If 0, HandsDefault. A hand waits
+	// while its completion's account is in work, so many completions of a single account, one after
+	// another on the stream, keep all hands waiting: other accounts come behind them.
 	Hands int
 	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
-	// a line of level error says so.
+	// a line of level error says so. The kit does not log the text of the function's error, because
+	// of personal data.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
-	// completion. An error of the handler counts only if the handler took another completion since
-	// the first error: a database out of order sets nothing aside. If 0, AttemptsDefault.
+	// completion. An error of the handler counts only if the completion fails alone: since its
+	// error before, the handler took another one, with a scope or a deletion, and no other one
+	// failed after that. So a database that is down sets nothing aside, also if the handler returns
+	// nil for completions that change no record. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
@@ -177,9 +185,9 @@ type subscribing struct {
 	Subscription
 	handler  Handler
 	consumer jetstream.Consumer
-	failures failures
-	// taken counts the completions that the handler took.
-	taken atomic.Uint64
+	outcomes outcomes
+	// standstill is for noteStandstill.
+	standstill standstill
 	// requestMin and requestMax are how long a request waits at the broker: the first behind a
 	// completion, and the longest.
 	requestMin time.Duration
@@ -231,10 +239,14 @@ func (s *subscribing) take(ctx context.Context) error {
 	errs := make(chan error, s.Hands)
 	for range s.Hands {
 		hands.Go(func() {
-			if err := s.serve(ctx); err != nil {
-				errs <- err
-				stop(err)
-			}
+			err := errGoexit // unless serve returns
+			defer func() {
+				if err != nil {
+					errs <- err
+					stop(err)
+				}
+			}()
+			err = s.serve(ctx)
 		})
 	}
 	hands.Wait()
@@ -255,21 +267,33 @@ func (s *subscribing) take(ctx context.Context) error {
 // serve is the work of a hand. After a lost request the hand has a new inbox. The completions that
 // still come for the lost request are given back.
 func (s *subscribing) serve(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := s.serveInbox(ctx)
-		if ctx.Err() != nil || !errors.Is(err, errLost) {
-			return err
+		if errors.Is(err, errLost) {
+			s.log.Debug("another request follows", "error", err)
+			err = s.prepareAgain(ctx)
 		}
-		s.log.Debug("another request follows", "error", err)
-		if err := s.lookForDurable(ctx); err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
-		}
-		select {
-		case <-time.After(againAfter):
-		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil // a stop while the broker is away is a stop like others
+}
+
+// prepareAgain waits until another request has a chance. The error is one of waitForBroker, or that
+// the durable does not exist any more.
+func (s *subscribing) prepareAgain(ctx context.Context) error {
+	if err := s.waitForBroker(ctx); err != nil {
+		return err
+	}
+	if err := s.lookForDurable(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(againAfter):
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // serveInbox asks for a completion when the one before is settled, until ctx ends.

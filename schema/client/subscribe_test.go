@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -195,6 +196,48 @@ func TestWhatThisReleaseDoesNotKnowIsKept(t *testing.T) {
 	p.expect(t, "the program", `store e-1 {"id":"p-1","n":1.10}`)
 	if raw != body {
 		t.Errorf("raw is %s", raw)
+	}
+}
+
+func TestAFieldOfALaterReleaseIsNotTakenForAnother(t *testing.T) {
+	t.Parallel()
+	for promise, row := range map[string]struct{ text, want string }{
+		"an outcome in other letters": {`{"id":"c-1","subject":"a-1","ID":"other","data":{` +
+			`"outcome":"succeeded","Outcome":"deleted","OUTCOME":7,"records":[{"ID":1.10}],` +
+			`"event":{"id":"e-1","Id":"e-2"},"records_Ref":{}}}`, `store e-1 {"ID":1.10}`},
+		"a letter that folds to k or s": {`{"id":"c-1","data":{"outcome":"succeeded",` +
+			`"record\u017f":[1],"event":{"id":"e-1"}}}`, "store e-1"},
+		"an object without a known name": {` {"id":"c-1","Data":7,"data":{"event":{"id":"e-1",` +
+			`"later":{"A":[{"B":{}}],"b":{}},"Later":{"outcome":1}},"outcome":"deleted"} } `,
+			"remove e-1"},
+		"an escaped name is the name": {`{"\u0069d":"c-1","X":0,"data":{"o\u0075tcome":"deleted",` +
+			`"event":{"id":"e-1"}}}`, "remove e-1"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			i := serve(t)
+			i.send(t, paystubsSubject+"e-1", row.text)
+			p := newProgram()
+			var raw string
+			for _, f := range []*func(context.Context, *client.Completion) error{
+				&p.OnStore, &p.OnRemove,
+			} {
+				note := *f
+				*f = func(ctx context.Context, c *client.Completion) error {
+					raw = string(c.Raw)
+					if c.ID != "c-1" {
+						t.Errorf("id %s", c.ID)
+					}
+					return note(ctx, c)
+				}
+			}
+			var aside shelf
+			must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, p))
+			p.expect(t, "the program", row.want)
+			if raw != row.text {
+				t.Errorf("raw is %s", raw)
+			}
+		})
 	}
 }
 
@@ -395,19 +438,80 @@ func TestAProgramKilledWithOneInHandLosesNothing(t *testing.T) {
 }
 
 func TestAProgramGoesOnAfterTheBrokerWasAway(t *testing.T) {
+	for _, row := range []struct {
+		promise string
+		hands   int
+		away    time.Duration
+	}{
+		{"for some hours", client.HandsDefault, 3 * time.Hour},
+		{"for some hours, with many hands", client.HandsMax, 3 * time.Hour},
+		{"over a long weekend", client.HandsDefault, 80 * time.Hour},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				var deliveries []uint64
+				p := newProgram()
+				note := p.OnStore
+				p.OnStore = func(ctx context.Context, c *client.Completion) error {
+					deliveries = append(deliveries, c.Deliveries)
+					return note(ctx, c)
+				}
+				stop := subscribe(t, i.connect(t), client.Subscription{Hands: row.hands}, p)
+				i.complete(t, "a-1", "e-1")
+				<-p.came
+				i.bubble.Stop()
+				sleep(row.away)
+				must(t, i.bubble.Start())
+				sleep(5 * time.Second) // the operator connects again too
+				want := []string{"store e-1"}
+				for n := range 8 {
+					i.complete(t, "a-1", fmt.Sprintf("after-%d", n))
+					want = append(want, fmt.Sprintf("store after-%d", n))
+				}
+				sleep(5 * time.Minute)
+				must(t, stop())
+				p.expect(t, "the program", want...)
+				if !slices.Equal(deliveries, slices.Repeat([]uint64{1}, len(want))) {
+					t.Errorf("deliveries %d: a completion went to a request of before", deliveries)
+				}
+			})
+		})
+	}
+}
+
+func TestAProgramStopsWithoutAnErrorWhileTheBrokerIsAway(t *testing.T) {
+	for n := range 16 {
+		after := time.Duration(n) * 2 * time.Second
+		t.Run(fmt.Sprintf("after %s", after), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				stop := subscribe(t, i.connect(t), client.Subscription{Hands: 1}, newProgram())
+				sleep(time.Minute)
+				i.bubble.Stop()
+				sleep(after)
+				begin := time.Now()
+				must(t, stop())
+				if took := time.Since(begin); took > 30*time.Second {
+					t.Errorf("the stop took %s", took)
+				}
+				must(t, i.bubble.Start())
+			})
+		})
+	}
+}
+
+func TestAClosedClientEndsTheProgramWhileTheBrokerIsAway(t *testing.T) {
 	inBubble(t, func(t *testing.T, i *installation) {
-		p := newProgram()
-		stop := subscribe(t, i.connect(t), client.Subscription{}, p)
-		i.complete(t, "a-1", "e-1")
-		<-p.came
+		c := i.connect(t)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Subscribe(t.Context(), client.Subscription{}, newProgram()) }()
+		sleep(time.Minute)
 		i.bubble.Stop()
-		sleep(3 * time.Hour)
+		sleep(time.Hour)
+		c.Close()
+		if err := <-ended; !errors.Is(err, nats.ErrConnectionClosed) {
+			t.Errorf("got %v", err)
+		}
 		must(t, i.bubble.Start())
-		sleep(time.Minute) // the operator connects again too
-		i.complete(t, "a-1", "e-2")
-		<-p.came
-		must(t, stop())
-		p.expect(t, "the program", "store e-1", "store e-2")
 	})
 }
 
@@ -467,6 +571,25 @@ func TestADurableThatIsRemovedEndsTheProgramWithAnError(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAHandlerThatEndsItsGoroutineIsAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, i *installation) {
+		i.complete(t, "a-1", "e-1")
+		p := newProgram()
+		p.OnStore = func(context.Context, *client.Completion) error {
+			runtime.Goexit()
+			return nil
+		}
+		c := i.connect(t)
+		err := c.Subscribe(t.Context(), client.Subscription{}, p)
+		if err == nil || !strings.Contains(err.Error(), "did not return") {
+			t.Errorf("got %v", err)
+		}
+		next := newProgram()
+		must(t, c.CatchUp(t.Context(), client.Subscription{}, next))
+		next.expect(t, "the next program", "store e-1")
+	})
 }
 
 func TestACloseEndsASubscribeWithAnError(t *testing.T) {

@@ -67,7 +67,7 @@ func (i *inbox) next(ctx context.Context) (*nats.Msg, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err // a request that ends at once may take a completion with it
 		}
-		if err := i.request(); err != nil {
+		if err := i.request(ctx); err != nil {
 			return nil, err
 		}
 		msg, err := i.receive(ctx)
@@ -100,16 +100,24 @@ func (s *subscribing) noteQuiet() {
 	}
 }
 
-// request asks for a completion, unless a request is open.
-func (i *inbox) request() error {
+// request asks for a completion, unless a request is open. While the broker is away, request waits:
+// the broker would answer a request of before to an inbox that nobody reads any more.
+func (i *inbox) request(ctx context.Context) error {
 	if i.isOpen {
 		return nil
+	}
+	if err := i.waitForBroker(ctx); err != nil {
+		return err
 	}
 	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
 		schema.CompletionsStream, i.Durable)
 	beat := min(beatEvery, i.requestFor/2)
 	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat)
-	if err := i.nats.PublishRequest(subject, i.subscription.Subject, body); err != nil {
+	err := i.nats.PublishRequest(subject, i.subscription.Subject, body)
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return fmt.Errorf("%w: %w", errLost, err) // the broker went away a moment ago
+	}
+	if err != nil {
 		return fmt.Errorf("take from durable %s: %w", i.Durable, err)
 	}
 	i.isOpen = true

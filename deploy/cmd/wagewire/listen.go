@@ -197,7 +197,7 @@ func (o *listenOptions) address() (*url.URL, error) {
 		return nil, command.UsageError("--forward: write an http or https address, such as %s",
 			forwardExample)
 	}
-	if address.Scheme == "http" && !o.allowHTTP && !isLoopbackURL(o.forward) {
+	if address.Scheme == "http" && !o.allowHTTP && !forward.IsHere(address) {
 		return nil, command.UsageError("--forward: http:// to another machine shows payroll data " +
 			"on the way: write https://, or give --allow-http if the way is safe")
 	}

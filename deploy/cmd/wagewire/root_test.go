@@ -346,6 +346,8 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 			"127.0.0.1:3000"}, "--forward: write an http or https address, such as http://127.0.0.1:3000/hook"},
 		"an address to forward to that is readable on the way": {[]string{"listen", "--forward",
 			"http://app.example.com/hook"}, "http:// to another machine shows payroll data on the way"},
+		"the same, of a name that DNS has": {[]string{"listen", "--forward",
+			"http://app.localhost:3000/hook"}, "http:// to another machine"},
 		"the same, of a neighbour": {[]string{"listen", "--forward", "http://app:3000/hook"},
 			"http:// to another machine"},
 		"no time for an answer": {[]string{"listen", "--forward", "http://127.0.0.1:3000",
