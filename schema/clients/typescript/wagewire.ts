@@ -129,9 +129,10 @@ export interface Subscription {
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
    * How often a completion is delivered before its errors make it poison. An error of the handler
-   * counts only if, since the completion failed before, the handler took another one that has records
-   * to store or is a deletion, and none failed after that. So a database that is down sets nothing
-   * aside. Default: 20.
+   * counts only if the completion failed alone twice in a row: since its failure before, the handler
+   * took another one that has records to store or is a deletion, and none failed after that. So a
+   * database that is down sets nothing aside, also if it comes back for a moment. A deletion is never
+   * poison by its errors: it comes again until the handler takes it. Default: 20.
    */
   attemptsMax?: number;
 }
@@ -791,6 +792,8 @@ class Run {
 interface Failure {
   sequence: number;
   turn: number;
+  /** The completion failed, and the others did not. */
+  wasAlone: boolean;
 }
 
 /**
@@ -803,8 +806,8 @@ export class Outcomes {
   #turn = 0;
   /** The turn of the last completion that the handler took. */
   #taken = 0;
-  /** The turn of the last failure of each completion that fails. */
-  readonly #failed = new Map<number, number>();
+  /** The last failure of each completion that fails. */
+  readonly #failed = new Map<number, Failure>();
   /** The newest failure, and the newest of another completion than that. */
   #newest: Failure | undefined;
   #other: Failure | undefined;
@@ -815,17 +818,20 @@ export class Outcomes {
   }
 
   /**
-   * Notes that a completion failed. It reports whether the completion fails alone: since its failure
-   * before, the handler took others, and none of the others failed after that.
+   * Notes that a completion failed. It reports whether the completion failed alone twice in a row:
+   * each time since its failure before, the handler took others, and none of the others failed after
+   * that. Once is not enough: of an outage with a pause, one completion is the first to fail again.
    */
   fail(sequence: number): boolean {
     const before = this.#failed.get(sequence);
     if (this.#newest && this.#newest.sequence !== sequence) this.#other = this.#newest;
     const others = this.#other?.turn ?? 0;
-    this.#newest = { sequence, turn: ++this.#turn };
+    const wasAlone = before !== undefined && this.#taken > before.turn && this.#taken > others;
+    const failure = { sequence, turn: ++this.#turn, wasAlone };
+    this.#newest = failure;
     if (this.#failed.size >= failuresMax) this.#failed.clear();
-    this.#failed.set(sequence, this.#turn);
-    return before !== undefined && this.#taken > before && this.#taken > others;
+    this.#failed.set(sequence, failure);
+    return wasAlone && before.wasAlone;
   }
 
   /** Forgets a completion that was settled. Its failure still counts for the others. */

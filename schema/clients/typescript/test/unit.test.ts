@@ -60,17 +60,22 @@ test("a message may be nested in 100 levels, and no deeper", () => {
 });
 
 // A word is what happened: + a completion was taken, a number failed, and -1 was settled.
-test("a completion fails alone:", async (t) => {
+test("a completion fails alone, twice in a row:", async (t) => {
   for (const [promise, story, want] of [
     ["not the first time", "+ 1", false],
-    ["if another one was taken since", "1 + 1", true],
-    ["not if none was taken since its last failure", "1 + 1 1", false],
-    ["not if another one failed after that", "1 + 2 1", false],
-    ["also if another one failed before", "1 2 + 1", true],
-    ["not if another one failed and was taken out", "1 2 + 1 -1 2", false],
-    ["if it was alone again after an outage", "1 2 3 + 3 1 2 + 1", true],
+    ["not the second time", "1 + 1", false],
+    ["if others were taken before both of its last failures", "1 + 1 + 1", true],
+    ["not if none was taken since its last failure", "1 + 1 + 1 1", false],
+    ["not if it was not alone in between", "1 + 1 1 + 1", false],
+    ["not if another one failed after that", "1 + 1 + 2 1", false],
+    ["not if another one failed after that the time before", "1 + 2 1 + 1", false],
+    ["also if another one failed before", "1 2 + 1 2 + 1", true],
+    ["not if another one failed and was taken out", "1 2 + 1 -1 2 + 1 -1 2", false],
+    ["if it was alone again after an outage", "1 2 3 + 3 1 2 + 1 + 1", true],
     ["not among those of an outage", "1 2 3 4 1 2 3 4 1 2 3 4", false],
-    ["only one of those of an outage with one call in the middle", "1 2 3 + 1 2", false],
+    ["no one of those of an outage with one call in the middle", "1 2 3 + 1 2 3 + 2 1 3", false],
+    ["no one of those of a database that is back again and again",
+      "1 2 3 + 1 2 3 + 2 3 1 + 3 1 2 + 1", false],
   ] as const) {
     await t.test(promise, () => {
       const outcomes = new Outcomes();
