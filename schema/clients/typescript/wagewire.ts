@@ -125,6 +125,8 @@ export interface Subscription {
    * Gets the completions that no delivery helps, and then they do not come again. asideDirectory is
    * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes,
    * and a line of level error says so.
+   *
+   * What it keeps are whole completions with names and pay, also of accounts that are deleted later.
    */
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
@@ -149,7 +151,11 @@ export interface Subscription {
 export interface Handler {
   /** Stores the completion. The outcome may be one that this release does not know. */
   store(completion: Completion): void | Promise<void>;
-  /** Deletes everything of the account of the completion: the provider has deleted the account. */
+  /**
+   * Deletes everything of the account of the completion: the provider has deleted the account. The
+   * deletion comes again until remove takes it. What was set aside of the account is still there:
+   * retryAside removes the files that asideDirectory wrote.
+   */
   remove(completion: Completion): void | Promise<void>;
 }
 
@@ -355,15 +361,17 @@ export class Client {
 
   /**
    * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those
-   * that the handler took. It returns how many were taken, and how many are left. A directory that
-   * is not there has none.
+   * that the handler took. Files of an account that the provider has deleted are removed too, and
+   * never come to store. It returns how many the handler took, and how many are left. A directory
+   * that is not there has none.
    */
   async retryAside(dir: string, handler: Handler): Promise<{ taken: number; left: number }> {
     const count = { taken: 0, left: 0 };
     for (const { name, sequence } of await listAside(dir)) {
       const file = join(dir, name);
+      let isTaken: boolean;
       try {
-        await this.#retry(await readFile(file), sequence, handler);
+        isTaken = await this.#retry(await readFile(file), sequence, handler);
       } catch (error) {
         const fields = { sequence, error_type: typeOf(error), error_at: placeOf(error) };
         this.#log("warn", "a completion stays aside", fields);
@@ -372,20 +380,32 @@ export class Client {
       }
       await unlink(file);
       await unlink(reasonFile(file)).catch(() => undefined);
-      count.taken++;
+      if (isTaken) count.taken++;
+      else this.#log("info", "a completion of a deleted account was removed", { sequence });
     }
     return count;
   }
 
-  async #retry(raw: Uint8Array, sequence: number, handler: Handler): Promise<void> {
+  /** Feeds a message to the handler. It returns false if the account is deleted since. */
+  async #retry(raw: Uint8Array, sequence: number, handler: Handler): Promise<boolean> {
     const completion = this.#decode(raw, sequence, 0);
     const account = `${completion.data.provider}.${completion.subject}`;
     await this.#accounts.lock(account, new Stop(undefined));
     try {
+      if (!completion.isDeletion && await this.#isDeleted(completion.data)) return false;
       await call(handler, completion);
+      return true;
     } finally {
       this.#accounts.unlock(account);
     }
+  }
+
+  /** Reports whether the account of a completion is deleted by now. */
+  async #isDeleted({ provider, account_id: accountId }: CompletionData): Promise<boolean> {
+    // No account has another name. The name of a provider becomes a part of a subject.
+    if (token(provider) !== provider || typeof accountId !== "string") return false;
+    const account = await this.account(provider, accountId);
+    return account?.data?.status === "deleted";
   }
 
   async #begin(subscription: Subscription, handler: Handler): Promise<Run> {
@@ -546,16 +566,18 @@ export class Client {
   async #handle(run: Run, message: Msg): Promise<void> {
     const delivery = deliveryOf(message);
     let failure: { error: unknown } | undefined;
+    let isDeletion = false;
     try {
       const completion = this.#decode(message.data, delivery.sequence, delivery.count);
-      if (completion.isDeletion || run.includes(message.subject)) {
+      isDeletion = completion.isDeletion;
+      if (isDeletion || run.includes(message.subject)) {
         await call(run.handler, completion);
-        if (completion.isDeletion || completion.data.scope) run.outcomes.take();
+        if (isDeletion || completion.data.scope) run.outcomes.take();
       }
     } catch (error) {
       failure = { error };
     }
-    if (failure) await this.#fail(run, message, delivery, failure.error);
+    if (failure) await this.#fail(run, message, delivery, failure.error, isDeletion);
     else {
       run.outcomes.forget(delivery.sequence);
       await this.#confirm(message, "+ACK", delivery);
@@ -564,9 +586,11 @@ export class Client {
   }
 
   /** Gives a completion back, or sets it aside. */
-  async #fail(run: Run, message: Msg, delivery: Delivery, error: unknown): Promise<void> {
+  async #fail(
+    run: Run, message: Msg, delivery: Delivery, error: unknown, isDeletion: boolean,
+  ): Promise<void> {
     const fields = { sequence: delivery.sequence, delivery: delivery.count };
-    const reason = run.judge(error, delivery);
+    const reason = run.judge(error, delivery, isDeletion);
     if (reason === undefined) {
       const about = { ...fields, error_type: typeOf(error), error_at: placeOf(error) };
       this.#log("warn", "a completion comes again", about);
@@ -751,11 +775,11 @@ class Run {
   }
 
   /** Returns why no delivery helps, or undefined if one may. */
-  judge(error: unknown, delivery: Delivery): string | undefined {
+  judge(error: unknown, delivery: Delivery, isDeletion: boolean): string | undefined {
     const poison = causeOf(error, Poison);
     if (poison) return poison.message;
     const isAlone = this.outcomes.fail(delivery.sequence);
-    if (!this.isLate(delivery)) return undefined;
+    if (isDeletion || !this.isLate(delivery)) return undefined;
     const broken = causeOf(error, RecordsGone) ?? causeOf(error, RecordsChanged);
     if (broken) return `${delivery.count} deliveries: ${broken.message}`;
     return isAlone
@@ -1278,6 +1302,9 @@ function sortable(time = "0001-01-01T00:00:00Z"): string {
 /**
  * Returns a function that writes poison to a directory, as <stream>-<sequence>.json with all bytes
  * of the message, and the reason in <stream>-<sequence>.why.txt. Only the owner can read the files.
+ *
+ * The directory has whole completions with names and pay, also of accounts that are deleted later.
+ * They stay until Client.retryAside removes them, or the program does.
  */
 export function asideDirectory(dir: string): (poisoned: Poisoned) => Promise<void> {
   return async ({ stream, sequence, raw, reason }) => {
