@@ -106,6 +106,26 @@ func TestADeletionComesWhateverTheFilter(t *testing.T) {
 	p.expect("remove", removed)
 	p.end()
 	w.settled()
+	if log := p.log.String(); strings.Contains(log, "the filter left") {
+		t.Errorf("a deletion is no completion that the filter leaves out: %s", log)
+	}
+}
+
+func TestTheLogSaysHowManyCompletionsTheFilterLeftOut(t *testing.T) {
+	w := serve(t)
+	for i := range 1001 {
+		w.publish(eventOf(fmt.Sprintf("e-%d", i), fmt.Sprintf("a-%d", i)), `{"id":"1"}`)
+	}
+	p := w.run(plan{Mode: "catchUp", Resources: []string{"income"}, Hands: 100})
+	p.end()
+	for _, want := range []string{
+		`{"level":"info","message":"the filter left completions out","completions":1000}`,
+		`{"level":"info","message":"the filter left completions out","completions":1001}`,
+	} {
+		if log := p.log.String(); !strings.Contains(log, want+"\n") {
+			t.Errorf("the kit logged %q, want %s", log, want)
+		}
+	}
 }
 
 // A reference to records that the test stores itself.
@@ -795,6 +815,11 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 		{"a durable that no team has", nil, plan{Durable: "a.b"},
 			`"a.b" is not the name of a durable`},
 		{"too many hands", nil, plan{Hands: 101}, "subscription.hands is 101: want 1 to 100"},
+		{"a misspelt resource", nil, plan{Resources: []string{"paystubs", "incomes"}},
+			`subscription.resources has "incomes": want some of employment, identity, income, ` +
+				`paystubs, shifts, verification_reports, link, notices`},
+		{"a word in place of resources", nil, plan{Resources: "paystubs"},
+			"subscription.resources is not a list of texts"},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			row.plan.Mode = "subscribe"

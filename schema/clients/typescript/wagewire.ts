@@ -13,6 +13,7 @@ import {
 } from "@nats-io/transport-node";
 import type { Authenticator, Msg, NatsConnection } from "@nats-io/transport-node";
 import { isLosslessNumber, parse } from "lossless-json";
+import { resources as knownResources } from "./types.js";
 import type { Account, Completion as Envelope, CompletionData, Json, JsonObject } from "./types.js";
 
 export * from "./types.js";
@@ -56,6 +57,8 @@ const settleTries = 3;
 const handsMax = 100;
 /** The size of the records that stay in memory between their check and their use, in bytes. */
 const keptBytesMax = 8 * 1024 * 1024;
+/** After how many completions that the filter left out a line says how many these are. */
+const leftOutPerLine = 1000;
 /** Of how many completions that nothing helps one asks the broker whether the durable stands still. */
 const latePerLook = 100;
 /** Bounds the memory for completions that fail: more than a durable hands out at a time. */
@@ -106,15 +109,19 @@ export function configFromEnv(
  * of the team's first durable.
  *
  * The kit acknowledges completions outside of resources and accounts, and nobody sees them again.
- * So use one filter for one durable. A deletion reaches the handler whatever the filter.
+ * So use one filter for one durable. A deletion reaches the handler whatever the filter. A line of
+ * level info says how many completions the filter left out.
  */
 export interface Subscription {
   /** The name of the durable. Default: the name of the team. */
   durable?: string;
-  /** The resources to take. Default: all. Links come only with all, or if link is among them. */
-  resources?: string[];
+  /**
+   * The resources to take, of those in the list resources. Default: all. Links come only with all,
+   * or if link is among them. Another name is an error of subscribe.
+   */
+  resources?: readonly string[];
   /** The provider's ids of the accounts to take. Default: all. */
-  accounts?: string[];
+  accounts?: readonly string[];
   /**
    * How many completions are in work at the same time, from 1 to 100. Default: 4. A hand waits with
    * its completion while another one works for the same account, so many completions of one account
@@ -435,6 +442,7 @@ export class Client {
         stop.now();
       }));
     await Promise.all(hands);
+    if (run.leftOut > 0) this.#logLeftOut(run);
     if (this.#isOnline) await this.#nats.flush().catch(() => undefined);
     if (failed.length > 0) throw failed[0];
   }
@@ -573,6 +581,8 @@ export class Client {
       if (isDeletion || run.includes(message.subject)) {
         await call(run.handler, completion);
         if (isDeletion || completion.data.scope) run.outcomes.take();
+      } else if (++run.leftOut % leftOutPerLine === 0) {
+        this.#logLeftOut(run);
       }
     } catch (error) {
       failure = { error };
@@ -583,6 +593,10 @@ export class Client {
       await this.#confirm(message, "+ACK", delivery);
     }
     run.noteEnd(delivery);
+  }
+
+  #logLeftOut(run: Run): void {
+    this.#log("info", "the filter left completions out", { completions: run.leftOut });
   }
 
   /** Gives a completion back, or sets it aside. */
@@ -735,9 +749,11 @@ class Run {
   readonly handler: Handler;
   readonly aside: Subscription["aside"];
   readonly #attemptsMax: number;
-  readonly #resources: string[];
+  readonly #resources: readonly string[];
   readonly #accounts: Set<string>;
   readonly outcomes = new Outcomes();
+  /** Counts the completions outside of the filter. */
+  leftOut = 0;
   /** Counts the failures of completions that nothing helps. */
   late = 0;
   hasNothing = false;
@@ -750,8 +766,8 @@ class Run {
     this.durable = subscription.durable ?? team;
     this.hands = subscription.hands ?? 4;
     this.#attemptsMax = subscription.attemptsMax ?? 20;
-    this.#resources = subscription.resources ?? [];
-    this.#accounts = new Set(subscription.accounts?.map(token));
+    this.#resources = namesOf("resources", subscription.resources);
+    this.#accounts = new Set(namesOf("accounts", subscription.accounts).map(token));
     this.aside = subscription.aside;
     this.handler = handler;
     if (!/^[^.*>\s]+$/.test(this.durable))
@@ -761,6 +777,10 @@ class Run {
       throw new Error(`subscription.hands is ${this.hands}: want 1 to ${handsMax}`);
     if (!(this.#attemptsMax >= 1))
       throw new Error(`subscription.attemptsMax is ${this.#attemptsMax}: want 1 or more`);
+    for (const resource of this.#resources)
+      if (!knownResources.includes(resource))
+        throw new Error(`subscription.resources has "${resource}": want some of ` +
+          knownResources.join(", "));
     if (typeof handler?.store !== "function" || typeof handler.remove !== "function")
       throw new Error("the handler has no function store or none remove");
   }
@@ -810,6 +830,12 @@ class Run {
     await stop.event(this.#looks, "look");
     clearTimeout(timer);
   }
+}
+
+/** Returns a list of a subscription. A text has letters, which would be taken for names. */
+function namesOf(field: string, names: unknown = []): string[] {
+  if (Array.isArray(names) && names.every((name) => typeof name === "string")) return names;
+  throw new TypeError(`subscription.${field} is not a list of texts`);
 }
 
 /** A failure of the completion at a place of the stream. Turns order what happened. */
