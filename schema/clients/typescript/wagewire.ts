@@ -2,7 +2,7 @@
 // the promises of schema/README.md: each completion is acknowledged after the handler's own work,
 // large records are checked before the first is handed out, numbers keep every digit, and a
 // deletion reaches the handler whatever the subscription filters.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -1358,19 +1358,31 @@ const reasonFile = (file: string) => file.replace(/\.json$/, ".why.txt");
 
 /** Writes a file that survives a power cut, or no file. */
 async function writeDurably(dir: string, file: string, text: Uint8Array): Promise<void> {
-  const draft = await open(`${file}.tmp`, "w", 0o600);
+  // A name that nobody knows: others may have put a link or a readable file at another one.
+  const draft = `${file}.${randomUUID()}.tmp`;
   try {
-    await draft.writeFile(text);
-    await draft.sync();
-  } finally {
-    await draft.close();
+    await writeNew(draft, text);
+    await rename(draft, file);
+  } catch (error) {
+    await unlink(draft).catch(() => undefined);
+    throw error;
   }
-  await rename(`${file}.tmp`, file);
   const folder = await open(dir);
   try {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** Writes a file that is not there yet to the disk. */
+async function writeNew(file: string, text: Uint8Array): Promise<void> {
+  const opened = await open(file, "wx", 0o600);
+  try {
+    await opened.writeFile(text);
+    await opened.sync();
+  } finally {
+    await opened.close();
   }
 }
 
