@@ -59,7 +59,7 @@ const handsMax = 100;
 const keptBytesMax = 8 * 1024 * 1024;
 /** After how many completions that the filter left out a line says how many these are. */
 const leftOutPerLine = 1000;
-/** Of how many completions that nothing helps one asks the broker whether the durable stands still. */
+/** Of how many completions that nothing helps one asks whether the durable stands still. */
 const latePerLook = 100;
 /** Bounds the memory for completions that fail: more than a durable hands out at a time. */
 const failuresMax = 10_000;
@@ -133,15 +133,16 @@ export interface Subscription {
    * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes,
    * and a line of level error says so.
    *
-   * What it keeps are whole completions with names and pay, also of accounts that are deleted later.
+   * What it keeps are whole completions with names and pay, also of accounts that are deleted
+   * later.
    */
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
    * How often a completion is delivered before its errors make it poison. An error of the handler
-   * counts only if the completion failed alone twice in a row: since its failure before, the handler
-   * took another one that has records to store or is a deletion, and none failed after that. So a
-   * database that is down sets nothing aside, also if it comes back for a moment. A deletion is never
-   * poison by its errors: it comes again until the handler takes it. Default: 20.
+   * counts only if the completion failed alone twice in a row: since its failure before, the
+   * handler took another one that has records to store or is a deletion, and none failed after
+   * that. So a database that is down sets nothing aside, also if it comes back for a moment. A
+   * deletion is never poison by its errors: it comes again until the handler takes it. Default: 20.
    */
   attemptsMax?: number;
 }
@@ -527,9 +528,9 @@ export class Client {
   }
 
   /**
-   * Waits until the broker has looked at the request of an inbox, or has answered it. A request that
-   * the broker looks at when the inbox is gone would get a completion that nobody receives. The
-   * broker looks at requests in turn, and refuses at once what begins like JSON and is none.
+   * Waits until the broker has looked at the request of an inbox, or has answered it. A request
+   * that the broker looks at when the inbox is gone would get a completion that nobody receives.
+   * The broker looks at requests in turn, and refuses at once what begins like JSON and is none.
    */
   async #waitForTurn(run: Run, inbox: string, ended: EventTarget): Promise<void> {
     this.#ask(run, "{", inbox);
@@ -766,8 +767,8 @@ class Run {
     this.durable = subscription.durable ?? team;
     this.hands = subscription.hands ?? 4;
     this.#attemptsMax = subscription.attemptsMax ?? 20;
-    this.#resources = namesOf("resources", subscription.resources);
-    this.#accounts = new Set(namesOf("accounts", subscription.accounts).map(token));
+    this.#resources = namesOf("resources", subscription.resources ?? []);
+    this.#accounts = new Set(namesOf("accounts", subscription.accounts ?? []).map(token));
     this.aside = subscription.aside;
     this.handler = handler;
     if (!/^[^.*>\s]+$/.test(this.durable))
@@ -833,7 +834,7 @@ class Run {
 }
 
 /** Returns a list of a subscription. A text has letters, which would be taken for names. */
-function namesOf(field: string, names: unknown = []): string[] {
+function namesOf(field: string, names: unknown): string[] {
   if (Array.isArray(names) && names.every((name) => typeof name === "string")) return names;
   throw new TypeError(`subscription.${field} is not a list of texts`);
 }
@@ -847,8 +848,8 @@ interface Failure {
 }
 
 /**
- * What became of the completions of a program, to tell a completion that fails alone from a database
- * that is down.
+ * What became of the completions of a program, to tell a completion that fails alone from a
+ * database that is down.
  *
  * @internal
  */
@@ -869,8 +870,9 @@ export class Outcomes {
 
   /**
    * Notes that a completion failed. It reports whether the completion failed alone twice in a row:
-   * each time since its failure before, the handler took others, and none of the others failed after
-   * that. Once is not enough: of an outage with a pause, one completion is the first to fail again.
+   * each time since its failure before, the handler took others, and none of the others failed
+   * after that. Once is not enough: of an outage with a pause, one completion is the first to fail
+   * again.
    */
   fail(sequence: number): boolean {
     const before = this.#failed.get(sequence);
