@@ -306,10 +306,11 @@ func (w *world) publishRaw(id string, body []byte) {
 
 // plan is what the driver does.
 type plan struct {
-	Mode        string   `json:"mode"`
-	Team        string   `json:"team,omitempty"`
-	Durable     string   `json:"durable,omitempty"`
-	Resources   []string `json:"resources,omitempty"`
+	Mode    string `json:"mode"`
+	Team    string `json:"team,omitempty"`
+	Durable string `json:"durable,omitempty"`
+	// Resources is a list, or what a program takes for one.
+	Resources   any      `json:"resources,omitempty"`
 	Accounts    []string `json:"accounts,omitempty"`
 	Hands       int      `json:"hands,omitempty"`
 	AttemptsMax int      `json:"attemptsMax,omitempty"`
