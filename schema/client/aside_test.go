@@ -126,17 +126,18 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 		p.OnStore = func(ctx context.Context, c *client.Completion) error {
 			if id := c.Data.Event.ID; id == "e-07" {
 				attempts.Store(c.Deliveries)
-				if c.Deliveries == attemptsMax-1 {
-					i.complete(t, "a-1", "e-30") // so another one is taken before the last attempt
-				}
 				return fmt.Errorf("store %s of Jane Doe: %w", id, errDatabase)
 			}
 			return note(ctx, c)
 		}
 		var aside shelf
-		must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
+		stop := subscribe(t, i.connect(t), client.Subscription{
 			Aside: aside.keep, AttemptsMax: attemptsMax,
-		}, p))
+		}, p)
+		sleep(20 * time.Minute) // between the last attempt and the one before
+		i.complete(t, "a-1", "e-30")
+		sleep(time.Hour)
+		must(t, stop())
 		if len(p.notes()) != 30 || attempts.Load() != attemptsMax {
 			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts.Load())
 		}
