@@ -84,6 +84,7 @@ func accountKey(p schema.Provider, token string) string { return string(p) + "."
 func (s *subscribing) handle(ctx context.Context, subject string, c *Completion) error {
 	isDeletion := c.Data.Outcome == schema.Deleted
 	if !isDeletion && !s.includes(subject) {
+		s.leaveOut()
 		return nil
 	}
 	if err := call(ctx, s.handler, c); err != nil {
