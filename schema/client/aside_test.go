@@ -126,8 +126,9 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 		p.OnStore = func(ctx context.Context, c *client.Completion) error {
 			if id := c.Data.Event.ID; id == "e-07" {
 				attempts.Store(c.Deliveries)
-				if c.Deliveries == attemptsMax-1 {
-					i.complete(t, "a-1", "e-30") // so another one is taken before the last attempt
+				if left := attemptsMax - c.Deliveries; left == 1 || left == 2 {
+					// so another one is taken before each of the last two attempts
+					i.complete(t, "a-1", fmt.Sprintf("e-3%d", left))
 				}
 				return fmt.Errorf("store %s of Jane Doe: %w", id, errDatabase)
 			}
@@ -137,7 +138,7 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 		must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
 			Aside: aside.keep, AttemptsMax: attemptsMax,
 		}, p))
-		if len(p.notes()) != 30 || attempts.Load() != attemptsMax {
+		if len(p.notes()) != 31 || attempts.Load() != attemptsMax {
 			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts.Load())
 		}
 		want := []string{
@@ -151,31 +152,43 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 
 func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 	const fails = 8
+	nothing := func(*testing.T, *installation, *atomic.Int32) {}
 	for _, row := range []struct {
 		promise string
 		// meanwhile happens after 3 hours, in which everything failed.
 		meanwhile func(*testing.T, *installation, *atomic.Int32)
-		want      int
+		// before stores one that is taken, before each later failure of e-5.
+		before func(t *testing.T, i *installation, n uint64)
+		want   int
 	}{
 		{"nothing, while the handler takes what needs no database",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				i.publish(t, paystubsOf("x", "p-1"), schema.Paystubs, schema.Pending)
-			}, 0},
-		{"a single one, when the database comes back for one call",
-			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, 1},
-		{"what fails next after another one was taken",
+			}, nil, 0},
+		{"nothing, when the database comes back for one call",
+			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, nil, 0},
+		{"nothing, after another one was taken once",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				i.complete(t, "good", "good")
+			}, nil, 0},
+		{"nothing, after a deletion was taken once",
+			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") },
+			nil, 0},
+		{"what fails behind another one that was taken, again and again", nothing,
+			func(t *testing.T, i *installation, n uint64) {
+				i.complete(t, "good", fmt.Sprintf("good-%d", n))
 			}, 1},
-		{"what fails next after a deletion was taken",
-			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") }, 1},
+		{"what fails behind a deletion that was taken, again and again", nothing,
+			func(t *testing.T, i *installation, n uint64) {
+				i.erase(t, fmt.Sprintf("good-%d", n), fmt.Sprintf("good-%d", n))
+			}, 1},
 		{"everything in the end, while others are taken again and again",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				for n := range 3 * fails {
 					i.complete(t, "good", fmt.Sprintf("good-%d", n))
 					sleep(10 * time.Minute)
 				}
-			}, fails},
+			}, nil, fails},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, i *installation) {
@@ -184,10 +197,18 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 					sleep(time.Second) // so the pauses do not end at the same moment
 				}
 				var calls atomic.Int32 // the calls that the database takes
+				var isLater atomic.Bool
+				taken := make(chan struct{}, 100)
 				h := func(_ context.Context, c *client.Completion) error {
 					isGood := strings.HasPrefix(c.Data.Event.ID, "good")
 					if isGood || c.Data.Outcome == schema.Pending || calls.Add(-1) >= 0 {
+						taken <- struct{}{}
 						return nil
+					}
+					if row.before != nil && isLater.Load() && c.Data.Event.ID == "e-5" {
+						row.before(t, i, c.Deliveries)
+						<-taken
+						<-time.After(time.Millisecond) // the kit has noted it now
 					}
 					return errDatabase
 				}
@@ -195,8 +216,9 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 				stop := subscribe(t, i.connect(t), client.Subscription{Aside: aside.keep},
 					client.Funcs{OnStore: h, OnRemove: h})
 				sleep(3 * time.Hour)
+				isLater.Store(true)
 				row.meanwhile(t, i, &calls)
-				sleep(25 * time.Minute)
+				sleep(45 * time.Minute)
 				must(t, stop())
 				if got := aside.reasons(); len(got) != row.want {
 					t.Errorf("aside: %q, want %d", got, row.want)

@@ -119,8 +119,8 @@ func (s *subscribing) judge(
 		return verdict{word: wordDone}
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
-	isAlone := s.outcomes.fail(sequence)
-	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAlone)
+	isAloneAgain := s.outcomes.fail(sequence)
+	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAloneAgain)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
@@ -141,7 +141,7 @@ func (s *subscribing) judge(
 
 // reasonFor reports whether no delivery helps, and why.
 func (s *subscribing) reasonFor(
-	err error, deliveries uint64, isAlone bool,
+	err error, deliveries uint64, isAloneAgain bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
@@ -155,7 +155,7 @@ func (s *subscribing) reasonFor(
 		}
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
-		deliveries, typeOf(err)), isAlone
+		deliveries, typeOf(err)), isAloneAgain
 }
 
 // settle tells the broker the verdict, and waits for the confirmation of an end. Without the

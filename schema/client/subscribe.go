@@ -97,10 +97,11 @@ type Subscription struct {
 	// of personal data.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
-	// completion. An error of the handler counts only if the completion fails alone: since its
-	// error before, the handler took another one, with a scope or a deletion, and no other one
-	// failed after that. So a database that is down sets nothing aside, also if the handler returns
-	// nil for completions that change no record. If 0, AttemptsDefault.
+	// completion. An error of the handler counts only if the completion failed alone twice in a
+	// row: since its error before, the handler took another one, with a scope or a deletion, and no
+	// other one failed after that. So a database that is down sets nothing aside, also if the
+	// database is back for a moment, or if the handler returns nil for completions that change no
+	// record. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
