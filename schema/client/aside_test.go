@@ -19,6 +19,34 @@ import (
 	"github.com/wagewire/wagewire/schema/client"
 )
 
+// pay panics. Its arguments are an id of nine digits and an amount.
+//
+//go:noinline
+func pay(id, amount int) { panic(fmt.Sprint(id, amount)) }
+
+func TestTheReasonOfAPanicHasItsPlaceAndNoArguments(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	p := newProgram()
+	p.OnStore = func(context.Context, *client.Completion) error {
+		pay(0x75bcd15, 0x5e30a78)
+		return nil
+	}
+	var aside shelf
+	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, p))
+	if len(aside.kept) != 1 {
+		t.Fatalf("aside: %q", aside.reasons())
+	}
+	reason := aside.kept[0].Reason
+	if !strings.Contains(reason, "client_test.pay\n") || !strings.Contains(reason, "aside_test.go:") {
+		t.Errorf("it does not say where: %s", reason)
+	}
+	if strings.Contains(reason, "75bcd15") || strings.Contains(reason, "0x") {
+		t.Errorf("it has arguments: %s", reason)
+	}
+}
+
 // shelf keeps what is set aside.
 type shelf struct {
 	mu   sync.Mutex

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,13 +101,29 @@ func (s *subscribing) handle(ctx context.Context, subject string, c *Completion)
 func call(ctx context.Context, h Handler, c *Completion) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, debug.Stack()))
+			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, stack()))
 		}
 	}()
 	if c.Data.Outcome == schema.Deleted {
 		return h.Remove(ctx, c)
 	}
 	return h.Store(ctx, c)
+}
+
+// stack lists the functions that led to a panic, the innermost first, each with its file and line.
+// debug.Stack would show the words of the arguments, and an amount is such a word.
+func stack() string {
+	const callersMax = 64
+	counters := make([]uintptr, callersMax)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters)]) // behind the recovery
+	var text strings.Builder
+	for {
+		frame, more := frames.Next()
+		fmt.Fprintf(&text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+		if !more {
+			return text.String()
+		}
+	}
 }
 
 // judge turns the error of a delivery into a verdict, and sets poison aside.
