@@ -20,8 +20,8 @@ type Poisoned struct {
 	Sequence uint64
 	// Raw is the whole message: any bytes.
 	Raw []byte
-	// Reason is the kit's own text, the text of an error marked with Poison, or the stack of a
-	// panic in the handler.
+	// Reason is the kit's own text, the text of an error marked with Poison, or the functions, files
+	// and lines that led to a panic in the handler.
 	Reason string
 }
 

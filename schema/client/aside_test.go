@@ -19,6 +19,34 @@ import (
 	"github.com/wagewire/wagewire/schema/client"
 )
 
+// pay panics. Its arguments are an id of nine digits and an amount.
+//
+//go:noinline
+func pay(id, amount int) { panic(fmt.Sprint(id, amount)) }
+
+func TestTheReasonOfAPanicHasItsPlaceAndNoArguments(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	p := newProgram()
+	p.OnStore = func(context.Context, *client.Completion) error {
+		pay(0x75bcd15, 0x5e30a78)
+		return nil
+	}
+	var aside shelf
+	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, p))
+	if len(aside.kept) != 1 {
+		t.Fatalf("aside: %q", aside.reasons())
+	}
+	reason := aside.kept[0].Reason
+	if !strings.Contains(reason, "client_test.pay\n") || !strings.Contains(reason, "aside_test.go:") {
+		t.Errorf("it does not say where: %s", reason)
+	}
+	if strings.Contains(reason, "75bcd15") || strings.Contains(reason, "0x") {
+		t.Errorf("it has arguments: %s", reason)
+	}
+}
+
 // shelf keeps what is set aside.
 type shelf struct {
 	mu   sync.Mutex
@@ -134,11 +162,13 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 		stop := subscribe(t, i.connect(t), client.Subscription{
 			Aside: aside.keep, AttemptsMax: attemptsMax,
 		}, p)
-		sleep(20 * time.Minute) // between the last attempt and the one before
+		sleep(12 * time.Minute) // between the last attempt but two and the last but one
 		i.complete(t, "a-1", "e-30")
+		sleep(8 * time.Minute) // between the last attempt but one and the last
+		i.complete(t, "a-1", "e-31")
 		sleep(time.Hour)
 		must(t, stop())
-		if len(p.notes()) != 30 || attempts.Load() != attemptsMax {
+		if len(p.notes()) != 31 || attempts.Load() != attemptsMax {
 			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts.Load())
 		}
 		want := []string{
@@ -152,31 +182,43 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 
 func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 	const fails = 8
+	nothing := func(*testing.T, *installation, *atomic.Int32) {}
 	for _, row := range []struct {
 		promise string
 		// meanwhile happens after 3 hours, in which everything failed.
 		meanwhile func(*testing.T, *installation, *atomic.Int32)
-		want      int
+		// before stores one that is taken, before each later failure of e-5.
+		before func(t *testing.T, i *installation, n uint64)
+		want   int
 	}{
 		{"nothing, while the handler takes what needs no database",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				i.publish(t, paystubsOf("x", "p-1"), schema.Paystubs, schema.Pending)
-			}, 0},
-		{"a single one, when the database comes back for one call",
-			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, 1},
-		{"what fails next after another one was taken",
+			}, nil, 0},
+		{"nothing, when the database comes back for one call",
+			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, nil, 0},
+		{"nothing, after another one was taken once",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				i.complete(t, "good", "good")
+			}, nil, 0},
+		{"nothing, after a deletion was taken once",
+			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") },
+			nil, 0},
+		{"what fails behind another one that was taken, again and again", nothing,
+			func(t *testing.T, i *installation, n uint64) {
+				i.complete(t, "good", fmt.Sprintf("good-%d", n))
 			}, 1},
-		{"what fails next after a deletion was taken",
-			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") }, 1},
+		{"what fails behind a deletion that was taken, again and again", nothing,
+			func(t *testing.T, i *installation, n uint64) {
+				i.erase(t, fmt.Sprintf("good-%d", n), fmt.Sprintf("good-%d", n))
+			}, 1},
 		{"everything in the end, while others are taken again and again",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				for n := range 3 * fails {
 					i.complete(t, "good", fmt.Sprintf("good-%d", n))
 					sleep(10 * time.Minute)
 				}
-			}, fails},
+			}, nil, fails},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, i *installation) {
@@ -185,10 +227,18 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 					sleep(time.Second) // so the pauses do not end at the same moment
 				}
 				var calls atomic.Int32 // the calls that the database takes
+				var isLater atomic.Bool
+				taken := make(chan struct{}, 100)
 				h := func(_ context.Context, c *client.Completion) error {
 					isGood := strings.HasPrefix(c.Data.Event.ID, "good")
 					if isGood || c.Data.Outcome == schema.Pending || calls.Add(-1) >= 0 {
+						taken <- struct{}{}
 						return nil
+					}
+					if row.before != nil && isLater.Load() && c.Data.Event.ID == "e-5" {
+						row.before(t, i, c.Deliveries)
+						<-taken
+						<-time.After(time.Millisecond) // the kit has noted it now
 					}
 					return errDatabase
 				}
@@ -196,8 +246,9 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 				stop := subscribe(t, i.connect(t), client.Subscription{Aside: aside.keep},
 					client.Funcs{OnStore: h, OnRemove: h})
 				sleep(3 * time.Hour)
+				isLater.Store(true)
 				row.meanwhile(t, i, &calls)
-				sleep(25 * time.Minute)
+				sleep(45 * time.Minute)
 				must(t, stop())
 				if got := aside.reasons(); len(got) != row.want {
 					t.Errorf("aside: %q, want %d", got, row.want)

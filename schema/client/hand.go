@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,6 +85,7 @@ func accountKey(p schema.Provider, token string) string { return string(p) + "."
 func (s *subscribing) handle(ctx context.Context, subject string, c *Completion) error {
 	isDeletion := c.Data.Outcome == schema.Deleted
 	if !isDeletion && !s.includes(subject) {
+		s.leaveOut()
 		return nil
 	}
 	if err := call(ctx, s.handler, c); err != nil {
@@ -99,13 +101,29 @@ func (s *subscribing) handle(ctx context.Context, subject string, c *Completion)
 func call(ctx context.Context, h Handler, c *Completion) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, debug.Stack()))
+			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, stack()))
 		}
 	}()
 	if c.Data.Outcome == schema.Deleted {
 		return h.Remove(ctx, c)
 	}
 	return h.Store(ctx, c)
+}
+
+// stack lists the functions that led to a panic, the innermost first, each with its file and line.
+// debug.Stack would show the words of the arguments, and an amount is such a word.
+func stack() string {
+	const callersMax = 64
+	counters := make([]uintptr, callersMax)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters)]) // behind the recovery
+	var text strings.Builder
+	for {
+		frame, more := frames.Next()
+		fmt.Fprintf(&text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+		if !more {
+			return text.String()
+		}
+	}
 }
 
 // judge turns the error of a delivery into a verdict, and sets poison aside.
@@ -118,8 +136,8 @@ func (s *subscribing) judge(
 		return verdict{word: wordDone}
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
-	isAlone := s.outcomes.fail(sequence)
-	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAlone)
+	isAloneAgain := s.outcomes.fail(sequence)
+	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAloneAgain)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
@@ -140,7 +158,7 @@ func (s *subscribing) judge(
 
 // reasonFor reports whether no delivery helps, and why.
 func (s *subscribing) reasonFor(
-	err error, deliveries uint64, isAlone bool,
+	err error, deliveries uint64, isAloneAgain bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
@@ -154,7 +172,7 @@ func (s *subscribing) reasonFor(
 		}
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
-		deliveries, typeOf(err)), isAlone
+		deliveries, typeOf(err)), isAloneAgain
 }
 
 // settle tells the broker the verdict, and waits for the confirmation of an end. Without the

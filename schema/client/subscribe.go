@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,9 @@ const (
 	// AttemptsDefault is how often a completion is delivered before errors may make poison of
 	// the completion, if a Subscription has no AttemptsMax.
 	AttemptsDefault = 20
+
+	// leftOutLines is how many completions outside of the filter have a line of the log together.
+	leftOutLines = 1000
 
 	// againAfter is the pause after a lost request.
 	againAfter = time.Second
@@ -73,12 +77,13 @@ func (f Funcs) Remove(ctx context.Context, completion *Completion) error {
 // the team's first durable.
 //
 // The kit acknowledges completions outside of Resources and Accounts, and nobody sees them again.
-// So use a single filter for each durable.
+// So use a single filter for each durable. A line of level info says how many they are: at the end,
+// and after each 1,000.
 type Subscription struct {
 	// Durable is the name of the durable. If empty, the name of the team.
 	Durable string
-	// Resources are the resources to take. If empty, all. Links come only with all, or with
-	// schema.Link in the list.
+	// Resources are the resources to take, of schema.WorkerResources. If empty, all. Links come
+	// only with all, or with schema.Link in the list.
 	Resources []schema.Resource
 	// Accounts are the provider's ids of the accounts to take. If empty, all.
 	Accounts []string
@@ -92,10 +97,11 @@ type Subscription struct {
 	// of personal data.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
-	// completion. An error of the handler counts only if the completion fails alone: since its
-	// error before, the handler took another one, with a scope or a deletion, and no other one
-	// failed after that. So a database that is down sets nothing aside, also if the handler returns
-	// nil for completions that change no record. If 0, AttemptsDefault.
+	// completion. An error of the handler counts only if the completion failed alone twice in a
+	// row: since its error before, the handler took another one, with a scope or a deletion, and no
+	// other one failed after that. So a database that is down sets nothing aside, also if the
+	// database is back for a moment, or if the handler returns nil for completions that change no
+	// record. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
@@ -108,6 +114,9 @@ func (s Subscription) withDefaults(team string) Subscription {
 
 func (s Subscription) check(h Handler) error {
 	f, isFuncs := h.(Funcs)
+	known := schema.WorkerResources()
+	unknown := slices.IndexFunc(s.Resources,
+		func(r schema.Resource) bool { return !slices.Contains(known, r) })
 	switch {
 	case s.Durable == "" || strings.ContainsAny(s.Durable, ".*> \t"):
 		return fmt.Errorf("%q is not the name of a durable: set Subscription.Durable "+
@@ -116,6 +125,9 @@ func (s Subscription) check(h Handler) error {
 		return fmt.Errorf("Subscription.Hands is %d: want 1 to %d", s.Hands, HandsMax)
 	case s.AttemptsMax < 1:
 		return fmt.Errorf("Subscription.AttemptsMax is %d: want 1 or more", s.AttemptsMax)
+	case unknown >= 0:
+		return fmt.Errorf("Subscription.Resources has %q: the resources are %q",
+			s.Resources[unknown], known)
 	case h == nil || isFuncs && (f.OnStore == nil || f.OnRemove == nil):
 		return errors.New("the handler has no function to store or none to remove")
 	default:
@@ -135,6 +147,18 @@ func (s Subscription) includes(subject string) bool {
 	}
 	return len(s.Accounts) == 0 || slices.ContainsFunc(s.Accounts,
 		func(id string) bool { return schema.Token(id) == tokens[4] })
+}
+
+// leaveOut counts a completion outside of the filter.
+func (s *subscribing) leaveOut() {
+	if n := s.leftOut.Add(1); n%leftOutLines == 0 {
+		s.logLeftOut(n)
+	}
+}
+
+func (s *subscribing) logLeftOut(n int64) {
+	s.log.Info("the filter has left out completions since the start", "durable", s.Durable,
+		"completions", n)
 }
 
 // Subscribe hands the completions of a durable to the handler until ctx ends, and then returns nil.
@@ -186,6 +210,8 @@ type subscribing struct {
 	handler  Handler
 	consumer jetstream.Consumer
 	outcomes outcomes
+	// leftOut is the number of completions outside of the filter.
+	leftOut atomic.Int64
 	// standstill is for noteStandstill.
 	standstill standstill
 	// requestMin and requestMax are how long a request waits at the broker: the first behind a
@@ -250,6 +276,9 @@ func (s *subscribing) take(ctx context.Context) error {
 		})
 	}
 	hands.Wait()
+	if n := s.leftOut.Load(); n > 0 {
+		s.logLeftOut(n)
+	}
 	for _, msg := range s.rest.all {
 		s.giveBack(msg, 0)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -122,7 +123,10 @@ func TestASubscriptionIsCheckedAtTheStart(t *testing.T) {
 		"hands are not negative": {client.Subscription{Hands: -1}, newProgram(), "want 1 to 100"},
 		"hands are few":          {client.Subscription{Hands: 101}, newProgram(), "want 1 to 100"},
 		"attempts are positive":  {client.Subscription{AttemptsMax: -1}, newProgram(), "want 1"},
-		"there is a handler":     {client.Subscription{}, nil, "no function"},
+		"a resource is one of the contract": {client.Subscription{
+			Resources: []schema.Resource{schema.Income, "paystub"},
+		}, newProgram(), `has "paystub": the resources are ["employment" "identity" "income" "paystubs"`},
+		"there is a handler": {client.Subscription{}, nil, "no function"},
 		"deletions are not forgotten": {client.Subscription{},
 			client.Funcs{OnStore: newProgram().OnStore}, "none to remove"},
 	} {
@@ -173,6 +177,45 @@ func TestTheFilterIsTheKitsOwn(t *testing.T) {
 			p.expect(t, "the program", row.want...)
 			if left := i.left(t); left != 0 {
 				t.Errorf("%d completions are left", left)
+			}
+		})
+	}
+}
+
+func TestWhatTheFilterLeavesOutIsCountedInTheLog(t *testing.T) {
+	t.Parallel()
+	const line = `level=INFO msg="the filter has left out completions since the start" ` +
+		"durable=lending completions="
+	for promise, row := range map[string]struct {
+		outside int
+		want    []string
+	}{
+		"nothing is outside":         {0, nil},
+		"at the end":                 {2, []string{line + "2"}},
+		"at each 1,000, and the end": {1001, []string{line + "1000", line + "1001"}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			i := serve(t)
+			i.complete(t, "a-1", "inside")
+			for n := range row.outside {
+				i.complete(t, "a-2", fmt.Sprintf("e-%d", n))
+			}
+			i.erase(t, "a-2", "deletion")
+			var log lines
+			i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
+			p := newProgram()
+			must(t, i.connect(t).CatchUp(t.Context(),
+				client.Subscription{Accounts: []string{"a-1"}}, p))
+			p.expect(t, "the program", "store inside", "remove deletion")
+			got := log.with("left out")
+			if len(got) != len(row.want) {
+				t.Fatalf("lines %q", got)
+			}
+			for n, want := range row.want {
+				if !strings.HasSuffix(got[n], want+"\n") {
+					t.Errorf("line %q, want %q", got[n], want)
+				}
 			}
 		})
 	}
