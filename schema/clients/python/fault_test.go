@@ -614,6 +614,23 @@ func TestAKeyThatIsRefusedForAWhileIsNoEnd(t *testing.T) {
 	}
 }
 
+func TestAProgramWhoseKeyIsRefusedCanBeStopped(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	address := strings.Replace(i.server.URL(), "nats://", "nats://lending:lending@", 1)
+	p := i.start(t, orders{"do": "subscribe"}, "NATS_URL="+address)
+	p.wait("stored", "e-1")
+	i.setPassword(t, "another")
+	for !strings.Contains(p.wait("logged", "").Why, "refuses the key") {
+		continue
+	}
+	lines := p.stop()
+	if ended := lines[len(lines)-1].Did; ended != "ended" {
+		t.Errorf("at the end the program %s", ended)
+	}
+}
+
 func TestARemovedDurableIsAnError(t *testing.T) {
 	t.Parallel()
 	i := serve(t)

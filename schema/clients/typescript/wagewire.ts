@@ -424,7 +424,8 @@ export class Client {
       if (!isMissing(error))
         throw new Error(`look up durable ${run.durable}: ${codeOf(error)}`, { cause: error });
       throw new NoDurable(`durable ${run.durable}: no such durable for the key of this program: ` +
-        "check the name of the team and NATS_SEED_FILE, or ask the operator: wagewire team add",
+        "a further durable of a team is named <team>_<name>; check the names and NATS_SEED_FILE, or " +
+        "ask the operator: wagewire team list, wagewire team add",
         { cause: error });
     }
     return run;

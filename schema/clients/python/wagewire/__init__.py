@@ -33,7 +33,7 @@ from nats.aio.client import Client as _Connection
 from nats.aio.msg import Msg as _Message
 
 from .normal import has_normal, normal_of
-from .types import Account, CompletionData, CompletionRecordsRef, JsonObject
+from .types import RESOURCES, Account, CompletionData, CompletionRecordsRef, JsonObject
 
 __all__ = [
     "Client",
@@ -46,6 +46,7 @@ __all__ = [
     "NotACompletion",
     "Poison",
     "Poisoned",
+    "RESOURCES",
     "RecordsChanged",
     "RecordsGone",
     "Subscription",
@@ -71,20 +72,6 @@ TOGETHER_BYTES_MAX = 8 << 20
 
 ATTEMPTS_MAX = 20
 """After so many deliveries a completion that fails alone is poison."""
-
-RESOURCES = frozenset(
-    {
-        "employment",
-        "identity",
-        "income",
-        "link",
-        "notices",
-        "paystubs",
-        "shifts",
-        "verification_reports",
-    }
-)
-"""The resources of the contract."""
 
 HANDS_MAX = 100
 """The largest number of hands: each is a request that waits at the broker."""
@@ -776,9 +763,9 @@ class Client:
         for path in sorted(Path(directory).glob("*.json"), key=_place_in_name):
             try:
                 completion = self._parse(await asyncio.to_thread(path.read_bytes), attempt=0)
-                is_obsolete = await self._is_of_deleted_account(completion)
-                if not is_obsolete:
-                    async with self._turn(completion, asyncio.Event()):
+                async with self._turn(completion, asyncio.Event()):
+                    is_obsolete = await self._is_of_deleted_account(completion)
+                    if not is_obsolete:
                         await _hand_over(completion, handler)
             except Exception as error:
                 error.add_note(f"{path.name} stays aside")
@@ -1022,7 +1009,7 @@ def _filter_of(subscription: Subscription) -> tuple[frozenset[str], frozenset[st
         if isinstance(getattr(subscription, name), str):
             raise TypeError(f"Subscription.{name} is a list of words, not a word")
     resources = frozenset(subscription.resources)
-    if unknown := resources - RESOURCES:
+    if unknown := resources.difference(RESOURCES):
         raise ValueError(f"no resources: {sorted(unknown)}: known are {sorted(RESOURCES)}")
     return resources, frozenset(subscription.accounts)
 
@@ -1234,8 +1221,9 @@ class _Reader:
 
     def _no_durable(self) -> NoDurable:
         return NoDurable(
-            f"no durable {self._durable!r} for the key of this program: check the name of the team "
-            "and NATS_SEED_FILE, or ask the operator: wagewire team add"
+            f"no durable {self._durable!r} for the key of this program: a further durable of a "
+            "team is named <team>_<name>; check the names and NATS_SEED_FILE, or ask the operator: "
+            "wagewire team list, wagewire team add"
         )
 
     async def _inspect(self) -> None:
