@@ -53,7 +53,9 @@ type Handler interface {
 	// Store stores the completion. The outcome may be unknown to the release of the kit.
 	Store(ctx context.Context, completion *Completion) error
 	// Remove deletes everything of the completion's account, because the account was deleted at the
-	// provider. Every deletion comes here, whatever the Subscription filters.
+	// provider. Every deletion comes here, whatever the Subscription filters, and comes again until
+	// Remove returns nil: errors make no poison of a deletion, unless Remove marks one with Poison.
+	// Completions of the account that were set aside are copies too: see AsideDir.
 	Remove(ctx context.Context, completion *Completion) error
 }
 
@@ -94,14 +96,15 @@ type Subscription struct {
 	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
 	// a line of level error says so. The kit does not log the text of the function's error, because
-	// of personal data.
+	// of personal data. The completions are whole, with personal data, also of accounts that are
+	// deleted later.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
 	// completion. An error of the handler counts only if the completion failed alone twice in a
 	// row: since its error before, the handler took another one, with a scope or a deletion, and no
 	// other one failed after that. So a database that is down sets nothing aside, also if the
 	// database is back for a moment, or if the handler returns nil for completions that change no
-	// record. If 0, AttemptsDefault.
+	// record. A deletion is never poison by its errors. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
