@@ -258,6 +258,66 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 	}
 }
 
+func TestADeletionComesUntilItIsTaken(t *testing.T) {
+	for promise, err := range map[string]error{
+		"an error of the handler":    errDatabase,
+		"an error about the records": fmt.Errorf("erase: %w", client.ErrRecordsGone),
+	} {
+		t.Run(promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				i.erase(t, "a-1", "deletion")
+				const attemptsMax = 3
+				p := newProgram()
+				remove := p.OnRemove
+				p.OnRemove = func(ctx context.Context, c *client.Completion) error {
+					if c.Deliveries > 2*attemptsMax {
+						return remove(ctx, c)
+					}
+					i.complete(t, "a-2", fmt.Sprintf("good-%d", c.Deliveries))
+					<-p.came
+					<-time.After(time.Millisecond) // the kit has noted it now
+					return err
+				}
+				var aside shelf
+				must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
+					Aside: aside.keep, AttemptsMax: attemptsMax,
+				}, p))
+				if got := p.notes(); len(aside.kept) > 0 || got[len(got)-1] != "remove deletion" {
+					t.Errorf("noted %q, and set aside %q", got, aside.reasons())
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsAsideOfADeletedAccountIsNotStored(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	i.complete(t, "a-2", "e-2")
+	i.erase(t, "a-1", "e-3")
+	dir := filepath.Join(t.TempDir(), "aside")
+	refuse := func(context.Context, *client.Completion) error {
+		return client.Poison(errors.New("not today"))
+	}
+	c := i.connect(t)
+	must(t, c.CatchUp(t.Context(), client.Subscription{Aside: client.AsideDir(dir)},
+		client.Funcs{OnStore: refuse, OnRemove: refuse}))
+	i.state(t, "a-1", schema.AccountDeleted)
+	i.state(t, "a-2", schema.AccountReady)
+	p := newProgram()
+	must(t, c.RetryAside(t.Context(), dir, p))
+	p.expect(t, "the program", "store e-2", "remove e-3")
+	expectFiles(t, dir, nil, 0)
+}
+
+// state stores the state of an account at Pinwheel.
+func (i *installation) state(t *testing.T, account string, status schema.AccountStatus) {
+	t.Helper()
+	body := fmt.Sprintf(`{"data":{"provider":"pinwheel","account_id":%q,"status":%q}}`, account, status)
+	i.send(t, schema.AccountSubject(schema.Pinwheel, account), body)
+}
+
 func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {
 	inBubble(t, func(t *testing.T, i *installation) {
 		var want []string

@@ -16,8 +16,8 @@ const standstillEvery = time.Minute
 // from a database that is down. The zero value remembers nothing.
 type outcomes struct {
 	mu sync.Mutex
-	// failed has the completions that failed here and are not settled, by their sequences. The value
-	// is true for one that failed alone the last time.
+	// failed has the completions that failed here and are not settled, by their sequences. The
+	// value is true for a completion that failed alone the last time.
 	failed map[uint64]bool
 	// isTaken is true if the newest outcome is a completion that the handler took. A completion
 	// that changes no record does not count, because a handler needs no database for it.

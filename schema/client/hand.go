@@ -67,7 +67,8 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 		c.TraceParent = msg.Header.Get(traceParentHeader)
 		err = s.handle(ctx, msg.Subject, c)
 	}
-	verdict := s.judge(ctx, msg.Data, place, err)
+	isDeletion := c != nil && c.Data.Outcome == schema.Deleted
+	verdict := s.judge(ctx, msg.Data, place, isDeletion, err)
 	stopRenewing() // a late sign would begin the lease anew, in place of a pause
 	s.settle(ctx, msg, verdict)
 	if err != nil && verdict.word == nil {
@@ -128,7 +129,7 @@ func stack() string {
 
 // judge turns the error of a delivery into a verdict, and sets poison aside.
 func (s *subscribing) judge(
-	ctx context.Context, raw []byte, place *nats.MsgMetadata, err error,
+	ctx context.Context, raw []byte, place *nats.MsgMetadata, isDeletion bool, err error,
 ) verdict {
 	sequence := place.Sequence.Stream
 	if err == nil {
@@ -137,7 +138,8 @@ func (s *subscribing) judge(
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
 	isAloneAgain := s.outcomes.fail(sequence)
-	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAloneAgain)
+	mayGiveUp := !isDeletion && place.NumDelivered >= uint64(s.AttemptsMax)
+	reason, isPoison := reasonFor(err, place.NumDelivered, mayGiveUp, isAloneAgain)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
@@ -156,14 +158,15 @@ func (s *subscribing) judge(
 	return verdict{word: wordNever}
 }
 
-// reasonFor reports whether no delivery helps, and why.
-func (s *subscribing) reasonFor(
-	err error, deliveries uint64, isAloneAgain bool,
+// reasonFor reports whether no delivery helps, and why. Without mayGiveUp, only an error marked
+// with Poison is a reason.
+func reasonFor(
+	err error, deliveries uint64, mayGiveUp, isAloneAgain bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
 	}
-	if deliveries < uint64(s.AttemptsMax) {
+	if !mayGiveUp {
 		return "", false
 	}
 	for _, broken := range []error{ErrRecordsGone, ErrRecordsChanged} {

@@ -53,7 +53,9 @@ type Handler interface {
 	// Store stores the completion. The outcome may be unknown to the release of the kit.
 	Store(ctx context.Context, completion *Completion) error
 	// Remove deletes everything of the completion's account, because the account was deleted at the
-	// provider. Every deletion comes here, whatever the Subscription filters.
+	// provider. Every deletion comes here, whatever the Subscription filters, and comes again until
+	// Remove returns nil: errors make no poison of a deletion, unless Remove marks one with Poison.
+	// Completions of the account that were set aside are copies too: see AsideDir.
 	Remove(ctx context.Context, completion *Completion) error
 }
 
@@ -94,14 +96,15 @@ type Subscription struct {
 	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
 	// a line of level error says so. The kit does not log the text of the function's error, because
-	// of personal data.
+	// of personal data. The completions are whole, with personal data, also of accounts that are
+	// deleted later.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
 	// completion. An error of the handler counts only if the completion failed alone twice in a
 	// row: since its error before, the handler took another one, with a scope or a deletion, and no
 	// other one failed after that. So a database that is down sets nothing aside, also if the
 	// database is back for a moment, or if the handler returns nil for completions that change no
-	// record. If 0, AttemptsDefault.
+	// record. A deletion is never poison by its errors. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
@@ -162,8 +165,8 @@ func (s *subscribing) logLeftOut(n int64) {
 }
 
 // Subscribe hands the completions of a durable to the handler until ctx ends, and then returns nil.
-// At the end Subscribe takes no more, waits for the handlers at work, tells the broker about their
-// completions, and gives back the completions that no handler has begun.
+// At the end Subscribe takes no more, gives back at once the completions that no handler has begun,
+// waits for the handlers at work, and tells the broker about their completions.
 //
 // The error is ErrNoDurable if the durable does not exist, or is deleted meanwhile. An outage of
 // the broker is no error: Subscribe goes on afterwards.
@@ -218,7 +221,7 @@ type subscribing struct {
 	// completion, and the longest.
 	requestMin time.Duration
 	requestMax time.Duration
-	// rest has the deliveries that no handler began when ctx ended.
+	// rest has the deliveries that no handler has begun when ctx ends.
 	rest rest
 	// quiet gets a value when a request has ended without a completion.
 	quiet chan struct{}
@@ -263,6 +266,7 @@ func (s *subscribing) take(ctx context.Context) error {
 	defer stop(nil)
 	var hands sync.WaitGroup
 	errs := make(chan error, s.Hands)
+	s.rest.asking = s.Hands
 	for range s.Hands {
 		hands.Go(func() {
 			err := errGoexit // unless serve returns
@@ -271,6 +275,7 @@ func (s *subscribing) take(ctx context.Context) error {
 					errs <- err
 					stop(err)
 				}
+				s.ask(ctx, -1)
 			}()
 			err = s.serve(ctx)
 		})
@@ -278,9 +283,6 @@ func (s *subscribing) take(ctx context.Context) error {
 	hands.Wait()
 	if n := s.leftOut.Load(); n > 0 {
 		s.logLeftOut(n)
-	}
-	for _, msg := range s.rest.all {
-		s.giveBack(msg, 0)
 	}
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
@@ -343,8 +345,15 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.work(ctx, msg)
+		s.workApart(ctx, msg)
 	}
+}
+
+// workApart is work by a hand that asks for nothing meanwhile.
+func (s *subscribing) workApart(ctx context.Context, msg *nats.Msg) {
+	s.ask(ctx, -1)
+	defer s.ask(ctx, +1)
+	s.work(ctx, msg)
 }
 
 // rest collects deliveries until all requests have ended. A delivery given back before could go to
@@ -352,6 +361,30 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 type rest struct {
 	mu  sync.Mutex
 	all []*nats.Msg
+	// asking is the number of hands that may have a request at the broker: the hands that do not
+	// work, and have not ended.
+	asking int
+}
+
+// ask changes the number of hands that may have a request. After the end of ctx a hand makes no
+// other request, so without such a hand the rest is given back.
+func (s *subscribing) ask(ctx context.Context, change int) {
+	s.rest.mu.Lock()
+	defer s.rest.mu.Unlock()
+	s.rest.asking += change
+	s.giveBackRest(ctx)
+}
+
+// giveBackRest gives back the rest if ctx has ended and no request is left. The caller holds the
+// lock.
+func (s *subscribing) giveBackRest(ctx context.Context) {
+	if ctx.Err() == nil || s.rest.asking > 0 {
+		return
+	}
+	for _, msg := range s.rest.all {
+		s.giveBack(msg, 0)
+	}
+	s.rest.all = nil
 }
 
 // release gives back a delivery that no handler began: now, or behind the last request if ctx has
@@ -364,6 +397,7 @@ func (s *subscribing) release(ctx context.Context, msg *nats.Msg) {
 	s.rest.mu.Lock()
 	defer s.rest.mu.Unlock()
 	s.rest.all = append(s.rest.all, msg)
+	s.giveBackRest(ctx)
 }
 
 // lookForDurable returns an error if the durable certainly does not exist. During an outage there

@@ -437,6 +437,40 @@ func TestWhatAStopGivesBackComesWithoutAPause(t *testing.T) {
 	})
 }
 
+func TestWhatAStopGivesBackDoesNotWaitForAHandlerAtWork(t *testing.T) {
+	inBubble(t, func(t *testing.T, i *installation) {
+		for n := range 4 {
+			i.complete(t, "a-1", fmt.Sprintf("e-%d", n)) // three hands wait for the first one
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		slow := newProgram()
+		note := slow.OnStore
+		slow.OnStore = func(ctx context.Context, c *client.Completion) error {
+			<-time.After(5 * time.Minute)
+			return note(ctx, c)
+		}
+		c := i.connect(t)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Subscribe(ctx, client.Subscription{}, slow) }()
+		next := newProgram()
+		sleep(10 * time.Second)
+		cancel()
+		stop := subscribe(t, i.connect(t), client.Subscription{}, next)
+		sleep(5 * time.Second)
+		if got := next.notes(); len(got) != 3 {
+			t.Errorf("the next program got %q", got)
+		}
+		must(t, <-ended)
+		must(t, stop())
+		all := slices.Concat(slow.notes(), next.notes())
+		slices.Sort(all)
+		want := []string{"store e-0", "store e-1", "store e-2", "store e-3"}
+		if !slices.Equal(all, want) {
+			t.Errorf("both got %q", all)
+		}
+	})
+}
+
 func TestAProgramKilledWithOneInHandLosesNothing(t *testing.T) {
 	for _, row := range []struct {
 		promise string
