@@ -262,6 +262,7 @@ func TestADeletionComesUntilItIsTaken(t *testing.T) {
 	for promise, err := range map[string]error{
 		"an error of the handler":    errDatabase,
 		"an error about the records": fmt.Errorf("erase: %w", client.ErrRecordsGone),
+		"an error marked as poison":  client.Poison(errDatabase),
 	} {
 		t.Run(promise, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, i *installation) {

@@ -140,7 +140,7 @@ func (s *subscribing) judge(
 	isAloneAgain := s.outcomes.fail(sequence)
 	mayGiveUp := !isDeletion && place.NumDelivered >= uint64(s.AttemptsMax)
 	reason, isPoison := reasonFor(err, place.NumDelivered, mayGiveUp, isAloneAgain)
-	if !isPoison {
+	if isDeletion || !isPoison { // a deletion comes until the handler takes it
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
 	}

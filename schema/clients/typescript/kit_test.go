@@ -434,13 +434,13 @@ func TestADurableThatStandsStillIsToldOf(t *testing.T) {
 func TestWhatAHandlerCallsPoisonIsSetAsideAndCanBeTriedAgain(t *testing.T) {
 	w := serve(t)
 	bad := w.publish(eventOf("bad", "a-1"), `{"id":"1","amount":`+digits+`}`)
-	removed := w.publish(deletionOf("gone", "l-1"))
+	worse := w.publish(eventOf("worse", "a-2"), `{"id":"2"}`)
 	aside := filepath.Join(t.TempDir(), "aside")
 	p := w.run(plan{Mode: "catchUp", Aside: aside, Asks: true, Hands: 1})
 	p.expect("store", bad)
 	p.answer(bad, "poison")
-	p.expect("remove", removed)
-	p.answer(removed, "poison")
+	p.expect("store", worse)
+	p.answer(worse, "poison")
 	p.end()
 	if got := asideFiles(t, aside)["WAGEWIRE_COMPLETIONS-1.why.txt"]; got != "the test says so\n" {
 		t.Errorf("the reason is %q", got)
@@ -451,8 +451,8 @@ func TestWhatAHandlerCallsPoisonIsSetAsideAndCanBeTriedAgain(t *testing.T) {
 		t.Errorf("it came as %s", got.First)
 	}
 	p.answer(bad, "fail")
-	p.expect("remove", removed)
-	p.answer(removed, "ok")
+	p.expect("store", worse)
+	p.answer(worse, "ok")
 	if got := p.next(); got.Taken != 1 || got.Left != 1 {
 		t.Errorf("taken are %d, left %d", got.Taken, got.Left)
 	}
@@ -481,7 +481,7 @@ func TestADeletionIsNeverSetAsideForItsErrors(t *testing.T) {
 		p.expect("remove", removed)
 		e := eventOf(fmt.Sprintf("good-%d", delivery), "a-2")
 		good := w.publish(e, `{"id":"1"}`)
-		p.answer(removed, "fail")
+		p.answer(removed, []string{"fail", "fail", "poison"}[delivery])
 		p.expect("store", good)
 		p.answer(good, "ok")
 	}

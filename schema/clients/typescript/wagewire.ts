@@ -799,9 +799,9 @@ class Run {
   /** Returns why no delivery helps, or undefined if one may. */
   judge(error: unknown, delivery: Delivery, isDeletion: boolean): string | undefined {
     const poison = causeOf(error, Poison);
-    if (poison) return poison.message;
+    if (poison && !isDeletion) return poison.message;
     const isAlone = this.outcomes.fail(delivery.sequence);
-    if (isDeletion || !this.isLate(delivery)) return undefined;
+    if (isDeletion || !this.isLate(delivery)) return undefined; // a deletion comes until it is taken
     const broken = causeOf(error, RecordsGone) ?? causeOf(error, RecordsChanged);
     if (broken) return `${delivery.count} deliveries: ${broken.message}`;
     return isAlone
