@@ -48,8 +48,8 @@ of no value. Standard error lists the names that stay: make sure that none is of
 
 Answers with an error are recorded too. Refused credentials are not, nor a call without an answer:
 then there is no fixture. Nor is there one if every call got 404 and no answer is JSON: the address
-of the provider's API, such as PINWHEEL_URL, is wrong then. The calls share the budget of the workers, and come after the calls for
-fresh events. Give the environment of a worker.`,
+of the provider's API, such as PINWHEEL_URL, is wrong then. The calls share the budget of the
+workers, and come after the calls for fresh events. Give the environment of a worker.`,
 		Example: `  Record a webhook whose completion looks wrong, and play it in the sandbox:
     wagewire record 5a141122-4235-4fa1-bd76-0628573880b0
     wagewire trigger --fixture pinwheel.paystubs.added.fixture.json
@@ -187,8 +187,8 @@ func findLast(ctx context.Context, op *stream.Operator, name string) (sequence u
 		}
 	}
 	if erases {
-		return 0, fmt.Errorf("no webhook %s is stored: the events of a deleted account are erased, "+
-			"the deletion among them", name)
+		return 0, fmt.Errorf("no webhook %s is stored: the events of a deleted account "+
+			"are erased, the deletion among them", name)
 	}
 	return 0, fmt.Errorf("no webhook %s is stored", name)
 }

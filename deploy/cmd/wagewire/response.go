@@ -67,10 +67,11 @@ func (r request) sendTimes(ctx context.Context, stdout io.Writer, times int) err
 	return nil
 }
 
-// advise is the advice about a webhook that is not stored. An address without the path of ingress is
-// the likeliest cause of 404.
+// advise is the advice about a webhook that is not stored. An address without the path of ingress
+// is the likeliest cause of 404.
 func (r request) advise(got response) string {
-	if got.status == http.StatusNotFound && !strings.HasSuffix(r.url, hooksPath+string(r.provider)) {
+	hasPath := strings.HasSuffix(r.url, hooksPath+string(r.provider))
+	if got.status == http.StatusNotFound && !hasPath {
 		return fmt.Sprintf(": %s has no path /webhooks: see --url, which is %s by default", r.url,
 			urlDefault)
 	}

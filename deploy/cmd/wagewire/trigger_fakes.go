@@ -249,7 +249,7 @@ func (f fakeControl) makePerson(
 func (f fakeControl) knows(ctx context.Context, id string) (bool, error) {
 	var person struct{}
 	err := f.do(ctx, http.MethodGet, "people/"+url.PathEscape(id), nil, &person)
-	refusal, isRefusal := errors.AsType[*controlRefusal](err)
+	refusal, isRefusal := errors.AsType[*controlError](err)
 	if isRefusal && refusal.status == http.StatusNotFound && refusal.reason != "" {
 		return false, nil
 	}
@@ -337,7 +337,7 @@ func (f fakeControl) do(
 	if received.StatusCode >= http.StatusMultipleChoices {
 		var refusal struct{ Error string }
 		_ = json.Unmarshal(text, &refusal) // a body that is no JSON holds no reason
-		return &controlRefusal{
+		return &controlError{
 			target: target, status: received.StatusCode, reason: readable(refusal.Error),
 			advice: controlAdvice(base),
 		}
@@ -349,16 +349,16 @@ func (f fakeControl) do(
 	return nil
 }
 
-// controlRefusal is an answer of the control tree with an error. reason is empty if the answer is
+// controlError is an answer of the control tree with an error. reason is empty if the answer is
 // not of the fakes.
-type controlRefusal struct {
+type controlError struct {
 	target string
 	status int
 	reason string
 	advice string
 }
 
-func (r *controlRefusal) Error() string {
+func (r *controlError) Error() string {
 	return fmt.Sprintf("%s answers %d: %s", r.target, r.status, cmp.Or(r.reason, r.advice))
 }
 
