@@ -150,10 +150,13 @@ schema/typescript: ## compile the schemas with ajv and TypeScript, parse asyncap
 # The same test as in make test, with its steps. Node, npm and python3 add their languages.
 .PHONY: lending
 lending: ## ask eight questions of a team that lends, in three languages, and compare each digit of the answers
-	@go test -count=1 -v -timeout 10m $(TESTFLAGS) -run ALendingTeam ./deploy/e2e
+	@log=$$(go test -count=1 -v -timeout 10m $(TESTFLAGS) -run ALendingTeam ./deploy/e2e) || { echo "$$log"; exit 1; }; \
+	echo "$$log" | sed -n -e 's/^ *answer: //p' -e '/NOT RUN\|runs on a fake/s/^.*: //p' -e '/^ok/p'
 
+# 20 MB are a row of make test. The limits of the memory are the same.
 .PHONY: test/kits
-test/kits: ## run the kit for TypeScript with 100 MB of records, for a minute; needs node and npm
+test/kits: ## read 100 MB of records of one completion with the kits, and measure the memory; needs node and npm
+	@go test -count=1 -v -timeout 10m -run TheMemoryDoesNotGrow $(TESTFLAGS) ./schema/client -args -records-mb 100
 	@go test -count=1 -v -timeout 20m $(TESTFLAGS) ./schema/clients/typescript -args -megabytes 100
 
 # -count=1, because go test does not see a changed image and would use the cache. The names of these tests
@@ -173,11 +176,6 @@ test/apiserver: ## let a real API server judge every rendering of the chart; any
 	@echo 'test: every rendering of the chart, judged by an API server'
 	@trap '$(node)/down api' EXIT; trap 'exit 130' INT TERM; up=$$($(node)/up api keda) && eval "$$up" && \
 	GOWORK=off go -C $(chart) test -tags apiserver -count=1 -timeout 10m -run APIServer $(TESTFLAGS) .
-
-# 20 MB are a row of make test. The limit of the memory is the same.
-.PHONY: test/records
-test/records: ## read 100 MB of records of one completion with the kit, and measure the memory
-	@go test -count=1 -v -timeout 10m -run TheMemoryDoesNotGrow $(TESTFLAGS) ./schema/client -args -records-mb 100
 
 # Waits for three servers to cut their logs, so it takes some minutes. -v shows each line at once.
 .PHONY: test/canaries

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/broker"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // servedTeam is a broker with team lending and some completions.
@@ -28,25 +28,14 @@ type servedTeam struct {
 
 // serveTeam starts a broker on which the team has its account, and no other rights than that.
 func serveTeam(dir string) (*servedTeam, error) {
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		return nil, err
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		return nil, err
-	}
-	key, err := pair.PublicKey()
+	served := &servedTeam{seed: filepath.Join(dir, "lending.nk")}
+	key, err := streamtest.MakeTeamKey(served.seed)
 	if err != nil {
 		return nil, err
 	}
 	team := stream.Team{
 		Name: "lending", Resources: []schema.Resource{schema.Paystubs},
 		Durables: []string{"lending"}, Key: key,
-	}
-	served := &servedTeam{seed: filepath.Join(dir, "lending.nk")}
-	if err := os.WriteFile(served.seed, seed, 0o600); err != nil {
-		return nil, err
 	}
 	if err := served.start(dir, team); err != nil {
 		return nil, err
@@ -61,7 +50,7 @@ func serveTeam(dir string) (*servedTeam, error) {
 // start starts nats-server with two accounts: the operator's, and the team's.
 func (s *servedTeam) start(dir string, team stream.Team) error {
 	file := filepath.Join(dir, "nats.conf")
-	if err := os.WriteFile(file, []byte(accountsOf(team)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(streamtest.TeamAccounts(team)), 0o600); err != nil {
 		return err
 	}
 	options, err := server.ProcessConfigFile(file)
@@ -85,28 +74,6 @@ func (s *servedTeam) start(dir string, team stream.Team) error {
 		return fmt.Errorf("nats-server is not ready")
 	}
 	return nil
-}
-
-func accountsOf(team stream.Team) string {
-	var imports strings.Builder
-	for _, subject := range team.Grant().Requests {
-		fmt.Fprintf(&imports, "{ service: { account: WAGEWIRE, subject: %q }, to: %q }\n",
-			subject, stream.DomainSubject(stream.Domain, subject))
-	}
-	return `jetstream: enabled
-no_auth_user: operator
-accounts {
-  WAGEWIRE {
-    jetstream: enabled
-    users: [ { user: operator, password: operator } ]
-    exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
-  }
-  LENDING {
-    users: [ { nkey: ` + team.Key + ` } ]
-    imports: [ ` + imports.String() + ` ]
-  }
-}
-`
 }
 
 // publishCompletions stores a completion with its records, one with a reference to them, and a

@@ -189,7 +189,38 @@ func (l *lending) ask(
 	if diff := cmp.Diff(want, got); diff != "" {
 		return fmt.Errorf("%s answers otherwise than the providers (-want +got):\n%s", language, diff)
 	}
+	for _, line := range got.lines() {
+		ts.Logf("answer: %-10s  %s", language, line)
+	}
 	return nil
+}
+
+// lines returns the questions with their answers, for make lending.
+func (a answers) lines() []string {
+	var lines []string
+	for _, answered := range []struct {
+		question string
+		answer   any
+	}{
+		{"Is the data of the account complete now?", a.Complete},
+		{"What is its latest income?", fmt.Sprintf("%s minor units of %s, %s", a.Income.Amount,
+			a.Income.Currency, a.Income.Unit)},
+		{"All paystubs, without deleted ones?", a.Paystubs},
+		{"All there is of one account?", a.Account},
+		{"What changed since yesterday?", a.Changed},
+		{"Which links broke?", a.Broken},
+		{"Where are the records of a large completion?", a.Large},
+		{"Whose data must be deleted, and how much of it is left?",
+			fmt.Sprintf("%s, %d records", a.Deleted, a.Left)},
+	} {
+		lines = append(lines, fmt.Sprintf("%-56s %v", answered.question, answered.answer))
+	}
+	return lines
+}
+
+// String says what a sum is of.
+func (s sums) String() string {
+	return fmt.Sprintf("%d paystubs, net pay %s minor units, %s hours", s.Count, s.Net, s.Hours)
 }
 
 // truth returns the answers that the providers' own APIs give.

@@ -26,7 +26,9 @@ func TestTheTimeInWhichRecordsAreReadIsNotTheProgramsOwn(t *testing.T) {
 		fired := make(chan time.Time, 1)
 		began := time.Now()
 		late := time.AfterFunc(limit, func() { fired <- time.Now() })
-		body := &patientReader{&slowReader{strings.NewReader("part"), time.Minute}, late, limit}
+		body := &patientReader{
+			reader: &slowReader{strings.NewReader("part"), time.Minute}, late: late, limit: limit,
+		}
 		if _, err := body.Read(make([]byte, 8)); err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,9 @@ func (r *RefusedError) Error() string {
 	return fmt.Sprintf("answer %d: %s", r.Status, r.Reason)
 }
 
+// reasonEarly is the reason against a 2xx to a part of a completion.
+const reasonEarly = "the program answered before the whole completion was sent: read the body first"
+
 // refusalOf returns the refusal that an answer is, nil for 2xx.
 func refusalOf(status int) error {
 	if status/100 == 2 {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -106,9 +107,10 @@ type Answer struct {
 	Took time.Duration
 }
 
-// Send posts the completion. A nil error means that the program answered with 2xx: it has stored
-// the completion. A *RefusedError means that it did not. After any other error the program did not
-// get the whole completion, because the completion or its records could not be read.
+// Send posts the completion. A nil error means that the program answered the whole completion with
+// 2xx: it has stored the completion. A *RefusedError means that it did not, also if a 2xx came
+// before the whole completion was sent. After any other error the program did not get the whole
+// completion, because the completion or its records could not be read.
 func (t *Target) Send(ctx context.Context, c *client.Completion) (Answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -119,7 +121,8 @@ func (t *Target) Send(ctx context.Context, c *client.Completion) (Answer, error)
 	defer func() { _ = b.end() }()
 	late := time.AfterFunc(t.answerFor, func() { cancel(errLate) })
 	defer late.Stop()
-	request, err := t.newRequest(ctx, c, b, late)
+	sent := &patientReader{reader: b.reader, late: late, limit: t.answerFor, length: b.length}
+	request, err := t.newRequest(ctx, c, sent)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -139,18 +142,27 @@ func (t *Target) Send(ctx context.Context, c *client.Completion) (Answer, error)
 	_, _ = io.CopyN(io.Discard, response.Body, answerBytesMax)
 	_ = response.Body.Close()
 	answer.Status = response.StatusCode
-	return answer, refusalOf(response.StatusCode)
+	if err := refusalOf(answer.Status); err != nil {
+		return answer, err
+	}
+	if !sent.isWhole() {
+		if unread := b.end(); unread != nil {
+			return answer, unread
+		}
+		return answer, &RefusedError{Status: answer.Status, Reason: reasonEarly}
+	}
+	return answer, nil
 }
 
 func (t *Target) newRequest(
-	ctx context.Context, c *client.Completion, b *body, late *time.Timer,
+	ctx context.Context, c *client.Completion, sent *patientReader,
 ) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.address.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	request.ContentLength = b.length
-	request.Body = io.NopCloser(&patientReader{b.reader, late, t.answerFor})
+	request.ContentLength = sent.length
+	request.Body = io.NopCloser(sent)
 	request.Header.Set("Content-Type", schema.CloudEventsJSON)
 	request.Header.Set("User-Agent", "wagewire")
 	if outcome := string(c.Data.Outcome); schema.Token(outcome) == outcome {
@@ -226,15 +238,28 @@ var (
 // patientReader is the body of a request. While the transport waits for a part of the body, the
 // program keeps nobody waiting, so the timer rests.
 type patientReader struct {
-	io.Reader
+	reader io.Reader
+	late   *time.Timer
+	limit  time.Duration
+	// length is the number of bytes of the body, -1 if nobody knows it yet.
+	length int64
 
-	late  *time.Timer
-	limit time.Duration
+	read  atomic.Int64
+	ended atomic.Bool
 }
 
 // Read reads a part of the body.
 func (r *patientReader) Read(p []byte) (int, error) {
 	r.late.Stop()
 	defer r.late.Reset(r.limit)
-	return r.Reader.Read(p)
+	n, err := r.reader.Read(p)
+	r.read.Add(int64(n))
+	if err == io.EOF {
+		r.ended.Store(true)
+	}
+	return n, err
 }
+
+// isWhole reports whether the transport has read the whole body. The transport may have sent all
+// bytes of a known length before it looks for the end.
+func (r *patientReader) isWhole() bool { return r.ended.Load() || r.read.Load() == r.length }

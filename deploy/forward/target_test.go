@@ -3,6 +3,7 @@ package forward_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -255,6 +256,56 @@ func TestAnAnswerThatDoesNotEndIsAnAnswer(t *testing.T) {
 	answer, err := target.Send(t.Context(), read(t, income))
 	if err != nil || answer.Status != 200 {
 		t.Errorf("got %+v, %v", answer, err)
+	}
+}
+
+func TestAnAnswerBeforeTheWholeBodyWasSentDoesNotMeanStored(t *testing.T) {
+	const size = 32 << 20 // more than the buffers of a connection take
+	large := strings.Replace(income, digits, `"`+strings.Repeat("x", size)+`"`, 1)
+	for promise, test := range map[string]struct {
+		status int
+		reads  bool
+		want   string
+	}{
+		"a 2xx behind the headers": {http.StatusOK, false,
+			"answer 200: the program answered before the whole completion was sent"},
+		"a 2xx behind the body":        {http.StatusOK, true, ""},
+		"a refusal keeps its own word": {http.StatusNotFound, false, "answer 404: is the path right?"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			sent := make(chan struct{})
+			target, _ := serve(t, longTime, func(w http.ResponseWriter, r *http.Request) {
+				if test.reads {
+					_, _ = io.Copy(io.Discard, r.Body)
+					w.WriteHeader(test.status)
+					return
+				}
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d Early\r\nContent-Length: 0\r\n\r\n",
+					test.status)
+				<-sent
+			})
+			answer, err := target.Send(t.Context(), read(t, large))
+			close(sent)
+			if answer.Status != test.status {
+				t.Errorf("status %d", answer.Status)
+			}
+			if test.want == "" {
+				if err != nil {
+					t.Errorf("error %v, want that it is stored", err)
+				}
+				return
+			}
+			_, isRefusal := errors.AsType[*forward.RefusedError](err)
+			if !isRefusal || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want a refusal with %q", err, test.want)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wagewire/wagewire/schema"
 )
 
 // Poisoned is a completion that no delivery helps.
@@ -20,8 +22,8 @@ type Poisoned struct {
 	Sequence uint64
 	// Raw is the whole message: any bytes.
 	Raw []byte
-	// Reason is the kit's own text, the text of an error marked with Poison, or the stack of a
-	// panic in the handler.
+	// Reason is the kit's own text, the text of an error marked with Poison, or the functions,
+	// files and lines that led to a panic in the handler.
 	Reason string
 }
 
@@ -34,6 +36,9 @@ const (
 // message in <stream>-<sequence>.json and the reason in <stream>-<sequence>.why.txt. The kit makes
 // the directory. Only the user of the program may read the files, because of the personal data.
 // Both are on the disk before the broker is told to deliver the completion no more.
+//
+// The directory holds whole completions, also of accounts that are deleted later. RetryAside
+// removes those. A program that must erase at once looks there too in Remove.
 func AsideDir(dir string) func(context.Context, Poisoned) error {
 	return func(_ context.Context, p Poisoned) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -83,8 +88,9 @@ func syncDir(dir string) error {
 }
 
 // RetryAside hands the completions in a directory of AsideDir to the handler, the oldest first, and
-// removes the files of completions that the handler took. The error joins the errors of all others.
-// A directory that does not exist has no completions.
+// removes the files of completions that the handler took. Completions of an account that is deleted
+// by now never come to Store: RetryAside removes their files. The error joins the errors of all
+// others. A directory that does not exist has no completions.
 func (c *Client) RetryAside(ctx context.Context, dir string, h Handler) error {
 	names, err := listAside(dir)
 	if err != nil {
@@ -131,7 +137,7 @@ func asideSequence(name string) uint64 {
 	return sequence
 }
 
-// retry hands a file to the handler and removes the file.
+// retry hands a file to the handler, unless the account is deleted by now, and removes the file.
 func (c *Client) retry(ctx context.Context, path string, h Handler) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -147,7 +153,14 @@ func (c *Client) retry(ctx context.Context, path string, h Handler) error {
 		return ctx.Err()
 	}
 	defer c.accounts.unlock(account)
-	if err := call(context.WithoutCancel(ctx), h, completion); err != nil {
+	isGone, err := c.isOfDeleted(ctx, completion)
+	if err != nil {
+		return err
+	}
+	if isGone {
+		c.log.Info("a completion of a deleted account was removed",
+			"sequence", completion.StreamSequence)
+	} else if err := call(context.WithoutCancel(ctx), h, completion); err != nil {
 		return err
 	}
 	reason := strings.TrimSuffix(path, completionSuffix) + reasonSuffix
@@ -155,4 +168,19 @@ func (c *Client) retry(ctx context.Context, path string, h Handler) error {
 		return err
 	}
 	return os.Remove(path)
+}
+
+// isOfDeleted reports whether a completion, other than a deletion, is of an account that is deleted
+// by now.
+func (c *Client) isOfDeleted(ctx context.Context, completion *Completion) (bool, error) {
+	data := completion.Data
+	isProvider := schema.Token(string(data.Provider)) == string(data.Provider)
+	if data.Outcome == schema.Deleted || data.AccountID == nil || !isProvider {
+		return false, nil
+	}
+	account, err := c.Account(ctx, data.Provider, *data.AccountID)
+	if errors.Is(err, ErrNoAccount) {
+		return false, nil
+	}
+	return account.Data.Status == schema.AccountDeleted, err
 }

@@ -19,6 +19,34 @@ import (
 	"github.com/wagewire/wagewire/schema/client"
 )
 
+// pay panics. Its arguments are an id of nine digits and an amount.
+//
+//go:noinline
+func pay(id, amount int) { panic(fmt.Sprint(id, amount)) }
+
+func TestTheReasonOfAPanicHasItsPlaceAndNoArguments(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	p := newProgram()
+	p.OnStore = func(context.Context, *client.Completion) error {
+		pay(0x75bcd15, 0x5e30a78)
+		return nil
+	}
+	var aside shelf
+	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, p))
+	if len(aside.kept) != 1 {
+		t.Fatalf("aside: %q", aside.reasons())
+	}
+	reason := aside.kept[0].Reason
+	if !strings.Contains(reason, "client_test.pay\n") || !strings.Contains(reason, "aside_test.go:") {
+		t.Errorf("it does not say where: %s", reason)
+	}
+	if strings.Contains(reason, "75bcd15") || strings.Contains(reason, "0x") {
+		t.Errorf("it has arguments: %s", reason)
+	}
+}
+
 // shelf keeps what is set aside.
 type shelf struct {
 	mu   sync.Mutex
@@ -126,18 +154,21 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 		p.OnStore = func(ctx context.Context, c *client.Completion) error {
 			if id := c.Data.Event.ID; id == "e-07" {
 				attempts.Store(c.Deliveries)
-				if c.Deliveries == attemptsMax-1 {
-					i.complete(t, "a-1", "e-30") // so another one is taken before the last attempt
-				}
 				return fmt.Errorf("store %s of Jane Doe: %w", id, errDatabase)
 			}
 			return note(ctx, c)
 		}
 		var aside shelf
-		must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
+		stop := subscribe(t, i.connect(t), client.Subscription{
 			Aside: aside.keep, AttemptsMax: attemptsMax,
-		}, p))
-		if len(p.notes()) != 30 || attempts.Load() != attemptsMax {
+		}, p)
+		sleep(12 * time.Minute) // between the last attempt but two and the last but one
+		i.complete(t, "a-1", "e-30")
+		sleep(8 * time.Minute) // between the last attempt but one and the last
+		i.complete(t, "a-1", "e-31")
+		sleep(time.Hour)
+		must(t, stop())
+		if len(p.notes()) != 31 || attempts.Load() != attemptsMax {
 			t.Errorf("%d are stored after %d attempts", len(p.notes()), attempts.Load())
 		}
 		want := []string{
@@ -151,31 +182,43 @@ func TestWhatFailsForEverIsSetAsideAlone(t *testing.T) {
 
 func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 	const fails = 8
+	nothing := func(*testing.T, *installation, *atomic.Int32) {}
 	for _, row := range []struct {
 		promise string
 		// meanwhile happens after 3 hours, in which everything failed.
 		meanwhile func(*testing.T, *installation, *atomic.Int32)
-		want      int
+		// before stores one that is taken, before each later failure of e-5.
+		before func(t *testing.T, i *installation, n uint64)
+		want   int
 	}{
 		{"nothing, while the handler takes what needs no database",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				i.publish(t, paystubsOf("x", "p-1"), schema.Paystubs, schema.Pending)
-			}, 0},
-		{"a single one, when the database comes back for one call",
-			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, 1},
-		{"what fails next after another one was taken",
+			}, nil, 0},
+		{"nothing, when the database comes back for one call",
+			func(_ *testing.T, _ *installation, calls *atomic.Int32) { calls.Store(1) }, nil, 0},
+		{"nothing, after another one was taken once",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				i.complete(t, "good", "good")
+			}, nil, 0},
+		{"nothing, after a deletion was taken once",
+			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") },
+			nil, 0},
+		{"what fails behind another one that was taken, again and again", nothing,
+			func(t *testing.T, i *installation, n uint64) {
+				i.complete(t, "good", fmt.Sprintf("good-%d", n))
 			}, 1},
-		{"what fails next after a deletion was taken",
-			func(t *testing.T, i *installation, _ *atomic.Int32) { i.erase(t, "good", "good") }, 1},
+		{"what fails behind a deletion that was taken, again and again", nothing,
+			func(t *testing.T, i *installation, n uint64) {
+				i.erase(t, fmt.Sprintf("good-%d", n), fmt.Sprintf("good-%d", n))
+			}, 1},
 		{"everything in the end, while others are taken again and again",
 			func(t *testing.T, i *installation, _ *atomic.Int32) {
 				for n := range 3 * fails {
 					i.complete(t, "good", fmt.Sprintf("good-%d", n))
 					sleep(10 * time.Minute)
 				}
-			}, fails},
+			}, nil, fails},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, i *installation) {
@@ -184,10 +227,18 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 					sleep(time.Second) // so the pauses do not end at the same moment
 				}
 				var calls atomic.Int32 // the calls that the database takes
+				var isLater atomic.Bool
+				taken := make(chan struct{}, 100)
 				h := func(_ context.Context, c *client.Completion) error {
 					isGood := strings.HasPrefix(c.Data.Event.ID, "good")
 					if isGood || c.Data.Outcome == schema.Pending || calls.Add(-1) >= 0 {
+						taken <- struct{}{}
 						return nil
+					}
+					if row.before != nil && isLater.Load() && c.Data.Event.ID == "e-5" {
+						row.before(t, i, c.Deliveries)
+						<-taken
+						<-time.After(time.Millisecond) // the kit has noted it now
 					}
 					return errDatabase
 				}
@@ -195,8 +246,9 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 				stop := subscribe(t, i.connect(t), client.Subscription{Aside: aside.keep},
 					client.Funcs{OnStore: h, OnRemove: h})
 				sleep(3 * time.Hour)
+				isLater.Store(true)
 				row.meanwhile(t, i, &calls)
-				sleep(25 * time.Minute)
+				sleep(45 * time.Minute)
 				must(t, stop())
 				if got := aside.reasons(); len(got) != row.want {
 					t.Errorf("aside: %q, want %d", got, row.want)
@@ -204,6 +256,66 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestADeletionComesUntilItIsTaken(t *testing.T) {
+	for promise, err := range map[string]error{
+		"an error of the handler":    errDatabase,
+		"an error about the records": fmt.Errorf("erase: %w", client.ErrRecordsGone),
+	} {
+		t.Run(promise, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, i *installation) {
+				i.erase(t, "a-1", "deletion")
+				const attemptsMax = 3
+				p := newProgram()
+				remove := p.OnRemove
+				p.OnRemove = func(ctx context.Context, c *client.Completion) error {
+					if c.Deliveries > 2*attemptsMax {
+						return remove(ctx, c)
+					}
+					i.complete(t, "a-2", fmt.Sprintf("good-%d", c.Deliveries))
+					<-p.came
+					<-time.After(time.Millisecond) // the kit has noted it now
+					return err
+				}
+				var aside shelf
+				must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{
+					Aside: aside.keep, AttemptsMax: attemptsMax,
+				}, p))
+				if got := p.notes(); len(aside.kept) > 0 || got[len(got)-1] != "remove deletion" {
+					t.Errorf("noted %q, and set aside %q", got, aside.reasons())
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsAsideOfADeletedAccountIsNotStored(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	i.complete(t, "a-2", "e-2")
+	i.erase(t, "a-1", "e-3")
+	dir := filepath.Join(t.TempDir(), "aside")
+	refuse := func(context.Context, *client.Completion) error {
+		return client.Poison(errors.New("not today"))
+	}
+	c := i.connect(t)
+	must(t, c.CatchUp(t.Context(), client.Subscription{Aside: client.AsideDir(dir)},
+		client.Funcs{OnStore: refuse, OnRemove: refuse}))
+	i.state(t, "a-1", schema.AccountDeleted)
+	i.state(t, "a-2", schema.AccountReady)
+	p := newProgram()
+	must(t, c.RetryAside(t.Context(), dir, p))
+	p.expect(t, "the program", "store e-2", "remove e-3")
+	expectFiles(t, dir, nil, 0)
+}
+
+// state stores the state of an account at Pinwheel.
+func (i *installation) state(t *testing.T, account string, status schema.AccountStatus) {
+	t.Helper()
+	body := fmt.Sprintf(`{"data":{"provider":"pinwheel","account_id":%q,"status":%q}}`, account, status)
+	i.send(t, schema.AccountSubject(schema.Pinwheel, account), body)
 }
 
 func TestADatabaseThatIsDownSetsNothingAside(t *testing.T) {

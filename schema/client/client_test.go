@@ -11,6 +11,7 @@ import (
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/client"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 func TestConnectSaysWhatToChange(t *testing.T) {
@@ -18,7 +19,7 @@ func TestConnectSaysWhatToChange(t *testing.T) {
 	i := serve(t)
 	dir := t.TempDir()
 	stranger := filepath.Join(dir, "stranger.nk")
-	_, err := makeKey(stranger)
+	_, err := streamtest.MakeTeamKey(stranger)
 	must(t, err)
 	noSeed := filepath.Join(dir, "noseed.nk")
 	must(t, os.WriteFile(noSeed, []byte("hunter2"), 0o600))

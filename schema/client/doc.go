@@ -34,7 +34,8 @@
 //   - A completion is acknowledged after the handler returned nil, and never else.
 //   - A database that is down sets nothing aside. Poison is set aside alone: bytes that are no
 //     completion, more than 100 levels of nesting, an error marked with Poison, a panic, records
-//     that stay gone or changed, and errors of a handler that took others in between.
+//     that stay gone or changed, and errors of a handler that took others in between, twice in a
+//     row. A deletion is never poison by errors without that mark.
 //   - A log line has no body, no name and no amount.
 //
 // # A durable that stands still

@@ -16,8 +16,9 @@ const standstillEvery = time.Minute
 // from a database that is down. The zero value remembers nothing.
 type outcomes struct {
 	mu sync.Mutex
-	// failed has the completions that failed here and are not settled, by their sequences.
-	failed map[uint64]struct{}
+	// failed has the completions that failed here and are not settled, by their sequences. The
+	// value is true for a completion that failed alone the last time.
+	failed map[uint64]bool
 	// isTaken is true if the newest outcome is a completion that the handler took. A completion
 	// that changes no record does not count, because a handler needs no database for it.
 	isTaken bool
@@ -30,20 +31,22 @@ func (o *outcomes) take() {
 	o.isTaken = true
 }
 
-// fail notes that a completion failed, and reports whether the completion fails alone: since its
-// failure before, the handler took others, and none of the others failed after that.
-func (o *outcomes) fail(sequence uint64) (isAlone bool) {
+// fail notes that a completion failed, and reports whether the completion failed alone twice in a
+// row. A completion fails alone if the handler took others since its failure before, and none of
+// the others failed after that. Once is not enough: a database that is back for a moment leaves one
+// completion that fails first behind a success.
+func (o *outcomes) fail(sequence uint64) (isAloneAgain bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	// Its failure before was no success. So if the newest outcome is a success, it came later.
-	_, isKnown := o.failed[sequence]
-	isAlone = isKnown && o.isTaken
+	wasAlone, isKnown := o.failed[sequence]
+	isAlone := isKnown && o.isTaken
 	o.isTaken = false
 	if o.failed == nil || len(o.failed) >= failuresMax {
-		o.failed = map[uint64]struct{}{}
+		o.failed = map[uint64]bool{}
 	}
-	o.failed[sequence] = struct{}{}
-	return isAlone
+	o.failed[sequence] = isAlone
+	return isAlone && wasAlone
 }
 
 // forget forgets a completion that was settled. Its failure still counts for the others.

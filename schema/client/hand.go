@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +67,8 @@ func (s *subscribing) work(ctx context.Context, msg *nats.Msg) {
 		c.TraceParent = msg.Header.Get(traceParentHeader)
 		err = s.handle(ctx, msg.Subject, c)
 	}
-	verdict := s.judge(ctx, msg.Data, place, err)
+	isDeletion := c != nil && c.Data.Outcome == schema.Deleted
+	verdict := s.judge(ctx, msg.Data, place, isDeletion, err)
 	stopRenewing() // a late sign would begin the lease anew, in place of a pause
 	s.settle(ctx, msg, verdict)
 	if err != nil && verdict.word == nil {
@@ -84,6 +86,7 @@ func accountKey(p schema.Provider, token string) string { return string(p) + "."
 func (s *subscribing) handle(ctx context.Context, subject string, c *Completion) error {
 	isDeletion := c.Data.Outcome == schema.Deleted
 	if !isDeletion && !s.includes(subject) {
+		s.leaveOut()
 		return nil
 	}
 	if err := call(ctx, s.handler, c); err != nil {
@@ -99,7 +102,7 @@ func (s *subscribing) handle(ctx context.Context, subject string, c *Completion)
 func call(ctx context.Context, h Handler, c *Completion) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, debug.Stack()))
+			err = Poison(fmt.Errorf("the handler panicked with a %T:\n%s", value, stack()))
 		}
 	}()
 	if c.Data.Outcome == schema.Deleted {
@@ -108,9 +111,25 @@ func call(ctx context.Context, h Handler, c *Completion) (err error) {
 	return h.Store(ctx, c)
 }
 
+// stack lists the functions that led to a panic, the innermost first, each with its file and line.
+// debug.Stack would show the words of the arguments, and an amount is such a word.
+func stack() string {
+	const callersMax = 64
+	counters := make([]uintptr, callersMax)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters)]) // behind the recovery
+	var text strings.Builder
+	for {
+		frame, more := frames.Next()
+		fmt.Fprintf(&text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+		if !more {
+			return text.String()
+		}
+	}
+}
+
 // judge turns the error of a delivery into a verdict, and sets poison aside.
 func (s *subscribing) judge(
-	ctx context.Context, raw []byte, place *nats.MsgMetadata, err error,
+	ctx context.Context, raw []byte, place *nats.MsgMetadata, isDeletion bool, err error,
 ) verdict {
 	sequence := place.Sequence.Stream
 	if err == nil {
@@ -118,8 +137,9 @@ func (s *subscribing) judge(
 		return verdict{word: wordDone}
 	}
 	log := s.log.With("sequence", sequence, "delivery", place.NumDelivered)
-	isAlone := s.outcomes.fail(sequence)
-	reason, isPoison := s.reasonFor(err, place.NumDelivered, isAlone)
+	isAloneAgain := s.outcomes.fail(sequence)
+	mayGiveUp := !isDeletion && place.NumDelivered >= uint64(s.AttemptsMax)
+	reason, isPoison := reasonFor(err, place.NumDelivered, mayGiveUp, isAloneAgain)
 	if !isPoison {
 		log.Warn("a completion comes again", "error_type", typeOf(err))
 		return verdict{pause: pauseAfter(place.NumDelivered)}
@@ -138,14 +158,15 @@ func (s *subscribing) judge(
 	return verdict{word: wordNever}
 }
 
-// reasonFor reports whether no delivery helps, and why.
-func (s *subscribing) reasonFor(
-	err error, deliveries uint64, isAlone bool,
+// reasonFor reports whether no delivery helps, and why. Without mayGiveUp, only an error marked
+// with Poison is a reason.
+func reasonFor(
+	err error, deliveries uint64, mayGiveUp, isAloneAgain bool,
 ) (reason string, isPoison bool) {
 	if poison, ok := errors.AsType[poisonError](err); ok {
 		return poison.Error(), true
 	}
-	if deliveries < uint64(s.AttemptsMax) {
+	if !mayGiveUp {
 		return "", false
 	}
 	for _, broken := range []error{ErrRecordsGone, ErrRecordsChanged} {
@@ -154,7 +175,7 @@ func (s *subscribing) reasonFor(
 		}
 	}
 	return fmt.Sprintf("%d deliveries: the handler returned an error of type %s, and took others",
-		deliveries, typeOf(err)), isAlone
+		deliveries, typeOf(err)), isAloneAgain
 }
 
 // settle tells the broker the verdict, and waits for the confirmation of an end. Without the

@@ -16,7 +16,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/schema"
@@ -79,7 +78,7 @@ func serve(t testing.TB) *installation {
 // start is serve without a test. The files are in the directory.
 func start(dir string) (*installation, error) {
 	seed := filepath.Join(dir, "lending.nk")
-	key, err := makeKey(seed)
+	key, err := streamtest.MakeTeamKey(seed)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +87,7 @@ func start(dir string) (*installation, error) {
 		Resources: []schema.Resource{schema.Paystubs, schema.Income}, Key: key,
 	}
 	file := filepath.Join(dir, "nats.conf")
-	if err := os.WriteFile(file, []byte(accountsOf(team)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(streamtest.TeamAccounts(team)), 0o600); err != nil {
 		return nil, err
 	}
 	server, err := streamtest.Start(streamtest.Config{Dir: dir, AccountsFile: file})
@@ -180,44 +179,6 @@ func (i *installation) setPlaces(t testing.TB, n int) {
 	config.MaxAckPending = n
 	_, err = js.UpdateConsumer(t.Context(), schema.CompletionsStream, config)
 	must(t, err)
-}
-
-// makeKey makes a key, writes its seed into the file, and returns the public half.
-func makeKey(file string) (string, error) {
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		return "", err
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(file, seed, 0o600); err != nil {
-		return "", err
-	}
-	return pair.PublicKey()
-}
-
-func accountsOf(team stream.Team) string {
-	var imports strings.Builder
-	for _, subject := range team.Grant().Requests {
-		fmt.Fprintf(&imports, "{ service: { account: WAGEWIRE, subject: %q }, to: %q }\n",
-			subject, stream.DomainSubject(stream.Domain, subject))
-	}
-	return `jetstream: enabled
-no_auth_user: operator
-accounts {
-  WAGEWIRE {
-    jetstream: enabled
-    users: [ { user: operator, password: operator } ]
-    exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
-  }
-  LENDING {
-    users: [ { nkey: ` + team.Key + ` } ]
-    imports: [ ` + imports.String() + ` ]
-  }
-}
-`
 }
 
 // plan makes the durables of a team, as wagewire team add does.

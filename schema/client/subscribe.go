@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,9 @@ const (
 	// AttemptsDefault is how often a completion is delivered before errors may make poison of
 	// the completion, if a Subscription has no AttemptsMax.
 	AttemptsDefault = 20
+
+	// leftOutLines is how many completions outside of the filter have a line of the log together.
+	leftOutLines = 1000
 
 	// againAfter is the pause after a lost request.
 	againAfter = time.Second
@@ -49,7 +53,9 @@ type Handler interface {
 	// Store stores the completion. The outcome may be unknown to the release of the kit.
 	Store(ctx context.Context, completion *Completion) error
 	// Remove deletes everything of the completion's account, because the account was deleted at the
-	// provider. Every deletion comes here, whatever the Subscription filters.
+	// provider. Every deletion comes here, whatever the Subscription filters, and comes again until
+	// Remove returns nil: errors make no poison of a deletion, unless Remove marks one with Poison.
+	// Completions of the account that were set aside are copies too: see AsideDir.
 	Remove(ctx context.Context, completion *Completion) error
 }
 
@@ -73,12 +79,13 @@ func (f Funcs) Remove(ctx context.Context, completion *Completion) error {
 // the team's first durable.
 //
 // The kit acknowledges completions outside of Resources and Accounts, and nobody sees them again.
-// So use a single filter for each durable.
+// So use a single filter for each durable. A line of level info says how many they are: at the end,
+// and after each 1,000.
 type Subscription struct {
 	// Durable is the name of the durable. If empty, the name of the team.
 	Durable string
-	// Resources are the resources to take. If empty, all. Links come only with all, or with
-	// schema.Link in the list.
+	// Resources are the resources to take, of schema.WorkerResources. If empty, all. Links come
+	// only with all, or with schema.Link in the list.
 	Resources []schema.Resource
 	// Accounts are the provider's ids of the accounts to take. If empty, all.
 	Accounts []string
@@ -89,13 +96,15 @@ type Subscription struct {
 	// Aside gets the completions that no delivery helps, from several goroutines. AsideDir is
 	// ready-made. If nil, nothing is set aside: such a completion comes again every 10 minutes, and
 	// a line of level error says so. The kit does not log the text of the function's error, because
-	// of personal data.
+	// of personal data. The completions are whole, with personal data, also of accounts that are
+	// deleted later.
 	Aside func(ctx context.Context, p Poisoned) error
 	// AttemptsMax is how often a completion is delivered before errors make poison of the
-	// completion. An error of the handler counts only if the completion fails alone: since its
-	// error before, the handler took another one, with a scope or a deletion, and no other one
-	// failed after that. So a database that is down sets nothing aside, also if the handler returns
-	// nil for completions that change no record. If 0, AttemptsDefault.
+	// completion. An error of the handler counts only if the completion failed alone twice in a
+	// row: since its error before, the handler took another one, with a scope or a deletion, and no
+	// other one failed after that. So a database that is down sets nothing aside, also if the
+	// database is back for a moment, or if the handler returns nil for completions that change no
+	// record. A deletion is never poison by its errors. If 0, AttemptsDefault.
 	AttemptsMax int
 }
 
@@ -108,6 +117,9 @@ func (s Subscription) withDefaults(team string) Subscription {
 
 func (s Subscription) check(h Handler) error {
 	f, isFuncs := h.(Funcs)
+	known := schema.WorkerResources()
+	unknown := slices.IndexFunc(s.Resources,
+		func(r schema.Resource) bool { return !slices.Contains(known, r) })
 	switch {
 	case s.Durable == "" || strings.ContainsAny(s.Durable, ".*> \t"):
 		return fmt.Errorf("%q is not the name of a durable: set Subscription.Durable "+
@@ -116,6 +128,9 @@ func (s Subscription) check(h Handler) error {
 		return fmt.Errorf("Subscription.Hands is %d: want 1 to %d", s.Hands, HandsMax)
 	case s.AttemptsMax < 1:
 		return fmt.Errorf("Subscription.AttemptsMax is %d: want 1 or more", s.AttemptsMax)
+	case unknown >= 0:
+		return fmt.Errorf("Subscription.Resources has %q: the resources are %q",
+			s.Resources[unknown], known)
 	case h == nil || isFuncs && (f.OnStore == nil || f.OnRemove == nil):
 		return errors.New("the handler has no function to store or none to remove")
 	default:
@@ -137,9 +152,21 @@ func (s Subscription) includes(subject string) bool {
 		func(id string) bool { return schema.Token(id) == tokens[4] })
 }
 
+// leaveOut counts a completion outside of the filter.
+func (s *subscribing) leaveOut() {
+	if n := s.leftOut.Add(1); n%leftOutLines == 0 {
+		s.logLeftOut(n)
+	}
+}
+
+func (s *subscribing) logLeftOut(n int64) {
+	s.log.Info("the filter has left out completions since the start", "durable", s.Durable,
+		"completions", n)
+}
+
 // Subscribe hands the completions of a durable to the handler until ctx ends, and then returns nil.
-// At the end Subscribe takes no more, waits for the handlers at work, tells the broker about their
-// completions, and gives back the completions that no handler has begun.
+// At the end Subscribe takes no more, gives back at once the completions that no handler has begun,
+// waits for the handlers at work, and tells the broker about their completions.
 //
 // The error is ErrNoDurable if the durable does not exist, or is deleted meanwhile. An outage of
 // the broker is no error: Subscribe goes on afterwards.
@@ -186,13 +213,15 @@ type subscribing struct {
 	handler  Handler
 	consumer jetstream.Consumer
 	outcomes outcomes
+	// leftOut is the number of completions outside of the filter.
+	leftOut atomic.Int64
 	// standstill is for noteStandstill.
 	standstill standstill
 	// requestMin and requestMax are how long a request waits at the broker: the first behind a
 	// completion, and the longest.
 	requestMin time.Duration
 	requestMax time.Duration
-	// rest has the deliveries that no handler began when ctx ended.
+	// rest has the deliveries that no handler has begun when ctx ends.
 	rest rest
 	// quiet gets a value when a request has ended without a completion.
 	quiet chan struct{}
@@ -207,9 +236,9 @@ func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscri
 	defer cancel()
 	consumer, err := c.js.Consumer(ask, schema.CompletionsStream, s.Durable)
 	if isMissing(err) {
-		return nil, fmt.Errorf("durable %s: %w for the key of this program: check the name of the "+
-			"team and NATS_SEED_FILE, or ask the operator: wagewire team add", s.Durable,
-			ErrNoDurable)
+		return nil, fmt.Errorf("durable %s: %w for the key of this program: a further durable of "+
+			"a team is named <team>_<name>; check the names and NATS_SEED_FILE, or ask the operator: "+
+			"wagewire team list, wagewire team add", s.Durable, ErrNoDurable)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up durable %s: %w", s.Durable, err)
@@ -237,6 +266,7 @@ func (s *subscribing) take(ctx context.Context) error {
 	defer stop(nil)
 	var hands sync.WaitGroup
 	errs := make(chan error, s.Hands)
+	s.rest.asking = s.Hands
 	for range s.Hands {
 		hands.Go(func() {
 			err := errGoexit // unless serve returns
@@ -245,13 +275,14 @@ func (s *subscribing) take(ctx context.Context) error {
 					errs <- err
 					stop(err)
 				}
+				s.ask(ctx, -1)
 			}()
 			err = s.serve(ctx)
 		})
 	}
 	hands.Wait()
-	for _, msg := range s.rest.all {
-		s.giveBack(msg, 0)
+	if n := s.leftOut.Load(); n > 0 {
+		s.logLeftOut(n)
 	}
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
@@ -314,8 +345,15 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.work(ctx, msg)
+		s.workApart(ctx, msg)
 	}
+}
+
+// workApart is work by a hand that asks for nothing meanwhile.
+func (s *subscribing) workApart(ctx context.Context, msg *nats.Msg) {
+	s.ask(ctx, -1)
+	defer s.ask(ctx, +1)
+	s.work(ctx, msg)
 }
 
 // rest collects deliveries until all requests have ended. A delivery given back before could go to
@@ -323,6 +361,30 @@ func (s *subscribing) serveInbox(ctx context.Context) error {
 type rest struct {
 	mu  sync.Mutex
 	all []*nats.Msg
+	// asking is the number of hands that may have a request at the broker: the hands that do not
+	// work, and have not ended.
+	asking int
+}
+
+// ask changes the number of hands that may have a request. After the end of ctx a hand makes no
+// other request, so without such a hand the rest is given back.
+func (s *subscribing) ask(ctx context.Context, change int) {
+	s.rest.mu.Lock()
+	defer s.rest.mu.Unlock()
+	s.rest.asking += change
+	s.giveBackRest(ctx)
+}
+
+// giveBackRest gives back the rest if ctx has ended and no request is left. The caller holds the
+// lock.
+func (s *subscribing) giveBackRest(ctx context.Context) {
+	if ctx.Err() == nil || s.rest.asking > 0 {
+		return
+	}
+	for _, msg := range s.rest.all {
+		s.giveBack(msg, 0)
+	}
+	s.rest.all = nil
 }
 
 // release gives back a delivery that no handler began: now, or behind the last request if ctx has
@@ -335,6 +397,7 @@ func (s *subscribing) release(ctx context.Context, msg *nats.Msg) {
 	s.rest.mu.Lock()
 	defer s.rest.mu.Unlock()
 	s.rest.all = append(s.rest.all, msg)
+	s.giveBackRest(ctx)
 }
 
 // lookForDurable returns an error if the durable certainly does not exist. During an outage there

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -122,7 +123,10 @@ func TestASubscriptionIsCheckedAtTheStart(t *testing.T) {
 		"hands are not negative": {client.Subscription{Hands: -1}, newProgram(), "want 1 to 100"},
 		"hands are few":          {client.Subscription{Hands: 101}, newProgram(), "want 1 to 100"},
 		"attempts are positive":  {client.Subscription{AttemptsMax: -1}, newProgram(), "want 1"},
-		"there is a handler":     {client.Subscription{}, nil, "no function"},
+		"a resource is one of the contract": {client.Subscription{
+			Resources: []schema.Resource{schema.Income, "paystub"},
+		}, newProgram(), `has "paystub": the resources are ["employment" "identity" "income" "paystubs"`},
+		"there is a handler": {client.Subscription{}, nil, "no function"},
 		"deletions are not forgotten": {client.Subscription{},
 			client.Funcs{OnStore: newProgram().OnStore}, "none to remove"},
 	} {
@@ -173,6 +177,45 @@ func TestTheFilterIsTheKitsOwn(t *testing.T) {
 			p.expect(t, "the program", row.want...)
 			if left := i.left(t); left != 0 {
 				t.Errorf("%d completions are left", left)
+			}
+		})
+	}
+}
+
+func TestWhatTheFilterLeavesOutIsCountedInTheLog(t *testing.T) {
+	t.Parallel()
+	const line = `level=INFO msg="the filter has left out completions since the start" ` +
+		"durable=lending completions="
+	for promise, row := range map[string]struct {
+		outside int
+		want    []string
+	}{
+		"nothing is outside":         {0, nil},
+		"at the end":                 {2, []string{line + "2"}},
+		"at each 1,000, and the end": {1001, []string{line + "1000", line + "1001"}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			i := serve(t)
+			i.complete(t, "a-1", "inside")
+			for n := range row.outside {
+				i.complete(t, "a-2", fmt.Sprintf("e-%d", n))
+			}
+			i.erase(t, "a-2", "deletion")
+			var log lines
+			i.config.Log = slog.New(slog.NewTextHandler(&log, nil))
+			p := newProgram()
+			must(t, i.connect(t).CatchUp(t.Context(),
+				client.Subscription{Accounts: []string{"a-1"}}, p))
+			p.expect(t, "the program", "store inside", "remove deletion")
+			got := log.with("left out")
+			if len(got) != len(row.want) {
+				t.Fatalf("lines %q", got)
+			}
+			for n, want := range row.want {
+				if !strings.HasSuffix(got[n], want+"\n") {
+					t.Errorf("line %q, want %q", got[n], want)
+				}
 			}
 		})
 	}
@@ -394,6 +437,40 @@ func TestWhatAStopGivesBackComesWithoutAPause(t *testing.T) {
 	})
 }
 
+func TestWhatAStopGivesBackDoesNotWaitForAHandlerAtWork(t *testing.T) {
+	inBubble(t, func(t *testing.T, i *installation) {
+		for n := range 4 {
+			i.complete(t, "a-1", fmt.Sprintf("e-%d", n)) // three hands wait for the first one
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		slow := newProgram()
+		note := slow.OnStore
+		slow.OnStore = func(ctx context.Context, c *client.Completion) error {
+			<-time.After(5 * time.Minute)
+			return note(ctx, c)
+		}
+		c := i.connect(t)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Subscribe(ctx, client.Subscription{}, slow) }()
+		next := newProgram()
+		sleep(10 * time.Second)
+		cancel()
+		stop := subscribe(t, i.connect(t), client.Subscription{}, next)
+		sleep(5 * time.Second)
+		if got := next.notes(); len(got) != 3 {
+			t.Errorf("the next program got %q", got)
+		}
+		must(t, <-ended)
+		must(t, stop())
+		all := slices.Concat(slow.notes(), next.notes())
+		slices.Sort(all)
+		want := []string{"store e-0", "store e-1", "store e-2", "store e-3"}
+		if !slices.Equal(all, want) {
+			t.Errorf("both got %q", all)
+		}
+	})
+}
+
 func TestAProgramKilledWithOneInHandLosesNothing(t *testing.T) {
 	for _, row := range []struct {
 		promise string
@@ -458,7 +535,7 @@ func TestAProgramGoesOnAfterTheBrokerWasAway(t *testing.T) {
 				}
 				stop := subscribe(t, i.connect(t), client.Subscription{Hands: row.hands}, p)
 				i.complete(t, "a-1", "e-1")
-				<-p.came
+				sleep(time.Minute) // the broker confirms
 				i.bubble.Stop()
 				sleep(row.away)
 				must(t, i.bubble.Start())

@@ -134,6 +134,8 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 		return nil, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("no sign of the broker for %s: %w", silentFor, errLost)
+	case errors.Is(err, nats.ErrNoResponders): // as while the broker starts
+		return nil, fmt.Errorf("%w: %w", errLost, err)
 	case err != nil:
 		return nil, fmt.Errorf("take from durable %s: %w", i.Durable, err)
 	default:

@@ -32,7 +32,9 @@ const (
 // DriftKinds returns all kinds of drift.
 func DriftKinds() []DriftKind { return []DriftKind{UnknownField, UnknownValue, OtherType} }
 
-// Finding is a difference between a record and the reference. It holds nothing personal.
+// Finding is a difference between a record and the reference. A finding has no text of the record
+// but words of at most 40 letters, digits, _ and -: the names of unknown fields and unknown values
+// of a field with listed values. A person's first name in such a place is a word too.
 type Finding struct {
 	// Record is the kind of the record, such as paystub.
 	Record string

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
 )
 
@@ -392,6 +393,15 @@ func fill(indent, glue string, parts []string) []string {
 	return append(lines, strings.TrimSuffix(strings.TrimRight(line, " "), " |"))
 }
 
+// workerResources are the names of the resources that completions are about.
+func workerResources() []string {
+	var names []string
+	for _, r := range schema.WorkerResources() {
+		names = append(names, string(r))
+	}
+	return names
+}
+
 // typeScript writes declarations as TypeScript.
 type typeScript struct{}
 
@@ -435,6 +445,9 @@ export interface JsonObject {
 		}
 		b.WriteString("}\n")
 	}
+	b.WriteString("\n/** The resources that completions are about, as far as this release knows. */\n")
+	b.WriteString("export const resources: readonly string[] = [\n")
+	b.WriteString(strings.Join(fill("  ", ", ", quoted(workerResources())), "\n") + "\n];\n")
 	b.WriteString("\n/** The records of each provider's resources. */\nexport interface Records {\n")
 	for _, r := range all.records {
 		fmt.Fprintf(&b, "  %q: %s;\n", r.provider+"."+r.resource, strings.Join(r.names, " | "))
@@ -545,7 +558,10 @@ R = TypeVar("R")
 		}
 		l.class(&b, d)
 	}
-	b.WriteString("\n\n# The records of each provider's resources.\n")
+	b.WriteString("\n\n# The resources that completions are about, as far as this release knows.\n")
+	b.WriteString("RESOURCES: tuple[str, ...] = (\n")
+	b.WriteString(strings.Join(fill("    ", ", ", quoted(workerResources())), "\n") + "\n)\n")
+	b.WriteString("\n# The records of each provider's resources.\n")
 	b.WriteString("RECORDS: dict[tuple[str, str], tuple[type, ...]] = {\n")
 	for _, r := range all.records {
 		fmt.Fprintf(&b, "    (%q, %q): (%s,),\n", r.provider, r.resource, strings.Join(r.names, ", "))

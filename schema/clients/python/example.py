@@ -1,4 +1,4 @@
-# Reads the completions of team lending until it is told to stop: pip install wagewire-client
+# Reads the completions of team lending until it is told to stop: pip install ./schema/clients/python
 import asyncio
 import logging
 

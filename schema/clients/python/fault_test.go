@@ -242,6 +242,68 @@ func TestPoisonIsSetAsideAtOnceAndCanBeTriedAgain(t *testing.T) {
 	}
 }
 
+func TestADeletionComesAgainUntilItIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ promise, how string }{
+		{"an error", "fails"},
+		{"an error that the program calls poison", "poisons"},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			t.Parallel()
+			i := serve(t)
+			dir := t.TempDir()
+			i.completeLink(t, "l-1", "deletion", schema.Deleted)
+			p := i.start(t, orders{
+				"do": "subscribe", row.how: []string{"deletion"}, "attempts_max": 2, "aside": dir,
+			})
+			for n := 0; p.wait("removing", "deletion").Attempt < 8; n++ {
+				event := fmt.Sprintf("good-%d", n)
+				i.complete(t, "a-2", event)
+				p.wait("stored", event)
+			}
+			p.tell("recover all")
+			p.wait("removed", "deletion")
+			i.waitUntilSettled(t)
+			p.stop()
+			if files := asideFiles(t, dir); len(files) > 0 {
+				t.Errorf("set aside: %v", files)
+			}
+		})
+	}
+}
+
+func TestWhatIsAsideOfADeletedAccountIsRemovedUnseen(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	dir := t.TempDir()
+	i.complete(t, "a 1", "of deleted", `{"id":"p-1"}`)
+	i.complete(t, "a-2", "of present", `{"id":"p-2"}`)
+	i.complete(t, "a-3", "of unknown", `{"id":"p-3"}`)
+	i.start(t, orders{
+		"do": "catch_up", "aside": dir, "poisons": []string{"of deleted", "of present", "of unknown"},
+	}).end()
+	if files := asideFiles(t, dir); len(files) != 6 {
+		t.Fatalf("set aside: %v", files)
+	}
+	for account, status := range map[string]string{"a 1": "deleted", "a-2": "ready"} {
+		subject := schema.AccountSubject(schema.Pinwheel, schema.Token(account))
+		_, err := i.js.Publish(t.Context(), subject, fmt.Appendf(nil, `{"data":{"status":%q}}`, status))
+		must(t, err)
+	}
+	retry := i.start(t, orders{"do": "retry", "aside": dir})
+	taken := retry.wait("retried", "").Taken
+	lines := retry.end()
+	if got := events(lines, "stored"); !cmp.Equal(got, []string{"of present", "of unknown"}) {
+		t.Errorf("stored %q", got)
+	}
+	if began := events(lines, "began"); len(began) != 2 || taken != 2 {
+		t.Errorf("%d are taken, and the program saw %q", taken, began)
+	}
+	if files := asideFiles(t, dir); len(files) > 0 {
+		t.Errorf("still aside: %v", files)
+	}
+}
+
 func TestPoisonComesAgainWithoutAPlaceAside(t *testing.T) {
 	t.Parallel()
 	i := serve(t)
@@ -349,12 +411,16 @@ func TestADeletionComesWhateverTheFilter(t *testing.T) {
 		promise string
 		filter  orders
 		stored  []string
+		// leftOut is how many completions the filter left out, as the log says.
+		leftOut []string
 	}{
-		{"all", orders{}, []string{"paystubs-1", "paystubs-2", "link"}},
-		{"resources", orders{"resources": []string{"income"}}, nil},
-		{"resources with links", orders{"resources": []string{"link"}}, []string{"link"}},
-		{"accounts", orders{"accounts": []string{"a-2"}}, []string{"paystubs-2"}},
-		{"an account whose id is no token", orders{"accounts": []string{"a 1"}}, []string{"paystubs-1"}},
+		{"all", orders{}, []string{"paystubs-1", "paystubs-2", "link"}, nil},
+		{"resources", orders{"resources": []string{"income"}}, nil, []string{"3"}},
+		{"resources with links", orders{"resources": []string{"link"}}, []string{"link"},
+			[]string{"2"}},
+		{"accounts", orders{"accounts": []string{"a-2"}}, []string{"paystubs-2"}, []string{"2"}},
+		{"an account whose id is no token", orders{"accounts": []string{"a 1"}},
+			[]string{"paystubs-1"}, []string{"2"}},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			t.Parallel()
@@ -373,6 +439,15 @@ func TestADeletionComesWhateverTheFilter(t *testing.T) {
 			}
 			if got := events(lines, "removed"); !cmp.Equal(got, []string{"deletion"}) {
 				t.Errorf("removed %q", got)
+			}
+			var leftOut []string
+			for _, said := range lines {
+				if n, _, isFound := strings.Cut(said.Why, " completions were outside"); isFound {
+					leftOut = append(leftOut, n)
+				}
+			}
+			if diff := cmp.Diff(row.leftOut, leftOut); diff != "" {
+				t.Errorf("left out: -want +got:\n%s", diff)
 			}
 		})
 	}
@@ -404,8 +479,13 @@ func TestAStopEndsWhatIsInHandAndGivesBackTheRest(t *testing.T) {
 			first.signal(row.signal)
 			first.wait("stopping", "")
 			second := i.start(t, orders{"do": "subscribe", "hands": 1})
-			for _, event := range []string{"e-1", "e-2", "e-3"} {
-				second.wait("stored", event)
+			var rest []string
+			for range 3 { // they come in any order
+				rest = append(rest, second.wait("stored", "").Event)
+			}
+			slices.Sort(rest)
+			if want := []string{"e-1", "e-2", "e-3"}; !cmp.Equal(rest, want) {
+				t.Errorf("the second program stored %q", rest)
 			}
 			first.tell("release e-0")
 			lines := first.end()
@@ -504,6 +584,51 @@ func TestABrokerThatRestartsIsNoEnd(t *testing.T) {
 	})
 	p.wait("stored", "e-2")
 	p.stop()
+}
+
+func TestAKeyThatIsRefusedForAWhileIsNoEnd(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	i.complete(t, "a-2", "in-hand")
+	address := strings.Replace(i.server.URL(), "nats://", "nats://lending:lending@", 1)
+	p := i.start(t, orders{"do": "subscribe", "holds": []string{"in-hand"}}, "NATS_URL="+address)
+	p.wait("stored", "e-1")
+	p.wait("began", "in-hand")
+	streamtest.Eventually(t, "e-1 is acknowledged", func() bool { return i.left(t) == 1 })
+	i.setPassword(t, "another")
+	for !strings.Contains(p.wait("logged", "").Why, "refuses the key") {
+		continue
+	}
+	i.setPassword(t, lending)
+	for !strings.Contains(p.wait("logged", "").Why, "connected to the broker again") {
+		continue
+	}
+	p.tell("release in-hand")
+	p.wait("stored", "in-hand")
+	i.complete(t, "a-1", "e-2")
+	p.wait("stored", "e-2")
+	i.waitUntilSettled(t)
+	if began := events(p.stop(), "began"); len(began) != 3 {
+		t.Errorf("began %q", began)
+	}
+}
+
+func TestAProgramWhoseKeyIsRefusedCanBeStopped(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "e-1")
+	address := strings.Replace(i.server.URL(), "nats://", "nats://lending:lending@", 1)
+	p := i.start(t, orders{"do": "subscribe"}, "NATS_URL="+address)
+	p.wait("stored", "e-1")
+	i.setPassword(t, "another")
+	for !strings.Contains(p.wait("logged", "").Why, "refuses the key") {
+		continue
+	}
+	lines := p.stop()
+	if ended := lines[len(lines)-1].Did; ended != "ended" {
+		t.Errorf("at the end the program %s", ended)
+	}
 }
 
 func TestARemovedDurableIsAnError(t *testing.T) {

@@ -52,7 +52,7 @@ func TestEveryPythonFileCompiles(t *testing.T) {
 	}
 }
 
-func TestTokensAndOrdersAreThoseOfTheContract(t *testing.T) {
+func TestTokensOrdersAndResourcesAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	var asked struct {
 		IDs         []string `json:"ids"`
@@ -61,7 +61,11 @@ func TestTokensAndOrdersAreThoseOfTheContract(t *testing.T) {
 	var want struct {
 		Tokens []string `json:"tokens"`
 		Orders []string `json:"orders"`
+
+		Resources []schema.Resource `json:"resources"`
 	}
+	want.Resources = schema.WorkerResources()
+	slices.Sort(want.Resources)
 	asked.IDs = []string{
 		"a-1", "449e7a5c-69d3-4b8a-aaaf-5c9b713ebc65", "_", "h_x", "a b", "ü", "", "a.b", "*", ">",
 		strings.Repeat("a", 64), strings.Repeat("a", 65), "a\n",
@@ -108,6 +112,7 @@ func TestTokensAndOrdersAreThoseOfTheContract(t *testing.T) {
 	got := want
 	got.Tokens = nil
 	got.Orders = nil
+	got.Resources = nil
 	must(t, json.Unmarshal(output, &got))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,6 +76,8 @@ type installation struct {
 	server *streamtest.Server
 	team   stream.Team
 	js     jetstream.JetStream
+	// accounts is the file with the broker's accounts.
+	accounts string
 }
 
 func serve(t *testing.T) *installation {
@@ -85,12 +88,12 @@ func serve(t *testing.T) *installation {
 		Resources: []schema.Resource{schema.Paystubs, schema.Income},
 	}
 	file := filepath.Join(t.TempDir(), "nats.conf")
-	must(t, os.WriteFile(file, []byte(accountsOf(team)), 0o600))
+	must(t, os.WriteFile(file, []byte(accountsOf(team, lending)), 0o600))
 	server := streamtest.Run(t, streamtest.Config{AccountsFile: file})
 	url := strings.Replace(server.URL(), "nats://", "nats://operator:operator@", 1)
 	i := &installation{
 		Conn:   streamtest.ConnectPatiently(t, url),
-		server: server, team: team,
+		server: server, team: team, accounts: file,
 	}
 	streamtest.Provision(t, i.Conn, streamtest.Topology())
 	nc, err := nats.Connect(url)
@@ -102,7 +105,14 @@ func serve(t *testing.T) *installation {
 	return i
 }
 
-func accountsOf(team stream.Team) string {
+// setPassword changes the password of the team, as an operator does who changes a key.
+func (i *installation) setPassword(t *testing.T, password string) {
+	t.Helper()
+	must(t, os.WriteFile(i.accounts, []byte(accountsOf(i.team, password)), 0o600))
+	must(t, i.server.Reload())
+}
+
+func accountsOf(team stream.Team, password string) string {
 	team.Durables = append(team.Durables, again)
 	var imports strings.Builder
 	for _, subject := range team.Grant().Requests {
@@ -118,7 +128,7 @@ accounts {
     exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
   }
   LENDING {
-    users: [ { user: lending, password: lending } ]
+    users: [ { user: lending, password: ` + password + ` } ]
     imports: [ ` + imports.String() + ` ]
   }
 }
@@ -234,8 +244,9 @@ type program struct {
 	command *exec.Cmd
 	stdin   io.WriteCloser
 	lines   chan line
-	// seen are the lines that were read so far.
-	seen []line
+	// seen are the lines that were read so far, and waiting those that no wait has returned.
+	seen    []line
+	waiting []line
 }
 
 // start starts a program of the team, with variables besides NATS_URL.
@@ -270,20 +281,27 @@ func (i *installation) start(t *testing.T, o orders, env ...string) *program {
 	return p
 }
 
-// wait returns the next line that says what, of the event unless event is "".
+// wait returns the first line that says what, of the event unless event is "", and that no wait has
+// returned before.
 func (p *program) wait(did, event string) line {
 	p.t.Helper()
 	late := streamtest.Late(p.t)
 	for {
+		isIt := func(said line) bool {
+			return said.Did == did && (event == "" || said.Event == event)
+		}
+		if n := slices.IndexFunc(p.waiting, isIt); n >= 0 {
+			said := p.waiting[n]
+			p.waiting = slices.Delete(p.waiting, n, n+1)
+			return said
+		}
 		select {
 		case said, isOpen := <-p.lines:
 			if !isOpen {
 				p.t.Fatalf("the program ended and never %s %s: %+v", did, event, p.seen)
 			}
 			p.seen = append(p.seen, said)
-			if said.Did == did && (event == "" || said.Event == event) {
-				return said
-			}
+			p.waiting = append(p.waiting, said)
 		case <-late:
 			p.t.Fatalf("the test binary's time is up, and the program never %s %s: %+v",
 				did, event, p.seen)

@@ -106,6 +106,26 @@ func TestADeletionComesWhateverTheFilter(t *testing.T) {
 	p.expect("remove", removed)
 	p.end()
 	w.settled()
+	if log := p.log.String(); strings.Contains(log, "the filter left") {
+		t.Errorf("a deletion is no completion that the filter leaves out: %s", log)
+	}
+}
+
+func TestTheLogSaysHowManyCompletionsTheFilterLeftOut(t *testing.T) {
+	w := serve(t)
+	for i := range 1001 {
+		w.publish(eventOf(fmt.Sprintf("e-%d", i), fmt.Sprintf("a-%d", i)), `{"id":"1"}`)
+	}
+	p := w.run(plan{Mode: "catchUp", Resources: []string{"income"}, Hands: 100})
+	p.end()
+	for _, want := range []string{
+		`{"level":"info","message":"the filter left completions out","completions":1000}`,
+		`{"level":"info","message":"the filter left completions out","completions":1001}`,
+	} {
+		if log := p.log.String(); !strings.Contains(log, want+"\n") {
+			t.Errorf("the kit logged %q, want %s", log, want)
+		}
+	}
 }
 
 // A reference to records that the test stores itself.
@@ -452,6 +472,58 @@ func TestWhatAHandlerCallsPoisonIsSetAsideAndCanBeTriedAgain(t *testing.T) {
 	}
 }
 
+func TestADeletionIsNeverSetAsideForItsErrors(t *testing.T) {
+	w := serve(t)
+	removed := w.publish(deletionOf("gone", "l-1"))
+	aside := filepath.Join(t.TempDir(), "aside")
+	p := w.run(plan{Mode: "catchUp", Aside: aside, AttemptsMax: 1, Asks: true, Hands: 1})
+	for delivery := range 3 { // it fails alone each time
+		p.expect("remove", removed)
+		e := eventOf(fmt.Sprintf("good-%d", delivery), "a-2")
+		good := w.publish(e, `{"id":"1"}`)
+		p.answer(removed, "fail")
+		p.expect("store", good)
+		p.answer(good, "ok")
+	}
+	p.expect("remove", removed)
+	p.answer(removed, "ok")
+	p.end()
+	if files := asideFiles(t, aside); len(files) != 0 {
+		t.Errorf("set aside are %v", files)
+	}
+	w.settled()
+}
+
+func TestWhatIsAsideOfADeletedAccountIsRemovedUnseen(t *testing.T) {
+	w := serve(t)
+	gone := w.publish(eventOf("gone", "an id with spaces"), `{"id":"1"}`)
+	kept := w.publish(eventOf("kept", "a-1"), `{"id":"1"}`)
+	aside := filepath.Join(t.TempDir(), "aside")
+	p := w.run(plan{Mode: "catchUp", Aside: aside, Asks: true, Hands: 1})
+	for _, id := range []string{gone, kept} {
+		p.expect("store", id)
+		p.answer(id, "poison")
+	}
+	p.end()
+	state, err := os.ReadFile("../../testdata/account.deleted.golden.json")
+	w.must(err)
+	subject := schema.AccountSubject(schema.Pinwheel, schema.Token("an id with spaces"))
+	_, err = w.js.Publish(t.Context(), subject, state)
+	w.must(err)
+
+	p = w.run(plan{Mode: "retryAside", Aside: aside, Asks: true})
+	p.expect("store", kept)
+	p.answer(kept, "fail")
+	if got := p.next(); got.Taken != 0 || got.Left != 1 {
+		t.Errorf("taken are %d, left %d", got.Taken, got.Left)
+	}
+	p.end()
+	files := asideFiles(t, aside)
+	if len(files) != 2 || !strings.Contains(files["WAGEWIRE_COMPLETIONS-2.json"], kept) {
+		t.Errorf("after the account was deleted there are %v", files)
+	}
+}
+
 func TestAStopFinishesWhatIsInHandAndGivesTheRestBack(t *testing.T) {
 	w := serve(t)
 	first := w.publish(eventOf("e-1", "a-1"), `{"id":"1"}`)
@@ -743,6 +815,11 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 		{"a durable that no team has", nil, plan{Durable: "a.b"},
 			`"a.b" is not the name of a durable`},
 		{"too many hands", nil, plan{Hands: 101}, "subscription.hands is 101: want 1 to 100"},
+		{"a misspelt resource", nil, plan{Resources: []string{"paystubs", "incomes"}},
+			`subscription.resources has "incomes": want some of employment, identity, income, ` +
+				`paystubs, shifts, verification_reports, link, notices`},
+		{"a word in place of resources", nil, plan{Resources: "paystubs"},
+			"subscription.resources is not a list of texts"},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			row.plan.Mode = "subscribe"

@@ -19,7 +19,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nkeys"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -159,14 +158,9 @@ func (w *world) must(err error) {
 }
 
 // makeKey writes the seed of a new key, and returns its public half.
-func (w *world) makeKey(name string) (public string) {
+func (w *world) makeKey(name string) string {
 	w.t.Helper()
-	pair, err := nkeys.CreateUser()
-	w.must(err)
-	seed, err := pair.Seed()
-	w.must(err)
-	w.must(os.WriteFile(filepath.Join(w.dir, name), seed, 0o600))
-	public, err = pair.PublicKey()
+	public, err := streamtest.MakeTeamKey(filepath.Join(w.dir, name))
 	w.must(err)
 	return public
 }
@@ -175,7 +169,7 @@ func (w *world) makeKey(name string) (public string) {
 func (w *world) start() {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "nats.conf")
-	w.must(os.WriteFile(file, []byte(w.accounts()), 0o600))
+	w.must(os.WriteFile(file, []byte(streamtest.TeamAccounts(w.team)), 0o600))
 	options, err := server.ProcessConfigFile(file)
 	w.must(err)
 	options.Host = "127.0.0.1"
@@ -198,28 +192,6 @@ func (w *world) start() {
 func (w *world) stop() {
 	w.server.Shutdown()
 	w.server.WaitForShutdown()
-}
-
-func (w *world) accounts() string {
-	var imports strings.Builder
-	for _, subject := range w.team.Grant().Requests {
-		fmt.Fprintf(&imports, "{ service: { account: WAGEWIRE, subject: %q }, to: %q }\n",
-			subject, stream.DomainSubject(stream.Domain, subject))
-	}
-	return `jetstream: enabled
-no_auth_user: operator
-accounts {
-  WAGEWIRE {
-    jetstream: enabled
-    users: [ { user: operator, password: operator } ]
-    exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
-  }
-  LENDING {
-    users: [ { nkey: ` + w.team.Key + ` } ]
-    imports: [ ` + imports.String() + ` ]
-  }
-}
-`
 }
 
 // makeDurable makes a durable of the team.
@@ -306,10 +278,11 @@ func (w *world) publishRaw(id string, body []byte) {
 
 // plan is what the driver does.
 type plan struct {
-	Mode        string   `json:"mode"`
-	Team        string   `json:"team,omitempty"`
-	Durable     string   `json:"durable,omitempty"`
-	Resources   []string `json:"resources,omitempty"`
+	Mode    string `json:"mode"`
+	Team    string `json:"team,omitempty"`
+	Durable string `json:"durable,omitempty"`
+	// Resources is a list, or what a program takes for one.
+	Resources   any      `json:"resources,omitempty"`
 	Accounts    []string `json:"accounts,omitempty"`
 	Hands       int      `json:"hands,omitempty"`
 	AttemptsMax int      `json:"attemptsMax,omitempty"`

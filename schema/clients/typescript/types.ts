@@ -1683,6 +1683,12 @@ export interface TruvLink {
   is_dds_available?: boolean | null;
 }
 
+/** The resources that completions are about, as far as this release knows. */
+export const resources: readonly string[] = [
+  "employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
+  "notices",
+];
+
 /** The records of each provider's resources. */
 export interface Records {
   "pinwheel.employment": PinwheelEmployment;

@@ -2,7 +2,7 @@
 // the promises of schema/README.md: each completion is acknowledged after the handler's own work,
 // large records are checked before the first is handed out, numbers keep every digit, and a
 // deletion reaches the handler whatever the subscription filters.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import {
 } from "@nats-io/transport-node";
 import type { Authenticator, Msg, NatsConnection } from "@nats-io/transport-node";
 import { isLosslessNumber, parse } from "lossless-json";
+import { resources as knownResources } from "./types.js";
 import type { Account, Completion as Envelope, CompletionData, Json, JsonObject } from "./types.js";
 
 export * from "./types.js";
@@ -56,7 +57,9 @@ const settleTries = 3;
 const handsMax = 100;
 /** The size of the records that stay in memory between their check and their use, in bytes. */
 const keptBytesMax = 8 * 1024 * 1024;
-/** Of how many completions that nothing helps one asks the broker whether the durable stands still. */
+/** After how many completions that the filter left out a line says how many these are. */
+const leftOutPerLine = 1000;
+/** Of how many completions that nothing helps one asks whether the durable stands still. */
 const latePerLook = 100;
 /** Bounds the memory for completions that fail: more than a durable hands out at a time. */
 const failuresMax = 10_000;
@@ -106,15 +109,19 @@ export function configFromEnv(
  * of the team's first durable.
  *
  * The kit acknowledges completions outside of resources and accounts, and nobody sees them again.
- * So use one filter for one durable. A deletion reaches the handler whatever the filter.
+ * So use one filter for one durable. A deletion reaches the handler whatever the filter. A line of
+ * level info says how many completions the filter left out.
  */
 export interface Subscription {
   /** The name of the durable. Default: the name of the team. */
   durable?: string;
-  /** The resources to take. Default: all. Links come only with all, or if link is among them. */
-  resources?: string[];
+  /**
+   * The resources to take, of those in the list resources. Default: all. Links come only with all,
+   * or if link is among them. Another name is an error of subscribe.
+   */
+  resources?: readonly string[];
   /** The provider's ids of the accounts to take. Default: all. */
-  accounts?: string[];
+  accounts?: readonly string[];
   /**
    * How many completions are in work at the same time, from 1 to 100. Default: 4. A hand waits with
    * its completion while another one works for the same account, so many completions of one account
@@ -125,13 +132,17 @@ export interface Subscription {
    * Gets the completions that no delivery helps, and then they do not come again. asideDirectory is
    * ready-made. Without it nothing is set aside: such a completion comes again every 10 minutes,
    * and a line of level error says so.
+   *
+   * What it keeps are whole completions with names and pay, also of accounts that are deleted
+   * later.
    */
   aside?: (poisoned: Poisoned) => void | Promise<void>;
   /**
    * How often a completion is delivered before its errors make it poison. An error of the handler
-   * counts only if, since the completion failed before, the handler took another one that has records
-   * to store or is a deletion, and none failed after that. So a database that is down sets nothing
-   * aside. Default: 20.
+   * counts only if the completion failed alone twice in a row: since its failure before, the
+   * handler took another one that has records to store or is a deletion, and none failed after
+   * that. So a database that is down sets nothing aside, also if it comes back for a moment. A
+   * deletion is never poison by its errors: it comes again until the handler takes it. Default: 20.
    */
   attemptsMax?: number;
 }
@@ -148,7 +159,11 @@ export interface Subscription {
 export interface Handler {
   /** Stores the completion. The outcome may be one that this release does not know. */
   store(completion: Completion): void | Promise<void>;
-  /** Deletes everything of the account of the completion: the provider has deleted the account. */
+  /**
+   * Deletes everything of the account of the completion: the provider has deleted the account. The
+   * deletion comes again until remove takes it. What was set aside of the account is still there:
+   * retryAside removes the files that asideDirectory wrote.
+   */
   remove(completion: Completion): void | Promise<void>;
 }
 
@@ -354,15 +369,17 @@ export class Client {
 
   /**
    * Feeds the files that asideDirectory wrote to the handler, the oldest first, and removes those
-   * that the handler took. It returns how many were taken, and how many are left. A directory that
-   * is not there has none.
+   * that the handler took. Files of an account that the provider has deleted are removed too, and
+   * never come to store. It returns how many the handler took, and how many are left. A directory
+   * that is not there has none.
    */
   async retryAside(dir: string, handler: Handler): Promise<{ taken: number; left: number }> {
     const count = { taken: 0, left: 0 };
     for (const { name, sequence } of await listAside(dir)) {
       const file = join(dir, name);
+      let isTaken: boolean;
       try {
-        await this.#retry(await readFile(file), sequence, handler);
+        isTaken = await this.#retry(await readFile(file), sequence, handler);
       } catch (error) {
         const fields = { sequence, error_type: typeOf(error), error_at: placeOf(error) };
         this.#log("warn", "a completion stays aside", fields);
@@ -371,20 +388,32 @@ export class Client {
       }
       await unlink(file);
       await unlink(reasonFile(file)).catch(() => undefined);
-      count.taken++;
+      if (isTaken) count.taken++;
+      else this.#log("info", "a completion of a deleted account was removed", { sequence });
     }
     return count;
   }
 
-  async #retry(raw: Uint8Array, sequence: number, handler: Handler): Promise<void> {
+  /** Feeds a message to the handler. It returns false if the account is deleted since. */
+  async #retry(raw: Uint8Array, sequence: number, handler: Handler): Promise<boolean> {
     const completion = this.#decode(raw, sequence, 0);
     const account = `${completion.data.provider}.${completion.subject}`;
     await this.#accounts.lock(account, new Stop(undefined));
     try {
+      if (!completion.isDeletion && await this.#isDeleted(completion.data)) return false;
       await call(handler, completion);
+      return true;
     } finally {
       this.#accounts.unlock(account);
     }
+  }
+
+  /** Reports whether the account of a completion is deleted by now. */
+  async #isDeleted({ provider, account_id: accountId }: CompletionData): Promise<boolean> {
+    // No account has another name. The name of a provider becomes a part of a subject.
+    if (token(provider) !== provider || typeof accountId !== "string") return false;
+    const account = await this.account(provider, accountId);
+    return account?.data?.status === "deleted";
   }
 
   async #begin(subscription: Subscription, handler: Handler): Promise<Run> {
@@ -395,7 +424,8 @@ export class Client {
       if (!isMissing(error))
         throw new Error(`look up durable ${run.durable}: ${codeOf(error)}`, { cause: error });
       throw new NoDurable(`durable ${run.durable}: no such durable for the key of this program: ` +
-        "check the name of the team and NATS_SEED_FILE, or ask the operator: wagewire team add",
+        "a further durable of a team is named <team>_<name>; check the names and NATS_SEED_FILE, or " +
+        "ask the operator: wagewire team list, wagewire team add",
         { cause: error });
     }
     return run;
@@ -414,6 +444,7 @@ export class Client {
         stop.now();
       }));
     await Promise.all(hands);
+    if (run.leftOut > 0) this.#logLeftOut(run);
     if (this.#isOnline) await this.#nats.flush().catch(() => undefined);
     if (failed.length > 0) throw failed[0];
   }
@@ -498,9 +529,9 @@ export class Client {
   }
 
   /**
-   * Waits until the broker has looked at the request of an inbox, or has answered it. A request that
-   * the broker looks at when the inbox is gone would get a completion that nobody receives. The
-   * broker looks at requests in turn, and refuses at once what begins like JSON and is none.
+   * Waits until the broker has looked at the request of an inbox, or has answered it. A request
+   * that the broker looks at when the inbox is gone would get a completion that nobody receives.
+   * The broker looks at requests in turn, and refuses at once what begins like JSON and is none.
    */
   async #waitForTurn(run: Run, inbox: string, ended: EventTarget): Promise<void> {
     this.#ask(run, "{", inbox);
@@ -545,16 +576,20 @@ export class Client {
   async #handle(run: Run, message: Msg): Promise<void> {
     const delivery = deliveryOf(message);
     let failure: { error: unknown } | undefined;
+    let isDeletion = false;
     try {
       const completion = this.#decode(message.data, delivery.sequence, delivery.count);
-      if (completion.isDeletion || run.includes(message.subject)) {
+      isDeletion = completion.isDeletion;
+      if (isDeletion || run.includes(message.subject)) {
         await call(run.handler, completion);
-        if (completion.isDeletion || completion.data.scope) run.outcomes.take();
+        if (isDeletion || completion.data.scope) run.outcomes.take();
+      } else if (++run.leftOut % leftOutPerLine === 0) {
+        this.#logLeftOut(run);
       }
     } catch (error) {
       failure = { error };
     }
-    if (failure) await this.#fail(run, message, delivery, failure.error);
+    if (failure) await this.#fail(run, message, delivery, failure.error, isDeletion);
     else {
       run.outcomes.forget(delivery.sequence);
       await this.#confirm(message, "+ACK", delivery);
@@ -562,10 +597,16 @@ export class Client {
     run.noteEnd(delivery);
   }
 
+  #logLeftOut(run: Run): void {
+    this.#log("info", "the filter left completions out", { completions: run.leftOut });
+  }
+
   /** Gives a completion back, or sets it aside. */
-  async #fail(run: Run, message: Msg, delivery: Delivery, error: unknown): Promise<void> {
+  async #fail(
+    run: Run, message: Msg, delivery: Delivery, error: unknown, isDeletion: boolean,
+  ): Promise<void> {
     const fields = { sequence: delivery.sequence, delivery: delivery.count };
-    const reason = run.judge(error, delivery);
+    const reason = run.judge(error, delivery, isDeletion);
     if (reason === undefined) {
       const about = { ...fields, error_type: typeOf(error), error_at: placeOf(error) };
       this.#log("warn", "a completion comes again", about);
@@ -710,9 +751,11 @@ class Run {
   readonly handler: Handler;
   readonly aside: Subscription["aside"];
   readonly #attemptsMax: number;
-  readonly #resources: string[];
+  readonly #resources: readonly string[];
   readonly #accounts: Set<string>;
   readonly outcomes = new Outcomes();
+  /** Counts the completions outside of the filter. */
+  leftOut = 0;
   /** Counts the failures of completions that nothing helps. */
   late = 0;
   hasNothing = false;
@@ -725,8 +768,8 @@ class Run {
     this.durable = subscription.durable ?? team;
     this.hands = subscription.hands ?? 4;
     this.#attemptsMax = subscription.attemptsMax ?? 20;
-    this.#resources = subscription.resources ?? [];
-    this.#accounts = new Set(subscription.accounts?.map(token));
+    this.#resources = namesOf("resources", subscription.resources ?? []);
+    this.#accounts = new Set(namesOf("accounts", subscription.accounts ?? []).map(token));
     this.aside = subscription.aside;
     this.handler = handler;
     if (!/^[^.*>\s]+$/.test(this.durable))
@@ -736,6 +779,10 @@ class Run {
       throw new Error(`subscription.hands is ${this.hands}: want 1 to ${handsMax}`);
     if (!(this.#attemptsMax >= 1))
       throw new Error(`subscription.attemptsMax is ${this.#attemptsMax}: want 1 or more`);
+    for (const resource of this.#resources)
+      if (!knownResources.includes(resource))
+        throw new Error(`subscription.resources has "${resource}": want some of ` +
+          knownResources.join(", "));
     if (typeof handler?.store !== "function" || typeof handler.remove !== "function")
       throw new Error("the handler has no function store or none remove");
   }
@@ -750,11 +797,11 @@ class Run {
   }
 
   /** Returns why no delivery helps, or undefined if one may. */
-  judge(error: unknown, delivery: Delivery): string | undefined {
+  judge(error: unknown, delivery: Delivery, isDeletion: boolean): string | undefined {
     const poison = causeOf(error, Poison);
     if (poison) return poison.message;
     const isAlone = this.outcomes.fail(delivery.sequence);
-    if (!this.isLate(delivery)) return undefined;
+    if (isDeletion || !this.isLate(delivery)) return undefined;
     const broken = causeOf(error, RecordsGone) ?? causeOf(error, RecordsChanged);
     if (broken) return `${delivery.count} deliveries: ${broken.message}`;
     return isAlone
@@ -787,15 +834,23 @@ class Run {
   }
 }
 
+/** Returns a list of a subscription. A text has letters, which would be taken for names. */
+function namesOf(field: string, names: unknown): string[] {
+  if (Array.isArray(names) && names.every((name) => typeof name === "string")) return names;
+  throw new TypeError(`subscription.${field} is not a list of texts`);
+}
+
 /** A failure of the completion at a place of the stream. Turns order what happened. */
 interface Failure {
   sequence: number;
   turn: number;
+  /** The completion failed, and the others did not. */
+  wasAlone: boolean;
 }
 
 /**
- * What became of the completions of a program, to tell a completion that fails alone from a database
- * that is down.
+ * What became of the completions of a program, to tell a completion that fails alone from a
+ * database that is down.
  *
  * @internal
  */
@@ -803,8 +858,8 @@ export class Outcomes {
   #turn = 0;
   /** The turn of the last completion that the handler took. */
   #taken = 0;
-  /** The turn of the last failure of each completion that fails. */
-  readonly #failed = new Map<number, number>();
+  /** The last failure of each completion that fails. */
+  readonly #failed = new Map<number, Failure>();
   /** The newest failure, and the newest of another completion than that. */
   #newest: Failure | undefined;
   #other: Failure | undefined;
@@ -815,17 +870,21 @@ export class Outcomes {
   }
 
   /**
-   * Notes that a completion failed. It reports whether the completion fails alone: since its failure
-   * before, the handler took others, and none of the others failed after that.
+   * Notes that a completion failed. It reports whether the completion failed alone twice in a row:
+   * each time since its failure before, the handler took others, and none of the others failed
+   * after that. Once is not enough: of an outage with a pause, one completion is the first to fail
+   * again.
    */
   fail(sequence: number): boolean {
     const before = this.#failed.get(sequence);
     if (this.#newest && this.#newest.sequence !== sequence) this.#other = this.#newest;
     const others = this.#other?.turn ?? 0;
-    this.#newest = { sequence, turn: ++this.#turn };
+    const wasAlone = before !== undefined && this.#taken > before.turn && this.#taken > others;
+    const failure = { sequence, turn: ++this.#turn, wasAlone };
+    this.#newest = failure;
     if (this.#failed.size >= failuresMax) this.#failed.clear();
-    this.#failed.set(sequence, this.#turn);
-    return before !== undefined && this.#taken > before && this.#taken > others;
+    this.#failed.set(sequence, failure);
+    return wasAlone && before.wasAlone;
   }
 
   /** Forgets a completion that was settled. Its failure still counts for the others. */
@@ -1272,6 +1331,9 @@ function sortable(time = "0001-01-01T00:00:00Z"): string {
 /**
  * Returns a function that writes poison to a directory, as <stream>-<sequence>.json with all bytes
  * of the message, and the reason in <stream>-<sequence>.why.txt. Only the owner can read the files.
+ *
+ * The directory has whole completions with names and pay, also of accounts that are deleted later.
+ * They stay until Client.retryAside removes them, or the program does.
  */
 export function asideDirectory(dir: string): (poisoned: Poisoned) => Promise<void> {
   return async ({ stream, sequence, raw, reason }) => {
@@ -1299,19 +1361,31 @@ const reasonFile = (file: string) => file.replace(/\.json$/, ".why.txt");
 
 /** Writes a file that survives a power cut, or no file. */
 async function writeDurably(dir: string, file: string, text: Uint8Array): Promise<void> {
-  const draft = await open(`${file}.tmp`, "w", 0o600);
+  // A name that nobody knows: others may have put a link or a readable file at another one.
+  const draft = `${file}.${randomUUID()}.tmp`;
   try {
-    await draft.writeFile(text);
-    await draft.sync();
-  } finally {
-    await draft.close();
+    await writeNew(draft, text);
+    await rename(draft, file);
+  } catch (error) {
+    await unlink(draft).catch(() => undefined);
+    throw error;
   }
-  await rename(`${file}.tmp`, file);
   const folder = await open(dir);
   try {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** Writes a file that is not there yet to the disk. */
+async function writeNew(file: string, text: Uint8Array): Promise<void> {
+  const opened = await open(file, "wx", 0o600);
+  try {
+    await opened.writeFile(text);
+    await opened.sync();
+  } finally {
+    await opened.close();
   }
 }
 

@@ -18,6 +18,13 @@ def say(**what: Any) -> None:
     print(wagewire.dumps(what), flush=True)
 
 
+class Lines(logging.Handler):
+    """Says every line of the kit's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(did="logged", why=record.getMessage())
+
+
 class Program:
     """Handles completions as the test wants it."""
 
@@ -53,7 +60,13 @@ class Program:
         )  # fmt: skip
 
     async def remove(self, completion: wagewire.Completion) -> None:
-        say(did="removed", event=completion.data["event"]["id"], account=completion.account_id)
+        event = completion.data["event"]["id"]
+        say(did="removing", event=event, attempt=completion.attempt)
+        if event in self.fails:
+            raise ConnectionError("Jane Doe earns 12345")
+        if event in self.poisons:
+            raise wagewire.Poison("no such employer")
+        say(did="removed", event=event, account=completion.account_id)
 
     async def listen(self) -> None:
         reader = asyncio.StreamReader()
@@ -64,6 +77,7 @@ class Program:
             word, event = line.decode().split()
             if word == "recover":
                 self.fails.clear()
+                self.poisons.clear()
             else:
                 self.release(event).set()
 
@@ -124,9 +138,11 @@ async def run(orders: dict[str, Any]) -> None:
 
 def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    logging.getLogger("wagewire").addHandler(Lines())
     orders = wagewire.loads(sys.argv[1])
     wagewire.PAUSE_MIN = 0.01
     wagewire.PAUSE_MAX = 0.05
+    wagewire._REOPEN_EVERY = 0.05
     try:
         asyncio.run(run(orders))
     except (wagewire.ConfigError, wagewire.NoDurable) as error:

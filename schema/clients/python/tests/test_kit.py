@@ -147,7 +147,57 @@ class Filters(unittest.TestCase):
             ({"resources": ["paystub"]}, ValueError),
         ):  # fmt: skip
             with self.subTest(filter), self.assertRaises(error):
-                wagewire._check_filter(wagewire.Subscription(**typing.cast(Any, filter)))
+                wagewire._filter_of(wagewire.Subscription(**typing.cast(Any, filter)))
+
+    def test_a_filter_may_be_an_iterator(self) -> None:
+        subscription = wagewire.Subscription(resources=iter(["income"]), accounts=iter(["a-1"]))
+        client = wagewire.Client(wagewire.Config("lending"))
+        reader = wagewire._Reader(client, subscription, wagewire.Mirror(), None, False)
+        self.assertEqual((reader._resources, reader._accounts), ({"income"}, {"a-1"}))
+
+    def test_each_thousand_completions_outside_of_the_filter_are_a_line(self) -> None:
+        class Broker:
+            async def request(self, *_: Any, **__: Any) -> None:
+                """Takes every acknowledgement."""
+
+        class Delivery:
+            reply = "ack"
+
+        async def leave_out(count: int) -> None:
+            client = wagewire.Client(wagewire.Config("lending"))
+            client._nc = typing.cast(Any, Broker())
+            subscription = wagewire.Subscription()
+            reader = wagewire._Reader(client, subscription, wagewire.Mirror(), None, False)
+            for _ in range(count):
+                await reader._leave_out(typing.cast(Any, Delivery()))
+
+        with self.assertLogs("wagewire", "INFO") as log:
+            asyncio.run(leave_out(2500))
+        counts = [record.args for record in log.records]
+        self.assertEqual(counts, [(1000,), (2000,)])
+
+
+class Outages(unittest.TestCase):
+    def test_a_broker_that_is_away_is_asked_nothing(self) -> None:
+        class Away:
+            """A connection that any call would fail."""
+
+            is_connected = False
+            is_closed = False
+
+        async def run() -> None:
+            client = wagewire.Client(wagewire.Config("lending"))
+            client._nc = typing.cast(Any, Away())
+            subscription = wagewire.Subscription(hands=1)
+            reader = wagewire._Reader(client, subscription, wagewire.Mirror(), None, False)
+            hand = asyncio.create_task(reader._hand())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            self.assertFalse(hand.done())
+            reader._stop.set()
+            await hand
+
+        asyncio.run(run())
 
 
 class FailsAlone(unittest.TestCase):
@@ -166,19 +216,42 @@ class FailsAlone(unittest.TestCase):
         self.take(reader)
         self.assertFalse(reader._fails_alone(1))
 
-    def test_a_completion_fails_alone_if_another_was_taken_meanwhile(self) -> None:
+    def test_a_completion_fails_alone_if_others_were_taken_before_two_failures(self) -> None:
         reader = self.reader()
         reader._fails_alone(1)
+        self.take(reader)
+        self.assertFalse(reader._fails_alone(1))  # once
         self.take(reader)
         self.assertTrue(reader._fails_alone(1))
         self.assertFalse(reader._fails_alone(1))  # nothing was taken since
 
-    def test_a_database_that_comes_back_for_one_call_makes_no_poison(self) -> None:
+    def test_alone_with_a_failure_between_is_not_twice_in_a_row(self) -> None:
         reader = self.reader()
         reader._fails_alone(1)
         self.take(reader)
-        reader._fails_alone(2)
+        reader._fails_alone(1)
+        reader._fails_alone(1)  # nothing was taken
+        self.take(reader)
         self.assertFalse(reader._fails_alone(1))
+
+    def test_a_database_that_comes_back_for_one_call_makes_no_poison(self) -> None:
+        reader = self.reader()
+        reader._fails_alone(1)
+        for _ in range(5):
+            self.take(reader)
+            reader._fails_alone(2)
+            self.assertFalse(reader._fails_alone(1))
+
+    def test_a_database_that_comes_back_again_and_again_makes_no_poison(self) -> None:
+        reader = self.reader()
+        waiting = list(range(1, 9))
+        for sequence in waiting:
+            reader._fails_alone(sequence)
+        for _ in range(50):
+            self.take(reader)
+            for sequence in waiting:  # the first of them is alone
+                self.assertFalse(reader._fails_alone(sequence))
+            waiting.append(waiting.pop(0))
 
 
 class Pauses(unittest.TestCase):

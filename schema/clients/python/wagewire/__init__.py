@@ -33,7 +33,7 @@ from nats.aio.client import Client as _Connection
 from nats.aio.msg import Msg as _Message
 
 from .normal import has_normal, normal_of
-from .types import Account, CompletionData, CompletionRecordsRef, JsonObject
+from .types import RESOURCES, Account, CompletionData, CompletionRecordsRef, JsonObject
 
 __all__ = [
     "Client",
@@ -46,6 +46,7 @@ __all__ = [
     "NotACompletion",
     "Poison",
     "Poisoned",
+    "RESOURCES",
     "RecordsChanged",
     "RecordsGone",
     "Subscription",
@@ -72,20 +73,6 @@ TOGETHER_BYTES_MAX = 8 << 20
 ATTEMPTS_MAX = 20
 """After so many deliveries a completion that fails alone is poison."""
 
-RESOURCES = frozenset(
-    {
-        "employment",
-        "identity",
-        "income",
-        "link",
-        "notices",
-        "paystubs",
-        "shifts",
-        "verification_reports",
-    }
-)
-"""The resources of the contract."""
-
 HANDS_MAX = 100
 """The largest number of hands: each is a request that waits at the broker."""
 
@@ -110,6 +97,13 @@ _ANSWER_WITHIN = 5.0
 _TELL_TRIES = 3
 # So often the kit looks whether the durable stands still.
 _INSPECT_EVERY = 60.0
+# So many completions outside of the filter are a line of the log.
+_UNSEEN_EVERY = 1000
+# The errors of a connection that is away or at its end: the kit goes on with the next one.
+_AWAY = (nats.errors.OutboundBufferLimitError, nats.errors.ConnectionClosedError)
+# nats-py closes its connection for good at most errors of the broker, such as a key that is refused
+# for a moment. So often, in seconds, the kit looks, and opens another connection.
+_REOPEN_EVERY = 2.0
 # More completions that fail are forgotten. A durable hands out fewer at a time.
 _FAILURES_MAX = 10_000
 
@@ -221,6 +215,7 @@ def dumps(value: Any) -> str:
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")  # also the hash of an id
 
 
 def token(id: str) -> str:
@@ -564,7 +559,12 @@ class Handler(Protocol):
         """Stores the completion and its records."""
 
     async def remove(self, completion: Completion) -> None:
-        """Removes everything of the completion's account, in every resource."""
+        """Removes everything of the completion's account, in every resource.
+
+        The account's completions that were set aside are data of the account too. aside_dir keeps
+        them until Client.retry_aside, which removes them unseen. A deletion is never set aside: it
+        comes again until remove takes it.
+        """
 
 
 @dataclass(frozen=True)
@@ -584,7 +584,8 @@ def aside_dir(directory: str | os.PathLike[str]) -> Callable[[Poisoned], Awaitab
     """Returns an aside that keeps each message as <stream>-<sequence>.json in the directory.
 
     The reason is beside it, in <stream>-<sequence>.why.txt. Client.retry_aside takes the files.
-    They have personal data: Handler.remove must look there too.
+    They are whole completions with personal data, also of accounts that are deleted later: run
+    retry_aside after deletions, or let Handler.remove look there too.
     """
     place = Path(directory)
 
@@ -696,6 +697,8 @@ class Client:
         self._config = config
         self._api = f"$JS.{config.domain}.API." if config.domain else "$JS.API."
         self._nc: _Connection = _Connection()
+        self._is_closed = False
+        self._keeping_open: asyncio.Task[None] | None = None
         self._readers: set[_Reader] = set()
         self._locks: dict[str, _Lock] = {}
 
@@ -707,7 +710,12 @@ class Client:
 
     async def close(self) -> None:
         """Closes the connection. First let subscribe end: close gives no completion back."""
+        self._is_closed = True
+        if self._keeping_open is not None:
+            self._keeping_open.cancel()
+            await asyncio.wait({self._keeping_open})
         await self._nc.close()
+        self._wake()
 
     async def subscribe(
         self, subscription: Subscription, handler: Handler, stop: asyncio.Event | None = None
@@ -728,13 +736,25 @@ class Client:
 
     async def account(self, provider: str, account_id: str) -> Account | None:
         """Returns the last state of an account, by the provider's id, or None without one."""
-        subject = f"wagewire.accounts.{provider}.{token(account_id)}"
-        answer = await self._get(f"{_ACCOUNTS}.{subject}")
+        return await self._account(provider, token(account_id))
+
+    async def _account(self, provider: str, subject: str) -> Account | None:
+        answer = await self._get(f"{_ACCOUNTS}.wagewire.accounts.{provider}.{subject}")
         return None if answer is None else cast(Account, loads(answer))
+
+    async def _is_of_deleted_account(self, completion: Completion) -> bool:
+        """Reports whether a completion that is no deletion has data of a deleted account."""
+        has_account = all(map(_TOKEN.fullmatch, (completion.provider, completion.subject)))
+        if completion.outcome == "deleted" or not has_account:
+            return False
+        account = await self._account(completion.provider, completion.subject)
+        return account is not None and account["data"]["status"] == "deleted"
 
     async def retry_aside(self, directory: str | os.PathLike[str], handler: Handler) -> int:
         """Hands the messages that aside_dir kept to the handler, the oldest first, and removes
         those that it took. It returns how many these are.
+
+        Messages of accounts that are deleted by now are removed, and the handler never sees them.
 
         ExceptionGroup: an error for each message that stays, with the name of its file as a note.
         """
@@ -744,14 +764,16 @@ class Client:
             try:
                 completion = self._parse(await asyncio.to_thread(path.read_bytes), attempt=0)
                 async with self._turn(completion, asyncio.Event()):
-                    await _hand_over(completion, handler)
+                    is_obsolete = await self._is_of_deleted_account(completion)
+                    if not is_obsolete:
+                        await _hand_over(completion, handler)
             except Exception as error:
                 error.add_note(f"{path.name} stays aside")
                 errors.append(error)
                 continue
             path.with_suffix(".why.txt").unlink(missing_ok=True)
             path.unlink()
-            taken += 1
+            taken += not is_obsolete
         if errors:
             raise ExceptionGroup("completions stay aside", errors)
         return taken
@@ -807,6 +829,32 @@ class Client:
         return await self._nc.request(self._api + subject, b"", timeout=_ANSWER_WITHIN)
 
     async def _open(self) -> None:
+        self._nc = await self._open_connection()
+        self._keeping_open = asyncio.create_task(self._keep_open())
+
+    async def _keep_open(self) -> None:
+        """Opens another connection when nats-py has closed the last one by itself."""
+        told: _Connection | None = None  # the connection of which the log knows the end
+        while True:
+            # nats-py does not always tell that it has closed a connection.
+            await asyncio.sleep(_REOPEN_EVERY)
+            if not self._nc.is_closed:
+                continue
+            if self._nc is not told:
+                told = self._nc
+                why = "" if told.last_error is None else _describe(told.last_error)
+                _log.warning("the connection to the broker has ended: %s", why)
+            try:
+                self._nc = await self._open_connection()
+            except Exception as error:
+                _log.warning("no connection to the broker: %s", _describe(error))
+                continue
+            _log.info("connected to the broker again")
+            self._wake()
+
+    async def _open_connection(self) -> _Connection:
+        """Opens a connection, which connects again unless the broker refuses something."""
+        nc = _Connection()
         options: dict[str, Any] = {}
         if self._config.seed_file:
             options["nkeys_seed_str"] = _seed(self._config.seed_file)
@@ -827,9 +875,9 @@ class Client:
         )
 
         async def on_reconnect() -> None:
-            if wants_tls and not self._is_encrypted():
+            if wants_tls and not _is_encrypted(nc):
                 _log.error("the broker does not use TLS any more: the connection is closed")
-                await self._nc.close()
+                await nc.close()
                 return
             _log.info("connected to the broker again")
             self._wake()
@@ -844,7 +892,7 @@ class Client:
 
         # nats-py would try for ever, also with a wrong key.
         opening = asyncio.create_task(
-            self._nc.connect(
+            nc.connect(
                 servers=servers,
                 name=f"wagewire-client-{self._config.team}",
                 max_reconnect_attempts=-1,
@@ -865,18 +913,20 @@ class Client:
             raise _why_not_open(self._config, failing.result())
         _raise_import_error(opening.exception())
         is_open = True
-        if wants_tls and not self._is_encrypted():
-            await self._nc.close()
+        if wants_tls and not _is_encrypted(nc):
+            await nc.close()
             raise ConfigError("NATS_URL or NATS_CA_FILE wants TLS, which the broker does not use")
-
-    def _is_encrypted(self) -> bool:
-        # nats-py sends everything in plain text to a broker that does not ask for TLS, and has no
-        # public way to learn it.
-        return bool(getattr(self._nc, "_server_info", {}).get("tls_required"))
+        return nc
 
     def _wake(self) -> None:
         for reader in self._readers:
             reader.wake()
+
+
+def _is_encrypted(nc: _Connection) -> bool:
+    # nats-py sends everything in plain text to a broker that does not ask for TLS, and has no
+    # public way to learn it.
+    return bool(getattr(nc, "_server_info", {}).get("tls_required"))
 
 
 def _place_in_name(path: Path) -> int:
@@ -921,7 +971,7 @@ def _why_not_open(config: Config, error: Exception) -> ConfigError:
 
 def _describe(error: BaseException) -> str:
     """Returns the error for the log. The text of a foreign error may have personal data."""
-    known = (nats.errors.Error, Poison, NotACompletion, RecordsGone, RecordsChanged, OSError)
+    known = (nats.errors.Error, ConfigError, Poison, NotACompletion, RecordsGone, RecordsChanged)
     if isinstance(error, known) and not isinstance(error, OSError):
         return f"{type(error).__name__}: {error}"
     if isinstance(error, OSError):
@@ -953,13 +1003,21 @@ def _find(error: BaseException, kinds: tuple[type[Exception], ...]) -> BaseExcep
     return None
 
 
-def _check_filter(subscription: Subscription) -> None:
-    """Refuses a filter that would acknowledge everything unseen."""
+def _filter_of(subscription: Subscription) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the resources and the accounts. It refuses what would acknowledge all unseen."""
     for name in ("resources", "accounts"):
         if isinstance(getattr(subscription, name), str):
             raise TypeError(f"Subscription.{name} is a list of words, not a word")
-    if unknown := set(subscription.resources) - RESOURCES:
+    resources = frozenset(subscription.resources)
+    if unknown := resources.difference(RESOURCES):
         raise ValueError(f"no resources: {sorted(unknown)}: known are {sorted(RESOURCES)}")
+    return resources, frozenset(subscription.accounts)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    at: int  # the turn
+    was_alone: bool
 
 
 class _Reader:
@@ -982,7 +1040,6 @@ class _Reader:
         if subscription.attempts_max < 1:
             raise ValueError("Subscription.attempts_max is below 1")
         self._client = client
-        self._nc = client._nc
         self._subscription = subscription
         self._handler = handler
         self._outer_stop = stop or asyncio.Event()
@@ -990,10 +1047,9 @@ class _Reader:
         self._durable = subscription.durable or client._config.team
         if not re.fullmatch(r"[^\s.*>]+", self._durable):
             raise ValueError(f"{self._durable!r} is no durable: set Config.team")
-        _check_filter(subscription)
         self._next = f"{client._api}CONSUMER.MSG.NEXT.{_COMPLETIONS}.{self._durable}"
-        self._resources = frozenset(subscription.resources)
-        self._accounts = frozenset(token(id) for id in subscription.accounts)
+        self._resources, accounts = _filter_of(subscription)
+        self._accounts = frozenset(token(id) for id in accounts)
         self._stop = asyncio.Event()
         self._queues: list[asyncio.Queue[_Message | None]] = []
         self._unseen = 0  # completions outside of the filter
@@ -1001,8 +1057,13 @@ class _Reader:
         # their places on the stream.
         self._turn = 0
         self._taken_at = 0  # when the handler last took records or a deletion
-        self._failed_at: dict[int, int] = {}  # when each completion last failed
+        self._failures: dict[int, _Failure] = {}  # the last one of each completion
         self._inspected_at = 0.0
+
+    @property
+    def _nc(self) -> _Connection:
+        """The connection of now: another one may follow it."""
+        return self._client._nc
 
     async def run(self) -> None:
         try:
@@ -1025,7 +1086,7 @@ class _Reader:
                     hand.cancel()
                 self._client._readers.discard(self)
         if self._unseen:
-            _log.info("%d completions were outside of the filter", self._unseen)
+            self._tell_unseen()
         for hand in hands:
             if not hand.cancelled() and (error := hand.exception()):
                 raise error
@@ -1044,10 +1105,10 @@ class _Reader:
         self._queues.append(queue)
         try:
             while not self._stop.is_set():
-                if self._nc.is_closed:
+                if self._client._is_closed:
                     raise nats.errors.ConnectionClosedError
                 if self._nc.is_connected:
-                    with contextlib.suppress(nats.errors.OutboundBufferLimitError):
+                    with contextlib.suppress(*_AWAY):
                         await self._read_inbox(queue)
                 else:
                     await self._pause(1)
@@ -1059,10 +1120,11 @@ class _Reader:
 
         A new inbox follows: what the broker still sends for the lost request is given back.
         """
-        inbox = self._nc.new_inbox()
-        arrivals = await self._nc.subscribe(inbox, cb=queue.put)
+        nc = self._nc
+        inbox = nc.new_inbox()
+        arrivals = await nc.subscribe(inbox, cb=queue.put)
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and nc is self._nc:
                 message = await self._take(queue, inbox)
                 if message is None:
                     return
@@ -1072,15 +1134,17 @@ class _Reader:
                     await self._read_status(_status(message))
         finally:
             with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError):
-                if self._nc.is_connected:
-                    await self._wait_for_turn(queue, inbox)
+                if nc.is_connected:
+                    await self._wait_for_turn(nc, queue, inbox)
                     await arrivals.drain()  # after it the broker sends nothing more here
                 else:
                     await arrivals.unsubscribe()
             while not queue.empty():
                 await self._give_back(queue.get_nowait())
 
-    async def _wait_for_turn(self, queue: asyncio.Queue[_Message | None], inbox: str) -> None:
+    async def _wait_for_turn(
+        self, nc: _Connection, queue: asyncio.Queue[_Message | None], inbox: str
+    ) -> None:
         """Waits until the broker has looked at every request of the inbox.
 
         A request that the broker looks at after the inbox is gone would get a completion that
@@ -1088,7 +1152,7 @@ class _Reader:
         """
         # It waits for a nanosecond, and wants a sign of life in that time.
         request = {"batch": 1, "expires": 1, "idle_heartbeat": 1}
-        await self._nc.publish(self._next, json.dumps(request).encode(), reply=inbox)
+        await nc.publish(self._next, json.dumps(request).encode(), reply=inbox)
         while True:
             message = await asyncio.wait_for(queue.get(), _ANSWER_WITHIN)
             if _status(message) in ("400", "503"):
@@ -1097,8 +1161,16 @@ class _Reader:
 
     async def _give_back(self, message: _Message | None) -> None:
         if message is not None and not _status(message):
-            with contextlib.suppress(nats.errors.Error):
-                await message.nak()
+            await self._publish(message, b"-NAK")
+
+    async def _give_back_for(self, message: _Message, seconds: float) -> None:
+        """Lets a completion come again after a pause."""
+        await self._publish(message, b'-NAK {"delay":%d}' % int(seconds * 1e9))
+
+    async def _publish(self, message: _Message, word: bytes) -> None:
+        """Tells the broker about a delivery. Without the word the completion comes again later."""
+        with contextlib.suppress(nats.errors.Error):
+            await self._nc.publish(message.reply, word)
 
     async def _take(self, queue: asyncio.Queue[_Message | None], inbox: str) -> _Message | None:
         """Returns the next completion or status, or None if the request is lost, or for a stop."""
@@ -1149,8 +1221,9 @@ class _Reader:
 
     def _no_durable(self) -> NoDurable:
         return NoDurable(
-            f"no durable {self._durable!r} for the key of this program: check the name of the team "
-            "and NATS_SEED_FILE, or ask the operator: wagewire team add"
+            f"no durable {self._durable!r} for the key of this program: a further durable of a "
+            "team is named <team>_<name>; check the names and NATS_SEED_FILE, or ask the operator: "
+            "wagewire team list, wagewire team add"
         )
 
     async def _inspect(self) -> None:
@@ -1182,8 +1255,7 @@ class _Reader:
     async def _show_life(self, message: _Message) -> None:
         while True:
             await asyncio.sleep(_SIGN_OF_LIFE_EVERY)
-            with contextlib.suppress(nats.errors.Error):
-                await message.in_progress()
+            await self._publish(message, b"+WPI")
 
     async def _handle(self, message: _Message) -> None:
         try:
@@ -1192,12 +1264,11 @@ class _Reader:
             await self._set_aside(message, str(error))
             return
         if not self._wants(completion):
-            self._unseen += 1
-            await self._tell(message, b"+ACK")
+            await self._leave_out(message)
             return
         async with self._client._turn(completion, self._stop) as is_our_turn:
             if not is_our_turn:
-                await message.nak()
+                await self._give_back(message)
                 return
             try:
                 await _hand_over(completion, self._handler)
@@ -1210,7 +1281,7 @@ class _Reader:
         self._turn += 1
         if completion.outcome == "deleted" or completion.data.get("scope") is not None:
             self._taken_at = self._turn
-        self._failed_at.pop(message.metadata.sequence.stream, None)
+        self._failures.pop(message.metadata.sequence.stream, None)
         await self._tell(message, b"+ACK")
 
     def _wants(self, completion: Completion) -> bool:
@@ -1218,6 +1289,15 @@ class _Reader:
             return True
         is_in = not self._resources or completion.resource in self._resources
         return is_in and (not self._accounts or completion.subject in self._accounts)
+
+    async def _leave_out(self, message: _Message) -> None:
+        self._unseen += 1
+        if self._unseen % _UNSEEN_EVERY == 0:
+            self._tell_unseen()
+        await self._tell(message, b"+ACK")
+
+    def _tell_unseen(self) -> None:
+        _log.info("%d completions were outside of the filter so far", self._unseen)
 
     async def _tell(self, message: _Message, word: bytes) -> None:
         """Tells the broker that a delivery is over, and waits for its word.
@@ -1230,39 +1310,50 @@ class _Reader:
                 return
             except nats.errors.Error as error:
                 _log.warning("%s: no word of the broker: %s", _place(message), _describe(error))
+                if self._nc.is_closed:
+                    await self._pause(_REOPEN_EVERY)
 
     async def _fail(
         self, message: _Message, completion: Completion, error: BaseException
     ) -> None:
         fails_alone = self._fails_alone(message.metadata.sequence.stream)
-        poison = _find(error, (Poison,))
-        if poison is not None:
-            await self._set_aside(message, str(poison))
-            return
-        are_lost = _find(error, (RecordsGone, RecordsChanged)) is not None
-        is_last = completion.attempt >= self._subscription.attempts_max
+        why = self._why_poison(completion, error, fails_alone)
         # A deletion is never given up: the account's data would stay.
-        if is_last and completion.outcome != "deleted" and (are_lost or fails_alone):
-            why = f"after {completion.attempt} attempts: {_describe(error)}"
+        if why and completion.outcome != "deleted":
             await self._set_aside(message, why)
             return
         pause = _pause_after(completion.attempt)
         _log.warning("%s comes again in %g s: %s", _place(message), pause, _describe(error))
-        await message.nak(delay=pause)
+        await self._give_back_for(message, pause)
+
+    def _why_poison(
+        self, completion: Completion, error: BaseException, fails_alone: bool
+    ) -> str:
+        """Returns why no other attempt helps, or nothing."""
+        poison = _find(error, (Poison,))
+        if poison is not None:
+            return str(poison) or "the handler says that it is poison"
+        are_lost = _find(error, (RecordsGone, RecordsChanged)) is not None
+        is_last = completion.attempt >= self._subscription.attempts_max
+        if is_last and (are_lost or fails_alone):
+            return f"after {completion.attempt} attempts: {_describe(error)}"
+        return ""
 
     def _fails_alone(self, sequence: int) -> bool:
-        """Notes a failure, and reports whether others do not fail.
+        """Notes a failure, and reports whether others do not fail, twice in a row.
 
         Since the failure before, the handler took another completion, which needed the database;
-        and no other failed after that. A database that is away fails everything.
+        and no other failed after that. A database that is away fails everything, and one that
+        comes back for a moment may fail a single completion alone, once.
         """
-        before = self._failed_at.pop(sequence, None)
-        other = max(self._failed_at.values(), default=0)
+        before = self._failures.pop(sequence, None)
+        other = max((failure.at for failure in self._failures.values()), default=0)
+        is_alone = before is not None and self._taken_at > max(before.at, other)
         self._turn += 1
-        if len(self._failed_at) > _FAILURES_MAX:
-            self._failed_at.clear()
-        self._failed_at[sequence] = self._turn
-        return before is not None and self._taken_at > before and self._taken_at > other
+        if len(self._failures) > _FAILURES_MAX:
+            self._failures.clear()
+        self._failures[sequence] = _Failure(self._turn, is_alone)
+        return is_alone and before is not None and before.was_alone
 
     async def _set_aside(self, message: _Message, why: str) -> None:
         """Keeps the message elsewhere and ends its deliveries."""
@@ -1270,7 +1361,7 @@ class _Reader:
         metadata = message.metadata
         if keep is None:
             _log.error("%s is poison, and there is no aside: %s", _place(message), why)
-            await message.nak(delay=PAUSE_MAX)
+            await self._give_back_for(message, PAUSE_MAX)
             return
         try:
             kept = keep(Poisoned(message.data, why, metadata.stream, metadata.sequence.stream))
@@ -1278,10 +1369,10 @@ class _Reader:
                 await kept
         except Exception as error:
             _log.error("%s cannot be set aside: %s", _place(message), _describe(error))
-            await message.nak(delay=PAUSE_MAX)
+            await self._give_back_for(message, PAUSE_MAX)
             return
         _log.error("%s is set aside: %s", _place(message), why)
-        self._failed_at.pop(metadata.sequence.stream, None)
+        self._failures.pop(metadata.sequence.stream, None)
         await self._tell(message, b"+TERM")
 
 

@@ -1731,6 +1731,12 @@ class TruvLink(TypedDict):
     is_dds_available: NotRequired[Union[bool, None]]
 
 
+# The resources that completions are about, as far as this release knows.
+RESOURCES: tuple[str, ...] = (
+    "employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
+    "notices",
+)
+
 # The records of each provider's resources.
 RECORDS: dict[tuple[str, str], tuple[type, ...]] = {
     ("pinwheel", "employment"): (PinwheelEmployment,),

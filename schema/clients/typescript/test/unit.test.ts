@@ -1,9 +1,12 @@
 // Tests without a broker: npm test.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
-  checkDepth, Completion, Mirror, Outcomes, pauseAfter, Poison, Splitter,
+  asideDirectory, checkDepth, Completion, Mirror, Outcomes, pauseAfter, Poison, Splitter,
 } from "../wagewire.js";
 import type { LosslessNumber, PinwheelPaystub } from "../wagewire.js";
 
@@ -60,17 +63,22 @@ test("a message may be nested in 100 levels, and no deeper", () => {
 });
 
 // A word is what happened: + a completion was taken, a number failed, and -1 was settled.
-test("a completion fails alone:", async (t) => {
+test("a completion fails alone, twice in a row:", async (t) => {
   for (const [promise, story, want] of [
     ["not the first time", "+ 1", false],
-    ["if another one was taken since", "1 + 1", true],
-    ["not if none was taken since its last failure", "1 + 1 1", false],
-    ["not if another one failed after that", "1 + 2 1", false],
-    ["also if another one failed before", "1 2 + 1", true],
-    ["not if another one failed and was taken out", "1 2 + 1 -1 2", false],
-    ["if it was alone again after an outage", "1 2 3 + 3 1 2 + 1", true],
+    ["not the second time", "1 + 1", false],
+    ["if others were taken before both of its last failures", "1 + 1 + 1", true],
+    ["not if none was taken since its last failure", "1 + 1 + 1 1", false],
+    ["not if it was not alone in between", "1 + 1 1 + 1", false],
+    ["not if another one failed after that", "1 + 1 + 2 1", false],
+    ["not if another one failed after that the time before", "1 + 2 1 + 1", false],
+    ["also if another one failed before", "1 2 + 1 2 + 1", true],
+    ["not if another one failed and was taken out", "1 2 + 1 -1 2 + 1 -1 2", false],
+    ["if it was alone again after an outage", "1 2 3 + 3 1 2 + 1 + 1", true],
     ["not among those of an outage", "1 2 3 4 1 2 3 4 1 2 3 4", false],
-    ["only one of those of an outage with one call in the middle", "1 2 3 + 1 2", false],
+    ["no one of those of an outage with one call in the middle", "1 2 3 + 1 2 3 + 2 1 3", false],
+    ["no one of those of a database that is back again and again",
+      "1 2 3 + 1 2 3 + 2 3 1 + 3 1 2 + 1", false],
   ] as const) {
     await t.test(promise, () => {
       const outcomes = new Outcomes();
@@ -118,6 +126,40 @@ test("of records that are no JSON none is handed out", async () => {
   const message = bytes(JSON.stringify({ id: "i", data }));
   const completion = new Completion(message, 1, 1, () => Promise.resolve(text));
   await assert.rejects(completion.records().next(), Poison);
+});
+
+test("poison goes to files of its own, whatever lies in the directory", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "wagewire-aside-"));
+  try {
+    const elsewhere = join(dir, "elsewhere");
+    await writeFile(elsewhere, "before", { mode: 0o644 });
+    await symlink(elsewhere, join(dir, "S-1.json"));
+    await symlink(elsewhere, join(dir, "S-1.json.tmp"));
+    await writeFile(join(dir, "S-1.why.txt.tmp"), "", { mode: 0o644 });
+    await writeFile(join(dir, "S-1.why.txt"), "", { mode: 0o644 });
+    const before = (await readdir(dir)).sort();
+    await asideDirectory(dir)({ stream: "S", sequence: 1, raw: bytes("pay"), reason: "why" });
+    for (const [name, want] of [["S-1.json", "pay"], ["S-1.why.txt", "why\n"]] as const) {
+      assert.equal(await readFile(join(dir, name), "utf8"), want);
+      assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600);
+    }
+    assert.equal(await readFile(elsewhere, "utf8"), "before");
+    assert.deepEqual((await readdir(dir)).sort(), before);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+test("poison that cannot be written leaves no file behind", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "wagewire-aside-"));
+  try {
+    await mkdir(join(dir, "S-1.why.txt"));
+    const aside = asideDirectory(dir);
+    await assert.rejects(aside({ stream: "S", sequence: 1, raw: bytes("pay"), reason: "why" }));
+    assert.deepEqual(await readdir(dir), ["S-1.why.txt"]);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 interface Words {

@@ -29,8 +29,10 @@ class Client:
         self._unsent = bytearray()  # while the server is away
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._server_info: dict[str, Any] = {}
         self.is_closed = False
+        self.last_error: Exception | None = None
 
     async def connect(
         self,
@@ -112,7 +114,17 @@ class Client:
         elif word in ("MSG", "HMSG"):
             await self._receive(word, rest, reader)
         elif word == "-ERR":
-            await self._on_error(errors.Error("nats: " + line.decode().strip()))
+            await self._read_error(line.decode().removeprefix("-ERR ").strip())
+
+    async def _read_error(self, text: str) -> None:
+        """Closes the connection for good, as nats-py does at most errors, without error_cb."""
+        if "stale connection" in text.lower():
+            return  # the server closes the connection, and another one follows
+        self.last_error = errors.Error("nats: " + text)
+        if "permissions violation" in text.lower():
+            await self._on_error(self.last_error)
+            return
+        self._closing = asyncio.create_task(self.close())
 
     async def _receive(self, word: str, rest: list[str], reader: asyncio.StreamReader) -> None:
         size = int(rest[-1])
@@ -122,7 +134,7 @@ class Client:
         headers = _headers(text[:head]) if head else None
         sub = self._subs.get(int(rest[1]))
         if sub is not None:
-            sub.arrivals.put_nowait(Msg(self, rest[0], reply, text[head:], headers))
+            sub.arrivals.put_nowait(Msg(rest[0], reply, text[head:], headers))
 
     def _send(self, text: bytes) -> None:
         if self._writer is None:

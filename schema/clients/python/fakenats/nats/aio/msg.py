@@ -1,31 +1,15 @@
-"""A message, and the answers of JetStream's protocol to a delivery."""
+"""A message, and what JetStream says about its delivery."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from nats.aio.client import Client
-
 
 @dataclass
 class Msg:
-    _client: Client
     subject: str = ""
     reply: str = ""
     data: bytes = b""
     headers: dict[str, str] | None = None
-
-    async def nak(self, delay: float | None = None) -> None:
-        word = b"-NAK"
-        if delay:
-            word += b" " + json.dumps({"delay": int(delay * 10**9)}).encode()
-        await self._client.publish(self.reply, word)
-
-    async def in_progress(self) -> None:
-        await self._client.publish(self.reply, b"+WPI")
 
     @property
     def metadata(self) -> Metadata:
