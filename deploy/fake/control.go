@@ -25,6 +25,7 @@ func (f *Providers) routeControl() {
 
 		"POST /control/people":           f.postPerson,
 		"GET /control/people":            f.getPeople,
+		"GET /control/people/{id}":       f.getPerson,
 		"POST /control/people/{id}/play": f.postPlay,
 
 		"POST /control/webhooks": f.postWebhook,
@@ -169,6 +170,17 @@ func (f *Providers) getPeople(*http.Request) (int, any) {
 	return http.StatusOK, views
 }
 
+// getPerson finds a person by any id: of an account, an end user or a link.
+func (f *Providers) getPerson(r *http.Request) (int, any) {
+	p := f.find(r.PathValue("id"))
+	if p == nil {
+		return http.StatusNotFound, fmt.Errorf("nobody has the id %s", r.PathValue("id"))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return http.StatusOK, personView(p)
+}
+
 func (f *Providers) postPlay(r *http.Request) (int, any) {
 	var in struct {
 		Times    int  `json:"times"`
@@ -226,20 +238,45 @@ func (f *Providers) postWebhook(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
-	answer, err := f.SendWith(r.Context(), w, SendOptions{
-		Retry:        in.Retry,
-		Copies:       in.Times,
-		BadSignature: in.BadSignature,
-		Old:          time.Duration(in.OldTimestamp),
-		Lost:         in.Lost,
-	})
-	return http.StatusOK, answered{sentOf(w, answer, err), readable(answer.Body)}
+	var last answered
+	var copies []answeredCopy
+	for range max(in.Times, 1) {
+		began := time.Now()
+		answer, err := f.SendWith(r.Context(), w, SendOptions{
+			Retry:        in.Retry,
+			BadSignature: in.BadSignature,
+			Old:          time.Duration(in.OldTimestamp),
+			Lost:         in.Lost,
+		})
+		last = answered{Sent: sentOf(w, answer, err), Answer: readable(answer.Body)}
+		copies = append(copies, answeredCopy{
+			Status: last.Status, Error: last.Error, Answer: last.Answer,
+			Took: Duration(time.Since(began)),
+		})
+		if r.Context().Err() != nil {
+			break
+		}
+	}
+	if in.Times > 1 {
+		last.Copies = copies
+	}
+	return http.StatusOK, last
 }
 
-// answered is a sending with the receiver's answer.
+// answered is a sending with the receiver's last answer.
 type answered struct {
 	Sent
 	Answer any `json:"answer"`
+	// Copies has the answer to each copy of a webhook that is sent more than once.
+	Copies []answeredCopy `json:"copies,omitempty"`
+}
+
+// answeredCopy is the receiver's answer to a copy of a webhook.
+type answeredCopy struct {
+	Status int      `json:"status"` // 0: there was no response
+	Error  string   `json:"error,omitempty"`
+	Answer any      `json:"answer"`
+	Took   Duration `json:"took"`
 }
 
 // webhookOf makes the webhook of an instruction.

@@ -56,6 +56,7 @@ func TestControlRefuses(t *testing.T) {
 			"POST", "people", `{"shifts": -1}`, 400, "not between 0 and 10000",
 		},
 		{"to play nobody", "POST", "people/x/play", ``, 404, "nobody has the id x"},
+		{"to show nobody", "GET", "people/x", ``, 404, "nobody has the id x"},
 		{
 			"a webhook about nobody",
 			"POST", "webhooks", `{"type": "income.added"}`, 400, "there is no person yet",
@@ -104,6 +105,11 @@ func TestControlPlaysAPerson(t *testing.T) {
 	people := decode[[]view](t, r.control("GET", "people", "", 200))
 	if diff := cmp.Diff([]view{p}, people); diff != "" {
 		t.Errorf("people (-want +got):\n%s", diff)
+	}
+	for _, id := range []string{p.ID, p.EndUserID, p.LinkID} {
+		if got := decode[view](t, r.control("GET", "people/"+id, "", 200)); got != p {
+			t.Errorf("%s is %+v, want %+v", id, got, p)
+		}
 	}
 	played := decode[[]fake.Sent](t, r.control("POST", "people/"+p.ID+"/play", "", 200))
 	if len(played) == 0 {

@@ -41,6 +41,7 @@
 //	curl $fake/people -d '{"end_user_id": "user/1", "seed": 7}'
 //	curl $fake/people -d '{"forbidden": true}'
 //	curl $fake/people
+//	curl $fake/people/$id
 //	curl -X POST $fake/people/$id/play
 //	curl $fake/people/$id/play -d '{"times": 2, "retry": true}'
 //	curl $fake/people/$id/play -d '{"shuffled": true}'
@@ -70,7 +71,8 @@
 // not among the jobs of Pinwheel.
 //
 // The response to a POST holds the webhook's id and type, and the receiver's status and answer. A
-// status of 0 means that the receiver did not answer. GET lists the webhooks that were sent.
+// status of 0 means that the receiver did not answer. With times, copies has the answer to each
+// copy. GET lists the webhooks that were sent.
 //
 // # Fixtures
 //

@@ -204,5 +204,5 @@ func (f *Providers) postFixture(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
-	return http.StatusOK, answered{sent, readable(answer.Body)}
+	return http.StatusOK, answered{Sent: sent, Answer: readable(answer.Body)}
 }

@@ -217,6 +217,13 @@ TITLE
     NATS_URL=BROKER go run ./deploy/cmd/wagewire listen --forward http://127.0.0.1:3000/hook
     go run ./deploy/cmd/wagewire trigger paystubs.added --control PROVIDERS/control
 
+  Make a fixture without private values of a webhook and of the provider's answers:
+
+    printf SECRET > pinwheel.secret
+    export PINWHEEL_URL=PROVIDERS/pinwheel PINWHEEL_API_SECRET_FILE=pinwheel.secret
+    export NATS_URL=BROKER PINWHEEL_RATE_PER_S=100
+    go run ./deploy/cmd/wagewire record --last employment.added
+
   Let a fake provider fail, and send a webhook whose worker meets the failure:
 
     curl PROVIDERS/control/faults -d '{"path":"employment","status":503,"times":2}'

@@ -138,7 +138,7 @@ func teamVariables() []process.Variable {
 
 // run connects and takes completions until ctx ends.
 func (o *listenOptions) run(ctx context.Context, t terminal) error {
-	l := &listener{stop: ctx.Done(), stdout: t.stdout, asJSON: o.asJSON}
+	l := &listener{stop: ctx.Done(), stdout: t.stdout, asJSON: o.asJSON, staysAside: o.retry}
 	l.form.Normal = o.normal
 	if o.retry && o.aside == "" {
 		return command.UsageError("--retry-aside: say with --aside which directory")

@@ -132,7 +132,8 @@ func TestACompletionIsForwardedUntilTheProgramHasIt(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	contains(t, got.stderr, "forwarding the completions of durable lending to http://127.0.0.1:",
-		"3 forwarded, 1 given back, 0 set aside\n")
+		"3 stored by the program, 1 attempt refused or unanswered "+
+			"(their completions come again), 0 set aside\n")
 	const name = `2026-01-12T12:00:01Z wagewire\.\w+\.\w+\.v1 \w+:e-\d:\w+ → `
 	lines := regexp.MustCompile(`(?m)^` + name + `204 [\d.]+(ms|µs|s)$`)
 	refused := regexp.MustCompile(`(?m)^` + name + `500 [\d.]+(ms|µs|s), again in 1s: ` +
@@ -163,7 +164,7 @@ func TestACompletionIsForwardedUntilTheProgramHasIt(t *testing.T) {
 
 	again := wagewire(t, asTeam(s), "listen", "--catch-up")
 	if again.code != 0 || again.stdout != "" ||
-		!strings.HasSuffix(again.stderr, "0 printed, 0 given back, 0 set aside\n") {
+		!strings.HasSuffix(again.stderr, "0 printed, 0 attempts refused or unanswered, 0 set aside\n") {
 		t.Errorf("what the program has comes again: %+v", again)
 	}
 }
@@ -187,7 +188,8 @@ func TestOneHandSendsOneRequestAtATime(t *testing.T) {
 	}
 	got := wagewire(t, asTeam(s), "listen", "--catch-up", "--hands", "1", "--forward",
 		program.start(t))
-	if !strings.HasSuffix(got.stderr, "20 forwarded, 0 given back, 0 set aside\n") {
+	if !strings.HasSuffix(got.stderr, "20 stored by the program, 0 attempts "+
+		"refused or unanswered, 0 set aside\n") {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -234,7 +236,8 @@ func TestCtrlCFinishesWhatIsInHand(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	contains(t, listen.stdout.String(), "→ 204 ")
-	contains(t, listen.stderr.String(), "1 forwarded, 0 given back, 0 set aside\n")
+	contains(t, listen.stderr.String(), "1 stored by the program, 0 attempts "+
+		"refused or unanswered, 0 set aside\n")
 	again := wagewire(t, asTeam(s), "listen", "--catch-up")
 	contains(t, again.stderr, "0 printed")
 }
@@ -250,7 +253,9 @@ func TestCtrlCGivesBackWhatNoProgramHas(t *testing.T) {
 	if code := listen.ends(t); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	contains(t, listen.stderr.String(), "0 forwarded, 1 given back, 0 set aside\n")
+	contains(t, listen.stderr.String(), "0 stored by the program, 1 attempt "+
+		"refused or unanswered "+
+		"(their completions come again), 0 set aside\n")
 	again := wagewire(t, asTeam(s), "listen", "--catch-up")
 	contains(t, again.stdout, "2026-01-12T12:00:01Z wagewire.income.succeeded.v1 "+
 		"pinwheel:e-1:income records=1\n")
@@ -453,7 +458,7 @@ func TestPoisonIsSetAsideAndTheRestIsForwarded(t *testing.T) {
 	if diff := cmp.Diff([]string{"pinwheel:e-1:income"}, program.ids()); diff != "" {
 		t.Errorf("completions (-want +got):\n%s", diff)
 	}
-	contains(t, got.stderr, "1 forwarded, 0 given back, 1 set aside\n")
+	contains(t, got.stderr, "1 stored by the program, 0 attempts refused or unanswered, 1 set aside\n")
 	text, err := os.ReadFile(filepath.Join(dir, "WAGEWIRE_COMPLETIONS-1.json"))
 	if err != nil || string(text) != "no completion" {
 		t.Errorf("kept %q, %v", text, err)
@@ -480,7 +485,8 @@ func TestWhatIsAsideIsSentAgain(t *testing.T) {
 	again := []string{"listen", "--aside", dir, "--retry-aside", "--forward", program.start(t)}
 	got := wagewire(t, asTeam(s), again...)
 	contains(t, got.stdout, "pinwheel:e-1:income → 204 ", "truv:e-2:link → 400 ", ", stays aside: ")
-	contains(t, got.stderr, "1 forwarded, 1 given back, 0 set aside\n",
+	contains(t, got.stderr, "1 stored by the program, 1 attempt refused or unanswered "+
+		"(their completions stay aside), 0 set aside\n",
 		"WAGEWIRE_COMPLETIONS-10.json stays aside: answer 400: ")
 	if got.code != 1 {
 		t.Errorf("exit code %d, want 1", got.code)

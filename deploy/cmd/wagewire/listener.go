@@ -30,6 +30,8 @@ type listener struct {
 	target *forward.Target
 	form   forward.Form
 	asJSON bool
+	// staysAside: the completions were set aside before, and stay aside if they are not taken.
+	staysAside bool
 	// stop ends the wait for a program that is not there.
 	stop <-chan struct{}
 
@@ -165,10 +167,18 @@ func (l *listener) countAside(dir string) func(context.Context, client.Poisoned)
 func (l *listener) summary() string {
 	word := "printed"
 	if l.target != nil {
-		word = "forwarded"
+		word = "stored by the program"
 	}
-	return fmt.Sprintf("%d %s, %d given back, %d set aside",
-		l.taken.Load(), word, l.givenBack.Load(), l.setAside.Load())
+	fate := ""
+	switch {
+	case l.givenBack.Load() == 0:
+	case l.staysAside:
+		fate = " (their completions stay aside)"
+	default:
+		fate = " (their completions come again)"
+	}
+	return fmt.Sprintf("%d %s, %s refused or unanswered%s, %d set aside",
+		l.taken.Load(), word, plural(int(l.givenBack.Load()), "attempt"), fate, l.setAside.Load())
 }
 
 // kitLog prints the lines of the kit. A line about one completion is printed only if it is an

@@ -47,8 +47,9 @@ nothing in common. The name of a new field stays only if it is made of known wor
 of no value. Standard error lists the names that stay: make sure that none is of a person.
 
 Answers with an error are recorded too. Refused credentials are not, nor a call without an answer:
-then there is no fixture. The calls share the budget of the workers, and come after the calls for
-fresh events. Give the environment of a worker.`,
+then there is no fixture. Nor is there one if every call got 404 and no answer is JSON: the address
+of the provider's API, such as PINWHEEL_URL, is wrong then. The calls share the budget of the
+workers, and come after the calls for fresh events. Give the environment of a worker.`,
 		Example: `  Record a webhook whose completion looks wrong, and play it in the sandbox:
     wagewire record 5a141122-4235-4fa1-bd76-0628573880b0
     wagewire trigger --fixture pinwheel.paystubs.added.fixture.json
@@ -166,9 +167,11 @@ func (o *recordOptions) find(
 // newest has the type.
 func findLast(ctx context.Context, op *stream.Operator, name string) (sequence uint64, err error) {
 	var filters []string
+	erases := false
 	for _, t := range schema.Catalogue() {
 		if t.Name == name {
 			filters = append(filters, schema.AccountEvents(t.Provider, t.Resource, t.Action, "*"))
+			erases = erases || t.Erases
 		}
 	}
 	for _, newest := range []uint64{traceNewest, 0} {
@@ -182,6 +185,10 @@ func findLast(ctx context.Context, op *stream.Operator, name string) (sequence u
 		if err != nil || sequence > 0 {
 			return sequence, err
 		}
+	}
+	if erases {
+		return 0, fmt.Errorf("no webhook %s is stored: the events of a deleted account "+
+			"are erased, the deletion among them", name)
 	}
 	return 0, fmt.Errorf("no webhook %s is stored", name)
 }

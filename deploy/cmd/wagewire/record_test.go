@@ -185,8 +185,10 @@ func TestRecordSaysWhatIsWrong(t *testing.T) {
 		"a type with a typo":         {[]string{"--last", "incom.added"}, 2, "did you mean income.added?"},
 		"an event that is not there": {[]string{"nosuch"}, 1, "event nosuch is not on WAGEWIRE_EVENTS"},
 		"a type that nobody has":     {[]string{"--last", "shifts.added"}, 1, "no webhook shifts.added is stored"},
-		"an id at two providers":     {[]string{"the-same"}, 1, "give pinwheel:ID or truv:ID"},
-		"a type without a worker":    {[]string{stored.ID}, 1, "no worker completes events of this type"},
+		"a deletion, which is erased": {[]string{"--last", "link-deleted"}, 1,
+			"no webhook link-deleted is stored: the events of a deleted account are erased"},
+		"an id at two providers":  {[]string{"the-same"}, 1, "give pinwheel:ID or truv:ID"},
+		"a type without a worker": {[]string{stored.ID}, 1, "no worker completes events of this type"},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			dir := t.TempDir()

@@ -21,6 +21,8 @@ const (
 	// responseFor is how long Pinwheel waits for a response. Truv waits 10 s.
 	responseFor      = 15 * time.Second
 	responseBytesMax = 64 << 10
+	// hooksPath is the path of ingress that the provider's name follows.
+	hooksPath = "/webhooks/"
 )
 
 // request is a webhook to send.
@@ -30,6 +32,8 @@ type request struct {
 	url      string
 	secret   schema.Secret
 	backfill bool
+	// label stands in front of each printed response.
+	label string
 }
 
 // sendTimes sends the webhook so often and prints each response. An error says how many webhooks
@@ -49,18 +53,29 @@ func (r request) sendTimes(ctx context.Context, stdout io.Writer, times int) err
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(stdout, got); err != nil {
+		if _, err := fmt.Fprintln(stdout, r.label+got.String()); err != nil {
 			return err
 		}
 		if !got.isStored() {
 			lost++
-			advice = got.advice(r.provider)
+			advice = r.advise(got)
 		}
 	}
 	if lost > 0 {
 		return fmt.Errorf("%d of %d not stored%s", lost, times, advice)
 	}
 	return nil
+}
+
+// advise is the advice about a webhook that is not stored. An address without the path of ingress
+// is the likeliest cause of 404.
+func (r request) advise(got response) string {
+	hasPath := strings.HasSuffix(r.url, hooksPath+string(r.provider))
+	if got.status == http.StatusNotFound && !hasPath {
+		return fmt.Sprintf(": %s has no path /webhooks: see --url, which is %s by default", r.url,
+			urlDefault)
+	}
+	return got.advice(r.provider)
 }
 
 // send signs the webhook with the present time, and posts the webhook.

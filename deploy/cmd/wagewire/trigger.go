@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fake"
@@ -48,8 +49,8 @@ With --url the command needs no fakes: it signs a sample of the TYPE and sends t
 there. At a loopback address the command signs with the secret of the sandbox unless another one is
 given. Only error and pending are fixtures of a sample.
 
-Each answer of ingress is printed on a line, with the type of the webhook and the account. Trigger
-exits 0 if ingress stored the webhook.`,
+Each answer of ingress is printed on a line, with the type of the webhook and the account or the end
+user. Trigger exits 0 if ingress stored the webhook.`,
 		Example: `  In the sandbox that make run starts:
     wagewire trigger paystubs.added
   A completion that has its records elsewhere, because they are large:
@@ -93,7 +94,8 @@ func (o *triggerOptions) addFlags(cmd *cobra.Command) {
 		join(fixtureNames())+" or a file of wagewire record", parseFixture)
 	completeFixtures(cmd)
 	flags.StringVar(&o.account, "account", "",
-		"`id` of the account that the webhook is about (default a new account)")
+		"`id` of the account that the webhook is about: the fakes must know it "+
+			"(default a new account)")
 	flags.StringVar(&o.endUser, "end-user", "",
 		"`id` of the end user of the account (default a new id)")
 	flags.StringVar(&o.id, "id", "", "`id` of the webhook (default a new id)")
@@ -148,7 +150,7 @@ func (o *triggerOptions) check(w schema.WebhookType, f ending) error {
 			"--secret-file is for --url")
 	case o.url == "" && o.account != "" && o.endUser != "":
 		return command.UsageError("the account of --account has its own end user: " +
-			"--end-user is for a new account")
+			"--end-user is for a new account: leave one of the two out")
 	default:
 		return nil
 	}
@@ -171,7 +173,10 @@ func (o *triggerOptions) sendSample(
 	if err != nil {
 		return err
 	}
-	r := request{provider: w.Provider, body: body, url: target, secret: secret}
+	r := request{
+		provider: w.Provider, body: body, url: target, secret: secret,
+		label: w.Name + " " + formatAbout(w, gjson.GetBytes(body, w.Account).String()) + " ",
+	}
 	return r.sendTimes(ctx, t.stdout, o.times)
 }
 
@@ -247,7 +252,8 @@ func endings() []ending {
 			about: "the provider refuses the data: outcome unavailable, with the class forbidden",
 			usual: "employment.added",
 			fits:  isFetched,
-			note: "the completion comes after 13 minutes, because the worker asks again: " +
+			note: "the worker asks again, so the completion comes after the not-ready ladder of " +
+				"the workers (13 minutes unless NOT_READY_LADDER is set): " +
 				"NOT_READY_LADDER=1s make run starts a sandbox with a shorter wait",
 			person: map[string]any{"forbidden": true},
 		},

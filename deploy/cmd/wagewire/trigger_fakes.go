@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -27,7 +29,7 @@ const (
 	callFor   = 5 * time.Second
 	callEvery = 50 * time.Millisecond
 	// controlBytesMax is the size of the largest answer of the control tree.
-	controlBytesMax = 1 << 20
+	controlBytesMax = 8 << 20
 )
 
 // letFakesSend lets the fake providers make an account and send the webhook about it.
@@ -37,15 +39,11 @@ func (o *triggerOptions) letFakesSend(
 	ctx, cancel := context.WithTimeout(ctx, controlFor)
 	defer cancel()
 	fakes := fakeControl{url: o.control}
-	account := o.account
-	if account == "" {
-		var err error
-		account, err = o.letFakesOpen(ctx, t, fakes, f)
-		if err != nil {
-			return err
-		}
+	account, err := o.chooseAccount(ctx, t, fakes, f)
+	if err != nil {
+		return err
 	}
-	err := letFakesSendOne(ctx, t, fakes, webhookOrder{
+	err = letFakesSendOne(ctx, t, fakes, webhookOrder{
 		Type: w.Name, Provider: string(w.Provider), Account: account,
 		ID: o.id, Outcome: f.outcome, Times: o.times,
 	})
@@ -54,6 +52,26 @@ func (o *triggerOptions) letFakesSend(
 	}
 	sayNext(t.stderr, w, f)
 	return nil
+}
+
+// chooseAccount returns the account of --account, which the fakes must know, or a new one. About an
+// unknown account the fakes would send a webhook whose data no worker can get.
+func (o *triggerOptions) chooseAccount(
+	ctx context.Context, t terminal, fakes fakeControl, f ending,
+) (string, error) {
+	if o.account == "" {
+		return o.letFakesOpen(ctx, t, fakes, f)
+	}
+	isKnown, err := fakes.knows(ctx, o.account)
+	if err != nil {
+		return "", err
+	}
+	if !isKnown {
+		return "", fmt.Errorf("the fakes know no account %s: leave --account out for a new one; "+
+			"curl %s lists those that are there", plain(o.account),
+			strings.TrimSuffix(fakes.url, "/")+"/people")
+	}
+	return o.account, nil
 }
 
 // letFakesOpen lets the fakes make a person, and send the webhook that comes before the fixture's
@@ -116,20 +134,48 @@ func (o *triggerOptions) playFile(ctx context.Context, t terminal, typeName stri
 	return nil
 }
 
-// print prints the answer of ingress. The error says why ingress has not stored the webhook.
+// print prints each answer of ingress on a line. took is how long the only answer took. The error
+// says why ingress has not stored the webhook.
 func (s sentWebhook) print(w io.Writer, took time.Duration) error {
-	if s.Status == 0 {
-		return fmt.Errorf("ingress does not answer the fake providers: %s", s.Error)
+	copies := s.Copies
+	if len(copies) == 0 {
+		copies = []sentCopy{{
+			Status: s.Status, Error: s.Error, Answer: s.Answer, Took: fake.Duration(took),
+		}}
 	}
-	answer := newResponse(s.Status, s.Answer, took)
-	_, err := fmt.Fprintf(w, "%s account=%s %s\n", plain(s.Type), plain(s.Account), answer)
-	if err != nil {
-		return err
+	provider := schema.Provider(s.Provider)
+	about := formatAbout(schema.Lookup(provider, s.Type), s.Account)
+	lost := 0
+	advice := ""
+	for _, c := range copies {
+		if c.Status == 0 {
+			return fmt.Errorf("ingress does not answer the fake providers: %s", c.Error)
+		}
+		answer := newResponse(c.Status, c.Answer, time.Duration(c.Took))
+		if _, err := fmt.Fprintf(w, "%s %s %s\n", plain(s.Type), about, answer); err != nil {
+			return err
+		}
+		if !answer.isStored() {
+			lost++
+			advice = answer.advice(provider)
+		}
 	}
-	if !answer.isStored() {
-		return errors.New("not stored" + answer.advice(schema.Provider(s.Provider)))
+	switch {
+	case lost == 0:
+		return nil
+	case len(copies) == 1:
+		return errors.New("not stored" + advice)
+	default:
+		return fmt.Errorf("%d of %d not stored%s", lost, len(copies), advice)
 	}
-	return nil
+}
+
+// formatAbout says whom a webhook of the type is about: account=ID, or end_user=ID.
+func formatAbout(t schema.WebhookType, id string) string {
+	if t.NamesEndUser {
+		return "end_user=" + plain(id)
+	}
+	return "account=" + plain(id)
 }
 
 // sayNext says where the completions of a webhook appear.
@@ -171,6 +217,16 @@ type sentWebhook struct {
 	Error  string `json:"error"`
 	// Answer is the body of the answer.
 	Answer json.RawMessage `json:"answer"`
+	// Copies has the answers to a webhook that is sent more than once.
+	Copies []sentCopy `json:"copies"`
+}
+
+// sentCopy is the answer of ingress to a copy of a webhook.
+type sentCopy struct {
+	Status int             `json:"status"`
+	Error  string          `json:"error"`
+	Answer json.RawMessage `json:"answer"`
+	Took   fake.Duration   `json:"took"`
 }
 
 // makePerson makes a person with an account at each provider and returns an id of the person.
@@ -187,6 +243,17 @@ func (f fakeControl) makePerson(
 	}
 	err = f.post(ctx, "people", order, &person)
 	return person.ID, err
+}
+
+// knows reports whether a person of the fakes has the id: of an account, an end user or a link.
+func (f fakeControl) knows(ctx context.Context, id string) (bool, error) {
+	var person struct{}
+	err := f.do(ctx, http.MethodGet, "people/"+url.PathEscape(id), nil, &person)
+	refusal, isRefusal := errors.AsType[*controlError](err)
+	if isRefusal && refusal.status == http.StatusNotFound && refusal.reason != "" {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // send lets the fakes send a webhook.
@@ -270,11 +337,35 @@ func (f fakeControl) do(
 	if received.StatusCode >= http.StatusMultipleChoices {
 		var refusal struct{ Error string }
 		_ = json.Unmarshal(text, &refusal) // a body that is no JSON holds no reason
-		return fmt.Errorf("%s answers %d: %s", target, received.StatusCode,
-			cmp.Or(readable(refusal.Error), "see --control"))
+		return &controlError{
+			target: target, status: received.StatusCode, reason: readable(refusal.Error),
+			advice: controlAdvice(base),
+		}
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("%s is not of the fake providers: %w: see --control", target, err)
+		return fmt.Errorf("%s is not of the fake providers: %w: %s", target, err,
+			controlAdvice(base))
 	}
 	return nil
+}
+
+// controlError is an answer of the control tree with an error. reason is empty if the answer is
+// not of the fakes.
+type controlError struct {
+	target string
+	status int
+	reason string
+	advice string
+}
+
+func (r *controlError) Error() string {
+	return fmt.Sprintf("%s answers %d: %s", r.target, r.status, cmp.Or(r.reason, r.advice))
+}
+
+// controlAdvice says what to do about a wrong address of the control tree.
+func controlAdvice(base *url.URL) string {
+	if strings.HasSuffix(strings.TrimSuffix(base.Path, "/"), "/control") {
+		return "see --control"
+	}
+	return "see --control: the address ends with /control, as " + controlDefault + " does"
 }

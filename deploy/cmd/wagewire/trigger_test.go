@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,7 +83,11 @@ func TestATriggeredWebhookEndsAsItsFixtureSays(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				contains(t, ran.stdout, c.Data.Event.Type+" account=", " 200 id="+c.Data.Event.ID)
+				about := " account="
+				if c.Data.Event.Type == "verification_reports.refreshed" {
+					about = " end_user="
+				}
+				contains(t, ran.stdout, c.Data.Event.Type+about, " 200 id="+c.Data.Event.ID)
 				if c.Data.Event.Type != beforeDeleted {
 					got = append(got, endOf(c))
 				}
@@ -134,18 +140,25 @@ func TestTheFakesSendWhatTheCommandLineSays(t *testing.T) {
 	}{
 		"an id": {[]string{"income.added", "--id", "my-id"}, 1, map[string]string{
 			"event_id": "my-id", "event": "income.added", "payload.outcome": "success"}},
-		"an account": {[]string{"link-connected", "--account", "l-1"}, 1,
-			map[string]string{"link_id": "l-1"}},
+		"an account": {[]string{"link-connected", "--account", "LINK"}, 1,
+			map[string]string{"link_id": "LINK"}},
+		"an account of an end user": {[]string{"income.added", "--account", "user/1"}, 1,
+			map[string]string{"payload.end_user_id": "user/1"}},
 		"an end user": {[]string{"shifts.added", "--end-user", "u 1"}, 1,
 			map[string]string{"payload.end_user_id": "u 1"}},
 		"a known account is deleted and not linked": {
-			[]string{"--fixture", "deleted", "--account", "l-1"}, 1,
-			map[string]string{"link_id": "l-1", "event_type": "link-deleted"}},
+			[]string{"--fixture", "deleted", "--account", "LINK"}, 1,
+			map[string]string{"link_id": "LINK", "event_type": "link-deleted"}},
 		"the same webhook many times": {[]string{"income.added", "--times", "3"}, 3, nil},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			r := newReceiver(t, 200, stored)
-			args := append([]string{"trigger", "--control", startFakes(t, r)}, test.args...)
+			control := startFakes(t, r)
+			link := makePerson(t, control, "user/1")
+			args := []string{"trigger", "--control", control}
+			for _, arg := range test.args {
+				args = append(args, strings.ReplaceAll(arg, "LINK", link))
+			}
 			if got := wagewire(t, env(), args...); got.code != 0 {
 				t.Fatalf("got %+v", got)
 			}
@@ -153,11 +166,76 @@ func TestTheFakesSendWhatTheCommandLineSays(t *testing.T) {
 				t.Fatalf("sent %d times, want %d", n, test.sent)
 			}
 			for path, want := range test.want {
+				want = strings.ReplaceAll(want, "LINK", link)
 				if got := at(t, r.took()[0].body, path); got != want {
 					t.Errorf("%s is %q, want %q", path, got, want)
 				}
 			}
 		})
+	}
+}
+
+// makePerson lets the fakes make a person with an end user, and returns the person's link.
+func makePerson(t *testing.T, control, endUser string) (link string) {
+	t.Helper()
+	var person struct {
+		Link string `json:"link_id"`
+	}
+	order := map[string]string{"end_user_id": endUser}
+	if err := (fakeControl{url: control}).post(t.Context(), "people", order, &person); err != nil {
+		t.Fatal(err)
+	}
+	return person.Link
+}
+
+func TestAnAccountThatTheFakesDoNotKnowIsRefused(t *testing.T) {
+	for promise, args := range map[string][]string{
+		"of a worker that would wait for the data": {"income.added", "--account", "nope"},
+		"of a deletion":      {"link-deleted", "--account", "nope"},
+		"of a fixture":       {"--fixture", "error", "--account", "nope"},
+		"that is many words": {"income.added", "--account", "a/../b c"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			r := newReceiver(t, 200, stored)
+			control := startFakes(t, r)
+			got := wagewire(t, env(), append([]string{"trigger", "--control", control}, args...)...)
+			if got.code != 1 || got.stdout != "" || len(r.took()) != 0 {
+				t.Errorf("got %+v and %d webhooks, want exit code 1 and none", got, len(r.took()))
+			}
+			contains(t, got.stderr, "the fakes know no account ", plain(args[len(args)-1]),
+				"leave --account out for a new one", "curl "+control+"/people")
+		})
+	}
+}
+
+func TestEachCopyOfAWebhookHasALine(t *testing.T) {
+	ingress := httptest.NewServer(duplicates(t))
+	t.Cleanup(ingress.Close)
+	fakes := fake.New(fake.Config{WebhookURL: ingress.URL + "/webhooks"})
+	t.Cleanup(fakes.Close)
+	server := httptest.NewServer(fakes)
+	t.Cleanup(server.Close)
+	got := wagewire(t, env(), "trigger", "income.added", "--times", "3", "--control",
+		server.URL+"/control")
+	lines := strings.SplitAfter(strings.TrimSpace(got.stdout), "\n")
+	if got.code != 0 || len(lines) != 3 {
+		t.Fatalf("got %+v, want three lines", got)
+	}
+	contains(t, lines[0], "income.added account=", " 200 id=e-1 duplicate=false took=")
+	contains(t, lines[1], "income.added account=", " 200 id=e-1 duplicate=true took=")
+	contains(t, lines[2], "income.added account=", " 200 id=e-1 duplicate=true took=")
+}
+
+// duplicates answers as ingress does: all webhooks but the first are duplicates.
+func duplicates(t *testing.T) http.HandlerFunc {
+	t.Helper()
+	var received atomic.Int64
+	return func(w http.ResponseWriter, _ *http.Request) {
+		isDuplicate := received.Add(1) > 1
+		_, err := fmt.Fprintf(w, `{"id":"e-1","duplicate":%t}`, isDuplicate)
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -232,6 +310,36 @@ func TestASampleIsTriggeredWithoutFakes(t *testing.T) {
 	}
 }
 
+func TestTheLineOfASampleHasTheTypeAndTheAccount(t *testing.T) {
+	for promise, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an account": {[]string{"income.added", "--account", "a-1"},
+			"income.added account=a-1 200 id="},
+		"an end user": {[]string{"verification_reports.refreshed", "--end-user", "u-1"},
+			"verification_reports.refreshed end_user=u-1 200 id="},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			r := newReceiver(t, 200, stored)
+			got := wagewire(t, env(), append([]string{"trigger", "--url", r.hooks()},
+				test.args...)...)
+			if got.code != 0 || !strings.HasPrefix(got.stdout, test.want) {
+				t.Errorf("got %+v, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAnAddressWithoutThePathOfIngressIsNamed(t *testing.T) {
+	r := newReceiver(t, 404, `{"error":"not found"}`)
+	got := wagewire(t, env(), "trigger", "income.added", "--url", r.URL)
+	want := "1 of 1 not stored: " + r.URL + "/pinwheel has no path /webhooks: see --url"
+	if got.code != 1 || !strings.Contains(got.stderr, want) {
+		t.Errorf("got %+v, want exit code 1 and %q", got, want)
+	}
+}
+
 func TestTheSecretOfTheSandboxSignsForNoOtherMachine(t *testing.T) {
 	for address, isHere := range map[string]bool{
 		"http://127.0.0.1:8080/webhooks":        true,
@@ -273,7 +381,10 @@ func TestAControlAddressThatIsNoneIsOneClearLine(t *testing.T) {
 	}{
 		"nobody there": {gone.URL, "no fake providers at " + gone.URL + ": dial tcp"},
 		"nothing there": {newReceiver(t, 404, "404 page not found").URL,
-			"/people answers 404: see --control"},
+			"/people answers 404: see --control: the address ends with /control, as "},
+		"nothing there, and the path is not at fault": {
+			newReceiver(t, 404, "404 page not found").URL + "/control/",
+			"/control/people answers 404: see --control\n"},
 		"somebody else": {newReceiver(t, 200, "<html>welcome</html>").URL,
 			"/people is not of the fake providers: "},
 	} {
