@@ -70,7 +70,7 @@ var law = []row{
 	{"schema/stream/broker", "schema", "github.com/nats-io/nats-server " + lock,
 		"a server in the process: for deploy, and for tests through streamtest"},
 	{"schema/stream/streamtest", "schema schema/stream schema/stream/broker",
-		"github.com/nats-io/nats-server " + zap,
+		"github.com/nats-io/nats-server " + nkeys + " " + zap,
 		"for _test.go files only"},
 	{"schema/clients/...", "schema/normal", "", "tests of the kits in other languages"},
 	{"schema/examples/...", "schema schema/client schema/normal", "", "programs of other teams: a kit, and nothing else"},

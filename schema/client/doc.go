@@ -35,7 +35,7 @@
 //   - A database that is down sets nothing aside. Poison is set aside alone: bytes that are no
 //     completion, more than 100 levels of nesting, an error marked with Poison, a panic, records
 //     that stay gone or changed, and errors of a handler that took others in between, twice in a
-//     row. A deletion is never poison by errors without that mark.
+//     row. A deletion is never poison.
 //   - A log line has no body, no name and no amount.
 //
 // # A durable that stands still

@@ -54,7 +54,7 @@ type Handler interface {
 	Store(ctx context.Context, completion *Completion) error
 	// Remove deletes everything of the completion's account, because the account was deleted at the
 	// provider. Every deletion comes here, whatever the Subscription filters, and comes again until
-	// Remove returns nil: errors make no poison of a deletion, unless Remove marks one with Poison.
+	// Remove returns nil: nothing makes poison of a deletion.
 	// Completions of the account that were set aside are copies too: see AsideDir.
 	Remove(ctx context.Context, completion *Completion) error
 }
