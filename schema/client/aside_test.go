@@ -198,7 +198,9 @@ func TestOnlyWhatFailsWhileOthersGoWellIsSetAside(t *testing.T) {
 				i.publish(t, paystubsOf("x", "p-1"), schema.Paystubs, schema.Pending)
 			}, nil, 0},
 		{"nothing, when the database comes back for one call",
-			func(_ *testing.T, _ *installation, calls *atomic.Int32, _ *shelf) { calls.Store(1) }, nil, 0},
+			func(_ *testing.T, _ *installation, calls *atomic.Int32, _ *shelf) {
+				calls.Store(1)
+			}, nil, 0},
 		{"nothing, after another one was taken once",
 			func(t *testing.T, i *installation, _ *atomic.Int32, _ *shelf) {
 				i.complete(t, "good", "good")

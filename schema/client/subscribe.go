@@ -237,8 +237,8 @@ func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscri
 	consumer, err := c.js.Consumer(ask, schema.CompletionsStream, s.Durable)
 	if isMissing(err) {
 		return nil, fmt.Errorf("durable %s: %w for the key of this program: a further durable of "+
-			"a team is named <team>_<name>; check the names and NATS_SEED_FILE, or ask the operator: "+
-			"wagewire team list, wagewire team add", s.Durable, ErrNoDurable)
+			"a team is named <team>_<name>; check the names and NATS_SEED_FILE, or ask the "+
+			"operator: wagewire team list, wagewire team add", s.Durable, ErrNoDurable)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look up durable %s: %w", s.Durable, err)
