@@ -22,8 +22,6 @@ const (
 	beatEvery = 5 * time.Second
 	// silentFor is the silence after which a request counts as lost.
 	silentFor = 2 * beatEvery
-	// lingerFor is how long a stop waits for an answer to an open request.
-	lingerFor = 250 * time.Millisecond
 	// drainFor is how long a stop waits for the completions that the broker has sent already.
 	drainFor = 5 * time.Second
 )
@@ -31,9 +29,14 @@ const (
 // The statuses of an answer without a completion.
 const (
 	statusBeat    = "100"
+	statusRefused = "400"
 	statusNothing = "404"
 	statusExpired = "408"
 )
+
+// noRequest is a request that the broker refuses with statusRefused: the text begins like JSON, and
+// is none. The broker would take any other text for a request for one completion.
+const noRequest = "{"
 
 // errLost means that a request brings nothing any more.
 var errLost = errors.New("the request is lost")
@@ -109,11 +112,8 @@ func (i *inbox) request(ctx context.Context) error {
 	if err := i.waitForBroker(ctx); err != nil {
 		return err
 	}
-	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
-		schema.CompletionsStream, i.Durable)
 	beat := min(beatEvery, i.requestFor/2)
-	body := fmt.Appendf(nil, `{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat)
-	err := i.nats.PublishRequest(subject, i.subscription.Subject, body)
+	err := i.ask(fmt.Sprintf(`{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat))
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
 		return fmt.Errorf("%w: %w", errLost, err) // the broker went away a moment ago
 	}
@@ -122,6 +122,13 @@ func (i *inbox) request(ctx context.Context) error {
 	}
 	i.isOpen = true
 	return nil
+}
+
+// ask sends a request, whose answers come to the inbox.
+func (i *inbox) ask(request string) error {
+	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
+		schema.CompletionsStream, i.Durable)
+	return i.nats.PublishRequest(subject, i.subscription.Subject, []byte(request))
 }
 
 // receive waits for the next message of any kind.
@@ -143,26 +150,38 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
-// close ends the request, and gives back the completions that the broker had sent before. A
-// completion on its way while the inbox goes would be lost until the end of its lease. So an open
-// request lingers first: with completions left, the broker answers at once.
+// close ends the request, and gives back the completions that the broker had sent before. A request
+// that the broker looks at when the inbox is gone would get a completion that nobody receives until
+// the end of its lease. The broker looks at requests in turn. So close first sends a request that
+// the broker refuses, and waits for the refusal.
 func (i *inbox) close(ctx context.Context) {
-	if i.isOpen {
-		_ = i.releaseNext(ctx, lingerFor)
+	if i.isOpen && i.nats.IsConnected() && i.ask(noRequest) == nil {
+		for status := ""; status != statusRefused; {
+			var err error
+			status, err = i.releaseNext(ctx)
+			if err != nil {
+				break // the broker is away, and has no requests then
+			}
+		}
 	}
 	err := i.subscription.Drain()
 	for err == nil {
-		err = i.releaseNext(ctx, drainFor)
+		_, err = i.releaseNext(ctx)
 	}
 }
 
-// releaseNext waits for the next message, and gives back a completion.
-func (i *inbox) releaseNext(ctx context.Context, wait time.Duration) error {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+// releaseNext waits for the next message, and gives back a completion. It returns the status of an
+// answer without a completion.
+func (i *inbox) releaseNext(ctx context.Context) (status string, err error) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
 	msg, err := i.subscription.NextMsgWithContext(limited)
-	if err == nil && msg.Header.Get(statusHeader) == "" {
+	if err != nil {
+		return "", err
+	}
+	status = msg.Header.Get(statusHeader)
+	if status == "" {
 		i.release(ctx, msg)
 	}
-	return err
+	return status, nil
 }
