@@ -113,7 +113,7 @@ func (i *inbox) request(ctx context.Context) error {
 		return err
 	}
 	beat := min(beatEvery, i.requestFor/2)
-	err := i.ask(fmt.Sprintf(`{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat))
+	err := i.send(fmt.Sprintf(`{"batch":1,"expires":%d,"idle_heartbeat":%d}`, i.requestFor, beat))
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
 		return fmt.Errorf("%w: %w", errLost, err) // the broker went away a moment ago
 	}
@@ -124,8 +124,8 @@ func (i *inbox) request(ctx context.Context) error {
 	return nil
 }
 
-// ask sends a request, whose answers come to the inbox.
-func (i *inbox) ask(request string) error {
+// send sends a request, whose answers come to the inbox.
+func (i *inbox) send(request string) error {
 	subject := fmt.Sprintf("$JS.%s.API.CONSUMER.MSG.NEXT.%s.%s", i.domain,
 		schema.CompletionsStream, i.Durable)
 	return i.nats.PublishRequest(subject, i.subscription.Subject, []byte(request))
@@ -155,7 +155,7 @@ func (i *inbox) receive(ctx context.Context) (*nats.Msg, error) {
 // the end of its lease. The broker looks at requests in turn. So close first sends a request that
 // the broker refuses, and waits for the refusal.
 func (i *inbox) close(ctx context.Context) {
-	if i.isOpen && i.nats.IsConnected() && i.ask(noRequest) == nil {
+	if i.isOpen && i.nats.IsConnected() && i.send(noRequest) == nil {
 		for status := ""; status != statusRefused; {
 			var err error
 			status, err = i.releaseNext(ctx)
