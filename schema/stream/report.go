@@ -146,14 +146,22 @@ func (o *Operator) Stores(ctx context.Context) error {
 // returns none if the broker has no stream of reports. A report that cannot be read is left out.
 func (o *Operator) Reports(ctx context.Context) ([]schema.Report, error) {
 	var reports []schema.Report
-	err := o.Scan(ctx, schema.ReportsStream, Selection{}, func(m Stored) error {
+	places := map[string]int{}
+	// A report replaces the one before, also while the scan reads.
+	err := o.Scan(ctx, schema.ReportsStream, Selection{Later: true}, func(m Stored) error {
 		var report schema.Report
 		err := json.Unmarshal(m.Body, &report)
 		// The subject says who the process is: its account cannot publish on another one.
 		isOwn := report.Role == schema.ReportRole(m.Subject)
-		if err == nil && isOwn && report.Instance != probeInstance {
-			reports = append(reports, report)
+		if err != nil || !isOwn || report.Instance == probeInstance {
+			return nil
 		}
+		if place, isKnown := places[m.Subject]; isKnown {
+			reports[place] = report
+			return nil
+		}
+		places[m.Subject] = len(reports)
+		reports = append(reports, report)
 		return nil
 	})
 	if errors.Is(err, ErrNoQueue) {

@@ -57,6 +57,24 @@ func TestAProcessReportsUntilItStops(t *testing.T) {
 	}
 }
 
+func TestAReportThatIsReplacedIsNotMissed(t *testing.T) {
+	t.Parallel()
+	_, c := streamtest.New(t)
+	reporter := reporterOf(nil)
+	reporter.Every = time.Millisecond
+	must(t, c.ReportWhile(t.Context(), reporter, func(context.Context) error {
+		streamtest.Eventually(t, "there is a report", func() bool {
+			return len(reportsOf(t, c)) == 1
+		})
+		for n := range 200 {
+			if got := reportsOf(t, c); len(got) != 1 {
+				t.Fatalf("look %d: got %+v, want one report", n, got)
+			}
+		}
+		return nil
+	}))
+}
+
 func TestAProcessThatFailsDoesNotReportAStop(t *testing.T) {
 	t.Parallel()
 	_, c := streamtest.New(t)

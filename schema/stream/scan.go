@@ -52,6 +52,9 @@ type Selection struct {
 	// Newest is how many of the last places of the stream Scan looks at, before it filters. 0 is
 	// all places. Newest does not go together with Since.
 	Newest uint64
+	// Later selects messages that are stored while Scan reads, too. On a stream that keeps the last
+	// message of a subject, such a message may have replaced one that was there when Scan began.
+	Later bool
 }
 
 // matches reports whether a filter matches the subject.
@@ -100,7 +103,7 @@ func cover(filters []string) []string {
 }
 
 // Scan hands each the selected messages of a stream, oldest first. It ends with the message that
-// was the last one when Scan began, or with an error of each. A message deleted in the meantime may
+// was the last one when Scan began, unless the selection has Later, or with an error of each. A message deleted in the meantime may
 // be handed out or not.
 func (o *Operator) Scan(
 	ctx context.Context, stream string, which Selection, each func(Stored) error,
@@ -212,7 +215,7 @@ func orderedFrom(since time.Time) jetstream.OrderedConsumerConfig {
 }
 
 func (s *scan) run(ctx context.Context, each func(Stored) error) error {
-	for s.next <= s.last {
+	for s.next <= s.last || s.which.Later {
 		msg, err := s.read(ctx)
 		if err != nil || msg == nil {
 			return err
@@ -221,7 +224,7 @@ func (s *scan) run(ctx context.Context, each func(Stored) error) error {
 		if err != nil {
 			return err
 		}
-		if meta.Sequence.Stream > s.last {
+		if meta.Sequence.Stream > s.last && !s.which.Later {
 			return nil
 		}
 		if s.which.matches(msg.Subject()) {
