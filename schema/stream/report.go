@@ -153,15 +153,15 @@ func (o *Operator) Reports(ctx context.Context) ([]schema.Report, error) {
 		err := json.Unmarshal(m.Body, &report)
 		// The subject says who the process is: its account cannot publish on another one.
 		isOwn := report.Role == schema.ReportRole(m.Subject)
-		if err != nil || !isOwn || report.Instance == probeInstance {
-			return nil
-		}
-		if place, isKnown := places[m.Subject]; isKnown {
+		if err == nil && isOwn && report.Instance != probeInstance {
+			place, isKnown := places[m.Subject]
+			if !isKnown {
+				place = len(reports)
+				places[m.Subject] = place
+				reports = append(reports, report)
+			}
 			reports[place] = report
-			return nil
 		}
-		places[m.Subject] = len(reports)
-		reports = append(reports, report)
 		return nil
 	})
 	if errors.Is(err, ErrNoQueue) {

@@ -103,8 +103,8 @@ func cover(filters []string) []string {
 }
 
 // Scan hands each the selected messages of a stream, oldest first. It ends with the message that
-// was the last one when Scan began, unless the selection has Later, or with an error of each. A message deleted in the meantime may
-// be handed out or not.
+// was the last one when Scan began, unless the selection has Later, or with an error of each. A
+// message deleted in the meantime may be handed out or not.
 func (o *Operator) Scan(
 	ctx context.Context, stream string, which Selection, each func(Stored) error,
 ) error {
