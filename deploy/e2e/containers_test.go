@@ -437,7 +437,7 @@ func (c *containers) remove() error {
 	ctx := context.WithoutCancel(c.ctx)
 	err := c.removeParts(ctx)
 	if c.network != nil {
-		err = errors.Join(err, c.network.Remove(ctx))
+		err = errors.Join(err, c.removeNetwork(ctx))
 	}
 	for _, volume := range c.volumes {
 		_, removed := c.engine.Client().VolumeRemove(ctx, volume,
@@ -445,6 +445,24 @@ func (c *containers) remove() error {
 		err = errors.Join(err, removed)
 	}
 	return errors.Join(err, c.engine.Close())
+}
+
+// removeNetwork removes the network. A busy engine may still count the endpoint of a container that
+// is gone.
+func (c *containers) removeNetwork(ctx context.Context) error {
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for {
+		err := c.network.Remove(ctx)
+		if err == nil || !strings.Contains(err.Error(), "has active endpoints") {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-c.ctx.Done():
+			return err
+		}
+	}
 }
 
 // removeParts removes every container.
