@@ -757,17 +757,20 @@ func (s *script) noCanaries(_ *testscript.TestScript, args arguments) error {
 	if err := errors.Join(noWords(args), args.only()); err != nil {
 		return err
 	}
-	logs, err := s.stack.Logs()
+	var logs, metrics []byte
+	// A process writes its lines together, a moment later.
+	err := s.waitFor("the logs and metrics of a deployment at work",
+		func(ctx context.Context) (atWork bool, err error) {
+			logs, err = s.stack.Logs()
+			if err != nil {
+				return false, err
+			}
+			metrics, err = s.stack.Metrics(ctx)
+			return bytes.Contains(logs, []byte(`"job"`)) &&
+				bytes.Contains(metrics, []byte("wagewire_worker_jobs_total")), err
+		})
 	if err != nil {
 		return err
-	}
-	metrics, err := s.stack.Metrics(s.ctx)
-	if err != nil {
-		return err
-	}
-	if !bytes.Contains(logs, []byte(`"job"`)) ||
-		!bytes.Contains(metrics, []byte("wagewire_worker_jobs_total")) {
-		return errors.New("the logs and metrics are not those of a deployment at work")
 	}
 	places := map[string][]byte{"logs": logs, "metrics": metrics}
 	streams := []string{"OBJ_" + schema.RecordsBucket}
