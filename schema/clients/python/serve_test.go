@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -112,27 +111,10 @@ func (i *installation) setPassword(t *testing.T, password string) {
 	must(t, i.server.Reload())
 }
 
+// accountsOf grants the team one more durable, which a test may make.
 func accountsOf(team stream.Team, password string) string {
 	team.Durables = append(team.Durables, again)
-	var imports strings.Builder
-	for _, subject := range team.Grant().Requests {
-		fmt.Fprintf(&imports, "{ service: { account: WAGEWIRE, subject: %q }, to: %q }\n",
-			subject, stream.DomainSubject(stream.Domain, subject))
-	}
-	return `jetstream: enabled
-no_auth_user: lending
-accounts {
-  WAGEWIRE {
-    jetstream: enabled
-    users: [ { user: operator, password: operator } ]
-    exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
-  }
-  LENDING {
-    users: [ { user: lending, password: ` + password + ` } ]
-    imports: [ ` + imports.String() + ` ]
-  }
-}
-`
+	return streamtest.TeamAccountsWithoutKey(team, password)
 }
 
 // plan makes the durables of a team, as wagewire team add does.

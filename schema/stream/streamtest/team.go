@@ -14,13 +14,24 @@ import (
 // a client without a key is the operator, and that of the team, with its key and no other rights
 // than a team has.
 func TeamAccounts(team stream.Team) string {
+	return teamAccounts(team, "operator", "nkey: "+team.Key)
+}
+
+// TeamAccountsWithoutKey is TeamAccounts for clients that cannot sign. A client without a key is
+// the team, with the password. The operator has the user and the password "operator".
+func TeamAccountsWithoutKey(team stream.Team, password string) string {
+	return teamAccounts(team, team.Name, fmt.Sprintf("user: %s, password: %s", team.Name, password))
+}
+
+// teamAccounts makes the user with the name the one of clients that do not say who they are.
+func teamAccounts(team stream.Team, nobody, user string) string {
 	var imports strings.Builder
 	for _, subject := range team.Grant().Requests {
 		fmt.Fprintf(&imports, "{ service: { account: WAGEWIRE, subject: %q }, to: %q }\n",
 			subject, stream.DomainSubject(stream.Domain, subject))
 	}
 	return `jetstream: enabled
-no_auth_user: operator
+no_auth_user: ` + nobody + `
 accounts {
   WAGEWIRE {
     jetstream: enabled
@@ -28,7 +39,7 @@ accounts {
     exports: [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" } ]
   }
   TEAM {
-    users: [ { nkey: ` + team.Key + ` } ]
+    users: [ { ` + user + ` } ]
     imports: [ ` + imports.String() + ` ]
   }
 }
