@@ -108,6 +108,12 @@ type Queue struct {
 // and nothing that the provider refuses or asks for stops the queue.
 func (q Queue) CallsProvider() bool { return !q.Erases && q.Resource != Notices }
 
+// Reads reports whether the queue gets events of the type.
+func (q Queue) Reads(t WebhookType) bool {
+	return q.Provider == t.Provider && q.Erases == t.Erases &&
+		slices.Contains(t.Workers, q.Resource)
+}
+
 // WaitingStream is the name of the stream with the queue's waiting events, retries and replays.
 func (q Queue) WaitingStream() string { return waitingPrefix + strings.ToUpper(q.Name) }
 
@@ -380,6 +386,16 @@ func Queues() []Queue {
 		}
 	}
 	return queues
+}
+
+// QueueNamed returns the queue with the name.
+func QueueNamed(name string) (q Queue, exists bool) {
+	queues := Queues()
+	i := slices.IndexFunc(queues, func(q Queue) bool { return q.Name == name })
+	if i < 0 {
+		return Queue{}, false
+	}
+	return queues[i], true
 }
 
 // QueuesOf returns the queues of a resource, one or two for each provider with the resource. The

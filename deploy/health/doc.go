@@ -7,6 +7,7 @@
 //	state.go     Read: what the broker holds, and what the processes report
 //	finding.go   Findings: what is wrong with a state
 //	fill.go      FullIn: in how much time a stream is full, of bytes or of messages
+//	team.go      TeamLags: how far behind the teams are
 //	verdict.go   Judge: the first line of wagewire status
 //	exporter.go  Exporter: a state as Prometheus metrics
 //

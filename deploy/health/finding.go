@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/workers/fetch"
@@ -210,12 +211,12 @@ func (s State) findQueues() []Finding {
 		case ready > UnservedAfter && s.isAbsent(role):
 			found = append(found, s.finding(NoProcess, role, "start it, and see its log",
 				"queue %s has %s ready since %s, and no process of %s is there",
-				q.Name, plural(q.Ready, "event"), s.clock(q.Oldest), role))
+				q.Name, plain.Count(q.Ready, "event"), s.clock(q.Oldest), role))
 		case ready > UnfinishedAfter && !s.isHeld(q.Name):
 			found = append(found, s.finding(EventsUnfinished, q.Name,
 				"see the log of its worker, or start more of them",
 				"queue %s has %s ready since %s, and nobody finishes them",
-				q.Name, plural(q.Ready, "event"), s.clock(q.Oldest)))
+				q.Name, plain.Count(q.Ready, "event"), s.clock(q.Oldest)))
 		}
 	}
 	return found
@@ -242,7 +243,7 @@ func (s State) findRefusals() []Finding {
 		found = append(found, s.finding(RefusedCredentials, string(p),
 			"put a good key into the file of "+fetch.SecretVariable(p),
 			"%s refuses our API key since %s: %s stand still (%d from %s)",
-			p, s.clock(first.Since), plural(refused, "queue"), first.Status, first.Endpoint))
+			p, s.clock(first.Since), plain.Count(refused, "queue"), first.Status, first.Endpoint))
 	}
 	return found
 }
@@ -395,7 +396,7 @@ func (s State) findTeams() []Finding {
 		found = append(found, s.finding(TeamBehind, about,
 			"tell the team, or wagewire team remove it if nobody reads",
 			"durable %s has %s unread, and the oldest is deleted at %s",
-			d.Name, plural(d.Lag(), "completion"), s.clock(d.LostAt)))
+			d.Name, plain.Count(d.Lag(), "completion"), s.clock(d.LostAt)))
 	}
 	return found
 }
@@ -408,26 +409,18 @@ func (s State) findLeftovers() []Finding {
 	}
 	if letters > 0 {
 		found = append(found, s.finding(DeadLetters, "", "wagewire dead list",
-			"%s to decide on", plural(uint64(letters), "dead letter")))
+			"%s to decide on", plain.Count(uint64(letters), "dead letter")))
 	}
 	for _, u := range s.Unread {
 		found = append(found, s.finding(Quarantined, string(u.Provider), "wagewire quarantine list",
 			"quarantine has %s of %s (%s)",
-			plural(uint64(u.Count), "webhook"), u.Provider, u.Reason))
+			plain.Count(uint64(u.Count), "webhook"), u.Provider, u.Reason))
 	}
 	if s.Exhausted > 0 {
 		found = append(found, s.finding(DeliveriesEnded, "", "wagewire dead list",
-			"%s had all deliveries within the last hour", plural(s.Exhausted, "event")))
+			"%s had all deliveries within the last hour", plain.Count(s.Exhausted, "event")))
 	}
 	return found
-}
-
-// plural is "1 event" and "2 events".
-func plural(n uint64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // clock is a time in UTC, without the date if it is within half a day of the state.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -85,7 +86,7 @@ func showAccount(ctx context.Context, s session, name string) error {
 	}
 	if !found {
 		return fmt.Errorf("there is no state of account %s: "+
-			"wagewire accounts list counts the states", plain(name))
+			"wagewire accounts list counts the states", plain.Word(name))
 	}
 	return nil
 }
@@ -117,8 +118,8 @@ accounts of the status, those whose state changed last at the end.`,
 		err := s.States(ctx, func(a schema.Account) error {
 			counts[a.Data.Status]++
 			if a.Data.Status == status {
-				fmt.Fprintf(s.stdout, "%s  %s  %s\n", formatTime(a.Data.Since),
-					plain(a.Data.Provider), plain(a.Subject))
+				fmt.Fprintf(s.stdout, "%s  %s  %s\n", plain.Time(a.Data.Since),
+					plain.Word(a.Data.Provider), plain.Word(a.Subject))
 			}
 			return nil
 		})
@@ -182,9 +183,9 @@ func (r *rebuild) run(ctx context.Context, s session) error {
 		}
 		fmt.Fprintf(s.stdout,
 			"%s; %s completions that are no longer stored, and would forget them\n",
-			plural(states, "state"), remembers(poorer))
+			plain.Count(states, "state"), remembers(poorer))
 		question := fmt.Sprintf("delete %s, of which %d cannot be made anew as before?",
-			plural(states, "state"), poorer)
+			plain.Count(states, "state"), poorer)
 		if err := r.ask(ctx, s.terminal, question); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	backfills "github.com/wagewire/wagewire/deploy/backfill"
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/doctor"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers/fetch"
 )
@@ -85,7 +86,7 @@ func (o *backfillOptions) addFlags(cmd *cobra.Command) {
 	addChoice(cmd, &o.provider, "provider",
 		"only webhooks of "+command.OneOf(backfills.Providers())+" (default each with a secret)",
 		backfills.Providers())
-	addDuration(flags, &o.since, "since", formatAge(o.since),
+	addDuration(flags, &o.since, "since", plain.Age(o.since),
 		"how long ago the outage began: 6h, 2d")
 	flags.StringVar(&o.account, "account", "",
 		"only the account with the provider's `id`, from its beginning")
@@ -118,7 +119,7 @@ func (o *backfillOptions) check(hasSince bool) error {
 			command.OneOf(backfills.Providers()))
 	case o.since > keptFor():
 		return command.UsageError("--since: events are kept %s, so nobody knows which of the "+
-			"webhooks before came", formatAge(keptFor()))
+			"webhooks before came", plain.Age(keptFor()))
 	case o.every > 0 && o.every < backfillEveryMin:
 		return command.UsageError("--every: at least %s", backfillEveryMin)
 	default:
@@ -274,7 +275,7 @@ func typeOrNone(kind string) string {
 	if kind == "" {
 		return "-"
 	}
-	return plain(kind)
+	return plain.Word(kind)
 }
 
 // result says what happened to the webhooks of a row.

@@ -277,7 +277,7 @@ func (b *bench) die(
 	for _, e := range events {
 		ends := false
 		for _, q := range schema.Queues() {
-			if !readsType(q, schema.Lookup(e.Provider, e.Type)) || e.Queue != "" &&
+			if !q.Reads(schema.Lookup(e.Provider, e.Type)) || e.Queue != "" &&
 				e.Queue != q.Name {
 				continue
 			}
@@ -370,7 +370,7 @@ func (b *bench) letWait(queue string, w schema.Wait) {
 // letWaitEach takes the next n events of the queue, and lets each wait.
 func (b *bench) letWaitEach(queue string, w schema.Wait, n int) {
 	b.Helper()
-	q, _ := findQueue(queue)
+	q, _ := schema.QueueNamed(queue)
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	taking := stream.Taking{Hands: 1, ReplayHands: 1}
@@ -395,7 +395,7 @@ func (b *bench) takeRetry(queue string) {
 // refuse stores that the provider of the queue refuses our credentials.
 func (b *bench) refuse(queue string) {
 	b.Helper()
-	q, _ := findQueue(queue)
+	q, _ := schema.QueueNamed(queue)
 	stored, err := b.conn.Queue(q).StorePause(b.Context(), stream.PauseState{}, schema.Pause{
 		Paused: true, Since: receivedAt, Class: schema.ClassUnauthorized, Status: 401,
 		Endpoint: "/v1/accounts/{account_id}/income", ProbeAt: tomorrow, Probes: 4,

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -83,8 +84,8 @@ func writeBudgets(table io.Writer, budgets []stream.BudgetStatus) {
 		}
 		held := "-"
 		if b.Hold.Until.After(b.At) {
-			held = fmt.Sprintf("until %s (%s)", formatTime(b.Hold.Until),
-				formatIn(b.Hold.Until, b.At))
+			held = fmt.Sprintf("until %s (%s)", plain.Time(b.Hold.Until),
+				plain.In(b.Hold.Until, b.At))
 		}
 		last := b.MinuteBefore(b.At)
 		fmt.Fprintf(table, "%s\t%g/s\t%.1f/s\t%d\t%s\t%s\n", b.Provider, b.RatePerS,

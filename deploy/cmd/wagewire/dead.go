@@ -8,10 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -35,8 +36,8 @@ worker could finish. Dead letters are kept for 90 days.`,
 	return cmd
 }
 
-func deadLetters() *shelf[stream.Letter] {
-	return &shelf[stream.Letter]{
+func deadLetters() *shelfOf[stream.Letter] {
+	return &shelfOf[stream.Letter]{
 		command:   "dead",
 		stream:    schema.DeadLettersStream,
 		noun:      "dead letter",
@@ -51,7 +52,7 @@ func deadLetters() *shelf[stream.Letter] {
 		explain: func(ctx context.Context, op *stream.Operator, l *stream.Letter) error {
 			return op.Explain(ctx, l)
 		},
-		toJSON:    func(l stream.Letter) any { return newLetterJSON(l) },
+		toJSON:    func(l stream.Letter) any { return shelf.NewLetterJSON(l) },
 		toAllJSON: newFullLetterJSON,
 		tally:     countByQueue,
 		resend: resending[stream.Letter]{
@@ -114,39 +115,8 @@ func (f *letterFilter) matches(l stream.Letter) bool {
 		f.contains(l.At)
 }
 
-// letterJSON is a dead letter for another program.
-type letterJSON struct {
-	Number     uint64        `json:"number"`
-	At         time.Time     `json:"at"`
-	Queue      string        `json:"queue"`
-	Class      schema.Class  `json:"class"`
-	Reason     schema.Reason `json:"reason"`
-	Attempts   int           `json:"attempts"`
-	Event      string        `json:"event"`
-	Type       string        `json:"type"`
-	Account    string        `json:"account"`
-	ReceivedAt time.Time     `json:"received_at,omitzero"`
-	Sequence   uint64        `json:"event_sequence"`
-	BodyBytes  int           `json:"body_bytes"`
-	// Status and Endpoint are those of the provider's last answer. Error is that of the completion.
-	Status   int                     `json:"status,omitempty"`
-	Endpoint string                  `json:"endpoint,omitempty"`
-	Error    *schema.CompletionError `json:"error,omitempty"`
-	Headers  map[string][]string     `json:"headers,omitempty"`
-	Body     *string                 `json:"body,omitempty"`
-}
-
-func newLetterJSON(l stream.Letter) letterJSON {
-	return letterJSON{
-		Number: l.Number, At: l.At.UTC(), Queue: l.Queue, Class: l.Class, Reason: l.Reason,
-		Attempts: l.Attempts, Event: l.Event.Key(), Type: l.Event.Type, Account: l.Account,
-		ReceivedAt: l.Event.ReceivedAt.UTC(), Sequence: l.Sequence, BodyBytes: l.BodyBytes,
-		Status: l.Status, Endpoint: l.Endpoint, Error: l.Error,
-	}
-}
-
 func newFullLetterJSON(l stream.Letter, withBody bool) any {
-	full := newLetterJSON(l)
+	full := shelf.NewLetterJSON(l)
 	full.Headers = l.Headers
 	if withBody {
 		text := string(l.Body)
@@ -156,9 +126,9 @@ func newFullLetterJSON(l stream.Letter, withBody bool) any {
 }
 
 func letterRow(l stream.Letter) string {
-	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s", l.Number, formatTime(l.At),
-		plain(l.Queue), plain(l.Event.Type), plain(l.Account), plain(l.Class), plain(l.Reason),
-		l.Attempts, plain(l.Event.Key()))
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s", l.Number, plain.Time(l.At),
+		plain.Word(l.Queue), plain.Word(l.Event.Type), plain.Word(l.Account), plain.Word(l.Class), plain.Word(l.Reason),
+		l.Attempts, plain.Word(l.Event.Key()))
 }
 
 func printLetter(w io.Writer, l stream.Letter) {
@@ -167,22 +137,22 @@ func printLetter(w io.Writer, l stream.Letter) {
 		decodes = fmt.Sprintf("no: %v", err)
 	}
 	for _, field := range causeOf(l) {
-		fmt.Fprintf(w, "%s\t%s\n", field[0], readable(field[1]))
+		fmt.Fprintf(w, "%s\t%s\n", field[0], plain.Text(field[1]))
 	}
 	for _, field := range [][2]any{
-		{"number", l.Number}, {"at", formatTime(l.At)}, {"queue", l.Queue}, {"class", l.Class},
+		{"number", l.Number}, {"at", plain.Time(l.At)}, {"queue", l.Queue}, {"class", l.Class},
 		{"reason", l.Reason}, {"attempts", l.Attempts}, {"event", l.Event.Key()},
 		{"type", l.Event.Type}, {"account", l.Account},
-		{"occurred", formatTime(l.Event.OccurredAt)}, {"received", formatTime(l.Event.ReceivedAt)},
+		{"occurred", plain.Time(l.Event.OccurredAt)}, {"received", plain.Time(l.Event.ReceivedAt)},
 		{"event sequence", l.Sequence}, {"body", fmt.Sprintf("%d bytes", l.BodyBytes)},
 		{"decodes", decodes},
 	} {
-		fmt.Fprintf(w, "%s\t%s\n", field[0], readable(fmt.Sprint(field[1])))
+		fmt.Fprintf(w, "%s\t%s\n", field[0], plain.Text(fmt.Sprint(field[1])))
 	}
 	fmt.Fprintln(w, "\nheaders\t")
 	for _, name := range slices.Sorted(maps.Keys(l.Headers)) {
 		for _, value := range l.Headers[name] {
-			fmt.Fprintf(w, "  %s\t%s\n", plain(name), readable(value))
+			fmt.Fprintf(w, "  %s\t%s\n", plain.Word(name), plain.Text(value))
 		}
 	}
 }
@@ -217,7 +187,7 @@ func countByQueue(letters []stream.Letter) string {
 	}
 	var parts []string
 	for _, queue := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%d of %s", counts[queue], plain(queue)))
+		parts = append(parts, fmt.Sprintf("%d of %s", counts[queue], plain.Word(queue)))
 	}
 	return " (" + strings.Join(parts, ", ") + ")"
 }
@@ -244,7 +214,7 @@ func newRedriver(
 func (r redriver) redrive(
 	ctx context.Context, l stream.Letter,
 ) (line string, isResent bool, err error) {
-	key := plain(l.Event.Key()) + "  "
+	key := plain.Word(l.Event.Key()) + "  "
 	m, exists, err := r.past.op.Message(ctx, schema.DeadLettersStream, l.Number)
 	if err != nil {
 		return "", false, err
@@ -297,11 +267,11 @@ func (r redriver) check(
 ) (e schema.Event, obstacle string, err error) {
 	e, err = l.Decode()
 	if err != nil {
-		return e, "it cannot be decoded, only discarded: " + readable(err.Error()), nil
+		return e, "it cannot be decoded, only discarded: " + plain.Text(err.Error()), nil
 	}
-	q, exists := findQueue(queueToRedrive(l, e))
-	if !exists || !readsType(q, schema.Lookup(e.Provider, e.Type)) {
-		return e, fmt.Sprintf("no queue %s reads %s any more", plain(l.Queue), plain(e.Type)), nil
+	q, exists := schema.QueueNamed(queueToRedrive(l, e))
+	if !exists || !q.Reads(schema.Lookup(e.Provider, e.Type)) {
+		return e, fmt.Sprintf("no queue %s reads %s any more", plain.Word(l.Queue), plain.Word(e.Type)), nil
 	}
 	erased, err := isErased(ctx, r.past.op, e)
 	if erased {

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -271,7 +273,7 @@ func TestOnlyTheDeadLettersThatAreChosenAreMeant(t *testing.T) {
 			list := b.runs(0, append([]string{"dead", "list", "--json"}, test.flags...)...)
 			var got []int
 			for text := range strings.Lines(list.stdout) {
-				var l letterJSON
+				var l shelf.LetterJSON
 				b.must(json.Unmarshal([]byte(text), &l))
 				got = append(got, int(l.Number))
 			}
@@ -308,7 +310,7 @@ func TestTheListHasNoBodiesAndShowHasWhatIsAskedFor(t *testing.T) {
 		!strings.HasSuffix(got, "\n"+string(e.Body)) {
 		t.Errorf("the body is not as it was received:\n%s", got)
 	}
-	var l letterJSON
+	var l shelf.LetterJSON
 	b.must(json.Unmarshal([]byte(b.runs(0, "dead", "show", "1", "--json", "--body").stdout), &l))
 	if l.Body == nil || *l.Body != string(e.Body) || len(l.Headers) == 0 ||
 		l.Event != "pinwheel:e-1" || l.Sequence != 1 {
@@ -370,7 +372,7 @@ func TestAWebhookDoesNothingToAScreen(t *testing.T) {
 		"{\x1b[2J\r\u009b\xff\x7f": `{\x1b[2J\r\u009b\ufffd\x7f`,
 		"\u202e":                   `\u202e`,
 	} {
-		if got := readable(body); got != want {
+		if got := plain.Text(body); got != want {
 			t.Errorf("%q is shown as %q, want %q", body, got, want)
 		}
 	}
@@ -390,7 +392,7 @@ number          1
 	if got := b.runs(0, "dead", "show", "1").stdout; !strings.HasPrefix(got, first) {
 		t.Errorf("it begins with other lines than\n%s:\n%s", first, got)
 	}
-	var l letterJSON
+	var l shelf.LetterJSON
 	b.must(json.Unmarshal([]byte(b.runs(0, "dead", "show", "1", "--json").stdout), &l))
 	if l.Status != 400 || l.Endpoint != "/v1/test" || l.Error == nil ||
 		l.Error.Code != "no_such_thing" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/doctor"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -155,7 +156,7 @@ func formatCheck(c doctor.Check) string {
 }
 
 // oneLine is the text without line ends, because an error may have several lines.
-func oneLine(text string) string { return readable(strings.Join(strings.Fields(text), " ")) }
+func oneLine(text string) string { return plain.Text(strings.Join(strings.Fields(text), " ")) }
 
 // applyFixes asks once, and then puts right what can be.
 func (o *doctorOptions) applyFixes(
@@ -177,7 +178,7 @@ func (o *doctorOptions) applyFixes(
 	case o.dryRun:
 		return false, nil
 	}
-	if err := o.ask(ctx, t, fmt.Sprintf("make %s?", plural(len(fixes), "change"))); err != nil {
+	if err := o.ask(ctx, t, fmt.Sprintf("make %s?", plain.Count(len(fixes), "change"))); err != nil {
 		return false, err
 	}
 	for i, fix := range fixes {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -117,7 +118,7 @@ func (o *driftOptions) read(ctx context.Context, s session) (*driftReport, error
 		}
 		if found.Completions%driftProgressEvery == 0 {
 			fmt.Fprintf(s.stderr, "read %d completions, the last of %s\n",
-				found.Completions, formatTime(completion.Time))
+				found.Completions, plain.Time(completion.Time))
 		}
 		return nil
 	})
@@ -247,10 +248,10 @@ func (d *driftReport) sort() {
 // print prints the table on stdout, and how much was read on stderr.
 func (d *driftReport) print(stdout, stderr io.Writer) error {
 	fmt.Fprintf(stderr, "read %s of %s\n",
-		plural(d.Records, "record"), plural(d.Completions, "completion"))
+		plain.Count(d.Records, "record"), plain.Count(d.Completions, "completion"))
 	if d.Gone > 0 {
 		fmt.Fprintf(stderr, "%s had records that are stored no longer\n",
-			plural(d.Gone, "completion"))
+			plain.Count(d.Gone, "completion"))
 	}
 	if len(d.Drift) == 0 {
 		_, err := fmt.Fprintln(stdout, "no drift")
@@ -260,15 +261,15 @@ func (d *driftReport) print(stdout, stderr io.Writer) error {
 	fmt.Fprintln(table, "PROVIDER\tRECORD\tKIND\tFIELD\tEXAMPLE\tRECORDS\tFIRST\tLAST")
 	for _, line := range d.Drift {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
-			plain(line.Provider), plain(line.Record), line.Kind, plain(cmp.Or(line.Field, ".")),
+			plain.Word(line.Provider), plain.Word(line.Record), line.Kind, plain.Word(cmp.Or(line.Field, ".")),
 			cmp.Or(strings.Join(line.Examples, ","), "-"), line.Records,
-			formatTime(line.First), formatTime(line.Last))
+			plain.Time(line.First), plain.Time(line.Last))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	if d.Left > 0 {
-		fmt.Fprintf(stderr, "%s more are not in the table\n", plural(d.Left, "finding"))
+		fmt.Fprintf(stderr, "%s more are not in the table\n", plain.Count(d.Left, "finding"))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -104,7 +105,7 @@ func (f *finding) run(ctx context.Context, s session, name string) error {
 	}
 	if len(f.entries) == 0 {
 		return fmt.Errorf("nothing of account %s is on the streams: "+
-			"no webhook named it, or they are older than the streams keep", plain(name))
+			"no webhook named it, or they are older than the streams keep", plain.Word(name))
 	}
 	slices.SortStableFunc(f.entries, func(a, b foundEntry) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Event, b.Event))
@@ -240,7 +241,7 @@ func printEntries(w io.Writer, entries []foundEntry, now time.Time) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "AT\tPROVIDER\tWHAT\tEVENT\tTYPE\tSAYS")
 	for _, e := range entries {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", formatTime(e.At), e.Provider, e.What,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", plain.Time(e.At), e.Provider, e.What,
 			wordOrDash(e.Event), wordOrDash(e.Type), e.says(now))
 	}
 	return table.Flush()
@@ -250,7 +251,7 @@ func wordOrDash(word string) string {
 	if word == "" {
 		return "-"
 	}
-	return plain(word)
+	return plain.Word(word)
 }
 
 // says is the rest of the line.
@@ -259,23 +260,23 @@ func (e foundEntry) says(now time.Time) string {
 	case foundEvent:
 		return e.saysOfEvent()
 	case foundWaiting:
-		return fmt.Sprintf("%s: %s, %s, next try %s", e.Queue, plain(e.Class),
-			plural(e.Attempts, "failure"), formatIn(e.NextTry, now))
+		return fmt.Sprintf("%s: %s, %s, next try %s", e.Queue, plain.Word(e.Class),
+			plain.Count(e.Attempts, "failure"), plain.In(e.NextTry, now))
 	case foundCompletion:
-		says := fmt.Sprintf("%s: %s, %s", plain(e.Resource), plain(e.Outcome),
-			plural(e.Attempts, "attempt"))
+		says := fmt.Sprintf("%s: %s, %s", plain.Word(e.Resource), plain.Word(e.Outcome),
+			plain.Count(e.Attempts, "attempt"))
 		if e.Class != "" {
-			says += ", class " + plain(e.Class)
+			says += ", class " + plain.Word(e.Class)
 		}
 		return says
 	case foundLetter:
-		return fmt.Sprintf("number %d of %s: %s, %s", e.Number, plain(e.Queue), plain(e.Class),
-			plain(e.Reason))
+		return fmt.Sprintf("number %d of %s: %s, %s", e.Number, plain.Word(e.Queue), plain.Word(e.Class),
+			plain.Word(e.Reason))
 	case foundState:
 		if e.Status == "" {
 			return "cannot be read"
 		}
-		return plain(e.Status)
+		return plain.Word(e.Status)
 	default:
 		return "the account is erased"
 	}
@@ -284,7 +285,7 @@ func (e foundEntry) says(now time.Time) string {
 func (e foundEntry) saysOfEvent() string {
 	switch {
 	case e.Queue != "":
-		return "sent again to " + plain(e.Queue)
+		return "sent again to " + plain.Word(e.Queue)
 	case e.Backfill:
 		return "stored, as a backfill"
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -138,7 +139,7 @@ func (s *span) addFlags(cmd *cobra.Command, verb string) {
 func (s *span) check() error {
 	if !s.until.IsZero() && s.until.Before(s.since) {
 		return command.UsageError("--until %s is before --since %s",
-			formatTime(s.until), formatTime(s.since))
+			plain.Time(s.until), plain.Time(s.since))
 	}
 	return nil
 }
@@ -168,21 +169,6 @@ func queueNames() []string {
 		names = append(names, q.Name)
 	}
 	return names
-}
-
-func findQueue(name string) (schema.Queue, bool) {
-	queues := schema.Queues()
-	i := slices.IndexFunc(queues, func(q schema.Queue) bool { return q.Name == name })
-	if i < 0 {
-		return schema.Queue{}, false
-	}
-	return queues[i], true
-}
-
-// readsType reports whether the queue gets events of the type.
-func readsType(q schema.Queue, w schema.WebhookType) bool {
-	return q.Provider == w.Provider && q.Erases == w.Erases &&
-		slices.Contains(w.Workers, q.Resource)
 }
 
 // notAmong is the error for an unknown word. The error suggests the nearest known words.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -53,7 +55,7 @@ type fate struct {
 	// State is a state of the list below. Note explains more.
 	State       string             `json:"state"`
 	Note        string             `json:"note,omitempty"`
-	DeadLetters []letterJSON       `json:"dead_letters,omitempty"`
+	DeadLetters []shelf.LetterJSON `json:"dead_letters,omitempty"`
 	Completion  *completionSummary `json:"completion,omitempty"`
 	// Completions are all completions of an event that names a person: one for each account.
 	// Completion is then the first.
@@ -179,17 +181,17 @@ func (f *fate) addCompletion(c schema.Completion) {
 
 // String describes how the event ended.
 func (c *completionSummary) String() string {
-	return fmt.Sprintf("%s, %s, %s%s", plain(c.Outcome), plural(c.Attempts, "attempt"),
-		plural(c.Records, "record"), formatError(c.Error))
+	return fmt.Sprintf("%s, %s, %s%s", plain.Word(c.Outcome), plain.Count(c.Attempts, "attempt"),
+		plain.Count(c.Records, "record"), formatError(c.Error))
 }
 
 // printRow prints an incident with its time.
 type printRow func(at time.Time, format string, args ...any)
 
 func (l *life) print(w io.Writer, now time.Time) {
-	fmt.Fprintf(w, "%s  %s  account %s\n", plain(l.Event), plain(l.Type), plain(l.Account))
+	fmt.Fprintf(w, "%s  %s  account %s\n", plain.Word(l.Event), plain.Word(l.Type), plain.Word(l.Account))
 	printAt := func(at time.Time, format string, args ...any) {
-		fmt.Fprintf(w, "  %-20s  %s\n", formatTime(at), fmt.Sprintf(format, args...))
+		fmt.Fprintf(w, "  %-20s  %s\n", plain.Time(at), fmt.Sprintf(format, args...))
 	}
 	l.printStored(printAt)
 	if l.Erased {
@@ -223,12 +225,12 @@ func (l *life) printStored(printAt printRow) {
 	case l.Redrive == 0 && l.Backfill:
 		how = "sent as a backfill, stored"
 	case l.Redrive > 0 && l.Queue != "":
-		how = "sent again to " + plain(l.Queue) + " alone, stored"
+		how = "sent again to " + plain.Word(l.Queue) + " alone, stored"
 	case l.Redrive > 0:
 		how = "sent again, stored"
 	}
 	printAt(s.At, "%s as %d of %s, %s, %d bytes", how, s.Sequence, schema.EventsStream,
-		plain(s.Subject), s.BodyBytes)
+		plain.Word(s.Subject), s.BodyBytes)
 }
 
 func (f fate) print(now time.Time, printAt printRow) {
@@ -237,18 +239,18 @@ func (f fate) print(now time.Time, printAt printRow) {
 			printAt(e.At, "deliveries ran out after %d", e.Deliveries)
 		} else {
 			printAt(e.At, "deliveries ended by a worker after %d: %s",
-				e.Deliveries, plain(e.Reason))
+				e.Deliveries, plain.Word(e.Reason))
 		}
 	}
 	for _, d := range f.DeadLetters {
 		printAt(d.At, "dead letter %d: class %s, reason %s, %s",
-			d.Number, plain(d.Class), plain(d.Reason), plural(d.Attempts, "attempt"))
+			d.Number, plain.Word(d.Class), plain.Word(d.Reason), plain.Count(d.Attempts, "attempt"))
 	}
 	if c := f.Completion; c != nil && len(f.Completions) == 0 {
 		printAt(c.At, "completed: %s", c)
 	}
 	for _, c := range f.Completions {
-		printAt(c.At, "account %s completed: %s", plain(c.Account), c)
+		printAt(c.At, "account %s completed: %s", plain.Word(c.Account), c)
 	}
 	f.printWait(printAt)
 	f.printNextTry(now, printAt)
@@ -270,14 +272,14 @@ func (f fate) printWait(printAt printRow) {
 	}
 	printAt(w.Since, "began to wait: %s%s", formatCause(w.Class, w.Status, w.Endpoint), step)
 	if n := w.Failures.Total(); n > 0 {
-		printAt(time.Time{}, "%s: %s", plural(n, "failure"), w.Failures)
+		printAt(time.Time{}, "%s: %s", plain.Count(n, "failure"), w.Failures)
 	}
 }
 
 func (f fate) printNextTry(now time.Time, printAt printRow) {
 	switch {
 	case f.State == stateWaiting:
-		printAt(f.Wait.NextTry, "next try, %s", formatIn(f.Wait.NextTry, now))
+		printAt(f.Wait.NextTry, "next try, %s", plain.In(f.Wait.NextTry, now))
 	case f.DueSince.IsZero():
 	case f.State == stateReady:
 		printAt(f.DueSince, "among the %s: no worker has taken it since", f.retry.Lane.Name)
@@ -299,8 +301,8 @@ func formatError(e *schema.CompletionError) string {
 	case e == nil:
 		return ""
 	case e.Code == "":
-		return ", class " + plain(e.Class)
+		return ", class " + plain.Word(e.Class)
 	default:
-		return ", class " + plain(e.Class) + ", code " + plain(e.Code)
+		return ", class " + plain.Word(e.Class) + ", code " + plain.Word(e.Code)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/forward"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/client"
 )
 
@@ -138,7 +139,7 @@ func pauseAfter(delivery uint64) time.Duration {
 
 // nameOf is the time, the type and the id of a completion.
 func nameOf(c *client.Completion) string {
-	return fmt.Sprintf("%s %s %s", formatTime(c.Time), plain(c.Type), plain(c.ID))
+	return fmt.Sprintf("%s %s %s", plain.Time(c.Time), plain.Word(c.Type), plain.Word(c.ID))
 }
 
 func (l *listener) say(format string, args ...any) error {
@@ -178,7 +179,7 @@ func (l *listener) summary() string {
 		fate = " (their completions come again)"
 	}
 	return fmt.Sprintf("%d %s, %s refused or unanswered%s, %d set aside",
-		l.taken.Load(), word, plural(int(l.givenBack.Load()), "attempt"), fate, l.setAside.Load())
+		l.taken.Load(), word, plain.Count(int(l.givenBack.Load()), "attempt"), fate, l.setAside.Load())
 }
 
 // kitLog prints the lines of the kit. A line about one completion is printed only if it is an

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -76,7 +77,7 @@ func checkQueues(names []string) error {
 			queueNames()[0])
 	}
 	for _, name := range names {
-		if _, ok := findQueue(name); !ok {
+		if _, ok := schema.QueueNamed(name); !ok {
 			return command.UsageError("queue %q: %v", name, notAmong(name, queueNames()))
 		}
 	}
@@ -90,7 +91,7 @@ func onQueues(
 	cmd.ValidArgs = queueNames()
 	return onNATS(t, cmd, func(ctx context.Context, s session, names []string) error {
 		for _, name := range names {
-			q, _ := findQueue(name)
+			q, _ := schema.QueueNamed(name)
 			if err := work(ctx, s, q); err != nil {
 				return err
 			}
@@ -126,7 +127,7 @@ func formatPause(until, now time.Time) string {
 	if until.Sub(now) > pauseForLong {
 		return untilResumed
 	}
-	return "until " + formatTime(until)
+	return "until " + plain.Time(until)
 }
 
 // formatPauseShort is formatPause for a table, which has no room for a time.
@@ -134,5 +135,5 @@ func formatPauseShort(until, now time.Time) string {
 	if until.Sub(now) > pauseForLong {
 		return untilResumed
 	}
-	return "ends " + formatIn(until, now)
+	return "ends " + plain.In(until, now)
 }

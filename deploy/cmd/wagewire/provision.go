@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -61,14 +62,14 @@ func streamsHelp() string {
 	line := func(name string, age time.Duration, size, messages, why string) {
 		kept := "-"
 		if age > 0 {
-			kept = formatAge(age)
+			kept = plain.Age(age)
 		}
 		fmt.Fprintf(&b, "  %-21s  %3s  %7s  %8s  %s\n", name, kept, size, messages, why)
 	}
 	for _, s := range limitsOf(&topology) {
 		size := "-"
 		if s.MaxBytes > 0 {
-			size = formatSize(s.MaxBytes)
+			size = plain.Size(s.MaxBytes)
 		}
 		messages := "-"
 		if s.MaxMessages > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -37,8 +38,8 @@ them. They are kept for 14 days.`,
 	return cmd
 }
 
-func quarantined() *shelf[stream.Unread] {
-	return &shelf[stream.Unread]{
+func quarantined() *shelfOf[stream.Unread] {
+	return &shelfOf[stream.Unread]{
 		command:   "quarantine",
 		stream:    schema.QuarantineStream,
 		noun:      "webhook",
@@ -133,16 +134,16 @@ func newFullUnreadJSON(u stream.Unread, withBody bool) any {
 
 func unreadRow(u stream.Unread) string {
 	return fmt.Sprintf("%d\t%s\t%s\t%s\t%d",
-		u.Number, formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason), u.BodyBytes)
+		u.Number, plain.Time(u.ReceivedAt), plain.Word(u.Provider), plain.Word(u.Reason), u.BodyBytes)
 }
 
 func printUnread(w io.Writer, u stream.Unread) {
 	reads := "yes: it can be released"
 	if _, err := parseUnread(u); err != nil {
-		reads = "no: " + readable(err.Error())
+		reads = "no: " + plain.Text(err.Error())
 	}
 	fmt.Fprintf(w, "number\t%d\nreceived\t%s\nprovider\t%s\nreason\t%s\nbody\t%d bytes\n",
-		u.Number, formatTime(u.ReceivedAt), plain(u.Provider), plain(u.Reason), u.BodyBytes)
+		u.Number, plain.Time(u.ReceivedAt), plain.Word(u.Provider), plain.Word(u.Reason), u.BodyBytes)
 	fmt.Fprintf(w, "reads\t%s\n", reads)
 }
 
@@ -192,7 +193,7 @@ func (r releaser) release(
 	e, err := parseUnread(stream.ReadUnread(m))
 	if unreadable, ok := errors.AsType[*webhook.UnreadableError](err); ok {
 		result = fmt.Sprintf("kept: it still cannot be read (%s): %s",
-			unreadable.Reason, readable(unreadable.Error()))
+			unreadable.Reason, plain.Text(unreadable.Error()))
 		return result, false, nil
 	}
 	if err != nil {
@@ -234,7 +235,7 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 		case isDuplicate && err == nil:
 			return storedAlready(e), nil
 		case err == nil:
-			return fmt.Sprintf("%s as %s, %s", verb, e.Key(), plain(e.Type)), nil
+			return fmt.Sprintf("%s as %s, %s", verb, e.Key(), plain.Word(e.Type)), nil
 		case !errors.Is(err, schema.ErrIDConflict):
 			return "", err
 		}
@@ -244,7 +245,7 @@ func (r releaser) store(ctx context.Context, e schema.Event) (result string, err
 	} else if e.Redrive, _, err = r.past.resend(ctx, e, "", true); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain(e.Type)), nil
+	return fmt.Sprintf("%s as %s, %s: another body has its id", verb, e.Key(), plain.Word(e.Type)), nil
 }
 
 func storedAlready(e schema.Event) string {

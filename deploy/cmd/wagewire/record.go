@@ -12,6 +12,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fixture"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -125,16 +126,16 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 	if err := explainExisting(recorded.Write(path, o.force)); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stdout, "%s: %s\n", plain(path), formatTally(tally, recorded))
-	fmt.Fprintf(s.stdout, "to play it: wagewire trigger --fixture %s\n", plain(path))
+	fmt.Fprintf(s.stdout, "%s: %s\n", plain.Word(path), formatTally(tally, recorded))
+	fmt.Fprintf(s.stdout, "to play it: wagewire trigger --fixture %s\n", plain.Word(path))
 	return nil
 }
 
 // formatTally says how much of a fixture is invented, and how many calls the fixture has.
 func formatTally(tally fixture.Tally, f fixture.Fixture) string {
-	return fmt.Sprintf("%s replaced (%s, %s, %s, %s), %s", plural(tally.Total(), "value"),
-		plural(tally.Texts, "text"), plural(tally.Numbers, "number"), plural(tally.Times, "time"),
-		plural(tally.Members, "name"), plural(len(f.Calls), "call"))
+	return fmt.Sprintf("%s replaced (%s, %s, %s, %s), %s", plain.Count(tally.Total(), "value"),
+		plain.Count(tally.Texts, "text"), plain.Count(tally.Numbers, "number"), plain.Count(tally.Times, "time"),
+		plain.Count(tally.Members, "name"), plain.Count(len(f.Calls), "call"))
 }
 
 // explainExisting adds to an error about a file in the way what to do.
@@ -209,7 +210,7 @@ func findStored(ctx context.Context, op *stream.Operator, name string) (*life, e
 				found = l
 			case found.Provider != l.Provider:
 				return nil, fmt.Errorf("two providers have an event %s: give %s:ID or %s:ID",
-					plain(name), found.Provider, l.Provider)
+					plain.Word(name), found.Provider, l.Provider)
 			}
 		}
 		if found != nil {
@@ -217,7 +218,7 @@ func findStored(ctx context.Context, op *stream.Operator, name string) (*life, e
 		}
 	}
 	return nil, fmt.Errorf("event %s is not on %s: it was never stored, is older than events are "+
-		"kept, or its account is erased", plain(name), schema.EventsStream)
+		"kept, or its account is erased", plain.Word(name), schema.EventsStream)
 }
 
 // readEvent reads the event with a sequence.
@@ -229,7 +230,7 @@ func readEvent(
 		return schema.Event{}, err
 	}
 	if !isThere {
-		return schema.Event{}, fmt.Errorf("the event of %s was erased just now", plain(name))
+		return schema.Event{}, fmt.Errorf("the event of %s was erased just now", plain.Word(name))
 	}
 	return stream.DecodeEvent(m)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -85,9 +86,9 @@ func (r *replay) check(t terminal, hasSince bool) error {
 	if r.queueName == "" {
 		return command.UsageError("say which queue gets the events: --queue NAME")
 	}
-	r.queue, _ = findQueue(r.queueName)
+	r.queue, _ = schema.QueueNamed(r.queueName)
 	for _, w := range schema.Catalogue() {
-		if readsType(r.queue, w) {
+		if r.queue.Reads(w) {
 			r.reads = append(r.reads, w.Name)
 		}
 	}
@@ -121,9 +122,9 @@ func (r *replay) run(ctx context.Context, s session) error {
 		fmt.Fprintf(s.stderr, "there is no such event%s\n", r.unread(f))
 		return nil
 	}
-	amount := plural(f.count, "event")
+	amount := plain.Count(f.count, "event")
 	fmt.Fprintf(s.stderr, "%s of %s, received from %s to %s%s\n", amount, r.queue.Name,
-		formatTime(f.first), formatTime(f.last), r.unread(f))
+		plain.Time(f.first), plain.Time(f.last), r.unread(f))
 	question := fmt.Sprintf("send %s through %s again?", amount, r.queue.Name)
 	if err := r.ask(ctx, s.terminal, question); err != nil {
 		return err
@@ -154,8 +155,8 @@ func (r *replay) unread(f *replayed) string {
 	if !f.isCut {
 		return ""
 	}
-	looked := fmt.Sprintf("; a dry run looks at %s, stored until %s", plural(f.read, "event"),
-		formatTime(f.reached))
+	looked := fmt.Sprintf("; a dry run looks at %s, stored until %s", plain.Count(f.read, "event"),
+		plain.Time(f.reached))
 	if !r.until.IsZero() && f.reached.After(r.until.Add(clockSkewMax)) {
 		return looked + ", and not for redrives after that"
 	}
@@ -271,10 +272,10 @@ func (r *replay) sendAll(ctx context.Context, s session, f *replayed) error {
 		case obstacle != "":
 			leftOut++
 			fmt.Fprintf(s.stdout, "%s  %s  left out: %s\n",
-				plain(original.Key()), plain(original.Type), obstacle)
+				plain.Word(original.Key()), plain.Word(original.Type), obstacle)
 		default:
 			sent++
-			fmt.Fprintf(s.stdout, "%s  %s\n", plain(key), plain(original.Type))
+			fmt.Fprintf(s.stdout, "%s  %s\n", plain.Word(key), plain.Word(original.Type))
 		}
 		return nil
 	})
@@ -289,7 +290,7 @@ func (r *replay) sendAll(ctx context.Context, s session, f *replayed) error {
 	fmt.Fprintf(s.stderr, "%s %d to %s, left out %d\n", verb, sent, r.queue.Name, leftOut)
 	if len(chosen) < f.count {
 		fmt.Fprintf(s.stderr, "these are the first %d of %s\n", len(chosen),
-			plural(f.count, "event"))
+			plain.Count(f.count, "event"))
 	}
 	return nil
 }

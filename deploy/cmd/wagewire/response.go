@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -151,7 +152,7 @@ func (r response) String() string {
 	fmt.Fprint(&b, r.status)
 	switch {
 	case r.isStored():
-		fmt.Fprintf(&b, " id=%s duplicate=%t", cmp.Or(plain(*r.body.ID), "-"), r.body.Duplicate)
+		fmt.Fprintf(&b, " id=%s duplicate=%t", cmp.Or(plain.Word(*r.body.ID), "-"), r.body.Duplicate)
 		if r.body.Quarantined {
 			fmt.Fprint(&b, " quarantined")
 		}
@@ -159,7 +160,7 @@ func (r response) String() string {
 		fmt.Fprintf(&b, " error=%q", r.body.Error)
 	}
 	if r.retryAfter != "" {
-		fmt.Fprintf(&b, " retry-after=%s", plain(r.retryAfter))
+		fmt.Fprintf(&b, " retry-after=%s", plain.Word(r.retryAfter))
 	}
 	fmt.Fprintf(&b, " took=%s", r.took.Round(100*time.Microsecond))
 	return b.String()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -82,7 +83,7 @@ func (r *retry) check(t terminal, names []string) error {
 			"wagewire status shows what waits")
 	}
 	for _, name := range names {
-		if _, isQueue := findQueue(name); isQueue {
+		if _, isQueue := schema.QueueNamed(name); isQueue {
 			r.queues = append(r.queues, name)
 			continue
 		}
@@ -121,7 +122,7 @@ func (r *retry) run(ctx context.Context, s session) error {
 	if err := warnOfRest(ctx, s, counts); err != nil {
 		return err
 	}
-	amount := plural(len(chosen), "event")
+	amount := plain.Count(len(chosen), "event")
 	if r.dryRun {
 		fmt.Fprintf(s.stderr, "would try %s now\n", amount)
 		return nil
@@ -164,9 +165,9 @@ func (r *retry) endAll(ctx context.Context, s session, chosen []stream.Waiting) 
 	})
 	if err != nil {
 		return fmt.Errorf("%w; %s tried now, give the same command again for the rest",
-			err, plural(retried, "event"))
+			err, plain.Count(retried, "event"))
 	}
-	fmt.Fprintf(s.stderr, "%s tried now, %d no longer waited\n", plural(retried, "event"), gone)
+	fmt.Fprintf(s.stderr, "%s tried now, %d no longer waited\n", plain.Count(retried, "event"), gone)
 	return nil
 }
 
@@ -199,8 +200,8 @@ func printWaits(w io.Writer, counts []queueWaits, now time.Time) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "QUEUE\tCLASS\tCOUNT\tNEXT TRY\tLAST TRY")
 	for _, c := range counts {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", plain(c.queue), plain(c.Class), c.Count,
-			formatIn(c.Next, now), formatIn(c.Last, now))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", plain.Word(c.queue), plain.Word(c.Class), c.Count,
+			plain.In(c.Next, now), plain.In(c.Last, now))
 	}
 	return table.Flush()
 }
@@ -212,7 +213,7 @@ func warnOfRest(ctx context.Context, s session, counts []queueWaits) error {
 		return err
 	}
 	for i, c := range counts {
-		q, exists := findQueue(c.queue)
+		q, exists := schema.QueueNamed(c.queue)
 		if !exists || i > 0 && c.queue == counts[i-1].queue {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -68,7 +69,7 @@ func TestOnlyTheChosenEventsAreTriedNow(t *testing.T) {
 			if diff := cmp.Diff(without(all, test.want), b.waiting()); diff != "" {
 				t.Errorf("waiting after (-want +got):\n%s", diff)
 			}
-			says := plural(len(test.want), "event") + " tried now, 0 no longer waited\n"
+			says := plain.Count(len(test.want), "event") + " tried now, 0 no longer waited\n"
 			if len(test.want) == 0 {
 				says = "no such event waits: wagewire status shows what waits\n"
 			}

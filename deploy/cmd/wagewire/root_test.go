@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -533,9 +534,9 @@ func TestSizesAndAgesAreReadAndPrinted(t *testing.T) {
 		"1": "1B", "1000": "1000B", "1KiB": "1KiB", "512MiB": "512MiB", "3GiB": "3GiB",
 		"4GiB": "4GiB", "2TiB": "2TiB", "1536KiB": "1.5MiB", "1G": "1GiB",
 	} {
-		if size, err := parseSize(text); err != nil || formatSize(size) != want {
+		if size, err := parseSize(text); err != nil || plain.Size(size) != want {
 			t.Errorf("parseSize(%q) = %d, %v, which prints as %q, want %q", text, size, err,
-				formatSize(size), want)
+				plain.Size(size), want)
 		}
 	}
 	if size, err := parseSize("4GiB"); err != nil || size != 4<<30 {
@@ -545,9 +546,9 @@ func TestSizesAndAgesAreReadAndPrinted(t *testing.T) {
 		"14d": "14d", "336h": "14d", "336h0m0s": "14d", "2w": "14d", "90m": "1h30m0s", "0": "0s",
 		"0s": "0s",
 	} {
-		if age, err := parseAge(text); err != nil || formatAge(age) != want {
+		if age, err := parseAge(text); err != nil || plain.Age(age) != want {
 			t.Errorf("parseAge(%q) = %s, %v, which prints as %q, want %q", text, age, err,
-				formatAge(age), want)
+				plain.Age(age), want)
 		}
 	}
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// shelf is a stream with messages for an operator to decide about: dead letters, or the
+// shelfOf is a stream with messages for an operator to decide about: dead letters, or the
 // quarantine. A shelf has four commands: list, show, discard, and a command that resends. T is a
 // message.
-type shelf[T any] struct {
+type shelfOf[T any] struct {
 	command string // the name on the command line
 	stream  string
 	noun    string // a message, in output
@@ -67,13 +68,13 @@ type resending[T any] struct {
 
 type resendFunc[T any] func(ctx context.Context, message T) (line string, isResent bool, err error)
 
-func (sh *shelf[T]) commands(t terminal) []*cobra.Command {
+func (sh *shelfOf[T]) commands(t terminal) []*cobra.Command {
 	return []*cobra.Command{
 		sh.newListCommand(t), sh.newShowCommand(t), sh.newResendCommand(t), sh.newDiscardCommand(t),
 	}
 }
 
-func (sh *shelf[T]) newListCommand(t terminal) *cobra.Command {
+func (sh *shelfOf[T]) newListCommand(t terminal) *cobra.Command {
 	chosen := sh.newFilter()
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -97,7 +98,7 @@ func (sh *shelf[T]) newListCommand(t terminal) *cobra.Command {
 	})
 }
 
-func (sh *shelf[T]) newShowCommand(t terminal) *cobra.Command {
+func (sh *shelfOf[T]) newShowCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NUMBER",
 		Short: fmt.Sprintf("Print one %s", sh.noun),
@@ -150,7 +151,7 @@ func (c *change[T]) unseen(noun string) string {
 		return ""
 	}
 	return fmt.Sprintf("; a dry run looks at the first %d of %s", len(c.messages),
-		plural(c.chosen, noun))
+		plain.Count(c.chosen, noun))
 }
 
 const chooseHelp = `Choose by numbers, by flags, or with --all. The command asks before a change,
@@ -158,7 +159,7 @@ and needs --yes if nobody can answer.`
 
 // newChange completes a command that changes chosen messages. Work is not called if no message is
 // chosen.
-func (sh *shelf[T]) newChange(
+func (sh *shelfOf[T]) newChange(
 	t terminal, cmd *cobra.Command, work func(context.Context, *change[T]) error,
 ) *cobra.Command {
 	c := &change[T]{filter: sh.newFilter()}
@@ -200,7 +201,7 @@ func (sh *shelf[T]) newChange(
 	})
 }
 
-func (sh *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
+func (sh *shelfOf[T]) newDiscardCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discard [NUMBER...]",
 		Short: fmt.Sprintf("Delete %ss for good", sh.noun),
@@ -213,7 +214,7 @@ func (sh *shelf[T]) newDiscardCommand(t terminal) *cobra.Command {
 	return sh.newChange(t, cmd, sh.discard)
 }
 
-func (sh *shelf[T]) newResendCommand(t terminal) *cobra.Command {
+func (sh *shelfOf[T]) newResendCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     sh.resend.verb + " [NUMBER...]",
 		Short:   sh.resend.short,
@@ -225,7 +226,7 @@ func (sh *shelf[T]) newResendCommand(t terminal) *cobra.Command {
 
 // each hands do the messages of the numbers, or if there are none, every message that the filter
 // matches. The messages are trimmed.
-func (sh *shelf[T]) each(
+func (sh *shelfOf[T]) each(
 	ctx context.Context, s session, numbers []uint64, chosen filter[T], do func(T) error,
 ) error {
 	if len(numbers) == 0 {
@@ -255,7 +256,7 @@ func (sh *shelf[T]) each(
 	return nil
 }
 
-func (sh *shelf[T]) get(ctx context.Context, s session, number uint64) (message T, err error) {
+func (sh *shelfOf[T]) get(ctx context.Context, s session, number uint64) (message T, err error) {
 	m, exists, err := s.Message(ctx, sh.stream, number)
 	if err != nil {
 		return message, err
@@ -266,14 +267,14 @@ func (sh *shelf[T]) get(ctx context.Context, s session, number uint64) (message 
 	return sh.read(m), nil
 }
 
-func (sh *shelf[T]) printNone(t terminal) {
+func (sh *shelfOf[T]) printNone(t terminal) {
 	fmt.Fprintf(t.stderr, "there is no such %s%s\n", sh.noun, sh.place)
 }
 
 // listing prints messages as they come: a line for each, in a table or as JSON. The columns of a
 // table fit tableRows rows, so that a long table takes little memory.
 type listing[T any] struct {
-	shelf *shelf[T]
+	shelf *shelfOf[T]
 	terminal
 	out   *bufio.Writer // a table writes each cell by itself
 	lines *json.Encoder // nil for a table
@@ -283,7 +284,7 @@ type listing[T any] struct {
 
 const tableRows = 500
 
-func (sh *shelf[T]) newListing(t terminal, asJSON bool) *listing[T] {
+func (sh *shelfOf[T]) newListing(t terminal, asJSON bool) *listing[T] {
 	out := bufio.NewWriter(t.stdout)
 	l := &listing[T]{shelf: sh, terminal: t, out: out, table: newTable(out)}
 	if asJSON {
@@ -315,7 +316,7 @@ func (l *listing[T]) end() error {
 	return errors.Join(l.table.Flush(), l.out.Flush())
 }
 
-func (sh *shelf[T]) show(t terminal, message T, withBody, asJSON bool) error {
+func (sh *shelfOf[T]) show(t terminal, message T, withBody, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(t.stdout).Encode(sh.toAllJSON(message, withBody))
 	}
@@ -328,8 +329,8 @@ func (sh *shelf[T]) show(t terminal, message T, withBody, asJSON bool) error {
 	return printBody(t, sh.body(message))
 }
 
-func (sh *shelf[T]) discard(ctx context.Context, c *change[T]) error {
-	amount := plural(len(c.messages), sh.noun)
+func (sh *shelfOf[T]) discard(ctx context.Context, c *change[T]) error {
+	amount := plain.Count(len(c.messages), sh.noun)
 	if c.dryRun {
 		l := sh.newListing(c.terminal, false)
 		for _, message := range c.messages {
@@ -338,7 +339,7 @@ func (sh *shelf[T]) discard(ctx context.Context, c *change[T]) error {
 			}
 		}
 		err := l.end()
-		fmt.Fprintf(c.stderr, "would discard %s%s\n", plural(c.chosen, sh.noun),
+		fmt.Fprintf(c.stderr, "would discard %s%s\n", plain.Count(c.chosen, sh.noun),
 			c.unseen(sh.noun))
 		return err
 	}
@@ -357,8 +358,8 @@ func (sh *shelf[T]) discard(ctx context.Context, c *change[T]) error {
 }
 
 // resendAll resends the messages in turn. A message with an obstacle stays on the shelf.
-func (sh *shelf[T]) resendAll(ctx context.Context, c *change[T]) error {
-	amount := plural(len(c.messages), sh.noun)
+func (sh *shelfOf[T]) resendAll(ctx context.Context, c *change[T]) error {
+	amount := plain.Count(len(c.messages), sh.noun)
 	question := fmt.Sprintf(sh.resend.question, amount) + sh.tally(c.messages) + "?"
 	if err := c.ask(ctx, c.terminal, question); err != nil {
 		return err
@@ -389,7 +390,7 @@ func (sh *shelf[T]) resendAll(ctx context.Context, c *change[T]) error {
 	}
 	fmt.Fprintf(c.stderr, "%s %d of %s%s\n", done, resent, amount, c.unseen(sh.noun))
 	if left := len(c.messages) - resent; left > 0 {
-		return fmt.Errorf("%s could not be %s", plural(left, sh.noun), sh.resend.participle)
+		return fmt.Errorf("%s could not be %s", plain.Count(left, sh.noun), sh.resend.participle)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -193,8 +194,8 @@ type status struct {
 	Verdict  health.Verdict   `json:"verdict"`
 	Findings []health.Finding `json:"findings"`
 	health.State
-	Quarantine int       `json:"quarantine"`
-	Teams      []teamLag `json:"teams"`
+	Quarantine int              `json:"quarantine"`
+	Teams      []health.TeamLag `json:"teams"`
 	// Advice is the command to create what State.Missing has.
 	Advice string `json:"advice,omitempty"`
 }
@@ -210,7 +211,7 @@ func readStatus(ctx context.Context, s session, c health.Config) status {
 	for _, u := range now.Unread {
 		now.Quarantine += u.Count
 	}
-	now.Teams = countLags(now.Durables, now.At)
+	now.Teams = health.TeamLags(now.Durables, now.At)
 	if len(now.Missing) > 0 {
 		now.Advice = stream.ErrNoQueue.Error()
 	}
@@ -248,10 +249,10 @@ func (s status) print(w io.Writer, now time.Time) error {
 // writeVerdict writes the verdict, and a line for each further finding. Reports of processes are in
 // the lines, so nothing in them may control the terminal.
 func (s status) writeVerdict(w io.Writer) {
-	fmt.Fprintln(w, readable(s.Verdict.Text))
+	fmt.Fprintln(w, plain.Text(s.Verdict.Text))
 	for _, f := range s.Findings {
 		if line := f.String(); line != s.Verdict.Text {
-			fmt.Fprintln(w, readable(line))
+			fmt.Fprintln(w, plain.Text(line))
 		}
 	}
 	fmt.Fprintln(w)
@@ -265,9 +266,9 @@ func (s status) writeProcesses(table io.Writer) {
 		var versions []string
 		for _, version := range r.Versions {
 			release, _, _ := strings.Cut(version, " ") // without that of Go
-			versions = append(versions, plain(release))
+			versions = append(versions, plain.Word(release))
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", plain(r.Role), r.Running, r.Lost,
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", plain.Word(r.Role), r.Running, r.Lost,
 			cmp.Or(strings.Join(versions, ","), "-"))
 	}
 }
@@ -282,13 +283,13 @@ func (s status) writeStreams(table io.Writer, now time.Time) {
 			most = fmt.Sprint(l.MessagesMax)
 		}
 		if l.BytesMax > 0 {
-			limit = formatSize(l.BytesMax)
+			limit = plain.Size(l.BytesMax)
 		}
 		if l.MessagesMax > 0 || l.BytesMax > 0 {
 			full = fmt.Sprintf("%.0f%%", 100*health.Fullness(l))
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Messages, most,
-			formatSize(l.Bytes), limit, full, formatAgo(l.Oldest, now))
+			plain.Size(l.Bytes), limit, full, plain.Ago(l.Oldest, now))
 	}
 }
 
@@ -329,7 +330,7 @@ func (s status) writeQueues(table io.Writer, now time.Time) {
 			paused = "provider down"
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\n", q.Name, q.Ready, q.InHand,
-			q.Waiting, q.Replays, formatAgo(q.Oldest, now), q.Requests, paused)
+			q.Waiting, q.Replays, plain.Ago(q.Oldest, now), q.Requests, paused)
 	}
 }
 
@@ -341,8 +342,8 @@ func (s status) writeWaiting(table io.Writer, now time.Time) {
 				fmt.Fprintln(table, "\nWAITING\tCLASS\tCOUNT\tNEXT TRY\tLAST TRY")
 				isFirst = false
 			}
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", q.Name, plain(c.Class), c.Count,
-				formatIn(c.Next, now), formatIn(c.Last, now))
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", q.Name, plain.Word(c.Class), c.Count,
+				plain.In(c.Next, now), plain.In(c.Last, now))
 		}
 	}
 }
@@ -352,7 +353,7 @@ func (s status) writeDeadLetters(table io.Writer) {
 		fmt.Fprintln(table, "\nDEAD LETTERS\tCLASS\tCOUNT")
 	}
 	for _, d := range s.DeadLetters {
-		fmt.Fprintf(table, "%s\t%s\t%d\n", plain(d.Queue), plain(d.Class), d.Count)
+		fmt.Fprintf(table, "%s\t%s\t%d\n", plain.Word(d.Queue), plain.Word(d.Class), d.Count)
 	}
 }
 

@@ -79,7 +79,7 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 		Missing: []string{schema.AdvisoriesStream, "pinwheel_identity"},
 	},
 		Quarantine: 2,
-		Teams: []teamLag{
+		Teams: []health.TeamLag{
 			{
 				Team: "lending", Durables: 2, Lag: 17, Oldest: at.Add(-50 * time.Hour),
 				LostAt: at.Add(19 * day), Active: at.Add(-3 * time.Second), Abandoned: 1,
@@ -166,7 +166,7 @@ func TestTheStatusCountsWhatIsThere(t *testing.T) {
 	b.die(schema.ClassTransient, schema.ReasonLadderEnded, receivedAt, events[0])
 	b.quarantine(schema.Truv, schema.QuarantineJSON, []byte("{"))
 	b.runs(0, "pause", "truv_link")
-	income, _ := findQueue("pinwheel_income")
+	income, _ := schema.QueueNamed("pinwheel_income")
 	patient := streamtest.ConnectPatiently(t, b.server.URL()) // CloseFor asks once
 	b.must(patient.Queue(income).CloseFor(t.Context(), schema.ClosureDown, time.Hour))
 	var got status

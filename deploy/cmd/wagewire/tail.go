@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -162,8 +163,8 @@ func formatCompletion(c schema.Completion) string {
 	d := c.Data
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %-8s %-30s %-36s %-11s records=%d attempts=%d",
-		formatTime(c.Time), plain(d.Provider), plain(string(d.Resource)+"."+d.Action),
-		plain(c.Subject), plain(d.Outcome), c.CountRecords(), d.Attempts)
+		plain.Time(c.Time), plain.Word(d.Provider), plain.Word(string(d.Resource)+"."+d.Action),
+		plain.Word(c.Subject), plain.Word(d.Outcome), c.CountRecords(), d.Attempts)
 	if n := len(d.Missing); n > 0 {
 		fmt.Fprintf(&b, " missing=%d", n)
 	}
@@ -174,9 +175,9 @@ func formatCompletion(c schema.Completion) string {
 		fmt.Fprint(&b, " stale")
 	}
 	if d.Error != nil {
-		fmt.Fprintf(&b, " class=%s", plain(d.Error.Class))
+		fmt.Fprintf(&b, " class=%s", plain.Word(d.Error.Class))
 		if d.Error.Code != "" {
-			fmt.Fprintf(&b, " code=%s", plain(d.Error.Code))
+			fmt.Fprintf(&b, " code=%s", plain.Word(d.Error.Code))
 		}
 	}
 	return b.String()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -78,7 +79,7 @@ func writeTeams(ctx context.Context, s session, dir string) (changed bool, err e
 	}
 	if changed {
 		fmt.Fprintf(s.stdout, "wrote %s with %s\n", filepath.Join(dir, nats.TeamsFile),
-			plural(len(teams), "team"))
+			plain.Count(len(teams), "team"))
 	}
 	return changed, nil
 }

@@ -10,11 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/stream"
 )
-
-// abandonedAfter is how long completions may wait for a team before the lists mark its durable.
-const abandonedAfter = day
 
 func newTeamListCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
@@ -58,7 +57,7 @@ func listDurables(t terminal, durables []stream.Durable, asJSON bool, now time.T
 	if asJSON {
 		lines := json.NewEncoder(t.stdout)
 		for _, d := range durables {
-			line := durableJSON{d, d.Lag(), d.Abandoned(now, abandonedAfter)}
+			line := durableJSON{d, d.Lag(), d.Abandoned(now, health.AbandonedAfter)}
 			if err := lines.Encode(line); err != nil {
 				return err
 			}
@@ -82,60 +81,20 @@ func printDurables(w io.Writer, durables []stream.Durable, now time.Time) error 
 		if d.Team == "" {
 			notes = append(notes, "made by hand")
 		} else {
-			team = plain(d.Team)
-			resources = plain(strings.Join(toStrings(d.Resources), ","))
+			team = plain.Word(d.Team)
+			resources = plain.Word(strings.Join(toStrings(d.Resources), ","))
 		}
-		if d.Abandoned(now, abandonedAfter) {
+		if d.Abandoned(now, health.AbandonedAfter) {
 			notes = append(notes, "abandoned")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", team, plain(d.Name), resources,
-			d.Lag(), formatAgo(d.Oldest, now), formatIn(d.LostAt, now), formatAgo(d.Active, now),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", team, plain.Word(d.Name), resources,
+			d.Lag(), plain.Ago(d.Oldest, now), plain.In(d.LostAt, now), plain.Ago(d.Active, now),
 			strings.Join(notes, ", "))
 	}
 	return table.Flush()
 }
 
-// teamLag is the lag of a team, over all of its durables.
-type teamLag struct {
-	// Team is empty for the durables without a team.
-	Team     string    `json:"team"`
-	Durables int       `json:"durables"`
-	Lag      uint64    `json:"lag"`
-	Oldest   time.Time `json:"oldest,omitzero"`
-	LostAt   time.Time `json:"lost_at,omitzero"`
-	Active   time.Time `json:"active,omitzero"`
-	// Abandoned counts the abandoned durables.
-	Abandoned int `json:"abandoned"`
-}
-
-// countLags sums up the durables of each team, in their order.
-func countLags(durables []stream.Durable, now time.Time) []teamLag {
-	lags := []teamLag{} // [] in JSON, and not null
-	for _, d := range durables {
-		if last := len(lags) - 1; last < 0 || lags[last].Team != d.Team {
-			lags = append(lags, teamLag{Team: d.Team})
-		}
-		lags[len(lags)-1].add(d, now)
-	}
-	return lags
-}
-
-func (l *teamLag) add(d stream.Durable, now time.Time) {
-	l.Durables++
-	l.Lag += d.Lag()
-	if l.Oldest.IsZero() || !d.Oldest.IsZero() && d.Oldest.Before(l.Oldest) {
-		l.Oldest = d.Oldest
-		l.LostAt = d.LostAt
-	}
-	if d.Active.After(l.Active) {
-		l.Active = d.Active
-	}
-	if d.Abandoned(now, abandonedAfter) {
-		l.Abandoned++
-	}
-}
-
-func writeLags(table io.Writer, lags []teamLag, now time.Time) {
+func writeLags(table io.Writer, lags []health.TeamLag, now time.Time) {
 	if len(lags) == 0 {
 		return
 	}
@@ -143,9 +102,9 @@ func writeLags(table io.Writer, lags []teamLag, now time.Time) {
 	for _, l := range lags {
 		team := "-"
 		if l.Team != "" {
-			team = plain(l.Team)
+			team = plain.Word(l.Team)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%s\t%s\n", team, l.Durables, l.Abandoned, l.Lag,
-			formatAgo(l.Oldest, now), formatIn(l.LostAt, now), formatAgo(l.Active, now))
+			plain.Ago(l.Oldest, now), plain.In(l.LostAt, now), plain.Ago(l.Active, now))
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -86,7 +87,7 @@ func (r *teamRemove) delete(ctx context.Context, s session, chosen []stream.Dura
 	if err := listDurables(s.terminal, chosen, false, time.Now()); err != nil {
 		return err
 	}
-	amount := plural(len(chosen), "durable")
+	amount := plain.Count(len(chosen), "durable")
 	if r.dryRun {
 		fmt.Fprintf(s.stderr, "would delete %s\n", amount)
 		return nil

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -124,10 +126,10 @@ func explainNoTrace(
 		}
 	}
 	if len(left) == 0 {
-		return fmt.Errorf("nothing of event %s is on the streams: %s", plain(name), reason)
+		return fmt.Errorf("nothing of event %s is on the streams: %s", plain.Word(name), reason)
 	}
 	return fmt.Errorf("nothing of event %s is among the completions, the waiting events, and %s: "+
-		"%s; wagewire trace --all looks at all", plain(name), strings.Join(left, " and "), reason)
+		"%s; wagewire trace --all looks at all", plain.Word(name), strings.Join(left, " and "), reason)
 }
 
 // tracer gathers the traces of an event and its redrives on the streams.
@@ -427,7 +429,7 @@ func (tr *tracer) judge(ctx context.Context, l *life) (err error) {
 		return err
 	}
 	for _, q := range schema.Queues() {
-		if !readsType(q, schema.Lookup(l.Provider, l.Type)) || l.Queue != "" && l.Queue != q.Name {
+		if !q.Reads(schema.Lookup(l.Provider, l.Type)) || l.Queue != "" && l.Queue != q.Name {
 			continue
 		}
 		f := tr.fateIn(l, q)
@@ -449,7 +451,7 @@ func (tr *tracer) fateIn(l *life, q schema.Queue) fate {
 	}
 	for _, letter := range tr.letters[l.Event] {
 		if letter.Queue == q.Name {
-			f.DeadLetters = append(f.DeadLetters, newLetterJSON(letter))
+			f.DeadLetters = append(f.DeadLetters, shelf.NewLetterJSON(letter))
 		}
 	}
 	for _, w := range tr.waits[l.Event] {

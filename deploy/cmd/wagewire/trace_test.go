@@ -494,7 +494,7 @@ func backfill(e schema.Event) schema.Event {
 // putBehind puts the only event of the queue behind fresh events, as a worker does.
 func (b *bench) putBehind(queue string) {
 	b.Helper()
-	q, _ := findQueue(queue)
+	q, _ := schema.QueueNamed(queue)
 	ctx, cancel := context.WithCancel(b.Context())
 	var worker errgroup.Group
 	worker.Go(func() error {

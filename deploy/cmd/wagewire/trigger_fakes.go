@@ -17,6 +17,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -68,7 +69,7 @@ func (o *triggerOptions) chooseAccount(
 	}
 	if !isKnown {
 		return "", fmt.Errorf("the fakes know no account %s: leave --account out for a new one; "+
-			"curl %s lists those that are there", plain(o.account),
+			"curl %s lists those that are there", plain.Word(o.account),
 			strings.TrimSuffix(fakes.url, "/")+"/people")
 	}
 	return o.account, nil
@@ -152,7 +153,7 @@ func (s sentWebhook) print(w io.Writer, took time.Duration) error {
 			return fmt.Errorf("ingress does not answer the fake providers: %s", c.Error)
 		}
 		answer := newResponse(c.Status, c.Answer, time.Duration(c.Took))
-		if _, err := fmt.Fprintf(w, "%s %s %s\n", plain(s.Type), about, answer); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s %s\n", plain.Word(s.Type), about, answer); err != nil {
 			return err
 		}
 		if !answer.isStored() {
@@ -173,9 +174,9 @@ func (s sentWebhook) print(w io.Writer, took time.Duration) error {
 // formatAbout says whom a webhook of the type is about: account=ID, or end_user=ID.
 func formatAbout(t schema.WebhookType, id string) string {
 	if t.NamesEndUser {
-		return "end_user=" + plain(id)
+		return "end_user=" + plain.Word(id)
 	}
-	return "account=" + plain(id)
+	return "account=" + plain.Word(id)
 }
 
 // sayNext says where the completions of a webhook appear.
@@ -338,7 +339,7 @@ func (f fakeControl) do(
 		var refusal struct{ Error string }
 		_ = json.Unmarshal(text, &refusal) // a body that is no JSON holds no reason
 		return &controlError{
-			target: target, status: received.StatusCode, reason: readable(refusal.Error),
+			target: target, status: received.StatusCode, reason: plain.Text(refusal.Error),
 			advice: controlAdvice(base),
 		}
 	}

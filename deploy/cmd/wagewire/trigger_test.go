@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
@@ -202,7 +203,7 @@ func TestAnAccountThatTheFakesDoNotKnowIsRefused(t *testing.T) {
 			if got.code != 1 || got.stdout != "" || len(r.took()) != 0 {
 				t.Errorf("got %+v and %d webhooks, want exit code 1 and none", got, len(r.took()))
 			}
-			contains(t, got.stderr, "the fakes know no account ", plain(args[len(args)-1]),
+			contains(t, got.stderr, "the fakes know no account ", plain.Word(args[len(args)-1]),
 				"leave --account out for a new one", "curl "+control+"/people")
 		})
 	}

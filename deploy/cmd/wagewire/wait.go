@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -14,7 +15,7 @@ import (
 // formatCause says why an event waits: "transient, 503 from /v1/accounts/{account_id}/income".
 func formatCause(class schema.Class, status int, endpoint string) string {
 	var b strings.Builder
-	b.WriteString(plain(class))
+	b.WriteString(plain.Word(class))
 	switch {
 	case status > 0:
 		fmt.Fprintf(&b, ", %d", status)
@@ -22,7 +23,7 @@ func formatCause(class schema.Class, status int, endpoint string) string {
 		b.WriteString(", no answer")
 	}
 	if endpoint != "" {
-		b.WriteString(" from " + plain(endpoint))
+		b.WriteString(" from " + plain.Word(endpoint))
 	}
 	return b.String()
 }
@@ -79,9 +80,9 @@ func (r queueRest) lines(now time.Time) []string {
 func formatRefusal(p schema.Pause, now time.Time) []string {
 	return []string{
 		fmt.Sprintf("the queue is paused since %s: the provider refuses our credentials",
-			formatTime(p.Since)),
+			plain.Time(p.Since)),
 		formatCause(p.Class, p.Status, p.Endpoint),
 		fmt.Sprintf("an event asks again %s; refused until now: %s",
-			formatIn(p.ProbeAt, now), plural(p.Probes, "probe")),
+			plain.In(p.ProbeAt, now), plain.Count(p.Probes, "probe")),
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/limit"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -282,7 +283,7 @@ func (w *wish) checkAges(topology schema.Topology) error {
 		ages[s.Name] = s.MaxAge
 		if s.MaxAge > 0 && s.MaxAge < s.Duplicates {
 			return command.UsageError("%s: %s must keep messages %s at least, to know duplicates",
-				w.sayAge(), s.Name, formatAge(s.Duplicates))
+				w.sayAge(), s.Name, plain.Age(s.Duplicates))
 		}
 	}
 	for _, rule := range ageRules {
@@ -293,10 +294,10 @@ func (w *wish) checkAges(topology schema.Topology) error {
 		}
 		least := "0, for ever"
 		if short > 0 {
-			least = formatAge(short+rule.by) + " at least"
+			least = plain.Age(short+rule.by) + " at least"
 		}
 		return command.UsageError("%s: with %s at %s, %s must be kept %s, %s", w.sayAge(),
-			rule.short, formatAge(short), rule.long, least, rule.why)
+			rule.short, plain.Age(short), rule.long, least, rule.why)
 	}
 	return nil
 }
@@ -360,9 +361,9 @@ func formatKept(k stream.Kept) string {
 	case stream.SettingBytes:
 		has := "any number of bytes"
 		if k.Have > 0 {
-			has = formatSize(k.Have)
+			has = plain.Size(k.Have)
 		}
-		return fmt.Sprintf("%s, more than the wished %s", has, formatSize(k.Want))
+		return fmt.Sprintf("%s, more than the wished %s", has, plain.Size(k.Want))
 	case stream.SettingMessages:
 		has := "any number of"
 		if k.Have > 0 {
@@ -372,10 +373,10 @@ func formatKept(k stream.Kept) string {
 	case stream.SettingAge:
 		has := "for ever"
 		if k.Have > 0 {
-			has = formatAge(time.Duration(k.Have))
+			has = plain.Age(time.Duration(k.Have))
 		}
 		return fmt.Sprintf("messages %s, longer than the wished %s", has,
-			formatAge(time.Duration(k.Want)))
+			plain.Age(time.Duration(k.Want)))
 	default:
 		return fmt.Sprintf("%d copies, more than the wished %d", k.Have, k.Want)
 	}
