@@ -62,9 +62,12 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
 	{Name: "PROMETHEUS_PORT", Help: "port of Prometheus, of the profile sight"},
 	{Name: "GRAFANA_PORT", Help: "port of Grafana, of the profile sight: everybody who reaches it may look"},
+	{Name: "CONSOLE_PORT", Help: "port of the console"},
+	{Name: "CONSOLE_BIND_ADDR", Help: "address of this machine at which the port of the console is " +
+		"published; beyond 127.0.0.1, set CONSOLE_ANYONE_READS too"},
 	{Name: "SECRETS_DIR",
-		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
-			"the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
+		Help: "directory of the secrets: <provider>.secret with one secret a line, " +
+			"console.tokens with the people of the console, and the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
 }}
 
 // ofTheProcesses are the variables that our processes read. A variable that several processes read
