@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/console"
 	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/limit"
@@ -77,6 +78,7 @@ func ofTheProcesses() []section {
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
 		{"The command wagewire provision", process.Variables(limit.Config{})},
 		{"Ingress", ingress.Variables()},
+		{"The console", console.Variables()},
 		{"The worker accounts", workers.AccountsVariables()},
 		{"Every worker of a resource", workers.Variables()},
 	}
