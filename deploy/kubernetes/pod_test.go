@@ -18,6 +18,7 @@ import (
 	psa "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
+	"github.com/wagewire/wagewire/deploy/console"
 	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/ingress"
@@ -209,6 +210,8 @@ func variablesOf(component string) []process.Variable {
 		return slices.Concat(every, workers.AccountsVariables())
 	case "metrics":
 		return slices.Concat(every, health.Variables())
+	case "console":
+		return slices.Concat(every, console.Variables(), health.Variables())
 	case "provision", "tool": // the same command
 		return slices.Concat(broker, health.Variables())
 	case "backfill":
@@ -303,6 +306,8 @@ func secretsOf(component string) []string {
 		return nil
 	case "provision", "tool", "metrics":
 		return []string{key(stream.RoleOperator)}
+	case "console":
+		return []string{key(stream.RoleOperator), "wagewire-console console.tokens"}
 	case "backfill", "ingress":
 		role := stream.RoleIngress
 		if component == "backfill" {
