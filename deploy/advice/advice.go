@@ -20,9 +20,9 @@ func LacksJetStream(err error) bool {
 		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-// onRights adds to an error which key has the rights of an operator. The broker has answered a first
-// request already. If nobody answers the next, the role of the key lacks the right to send the
-// request.
+// onRights adds to an error which key has the rights of an operator. The broker has answered a
+// first request already. If nobody answers the next, the role of the key lacks the right to send
+// the request.
 func onRights(err error) error {
 	if !errors.Is(err, nats.ErrNoResponders) {
 		return err

@@ -29,7 +29,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 			Config{TokensFile: "…", AnyoneReads: true}, "GET", "/", "", "", 200},
 		{"a reader reads", Config{TokensFile: "…"}, "GET", "/", ritaToken, "", 200},
 		{"a revealer reads", Config{TokensFile: "…"}, "GET", "/", olgaToken, "", 200},
-		{"a wrong token is nobody's", Config{TokensFile: "…"}, "GET", "/", "wrong-0123456789abcdef", "", 303},
+		{"a wrong token is nobody's", Config{TokensFile: "…"}, "GET", "/", "a-token-of-nobody", "", 303},
 		{"a proxy names a reader", behindProxy, "GET", "/", "", "payroll, others", 200},
 		{"a person of another group does not read", behindProxy, "GET", "/", "", "others", 403},
 		{"a proxy that names nobody", behindProxy, "GET", "/", "", "", 401},
@@ -38,7 +38,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"there is no other static file", Config{}, "GET", "/static/..%2fconfig.go", "", "", 404},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
-			b := newBenchOf(t, test.config)
+			b := newBenchWithoutBroker(t, test.config)
 			got := b.ask(test.method, test.path, test.token, nil, func(r *http.Request) {
 				if test.groups != "" {
 					r.Header.Set("X-Forwarded-User", "petra")
@@ -51,9 +51,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 }
 
 func TestATokenCountsAsLongAsItStandsInTheFile(t *testing.T) {
-	b := newBench(t)
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	b.wants(b.get("/", ritaToken), http.StatusOK)
-	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "rita-new-0123456789abcdef"))
+	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "new-token-of-rita"))
 	b.wants(b.get("/", ritaToken), http.StatusSeeOther)
 	b.writeTokens("rita read,act")
 	b.wants(b.get("/", annaToken), http.StatusServiceUnavailable, "line 1", "NAME ROLES TOKEN")
@@ -62,8 +62,8 @@ func TestATokenCountsAsLongAsItStandsInTheFile(t *testing.T) {
 }
 
 func TestLogIn(t *testing.T) {
-	b := newBench(t)
-	b.wants(b.post("/login", "", url.Values{"token": {"no-0123456789abcdef"}}),
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.wants(b.post("/login", "", url.Values{"token": {"a-token-of-nobody"}}),
 		http.StatusForbidden, "Nobody has this token")
 	form := url.Values{"token": {" " + annaToken + "\n"}, "next": {"/dead?class=transient"}}
 	got := b.post("/login", "", form)
@@ -121,12 +121,12 @@ func TestASessionEnds(t *testing.T) {
 
 func TestTokensFile(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                              "no line NAME ROLES TOKEN",
-		"# anna read 0123456789abcdef":  "no line NAME ROLES TOKEN",
-		"anna 0123456789abcdef":         "line 1: write NAME ROLES TOKEN",
-		"\nanna admin 0123456789abcdef": "line 2: the roles are not of read, act, reveal",
-		"anna read short":               "line 1: the token is shorter than 16",
-		"a read 0123456789abcdef\nb act 0123456789abcdef": "line 2: the token stands there twice",
+		"":                               "no line NAME ROLES TOKEN",
+		"# anna read token-of-somebody":  "no line NAME ROLES TOKEN",
+		"anna token-of-somebody":         "line 1: write NAME ROLES TOKEN",
+		"\nanna admin token-of-somebody": "line 2: the roles are not of read, act, reveal",
+		"anna read short":                "line 1: the token is shorter than 16",
+		"a read token-of-somebody\nb act token-of-somebody": "line 2: the token stands there twice",
 	} {
 		b := &bench{T: t, tokens: t.TempDir() + "/tokens"}
 		b.writeTokens(text)
@@ -135,7 +135,7 @@ func TestTokensFile(t *testing.T) {
 			!strings.HasPrefix(err.Error(), "CONSOLE_TOKENS_FILE: ") {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
-		if err != nil && strings.Contains(err.Error(), "0123456789abcdef") {
+		if err != nil && strings.Contains(err.Error(), "token-of-somebody") {
 			t.Errorf("%q: the error has the token: %v", text, err)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/wagewire/wagewire/deploy/plain"
 )
 
-// audit logs what a person does: one line before an action, and one with its result. The fields have
-// no record, no body and no token.
+// audit logs what a person does: one line before an action, and one with its result. The fields
+// have no record, no body and no token.
 func (c *Console) audit(r *http.Request, p person, action string, fields ...zap.Field) {
 	c.log.Info("console action", append([]zap.Field{
 		zap.String("action", action),

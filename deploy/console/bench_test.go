@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -23,9 +24,9 @@ import (
 
 // The tokens of the tests: anna acts, rita reads, olga reads and reveals.
 const (
-	annaToken = "anna-0123456789abcdef"
-	ritaToken = "rita-0123456789abcdef"
-	olgaToken = "olga-0123456789abcdef"
+	annaToken = "token-of-anna-who-acts"
+	ritaToken = "token-of-rita-who-reads"
+	olgaToken = "token-of-olga-who-reveals"
 
 	persons = "# who may do what\nanna read,act " + annaToken + "\nrita read " + ritaToken +
 		"\nolga reveal " + olgaToken + "\n"
@@ -48,9 +49,24 @@ func newBench(t *testing.T) *bench { return newBenchOf(t, Config{TokensFile: "â€
 // newBenchOf starts a console. A file of tokens in the configuration becomes one with the persons.
 func newBenchOf(t *testing.T, c Config) *bench {
 	t.Helper()
-	b := &bench{T: t}
 	server, conn := streamtest.New(t)
+	b := newBenchOn(t, c, stream.NewOperator(conn))
 	b.server = server
+	b.read()
+	return b
+}
+
+// newBenchWithoutBroker starts a console that has read an empty installation.
+func newBenchWithoutBroker(t *testing.T, c Config) *bench {
+	t.Helper()
+	b := newBenchOn(t, c, nil)
+	b.watch.show(health.State{At: time.Now()})
+	return b
+}
+
+func newBenchOn(t *testing.T, c Config, op *stream.Operator) *bench {
+	t.Helper()
+	b := &bench{T: t}
 	if c.TokensFile != "" {
 		b.tokens = filepath.Join(t.TempDir(), "tokens")
 		c.TokensFile = b.tokens
@@ -61,13 +77,12 @@ func newBenchOf(t *testing.T, c Config) *bench {
 	}
 	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()),
 		zapcore.Lock(zapcore.AddSync(&b.logged)), zap.InfoLevel))
-	pages, err := New(c, stream.NewOperator(conn), health.Config{}, log)
+	pages, err := New(c, op, health.Config{}, log)
 	b.must(err)
 	b.Console = pages
 	b.pages = httptest.NewServer(pages.Handler())
 	t.Cleanup(b.pages.Close)
 	t.Cleanup(pages.stop) // before the server waits for open pages
-	b.read()
 	return b
 }
 

@@ -1,5 +1,5 @@
-// Package console serves pages about an installation, for people who look before they type: `wagewire
-// console`. Whoever may act can also redrive, discard, release, pause and retry there.
+// Package console serves pages about an installation, for people who look before they type:
+// `wagewire console`. Whoever may act can also redrive, discard, release, pause and retry there.
 //
 // # A request
 //
@@ -29,19 +29,20 @@
 // The console judges nothing. Packages health, trace, find and shelf compute what the pages and the
 // commands show, so that a page and a command never disagree.
 //
-// Pages show accounts and events by their ids and tokens, as subjects and logs do. Records and bodies
-// are shown only with Config.Reveal, to a person with the role reveal who gives a reason, and the log
-// says who and why before the first byte is shown.
+// Pages show accounts and events by their ids and tokens, as subjects and logs do. Records and
+// bodies are shown only with Config.Reveal, to a person with the role reveal who gives a reason,
+// and the log says who and why before the first byte is shown.
 //
 // Whatever comes from outside passes package plain first: HTML is escaped by the components, and
 // plain makes characters that control a terminal or the direction of text visible.
 //
 // # The libraries
 //
-// Components are written with templ, and the generated Go files are committed: `make generate`. With
-// html/template the command would be 22.8 MB, over the 20 MB of an image, because text/template calls
-// methods by name and the linker must keep every method. htmx reloads a part of an open page when the
-// server says that something changed. Without JavaScript every page reads, and every form works.
+// Components are written with templ, and the generated Go files are committed: `make generate`.
+// With html/template the command would be 22.8 MB, over the 20 MB of an image, because
+// text/template calls methods by name and the linker must keep every method. htmx reloads a part of
+// an open page when the server says that something changed. Without JavaScript every page reads,
+// and every form works.
 //
 // # One process
 //

@@ -76,7 +76,8 @@ func (f *feed) tell() {
 	}
 }
 
-// runFeed reads completions as they come, until ctx ends. Open pages are told once a second at most.
+// runFeed reads completions as they come, until ctx ends. Open pages are told once a second at
+// most.
 func (c *Console) runFeed(ctx context.Context) error {
 	since := time.Now().Add(-feedBack)
 	group, ctx := errgroup.WithContext(ctx)

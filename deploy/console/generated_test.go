@@ -32,7 +32,8 @@ func TestGenerated(t *testing.T) {
 			if err := parsed.Write(&formatted); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := generator.Generate(parsed, &generated, generator.WithFileName(name)); err != nil {
+			named := generator.WithFileName(name)
+			if _, err := generator.Generate(parsed, &generated, named); err != nil {
 				t.Fatal(err)
 			}
 			code, err := format.Source(generated.Bytes())
@@ -49,7 +50,7 @@ func TestGenerated(t *testing.T) {
 func compare(t *testing.T, path string, want []byte) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // code of the repository is for everybody
+		if err := os.WriteFile(path, want, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -7,8 +7,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// policy is the Content-Security-Policy of every answer: scripts, styles and requests of our own, and
-// nothing inline.
+// policy is the Content-Security-Policy of every answer: scripts, styles and requests of our own,
+// and nothing inline.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -36,8 +36,8 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		if !c.isOurs(r.Host) {
-			http.Error(w, "wagewire console: this host is not ours: set CONSOLE_URL to the address "+
-				"in the browser", http.StatusMisdirectedRequest)
+			http.Error(w, "wagewire console: this host is not ours: "+
+				"set CONSOLE_URL to the address in the browser", http.StatusMisdirectedRequest)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)

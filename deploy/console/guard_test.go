@@ -15,7 +15,7 @@ var noHealth health.Config
 func timeAgo(d time.Duration) time.Time { return time.Now().Add(-d) }
 
 func TestOnlyOurHost(t *testing.T) {
-	b := newBenchOf(t, Config{URL: "https://wagewire.example.com", TokensFile: "…"})
+	b := newBenchWithoutBroker(t, Config{URL: "https://wagewire.example.com", TokensFile: "…"})
 	for host, status := range map[string]int{
 		"localhost": 200, "127.0.0.1:8090": 200, "[::1]:8090": 200, "wagewire.example.com": 200,
 		"evil.example": 421, "127.0.0.1.evil.example": 421, "wagewire.example.com.evil.example": 421,
@@ -29,7 +29,7 @@ func TestOnlyOurHost(t *testing.T) {
 }
 
 func TestAnotherSiteSendsNoForm(t *testing.T) {
-	b := newBench(t)
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	for header, value := range map[string]string{
 		"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example",
 	} {
@@ -43,7 +43,7 @@ func TestAnotherSiteSendsNoForm(t *testing.T) {
 }
 
 func TestEveryAnswerKeepsToItself(t *testing.T) {
-	b := newBench(t)
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	for _, path := range []string{"/", "/login", "/nothing", "/findings/nothing"} {
 		got := b.get(path, ritaToken)
 		for name, want := range map[string]string{
@@ -61,7 +61,7 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 }
 
 func TestALargeFormIsRefused(t *testing.T) {
-	b := newBench(t)
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	got := b.post("/login", "", url.Values{"token": {strings.Repeat("x", formBytesMax)}})
 	if got.status != http.StatusForbidden || got.Get("Set-Cookie") != "" {
 		t.Errorf("a form of %d bytes: %d", formBytesMax, got.status)

@@ -17,8 +17,8 @@ const (
 )
 
 // sendChanges tells an open page over server-sent events that something is new: "state" after each
-// reading of the broker. The page then reloads its parts. The stream ends when the console stops, and
-// when the person may read no more.
+// reading of the broker. The page then reloads its parts. The stream ends when the console stops,
+// and when the person may read no more.
 func (c *Console) sendChanges(w http.ResponseWriter, r *http.Request) {
 	select {
 	case c.open <- struct{}{}:

@@ -17,7 +17,7 @@ type overviewView struct {
 
 func (v overviewView) letters() int {
 	n := 0
-	for _, d := range v.State.DeadLetters {
+	for _, d := range v.DeadLetters {
 		n += d.Count
 	}
 	return n
@@ -25,7 +25,7 @@ func (v overviewView) letters() int {
 
 func (v overviewView) unread() int {
 	n := 0
-	for _, u := range v.State.Unread {
+	for _, u := range v.Unread {
 		n += u.Count
 	}
 	return n

@@ -77,7 +77,7 @@ func TestOpenPagesHearOfChanges(t *testing.T) {
 			break
 		}
 	}
-	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "another-0123456789abcdef"))
+	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "another-token-of-rita"))
 	b.read()
 	for range events { // it ends, because rita may read no more
 	}

@@ -81,8 +81,8 @@ func rateChart(title string, samples []sample, sequence func(sample) uint64) cha
 	return c
 }
 
-// lagChart is the age of the oldest unfinished event of the queue in seconds, or of all queues if the
-// name is "".
+// lagChart is the age of the oldest unfinished event of the queue in seconds, or of all queues if
+// the name is "".
 func lagChart(title, queue string, samples []sample) chart {
 	c := chart{title: title, text: "nothing unfinished"}
 	for _, one := range samples {

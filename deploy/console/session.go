@@ -72,8 +72,8 @@ func (s *sessions) end(id string) {
 	delete(s.byID, hashToken(id))
 }
 
-// cookieName is the name of the cookie. With https, the prefix lets the browser refuse a cookie that
-// another host or an unencrypted page has set.
+// cookieName is the name of the cookie. With https, the prefix lets the browser refuse a cookie
+// that another host or an unencrypted page has set.
 func (c *Console) cookieName() string {
 	if c.isHTTPS {
 		return "__Host-wagewire"
@@ -82,7 +82,7 @@ func (c *Console) cookieName() string {
 }
 
 func (c *Console) setCookie(w http.ResponseWriter, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure with https: the cookie must come back
 		Name:     c.cookieName(),
 		Value:    value,
 		Path:     "/",
@@ -99,7 +99,8 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) renderLogin(w http.ResponseWriter, r *http.Request, status int, problem string) {
-	c.render(w, r, status, page{title: "Log in"}, loginForm(localPath(r.FormValue("next")), problem))
+	form := loginForm(localPath(r.FormValue("next")), problem)
+	c.render(w, r, status, page{title: "Log in"}, form)
 }
 
 // logIn begins a session for a token.

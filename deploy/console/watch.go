@@ -32,7 +32,7 @@ type known struct {
 }
 
 // isRead reports whether the broker was read at least once.
-func (k known) isRead() bool { return !k.State.At.IsZero() && k.State.Away == "" }
+func (k known) isRead() bool { return !k.At.IsZero() && k.Away == "" }
 
 // watch keeps what is known. It is safe for concurrent use.
 type watch struct {
