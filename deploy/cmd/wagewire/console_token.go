@@ -14,8 +14,8 @@ func newConsoleTokenCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token NAME",
 		Short: "Print a line for the file of tokens, with a new token",
-		Long: `wagewire console token prints a line for CONSOLE_TOKENS_FILE: the name of a person, the
-roles, and a new random token, which the person types at /login. The token stands nowhere else.
+		Long: `wagewire console token prints a line for CONSOLE_TOKENS_FILE: the name of a person,
+the roles, and a new random token, which the person types at /login. The token stands nowhere else.
 
   read    sees the pages
   act     also redrives, releases, discards, pauses, resumes and retries
