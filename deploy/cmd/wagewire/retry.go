@@ -13,6 +13,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -74,7 +75,7 @@ type retry struct {
 
 	// check sets queues and events from the arguments.
 	queues []string
-	events []eventName
+	events []trace.Name
 }
 
 func (r *retry) check(t terminal, names []string) error {
@@ -92,13 +93,13 @@ func (r *retry) check(t terminal, names []string) error {
 			return command.UsageError("queue %q: not one of %s%s",
 				name, join(queueNames()), advice)
 		}
-		r.events = append(r.events, parseEventName(name))
+		r.events = append(r.events, trace.ParseName(name))
 	}
 	return r.consent.check(t)
 }
 
 func (r *retry) matches(w stream.Waiting) bool {
-	isNamed := func(n eventName) bool { return n.matches(w.Event) }
+	isNamed := func(n trace.Name) bool { return n.Matches(w.Event) }
 	return (len(r.queues) == 0 || slices.Contains(r.queues, w.Queue)) &&
 		(len(r.events) == 0 || slices.ContainsFunc(r.events, isNamed)) &&
 		(r.class == "" || r.class == w.Class) &&
@@ -208,7 +209,7 @@ func printWaits(w io.Writer, counts []queueWaits, now time.Time) error {
 
 // warnOfRest names the chosen queues that take no events.
 func warnOfRest(ctx context.Context, s session, counts []queueWaits) error {
-	refusals, err := readRefusals(ctx, s.Operator)
+	refusals, err := trace.ReadRefusals(ctx, s.Operator)
 	if err != nil {
 		return err
 	}
@@ -217,18 +218,18 @@ func warnOfRest(ctx context.Context, s session, counts []queueWaits) error {
 		if !exists || i > 0 && c.queue == counts[i-1].queue {
 			continue
 		}
-		rest, err := readRest(ctx, s.Operator, q, refusals)
+		rest, err := trace.ReadRest(ctx, s.Operator, q, refusals)
 		if err != nil {
 			return err
 		}
-		rest.warn(s.stderr, q, time.Now())
+		printRest(s.stderr, q, rest, time.Now())
 	}
 	return nil
 }
 
-// warn says that the queue takes no events, and why.
-func (r queueRest) warn(w io.Writer, q schema.Queue, now time.Time) {
-	lines := r.lines(now)
+// printRest says that the queue takes no events, and why.
+func printRest(w io.Writer, q schema.Queue, rest trace.Rest, now time.Time) {
+	lines := rest.Lines(now)
 	if len(lines) == 0 {
 		return
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -363,7 +364,7 @@ func (s status) writeRefusals(w io.Writer, now time.Time) {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s\n", q.Name)
-		for _, line := range formatRefusal(*q.Refusal, now) {
+		for _, line := range trace.RefusalLines(*q.Refusal, now) {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -46,7 +47,7 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 					},
 				},
 			},
-			{Name: "truv_link", PausedUntil: at.Add(pauseForever)},
+			{Name: "truv_link", PausedUntil: at.Add(trace.PauseForever)},
 			{Name: "pinwheel_shifts", Closures: []schema.ClosureReason{schema.ClosureHeld}},
 			{Name: "pinwheel_paystubs", Closures: []schema.ClosureReason{
 				schema.ClosureHeld, schema.ClosureDown,
