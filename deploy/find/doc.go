@@ -1,5 +1,5 @@
-// Package find reads all that the streams have of one account: for `wagewire find` and for the pages
-// of the console. No entry has data of the person.
+// Package find reads all that the streams have of one account: for `wagewire find` and for the
+// pages of the console. No entry has data of the person.
 //
 //	account.go  Account: the entries of an account
 //	entry.go    Entry: a message about the account, without its content

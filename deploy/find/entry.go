@@ -60,8 +60,8 @@ func (e Entry) Says(now time.Time) string {
 		}
 		return says
 	case Letter:
-		return fmt.Sprintf("number %d of %s: %s, %s", e.Number, plain.Word(e.Queue), plain.Word(e.Class),
-			plain.Word(e.Reason))
+		return fmt.Sprintf("number %d of %s: %s, %s", e.Number, plain.Word(e.Queue),
+			plain.Word(e.Class), plain.Word(e.Reason))
 	case State:
 		if e.Status == "" {
 			return "cannot be read"

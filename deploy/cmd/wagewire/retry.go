@@ -168,7 +168,8 @@ func (r *retry) endAll(ctx context.Context, s session, chosen []stream.Waiting) 
 		return fmt.Errorf("%w; %s tried now, give the same command again for the rest",
 			err, plain.Count(retried, "event"))
 	}
-	fmt.Fprintf(s.stderr, "%s tried now, %d no longer waited\n", plain.Count(retried, "event"), gone)
+	fmt.Fprintf(s.stderr, "%s tried now, %d no longer waited\n", plain.Count(retried, "event"),
+		gone)
 	return nil
 }
 
@@ -201,8 +202,8 @@ func printWaits(w io.Writer, counts []queueWaits, now time.Time) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "QUEUE\tCLASS\tCOUNT\tNEXT TRY\tLAST TRY")
 	for _, c := range counts {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", plain.Word(c.queue), plain.Word(c.Class), c.Count,
-			plain.In(c.Next, now), plain.In(c.Last, now))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", plain.Word(c.queue), plain.Word(c.Class),
+			c.Count, plain.In(c.Next, now), plain.In(c.Last, now))
 	}
 	return table.Flush()
 }
