@@ -28,6 +28,9 @@ type Entry struct {
 	NextTry  time.Time            `json:"next_try,omitzero"`
 	Status   schema.AccountStatus `json:"status,omitempty"`
 	Backfill bool                 `json:"backfill,omitempty"`
+	// Supported are the resources that the account's payroll platform has, in the completion of
+	// a link.
+	Supported []schema.Resource `json:"-"`
 }
 
 // Kind is what an entry is.
