@@ -19,6 +19,7 @@ func (c *Console) table() []route {
 	return []route{
 		{"GET /{$}", RoleRead, c.showOverview},
 		{"GET /findings/{name}", RoleRead, c.showFinding},
+		{"GET /feed", RoleRead, c.showFeed},
 		{"GET /changes", RoleRead, c.sendChanges},
 
 		{"GET /login", roleNone, c.showLogin},
