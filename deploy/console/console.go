@@ -30,6 +30,7 @@ type Console struct {
 	sessions *sessions
 	watch    *watch
 	feed     *feed
+	results  results
 	// open has an element for each page that is open.
 	open chan struct{}
 	// done is closed when the console stops: pages that stay open end.
