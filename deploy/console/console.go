@@ -30,6 +30,7 @@ type Console struct {
 	sessions *sessions
 	watch    *watch
 	feed     *feed
+	results  results
 	// open has an element for each page that is open.
 	open chan struct{}
 	// searches and lookups have an element for each search and page that asks the broker.
