@@ -17,6 +17,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -76,7 +77,7 @@ trace looks at all events and dead letters.`,
 			newest = 0
 		}
 		return printTrace(ctx, s, args[0], newest, asJSON)
-	})
+	}, consoleVariables()...)
 }
 
 // traceNewest is how many of the newest events and dead letters trace looks at for an event whose
@@ -84,6 +85,10 @@ trace looks at all events and dead letters.`,
 const traceNewest = 50_000
 
 func printTrace(ctx context.Context, s session, name string, newest uint64, asJSON bool) error {
+	console, err := readConsole(s.getenv)
+	if err != nil {
+		return err
+	}
 	lives, isPartial, err := traceEvent(ctx, s.Operator, name, newest)
 	if err != nil {
 		return err
@@ -96,7 +101,9 @@ func printTrace(ctx context.Context, s session, name string, newest uint64, asJS
 		return explainNoTrace(ctx, s.Operator, name, newest)
 	}
 	if asJSON {
-		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": name, "lives": lives})
+		return json.NewEncoder(s.stdout).Encode(map[string]any{
+			"event": name, "lives": withPages(lives, console),
+		})
 	}
 	now := time.Now()
 	for i, l := range lives {
@@ -104,8 +111,31 @@ func printTrace(ctx context.Context, s session, name string, newest uint64, asJS
 			fmt.Fprintln(s.stdout)
 		}
 		l.print(s.stdout, now)
+		if console != "" {
+			fmt.Fprintf(s.stdout, "  page: %s\n", console.Event(l.Event))
+		}
 	}
 	return nil
+}
+
+// pagedLife is a life with the address of its page, for another program.
+type pagedLife struct {
+	*life
+
+	Console string `json:"console,omitempty"`
+}
+
+// withPages adds the address of its page to each life, if there is a console.
+func withPages(lives []*life, console process.Console) []pagedLife {
+	paged := []pagedLife{}
+	for _, l := range lives {
+		page := ""
+		if console != "" {
+			page = console.Event(l.Event)
+		}
+		paged = append(paged, pagedLife{l, page})
+	}
+	return paged
 }
 
 // explainNoTrace says why nothing of the event was found, and what trace did not look at.
