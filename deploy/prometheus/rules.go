@@ -158,21 +158,12 @@ func writeAlert(b *strings.Builder, topic deploy.Topic, expr string, wait, keep 
           runbook_url: %s#%s
           console: '{{ with query (%s) }}{{ . | first | label "url" }}%s{{ end }}'
 `, severity(topic), strings.ReplaceAll(topic.Means, "'", "''"), topic.Name, runbook, topic.Name,
-		consoleQuery, pageOf(topic))
+		consoleQuery, process.Console("").Finding(topic.Name))
 }
 
 // consoleQuery is an expression of the template: the query for the console of the installation that
 // the alert is about. Without a console the query has no result, and the annotation is empty.
 const consoleQuery = `printf "wagewire_console_info{namespace=%q}" (or $labels.namespace "")`
-
-// pageOf is the path of the console's page about an alert. The page of a topic without a finding is
-// the first one, which has the verdict.
-func pageOf(topic deploy.Topic) string {
-	if isFinding(topic) {
-		return process.Console("").Finding(topic.Name)
-	}
-	return "/"
-}
 
 func severity(topic deploy.Topic) string {
 	if topic.Severity == health.Bad {
