@@ -55,7 +55,9 @@ of the webhook that reported its deletion is kept.
 An event without a completion that does not wait is looked for among the newest 50,000 events and
 dead letters. Another webhook may have the same id, of the other provider or of another account.
 Once trace knows an account with the id, it does not look for the others, and says so. With --all,
-trace looks at all events and dead letters.`,
+trace looks at all events and dead letters.
+
+With CONSOLE_URL, each history ends with the address of its page in the console.`,
 		Example: `  Print the history of a webhook:
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
   Print the history of a redrive alone:
