@@ -558,7 +558,9 @@ func annotationsOf(t *testing.T, series []string, name, annotation string) []str
 			}
 		}
 	})
-	slices.SortFunc(active, func(a, b *rules.Alert) int { return labels.Compare(a.Labels, b.Labels) })
+	slices.SortFunc(active, func(a, b *rules.Alert) int {
+		return labels.Compare(a.Labels, b.Labels)
+	})
 	var values []string
 	for _, a := range active {
 		values = append(values, a.Annotations.Get(annotation))

@@ -33,7 +33,7 @@ func (c *Console) UnmarshalText(text []byte) error {
 	case !isWeb || u.Host == "":
 		return errConsole
 	case u.User != nil:
-		return errors.New("the URL has a user: the console has a login of its own, so remove the user")
+		return errors.New("the URL has a user: remove it, because the console has its own login")
 	case strings.ContainsAny(string(text), "?#"):
 		return errors.New("the URL has a query or a fragment: end it after the host")
 	case u.Path != "" && u.Path != "/":

@@ -44,7 +44,7 @@ func TestTheAddressOfTheConsole(t *testing.T) {
 		"a fragment":                      {value: "https://w.example.com/#", wrong: noQuery},
 		"a user with a password, which the error does not quote": {
 			value: "https://anna:hunter2@w.example.com",
-			wrong: "the URL has a user: the console has a login of its own, so remove the user",
+			wrong: "the URL has a user: remove it, because the console has its own login",
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {

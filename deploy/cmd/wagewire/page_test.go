@@ -2,12 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 const testConsole = "https://wagewire.example.com"
@@ -105,7 +110,7 @@ func TestJSONHasTheAddressOfThePage(t *testing.T) {
 		"status":          {[]string{"status"}, testConsole},
 	} {
 		t.Run(promise, func(t *testing.T) {
-			args := append(row.args, "--json")
+			args := slices.Concat(row.args, []string{"--json"})
 			var got object
 			b.must(json.Unmarshal([]byte(b.withConsole(args...).stdout), &got))
 			if row.args[0] == "trace" {
@@ -122,6 +127,24 @@ func TestJSONHasTheAddressOfThePage(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheMetricsHaveTheAddressOfTheConsole(t *testing.T) {
+	b := newBench(t)
+	addr := fmt.Sprintf("127.0.0.1:%d", streamtest.FreePort(t))
+	begin(t, b.with(map[string]string{"CONSOLE_URL": testConsole}), "metrics", "--addr", addr)
+	streamtest.Eventually(t, "the metric of the console is served", func() bool {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/metrics", nil)
+		b.must(err)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil { // it does not listen yet
+			return false
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		b.must(err)
+		return strings.Contains(string(text), `wagewire_console_info{url="`+testConsole+`"} 1`)
+	})
 }
 
 func TestAWrongAddressOfTheConsoleIsRefused(t *testing.T) {

@@ -158,8 +158,8 @@ func apiVariables() []process.Variable {
 	return variables
 }
 
-// consoleVariables is the variable of the console's address, for the commands that print the address
-// of a page.
+// consoleVariables is the variable of the console's address, for the commands that print the
+// address of a page.
 func consoleVariables() []process.Variable { return process.Variables(process.ConsoleConfig{}) }
 
 // readConsole returns the address of the console, empty without one.

@@ -260,8 +260,8 @@ func (s status) print(w io.Writer, now time.Time) error {
 	return nil
 }
 
-// writeVerdict writes the verdict, a line for each further finding, and the address of the console. Reports of processes are in
-// the lines, so nothing in them may control the terminal.
+// writeVerdict writes the verdict, a line for each further finding, and the address of the console.
+// Reports of processes are in the lines, so nothing in them may control the terminal.
 func (s status) writeVerdict(w io.Writer) {
 	fmt.Fprintln(w, plain.Text(s.Verdict.Text))
 	for _, f := range s.Findings {
