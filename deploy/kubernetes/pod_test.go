@@ -203,17 +203,18 @@ func environmentOf(c core.Container) map[string]string {
 func variablesOf(component string) []process.Variable {
 	broker := process.Variables(stream.Config{})
 	every := process.Variables(stream.Config{}, process.Config{})
+	address := process.Variables(process.ConsoleConfig{})
 	switch component {
 	case "ingress":
 		return slices.Concat(every, ingress.Variables())
 	case stream.RoleAccounts:
 		return slices.Concat(every, workers.AccountsVariables())
 	case "metrics":
-		return slices.Concat(every, health.Variables())
+		return slices.Concat(every, health.Variables(), address)
 	case "console":
 		return slices.Concat(every, console.Variables(), health.Variables())
 	case "provision", "tool": // the same command
-		return slices.Concat(broker, health.Variables())
+		return slices.Concat(broker, health.Variables(), address)
 	case "backfill":
 		variables := slices.Concat(broker, health.Variables(), doctor.Variables())
 		for _, p := range schema.Providers() {
