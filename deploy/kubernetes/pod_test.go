@@ -216,7 +216,7 @@ func variablesOf(component string) []process.Variable {
 	case "provision", "tool": // the same command
 		return slices.Concat(broker, health.Variables(), address)
 	case "backfill":
-		variables := slices.Concat(broker, health.Variables(), doctor.Variables())
+		variables := slices.Concat(broker, health.Variables(), doctor.Variables(), address)
 		for _, p := range schema.Providers() {
 			variables = append(variables, fetch.Variables(p)...)
 		}
