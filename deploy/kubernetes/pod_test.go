@@ -203,20 +203,20 @@ func environmentOf(c core.Container) map[string]string {
 func variablesOf(component string) []process.Variable {
 	broker := process.Variables(stream.Config{})
 	every := process.Variables(stream.Config{}, process.Config{})
-	address := process.Variables(process.ConsoleConfig{})
+	pages := process.Variables(process.ConsoleConfig{})
 	switch component {
 	case "ingress":
 		return slices.Concat(every, ingress.Variables())
 	case stream.RoleAccounts:
 		return slices.Concat(every, workers.AccountsVariables())
 	case "metrics":
-		return slices.Concat(every, health.Variables(), address)
+		return slices.Concat(every, health.Variables(), pages)
 	case "console":
 		return slices.Concat(every, console.Variables(), health.Variables())
 	case "provision", "tool": // the same command
-		return slices.Concat(broker, health.Variables(), address)
+		return slices.Concat(broker, health.Variables(), pages)
 	case "backfill":
-		variables := slices.Concat(broker, health.Variables(), doctor.Variables(), address)
+		variables := slices.Concat(broker, health.Variables(), doctor.Variables(), pages)
 		for _, p := range schema.Providers() {
 			variables = append(variables, fetch.Variables(p)...)
 		}
