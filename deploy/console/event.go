@@ -148,20 +148,9 @@ func stateColour(f trace.Fate) string {
 	case f.State == trace.StateDead, f.State == trace.StateExhausted:
 		return "bad"
 	case f.State == trace.StateCompleted:
-		return outcomeColour(f.Completion.Outcome)
+		return colour(f.Completion.Outcome)
 	case f.State == trace.StateWaiting, f.State == trace.StateUnknown:
 		return "warn"
-	default:
-		return "note"
-	}
-}
-
-func outcomeColour(o schema.Outcome) string {
-	switch o {
-	case schema.Succeeded:
-		return "ok"
-	case schema.Failed:
-		return "bad"
 	default:
 		return "note"
 	}

@@ -53,6 +53,10 @@ func newest(r *http.Request) uint64 {
 func (c *Console) lookUp(
 	w http.ResponseWriter, r *http.Request, isSearch bool, read func(context.Context) error,
 ) {
+	if err := c.op.Connected(); err != nil {
+		c.fail(w, r, http.StatusServiceUnavailable, "It could not be read: "+err.Error())
+		return
+	}
 	limit := pageFor
 	slots := c.lookups
 	if isSearch {
