@@ -74,21 +74,6 @@ func TestAnAccountTellsItsState(t *testing.T) {
 			},
 			"/accounts/pinwheel/a-1", http.StatusOK, []string{"The account is erased"},
 		},
-		"unknown": {
-			func(*bench) {}, "/accounts/pinwheel/nobody", http.StatusNotFound,
-			[]string{"Nothing of account nobody of Pinwheel is on the streams"},
-		},
-		"no provider": {
-			func(*bench) {}, "/accounts/plaid/a-1", http.StatusNotFound, []string{"no provider"},
-		},
-		"a wildcard is no token": {
-			func(b *bench) { b.publish(e) }, "/accounts/pinwheel/*", http.StatusNotFound,
-			[]string{"no token"},
-		},
-		"the events without an account are no account": {
-			func(b *bench) { b.publish(income("e-1", "")) }, "/accounts/pinwheel/_",
-			http.StatusNotFound, []string{"no token"},
-		},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
@@ -115,5 +100,27 @@ func TestAnAccountWithManyMessagesShowsTheNewest(t *testing.T) {
 		`"/events/pinwheel:e-2"`)
 	if strings.Contains(got.body, `"/events/pinwheel:e-1"`) {
 		t.Error("it shows more than the newest")
+	}
+}
+
+func TestWhatIsNoAccountIsSaid(t *testing.T) {
+	b := newBench(t)
+	b.publish(income("e-1", "a-1"), income("e-2", ""))
+	for promise, test := range map[string]struct{ path, says string }{
+		"nobody": {
+			"/accounts/pinwheel/nobody", "Nothing of account nobody of Pinwheel is on the streams",
+		},
+		"another provider's account": {
+			"/accounts/truv/a-1", "Nothing of account a-1 of Truv is on the streams",
+		},
+		"a provider that is not known":       {"/accounts/plaid/a-1", "no provider"},
+		"a wildcard":                         {"/accounts/pinwheel/*", "no token"},
+		"a part of a subject":                {"/accounts/pinwheel/a.b", "no token"},
+		"those of events without an account": {"/accounts/pinwheel/_", "no token"},
+	} {
+		got := b.get(test.path, ritaToken)
+		if got.status != http.StatusNotFound || !strings.Contains(got.body, test.says) {
+			t.Errorf("%s: status %d: %s", promise, got.status, short(got.body))
+		}
 	}
 }

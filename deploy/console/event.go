@@ -144,12 +144,12 @@ func (v lifeView) completions() []*trace.Completion {
 
 // stateColour is the class of the mark with a state.
 func stateColour(f trace.Fate) string {
-	switch {
-	case f.State == trace.StateDead, f.State == trace.StateExhausted:
+	switch f.State {
+	case trace.StateDead, trace.StateExhausted:
 		return "bad"
-	case f.State == trace.StateCompleted:
+	case trace.StateCompleted:
 		return colour(f.Completion.Outcome)
-	case f.State == trace.StateWaiting, f.State == trace.StateUnknown:
+	case trace.StateWaiting, trace.StateUnknown:
 		return "warn"
 	default:
 		return "note"

@@ -90,7 +90,8 @@ func (b *bench) die() {
 func outage() schema.Wait {
 	return schema.Wait{
 		Class: schema.ClassTransient, Status: 503, Endpoint: "/v1/accounts/{account_id}/income",
-		Step: 3, Steps: 12, Since: receivedAt, Until: time.Now().Add(time.Hour).UTC().Truncate(time.Second),
+		Step: 3, Steps: 12, Since: receivedAt,
+		Until:    time.Now().Add(time.Hour).UTC().Truncate(time.Second),
 		Failures: schema.Failures{schema.ClassTransient: 3},
 	}
 }
@@ -141,6 +142,14 @@ func TestAnEventTellsItsLife(t *testing.T) {
 				"until received 3s; until stored 1ms; until taken, with its waits 999ms; " +
 					"at a worker, until completed 1s", "<strong>5s</strong>",
 			},
+		},
+		"completed: other accounts are not looked for, and how to": {
+			func(b *bench) {
+				b.publish(e, income("e-2", "a-2"))
+				b.complete(e, schema.Succeeded)
+			},
+			"/events/pinwheel:e-1", http.StatusOK,
+			[]string{"are not looked for", `href="/events/pinwheel:e-1?all=1"`},
 		},
 		"dead: the letter, and the redrive that ended it": {
 			func(b *bench) {

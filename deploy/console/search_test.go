@@ -1,11 +1,17 @@
 package console
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -72,4 +78,62 @@ func TestAThirdSearchIsRefused(t *testing.T) {
 	<-b.searches
 	b.wants(b.get("/search?q=e-1", ritaToken), http.StatusSeeOther)
 	b.wants(b.get("/search?q=e-1", ritaToken), http.StatusSeeOther) // the place is free again
+}
+
+func TestASearchThatDidNotSeeAllOffersIt(t *testing.T) {
+	var page strings.Builder
+	view := newMissingView(&trace.NotFoundError{
+		Name: "a&b", Unread: []string{"the newest 50000 of 60000 events"},
+	})
+	if err := missing(view).Render(t.Context(), &page); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`href="/search?all=1&amp;q=a%26b"`, "the newest 50000 of 60000 events", "Look at all events",
+	} {
+		if !strings.Contains(page.String(), text) {
+			t.Errorf("%q is missing in %s", text, page.String())
+		}
+	}
+}
+
+func TestALookThatFailsIsAPage(t *testing.T) {
+	b := newBench(t)
+	for promise, test := range map[string]struct {
+		err  error
+		says string
+	}{
+		"it takes too long": {fmt.Errorf("read: %w", context.DeadlineExceeded),
+			"NATS did not answer in time"},
+		"the broker refuses": {fmt.Errorf("read: %w", jetstream.ErrStreamNotFound),
+			"wagewire provision apply"},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/search?q=x", nil)
+		b.lookUp(w, r, true, func(context.Context) error { return test.err })
+		got := w.Body.String()
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(got, test.says) {
+			t.Errorf("%s: status %d: %s", promise, w.Code, short(got))
+		}
+	}
+	if n := len(b.searches) + len(b.lookups); n != 0 {
+		t.Errorf("%d places stay taken", n)
+	}
+}
+
+func TestAPageWaitsForItsTurn(t *testing.T) {
+	slots := make(chan struct{}, 1)
+	slots <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	entered := make(chan bool)
+	go func() { entered <- enter(ctx, slots, true) }()
+	<-slots
+	if !<-entered {
+		t.Error("it does not enter when another leaves")
+	}
+	go func() { entered <- enter(ctx, slots, true) }()
+	cancel()
+	if <-entered {
+		t.Error("it enters without a place")
+	}
 }
