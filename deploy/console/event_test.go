@@ -25,8 +25,8 @@ const canary = "canary-of-a-net-pay"
 func income(id, account string) schema.Event {
 	return schema.Event{
 		Provider: schema.Pinwheel, ID: id, Type: "income.added", Resource: schema.Income,
-		Action: schema.ActionAdded, AccountID: account, OccurredAt: receivedAt.Add(-3 * time.Second),
-		ReceivedAt: receivedAt, Body: bodyOf(account),
+		Action: schema.ActionAdded, AccountID: account, Body: bodyOf(account),
+		OccurredAt: receivedAt.Add(-3 * time.Second), ReceivedAt: receivedAt,
 	}
 }
 
