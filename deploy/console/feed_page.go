@@ -25,9 +25,9 @@ func (c feedChoice) matches(one fed) bool {
 		(c.outcome == "" || c.outcome == d.Outcome)
 }
 
-// command is the command line with the same choice. Its words are of our own lists.
+// command is the command line that prints the same choice as it comes. Its words are of our own lists.
 func (c feedChoice) command() string {
-	line := "wagewire tail --since " + plain.Age(feedBack)
+	line := "wagewire tail"
 	if c.provider != "" {
 		line += " --provider " + string(c.provider)
 	}
