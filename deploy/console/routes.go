@@ -16,9 +16,12 @@ type route struct {
 
 // table returns every address. Pages that alerts and logs link to keep their addresses.
 func (c *Console) table() []route {
-	return []route{
+	routes := []route{
 		{"GET /{$}", RoleRead, c.showOverview},
 		{"GET /findings/{name}", RoleRead, c.showFinding},
+		{"GET /events/{key}", RoleRead, c.showEvent},
+		{"GET /accounts/{provider}/{token}", RoleRead, c.showAccount},
+		{"GET /search", RoleRead, c.showSearch},
 		{"GET /feed", RoleRead, c.showFeed},
 		{"GET /queues", RoleRead, c.showQueues},
 		{"GET /queues/{queue}", RoleRead, c.showQueue},
@@ -35,6 +38,10 @@ func (c *Console) table() []route {
 		{"POST /logout", roleNone, c.logOut},
 		{"GET /static/{file}", roleNone, sendStatic},
 	}
+	if c.Reveal {
+		routes = append(routes, route{"POST /reveal", RoleReveal, c.reveal})
+	}
+	return routes
 }
 
 // routes returns the handler of every address.

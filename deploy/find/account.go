@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -26,16 +27,72 @@ func Account(
 			}
 		}
 	}
-	slices.SortStableFunc(s.entries, func(a, b Entry) int {
-		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Event, b.Event))
-	})
-	return s.entries, nil
+	return s.sorted(), nil
+}
+
+// Token returns the entries of the account with the token, oldest first.
+func Token(
+	ctx context.Context, op *stream.Operator, p schema.Provider, token string,
+) ([]Entry, error) {
+	s := &search{op: op}
+	if err := s.read(ctx, p, token); err != nil {
+		return nil, err
+	}
+	return s.sorted(), nil
+}
+
+// Place is an account at a provider, by its token.
+type Place struct {
+	Provider schema.Provider
+	Token    string
+}
+
+// Places returns where the account or the person is known, without reading its messages.
+func Places(ctx context.Context, op *stream.Operator, name string) ([]Place, error) {
+	var places []Place
+	for _, p := range schema.Providers() {
+		for _, token := range Tokens(name) {
+			isKnown, err := (&search{op: op}).isKnown(ctx, p, token)
+			if err != nil {
+				return nil, err
+			}
+			if isKnown {
+				places = append(places, Place{p, token})
+			}
+		}
+	}
+	return places, nil
+}
+
+// isKnown reports whether the streams have something of the account.
+func (s *search) isKnown(ctx context.Context, p schema.Provider, token string) (bool, error) {
+	for _, one := range []struct{ stream, filter string }{
+		{schema.EventsStream, schema.AccountEvents(p, "*", "*", token)},
+		{schema.CompletionsStream, schema.AccountCompletions(p, token)},
+	} {
+		n, err := s.op.CountSince(ctx, one.stream, one.filter, time.Time{})
+		if n > 0 || err != nil {
+			return n > 0, err
+		}
+	}
+	err := s.readState(ctx, p, token)
+	if err == nil && len(s.entries) == 0 {
+		err = s.readLetters(ctx, p, token)
+	}
+	return len(s.entries) > 0, err
 }
 
 // search collects the entries of an account.
 type search struct {
 	op      *stream.Operator
 	entries []Entry
+}
+
+func (s *search) sorted() []Entry {
+	slices.SortStableFunc(s.entries, func(a, b Entry) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Event, b.Event))
+	})
+	return s.entries
 }
 
 // read adds the entries of an account.
@@ -94,7 +151,7 @@ func (s *search) readCompletions(ctx context.Context, p schema.Provider, token s
 		e := Entry{
 			At: c.Time, Provider: p, What: Completion, Account: token, Event: event,
 			Type: c.Data.Event.Type, Resource: c.Data.Resource, Outcome: c.Data.Outcome,
-			Attempts: c.Data.Attempts,
+			Attempts: c.Data.Attempts, Supported: c.Data.Supported,
 		}
 		if c.Data.Error != nil {
 			e.Class = schema.Class(c.Data.Error.Class)

@@ -28,6 +28,9 @@ type Entry struct {
 	NextTry  time.Time            `json:"next_try,omitzero"`
 	Status   schema.AccountStatus `json:"status,omitempty"`
 	Backfill bool                 `json:"backfill,omitempty"`
+	// Supported are the resources that the account's payroll platform has, in the completion of
+	// a link.
+	Supported []schema.Resource `json:"-"`
 }
 
 // Kind is what an entry is.
@@ -60,8 +63,8 @@ func (e Entry) Says(now time.Time) string {
 		}
 		return says
 	case Letter:
-		return fmt.Sprintf("number %d of %s: %s, %s", e.Number, plain.Word(e.Queue), plain.Word(e.Class),
-			plain.Word(e.Reason))
+		return fmt.Sprintf("number %d of %s: %s, %s", e.Number, plain.Word(e.Queue),
+			plain.Word(e.Class), plain.Word(e.Reason))
 	case State:
 		if e.Status == "" {
 			return "cannot be read"

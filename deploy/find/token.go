@@ -15,6 +15,9 @@ func Tokens(name string) []string {
 	return slices.Compact(tokens)
 }
 
+// IsToken reports whether the text is the token of an account or of a person.
+func IsToken(text string) bool { return slices.Contains(AccountTokens(text), text) }
+
 // AccountTokens returns the token of an account's id, and the name itself if it is the hash of
 // an id.
 func AccountTokens(name string) []string {

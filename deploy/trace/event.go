@@ -49,18 +49,7 @@ type tracer struct {
 func Event(
 	ctx context.Context, op *stream.Operator, name string, newest uint64,
 ) (lives []*Life, isPartial bool, err error) {
-	tr := &tracer{
-		op:          op,
-		wanted:      ParseName(name),
-		newest:      newest,
-		owners:      map[owner]bool{},
-		stored:      map[string][]schema.Completion{},
-		lives:       map[string]*Life{},
-		letters:     map[string][]stream.Letter{},
-		completions: map[string][]schema.Completion{},
-		waits:       map[string][]stream.Waiting{},
-		retries:     map[string][]stream.Retry{},
-	}
+	tr := newTracer(op, name, newest)
 	for _, read := range []func(context.Context) error{
 		tr.findOwners, tr.readEvents, tr.findUnread, tr.readLetters, tr.readCompletions,
 		tr.readWaits, tr.readEndings, tr.readRefusals,
@@ -76,6 +65,49 @@ func Event(
 		}
 	}
 	return lives, tr.isPartial, nil
+}
+
+// FindCompletion returns the stored completion with the id, with its records if they are in the
+// message. It looks where Event looks with Newest. isThere is false if there is no such completion,
+// or if the text is no id of a completion.
+func FindCompletion(
+	ctx context.Context, op *stream.Operator, id string,
+) (found schema.Completion, isThere bool, err error) {
+	event, _, isID := schema.ParseCompletionKey(id)
+	if !isID {
+		return schema.Completion{}, false, nil
+	}
+	tr := newTracer(op, event, Newest)
+	for _, read := range []func(context.Context) error{
+		tr.findOwners, tr.readEvents, tr.readLetters, tr.readCompletions,
+	} {
+		if err := read(ctx); err != nil {
+			return schema.Completion{}, false, err
+		}
+	}
+	for _, completions := range tr.completions {
+		for _, c := range completions {
+			if c.ID == id {
+				return c, true, nil
+			}
+		}
+	}
+	return schema.Completion{}, false, nil
+}
+
+func newTracer(op *stream.Operator, name string, newest uint64) *tracer {
+	return &tracer{
+		op:          op,
+		wanted:      ParseName(name),
+		newest:      newest,
+		owners:      map[owner]bool{},
+		stored:      map[string][]schema.Completion{},
+		lives:       map[string]*Life{},
+		letters:     map[string][]stream.Letter{},
+		completions: map[string][]schema.Completion{},
+		waits:       map[string][]stream.Waiting{},
+		retries:     map[string][]stream.Retry{},
+	}
 }
 
 func (tr *tracer) sortedLives() []*Life {

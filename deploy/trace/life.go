@@ -29,6 +29,13 @@ type Life struct {
 	event schema.Event
 }
 
+// Webhook is the key of the webhook's own event, which has no number of a redrive.
+func (l *Life) Webhook() string {
+	e := l.event
+	e.Redrive = 0
+	return e.Key()
+}
+
 // Stored is an event on the events stream.
 type Stored struct {
 	At         time.Time `json:"at"`
@@ -98,12 +105,20 @@ type Completion struct {
 	Attempts int                     `json:"attempts"`
 	Records  int                     `json:"records"`
 	Error    *schema.CompletionError `json:"error"`
+	// ReceivedAt, OccurredAt, StoredAt and TakenAt are the times before the end: see
+	// schema.CompletionData. Completions of earlier releases have no StoredAt and TakenAt.
+	OccurredAt time.Time `json:"-"`
+	ReceivedAt time.Time `json:"-"`
+	StoredAt   time.Time `json:"-"`
+	TakenAt    time.Time `json:"-"`
 }
 
 func newCompletion(c schema.Completion) *Completion {
 	return &Completion{
 		ID: c.ID, Account: c.Subject, At: c.Time.UTC(), Outcome: c.Data.Outcome,
 		Attempts: c.Data.Attempts, Records: c.CountRecords(), Error: c.Data.Error,
+		OccurredAt: c.Data.Event.OccurredAt, ReceivedAt: c.Data.Event.ReceivedAt,
+		StoredAt: c.Data.StoredAt, TakenAt: c.Data.TakenAt,
 	}
 }
 

@@ -24,8 +24,8 @@ func (e *NotFoundError) Error() string {
 	if len(e.Unread) == 0 {
 		return fmt.Sprintf("nothing of event %s is on the streams: %s", plain.Word(e.Name), reason)
 	}
-	return fmt.Sprintf("nothing of event %s is among the completions, the waiting events, and %s: %s",
-		plain.Word(e.Name), strings.Join(e.Unread, " and "), reason)
+	return fmt.Sprintf("nothing of event %s is among the completions, the waiting events, "+
+		"and %s: %s", plain.Word(e.Name), strings.Join(e.Unread, " and "), reason)
 }
 
 // Explain says why Event returned nothing of the event, as a *NotFoundError. It returns another

@@ -11,7 +11,8 @@ import (
 
 // printLife prints a line for each incident of the life, and of its queues.
 func printLife(w io.Writer, l *trace.Life, now time.Time) {
-	fmt.Fprintf(w, "%s  %s  account %s\n", plain.Word(l.Event), plain.Word(l.Type), plain.Word(l.Account))
+	fmt.Fprintf(w, "%s  %s  account %s\n", plain.Word(l.Event), plain.Word(l.Type),
+		plain.Word(l.Account))
 	printIncidents(w, "", l.Incidents())
 	for _, f := range l.Queues {
 		fmt.Fprintf(w, "  %s: %s\n", f.Queue, f.State)

@@ -135,7 +135,8 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 // formatTally says how much of a fixture is invented, and how many calls the fixture has.
 func formatTally(tally fixture.Tally, f fixture.Fixture) string {
 	return fmt.Sprintf("%s replaced (%s, %s, %s, %s), %s", plain.Count(tally.Total(), "value"),
-		plain.Count(tally.Texts, "text"), plain.Count(tally.Numbers, "number"), plain.Count(tally.Times, "time"),
+		plain.Count(tally.Texts, "text"), plain.Count(tally.Numbers, "number"),
+		plain.Count(tally.Times, "time"),
 		plain.Count(tally.Members, "name"), plain.Count(len(f.Calls), "call"))
 }
 
