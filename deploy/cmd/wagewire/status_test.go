@@ -248,7 +248,7 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
 		s := session{terminal{stdout: &out, isScreen: true}, b.conn, 0}
-		_, err := showStatus(t.Context(), s, health.Config{}, false)
+		_, err := showStatus(t.Context(), s, health.Config{}, statusOptions{})
 		if err != nil || !strings.HasPrefix(out.String(), clearScreen+"OK ") {
 			t.Errorf("%v: %q", err, out.String())
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/trace"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -48,7 +49,9 @@ of the webhook that reported its deletion is kept.
 An event without a completion that does not wait is looked for among the newest 50,000 events and
 dead letters. Another webhook may have the same id, of the other provider or of another account.
 Once trace knows an account with the id, it does not look for the others, and says so. With --all,
-trace looks at all events and dead letters.`,
+trace looks at all events and dead letters.
+
+With CONSOLE_URL, each history ends with the address of its page in the console.`,
 		Example: `  Print the history of a webhook:
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
   Print the history of a redrive alone:
@@ -70,10 +73,14 @@ trace looks at all events and dead letters.`,
 			newest = 0
 		}
 		return printTrace(ctx, s, args[0], newest, asJSON)
-	})
+	}, consoleVariables()...)
 }
 
 func printTrace(ctx context.Context, s session, name string, newest uint64, asJSON bool) error {
+	console, err := readConsole(s.getenv)
+	if err != nil {
+		return err
+	}
 	lives, isPartial, err := trace.Event(ctx, s.Operator, name, newest)
 	if err != nil {
 		return err
@@ -86,7 +93,9 @@ func printTrace(ctx context.Context, s session, name string, newest uint64, asJS
 		return explainNoTrace(ctx, s.Operator, name, newest)
 	}
 	if asJSON {
-		return json.NewEncoder(s.stdout).Encode(map[string]any{"event": name, "lives": lives})
+		return json.NewEncoder(s.stdout).Encode(map[string]any{
+			"event": name, "lives": withPages(lives, console),
+		})
 	}
 	now := time.Now()
 	for i, l := range lives {
@@ -94,8 +103,31 @@ func printTrace(ctx context.Context, s session, name string, newest uint64, asJS
 			fmt.Fprintln(s.stdout)
 		}
 		printLife(s.stdout, l, now)
+		if console != "" {
+			fmt.Fprintf(s.stdout, "  page: %s\n", console.Event(l.Event))
+		}
 	}
 	return nil
+}
+
+// pagedLife is a life with the address of its page, for another program.
+type pagedLife struct {
+	*trace.Life
+
+	Console string `json:"console,omitempty"`
+}
+
+// withPages adds the address of its page to each life, if there is a console.
+func withPages(lives []*trace.Life, console process.Console) []pagedLife {
+	paged := []pagedLife{}
+	for _, l := range lives {
+		page := ""
+		if console != "" {
+			page = console.Event(l.Event)
+		}
+		paged = append(paged, pagedLife{l, page})
+	}
+	return paged
 }
 
 // explainNoTrace says why nothing of the event was found, and how to look at all.
