@@ -15,7 +15,8 @@ import (
 // stateAt is when the states of these tests were read.
 var stateAt = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 
-// hostile is a text of an attacker: HTML, an escape of a terminal, and a mark that turns text around.
+// hostile is a text of an attacker: HTML, an escape of a terminal, and a mark that turns text
+// around.
 const hostile = "<script>alert(1)</script>\x1b[31m\u202e"
 
 // wantsText fails the test if the hostile text is more than text on the page.
@@ -41,8 +42,9 @@ func busyState() health.State {
 				Requests: 0, Oldest: stateAt.Add(-90 * time.Second), Waiting: 12_345,
 				Closures: []schema.ClosureReason{schema.ClosureDown},
 				WaitingByClass: []stream.WaitingCount{{
-					Class: schema.ClassTransient, Count: 12_345, Oldest: stateAt.Add(-2 * time.Hour),
-					Next: stateAt.Add(90 * time.Second), Last: stateAt.Add(6 * time.Hour),
+					Class: schema.ClassTransient, Count: 12_345,
+					Oldest: stateAt.Add(-2 * time.Hour),
+					Next:   stateAt.Add(90 * time.Second), Last: stateAt.Add(6 * time.Hour),
 				}},
 			},
 			{
@@ -56,7 +58,10 @@ func busyState() health.State {
 			{Name: "pinwheel_shifts", PausedUntil: stateAt.Add(2 * time.Hour)},
 		},
 		DeadLetters: []health.DeadCount{
-			{Queue: "pinwheel_paystubs", Class: schema.ClassPermanent, Count: 1_001, Oldest: stateAt.Add(-time.Hour)},
+			{
+				Queue: "pinwheel_paystubs", Class: schema.ClassPermanent, Count: 1_001,
+				Oldest: stateAt.Add(-time.Hour),
+			},
 			{Queue: "pinwheel_paystubs", Class: hostile, Count: 2},
 		},
 	}
@@ -69,7 +74,7 @@ func TestAQueuePageSaysWhatTheStateSays(t *testing.T) {
 	b.watch.show(state)
 	state.At = stateAt.Add(sampleEvery)
 	b.watch.show(state)
-	b.watch.show(health.Unknown(errors.New("no servers"))) // so that the page asks the broker nothing
+	b.watch.show(health.Unknown(errors.New("no servers"))) // so nothing is asked of the broker
 	for _, test := range []struct {
 		promise string
 		path    string
@@ -83,7 +88,8 @@ func TestAQueuePageSaysWhatTheStateSays(t *testing.T) {
 		}},
 		{"waiting events by class", "/queues", []string{"transient", "in 1m20s", "in 5h59m", "2h0m"}},
 		{"a chart of each queue", "/queues", []string{
-			`id="lag-pinwheel_paystubs"`, `id="lag-truv_link"`, "pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 20s",
+			`id="lag-pinwheel_paystubs"`, `id="lag-truv_link"`,
+			"pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 20s",
 		}},
 		{"the facts of a queue", "/queues/pinwheel_paystubs", []string{
 			"1\u202f234\u202f567", "12\u202f345", ">44<", ">3<", "provider down", "transient",
