@@ -120,6 +120,7 @@ test: ## run every test, with Docker also some scripts in containers: make test 
 	for p in node npm python3; do \
 		command -v $$p >/dev/null || echo "test: without a consumer of schema/README.md and a kit: install $$p to have it"; \
 	done; \
+	command -v chromium >/dev/null || echo 'test: without the console in a browser: install chromium to have it'; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
 	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers length=-short
