@@ -5,13 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/deploy/console"
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -28,7 +38,26 @@ type installation struct {
 	waiting fake.Webhook
 	// dead is a webhook with a dead letter.
 	dead fake.Webhook
+	// hostile is an event that was stored.
+	hostile schema.Event
+
+	// url is the address of the pages, without a path, and patterns are those of all addresses.
+	url      string
+	patterns []string
+	// tokens is the file of the persons' tokens.
+	tokens string
+	// logged are the lines of the console's log.
+	logged *observer.ObservedLogs
 }
+
+// The persons of the tests: anna acts, and mallory has a hostile name.
+const (
+	annaToken    = "token-of-anna-who-acts"
+	malloryToken = "token-of-mallory-who-reads"
+
+	persons = "anna act,reveal " + annaToken + "\n" +
+		"<b>mallory</b>\u202e read " + malloryToken + "\n"
+)
 
 // hostile is a text that must be text wherever it is shown: HTML, quotes, the escape sequences of a
 // terminal, and marks that turn the direction of text.
@@ -50,6 +79,7 @@ func install() (*installation, error) {
 	in := &installation{box: box, operator: stream.NewOperator(box.Conn)}
 	for _, step := range []func(context.Context) error{
 		in.playDemonstration, in.playErasure, in.pause, in.letFail, in.quarantine, in.storeHostile,
+		in.serve,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -193,20 +223,99 @@ func (in *installation) quarantine(ctx context.Context) error {
 	return nil
 }
 
-// storeHostile stores what a provider, a worker or an attacker with a key could store.
+// storeHostile stores what a provider could send, and whoever has a key of a worker could store.
 func (in *installation) storeHostile(ctx context.Context) error {
 	now := time.Now()
 	body, err := json.Marshal(map[string]any{"event": hostile, "event_id": hostile})
 	if err != nil {
 		return err
 	}
-	e := schema.Event{
-		Provider: schema.Pinwheel, ID: hostile, Type: "income.added",
-		Resource: schema.Income, Action: "added", AccountID: hostile,
+	event := schema.Event{
+		Provider: schema.Pinwheel, ID: hostile, Type: hostile,
+		Resource: schema.Paystubs, Action: "added", AccountID: hostile,
 		OccurredAt: now, ReceivedAt: now, Body: body,
 	}
-	if _, err := in.operator.PublishEvent(ctx, e); err != nil {
+	in.hostile = event
+	completion := schema.NewCompletion(event, schema.Paystubs, schema.Failed, now)
+	completion.Data.Error = &schema.CompletionError{
+		Class: hostile, Code: hostile, Type: hostile, Message: hostile,
+	}
+	if _, err := in.operator.PublishCompletion(ctx, event, completion); err != nil {
 		return err
 	}
+	if _, err := in.operator.PublishEvent(ctx, event); err != nil {
+		return err
+	}
+	headers, err := in.headersOf(ctx, event)
+	if err != nil {
+		return err
+	}
+	err = in.operator.PublishDeadLetter(ctx, schema.DeadLetter{
+		Queue: schema.QueueName(schema.Pinwheel, schema.Paystubs), Account: event.Account(),
+		Class: schema.Class(hostile), Reason: schema.Reason(hostile), Attempts: 1,
+		Status: http.StatusTeapot, Endpoint: hostile, Sequence: 1, At: now,
+		Headers: headers, Body: body,
+	})
+	if err != nil {
+		return err
+	}
+	return in.operator.PublishQuarantined(ctx, schema.Quarantined{
+		Provider: schema.Truv, Reason: schema.QuarantineReason(hostile), ReceivedAt: now, Body: body,
+	})
+}
+
+// headersOf returns the headers of a stored event.
+func (in *installation) headersOf(
+	ctx context.Context, event schema.Event,
+) (headers map[string][]string, err error) {
+	err = in.operator.Scan(ctx, schema.EventsStream,
+		stream.Selection{Filters: []string{event.Subject()}}, func(m stream.Stored) error {
+			headers = m.Header
+			return nil
+		})
+	if err == nil && headers == nil {
+		err = errors.New("the event is not stored: " + event.Key())
+	}
+	return headers, err
+}
+
+// serve serves the pages of the installation.
+func (in *installation) serve(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "wagewire-chromium-")
+	if err != nil {
+		return err
+	}
+	whenAllHaveEnded(func() { _ = os.RemoveAll(dir) })
+	in.tokens = filepath.Join(dir, "tokens")
+	if err := in.writeTokens(persons); err != nil {
+		return err
+	}
+	core, logged := observer.New(zap.InfoLevel)
+	in.logged = logged
+	pages, err := console.New(console.Config{
+		Addr: "127.0.0.1:0", TokensFile: in.tokens, Reveal: true, AnyoneReads: true,
+	}, in.operator, health.Config{}, zap.New(core))
+	if err != nil {
+		return err
+	}
+	in.patterns = pages.Patterns()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	in.url = "http://" + listener.Addr().String()
+	ctx, cancel := context.WithCancel(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
+	group.Go(func() error { return pages.Run(ctx) })
+	whenAllHaveEnded(func() {
+		cancel()
+		_ = group.Wait()
+	})
 	return nil
+}
+
+// writeTokens replaces the file of the persons' tokens.
+func (in *installation) writeTokens(text string) error {
+	return os.WriteFile(in.tokens, []byte(text), 0o600)
 }
