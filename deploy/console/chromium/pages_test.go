@@ -18,6 +18,10 @@ import (
 // noPages are addresses that answer no page.
 var noPages = []string{"GET /changes", "GET /static/{file}"}
 
+func isPage(pattern string) bool {
+	return strings.HasPrefix(pattern, "GET ") && !slices.Contains(noPages, pattern)
+}
+
 // begin returns the installation of all tests, and a tab on its pages.
 func begin(t *testing.T) (*installation, *tab) {
 	t.Helper()
@@ -112,10 +116,9 @@ func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 
 // A new address without a row in pagesOf is visited as it stands, and is not found.
 func TestEachPage(t *testing.T) {
-	in, first := begin(t)
-	_ = first
+	in, _ := begin(t)
 	for _, pattern := range in.patterns {
-		if !strings.HasPrefix(pattern, "GET ") || slices.Contains(noPages, pattern) {
+		if !isPage(pattern) {
 			continue
 		}
 		for path, status := range in.pagesOf(t, pattern) {
