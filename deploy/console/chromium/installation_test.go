@@ -38,8 +38,8 @@ type installation struct {
 	waiting fake.Webhook
 	// dead is a webhook with a dead letter.
 	dead fake.Webhook
-	// hostile is an event that was stored.
-	hostile schema.Event
+	// makeHostile stores hostile messages, once, and returns the event among them.
+	makeHostile func() (schema.Event, error)
 
 	// url is the address of the pages, without a path, and patterns are those of all addresses.
 	url      string
@@ -77,9 +77,9 @@ func install() (*installation, error) {
 	}
 	whenAllHaveEnded(func() { _ = box.Close() })
 	in := &installation{box: box, operator: stream.NewOperator(box.Conn)}
+	in.makeHostile = sync.OnceValues(in.storeHostile)
 	for _, step := range []func(context.Context) error{
-		in.playDemonstration, in.playErasure, in.pause, in.letFail, in.quarantine, in.storeHostile,
-		in.serve,
+		in.playDemonstration, in.playErasure, in.pause, in.letFail, in.quarantine, in.serve,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -224,31 +224,31 @@ func (in *installation) quarantine(ctx context.Context) error {
 }
 
 // storeHostile stores what a provider could send, and whoever has a key of a worker could store.
-func (in *installation) storeHostile(ctx context.Context) error {
+func (in *installation) storeHostile() (event schema.Event, err error) {
+	ctx := context.Background()
 	now := time.Now()
 	body, err := json.Marshal(map[string]any{"event": hostile, "event_id": hostile})
 	if err != nil {
-		return err
+		return event, err
 	}
-	event := schema.Event{
+	event = schema.Event{
 		Provider: schema.Pinwheel, ID: hostile, Type: hostile,
 		Resource: schema.Paystubs, Action: "added", AccountID: hostile,
 		OccurredAt: now, ReceivedAt: now, Body: body,
 	}
-	in.hostile = event
 	completion := schema.NewCompletion(event, schema.Paystubs, schema.Failed, now)
 	completion.Data.Error = &schema.CompletionError{
 		Class: hostile, Code: hostile, Type: hostile, Message: hostile,
 	}
 	if _, err := in.operator.PublishCompletion(ctx, event, completion); err != nil {
-		return err
+		return event, err
 	}
 	if _, err := in.operator.PublishEvent(ctx, event); err != nil {
-		return err
+		return event, err
 	}
 	headers, err := in.headersOf(ctx, event)
 	if err != nil {
-		return err
+		return event, err
 	}
 	err = in.operator.PublishDeadLetter(ctx, schema.DeadLetter{
 		Queue: schema.QueueName(schema.Pinwheel, schema.Paystubs), Account: event.Account(),
@@ -257,9 +257,9 @@ func (in *installation) storeHostile(ctx context.Context) error {
 		Headers: headers, Body: body,
 	})
 	if err != nil {
-		return err
+		return event, err
 	}
-	return in.operator.PublishQuarantined(ctx, schema.Quarantined{
+	return event, in.operator.PublishQuarantined(ctx, schema.Quarantined{
 		Provider: schema.Truv, Reason: schema.QuarantineReason(hostile), ReceivedAt: now, Body: body,
 	})
 }

@@ -67,6 +67,10 @@ func (in *installation) numbers(t *testing.T, name string) (numbers []uint64) {
 func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 	t.Helper()
 	const unknown = http.StatusNotFound
+	evil, err := in.makeHostile()
+	if err != nil {
+		t.Fatal(err)
+	}
 	pages := map[string]int64{}
 	event := func(key string) string { return "/events/" + url.PathEscape(key) }
 	switch _, path, _ := strings.Cut(pattern, " "); path {
@@ -81,14 +85,14 @@ func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 		for _, w := range []fake.Webhook{in.done, in.waiting, in.dead} {
 			pages[event(keyOf(w))] = http.StatusOK
 		}
-		pages[event(in.hostile.Key())] = http.StatusOK
+		pages[event(evil.Key())] = http.StatusOK
 		pages[event("pinwheel:nobody-knows-it")] = unknown
 		pages[event(hostile)] = unknown
 	case "/accounts/{provider}/{token}":
 		for _, w := range []fake.Webhook{in.done, in.erased} {
 			pages["/accounts/"+w.Provider+"/"+schema.Token(w.Account)] = http.StatusOK
 		}
-		pages["/accounts/pinwheel/"+in.hostile.Account()] = http.StatusOK
+		pages["/accounts/pinwheel/"+evil.Account()] = http.StatusOK
 		pages["/accounts/pinwheel/nobody-knows-it"] = unknown
 		pages["/accounts/"+url.PathEscape(hostile)+"/x"] = unknown
 	case "/dead/{number}":
