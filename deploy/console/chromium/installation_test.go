@@ -50,12 +50,14 @@ type installation struct {
 	logged *observer.ObservedLogs
 }
 
-// The persons of the tests: anna acts, and mallory has a hostile name.
+// The persons of the tests: anna acts, robin loses the token, and mallory has a hostile name.
 const (
 	annaToken    = "token-of-anna-who-acts"
+	robinToken   = "token-of-robin-who-acts"
 	malloryToken = "token-of-mallory-who-reads"
 
 	persons = "anna act,reveal " + annaToken + "\n" +
+		"robin act " + robinToken + "\n" +
 		"<b>mallory</b>\u202e read " + malloryToken + "\n"
 )
 
