@@ -73,6 +73,8 @@ const (
 	ofPage = -1
 	// stopsMax is how many parts of a page may scroll by themselves.
 	stopsMax = 10
+	// walksMax is how often a page with a fault is walked through.
+	walksMax = 3
 )
 
 // focus is what has the focus of the keyboard.
@@ -84,8 +86,20 @@ type focus struct {
 }
 
 // walk goes through the page with the key Tab, and returns a line for each control that Tab does not
-// reach or whose focus is not seen.
+// reach or whose focus is not seen. A live page may change on the way, so a fault must be there each
+// time.
 func (b *tab) walk() (faults []string) {
+	b.t.Helper()
+	for range walksMax {
+		faults = b.walkOnce()
+		if len(faults) == 0 {
+			break
+		}
+	}
+	return faults
+}
+
+func (b *tab) walkOnce() (faults []string) {
 	b.t.Helper()
 	count := eval[int](b, "document.activeElement?.blur(), ("+focusScript+").controls()")
 	reached := make([]bool, count)
@@ -104,9 +118,10 @@ func (b *tab) walk() (faults []string) {
 	}
 	for number, isReached := range reached {
 		if !isReached {
-			what := eval[string](b, fmt.Sprintf(
-				`document.querySelector("[data-control='%d']").outerHTML.slice(0, 200)`, number))
-			faults = append(faults, "Tab does not reach "+what)
+			what := eval[string](b, fmt.Sprintf("(%s).html(%d)", focusScript, number))
+			if what != "" {
+				faults = append(faults, "Tab does not reach "+what)
+			}
 		}
 	}
 	return faults

@@ -54,11 +54,11 @@ type installation struct {
 const (
 	annaToken    = "token-of-anna-who-acts"
 	robinToken   = "token-of-robin-who-acts"
-	malloryToken = "token-of-mallory-who-reads"
+	malloryToken = "token-of-mallory-who-acts"
 
 	persons = "anna act,reveal " + annaToken + "\n" +
 		"robin act " + robinToken + "\n" +
-		"<b>mallory</b>\u202e read " + malloryToken + "\n"
+		"<b>mallory</b>\u202e act,reveal " + malloryToken + "\n"
 )
 
 // hostile is a text that must be text wherever it is shown: HTML, quotes, the escape sequences of a

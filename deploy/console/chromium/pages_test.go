@@ -90,7 +90,8 @@ func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 		}
 		pages[event(evil.Key())] = http.StatusOK
 		pages[event("pinwheel:nobody-knows-it")] = unknown
-		pages[event(hostile)] = unknown
+		pages[event("pinwheel:"+hostile)] = http.StatusOK // the token of an id is its hash
+		pages[event("pinwheel:x"+hostile)] = unknown
 	case "/accounts/{provider}/{token}":
 		for _, w := range []fake.Webhook{in.done, in.erased} {
 			pages["/accounts/"+w.Provider+"/"+schema.Token(w.Account)] = http.StatusOK
@@ -113,7 +114,7 @@ func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 	case "/search":
 		pages["/search?q="+keyOf(in.done)] = http.StatusOK
 		pages["/search?q="+url.QueryEscape(in.done.Account)] = http.StatusOK
-		pages["/search?q=nobody-knows-it"] = http.StatusOK
+		pages["/search?q=nobody-knows-it"] = unknown
 		pages["/search?q="+url.QueryEscape(hostile)] = http.StatusOK
 	default:
 		pages[strings.TrimSuffix(path, "{$}")] = http.StatusOK
@@ -131,7 +132,7 @@ func TestEachPage(t *testing.T) {
 		for path, status := range in.pagesOf(t, pattern) {
 			t.Run(path, func(t *testing.T) {
 				_, b := begin(t)
-				b.logIn(annaToken)
+				b.logIn(malloryToken)
 				b.expect(status)
 				b.passes(path, status)
 			})
@@ -152,6 +153,7 @@ func (b *tab) passes(path string, want int64) {
 			b.t.Errorf("status %d, want %d:\n%s", status, want, b.text())
 			return
 		}
+		b.showsNoMarkup()
 		for _, fault := range b.audit() {
 			b.t.Errorf("%d wide, %s: %s", how.width, how.scheme, fault)
 		}

@@ -1,10 +1,10 @@
 // Functions to walk through a page with the key Tab.
 ({
-	// controls returns how many elements a person must reach, and numbers them.
+	// controls keeps the elements that a person must reach, and returns how many there are.
 	controls() {
 		const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
 		const groups = new Set();
-		let count = 0;
+		window.auditControls = [];
 		for (const e of document.querySelectorAll(all)) {
 			if (e.matches(":disabled, [tabindex='-1']")) continue;
 			if (!e.checkVisibility({ visibilityProperty: true })) continue;
@@ -14,9 +14,9 @@
 				if (groups.has(group) || (all.some((r) => r.checked) && !e.checked)) continue;
 				groups.add(group);
 			}
-			e.dataset.control = count++;
+			window.auditControls.push(e);
 		}
-		return count;
+		return window.auditControls.length;
 	},
 	// focused returns the number of the element with the focus, and whether the focus is seen.
 	focused() {
@@ -27,9 +27,14 @@
 		const r = e.getBoundingClientRect();
 		const inside = r.bottom > 0 && r.top < innerHeight && r.width > 0;
 		return {
-			number: Number(e.dataset.control ?? -2),
+			number: window.auditControls.indexOf(e) < 0 ? -2 : window.auditControls.indexOf(e),
 			seen: inside && (outlined || s.boxShadow !== "none"),
 			what: `<${e.localName}> "${(e.textContent || e.name || "").trim().slice(0, 40)}"`,
 		};
+	},
+	// html returns the beginning of a control, "" if the page has it no more.
+	html(number) {
+		const e = window.auditControls[number];
+		return e.isConnected ? e.outerHTML.slice(0, 200) : "";
 	},
 })
