@@ -34,6 +34,8 @@ type installation struct {
 	done fake.Webhook
 	// erased is a webhook of an account that the provider has deleted.
 	erased fake.Webhook
+	// canaries are texts of the records of persons: no page may have them.
+	canaries []string
 	// waiting is a webhook whose calls fail for a while.
 	waiting fake.Webhook
 	// dead is a webhook with a dead letter.
@@ -93,7 +95,9 @@ func install() (*installation, error) {
 // playDemonstration plays a person with a new payroll account, without the deletion at the end.
 func (in *installation) playDemonstration(ctx context.Context) error {
 	var sent []fake.Webhook
-	for _, w := range in.box.Fake.Timeline(in.box.Fake.Person(fake.PersonOptions{Seed: 7})) {
+	person := in.box.Fake.Person(fake.PersonOptions{Seed: 7})
+	in.canaries = append(in.canaries, person.Canaries()...)
+	for _, w := range in.box.Fake.Timeline(person) {
 		if !erases(w) {
 			sent = append(sent, w)
 		}
@@ -196,6 +200,7 @@ func (in *installation) letFail(ctx context.Context) error {
 // first call of each, and no further one.
 func (in *installation) die(ctx context.Context, types ...string) (dead []fake.Webhook, err error) {
 	person := in.box.Fake.Person(fake.PersonOptions{Paystubs: 1, Shifts: 1})
+	in.canaries = append(in.canaries, person.Canaries()...)
 	_, err = in.box.Fake.AddFault(fake.Fault{
 		Path: person.AccountID, Status: http.StatusBadRequest, Times: len(types),
 	})

@@ -66,18 +66,3 @@ func TestAHostileNameIsText(t *testing.T) {
 		t.Errorf("the name of the person is not shown as it is:\n%s", shown)
 	}
 }
-
-// showsNoMarkup fails the test if a hostile text has become an element or an instruction. A dialog or
-// a request would fail the test too.
-func (b *tab) showsNoMarkup() {
-	b.t.Helper()
-	if n := eval[int](b, `document.querySelectorAll("main img, main script, main b, .who b").length`); n > 0 {
-		b.t.Errorf("%d elements are made of a hostile text", n)
-	}
-	for _, r := range eval[string](b, "document.documentElement.outerHTML") {
-		if r == '\x1b' || r == '\u202e' {
-			b.t.Errorf("the page has the character %U", r)
-			break
-		}
-	}
-}

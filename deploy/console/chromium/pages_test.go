@@ -134,7 +134,7 @@ func TestEachPage(t *testing.T) {
 				_, b := begin(t)
 				b.logIn(malloryToken)
 				b.expect(status)
-				b.passes(path, status)
+				b.passes(in, path, status)
 			})
 		}
 	}
@@ -142,7 +142,7 @@ func TestEachPage(t *testing.T) {
 
 // passes fails the test unless the page can be read and used: in the light and in the dark, wide and
 // on a phone, with a keyboard, and without JavaScript.
-func (b *tab) passes(path string, want int64) {
+func (b *tab) passes(in *installation, path string, want int64) {
 	b.t.Helper()
 	for _, how := range []struct {
 		width  int64
@@ -153,6 +153,7 @@ func (b *tab) passes(path string, want int64) {
 			b.t.Errorf("status %d, want %d:\n%s", status, want, b.text())
 			return
 		}
+		b.keepsToItself(in)
 		b.showsNoMarkup()
 		for _, fault := range b.audit() {
 			b.t.Errorf("%d wide, %s: %s", how.width, how.scheme, fault)
@@ -172,3 +173,31 @@ func (b *tab) passes(path string, want int64) {
 		b.t.Errorf("without scripts a person reads only:\n%s", got)
 	}
 }
+
+// showsNoMarkup fails the test if a hostile text has become an element or an instruction. A dialog or
+// a request would fail the test too.
+func (b *tab) showsNoMarkup() {
+	b.t.Helper()
+	if n := eval[int](b, `document.querySelectorAll("main img, main script, main b, .who b").length`); n > 0 {
+		b.t.Errorf("%d elements are made of a hostile text", n)
+	}
+	for _, r := range b.html() {
+		if r == '\x1b' || r == '\u202e' {
+			b.t.Errorf("the page has the character %U", r)
+			break
+		}
+	}
+}
+
+// keepsToItself fails the test if the page has a text of a person's records, or a token.
+func (b *tab) keepsToItself(in *installation) {
+	b.t.Helper()
+	page := b.html()
+	for _, secret := range append(in.canaries, annaToken, robinToken, malloryToken) {
+		if strings.Contains(page, secret) {
+			b.t.Errorf("the page has %q", secret)
+		}
+	}
+}
+
+func (b *tab) html() string { return eval[string](b, "document.documentElement.outerHTML") }

@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,9 @@ func TestScreenshots(t *testing.T) {
 	}{
 		{"light", "light", desktop, func(_ *installation, b *tab) { b.visit("/") }},
 		{"dark", "dark", desktop, func(_ *installation, b *tab) { b.visit("/") }},
+		{"phone", "light", phone, func(in *installation, b *tab) {
+			b.visit("/events/" + url.PathEscape(keyOf(in.dead)))
+		}},
 	}
 	if *update {
 		in, b := begin(t)
