@@ -145,8 +145,8 @@ func TestConfigThatIsRefused(t *testing.T) {
 	for want, c := range map[string]Config{
 		"CONSOLE_ADDR: :8090 can be reached":       {Addr: ":8090"},
 		"CONSOLE_ADDR: 0.0.0.0:8090 can be":        {Addr: "0.0.0.0:8090"},
-		"CONSOLE_URL: \"wagewire\" is no address":  {URL: "wagewire"},
-		"CONSOLE_URL: it must end with the host":   {URL: "https://x.example/console"},
+		"CONSOLE_URL: this is no URL such as":      {URL: "wagewire"},
+		"CONSOLE_URL: the URL has a path":          {URL: "https://x.example/console"},
 		"CONSOLE_TRUSTED_PROXIES: \"proxy\" is no": {TrustedProxies: "proxy"},
 		"CONSOLE_ROLES: \"admin=ops\" is no":       {TrustedProxies: "::1", GroupRoles: "admin=ops"},
 		"CONSOLE_ROLES: groups come from a proxy":  {GroupRoles: "act=ops"},

@@ -30,8 +30,12 @@ type Console struct {
 	sessions *sessions
 	watch    *watch
 	feed     *feed
+	results  results
 	// open has an element for each page that is open.
 	open chan struct{}
+	// searches and lookups have an element for each search and page that asks the broker.
+	searches chan struct{}
+	lookups  chan struct{}
 	// done is closed when the console stops: pages that stay open end.
 	done chan struct{}
 	stop func()
@@ -60,6 +64,8 @@ func New(
 		watch:    newWatch(),
 		feed:     newFeed(),
 		open:     make(chan struct{}, openMax),
+		searches: make(chan struct{}, searchesMax),
+		lookups:  make(chan struct{}, lookupsMax),
 		done:     done,
 		stop:     sync.OnceFunc(func() { close(done) }),
 	}, nil

@@ -22,6 +22,10 @@
 //	layout.templ the frame of each page; words.go: numbers and times on pages
 //	overview     the first page: the verdict, and what is wrong
 //	finding      what a finding means, and what to do: the runbook
+//	event        one event's life as a timeline; account: the state and the messages of an account
+//	search       from a name to a page; how many pages and searches ask the broker at a time
+//	reveal       records and bodies, for a person who says why
+//	address.go   the addresses of pages
 //	static/      the style, and htmx
 //
 // # What a page shows

@@ -14,6 +14,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -54,6 +55,7 @@ func deadLetters() *shelfOf[stream.Letter] {
 		},
 		toJSON:    func(l stream.Letter) any { return shelf.NewLetterJSON(l) },
 		toAllJSON: newFullLetterJSON,
+		page:      process.Console.Letter,
 		tally:     countByQueue,
 		resend: resending[stream.Letter]{
 			verb: "redrive", past: "redrove", participle: "redriven",
@@ -115,8 +117,9 @@ func (f *letterFilter) matches(l stream.Letter) bool {
 		f.contains(l.At)
 }
 
-func newFullLetterJSON(l stream.Letter, withBody bool) any {
+func newFullLetterJSON(l stream.Letter, withBody bool, page string) any {
 	full := shelf.NewLetterJSON(l)
+	full.Console = page
 	full.Headers = l.Headers
 	if withBody {
 		text := string(l.Body)
