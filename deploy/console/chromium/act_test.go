@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
@@ -70,6 +71,84 @@ func TestARevokedTokenIsOutAtOnce(t *testing.T) {
 	}
 }
 
+// An operator looks for the dead letters of an account, sees what a redrive would do, confirms it, and
+// reads what was done.
+func TestDeadLettersAreRedriven(t *testing.T) {
+	in, b := begin(t)
+	dead, err := in.die(t.Context(), "income.added", "shifts.added")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.logIn(annaToken)
+	b.planRedrive(dead[0].Account, 2)
+	for _, fault := range append(b.audit(), b.walk()...) {
+		t.Error(fault)
+	}
+	b.submit("form[action$='/start'] button")
+	b.until("the run has ended", `document.querySelector("main").innerText.includes("Done: 2 of 2")`)
+	b.reads("sent", "anna")
+	for _, fault := range b.audit() {
+		t.Error(fault)
+	}
+	for _, w := range dead {
+		page := "/events/" + url.PathEscape(keyOf(w))
+		streamtest.Eventually(t, "the page of the event has the completion of the redrive", func() bool {
+			b.visit(page)
+			return strings.Contains(b.text(), keyOf(w)+":r1") && strings.Contains(b.text(), "succeeded")
+		})
+	}
+	b.visit("/dead?account=" + dead[0].Account)
+	if text := b.text(); strings.Contains(text, keyOf(dead[0])) {
+		t.Errorf("the letters are there still:\n%s", text)
+	}
+}
+
+// planRedrive filters the dead letters by an account, which has so many, and plans their redrive.
+func (b *tab) planRedrive(account string, count int) {
+	b.t.Helper()
+	b.visit("/dead")
+	b.run("type the account", chromedp.SendKeys(chromedp.CSS("input[name=account]"), account))
+	b.submit("form[aria-label=Filter] button")
+	b.reads(account)
+	if n := eval[int](b, `document.querySelectorAll("td:last-child").length`); n < count {
+		b.t.Fatalf("the filter finds %d letters, want %d:\n%s", n, count, b.text())
+	}
+	b.submit("form[action='/dead/plan'] button[value=redrive]")
+	b.until("the plan is made", `document.querySelector("form[action$='/start']")`)
+	b.reads("This would redrive "+plain.Count(count, "dead letter"), "Nothing is done yet")
+}
+
+func TestADiscardNeedsTheTypedNumber(t *testing.T) {
+	in, b := begin(t)
+	dead, err := in.die(t.Context(), "income.added")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.logIn(annaToken)
+	b.visit("/dead?account=" + dead[0].Account)
+	b.submit("tbody th a[href^='/dead/']")
+	letter := eval[string](b, "location.pathname")
+	b.reads(keyOf(dead[0]))
+	b.submit("form[action='/dead/plan'] button[value=discard]")
+	b.until("the plan is made", `document.querySelector("form[action$='/start']")`)
+	plan := eval[string](b, "location.pathname")
+	b.expect(http.StatusBadRequest, http.StatusNotFound)
+	b.run("type another number", chromedp.SendKeys(chromedp.CSS("input[name=count]"), "2"))
+	if status := b.submit("form[action$='/start'] button"); status != http.StatusBadRequest {
+		t.Errorf("another number answers %d: %s", status, b.text())
+	}
+	if status := b.visit(letter); status != http.StatusOK {
+		t.Fatalf("the letter is gone: %d", status)
+	}
+	b.visit(plan)
+	b.run("type the number", chromedp.SendKeys(chromedp.CSS("input[name=count]"), "1"))
+	b.submit("form[action$='/start'] button")
+	b.until("the run has ended", `document.querySelector("main").innerText.includes("Done: 1 of 1")`)
+	if status := b.visit(letter); status != http.StatusNotFound {
+		t.Errorf("the letter answers %d", status)
+	}
+}
+
 func TestRecordsAreShownToWhoSaysWhy(t *testing.T) {
 	in, b := begin(t)
 	const reason = "the borrower asks why a paystub is missing"
@@ -111,6 +190,10 @@ func TestWithoutJavaScript(t *testing.T) {
 		{"the feed is filtered", "/feed", func(_ *installation, b *tab) {
 			b.run("choose", chromedp.SetValue(chromedp.CSS("select[name=outcome]"), string(schema.Failed)))
 			b.submit("form:has(select[name=outcome]) button")
+		}, func(in *installation) string { return keyOf(in.dead) }},
+		{"dead letters are filtered", "/dead", func(in *installation, b *tab) {
+			b.run("type", chromedp.SendKeys(chromedp.CSS("input[name=account]"), in.dead.Account))
+			b.submit("form[aria-label=Filter] button")
 		}, func(in *installation) string { return keyOf(in.dead) }},
 		{"a queue is paused", "/queues/" + quietQueue, func(_ *installation, b *tab) {
 			b.submit("form[action$='/pause'] button")

@@ -34,6 +34,8 @@ func TestTheAuditFinds(t *testing.T) {
 		{name: "grey on white", add: `<p class="dim" style="color: #999">dim</p>`, want: `class "dim" has the contrast 2.8`},
 		{name: "text that is half opaque", add: `<p class="dim" style="opacity: .4">dim</p>`, want: `class "dim" has the contrast`},
 		{name: "a color of another notation", add: `<p class="dim" style="color: oklch(70% 0 0)">dim</p>`, want: `class "dim" has the contrast`},
+		{name: "a placeholder that is dim", add: `<style>::placeholder { color: #aaa }</style><input aria-label="x" placeholder="x">`, want: "the placeholder of <input>"},
+		{name: "a bar of progress without a name", add: `<progress value="1" max="2"></progress>`, want: "a progressbar has no name"},
 		{name: "a control that Tab does not reach", add: `<a href="/x" tabindex="0" onfocus="blur()">x</a>`, want: "Tab does not reach <a"},
 		{name: "a focus that is not seen", add: `<a href="/x" style="outline: none">x</a>`, want: `the focus of <a> "x" is not seen`},
 		{name: "an alert", add: `<script>alert("hello")</script>`, want: "a dialog opens"},

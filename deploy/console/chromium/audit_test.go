@@ -29,7 +29,7 @@ func (b *tab) audit() []string {
 // rolesWithName are the roles of what a person uses, and of images.
 var rolesWithName = []string{
 	"button", "checkbox", "combobox", "DisclosureTriangle", "image", "img", "link", "listbox",
-	"radio", "searchbox", "slider", "spinbutton", "textbox",
+	"progressbar", "radio", "searchbox", "slider", "spinbutton", "textbox",
 }
 
 // nameless returns a line for each control that a screen reader cannot name.

@@ -79,8 +79,19 @@
 		return layers.reduceRight((under, layer) => over(layer, under),
 			dark ? [18, 18, 18, 1] : [255, 255, 255, 1]);
 	};
-	const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 	const told = new Set();
+	const contrast = (ink, ground) => {
+		const [light, dim] = [luminance(over(ink, ground)), luminance(ground)].sort((a, b) => b - a);
+		return (light + 0.05) / (dim + 0.05);
+	};
+	for (const e of document.querySelectorAll("[placeholder]")) {
+		const style = getComputedStyle(e, "::placeholder");
+		const ink = bytes(style.color);
+		ink[3] *= Number(style.opacity);
+		const ratio = contrast(ink, behind(e));
+		if (ratio < 4.5 && shown(e)) faults.push(`the placeholder of ${name(e)} has the contrast ${ratio.toFixed(2)}`);
+	}
+	const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 	while (texts.nextNode()) {
 		const e = texts.currentNode.parentElement;
 		if (!texts.currentNode.data.trim() || !shown(e) || e.closest(":disabled, svg[aria-hidden=true]")) continue;
@@ -88,13 +99,10 @@
 		const style = getComputedStyle(e);
 		const ink = bytes(e.closest("svg") ? style.fill : style.color);
 		for (let p = e; p; p = p.parentElement) ink[3] *= Number(getComputedStyle(p).opacity);
-		const ground = behind(e);
-		const [light, dim] = [luminance(over(ink, ground)), luminance(ground)].sort((a, b) => b - a);
-		const contrast = (light + 0.05) / (dim + 0.05);
-		const fault = `${name(e)} of class "${e.getAttribute("class") || ""}" has the contrast ${contrast.toFixed(2)}`;
-		if (contrast < 4.5 && !told.has(e.className + e.localName)) {
+		const ratio = contrast(ink, behind(e));
+		if (ratio < 4.5 && !told.has(e.className + e.localName)) {
 			told.add(e.className + e.localName);
-			faults.push(fault);
+			faults.push(`${name(e)} of class "${e.getAttribute("class") || ""}" has the contrast ${ratio.toFixed(2)}`);
 		}
 	}
 	return faults;
