@@ -272,10 +272,17 @@ func eval[T any](b *tab, expression string) (value T) {
 	return value
 }
 
-// until waits until an expression is true in the page.
+// until waits until an expression is true in the page. If the time is up before, the test says what
+// it has waited for.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
-	streamtest.Eventually(b.t, what, func() bool { return eval[bool](b, "!!("+expression+")") })
+	streamtest.Eventually(b.t, what, func() (holds bool) {
+		b.do("not yet: "+what, func(ctx context.Context) (err error) {
+			holds, err = chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+			return err
+		})
+		return holds
+	})
 }
 
 // text is what a person reads in the page.
