@@ -232,7 +232,8 @@ func TestARetryTriesWhatWasPlanned(t *testing.T) {
 				t.Fatalf("%d events wait after a plan", got)
 			}
 			test.meanwhile(b)
-			b.wants(b.follow(b.post(path, annaToken, hidden(planned.body))), http.StatusOK, test.says)
+			report := b.follow(b.post(path, annaToken, hidden(planned.body)))
+			b.wants(report, http.StatusOK, test.says)
 			if diff := cmp.Diff(test.left, b.waits()); diff != "" {
 				t.Errorf("still waiting (-want +got):\n%s", diff)
 			}
