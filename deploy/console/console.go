@@ -51,8 +51,8 @@ func New(
 		return nil, err
 	}
 	if c.Reveal && !log.Core().Enabled(zap.InfoLevel) {
-		return nil, errors.New("CONSOLE_REVEAL: with this LOG_LEVEL nobody learns who saw records: " +
-			"set LOG_LEVEL to info")
+		return nil, errors.New("CONSOLE_REVEAL: with this LOG_LEVEL nobody learns who saw " +
+			"records: set LOG_LEVEL to info")
 	}
 	if c.TokensFile != "" {
 		if _, err := readTokens(c.TokensFile); err != nil {
