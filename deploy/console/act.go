@@ -180,8 +180,8 @@ func (c *Console) readRest(
 	return rest.Lines(now), err
 }
 
-// retryNow tries the planned events, if they still wait. It ends early if the person loses the role,
-// or the time is over, and says how many are left.
+// retryNow tries the planned events, if they still wait. It ends early if the person loses the
+// role, or the time is over, and says how many are left.
 func (c *Console) retryNow(
 	ctx context.Context, r *http.Request, q schema.Queue,
 ) (string, error) {

@@ -37,7 +37,7 @@ type feed struct {
 	mu      sync.Mutex
 	since   time.Time // of the oldest that it could have
 	newest  []fed     // oldest first
-	isNew   bool  // since the last change was told
+	isNew   bool      // since the last change was told
 	changed chan struct{}
 }
 

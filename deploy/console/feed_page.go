@@ -25,9 +25,10 @@ func (c feedChoice) matches(one fed) bool {
 		(c.outcome == "" || c.outcome == d.Outcome)
 }
 
-// command is the command line with the same choice. Its words are of our own lists.
+// command is the command line that prints the same choice as it comes. Its words are of our own
+// lists.
 func (c feedChoice) command() string {
-	line := "wagewire tail --since " + plain.Age(feedBack)
+	line := "wagewire tail"
 	if c.provider != "" {
 		line += " --provider " + string(c.provider)
 	}
@@ -69,7 +70,8 @@ func (c *Console) showFeed(w http.ResponseWriter, r *http.Request) {
 			view.shown = append(view.shown, one)
 		}
 	}
-	c.render(w, r, http.StatusOK, page{title: "Feed", isLive: true, on: "completion"}, feedPage(view))
+	frame := page{title: "Feed", isLive: true, on: "completion"}
+	c.render(w, r, http.StatusOK, frame, feedPage(view))
 }
 
 // problem says what to write instead of a word that no completion has, "" if there is none.

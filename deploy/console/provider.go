@@ -27,7 +27,7 @@ type providerView struct {
 func (c *Console) showProviders(w http.ResponseWriter, r *http.Request) {
 	now := c.known(r.Context())
 	var views []providerView
-	for _, p := range now.State.Providers {
+	for _, p := range now.Providers {
 		views = append(views, viewProvider(now, p))
 	}
 	c.render(w, r, http.StatusOK, page{title: "Providers", isLive: true}, providersPage(views))
@@ -35,12 +35,12 @@ func (c *Console) showProviders(w http.ResponseWriter, r *http.Request) {
 
 // viewProvider takes what is about the provider out of what is known.
 func viewProvider(now known, p health.ProviderState) providerView {
-	v := providerView{ProviderState: p, now: now.State.At}
+	v := providerView{ProviderState: p, now: now.At}
 	isOurs := func(b stream.BudgetStatus) bool { return b.Provider == p.Provider }
-	if i := slices.IndexFunc(now.State.Budgets, isOurs); i >= 0 {
-		v.budget = &now.State.Budgets[i]
+	if i := slices.IndexFunc(now.Budgets, isOurs); i >= 0 {
+		v.budget = &now.Budgets[i]
 	}
-	for _, q := range now.State.Queues {
+	for _, q := range now.Queues {
 		queue, _ := schema.QueueNamed(q.Name)
 		if queue.Provider == p.Provider && q.Refusal != nil {
 			v.refused = append(v.refused, q)

@@ -19,7 +19,7 @@ type queuesView struct{ known }
 // waits counts the classes of waiting events, over all queues.
 func (v queuesView) waits() int {
 	n := 0
-	for _, q := range v.State.Queues {
+	for _, q := range v.Queues {
 		n += len(q.WaitingByClass)
 	}
 	return n
@@ -74,11 +74,11 @@ func (c *Console) failQueue(w http.ResponseWriter, r *http.Request) {
 // gather takes what is about the queue out of the state.
 func (v *queueView) gather() {
 	isOurs := func(q stream.QueueStatus) bool { return q.Name == v.Name }
-	if i := slices.IndexFunc(v.State.Queues, isOurs); i >= 0 {
-		status := v.State.Queues[i]
+	if i := slices.IndexFunc(v.Queues, isOurs); i >= 0 {
+		status := v.Queues[i]
 		v.status = &status
 	}
-	for _, d := range v.State.DeadLetters {
+	for _, d := range v.DeadLetters {
 		if d.Queue == v.Name {
 			v.letters = append(v.letters, d)
 		}
@@ -91,8 +91,8 @@ func (v *queueView) gather() {
 	}
 }
 
-// readPause reads the operator's pause anew: the state may be older than a pause of this page. While
-// the broker is away, the pause of the state stays.
+// readPause reads the operator's pause anew: the state may be older than a pause of this page.
+// While the broker is away, the pause of the state stays.
 func (c *Console) readPause(r *http.Request, v *queueView) {
 	if v.status == nil || !v.AwaySince.IsZero() {
 		return
@@ -106,7 +106,7 @@ func (c *Console) readPause(r *http.Request, v *queueView) {
 // rest says why the queue takes no events, in sentences.
 func (v queueView) rest() []string {
 	rest := trace.Rest{PausedUntil: v.status.PausedUntil, Refusal: v.status.Refusal}
-	return rest.Lines(v.State.At)
+	return rest.Lines(v.At)
 }
 
 // closures are the reasons why an autoscaler adds no worker.

@@ -20,7 +20,7 @@ type teamsView struct {
 // showTeams shows who subscribes to completions, and how far behind each is.
 func (c *Console) showTeams(w http.ResponseWriter, r *http.Request) {
 	view := teamsView{known: c.known(r.Context())}
-	view.lags = health.TeamLags(view.State.Durables, view.State.At)
+	view.lags = health.TeamLags(view.Durables, view.At)
 	for _, f := range view.Findings {
 		if f.Name == health.TeamBehind {
 			view.about = append(view.about, f)

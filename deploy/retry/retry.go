@@ -15,7 +15,7 @@ import (
 var errEnough = errors.New("enough is found")
 
 // Find returns the chosen events, queue by queue, and in each in the order in which they began to
-// wait. With a limit that is not 0, it returns so many at most, and isCut is true if there are more.
+// wait. If most is not 0, Find returns so many at most, and isCut is true if there are more.
 func Find(
 	ctx context.Context, op *stream.Operator, c Choice, most int,
 ) (chosen []stream.Waiting, isCut bool, err error) {
@@ -66,8 +66,10 @@ func Counts(chosen []stream.Waiting) []Count {
 
 // Report counts what happened to the chosen events.
 type Report struct {
-	// Tried events are ready now. Gone events no longer waited: they were tried meanwhile, or erased.
-	Tried, Gone int
+	// Tried events are ready now.
+	Tried int
+	// Gone events no longer waited: they were tried meanwhile, or erased.
+	Gone int
 }
 
 // Try ends the wait of an event, and counts it.

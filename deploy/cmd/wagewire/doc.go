@@ -22,7 +22,7 @@
 //	quarantine.go   list, show, release and discard webhooks in quarantine
 //	replay.go       send past events through a queue again
 //	backfill.go     bring back lost webhooks, with package deploy/backfill
-//	retry.go        try waiting events now
+//	retry.go        try waiting events now, with package deploy/retry
 //	pause.go        pause and resume queues
 //	budget.go       begin a provider's budget of calls anew
 //	nkeys.go        make the keys of a new installation

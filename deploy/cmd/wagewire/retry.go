@@ -129,7 +129,8 @@ func printWaits(w io.Writer, counts []retry.Count, now time.Time) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "QUEUE\tCLASS\tCOUNT\tNEXT TRY\tLAST TRY")
 	for _, c := range counts {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", plain.Word(c.Queue), plain.Word(c.Class), c.Count,
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n",
+			plain.Word(c.Queue), plain.Word(c.Class), c.Count,
 			plain.In(c.Next, now), plain.In(c.Last, now))
 	}
 	return table.Flush()
