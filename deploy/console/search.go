@@ -78,8 +78,8 @@ func (c *Console) lookUp(
 	case err == nil, r.Context().Err() != nil: // answered, or nobody is there
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
 		c.fail(w, r, http.StatusServiceUnavailable, fmt.Sprintf(
-			"NATS did not say all of it within %s. The commands wagewire trace and "+
-				"wagewire find wait longer.", limit))
+			"NATS did not say all of it within %s. The command that prints the same "+
+				"waits longer.", limit))
 	default:
 		c.fail(w, r, http.StatusServiceUnavailable, "It could not be read: "+advice.On(err).Error())
 	}
