@@ -72,7 +72,7 @@ func TestLogIn(t *testing.T) {
 		t.Errorf("a login leads to %q", to)
 	}
 	cookie := got.Get("Set-Cookie")
-	for _, word := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+	for _, word := range []string{"HttpOnly", "SameSite=Lax", "Path=/"} {
 		if !strings.Contains(cookie, word) {
 			t.Errorf("the cookie lacks %s: %s", word, cookie)
 		}

@@ -144,24 +144,13 @@ func (v lifeView) completions() []*trace.Completion {
 
 // stateColour is the class of the mark with a state.
 func stateColour(f trace.Fate) string {
-	switch {
-	case f.State == trace.StateDead, f.State == trace.StateExhausted:
+	switch f.State {
+	case trace.StateDead, trace.StateExhausted:
 		return "bad"
-	case f.State == trace.StateCompleted:
-		return outcomeColour(f.Completion.Outcome)
-	case f.State == trace.StateWaiting, f.State == trace.StateUnknown:
+	case trace.StateCompleted:
+		return colour(f.Completion.Outcome)
+	case trace.StateWaiting, trace.StateUnknown:
 		return "warn"
-	default:
-		return "note"
-	}
-}
-
-func outcomeColour(o schema.Outcome) string {
-	switch o {
-	case schema.Succeeded:
-		return "ok"
-	case schema.Failed:
-		return "bad"
 	default:
 		return "note"
 	}

@@ -52,8 +52,9 @@ type revealedView struct {
 	// name is the person's.
 	name  string
 	texts []string
-	// all is how many records there are.
-	all int
+	// noun is what the texts are, and all how many there are.
+	noun string
+	all  int
 }
 
 // left is how many records the page does not show.
@@ -84,6 +85,7 @@ func (c *Console) reveal(w http.ResponseWriter, r *http.Request) {
 	}
 	c.audit(r, personOf(r), "records revealed", zap.String("kind", string(view.kind)),
 		zap.String("id", plain.Text(view.id)), zap.String("reason", plain.Text(view.reason)))
+	_ = c.log.Sync() // the line is written now, and not with the next ones; a terminal cannot sync
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		err := read(ctx, &view)
 		if errors.Is(err, errGone) || errors.Is(err, stream.ErrNoRecords) {
@@ -113,6 +115,7 @@ func (c *Console) readCompletion(ctx context.Context, v *revealedView) error {
 	if !isThere {
 		return errGone
 	}
+	v.noun = "record"
 	v.all = completion.CountRecords()
 	size := 0
 	err = c.op.ReadRecords(ctx, completion, func(record json.RawMessage) error {
@@ -143,6 +146,7 @@ func (c *Console) bodyReader(from string) func(context.Context, *revealedView) e
 		if !isThere {
 			return errGone
 		}
+		v.noun = "body of a webhook"
 		v.all = 1
 		if len(m.Body) <= revealedBytesMax {
 			v.texts = append(v.texts, recordText(m.Body))

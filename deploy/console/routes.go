@@ -44,6 +44,15 @@ func (c *Console) table() []route {
 	return routes
 }
 
+// Patterns returns the method and the pattern of every address, such as "GET /findings/{name}".
+func (c *Console) Patterns() []string {
+	var patterns []string
+	for _, one := range c.table() {
+		patterns = append(patterns, one.pattern)
+	}
+	return patterns
+}
+
 // routes returns the handler of every address.
 func (c *Console) routes() http.Handler {
 	mux := http.NewServeMux()

@@ -53,6 +53,10 @@ func newest(r *http.Request) uint64 {
 func (c *Console) lookUp(
 	w http.ResponseWriter, r *http.Request, isSearch bool, read func(context.Context) error,
 ) {
+	if err := c.op.Connected(); err != nil {
+		c.fail(w, r, http.StatusServiceUnavailable, "It could not be read: "+err.Error())
+		return
+	}
 	limit := pageFor
 	slots := c.lookups
 	if isSearch {
@@ -76,10 +80,9 @@ func (c *Console) lookUp(
 	err := read(ctx)
 	switch {
 	case err == nil, r.Context().Err() != nil: // answered, or nobody is there
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
-		c.fail(w, r, http.StatusServiceUnavailable, fmt.Sprintf(
-			"NATS did not say all of it within %s. The command that prints the same "+
-				"waits longer.", limit))
+	case errors.Is(err, context.DeadlineExceeded):
+		c.fail(w, r, http.StatusServiceUnavailable, "NATS did not answer in time. "+
+			"The command that prints the same waits longer.")
 	default:
 		c.fail(w, r, http.StatusServiceUnavailable, "It could not be read: "+advice.On(err).Error())
 	}
@@ -178,10 +181,7 @@ func (c *Console) showMissing(
 	if !ok {
 		return err
 	}
-	view := missingView{text: sentence(err.Error()), name: name}
-	if len(notFound.Unread) > 0 {
-		view.all = templ.SafeURL("/search?all=1&q=" + url.QueryEscape(name))
-	}
+	view := newMissingView(notFound)
 	c.render(w, r, http.StatusNotFound, page{title: "Not found"}, missing(view))
 	return nil
 }
@@ -191,6 +191,14 @@ type missingView struct {
 	text, name string
 	// all is the address of the search in all that the streams have, "" if that was it.
 	all templ.SafeURL
+}
+
+func newMissingView(e *trace.NotFoundError) missingView {
+	view := missingView{text: sentence(e.Error()), name: e.Name}
+	if len(e.Unread) > 0 {
+		view.all = templ.SafeURL("/search?all=1&q=" + url.QueryEscape(e.Name))
+	}
+	return view
 }
 
 // shellWords are the names that stand in a command line as they are.

@@ -89,7 +89,7 @@ func (c *Console) setCookie(w http.ResponseWriter, value string, maxAge int) {
 		MaxAge:   maxAge,
 		Secure:   c.isHTTPS,
 		HttpOnly: true,
-		SameSite: http.SameSiteStrictMode,
+		SameSite: http.SameSiteLaxMode, // the link of an alert brings it, a form of another site never
 	})
 }
 

@@ -1,6 +1,8 @@
 package find_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -52,6 +54,80 @@ func TestAnAccountIsFoundByEachOfItsNames(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", promise, diff)
 		}
+	}
+}
+
+func TestAnAccountIsKnownByWhatIsStored(t *testing.T) {
+	_, conn := streamtest.New(t)
+	op := stream.NewOperator(conn)
+	event := func(id, account string) schema.Event {
+		return schema.Event{
+			Provider: schema.Pinwheel, ID: id, Type: "income.added", Resource: schema.Income,
+			Action: schema.ActionAdded, AccountID: account, ReceivedAt: receivedAt,
+			OccurredAt: receivedAt,
+			Body:       []byte(`{}`),
+		}
+	}
+	letter := event("e-0", "letter")
+	letter.Body = []byte(`{"payload":{"account_id":"letter"}}`)
+	if _, err := conn.PublishEvent(t.Context(), letter); err != nil {
+		t.Fatal(err)
+	}
+	die(t, conn)
+	if err := conn.EraseEvents(t.Context(), letter.Provider, letter.Account()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.PublishEvent(t.Context(), event("e-1", "webhook")); err != nil {
+		t.Fatal(err)
+	}
+	completed := event("e-2", "completion")
+	c := schema.NewCompletion(completed, schema.Income, schema.Succeeded, receivedAt)
+	if _, err := conn.PublishCompletion(t.Context(), completed, c); err != nil {
+		t.Fatal(err)
+	}
+	erased := event("e-3", "tombstone")
+	for _, step := range conn.ErasureSteps(erased.Provider, erased.Account()) {
+		if err := step.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, isKnown := range map[string]bool{
+		"webhook": true, "completion": true, "tombstone": true, "letter": true, "nobody": false,
+		"*": false, "": false,
+	} {
+		places, err := find.Places(t.Context(), op, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []find.Place
+		if isKnown {
+			want = []find.Place{{Provider: schema.Pinwheel, Token: name}}
+		}
+		if diff := cmp.Diff(want, places); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", name, diff)
+		}
+		entries, err := find.Token(t.Context(), op, schema.Pinwheel, schema.Token(name))
+		if err != nil || len(entries) > 0 != isKnown {
+			t.Errorf("%q: %d entries, %v", name, len(entries), err)
+		}
+	}
+}
+
+// die makes a dead letter of the next event of the income queue.
+func die(t *testing.T, conn *stream.Conn) {
+	t.Helper()
+	q, _ := schema.QueueNamed("pinwheel_income")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var died error
+	err := conn.Queue(q).Consume(ctx, stream.Taking{Hands: 1}, func(d *stream.Delivery) {
+		defer cancel()
+		l := d.DeadLetter(schema.ClassPermanent, schema.ReasonRejected, receivedAt)
+		died = errors.Join(d.Err, conn.PublishDeadLetter(t.Context(), l),
+			d.Never(schema.ReasonRejected))
+	})
+	if err := errors.Join(err, died); err != nil {
+		t.Fatal(err)
 	}
 }
 

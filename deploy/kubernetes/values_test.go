@@ -284,6 +284,7 @@ func TestANumberIsTakenFromAFileAndFromSet(t *testing.T) {
 		"provision.maxAge.WAGEWIRE_COMPLETIONS=30d":          `--max-age=WAGEWIRE_COMPLETIONS=30d`,
 		"provision.maxBytes.KV_WAGEWIRE_BUDGETS=2GiB":        `--max-bytes=KV_WAGEWIRE_BUDGETS=2GiB`,
 		"provision.maxMessages.WAGEWIRE_COMPLETIONS=5000000": `--max-messages=WAGEWIRE_COMPLETIONS=5000000`,
+		"console.url=https://wagewire.example.com":           `name: CONSOLE_URL value: https://wagewire.example.com`,
 		"nats.memory=4Gi":                                    `name: NATS_MEMORY value: 4GiB`,
 	} {
 		bySet := with(t, "trial")

@@ -152,7 +152,8 @@ func (s *Sandbox) Close() error {
 	}
 	var errs []error
 	stages := [][]string{
-		{"admin", "console", "ingress"}, workerNames, {stream.RoleAccounts, "calls"}, {"providers", "teams"},
+		{"admin", "console", "ingress"}, workerNames,
+		{stream.RoleAccounts, "calls"}, {"providers", "teams"},
 	}
 	for _, stage := range stages {
 		var group errgroup.Group

@@ -168,3 +168,30 @@ func TestACauseIsOneLine(t *testing.T) {
 		}
 	}
 }
+
+func TestACompletionIsFoundByItsID(t *testing.T) {
+	op := bench(t)
+	complete := func(e schema.Event) string {
+		t.Helper()
+		if _, err := op.PublishEvent(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		c := schema.NewCompletion(e, schema.Income, schema.Succeeded, receivedAt)
+		c.Data.AccountID = &e.AccountID
+		if _, err := op.PublishCompletion(t.Context(), e, c); err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
+	plain := complete(income("e-1", "a-1"))
+	odd := complete(income("an id.with: signs", "a-1"))
+	for id, isStored := range map[string]bool{
+		plain: true, odd: true, "pinwheel:e-1:shifts": false, "pinwheel:e-2:income": false,
+		"pinwheel:e-1": false, "*": false, "": false,
+	} {
+		c, isThere, err := trace.FindCompletion(t.Context(), op, id)
+		if err != nil || isThere != isStored || isThere && c.ID != id {
+			t.Errorf("%q: there %t, %q, %v", id, isThere, c.ID, err)
+		}
+	}
+}

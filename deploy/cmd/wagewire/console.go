@@ -53,7 +53,8 @@ One process is enough. Sessions and plans are in memory, and end with the proces
 	cmd.Flags().BoolVar(&reveal, "reveal", false,
 		"records can be shown, to people with the role reveal who say why (CONSOLE_REVEAL=1)")
 	command.AddEnvironment(cmd, slices.Concat(
-		process.Variables(stream.Config{}, process.Config{}), console.Variables(), health.Variables()))
+		process.Variables(stream.Config{}, process.Config{}),
+		console.Variables(), health.Variables()))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := console.ConfigFromEnv(t.getenv)
 		if err != nil {

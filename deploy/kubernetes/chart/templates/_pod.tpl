@@ -149,7 +149,7 @@ of the settings follows them. The last variable of a name counts.
 
 {{/* wagewire.consoleUrlEnv is the environment of what names pages of the console: (dict "root"). */}}
 {{- define "wagewire.consoleUrlEnv" -}}
-{{- with (.root.Values.console).url }}
+{{- with .root.Values.console.url }}
 - {name: CONSOLE_URL, value: {{ . | quote }}}
 {{- end }}
 {{- end -}}
