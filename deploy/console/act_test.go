@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -289,6 +290,20 @@ func TestAnotherSiteChangesNoQueue(t *testing.T) {
 	}
 	if until := b.paused("pinwheel_income"); !until.IsZero() {
 		t.Errorf("it is paused until %s", until)
+	}
+}
+
+func TestAPlanTakesThoseThatHaveWaitedLongest(t *testing.T) {
+	b := newBench(t)
+	for _, id := range []string{"e-1", "e-2", "e-3"} {
+		b.letWait(id, schema.ClassTransient, stateAt)
+	}
+	for most, isCut := range map[int]bool{2: true, 3: false, 0: false} {
+		chosen, got, err := retry.Find(t.Context(), b.op, retry.Choice{}, most)
+		b.must(err)
+		if got != isCut || most == 2 && len(chosen) != 2 || chosen[0].Event.ID != "e-1" {
+			t.Errorf("at most %d: %d events, cut %t", most, len(chosen), got)
+		}
 	}
 }
 
