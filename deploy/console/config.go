@@ -125,7 +125,8 @@ func (s *settings) checkOpen() error {
 		return nil
 	}
 	return fmt.Errorf("CONSOLE_ADDR: %s can be reached from other machines: "+
-		"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES to know who reads, or CONSOLE_ANYONE_READS=1", s.Addr)
+		"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES to know who reads, "+
+		"or CONSOLE_ANYONE_READS=1", s.Addr)
 }
 
 // isLoopback reports whether only this machine reaches a listener at the address.

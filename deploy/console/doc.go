@@ -55,6 +55,4 @@
 //
 // Sessions and plans are in memory: after a restart people log in again, and a plan is made anew.
 // Nothing is done twice by that: see package shelf.
-//
-//go:generate go test . -run Generated -count=1 -update
 package console
