@@ -24,8 +24,9 @@ import (
 
 const (
 	program = "chromium"
-	// reportFor is the rest of the test binary's time limit when a step of the browser is given up.
-	reportFor = 10 * time.Second
+	// reportFor is the rest of the test binary's time limit when a step of the browser is given up. It
+	// is less than that of streamtest.Eventually, which can then say what the page says.
+	reportFor = 2 * time.Second
 	// desktop and phone are widths of a window, in pixels.
 	desktop = 1280
 	phone   = 390
@@ -272,17 +273,15 @@ func eval[T any](b *tab, expression string) (value T) {
 	return value
 }
 
-// until waits until an expression is true in the page. If the time is up before, the test says what
-// it has waited for.
+// until waits until an expression is true in the page.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
-	streamtest.Eventually(b.t, what, func() (holds bool) {
-		b.do("not yet: "+what, func(ctx context.Context) (err error) {
-			holds, err = chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
-			return err
-		})
-		return holds
-	})
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("the page says:\n%s", b.text())
+		}
+	}()
+	streamtest.Eventually(b.t, what, func() bool { return eval[bool](b, "!!("+expression+")") })
 }
 
 // text is what a person reads in the page.
