@@ -31,8 +31,8 @@
 //	healthcheck.go  check NATS for a container
 //
 // Commands share the other files. shelf.go has list, show and discard for dead letters and the
-// quarantine. history.go chooses a number of a redrive that no stored event or completion has.
-// wait.go says why an event waits, and why a queue takes no events. consent.go asks before a
+// quarantine, and package deploy/shelf does the work that the console also needs: it filters, scans,
+// redrives and releases. wait.go says why an event waits, and why a queue takes no events. consent.go asks before a
 // change. flags.go has the types of flags, broker.go the connection, print.go and unit.go the
 // output.
 //

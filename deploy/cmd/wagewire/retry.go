@@ -13,6 +13,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -102,7 +103,7 @@ func (r *retry) matches(w stream.Waiting) bool {
 	return (len(r.queues) == 0 || slices.Contains(r.queues, w.Queue)) &&
 		(len(r.events) == 0 || slices.ContainsFunc(r.events, isNamed)) &&
 		(r.class == "" || r.class == w.Class) &&
-		(r.account == "" || isAccount(w.Account, r.account))
+		(r.account == "" || shelf.IsAccount(w.Account, r.account))
 }
 
 // run finds the chosen events, shows how many there are, asks, and ends their wait.
