@@ -1,5 +1,6 @@
-// Package shelf works on messages that wait for a decision of an operator: dead letters, and webhooks
-// in quarantine. The commands and the console share it. It prints nothing, and asks nobody.
+// Package shelf works on messages that wait for a decision of an operator: dead letters, and
+// webhooks in quarantine. The commands and the console share it. It prints nothing, and asks
+// nobody.
 //
 // An operator chooses messages with a filter, and looks at them with a scan. Then a Redriver or a
 // Releaser sends each through the line again, and says in an Outcome what happened:
@@ -17,6 +18,7 @@
 //	kind.go     the two shelves
 //	filter.go   LetterFilter, UnreadFilter: a choice of messages, and the subjects that have them
 //	scan.go     Scan: the messages of a filter, from a number on, up to limits
+//	page.go     ReadOlder, ReadNewer: a page of the newest, and those before and after
 //	outcome.go  Outcome: what happened to a message
 //	redrive.go  Redriver: dead letters, each through its queue
 //	release.go  Releaser: webhooks in quarantine, as events

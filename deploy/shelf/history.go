@@ -152,8 +152,8 @@ func (past History) Resend(
 		if !once {
 			continue
 		}
-		// Somebody has used the number: another process, perhaps for this redrive. Its completion may
-		// be here already. The same body has the same account.
+		// Somebody has used the number: another process, perhaps for this redrive. Its completion
+		// may be here already. The same body has the same account.
 		current := NewHistory(past.op)
 		if err := current.Read(ctx, OfAccount{e, e.Account()}); err != nil {
 			return number, false, err

@@ -92,8 +92,8 @@ func (r Releaser) look(ctx context.Context, u stream.Unread) (schema.Event, Outc
 	return e, outcome, err
 }
 
-// place says under which id the event is or will be stored: its own if the id is free, and a redrive
-// of the id if not.
+// place says under which id the event is or will be stored: its own if the id is free, and a
+// redrive of the id if not.
 func (r Releaser) place(ctx context.Context, e schema.Event) (Outcome, error) {
 	sameBody := func(p Passage) bool { return p.BodySHA256 == digest(e.Body) }
 	if i := slices.IndexFunc(r.past.Of(e), sameBody); i >= 0 {
@@ -117,8 +117,8 @@ func stored(e schema.Event, number int, result Result) Outcome {
 	return Outcome{Result: result, Key: e.Key(), Type: e.Type, Redrive: number}
 }
 
-// store stores the event as the outcome of place says, or as a redrive if somebody else has used the
-// id meanwhile.
+// store stores the event as the outcome of place says, or as a redrive if somebody else has used
+// the id meanwhile.
 func (r Releaser) store(ctx context.Context, e schema.Event, outcome Outcome) (Outcome, error) {
 	if !outcome.HasRival {
 		isDuplicate, err := r.storeFirst(ctx, e)

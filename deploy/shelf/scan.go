@@ -70,7 +70,8 @@ func Scan[T any](
 }
 
 // subjectsInUse leaves out subjects without a message if there are several. An account may have one
-// of several tokens, and the broker finds the messages of one subject much faster than those of two.
+// of several tokens, and the broker finds the messages of one subject much faster than those of
+// two.
 func subjectsInUse(
 	ctx context.Context, op *stream.Operator, name string, subjects []string,
 ) ([]string, error) {

@@ -52,8 +52,8 @@ type Selection struct {
 	// Newest is how many of the last places of the stream Scan looks at, before it filters. 0 is
 	// all places. Newest does not go together with Since.
 	Newest uint64
-	// From is the sequence of the first place that Scan looks at, 0 for the first of the stream. From
-	// goes together with neither Since nor Newest.
+	// From is the sequence of the first place that Scan looks at, 0 for the first of the stream.
+	// From goes together with neither Since nor Newest.
 	From uint64
 	// Later selects messages that are stored while Scan reads, too. On a stream that keeps the last
 	// message of a subject, such a message may have replaced one that was there when Scan began.

@@ -119,8 +119,8 @@ func newFullUnreadJSON(u stream.Unread, withBody bool) any {
 }
 
 func unreadRow(u stream.Unread) string {
-	return fmt.Sprintf("%d\t%s\t%s\t%s\t%d",
-		u.Number, plain.Time(u.ReceivedAt), plain.Word(u.Provider), plain.Word(u.Reason), u.BodyBytes)
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%d", u.Number, plain.Time(u.ReceivedAt),
+		plain.Word(u.Provider), plain.Word(u.Reason), u.BodyBytes)
 }
 
 func printUnread(w io.Writer, u stream.Unread) {
@@ -129,7 +129,8 @@ func printUnread(w io.Writer, u stream.Unread) {
 		reads = "no: " + plain.Text(err.Error())
 	}
 	fmt.Fprintf(w, "number\t%d\nreceived\t%s\nprovider\t%s\nreason\t%s\nbody\t%d bytes\n",
-		u.Number, plain.Time(u.ReceivedAt), plain.Word(u.Provider), plain.Word(u.Reason), u.BodyBytes)
+		u.Number, plain.Time(u.ReceivedAt), plain.Word(u.Provider), plain.Word(u.Reason),
+		u.BodyBytes)
 	fmt.Fprintf(w, "reads\t%s\n", reads)
 }
 

@@ -61,7 +61,7 @@ At least one of --since, --until, --type and --account is needed.`,
 		"only those of a `type`, such as paystubs.added; repeatable")
 	completeFrom(cmd, "type", typeNames())
 	cmd.Flags().StringVar(&r.account, "account", "", accountHelp)
-	r.consent.addFlags(cmd)
+	r.addFlags(cmd)
 	addRate(cmd, &r.rate)
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		return r.run(ctx, s)
