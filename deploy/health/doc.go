@@ -5,6 +5,7 @@
 //	kind.go      the kinds of findings, in the order of their urgency
 //	config.go    Config: how long a provider may be silent, from the environment
 //	state.go     Read: what the broker holds, and what the processes report
+//	again.go     ReadAgain: the state again and again, for metrics and for the console
 //	finding.go   Findings: what is wrong with a state
 //	fill.go      FullIn: in how much time a stream is full, of bytes or of messages
 //	team.go      TeamLags: how far behind the teams are

@@ -6,7 +6,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// AbandonedAfter is how long completions may wait for a team before its durable counts as abandoned.
+// AbandonedAfter is how long completions may wait for a team before its durable counts as
+// abandoned.
 const AbandonedAfter = 24 * time.Hour
 
 // TeamLag is the lag of a team, over all of its durables.

@@ -23,7 +23,8 @@ func Count[N int | uint64](n N, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// Word is a word as it is. A word with spaces, or with characters that control a terminal, is quoted.
+// Word is a word as it is. A word with spaces, or with characters that control a terminal, is
+// quoted.
 func Word[T ~string](word T) string {
 	text := string(word)
 	quoted := strconv.QuoteToASCII(text)

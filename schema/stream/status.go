@@ -22,6 +22,9 @@ type Level struct {
 	// MessagesMax is the limit of messages, -1 without one.
 	MessagesMax int64     `json:"messages_max"`
 	Oldest      time.Time `json:"oldest,omitzero"`
+	// Last is the sequence of the newest message, also of a deleted one: two readings of it say how
+	// many messages were stored meanwhile.
+	Last uint64 `json:"-"`
 	// MaxAge is how long the stream keeps a message, 0 for ever.
 	MaxAge time.Duration `json:"-"`
 	// Replicas is the number of copies, and Behind names the servers whose copy is away or not up
@@ -197,6 +200,7 @@ func (o *Operator) streamLevel(ctx context.Context, name string) (Level, error) 
 		Replicas:    info.Config.Replicas,
 		Behind:      behindOf(info.Cluster),
 	}
+	level.Last = info.State.LastSeq
 	if info.State.Msgs > 0 {
 		level.Oldest = info.State.FirstTime
 	}

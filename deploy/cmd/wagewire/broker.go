@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -51,7 +50,7 @@ func onNATS(
 		err = op.RunWhileOpen(cmd.Context(), func(ctx context.Context) error {
 			return work(ctx, session{t, op, *wait}, args)
 		})
-		return withAdvice(explainRights(err))
+		return advice.On(err)
 	}
 	return cmd
 }
@@ -67,7 +66,7 @@ func connect(
 	waiting := func() { fmt.Fprintf(t.stderr, "waiting up to %s for NATS at %s\n", wait, server) }
 	if err := awaitBroker(ctx, op, wait, waiting); err != nil {
 		op.Close()
-		return nil, fmt.Errorf("NATS_URL: %s: %w", server, withAdvice(err))
+		return nil, fmt.Errorf("NATS_URL: %s: %w", server, advice.OnBroker(err))
 	}
 	return op, nil
 }
@@ -97,7 +96,7 @@ func awaitBroker(
 	defer tick.Stop()
 	for first := true; ; first = false {
 		err := checkBroker(ctx, op)
-		if err == nil || lacksJetStream(err) {
+		if err == nil || advice.LacksJetStream(err) {
 			return err
 		}
 		if first && wait > 0 {
@@ -124,24 +123,6 @@ func checkBroker(ctx context.Context, op *stream.Operator) error {
 	return err
 }
 
-// lacksJetStream reports whether waiting is useless because the broker has no JetStream.
-func lacksJetStream(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
-}
-
-// explainRights adds to an error of a command which key has the rights for the command. The broker
-// has answered a first request already. If nobody answers the next, the role of the key lacks the
-// right to send the request.
-func explainRights(err error) error {
-	if !errors.Is(err, nats.ErrNoResponders) {
-		return err
-	}
-	return fmt.Errorf("%w: the key in NATS_CREDS_FILE is not the operator's: "+
-		"set NATS_CREDS_FILE to %s", err, operatorSeedFile())
-}
-
 // withoutSecrets is the list of servers without users, passwords and tokens.
 func withoutSecrets(list string) string {
 	var servers []string
@@ -158,61 +139,4 @@ func withoutSecrets(list string) string {
 		servers = append(servers, u.String())
 	}
 	return strings.Join(servers, ",")
-}
-
-// withAdvice adds to an error the advice for an operator.
-func withAdvice(err error) error {
-	if advice := adviceOn(err); advice != "" {
-		return fmt.Errorf("%w: %s", err, advice)
-	}
-	return err
-}
-
-func adviceOn(err error) string {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		if advice := adviceOnCode(api.ErrorCode); advice != "" {
-			return advice
-		}
-	}
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return "run: wagewire provision apply"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "a cluster may be choosing a leader: try again soon; see the broker's log"
-	case errors.Is(err, nats.ErrAuthorization):
-		return "set NATS_CREDS_FILE to credentials that this server takes"
-	default:
-		return ""
-	}
-}
-
-// Codes of nats-server 2.15 for the refusal of a stream or consumer that has no place.
-const (
-	codeAccountLimit      jetstream.ErrorCode = 10002
-	codeNoPeers           jetstream.ErrorCode = 10005
-	codeConsumerNotMade   jetstream.ErrorCode = 10012
-	codeNoResources       jetstream.ErrorCode = 10023
-	codeNoStorage         jetstream.ErrorCode = 10047
-	codeStreamNotMade     jetstream.ErrorCode = 10049
-	codeReplicasFixed     jetstream.ErrorCode = 10061
-	codeReplicasOneServer jetstream.ErrorCode = 10074
-	codeMaxBytesOfAccount jetstream.ErrorCode = 10122
-)
-
-func adviceOnCode(code jetstream.ErrorCode) string {
-	switch code {
-	case codeNoStorage, codeNoResources, codeAccountLimit, codeMaxBytesOfAccount:
-		return "every stream reserves its max_bytes: " +
-			"lower --max-bytes of one (STREAM_MAX_BYTES), " +
-			"or raise max_file_store of the server or the limits of the account"
-	case codeConsumerNotMade, codeStreamNotMade:
-		return "see the broker's log, and whether its volume has room"
-	case codeNoPeers:
-		return "no server has room for it: " +
-			"lower --replicas (STREAM_REPLICAS) or --max-bytes, or add servers to the cluster"
-	case codeReplicasFixed, codeReplicasOneServer:
-		return "this NATS is one server: lower --replicas to 1"
-	default:
-		return ""
-	}
 }

@@ -103,8 +103,8 @@ func newFullLetterJSON(l stream.Letter, withBody bool) any {
 
 func letterRow(l stream.Letter) string {
 	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s", l.Number, plain.Time(l.At),
-		plain.Word(l.Queue), plain.Word(l.Event.Type), plain.Word(l.Account), plain.Word(l.Class), plain.Word(l.Reason),
-		l.Attempts, plain.Word(l.Event.Key()))
+		plain.Word(l.Queue), plain.Word(l.Event.Type), plain.Word(l.Account), plain.Word(l.Class),
+		plain.Word(l.Reason), l.Attempts, plain.Word(l.Event.Key()))
 }
 
 func printLetter(w io.Writer, l stream.Letter) {

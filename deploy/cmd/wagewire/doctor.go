@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/plain"
@@ -117,7 +118,7 @@ func (o *doctorOptions) run(ctx context.Context, t terminal) error {
 		patient.Server = server
 	}
 	if err != nil {
-		patient.Unreachable = withAdvice(err)
+		patient.Unreachable = advice.OnBroker(err)
 	}
 	checks := o.examine(ctx, t, patient)
 	isFixed, err := o.applyFixes(ctx, t, checks)

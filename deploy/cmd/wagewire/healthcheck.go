@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -40,7 +41,7 @@ func checkHealth(cmd *cobra.Command, t terminal) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), healthcheckFor)
 	defer cancel()
 	if err := awaitBroker(ctx, op, healthcheckFor, func() {}); err != nil {
-		return fmt.Errorf("NATS_URL: %s: %w", server, withAdvice(err))
+		return fmt.Errorf("NATS_URL: %s: %w", server, advice.OnBroker(err))
 	}
 	if err := op.Ready(ctx); err != nil {
 		return err

@@ -14,18 +14,13 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema/process"
-	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const (
 	// metricsAddr is the default of --addr.
 	metricsAddr = ":9090"
-	// readEvery is the time between two readings of the broker, and readFor the limit of one.
+	// readEvery is the time between two readings of the broker.
 	readEvery = 10 * time.Second
-	readFor   = 30 * time.Second
-	// restShare is how many times longer than a reading the pause after it is at least, so that
-	// the broker spends little on being read when much waits.
-	restShare = 4
 	// metricsHeaderFor is how long a caller may take to send the headers of a request.
 	metricsHeaderFor = 5 * time.Second
 )
@@ -99,32 +94,9 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, server) })
 		group.Go(func() error {
-			readAgain(ctx, op, config, exporter, every)
+			health.ReadAgain(ctx, op, config, every, exporter.Show)
 			return nil
 		})
 		return group.Wait()
 	})
-}
-
-// readAgain reads the broker again and again until ctx ends, with pauses of every or more.
-func readAgain(
-	ctx context.Context, op *stream.Operator, c health.Config, e *health.Exporter,
-	every time.Duration,
-) {
-	for ctx.Err() == nil {
-		began := time.Now()
-		reading, cancel := context.WithTimeout(ctx, readFor)
-		state, err := health.Read(reading, op, c)
-		cancel()
-		rest := max(every, restShare*time.Since(began))
-		if err != nil {
-			state = health.Unknown(withAdvice(explainRights(err)))
-			rest = every
-		}
-		e.Show(state)
-		select {
-		case <-ctx.Done():
-		case <-time.After(rest):
-		}
-	}
 }

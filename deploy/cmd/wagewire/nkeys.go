@@ -92,6 +92,3 @@ func writeKeys(t terminal, dir string) error {
 		filepath.Join(dir, nats.SeedFile(stream.RoleIngress)))
 	return nil
 }
-
-// operatorSeedFile is the name of the file with the seed of the operator.
-func operatorSeedFile() string { return nats.SeedFile(stream.RoleOperator) }

@@ -83,7 +83,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.AddCommand(
 		newProvisionCommand(t), newNkeysCommand(t), newCertsCommand(t), newTeamCommand(t),
 		newSendCommand(t), newTailCommand(t), newStatusCommand(t), newTraceCommand(t),
-		newMetricsCommand(t),
+		newMetricsCommand(t), newConsoleCommand(t),
 		newDriftCommand(t), newDoctorCommand(t), newFindCommand(t), newExplainCommand(t),
 		newListenCommand(t), newTriggerCommand(t),
 		newRecordCommand(t),

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/plain"
@@ -203,7 +204,7 @@ type status struct {
 func readStatus(ctx context.Context, s session, c health.Config) status {
 	state, err := health.Read(ctx, s.Operator, c)
 	if err != nil {
-		state = health.Unknown(withAdvice(explainRights(err)))
+		state = health.Unknown(advice.On(err))
 	}
 	now := status{State: state}
 	now.Findings = append([]health.Finding{}, now.State.Findings()...) // [] in JSON, and not null

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
@@ -72,7 +73,7 @@ func (o *tailOptions) run(ctx context.Context, t terminal) error {
 	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
 		completions, err := op.Tail(ctx, o.subject(), o.since)
 		if err != nil {
-			return withAdvice(err)
+			return advice.OnBroker(err)
 		}
 		defer completions.Close()
 		level.SetLevel(zapcore.InfoLevel) // now the operator wants to know of a broken connection

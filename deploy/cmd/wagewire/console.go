@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/console"
+	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+func newConsoleCommand(t terminal) *cobra.Command {
+	var addr string
+	var reveal bool
+	cmd := &cobra.Command{
+		Use:     "console",
+		GroupID: groupObserve,
+		Short:   "Serve pages about the installation for a browser",
+		Long: `wagewire console serves pages: what is wrong, a live feed of completions, queues, the
+history of an event, the state of an account, dead letters, the quarantine, providers and teams. It
+shows what the other commands print, and judges nothing by itself.
+
+Without more settings the pages are for this machine, and read-only. To act there (redrive, release,
+discard, pause, resume, retry), people need a name and a role:
+
+  CONSOLE_TOKENS_FILE      a file with a line for each person: NAME ROLES TOKEN
+  CONSOLE_TRUSTED_PROXIES  a proxy in front, which names the person and the groups in headers
+
+The roles are read, act and reveal. A changed file counts at the next request: a person without a
+line is out at once. Each action is a line of the log: who, what, and how it ended.
+
+Records and webhooks are not shown, unless --reveal is given: then to people with the role reveal,
+who must say why. The log has who, why and what before it is shown.
+
+One process is enough. Sessions and plans are in memory, and end with the process.`,
+		Example: `  Look at the installation of this machine:
+    wagewire console
+  Let people act:
+    echo "anna read,act $(openssl rand -hex 32)" >console.tokens
+    CONSOLE_TOKENS_FILE=console.tokens wagewire console`,
+		Args: command.NoArguments,
+	}
+	cmd.Flags().StringVar(&addr, "addr", "", "listener of the pages (default CONSOLE_ADDR)")
+	cmd.Flags().BoolVar(&reveal, "reveal", false,
+		"records can be shown, to people with the role reveal who say why (CONSOLE_REVEAL=1)")
+	command.AddEnvironment(cmd, append(
+		process.Variables(stream.Config{}, process.Config{}, console.Config{}),
+		health.Variables()...))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var c console.Config
+		if err := process.ReadConfig(t.getenv, &c); err != nil {
+			return err
+		}
+		if addr != "" {
+			c.Addr = addr
+		}
+		c.Reveal = c.Reveal || reveal
+		return serveConsole(cmd.Context(), t, c)
+	}
+	return untilInterrupted(cmd, func() bool { return true })
+}
+
+// serveConsole serves the pages until ctx ends.
+func serveConsole(ctx context.Context, t terminal, c console.Config) error {
+	var p process.Config
+	if err := process.ReadConfig(t.getenv, &p); err != nil {
+		return err
+	}
+	log, stopLog, err := process.Logger(p)
+	if err != nil {
+		return err
+	}
+	defer stopLog()
+	config, err := health.ConfigFromEnv(t.getenv)
+	if err != nil {
+		return err
+	}
+	op, _, err := dial(t.getenv, log)
+	if err != nil {
+		return err
+	}
+	defer op.Close()
+	pages, err := console.New(c, op, config, log)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("CONSOLE_ADDR: %w", err)
+	}
+	fmt.Fprintf(t.stderr, "console at http://%s\n", listener.Addr())
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
+		group.Go(func() error { return process.Admin(ctx, p.AdminAddr, pages.Ready, registry) })
+		group.Go(func() error { return pages.Run(ctx) })
+		return group.Wait()
+	})
+}

@@ -1,0 +1,109 @@
+package console
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Role is what a person may do.
+type Role string
+
+// The roles. Whoever acts or reveals may read.
+const (
+	// RoleRead sees the pages.
+	RoleRead Role = "read"
+	// RoleAct redrives, releases, discards, pauses, resumes and retries.
+	RoleAct Role = "act"
+	// RoleReveal sees records and bodies, with Config.Reveal.
+	RoleReveal Role = "reveal"
+)
+
+// roleNone is for addresses that need no person.
+const roleNone Role = ""
+
+// Roles returns every role.
+func Roles() []Role { return []Role{RoleRead, RoleAct, RoleReveal} }
+
+// person is somebody who asks. The zero person is a stranger.
+type person struct {
+	name  string
+	roles []Role
+	// token is the hash of the token that the person has given, zero for a person whom a proxy
+	// names.
+	token tokenHash
+}
+
+func (p person) isKnown() bool { return p.name != "" }
+
+// has reports whether the person has the role.
+func (p person) has(r Role) bool {
+	return slices.Contains(p.roles, r) || r == RoleRead && len(p.roles) > 0
+}
+
+// whoAsks returns the person of the request, and the zero person for a stranger. An error says that
+// nobody can be known at the moment.
+func (c *Console) whoAsks(r *http.Request) (person, error) {
+	if p := c.ofProxy(r); p.isKnown() {
+		return p, nil
+	}
+	if c.TokensFile == "" {
+		return person{}, nil
+	}
+	hash, isGiven := c.givenToken(r)
+	if !isGiven {
+		return person{}, nil
+	}
+	return findPerson(c.TokensFile, hash)
+}
+
+// givenToken returns the hash of the token of the request: of its session, or of the header
+// Authorization that a program sends.
+func (c *Console) givenToken(r *http.Request) (hash tokenHash, isGiven bool) {
+	if token, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isBearer {
+		return hashToken(token), true
+	}
+	cookie, err := r.Cookie(c.cookieName())
+	if err != nil {
+		return tokenHash{}, false
+	}
+	return c.sessions.find(cookie.Value)
+}
+
+// ofProxy returns the person whom a trusted proxy names.
+func (c *Console) ofProxy(r *http.Request) person {
+	if !c.isTrusted(r.RemoteAddr) {
+		return person{}
+	}
+	p := person{name: r.Header.Get(c.UserHeader)}
+	for _, line := range r.Header.Values(c.GroupsHeader) {
+		for group := range strings.SplitSeq(line, ",") {
+			p.roles = append(p.roles, c.groups[strings.TrimSpace(group)]...)
+		}
+	}
+	return p
+}
+
+// isTrusted reports whether a request from the address comes from a trusted proxy.
+func (c *Console) isTrusted(addr string) bool {
+	from, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := from.Addr().Unmap()
+	return slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// mayStill reports whether a person has the role at this moment. Somebody with a token loses the
+// role with the token. Whom a proxy named is not asked for again.
+func (c *Console) mayStill(p person, r Role) bool {
+	if p.token == (tokenHash{}) {
+		return p.has(r)
+	}
+	now, err := findPerson(c.TokensFile, p.token)
+	return err == nil && now.name == p.name && now.has(r)
+}
+
+// mayRead reports whether the person, or a stranger, may see the pages.
+func (c *Console) mayRead(p person) bool { return c.readsFreely() || p.has(RoleRead) }

@@ -1,0 +1,163 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestWhoMayDoWhat(t *testing.T) {
+	behindProxy := Config{
+		TrustedProxies: "127.0.0.1", UserHeader: "X-Forwarded-User",
+		GroupsHeader: "X-Forwarded-Groups", GroupRoles: "read=payroll,act=payroll-ops",
+	}
+	strangersProxy := behindProxy
+	strangersProxy.TrustedProxies = "192.0.2.0/24"
+	for _, test := range []struct {
+		promise string
+		config  Config
+		method  string
+		path    string
+		token   string
+		groups  string
+		status  int
+	}{
+		{"a console of this machine reads freely", Config{}, "GET", "/", "", "", 200},
+		{"with tokens, a stranger is led to the login", Config{TokensFile: "…"}, "GET", "/", "", "", 303},
+		{"with tokens, a stranger reads if it is wished",
+			Config{TokensFile: "…", AnyoneReads: true}, "GET", "/", "", "", 200},
+		{"a reader reads", Config{TokensFile: "…"}, "GET", "/", ritaToken, "", 200},
+		{"a revealer reads", Config{TokensFile: "…"}, "GET", "/", olgaToken, "", 200},
+		{"a wrong token is nobody's", Config{TokensFile: "…"}, "GET", "/", "a-token-of-nobody", "", 303},
+		{"a proxy names a reader", behindProxy, "GET", "/", "", "payroll, others", 200},
+		{"a person of another group does not read", behindProxy, "GET", "/", "", "others", 403},
+		{"a proxy that names nobody", behindProxy, "GET", "/", "", "", 401},
+		{"headers of a stranger's proxy count nothing", strangersProxy, "GET", "/", "", "payroll", 401},
+		{"the style needs nobody", Config{TokensFile: "…"}, "GET", "/static/style.css", "", "", 200},
+		{"there is no other static file", Config{}, "GET", "/static/..%2fconfig.go", "", "", 404},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			b := newBenchWithoutBroker(t, test.config)
+			got := b.ask(test.method, test.path, test.token, nil, func(r *http.Request) {
+				if test.groups != "" {
+					r.Header.Set("X-Forwarded-User", "petra")
+					r.Header.Set("X-Forwarded-Groups", test.groups)
+				}
+			})
+			b.wants(got, test.status)
+		})
+	}
+}
+
+func TestATokenCountsAsLongAsItStandsInTheFile(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.wants(b.get("/", ritaToken), http.StatusOK)
+	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "new-token-of-rita"))
+	b.wants(b.get("/", ritaToken), http.StatusSeeOther)
+	b.writeTokens("rita read,act")
+	b.wants(b.get("/", annaToken), http.StatusServiceUnavailable, "line 1", "NAME ROLES TOKEN")
+	b.writeTokens(persons)
+	b.wants(b.get("/", ritaToken), http.StatusOK)
+}
+
+func TestLogIn(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.wants(b.post("/login", "", url.Values{"token": {"a-token-of-nobody"}}),
+		http.StatusForbidden, "Nobody has this token")
+	form := url.Values{"token": {" " + annaToken + "\n"}, "next": {"/dead?class=transient"}}
+	got := b.post("/login", "", form)
+	b.wants(got, http.StatusSeeOther)
+	if to := got.Get("Location"); to != "/dead?class=transient" {
+		t.Errorf("a login leads to %q", to)
+	}
+	cookie := got.Get("Set-Cookie")
+	for _, word := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
+		if !strings.Contains(cookie, word) {
+			t.Errorf("the cookie lacks %s: %s", word, cookie)
+		}
+	}
+	if strings.Contains(cookie, annaToken) {
+		t.Error("the cookie has the token")
+	}
+	pair, _, _ := strings.Cut(cookie, ";")
+	asAnna := func(r *http.Request) { r.Header.Set("Cookie", pair) }
+	b.wants(b.ask("GET", "/", "", nil, asAnna), http.StatusOK, "anna")
+	b.wants(b.ask("POST", "/logout", "", url.Values{}, asAnna), http.StatusSeeOther)
+	b.wants(b.ask("GET", "/", "", nil, asAnna), http.StatusSeeOther)
+	logged := b.logged.String()
+	if !strings.Contains(logged, `"action":"login"`) || !strings.Contains(logged, "login refused") {
+		t.Errorf("the log lacks the logins: %s", logged)
+	}
+	if strings.Contains(logged, annaToken) {
+		t.Error("the log has a token")
+	}
+}
+
+func TestALoginLeadsNowhereElse(t *testing.T) {
+	for _, path := range []string{
+		"https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\t/x",
+	} {
+		if got := localPath(path); got != "/" {
+			t.Errorf("a login with next=%q leads to %q", path, got)
+		}
+	}
+}
+
+func TestASessionEnds(t *testing.T) {
+	s := newSessions()
+	long := s.begin(hashToken(annaToken), timeAgo(sessionFor+1))
+	if _, exists := s.find(long); exists {
+		t.Errorf("a session lasts longer than %s", sessionFor)
+	}
+	first := s.begin(hashToken(annaToken), timeAgo(2))
+	for range sessionsMax {
+		s.begin(hashToken(ritaToken), timeAgo(1))
+	}
+	if _, exists := s.find(first); exists {
+		t.Errorf("more than %d sessions are kept", sessionsMax)
+	}
+}
+
+func TestTokensFile(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                               "no line NAME ROLES TOKEN",
+		"# anna read token-of-somebody":  "no line NAME ROLES TOKEN",
+		"anna token-of-somebody":         "line 1: write NAME ROLES TOKEN",
+		"\nanna admin token-of-somebody": "line 2: the roles are not of read, act, reveal",
+		"anna read short":                "line 1: the token is shorter than 16",
+		"a read token-of-somebody\nb act token-of-somebody": "line 2: the token stands there twice",
+	} {
+		b := &bench{T: t, tokens: t.TempDir() + "/tokens"}
+		b.writeTokens(text)
+		_, err := readTokens(b.tokens)
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.HasPrefix(err.Error(), "CONSOLE_TOKENS_FILE: ") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "token-of-somebody") {
+			t.Errorf("%q: the error has the token: %v", text, err)
+		}
+	}
+}
+
+func TestConfigThatIsRefused(t *testing.T) {
+	for want, c := range map[string]Config{
+		"CONSOLE_ADDR: :8090 can be reached":       {Addr: ":8090"},
+		"CONSOLE_ADDR: 0.0.0.0:8090 can be":        {Addr: "0.0.0.0:8090"},
+		"CONSOLE_URL: \"wagewire\" is no address":  {URL: "wagewire"},
+		"CONSOLE_URL: it must end with the host":   {URL: "https://x.example/console"},
+		"CONSOLE_TRUSTED_PROXIES: \"proxy\" is no": {TrustedProxies: "proxy"},
+		"CONSOLE_ROLES: \"admin=ops\" is no":       {TrustedProxies: "::1", GroupRoles: "admin=ops"},
+		"CONSOLE_ROLES: groups come from a proxy":  {GroupRoles: "act=ops"},
+		"CONSOLE_TOKENS_FILE: ":                    {TokensFile: "/nowhere"},
+	} {
+		if c.Addr == "" {
+			c.Addr = "127.0.0.1:8090"
+		}
+		_, err := New(c, nil, noHealth, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", c, err, want)
+		}
+	}
+}

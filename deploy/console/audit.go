@@ -1,0 +1,19 @@
+package console
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/deploy/plain"
+)
+
+// audit logs what a person does: one line before an action, and one with its result. The fields
+// have no record, no body and no token.
+func (c *Console) audit(r *http.Request, p person, action string, fields ...zap.Field) {
+	c.log.Info("console action", append([]zap.Field{
+		zap.String("action", action),
+		zap.String("person", plain.Text(p.name)),
+		zap.String("peer", r.RemoteAddr),
+	}, fields...)...)
+}

@@ -1,0 +1,153 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Config is the configuration of the console. Its zero value, with an Addr, serves everybody who
+// reaches a loopback listener, and nobody can act.
+type Config struct {
+	Addr string `env:"CONSOLE_ADDR" envDefault:"127.0.0.1:8090" help:"listener of the pages"`
+	// URL is checked by Check. Its host is accepted as the Host of a request.
+	URL string `env:"CONSOLE_URL" help:"public address of the pages, such as https://wagewire.example.com: alerts and logs link to it (the listener)"`
+	// TokensFile is read at each request, so that a revoked token is out at once.
+	TokensFile string `env:"CONSOLE_TOKENS_FILE" help:"file with a line for each person, NAME ROLES TOKEN, such as: anna read,act 6f1c0b… (nobody acts)"`
+	// TrustedProxies, UserHeader, GroupsHeader and GroupRoles are for a proxy that knows the
+	// persons. The headers of others count nothing.
+	TrustedProxies string `env:"CONSOLE_TRUSTED_PROXIES" help:"addresses of proxies whose headers name the person, such as 10.0.0.0/8 (none)"`
+	UserHeader     string `env:"CONSOLE_USER_HEADER" envDefault:"X-Forwarded-User" help:"header of the proxy with the name of the person"`
+	GroupsHeader   string `env:"CONSOLE_GROUPS_HEADER" envDefault:"X-Forwarded-Groups" help:"header of the proxy with the groups of the person"`
+	GroupRoles     string `env:"CONSOLE_ROLES" help:"roles of the groups: read=payroll,act=payroll-ops,reveal=payroll-privacy (no group has a role)"`
+	AnyoneReads    bool   `env:"CONSOLE_ANYONE_READS" help:"1: everybody who reaches the listener reads, and nobody acts without a name"`
+	Reveal         bool   `env:"CONSOLE_REVEAL" help:"1: persons with the role reveal can see records, and the log says who and why"`
+}
+
+// settings is a Config that was checked.
+type settings struct {
+	Config
+
+	// host is the host of Config.URL, "" without one. isHTTPS is true if the URL is https.
+	host    string
+	isHTTPS bool
+	proxies []netip.Prefix
+	// groups has the roles of each group.
+	groups map[string][]Role
+}
+
+// hasPersons reports whether the console can know who asks.
+func (s *settings) hasPersons() bool { return s.TokensFile != "" || len(s.proxies) > 0 }
+
+// readsFreely reports whether a request without a person may read.
+func (s *settings) readsFreely() bool { return s.AnyoneReads || !s.hasPersons() }
+
+// check checks the configuration. Errors name the variable to change.
+func (c Config) check() (*settings, error) {
+	s := &settings{Config: c, groups: map[string][]Role{}}
+	for _, check := range []func() error{s.checkURL, s.checkProxies, s.checkGroups, s.checkOpen} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *settings) checkURL() error {
+	if s.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(s.URL)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return fmt.Errorf("CONSOLE_URL: %q is no address such as https://wagewire.example.com", s.URL)
+	case u.User != nil, u.RawQuery != "", u.Fragment != "", strings.Trim(u.Path, "/") != "":
+		return errors.New("CONSOLE_URL: it must end with the host: the pages have no prefix")
+	}
+	s.host = u.Hostname()
+	s.isHTTPS = u.Scheme == "https"
+	return nil
+}
+
+func (s *settings) checkProxies() error {
+	for text := range strings.SplitSeq(s.TrustedProxies, ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		prefix, err := parsePrefix(text)
+		if err != nil {
+			return fmt.Errorf(
+				"CONSOLE_TRUSTED_PROXIES: %q is no address or network such as 10.0.0.0/8", text)
+		}
+		s.proxies = append(s.proxies, prefix)
+	}
+	return nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(text)
+	return prefix.Masked(), err
+}
+
+func (s *settings) checkGroups() error {
+	for text := range strings.SplitSeq(s.GroupRoles, ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		role, group, isPair := strings.Cut(text, "=")
+		if !isPair || group == "" || !slices.Contains(Roles(), Role(role)) {
+			return fmt.Errorf("CONSOLE_ROLES: %q is no ROLE=GROUP with a role of %s", text,
+				join(Roles()))
+		}
+		s.groups[group] = append(s.groups[group], Role(role))
+	}
+	if len(s.groups) > 0 && len(s.proxies) == 0 {
+		return errors.New(
+			"CONSOLE_ROLES: groups come from a proxy: set CONSOLE_TRUSTED_PROXIES to its addresses")
+	}
+	return nil
+}
+
+// checkOpen refuses a listener that strangers may reach, unless it is wished.
+func (s *settings) checkOpen() error {
+	if s.hasPersons() || s.AnyoneReads || isLoopback(s.Addr) {
+		return nil
+	}
+	return fmt.Errorf("CONSOLE_ADDR: %s can be reached from other machines: "+
+		"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES to know who reads, or CONSOLE_ANYONE_READS=1", s.Addr)
+}
+
+// isLoopback reports whether only this machine reaches a listener at the address.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	return isLoopbackHost(host)
+}
+
+// isLoopbackHost reports whether the host is this machine.
+func isLoopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func join[T ~string](words []T) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,91 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+const (
+	// headerFor is how long a browser may take to send the headers of a request.
+	headerFor = 5 * time.Second
+	// pageFor is how long a page may read the broker.
+	pageFor = 10 * time.Second
+)
+
+// Console is the server of the pages.
+type Console struct {
+	*settings
+
+	op       *stream.Operator
+	health   health.Config
+	log      *zap.Logger
+	sessions *sessions
+	watch    *watch
+	feed     *feed
+	// open has an element for each page that is open.
+	open chan struct{}
+	// done is closed when the console stops: pages that stay open end.
+	done chan struct{}
+	stop func()
+}
+
+// New returns a console that reads from op. An error names the variable to change.
+func New(
+	c Config, op *stream.Operator, h health.Config, log *zap.Logger,
+) (*Console, error) {
+	checked, err := c.check()
+	if err != nil {
+		return nil, err
+	}
+	if c.TokensFile != "" {
+		if _, err := readTokens(c.TokensFile); err != nil {
+			return nil, err
+		}
+	}
+	done := make(chan struct{})
+	return &Console{
+		settings: checked,
+		op:       op,
+		health:   h,
+		log:      log,
+		sessions: newSessions(),
+		watch:    newWatch(),
+		feed:     newFeed(),
+		open:     make(chan struct{}, openMax),
+		done:     done,
+		stop:     sync.OnceFunc(func() { close(done) }),
+	}, nil
+}
+
+// Server returns the HTTP server of the pages. Its shutdown ends the pages that stay open.
+func (c *Console) Server() *http.Server {
+	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: headerFor}
+	server.RegisterOnShutdown(c.stop)
+	return server
+}
+
+// Handler returns the handler of the pages.
+func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
+
+// Run reads what the pages show, until ctx ends.
+func (c *Console) Run(ctx context.Context) error {
+	defer c.stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		health.ReadAgain(ctx, c.op, c.health, readEvery, c.watch.show)
+		return nil
+	})
+	group.Go(func() error { return c.runFeed(ctx) })
+	return group.Wait()
+}
+
+// Ready returns nil if the last reading of the broker was successful.
+func (c *Console) Ready(context.Context) error { return c.watch.ready() }

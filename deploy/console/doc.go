@@ -1,0 +1,53 @@
+// Package console serves pages about an installation, for people who look before they type:
+// `wagewire console`. Whoever may act can also redrive, discard, release, pause and retry there.
+//
+// # A request
+//
+//  1. guard.go: the Host is ours, a form comes from our own page (http.CrossOriginProtection), and
+//     the answer has the headers that keep the page to itself.
+//  2. routes.go: one table says for each address which role it needs, and which function answers.
+//  3. access.go: who asks, and whether the person has the role: at this moment, at each request.
+//  4. The function reads what it shows, and hands a value to a component of a .templ file.
+//
+// # The files
+//
+//	config.go    Config: the settings, and what is refused at the start
+//	console.go   Console: New, Handler, Run
+//	routes.go    the table of addresses
+//	guard.go     what every request and answer must have
+//	access.go    persons and roles; tokens.go: the file of tokens; session.go: who has logged in
+//	audit.go     a log line for each action, and for each look at records
+//	watch.go     the state of the installation, read again and again; sample.go: its recent past
+//	live.go      "changed" to open pages, over server-sent events
+//	layout.templ the frame of each page; words.go: numbers and times on pages
+//	overview     the first page: the verdict, and what is wrong
+//	finding      what a finding means, and what to do: the runbook
+//	static/      the style, and htmx
+//
+// # What a page shows
+//
+// The console judges nothing. Packages health, trace, find and shelf compute what the pages and the
+// commands show, so that a page and a command never disagree.
+//
+// Pages show accounts and events by their ids and tokens, as subjects and logs do. Records and
+// bodies are shown only with Config.Reveal, to a person with the role reveal who gives a reason,
+// and the log says who and why before the first byte is shown.
+//
+// Whatever comes from outside passes package plain first: HTML is escaped by the components, and
+// plain makes characters that control a terminal or the direction of text visible.
+//
+// # The libraries
+//
+// Components are written with templ, and the generated Go files are committed: `make generate`.
+// With html/template the command would be 22.8 MB, over the 20 MB of an image, because
+// text/template calls methods by name and the linker must keep every method. htmx reloads a part of
+// an open page when the server says that something changed. Without JavaScript every page reads,
+// and every form works.
+//
+// # One process
+//
+// Sessions and plans are in memory: after a restart people log in again, and a plan is made anew.
+// Nothing is done twice by that: see package shelf.
+//
+//go:generate go test . -run Generated -count=1 -update
+package console

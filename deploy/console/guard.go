@@ -1,0 +1,56 @@
+package console
+
+import (
+	"net"
+	"net/http"
+
+	"go.uber.org/zap"
+)
+
+// policy is the Content-Security-Policy of every answer: scripts, styles and requests of our own,
+// and nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// formBytesMax is the size of the largest form.
+const formBytesMax = 64 << 10
+
+// guard lets a request through if its Host is ours and no other site has sent it, and gives the
+// answer the headers that keep it in the browser of the person who asked.
+func (c *Console) guard(next http.Handler) http.Handler {
+	crossOrigin := http.NewCrossOriginProtection()
+	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.log.Warn("request of another site refused", zap.String("peer", r.RemoteAddr))
+		c.fail(w, r, http.StatusForbidden, "Another site sent this form, so nothing was done.")
+	}))
+	protected := crossOrigin.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "same-origin") // an address names an account
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if c.isHTTPS {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		if !c.isOurs(r.Host) {
+			http.Error(w, "wagewire console: this host is not ours: "+
+				"set CONSOLE_URL to the address in the browser", http.StatusMisdirectedRequest)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
+		protected.ServeHTTP(w, r)
+	})
+}
+
+// isOurs reports whether the Host of a request is ours: the host of CONSOLE_URL, or this machine. A
+// page of another name, which an attacker lets point to us, has another Host.
+func (c *Console) isOurs(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	return isLoopbackHost(name) || c.host != "" && name == c.host
+}

@@ -1,0 +1,31 @@
+package console
+
+import "strings"
+
+// link is an entry of the navigation.
+type link struct{ title, path string }
+
+func navigation() []link {
+	return []link{
+		{"Overview", "/"},
+		{"Feed", "/feed"},
+		{"Queues", "/queues"},
+		{"Dead letters", "/dead"},
+		{"Quarantine", "/quarantine"},
+		{"Providers", "/providers"},
+		{"Teams", "/teams"},
+	}
+}
+
+// isWithin reports whether a page belongs to an entry of the navigation.
+func isWithin(path, entry string) bool {
+	return path == entry || entry != "/" && strings.HasPrefix(path, entry+"/")
+}
+
+// trigger is the event after which htmx loads the part of a live page again.
+func (f frame) trigger() string {
+	if f.on == "" {
+		return "state from:body"
+	}
+	return f.on + " from:body"
+}

@@ -1,0 +1,79 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// route is an address of the console.
+type route struct {
+	// pattern is the pattern of http.ServeMux.
+	pattern string
+	// role is what the person must have, roneNone if nobody need be known.
+	role Role
+	show http.HandlerFunc
+}
+
+// table returns every address. Pages that alerts and logs link to keep their addresses.
+func (c *Console) table() []route {
+	return []route{
+		{"GET /{$}", RoleRead, c.showOverview},
+		{"GET /findings/{name}", RoleRead, c.showFinding},
+		{"GET /changes", RoleRead, c.sendChanges},
+
+		{"GET /login", roleNone, c.showLogin},
+		{"POST /login", roleNone, c.logIn},
+		{"POST /logout", roleNone, c.logOut},
+		{"GET /static/{file}", roleNone, sendStatic},
+	}
+}
+
+// routes returns the handler of every address.
+func (c *Console) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, one := range c.table() {
+		mux.HandleFunc(one.pattern, c.permit(one.role, one.show))
+	}
+	mux.HandleFunc("/", c.permit(RoleRead, func(w http.ResponseWriter, r *http.Request) {
+		c.fail(w, r, http.StatusNotFound, "There is no such page.")
+	}))
+	return mux
+}
+
+// permit lets a request through if the person has the role. The function finds the person in the
+// context of the request: see personOf.
+func (c *Console) permit(role Role, show http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := c.whoAsks(r)
+		r = withPerson(r, p)
+		switch {
+		case role == roleNone, role == RoleRead && c.readsFreely(), err == nil && p.has(role):
+			show(w, r)
+		case err != nil:
+			c.fail(w, r, http.StatusServiceUnavailable, err.Error())
+		case p.isKnown():
+			c.audit(r, p, "refused")
+			c.fail(w, r, http.StatusForbidden, "You may not do this: it needs the role "+
+				string(role)+".")
+		case r.Method == http.MethodGet && c.TokensFile != "":
+			to := "/login?next=" + url.QueryEscape(r.URL.RequestURI())
+			http.Redirect(w, r, to, http.StatusSeeOther)
+		default:
+			c.fail(w, r, http.StatusUnauthorized, "Nobody is logged in, so nothing was done. "+
+				c.howToLogIn())
+		}
+	}
+}
+
+// howToLogIn says how a person can be known.
+func (c *Console) howToLogIn() string {
+	switch {
+	case c.TokensFile != "":
+		return "Log in, and try again."
+	case len(c.proxies) > 0:
+		return "The proxy in front of the console must name the person."
+	default:
+		return "The console is read-only: it knows no persons without CONSOLE_TOKENS_FILE or " +
+			"CONSOLE_TRUSTED_PROXIES."
+	}
+}
