@@ -96,7 +96,7 @@ func parseNumber(least, most int) func(string) (int, error) {
 }
 
 func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usage string) {
-	addParsed(flags, target, name, "duration", initial, usage, parseAge)
+	addParsed(flags, target, name, "duration", initial, usage, plain.ParseAge)
 }
 
 // addWait adds --wait and returns the value.
@@ -119,7 +119,7 @@ func addRate(cmd *cobra.Command, target *int) {
 func addSince(cmd *cobra.Command, target *time.Time, initial, usage string) {
 	addParsed(cmd.Flags(), target, "since", "time", initial,
 		usage+": 1h, 2d, 2026-01-12T02:36:00Z, or all",
-		func(text string) (time.Time, error) { return parseTime(text, time.Now()) })
+		func(text string) (time.Time, error) { return plain.ParseTime(text, time.Now()) })
 }
 
 // addSpan adds --since and --until. Help has the verb, such as "received".
@@ -130,7 +130,7 @@ func addSpan(cmd *cobra.Command, span *shelf.Span, verb string) {
 			if text == "now" {
 				return time.Time{}, nil
 			}
-			return parseTime(text, time.Now())
+			return plain.ParseTime(text, time.Now())
 		})
 }
 
