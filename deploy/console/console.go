@@ -30,6 +30,7 @@ type Console struct {
 	sessions *sessions
 	watch    *watch
 	feed     *feed
+	runs     *runs
 	// open has an element for each page that is open.
 	open chan struct{}
 	// done is closed when the console stops: pages that stay open end.
@@ -51,6 +52,7 @@ func New(
 		}
 	}
 	done := make(chan struct{})
+	runs := newRuns()
 	return &Console{
 		settings: checked,
 		op:       op,
@@ -59,9 +61,13 @@ func New(
 		sessions: newSessions(),
 		watch:    newWatch(),
 		feed:     newFeed(),
+		runs:     runs,
 		open:     make(chan struct{}, openMax),
 		done:     done,
-		stop:     sync.OnceFunc(func() { close(done) }),
+		stop: sync.OnceFunc(func() {
+			close(done)
+			runs.close()
+		}),
 	}, nil
 }
 
@@ -77,6 +83,7 @@ func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
 
 // Run reads what the pages show, until ctx ends.
 func (c *Console) Run(ctx context.Context) error {
+	defer c.runs.wait()
 	defer c.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -84,6 +91,13 @@ func (c *Console) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error { return c.runFeed(ctx) })
+	group.Go(func() error {
+		for ctx.Err() == nil {
+			c.runs.tell()
+			await(ctx, feedEvery)
+		}
+		return nil
+	})
 	return group.Wait()
 }
 

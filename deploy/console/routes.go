@@ -19,6 +19,17 @@ func (c *Console) table() []route {
 	return []route{
 		{"GET /{$}", RoleRead, c.showOverview},
 		{"GET /findings/{name}", RoleRead, c.showFinding},
+
+		{"GET /dead", RoleRead, c.showDead},
+		{"GET /dead/{number}", RoleRead, c.showLetter},
+		{"POST /dead/plan", RoleAct, c.planDead},
+		{"GET /quarantine", RoleRead, c.showQuarantine},
+		{"GET /quarantine/{number}", RoleRead, c.showUnread},
+		{"POST /quarantine/plan", RoleAct, c.planQuarantine},
+		{"GET /runs/{id}", RoleRead, c.showRun},
+		{"POST /runs/{id}/start", RoleAct, c.startRun},
+		{"POST /runs/{id}/cancel", RoleAct, c.cancelRun},
+
 		{"GET /changes", RoleRead, c.sendChanges},
 
 		{"GET /login", roleNone, c.showLogin},

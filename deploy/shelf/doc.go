@@ -22,6 +22,7 @@
 //	outcome.go  Outcome: what happened to a message
 //	redrive.go  Redriver: dead letters, each through its queue
 //	release.go  Releaser: webhooks in quarantine, as events
+//	discard.go  Discarder: messages for good
 //	history.go  History: which redrives of a webhook are stored, and the next free number
 //	cause.go    CauseOf: why a worker gave up
 //	letter.go   LetterJSON: a dead letter for another program

@@ -81,6 +81,15 @@ func (f LetterFilter) Subjects() []string {
 	return subjects
 }
 
+// AccountWord is the account as a word that needs no quotes and chooses the same accounts, "" without
+// one.
+func (f LetterFilter) AccountWord() string {
+	if f.Account == "" || isToken(f.Account) {
+		return f.Account
+	}
+	return schema.Token(f.Account)
+}
+
 // UnreadFilter is a choice of webhooks in quarantine. The zero value chooses all.
 type UnreadFilter struct {
 	Provider schema.Provider

@@ -1,7 +1,6 @@
 package shelf
 
-// Result says what happened to a message that was to be sent through the line again, or what would
-// happen.
+// Result says what happened to a message that was to leave the shelf, or what would happen.
 type Result string
 
 // The results.
@@ -12,6 +11,8 @@ const (
 	SentBefore Result = "sent before"
 	// Gone messages had left the shelf: somebody else has sent or discarded them.
 	Gone Result = "gone"
+	// Discarded messages are deleted for good.
+	Discarded Result = "discarded"
 	// Kept messages have an obstacle, and stay on the shelf.
 	Kept Result = "kept"
 )
