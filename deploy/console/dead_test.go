@@ -188,7 +188,7 @@ func TestHostileNamesOfLettersAreText(t *testing.T) {
 	letter.Endpoint = "<script>\x1b[2Jendpoint</script>"
 	letter.Headers = map[string][]string{
 		"Ce-Id": {"<script>id</script>"}, "Ce-Type": {"<script>type</script>"},
-		"X-<script>": {"<script>header</script>"},
+		"X-Hostile": {"<script>header</script>"},
 	}
 	b.must(b.op.PublishDeadLetter(b.Context(), letter))
 	b.must(b.op.PublishQuarantined(b.Context(), schema.Quarantined{
