@@ -179,9 +179,18 @@ func totalOf(counts []counted) int {
 	return total
 }
 
+// amount is an exact number of something: "1 webhook", "5 000 dead letters".
+func amount[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
+}
+
 // readPage reads the page of a list that begins at the place.
 func readPage[T any](
-	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T], from place,
+	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
+	from place,
 ) (shelf.Page[T], error) {
 	size := shelf.PageSize{Rows: boardRows, LookMax: lookMax}
 	if from.after > 0 {
@@ -190,8 +199,8 @@ func readPage[T any](
 	return shelf.ReadOlder(ctx, op, kind, filter, from.before, size)
 }
 
-// countNewest counts what the filter chooses among the newest lookMax messages, and returns how many
-// messages were looked at.
+// countNewest counts what the filter chooses among the newest lookMax messages, and returns how
+// many messages were looked at.
 func countNewest[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
 	wordsOf func(T) [2]string,
@@ -212,11 +221,13 @@ func countNewest[T any](
 	for words, count := range byWords {
 		counts = append(counts, counted{words: words, count: count})
 	}
-	slices.SortFunc(counts, func(a, b counted) int { return slices.Compare(a.words[:], b.words[:]) })
+	slices.SortFunc(counts, func(a, b counted) int {
+		return slices.Compare(a.words[:], b.words[:])
+	})
 	return counts, seen.Looked, err
 }
 
-// readMessage reads the message of the address, with its body. Without one, it shows why.
+// readMessage reads the message of the address, with its body. Without a message, it shows why.
 func readMessage[T any](
 	ctx context.Context, c *Console, w http.ResponseWriter, r *http.Request, b board,
 	kind shelf.Kind[T],
@@ -237,6 +248,19 @@ func readMessage[T any](
 		return message, false
 	}
 	return kind.Read(m), true
+}
+
+// reading returns a context for reading the broker, until end is called. If the broker is away, it
+// shows so at once.
+func (c *Console) reading(
+	w http.ResponseWriter, r *http.Request,
+) (ctx context.Context, end context.CancelFunc, isThere bool) {
+	if err := c.op.Connected(); err != nil {
+		c.failToRead(w, r, err)
+		return nil, nil, false
+	}
+	ctx, end = context.WithTimeout(r.Context(), pageFor)
+	return ctx, end, true
 }
 
 // failToRead says that the broker could not be read.

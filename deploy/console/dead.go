@@ -77,8 +77,6 @@ type deadView struct {
 	now     time.Time
 }
 
-func (v deadView) total() int { return totalOf(v.counts) }
-
 func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 	form := readLetterForm(r.URL.Query())
 	now := time.Now()
@@ -88,8 +86,11 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), pageFor)
-	defer cancel()
+	ctx, end, isThere := c.reading(w, r)
+	if !isThere {
+		return
+	}
+	defer end()
 	list, err := readPage(ctx, c.op, shelf.Letters(), filter, from)
 	if err != nil {
 		c.failToRead(w, r, err)
@@ -170,8 +171,11 @@ func (v letterView) headerLines() []field {
 
 // showLetter shows one dead letter, and never its body.
 func (c *Console) showLetter(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), pageFor)
-	defer cancel()
+	ctx, end, isThere := c.reading(w, r)
+	if !isThere {
+		return
+	}
+	defer end()
 	letter, exists := readMessage(ctx, c, w, r, deadBoard(), shelf.Letters())
 	if !exists {
 		return

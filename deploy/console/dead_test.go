@@ -40,8 +40,8 @@ func (b *bench) store(e schema.Event) schema.DeadLetter {
 	}
 	return schema.DeadLetter{
 		Queue: "pinwheel_income", Account: e.Account(), Class: schema.ClassTransient,
-		Reason: schema.ReasonLadderEnded, Attempts: 7, Sequence: m.Sequence, At: timeAgo(time.Second),
-		Headers: m.Header, Body: m.Body,
+		Reason: schema.ReasonLadderEnded, Attempts: 7, Sequence: m.Sequence,
+		At: timeAgo(time.Second), Headers: m.Header, Body: m.Body,
 	}
 }
 
@@ -223,7 +223,7 @@ func TestManyLettersAreListedPageByPage(t *testing.T) {
 	}
 	b.read()
 	got := b.get("/dead", ritaToken)
-	b.wants(got, http.StatusOK, "5000 dead letters.", "account-4999", "account-4900")
+	b.wants(got, http.StatusOK, "5\u202f000 dead letters.", "account-4999", "account-4900")
 	if n := strings.Count(got.body, `href="/dead/`); n != boardRows {
 		t.Errorf("the first page has %d letters", n)
 	}
@@ -257,4 +257,6 @@ func TestTheDeadLettersCannotBeRead(t *testing.T) {
 	for _, path := range []string{"/dead", "/dead/1", "/quarantine", "/quarantine/1"} {
 		b.wants(b.get(path, ritaToken), http.StatusServiceUnavailable, "could not be read")
 	}
+	b.wants(b.post("/dead/plan", annaToken, redriveFast()), http.StatusServiceUnavailable,
+		"could not be read")
 }

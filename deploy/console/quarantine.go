@@ -56,8 +56,6 @@ type quarantineView struct {
 	now      time.Time
 }
 
-func (v quarantineView) total() int { return totalOf(v.counts) }
-
 func (c *Console) showQuarantine(w http.ResponseWriter, r *http.Request) {
 	form := readUnreadForm(r.URL.Query())
 	now := time.Now()
@@ -67,8 +65,11 @@ func (c *Console) showQuarantine(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), pageFor)
-	defer cancel()
+	ctx, end, isThere := c.reading(w, r)
+	if !isThere {
+		return
+	}
+	defer end()
 	list, err := readPage(ctx, c.op, shelf.Quarantine(), filter, from)
 	if err != nil {
 		c.failToRead(w, r, err)
@@ -94,8 +95,8 @@ func unreadWords(u stream.Unread) [2]string {
 	return [2]string{string(u.Provider), string(u.Reason)}
 }
 
-// unreadCounts are the counts of the last reading of the broker that the filter chooses. Those whose
-// reason nobody has read are among them.
+// unreadCounts are the counts of the last reading of the broker that the filter chooses. Those
+// whose reason nobody has read are among them.
 func unreadCounts(all []health.UnreadCount, f shelf.UnreadFilter) []counted {
 	var counts []counted
 	for _, u := range all {
@@ -123,8 +124,11 @@ func (v unreadView) flags() []string { return []string{strconv.FormatUint(v.Numb
 
 // showUnread shows one webhook in quarantine, and never its body.
 func (c *Console) showUnread(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), pageFor)
-	defer cancel()
+	ctx, end, isThere := c.reading(w, r)
+	if !isThere {
+		return
+	}
+	defer end()
 	unread, exists := readMessage(ctx, c, w, r, quarantineBoard(), shelf.Quarantine())
 	if !exists {
 		return

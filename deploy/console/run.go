@@ -25,7 +25,8 @@ const (
 	runRateMax     = 1_000
 	// previewMax is how many messages of a plan are checked one by one.
 	previewMax = 300
-	// plannedFor is how long a plan can be started.
+	// planFor is how long a plan may be made, and plannedFor how long it can be started.
+	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
 	// stepFor is the limit for one message. A message in hand is finished, whatever ends the run.
 	stepFor = time.Minute
@@ -156,7 +157,10 @@ type run struct {
 }
 
 // The causes of the end of a run.
-var errConsoleStops = errors.New("the console was stopped")
+var (
+	errConsoleStops = errors.New("the console was stopped")
+	errSlow         = fmt.Errorf("the broker has not told everything within %s", planFor)
+)
 
 // cancelledError says who has cancelled a run.
 type cancelledError struct{ by string }
@@ -209,9 +213,11 @@ func (r *run) update(change func(*report)) {
 
 // plan finds the messages, and checks the first of them. It changes nothing on the broker.
 func (r *run) plan(ctx context.Context) {
-	err := r.find(ctx)
+	limited, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
+	defer cancel()
+	err := r.find(limited)
 	if err == nil {
-		err = r.preview(ctx)
+		err = r.preview(limited)
 	}
 	if err != nil {
 		r.end(ctx, err)
@@ -254,7 +260,7 @@ func (r *run) preview(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		number, outcome, err := r.work.preview(ctx, i)
+		number, outcome, err := r.check(ctx, i)
 		if err != nil {
 			return fmt.Errorf("check %s %d: %w", r.task.noun, number, err)
 		}
@@ -264,6 +270,14 @@ func (r *run) preview(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+func (r *run) check(
+	ctx context.Context, i int,
+) (number uint64, outcome shelf.Outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepFor)
+	defer cancel()
+	return r.work.preview(ctx, i)
 }
 
 // start lets exactly one person start a plan.

@@ -237,7 +237,8 @@ func TestOneLetterIsMeant(t *testing.T) {
 	path := b.plan("/dead/plan", url.Values{"do": {"redrive"}, "number": {"2"}})
 	b.wants(b.get(path, annaToken), http.StatusOK, "Redrive 1 dead letter", "wagewire dead redrive 2")
 	b.start(path, nil)
-	if _, exists, err := b.op.Message(t.Context(), schema.DeadLettersStream, 2); exists || err != nil {
+	_, exists, err := b.op.Message(t.Context(), schema.DeadLettersStream, 2)
+	if exists || err != nil {
 		t.Errorf("the letter is there: %t, %v", exists, err)
 	}
 	path = b.plan("/dead/plan", url.Values{"do": {"redrive"}, "number": {"2"}})

@@ -190,7 +190,13 @@ func readNumber(text string) (uint64, error) {
 }
 
 // planRun begins a plan, and leads to its page.
-func (c *Console) planRun(w http.ResponseWriter, r *http.Request, t task, what work, stream string) {
+func (c *Console) planRun(
+	w http.ResponseWriter, r *http.Request, t task, what work, stream string,
+) {
+	if err := c.op.Connected(); err != nil {
+		c.failToRead(w, r, err)
+		return
+	}
 	p := personOf(r)
 	peer := r.RemoteAddr
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
@@ -239,7 +245,7 @@ func (c *Console) showRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := runView{one.task, one.get(time.Now()), one.id, personOf(r).has(RoleAct)}
-	p := page{title: view.title(), isLive: !view.State.isOver(), on: "run"}
+	p := page{title: view.title(), isLive: true, on: "run"}
 	c.render(w, r, http.StatusOK, p, runPage(view))
 }
 

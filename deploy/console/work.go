@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -83,7 +82,7 @@ func (w *shelfWork[T]) find(ctx context.Context, most int, looked func(int)) (fo
 		all.groups = append(all.groups, group{words, count})
 	}
 	slices.SortFunc(all.groups, func(a, b group) int {
-		return cmp.Or(cmp.Compare(a.words[0], b.words[0]), cmp.Compare(a.words[1], b.words[1]))
+		return slices.Compare(a.words[:], b.words[:])
 	})
 	return all, nil
 }

@@ -81,8 +81,8 @@ func (f LetterFilter) Subjects() []string {
 	return subjects
 }
 
-// AccountWord is the account as a word that needs no quotes and chooses the same accounts, "" without
-// one.
+// AccountWord is the account as a word that needs no quotes and chooses the same accounts, ""
+// without one.
 func (f LetterFilter) AccountWord() string {
 	if f.Account == "" || isToken(f.Account) {
 		return f.Account
