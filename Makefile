@@ -120,6 +120,7 @@ test: ## run every test, with Docker also some scripts in containers: make test 
 	for p in node npm python3; do \
 		command -v $$p >/dev/null || echo "test: without a consumer of schema/README.md and a kit: install $$p to have it"; \
 	done; \
+	command -v chromium >/dev/null || echo 'test: without the console in a browser: install chromium to have it'; \
 	packages=$$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' work) && \
 	go test $$race -p 4 -timeout 30m $(TESTFLAGS) $$packages
 	@! $(engine) >/dev/null 2>&1 || $(MAKE) --no-print-directory test/containers length=-short
@@ -196,6 +197,14 @@ test/budget: ## measure that all processes together keep to the rate of a provid
 .PHONY: test/drills
 test/drills: ## break an installation in every way of the runbook: name each fault within 60 s, and cure it
 	@go test -count=1 -v -timeout 40m $(TESTFLAGS) ./deploy/drill -args -within 60s
+
+# The pages in Chromium are tests of make test. This is about their speed. It takes a few minutes, and
+# 6 GB of disk during the run.
+.PHONY: test/console
+test/console: ## measure the pages of the console beside three million completions: the first page in 100 ms
+	@$(measured)
+	@CGO_ENABLED=0 go build $(build) -ldflags='-s -w' -o bin/ ./deploy/cmd/wagewire
+	@bin/bench console $(ARGS)
 
 # With KUBECONFIG the tests use that cluster. It needs KEDA, kubectl, helm, and images that it can pull:
 # ARGS='-images PREFIX:TAG'. Without KUBECONFIG they bring up the one-node cluster of this repository on

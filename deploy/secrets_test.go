@@ -59,7 +59,7 @@ var patterns = []pattern{
 }
 
 // secretFiles are names of files that hold nothing else.
-var secretFiles = []string{"*.creds", "*.nk", "*.pem", "*.key", "*.p12", "*.secret", "id_rsa*", "id_ed25519*", ".env", ".netrc"}
+var secretFiles = []string{"*.creds", "*.nk", "*.pem", "*.key", "*.p12", "*.secret", "*.tokens", "id_rsa*", "id_ed25519*", ".env", ".netrc"}
 
 // allowed are findings that are none, and why.
 var allowed = []struct{ text, why string }{
@@ -79,6 +79,7 @@ var published = func() map[string]*regexp.Regexp {
 	files := map[string]*regexp.Regexp{
 		demo + "pinwheel.secret": regexp.MustCompile(`^sandbox-pinwheel-secret\n$`),
 		demo + "truv.secret":     regexp.MustCompile(`^sandbox-truv-secret\n$`),
+		demo + "console.tokens":  regexp.MustCompile(`^# [^\n]+\ndemo read,act,reveal [0-9a-f]{64}\n$`),
 		// What docker compose up has with nothing configured; secrets are files in SECRETS_DIR.
 		".env": regexp.MustCompile(`^(#.*\n|\n)*COMPOSE_PROFILES=demo\n(#.*\n|\n)*$`),
 	}

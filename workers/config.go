@@ -62,6 +62,8 @@ type Config struct {
 	AnswerBytesMax Bytes `env:"ANSWER_BYTES_MAX" envDefault:"192MiB" help:"memory for the answers of providers; calls wait when it is used up"`
 	// AllowHTTP allows calls without TLS to a provider's real host.
 	AllowHTTP bool `env:"ALLOW_HTTP" help:"1 allows http:// to a provider's real host: secrets and payroll data are then readable on the way (refused)"`
+	// Console is where operators find the page of an event. The log line of a dead letter has it.
+	Console process.ConsoleConfig
 	// PauseFor defaults to the constant PauseFor.
 	PauseFor time.Duration
 	// StopFor defaults to the constant StopFor.

@@ -51,9 +51,11 @@ func (w *Worker) completeExhausted(ctx context.Context, q *queue, d *stream.Deli
 		return fmt.Errorf("complete the exhausted event %d of queue %s: %w",
 			d.Sequence, d.Queue.Name, err)
 	}
-	w.log.Error("deliveries ran out",
+	fields := []zap.Field{
 		zap.String("event_id", d.Event.Key()),
 		zap.String("queue", d.Queue.Name),
-		zap.Int("deliveries", d.Deliveries))
+		zap.Int("deliveries", d.Deliveries),
+	}
+	w.log.Error("deliveries ran out", append(fields, w.pageOf(d, verdict)...)...)
 	return nil
 }

@@ -42,6 +42,7 @@ func (w *Worker) logJob(
 	if v.Class != "" {
 		fields = append(fields, zap.String("class", string(v.Class)))
 	}
+	fields = append(fields, w.pageOf(d, v)...)
 	if v.Kind == Later {
 		fields = append(fields, zap.Duration("delay", v.Delay))
 	}
@@ -49,6 +50,16 @@ func (w *Worker) logJob(
 		fields = append(fields, zap.Error(err))
 	}
 	w.log.Log(jobLevel(v, err), "job", fields...)
+}
+
+// pageOf is the field of a log line with the address of the event's page, if the event ended with a
+// dead letter and there is a console. An event that cannot be decoded has no page of its own.
+func (w *Worker) pageOf(d *stream.Delivery, v Verdict) []zap.Field {
+	console := w.config.Console.URL
+	if v.Kind != Never || console == "" || d.Err != nil {
+		return nil
+	}
+	return []zap.Field{zap.String("console", console.Event(d.Event.Key()))}
 }
 
 func jobLevel(v Verdict, err error) zapcore.Level {

@@ -102,6 +102,8 @@ func TestAWrongStartIsOneLineThatNamesWhatToChange(t *testing.T) {
 		{"a bad ladder", nil, map[string]string{"RETRY_LADDER": "soon"}, 1, "RETRY_LADDER"},
 		{"a bad short ladder", nil, map[string]string{"NOT_READY_LADDER": "soon"}, 1,
 			"NOT_READY_LADDER"},
+		{"a console with a prefix", nil,
+			map[string]string{"CONSOLE_URL": "https://w.example.com/console"}, 1, "CONSOLE_URL"},
 		{"a bad log level", nil, map[string]string{"LOG_LEVEL": "loud"}, 1, "LOG_LEVEL"},
 		{"a bad log format", nil, map[string]string{"LOG_FORMAT": "prose"}, 1, "LOG_FORMAT"},
 		{"a bad NATS_URL", nil, map[string]string{"TEST_SECRET_FILE": "brings",

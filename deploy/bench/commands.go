@@ -65,35 +65,11 @@ type commandFigures struct {
 // RunCommands fills the streams of a broker of its own, runs the commands of operators that look at
 // streams, and prints the time and the memory of each. It leaves nothing behind.
 func RunCommands(ctx context.Context, c CommandsConfig, stdout io.Writer) (err error) {
-	topology := schema.DefaultTopology()
-	for i := range topology.Streams {
-		topology.Streams[i].MaxBytes = 0
-		topology.Streams[i].MaxMessages = 0
-	}
-	b, err := newBench(Config{Bin: c.Bin, Senders: 1}, topology)
+	b, on, err := newFilled(ctx, c, stdout)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
-	on, err := b.startBroker(ctx, settings[0])
-	if err != nil {
-		return err
-	}
-	empty, err := memoryOf(usage.Memory, on.servers[0])
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err := b.seed(ctx, on, c); err != nil {
-		return fmt.Errorf("fill the streams: %w", err)
-	}
-	full, err := memoryOf(usage.Memory, on.servers[0])
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "%d completions, %d events, %d dead letters, stored in %s; "+
-		"the broker has %d MB of memory, %d MB before\n\n", c.Completions, c.Events,
-		c.DeadLetters, time.Since(began).Round(time.Second), full>>20, empty>>20)
 	var measured []commandFigures
 	for _, args := range commandsOf(c) {
 		var worst commandFigures
@@ -111,6 +87,47 @@ func RunCommands(ctx context.Context, c CommandsConfig, stdout io.Writer) (err e
 		measured = append(measured, worst)
 	}
 	return reportCommands(stdout, measured)
+}
+
+// newFilled returns a bench with a broker that holds the messages, and prints what filling it took.
+// The caller must call stop.
+func newFilled(
+	ctx context.Context, c CommandsConfig, stdout io.Writer,
+) (b *bench, on *broker, err error) {
+	topology := schema.DefaultTopology()
+	for i := range topology.Streams {
+		topology.Streams[i].MaxBytes = 0
+		topology.Streams[i].MaxMessages = 0
+	}
+	b, err = newBench(Config{Bin: c.Bin, Senders: 1}, topology)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.stop())
+		}
+	}()
+	on, err = b.startBroker(ctx, settings[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	empty, err := memoryOf(usage.Memory, on.servers[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	began := time.Now()
+	if err := b.seed(ctx, on, c); err != nil {
+		return nil, nil, fmt.Errorf("fill the streams: %w", err)
+	}
+	full, err := memoryOf(usage.Memory, on.servers[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	fmt.Fprintf(stdout, "%d completions, %d events, %d dead letters, stored in %s; "+
+		"the broker has %d MB of memory, %d MB before\n\n", c.Completions, c.Events,
+		c.DeadLetters, time.Since(began).Round(time.Second), full>>20, empty>>20)
+	return b, on, nil
 }
 
 // commandsOf are the commands to measure.

@@ -28,7 +28,8 @@
 // Apart from these figures, RunCapacity measures what one person takes of the broker: files,
 // memory, events and completions, with the default sizes of the streams. RunGrowth measures how
 // cost grows with what the broker keeps, RunBrokers what lies past one broker, and RunCommands the
-// commands of operators beside millions of kept messages.
+// commands of operators beside millions of kept messages. RunConsole measures the pages of the console
+// beside them.
 //
 //	bench.go      what is measured: the kinds of webhooks
 //	line.go       the processes: brokers, ingress and workers, of our line and of the least
@@ -43,5 +44,6 @@
 //	plot.go       the plot of growth
 //	brokers.go    partitions of the events, and streams on different servers
 //	commands.go   what the commands of operators take, and their table
+//	console.go    what the pages of the console take, and their table
 //	usage_*.go    processor time and memory of a process, as counted by the kernel
 package bench

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,11 +44,12 @@ func TestContainersOfOneNode(t *testing.T) {
 	began := time.Now()
 	s.compose("up", "-d")
 	t.Logf("up -d took %s", time.Since(began).Round(time.Millisecond))
-	s.healthy(append(workerServices(), "nats", "ingress", "providers")...)
+	s.healthy(append(workerServices(), "nats", "ingress", "providers", "console")...)
 	t.Logf("everything was healthy after %s", time.Since(began).Round(time.Millisecond))
 
 	operator := s.connect(stream.RoleOperator)
 	s.everyTypeGetsItsLastWord(operator)
+	s.everybodyReadsTheConsole()
 	s.oneWebhookIsSeenByWhoeverLooks()
 	s.aTeamJoins(secrets)
 	s.downAndUpLoseNothing(operator)
@@ -66,6 +68,29 @@ func (s *stack) everyTypeGetsItsLastWord(operator *stream.Conn) {
 			s.t.Errorf("send all sends no %s", want.Name)
 		}
 	}
+}
+
+// everybodyReadsTheConsole checks that the console shows its first page to this machine, by the
+// port that the stack publishes.
+func (s *stack) everybodyReadsTheConsole() {
+	s.t.Helper()
+	s.until("the console shows its first page", func(ctx context.Context) error {
+		url := fmt.Sprintf("http://127.0.0.1:%d/", s.ports["CONSOLE_PORT"])
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		request.Close = true
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("it answers %d", response.StatusCode)
+		}
+		return nil
+	})
 }
 
 // oneWebhookIsSeenByWhoeverLooks checks that the team reads the completion with its own key, and

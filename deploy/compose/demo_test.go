@@ -22,6 +22,9 @@ import (
 // sumsFile has the sums of the demonstration's keys. Every process of ours has the file inside.
 const sumsFile = "schema/process/demo.sha256"
 
+// tokensFile has the people of the console: a line is NAME ROLES TOKEN.
+const tokensFile = "console.tokens"
+
 // demoSums returns a line for each key of the demonstration: the keys in demoDir, and what the fake
 // providers expect. The certificate of the CA is a key as a whole: everybody has the nodes' key of
 // the demonstration. The broker's own files are not among them, because no process of ours reads
@@ -45,6 +48,11 @@ func demoSums(t *testing.T) string {
 		for _, path := range paths {
 			name := filepath.Base(path)
 			add(strings.TrimSpace(demoText(t, name)), name)
+		}
+	}
+	for line := range strings.Lines(demoText(t, tokensFile)) {
+		if words := strings.Fields(line); !strings.HasPrefix(line, "#") && len(words) > 0 {
+			add(words[len(words)-1], tokensFile)
 		}
 	}
 	for _, name := range fake.Names() {
@@ -96,7 +104,7 @@ func TestUpRefusesTheDemonstrationsKeysBesideARealHost(t *testing.T) {
 		says      string            // empty: nothing is refused
 	}{
 		"all of them": {realHosts, nil,
-			"keys.conf has a key of the demonstration, which is public, and the host of TRUV_URL is real"},
+			tokensFile + " has a key of the demonstration, which is public, and the host of TRUV_URL is real"},
 		"beside one real host": {"PINWHEEL_URL=https://sandbox.getpinwheel.com", nil,
 			"and the host of PINWHEEL_URL is real"},
 		"a provider's secret": {realHosts, ownKeys(t, "truv.secret"), "truv.secret has a key"},
@@ -105,8 +113,9 @@ func TestUpRefusesTheDemonstrationsKeysBesideARealHost(t *testing.T) {
 			demoText(t, "nats_ingress.nk")), "nats_link.nk has a key"},
 		"a secret below an own one": {realHosts, changed(ownKeys(t), "truv.secret",
 			"an-own-secret-of-truv\n"+demoText(t, "truv.secret")), "truv.secret has a key"},
-		"a public key":        {realHosts, ownKeys(t, nats.KeysFile), "keys.conf has a key"},
-		"the key of the team": {realHosts, ownKeys(t, nats.TeamsFile), "teams.conf has a key"},
+		"a public key":           {realHosts, ownKeys(t, nats.KeysFile), "keys.conf has a key"},
+		"the key of the team":    {realHosts, ownKeys(t, nats.TeamsFile), "teams.conf has a key"},
+		"a token of the console": {realHosts, ownKeys(t, tokensFile), tokensFile + " has a key"},
 		"the key of the nodes": {realHosts, ownKeys(t, nats.NodeKeyFile),
 			nats.NodeKeyFile + " has a key"},
 		"but not own certificates": {realHosts + " TRUV_CLIENT_ID=mine", changed(ownKeys(t),
@@ -124,6 +133,32 @@ func TestUpRefusesTheDemonstrationsKeysBesideARealHost(t *testing.T) {
 			}
 			refused := row.says != ""
 			if started := strings.Contains(calls, "up -d"); started == refused {
+				t.Errorf("up has started the stack: %v, and said %q", started, stderr)
+			}
+		})
+	}
+}
+
+func TestUpOpensTheConsoleToOthersOnlyOnPurpose(t *testing.T) {
+	const refused = "up: CONSOLE_BIND_ADDR is 192.0.2.1, and everybody who reaches it would read the " +
+		"console: set CONSOLE_ANYONE_READS in .env, to nothing if only people with a name read, or to 1\n"
+	for promise, row := range map[string]struct {
+		variables string
+		isRefused bool
+	}{
+		"not beyond this machine without a word": {"CONSOLE_BIND_ADDR=192.0.2.1", true},
+		"with another address of ingress, not at all": {
+			"BIND_ADDR=192.0.2.1", false},
+		"to people with a name": {"CONSOLE_BIND_ADDR=192.0.2.1 CONSOLE_ANYONE_READS=", false},
+		"to everybody":          {"CONSOLE_BIND_ADDR=192.0.2.1 CONSOLE_ANYONE_READS=1", false},
+		"to this machine":       {"CONSOLE_BIND_ADDR=127.0.0.2", false},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			stderr, calls := upWithoutAnEngine(t, strings.Fields(row.variables), nil)
+			if row.isRefused != (stderr == refused) {
+				t.Errorf("up says %q", stderr)
+			}
+			if started := strings.Contains(calls, "up -d"); started == row.isRefused {
 				t.Errorf("up has started the stack: %v, and said %q", started, stderr)
 			}
 		})

@@ -135,14 +135,22 @@ func TestPublishedPorts(t *testing.T) {
 		"on this machine only without variables": {nil, map[string]string{
 			"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
 			"ingress-next": "127.0.0.1:8082 to 8080", "prometheus": "127.0.0.1:9091 to 9090",
-			"grafana": "127.0.0.1:3000 to 3000",
+			"grafana": "127.0.0.1:3000 to 3000", "console": "127.0.0.1:8090 to 8090",
 		}},
 		"where the variables say": {[]string{"BIND_ADDR=192.0.2.1", "NATS_PORT=1", "INGRESS_PORT=2",
-			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4", "PROMETHEUS_PORT=5", "GRAFANA_PORT=6"}, map[string]string{
+			"PROVIDERS_PORT=3", "INGRESS_NEXT_PORT=4", "PROMETHEUS_PORT=5", "GRAFANA_PORT=6",
+			"CONSOLE_PORT=7"}, map[string]string{
 			"nats": "192.0.2.1:1 to 4222", "ingress": "192.0.2.1:2 to 8080", "providers": "192.0.2.1:3 to 8081",
 			"ingress-next": "192.0.2.1:4 to 8080", "prometheus": "192.0.2.1:5 to 9090",
 			"grafana": "192.0.2.1:6 to 3000",
+			"console": "127.0.0.1:7 to 8090", // who reaches it reads: another variable lets others
 		}},
+		"of the console too, where its own variable says": {[]string{"CONSOLE_BIND_ADDR=192.0.2.2"},
+			map[string]string{
+				"nats": "127.0.0.1:4222 to 4222", "ingress": "127.0.0.1:8080 to 8080", "providers": "127.0.0.1:8081 to 8081",
+				"ingress-next": "127.0.0.1:8082 to 8080", "prometheus": "127.0.0.1:9091 to 9090",
+				"grafana": "127.0.0.1:3000 to 3000", "console": "192.0.2.2:8090 to 8090",
+			}},
 	} {
 		for nodes, files := range everyFile {
 			t.Run(name+", "+nodes, func(t *testing.T) {
@@ -169,6 +177,7 @@ func secretsOf() map[string][]string {
 		"prometheus": nil, "grafana": nil,
 		"provision": {"nats_wagewire"}, "team": {"nats_wagewire"}, "wagewire": {"nats_wagewire"},
 		"backfill": {"nats_wagewire"}, "metrics": {"nats_wagewire"},
+		"console":  {"nats_wagewire", "console_tokens"},
 		"ingress":  {"nats_ingress"},
 		"accounts": {"nats_accounts"},
 	}
@@ -390,6 +399,39 @@ func TestTheDemonstrationsTeam(t *testing.T) {
 var foreign = []string{
 	"GOMEMLIMIT",  // the Go runtime's
 	"SERVER_NAME", // of nats.conf
+}
+
+func TestWhoReadsTheConsole(t *testing.T) {
+	for promise, row := range map[string]struct {
+		variables []string
+		want      map[string]string
+	}{
+		"everybody who reaches the port of this machine, without variables": {nil,
+			map[string]string{"CONSOLE_ANYONE_READS": "1", "CONSOLE_REVEAL": ""}},
+		"people with a name, with a variable of nothing": {[]string{"CONSOLE_ANYONE_READS="},
+			map[string]string{"CONSOLE_ANYONE_READS": ""}},
+		"whom a proxy names, with its address and the roles of its groups": {
+			[]string{"CONSOLE_ANYONE_READS=", "CONSOLE_TRUSTED_PROXIES=172.16.0.0/12",
+				"CONSOLE_USER_HEADER=X-User", "CONSOLE_ROLES=read=payroll,act=payroll-ops",
+				"CONSOLE_URL=https://wagewire.example.com"},
+			map[string]string{"CONSOLE_ANYONE_READS": "", "CONSOLE_TRUSTED_PROXIES": "172.16.0.0/12",
+				"CONSOLE_USER_HEADER": "X-User", "CONSOLE_GROUPS_HEADER": "X-Forwarded-Groups",
+				"CONSOLE_ROLES": "read=payroll,act=payroll-ops",
+				"CONSOLE_URL":   "https://wagewire.example.com"}},
+		"and records, only after a variable": {[]string{"CONSOLE_REVEAL=1"},
+			map[string]string{"CONSOLE_REVEAL": "1"}},
+	} {
+		for nodes, files := range everyFile {
+			t.Run(promise+", "+nodes, func(t *testing.T) {
+				has := load(t, files, row.variables...).Services["console"].Environment
+				for name, want := range row.want {
+					if got := has[name]; got == nil || *got != want {
+						t.Errorf("%s is not %q in %v", name, want, has)
+					}
+				}
+			})
+		}
+	}
 }
 
 func TestEveryVariableIsRead(t *testing.T) {

@@ -81,7 +81,7 @@ func newStack(t *testing.T, files ...string) *stack {
 			s.environment = append(s.environment, pair)
 		}
 	}
-	for _, name := range []string{"INGRESS_PORT", "PROVIDERS_PORT", "NATS_PORT"} {
+	for _, name := range []string{"INGRESS_PORT", "PROVIDERS_PORT", "NATS_PORT", "CONSOLE_PORT"} {
 		s.ports[name] = streamtest.FreePort(t)
 		s.environment = append(s.environment, fmt.Sprintf("%s=%d", name, s.ports[name]))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/console"
 	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/limit"
@@ -62,9 +63,12 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "NATS_PORT", Help: "port of the broker, for programs that subscribe"},
 	{Name: "PROMETHEUS_PORT", Help: "port of Prometheus, of the profile sight"},
 	{Name: "GRAFANA_PORT", Help: "port of Grafana, of the profile sight: everybody who reaches it may look"},
+	{Name: "CONSOLE_PORT", Help: "port of the console"},
+	{Name: "CONSOLE_BIND_ADDR", Help: "address of this machine at which the port of the console is " +
+		"published; beyond 127.0.0.1, set CONSOLE_ANYONE_READS too"},
 	{Name: "SECRETS_DIR",
-		Help: "directory of the secrets: <provider>.secret with one secret a line, and " +
-			"the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
+		Help: "directory of the secrets: <provider>.secret with one secret a line, " +
+			"console.tokens with the people of the console, and the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
 }}
 
 // ofTheProcesses are the variables that our processes read. A variable that several processes read
@@ -74,6 +78,7 @@ func ofTheProcesses() []section {
 		{"Every process", process.Variables(stream.Config{}, process.Config{})},
 		{"The command wagewire provision", process.Variables(limit.Config{})},
 		{"Ingress", ingress.Variables()},
+		{"The console", console.Variables()},
 		{"The worker accounts", workers.AccountsVariables()},
 		{"Every worker of a resource", workers.Variables()},
 	}

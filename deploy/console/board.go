@@ -164,27 +164,19 @@ func (l listing) link(name string, number uint64) string {
 // flags are the flags of the filter, for a command.
 func (l listing) flags() []string { return flagsOf(l.fields) }
 
-// counted is how many messages of a board have two words.
-type counted struct {
+// countOf is how many messages of a board have two words.
+type countOf struct {
 	words  [2]string
 	count  int
 	oldest time.Time
 }
 
-func totalOf(counts []counted) int {
+func totalOf(counts []countOf) int {
 	total := 0
 	for _, c := range counts {
 		total += c.count
 	}
 	return total
-}
-
-// amount is an exact number of something: "1 webhook", "5 000 dead letters".
-func amount[N int | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return thousands(n) + " " + noun + "s"
 }
 
 // readPage reads the page of a list that begins at the place.
@@ -204,7 +196,7 @@ func readPage[T any](
 func countNewest[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
 	wordsOf func(T) [2]string,
-) (counts []counted, looked int, err error) {
+) (counts []countOf, looked int, err error) {
 	extent, err := op.ExtentOf(ctx, kind.Stream)
 	if err != nil {
 		return nil, 0, err
@@ -219,9 +211,9 @@ func countNewest[T any](
 		return nil
 	})
 	for words, count := range byWords {
-		counts = append(counts, counted{words: words, count: count})
+		counts = append(counts, countOf{words: words, count: count})
 	}
-	slices.SortFunc(counts, func(a, b counted) int {
+	slices.SortFunc(counts, func(a, b countOf) int {
 		return slices.Compare(a.words[:], b.words[:])
 	})
 	return counts, seen.Looked, err

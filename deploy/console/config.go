@@ -8,14 +8,16 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 // Config is the configuration of the console. Its zero value, with an Addr, serves everybody who
 // reaches a loopback listener, and nobody can act.
 type Config struct {
 	Addr string `env:"CONSOLE_ADDR" envDefault:"127.0.0.1:8090" help:"listener of the pages"`
-	// URL is checked by Check. Its host is accepted as the Host of a request.
-	URL string `env:"CONSOLE_URL" help:"public address of the pages, such as https://wagewire.example.com: alerts and logs link to it (the listener)"`
+	// The host of URL is accepted as the Host of a request.
+	URL process.Console `env:"CONSOLE_URL" help:"public address of the pages, such as https://wagewire.example.com: alerts and logs link to it (the listener)"`
 	// TokensFile is read at each request, so that a revoked token is out at once.
 	TokensFile string `env:"CONSOLE_TOKENS_FILE" help:"file with a line for each person, NAME ROLES TOKEN, such as: anna read,act 6f1c0b… (nobody acts)"`
 	// TrustedProxies, UserHeader, GroupsHeader and GroupRoles are for a proxy that knows the
@@ -61,12 +63,12 @@ func (s *settings) checkURL() error {
 	if s.URL == "" {
 		return nil
 	}
-	u, err := url.Parse(s.URL)
-	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return fmt.Errorf("CONSOLE_URL: %q is no address such as https://wagewire.example.com", s.URL)
-	case u.User != nil, u.RawQuery != "", u.Fragment != "", strings.Trim(u.Path, "/") != "":
-		return errors.New("CONSOLE_URL: it must end with the host: the pages have no prefix")
+	if err := s.URL.UnmarshalText([]byte(s.URL)); err != nil {
+		return fmt.Errorf("CONSOLE_URL: %w", err)
+	}
+	u, err := url.Parse(string(s.URL))
+	if err != nil {
+		return fmt.Errorf("CONSOLE_URL: %w", err)
 	}
 	s.host = u.Hostname()
 	s.isHTTPS = u.Scheme == "https"
@@ -123,7 +125,8 @@ func (s *settings) checkOpen() error {
 		return nil
 	}
 	return fmt.Errorf("CONSOLE_ADDR: %s can be reached from other machines: "+
-		"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES to know who reads, or CONSOLE_ANYONE_READS=1", s.Addr)
+		"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES to know who reads, "+
+		"or CONSOLE_ANYONE_READS=1", s.Addr)
 }
 
 // isLoopback reports whether only this machine reaches a listener at the address.

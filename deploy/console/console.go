@@ -31,8 +31,12 @@ type Console struct {
 	watch    *watch
 	feed     *feed
 	runs     *runs
+	results  results
 	// open has an element for each page that is open.
 	open chan struct{}
+	// searches and lookups have an element for each search and page that asks the broker.
+	searches chan struct{}
+	lookups  chan struct{}
 	// done is closed when the console stops: pages that stay open end.
 	done chan struct{}
 	stop func()
@@ -63,6 +67,8 @@ func New(
 		feed:     newFeed(),
 		runs:     runs,
 		open:     make(chan struct{}, openMax),
+		searches: make(chan struct{}, searchesMax),
+		lookups:  make(chan struct{}, lookupsMax),
 		done:     done,
 		stop: sync.OnceFunc(func() {
 			close(done)

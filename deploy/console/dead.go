@@ -72,7 +72,7 @@ type deadView struct {
 	letters []stream.Letter
 	// counts are exact, unless the broker was asked for a part only: then counted says how many of
 	// the newest were looked at.
-	counts  []counted
+	counts  []countOf
 	counted int
 	now     time.Time
 }
@@ -116,8 +116,8 @@ func letterWords(l stream.Letter) [2]string { return [2]string{l.Queue, string(l
 
 // deadCounts are the counts of the last reading of the broker that the filter chooses. Those whose
 // class nobody has read are among them.
-func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []counted {
-	var counts []counted
+func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
+	var counts []countOf
 	for _, d := range all {
 		q, _ := schema.QueueNamed(d.Queue)
 		isClass := f.Class == "" || f.Class == d.Class || d.Class == stream.ClassUnread
@@ -125,7 +125,7 @@ func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []counted {
 			f.Provider != "" && f.Provider != q.Provider {
 			continue
 		}
-		counts = append(counts, counted{[2]string{d.Queue, string(d.Class)}, d.Count, d.Oldest})
+		counts = append(counts, countOf{[2]string{d.Queue, string(d.Class)}, d.Count, d.Oldest})
 	}
 	return counts
 }
@@ -138,22 +138,15 @@ type letterView struct {
 	// decodes says why the event cannot be decoded, "" if it can.
 	decodes string
 	mayAct  bool
+	// reveals: the person may see the body, and says why.
+	reveals bool
 }
 
-// eventPath is the address of the event's page, "" if the dead letter names no event.
-func (v letterView) eventPath() string {
-	if !v.Event.Provider.Known() || v.Event.ID == "" {
-		return ""
-	}
-	return "/events/" + url.PathEscape(v.Event.Key())
-}
+// isEvent reports whether the dead letter names an event, and isAccount whether an account.
+func (v letterView) isEvent() bool { return v.Event.Provider.Known() && v.Event.ID != "" }
 
-// accountPath is the address of the account's page, "" if the dead letter names no account.
-func (v letterView) accountPath() string {
-	if !v.Event.Provider.Known() || v.Account == "" || v.Account == schema.NoAccount {
-		return ""
-	}
-	return "/accounts/" + string(v.Event.Provider) + "/" + url.PathEscape(v.Account)
+func (v letterView) isAccount() bool {
+	return v.Event.Provider.Known() && v.Account != "" && v.Account != schema.NoAccount
 }
 
 func (v letterView) flags() []string { return []string{strconv.FormatUint(v.Number, 10)} }
@@ -184,7 +177,10 @@ func (c *Console) showLetter(w http.ResponseWriter, r *http.Request) {
 		c.failToRead(w, r, err)
 		return
 	}
-	view := letterView{board: deadBoard(), Letter: letter, mayAct: personOf(r).has(RoleAct)}
+	view := letterView{
+		board: deadBoard(), Letter: letter, mayAct: personOf(r).has(RoleAct),
+		reveals: c.mayReveal(r),
+	}
 	if _, err := letter.Decode(); err != nil {
 		view.decodes = err.Error()
 	}

@@ -45,8 +45,8 @@ func (b *bench) store(e schema.Event) schema.DeadLetter {
 	}
 }
 
-// die stores events, and a dead letter of each.
-func (b *bench) die(from, to int) {
+// shelve stores events, and a dead letter of each.
+func (b *bench) shelve(from, to int) {
 	b.Helper()
 	for i := from; i <= to; i++ {
 		e := b.event(fmt.Sprintf("e-%d", i), fmt.Sprintf("a-%d", i))
@@ -65,7 +65,7 @@ func (b *bench) count(stream string) int {
 
 func TestTheDeadLettersOfAFilter(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 3)
+	b.shelve(1, 3)
 	poison := b.store(b.event("e-4", "a-4"))
 	poison.Class = schema.ClassPoison
 	poison.Status = 503

@@ -22,6 +22,13 @@
 //	layout.templ the frame of each page; words.go: numbers and times on pages
 //	overview     the first page: the verdict, and what is wrong
 //	finding      what a finding means, and what to do: the runbook
+//	feed         the newest completions: feed.go keeps them, feed_page.go chooses and shows
+//	queue        all queues, and one; act.go: pause, resume and retry; result.go: what that did
+//	provider     what is known of each provider; team: who subscribes, and how far behind each is
+//	event        one event's life as a timeline; account: the state and the messages of an account
+//	search       from a name to a page; how many pages and searches ask the broker at a time
+//	reveal       records and bodies, for a person who says why
+//	address.go   the addresses of pages
 //	static/      the style, and htmx
 //
 // # What a page shows

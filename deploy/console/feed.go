@@ -35,8 +35,9 @@ type fed struct {
 // for concurrent use.
 type feed struct {
 	mu      sync.Mutex
-	newest  []fed // oldest first
-	isNew   bool  // since the last change was told
+	since   time.Time // of the oldest that it could have
+	newest  []fed     // oldest first
+	isNew   bool      // since the last change was told
 	changed chan struct{}
 }
 
@@ -50,6 +51,20 @@ func (f *feed) get() (newest []fed, changed <-chan struct{}) {
 	newest = slices.Clone(f.newest)
 	slices.Reverse(newest)
 	return newest, f.changed
+}
+
+// begun returns since when completions are in the feed, zero before the first reading.
+func (f *feed) begun() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.since
+}
+
+// begin says since when completions are added.
+func (f *feed) begin(since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.since = since
 }
 
 // add adds a completion. Its records are dropped.
@@ -80,6 +95,7 @@ func (f *feed) tell() {
 // most.
 func (c *Console) runFeed(ctx context.Context) error {
 	since := time.Now().Add(-feedBack)
+	c.feed.begin(since)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		for ctx.Err() == nil {

@@ -22,10 +22,11 @@ func isWithin(path, entry string) bool {
 	return path == entry || entry != "/" && strings.HasPrefix(path, entry+"/")
 }
 
-// trigger is the event after which htmx loads the part of a live page again.
+// trigger are the events after which htmx loads the part of a live page again.
 func (f frame) trigger() string {
+	const state = "state from:body"
 	if f.on == "" {
-		return "state from:body"
+		return state
 	}
-	return f.on + " from:body"
+	return state + ", " + f.on + " from:body"
 }

@@ -18,7 +18,7 @@ type page struct {
 	title string
 	// isLive: the part #live is loaded again when the server says "changed".
 	isLive bool
-	// on is the DOM event after which the part is loaded: "state" unless the page says another.
+	// on is a DOM event after which the part is loaded, too, besides "state".
 	on string
 }
 

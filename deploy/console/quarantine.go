@@ -51,7 +51,7 @@ type quarantineView struct {
 
 	form     unreadForm
 	webhooks []stream.Unread
-	counts   []counted
+	counts   []countOf
 	counted  int
 	now      time.Time
 }
@@ -97,15 +97,15 @@ func unreadWords(u stream.Unread) [2]string {
 
 // unreadCounts are the counts of the last reading of the broker that the filter chooses. Those
 // whose reason nobody has read are among them.
-func unreadCounts(all []health.UnreadCount, f shelf.UnreadFilter) []counted {
-	var counts []counted
+func unreadCounts(all []health.UnreadCount, f shelf.UnreadFilter) []countOf {
+	var counts []countOf
 	for _, u := range all {
 		isReason := f.Reason == "" || f.Reason == u.Reason || u.Reason == health.ReasonUnread
 		if f.Provider != "" && f.Provider != u.Provider || !isReason {
 			continue
 		}
 		words := [2]string{string(u.Provider), string(u.Reason)}
-		counts = append(counts, counted{words, u.Count, u.Oldest})
+		counts = append(counts, countOf{words, u.Count, u.Oldest})
 	}
 	return counts
 }
@@ -118,6 +118,8 @@ type unreadView struct {
 	// unreadable says why the webhook cannot be released, "" if it can. It quotes no body.
 	unreadable string
 	mayAct     bool
+	// reveals: the person may see the body, and says why.
+	reveals bool
 }
 
 func (v unreadView) flags() []string { return []string{strconv.FormatUint(v.Number, 10)} }
@@ -133,7 +135,10 @@ func (c *Console) showUnread(w http.ResponseWriter, r *http.Request) {
 	if !exists {
 		return
 	}
-	view := unreadView{board: quarantineBoard(), Unread: unread, mayAct: personOf(r).has(RoleAct)}
+	view := unreadView{
+		board: quarantineBoard(), Unread: unread, mayAct: personOf(r).has(RoleAct),
+		reveals: c.mayReveal(r),
+	}
 	if _, err := shelf.Parse(unread); err != nil {
 		view.unreadable = err.Error()
 	}

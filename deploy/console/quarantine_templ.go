@@ -361,15 +361,17 @@ func unreadPage(v unreadView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
+		if v.reveals {
+			templ_7745c5c3_Err = revealForm(revealQuarantined, fmt.Sprint(v.Number)).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
 		templ_7745c5c3_Err = planOne(v.board, v.Number, v.mayAct).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = command(v.commandFor(v.resend, v.flags())).Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = command(v.commandFor(discard, v.flags())).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = command(v.commandFor(v.resend, v.flags()), v.commandFor(discard, v.flags())).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

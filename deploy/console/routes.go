@@ -16,10 +16,21 @@ type route struct {
 
 // table returns every address. Pages that alerts and logs link to keep their addresses.
 func (c *Console) table() []route {
-	return []route{
+	routes := []route{
 		{"GET /{$}", RoleRead, c.showOverview},
 		{"GET /findings/{name}", RoleRead, c.showFinding},
-
+		{"GET /events/{key}", RoleRead, c.showEvent},
+		{"GET /accounts/{provider}/{token}", RoleRead, c.showAccount},
+		{"GET /search", RoleRead, c.showSearch},
+		{"GET /feed", RoleRead, c.showFeed},
+		{"GET /queues", RoleRead, c.showQueues},
+		{"GET /queues/{queue}", RoleRead, c.showQueue},
+		{"POST /queues/{queue}/pause", RoleAct, c.onQueue("pause", c.pause)},
+		{"POST /queues/{queue}/resume", RoleAct, c.onQueue("resume", c.resume)},
+		{"GET /queues/{queue}/retry", RoleAct, c.planRetry},
+		{"POST /queues/{queue}/retry", RoleAct, c.onQueue("retry", c.retryNow)},
+		{"GET /providers", RoleRead, c.showProviders},
+		{"GET /teams", RoleRead, c.showTeams},
 		{"GET /dead", RoleRead, c.showDead},
 		{"GET /dead/{number}", RoleRead, c.showLetter},
 		{"POST /dead/plan", RoleAct, c.planDead},
@@ -37,6 +48,19 @@ func (c *Console) table() []route {
 		{"POST /logout", roleNone, c.logOut},
 		{"GET /static/{file}", roleNone, sendStatic},
 	}
+	if c.Reveal {
+		routes = append(routes, route{"POST /reveal", RoleReveal, c.reveal})
+	}
+	return routes
+}
+
+// Patterns returns the method and the pattern of every address, such as "GET /findings/{name}".
+func (c *Console) Patterns() []string {
+	var patterns []string
+	for _, one := range c.table() {
+		patterns = append(patterns, one.pattern)
+	}
+	return patterns
 }
 
 // routes returns the handler of every address.

@@ -46,7 +46,7 @@ func redriveFast() url.Values { return url.Values{"do": {"redrive"}, "rate": {"1
 
 func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 5)
+	b.shelve(1, 5)
 	path := b.plan("/dead/plan", url.Values{
 		"do": {"redrive"}, "most": {"3"}, "rate": {"1000"}, "class": {"transient"},
 	})
@@ -56,7 +56,7 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 	if n := b.count(schema.EventsStream); n != 5 {
 		t.Fatalf("a plan has stored events: %d", n)
 	}
-	b.die(6, 7)
+	b.shelve(6, 7)
 	last := b.start(path, nil)
 	if last.State != runDone || last.Done != 3 || last.Result.counts[shelf.Sent] != 3 {
 		t.Errorf("the report is %+v", last)
@@ -80,7 +80,7 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 func TestTwoOperatorsSendEachLetterOnce(t *testing.T) {
 	b := newBench(t)
 	const all = 40
-	b.die(1, all)
+	b.shelve(1, all)
 	first := b.plan("/dead/plan", redriveFast())
 	second := b.plan("/dead/plan", redriveFast())
 	b.wants(b.post(first+"/start", annaToken, nil), http.StatusSeeOther)
@@ -128,7 +128,7 @@ func TestARunEndsInTheMiddle(t *testing.T) {
 	} {
 		t.Run(promise, func(t *testing.T) {
 			b := newBench(t)
-			b.die(1, 5)
+			b.shelve(1, 5)
 			path := b.plan("/dead/plan", redriveFast())
 			one := b.run(path)
 			asked := 0
@@ -167,7 +167,7 @@ func (w brokenWork) send(ctx context.Context, i int) (uint64, shelf.Outcome, err
 
 func TestARunEndsWithTheFirstError(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 5)
+	b.shelve(1, 5)
 	path := b.plan("/dead/plan", redriveFast())
 	one := b.run(path)
 	one.work = brokenWork{one.work, 2}
@@ -185,7 +185,7 @@ func TestARunEndsWithTheFirstError(t *testing.T) {
 
 func TestWhatIsKeptIsListedWithItsReason(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 1)
+	b.shelve(1, 1)
 	broken := b.store(b.event("e-2", "a-2"))
 	broken.Body = append(broken.Body, ' ')
 	b.must(b.op.PublishDeadLetter(b.Context(), broken))
@@ -211,7 +211,7 @@ func TestATallyIsBounded(t *testing.T) {
 
 func TestADiscardNeedsTheNumberOfLetters(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 12)
+	b.shelve(1, 12)
 	path := b.plan("/dead/plan", url.Values{"do": {"discard"}, "rate": {"1000"}})
 	b.wants(b.get(path, annaToken), http.StatusOK, "Type 12 to delete them for good",
 		"would be deleted for good")
@@ -232,7 +232,7 @@ func TestADiscardNeedsTheNumberOfLetters(t *testing.T) {
 
 func TestOneLetterIsMeant(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 3)
+	b.shelve(1, 3)
 	b.wants(b.get("/dead/2", annaToken), http.StatusOK, `name="number" value="2"`)
 	path := b.plan("/dead/plan", url.Values{"do": {"redrive"}, "number": {"2"}})
 	b.wants(b.get(path, annaToken), http.StatusOK, "Redrive 1 dead letter", "wagewire dead redrive 2")
@@ -247,7 +247,7 @@ func TestOneLetterIsMeant(t *testing.T) {
 
 func TestWhoeverReadsChangesNothing(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 1)
+	b.shelve(1, 1)
 	path := b.plan("/dead/plan", redriveFast())
 	for _, one := range b.table() {
 		method, pattern, _ := strings.Cut(one.pattern, " ")
@@ -272,7 +272,7 @@ func TestWhoeverReadsChangesNothing(t *testing.T) {
 
 func TestAPlanExpires(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 1)
+	b.shelve(1, 1)
 	path := b.plan("/dead/plan", redriveFast())
 	one := b.run(path)
 	one.update(func(now *report) { now.ReadyAt = timeAgo(plannedFor + time.Second) })
@@ -285,7 +285,7 @@ func TestAPlanExpires(t *testing.T) {
 
 func TestRunsAreFew(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 1)
+	b.shelve(1, 1)
 	var last string
 	for range unfinishedMax {
 		last = b.plan("/dead/plan", redriveFast())
@@ -307,7 +307,7 @@ func TestRunsAreFew(t *testing.T) {
 
 func TestAnOpenPageHearsOfARun(t *testing.T) {
 	b := newBench(t)
-	b.die(1, 1)
+	b.shelve(1, 1)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.pages.URL+"/changes", nil)
 	b.must(err)
 	r.Header.Set("Authorization", "Bearer "+ritaToken)

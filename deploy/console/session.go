@@ -89,7 +89,8 @@ func (c *Console) setCookie(w http.ResponseWriter, value string, maxAge int) {
 		MaxAge:   maxAge,
 		Secure:   c.isHTTPS,
 		HttpOnly: true,
-		SameSite: http.SameSiteStrictMode,
+		// The link of an alert brings the cookie, and a form of another site never does.
+		SameSite: http.SameSiteLaxMode,
 	})
 }
 

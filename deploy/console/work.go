@@ -13,7 +13,7 @@ type work interface {
 	// stored counts the messages of the shelf.
 	stored(ctx context.Context) (uint64, error)
 	// find keeps the chosen messages, at most so many, and counts the rest.
-	find(ctx context.Context, most int, looked func(int)) (found, error)
+	find(ctx context.Context, most int, looked func(int)) (selection, error)
 	// count is how many messages are kept.
 	count() int
 	// open reads what preview and send need.
@@ -25,8 +25,8 @@ type work interface {
 	drop()
 }
 
-// found is what find has found. The groups are those of the kept messages.
-type found struct {
+// selection is what find has found. The groups are those of the kept messages.
+type selection struct {
 	matched int
 	groups  []group
 }
@@ -57,8 +57,8 @@ func (w *shelfWork[T]) stored(ctx context.Context) (uint64, error) {
 	return w.op.CountMessages(ctx, w.kind.Stream)
 }
 
-func (w *shelfWork[T]) find(ctx context.Context, most int, looked func(int)) (found, error) {
-	var all found
+func (w *shelfWork[T]) find(ctx context.Context, most int, looked func(int)) (selection, error) {
+	var all selection
 	counts := map[[2]string]int{}
 	keep := func(message T) error {
 		all.matched++

@@ -269,7 +269,7 @@ func (p *part) address(inside int) string { return fmt.Sprintf("%s:%d", loopback
 func demonstration(variables map[string]string, freePort func() int) map[string]string {
 	all := map[string]string{"LOG_LEVEL": "debug", "PINWHEEL_RATE_PER_S": "100",
 		"TRUV_RATE_PER_S": "100", "BIND_ADDR": loopback}
-	for _, name := range []string{"NATS_PORT", "INGRESS_PORT", "PROVIDERS_PORT"} {
+	for _, name := range []string{"NATS_PORT", "INGRESS_PORT", "PROVIDERS_PORT", "CONSOLE_PORT"} {
 		all[name] = strconv.Itoa(freePort())
 	}
 	maps.Copy(all, variables)

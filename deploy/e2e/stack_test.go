@@ -69,6 +69,7 @@ func startSandbox(
 	c.Dir = dir
 	c.Getenv = func(key string) string { return variables[key] }
 	c.PauseFor = probeEvery
+	c.ConsolePort = -1
 	c.Log = zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel))
 	s, err := sandbox.Up(ctx, c)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -17,14 +18,17 @@ import (
 type Exporter struct {
 	*gauges
 
+	console process.Console
+
 	mu sync.Mutex
 	// state is nil before the first Show.
 	state *State
 }
 
-// NewExporter registers the metrics.
-func NewExporter(registry prometheus.Registerer) *Exporter {
-	e := &Exporter{gauges: newGauges()}
+// NewExporter registers the metrics. The address of the console is exported too, for the links of
+// alerts, unless it is empty.
+func NewExporter(registry prometheus.Registerer, console process.Console) *Exporter {
+	e := &Exporter{gauges: newGauges(), console: console}
 	registry.MustRegister(e)
 	return e
 }
@@ -66,7 +70,7 @@ type gauges struct {
 	all   []Metric
 	descs []*prometheus.Desc
 
-	up, finding                                             *prometheus.Desc
+	up, finding, consoleInfo                                *prometheus.Desc
 	messages, bytes, bytesMax, oldest, full, behind         *prometheus.Desc
 	messagesMax, memory, memoryMax                          *prometheus.Desc
 	ready, replays, inHand, redeliver, requests, unfinished *prometheus.Desc
@@ -91,6 +95,8 @@ func newGauges() *gauges {
 	g.up = g.define("up", "1 if the last reading of the broker was successful.")
 	g.finding = g.define("finding_active", "1 for each finding of wagewire status; "+
 		"0 for a kind without a finding.", "finding", "severity", "about")
+	g.consoleInfo = g.define("console_info",
+		"1 if there is a console; url is the public address of its pages.", "url")
 	g.messages = g.define("stream_messages", "Messages of a stream.", "stream")
 	g.bytes = g.define("stream_bytes", "Bytes of a stream.", "stream")
 	g.bytesMax = g.define("stream_max_bytes", "Limit of a stream's bytes.", "stream")
@@ -159,12 +165,15 @@ func (e *Exporter) Describe(descriptions chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (e *Exporter) Collect(out chan<- prometheus.Metric) {
+	x := export{e.gauges, out}
+	if e.console != "" {
+		x.gauge(x.consoleInfo, 1, string(e.console))
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state == nil {
 		return
 	}
-	x := export{e.gauges, out}
 	x.findings(*e.state)
 	if e.state.Away != "" {
 		x.gauge(x.up, 0)

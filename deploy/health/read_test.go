@@ -13,6 +13,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
@@ -214,7 +215,7 @@ func TestLookingLeavesNothingBehind(t *testing.T) {
 func TestTheExporterExportsEveryMetric(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
-	exporter := health.NewExporter(registry)
+	exporter := health.NewExporter(registry, "https://wagewire.example.com")
 	if err := exporter.Ready(context.Background()); err == nil {
 		t.Error("it is ready before the first reading")
 	}
@@ -239,8 +240,30 @@ func TestTheExporterExportsEveryMetric(t *testing.T) {
 	}
 	exported = gather(t, registry)
 	if exported["wagewire_up"] != 1 || exported["wagewire_finding_active"] != len(health.Kinds()) ||
-		len(exported) != 2 {
+		exported["wagewire_console_info"] != 1 || len(exported) != 3 {
 		t.Errorf("while the broker is away: %v", exported)
+	}
+}
+
+func TestTheExporterHasTheConsoleAlsoBeforeTheFirstReading(t *testing.T) {
+	t.Parallel()
+	for promise, row := range map[string]struct {
+		console process.Console
+		want    map[string]int
+	}{
+		"a console is one series": {"https://wagewire.example.com", map[string]int{
+			"wagewire_console_info": 1,
+		}},
+		"no console is no series": {"", map[string]int{}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			registry := prometheus.NewPedanticRegistry()
+			health.NewExporter(registry, row.console)
+			if diff := cmp.Diff(row.want, gather(t, registry)); diff != "" {
+				t.Errorf("series (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -68,7 +68,7 @@ func TestMetricsReference(t *testing.T) {
 }
 
 func registerExporter(_ *testing.T, registry *prometheus.Registry) {
-	health.NewExporter(registry)
+	health.NewExporter(registry, "https://wagewire.example.com")
 }
 
 func registerIngress(t *testing.T, registry *prometheus.Registry) {

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -163,26 +164,99 @@ func TestADrainLeavesAPod(t *testing.T) {
 	}
 }
 
-func TestARouteLeadsToIngress(t *testing.T) {
-	service := releaseName + "-ingress"
-	for _, route := range of[*gateway.HTTPRoute](renderFile(t, "production")) {
-		backend := route.Spec.Rules[0].BackendRefs[0]
-		if string(backend.Name) != service || *backend.Port != 8080 || route.Spec.Hostnames[0] != "hooks.example.com" {
-			t.Errorf("%s leads to %s:%d", route.Spec.Hostnames, backend.Name, *backend.Port)
-		}
+func TestARouteLeadsToItsService(t *testing.T) {
+	const webhooks = "hooks.example.com/webhooks/ to wagewire-ingress"
+	const pages = "wagewire.example.com/ to wagewire-console"
+	for promise, row := range map[string]struct {
+		values values
+		want   []string
+	}{
+		"of webhooks and pages, as HTTPRoutes": {with(t, "production"),
+			[]string{webhooks + ":8080", pages + ":8090"}},
+		"of webhooks, as an Ingress": {with(t, "pinwheel-only"), []string{webhooks + ":http"}},
+		"of pages, as an Ingress": {with(t, "trial", "console.url=https://wagewire.example.com",
+			"console.route={kind: Ingress, host: wagewire.example.com, tlsSecret: console-tls}"),
+			[]string{pages + ":http"}},
+		"not of pages that nobody serves": {with(t, "production", "console.enabled=false"),
+			[]string{webhooks + ":8080"}},
+		"of nothing without a word": {with(t, "trial"), nil},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			var got []string
+			r := render(t, row.values)
+			for _, route := range of[*gateway.HTTPRoute](r) {
+				rule := route.Spec.Rules[0]
+				backend := rule.BackendRefs[0]
+				got = append(got, fmt.Sprintf("%s%s to %s:%d", route.Spec.Hostnames[0],
+					*rule.Matches[0].Path.Value, backend.Name, *backend.Port))
+			}
+			for _, route := range of[*networking.Ingress](r) {
+				rule := route.Spec.Rules[0]
+				path := rule.HTTP.Paths[0]
+				service := path.Backend.Service
+				got = append(got, fmt.Sprintf("%s%s to %s:%s", rule.Host, path.Path, service.Name,
+					service.Port.Name))
+				if !slices.Equal(route.Spec.TLS[0].Hosts, []string{rule.Host}) {
+					t.Errorf("the certificate is for %s", route.Spec.TLS[0].Hosts)
+				}
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, row.want) {
+				t.Errorf("routes %q, want %q", got, row.want)
+			}
+		})
 	}
-	for _, route := range of[*networking.Ingress](renderFile(t, "pinwheel-only")) {
-		rule := route.Spec.Rules[0]
-		path := rule.HTTP.Paths[0]
-		if path.Backend.Service.Name != service || rule.Host != "hooks.example.com" || path.Path != "/webhooks/" {
-			t.Errorf("%s%s leads to %s", rule.Host, path.Path, path.Backend.Service.Name)
-		}
+}
+
+func TestTheConsoleIsOnePodOnRequest(t *testing.T) {
+	const name = "console"
+	if deploymentsOf(renderFile(t, "truv-only"))[name] != nil {
+		t.Error("it is there without a request")
 	}
-	for file, want := range map[string]int{"production": 1, "pinwheel-only": 1, "trial": 0} {
-		r := renderFile(t, file)
-		if got := len(of[*gateway.HTTPRoute](r)) + len(of[*networking.Ingress](r)); got != want {
-			t.Errorf("%s: %d routes, want %d", file, got, want)
-		}
+	d := deploymentsOf(renderFile(t, "production"))[name]
+	if d == nil {
+		t.Fatal("it is not there")
+	}
+	if *d.Spec.Replicas != 1 || d.Spec.Strategy.Type != apps.RecreateDeploymentStrategyType {
+		t.Errorf("%d pods, and %s: plans and sessions are in the memory of one", *d.Spec.Replicas,
+			d.Spec.Strategy.Type)
+	}
+	if args := d.Spec.Template.Spec.Containers[0].Args; !slices.Equal(args, []string{name}) {
+		t.Errorf("it runs wagewire %s", args)
+	}
+}
+
+func TestTheConsoleKnowsWhoReads(t *testing.T) {
+	for promise, row := range map[string]struct {
+		values values
+		want   map[string]string // of the variables of the console; "" is not set
+	}{
+		"people with a token": {with(t, "trial"), map[string]string{
+			"CONSOLE_TOKENS_FILE": "/etc/wagewire/console/tokens", "CONSOLE_ANYONE_READS": "",
+			"CONSOLE_TRUSTED_PROXIES": "", "CONSOLE_REVEAL": ""}},
+		"people whom a proxy names": {with(t, "trial", "console={enabled: true, trustedProxies: 10.1.0.0/16, "+
+			"roles: read=payroll, userHeader: X-User, groupsHeader: X-Groups}"), map[string]string{
+			"CONSOLE_TOKENS_FILE": "", "CONSOLE_TRUSTED_PROXIES": "10.1.0.0/16",
+			"CONSOLE_ROLES": "read=payroll", "CONSOLE_USER_HEADER": "X-User",
+			"CONSOLE_GROUPS_HEADER": "X-Groups"}},
+		"everybody, if it is wished": {with(t, "trial", "console={enabled: true, anyoneReads: true}"),
+			map[string]string{"CONSOLE_TOKENS_FILE": "", "CONSOLE_ANYONE_READS": "1"}},
+		"and records, if it is wished": {with(t, "trial", "console.reveal=true"),
+			map[string]string{"CONSOLE_REVEAL": "1"}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			p := podsOf(t, render(t, row.values))["console"]
+			has := environmentOf(p.spec.Containers[0])
+			for variable, want := range row.want {
+				if has[variable] != want {
+					t.Errorf("%s is %q, want %q", variable, has[variable], want)
+				}
+			}
+			mounts := slices.ContainsFunc(p.spec.Volumes, isNamed("tokens"))
+			if mounts != (has["CONSOLE_TOKENS_FILE"] != "") {
+				t.Errorf("the file of tokens is mounted: %t", mounts)
+			}
+		})
 	}
 }
 

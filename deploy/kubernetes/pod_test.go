@@ -18,6 +18,7 @@ import (
 	psa "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
+	"github.com/wagewire/wagewire/deploy/console"
 	"github.com/wagewire/wagewire/deploy/doctor"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/ingress"
@@ -202,17 +203,20 @@ func environmentOf(c core.Container) map[string]string {
 func variablesOf(component string) []process.Variable {
 	broker := process.Variables(stream.Config{})
 	every := process.Variables(stream.Config{}, process.Config{})
+	pages := process.Variables(process.ConsoleConfig{})
 	switch component {
 	case "ingress":
 		return slices.Concat(every, ingress.Variables())
 	case stream.RoleAccounts:
 		return slices.Concat(every, workers.AccountsVariables())
 	case "metrics":
-		return slices.Concat(every, health.Variables())
+		return slices.Concat(every, health.Variables(), pages)
+	case "console":
+		return slices.Concat(every, console.Variables(), health.Variables())
 	case "provision", "tool": // the same command
-		return slices.Concat(broker, health.Variables())
+		return slices.Concat(broker, health.Variables(), pages)
 	case "backfill":
-		variables := slices.Concat(broker, health.Variables(), doctor.Variables())
+		variables := slices.Concat(broker, health.Variables(), doctor.Variables(), pages)
 		for _, p := range schema.Providers() {
 			variables = append(variables, fetch.Variables(p)...)
 		}
@@ -303,6 +307,8 @@ func secretsOf(component string) []string {
 		return nil
 	case "provision", "tool", "metrics":
 		return []string{key(stream.RoleOperator)}
+	case "console":
+		return []string{key(stream.RoleOperator), "wagewire-console console.tokens"}
 	case "backfill", "ingress":
 		role := stream.RoleIngress
 		if component == "backfill" {

@@ -238,10 +238,16 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 			"kubectl -n payroll create secret generic wagewire-pinwheel --from-file=secret=pinwheel.secret",
 			"kubectl -n payroll create secret generic wagewire-truv --from-file=secret=truv.secret",
 			"kubectl -n payroll exec deployment/wagewire-tool -- /app status", "rollout status deployment",
+			"wagewire console token NAME --roles read,act >>console.tokens",
+			"create secret generic wagewire-console --from-file=console.tokens=console.tokens",
+			"pages are at http://127.0.0.1:8090, after this command",
+			"kubectl -n payroll port-forward service/wagewire-console 8090:8090",
 			"nats.enabled is for trying out", "providers.enabled is for trying out",
 		},
 		"production": {
 			"create secret generic pinwheel-live --from-file=api-secret=pinwheel.secret",
+			"create secret generic console-tokens --from-file=persons=console.tokens",
+			"pages are at https://wagewire.example.com\n",
 			"create secret generic nats-ca --from-file=ca.crt=ca.pem",
 		},
 	} {
@@ -254,6 +260,9 @@ func TestTheNotesSayWhatToDo(t *testing.T) {
 	}
 	if notes := renderFile(t, "without-autoscaling").notes; strings.Contains(notes, "KEDA") {
 		t.Errorf("the notes speak of KEDA:\n%s", notes)
+	}
+	if notes := renderFile(t, "truv-only").notes; strings.Contains(notes, "console") {
+		t.Errorf("the notes speak of the console:\n%s", notes)
 	}
 }
 
@@ -275,6 +284,7 @@ func TestANumberIsTakenFromAFileAndFromSet(t *testing.T) {
 		"provision.maxAge.WAGEWIRE_COMPLETIONS=30d":          `--max-age=WAGEWIRE_COMPLETIONS=30d`,
 		"provision.maxBytes.KV_WAGEWIRE_BUDGETS=2GiB":        `--max-bytes=KV_WAGEWIRE_BUDGETS=2GiB`,
 		"provision.maxMessages.WAGEWIRE_COMPLETIONS=5000000": `--max-messages=WAGEWIRE_COMPLETIONS=5000000`,
+		"console.url=https://wagewire.example.com":           `name: CONSOLE_URL value: https://wagewire.example.com`,
 		"nats.memory=4Gi":                                    `name: NATS_MEMORY value: 4GiB`,
 	} {
 		bySet := with(t, "trial")

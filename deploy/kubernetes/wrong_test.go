@@ -63,6 +63,20 @@ func TestAWrongValueIsOneLine(t *testing.T) {
 			"is set, and a ClusterIP has none: remove it, or set ingress.service.type=LoadBalancer"},
 		"a route without a host": {"ingress.route.kind=Ingress", "wagewire: ingress.route.host is not set: set it to the name that the " +
 			"providers call, or set ingress.route.kind to nothing"},
+		"a console without a word about who reads": {"console={enabled: true}", "wagewire: nothing says who reads the console: set " +
+			"console.tokens.existingSecret to a secret with tokens, console.trustedProxies to the proxy that names people, or console.anyoneReads=true"},
+		"roles of groups without a proxy": {"console.roles=read=payroll", "wagewire: console.roles is set, and groups come from a proxy: set " +
+			"console.trustedProxies to its addresses, or remove console.roles"},
+		"a proxy without roles of groups": {"console={enabled: true, trustedProxies: 10.0.0.1}", "wagewire: console.roles is not set: set it to " +
+			"the roles of the groups that the proxy names, such as read=payroll,act=payroll-ops"},
+		"a role that is none":     {"console.roles=root=payroll", "at '/console/roles': 'root=payroll' does not match pattern '^$|^(read|act|reveal)=[^ ,=]+( *, *(read|act|reveal)=[^ ,=]+)*$'"},
+		"a path before the pages": {"console.url=https://a.example.com/console", "at '/console/url': 'https://a.example.com/console' does not match pattern '^$|^https?://[^/ ?#@]+/?$'"},
+		"a route of pages without a host": {"console.route.kind=Ingress", "wagewire: console.route.host is not set: set it to the host of " +
+			"console.url, or set console.route.kind to nothing"},
+		"a route of pages to another host": {"console.route={kind: Ingress, host: a.example.com}", "wagewire: console.url is \"\", and the route " +
+			"is for a.example.com: set console.url=https://a.example.com, or the console answers no browser"},
+		"a route of pages without a gateway": {"console.url=https://a.example.com:8443\nconsole.route={kind: HTTPRoute, host: a.example.com}",
+			"wagewire: console.route.parentRefs is empty: name the gateway of the HTTPRoute"},
 		"a route without a gateway": {"ingress.route={kind: HTTPRoute, host: a.example.com}", "wagewire: ingress.route.parentRefs is empty: name the gateway of the HTTPRoute"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +111,8 @@ func TestAMissingAPIIsOneLine(t *testing.T) {
 			"install the Prometheus operator, or set podMonitor.enabled=false"},
 		"the Prometheus operator, for the alerts": {with(t, "without-autoscaling", "rules.enabled=true"), []string{cluster},
 			"wagewire: the cluster has no PrometheusRule: install the Prometheus operator, or set rules.enabled=false"},
+		"the Gateway API, for the console": {with(t, "production", "ingress.route={}"), every[:3], "wagewire: the cluster has no HTTPRoute: " +
+			"install the Gateway API, or set console.route.kind=Ingress"},
 		"the Gateway API": {with(t, "production"), every[:3], "wagewire: the cluster has no HTTPRoute: install the Gateway API, " +
 			"or set ingress.route.kind=Ingress"},
 	} {

@@ -33,7 +33,7 @@ func TestTheConfigurationScrapesEveryProcess(t *testing.T) {
 			t.Errorf("every %s is %s apart, and the tests of the rules assume %s", what, value, every)
 		}
 	}
-	want := []string{"metrics", stream.RoleIngress, stream.RoleAccounts}
+	want := []string{"metrics", "console", stream.RoleIngress, stream.RoleAccounts}
 	for _, r := range schema.WorkerResources() {
 		want = append(want, strings.ReplaceAll(string(r), "_", "-")) // as in docker-compose.yml
 	}

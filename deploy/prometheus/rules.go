@@ -7,6 +7,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy"
 	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 const (
@@ -155,8 +156,14 @@ func writeAlert(b *strings.Builder, topic deploy.Topic, expr string, wait, keep 
           summary: '{{ with or $labels.about $labels.provider }}{{ . }}: {{ end }}%s'
           command: wagewire explain %s
           runbook_url: %s#%s
-`, severity(topic), strings.ReplaceAll(topic.Means, "'", "''"), topic.Name, runbook, topic.Name)
+          console: '{{ with query (%s) }}{{ . | first | label "url" }}%s{{ end }}'
+`, severity(topic), strings.ReplaceAll(topic.Means, "'", "''"), topic.Name, runbook, topic.Name,
+		consoleQuery, process.Console("").Finding(topic.Name))
 }
+
+// consoleQuery is an expression of the template: the query for the console of the installation that
+// the alert is about. Without a console the query has no result, and the annotation is empty.
+const consoleQuery = `printf "wagewire_console_info{namespace=%q}" (or $labels.namespace "")`
 
 func severity(topic deploy.Topic) string {
 	if topic.Severity == health.Bad {

@@ -448,6 +448,9 @@ func TestEachAlertHasItsSectionAndEachSectionItsAlert(t *testing.T) {
 		if want := "wagewire explain " + topic.Name; annotations["command"] != want {
 			t.Errorf("%s names the command %s", topic.Name, annotations["command"])
 		}
+		if !strings.HasSuffix(annotations["console"], "/findings/"+topic.Name+"{{ end }}") {
+			t.Errorf("%s links to the page %s", topic.Name, annotations["console"])
+		}
 		if topic.Section() == "" {
 			t.Errorf("the runbook has no section %s", topic.Name)
 		}
@@ -464,13 +467,74 @@ func TestASummarySaysWhatItIsAbout(t *testing.T) {
 	} {
 		series := []string{fmt.Sprintf(
 			`wagewire_finding_active{finding="refused-credentials",severity="bad",about=%q} 1x4`, about)}
-		if got := summaryOf(t, series, "WagewireRefusedCredentials"); got != want {
-			t.Errorf("about %q: %q, want %q", about, got, want)
+		got := annotationsOf(t, series, "WagewireRefusedCredentials", "summary")
+		if diff := cmp.Diff([]string{want}, got); diff != "" {
+			t.Errorf("about %q (-want +got)\n%s", about, diff)
 		}
 	}
 }
 
-func summaryOf(t *testing.T, series []string, name string) string {
+func TestAnAlertLinksToThePageOfItsFinding(t *testing.T) {
+	const refused = `wagewire_finding_active{finding="refused-credentials",severity="bad",about="truv"%s} 1x4`
+	const info = `wagewire_console_info{%s} 1x4`
+	one := fmt.Sprintf(refused, "")
+	for promise, row := range map[string]struct {
+		series []string
+		alert  string
+		want   []string // for each alert, in the order of their labels
+	}{
+		"a finding has the address of its page": {
+			[]string{one, fmt.Sprintf(info, `url="https://w.example.com"`)},
+			"WagewireRefusedCredentials",
+			[]string{"https://w.example.com/findings/refused-credentials"},
+		},
+		"without a console there is none": {
+			[]string{one}, "WagewireRefusedCredentials", []string{""},
+		},
+		"two processes of the exporter are one address": {
+			[]string{
+				one,
+				fmt.Sprintf(info, `url="https://w.example.com",instance="a"`),
+				fmt.Sprintf(info, `url="https://w.example.com",instance="b"`),
+			},
+			"WagewireRefusedCredentials",
+			[]string{"https://w.example.com/findings/refused-credentials"},
+		},
+		"each of two installations has its own console": {
+			[]string{
+				fmt.Sprintf(refused, `,namespace="a"`), fmt.Sprintf(refused, `,namespace="b"`),
+				fmt.Sprintf(info, `url="https://a.example.com",namespace="a"`),
+				fmt.Sprintf(info, `url="https://b.example.com",namespace="b"`),
+			},
+			"WagewireRefusedCredentials",
+			[]string{
+				"https://a.example.com/findings/refused-credentials",
+				"https://b.example.com/findings/refused-credentials",
+			},
+		},
+		"an installation without a console has not that of another": {
+			[]string{
+				fmt.Sprintf(refused, `,namespace="a"`),
+				fmt.Sprintf(info, `url="https://b.example.com",namespace="b"`),
+			},
+			"WagewireRefusedCredentials", []string{""},
+		},
+		"an alert that is no finding has the page of its section in the runbook": {
+			[]string{`wagewire_up{} 0x4`, fmt.Sprintf(info, `url="https://w.example.com"`)},
+			"WagewireMetricsAbsent", []string{"https://w.example.com/findings/metrics-absent"},
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			got := annotationsOf(t, row.series, row.alert, "console")
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("addresses (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// annotationsOf returns an annotation of each alert of the name at 0, in the order of their labels.
+func annotationsOf(t *testing.T, series []string, name, annotation string) []string {
 	t.Helper()
 	loader, err := promqltest.NewLazyLoader("load 15s\n  "+strings.Join(series, "\n  "),
 		promqltest.LazyLoaderOpts{})
@@ -483,20 +547,25 @@ func summaryOf(t *testing.T, series []string, name string) string {
 		AppendableV2: loader.Storage(),
 		Context:      t.Context(),
 	})
-	var summary string
+	var active []*rules.Alert
 	loader.WithSamplesTill(time.Unix(0, 0), func(error) {
 		for _, group := range groups {
 			evaluate(t, group, time.Unix(0, 0))
 			for _, rule := range group.AlertingRules() {
-				for _, active := range rule.ActiveAlerts() {
-					if rule.Name() == name {
-						summary = active.Annotations.Get("summary")
-					}
+				if rule.Name() == name {
+					active = append(active, rule.ActiveAlerts()...)
 				}
 			}
 		}
 	})
-	return summary
+	slices.SortFunc(active, func(a, b *rules.Alert) int {
+		return labels.Compare(a.Labels, b.Labels)
+	})
+	var values []string
+	for _, a := range active {
+		values = append(values, a.Annotations.Get(annotation))
+	}
+	return values
 }
 
 // metricName is a metric of Wagewire in an expression.

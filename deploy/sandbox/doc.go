@@ -6,6 +6,7 @@
 // [Up] starts the parts in the order of their files and returns when webhooks are received:
 //
 //	start.go    a function for each part: directory, broker, ingress, fakes, workers, admin
+//	console.go  the same for the console
 //	part.go     the goroutine of a part, from start to stop; workers can start again
 //	sandbox.go  Config, Up and Close
 package sandbox

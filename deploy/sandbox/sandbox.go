@@ -41,6 +41,7 @@ const (
 	Webhooks  = "webhooks"
 	Providers = "providers"
 	Admin     = "admin"
+	Console   = "console"
 	Dir       = "dir"
 )
 
@@ -51,7 +52,8 @@ type Config struct {
 	// use it. Empty: a temporary directory, removed by Close.
 	Dir string
 	// Ports on the loopback interface. 0 takes a free port. AdminPort < 0: no admin listener.
-	NATSPort, WebhooksPort, ProvidersPort, AdminPort int
+	// ConsolePort < 0: no console.
+	NATSPort, WebhooksPort, ProvidersPort, AdminPort, ConsolePort int
 	// Real leaves the fakes out. Then the environment's variables name the providers.
 	Real bool
 	// Getenv reads the environment. With fakes the environment need not name providers. nil: an
@@ -83,9 +85,12 @@ type Sandbox struct {
 	OperatorKey string
 	// Fake is the fake providers, nil with Config.Real.
 	Fake *fake.Providers
-	// WebhooksURL, ProvidersURL, AdminURL and NATSURL are the addresses of the parts. Without a
-	// listener the URL is empty.
-	WebhooksURL, ProvidersURL, AdminURL, NATSURL string
+	// WebhooksURL, ProvidersURL, AdminURL, NATSURL and ConsoleURL are the addresses of the parts.
+	// Without a listener the URL is empty.
+	WebhooksURL, ProvidersURL, AdminURL, NATSURL, ConsoleURL string
+	// ConsoleToken is the token of a person who may act in the console, of this start only. It is
+	// empty without a console, with Config.Real, and if the environment names persons.
+	ConsoleToken string
 
 	config   Config
 	env      map[string]string // set by the sandbox for all parts
@@ -129,7 +134,7 @@ func Up(ctx context.Context, c Config) (_ *Sandbox, err error) {
 	starts := []func(context.Context) error{
 		s.makeDirectory, s.makeAccounts, s.startBroker,
 		s.listenForFakes, s.startIngress, s.startFakes,
-		s.startWorkers, s.startAdmin,
+		s.startWorkers, s.startConsole, s.startAdmin,
 	}
 	for _, start := range starts {
 		if err := start(ctx); err != nil {
@@ -147,7 +152,8 @@ func (s *Sandbox) Close() error {
 	}
 	var errs []error
 	stages := [][]string{
-		{"admin", "ingress"}, workerNames, {stream.RoleAccounts, "calls"}, {"providers", "teams"},
+		{"admin", "console", "ingress"}, workerNames,
+		{stream.RoleAccounts, "calls"}, {"providers", "teams"},
 	}
 	for _, stage := range stages {
 		var group errgroup.Group

@@ -243,12 +243,15 @@ func must(t *testing.T, err error) {
 func TestTemporaryDirGoes(t *testing.T) {
 	place := t.TempDir()
 	t.Setenv("TMPDIR", place)
-	s := up(t, sandbox.Config{AdminPort: -1})
+	s := up(t, sandbox.Config{AdminPort: -1, ConsolePort: -1})
 	if entries, err := os.ReadDir(place); err != nil || len(entries) != 1 {
 		t.Fatalf("%v %v", entries, err)
 	}
 	if s.AdminURL != "" {
 		t.Errorf("admin listens at %s", s.AdminURL)
+	}
+	if s.ConsoleURL != "" || s.ConsoleToken != "" {
+		t.Errorf("the console listens at %s", s.ConsoleURL)
 	}
 	closed(t, s)
 	if entries, err := os.ReadDir(place); err != nil || len(entries) != 0 {
@@ -342,6 +345,7 @@ func TestCannotStart(t *testing.T) {
 		{"NATS on a taken port", sandbox.Config{NATSPort: port}, sandbox.NATS},
 		{"providers on a taken port", sandbox.Config{ProvidersPort: port}, sandbox.Providers},
 		{"admin on a taken port", sandbox.Config{AdminPort: port}, sandbox.Admin},
+		{"the console on a taken port", sandbox.Config{ConsolePort: port}, sandbox.Console},
 		{
 			"a directory beneath a file",
 			sandbox.Config{Dir: filepath.Join(file, "state")}, sandbox.Dir,

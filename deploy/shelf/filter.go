@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -75,7 +76,7 @@ func (f LetterFilter) Subjects() []string {
 		return []string{schema.DeadLetterSubject(queue, "*")}
 	}
 	var subjects []string
-	for _, token := range accountTokens(f.Account) {
+	for _, token := range find.Tokens(f.Account) {
 		subjects = append(subjects, schema.DeadLetterSubject(queue, token))
 	}
 	return subjects
@@ -84,7 +85,7 @@ func (f LetterFilter) Subjects() []string {
 // AccountWord is the account as a word that needs no quotes and chooses the same accounts, ""
 // without one.
 func (f LetterFilter) AccountWord() string {
-	if f.Account == "" || isToken(f.Account) {
+	if f.Account == "" || find.IsToken(f.Account) {
 		return f.Account
 	}
 	return schema.Token(f.Account)
@@ -117,25 +118,4 @@ func (f UnreadFilter) Subjects() []string {
 }
 
 // IsAccount reports whether the name is the account token, or the provider's id of the account.
-func IsAccount(token, name string) bool {
-	return token == name || token == schema.Token(name) || token == schema.HashToken(name)
-}
-
-// accountTokens are the tokens that IsAccount takes for the name.
-func accountTokens(name string) []string {
-	tokens := []string{schema.Token(name), schema.HashToken(name)}
-	if schema.Token(name) != name && isToken(name) {
-		tokens = append(tokens, name)
-	}
-	slices.Sort(tokens)
-	return slices.Compact(tokens)
-}
-
-// isToken reports whether the name can be a token of a subject.
-func isToken(name string) bool {
-	isOther := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
-			r != '_' && r != '-'
-	}
-	return name != "" && !slices.ContainsFunc([]rune(name), isOther)
-}
+func IsAccount(token, name string) bool { return slices.Contains(find.Tokens(name), token) }

@@ -27,6 +27,8 @@ type LetterJSON struct {
 	Error    *schema.CompletionError `json:"error,omitempty"`
 	Headers  map[string][]string     `json:"headers,omitempty"`
 	Body     *string                 `json:"body,omitempty"`
+	// Console is the address of the letter's page.
+	Console string `json:"console,omitempty"`
 }
 
 // NewLetterJSON returns the dead letter without headers and body.

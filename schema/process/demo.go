@@ -67,15 +67,26 @@ func (u ProviderURL) CheckValue(variable, value string) error {
 // connects to the broker has a better error.
 func (u ProviderURL) CheckBrokerKey(getenv func(string) string) error {
 	for _, variable := range []string{credsVariable, caVariable} {
-		if err := u.checkFile(getenv(variable)); err != nil {
-			return fmt.Errorf("%s: %w", variable, err)
+		if err := u.CheckFile(variable, getenv(variable)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// checkFile returns an error if a file has a key of the demonstration and the host is real.
-func (u ProviderURL) checkFile(path string) error {
+// CheckFile returns an error if a word of the file is a key of the demonstration and the host is
+// real. path is the value of the variable. A file that cannot be read is no error here, as
+// CheckBrokerKey says.
+func (u ProviderURL) CheckFile(variable, path string) error {
+	if err := u.checkWords(path); err != nil {
+		return fmt.Errorf("%s: %w", variable, err)
+	}
+	return nil
+}
+
+// checkWords returns an error if a word of a file is a key of the demonstration and the host is
+// real.
+func (u ProviderURL) checkWords(path string) error {
 	if path == "" || !u.IsReal() {
 		return nil
 	}

@@ -55,6 +55,8 @@ func TestTheDemonstrationsKeysStandBesideFakesOnly(t *testing.T) {
 				return map[string]string{"NATS_CREDS_FILE": seeds}[name]
 			})
 			wantRefusal(t, "a key for the broker", err, test.refused)
+			tokens := secretFile(t, "# who may do what\nanna read,act "+demoSecret+"\n")
+			wantRefusal(t, "a word of a file", url.CheckFile("FILE", tokens), test.refused)
 		})
 	}
 }
@@ -97,6 +99,9 @@ func TestOwnKeysStandBesideARealHost(t *testing.T) {
 	}
 	for _, path := range []string{"", secretFile(t, first), filepath.Join(t.TempDir(), "none")} {
 		if err := url.CheckBrokerKey(func(string) string { return path }); err != nil {
+			t.Error(err)
+		}
+		if err := url.CheckFile("FILE", path); err != nil {
 			t.Error(err)
 		}
 	}

@@ -8,6 +8,7 @@
 //	log.go      Logger: zap, as JSON with buffered lines or for a terminal
 //	memory.go   TuneMemory: how often the garbage collector runs, and up to which limit
 //	admin.go    Admin: /livez, /readyz and /metrics; Serve: an HTTP server with an orderly end
+//	console.go  Console: the addresses of the pages that alerts, log lines and commands link to
 //	health.go   Healthcheck: a question to the /readyz of the process in the same container
 //	tracing.go  Tracing: spans over OTLP
 //	span.go     spans about messages, and trace contexts on the wire

@@ -50,7 +50,7 @@ make bench builds the binaries and runs it.`,
 	flags.StringSliceVar(&config.Settings, "settings", nil,
 		"the `settings` of the broker: "+strings.Join(bench.SettingKeys(), ", ")+" (all)")
 	root.AddCommand(leastCommand(), capacityCommand(), growthCommand(), brokersCommand(),
-		commandsCommand())
+		commandsCommand(), consoleCommand())
 	return min(1, command.Run(ctx, root, args, stdout, stderr))
 }
 
@@ -127,8 +127,7 @@ make capacity builds the binaries and runs it.`,
 
 // commandsCommand measures the commands of operators beside many kept messages.
 func commandsCommand() *cobra.Command {
-	var config bench.CommandsConfig
-	cmd := &cobra.Command{
+	return filledCommand(&cobra.Command{
 		Use:   "commands",
 		Short: "Measure the commands of operators beside millions of kept messages",
 		Long: `bench commands fills the streams of a broker of its own, runs the commands of
@@ -136,16 +135,37 @@ wagewire that look at streams, and prints the time and the memory of each. Three
 take a minute to store, and 6 GB of disk. make bench/commands builds the binaries and runs it.`,
 		Example: "  make bench/commands\n" +
 			"  make bench/commands ARGS='--completions 100000 --events 100000'",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c := config
-			if c.Completions < 1 || c.Events < 1 || c.DeadLetters < 1 || c.Times < 1 ||
-				c.Events > c.Completions || c.DeadLetters > c.Events {
-				return command.UsageError("each figure must be over 0; there are at most as many " +
-					"--events as --completions, and as many --dead-letters as --events")
-			}
-			return bench.RunCommands(cmd.Context(), c, cmd.OutOrStdout())
-		},
+	}, bench.RunCommands)
+}
+
+// consoleCommand measures the pages of the console beside many kept messages.
+func consoleCommand() *cobra.Command {
+	return filledCommand(&cobra.Command{
+		Use:   "console",
+		Short: "Measure the pages of the console beside millions of kept messages",
+		Long: `bench console fills the streams of a broker of its own, runs wagewire console, and
+prints the time and the size of its pages. It fails if the first page is too slow or too large. Three
+million completions take a minute to store, and 6 GB of disk. make test/console builds the binaries
+and runs it.`,
+		Example: "  make test/console\n" +
+			"  make test/console ARGS='--completions 100000 --events 100000'",
+	}, bench.RunConsole)
+}
+
+// filledCommand adds the figures of the filled streams to a command, and runs it.
+func filledCommand(
+	cmd *cobra.Command, run func(context.Context, bench.CommandsConfig, io.Writer) error,
+) *cobra.Command {
+	var config bench.CommandsConfig
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c := config
+		if c.Completions < 1 || c.Events < 1 || c.DeadLetters < 1 || c.Times < 1 ||
+			c.Events > c.Completions || c.DeadLetters > c.Events {
+			return command.UsageError("each figure must be over 0; there are at most as many " +
+				"--events as --completions, and as many --dead-letters as --events")
+		}
+		return run(cmd.Context(), c, cmd.OutOrStdout())
 	}
 	flags := cmd.Flags()
 	addBin(flags, &config.Bin)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wagewire/wagewire/deploy/console"
+	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/ingress"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -20,11 +22,13 @@ func variables() []process.Variable {
 		process.Variables(process.Config{}),
 		ingress.Variables(),
 		workers.Variables(),
+		console.Variables(),
+		health.Variables(),
 	)
 	var list []process.Variable
 	for _, v := range all {
 		switch v.Name {
-		case "ADMIN_ADDR", "INGRESS_ADDR": // flags of the sandbox
+		case "ADMIN_ADDR", "INGRESS_ADDR", "CONSOLE_ADDR": // flags of the sandbox
 			continue
 		case "LOG_LEVEL":
 			v.Default = quietLevel

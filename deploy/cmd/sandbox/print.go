@@ -59,6 +59,12 @@ func (p *printer) greet(s *sandbox.Sandbox) {
 	if s.AdminURL != "" {
 		p.println("  admin      %s/readyz, /metrics", s.AdminURL)
 	}
+	if s.ConsoleURL != "" {
+		p.println("  console    %s", s.ConsoleURL)
+	}
+	if s.ConsoleToken != "" {
+		p.println("             to act there, log in with the token %s", s.ConsoleToken)
+	}
 }
 
 // webhooksURL shows the URLs of all providers together: http://127.0.0.1:8080/webhooks/{a,b}.

@@ -15,7 +15,7 @@ import (
 // program is a sandbox in a process of its own.
 type program struct {
 	*exec.Cmd
-	stdout, stderr *console
+	stdout, stderr *screen
 }
 
 // startProcess starts a sandbox that keeps its streams in the directory.
@@ -26,7 +26,7 @@ func startProcess(t *testing.T, dir string) *program {
 		t.Fatal(err)
 	}
 	p := &program{exec.CommandContext(t.Context(), self, onFreePorts("--no-demo", "--dir", dir)...),
-		&console{}, &console{}}
+		&screen{}, &screen{}}
 	p.Env = append(os.Environ(), asSandbox+"=1")
 	p.Stdout = p.stdout
 	p.Stderr = p.stderr

@@ -78,6 +78,7 @@ func (o *options) addFlags(c *cobra.Command) {
 		"the port of the fake providers and of their control tree")
 	flags.IntVar(&o.sandbox.AdminPort, "admin-port", 9090,
 		"the port of /livez, /readyz and /metrics")
+	flags.IntVar(&o.sandbox.ConsolePort, "console-port", 8090, "the port of the console")
 }
 
 // check returns an error if flags contradict each other, and completes the options.

@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 func onFreePorts(more ...string) []string {
 	ports := []string{
 		"--webhooks-port=0", "--nats-port=0", "--providers-port=0", "--admin-port=0",
+		"--console-port=0",
 	}
 	return append(ports, more...)
 }
@@ -191,6 +192,13 @@ func TestRefuses(t *testing.T) {
 			`sandbox: --providers-port: listen tcp 127.0.0.1:` + port + inUse},
 		{"an admin port that is taken", onFreePorts("--admin-port", port), nil, 1,
 			`sandbox: --admin-port: listen tcp 127.0.0.1:` + port + inUse},
+		{"a port of the console that is taken", onFreePorts("--console-port", port), nil, 1,
+			`sandbox: --console-port: listen tcp 127.0.0.1:` + port + inUse},
+		{
+			"roles of groups without a proxy",
+			onFreePorts(), []string{"CONSOLE_ROLES", "act=payroll"}, 1,
+			`sandbox: CONSOLE_ROLES: groups come from a proxy: set CONSOLE_TRUSTED_PROXIES .*`,
+		},
 		{
 			"a port that is none",
 			onFreePorts("--nats-port=70000"), nil, 1, `sandbox: --nats-port: .*70000.*`,
@@ -265,19 +273,19 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// console keeps what is printed.
-type console struct {
+// screen keeps what is printed.
+type screen struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (c *console) Write(p []byte) (int, error) {
+func (c *screen) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.text.Write(p)
 }
 
-func (c *console) String() string {
+func (c *screen) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.text.String()
@@ -285,8 +293,8 @@ func (c *console) String() string {
 
 // running is a sandbox that somebody looks at.
 type running struct {
-	*console
-	stderr *console
+	*screen
+	stderr *screen
 	stop   context.CancelFunc
 	exit   chan int
 }
@@ -294,8 +302,8 @@ type running struct {
 func start(t *testing.T, getenv func(string) string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{&console{}, &console{}, cancel, make(chan int, 1)}
-	var stdout, stderr io.Writer = r.console, r.stderr
+	r := &running{&screen{}, &screen{}, cancel, make(chan int, 1)}
+	var stdout, stderr io.Writer = r.screen, r.stderr
 	go func() { r.exit <- run(ctx, onFreePorts(args...), getenv, stdout, stderr) }()
 	return r
 }
@@ -350,6 +358,9 @@ func TestCtrlC(t *testing.T) {
 		r := start(t, getenv, "--providers=real", "--dir", t.TempDir())
 		r.waitFor(t, "Point your providers' webhooks at http://127.0.0.1:")
 		greeting := r.String()
+		if strings.Contains(greeting, "with the token") {
+			t.Errorf("it prints a token, and its output may be kept:\n%s", r)
+		}
 		if strings.Contains(greeting, "fake") || !strings.Contains(greeting, "and 2 workers") {
 			t.Errorf("it greets with:\n%s", r)
 		}
@@ -384,6 +395,10 @@ func checkOperator(t *testing.T, greeting string) {
 func TestOwnWebhooks(t *testing.T) {
 	r := start(t, env(), "--no-demo")
 	r.waitFor(t, "What next")
+	const address = `  console    http://127\.0\.0\.1:\d+\n +to act there, log in with the token [0-9a-f]{64}\n`
+	if !regexp.MustCompile(address).MatchString(r.String()) {
+		t.Errorf("it does not say where the console is, and who may act:\n%s", r)
+	}
 	if strings.Contains(r.String(), "A person links") {
 		t.Errorf("--no-demo plays one:\n%s", r)
 	}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -66,7 +66,7 @@ provider's id, or the token in subjects.`,
 func showAccount(ctx context.Context, s session, name string) error {
 	found := false
 	for _, p := range schema.Providers() {
-		for _, token := range accountTokens(name) {
+		for _, token := range find.AccountTokens(name) {
 			state, err := s.State(ctx, p, token)
 			if err != nil {
 				return err
@@ -89,16 +89,6 @@ func showAccount(ctx context.Context, s session, name string) error {
 			"wagewire accounts list counts the states", plain.Word(name))
 	}
 	return nil
-}
-
-// accountTokens returns the token of an id, and the name itself if it is the hash of an id.
-func accountTokens(name string) []string {
-	tokens := []string{schema.Token(name)}
-	isToken := strings.HasPrefix(name, "h_") && !strings.ContainsAny(name, ".*> \t\r\n")
-	if isToken {
-		tokens = append(tokens, name)
-	}
-	return tokens
 }
 
 func newAccountsListCommand(t terminal) *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -44,19 +45,19 @@ One process is enough. Sessions and plans are in memory, and end with the proces
 		Example: `  Look at the installation of this machine:
     wagewire console
   Let people act:
-    echo "anna read,act $(openssl rand -hex 32)" >console.tokens
+    wagewire console token anna --roles read,act >>console.tokens
     CONSOLE_TOKENS_FILE=console.tokens wagewire console`,
 		Args: command.NoArguments,
 	}
 	cmd.Flags().StringVar(&addr, "addr", "", "listener of the pages (default CONSOLE_ADDR)")
 	cmd.Flags().BoolVar(&reveal, "reveal", false,
 		"records can be shown, to people with the role reveal who say why (CONSOLE_REVEAL=1)")
-	command.AddEnvironment(cmd, append(
-		process.Variables(stream.Config{}, process.Config{}, console.Config{}),
-		health.Variables()...))
+	command.AddEnvironment(cmd, slices.Concat(
+		process.Variables(stream.Config{}, process.Config{}),
+		console.Variables(), health.Variables()))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var c console.Config
-		if err := process.ReadConfig(t.getenv, &c); err != nil {
+		c, err := console.ConfigFromEnv(t.getenv)
+		if err != nil {
 			return err
 		}
 		if addr != "" {
@@ -65,6 +66,7 @@ One process is enough. Sessions and plans are in memory, and end with the proces
 		c.Reveal = c.Reveal || reveal
 		return serveConsole(cmd.Context(), t, c)
 	}
+	cmd.AddCommand(newConsoleTokenCommand(t))
 	return untilInterrupted(cmd, func() bool { return true })
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -51,6 +52,7 @@ func deadLetters() *shelfOf[stream.Letter] {
 		},
 		toJSON:    func(l stream.Letter) any { return shelf.NewLetterJSON(l) },
 		toAllJSON: newFullLetterJSON,
+		page:      process.Console.Letter,
 		tally:     countByQueue,
 		resend: resending[stream.Letter]{
 			verb: "redrive", past: "redrove", participle: "redriven",
@@ -91,8 +93,9 @@ func (f *letterFilter) addFlags(cmd *cobra.Command) {
 
 func (f *letterFilter) check() error { return checkSpan(f.Span) }
 
-func newFullLetterJSON(l stream.Letter, withBody bool) any {
+func newFullLetterJSON(l stream.Letter, withBody bool, page string) any {
 	full := shelf.NewLetterJSON(l)
+	full.Console = page
 	full.Headers = l.Headers
 	if withBody {
 		text := string(l.Body)

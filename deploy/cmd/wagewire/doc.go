@@ -11,11 +11,10 @@
 //	                the handler of the kit
 //	tail.go         print completions
 //	doctor.go       check an installation, with package deploy/doctor
-//	find.go         show all of one account
+//	find.go         show all of one account, with package deploy/find
 //	status.go       judge the installation, and show every stream and queue on a screen
 //	metrics.go      export the same as metrics; package deploy/health finds and judges
-//	trace.go        gather and judge the history of an event; life.go prints the history
-//	owner.go        whose the event is; event_name.go reads the name of an event
+//	trace.go        print the history of an event, with package deploy/trace; life.go has the lines
 //	drift.go        compare stored records with the provider's reference
 //	record.go       make a fixture of a webhook and its answers, with package deploy/fixture
 //	explain.go      print what to do about a finding or an alert
@@ -23,7 +22,7 @@
 //	quarantine.go   list, show, release and discard webhooks in quarantine
 //	replay.go       send past events through a queue again
 //	backfill.go     bring back lost webhooks, with package deploy/backfill
-//	retry.go        try waiting events now
+//	retry.go        try waiting events now, with package deploy/retry
 //	pause.go        pause and resume queues
 //	budget.go       begin a provider's budget of calls anew
 //	nkeys.go        make the keys of a new installation
@@ -32,9 +31,8 @@
 //
 // Commands share the other files. shelf.go has list, show and discard for dead letters and the
 // quarantine, and package deploy/shelf does the work that the console also needs: it filters,
-// scans, redrives and releases. wait.go says why an event waits, and why a queue takes no events.
-// consent.go asks before a change. flags.go has the types of flags, broker.go the connection,
-// print.go and unit.go the output.
+// scans, redrives and releases. consent.go asks before a change. flags.go has the types of flags,
+// broker.go the connection, print.go and unit.go the output.
 //
 // Only the printing of ages (14d, 3h5m) is written by hand: go-str2duration reads ages, but prints
 // 14 days as 2w.

@@ -179,7 +179,8 @@ func (o *doctorOptions) applyFixes(
 	case o.dryRun:
 		return false, nil
 	}
-	if err := o.ask(ctx, t, fmt.Sprintf("make %s?", plain.Count(len(fixes), "change"))); err != nil {
+	question := fmt.Sprintf("make %s?", plain.Count(len(fixes), "change"))
+	if err := o.ask(ctx, t, question); err != nil {
 		return false, err
 	}
 	for i, fix := range fixes {

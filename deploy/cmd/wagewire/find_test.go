@@ -10,13 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/schema"
 )
 
 // found runs find for a program, and returns the entries without times.
-func (b *bench) found(args ...string) []foundEntry {
+func (b *bench) found(args ...string) []find.Entry {
 	b.Helper()
-	var got struct{ Entries []foundEntry }
+	var got struct{ Entries []find.Entry }
 	b.must(json.Unmarshal([]byte(b.runs(0, append([]string{"find", "--json"}, args...)...).stdout),
 		&got))
 	return got.Entries
@@ -24,7 +25,7 @@ func (b *bench) found(args ...string) []foundEntry {
 
 // withoutTimes compares entries without their times.
 func withoutTimes() cmp.Option {
-	return cmpopts.IgnoreFields(foundEntry{}, "At", "NextTry")
+	return cmpopts.IgnoreFields(find.Entry{}, "At", "NextTry")
 }
 
 func TestFindListsAllOfAnAccountByTime(t *testing.T) {
@@ -44,25 +45,25 @@ func TestFindListsAllOfAnAccountByTime(t *testing.T) {
 	b.letWait("pinwheel_shifts", outage())
 
 	account := schema.Token("a.1")
-	entry := func(what, event, kind string) foundEntry {
-		return foundEntry{
+	entry := func(what find.Kind, event, kind string) find.Entry {
+		return find.Entry{
 			Provider: schema.Pinwheel, What: what, Account: account, Event: event, Type: kind,
 		}
 	}
-	waiting := entry(foundWaiting, "pinwheel:e-4", "shifts.added")
+	waiting := entry(find.Waiting, "pinwheel:e-4", "shifts.added")
 	waiting.Queue = "pinwheel_shifts"
 	waiting.Class = schema.ClassTransient
 	waiting.Attempts = 4
-	redrive := entry(foundEvent, "pinwheel:e-1:r1", "income.added")
+	redrive := entry(find.Event, "pinwheel:e-1:r1", "income.added")
 	redrive.Queue = "pinwheel_income"
-	failed := entry(foundCompletion, "pinwheel:e-1", "income.added")
+	failed := entry(find.Completion, "pinwheel:e-1", "income.added")
 	failed.Resource = schema.Income
 	failed.Outcome = schema.Failed
 	failed.Class = schema.ClassPermanent
 	failed.Attempts = 1
 	again := failed
 	again.Event = "pinwheel:e-1:r1"
-	letter := entry(foundLetter, "pinwheel:e-1", "income.added")
+	letter := entry(find.Letter, "pinwheel:e-1", "income.added")
 	letter.Queue = "pinwheel_income"
 	letter.Class = schema.ClassPermanent
 	letter.Reason = schema.ReasonRejected
@@ -71,16 +72,16 @@ func TestFindListsAllOfAnAccountByTime(t *testing.T) {
 	second := letter
 	second.Event = again.Event
 	second.Number = 2
-	want := []foundEntry{
-		entry(foundEvent, "pinwheel:e-1", "income.added"),
-		entry(foundEvent, "pinwheel:e-4", "shifts.added"), waiting,
+	want := []find.Entry{
+		entry(find.Event, "pinwheel:e-1", "income.added"),
+		entry(find.Event, "pinwheel:e-4", "shifts.added"), waiting,
 		letter, failed, redrive, second, again,
 	}
 	got := b.found("a.1", "--provider", "pinwheel")
 	if diff := cmp.Diff(want, got, withoutTimes()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if !slices.IsSortedFunc(got, func(a, b foundEntry) int { return a.At.Compare(b.At) }) {
+	if !slices.IsSortedFunc(got, func(a, b find.Entry) int { return a.At.Compare(b.At) }) {
 		t.Errorf("not in the order of time: %+v", got)
 	}
 	if diff := cmp.Diff(got, b.found(account, "--provider", "pinwheel")); diff != "" {

@@ -179,7 +179,8 @@ func (l *listener) summary() string {
 		fate = " (their completions come again)"
 	}
 	return fmt.Sprintf("%d %s, %s refused or unanswered%s, %d set aside",
-		l.taken.Load(), word, plain.Count(int(l.givenBack.Load()), "attempt"), fate, l.setAside.Load())
+		l.taken.Load(), word, plain.Count(int(l.givenBack.Load()), "attempt"), fate,
+		l.setAside.Load())
 }
 
 // kitLog prints the lines of the kit. A line about one completion is printed only if it is an

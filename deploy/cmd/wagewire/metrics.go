@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +48,8 @@ of the workers serve their own metrics at ADMIN_ADDR.`,
 	}
 	cmd.Flags().StringVar(&addr, "addr", addr, "listener for /metrics, /livez and /readyz")
 	addDuration(cmd.Flags(), &every, "every", every.String(), "time between two readings")
-	command.AddEnvironment(cmd, append(brokerVariables(), health.Variables()...))
+	command.AddEnvironment(cmd,
+		slices.Concat(brokerVariables(), health.Variables(), consoleVariables()))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if every <= 0 {
 			return command.UsageError("--every: it must be more than no time")
@@ -72,6 +74,10 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 	if err != nil {
 		return err
 	}
+	console, err := readConsole(t.getenv)
+	if err != nil {
+		return err
+	}
 	op, _, err := dial(t.getenv, log)
 	if err != nil {
 		return err
@@ -82,7 +88,7 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 		return command.UsageError("--addr: %v", err)
 	}
 	registry := prometheus.NewRegistry()
-	exporter := health.NewExporter(registry)
+	exporter := health.NewExporter(registry, console)
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

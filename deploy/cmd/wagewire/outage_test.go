@@ -17,7 +17,7 @@ import (
 func TestOneCommandEndsTheWaitAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	s, err := sandbox.Up(t.Context(), sandbox.Config{
-		AdminPort: -1, Getenv: env("RETRY_LADDER", "1h"),
+		AdminPort: -1, ConsolePort: -1, Getenv: env("RETRY_LADDER", "1h"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,19 +9,12 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 )
 
-const (
-	// pauseForever stands for a pause without an end, because the broker has no such pause.
-	pauseForever = 100 * 365 * day
-	// pauseForLong is the least pause that is shown without an end.
-	pauseForLong = 50 * 365 * day
-	untilResumed = "until resumed"
-)
-
 func newPauseCommand(t terminal) *cobra.Command {
-	lasts := pauseForever
+	lasts := trace.PauseForever
 	cmd := &cobra.Command{
 		Use:     "pause QUEUE...",
 		GroupID: groupRepair,
@@ -106,7 +99,7 @@ func pauseQueue(ctx context.Context, s session, q schema.Queue, lasts time.Durat
 	if err := s.Pause(ctx, q, until); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stdout, "%s: paused %s\n", q.Name, formatPause(until, now))
+	fmt.Fprintf(s.stdout, "%s: paused %s\n", q.Name, trace.PauseEnd(until, now))
 	return nil
 }
 
@@ -123,17 +116,10 @@ func resumeQueue(ctx context.Context, s session, q schema.Queue) error {
 	return nil
 }
 
-func formatPause(until, now time.Time) string {
-	if until.Sub(now) > pauseForLong {
-		return untilResumed
-	}
-	return "until " + plain.Time(until)
-}
-
-// formatPauseShort is formatPause for a table, which has no room for a time.
+// formatPauseShort is trace.PauseEnd for a table, which has no room for a time.
 func formatPauseShort(until, now time.Time) string {
-	if until.Sub(now) > pauseForLong {
-		return untilResumed
+	if trace.IsEndless(until, now) {
+		return trace.PauseEnd(until, now)
 	}
 	return "ends " + plain.In(until, now)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -50,6 +51,7 @@ func quarantined() *shelfOf[stream.Unread] {
 		printAll:  printUnread,
 		toJSON:    func(u stream.Unread) any { return newUnreadJSON(u) },
 		toAllJSON: newFullUnreadJSON,
+		page:      process.Console.Quarantined,
 		tally:     func([]stream.Unread) string { return "" },
 		resend: resending[stream.Unread]{
 			verb: "release", past: "released", participle: "released",
@@ -101,6 +103,8 @@ type unreadJSON struct {
 	Reason     schema.QuarantineReason `json:"reason"`
 	BodyBytes  int                     `json:"body_bytes"`
 	Body       []byte                  `json:"body_base64,omitempty"`
+	// Console is the address of the webhook's page.
+	Console string `json:"console,omitempty"`
 }
 
 func newUnreadJSON(u stream.Unread) unreadJSON {
@@ -110,8 +114,9 @@ func newUnreadJSON(u stream.Unread) unreadJSON {
 	}
 }
 
-func newFullUnreadJSON(u stream.Unread, withBody bool) any {
+func newFullUnreadJSON(u stream.Unread, withBody bool, page string) any {
 	full := newUnreadJSON(u)
+	full.Console = page
 	if withBody {
 		full.Body = u.Body
 	}

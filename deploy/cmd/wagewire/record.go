@@ -13,6 +13,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fixture"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -134,7 +135,8 @@ func (o *recordOptions) run(ctx context.Context, s session, args []string) error
 // formatTally says how much of a fixture is invented, and how many calls the fixture has.
 func formatTally(tally fixture.Tally, f fixture.Fixture) string {
 	return fmt.Sprintf("%s replaced (%s, %s, %s, %s), %s", plain.Count(tally.Total(), "value"),
-		plain.Count(tally.Texts, "text"), plain.Count(tally.Numbers, "number"), plain.Count(tally.Times, "time"),
+		plain.Count(tally.Texts, "text"), plain.Count(tally.Numbers, "number"),
+		plain.Count(tally.Times, "time"),
 		plain.Count(tally.Members, "name"), plain.Count(len(f.Calls), "call"))
 }
 
@@ -175,7 +177,7 @@ func findLast(ctx context.Context, op *stream.Operator, name string) (sequence u
 			erases = erases || t.Erases
 		}
 	}
-	for _, newest := range []uint64{traceNewest, 0} {
+	for _, newest := range []uint64{trace.Newest, 0} {
 		which := stream.Selection{Filters: filters, Newest: newest}
 		err = op.Headings(ctx, which, func(h stream.Heading) error {
 			if h.Event.Type == name {
@@ -196,10 +198,10 @@ func findLast(ctx context.Context, op *stream.Operator, name string) (sequence u
 
 // findStored returns the life of the event with the name, whose event is on the events stream. Of
 // an event and its redrives, it returns the first that is there: they have the same body.
-func findStored(ctx context.Context, op *stream.Operator, name string) (*life, error) {
-	var found *life
-	for _, newest := range []uint64{traceNewest, 0} {
-		lives, _, err := traceEvent(ctx, op, name, newest)
+func findStored(ctx context.Context, op *stream.Operator, name string) (*trace.Life, error) {
+	var found *trace.Life
+	for _, newest := range []uint64{trace.Newest, 0} {
+		lives, _, err := trace.Event(ctx, op, name, newest)
 		if err != nil {
 			return nil, err
 		}

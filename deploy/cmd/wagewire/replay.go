@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
@@ -215,7 +216,7 @@ func (r *replay) selections() []stream.Selection {
 		return []stream.Selection{{Since: since}}
 	}
 	var selections []stream.Selection
-	for _, token := range subjectTokens(r.account) {
+	for _, token := range find.Tokens(r.account) {
 		filter := schema.AccountEvents(r.queue.Provider, "*", "*", token)
 		selections = append(selections, stream.Selection{Filters: []string{filter}, Since: since})
 	}

@@ -152,7 +152,8 @@ func (r response) String() string {
 	fmt.Fprint(&b, r.status)
 	switch {
 	case r.isStored():
-		fmt.Fprintf(&b, " id=%s duplicate=%t", cmp.Or(plain.Word(*r.body.ID), "-"), r.body.Duplicate)
+		id := cmp.Or(plain.Word(*r.body.ID), "-")
+		fmt.Fprintf(&b, " id=%s duplicate=%t", id, r.body.Duplicate)
 		if r.body.Quarantined {
 			fmt.Fprint(&b, " quarantined")
 		}

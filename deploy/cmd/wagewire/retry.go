@@ -1,25 +1,23 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
-	"github.com/wagewire/wagewire/deploy/shelf"
+	"github.com/wagewire/wagewire/deploy/retry"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
 func newRetryCommand(t terminal) *cobra.Command {
-	var r retry
+	var r retryOptions
 	cmd := &cobra.Command{
 		Use:     "retry [QUEUE|EVENT...]",
 		GroupID: groupRepair,
@@ -48,8 +46,8 @@ needs --yes if nobody can answer.`,
 		ValidArgs: queueNames(),
 		Args:      func(_ *cobra.Command, names []string) error { return r.check(t, names) },
 	}
-	addClass(cmd, &r.class, waitingClasses())
-	cmd.Flags().StringVar(&r.account, "account", "", accountHelp)
+	addClass(cmd, &r.Class, retry.Classes())
+	cmd.Flags().StringVar(&r.Account, "account", "", accountHelp)
 	r.addFlags(cmd)
 	addRate(cmd, &r.rate)
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
@@ -57,35 +55,22 @@ needs --yes if nobody can answer.`,
 	})
 }
 
-// waitingClasses are the classes of failures after which an event waits.
-func waitingClasses() []schema.Class {
-	return []schema.Class{
-		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled,
-		schema.ClassUnauthorized, schema.ClassForbidden, schema.ClassContract,
-		schema.ClassNotStored,
-	}
-}
-
-// retry is the choice of waiting events to try now.
-type retry struct {
-	class   schema.Class
-	account string
+// retryOptions is the command line of wagewire retry.
+type retryOptions struct {
+	// check sets the queues and the events from the arguments.
+	retry.Choice
 	consent
 	rate int
-
-	// check sets queues and events from the arguments.
-	queues []string
-	events []eventName
 }
 
-func (r *retry) check(t terminal, names []string) error {
-	if len(names) == 0 && r.class == "" && r.account == "" {
+func (r *retryOptions) check(t terminal, names []string) error {
+	if len(names) == 0 && r.Class == "" && r.Account == "" {
 		return command.UsageError("say which events: QUEUE, EVENT, --class or --account; " +
 			"wagewire status shows what waits")
 	}
 	for _, name := range names {
 		if _, isQueue := schema.QueueNamed(name); isQueue {
-			r.queues = append(r.queues, name)
+			r.Queues = append(r.Queues, name)
 			continue
 		}
 		// Any other word may be the id of an event. A word near to a queue's name hardly is.
@@ -93,22 +78,14 @@ func (r *retry) check(t terminal, names []string) error {
 			return command.UsageError("queue %q: not one of %s%s",
 				name, join(queueNames()), advice)
 		}
-		r.events = append(r.events, parseEventName(name))
+		r.Events = append(r.Events, trace.ParseName(name))
 	}
 	return r.consent.check(t)
 }
 
-func (r *retry) matches(w stream.Waiting) bool {
-	isNamed := func(n eventName) bool { return n.matches(w.Event) }
-	return (len(r.queues) == 0 || slices.Contains(r.queues, w.Queue)) &&
-		(len(r.events) == 0 || slices.ContainsFunc(r.events, isNamed)) &&
-		(r.class == "" || r.class == w.Class) &&
-		(r.account == "" || shelf.IsAccount(w.Account, r.account))
-}
-
 // run finds the chosen events, shows how many there are, asks, and ends their wait.
-func (r *retry) run(ctx context.Context, s session) error {
-	chosen, err := r.find(ctx, s)
+func (r *retryOptions) run(ctx context.Context, s session) error {
+	chosen, _, err := retry.Find(ctx, s.Operator, r.Choice, 0)
 	if err != nil {
 		return err
 	}
@@ -116,7 +93,7 @@ func (r *retry) run(ctx context.Context, s session) error {
 		fmt.Fprintln(s.stderr, "no such event waits: wagewire status shows what waits")
 		return nil
 	}
-	counts := countWaits(chosen)
+	counts := retry.Counts(chosen)
 	if err := printWaits(s.stdout, counts, time.Now()); err != nil {
 		return err
 	}
@@ -134,102 +111,54 @@ func (r *retry) run(ctx context.Context, s session) error {
 	return r.endAll(ctx, s, chosen)
 }
 
-func (r *retry) find(ctx context.Context, s session) (chosen []stream.Waiting, err error) {
-	queue := "*"
-	if len(r.queues) == 1 {
-		queue = r.queues[0]
-	}
-	err = s.Waiting(ctx, queue, "*", func(w stream.Waiting) error {
-		if r.matches(w) {
-			chosen = append(chosen, w)
-		}
-		return nil
-	})
-	return chosen, err
-}
-
 // endAll ends the waits in turn. An event may have been tried meanwhile, or erased.
-func (r *retry) endAll(ctx context.Context, s session, chosen []stream.Waiting) error {
-	retried := 0
-	gone := 0
+func (r *retryOptions) endAll(ctx context.Context, s session, chosen []stream.Waiting) error {
+	var report retry.Report
 	err := pace(ctx, s.terminal, len(chosen), r.rate, func(i int) error {
-		isRetried, err := s.RetryNow(ctx, chosen[i])
-		switch {
-		case err != nil:
-			return err
-		case isRetried:
-			retried++
-		default:
-			gone++
-		}
-		return nil
+		return report.Try(ctx, s.Operator, chosen[i])
 	})
 	if err != nil {
 		return fmt.Errorf("%w; %s tried now, give the same command again for the rest",
-			err, plain.Count(retried, "event"))
+			err, plain.Count(report.Tried, "event"))
 	}
-	fmt.Fprintf(s.stderr, "%s tried now, %d no longer waited\n", plain.Count(retried, "event"), gone)
+	fmt.Fprintln(s.stderr, report.String())
 	return nil
 }
 
-// queueWaits counts the waiting events of a queue and class.
-type queueWaits struct {
-	queue string
-	stream.WaitingCount
-}
-
-// countWaits counts by queue and class, in the order of their names.
-func countWaits(chosen []stream.Waiting) []queueWaits {
-	var counts []queueWaits
-	for _, w := range chosen {
-		i := slices.IndexFunc(counts, func(c queueWaits) bool {
-			return c.queue == w.Queue && c.Class == w.Class
-		})
-		if i < 0 {
-			i = len(counts)
-			counts = append(counts, queueWaits{queue: w.Queue})
-		}
-		counts[i].Add(w)
-	}
-	slices.SortFunc(counts, func(a, b queueWaits) int {
-		return cmp.Or(strings.Compare(a.queue, b.queue), cmp.Compare(a.Class, b.Class))
-	})
-	return counts
-}
-
-func printWaits(w io.Writer, counts []queueWaits, now time.Time) error {
+func printWaits(w io.Writer, counts []retry.Count, now time.Time) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "QUEUE\tCLASS\tCOUNT\tNEXT TRY\tLAST TRY")
 	for _, c := range counts {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", plain.Word(c.queue), plain.Word(c.Class), c.Count,
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n",
+			plain.Word(c.Queue), plain.Word(c.Class), c.Count,
 			plain.In(c.Next, now), plain.In(c.Last, now))
 	}
 	return table.Flush()
 }
 
 // warnOfRest names the chosen queues that take no events.
-func warnOfRest(ctx context.Context, s session, counts []queueWaits) error {
-	refusals, err := readRefusals(ctx, s.Operator)
+func warnOfRest(ctx context.Context, s session, counts []retry.Count) error {
+	refusals, err := trace.ReadRefusals(ctx, s.Operator)
 	if err != nil {
 		return err
 	}
 	for i, c := range counts {
-		q, exists := schema.QueueNamed(c.queue)
-		if !exists || i > 0 && c.queue == counts[i-1].queue {
+		q, exists := schema.QueueNamed(c.Queue)
+		if !exists || i > 0 && c.Queue == counts[i-1].Queue {
 			continue
 		}
-		rest, err := readRest(ctx, s.Operator, q, refusals)
+		rest, err := trace.ReadRest(ctx, s.Operator, q, refusals)
 		if err != nil {
 			return err
 		}
-		rest.warn(s.stderr, q, time.Now())
+		printRest(s.stderr, q, rest, time.Now())
 	}
 	return nil
 }
 
-// warn says that the queue takes no events, and why.
-func (r queueRest) warn(w io.Writer, q schema.Queue, now time.Time) {
-	lines := r.lines(now)
+// printRest says that the queue takes no events, and why.
+func printRest(w io.Writer, q schema.Queue, rest trace.Rest, now time.Time) {
+	lines := rest.Lines(now)
 	if len(lines) == 0 {
 		return
 	}

@@ -158,6 +158,17 @@ func apiVariables() []process.Variable {
 	return variables
 }
 
+// consoleVariables is the variable of the console's address, for the commands that print the
+// address of a page.
+func consoleVariables() []process.Variable { return process.Variables(process.ConsoleConfig{}) }
+
+// readConsole returns the address of the console, empty without one.
+func readConsole(getenv func(string) string) (process.Console, error) {
+	var c process.ConsoleConfig
+	err := process.ReadConfig(getenv, &c)
+	return c.URL, err
+}
+
 // addWebhookURL adds --webhook-url.
 func addWebhookURL(cmd *cobra.Command, target *string) {
 	addParsed(cmd.Flags(), target, "webhook-url", "address", "",

@@ -15,6 +15,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -38,7 +39,9 @@ type shelfOf[T any] struct {
 	// explain adds to a message what show tells besides, nil if nothing.
 	explain   func(ctx context.Context, op *stream.Operator, message *T) error
 	toJSON    func(T) any
-	toAllJSON func(message T, withBody bool) any
+	toAllJSON func(message T, withBody bool, page string) any
+	// page is the address of a message's page.
+	page func(process.Console, uint64) string
 
 	// tally says more about messages in a question, such as their queues.
 	tally  func([]T) string
@@ -110,6 +113,10 @@ func (sh *shelfOf[T]) newShowCommand(t terminal) *cobra.Command {
 	withBody := cmd.Flags().Bool("body", false, "print the webhook too, as received")
 	asJSON := cmd.Flags().Bool("json", false, "print a JSON object")
 	return onNATS(t, cmd, func(ctx context.Context, s session, args []string) error {
+		console, err := readConsole(t.getenv)
+		if err != nil {
+			return err
+		}
 		numbers, _ := parseNumbers(args) // checked by Args
 		message, err := sh.get(ctx, s, numbers[0])
 		if err != nil {
@@ -120,8 +127,12 @@ func (sh *shelfOf[T]) newShowCommand(t terminal) *cobra.Command {
 				return err
 			}
 		}
-		return sh.show(t, message, *withBody, *asJSON)
-	})
+		page := ""
+		if console != "" {
+			page = sh.page(console, numbers[0])
+		}
+		return sh.show(t, message, page, *withBody, *asJSON)
+	}, consoleVariables()...)
 }
 
 // change is the command line of a command that takes messages off a shelf.
@@ -310,14 +321,21 @@ func (l *listing[T]) end() error {
 	return errors.Join(l.table.Flush(), l.out.Flush())
 }
 
-func (sh *shelfOf[T]) show(t terminal, message T, withBody, asJSON bool) error {
+// show prints a message. page is the address of its page, empty without a console.
+func (sh *shelfOf[T]) show(t terminal, message T, page string, withBody, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(t.stdout).Encode(sh.toAllJSON(message, withBody))
+		return json.NewEncoder(t.stdout).Encode(sh.toAllJSON(message, withBody, page))
 	}
 	table := newTable(t.stdout)
 	sh.printAll(table, message)
-	if err := table.Flush(); err != nil || !withBody {
+	if err := table.Flush(); err != nil {
 		return err
+	}
+	if page != "" {
+		fmt.Fprintf(t.stdout, "\npage: %s\n", page)
+	}
+	if !withBody {
+		return nil
 	}
 	fmt.Fprintln(t.stdout)
 	return printBody(t, sh.body(message))

@@ -18,7 +18,9 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -30,6 +32,8 @@ type statusOptions struct {
 	asJSON bool
 	// every is the interval of --watch, 0 without --watch.
 	every time.Duration
+	// console is the address of the console, empty without one.
+	console process.Console
 }
 
 func newStatusCommand(t terminal) *cobra.Command {
@@ -100,7 +104,8 @@ Missing streams and queues are named with the command that creates them.`,
 	addDuration(cmd.Flags(), &o.every, "watch", "", "repeat until Ctrl-C, every 2s or as given")
 	cmd.Flags().Lookup("watch").NoOptDefVal = watchDefault.String()
 	wait := addWaitOf(cmd, statusWait)
-	command.AddEnvironment(cmd, append(brokerVariables(), health.Variables()...))
+	command.AddEnvironment(cmd,
+		slices.Concat(brokerVariables(), health.Variables(), consoleVariables()))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), t, *wait) }
 	return untilInterrupted(cmd, func() bool { return o.every > 0 })
 }
@@ -111,6 +116,10 @@ const statusWait = 3 * time.Second
 // run shows the status once, or until ctx ends. A broker that does not answer is a status too.
 func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration) error {
 	config, err := health.ConfigFromEnv(t.getenv)
+	if err != nil {
+		return err
+	}
+	o.console, err = readConsole(t.getenv)
 	if err != nil {
 		return err
 	}
@@ -126,7 +135,7 @@ func (o *statusOptions) run(ctx context.Context, t terminal, wait time.Duration)
 			watchStatus(ctx, s, config, *o)
 			return nil
 		}
-		now, err := showStatus(ctx, s, config, o.asJSON)
+		now, err := showStatus(ctx, s, config, *o)
 		if err == nil && now.Verdict.Severity == health.Bad {
 			err = command.Exit(exitBad, nil)
 		}
@@ -155,7 +164,7 @@ func watchStatus(ctx context.Context, s session, c health.Config, o statusOption
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if _, err := showStatus(ctx, s, c, o.asJSON); err != nil && ctx.Err() == nil {
+		if _, err := showStatus(ctx, s, c, o); err != nil && ctx.Err() == nil {
 			fmt.Fprintln(s.stderr, err)
 		}
 		select {
@@ -168,14 +177,17 @@ func watchStatus(ctx context.Context, s session, c health.Config, o statusOption
 // clearScreen moves the cursor to the top left and clears the screen.
 const clearScreen = "\x1b[H\x1b[2J"
 
-func showStatus(ctx context.Context, s session, c health.Config, asJSON bool) (status, error) {
+func showStatus(
+	ctx context.Context, s session, c health.Config, o statusOptions,
+) (status, error) {
 	now := readStatus(ctx, s, c)
+	now.Console = o.console
 	if err := ctx.Err(); err != nil {
 		return now, err
 	}
 	var screen bytes.Buffer // written at once, because half a screen flickers
 	var err error
-	if asJSON {
+	if o.asJSON {
 		err = json.NewEncoder(&screen).Encode(now)
 	} else {
 		if s.isScreen {
@@ -199,6 +211,8 @@ type status struct {
 	Teams      []health.TeamLag `json:"teams"`
 	// Advice is the command to create what State.Missing has.
 	Advice string `json:"advice,omitempty"`
+	// Console is where the same is as pages, if there is a console.
+	Console process.Console `json:"console,omitempty"`
 }
 
 func readStatus(ctx context.Context, s session, c health.Config) status {
@@ -247,14 +261,17 @@ func (s status) print(w io.Writer, now time.Time) error {
 	return nil
 }
 
-// writeVerdict writes the verdict, and a line for each further finding. Reports of processes are in
-// the lines, so nothing in them may control the terminal.
+// writeVerdict writes the verdict, a line for each further finding, and the address of the console.
+// Reports of processes are in the lines, so nothing in them may control the terminal.
 func (s status) writeVerdict(w io.Writer) {
 	fmt.Fprintln(w, plain.Text(s.Verdict.Text))
 	for _, f := range s.Findings {
 		if line := f.String(); line != s.Verdict.Text {
 			fmt.Fprintln(w, plain.Text(line))
 		}
+	}
+	if s.Console != "" {
+		fmt.Fprintf(w, "pages: %s\n", s.Console)
 	}
 	fmt.Fprintln(w)
 }
@@ -364,7 +381,7 @@ func (s status) writeRefusals(w io.Writer, now time.Time) {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s\n", q.Name)
-		for _, line := range formatRefusal(*q.Refusal, now) {
+		for _, line := range trace.RefusalLines(*q.Refusal, now) {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -46,7 +47,7 @@ func TestTheStatusIsOneScreen(t *testing.T) {
 					},
 				},
 			},
-			{Name: "truv_link", PausedUntil: at.Add(pauseForever)},
+			{Name: "truv_link", PausedUntil: at.Add(trace.PauseForever)},
 			{Name: "pinwheel_shifts", Closures: []schema.ClosureReason{schema.ClosureHeld}},
 			{Name: "pinwheel_paystubs", Closures: []schema.ClosureReason{
 				schema.ClosureHeld, schema.ClosureDown,
@@ -247,7 +248,7 @@ func TestTheStatusIsWatchedUntilCtrlC(t *testing.T) {
 	t.Run("a screen is clearScreend before", func(t *testing.T) {
 		var out bytes.Buffer
 		s := session{terminal{stdout: &out, isScreen: true}, b.conn, 0}
-		_, err := showStatus(t.Context(), s, health.Config{}, false)
+		_, err := showStatus(t.Context(), s, health.Config{}, statusOptions{})
 		if err != nil || !strings.HasPrefix(out.String(), clearScreen+"OK ") {
 			t.Errorf("%v: %q", err, out.String())
 		}

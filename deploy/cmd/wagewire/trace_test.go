@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
@@ -23,7 +24,7 @@ func (b *bench) traced(name string) []string {
 	b.Helper()
 	var said struct {
 		Event string
-		Lives []life
+		Lives []trace.Life
 	}
 	b.must(json.Unmarshal([]byte(b.runs(0, "trace", name, "--json").stdout), &said))
 	if said.Event != name {
@@ -35,7 +36,7 @@ func (b *bench) traced(name string) []string {
 			states = append(states, l.Event)
 		}
 		for _, f := range l.Queues {
-			states = append(states, l.Event+" "+f.Queue+" "+f.State)
+			states = append(states, l.Event+" "+f.Queue+" "+string(f.State))
 		}
 	}
 	return states

@@ -26,7 +26,7 @@ import (
 func startSandbox(t *testing.T) *sandbox.Sandbox {
 	t.Helper()
 	s, err := sandbox.Up(t.Context(), sandbox.Config{
-		AdminPort: -1, Getenv: env("NOT_READY_LADDER", "1ms"),
+		AdminPort: -1, ConsolePort: -1, Getenv: env("NOT_READY_LADDER", "1ms"),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ of the settings follows them. The last variable of a name counts.
 {{- end -}}
 
 {{/* wagewire.natsEnv is the environment of a client of NATS: (dict "root" "role"). The operator's command also
-     learns how long a provider may be silent, and how much memory NATS has. */}}
+     learns how long a provider may be silent, how much memory NATS has, and where the pages are. */}}
 {{- define "wagewire.natsEnv" -}}
 {{- $values := .root.Values -}}
 - {name: NATS_URL, value: {{ include "wagewire.natsUrl" .root | quote }}}
@@ -143,6 +143,14 @@ of the settings follows them. The last variable of a name counts.
 {{- with $values.nats.memory }}
 - {name: NATS_MEMORY, value: {{ . }}B}
 {{- end }}
+{{- include "wagewire.consoleUrlEnv" . }}
+{{- end }}
+{{- end -}}
+
+{{/* wagewire.consoleUrlEnv is the environment of what names pages of the console: (dict "root"). */}}
+{{- define "wagewire.consoleUrlEnv" -}}
+{{- with .root.Values.console.url }}
+- {name: CONSOLE_URL, value: {{ . | quote }}}
 {{- end }}
 {{- end -}}
 

@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"slices"
@@ -8,9 +8,9 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// eventName is the name of an event on the command line: the provider's id alone, or
-// <provider>:<id> with or without the number of a redrive.
-type eventName struct {
+// Name is what an operator calls an event: the provider's id alone, or <provider>:<id> with or
+// without the number of a redrive.
+type Name struct {
 	// providers are all providers if the name has none.
 	providers []schema.Provider
 	id        string
@@ -18,16 +18,17 @@ type eventName struct {
 	redrive int
 }
 
-func parseEventName(name string) eventName {
+// ParseName reads a name. Every text is a name: a text without a known provider is an id.
+func ParseName(name string) Name {
 	provider, id, _ := strings.Cut(name, ":")
 	if !schema.Provider(provider).Known() {
-		return eventName{providers: schema.Providers(), id: name, redrive: -1}
+		return Name{providers: schema.Providers(), id: name, redrive: -1}
 	}
 	original, number := splitRedriveID(id)
 	if number == 0 {
 		number = -1
 	}
-	return eventName{[]schema.Provider{schema.Provider(provider)}, original, number}
+	return Name{[]schema.Provider{schema.Provider(provider)}, original, number}
 }
 
 // splitRedriveID splits the id of a redrive into the provider's id and the number, which is 0 if
@@ -45,7 +46,9 @@ func splitRedriveID(id string) (original string, number int) {
 	return original, number
 }
 
-func (n eventName) matches(e schema.Event) bool {
+// Matches reports whether the event has the name. A name without the number of a redrive matches
+// the event and its redrives.
+func (n Name) Matches(e schema.Event) bool {
 	return slices.Contains(n.providers, e.Provider) &&
 		(e.ID == n.id || schema.Token(e.ID) == n.id) &&
 		(n.redrive < 0 || n.redrive == e.Redrive)

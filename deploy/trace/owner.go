@@ -1,4 +1,4 @@
-package main
+package trace
 
 import (
 	"context"
@@ -110,7 +110,7 @@ func (tr *tracer) findOwnersOfLetters(ctx context.Context) error {
 }
 
 func (tr *tracer) addOwner(e schema.Event, account string) {
-	if tr.wanted.matches(e) {
+	if tr.wanted.Matches(e) {
 		tr.owners[owner{e.Provider, account}] = true
 	}
 }

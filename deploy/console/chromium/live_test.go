@@ -1,0 +1,68 @@
+package chromium_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/wagewire/wagewire/deploy/fake"
+)
+
+// A queue's first cell is the number of events that are ready. The queue is paused, so the number of
+// its events only grows.
+func TestAnOpenPageUpdatesItself(t *testing.T) {
+	in, b := begin(t)
+	b.visit("/")
+	link := fmt.Sprintf(`a[href="/queues/%s"]`, pausedQueue)
+	ready := fmt.Sprintf(`Number(document.querySelector('%s').closest("tr").cells[1].textContent)`, link)
+	before := eval[int](b, ready)
+	b.run("focus", chromedp.Focus(chromedp.CSS(link)),
+		chromedp.Evaluate[chromedp.Void](`window.isOld = true`))
+	b.run("type half a name", chromedp.SendKeys(chromedp.CSS("input[name=q]"), "pinw"))
+	b.run("focus", chromedp.Focus(chromedp.CSS(link)))
+
+	w, err := in.box.Fake.Event(in.box.Fake.Person(fake.PersonOptions{}), "employment.added",
+		fake.EventOptions{})
+	if err == nil {
+		err = in.send(t.Context(), w)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.until("the page shows the new event", fmt.Sprintf("%s > %d", ready, before))
+	for what, holds := range map[string]string{
+		"the page was not loaded again": `window.isOld`,
+		"the focus is where it was":     fmt.Sprintf("document.activeElement.matches('%s')", link),
+		"the half name is there":        `document.querySelector("input[name=q]").value === "pinw"`,
+	} {
+		if !eval[bool](b, holds) {
+			t.Errorf("not true: %s", what)
+		}
+	}
+}
+
+// The page weighs what the browser has received of it, with its style and its scripts.
+func TestTheFirstPageIsLight(t *testing.T) {
+	const bytesMax = 100_000
+	_, b := begin(t)
+	b.visit("/")
+	b.until("the scripts are there", `document.readyState === "complete" && window.htmx`)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t.Logf("the first page, its style and its scripts have %d bytes", b.weight)
+	if b.weight == 0 || b.weight >= bytesMax {
+		t.Errorf("%d bytes, want less than %d", b.weight, bytesMax)
+	}
+}
+
+// The other texts from outside are on the pages of TestEachPage.
+func TestAHostileNameIsText(t *testing.T) {
+	_, b := begin(t)
+	b.logIn(malloryToken)
+	b.showsNoMarkup()
+	if shown := b.text(); !strings.Contains(shown, "<b>mallory</b>") {
+		t.Errorf("the name of the person is not shown as it is:\n%s", shown)
+	}
+}

@@ -1,0 +1,127 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// queuesView is what the page of all queues shows.
+type queuesView struct{ known }
+
+// waits counts the classes of waiting events, over all queues.
+func (v queuesView) waits() int {
+	n := 0
+	for _, q := range v.Queues {
+		n += len(q.WaitingByClass)
+	}
+	return n
+}
+
+// showQueues shows all queues.
+func (c *Console) showQueues(w http.ResponseWriter, r *http.Request) {
+	view := queuesView{c.known(r.Context())}
+	c.render(w, r, http.StatusOK, page{title: "Queues", isLive: true}, queuesPage(view))
+}
+
+// queueView is what the page of a queue shows.
+type queueView struct {
+	known
+
+	schema.Queue
+	// status is nil if the broker has no such queue, or was not read.
+	status  *stream.QueueStatus
+	letters []health.DeadCount
+	about   []health.Finding
+	mayAct  bool
+	// done says what the last action of the person did, "" without one.
+	done string
+}
+
+// showQueue shows a queue, and to a person who may act the forms.
+func (c *Console) showQueue(w http.ResponseWriter, r *http.Request) {
+	q, exists := schema.QueueNamed(r.PathValue("queue"))
+	if !exists {
+		c.failQueue(w, r)
+		return
+	}
+	view := queueView{
+		known: c.known(r.Context()), Queue: q, mayAct: personOf(r).has(RoleAct),
+		done: c.results.find(r),
+	}
+	view.gather()
+	c.readPause(r, &view)
+	c.render(w, r, http.StatusOK, page{title: "Queue " + q.Name, isLive: true}, queuePage(view))
+}
+
+// failQueue says that there is no such queue, and which there are.
+func (c *Console) failQueue(w http.ResponseWriter, r *http.Request) {
+	var names []string
+	for _, q := range schema.Queues() {
+		names = append(names, q.Name)
+	}
+	c.fail(w, r, http.StatusNotFound, "There is no such queue. There are "+
+		strings.Join(names, ", ")+".")
+}
+
+// gather takes what is about the queue out of the state.
+func (v *queueView) gather() {
+	isOurs := func(q stream.QueueStatus) bool { return q.Name == v.Name }
+	if i := slices.IndexFunc(v.Queues, isOurs); i >= 0 {
+		status := v.Queues[i]
+		v.status = &status
+	}
+	for _, d := range v.DeadLetters {
+		if d.Queue == v.Name {
+			v.letters = append(v.letters, d)
+		}
+	}
+	names := []string{v.Name, string(v.Provider), stream.WorkerRole(v.Resource)}
+	for _, f := range v.Findings {
+		if slices.Contains(names, f.About) {
+			v.about = append(v.about, f)
+		}
+	}
+}
+
+// readPause reads the operator's pause anew: the state may be older than a pause of this page.
+// While the broker is away, the pause of the state stays.
+func (c *Console) readPause(r *http.Request, v *queueView) {
+	if v.status == nil || !v.AwaySince.IsZero() {
+		return
+	}
+	until, err := c.op.PausedUntil(r.Context(), v.Queue)
+	if err == nil {
+		v.status.PausedUntil = until
+	}
+}
+
+// rest says why the queue takes no events, in sentences.
+func (v queueView) rest() []string {
+	rest := trace.Rest{PausedUntil: v.status.PausedUntil, Refusal: v.status.Refusal}
+	return rest.Lines(v.At)
+}
+
+// closures are the reasons why an autoscaler adds no worker.
+func closures(q stream.QueueStatus) string {
+	var list []string
+	for _, reason := range q.Closures {
+		list = append(list, plain.Word(reason))
+	}
+	return strings.Join(list, ", ")
+}
+
+// pauseEnd is when a pause ends, in short.
+func pauseEnd(until, now time.Time) string {
+	if trace.IsEndless(until, now) {
+		return trace.PauseEnd(until, now)
+	}
+	return "ends " + plain.In(until, now)
+}

@@ -1,0 +1,30 @@
+package find
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+// Tokens returns the tokens under which an account or a person may stand in subjects. The name is
+// the provider's id, or a token. The id of a person is always hashed.
+func Tokens(name string) []string {
+	tokens := append(AccountTokens(name), schema.HashToken(name))
+	slices.Sort(tokens)
+	return slices.Compact(tokens)
+}
+
+// IsToken reports whether the text is the token of an account or of a person.
+func IsToken(text string) bool { return slices.Contains(AccountTokens(text), text) }
+
+// AccountTokens returns the token of an account's id, and the name itself if it is the hash of
+// an id.
+func AccountTokens(name string) []string {
+	tokens := []string{schema.Token(name)}
+	isToken := strings.HasPrefix(name, "h_") && !strings.ContainsAny(name, ".*> \t\r\n")
+	if isToken {
+		tokens = append(tokens, name)
+	}
+	return tokens
+}

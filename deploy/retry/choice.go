@@ -1,0 +1,50 @@
+package retry
+
+import (
+	"slices"
+	"time"
+
+	"github.com/wagewire/wagewire/deploy/trace"
+	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// Classes returns the classes of failures after which an event waits.
+func Classes() []schema.Class {
+	return []schema.Class{
+		schema.ClassTransient, schema.ClassNotReady, schema.ClassThrottled,
+		schema.ClassUnauthorized, schema.ClassForbidden, schema.ClassContract,
+		schema.ClassNotStored,
+	}
+}
+
+// IsClass reports whether events wait after a failure of the class.
+func IsClass(c schema.Class) bool { return slices.Contains(Classes(), c) }
+
+// Choice chooses waiting events. An event must match each field that is set. The zero value chooses
+// every event.
+type Choice struct {
+	// Queues and Events are alternatives: an event must match one of each list.
+	Queues []string
+	Events []trace.Name
+	Class  schema.Class
+	// Account is an account's token, or the provider's id of it.
+	Account string
+	// Until leaves out the events that began to wait later.
+	Until time.Time
+}
+
+// Matches reports whether a waiting event is chosen.
+func (c Choice) Matches(w stream.Waiting) bool {
+	isNamed := func(n trace.Name) bool { return n.Matches(w.Event) }
+	return (len(c.Queues) == 0 || slices.Contains(c.Queues, w.Queue)) &&
+		(len(c.Events) == 0 || slices.ContainsFunc(c.Events, isNamed)) &&
+		(c.Class == "" || c.Class == w.Class) &&
+		(c.Account == "" || isAccount(w.Account, c.Account)) &&
+		(c.Until.IsZero() || !w.Since.After(c.Until))
+}
+
+// isAccount reports whether the name is the account's token, or the provider's id of it.
+func isAccount(token, name string) bool {
+	return token == name || token == schema.Token(name) || token == schema.HashToken(name)
+}

@@ -1,0 +1,79 @@
+package sandbox
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wagewire/wagewire/deploy/console"
+	"github.com/wagewire/wagewire/deploy/health"
+	"github.com/wagewire/wagewire/schema/process"
+	"github.com/wagewire/wagewire/schema/stream"
+)
+
+// tokensFile has the person who may act in the console of a sandbox with fakes.
+const tokensFile = "console.tokens"
+
+// personName is the name of this person in the log.
+const personName = "sandbox"
+
+// startConsole serves the console, with the operator's key.
+func (s *Sandbox) startConsole(ctx context.Context) error {
+	if s.config.ConsolePort < 0 {
+		return nil
+	}
+	config, err := s.consoleConfig()
+	if err != nil {
+		return err
+	}
+	judge, err := health.ConfigFromEnv(s.getenv)
+	if err != nil {
+		return err
+	}
+	conn, err := s.connect(stream.RoleOperator, "wagewire-console")
+	if err != nil {
+		return err
+	}
+	pages, err := console.New(config, stream.NewOperator(conn), judge, s.config.Log)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, s.config.ConsolePort)
+	if err != nil {
+		return &PartError{Console, err}
+	}
+	s.ConsoleURL = "http://" + listener.Addr().String()
+	s.start("console", func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
+		group.Go(func() error { return pages.Run(ctx) })
+		return group.Wait()
+	})
+	return nil
+}
+
+// consoleConfig returns the configuration of the console. If the environment names no persons,
+// everybody on this machine reads, and with fakes the sandbox makes a person who acts.
+func (s *Sandbox) consoleConfig() (console.Config, error) {
+	config, err := console.ConfigFromEnv(s.getenv)
+	config.Addr = address(s.config.ConsolePort)
+	if err != nil || s.config.Real || config.TokensFile != "" || config.TrustedProxies != "" {
+		return config, err
+	}
+	line, err := console.NewPerson(personName,
+		[]string{string(console.RoleRead), string(console.RoleAct), string(console.RoleReveal)})
+	if err != nil {
+		return config, err
+	}
+	config.AnyoneReads = true
+	config.TokensFile = filepath.Join(s.config.Dir, tokensFile)
+	if err := os.WriteFile(config.TokensFile, []byte(line+"\n"), 0o600); err != nil {
+		return config, &PartError{Dir, err}
+	}
+	words := strings.Fields(line)
+	s.ConsoleToken = words[len(words)-1]
+	return config, nil
+}
