@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -219,46 +218,26 @@ func countNewest[T any](
 	return counts, seen.Looked, err
 }
 
-// readMessage reads the message of the address, with its body. Without a message, it shows why.
+// readMessage reads the message of the address, with its body. If there is none, it shows why.
 func readMessage[T any](
 	ctx context.Context, c *Console, w http.ResponseWriter, r *http.Request, b board,
 	kind shelf.Kind[T],
-) (message T, exists bool) {
+) (message T, exists bool, err error) {
 	number, err := readNumber(r.PathValue("number"))
 	if err != nil || number == 0 {
 		c.fail(w, r, http.StatusNotFound, "There is no such number.")
-		return message, false
+		return message, false, nil
 	}
 	m, exists, err := c.op.Message(ctx, kind.Stream, number)
-	switch {
-	case err != nil:
-		c.failToRead(w, r, err)
-		return message, false
-	case !exists:
+	if err != nil {
+		return message, false, err
+	}
+	if !exists {
 		c.fail(w, r, http.StatusNotFound, fmt.Sprintf("There is no %s %d any more: it was sent "+
 			"or discarded, or it was kept for long enough.", b.noun, number))
-		return message, false
+		return message, false, nil
 	}
-	return kind.Read(m), true
-}
-
-// reading returns a context for reading the broker, until end is called. If the broker is away, it
-// shows so at once.
-func (c *Console) reading(
-	w http.ResponseWriter, r *http.Request,
-) (ctx context.Context, end context.CancelFunc, isThere bool) {
-	if err := c.op.Connected(); err != nil {
-		c.failToRead(w, r, err)
-		return nil, nil, false
-	}
-	ctx, end = context.WithTimeout(r.Context(), pageFor)
-	return ctx, end, true
-}
-
-// failToRead says that the broker could not be read.
-func (c *Console) failToRead(w http.ResponseWriter, r *http.Request, err error) {
-	c.fail(w, r, http.StatusServiceUnavailable,
-		"This could not be read: "+advice.OnBroker(err).Error())
+	return kind.Read(m), true, nil
 }
 
 // complete adds to a listing what the person may do, and the newest runs.

@@ -86,29 +86,28 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	ctx, end, isThere := c.reading(w, r)
-	if !isThere {
-		return
-	}
-	defer end()
-	list, err := readPage(ctx, c.op, shelf.Letters(), filter, from)
-	if err != nil {
-		c.failToRead(w, r, err)
-		return
-	}
-	view := deadView{
-		listing: newListing(deadBoard(), form.fields(), list), form: form,
-		letters: list.Messages, now: now,
-	}
-	if filter.Account == "" && filter.IsOpen() {
-		view.counts = deadCounts(c.known(r.Context()).DeadLetters, filter)
-	} else if view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Letters(), filter,
-		letterWords); err != nil {
-		c.failToRead(w, r, err)
-		return
-	}
-	c.complete(r, &view.listing)
-	c.render(w, r, http.StatusOK, page{title: "Dead letters"}, deadPage(view))
+	c.lookUp(w, r, false, func(ctx context.Context) error {
+		list, err := readPage(ctx, c.op, shelf.Letters(), filter, from)
+		if err != nil {
+			return err
+		}
+		view := deadView{
+			listing: newListing(deadBoard(), form.fields(), list), form: form,
+			letters: list.Messages, now: now,
+		}
+		if filter.Account == "" && filter.IsOpen() {
+			view.counts = deadCounts(c.known(ctx).DeadLetters, filter)
+		} else {
+			view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Letters(), filter,
+				letterWords)
+		}
+		if err != nil {
+			return err
+		}
+		c.complete(r, &view.listing)
+		c.render(w, r, http.StatusOK, page{title: "Dead letters"}, deadPage(view))
+		return nil
+	})
 }
 
 // letterWords are the words by which dead letters are counted.
@@ -164,28 +163,25 @@ func (v letterView) headerLines() []field {
 
 // showLetter shows one dead letter, and never its body.
 func (c *Console) showLetter(w http.ResponseWriter, r *http.Request) {
-	ctx, end, isThere := c.reading(w, r)
-	if !isThere {
-		return
-	}
-	defer end()
-	letter, exists := readMessage(ctx, c, w, r, deadBoard(), shelf.Letters())
-	if !exists {
-		return
-	}
-	if err := c.op.Explain(ctx, &letter); err != nil {
-		c.failToRead(w, r, err)
-		return
-	}
-	view := letterView{
-		board: deadBoard(), Letter: letter, mayAct: personOf(r).has(RoleAct),
-		reveals: c.mayReveal(r),
-	}
-	if _, err := letter.Decode(); err != nil {
-		view.decodes = err.Error()
-	}
-	title := fmt.Sprintf("Dead letter %d", letter.Number)
-	c.render(w, r, http.StatusOK, page{title: title}, letterPage(view))
+	c.lookUp(w, r, false, func(ctx context.Context) error {
+		letter, exists, err := readMessage(ctx, c, w, r, deadBoard(), shelf.Letters())
+		if err != nil || !exists {
+			return err
+		}
+		if err := c.op.Explain(ctx, &letter); err != nil {
+			return err
+		}
+		view := letterView{
+			board: deadBoard(), Letter: letter, mayAct: personOf(r).has(RoleAct),
+			reveals: c.mayReveal(r),
+		}
+		if _, err := letter.Decode(); err != nil {
+			view.decodes = err.Error()
+		}
+		title := fmt.Sprintf("Dead letter %d", letter.Number)
+		c.render(w, r, http.StatusOK, page{title: title}, letterPage(view))
+		return nil
+	})
 }
 
 // planDead begins a plan for dead letters.

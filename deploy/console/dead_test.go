@@ -258,5 +258,5 @@ func TestTheDeadLettersCannotBeRead(t *testing.T) {
 		b.wants(b.get(path, ritaToken), http.StatusServiceUnavailable, "could not be read")
 	}
 	b.wants(b.post("/dead/plan", annaToken, redriveFast()), http.StatusServiceUnavailable,
-		"could not be read")
+		"Nothing was planned")
 }

@@ -65,29 +65,28 @@ func (c *Console) showQuarantine(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	ctx, end, isThere := c.reading(w, r)
-	if !isThere {
-		return
-	}
-	defer end()
-	list, err := readPage(ctx, c.op, shelf.Quarantine(), filter, from)
-	if err != nil {
-		c.failToRead(w, r, err)
-		return
-	}
-	view := quarantineView{
-		listing: newListing(quarantineBoard(), form.fields(), list), form: form,
-		webhooks: list.Messages, now: now,
-	}
-	if filter.IsOpen() {
-		view.counts = unreadCounts(c.known(r.Context()).Unread, filter)
-	} else if view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Quarantine(), filter,
-		unreadWords); err != nil {
-		c.failToRead(w, r, err)
-		return
-	}
-	c.complete(r, &view.listing)
-	c.render(w, r, http.StatusOK, page{title: "Quarantine"}, quarantinePage(view))
+	c.lookUp(w, r, false, func(ctx context.Context) error {
+		list, err := readPage(ctx, c.op, shelf.Quarantine(), filter, from)
+		if err != nil {
+			return err
+		}
+		view := quarantineView{
+			listing: newListing(quarantineBoard(), form.fields(), list), form: form,
+			webhooks: list.Messages, now: now,
+		}
+		if filter.IsOpen() {
+			view.counts = unreadCounts(c.known(ctx).Unread, filter)
+		} else {
+			view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Quarantine(), filter,
+				unreadWords)
+		}
+		if err != nil {
+			return err
+		}
+		c.complete(r, &view.listing)
+		c.render(w, r, http.StatusOK, page{title: "Quarantine"}, quarantinePage(view))
+		return nil
+	})
 }
 
 // unreadWords are the words by which webhooks in quarantine are counted.
@@ -126,24 +125,22 @@ func (v unreadView) flags() []string { return []string{strconv.FormatUint(v.Numb
 
 // showUnread shows one webhook in quarantine, and never its body.
 func (c *Console) showUnread(w http.ResponseWriter, r *http.Request) {
-	ctx, end, isThere := c.reading(w, r)
-	if !isThere {
-		return
-	}
-	defer end()
-	unread, exists := readMessage(ctx, c, w, r, quarantineBoard(), shelf.Quarantine())
-	if !exists {
-		return
-	}
-	view := unreadView{
-		board: quarantineBoard(), Unread: unread, mayAct: personOf(r).has(RoleAct),
-		reveals: c.mayReveal(r),
-	}
-	if _, err := shelf.Parse(unread); err != nil {
-		view.unreadable = err.Error()
-	}
-	title := fmt.Sprintf("Webhook %d in quarantine", unread.Number)
-	c.render(w, r, http.StatusOK, page{title: title}, unreadPage(view))
+	c.lookUp(w, r, false, func(ctx context.Context) error {
+		unread, exists, err := readMessage(ctx, c, w, r, quarantineBoard(), shelf.Quarantine())
+		if err != nil || !exists {
+			return err
+		}
+		view := unreadView{
+			board: quarantineBoard(), Unread: unread, mayAct: personOf(r).has(RoleAct),
+			reveals: c.mayReveal(r),
+		}
+		if _, err := shelf.Parse(unread); err != nil {
+			view.unreadable = err.Error()
+		}
+		title := fmt.Sprintf("Webhook %d in quarantine", unread.Number)
+		c.render(w, r, http.StatusOK, page{title: title}, unreadPage(view))
+		return nil
+	})
 }
 
 // planQuarantine begins a plan for webhooks in quarantine.

@@ -194,7 +194,7 @@ func (c *Console) planRun(
 	w http.ResponseWriter, r *http.Request, t task, what work, stream string,
 ) {
 	if err := c.op.Connected(); err != nil {
-		c.failToRead(w, r, err)
+		c.fail(w, r, http.StatusServiceUnavailable, "Nothing was planned: "+err.Error())
 		return
 	}
 	p := personOf(r)
