@@ -223,8 +223,8 @@ func readMessage[T any](
 	ctx context.Context, c *Console, w http.ResponseWriter, r *http.Request, b board,
 	kind shelf.Kind[T],
 ) (message T, exists bool, err error) {
-	number, err := readNumber(r.PathValue("number"))
-	if err != nil || number == 0 {
+	number, _ := readNumber(r.PathValue("number")) // 0 if it is none
+	if number == 0 {
 		c.fail(w, r, http.StatusNotFound, "There is no such number.")
 		return message, false, nil
 	}
