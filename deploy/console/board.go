@@ -29,18 +29,25 @@ const discard = "discard"
 type board struct {
 	// path is the address of the list, and command the command for the shelf.
 	path, command string
-	// noun is a message in words.
-	noun string
+	// noun is a message in words, and words are the two by which messages are counted.
+	noun  string
+	words [2]string
 	// resend is the action that sends a message through the line again.
 	resend string
 }
 
 func deadBoard() board {
-	return board{path: "/dead", command: "dead", noun: "dead letter", resend: "redrive"}
+	return board{
+		path: "/dead", command: "dead", noun: "dead letter", words: [2]string{"Queue", "Class"},
+		resend: "redrive",
+	}
 }
 
 func quarantineBoard() board {
-	return board{path: "/quarantine", command: "quarantine", noun: "webhook", resend: "release"}
+	return board{
+		path: "/quarantine", command: "quarantine", noun: "webhook",
+		words: [2]string{"Provider", "Reason"}, resend: "release",
+	}
 }
 
 // commandFor is the command line of an action.
@@ -162,6 +169,27 @@ func (l listing) link(name string, number uint64) string {
 
 // flags are the flags of the filter, for a command.
 func (l listing) flags() []string { return flagsOf(l.fields) }
+
+// countText says how many messages the filter chooses, of all or of those that were looked at.
+func (l listing) countText(total, looked int) string {
+	if looked == 0 {
+		return counted(total, l.noun) + "."
+	}
+	return fmt.Sprintf("%s of the %s that were looked at; there are %s in all.",
+		counted(total, l.noun), thousands(looked), thousands(l.stored))
+}
+
+// pageText says what the page has looked at, and "" if it has everything.
+func (l listing) pageText() string {
+	text := ""
+	if l.rows == 0 {
+		text = fmt.Sprintf("There is no such %s here. ", l.noun)
+	}
+	if l.rows == 0 || l.isPart {
+		text += fmt.Sprintf("Looked at %s of %s.", thousands(l.looked), counted(l.stored, l.noun))
+	}
+	return text
+}
 
 // countOf is how many messages of a board have two words.
 type countOf struct {

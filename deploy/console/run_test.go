@@ -65,7 +65,7 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 		events != 10 {
 		t.Errorf("%d letters and %d events are there", dead, events)
 	}
-	b.wants(b.get(path, ritaToken), http.StatusOK, "Done: 3 of 3 dead letters", "by anna")
+	b.wants(b.get(path, ritaToken), http.StatusOK, "Done: 3 of 3 dead letters", "started by</dt><dd>anna")
 	b.wants(b.get("/dead", ritaToken), http.StatusOK, "The newest runs", path)
 	b.wants(b.post(path+"/start", annaToken, nil), http.StatusConflict, "The run is done")
 	b.wants(b.post(path+"/cancel", annaToken, nil), http.StatusConflict, "The run is done")

@@ -34,8 +34,26 @@ func (v runView) line() string {
 	return v.commandFor(v.action, flags)
 }
 
-// left is how many messages are over the bound.
-func (v runView) left() int { return v.Matched - v.Chosen }
+// planning says how far the plan is.
+func (v runView) planning() string {
+	text := fmt.Sprintf("Planning: looked at %s of %s", thousands(v.Looked),
+		counted(v.Stored, v.noun))
+	if v.Chosen > 0 {
+		text += fmt.Sprintf(", checked %s of %s", thousands(v.Checked),
+			thousands(min(v.Chosen, previewMax)))
+	}
+	return text + "."
+}
+
+// wouldDo says in sentences what the plan is.
+func (v runView) wouldDo() string {
+	text := fmt.Sprintf("This would %s %s.", v.action, counted(v.Chosen, v.noun))
+	if left := v.Matched - v.Chosen; left > 0 {
+		text += fmt.Sprintf(" %s that the filter chooses stay for another run: they are over the "+
+			"bound.", counted(left, v.noun))
+	}
+	return text + " Nothing is done yet."
+}
 
 // took is how long the run was under way.
 func (v runView) took() string { return v.At.Sub(v.StartedAt).Round(time.Millisecond).String() }
