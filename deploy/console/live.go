@@ -16,8 +16,8 @@ const (
 	openMax = 500
 )
 
-// hello begins the stream. Something may have changed after the page was made and before it listens, or
-// while its connection was cut, so the page reloads its part once.
+// hello begins the stream. Something may have changed after the page was made and before it
+// listens, or while its connection was cut, so the page reloads its part once.
 const hello = ": open\n\nevent: state\ndata: changed\n\n" +
 	"event: completion\ndata: changed\n\nevent: run\ndata: changed\n\n"
 

@@ -44,4 +44,3 @@ func (c Choice) Matches(w stream.Waiting) bool {
 		(c.Account == "" || find.IsAccount(w.Account, c.Account)) &&
 		(c.Until.IsZero() || !w.Since.After(c.Until))
 }
-
