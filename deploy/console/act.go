@@ -146,18 +146,19 @@ func (c *Console) planRetry(w http.ResponseWriter, r *http.Request) {
 		c.failAction(w, r, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), pageFor)
-	defer cancel()
-	view := retryView{Queue: q, Choice: choice, now: time.Now()}
-	view.chosen, view.isCut, err = retry.Find(ctx, c.op, choice, retryMax)
-	if err == nil {
+	c.lookUp(w, r, false, func(ctx context.Context) (err error) {
+		view := retryView{Queue: q, Choice: choice, now: time.Now()}
+		view.chosen, view.isCut, err = retry.Find(ctx, c.op, choice, retryMax)
+		if err != nil {
+			return err
+		}
 		view.rest, err = c.readRest(ctx, q, view.now)
-	}
-	if err != nil {
-		c.fail(w, r, http.StatusServiceUnavailable, advice.On(err).Error())
-		return
-	}
-	c.render(w, r, http.StatusOK, page{title: "Retry " + q.Name}, retryPage(view))
+		if err != nil {
+			return err
+		}
+		c.render(w, r, http.StatusOK, page{title: "Retry " + q.Name}, retryPage(view))
+		return nil
+	})
 }
 
 func retryChoice(q schema.Queue, class string) (retry.Choice, error) {

@@ -2,16 +2,20 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -238,6 +242,68 @@ func TestARetryTriesWhatWasPlanned(t *testing.T) {
 				t.Errorf("still waiting (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestTwoOperatorsRetryEachEventOnce(t *testing.T) {
+	b := newBench(t)
+	const path = "/queues/pinwheel_income/retry"
+	const events = 20
+	for i := range events {
+		b.letWait(fmt.Sprintf("e-%d", i), schema.ClassTransient, stateAt)
+	}
+	form := hidden(b.get(path, annaToken).body)
+	var both sync.WaitGroup
+	tried := make([]int, 2)
+	gone := make([]int, 2)
+	for i := range tried {
+		both.Go(func() {
+			says := b.follow(b.post(path, annaToken, form)).body
+			report := regexp.MustCompile(`(\d+) events? tried now, (\d+) no longer`).
+				FindStringSubmatch(says)
+			if report == nil {
+				b.Errorf("there is no report: %s", short(says))
+				return
+			}
+			tried[i], _ = strconv.Atoi(report[1])
+			gone[i], _ = strconv.Atoi(report[2])
+		})
+	}
+	both.Wait()
+	if tried[0]+tried[1] != events || gone[0]+gone[1] != events || len(b.waits()) > 0 {
+		t.Errorf("of %d events they tried %d, and miss %d; waiting: %q", events, tried, gone,
+			b.waits())
+	}
+}
+
+func TestAnotherSiteChangesNoQueue(t *testing.T) {
+	b := newBench(t)
+	b.letWait("e-1", schema.ClassTransient, stateAt)
+	form := hidden(b.get("/queues/pinwheel_income/retry", annaToken).body)
+	for _, action := range []string{"pause", "resume", "retry"} {
+		got := b.ask(http.MethodPost, "/queues/pinwheel_income/"+action, annaToken, form,
+			func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
+		b.wants(got, http.StatusForbidden, "Another site sent this form")
+	}
+	if diff := cmp.Diff([]string{"e-1"}, b.waits()); diff != "" {
+		t.Errorf("still waiting (-want +got):\n%s", diff)
+	}
+	if until := b.paused("pinwheel_income"); !until.IsZero() {
+		t.Errorf("it is paused until %s", until)
+	}
+}
+
+func TestAPlanTakesThoseThatHaveWaitedLongest(t *testing.T) {
+	b := newBench(t)
+	for _, id := range []string{"e-1", "e-2", "e-3"} {
+		b.letWait(id, schema.ClassTransient, stateAt)
+	}
+	for most, isCut := range map[int]bool{2: true, 3: false, 0: false} {
+		chosen, got, err := retry.Find(t.Context(), b.op, retry.Choice{}, most)
+		b.must(err)
+		if got != isCut || most == 2 && len(chosen) != 2 || chosen[0].Event.ID != "e-1" {
+			t.Errorf("at most %d: %d events, cut %t", most, len(chosen), got)
+		}
 	}
 }
 

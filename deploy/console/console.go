@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -49,6 +50,10 @@ func New(
 	checked, err := c.check()
 	if err != nil {
 		return nil, err
+	}
+	if c.Reveal && !log.Core().Enabled(zap.InfoLevel) {
+		return nil, errors.New("CONSOLE_REVEAL: with this LOG_LEVEL nobody learns who saw " +
+			"records: set LOG_LEVEL to info")
 	}
 	if c.TokensFile != "" {
 		if _, err := readTokens(c.TokensFile); err != nil {

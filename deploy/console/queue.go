@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
+
+// anewFor is how long a page asks the broker for what it also knows from the last reading.
+const anewFor = time.Second
 
 // queuesView is what the page of all queues shows.
 type queuesView struct{ known }
@@ -97,7 +101,9 @@ func (c *Console) readPause(r *http.Request, v *queueView) {
 	if v.status == nil || !v.AwaySince.IsZero() {
 		return
 	}
-	until, err := c.op.PausedUntil(r.Context(), v.Queue)
+	ctx, cancel := context.WithTimeout(r.Context(), anewFor)
+	defer cancel()
+	until, err := c.op.PausedUntil(ctx, v.Queue)
 	if err == nil {
 		v.status.PausedUntil = until
 	}

@@ -2,10 +2,14 @@ package console
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/wagewire/wagewire/schema"
 )
@@ -195,4 +199,16 @@ func TestBodiesAreRevealedByTheirNumber(t *testing.T) {
 			test.says...)
 	}
 	b.wantsNoCanary()
+}
+
+func TestNothingIsRevealedWithoutALog(t *testing.T) {
+	silent := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()),
+		zapcore.AddSync(io.Discard), zap.WarnLevel))
+	for isRevealing, isRefused := range map[bool]bool{true: true, false: false} {
+		c := Config{Addr: "127.0.0.1:0", Reveal: isRevealing}
+		_, err := New(c, nil, noHealth, silent)
+		if (err != nil) != isRefused || err != nil && !strings.Contains(err.Error(), "LOG_LEVEL") {
+			t.Errorf("reveal %t: %v", isRevealing, err)
+		}
+	}
 }

@@ -33,7 +33,8 @@ func variables() []process.Variable {
 		case "LOG_LEVEL":
 			v.Default = quietLevel
 		}
-		if isSecretsFile(v.Name) || isURL(v.Name) {
+		isListed := func(other process.Variable) bool { return other.Name == v.Name }
+		if isSecretsFile(v.Name) || isURL(v.Name) || slices.ContainsFunc(list, isListed) {
 			continue
 		}
 		list = append(list, v)

@@ -257,7 +257,7 @@ func TestAWrongCommandLineExits2AndSaysWhatIsRight(t *testing.T) {
 		want string
 	}{
 		"no command: all of them are named": {nil,
-			"give a command: accounts, backfill, budget, certs, completion, dead, doctor, drift, explain, find, healthcheck, listen, metrics, nkeys, pause, provision, quarantine, record, replay, resume, retry, send, status, tail, team, trace, trigger or version"},
+			"give a command: accounts, backfill, budget, certs, completion, console, dead, doctor, drift, explain, find, healthcheck, listen, metrics, nkeys, pause, provision, quarantine, record, replay, resume, retry, send, status, tail, team, trace, trigger or version"},
 		"a command with a letter wrong is suggested": {[]string{"provison"},
 			"did you mean provision?"},
 		"a command unlike any is not": {[]string{"frobnicate"},

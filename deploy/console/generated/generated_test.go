@@ -1,4 +1,4 @@
-package console
+package generated
 
 import (
 	"bytes"
@@ -14,16 +14,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the generated files, the formatted components and the screenshots")
+var update = flag.Bool("update", false, "write the generated files and the formatted components")
 
 // TestGenerated compares each component with the Go file made of it, and with its own format.
 func TestGenerated(t *testing.T) {
-	components, err := filepath.Glob("*.templ")
+	components, err := filepath.Glob("../*.templ")
 	if err != nil || len(components) == 0 {
 		t.Fatalf("no components: %v", err)
 	}
 	for _, name := range components {
-		t.Run(name, func(t *testing.T) {
+		t.Run(filepath.Base(name), func(t *testing.T) {
 			parsed, err := templates.Parse(name)
 			if err != nil {
 				t.Fatal(err)
@@ -32,7 +32,7 @@ func TestGenerated(t *testing.T) {
 			if err := parsed.Write(&formatted); err != nil {
 				t.Fatal(err)
 			}
-			named := generator.WithFileName(name)
+			named := generator.WithFileName(filepath.Base(name))
 			if _, err := generator.Generate(parsed, &generated, named); err != nil {
 				t.Fatal(err)
 			}
