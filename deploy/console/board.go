@@ -22,7 +22,7 @@ const (
 	lookMax   = 20_000
 )
 
-// discard is the action of both boards that deletes for good.
+// discard is the action of both boards for deletion.
 const discard = "discard"
 
 // board is the pages of a shelf.
@@ -32,7 +32,7 @@ type board struct {
 	// noun is a message in words, and words are the two by which messages are counted.
 	noun  string
 	words [2]string
-	// resend is the action that sends a message through the line again.
+	// resend is the action for sending a message through the line again.
 	resend string
 }
 
@@ -55,14 +55,14 @@ func (b board) commandFor(action string, flags []string) string {
 	return strings.Join(append([]string{"wagewire", b.command, action}, flags...), " ")
 }
 
-// spanForm is the part of a filter about times, as people write it.
+// spanForm is the part of a filter about times, as people write times.
 type spanForm struct{ since, until string }
 
 func readSpanForm(v url.Values) spanForm {
 	return spanForm{strings.TrimSpace(v.Get("since")), strings.TrimSpace(v.Get("until"))}
 }
 
-// span reads the times. An error names the field, and says what to write.
+// span reads the times. An error names the field and the right form.
 func (f spanForm) span(now time.Time) (shelf.Span, error) {
 	var span shelf.Span
 	for _, end := range []struct {
@@ -103,7 +103,7 @@ func flagsOf(fields []field) []string {
 	return flags
 }
 
-// isOneOf returns an error that names the field unless the word is "" or one of the list.
+// isOneOf returns an error with the name of the field unless the word is "" or of the list.
 func isOneOf[T ~string](field string, word T, words []T) error {
 	if word == "" || slices.Contains(words, word) {
 		return nil
@@ -170,7 +170,7 @@ func (l listing) link(name string, number uint64) string {
 // flags are the flags of the filter, for a command.
 func (l listing) flags() []string { return flagsOf(l.fields) }
 
-// countText says how many messages the filter chooses, of all or of those that were looked at.
+// countText says how many messages the filter chooses, of all or of the newest.
 func (l listing) countText(total, looked int) string {
 	if looked == 0 {
 		return counted(total, l.noun) + "."
@@ -179,7 +179,7 @@ func (l listing) countText(total, looked int) string {
 		counted(total, l.noun), thousands(looked), thousands(l.stored))
 }
 
-// pageText says what the page has looked at, and "" if it has everything.
+// pageText says how far the page has looked, and "" if the page has everything.
 func (l listing) pageText() string {
 	text := ""
 	if l.rows == 0 {
@@ -206,7 +206,7 @@ func totalOf(counts []countOf) int {
 	return total
 }
 
-// readPage reads the page of a list that begins at the place.
+// readPage reads the page of a list from the place on.
 func readPage[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
 	from place,
@@ -218,8 +218,8 @@ func readPage[T any](
 	return shelf.ReadOlder(ctx, op, kind, filter, from.before, size)
 }
 
-// countNewest counts what the filter chooses among the newest lookMax messages, and returns how
-// many messages were looked at.
+// countNewest counts the messages of the filter among the newest lookMax messages, and returns the
+// number of messages looked at.
 func countNewest[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
 	wordsOf func(T) [2]string,
@@ -246,7 +246,8 @@ func countNewest[T any](
 	return counts, seen.Looked, err
 }
 
-// readMessage reads the message of the address, with its body. If there is none, it shows why.
+// readMessage reads the message of the address, with the body. Without a message, the answer is
+// 404.
 func readMessage[T any](
 	ctx context.Context, c *Console, w http.ResponseWriter, r *http.Request, b board,
 	kind shelf.Kind[T],
@@ -268,7 +269,7 @@ func readMessage[T any](
 	return kind.Read(m), true, nil
 }
 
-// complete adds to a listing what the person may do, and the newest runs.
+// complete adds the rights of the person and the newest runs to a listing.
 func (c *Console) complete(r *http.Request, l *listing) {
 	l.mayAct = personOf(r).has(RoleAct)
 	now := time.Now()

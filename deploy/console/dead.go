@@ -31,7 +31,7 @@ func readLetterForm(v url.Values) letterForm {
 	}
 }
 
-// filter reads the form. An error names the field, and says what to write.
+// filter reads the form. An error names the field and the right form.
 func (f letterForm) filter(now time.Time) (shelf.LetterFilter, error) {
 	filter := shelf.LetterFilter{
 		Queue: f.queue, Class: schema.Class(f.class), Provider: schema.Provider(f.provider),
@@ -48,7 +48,7 @@ func (f letterForm) filter(now time.Time) (shelf.LetterFilter, error) {
 	return filter, err
 }
 
-// fields are the fields that are not empty. The account is a word that needs no quotes.
+// fields are the fields with a value. The account is a word without need of quotes.
 func (f letterForm) fields() []field {
 	account := shelf.LetterFilter{Account: f.account}.AccountWord()
 	return fieldsOf(field{"queue", f.queue}, field{"class", f.class},
@@ -64,14 +64,14 @@ func queueNames() []string {
 	return names
 }
 
-// deadView is what the page of dead letters shows.
+// deadView is the content of the page of dead letters.
 type deadView struct {
 	listing
 
 	form    letterForm
 	letters []stream.Letter
-	// counts are exact, unless the broker was asked for a part only: then counted says how many of
-	// the newest were looked at.
+	// counts are exact if counted is 0. Otherwise only the newest messages were looked at, and
+	// counted is their number.
 	counts  []countOf
 	counted int
 	now     time.Time
@@ -113,8 +113,8 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 // letterWords are the words by which dead letters are counted.
 func letterWords(l stream.Letter) [2]string { return [2]string{l.Queue, string(l.Class)} }
 
-// deadCounts are the counts of the last reading of the broker that the filter chooses. Those whose
-// class nobody has read are among them.
+// deadCounts are the counts of the filter in the last reading of the broker. Letters of unread
+// classes are among them.
 func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
 	var counts []countOf
 	for _, d := range all {
@@ -129,7 +129,7 @@ func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
 	return counts
 }
 
-// letterView is what the page of one dead letter shows.
+// letterView is the content of the page of a dead letter.
 type letterView struct {
 	board
 	stream.Letter
@@ -137,7 +137,7 @@ type letterView struct {
 	// decodes says why the event cannot be decoded, "" if it can.
 	decodes string
 	mayAct  bool
-	// reveals: the person may see the body, and says why.
+	// reveals: the person may see the body after giving a reason.
 	reveals bool
 }
 
@@ -161,7 +161,7 @@ func (v letterView) headerLines() []field {
 	return lines
 }
 
-// showLetter shows one dead letter, and never its body.
+// showLetter shows a dead letter without the body.
 func (c *Console) showLetter(w http.ResponseWriter, r *http.Request) {
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		letter, exists, err := readMessage(ctx, c, w, r, deadBoard(), shelf.Letters())

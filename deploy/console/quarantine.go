@@ -25,7 +25,7 @@ func readUnreadForm(v url.Values) unreadForm {
 	return unreadForm{v.Get("provider"), v.Get("reason"), readSpanForm(v)}
 }
 
-// filter reads the form. An error names the field, and says what to write.
+// filter reads the form. An error names the field and the right form.
 func (f unreadForm) filter(now time.Time) (shelf.UnreadFilter, error) {
 	filter := shelf.UnreadFilter{
 		Provider: schema.Provider(f.provider), Reason: schema.QuarantineReason(f.reason),
@@ -45,7 +45,7 @@ func (f unreadForm) fields() []field {
 		field{"since", f.since}, field{"until", f.until})
 }
 
-// quarantineView is what the page of the quarantine shows. Its counts are as those of deadView.
+// quarantineView is the content of the page of the quarantine. For the counts see deadView.
 type quarantineView struct {
 	listing
 
@@ -94,8 +94,8 @@ func unreadWords(u stream.Unread) [2]string {
 	return [2]string{string(u.Provider), string(u.Reason)}
 }
 
-// unreadCounts are the counts of the last reading of the broker that the filter chooses. Those
-// whose reason nobody has read are among them.
+// unreadCounts are the counts of the filter in the last reading of the broker. Webhooks of unread
+// reasons are among them.
 func unreadCounts(all []health.UnreadCount, f shelf.UnreadFilter) []countOf {
 	var counts []countOf
 	for _, u := range all {
@@ -109,21 +109,22 @@ func unreadCounts(all []health.UnreadCount, f shelf.UnreadFilter) []countOf {
 	return counts
 }
 
-// unreadView is what the page of one webhook in quarantine shows.
+// unreadView is the content of the page of a webhook in quarantine.
 type unreadView struct {
 	board
 	stream.Unread
 
-	// unreadable says why the webhook cannot be released, "" if it can. It quotes no body.
+	// unreadable says why the webhook cannot be released, without a quote of the body. A webhook
+	// that can be released has "".
 	unreadable string
 	mayAct     bool
-	// reveals: the person may see the body, and says why.
+	// reveals: the person may see the body after giving a reason.
 	reveals bool
 }
 
 func (v unreadView) flags() []string { return []string{strconv.FormatUint(v.Number, 10)} }
 
-// showUnread shows one webhook in quarantine, and never its body.
+// showUnread shows a webhook in quarantine without the body.
 func (c *Console) showUnread(w http.ResponseWriter, r *http.Request) {
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		unread, exists, err := readMessage(ctx, c, w, r, quarantineBoard(), shelf.Quarantine())

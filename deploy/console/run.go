@@ -28,7 +28,7 @@ const (
 	// planFor is how long a plan may be made, and plannedFor how long it can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
-	// stepFor is the limit for one message. A message in hand is finished, whatever ends the run.
+	// stepFor is the limit for a message. A message in hand is finished after every end of a run.
 	stepFor = time.Minute
 	// keptMax is how many kept messages a report lists, and reasonsMax how many reasons.
 	keptMax    = 100
@@ -57,7 +57,7 @@ func (s runState) isOver() bool {
 	return s != runPlanning && s != runPlanned && s != runRunning
 }
 
-// task is what a person wants to be done to messages of a shelf.
+// task is the wish of a person about messages of a shelf.
 type task struct {
 	board
 	// action is the verb of the command: redrive, release or discard.
@@ -68,7 +68,7 @@ type task struct {
 	rate  int
 }
 
-// report is what is known of a run.
+// report is the present knowledge about a run.
 type report struct {
 	State runState
 	// Why says why the run was stopped or cancelled.
@@ -76,21 +76,21 @@ type report struct {
 	// Planner has planned the run, and Starter has started it, "" if nobody has.
 	Planner, Starter                  string
 	PlannedAt, ReadyAt, StartedAt, At time.Time // At is the end
-	// Stored is how many messages the shelf had, and Looked how many were looked at.
+	// Stored is the number of messages on the shelf, and Looked the number looked at.
 	Stored uint64
 	Looked int
-	// Matched counts the messages that the filter chose, and Chosen those that the run takes.
+	// Matched counts the messages of the filter, and Chosen the messages of the run.
 	Matched, Chosen int
 	Groups          []group
-	// Preview has the results of the first Checked messages, and Result those of the run.
+	// Preview has the results of the first Checked messages, and Result the results of the run.
 	Checked int
 	Preview tally
 	Result  tally
-	// Done counts the messages that were taken, and Failed those of an error: 1 at most.
+	// Done counts the messages with a result, and Failed the message with an error: 1 at most.
 	Done, Failed int
 }
 
-// group is how many chosen messages two words have: queue and class, or provider and reason.
+// group counts the chosen messages of two words: queue and class, or provider and reason.
 type group struct {
 	words [2]string
 	count int
@@ -99,7 +99,7 @@ type group struct {
 // tally counts results.
 type tally struct {
 	counts map[shelf.Result]int
-	// reasons has how many messages are kept for which reason, and kept the first of them.
+	// reasons counts the kept messages by reason, and kept has the first messages.
 	reasons map[string]int
 	kept    []keptMessage
 }
@@ -141,13 +141,13 @@ type run struct {
 	id   string
 	task task
 	work work
-	// hands has a place for the run that works on a message of the shelf.
+	// hands has a place for the run with a message of the shelf in hand.
 	hands chan struct{}
 	// may reports whether a person may act at this moment.
 	may func(person) bool
-	// audit logs what a person has done, or how it ended.
+	// audit logs an action of a person, or its end.
 	audit func(p person, action string, fields ...zap.Field)
-	// tell says that the report is another.
+	// tell is called after each change of the report.
 	tell func()
 
 	mu     sync.Mutex
@@ -162,16 +162,16 @@ var (
 	errSlow         = fmt.Errorf("the broker has not told everything within %s", planFor)
 )
 
-// cancelledError says who has cancelled a run.
+// cancelledError names the person behind a cancelled run.
 type cancelledError struct{ by string }
 
 // Error names the person.
 func (e *cancelledError) Error() string { return "cancelled by " + e.by }
 
-// wrongStateError says that a run is not in the state for a wish.
+// wrongStateError says that the state of a run does not allow an action.
 type wrongStateError struct{ state runState }
 
-// Error says what the state is.
+// Error names the state.
 func (e *wrongStateError) Error() string {
 	switch e.state {
 	case runExpired:
@@ -195,7 +195,7 @@ func (r *run) get(now time.Time) report {
 	return current
 }
 
-// expire ends a plan that nobody has started. It is called with the lock.
+// expire ends an old plan without a start. The caller holds the lock.
 func (r *run) expire(now time.Time) {
 	if r.now.State == runPlanned && now.Sub(r.now.ReadyAt) > plannedFor {
 		r.now.State = runExpired
@@ -211,7 +211,7 @@ func (r *run) update(change func(*report)) {
 	r.tell()
 }
 
-// plan finds the messages, and checks the first of them. It changes nothing on the broker.
+// plan finds the messages, and checks the first ones. The broker is not changed.
 func (r *run) plan(ctx context.Context) {
 	limited, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
 	defer cancel()
@@ -318,7 +318,7 @@ func (r *run) stop(p person) error {
 	return nil
 }
 
-// do takes the planned messages in their order, at the rate. It ends with the first error.
+// do takes the planned messages in order, at the rate, until the first error.
 func (r *run) do(ctx context.Context) {
 	pace := time.NewTicker(time.Second / time.Duration(r.task.rate))
 	defer pace.Stop()
@@ -337,8 +337,8 @@ func (r *run) do(ctx context.Context) {
 	r.end(ctx, nil)
 }
 
-// step takes a message, if the person may still act. Two runs never have a message of a shelf in
-// hand at the same time, so that the reports of both are exact.
+// step takes a message, if the person may still act. Two runs never have messages of a shelf in
+// hand at the same time, so both reports are exact.
 func (r *run) step(ctx context.Context, i int) error {
 	select {
 	case r.hands <- struct{}{}:

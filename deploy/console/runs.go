@@ -30,7 +30,7 @@ var (
 	errClosed      = errors.New("the console stops")
 )
 
-// runs are the runs of this process, in memory. It is safe for concurrent use.
+// runs are the runs of this process, in memory. A value is safe for concurrent use.
 type runs struct {
 	// hands has for each stream a channel with one place: see run.hands.
 	hands   map[string]chan struct{}
@@ -103,8 +103,7 @@ func (r *runs) add(one *run) error {
 	return nil
 }
 
-// begin calls do in a goroutine of its own, which close ends. The function is not called if the
-// runs are closed.
+// begin calls do in a new goroutine until close. After close, the function is not called.
 func (r *runs) begin(ctx context.Context, do func(context.Context)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +133,7 @@ func (r *runs) note() {
 	r.isNew = true
 }
 
-// tell tells open pages of what was noted since the last time.
+// tell tells open pages of changes since the last time.
 func (r *runs) tell() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,14 +144,14 @@ func (r *runs) tell() {
 	}
 }
 
-// change returns a channel that is closed when a run has another report.
+// change returns a channel. The next tell after a change of a report closes the channel.
 func (r *runs) change() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.changed
 }
 
-// readTask reads a task from a form. An error says what to write.
+// readTask reads a task from a form. An error names the right form.
 func readTask(r *http.Request, b board) (task, error) {
 	t := task{board: b, action: r.PostFormValue("do"), most: runMostDefault, rate: runRateDefault}
 	if t.action != b.resend && t.action != discard {
@@ -177,7 +176,7 @@ func readTask(r *http.Request, b board) (task, error) {
 	return t, nil
 }
 
-// readNumber reads the number of the only message that is meant, 0 if the filter chooses.
+// readNumber reads the number of a single message, 0 if the filter chooses messages.
 func readNumber(text string) (uint64, error) {
 	if text == "" {
 		return 0, nil
@@ -228,7 +227,7 @@ func (c *Console) planRun(
 	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
 }
 
-// runOf returns the run of the address. Without one, it shows why.
+// runOf returns the run of the address. Without a run, the answer is 404.
 func (c *Console) runOf(w http.ResponseWriter, r *http.Request) (*run, bool) {
 	one, exists := c.runs.find(r.PathValue("id"))
 	if !exists {
@@ -249,7 +248,7 @@ func (c *Console) showRun(w http.ResponseWriter, r *http.Request) {
 	c.render(w, r, http.StatusOK, p, runPage(view))
 }
 
-// startRun does what was planned, and nothing else. A discard needs the number of the messages.
+// startRun starts a plan. A discard needs the number of the messages.
 func (c *Console) startRun(w http.ResponseWriter, r *http.Request) {
 	one, exists := c.runOf(w, r)
 	if !exists {

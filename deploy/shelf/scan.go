@@ -7,22 +7,22 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-// Search says where a scan of a shelf begins and ends. The zero value is the whole shelf.
+// Search has the bounds of a scan of a shelf. The zero value is the whole shelf.
 type Search struct {
 	// From is the first number to look at, and Before the first one beyond the end. 0 is no end.
 	From, Before uint64
 	// LookMax ends the scan after so many messages of the filter's subjects, and MatchMax after so
-	// many that the filter chooses. 0 is without a limit.
+	// many chosen messages. 0 is without a limit.
 	LookMax, MatchMax int
 	// Progress is called after each message with the number of messages looked at, unless nil.
 	Progress func(looked int)
 }
 
-// Seen is what a scan has looked at.
+// Seen counts the work of a scan.
 type Seen struct {
-	// Looked counts the messages, and Matched those that the filter chooses.
+	// Looked counts all messages, and Matched the chosen messages.
 	Looked, Matched int
-	// Last is the number of the last message, 0 if the scan has looked at none.
+	// Last is the number of the last message, 0 without a message.
 	Last uint64
 	// IsCut is true if a limit of the search has ended the scan. More messages may follow.
 	IsCut bool
@@ -30,9 +30,9 @@ type Seen struct {
 
 var errEnough = errors.New("enough is seen")
 
-// Scan hands each the messages that the filter chooses, without their bodies, oldest first. It ends
-// with the message that was the last one when Scan began, with a limit of the search, or with an
-// error of each. The broker looks only at the subjects of the filter.
+// Scan hands each the chosen messages without their bodies, oldest first. The end is the last
+// message at the beginning of Scan, a limit of the search, or an error of each. The broker looks
+// only at the subjects of the filter.
 func Scan[T any](
 	ctx context.Context, op *stream.Operator, kind Kind[T], filter Filter[T], search Search,
 	each func(T) error,
