@@ -11,9 +11,14 @@ import (
 // audit logs what a person does: one line before an action, and one with its result. The fields
 // have no record, no body and no token.
 func (c *Console) audit(r *http.Request, p person, action string, fields ...zap.Field) {
+	c.auditOf(r.RemoteAddr, p, action, fields...)
+}
+
+// auditOf logs what happens for a person after the request, which came from the peer.
+func (c *Console) auditOf(peer string, p person, action string, fields ...zap.Field) {
 	c.log.Info("console action", append([]zap.Field{
 		zap.String("action", action),
 		zap.String("person", plain.Text(p.name)),
-		zap.String("peer", r.RemoteAddr),
+		zap.String("peer", peer),
 	}, fields...)...)
 }

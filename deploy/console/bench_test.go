@@ -82,6 +82,7 @@ func newBenchOn(t *testing.T, c Config, op *stream.Operator) *bench {
 	b.Console = pages
 	b.pages = httptest.NewServer(pages.Handler())
 	t.Cleanup(b.pages.Close)
+	t.Cleanup(pages.runs.wait)
 	t.Cleanup(pages.stop) // before the server waits for open pages
 	return b
 }

@@ -31,6 +31,7 @@ type Console struct {
 	sessions *sessions
 	watch    *watch
 	feed     *feed
+	runs     *runs
 	results  results
 	// open has an element for each page that is open.
 	open chan struct{}
@@ -60,6 +61,7 @@ func New(
 		}
 	}
 	done := make(chan struct{})
+	runs := newRuns()
 	return &Console{
 		settings: checked,
 		op:       op,
@@ -68,11 +70,15 @@ func New(
 		sessions: newSessions(),
 		watch:    newWatch(),
 		feed:     newFeed(),
+		runs:     runs,
 		open:     make(chan struct{}, openMax),
 		searches: make(chan struct{}, searchesMax),
 		lookups:  make(chan struct{}, lookupsMax),
 		done:     done,
-		stop:     sync.OnceFunc(func() { close(done) }),
+		stop: sync.OnceFunc(func() {
+			close(done)
+			runs.close()
+		}),
 	}, nil
 }
 
@@ -88,6 +94,7 @@ func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
 
 // Run reads what the pages show, until ctx ends.
 func (c *Console) Run(ctx context.Context) error {
+	defer c.runs.wait()
 	defer c.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -95,6 +102,13 @@ func (c *Console) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error { return c.runFeed(ctx) })
+	group.Go(func() error {
+		for ctx.Err() == nil {
+			c.runs.tell()
+			await(ctx, feedEvery)
+		}
+		return nil
+	})
 	return group.Wait()
 }
 

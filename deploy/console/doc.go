@@ -26,6 +26,10 @@
 //	queue        all queues, and one; act.go: pause, resume and retry; result.go: what that did
 //	provider     what is known of each provider; team: who subscribes, and how far behind each is
 //	event        one event's life as a timeline; account: the state and the messages of an account
+//	board.go     what the lists of dead letters and of the quarantine share: filters, pages, counts
+//	dead         dead letters, and one; quarantine: webhooks in quarantine, and one
+//	run.go       a run: a plan, and then exactly the planned messages; run_view.go: its page
+//	runs.go      the runs of this process, and the forms about them; work.go: what a run does
 //	search       from a name to a page; how many pages and searches ask the broker at a time
 //	reveal       records and bodies, for a person who says why
 //	address.go   the addresses of pages
@@ -42,6 +46,17 @@
 //
 // Whatever comes from outside passes package plain first: HTML is escaped by the components, and
 // plain makes characters that control a terminal or the direction of text visible.
+//
+// # A run
+//
+// Whatever is done to many messages is a run. It belongs to the console, not to a request: the
+// person may close the page. Only one run at a time has a message of a shelf in hand, so that the
+// reports of two people who redrive the same letters are exact.
+//
+//	planning ──▶ planned ──▶ running ──▶ done
+//	    │           │ └ after 15 minutes ─▶ expired
+//	    └───────────┴───────────┴─▶ cancelled by a person; stopped by an error, a lost role, or the
+//	                                end of the console
 //
 // # The libraries
 //

@@ -16,8 +16,8 @@ const (
 	openMax = 500
 )
 
-// hello begins the stream. Something may have changed after the page was made and before it listens, or
-// while its connection was cut, so the page reloads its part once.
+// hello begins the stream. Something may have changed after the page was made and before it
+// listens, or while its connection was cut, so the page reloads its part once.
 const hello = ": open\n\nevent: state\ndata: changed\n\n" +
 	"event: completion\ndata: changed\n\nevent: run\ndata: changed\n\n"
 
@@ -38,6 +38,7 @@ func (c *Console) sendChanges(w http.ResponseWriter, r *http.Request) {
 	defer heartbeat.Stop()
 	_, state := c.watch.get()
 	_, feed := c.feed.get()
+	runs := c.runs.change()
 	text := hello
 	for {
 		_ = out.SetWriteDeadline(time.Now().Add(writeFor)) // not every writer has deadlines
@@ -54,6 +55,9 @@ func (c *Console) sendChanges(w http.ResponseWriter, r *http.Request) {
 		case <-feed:
 			_, feed = c.feed.get()
 			text = "event: completion\ndata: changed\n\n"
+		case <-runs:
+			runs = c.runs.change()
+			text = "event: run\ndata: changed\n\n"
 		case <-heartbeat.C:
 			text = ": here\n\n"
 		case <-r.Context().Done():

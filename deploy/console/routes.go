@@ -31,6 +31,16 @@ func (c *Console) table() []route {
 		{"POST /queues/{queue}/retry", RoleAct, c.onQueue("retry", c.retryNow)},
 		{"GET /providers", RoleRead, c.showProviders},
 		{"GET /teams", RoleRead, c.showTeams},
+		{"GET /dead", RoleRead, c.showDead},
+		{"GET /dead/{number}", RoleRead, c.showLetter},
+		{"POST /dead/plan", RoleAct, c.planDead},
+		{"GET /quarantine", RoleRead, c.showQuarantine},
+		{"GET /quarantine/{number}", RoleRead, c.showUnread},
+		{"POST /quarantine/plan", RoleAct, c.planQuarantine},
+		{"GET /runs/{id}", RoleRead, c.showRun},
+		{"POST /runs/{id}/start", RoleAct, c.startRun},
+		{"POST /runs/{id}/cancel", RoleAct, c.cancelRun},
+
 		{"GET /changes", RoleRead, c.sendChanges},
 
 		{"GET /login", roleNone, c.showLogin},

@@ -52,6 +52,9 @@ type Selection struct {
 	// Newest is how many of the last places of the stream Scan looks at, before it filters. 0 is
 	// all places. Newest does not go together with Since.
 	Newest uint64
+	// From is the sequence of the first place that Scan looks at, 0 for the first of the stream.
+	// From goes together with neither Since nor Newest.
+	From uint64
 	// Later selects messages that are stored while Scan reads, too. On a stream that keeps the last
 	// message of a subject, such a message may have replaced one that was there when Scan began.
 	Later bool
@@ -143,10 +146,17 @@ func (o *Operator) beginScan(ctx context.Context, name string, which Selection) 
 		return nil, nil
 	}
 	config := orderedFrom(which.Since)
+	from := which.From
 	if which.Newest > 0 && state.LastSeq > which.Newest {
+		from = state.LastSeq - which.Newest + 1
+	}
+	if from > state.LastSeq {
+		return nil, nil
+	}
+	if from > 0 {
 		config = jetstream.OrderedConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
-			OptStartSeq:   state.LastSeq - which.Newest + 1,
+			OptStartSeq:   from,
 		}
 	}
 	config.FilterSubjects = cover(which.Filters)
@@ -288,14 +298,24 @@ func filtersOrAll(filters []string) []string {
 // CountMessages returns how many messages a stream holds. The error is ErrNoQueue if the stream
 // does not exist.
 func (o *Operator) CountMessages(ctx context.Context, stream string) (uint64, error) {
+	extent, err := o.ExtentOf(ctx, stream)
+	return extent.Messages, err
+}
+
+// Extent says how many messages a stream has, and the sequences of the first and of the last one.
+type Extent struct{ Messages, First, Last uint64 }
+
+// ExtentOf reads the extent of a stream. The error is ErrNoQueue if the stream does not exist.
+func (o *Operator) ExtentOf(ctx context.Context, stream string) (Extent, error) {
 	s, err := o.lookUpStream(ctx, stream)
 	if isMissing(err) {
-		return 0, fmt.Errorf("stream %s is not there: %w", stream, ErrNoQueue)
+		return Extent{}, fmt.Errorf("stream %s is not there: %w", stream, ErrNoQueue)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("count messages of %s: %w", stream, err)
+		return Extent{}, fmt.Errorf("count messages of %s: %w", stream, err)
 	}
-	return s.CachedInfo().State.Msgs, nil
+	state := s.CachedInfo().State
+	return Extent{state.Msgs, state.FirstSeq, state.LastSeq}, nil
 }
 
 // Message reads the message with the given sequence. It returns false if the stream has no such

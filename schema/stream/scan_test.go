@@ -244,6 +244,15 @@ func TestAScanSelects(t *testing.T) {
 		"what the filter matches among the newest places": {
 			stream.Selection{Newest: 3, Filters: []string{of(0)}}, []string{of(3)},
 		},
+		"what is stored from a place on": {
+			stream.Selection{From: 5}, []string{of(4), of(5)},
+		},
+		"what a filter matches from a place on": {
+			stream.Selection{From: 2, Filters: []string{of(0)}}, []string{of(3)},
+		},
+		"nothing behind the last place": {
+			stream.Selection{From: 7}, nil,
+		},
 		"what one of several filters matches, and nothing else": {
 			stream.Selection{Filters: []string{of(0), of(2)}},
 			[]string{of(0), of(2), of(3), of(5)},

@@ -14,7 +14,8 @@
 //	find.go         show all of one account, with package deploy/find
 //	status.go       judge the installation, and show every stream and queue on a screen
 //	metrics.go      export the same as metrics; package deploy/health finds and judges
-//	trace.go        print the history of an event, with package deploy/trace; life.go has the lines
+//	console.go      serve pages, with package deploy/console; console_token.go makes tokens
+//	trace.go        print the history of an event, with package deploy/trace; life.go has lines
 //	drift.go        compare stored records with the provider's reference
 //	record.go       make a fixture of a webhook and its answers, with package deploy/fixture
 //	explain.go      print what to do about a finding or an alert
@@ -30,9 +31,9 @@
 //	healthcheck.go  check NATS for a container
 //
 // Commands share the other files. shelf.go has list, show and discard for dead letters and the
-// quarantine. history.go chooses a number of a redrive that no stored event or completion has.
-// consent.go asks before a change. flags.go has the types of flags, broker.go the connection,
-// print.go and unit.go the output.
+// quarantine, and package deploy/shelf does the work that the console also needs: it filters,
+// scans, redrives and releases. consent.go asks before a change. flags.go has the types of flags,
+// broker.go the connection, print.go and unit.go the output.
 //
 // Only the printing of ages (14d, 3h5m) is written by hand: go-str2duration reads ages, but prints
 // 14 days as 2w.

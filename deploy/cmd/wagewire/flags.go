@@ -12,6 +12,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -95,7 +96,7 @@ func parseNumber(least, most int) func(string) (int, error) {
 }
 
 func addDuration(flags *pflag.FlagSet, target *time.Duration, name, initial, usage string) {
-	addParsed(flags, target, name, "duration", initial, usage, parseAge)
+	addParsed(flags, target, name, "duration", initial, usage, plain.ParseAge)
 }
 
 // addWait adds --wait and returns the value.
@@ -118,37 +119,28 @@ func addRate(cmd *cobra.Command, target *int) {
 func addSince(cmd *cobra.Command, target *time.Time, initial, usage string) {
 	addParsed(cmd.Flags(), target, "since", "time", initial,
 		usage+": 1h, 2d, 2026-01-12T02:36:00Z, or all",
-		func(text string) (time.Time, error) { return parseTime(text, time.Now()) })
+		func(text string) (time.Time, error) { return plain.ParseTime(text, time.Now()) })
 }
 
-// span is a stretch of time. A zero end is open.
-type span struct{ since, until time.Time }
-
-// addFlags adds --since and --until. Help has the verb, such as "received".
-func (s *span) addFlags(cmd *cobra.Command, verb string) {
-	addSince(cmd, &s.since, "all", "only those "+verb+" since")
-	addParsed(cmd.Flags(), &s.until, "until", "time", "now", "only those "+verb+" before, likewise",
-		func(text string) (time.Time, error) {
+// addSpan adds --since and --until. Help has the verb, such as "received".
+func addSpan(cmd *cobra.Command, span *shelf.Span, verb string) {
+	addSince(cmd, &span.Since, "all", "only those "+verb+" since")
+	addParsed(cmd.Flags(), &span.Until, "until", "time", "now",
+		"only those "+verb+" before, likewise", func(text string) (time.Time, error) {
 			if text == "now" {
 				return time.Time{}, nil
 			}
-			return parseTime(text, time.Now())
+			return plain.ParseTime(text, time.Now())
 		})
 }
 
-func (s *span) check() error {
-	if !s.until.IsZero() && s.until.Before(s.since) {
+func checkSpan(span shelf.Span) error {
+	if !span.Until.IsZero() && span.Until.Before(span.Since) {
 		return command.UsageError("--until %s is before --since %s",
-			plain.Time(s.until), plain.Time(s.since))
+			plain.Time(span.Until), plain.Time(span.Since))
 	}
 	return nil
 }
-
-func (s *span) contains(at time.Time) bool {
-	return !at.Before(s.since) && (s.until.IsZero() || at.Before(s.until))
-}
-
-func (s *span) isOpen() bool { return s.since.IsZero() && s.until.IsZero() }
 
 // addClass adds --class with the classes of failures.
 func addClass(cmd *cobra.Command, target *schema.Class, classes []schema.Class) {
@@ -156,12 +148,6 @@ func addClass(cmd *cobra.Command, target *schema.Class, classes []schema.Class) 
 }
 
 const accountHelp = "only those of an account or end user: the provider's `id`, or its token"
-
-// isAccount reports whether the name from the command line is the account token, or the provider's
-// id of the account.
-func isAccount(token, name string) bool {
-	return token == name || token == schema.Token(name) || token == schema.HashToken(name)
-}
 
 func queueNames() []string {
 	var names []string

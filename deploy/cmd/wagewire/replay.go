@@ -14,6 +14,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -56,12 +57,12 @@ At least one of --since, --until, --type and --account is needed.`,
 		},
 	}
 	addQueue(cmd, &r.queueName, "the queue that gets the events, such as "+queueNames()[0])
-	r.span.addFlags(cmd, "received")
+	addSpan(cmd, &r.Span, "received")
 	cmd.Flags().StringArrayVar(&r.typeNames, "type", nil,
 		"only those of a `type`, such as paystubs.added; repeatable")
 	completeFrom(cmd, "type", typeNames())
 	cmd.Flags().StringVar(&r.account, "account", "", accountHelp)
-	r.consent.addFlags(cmd)
+	r.addFlags(cmd)
 	addRate(cmd, &r.rate)
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) error {
 		return r.run(ctx, s)
@@ -73,7 +74,7 @@ type replay struct {
 	queueName string
 	typeNames []string
 	account   string
-	span
+	shelf.Span
 	consent
 	rate int
 
@@ -100,14 +101,14 @@ func (r *replay) check(t terminal, hasSince bool) error {
 				command.Suggest(name, r.types))
 		}
 	}
-	if !hasSince && r.until.IsZero() && len(r.typeNames) == 0 && r.account == "" {
+	if !hasSince && r.Until.IsZero() && len(r.typeNames) == 0 && r.account == "" {
 		return command.UsageError("say which events: --since, --until, --type or --account; " +
 			"--since all chooses every event")
 	}
 	if len(r.typeNames) > 0 {
 		r.types = r.typeNames
 	}
-	if err := r.span.check(); err != nil {
+	if err := checkSpan(r.Span); err != nil {
 		return err
 	}
 	return r.consent.check(t)
@@ -135,7 +136,7 @@ func (r *replay) run(ctx context.Context, s session) error {
 
 // replayed is what find has found on the events stream.
 type replayed struct {
-	past history
+	past shelf.History
 	// chosen are the events to send, the oldest first. A dry run has previewMax of them at most,
 	// and count has all. first and last are the times between which they were received.
 	chosen      []stream.Heading
@@ -158,7 +159,7 @@ func (r *replay) unread(f *replayed) string {
 	}
 	looked := fmt.Sprintf("; a dry run looks at %s, stored until %s", plain.Count(f.read, "event"),
 		plain.Time(f.reached))
-	if !r.until.IsZero() && f.reached.After(r.until.Add(clockSkewMax)) {
+	if !r.Until.IsZero() && f.reached.After(r.Until.Add(shelf.ClockSkewMax)) {
 		return looked + ", and not for redrives after that"
 	}
 	return fmt.Sprintf("%s, and more are on the stream: to go on give --since %s", looked,
@@ -175,7 +176,7 @@ var errCut = errors.New("a dry run has read enough")
 // webhook, not when a copy was sent. The events of a single account are read by its subjects. A dry
 // run looks at most events, unless they are of a single account.
 func (r *replay) find(ctx context.Context, s session, most int) (*replayed, error) {
-	f := &replayed{past: newHistory(s.Operator)}
+	f := &replayed{past: shelf.NewHistory(s.Operator)}
 	seen := map[digestOf]bool{}
 	for _, which := range r.selections() {
 		err := s.Headings(ctx, which, func(heading stream.Heading) error {
@@ -208,8 +209,8 @@ func (r *replay) find(ctx context.Context, s session, most int) (*replayed, erro
 // for the types, the broker needs longer than we need for all events.
 func (r *replay) selections() []stream.Selection {
 	var since time.Time
-	if !r.since.IsZero() {
-		since = r.since.Add(-clockSkewMax)
+	if !r.Since.IsZero() {
+		since = r.Since.Add(-shelf.ClockSkewMax)
 	}
 	if r.account == "" {
 		return []stream.Selection{{Since: since}}
@@ -230,11 +231,11 @@ func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading
 		return
 	}
 	webhook := digestOf(sha256.Sum256(
-		[]byte(originalKey(heading.Event) + " " + heading.BodySHA256)))
+		[]byte(shelf.OriginalKey(heading.Event) + " " + heading.BodySHA256)))
 	isChosen := !seen[webhook] && r.matches(heading)
 	isPrinted := !r.dryRun || r.account != "" || len(f.chosen) < previewMax
-	if isChosen && isPrinted || !r.dryRun || len(f.past.of(heading.Event)) > 0 {
-		f.past.add(heading.Event, heading.BodySHA256)
+	if isChosen && isPrinted || !r.dryRun || len(f.past.Of(heading.Event)) > 0 {
+		f.past.Add(heading.Event, heading.BodySHA256)
 	}
 	if !isChosen {
 		return
@@ -254,8 +255,8 @@ func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading
 }
 
 func (r *replay) matches(heading stream.Heading) bool {
-	return r.contains(heading.Event.ReceivedAt) &&
-		(r.account == "" || isAccount(heading.Account, r.account)) &&
+	return r.Contains(heading.Event.ReceivedAt) &&
+		(r.account == "" || find.IsAccount(heading.Account, r.account)) &&
 		slices.Contains(r.types, heading.Event.Type)
 }
 
@@ -314,15 +315,15 @@ func (r *replay) sendOne(
 		return "", "it cannot be decoded", nil //nolint:nilerr // the event has a dead letter
 	}
 	if erased, err := s.Erased(ctx, e.Provider, e.Account()); erased || err != nil {
-		return "", accountErased, err
+		return "", shelf.AccountErased, err
 	}
 	if r.dryRun && f.isCut {
-		return originalKey(e), "", nil
+		return shelf.OriginalKey(e), "", nil
 	}
 	if r.dryRun {
-		e.Redrive = f.past.nextNumber(e)
+		e.Redrive = f.past.NextNumber(e)
 		return e.Key(), "", nil
 	}
-	e.Redrive, _, err = f.past.resend(ctx, e, r.queue.Name, false)
+	e.Redrive, _, err = f.past.Resend(ctx, e, r.queue.Name, false)
 	return e.Key(), "", err
 }

@@ -546,8 +546,8 @@ func TestSizesAndAgesAreReadAndPrinted(t *testing.T) {
 		"14d": "14d", "336h": "14d", "336h0m0s": "14d", "2w": "14d", "90m": "1h30m0s", "0": "0s",
 		"0s": "0s",
 	} {
-		if age, err := parseAge(text); err != nil || plain.Age(age) != want {
-			t.Errorf("parseAge(%q) = %s, %v, which prints as %q, want %q", text, age, err,
+		if age, err := plain.ParseAge(text); err != nil || plain.Age(age) != want {
+			t.Errorf("plain.ParseAge(%q) = %s, %v, which prints as %q, want %q", text, age, err,
 				plain.Age(age), want)
 		}
 	}

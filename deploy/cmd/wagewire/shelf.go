@@ -14,6 +14,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema/process"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -23,16 +24,14 @@ import (
 // message.
 type shelfOf[T any] struct {
 	command string // the name on the command line
-	stream  string
+	kind    shelf.Kind[T]
 	noun    string // a message, in output
 	place   string // follows the noun if the noun alone is unclear
 
 	newFilter func() filter[T]
-	read      func(stream.Stored) T
 	// trim drops what only show needs, so that many messages take little memory.
-	trim   func(*T)
-	number func(T) uint64
-	body   func(T) []byte
+	trim func(*T)
+	body func(T) []byte
 
 	heading  string // of the table of list, with tabs between cells
 	row      func(T) string
@@ -51,11 +50,9 @@ type shelfOf[T any] struct {
 
 // filter is the choice of messages by flags.
 type filter[T any] interface {
+	shelf.Filter[T]
 	addFlags(cmd *cobra.Command)
 	check() error
-	// isEmpty reports whether the flags choose every message.
-	isEmpty() bool
-	matches(message T) bool
 }
 
 // resending is the command that sends messages of a shelf through the line again.
@@ -186,7 +183,7 @@ func (sh *shelfOf[T]) newChange(
 		if err := c.filter.check(); err != nil {
 			return err
 		}
-		if len(c.numbers) == 0 && !c.all && c.isEmpty() {
+		if len(c.numbers) == 0 && !c.all && c.IsEmpty() {
 			return command.UsageError("say which to %s: numbers, flags that choose, or --all",
 				cmd.Name())
 		}
@@ -241,22 +238,19 @@ func (sh *shelfOf[T]) each(
 	ctx context.Context, s session, numbers []uint64, chosen filter[T], do func(T) error,
 ) error {
 	if len(numbers) == 0 {
-		headers := stream.Selection{HeadersOnly: true}
-		return s.Scan(ctx, sh.stream, headers, func(m stream.Stored) error {
-			message := sh.read(m)
-			if !chosen.matches(message) {
-				return nil
-			}
-			sh.trim(&message)
-			return do(message)
-		})
+		_, err := shelf.Scan(ctx, s.Operator, sh.kind, chosen, shelf.Search{},
+			func(message T) error {
+				sh.trim(&message)
+				return do(message)
+			})
+		return err
 	}
 	for _, n := range numbers {
 		message, err := sh.get(ctx, s, n)
 		if err != nil {
 			return err
 		}
-		if !chosen.matches(message) {
+		if !chosen.Matches(message) {
 			return fmt.Errorf("the flags do not choose %s %d", sh.noun, n)
 		}
 		sh.trim(&message)
@@ -268,14 +262,14 @@ func (sh *shelfOf[T]) each(
 }
 
 func (sh *shelfOf[T]) get(ctx context.Context, s session, number uint64) (message T, err error) {
-	m, exists, err := s.Message(ctx, sh.stream, number)
+	m, exists, err := s.Message(ctx, sh.kind.Stream, number)
 	if err != nil {
 		return message, err
 	}
 	if !exists {
 		return message, fmt.Errorf("there is no %s %d%s", sh.noun, number, sh.place)
 	}
-	return sh.read(m), nil
+	return sh.kind.Read(m), nil
 }
 
 func (sh *shelfOf[T]) printNone(t terminal) {
@@ -366,7 +360,7 @@ func (sh *shelfOf[T]) discard(ctx context.Context, c *change[T]) error {
 		return err
 	}
 	err := pace(ctx, c.terminal, len(c.messages), c.rate, func(i int) error {
-		return c.Discard(ctx, sh.stream, sh.number(c.messages[i]))
+		return c.Discard(ctx, sh.kind.Stream, sh.kind.Number(c.messages[i]))
 	})
 	if err != nil {
 		return err
@@ -388,7 +382,7 @@ func (sh *shelfOf[T]) resendAll(ctx context.Context, c *change[T]) error {
 	}
 	resent := 0
 	err = pace(ctx, c.terminal, len(c.messages), c.rate, func(i int) error {
-		number := sh.number(c.messages[i])
+		number := sh.kind.Number(c.messages[i])
 		line, isResent, err := resend(ctx, c.messages[i])
 		if err != nil {
 			return fmt.Errorf("%s %s %d: %w", sh.resend.verb, sh.noun, number, err)

@@ -5,9 +5,6 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
-	"github.com/xhit/go-str2duration/v2"
-
-	"github.com/wagewire/wagewire/schema"
 )
 
 const (
@@ -16,19 +13,7 @@ const (
 	sizeMax = 1 << 60
 )
 
-var (
-	errAge  = errors.New("write 14d, 336h or 90m")
-	errSize = errors.New("write 4GiB, 512MiB or a number of bytes")
-)
-
-// parseAge reads a duration of zero or more: 14d, 336h, 90m.
-func parseAge(text string) (time.Duration, error) {
-	age, err := str2duration.ParseDuration(text)
-	if err != nil || age < 0 {
-		return 0, errAge
-	}
-	return age, nil
-}
+var errSize = errors.New("write 4GiB, 512MiB or a number of bytes")
 
 // parseSize reads a number of bytes above zero: 4GiB, 512MiB, 1048576. Units count in 1024, so 4G
 // is 4GiB.
@@ -38,22 +23,4 @@ func parseSize(text string) (int64, error) {
 		return 0, errSize
 	}
 	return size, nil
-}
-
-// parseTime reads a time on the command line. The zero time is earlier than everything stored.
-func parseTime(text string, now time.Time) (time.Time, error) {
-	switch text {
-	case "now":
-		return now, nil
-	case "all":
-		return time.Time{}, nil
-	}
-	if age, err := parseAge(text); err == nil {
-		return now.Add(-age), nil
-	}
-	at, err := schema.ParseTime(text)
-	if err != nil {
-		return time.Time{}, errors.New("write 1h, 2d, 2026-01-12T02:36:00Z, all or now")
-	}
-	return at, nil
 }

@@ -207,7 +207,7 @@ func setAge(limits *schema.Stream, value string) (err error) {
 		return fmt.Errorf("%s has no age: the state of an account stays as long as the account",
 			limits.Name)
 	}
-	limits.MaxAge, err = parseAge(value)
+	limits.MaxAge, err = plain.ParseAge(value)
 	return err
 }
 

@@ -1,0 +1,402 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/deploy/advice"
+	"github.com/wagewire/wagewire/deploy/shelf"
+)
+
+const (
+	// runMostDefault is how many messages a run takes unless the person says another number, and
+	// runMostMax how many at most.
+	runMostDefault = 1_000
+	runMostMax     = 10_000
+	// runRateDefault and runRateMax are how many messages a second a run takes.
+	runRateDefault = 20
+	runRateMax     = 1_000
+	// previewMax is how many messages of a plan are checked one by one.
+	previewMax = 300
+	// planFor is how long a plan may be made, and plannedFor how long it can be started.
+	planFor    = 10 * time.Minute
+	plannedFor = 15 * time.Minute
+	// stepFor is the limit for a message. A message in hand is finished after every end of a run.
+	stepFor = time.Minute
+	// keptMax is how many kept messages a report lists, and reasonsMax how many reasons.
+	keptMax    = 100
+	reasonsMax = 50
+)
+
+// runState is how far a run has come:
+//
+//	planning ──▶ planned ──▶ running ──▶ done
+//	    │           │ └ after 15 minutes ─▶ expired
+//	    └───────────┴───────────┴─▶ cancelled, or stopped by an error or a lost role
+type runState string
+
+const (
+	runPlanning  runState = "planning"
+	runPlanned   runState = "planned"
+	runExpired   runState = "expired"
+	runRunning   runState = "running"
+	runDone      runState = "done"
+	runCancelled runState = "cancelled"
+	runStopped   runState = "stopped"
+)
+
+// isOver reports whether nothing happens any more.
+func (s runState) isOver() bool {
+	return s != runPlanning && s != runPlanned && s != runRunning
+}
+
+// task is the wish of a person about messages of a shelf.
+type task struct {
+	board
+	// action is the verb of the command: redrive, release or discard.
+	action string
+	// flags choose the messages, as flags or numbers of the command.
+	flags []string
+	most  int
+	rate  int
+}
+
+// report is the present knowledge about a run.
+type report struct {
+	State runState
+	// Why says why the run was stopped or cancelled.
+	Why string
+	// Planner has planned the run, and Starter has started it, "" if nobody has.
+	Planner, Starter                  string
+	PlannedAt, ReadyAt, StartedAt, At time.Time // At is the end
+	// Stored is the number of messages on the shelf, and Looked the number looked at.
+	Stored uint64
+	Looked int
+	// Matched counts the messages of the filter, and Chosen the messages of the run.
+	Matched, Chosen int
+	Groups          []group
+	// Preview has the results of the first Checked messages, and Result the results of the run.
+	Checked int
+	Preview tally
+	Result  tally
+	// Done counts the messages with a result, and Failed the message with an error: 1 at most.
+	Done, Failed int
+}
+
+// group counts the chosen messages of two words: queue and class, or provider and reason.
+type group struct {
+	words [2]string
+	count int
+}
+
+// tally counts results.
+type tally struct {
+	counts map[shelf.Result]int
+	// reasons counts the kept messages by reason, and kept has the first messages.
+	reasons map[string]int
+	kept    []keptMessage
+}
+
+type keptMessage struct {
+	number uint64
+	reason string
+}
+
+// otherReasons stands for the reasons beyond reasonsMax.
+const otherReasons = "other reasons"
+
+func newTally() tally {
+	return tally{counts: map[shelf.Result]int{}, reasons: map[string]int{}}
+}
+
+func (t *tally) add(number uint64, o shelf.Outcome) {
+	t.counts[o.Result]++
+	if o.Result != shelf.Kept {
+		return
+	}
+	reason := o.Obstacle
+	if _, isCounted := t.reasons[reason]; !isCounted && len(t.reasons) >= reasonsMax {
+		reason = otherReasons
+	}
+	t.reasons[reason]++
+	if len(t.kept) < keptMax {
+		t.kept = append(t.kept, keptMessage{number, o.Obstacle})
+	}
+}
+
+func (t *tally) clone() tally {
+	return tally{maps.Clone(t.counts), maps.Clone(t.reasons), slices.Clone(t.kept)}
+}
+
+// run is a task under way: first a plan, and if somebody starts the plan, exactly the planned
+// messages. It is safe for concurrent use.
+type run struct {
+	id   string
+	task task
+	work work
+	// hands has a place for the run with a message of the shelf in hand.
+	hands chan struct{}
+	// may reports whether a person may act at this moment.
+	may func(person) bool
+	// audit logs an action of a person, or its end.
+	audit func(p person, action string, fields ...zap.Field)
+	// tell is called after each change of the report.
+	tell func()
+
+	mu     sync.Mutex
+	now    report
+	person person // the planner, and then the starter
+	cancel context.CancelCauseFunc
+}
+
+// The causes of the end of a run.
+var (
+	errConsoleStops = errors.New("the console was stopped")
+	errSlow         = fmt.Errorf("the broker has not told everything within %s", planFor)
+)
+
+// cancelledError names the person behind a cancelled run.
+type cancelledError struct{ by string }
+
+// Error names the person.
+func (e *cancelledError) Error() string { return "cancelled by " + e.by }
+
+// wrongStateError says that the state of a run does not allow an action.
+type wrongStateError struct{ state runState }
+
+// Error names the state.
+func (e *wrongStateError) Error() string {
+	switch e.state {
+	case runExpired:
+		return "The plan is older than 15 minutes. Make another: the messages may have changed."
+	case runPlanning:
+		return "The plan is not ready yet."
+	default:
+		return fmt.Sprintf("The run is %s: it was started or ended before.", e.state)
+	}
+}
+
+// get returns the report.
+func (r *run) get(now time.Time) report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expire(now)
+	current := r.now
+	current.Groups = slices.Clone(current.Groups)
+	current.Preview = current.Preview.clone()
+	current.Result = current.Result.clone()
+	return current
+}
+
+// expire ends an old plan without a start. The caller holds the lock.
+func (r *run) expire(now time.Time) {
+	if r.now.State == runPlanned && now.Sub(r.now.ReadyAt) > plannedFor {
+		r.now.State = runExpired
+		r.now.At = r.now.ReadyAt.Add(plannedFor)
+		r.work.drop()
+	}
+}
+
+func (r *run) update(change func(*report)) {
+	r.mu.Lock()
+	change(&r.now)
+	r.mu.Unlock()
+	r.tell()
+}
+
+// plan finds the messages, and checks the first ones. The broker is not changed.
+func (r *run) plan(ctx context.Context) {
+	limited, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
+	defer cancel()
+	err := r.find(limited)
+	if err == nil {
+		err = r.preview(limited)
+	}
+	if err != nil {
+		r.end(ctx, err)
+		return
+	}
+	r.update(func(now *report) {
+		now.State = runPlanned
+		now.ReadyAt = time.Now()
+		if now.Chosen == 0 { // there is nothing to start
+			now.State = runDone
+			now.At = now.ReadyAt
+		}
+	})
+}
+
+func (r *run) find(ctx context.Context) error {
+	stored, err := r.work.stored(ctx)
+	if err != nil {
+		return err
+	}
+	r.update(func(now *report) { now.Stored = stored })
+	looked := func(n int) { r.update(func(now *report) { now.Looked = n }) }
+	found, err := r.work.find(ctx, r.task.most, looked)
+	if err != nil {
+		return err
+	}
+	r.update(func(now *report) {
+		now.Matched = found.matched
+		now.Chosen = r.work.count()
+		now.Groups = found.groups
+	})
+	return nil
+}
+
+func (r *run) preview(ctx context.Context) error {
+	if err := r.work.open(ctx); err != nil {
+		return err
+	}
+	for i := range min(r.work.count(), previewMax) {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		number, outcome, err := r.check(ctx, i)
+		if err != nil {
+			return fmt.Errorf("check %s %d: %w", r.task.noun, number, err)
+		}
+		r.update(func(now *report) {
+			now.Checked++
+			now.Preview.add(number, outcome)
+		})
+	}
+	return nil
+}
+
+func (r *run) check(
+	ctx context.Context, i int,
+) (number uint64, outcome shelf.Outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepFor)
+	defer cancel()
+	return r.work.preview(ctx, i)
+}
+
+// start lets exactly one person start a plan.
+func (r *run) start(p person, cancel context.CancelCauseFunc) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.expire(now)
+	if r.now.State != runPlanned {
+		return &wrongStateError{r.now.State}
+	}
+	r.now.State = runRunning
+	r.now.Starter = p.name
+	r.now.StartedAt = now
+	r.person = p
+	r.cancel = cancel
+	return nil
+}
+
+// stop cancels a run that is not over. A message in hand is finished.
+func (r *run) stop(p person) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.expire(now)
+	why := &cancelledError{p.name}
+	switch {
+	case r.now.State.isOver():
+		return &wrongStateError{r.now.State}
+	case r.now.State == runPlanned:
+		r.now.State = runCancelled
+		r.now.Why = why.Error()
+		r.now.At = now
+		r.work.drop()
+	default:
+		r.cancel(why)
+	}
+	return nil
+}
+
+// do takes the planned messages in order, at the rate, until the first error.
+func (r *run) do(ctx context.Context) {
+	pace := time.NewTicker(time.Second / time.Duration(r.task.rate))
+	defer pace.Stop()
+	for i := range r.work.count() {
+		if i > 0 {
+			select {
+			case <-ctx.Done():
+			case <-pace.C:
+			}
+		}
+		if err := r.step(ctx, i); err != nil {
+			r.end(ctx, err)
+			return
+		}
+	}
+	r.end(ctx, nil)
+}
+
+// step takes a message, if the person may still act. Two runs never have messages of a shelf in
+// hand at the same time, so both reports are exact.
+func (r *run) step(ctx context.Context, i int) error {
+	select {
+	case r.hands <- struct{}{}:
+		defer func() { <-r.hands }()
+	case <-ctx.Done():
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if !r.may(r.person) {
+		return fmt.Errorf("%s may act no more", r.person.name)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
+	defer cancel()
+	number, outcome, err := r.work.send(ctx, i)
+	if err != nil {
+		r.update(func(now *report) { now.Failed++ })
+		return fmt.Errorf("%s %s %d: %w", r.task.action, r.task.noun, number, err)
+	}
+	r.update(func(now *report) {
+		now.Done++
+		now.Result.add(number, outcome)
+	})
+	return nil
+}
+
+// end ends the plan or the run, and logs how.
+func (r *run) end(ctx context.Context, err error) {
+	cancelled, isCancelled := errors.AsType[*cancelledError](context.Cause(ctx))
+	r.update(func(now *report) {
+		now.At = time.Now()
+		switch {
+		case isCancelled:
+			now.State = runCancelled
+			now.Why = cancelled.Error()
+		case errors.Is(context.Cause(ctx), errConsoleStops):
+			now.State = runStopped
+			now.Why = errConsoleStops.Error()
+		case err != nil:
+			now.State = runStopped
+			now.Why = advice.OnBroker(err).Error()
+		default:
+			now.State = runDone
+		}
+		r.work.drop()
+	})
+	r.logEnd()
+}
+
+func (r *run) logEnd() {
+	last := r.get(time.Now())
+	r.mu.Lock()
+	who := r.person
+	r.mu.Unlock()
+	counts := last.Result.counts
+	r.audit(who, r.task.action+" ended", zap.String("run", r.id),
+		zap.String("result", string(last.State)), zap.Int("messages", last.Chosen),
+		zap.Int("sent", counts[shelf.Sent]), zap.Int("sent_before", counts[shelf.SentBefore]),
+		zap.Int("discarded", counts[shelf.Discarded]), zap.Int("gone", counts[shelf.Gone]),
+		zap.Int("kept", counts[shelf.Kept]), zap.Int("failed", last.Failed))
+}

@@ -1,0 +1,327 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/deploy/shelf"
+	"github.com/wagewire/wagewire/schema"
+)
+
+// plan makes a plan as anna, waits for it, and returns the path of its page.
+func (b *bench) plan(path string, form url.Values) string {
+	b.Helper()
+	got := b.post(path, annaToken, form)
+	b.wants(got, http.StatusSeeOther)
+	b.runs.wait()
+	return got.Get("Location")
+}
+
+// run returns the run of the page.
+func (b *bench) run(path string) *run {
+	b.Helper()
+	one, exists := b.runs.find(strings.TrimPrefix(path, "/runs/"))
+	if !exists {
+		b.Fatalf("there is no run %s", path)
+	}
+	return one
+}
+
+// start starts a plan as anna, and waits for its end.
+func (b *bench) start(path string, form url.Values) report {
+	b.Helper()
+	b.wants(b.post(path+"/start", annaToken, form), http.StatusSeeOther)
+	b.runs.wait()
+	return b.run(path).get(time.Now())
+}
+
+// redriveFast is a plan for every dead letter.
+func redriveFast() url.Values { return url.Values{"do": {"redrive"}, "rate": {"1000"}} }
+
+func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 5)
+	path := b.plan("/dead/plan", url.Values{
+		"do": {"redrive"}, "most": {"3"}, "rate": {"1000"}, "class": {"transient"},
+	})
+	b.wants(b.get(path, annaToken), http.StatusOK, "This would redrive 3 dead letters",
+		"2 dead letters that the filter chooses stay", "would be sent", "Nothing is done yet",
+		"wagewire dead redrive --class transient --rate 1000", "Redrive 3 dead letters", "pinwheel_income")
+	if n := b.count(schema.EventsStream); n != 5 {
+		t.Fatalf("a plan has stored events: %d", n)
+	}
+	b.shelve(6, 7)
+	last := b.start(path, nil)
+	if last.State != runDone || last.Done != 3 || last.Result.counts[shelf.Sent] != 3 {
+		t.Errorf("the report is %+v", last)
+	}
+	if dead, events := b.count(schema.DeadLettersStream), b.count(schema.EventsStream); dead != 4 ||
+		events != 10 {
+		t.Errorf("%d letters and %d events are there", dead, events)
+	}
+	b.wants(b.get(path, ritaToken), http.StatusOK, "Done: 3 of 3 dead letters", "started by</dt><dd>anna")
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "The newest runs", path)
+	b.wants(b.post(path+"/start", annaToken, nil), http.StatusConflict, "The run is done")
+	b.wants(b.post(path+"/cancel", annaToken, nil), http.StatusConflict, "The run is done")
+	logged := b.logged.String()
+	for _, action := range []string{`"plan redrive"`, `"redrive"`, `"redrive ended"`} {
+		if !strings.Contains(logged, `"action":`+action+`,"person":"anna"`) {
+			t.Errorf("the log lacks %s: %s", action, logged)
+		}
+	}
+}
+
+func TestTwoOperatorsSendEachLetterOnce(t *testing.T) {
+	b := newBench(t)
+	const all = 40
+	b.shelve(1, all)
+	first := b.plan("/dead/plan", redriveFast())
+	second := b.plan("/dead/plan", redriveFast())
+	b.wants(b.post(first+"/start", annaToken, nil), http.StatusSeeOther)
+	b.wants(b.post(second+"/start", annaToken, nil), http.StatusSeeOther)
+	b.runs.wait()
+	sent := 0
+	for _, path := range []string{first, second} {
+		last := b.run(path).get(time.Now())
+		counts := last.Result.counts
+		if last.State != runDone || last.Done != all ||
+			counts[shelf.Sent]+counts[shelf.SentBefore]+counts[shelf.Gone] != all {
+			t.Errorf("the report is %+v", last)
+		}
+		sent += counts[shelf.Sent]
+	}
+	if sent != all {
+		t.Errorf("both reports together have %d sent letters", sent)
+	}
+	if dead, events := b.count(schema.DeadLettersStream), b.count(schema.EventsStream); dead != 0 ||
+		events != 2*all {
+		t.Errorf("%d letters and %d events are there", dead, events)
+	}
+}
+
+func TestARunEndsInTheMiddle(t *testing.T) {
+	for promise, test := range map[string]struct {
+		// then happens before the third letter.
+		then  func(b *bench, one *run)
+		state runState
+		why   string
+	}{
+		"the token is revoked": {
+			func(b *bench, _ *run) {
+				b.writeTokens(strings.ReplaceAll(persons, "anna read,act", "anna read"))
+			}, runStopped, "Stopped after 2 of 5: anna may act no more. Plan again",
+		},
+		"somebody cancels it": {
+			func(b *bench, one *run) { b.must(one.stop(person{name: "olga"})) },
+			runCancelled, "Cancelled after 3 of 5: cancelled by olga. Plan again",
+		},
+		"the console stops": {
+			func(b *bench, _ *run) { b.stop() },
+			runStopped, "Stopped after 3 of 5: the console was stopped. Plan again",
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newBench(t)
+			b.shelve(1, 5)
+			path := b.plan("/dead/plan", redriveFast())
+			one := b.run(path)
+			asked := 0
+			one.may = func(p person) bool {
+				asked++
+				if asked == 3 {
+					test.then(b, one)
+				}
+				return b.mayStill(p, RoleAct)
+			}
+			last := b.start(path, nil)
+			view := runView{task: one.task, report: last}
+			if last.State != test.state || !strings.HasPrefix(view.ending(), test.why) {
+				t.Errorf("it is %s: %q", last.State, view.ending())
+			}
+			if left := b.count(schema.DeadLettersStream); left != 5-last.Done {
+				t.Errorf("%d letters are left after %d", left, last.Done)
+			}
+		})
+	}
+}
+
+// brokenWork fails at a message.
+type brokenWork struct {
+	work
+
+	at int
+}
+
+func (w brokenWork) send(ctx context.Context, i int) (uint64, shelf.Outcome, error) {
+	if i == w.at {
+		return 3, shelf.Outcome{}, errors.New("nats: \x1b[31mno responders")
+	}
+	return w.work.send(ctx, i)
+}
+
+func TestARunEndsWithTheFirstError(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 5)
+	path := b.plan("/dead/plan", redriveFast())
+	one := b.run(path)
+	one.work = brokenWork{one.work, 2}
+	last := b.start(path, nil)
+	if last.State != runStopped || last.Done != 2 || last.Failed != 1 {
+		t.Errorf("the report is %+v", last)
+	}
+	b.wants(b.get(path, ritaToken), http.StatusOK, "Stopped after 2 of 5: redrive dead letter 3",
+		"Plan again for the rest", "not reached")
+	again := b.start(b.plan("/dead/plan", redriveFast()), nil)
+	if again.State != runDone || again.Result.counts[shelf.Sent] != 3 {
+		t.Errorf("the second report is %+v", again)
+	}
+}
+
+func TestWhatIsKeptIsListedWithItsReason(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	broken := b.store(b.event("e-2", "a-2"))
+	broken.Body = append(broken.Body, ' ')
+	b.must(b.op.PublishDeadLetter(b.Context(), broken))
+	path := b.plan("/dead/plan", redriveFast())
+	b.wants(b.get(path, annaToken), http.StatusOK, "would be kept", "it cannot be decoded")
+	last := b.start(path, nil)
+	if last.Result.counts[shelf.Kept] != 1 || last.Result.counts[shelf.Sent] != 1 {
+		t.Errorf("the report is %+v", last)
+	}
+	b.wants(b.get(path, ritaToken), http.StatusOK, "Why they are kept", "2: it cannot be decoded")
+}
+
+func TestATallyIsBounded(t *testing.T) {
+	counts := newTally()
+	for i := range uint64(1_000) {
+		counts.add(i, shelf.Outcome{Result: shelf.Kept, Obstacle: fmt.Sprint("reason ", i)})
+	}
+	if len(counts.reasons) != reasonsMax+1 || len(counts.kept) != keptMax ||
+		counts.reasons[otherReasons] != 1_000-reasonsMax || counts.counts[shelf.Kept] != 1_000 {
+		t.Errorf("the tally has %d reasons and %d messages", len(counts.reasons), len(counts.kept))
+	}
+}
+
+func TestADiscardNeedsTheNumberOfLetters(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 12)
+	path := b.plan("/dead/plan", url.Values{"do": {"discard"}, "rate": {"1000"}})
+	b.wants(b.get(path, annaToken), http.StatusOK, "Type 12 to delete them for good",
+		"would be deleted for good")
+	for _, typed := range []string{"", "1", "yes", "012"} {
+		b.wants(b.post(path+"/start", annaToken, url.Values{"count": {typed}}),
+			http.StatusBadRequest, "type 12")
+	}
+	if n := b.count(schema.DeadLettersStream); n != 12 {
+		t.Fatalf("%d letters are left", n)
+	}
+	b.must(b.op.Discard(t.Context(), schema.DeadLettersStream, 5))
+	last := b.start(path, url.Values{"count": {"12"}})
+	if last.Result.counts[shelf.Discarded] != 11 || last.Result.counts[shelf.Gone] != 1 ||
+		b.count(schema.DeadLettersStream) != 0 {
+		t.Errorf("the report is %+v", last)
+	}
+}
+
+func TestOneLetterIsMeant(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 3)
+	b.wants(b.get("/dead/2", annaToken), http.StatusOK, `name="number" value="2"`)
+	path := b.plan("/dead/plan", url.Values{"do": {"redrive"}, "number": {"2"}})
+	b.wants(b.get(path, annaToken), http.StatusOK, "Redrive 1 dead letter", "wagewire dead redrive 2")
+	b.start(path, nil)
+	_, exists, err := b.op.Message(t.Context(), schema.DeadLettersStream, 2)
+	if exists || err != nil {
+		t.Errorf("the letter is there: %t, %v", exists, err)
+	}
+	path = b.plan("/dead/plan", url.Values{"do": {"redrive"}, "number": {"2"}})
+	b.wants(b.get(path, annaToken), http.StatusOK, "There is no such dead letter")
+}
+
+func TestWhoeverReadsChangesNothing(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	path := b.plan("/dead/plan", redriveFast())
+	for _, one := range b.table() {
+		method, pattern, _ := strings.Cut(one.pattern, " ")
+		if method != http.MethodPost || one.role != RoleAct {
+			continue
+		}
+		at := strings.ReplaceAll(pattern, "/runs/{id}", path)
+		for token, status := range map[string]int{
+			ritaToken: http.StatusForbidden, olgaToken: http.StatusForbidden,
+			"": http.StatusUnauthorized,
+		} {
+			b.wants(b.post(at, token, redriveFast()), status)
+		}
+	}
+	if got := b.run(path).get(time.Now()); got.State != runPlanned {
+		t.Errorf("the plan is %s", got.State)
+	}
+	if page := b.get(path, ritaToken); strings.Contains(page.body, path+"/start") {
+		t.Error("a reader has a form to start")
+	}
+}
+
+func TestAPlanExpires(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	path := b.plan("/dead/plan", redriveFast())
+	one := b.run(path)
+	one.update(func(now *report) { now.ReadyAt = timeAgo(plannedFor + time.Second) })
+	b.wants(b.post(path+"/start", annaToken, nil), http.StatusConflict, "older than 15 minutes")
+	b.wants(b.get(path, ritaToken), http.StatusOK, "not started in time")
+	if n := b.count(schema.DeadLettersStream); n != 1 {
+		t.Errorf("%d letters are left", n)
+	}
+}
+
+func TestRunsAreFew(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	var last string
+	for range unfinishedMax {
+		last = b.plan("/dead/plan", redriveFast())
+	}
+	b.wants(b.post("/quarantine/plan", annaToken, url.Values{"do": {"release"}}),
+		http.StatusTooManyRequests, "4 runs are unfinished")
+	b.wants(b.post(last+"/cancel", annaToken, nil), http.StatusSeeOther)
+	b.wants(b.get(last, ritaToken), http.StatusOK, "nothing was done: cancelled by anna")
+	for range runsMax + 1 {
+		path := b.plan("/dead/plan", redriveFast())
+		b.wants(b.post(path+"/cancel", annaToken, nil), http.StatusSeeOther)
+	}
+	if n := len(b.runs.all); n != runsMax {
+		t.Errorf("%d runs are kept", n)
+	}
+	b.wants(b.get(last, ritaToken), http.StatusNotFound, "This run is not known",
+		"what is done is not done twice")
+}
+
+func TestAnOpenPageHearsOfARun(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.pages.URL+"/changes", nil)
+	b.must(err)
+	r.Header.Set("Authorization", "Bearer "+ritaToken)
+	got, err := http.DefaultClient.Do(r)
+	b.must(err)
+	defer got.Body.Close()
+	events := linesOf(got.Body)
+	<-events // ": open"
+	b.plan("/dead/plan", redriveFast())
+	b.runs.tell()
+	for line := range events {
+		if line == "event: run" {
+			return
+		}
+	}
+	t.Error("the page hears nothing")
+}

@@ -1,0 +1,289 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/wagewire/wagewire/schema"
+)
+
+const (
+	// unfinishedMax is how many runs may be unfinished, and runsMax how many are kept.
+	unfinishedMax = 4
+	runsMax       = 100
+	// runsShown is how many runs the page of a shelf lists.
+	runsShown = 10
+)
+
+var (
+	errTooManyRuns = fmt.Errorf("%d runs are unfinished: start them, or cancel one", unfinishedMax)
+	errClosed      = errors.New("the console stops")
+)
+
+// runs are the runs of this process, in memory. A value is safe for concurrent use.
+type runs struct {
+	// hands has for each stream a channel with one place: see run.hands.
+	hands   map[string]chan struct{}
+	working sync.WaitGroup
+
+	mu       sync.Mutex
+	all      []*run // oldest first
+	isClosed bool
+	isNew    bool // since the last change was told
+	changed  chan struct{}
+}
+
+func newRuns() *runs {
+	return &runs{
+		hands: map[string]chan struct{}{
+			schema.DeadLettersStream: make(chan struct{}, 1),
+			schema.QuarantineStream:  make(chan struct{}, 1),
+		},
+		changed: make(chan struct{}),
+	}
+}
+
+// find returns the run with the id.
+func (r *runs) find(id string) (*run, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.all, func(one *run) bool { return one.id == id })
+	if i < 0 {
+		return nil, false
+	}
+	return r.all[i], true
+}
+
+// of returns the newest runs of a board, the newest first.
+func (r *runs) of(b board) []*run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var newest []*run
+	for _, one := range slices.Backward(r.all) {
+		if one.task.board == b && len(newest) < runsShown {
+			newest = append(newest, one)
+		}
+	}
+	return newest
+}
+
+// add adds a run, unless too many are unfinished. The oldest finished run is forgotten.
+func (r *runs) add(one *run) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isClosed {
+		return errClosed
+	}
+	now := time.Now()
+	isOver := func(one *run) bool { return one.get(now).State.isOver() }
+	unfinished := 0
+	for _, other := range r.all {
+		if !isOver(other) {
+			unfinished++
+		}
+	}
+	if unfinished >= unfinishedMax {
+		return errTooManyRuns
+	}
+	if len(r.all) >= runsMax {
+		oldest := slices.IndexFunc(r.all, isOver)
+		r.all = slices.Delete(r.all, oldest, oldest+1)
+	}
+	r.all = append(r.all, one)
+	return nil
+}
+
+// begin calls do in a new goroutine until close. After close, the function is not called.
+func (r *runs) begin(ctx context.Context, do func(context.Context)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isClosed {
+		return
+	}
+	r.working.Go(func() { do(ctx) })
+}
+
+// close ends every run. A message in hand is finished: see wait.
+func (r *runs) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.isClosed = true
+	for _, one := range r.all {
+		one.mu.Lock()
+		one.cancel(errConsoleStops)
+		one.mu.Unlock()
+	}
+}
+
+func (r *runs) wait() { r.working.Wait() }
+
+func (r *runs) note() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.isNew = true
+}
+
+// tell tells open pages of changes since the last time.
+func (r *runs) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isNew {
+		r.isNew = false
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
+}
+
+// change returns a channel. The next tell after a change of a report closes the channel.
+func (r *runs) change() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// readTask reads a task from a form. An error names the right form.
+func readTask(r *http.Request, b board) (task, error) {
+	t := task{board: b, action: r.PostFormValue("do"), most: runMostDefault, rate: runRateDefault}
+	if t.action != b.resend && t.action != discard {
+		return t, fmt.Errorf("do: write %s or %s", b.resend, discard)
+	}
+	for name, number := range map[string]struct {
+		target *int
+		most   int
+	}{
+		"most": {&t.most, runMostMax}, "rate": {&t.rate, runRateMax},
+	} {
+		text := strings.TrimSpace(r.PostFormValue(name))
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > number.most {
+			return t, fmt.Errorf("%s: write a number from 1 to %d", name, number.most)
+		}
+		*number.target = n
+	}
+	return t, nil
+}
+
+// readNumber reads the number of a single message, 0 if the filter chooses messages.
+func readNumber(text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || number == 0 {
+		return 0, errors.New("number: write a number of the list")
+	}
+	return number, nil
+}
+
+// planRun begins a plan, and leads to its page.
+func (c *Console) planRun(
+	w http.ResponseWriter, r *http.Request, t task, what work, stream string,
+) {
+	if err := c.op.Connected(); err != nil {
+		c.fail(w, r, http.StatusServiceUnavailable, "Nothing was planned: "+err.Error())
+		return
+	}
+	p := personOf(r)
+	peer := r.RemoteAddr
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	one := &run{
+		id:     strings.ToLower(rand.Text()[:16]),
+		task:   t,
+		work:   what,
+		hands:  c.runs.hands[stream],
+		may:    func(p person) bool { return c.mayStill(p, RoleAct) },
+		tell:   c.runs.note,
+		person: p,
+		cancel: cancel,
+		now: report{
+			State: runPlanning, Planner: p.name, PlannedAt: time.Now(),
+			Preview: newTally(), Result: newTally(),
+		},
+	}
+	one.audit = func(p person, action string, fields ...zap.Field) {
+		c.auditOf(peer, p, action, fields...)
+	}
+	if err := c.runs.add(one); err != nil {
+		cancel(err)
+		c.fail(w, r, http.StatusTooManyRequests, "Nothing was planned: "+err.Error()+".")
+		return
+	}
+	c.audit(r, p, "plan "+t.action, zap.String("run", one.id), zap.Strings("chosen", t.flags),
+		zap.Int("most", t.most), zap.Int("rate", t.rate))
+	c.runs.begin(ctx, one.plan)
+	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
+}
+
+// runOf returns the run of the address. Without a run, the answer is 404.
+func (c *Console) runOf(w http.ResponseWriter, r *http.Request) (*run, bool) {
+	one, exists := c.runs.find(r.PathValue("id"))
+	if !exists {
+		c.fail(w, r, http.StatusNotFound, fmt.Sprintf("This run is not known. The console keeps "+
+			"the newest %d, and forgets them when it starts again. Plan again: what is done is "+
+			"not done twice.", runsMax))
+	}
+	return one, exists
+}
+
+func (c *Console) showRun(w http.ResponseWriter, r *http.Request) {
+	one, exists := c.runOf(w, r)
+	if !exists {
+		return
+	}
+	view := runView{one.task, one.get(time.Now()), one.id, personOf(r).has(RoleAct)}
+	p := page{title: view.title(), isLive: true, on: "run"}
+	c.render(w, r, http.StatusOK, p, runPage(view))
+}
+
+// startRun starts a plan. A discard needs the number of the messages.
+func (c *Console) startRun(w http.ResponseWriter, r *http.Request) {
+	one, exists := c.runOf(w, r)
+	if !exists {
+		return
+	}
+	p := personOf(r)
+	chosen := one.get(time.Now()).Chosen
+	typed := strings.TrimSpace(r.PostFormValue("count"))
+	if one.task.action == discard && typed != strconv.Itoa(chosen) {
+		c.fail(w, r, http.StatusBadRequest, fmt.Sprintf(
+			"Nothing was deleted: go back and type %d, the number of %ss.", chosen, one.task.noun))
+		return
+	}
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	if err := one.start(p, cancel); err != nil {
+		cancel(err)
+		c.fail(w, r, http.StatusConflict, err.Error())
+		return
+	}
+	c.audit(r, p, one.task.action, zap.String("run", one.id), zap.Strings("chosen", one.task.flags),
+		zap.Int("messages", chosen))
+	c.runs.begin(ctx, one.do)
+	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
+}
+
+func (c *Console) cancelRun(w http.ResponseWriter, r *http.Request) {
+	one, exists := c.runOf(w, r)
+	if !exists {
+		return
+	}
+	p := personOf(r)
+	c.audit(r, p, "cancel "+one.task.action, zap.String("run", one.id))
+	if err := one.stop(p); err != nil {
+		c.fail(w, r, http.StatusConflict, err.Error())
+		return
+	}
+	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
+}
