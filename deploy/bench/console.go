@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// FirstPageMax and FirstPageBytesMax are what the first page of the console may take: from the
-	// request to the last byte, and with its style and its scripts.
-	FirstPageMax      = 100 * time.Millisecond
+	// FirstPageMax is how long the first page of the console may take, from the request to the last
+	// byte.
+	FirstPageMax = 100 * time.Millisecond
+	// FirstPageBytesMax is the size that the page may have with its style and its scripts.
 	FirstPageBytesMax = 100_000
 
 	// consoleToken is the token of the person who asks for the pages.
@@ -52,8 +53,8 @@ type pageFigures struct {
 }
 
 // RunConsole fills the streams of a broker of its own, runs `wagewire console`, and prints the time
-// and the size of its pages, with the time of `wagewire status` beside them. The error says so if the
-// first page takes longer than FirstPageMax, the first time or usually, or is larger than
+// and the size of its pages, with the time of `wagewire status` beside them. The error says so if
+// the first page takes longer than FirstPageMax, the first time or usually, or is larger than
 // FirstPageBytesMax. It leaves nothing behind.
 func RunConsole(ctx context.Context, c CommandsConfig, stdout io.Writer) (err error) {
 	b, on, err := newFilled(ctx, c, stdout)
@@ -65,7 +66,8 @@ func RunConsole(ctx context.Context, c CommandsConfig, stdout io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "the console has read the broker %.2f s after its start\n\n", ready.Seconds())
+	fmt.Fprintf(stdout, "the console has read the broker %.2f s after its start\n\n",
+		ready.Seconds())
 	pages := newPages(address)
 	var measured []pageFigures
 	for path := "/"; path != ""; path = nextPage(path, measured) {
@@ -95,8 +97,8 @@ func RunConsole(ctx context.Context, c CommandsConfig, stdout io.Writer) (err er
 // olderPage finds the address of the next page of a list.
 var olderPage = regexp.MustCompile(`rel="next" href="([^"]+)"`)
 
-// nextPage is the page to measure after a page: the first page, then the lists, and the second page of
-// the dead letters. It is empty after the last.
+// nextPage is the page to measure after a page: the first page, then the lists, and the second page
+// of the dead letters. It is empty after the last.
 func nextPage(path string, measured []pageFigures) string {
 	const letters = "/dead"
 	switch path {

@@ -44,8 +44,8 @@ func TestWhoLogsInActsUntilTheLogout(t *testing.T) {
 	}
 }
 
-// One page is open in a browser without JavaScript, and stays as it is until the click. The other one
-// hears of a change.
+// One page is open in a browser without JavaScript, and stays as it is until the click. The other
+// one hears of a change.
 func TestARevokedTokenIsOutAtOnce(t *testing.T) {
 	in, b := begin(t)
 	_, live := begin(t)
@@ -77,8 +77,8 @@ func TestARevokedTokenIsOutAtOnce(t *testing.T) {
 	}
 }
 
-// An operator looks for the dead letters of an account, sees what a redrive would do, confirms it, and
-// reads what was done.
+// An operator looks for the dead letters of an account, sees what a redrive would do, confirms it,
+// and reads what was done.
 func TestDeadLettersAreRedriven(t *testing.T) {
 	in, b := begin(t)
 	dead, err := in.die(t.Context(), "income.added", "shifts.added")
