@@ -75,7 +75,7 @@ var installed = sync.OnceValues(install)
 
 func install() (*installation, error) {
 	ctx := context.Background()
-	box, err := sandbox.Up(ctx, sandbox.Config{AdminPort: -1})
+	box, err := sandbox.Up(ctx, sandbox.Config{AdminPort: -1, ConsolePort: -1})
 	if err != nil {
 		return nil, err
 	}
