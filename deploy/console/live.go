@@ -16,6 +16,11 @@ const (
 	openMax = 500
 )
 
+// hello begins the stream. Something may have changed after the page was made and before it
+// listens, or while its connection was cut, so the page reloads its part once.
+const hello = ": open\n\nevent: state\ndata: changed\n\n" +
+	"event: completion\ndata: changed\n\nevent: run\ndata: changed\n\n"
+
 // sendChanges tells an open page over server-sent events that something is new: "state" after each
 // reading of the broker. The page then reloads its parts. The stream ends when the console stops,
 // and when the person may read no more.
@@ -34,7 +39,7 @@ func (c *Console) sendChanges(w http.ResponseWriter, r *http.Request) {
 	_, state := c.watch.get()
 	_, feed := c.feed.get()
 	runs := c.runs.change()
-	text := ": open\n\n"
+	text := hello
 	for {
 		_ = out.SetWriteDeadline(time.Now().Add(writeFor)) // not every writer has deadlines
 		if _, err := fmt.Fprint(w, text); err != nil {

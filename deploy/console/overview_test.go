@@ -71,12 +71,19 @@ func TestOpenPagesHearOfChanges(t *testing.T) {
 	if line := <-events; line != ": open" {
 		t.Errorf("it begins with %q", line)
 	}
-	b.read()
-	for line := range events {
-		if line == "event: state" {
-			break
+	hears := func(event string) {
+		for line := range events {
+			if line == "event: "+event {
+				return
+			}
 		}
 	}
+	// A change before the page listens is not lost.
+	hears("state")
+	hears("completion")
+	hears("run")
+	b.read()
+	hears("state")
 	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "another-token-of-rita"))
 	b.read()
 	for range events { // it ends, because rita may read no more

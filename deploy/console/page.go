@@ -16,7 +16,8 @@ import (
 // page is the frame of what is shown.
 type page struct {
 	title string
-	// isLive: the part #live is loaded again when the server says "changed".
+	// isLive: the part #live is loaded again when the server says "changed". Every page has the
+	// part, so that a live page can become one that stays as it is: the report of a run.
 	isLive bool
 	// on is a DOM event after which the part is loaded, too, besides "state".
 	on string

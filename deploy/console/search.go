@@ -82,7 +82,7 @@ func (c *Console) lookUp(
 	case err == nil, r.Context().Err() != nil: // answered, or nobody is there
 	case errors.Is(err, context.DeadlineExceeded):
 		c.fail(w, r, http.StatusServiceUnavailable, "NATS did not answer in time. "+
-			"The command that prints the same waits longer.")
+			"The commands of wagewire wait longer.")
 	default:
 		c.fail(w, r, http.StatusServiceUnavailable, "It could not be read: "+advice.On(err).Error())
 	}

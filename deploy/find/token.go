@@ -18,6 +18,9 @@ func Tokens(name string) []string {
 // IsToken reports whether the text is the token of an account or of a person.
 func IsToken(text string) bool { return slices.Contains(AccountTokens(text), text) }
 
+// IsAccount reports whether the name is the account's token, or the provider's id of the account.
+func IsAccount(token, name string) bool { return slices.Contains(Tokens(name), token) }
+
 // AccountTokens returns the token of an account's id, and the name itself if it is the hash of
 // an id.
 func AccountTokens(name string) []string {

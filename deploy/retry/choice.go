@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -40,11 +41,6 @@ func (c Choice) Matches(w stream.Waiting) bool {
 	return (len(c.Queues) == 0 || slices.Contains(c.Queues, w.Queue)) &&
 		(len(c.Events) == 0 || slices.ContainsFunc(c.Events, isNamed)) &&
 		(c.Class == "" || c.Class == w.Class) &&
-		(c.Account == "" || isAccount(w.Account, c.Account)) &&
+		(c.Account == "" || find.IsAccount(w.Account, c.Account)) &&
 		(c.Until.IsZero() || !w.Since.After(c.Until))
-}
-
-// isAccount reports whether the name is the account's token, or the provider's id of it.
-func isAccount(token, name string) bool {
-	return token == name || token == schema.Token(name) || token == schema.HashToken(name)
 }

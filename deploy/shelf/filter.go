@@ -1,7 +1,6 @@
 package shelf
 
 import (
-	"slices"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/find"
@@ -59,7 +58,7 @@ func (f LetterFilter) Matches(l stream.Letter) bool {
 	return (f.Queue == "" || f.Queue == l.Queue) &&
 		(f.Class == "" || f.Class == l.Class) &&
 		(f.Provider == "" || f.Provider == l.Event.Provider) &&
-		(f.Account == "" || IsAccount(l.Account, f.Account)) &&
+		(f.Account == "" || find.IsAccount(l.Account, f.Account)) &&
 		f.Contains(l.At)
 }
 
@@ -116,6 +115,3 @@ func (f UnreadFilter) Subjects() []string {
 	}
 	return []string{schema.QuarantineSubject(f.Provider)}
 }
-
-// IsAccount reports whether the name is the account token, or the provider's id of the account.
-func IsAccount(token, name string) bool { return slices.Contains(find.Tokens(name), token) }

@@ -14,7 +14,8 @@
 //	find.go         show all of one account, with package deploy/find
 //	status.go       judge the installation, and show every stream and queue on a screen
 //	metrics.go      export the same as metrics; package deploy/health finds and judges
-//	trace.go        print the history of an event, with package deploy/trace; life.go has the lines
+//	console.go      serve pages, with package deploy/console; console_token.go makes tokens
+//	trace.go        print the history of an event, with package deploy/trace; life.go has lines
 //	drift.go        compare stored records with the provider's reference
 //	record.go       make a fixture of a webhook and its answers, with package deploy/fixture
 //	explain.go      print what to do about a finding or an alert

@@ -262,8 +262,8 @@ func (d *driftReport) print(stdout, stderr io.Writer) error {
 	for _, line := range d.Drift {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
 			plain.Word(line.Provider), plain.Word(line.Record), line.Kind,
-			plain.Word(cmp.Or(line.Field, ".")), cmp.Or(strings.Join(line.Examples, ","), "-"), line.Records,
-			plain.Time(line.First), plain.Time(line.Last))
+			plain.Word(cmp.Or(line.Field, ".")), cmp.Or(strings.Join(line.Examples, ","), "-"),
+			line.Records, plain.Time(line.First), plain.Time(line.Last))
 	}
 	if err := table.Flush(); err != nil {
 		return err

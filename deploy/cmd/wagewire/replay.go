@@ -256,7 +256,7 @@ func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading
 
 func (r *replay) matches(heading stream.Heading) bool {
 	return r.Contains(heading.Event.ReceivedAt) &&
-		(r.account == "" || shelf.IsAccount(heading.Account, r.account)) &&
+		(r.account == "" || find.IsAccount(heading.Account, r.account)) &&
 		slices.Contains(r.types, heading.Event.Type)
 }
 

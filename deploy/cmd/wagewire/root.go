@@ -206,6 +206,8 @@ const rootExample = `  Create the streams and queues of a new installation, afte
   Check the whole line, and the history of one event:
     wagewire status
     wagewire trace 5a141122-4235-4fa1-bd76-0628573880b0
+  Look at the same in a browser:
+    wagewire console
   Try the events that wait now, after the provider has healed:
     wagewire retry --class transient
   Redrive what failed during an outage of the provider:

@@ -24,8 +24,9 @@ import (
 
 const (
 	program = "chromium"
-	// reportFor is the rest of the test binary's time limit when a step of the browser is given up.
-	reportFor = 10 * time.Second
+	// reportFor is the rest of the test binary's time limit when a step of the browser is given up. It
+	// is less than that of streamtest.Eventually, which can then say what the page says.
+	reportFor = 2 * time.Second
 	// desktop and phone are widths of a window, in pixels.
 	desktop = 1280
 	phone   = 390
@@ -275,6 +276,11 @@ func eval[T any](b *tab, expression string) (value T) {
 // until waits until an expression is true in the page.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("the page says:\n%s", b.text())
+		}
+	}()
 	streamtest.Eventually(b.t, what, func() bool { return eval[bool](b, "!!("+expression+")") })
 }
 

@@ -1,10 +1,16 @@
 package chromium_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/wagewire/wagewire/deploy/fake"
@@ -41,6 +47,37 @@ func TestAnOpenPageUpdatesItself(t *testing.T) {
 			t.Errorf("not true: %s", what)
 		}
 	}
+}
+
+// The second script comes late, after the first had time to begin without it.
+func TestAPageIsLiveAlsoIfAScriptComesLate(t *testing.T) {
+	in, b := begin(t)
+	target, err := url.Parse(in.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	come := make(chan struct{})
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "sse") {
+			<-come
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(slow.CloseClientConnections) // before the tab is closed, the stream of changes is open
+	b.origin = slow.URL
+	b.do("begin to load the page", func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: slow.URL + "/"})
+		return err
+	})
+	b.until("the first script is there", "window.htmx")
+	b.do("let timers end", func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](
+			"new Promise((end) => setTimeout(() => setTimeout(end)))", chromedp.EvalAwaitPromise))
+	})
+	close(come)
+	b.until("the page listens to changes",
+		`performance.getEntriesByType("resource").some((e) => e.initiatorType === "fetch")`)
 }
 
 // The page weighs what the browser has received of it, with its style and its scripts.
