@@ -10,7 +10,6 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // quietQueue is a queue on which nothing else happens.
@@ -92,7 +91,7 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 	}
 	for _, w := range dead {
 		page := "/events/" + url.PathEscape(keyOf(w))
-		streamtest.Eventually(t, "the page of the event has the completion of the redrive", func() bool {
+		b.eventually("the page of the event has the completion of the redrive", func() bool {
 			b.visit(page)
 			return strings.Contains(b.text(), keyOf(w)+":r1") && strings.Contains(b.text(), "succeeded")
 		})
@@ -219,7 +218,7 @@ func TestWithoutJavaScript(t *testing.T) {
 // itself.
 func (b *tab) untilReloaded(selector string) {
 	b.t.Helper()
-	streamtest.Eventually(b.t, "the page has "+selector, func() bool {
+	b.eventually("the page has "+selector, func() bool {
 		if b.has(selector) {
 			return true
 		}

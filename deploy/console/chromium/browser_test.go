@@ -18,15 +18,14 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-
-	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 const (
 	program = "chromium"
-	// reportFor is the rest of the test binary's time limit when a step of the browser is given up. It
-	// is less than that of streamtest.Eventually, which can then say what the page says.
-	reportFor = 2 * time.Second
+	// stepMax is how long a step of a test may take, on a machine that has much else to do.
+	stepMax = 2 * time.Minute
+	// lookEvery is the pause between two looks at a page.
+	lookEvery = 20 * time.Millisecond
 	// desktop and phone are widths of a window, in pixels.
 	desktop = 1280
 	phone   = 390
@@ -115,19 +114,19 @@ func open(t *testing.T, origin string) *tab {
 		t.Fatal(err)
 	}
 	b := &tab{t: t, origin: origin}
-	limited, cancel := withinTest(parent, t)
-	ctx, closeTab := chromedp.NewContext(limited, chromedp.WithNewBrowserContext(),
+	ctx, closeTab := chromedp.NewContext(parent, chromedp.WithNewBrowserContext(),
 		chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
 		closeTab()
-		cancel()
 		b.closing.Wait()
 		for _, fault := range b.takeFaults() {
 			t.Error(fault)
 		}
 	})
 	b.ctx = ctx
-	b.do("open a tab", func(ctx context.Context) error { return chromedp.Do(ctx) })
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as this context
+		t.Fatalf("open a tab: %v", err)
+	}
 	b.run("enable the network domain", chromedp.Func(
 		func(ctx context.Context, on *chromedp.Target) error {
 			_, err := cdp.Call(ctx, on, network.Enable, network.EnableParams{})
@@ -135,17 +134,6 @@ func open(t *testing.T, origin string) *tab {
 		}))
 	b.show(desktop, "light")
 	return b
-}
-
-// withinTest ends the context shortly before the time limit of the test binary, so that a test can
-// say which step of the browser did not end.
-func withinTest(ctx context.Context, t *testing.T) (context.Context, context.CancelFunc) {
-	deadline, isLimited := t.Deadline()
-	if !isLimited {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadlineCause(ctx, deadline.Add(-reportFor),
-		errors.New("the test binary's time is up"))
 }
 
 // listen notes an event of the tab.
@@ -225,10 +213,15 @@ func (b *tab) takeFaults() []string {
 // do calls one step, and ends the test if it fails.
 func (b *tab) do(what string, step func(context.Context) error) {
 	b.t.Helper()
-	if err := step(b.ctx); err != nil {
-		b.t.Fatalf("%s: %v\n%s", what, err, strings.Join(b.takeFaults(), "\n"))
+	ctx, cancel := context.WithTimeoutCause(b.ctx, stepMax, errTooLong)
+	defer cancel()
+	if err := step(ctx); err != nil {
+		b.t.Fatalf("%s: %v\n%s", what, errors.Join(err, context.Cause(ctx)),
+			strings.Join(b.takeFaults(), "\n"))
 	}
 }
+
+var errTooLong = fmt.Errorf("it did not end within %s", stepMax)
 
 func (b *tab) run(what string, steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
@@ -257,10 +250,13 @@ func (b *tab) load(what string, steps ...chromedp.Action[chromedp.Void]) (status
 	return status
 }
 
-// submit clicks what leads to another page, and returns the status of the answer.
+// submit clicks what leads to another page, and returns the status of the answer. It clicks in the
+// page and not at a point of the window, because a live page may move in that moment.
 func (b *tab) submit(selector string) (status int64) {
 	b.t.Helper()
-	return b.load("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	click := fmt.Sprintf("document.querySelector(%q).click()", selector)
+	return b.load("click "+selector, chromedp.WaitVisible(chromedp.CSS(selector)),
+		chromedp.Evaluate[chromedp.Void](click))
 }
 
 // eval returns the value of an expression in the page.
@@ -276,12 +272,23 @@ func eval[T any](b *tab, expression string) (value T) {
 // until waits until an expression is true in the page.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
-	defer func() {
-		if b.t.Failed() {
-			b.t.Logf("the page says:\n%s", b.text())
+	b.eventually(what, func() bool { return eval[bool](b, "!!("+expression+")") })
+}
+
+// eventually waits until a condition holds, and says what the page says if it does not.
+func (b *tab) eventually(what string, holds func() bool) {
+	b.t.Helper()
+	late := time.NewTimer(stepMax)
+	defer late.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-late.C:
+			b.t.Fatalf("%v: %s. The page says:\n%s", errTooLong, what, b.text())
 		}
-	}()
-	streamtest.Eventually(b.t, what, func() bool { return eval[bool](b, "!!("+expression+")") })
+	}
 }
 
 // text is what a person reads in the page.
