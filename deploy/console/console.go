@@ -29,6 +29,7 @@ type Console struct {
 	health   health.Config
 	log      *zap.Logger
 	sessions *sessions
+	tokens   *tokens
 	watch    *watch
 	feed     *feed
 	runs     *runs
@@ -56,7 +57,7 @@ func New(
 			"records: set LOG_LEVEL to info")
 	}
 	if c.TokensFile != "" {
-		if _, err := readTokens(c.TokensFile); err != nil {
+		if _, err := readTokens(c.TokensFile, c.Providers...); err != nil {
 			return nil, err
 		}
 	}
@@ -68,6 +69,9 @@ func New(
 		health:   h,
 		log:      log,
 		sessions: newSessions(),
+		tokens: &tokens{
+			path: c.TokensFile, providers: c.Providers, log: log, again: tokensAgain,
+		},
 		watch:    newWatch(),
 		feed:     newFeed(),
 		runs:     runs,
