@@ -73,7 +73,7 @@ func (s *settings) checkURL() error {
 	if err != nil {
 		return fmt.Errorf("CONSOLE_URL: %w", err)
 	}
-	s.host = u.Hostname()
+	s.host = canonicalHost(u.Hostname())
 	s.isHTTPS = u.Scheme == "https"
 	return nil
 }

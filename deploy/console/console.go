@@ -39,6 +39,8 @@ type Console struct {
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
+	// searchTurn is how long a search waits for its turn.
+	searchTurn time.Duration
 	// done is closed when the console stops: pages that stay open end.
 	done chan struct{}
 	stop func()
@@ -72,13 +74,14 @@ func New(
 		tokens: &tokens{
 			path: c.TokensFile, providers: c.Providers, log: log, again: tokensAgain,
 		},
-		watch:    newWatch(),
-		feed:     newFeed(),
-		runs:     runs,
-		open:     make(chan struct{}, openMax),
-		searches: make(chan struct{}, searchesMax),
-		lookups:  make(chan struct{}, lookupsMax),
-		done:     done,
+		watch:      newWatch(),
+		feed:       newFeed(),
+		runs:       runs,
+		open:       make(chan struct{}, openMax),
+		searches:   make(chan struct{}, searchesMax),
+		lookups:    make(chan struct{}, lookupsMax),
+		searchTurn: searchTurn,
+		done:       done,
 		stop: sync.OnceFunc(func() {
 			close(done)
 			runs.close()
