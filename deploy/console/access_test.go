@@ -55,6 +55,55 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+func TestAProxyAndTokens(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{
+		TokensFile: "…", TrustedProxies: "127.0.0.1", UserHeader: "X-Forwarded-User",
+		GroupsHeader: "X-Forwarded-Groups", GroupRoles: "read=payroll,act=payroll-ops",
+	})
+	login := b.post("/login", "", url.Values{"token": {annaToken}})
+	cookie, _, _ := strings.Cut(login.Get("Set-Cookie"), ";")
+	for _, test := range []struct {
+		promise        string
+		users, groups  []string
+		token, session string
+		status         int
+		says, saysNot  string
+	}{
+		{"a proxy's person has no logout", []string{"petra"}, []string{"payroll"}, "", "",
+			http.StatusOK, "petra", "Log out"},
+		{"a proxy's person with a role is that person, also with a token", []string{"petra"},
+			[]string{"payroll"}, annaToken, "", http.StatusOK, "petra", "anna"},
+		{"a proxy's person without a role reads with a token", []string{"petra"}, nil, annaToken,
+			"", http.StatusOK, "anna", "petra"},
+		{"and with a session", []string{"petra"}, []string{"others"}, "", cookie,
+			http.StatusOK, "Log out", "petra"},
+		{"without a token that person may not", []string{"petra"}, nil, "", "",
+			http.StatusForbidden, "needs the role", ""},
+		{"a client's own name beside the proxy's is nobody's", []string{"admin", "petra"},
+			[]string{"payroll-ops"}, "", "", http.StatusSeeOther, "", "admin"},
+		{"a client's own groups beside the proxy's are nobody's", []string{"petra"},
+			[]string{"payroll-ops", "payroll"}, "", "", http.StatusSeeOther, "", "petra"},
+		{"groups without a name are nobody's", nil, []string{"payroll"}, "", "",
+			http.StatusSeeOther, "", ""},
+		{"a token of nobody leaves the session", nil, nil, "a-token-of-nobody", cookie,
+			http.StatusOK, "anna", ""},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			got := b.ask("GET", "/", test.token, nil, func(r *http.Request) {
+				r.Header["X-Forwarded-User"] = test.users
+				r.Header["X-Forwarded-Groups"] = test.groups
+				if test.session != "" {
+					r.Header.Set("Cookie", test.session)
+				}
+			})
+			if got.status != test.status || !strings.Contains(got.body, test.says) ||
+				test.saysNot != "" && strings.Contains(got.body, test.saysNot) {
+				t.Errorf("status %d: %s", got.status, got.body)
+			}
+		})
+	}
+}
+
 func TestATokenCountsAsLongAsItStandsInTheFile(t *testing.T) {
 	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	b.wants(b.get("/", ritaToken), http.StatusOK)
