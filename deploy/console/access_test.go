@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -210,12 +211,41 @@ func TestASessionEnds(t *testing.T) {
 		t.Errorf("a session lasts longer than %s", sessionFor)
 	}
 	first := s.begin(hashToken(annaToken), timeAgo(2))
-	for range sessionsMax {
-		s.begin(hashToken(ritaToken), timeAgo(1))
+	for i := range sessionsMax {
+		s.begin(hashToken(fmt.Sprint(ritaToken, i)), timeAgo(1))
 	}
 	if _, exists := s.find(first); exists {
 		t.Errorf("more than %d sessions are kept", sessionsMax)
 	}
+}
+
+func TestNobodyEndsTheSessionsOfOthers(t *testing.T) {
+	s := newSessions()
+	annas := s.begin(hashToken(annaToken), timeAgo(2*time.Minute))
+	ritas := s.begin(hashToken(ritaToken), timeAgo(time.Minute))
+	for range sessionsMax {
+		s.begin(hashToken(ritaToken), time.Now())
+	}
+	if _, exists := s.find(annas); !exists {
+		t.Error("rita ends anna's session")
+	}
+	if _, exists := s.find(ritas); exists || len(s.byID) != sessionsOfToken+1 {
+		t.Errorf("rita has %d sessions", len(s.byID)-1)
+	}
+}
+
+func TestManyWrongTokensAreNotLogged(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.refused.SetLimit(0)
+	wrong := url.Values{"token": {"a-token-of-nobody"}}
+	for range refusedBurst {
+		b.wants(b.post("/login", "", wrong), http.StatusForbidden)
+	}
+	b.wants(b.post("/login", "", wrong), http.StatusTooManyRequests, "Too many logins")
+	if n := strings.Count(b.logged.String(), "login refused"); n != refusedBurst {
+		t.Errorf("the log has %d lines", n)
+	}
+	b.wants(b.post("/login", "", url.Values{"token": {annaToken}}), http.StatusSeeOther)
 }
 
 func TestTokensFile(t *testing.T) {
