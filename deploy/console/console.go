@@ -14,12 +14,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const (
-	// headerFor is how long a browser may take to send the headers of a request.
-	headerFor = 5 * time.Second
-	// pageFor is how long a page may read the broker.
-	pageFor = 10 * time.Second
-)
+// pageFor is how long a page may read the broker.
+const pageFor = 10 * time.Second
 
 // Console is the server of the pages.
 type Console struct {
@@ -82,15 +78,8 @@ func New(
 	}, nil
 }
 
-// Server returns the HTTP server of the pages. Its shutdown ends the pages that stay open.
-func (c *Console) Server() *http.Server {
-	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: headerFor}
-	server.RegisterOnShutdown(c.stop)
-	return server
-}
-
 // Handler returns the handler of the pages.
-func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
+func (c *Console) Handler() http.Handler { return c.guard(c.survive(c.routes())) }
 
 // Run reads what the pages show, until ctx ends.
 func (c *Console) Run(ctx context.Context) error {

@@ -12,9 +12,6 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// formBytesMax is the size of the largest form.
-const formBytesMax = 64 << 10
-
 // guard lets a request through if its Host is ours and no other site has sent it, and gives the
 // answer the headers that keep it in the browser of the person who asked.
 func (c *Console) guard(next http.Handler) http.Handler {
@@ -40,8 +37,9 @@ func (c *Console) guard(next http.Handler) http.Handler {
 				"set CONSOLE_URL to the address in the browser", http.StatusMisdirectedRequest)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
-		protected.ServeHTTP(w, r)
+		if c.takeForm(w, r) {
+			protected.ServeHTTP(w, r)
+		}
 	})
 }
 

@@ -63,7 +63,7 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 func TestALargeFormIsRefused(t *testing.T) {
 	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	got := b.post("/login", "", url.Values{"token": {strings.Repeat("x", formBytesMax)}})
-	if got.status != http.StatusForbidden || got.Get("Set-Cookie") != "" {
+	if got.status != http.StatusRequestEntityTooLarge || got.Get("Set-Cookie") != "" {
 		t.Errorf("a form of %d bytes: %d", formBytesMax, got.status)
 	}
 }

@@ -10,8 +10,6 @@ const (
 	// heartbeatEvery is the time between two signs of life to an open page. At each of them the
 	// person is looked at again.
 	heartbeatEvery = 5 * time.Second
-	// writeFor is how long a browser may take for a sign of life.
-	writeFor = 10 * time.Second
 	// openMax is how many pages may be open at a time. A further one does not update itself.
 	openMax = 500
 )

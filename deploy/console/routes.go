@@ -25,10 +25,9 @@ func (c *Console) table() []route {
 		{"GET /feed", RoleRead, c.showFeed},
 		{"GET /queues", RoleRead, c.showQueues},
 		{"GET /queues/{queue}", RoleRead, c.showQueue},
-		{"POST /queues/{queue}/pause", RoleAct, c.onQueue("pause", c.pause)},
-		{"POST /queues/{queue}/resume", RoleAct, c.onQueue("resume", c.resume)},
-		{"GET /queues/{queue}/retry", RoleAct, c.planRetry},
-		{"POST /queues/{queue}/retry", RoleAct, c.onQueue("retry", c.retryNow)},
+		{"POST /queues/{queue}/pause", RoleAct, c.onQueue("pause", c.readPause)},
+		{"POST /queues/{queue}/resume", RoleAct, c.onQueue("resume", c.readResume)},
+		{"POST /queues/{queue}/retry", RoleAct, c.planRetry},
 		{"GET /providers", RoleRead, c.showProviders},
 		{"GET /teams", RoleRead, c.showTeams},
 		{"GET /dead", RoleRead, c.showDead},
@@ -87,13 +86,16 @@ func (c *Console) permit(role Role, show http.HandlerFunc) http.HandlerFunc {
 		case err != nil:
 			c.fail(w, r, http.StatusServiceUnavailable, err.Error())
 		case p.isKnown():
-			c.audit(r, p, "refused")
+			c.auditRefusal(r, p, role)
 			c.fail(w, r, http.StatusForbidden, "You may not do this: it needs the role "+
 				string(role)+".")
 		case r.Method == http.MethodGet && c.TokensFile != "":
 			to := "/login?next=" + url.QueryEscape(r.URL.RequestURI())
 			http.Redirect(w, r, to, http.StatusSeeOther)
 		default:
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				c.auditRefusal(r, p, role)
+			}
 			c.fail(w, r, http.StatusUnauthorized, "Nobody is logged in, so nothing was done. "+
 				c.howToLogIn())
 		}

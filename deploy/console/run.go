@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/advice"
+	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/shelf"
 )
 
@@ -82,6 +83,7 @@ type report struct {
 	// Matched counts the messages of the filter, and Chosen the messages of the run.
 	Matched, Chosen int
 	Groups          []group
+	Rests           []retry.Rest
 	// Preview has the results of the first Checked messages, and Result the results of the run.
 	Checked int
 	Preview tally
@@ -248,19 +250,24 @@ func (r *run) find(ctx context.Context) error {
 		now.Matched = found.matched
 		now.Chosen = r.work.count()
 		now.Groups = found.groups
+		now.Rests = found.rests
 	})
 	return nil
 }
 
 func (r *run) preview(ctx context.Context) error {
-	if err := r.work.open(ctx); err != nil {
+	work, canPreview := r.work.(previewer)
+	if !canPreview {
+		return nil
+	}
+	if err := work.open(ctx); err != nil {
 		return err
 	}
 	for i := range min(r.work.count(), previewMax) {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		number, outcome, err := r.check(ctx, i)
+		number, outcome, err := check(ctx, work, i)
 		if err != nil {
 			return fmt.Errorf("check %s %d: %w", r.task.noun, number, err)
 		}
@@ -272,12 +279,12 @@ func (r *run) preview(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) check(
-	ctx context.Context, i int,
+func check(
+	ctx context.Context, work previewer, i int,
 ) (number uint64, outcome shelf.Outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepFor)
 	defer cancel()
-	return r.work.preview(ctx, i)
+	return work.preview(ctx, i)
 }
 
 // start lets exactly one person start a plan.
