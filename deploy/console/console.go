@@ -29,8 +29,7 @@ type Console struct {
 	feed     *feed
 	runs     *runs
 	results  results
-	// open has an element for each page that is open.
-	open chan struct{}
+	open     openPages
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
@@ -67,7 +66,7 @@ func New(
 		watch:    newWatch(),
 		feed:     newFeed(),
 		runs:     runs,
-		open:     make(chan struct{}, openMax),
+		open:     openPages{of: map[string]int{}},
 		searches: make(chan struct{}, searchesMax),
 		lookups:  make(chan struct{}, lookupsMax),
 		done:     done,

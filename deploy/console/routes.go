@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // route is an address of the console.
@@ -68,10 +69,36 @@ func (c *Console) routes() http.Handler {
 	for _, one := range c.table() {
 		mux.HandleFunc(one.pattern, c.permit(one.role, one.show))
 	}
-	mux.HandleFunc("/", c.permit(RoleRead, func(w http.ResponseWriter, r *http.Request) {
-		c.fail(w, r, http.StatusNotFound, "There is no such page.")
-	}))
-	return mux
+	missing := c.permit(RoleRead, func(w http.ResponseWriter, r *http.Request) {
+		methods := methodsOf(mux, r)
+		if methods == "" {
+			c.fail(w, r, http.StatusNotFound, "There is no such page.")
+			return
+		}
+		w.Header().Set("Allow", methods)
+		c.fail(w, r, http.StatusMethodNotAllowed, "This address is for "+methods+".")
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			missing(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// methodsOf returns the methods that the address of the request has, as the header Allow lists
+// them.
+func methodsOf(mux *http.ServeMux, r *http.Request) string {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := r.WithContext(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "" {
+			methods = append(methods, method)
+		}
+	}
+	return strings.Join(methods, ", ")
 }
 
 // permit lets a request through if the person has the role. The function finds the person in the
@@ -110,7 +137,7 @@ func (c *Console) howToLogIn() string {
 	case len(c.proxies) > 0:
 		return "The proxy in front of the console must name the person."
 	default:
-		return "The console is read-only: it knows no persons without CONSOLE_TOKENS_FILE or " +
+		return "The console is read-only, because it knows no persons: set CONSOLE_TOKENS_FILE or " +
 			"CONSOLE_TRUSTED_PROXIES."
 	}
 }
