@@ -29,7 +29,8 @@ const (
 	// planFor is how long a plan may be made, and plannedFor how long it can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
-	// stepFor is the limit for a message. A message in hand is finished after every end of a run.
+	// stepFor is the limit for a message. A message in hand is finished after every end of a run, if
+	// that takes no longer than actFor: otherwise it may be half done.
 	stepFor = time.Minute
 	// keptMax is how many kept messages a report lists, and reasonsMax how many reasons.
 	keptMax    = 100
@@ -161,6 +162,7 @@ type run struct {
 // The causes of the end of a run.
 var (
 	errConsoleStops = errors.New("the console was stopped")
+	errFault        = errors.New("the console has a fault: see the log")
 	errSlow         = fmt.Errorf("the broker has not told everything within %s", planFor)
 )
 
@@ -207,14 +209,25 @@ func (r *run) expire(now time.Time) {
 }
 
 func (r *run) update(change func(*report)) {
+	defer r.tell()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	change(&r.now)
-	r.mu.Unlock()
-	r.tell()
+}
+
+// survive ends the run if a function panics. The log has the place, and no value: a value may be of
+// a message.
+func (r *run) survive(ctx context.Context) {
+	if fault := recover(); fault != nil {
+		r.audit(r.person, r.task.action+" failed", zap.String("run", r.id),
+			zap.String("error", fmt.Sprintf("panic: %T", fault)), zap.Stack("stack"))
+		r.end(ctx, errFault)
+	}
 }
 
 // plan finds the messages, and checks the first ones. The broker is not changed.
 func (r *run) plan(ctx context.Context) {
+	defer r.survive(ctx)
 	limited, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
 	defer cancel()
 	err := r.find(limited)
@@ -327,6 +340,7 @@ func (r *run) stop(p person) error {
 
 // do takes the planned messages in order, at the rate, until the first error.
 func (r *run) do(ctx context.Context) {
+	defer r.survive(ctx)
 	pace := time.NewTicker(time.Second / time.Duration(r.task.rate))
 	defer pace.Stop()
 	for i := range r.work.count() {
@@ -358,9 +372,10 @@ func (r *run) step(ctx context.Context, i int) error {
 	if !r.may(r.person) {
 		return fmt.Errorf("%s may act no more", r.person.name)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
+	hand, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
 	defer cancel()
-	number, outcome, err := r.work.send(ctx, i)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(actFor, cancel) })()
+	number, outcome, err := r.work.send(hand, i)
 	if err != nil {
 		r.update(func(now *report) { now.Failed++ })
 		return fmt.Errorf("%s %s %d: %w", r.task.action, r.task.noun, number, err)
