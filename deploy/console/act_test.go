@@ -186,7 +186,9 @@ func TestAnActionEndsInTimeAndSaysWhatIsKnown(t *testing.T) {
 				if test.isBusy {
 					b.lookups <- struct{}{}
 				}
-				form := func(*http.Request) (queueAction, error) { return queueAction{do: test.do}, nil }
+				form := func(*http.Request) (queueAction, error) {
+					return queueAction{do: test.do}, nil
+				}
 				r := httptest.NewRequest(http.MethodPost, "/", nil).WithContext(t.Context())
 				r.SetPathValue("queue", "truv_link")
 				w := httptest.NewRecorder()
@@ -195,7 +197,8 @@ func TestAnActionEndsInTimeAndSaysWhatIsKnown(t *testing.T) {
 				if took := time.Since(began); took > actFor {
 					t.Errorf("the answer took %s", took)
 				}
-				if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), test.says) {
+				if w.Code != http.StatusServiceUnavailable ||
+					!strings.Contains(w.Body.String(), test.says) {
 					t.Errorf("%d %s", w.Code, short(w.Body.String()))
 				}
 			})

@@ -137,7 +137,7 @@ func (c *Console) howToLogIn() string {
 	case len(c.proxies) > 0:
 		return "The proxy in front of the console must name the person."
 	default:
-		return "The console is read-only, because it knows no persons: set CONSOLE_TOKENS_FILE or " +
-			"CONSOLE_TRUSTED_PROXIES."
+		return "The console is read-only, because it knows no persons: set CONSOLE_TOKENS_FILE " +
+			"or CONSOLE_TRUSTED_PROXIES."
 	}
 }

@@ -29,8 +29,8 @@ const (
 	// planFor is how long a plan may be made, and plannedFor how long it can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
-	// stepFor is the limit for a message. A message in hand is finished after every end of a run, if
-	// that takes no longer than actFor: otherwise it may be half done.
+	// stepFor is the limit for a message. A message in hand is finished after every end of a run,
+	// unless that takes longer than actFor: it may then be half done.
 	stepFor = time.Minute
 	// keptMax is how many kept messages a report lists, and reasonsMax how many reasons.
 	keptMax    = 100

@@ -67,6 +67,8 @@ func (v runView) ending() string {
 		return fmt.Sprintf("There is no such %s, so nothing is to be done.", v.noun)
 	case v.State == runDone:
 		return fmt.Sprintf("Done: %d of %s.", v.Done, plain.Count(v.Chosen, v.noun))
+	case v.Starter == "" && !v.ReadyAt.IsZero():
+		return fmt.Sprintf("The plan was not started, and nothing was done: %s.", v.Why)
 	case v.Starter == "":
 		return fmt.Sprintf("The plan was not made, and nothing was done: %s.", v.Why)
 	default:

@@ -80,6 +80,7 @@ func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 		pages["/findings/"+url.PathEscape(hostile)] = unknown
 	case "/queues/{queue}":
 		pages["/queues/"+pausedQueue] = http.StatusOK
+		pages["/queues/pinwheel_identity"] = http.StatusOK // its events wait
 		pages["/queues/"+url.PathEscape(hostile)] = unknown
 	case "/events/{key}":
 		for _, w := range []fake.Webhook{in.done, in.waiting, in.dead} {
