@@ -15,12 +15,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const (
-	// headerFor is how long a browser may take to send the headers of a request.
-	headerFor = 5 * time.Second
-	// pageFor is how long a page may read the broker.
-	pageFor = 10 * time.Second
-)
+// pageFor is how long a page may read the broker.
+const pageFor = 10 * time.Second
 
 // Console is the server of the pages.
 type Console struct {
@@ -37,8 +33,7 @@ type Console struct {
 	feed    *feed
 	runs    *runs
 	results results
-	// open has an element for each page that is open.
-	open chan struct{}
+	open    openPages
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
@@ -81,7 +76,7 @@ func New(
 		watch:      newWatch(),
 		feed:       newFeed(),
 		runs:       runs,
-		open:       make(chan struct{}, openMax),
+		open:       openPages{of: map[string]int{}},
 		searches:   make(chan struct{}, searchesMax),
 		lookups:    make(chan struct{}, lookupsMax),
 		searchTurn: searchTurn,
@@ -93,15 +88,8 @@ func New(
 	}, nil
 }
 
-// Server returns the HTTP server of the pages. Its shutdown ends the pages that stay open.
-func (c *Console) Server() *http.Server {
-	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: headerFor}
-	server.RegisterOnShutdown(c.stop)
-	return server
-}
-
 // Handler returns the handler of the pages.
-func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
+func (c *Console) Handler() http.Handler { return c.guard(c.survive(c.routes())) }
 
 // Run reads what the pages show, until ctx ends.
 func (c *Console) Run(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"path"
+	"time"
 
 	"github.com/a-h/templ"
 	"go.uber.org/zap"
@@ -33,6 +34,9 @@ type frame struct {
 	path     string
 	known    known
 }
+
+// pageNotMade is what is shown instead of a page that cannot be made.
+const pageNotMade = "wagewire console: this page could not be made: see the log"
 
 type personKey struct{}
 
@@ -61,11 +65,12 @@ func (c *Console) render(
 	var out bytes.Buffer
 	if err := layout(f, body).Render(r.Context(), &out); err != nil {
 		c.log.Error("page not made", zap.String("title", p.title), zap.Error(err))
-		http.Error(w, "wagewire console: this page could not be made: see the log",
-			http.StatusInternalServerError)
+		http.Error(w, pageNotMade, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// Not every writer has deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeFor))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(out.Bytes()) // the browser has gone
