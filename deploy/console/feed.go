@@ -86,7 +86,7 @@ func (f *feed) get() feedNow {
 	return feedNow{newest, f.unread, f.failedSince}
 }
 
-// look notes that somebody looks. If nobody did of late, look waits for a reading, if it comes soon.
+// look notes that somebody looks. If nobody did of late, look waits for a reading that comes soon.
 func (f *feed) look(ctx context.Context) {
 	f.mu.Lock()
 	f.lookedAt = time.Now()
@@ -107,6 +107,13 @@ func (f *feed) look(ctx context.Context) {
 	case <-late.C:
 	case <-ctx.Done():
 	}
+}
+
+// read is when the last good reading ended.
+func (f *feed) read() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.readAt
 }
 
 func (f *feed) isLookedAt() bool {
@@ -216,17 +223,14 @@ func (c *Console) readFeed(ctx context.Context) (isRead bool) {
 	return err == nil
 }
 
-// stored is the sequence of the newest completion by a state that is newer than the feed, 0 if there
-// is none.
+// stored is the sequence of the newest completion by a state that is newer than the feed, 0 if
+// there is none.
 func (c *Console) stored() uint64 {
 	now, _ := c.watch.get()
-	c.feed.mu.Lock()
-	readAt := c.feed.readAt
-	c.feed.mu.Unlock()
-	if !now.State.At.After(readAt) {
-		return 0
+	if now.isRead() && now.At.After(c.feed.read()) {
+		return sampleOf(now.State).completions
 	}
-	return sampleOf(now.State).completions
+	return 0
 }
 
 // await waits for a time, or for the end of ctx.

@@ -28,8 +28,8 @@ type known struct {
 
 	Findings []health.Finding
 	Verdict  health.Verdict
-	// Why says why the last reading failed, "" if it did not. AwaySince is then the time of the last
-	// good one, or when the first one began if none was good, else zero.
+	// Why says why the last reading failed, "" if it did not. AwaySince is then the time of the
+	// last good one, or when the first one began if none was good, else zero.
 	Why       string
 	AwaySince time.Time
 	// SlowSince is when the reading under way began, zero if it is not slow.
@@ -94,7 +94,7 @@ func (w *watch) show(s health.State) {
 		w.now.AwaySince = time.Time{}
 		w.now.Samples = keepSamples(w.now.Samples, sampleOf(s))
 	case w.now.isRead():
-		w.now.AwaySince = w.now.State.At
+		w.now.AwaySince = w.now.At
 	case w.now.AwaySince.IsZero():
 		w.now.AwaySince = s.At
 		if !w.began.IsZero() {
