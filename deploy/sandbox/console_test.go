@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
 	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
@@ -77,6 +78,7 @@ func TestTheLogOfEveryPartLinksToTheConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closed(t, s)
+	s.Fake.Person(fake.PersonOptions{})
 	for _, ask := range []struct{ path, body string }{
 		{"/control/faults", `{"path":"employment","status":400}`},
 		{"/control/webhooks", `{"type":"employment.added"}`},
