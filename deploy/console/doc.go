@@ -26,7 +26,7 @@
 //	queue        all queues, and one; act.go: pause, resume and retry; result.go: what that did
 //	provider     what is known of each provider; team: who subscribes, and how far behind each is
 //	event        one event's life as a timeline; account: the state and the messages of an account
-//	board.go     what the lists of dead letters and of the quarantine share: filters, pages, counts
+//	board.go     what the lists of dead letters and of the quarantine share: filters and pages
 //	dead         dead letters, and one; quarantine: webhooks in quarantine, and one
 //	run.go       a run: a plan, and then exactly the planned messages; run_view.go: its page
 //	runs.go      the runs of this process, and the forms about them; work.go: what a run does
@@ -55,8 +55,8 @@
 //
 //	planning ──▶ planned ──▶ running ──▶ done
 //	    │           │ └ after 15 minutes ─▶ expired
-//	    └───────────┴───────────┴─▶ cancelled by a person; stopped by an error, a lost role, or the
-//	                                end of the console
+//	    └───────────┴───────────┴─▶ cancelled by a person; stopped by an error, a lost role,
+//	                                or the end of the console
 //
 // # The libraries
 //

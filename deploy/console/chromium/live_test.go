@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
@@ -16,8 +17,8 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake"
 )
 
-// A queue's first cell is the number of events that are ready. The queue is paused, so the number of
-// its events only grows.
+// A queue's first cell is the number of events that are ready. The queue is paused, so the number
+// of its events only grows.
 func TestAnOpenPageUpdatesItself(t *testing.T) {
 	in, b := begin(t)
 	b.visit("/")
@@ -51,12 +52,14 @@ func TestAnOpenPageUpdatesItself(t *testing.T) {
 
 // The second script comes late, after the first had time to begin without it.
 func TestAPageIsLiveAlsoIfAScriptComesLate(t *testing.T) {
-	in, b := begin(t)
+	in, _ := begin(t)
 	target, err := url.Parse(in.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	come := make(chan struct{})
+	letCome := sync.OnceFunc(func() { close(come) })
+	defer letCome()
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "sse") {
@@ -64,8 +67,8 @@ func TestAPageIsLiveAlsoIfAScriptComesLate(t *testing.T) {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	t.Cleanup(slow.CloseClientConnections) // before the tab is closed, the stream of changes is open
-	b.origin = slow.URL
+	t.Cleanup(slow.Close)
+	b := open(t, slow.URL) // it is closed first
 	b.do("begin to load the page", func(ctx context.Context) error {
 		_, err := chromedp.Call(ctx, page.Navigate, page.NavigateParams{URL: slow.URL + "/"})
 		return err
@@ -75,7 +78,7 @@ func TestAPageIsLiveAlsoIfAScriptComesLate(t *testing.T) {
 		return chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](
 			"new Promise((end) => setTimeout(() => setTimeout(end)))", chromedp.EvalAwaitPromise))
 	})
-	close(come)
+	letCome()
 	b.until("the page listens to changes",
 		`performance.getEntriesByType("resource").some((e) => e.initiatorType === "fetch")`)
 }

@@ -31,8 +31,8 @@ const (
 	readings = 8
 )
 
-// The screenshots are those of deploy/README.md. The ages and ids in them differ from run to run, so
-// a committed one is compared by its size in pixels.
+// The screenshots are those of deploy/README.md. The ages and ids in them differ from run to run,
+// so a committed one is compared by its size in pixels.
 func TestScreenshots(t *testing.T) {
 	tests := []struct {
 		name, scheme string
