@@ -100,7 +100,8 @@ func (c *Console) runFeed(ctx context.Context) error {
 	group.Go(func() error {
 		for ctx.Err() == nil {
 			err := c.readFeed(ctx, since)
-			if err != nil && ctx.Err() == nil {
+			// The connection itself logs that it is away.
+			if err != nil && ctx.Err() == nil && c.op.Connected() == nil {
 				c.log.Warn("the feed of completions begins again", zap.Error(advice.OnBroker(err)))
 			}
 			since = time.Now()
