@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Addr string `env:"CONSOLE_ADDR" envDefault:"127.0.0.1:8090" help:"listener of the pages"`
 	// The host of URL is accepted as the Host of a request.
-	URL process.Console `env:"CONSOLE_URL" help:"public address of the pages, such as https://wagewire.example.com: alerts and logs link to it (the listener)"`
+	URL process.Console `env:"CONSOLE_URL" help:"public address of the console's pages, such as https://wagewire.example.com: alerts, log lines of dead letters and commands then link to them; the console refuses requests with another Host, but those of its own machine (none)"`
 	// TokensFile is read at each request, so that a revoked token is out at once.
 	TokensFile string `env:"CONSOLE_TOKENS_FILE" help:"file with a line for each person, NAME ROLES TOKEN, such as: anna read,act 6f1c0b… (nobody acts)"`
 	// TrustedProxies, UserHeader, GroupsHeader and GroupRoles are for a proxy that knows the
