@@ -29,6 +29,17 @@ func (v queuesView) waits() int {
 	return n
 }
 
+// waitingClasses are the classes of the waiting events of all queues.
+func (v queuesView) waitingClasses() []schema.Class {
+	var all []stream.WaitingCount
+	for _, q := range v.Queues {
+		all = append(all, q.WaitingByClass...)
+	}
+	return classWords(all, classOfWaiting)
+}
+
+func classOfWaiting(c stream.WaitingCount) schema.Class { return c.Class }
+
 // unfinished are the queues that had an event ready or in hand within the samples.
 func (v queuesView) unfinished() []string {
 	var names []string

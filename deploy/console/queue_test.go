@@ -88,6 +88,13 @@ func TestAQueuePageSaysWhatTheStateSays(t *testing.T) {
 			"refused", "provider down", "until resumed", "ends in 1h59m",
 		}},
 		{"waiting events by class", "/queues", []string{"transient", "in 1m20s", "in 5h59m", "2h0m"}},
+		{"what the classes stand for", "/queues", []string{
+			"Class: the kind of failure.", "transient: the provider failed, or did not answer.",
+		}},
+		{"and those of dead letters", "/queues/pinwheel_paystubs", []string{
+			"permanent: the provider rejects the request, and would again.",
+		}},
+		{"what the numbers count", "/queues", []string{"Ready: events to take now.", "Copies behind:"}},
 		{"a chart of each queue with unfinished events", "/queues", []string{
 			`id="lag-pinwheel_paystubs"`, "pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 20s",
 		}},
@@ -199,5 +206,13 @@ func TestAnUnknownQueue(t *testing.T) {
 		func() answer { return b.post("/queues/nothing/retry", annaToken, nil) },
 	} {
 		b.wants(ask(), http.StatusNotFound, "There is no such queue", "pinwheel_income")
+	}
+}
+
+func TestEveryClassHasAMeaning(t *testing.T) {
+	for _, c := range schema.Classes() {
+		if classMeanings[c] == "" {
+			t.Errorf("%s has none", c)
+		}
 	}
 }
