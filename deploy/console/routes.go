@@ -9,7 +9,7 @@ import (
 type route struct {
 	// pattern is the pattern of http.ServeMux.
 	pattern string
-	// role is what the person must have, roneNone if nobody need be known.
+	// role is what the person must have, roleNone if nobody need be known.
 	role Role
 	show http.HandlerFunc
 }
@@ -82,10 +82,10 @@ func (c *Console) permit(role Role, show http.HandlerFunc) http.HandlerFunc {
 		p, err := c.whoAsks(r)
 		r = withPerson(r, p)
 		switch {
-		case role == roleNone, role == RoleRead && c.readsFreely(), err == nil && p.has(role):
+		case role == roleNone, role == RoleRead && c.mayRead(p), err == nil && p.has(role):
 			show(w, r)
 		case err != nil:
-			c.fail(w, r, http.StatusServiceUnavailable, err.Error())
+			c.fail(w, r, http.StatusServiceUnavailable, sentence(err.Error()))
 		case p.isKnown():
 			c.audit(r, p, "refused")
 			c.fail(w, r, http.StatusForbidden, "You may not do this: it needs the role "+
@@ -106,7 +106,8 @@ func (c *Console) howToLogIn() string {
 	case c.TokensFile != "":
 		return "Log in, and try again."
 	case len(c.proxies) > 0:
-		return "The proxy in front of the console must name the person."
+		return "The proxy in front of the console must name the person, with one line for each " +
+			"header: it must remove the headers that the browser sends."
 	default:
 		return "The console is read-only: it knows no persons without CONSOLE_TOKENS_FILE or " +
 			"CONSOLE_TRUSTED_PROXIES."
