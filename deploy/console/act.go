@@ -76,7 +76,7 @@ func (c *Console) act(r *http.Request, q schema.Queue, action queueAction) (stri
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actFor)
 	defer cancel()
-	if !enter(ctx, c.lookups, true) {
+	if !enter(ctx, c.lookups, actFor) {
 		return "", errors.New("nothing was done, because other pages are being read: try again")
 	}
 	defer func() { <-c.lookups }()

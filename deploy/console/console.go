@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -25,14 +26,19 @@ type Console struct {
 	health   health.Config
 	log      *zap.Logger
 	sessions *sessions
-	watch    *watch
-	feed     *feed
-	runs     *runs
-	results  results
-	open     openPages
+	tokens   *tokens
+	// refused counts logins with wrong tokens.
+	refused *rate.Limiter
+	watch   *watch
+	feed    *feed
+	runs    *runs
+	results results
+	open    openPages
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
+	// searchTurn is how long a search waits for its turn.
+	searchTurn time.Duration
 	// done is closed when the console stops: pages that stay open end.
 	done chan struct{}
 	stop func()
@@ -51,7 +57,7 @@ func New(
 			"records: set LOG_LEVEL to info")
 	}
 	if c.TokensFile != "" {
-		if _, err := readTokens(c.TokensFile); err != nil {
+		if _, err := readTokens(c.TokensFile, c.Providers...); err != nil {
 			return nil, err
 		}
 	}
@@ -63,13 +69,18 @@ func New(
 		health:   h,
 		log:      log,
 		sessions: newSessions(),
-		watch:    newWatch(),
-		feed:     newFeed(),
-		runs:     runs,
-		open:     openPages{of: map[string]int{}},
-		searches: make(chan struct{}, searchesMax),
-		lookups:  make(chan struct{}, lookupsMax),
-		done:     done,
+		refused:  rate.NewLimiter(rate.Every(refusedEvery), refusedBurst),
+		tokens: &tokens{
+			path: c.TokensFile, providers: c.Providers, log: log, again: tokensAgain,
+		},
+		watch:      newWatch(),
+		feed:       newFeed(),
+		runs:       runs,
+		open:       openPages{of: map[string]int{}},
+		searches:   make(chan struct{}, searchesMax),
+		lookups:    make(chan struct{}, lookupsMax),
+		searchTurn: searchTurn,
+		done:       done,
 		stop: sync.OnceFunc(func() {
 			close(done)
 			runs.close()

@@ -203,9 +203,9 @@ func TestARetryStopsWithTheRole(t *testing.T) {
 	path := b.plan(retryPath, retryFast(""))
 	one := b.run(path)
 	may := one.may
-	one.may = func(p person) bool {
+	one.may = func(ctx context.Context, p person) error {
 		b.writeTokens(strings.ReplaceAll(persons, annaToken, "another-token-of-anna"))
-		return may(p)
+		return may(ctx, p)
 	}
 	last := b.start(path, nil)
 	if last.State != runStopped || !strings.Contains(last.Why, "anna may act no more") ||

@@ -10,7 +10,7 @@ import (
 type route struct {
 	// pattern is the pattern of http.ServeMux.
 	pattern string
-	// role is what the person must have, roneNone if nobody need be known.
+	// role is what the person must have, roleNone if nobody need be known.
 	role Role
 	show http.HandlerFunc
 }
@@ -108,10 +108,10 @@ func (c *Console) permit(role Role, show http.HandlerFunc) http.HandlerFunc {
 		p, err := c.whoAsks(r)
 		r = withPerson(r, p)
 		switch {
-		case role == roleNone, role == RoleRead && c.readsFreely(), err == nil && p.has(role):
+		case role == roleNone, role == RoleRead && c.mayRead(p), err == nil && p.has(role):
 			show(w, r)
 		case err != nil:
-			c.fail(w, r, http.StatusServiceUnavailable, err.Error())
+			c.fail(w, r, http.StatusServiceUnavailable, sentence(err.Error()))
 		case p.isKnown():
 			c.auditRefusal(r, p, role)
 			c.fail(w, r, http.StatusForbidden, "You may not do this: it needs the role "+
@@ -135,7 +135,8 @@ func (c *Console) howToLogIn() string {
 	case c.TokensFile != "":
 		return "Log in, and try again."
 	case len(c.proxies) > 0:
-		return "The proxy in front of the console must name the person."
+		return "The proxy in front of the console must name the person, with one line for each " +
+			"header: it must remove the headers that the browser sends."
 	default:
 		return "The console is read-only, because it knows no persons: set CONSOLE_TOKENS_FILE " +
 			"or CONSOLE_TRUSTED_PROXIES."
