@@ -59,8 +59,8 @@ func TestAMessageInHandDelaysNoEnd(t *testing.T) {
 				var actions []string
 				one := &run{
 					task: task{action: retryAction, rate: 1}, work: test.send,
-					hands: make(chan struct{}, 1), may: func(context.Context, person) error { return nil },
-					tell: func() {},
+					hands: make(chan struct{}, 1), tell: func() {},
+					may: func(context.Context, person) error { return nil },
 					audit: func(_ person, action string, _ ...zap.Field) {
 						actions = append(actions, action)
 					},
