@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -97,7 +98,9 @@ func (c *Console) Run(ctx context.Context) error {
 	defer c.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		health.ReadAgain(ctx, c.op, c.health, readEvery, c.watch.show)
+		health.ReadAgain(ctx, c.op, c.health, health.Again{
+			Every: readEvery, Limit: readFor, Begin: c.watch.begin, Show: c.watch.show,
+		})
 		return nil
 	})
 	group.Go(func() error { return c.runFeed(ctx) })
@@ -111,5 +114,24 @@ func (c *Console) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Ready returns nil if the last reading of the broker was successful.
-func (c *Console) Ready(context.Context) error { return c.watch.ready() }
+// Ready returns nil as soon as the broker was read, or could not be read, for the first time. While
+// the broker is away, the pages say what is known: so they must be reachable then above all.
+func (c *Console) Ready(context.Context) error {
+	if now, _ := c.watch.get(); now.Number == 0 {
+		return errors.New("the broker was not read yet")
+	}
+	return nil
+}
+
+// Metric says whether the broker answers. The console is ready also without it.
+func (c *Console) Metric() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "wagewire_console_broker_up",
+		Help: "1 if the last reading of the broker was successful.",
+	}, func() float64 {
+		if now, _ := c.watch.get(); now.Number == 0 || now.Why != "" {
+			return 0
+		}
+		return 1
+	})
+}

@@ -21,8 +21,9 @@
 //	live.go      "changed" to open pages, over server-sent events
 //	layout.templ the frame of each page; words.go: numbers and times on pages
 //	overview     the first page: the verdict, and what is wrong
-//	finding      what a finding means, and what to do: the runbook
-//	feed         the newest completions: feed.go keeps them, feed_page.go chooses and shows
+//	finding      what a finding means, and what to do; runbook.go: the parts of the runbook's text
+//	feed         the newest completions: feed.go reads them while somebody looks, and feed_page.go
+//	             chooses and shows
 //	queue        all queues, and one; act.go: pause and resume; result.go: what that did; retry.go
 //	provider     what is known of each provider; team: who subscribes, and how far behind each is
 //	event        one event's life as a timeline; account: the state and the messages of an account
@@ -33,7 +34,7 @@
 //	search       from a name to a page; how many pages and searches ask the broker at a time
 //	reveal       records and bodies, for a person who says why
 //	address.go   the addresses of pages
-//	static/      the style, and htmx
+//	static/      the style, htmx, and live.js: a notice on a page that hears of no changes
 //
 // # What a page shows
 //

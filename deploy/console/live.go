@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// heartbeatEvery is the time between two signs of life to an open page. At each of them the
-	// person is looked at again.
+	// heartbeatEvery is the time between two signs of life to an open page: static/live.js says on
+	// the page if they stay away. At each of them the person is looked at again.
 	heartbeatEvery = 5 * time.Second
 	// openMax is how many pages may be open at a time, and openShare how many of them a person, or
 	// the strangers of an address. A further one does not update itself.
@@ -80,7 +80,7 @@ func (c *Console) sendChanges(w http.ResponseWriter, r *http.Request) {
 	heartbeat := time.NewTicker(heartbeatEvery)
 	defer heartbeat.Stop()
 	_, state := c.watch.get()
-	_, feed := c.feed.get()
+	feed := c.feed.change()
 	runs := c.runs.change()
 	text := hello
 	for {
@@ -96,13 +96,13 @@ func (c *Console) sendChanges(w http.ResponseWriter, r *http.Request) {
 			_, state = c.watch.get()
 			text = "event: state\ndata: changed\n\n"
 		case <-feed:
-			_, feed = c.feed.get()
+			feed = c.feed.change()
 			text = "event: completion\ndata: changed\n\n"
 		case <-runs:
 			runs = c.runs.change()
 			text = "event: run\ndata: changed\n\n"
 		case <-heartbeat.C:
-			text = ": here\n\n"
+			text = "event: here\ndata: here\n\n"
 		case <-r.Context().Done():
 			return
 		case <-c.done:

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 )
 
@@ -66,7 +65,7 @@ func (v runView) ending() string {
 	case v.State == runDone && v.Starter == "":
 		return fmt.Sprintf("There is no such %s, so nothing is to be done.", v.noun)
 	case v.State == runDone:
-		return fmt.Sprintf("Done: %d of %s.", v.Done, plain.Count(v.Chosen, v.noun))
+		return fmt.Sprintf("Done: %d of %s.", v.Done, counted(v.Chosen, v.noun))
 	case v.Starter == "" && !v.ReadyAt.IsZero():
 		return fmt.Sprintf("The plan was not started, and nothing was done: %s.", v.Why)
 	case v.Starter == "":
