@@ -216,8 +216,8 @@ func newMissingView(e *trace.NotFoundError) missingView {
 // shellWords are the names that stand in a command line as they are.
 var shellWords = regexp.MustCompile(`^[\w:.-]+$`)
 
-// command is the command line that searches all, "" if that was it, and for a name that a shell would
-// read otherwise.
+// command is the command line that searches all, "" if that was it, and for a name that a shell
+// would read otherwise.
 func (v missingView) command() string {
 	if v.isAll || !shellWords.MatchString(v.name) || strings.HasPrefix(v.name, "-") {
 		return ""

@@ -156,7 +156,7 @@ func (s *search) readCompletions(ctx context.Context, p schema.Provider, token s
 		var c schema.Completion
 		if schema.DecodeJSON(m.Body, &c) != nil {
 			s.add(Entry{At: m.At, Provider: p, What: Completion, Account: token, Unreadable: true})
-			return nil
+			return nil //nolint:nilerr // the other messages of the account are read
 		}
 		event, _, _ := schema.ParseCompletionKey(c.ID)
 		e := Entry{
