@@ -1,10 +1,16 @@
 package console
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 func TestWhoMayDoWhat(t *testing.T) {
@@ -50,15 +56,109 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+func TestAProxyAndTokens(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{
+		TokensFile: "…", TrustedProxies: "127.0.0.1", UserHeader: "X-Forwarded-User",
+		GroupsHeader: "X-Forwarded-Groups", GroupRoles: "read=payroll,act=payroll-ops",
+	})
+	login := b.post("/login", "", url.Values{"token": {annaToken}})
+	cookie, _, _ := strings.Cut(login.Get("Set-Cookie"), ";")
+	for _, test := range []struct {
+		promise        string
+		users, groups  []string
+		token, session string
+		status         int
+		says, saysNot  string
+	}{
+		{"a proxy's person has no logout", []string{"petra"}, []string{"payroll"}, "", "",
+			http.StatusOK, "petra", "Log out"},
+		{"a proxy's person with a role is that person, also with a token", []string{"petra"},
+			[]string{"payroll"}, annaToken, "", http.StatusOK, "petra", "anna"},
+		{"a proxy's person without a role reads with a token", []string{"petra"}, nil, annaToken,
+			"", http.StatusOK, "anna", "petra"},
+		{"and with a session", []string{"petra"}, []string{"others"}, "", cookie,
+			http.StatusOK, "Log out", "petra"},
+		{"without a token that person may not", []string{"petra"}, nil, "", "",
+			http.StatusForbidden, "needs the role", ""},
+		{"a client's own name beside the proxy's is nobody's", []string{"admin", "petra"},
+			[]string{"payroll-ops"}, "", "", http.StatusSeeOther, "", "admin"},
+		{"a client's own groups beside the proxy's are nobody's", []string{"petra"},
+			[]string{"payroll-ops", "payroll"}, "", "", http.StatusSeeOther, "", "petra"},
+		{"groups without a name are nobody's", nil, []string{"payroll"}, "", "",
+			http.StatusSeeOther, "", ""},
+		{"a token of nobody leaves the session", nil, nil, "a-token-of-nobody", cookie,
+			http.StatusOK, "anna", ""},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			got := b.ask("GET", "/", test.token, nil, func(r *http.Request) {
+				r.Header["X-Forwarded-User"] = test.users
+				r.Header["X-Forwarded-Groups"] = test.groups
+				if test.session != "" {
+					r.Header.Set("Cookie", test.session)
+				}
+			})
+			if got.status != test.status || !strings.Contains(got.body, test.says) ||
+				test.saysNot != "" && strings.Contains(got.body, test.saysNot) {
+				t.Errorf("status %d: %s", got.status, got.body)
+			}
+		})
+	}
+}
+
 func TestATokenCountsAsLongAsItStandsInTheFile(t *testing.T) {
 	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	b.wants(b.get("/", ritaToken), http.StatusOK)
 	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "new-token-of-rita"))
 	b.wants(b.get("/", ritaToken), http.StatusSeeOther)
-	b.writeTokens("rita read,act")
-	b.wants(b.get("/", annaToken), http.StatusServiceUnavailable, "line 1", "NAME ROLES TOKEN")
 	b.writeTokens(persons)
 	b.wants(b.get("/", ritaToken), http.StatusOK)
+}
+
+func TestAFileOfTokensThatCannotBeRead(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	plan := func() answer { return b.post("/dead/plan", annaToken, url.Values{}) }
+	b.wants(plan(), http.StatusBadRequest)
+	b.writeTokens("rita read,act")
+	b.wants(b.get("/", annaToken), http.StatusOK)
+	b.wants(b.get("/", "a-token-of-nobody"), http.StatusServiceUnavailable)
+	for range 3 {
+		got := plan()
+		b.wants(got, http.StatusServiceUnavailable, "The file of tokens cannot be read")
+		if strings.Contains(got.body, b.tokens) {
+			t.Errorf("a stranger learns the path: %s", short(got.body))
+		}
+	}
+	b.wants(b.post("/login", "", url.Values{"token": {annaToken}}), http.StatusServiceUnavailable)
+	if n := strings.Count(b.logged.String(), "line 1: write NAME ROLES TOKEN"); n != 1 {
+		t.Errorf("the log says %d times what is wrong: %s", n, b.logged.String())
+	}
+	if _, err := b.Console.tokens.read(time.Now().Add(oldTokensFor)); !errors.Is(err, errTokens) {
+		t.Errorf("error %v", err)
+	}
+	b.wants(b.get("/", annaToken), http.StatusServiceUnavailable)
+	b.writeTokens(persons)
+	b.wants(plan(), http.StatusBadRequest)
+	b.wantsLog("file of tokens read again")
+}
+
+func TestADemonstrationsTokenIsRefusedAlsoLater(t *testing.T) {
+	demo, err := os.ReadFile("../compose/demo/console.tokens")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for url, status := range map[string]int{
+		"": http.StatusServiceUnavailable, "http://providers:8081": http.StatusBadRequest,
+	} {
+		b := newBenchWithoutBroker(t, Config{
+			TokensFile: "…",
+			Providers:  []process.ProviderURL{{Variable: "PINWHEEL_URL", Value: url}},
+		})
+		b.writeTokens(persons + string(demo))
+		b.wants(b.post("/dead/plan", annaToken, nil), status)
+		if status == http.StatusServiceUnavailable {
+			b.wantsLog("PINWHEEL_URL, which is not set, is real")
+		}
+	}
 }
 
 func TestLogIn(t *testing.T) {
@@ -111,12 +211,41 @@ func TestASessionEnds(t *testing.T) {
 		t.Errorf("a session lasts longer than %s", sessionFor)
 	}
 	first := s.begin(hashToken(annaToken), timeAgo(2))
-	for range sessionsMax {
-		s.begin(hashToken(ritaToken), timeAgo(1))
+	for i := range sessionsMax {
+		s.begin(hashToken(fmt.Sprint(ritaToken, i)), timeAgo(1))
 	}
 	if _, exists := s.find(first); exists {
 		t.Errorf("more than %d sessions are kept", sessionsMax)
 	}
+}
+
+func TestNobodyEndsTheSessionsOfOthers(t *testing.T) {
+	s := newSessions()
+	annas := s.begin(hashToken(annaToken), timeAgo(2*time.Minute))
+	ritas := s.begin(hashToken(ritaToken), timeAgo(time.Minute))
+	for range sessionsMax {
+		s.begin(hashToken(ritaToken), time.Now())
+	}
+	if _, exists := s.find(annas); !exists {
+		t.Error("rita ends anna's session")
+	}
+	if _, exists := s.find(ritas); exists || len(s.byID) != sessionsOfToken+1 {
+		t.Errorf("rita has %d sessions", len(s.byID)-1)
+	}
+}
+
+func TestManyWrongTokensAreNotLogged(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.refused.SetLimit(0)
+	wrong := url.Values{"token": {"a-token-of-nobody"}}
+	for range refusedBurst {
+		b.wants(b.post("/login", "", wrong), http.StatusForbidden)
+	}
+	b.wants(b.post("/login", "", wrong), http.StatusTooManyRequests, "Too many logins")
+	if n := strings.Count(b.logged.String(), "login refused"); n != refusedBurst {
+		t.Errorf("the log has %d lines", n)
+	}
+	b.wants(b.post("/login", "", url.Values{"token": {annaToken}}), http.StatusSeeOther)
 }
 
 func TestTokensFile(t *testing.T) {

@@ -10,17 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const (
-	// headerFor is how long a browser may take to send the headers of a request.
-	headerFor = 5 * time.Second
-	// pageFor is how long a page may read the broker.
-	pageFor = 10 * time.Second
-)
+// pageFor is how long a page may read the broker.
+const pageFor = 10 * time.Second
 
 // Console is the server of the pages.
 type Console struct {
@@ -30,15 +27,19 @@ type Console struct {
 	health   health.Config
 	log      *zap.Logger
 	sessions *sessions
-	watch    *watch
-	feed     *feed
-	runs     *runs
-	results  results
-	// open has an element for each page that is open.
-	open chan struct{}
+	tokens   *tokens
+	// refused counts logins with wrong tokens.
+	refused *rate.Limiter
+	watch   *watch
+	feed    *feed
+	runs    *runs
+	results results
+	open    openPages
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
+	// searchTurn is how long a search waits for its turn.
+	searchTurn time.Duration
 	// done is closed when the console stops: pages that stay open end.
 	done chan struct{}
 	stop func()
@@ -57,7 +58,7 @@ func New(
 			"records: set LOG_LEVEL to info")
 	}
 	if c.TokensFile != "" {
-		if _, err := readTokens(c.TokensFile); err != nil {
+		if _, err := readTokens(c.TokensFile, c.Providers...); err != nil {
 			return nil, err
 		}
 	}
@@ -69,13 +70,18 @@ func New(
 		health:   h,
 		log:      log,
 		sessions: newSessions(),
-		watch:    newWatch(),
-		feed:     newFeed(),
-		runs:     runs,
-		open:     make(chan struct{}, openMax),
-		searches: make(chan struct{}, searchesMax),
-		lookups:  make(chan struct{}, lookupsMax),
-		done:     done,
+		refused:  rate.NewLimiter(rate.Every(refusedEvery), refusedBurst),
+		tokens: &tokens{
+			path: c.TokensFile, providers: c.Providers, log: log, again: tokensAgain,
+		},
+		watch:      newWatch(),
+		feed:       newFeed(),
+		runs:       runs,
+		open:       openPages{of: map[string]int{}},
+		searches:   make(chan struct{}, searchesMax),
+		lookups:    make(chan struct{}, lookupsMax),
+		searchTurn: searchTurn,
+		done:       done,
 		stop: sync.OnceFunc(func() {
 			close(done)
 			runs.close()
@@ -83,15 +89,8 @@ func New(
 	}, nil
 }
 
-// Server returns the HTTP server of the pages. Its shutdown ends the pages that stay open.
-func (c *Console) Server() *http.Server {
-	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: headerFor}
-	server.RegisterOnShutdown(c.stop)
-	return server
-}
-
 // Handler returns the handler of the pages.
-func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
+func (c *Console) Handler() http.Handler { return c.guard(c.survive(c.routes())) }
 
 // Run reads what the pages show, until ctx ends.
 func (c *Console) Run(ctx context.Context) error {

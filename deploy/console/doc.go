@@ -14,7 +14,7 @@
 //	config.go    Config: the settings, and what is refused at the start
 //	console.go   Console: New, Handler, Run
 //	routes.go    the table of addresses
-//	guard.go     what every request and answer must have
+//	guard.go     what every request and answer must have; limits.go: how long each may take
 //	access.go    persons and roles; tokens.go: the file of tokens; session.go: who has logged in
 //	audit.go     a log line for each action, and for each look at records
 //	watch.go     the state of the installation, read again and again; sample.go: its recent past
@@ -24,7 +24,7 @@
 //	finding      what a finding means, and what to do; runbook.go: the parts of the runbook's text
 //	feed         the newest completions: feed.go reads them while somebody looks, and feed_page.go
 //	             chooses and shows
-//	queue        all queues, and one; act.go: pause, resume and retry; result.go: what that did
+//	queue        all queues, and one; act.go: pause and resume; result.go: what that did; retry.go
 //	provider     what is known of each provider; team: who subscribes, and how far behind each is
 //	event        one event's life as a timeline; account: the state and the messages of an account
 //	board.go     what the lists of dead letters and of the quarantine share: filters and pages

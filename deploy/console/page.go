@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"sync"
+	"time"
 
 	"github.com/a-h/templ"
 	"go.uber.org/zap"
@@ -39,6 +40,9 @@ type frame struct {
 	paused bool
 	turn   templ.SafeURL
 }
+
+// pageNotMade is what is shown instead of a page that cannot be made.
+const pageNotMade = "wagewire console: this page could not be made: see the log"
 
 type personKey struct{}
 
@@ -72,11 +76,12 @@ func (c *Console) render(
 	var out bytes.Buffer
 	if err := layout(f, body).Render(r.Context(), &out); err != nil {
 		c.log.Error("page not made", zap.String("title", p.title), zap.Error(err))
-		http.Error(w, "wagewire console: this page could not be made: see the log",
-			http.StatusInternalServerError)
+		http.Error(w, pageNotMade, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// Not every writer has deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeFor))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(out.Bytes()) // the browser has gone

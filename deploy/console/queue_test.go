@@ -136,7 +136,6 @@ func TestAnUnknownQueue(t *testing.T) {
 	b := newBench(t)
 	for _, ask := range []func() answer{
 		func() answer { return b.get("/queues/nothing", annaToken) },
-		func() answer { return b.get("/queues/nothing/retry", annaToken) },
 		func() answer { return b.post("/queues/nothing/pause", annaToken, nil) },
 		func() answer { return b.post("/queues/nothing/resume", annaToken, nil) },
 		func() answer { return b.post("/queues/nothing/retry", annaToken, nil) },

@@ -86,7 +86,7 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.logIn(annaToken)
-	b.planRedrive(dead[0].Account, 2)
+	b.plan("redrive", dead[0].Account, len(dead))
 	for _, fault := range append(b.audit(), b.walk()...) {
 		t.Error(fault)
 	}
@@ -109,8 +109,9 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 	}
 }
 
-// planRedrive filters the dead letters by an account, which has so many, and plans their redrive.
-func (b *tab) planRedrive(account string, count int) {
+// plan filters the dead letters by an account, which has so many, and plans what is done to them. A
+// plan that is not started is cancelled at the end of the test, because few may be unfinished.
+func (b *tab) plan(action, account string, count int) {
 	b.t.Helper()
 	b.visit("/dead")
 	b.run("type the account", chromedp.SendKeys(chromedp.CSS("input[name=account]"), account))
@@ -119,9 +120,16 @@ func (b *tab) planRedrive(account string, count int) {
 	if n := eval[int](b, `document.querySelectorAll("td:last-child").length`); n < count {
 		b.t.Fatalf("the filter finds %d letters, want %d:\n%s", n, count, b.text())
 	}
-	b.submit("form[action='/dead/plan'] button[value=redrive]")
+	b.submit("form[action='/dead/plan'] button[value=" + action + "]")
+	page := eval[string](b, "location.pathname")
+	b.t.Cleanup(func() {
+		b.visit(page)
+		if b.has("form[action$='/cancel']") {
+			b.submit("form[action$='/cancel'] button")
+		}
+	})
 	b.until("the plan is made", `document.querySelector("form[action$='/start']")`)
-	b.reads("This would redrive "+plain.Count(count, "dead letter"), "Nothing is done yet")
+	b.reads("This would "+action+" "+plain.Count(count, "dead letter"), "Nothing is done yet")
 }
 
 func TestADiscardNeedsTheTypedNumber(t *testing.T) {
@@ -208,6 +216,16 @@ func TestWithoutJavaScript(t *testing.T) {
 			b.untilReloaded("form[action$='/resume']")
 			b.submit("form[action$='/resume'] button")
 		}, func(*installation) string { return quietQueue + " is resumed" }},
+		{"a retry is planned, and cancelled", "/queues/pinwheel_identity", func(_ *installation, b *tab) {
+			b.untilReloaded("form[action$='/retry']")
+			b.submit("form[action$='/retry'] button")
+			b.untilReloaded("form[action$='/start']")
+			b.reads("This would retry 1 event", "Nothing is done yet")
+			for _, fault := range b.audit() {
+				b.t.Error(fault)
+			}
+			b.submit("form[action$='/cancel'] button")
+		}, func(*installation) string { return "not started, and nothing was done: cancelled by anna" }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
