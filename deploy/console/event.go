@@ -156,6 +156,24 @@ func stateColour(f trace.Fate) string {
 	}
 }
 
+// stateWord is the state, or the outcome of a completed event.
+func stateWord(f trace.Fate) string {
+	if f.State == trace.StateCompleted {
+		return plain.Word(f.Completion.Outcome)
+	}
+	return f.State.String()
+}
+
+// formerFailures says how many attempts failed before the last one, of an event with an end. Their
+// classes are stored only while the event waits.
+func formerFailures(f trace.Fate) string {
+	if f.Completion == nil || f.Completion.Attempts < 2 {
+		return ""
+	}
+	return counted(f.Completion.Attempts-1, "attempt") +
+		" failed before the last one: the log of the workers says how"
+}
+
 // letterPath is the address of the page of a dead letter.
 func letterPath(number uint64) templ.SafeURL {
 	return templ.SafeURL("/dead/" + strconv.FormatUint(number, 10))
