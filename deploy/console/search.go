@@ -101,7 +101,7 @@ func busyText(isSearch bool) string {
 	if isSearch {
 		return "Two searches are under way: try again."
 	}
-	return "Other pages are being read: try again."
+	return "Too many pages ask NATS at the moment: try again."
 }
 
 // enter takes a slot. It waits for a slot for so long at most, and until ctx ends.
@@ -202,6 +202,15 @@ func newMissingView(e *trace.NotFoundError) missingView {
 		view.all = templ.SafeURL("/search?all=1&q=" + url.QueryEscape(e.Name))
 	}
 	return view
+}
+
+// number is the name as the number of a dead letter, 0 if it is none.
+func (v missingView) number() uint64 {
+	n, err := strconv.ParseUint(v.name, 10, 63)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // shellWords are the names that stand in a command line as they are.
