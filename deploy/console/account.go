@@ -96,6 +96,16 @@ func (v accountView) resources() []schema.Resource {
 	return slices.Sorted(maps.Keys(v.state.Resources))
 }
 
+// hasPending reports whether a resource has no result yet.
+func (v accountView) hasPending() bool {
+	for _, r := range v.state.Resources {
+		if r.Outcome == schema.Pending {
+			return true
+		}
+	}
+	return false
+}
+
 // statusColour is the class of the mark with a status.
 func statusColour(s schema.AccountStatus) string {
 	switch s {

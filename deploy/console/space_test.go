@@ -17,7 +17,7 @@ import (
 var (
 	// inlineTag are the tags inside a line of text. Other tags end the line.
 	inlineTag = regexp.MustCompile(`</?(a|code|small|span|strong|time)( [^>]*)?>`)
-	tag    = regexp.MustCompile(`<[^>]*>`)
+	tag       = regexp.MustCompile(`<[^>]*>`)
 	// wrongSpace is a blank before a stop, or a time without a blank around. A browser shows
 	// several blanks as one.
 	wrongSpace = regexp.MustCompile(
