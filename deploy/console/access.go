@@ -1,10 +1,15 @@
 package console
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/wagewire/wagewire/deploy/plain"
 )
 
 // Role is what a person may do.
@@ -42,8 +47,8 @@ func (p person) has(r Role) bool {
 	return slices.Contains(p.roles, r) || r == RoleRead && len(p.roles) > 0
 }
 
-// whoAsks returns the person of the request, and the zero person for a stranger. An error says that
-// nobody can be known at the moment.
+// whoAsks returns the person of the request, and the zero person for a stranger. With errTokens the
+// person is known from a moment ago, and can read alone.
 func (c *Console) whoAsks(r *http.Request) (person, error) {
 	if p := c.ofProxy(r); p.isKnown() {
 		return p, nil
@@ -55,7 +60,7 @@ func (c *Console) whoAsks(r *http.Request) (person, error) {
 	if !isGiven {
 		return person{}, nil
 	}
-	return findPerson(c.TokensFile, hash)
+	return c.tokens.find(hash)
 }
 
 // givenToken returns the hash of the token of the request: of its session, or of the header
@@ -95,14 +100,33 @@ func (c *Console) isTrusted(addr string) bool {
 	return slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// mayStill reports whether a person has the role at this moment. Somebody with a token loses the
-// role with the token. Whom a proxy named is not asked for again.
-func (c *Console) mayStill(p person, r Role) bool {
-	if p.token == (tokenHash{}) {
-		return p.has(r)
+// mayStill returns nil if a person has the role at this moment. Somebody with a token loses the role
+// with the token. Whom a proxy named is not asked for again. A file of tokens that cannot be read is
+// read again a few times: somebody may be writing it.
+func (c *Console) mayStill(ctx context.Context, p person, r Role) error {
+	err := c.has(p, r)
+	for try := 1; errors.Is(err, errTokens) && try < tokensTries; try++ {
+		await(ctx, c.tokens.again)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err = c.has(p, r)
 	}
-	now, err := findPerson(c.TokensFile, p.token)
-	return err == nil && now.name == p.name && now.has(r)
+	return err
+}
+
+func (c *Console) has(p person, r Role) error {
+	now := p
+	if p.token != (tokenHash{}) {
+		var err error
+		if now, err = c.tokens.find(p.token); err != nil {
+			return err
+		}
+	}
+	if now.name != p.name || !now.has(r) {
+		return fmt.Errorf("%s may %s no more", plain.Text(p.name), r)
+	}
+	return nil
 }
 
 // mayRead reports whether the person, or a stranger, may see the pages.

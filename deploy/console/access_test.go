@@ -1,10 +1,15 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 func TestWhoMayDoWhat(t *testing.T) {
@@ -55,10 +60,55 @@ func TestATokenCountsAsLongAsItStandsInTheFile(t *testing.T) {
 	b.wants(b.get("/", ritaToken), http.StatusOK)
 	b.writeTokens(strings.ReplaceAll(persons, ritaToken, "new-token-of-rita"))
 	b.wants(b.get("/", ritaToken), http.StatusSeeOther)
-	b.writeTokens("rita read,act")
-	b.wants(b.get("/", annaToken), http.StatusServiceUnavailable, "line 1", "NAME ROLES TOKEN")
 	b.writeTokens(persons)
 	b.wants(b.get("/", ritaToken), http.StatusOK)
+}
+
+func TestAFileOfTokensThatCannotBeRead(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	plan := func() answer { return b.post("/dead/plan", annaToken, url.Values{}) }
+	b.wants(plan(), http.StatusBadRequest)
+	b.writeTokens("rita read,act")
+	b.wants(b.get("/", annaToken), http.StatusOK)
+	b.wants(b.get("/", "a-token-of-nobody"), http.StatusServiceUnavailable)
+	for range 3 {
+		got := plan()
+		b.wants(got, http.StatusServiceUnavailable, "The file of tokens cannot be read")
+		if strings.Contains(got.body, b.tokens) {
+			t.Errorf("a stranger learns the path: %s", short(got.body))
+		}
+	}
+	b.wants(b.post("/login", "", url.Values{"token": {annaToken}}), http.StatusServiceUnavailable)
+	if n := strings.Count(b.logged.String(), "line 1: write NAME ROLES TOKEN"); n != 1 {
+		t.Errorf("the log says %d times what is wrong: %s", n, b.logged.String())
+	}
+	if _, err := b.Console.tokens.read(time.Now().Add(oldTokensFor)); !errors.Is(err, errTokens) {
+		t.Errorf("error %v", err)
+	}
+	b.wants(b.get("/", annaToken), http.StatusServiceUnavailable)
+	b.writeTokens(persons)
+	b.wants(plan(), http.StatusBadRequest)
+	b.wantsLog("file of tokens read again")
+}
+
+func TestADemonstrationsTokenIsRefusedAlsoLater(t *testing.T) {
+	demo, err := os.ReadFile("../compose/demo/console.tokens")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for url, status := range map[string]int{
+		"": http.StatusServiceUnavailable, "http://providers:8081": http.StatusBadRequest,
+	} {
+		b := newBenchWithoutBroker(t, Config{
+			TokensFile: "…",
+			Providers:  []process.ProviderURL{{Variable: "PINWHEEL_URL", Value: url}},
+		})
+		b.writeTokens(persons + string(demo))
+		b.wants(b.post("/dead/plan", annaToken, nil), status)
+		if status == http.StatusServiceUnavailable {
+			b.wantsLog("PINWHEEL_URL, which is not set, is real")
+		}
+	}
 }
 
 func TestLogIn(t *testing.T) {

@@ -202,7 +202,7 @@ func (c *Console) retryNow(
 	var done retry.Report
 	left := ""
 	for i, waiting := range chosen {
-		err := c.mayGoOn(personOf(r))
+		err := c.mayGoOn(ctx, personOf(r))
 		if err == nil {
 			err = done.Try(ctx, c.op, waiting)
 		}
@@ -217,14 +217,11 @@ func (c *Console) retryNow(
 }
 
 // mayGoOn returns nil if the console runs, and the person may act at this moment.
-func (c *Console) mayGoOn(who person) error {
+func (c *Console) mayGoOn(ctx context.Context, who person) error {
 	select {
 	case <-c.done:
 		return errors.New("the console stops")
 	default:
 	}
-	if !c.mayStill(who, RoleAct) {
-		return fmt.Errorf("%s may act no more", plain.Text(who.name))
-	}
-	return nil
+	return c.mayStill(ctx, who, RoleAct)
 }

@@ -350,7 +350,7 @@ func TestARetryStopsWithTheRole(t *testing.T) {
 			b.letWait("e-1", schema.ClassTransient, stateAt)
 			b.letWait("e-2", schema.ClassTransient, stateAt)
 			form := hidden(b.get("/queues/pinwheel_income/retry", annaToken).body)
-			anna, err := findPerson(b.tokens, hashToken(annaToken))
+			anna, err := b.Console.tokens.find(hashToken(annaToken))
 			b.must(err)
 			want := stop(b)
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))

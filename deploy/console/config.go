@@ -20,6 +20,9 @@ type Config struct {
 	URL process.Console `env:"CONSOLE_URL" help:"public address of the pages, such as https://wagewire.example.com: alerts and logs link to it (the listener)"`
 	// TokensFile is read at each request, so that a revoked token is out at once.
 	TokensFile string `env:"CONSOLE_TOKENS_FILE" help:"file with a line for each person, NAME ROLES TOKEN, such as: anna read,act 6f1c0b… (nobody acts)"`
+	// Providers are the providers of the installation. Beside a real one, TokensFile must have no
+	// token of the demonstration, now and later.
+	Providers []process.ProviderURL `env:"-"`
 	// TrustedProxies, UserHeader, GroupsHeader and GroupRoles are for a proxy that knows the
 	// persons. The headers of others count nothing.
 	TrustedProxies string `env:"CONSOLE_TRUSTED_PROXIES" help:"addresses of proxies whose headers name the person, such as 10.0.0.0/8 (none)"`
@@ -70,7 +73,7 @@ func (s *settings) checkURL() error {
 	if err != nil {
 		return fmt.Errorf("CONSOLE_URL: %w", err)
 	}
-	s.host = u.Hostname()
+	s.host = canonicalHost(u.Hostname())
 	s.isHTTPS = u.Scheme == "https"
 	return nil
 }

@@ -29,6 +29,7 @@ type Console struct {
 	health   health.Config
 	log      *zap.Logger
 	sessions *sessions
+	tokens   *tokens
 	watch    *watch
 	feed     *feed
 	runs     *runs
@@ -38,6 +39,8 @@ type Console struct {
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
+	// searchTurn is how long a search waits for its turn.
+	searchTurn time.Duration
 	// done is closed when the console stops: pages that stay open end.
 	done chan struct{}
 	stop func()
@@ -56,7 +59,7 @@ func New(
 			"records: set LOG_LEVEL to info")
 	}
 	if c.TokensFile != "" {
-		if _, err := readTokens(c.TokensFile); err != nil {
+		if _, err := readTokens(c.TokensFile, c.Providers...); err != nil {
 			return nil, err
 		}
 	}
@@ -68,13 +71,17 @@ func New(
 		health:   h,
 		log:      log,
 		sessions: newSessions(),
-		watch:    newWatch(),
-		feed:     newFeed(),
-		runs:     runs,
-		open:     make(chan struct{}, openMax),
-		searches: make(chan struct{}, searchesMax),
-		lookups:  make(chan struct{}, lookupsMax),
-		done:     done,
+		tokens: &tokens{
+			path: c.TokensFile, providers: c.Providers, log: log, again: tokensAgain,
+		},
+		watch:      newWatch(),
+		feed:       newFeed(),
+		runs:       runs,
+		open:       make(chan struct{}, openMax),
+		searches:   make(chan struct{}, searchesMax),
+		lookups:    make(chan struct{}, lookupsMax),
+		searchTurn: searchTurn,
+		done:       done,
 		stop: sync.OnceFunc(func() {
 			close(done)
 			runs.close()

@@ -27,6 +27,7 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		if err := url.CheckFile(tokensVariable, c.TokensFile); err != nil {
 			return Config{}, err
 		}
+		c.Providers = append(c.Providers, url)
 	}
 	return c, nil
 }

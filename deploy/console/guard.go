@@ -1,8 +1,11 @@
 package console
 
 import (
+	"errors"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 
 	"go.uber.org/zap"
 )
@@ -23,7 +26,7 @@ func (c *Console) guard(next http.Handler) http.Handler {
 		c.log.Warn("request of another site refused", zap.String("peer", r.RemoteAddr))
 		c.fail(w, r, http.StatusForbidden, "Another site sent this form, so nothing was done.")
 	}))
-	protected := crossOrigin.Handler(next)
+	protected := crossOrigin.Handler(c.limitForm(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -40,17 +43,66 @@ func (c *Console) guard(next http.Handler) http.Handler {
 				"set CONSOLE_URL to the address in the browser", http.StatusMisdirectedRequest)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
+		if isEmbedded(r) {
+			http.Error(w, "wagewire console: another site asked for this, so nothing was read",
+				http.StatusForbidden)
+			return
+		}
 		protected.ServeHTTP(w, r)
 	})
+}
+
+// limitForm refuses a form that is too large.
+func (c *Console) limitForm(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
+		if _, isLarge := errors.AsType[*http.MaxBytesError](r.ParseForm()); isLarge {
+			c.fail(w, r, http.StatusRequestEntityTooLarge,
+				"The form is too large, so nothing was done.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isEmbedded reports whether a page of another site asks for an address, as a picture or in a
+// frame, without a person who follows a link. Such a request costs us a look at the broker.
+func isEmbedded(r *http.Request) bool {
+	isForm := r.Method != http.MethodGet && r.Method != http.MethodHead // see CrossOriginProtection
+	if isForm || isOfOwnPage(r) {
+		return false
+	}
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return mode != "navigate" || dest != "" && dest != "document"
+}
+
+// isOfOwnPage reports whether a page of ours sends the request, or a person without a page, or a
+// program that is no browser.
+func isOfOwnPage(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "" || site == "same-origin" || site == "none"
 }
 
 // isOurs reports whether the Host of a request is ours: the host of CONSOLE_URL, or this machine. A
 // page of another name, which an attacker lets point to us, has another Host.
 func (c *Console) isOurs(host string) bool {
+	name := canonicalHost(host)
+	return isLoopbackHost(name) || c.host != "" && name == c.host
+}
+
+// canonicalHost is the name or the address of a Host without its port, in the one form that is
+// compared.
+func canonicalHost(host string) string {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
 		name = host
+		if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") {
+			name = name[1 : len(name)-1]
+		}
 	}
-	return isLoopbackHost(name) || c.host != "" && name == c.host
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.Unmap().String()
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.uber.org/zap"
@@ -32,10 +33,12 @@ const (
 
 // Limits of a look at records.
 const (
-	// reasonMin and reasonMax are the numbers of characters of a reason.
+	// reasonMin is the number of letters and digits that a reason has at least, and reasonMax the
+	// number of its characters at most.
 	reasonMin = 10
 	reasonMax = 500
-	// revealedMax is how many records are shown, and revealedBytesMax how many bytes of them.
+	// revealedMax is how many records are shown, and revealedBytesMax how many bytes of a page
+	// they take.
 	revealedMax      = 100
 	revealedBytesMax = 1 << 20
 )
@@ -52,6 +55,10 @@ type revealedView struct {
 	// name is the person's.
 	name  string
 	texts []string
+	// isCut: a text is longer than the page shows.
+	isCut bool
+	// bytes are those of the page that the texts take.
+	bytes int
 	// noun is what the texts are, and all how many there are.
 	noun string
 	all  int
@@ -69,9 +76,9 @@ func (c *Console) reveal(w http.ResponseWriter, r *http.Request) {
 		reason: strings.Join(strings.Fields(r.PostFormValue("reason")), " "),
 		name:   personOf(r).name,
 	}
-	if n := utf8.RuneCountInString(view.reason); n < reasonMin || n > reasonMax {
-		c.fail(w, r, http.StatusBadRequest, fmt.Sprintf(
-			"Say why, with %d to %d characters. Nothing was shown.", reasonMin, reasonMax))
+	if !isReason(view.reason) {
+		c.fail(w, r, http.StatusBadRequest, fmt.Sprintf("Say why, with at least %d letters or "+
+			"digits, and at most %d characters. Nothing was shown.", reasonMin, reasonMax))
 		return
 	}
 	read, isKind := map[revealKind]func(context.Context, *revealedView) error{
@@ -101,6 +108,17 @@ func (c *Console) reveal(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// isReason reports whether the text is long enough to say something, and short enough for a line.
+func isReason(text string) bool {
+	said := 0
+	for _, r := range text {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			said++
+		}
+	}
+	return said >= reasonMin && utf8.RuneCountInString(text) <= reasonMax
+}
+
 // errGone says that what is to be shown is not there.
 var errGone = errors.New("it is not there")
 
@@ -117,13 +135,10 @@ func (c *Console) readCompletion(ctx context.Context, v *revealedView) error {
 	}
 	v.noun = "record"
 	v.all = completion.CountRecords()
-	size := 0
 	err = c.op.ReadRecords(ctx, completion, func(record json.RawMessage) error {
-		size += len(record)
-		if size > revealedBytesMax || len(v.texts) == revealedMax {
+		if len(v.texts) == revealedMax || !v.add(record) {
 			return errEnough
 		}
-		v.texts = append(v.texts, recordText(record))
 		return nil
 	})
 	if errors.Is(err, errEnough) {
@@ -148,19 +163,86 @@ func (c *Console) bodyReader(from string) func(context.Context, *revealedView) e
 		}
 		v.noun = "body of a webhook"
 		v.all = 1
-		if len(m.Body) <= revealedBytesMax {
-			v.texts = append(v.texts, recordText(m.Body))
-		}
+		v.add(m.Body)
 		return nil
 	}
 }
 
-// recordText is a record with its members on lines of their own, and a body that is no JSON as it
-// came. Characters that control a terminal or the direction of text are escaped.
-func recordText(record []byte) string {
-	var indented bytes.Buffer
-	if err := json.Indent(&indented, record, "", "  "); err != nil {
-		return plain.Text(string(record))
+// add adds a record or a body to the page. The first is cut if it is longer than the page. add
+// returns false for another that the page has no room for.
+func (v *revealedView) add(record []byte) bool {
+	text, size, isCut := cutText(recordText(record), revealedBytesMax-v.bytes)
+	if isCut && len(v.texts) > 0 {
+		return false
 	}
-	return plain.Text(indented.String())
+	v.texts = append(v.texts, text)
+	v.bytes += size
+	v.isCut = isCut
+	return true
+}
+
+// recordText is a record with its members on lines of their own, and a body that is no JSON as it
+// came. JSON that is too deep for lines is on one line: the blanks before the lines grow with the
+// square of the depth. Characters that control a terminal or the direction of text are escaped. The
+// text of more than revealedBytesMax is cut.
+func recordText(record []byte) string {
+	if indentedBytes(record) <= revealedBytesMax {
+		var indented bytes.Buffer
+		if json.Indent(&indented, record, "", recordIndent) == nil {
+			return plain.Text(indented.String())
+		}
+	}
+	// With one byte more than the page shows, cutText sees that the text is cut.
+	return plain.Text(string(record[:min(len(record), revealedBytesMax+1)]))
+}
+
+// recordIndent are the blanks before a line for each level of JSON.
+const recordIndent = "  "
+
+// indentedBytes is the size of JSON after json.Indent, or a little more.
+func indentedBytes(text []byte) int {
+	size := len(text)
+	depth := 0
+	isString := false
+	isEscaped := false
+	for _, b := range text {
+		switch {
+		case isEscaped:
+			isEscaped = false
+		case isString:
+			isEscaped = b == '\\'
+			isString = b != '"'
+		case b == '"':
+			isString = true
+		case b == '{', b == '[', b == '}', b == ']', b == ',':
+			if b == '{' || b == '[' {
+				depth++
+			}
+			size += len("\n") + depth*len(recordIndent)
+			if b == '}' || b == ']' {
+				depth = max(depth-1, 0)
+			}
+		case b == ':':
+			size += len(" ")
+		}
+	}
+	return size
+}
+
+// escapedBytes is the size of the entity for a character that HTML escapes.
+const escapedBytes = len("&#34;")
+
+// cutText cuts a text to so many bytes of a page, and returns how many it takes.
+func cutText(text string, room int) (cut string, size int, isCut bool) {
+	for i, r := range text {
+		width := utf8.RuneLen(r)
+		if strings.ContainsRune(`"'&<>`, r) {
+			width = escapedBytes
+		}
+		if size+width > room {
+			return text[:i], size, true
+		}
+		size += width
+	}
+	return text, size, false
 }

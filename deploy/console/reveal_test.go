@@ -1,6 +1,8 @@
 package console
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -102,6 +104,9 @@ func TestWhoMayNotRevealSeesNothing(t *testing.T) {
 		"who gives blanks": {b, olgaToken,
 			revealing(revealCompletion, c.ID, strings.Repeat(" ", 20)+"x"),
 			http.StatusBadRequest, "Say why"},
+		"who gives nothing but controls": {b, olgaToken,
+			revealing(revealCompletion, c.ID, strings.Repeat("\x00\u202e", 20)),
+			http.StatusBadRequest, "Say why"},
 		"who gives a novel": {b, olgaToken,
 			revealing(revealCompletion, c.ID, strings.Repeat("x", 501)),
 			http.StatusBadRequest, "Say why"},
@@ -169,6 +174,48 @@ func TestManyRecordsAreCut(t *testing.T) {
 		b.wants(got, http.StatusOK, test.says...)
 		if strings.Contains(got.body, "r-100&") {
 			t.Errorf("%s: more are shown", promise)
+		}
+	}
+}
+
+func TestWhatIsRevealedFitsOnAPage(t *testing.T) {
+	const pageMax = revealedBytesMax + 64<<10
+	deep := strings.Repeat("[", 9_000)
+	for promise, test := range map[string]struct {
+		body  string
+		isCut bool
+	}{
+		"a small body":                   {`{"a":{"b":[1,"\"["]}}`, false},
+		"deep nesting":                   {deep + strings.Repeat("]", len(deep)), false},
+		"many values deep down":          {deep + strings.Repeat("1,", 300<<10), false},
+		"a large body":                   {`"` + strings.Repeat("x", 2*revealedBytesMax) + `"`, true},
+		"nothing but controls":           {strings.Repeat("\x00", 1<<20), true},
+		"nothing but characters of HTML": {strings.Repeat(`<">&'`, 200<<10), true},
+	} {
+		var v revealedView
+		var page strings.Builder
+		v.add([]byte(test.body))
+		if err := revealed(v).Render(t.Context(), &page); err != nil {
+			t.Fatal(err)
+		}
+		saysSo := strings.Contains(page.String(), "The text is cut")
+		if page.Len() > pageMax || v.isCut != test.isCut || saysSo != test.isCut {
+			t.Errorf("%s: a page of %d bytes, cut %t, and says so %t", promise, page.Len(), v.isCut,
+				saysSo)
+		}
+	}
+}
+
+func TestAnIndentationIsMeasuredBefore(t *testing.T) {
+	for _, text := range []string{
+		`{}`, `[]`, `{"a":{"b":[1,2,{"c":null}],"d":"e,[{:\""}}`, "[[[1,2],[3]],{}]", `"a\\"`,
+	} {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, []byte(text), "", recordIndent); err != nil {
+			t.Fatal(err)
+		}
+		if most := indentedBytes([]byte(text)); indented.Len() > most || most > 2*indented.Len()+20 {
+			t.Errorf("%s becomes %d bytes, and was measured as %d", text, indented.Len(), most)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 type route struct {
 	// pattern is the pattern of http.ServeMux.
 	pattern string
-	// role is what the person must have, roneNone if nobody need be known.
+	// role is what the person must have, roleNone if nobody need be known.
 	role Role
 	show http.HandlerFunc
 }
@@ -82,10 +82,10 @@ func (c *Console) permit(role Role, show http.HandlerFunc) http.HandlerFunc {
 		p, err := c.whoAsks(r)
 		r = withPerson(r, p)
 		switch {
-		case role == roleNone, role == RoleRead && c.readsFreely(), err == nil && p.has(role):
+		case role == roleNone, role == RoleRead && c.mayRead(p), err == nil && p.has(role):
 			show(w, r)
 		case err != nil:
-			c.fail(w, r, http.StatusServiceUnavailable, err.Error())
+			c.fail(w, r, http.StatusServiceUnavailable, sentence(err.Error()))
 		case p.isKnown():
 			c.audit(r, p, "refused")
 			c.fail(w, r, http.StatusForbidden, "You may not do this: it needs the role "+

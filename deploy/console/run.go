@@ -143,8 +143,8 @@ type run struct {
 	work work
 	// hands has a place for the run with a message of the shelf in hand.
 	hands chan struct{}
-	// may reports whether a person may act at this moment.
-	may func(person) bool
+	// may returns nil if a person may act at this moment.
+	may func(context.Context, person) error
 	// audit logs an action of a person, or its end.
 	audit func(p person, action string, fields ...zap.Field)
 	// tell is called after each change of the report.
@@ -348,8 +348,8 @@ func (r *run) step(ctx context.Context, i int) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if !r.may(r.person) {
-		return fmt.Errorf("%s may act no more", r.person.name)
+	if err := r.may(ctx, r.person); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
 	defer cancel()

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 )
@@ -117,6 +120,24 @@ func TestARunEndsInTheMiddle(t *testing.T) {
 				b.writeTokens(strings.ReplaceAll(persons, "anna read,act", "anna read"))
 			}, runStopped, "Stopped after 2 of 5: anna may act no more. Plan again",
 		},
+		"the file of tokens is broken": {
+			func(b *bench, _ *run) {
+				b.Console.tokens.again = time.Nanosecond
+				b.writeTokens("anna read")
+			}, runStopped, "Stopped after 2 of 5: the file of tokens cannot be read",
+		},
+		"but not while somebody writes the file": {
+			func(b *bench, _ *run) {
+				b.Console.tokens.again = time.Nanosecond
+				b.Console.tokens.log = b.log.WithOptions(zap.Hooks(func(e zapcore.Entry) error {
+					if e.Level == zap.ErrorLevel {
+						b.writeTokens(persons)
+					}
+					return nil
+				}))
+				b.writeTokens("")
+			}, runDone, "Done: 5 of 5",
+		},
 		"somebody cancels it": {
 			func(b *bench, one *run) { b.must(one.stop(person{name: "olga"})) },
 			runCancelled, "Cancelled after 3 of 5: cancelled by olga. Plan again",
@@ -132,12 +153,12 @@ func TestARunEndsInTheMiddle(t *testing.T) {
 			path := b.plan("/dead/plan", redriveFast())
 			one := b.run(path)
 			asked := 0
-			one.may = func(p person) bool {
+			one.may = func(ctx context.Context, p person) error {
 				asked++
 				if asked == 3 {
 					test.then(b, one)
 				}
-				return b.mayStill(p, RoleAct)
+				return b.mayStill(ctx, p, RoleAct)
 			}
 			last := b.start(path, nil)
 			view := runView{task: one.task, report: last}

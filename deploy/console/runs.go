@@ -200,11 +200,13 @@ func (c *Console) planRun(
 	peer := r.RemoteAddr
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	one := &run{
-		id:     strings.ToLower(rand.Text()[:16]),
-		task:   t,
-		work:   what,
-		hands:  c.runs.hands[stream],
-		may:    func(p person) bool { return c.mayStill(p, RoleAct) },
+		id:    strings.ToLower(rand.Text()[:16]),
+		task:  t,
+		work:  what,
+		hands: c.runs.hands[stream],
+		may: func(ctx context.Context, p person) error {
+			return c.mayStill(ctx, p, RoleAct)
+		},
 		tell:   c.runs.note,
 		person: p,
 		cancel: cancel,

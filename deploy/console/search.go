@@ -31,14 +31,19 @@ const (
 	searchAllFor = 2 * time.Minute
 	// awayFor is how long a page asks a broker that did not answer the last time.
 	awayFor = 3 * time.Second
+	// searchTurn is how long a search waits for its turn.
+	searchTurn = 5 * time.Second
 	// retryAfter is what a refused search is told.
 	retryAfter = 5 * time.Second
 	// nameBytesMax is the length of the longest name that is searched for.
 	nameBytesMax = 512
 )
 
-// asksForAll reports whether a page shall look at all that the streams have.
-func asksForAll(r *http.Request) bool { return r.URL.Query().Get("all") == "1" }
+// asksForAll reports whether a page shall look at all that the streams have. A link of another site
+// cannot ask for that: it takes minutes of the broker.
+func asksForAll(r *http.Request) bool {
+	return r.URL.Query().Get("all") == "1" && isOfOwnPage(r)
+}
 
 // newest is how many of the newest events and dead letters a page looks at.
 func newest(r *http.Request) uint64 {
@@ -71,7 +76,11 @@ func (c *Console) lookUp(
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
-	if !enter(ctx, slots, !isSearch) {
+	turn := limit
+	if isSearch {
+		turn = c.searchTurn
+	}
+	if !enter(ctx, slots, turn) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
 		c.fail(w, r, http.StatusServiceUnavailable, busyText(isSearch))
 		return
@@ -95,16 +104,10 @@ func busyText(isSearch bool) string {
 	return "Other pages are being read: try again."
 }
 
-// enter takes a slot. It waits for a slot, if it may, until ctx ends.
-func enter(ctx context.Context, slots chan struct{}, waits bool) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	default:
-	}
-	if !waits {
-		return false
-	}
+// enter takes a slot. It waits for a slot for so long at most, and until ctx ends.
+func enter(ctx context.Context, slots chan struct{}, turn time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, turn)
+	defer cancel()
 	select {
 	case slots <- struct{}{}:
 		return true

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -65,6 +66,7 @@ func TestASearchLeadsToThePage(t *testing.T) {
 func TestAThirdSearchIsRefused(t *testing.T) {
 	b := newBench(t)
 	b.publish(income("e-1", "a-1"))
+	b.searchTurn = time.Millisecond
 	for range searchesMax {
 		b.searches <- struct{}{}
 	}
@@ -126,14 +128,17 @@ func TestAPageWaitsForItsTurn(t *testing.T) {
 	slots <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	entered := make(chan bool)
-	go func() { entered <- enter(ctx, slots, true) }()
+	go func() { entered <- enter(ctx, slots, time.Hour) }()
 	<-slots
 	if !<-entered {
 		t.Error("it does not enter when another leaves")
 	}
-	go func() { entered <- enter(ctx, slots, true) }()
+	go func() { entered <- enter(ctx, slots, time.Hour) }()
 	cancel()
 	if <-entered {
 		t.Error("it enters without a place")
+	}
+	if enter(t.Context(), slots, time.Nanosecond) {
+		t.Error("it enters without a place after its time")
 	}
 }

@@ -112,10 +112,10 @@ func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hash := hashToken(strings.TrimSpace(r.PostFormValue("token")))
-	p, err := findPerson(c.TokensFile, hash)
+	p, err := c.tokens.find(hash)
 	switch {
 	case err != nil:
-		c.renderLogin(w, r, http.StatusServiceUnavailable, err.Error())
+		c.renderLogin(w, r, http.StatusServiceUnavailable, sentence(err.Error()))
 		return
 	case !p.isKnown():
 		c.audit(r, person{}, "login refused")
