@@ -86,7 +86,7 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.logIn(annaToken)
-	b.planRedrive(dead[0].Account, 2)
+	b.plan("redrive", dead[0].Account, len(dead))
 	for _, fault := range append(b.audit(), b.walk()...) {
 		t.Error(fault)
 	}
@@ -109,8 +109,8 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 	}
 }
 
-// planRedrive filters the dead letters by an account, which has so many, and plans their redrive.
-func (b *tab) planRedrive(account string, count int) {
+// plan filters the dead letters by an account, which has so many, and plans what is done to them.
+func (b *tab) plan(action, account string, count int) {
 	b.t.Helper()
 	b.visit("/dead")
 	b.run("type the account", chromedp.SendKeys(chromedp.CSS("input[name=account]"), account))
@@ -119,9 +119,9 @@ func (b *tab) planRedrive(account string, count int) {
 	if n := eval[int](b, `document.querySelectorAll("td:last-child").length`); n < count {
 		b.t.Fatalf("the filter finds %d letters, want %d:\n%s", n, count, b.text())
 	}
-	b.submit("form[action='/dead/plan'] button[value=redrive]")
+	b.submit("form[action='/dead/plan'] button[value=" + action + "]")
 	b.until("the plan is made", `document.querySelector("form[action$='/start']")`)
-	b.reads("This would redrive "+plain.Count(count, "dead letter"), "Nothing is done yet")
+	b.reads("This would "+action+" "+plain.Count(count, "dead letter"), "Nothing is done yet")
 }
 
 func TestADiscardNeedsTheTypedNumber(t *testing.T) {

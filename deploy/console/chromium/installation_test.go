@@ -38,7 +38,7 @@ type installation struct {
 	canaries []string
 	// waiting is a webhook whose calls fail for a while.
 	waiting fake.Webhook
-	// dead is a webhook with a dead letter.
+	// dead is a webhook with a dead letter. Its account has deadLetters of them.
 	dead fake.Webhook
 	// makeHostile stores hostile messages, once, and returns the event among them.
 	makeHostile func() (schema.Event, error)
@@ -66,6 +66,9 @@ const (
 // hostile is a text that must be text wherever it is shown: HTML, quotes, the escape sequences of a
 // terminal, and marks that turn the direction of text.
 const hostile = `"><img src=x onerror=alert(1)><script>alert(2)</script>'` + "\x1b[31m\u202e{{.}}"
+
+// deadLetters is how many dead letters the account of the installation's dead webhook has.
+const deadLetters = 3
 
 // pausedQueue is the queue that an operator has paused.
 var pausedQueue = schema.QueueName(schema.Pinwheel, schema.Employment)

@@ -50,6 +50,48 @@ func TestAnOpenPageUpdatesItself(t *testing.T) {
 	}
 }
 
+// A person is in the middle of something on the page of a plan, while somebody else makes another
+// one, of which every page of a run hears.
+func TestAnOpenPageKeepsWhatAPersonDoes(t *testing.T) {
+	tests := []struct {
+		name, action string
+		do           chromedp.Action[chromedp.Void]
+		want         string
+	}{
+		{"what is open stays open", "redrive", chromedp.Click(chromedp.CSS("main summary")),
+			`document.querySelector("main details").open`},
+		{"a number that is half typed stays", "discard",
+			chromedp.SendKeys(chromedp.CSS("input[name=count]"), "12"),
+			`document.querySelector("input[name=count]").value === "12" &&
+				document.activeElement.name === "count"`},
+	}
+	in, _ := begin(t)
+	evil, err := in.makeHostile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, b := begin(t)
+			_, other := begin(t)
+			b.logIn(annaToken)
+			other.logIn(annaToken)
+			b.plan(tt.action, evil.Account(), 1)
+			b.run(tt.name, tt.do)
+			b.until(tt.name, tt.want)
+			before := eval[int](b, loadsOfPart)
+			other.plan("redrive", in.dead.Account, deadLetters)
+			b.until("the page has loaded its part again", fmt.Sprintf("%s > %d", loadsOfPart, before))
+			if !eval[bool](b, tt.want) {
+				t.Errorf("it is lost:\n%s", b.text())
+			}
+		})
+	}
+}
+
+// loadsOfPart is how often the page has loaded its part again.
+const loadsOfPart = `performance.getEntriesByType("resource").filter((e) => e.name === location.href).length`
+
 // The second script comes late, after the first had time to begin without it.
 func TestAPageIsLiveAlsoIfAScriptComesLate(t *testing.T) {
 	in, _ := begin(t)

@@ -44,7 +44,7 @@ func TestScreenshots(t *testing.T) {
 		{"phone", "light", phone, func(in *installation, b *tab) {
 			b.visit("/events/" + url.PathEscape(keyOf(in.dead)))
 		}},
-		{"plan", "light", desktop, func(in *installation, b *tab) { b.planRedrive(in.dead.Account, 3) }},
+		{"plan", "light", desktop, func(in *installation, b *tab) { b.plan("redrive", in.dead.Account, deadLetters) }},
 	}
 	if *update {
 		in, b := begin(t)
