@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -139,6 +140,7 @@ type listing struct {
 	stored       uint64
 	older, newer uint64
 	isPart       bool // other messages come before or after
+	counts       countsOf
 	mayAct       bool
 	runs         []runView
 }
@@ -170,13 +172,24 @@ func (l listing) link(name string, number uint64) string {
 // flags are the flags of the filter, for a command.
 func (l listing) flags() []string { return flagsOf(l.fields) }
 
-// countText says how many messages the filter chooses, of all or of the newest.
-func (l listing) countText(total, looked int) string {
-	if looked == 0 {
-		return counted(total, l.noun) + "."
+// countText says how many messages the filter chooses, of all or of the newest, and when they were
+// counted.
+func (l listing) countText() string {
+	sure, maybe := l.counts.total()
+	text := counted(sure, l.noun) + "."
+	if maybe > 0 {
+		text = fmt.Sprintf("%s, and perhaps some of %s more that nobody has looked at.",
+			counted(sure, l.noun), thousands(maybe))
 	}
-	return fmt.Sprintf("%s of the %s that were looked at; there are %s in all.",
-		counted(total, l.noun), thousands(looked), thousands(l.stored))
+	switch {
+	case l.counts.looked > 0:
+		return fmt.Sprintf("%s of the newest %s that were looked at; there are %s in all.",
+			counted(sure, l.noun), thousands(l.counts.looked), thousands(l.stored))
+	case l.counts.at.IsZero():
+		return text
+	default:
+		return text + " Counted at " + l.counts.at.UTC().Format("15:04:05Z") + "."
+	}
 }
 
 // pageText says how far the page has looked, and "" if the page has everything.
@@ -196,14 +209,29 @@ type countOf struct {
 	words  [2]string
 	count  int
 	oldest time.Time
+	// isMaybe: nobody has looked whether the filter chooses these messages.
+	isMaybe bool
 }
 
-func totalOf(counts []countOf) int {
-	total := 0
-	for _, c := range counts {
-		total += c.count
+// countsOf are the messages that a filter chooses, by their words.
+type countsOf struct {
+	all []countOf
+	// looked is how many of the newest messages were counted, 0 if all.
+	looked int
+	// at is the time of an earlier count, zero for a count that was made for the page.
+	at time.Time
+}
+
+// total counts the chosen messages, and those of which it is not known.
+func (c countsOf) total() (sure, maybe int) {
+	for _, one := range c.all {
+		if one.isMaybe {
+			maybe += one.count
+		} else {
+			sure += one.count
+		}
 	}
-	return total
+	return sure, maybe
 }
 
 // readPage reads the page of a list from the place on.
@@ -218,32 +246,51 @@ func readPage[T any](
 	return shelf.ReadOlder(ctx, op, kind, filter, from.before, size)
 }
 
-// countNewest counts the messages of the filter among the newest lookMax messages, and returns the
-// number of messages looked at.
+// countPage counts what the filter of a listing chooses. The last reading of the broker has the
+// counts, unless the list has more than that, or the reading does not know what the filter asks.
+func countPage[T any](
+	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
+	l *listing, read countsOf, isKnown bool, noteOf func(T) countOf,
+) (err error) {
+	sure, maybe := read.total()
+	l.counts = read
+	if !isKnown || read.at.IsZero() || l.rows > sure+maybe {
+		l.counts = countsOf{}
+		l.counts.all, l.counts.looked, err = countNewest(ctx, op, kind, filter, noteOf)
+	}
+	return err
+}
+
+// countNewest counts the messages of the filter among the newest of its subjects, about lookMax.
+// looked is 0 if nothing older is left, so that the counts are of all messages.
 func countNewest[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
-	wordsOf func(T) [2]string,
+	noteOf func(T) countOf,
 ) (counts []countOf, looked int, err error) {
-	extent, err := op.ExtentOf(ctx, kind.Stream)
-	if err != nil {
-		return nil, 0, err
-	}
-	search := shelf.Search{LookMax: lookMax}
-	if len(filter.Subjects()) == 0 && extent.Last > lookMax {
-		search.From = extent.Last - lookMax + 1
-	}
-	byWords := map[[2]string]int{}
-	seen, err := shelf.Scan(ctx, op, kind, filter, search, func(message T) error {
-		byWords[wordsOf(message)]++
+	byWords := map[[2]string]countOf{}
+	looked, isAll, err := shelf.ScanNewest(ctx, op, kind, filter, lookMax, func(message T) error {
+		one := noteOf(message)
+		sum := byWords[one.words]
+		sum.words = one.words
+		sum.count++
+		if sum.count == 1 || one.oldest.Before(sum.oldest) {
+			sum.oldest = one.oldest
+		}
+		byWords[one.words] = sum
 		return nil
 	})
-	for words, count := range byWords {
-		counts = append(counts, countOf{words: words, count: count})
+	if isAll {
+		looked = 0
 	}
+	return sorted(slices.Collect(maps.Values(byWords))), looked, err
+}
+
+// sorted sorts counts by their words.
+func sorted(counts []countOf) []countOf {
 	slices.SortFunc(counts, func(a, b countOf) int {
 		return slices.Compare(a.words[:], b.words[:])
 	})
-	return counts, seen.Looked, err
+	return counts
 }
 
 // readMessage reads the message of the address, with the body. Without a message, the answer is

@@ -70,10 +70,6 @@ type deadView struct {
 
 	form    letterForm
 	letters []stream.Letter
-	// counts are exact if counted is 0. Otherwise only the newest messages were looked at, and
-	// counted is their number.
-	counts  []countOf
-	counted int
 	now     time.Time
 }
 
@@ -95,12 +91,10 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 			listing: newListing(deadBoard(), form.fields(), list), form: form,
 			letters: list.Messages, now: now,
 		}
-		if filter.Account == "" && filter.IsOpen() {
-			view.counts = deadCounts(c.known(ctx).DeadLetters, filter)
-		} else {
-			view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Letters(), filter,
-				letterWords)
-		}
+		known := c.known(ctx)
+		err = countPage(ctx, c.op, shelf.Letters(), filter, &view.listing,
+			countsOf{all: deadCounts(known.DeadLetters, filter), at: known.At},
+			filter.Account == "" && filter.IsOpen(), noteOfLetter)
 		if err != nil {
 			return err
 		}
@@ -113,18 +107,24 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 // letterWords are the words by which dead letters are counted.
 func letterWords(l stream.Letter) [2]string { return [2]string{l.Queue, string(l.Class)} }
 
+func noteOfLetter(l stream.Letter) countOf { return countOf{words: letterWords(l), oldest: l.At} }
+
 // deadCounts are the counts of the filter in the last reading of the broker. Letters of unread
-// classes are among them.
+// classes may be among the chosen ones, and so may those of a queue of an earlier release: its
+// provider is not known.
 func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
 	var counts []countOf
 	for _, d := range all {
-		q, _ := schema.QueueNamed(d.Queue)
-		isClass := f.Class == "" || f.Class == d.Class || d.Class == stream.ClassUnread
-		if f.Queue != "" && f.Queue != d.Queue || !isClass ||
-			f.Provider != "" && f.Provider != q.Provider {
+		q, isKnown := schema.QueueNamed(d.Queue)
+		isUnread := d.Class == stream.ClassUnread
+		if f.Queue != "" && f.Queue != d.Queue || f.Class != "" && f.Class != d.Class && !isUnread ||
+			f.Provider != "" && isKnown && f.Provider != q.Provider {
 			continue
 		}
-		counts = append(counts, countOf{[2]string{d.Queue, string(d.Class)}, d.Count, d.Oldest})
+		counts = append(counts, countOf{
+			words: [2]string{d.Queue, string(d.Class)}, count: d.Count, oldest: d.Oldest,
+			isMaybe: f.Class != "" && isUnread || f.Provider != "" && !isKnown,
+		})
 	}
 	return counts
 }

@@ -86,7 +86,7 @@ func TestTheDeadLettersOfAFilter(t *testing.T) {
 				"wagewire dead list --class poison"}, []string{"pinwheel:e-1"},
 		},
 		"of an account, counted by a look": {
-			"?account=a-2", []string{"pinwheel:e-2", "that were looked at"},
+			"?account=a-2", []string{"pinwheel:e-2", "1 dead letter."},
 			[]string{"pinwheel:e-1", "pinwheel:e-4"},
 		},
 		"of a queue and a provider": {
@@ -118,6 +118,24 @@ func TestTheDeadLettersOfAFilter(t *testing.T) {
 		})
 	}
 	b.wants(b.get("/dead", annaToken), http.StatusOK, "/dead/plan", "Plan a redrive")
+}
+
+func TestCountsSayWhatIsNotKnown(t *testing.T) {
+	b := newBench(t)
+	b.read()
+	retired := b.store(b.event("e-1", "a-1"))
+	retired.Queue = "pinwheel_pay"
+	retired.At = time.Date(2026, 1, 12, 2, 36, 0, 0, time.UTC)
+	b.must(b.op.PublishDeadLetter(b.Context(), retired))
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "1 dead letter.", "2026-01-12 02:36:00Z")
+	b.read()
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "1 dead letter. Counted at ")
+	b.wants(b.get("/dead?provider=pinwheel", ritaToken), http.StatusOK,
+		"0 dead letters, and perhaps some of 1 more", "transient (perhaps)")
+	b.wants(b.get("/dead?since=all&queue=pinwheel_income", ritaToken), http.StatusOK,
+		"0 dead letters.")
+	b.wants(b.get("/dead?until=now", ritaToken), http.StatusOK, "1 dead letter.",
+		"2026-01-12 02:36:00Z")
 }
 
 func TestAFilterThatIsWrongSaysWhatToWrite(t *testing.T) {
