@@ -21,6 +21,8 @@ const (
 	// boardRows is how many messages a page lists, and lookMax how many it looks at for them.
 	boardRows = 100
 	lookMax   = 20_000
+	// timeBytesMax is the length of the longest time of a filter.
+	timeBytesMax = 64
 )
 
 // discard is the action of both boards for deletion.
@@ -53,7 +55,7 @@ func quarantineBoard() board {
 
 // commandFor is the command line of an action.
 func (b board) commandFor(action string, flags []string) string {
-	return strings.Join(append([]string{"wagewire", b.command, action}, flags...), " ")
+	return plain.CommandLine(append([]string{"wagewire", b.command, action}, flags...)...)
 }
 
 // spanForm is the part of a filter about times, as people write times.
@@ -74,6 +76,9 @@ func (f spanForm) span(now time.Time) (shelf.Span, error) {
 	} {
 		if end.text == "" {
 			continue
+		}
+		if len(end.text) > timeBytesMax {
+			return span, fmt.Errorf("%s: write a shorter time", end.name)
 		}
 		at, err := plain.ParseTime(end.text, now)
 		if err != nil {

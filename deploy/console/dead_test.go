@@ -120,6 +120,18 @@ func TestTheDeadLettersOfAFilter(t *testing.T) {
 	b.wants(b.get("/dead", annaToken), http.StatusOK, "/dead/plan", "Plan a redrive")
 }
 
+func TestACommandLineIsSafeToCopy(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	hostile := "h_;reboot${IFS}-f|$(id)"
+	b.wants(b.get("/dead?account="+url.QueryEscape(hostile), ritaToken), http.StatusOK,
+		"wagewire dead list --account "+schema.Token(hostile)+"<")
+	b.wants(b.get("/dead?since=2026-01-12+02:36:00Z", ritaToken), http.StatusOK,
+		"wagewire dead list --since &#39;2026-01-12 02:36:00Z&#39;")
+	long := "/dead?since=" + strings.Repeat("0", 1000) + "1h"
+	b.wants(b.get(long, ritaToken), http.StatusBadRequest, "since: write a shorter time")
+}
+
 func TestCountsSayWhatIsNotKnown(t *testing.T) {
 	b := newBench(t)
 	b.read()

@@ -66,7 +66,7 @@ func (c *Console) showEvent(w http.ResponseWriter, r *http.Request) {
 		if len(lives) > 1 {
 			key = lives[0].Webhook()
 		}
-		view.command = "wagewire trace " + key
+		view.command = plain.CommandLine("wagewire", "trace", key)
 		if isPartial {
 			view.others = eventPath(name) + "?all=1"
 		}

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -223,7 +224,7 @@ func (c *Console) planRun(
 		c.fail(w, r, http.StatusTooManyRequests, "Nothing was planned: "+err.Error()+".")
 		return
 	}
-	c.audit(r, p, "plan "+t.action, zap.String("run", one.id), zap.Strings("chosen", t.flags),
+	c.audit(r, p, "plan "+t.action, zap.String("run", one.id), zap.String("chosen", plain.CommandLine(t.flags...)),
 		zap.Int("most", t.most), zap.Int("rate", t.rate))
 	c.runs.begin(ctx, one.plan)
 	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
@@ -270,7 +271,7 @@ func (c *Console) startRun(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusConflict, err.Error())
 		return
 	}
-	c.audit(r, p, one.task.action, zap.String("run", one.id), zap.Strings("chosen", one.task.flags),
+	c.audit(r, p, one.task.action, zap.String("run", one.id), zap.String("chosen", plain.CommandLine(one.task.flags...)),
 		zap.Int("messages", chosen))
 	c.runs.begin(ctx, one.do)
 	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
