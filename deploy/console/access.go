@@ -42,47 +42,60 @@ type person struct {
 
 func (p person) isKnown() bool { return p.name != "" }
 
+// hasToken reports whether the person has logged in: a proxy logs nobody out.
+func (p person) hasToken() bool { return p.token != tokenHash{} }
+
 // has reports whether the person has the role.
 func (p person) has(r Role) bool {
 	return slices.Contains(p.roles, r) || r == RoleRead && len(p.roles) > 0
 }
 
-// whoAsks returns the person of the request, and the zero person for a stranger. With errTokens the
+// whoAsks returns the person of the request, and the zero person for a stranger. A proxy may know a
+// person without a role: then the token of the request counts, if there is one. With errTokens the
 // person is known from a moment ago, and can read alone.
 func (c *Console) whoAsks(r *http.Request) (person, error) {
-	if p := c.ofProxy(r); p.isKnown() {
-		return p, nil
+	named := c.ofProxy(r)
+	if len(named.roles) > 0 || c.TokensFile == "" {
+		return named, nil
 	}
-	if c.TokensFile == "" {
-		return person{}, nil
+	for _, hash := range c.givenTokens(r) {
+		if p, err := c.tokens.find(hash); p.isKnown() || err != nil {
+			return p, err
+		}
 	}
-	hash, isGiven := c.givenToken(r)
-	if !isGiven {
-		return person{}, nil
-	}
-	return c.tokens.find(hash)
+	return named, nil
 }
 
-// givenToken returns the hash of the token of the request: of its session, or of the header
-// Authorization that a program sends.
-func (c *Console) givenToken(r *http.Request) (hash tokenHash, isGiven bool) {
+// givenTokens returns the hashes of the tokens of the request: of the header Authorization that
+// a program sends, and of the session.
+func (c *Console) givenTokens(r *http.Request) []tokenHash {
+	var given []tokenHash
 	if token, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); isBearer {
-		return hashToken(token), true
+		given = append(given, hashToken(token))
 	}
-	cookie, err := r.Cookie(c.cookieName())
-	if err != nil {
-		return tokenHash{}, false
+	if cookie, err := r.Cookie(c.cookieName()); err == nil {
+		if hash, exists := c.sessions.find(cookie.Value); exists {
+			given = append(given, hash)
+		}
 	}
-	return c.sessions.find(cookie.Value)
+	return given
 }
 
-// ofProxy returns the person whom a trusted proxy names.
+// ofProxy returns the person whom a trusted proxy names. A proxy that adds a header beside the
+// client's own, and does not replace it, names nobody: anybody could write the first one.
 func (c *Console) ofProxy(r *http.Request) person {
 	if !c.isTrusted(r.RemoteAddr) {
 		return person{}
 	}
+	groups := r.Header.Values(c.GroupsHeader)
+	if len(r.Header.Values(c.UserHeader)) > 1 || len(groups) > 1 {
+		return person{}
+	}
 	p := person{name: r.Header.Get(c.UserHeader)}
-	for _, line := range r.Header.Values(c.GroupsHeader) {
+	if !p.isKnown() {
+		return person{}
+	}
+	for _, line := range groups {
 		for group := range strings.SplitSeq(line, ",") {
 			p.roles = append(p.roles, c.groups[strings.TrimSpace(group)]...)
 		}
@@ -117,7 +130,7 @@ func (c *Console) mayStill(ctx context.Context, p person, r Role) error {
 
 func (c *Console) has(p person, r Role) error {
 	now := p
-	if p.token != (tokenHash{}) {
+	if p.hasToken() {
 		var err error
 		if now, err = c.tokens.find(p.token); err != nil {
 			return err

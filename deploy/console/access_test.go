@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -51,6 +52,55 @@ func TestWhoMayDoWhat(t *testing.T) {
 				}
 			})
 			b.wants(got, test.status)
+		})
+	}
+}
+
+func TestAProxyAndTokens(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{
+		TokensFile: "…", TrustedProxies: "127.0.0.1", UserHeader: "X-Forwarded-User",
+		GroupsHeader: "X-Forwarded-Groups", GroupRoles: "read=payroll,act=payroll-ops",
+	})
+	login := b.post("/login", "", url.Values{"token": {annaToken}})
+	cookie, _, _ := strings.Cut(login.Get("Set-Cookie"), ";")
+	for _, test := range []struct {
+		promise        string
+		users, groups  []string
+		token, session string
+		status         int
+		says, saysNot  string
+	}{
+		{"a proxy's person has no logout", []string{"petra"}, []string{"payroll"}, "", "",
+			http.StatusOK, "petra", "Log out"},
+		{"a proxy's person with a role is that person, also with a token", []string{"petra"},
+			[]string{"payroll"}, annaToken, "", http.StatusOK, "petra", "anna"},
+		{"a proxy's person without a role reads with a token", []string{"petra"}, nil, annaToken,
+			"", http.StatusOK, "anna", "petra"},
+		{"and with a session", []string{"petra"}, []string{"others"}, "", cookie,
+			http.StatusOK, "Log out", "petra"},
+		{"without a token that person may not", []string{"petra"}, nil, "", "",
+			http.StatusForbidden, "needs the role", ""},
+		{"a client's own name beside the proxy's is nobody's", []string{"admin", "petra"},
+			[]string{"payroll-ops"}, "", "", http.StatusSeeOther, "", "admin"},
+		{"a client's own groups beside the proxy's are nobody's", []string{"petra"},
+			[]string{"payroll-ops", "payroll"}, "", "", http.StatusSeeOther, "", "petra"},
+		{"groups without a name are nobody's", nil, []string{"payroll"}, "", "",
+			http.StatusSeeOther, "", ""},
+		{"a token of nobody leaves the session", nil, nil, "a-token-of-nobody", cookie,
+			http.StatusOK, "anna", ""},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			got := b.ask("GET", "/", test.token, nil, func(r *http.Request) {
+				r.Header["X-Forwarded-User"] = test.users
+				r.Header["X-Forwarded-Groups"] = test.groups
+				if test.session != "" {
+					r.Header.Set("Cookie", test.session)
+				}
+			})
+			if got.status != test.status || !strings.Contains(got.body, test.says) ||
+				test.saysNot != "" && strings.Contains(got.body, test.saysNot) {
+				t.Errorf("status %d: %s", got.status, got.body)
+			}
 		})
 	}
 }
@@ -161,12 +211,41 @@ func TestASessionEnds(t *testing.T) {
 		t.Errorf("a session lasts longer than %s", sessionFor)
 	}
 	first := s.begin(hashToken(annaToken), timeAgo(2))
-	for range sessionsMax {
-		s.begin(hashToken(ritaToken), timeAgo(1))
+	for i := range sessionsMax {
+		s.begin(hashToken(fmt.Sprint(ritaToken, i)), timeAgo(1))
 	}
 	if _, exists := s.find(first); exists {
 		t.Errorf("more than %d sessions are kept", sessionsMax)
 	}
+}
+
+func TestNobodyEndsTheSessionsOfOthers(t *testing.T) {
+	s := newSessions()
+	annas := s.begin(hashToken(annaToken), timeAgo(2*time.Minute))
+	ritas := s.begin(hashToken(ritaToken), timeAgo(time.Minute))
+	for range sessionsMax {
+		s.begin(hashToken(ritaToken), time.Now())
+	}
+	if _, exists := s.find(annas); !exists {
+		t.Error("rita ends anna's session")
+	}
+	if _, exists := s.find(ritas); exists || len(s.byID) != sessionsOfToken+1 {
+		t.Errorf("rita has %d sessions", len(s.byID)-1)
+	}
+}
+
+func TestManyWrongTokensAreNotLogged(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.refused.SetLimit(0)
+	wrong := url.Values{"token": {"a-token-of-nobody"}}
+	for range refusedBurst {
+		b.wants(b.post("/login", "", wrong), http.StatusForbidden)
+	}
+	b.wants(b.post("/login", "", wrong), http.StatusTooManyRequests, "Too many logins")
+	if n := strings.Count(b.logged.String(), "login refused"); n != refusedBurst {
+		t.Errorf("the log has %d lines", n)
+	}
+	b.wants(b.post("/login", "", url.Values{"token": {annaToken}}), http.StatusSeeOther)
 }
 
 func TestTokensFile(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Addr string `env:"CONSOLE_ADDR" envDefault:"127.0.0.1:8090" help:"listener of the pages"`
 	// The host of URL is accepted as the Host of a request.
-	URL process.Console `env:"CONSOLE_URL" help:"public address of the pages, such as https://wagewire.example.com: alerts and logs link to it (the listener)"`
+	URL process.Console `env:"CONSOLE_URL" help:"public address of the console's pages, such as https://wagewire.example.com: log lines of dead letters, alerts and wagewire trace then have the address of the page (none)"`
 	// TokensFile is read at each request, so that a revoked token is out at once.
 	TokensFile string `env:"CONSOLE_TOKENS_FILE" help:"file with a line for each person, NAME ROLES TOKEN, such as: anna read,act 6f1c0b… (nobody acts)"`
 	// Providers are the providers of the installation. Beside a real one, TokensFile must have no
@@ -26,8 +26,8 @@ type Config struct {
 	// TrustedProxies, UserHeader, GroupsHeader and GroupRoles are for a proxy that knows the
 	// persons. The headers of others count nothing.
 	TrustedProxies string `env:"CONSOLE_TRUSTED_PROXIES" help:"addresses of proxies whose headers name the person, such as 10.0.0.0/8 (none)"`
-	UserHeader     string `env:"CONSOLE_USER_HEADER" envDefault:"X-Forwarded-User" help:"header of the proxy with the name of the person"`
-	GroupsHeader   string `env:"CONSOLE_GROUPS_HEADER" envDefault:"X-Forwarded-Groups" help:"header of the proxy with the groups of the person"`
+	UserHeader     string `env:"CONSOLE_USER_HEADER" envDefault:"X-Forwarded-User" help:"header of the proxy with the name of the person; the proxy must remove the client's own"`
+	GroupsHeader   string `env:"CONSOLE_GROUPS_HEADER" envDefault:"X-Forwarded-Groups" help:"header of the proxy with the groups of the person; the proxy must remove the client's own"`
 	GroupRoles     string `env:"CONSOLE_ROLES" help:"roles of the groups: read=payroll,act=payroll-ops,reveal=payroll-privacy (no group has a role)"`
 	AnyoneReads    bool   `env:"CONSOLE_ANYONE_READS" help:"1: everybody who reaches the listener reads, and nobody acts without a name"`
 	Reveal         bool   `env:"CONSOLE_REVEAL" help:"1: persons with the role reveal can see records, and the log says who and why"`

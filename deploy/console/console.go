@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -30,10 +31,12 @@ type Console struct {
 	log      *zap.Logger
 	sessions *sessions
 	tokens   *tokens
-	watch    *watch
-	feed     *feed
-	runs     *runs
-	results  results
+	// refused counts logins with wrong tokens.
+	refused *rate.Limiter
+	watch   *watch
+	feed    *feed
+	runs    *runs
+	results results
 	// open has an element for each page that is open.
 	open chan struct{}
 	// searches and lookups have an element for each search and page that asks the broker.
@@ -71,6 +74,7 @@ func New(
 		health:   h,
 		log:      log,
 		sessions: newSessions(),
+		refused:  rate.NewLimiter(rate.Every(refusedEvery), refusedBurst),
 		tokens: &tokens{
 			path: c.TokensFile, providers: c.Providers, log: log, again: tokensAgain,
 		},

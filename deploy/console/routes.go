@@ -106,7 +106,8 @@ func (c *Console) howToLogIn() string {
 	case c.TokensFile != "":
 		return "Log in, and try again."
 	case len(c.proxies) > 0:
-		return "The proxy in front of the console must name the person."
+		return "The proxy in front of the console must name the person, with one line for each " +
+			"header: it must remove the headers that the browser sends."
 	default:
 		return "The console is read-only: it knows no persons without CONSOLE_TOKENS_FILE or " +
 			"CONSOLE_TRUSTED_PROXIES."

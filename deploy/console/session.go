@@ -11,8 +11,14 @@ import (
 const (
 	// sessionFor is how long somebody stays logged in.
 	sessionFor = 12 * time.Hour
-	// sessionsMax is how many sessions are kept: a further one ends the oldest.
-	sessionsMax = 1000
+	// sessionsMax is how many sessions are kept, and sessionsOfToken how many of a token: a further
+	// one ends the oldest.
+	sessionsMax     = 1000
+	sessionsOfToken = 20
+	// refusedEvery and refusedBurst are how often a login with a wrong token has its own answer and
+	// its own line of the log. Further wrong tokens, of everybody together, have neither.
+	refusedEvery = time.Second / 10
+	refusedBurst = 20
 )
 
 // sessions are the people who have logged in. A session is the hash of a token: whose it is, and
@@ -35,23 +41,30 @@ func (s *sessions) begin(token tokenHash, now time.Time) string {
 	id := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.byID) >= sessionsMax {
-		s.endOldest()
-	}
+	s.makeRoom(sessionsOfToken, func(one session) bool { return one.token == token })
+	s.makeRoom(sessionsMax, func(session) bool { return true })
 	s.byID[hashToken(id)] = session{token, now}
 	return id
 }
 
-func (s *sessions) endOldest() {
+// makeRoom ends the oldest of the counted sessions if there are as many as may be.
+func (s *sessions) makeRoom(most int, counts func(session) bool) {
 	var oldest tokenHash
 	var since time.Time
+	n := 0
 	for id, one := range s.byID {
+		if !counts(one) {
+			continue
+		}
+		n++
 		if since.IsZero() || one.since.Before(since) {
 			oldest = id
 			since = one.since
 		}
 	}
-	delete(s.byID, oldest)
+	if n >= most {
+		delete(s.byID, oldest)
+	}
 }
 
 // find returns the token of the session.
@@ -116,6 +129,10 @@ func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		c.renderLogin(w, r, http.StatusServiceUnavailable, sentence(err.Error()))
+		return
+	case !p.isKnown() && !c.refused.Allow():
+		c.renderLogin(w, r, http.StatusTooManyRequests,
+			"Too many logins with wrong tokens: try again in a few seconds.")
 		return
 	case !p.isKnown():
 		c.audit(r, person{}, "login refused")

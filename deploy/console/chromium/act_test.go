@@ -109,7 +109,8 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 	}
 }
 
-// plan filters the dead letters by an account, which has so many, and plans what is done to them.
+// plan filters the dead letters by an account, which has so many, and plans what is done to them. A
+// plan that is not started is cancelled at the end of the test, because few may be unfinished.
 func (b *tab) plan(action, account string, count int) {
 	b.t.Helper()
 	b.visit("/dead")
@@ -120,6 +121,13 @@ func (b *tab) plan(action, account string, count int) {
 		b.t.Fatalf("the filter finds %d letters, want %d:\n%s", n, count, b.text())
 	}
 	b.submit("form[action='/dead/plan'] button[value=" + action + "]")
+	page := eval[string](b, "location.pathname")
+	b.t.Cleanup(func() {
+		b.visit(page)
+		if b.has("form[action$='/cancel']") {
+			b.submit("form[action$='/cancel'] button")
+		}
+	})
 	b.until("the plan is made", `document.querySelector("form[action$='/start']")`)
 	b.reads("This would "+action+" "+plain.Count(count, "dead letter"), "Nothing is done yet")
 }
