@@ -92,6 +92,17 @@ func (f spanForm) span(now time.Time) (shelf.Span, error) {
 	return span, nil
 }
 
+// exact has the times that were meant at the time of reading, instead of ages.
+func (f spanForm) exact(span shelf.Span) spanForm {
+	if !span.Since.IsZero() {
+		f.since = span.Since.UTC().Format(time.RFC3339Nano)
+	}
+	if !span.Until.IsZero() {
+		f.until = span.Until.UTC().Format(time.RFC3339Nano)
+	}
+	return f
+}
+
 // field is a field of a filter with its value.
 type field struct{ name, value string }
 

@@ -153,7 +153,8 @@ func (c *Console) planQuarantine(w http.ResponseWriter, r *http.Request) {
 	form := readUnreadForm(r.PostForm)
 	filter, filterErr := form.filter(time.Now())
 	number, numberErr := readNumber(r.PostFormValue("number"))
-	if err := cmp.Or(err, filterErr, numberErr); err != nil {
+	form.spanForm = form.exact(filter.Span)
+	if err := cmp.Or(err, filterErr, numberErr, t.choose(number, form.fields())); err != nil {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -169,10 +170,6 @@ func (c *Console) planQuarantine(w http.ResponseWriter, r *http.Request) {
 			return shelf.NewDiscarder(c.op, what.kind), nil
 		}
 		return shelf.NewReleaser(ctx, c.op, webhooks)
-	}
-	t.flags = flagsOf(form.fields())
-	if number > 0 {
-		t.flags = []string{strconv.FormatUint(number, 10)}
 	}
 	c.planRun(w, r, t, what, what.kind.Stream)
 }

@@ -24,8 +24,6 @@ const (
 	// runRateDefault and runRateMax are how many messages a second a run takes.
 	runRateDefault = 20
 	runRateMax     = 1_000
-	// previewMax is how many messages of a plan are checked one by one.
-	previewMax = 300
 	// planFor is how long a plan may be made, and plannedFor how long it can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
@@ -73,8 +71,10 @@ type task struct {
 	action string
 	// flags choose the messages, as flags or numbers of the command.
 	flags []string
-	most  int
-	rate  int
+	// isFiltered: a filter chooses the messages, and not a number.
+	isFiltered bool
+	most       int
+	rate       int
 }
 
 // report is the present knowledge about a run.
@@ -287,7 +287,7 @@ func (r *run) preview(ctx context.Context) error {
 		return err
 	}
 	inTurn := 0
-	for i := range min(r.work.count(), previewMax) {
+	for i := range min(r.work.count(), shelf.PreviewMax) {
 		err := context.Cause(ctx)
 		if err == nil {
 			err = r.may(ctx, r.actor.person)

@@ -63,7 +63,7 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 	})
 	b.wants(b.get(path, annaToken), http.StatusOK, "This would redrive 3 dead letters",
 		"2 dead letters that the filter chooses stay", "would be sent", "Nothing is done yet",
-		"wagewire dead redrive --class transient --rate 1000", "Redrive 3 dead letters", "pinwheel_income")
+		"wagewire dead redrive --class transient --rate 1000 --most 3", "Redrive 3 dead letters", "pinwheel_income")
 	if n := b.count(schema.EventsStream); n != 5 {
 		t.Fatalf("a plan has stored events: %d", n)
 	}
@@ -76,7 +76,12 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 		events != 10 {
 		t.Errorf("%d letters and %d events are there", dead, events)
 	}
-	b.wants(b.get(path, ritaToken), http.StatusOK, "Done: 3 of 3 dead letters", "started by</dt><dd>anna")
+	report := b.get(path, ritaToken)
+	b.wants(report, http.StatusOK, "Done: 3 of 3 dead letters", "started by</dt><dd>anna",
+		`href="/events/pinwheel:e-1:r1"`)
+	if strings.Contains(report.body, "As a command") {
+		t.Error("a report has a command that would do more")
+	}
 	b.wants(b.get("/dead", ritaToken), http.StatusOK, "The newest runs", path)
 	b.wants(b.post(path+"/start", annaToken, nil), http.StatusConflict, "The run is done")
 	b.wants(b.post(path+"/cancel", annaToken, nil), http.StatusConflict, "The run is done")
@@ -464,6 +469,19 @@ func TestOneLetterIsMeant(t *testing.T) {
 	}
 	path = b.plan("/dead/plan", url.Values{"do": {"redrive"}, "number": {"2"}})
 	b.wants(b.get(path, annaToken), http.StatusOK, "There is no such dead letter")
+}
+
+func TestAPlanSaysExactlyWhichMessagesAreMeant(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	path := b.plan("/dead/plan", url.Values{"do": {"redrive"}, "since": {"1h"}})
+	flags := b.run(path).task.flags
+	if at, err := time.Parse(time.RFC3339Nano, flags[1]); err != nil || time.Since(at) < time.Hour {
+		t.Errorf("the flags are %q", flags)
+	}
+	b.wants(b.post("/dead/plan", annaToken, url.Values{
+		"do": {"redrive"}, "number": {"1"}, "class": {"poison"},
+	}), http.StatusBadRequest, "a number or a filter")
 }
 
 func TestWhoeverReadsChangesNothing(t *testing.T) {

@@ -31,6 +31,9 @@ func (v runView) line() string {
 	if len(v.flags) == 0 {
 		flags = append([]string{"--all"}, flags...)
 	}
+	if v.isFiltered {
+		flags = append(flags, "--most", fmt.Sprint(v.Chosen))
+	}
 	return v.commandFor(v.action, flags)
 }
 
@@ -40,7 +43,7 @@ func (v runView) planning() string {
 		counted(v.Stored, v.noun))
 	if v.Chosen > 0 {
 		text += fmt.Sprintf(", checked %s of %s", thousands(v.Checked),
-			thousands(min(v.Chosen, previewMax)))
+			thousands(min(v.Chosen, shelf.PreviewMax)))
 	}
 	return text + "."
 }

@@ -202,6 +202,19 @@ func readTask(r *http.Request, b board) (task, error) {
 	return t, nil
 }
 
+// choose says which messages are meant: one of a number, or those of a filter.
+func (t *task) choose(number uint64, filter []field) error {
+	t.isFiltered = number == 0
+	t.flags = flagsOf(filter)
+	if number > 0 && len(filter) > 0 {
+		return errors.New("number: write a number or a filter, and not both")
+	}
+	if number > 0 {
+		t.flags = []string{strconv.FormatUint(number, 10)}
+	}
+	return nil
+}
+
 // readNumber reads the number of a single message, 0 if the filter chooses messages.
 func readNumber(text string) (uint64, error) {
 	if text == "" {
