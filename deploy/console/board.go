@@ -128,6 +128,22 @@ func isOneOf[T ~string](field string, word T, words []T) error {
 	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), join(words))
 }
 
+// cleanAddress is the address of a request without the empty fields that a form sends.
+func cleanAddress(r *http.Request) (path string, isClean bool) {
+	query := r.URL.Query()
+	isClean = true
+	for name, values := range query {
+		if len(values) == 1 && values[0] == "" {
+			query.Del(name)
+			isClean = false
+		}
+	}
+	if len(query) == 0 {
+		return r.URL.Path, isClean
+	}
+	return r.URL.Path + "?" + query.Encode(), isClean
+}
+
 // place is where a page of a list begins.
 type place struct{ before, after uint64 }
 
@@ -144,6 +160,9 @@ func readPlace(v url.Values) (place, error) {
 		}
 		*target = n
 	}
+	if p.before > 0 && p.after > 0 {
+		return p, errors.New("before: write a place before or after a number, and not both")
+	}
 	return p, nil
 }
 
@@ -155,17 +174,19 @@ type listing struct {
 	rows, looked int
 	stored       uint64
 	older, newer uint64
+	isNewest     bool // the list begins with the newest message
 	isPart       bool // other messages come before or after
 	counts       countsOf
 	mayAct       bool
 	runs         []runView
 }
 
-func newListing[T any](b board, fields []field, page shelf.Page[T]) listing {
+func newListing[T any](b board, fields []field, from place, page shelf.Page[T]) listing {
+	isNewest := from == place{}
 	return listing{
 		board: b, fields: fields, rows: len(page.Messages), looked: page.Looked,
 		stored: page.Stored, older: page.Older, newer: page.Newer,
-		isPart: page.Older > 0 || page.Newer > 0,
+		isNewest: isNewest, isPart: page.Older > 0 || page.Newer > 0 || !isNewest,
 	}
 }
 

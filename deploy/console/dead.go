@@ -82,13 +82,17 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	if path, isClean := cleanAddress(r); !isClean {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return
+	}
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		list, err := readPage(ctx, c.op, shelf.Letters(), filter, from)
 		if err != nil {
 			return err
 		}
 		view := deadView{
-			listing: newListing(deadBoard(), form.fields(), list), form: form,
+			listing: newListing(deadBoard(), form.fields(), from, list), form: form,
 			letters: list.Messages, now: now,
 		}
 		known := c.known(ctx)

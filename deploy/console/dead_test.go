@@ -132,6 +132,23 @@ func TestACommandLineIsSafeToCopy(t *testing.T) {
 	b.wants(b.get(long, ritaToken), http.StatusBadRequest, "since: write a shorter time")
 }
 
+func TestAListLeadsBackToTheNewest(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 3)
+	for _, query := range []string{"?before=1", "?after=3", "?after=1"} {
+		b.wants(b.get("/dead"+query, ritaToken), http.StatusOK, `<a href="/dead">Newest</a>`)
+	}
+	if got := b.get("/dead", ritaToken); strings.Contains(got.body, ">Newest<") {
+		t.Errorf("the newest page leads to itself: %s", short(got.body))
+	}
+	b.wants(b.get("/dead?before=3&after=1", ritaToken), http.StatusBadRequest, "and not both")
+	got := b.get("/dead?queue=&class=transient&since=&until=", ritaToken)
+	b.wants(got, http.StatusSeeOther)
+	if to := got.Get("Location"); to != "/dead?class=transient" {
+		t.Errorf("the address is %s", to)
+	}
+}
+
 func TestCountsSayWhatIsNotKnown(t *testing.T) {
 	b := newBench(t)
 	b.read()

@@ -63,13 +63,17 @@ func (c *Console) showQuarantine(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	if path, isClean := cleanAddress(r); !isClean {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return
+	}
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		list, err := readPage(ctx, c.op, shelf.Quarantine(), filter, from)
 		if err != nil {
 			return err
 		}
 		view := quarantineView{
-			listing: newListing(quarantineBoard(), form.fields(), list), form: form,
+			listing: newListing(quarantineBoard(), form.fields(), from, list), form: form,
 			webhooks: list.Messages, now: now,
 		}
 		known := c.known(ctx)

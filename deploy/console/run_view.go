@@ -52,8 +52,8 @@ func (v runView) planning() string {
 func (v runView) wouldDo() string {
 	text := fmt.Sprintf("This would %s %s.", v.action, counted(v.Chosen, v.noun))
 	if v.stays() > 0 {
-		text = fmt.Sprintf("This would %s %s of %s: %s stay as they are.", v.action,
-			thousands(v.would()), counted(v.Chosen, v.noun), thousands(v.stays()))
+		text = fmt.Sprintf("This would %s %s of %s, and leave the others.", v.action,
+			thousands(v.would()), counted(v.Chosen, v.noun))
 	}
 	if left := v.Matched - v.Chosen; left > 0 {
 		text += fmt.Sprintf(" %s that the filter chooses stay for another run: they are over the "+

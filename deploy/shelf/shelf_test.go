@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,6 +167,26 @@ func TestAScanLooksAtWhatTheSearchSays(t *testing.T) {
 		if progress != seen.Looked {
 			t.Errorf("%s: the last progress is %d of %d", promise, progress, seen.Looked)
 		}
+	}
+}
+
+func TestARedriveOfAnAbsurdNumberStays(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	e := b.event("e-1", "a-1")
+	e.Redrive = math.MaxInt
+	letter := b.publish(e, "pinwheel_income", schema.ClassTransient)
+	b.must(b.op.PublishDeadLetter(b.Context(), letter))
+	last := b.letter(1)
+	if last.Event.Redrive != math.MaxInt {
+		t.Fatalf("the letter is redrive %d", last.Event.Redrive)
+	}
+	redriver, err := shelf.NewRedriver(t.Context(), b.op, []stream.Letter{last})
+	b.must(err)
+	outcome, err := redriver.Send(t.Context(), last)
+	b.must(err)
+	if outcome.Result != shelf.Kept || !strings.Contains(outcome.Obstacle, "no other can follow") {
+		t.Errorf("the outcome is %+v", outcome)
 	}
 }
 
