@@ -45,8 +45,10 @@ type queueView struct {
 	letters []health.DeadCount
 	about   []health.Finding
 	mayAct  bool
-	// done says what the last action of the person did, "" without one.
-	done string
+	// runs are the newest retries.
+	runs []runView
+	// done says what the last action of the person did, zero without one.
+	done resultOf
 }
 
 // showQueue shows a queue, and to a person who may act the forms.
@@ -61,7 +63,8 @@ func (c *Console) showQueue(w http.ResponseWriter, r *http.Request) {
 		done: c.results.find(r),
 	}
 	view.gather()
-	c.readPause(r, &view)
+	view.runs = c.newestRuns(retryBoard(q))
+	c.pauseAnew(r, &view)
 	c.render(w, r, http.StatusOK, page{title: "Queue " + q.Name, isLive: true}, queuePage(view))
 }
 
@@ -95,12 +98,13 @@ func (v *queueView) gather() {
 	}
 }
 
-// readPause reads the operator's pause anew: the state may be older than a pause of this page.
-// While the broker is away, the pause of the state stays.
-func (c *Console) readPause(r *http.Request, v *queueView) {
-	if v.status == nil || !v.AwaySince.IsZero() {
+// pauseAnew reads the operator's pause anew: the state may be older than a pause of this page.
+// While the broker is away or slow, or many pages ask, the pause of the state stays.
+func (c *Console) pauseAnew(r *http.Request, v *queueView) {
+	if v.status == nil || !v.AwaySince.IsZero() || !enter(r.Context(), c.lookups, anewFor) {
 		return
 	}
+	defer func() { <-c.lookups }()
 	ctx, cancel := context.WithTimeout(r.Context(), anewFor)
 	defer cancel()
 	until, err := c.op.PausedUntil(ctx, v.Queue)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/shelf"
 )
 
@@ -28,9 +29,8 @@ const (
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
 	// stepFor is the limit for a message. A message in hand is finished after every end of a run,
-	// and within lastFor after the end of the console.
+	// unless that takes longer than actFor: it may then be half done.
 	stepFor = time.Minute
-	lastFor = 10 * time.Second
 	// failedMax is how many messages may fail in turn until the run stops.
 	failedMax = 5
 	// askEvery is after how many messages a plan asks whether the planner may still act.
@@ -91,6 +91,7 @@ type report struct {
 	// Matched counts the messages of the filter, and Chosen the messages of the run.
 	Matched, Chosen int
 	Groups          []group
+	Rests           []retry.Rest
 	// Preview has the results of the first Checked messages, and Result the results of the run.
 	Checked int
 	Preview tally
@@ -132,7 +133,7 @@ func newTally() tally {
 
 func (t *tally) add(number uint64, o shelf.Outcome) {
 	t.counts[o.Result]++
-	if o.Result == shelf.Sent && len(t.sent) < sentMax {
+	if o.Result == shelf.Sent && o.Key != "" && len(t.sent) < sentMax {
 		t.sent = append(t.sent, o.Key)
 	}
 	if o.Result != shelf.Kept && o.Result != failed {
@@ -167,8 +168,6 @@ type run struct {
 	may func(context.Context, person) error
 	// connected returns an error while the broker is away.
 	connected func() error
-	// afterStop calls a function when the console stops, unless undo is called before.
-	afterStop func(func()) (undo func() bool)
 	// audit logs the end of an action.
 	audit func(who actor, action string, fields ...zap.Field)
 	// tell is called after each change of the report.
@@ -190,6 +189,7 @@ type actor struct {
 // The causes of the end of a run.
 var (
 	errConsoleStops = errors.New("the console was stopped")
+	errFault        = errors.New("the console has a fault: see the log")
 	errSlow         = fmt.Errorf("the plan was not made within %s: choose fewer messages", planFor)
 )
 
@@ -237,14 +237,25 @@ func (r *run) expire(now time.Time) {
 }
 
 func (r *run) update(change func(*report)) {
+	defer r.tell()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	change(&r.now)
-	r.mu.Unlock()
-	r.tell()
+}
+
+// survive ends the run if a function panics. The log has the place, and no value: a value may be of
+// a message.
+func (r *run) survive(ctx context.Context) {
+	if fault := recover(); fault != nil {
+		r.audit(r.actor, r.task.action+" failed", zap.String("run", r.id),
+			zap.String("error", fmt.Sprintf("panic: %T", fault)), zap.Stack("stack"))
+		r.end(ctx, runDone, errFault)
+	}
 }
 
 // plan finds the messages, and checks the first ones. The broker is not changed.
 func (r *run) plan(ctx context.Context) {
+	defer r.survive(ctx)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ctx, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
@@ -278,12 +289,17 @@ func (r *run) find(ctx context.Context, stop context.CancelCauseFunc) error {
 		now.Matched = found.matched
 		now.Chosen = r.work.count()
 		now.Groups = found.groups
+		now.Rests = found.rests
 	})
 	return nil
 }
 
 func (r *run) preview(ctx context.Context) error {
-	if err := r.open(ctx); err != nil {
+	work, canPreview := r.work.(previewer)
+	if !canPreview {
+		return nil
+	}
+	if err := r.open(ctx, work); err != nil {
 		return err
 	}
 	inTurn := 0
@@ -295,7 +311,7 @@ func (r *run) preview(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		number, outcome, err := r.check(ctx, i)
+		number, outcome, err := check(ctx, work, i)
 		if err == nil {
 			inTurn = 0
 		} else {
@@ -314,11 +330,11 @@ func (r *run) preview(ctx context.Context) error {
 }
 
 // open reads what was stored of the messages: only one plan does at a time.
-func (r *run) open(ctx context.Context) error {
+func (r *run) open(ctx context.Context, work previewer) error {
 	select {
 	case r.readers <- struct{}{}:
 		defer func() { <-r.readers }()
-		return r.work.open(ctx)
+		return work.open(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -331,12 +347,12 @@ func failure(err error) shelf.Outcome {
 	return shelf.Outcome{Result: failed, Obstacle: advice.OnBroker(err).Error()}
 }
 
-func (r *run) check(
-	ctx context.Context, i int,
+func check(
+	ctx context.Context, work previewer, i int,
 ) (number uint64, outcome shelf.Outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepFor)
 	defer cancel()
-	return r.work.preview(ctx, i)
+	return work.preview(ctx, i)
 }
 
 // start lets exactly one person start a plan.
@@ -378,12 +394,12 @@ func (r *run) stop(p person) error {
 	return nil
 }
 
-// replace cancels a plan that nobody has started, because its planner makes another.
+// replace cancels a plan that nobody has started, because its planner makes others.
 func (r *run) replace() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.now.State == runPlanned {
-		r.cancelPlan(&cancelledError{"a newer plan of " + r.now.Planner}, time.Now())
+		r.cancelPlan(&cancelledError{"newer plans of " + r.now.Planner}, time.Now())
 	}
 }
 
@@ -398,6 +414,7 @@ func (r *run) cancelPlan(why *cancelledError, now time.Time) {
 
 // do takes the planned messages in order, at the rate, until an error of more than one message.
 func (r *run) do(ctx context.Context) {
+	defer r.survive(ctx)
 	pace := time.NewTicker(time.Second / time.Duration(r.task.rate))
 	defer pace.Stop()
 	inTurn := 0
@@ -414,7 +431,7 @@ func (r *run) do(ctx context.Context) {
 		} else {
 			inTurn++
 		}
-		if err != nil && (!hasFailed || r.stopsRun(inTurn)) {
+		if err != nil && (!hasFailed || ctx.Err() != nil || r.stopsRun(inTurn)) {
 			r.end(ctx, runDone, err)
 			return
 		}
@@ -436,11 +453,10 @@ func (r *run) step(ctx context.Context, i int) (hasFailed bool, err error) {
 	if err := r.may(ctx, r.actor.person); err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
+	hand, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
 	defer cancel()
-	undo := r.afterStop(func() { time.AfterFunc(lastFor, cancel) })
-	defer undo()
-	number, outcome, err := r.work.send(ctx, i)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(actFor, cancel) })()
+	number, outcome, err := r.work.send(hand, i)
 	if err != nil {
 		r.update(func(now *report) {
 			now.Failed++

@@ -230,8 +230,10 @@ type hookedWork struct {
 	sends     func(i int) error
 }
 
+func (w hookedWork) open(ctx context.Context) error { return w.work.(previewer).open(ctx) }
+
 func (w hookedWork) preview(ctx context.Context, i int) (uint64, shelf.Outcome, error) {
-	number, outcome, err := w.work.preview(ctx, i)
+	number, outcome, err := w.work.(previewer).preview(ctx, i)
 	w.previewed()
 	return number, outcome, err
 }
@@ -285,7 +287,8 @@ func TestACancelAtTheLastMoment(t *testing.T) {
 		},
 		"does not hide an error": {
 			0, errors.New("the disk is full"), runCancelled,
-			"cancelled by olga", `"why":"cancelled by olga","messages":2`,
+			"cancelled by olga; redrive dead letter 1: the disk is full",
+			`"why":"cancelled by olga; redrive dead letter 1: the disk is full","messages":2`,
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -323,7 +326,7 @@ func (b *bench) replan(
 	ctx, cancel := context.WithCancelCause(b.Context())
 	one := &run{
 		id: "again", task: old.task, work: old.work, hands: old.hands, readers: old.readers,
-		may: old.may, connected: old.connected, afterStop: old.afterStop, audit: old.audit,
+		may: old.may, connected: old.connected, audit: old.audit,
 		tell: old.tell, actor: old.actor, cancel: cancel,
 		now: report{State: runPlanning, Planner: "anna", Preview: newTally(), Result: newTally()},
 	}
@@ -526,7 +529,7 @@ func TestRunsAreFew(t *testing.T) {
 	b := newBench(t)
 	b.shelve(1, 1)
 	var last string
-	for range underWayMax + 1 { // a plan replaces the one before
+	for range plannedMax + 1 { // the last replaces the first
 		last = b.plan("/dead/plan", redriveFast())
 	}
 	b.wants(b.get("/dead", ritaToken), http.StatusOK, "cancelled, planned by anna")

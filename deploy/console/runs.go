@@ -22,7 +22,9 @@ const (
 	// underWayMax is how many plans may be made and runs be under way, and runsMax how many are
 	// kept.
 	underWayMax = 4
-	runsMax     = 100
+	// plannedMax is how many plans of a person wait for a start. Another replaces the oldest.
+	plannedMax = 4
+	runsMax    = 100
 	// runsShown is how many finished runs the page of a shelf lists.
 	runsShown = 10
 )
@@ -40,9 +42,6 @@ type runs struct {
 	// readers: see run.readers.
 	readers chan struct{}
 	working sync.WaitGroup
-	// afterStop: see run.afterStop. stop calls what was given to it.
-	afterStop func(func()) (undo func() bool)
-	stop      context.CancelFunc
 
 	mu       sync.Mutex
 	all      []*run // oldest first
@@ -52,16 +51,15 @@ type runs struct {
 }
 
 func newRuns() *runs {
-	stopped, stop := context.WithCancel(context.Background())
+	hands := map[string]chan struct{}{
+		schema.DeadLettersStream: make(chan struct{}, 1),
+		schema.QuarantineStream:  make(chan struct{}, 1),
+	}
+	for _, q := range schema.Queues() {
+		hands[q.WaitingStream()] = make(chan struct{}, 1)
+	}
 	return &runs{
-		readers:   make(chan struct{}, 1),
-		afterStop: func(f func()) func() bool { return context.AfterFunc(stopped, f) },
-		stop:      stop,
-		hands: map[string]chan struct{}{
-			schema.DeadLettersStream: make(chan struct{}, 1),
-			schema.QuarantineStream:  make(chan struct{}, 1),
-		},
-		changed: make(chan struct{}),
+		hands: hands, readers: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
 
@@ -94,8 +92,8 @@ func (r *runs) of(b board) []*run {
 	return append(unfinished, finished...)
 }
 
-// add adds a run, unless too many are under way. Another plan of the same person that nobody has
-// started is cancelled, and the oldest finished run is forgotten.
+// add adds a run, unless too many are under way. The oldest plan of a person who has too many is
+// cancelled, and the oldest finished run is forgotten.
 func (r *runs) add(one *run) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,20 +102,20 @@ func (r *runs) add(one *run) error {
 	}
 	now := time.Now()
 	underWay := 0
-	var replaced []*run
+	var planned []*run // of the same person
 	for _, other := range r.all {
 		switch last := other.get(now); {
 		case last.State == runPlanning, last.State == runRunning:
 			underWay++
 		case last.State == runPlanned && last.Planner == one.now.Planner:
-			replaced = append(replaced, other)
+			planned = append(planned, other)
 		}
 	}
 	if underWay >= underWayMax {
 		return errTooManyRuns
 	}
-	for _, other := range replaced {
-		other.replace()
+	if len(planned) >= plannedMax {
+		planned[0].replace()
 	}
 	isOver := func(one *run) bool { return one.get(now).State.isOver() }
 	if oldest := slices.IndexFunc(r.all, isOver); len(r.all) >= runsMax && oldest >= 0 {
@@ -143,7 +141,6 @@ func (r *runs) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.isClosed = true
-	r.stop()
 	for _, one := range r.all {
 		one.mu.Lock()
 		one.cancel(errConsoleStops)
@@ -180,8 +177,8 @@ func (r *runs) change() <-chan struct{} {
 // readTask reads a task from a form. An error names the right form.
 func readTask(r *http.Request, b board) (task, error) {
 	t := task{board: b, action: r.PostFormValue("do"), most: runMostDefault, rate: runRateDefault}
-	if t.action != b.resend && t.action != discard {
-		return t, fmt.Errorf("do: write %s or %s", b.resend, discard)
+	if actions := b.actions(); !slices.Contains(actions, t.action) {
+		return t, fmt.Errorf("do: write %s", strings.Join(actions, " or "))
 	}
 	for name, number := range map[string]struct {
 		target *int
@@ -247,7 +244,6 @@ func (c *Console) planRun(
 			return c.mayStill(ctx, p, RoleAct)
 		},
 		connected: c.op.Connected,
-		afterStop: c.runs.afterStop,
 		audit: func(who actor, action string, fields ...zap.Field) {
 			c.auditOf(who.peer, who.person, action, fields...)
 		},
@@ -270,8 +266,12 @@ func (c *Console) planRun(
 
 // log logs a line about the run, for the person at hand.
 func (r *run) log(action string, fields ...zap.Field) {
+	texts := make([]string, len(r.task.flags))
+	for i, flag := range r.task.flags {
+		texts[i] = plain.Text(flag)
+	}
 	r.audit(r.actor, action, append([]zap.Field{zap.String("run", r.id),
-		zap.String("chosen", plain.CommandLine(r.task.flags...))}, fields...)...)
+		zap.Strings("chosen", texts)}, fields...)...)
 }
 
 // beginRun begins to plan or to do a run, and leads to its page.

@@ -66,8 +66,25 @@ One process is enough. Sessions and plans are in memory, and end with the proces
 		c.Reveal = c.Reveal || reveal
 		return serveConsole(cmd.Context(), t, c)
 	}
-	cmd.AddCommand(newConsoleTokenCommand(t))
+	cmd.AddCommand(newConsoleTokenCommand(t), newConsoleHealthcheckCommand(t))
 	return untilInterrupted(cmd, func() bool { return true })
+}
+
+func newConsoleHealthcheckCommand(t terminal) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   process.HealthcheckArg,
+		Short: "Exit 0 if the console of this machine is ready",
+		Long: `wagewire console healthcheck exits 0 if the console serves pages, also while the broker is
+away: the pages then say what is known, and since when. If not, one line says why.`,
+		Example: `  Ask the console in a container:
+    docker compose exec console /app console healthcheck`,
+		Args: command.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return process.Healthcheck(cmd.Context(), "ADMIN_ADDR", t.getenv("ADMIN_ADDR"))
+		},
+	}
+	command.AddEnvironment(cmd, process.Variables(process.Config{}))
+	return cmd
 }
 
 // serveConsole serves the pages until ctx ends.
@@ -102,7 +119,8 @@ func serveConsole(ctx context.Context, t terminal, c console.Config) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		pages.Metric())
 	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })

@@ -216,6 +216,16 @@ func TestWithoutJavaScript(t *testing.T) {
 			b.untilReloaded("form[action$='/resume']")
 			b.submit("form[action$='/resume'] button")
 		}, func(*installation) string { return quietQueue + " is resumed" }},
+		{"a retry is planned, and cancelled", "/queues/pinwheel_identity", func(_ *installation, b *tab) {
+			b.untilReloaded("form[action$='/retry']")
+			b.submit("form[action$='/retry'] button")
+			b.untilReloaded("form[action$='/start']")
+			b.reads("This would retry 1 event", "Nothing is done yet")
+			for _, fault := range b.audit() {
+				b.t.Error(fault)
+			}
+			b.submit("form[action$='/cancel'] button")
+		}, func(*installation) string { return "not started, and nothing was done: cancelled by anna" }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

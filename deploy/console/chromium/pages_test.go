@@ -80,10 +80,8 @@ func (in *installation) pagesOf(t *testing.T, pattern string) map[string]int64 {
 		pages["/findings/"+url.PathEscape(hostile)] = unknown
 	case "/queues/{queue}":
 		pages["/queues/"+pausedQueue] = http.StatusOK
+		pages["/queues/pinwheel_identity"] = http.StatusOK // its events wait
 		pages["/queues/"+url.PathEscape(hostile)] = unknown
-	case "/queues/{queue}/retry":
-		pages["/queues/pinwheel_identity/retry"] = http.StatusOK
-		pages["/queues/pinwheel_identity/retry?class=nonsense"] = http.StatusBadRequest
 	case "/events/{key}":
 		for _, w := range []fake.Webhook{in.done, in.waiting, in.dead} {
 			pages[event(keyOf(w))] = http.StatusOK
