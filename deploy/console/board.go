@@ -138,7 +138,7 @@ func isOneOf[T ~string](field string, word T, words []T) error {
 	if word == "" || slices.Contains(words, word) {
 		return nil
 	}
-	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), join(words))
+	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), plain.List(words))
 }
 
 // cleanAddress is the address of a request without the empty fields that a form sends.

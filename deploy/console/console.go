@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -87,6 +88,15 @@ func New(
 			runs.close()
 		}),
 	}, nil
+}
+
+// Listen opens the listener of Config.Addr. An error is an *AddrError.
+func (c *Console) Listen(ctx context.Context) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return nil, &AddrError{err}
+	}
+	return listener, nil
 }
 
 // Handler returns the handler of the pages.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -64,7 +64,11 @@ One process is enough. Sessions and plans are in memory, and end with the proces
 			c.Addr = addr
 		}
 		c.Reveal = c.Reveal || reveal
-		return serveConsole(cmd.Context(), t, c)
+		err = serveConsole(cmd.Context(), t, c)
+		if wrong, isAddr := errors.AsType[*console.AddrError](err); isAddr && addr != "" {
+			return fmt.Errorf("--addr: %w", wrong.Unwrap())
+		}
+		return err
 	}
 	cmd.AddCommand(newConsoleTokenCommand(t), newConsoleHealthcheckCommand(t))
 	return untilInterrupted(cmd, func() bool { return true })
@@ -111,9 +115,13 @@ func serveConsole(ctx context.Context, t terminal, c console.Config) error {
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	admin, err := process.ListenAdmin(ctx, p.AdminAddr)
 	if err != nil {
-		return fmt.Errorf("CONSOLE_ADDR: %w", err)
+		return err
+	}
+	listener, err := pages.Listen(ctx)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(t.stderr, "console at http://%s\n", listener.Addr())
 	registry := prometheus.NewRegistry()
@@ -124,7 +132,7 @@ func serveConsole(ctx context.Context, t terminal, c console.Config) error {
 	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
-		group.Go(func() error { return process.Admin(ctx, p.AdminAddr, pages.Ready, registry) })
+		group.Go(func() error { return process.ServeAdmin(ctx, admin, pages.Ready, registry) })
 		group.Go(func() error { return pages.Run(ctx) })
 		return group.Wait()
 	})
