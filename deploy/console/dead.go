@@ -121,7 +121,8 @@ func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
 	for _, d := range all {
 		q, isKnown := schema.QueueNamed(d.Queue)
 		isUnread := d.Class == stream.ClassUnread
-		if f.Queue != "" && f.Queue != d.Queue || f.Class != "" && f.Class != d.Class && !isUnread ||
+		if f.Queue != "" && f.Queue != d.Queue ||
+			f.Class != "" && f.Class != d.Class && !isUnread ||
 			f.Provider != "" && isKnown && f.Provider != q.Provider {
 			continue
 		}

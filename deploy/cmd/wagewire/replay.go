@@ -137,8 +137,8 @@ func (r *replay) run(ctx context.Context, s session) error {
 // replayed is what find has found on the events stream.
 type replayed struct {
 	past shelf.History
-	// chosen are the events to send, the oldest first. A dry run has shelf.PreviewMax of them at most,
-	// and count has all. first and last are the times between which they were received.
+	// chosen are the events to send, the oldest first. A dry run has shelf.PreviewMax of them at
+	// most, and count has all. first and last are the times between which they were received.
 	chosen      []stream.Heading
 	count       int
 	first, last time.Time
