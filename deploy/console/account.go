@@ -88,7 +88,7 @@ func (v accountView) left() int { return v.all - len(v.entries) }
 
 // command is the command line that does the same.
 func (v accountView) command() string {
-	return fmt.Sprintf("wagewire find %s --provider %s", v.token, v.provider)
+	return plain.CommandLine("wagewire", "find", v.token, "--provider", string(v.provider))
 }
 
 // resources are the resources of the state, by name.

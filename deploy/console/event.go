@@ -72,7 +72,7 @@ func (c *Console) showEvent(w http.ResponseWriter, r *http.Request) {
 		case len(lives) > 1:
 			key = lives[0].Webhook()
 		}
-		view.command = "wagewire trace " + key
+		view.command = plain.CommandLine("wagewire", "trace", key)
 		if isPartial {
 			view.others = eventPath(name) + "?all=1"
 		}

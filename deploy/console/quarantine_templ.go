@@ -64,7 +64,7 @@ func quarantinePage(v quarantineView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = counts(v.listing, v.counts, v.counted).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = counts(v.listing).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
