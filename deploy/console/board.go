@@ -105,7 +105,7 @@ func (f spanForm) span(now time.Time) (shelf.Span, error) {
 	return span, nil
 }
 
-// exact has the times that were meant at the time of reading, instead of ages.
+// exact has times instead of ages.
 func (f spanForm) exact(span shelf.Span) spanForm {
 	if !span.Since.IsZero() {
 		f.since = span.Since.UTC().Format(time.RFC3339Nano)
@@ -141,7 +141,7 @@ func isOneOf[T ~string](field string, word T, words []T) error {
 	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), plain.List(words))
 }
 
-// cleanAddress is the address of a request without the empty fields that a form sends.
+// cleanAddress is the address of a request without the empty fields of a form.
 func cleanAddress(r *http.Request) (path string, isClean bool) {
 	query := r.URL.Query()
 	isClean = true
@@ -263,16 +263,16 @@ type countOf struct {
 	isMaybe bool
 }
 
-// countsOf are the messages that a filter chooses, by their words.
+// countsOf are the messages of a filter, by words.
 type countsOf struct {
 	all []countOf
 	// looked is how many of the newest messages were counted, 0 if all.
 	looked int
-	// at is the time of an earlier count, zero for a count that was made for the page.
+	// at is the time of an earlier count, zero for a count for the page.
 	at time.Time
 }
 
-// total counts the chosen messages, and those of which it is not known.
+// total counts the chosen messages, and the perhaps chosen ones.
 func (c countsOf) total() (sure, maybe int) {
 	for _, one := range c.all {
 		if one.isMaybe {
@@ -297,7 +297,7 @@ func readPage[T any](
 }
 
 // countPage counts what the filter of a listing chooses. The last reading of the broker has the
-// counts, unless the list has more than that, or the reading does not know what the filter asks.
+// counts, unless the list has more, or the reading knows too little for the filter.
 func countPage[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
 	l *listing, read countsOf, isKnown bool, noteOf func(T) countOf,

@@ -114,7 +114,7 @@ func letterWords(l stream.Letter) [2]string { return [2]string{l.Queue, string(l
 func noteOfLetter(l stream.Letter) countOf { return countOf{words: letterWords(l), oldest: l.At} }
 
 // deadCounts are the counts of the filter in the last reading of the broker. Letters of unread
-// classes may be among the chosen ones, and so may those of a queue of an earlier release: its
+// classes may be among the chosen ones, and so may letters of a queue of an earlier release: the
 // provider is not known.
 func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
 	var counts []countOf

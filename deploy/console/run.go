@@ -25,7 +25,7 @@ const (
 	// runRateDefault and runRateMax are how many messages a second a run takes.
 	runRateDefault = 20
 	runRateMax     = 1_000
-	// planFor is how long a plan may be made, and plannedFor how long it can be started.
+	// planFor is how long a plan may be made, and plannedFor how long a plan can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
 	// stepFor is the limit for a message. A message in hand is finished after every end of a run,
@@ -96,7 +96,7 @@ type report struct {
 	Checked int
 	Preview tally
 	Result  tally
-	// Done counts the messages with a result, and Failed those with an error, which stay.
+	// Done counts the messages with a result, and Failed counts errors: a failed message stays.
 	Done, Failed int
 }
 
@@ -112,11 +112,11 @@ type tally struct {
 	// reasons counts the kept messages by reason, and kept has the first messages.
 	reasons map[string]int
 	kept    []keptMessage
-	// sent are the keys of the first events that were sent.
+	// sent are the keys of the first sent events.
 	sent []string
 }
 
-// failed is the result of a message with an error. It stays on the shelf.
+// failed is the result of a message with an error. The message stays on the shelf.
 const failed shelf.Result = "failed"
 
 type keptMessage struct {
@@ -162,7 +162,7 @@ type run struct {
 	work work
 	// hands has a place for the run with a message of the shelf in hand.
 	hands chan struct{}
-	// readers has a place for the plan that reads a history.
+	// readers has a place for a plan while reading a history.
 	readers chan struct{}
 	// may returns nil if a person may act at this moment.
 	may func(context.Context, person) error
@@ -329,7 +329,7 @@ func (r *run) preview(ctx context.Context) error {
 	return nil
 }
 
-// open reads what was stored of the messages: only one plan does at a time.
+// open reads the history of the messages, for a single plan at a time.
 func (r *run) open(ctx context.Context, work previewer) error {
 	select {
 	case r.readers <- struct{}{}:
@@ -340,7 +340,7 @@ func (r *run) open(ctx context.Context, work previewer) error {
 	}
 }
 
-// stopsRun reports whether so many errors in turn are more than those of single messages.
+// stopsRun reports whether so many errors in turn are more than mistakes of single messages.
 func (r *run) stopsRun(inTurn int) bool { return inTurn >= failedMax || r.connected() != nil }
 
 func failure(err error) shelf.Outcome {
@@ -394,7 +394,7 @@ func (r *run) stop(p person) error {
 	return nil
 }
 
-// replace cancels a plan that nobody has started, because its planner makes others.
+// replace cancels a plan without a start, because the planner makes others.
 func (r *run) replace() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -403,7 +403,7 @@ func (r *run) replace() {
 	}
 }
 
-// cancelPlan cancels a plan that nobody has started. The caller holds the lock.
+// cancelPlan cancels a plan without a start. The caller holds the lock.
 func (r *run) cancelPlan(why *cancelledError, now time.Time) {
 	r.now.State = runCancelled
 	r.now.Why = why.Error()
@@ -472,7 +472,7 @@ func (r *run) step(ctx context.Context, i int) (hasFailed bool, err error) {
 }
 
 // end ends the plan or the run. Without an error the next state is runPlanned or runDone. A cancel
-// that was accepted counts, unless every message was taken.
+// already accepted counts, unless every message was taken.
 func (r *run) end(ctx context.Context, next runState, err error) {
 	r.update(func(now *report) {
 		now.At = time.Now()
@@ -503,7 +503,7 @@ func (r *run) end(ctx context.Context, next runState, err error) {
 	})
 }
 
-// both joins the cause of an end with an error that is not only its consequence.
+// both joins the cause of an end with an error, unless the error is only a consequence.
 func both(cause, err, consequence error) error {
 	if err == nil || errors.Is(err, cause) || errors.Is(err, consequence) {
 		return cause

@@ -90,7 +90,7 @@ func (v runView) state() string {
 	return strings.ToUpper(string(v.State)[:1]) + string(v.State)[1:]
 }
 
-// stayed counts the messages that are still on the shelf after the run has taken them.
+// stayed counts the messages on the shelf after the run has tried to take each.
 func (v runView) stayed() int { return v.Result.counts[shelf.Kept] + v.Failed }
 
 // sums are the results of the run as a part of a sentence: "1 sent, 3 kept".
@@ -104,7 +104,7 @@ func (v runView) sums() string {
 	return strings.Join(parts, ", ")
 }
 
-// stays counts the checked messages of the plan on which the run would do nothing.
+// stays counts the checked messages without anything to do.
 func (v runView) stays() int {
 	return v.Preview.counts[shelf.Kept] + v.Preview.counts[shelf.Gone] + v.Preview.counts[failed]
 }

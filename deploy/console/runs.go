@@ -104,7 +104,8 @@ func (r *runs) add(one *run) error {
 	underWay := 0
 	var planned []*run // of the same person
 	for _, other := range r.all {
-		switch last := other.get(now); {
+		last := other.get(now)
+		switch {
 		case last.State == runPlanning, last.State == runRunning:
 			underWay++
 		case last.State == runPlanned && last.Planner == one.now.Planner:
@@ -125,7 +126,7 @@ func (r *runs) add(one *run) error {
 	return nil
 }
 
-// begin calls do in a new goroutine until close. After close it returns errClosed.
+// begin calls do in a new goroutine until close. After close the error is errClosed.
 func (r *runs) begin(ctx context.Context, do func(context.Context)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -199,7 +200,7 @@ func readTask(r *http.Request, b board) (task, error) {
 	return t, nil
 }
 
-// choose says which messages are meant: one of a number, or those of a filter.
+// choose chooses the message of a number, or the messages of a filter.
 func (t *task) choose(number uint64, filter []field) error {
 	t.isFiltered = number == 0
 	t.flags = flagsOf(filter)
@@ -274,7 +275,7 @@ func (r *run) log(action string, fields ...zap.Field) {
 		zap.Strings("chosen", texts)}, fields...)...)
 }
 
-// beginRun begins to plan or to do a run, and leads to its page.
+// beginRun begins to plan or to do a run, and leads to the page of the run.
 func (c *Console) beginRun(
 	ctx context.Context, w http.ResponseWriter, r *http.Request, one *run,
 	do func(context.Context),
