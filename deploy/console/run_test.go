@@ -427,6 +427,20 @@ func TestWhatIsKeptIsListedWithItsReason(t *testing.T) {
 	b.wants(b.get(path, ritaToken), http.StatusOK, "Why they are kept", "2: it cannot be decoded")
 }
 
+func TestAPlanUnderWaySaysWhatItReads(t *testing.T) {
+	t.Parallel()
+	v := runView{task: task{board: deadBoard()}, report: report{Looked: 9, Stored: 9, Chosen: 3}}
+	for checked, want := range map[int]string{
+		0: "Planning: looked at 9 of 9 dead letters, reads what was stored of 3 dead letters.",
+		2: "Planning: looked at 9 of 9 dead letters, checked 2 of 3.",
+	} {
+		v.Checked = checked
+		if got := v.planning(); got != want {
+			t.Errorf("the page says %q, and not %q", got, want)
+		}
+	}
+}
+
 func TestATallyIsBounded(t *testing.T) {
 	counts := newTally()
 	for i := range uint64(1_000) {

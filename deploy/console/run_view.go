@@ -40,6 +40,9 @@ func (v runView) line() string {
 func (v runView) planning() string {
 	text := fmt.Sprintf("Planning: looked at %s of %s", thousands(v.Looked),
 		counted(v.Stored, v.noun))
+	if v.Chosen > 0 && v.Checked == 0 {
+		text += fmt.Sprintf(", reads what was stored of %s", counted(v.Chosen, v.noun))
+	}
 	if v.Checked > 0 {
 		text += fmt.Sprintf(", checked %s of %s", thousands(v.Checked),
 			thousands(min(v.Chosen, shelf.PreviewMax)))
