@@ -28,8 +28,8 @@
 // Apart from these figures, RunCapacity measures what one person takes of the broker: files,
 // memory, events and completions, with the default sizes of the streams. RunGrowth measures how
 // cost grows with what the broker keeps, RunBrokers what lies past one broker, and RunCommands the
-// commands of operators beside millions of kept messages. RunConsole measures the pages of the console
-// beside them.
+// commands of operators beside millions of kept messages. RunConsole measures the pages of the
+// console beside them.
 //
 //	bench.go      what is measured: the kinds of webhooks
 //	line.go       the processes: brokers, ingress and workers, of our line and of the least

@@ -280,6 +280,15 @@ func TestConfigThatIsRefused(t *testing.T) {
 		"CONSOLE_ROLES: \"admin=ops\" is no":       {TrustedProxies: "::1", GroupRoles: "admin=ops"},
 		"CONSOLE_ROLES: groups come from a proxy":  {GroupRoles: "act=ops"},
 		"CONSOLE_TOKENS_FILE: ":                    {TokensFile: "/nowhere"},
+		"CONSOLE_ADDR: address 8090: missing port": {Addr: "8090"},
+		"CONSOLE_REVEAL: nobody has the role":      {Reveal: true},
+		"CONSOLE_ROLES is not set, so nobody":      {TrustedProxies: "::1"},
+		"CONSOLE_USER_HEADER: \"X User\" is no name": {
+			TrustedProxies: "::1", AnyoneReads: true, UserHeader: "X User",
+		},
+		"CONSOLE_GROUPS_HEADER: \"\" is no name": {
+			TrustedProxies: "::1", AnyoneReads: true, UserHeader: "X-User",
+		},
 	} {
 		if c.Addr == "" {
 			c.Addr = "127.0.0.1:8090"

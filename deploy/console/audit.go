@@ -22,3 +22,8 @@ func (c *Console) auditOf(peer string, p person, action string, fields ...zap.Fi
 		zap.String("peer", peer),
 	}, fields...)...)
 }
+
+// auditRefusal logs that a person, or a stranger, lacks the role that the address needs.
+func (c *Console) auditRefusal(r *http.Request, p person, role Role) {
+	c.audit(r, p, "refused", zap.String("address", r.Pattern), zap.String("needs", string(role)))
+}

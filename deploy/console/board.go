@@ -25,9 +25,10 @@ const (
 // discard is the action of both boards for deletion.
 const discard = "discard"
 
-// board is the pages of a shelf.
+// board is the pages of a shelf, or of the waiting events of a queue.
 type board struct {
-	// path is the address of the list, and command the command for the shelf.
+	// path is the address of the list, and command the command for the shelf, "" if each action is
+	// a command.
 	path, command string
 	// noun is a message in words, and words are the two by which messages are counted.
 	noun  string
@@ -52,7 +53,19 @@ func quarantineBoard() board {
 
 // commandFor is the command line of an action.
 func (b board) commandFor(action string, flags []string) string {
-	return strings.Join(append([]string{"wagewire", b.command, action}, flags...), " ")
+	words := []string{"wagewire", action}
+	if b.command != "" {
+		words = []string{"wagewire", b.command, action}
+	}
+	return strings.Join(append(words, flags...), " ")
+}
+
+// actions are what can be done to the messages.
+func (b board) actions() []string {
+	if b.resend == retryAction {
+		return []string{retryAction}
+	}
+	return []string{b.resend, discard}
 }
 
 // spanForm is the part of a filter about times, as people write times.
@@ -272,8 +285,14 @@ func readMessage[T any](
 // complete adds the rights of the person and the newest runs to a listing.
 func (c *Console) complete(r *http.Request, l *listing) {
 	l.mayAct = personOf(r).has(RoleAct)
+	l.runs = c.newestRuns(l.board)
+}
+
+func (c *Console) newestRuns(b board) []runView {
 	now := time.Now()
-	for _, one := range c.runs.of(l.board) {
-		l.runs = append(l.runs, runView{one.task, one.get(now), one.id, false})
+	var views []runView
+	for _, one := range c.runs.of(b) {
+		views = append(views, runView{one.task, one.get(now), one.id, false})
 	}
+	return views
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 type Config struct {
 	Addr string `env:"CONSOLE_ADDR" envDefault:"127.0.0.1:8090" help:"listener of the pages"`
 	// The host of URL is accepted as the Host of a request.
-	URL process.Console `env:"CONSOLE_URL" help:"public address of the console's pages, such as https://wagewire.example.com: log lines of dead letters, alerts and wagewire trace then have the address of the page (none)"`
+	URL process.Console `env:"CONSOLE_URL" help:"public address of the console's pages, such as https://wagewire.example.com: alerts, log lines of dead letters and commands then link to them; the console refuses requests with another Host, but those of its own machine (none)"`
 	// TokensFile is read at each request, so that a revoked token is out at once.
 	TokensFile string `env:"CONSOLE_TOKENS_FILE" help:"file with a line for each person, NAME ROLES TOKEN, such as: anna read,act 6f1c0b… (nobody acts)"`
 	// Providers are the providers of the installation. Beside a real one, TokensFile must have no
@@ -54,7 +55,9 @@ func (s *settings) readsFreely() bool { return s.AnyoneReads || !s.hasPersons() 
 // check checks the configuration. Errors name the variable to change.
 func (c Config) check() (*settings, error) {
 	s := &settings{Config: c, groups: map[string][]Role{}}
-	for _, check := range []func() error{s.checkURL, s.checkProxies, s.checkGroups, s.checkOpen} {
+	for _, check := range []func() error{
+		s.checkURL, s.checkProxies, s.checkGroups, s.checkHeaders, s.checkAddr, s.checkReveal,
+	} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -115,21 +118,67 @@ func (s *settings) checkGroups() error {
 		}
 		s.groups[group] = append(s.groups[group], Role(role))
 	}
-	if len(s.groups) > 0 && len(s.proxies) == 0 {
+	switch {
+	case len(s.groups) > 0 && len(s.proxies) == 0:
 		return errors.New(
 			"CONSOLE_ROLES: groups come from a proxy: set CONSOLE_TRUSTED_PROXIES to its addresses")
+	case len(s.groups) == 0 && len(s.proxies) > 0 && !s.AnyoneReads:
+		return errors.New("CONSOLE_ROLES is not set, so nobody whom the proxy names has a role: " +
+			"write roles of groups, such as read=payroll,act=payroll-ops, or set " +
+			"CONSOLE_ANYONE_READS=1")
 	}
 	return nil
 }
 
-// checkOpen refuses a listener that strangers may reach, unless it is wished.
-func (s *settings) checkOpen() error {
+// headerName is the name of a header of HTTP.
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// checkHeaders refuses a header that no proxy can send.
+func (s *settings) checkHeaders() error {
+	if len(s.proxies) == 0 {
+		return nil
+	}
+	for _, header := range []struct{ variable, value string }{
+		{"CONSOLE_USER_HEADER", s.UserHeader},
+		{"CONSOLE_GROUPS_HEADER", s.GroupsHeader},
+	} {
+		if !headerName.MatchString(header.value) {
+			return fmt.Errorf("%s: %q is no name of a header such as X-Forwarded-User",
+				header.variable, header.value)
+		}
+	}
+	return nil
+}
+
+// checkReveal refuses to reveal if nobody can have the role.
+func (s *settings) checkReveal() error {
+	if s.Reveal && !s.hasPersons() {
+		return errors.New("CONSOLE_REVEAL: nobody has the role reveal: " +
+			"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES")
+	}
+	return nil
+}
+
+// AddrError says what is wrong with Config.Addr.
+type AddrError struct{ err error }
+
+func (e *AddrError) Error() string { return "CONSOLE_ADDR: " + e.err.Error() }
+
+// Unwrap returns the error without the name of the variable.
+func (e *AddrError) Unwrap() error { return e.err }
+
+// checkAddr refuses an address without a port, and a listener that strangers may reach, unless it
+// is wished.
+func (s *settings) checkAddr() error {
+	if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+		return &AddrError{fmt.Errorf("%w: write HOST:PORT, such as 127.0.0.1:8090", err)}
+	}
 	if s.hasPersons() || s.AnyoneReads || isLoopback(s.Addr) {
 		return nil
 	}
-	return fmt.Errorf("CONSOLE_ADDR: %s can be reached from other machines: "+
+	return &AddrError{fmt.Errorf("%s can be reached from other machines: "+
 		"set CONSOLE_TOKENS_FILE or CONSOLE_TRUSTED_PROXIES to know who reads, "+
-		"or CONSOLE_ANYONE_READS=1", s.Addr)
+		"or CONSOLE_ANYONE_READS=1", s.Addr)}
 }
 
 // isLoopback reports whether only this machine reaches a listener at the address.

@@ -3,10 +3,12 @@ package console
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -15,12 +17,8 @@ import (
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-const (
-	// headerFor is how long a browser may take to send the headers of a request.
-	headerFor = 5 * time.Second
-	// pageFor is how long a page may read the broker.
-	pageFor = 10 * time.Second
-)
+// pageFor is how long a page may read the broker.
+const pageFor = 10 * time.Second
 
 // Console is the server of the pages.
 type Console struct {
@@ -37,8 +35,7 @@ type Console struct {
 	feed    *feed
 	runs    *runs
 	results results
-	// open has an element for each page that is open.
-	open chan struct{}
+	open    openPages
 	// searches and lookups have an element for each search and page that asks the broker.
 	searches chan struct{}
 	lookups  chan struct{}
@@ -81,7 +78,7 @@ func New(
 		watch:      newWatch(),
 		feed:       newFeed(),
 		runs:       runs,
-		open:       make(chan struct{}, openMax),
+		open:       openPages{of: map[string]int{}},
 		searches:   make(chan struct{}, searchesMax),
 		lookups:    make(chan struct{}, lookupsMax),
 		searchTurn: searchTurn,
@@ -93,15 +90,17 @@ func New(
 	}, nil
 }
 
-// Server returns the HTTP server of the pages. Its shutdown ends the pages that stay open.
-func (c *Console) Server() *http.Server {
-	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: headerFor}
-	server.RegisterOnShutdown(c.stop)
-	return server
+// Listen opens the listener of Config.Addr. An error is an *AddrError.
+func (c *Console) Listen(ctx context.Context) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return nil, &AddrError{err}
+	}
+	return listener, nil
 }
 
 // Handler returns the handler of the pages.
-func (c *Console) Handler() http.Handler { return c.guard(c.routes()) }
+func (c *Console) Handler() http.Handler { return c.guard(c.survive(c.routes())) }
 
 // Run reads what the pages show, until ctx ends.
 func (c *Console) Run(ctx context.Context) error {
@@ -109,7 +108,9 @@ func (c *Console) Run(ctx context.Context) error {
 	defer c.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		health.ReadAgain(ctx, c.op, c.health, readEvery, c.watch.show)
+		health.ReadAgain(ctx, c.op, c.health, health.Again{
+			Every: readEvery, Limit: readFor, Begin: c.watch.begin, Show: c.watch.show,
+		})
 		return nil
 	})
 	group.Go(func() error { return c.runFeed(ctx) })
@@ -123,5 +124,24 @@ func (c *Console) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Ready returns nil if the last reading of the broker was successful.
-func (c *Console) Ready(context.Context) error { return c.watch.ready() }
+// Ready returns nil as soon as the broker was read, or could not be read, for the first time. While
+// the broker is away, the pages say what is known: so they must be reachable then above all.
+func (c *Console) Ready(context.Context) error {
+	if now, _ := c.watch.get(); now.Number == 0 {
+		return errors.New("the broker was not read yet")
+	}
+	return nil
+}
+
+// Metric says whether the broker answers. The console is ready also without it.
+func (c *Console) Metric() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "wagewire_console_broker_up",
+		Help: "1 if the last reading of the broker was successful.",
+	}, func() float64 {
+		if now, _ := c.watch.get(); now.Number == 0 || now.Why != "" {
+			return 0
+		}
+		return 1
+	})
+}

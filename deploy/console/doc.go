@@ -14,26 +14,27 @@
 //	config.go    Config: the settings, and what is refused at the start
 //	console.go   Console: New, Handler, Run
 //	routes.go    the table of addresses
-//	guard.go     what every request and answer must have
+//	guard.go     what every request and answer must have; limits.go: how long each may take
 //	access.go    persons and roles; tokens.go: the file of tokens; session.go: who has logged in
 //	audit.go     a log line for each action, and for each look at records
 //	watch.go     the state of the installation, read again and again; sample.go: its recent past
 //	live.go      "changed" to open pages, over server-sent events
 //	layout.templ the frame of each page; words.go: numbers and times on pages
 //	overview     the first page: the verdict, and what is wrong
-//	finding      what a finding means, and what to do: the runbook
-//	feed         the newest completions: feed.go keeps them, feed_page.go chooses and shows
-//	queue        all queues, and one; act.go: pause, resume and retry; result.go: what that did
+//	finding      what a finding means, and what to do; runbook.go: the parts of the runbook's text
+//	feed         the newest completions: feed.go reads them while somebody looks, and feed_page.go
+//	             chooses and shows
+//	queue        all queues, and one; act.go: pause and resume; result.go: what that did; retry.go
 //	provider     what is known of each provider; team: who subscribes, and how far behind each is
 //	event        one event's life as a timeline; account: the state and the messages of an account
-//	board.go     what the lists of dead letters and of the quarantine share: filters, pages, counts
+//	board.go     what the lists of dead letters and of the quarantine share: filters and pages
 //	dead         dead letters, and one; quarantine: webhooks in quarantine, and one
 //	run.go       a run: a plan, and then exactly the planned messages; run_view.go: its page
 //	runs.go      the runs of this process, and the forms about them; work.go: what a run does
 //	search       from a name to a page; how many pages and searches ask the broker at a time
 //	reveal       records and bodies, for a person who says why
 //	address.go   the addresses of pages
-//	static/      the style, and htmx
+//	static/      the style, htmx, and live.js: a notice on a page that hears of no changes
 //
 // # What a page shows
 //
@@ -55,8 +56,8 @@
 //
 //	planning ──▶ planned ──▶ running ──▶ done
 //	    │           │ └ after 15 minutes ─▶ expired
-//	    └───────────┴───────────┴─▶ cancelled by a person; stopped by an error, a lost role, or the
-//	                                end of the console
+//	    └───────────┴───────────┴─▶ cancelled by a person; stopped by an error, a lost role,
+//	                                or the end of the console
 //
 // # The libraries
 //

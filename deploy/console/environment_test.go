@@ -34,6 +34,7 @@ func TestTheDemonstrationsTokenStandsBesideFakesOnly(t *testing.T) {
 		"nor without a word about them":         {demoTokens, "", "", "PINWHEEL_URL, which is not set, is real"},
 		"but an own token beside all":           {own, "https://api.getpinwheel.com", "", ""},
 		"and no file beside all":                {"", "", "", ""},
+		"nor beside a word that is no URL":      {demoTokens, "foo", fakes, "PINWHEEL_URL is no URL"},
 		"a URL that cannot be a URL is refused": {own, " ", "", "PINWHEEL_URL: the value begins"},
 	} {
 		t.Run(promise, func(t *testing.T) {

@@ -2,135 +2,236 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/wagewire/wagewire/deploy/advice"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/stream"
 )
 
 const (
-	// feedBack is how far back the feed begins.
-	feedBack = time.Minute
 	// feedMax is how many completions the feed keeps.
 	feedMax = 200
-	// feedEvery is the least time between two "changed" to open pages.
+	// feedEvery is the pause between two readings of the feed.
 	feedEvery = time.Second
-	// feedAgain is the pause before the feed is begun again after an error.
+	// feedAgain is the pause after a reading that failed.
 	feedAgain = 5 * time.Second
+	// lookedFor is how long the feed is read after the last look at it. An open page looks again
+	// and again.
+	lookedFor = 2 * time.Minute
+	// feedFirst is how long the first look waits for a reading.
+	feedFirst = time.Second
 )
 
-// fed is a completion in the feed: without its records, which are counted.
+// fed is a completion in the feed: without its records, and without the ids of those that are
+// missing or deleted, which are counted.
 type fed struct {
 	schema.Completion
 
-	records int
+	records, missing, deleted int
 }
 
-// feed has the newest completions. One tail of the completions serves every open page. It is safe
-// for concurrent use.
+// feed has the newest completions. It is read while somebody looks, once for all open pages. It is
+// safe for concurrent use.
 type feed struct {
-	mu      sync.Mutex
-	since   time.Time // of the oldest that it could have
-	newest  []fed     // oldest first
-	isNew   bool      // since the last change was told
-	changed chan struct{}
+	mu     sync.Mutex
+	newest []fed // oldest first
+	// last is the sequence of the newest, and unread counts those that could not be decoded.
+	last   uint64
+	unread int
+	// readAt is when the last good reading ended, and endedAt when the last one did. failedSince is
+	// when the first of the failed ones did, zero if the last was good.
+	readAt, endedAt, failedSince time.Time
+
+	lookedAt time.Time
+	isNew    bool          // since the last change was told
+	changed  chan struct{} // closed when there are others
+	ended    chan struct{} // closed at the end of the next reading
+	looks    chan struct{} // has an element after a first look
 }
 
-func newFeed() *feed { return &feed{changed: make(chan struct{})} }
+func newFeed() *feed {
+	return &feed{
+		changed: make(chan struct{}),
+		ended:   make(chan struct{}),
+		looks:   make(chan struct{}, 1),
+	}
+}
 
-// get returns the newest completions, the newest first, and a channel that is closed when there are
-// others.
-func (f *feed) get() (newest []fed, changed <-chan struct{}) {
+// change returns a channel that is closed when there are other completions.
+func (f *feed) change() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	newest = slices.Clone(f.newest)
+	return f.changed
+}
+
+// feedNow is what the feed has at a time.
+type feedNow struct {
+	newest      []fed // the newest first
+	unread      int
+	failedSince time.Time
+}
+
+// get returns what the feed has.
+func (f *feed) get() feedNow {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	newest := slices.Clone(f.newest)
 	slices.Reverse(newest)
-	return newest, f.changed
+	return feedNow{newest, f.unread, f.failedSince}
 }
 
-// begun returns since when completions are in the feed, zero before the first reading.
-func (f *feed) begun() time.Time {
+// look notes that somebody looks. If nobody did of late, look waits for a reading that comes soon.
+func (f *feed) look(ctx context.Context) {
+	f.mu.Lock()
+	f.lookedAt = time.Now()
+	isFresh := time.Since(f.endedAt) < lookedFor
+	ended := f.ended
+	f.mu.Unlock()
+	if isFresh {
+		return
+	}
+	select {
+	case f.looks <- struct{}{}:
+	default:
+	}
+	late := time.NewTimer(feedFirst)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+	case <-ctx.Done():
+	}
+}
+
+// read is when the last good reading ended.
+func (f *feed) read() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.since
+	return f.readAt
 }
 
-// begin says since when completions are added.
-func (f *feed) begin(since time.Time) {
+func (f *feed) isLookedAt() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.since = since
+	return time.Since(f.lookedAt) < lookedFor
 }
 
-// add adds a completion. Its records are dropped.
-func (f *feed) add(c schema.Completion) {
-	one := fed{c, c.CountRecords()}
+// next selects the completions that the feed does not have. stored is the sequence of the newest
+// that is known to be stored after the last reading, 0 if nobody knows: if it is less than that of
+// the feed, the stream is another one.
+func (f *feed) next(stored uint64) stream.Selection {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if stored > 0 && stored < f.last {
+		f.last = 0
+		f.newest = nil
+	}
+	if f.last == 0 || time.Since(f.readAt) > lookedFor {
+		return stream.Selection{Newest: feedMax}
+	}
+	return stream.Selection{From: f.last + 1}
+}
+
+// add adds a completion as it is stored, unless the feed has it. Its records are dropped.
+func (f *feed) add(m stream.Stored) {
+	var c schema.Completion
+	err := json.Unmarshal(m.Body, &c)
+	one := fed{c, c.CountRecords(), len(c.Data.Missing), len(c.Data.Deleted)}
 	one.Data.Records = nil
+	one.Data.Missing = nil
+	one.Data.Deleted = nil
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if m.Sequence <= f.last {
+		return
+	}
+	f.last = m.Sequence
+	f.isNew = true
+	if err != nil { // which may quote the records
+		f.unread++
+		return
+	}
 	f.newest = append(f.newest, one)
 	if len(f.newest) > feedMax {
 		f.newest = slices.Delete(f.newest, 0, len(f.newest)-feedMax)
 	}
-	f.isNew = true
 }
 
-// tell tells of what was added since the last time.
-func (f *feed) tell() {
+// end ends a reading, and tells of what is new. isFirst is true for the first failed one.
+func (f *feed) end(err error) (isFirst bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.endedAt = time.Now()
+	isFirst = err != nil && f.failedSince.IsZero()
+	switch {
+	case err == nil:
+		f.isNew = f.isNew || !f.failedSince.IsZero()
+		f.readAt = f.endedAt
+		f.failedSince = time.Time{}
+	case isFirst:
+		f.isNew = true
+		f.failedSince = f.endedAt
+	}
+	close(f.ended)
+	f.ended = make(chan struct{})
 	if f.isNew {
 		f.isNew = false
 		close(f.changed)
 		f.changed = make(chan struct{})
 	}
+	return isFirst
 }
 
-// runFeed reads completions as they come, until ctx ends. Open pages are told once a second at
-// most.
+// runFeed reads completions while somebody looks, until ctx ends.
 func (c *Console) runFeed(ctx context.Context) error {
-	since := time.Now().Add(-feedBack)
-	c.feed.begin(since)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		for ctx.Err() == nil {
-			err := c.readFeed(ctx, since)
-			if err != nil && ctx.Err() == nil {
-				c.log.Warn("the feed of completions begins again", zap.Error(advice.OnBroker(err)))
+	for ctx.Err() == nil {
+		if !c.feed.isLookedAt() {
+			select {
+			case <-c.feed.looks:
+			case <-ctx.Done():
 			}
-			since = time.Now()
-			await(ctx, feedAgain)
+			continue
 		}
-		return nil
-	})
-	group.Go(func() error {
-		for ctx.Err() == nil {
-			c.feed.tell()
-			await(ctx, feedEvery)
+		rest := feedEvery
+		if !c.readFeed(ctx) {
+			rest = feedAgain
 		}
-		return nil
-	})
-	return group.Wait()
+		await(ctx, rest)
+	}
+	return nil
 }
 
-func (c *Console) readFeed(ctx context.Context, since time.Time) error {
-	tail, err := c.op.Tail(ctx, schema.AllCompletions, since)
-	if err != nil {
-		return err
+// readFeed reads the completions that the feed does not have yet.
+func (c *Console) readFeed(ctx context.Context) (isRead bool) {
+	reading, cancel := context.WithTimeout(ctx, pageFor)
+	defer cancel()
+	err := c.op.Scan(reading, schema.CompletionsStream, c.feed.next(c.stored()),
+		func(m stream.Stored) error {
+			c.feed.add(m)
+			return nil
+		})
+	isFirst := c.feed.end(err)
+	// The connection itself logs that it is away.
+	if isFirst && ctx.Err() == nil && c.op.Connected() == nil {
+		c.log.Warn("the feed of completions cannot be read", zap.Error(advice.OnBroker(err)))
 	}
-	defer tail.Close()
-	for {
-		completion, err := tail.Next(ctx)
-		if err != nil {
-			return err
-		}
-		c.feed.add(completion)
+	return err == nil
+}
+
+// stored is the sequence of the newest completion by a state that is newer than the feed, 0 if
+// there is none.
+func (c *Console) stored() uint64 {
+	now, _ := c.watch.get()
+	if now.isRead() && now.At.After(c.feed.read()) {
+		return sampleOf(now.State).completions
 	}
+	return 0
 }
 
 // await waits for a time, or for the end of ctx.

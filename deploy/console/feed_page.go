@@ -5,7 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/a-h/templ"
 
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
@@ -45,11 +46,17 @@ func (c feedChoice) command() string {
 type feedView struct {
 	feedChoice
 
-	// shown are the chosen completions out of all kept ones, the newest first.
-	shown []fed
-	kept  int
-	since time.Time
+	feedNow
+
+	// shown are the newest of the chosen completions, and chosen is how many there are.
+	shown  []fed
+	chosen int
+	// more is the address of the page with all of them, "" if they are shown.
+	more templ.SafeURL
 }
+
+// rowsMax is how many completions the feed shows, unless the person asks for all.
+const rowsMax = 50
 
 // showFeed shows the newest completions.
 func (c *Console) showFeed(w http.ResponseWriter, r *http.Request) {
@@ -63,12 +70,18 @@ func (c *Console) showFeed(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, problem)
 		return
 	}
-	newest, _ := c.feed.get()
-	view := feedView{feedChoice: choice, kept: len(newest), since: c.feed.begun()}
-	for _, one := range newest {
+	c.feed.look(r.Context())
+	view := feedView{feedChoice: choice, feedNow: c.feed.get()}
+	for _, one := range view.newest {
 		if choice.matches(one) {
 			view.shown = append(view.shown, one)
 		}
+	}
+	view.chosen = len(view.shown)
+	if view.chosen > rowsMax && query.Get("rows") != "all" {
+		view.shown = view.shown[:rowsMax]
+		query.Set("rows", "all")
+		view.more = templ.SafeURL("?" + query.Encode())
 	}
 	frame := page{title: "Feed", isLive: true, on: "completion"}
 	c.render(w, r, http.StatusOK, frame, feedPage(view))
@@ -97,11 +110,11 @@ func (f fed) key() string {
 // notes says what is unusual about the records.
 func (f fed) notes() string {
 	var notes []string
-	if n := len(f.Data.Missing); n > 0 {
-		notes = append(notes, fmt.Sprintf("%s missing", thousands(n)))
+	if f.missing > 0 {
+		notes = append(notes, fmt.Sprintf("%s missing", thousands(f.missing)))
 	}
-	if n := len(f.Data.Deleted); n > 0 {
-		notes = append(notes, fmt.Sprintf("%s deleted", thousands(n)))
+	if f.deleted > 0 {
+		notes = append(notes, fmt.Sprintf("%s deleted", thousands(f.deleted)))
 	}
 	if f.Data.Stale {
 		notes = append(notes, "stale")

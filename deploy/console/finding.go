@@ -30,7 +30,7 @@ func (c *Console) showFinding(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := c.known(r.Context())
-	view := findingView{Topic: topics[i], isRead: now.Number > 0}
+	view := findingView{Topic: topics[i], isRead: now.isRead() && now.Why == ""}
 	for _, f := range now.Findings {
 		if string(f.Name) == topics[i].Name {
 			view.active = append(view.active, f)

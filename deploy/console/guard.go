@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,9 +14,6 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// formBytesMax is the size of the largest form.
-const formBytesMax = 64 << 10
-
 // guard lets a request through if its Host is ours and no other site has sent it, and gives the
 // answer the headers that keep it in the browser of the person who asked.
 func (c *Console) guard(next http.Handler) http.Handler {
@@ -26,7 +22,7 @@ func (c *Console) guard(next http.Handler) http.Handler {
 		c.log.Warn("request of another site refused", zap.String("peer", r.RemoteAddr))
 		c.fail(w, r, http.StatusForbidden, "Another site sent this form, so nothing was done.")
 	}))
-	protected := crossOrigin.Handler(c.limitForm(next))
+	protected := crossOrigin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -48,20 +44,9 @@ func (c *Console) guard(next http.Handler) http.Handler {
 				http.StatusForbidden)
 			return
 		}
-		protected.ServeHTTP(w, r)
-	})
-}
-
-// limitForm refuses a form that is too large.
-func (c *Console) limitForm(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
-		if _, isLarge := errors.AsType[*http.MaxBytesError](r.ParseForm()); isLarge {
-			c.fail(w, r, http.StatusRequestEntityTooLarge,
-				"The form is too large, so nothing was done.")
-			return
+		if c.takeForm(w, r) {
+			protected.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 

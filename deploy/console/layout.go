@@ -2,6 +2,11 @@ package console
 
 import "strings"
 
+// htmxConfig: no style of htmx's own, which the policy forbids, no history, and what a person has
+// opened on a live page stays open.
+const htmxConfig = `{"includeIndicatorCSS":false,"history":false,` +
+	`"morphIgnore":["data-htmx-powered","open"]}`
+
 // link is an entry of the navigation.
 type link struct{ title, path string }
 

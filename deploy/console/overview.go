@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -51,4 +52,17 @@ func versions(r health.RoleState) string {
 		list = append(list, plain.Word(release))
 	}
 	return strings.Join(list, ", ")
+}
+
+// findingID is the id of a line of a list of findings. A list may have several of a name about the
+// same thing.
+func findingID(findings []health.Finding, i int) string {
+	f := findings[i]
+	before := 0
+	for _, other := range findings[:i] {
+		if other.Name == f.Name && other.About == f.About {
+			before++
+		}
+	}
+	return fmt.Sprintf("finding-%s-%s-%d", f.Name, plain.Word(f.About), before)
 }

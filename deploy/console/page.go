@@ -7,7 +7,10 @@ import (
 	"embed"
 	"encoding/hex"
 	"net/http"
+	"net/url"
 	"path"
+	"sync"
+	"time"
 
 	"github.com/a-h/templ"
 	"go.uber.org/zap"
@@ -32,7 +35,14 @@ type frame struct {
 	canLogIn bool
 	path     string
 	known    known
+	// paused: the person has asked for a page that stays as it is. turn is the address of the same
+	// page, with or without changes.
+	paused bool
+	turn   templ.SafeURL
 }
+
+// pageNotMade is what is shown instead of a page that cannot be made.
+const pageNotMade = "wagewire console: this page could not be made: see the log"
 
 type personKey struct{}
 
@@ -56,20 +66,39 @@ func (c *Console) render(
 		person:   personOf(r),
 		canLogIn: c.TokensFile != "",
 		path:     r.URL.Path,
-		known:    c.known(r.Context()),
+	}
+	if c.mayRead(f.person) {
+		f.known, _ = c.watch.get()
+	}
+	if f.isLive {
+		f.pause(r.URL)
 	}
 	var out bytes.Buffer
 	if err := layout(f, body).Render(r.Context(), &out); err != nil {
 		c.log.Error("page not made", zap.String("title", p.title), zap.Error(err))
-		http.Error(w, "wagewire console: this page could not be made: see the log",
-			http.StatusInternalServerError)
+		http.Error(w, pageNotMade, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// Not every writer has deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeFor))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(out.Bytes()) // the browser has gone
 	}
+}
+
+// pause keeps a live page as it is, if its address says so, and finds the address of the other one.
+func (f *frame) pause(at *url.URL) {
+	query := at.Query()
+	f.paused = query.Get("live") == "no"
+	if f.paused {
+		f.isLive = false
+		query.Del("live")
+	} else {
+		query.Set("live", "no")
+	}
+	f.turn = templ.SafeURL("?" + query.Encode())
 }
 
 // fail shows a page that says why there is no other.
@@ -106,11 +135,22 @@ func sendStatic(w http.ResponseWriter, r *http.Request) {
 const hashLength = 12
 
 // staticURL is the address of a static file. It changes with the file.
-func staticURL(name string) string {
-	text, err := static.ReadFile("static/" + name)
-	if err != nil {
-		panic(err) // the file is embedded
+func staticURL(name string) string { return staticURLs()[name] }
+
+// staticURLs are the addresses of all static files, by their names.
+var staticURLs = sync.OnceValue(func() map[string]string {
+	urls := map[string]string{}
+	files, err := static.ReadDir("static")
+	for _, file := range files {
+		var text []byte
+		if text, err = static.ReadFile("static/" + file.Name()); err != nil {
+			break
+		}
+		sum := sha256.Sum256(text)
+		urls[file.Name()] = "/static/" + file.Name() + "?" + hex.EncodeToString(sum[:])[:hashLength]
 	}
-	sum := sha256.Sum256(text)
-	return "/static/" + name + "?" + hex.EncodeToString(sum[:])[:hashLength]
-}
+	if err != nil {
+		panic(err) // the files are embedded
+	}
+	return urls
+})

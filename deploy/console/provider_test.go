@@ -57,6 +57,7 @@ func TestTheProvidersPageSaysWhatIsKnownOfEach(t *testing.T) {
 		"the budget":                    {"2.5 calls a second", "30 turns", "4.3s"},
 		"its load in the last minute":   {"2.5 turns a second"},
 		"until when it is held":         {"2024-05-06 07:09:39Z", "(in 1m30s)"},
+		"what the words stand for":      {"A turn is the right to one call.", "answered 429", "Dates of webhooks: failed if"},
 		"a budget that cannot be read":  {"the budget of truv is "},
 		"queues that are refused":       {`href="/queues/pinwheel_income"`, "unauthorized, 401 from", ">4<"},
 		"findings, with a link to each": {`href="/findings/provider-failing"`, `href="/findings/clock-skew"`},

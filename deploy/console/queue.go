@@ -29,6 +29,39 @@ func (v queuesView) waits() int {
 	return n
 }
 
+// waitingClasses are the classes of the waiting events of all queues.
+func (v queuesView) waitingClasses() []schema.Class {
+	var all []stream.WaitingCount
+	for _, q := range v.Queues {
+		all = append(all, q.WaitingByClass...)
+	}
+	return classWords(all, classOfWaiting)
+}
+
+func classOfWaiting(c stream.WaitingCount) schema.Class { return c.Class }
+
+// unfinished are the queues that had an event ready or in hand within the samples.
+func (v queuesView) unfinished() []string {
+	var names []string
+	for _, q := range v.Queues {
+		hasLag := func(s sample) bool { return s.lag[q.Name] > 0 }
+		if slices.ContainsFunc(v.Samples, hasLag) {
+			names = append(names, q.Name)
+		}
+	}
+	return names
+}
+
+// restText says that there is nothing to draw.
+func (v queuesView) restText() string {
+	if len(v.Samples) < 2 {
+		return "No event is ready or in hand. The charts begin with the console."
+	}
+	first := v.Samples[0].at
+	last := v.Samples[len(v.Samples)-1].at
+	return "No event was ready or in hand at the readings of the last " + plain.Age(last.Sub(first)) + "."
+}
+
 // showQueues shows all queues.
 func (c *Console) showQueues(w http.ResponseWriter, r *http.Request) {
 	view := queuesView{c.known(r.Context())}
@@ -45,8 +78,10 @@ type queueView struct {
 	letters []health.DeadCount
 	about   []health.Finding
 	mayAct  bool
-	// done says what the last action of the person did, "" without one.
-	done string
+	// runs are the newest retries.
+	runs []runView
+	// done says what the last action of the person did, zero without one.
+	done resultOf
 }
 
 // showQueue shows a queue, and to a person who may act the forms.
@@ -61,7 +96,8 @@ func (c *Console) showQueue(w http.ResponseWriter, r *http.Request) {
 		done: c.results.find(r),
 	}
 	view.gather()
-	c.readPause(r, &view)
+	view.runs = c.newestRuns(retryBoard(q))
+	c.pauseAnew(r, &view)
 	c.render(w, r, http.StatusOK, page{title: "Queue " + q.Name, isLive: true}, queuePage(view))
 }
 
@@ -87,20 +123,41 @@ func (v *queueView) gather() {
 			v.letters = append(v.letters, d)
 		}
 	}
-	names := []string{v.Name, string(v.Provider), stream.WorkerRole(v.Resource)}
 	for _, f := range v.Findings {
-		if slices.Contains(names, f.About) {
+		if v.isAbout(f) {
 			v.about = append(v.about, f)
 		}
 	}
 }
 
-// readPause reads the operator's pause anew: the state may be older than a pause of this page.
-// While the broker is away, the pause of the state stays.
-func (c *Console) readPause(r *http.Request, v *queueView) {
-	if v.status == nil || !v.AwaySince.IsZero() {
+// isAbout reports whether the finding says something of the queue. One about its provider does so
+// only if the queue rests because of it.
+func (v *queueView) isAbout(f health.Finding) bool {
+	isClosed := func(reason schema.ClosureReason) bool {
+		return v.status != nil && slices.Contains(v.status.Closures, reason)
+	}
+	isOfProvider := f.About == string(v.Provider)
+	switch f.Name {
+	case health.RefusedCredentials:
+		return isOfProvider && v.status != nil && v.status.Refusal != nil
+	case health.ProviderFailing:
+		return isOfProvider && isClosed(schema.ClosureDown)
+	case health.ProviderHolds:
+		return isOfProvider && isClosed(schema.ClosureHeld)
+	case health.DeadLetters:
+		return len(v.letters) > 0
+	default:
+		return f.About == v.Name || f.About == stream.WorkerRole(v.Resource)
+	}
+}
+
+// pauseAnew reads the operator's pause anew: the state may be older than a pause of this page.
+// While the broker is away or slow, or many pages ask, the pause of the state stays.
+func (c *Console) pauseAnew(r *http.Request, v *queueView) {
+	if v.status == nil || !v.AwaySince.IsZero() || !enter(r.Context(), c.lookups, anewFor) {
 		return
 	}
+	defer func() { <-c.lookups }()
 	ctx, cancel := context.WithTimeout(r.Context(), anewFor)
 	defer cancel()
 	until, err := c.op.PausedUntil(ctx, v.Queue)

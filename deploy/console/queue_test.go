@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,9 +88,16 @@ func TestAQueuePageSaysWhatTheStateSays(t *testing.T) {
 			"refused", "provider down", "until resumed", "ends in 1h59m",
 		}},
 		{"waiting events by class", "/queues", []string{"transient", "in 1m20s", "in 5h59m", "2h0m"}},
-		{"a chart of each queue", "/queues", []string{
-			`id="lag-pinwheel_paystubs"`, `id="lag-truv_link"`,
-			"pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 20s",
+		{"what the classes stand for", "/queues", []string{
+			"Class: the kind of failure.", "transient: the provider failed, or did not answer.",
+		}},
+		{"and those of dead letters", "/queues/pinwheel_paystubs", []string{
+			"permanent: the provider rejects the request, and would again.",
+		}},
+		{"what the numbers count", "/queues", []string{"Ready: events to take now.", "Copies behind:"}},
+		{"a chart of each queue with unfinished events", "/queues", []string{
+			`id="lag-pinwheel_paystubs"`,
+			"pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 10s",
 		}},
 		{"the facts of a queue", "/queues/pinwheel_paystubs", []string{
 			"1\u202f234\u202f567", "12\u202f345", ">44<", ">3<", "provider down", "transient",
@@ -121,26 +129,90 @@ func TestAQueuePageSaysWhatTheStateSays(t *testing.T) {
 func TestAQueuePageLinksToFindingsAboutIt(t *testing.T) {
 	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
 	state := busyState()
+	state.Providers = []health.ProviderState{{
+		Provider: schema.Pinwheel,
+		ProviderReport: schema.ProviderReport{
+			Calls: schema.Recent{InARow: 9, Failed: 9, LastFailed: stateAt},
+		},
+	}}
+	state.Unread = []health.UnreadCount{{Provider: schema.Pinwheel, Reason: "skew", Count: 3}}
 	b.watch.show(state)
 	b.watch.now.AwaySince = stateAt
-	b.wants(b.get("/queues/pinwheel_shifts", ritaToken), http.StatusOK,
-		`href="/findings/queue-paused"`, `href="/findings/refused-credentials"`)
-	got := b.get("/queues/truv_link", ritaToken)
-	b.wants(got, http.StatusOK, `href="/findings/queue-paused"`)
-	if strings.Contains(got.body, "refused-credentials") {
-		t.Errorf("a finding about another provider: %s", short(got.body))
+	all := []health.Name{
+		health.QueuePaused, health.RefusedCredentials, health.ProviderFailing, health.DeadLetters,
+		health.Quarantined,
 	}
+	for queue, about := range map[string][]health.Name{
+		"pinwheel_shifts":   {health.QueuePaused},
+		"truv_link":         {health.QueuePaused},
+		"pinwheel_income":   {health.RefusedCredentials},
+		"pinwheel_paystubs": {health.ProviderFailing, health.DeadLetters},
+	} {
+		got := b.get("/queues/"+queue, ritaToken)
+		for _, name := range all {
+			isThere := strings.Contains(got.body, `href="/findings/`+string(name)+`"`)
+			if isThere != slices.Contains(about, name) {
+				t.Errorf("%s: the finding %s is there: %t", queue, name, isThere)
+			}
+		}
+	}
+}
+
+func TestThePageOfQueuesDrawsWhatWasUnfinished(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	b.watch.now = known{}
+	state := busyState()
+	b.watch.show(state)
+	got := b.get("/queues", ritaToken)
+	if n := strings.Count(got.body, `id="lag-`); n != 1 {
+		t.Errorf("one queue has unfinished events, and there are %d charts", n)
+	}
+	if n := strings.Count(got.body, `href="/queues/truv_link"`); n != 1 {
+		t.Errorf("a queue without waiting events is there %d times", n)
+	}
+	b.watch.now = known{}
+	b.watch.show(health.State{At: stateAt})
+	b.watch.show(health.State{At: stateAt.Add(sampleEvery)})
+	b.wants(b.get("/queues", ritaToken), http.StatusOK,
+		"No event was ready or in hand at the readings of the last 10s.")
+}
+
+func TestThePageOfQueuesHasTheStreams(t *testing.T) {
+	b := newBenchWithoutBroker(t, Config{TokensFile: "…"})
+	waiting := func(name string) string { return schema.Queue{Name: name}.WaitingStream() }
+	state := busyState()
+	state.Streams = []stream.Level{
+		{
+			Name: schema.EventsStream, Messages: 1_234_567, Bytes: 3 << 20, BytesMax: 4 << 20,
+			MessagesMax: -1, Oldest: stateAt.Add(-time.Hour), Behind: []string{"nats-2", hostile},
+		},
+		{Name: waiting("pinwheel_income"), Messages: 11},
+		{Name: waiting("pinwheel_shifts"), Messages: 31},
+	}
+	b.watch.now = known{}
+	b.watch.show(state)
+	got := b.get("/queues", ritaToken)
+	b.wants(got, http.StatusOK, schema.EventsStream, "1\u202f234\u202f567", "3MiB", "4MiB", "75%",
+		"1h0m", "nats-2, ", schema.EveryWaitingStream, ">42<")
+	b.wantsText(got)
 }
 
 func TestAnUnknownQueue(t *testing.T) {
 	b := newBench(t)
 	for _, ask := range []func() answer{
 		func() answer { return b.get("/queues/nothing", annaToken) },
-		func() answer { return b.get("/queues/nothing/retry", annaToken) },
 		func() answer { return b.post("/queues/nothing/pause", annaToken, nil) },
 		func() answer { return b.post("/queues/nothing/resume", annaToken, nil) },
 		func() answer { return b.post("/queues/nothing/retry", annaToken, nil) },
 	} {
 		b.wants(ask(), http.StatusNotFound, "There is no such queue", "pinwheel_income")
+	}
+}
+
+func TestEveryClassHasAMeaning(t *testing.T) {
+	for _, c := range schema.Classes() {
+		if classMeanings[c] == "" {
+			t.Errorf("%s has none", c)
+		}
 	}
 }

@@ -36,15 +36,16 @@ func (s *results) add(path, text string, now time.Time) string {
 	return path + "?" + url.Values{"done": {s.list[len(s.list)-1].id}}.Encode()
 }
 
-// find returns the text for the page of the request, and "" if there is none, or no more.
-func (s *results) find(r *http.Request) string {
+// find returns the result for the page of the request, and the zero value if there is none, or no
+// more.
+func (s *results) find(r *http.Request) resultOf {
 	id := r.URL.Query().Get("done")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.list {
 		if one.id == id && one.path == r.URL.EscapedPath() && time.Since(one.at) < resultFor {
-			return one.text
+			return one
 		}
 	}
-	return ""
+	return resultOf{}
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // route is an address of the console.
@@ -25,10 +26,9 @@ func (c *Console) table() []route {
 		{"GET /feed", RoleRead, c.showFeed},
 		{"GET /queues", RoleRead, c.showQueues},
 		{"GET /queues/{queue}", RoleRead, c.showQueue},
-		{"POST /queues/{queue}/pause", RoleAct, c.onQueue("pause", c.pause)},
-		{"POST /queues/{queue}/resume", RoleAct, c.onQueue("resume", c.resume)},
-		{"GET /queues/{queue}/retry", RoleAct, c.planRetry},
-		{"POST /queues/{queue}/retry", RoleAct, c.onQueue("retry", c.retryNow)},
+		{"POST /queues/{queue}/pause", RoleAct, c.onQueue("pause", c.readPause)},
+		{"POST /queues/{queue}/resume", RoleAct, c.onQueue("resume", c.readResume)},
+		{"POST /queues/{queue}/retry", RoleAct, c.planRetry},
 		{"GET /providers", RoleRead, c.showProviders},
 		{"GET /teams", RoleRead, c.showTeams},
 		{"GET /dead", RoleRead, c.showDead},
@@ -69,10 +69,36 @@ func (c *Console) routes() http.Handler {
 	for _, one := range c.table() {
 		mux.HandleFunc(one.pattern, c.permit(one.role, one.show))
 	}
-	mux.HandleFunc("/", c.permit(RoleRead, func(w http.ResponseWriter, r *http.Request) {
-		c.fail(w, r, http.StatusNotFound, "There is no such page.")
-	}))
-	return mux
+	missing := c.permit(RoleRead, func(w http.ResponseWriter, r *http.Request) {
+		methods := methodsOf(mux, r)
+		if methods == "" {
+			c.fail(w, r, http.StatusNotFound, "There is no such page.")
+			return
+		}
+		w.Header().Set("Allow", methods)
+		c.fail(w, r, http.StatusMethodNotAllowed, "This address is for "+methods+".")
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern == "" {
+			missing(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// methodsOf returns the methods that the address of the request has, as the header Allow lists
+// them.
+func methodsOf(mux *http.ServeMux, r *http.Request) string {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := r.WithContext(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "" {
+			methods = append(methods, method)
+		}
+	}
+	return strings.Join(methods, ", ")
 }
 
 // permit lets a request through if the person has the role. The function finds the person in the
@@ -87,13 +113,16 @@ func (c *Console) permit(role Role, show http.HandlerFunc) http.HandlerFunc {
 		case err != nil:
 			c.fail(w, r, http.StatusServiceUnavailable, sentence(err.Error()))
 		case p.isKnown():
-			c.audit(r, p, "refused")
+			c.auditRefusal(r, p, role)
 			c.fail(w, r, http.StatusForbidden, "You may not do this: it needs the role "+
 				string(role)+".")
 		case r.Method == http.MethodGet && c.TokensFile != "":
 			to := "/login?next=" + url.QueryEscape(r.URL.RequestURI())
 			http.Redirect(w, r, to, http.StatusSeeOther)
 		default:
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				c.auditRefusal(r, p, role)
+			}
 			c.fail(w, r, http.StatusUnauthorized, "Nobody is logged in, so nothing was done. "+
 				c.howToLogIn())
 		}
@@ -109,7 +138,7 @@ func (c *Console) howToLogIn() string {
 		return "The proxy in front of the console must name the person, with one line for each " +
 			"header: it must remove the headers that the browser sends."
 	default:
-		return "The console is read-only: it knows no persons without CONSOLE_TOKENS_FILE or " +
-			"CONSOLE_TRUSTED_PROXIES."
+		return "The console is read-only, because it knows no persons: set CONSOLE_TOKENS_FILE " +
+			"or CONSOLE_TRUSTED_PROXIES."
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/advice"
+	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/shelf"
 )
 
@@ -28,7 +29,8 @@ const (
 	// planFor is how long a plan may be made, and plannedFor how long it can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
-	// stepFor is the limit for a message. A message in hand is finished after every end of a run.
+	// stepFor is the limit for a message. A message in hand is finished after every end of a run,
+	// unless that takes longer than actFor: it may then be half done.
 	stepFor = time.Minute
 	// keptMax is how many kept messages a report lists, and reasonsMax how many reasons.
 	keptMax    = 100
@@ -82,6 +84,7 @@ type report struct {
 	// Matched counts the messages of the filter, and Chosen the messages of the run.
 	Matched, Chosen int
 	Groups          []group
+	Rests           []retry.Rest
 	// Preview has the results of the first Checked messages, and Result the results of the run.
 	Checked int
 	Preview tally
@@ -159,6 +162,7 @@ type run struct {
 // The causes of the end of a run.
 var (
 	errConsoleStops = errors.New("the console was stopped")
+	errFault        = errors.New("the console has a fault: see the log")
 	errSlow         = fmt.Errorf("the broker has not told everything within %s", planFor)
 )
 
@@ -205,14 +209,25 @@ func (r *run) expire(now time.Time) {
 }
 
 func (r *run) update(change func(*report)) {
+	defer r.tell()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	change(&r.now)
-	r.mu.Unlock()
-	r.tell()
+}
+
+// survive ends the run if a function panics. The log has the place, and no value: a value may be of
+// a message.
+func (r *run) survive(ctx context.Context) {
+	if fault := recover(); fault != nil {
+		r.audit(r.person, r.task.action+" failed", zap.String("run", r.id),
+			zap.String("error", fmt.Sprintf("panic: %T", fault)), zap.Stack("stack"))
+		r.end(ctx, errFault)
+	}
 }
 
 // plan finds the messages, and checks the first ones. The broker is not changed.
 func (r *run) plan(ctx context.Context) {
+	defer r.survive(ctx)
 	limited, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
 	defer cancel()
 	err := r.find(limited)
@@ -248,19 +263,24 @@ func (r *run) find(ctx context.Context) error {
 		now.Matched = found.matched
 		now.Chosen = r.work.count()
 		now.Groups = found.groups
+		now.Rests = found.rests
 	})
 	return nil
 }
 
 func (r *run) preview(ctx context.Context) error {
-	if err := r.work.open(ctx); err != nil {
+	work, canPreview := r.work.(previewer)
+	if !canPreview {
+		return nil
+	}
+	if err := work.open(ctx); err != nil {
 		return err
 	}
 	for i := range min(r.work.count(), previewMax) {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		number, outcome, err := r.check(ctx, i)
+		number, outcome, err := check(ctx, work, i)
 		if err != nil {
 			return fmt.Errorf("check %s %d: %w", r.task.noun, number, err)
 		}
@@ -272,12 +292,12 @@ func (r *run) preview(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) check(
-	ctx context.Context, i int,
+func check(
+	ctx context.Context, work previewer, i int,
 ) (number uint64, outcome shelf.Outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepFor)
 	defer cancel()
-	return r.work.preview(ctx, i)
+	return work.preview(ctx, i)
 }
 
 // start lets exactly one person start a plan.
@@ -320,6 +340,7 @@ func (r *run) stop(p person) error {
 
 // do takes the planned messages in order, at the rate, until the first error.
 func (r *run) do(ctx context.Context) {
+	defer r.survive(ctx)
 	pace := time.NewTicker(time.Second / time.Duration(r.task.rate))
 	defer pace.Stop()
 	for i := range r.work.count() {
@@ -351,9 +372,10 @@ func (r *run) step(ctx context.Context, i int) error {
 	if err := r.may(ctx, r.person); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
+	hand, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
 	defer cancel()
-	number, outcome, err := r.work.send(ctx, i)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(actFor, cancel) })()
+	number, outcome, err := r.work.send(hand, i)
 	if err != nil {
 		r.update(func(now *report) { now.Failed++ })
 		return fmt.Errorf("%s %s %d: %w", r.task.action, r.task.noun, number, err)

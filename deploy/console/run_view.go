@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/shelf"
 )
 
@@ -38,7 +37,7 @@ func (v runView) line() string {
 func (v runView) planning() string {
 	text := fmt.Sprintf("Planning: looked at %s of %s", thousands(v.Looked),
 		counted(v.Stored, v.noun))
-	if v.Chosen > 0 {
+	if v.Checked > 0 {
 		text += fmt.Sprintf(", checked %s of %s", thousands(v.Checked),
 			thousands(min(v.Chosen, previewMax)))
 	}
@@ -66,7 +65,9 @@ func (v runView) ending() string {
 	case v.State == runDone && v.Starter == "":
 		return fmt.Sprintf("There is no such %s, so nothing is to be done.", v.noun)
 	case v.State == runDone:
-		return fmt.Sprintf("Done: %d of %s.", v.Done, plain.Count(v.Chosen, v.noun))
+		return fmt.Sprintf("Done: %d of %s.", v.Done, counted(v.Chosen, v.noun))
+	case v.Starter == "" && !v.ReadyAt.IsZero():
+		return fmt.Sprintf("The plan was not started, and nothing was done: %s.", v.Why)
 	case v.Starter == "":
 		return fmt.Sprintf("The plan was not made, and nothing was done: %s.", v.Why)
 	default:
@@ -88,6 +89,9 @@ type resultLine struct {
 
 // previews are the results that the checked messages would have.
 func (v runView) previews() []resultLine {
+	if v.Checked == 0 {
+		return nil
+	}
 	return linesFor(v.Preview, map[shelf.Result]string{
 		shelf.Sent: "would be sent", shelf.SentBefore: "were sent before, would be deleted",
 		shelf.Discarded: "would be deleted for good", shelf.Gone: "gone meanwhile",
@@ -97,10 +101,15 @@ func (v runView) previews() []resultLine {
 
 // results are the results of the run.
 func (v runView) results() []resultLine {
-	lines := linesFor(v.Result, map[shelf.Result]string{
+	names := map[shelf.Result]string{
 		shelf.Sent: "sent", shelf.SentBefore: "sent before by somebody else, deleted",
 		shelf.Discarded: "deleted for good", shelf.Gone: "gone meanwhile", shelf.Kept: "kept",
-	}, v.action)
+	}
+	if v.action == retryAction {
+		names[shelf.Sent] = "tried now"
+		names[shelf.Gone] = "no longer waited"
+	}
+	lines := linesFor(v.Result, names, v.action)
 	if v.Failed > 0 {
 		lines = append(lines, resultLine{"failed", v.Failed})
 	}
@@ -110,8 +119,11 @@ func (v runView) results() []resultLine {
 // linesFor are the lines of the results that the action can have.
 func linesFor(t tally, names map[shelf.Result]string, action string) []resultLine {
 	results := []shelf.Result{shelf.Sent, shelf.SentBefore, shelf.Gone, shelf.Kept}
-	if action == discard {
+	switch action {
+	case discard:
 		results = []shelf.Result{shelf.Discarded, shelf.Gone}
+	case retryAction:
+		results = []shelf.Result{shelf.Sent, shelf.Gone}
 	}
 	var lines []resultLine
 	for _, result := range results {

@@ -44,13 +44,14 @@ type runs struct {
 }
 
 func newRuns() *runs {
-	return &runs{
-		hands: map[string]chan struct{}{
-			schema.DeadLettersStream: make(chan struct{}, 1),
-			schema.QuarantineStream:  make(chan struct{}, 1),
-		},
-		changed: make(chan struct{}),
+	hands := map[string]chan struct{}{
+		schema.DeadLettersStream: make(chan struct{}, 1),
+		schema.QuarantineStream:  make(chan struct{}, 1),
 	}
+	for _, q := range schema.Queues() {
+		hands[q.WaitingStream()] = make(chan struct{}, 1)
+	}
+	return &runs{hands: hands, changed: make(chan struct{})}
 }
 
 // find returns the run with the id.
@@ -154,8 +155,8 @@ func (r *runs) change() <-chan struct{} {
 // readTask reads a task from a form. An error names the right form.
 func readTask(r *http.Request, b board) (task, error) {
 	t := task{board: b, action: r.PostFormValue("do"), most: runMostDefault, rate: runRateDefault}
-	if t.action != b.resend && t.action != discard {
-		return t, fmt.Errorf("do: write %s or %s", b.resend, discard)
+	if actions := b.actions(); !slices.Contains(actions, t.action) {
+		return t, fmt.Errorf("do: write %s", strings.Join(actions, " or "))
 	}
 	for name, number := range map[string]struct {
 		target *int

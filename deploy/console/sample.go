@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/health"
@@ -54,11 +53,21 @@ func keepSamples(samples []sample, next sample) []sample {
 	return append(kept, next)
 }
 
+// gapMin is the time between two samples from which on the line between them is left out: the
+// broker was away, or slow.
+const gapMin = time.Minute
+
 // chart is a line of values over time, for an inline SVG.
 type chart struct {
 	// title says what the line shows, and text its last value.
 	title, text string
-	values      []float64
+	points      []point // oldest first
+}
+
+// point is a value at a time.
+type point struct {
+	at    time.Time
+	value float64
 }
 
 // Sizes of a chart in the units of its viewBox.
@@ -73,10 +82,10 @@ func rateChart(title string, samples []sample, sequence func(sample) uint64) cha
 	for i := 1; i < len(samples); i++ {
 		seconds := samples[i].at.Sub(samples[i-1].at).Seconds()
 		stored := float64(sequence(samples[i])) - float64(sequence(samples[i-1]))
-		c.values = append(c.values, max(0, stored)/max(1, seconds))
+		c.points = append(c.points, point{samples[i].at, max(0, stored) / max(1, seconds)})
 	}
-	if n := len(c.values); n > 0 {
-		c.text = fmt.Sprintf("%.1f a second", c.values[n-1])
+	if n := len(c.points); n > 0 {
+		c.text = fmt.Sprintf("%.1f a second", c.points[n-1].value)
 	}
 	return c
 }
@@ -92,10 +101,10 @@ func lagChart(title, queue string, samples []sample) chart {
 				oldest = max(oldest, lag)
 			}
 		}
-		c.values = append(c.values, oldest.Seconds())
+		c.points = append(c.points, point{one.at, oldest.Seconds()})
 	}
-	if n := len(c.values); n > 0 && c.values[n-1] > 0 {
-		c.text = fmt.Sprintf("%.0f s", c.values[n-1])
+	if n := len(c.points); n > 0 && c.points[n-1].value > 0 {
+		c.text = fmt.Sprintf("%.0f s", c.points[n-1].value)
 	}
 	return c
 }
@@ -103,21 +112,34 @@ func lagChart(title, queue string, samples []sample) chart {
 // highest is the greatest value, and at least 1: a line of zeros lies at the bottom.
 func (c chart) highest() float64 {
 	top := 1.0
-	for _, v := range c.values {
-		top = max(top, v)
+	for _, p := range c.points {
+		top = max(top, p.value)
 	}
 	return top
 }
 
-// points are the points of the polyline.
-func (c chart) points() string {
-	var b strings.Builder
-	top := c.highest()
-	for i, v := range c.values {
-		x := chartWidth * (float64(i) + 1) / float64(len(c.values))
-		fmt.Fprintf(&b, "%.1f,%.1f ", x, chartHeight-1-(chartHeight-2)*v/top)
+// width is the time from the first point to the last.
+func (c chart) width() time.Duration {
+	if len(c.points) == 0 {
+		return 0
 	}
-	return strings.TrimSpace(b.String())
+	return c.points[len(c.points)-1].at.Sub(c.points[0].at)
+}
+
+// lines are the points of the polylines: one, and one more after each gap.
+func (c chart) lines() []string {
+	var lines []string
+	top := c.highest()
+	for i, p := range c.points {
+		x := chartWidth * p.at.Sub(c.points[0].at).Seconds() / max(1, c.width().Seconds())
+		text := fmt.Sprintf("%.1f,%.1f", x, chartHeight-1-(chartHeight-2)*p.value/top)
+		if i == 0 || p.at.Sub(c.points[i-1].at) > gapMin {
+			lines = append(lines, text)
+		} else {
+			lines[len(lines)-1] += " " + text
+		}
+	}
+	return lines
 }
 
 // label is the chart in words.
@@ -125,9 +147,8 @@ func (c chart) label() string { return c.title + ": " + c.text + ", " + c.scale(
 
 // scale says what the height and the width of the chart stand for.
 func (c chart) scale() string {
-	if len(c.values) == 0 {
+	if len(c.points) == 0 {
 		return "the chart begins with the console"
 	}
-	return fmt.Sprintf("up to %.0f, the last %s", c.highest(),
-		(time.Duration(len(c.values)) * sampleEvery).String())
+	return fmt.Sprintf("up to %.0f, the last %s", c.highest(), c.width().Round(time.Second))
 }

@@ -101,7 +101,7 @@ func busyText(isSearch bool) string {
 	if isSearch {
 		return "Two searches are under way: try again."
 	}
-	return "Other pages are being read: try again."
+	return "Too many pages ask NATS at the moment: try again."
 }
 
 // enter takes a slot. It waits for a slot for so long at most, and until ctx ends.

@@ -109,6 +109,10 @@ func (c *Console) setCookie(w http.ResponseWriter, value string, maxAge int) {
 
 // showLogin shows the form for a token.
 func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
+	if c.TokensFile == "" {
+		c.fail(w, r, http.StatusNotFound, "Nobody logs in here. "+c.howToLogIn())
+		return
+	}
 	c.renderLogin(w, r, http.StatusOK, "")
 }
 
@@ -120,8 +124,7 @@ func (c *Console) renderLogin(w http.ResponseWriter, r *http.Request, status int
 // logIn begins a session for a token.
 func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
 	if c.TokensFile == "" {
-		c.renderLogin(w, r, http.StatusNotFound,
-			"The console knows no tokens: set CONSOLE_TOKENS_FILE, and start it again.")
+		c.showLogin(w, r)
 		return
 	}
 	hash := hashToken(strings.TrimSpace(r.PostFormValue("token")))
@@ -146,6 +149,9 @@ func (c *Console) logIn(w http.ResponseWriter, r *http.Request) {
 
 // logOut ends the session.
 func (c *Console) logOut(w http.ResponseWriter, r *http.Request) {
+	if p := personOf(r); p.isKnown() {
+		c.audit(r, p, "logout")
+	}
 	if cookie, err := r.Cookie(c.cookieName()); err == nil {
 		c.sessions.end(cookie.Value)
 	}

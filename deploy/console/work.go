@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -16,19 +17,26 @@ type work interface {
 	find(ctx context.Context, most int, looked func(int)) (selection, error)
 	// count is how many messages are kept.
 	count() int
+	// send does the action on the kept message with the index.
+	send(ctx context.Context, i int) (number uint64, outcome shelf.Outcome, err error)
+	// drop forgets the messages.
+	drop()
+}
+
+// previewer is work that can be checked before it is done.
+type previewer interface {
 	// open reads what preview and send need.
 	open(ctx context.Context) error
 	// preview says what send would do to the kept message with the index.
 	preview(ctx context.Context, i int) (number uint64, outcome shelf.Outcome, err error)
-	send(ctx context.Context, i int) (number uint64, outcome shelf.Outcome, err error)
-	// drop forgets the messages.
-	drop()
 }
 
 // selection is what find has found. The groups are those of the kept messages.
 type selection struct {
 	matched int
 	groups  []group
+	// rests are the queues of the kept messages that take no events.
+	rests []retry.Rest
 }
 
 // sender is a shelf.Redriver, a shelf.Releaser or a shelf.Discarder.

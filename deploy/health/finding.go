@@ -215,11 +215,20 @@ func (s State) findQueues() []Finding {
 		case ready > UnfinishedAfter && !s.isHeld(q.Name):
 			found = append(found, s.finding(EventsUnfinished, q.Name,
 				"see the log of its worker, or start more of them",
-				"queue %s has %s ready since %s, and nobody finishes them",
-				q.Name, plain.Count(q.Ready, "event"), s.clock(q.Oldest)))
+				"queue %s has %s ready since %s, and nobody finishes %s",
+				q.Name, plain.Count(q.Ready, "event"), s.clock(q.Oldest),
+				either(q.Ready, "it", "them")))
 		}
 	}
 	return found
+}
+
+// either is the first word for one, and the second for more.
+func either(n uint64, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }
 
 // findRefusals returns a finding for each provider that refuses our credentials.
@@ -242,8 +251,9 @@ func (s State) findRefusals() []Finding {
 		}
 		found = append(found, s.finding(RefusedCredentials, string(p),
 			"put a good key into the file of "+fetch.SecretVariable(p),
-			"%s refuses our API key since %s: %s stand still (%d from %s)",
-			p, s.clock(first.Since), plain.Count(refused, "queue"), first.Status, first.Endpoint))
+			"%s refuses our API key since %s: %s %s still (%d from %s)",
+			p, s.clock(first.Since), plain.Count(refused, "queue"), either(refused, "stands", "stand"),
+			first.Status, first.Endpoint))
 	}
 	return found
 }

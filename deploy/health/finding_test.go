@@ -148,6 +148,17 @@ var findings = map[string]struct {
 			"/v1/accounts/{id}): put a good key into the file of PINWHEEL_API_SECRET_FILE " +
 			"(wagewire explain refused-credentials)",
 	},
+	"the provider refuses our key for one queue": {
+		func(s *health.State) {
+			s.Queues[0].Name = "pinwheel_income"
+			s.Queues[0].Refusal = &schema.Pause{
+				Paused: true, Since: ago(time.Hour), Status: 401, Endpoint: "/v1/accounts/{id}",
+			}
+		},
+		"BAD   pinwheel refuses our API key since 21:30Z: 1 queue stands still (401 from " +
+			"/v1/accounts/{id}): put a good key into the file of PINWHEEL_API_SECRET_FILE " +
+			"(wagewire explain refused-credentials)",
+	},
 	"the provider fails most calls": {
 		func(s *health.State) {
 			s.Providers[1].Status = 503

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/console"
 	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/ingress"
@@ -45,6 +46,7 @@ func TestMetricsReference(t *testing.T) {
 		register func(*testing.T, *prometheus.Registry)
 	}{
 		{"wagewire metrics", registerExporter},
+		{"wagewire console", registerConsole},
 		{"ingress", registerIngress},
 		{"Workers of a resource", registerWorkers},
 		{"The worker accounts", registerAccounts},
@@ -69,6 +71,15 @@ func TestMetricsReference(t *testing.T) {
 
 func registerExporter(_ *testing.T, registry *prometheus.Registry) {
 	health.NewExporter(registry, "https://wagewire.example.com")
+}
+
+func registerConsole(t *testing.T, registry *prometheus.Registry) {
+	pages, err := console.New(
+		console.Config{Addr: "127.0.0.1:0"}, nil, health.Config{}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry.MustRegister(pages.Metric())
 }
 
 func registerIngress(t *testing.T, registry *prometheus.Registry) {

@@ -2,7 +2,6 @@ package retry
 
 import (
 	"slices"
-	"time"
 
 	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/deploy/trace"
@@ -31,8 +30,6 @@ type Choice struct {
 	Class  schema.Class
 	// Account is an account's token, or the provider's id of it.
 	Account string
-	// Until leaves out the events that began to wait later.
-	Until time.Time
 }
 
 // Matches reports whether a waiting event is chosen.
@@ -41,6 +38,5 @@ func (c Choice) Matches(w stream.Waiting) bool {
 	return (len(c.Queues) == 0 || slices.Contains(c.Queues, w.Queue)) &&
 		(len(c.Events) == 0 || slices.ContainsFunc(c.Events, isNamed)) &&
 		(c.Class == "" || c.Class == w.Class) &&
-		(c.Account == "" || find.IsAccount(w.Account, c.Account)) &&
-		(c.Until.IsZero() || !w.Since.After(c.Until))
+		(c.Account == "" || find.IsAccount(w.Account, c.Account))
 }

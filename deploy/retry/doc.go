@@ -2,5 +2,5 @@
 // retry` and for the pages of queues. It prints nothing, and asks nobody.
 //
 //	choice.go  Choice: which waiting events; Classes: after which failures events wait
-//	retry.go   Find, Counts: what waits; Report: what was tried
+//	retry.go   Find, Counts: what waits; Rests: which queues rest; Report: what was tried
 package retry

@@ -3,40 +3,32 @@ package retry
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/wagewire/wagewire/deploy/plain"
+	"github.com/wagewire/wagewire/deploy/trace"
+	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
-var errEnough = errors.New("enough is found")
-
 // Find returns the chosen events, queue by queue, and in each in the order in which they began to
-// wait. If most is not 0, Find returns so many at most, and isCut is true if there are more.
+// wait.
 func Find(
-	ctx context.Context, op *stream.Operator, c Choice, most int,
-) (chosen []stream.Waiting, isCut bool, err error) {
+	ctx context.Context, op *stream.Operator, c Choice,
+) (chosen []stream.Waiting, err error) {
 	queue := "*"
 	if len(c.Queues) == 1 {
 		queue = c.Queues[0]
 	}
 	err = op.Waiting(ctx, queue, "*", func(w stream.Waiting) error {
-		if !c.Matches(w) {
-			return nil
+		if c.Matches(w) {
+			chosen = append(chosen, w)
 		}
-		if most > 0 && len(chosen) == most {
-			return errEnough
-		}
-		chosen = append(chosen, w)
 		return nil
 	})
-	if errors.Is(err, errEnough) {
-		return chosen, true, nil
-	}
-	return chosen, false, err
+	return chosen, err
 }
 
 // Count counts the waiting events of a queue and class.
@@ -62,6 +54,36 @@ func Counts(chosen []stream.Waiting) []Count {
 		return cmp.Or(strings.Compare(a.Queue, b.Queue), cmp.Compare(a.Class, b.Class))
 	})
 	return counts
+}
+
+// Rest is a queue that takes no events, and why.
+type Rest struct {
+	Queue schema.Queue
+	trace.Rest
+}
+
+// Rests returns the counted queues that take no events now: what is tried stays ready there until
+// the pause ends.
+func Rests(ctx context.Context, op *stream.Operator, counts []Count) ([]Rest, error) {
+	refusals, err := trace.ReadRefusals(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	var rests []Rest
+	for i, c := range counts {
+		q, exists := schema.QueueNamed(c.Queue)
+		if !exists || i > 0 && c.Queue == counts[i-1].Queue {
+			continue
+		}
+		rest, err := trace.ReadRest(ctx, op, q, refusals)
+		if err != nil {
+			return nil, err
+		}
+		if !rest.PausedUntil.IsZero() || rest.Refusal != nil {
+			rests = append(rests, Rest{q, rest})
+		}
+	}
+	return rests, nil
 }
 
 // Report counts what happened to the chosen events.

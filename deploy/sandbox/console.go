@@ -20,9 +20,31 @@ const tokensFile = "console.tokens"
 // personName is the name of this person in the log.
 const personName = "sandbox"
 
-// startConsole serves the console, with the operator's key.
-func (s *Sandbox) startConsole(ctx context.Context) error {
+// consoleURL is the variable with the address that others link to.
+const consoleURL = "CONSOLE_URL"
+
+// listenForConsole opens the listener of the console. The log lines of all parts link to its pages,
+// unless the environment has another address.
+func (s *Sandbox) listenForConsole(ctx context.Context) error {
 	if s.config.ConsolePort < 0 {
+		return nil
+	}
+	listener, err := listen(ctx, s.config.ConsolePort)
+	if err != nil {
+		return &PartError{Console, err}
+	}
+	s.consoleListener = listener
+	s.cleanup = append(s.cleanup, func() { _ = listener.Close() }) // if the console never starts
+	s.ConsoleURL = "http://" + listener.Addr().String()
+	if s.getenv(consoleURL) == "" {
+		s.env[consoleURL] = s.ConsoleURL
+	}
+	return nil
+}
+
+// startConsole serves the console, with the operator's key.
+func (s *Sandbox) startConsole(context.Context) error {
+	if s.consoleListener == nil {
 		return nil
 	}
 	config, err := s.consoleConfig()
@@ -41,14 +63,9 @@ func (s *Sandbox) startConsole(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, s.config.ConsolePort)
-	if err != nil {
-		return &PartError{Console, err}
-	}
-	s.ConsoleURL = "http://" + listener.Addr().String()
 	s.start("console", func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
+		group.Go(func() error { return process.Serve(ctx, s.consoleListener, pages.Server()) })
 		group.Go(func() error { return pages.Run(ctx) })
 		return group.Wait()
 	})

@@ -8,8 +8,30 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/sandbox"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
+
+// post posts JSON to a control tree and returns the status of the answer.
+func post(t *testing.T, address, body string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address,
+		strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = true
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
 
 // logIn logs in with a token and returns the status of the answer: 303 leads to the pages.
 func logIn(t *testing.T, s *sandbox.Sandbox, token string) int {
@@ -47,6 +69,33 @@ func TestTheConsoleOfASandbox(t *testing.T) {
 	if status := logIn(t, second, former); status != 403 || former == second.ConsoleToken {
 		t.Errorf("the token of a former sandbox is nobody's: answered %d", status)
 	}
+}
+
+func TestTheLogOfEveryPartLinksToTheConsole(t *testing.T) {
+	core, logs := observer.New(zap.ErrorLevel)
+	s, err := sandbox.Up(t.Context(), sandbox.Config{Log: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, s)
+	s.Fake.Person(fake.PersonOptions{})
+	for _, ask := range []struct{ path, body string }{
+		{"/control/faults", `{"path":"employment","status":400}`},
+		{"/control/webhooks", `{"type":"employment.added"}`},
+	} {
+		if status := post(t, s.ProvidersURL+ask.path, ask.body); status/100 != 2 {
+			t.Fatalf("%s answered %d", ask.path, status)
+		}
+	}
+	streamtest.Eventually(t, "the log links to the page of a dead letter's event", func() bool {
+		for _, line := range logs.FilterMessage("job").All() {
+			page, _ := line.ContextMap()["console"].(string)
+			if strings.HasPrefix(page, s.ConsoleURL+"/events/") {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func TestTheConsoleHasThePeopleOfTheEnvironment(t *testing.T) {

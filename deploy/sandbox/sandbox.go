@@ -97,8 +97,9 @@ type Sandbox struct {
 	nats     *broker.Server
 	registry *prometheus.Registry
 	sources  map[schema.Resource]map[schema.Provider]workers.Source
-	// fakesListener is the listener of the fake providers, nil with Config.Real.
-	fakesListener net.Listener
+	// fakesListener is the listener of the fake providers, nil with Config.Real. consoleListener is
+	// that of the console, nil without one.
+	fakesListener, consoleListener net.Listener
 	cleanup       []func()
 
 	mu     sync.Mutex
@@ -133,7 +134,7 @@ func Up(ctx context.Context, c Config) (_ *Sandbox, err error) {
 	)
 	starts := []func(context.Context) error{
 		s.makeDirectory, s.makeAccounts, s.startBroker,
-		s.listenForFakes, s.startIngress, s.startFakes,
+		s.listenForFakes, s.listenForConsole, s.startIngress, s.startFakes,
 		s.startWorkers, s.startConsole, s.startAdmin,
 	}
 	for _, start := range starts {

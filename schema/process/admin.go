@@ -25,13 +25,34 @@ func Admin(
 	ctx context.Context, addr string,
 	ready func(context.Context) error, metrics prometheus.Gatherer,
 ) error {
+	listener, err := ListenAdmin(ctx, addr)
+	if err != nil {
+		return err
+	}
+	return ServeAdmin(ctx, listener, ready, metrics)
+}
+
+// ListenAdmin opens the listener of Admin, for a process that must know of a wrong address before
+// it says that it is there. If addr is empty, the listener is nil.
+func ListenAdmin(ctx context.Context, addr string) (net.Listener, error) {
 	if addr == "" {
-		<-ctx.Done()
-		return nil
+		return nil, nil //nolint:nilnil // as the comment says
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("ADMIN_ADDR: %w", err)
+		return nil, fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	return listener, nil
+}
+
+// ServeAdmin is Admin on a listener of ListenAdmin.
+func ServeAdmin(
+	ctx context.Context, listener net.Listener,
+	ready func(context.Context) error, metrics prometheus.Gatherer,
+) error {
+	if listener == nil {
+		<-ctx.Done()
+		return nil
 	}
 	return Serve(ctx, listener, &http.Server{
 		Handler: AdminHandler(ready, metrics), ReadHeaderTimeout: adminReadFor,

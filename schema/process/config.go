@@ -139,7 +139,7 @@ func explainFault(fault env.ParseError, value string) error {
 	case fault.Type == reflect.TypeFor[time.Duration]():
 		return fmt.Errorf("%q is not a duration such as 20m", value)
 	case fault.Type.Kind() == reflect.Bool:
-		return fmt.Errorf("%q is neither true nor false", value)
+		return fmt.Errorf("%q is neither true nor false: write 1 or 0", value)
 	case isIn(fault.Type.Kind(), reflect.Int, reflect.Int64) && isNumber(value):
 		return fmt.Errorf("%q is not a whole number", value)
 	case isIn(fault.Type.Kind(), reflect.Uint, reflect.Uint64) && isNumber(value):

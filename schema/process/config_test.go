@@ -134,7 +134,7 @@ func TestAnErrorNamesTheVariableAndItsValue(t *testing.T) {
 		"PORT":         {"-1", `PORT: "-1" is not a whole number of 0 or more`},
 		"BYTES":        {"9223372036854775808", `BYTES: "9223372036854775808" is out of range`},
 		"RATE":         {"fast", `RATE: "fast" is not a number`},
-		"VERBOSE":      {"very", `VERBOSE: "very" is neither true nor false`},
+		"VERBOSE":      {"very", `VERBOSE: "very" is neither true nor false: write 1 or 0`},
 		"COLOUR":       {"green", `COLOUR: only red and blue are colours`},
 		"RIGHT_CALLS":  {"many", `RIGHT_CALLS: "many" is not a number`},
 		"RIGHT_COLOUR": {"green", `RIGHT_COLOUR: only red and blue are colours`},

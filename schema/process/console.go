@@ -12,7 +12,7 @@ import (
 // or exports the address of a page.
 type ConsoleConfig struct {
 	// URL is empty if the installation has no console. No address is printed then.
-	URL Console `env:"CONSOLE_URL" help:"public address of the console's pages, such as https://wagewire.example.com: log lines of dead letters, alerts and wagewire trace then have the address of the page (none)"`
+	URL Console `env:"CONSOLE_URL" help:"public address of the console's pages, such as https://wagewire.example.com: alerts, log lines of dead letters and commands then link to them; the console refuses requests with another Host, but those of its own machine (none)"`
 }
 
 // Console is the public address of the console's pages, such as https://wagewire.example.com, with

@@ -112,8 +112,12 @@ func (u ProviderURL) refuseDemo(key string) error {
 		return nil
 	}
 	host := "the host of " + u.Variable
-	if u.Value == "" {
+	switch {
+	case u.Value == "":
 		host += ", which is not set,"
+	case !u.hasHost():
+		return fmt.Errorf("the demonstration's keys are public, and %s is no URL: "+
+			"write that of a fake provider, such as http://127.0.0.1:8081/pinwheel", u.Variable)
 	}
 	return fmt.Errorf("the demonstration's keys are public, and %s is real: "+
 		"put a key of your own there, or set %s to the URL of a fake provider", host, u.Variable)
@@ -126,6 +130,12 @@ func (u ProviderURL) IsReal() bool {
 	}
 	parsed, err := url.Parse(u.Value)
 	return err != nil || isRealHost(parsed.Hostname())
+}
+
+// hasHost reports whether the URL names a host.
+func (u ProviderURL) hasHost() bool {
+	parsed, err := url.Parse(u.Value)
+	return err == nil && parsed.Hostname() != ""
 }
 
 // isRealHost reports whether a host is neither this machine nor a name of a single label. Some

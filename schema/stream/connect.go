@@ -219,7 +219,14 @@ func (c *Conn) handlers(connected chan<- struct{}) []nats.Option {
 			c.recordSuccess()
 			c.log.Info("nats reconnected")
 		}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.recordFailure(err) }),
+		nats.ReconnectErrHandler(func(nc *nats.Conn, err error) {
+			isNew := c.refused.Load() == nil
+			c.recordFailure(err)
+			if isNew && !isLoginRefused(err) {
+				servers := zap.Strings("servers", nc.Servers()) // without a password
+				c.log.Warn("nats is not reachable", servers, zap.Error(err))
+			}
+		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.up.Store(false)
 			if err != nil {

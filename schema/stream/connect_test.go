@@ -3,10 +3,12 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +252,41 @@ func TestRefusedCredentialsAreTriedUntilTheBrokerTakesThem(t *testing.T) {
 			streamtest.Eventually(t, "it is connected", func() bool { return c.Connected() == nil })
 		})
 	}
+}
+
+// dialer counts the tries to connect.
+type dialer struct{ tries atomic.Int64 }
+
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	d.tries.Add(1)
+	return new(net.Dialer).DialContext(context.Background(), network, address)
+}
+
+func TestABrokerThatIsNotThereIsALineOfTheLog(t *testing.T) {
+	t.Parallel()
+	former := serve(t, server.Options{Port: server.RANDOM_PORT})
+	address := former.Addr().(*net.TCPAddr)
+	former.Shutdown()
+	former.WaitForShutdown()
+	core, log := observer.New(zapcore.InfoLevel)
+	dials := &dialer{}
+	config := stream.Config{URL: "nats://someone:hidden@" + address.String(), Dialer: dials}
+	c, err := stream.Connect(config, "wagewire-test", zap.New(core))
+	must(t, err)
+	t.Cleanup(c.Close)
+	streamtest.Eventually(t, "it has tried again", func() bool { return dials.tries.Load() > 3 })
+	lines := log.FilterMessage("nats is not reachable").All()
+	if len(lines) != 1 {
+		t.Fatalf("%d lines say so, want 1", len(lines))
+	}
+	why := fmt.Sprint(lines[0].ContextMap())
+	if !strings.Contains(why, address.String()) || strings.Contains(why, "hidden") {
+		t.Errorf("the line says %q", why)
+	}
+	serve(t, server.Options{Port: address.Port})
+	streamtest.Eventually(t, "it says that it is connected", func() bool {
+		return log.FilterMessage("nats connected").Len() == 1
+	})
 }
 
 // The same holds if the broker removes the user of a running process.

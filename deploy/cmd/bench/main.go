@@ -144,9 +144,9 @@ func consoleCommand() *cobra.Command {
 		Use:   "console",
 		Short: "Measure the pages of the console beside millions of kept messages",
 		Long: `bench console fills the streams of a broker of its own, runs wagewire console, and
-prints the time and the size of its pages. It fails if the first page is too slow or too large. Three
-million completions take a minute to store, and 6 GB of disk. make test/console builds the binaries
-and runs it.`,
+prints the time and the size of its pages. It fails if the first page is too slow or too large.
+Three million completions take a minute to store, and 6 GB of disk. make test/console builds the
+binaries and runs it.`,
 		Example: "  make test/console\n" +
 			"  make test/console ARGS='--completions 100000 --events 100000'",
 	}, bench.RunConsole)

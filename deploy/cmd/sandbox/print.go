@@ -179,64 +179,93 @@ func outcomes(r *row) string {
 // suggestNext prints suggestions for a running sandbox.
 func (p *printer) suggestNext(s *sandbox.Sandbox) {
 	if s.Fake == nil {
-		p.println("  operator   NATS_URL=%s NATS_CREDS_FILE=%s wagewire status",
-			s.NATSURL, s.OperatorKey)
+		p.println("  operator   %sNATS_URL=%s NATS_CREDS_FILE=%s wagewire status",
+			consoleSetting(s), s.NATSURL, s.OperatorKey)
 		p.println("\nPoint your providers' webhooks at %s. %s\n", webhooksURL(s), completionsBelow)
 		p.header()
 		return
 	}
-	person := s.Fake.Person(fake.PersonOptions{})
-	values := strings.NewReplacer(
-		"TITLE", p.paint(bold, "What next"),
-		"BELOW", completionsBelow,
-		"ACCOUNT", person.AccountID,
-		"SECRET", fake.Secret(fake.Pinwheel),
-		"WEBHOOKS", s.WebhooksURL,
-		"BROKER", s.NATSURL,
-		"PROVIDERS", s.ProvidersURL,
-	)
-	p.println("%s", values.Replace(suggestions))
+	title := p.paint(bold, "What next")
+	p.println("\n%s\n\n%s\n\n%s\n", title, suggestions(s), completionsBelow)
 	p.header()
 }
 
 const completionsBelow = "Completions appear below; Ctrl-C ends."
 
-const suggestions = `
-TITLE
+// consoleSetting is the variable with the address of the console, for the environment of a command,
+// and "" without a console.
+func consoleSetting(s *sandbox.Sandbox) string {
+	if s.ConsoleURL == "" {
+		return ""
+	}
+	return "CONSOLE_URL=" + s.ConsoleURL + " "
+}
 
-  Send a webhook of your own, signed as Pinwheel signs:
+// suggestions are what a person can do with a running sandbox that has fakes. Each line that begins
+// with four blanks is one of a shell.
+func suggestions(s *sandbox.Sandbox) string {
+	text := suggestionsText
+	if s.ConsoleURL != "" {
+		text = consoleText + text
+	}
+	login := ""
+	if s.ConsoleToken != "" {
+		login = " To act there, log in with the token\n  " + s.ConsoleToken
+	}
+	values := strings.NewReplacer(
+		"<console>", s.ConsoleURL,
+		"<login>", login,
+		"<setting>", consoleSetting(s),
+		"<account>", s.Fake.Person(fake.PersonOptions{}).AccountID,
+		"<secret>", fake.Secret(fake.Pinwheel),
+		"<webhooks>", s.WebhooksURL,
+		"<broker>", s.NATSURL,
+		"<providers>", s.ProvidersURL,
+	)
+	return values.Replace(text)
+}
+
+const consoleText = `  Look at all of it in a browser: <console>.<login>
+
+`
+
+const suggestionsText = `  Send a webhook of your own, signed as Pinwheel signs:
 
     id=$(date +%s%N)
-    payload='{"account_id":"ACCOUNT","outcome":"success"}'
+    payload='{"account_id":"<account>","outcome":"success"}'
     body='{"event":"employment.added","event_id":"'$id'","payload":'$payload'}'
     ts=$(date +%s)
-    sig=$(printf 'v2:%s:%s' "$ts" "$body" | openssl dgst -sha256 -hmac SECRET | sed 's/.* //')
-    curl -d "$body" -H "x-timestamp: $ts" -H "x-pinwheel-signature: v2=$sig" WEBHOOKS/pinwheel
+    sig=$(printf 'v2:%s:%s' "$ts" "$body" | openssl dgst -sha256 -hmac <secret> | sed 's/.* //')
+    curl -d "$body" -H "x-timestamp: $ts" -H "x-pinwheel-signature: v2=$sig" <webhooks>/pinwheel
+
+  See what became of it, whether all is well, and what to do if not:
+
+    export <setting>NATS_URL=<broker>
+    go run ./deploy/cmd/wagewire trace "$id"
+    go run ./deploy/cmd/wagewire status
+    go run ./deploy/cmd/wagewire explain
 
   Subscribe to the completions, as another team would:
 
-    nats -s BROKER sub 'wagewire.completions.>'
-    NATS_URL=BROKER go run ./deploy/cmd/wagewire tail
+    nats -s <broker> sub 'wagewire.completions.>'
+    NATS_URL=<broker> go run ./deploy/cmd/wagewire tail
 
   Get the completions by HTTP in a program of your own, and let webhooks happen:
 
-    NATS_URL=BROKER go run ./deploy/cmd/wagewire listen --forward http://127.0.0.1:3000/hook
-    go run ./deploy/cmd/wagewire trigger paystubs.added --control PROVIDERS/control
+    NATS_URL=<broker> go run ./deploy/cmd/wagewire listen --forward http://127.0.0.1:3000/hook
+    go run ./deploy/cmd/wagewire trigger paystubs.added --control <providers>/control
 
   Make a fixture without private values of a webhook and of the provider's answers:
 
-    printf SECRET > pinwheel.secret
-    export PINWHEEL_URL=PROVIDERS/pinwheel PINWHEEL_API_SECRET_FILE=pinwheel.secret
-    export NATS_URL=BROKER PINWHEEL_RATE_PER_S=100
+    printf <secret> > pinwheel.secret
+    export PINWHEEL_URL=<providers>/pinwheel PINWHEEL_API_SECRET_FILE=pinwheel.secret
+    export NATS_URL=<broker> PINWHEEL_RATE_PER_S=100
     go run ./deploy/cmd/wagewire record --last employment.added
 
   Let a fake provider fail, and send a webhook whose worker meets the failure:
 
-    curl PROVIDERS/control/faults -d '{"path":"employment","status":503,"times":2}'
-    curl PROVIDERS/control/webhooks -d '{"type":"employment.added"}'
-
-BELOW
-`
+    curl <providers>/control/faults -d '{"path":"employment","status":503,"times":2}'
+    curl <providers>/control/webhooks -d '{"type":"employment.added"}'`
 
 // shorten returns the start of an account's id.
 func shorten(account string) string {

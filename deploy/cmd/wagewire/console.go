@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -64,10 +64,31 @@ One process is enough. Sessions and plans are in memory, and end with the proces
 			c.Addr = addr
 		}
 		c.Reveal = c.Reveal || reveal
-		return serveConsole(cmd.Context(), t, c)
+		err = serveConsole(cmd.Context(), t, c)
+		if wrong, isAddr := errors.AsType[*console.AddrError](err); isAddr && addr != "" {
+			return fmt.Errorf("--addr: %w", wrong.Unwrap())
+		}
+		return err
 	}
-	cmd.AddCommand(newConsoleTokenCommand(t))
+	cmd.AddCommand(newConsoleTokenCommand(t), newConsoleHealthcheckCommand(t))
 	return untilInterrupted(cmd, func() bool { return true })
+}
+
+func newConsoleHealthcheckCommand(t terminal) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   process.HealthcheckArg,
+		Short: "Exit 0 if the console of this machine is ready",
+		Long: `wagewire console healthcheck exits 0 if the console serves pages, also while the broker is
+away: the pages then say what is known, and since when. If not, one line says why.`,
+		Example: `  Ask the console in a container:
+    docker compose exec console /app console healthcheck`,
+		Args: command.NoArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return process.Healthcheck(cmd.Context(), "ADMIN_ADDR", t.getenv("ADMIN_ADDR"))
+		},
+	}
+	command.AddEnvironment(cmd, process.Variables(process.Config{}))
+	return cmd
 }
 
 // serveConsole serves the pages until ctx ends.
@@ -94,19 +115,24 @@ func serveConsole(ctx context.Context, t terminal, c console.Config) error {
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	admin, err := process.ListenAdmin(ctx, p.AdminAddr)
 	if err != nil {
-		return fmt.Errorf("CONSOLE_ADDR: %w", err)
+		return err
+	}
+	listener, err := pages.Listen(ctx)
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(t.stderr, "console at http://%s\n", listener.Addr())
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		pages.Metric())
 	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
-		group.Go(func() error { return process.Admin(ctx, p.AdminAddr, pages.Ready, registry) })
+		group.Go(func() error { return process.ServeAdmin(ctx, admin, pages.Ready, registry) })
 		group.Go(func() error { return pages.Run(ctx) })
 		return group.Wait()
 	})

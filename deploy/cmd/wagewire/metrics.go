@@ -24,6 +24,8 @@ const (
 	readEvery = 10 * time.Second
 	// metricsHeaderFor is how long a caller may take to send the headers of a request.
 	metricsHeaderFor = 5 * time.Second
+	// metricsReadFor is the limit of one reading of the broker.
+	metricsReadFor = 30 * time.Second
 )
 
 func newMetricsCommand(t terminal) *cobra.Command {
@@ -100,7 +102,8 @@ func serveMetrics(ctx context.Context, t terminal, addr string, every time.Durat
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, server) })
 		group.Go(func() error {
-			health.ReadAgain(ctx, op, config, every, exporter.Show)
+			health.ReadAgain(ctx, op, config,
+				health.Again{Every: every, Limit: metricsReadFor, Show: exporter.Show})
 			return nil
 		})
 		return group.Wait()

@@ -85,7 +85,7 @@ func (r *retryOptions) check(t terminal, names []string) error {
 
 // run finds the chosen events, shows how many there are, asks, and ends their wait.
 func (r *retryOptions) run(ctx context.Context, s session) error {
-	chosen, _, err := retry.Find(ctx, s.Operator, r.Choice, 0)
+	chosen, err := retry.Find(ctx, s.Operator, r.Choice)
 	if err != nil {
 		return err
 	}
@@ -136,35 +136,16 @@ func printWaits(w io.Writer, counts []retry.Count, now time.Time) error {
 	return table.Flush()
 }
 
-// warnOfRest names the chosen queues that take no events.
+// warnOfRest names the chosen queues that take no events, and says why.
 func warnOfRest(ctx context.Context, s session, counts []retry.Count) error {
-	refusals, err := trace.ReadRefusals(ctx, s.Operator)
-	if err != nil {
-		return err
-	}
-	for i, c := range counts {
-		q, exists := schema.QueueNamed(c.Queue)
-		if !exists || i > 0 && c.Queue == counts[i-1].Queue {
-			continue
+	rests, err := retry.Rests(ctx, s.Operator, counts)
+	for _, rest := range rests {
+		fmt.Fprintf(s.stderr,
+			"%s takes no events now: what is tried stays ready until the pause ends\n",
+			rest.Queue.Name)
+		for _, line := range rest.Lines(time.Now()) {
+			fmt.Fprintf(s.stderr, "  %s\n", line)
 		}
-		rest, err := trace.ReadRest(ctx, s.Operator, q, refusals)
-		if err != nil {
-			return err
-		}
-		printRest(s.stderr, q, rest, time.Now())
 	}
-	return nil
-}
-
-// printRest says that the queue takes no events, and why.
-func printRest(w io.Writer, q schema.Queue, rest trace.Rest, now time.Time) {
-	lines := rest.Lines(now)
-	if len(lines) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "%s takes no events now: what is tried stays ready until the pause ends\n",
-		q.Name)
-	for _, line := range lines {
-		fmt.Fprintf(w, "  %s\n", line)
-	}
+	return err
 }

@@ -293,7 +293,7 @@ func (s status) writeProcesses(table io.Writer) {
 
 func (s status) writeStreams(table io.Writer, now time.Time) {
 	fmt.Fprintln(table, "STREAM\tMESSAGES\tOF\tBYTES\tOF\tFULL\tOLDEST")
-	for _, l := range sumWaiting(s.Streams) {
+	for _, l := range health.SumWaiting(s.Streams) {
 		most := "-"
 		limit := "-"
 		full := "-"
@@ -309,30 +309,6 @@ func (s status) writeStreams(table io.Writer, now time.Time) {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Messages, most,
 			plain.Size(l.Bytes), limit, full, plain.Ago(l.Oldest, now))
 	}
-}
-
-// sumWaiting puts the streams of the waiting events into one line, the last one. The table of the
-// queues has the waiting events of each.
-func sumWaiting(streams []stream.Level) []stream.Level {
-	var levels []stream.Level
-	sum := stream.Level{Name: schema.EveryWaitingStream}
-	isThere := false
-	for _, l := range streams {
-		if !schema.IsWaitingStream(l.Name) {
-			levels = append(levels, l)
-			continue
-		}
-		isThere = true
-		sum.Messages += l.Messages
-		sum.Bytes += l.Bytes
-		if sum.Oldest.IsZero() || !l.Oldest.IsZero() && l.Oldest.Before(sum.Oldest) {
-			sum.Oldest = l.Oldest
-		}
-	}
-	if isThere {
-		levels = append(levels, sum)
-	}
-	return levels
 }
 
 func (s status) writeQueues(table io.Writer, now time.Time) {

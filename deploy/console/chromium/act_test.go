@@ -44,12 +44,18 @@ func TestWhoLogsInActsUntilTheLogout(t *testing.T) {
 	}
 }
 
+// One page is open in a browser without JavaScript, and stays as it is until the click. The other
+// one hears of a change.
 func TestARevokedTokenIsOutAtOnce(t *testing.T) {
 	in, b := begin(t)
-	b.logIn(robinToken)
-	b.visit("/queues/" + quietQueue)
-	if !b.has("form[action$='/pause']") {
-		t.Fatal("robin may not act: " + b.text())
+	_, live := begin(t)
+	b.withoutScripts()
+	for _, one := range []*tab{b, live} {
+		one.logIn(robinToken)
+		one.visit("/queues/" + quietQueue)
+		if !one.has("form[action$='/pause']") {
+			t.Fatal("robin may not act: " + one.text())
+		}
 	}
 	if err := in.writeTokens(strings.Replace(persons, "robin act "+robinToken+"\n", "", 1)); err != nil {
 		t.Fatal(err)
@@ -64,14 +70,15 @@ func TestARevokedTokenIsOutAtOnce(t *testing.T) {
 		t.Errorf("the pause answers %d", status)
 	}
 	b.reads("Nobody is logged in, so nothing was done")
+	live.until("the open page has no form", `!document.querySelector("form[action$='/pause']")`)
 	b.visit("/queues/" + quietQueue)
 	if b.has("form[action$='/pause']") || strings.Contains(b.text(), "robin") {
 		t.Errorf("robin is still there:\n%s", b.text())
 	}
 }
 
-// An operator looks for the dead letters of an account, sees what a redrive would do, confirms it, and
-// reads what was done.
+// An operator looks for the dead letters of an account, sees what a redrive would do, confirms it,
+// and reads what was done.
 func TestDeadLettersAreRedriven(t *testing.T) {
 	in, b := begin(t)
 	dead, err := in.die(t.Context(), "income.added", "shifts.added")
@@ -79,7 +86,7 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.logIn(annaToken)
-	b.planRedrive(dead[0].Account, 2)
+	b.plan("redrive", dead[0].Account, len(dead))
 	for _, fault := range append(b.audit(), b.walk()...) {
 		t.Error(fault)
 	}
@@ -102,8 +109,9 @@ func TestDeadLettersAreRedriven(t *testing.T) {
 	}
 }
 
-// planRedrive filters the dead letters by an account, which has so many, and plans their redrive.
-func (b *tab) planRedrive(account string, count int) {
+// plan filters the dead letters by an account, which has so many, and plans what is done to them. A
+// plan that is not started is cancelled at the end of the test, because few may be unfinished.
+func (b *tab) plan(action, account string, count int) {
 	b.t.Helper()
 	b.visit("/dead")
 	b.run("type the account", chromedp.SendKeys(chromedp.CSS("input[name=account]"), account))
@@ -112,9 +120,16 @@ func (b *tab) planRedrive(account string, count int) {
 	if n := eval[int](b, `document.querySelectorAll("td:last-child").length`); n < count {
 		b.t.Fatalf("the filter finds %d letters, want %d:\n%s", n, count, b.text())
 	}
-	b.submit("form[action='/dead/plan'] button[value=redrive]")
+	b.submit("form[action='/dead/plan'] button[value=" + action + "]")
+	page := eval[string](b, "location.pathname")
+	b.t.Cleanup(func() {
+		b.visit(page)
+		if b.has("form[action$='/cancel']") {
+			b.submit("form[action$='/cancel'] button")
+		}
+	})
 	b.until("the plan is made", `document.querySelector("form[action$='/start']")`)
-	b.reads("This would redrive "+plain.Count(count, "dead letter"), "Nothing is done yet")
+	b.reads("This would "+action+" "+plain.Count(count, "dead letter"), "Nothing is done yet")
 }
 
 func TestADiscardNeedsTheTypedNumber(t *testing.T) {
@@ -201,6 +216,16 @@ func TestWithoutJavaScript(t *testing.T) {
 			b.untilReloaded("form[action$='/resume']")
 			b.submit("form[action$='/resume'] button")
 		}, func(*installation) string { return quietQueue + " is resumed" }},
+		{"a retry is planned, and cancelled", "/queues/pinwheel_identity", func(_ *installation, b *tab) {
+			b.untilReloaded("form[action$='/retry']")
+			b.submit("form[action$='/retry'] button")
+			b.untilReloaded("form[action$='/start']")
+			b.reads("This would retry 1 event", "Nothing is done yet")
+			for _, fault := range b.audit() {
+				b.t.Error(fault)
+			}
+			b.submit("form[action$='/cancel'] button")
+		}, func(*installation) string { return "not started, and nothing was done: cancelled by anna" }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

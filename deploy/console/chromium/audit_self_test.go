@@ -52,7 +52,7 @@ func TestTheAuditFinds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			body = fmt.Sprintf(sound, tt.add)
 			if tt.edit[0] != "" {
-				body = strings.Replace(body, tt.edit[0], tt.edit[1], -1)
+				body = strings.ReplaceAll(body, tt.edit[0], tt.edit[1])
 			}
 			b := open(t, server.URL)
 			b.visit("/")

@@ -85,9 +85,9 @@ type focus struct {
 	What   string `json:"what"`
 }
 
-// walk goes through the page with the key Tab, and returns a line for each control that Tab does not
-// reach or whose focus is not seen. A live page may change on the way, so a fault must be there each
-// time.
+// walk goes through the page with the key Tab, and returns a line for each control that Tab does
+// not reach or whose focus is not seen. A live page may change on the way, so a fault must be there
+// each time.
 func (b *tab) walk() (faults []string) {
 	b.t.Helper()
 	for range walksMax {

@@ -102,8 +102,8 @@ type tab struct {
 	status int64
 }
 
-// open opens a tab until the end of the test. The test fails at its end if a page has logged an error,
-// broken its policy, opened a dialog, or asked another server.
+// open opens a tab until the end of the test. The test fails at its end if a page has logged an
+// error, broken its policy, opened a dialog, or asked another server.
 func open(t *testing.T, origin string) *tab {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -152,7 +152,8 @@ func (b *tab) listen(event any) {
 	case *runtime.EventExceptionThrown:
 		b.fault("a script fails: %s", e.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+		switch e.Type {
+		case runtime.ConsoleAPICalledTypeError, runtime.ConsoleAPICalledTypeWarning:
 			b.fault("console: %s: %v", e.Type, e.Args)
 		}
 	case *log.EventEntryAdded:
@@ -308,14 +309,13 @@ func (b *tab) reads(texts ...string) {
 // show sets the width of the window and the scheme of colors, light or dark. Nothing moves.
 func (b *tab) show(width int64, scheme string) {
 	b.t.Helper()
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme},
+		{Name: "prefers-reduced-motion", Value: "reduce"},
+	}}
 	b.run("emulate "+scheme, chromedp.EmulateViewport(width, height), chromedp.Func(
 		func(ctx context.Context, on *chromedp.Target) error {
-			_, err := cdp.Call(ctx, on, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{
-					{Name: "prefers-color-scheme", Value: scheme},
-					{Name: "prefers-reduced-motion", Value: "reduce"},
-				},
-			})
+			_, err := cdp.Call(ctx, on, emulation.SetEmulatedMedia, media)
 			return err
 		}))
 }

@@ -38,7 +38,7 @@ type installation struct {
 	canaries []string
 	// waiting is a webhook whose calls fail for a while.
 	waiting fake.Webhook
-	// dead is a webhook with a dead letter.
+	// dead is a webhook with a dead letter. Its account has deadLetters of them.
 	dead fake.Webhook
 	// makeHostile stores hostile messages, once, and returns the event among them.
 	makeHostile func() (schema.Event, error)
@@ -67,6 +67,9 @@ const (
 // terminal, and marks that turn the direction of text.
 const hostile = `"><img src=x onerror=alert(1)><script>alert(2)</script>'` + "\x1b[31m\u202e{{.}}"
 
+// deadLetters is how many dead letters the account of the installation's dead webhook has.
+const deadLetters = 3
+
 // pausedQueue is the queue that an operator has paused.
 var pausedQueue = schema.QueueName(schema.Pinwheel, schema.Employment)
 
@@ -75,7 +78,7 @@ var installed = sync.OnceValues(install)
 
 func install() (*installation, error) {
 	ctx := context.Background()
-	box, err := sandbox.Up(ctx, sandbox.Config{AdminPort: -1})
+	box, err := sandbox.Up(ctx, sandbox.Config{AdminPort: -1, ConsolePort: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +116,8 @@ func (in *installation) playDemonstration(ctx context.Context) error {
 // playErasure plays a person who deletes the account.
 func (in *installation) playErasure(ctx context.Context) error {
 	var last []fake.Webhook
-	for _, w := range in.box.Fake.Timeline(in.box.Fake.Person(fake.PersonOptions{Paystubs: 1, Shifts: 1})) {
+	person := in.box.Fake.Person(fake.PersonOptions{Paystubs: 1, Shifts: 1})
+	for _, w := range in.box.Fake.Timeline(person) {
 		if erases(w) {
 			last = append(last, w)
 			in.erased = w
@@ -196,8 +200,8 @@ func (in *installation) letFail(ctx context.Context) error {
 	return in.send(ctx, in.waiting)
 }
 
-// die makes dead letters of webhooks of these types, all about a new person: the provider refuses the
-// first call of each, and no further one.
+// die makes dead letters of webhooks of these types, all about a new person: the provider refuses
+// the first call of each, and no further one.
 func (in *installation) die(ctx context.Context, types ...string) (dead []fake.Webhook, err error) {
 	person := in.box.Fake.Person(fake.PersonOptions{Paystubs: 1, Shifts: 1})
 	in.canaries = append(in.canaries, person.Canaries()...)
@@ -267,7 +271,8 @@ func (in *installation) storeHostile() (event schema.Event, err error) {
 		return event, err
 	}
 	return event, in.operator.PublishQuarantined(ctx, schema.Quarantined{
-		Provider: schema.Truv, Reason: schema.QuarantineReason(hostile), ReceivedAt: now, Body: body,
+		Provider: schema.Truv, Reason: schema.QuarantineReason(hostile), ReceivedAt: now,
+		Body: body,
 	})
 }
 

@@ -31,8 +31,8 @@ const (
 	readings = 8
 )
 
-// The screenshots are those of deploy/README.md. The ages and ids in them differ from run to run, so
-// a committed one is compared by its size in pixels.
+// The screenshots are those of deploy/README.md. The ages and ids in them differ from run to run,
+// so a committed one is compared by its size in pixels.
 func TestScreenshots(t *testing.T) {
 	tests := []struct {
 		name, scheme string
@@ -44,7 +44,7 @@ func TestScreenshots(t *testing.T) {
 		{"phone", "light", phone, func(in *installation, b *tab) {
 			b.visit("/events/" + url.PathEscape(keyOf(in.dead)))
 		}},
-		{"plan", "light", desktop, func(in *installation, b *tab) { b.planRedrive(in.dead.Account, 3) }},
+		{"plan", "light", desktop, func(in *installation, b *tab) { b.plan("redrive", in.dead.Account, deadLetters) }},
 	}
 	if *update {
 		in, b := begin(t)
