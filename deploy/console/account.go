@@ -88,12 +88,22 @@ func (v accountView) left() int { return v.all - len(v.entries) }
 
 // command is the command line that does the same.
 func (v accountView) command() string {
-	return fmt.Sprintf("wagewire find %s --provider %s", v.token, v.provider)
+	return plain.CommandLine("wagewire", "find", v.token, "--provider", string(v.provider))
 }
 
 // resources are the resources of the state, by name.
 func (v accountView) resources() []schema.Resource {
 	return slices.Sorted(maps.Keys(v.state.Resources))
+}
+
+// hasPending reports whether a resource has no result yet.
+func (v accountView) hasPending() bool {
+	for _, r := range v.state.Resources {
+		if r.Outcome == schema.Pending {
+			return true
+		}
+	}
+	return false
 }
 
 // statusColour is the class of the mark with a status.

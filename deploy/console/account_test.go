@@ -38,6 +38,10 @@ func TestAnAccountTellsItsState(t *testing.T) {
 				"wagewire find a-1 --provider pinwheel",
 			},
 		},
+		"a resource without a result: what it waits for": {
+			func(b *bench) { b.publish(e); b.storeState(b.complete(e, schema.Pending)) },
+			"/accounts/pinwheel/a-1", http.StatusOK, []string{">pending<", "Nobody needs to act."},
+		},
 		"no state yet": {
 			func(b *bench) { b.publish(e) }, "/accounts/pinwheel/a-1", http.StatusOK,
 			[]string{"There is none", "1 message", "stored"},

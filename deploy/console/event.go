@@ -72,7 +72,7 @@ func (c *Console) showEvent(w http.ResponseWriter, r *http.Request) {
 		case len(lives) > 1:
 			key = lives[0].Webhook()
 		}
-		view.command = "wagewire trace " + key
+		view.command = plain.CommandLine("wagewire", "trace", key)
 		if isPartial {
 			view.others = eventPath(name) + "?all=1"
 		}
@@ -185,6 +185,24 @@ func stateColour(f trace.Fate) string {
 	default:
 		return "note"
 	}
+}
+
+// stateWord is the state, or the outcome of a completed event.
+func stateWord(f trace.Fate) string {
+	if f.State == trace.StateCompleted {
+		return plain.Word(f.Completion.Outcome)
+	}
+	return f.State.String()
+}
+
+// formerFailures says how many attempts failed before the last one, of an event with an end. Their
+// classes are stored only while the event waits.
+func formerFailures(f trace.Fate) string {
+	if f.Completion == nil || f.Completion.Attempts < 2 {
+		return ""
+	}
+	return counted(f.Completion.Attempts-1, "attempt") +
+		" failed before the last one: the log of the workers says how"
 }
 
 // Sizes of a bar in the units of its viewBox. A part is at least barLeast wide, so that it can be

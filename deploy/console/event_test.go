@@ -148,10 +148,22 @@ func TestAnEventTellsItsLife(t *testing.T) {
 			func(b *bench) { b.publish(e); b.complete(e, schema.Succeeded, `{"id":"r"}`) },
 			"/events/pinwheel:e-1", http.StatusOK,
 			[]string{
-				">completed<", "completed: succeeded, 1 attempt, 1 record", "<svg", `role="img"`,
+				">succeeded<", "completed: succeeded, 1 attempt, 1 record", "<svg", `role="img"`,
 				"until received 3s; until stored 1ms; until taken, with its waits 999ms; " +
 					"at a worker, until completed 1s", "<strong>5s</strong>",
 			},
+		},
+		"completed after failures: how many there were": {
+			func(b *bench) {
+				b.publish(e)
+				c := schema.NewCompletion(e, e.Resource, schema.Failed, receivedAt.Add(time.Second))
+				c.Data.AccountID = &e.AccountID
+				c.Data.Attempts = 4
+				_, err := b.op.PublishCompletion(b.Context(), e, c)
+				b.must(err)
+			},
+			"/events/pinwheel:e-1", http.StatusOK,
+			[]string{`<span class="mark bad">failed</span>`, "3 attempts failed before the last one"},
 		},
 		"completed: other accounts are not looked for, and how to": {
 			func(b *bench) {
@@ -262,6 +274,27 @@ func TestALineWithoutATimeStaysWithItsQueue(t *testing.T) {
 	want := []string{"stored", "erased", "paused", "completed", "note of b", "dead", "note of a"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAPageThatStaysAsItIsSaysSo(t *testing.T) {
+	b := newBench(t)
+	e := income("stays", "acct")
+	b.publish(e)
+	b.die()
+	b.read()
+	const line = `This page does not update itself. <a href="">Load again</a>`
+	account := string(accountPath(schema.Pinwheel, schema.Token("acct")))
+	for _, path := range []string{
+		"/dead", "/dead/1", "/quarantine", string(eventPath(e.Key())), account,
+	} {
+		b.wants(b.get(path, ritaToken), http.StatusOK, line)
+	}
+	for _, path := range []string{"/", "/queues", "/queues/pinwheel_income", "/feed"} {
+		got := b.get(path, ritaToken)
+		if strings.Contains(got.body, line) || !strings.Contains(got.body, "/changes") {
+			t.Errorf("%s follows what happens, and says something else", path)
+		}
 	}
 }
 

@@ -213,6 +213,15 @@ func newMissingView(e *trace.NotFoundError) missingView {
 	return view
 }
 
+// number is the name as the number of a dead letter, 0 if it is none.
+func (v missingView) number() uint64 {
+	n, err := strconv.ParseUint(v.name, 10, 63)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // shellWords are the names that stand in a command line as they are.
 var shellWords = regexp.MustCompile(`^[\w:.-]+$`)
 

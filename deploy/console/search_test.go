@@ -41,7 +41,9 @@ func TestASearchLeadsToThePage(t *testing.T) {
 		"an id of two providers": {"e-2", http.StatusOK, "", []string{
 			"stands for 2 pages", `href="/events/pinwheel:e-2"`, `href="/events/truv:e-2"`}},
 		"nothing": {"nobody", http.StatusNotFound, "", []string{
-			"Nothing of event nobody is on the streams", "Nor is there an account"}},
+			"Nothing of event nobody is on the streams", "Nor is there an account",
+			"write the whole id"}},
+		"a number":    {"4711", http.StatusNotFound, "", []string{`href="/dead/4711"`}},
 		"no name":     {"", http.StatusBadRequest, "", []string{"Give the id"}},
 		"a long name": {strings.Repeat("x", 513), http.StatusBadRequest, "", []string{"512 bytes"}},
 		"a wildcard":  {"*", http.StatusNotFound, "", nil},

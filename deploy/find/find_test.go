@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,26 @@ func TestAnAccountIsFoundByEachOfItsNames(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", promise, diff)
+		}
+	}
+}
+
+func TestATokenIsAPlainIDOrAHash(t *testing.T) {
+	t.Parallel()
+	hash := schema.HashToken("a person")
+	for text, want := range map[string]bool{
+		"a-1":                    true,
+		hash:                     true,
+		"":                       false,
+		"h_":                     false,
+		"h_;reboot${IFS}-f":      false,
+		hash + "A":               false,
+		hash[:len(hash)-1] + "1": false,
+		hash + "\n":              false,
+		strings.Repeat("a", 65):  false,
+	} {
+		if got := find.IsToken(text); got != want {
+			t.Errorf("%q is a token: %t", text, got)
 		}
 	}
 }
