@@ -256,7 +256,9 @@ func TestAnEventTellsItsLife(t *testing.T) {
 }
 
 func TestALineWithoutATimeStaysWithItsQueue(t *testing.T) {
-	at := func(minutes time.Duration) time.Time { return receivedAt.Add(minutes * time.Minute) }
+	at := func(minutes int) time.Time {
+		return receivedAt.Add(time.Duration(minutes) * time.Minute)
+	}
 	line := func(queue, text string, at time.Time) moment {
 		return moment{Incident: trace.Incident{At: at, Text: text}, queue: queue}
 	}

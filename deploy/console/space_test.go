@@ -17,6 +17,7 @@ import (
 var (
 	// inlineTag are the tags inside a line of text. Other tags end the line.
 	inlineTag = regexp.MustCompile(`</?(a|code|small|span|strong|time)( [^>]*)?>`)
+	emptyTag  = regexp.MustCompile(`<(span|strong|time)( [^>]*)?></(span|strong|time)>`)
 	tag       = regexp.MustCompile(`<[^>]*>`)
 	// wrongSpace is a blank before a stop, or a time without a blank around. A browser shows
 	// several blanks as one.
@@ -27,6 +28,7 @@ var (
 // linesOn are the lines of text on a page.
 func linesOn(page string) string {
 	_, main, _ := strings.Cut(page, "<main")
+	main = emptyTag.ReplaceAllString(main, "-") // a script writes the text
 	return html.UnescapeString(tag.ReplaceAllString(inlineTag.ReplaceAllString(main, ""), "\n"))
 }
 
