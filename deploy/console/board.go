@@ -121,7 +121,7 @@ func isOneOf[T ~string](field string, word T, words []T) error {
 	if word == "" || slices.Contains(words, word) {
 		return nil
 	}
-	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), join(words))
+	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), plain.List(words))
 }
 
 // place is where a page of a list begins.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
@@ -114,7 +115,7 @@ func (s *settings) checkGroups() error {
 		role, group, isPair := strings.Cut(text, "=")
 		if !isPair || group == "" || !slices.Contains(Roles(), Role(role)) {
 			return fmt.Errorf("CONSOLE_ROLES: %q is no ROLE=GROUP with a role of %s", text,
-				join(Roles()))
+				plain.List(Roles()))
 		}
 		s.groups[group] = append(s.groups[group], Role(role))
 	}
@@ -197,12 +198,4 @@ func isLoopbackHost(host string) bool {
 	}
 	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && ip.Unmap().IsLoopback()
-}
-
-func join[T ~string](words []T) string {
-	texts := make([]string, len(words))
-	for i, w := range words {
-		texts[i] = string(w)
-	}
-	return strings.Join(texts, ", ")
 }

@@ -217,7 +217,8 @@ func (c *Console) readFeed(ctx context.Context) (isRead bool) {
 			return nil
 		})
 	isFirst := c.feed.end(err)
-	if isFirst && ctx.Err() == nil {
+	// The connection itself logs that it is away.
+	if isFirst && ctx.Err() == nil && c.op.Connected() == nil {
 		c.log.Warn("the feed of completions cannot be read", zap.Error(advice.OnBroker(err)))
 	}
 	return err == nil

@@ -91,11 +91,12 @@ func (c *Console) showFeed(w http.ResponseWriter, r *http.Request) {
 func (c feedChoice) problem() string {
 	switch {
 	case c.provider != "" && !c.provider.Known():
-		return "provider: write one of " + join(schema.Providers()) + ", or nothing for all."
+		return "provider: write one of " + plain.List(schema.Providers()) + ", or nothing for all."
 	case c.resource != "" && !slices.Contains(schema.WorkerResources(), c.resource):
-		return "resource: write one of " + join(schema.WorkerResources()) + ", or nothing for all."
+		return "resource: write one of " + plain.List(schema.WorkerResources()) +
+			", or nothing for all."
 	case c.outcome != "" && !slices.Contains(schema.Outcomes(), c.outcome):
-		return "outcome: write one of " + join(schema.Outcomes()) + ", or nothing for all."
+		return "outcome: write one of " + plain.List(schema.Outcomes()) + ", or nothing for all."
 	default:
 		return ""
 	}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wagewire/wagewire/deploy/plain"
 )
 
 // newTokenBytes is how many random bytes a new token has.
@@ -24,11 +26,11 @@ func NewPerson(name string, roles []string) (line string, err error) {
 			"such as anna", name)
 	}
 	if len(roles) == 0 {
-		return "", errors.New("a person needs a role: " + join(Roles()))
+		return "", errors.New("a person needs a role: " + plain.List(Roles()))
 	}
 	for _, role := range roles {
 		if !slices.Contains(Roles(), Role(role)) {
-			return "", fmt.Errorf("%q is no role: write some of %s", role, join(Roles()))
+			return "", fmt.Errorf("%q is no role: write some of %s", role, plain.List(Roles()))
 		}
 	}
 	token := make([]byte, newTokenBytes)

@@ -154,12 +154,15 @@ func (v *queueView) isAbout(f health.Finding) bool {
 // pauseAnew reads the operator's pause anew: the state may be older than a pause of this page.
 // While the broker is away or slow, or many pages ask, the pause of the state stays.
 func (c *Console) pauseAnew(r *http.Request, v *queueView) {
-	if v.status == nil || !v.AwaySince.IsZero() || !enter(r.Context(), c.lookups, anewFor) {
+	if v.status == nil || !v.AwaySince.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), anewFor)
+	defer cancel()
+	if !enter(ctx, c.lookups, anewFor) {
 		return
 	}
 	defer func() { <-c.lookups }()
-	ctx, cancel := context.WithTimeout(r.Context(), anewFor)
-	defer cancel()
 	until, err := c.op.PausedUntil(ctx, v.Queue)
 	if err == nil {
 		v.status.PausedUntil = until

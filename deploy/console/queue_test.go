@@ -96,7 +96,8 @@ func TestAQueuePageSaysWhatTheStateSays(t *testing.T) {
 		}},
 		{"what the numbers count", "/queues", []string{"Ready: events to take now.", "Copies behind:"}},
 		{"a chart of each queue with unfinished events", "/queues", []string{
-			`id="lag-pinwheel_paystubs"`, "pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 10s",
+			`id="lag-pinwheel_paystubs"`,
+			"pinwheel_paystubs <strong>100 s</strong>", "up to 100, the last 10s",
 		}},
 		{"the facts of a queue", "/queues/pinwheel_paystubs", []string{
 			"1\u202f234\u202f567", "12\u202f345", ">44<", ">3<", "provider down", "transient",

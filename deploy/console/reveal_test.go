@@ -253,12 +253,12 @@ func TestBodiesAreRevealedByTheirNumber(t *testing.T) {
 func TestNothingIsRevealedWithoutALog(t *testing.T) {
 	silent := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()),
 		zapcore.AddSync(io.Discard), zap.WarnLevel))
-	tokens := filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(tokens, []byte(persons), 0o600); err != nil {
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte(persons), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for isRevealing, isRefused := range map[bool]bool{true: true, false: false} {
-		c := Config{Addr: "127.0.0.1:0", Reveal: isRevealing, TokensFile: tokens}
+		c := Config{Addr: "127.0.0.1:0", TokensFile: file, Reveal: isRevealing}
 		_, err := New(c, nil, noHealth, silent)
 		if (err != nil) != isRefused || err != nil && !strings.Contains(err.Error(), "LOG_LEVEL") {
 			t.Errorf("reveal %t: %v", isRevealing, err)

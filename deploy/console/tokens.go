@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
@@ -157,7 +158,7 @@ func parsePerson(line string, providers []process.ProviderURL) (person, error) {
 	p := person{name: fields[0], token: hashToken(fields[2])}
 	for role := range strings.SplitSeq(fields[1], ",") {
 		if !slices.Contains(Roles(), Role(role)) {
-			return person{}, fmt.Errorf("the roles are not of %s", join(Roles()))
+			return person{}, fmt.Errorf("the roles are not of %s", plain.List(Roles()))
 		}
 		p.roles = append(p.roles, Role(role))
 	}

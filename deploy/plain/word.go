@@ -34,6 +34,15 @@ func Word[T ~string](word T) string {
 	return text
 }
 
+// List is the words with commas between them.
+func List[T ~string](words []T) string {
+	texts := make([]string, len(words))
+	for i, word := range words {
+		texts[i] = string(word)
+	}
+	return strings.Join(texts, ", ")
+}
+
 // Text is a longer text, with escapes for the characters that control a terminal.
 func Text(text string) string {
 	var b strings.Builder

@@ -164,7 +164,7 @@ func (o *backfillOptions) providers(getenv func(string) string) ([]schema.Provid
 	}
 	if len(providers) == 0 {
 		return nil, fmt.Errorf("none of %s is set: "+
-			"set one to a file with the secret of the provider's API", join(variables))
+			"set one to a file with the secret of the provider's API", plain.List(variables))
 	}
 	return providers, nil
 }

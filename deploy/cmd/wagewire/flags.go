@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -159,10 +158,8 @@ func queueNames() []string {
 
 // notAmong is the error for an unknown word. The error suggests the nearest known words.
 func notAmong[T ~string](word string, known []T) error {
-	return fmt.Errorf("not one of %s%s", join(known), command.Suggest(word, known))
+	return fmt.Errorf("not one of %s%s", plain.List(known), command.Suggest(word, known))
 }
-
-func join[T ~string](words []T) string { return strings.Join(toStrings(words), ", ") }
 
 func toStrings[T ~string](words []T) []string {
 	texts := make([]string, len(words))

@@ -76,7 +76,7 @@ func (r *retryOptions) check(t terminal, names []string) error {
 		// Any other word may be the id of an event. A word near to a queue's name hardly is.
 		if advice := command.Suggest(name, queueNames()); advice != "" || name == "" {
 			return command.UsageError("queue %q: not one of %s%s",
-				name, join(queueNames()), advice)
+				name, plain.List(queueNames()), advice)
 		}
 		r.Events = append(r.Events, trace.ParseName(name))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 )
@@ -249,7 +250,7 @@ func listTypes(w io.Writer) error {
 		if hasSample(t) {
 			has = "yes"
 		}
-		completers := cmp.Or(join(t.Workers), "-")
+		completers := cmp.Or(plain.List(t.Workers), "-")
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Provider, has, completers)
 	}
 	return table.Flush()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
 )
@@ -91,7 +92,7 @@ func (o *triggerOptions) addFlags(cmd *cobra.Command) {
 	o.times = 1
 	flags := cmd.Flags()
 	addParsed(flags, &o.fixture, "fixture", "name", "", "let it end badly, or be special: "+
-		join(fixtureNames())+" or a file of wagewire record", parseFixture)
+		plain.List(fixtureNames())+" or a file of wagewire record", parseFixture)
 	completeFixtures(cmd)
 	flags.StringVar(&o.account, "account", "",
 		"`id` of the account that the webhook is about: the fakes must know it "+
@@ -344,7 +345,7 @@ func listFixtures(w io.Writer) error {
 			}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Provider,
-			cmp.Or(join(t.Workers), "-"), cmp.Or(join(fitting), "-"))
+			cmp.Or(plain.List(t.Workers), "-"), cmp.Or(plain.List(fitting), "-"))
 	}
 	return table.Flush()
 }
