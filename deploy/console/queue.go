@@ -59,7 +59,8 @@ func (v queuesView) restText() string {
 	}
 	first := v.Samples[0].at
 	last := v.Samples[len(v.Samples)-1].at
-	return "No event was ready or in hand at the readings of the last " + plain.Age(last.Sub(first)) + "."
+	return "No event was ready or in hand at the readings of the last " +
+		plain.Age(last.Sub(first)) + "."
 }
 
 // showQueues shows all queues.

@@ -252,8 +252,8 @@ func (s State) findRefusals() []Finding {
 		found = append(found, s.finding(RefusedCredentials, string(p),
 			"put a good key into the file of "+fetch.SecretVariable(p),
 			"%s refuses our API key since %s: %s %s still (%d from %s)",
-			p, s.clock(first.Since), plain.Count(refused, "queue"), either(refused, "stands", "stand"),
-			first.Status, first.Endpoint))
+			p, s.clock(first.Since), plain.Count(refused, "queue"),
+			either(refused, "stands", "stand"), first.Status, first.Endpoint))
 	}
 	return found
 }

@@ -100,7 +100,7 @@ type Sandbox struct {
 	// fakesListener is the listener of the fake providers, nil with Config.Real. consoleListener is
 	// that of the console, nil without one.
 	fakesListener, consoleListener net.Listener
-	cleanup       []func()
+	cleanup                        []func()
 
 	mu     sync.Mutex
 	parts  map[string]*part
