@@ -2,7 +2,6 @@ package schema
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -188,7 +187,7 @@ func (a Account) Encode() ([]byte, error) {
 // DecodeAccount reverses Encode.
 func DecodeAccount(text []byte) (Account, error) {
 	var a Account
-	if err := json.Unmarshal(text, &a); err != nil {
+	if err := DecodeJSON(text, &a); err != nil {
 		return Account{}, fmt.Errorf("decode account: %w", err)
 	}
 	return a, nil

@@ -41,6 +41,7 @@
 //	event.go        Event, a verified webhook in our terms
 //	subject.go      tokens and subjects; no other file spells a subject
 //	completion.go   Completion, the end of an event
+//	decode.go       DecodeJSON: content is never quoted in an error
 //	account.go      Account, the state of an account, and how a completion changes it
 //	basis.go        what a state remembers of the completions, for the merge
 //	ready_when.go   ReadyWhen, the resources that an account awaits

@@ -117,14 +117,15 @@ func (e Event) findFault() string {
 // ParseTime reads the timestamps of every provider: RFC 3339 with or without a fraction, with "Z"
 // or an offset, and with a space for the T as in Pinwheel's samples (OpenAPI 2025-07-08,
 // shift.created_at). ParseTime refuses years before 1970, because a provider sends no such time
-// except as a zero value, and years after 9999, because RFC 3339 cannot express them.
+// except as a zero value, and years after 9999, because RFC 3339 cannot express them. The error does
+// not quote the text.
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, strings.Replace(s, " ", "T", 1))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("parse time: %q is not RFC 3339", s)
+		return time.Time{}, errors.New("parse time: it is not RFC 3339")
 	}
 	if year := t.UTC().Year(); year < 1970 || year > 9999 {
-		return time.Time{}, fmt.Errorf("parse time: %q is not between the years 1970 and 9999", s)
+		return time.Time{}, errors.New("parse time: it is not between the years 1970 and 9999")
 	}
 	return t, nil
 }

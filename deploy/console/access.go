@@ -113,9 +113,9 @@ func (c *Console) isTrusted(addr string) bool {
 	return slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// mayStill returns nil if a person has the role at this moment. Somebody with a token loses the role
-// with the token. Whom a proxy named is not asked for again. A file of tokens that cannot be read is
-// read again a few times: somebody may be writing it.
+// mayStill returns nil if a person has the role at this moment. Somebody with a token loses the
+// role with the token. Whom a proxy named is not asked for again. A file of tokens that cannot be
+// read is read again a few times: somebody may be writing it.
 func (c *Console) mayStill(ctx context.Context, p person, r Role) error {
 	err := c.has(p, r)
 	for try := 1; errors.Is(err, errTokens) && try < tokensTries; try++ {

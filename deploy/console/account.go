@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
-	"github.com/wagewire/wagewire/schema/stream"
 )
 
 // entriesMax is how many entries the page of an account shows.
@@ -69,13 +67,11 @@ func (c *Console) readAccount(
 	if err != nil {
 		return view, err
 	}
-	state, err := c.op.State(ctx, p, token)
-	view.isUnreadable = errors.Is(err, stream.ErrBadState)
-	if err != nil && !view.isUnreadable {
-		return view, err
-	}
-	view.state = state.Data
 	for _, e := range entries {
+		if e.What == find.State {
+			view.state = e.Data
+			view.isUnreadable = e.Unreadable
+		}
 		view.isErased = view.isErased || e.What == find.Tombstone
 		if e.Supported != nil {
 			view.supported = e.Supported
@@ -92,7 +88,7 @@ func (v accountView) left() int { return v.all - len(v.entries) }
 
 // command is the command line that does the same.
 func (v accountView) command() string {
-	return fmt.Sprintf("wagewire find %s --provider %s", v.token, v.provider)
+	return plain.CommandLine("wagewire", "find", v.token, "--provider", string(v.provider))
 }
 
 // resources are the resources of the state, by name.

@@ -6,6 +6,7 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/process"
 )
 
 // queuePath is the address of the page of a queue.
@@ -15,12 +16,32 @@ func queuePath(name string) templ.SafeURL {
 
 // eventPath is the address of the page of an event. The key is that of schema.Event.Key.
 func eventPath(key string) templ.SafeURL {
-	return templ.SafeURL("/events/" + url.PathEscape(key))
+	return templ.SafeURL(process.Console("").Event(key))
 }
 
 // accountPath is the address of the page of an account, by the account's token.
 func accountPath(p schema.Provider, token string) templ.SafeURL {
-	return templ.SafeURL("/accounts/" + url.PathEscape(string(p)) + "/" + url.PathEscape(token))
+	return templ.SafeURL(process.Console("").Account(string(p), token))
+}
+
+// letterPath is the address of the page of a dead letter.
+func letterPath(number uint64) templ.SafeURL {
+	return templ.SafeURL(process.Console("").Letter(number))
+}
+
+// unreadPath is the address of the page of a webhook in quarantine.
+func unreadPath(number uint64) templ.SafeURL {
+	return templ.SafeURL(process.Console("").Quarantined(number))
+}
+
+// findingPath is the address of the page of a kind of finding.
+func findingPath(name string) templ.SafeURL {
+	return templ.SafeURL(process.Console("").Finding(name))
+}
+
+// searchPath is the address of the search for a name.
+func searchPath(name string) templ.SafeURL {
+	return templ.SafeURL("/search?" + url.Values{"q": {name}}.Encode())
 }
 
 // lettersPath is the address of the list of a queue's dead letters of a class.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,6 +21,8 @@ const (
 	// boardRows is how many messages a page lists, and lookMax how many it looks at for them.
 	boardRows = 100
 	lookMax   = 20_000
+	// timeBytesMax is the length of the longest time of a filter.
+	timeBytesMax = 64
 )
 
 // discard is the action of both boards for deletion.
@@ -57,7 +60,7 @@ func (b board) commandFor(action string, flags []string) string {
 	if b.command != "" {
 		words = []string{"wagewire", b.command, action}
 	}
-	return strings.Join(append(words, flags...), " ")
+	return plain.CommandLine(append(words, flags...)...)
 }
 
 // actions are what can be done to the messages.
@@ -87,6 +90,9 @@ func (f spanForm) span(now time.Time) (shelf.Span, error) {
 		if end.text == "" {
 			continue
 		}
+		if len(end.text) > timeBytesMax {
+			return span, fmt.Errorf("%s: write a shorter time", end.name)
+		}
 		at, err := plain.ParseTime(end.text, now)
 		if err != nil {
 			return span, fmt.Errorf("%s: %w", end.name, err)
@@ -97,6 +103,17 @@ func (f spanForm) span(now time.Time) (shelf.Span, error) {
 		return span, errors.New("until: write a time after since")
 	}
 	return span, nil
+}
+
+// exact has the times that were meant at the time of reading, instead of ages.
+func (f spanForm) exact(span shelf.Span) spanForm {
+	if !span.Since.IsZero() {
+		f.since = span.Since.UTC().Format(time.RFC3339Nano)
+	}
+	if !span.Until.IsZero() {
+		f.until = span.Until.UTC().Format(time.RFC3339Nano)
+	}
+	return f
 }
 
 // field is a field of a filter with its value.
@@ -124,6 +141,22 @@ func isOneOf[T ~string](field string, word T, words []T) error {
 	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), plain.List(words))
 }
 
+// cleanAddress is the address of a request without the empty fields that a form sends.
+func cleanAddress(r *http.Request) (path string, isClean bool) {
+	query := r.URL.Query()
+	isClean = true
+	for name, values := range query {
+		if len(values) == 1 && values[0] == "" {
+			query.Del(name)
+			isClean = false
+		}
+	}
+	if len(query) == 0 {
+		return r.URL.Path, isClean
+	}
+	return r.URL.Path + "?" + query.Encode(), isClean
+}
+
 // place is where a page of a list begins.
 type place struct{ before, after uint64 }
 
@@ -140,6 +173,9 @@ func readPlace(v url.Values) (place, error) {
 		}
 		*target = n
 	}
+	if p.before > 0 && p.after > 0 {
+		return p, errors.New("before: write a place before or after a number, and not both")
+	}
 	return p, nil
 }
 
@@ -151,16 +187,19 @@ type listing struct {
 	rows, looked int
 	stored       uint64
 	older, newer uint64
+	isNewest     bool // the list begins with the newest message
 	isPart       bool // other messages come before or after
+	counts       countsOf
 	mayAct       bool
 	runs         []runView
 }
 
-func newListing[T any](b board, fields []field, page shelf.Page[T]) listing {
+func newListing[T any](b board, fields []field, from place, page shelf.Page[T]) listing {
+	isNewest := from == place{}
 	return listing{
 		board: b, fields: fields, rows: len(page.Messages), looked: page.Looked,
 		stored: page.Stored, older: page.Older, newer: page.Newer,
-		isPart: page.Older > 0 || page.Newer > 0,
+		isNewest: isNewest, isPart: page.Older > 0 || page.Newer > 0 || !isNewest,
 	}
 }
 
@@ -183,13 +222,24 @@ func (l listing) link(name string, number uint64) string {
 // flags are the flags of the filter, for a command.
 func (l listing) flags() []string { return flagsOf(l.fields) }
 
-// countText says how many messages the filter chooses, of all or of the newest.
-func (l listing) countText(total, looked int) string {
-	if looked == 0 {
-		return counted(total, l.noun) + "."
+// countText says how many messages the filter chooses, of all or of the newest, and when they were
+// counted.
+func (l listing) countText() string {
+	sure, maybe := l.counts.total()
+	text := counted(sure, l.noun) + "."
+	if maybe > 0 {
+		text = fmt.Sprintf("%s, and perhaps some of %s more that nobody has looked at.",
+			counted(sure, l.noun), thousands(maybe))
 	}
-	return fmt.Sprintf("%s of the %s that were looked at; there are %s in all.",
-		counted(total, l.noun), thousands(looked), thousands(l.stored))
+	switch {
+	case l.counts.looked > 0:
+		return fmt.Sprintf("%s of the newest %s that were looked at; there are %s in all.",
+			counted(sure, l.noun), thousands(l.counts.looked), thousands(l.stored))
+	case l.counts.at.IsZero():
+		return text
+	default:
+		return text + " Counted at " + l.counts.at.UTC().Format("15:04:05Z") + "."
+	}
 }
 
 // pageText says how far the page has looked, and "" if the page has everything.
@@ -209,14 +259,29 @@ type countOf struct {
 	words  [2]string
 	count  int
 	oldest time.Time
+	// isMaybe: nobody has looked whether the filter chooses these messages.
+	isMaybe bool
 }
 
-func totalOf(counts []countOf) int {
-	total := 0
-	for _, c := range counts {
-		total += c.count
+// countsOf are the messages that a filter chooses, by their words.
+type countsOf struct {
+	all []countOf
+	// looked is how many of the newest messages were counted, 0 if all.
+	looked int
+	// at is the time of an earlier count, zero for a count that was made for the page.
+	at time.Time
+}
+
+// total counts the chosen messages, and those of which it is not known.
+func (c countsOf) total() (sure, maybe int) {
+	for _, one := range c.all {
+		if one.isMaybe {
+			maybe += one.count
+		} else {
+			sure += one.count
+		}
 	}
-	return total
+	return sure, maybe
 }
 
 // readPage reads the page of a list from the place on.
@@ -231,32 +296,51 @@ func readPage[T any](
 	return shelf.ReadOlder(ctx, op, kind, filter, from.before, size)
 }
 
-// countNewest counts the messages of the filter among the newest lookMax messages, and returns the
-// number of messages looked at.
+// countPage counts what the filter of a listing chooses. The last reading of the broker has the
+// counts, unless the list has more than that, or the reading does not know what the filter asks.
+func countPage[T any](
+	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
+	l *listing, read countsOf, isKnown bool, noteOf func(T) countOf,
+) (err error) {
+	sure, maybe := read.total()
+	l.counts = read
+	if !isKnown || read.at.IsZero() || l.rows > sure+maybe {
+		l.counts = countsOf{}
+		l.counts.all, l.counts.looked, err = countNewest(ctx, op, kind, filter, noteOf)
+	}
+	return err
+}
+
+// countNewest counts the messages of the filter among the newest of its subjects, about lookMax.
+// looked is 0 if nothing older is left, so that the counts are of all messages.
 func countNewest[T any](
 	ctx context.Context, op *stream.Operator, kind shelf.Kind[T], filter shelf.Filter[T],
-	wordsOf func(T) [2]string,
+	noteOf func(T) countOf,
 ) (counts []countOf, looked int, err error) {
-	extent, err := op.ExtentOf(ctx, kind.Stream)
-	if err != nil {
-		return nil, 0, err
-	}
-	search := shelf.Search{LookMax: lookMax}
-	if len(filter.Subjects()) == 0 && extent.Last > lookMax {
-		search.From = extent.Last - lookMax + 1
-	}
-	byWords := map[[2]string]int{}
-	seen, err := shelf.Scan(ctx, op, kind, filter, search, func(message T) error {
-		byWords[wordsOf(message)]++
+	byWords := map[[2]string]countOf{}
+	looked, isAll, err := shelf.ScanNewest(ctx, op, kind, filter, lookMax, func(message T) error {
+		one := noteOf(message)
+		sum := byWords[one.words]
+		sum.words = one.words
+		sum.count++
+		if sum.count == 1 || one.oldest.Before(sum.oldest) {
+			sum.oldest = one.oldest
+		}
+		byWords[one.words] = sum
 		return nil
 	})
-	for words, count := range byWords {
-		counts = append(counts, countOf{words: words, count: count})
+	if isAll {
+		looked = 0
 	}
+	return sorted(slices.Collect(maps.Values(byWords))), looked, err
+}
+
+// sorted sorts counts by their words.
+func sorted(counts []countOf) []countOf {
 	slices.SortFunc(counts, func(a, b countOf) int {
 		return slices.Compare(a.words[:], b.words[:])
 	})
-	return counts, seen.Looked, err
+	return counts
 }
 
 // readMessage reads the message of the address, with the body. Without a message, the answer is

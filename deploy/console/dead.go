@@ -70,10 +70,6 @@ type deadView struct {
 
 	form    letterForm
 	letters []stream.Letter
-	// counts are exact if counted is 0. Otherwise only the newest messages were looked at, and
-	// counted is their number.
-	counts  []countOf
-	counted int
 	now     time.Time
 }
 
@@ -86,21 +82,23 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	if path, isClean := cleanAddress(r); !isClean {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return
+	}
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		list, err := readPage(ctx, c.op, shelf.Letters(), filter, from)
 		if err != nil {
 			return err
 		}
 		view := deadView{
-			listing: newListing(deadBoard(), form.fields(), list), form: form,
+			listing: newListing(deadBoard(), form.fields(), from, list), form: form,
 			letters: list.Messages, now: now,
 		}
-		if filter.Account == "" && filter.IsOpen() {
-			view.counts = deadCounts(c.known(ctx).DeadLetters, filter)
-		} else {
-			view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Letters(), filter,
-				letterWords)
-		}
+		known := c.known(ctx)
+		err = countPage(ctx, c.op, shelf.Letters(), filter, &view.listing,
+			countsOf{all: deadCounts(known.DeadLetters, filter), at: known.At},
+			filter.Account == "" && filter.IsOpen(), noteOfLetter)
 		if err != nil {
 			return err
 		}
@@ -113,18 +111,25 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 // letterWords are the words by which dead letters are counted.
 func letterWords(l stream.Letter) [2]string { return [2]string{l.Queue, string(l.Class)} }
 
+func noteOfLetter(l stream.Letter) countOf { return countOf{words: letterWords(l), oldest: l.At} }
+
 // deadCounts are the counts of the filter in the last reading of the broker. Letters of unread
-// classes are among them.
+// classes may be among the chosen ones, and so may those of a queue of an earlier release: its
+// provider is not known.
 func deadCounts(all []health.DeadCount, f shelf.LetterFilter) []countOf {
 	var counts []countOf
 	for _, d := range all {
-		q, _ := schema.QueueNamed(d.Queue)
-		isClass := f.Class == "" || f.Class == d.Class || d.Class == stream.ClassUnread
-		if f.Queue != "" && f.Queue != d.Queue || !isClass ||
-			f.Provider != "" && f.Provider != q.Provider {
+		q, isKnown := schema.QueueNamed(d.Queue)
+		isUnread := d.Class == stream.ClassUnread
+		if f.Queue != "" && f.Queue != d.Queue ||
+			f.Class != "" && f.Class != d.Class && !isUnread ||
+			f.Provider != "" && isKnown && f.Provider != q.Provider {
 			continue
 		}
-		counts = append(counts, countOf{[2]string{d.Queue, string(d.Class)}, d.Count, d.Oldest})
+		counts = append(counts, countOf{
+			words: [2]string{d.Queue, string(d.Class)}, count: d.Count, oldest: d.Oldest,
+			isMaybe: f.Class != "" && isUnread || f.Provider != "" && !isKnown,
+		})
 	}
 	return counts
 }
@@ -190,7 +195,8 @@ func (c *Console) planDead(w http.ResponseWriter, r *http.Request) {
 	form := readLetterForm(r.PostForm)
 	filter, filterErr := form.filter(time.Now())
 	number, numberErr := readNumber(r.PostFormValue("number"))
-	if err := cmp.Or(err, filterErr, numberErr); err != nil {
+	form.spanForm = form.exact(filter.Span)
+	if err := cmp.Or(err, filterErr, numberErr, t.choose(number, form.fields())); err != nil {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -206,10 +212,6 @@ func (c *Console) planDead(w http.ResponseWriter, r *http.Request) {
 			return shelf.NewDiscarder(c.op, what.kind), nil
 		}
 		return shelf.NewRedriver(ctx, c.op, letters)
-	}
-	t.flags = flagsOf(form.fields())
-	if number > 0 {
-		t.flags = []string{strconv.FormatUint(number, 10)}
 	}
 	c.planRun(w, r, t, what, what.kind.Stream)
 }

@@ -86,7 +86,7 @@ func TestTheDeadLettersOfAFilter(t *testing.T) {
 				"wagewire dead list --class poison"}, []string{"pinwheel:e-1"},
 		},
 		"of an account, counted by a look": {
-			"?account=a-2", []string{"pinwheel:e-2", "that were looked at"},
+			"?account=a-2", []string{"pinwheel:e-2", "1 dead letter."},
 			[]string{"pinwheel:e-1", "pinwheel:e-4"},
 		},
 		"of a queue and a provider": {
@@ -118,6 +118,53 @@ func TestTheDeadLettersOfAFilter(t *testing.T) {
 		})
 	}
 	b.wants(b.get("/dead", annaToken), http.StatusOK, "/dead/plan", "Plan a redrive")
+}
+
+func TestACommandLineIsSafeToCopy(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	hostile := "h_;reboot${IFS}-f|$(id)"
+	b.wants(b.get("/dead?account="+url.QueryEscape(hostile), ritaToken), http.StatusOK,
+		"wagewire dead list --account "+schema.Token(hostile)+"<")
+	b.wants(b.get("/dead?since=2026-01-12+02:36:00Z", ritaToken), http.StatusOK,
+		"wagewire dead list --since &#39;2026-01-12 02:36:00Z&#39;")
+	long := "/dead?since=" + strings.Repeat("0", 1000) + "1h"
+	b.wants(b.get(long, ritaToken), http.StatusBadRequest, "since: write a shorter time")
+}
+
+func TestAListLeadsBackToTheNewest(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 3)
+	for _, query := range []string{"?before=1", "?after=3", "?after=1"} {
+		b.wants(b.get("/dead"+query, ritaToken), http.StatusOK, `<a href="/dead">Newest</a>`)
+	}
+	if got := b.get("/dead", ritaToken); strings.Contains(got.body, ">Newest<") {
+		t.Errorf("the newest page leads to itself: %s", short(got.body))
+	}
+	b.wants(b.get("/dead?before=3&after=1", ritaToken), http.StatusBadRequest, "and not both")
+	got := b.get("/dead?queue=&class=transient&since=&until=", ritaToken)
+	b.wants(got, http.StatusSeeOther)
+	if to := got.Get("Location"); to != "/dead?class=transient" {
+		t.Errorf("the address is %s", to)
+	}
+}
+
+func TestCountsSayWhatIsNotKnown(t *testing.T) {
+	b := newBench(t)
+	b.read()
+	retired := b.store(b.event("e-1", "a-1"))
+	retired.Queue = "pinwheel_pay"
+	retired.At = time.Date(2026, 1, 12, 2, 36, 0, 0, time.UTC)
+	b.must(b.op.PublishDeadLetter(b.Context(), retired))
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "1 dead letter.", "2026-01-12 02:36:00Z")
+	b.read()
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "1 dead letter. Counted at ")
+	b.wants(b.get("/dead?provider=pinwheel", ritaToken), http.StatusOK,
+		"0 dead letters, and perhaps some of 1 more", "transient (perhaps)")
+	b.wants(b.get("/dead?since=all&queue=pinwheel_income", ritaToken), http.StatusOK,
+		"0 dead letters.")
+	b.wants(b.get("/dead?until=now", ritaToken), http.StatusOK, "1 dead letter.",
+		"2026-01-12 02:36:00Z")
 }
 
 func TestAFilterThatIsWrongSaysWhatToWrite(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +17,8 @@ import (
 // eventView is what the page of an event shows.
 type eventView struct {
 	lives []lifeView
+	// isShared: several webhooks have the id, each of another provider.
+	isShared bool
 	// others is the address of the page that also looks for other accounts with the id, "" if
 	// there are none to look for.
 	others templ.SafeURL
@@ -59,14 +60,19 @@ func (c *Console) showEvent(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		if len(lives) == 0 {
-			return c.showMissing(ctx, w, r, name)
+			return c.showMissing(ctx, w, r, name, searchPath(name))
 		}
 		view := eventView{reveals: c.mayReveal(r)}
+		byWebhook(lives)
 		key := lives[0].Event
-		if len(lives) > 1 {
+		view.isShared = lives[len(lives)-1].Webhook() != lives[0].Webhook()
+		switch {
+		case view.isShared:
+			key = name
+		case len(lives) > 1:
 			key = lives[0].Webhook()
 		}
-		view.command = "wagewire trace " + key
+		view.command = plain.CommandLine("wagewire", "trace", key)
 		if isPartial {
 			view.others = eventPath(name) + "?all=1"
 		}
@@ -76,6 +82,25 @@ func (c *Console) showEvent(w http.ResponseWriter, r *http.Request) {
 		}
 		c.render(w, r, http.StatusOK, page{title: "Event " + plain.Word(key)}, event(view))
 		return nil
+	})
+}
+
+// heading names a life: its webhook, or the number of its redrive.
+func (v eventView) heading(l lifeView) string {
+	text := "The webhook"
+	if l.Redrive > 0 {
+		text = "Redrive " + thousands(l.Redrive)
+	}
+	if v.isShared {
+		text += " of " + l.Provider.Title()
+	}
+	return text
+}
+
+// byWebhook puts the lives of a webhook together.
+func byWebhook(lives []*trace.Life) {
+	slices.SortStableFunc(lives, func(a, b *trace.Life) int {
+		return strings.Compare(a.Webhook(), b.Webhook())
 	})
 }
 
@@ -95,7 +120,7 @@ func newLifeView(l *trace.Life, lives []*trace.Life, now time.Time) lifeView {
 	for _, other := range lives {
 		isRedrive := other.Redrive > 0 && other.Webhook() == l.Event
 		if isRedrive && other.Stored != nil {
-			sent := trace.Incident{At: other.Stored.At, Text: "sent again as "}
+			sent := trace.Incident{At: other.Stored.At, Text: "sent again as"}
 			v.moments = append(v.moments, moment{Incident: sent, redrive: other.Event})
 		}
 	}
@@ -103,7 +128,8 @@ func newLifeView(l *trace.Life, lives []*trace.Life, now time.Time) lifeView {
 	return v
 }
 
-// sort puts the moments in the order of time. A line without a time stays behind the line before.
+// sort puts the moments in the order of time. A line without a time stays behind the line before of
+// its queue, and without such a line behind those before the queues.
 func (v *lifeView) sort(now time.Time) {
 	type timed struct {
 		moment
@@ -111,11 +137,16 @@ func (v *lifeView) sort(now time.Time) {
 		at time.Time
 	}
 	var list []timed
-	var at time.Time
+	last := map[string]time.Time{} // by queue
 	for _, m := range v.moments {
-		if !m.At.IsZero() {
-			at = m.At
+		at := m.At
+		if at.IsZero() {
+			at = last[m.queue]
 		}
+		if at.IsZero() {
+			at = last[""]
+		}
+		last[m.queue] = at
 		m.isAhead = m.At.After(now)
 		list = append(list, timed{m, at})
 	}
@@ -172,11 +203,6 @@ func formerFailures(f trace.Fate) string {
 	}
 	return counted(f.Completion.Attempts-1, "attempt") +
 		" failed before the last one: the log of the workers says how"
-}
-
-// letterPath is the address of the page of a dead letter.
-func letterPath(number uint64) templ.SafeURL {
-	return templ.SafeURL("/dead/" + strconv.FormatUint(number, 10))
 }
 
 // Sizes of a bar in the units of its viewBox. A part is at least barLeast wide, so that it can be

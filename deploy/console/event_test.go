@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/deploy/trace"
 	"github.com/wagewire/wagewire/schema"
@@ -27,6 +29,14 @@ func income(id, account string) schema.Event {
 		Provider: schema.Pinwheel, ID: id, Type: "income.added", Resource: schema.Income,
 		Action: schema.ActionAdded, AccountID: account, Body: bodyOf(account),
 		OccurredAt: receivedAt.Add(-3 * time.Second), ReceivedAt: receivedAt,
+	}
+}
+
+// truvLink is a webhook of the other provider.
+func truvLink(id string) schema.Event {
+	return schema.Event{
+		Provider: schema.Truv, ID: id, Type: "link-connected", Resource: schema.Link,
+		Action: schema.ActionAdded, AccountID: "a-3", ReceivedAt: receivedAt, Body: []byte(`{}`),
 	}
 }
 
@@ -200,6 +210,26 @@ func TestAnEventTellsItsLife(t *testing.T) {
 			"/events/pinwheel:e-1", http.StatusOK,
 			[]string{"the event is gone: an erasure removes", "the account is erased"},
 		},
+		"an account's id: the search finds it": {
+			func(b *bench) { b.publish(e) }, "/events/a-1", http.StatusNotFound,
+			[]string{`href="/search?q=a-1"`},
+		},
+		"unknown in all: the command does not see more": {
+			func(*bench) {}, "/events/pinwheel:nobody?all=1", http.StatusNotFound,
+			[]string{"Nothing of event pinwheel:nobody is on the streams"},
+		},
+		"an id of two providers: whose each webhook is": {
+			func(b *bench) {
+				b.publish(e, truvLink("e-1"))
+				_, err := b.op.Redrive(b.Context(), e, "", 1)
+				b.must(err)
+			}, "/events/e-1", http.StatusOK,
+			[]string{
+				"<h1>Event e-1</h1>", "Several webhooks have this id", "The webhook of Pinwheel",
+				"Redrive 1 of Pinwheel", "The webhook of Truv", "<dd>Truv</dd>",
+				"wagewire trace e-1<",
+			},
+		},
 		"unknown: where it was looked for": {
 			func(*bench) {}, "/events/pinwheel:nobody", http.StatusNotFound,
 			[]string{"Nothing of event pinwheel:nobody is on the streams", "older than they keep",
@@ -215,7 +245,37 @@ func TestAnEventTellsItsLife(t *testing.T) {
 			if strings.Contains(got.body, canary) {
 				t.Error("the page has a record or a body")
 			}
+			if strings.Contains(got.body, "Nor is there an account") {
+				t.Error("the page speaks of an account, and has not looked")
+			}
+			if strings.Contains(test.path, "all=1") && strings.Contains(got.body, "--all") {
+				t.Error("the page offers a command that sees nothing more")
+			}
 		})
+	}
+}
+
+func TestALineWithoutATimeStaysWithItsQueue(t *testing.T) {
+	at := func(minutes int) time.Time {
+		return receivedAt.Add(time.Duration(minutes) * time.Minute)
+	}
+	line := func(queue, text string, at time.Time) moment {
+		return moment{Incident: trace.Incident{At: at, Text: text}, queue: queue}
+	}
+	v := lifeView{moments: []moment{
+		line("", "stored", at(1)), line("", "erased", time.Time{}),
+		line("a", "dead", at(3)), line("a", "note of a", time.Time{}),
+		line("b", "paused", time.Time{}), line("b", "completed", at(2)),
+		line("b", "note of b", time.Time{}),
+	}}
+	v.sort(at(9))
+	var got []string
+	for _, m := range v.moments {
+		got = append(got, m.Text)
+	}
+	want := []string{"stored", "erased", "paused", "completed", "note of b", "dead", "note of a"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -45,14 +45,12 @@ func (f unreadForm) fields() []field {
 		field{"since", f.since}, field{"until", f.until})
 }
 
-// quarantineView is the content of the page of the quarantine. For the counts see deadView.
+// quarantineView is the content of the page of the quarantine.
 type quarantineView struct {
 	listing
 
 	form     unreadForm
 	webhooks []stream.Unread
-	counts   []countOf
-	counted  int
 	now      time.Time
 }
 
@@ -65,21 +63,23 @@ func (c *Console) showQuarantine(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	if path, isClean := cleanAddress(r); !isClean {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return
+	}
 	c.lookUp(w, r, false, func(ctx context.Context) error {
 		list, err := readPage(ctx, c.op, shelf.Quarantine(), filter, from)
 		if err != nil {
 			return err
 		}
 		view := quarantineView{
-			listing: newListing(quarantineBoard(), form.fields(), list), form: form,
+			listing: newListing(quarantineBoard(), form.fields(), from, list), form: form,
 			webhooks: list.Messages, now: now,
 		}
-		if filter.IsOpen() {
-			view.counts = unreadCounts(c.known(ctx).Unread, filter)
-		} else {
-			view.counts, view.counted, err = countNewest(ctx, c.op, shelf.Quarantine(), filter,
-				unreadWords)
-		}
+		known := c.known(ctx)
+		err = countPage(ctx, c.op, shelf.Quarantine(), filter, &view.listing,
+			countsOf{all: unreadCounts(known.Unread, filter), at: known.At}, filter.IsOpen(),
+			noteOfUnread)
 		if err != nil {
 			return err
 		}
@@ -94,17 +94,24 @@ func unreadWords(u stream.Unread) [2]string {
 	return [2]string{string(u.Provider), string(u.Reason)}
 }
 
+func noteOfUnread(u stream.Unread) countOf {
+	return countOf{words: unreadWords(u), oldest: u.ReceivedAt}
+}
+
 // unreadCounts are the counts of the filter in the last reading of the broker. Webhooks of unread
-// reasons are among them.
+// reasons may be among the chosen ones.
 func unreadCounts(all []health.UnreadCount, f shelf.UnreadFilter) []countOf {
 	var counts []countOf
 	for _, u := range all {
-		isReason := f.Reason == "" || f.Reason == u.Reason || u.Reason == health.ReasonUnread
-		if f.Provider != "" && f.Provider != u.Provider || !isReason {
+		isUnread := u.Reason == health.ReasonUnread
+		if f.Provider != "" && f.Provider != u.Provider ||
+			f.Reason != "" && f.Reason != u.Reason && !isUnread {
 			continue
 		}
-		words := [2]string{string(u.Provider), string(u.Reason)}
-		counts = append(counts, countOf{words, u.Count, u.Oldest})
+		counts = append(counts, countOf{
+			words: [2]string{string(u.Provider), string(u.Reason)}, count: u.Count,
+			oldest: u.Oldest, isMaybe: f.Reason != "" && isUnread,
+		})
 	}
 	return counts
 }
@@ -150,7 +157,8 @@ func (c *Console) planQuarantine(w http.ResponseWriter, r *http.Request) {
 	form := readUnreadForm(r.PostForm)
 	filter, filterErr := form.filter(time.Now())
 	number, numberErr := readNumber(r.PostFormValue("number"))
-	if err := cmp.Or(err, filterErr, numberErr); err != nil {
+	form.spanForm = form.exact(filter.Span)
+	if err := cmp.Or(err, filterErr, numberErr, t.choose(number, form.fields())); err != nil {
 		c.fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -166,10 +174,6 @@ func (c *Console) planQuarantine(w http.ResponseWriter, r *http.Request) {
 			return shelf.NewDiscarder(c.op, what.kind), nil
 		}
 		return shelf.NewReleaser(ctx, c.op, webhooks)
-	}
-	t.flags = flagsOf(form.fields())
-	if number > 0 {
-		t.flags = []string{strconv.FormatUint(number, 10)}
 	}
 	c.planRun(w, r, t, what, what.kind.Stream)
 }

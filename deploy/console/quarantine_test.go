@@ -39,7 +39,7 @@ func TestTheQuarantine(t *testing.T) {
 	b.wants(b.get("/quarantine/3", ritaToken), http.StatusNotFound, "no webhook 3 any more")
 
 	path := b.plan("/quarantine/plan", url.Values{"do": {"release"}, "rate": {"1000"}})
-	b.wants(b.get(path, annaToken), http.StatusOK, "This would release 2 webhooks", "would be kept",
+	b.wants(b.get(path, annaToken), http.StatusOK, "This would release 1 of 2 webhooks", "would be kept",
 		"wagewire quarantine release --all --rate 1000")
 	last := b.start(path, nil)
 	if last.Result.counts[shelf.Sent] != 1 || last.Result.counts[shelf.Kept] != 1 {

@@ -216,7 +216,8 @@ func TestAnIndentationIsMeasuredBefore(t *testing.T) {
 		if err := json.Indent(&indented, []byte(text), "", recordIndent); err != nil {
 			t.Fatal(err)
 		}
-		if most := indentedBytes([]byte(text)); indented.Len() > most || most > 2*indented.Len()+20 {
+		most := indentedBytes([]byte(text))
+		if indented.Len() > most || most > 2*indented.Len()+20 {
 			t.Errorf("%s becomes %d bytes, and was measured as %d", text, indented.Len(), most)
 		}
 	}

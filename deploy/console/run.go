@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/wagewire/wagewire/deploy/advice"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/deploy/retry"
 	"github.com/wagewire/wagewire/deploy/shelf"
 )
@@ -24,16 +25,20 @@ const (
 	// runRateDefault and runRateMax are how many messages a second a run takes.
 	runRateDefault = 20
 	runRateMax     = 1_000
-	// previewMax is how many messages of a plan are checked one by one.
-	previewMax = 300
 	// planFor is how long a plan may be made, and plannedFor how long it can be started.
 	planFor    = 10 * time.Minute
 	plannedFor = 15 * time.Minute
 	// stepFor is the limit for a message. A message in hand is finished after every end of a run,
 	// unless that takes longer than actFor: it may then be half done.
 	stepFor = time.Minute
-	// keptMax is how many kept messages a report lists, and reasonsMax how many reasons.
+	// failedMax is how many messages may fail in turn until the run stops.
+	failedMax = 5
+	// askEvery is after how many messages a plan asks whether the planner may still act.
+	askEvery = 1_000
+	// keptMax and sentMax are how many kept messages and sent events a report lists, and reasonsMax
+	// how many reasons.
 	keptMax    = 100
+	sentMax    = 100
 	reasonsMax = 50
 )
 
@@ -66,8 +71,10 @@ type task struct {
 	action string
 	// flags choose the messages, as flags or numbers of the command.
 	flags []string
-	most  int
-	rate  int
+	// isFiltered: a filter chooses the messages, and not a number.
+	isFiltered bool
+	most       int
+	rate       int
 }
 
 // report is the present knowledge about a run.
@@ -89,7 +96,7 @@ type report struct {
 	Checked int
 	Preview tally
 	Result  tally
-	// Done counts the messages with a result, and Failed the message with an error: 1 at most.
+	// Done counts the messages with a result, and Failed those with an error, which stay.
 	Done, Failed int
 }
 
@@ -105,7 +112,12 @@ type tally struct {
 	// reasons counts the kept messages by reason, and kept has the first messages.
 	reasons map[string]int
 	kept    []keptMessage
+	// sent are the keys of the first events that were sent.
+	sent []string
 }
+
+// failed is the result of a message with an error. It stays on the shelf.
+const failed shelf.Result = "failed"
 
 type keptMessage struct {
 	number uint64
@@ -121,7 +133,10 @@ func newTally() tally {
 
 func (t *tally) add(number uint64, o shelf.Outcome) {
 	t.counts[o.Result]++
-	if o.Result != shelf.Kept {
+	if o.Result == shelf.Sent && o.Key != "" && len(t.sent) < sentMax {
+		t.sent = append(t.sent, o.Key)
+	}
+	if o.Result != shelf.Kept && o.Result != failed {
 		return
 	}
 	reason := o.Obstacle
@@ -135,7 +150,8 @@ func (t *tally) add(number uint64, o shelf.Outcome) {
 }
 
 func (t *tally) clone() tally {
-	return tally{maps.Clone(t.counts), maps.Clone(t.reasons), slices.Clone(t.kept)}
+	return tally{maps.Clone(t.counts), maps.Clone(t.reasons), slices.Clone(t.kept),
+		slices.Clone(t.sent)}
 }
 
 // run is a task under way: first a plan, and if somebody starts the plan, exactly the planned
@@ -146,30 +162,41 @@ type run struct {
 	work work
 	// hands has a place for the run with a message of the shelf in hand.
 	hands chan struct{}
+	// readers has a place for the plan that reads a history.
+	readers chan struct{}
 	// may returns nil if a person may act at this moment.
 	may func(context.Context, person) error
-	// audit logs an action of a person, or its end.
-	audit func(p person, action string, fields ...zap.Field)
+	// connected returns an error while the broker is away.
+	connected func() error
+	// audit logs the end of an action.
+	audit func(who actor, action string, fields ...zap.Field)
 	// tell is called after each change of the report.
 	tell func()
 
 	mu     sync.Mutex
 	now    report
-	person person // the planner, and then the starter
+	actor  actor // the planner, and then the starter
 	cancel context.CancelCauseFunc
+}
+
+// actor is a person, and the address from which the request of the person came.
+type actor struct {
+	person
+
+	peer string
 }
 
 // The causes of the end of a run.
 var (
 	errConsoleStops = errors.New("the console was stopped")
 	errFault        = errors.New("the console has a fault: see the log")
-	errSlow         = fmt.Errorf("the broker has not told everything within %s", planFor)
+	errSlow         = fmt.Errorf("the plan was not made within %s: choose fewer messages", planFor)
 )
 
-// cancelledError names the person behind a cancelled run.
+// cancelledError says who has cancelled a run.
 type cancelledError struct{ by string }
 
-// Error names the person.
+// Error says who.
 func (e *cancelledError) Error() string { return "cancelled by " + e.by }
 
 // wrongStateError says that the state of a run does not allow an action.
@@ -205,6 +232,7 @@ func (r *run) expire(now time.Time) {
 		r.now.State = runExpired
 		r.now.At = r.now.ReadyAt.Add(plannedFor)
 		r.work.drop()
+		r.logEnd()
 	}
 }
 
@@ -219,42 +247,40 @@ func (r *run) update(change func(*report)) {
 // a message.
 func (r *run) survive(ctx context.Context) {
 	if fault := recover(); fault != nil {
-		r.audit(r.person, r.task.action+" failed", zap.String("run", r.id),
+		r.audit(r.actor, r.task.action+" failed", zap.String("run", r.id),
 			zap.String("error", fmt.Sprintf("panic: %T", fault)), zap.Stack("stack"))
-		r.end(ctx, errFault)
+		r.end(ctx, runDone, errFault)
 	}
 }
 
 // plan finds the messages, and checks the first ones. The broker is not changed.
 func (r *run) plan(ctx context.Context) {
 	defer r.survive(ctx)
-	limited, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ctx, cancel := context.WithTimeoutCause(ctx, planFor, errSlow)
 	defer cancel()
-	err := r.find(limited)
+	err := r.find(ctx, stop)
 	if err == nil {
-		err = r.preview(limited)
+		err = r.preview(ctx)
 	}
-	if err != nil {
-		r.end(ctx, err)
-		return
-	}
-	r.update(func(now *report) {
-		now.State = runPlanned
-		now.ReadyAt = time.Now()
-		if now.Chosen == 0 { // there is nothing to start
-			now.State = runDone
-			now.At = now.ReadyAt
-		}
-	})
+	r.end(ctx, runPlanned, err)
 }
 
-func (r *run) find(ctx context.Context) error {
+func (r *run) find(ctx context.Context, stop context.CancelCauseFunc) error {
 	stored, err := r.work.stored(ctx)
 	if err != nil {
 		return err
 	}
 	r.update(func(now *report) { now.Stored = stored })
-	looked := func(n int) { r.update(func(now *report) { now.Looked = n }) }
+	looked := func(n int) {
+		if n%askEvery == 0 {
+			if err := r.may(ctx, r.actor.person); err != nil {
+				stop(err)
+			}
+		}
+		r.update(func(now *report) { now.Looked = n })
+	}
 	found, err := r.work.find(ctx, r.task.most, looked)
 	if err != nil {
 		return err
@@ -273,16 +299,27 @@ func (r *run) preview(ctx context.Context) error {
 	if !canPreview {
 		return nil
 	}
-	if err := work.open(ctx); err != nil {
+	if err := r.open(ctx, work); err != nil {
 		return err
 	}
-	for i := range min(r.work.count(), previewMax) {
-		if err := context.Cause(ctx); err != nil {
+	inTurn := 0
+	for i := range min(r.work.count(), shelf.PreviewMax) {
+		err := context.Cause(ctx)
+		if err == nil {
+			err = r.may(ctx, r.actor.person)
+		}
+		if err != nil {
 			return err
 		}
 		number, outcome, err := check(ctx, work, i)
-		if err != nil {
-			return fmt.Errorf("check %s %d: %w", r.task.noun, number, err)
+		if err == nil {
+			inTurn = 0
+		} else {
+			inTurn++
+			if r.stopsRun(inTurn) || ctx.Err() != nil {
+				return fmt.Errorf("check %s %d: %w", r.task.noun, number, err)
+			}
+			outcome = failure(err)
 		}
 		r.update(func(now *report) {
 			now.Checked++
@@ -290,6 +327,24 @@ func (r *run) preview(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// open reads what was stored of the messages: only one plan does at a time.
+func (r *run) open(ctx context.Context, work previewer) error {
+	select {
+	case r.readers <- struct{}{}:
+		defer func() { <-r.readers }()
+		return work.open(ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// stopsRun reports whether so many errors in turn are more than those of single messages.
+func (r *run) stopsRun(inTurn int) bool { return inTurn >= failedMax || r.connected() != nil }
+
+func failure(err error) shelf.Outcome {
+	return shelf.Outcome{Result: failed, Obstacle: advice.OnBroker(err).Error()}
 }
 
 func check(
@@ -301,7 +356,7 @@ func check(
 }
 
 // start lets exactly one person start a plan.
-func (r *run) start(p person, cancel context.CancelCauseFunc) error {
+func (r *run) start(who actor, cancel context.CancelCauseFunc) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
@@ -310,39 +365,59 @@ func (r *run) start(p person, cancel context.CancelCauseFunc) error {
 		return &wrongStateError{r.now.State}
 	}
 	r.now.State = runRunning
-	r.now.Starter = p.name
+	r.now.Starter = who.name
 	r.now.StartedAt = now
-	r.person = p
+	r.actor = who
 	r.cancel = cancel
 	return nil
 }
 
 // stop cancels a run that is not over. A message in hand is finished.
 func (r *run) stop(p person) error {
+	why := &cancelledError{p.name}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	now := time.Now()
 	r.expire(now)
-	why := &cancelledError{p.name}
+	state := r.now.State
 	switch {
-	case r.now.State.isOver():
-		return &wrongStateError{r.now.State}
-	case r.now.State == runPlanned:
-		r.now.State = runCancelled
-		r.now.Why = why.Error()
-		r.now.At = now
-		r.work.drop()
+	case state.isOver():
+	case state == runPlanned:
+		r.cancelPlan(why, now)
 	default:
 		r.cancel(why)
+	}
+	r.mu.Unlock()
+	r.tell()
+	if state.isOver() {
+		return &wrongStateError{state}
 	}
 	return nil
 }
 
-// do takes the planned messages in order, at the rate, until the first error.
+// replace cancels a plan that nobody has started, because its planner makes others.
+func (r *run) replace() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.now.State == runPlanned {
+		r.cancelPlan(&cancelledError{"newer plans of " + r.now.Planner}, time.Now())
+	}
+}
+
+// cancelPlan cancels a plan that nobody has started. The caller holds the lock.
+func (r *run) cancelPlan(why *cancelledError, now time.Time) {
+	r.now.State = runCancelled
+	r.now.Why = why.Error()
+	r.now.At = now
+	r.work.drop()
+	r.logEnd()
+}
+
+// do takes the planned messages in order, at the rate, until an error of more than one message.
 func (r *run) do(ctx context.Context) {
 	defer r.survive(ctx)
 	pace := time.NewTicker(time.Second / time.Duration(r.task.rate))
 	defer pace.Stop()
+	inTurn := 0
 	for i := range r.work.count() {
 		if i > 0 {
 			select {
@@ -350,74 +425,102 @@ func (r *run) do(ctx context.Context) {
 			case <-pace.C:
 			}
 		}
-		if err := r.step(ctx, i); err != nil {
-			r.end(ctx, err)
+		hasFailed, err := r.step(ctx, i)
+		if !hasFailed {
+			inTurn = 0
+		} else {
+			inTurn++
+		}
+		if err != nil && (!hasFailed || ctx.Err() != nil || r.stopsRun(inTurn)) {
+			r.end(ctx, runDone, err)
 			return
 		}
 	}
-	r.end(ctx, nil)
+	r.end(ctx, runDone, nil)
 }
 
 // step takes a message, if the person may still act. Two runs never have messages of a shelf in
-// hand at the same time, so both reports are exact.
-func (r *run) step(ctx context.Context, i int) error {
+// hand at the same time, so both reports are exact. hasFailed: the error is of the message.
+func (r *run) step(ctx context.Context, i int) (hasFailed bool, err error) {
 	select {
 	case r.hands <- struct{}{}:
 		defer func() { <-r.hands }()
 	case <-ctx.Done():
 	}
 	if err := context.Cause(ctx); err != nil {
-		return err
+		return false, err
 	}
-	if err := r.may(ctx, r.person); err != nil {
-		return err
+	if err := r.may(ctx, r.actor.person); err != nil {
+		return false, err
 	}
 	hand, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepFor)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(actFor, cancel) })()
 	number, outcome, err := r.work.send(hand, i)
 	if err != nil {
-		r.update(func(now *report) { now.Failed++ })
-		return fmt.Errorf("%s %s %d: %w", r.task.action, r.task.noun, number, err)
+		r.update(func(now *report) {
+			now.Failed++
+			now.Result.add(number, failure(err))
+		})
+		return true, fmt.Errorf("%s %s %d: %w", r.task.action, r.task.noun, number, err)
 	}
 	r.update(func(now *report) {
 		now.Done++
 		now.Result.add(number, outcome)
 	})
-	return nil
+	return false, nil
 }
 
-// end ends the plan or the run, and logs how.
-func (r *run) end(ctx context.Context, err error) {
-	cancelled, isCancelled := errors.AsType[*cancelledError](context.Cause(ctx))
+// end ends the plan or the run. Without an error the next state is runPlanned or runDone. A cancel
+// that was accepted counts, unless every message was taken.
+func (r *run) end(ctx context.Context, next runState, err error) {
 	r.update(func(now *report) {
 		now.At = time.Now()
+		now.State = next
+		isCancelled := false
+		reason := err
+		if cause := context.Cause(ctx); cause != nil && (err != nil || next == runPlanned) {
+			_, isCancelled = errors.AsType[*cancelledError](cause)
+			reason = both(cause, err, ctx.Err())
+		}
 		switch {
 		case isCancelled:
 			now.State = runCancelled
-			now.Why = cancelled.Error()
-		case errors.Is(context.Cause(ctx), errConsoleStops):
+			now.Why = reason.Error()
+		case reason != nil:
 			now.State = runStopped
-			now.Why = errConsoleStops.Error()
-		case err != nil:
-			now.State = runStopped
-			now.Why = advice.OnBroker(err).Error()
-		default:
+			now.Why = advice.OnBroker(reason).Error()
+		case now.Chosen == 0: // there is nothing to start
 			now.State = runDone
 		}
+		if now.State == runPlanned {
+			now.ReadyAt = now.At
+			time.AfterFunc(plannedFor+time.Second, func() { r.get(time.Now()) })
+			return
+		}
 		r.work.drop()
+		r.logEnd()
 	})
-	r.logEnd()
 }
 
+// both joins the cause of an end with an error that is not only its consequence.
+func both(cause, err, consequence error) error {
+	if err == nil || errors.Is(err, cause) || errors.Is(err, consequence) {
+		return cause
+	}
+	return fmt.Errorf("%w; %w", cause, err)
+}
+
+// logEnd logs how the plan or the run ended. The caller holds the lock.
 func (r *run) logEnd() {
-	last := r.get(time.Now())
-	r.mu.Lock()
-	who := r.person
-	r.mu.Unlock()
+	last := &r.now
 	counts := last.Result.counts
-	r.audit(who, r.task.action+" ended", zap.String("run", r.id),
-		zap.String("result", string(last.State)), zap.Int("messages", last.Chosen),
+	action := r.task.action + " ended"
+	if last.Starter == "" {
+		action = "plan ended"
+	}
+	r.audit(r.actor, action, zap.String("run", r.id), zap.String("result", string(last.State)),
+		zap.String("why", plain.Text(last.Why)), zap.Int("messages", last.Chosen),
 		zap.Int("sent", counts[shelf.Sent]), zap.Int("sent_before", counts[shelf.SentBefore]),
 		zap.Int("discarded", counts[shelf.Discarded]), zap.Int("gone", counts[shelf.Gone]),
 		zap.Int("kept", counts[shelf.Kept]), zap.Int("failed", last.Failed))

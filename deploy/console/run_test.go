@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/wagewire/wagewire/deploy/shelf"
 	"github.com/wagewire/wagewire/schema"
 )
@@ -44,6 +46,12 @@ func (b *bench) start(path string, form url.Values) report {
 	return b.run(path).get(time.Now())
 }
 
+// bobLine is a line of the file of tokens for another person who acts.
+const (
+	bobToken = "token-of-bob-who-acts-too"
+	bobLine  = "bob act " + bobToken + "\n"
+)
+
 // redriveFast is a plan for every dead letter.
 func redriveFast() url.Values { return url.Values{"do": {"redrive"}, "rate": {"1000"}} }
 
@@ -55,7 +63,7 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 	})
 	b.wants(b.get(path, annaToken), http.StatusOK, "This would redrive 3 dead letters",
 		"2 dead letters that the filter chooses stay", "would be sent", "Nothing is done yet",
-		"wagewire dead redrive --class transient --rate 1000", "Redrive 3 dead letters", "pinwheel_income")
+		"wagewire dead redrive --class transient --rate 1000 --most 3", "Redrive 3 dead letters", "pinwheel_income")
 	if n := b.count(schema.EventsStream); n != 5 {
 		t.Fatalf("a plan has stored events: %d", n)
 	}
@@ -68,7 +76,12 @@ func TestARunDoesExactlyWhatWasPlanned(t *testing.T) {
 		events != 10 {
 		t.Errorf("%d letters and %d events are there", dead, events)
 	}
-	b.wants(b.get(path, ritaToken), http.StatusOK, "Done: 3 of 3 dead letters", "started by</dt><dd>anna")
+	report := b.get(path, ritaToken)
+	b.wants(report, http.StatusOK, "Done: 3 of 3 dead letters", "started by</dt><dd>anna",
+		`href="/events/pinwheel:e-1:r1"`)
+	if strings.Contains(report.body, "As a command") {
+		t.Error("a report has a command that would do more")
+	}
 	b.wants(b.get("/dead", ritaToken), http.StatusOK, "The newest runs", path)
 	b.wants(b.post(path+"/start", annaToken, nil), http.StatusConflict, "The run is done")
 	b.wants(b.post(path+"/cancel", annaToken, nil), http.StatusConflict, "The run is done")
@@ -84,10 +97,14 @@ func TestTwoOperatorsSendEachLetterOnce(t *testing.T) {
 	b := newBench(t)
 	const all = 40
 	b.shelve(1, all)
+	b.writeTokens(persons + bobLine)
 	first := b.plan("/dead/plan", redriveFast())
-	second := b.plan("/dead/plan", redriveFast())
+	got := b.post("/dead/plan", bobToken, redriveFast())
+	b.wants(got, http.StatusSeeOther)
+	second := got.Get("Location")
+	b.runs.wait()
 	b.wants(b.post(first+"/start", annaToken, nil), http.StatusSeeOther)
-	b.wants(b.post(second+"/start", annaToken, nil), http.StatusSeeOther)
+	b.wants(b.post(second+"/start", bobToken, nil), http.StatusSeeOther)
 	b.runs.wait()
 	sent := 0
 	for _, path := range []string{first, second} {
@@ -186,12 +203,13 @@ func (w brokenWork) send(ctx context.Context, i int) (uint64, shelf.Outcome, err
 	return w.work.send(ctx, i)
 }
 
-func TestARunEndsWithTheFirstError(t *testing.T) {
+func TestARunEndsWithTheFirstErrorWhileTheBrokerIsAway(t *testing.T) {
 	b := newBench(t)
 	b.shelve(1, 5)
 	path := b.plan("/dead/plan", redriveFast())
 	one := b.run(path)
 	one.work = brokenWork{one.work, 2}
+	one.connected = func() error { return errors.New("away") }
 	last := b.start(path, nil)
 	if last.State != runStopped || last.Done != 2 || last.Failed != 1 {
 		t.Errorf("the report is %+v", last)
@@ -201,6 +219,196 @@ func TestARunEndsWithTheFirstError(t *testing.T) {
 	again := b.start(b.plan("/dead/plan", redriveFast()), nil)
 	if again.State != runDone || again.Result.counts[shelf.Sent] != 3 {
 		t.Errorf("the second report is %+v", again)
+	}
+}
+
+// hookedWork calls a function after each preview and before each send, which fails with its error.
+type hookedWork struct {
+	work
+
+	previewed func()
+	sends     func(i int) error
+}
+
+func (w hookedWork) open(ctx context.Context) error { return w.work.(previewer).open(ctx) }
+
+func (w hookedWork) preview(ctx context.Context, i int) (uint64, shelf.Outcome, error) {
+	number, outcome, err := w.work.(previewer).preview(ctx, i)
+	w.previewed()
+	return number, outcome, err
+}
+
+func (w hookedWork) send(ctx context.Context, i int) (uint64, shelf.Outcome, error) {
+	if err := w.sends(i); err != nil {
+		return uint64(i) + 1, shelf.Outcome{}, err
+	}
+	return w.work.send(ctx, i)
+}
+
+func TestALetterThatFailsDoesNotStopTheRun(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 8)
+	path := b.plan("/dead/plan", redriveFast())
+	b.run(path).work = brokenWork{b.run(path).work, 2}
+	last := b.start(path, nil)
+	if last.State != runDone || last.Done != 7 || last.Failed != 1 {
+		t.Errorf("the report is %+v", last)
+	}
+	b.wants(b.get(path, ritaToken), http.StatusOK, "3: nats:", "7 sent, 1 failed")
+	b.shelve(9, 18)
+	path = b.plan("/dead/plan", redriveFast())
+	one := b.run(path)
+	one.work = hookedWork{one.work, nil, func(i int) error {
+		if i == 1 || i > 2 {
+			return errors.New("the disk is full")
+		}
+		return nil
+	}}
+	last = b.start(path, nil)
+	if last.State != runStopped || last.Done != 2 || last.Failed != 1+failedMax {
+		t.Errorf("the report is %+v", last)
+	}
+	if !strings.Contains(b.logged.String(), `"why":"redrive dead letter 8: the disk is full"`) {
+		t.Errorf("the log does not say why: %s", b.logged.String())
+	}
+}
+
+func TestACancelAtTheLastMoment(t *testing.T) {
+	for promise, test := range map[string]struct {
+		// at is the message with which somebody cancels, and err its error.
+		at    int
+		err   error
+		state runState
+		why   string
+		log   string
+	}{
+		"counts less than a run that is done": {
+			1, nil, runDone, "", `"why":""`,
+		},
+		"does not hide an error": {
+			0, errors.New("the disk is full"), runCancelled,
+			"cancelled by olga; redrive dead letter 1: the disk is full",
+			`"why":"cancelled by olga; redrive dead letter 1: the disk is full","messages":2`,
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newBench(t)
+			b.shelve(1, 2)
+			path := b.plan("/dead/plan", redriveFast())
+			one := b.run(path)
+			one.work = hookedWork{one.work, nil, func(i int) error {
+				if i != test.at {
+					return nil
+				}
+				b.must(one.stop(person{name: "olga"}))
+				return test.err
+			}}
+			last := b.start(path, nil)
+			if last.State != test.state || last.Why != test.why {
+				t.Errorf("it is %s: %q", last.State, last.Why)
+			}
+			if !strings.Contains(b.logged.String(), test.log) {
+				t.Errorf("the log lacks %s: %s", test.log, b.logged.String())
+			}
+			if test.err != nil {
+				b.wants(b.get(path, ritaToken), http.StatusOK, "1: "+test.err.Error())
+			}
+		})
+	}
+}
+
+// replan plans with other work, as a plan of its own.
+func (b *bench) replan(
+	path string, change func(one *run, stop context.CancelCauseFunc),
+) report {
+	b.Helper()
+	old := b.run(path)
+	ctx, cancel := context.WithCancelCause(b.Context())
+	one := &run{
+		id: "again", task: old.task, work: old.work, hands: old.hands, readers: old.readers,
+		may: old.may, connected: old.connected, audit: old.audit,
+		tell: old.tell, actor: old.actor, cancel: cancel,
+		now: report{State: runPlanning, Planner: "anna", Preview: newTally(), Result: newTally()},
+	}
+	change(one, cancel)
+	one.plan(ctx)
+	return one.get(time.Now())
+}
+
+// slowWork finds nothing until the time is over.
+type slowWork struct{ work }
+
+func (slowWork) find(ctx context.Context, _ int, _ func(int)) (selection, error) {
+	<-ctx.Done()
+	return selection{}, fmt.Errorf("scan DEAD: %w", ctx.Err())
+}
+
+func TestAPlanEndsEarly(t *testing.T) {
+	for promise, test := range map[string]struct {
+		change func(one *run, stop context.CancelCauseFunc)
+		state  runState
+		why    string
+	}{
+		"with a cancel during the last preview": {
+			func(one *run, _ context.CancelCauseFunc) {
+				one.work = hookedWork{one.work, func() {
+					_ = one.stop(person{name: "olga"})
+				}, nil}
+			}, runCancelled, "cancelled by olga",
+		},
+		"with the role of the planner": {
+			func(one *run, _ context.CancelCauseFunc) {
+				one.may = func(context.Context, person) error {
+					return errors.New("anna may act no more")
+				}
+			}, runStopped, "anna may act no more",
+		},
+		"with the cause of its end, and not with a guess about the broker": {
+			func(one *run, stop context.CancelCauseFunc) {
+				one.work = slowWork{one.work}
+				stop(errSlow)
+			}, runStopped, errSlow.Error(),
+		},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newBench(t)
+			b.shelve(1, 1)
+			last := b.replan(b.plan("/dead/plan", redriveFast()), test.change)
+			if last.State != test.state || last.Why != test.why {
+				t.Errorf("it is %s: %q", last.State, last.Why)
+			}
+			if !strings.Contains(b.logged.String(), `"action":"plan ended"`) ||
+				strings.Contains(b.logged.String(), `"action":"redrive ended"`) {
+				t.Errorf("the log is %s", b.logged.String())
+			}
+		})
+	}
+}
+
+func TestALineOfTheLogIsOfWhoeverActed(t *testing.T) {
+	b := newBench(t)
+	b.writeTokens(persons + bobLine)
+	b.shelve(1, 1)
+	path := b.plan("/dead/plan", redriveFast())
+	b.wants(b.post(path+"/start", bobToken, nil), http.StatusSeeOther)
+	b.runs.wait()
+	b.wants(b.post(path+"/cancel", bobToken, nil), http.StatusConflict)
+	b.wants(b.post(path+"/start", bobToken, nil), http.StatusConflict)
+	want := []string{"anna plan redrive", "bob redrive", "bob redrive ended", "bob redrive refused"}
+	if diff := cmp.Diff(want, b.actions()); diff != "" {
+		t.Errorf("the log (-want +got):\n%s", diff)
+	}
+}
+
+func TestNothingBeginsAfterTheEnd(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	path := b.plan("/dead/plan", redriveFast())
+	b.stop()
+	b.wants(b.post(path+"/start", annaToken, nil), http.StatusServiceUnavailable,
+		"Nothing was done: the console stops.")
+	if last := b.run(path).get(time.Now()); last.State != runStopped {
+		t.Errorf("the run is %s", last.State)
 	}
 }
 
@@ -266,6 +474,19 @@ func TestOneLetterIsMeant(t *testing.T) {
 	b.wants(b.get(path, annaToken), http.StatusOK, "There is no such dead letter")
 }
 
+func TestAPlanSaysExactlyWhichMessagesAreMeant(t *testing.T) {
+	b := newBench(t)
+	b.shelve(1, 1)
+	path := b.plan("/dead/plan", url.Values{"do": {"redrive"}, "since": {"1h"}})
+	flags := b.run(path).task.flags
+	if at, err := time.Parse(time.RFC3339Nano, flags[1]); err != nil || time.Since(at) < time.Hour {
+		t.Errorf("the flags are %q", flags)
+	}
+	b.wants(b.post("/dead/plan", annaToken, url.Values{
+		"do": {"redrive"}, "number": {"1"}, "class": {"poison"},
+	}), http.StatusBadRequest, "a number or a filter")
+}
+
 func TestWhoeverReadsChangesNothing(t *testing.T) {
 	b := newBench(t)
 	b.shelve(1, 1)
@@ -308,13 +529,26 @@ func TestRunsAreFew(t *testing.T) {
 	b := newBench(t)
 	b.shelve(1, 1)
 	var last string
-	for range unfinishedMax {
+	for range plannedMax + 1 { // the last replaces the first
 		last = b.plan("/dead/plan", redriveFast())
 	}
-	b.wants(b.post("/quarantine/plan", annaToken, url.Values{"do": {"release"}}),
-		http.StatusTooManyRequests, "4 runs are unfinished")
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "cancelled, planned by anna")
 	b.wants(b.post(last+"/cancel", annaToken, nil), http.StatusSeeOther)
 	b.wants(b.get(last, ritaToken), http.StatusOK, "nothing was done: cancelled by anna")
+	for _, one := range b.runs.all[:underWayMax] {
+		one.update(func(now *report) { now.State = runRunning })
+	}
+	b.wants(b.post("/quarantine/plan", annaToken, url.Values{"do": {"release"}}),
+		http.StatusTooManyRequests, "4 plans and runs are under way")
+	for range runsShown {
+		b.runs.all[0].update(func(now *report) { now.State = runDone })
+		b.plan("/dead/plan", redriveFast())
+		b.runs.all[0].update(func(now *report) { now.State = runRunning })
+	}
+	b.wants(b.get("/dead", ritaToken), http.StatusOK, "/runs/"+b.runs.all[0].id)
+	for _, one := range b.runs.all[:underWayMax] {
+		one.update(func(now *report) { now.State = runDone })
+	}
 	for range runsMax + 1 {
 		path := b.plan("/dead/plan", redriveFast())
 		b.wants(b.post(path+"/cancel", annaToken, nil), http.StatusSeeOther)

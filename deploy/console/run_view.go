@@ -30,6 +30,9 @@ func (v runView) line() string {
 	if len(v.flags) == 0 {
 		flags = append([]string{"--all"}, flags...)
 	}
+	if v.isFiltered {
+		flags = append(flags, "--most", fmt.Sprint(v.Chosen))
+	}
 	return v.commandFor(v.action, flags)
 }
 
@@ -39,7 +42,7 @@ func (v runView) planning() string {
 		counted(v.Stored, v.noun))
 	if v.Checked > 0 {
 		text += fmt.Sprintf(", checked %s of %s", thousands(v.Checked),
-			thousands(min(v.Chosen, previewMax)))
+			thousands(min(v.Chosen, shelf.PreviewMax)))
 	}
 	return text + "."
 }
@@ -47,6 +50,10 @@ func (v runView) planning() string {
 // wouldDo says in sentences what the plan is.
 func (v runView) wouldDo() string {
 	text := fmt.Sprintf("This would %s %s.", v.action, counted(v.Chosen, v.noun))
+	if v.stays() > 0 {
+		text = fmt.Sprintf("This would %s %s of %s, and leave the others.", v.action,
+			thousands(v.would()), counted(v.Chosen, v.noun))
+	}
 	if left := v.Matched - v.Chosen; left > 0 {
 		text += fmt.Sprintf(" %s that the filter chooses stay for another run: they are over the "+
 			"bound.", counted(left, v.noun))
@@ -64,6 +71,8 @@ func (v runView) ending() string {
 		return "The plan was not started in time, and nothing was done."
 	case v.State == runDone && v.Starter == "":
 		return fmt.Sprintf("There is no such %s, so nothing is to be done.", v.noun)
+	case v.State == runDone && v.stayed() > 0:
+		return fmt.Sprintf("Done: %s looked at, %s.", counted(v.Chosen, v.noun), v.sums())
 	case v.State == runDone:
 		return fmt.Sprintf("Done: %d of %s.", v.Done, counted(v.Chosen, v.noun))
 	case v.Starter == "" && !v.ReadyAt.IsZero():
@@ -81,6 +90,29 @@ func (v runView) state() string {
 	return strings.ToUpper(string(v.State)[:1]) + string(v.State)[1:]
 }
 
+// stayed counts the messages that are still on the shelf after the run has taken them.
+func (v runView) stayed() int { return v.Result.counts[shelf.Kept] + v.Failed }
+
+// sums are the results of the run as a part of a sentence: "1 sent, 3 kept".
+func (v runView) sums() string {
+	var parts []string
+	for _, line := range v.results() {
+		if line.count > 0 {
+			parts = append(parts, thousands(line.count)+" "+line.name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// stays counts the checked messages of the plan on which the run would do nothing.
+func (v runView) stays() int {
+	return v.Preview.counts[shelf.Kept] + v.Preview.counts[shelf.Gone] + v.Preview.counts[failed]
+}
+
+// would is how many messages the run would take off the shelf, and perhaps less if not all were
+// checked.
+func (v runView) would() int { return v.Chosen - v.stays() }
+
 // resultLine is how many messages had a result.
 type resultLine struct {
 	name  string
@@ -95,25 +127,23 @@ func (v runView) previews() []resultLine {
 	return linesFor(v.Preview, map[shelf.Result]string{
 		shelf.Sent: "would be sent", shelf.SentBefore: "were sent before, would be deleted",
 		shelf.Discarded: "would be deleted for good", shelf.Gone: "gone meanwhile",
-		shelf.Kept: "would be kept",
+		shelf.Kept: "would be kept", failed: "could not be checked",
 	}, v.action)
 }
 
 // results are the results of the run.
 func (v runView) results() []resultLine {
 	names := map[shelf.Result]string{
-		shelf.Sent: "sent", shelf.SentBefore: "sent before by somebody else, deleted",
+		shelf.Sent: "sent", shelf.SentBefore: "sent before, deleted",
 		shelf.Discarded: "deleted for good", shelf.Gone: "gone meanwhile", shelf.Kept: "kept",
+		failed: "failed",
 	}
 	if v.action == retryAction {
 		names[shelf.Sent] = "tried now"
 		names[shelf.Gone] = "no longer waited"
 	}
-	lines := linesFor(v.Result, names, v.action)
-	if v.Failed > 0 {
-		lines = append(lines, resultLine{"failed", v.Failed})
-	}
-	return append(lines, resultLine{"not reached", v.Chosen - v.Done - v.Failed})
+	return append(linesFor(v.Result, names, v.action),
+		resultLine{"not reached", v.Chosen - v.Done - v.Failed})
 }
 
 // linesFor are the lines of the results that the action can have.
@@ -125,11 +155,22 @@ func linesFor(t tally, names map[shelf.Result]string, action string) []resultLin
 	case retryAction:
 		results = []shelf.Result{shelf.Sent, shelf.Gone}
 	}
+	if t.counts[failed] > 0 {
+		results = append(results, failed)
+	}
 	var lines []resultLine
 	for _, result := range results {
 		lines = append(lines, resultLine{names[result], t.counts[result]})
 	}
 	return lines
+}
+
+// firstOf is the title of a list: "The first 100 of 200 events", or "2 events".
+func firstOf(listed, all int, noun string) string {
+	if listed < all {
+		return fmt.Sprintf("The first %s of %s", thousands(listed), counted(all, noun))
+	}
+	return counted(listed, noun)
 }
 
 // sortedReasons are the reasons, the most frequent first.

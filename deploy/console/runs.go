@@ -14,26 +14,33 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
 
 const (
-	// unfinishedMax is how many runs may be unfinished, and runsMax how many are kept.
-	unfinishedMax = 4
-	runsMax       = 100
-	// runsShown is how many runs the page of a shelf lists.
+	// underWayMax is how many plans may be made and runs be under way, and runsMax how many are
+	// kept.
+	underWayMax = 4
+	// plannedMax is how many plans of a person wait for a start. Another replaces the oldest.
+	plannedMax = 4
+	runsMax    = 100
+	// runsShown is how many finished runs the page of a shelf lists.
 	runsShown = 10
 )
 
 var (
-	errTooManyRuns = fmt.Errorf("%d runs are unfinished: start them, or cancel one", unfinishedMax)
-	errClosed      = errors.New("the console stops")
+	errTooManyRuns = fmt.Errorf("%d plans and runs are under way: /dead and /quarantine list them",
+		underWayMax)
+	errClosed = errors.New("the console stops")
 )
 
 // runs are the runs of this process, in memory. A value is safe for concurrent use.
 type runs struct {
 	// hands has for each stream a channel with one place: see run.hands.
-	hands   map[string]chan struct{}
+	hands map[string]chan struct{}
+	// readers: see run.readers.
+	readers chan struct{}
 	working sync.WaitGroup
 
 	mu       sync.Mutex
@@ -51,7 +58,9 @@ func newRuns() *runs {
 	for _, q := range schema.Queues() {
 		hands[q.WaitingStream()] = make(chan struct{}, 1)
 	}
-	return &runs{hands: hands, changed: make(chan struct{})}
+	return &runs{
+		hands: hands, readers: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
 }
 
 // find returns the run with the id.
@@ -65,20 +74,26 @@ func (r *runs) find(id string) (*run, bool) {
 	return r.all[i], true
 }
 
-// of returns the newest runs of a board, the newest first.
+// of returns the unfinished runs of a board, and then the newest finished ones.
 func (r *runs) of(b board) []*run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var newest []*run
+	now := time.Now()
+	var unfinished, finished []*run
 	for _, one := range slices.Backward(r.all) {
-		if one.task.board == b && len(newest) < runsShown {
-			newest = append(newest, one)
+		switch {
+		case one.task.board != b:
+		case !one.get(now).State.isOver():
+			unfinished = append(unfinished, one)
+		case len(finished) < runsShown:
+			finished = append(finished, one)
 		}
 	}
-	return newest
+	return append(unfinished, finished...)
 }
 
-// add adds a run, unless too many are unfinished. The oldest finished run is forgotten.
+// add adds a run, unless too many are under way. The oldest plan of a person who has too many is
+// cancelled, and the oldest finished run is forgotten.
 func (r *runs) add(one *run) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,32 +101,39 @@ func (r *runs) add(one *run) error {
 		return errClosed
 	}
 	now := time.Now()
-	isOver := func(one *run) bool { return one.get(now).State.isOver() }
-	unfinished := 0
+	underWay := 0
+	var planned []*run // of the same person
 	for _, other := range r.all {
-		if !isOver(other) {
-			unfinished++
+		switch last := other.get(now); {
+		case last.State == runPlanning, last.State == runRunning:
+			underWay++
+		case last.State == runPlanned && last.Planner == one.now.Planner:
+			planned = append(planned, other)
 		}
 	}
-	if unfinished >= unfinishedMax {
+	if underWay >= underWayMax {
 		return errTooManyRuns
 	}
-	if len(r.all) >= runsMax {
-		oldest := slices.IndexFunc(r.all, isOver)
+	if len(planned) >= plannedMax {
+		planned[0].replace()
+	}
+	isOver := func(one *run) bool { return one.get(now).State.isOver() }
+	if oldest := slices.IndexFunc(r.all, isOver); len(r.all) >= runsMax && oldest >= 0 {
 		r.all = slices.Delete(r.all, oldest, oldest+1)
 	}
 	r.all = append(r.all, one)
 	return nil
 }
 
-// begin calls do in a new goroutine until close. After close, the function is not called.
-func (r *runs) begin(ctx context.Context, do func(context.Context)) {
+// begin calls do in a new goroutine until close. After close it returns errClosed.
+func (r *runs) begin(ctx context.Context, do func(context.Context)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.isClosed {
-		return
+		return errClosed
 	}
 	r.working.Go(func() { do(ctx) })
+	return nil
 }
 
 // close ends every run. A message in hand is finished: see wait.
@@ -177,6 +199,19 @@ func readTask(r *http.Request, b board) (task, error) {
 	return t, nil
 }
 
+// choose says which messages are meant: one of a number, or those of a filter.
+func (t *task) choose(number uint64, filter []field) error {
+	t.isFiltered = number == 0
+	t.flags = flagsOf(filter)
+	if number > 0 && len(filter) > 0 {
+		return errors.New("number: write a number or a filter, and not both")
+	}
+	if number > 0 {
+		t.flags = []string{strconv.FormatUint(number, 10)}
+	}
+	return nil
+}
+
 // readNumber reads the number of a single message, 0 if the filter chooses messages.
 func readNumber(text string) (uint64, error) {
 	if text == "" {
@@ -197,36 +232,58 @@ func (c *Console) planRun(
 		c.fail(w, r, http.StatusServiceUnavailable, "Nothing was planned: "+err.Error())
 		return
 	}
-	p := personOf(r)
-	peer := r.RemoteAddr
+	who := actor{personOf(r), r.RemoteAddr}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	one := &run{
-		id:    strings.ToLower(rand.Text()[:16]),
-		task:  t,
-		work:  what,
-		hands: c.runs.hands[stream],
+		id:      strings.ToLower(rand.Text()[:16]),
+		task:    t,
+		work:    what,
+		hands:   c.runs.hands[stream],
+		readers: c.runs.readers,
 		may: func(ctx context.Context, p person) error {
 			return c.mayStill(ctx, p, RoleAct)
 		},
+		connected: c.op.Connected,
+		audit: func(who actor, action string, fields ...zap.Field) {
+			c.auditOf(who.peer, who.person, action, fields...)
+		},
 		tell:   c.runs.note,
-		person: p,
+		actor:  who,
 		cancel: cancel,
 		now: report{
-			State: runPlanning, Planner: p.name, PlannedAt: time.Now(),
+			State: runPlanning, Planner: who.name, PlannedAt: time.Now(),
 			Preview: newTally(), Result: newTally(),
 		},
-	}
-	one.audit = func(p person, action string, fields ...zap.Field) {
-		c.auditOf(peer, p, action, fields...)
 	}
 	if err := c.runs.add(one); err != nil {
 		cancel(err)
 		c.fail(w, r, http.StatusTooManyRequests, "Nothing was planned: "+err.Error()+".")
 		return
 	}
-	c.audit(r, p, "plan "+t.action, zap.String("run", one.id), zap.Strings("chosen", t.flags),
-		zap.Int("most", t.most), zap.Int("rate", t.rate))
-	c.runs.begin(ctx, one.plan)
+	one.log("plan "+t.action, zap.Int("most", t.most), zap.Int("rate", t.rate))
+	c.beginRun(ctx, w, r, one, one.plan)
+}
+
+// log logs a line about the run, for the person at hand.
+func (r *run) log(action string, fields ...zap.Field) {
+	texts := make([]string, len(r.task.flags))
+	for i, flag := range r.task.flags {
+		texts[i] = plain.Text(flag)
+	}
+	r.audit(r.actor, action, append([]zap.Field{zap.String("run", r.id),
+		zap.Strings("chosen", texts)}, fields...)...)
+}
+
+// beginRun begins to plan or to do a run, and leads to its page.
+func (c *Console) beginRun(
+	ctx context.Context, w http.ResponseWriter, r *http.Request, one *run,
+	do func(context.Context),
+) {
+	if err := c.runs.begin(ctx, do); err != nil {
+		one.end(ctx, runDone, err)
+		c.fail(w, r, http.StatusServiceUnavailable, "Nothing was done: "+err.Error()+".")
+		return
+	}
 	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
 }
 
@@ -257,24 +314,27 @@ func (c *Console) startRun(w http.ResponseWriter, r *http.Request) {
 	if !exists {
 		return
 	}
-	p := personOf(r)
+	who := actor{personOf(r), r.RemoteAddr}
+	refuse := func(status int, why string) {
+		c.audit(r, who.person, one.task.action+" refused", zap.String("run", one.id),
+			zap.String("why", why))
+		c.fail(w, r, status, why)
+	}
 	chosen := one.get(time.Now()).Chosen
 	typed := strings.TrimSpace(r.PostFormValue("count"))
 	if one.task.action == discard && typed != strconv.Itoa(chosen) {
-		c.fail(w, r, http.StatusBadRequest, fmt.Sprintf(
+		refuse(http.StatusBadRequest, fmt.Sprintf(
 			"Nothing was deleted: go back and type %d, the number of %ss.", chosen, one.task.noun))
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	if err := one.start(p, cancel); err != nil {
+	if err := one.start(who, cancel); err != nil {
 		cancel(err)
-		c.fail(w, r, http.StatusConflict, err.Error())
+		refuse(http.StatusConflict, err.Error())
 		return
 	}
-	c.audit(r, p, one.task.action, zap.String("run", one.id), zap.Strings("chosen", one.task.flags),
-		zap.Int("messages", chosen))
-	c.runs.begin(ctx, one.do)
-	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
+	one.log(one.task.action, zap.Int("messages", chosen))
+	c.beginRun(ctx, w, r, one, one.do)
 }
 
 func (c *Console) cancelRun(w http.ResponseWriter, r *http.Request) {
@@ -283,10 +343,10 @@ func (c *Console) cancelRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := personOf(r)
-	c.audit(r, p, "cancel "+one.task.action, zap.String("run", one.id))
 	if err := one.stop(p); err != nil {
 		c.fail(w, r, http.StatusConflict, err.Error())
 		return
 	}
+	c.audit(r, p, "cancel "+one.task.action, zap.String("run", one.id))
 	http.Redirect(w, r, "/runs/"+one.id, http.StatusSeeOther)
 }

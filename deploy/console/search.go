@@ -137,7 +137,7 @@ func (c *Console) showSearch(w http.ResponseWriter, r *http.Request) {
 		}
 		switch len(hits) {
 		case 0:
-			return c.showMissing(ctx, w, r, name)
+			return c.showMissing(ctx, w, r, name, "")
 		case 1:
 			http.Redirect(w, r, string(hits[0].path), http.StatusSeeOther)
 		default:
@@ -153,10 +153,12 @@ func (c *Console) search(ctx context.Context, r *http.Request, name string) ([]h
 		return nil, err
 	}
 	var hits []hit
-	for i, l := range lives {
-		if i > 0 && l.Webhook() == lives[i-1].Webhook() {
+	isListed := map[string]bool{}
+	for _, l := range lives {
+		if isListed[l.Webhook()] {
 			continue // it is on the same page
 		}
+		isListed[l.Webhook()] = true
 		key := l.Event
 		if len(lives) > 1 {
 			key = l.Webhook()
@@ -175,9 +177,10 @@ func (c *Console) search(ctx context.Context, r *http.Request, name string) ([]h
 	return hits, err
 }
 
-// showMissing says what was looked at, and what was not.
+// showMissing says what was looked at, and what was not. A search has also looked for an account.
+// Another page offers the search.
 func (c *Console) showMissing(
-	ctx context.Context, w http.ResponseWriter, r *http.Request, name string,
+	ctx context.Context, w http.ResponseWriter, r *http.Request, name string, search templ.SafeURL,
 ) error {
 	err := trace.Explain(ctx, c.op, name, newest(r))
 	notFound, ok := errors.AsType[*trace.NotFoundError](err)
@@ -185,6 +188,8 @@ func (c *Console) showMissing(
 		return err
 	}
 	view := newMissingView(notFound)
+	view.search = search
+	view.isAll = asksForAll(r)
 	c.render(w, r, http.StatusNotFound, page{title: "Not found"}, missing(view))
 	return nil
 }
@@ -194,12 +199,16 @@ type missingView struct {
 	text, name string
 	// all is the address of the search in all that the streams have, "" if that was it.
 	all templ.SafeURL
+	// search is the address of the search for accounts, too, "" if that was it.
+	search templ.SafeURL
+	// isAll: the page has looked at all, as the command does.
+	isAll bool
 }
 
 func newMissingView(e *trace.NotFoundError) missingView {
 	view := missingView{text: sentence(e.Error()), name: e.Name}
 	if len(e.Unread) > 0 {
-		view.all = templ.SafeURL("/search?all=1&q=" + url.QueryEscape(e.Name))
+		view.all = "/search?" + templ.SafeURL(url.Values{"all": {"1"}, "q": {e.Name}}.Encode())
 	}
 	return view
 }
@@ -216,9 +225,10 @@ func (v missingView) number() uint64 {
 // shellWords are the names that stand in a command line as they are.
 var shellWords = regexp.MustCompile(`^[\w:.-]+$`)
 
-// command is the command line that searches, too, "" for a name that a shell would read otherwise.
+// command is the command line that searches all, "" if that was it, and for a name that a shell
+// would read otherwise.
 func (v missingView) command() string {
-	if !shellWords.MatchString(v.name) || strings.HasPrefix(v.name, "-") {
+	if v.isAll || !shellWords.MatchString(v.name) || strings.HasPrefix(v.name, "-") {
 		return ""
 	}
 	return "wagewire trace " + v.name + " --all"

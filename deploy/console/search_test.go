@@ -13,20 +13,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/deploy/trace"
-	"github.com/wagewire/wagewire/schema"
 )
 
 func TestASearchLeadsToThePage(t *testing.T) {
 	b := newBench(t)
 	b.publish(income("e-1", "a-1"), income("e-2", "a-1"), income("both", "a-2"),
 		income("e-3", "both"))
-	link := schema.Event{
-		Provider: schema.Truv, ID: "e-2", Type: "link-connected", Resource: schema.Link,
-		Action: schema.ActionAdded, AccountID: "a-3", ReceivedAt: receivedAt, Body: []byte(`{}`),
-	}
-	b.publish(link)
-	if _, err := b.op.Redrive(t.Context(), income("e-1", "a-1"), "", 1); err != nil {
-		t.Fatal(err)
+	b.publish(truvLink("e-2"))
+	for _, id := range []string{"e-1", "e-2"} {
+		if _, err := b.op.Redrive(t.Context(), income(id, "a-1"), "", 1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for promise, test := range map[string]struct {
 		query  string
@@ -42,7 +39,7 @@ func TestASearchLeadsToThePage(t *testing.T) {
 		"an event and an account": {"both", http.StatusOK, "", []string{
 			"2 pages", `href="/events/pinwheel:both"`, `href="/accounts/pinwheel/both"`}},
 		"an id of two providers": {"e-2", http.StatusOK, "", []string{
-			`href="/events/pinwheel:e-2"`, `href="/events/truv:e-2"`}},
+			"stands for 2 pages", `href="/events/pinwheel:e-2"`, `href="/events/truv:e-2"`}},
 		"nothing": {"nobody", http.StatusNotFound, "", []string{
 			"Nothing of event nobody is on the streams", "Nor is there an account",
 			"write the whole id"}},

@@ -36,7 +36,8 @@ func hashToken(token string) tokenHash { return sha256.Sum256([]byte(token)) }
 const (
 	// oldTokensFor is how long whom the file named before may read.
 	oldTokensFor = 10 * time.Second
-	// tokensTries is how often an action under way reads the file, and tokensAgain the time between.
+	// tokensTries is how often an action under way reads the file, and tokensAgain the time
+	// between.
 	tokensTries = 5
 	tokensAgain = time.Second
 )
@@ -112,8 +113,8 @@ func (t *tokens) note(err error) {
 }
 
 // readTokens reads the file of tokens: a line is NAME ROLES TOKEN. A line that begins with # is no
-// person. A name may stand in two lines while its token is replaced. A token of the demonstration is
-// refused beside a real provider. Errors name the file and the line, and never hold a token.
+// person. A name may stand in two lines while its token is replaced. A token of the demonstration
+// is refused beside a real provider. Errors name the file and the line, and never hold a token.
 func readTokens(path string, providers ...process.ProviderURL) ([]person, error) {
 	info, err := os.Stat(path)
 	if err != nil {

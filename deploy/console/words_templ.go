@@ -218,7 +218,7 @@ func in(at, now time.Time) templ.Component {
 	})
 }
 
-// number is an exact number with its thousands apart, for people, and a dash for 0.
+// number is an exact number with its thousands apart, for people, and a pale 0.
 func number[N int | uint64 | int64](n N) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -60,11 +60,11 @@ func TestAMessageInHandDelaysNoEnd(t *testing.T) {
 				one := &run{
 					task: task{action: retryAction, rate: 1}, work: test.send,
 					hands: make(chan struct{}, 1), may: mayAlways,
-					tell: func() {},
-					audit: func(_ person, action string, _ ...zap.Field) {
+					tell: func() {}, connected: func() error { return nil },
+					audit: func(_ actor, action string, _ ...zap.Field) {
 						actions = append(actions, action)
 					},
-					now: report{State: runRunning, Chosen: 1, Result: newTally()},
+					now: report{State: runRunning, Starter: "anna", Chosen: 1, Result: newTally()},
 				}
 				ctx, cancel := context.WithCancelCause(t.Context())
 				ended := make(chan struct{})

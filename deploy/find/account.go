@@ -3,9 +3,7 @@ package find
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -86,6 +84,8 @@ func (s *search) isKnown(ctx context.Context, p schema.Provider, token string) (
 type search struct {
 	op      *stream.Operator
 	entries []Entry
+	// lacksWaiting: the broker lacks the stream of a queue's waiting events.
+	lacksWaiting bool
 }
 
 func (s *search) sorted() []Entry {
@@ -97,12 +97,17 @@ func (s *search) sorted() []Entry {
 
 // read adds the entries of an account.
 func (s *search) read(ctx context.Context, p schema.Provider, token string) error {
+	before := len(s.entries)
+	s.lacksWaiting = false
 	for _, read := range []func(context.Context, schema.Provider, string) error{
 		s.readEvents, s.readWaiting, s.readCompletions, s.readLetters, s.readState,
 	} {
 		if err := read(ctx, p, token); err != nil {
 			return err
 		}
+	}
+	if s.lacksWaiting && len(s.entries) > before {
+		s.add(Entry{Provider: p, What: Waiting, Account: token, Unreadable: true})
 	}
 	return nil
 }
@@ -128,7 +133,7 @@ func (s *search) readEvents(ctx context.Context, p schema.Provider, token string
 }
 
 func (s *search) readWaiting(ctx context.Context, p schema.Provider, token string) error {
-	return s.op.Waiting(ctx, "*", token, func(w stream.Waiting) error {
+	err := s.op.Waiting(ctx, "*", token, func(w stream.Waiting) error {
 		if w.Event.Provider == p {
 			s.add(Entry{
 				At: w.Since, Provider: p, What: Waiting, Account: token,
@@ -138,14 +143,20 @@ func (s *search) readWaiting(ctx context.Context, p schema.Provider, token strin
 		}
 		return nil
 	})
+	if errors.Is(err, stream.ErrNoQueue) { // the events of the other queues are there
+		s.lacksWaiting = true
+		return nil
+	}
+	return err
 }
 
 func (s *search) readCompletions(ctx context.Context, p schema.Provider, token string) error {
 	which := stream.Selection{Filters: []string{schema.AccountCompletions(p, token)}}
 	return s.op.Scan(ctx, schema.CompletionsStream, which, func(m stream.Stored) error {
 		var c schema.Completion
-		if err := json.Unmarshal(m.Body, &c); err != nil {
-			return fmt.Errorf("decode %s: %w", m.Subject, err)
+		if schema.DecodeJSON(m.Body, &c) != nil {
+			s.add(Entry{At: m.At, Provider: p, What: Completion, Account: token, Unreadable: true})
+			return nil //nolint:nilerr // the other messages of the account are read
 		}
 		event, _, _ := schema.ParseCompletionKey(c.ID)
 		e := Entry{
@@ -186,7 +197,7 @@ func (s *search) readState(ctx context.Context, p schema.Provider, token string)
 	if state.Exists() {
 		s.add(Entry{
 			At: state.Time, Provider: p, What: State, Account: token,
-			Status: state.Data.Status,
+			Status: state.Data.Status, Unreadable: err != nil, Data: state.Data,
 		})
 	}
 	which := stream.Selection{

@@ -28,6 +28,11 @@ type Entry struct {
 	NextTry  time.Time            `json:"next_try,omitzero"`
 	Status   schema.AccountStatus `json:"status,omitempty"`
 	Backfill bool                 `json:"backfill,omitempty"`
+	// Unreadable: the message is not what the stream is for, and the fields of its content are
+	// empty. For waiting events it says that the broker lacks a stream of them.
+	Unreadable bool `json:"unreadable,omitempty"`
+	// Data is the state of the account, in the entry of a state.
+	Data schema.AccountData `json:"-"`
 	// Supported are the resources that the account's payroll platform has, in the completion of
 	// a link.
 	Supported []schema.Resource `json:"-"`
@@ -49,11 +54,14 @@ const (
 // Says is the rest of a line about the entry, in plain words. It names no provider, kind, event and
 // type.
 func (e Entry) Says(now time.Time) string {
+	if e.Unreadable {
+		return "cannot be read"
+	}
 	switch e.What {
 	case Event:
 		return e.saysOfEvent()
 	case Waiting:
-		return fmt.Sprintf("%s: %s, %s, next try %s", e.Queue, plain.Word(e.Class),
+		return fmt.Sprintf("%s: %s, %s, next try %s", plain.Word(e.Queue), plain.Word(e.Class),
 			plain.Count(e.Attempts, "failure"), plain.In(e.NextTry, now))
 	case Completion:
 		says := fmt.Sprintf("%s: %s, %s", plain.Word(e.Resource), plain.Word(e.Outcome),

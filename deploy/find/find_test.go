@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wagewire/wagewire/deploy/find"
 	"github.com/wagewire/wagewire/schema"
@@ -53,6 +56,26 @@ func TestAnAccountIsFoundByEachOfItsNames(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", promise, diff)
+		}
+	}
+}
+
+func TestATokenIsAPlainIDOrAHash(t *testing.T) {
+	t.Parallel()
+	hash := schema.HashToken("a person")
+	for text, want := range map[string]bool{
+		"a-1":                    true,
+		hash:                     true,
+		"":                       false,
+		"h_":                     false,
+		"h_;reboot${IFS}-f":      false,
+		hash + "A":               false,
+		hash[:len(hash)-1] + "1": false,
+		hash + "\n":              false,
+		strings.Repeat("a", 65):  false,
+	} {
+		if got := find.IsToken(text); got != want {
+			t.Errorf("%q is a token: %t", text, got)
 		}
 	}
 }
@@ -113,6 +136,61 @@ func TestAnAccountIsKnownByWhatIsStored(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeReadHidesNothing(t *testing.T) {
+	const canary = "salary 4711"
+	server, conn := streamtest.New(t)
+	plain, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	js, err := jetstream.New(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := stream.NewOperator(conn)
+	e := schema.Event{
+		Provider: schema.Pinwheel, ID: "e-1", Type: "income.added", Resource: schema.Income,
+		Action: schema.ActionAdded, AccountID: "a-1", ReceivedAt: receivedAt, Body: []byte(`{}`),
+	}
+	if _, err := conn.PublishEvent(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	for subject, body := range map[string]string{
+		e.CompletionSubject(schema.Income):             `{"time":"` + canary + `"}`,
+		schema.AccountSubject(e.Provider, e.Account()): `{"data":{"since":"` + canary + `"}}`,
+	} {
+		if _, err := js.Publish(t.Context(), subject, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q, _ := schema.QueueNamed("pinwheel_income")
+	if err := js.DeleteStream(t.Context(), q.WaitingStream()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := find.Token(t.Context(), op, e.Provider, e.Account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []find.Kind
+	for _, entry := range entries {
+		if entry.Unreadable != (entry.What != find.Event) ||
+			entry.Unreadable && entry.Says(receivedAt) != "cannot be read" {
+			t.Errorf("%+v", entry)
+		}
+		got = append(got, entry.What)
+	}
+	slices.Sort(got)
+	want := []find.Kind{find.Completion, find.Event, find.State, find.Waiting}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	entries, err = find.Token(t.Context(), op, e.Provider, "a-2")
+	if err != nil || len(entries) > 0 {
+		t.Errorf("of another account: %v, %v", entries, err)
+	}
+}
+
 // die makes a dead letter of the next event of the income queue.
 func die(t *testing.T, conn *stream.Conn) {
 	t.Helper()
@@ -156,7 +234,9 @@ func TestAnEntrySaysWhatItIs(t *testing.T) {
 			Class: schema.ClassTransient, Attempts: 2, NextTry: receivedAt.Add(time.Minute)},
 		"income: succeeded, 1 attempt": {What: find.Completion, Resource: schema.Income,
 			Outcome: schema.Succeeded, Attempts: 1},
-		"cannot be read":        {What: find.State},
+		"cannot be read": {What: find.State},
+		`"\u202eq": transient, 2 failures, next try in 1m0s`: {What: find.Waiting, Queue: "\u202eq",
+			Class: schema.ClassTransient, Attempts: 2, NextTry: receivedAt.Add(time.Minute)},
 		"ready":                 {What: find.State, Status: schema.AccountReady},
 		"the account is erased": {What: find.Tombstone},
 	} {

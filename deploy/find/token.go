@@ -1,11 +1,14 @@
 package find
 
 import (
+	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/wagewire/wagewire/schema"
 )
+
+// hashed is the token of schema.HashToken.
+var hashed = regexp.MustCompile(`^h_[A-Z2-7]{52}$`)
 
 // Tokens returns the tokens under which an account or a person may stand in subjects. The name is
 // the provider's id, or a token. The id of a person is always hashed.
@@ -25,8 +28,7 @@ func IsAccount(token, name string) bool { return slices.Contains(Tokens(name), t
 // an id.
 func AccountTokens(name string) []string {
 	tokens := []string{schema.Token(name)}
-	isToken := strings.HasPrefix(name, "h_") && !strings.ContainsAny(name, ".*> \t\r\n")
-	if isToken {
+	if hashed.MatchString(name) {
 		tokens = append(tokens, name)
 	}
 	return tokens

@@ -111,8 +111,14 @@ func (past History) Read(ctx context.Context, events ...OfAccount) error {
 // Of returns the known events of the event's webhook.
 func (past History) Of(e schema.Event) []Passage { return past.passages[OriginalKey(e)] }
 
-// Add adds an event.
+// redriveMax is the number of the last redrive of a webhook. A larger number is not ours.
+const redriveMax = 1_000_000
+
+// Add adds an event, unless its number is larger than that of every redrive.
 func (past History) Add(e schema.Event, bodySHA256 string) {
+	if e.Redrive > redriveMax {
+		return
+	}
 	key := OriginalKey(e)
 	past.passages[key] = append(past.passages[key], Passage{e.Redrive, e.Queue, bodySHA256})
 }

@@ -33,5 +33,8 @@ type Outcome struct {
 	HasRival bool
 }
 
+// PreviewMax is how many messages a plan or a dry run looks at, one by one.
+const PreviewMax = 300
+
 // IsOff reports whether the message is off the shelf now.
 func (o Outcome) IsOff() bool { return o.Result != Kept }

@@ -53,6 +53,10 @@ func ReadOlder[T any](
 		end = before
 		page.Newer = before - 1
 	}
+	subjects, err := subjectsInUse(ctx, op, kind.Stream, filter.Subjects())
+	if err != nil {
+		return page, err
+	}
 	window := uint64(windowFirst)
 	for scans := 0; end > extent.First; scans++ {
 		if len(page.Messages) == size.Rows || page.Looked >= size.LookMax || scans == windowsMax {
@@ -63,8 +67,8 @@ func ReadOlder[T any](
 		if end-from > window {
 			from = end - window
 		}
-		found, seen, err := readLast(ctx, op, kind, filter, Search{From: from, Before: end},
-			size.Rows-len(page.Messages))
+		found, seen, err := readLast(ctx, op, kind, filter, subjects,
+			Search{From: from, Before: end}, size.Rows-len(page.Messages))
 		if err != nil {
 			return page, err
 		}
@@ -83,13 +87,44 @@ func ReadOlder[T any](
 	return page, nil
 }
 
+// ScanNewest hands each the chosen messages among the newest messages of the filter's subjects. It
+// looks at lookMax of them, and at most at twice as many. isAll reports that nothing older is left.
+func ScanNewest[T any](
+	ctx context.Context, op *stream.Operator, kind Kind[T], filter Filter[T], lookMax int,
+	each func(T) error,
+) (looked int, isAll bool, err error) {
+	extent, err := op.ExtentOf(ctx, kind.Stream)
+	if err != nil || extent.Messages == 0 {
+		return 0, true, err
+	}
+	subjects, err := subjectsInUse(ctx, op, kind.Stream, filter.Subjects())
+	if err != nil {
+		return 0, false, err
+	}
+	end := extent.Last + 1
+	for scans := 0; end > extent.First && looked < lookMax && scans < windowsMax; scans++ {
+		from := extent.First
+		if end-from > uint64(lookMax) {
+			from = end - uint64(lookMax)
+		}
+		search := Search{From: from, Before: end}
+		seen, err := scan(ctx, op, kind, filter, subjects, search, each)
+		looked += seen.Looked
+		if err != nil {
+			return looked, false, err
+		}
+		end = from
+	}
+	return looked, end <= extent.First, nil
+}
+
 // readLast returns the last of the chosen messages of the search, at most so many.
 func readLast[T any](
-	ctx context.Context, op *stream.Operator, kind Kind[T], filter Filter[T], search Search,
-	most int,
+	ctx context.Context, op *stream.Operator, kind Kind[T], filter Filter[T], subjects []string,
+	search Search, most int,
 ) ([]T, Seen, error) {
 	var last []T
-	seen, err := Scan(ctx, op, kind, filter, search, func(message T) error {
+	seen, err := scan(ctx, op, kind, filter, subjects, search, func(message T) error {
 		last = append(last, message)
 		if len(last) > 2*most {
 			last = append(last[:0], last[len(last)-most:]...)

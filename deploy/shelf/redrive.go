@@ -98,6 +98,9 @@ func (r Redriver) check(
 	if err != nil {
 		return e, "it cannot be decoded, only discarded: " + plain.Text(err.Error()), nil
 	}
+	if e.Redrive >= redriveMax {
+		return e, fmt.Sprintf("it is redrive %d: no other can follow", e.Redrive), nil
+	}
 	q, exists := schema.QueueNamed(queueToRedrive(l, e))
 	if !exists || !q.Reads(schema.Lookup(e.Provider, e.Type)) {
 		obstacle = fmt.Sprintf("no queue %s reads %s any more", plain.Word(l.Queue),

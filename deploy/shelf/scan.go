@@ -37,13 +37,21 @@ func Scan[T any](
 	ctx context.Context, op *stream.Operator, kind Kind[T], filter Filter[T], search Search,
 	each func(T) error,
 ) (Seen, error) {
-	var seen Seen
 	subjects, err := subjectsInUse(ctx, op, kind.Stream, filter.Subjects())
 	if err != nil {
-		return seen, err
+		return Seen{}, err
 	}
+	return scan(ctx, op, kind, filter, subjects, search, each)
+}
+
+// scan is Scan for subjects in use.
+func scan[T any](
+	ctx context.Context, op *stream.Operator, kind Kind[T], filter Filter[T], subjects []string,
+	search Search, each func(T) error,
+) (Seen, error) {
+	var seen Seen
 	which := stream.Selection{HeadersOnly: true, From: search.From, Filters: subjects}
-	err = op.Scan(ctx, kind.Stream, which, func(m stream.Stored) error {
+	err := op.Scan(ctx, kind.Stream, which, func(m stream.Stored) error {
 		isFull := search.LookMax > 0 && seen.Looked == search.LookMax ||
 			search.MatchMax > 0 && seen.Matched == search.MatchMax
 		isBeyond := search.Before > 0 && m.Sequence >= search.Before

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +166,66 @@ func TestAScanLooksAtWhatTheSearchSays(t *testing.T) {
 		}
 		if progress != seen.Looked {
 			t.Errorf("%s: the last progress is %d of %d", promise, progress, seen.Looked)
+		}
+	}
+}
+
+func TestARedriveOfAnAbsurdNumberStays(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	e := b.event("e-1", "a-1")
+	e.Redrive = math.MaxInt
+	letter := b.publish(e, "pinwheel_income", schema.ClassTransient)
+	b.must(b.op.PublishDeadLetter(b.Context(), letter))
+	last := b.letter(1)
+	if last.Event.Redrive != math.MaxInt {
+		t.Fatalf("the letter is redrive %d", last.Event.Redrive)
+	}
+	redriver, err := shelf.NewRedriver(t.Context(), b.op, []stream.Letter{last})
+	b.must(err)
+	outcome, err := redriver.Send(t.Context(), last)
+	b.must(err)
+	if outcome.Result != shelf.Kept || !strings.Contains(outcome.Obstacle, "no other can follow") {
+		t.Errorf("the outcome is %+v", outcome)
+	}
+}
+
+func TestAScanOfTheNewestBeginsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.die(6, "pinwheel_income", "a-1", "a-2") // 1 to 6
+	b.die(2, "pinwheel_paystubs", "a-1")      // 7 and 8
+	for promise, test := range map[string]struct {
+		filter  shelf.LetterFilter
+		lookMax int
+		want    []uint64
+		looked  int
+		isAll   bool
+	}{
+		"all, if there are no more": {
+			shelf.LetterFilter{Queue: "pinwheel_income"}, 6, []uint64{3, 4, 5, 6, 1, 2}, 6, true,
+		},
+		"the newest of all": {shelf.LetterFilter{}, 3, []uint64{6, 7, 8}, 3, false},
+		"the newest of a queue": {
+			shelf.LetterFilter{Queue: "pinwheel_income"}, 2, []uint64{5, 6}, 2, false,
+		},
+		"the newest of an account": {
+			shelf.LetterFilter{Account: "a-2"}, 1, []uint64{6}, 1, false,
+		},
+		"none of a queue without any": {
+			shelf.LetterFilter{Queue: "truv_link"}, 100, nil, 0, true,
+		},
+	} {
+		var got []uint64
+		looked, isAll, err := shelf.ScanNewest(t.Context(), b.op, shelf.Letters(), test.filter,
+			test.lookMax, func(l stream.Letter) error {
+				got = append(got, l.Number)
+				return nil
+			})
+		b.must(err)
+		if diff := cmp.Diff(test.want, got); diff != "" || looked != test.looked ||
+			isAll != test.isAll {
+			t.Errorf("%s: looked at %d, all %t (-want +got):\n%s", promise, looked, isAll, diff)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (f *Fate) addWait(list *incidents) {
 	}
 	list.add(w.Since, "began to wait: %s%s", Cause(w.Class, w.Status, w.Endpoint), step)
 	if n := w.Failures.Total(); n > 0 {
-		list.add(time.Time{}, "%s: %s", plain.Count(n, "failure"), w.Failures)
+		list.add(time.Time{}, "%s: %s", plain.Count(n, "failure"), plain.Text(w.Failures.String()))
 	}
 }
 

@@ -16,8 +16,8 @@ type ConsoleConfig struct {
 }
 
 // Console is the public address of the console's pages, such as https://wagewire.example.com, with
-// no slash at the end. Its methods are the only place that spells the paths of pages: alerts, log
-// lines and commands link to them, so a path never changes. The empty Console returns the paths
+// no slash at the end. Its methods are the only place that spells the paths of their pages: alerts,
+// log lines and commands link to them, so a path never changes. The empty Console returns the paths
 // alone, as links from one page to another have them.
 type Console string
 

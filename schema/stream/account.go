@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -105,7 +104,7 @@ func (a *Accounts) handOut(ctx context.Context, msg jetstream.Msg, work func(*To
 func decodeCompletion(
 	subject string, body []byte,
 ) (completion schema.Completion, account string, err error) {
-	if err := json.Unmarshal(body, &completion); err != nil {
+	if err := schema.DecodeJSON(body, &completion); err != nil {
 		return schema.Completion{}, "", fmt.Errorf("decode the completion on %s: %w", subject, err)
 	}
 	data := completion.Data

@@ -48,7 +48,7 @@ func decodeHeaders(e *schema.Event, header nats.Header) (err error) {
 	if n := header.Get(headerRedrive); n != "" {
 		e.Redrive, err = strconv.Atoi(n)
 		if err != nil {
-			return fmt.Errorf("header %s: %w", headerRedrive, err)
+			return fmt.Errorf("header %s: it is no number", headerRedrive)
 		}
 		e.ID = schema.OriginalID(e.ID, e.Redrive)
 		e.Queue = header.Get(headerQueue)

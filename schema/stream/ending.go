@@ -3,7 +3,6 @@ package stream
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,7 +49,7 @@ func (o *Operator) CompletionsOf(
 	var all []schema.Completion
 	for _, m := range messages {
 		var completion schema.Completion
-		if err := json.Unmarshal(m.Data, &completion); err != nil {
+		if err := schema.DecodeJSON(m.Data, &completion); err != nil {
 			return nil, fmt.Errorf("decode %s: %w", m.Subject, err)
 		}
 		all = append(all, completion)
@@ -83,7 +82,7 @@ func (o *Operator) scanAdvisories(
 ) error {
 	return o.Scan(ctx, schema.AdvisoriesStream, Selection{}, func(m Stored) error {
 		var ended advisory
-		if err := json.Unmarshal(m.Body, &ended); err != nil {
+		if err := schema.DecodeJSON(m.Body, &ended); err != nil {
 			return fmt.Errorf("decode advisory %d: %w", m.Sequence, err)
 		}
 		return each(m.Sequence, Ended{

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -77,7 +76,7 @@ func (q *Queue) handOutExhausted(
 	ctx context.Context, data []byte, each func(*Delivery) error,
 ) error {
 	var ended advisory
-	if err := json.Unmarshal(data, &ended); err != nil {
+	if err := schema.DecodeJSON(data, &ended); err != nil {
 		return fmt.Errorf("read an advisory of queue %s: %w", q.queue.Name, err)
 	}
 	if ended.Stream != schema.EventsStream && ended.Stream != q.queue.WaitingStream() {

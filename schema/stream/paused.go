@@ -32,7 +32,7 @@ func (q *Queue) PauseState(ctx context.Context) (PauseState, error) {
 		return PauseState{}, fmt.Errorf("read the pause of queue %s: %w", q.queue.Name, err)
 	}
 	state := PauseState{revision: m.Sequence}
-	if err := json.Unmarshal(m.Data, &state.Pause); err != nil {
+	if err := schema.DecodeJSON(m.Data, &state.Pause); err != nil {
 		return PauseState{}, fmt.Errorf("decode the pause of queue %s: %w", q.queue.Name, err)
 	}
 	return state, nil

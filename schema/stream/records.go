@@ -299,7 +299,7 @@ func (c *Conn) Records(ctx context.Context, ref schema.RecordsRef) ([]json.RawMe
 		return nil, wrongSum(ref)
 	}
 	var records []json.RawMessage
-	if err := json.Unmarshal(body, &records); err != nil {
+	if err := schema.DecodeJSON(body, &records); err != nil {
 		return nil, fmt.Errorf("decode records %s: %w", ref.Name, err)
 	}
 	return records, nil
@@ -472,7 +472,7 @@ func (c *Conn) readObjectInfo(
 	if err != nil {
 		return object, err
 	}
-	if err := json.Unmarshal(m.Data, &object); err != nil {
+	if err := schema.DecodeJSON(m.Data, &object); err != nil {
 		return object, fmt.Errorf("decode the name: %w", err)
 	}
 	return object, nil

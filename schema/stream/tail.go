@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -46,7 +45,7 @@ func (t *Tail) Next(ctx context.Context) (schema.Completion, error) {
 	if err != nil {
 		return completion, fmt.Errorf("tail %s: %w", schema.CompletionsStream, err)
 	}
-	if err := json.Unmarshal(msg.Data(), &completion); err != nil {
+	if err := schema.DecodeJSON(msg.Data(), &completion); err != nil {
 		return completion, fmt.Errorf("tail %s: decode %s: %w",
 			schema.CompletionsStream, msg.Subject(), err)
 	}

@@ -78,8 +78,8 @@ func newConsoleHealthcheckCommand(t terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   process.HealthcheckArg,
 		Short: "Exit 0 if the console of this machine is ready",
-		Long: `wagewire console healthcheck exits 0 if the console serves pages, also while the broker is
-away: the pages then say what is known, and since when. If not, one line says why.`,
+		Long: `wagewire console healthcheck exits 0 if the console serves pages, also while the
+broker is away: the pages then say what is known, and since when. If not, one line says why.`,
 		Example: `  Ask the console in a container:
     docker compose exec console /app console healthcheck`,
 		Args: command.NoArguments,

@@ -322,6 +322,22 @@ func TestTheListHasNoBodiesAndShowHasWhatIsAskedFor(t *testing.T) {
 		"the flags do not choose dead letter 1")
 }
 
+func TestAtMostSoManyAreChosenTheOldestFirst(t *testing.T) {
+	b := newBench(t)
+	for _, id := range []string{"e-1", "e-2", "e-3"} {
+		e := b.event("income.added", id, "a-1")
+		b.publish(e)
+		b.die(schema.ClassPermanent, schema.ReasonRejected, receivedAt, e)
+	}
+	contains(t, b.runs(0, "dead", "discard", "--all", "--most", "2", "--dry-run").stderr,
+		"would discard 2 dead letters")
+	contains(t, b.runs(0, "dead", "discard", "--all", "--most", "2", "--yes").stderr,
+		"discarded 2 dead letters")
+	contains(t, b.runs(0, "dead", "list").stdout, "pinwheel:e-3")
+	contains(t, b.runs(0, "dead", "redrive", "--all", "--most", "5", "--yes").stderr,
+		"redrove 1 of 1 dead letter")
+}
+
 func TestNothingIsDestroyedWithoutLeave(t *testing.T) {
 	b := newBench(t)
 	e := b.event("income.added", "e-1", "a-1")

@@ -110,7 +110,7 @@ func (o *driftOptions) read(ctx context.Context, s session) (*driftReport, error
 			return nil
 		}
 		var completion schema.Completion
-		if err := json.Unmarshal(m.Body, &completion); err != nil {
+		if err := schema.DecodeJSON(m.Body, &completion); err != nil {
 			return fmt.Errorf("decode completion %d: %w", m.Sequence, err)
 		}
 		if err := found.add(ctx, s.Operator, completion); err != nil {

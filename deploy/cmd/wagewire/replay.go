@@ -137,8 +137,8 @@ func (r *replay) run(ctx context.Context, s session) error {
 // replayed is what find has found on the events stream.
 type replayed struct {
 	past shelf.History
-	// chosen are the events to send, the oldest first. A dry run has previewMax of them at most,
-	// and count has all. first and last are the times between which they were received.
+	// chosen are the events to send, the oldest first. A dry run has shelf.PreviewMax of them at
+	// most, and count has all. first and last are the times between which they were received.
 	chosen      []stream.Heading
 	count       int
 	first, last time.Time
@@ -200,7 +200,7 @@ func (r *replay) find(ctx context.Context, s session, most int) (*replayed, erro
 		return cmp.Compare(a.Sequence, b.Sequence)
 	})
 	if r.dryRun {
-		f.chosen = f.chosen[:min(len(f.chosen), previewMax)]
+		f.chosen = f.chosen[:min(len(f.chosen), shelf.PreviewMax)]
 	}
 	return f, nil
 }
@@ -233,7 +233,7 @@ func (r *replay) add(f *replayed, seen map[digestOf]bool, heading stream.Heading
 	webhook := digestOf(sha256.Sum256(
 		[]byte(shelf.OriginalKey(heading.Event) + " " + heading.BodySHA256)))
 	isChosen := !seen[webhook] && r.matches(heading)
-	isPrinted := !r.dryRun || r.account != "" || len(f.chosen) < previewMax
+	isPrinted := !r.dryRun || r.account != "" || len(f.chosen) < shelf.PreviewMax
 	if isChosen && isPrinted || !r.dryRun || len(f.past.Of(heading.Event)) > 0 {
 		f.past.Add(heading.Event, heading.BodySHA256)
 	}

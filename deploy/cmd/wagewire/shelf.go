@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"text/tabwriter"
 
@@ -141,17 +142,18 @@ type change[T any] struct {
 	consent
 	numbers []uint64
 	all     bool
+	most    int // 0 is without a bound
 	rate    int
 
 	session
-	// messages are the chosen messages. A dry run has previewMax of them at most, and chosen counts
-	// all.
+	// messages are the chosen messages. A dry run has shelf.PreviewMax of them at most, and chosen
+	// counts all.
 	messages []T
 	chosen   int
 }
 
-// previewMax is how many messages or events a dry run looks at, one by one.
-const previewMax = 300
+// errEnough ends the choice of messages at --most.
+var errEnough = errors.New("enough are chosen")
 
 // unseen says how many chosen messages a dry run has not looked at, "" if there is none.
 func (c *change[T]) unseen(noun string) string {
@@ -173,6 +175,8 @@ func (sh *shelfOf[T]) newChange(
 	c := &change[T]{filter: sh.newFilter()}
 	c.filter.addFlags(cmd)
 	cmd.Flags().BoolVar(&c.all, "all", false, fmt.Sprintf("%s every %s", cmd.Name(), sh.noun))
+	addNumber(cmd.Flags(), &c.most, "most", "at most so many, the oldest first; 0 is without bound",
+		0, math.MaxInt32)
 	c.consent.addFlags(cmd)
 	addRate(cmd, &c.rate)
 	cmd.Args = func(cmd *cobra.Command, args []string) (err error) {
@@ -192,13 +196,16 @@ func (sh *shelfOf[T]) newChange(
 	return onNATS(t, cmd, func(ctx context.Context, s session, _ []string) (err error) {
 		c.session = s
 		err = sh.each(ctx, s, c.numbers, c.filter, func(message T) error {
+			if c.most > 0 && c.chosen == c.most {
+				return errEnough
+			}
 			c.chosen++
-			if !c.dryRun || len(c.messages) < previewMax {
+			if !c.dryRun || len(c.messages) < shelf.PreviewMax {
 				c.messages = append(c.messages, message)
 			}
 			return nil
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
 		if len(c.messages) == 0 {
@@ -359,11 +366,22 @@ func (sh *shelfOf[T]) discard(ctx context.Context, c *change[T]) error {
 	if err := c.ask(ctx, c.terminal, question); err != nil {
 		return err
 	}
+	discarder := shelf.NewDiscarder(c.Operator, sh.kind)
+	gone := 0
 	err := pace(ctx, c.terminal, len(c.messages), c.rate, func(i int) error {
-		return c.Discard(ctx, sh.kind.Stream, sh.kind.Number(c.messages[i]))
+		outcome, err := discarder.Send(ctx, c.messages[i])
+		if outcome.Result == shelf.Gone {
+			gone++
+		}
+		return err
 	})
 	if err != nil {
 		return err
+	}
+	if gone > 0 {
+		fmt.Fprintf(c.stderr, "discarded %d of %s: %d gone meanwhile\n", len(c.messages)-gone,
+			amount, gone)
+		return nil
 	}
 	fmt.Fprintf(c.stderr, "discarded %s\n", amount)
 	return nil
