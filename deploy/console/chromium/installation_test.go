@@ -261,14 +261,18 @@ func (in *installation) storeHostile() (event schema.Event, err error) {
 	if err != nil {
 		return event, err
 	}
-	err = in.operator.PublishDeadLetter(ctx, schema.DeadLetter{
-		Queue: schema.QueueName(schema.Pinwheel, schema.Paystubs), Account: event.Account(),
-		Class: schema.Class(hostile), Reason: schema.Reason(hostile), Attempts: 1,
+	letter := schema.DeadLetter{
+		Account: event.Account(),
+		Class:   schema.Class(hostile), Reason: schema.Reason(hostile), Attempts: 1,
 		Status: http.StatusTeapot, Endpoint: hostile, Sequence: 1, At: now,
 		Headers: headers, Body: body,
-	})
-	if err != nil {
-		return event, err
+	}
+	// A list of kept messages opens if it has two.
+	for _, resource := range []schema.Resource{schema.Paystubs, schema.Income} {
+		letter.Queue = schema.QueueName(schema.Pinwheel, resource)
+		if err := in.operator.PublishDeadLetter(ctx, letter); err != nil {
+			return event, err
+		}
 	}
 	return event, in.operator.PublishQuarantined(ctx, schema.Quarantined{
 		Provider: schema.Truv, Reason: schema.QuarantineReason(hostile), ReceivedAt: now,

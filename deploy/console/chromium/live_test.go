@@ -77,7 +77,7 @@ func TestAnOpenPageKeepsWhatAPersonDoes(t *testing.T) {
 			_, other := begin(t)
 			b.logIn(annaToken)
 			other.logIn(annaToken)
-			b.plan(tt.action, evil.Account(), 1)
+			b.plan(tt.action, evil.Account(), 2)
 			b.run(tt.name, tt.do)
 			b.until(tt.name, tt.want)
 			before := eval[int](b, loadsOfPart)
