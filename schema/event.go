@@ -117,8 +117,8 @@ func (e Event) findFault() string {
 // ParseTime reads the timestamps of every provider: RFC 3339 with or without a fraction, with "Z"
 // or an offset, and with a space for the T as in Pinwheel's samples (OpenAPI 2025-07-08,
 // shift.created_at). ParseTime refuses years before 1970, because a provider sends no such time
-// except as a zero value, and years after 9999, because RFC 3339 cannot express them. The error does
-// not quote the text.
+// except as a zero value, and years after 9999, because RFC 3339 cannot express them. The error
+// does not quote the text.
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, strings.Replace(s, " ", "T", 1))
 	if err != nil {
