@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,6 +140,24 @@ func isOneOf[T ~string](field string, word T, words []T) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %s is none: write one of %s", field, plain.Word(word), plain.List(words))
+}
+
+// readAddress reads the place in a list from the address of the page. filterErr is the error of the
+// filter in the address. After an error, or for an address with empty fields, readAddress answers
+// and returns false.
+func (c *Console) readAddress(
+	w http.ResponseWriter, r *http.Request, filterErr error,
+) (from place, isRead bool) {
+	from, err := readPlace(r.URL.Query())
+	if err := cmp.Or(filterErr, err); err != nil {
+		c.fail(w, r, http.StatusBadRequest, err.Error())
+		return from, false
+	}
+	if path, isClean := cleanAddress(r); !isClean {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return from, false
+	}
+	return from, true
 }
 
 // cleanAddress is the address of a request without the empty fields of a form.

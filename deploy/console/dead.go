@@ -77,13 +77,8 @@ func (c *Console) showDead(w http.ResponseWriter, r *http.Request) {
 	form := readLetterForm(r.URL.Query())
 	now := time.Now()
 	filter, err := form.filter(now)
-	from, placeErr := readPlace(r.URL.Query())
-	if err := cmp.Or(err, placeErr); err != nil {
-		c.fail(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	if path, isClean := cleanAddress(r); !isClean {
-		http.Redirect(w, r, path, http.StatusSeeOther)
+	from, isRead := c.readAddress(w, r, err)
+	if !isRead {
 		return
 	}
 	c.lookUp(w, r, false, func(ctx context.Context) error {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -93,29 +91,16 @@ broker is away: the pages then say what is known, and since when. If not, one li
 
 // serveConsole serves the pages until ctx ends.
 func serveConsole(ctx context.Context, t terminal, c console.Config) error {
-	var p process.Config
-	if err := process.ReadConfig(t.getenv, &p); err != nil {
-		return err
-	}
-	log, stopLog, err := process.Logger(p)
+	s, err := openService(t)
 	if err != nil {
 		return err
 	}
-	defer stopLog()
-	config, err := health.ConfigFromEnv(t.getenv)
+	defer s.close()
+	pages, err := console.New(c, s.op, s.health, s.log)
 	if err != nil {
 		return err
 	}
-	op, _, err := dial(t.getenv, log)
-	if err != nil {
-		return err
-	}
-	defer op.Close()
-	pages, err := console.New(c, op, config, log)
-	if err != nil {
-		return err
-	}
-	admin, err := process.ListenAdmin(ctx, p.AdminAddr)
+	admin, err := process.ListenAdmin(ctx, s.process.AdminAddr)
 	if err != nil {
 		return err
 	}
@@ -124,15 +109,11 @@ func serveConsole(ctx context.Context, t terminal, c console.Config) error {
 		return err
 	}
 	fmt.Fprintf(t.stderr, "console at http://%s\n", listener.Addr())
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		pages.Metric())
-	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+	s.registry.MustRegister(pages.Metric())
+	return s.op.RunWhileOpen(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, pages.Server()) })
-		group.Go(func() error { return process.ServeAdmin(ctx, admin, pages.Ready, registry) })
+		group.Go(func() error { return process.ServeAdmin(ctx, admin, pages.Ready, s.registry) })
 		group.Go(func() error { return pages.Run(ctx) })
 		return group.Wait()
 	})

@@ -32,8 +32,9 @@
 //
 // Commands share the other files. shelf.go has list, show and discard for dead letters and the
 // quarantine, and package deploy/shelf does the work that the console also needs: it filters,
-// scans, redrives and releases. consent.go asks before a change. flags.go has the types of flags,
-// broker.go the connection, print.go and unit.go the output.
+// scans, redrives and releases. consent.go asks before a change. service.go is the start of console
+// and metrics. flags.go has the types of flags, broker.go the connection, print.go and unit.go the
+// output.
 //
 // Only the printing of ages (14d, 3h5m) is written by hand: go-str2duration reads ages, but prints
 // 14 days as 2w.

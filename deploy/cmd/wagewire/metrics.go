@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -63,46 +61,29 @@ of the workers serve their own metrics at ADMIN_ADDR.`,
 
 // serveMetrics serves metrics until ctx ends.
 func serveMetrics(ctx context.Context, t terminal, addr string, every time.Duration) error {
-	var c process.Config
-	if err := process.ReadConfig(t.getenv, &c); err != nil {
-		return err
-	}
-	log, stopLog, err := process.Logger(c)
-	if err != nil {
-		return err
-	}
-	defer stopLog()
-	config, err := health.ConfigFromEnv(t.getenv)
-	if err != nil {
-		return err
-	}
 	console, err := readConsole(t.getenv)
 	if err != nil {
 		return err
 	}
-	op, _, err := dial(t.getenv, log)
+	s, err := openService(t)
 	if err != nil {
 		return err
 	}
-	defer op.Close()
+	defer s.close()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return command.UsageError("--addr: %v", err)
 	}
-	registry := prometheus.NewRegistry()
-	exporter := health.NewExporter(registry, console)
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	exporter := health.NewExporter(s.registry, console)
 	server := &http.Server{
-		Handler:           process.AdminHandler(exporter.Ready, registry),
+		Handler:           process.AdminHandler(exporter.Ready, s.registry),
 		ReadHeaderTimeout: metricsHeaderFor,
 	}
-	return op.RunWhileOpen(ctx, func(ctx context.Context) error {
+	return s.op.RunWhileOpen(ctx, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return process.Serve(ctx, listener, server) })
 		group.Go(func() error {
-			health.ReadAgain(ctx, op, config,
+			health.ReadAgain(ctx, s.op, s.health,
 				health.Again{Every: every, Limit: metricsReadFor, Show: exporter.Show})
 			return nil
 		})
