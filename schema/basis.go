@@ -25,7 +25,7 @@ type OrderedEndUser struct {
 	Sequence string `json:"sequence"`
 }
 
-// OrderedSupport is the resources of a payroll platform, and the order of their completion.
+// OrderedSupport is the resources that the account can have, and the order of their completion.
 type OrderedSupport struct {
 	Resources []Resource `json:"resources"`
 	Sequence  string     `json:"sequence"`
@@ -86,7 +86,7 @@ func (b *AccountBasis) with(c Completion) *AccountBasis {
 		next.EndUser = &OrderedEndUser{*c.Data.EndUserID, order}
 	}
 	isNewer = next.Supported == nil || next.Supported.Sequence < order
-	if c.Data.Resource == Link && c.Data.Supported != nil && isNewer {
+	if c.Data.Supported != nil && isNewer {
 		supported := append([]Resource{}, c.Data.Supported...) // [] in JSON, and not null
 		slices.Sort(supported)
 		next.Supported = &OrderedSupport{slices.Compact(supported), order}

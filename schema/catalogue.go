@@ -21,6 +21,8 @@ const (
 	Paystubs            Resource = "paystubs"
 	Shifts              Resource = "shifts"
 	VerificationReports Resource = "verification_reports"
+	BankAccounts        Resource = "bank_accounts"
+	TaxForms            Resource = "tax_forms"
 	Link                Resource = "link"
 	Notices             Resource = "notices"
 	Other               Resource = "other"
@@ -34,6 +36,9 @@ const (
 	ActionNinetyDaysSynced = "ninety_days_synced"
 	ActionFullySynced      = "fully_synced"
 	ActionRefreshed        = "refreshed"
+	ActionCreated          = "created"
+	ActionUpdated          = "updated"
+	ActionStatusUpdated    = "status_updated"
 	ActionConnected        = "connected"
 	ActionDisconnected     = "disconnected"
 	ActionRemoved          = "removed"
@@ -54,6 +59,9 @@ type WebhookType struct {
 	// Workers are the resources whose workers read the type. Each of them completes an event once.
 	// An event of a type without workers is only stored.
 	Workers []Resource
+	// OnSuccess are those of Workers that act only if the provider's job succeeded: the job is of
+	// another resource, whose worker says how the job ended.
+	OnSuccess []Resource
 	// Does describes the work of those workers, for generated tables.
 	Does string
 	// NamesEndUser is true if the id at Account names a person (end_user_id) and not an account.
@@ -107,7 +115,7 @@ func Lookup(p Provider, name string) WebhookType {
 	if t, ok := byName[typeName{p, name}]; ok {
 		return *t
 	}
-	unknown := storedType(name, Other, Token(name), p.Layout().Account)
+	unknown := storedType(name, Other, Token(name), p.Layout().Account, "the type is unknown")
 	unknown.Provider = p
 	return unknown
 }
@@ -150,9 +158,10 @@ func listTypes() []WebhookType {
 	return append(withWorkers, withoutWorkers...)
 }
 
-// storedType returns a type without workers.
-func storedType(name string, r Resource, action, account string) WebhookType {
+// storedType returns a type without workers. why is the reason, for generated tables.
+func storedType(name string, r Resource, action, account, why string) WebhookType {
 	return WebhookType{
-		Name: name, Resource: r, Action: action, Account: account, Does: "stored, no worker",
+		Name: name, Resource: r, Action: action, Account: account,
+		Does: "stored, no worker: " + why,
 	}
 }

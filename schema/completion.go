@@ -91,8 +91,13 @@ type CompletionData struct {
 	// Redrive is the number of times that an operator had sent the event again before this
 	// completion: 0 for the webhook itself. A redrive may succeed after the webhook failed.
 	Redrive int `json:"redrive"`
-	// Supported are the resources that the account's payroll platform has, in the completion of a
-	// link. Nil if the provider does not say it.
+	// ObjectID and EmploymentID are the ids of the object and of the employment that the webhook
+	// names. Truv alone names them.
+	ObjectID     string `json:"object_id,omitempty"`
+	EmploymentID string `json:"employment_id,omitempty"`
+	// Supported are the resources that the account can have: those of its payroll platform, in the
+	// completion of a link, or those with data, in the completion of a task of Truv's. Nil if the
+	// provider does not say it.
 	Supported []Resource `json:"supported,omitzero"`
 	// RefreshedAt is the time of the provider's last look into the payroll system for these
 	// records, or null if the provider does not give the time.

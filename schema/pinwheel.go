@@ -37,7 +37,8 @@ var pinwheel = providerRow{
 		{
 			Name: "paystubs.fully_synced", Resource: Paystubs, Action: ActionFullySynced,
 			Account: pinwheelAccount, Workers: []Resource{Paystubs, Income},
-			Does: "list every page; fetch income again, because it changes when paystubs finish",
+			OnSuccess: []Resource{Income},
+			Does:      "list every page; fetch income again, because it changes when paystubs finish",
 		},
 		pinwheelJob(Shifts, ActionAdded,
 			"list pages, newest first, keep the ids in `added`, stop when all are found"),
@@ -61,28 +62,41 @@ var pinwheel = providerRow{
 
 		// From here on, the resource is everything before the last dot of the type, with _ for a
 		// dot. Pinwheel's own job names are formed in the same way, such as paystubs_documents.
-		pinwheelNotice("paystubs.documents.added", "paystubs_documents", ActionAdded),
+		{
+			// The paystubs have other data than before: their documents.
+			Name: "paystubs.documents.added", Resource: "paystubs_documents", Action: ActionAdded,
+			Account: pinwheelAccount, Workers: []Resource{Paystubs, Notices},
+			OnSuccess: []Resource{Paystubs},
+			Does:      pinwheelPaystubsWithinDates + pinwheelNoticeToo,
+		},
+		pinwheelFetched("tax_forms.added", TaxForms, TaxForms,
+			"list pages, keep the ids in `added`, stop when all are found"),
+		pinwheelFetched("direct_deposit_allocations.added", "direct_deposit_allocations",
+			BankAccounts, pinwheelSnapshot+"direct_deposit_allocations"),
 		pinwheelNotice("documents.added", "documents", ActionAdded),
-		pinwheelNotice("tax_forms.added", "tax_forms", ActionAdded),
-		pinwheelNotice("direct_deposit_allocations.added",
-			"direct_deposit_allocations", ActionAdded),
 		pinwheelNotice("direct_deposit_switch.added", "direct_deposit_switch", ActionAdded),
 		pinwheelNotice("earnings_stream.payouts.refreshed",
 			"earnings_stream_payouts", ActionRefreshed),
 
 		pinwheelStored("account.additional_connections_recommended",
-			"account", "additional_connections_recommended"),
-		pinwheelStored("bill.added", "bill", "added"),
-		pinwheelStored("bill.reminder", "bill", "reminder"),
-		pinwheelStored("bill.removed", "bill", "removed"),
-		pinwheelStored("bill.updated", "bill", "updated"),
-		pinwheelStored("bill_switch.added", "bill_switch", "added"),
-		pinwheelStored("bill_switch.cancelled", "bill_switch", "cancelled"),
-		pinwheelStored("company_connect.census.added", "company_connect_census", "added"),
-		pinwheelStored("company_connect.employments.added", "company_connect_employments", "added"),
-		pinwheelStored("company_connect.incomes.added", "company_connect_incomes", "added"),
-		pinwheelStored("company_connect.status.updated", "company_connect_status", "updated"),
-		pinwheelStored("paycheck_viewer.added", "paycheck_viewer", "added"),
+			"account", "additional_connections_recommended",
+			"it recommends accounts to connect, and tells nothing of this account"),
+		pinwheelStored("bill.added", "bill", "added", pinwheelBills),
+		pinwheelStored("bill.reminder", "bill", "reminder", pinwheelBills),
+		pinwheelStored("bill.removed", "bill", "removed", pinwheelBills),
+		pinwheelStored("bill.updated", "bill", "updated", pinwheelBills),
+		pinwheelStored("bill_switch.added", "bill_switch", "added", pinwheelBills),
+		pinwheelStored("bill_switch.cancelled", "bill_switch", "cancelled", pinwheelBills),
+		pinwheelStored("company_connect.census.added",
+			"company_connect_census", "added", pinwheelCompanies),
+		pinwheelStored("company_connect.employments.added",
+			"company_connect_employments", "added", pinwheelCompanies),
+		pinwheelStored("company_connect.incomes.added",
+			"company_connect_incomes", "added", pinwheelCompanies),
+		pinwheelStored("company_connect.status.updated",
+			"company_connect_status", "updated", pinwheelCompanies),
+		pinwheelStored("paycheck_viewer.added", "paycheck_viewer", "added",
+			"it is of the product that shows paychecks to the person"),
 	},
 }
 
@@ -91,6 +105,12 @@ const (
 	pinwheelSnapshot            = "GET /v1/accounts/{account_id}/"
 	pinwheelPaystubsWithinDates = "list pages, keep the paystubs paid within the dates of `params`"
 	pinwheelAllShifts           = "list every page"
+	pinwheelNoCall              = "no API call: the record is `payload`"
+	pinwheelNoticeToo           = "; notices: " + pinwheelNoCall
+
+	// Why no worker reads a type.
+	pinwheelBills     = "it is of the product for a person's bills"
+	pinwheelCompanies = "it is of the product for employers, whose data is not that of one person"
 )
 
 // pinwheelJob returns the type of a webhook about a job of Pinwheel. The worker of its own resource
@@ -117,11 +137,20 @@ func pinwheelLink(name string, r Resource, action string) WebhookType {
 func pinwheelNotice(name string, r Resource, action string) WebhookType {
 	return WebhookType{
 		Name: name, Resource: r, Action: action, Account: pinwheelAccount,
-		Workers: []Resource{Notices}, Does: "no API call: the record is `payload`",
+		Workers: []Resource{Notices}, Does: pinwheelNoCall,
+	}
+}
+
+// pinwheelFetched returns the type of a webhook about data that had only the worker of notices in
+// earlier releases. The worker of notices still reads the type, for its subscribers.
+func pinwheelFetched(name string, r, worker Resource, does string) WebhookType {
+	return WebhookType{
+		Name: name, Resource: r, Action: ActionAdded, Account: pinwheelAccount,
+		Workers: []Resource{worker, Notices}, Does: does + pinwheelNoticeToo,
 	}
 }
 
 // pinwheelStored returns a type without workers.
-func pinwheelStored(name string, r Resource, action string) WebhookType {
-	return storedType(name, r, action, pinwheelAccount)
+func pinwheelStored(name string, r Resource, action, why string) WebhookType {
+	return storedType(name, r, action, pinwheelAccount, why)
 }

@@ -42,7 +42,7 @@ func (w ReadyWhen) Awaited(p Provider, supported []Resource) []Resource {
 	isServed := func(r Resource) bool { return slices.Contains(served, r) }
 	awaited := chooseResources(w, isServed)
 	if len(awaited) == 0 {
-		awaited = chooseResources(served, func(r Resource) bool { return r != Link })
+		awaited = chooseResources(served, Resource.isUsual)
 	}
 	if len(awaited) == 0 {
 		awaited = served
@@ -55,6 +55,10 @@ func (w ReadyWhen) Awaited(p Provider, supported []Resource) []Resource {
 	slices.Sort(awaited)
 	return slices.Compact(awaited)
 }
+
+// isUsual reports whether most accounts have data of the resource, so that an account awaits it.
+// Where pay goes, and tax forms, are fetched only if the operator asks the provider for them.
+func (r Resource) isUsual() bool { return r != Link && r != BankAccounts && r != TaxForms }
 
 func chooseResources(from []Resource, isChosen func(Resource) bool) []Resource {
 	chosen := []Resource{} // [] in JSON, and not null

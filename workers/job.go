@@ -62,7 +62,7 @@ type Fetched struct {
 	// Accounts are the accounts of the person, if the event names a person: each gets a completion.
 	// They count beside an error, too. Without accounts, the completion is the person's.
 	Accounts []string
-	// Supported are the resources that the account's payroll platform has, if the provider says it.
+	// Supported are the resources that the account can have, if the provider says it.
 	Supported []schema.Resource
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time
@@ -313,6 +313,12 @@ func newCompletion(
 		c.Data.AccountID = textOrNull(job.Event.Of)
 		c.Data.EndUserID = textOrNull(job.Event.AccountID)
 	}
+	c.Data.ObjectID = job.Payload.ObjectID
+	c.Data.EmploymentID = job.Payload.EmploymentID
+	c.Data.Supported = job.Payload.Supported
+	if fetched.Supported != nil {
+		c.Data.Supported = fetched.Supported
+	}
 	if err != nil && !errors.Is(err, errIncomplete) {
 		c.Data.Error = completionError(err, v)
 		return c
@@ -326,7 +332,6 @@ func newCompletion(
 	c.Data.Deleted = append(c.Data.Deleted, fetched.Deleted...)
 	c.Data.Missing = append(c.Data.Missing, fetched.Missing...)
 	c.Data.Stale = fetched.Stale
-	c.Data.Supported = fetched.Supported
 	if v.Outcome.HasRecords() && fetched.Scope != "" {
 		c.Data.Scope = &fetched.Scope
 		c.Data.From = textOrNull(fetched.From)

@@ -28,6 +28,16 @@ type Payload struct {
 	Added []string
 	// Deleted are the ids of deleted paystubs or shifts.
 	Deleted []string
+	// ObjectID and EmploymentID are the ids of the object and of the employment that a webhook of
+	// Truv names.
+	ObjectID     string
+	EmploymentID string
+	// ObjectsCount is the number of objects that the provider found. 0 means unknown.
+	ObjectsCount int
+	// Product is the product of Truv's task.
+	Product string
+	// Supported are the resources that the account can have, if the webhook alone tells it.
+	Supported []schema.Resource
 	// VOE is the state of the verification of employment.
 	VOE Availability
 	// VOIE is the state of the verification of income and employment.

@@ -279,11 +279,9 @@ func (w *Worker) fetch(ctx context.Context, q *queue, d *stream.Delivery) (Job, 
 	return job, fetched, err
 }
 
-// leavesWord reports whether the worker of the event's own resource reads the event too. Then that
-// worker says how the provider's job ended.
+// leavesWord reports whether another worker says how the provider's job ended.
 func (w *Worker) leavesWord(e schema.Event) bool {
-	readers := schema.Lookup(e.Provider, e.Type).Workers
-	return e.Resource != w.resource && slices.Contains(readers, e.Resource)
+	return slices.Contains(schema.Lookup(e.Provider, e.Type).OnSuccess, w.resource)
 }
 
 // inLane lets the calls for a replayed event come after those for fresh events.

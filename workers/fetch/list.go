@@ -20,7 +20,8 @@ func (pages list) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 }
 
 // fetchAll reads every page and adds the records for which keep is true, or all if keep is nil, to
-// job.Records. A record can move to the next page between two calls, and is added once.
+// job.Records. A record can move to the next page between two calls, and is added once. Records
+// without an id are all added.
 func fetchAll(
 	ctx context.Context, pages iter.Seq2[api.Page, error], job workers.Job,
 	keep func(api.Record) bool,
@@ -36,7 +37,7 @@ func fetchAll(
 			if seen[r.ID] || (keep != nil && !keep(r)) {
 				continue
 			}
-			seen[r.ID] = true
+			seen[r.ID] = r.ID != ""
 			if err := job.Records.Add(ctx, r); err != nil {
 				return workers.Fetched{}, err
 			}

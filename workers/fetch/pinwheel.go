@@ -40,6 +40,13 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		schema.Shifts: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelShifts{c}
 		},
+		// The account numbers are masked.
+		schema.BankAccounts: func(c *pinwheel.Client) workers.Handler {
+			return snapshot{"direct_deposit_allocations", c.DirectDepositAllocations}
+		},
+		schema.TaxForms: func(c *pinwheel.Client) workers.Handler {
+			return pinwheelTaxForms{c}
+		},
 		schema.Link: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelLink{c}
 		},

@@ -18,10 +18,10 @@ type pinwheelPaystubs struct{ client *pinwheel.Client }
 // Fetch gets the announced paystubs: the ids in `added`, all, or all with a pay date within the
 // dates of `params`.
 func (p pinwheelPaystubs) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
-	switch job.Event.Action {
-	case schema.ActionAdded:
+	switch {
+	case job.Event.Action == schema.ActionAdded && job.Event.Resource == schema.Paystubs:
 		return p.fetchAdded(ctx, job)
-	case schema.ActionFullySynced:
+	case job.Event.Action == schema.ActionFullySynced:
 		all := p.client.Paystubs(ctx, job.Event.AccountID, pinwheel.PaystubQuery{})
 		return fetchAll(ctx, all, job, nil)
 	default:

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -21,7 +22,17 @@ var truvRow = row[truvConfig, *truv.Client]{
 	newClient: newTruv,
 	decode:    decodeTruv,
 	handlers: map[schema.Resource]func(*truv.Client) workers.Handler{
-		schema.Link: func(c *truv.Client) workers.Handler { return truvLink{c} },
+		schema.Employment: func(c *truv.Client) workers.Handler { return truvEmployments{c} },
+		schema.Identity:   func(c *truv.Client) workers.Handler { return truvIdentity{c} },
+		// An employment has the income from it. Truv has no other record of an income.
+		schema.Income:   func(c *truv.Client) workers.Handler { return truvEmployments{c} },
+		schema.Paystubs: func(c *truv.Client) workers.Handler { return truvStatements{c} },
+		schema.Shifts:   func(c *truv.Client) workers.Handler { return truvCounted{c.Shifts} },
+		schema.BankAccounts: func(c *truv.Client) workers.Handler {
+			return truvCounted{c.BankAccounts}
+		},
+		schema.VerificationReports: func(c *truv.Client) workers.Handler { return truvReport{c} },
+		schema.Link:                func(c *truv.Client) workers.Handler { return truvLink{c} },
 	},
 }
 
@@ -46,9 +57,30 @@ func newTruv(c truvConfig, shared api.Config) (*truv.Client, error) {
 	return client, nil
 }
 
-// decodeTruv reads nothing: a worker needs only the link's id, and the event has the id as its
-// account.
-func decodeTruv(schema.Event) (workers.Payload, error) { return workers.Payload{}, nil }
+// decodeTruv reads a webhook's body. A member of another type than documented says nothing: Truv
+// has changed its webhooks without a word, and every call needs only the link's id.
+func decodeTruv(e schema.Event) (workers.Payload, error) {
+	var body struct {
+		ObjectID     api.Text        `json:"object_id"`
+		EmploymentID api.Text        `json:"employment_id"`
+		ObjectsCount json.RawMessage `json:"objects_count"`
+		Product      api.Text        `json:"product"`
+		Status       api.Text        `json:"status"`
+	}
+	if json.Unmarshal(e.Body, &body) != nil {
+		return workers.Payload{}, fmt.Errorf("%w: %s: not an object", workers.ErrUndecodable, e.Type)
+	}
+	payload := workers.Payload{
+		ObjectID:     string(body.ObjectID),
+		EmploymentID: string(body.EmploymentID),
+		Product:      string(body.Product),
+	}
+	_ = json.Unmarshal(body.ObjectsCount, &payload.ObjectsCount) // absent, or no number: unknown
+	if e.Action == schema.ActionStatusUpdated {
+		noteTask(&payload, string(body.Status))
+	}
+	return payload, nil
+}
 
 // truvLink is the handler of Truv's links: GET /v1/links/{link_id}/.
 type truvLink struct{ client *truv.Client }

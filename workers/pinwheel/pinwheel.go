@@ -91,6 +91,15 @@ func (c *Client) Income(ctx context.Context, accountID string) (api.Snapshot, er
 	return c.snapshot(ctx, api.Path("/v1/accounts/{account_id}/income", accountID))
 }
 
+// DirectDepositAllocations gets where an account's pay goes: GET
+// /v1/accounts/{account_id}/direct_deposit_allocations. The account numbers are masked.
+func (c *Client) DirectDepositAllocations(
+	ctx context.Context, accountID string,
+) (api.Snapshot, error) {
+	e := api.Path("/v1/accounts/{account_id}/direct_deposit_allocations", accountID)
+	return c.snapshot(ctx, e)
+}
+
 // Account is a person's account on a payroll platform.
 type Account struct {
 	api.Snapshot
@@ -226,6 +235,14 @@ func (c *Client) Shifts(
 	ctx context.Context, accountID, cursor string,
 ) iter.Seq2[api.Page, error] {
 	return c.pages(ctx, api.Path("/v1/accounts/{account_id}/shifts", accountID), cursor)
+}
+
+// TaxForms lists an account's tax forms, newest year first, from a cursor on. The list has the year
+// and the type of each form. See api.Pages for its errors.
+func (c *Client) TaxForms(
+	ctx context.Context, accountID, cursor string,
+) iter.Seq2[api.Page, error] {
+	return c.pages(ctx, api.Path("/v1/accounts/{account_id}/tax_forms", accountID), cursor)
 }
 
 // pages follows meta.next_cursor until the cursor is absent, null or empty.

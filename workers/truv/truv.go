@@ -1,5 +1,5 @@
-// Package truv gets the links that Truv's webhooks announce. For operators, it registers for
-// webhooks and reads the log of those that were sent.
+// Package truv gets what Truv's webhooks announce: links, and the records and reports of a link. For
+// operators, it registers for webhooks and reads the log of those that were sent.
 //
 // Package api paces, holds, limits and retries the calls, and has every error. Truv's own
 // promises come from
@@ -14,14 +14,12 @@
 package truv
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/workers/api"
@@ -37,7 +35,7 @@ type Config struct {
 	ClientID string
 }
 
-// Client gets links from Truv. It is safe for concurrent use.
+// Client gets links and their data from Truv. It is safe for concurrent use.
 type Client struct {
 	api     *api.Client
 	secrets func() ([]string, error)
@@ -113,7 +111,7 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 	if json.Unmarshal(body, &known) != nil || known.ID == "" {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "not an object with an id"}
 	}
-	withoutToken, err := cut(body, "access_token")
+	withoutToken, err := cut(body, accessToken)
 	if err != nil {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
 	}
@@ -124,88 +122,6 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 		UserExternalID: string(known.User),
 		JSON:           withoutToken,
 	}, nil
-}
-
-// cut returns doc without the members named name, in upper or lower case and at any depth. All
-// other bytes stay. Decoding and encoding a document would change numbers, spacing and order; a
-// library that deletes members by path would need each path. The result takes the place of doc, so
-// that a large link is in memory once.
-func cut(doc []byte, name string) ([]byte, error) {
-	c := cutter{name: name, doc: doc, dec: json.NewDecoder(bytes.NewReader(doc))}
-	c.dec.UseNumber() // a float64 cannot hold every number JSON can
-	if err := c.readValue(); err != nil {
-		return nil, err
-	}
-	kept := doc[:0]
-	done := 0
-	for _, cut := range c.cuts {
-		kept = append(kept, doc[done:cut.from]...)
-		done = cut.to
-	}
-	return append(kept, doc[done:]...), nil
-}
-
-type cutter struct {
-	name string
-	doc  []byte
-	dec  *json.Decoder
-	cuts []span // in the order of doc, without overlaps
-}
-
-// span is the part of a document between two offsets.
-type span struct{ from, to int }
-
-// offset returns the offset just after the last decoded token.
-func (c *cutter) offset() int { return int(c.dec.InputOffset()) }
-
-// readValue reads one value and cuts inside the value.
-func (c *cutter) readValue() error {
-	open, err := c.dec.Token()
-	if err != nil {
-		return err
-	}
-	if open != json.Delim('{') && open != json.Delim('[') {
-		return nil
-	}
-	first := true // no member of the object is kept yet
-	for end := c.offset(); c.dec.More(); end = c.offset() {
-		if open == json.Delim('{') {
-			key, err := c.dec.Token()
-			if err != nil {
-				return err
-			}
-			if strings.EqualFold(key.(string), c.name) {
-				if err := c.dec.Decode(new(json.RawMessage)); err != nil {
-					return err
-				}
-				c.cut(end, first)
-				continue
-			}
-			first = false
-		}
-		if err := c.readValue(); err != nil {
-			return err
-		}
-	}
-	_, err = c.dec.Token() // the closing delimiter
-	return err
-}
-
-// cut drops the member just read, which began after the offset from. The comma before the member
-// is dropped too. If no member before it is kept (first), the comma after the member is dropped
-// instead.
-func (c *cutter) cut(from int, first bool) {
-	to := c.offset()
-	if first {
-		rest := bytes.TrimLeft(c.doc[to:], " \t\r\n")
-		if after, ok := bytes.CutPrefix(rest, []byte(",")); ok {
-			to = len(c.doc) - len(after)
-		}
-	}
-	if last := len(c.cuts) - 1; last >= 0 && from < c.cuts[last].to {
-		from = c.cuts[last].to // the comma was dropped with the member before
-	}
-	c.cuts = append(c.cuts, span{from, to})
 }
 
 // codes returns the codes of Truv's errors, as docs.truv.com/api-reference/errors lists them.
