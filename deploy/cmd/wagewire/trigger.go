@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/tidwall/gjson"
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/fake"
@@ -176,7 +175,7 @@ func (o *triggerOptions) sendSample(
 	}
 	r := request{
 		provider: w.Provider, body: body, url: target, secret: secret,
-		label: w.Name + " " + formatAbout(w, gjson.GetBytes(body, w.Account).String()) + " ",
+		label: w.Name + " " + formatAbout(w, textAt(body, w.Account)) + " ",
 	}
 	return r.sendTimes(ctx, t.stdout, o.times)
 }
