@@ -249,8 +249,8 @@ func closureAttempts(q schema.Queue) []attempt {
 	}
 }
 
-// erasers are the roles that work for a provider whose accounts are erased: an account may be erased
-// while they work on its event.
+// erasers are the roles that work for a provider whose accounts are erased: an account may be
+// erased while they work on its event.
 func erasers() []string {
 	var roles []string
 	for _, q := range schema.Queues() {

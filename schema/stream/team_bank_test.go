@@ -53,13 +53,15 @@ func TestOnlyTheirNameGrantsBankAccounts(t *testing.T) {
 func TestAnAdoptedDurableLosesBankAccounts(t *testing.T) {
 	t.Parallel()
 	for name, filters := range map[string][]string{
-		"of no filter":              nil,
-		"of every completion":       {"wagewire.completions.>"},
-		"of every resource":         {"wagewire.completions.*.*.>"},
-		"of everything":             {"wagewire.>"},
-		"of one account":            {"wagewire.completions.*.*.a-1.*"},
-		"of bank accounts by name":  {"wagewire.completions.pinwheel.bank_accounts.*.*"},
-		"of bank accounts and more": {"wagewire.completions.pinwheel.link.>", "wagewire.completions.pinwheel.bank_accounts.>"},
+		"of no filter":             nil,
+		"of every completion":      {"wagewire.completions.>"},
+		"of every resource":        {"wagewire.completions.*.*.>"},
+		"of everything":            {"wagewire.>"},
+		"of one account":           {"wagewire.completions.*.*.a-1.*"},
+		"of bank accounts by name": {"wagewire.completions.pinwheel.bank_accounts.*.*"},
+		"of bank accounts and more": {
+			"wagewire.completions.pinwheel.link.>", "wagewire.completions.*.bank_accounts.>",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

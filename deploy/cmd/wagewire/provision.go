@@ -169,8 +169,8 @@ func printBacklogs(ctx context.Context, s session, changes []stream.Change) erro
 		}
 	}
 	if len(begins) > 0 {
-		fmt.Fprintf(s.stdout, "workers get stored events like fresh ones; to hold them, after apply "+
-			"and before the workers start: wagewire pause %s\n", strings.Join(begins, " "))
+		fmt.Fprintf(s.stdout, "workers get stored events like fresh ones; to hold them, after "+
+			"apply and before the workers start: wagewire pause %s\n", strings.Join(begins, " "))
 	}
 	return nil
 }

@@ -70,8 +70,8 @@ func (e edit) apply(body []byte) ([]byte, error) {
 	return slices.Concat(body[:begin], value, body[end:]), nil
 }
 
-// locate returns where the value at a path of members begins and ends, such as payload.account_id. It
-// returns false if the body has no such member.
+// locate returns where the value at a path of members begins and ends, such as payload.account_id.
+// It returns false if the body has no such member.
 func locate(body []byte, path string) (begin, end int, ok bool) {
 	r := rawjson.NewReader(body)
 	for member := range strings.SplitSeq(path, ".") {

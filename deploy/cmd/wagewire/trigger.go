@@ -330,7 +330,8 @@ func fixtureHelp() string {
 
 // isFetched reports whether a worker calls the provider's API for the webhook.
 func isFetched(w schema.WebhookType) bool {
-	return len(w.Workers) > 0 && !w.Erases && !slices.Contains(w.Workers, schema.Notices)
+	calls := func(r schema.Resource) bool { return r != schema.Notices }
+	return !w.Erases && slices.ContainsFunc(w.Workers, calls)
 }
 
 func listFixtures(w io.Writer) error {
