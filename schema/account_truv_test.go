@@ -40,7 +40,7 @@ func truvDone(event string, at, refreshed int, supported ...schema.Resource) wor
 	w.class = ""
 	w.scope = schema.Snapshot
 	w.refreshed = refreshed
-	w.supported = append(supported, schema.VerificationReports)
+	w.supported = slices.Concat(supported, []schema.Resource{schema.VerificationReports})
 	return w
 }
 
@@ -104,7 +104,9 @@ func TestATruvAccountIsReadyExactlyWhenAllOfItsReportHasCome(t *testing.T) {
 			}
 			random := rand.New(rand.NewPCG(23, 29))
 			for range 500 {
-				random.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
+				random.Shuffle(len(words), func(i, j int) {
+					words[i], words[j] = words[j], words[i]
+				})
 				readyAfterEach(t, words, needed)
 			}
 		})

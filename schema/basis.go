@@ -265,9 +265,9 @@ func (b *ResourceBasis) present() *AccountWord {
 	}
 }
 
-// isFinal reports whether the part of the provider's resource in linking the account is over. A part
-// of the past without data ends nothing, because the provider goes on to the next part. Neither does
-// an event about something else, such as the documents of paystubs.
+// isFinal reports whether the part of the provider's resource in linking the account is over. A
+// part of the past without data ends nothing, because the provider goes on to the next part.
+// Neither does an event about something else, such as the documents of paystubs.
 func (b *ResourceBasis) isFinal(p Provider, r Resource) bool {
 	if b == nil || b.Word == nil {
 		return false
@@ -299,8 +299,8 @@ func lacksData(o Outcome, class Class) bool {
 func (e WordOfEvent) lacksData() bool { return lacksData(e.Outcome, e.Class) }
 
 // isDisconnected reports whether the newest word that knows says that the provider cannot reach the
-// account. After a person has connected a link of Truv's again, the only webhook for sure is that of
-// the task, so a report of a later task knows it too.
+// account. After a person has connected a link of Truv's again, the only webhook for sure is that
+// of the task, so a report of a later task knows it too.
 func (b *AccountBasis) isDisconnected() bool {
 	link := b.Resources[Link]
 	if link == nil || link.Reached == nil {

@@ -64,7 +64,7 @@ type WebhookType struct {
 	OnSuccess []Resource
 	// Does describes the work of those workers, for generated tables.
 	Does string
-	// Why is the reason why no worker reads the type, for generated tables. It is empty if one does.
+	// Why is the reason why no worker reads the type, for generated tables. Empty: a worker does.
 	Why string
 	// NamesEndUser is true if the id at Account names a person (end_user_id) and not an account.
 	// The operator of Wagewire chooses the ids of persons.
@@ -117,7 +117,8 @@ func Lookup(p Provider, name string) WebhookType {
 	if t, ok := byName[typeName{p, name}]; ok {
 		return *t
 	}
-	unknown := storedType(name, Other, Token(name), p.Layout().Account, "no provider documents the type")
+	const why = "no provider documents the type"
+	unknown := storedType(name, Other, Token(name), p.Layout().Account, why)
 	unknown.Provider = p
 	return unknown
 }

@@ -38,7 +38,8 @@ var pinwheel = providerRow{
 			Name: "paystubs.fully_synced", Resource: Paystubs, Action: ActionFullySynced,
 			Account: pinwheelAccount, Workers: []Resource{Paystubs, Income},
 			OnSuccess: []Resource{Income},
-			Does:      "list every page; fetch income again, because it changes when paystubs finish",
+			Does: "list every page; fetch income again, because it changes when paystubs " +
+				"finish",
 		},
 		pinwheelJob(Shifts, ActionAdded,
 			"list pages, newest first, keep the ids in `added`, stop when all are found"),

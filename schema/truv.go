@@ -38,8 +38,8 @@ var truv = providerRow{
 		truvData("bank-accounts-updated", "bank_accounts", ActionUpdated,
 			truvBankAccounts, BankAccounts),
 		truvData("task-status-updated", "task", ActionStatusUpdated,
-			"`done`: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by `product`; "+
-				"an error of the task is the outcome, any other status is `pending`",
+			"`done`: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by "+
+				"`product`; an error of the task is the outcome, any other status is `pending`",
 			VerificationReports),
 		truvData("link-connected", "link", ActionConnected, "GET /v1/links/{link_id}/", Link),
 		truvData("link-disconnected", "link", ActionDisconnected, "GET /v1/links/{link_id}/", Link),

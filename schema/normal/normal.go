@@ -48,8 +48,8 @@ func Of(p schema.Provider, r schema.Resource, record json.RawMessage) (Record, e
 	return normal, nil
 }
 
-// OfCompletion is Of for a record of a completion with the data. Truv's statements do not name their
-// employment, so their EmploymentID is that of the completion.
+// OfCompletion is Of for a record of a completion with the data. Truv's statements do not name
+// their employment, so their EmploymentID is that of the completion.
 func OfCompletion(data schema.CompletionData, record json.RawMessage) (Record, error) {
 	read, err := Of(data.Provider, data.Resource, record)
 	if err == nil && read.Paystub != nil && read.Paystub.EmploymentID == "" {
