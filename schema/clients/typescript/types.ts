@@ -339,8 +339,9 @@ export interface AccountData {
   /**
    * The resources that decide whether the account is ready, sorted: those of the operator's
    * ACCOUNT_READY_WHEN that Wagewire fetches from the provider, or if there is none of these, all
-   * of the provider's except notices, reports and the link; without those that the account's
-   * payroll platform lacks. An account of which Wagewire fetches only the link awaits the link.
+   * of the provider's except notices, reports of a person, bank accounts, tax forms and the link;
+   * without those that the account cannot have: its payroll platform lacks them (Pinwheel), or its
+   * report does not show them (Truv).
    */
   awaited: AccountResources;
   /**
@@ -1570,9 +1571,9 @@ export interface PinwheelAccount {
 }
 
 /**
- * The payload of a webhook about data that Wagewire does not fetch: data.event.type of the
- * completion says what it is about. Only account_id is always there. Every other field may be null
- * or absent, and Pinwheel may add fields at any time.
+ * The payload of a webhook, without the data that it announces: data.event.type of the completion
+ * says what it is about. Only account_id is always there. Every other field may be null or absent,
+ * and Pinwheel may add fields at any time.
  */
 export interface PinwheelNotice {
   /** The payroll account, a UUID. Use it as the main identifier. */

@@ -310,8 +310,9 @@ class AccountData(TypedDict):
     since: str
     # The resources that decide whether the account is ready, sorted: those of the operator's
     # ACCOUNT_READY_WHEN that Wagewire fetches from the provider, or if there is none of these, all
-    # of the provider's except notices, reports and the link; without those that the account's
-    # payroll platform lacks. An account of which Wagewire fetches only the link awaits the link.
+    # of the provider's except notices, reports of a person, bank accounts, tax forms and the link;
+    # without those that the account cannot have: its payroll platform lacks them (Pinwheel), or its
+    # report does not show them (Truv).
     awaited: AccountResources
     # The awaited resources that are not final yet. A resource with a past, such as paystubs, is
     # final when the provider says that the whole past is there (fully_synced), or when the newest
@@ -1606,7 +1607,7 @@ class PinwheelAccount(TypedDict):
 
 
 class PinwheelNotice(TypedDict):
-    """The payload of a webhook about data that Wagewire does not fetch: data.event.type of the
+    """The payload of a webhook, without the data that it announces: data.event.type of the
     completion says what it is about. Only account_id is always there. Every other field may be null
     or absent, and Pinwheel may add fields at any time.
     """
