@@ -306,4 +306,6 @@ func (l *truvLink) reportIncome(e truvEmployment) object {
 }
 
 // payYear is the year of a statement.
-func (l *truvLink) payYear(item truvItem) int { return l.day.AddDate(0, 0, -l.payAge(item.n)).Year() }
+func (l *truvLink) payYear(item truvItem) int {
+	return l.day.AddDate(0, 0, -l.payAge(item.n)).Year()
+}
