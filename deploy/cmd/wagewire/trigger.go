@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wagewire/wagewire/deploy/command"
-	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/fake/signature"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -190,7 +190,8 @@ func (o *triggerOptions) secret(
 		return schema.Secret{}, err
 	}
 	if o.secretFile == "" && variable == "" && isLoopbackURL(o.url) {
-		return schema.NewSecret(fake.Secret(string(p))), nil
+		scheme, _ := signature.Of(string(p))
+		return schema.NewSecret(scheme.Secret), nil
 	}
 	return o.readSecret(p, getenv)
 }
