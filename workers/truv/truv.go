@@ -14,6 +14,7 @@
 package truv
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,8 +76,8 @@ type Link struct {
 	// if the operator gave none.
 	UserExternalID string
 
-	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An
-	// access_token is a credential to a person's payroll account.
+	// JSON is the link as Truv wrote it, byte for byte, but without any access_token, which is a
+	// credential to a person's payroll account, and without any bank_accounts.
 	JSON json.RawMessage
 
 	// Answer holds the bytes of JSON. Who gets a Link releases it.
@@ -111,16 +112,12 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 	if json.Unmarshal(body, &known) != nil || known.ID == "" {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "not an object with an id"}
 	}
-	withoutToken, err := cut(body, accessToken)
-	if err != nil {
-		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
-	}
 	return Link{
 		ID:             known.ID,
 		UpdatedAt:      known.UpdatedAt.Time,
 		DeletedAt:      known.DeletedAt.Time,
 		UserExternalID: string(known.User),
-		JSON:           withoutToken,
+		JSON:           cut(body, accessToken, bankAccounts),
 	}, nil
 }
 
@@ -147,15 +144,13 @@ func errorOf(body []byte, e *api.StatusError) {
 	}
 	_ = json.Unmarshal(body, &envelope) // even on an error, the other fields are read
 	e.Code = envelope.Error.Code
-	e.Message = envelope.Error.Message
-	if e.Message == "" {
-		e.Message = envelope.Detail
-	}
+	e.Message = cmp.Or(envelope.Error.Message, envelope.Detail)
 	if e.Status != http.StatusTooManyRequests || e.RetryAfter > 0 {
 		return
 	}
-	if m := throttled.FindStringSubmatch(e.Message); m != nil {
-		seconds, _ := strconv.Atoi(m[1])
+	hint := throttled.FindStringSubmatch(envelope.Error.Message + " " + envelope.Detail)
+	if hint != nil {
+		seconds, _ := strconv.Atoi(hint[1])
 		e.RetryAfter = time.Duration(seconds) * time.Second
 	}
 }
