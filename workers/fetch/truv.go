@@ -69,7 +69,8 @@ func decodeTruv(e schema.Event) (workers.Payload, error) {
 		Status       api.Text        `json:"status"`
 	}
 	if json.Unmarshal(e.Body, &body) != nil {
-		return workers.Payload{}, fmt.Errorf("%w: %s: not an object", workers.ErrUndecodable, e.Type)
+		return workers.Payload{}, fmt.Errorf("%w: %s: not an object",
+			workers.ErrUndecodable, e.Type)
 	}
 	payload := workers.Payload{
 		ObjectID:     string(body.ObjectID),

@@ -258,7 +258,8 @@ func TestAReportThatBreaksTheContractAwaitsNothingElse(t *testing.T) {
 	fake := &truvAPI{pages: map[string][]string{incomeReport: {`[{"id":"r1"}]`}}}
 	job := truvJob(t, schema.VerificationReports, "task-status-updated",
 		`,"product":"income","status":"done"`)
-	got, err := fetch.TruvHandlers[schema.VerificationReports](fake.client(t)).Fetch(t.Context(), job)
+	newHandler := fetch.TruvHandlers[schema.VerificationReports]
+	got, err := newHandler(fake.client(t)).Fetch(t.Context(), job)
 	if _, ok := errors.AsType[*api.ContractError](err); !ok {
 		t.Errorf("error %v, want a ContractError", err)
 	}

@@ -91,7 +91,7 @@ func reportOf(p truv.Product) func(context.Context, *truv.Client) ([]api.Record,
 // one returns a copy of a snapshot's record, and releases the snapshot.
 func one(s api.Snapshot, err error) ([]api.Record, error) {
 	defer s.Answer.Release()
-	s.Record.JSON = bytes.Clone(s.Record.JSON)
+	s.JSON = bytes.Clone(s.JSON)
 	return []api.Record{s.Record}, err
 }
 

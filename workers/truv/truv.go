@@ -1,5 +1,26 @@
-// Package truv gets what Truv's webhooks announce: links, and the records and reports of a link. For
-// operators, it registers for webhooks and reads the log of those that were sent.
+// Package truv gets what Truv's webhooks announce: links, and the records and reports of a link.
+// For operators, it registers for webhooks and reads the log of those that were sent.
+//
+//	truv.go     Config, Client, Link, and the errors of the API
+//	record.go   employments, identity, statements, shifts, bank accounts: lists in pages
+//	report.go   the reports of income and employment
+//	cut.go      what no record may show
+//	webhook.go  registrations, and the log of webhooks
+//
+// # What a record may show
+//
+// A record is what Truv wrote, byte for byte, without any access_token: that is a credential to a
+// person's payroll account. Only BankAccounts has bank_accounts, with whole account numbers. A
+// report and an employment have them too, and there they are cut out.
+//
+// # Lists
+//
+// Truv documents an array for some lists, and pages for others: count, next, previous, results.
+// Each list is read in both forms. The pages are asked for by number, and the address in next is
+// never called, because its path is not the documented one and its host is Truv's to choose. A list
+// that gives a page twice, or has over a thousand pages, breaks the contract.
+//
+// # Sources
 //
 // Package api paces, holds, limits and retries the calls, and has every error. Truv's own
 // promises come from
