@@ -128,6 +128,33 @@ func TestABodyOfTruvThatIsNoObjectIsUndecodableAndNotQuoted(t *testing.T) {
 	}
 }
 
+func FuzzAWebhookOfTruvIsReadOrRefused(f *testing.F) {
+	for _, body := range []string{
+		`{"link_id":"l","object_id":"o","product":"income","status":"done"}`,
+		`{"link_id":"l","employment_id":"emp-1","objects_count":14}`,
+		`{"objects_count":-1e9}`, `{"objects_count":"14","status":7}`, `[{"status":"done"}]`, `null`,
+		`{"status":"login_error","product":"income","status":null}`, `{"object_id":"\ud800"}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, action := range []string{schema.ActionCreated, schema.ActionStatusUpdated} {
+			e := schema.Event{Type: "t", Action: action, Body: []byte(body)}
+			got, err := fetch.DecodeTruv(e)
+			switch {
+			case err != nil && !errors.Is(err, workers.ErrUndecodable):
+				t.Errorf("error %v", err)
+			case got.ObjectsCount < 0:
+				t.Errorf("a count of %d", got.ObjectsCount)
+			case action == schema.ActionCreated && (got.Outcome != "" || got.Supported != nil):
+				t.Errorf("data that was created has the outcome %q", got.Outcome)
+			case len(got.ErrorCode) > len("unable_to_reset"):
+				t.Errorf("%q is no word of ours", got.ErrorCode)
+			}
+		}
+	})
+}
+
 // The paths of reports, and of the question for shifts.
 const (
 	incomeReport     = "income/report/"
