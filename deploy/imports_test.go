@@ -94,7 +94,8 @@ var law = []row{
 	{"workers/*", "schema/rawjson workers/api", "", "a provider's API, of use to any program"},
 	{"workers/cmd/*", "schema workers workers/fetch", "", "which resource, which handler"},
 
-	{"deploy/fake", "", "", "the fake shares no code with the real thing"},
+	{"deploy/fake", "deploy/fake/signature", "", "the fake shares no code with the real thing"},
+	{"deploy/fake/signature", "", "", "it signs for programs that do not carry the fakes"},
 	{"deploy/kubernetes/...", everything, "", "tests of the chart, with libraries of their own"},
 	{"deploy/...", everything, everything, "deploy runs and proves everything"},
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/fake/signature"
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
@@ -19,6 +20,9 @@ func TestProviders(t *testing.T) {
 		}
 		if err := fake.Covers(string(p)); err != nil {
 			t.Errorf("deploy: %v", err)
+		}
+		if _, ok := signature.Of(string(p)); !ok {
+			t.Errorf("deploy: add %s to deploy/fake/signature/signature.go, for wagewire send", p)
 		}
 	}
 	for _, w := range schema.Catalogue() {

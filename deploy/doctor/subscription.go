@@ -122,6 +122,18 @@ func (p Patient) judgeRegistration(provider schema.Provider, all found) Check {
 	return judgeOurs(provider, address, ours, needed)
 }
 
+// typesMax is how many types a line names in full: more than a release has ever added.
+const typesMax = 12
+
+// listTypes names every type that a registration of an earlier release lacks, and some of the types
+// if it lacks nearly all.
+func listTypes(names []string) string {
+	if len(names) <= typesMax {
+		return strings.Join(names, ", ")
+	}
+	return abbreviate(names)
+}
+
 // judgeOurs judges the registrations of our address. With several, one must be active and have all
 // types: each of them sends every webhook, and ingress stores it once.
 func judgeOurs(
@@ -147,7 +159,7 @@ func judgeOurs(
 		faults = append(faults, "is paused")
 	}
 	if len(lacks) > 0 {
-		faults = append(faults, "lacks "+abbreviate(lacks))
+		faults = append(faults, "lacks "+listTypes(lacks))
 	}
 	c := bad(name, of, address+" "+strings.Join(faults, ", and "), fixCommand)
 	// Types that we do not need stay: somebody may want them stored.

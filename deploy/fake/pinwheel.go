@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wagewire/wagewire/deploy/fake/signature"
 )
 
 // Pinwheel is the name of the fake of https://www.pinwheelapi.com.
@@ -19,7 +20,7 @@ const Pinwheel = "pinwheel"
 // redirect.
 var pinwheel = provider{
 	name:        Pinwheel,
-	secret:      "sandbox-pinwheel-secret",
+	secret:      signature.Pinwheel().Secret,
 	environment: map[string]string{"RATE_PER_S": "100"},
 
 	spells: func(webhookType string) bool { return strings.Contains(webhookType, ".") },
@@ -33,7 +34,7 @@ var pinwheel = provider{
 	timeline: pinwheelTimeline,
 	apply:    applyPinwheel,
 
-	sign:     signPinwheel,
+	sign:     signature.Pinwheel().Sign,
 	describe: describePinwheel,
 	redelivery: redelivery{
 		repeats:    func(status int) bool { return status == 0 || status >= 500 },
@@ -131,14 +132,6 @@ func idsOf(records []record) []string {
 		list[i] = r.id
 	}
 	return list
-}
-
-// signPinwheel sets x-timestamp and x-pinwheel-signature: HMAC-SHA256 over "v2:<timestamp>:<body>",
-// with the API secret as key (docs.pinwheelapi.com, Webhook Signature Verification).
-func signPinwheel(header http.Header, secret string, at time.Time, body []byte) {
-	timestamp := strconv.FormatInt(at.Unix(), 10)
-	header.Set("x-timestamp", timestamp)
-	header.Set("x-pinwheel-signature", "v2="+hmacHex(secret, []byte("v2:"+timestamp+":"), body))
 }
 
 // describePinwheel sets the recorded headers. x-pinwheel-webhook-id names the registration, not the

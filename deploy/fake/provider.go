@@ -1,9 +1,6 @@
 package fake
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
@@ -146,13 +143,4 @@ func Sign(name string, header http.Header, secret string, at time.Time, body []b
 	}
 	p.sign(header, secret, at, body)
 	return nil
-}
-
-// hmacHex returns the HMAC-SHA256 of the parts in hexadecimal digits.
-func hmacHex(secret string, parts ...[]byte) string {
-	h := hmac.New(sha256.New, []byte(secret))
-	for _, part := range parts {
-		h.Write(part)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wagewire/wagewire/deploy/fake/signature"
 )
 
 // Truv is the name of the fake of https://truv.com.
@@ -21,7 +23,7 @@ const TruvClientID = "sandbox-truv-client"
 // Webhooks; the numbers are from truvhq/demo-apps, USE-CASES.md). The fake follows no redirect.
 var truv = provider{
 	name:        Truv,
-	secret:      "sandbox-truv-secret",
+	secret:      signature.Truv().Secret,
 	environment: map[string]string{"CLIENT_ID": TruvClientID, "RATE_PER_S": "100"},
 
 	spells: func(webhookType string) bool {
@@ -43,7 +45,7 @@ var truv = provider{
 	timeline: truvTimeline,
 	apply:    applyTruv,
 
-	sign: signTruv,
+	sign: signature.Truv().Sign,
 	describe: func(header http.Header, _ string) {
 		header.Set("User-Agent", "Truv-Webhook-Service/2.0")
 	},
@@ -177,12 +179,6 @@ func (l *truvLink) find(employmentID string) (e truvEmployment, ok bool) {
 		}
 	}
 	return truvEmployment{}, false
-}
-
-// signTruv sets X-WEBHOOK-SIGN: HMAC-SHA256 over the body alone, with the access secret as key
-// (docs.truv.com, Webhooks).
-func signTruv(header http.Header, secret string, _ time.Time, body []byte) {
-	header.Set("X-WEBHOOK-SIGN", "v1="+hmacHex(secret, body))
 }
 
 // refuseTruv requires both credentials (docs.truv.com, Authentication).

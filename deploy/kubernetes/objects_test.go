@@ -141,11 +141,15 @@ func TestADrainLeavesAPod(t *testing.T) {
 		values values
 		want   []string
 	}{
-		"of ingress, and of every worker": {with(t, "trial"), []string{"accounts", "employment", "identity",
-			"income", "ingress", "link", "notices", "paystubs", "shifts", "verification-reports"}},
-		"of the workers that run": {with(t, "truv-only"), []string{"accounts", "ingress", "link"}},
+		"of ingress, and of every worker": {with(t, "trial"), []string{"accounts", "bank-accounts",
+			"employment", "identity", "income", "ingress", "link", "notices", "paystubs", "shifts",
+			"tax-forms", "verification-reports"}},
+		"of the workers that run": {with(t, "truv-only"), []string{"accounts", "bank-accounts",
+			"employment", "identity", "income", "ingress", "link", "paystubs", "shifts",
+			"verification-reports"}},
 		"not of accounts, if it is left out": {with(t, "truv-only", "accounts.enabled=false"),
-			[]string{"ingress", "link"}},
+			[]string{"bank-accounts", "employment", "identity", "income", "ingress", "link", "paystubs",
+				"shifts", "verification-reports"}},
 		"of nothing, if turned off": {with(t, "without-autoscaling"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -130,26 +130,33 @@ func TestFormulaCountsReadyWork(t *testing.T) {
 	}
 }
 
+// alone leaves the provider of the settings as the only one.
+const alone = "truv.enabled=false"
+
 func TestMaximumIsWhatTheProviderAllows(t *testing.T) {
 	for name, row := range map[string]struct {
 		settings []string
 		want     int32
 		notes    string
 	}{
-		"two pods at least": {nil, 2, "computed: 10/s x 2 s / 16"},
+		"two pods at least": {[]string{alone}, 2, "computed: 10/s x 2 s / 16"},
 		"rate times latency over the hands of a pod": {
-			[]string{"pinwheel.ratePerSecond=40", "autoscaling.latencySeconds=4"}, 10,
+			[]string{alone, "pinwheel.ratePerSecond=40", "autoscaling.latencySeconds=4"}, 10,
 			"computed: 40/s x 4 s / 16"},
-		"rounded up": {[]string{"pinwheel.ratePerSecond=33", "autoscaling.latencySeconds=1"}, 3,
+		"rounded up": {[]string{alone, "pinwheel.ratePerSecond=33", "autoscaling.latencySeconds=1"}, 3,
 			"computed: 33/s x 1 s / 16"},
 		"a rate and a latency with fractions": {
-			[]string{"pinwheel.ratePerSecond=16.5", "autoscaling.latencySeconds=2.5", "workers.concurrency=8"},
+			[]string{alone, "pinwheel.ratePerSecond=16.5", "autoscaling.latencySeconds=2.5", "workers.concurrency=8"},
 			6, "computed: 16.5/s x 2.5 s / 8"},
-		"a worker's own concurrency and latency": {[]string{"pinwheel.ratePerSecond=20",
+		"a worker's own concurrency and latency": {[]string{alone, "pinwheel.ratePerSecond=20",
 			"workers.each.paystubs={concurrency: 2, autoscaling: {latencySeconds: 3}}"}, 30,
 			"computed: 20/s x 3 s / 2"},
-		"never under the minimum": {[]string{"autoscaling.minimum=7"}, 7, "computed: 10/s x 2 s / 16"},
-		"what the operator says":  {[]string{"autoscaling.maximum=5"}, 5, "(autoscaling.maximum)"},
+		"never under the minimum": {[]string{alone, "autoscaling.minimum=7"}, 7,
+			"computed: 10/s x 2 s / 16"},
+		"the calls of both providers, if the worker has both": {
+			[]string{"pinwheel.ratePerSecond=40", "truv.ratePerSecond=20", "autoscaling.latencySeconds=4"},
+			15, "computed: 60/s x 4 s / 16"},
+		"what the operator says": {[]string{"autoscaling.maximum=5"}, 5, "(autoscaling.maximum)"},
 		"what the operator says for one worker": {
 			[]string{"workers.each.paystubs={autoscaling: {maximum: 1}}"}, 1, "(autoscaling.maximum)"},
 	} {

@@ -204,7 +204,8 @@ func TestAProviderCanBeLeftOut(t *testing.T) {
 					want = append(want, stream.WorkerRole(r))
 				}
 			}
-			pods := podsOf(t, renderFile(t, file))
+			rendered := renderFile(t, file)
+			pods := podsOf(t, rendered)
 			var got []string
 			for _, component := range slices.Sorted(maps.Keys(pods)) {
 				if !slices.Contains([]string{
@@ -221,6 +222,22 @@ func TestAProviderCanBeLeftOut(t *testing.T) {
 			for _, p := range schema.Providers() {
 				if strings.Contains(variables, p.Variable("SECRETS_FILE")) != (p == provider) {
 					t.Errorf("ingress knows of %s: %s", p, variables)
+				}
+				if p == provider {
+					continue
+				}
+				for _, worker := range got {
+					spec := pods[worker].spec
+					needs := fmt.Sprint(environmentOf(spec.Containers[0]), spec.Volumes)
+					if strings.Contains(strings.ToLower(needs), string(p)) {
+						t.Errorf("%s needs something of %s: %s", worker, p, needs)
+					}
+				}
+				for worker, object := range scaledObjects(rendered) {
+					scales := fmt.Sprint(object.Spec.Triggers, object.Spec.Advanced)
+					if strings.Contains(strings.ToLower(scales), string(p)) {
+						t.Errorf("queues of %s scale %s: %s", p, worker, scales)
+					}
 				}
 			}
 		})

@@ -53,7 +53,7 @@ func TestAWrongValueIsOneLine(t *testing.T) {
 		"no client id": {"truv.clientId=''", "wagewire: truv.clientId is not set: set it to the client id of your Truv account, or set truv.enabled=false"},
 		"no provider": {"truv={enabled: false}\npinwheel={enabled: false}", "wagewire: no provider is enabled: set pinwheel.enabled=true " +
 			"or truv.enabled=true"},
-		"a maximum under the minimum": {"autoscaling={minimum: 3, maximum: 2}", "wagewire: autoscaling.maximum of employment is 2: " +
+		"a maximum under the minimum": {"autoscaling={minimum: 3, maximum: 2}", "wagewire: autoscaling.maximum of bank-accounts is 2: " +
 			"it must be autoscaling.minimum or more, 3"},
 		"a maximum of ingress under the minimum": {"ingress.autoscaling={minimum: 9}", "wagewire: ingress.autoscaling.maximum is 6: " +
 			"it must be ingress.autoscaling.minimum or more, 9"},

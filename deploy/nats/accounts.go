@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
 
@@ -42,13 +43,15 @@ func Accounts() string {
 # An account for each role. The streams are in the account WAGEWIRE, with the operator. The other
 # accounts import their requests, and the broker refuses everything else. keys.conf has the public
 # key of each role, and teams.conf the accounts of the teams that subscribe.
-`, "    users: [ { nkey: $"+keyName(stream.RoleOperator)+" } ]\n")
+`, "    users: [ { nkey: $"+keyName(stream.RoleOperator)+" } ]\n", stream.Grants())
 }
 
 //go:embed former-users.conf
 var formerUsers string
 
-// AccountsForUpgrade returns the text of UpgradeFile.
+// AccountsForUpgrade returns the text of UpgradeFile. The worker of bank accounts has no rights in
+// it: a former key of a team reads every completion and every record, so nothing of bank accounts
+// may be stored before the former keys are refused. Until then the worker's events wait.
 func AccountsForUpgrade() string {
 	_, users, _ := strings.Cut(formerUsers, "users: [\n")
 	operator := "  { nkey: $" + keyName(stream.RoleOperator) + " }\n"
@@ -59,13 +62,25 @@ func AccountsForUpgrade() string {
 	return accounts(`
 # accounts.conf for the time of an upgrade from a release without accounts. The users of that
 # release stay in the account WAGEWIRE, with their former rights. keys.conf has their keys too, with
-# the prefix FORMER_.
-`, lines.String())
+# the prefix FORMER_. Their former rights include every completion, so the worker of bank accounts
+# has no rights, and waits for accounts.conf.
+`, lines.String(), withoutRights(stream.WorkerRole(schema.BankAccounts)))
+}
+
+// withoutRights returns stream.Grants with nothing for the role.
+func withoutRights(role string) []stream.Grant {
+	grants := stream.Grants()
+	for i := range grants {
+		if grants[i].Role == role {
+			grants[i] = stream.Grant{Role: role}
+		}
+	}
+	return grants
 }
 
 // accounts returns a configuration of accounts. users are the lines with the users of the streams'
 // account.
-func accounts(about, users string) string {
+func accounts(about, users string, grants []stream.Grant) string {
 	var b strings.Builder
 	b.WriteString("# Generated from stream.Grants, which explains the rights. " +
 		"Repair: make generate.")
@@ -93,7 +108,7 @@ accounts {
     ]
   }
 `)
-	for _, grant := range stream.Grants() {
+	for _, grant := range grants {
 		writeAccount(&b, account{
 			name: keyName(grant.Role), key: "$" + keyName(grant.Role), grant: grant,
 		})

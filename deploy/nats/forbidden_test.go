@@ -78,23 +78,23 @@ func attempts() []attempt {
 			destroys: true},
 
 		{name: "delete an event", make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_EVENTS",
-			`{"seq":1}`), but: []string{"link"}, destroys: true},
+			`{"seq":1}`), but: erasers(), destroys: true},
 		{name: "delete a completion",
 			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_COMPLETIONS", `{"seq":1}`),
-			but:  []string{"link"}, destroys: true},
+			but:  erasers(), destroys: true},
 		{name: "delete a dead letter",
 			make: request(api+"STREAM.MSG.DELETE.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
-			but:  []string{"link"}, destroys: true},
+			but:  erasers(), destroys: true},
 		{name: "delete from the quarantine",
 			make:     request(api+"STREAM.MSG.DELETE.WAGEWIRE_QUARANTINE", `{"seq":1}`),
 			destroys: true},
 
 		{name: "read a completion",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_COMPLETIONS", `{"seq":1}`),
-			but:  []string{"link"}},
+			but:  erasers()},
 		{name: "read a dead letter",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_DEAD_LETTERS", `{"seq":1}`),
-			but:  []string{"link"}},
+			but:  erasers()},
 		{name: "read the quarantine",
 			make: request(api+"STREAM.MSG.GET.WAGEWIRE_QUARANTINE", `{"seq":1}`)},
 		{name: "read records", make: request(api+"STREAM.MSG.GET.OBJ_WAGEWIRE_RECORDS",
@@ -189,9 +189,9 @@ func attempts() []attempt {
 			attempt{name: "take a retry of " + q.Name, but: own,
 				make: request(api+"CONSUMER.MSG.NEXT."+q.WaitingStream()+"."+q.Name,
 					`{"batch":1,"no_wait":true}`)},
-			attempt{name: "read a retry of " + q.Name, but: own,
+			attempt{name: "read a retry of " + q.Name, but: withErasures(q),
 				make: request(api+"STREAM.MSG.GET."+q.WaitingStream(), `{"seq":1}`)},
-			attempt{name: "delete a retry of " + q.Name, but: own, destroys: true,
+			attempt{name: "delete a retry of " + q.Name, but: withErasures(q), destroys: true,
 				make: request(api+"STREAM.MSG.DELETE."+q.WaitingStream(), `{"seq":1}`)},
 			attempt{name: "purge the waiting events of " + q.Name, destroys: true,
 				make: request(api+"STREAM.PURGE."+q.WaitingStream(), "")},
@@ -247,6 +247,29 @@ func closureAttempts(q schema.Queue) []attempt {
 		{name: "look up the closures of " + q.Name,
 			make: request(api+"CONSUMER.INFO.WAGEWIRE_CLOSURES."+q.Name, "")},
 	}
+}
+
+// erasers are the roles that work for a provider whose accounts are erased: an account may be
+// erased while they work on its event.
+func erasers() []string {
+	var roles []string
+	for _, q := range schema.Queues() {
+		if q.Erases {
+			roles = append(roles, callersOf(q.Provider)...)
+		}
+	}
+	return roles
+}
+
+// withErasures are the role of the queue, and the role that erases the accounts of its provider.
+func withErasures(q schema.Queue) []string {
+	roles := []string{stream.WorkerRole(q.Resource)}
+	for _, other := range schema.Queues() {
+		if other.Erases && other.Provider == q.Provider {
+			roles = append(roles, stream.WorkerRole(other.Resource))
+		}
+	}
+	return roles
 }
 
 // pausers are the roles that may pause the queue. No role pauses a queue without calls.

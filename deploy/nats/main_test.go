@@ -289,7 +289,7 @@ func webhook(of schema.WebhookType, id, account string) schema.Event {
 // typeOf returns a type that the queue delivers.
 func typeOf(q schema.Queue) schema.WebhookType {
 	for _, of := range schema.Catalogue() {
-		isOf := of.Resource == q.Resource || slices.Equal(of.Workers, []schema.Resource{q.Resource})
+		isOf := slices.Contains(of.Workers, q.Resource)
 		if of.Provider == q.Provider && isOf && of.Erases == q.Erases {
 			return of
 		}

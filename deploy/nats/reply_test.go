@@ -269,7 +269,7 @@ func roomy(t *testing.T, b broker) jetstream.JetStream {
 	for n := range 300 {
 		for _, q := range schema.Queues() {
 			_, err := full.PublishAsync(webhook(typeOf(q), fmt.Sprint(n), "a").Subject(),
-				[]byte("{}"))
+				[]byte("{}"), jetstream.WithStallWait(askFor))
 			must(t, err)
 		}
 	}

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -69,9 +70,13 @@ func (i *installation) name() string { return filepath.Base(i.dir) }
 func formerKeys(t *testing.T, prefix string) string {
 	t.Helper()
 	lines := prefix + "CONSUMER: " + keyOf(t, team) + "\n"
+	later := []string{ // the release without accounts had no such process
+		stream.RoleAccounts, stream.WorkerRole(schema.Notices),
+		stream.WorkerRole(schema.BankAccounts), stream.WorkerRole(schema.TaxForms),
+	}
 	for _, role := range stream.Roles() {
-		if role == stream.RoleAccounts || role == stream.WorkerRole(schema.Notices) {
-			continue // the release without accounts had no such process
+		if slices.Contains(later, role) {
+			continue
 		}
 		name := strings.ToUpper(strings.ReplaceAll(role, "-", "_"))
 		lines += prefix + name + ": " + keyOf(t, role) + "\n"
@@ -433,5 +438,36 @@ func TestANewTeamDisturbsNobody(t *testing.T) {
 	t.Logf("the slowest publish took %s", time.Duration(line.slowest.Load()))
 	if lost := disconnections(ingress, worker); lost > 0 {
 		t.Errorf("%d connections were lost", lost)
+	}
+}
+
+func TestNoBankAccountIsStoredWhileAFormerKeyIsRead(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	provision(t, i.part(t, stream.RoleOperator, ""), schema.DefaultTopology())
+	i.upgrade(t, nil)
+	role := stream.WorkerRole(schema.BankAccounts)
+	e := webhook(schema.Lookup(schema.Truv, "bank-accounts-created"), "e-1", "account")
+	completion := schema.NewCompletion(e, schema.BankAccounts, schema.Succeeded, e.ReceivedAt)
+	completion.Data.Records = []json.RawMessage{json.RawMessage(`{"account_number":"canary"}`)}
+	full := i.dialSeed(t, filepath.Join(i.seeds, nats.SeedFile(stream.RoleOperator))).jetstream(t)
+	worker := i.dialSeed(t, filepath.Join(i.seeds, nats.SeedFile(role)))
+	for _, subject := range []string{
+		e.CompletionSubject(schema.BankAccounts),
+		"$O.WAGEWIRE_RECORDS.C.truv.bank_accounts.account.e-1.1",
+	} {
+		msg := &natsgo.Msg{Subject: subject, Data: []byte("canary")}
+		a := attempt{make: func(*testing.T, jetstream.JetStream) *natsgo.Msg { return msg }}
+		if err := a.try(t, worker, full); !errors.Is(err, errUnknown) {
+			t.Errorf("%s: %v, want no responders", subject, err)
+		}
+	}
+
+	i.finish(t)
+	_, err := i.part(t, role, stream.Domain).PublishCompletion(t.Context(), e, completion)
+	must(t, err)
+	if stored := storedEver(t, full); stored[schema.CompletionsStream] != 1 {
+		t.Errorf("%d completions are stored after the upgrade, want 1",
+			stored[schema.CompletionsStream])
 	}
 }

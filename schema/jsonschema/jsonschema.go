@@ -9,12 +9,18 @@ import (
 
 // FS holds the schemas of webhooks (<provider>.<type>.json) with their samples
 // (samples/<provider>/<type>.json), of records (records/<provider>.<kind>.json) with their samples
-// (records/samples), of completions (completion.v1.json), of the completions of each provider and
-// resource (completions/<provider>.<resource>.v1.json), of states (account.v1.json), and of records
-// in the normalised model (normal.v1.json).
+// (records/samples), of completions (completion.v1.json), of states (account.v1.json), and of
+// records in the normalised model (normal.v1.json).
 //
-//go:embed *.json samples records completions
+//go:embed *.json samples records
 var FS embed.FS
+
+// completions holds the schemas of the completions of each provider and resource
+// (completions/<provider>.<resource>.v1.json). They repeat the schemas of records, and are not part
+// of FS, so that a program that only validates does not carry them.
+//
+//go:embed completions
+var completions embed.FS
 
 const (
 	completion = "completion.v1.json"
@@ -54,7 +60,8 @@ func Completion() []byte {
 // CompletionOf returns the schema of completions with the types of the resource's records. Generate
 // code from this schema. It returns false if the provider has no worker for the resource.
 func CompletionOf(p schema.Provider, r schema.Resource) ([]byte, bool) {
-	return read("completions/" + string(p) + "." + string(r) + ".v1.json")
+	text, err := fs.ReadFile(completions, "completions/"+string(p)+"."+string(r)+".v1.json")
+	return text, err == nil
 }
 
 // Account returns the schema of the states of accounts. Its id is schema.AccountSchema.

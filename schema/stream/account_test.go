@@ -62,7 +62,7 @@ func TestAStateReplacesOnlyTheStateThatWasRead(t *testing.T) {
 		t.Error("a state that was made without the first is stored")
 	}
 	first := stateOf(t, c, "a-1")
-	if !first.Exists() || first.Data.Status != schema.AccountReady {
+	if !first.Exists() || first.Data.Status != schema.AccountLinking {
 		t.Errorf("the state is %+v", first)
 	}
 	if !merge(t, c, first, broken) {

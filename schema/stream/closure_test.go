@@ -212,6 +212,11 @@ func TestStatusTellsTheReasonsOfClosures(t *testing.T) {
 		"truv_link":         {schema.ClosureHeld, schema.ClosureDown},
 		"pinwheel_paystubs": {schema.ClosureDown},
 	}
+	for _, q := range schema.Queues() { // a hold is of the whole provider
+		if q.Provider == schema.Truv && q.CallsProvider() && q.Name != "truv_link" {
+			want[q.Name] = []schema.ClosureReason{schema.ClosureHeld}
+		}
+	}
 	_, queues, err := operator(c).Status(t.Context())
 	must(t, err)
 	for _, q := range queues {

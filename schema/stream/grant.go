@@ -77,7 +77,8 @@ func WorkerRole(r schema.Resource) string { return strings.ReplaceAll(string(r),
 //     the events, to compare the bodies of two webhooks with the same id. Workers read the events,
 //     because a retry and an advisory name an event only by its sequence. Workers read records,
 //     because an attempt begins with the records that the attempt before saved. Workers read
-//     completions and dead letters only if their provider has accounts erased.
+//     completions and dead letters only if their provider has accounts erased. So a worker of such
+//     a provider can read what the worker of bank accounts has told. No team can.
 //   - The right to ask about a stream is the right to count its subjects, and so to see the ids of
 //     accounts and events. Ingress asks about the quarantine, and workers about the dead letters,
 //     to learn whether a message that the broker calls a duplicate is still there.

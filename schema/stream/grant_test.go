@@ -73,13 +73,13 @@ func TestGrants(t *testing.T) {
 	}
 	for _, r := range []string{
 		"ingress", "employment", "identity", "income", "paystubs", "shifts", "verification-reports",
-		"link", "notices", "accounts",
+		"bank-accounts", "tax-forms", "link", "notices", "accounts",
 	} {
 		if !roles[r] {
 			t.Errorf("no grant for %s", r)
 		}
 	}
-	if len(roles) != 10 {
+	if len(roles) != 12 {
 		t.Errorf("%d roles", len(roles))
 	}
 }

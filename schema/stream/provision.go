@@ -116,8 +116,8 @@ func (o *Operator) planAccounts(ctx context.Context, t schema.Topology) ([]Chang
 	return o.planConsumer(ctx, "durable "+config.Name, schema.CompletionsStream, config,
 		consumerRules{
 			fields: queueFields,
-			refuse: func(have, want jetstream.ConsumerConfig) string {
-				if !isAccountsDurable(have) {
+			refuse: func(have jetstream.ConsumerInfo, want jetstream.ConsumerConfig) string {
+				if !isAccountsDurable(have.Config) {
 					return "the durable is of a team, and the name is needed for the states of " +
 						"accounts: make another durable for the team, and delete this one"
 				}
@@ -561,7 +561,7 @@ func (o *Operator) planQueue(
 type consumerRules struct {
 	fields func(have, want jetstream.ConsumerConfig) []Field
 	// refuse says why the consumer is not changed. "" is no reason.
-	refuse func(have, want jetstream.ConsumerConfig) string
+	refuse func(have jetstream.ConsumerInfo, want jetstream.ConsumerConfig) string
 	merge  func(have, want jetstream.ConsumerConfig) jetstream.ConsumerConfig
 }
 
@@ -595,7 +595,7 @@ func (o *Operator) planConsumer(
 	if len(change.Fields) == 0 {
 		return nil, nil
 	}
-	change.Refused = rules.refuse(have, want)
+	change.Refused = rules.refuse(*consumer.CachedInfo(), want)
 	updated := rules.merge(have, want)
 	change.apply = func(ctx context.Context) error {
 		_, err := o.js.UpdateConsumer(ctx, stream, updated)
@@ -605,7 +605,8 @@ func (o *Operator) planConsumer(
 }
 
 // reasonToRefuseQueue says why a queue is not changed. "" is no reason.
-func reasonToRefuseQueue(have, want jetstream.ConsumerConfig) string {
+func reasonToRefuseQueue(info jetstream.ConsumerInfo, want jetstream.ConsumerConfig) string {
+	have := info.Config
 	if have.AckPolicy != want.AckPolicy || have.DeliverPolicy != want.DeliverPolicy {
 		return "the ack and deliver policy of a queue cannot be changed: " +
 			"delete the queue and apply again, every event kept is then delivered once more"

@@ -22,7 +22,8 @@ type Team struct {
 	// Name is the team's name, and the name of its first durable consumer.
 	Name string
 	// Resources are what the team reads. The completions of links come besides: a team must know
-	// what to delete, and which accounts the provider cannot reach any more.
+	// what to delete, and which accounts the provider cannot reach any more. Bank accounts have
+	// whole account numbers, so they are never part of another grant: only their name gives them.
 	Resources []schema.Resource
 	// Durables are the names of the team's durable consumers.
 	Durables []string

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,11 +55,12 @@ type Reading struct {
 
 // PlanTeam compares the durable consumers of a team with what they must be. Apply makes the
 // changes. A change is refused if the durable is another team's, or if it has no team and is not
-// adopted.
+// adopted. It is also refused if it takes bank accounts from a durable that has completions in
+// hand.
 func (o *Operator) PlanTeam(ctx context.Context, t Team, how Reading) ([]Change, error) {
 	var changes []Change
 	for _, name := range t.Durables {
-		refuse := func(have, want jetstream.ConsumerConfig) string {
+		refuse := func(have jetstream.ConsumerInfo, want jetstream.ConsumerConfig) string {
 			return reasonToRefuseTeam(have, want, how.Adopt)
 		}
 		change, err := o.planConsumer(ctx, "durable "+name, schema.CompletionsStream,
@@ -66,9 +69,33 @@ func (o *Operator) PlanTeam(ctx context.Context, t Team, how Reading) ([]Change,
 		if err != nil {
 			return nil, fmt.Errorf("plan durable %s: %w", name, err)
 		}
-		changes = append(changes, change...)
+		changes = append(changes, o.checkHands(t, name, change)...)
 	}
 	return changes, nil
+}
+
+// checkHands lets a change of a durable fail if it takes bank accounts from the durable, and the
+// team has taken completions since the plan.
+func (o *Operator) checkHands(t Team, durable string, changes []Change) []Change {
+	for i := range changes {
+		change := &changes[i]
+		apply := change.apply
+		if change.Create || change.Refused != "" {
+			continue
+		}
+		change.apply = func(ctx context.Context) error {
+			before, err := o.js.Consumer(ctx, schema.CompletionsStream, durable)
+			if err != nil {
+				return err
+			}
+			want := teamConfig(t, durable, time.Time{})
+			if why := reasonOfHands(*before.CachedInfo(), want); why != "" {
+				return fmt.Errorf("%w: %s", ErrRefused, why)
+			}
+			return apply(ctx)
+		}
+	}
+	return changes
 }
 
 // PlanTeamAccounts compares the team's durable consumer of the states of accounts with what it must
@@ -85,7 +112,7 @@ func (o *Operator) PlanTeamAccounts(ctx context.Context, t Team) ([]Change, erro
 	config := teamConfig(t, t.Name, time.Time{})
 	config.Description = "states of accounts for team " + t.Name
 	config.FilterSubjects = []string{schema.AllAccounts}
-	refuse := func(have, want jetstream.ConsumerConfig) string {
+	refuse := func(have jetstream.ConsumerInfo, want jetstream.ConsumerConfig) string {
 		return reasonToRefuseTeam(have, want, "")
 	}
 	changes, err := o.planConsumer(ctx, "durable "+t.Name+" of accounts", schema.AccountsStream,
@@ -142,7 +169,10 @@ func teamConfig(t Team, durable string, since time.Time) jetstream.ConsumerConfi
 }
 
 // reasonToRefuseTeam says why a durable is not changed. "" is no reason.
-func reasonToRefuseTeam(have, want jetstream.ConsumerConfig, adopt string) string {
+func reasonToRefuseTeam(
+	info jetstream.ConsumerInfo, want jetstream.ConsumerConfig, adopt string,
+) string {
+	have := info.Config
 	owner := have.Metadata[metadataTeam]
 	switch {
 	case owner != "" && owner != want.Metadata[metadataTeam]:
@@ -152,8 +182,50 @@ func reasonToRefuseTeam(have, want jetstream.ConsumerConfig, adopt string) strin
 	case have.AckPolicy != want.AckPolicy:
 		return "the ack policy of a durable cannot be changed: make a new durable"
 	default:
+		return reasonOfHands(info, want)
+	}
+}
+
+// reasonOfHands refuses to take bank accounts from a durable with completions in hand: nats-server
+// delivers them again without a look at the filters.
+func reasonOfHands(info jetstream.ConsumerInfo, want jetstream.ConsumerConfig) string {
+	if info.NumAckPending == 0 || !readsBankAccounts(info.Config) || readsBankAccounts(want) {
 		return ""
 	}
+	return fmt.Sprintf("the durable has read %s, and %d of its completions are in hand: the "+
+		"broker would deliver them again. Let the team acknowledge them, or make a new durable",
+		schema.BankAccounts, info.NumAckPending)
+}
+
+// readsBankAccounts reports whether a durable delivers completions of bank accounts, by name or by
+// a wildcard.
+func readsBankAccounts(c jetstream.ConsumerConfig) bool {
+	filters := slices.Clone(c.FilterSubjects)
+	if len(filters) == 0 { // one filter, or none: every completion
+		filters = append(filters, cmp.Or(c.FilterSubject, ">"))
+	}
+	for _, q := range schema.QueuesOf(schema.BankAccounts) {
+		own := schema.ResourceCompletions(q.Provider, q.Resource)
+		if slices.ContainsFunc(filters, func(filter string) bool { return overlap(filter, own) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// overlap reports whether some subject matches both filters.
+func overlap(a, b string) bool {
+	as := strings.Split(a, ".")
+	bs := strings.Split(b, ".")
+	for i := range min(len(as), len(bs)) {
+		switch {
+		case as[i] == ">" || bs[i] == ">":
+			return true
+		case as[i] != bs[i] && as[i] != "*" && bs[i] != "*":
+			return false
+		}
+	}
+	return len(as) == len(bs)
 }
 
 // mergeTeam sets the settings of a team's durable. The position and all other settings stay as the

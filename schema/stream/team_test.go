@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestATeamReadsItsResourcesAndEveryLink(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"wagewire.completions.pinwheel.paystubs.*.*", "wagewire.completions.pinwheel.link.*.*",
-		"wagewire.completions.truv.link.*.*",
+		"wagewire.completions.truv.paystubs.*.*", "wagewire.completions.truv.link.*.*",
 	}
 	if diff := cmp.Diff(want, lending().Filters()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -128,13 +129,15 @@ func TestAChangedTeamKeepsItsPosition(t *testing.T) {
 	team := lending()
 	team.Resources = append(team.Resources, schema.Income)
 	team.Key = "UANEW"
-	added := "wagewire.completions.pinwheel.income.*.* "
-	paystubs := "wagewire.completions.pinwheel.paystubs.*.* " +
-		"wagewire.completions.pinwheel.link.*.* wagewire.completions.truv.link.*.*"
+	income := "wagewire.completions.%s.income.*.* "
+	pinwheel := "wagewire.completions.pinwheel.paystubs.*.* wagewire.completions.pinwheel.link.*.* "
+	truv := "wagewire.completions.truv.paystubs.*.* wagewire.completions.truv.link.*.*"
+	before := pinwheel + truv
+	after := fmt.Sprintf(income, "pinwheel") + pinwheel + fmt.Sprintf(income, "truv") + truv
 	want := []string{`~ durable lending
     resources: paystubs -> paystubs,income
     key: UALENDING -> UANEW
-    filter_subjects: ` + paystubs + ` -> ` + added + paystubs}
+    filter_subjects: ` + before + ` -> ` + after}
 	if diff := cmp.Diff(want, makeTeam(t, c, team, stream.Reading{})); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
 	}

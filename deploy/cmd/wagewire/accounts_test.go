@@ -34,7 +34,8 @@ func (b *bench) tellAccount(account string, o schema.Outcome) schema.Event {
 // keepAccounts runs the worker accounts until the test ends.
 func (b *bench) keepAccounts() {
 	b.Helper()
-	accounts := workers.NewAccounts(b.server.Connect(b.T), workers.AccountsConfig{},
+	accounts := workers.NewAccounts(b.server.Connect(b.T),
+		workers.AccountsConfig{ReadyWhen: schema.ReadyWhen{schema.Link}},
 		zap.NewNop(), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(b.Context())
 	var running sync.WaitGroup

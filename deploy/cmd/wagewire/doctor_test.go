@@ -124,6 +124,13 @@ func TestADoctorNamesWhatIsBad(t *testing.T) {
 			[]string{"BAD pinwheel registration"}, []string{
 				"lacks identity.added, income.added, paystubs.added and 18 more; next: ",
 			}},
+		{"a registration of the release before", func(w *ward) {
+			w.keep(fake.Truv, "link-connected", "link-disconnected", "link-deleted")
+		}, nil, []string{"BAD truv registration"}, []string{
+			"lacks employment-created, employment-updated, profile-created, profile-updated, " +
+				"statements-created, statements-updated, shifts-created, shifts-updated, " +
+				"bank-accounts-created, bank-accounts-updated, task-status-updated; next: ",
+		}},
 		{"an ingress that is not ready", func(w *ward) { w.gate.answers(503) }, nil,
 			[]string{"BAD pinwheel address", "BAD truv address"},
 			[]string{"answers 503; next: see that ingress is ready: /readyz, and its log\n"}},
@@ -165,12 +172,23 @@ func (w *ward) pauseAll() {
 // shorten leaves a registration with its first type.
 func (w *ward) shorten(provider string) {
 	w.Helper()
+	w.change(provider, func(events []string) []string { return events[:1] })
+}
+
+// keep leaves a registration only the given types.
+func (w *ward) keep(provider string, events ...string) {
+	w.Helper()
+	w.change(provider, func([]string) []string { return events })
+}
+
+func (w *ward) change(provider string, events func([]string) []string) {
+	w.Helper()
 	for _, s := range w.fakes.Subscriptions() {
 		if s.Provider != provider {
 			continue
 		}
 		_, err := w.fakes.ChangeSubscription(s.ID, func(s *fake.Subscription) {
-			s.Events = s.Events[:1]
+			s.Events = events(s.Events)
 		})
 		w.must(err)
 	}
@@ -228,7 +246,7 @@ func TestADoctorPutsRegistrationsRight(t *testing.T) {
 	const asks = "make 2 changes? [y/N] "
 	dry := w.does(exitBad, doctorOf("--fix", "--dry-run")...)
 	contains(t, dry.stderr, "to register "+w.address+"/pinwheel at Pinwheel, for 22 types\n",
-		"to register "+w.address+"/truv at Truv, for 3 types\n")
+		"to register "+w.address+"/truv at Truv, for 14 types\n")
 	if n := len(w.fakes.Subscriptions()); n != 0 {
 		t.Fatalf("a dry run registers %d times", n)
 	}
@@ -258,7 +276,7 @@ func TestADoctorPutsRegistrationsRight(t *testing.T) {
 	w.must(err)
 	w.registered()
 	all := w.fakes.Subscriptions()
-	if len(all) != 2 || all[0].Paused || all[1].Paused || len(all[1].Events) != 3 ||
+	if len(all) != 2 || all[0].Paused || all[1].Paused || len(all[1].Events) != 14 ||
 		!slices.Contains(all[0].Events, "bill.added") {
 		t.Errorf("after the second time: %+v", all)
 	}

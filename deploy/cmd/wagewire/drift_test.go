@@ -93,9 +93,9 @@ pinwheel income unknown_field y integer 1 2026-01-12T12:00:01Z 2026-01-12T12:00:
 			result{0, "no drift\n", "read 0 records of 0 completions\n"},
 		},
 		"a provider without the resource is a mistake": {
-			nil, []string{"--provider", "truv", "--resource", "income"},
+			nil, []string{"--provider", "truv", "--resource", "tax_forms"},
 			result{2, "", "wagewire drift: --provider truv has no completions " +
-				"of --resource income\nsee: wagewire drift --help\n"},
+				"of --resource tax_forms\nsee: wagewire drift --help\n"},
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {

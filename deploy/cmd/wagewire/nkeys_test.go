@@ -11,7 +11,7 @@ func TestNkeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	got := wagewire(t, env(), "nkeys", dir)
 	if got.code != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 ||
-		!strings.HasPrefix(got.stdout, "wrote 11 seeds, "+filepath.Join(dir, "keys.conf")) ||
+		!strings.HasPrefix(got.stdout, "wrote 13 seeds, "+filepath.Join(dir, "keys.conf")) ||
 		!strings.Contains(got.stdout, "NATS_CREDS_FILE") ||
 		!strings.Contains(got.stdout, "NATS_JS_DOMAIN=wagewire") {
 		t.Errorf("got %+v", got)
@@ -60,7 +60,8 @@ func TestNkeysAddsTheKeysThatAnEarlierReleaseDidNotHave(t *testing.T) {
 		return string(text)
 	}
 	wagewire(t, env(), "nkeys", dir)
-	former, _, _ := strings.Cut(read(), "ACCOUNTS: ")
+	former, _, _ := strings.Cut(read(), "\nACCOUNTS: ")
+	former += "\n"
 	if err := os.WriteFile(path, []byte(former), 0o644); err != nil {
 		t.Fatal(err)
 	}

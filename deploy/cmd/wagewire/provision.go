@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ at any time.
 
 A line with + is created and ~ is changed. A line with ! is refused, because the change would lose
 stored data; apply then changes nothing and exits 1.
+
+A new queue begins with the oldest stored event that it reads. The last lines say with how many, and
+how to hold them.
 
 A line with = is kept: the stream has more bytes, messages, age or copies than the flags, the
 variables or the defaults say. Only --shrink takes something from a stream, and never what holds
@@ -138,8 +142,37 @@ func withPlan(
 			return err
 		}
 		printPlan(s.stdout, changes)
+		if err := printBacklogs(planning, s, changes); err != nil {
+			return err
+		}
 		return work(ctx, s, changes)
 	})
+}
+
+// printBacklogs says how many stored events each new queue begins with. Workers get them like fresh
+// events, and call the provider for each.
+func printBacklogs(ctx context.Context, s session, changes []stream.Change) error {
+	var begins []string
+	for _, q := range schema.Queues() {
+		isNew := func(c stream.Change) bool { return c.Create && c.What == "queue "+q.Name }
+		if !slices.ContainsFunc(changes, isNew) {
+			continue
+		}
+		events, err := s.Backlog(ctx, q)
+		if err != nil {
+			return err
+		}
+		if events > 0 {
+			begins = append(begins, q.Name)
+			fmt.Fprintf(s.stdout, "queue %s begins with %s\n", q.Name,
+				plain.Count(events, "stored event"))
+		}
+	}
+	if len(begins) > 0 {
+		fmt.Fprintf(s.stdout, "workers get stored events like fresh ones; to hold them, after "+
+			"apply and before the workers start: wagewire pause %s\n", strings.Join(begins, " "))
+	}
+	return nil
 }
 
 func printPlan(w io.Writer, changes []stream.Change) {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/fake/signature"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
@@ -90,10 +90,12 @@ func (r request) send(ctx context.Context, client *http.Client) (response, error
 	if r.backfill {
 		post.Header.Set(schema.BackfillHeader, schema.BackfillTrue)
 	}
-	name := string(r.provider)
-	if err := fake.Sign(name, post.Header, r.secret.Reveal(), time.Now(), r.body); err != nil {
-		return response{}, err
+	scheme, ok := signature.Of(string(r.provider))
+	if !ok {
+		return response{}, fmt.Errorf("nobody knows how %s signs: add it to "+
+			"deploy/fake/signature/signature.go", r.provider)
 	}
+	scheme.Sign(post.Header, r.secret.Reveal(), time.Now(), r.body)
 	began := time.Now()
 	got, err := client.Do(post)
 	if err != nil {

@@ -1,18 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/jsonschema"
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // overrides are values of the command line for a sample. An empty value leaves the sample's own.
@@ -54,15 +54,53 @@ func hasSample(w schema.WebhookType) bool {
 // hasOutcome reports whether a webhook of the type says how a job of the provider ended.
 func hasOutcome(w schema.WebhookType) bool {
 	body, ok := jsonschema.Sample(w.Provider, w.Name)
-	return ok && gjson.GetBytes(body, outcomePath).Exists()
+	return ok && has(body, outcomePath)
 }
 
 // apply keeps every other byte of the body, such as the digits of numbers.
 func (e edit) apply(body []byte) ([]byte, error) {
-	if !gjson.GetBytes(body, e.path).Exists() {
+	begin, end, ok := locate(body, e.path)
+	if !ok {
 		return body, nil
 	}
-	return sjson.SetBytes(body, e.path, e.value)
+	value, err := json.Marshal(e.value)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(body[:begin], value, body[end:]), nil
+}
+
+// locate returns where the value at a path of members begins and ends, such as payload.account_id.
+// It returns false if the body has no such member.
+func locate(body []byte, path string) (begin, end int, ok bool) {
+	r := rawjson.NewReader(body)
+	for member := range strings.SplitSeq(path, ".") {
+		ok = false
+		for name := range r.Members() {
+			if string(name) == member {
+				ok = true
+				break // the value of the member is next
+			}
+		}
+		if !ok {
+			return 0, 0, false
+		}
+	}
+	begin = r.Offset()
+	return begin, begin + len(r.Value()), true
+}
+
+func has(body []byte, path string) bool {
+	_, _, ok := locate(body, path)
+	return ok
+}
+
+// textAt returns the string at a path of members, and "" if the body has none there.
+func textAt(body []byte, path string) string {
+	begin, end, _ := locate(body, path)
+	var text string
+	rawjson.ReadText(body[begin:end], &text)
+	return text
 }
 
 // edits give the sample a new id and the overrides. An override without a place in the sample is a
@@ -71,7 +109,7 @@ func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 	idPath := w.Provider.Layout().ID
 	id := o.id
 	if id == "" {
-		id = newID(gjson.GetBytes(body, idPath).String())
+		id = newID(textAt(body, idPath))
 	}
 	edits := []edit{{idPath, id}}
 	endUser := endUserPath
@@ -92,7 +130,7 @@ func (o overrides) edits(w schema.WebhookType, body []byte) ([]edit, error) {
 		if override.value == "" {
 			continue
 		}
-		if !gjson.GetBytes(body, override.path).Exists() {
+		if !has(body, override.path) {
 			return nil, command.UsageError("%s: %s has no %s", override.flag, w.Name, override.path)
 		}
 		edits = append(edits, override.edit)
@@ -117,7 +155,7 @@ func timeEdits(p schema.Provider, body []byte, now time.Time) []edit {
 	var edits []edit
 	for _, path := range slices.Concat(p.Layout().Times, others) {
 		format := "2006-01-02T15:04:05.000000-07:00"
-		if strings.HasSuffix(gjson.GetBytes(body, path).String(), "Z") {
+		if strings.HasSuffix(textAt(body, path), "Z") {
 			format = "2006-01-02T15:04:05.000000Z07:00"
 		}
 		edits = append(edits, edit{path, now.UTC().Format(format)})

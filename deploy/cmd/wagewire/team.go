@@ -65,6 +65,20 @@ func parseResources(text string) ([]schema.Resource, error) {
 	return slices.DeleteFunc(known, isUnnamed), nil
 }
 
+// parseGrant reads the names of resources for a team. No other word grants a resource, so that a
+// team has bank accounts only if somebody wrote so.
+func parseGrant(text string) ([]schema.Resource, error) {
+	for word := range strings.SplitSeq(text, ",") {
+		switch strings.ToLower(strings.TrimSpace(word)) {
+		case "", "*", ">", "all", "any", "every":
+			return nil, fmt.Errorf("name each resource, because %s has full account numbers of "+
+				"persons and is granted by its name only: write some of %s", schema.BankAccounts,
+				plain.List(schema.WorkerResources()))
+		}
+	}
+	return parseResources(text)
+}
+
 // writeTeams writes teams.conf in the directory, with the teams of the broker.
 func writeTeams(ctx context.Context, s session, dir string) (changed bool, err error) {
 	durables, err := s.Durables(ctx)

@@ -26,7 +26,8 @@ with the accounts of all teams. The same command again changes nothing. With oth
 the difference and asks; a flag that is not given keeps the present value.
 
 The team reads the completions of --resources. Completions that report a deletion come besides: a
-team must know what to delete.
+team must know what to delete. There is no word for every resource: bank_accounts has the full
+account numbers of persons, so a team reads them only if it is named.
 
 The first durable has the name of the team. Each --durable makes a further one, TEAM_NAME, with a
 position of its own. --adopt takes over a durable that the team made itself in an earlier release:
@@ -76,7 +77,7 @@ func (a *teamAdd) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	addParsed(flags, &a.resources, "resources", "names", "",
 		"what the team reads, separated by commas: "+command.OneOf(schema.WorkerResources()),
-		parseResources)
+		parseGrant)
 	completeFrom(cmd, "resources", toStrings(schema.WorkerResources()))
 	flags.StringArrayVar(&a.durables, "durable", nil,
 		"`name` of a further durable, after the team's name; repeatable")
@@ -133,6 +134,10 @@ func (a *teamAdd) run(ctx context.Context, s session) error {
 	}
 	changes = append(changes, states...)
 	printPlan(s.stdout, changes)
+	if len(changes) > 0 && slices.Contains(team.Resources, schema.BankAccounts) {
+		fmt.Fprintf(s.stdout, "team %s reads %s: full account numbers of persons\n", team.Name,
+			schema.BankAccounts)
+	}
 	if a.dryRun {
 		return nil
 	}

@@ -103,6 +103,46 @@ func TestATeamIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestBankAccountsAreGrantedByTheirNameAndSaidSo(t *testing.T) {
+	const told = "reads bank_accounts: full account numbers of persons\n"
+	b := newBench(t)
+	dir := secretsOf(t)
+	for promise, resources := range map[string]string{
+		"a star": "*", "everything": ">", "a word for every resource": "all",
+		"a word among names": "paystubs,All", "nothing": "", "a comma too much": "paystubs,",
+	} {
+		t.Run(promise+" is no name", func(t *testing.T) {
+			got := wagewire(t, b.server.Getenv(), "team", "add", "lending", "--dir", dir,
+				"--resources", resources)
+			want := "name each resource, because bank_accounts has full account numbers of persons " +
+				"and is granted by its name only: write some of employment, "
+			if got.code != 2 || !strings.Contains(got.stderr, want) {
+				t.Errorf("got %+v, want %q", got, want)
+			}
+		})
+	}
+	if made := b.durables(); len(made) != 0 {
+		t.Fatalf("a durable was made: %q", made)
+	}
+	others := "employment,identity,income,paystubs,shifts,verification_reports,tax_forms,link,notices"
+	add := []string{"team", "add", "lending", "--dir", dir, "--yes", "--resources"}
+	got := b.runs(0, append(add, others)...)
+	teams := b.read(filepath.Join(dir, "teams.conf"))
+	if strings.Contains(got.stdout+teams, "bank_accounts") {
+		t.Errorf("every other resource grants bank accounts: %s\n%s", got.stdout, teams)
+	}
+	got = b.runs(0, append(add, others+",bank_accounts")...)
+	contains(t, got.stdout, "team lending "+told, "wagewire.completions.truv.bank_accounts.*.*")
+	contains(t, b.read(filepath.Join(dir, "teams.conf")), ".C.*.bank_accounts.*.*.*")
+	got = b.runs(0, append(add, others)...)
+	if strings.Contains(got.stdout, told) {
+		t.Errorf("the team has lost bank accounts, and is told to read them: %s", got.stdout)
+	}
+	if strings.Contains(b.read(filepath.Join(dir, "teams.conf")), "bank_accounts") {
+		t.Error("the broker still grants bank accounts")
+	}
+}
+
 func TestTeamsConfHasEveryTeamAndStaysTheSameFile(t *testing.T) {
 	b := newBench(t)
 	dir := secretsOf(t)

@@ -15,10 +15,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/tidwall/gjson"
 
 	"github.com/wagewire/wagewire/deploy/command"
-	"github.com/wagewire/wagewire/deploy/fake"
+	"github.com/wagewire/wagewire/deploy/fake/signature"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/process"
@@ -176,7 +175,7 @@ func (o *triggerOptions) sendSample(
 	}
 	r := request{
 		provider: w.Provider, body: body, url: target, secret: secret,
-		label: w.Name + " " + formatAbout(w, gjson.GetBytes(body, w.Account).String()) + " ",
+		label: w.Name + " " + formatAbout(w, textAt(body, w.Account)) + " ",
 	}
 	return r.sendTimes(ctx, t.stdout, o.times)
 }
@@ -191,7 +190,8 @@ func (o *triggerOptions) secret(
 		return schema.Secret{}, err
 	}
 	if o.secretFile == "" && variable == "" && isLoopbackURL(o.url) {
-		return schema.NewSecret(fake.Secret(string(p))), nil
+		scheme, _ := signature.Of(string(p))
+		return schema.NewSecret(scheme.Secret), nil
 	}
 	return o.readSecret(p, getenv)
 }
@@ -331,7 +331,8 @@ func fixtureHelp() string {
 
 // isFetched reports whether a worker calls the provider's API for the webhook.
 func isFetched(w schema.WebhookType) bool {
-	return len(w.Workers) > 0 && !w.Erases && !slices.Contains(w.Workers, schema.Notices)
+	calls := func(r schema.Resource) bool { return r != schema.Notices }
+	return !w.Erases && slices.ContainsFunc(w.Workers, calls)
 }
 
 func listFixtures(w io.Writer) error {

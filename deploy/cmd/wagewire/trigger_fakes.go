@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/wagewire/wagewire/deploy/command"
-	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 )
@@ -141,7 +140,7 @@ func (s sentWebhook) print(w io.Writer, took time.Duration) error {
 	copies := s.Copies
 	if len(copies) == 0 {
 		copies = []sentCopy{{
-			Status: s.Status, Error: s.Error, Answer: s.Answer, Took: fake.Duration(took),
+			Status: s.Status, Error: s.Error, Answer: s.Answer, Took: duration(took),
 		}}
 	}
 	provider := schema.Provider(s.Provider)
@@ -227,7 +226,17 @@ type sentCopy struct {
 	Status int             `json:"status"`
 	Error  string          `json:"error"`
 	Answer json.RawMessage `json:"answer"`
-	Took   fake.Duration   `json:"took"`
+	Took   duration        `json:"took"`
+}
+
+// duration is a duration as the fakes spell it, such as "12ms".
+type duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = duration(parsed)
+	return err
 }
 
 // makePerson makes a person with an account at each provider and returns an id of the person.
