@@ -116,7 +116,7 @@ func TestUpIsReady(t *testing.T) {
 	if status, body := get(t, s.AdminURL+"/readyz"); status != 200 {
 		t.Errorf("readyz: %d %s", status, body)
 	}
-	if got := s.Resources(); len(got) != 8 {
+	if got := s.Resources(); len(got) != 10 {
 		t.Errorf("workers of %v", got)
 	}
 	w := event(t, s, "identity.added")
