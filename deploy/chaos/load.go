@@ -151,10 +151,10 @@ func (l *load) plan(n uint64) []sending {
 	p := l.fake.Person(fake.PersonOptions{
 		Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62), Forbidden: forbidden,
 	})
+	records := ledger.NewPerson(p)
+	records.Forbidden = forbidden
 	for _, id := range []string{p.AccountID, p.EndUserID, p.LinkID} {
-		l.ledger.AddPerson(id, ledger.Person{
-			Paystubs: p.PaystubIDs(), Shifts: p.ShiftIDs(), Forbidden: forbidden,
-		})
+		l.ledger.AddPerson(id, records)
 	}
 
 	var plan []sending
