@@ -110,11 +110,13 @@ var (
 	// endpoints are the names of endpoints in faults.
 	endpoints = []string{
 		"employment", "identity", "income", "paystubs", "paystub", "shifts", "end_user_accounts",
-		"voe", "voie", "link",
+		"voe", "voie", "link", "direct_deposit_allocations", "tax_forms", "employments", "profile",
+		"statements", "truv_shifts", "bank_accounts", "income_report",
 	}
 	// resources are the names of resources in paths, for outages.
 	resources = []string{
 		"employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
+		"bank_accounts", "tax_forms",
 	}
 )
 
