@@ -100,6 +100,9 @@ type misbehaviour struct {
 	// that moment, in thousandths.
 	aimed bool
 	whom  int
+	// atTruv is true if the fault is about the person's link at Truv, and not about the account at
+	// Pinwheel.
+	atTruv bool
 	// outage is the resource of an outage, "" for a fault.
 	outage string
 	lasts  time.Duration
@@ -195,6 +198,7 @@ var faults = []struct {
 	{"missing", 8, func(r *rand.Rand, m *misbehaviour) {
 		m.aimed = true
 		m.whom = r.IntN(1000)
+		m.atTruv = r.IntN(2) == 0
 		m.fault.Missing.Announced = true
 		m.fault.Times = 1 + r.IntN(60)
 	}},
