@@ -38,7 +38,8 @@ var pinwheel = providerRow{
 			Name: "paystubs.fully_synced", Resource: Paystubs, Action: ActionFullySynced,
 			Account: pinwheelAccount, Workers: []Resource{Paystubs, Income},
 			OnSuccess: []Resource{Income},
-			Does:      "list every page; fetch income again, because it changes when paystubs finish",
+			Does: "list every page; fetch income again, because it changes when paystubs " +
+				"finish",
 		},
 		pinwheelJob(Shifts, ActionAdded,
 			"list pages, newest first, keep the ids in `added`, stop when all are found"),
@@ -69,18 +70,18 @@ var pinwheel = providerRow{
 			OnSuccess: []Resource{Paystubs},
 			Does:      pinwheelPaystubsWithinDates + pinwheelNoticeToo,
 		},
+		pinwheelNotice("documents.added", "documents", ActionAdded),
 		pinwheelFetched("tax_forms.added", TaxForms, TaxForms,
 			"list pages, keep the ids in `added`, stop when all are found"),
 		pinwheelFetched("direct_deposit_allocations.added", "direct_deposit_allocations",
 			BankAccounts, pinwheelSnapshot+"direct_deposit_allocations"),
-		pinwheelNotice("documents.added", "documents", ActionAdded),
 		pinwheelNotice("direct_deposit_switch.added", "direct_deposit_switch", ActionAdded),
 		pinwheelNotice("earnings_stream.payouts.refreshed",
 			"earnings_stream_payouts", ActionRefreshed),
 
 		pinwheelStored("account.additional_connections_recommended",
 			"account", "additional_connections_recommended",
-			"it recommends accounts to connect, and tells nothing of this account"),
+			"it recommends other accounts to connect, and has no data of this account"),
 		pinwheelStored("bill.added", "bill", "added", pinwheelBills),
 		pinwheelStored("bill.reminder", "bill", "reminder", pinwheelBills),
 		pinwheelStored("bill.removed", "bill", "removed", pinwheelBills),
@@ -148,6 +149,15 @@ func pinwheelFetched(name string, r, worker Resource, does string) WebhookType {
 		Name: name, Resource: r, Action: ActionAdded, Account: pinwheelAccount,
 		Workers: []Resource{worker, Notices}, Does: does + pinwheelNoticeToo,
 	}
+}
+
+// PinwheelJob returns the name of Pinwheel's job that finds the data of the resource, as a payroll
+// platform lists it in supported_jobs.
+func PinwheelJob(r Resource) string {
+	if r == BankAccounts {
+		return "direct_deposit_allocations"
+	}
+	return string(r)
 }
 
 // pinwheelStored returns a type without workers.
