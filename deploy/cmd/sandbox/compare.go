@@ -124,7 +124,7 @@ func (p *person) column(provider schema.Provider) []string {
 // inUnits writes minor units of a currency with two decimals: 2540 is 25.40.
 func inUnits(minor string) string {
 	whole, part, _ := strings.Cut(minor, ".")
-	whole = fmt.Sprintf("%03s", whole)
+	whole = strings.Repeat("0", max(0, 3-len(whole))) + whole
 	point := len(whole) - 2
 	return whole[:point] + "." + whole[point:] + part
 }

@@ -287,7 +287,12 @@ const suggestionsText = `  Send a webhook of your own, signed as Pinwheel signs:
   Let a fake provider fail, and send a webhook whose worker meets the failure:
 
     curl <providers>/control/faults -d '{"path":"employment","status":503,"times":2}'
-    curl <providers>/control/webhooks -d '{"type":"employment.added"}'`
+    curl <providers>/control/webhooks -d '{"type":"employment.added"}'
+
+  Let the data come later than its webhook, as at the real providers:
+
+    curl <providers>/control/faults -d '{"path":"statements","missing":true,"times":1}'
+    curl <providers>/control/webhooks -d '{"type":"statements-created"}'`
 
 // shorten returns the start of an account's id.
 func shorten(account string) string {
