@@ -64,7 +64,9 @@ func jobKinds() []jobKind {
 const taxForms = "tax_forms"
 
 // isSync reports whether the job collects a list part by part.
-func (k jobKind) isSync() bool { return strings.HasSuffix(k.typeName, "."+schema.ActionFullySynced) }
+func (k jobKind) isSync() bool {
+	return strings.HasSuffix(k.typeName, "."+schema.ActionFullySynced)
+}
 
 // atPinwheel is a backfill of Pinwheel with what its API has.
 type atPinwheel struct {

@@ -271,8 +271,8 @@ func (s *Schedule) add(r *rand.Rand, v Visit) {
 
 // hasOutcome reports whether webhooks of the type say how the provider's own job ended.
 func hasOutcome(typ string) bool {
-	return typ == taskUpdated || providerOf(typ) == schema.Pinwheel && !strings.HasPrefix(typ, "account.") &&
-		typ != "verification_reports.refreshed"
+	isOfJob := !strings.HasPrefix(typ, "account.") && typ != "verification_reports.refreshed"
+	return typ == taskUpdated || providerOf(typ) == schema.Pinwheel && isOfJob
 }
 
 // linkTypes are the webhooks of a new account, in order.
