@@ -55,6 +55,51 @@ func (c *Check) checkRecords(p passage, got schema.Completion) {
 		ids = append(ids, named.ID)
 	}
 	c.checkIDs(p, got, ids)
+	if p.Provider == schema.Truv && d.Resource != schema.Link {
+		c.checkTruv(p, got)
+	}
+}
+
+// checkTruv checks what a completion of Truv's data says of its records. The statements are those
+// of one employment, and a snapshot of them would replace those of the others.
+func (c *Check) checkTruv(p passage, got schema.Completion) {
+	d := got.Data
+	scope := schema.Snapshot
+	if d.Resource == schema.Paystubs {
+		scope = schema.Delta
+	}
+	if d.Scope == nil || *d.Scope != scope {
+		c.violate(Changed, got.ID, "the records are not the %s of %s", scope, d.Resource)
+	}
+	if d.Resource != schema.VerificationReports || c.served.IsTroubled(p.Account) {
+		return
+	}
+	_, person := c.ledger.recordsOf(p)
+	for _, r := range person.resourcesAtTruv(p.Product) {
+		if !slices.Contains(d.Supported, r) {
+			c.violate(Incomplete, got.ID, "the link has %s, and supported lacks it", r)
+		}
+	}
+}
+
+// resourcesAtTruv returns the resources of which a person has data that the report of a product
+// shows.
+func (p Person) resourcesAtTruv(product string) []schema.Resource {
+	list := []schema.Resource{schema.VerificationReports}
+	if len(p.Employments) > 0 {
+		list = append(list, schema.Employment, schema.Income, schema.Identity)
+	}
+	hasStatements := false
+	for _, statements := range p.Statements {
+		hasStatements = hasStatements || len(statements) > 0
+	}
+	if hasStatements && product == "income" {
+		list = append(list, schema.Paystubs)
+	}
+	if len(p.TruvShifts) > 0 {
+		list = append(list, schema.Shifts)
+	}
+	return list
 }
 
 // readRecords reads the records of a large completion from the record store. It returns nil after a

@@ -56,7 +56,9 @@
 // has named, or one for the person if the provider did not name them when the worker asked.
 //
 // Truv names an object, or an employment and a number of objects. The completion has both ids. It
-// has every record that the person has there, or at least the number, or it is stale.
+// has every record that the person has there, or at least the number, or it is stale. The
+// statements are a delta, and all other data of Truv is a snapshot. With a report, supported has
+// every resource of which the person has data.
 //
 // A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
 // stored, every rule above applies.

@@ -178,6 +178,7 @@ func truvAnnounced(body []byte, w *Webhook) {
 	w.ObjectID = in.ObjectID
 	w.EmploymentID = in.EmploymentID
 	w.Count = in.ObjectsCount
+	w.Product = in.Product
 	if w.Type == "task-status-updated" {
 		w.Outcome = truvTaskOutcome(in.Status, in.Product)
 	}

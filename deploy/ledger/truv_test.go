@@ -142,6 +142,20 @@ func TestCheckOfTruvFinds(t *testing.T) {
 		{name: "nothing when a task that failed is failed", typ: "task-status-updated",
 			members: `,"status":"mfa_error","product":"income"`, resource: schema.VerificationReports,
 			outcome: schema.Failed, with: provider},
+		{name: "a report whose account lacks a resource that the link has",
+			typ: "task-status-updated", members: `,"status":"done","product":"income"`,
+			resource: schema.VerificationReports,
+			records:  []string{`{"id":"r","employments":[{"profile":{"n":1.50}}]}`},
+			with:     func(c *schema.Completion) { c.Data.Supported = c.Data.Supported[1:] },
+			want:     []string{Incomplete}},
+		{name: "statements that would replace those of the other employment",
+			typ: "statements-created", members: ofJob, resource: schema.Paystubs,
+			records: []string{`{"id":"a"}`, `{"id":"b"}`},
+			with: func(c *schema.Completion) {
+				scope := schema.Snapshot
+				c.Data.Scope = &scope
+			},
+			want: []string{Changed}},
 		{name: "a missing profile although the provider held nothing back",
 			typ: "profile-updated", members: `,"object_id":"gone"`, resource: schema.Identity,
 			records: []string{`{"id":"me"}`}, with: missing,
@@ -159,6 +173,15 @@ func TestCheckOfTruvFinds(t *testing.T) {
 			s.complete(w, row.resource, row.outcome, func(c *schema.Completion) {
 				c.Data.ObjectID = w.ObjectID
 				c.Data.EmploymentID = w.EmploymentID
+				scope := schema.Snapshot
+				if row.resource == schema.Paystubs {
+					scope = schema.Delta
+				}
+				c.Data.Scope = &scope
+				c.Data.Supported = []schema.Resource{
+					schema.Employment, schema.Identity, schema.Income, schema.Paystubs,
+					schema.Shifts, schema.VerificationReports,
+				}
 				records(row.records...)(c)
 				if row.with != nil {
 					row.with(c)
@@ -195,6 +218,8 @@ func TestTheIncomeAtTruvIsTheEmployment(t *testing.T) {
 			for _, r := range []schema.Resource{schema.Employment, schema.Income} {
 				s.complete(w, r, schema.Succeeded, func(c *schema.Completion) {
 					c.Data.ObjectID = "job-1"
+					scope := schema.Snapshot
+					c.Data.Scope = &scope
 					records(row.records...)(c)
 				})
 			}

@@ -37,6 +37,8 @@ type Webhook struct {
 	// ObjectID and EmploymentID are ids, and Count is a number of objects, that Truv announces.
 	ObjectID, EmploymentID string
 	Count                  int
+	// Product is the product of Truv's task.
+	Product string
 	// From and To are the dates of an announced chunk.
 	From, To string
 
