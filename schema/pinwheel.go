@@ -151,15 +151,6 @@ func pinwheelFetched(name string, r, worker Resource, does string) WebhookType {
 	}
 }
 
-// PinwheelJob returns the name of Pinwheel's job that finds the data of the resource, as a payroll
-// platform lists it in supported_jobs.
-func PinwheelJob(r Resource) string {
-	if r == BankAccounts {
-		return "direct_deposit_allocations"
-	}
-	return string(r)
-}
-
 // pinwheelStored returns a type without workers.
 func pinwheelStored(name string, r Resource, action, why string) WebhookType {
 	return storedType(name, r, action, pinwheelAccount, why)

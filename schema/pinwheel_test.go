@@ -94,14 +94,3 @@ func TestPinwheelsQueues(t *testing.T) {
 		},
 	})
 }
-
-func TestAPlatformNamesBankAccountsByTheirJob(t *testing.T) {
-	for resource, want := range map[schema.Resource]string{
-		schema.BankAccounts: "direct_deposit_allocations", schema.TaxForms: "tax_forms",
-		schema.Paystubs: "paystubs", schema.Income: "income",
-	} {
-		if got := schema.PinwheelJob(resource); got != want {
-			t.Errorf("the job of %s is %s, want %s", resource, got, want)
-		}
-	}
-}

@@ -204,6 +204,9 @@ func TestAWebhookBreaksItsSchemaWhere(t *testing.T) {
 		"added holds an object with a number": {
 			pinwheel("shifts.added"), change{"payload.added", []any{map[string]any{"id": 1}}},
 		},
+		"an added tax form has no id": {
+			pinwheel("tax_forms.added"), change{"payload.added", []any{map[string]any{"year": 2025}}},
+		},
 		"deleted is an object": {
 			pinwheel("shifts.added"), change{"payload.deleted", map[string]any{}},
 		},
