@@ -27,7 +27,7 @@
 // it; a built paystubs.fully_synced brings the documents, too. An account without any event or
 // state of a link gets account.added. These cannot be built, because Pinwheel's API has no trace of
 // them: verification_reports.refreshed, account.monitoring_status.updated, and the other types of
-// notices.
+// notices. If the worker of notices reads a built webhook, its record is the built payload.
 //
 // The id of a built webhook is made of the account, the type, and the job or the time of the
 // change. A second backfill makes the same id and stores nothing. Pinwheel's own webhook of the
