@@ -741,14 +741,11 @@ func broughtNothing(e schema.Event) bool {
 	return body.Payload.Outcome != "" && body.Payload.Outcome != "success"
 }
 
-// forgetOthers removes the completions of the other resources that read the event, if the worker of
-// the event's own resource reads it too.
+// forgetOthers removes the completions of the resources that act only if the provider's job
+// succeeded.
 func forgetOthers(expected map[string]string, e schema.Event) {
-	t := schema.Lookup(e.Provider, e.Type)
-	for _, r := range t.Workers {
-		if r != t.Resource && slices.Contains(t.Workers, t.Resource) {
-			delete(expected, e.CompletionKey(r))
-		}
+	for _, r := range schema.Lookup(e.Provider, e.Type).OnSuccess {
+		delete(expected, e.CompletionKey(r))
 	}
 }
 
