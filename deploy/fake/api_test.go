@@ -304,6 +304,9 @@ func TestPeople(t *testing.T) {
 		var all strings.Builder
 		for _, path := range []string{
 			account(p, "/identity"), account(p, "/paystubs?limit=100"), link(p),
+			link(p) + "identity/", link(p) + "bank_accounts/",
+			link(p) + "statements/?page_size=100&return_all_statements=true",
+			link(p) + "statements/?employment_id=" + p.EmploymentIDs()[1],
 		} {
 			all.Write(r.get(path, http.StatusOK).body)
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // recordsMax is how many paystubs or shifts an instruction may ask for.
-const recordsMax = 10_000
+const recordsMax = 20_000
 
 // instructionBytesMax is the size of the largest instruction.
 const instructionBytesMax = 1 << 20
@@ -118,13 +118,15 @@ func personView(p *Person) object {
 	for _, provider := range providers {
 		view = append(view, provider.ids(p)...)
 	}
-	return append(view, member{"paystubs", p.paystubCount}, member{"shifts", p.shiftCount})
+	return append(view, member{"paystubs", p.paystubCount}, member{"shifts", p.shiftCount},
+		member{"earlier_paystubs", p.earlierCount})
 }
 
 func (f *Providers) postPerson(r *http.Request) (int, any) {
 	var in struct {
 		Paystubs  *int   `json:"paystubs"`
 		Shifts    *int   `json:"shifts"`
+		Earlier   *int   `json:"earlier_paystubs"`
 		EndUserID string `json:"end_user_id"`
 		Seed      uint64 `json:"seed"`
 		Forbidden bool   `json:"forbidden"`
@@ -140,9 +142,13 @@ func (f *Providers) postPerson(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
+	earlier, err := recordCount("earlier_paystubs", in.Earlier)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
 	opts := PersonOptions{
 		EndUserID: in.EndUserID, Seed: in.Seed, Paystubs: paystubs, Shifts: shifts,
-		Forbidden: in.Forbidden,
+		EarlierPaystubs: earlier, Forbidden: in.Forbidden,
 	}
 	return http.StatusCreated, personView(f.Person(opts))
 }
@@ -219,6 +225,12 @@ type webhookInstruction struct {
 
 	MonitoringStatus string `json:"monitoring_status"`
 
+	Status       string `json:"status"`
+	Product      string `json:"product"`
+	ObjectID     string `json:"object_id"`
+	EmploymentID string `json:"employment_id"`
+	ObjectsCount *int   `json:"objects_count"`
+
 	Raw *string `json:"raw"` // sent in place of the body, with a signature
 
 	Times        int      `json:"times"`
@@ -288,6 +300,10 @@ func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 	if err != nil {
 		return Webhook{}, err
 	}
+	objectsCount := 0
+	if in.ObjectsCount != nil {
+		objectsCount = cmp.Or(*in.ObjectsCount, -1)
+	}
 	w, err := f.Event(p, in.Type, EventOptions{
 		Provider:  in.Provider,
 		ID:        in.ID,
@@ -299,6 +315,12 @@ func (f *Providers) webhookOf(in webhookInstruction) (Webhook, error) {
 
 		MonitoringStatus: in.MonitoringStatus,
 		Refresh:          in.Refresh,
+
+		Status:       in.Status,
+		Product:      in.Product,
+		ObjectID:     in.ObjectID,
+		EmploymentID: in.EmploymentID,
+		ObjectsCount: objectsCount,
 	})
 	if in.Raw != nil {
 		w.Body = []byte(*in.Raw)

@@ -49,11 +49,11 @@ func TestControlRefuses(t *testing.T) {
 		},
 		{
 			"too many paystubs",
-			"POST", "people", `{"paystubs": 10001}`, 400, "not between 0 and 10000",
+			"POST", "people", `{"paystubs": 20001}`, 400, "not between 0 and 20000",
 		},
 		{
 			"fewer shifts than none",
-			"POST", "people", `{"shifts": -1}`, 400, "not between 0 and 10000",
+			"POST", "people", `{"shifts": -1}`, 400, "not between 0 and 20000",
 		},
 		{"to play nobody", "POST", "people/x/play", ``, 404, "nobody has the id x"},
 		{"to show nobody", "GET", "people/x", ``, 404, "nobody has the id x"},

@@ -9,13 +9,17 @@ import (
 )
 
 // PersonOptions describe a person to make. The zero value makes the person of the recorded sandbox
-// account: 31 paystubs and 90 shifts.
+// account: 31 paystubs and 90 shifts. At Truv the person has an earlier employment too.
 type PersonOptions struct {
-	Paystubs  int    // 0 means 31, a negative number means none
-	Shifts    int    // 0 means 90, a negative number means none
-	EndUserID string // empty means a new id
-	Seed      uint64 // the same seed makes the same person; 0 means a new person
-	Forbidden bool   // the APIs answer 403 to every call about the person
+	Paystubs int // 0 means 31, a negative number means none
+	Shifts   int // 0 means 90, a negative number means none
+	// EarlierPaystubs are those of an employment that has ended. Only Truv has them: an account at
+	// Pinwheel is that of one employer. 0 means 3, and none for a person without paystubs. A
+	// negative number means no such employment.
+	EarlierPaystubs int
+	EndUserID       string // empty means a new id
+	Seed            uint64 // the same seed makes the same person; 0 means a new person
+	Forbidden       bool   // the APIs answer 403 to every call about the person
 }
 
 // Person is somebody who linked a payroll account and has an account at every provider. The
@@ -37,7 +41,9 @@ type Person struct {
 	street       string
 	rate         int // cents an hour
 	paystubCount int
+	earlierCount int // of paystubs of the earlier employment
 	shiftCount   int
+	bank         []deposit
 	forbidden    bool
 	canaries     []string
 
@@ -53,11 +59,13 @@ const (
 	shiftsDays   = 90 // age of the oldest shift
 )
 
-// The payroll platform and the employer of every account.
+// The payroll platform and the employers of every account.
 const (
 	platformID   = "00000000-0000-4000-a000-00000000fa4e"
 	platformName = "Fictional Payroll"
 	employer     = "Fictional & Sons"
+
+	earlierEmployer = "Invented Wares"
 )
 
 // Person makes a person and registers the person with all providers.
@@ -102,11 +110,19 @@ func newPerson(opts PersonOptions, accountID string, now time.Time) *Person {
 		street:       fmt.Sprintf("%d Imaginary Lane", 10_000+n%90_000),
 		rate:         2500 + int(n%1000),
 		paystubCount: max(cmp.Or(opts.Paystubs, 31), 0),
+		earlierCount: max(opts.EarlierPaystubs, 0),
 		shiftCount:   max(cmp.Or(opts.Shifts, shiftsDays), 0),
+		bank:         deposits(n),
 		forbidden:    opts.Forbidden,
 		accounts:     make(map[string]any),
 	}
+	if opts.EarlierPaystubs == 0 && p.paystubCount > 0 {
+		p.earlierCount = 3
+	}
 	p.canaries = []string{p.lastName, p.ssn, p.email, p.phone, p.street}
+	for _, d := range p.bank {
+		p.canaries = append(p.canaries, d.account)
+	}
 	for _, provider := range providers {
 		provider.open(p, accountID, made)
 	}
@@ -127,8 +143,9 @@ func (p *Person) date(daysAgo int) string {
 func (p *Person) hired() string { return p.date(payEveryDays * (p.paystubCount + 1)) }
 
 // Canaries returns unique texts of the person's data: the last name, the social
-// security number, contacts, the street, the pay of each paystub and access tokens. Tests look for
-// canaries in places where no personal data may be.
+// security number, contacts, the street, account numbers, the pay of each paystub and access
+// tokens, each in every spelling of the providers. Tests look for canaries in places where no
+// personal data may be.
 func (p *Person) Canaries() []string { return append([]string{}, p.canaries...) }
 
 // ids makes ids from random numbers.

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ var pinwheel = provider{
 	newID:    newUUID,
 	webhook:  pinwheelWebhook,
 	timeline: pinwheelTimeline,
+	apply:    applyPinwheel,
 
 	sign:     signPinwheel,
 	describe: describePinwheel,
@@ -56,17 +58,27 @@ type pinwheelAccount struct {
 	objects  map[string]string // the ids of single objects, by their kind
 	paystubs []record          // newest first
 	shifts   []record          // newest first
+	taxForms []record          // newest year first
 
 	// Guarded by Providers.mu.
 	monitoring    string               // monitoring_status
 	removed       bool                 // Pinwheel reaches the account no more
+	documented    bool                 // the newest paystub has its document
 	refreshed     map[string]time.Time // when the snapshot of a resource was taken
 	incomeUpdated time.Time
 	announced     map[string]bool // ids that a webhook has announced
 	jobs          []finishedJob   // oldest first
 }
 
-// record is a paystub or shift. A paystub starts and ends on the pay date.
+// applyPinwheel puts the account into the state of a webhook.
+func applyPinwheel(p *Person, w Webhook, _ time.Time) {
+	if w.Type == "paystubs.documents.added" {
+		pinwheelOf(p).documented = true
+	}
+}
+
+// record is a paystub, a shift or a tax form. A paystub starts and ends on the pay date, and a tax
+// form with its year.
 type record struct {
 	id         string
 	start, end string // dates
@@ -86,16 +98,20 @@ func openPinwheel(p *Person, id string, made ids) {
 		incomeUpdated: p.made,
 		announced:     make(map[string]bool),
 	}
-	for _, kind := range []string{"employment", "identity", "income", "voe", "voie", "document"} {
+	for _, kind := range []string{
+		"employment", "identity", "income", "voe", "voie", "document", "allocations",
+	} {
 		a.objects[kind] = made.uuid()
 	}
+	for i := range taxFormCount {
+		a.taxForms = append(a.taxForms, a.taxForm(p.day.Year()-1-i, made.uuid()))
+	}
 	for i := range p.paystubCount {
-		a.paystubs = append(a.paystubs, a.paystub(i, made.uuid()))
-		p.canaries = append(p.canaries, string(pinwheelGrossYTD(i)))
+		a.paystubs = append(a.paystubs, a.paystub(i, made.uuid(), i > 0))
+		p.canaries = append(p.canaries, fmt.Sprint(grossYTD(i)))
 	}
 	for i := range p.shiftCount {
-		age := newestDays + i*shiftsDays/max(p.shiftCount, shiftsDays)
-		a.shifts = append(a.shifts, a.shift(age, made.uuid()))
+		a.shifts = append(a.shifts, a.shift(p.shiftAge(i), made.uuid()))
 	}
 	p.accounts[Pinwheel] = a
 }
@@ -105,6 +121,9 @@ func (p *Person) PaystubIDs() []string { return idsOf(pinwheelOf(p).paystubs) }
 
 // ShiftIDs lists the ids of the person's shifts at Pinwheel, newest first.
 func (p *Person) ShiftIDs() []string { return idsOf(pinwheelOf(p).shifts) }
+
+// TaxFormIDs lists the ids of the person's tax forms at Pinwheel, newest year first.
+func (p *Person) TaxFormIDs() []string { return idsOf(pinwheelOf(p).taxForms) }
 
 func idsOf(records []record) []string {
 	list := make([]string, len(records))

@@ -32,6 +32,11 @@ func pinwheelEndpoints(f *Providers) []endpoint {
 		{name: "paystubs", path: account + "/paystubs", serve: api.paystubs},
 		{name: "paystub", path: account + "/paystubs/{paystub_id}", serve: api.paystub},
 		{name: "shifts", path: account + "/shifts", serve: api.shifts},
+		{
+			name: "direct_deposit_allocations", path: account + "/direct_deposit_allocations",
+			serve: api.allocations,
+		},
+		{name: "tax_forms", path: account + "/tax_forms", serve: api.taxForms},
 		{name: "platform", path: "/v1/platforms/{platform_id}", serve: api.platform},
 		{name: "end_user_accounts", path: endUser + "/accounts", serve: api.endUserAccounts},
 		{name: "voe", path: reports + "/voe", serve: api.report("voe")},
@@ -90,6 +95,19 @@ func (f pinwheelAPI) income(r *http.Request, faults fired) reply {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return pinwheelData(a.income(a.incomeUpdated), meta)
+	})
+}
+
+func (f pinwheelAPI) allocations(r *http.Request, faults fired) reply {
+	return f.ofAccount(r, func(a *pinwheelAccount) reply {
+		return pinwheelData(a.allocations(), f.snapshot(a, "direct_deposit_allocations", faults))
+	})
+}
+
+func (f pinwheelAPI) taxForms(r *http.Request, faults fired) reply {
+	return f.ofAccount(r, func(a *pinwheelAccount) reply {
+		return f.page(r, a, "tax_forms", a.taxForms, faults,
+			pinwheelFilter{from: "from_year", to: "to_year"})
 	})
 }
 
@@ -167,9 +185,13 @@ func (f pinwheelAPI) present(a *pinwheelAccount, records []record, faults fired)
 	defer f.mu.Unlock()
 	var list []record
 	for _, r := range records {
-		if !faults.leaveOut(r.id, a.announced[r.id]) {
-			list = append(list, r)
+		if faults.leaveOut(r.id, a.announced[r.id]) {
+			continue
 		}
+		if a.documented && len(a.paystubs) > 0 && r.id == a.paystubs[0].id {
+			r = a.paystub(0, r.id, true)
+		}
+		list = append(list, r)
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package fake
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -85,38 +86,10 @@ func (a *pinwheelAccount) income(updated time.Time) object {
 	}
 }
 
-// pinwheelGrossYTD is an amount that no other paystub has, with more digits than a float64 holds.
-func pinwheelGrossYTD(i int) decimal {
-	return decimal(fmt.Sprint((90_071_992_547_409_931 - i*1_000_003) | 1))
-}
-
-// pinwheelPay is the amounts of a paystub in cents.
-type pinwheelPay struct {
-	regular    int
-	premium    int
-	federal    int
-	state      int
-	retirement int
-	commuter   int
-	reimbursed int
-}
-
-func (a *pinwheelAccount) pay(i int) pinwheelPay {
-	pay := pinwheelPay{regular: 80 * a.rate, premium: 5_000 + i, commuter: 4_200, reimbursed: 700}
-	pay.federal = pay.gross() / 8
-	pay.state = pay.gross() / 25
-	pay.retirement = pay.gross() / 20
-	return pay
-}
-
-func (p pinwheelPay) gross() int      { return p.regular + p.premium }
-func (p pinwheelPay) taxes() int      { return p.federal + p.state }
-func (p pinwheelPay) deductions() int { return p.retirement + p.commuter }
-func (p pinwheelPay) net() int        { return p.gross() - p.taxes() - p.deductions() }
-
-// paystub makes the i-th paystub. The newest is the first.
-func (a *pinwheelAccount) paystub(i int, id string) record {
-	age := newestDays + payEveryDays*i
+// paystub makes the i-th paystub. The newest is the first, and has no document before
+// paystubs.documents.added.
+func (a *pinwheelAccount) paystub(i int, id string, hasDocument bool) record {
+	age := a.payAge(i)
 	payDate := a.date(age)
 	pay := a.pay(i)
 	var employerName, externalID any
@@ -134,7 +107,7 @@ func (a *pinwheelAccount) paystub(i int, id string) record {
 		{"gross_pay_amount", pay.gross()},
 		{"net_pay_amount", pay.net()},
 		{"check_amount", pay.net() + pay.reimbursed},
-		{"gross_pay_ytd", pinwheelGrossYTD(i)},
+		{"gross_pay_ytd", grossYTD(i)},
 		{"net_pay_ytd", nil},
 		{"total_taxes", pay.taxes()},
 		{"total_deductions", pay.deductions()},
@@ -145,7 +118,7 @@ func (a *pinwheelAccount) paystub(i int, id string) record {
 	body = append(body, a.payItems(pay)...)
 	body = append(body,
 		member{"created_at", a.made.Format(pinwheelTime)},
-		member{"document", a.paystubDocument(i, id)},
+		member{"document", a.paystubDocument(id, hasDocument)},
 		// Not documented: Pinwheel may add fields any day.
 		member{"pay_group", object{{"code", "FOUR-WEEKLY"}}},
 	)
@@ -153,7 +126,7 @@ func (a *pinwheelAccount) paystub(i int, id string) record {
 }
 
 // payItems are the lists of a paystub.
-func (a *pinwheelAccount) payItems(pay pinwheelPay) object {
+func (a *pinwheelAccount) payItems(pay pay) object {
 	item := func(name, category string, amount int, more ...member) object {
 		return append(object{{"name", name}, {"category", category}, {"amount", amount}}, more...)
 	}
@@ -183,10 +156,8 @@ func (a *pinwheelAccount) payItems(pay pinwheelPay) object {
 	}
 }
 
-// paystubDocument is the document of the i-th paystub, nil for the newest: its document comes with
-// paystubs.documents.added.
-func (a *pinwheelAccount) paystubDocument(i int, id string) any {
-	if i == 0 {
+func (a *pinwheelAccount) paystubDocument(id string, hasDocument bool) any {
+	if !hasDocument {
 		return nil
 	}
 	return object{
@@ -199,7 +170,7 @@ func (a *pinwheelAccount) paystubDocument(i int, id string) any {
 // shift makes the shift of so many days ago.
 func (a *pinwheelAccount) shift(age int, id string) record {
 	date := a.date(age)
-	overtimeRate := a.rate * 3 / 2
+	overtimeRate := a.overtimeRate()
 	body := object{
 		{"id", id},
 		{"account_id", a.AccountID},
@@ -217,14 +188,14 @@ func (a *pinwheelAccount) shift(age int, id string) record {
 				{"category", "hourly"},
 				{"hours", decimal("2.85")},
 				{"rate", a.rate},
-				{"amount", a.rate * 285 / 100},
+				{"amount", a.rate * shiftHours / 100},
 			},
 			{
 				{"name", "Overtime"},
 				{"category", "overtime"},
 				{"hours", decimal("0.35")},
 				{"rate", overtimeRate},
-				{"amount", overtimeRate * 35 / 100},
+				{"amount", overtimeRate * overtimeHours / 100},
 			},
 			// The amount is optional.
 			{{"name", "Uniform"}, {"category", "other"}, {"hours", nil}, {"rate", nil}},
@@ -232,6 +203,58 @@ func (a *pinwheelAccount) shift(age int, id string) record {
 		{"currency", "USD"},
 	}
 	return record{id: id, start: date, end: date, body: encode(body)}
+}
+
+// taxFormCount is the number of an account's tax forms, one a year.
+const taxFormCount = 3
+
+// taxForm is a form as lists have it (docs.pinwheelapi.com, Tax Forms).
+func (a *pinwheelAccount) taxForm(year int, id string) record {
+	text := strconv.Itoa(year)
+	body := object{
+		{"id", id},
+		{"account_id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelTime)},
+		{"form_type", "W-2"},
+		{"year", text},
+	}
+	return record{id: id, start: text, end: text, body: encode(body)}
+}
+
+// allocations are where the pay goes. The account numbers are masked.
+func (a *pinwheelAccount) allocations() object {
+	allocations := []object{}
+	for i, d := range a.bank {
+		kind := "checking"
+		if d.savings {
+			kind = "savings"
+		}
+		allocation := "remainder"
+		var amount any
+		if d.amount > 0 {
+			allocation = "amount"
+			amount = d.amount
+		}
+		allocations = append(allocations, object{
+			{"account_name", d.name},
+			{"account_type", kind},
+			{"allocation_type", allocation},
+			{"amount", amount},
+			{"bank_name", d.bank},
+			{"currency", "USD"},
+			{"masked_account_number", d.account[len(d.account)-4:]},
+			{"percentage", nil},
+			{"priority", i + 1},
+			{"routing_number", d.routing},
+		})
+	}
+	return object{
+		{"id", a.objects["allocations"]},
+		{"account_id", a.AccountID},
+		{"created_at", a.made.Format(pinwheelTime)},
+		{"updated_at", a.made.Format(pinwheelTime)},
+		{"allocations", allocations},
+	}
 }
 
 // report is a verification report of a kind: voe, or voie with income.
@@ -297,12 +320,12 @@ func (a *pinwheelAccount) reportIncome() object {
 		{"currency", "USD"},
 		{"annual_incomes", []object{{
 			{"year", a.day.Format("2006")},
-			{"gross_pay_ytd", pinwheelGrossYTD(0)},
+			{"gross_pay_ytd", grossYTD(0)},
 			{"net_pay_ytd", nil},
 			{"total_deductions_ytd", 64_704},
 			{"total_reimbursements_ytd", 7_000},
 			{"total_taxes_ytd", 94_407},
-			{"earnings_ytds", []object{{{"amount", pinwheelGrossYTD(0)}, {"category", "hourly"}}}},
+			{"earnings_ytds", []object{{{"amount", grossYTD(0)}, {"category", "hourly"}}}},
 		}}},
 		{"paystubs", paystubs},
 	}
@@ -319,14 +342,16 @@ func platform() object {
 		{"logo_url", nil},
 		{"supported_jobs", []string{
 			"direct_deposit_switch", "direct_deposit_allocations",
-			"employment", "identity", "income", "paystubs", "shifts",
+			"employment", "identity", "income", "paystubs", "shifts", "tax_forms",
 		}},
 	}
 }
 
 func (a *pinwheelAccount) account(refreshed map[string]time.Time) object {
 	collected := object{}
-	for _, resource := range []string{"employment", "identity", "income", "paystubs", "shifts"} {
+	for _, resource := range []string{
+		"direct_deposit_allocations", "employment", "identity", "income", "paystubs", "shifts",
+	} {
 		if at, ok := refreshed[resource]; ok {
 			collected = append(collected, member{resource, at.Format(pinwheelTime)})
 		}

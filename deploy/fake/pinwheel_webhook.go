@@ -2,6 +2,7 @@ package fake
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func pinwheelTimeline(p *Person) []moment {
 	a := pinwheelOf(p)
 	paystubs := a.paystubChunks()
 	shifts := a.shiftChunks()
-	return []moment{
+	moments := []moment{
 		a.single("account.added"),
 		a.single("identity.added"),
 		a.single("income.added"),
@@ -39,13 +40,22 @@ func pinwheelTimeline(p *Person) []moment {
 		a.chunkAdded("paystubs", paystubs[3]),
 		a.chunkAdded("shifts", shifts[2]),
 		a.single("employment.added"),
+		a.single("direct_deposit_allocations.added"),
+		a.single("tax_forms.added"),
+	}
+	if len(a.paystubs) > 0 { // the newest has no document yet
+		moments = append(moments, a.single("paystubs.documents.added"))
+	}
+	return append(moments,
 		a.single("verification_reports.refreshed"),
 		a.single("account.monitoring_status.updated"),
-	}
+	)
 }
 
 // single is a job with a single webhook.
-func (a *pinwheelAccount) single(webhookType string) moment { return a.jobOf(chunk{}, webhookType) }
+func (a *pinwheelAccount) single(webhookType string) moment {
+	return a.jobOf(a.chunkOf(webhookType), webhookType)
+}
 
 // chunkAdded is a job with a webhook about the chunk's records and a webhook about each threshold.
 func (a *pinwheelAccount) chunkAdded(resource string, c chunk) moment {
@@ -271,10 +281,7 @@ func (j pinwheelJob) metadata(webhookType string) []member {
 		return []member{{"document_id", newUUID()}}
 	case "tax_forms.added":
 		return []member{
-			{"added", []object{{
-				{"id", newUUID()}, {"document_type", "w2"}, {"year", 2025}, {"pay_date", nil},
-			}}},
-			{"deleted", pinwheelItems(j.Deleted)},
+			{"added", j.account.taxFormItems(j.Added)}, {"deleted", pinwheelItems(j.Deleted)},
 		}
 	default:
 		return nil
@@ -312,6 +319,24 @@ func pinwheelItems(list []string) []object {
 	for _, id := range list {
 		items = append(items,
 			object{{"id", id}, {"document_type", nil}, {"year", nil}, {"pay_date", nil}})
+	}
+	return items
+}
+
+// taxFormItems lists the tax forms, or those with the ids, and announces them.
+func (a *pinwheelAccount) taxFormItems(list []string) []object {
+	if list == nil {
+		list = idsOf(a.taxForms)
+	}
+	a.announce(list)
+	items := []object{}
+	for _, id := range list {
+		var year any
+		if i := slices.Index(idsOf(a.taxForms), id); i >= 0 {
+			year = json.Number(a.taxForms[i].start)
+		}
+		items = append(items,
+			object{{"id", id}, {"document_type", "w2"}, {"year", year}, {"pay_date", nil}})
 	}
 	return items
 }

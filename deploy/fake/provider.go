@@ -44,7 +44,7 @@ type provider struct {
 	timeline func(p *Person) []moment
 	// apply puts the person's account into the state of a webhook, before the webhook is sent
 	// (locked). apply may be nil.
-	apply func(p *Person, webhookType string, at time.Time)
+	apply func(p *Person, w Webhook, at time.Time)
 
 	// sign sets the headers with the signature of the body.
 	sign func(header http.Header, secret string, at time.Time, body []byte)

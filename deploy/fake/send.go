@@ -103,7 +103,7 @@ func (f *Providers) apply(provider provider, w Webhook) {
 	if person == nil || provider.apply == nil {
 		return
 	}
-	provider.apply(person, w.Type, f.now())
+	provider.apply(person, w, f.now())
 }
 
 // Play sends a person's timeline, in order unless the options say Shuffled. A webhook without a

@@ -29,7 +29,13 @@ var truv = provider{
 	},
 	open: openTruv,
 	ids: func(p *Person) object {
-		return object{{"link_id", p.LinkID}, {"user_id", p.UserID}}
+		list := object{{"link_id", p.LinkID}, {"user_id", p.UserID}, {"profile_id", p.ProfileID()}}
+		for i, name := range []string{"employment_id", "earlier_employment_id"} {
+			if ids := p.EmploymentIDs(); i < len(ids) {
+				list = append(list, member{name, ids[i]})
+			}
+		}
+		return list
 	},
 	idPath:   []string{"webhook_id"},
 	newID:    newHex,
@@ -55,13 +61,39 @@ var truv = provider{
 	fail:      truvError,
 }
 
-// truvLink is a person's account at Truv. Everything but token and hash is guarded by Providers.mu.
+// truvLink is a person's account at Truv.
 type truvLink struct {
-	token   string // the access_token
-	hash    string // the link_hash
-	status  string
-	updated time.Time
-	deleted bool
+	*Person
+	token       string // the access_token
+	hash        string // the link_hash
+	task        string // the id of the task that collected the data
+	refreshTask string // the id of the newest refresh
+	profileID   string
+	reportID    string
+	employments []truvEmployment // newest first
+	shifts      []truvItem       // newest first
+
+	// Guarded by Providers.mu.
+	status        string    // of the newest task
+	refreshStatus string    // of the newest refresh, empty without one
+	finished      time.Time // when the data was complete
+	updated       time.Time
+	deleted       bool
+	announced     map[string]bool // ids that a webhook has announced
+}
+
+// truvEmployment is a person's employment, with its pay statements, newest first.
+type truvEmployment struct {
+	id         string
+	isEarlier  bool // it has ended
+	statements []truvItem
+}
+
+// truvItem is a pay statement or a shift: the n-th of the person's paystubs or shifts.
+type truvItem struct {
+	n    int
+	id   string
+	date string
 }
 
 func truvOf(p *Person) *truvLink { return p.accounts[Truv].(*truvLink) }
@@ -70,80 +102,87 @@ func openTruv(p *Person, id string, made ids) {
 	p.LinkID = cmp.Or(id, made.hex())
 	p.UserID = made.hex()
 	link := &truvLink{
-		token:   "fake-access-token-" + made.hex(),
-		hash:    made.hex(),
-		status:  "done",
-		updated: p.made,
+		Person:      p,
+		token:       "fake-access-token-" + made.hex(),
+		hash:        made.hex(),
+		task:        made.hex(),
+		refreshTask: made.hex(),
+		profileID:   made.hex(),
+		reportID:    made.hex(),
+		status:      "done",
+		finished:    p.made,
+		updated:     p.made,
+		announced:   make(map[string]bool),
 	}
-	p.canaries = append(p.canaries, link.token)
+	link.employments = append(link.employments, link.employment(made, 0, p.paystubCount))
+	if p.earlierCount > 0 {
+		earlier := link.employment(made, p.paystubCount, p.earlierCount)
+		earlier.isEarlier = true
+		link.employments = append(link.employments, earlier)
+	}
+	for i := range p.shiftCount {
+		shift := truvItem{n: i, id: made.hex(), date: p.date(p.shiftAge(i))}
+		link.shifts = append(link.shifts, shift)
+	}
+	p.canaries = append(p.canaries, link.token, truvSSN(p))
 	p.accounts[Truv] = link
+}
+
+// employment makes an employment with so many of the person's paystubs, from the first-th on.
+func (l *truvLink) employment(made ids, first, count int) truvEmployment {
+	e := truvEmployment{id: made.hex()}
+	for n := first; n < first+count; n++ {
+		e.statements = append(e.statements, truvItem{
+			n: n, id: made.hex(), date: l.date(l.payAge(n)),
+		})
+		l.canaries = append(l.canaries, dollars(grossYTD(n)))
+	}
+	return e
+}
+
+// EmploymentIDs lists the ids of the person's employments at Truv, newest first.
+func (p *Person) EmploymentIDs() []string {
+	var list []string
+	for _, e := range truvOf(p).employments {
+		list = append(list, e.id)
+	}
+	return list
+}
+
+// ProfileID returns the id of the person's profile at Truv.
+func (p *Person) ProfileID() string { return truvOf(p).profileID }
+
+// StatementIDs lists the ids of the pay statements of an employment at Truv, newest first.
+func (p *Person) StatementIDs(employmentID string) []string {
+	e, _ := truvOf(p).find(employmentID)
+	return truvIDs(e.statements)
+}
+
+// TruvShiftIDs lists the ids of the person's shifts at Truv, newest first.
+func (p *Person) TruvShiftIDs() []string { return truvIDs(truvOf(p).shifts) }
+
+func truvIDs(items []truvItem) []string {
+	list := make([]string, len(items))
+	for i, item := range items {
+		list[i] = item.id
+	}
+	return list
+}
+
+// find returns the employment with the id. An empty id means the newest employment.
+func (l *truvLink) find(employmentID string) (e truvEmployment, ok bool) {
+	for _, e := range l.employments {
+		if employmentID == "" || e.id == employmentID {
+			return e, true
+		}
+	}
+	return truvEmployment{}, false
 }
 
 // signTruv sets X-WEBHOOK-SIGN: HMAC-SHA256 over the body alone, with the access secret as key
 // (docs.truv.com, Webhooks).
 func signTruv(header http.Header, secret string, _ time.Time, body []byte) {
 	header.Set("X-WEBHOOK-SIGN", "v1="+hmacHex(secret, body))
-}
-
-// truvTimeline connects a link, disconnects and deletes it.
-func truvTimeline(p *Person) []moment {
-	var moments []moment
-	for _, webhookType := range []string{"link-connected", "link-disconnected", "link-deleted"} {
-		moments = append(moments, func(at time.Time) []Webhook {
-			return []Webhook{truvWebhook(p, webhookType, EventOptions{}, at)}
-		})
-	}
-	return moments
-}
-
-// truvWebhook makes a webhook with the fields of docs.truv.com, Links events. Webhooks of other
-// kinds have the documented ids.
-func truvWebhook(p *Person, webhookType string, opts EventOptions, at time.Time) Webhook {
-	at = at.UTC()
-	id := cmp.Or(opts.ID, newHex())
-	body := object{
-		{"webhook_id", id},
-		{"event_type", webhookType},
-		{"event_created_at", at.Format("2006-01-02T15:04:05.000000Z")},
-		{"updated_at", at.Format("2006-01-02T15:04:05.000000+00:00")},
-		{"link_id", p.LinkID},
-		{"product", "income"},
-		{"data_source", "payroll"},
-		{"tracking_info", nil},
-		{"user_id", p.UserID},
-		{"template_id", nil},
-	}
-	kind, _, _ := strings.Cut(webhookType, "-")
-	switch kind {
-	case "task":
-		body = append(body, member{"task_id", newHex()}, member{"status", "done"})
-	case "order":
-		body = append(body, member{"order_id", newHex()}, member{"status", "completed"})
-	case "employment", "profile":
-		body = append(body, member{"task_id", newHex()}, member{"object_id", newHex()})
-	case "statements", "shifts", "bank":
-		body = append(body, member{"task_id", newHex()}, member{"employment_id", newHex()},
-			member{"objects_count", 1})
-	}
-	return Webhook{
-		Provider: Truv, ID: id, Type: webhookType, Account: p.LinkID, Body: spaced(body),
-	}
-}
-
-// applyTruv puts the link into the state of a webhook.
-func applyTruv(p *Person, webhookType string, at time.Time) {
-	link := truvOf(p)
-	switch webhookType {
-	case "link-connected":
-		link.status = "done"
-	case "link-disconnected":
-		link.status = "login_error"
-	case "link-deleted":
-		link.deleted = true
-	default:
-		return
-	}
-	link.updated = at.UTC()
 }
 
 // refuseTruv requires both credentials (docs.truv.com, Authentication).
@@ -205,66 +244,5 @@ func truvServerError(status int) reply {
 		status: status,
 		header: map[string]string{"Content-Type": "text/html"},
 		body:   fmt.Appendf(nil, page, status),
-	}
-}
-
-func truvEndpoints(f *Providers) []endpoint {
-	api := truvAPI{f}
-	return []endpoint{
-		{name: "link", path: "/v1/links/{link_id}/{$}", serve: api.link},
-		{name: "", path: "/v1/links/{link_id}", serve: redirectToSlash},
-		{name: "webhooks", path: "/v1/webhooks/{$}", serve: api.webhooks},
-		{name: "webhook_requests", path: "/v1/webhook-requests/{$}", serve: api.sendings},
-		{path: "/v1/webhooks/{$}", method: http.MethodPost, serve: api.createWebhook},
-		{path: "/v1/webhooks/{webhook_id}/{$}", method: http.MethodPatch, serve: api.updateWebhook},
-	}
-}
-
-// truvAPI answers the calls to Truv.
-type truvAPI struct{ *Providers }
-
-// link returns the Link object. The access token is complete: callers must keep the token
-// secret. A deleted link is not found.
-func (f truvAPI) link(r *http.Request, _ fired) reply {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	id := r.PathValue("link_id")
-	p := f.byID[id]
-	if p == nil || p.LinkID != id || truvOf(p).deleted {
-		return truvError(http.StatusNotFound, "")
-	}
-	link := truvOf(p)
-	return reply{status: http.StatusOK, body: encode(object{
-		{"id", p.LinkID},
-		{"access_token", link.token},
-		{"created_at", p.made.Format(time.RFC3339)},
-		{"updated_at", link.updated.Format(time.RFC3339)},
-		{"deleted_at", nil},
-		{"tracking_info", nil},
-		{"status", link.status}, // of the link's last task
-		{"user_external_id", p.EndUserID},
-		{"provider_id", "fictional_payroll"},
-		{"provider", object{
-			{"id", "fictional_payroll"}, {"name", platformName}, {"logo_url", nil},
-		}},
-		{"company_mapping", object{{"id", nil}, {"name", employer}, {"logo_url", nil}}},
-		{"link_hash", link.hash},
-		{"allowed_products", []string{"income", "employment"}},
-		{"initial_product_type", "income"},
-		{"data_source", "payroll"},
-		{"is_suspicious", false},
-		{"is_dds_available", nil},
-	})}
-}
-
-// redirectToSlash answers as Django does if only the final slash is missing.
-func redirectToSlash(r *http.Request, _ fired) reply {
-	to := r.URL.EscapedPath() + "/"
-	if r.URL.RawQuery != "" {
-		to += "?" + r.URL.RawQuery
-	}
-	return reply{
-		status: http.StatusMovedPermanently,
-		header: map[string]string{"Location": to, "Content-Type": "text/html; charset=utf-8"},
 	}
 }

@@ -13,7 +13,6 @@ const (
 	truvPageSize = 20
 	// truvLogFor is how long the log keeps an attempt (docs.truv.com, Webhook requests).
 	truvLogFor = 30 * 24 * time.Hour
-	truvTime   = "2006-01-02T15:04:05.000000Z"
 )
 
 // webhooks answers a page of registrations (docs.truv.com, Webhooks).

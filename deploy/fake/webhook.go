@@ -28,8 +28,15 @@ type EventOptions struct {
 	// MonitoringStatus is that of the account after account.monitoring_status.updated. Empty means
 	// active.
 	MonitoringStatus string
-	// Refresh is true for a job of a refresh, which Pinwheel does not list among its jobs.
+	// Refresh is true for a job of a refresh. Pinwheel does not list it among its jobs, and Truv's
+	// reports have its status.
 	Refresh bool
+	// Truv alone has the rest.
+	Status       string // of a task or an order; empty means done or completed
+	Product      string // empty means income
+	ObjectID     string // empty means the newest employment, or the profile
+	EmploymentID string // empty means the newest employment
+	ObjectsCount int    // 0 means the true number, a negative number means 0
 }
 
 // outcomes are the values of EventOptions.Outcome.

@@ -60,6 +60,18 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 				t.Errorf("%s %s says it is %s %s", w.Type, w.ID, e.Event, e.EventID)
 			}
 		}
+		if w.Provider == fake.Truv {
+			e := decode[struct {
+				Status string
+				Count  int `json:"objects_count"`
+			}](t, w.Body)
+			if e.Status != "" {
+				line += " " + e.Status
+			}
+			if e.Count > 0 {
+				line += fmt.Sprint(" ", e.Count)
+			}
+		}
 		got = append(got, line)
 	}
 	want := []string{
@@ -74,9 +86,22 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 		"paystubs.added 27 complete", "paystubs.fully_synced 27",
 		"shifts.added 60 complete", "shifts.ninety_days_synced 60", "shifts.fully_synced 60",
 		"employment.added",
+		"direct_deposit_allocations.added",
+		"tax_forms.added",
+		"paystubs.documents.added 1 complete",
 		"verification_reports.refreshed",
 		"account.monitoring_status.updated",
-		"link-connected", "link-disconnected", "link-deleted",
+		"task-status-updated new", "task-status-updated login", "task-status-updated parse",
+		"link-connected",
+		"employment-created", "employment-created",
+		"profile-created",
+		"task-status-updated full_parse",
+		"statements-created 31", "statements-created 3",
+		"shifts-created 90",
+		"bank-accounts-created 2",
+		"task-status-updated done",
+		"task-status-updated login_error",
+		"link-disconnected", "link-deleted",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)
@@ -85,8 +110,8 @@ func TestTimelineIsTheRecordedOne(t *testing.T) {
 	for _, w := range recordedTimeline(r, p) {
 		types[w.Type] = true
 	}
-	if len(types) != 19 {
-		t.Errorf("%d types, want 19", len(types))
+	if len(types) != 28 {
+		t.Errorf("%d types, want 28", len(types))
 	}
 }
 
@@ -109,6 +134,7 @@ func TestTimelineSkipsThresholdsWithoutData(t *testing.T) {
 	want := []string{
 		"paystubs.added", "paystubs.seven_days_synced", "shifts.seven_days_synced",
 		"paystubs.added", "paystubs.fully_synced", "shifts.added", "shifts.fully_synced",
+		"paystubs.documents.added",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("types (-want +got):\n%s", diff)
