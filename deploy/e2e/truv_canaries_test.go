@@ -217,7 +217,7 @@ func TestWhatTruvAnswersIsToldToNobodyElse(t *testing.T) {
 	api := &canaryTruv{answers: badAnswers(), called: map[string]int{}}
 	spans := tracetest.NewSpanRecorder()
 	s := upInProcess(t, startBesideTruv(t, api, spans), map[string]string{
-		"NOT_READY_LADDER": "10ms", "RETRY_LADDER": "10ms,10ms", "TRUV_RATE_PER_S": "1000",
+		"NOT_READY_LADDER": "10ms", "RETRY_LADDER": "10ms", "TRUV_RATE_PER_S": "1000",
 	})
 	for n := range len(api.answers) + 1 {
 		for _, w := range truvTypes() {
