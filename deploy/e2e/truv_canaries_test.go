@@ -183,13 +183,14 @@ func startBesideTruv(t *testing.T, api http.Handler, spans *tracetest.SpanRecord
 	})
 }
 
-// sendTruv sends a webhook of Truv's about a link, and returns its id.
-func (s *script) sendTruv(t *testing.T, webhookType, link string) (id string) {
+// sendTruv sends a webhook of Truv's about so many objects of a link, and returns its id.
+func (s *script) sendTruv(t *testing.T, webhookType, link string, count int) (id string) {
 	t.Helper()
 	id = link + "-" + webhookType
 	body := fmt.Appendf(nil, `{"webhook_id":%q,"event_type":%q,"link_id":%q,"product":"income",`+
 		`"event_created_at":"2026-02-03T15:19:11.058437Z","task_id":"task","status":"done",`+
-		`"object_id":"object","employment_id":"object","objects_count":1}`, id, webhookType, link)
+		`"object_id":"object","employment_id":"object","objects_count":%d}`, id, webhookType, link,
+		count)
 	err := s.waitFor("ingress to store "+id, func(context.Context) (bool, error) {
 		status, _, err := s.post(fake.Truv, body)
 		return status == http.StatusOK, err
@@ -221,7 +222,7 @@ func TestWhatTruvAnswersIsToldToNobodyElse(t *testing.T) {
 	})
 	for n := range len(api.answers) + 1 {
 		for _, w := range truvTypes() {
-			s.sendTruv(t, w.Name, canaryPerson(n))
+			s.sendTruv(t, w.Name, canaryPerson(n), 1)
 		}
 	}
 	if err := s.settled(); err != nil {
