@@ -34,9 +34,9 @@ type Fault struct {
 	Cut   int      `json:"cut,omitempty"` // close the connection after so many bytes of the body
 
 	// Errors of the data.
-	Stale        bool    `json:"stale,omitempty"`         // refreshed_at is a day too old
+	Stale        bool    `json:"stale,omitempty"`         // refreshed_at or the status is too old
 	Missing      Missing `json:"missing,omitzero"`        // records not there yet
-	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // next_cursor leads to the same page
+	RepeatCursor bool    `json:"repeat_cursor,omitempty"` // the next page is the same
 }
 
 // FaultState is a Fault with its counts.

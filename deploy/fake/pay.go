@@ -77,7 +77,7 @@ type deposit struct {
 // deposits makes the bank accounts of a person. No real account number has more than 17 digits, and
 // no real routing number starts with 9.
 func deposits(n uint64) []deposit {
-	number := func(i uint64) string { return fmt.Sprintf("00000000%012d", (n*2+i)%1_000_000_000_000) }
+	number := func(i uint64) string { return fmt.Sprintf("00000000%012d", (n*2+i)%1e12) }
 	const bank = "Bank of Nowhere"
 	return []deposit{
 		{

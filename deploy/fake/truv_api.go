@@ -96,7 +96,7 @@ func (f truvAPI) employments(r *http.Request, faults fired) reply {
 		list := []object{}
 		for _, e := range link.employments {
 			if f.isPresent(link, e.id, faults) {
-				list = append(list, append(link.employed(e), link.income(e)...))
+				list = append(list, append(link.employed(e), link.income()...))
 			}
 		}
 		return truvData(list)

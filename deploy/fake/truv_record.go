@@ -72,8 +72,9 @@ func (l *truvLink) employed(e truvEmployment) object {
 	}
 }
 
-// income is the members of an employment that only objects with income have.
-func (l *truvLink) income(truvEmployment) object {
+// income is the members of an employment that only objects with income have. Both employments pay
+// the same.
+func (l *truvLink) income() object {
 	return object{
 		{"income", dollars(l.rate)},
 		{"income_unit", "HOURLY"},
@@ -297,7 +298,7 @@ func (l *truvLink) reportIncome(e truvEmployment) object {
 	if e.isEarlier {
 		accounts = []object{}
 	}
-	return append(l.income(e),
+	return append(l.income(),
 		member{"statements", statements},
 		member{"annual_income_summary", years},
 		member{"bank_accounts", accounts},
@@ -306,4 +307,6 @@ func (l *truvLink) reportIncome(e truvEmployment) object {
 }
 
 // payYear is the year of a statement.
-func (l *truvLink) payYear(item truvItem) int { return l.day.AddDate(0, 0, -l.payAge(item.n)).Year() }
+func (l *truvLink) payYear(item truvItem) int {
+	return l.day.AddDate(0, 0, -l.payAge(item.n)).Year()
+}

@@ -90,14 +90,28 @@ const momentsEvery = 500 * time.Millisecond
 //	paystubs.added       27   paystubs.fully_synced
 //	shifts.added         60   shifts.ninety_days_synced   shifts.fully_synced
 //	employment.added
+//	direct_deposit_allocations.added
+//	tax_forms.added
+//	paystubs.documents.added
 //	verification_reports.refreshed
 //	account.monitoring_status.updated
+//
+//	task-status-updated   new, login, parse
 //	link-connected
+//	employment-created        for each employment
+//	profile-created
+//	task-status-updated   full_parse
+//	statements-created        for each employment
+//	shifts-created
+//	bank-accounts-created
+//	task-status-updated   done
+//	task-status-updated   login_error, of a refresh
 //	link-disconnected
 //	link-deleted
 //
-// A line is one moment. The webhooks of a Pinwheel job share payload.id and payload.timestamp. A
-// threshold of 30 or 90 days without a record is skipped.
+// A line of Pinwheel's is one moment, and each webhook of Truv's is one. The webhooks of a Pinwheel
+// job share payload.id and payload.timestamp. A threshold of 30 or 90 days without a record is
+// skipped, and so are Truv's webhooks about lists without a record.
 func (f *Providers) Timeline(p *Person) []Webhook {
 	var moments []moment
 	for _, provider := range providers {

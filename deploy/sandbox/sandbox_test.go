@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,8 +117,9 @@ func TestUpIsReady(t *testing.T) {
 	if status, body := get(t, s.AdminURL+"/readyz"); status != 200 {
 		t.Errorf("readyz: %d %s", status, body)
 	}
-	if got := s.Resources(); len(got) != 8 {
-		t.Errorf("workers of %v", got)
+	want := slices.Sorted(slices.Values(schema.WorkerResources()))
+	if got := s.Resources(); len(got) != 10 || !slices.Equal(got, want) {
+		t.Errorf("workers of %v, want those of %v", got, want)
 	}
 	w := event(t, s, "identity.added")
 	send(t, s, w)

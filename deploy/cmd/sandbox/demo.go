@@ -18,8 +18,9 @@ import (
 // ladder take longer.
 const silenceMax = 2 * time.Minute
 
-// demonstrate plays a person with a new payroll account and prints each completion. complete
-// reports whether all completions came.
+// demonstrate plays a person with a new payroll account, one provider after the other, and prints
+// each completion. Before a provider erases its data, demonstrate compares what the providers say.
+// complete reports whether all completions came.
 func demonstrate(
 	ctx context.Context,
 	s *sandbox.Sandbox,
@@ -31,13 +32,25 @@ func demonstrate(
 	}
 	timeline := s.Fake.Timeline(s.Fake.Person(fake.PersonOptions{}))
 	p.play(timeline)
-	for _, w := range timeline {
+	for i, w := range timeline {
 		// A link is deleted long after everything else. An event in flight at that time gets no
-		// completion, so the demonstration waits before the deletion.
-		if schema.Lookup(schema.Provider(w.Provider), w.Type).Erases {
+		// completion, so the demonstration waits before the deletion. It also waits before the next
+		// provider, for the reader.
+		erases := schema.Lookup(schema.Provider(w.Provider), w.Type).Erases
+		isNext := i > 0 && timeline[i-1].Provider != w.Provider
+		if erases || isNext {
 			if err := d.wait(ctx); err != nil {
 				return d.end(ctx)
 			}
+			p.println("")
+		}
+		if erases {
+			rows, err := compare(ctx, stream.NewOperator(s.Conn), d.completions)
+			if err != nil {
+				return false, err
+			}
+			p.compare(rows)
+			p.erase(w)
 		}
 		answer, err := s.Fake.SendWithRetries(ctx, w)
 		if err != nil {
@@ -60,6 +73,8 @@ type demo struct {
 	// of a person.
 	awaited map[string]string
 	rows    map[string]*row
+	// completions are those that came, oldest first.
+	completions []schema.Completion
 }
 
 // row is a type of webhook in the summary.
@@ -92,6 +107,7 @@ func (d *demo) wait(ctx context.Context) error {
 			return err
 		}
 		d.printer.completion(c)
+		d.completions = append(d.completions, c)
 		id := schema.WithoutAccount(c.ID)
 		if _, awaited := d.awaited[id]; !awaited {
 			continue

@@ -122,6 +122,28 @@ func (p *printer) completion(c schema.Completion) {
 	p.println("%s", line)
 }
 
+// compare prints rows of which the first is the header.
+func (p *printer) compare(rows [][]string) {
+	p.println("What the providers say of the person, as package schema/normal reads it:\n")
+	for i, row := range rows {
+		line := fmt.Sprintf("  %-11s", row[0])
+		for _, cell := range row[1:] {
+			line += fmt.Sprintf(" %-36s", cell)
+		}
+		line = strings.TrimRight(line, " ")
+		if i == 0 {
+			line = p.paint(faint, line)
+		}
+		p.println("%s", line)
+	}
+}
+
+// erase introduces the completion of a webhook that erases an account's data.
+func (p *printer) erase(w fake.Webhook) {
+	title := schema.Provider(w.Provider).Title()
+	p.println("\n%s deletes its link, and Wagewire erases what it had of the link:\n", title)
+}
+
 func outcomeColour(o schema.Outcome) string {
 	switch o {
 	case schema.Succeeded, schema.Deleted:
@@ -265,7 +287,12 @@ const suggestionsText = `  Send a webhook of your own, signed as Pinwheel signs:
   Let a fake provider fail, and send a webhook whose worker meets the failure:
 
     curl <providers>/control/faults -d '{"path":"employment","status":503,"times":2}'
-    curl <providers>/control/webhooks -d '{"type":"employment.added"}'`
+    curl <providers>/control/webhooks -d '{"type":"employment.added"}'
+
+  Let the data come later than its webhook, as at the real providers:
+
+    curl <providers>/control/faults -d '{"path":"statements","missing":true,"times":1}'
+    curl <providers>/control/webhooks -d '{"type":"statements-created"}'`
 
 // shorten returns the start of an account's id.
 func shorten(account string) string {

@@ -39,7 +39,8 @@ func rootCommand(getenv func(string) string) *cobra.Command {
 		Use: "sandbox",
 		Long: fmt.Sprintf(`sandbox runs all of Wagewire in one process: nats-server, fakes of %s,
 ingress and every worker. It plays a person who links a payroll account, prints a line for each
-completion, and runs until Ctrl-C.`, sandbox.Titles()),
+completion, compares what the providers say of the person, and runs until Ctrl-C.`,
+			sandbox.Titles()),
 		Example: `  Play the demonstration, then wait for your own webhooks:
     sandbox
   Play the demonstration and end: 0 if every event got all its completions, else 1:
