@@ -56,8 +56,8 @@ var canaryPerson77 = secretsOf(77)
 // canaryLink is the id of the account. It stays, in the tombstone and in the completion `deleted`.
 const canaryLink = "link-of-canary-77"
 
-// canaryLine is ingress, every worker of Truv and a payroll API around a broker whose files the test
-// can read.
+// canaryLine is ingress, every worker of Truv and a payroll API around a broker whose files the
+// test can read.
 type canaryLine struct {
 	*testing.T
 	stores   []string // the directories of the broker, one for each server
@@ -67,8 +67,8 @@ type canaryLine struct {
 	api      *linkAPI
 }
 
-// linkAPI serves every call with the same answer, or with the documented records if the answer has no
-// body.
+// linkAPI serves every call with the same answer, or with the documented records if the answer has
+// no body.
 type linkAPI struct {
 	mu     sync.Mutex
 	status int

@@ -64,8 +64,8 @@
 //		with its queues and makes them again.
 //
 //	person [paystubs=N] [earlier_paystubs=N] [shifts=N] [end_user_id=ID]
-//		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK, and of Truv's
-//		objects $PROFILE, $EMPLOYMENT and $EARLIER, the employment before. The count of calls starts
+//		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. $PROFILE,
+//		$EMPLOYMENT and $EARLIER, the employment before, are at Truv. The count of calls starts
 //		again at 0.
 //	play [times=N] [shuffled]
 //		sends the webhooks about the newest person's account, in the order of life or in any

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/nats"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // Whole account numbers are for teams that were granted them: a team with every other resource gets
@@ -56,7 +55,8 @@ func TestATeamWithoutBankAccountsGetsNoAccountNumber(t *testing.T) {
 	}
 	isTold := func(messages []jetstream.Msg, account string) bool {
 		return slices.ContainsFunc(messages, func(m jetstream.Msg) bool {
-			return bytes.Contains(m.Data(), []byte(account)) || strings.Contains(m.Subject(), account)
+			text := m.Subject() + string(m.Data())
+			return strings.Contains(text, account)
 		})
 	}
 	for account := range accounts {
@@ -100,22 +100,19 @@ func (s *script) readAs(t *testing.T, team string) (messages []jetstream.Msg) {
 		t.Fatal(err)
 	}
 	var durable jetstream.Consumer
-	err = s.waitFor("the broker to know the team", func(ctx context.Context) (bool, error) {
+	streamtest.Eventually(t, "the broker knows team "+team, func() bool {
 		nc, err := natsgo.Connect(addresses.NATS, key)
 		if err != nil {
-			return false, nil // its account is loaded a moment later
+			return false
 		}
 		t.Cleanup(nc.Close)
 		js, err := jetstream.NewWithDomain(nc, stream.Domain)
 		if err != nil {
-			return false, err
+			t.Fatal(err)
 		}
-		durable, err = js.Consumer(ctx, schema.CompletionsStream, team)
-		return err == nil, err
+		durable, err = js.Consumer(t.Context(), schema.CompletionsStream, team)
+		return err == nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for {
 		info, err := durable.Info(t.Context())
 		if err != nil {
