@@ -315,33 +315,17 @@ func (s *script) calls(_ *testscript.TestScript, args arguments) error {
 // served is every record of a resource that Pinwheel has for the newest person, by its id.
 func (s *script) served(r schema.Resource) (map[string]json.RawMessage, error) {
 	account := "/pinwheel/v1/accounts/" + s.person.AccountID + "/"
-	records := servedRecords{}
-	switch r {
-	case schema.Paystubs, schema.Shifts, schema.TaxForms:
-		for cursor := "?limit=100"; cursor != ""; {
-			page, err := s.page(account + string(r) + cursor)
-			if err != nil {
-				return nil, err
-			}
-			for _, record := range page.Data {
-				if err := records.keep(record); err != nil {
-					return nil, err
-				}
-			}
-			if cursor = ""; page.Meta.NextCursor != "" {
-				cursor = "?limit=100&cursor=" + page.Meta.NextCursor
-			}
-		}
-		return records, nil
-	}
 	paths := []string{account + string(r)}
 	switch r {
+	case schema.Paystubs, schema.Shifts, schema.TaxForms:
+		return s.servedInPages(account + string(r))
 	case schema.BankAccounts:
 		paths = []string{account + "direct_deposit_allocations"}
 	case schema.VerificationReports:
 		of := "/pinwheel/v1/end_users/" + s.person.EndUserID + "/verification_reports/"
 		paths = []string{of + "voe", of + "voie"}
 	}
+	records := servedRecords{}
 	for _, path := range paths {
 		body, err := s.api(path)
 		if err != nil {
@@ -358,33 +342,34 @@ func (s *script) served(r schema.Resource) (map[string]json.RawMessage, error) {
 	return records, nil
 }
 
+// servedInPages is every record of a list of Pinwheel's, by its id.
+func (s *script) servedInPages(list string) (map[string]json.RawMessage, error) {
+	records := servedRecords{}
+	for cursor := "?limit=100"; cursor != ""; {
+		page, err := s.page(list + cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range page.Data {
+			if err := records.keep(record); err != nil {
+				return nil, err
+			}
+		}
+		cursor = ""
+		if page.Meta.NextCursor != "" {
+			cursor = "?limit=100&cursor=" + page.Meta.NextCursor
+		}
+	}
+	return records, nil
+}
+
 // servedByTruv is every record of a resource that Truv has for the newest person, by its id,
 // without the members that never leave the client. A report is the one about income.
 func (s *script) servedByTruv(r schema.Resource) (map[string]json.RawMessage, error) {
-	link := "/truv/v1/links/" + s.person.LinkID + "/"
 	records := servedRecords{}
-	var paths []string
-	switch r {
-	case schema.Paystubs:
-		const all = "statements/?page_size=100&return_all_statements=true&employment_id="
-		paths = []string{link + all + s.person.EmploymentID}
-		if s.person.EarlierEmploymentID != "" {
-			paths = append(paths, link+all+s.person.EarlierEmploymentID)
-		}
-	case schema.Shifts:
-		paths = []string{link + "shifts/?page_size=100"}
-	default:
-		paths = []string{link + map[schema.Resource]string{
-			schema.Link:                "",
-			schema.Employment:          "employments/",
-			schema.Income:              "employments/",
-			schema.Identity:            "identity/",
-			schema.BankAccounts:        "bank_accounts/",
-			schema.VerificationReports: "income/report/",
-		}[r]}
-	}
-	for _, path := range paths {
-		for number := 1; number > 0; number++ {
+	for _, path := range s.truvPaths(r) {
+		more := true
+		for number := 1; more; number++ {
 			at := path
 			if number > 1 {
 				at += fmt.Sprintf("&page=%d", number)
@@ -393,16 +378,40 @@ func (s *script) servedByTruv(r schema.Resource) (map[string]json.RawMessage, er
 			if err != nil {
 				return nil, err
 			}
-			more, err := records.keepTruv(body)
+			more, err = records.keepTruv(body)
 			if err != nil {
 				return nil, err
-			}
-			if !more {
-				break
 			}
 		}
 	}
 	return records, nil
+}
+
+// truvPaths are the paths of a resource at Truv, with the query of the first page of a list.
+func (s *script) truvPaths(r schema.Resource) (paths []string) {
+	link := "/truv/v1/links/" + s.person.LinkID + "/"
+	switch r {
+	case schema.Employment, schema.Income:
+		return []string{link + "employments/"}
+	case schema.Identity:
+		return []string{link + "identity/"}
+	case schema.Paystubs:
+		for _, employment := range []string{s.person.EmploymentID, s.person.EarlierEmploymentID} {
+			if employment != "" {
+				paths = append(paths, link+"statements/?page_size=100&return_all_statements=true"+
+					"&employment_id="+employment)
+			}
+		}
+		return paths
+	case schema.Shifts:
+		return []string{link + "shifts/?page_size=100"}
+	case schema.BankAccounts:
+		return []string{link + "bank_accounts/"}
+	case schema.VerificationReports:
+		return []string{link + "income/report/"}
+	default:
+		return []string{link}
+	}
 }
 
 // servedRecords are records by their ids.
@@ -424,18 +433,19 @@ func (of servedRecords) keepTruv(body []byte) (more bool, _ error) {
 		Next    *string
 		Results []json.RawMessage
 	}
-	list := &page.Results
+	var err error
 	if body[0] == '[' {
-		if err := json.Unmarshal(body, list); err != nil {
-			return false, err
-		}
-	} else if err := json.Unmarshal(body, &page); err != nil {
+		err = json.Unmarshal(body, &page.Results)
+	} else {
+		err = json.Unmarshal(body, &page)
+	}
+	if err != nil {
 		return false, err
 	}
-	if *list == nil {
-		*list = []json.RawMessage{body}
+	if page.Results == nil { // an object
+		page.Results = []json.RawMessage{body}
 	}
-	for _, record := range *list {
+	for _, record := range page.Results {
 		if err := of.keep(record); err != nil {
 			return false, err
 		}
