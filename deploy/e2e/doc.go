@@ -47,6 +47,13 @@
 //
 //	make test/budget TESTFLAGS='-run OneBudget/clocks'
 //
+// # What must not be told
+//
+// TestWhatTruvAnswersIsToldToNobodyElse has an API of its own instead of the fakes'. It answers with
+// social security numbers, account numbers and access tokens, in records and in every kind of
+// failure, and the test looks for them wherever an operator or a team looks. The files of a broker
+// are the matter of canaries_test.go, and those of a cluster need the build tag canaries.
+//
 // # Commands
 //
 // The commands below are in addition to the commands of

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,22 +70,13 @@ func TestATeamWithoutBankAccountsGetsNoAccountNumber(t *testing.T) {
 // addTeam makes a team with a key, as an operator does.
 func (s *script) addTeam(t *testing.T, operators tool, name string, resources []schema.Resource) {
 	t.Helper()
-	path, err := operators()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names []string
 	for _, r := range resources {
 		names = append(names, string(r))
 	}
-	addresses := s.stack.Addresses()
-	add := exec.CommandContext(t.Context(), path, "team", "add", name,
-		"--resources", strings.Join(names, ","), "--dir", filepath.Dir(addresses.Credentials), "--yes")
-	add.Env = append(os.Environ(), "NATS_URL="+addresses.NATS,
-		"NATS_CREDS_FILE="+addresses.Credentials)
-	if out, err := add.CombinedOutput(); err != nil {
-		t.Fatalf("team add %s: %v\n%s", name, err, out)
-	}
+	keys := filepath.Dir(s.stack.Addresses().Credentials)
+	operators.prints(t, s, "team", "add", name, "--resources", strings.Join(names, ","),
+		"--dir", keys, "--yes")
 }
 
 // readAs reads every completion that a team gets, with the team's key.

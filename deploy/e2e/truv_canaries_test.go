@@ -326,6 +326,15 @@ func (s *script) placesOfCanaries(t *testing.T, spans *tracetest.SpanRecorder) m
 	for _, path := range s.consolePaths(t) {
 		places["console page "+path] = s.page200(t, path)
 	}
+	operators := newTool(t)
+	commands := [][]string{{"dead", "list"}, {"accounts", "list"}, {"drift"}}
+	for n := range len(badAnswers()) + 1 {
+		link := canaryPerson(n)
+		commands = append(commands, []string{"find", link}, []string{"accounts", "show", link})
+	}
+	for _, args := range commands {
+		places["wagewire "+strings.Join(args, " ")] = operators.prints(t, s, args...)
+	}
 	return places
 }
 
