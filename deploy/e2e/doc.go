@@ -49,10 +49,10 @@
 //
 // # What must not be told
 //
-// TestWhatTruvAnswersIsToldToNobodyElse has an API of its own instead of the fakes'. It answers with
-// social security numbers, account numbers and access tokens, in records and in every kind of
-// failure, and the test looks for them wherever an operator or a team looks. The files of a broker
-// are the matter of canaries_test.go, and those of a cluster need the build tag canaries.
+// TestWhatTruvAnswersIsToldToNobodyElse has an API of its own. The API answers with social security
+// numbers, account numbers and access tokens, in records and in every kind of failure. The test
+// looks for them wherever an operator or a team looks. canaries_test.go looks into the files of a
+// broker, and with the build tag canaries into those of a cluster.
 //
 // # Commands
 //
