@@ -207,7 +207,7 @@ func (d *AccountData) derive(when ReadyWhen) {
 	for _, r := range d.Awaited {
 		b := d.Basis.Resources[r]
 		switch {
-		case !b.isFinal(d.Provider.isList(r)):
+		case !b.isFinal(d.Provider, r):
 			d.WaitingFor = append(d.WaitingFor, r)
 			d.Status = AccountLinking
 		case !b.isGood() && d.Status == AccountReady:
@@ -218,7 +218,7 @@ func (d *AccountData) derive(when ReadyWhen) {
 	for r, b := range d.Basis.Resources {
 		d.Resources[r] = d.resource(r, b)
 	}
-	if d.Basis.Resources[Link].isDisconnected() {
+	if d.Basis.isDisconnected() {
 		d.Status = AccountDisconnected
 	}
 }

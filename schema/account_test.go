@@ -21,8 +21,7 @@ const (
 // linked is the beginning of the timelines below.
 var linked = time.Date(2026, 1, 12, 2, 36, 30, 0, time.UTC)
 
-// word describes a completion of a Pinwheel account, or of a Truv account if the resource is Link
-// and no platform is named.
+// word describes a completion of a Pinwheel account, or of a Truv account if the provider is Truv.
 type word struct {
 	event    string
 	resource schema.Resource
@@ -39,6 +38,16 @@ type word struct {
 	provider  schema.Provider
 	supported []schema.Resource
 	endUser   string
+	stale     bool
+	// typeName is the type of the webhook, if it is not that of the resource and the action.
+	typeName string
+}
+
+// truvTypes are the objects in the names of Truv's webhooks, by resource.
+var truvTypes = map[schema.Resource]string{
+	schema.Employment: "employment", schema.Income: "employment", schema.Identity: "profile",
+	schema.Paystubs: "statements", schema.Shifts: "shifts", schema.BankAccounts: "bank-accounts",
+	schema.VerificationReports: "task", schema.Link: "link",
 }
 
 func (w word) completion() schema.Completion {
@@ -55,13 +64,17 @@ func (w word) completion() schema.Completion {
 		OccurredAt: occurred, ReceivedAt: occurred.Add(300 * time.Millisecond),
 	}
 	if provider == schema.Truv {
-		e.Type = "link-" + w.action
+		e.Type = truvTypes[w.resource] + "-" + strings.ReplaceAll(w.action, "_", "-")
+	}
+	if w.typeName != "" {
+		e.Type = w.typeName
 	}
 	fetched := occurred.Add(time.Second + time.Duration(w.redrive)*time.Hour)
 	c := schema.NewCompletion(e, w.resource, w.outcome, fetched)
 	c.Data.AccountID = &e.AccountID
 	c.Data.Attempts = 1
 	c.Data.Supported = w.supported
+	c.Data.Stale = w.stale
 	if w.endUser != "" {
 		c.Data.EndUserID = &w.endUser
 	}
@@ -210,11 +223,34 @@ func TestTheTimelineOfAnAccountEndsReadyInAnyOrder(t *testing.T) {
 // number, snapshots that cover some of them, stale data and equal times.
 func TestTheStateIsThatOfTheSet(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 5))
-	resources := []schema.Resource{schema.Paystubs, schema.Shifts, schema.Income, schema.Link}
-	actions := []string{
-		schema.ActionAdded, schema.ActionSevenDaysSynced, schema.ActionFullySynced,
-		schema.ActionDisconnected,
+	for provider, vocabulary := range map[schema.Provider]struct {
+		resources []schema.Resource
+		actions   []string
+	}{
+		schema.Pinwheel: {
+			[]schema.Resource{schema.Paystubs, schema.Shifts, schema.Income, schema.Link},
+			[]string{schema.ActionAdded, schema.ActionSevenDaysSynced, schema.ActionFullySynced,
+				schema.ActionDisconnected},
+		},
+		schema.Truv: {
+			[]schema.Resource{schema.VerificationReports, schema.Paystubs, schema.Income,
+				schema.Link},
+			[]string{schema.ActionStatusUpdated, schema.ActionStatusUpdated, schema.ActionCreated,
+				schema.ActionDisconnected},
+		},
+	} {
+		t.Run(string(provider), func(t *testing.T) {
+			checkSets(t, random, provider, vocabulary.resources, vocabulary.actions)
+		})
 	}
+}
+
+// checkSets merges sets of random completions in random orders.
+func checkSets(
+	t *testing.T, random *rand.Rand, p schema.Provider, resources []schema.Resource,
+	actions []string,
+) {
+	t.Helper()
 	outcomes := []schema.Outcome{
 		schema.Succeeded, schema.Succeeded, schema.Pending, schema.Unavailable, schema.Failed,
 		schema.Failed, schema.Disconnected,
@@ -226,6 +262,9 @@ func TestTheStateIsThatOfTheSet(t *testing.T) {
 			base := word{
 				event: fmt.Sprint("e", event), resource: resources[random.IntN(4)],
 				action: actions[random.IntN(4)], at: random.IntN(4),
+			}
+			if p == schema.Truv {
+				base.provider = p
 			}
 			for redrive := range 1 + random.IntN(3) {
 				w := base
@@ -239,7 +278,9 @@ func TestTheStateIsThatOfTheSet(t *testing.T) {
 				if random.IntN(2) == 0 {
 					w.endUser = fmt.Sprint("user-", random.IntN(3))
 				}
-				if w.resource == schema.Link && random.IntN(2) == 0 {
+				w.stale = random.IntN(4) == 0
+				tells := w.resource == schema.Link || w.resource == schema.VerificationReports
+				if tells && random.IntN(2) == 0 {
 					w.supported = resources[:1+random.IntN(3)]
 				}
 				completions = append(completions, w.completion())
@@ -305,6 +346,21 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 	partNone.class = schema.ClassProvider
 	weeksLate := chunk(schema.Paystubs, 1, 5100)
 	weeksLate.redrive = 3
+	documents := chunk(schema.Paystubs, 11, 12000)
+	documents.typeName = "paystubs.documents.added"
+	documents.scope = schema.Window
+	documentsNone := documents
+	documentsNone.outcome = schema.Unavailable
+	documentsNone.refreshed = 0
+	documentsNone.scope = ""
+	documentsNone.class = schema.ClassNotReady
+	platform := word{event: "account-2", resource: schema.Link, action: schema.ActionAdded,
+		at: 13000, outcome: schema.Succeeded, scope: schema.Snapshot,
+		supported: []schema.Resource{schema.Shifts, schema.Paystubs, schema.Employment,
+			schema.Identity, schema.Income, schema.BankAccounts, schema.TaxForms}}
+	allocations := word{event: "allocations-1", resource: schema.BankAccounts,
+		action: schema.ActionAdded, at: 14000, outcome: schema.Succeeded, scope: schema.Snapshot}
+	forms := chunk(schema.TaxForms, 1, 15000)
 	connected := word{event: "c1", resource: schema.Link, action: schema.ActionConnected, at: 10,
 		outcome: schema.Succeeded, scope: schema.Snapshot, provider: schema.Truv}
 	broken := word{event: "d1", resource: schema.Link, action: schema.ActionDisconnected, at: 20,
@@ -390,16 +446,38 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 		}, want: schema.AccountReady},
 		{promise: "a completion late by weeks changes no status", more: []word{weeksLate},
 			want: schema.AccountReady},
-		{promise: "a link is all that Truv has today", alone: true, more: []word{connected},
+		{promise: "a link of Truv's alone says nothing of its data", alone: true,
+			more: []word{connected}, want: schema.AccountLinking, waiting: truvAwaits},
+		{promise: "the link is enough if the operator says so", alone: true,
+			when: schema.ReadyWhen{schema.Link}, more: []word{connected},
 			want: schema.AccountReady},
 		{promise: "a broken link", alone: true, more: []word{connected, broken},
-			want: schema.AccountDisconnected},
+			want: schema.AccountDisconnected, waiting: truvAwaits},
 		{promise: "a broken link whose fetch failed", alone: true,
-			more: []word{brokenUnseen, connected}, want: schema.AccountDisconnected, failed: 1},
+			more: []word{brokenUnseen, connected}, want: schema.AccountDisconnected,
+			waiting: truvAwaits, failed: 1},
 		{promise: "a broken link stays broken after an event that nobody could fetch", alone: true,
-			more: []word{againUnseen, broken}, want: schema.AccountDisconnected, failed: 1},
+			more: []word{againUnseen, broken}, want: schema.AccountDisconnected,
+			waiting: truvAwaits, failed: 1},
 		{promise: "an account linked twice is ready again", alone: true,
+			when: schema.ReadyWhen{schema.Link},
 			more: []word{again, connected, broken}, want: schema.AccountReady},
+		{promise: "documents that nobody could fetch do not end the past", alone: true,
+			when: schema.ReadyWhen{schema.Paystubs},
+			more: []word{chunk(schema.Paystubs, 1, 5100), documentsNone},
+			want: schema.AccountLinking, waiting: "[paystubs]"},
+		{promise: "documents of paystubs change no status", more: []word{documents},
+			want: schema.AccountReady},
+		{promise: "bank accounts and tax forms of a platform are awaited by nobody who did not ask",
+			more: []word{platform}, want: schema.AccountReady},
+		{promise: "bank accounts are awaited if the operator asks", more: []word{platform},
+			when: schema.ReadyWhen{schema.Income, schema.BankAccounts, schema.TaxForms},
+			want: schema.AccountLinking, waiting: "[bank_accounts tax_forms]"},
+		{promise: "and are there with their completion", more: []word{platform, allocations, forms},
+			when: schema.ReadyWhen{schema.Income, schema.BankAccounts, schema.TaxForms},
+			want: schema.AccountReady},
+		{promise: "a platform without them leaves nothing to wait for",
+			when: schema.ReadyWhen{schema.BankAccounts}, want: schema.AccountReady},
 		{promise: "a deletion never ends", alone: true, more: []word{connected, deleted, again},
 			want: schema.AccountDeleted},
 	} {
@@ -526,7 +604,22 @@ func TestTheAwaitedResources(t *testing.T) {
 	}{
 		{"are all that the provider has", nil, schema.Pinwheel, nil,
 			"[employment identity income paystubs shifts]"},
-		{"are the link if the provider has nothing else", nil, schema.Truv, nil, "[link]"},
+		{"are all of Truv's, where a report belongs to one account", nil, schema.Truv, nil,
+			truvAwaits},
+		{"are those that Truv's report shows", nil, schema.Truv,
+			[]schema.Resource{"bank_accounts", "employment", "income", "verification_reports"},
+			"[employment income verification_reports]"},
+		{"are the report alone after a task without data", nil, schema.Truv,
+			[]schema.Resource{"verification_reports"}, "[verification_reports]"},
+		{"are the link alone if the operator says so", schema.ReadyWhen{"link"}, schema.Truv,
+			[]schema.Resource{"verification_reports"}, "[link]"},
+		{"are bank accounts if the operator says so", schema.ReadyWhen{"bank_accounts"},
+			schema.Truv, nil, "[bank_accounts]"},
+		{"are bank accounts of every provider that has them",
+			schema.ReadyWhen{"bank_accounts", "tax_forms"}, schema.Pinwheel, nil,
+			"[bank_accounts tax_forms]"},
+		{"are no bank accounts without a choice", nil, schema.Pinwheel,
+			[]schema.Resource{"income", "bank_accounts", "tax_forms"}, "[income]"},
 		{"are those of the operator", schema.ReadyWhen{"paystubs", "income", "income"},
 			schema.Pinwheel, nil, "[income paystubs]"},
 		{"are those that the platform has", nil, schema.Pinwheel,
@@ -537,8 +630,8 @@ func TestTheAwaitedResources(t *testing.T) {
 			schema.Pinwheel, []schema.Resource{"income", "paystubs"}, "[income]"},
 		{"are none if the platform has none of them", schema.ReadyWhen{"shifts"},
 			schema.Pinwheel, []schema.Resource{"income"}, "[]"},
-		{"are all of a provider that has none of the operator's", schema.ReadyWhen{"paystubs"},
-			schema.Truv, nil, "[link]"},
+		{"are all of a provider that has none of the operator's", schema.ReadyWhen{"tax_forms"},
+			schema.Truv, nil, truvAwaits},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
 			got := row.when.Awaited(row.provider, row.supported)
@@ -567,7 +660,10 @@ func TestAnUnknownResourceIsRefusedWithTheKnownOnes(t *testing.T) {
 		"paystubs, income":     "",
 		"paystub":              `"paystub" is not a resource of an account: write some of `,
 		"paystubs,,income":     `"" is not a resource`,
-		"verification_reports": "employment, identity, income, link, paystubs, shifts",
+		"verification_reports": "",
+		"bank_accounts,link":   "",
+		"notices": "bank_accounts, employment, identity, income, link, paystubs, shifts, " +
+			"tax_forms, verification_reports",
 	} {
 		var when schema.ReadyWhen
 		err := when.UnmarshalText([]byte(text))
@@ -623,7 +719,7 @@ func TestADeletedAccountKeepsItsIDAndNothingElse(t *testing.T) {
 	deleted.event = "x1"
 	deleted.action = schema.ActionDeleted
 	deleted.outcome = schema.Deleted
-	account, types := fold(t, nil,
+	account, types := fold(t, schema.ReadyWhen{schema.Link},
 		completionsOf(connected, deleted, connected, deleted, connected)...)
 	text, err := account.Encode()
 	if err != nil {

@@ -57,7 +57,10 @@ type AccountWord struct {
 	Redrive     int            `json:"redrive,omitempty"`
 	RefreshedAt *time.Time     `json:"refreshed_at,omitempty"`
 	Sequence    string         `json:"sequence"`
-	Class       Class          `json:"class,omitempty"`
+	// Order is the place of the word among others, if Sequence is not. See newWord.
+	Order string `json:"order,omitempty"`
+	Class Class  `json:"class,omitempty"`
+	Stale bool   `json:"stale,omitempty"`
 }
 
 // WordOfEvent is the last word about a failed, refused or redriven event.
@@ -80,7 +83,7 @@ func (b *AccountBasis) with(c Completion) *AccountBasis {
 		next.Supported = b.Supported
 		maps.Copy(next.Resources, b.Resources)
 	}
-	order := c.Order()
+	order := newWord(c).order()
 	isNewer := next.EndUser == nil || next.EndUser.Sequence < order
 	if c.Data.EndUserID != nil && isNewer {
 		next.EndUser = &OrderedEndUser{*c.Data.EndUserID, order}
@@ -131,15 +134,31 @@ func (b *ResourceBasis) with(c Completion) *ResourceBasis {
 	return next
 }
 
+// newWord returns the word of a completion. The report of a task may have an older time than the
+// task, and so a sequence before an error that came before the task. The order of such a word is
+// by the time of the task.
 func newWord(c Completion) *AccountWord {
 	word := &AccountWord{
 		Outcome: c.Data.Outcome, Action: c.Data.Action, Event: c.Data.Event,
 		Redrive: RedriveOf(c.ID), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
+		Stale: c.Data.Stale,
 	}
 	if c.Data.Error != nil {
 		word.Class = Class(c.Data.Error.Class)
 	}
+	if word.isOlderThanTask() {
+		word.Order = Sequence(word.dataTime(), c.Time, c.ID)
+	}
 	return word
+}
+
+// order is the place of the word among others: the greater is the newer.
+func (w *AccountWord) order() string { return cmp.Or(w.Order, w.Sequence) }
+
+// isOlderThanTask reports whether the word is the report of a task that is done, with an older
+// time. Truv does not say that a refresh changes the time of a report.
+func (w *AccountWord) isOlderThanTask() bool {
+	return w.isOfDoneTask() && w.RefreshedAt != nil && w.RefreshedAt.Before(w.Event.OccurredAt)
 }
 
 // isSnapshot reports whether the records are all that the provider has. A completion of a release
@@ -154,7 +173,7 @@ func (c Completion) isSnapshot(isList bool) bool {
 
 // newestWord returns the greater word in the order of completions.
 func newestWord(have, word *AccountWord) *AccountWord {
-	if have != nil && have.Sequence >= word.Sequence {
+	if have != nil && have.order() >= word.order() {
 		return have
 	}
 	return word
@@ -166,7 +185,7 @@ func newestData(have, word *AccountWord) *AccountWord {
 		return word
 	}
 	order := cmp.Or(have.dataTime().Compare(word.dataTime()),
-		strings.Compare(have.Sequence, word.Sequence))
+		strings.Compare(have.order(), word.order()))
 	if order >= 0 {
 		return have
 	}
@@ -175,10 +194,10 @@ func newestData(have, word *AccountWord) *AccountWord {
 
 // dataTime is the time of the word's data on the provider's clock.
 func (w *AccountWord) dataTime() time.Time {
-	if w.RefreshedAt != nil {
-		return *w.RefreshedAt
+	if w.RefreshedAt == nil || w.isOlderThanTask() {
+		return w.Event.OccurredAt
 	}
-	return w.Event.OccurredAt
+	return *w.RefreshedAt
 }
 
 // addEvent puts the last word about an event into the list. A redrive has the id and the time of
@@ -246,18 +265,20 @@ func (b *ResourceBasis) present() *AccountWord {
 	}
 }
 
-// isFinal reports whether the resource's part in linking the account is over. A part of the past
-// without data ends nothing, because the provider goes on to the next part.
-func (b *ResourceBasis) isFinal(isList bool) bool {
+// isFinal reports whether the part of the provider's resource in linking the account is over. A
+// part of the past without data ends nothing, because the provider goes on to the next part.
+// Neither does an event about something else, such as the documents of paystubs.
+func (b *ResourceBasis) isFinal(p Provider, r Resource) bool {
 	if b == nil || b.Word == nil {
 		return false
 	}
-	if !isList || b.Full != nil {
+	if !p.isList(r) || b.Full != nil {
 		return true
 	}
 	word := b.present()
 	isPart := syncedRank(word.Action) > syncedRank(ActionAdded)
-	return !isPart && (word.Outcome == Failed || word.Outcome == Unavailable)
+	isOwn := Lookup(p, word.Event.Type).Resource == r
+	return isOwn && !isPart && (word.Outcome == Failed || word.Outcome == Unavailable)
 }
 
 // isGood reports whether the resource, which is final, has all its data.
@@ -278,12 +299,24 @@ func lacksData(o Outcome, class Class) bool {
 func (e WordOfEvent) lacksData() bool { return lacksData(e.Outcome, e.Class) }
 
 // isDisconnected reports whether the newest word that knows says that the provider cannot reach the
-// account.
-func (b *ResourceBasis) isDisconnected() bool {
-	if b == nil || b.Reached == nil {
+// account. After a person has connected a link of Truv's again, the only webhook for sure is that
+// of the task, so a report of a later task knows it too.
+func (b *AccountBasis) isDisconnected() bool {
+	link := b.Resources[Link]
+	if link == nil || link.Reached == nil {
 		return false
 	}
-	return b.Reached.Outcome == Disconnected || b.Reached.tellsOfBreak()
+	isBroken := link.Reached.Outcome == Disconnected || link.Reached.tellsOfBreak()
+	reports := b.Resources[VerificationReports]
+	if isBroken && reports != nil && reports.Snapshot.isOfDoneTask() {
+		return !reports.Snapshot.Event.OccurredAt.After(link.Reached.Event.OccurredAt)
+	}
+	return isBroken
+}
+
+// isOfDoneTask reports whether the word is the report of a task of Truv's that is done.
+func (w *AccountWord) isOfDoneTask() bool {
+	return w != nil && w.Action == ActionStatusUpdated && !w.Stale
 }
 
 // tellsOfBreak reports whether the webhook itself says that the provider reaches the account no

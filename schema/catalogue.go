@@ -64,6 +64,8 @@ type WebhookType struct {
 	OnSuccess []Resource
 	// Does describes the work of those workers, for generated tables.
 	Does string
+	// Why is the reason why no worker reads the type, for generated tables. Empty: a worker does.
+	Why string
 	// NamesEndUser is true if the id at Account names a person (end_user_id) and not an account.
 	// The operator of Wagewire chooses the ids of persons.
 	NamesEndUser bool
@@ -115,7 +117,8 @@ func Lookup(p Provider, name string) WebhookType {
 	if t, ok := byName[typeName{p, name}]; ok {
 		return *t
 	}
-	unknown := storedType(name, Other, Token(name), p.Layout().Account, "the type is unknown")
+	const why = "no provider documents the type"
+	unknown := storedType(name, Other, Token(name), p.Layout().Account, why)
 	unknown.Provider = p
 	return unknown
 }
@@ -158,10 +161,10 @@ func listTypes() []WebhookType {
 	return append(withWorkers, withoutWorkers...)
 }
 
-// storedType returns a type without workers. why is the reason, for generated tables.
+// storedType returns a type without workers.
 func storedType(name string, r Resource, action, account, why string) WebhookType {
 	return WebhookType{
 		Name: name, Resource: r, Action: action, Account: account,
-		Does: "stored, no worker: " + why,
+		Does: "stored, no worker", Why: why,
 	}
 }

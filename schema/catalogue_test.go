@@ -3,6 +3,7 @@ package schema_test
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/wagewire/wagewire/schema"
@@ -24,6 +25,25 @@ func TestTypesWithWorkersComeFirst(t *testing.T) {
 		}
 		if len(w.Workers) == 0 {
 			stored = w.Name
+		}
+	}
+}
+
+func TestATypeHasAReasonExactlyIfNoWorkerReadsIt(t *testing.T) {
+	for _, w := range schema.Catalogue() {
+		if (w.Why == "") != (len(w.Workers) > 0) {
+			t.Errorf("%s has the workers %v and the reason %q", w.Name, w.Workers, w.Why)
+		}
+	}
+}
+
+func TestOnlyAReaderActsOnSuccess(t *testing.T) {
+	for _, w := range schema.Catalogue() {
+		for _, r := range w.OnSuccess {
+			if !slices.Contains(w.Workers, r) || len(w.OnSuccess) == len(w.Workers) {
+				t.Errorf("%s: of the workers %v, %v act on success: one worker must say how the "+
+					"job ended", w.Name, w.Workers, w.OnSuccess)
+			}
 		}
 	}
 }
@@ -51,7 +71,7 @@ func TestATypeWithoutRowIsStoredUnderOther(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			want := schema.WebhookType{
 				Provider: test.provider, Name: test.name, Resource: "other", Action: test.action,
-				Account: test.account, Does: "stored, no worker",
+				Account: test.account, Does: "stored, no worker", Why: "no provider documents the type",
 			}
 			got := schema.Lookup(test.provider, test.name)
 			compare(t, "Lookup", want, got)

@@ -58,6 +58,21 @@ func completions() map[string]schema.Completion {
 					`{"id":"4bd7e1f06a9c4358b2e0c5f71d938a6e","status":"login_error"}`)}
 			}),
 		"deleted": newCompletion(linkDeleted(), schema.Deleted, nil),
+		"of_employment": newCompletion(statementsCreated(), schema.Succeeded,
+			func(d *schema.CompletionData) {
+				d.EmploymentID = "a1c5e9f03b7d4286915f0e8c4a2d6b73"
+				d.Scope = new(schema.Delta)
+				d.Records = []json.RawMessage{json.RawMessage(
+					`{"id":"e4f70a91c3d84b6596b2f1d05c8e7a3d","net_pay":"1131.470"}`)}
+			}),
+		"no_data": newCompletion(taskStatusUpdated(), schema.Unavailable,
+			func(d *schema.CompletionData) {
+				d.Supported = []schema.Resource{schema.VerificationReports}
+				d.Error = &schema.CompletionError{
+					Class: string(schema.ClassProvider), Code: "no_data",
+					Message: "the provider does not have the data",
+				}
+			}),
 		"redriven": newCompletion(redriven(paystubs), schema.Succeeded,
 			func(d *schema.CompletionData) {
 				d.RefreshedAt = &refreshed
@@ -133,6 +148,24 @@ func linkDisconnected() schema.Event {
 	e.ID = "0d1c2b3a49586776859403a2b1c0dfee"
 	e.Type = "link-disconnected"
 	e.Action = schema.ActionDisconnected
+	return e
+}
+
+func statementsCreated() schema.Event {
+	e := linkDeleted()
+	e.ID = "3c9e7d5b1f0a48624d6b8e0c2a4f6173"
+	e.Type = "statements-created"
+	e.Resource = schema.Paystubs
+	e.Action = schema.ActionCreated
+	return e
+}
+
+func taskStatusUpdated() schema.Event {
+	e := linkDeleted()
+	e.ID = "7f1d3b5a9c8e4d60b2a4c6e8f0123457"
+	e.Type = "task-status-updated"
+	e.Resource = schema.VerificationReports
+	e.Action = schema.ActionStatusUpdated
 	return e
 }
 

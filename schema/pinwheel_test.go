@@ -42,10 +42,10 @@ func TestPinwheelsRowHasEveryDocumentedType(t *testing.T) {
 		"account.monitoring_status.updated": {"link"},
 		"account.removed":                   {"link"},
 
-		"paystubs.documents.added":          {"notices"},
+		"paystubs.documents.added":          {"paystubs", "notices"},
 		"documents.added":                   {"notices"},
-		"tax_forms.added":                   {"notices"},
-		"direct_deposit_allocations.added":  {"notices"},
+		"tax_forms.added":                   {"tax_forms", "notices"},
+		"direct_deposit_allocations.added":  {"bank_accounts", "notices"},
 		"direct_deposit_switch.added":       {"notices"},
 		"earnings_stream.payouts.refreshed": {"notices"},
 	})
@@ -65,7 +65,10 @@ func TestPinwheelsQueues(t *testing.T) {
 			"wagewire.events.pinwheel.paystubs.thirty_days_synced.*",
 			"wagewire.events.pinwheel.paystubs.ninety_days_synced.*",
 			"wagewire.events.pinwheel.paystubs.fully_synced.*",
+			"wagewire.events.pinwheel.paystubs_documents.added.*",
 		},
+		"pinwheel_bank_accounts": {"wagewire.events.pinwheel.direct_deposit_allocations.added.*"},
+		"pinwheel_tax_forms":     {"wagewire.events.pinwheel.tax_forms.added.*"},
 		"pinwheel_shifts": {
 			"wagewire.events.pinwheel.shifts.added.*",
 			"wagewire.events.pinwheel.shifts.seven_days_synced.*",

@@ -10,7 +10,8 @@ import (
 	"github.com/wagewire/wagewire/schema"
 )
 
-// eventsTable renders the catalogue: a table of the types with workers, a list of the others.
+// eventsTable renders the catalogue: a table of the types with workers, and one of the others with
+// the reasons.
 func eventsTable() string {
 	var b strings.Builder
 	b.WriteString("| webhook | event's subject | queue | work |\n|---|---|---|---|\n")
@@ -26,47 +27,59 @@ func eventsTable() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n",
 			code(w.Name), code(subject), strings.Join(queues, "<br>"), w.Does)
 	}
-	b.WriteString("\nTypes without a worker are stored under their own resource and action:\n\n")
+	b.WriteString("\nTypes without a worker are stored under their own resource and action, " +
+		"and have no completion:\n\n| provider | webhook | why no worker reads it |\n|---|---|---|\n")
 	for _, p := range schema.Providers() {
-		var names []string
-		for _, w := range storedOnly(p) {
-			names = append(names, code(w.Name))
+		for types := storedOnly(p); len(types) > 0; {
+			why := types[0].Why
+			var names []string
+			types = slices.DeleteFunc(types, func(w schema.WebhookType) bool {
+				if w.Why == why {
+					names = append(names, code(w.Name))
+				}
+				return w.Why == why
+			})
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", p.Title(), strings.Join(names, ", "), why)
 		}
-		fmt.Fprintf(&b, "- %s: %s\n", p.Title(), strings.Join(names, ", "))
 	}
-	b.WriteString("\n" + storedWhy)
 	fmt.Fprintf(&b, "\nAny other type is stored as %s.\n",
 		code(schema.AccountEvents("<provider>", schema.Other, "<type>", "<account>")))
 	return b.String()
 }
 
-// storedWhy says what the types without a worker are.
-const storedWhy = `None of them has a completion:
+// notDocumented is the one type of the catalogue that stands in no list of its provider.
+const notDocumented = "account.removed"
 
-- Bills and bill switches (` + "`" + `bill.…` + "`" + `, ` + "`" + `bill_switch.…` + "`" + `) are of Pinwheel's product for a person's bills.
-- ` + "`" + `company_connect.…` + "`" + ` is of the product for employers, whose data is not that of one person.
-- ` + "`" + `paycheck_viewer.added` + "`" + ` is of the product that shows paychecks to the person.
-- ` + "`" + `account.additional_connections_recommended` + "`" + ` recommends further accounts to connect, and has no data of the account.
-- Truv's types are about tasks, orders and certifications, and about data that has no worker yet.
-`
-
-// supportMatrix renders a row for each provider: the resources with a worker, and the number of
-// types without.
+// supportMatrix renders a row for each provider: the numbers of its types with workers and without,
+// and the resources of the workers.
 func supportMatrix() string {
 	var b strings.Builder
-	b.WriteString("| provider | webhooks that workers complete | stored only |\n|---|---|---|\n")
+	b.WriteString("| provider | webhook types | worked on | stored only | completions of |\n" +
+		"|---|---|---|---|---|\n")
 	for _, p := range schema.Providers() {
 		var resources []string
+		documented := 0
+		extra := ""
+		completed := 0
 		for _, w := range schema.Catalogue() {
+			if w.Provider != p {
+				continue
+			}
+			documented++
+			if w.Name == notDocumented {
+				documented--
+				extra = ", and " + code(w.Name)
+			}
+			completed += min(len(w.Workers), 1)
 			for _, r := range w.Workers {
 				name := strings.ReplaceAll(string(r), "_", " ")
-				if w.Provider == p && !slices.Contains(resources, name) {
+				if !slices.Contains(resources, name) {
 					resources = append(resources, name)
 				}
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d types |\n",
-			p.Title(), strings.Join(resources, ", "), len(storedOnly(p)))
+		fmt.Fprintf(&b, "| %s | %d documented%s | %d | %d | %s |\n", p.Title(), documented, extra,
+			completed, len(storedOnly(p)), strings.Join(resources, ", "))
 	}
 	return b.String()
 }

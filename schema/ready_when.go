@@ -34,15 +34,15 @@ func joinNames(resources []Resource) string {
 }
 
 // Awaited returns the resources that an account of the provider awaits, sorted: those of w, and if
-// the provider has no worker for any of these, every resource of its accounts except the link, or
-// the link if there is no other. Of these it returns what the account's payroll platform supports,
-// if that is known, and the link. If the platform supports none of them, nothing is awaited.
+// the provider has no worker for any of these, every resource of its accounts except the link, bank
+// accounts and tax forms, or the link if there is no other. Of these it returns the supported ones,
+// if they are known, and the link. If none of them is supported, nothing is awaited.
 func (w ReadyWhen) Awaited(p Provider, supported []Resource) []Resource {
 	served := p.accountResources()
 	isServed := func(r Resource) bool { return slices.Contains(served, r) }
 	awaited := chooseResources(w, isServed)
 	if len(awaited) == 0 {
-		awaited = chooseResources(served, Resource.isUsual)
+		awaited = chooseResources(served, Resource.isAwaitedByDefault)
 	}
 	if len(awaited) == 0 {
 		awaited = served
@@ -56,9 +56,12 @@ func (w ReadyWhen) Awaited(p Provider, supported []Resource) []Resource {
 	return slices.Compact(awaited)
 }
 
-// isUsual reports whether most accounts have data of the resource, so that an account awaits it.
-// Where pay goes, and tax forms, are fetched only if the operator asks the provider for them.
-func (r Resource) isUsual() bool { return r != Link && r != BankAccounts && r != TaxForms }
+// isAwaitedByDefault reports whether an account awaits the resource without a choice of the
+// operator. The link has no data of the person. Bank accounts and tax forms are of products that
+// the operator need not have.
+func (r Resource) isAwaitedByDefault() bool {
+	return r != Link && r != BankAccounts && r != TaxForms
+}
 
 func chooseResources(from []Resource, isChosen func(Resource) bool) []Resource {
 	chosen := []Resource{} // [] in JSON, and not null

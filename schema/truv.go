@@ -11,8 +11,8 @@ const truvLink = "link_id"
 // A body is one flat object. Truv asks consumers to order webhooks by updated_at, but some copies
 // of its documentation lack the field.
 //
-// Truv documents which report to get when a task is done, and no call for the other types. The
-// calls of those are an inference, from the names of the objects.
+// Truv documents which report to get when a task is done, and no call for the other types. Their
+// calls are an inference from the names of the objects.
 var truv = providerRow{
 	name:  Truv,
 	title: "Truv",
@@ -38,8 +38,8 @@ var truv = providerRow{
 		truvData("bank-accounts-updated", "bank_accounts", ActionUpdated,
 			truvBankAccounts, BankAccounts),
 		truvData("task-status-updated", "task", ActionStatusUpdated,
-			"`done`: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by `product`; "+
-				"an error of the task is the outcome, any other status is `pending`",
+			"`done`: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by "+
+				"`product`; an error of the task is the outcome, any other status is `pending`",
 			VerificationReports),
 		truvData("link-connected", "link", ActionConnected, "GET /v1/links/{link_id}/", Link),
 		truvData("link-disconnected", "link", ActionDisconnected, "GET /v1/links/{link_id}/", Link),
@@ -49,12 +49,12 @@ var truv = providerRow{
 			Does: "no API call: erase the account's data",
 		},
 
-		truvStored("order-created", "order", "created", truvOrders),
-		truvStored("order-status-updated", "order", "status_updated", truvOrders),
+		truvStored("order-created", "order", ActionCreated, truvOrders),
+		truvStored("order-status-updated", "order", ActionStatusUpdated, truvOrders),
 		truvStored("order-refresh-failed", "order", "refresh_failed", truvOrders),
 		truvStored("order-finalized", "order", "finalized", truvOrders),
 		truvStored("certification-completed", "certification", "completed",
-			"Truv documents neither the body nor a call"),
+			"its body is not documented, and its data is of an order: what the person confirms"),
 	},
 }
 
@@ -69,7 +69,7 @@ const (
 	truvBankAccounts = "GET /v1/links/{link_id}/bank_accounts/, at least `objects_count`"
 
 	// truvOrders is why no worker reads the types of orders.
-	truvOrders = "an order is a task of the operator's, and the webhooks of its links have the data"
+	truvOrders = "an order is a request of yours; the webhooks of its links announce the data"
 )
 
 // truvData returns a type that workers read. Truv's name of a type is the object, then the change.

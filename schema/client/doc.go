@@ -51,7 +51,7 @@
 // Package normal turns a record of any provider into one model, when the program reads it:
 //
 //	for record, err := range completion.Records(ctx) {
-//		n, err := normal.Of(completion.Data.Provider, completion.Data.Resource, record)
+//		n, err := normal.OfCompletion(completion.Data, record)
 //
 // # The files
 //

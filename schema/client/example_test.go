@@ -45,7 +45,7 @@ func Example() {
 				}
 				fmt.Println(completion.ID, completion.Data.Outcome, string(record))
 
-				n, err := normal.Of(completion.Data.Provider, completion.Data.Resource, record)
+				n, err := normal.OfCompletion(completion.Data, record)
 				if err != nil {
 					return client.Poison(err)
 				}

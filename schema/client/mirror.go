@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -87,10 +88,14 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 	for _, id := range c.Data.Deleted {
 		words[id] = word{order: c.Order()}
 	}
-	for _, record := range records {
+	for i, record := range records {
 		id, payDate := nameOf(record)
-		if c.Data.Resource == schema.Notices {
+		switch {
+		case c.Data.Resource == schema.Notices:
 			id = c.ID // the id of a webhook's payload is not unique
+		case id == "" && c.Data.Resource == schema.BankAccounts && isSnapshot(c):
+			// Truv's bank accounts have no ids. A snapshot has all of them, so the place will do.
+			id = fmt.Sprintf("%06d", i)
 		}
 		if id == "" {
 			return nil, Poison(errors.New("a record has no id"))
@@ -98,6 +103,10 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 		words[id] = word{record: record, payDate: payDate, order: c.Order()}
 	}
 	return words, nil
+}
+
+func isSnapshot(c schema.Completion) bool {
+	return c.Data.Scope != nil && *c.Data.Scope == schema.Snapshot
 }
 
 // nameOf returns the members id and pay_date of a record, "" for a member that is no text. Unlike
@@ -167,8 +176,8 @@ func (r *mirroredResource) apply(c schema.Completion, words map[string]word) {
 	}
 }
 
-// Records returns the present records of an account and resource, sorted by their ids. accountID is
-// the provider's own id.
+// Records returns the present records of an account and resource, sorted by their ids, or without
+// ids in the provider's order. accountID is the provider's own id.
 func (m *Mirror) Records(
 	p schema.Provider, accountID string, r schema.Resource,
 ) []json.RawMessage {

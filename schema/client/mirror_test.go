@@ -78,6 +78,10 @@ func TestAMirrorIsTheSameInEveryOrder(t *testing.T) {
 			sheetOf(1, schema.Delta, "p10", "p11"), window,
 			sheetOf(4, schema.Snapshot, "p10", "p20"), sheetOf(5, schema.Delta, "p30"),
 		}, []string{"p10 of 4", "p20 of 4", "p30 of 5"}, false},
+		{"statements of one employment leave those of the other", []sheet{
+			sheetOf(1, schema.Delta, "p10", "p24"), sheetOf(2, schema.Delta, "p11", "p25"),
+			sheetOf(3, schema.Delta, "p10", "p24", "p31"),
+		}, []string{"p10 of 3", "p11 of 2", "p24 of 3", "p25 of 2", "p31 of 3"}, false},
 		{"a record without a date is in no window", []sheet{undated, early},
 			[]string{"p00 of 1"}, false},
 		{"what was deleted stays deleted, until a newer completion has it", []sheet{
@@ -153,6 +157,54 @@ func TestAMirrorKeepsAccountsAndResourcesApart(t *testing.T) {
 	}
 	if !mirror.IsDeleted(schema.Truv, "l-1") {
 		t.Error("the deletion is unknown")
+	}
+}
+
+func TestBankAccountsWithoutIDsAreThoseOfTheNewestSnapshot(t *testing.T) {
+	t.Parallel()
+	numbers := func(day int, scope schema.Scope, numbers ...string) sheet {
+		s := sheetOf(day, scope)
+		s.Data.Resource = schema.BankAccounts
+		for _, number := range numbers {
+			s.records = append(s.records, fmt.Appendf(nil, `{"account_number":%q}`, number))
+		}
+		return s
+	}
+	first := numbers(1, schema.Snapshot, "01", "02", "02")
+	second := numbers(2, schema.Snapshot, "03", "01")
+	none := numbers(3, schema.Snapshot)
+	for promise, row := range map[string]struct {
+		sheets []sheet
+		want   string
+	}{
+		"two accounts may look alike":  {[]sheet{first}, "01 02 02 "},
+		"fewer accounts replace more":  {[]sheet{first, second}, "03 01 "},
+		"an older snapshot is nothing": {[]sheet{second, first}, "03 01 "},
+		"no accounts replace all":      {[]sheet{none, second, first}, ""},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			var mirror client.Mirror
+			for _, s := range slices.Concat(row.sheets, row.sheets) {
+				must(t, mirror.Apply(s.Completion, s.records))
+			}
+			got := ""
+			for _, record := range mirror.Records(schema.Pinwheel, "a-1", schema.BankAccounts) {
+				var named struct {
+					Number string `json:"account_number"`
+				}
+				must(t, json.Unmarshal(record, &named))
+				got += named.Number + " "
+			}
+			if got != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+		})
+	}
+	var mirror client.Mirror
+	partial := numbers(4, schema.Delta, "04")
+	if err := mirror.Apply(partial.Completion, partial.records); err == nil {
+		t.Error("a bank account without an id is taken from a part of the list")
 	}
 }
 

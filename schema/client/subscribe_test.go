@@ -182,6 +182,32 @@ func TestTheFilterIsTheKitsOwn(t *testing.T) {
 	}
 }
 
+// The numbers of bank accounts are for those who named them, whatever the filter of a program.
+func TestATeamThatNamedNoBankAccountsGetsNone(t *testing.T) {
+	t.Parallel()
+	i := serve(t)
+	i.complete(t, "a-1", "paystub")
+	for _, e := range []schema.Event{
+		{Provider: schema.Truv, ID: "truv", Type: "bank-accounts-created",
+			Resource: "bank_accounts", Action: schema.ActionCreated, AccountID: "l-1"},
+		{Provider: schema.Pinwheel, ID: "pinwheel", Type: "direct_deposit_allocations.added",
+			Resource: "direct_deposit_allocations", Action: schema.ActionAdded, AccountID: "a-1"},
+	} {
+		e.OccurredAt = at
+		e.ReceivedAt = at
+		i.publish(t, e, schema.BankAccounts, schema.Succeeded, `{"account_number":"0000000001"}`)
+	}
+	p := newProgram()
+	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{}, p))
+	p.expect(t, "a program without a filter", "store paystub")
+
+	i.complete(t, "a-1", "paystub-2")
+	p = newProgram()
+	asks := client.Subscription{Resources: []schema.Resource{schema.BankAccounts, schema.Paystubs}}
+	must(t, i.connect(t).CatchUp(t.Context(), asks, p))
+	p.expect(t, "a program that asks for them", "store paystub-2")
+}
+
 func TestWhatTheFilterLeavesOutIsCountedInTheLog(t *testing.T) {
 	t.Parallel()
 	const line = `level=INFO msg="the filter has left out completions since the start" ` +

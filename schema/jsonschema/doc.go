@@ -13,10 +13,11 @@
 //
 // A record's schema, records/<provider>.<kind>.json, has the fields that the provider documents,
 // with their units. It requires only the id. The record of a notice is the payload of a webhook,
-// which need not have an id of its own: its schema requires only account_id. Every other field may
-// be null or absent, and further fields are allowed. The keyword "examples" lists every documented
-// value of an open enumeration, and nothing else, because the search for drift reads the keyword.
-// There is no "format": providers spell times in several ways.
+// which need not have an id of its own: its schema requires only account_id. A bank account of
+// Truv's has no id: its schema requires only account_number. Every other field may be null or
+// absent, and further fields are allowed. The keyword "examples" lists every documented value of an
+// open enumeration, and nothing else, because the search for drift reads the keyword. There is no
+// "format": providers spell times in several ways.
 //
 // normal.v1.json is the schema of the values of package schema/normal. The vectors of that package
 // are its samples. The keyword "examples" lists the kinds of a word, which may get more.

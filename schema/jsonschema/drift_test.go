@@ -124,7 +124,35 @@ func TestDrift(t *testing.T) {
 			[]jsonschema.Finding{{"link", jsonschema.OtherType, "", "array"}},
 		},
 		"a resource without a reference has no drift": {
-			schema.Truv, schema.Income, `{"x":1}`, nil,
+			schema.Truv, schema.TaxForms, `{"x":1}`, nil,
+		},
+		"money of Truv's that becomes a number has another type": {
+			schema.Truv, schema.Paystubs, `{"net_pay":1131.47,"earnings":[{"amount":"1.10"}]}`,
+			[]jsonschema.Finding{{"statement", jsonschema.OtherType, "net_pay", "number"}},
+		},
+		"a report is compared to its depth": {
+			schema.Truv, schema.VerificationReports,
+			`{"employments":[{"bank_accounts":[],"profile":{"ssn":7},"statements":[{"hours":"8"}]}]}`,
+			[]jsonschema.Finding{
+				{"report", jsonschema.UnknownField, "employments[].bank_accounts", "array"},
+				{"report", jsonschema.OtherType, "employments[].profile.ssn", "integer"},
+			},
+		},
+		"both resources of an employment have one reference": {
+			schema.Truv, schema.Income, `{"income_unit":"HOURLY","pay_frequency":"Q"}`,
+			[]jsonschema.Finding{{"employment", jsonschema.UnknownValue, "pay_frequency", "Q"}},
+		},
+		"no digit of an account is shown": {
+			schema.Truv, schema.BankAccounts, `{"account_number":4111111111111111,"iban":"x"}`,
+			[]jsonschema.Finding{
+				{"bank_account", jsonschema.OtherType, "account_number", "integer"},
+				{"bank_account", jsonschema.UnknownField, "iban", "string"},
+			},
+		},
+		"a way to allocate pay is one of a list": {
+			schema.Pinwheel, schema.BankAccounts, `{"allocations":[{"allocation_type":"lottery"}]}`,
+			[]jsonschema.Finding{{"direct_deposit_allocations", jsonschema.UnknownValue,
+				"allocations[].allocation_type", "lottery"}},
 		},
 	} {
 		t.Run(promise, func(t *testing.T) {

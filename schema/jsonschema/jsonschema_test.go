@@ -42,14 +42,8 @@ func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
 			fmt.Sprintf("%s.%s.json", w.Provider, w.Name),
 			fmt.Sprintf("samples/%s/%s.json", w.Provider, w.Name))
 	}
-	for _, p := range schema.Providers() {
-		for _, r := range schema.WorkerResources() {
-			for _, kind := range jsonschema.Kinds(p, r) {
-				want = append(want,
-					fmt.Sprintf("records/%s.%s.json", p, kind),
-					fmt.Sprintf("records/samples/%s.%s.json", p, kind))
-			}
-		}
+	for _, r := range allRecords() {
+		want = append(want, r.path(), fmt.Sprintf("records/samples/%s.%s.json", r.provider, r.kind))
 	}
 	for _, q := range queuesWithRecords() {
 		want = append(want, fmt.Sprintf("completions/%s.%s.v1.json", q.Provider, q.Resource))
@@ -210,6 +204,9 @@ func TestAWebhookBreaksItsSchemaWhere(t *testing.T) {
 		"added holds an object with a number": {
 			pinwheel("shifts.added"), change{"payload.added", []any{map[string]any{"id": 1}}},
 		},
+		"an added tax form has no id": {
+			pinwheel("tax_forms.added"), change{"payload.added", []any{map[string]any{"year": 2025}}},
+		},
 		"deleted is an object": {
 			pinwheel("shifts.added"), change{"payload.deleted", map[string]any{}},
 		},
@@ -239,6 +236,16 @@ func TestAWebhookBreaksItsSchemaWhere(t *testing.T) {
 		"a link's product is a list": {
 			truv("link-connected"), change{"product", []any{"income"}},
 		},
+		"a task has no status":  {truv("task-status-updated"), change{"status", nil}},
+		"a status is a number":  {truv("task-status-updated"), change{"status", 7}},
+		"a count is text":       {truv("statements-created"), change{"objects_count", "24"}},
+		"a count is a fraction": {truv("shifts-updated"), change{"objects_count", 1.5}},
+		"an object's id is a number": {
+			truv("employment-created"), change{"object_id", 17},
+		},
+		"an employment's id is a number": {
+			truv("bank-accounts-created"), change{"employment_id", 17},
+		},
 	} {
 		t.Run(promise, func(t *testing.T) { wantRefused(t, test.of, test.change) })
 	}
@@ -254,7 +261,7 @@ func TestAWebhookKeepsItsSchemaWhateverTheProviderAdds(t *testing.T) {
 		"payload.end_user_id": {"payload.availability"},
 		"link_id": {
 			"event_created_at", "updated_at", "product", "data_source", "tracking_info", "user_id",
-			"template_id",
+			"template_id", "task_id", "object_id", "employment_id", "objects_count",
 		},
 	}
 	for _, w := range typesWithWorkers() {
@@ -303,6 +310,9 @@ func TestACompletionKeepsItsSchemaWith(t *testing.T) {
 		},
 		"a window without an end":       {{"data.scope", "window"}, {"data.from", "2026-02-01"}},
 		"the resources of the platform": {{"data.supported", []any{"income", "shifts"}}},
+		"the ids of Truv's webhooks": {
+			{"data.object_id", "o-1"}, {"data.employment_id", "m-1"},
+		},
 		"a link that broke": {
 			{"type", "wagewire.income.disconnected.v1"}, {"data.outcome", "disconnected"},
 		},
@@ -377,11 +387,13 @@ func TestACompletionBreaksItsSchemaWith(t *testing.T) {
 		"an error without class": {
 			{"data.error", failure("provider")}, {"data.error.class", removed{}},
 		},
-		"an error of an unknown class": {{"data.error", failure("cosmic")}},
-		"another scope":                {{"data.scope", "all"}},
-		"a date that is none":          {{"data.scope", "window"}, {"data.from", "soon"}},
-		"a sequence of other times":    {{"sequence", "2026/2026/pinwheel:e-1:income"}},
-		"a redrive below 0":            {{"data.redrive", -1}},
+		"an error of an unknown class":  {{"data.error", failure("cosmic")}},
+		"another scope":                 {{"data.scope", "all"}},
+		"a date that is none":           {{"data.scope", "window"}, {"data.from", "soon"}},
+		"a sequence of other times":     {{"sequence", "2026/2026/pinwheel:e-1:income"}},
+		"a redrive below 0":             {{"data.redrive", -1}},
+		"an empty object id":            {{"data.object_id", ""}},
+		"an employment id that is none": {{"data.employment_id", nil}},
 		// No rule of the schema forbids the following, but a program that emits them has a bug.
 		"a field that is not ours":       {{"data.recrods", []any{}}},
 		"an attribute that is not ours":  {{"colour", "red"}},

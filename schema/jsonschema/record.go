@@ -24,6 +24,17 @@ var recordRows = []recordRow{
 	{schema.Pinwheel, schema.VerificationReports, []string{"voe", "voie"}, "report_type"},
 	{schema.Pinwheel, schema.Link, []string{"account"}, ""},
 	{schema.Pinwheel, schema.Notices, []string{"notice"}, ""},
+	{schema.Pinwheel, schema.BankAccounts, []string{"direct_deposit_allocations"}, ""},
+	{schema.Pinwheel, schema.TaxForms, []string{"tax_form"}, ""},
+	{schema.Truv, schema.Employment, []string{"employment"}, ""},
+	// An employment has the income from it. Truv has no other record of an income.
+	{schema.Truv, schema.Income, []string{"employment"}, ""},
+	{schema.Truv, schema.Identity, []string{"profile"}, ""},
+	{schema.Truv, schema.Paystubs, []string{"statement"}, ""},
+	{schema.Truv, schema.Shifts, []string{"shift"}, ""},
+	{schema.Truv, schema.BankAccounts, []string{"bank_account"}, ""},
+	// The reports of both products, whose fields have the same names. No field tells them apart.
+	{schema.Truv, schema.VerificationReports, []string{"report"}, ""},
 	{schema.Truv, schema.Link, []string{"link"}, ""},
 }
 

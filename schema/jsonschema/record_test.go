@@ -27,13 +27,17 @@ type recordType struct {
 
 func (r recordType) path() string { return fmt.Sprintf("records/%s.%s.json", r.provider, r.kind) }
 
-// required is the one field that the record always has: the id, but the payload of a webhook need
-// not have one.
+// required is the one field that the record always has: the id. The payload of a webhook need not
+// have one, and a bank account of Truv's never has one.
 func (r recordType) required() string {
-	if r.kind == "notice" {
+	switch r.kind {
+	case "notice":
 		return "account_id"
+	case "bank_account":
+		return "account_number"
+	default:
+		return "id"
 	}
-	return "id"
 }
 
 func (r recordType) sample(t *testing.T) []byte {
@@ -45,12 +49,18 @@ func (r recordType) sample(t *testing.T) []byte {
 	return text
 }
 
+// allRecords returns each kind of record once, though two resources may have it.
 func allRecords() []recordType {
 	var all []recordType
+	seen := map[string]bool{}
 	for _, p := range schema.Providers() {
 		for _, r := range schema.WorkerResources() {
 			for _, kind := range jsonschema.Kinds(p, r) {
-				all = append(all, recordType{p, r, kind})
+				one := recordType{p, r, kind}
+				if !seen[one.path()] {
+					all = append(all, one)
+				}
+				seen[one.path()] = true
 			}
 		}
 	}
@@ -95,19 +105,44 @@ func TestARecordBreaksItsSchemaWhere(t *testing.T) {
 		kind string
 		change
 	}{
-		"the id is missing":            {"paystub", change{"id", removed{}}},
-		"the id is empty":              {"shift", change{"id", ""}},
-		"an amount is text":            {"paystub", change{"gross_pay_amount", "1690.00"}},
-		"an amount has a fraction":     {"income", change{"compensation_amount", 18.5}},
-		"a list is an object":          {"paystub", change{"taxes", map[string]any{}}},
-		"an address is text":           {"identity", change{"address", "7 Example Lane"}},
-		"the tags of an account are a": {"account", change{"tags", "a"}},
-		"an account is connected, yes": {"account", change{"connected", "yes"}},
-		"a notice names no account":    {"notice", change{"account_id", removed{}}},
+		"the id is missing":             {"paystub", change{"id", removed{}}},
+		"allocations are an object":     {"direct_deposit_allocations", change{"allocations", map[string]any{}}},
+		"the year of a form is no text": {"tax_form", change{"year", 2025}},
+		"the id is empty":               {"shift", change{"id", ""}},
+		"an amount is text":             {"paystub", change{"gross_pay_amount", "1690.00"}},
+		"an amount has a fraction":      {"income", change{"compensation_amount", 18.5}},
+		"a list is an object":           {"paystub", change{"taxes", map[string]any{}}},
+		"an address is text":            {"identity", change{"address", "7 Example Lane"}},
+		"the tags of an account are a":  {"account", change{"tags", "a"}},
+		"an account is connected, yes":  {"account", change{"connected", "yes"}},
+		"a notice names no account":     {"notice", change{"account_id", removed{}}},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			sample, _ := jsonschema.RecordSample(schema.Pinwheel, test.kind)
 			rules, _ := jsonschema.Record(schema.Pinwheel, test.kind)
+			if jsonschematest.Check(rules, changed(t, sample, test.change)) == nil {
+				t.Errorf("the schema of %s takes it", test.kind)
+			}
+		})
+	}
+}
+
+func TestARecordOfTruvsBreaksItsSchemaWhere(t *testing.T) {
+	for promise, test := range map[string]struct {
+		kind string
+		change
+	}{
+		"money is a number":                {"statement", change{"net_pay", 1131.47}},
+		"hours are a number":               {"statement", change{"hours", 82.5}},
+		"an income is a number":            {"employment", change{"income", 38220}},
+		"a bank account has no number":     {"bank_account", change{"account_number", removed{}}},
+		"a report lists no employments":    {"report", change{"employments", "none"}},
+		"time entries of a shift are text": {"shift", change{"time_entries", "8 to 5"}},
+		"a profile has no id":              {"profile", change{"id", removed{}}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			sample, _ := jsonschema.RecordSample(schema.Truv, test.kind)
+			rules, _ := jsonschema.Record(schema.Truv, test.kind)
 			if jsonschematest.Check(rules, changed(t, sample, test.change)) == nil {
 				t.Errorf("the schema of %s takes it", test.kind)
 			}
@@ -172,10 +207,10 @@ func TestKindsAreKnownForEveryResourceWithAWorker(t *testing.T) {
 				q.Provider, q.Resource)
 		}
 	}
-	if _, ok := jsonschema.CompletionOf(schema.Truv, schema.Income); ok {
+	if _, ok := jsonschema.CompletionOf(schema.Truv, schema.TaxForms); ok {
 		t.Error("there is a schema of completions that no worker writes")
 	}
-	if kinds := jsonschema.Kinds(schema.Truv, schema.Income); kinds != nil {
+	if kinds := jsonschema.Kinds(schema.Truv, schema.TaxForms); kinds != nil {
 		t.Errorf("records without a worker have the kinds %v", kinds)
 	}
 }

@@ -183,7 +183,9 @@ func declareAll(t *testing.T) *declared {
 		for _, kind := range jsonschema.Kinds(q.Provider, q.Resource) {
 			prefix := pascal(string(q.Provider))
 			r := recordType{q.Provider, q.Resource, kind}
-			all.read(prefix+pascal(kind), prefix, r.path())
+			if !all.has(prefix + pascal(kind)) { // two resources may have one kind
+				all.read(prefix+pascal(kind), prefix, r.path())
+			}
 			row.names = append(row.names, prefix+pascal(kind))
 		}
 		all.records = append(all.records, row)

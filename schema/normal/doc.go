@@ -21,7 +21,7 @@
 // # Where the fields come from
 //
 // A name is a member of the provider's record. A dash means that the provider does not say it.
-// Truv's records are mapped by its reference; no worker fetches them yet.
+// Truv's records are mapped by its reference.
 //
 //	employment        Pinwheel employment        Truv EmploymentLinked
 //	id                id                         id
@@ -72,7 +72,7 @@
 //
 //	paystub           Pinwheel paystub           Truv Statement
 //	id, account_id    id, account_id             id, -
-//	employment_id     -                          employment_id
+//	employment_id     -                          of the completion: see OfCompletion
 //	external_id       external_paystub_id        check_number
 //	employer          employer_name              -
 //	pay_date          pay_date                   pay_date
@@ -141,13 +141,18 @@
 //	employments       employments                employments
 //	updated_at        updated_at                 -
 //	refreshed_at      refreshed_at               -
-//	finished_at       -                          finished_at
+//	finished_at       -                          finished_at, or completed_at without it
 //
 //	address           text: raw, and the others  line1: street, postal_code: zip, city, state,
 //	                  by their names             country
 //
-// Only Raw has documents and their links, bank accounts, W-2 forms, and the whole social security
-// number.
+// Only Raw has documents and their links, W-2 forms, and the whole social security number.
+//
+// # What has no model
+//
+// Links and notices say nothing of pay. A record of Truv's bank_accounts is one account with its
+// whole number, and a record of Pinwheel's is the list of all with masked numbers, so a model would
+// be neither. A record of tax_forms is the metadata of a form, and of one provider.
 //
 // # Inferences
 //
@@ -157,7 +162,7 @@
 //   - Pinwheel says cents of every currency. The amounts are taken as minor units of the currency,
 //     also where it has no cents: an amount of 300000 JPY is 300,000 yen.
 //   - Truv's categories federal and local are taken as taxes on income, as state is in its example.
-//   - Which records Truv's resources will carry. A record with employments is taken as a report.
+//   - A record of Truv's employment or income with employments is taken as a report, too.
 //
 // testdata has vectors of a record and its normalised form, which programs in other languages use
 // too, with the rules in testdata/README.md.

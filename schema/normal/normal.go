@@ -12,8 +12,8 @@ import (
 
 // The errors of Of.
 var (
-	// ErrNoModel means that there is no model for the provider's resource: link and notices say
-	// nothing of pay.
+	// ErrNoModel means that there is no model for the provider's resource. The package comment says
+	// why.
 	ErrNoModel = errors.New("no normalised model")
 	// ErrNoObject means that the record is not one JSON object, or is nested deeper than
 	// encoding/json reads: 10,000 levels.
@@ -46,6 +46,16 @@ func Of(p schema.Provider, r schema.Resource, record json.RawMessage) (Record, e
 	read(o, &normal)
 	normal.Unread = slices.Sorted(maps.Keys(o.unread))
 	return normal, nil
+}
+
+// OfCompletion is Of for a record of a completion with the data. Truv's statements do not name
+// their employment, so their EmploymentID is that of the completion.
+func OfCompletion(data schema.CompletionData, record json.RawMessage) (Record, error) {
+	read, err := Of(data.Provider, data.Resource, record)
+	if err == nil && read.Paystub != nil && read.Paystub.EmploymentID == "" {
+		read.Paystub.EmploymentID = data.EmploymentID
+	}
+	return read, err
 }
 
 // Has reports whether there is a model for the provider's resource.

@@ -3,9 +3,8 @@ package normal
 import "github.com/wagewire/wagewire/schema"
 
 // truv reads the records of Truv's REST API, by the schemas of its OpenAPI file of March 2026:
-// EmploymentLinked, Profile, Statement, Shift, and the reports EmploymentCheck and IncomeCheck. No
-// worker fetches them yet. That a resource has the records of these schemas is an inference. The
-// resource of a statement is paystubs.
+// EmploymentLinked, Profile, Statement, Shift, and the reports EmploymentCheck and IncomeCheck. The
+// resource of a statement is paystubs. The resources employment and income have the same records.
 var truv = map[schema.Resource]mapping{
 	schema.Employment: func(o object, r *Record) {
 		if o.isReport() {
@@ -24,6 +23,9 @@ var truv = map[schema.Resource]mapping{
 	},
 	schema.Paystubs: func(o object, r *Record) { r.setPaystub(truvPaystub(o)) },
 	schema.Shifts:   func(o object, r *Record) { r.setShift(truvShift(o)) },
+	schema.VerificationReports: func(o object, r *Record) {
+		r.setReport(truvReport(o))
+	},
 }
 
 // truvUnit is how Truv writes amounts: as text, in whole units with a point, such as "1695.11".
@@ -244,13 +246,17 @@ func truvIdentity(o object) Identity {
 }
 
 // truvReport reads EmploymentCheck and IncomeCheck. Each of their employments has a person of its
-// own.
+// own. The deprecated completed_at counts if a report has no finished_at.
 func truvReport(o object) Report {
+	finished := o.time("finished_at")
+	if o.member("finished_at") == nil {
+		finished = o.time("completed_at")
+	}
 	return Report{
 		ID:          o.text("id"),
 		Status:      o.text("status"),
 		Employments: objects(o, "employments", truvEmployment),
-		FinishedAt:  o.time("finished_at"),
+		FinishedAt:  finished,
 		Raw:         o.raw,
 	}
 }

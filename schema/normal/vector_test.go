@@ -22,9 +22,11 @@ var update = flag.Bool("update", false, "write the results of the vectors again"
 type vector struct {
 	Provider schema.Provider `json:"provider"`
 	Resource schema.Resource `json:"resource"`
-	Record   json.RawMessage `json:"record"`
-	Normal   json.RawMessage `json:"normal,omitempty"`
-	Error    string          `json:"error,omitempty"`
+	// EmploymentID is that of the completion.
+	EmploymentID string          `json:"employment_id,omitempty"`
+	Record       json.RawMessage `json:"record"`
+	Normal       json.RawMessage `json:"normal,omitempty"`
+	Error        string          `json:"error,omitempty"`
 }
 
 // of returns the vector with the result of the package in place of the file's.
@@ -32,7 +34,10 @@ func (v vector) of(t *testing.T) vector {
 	t.Helper()
 	v.Normal = nil
 	v.Error = ""
-	record, err := normal.Of(v.Provider, v.Resource, v.Record)
+	data := schema.CompletionData{
+		Provider: v.Provider, Resource: v.Resource, EmploymentID: v.EmploymentID,
+	}
+	record, err := normal.OfCompletion(data, v.Record)
 	if errors.Is(err, normal.ErrNoModel) {
 		v.Error = "no model"
 		return v

@@ -26,6 +26,8 @@ type question struct {
 	Provider schema.Provider `json:"provider"`
 	Resource schema.Resource `json:"resource"`
 	Record   json.RawMessage `json:"record"`
+	// EmploymentID is that of the completion.
+	EmploymentID string `json:"employment_id,omitempty"`
 }
 
 // normalised is the answer to a question: the model or an error.
@@ -167,7 +169,9 @@ func TestEveryWordHasTheKindOfTheTable(t *testing.T) {
 func TestAFloatIsUnread(t *testing.T) {
 	t.Parallel()
 	record := `{"id":"p-1","gross_pay_amount":15e2,"net_pay_amount":12,"earnings":[{"hours":7.5}]}`
-	questions := []question{{schema.Pinwheel, schema.Paystubs, json.RawMessage(record)}}
+	questions := []question{
+		{Provider: schema.Pinwheel, Resource: schema.Paystubs, Record: json.RawMessage(record)},
+	}
 	want := decodeNumbers(t, json.RawMessage(`{
 		"kind": "paystub",
 		"paystub": {"id": "p-1", "net_pay": {"minor": 12}, "earnings": [{}]},
@@ -242,7 +246,10 @@ func oddRecords(t *testing.T, record any, odd func() json.RawMessage) []json.Raw
 // modelOf is the answer of the package normal to a question.
 func modelOf(t *testing.T, q question) normalised {
 	t.Helper()
-	record, err := normal.Of(q.Provider, q.Resource, q.Record)
+	data := schema.CompletionData{
+		Provider: q.Provider, Resource: q.Resource, EmploymentID: q.EmploymentID,
+	}
+	record, err := normal.OfCompletion(data, q.Record)
 	if errors.Is(err, normal.ErrNoModel) {
 		return normalised{Error: "no model"}
 	}
@@ -265,7 +272,8 @@ func TestOddValuesGiveTheModelOfGo(t *testing.T) {
 	for _, name := range sortedNames(all) {
 		v := all[name]
 		for _, record := range oddRecords(t, decodeNumbers(t, v.Record), odd) {
-			questions = append(questions, question{v.Provider, v.Resource, record})
+			questions = append(questions,
+				question{v.Provider, v.Resource, record, v.EmploymentID})
 		}
 	}
 	if turn < 10*len(oddValues) {

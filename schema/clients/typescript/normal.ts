@@ -12,7 +12,7 @@ import type {
   NormalShift, NormalSum, NormalTimeOff, NormalYear,
 } from "./types.js";
 
-/** There is no model for the provider's resource: link and notices say nothing of pay. */
+/** There is no model for the provider's resource, such as link, notices and bank_accounts. */
 export class NoModel extends Error {
   override readonly name = "NoModel";
 }
@@ -25,15 +25,19 @@ export class NoObject extends Error {
 /**
  * Returns a record that a completion of the provider's resource carries, in the normalised model.
  * The record is not changed. A value that the model cannot take is no error: it is absent, and is
- * listed in unread. The error is NoModel or NoObject.
+ * listed in unread. employmentId is that of the completion: Truv's statements do not name their
+ * employment. The error is NoModel or NoObject.
  */
-export function normalOf(provider: string, resource: string, record: object): NormalRecord {
+export function normalOf(
+  provider: string, resource: string, record: object, employmentId?: string,
+): NormalRecord {
   const map = mappings.get(`${provider}.${resource}`);
   if (!map) throw new NoModel(`no normalised model of ${provider} ${resource}`);
   if (!isObject(record)) throw new NoObject("the record is no JSON object");
   const unread = new Set<string>();
   const [kind, model] = map(new Reader("$", record, unread));
   const normal: NormalRecord = { kind, [kind]: model };
+  if (employmentId && normal.paystub) normal.paystub.employment_id ??= employmentId;
   if (unread.size > 0) normal.unread = [...unread].sort();
   return normal;
 }
@@ -727,20 +731,23 @@ function truvIdentity(o: Reader): NormalIdentity {
   });
 }
 
-/** Reads EmploymentCheck and IncomeCheck. Each of their employments has a person of its own. */
+/**
+ * Reads EmploymentCheck and IncomeCheck. Each of their employments has a person of its own. The
+ * deprecated completed_at counts if a report has no finished_at.
+ */
 function truvReport(o: Reader): NormalReport {
+  const finished = o.member("finished_at") === undefined ? "completed_at" : "finished_at";
   return said<NormalReport>({
     id: o.text("id"),
     status: o.text("status"),
     employments: o.objects("employments", truvEmployment),
-    finished_at: o.time("finished_at"),
+    finished_at: o.time(finished),
   });
 }
 
 /** Whether the record lists employments, and is not one employment. */
 const isReport = (o: Reader): boolean => o.member("employments") !== undefined;
 
-// That a resource of Truv has the records of these schemas is an inference: no worker fetches them.
 const mappings = new Map<string, Mapping>([
   ["pinwheel.employment", (o) => ["employment", pinwheelEmployment(o)]],
   ["pinwheel.identity", (o) => ["identity", pinwheelIdentity(o)]],
@@ -755,4 +762,5 @@ const mappings = new Map<string, Mapping>([
     said({ ...truvIncome(o), id: o.text("id"), employer: truvEmployer(o) })]],
   ["truv.paystubs", (o) => ["paystub", truvPaystub(o)]],
   ["truv.shifts", (o) => ["shift", truvShift(o)]],
+  ["truv.verification_reports", (o) => ["report", truvReport(o)]],
 ]);

@@ -85,8 +85,8 @@ export interface CompletionData<R = JsonObject> {
   /** The provider of the webhook, such as pinwheel or truv. Wagewire may get more providers. */
   provider: string;
   /**
-   * The kind of data: employment, identity, income, paystubs, shifts, verification_reports, link,
-   * notices. Wagewire may get more kinds.
+   * The kind of data: employment, identity, income, paystubs, shifts, verification_reports,
+   * bank_accounts, tax_forms, link, notices. Wagewire may get more kinds.
    */
   resource: string;
   /**
@@ -121,8 +121,19 @@ export interface CompletionData<R = JsonObject> {
    */
   redrive?: number;
   /**
-   * In the completion of a link: the resources that the account's payroll platform has. Absent if
-   * the provider does not say it.
+   * The id of the object that the webhook names, such as an employment of Truv's. Absent if the
+   * webhook names none.
+   */
+  object_id?: string;
+  /**
+   * The id of the employment that the webhook names. The records of Truv's paystubs are those of
+   * this employment. Absent if the webhook names none.
+   */
+  employment_id?: string;
+  /**
+   * The resources that the account can have: those of the account's payroll platform in the
+   * completion of a Pinwheel link, those with data in the completion of a Truv report. After a
+   * failed task of Truv's: verification_reports alone. Absent if the provider does not say it.
    */
   supported?: string[];
   /**
@@ -328,8 +339,9 @@ export interface AccountData {
   /**
    * The resources that decide whether the account is ready, sorted: those of the operator's
    * ACCOUNT_READY_WHEN that Wagewire fetches from the provider, or if there is none of these, all
-   * of the provider's except notices, reports and the link; without those that the account's
-   * payroll platform lacks. An account of which Wagewire fetches only the link awaits the link.
+   * of the provider's except notices, reports of a person, bank accounts, tax forms and the link;
+   * without those that the account cannot have: its payroll platform lacks them (Pinwheel), or its
+   * report does not show them (Truv).
    */
   awaited: AccountResources;
   /**
@@ -1559,9 +1571,9 @@ export interface PinwheelAccount {
 }
 
 /**
- * The payload of a webhook about data that Wagewire does not fetch: data.event.type of the
- * completion says what it is about. Only account_id is always there. Every other field may be null
- * or absent, and Pinwheel may add fields at any time.
+ * The payload of a webhook, without the data that it announces: data.event.type of the completion
+ * says what it is about. Only account_id is always there. Every other field may be null or absent,
+ * and Pinwheel may add fields at any time.
  */
 export interface PinwheelNotice {
   /** The payroll account, a UUID. Use it as the main identifier. */
@@ -1602,6 +1614,628 @@ export interface PinwheelNotice {
   added?: Json[] | null;
   /** The records that the provider removed, as objects. */
   deleted?: Json[] | null;
+}
+
+export type PinwheelTaxFormFormType = "W-2" | (string & {});
+
+/**
+ * The metadata of a tax form: GET /v1/accounts/{account_id}/tax_forms. The form itself and its
+ * document are not fetched. Only id is required: Wagewire needs it. Every other field may be null
+ * or absent, and Pinwheel may add fields and values at any time.
+ */
+export interface PinwheelTaxForm {
+  /** Pinwheel's id of the tax form. */
+  id: string;
+  /** When Pinwheel made the record: RFC 3339, in UTC in every sample. */
+  created_at?: string | null;
+  /** Pinwheel's id of the account. */
+  account_id?: string | null;
+  /** The kind of form, such as W-2. */
+  form_type?: PinwheelTaxFormFormType | null;
+  /** The year of the form, as text. */
+  year?: string | null;
+}
+
+export type PinwheelAllocationAccountType =
+  | "checking" | "savings" | "debit_card" | "pay_card" | (string & {});
+
+export type PinwheelAllocationAllocationType =
+  | "amount" | "percentage" | "remainder" | (string & {});
+
+/** A bank account with its part of the pay. */
+export interface PinwheelAllocation {
+  /** A name of the bank account for people. */
+  account_name?: string | null;
+  /** The kind of the bank account. */
+  account_type?: PinwheelAllocationAccountType | null;
+  /** How the part of the pay is said: an amount, a percentage, or what is left. */
+  allocation_type?: PinwheelAllocationAllocationType | null;
+  /** The amount, in cents (the minor unit of currency). */
+  amount?: LosslessNumber | null;
+  /** The name of the bank. */
+  bank_name?: string | null;
+  currency?: PinwheelCurrency | null;
+  /** The last 2 or 4 digits of the account number. */
+  masked_account_number?: string | null;
+  /** The percentage of the pay. */
+  percentage?: LosslessNumber | null;
+  /** The place of the allocation in the order of payment. */
+  priority?: LosslessNumber | null;
+  /** The number of the bank. */
+  routing_number?: string | null;
+}
+
+/**
+ * Where the person's pay goes: GET /v1/accounts/{account_id}/direct_deposit_allocations. The record
+ * is the whole list. Only id is required: Wagewire needs it. Every other field may be null or
+ * absent, and Pinwheel may add fields and values at any time.
+ */
+export interface PinwheelDirectDepositAllocations {
+  /** Pinwheel's id of the record. */
+  id: string;
+  /** When Pinwheel made the record: RFC 3339, in UTC in every sample. */
+  created_at?: string | null;
+  /** When the data last changed: RFC 3339, in UTC in every sample. */
+  updated_at?: string | null;
+  /** Pinwheel's id of the account. */
+  account_id?: string | null;
+  /** The bank accounts, each with its part of the pay. */
+  allocations?: PinwheelAllocation[] | null;
+}
+
+/** A postal address. */
+export interface TruvAddress {
+  /** The street with the number. */
+  street?: string | null;
+  /** The city. */
+  city?: string | null;
+  /** The state, two letters. */
+  state?: string | null;
+  /** The postal code. */
+  zip?: string | null;
+  /** The country, two letters. */
+  country?: string | null;
+}
+
+/** An employer. */
+export interface TruvCompany {
+  /** The name. */
+  name?: string | null;
+  /** Where the employer is. */
+  address?: TruvAddress | null;
+  /** The phone number. */
+  phone?: string | null;
+  /** The Employer Identification Number. */
+  ein?: string | null;
+}
+
+export type TruvEmploymentIncomeUnit =
+  | "YEARLY" | "MONTHLY" | "WEEKLY" | "DAILY" | "HOURLY" | (string & {});
+
+export type TruvEmploymentPayFrequency = "M" | "SM" | "W" | "BW" | "A" | "SA" | "C" | (string & {});
+
+export type TruvEmploymentJobType = "F" | "P" | "S" | "D" | "C" | (string & {});
+
+/**
+ * An employment with its income: one of GET /v1/links/{link_id}/employments/. The resources
+ * employment and income have the same records. Truv writes money as a decimal string in dollars,
+ * without a currency. Only id is required: Wagewire needs it. Every other field may be null or
+ * absent, and Truv may add fields and values at any time.
+ */
+export interface TruvEmployment {
+  /** Truv's id of the employment. */
+  id: string;
+  /**
+   * What the employment pays for one income_unit, without commission and bonus, dollars as a
+   * decimal string.
+   */
+  income?: string | null;
+  /** The unit of income. */
+  income_unit?: TruvEmploymentIncomeUnit | null;
+  /** The pay for one pay period, dollars as a decimal string. */
+  pay_rate?: string | null;
+  /**
+   * How often the person is paid: monthly, twice a month, weekly, every two weeks, yearly, twice a
+   * year, by commission.
+   */
+  pay_frequency?: TruvEmploymentPayFrequency | null;
+  /** Whether the person works there now. */
+  is_active?: boolean | null;
+  /** The employer's name of the job. */
+  job_title?: string | null;
+  /** Full time, part time, seasonal, daily, contract. */
+  job_type?: TruvEmploymentJobType | null;
+  /** The first day of the employment, YYYY-MM-DD. */
+  start_date?: string | null;
+  /** The first day of the first employment there, if there were several, YYYY-MM-DD. */
+  original_hire_date?: string | null;
+  /** The last day of the employment, YYYY-MM-DD. */
+  end_date?: string | null;
+  /** The day of the last change in the payroll platform, YYYY-MM-DD. */
+  external_last_updated?: string | null;
+  /** The names of those fields that Truv worked out from other data. */
+  derived_fields?: string[] | null;
+  /** The names of those fields that the payroll platform does not give. */
+  missing_data_fields?: string[] | null;
+  /** The name of the person's manager. */
+  manager_name?: string | null;
+  /** The employer. Truv has no id of an employer. */
+  company?: TruvCompany | null;
+}
+
+/**
+ * Who the person is: GET /v1/links/{link_id}/identity/. Only id is required: Wagewire needs it.
+ * Every other field may be null or absent, and Truv may add fields and values at any time.
+ */
+export interface TruvProfile {
+  /** Truv's id of the profile. */
+  id: string;
+  /**
+   * When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
+   * place of the T.
+   */
+  created_at?: string | null;
+  /**
+   * When Truv last read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in place
+   * of the T.
+   */
+  updated_at?: string | null;
+  /** The first name. */
+  first_name?: string | null;
+  /** The last name. */
+  last_name?: string | null;
+  /** The whole name. */
+  full_name?: string | null;
+  /** The initials of the middle names. */
+  middle_initials?: string | null;
+  /** The address for mail. */
+  email?: string | null;
+  /** The social security number, whole or its last four digits. Keep it secret. */
+  ssn?: string | null;
+  /** The day of birth, YYYY-MM-DD. */
+  date_of_birth?: string | null;
+  /** Where the person lives. */
+  home_address?: TruvAddress | null;
+}
+
+export type TruvDeductionCategory =
+  | "memo" | "medicare" | "retirement" | "socialsec" | "federal" | "state" | "benefit"
+  | "garnishment" | "local" | "other" | (string & {});
+
+/** A deduction or a tax. */
+export interface TruvDeduction {
+  /** The employer's words. */
+  name?: string | null;
+  /** The amount, dollars as a decimal string. */
+  amount?: string | null;
+  /** Truv's kind of deduction: medicare, socialsec, federal, state and local are taxes. */
+  category?: TruvDeductionCategory | null;
+}
+
+export type TruvEarningCategory =
+  | "regular" | "overtime" | "bonus" | "commission" | "other_pay" | (string & {});
+
+/** A kind of pay. */
+export interface TruvEarning {
+  /** The employer's words. */
+  name?: string | null;
+  /** The amount, dollars as a decimal string. */
+  amount?: string | null;
+  /** Truv's kind of pay. */
+  category?: TruvEarningCategory | null;
+  /** The pay for one unit, dollars as a decimal string. */
+  rate?: string | null;
+  /** How many units, such as hours, as a decimal string. */
+  units?: string | null;
+}
+
+export type TruvStatementBasisOfPay = "S" | "H" | "D" | "W" | "M" | "C" | (string & {});
+
+/**
+ * A pay statement: one of GET /v1/links/{link_id}/statements/. The record does not say its
+ * employment: employment_id of the completion does. Truv writes money as a decimal string in
+ * dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
+ * null or absent, and Truv may add fields and values at any time.
+ */
+export interface TruvStatement {
+  /** Truv's id of the statement. */
+  id: string;
+  /** The id of the statement at the payroll platform. */
+  check_number?: string | null;
+  /** The day of payment, YYYY-MM-DD. */
+  pay_date?: string | null;
+  /** Pay after taxes and deductions, dollars as a decimal string. */
+  net_pay?: string | null;
+  /** Net pay of the year up to this statement, dollars as a decimal string. */
+  net_pay_ytd?: string | null;
+  /** Pay before taxes and deductions, dollars as a decimal string. */
+  gross_pay?: string | null;
+  /** Gross pay of the year up to this statement, dollars as a decimal string. */
+  gross_pay_ytd?: string | null;
+  /** The regular part of the pay, dollars as a decimal string. */
+  regular?: string | null;
+  /** The regular part, of the year up to this statement, dollars as a decimal string. */
+  regular_ytd?: string | null;
+  /** The overtime part of the pay, dollars as a decimal string. */
+  overtime?: string | null;
+  /** The overtime part, of the year up to this statement, dollars as a decimal string. */
+  overtime_ytd?: string | null;
+  /** The bonus part of the pay, dollars as a decimal string. */
+  bonus?: string | null;
+  /** The bonus part, of the year up to this statement, dollars as a decimal string. */
+  bonus_ytd?: string | null;
+  /** The commission part of the pay, dollars as a decimal string. */
+  commission?: string | null;
+  /** The commission part, of the year up to this statement, dollars as a decimal string. */
+  commission_ytd?: string | null;
+  /** Every other part of the pay, dollars as a decimal string. */
+  other_pay?: string | null;
+  /** Every other part, of the year up to this statement, dollars as a decimal string. */
+  other_pay_ytd?: string | null;
+  /** The hours of work in the period, as a decimal string. */
+  hours?: string | null;
+  /** What the pay goes by: salary, hours, days, weeks, months, a contract. */
+  basis_of_pay?: TruvStatementBasisOfPay | null;
+  /** The first day of the paid period, YYYY-MM-DD. */
+  period_start?: string | null;
+  /** The last day of the paid period, YYYY-MM-DD. */
+  period_end?: string | null;
+  /** The kinds of pay in the period. */
+  earnings?: TruvEarning[] | null;
+  /** The kinds of pay of the year up to this statement. */
+  earnings_ytd?: TruvEarning[] | null;
+  /** The deductions in the period. Taxes are among them. */
+  deductions?: TruvDeduction[] | null;
+  /** The deductions of the year up to this statement. */
+  deductions_ytd?: TruvDeduction[] | null;
+  /** The MD5 sum of the file. */
+  md5sum?: string | null;
+  /**
+   * A link to the statement's file, which needs no password: keep it secret. Truv does not say how
+   * long it is good.
+   */
+  file?: string | null;
+  /** The names of those fields that Truv worked out from other data. */
+  derived_fields?: string[] | null;
+  /** The names of those fields that the payroll platform does not give. */
+  missing_data_fields?: string[] | null;
+}
+
+/** A span of time in which a person worked. */
+export interface TruvTimeEntry {
+  /** Truv's id of the span. */
+  id?: string | null;
+  /** The id of the span at the payroll platform. */
+  external_id?: string | null;
+  /**
+   * When Truv made the span, in UTC: RFC 3339, with Z or +00:00, also with a space in place of the
+   * T.
+   */
+  created_at?: string | null;
+  /**
+   * When Truv last changed the span, in UTC: RFC 3339, with Z or +00:00, also with a space in place
+   * of the T.
+   */
+  updated_at?: string | null;
+  /** The day of the span, YYYY-MM-DD. */
+  entry_date?: string | null;
+  /** When the work began: RFC 3339. */
+  start?: string | null;
+  /** When the work ended: RFC 3339. */
+  end?: string | null;
+}
+
+export type TruvShiftType = "other" | "delivery" | "rideshare" | "shift" | (string & {});
+
+/**
+ * A shift: one of GET /v1/links/{link_id}/shifts/, of any employment of the link. Truv writes money
+ * as a decimal string in dollars, without a currency. Only id is required: Wagewire needs it. Every
+ * other field may be null or absent, and Truv may add fields and values at any time.
+ */
+export interface TruvShift {
+  /** Truv's id of the shift. */
+  id: string;
+  /** The id of the shift at the payroll platform. */
+  external_id?: string | null;
+  /**
+   * When Truv made the record, in UTC: RFC 3339, with Z or +00:00, also with a space in place of
+   * the T.
+   */
+  created_at?: string | null;
+  /**
+   * When Truv last changed the record, in UTC: RFC 3339, with Z or +00:00, also with a space in
+   * place of the T.
+   */
+  updated_at?: string | null;
+  /** The first day of the shift, YYYY-MM-DD. */
+  start_date?: string | null;
+  /** The last day of the shift, YYYY-MM-DD. */
+  end_date?: string | null;
+  /** The kind of work. */
+  type?: TruvShiftType | null;
+  /** The spans of time in which the person worked. */
+  time_entries?: TruvTimeEntry[] | null;
+  /** The pay for the shift, by kind. */
+  earnings?: TruvEarning[] | null;
+}
+
+export type TruvBankAccountAccountType = "C" | "S" | (string & {});
+
+export type TruvBankAccountDepositType = "E" | "P" | "A" | (string & {});
+
+/**
+ * A bank account to which pay goes: one of GET /v1/links/{link_id}/bank_accounts/. Truv writes
+ * money as a decimal string in dollars, without a currency. Only account_number is required: Truv
+ * documents it as always there. Every other field may be null or absent, and Truv may add fields
+ * and values at any time.
+ */
+export interface TruvBankAccount {
+  /**
+   * The whole number of the account. Keep it secret. It names the account: the record has no id.
+   */
+  account_number: string;
+  /** The number of the bank. */
+  routing_number?: string | null;
+  /** A name of the account for people. */
+  account_name?: string | null;
+  /** Checking or savings. */
+  account_type?: TruvBankAccountAccountType | null;
+  /** Which part of the pay goes to the account: all of it, a percentage, an amount. */
+  deposit_type?: TruvBankAccountDepositType | null;
+  /** The percentage, or the amount in dollars, as a decimal string. */
+  deposit_value?: string | null;
+  /** The name of the bank. */
+  bank_name?: string | null;
+}
+
+/** The income of one year. */
+export interface TruvAnnualIncome {
+  /** Truv's id of the summary. */
+  id?: string | null;
+  /** The year. */
+  year?: LosslessNumber | null;
+  /** Gross pay of the year, dollars as a decimal string. */
+  gross_pay?: string | null;
+  /** Net pay of the year, dollars as a decimal string. */
+  net_pay?: string | null;
+  /** The regular part of the pay, dollars as a decimal string. */
+  regular?: string | null;
+  /** The overtime part of the pay, dollars as a decimal string. */
+  overtime?: string | null;
+  /** The bonus part of the pay, dollars as a decimal string. */
+  bonus?: string | null;
+  /** The commission part of the pay, dollars as a decimal string. */
+  commission?: string | null;
+  /** Every other part of the pay, dollars as a decimal string. */
+  other_pay?: string | null;
+}
+
+export type TruvReportEmploymentIncomeUnit =
+  | "YEARLY" | "MONTHLY" | "WEEKLY" | "DAILY" | "HOURLY" | (string & {});
+
+export type TruvReportEmploymentPayFrequency =
+  | "M" | "SM" | "W" | "BW" | "A" | "SA" | "C" | (string & {});
+
+export type TruvReportEmploymentJobType = "F" | "P" | "S" | "D" | "C" | (string & {});
+
+/** The person of an employment, as the record profile. */
+export interface TruvReportProfile {
+  /** Truv's id of the profile. */
+  id?: string | null;
+  /**
+   * When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
+   * place of the T.
+   */
+  created_at?: string | null;
+  /**
+   * When Truv last read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in place
+   * of the T.
+   */
+  updated_at?: string | null;
+  /** The first name. */
+  first_name?: string | null;
+  /** The last name. */
+  last_name?: string | null;
+  /** The whole name. */
+  full_name?: string | null;
+  /** The initials of the middle names. */
+  middle_initials?: string | null;
+  /** The address for mail. */
+  email?: string | null;
+  /** The social security number, whole or its last four digits. Keep it secret. */
+  ssn?: string | null;
+  /** The day of birth, YYYY-MM-DD. */
+  date_of_birth?: string | null;
+  /** Where the person lives. */
+  home_address?: TruvAddress | null;
+}
+
+export type TruvReportStatementBasisOfPay = "S" | "H" | "D" | "W" | "M" | "C" | (string & {});
+
+/** A pay statement, as the record statement. */
+export interface TruvReportStatement {
+  /** Truv's id of the statement. */
+  id?: string | null;
+  /** The id of the statement at the payroll platform. */
+  check_number?: string | null;
+  /** The day of payment, YYYY-MM-DD. */
+  pay_date?: string | null;
+  /** Pay after taxes and deductions, dollars as a decimal string. */
+  net_pay?: string | null;
+  /** Net pay of the year up to this statement, dollars as a decimal string. */
+  net_pay_ytd?: string | null;
+  /** Pay before taxes and deductions, dollars as a decimal string. */
+  gross_pay?: string | null;
+  /** Gross pay of the year up to this statement, dollars as a decimal string. */
+  gross_pay_ytd?: string | null;
+  /** The regular part of the pay, dollars as a decimal string. */
+  regular?: string | null;
+  /** The regular part, of the year up to this statement, dollars as a decimal string. */
+  regular_ytd?: string | null;
+  /** The overtime part of the pay, dollars as a decimal string. */
+  overtime?: string | null;
+  /** The overtime part, of the year up to this statement, dollars as a decimal string. */
+  overtime_ytd?: string | null;
+  /** The bonus part of the pay, dollars as a decimal string. */
+  bonus?: string | null;
+  /** The bonus part, of the year up to this statement, dollars as a decimal string. */
+  bonus_ytd?: string | null;
+  /** The commission part of the pay, dollars as a decimal string. */
+  commission?: string | null;
+  /** The commission part, of the year up to this statement, dollars as a decimal string. */
+  commission_ytd?: string | null;
+  /** Every other part of the pay, dollars as a decimal string. */
+  other_pay?: string | null;
+  /** Every other part, of the year up to this statement, dollars as a decimal string. */
+  other_pay_ytd?: string | null;
+  /** The hours of work in the period, as a decimal string. */
+  hours?: string | null;
+  /** What the pay goes by: salary, hours, days, weeks, months, a contract. */
+  basis_of_pay?: TruvReportStatementBasisOfPay | null;
+  /** The first day of the paid period, YYYY-MM-DD. */
+  period_start?: string | null;
+  /** The last day of the paid period, YYYY-MM-DD. */
+  period_end?: string | null;
+  /** The kinds of pay in the period. */
+  earnings?: TruvEarning[] | null;
+  /** The kinds of pay of the year up to this statement. */
+  earnings_ytd?: TruvEarning[] | null;
+  /** The deductions in the period. Taxes are among them. */
+  deductions?: TruvDeduction[] | null;
+  /** The deductions of the year up to this statement. */
+  deductions_ytd?: TruvDeduction[] | null;
+  /** The MD5 sum of the file. */
+  md5sum?: string | null;
+  /**
+   * A link to the statement's file, which needs no password: keep it secret. Truv does not say how
+   * long it is good.
+   */
+  file?: string | null;
+  /** The names of those fields that Truv worked out from other data. */
+  derived_fields?: string[] | null;
+  /** The names of those fields that the payroll platform does not give. */
+  missing_data_fields?: string[] | null;
+}
+
+/** A W-2 form. */
+export interface TruvWageForm {
+  /** The year of the form. */
+  year?: LosslessNumber | null;
+  /** A link to the form's file, which needs no password: keep it secret. */
+  file?: string | null;
+  /** The MD5 sum of the file. */
+  md5sum?: string | null;
+  /** Wages, box 1, dollars as a decimal string. */
+  wages?: string | null;
+  /** Federal income tax withheld, box 2, dollars as a decimal string. */
+  federal_tax?: string | null;
+  /** Social security wages, box 3, dollars as a decimal string. */
+  social_security_wages?: string | null;
+  /** Social security tax withheld, box 4, dollars as a decimal string. */
+  social_security_tax?: string | null;
+  /** Medicare wages, box 5, dollars as a decimal string. */
+  medicare_wages?: string | null;
+  /** Medicare tax withheld, box 6, dollars as a decimal string. */
+  medicare_tax?: string | null;
+  /** Gross pay of the year, dollars as a decimal string. */
+  gross_pay?: string | null;
+}
+
+/** An employment of a report. */
+export interface TruvReportEmployment {
+  /** Truv's id of the employment. */
+  id?: string | null;
+  /**
+   * What the employment pays for one income_unit, without commission and bonus, dollars as a
+   * decimal string.
+   */
+  income?: string | null;
+  /** The unit of income. */
+  income_unit?: TruvReportEmploymentIncomeUnit | null;
+  /** The pay for one pay period, dollars as a decimal string. */
+  pay_rate?: string | null;
+  /**
+   * How often the person is paid: monthly, twice a month, weekly, every two weeks, yearly, twice a
+   * year, by commission.
+   */
+  pay_frequency?: TruvReportEmploymentPayFrequency | null;
+  /** Whether the person works there now. */
+  is_active?: boolean | null;
+  /** The employer's name of the job. */
+  job_title?: string | null;
+  /** Full time, part time, seasonal, daily, contract. */
+  job_type?: TruvReportEmploymentJobType | null;
+  /** The first day of the employment, YYYY-MM-DD. */
+  start_date?: string | null;
+  /** The first day of the first employment there, if there were several, YYYY-MM-DD. */
+  original_hire_date?: string | null;
+  /** The last day of the employment, YYYY-MM-DD. */
+  end_date?: string | null;
+  /** The day of the last change in the payroll platform, YYYY-MM-DD. */
+  external_last_updated?: string | null;
+  /** Whether Truv took the dates from the first and the last statement. Deprecated by Truv. */
+  dates_from_statements?: boolean | null;
+  /** The names of those fields that Truv worked out from other data. */
+  derived_fields?: string[] | null;
+  /** The names of those fields that the payroll platform does not give. */
+  missing_data_fields?: string[] | null;
+  /** The name of the person's manager. */
+  manager_name?: string | null;
+  /** The employer. Truv has no id of an employer. */
+  company?: TruvCompany | null;
+  /** The person. */
+  profile?: TruvReportProfile | null;
+  /** The pay statements, as far as your template allows. */
+  statements?: TruvReportStatement[] | null;
+  /** The income by year. */
+  annual_income_summary?: TruvAnnualIncome[] | null;
+  /** The W-2 forms. */
+  w2s?: TruvWageForm[] | null;
+}
+
+export type TruvReportStatus =
+  | "new" | "login" | "mfa" | "parse" | "base_parse" | "full_parse" | "switch_deposit" | "done"
+  | "login_error" | "mfa_error" | "config_error" | "account_locked" | "unable_to_reset"
+  | "no_data" | "unavailable" | "error" | "not_supported" | (string & {});
+
+export type TruvReportDataSource = "payroll" | "docs" | "financial_accounts" | (string & {});
+
+/**
+ * What Truv knows of the link: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by
+ * the product of the task. A report of the product employment has no income, statements and forms.
+ * Wagewire cuts out access_token and bank_accounts. Truv writes money as a decimal string in
+ * dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
+ * null or absent, and Truv may add fields and values at any time.
+ */
+export interface TruvReport {
+  /** Truv's id of the report. */
+  id: string;
+  /** The status of the task behind the report. Only done is final and good. */
+  status?: TruvReportStatus | null;
+  /**
+   * The status of the newest refresh, of the same words as status. Only a report of the product
+   * income has it.
+   */
+  refresh_status?: string | null;
+  /**
+   * When the report was finished, in UTC: RFC 3339, with Z or +00:00, also with a space in place of
+   * the T.
+   */
+  finished_at?: string | null;
+  /** The same with a space in place of the T. Deprecated by Truv. */
+  completed_at?: string | null;
+  /** The text that you passed when the link was opened. */
+  tracking_info?: string | null;
+  /** Whether Truv suspects the data, such as a forged document. */
+  is_suspicious?: boolean | null;
+  /** The id of the payroll provider, such as adp. */
+  provider?: string | null;
+  /** Where the data comes from. */
+  data_source?: TruvReportDataSource | null;
+  /** A link to the report as PDF, which needs no password: keep it secret. */
+  pdf_report?: string | null;
+  /** The employments, each with its person. */
+  employments?: TruvReportEmployment[] | null;
 }
 
 /** A name with its logo. */
@@ -1686,7 +2320,7 @@ export interface TruvLink {
 /** The resources that completions are about, as far as this release knows. */
 export const resources: readonly string[] = [
   "employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
-  "notices",
+  "notices", "tax_forms", "bank_accounts",
 ];
 
 /** The records of each provider's resources. */
@@ -1699,6 +2333,15 @@ export interface Records {
   "pinwheel.verification_reports": PinwheelVoe | PinwheelVoie;
   "pinwheel.link": PinwheelAccount;
   "pinwheel.notices": PinwheelNotice;
+  "pinwheel.tax_forms": PinwheelTaxForm;
+  "pinwheel.bank_accounts": PinwheelDirectDepositAllocations;
+  "truv.employment": TruvEmployment;
+  "truv.income": TruvEmployment;
+  "truv.identity": TruvProfile;
+  "truv.paystubs": TruvStatement;
+  "truv.shifts": TruvShift;
+  "truv.bank_accounts": TruvBankAccount;
+  "truv.verification_reports": TruvReport;
   "truv.link": TruvLink;
 }
 
@@ -1733,6 +2376,42 @@ export type PinwheelLinkCompletion =
 /** A completion of the provider pinwheel and the resource notices. */
 export type PinwheelNoticesCompletion =
   Completion<Records["pinwheel.notices"]>;
+
+/** A completion of the provider pinwheel and the resource tax_forms. */
+export type PinwheelTaxFormsCompletion =
+  Completion<Records["pinwheel.tax_forms"]>;
+
+/** A completion of the provider pinwheel and the resource bank_accounts. */
+export type PinwheelBankAccountsCompletion =
+  Completion<Records["pinwheel.bank_accounts"]>;
+
+/** A completion of the provider truv and the resource employment. */
+export type TruvEmploymentCompletion =
+  Completion<Records["truv.employment"]>;
+
+/** A completion of the provider truv and the resource income. */
+export type TruvIncomeCompletion =
+  Completion<Records["truv.income"]>;
+
+/** A completion of the provider truv and the resource identity. */
+export type TruvIdentityCompletion =
+  Completion<Records["truv.identity"]>;
+
+/** A completion of the provider truv and the resource paystubs. */
+export type TruvPaystubsCompletion =
+  Completion<Records["truv.paystubs"]>;
+
+/** A completion of the provider truv and the resource shifts. */
+export type TruvShiftsCompletion =
+  Completion<Records["truv.shifts"]>;
+
+/** A completion of the provider truv and the resource bank_accounts. */
+export type TruvBankAccountsCompletion =
+  Completion<Records["truv.bank_accounts"]>;
+
+/** A completion of the provider truv and the resource verification_reports. */
+export type TruvVerificationReportsCompletion =
+  Completion<Records["truv.verification_reports"]>;
 
 /** A completion of the provider truv and the resource link. */
 export type TruvLinkCompletion =

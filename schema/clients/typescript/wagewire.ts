@@ -1513,7 +1513,10 @@ export class Mirror implements Handler {
     }
   }
 
-  /** Returns the present records, sorted by their ids. accountId is the provider's own id. */
+  /**
+   * Returns the present records, sorted by their ids, or without ids in the provider's order.
+   * accountId is the provider's own id.
+   */
   records<R extends object = JsonObject>(
     provider: string, accountId: string, resource: string,
   ): R[] {
@@ -1545,9 +1548,15 @@ export class Mirror implements Handler {
 function wordsOf(completion: Completion, records: Iterable<object>): Map<string, Kept> {
   const { data, order } = completion;
   const words = new Map<string, Kept>(data.deleted?.map((id) => [id, { order }]));
+  // Truv's bank accounts have no ids. A snapshot has all of them, so the place will do.
+  const mayLackIds = data.resource === "bank_accounts" && data.scope === "snapshot";
+  let place = 0;
   for (const record of records) {
     const { id, pay_date: payDate } = isObject(record) ? record : {};
-    const key = data.resource === "notices" ? completion.id : id;
+    let key = data.resource === "notices" ? completion.id : id;
+    const isNameless = typeof key !== "string" || key === "";
+    if (isNameless && mayLackIds) key = String(place).padStart(6, "0");
+    place++;
     if (typeof key !== "string" || key === "") throw new Poison("a record has no id");
     words.set(key, { record, order, ...(payDate && typeof payDate === "string" && { payDate }) });
   }

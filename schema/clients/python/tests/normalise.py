@@ -45,10 +45,12 @@ def misfit(value: Any, hint: Any, path: str = "$") -> str:
     return "".join(misfit(one, hints[name], f"{path}.{name}") for name, one in value.items())
 
 
-def answer(provider: str, resource: str, record: Any) -> dict[str, Any]:
+def answer(
+    provider: str, resource: str, record: Any, employment_id: str | None = None
+) -> dict[str, Any]:
     before = copy.deepcopy(record)
     try:
-        model = normal.normal_of(provider, resource, record)
+        model = normal.normal_of(provider, resource, record, employment_id)
     except normal.NoModel:
         return {"error": "no model", "has": normal.has_normal(provider, resource)}
     except normal.NoObject:

@@ -384,6 +384,11 @@ class Mirrors(unittest.TestCase):
             completion_of(1, "delta", records=paystubs("p10", "p11")), WINDOW, SNAPSHOT,
             completion_of(5, "delta", records=paystubs("p30")),
         ], ["p10", "p20", "p30"]),
+        ("statements of one employment leave those of the other", [
+            completion_of(1, "delta", records=paystubs("p10", "p24")),
+            completion_of(2, "delta", records=paystubs("p11", "p25")),
+            completion_of(3, "delta", records=paystubs("p10", "p31")),
+        ], ["p10", "p11", "p24", "p25", "p31"]),
         ("a record without a date is in no window", [
             completion_of(1, "delta", records=[{"id": "p00", "pay_date": None}]),
             completion_of(2, "window", to="2025-12-26"),
@@ -422,6 +427,28 @@ class Mirrors(unittest.TestCase):
         with self.assertRaises(wagewire.Poison):
             mirror.apply(self.SNAPSHOT, [{"id": "p10"}, {"pay_date": None}])
         self.assertEqual(mirror.records("pinwheel", "a-1", "paystubs"), [])
+
+    def test_bank_accounts_without_ids_are_those_of_the_newest_snapshot(self) -> None:
+        def numbers(day: int, *numbers: str) -> wagewire.Completion:
+            records = [{"account_number": number} for number in numbers]
+            return completion_of(day, "snapshot", resource="bank_accounts", records=records)
+
+        first, second, none = numbers(1, "01", "02", "02"), numbers(2, "03", "01"), numbers(3)
+        for completions, want in (
+            ([first], ["01", "02", "02"]),
+            ([first, second], ["03", "01"]),
+            ([second, first], ["03", "01"]),
+            ([none, second, first], []),
+        ):
+            with self.subTest(want):
+                mirror = wagewire.Mirror()
+                for completion in completions * 2:
+                    mirror.apply(completion, completion.data.get("records") or [])
+                records = mirror.records("pinwheel", "a-1", "bank_accounts")
+                self.assertEqual([record["account_number"] for record in records], want)
+        with self.assertRaises(wagewire.Poison):
+            partial = completion_of(4, "delta", resource="bank_accounts")
+            mirror.apply(partial, [{"account_number": "04"}])
 
     def test_a_mirror_is_a_handler(self) -> None:
         mirror = wagewire.Mirror()

@@ -1429,9 +1429,14 @@ class _Shelf:
 def _words(completion: Completion, records: Iterable[JsonObject]) -> dict[str, _Kept]:
     """Returns the completion's word about each id. A record counts more than its removal."""
     words = {id: _Kept(None, completion.order) for id in completion.data.get("deleted") or []}
-    for record in records:
+    is_snapshot = completion.data.get("scope") == "snapshot"
+    for place, record in enumerate(records):
         # The payload of a notice has no id of its own.
         id = completion.id if completion.resource == "notices" else record.get("id")
+        has_id = isinstance(id, str) and id != ""
+        if not has_id and completion.resource == "bank_accounts" and is_snapshot:
+            # Truv's bank accounts have no ids. A snapshot has all of them, so the place will do.
+            id = f"{place:06}"
         if not isinstance(id, str) or not id:
             raise Poison("a record has no id")
         words[id] = _Kept(record, completion.order)
@@ -1481,7 +1486,7 @@ class Mirror:
             shelf.keep(id, word)
 
     def records(self, provider: str, account_id: str, resource: str) -> list[JsonObject]:
-        """Returns the present records of an account, by their ids."""
+        """Returns the present records of an account by their ids, or as the provider lists them."""
         shelf = self._shelves.get((provider, token(account_id)), {}).get(resource, _Shelf())
         present = sorted((id, kept) for id, kept in shelf.kept.items() if not shelf.is_gone(kept))
         return [kept.record for _, kept in present if kept.record is not None]

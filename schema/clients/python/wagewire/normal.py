@@ -42,16 +42,19 @@ __all__ = ["NoModel", "NoObject", "has_normal", "normal_of"]
 
 
 class NoModel(Exception):
-    """There is no model for the provider's resource: link and notices say nothing of pay."""
+    """There is no model for the provider's resource, such as link, notices and bank_accounts."""
 
 
 class NoObject(Exception):
     """The record is not a JSON object."""
 
 
-def normal_of(provider: str, resource: str, record: object) -> NormalRecord:
+def normal_of(
+    provider: str, resource: str, record: object, employment_id: str | None = None
+) -> NormalRecord:
     """Returns a record that a completion of the provider's resource carries, in the model.
 
+    employment_id is that of the completion: Truv's statements do not name their employment.
     record is a record as loads() and Completion.records() return it, and is not changed. A value
     that the model cannot take is no error: it is absent, and is listed in unread. So is every
     float, because a float has lost digits.
@@ -65,6 +68,8 @@ def normal_of(provider: str, resource: str, record: object) -> NormalRecord:
         raise NoObject("the record is no JSON object")
     unread: set[str] = set()
     kind, model = read(_Reader("$", record, unread))
+    if kind == "paystub" and employment_id:
+        cast(NormalPaystub, model).setdefault("employment_id", employment_id)
     normal: JsonObject = {"kind": kind, kind: model}
     if unread:
         normal["unread"] = sorted(unread)
@@ -882,13 +887,17 @@ def _truv_identity(o: _Reader) -> NormalIdentity:
 
 
 def _truv_report(o: _Reader) -> NormalReport:
-    """Reads EmploymentCheck and IncomeCheck. Each of their employments has a person of its own."""
+    """Reads EmploymentCheck and IncomeCheck. Each of their employments has a person of its own.
+
+    The deprecated completed_at counts if a report has no finished_at.
+    """
+    finished = "finished_at" if o.member("finished_at") is not None else "completed_at"
     return _said(
         NormalReport,
         id=o.text("id"),
         status=o.text("status"),
         employments=o.objects("employments", _truv_employment),
-        finished_at=o.time("finished_at"),
+        finished_at=o.time(finished),
     )
 
 
@@ -913,7 +922,6 @@ def _truv_income_or_report(o: _Reader) -> tuple[str, object]:
 # A mapping reads a record of a resource. It returns the kind of model, and the model.
 _Mapping = Callable[[_Reader], tuple[str, object]]
 
-# That a resource of Truv has the records of these schemas is an inference: no worker fetches them.
 _MAPPINGS: Mapping[tuple[str, str], _Mapping] = MappingProxyType(
     {
         ("pinwheel", "employment"): lambda o: ("employment", _pinwheel_employment(o)),
@@ -927,5 +935,6 @@ _MAPPINGS: Mapping[tuple[str, str], _Mapping] = MappingProxyType(
         ("truv", "income"): _truv_income_or_report,
         ("truv", "paystubs"): lambda o: ("paystub", _truv_paystub(o)),
         ("truv", "shifts"): lambda o: ("shift", _truv_shift(o)),
+        ("truv", "verification_reports"): lambda o: ("report", _truv_report(o)),
     }
 )

@@ -96,8 +96,8 @@ _CompletionDataReserved = TypedDict("_CompletionDataReserved", {
 class CompletionData(_CompletionDataReserved, Generic[R]):
     # The provider of the webhook, such as pinwheel or truv. Wagewire may get more providers.
     provider: str
-    # The kind of data: employment, identity, income, paystubs, shifts, verification_reports, link,
-    # notices. Wagewire may get more kinds.
+    # The kind of data: employment, identity, income, paystubs, shifts, verification_reports,
+    # bank_accounts, tax_forms, link, notices. Wagewire may get more kinds.
     resource: str
     # The change of the resource, in the provider's words, such as added, fully_synced, refreshed or
     # deleted.
@@ -120,8 +120,15 @@ class CompletionData(_CompletionDataReserved, Generic[R]):
     # How often an operator had sent the event through its queue again: 0 for the webhook itself, n
     # if the id has :r<n>. Completions stored by an earlier release lack the field.
     redrive: NotRequired[int]
-    # In the completion of a link: the resources that the account's payroll platform has. Absent if
-    # the provider does not say it.
+    # The id of the object that the webhook names, such as an employment of Truv's. Absent if the
+    # webhook names none.
+    object_id: NotRequired[str]
+    # The id of the employment that the webhook names. The records of Truv's paystubs are those of
+    # this employment. Absent if the webhook names none.
+    employment_id: NotRequired[str]
+    # The resources that the account can have: those of the account's payroll platform in the
+    # completion of a Pinwheel link, those with data in the completion of a Truv report. After a
+    # failed task of Truv's: verification_reports alone. Absent if the provider does not say it.
     supported: NotRequired[list[str]]
     # The time of the provider's last look into the payroll system for these records. null if the
     # provider does not give the time.
@@ -303,8 +310,9 @@ class AccountData(TypedDict):
     since: str
     # The resources that decide whether the account is ready, sorted: those of the operator's
     # ACCOUNT_READY_WHEN that Wagewire fetches from the provider, or if there is none of these, all
-    # of the provider's except notices, reports and the link; without those that the account's
-    # payroll platform lacks. An account of which Wagewire fetches only the link awaits the link.
+    # of the provider's except notices, reports of a person, bank accounts, tax forms and the link;
+    # without those that the account cannot have: its payroll platform lacks them (Pinwheel), or its
+    # report does not show them (Truv).
     awaited: AccountResources
     # The awaited resources that are not final yet. A resource with a past, such as paystubs, is
     # final when the provider says that the whole past is there (fully_synced), or when the newest
@@ -1599,7 +1607,7 @@ class PinwheelAccount(TypedDict):
 
 
 class PinwheelNotice(TypedDict):
-    """The payload of a webhook about data that Wagewire does not fetch: data.event.type of the
+    """The payload of a webhook, without the data that it announces: data.event.type of the
     completion says what it is about. Only account_id is always there. Every other field may be null
     or absent, and Pinwheel may add fields at any time.
     """
@@ -1636,6 +1644,630 @@ class PinwheelNotice(TypedDict):
     added: NotRequired[Union[list[Any], None]]
     # The records that the provider removed, as objects.
     deleted: NotRequired[Union[list[Any], None]]
+
+
+PinwheelTaxFormFormType = Union[Literal["W-2"], str]
+
+
+class PinwheelTaxForm(TypedDict):
+    """The metadata of a tax form: GET /v1/accounts/{account_id}/tax_forms. The form itself and its
+    document are not fetched. Only id is required: Wagewire needs it. Every other field may be null
+    or absent, and Pinwheel may add fields and values at any time.
+    """
+
+    # Pinwheel's id of the tax form.
+    id: str
+    # When Pinwheel made the record: RFC 3339, in UTC in every sample.
+    created_at: NotRequired[Union[str, None]]
+    # Pinwheel's id of the account.
+    account_id: NotRequired[Union[str, None]]
+    # The kind of form, such as W-2.
+    form_type: NotRequired[Union[PinwheelTaxFormFormType, None]]
+    # The year of the form, as text.
+    year: NotRequired[Union[str, None]]
+
+
+PinwheelAllocationAccountType = Union[Literal["checking", "savings", "debit_card", "pay_card"], str]
+
+
+PinwheelAllocationAllocationType = Union[Literal["amount", "percentage", "remainder"], str]
+
+
+class PinwheelAllocation(TypedDict):
+    """A bank account with its part of the pay."""
+
+    # A name of the bank account for people.
+    account_name: NotRequired[Union[str, None]]
+    # The kind of the bank account.
+    account_type: NotRequired[Union[PinwheelAllocationAccountType, None]]
+    # How the part of the pay is said: an amount, a percentage, or what is left.
+    allocation_type: NotRequired[Union[PinwheelAllocationAllocationType, None]]
+    # The amount, in cents (the minor unit of currency).
+    amount: NotRequired[Union[int, None]]
+    # The name of the bank.
+    bank_name: NotRequired[Union[str, None]]
+    currency: NotRequired[Union[PinwheelCurrency, None]]
+    # The last 2 or 4 digits of the account number.
+    masked_account_number: NotRequired[Union[str, None]]
+    # The percentage of the pay.
+    percentage: NotRequired[Union[int, Decimal, None]]
+    # The place of the allocation in the order of payment.
+    priority: NotRequired[Union[int, None]]
+    # The number of the bank.
+    routing_number: NotRequired[Union[str, None]]
+
+
+class PinwheelDirectDepositAllocations(TypedDict):
+    """Where the person's pay goes: GET /v1/accounts/{account_id}/direct_deposit_allocations. The
+    record is the whole list. Only id is required: Wagewire needs it. Every other field may be null
+    or absent, and Pinwheel may add fields and values at any time.
+    """
+
+    # Pinwheel's id of the record.
+    id: str
+    # When Pinwheel made the record: RFC 3339, in UTC in every sample.
+    created_at: NotRequired[Union[str, None]]
+    # When the data last changed: RFC 3339, in UTC in every sample.
+    updated_at: NotRequired[Union[str, None]]
+    # Pinwheel's id of the account.
+    account_id: NotRequired[Union[str, None]]
+    # The bank accounts, each with its part of the pay.
+    allocations: NotRequired[Union[list[PinwheelAllocation], None]]
+
+
+class TruvAddress(TypedDict):
+    """A postal address."""
+
+    # The street with the number.
+    street: NotRequired[Union[str, None]]
+    # The city.
+    city: NotRequired[Union[str, None]]
+    # The state, two letters.
+    state: NotRequired[Union[str, None]]
+    # The postal code.
+    zip: NotRequired[Union[str, None]]
+    # The country, two letters.
+    country: NotRequired[Union[str, None]]
+
+
+class TruvCompany(TypedDict):
+    """An employer."""
+
+    # The name.
+    name: NotRequired[Union[str, None]]
+    # Where the employer is.
+    address: NotRequired[Union[TruvAddress, None]]
+    # The phone number.
+    phone: NotRequired[Union[str, None]]
+    # The Employer Identification Number.
+    ein: NotRequired[Union[str, None]]
+
+
+TruvEmploymentIncomeUnit = Union[Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"], str]
+
+
+TruvEmploymentPayFrequency = Union[Literal["M", "SM", "W", "BW", "A", "SA", "C"], str]
+
+
+TruvEmploymentJobType = Union[Literal["F", "P", "S", "D", "C"], str]
+
+
+class TruvEmployment(TypedDict):
+    """An employment with its income: one of GET /v1/links/{link_id}/employments/. The resources
+    employment and income have the same records. Truv writes money as a decimal string in dollars,
+    without a currency. Only id is required: Wagewire needs it. Every other field may be null or
+    absent, and Truv may add fields and values at any time.
+    """
+
+    # Truv's id of the employment.
+    id: str
+    # What the employment pays for one income_unit, without commission and bonus, dollars as a
+    # decimal string.
+    income: NotRequired[Union[str, None]]
+    # The unit of income.
+    income_unit: NotRequired[Union[TruvEmploymentIncomeUnit, None]]
+    # The pay for one pay period, dollars as a decimal string.
+    pay_rate: NotRequired[Union[str, None]]
+    # How often the person is paid: monthly, twice a month, weekly, every two weeks, yearly, twice a
+    # year, by commission.
+    pay_frequency: NotRequired[Union[TruvEmploymentPayFrequency, None]]
+    # Whether the person works there now.
+    is_active: NotRequired[Union[bool, None]]
+    # The employer's name of the job.
+    job_title: NotRequired[Union[str, None]]
+    # Full time, part time, seasonal, daily, contract.
+    job_type: NotRequired[Union[TruvEmploymentJobType, None]]
+    # The first day of the employment, YYYY-MM-DD.
+    start_date: NotRequired[Union[str, None]]
+    # The first day of the first employment there, if there were several, YYYY-MM-DD.
+    original_hire_date: NotRequired[Union[str, None]]
+    # The last day of the employment, YYYY-MM-DD.
+    end_date: NotRequired[Union[str, None]]
+    # The day of the last change in the payroll platform, YYYY-MM-DD.
+    external_last_updated: NotRequired[Union[str, None]]
+    # The names of those fields that Truv worked out from other data.
+    derived_fields: NotRequired[Union[list[str], None]]
+    # The names of those fields that the payroll platform does not give.
+    missing_data_fields: NotRequired[Union[list[str], None]]
+    # The name of the person's manager.
+    manager_name: NotRequired[Union[str, None]]
+    # The employer. Truv has no id of an employer.
+    company: NotRequired[Union[TruvCompany, None]]
+
+
+class TruvProfile(TypedDict):
+    """Who the person is: GET /v1/links/{link_id}/identity/. Only id is required: Wagewire needs it.
+    Every other field may be null or absent, and Truv may add fields and values at any time.
+    """
+
+    # Truv's id of the profile.
+    id: str
+    # When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
+    # place of the T.
+    created_at: NotRequired[Union[str, None]]
+    # When Truv last read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
+    # place of the T.
+    updated_at: NotRequired[Union[str, None]]
+    # The first name.
+    first_name: NotRequired[Union[str, None]]
+    # The last name.
+    last_name: NotRequired[Union[str, None]]
+    # The whole name.
+    full_name: NotRequired[Union[str, None]]
+    # The initials of the middle names.
+    middle_initials: NotRequired[Union[str, None]]
+    # The address for mail.
+    email: NotRequired[Union[str, None]]
+    # The social security number, whole or its last four digits. Keep it secret.
+    ssn: NotRequired[Union[str, None]]
+    # The day of birth, YYYY-MM-DD.
+    date_of_birth: NotRequired[Union[str, None]]
+    # Where the person lives.
+    home_address: NotRequired[Union[TruvAddress, None]]
+
+
+TruvDeductionCategory = Union[
+    Literal[
+        "memo", "medicare", "retirement", "socialsec", "federal", "state", "benefit", "garnishment",
+        "local", "other",
+    ],
+    str,
+]
+
+
+class TruvDeduction(TypedDict):
+    """A deduction or a tax."""
+
+    # The employer's words.
+    name: NotRequired[Union[str, None]]
+    # The amount, dollars as a decimal string.
+    amount: NotRequired[Union[str, None]]
+    # Truv's kind of deduction: medicare, socialsec, federal, state and local are taxes.
+    category: NotRequired[Union[TruvDeductionCategory, None]]
+
+
+TruvEarningCategory = Union[Literal["regular", "overtime", "bonus", "commission", "other_pay"], str]
+
+
+class TruvEarning(TypedDict):
+    """A kind of pay."""
+
+    # The employer's words.
+    name: NotRequired[Union[str, None]]
+    # The amount, dollars as a decimal string.
+    amount: NotRequired[Union[str, None]]
+    # Truv's kind of pay.
+    category: NotRequired[Union[TruvEarningCategory, None]]
+    # The pay for one unit, dollars as a decimal string.
+    rate: NotRequired[Union[str, None]]
+    # How many units, such as hours, as a decimal string.
+    units: NotRequired[Union[str, None]]
+
+
+TruvStatementBasisOfPay = Union[Literal["S", "H", "D", "W", "M", "C"], str]
+
+
+class TruvStatement(TypedDict):
+    """A pay statement: one of GET /v1/links/{link_id}/statements/. The record does not say its
+    employment: employment_id of the completion does. Truv writes money as a decimal string in
+    dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
+    null or absent, and Truv may add fields and values at any time.
+    """
+
+    # Truv's id of the statement.
+    id: str
+    # The id of the statement at the payroll platform.
+    check_number: NotRequired[Union[str, None]]
+    # The day of payment, YYYY-MM-DD.
+    pay_date: NotRequired[Union[str, None]]
+    # Pay after taxes and deductions, dollars as a decimal string.
+    net_pay: NotRequired[Union[str, None]]
+    # Net pay of the year up to this statement, dollars as a decimal string.
+    net_pay_ytd: NotRequired[Union[str, None]]
+    # Pay before taxes and deductions, dollars as a decimal string.
+    gross_pay: NotRequired[Union[str, None]]
+    # Gross pay of the year up to this statement, dollars as a decimal string.
+    gross_pay_ytd: NotRequired[Union[str, None]]
+    # The regular part of the pay, dollars as a decimal string.
+    regular: NotRequired[Union[str, None]]
+    # The regular part, of the year up to this statement, dollars as a decimal string.
+    regular_ytd: NotRequired[Union[str, None]]
+    # The overtime part of the pay, dollars as a decimal string.
+    overtime: NotRequired[Union[str, None]]
+    # The overtime part, of the year up to this statement, dollars as a decimal string.
+    overtime_ytd: NotRequired[Union[str, None]]
+    # The bonus part of the pay, dollars as a decimal string.
+    bonus: NotRequired[Union[str, None]]
+    # The bonus part, of the year up to this statement, dollars as a decimal string.
+    bonus_ytd: NotRequired[Union[str, None]]
+    # The commission part of the pay, dollars as a decimal string.
+    commission: NotRequired[Union[str, None]]
+    # The commission part, of the year up to this statement, dollars as a decimal string.
+    commission_ytd: NotRequired[Union[str, None]]
+    # Every other part of the pay, dollars as a decimal string.
+    other_pay: NotRequired[Union[str, None]]
+    # Every other part, of the year up to this statement, dollars as a decimal string.
+    other_pay_ytd: NotRequired[Union[str, None]]
+    # The hours of work in the period, as a decimal string.
+    hours: NotRequired[Union[str, None]]
+    # What the pay goes by: salary, hours, days, weeks, months, a contract.
+    basis_of_pay: NotRequired[Union[TruvStatementBasisOfPay, None]]
+    # The first day of the paid period, YYYY-MM-DD.
+    period_start: NotRequired[Union[str, None]]
+    # The last day of the paid period, YYYY-MM-DD.
+    period_end: NotRequired[Union[str, None]]
+    # The kinds of pay in the period.
+    earnings: NotRequired[Union[list[TruvEarning], None]]
+    # The kinds of pay of the year up to this statement.
+    earnings_ytd: NotRequired[Union[list[TruvEarning], None]]
+    # The deductions in the period. Taxes are among them.
+    deductions: NotRequired[Union[list[TruvDeduction], None]]
+    # The deductions of the year up to this statement.
+    deductions_ytd: NotRequired[Union[list[TruvDeduction], None]]
+    # The MD5 sum of the file.
+    md5sum: NotRequired[Union[str, None]]
+    # A link to the statement's file, which needs no password: keep it secret. Truv does not say how
+    # long it is good.
+    file: NotRequired[Union[str, None]]
+    # The names of those fields that Truv worked out from other data.
+    derived_fields: NotRequired[Union[list[str], None]]
+    # The names of those fields that the payroll platform does not give.
+    missing_data_fields: NotRequired[Union[list[str], None]]
+
+
+class TruvTimeEntry(TypedDict):
+    """A span of time in which a person worked."""
+
+    # Truv's id of the span.
+    id: NotRequired[Union[str, None]]
+    # The id of the span at the payroll platform.
+    external_id: NotRequired[Union[str, None]]
+    # When Truv made the span, in UTC: RFC 3339, with Z or +00:00, also with a space in place of the
+    # T.
+    created_at: NotRequired[Union[str, None]]
+    # When Truv last changed the span, in UTC: RFC 3339, with Z or +00:00, also with a space in
+    # place of the T.
+    updated_at: NotRequired[Union[str, None]]
+    # The day of the span, YYYY-MM-DD.
+    entry_date: NotRequired[Union[str, None]]
+    # When the work began: RFC 3339.
+    start: NotRequired[Union[str, None]]
+    # When the work ended: RFC 3339.
+    end: NotRequired[Union[str, None]]
+
+
+TruvShiftType = Union[Literal["other", "delivery", "rideshare", "shift"], str]
+
+
+class TruvShift(TypedDict):
+    """A shift: one of GET /v1/links/{link_id}/shifts/, of any employment of the link. Truv writes
+    money as a decimal string in dollars, without a currency. Only id is required: Wagewire needs
+    it. Every other field may be null or absent, and Truv may add fields and values at any time.
+    """
+
+    # Truv's id of the shift.
+    id: str
+    # The id of the shift at the payroll platform.
+    external_id: NotRequired[Union[str, None]]
+    # When Truv made the record, in UTC: RFC 3339, with Z or +00:00, also with a space in place of
+    # the T.
+    created_at: NotRequired[Union[str, None]]
+    # When Truv last changed the record, in UTC: RFC 3339, with Z or +00:00, also with a space in
+    # place of the T.
+    updated_at: NotRequired[Union[str, None]]
+    # The first day of the shift, YYYY-MM-DD.
+    start_date: NotRequired[Union[str, None]]
+    # The last day of the shift, YYYY-MM-DD.
+    end_date: NotRequired[Union[str, None]]
+    # The kind of work.
+    type: NotRequired[Union[TruvShiftType, None]]
+    # The spans of time in which the person worked.
+    time_entries: NotRequired[Union[list[TruvTimeEntry], None]]
+    # The pay for the shift, by kind.
+    earnings: NotRequired[Union[list[TruvEarning], None]]
+
+
+TruvBankAccountAccountType = Union[Literal["C", "S"], str]
+
+
+TruvBankAccountDepositType = Union[Literal["E", "P", "A"], str]
+
+
+class TruvBankAccount(TypedDict):
+    """A bank account to which pay goes: one of GET /v1/links/{link_id}/bank_accounts/. Truv writes
+    money as a decimal string in dollars, without a currency. Only account_number is required: Truv
+    documents it as always there. Every other field may be null or absent, and Truv may add fields
+    and values at any time.
+    """
+
+    # The whole number of the account. Keep it secret. It names the account: the record has no id.
+    account_number: str
+    # The number of the bank.
+    routing_number: NotRequired[Union[str, None]]
+    # A name of the account for people.
+    account_name: NotRequired[Union[str, None]]
+    # Checking or savings.
+    account_type: NotRequired[Union[TruvBankAccountAccountType, None]]
+    # Which part of the pay goes to the account: all of it, a percentage, an amount.
+    deposit_type: NotRequired[Union[TruvBankAccountDepositType, None]]
+    # The percentage, or the amount in dollars, as a decimal string.
+    deposit_value: NotRequired[Union[str, None]]
+    # The name of the bank.
+    bank_name: NotRequired[Union[str, None]]
+
+
+class TruvAnnualIncome(TypedDict):
+    """The income of one year."""
+
+    # Truv's id of the summary.
+    id: NotRequired[Union[str, None]]
+    # The year.
+    year: NotRequired[Union[int, None]]
+    # Gross pay of the year, dollars as a decimal string.
+    gross_pay: NotRequired[Union[str, None]]
+    # Net pay of the year, dollars as a decimal string.
+    net_pay: NotRequired[Union[str, None]]
+    # The regular part of the pay, dollars as a decimal string.
+    regular: NotRequired[Union[str, None]]
+    # The overtime part of the pay, dollars as a decimal string.
+    overtime: NotRequired[Union[str, None]]
+    # The bonus part of the pay, dollars as a decimal string.
+    bonus: NotRequired[Union[str, None]]
+    # The commission part of the pay, dollars as a decimal string.
+    commission: NotRequired[Union[str, None]]
+    # Every other part of the pay, dollars as a decimal string.
+    other_pay: NotRequired[Union[str, None]]
+
+
+TruvReportEmploymentIncomeUnit = Union[
+    Literal[
+        "YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY",
+    ],
+    str,
+]
+
+
+TruvReportEmploymentPayFrequency = Union[Literal["M", "SM", "W", "BW", "A", "SA", "C"], str]
+
+
+TruvReportEmploymentJobType = Union[Literal["F", "P", "S", "D", "C"], str]
+
+
+class TruvReportProfile(TypedDict):
+    """The person of an employment, as the record profile."""
+
+    # Truv's id of the profile.
+    id: NotRequired[Union[str, None]]
+    # When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
+    # place of the T.
+    created_at: NotRequired[Union[str, None]]
+    # When Truv last read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
+    # place of the T.
+    updated_at: NotRequired[Union[str, None]]
+    # The first name.
+    first_name: NotRequired[Union[str, None]]
+    # The last name.
+    last_name: NotRequired[Union[str, None]]
+    # The whole name.
+    full_name: NotRequired[Union[str, None]]
+    # The initials of the middle names.
+    middle_initials: NotRequired[Union[str, None]]
+    # The address for mail.
+    email: NotRequired[Union[str, None]]
+    # The social security number, whole or its last four digits. Keep it secret.
+    ssn: NotRequired[Union[str, None]]
+    # The day of birth, YYYY-MM-DD.
+    date_of_birth: NotRequired[Union[str, None]]
+    # Where the person lives.
+    home_address: NotRequired[Union[TruvAddress, None]]
+
+
+TruvReportStatementBasisOfPay = Union[Literal["S", "H", "D", "W", "M", "C"], str]
+
+
+class TruvReportStatement(TypedDict):
+    """A pay statement, as the record statement."""
+
+    # Truv's id of the statement.
+    id: NotRequired[Union[str, None]]
+    # The id of the statement at the payroll platform.
+    check_number: NotRequired[Union[str, None]]
+    # The day of payment, YYYY-MM-DD.
+    pay_date: NotRequired[Union[str, None]]
+    # Pay after taxes and deductions, dollars as a decimal string.
+    net_pay: NotRequired[Union[str, None]]
+    # Net pay of the year up to this statement, dollars as a decimal string.
+    net_pay_ytd: NotRequired[Union[str, None]]
+    # Pay before taxes and deductions, dollars as a decimal string.
+    gross_pay: NotRequired[Union[str, None]]
+    # Gross pay of the year up to this statement, dollars as a decimal string.
+    gross_pay_ytd: NotRequired[Union[str, None]]
+    # The regular part of the pay, dollars as a decimal string.
+    regular: NotRequired[Union[str, None]]
+    # The regular part, of the year up to this statement, dollars as a decimal string.
+    regular_ytd: NotRequired[Union[str, None]]
+    # The overtime part of the pay, dollars as a decimal string.
+    overtime: NotRequired[Union[str, None]]
+    # The overtime part, of the year up to this statement, dollars as a decimal string.
+    overtime_ytd: NotRequired[Union[str, None]]
+    # The bonus part of the pay, dollars as a decimal string.
+    bonus: NotRequired[Union[str, None]]
+    # The bonus part, of the year up to this statement, dollars as a decimal string.
+    bonus_ytd: NotRequired[Union[str, None]]
+    # The commission part of the pay, dollars as a decimal string.
+    commission: NotRequired[Union[str, None]]
+    # The commission part, of the year up to this statement, dollars as a decimal string.
+    commission_ytd: NotRequired[Union[str, None]]
+    # Every other part of the pay, dollars as a decimal string.
+    other_pay: NotRequired[Union[str, None]]
+    # Every other part, of the year up to this statement, dollars as a decimal string.
+    other_pay_ytd: NotRequired[Union[str, None]]
+    # The hours of work in the period, as a decimal string.
+    hours: NotRequired[Union[str, None]]
+    # What the pay goes by: salary, hours, days, weeks, months, a contract.
+    basis_of_pay: NotRequired[Union[TruvReportStatementBasisOfPay, None]]
+    # The first day of the paid period, YYYY-MM-DD.
+    period_start: NotRequired[Union[str, None]]
+    # The last day of the paid period, YYYY-MM-DD.
+    period_end: NotRequired[Union[str, None]]
+    # The kinds of pay in the period.
+    earnings: NotRequired[Union[list[TruvEarning], None]]
+    # The kinds of pay of the year up to this statement.
+    earnings_ytd: NotRequired[Union[list[TruvEarning], None]]
+    # The deductions in the period. Taxes are among them.
+    deductions: NotRequired[Union[list[TruvDeduction], None]]
+    # The deductions of the year up to this statement.
+    deductions_ytd: NotRequired[Union[list[TruvDeduction], None]]
+    # The MD5 sum of the file.
+    md5sum: NotRequired[Union[str, None]]
+    # A link to the statement's file, which needs no password: keep it secret. Truv does not say how
+    # long it is good.
+    file: NotRequired[Union[str, None]]
+    # The names of those fields that Truv worked out from other data.
+    derived_fields: NotRequired[Union[list[str], None]]
+    # The names of those fields that the payroll platform does not give.
+    missing_data_fields: NotRequired[Union[list[str], None]]
+
+
+class TruvWageForm(TypedDict):
+    """A W-2 form."""
+
+    # The year of the form.
+    year: NotRequired[Union[int, None]]
+    # A link to the form's file, which needs no password: keep it secret.
+    file: NotRequired[Union[str, None]]
+    # The MD5 sum of the file.
+    md5sum: NotRequired[Union[str, None]]
+    # Wages, box 1, dollars as a decimal string.
+    wages: NotRequired[Union[str, None]]
+    # Federal income tax withheld, box 2, dollars as a decimal string.
+    federal_tax: NotRequired[Union[str, None]]
+    # Social security wages, box 3, dollars as a decimal string.
+    social_security_wages: NotRequired[Union[str, None]]
+    # Social security tax withheld, box 4, dollars as a decimal string.
+    social_security_tax: NotRequired[Union[str, None]]
+    # Medicare wages, box 5, dollars as a decimal string.
+    medicare_wages: NotRequired[Union[str, None]]
+    # Medicare tax withheld, box 6, dollars as a decimal string.
+    medicare_tax: NotRequired[Union[str, None]]
+    # Gross pay of the year, dollars as a decimal string.
+    gross_pay: NotRequired[Union[str, None]]
+
+
+class TruvReportEmployment(TypedDict):
+    """An employment of a report."""
+
+    # Truv's id of the employment.
+    id: NotRequired[Union[str, None]]
+    # What the employment pays for one income_unit, without commission and bonus, dollars as a
+    # decimal string.
+    income: NotRequired[Union[str, None]]
+    # The unit of income.
+    income_unit: NotRequired[Union[TruvReportEmploymentIncomeUnit, None]]
+    # The pay for one pay period, dollars as a decimal string.
+    pay_rate: NotRequired[Union[str, None]]
+    # How often the person is paid: monthly, twice a month, weekly, every two weeks, yearly, twice a
+    # year, by commission.
+    pay_frequency: NotRequired[Union[TruvReportEmploymentPayFrequency, None]]
+    # Whether the person works there now.
+    is_active: NotRequired[Union[bool, None]]
+    # The employer's name of the job.
+    job_title: NotRequired[Union[str, None]]
+    # Full time, part time, seasonal, daily, contract.
+    job_type: NotRequired[Union[TruvReportEmploymentJobType, None]]
+    # The first day of the employment, YYYY-MM-DD.
+    start_date: NotRequired[Union[str, None]]
+    # The first day of the first employment there, if there were several, YYYY-MM-DD.
+    original_hire_date: NotRequired[Union[str, None]]
+    # The last day of the employment, YYYY-MM-DD.
+    end_date: NotRequired[Union[str, None]]
+    # The day of the last change in the payroll platform, YYYY-MM-DD.
+    external_last_updated: NotRequired[Union[str, None]]
+    # Whether Truv took the dates from the first and the last statement. Deprecated by Truv.
+    dates_from_statements: NotRequired[Union[bool, None]]
+    # The names of those fields that Truv worked out from other data.
+    derived_fields: NotRequired[Union[list[str], None]]
+    # The names of those fields that the payroll platform does not give.
+    missing_data_fields: NotRequired[Union[list[str], None]]
+    # The name of the person's manager.
+    manager_name: NotRequired[Union[str, None]]
+    # The employer. Truv has no id of an employer.
+    company: NotRequired[Union[TruvCompany, None]]
+    # The person.
+    profile: NotRequired[Union[TruvReportProfile, None]]
+    # The pay statements, as far as your template allows.
+    statements: NotRequired[Union[list[TruvReportStatement], None]]
+    # The income by year.
+    annual_income_summary: NotRequired[Union[list[TruvAnnualIncome], None]]
+    # The W-2 forms.
+    w2s: NotRequired[Union[list[TruvWageForm], None]]
+
+
+TruvReportStatus = Union[
+    Literal[
+        "new", "login", "mfa", "parse", "base_parse", "full_parse", "switch_deposit", "done",
+        "login_error", "mfa_error", "config_error", "account_locked", "unable_to_reset", "no_data",
+        "unavailable", "error", "not_supported",
+    ],
+    str,
+]
+
+
+TruvReportDataSource = Union[Literal["payroll", "docs", "financial_accounts"], str]
+
+
+class TruvReport(TypedDict):
+    """What Truv knows of the link: GET /v1/links/{link_id}/income/report/ or …/employment/report/,
+    by the product of the task. A report of the product employment has no income, statements and
+    forms. Wagewire cuts out access_token and bank_accounts. Truv writes money as a decimal string
+    in dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
+    null or absent, and Truv may add fields and values at any time.
+    """
+
+    # Truv's id of the report.
+    id: str
+    # The status of the task behind the report. Only done is final and good.
+    status: NotRequired[Union[TruvReportStatus, None]]
+    # The status of the newest refresh, of the same words as status. Only a report of the product
+    # income has it.
+    refresh_status: NotRequired[Union[str, None]]
+    # When the report was finished, in UTC: RFC 3339, with Z or +00:00, also with a space in place
+    # of the T.
+    finished_at: NotRequired[Union[str, None]]
+    # The same with a space in place of the T. Deprecated by Truv.
+    completed_at: NotRequired[Union[str, None]]
+    # The text that you passed when the link was opened.
+    tracking_info: NotRequired[Union[str, None]]
+    # Whether Truv suspects the data, such as a forged document.
+    is_suspicious: NotRequired[Union[bool, None]]
+    # The id of the payroll provider, such as adp.
+    provider: NotRequired[Union[str, None]]
+    # Where the data comes from.
+    data_source: NotRequired[Union[TruvReportDataSource, None]]
+    # A link to the report as PDF, which needs no password: keep it secret.
+    pdf_report: NotRequired[Union[str, None]]
+    # The employments, each with its person.
+    employments: NotRequired[Union[list[TruvReportEmployment], None]]
 
 
 class TruvNameAndLogo(TypedDict):
@@ -1734,7 +2366,7 @@ class TruvLink(TypedDict):
 # The resources that completions are about, as far as this release knows.
 RESOURCES: tuple[str, ...] = (
     "employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
-    "notices",
+    "notices", "tax_forms", "bank_accounts",
 )
 
 # The records of each provider's resources.
@@ -1747,6 +2379,15 @@ RECORDS: dict[tuple[str, str], tuple[type, ...]] = {
     ("pinwheel", "verification_reports"): (PinwheelVoe, PinwheelVoie,),
     ("pinwheel", "link"): (PinwheelAccount,),
     ("pinwheel", "notices"): (PinwheelNotice,),
+    ("pinwheel", "tax_forms"): (PinwheelTaxForm,),
+    ("pinwheel", "bank_accounts"): (PinwheelDirectDepositAllocations,),
+    ("truv", "employment"): (TruvEmployment,),
+    ("truv", "income"): (TruvEmployment,),
+    ("truv", "identity"): (TruvProfile,),
+    ("truv", "paystubs"): (TruvStatement,),
+    ("truv", "shifts"): (TruvShift,),
+    ("truv", "bank_accounts"): (TruvBankAccount,),
+    ("truv", "verification_reports"): (TruvReport,),
     ("truv", "link"): (TruvLink,),
 }
 
@@ -1773,6 +2414,33 @@ PinwheelLinkCompletion = Completion[PinwheelAccount]
 
 # A completion of the provider pinwheel and the resource notices.
 PinwheelNoticesCompletion = Completion[PinwheelNotice]
+
+# A completion of the provider pinwheel and the resource tax_forms.
+PinwheelTaxFormsCompletion = Completion[PinwheelTaxForm]
+
+# A completion of the provider pinwheel and the resource bank_accounts.
+PinwheelBankAccountsCompletion = Completion[PinwheelDirectDepositAllocations]
+
+# A completion of the provider truv and the resource employment.
+TruvEmploymentCompletion = Completion[TruvEmployment]
+
+# A completion of the provider truv and the resource income.
+TruvIncomeCompletion = Completion[TruvEmployment]
+
+# A completion of the provider truv and the resource identity.
+TruvIdentityCompletion = Completion[TruvProfile]
+
+# A completion of the provider truv and the resource paystubs.
+TruvPaystubsCompletion = Completion[TruvStatement]
+
+# A completion of the provider truv and the resource shifts.
+TruvShiftsCompletion = Completion[TruvShift]
+
+# A completion of the provider truv and the resource bank_accounts.
+TruvBankAccountsCompletion = Completion[TruvBankAccount]
+
+# A completion of the provider truv and the resource verification_reports.
+TruvVerificationReportsCompletion = Completion[TruvReport]
 
 # A completion of the provider truv and the resource link.
 TruvLinkCompletion = Completion[TruvLink]

@@ -18,9 +18,11 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
 }
 
-function result(provider: string, resource: string, record: Json): object {
+function result(
+  provider: string, resource: string, record: Json, employmentId?: string,
+): object {
   try {
-    return { normal: normalOf(provider, resource, record as object) };
+    return { normal: normalOf(provider, resource, record as object, employmentId) };
   } catch (error) {
     if (error instanceof NoModel) return { error: "no model" };
     if (error instanceof NoObject) return { error: "no object" };
@@ -34,9 +36,11 @@ test("every vector gives its model", async (t) => {
   assert.ok(names.length > 50, `there are ${names.length} vectors in ${vectors}`);
   for (const name of names) {
     await t.test(name, () => {
-      const { provider, resource, record, normal, error } = read(name);
+      const { provider, resource, record, normal, error, employment_id: id } = read(name);
       const want = error === undefined ? { normal: plain(normal) } : { error };
-      assert.deepEqual(result(String(provider), String(resource), record as Json), want);
+      const employmentId = id === undefined ? undefined : String(id);
+      assert.deepEqual(
+        result(String(provider), String(resource), record as Json, employmentId), want);
     });
   }
 });

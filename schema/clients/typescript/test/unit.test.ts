@@ -222,6 +222,11 @@ test("completions give the same records in every order:", async (t) => {
     ["a snapshot replaces everything older, and nothing newer", [
       first, window, snapshot, { day: 5, scope: "delta", records: ["p30"] },
     ], "p10 p20 p30"],
+    ["statements of one employment leave those of the other", [
+      { day: 1, scope: "delta", records: ["p10", "p24"] },
+      { day: 2, scope: "delta", records: ["p11", "p25"] },
+      { day: 3, scope: "delta", records: ["p10", "p31"] },
+    ], "p10 p11 p24 p25 p31"],
     ["a record without a date is in no window", [
       { day: 1, scope: "delta", records_raw: [
         { id: "p00", pay_date: null }, { id: "p01", pay_date: "" }, { id: "p02" },
@@ -266,6 +271,28 @@ test("two notices of one job are both kept", () => {
     mirror.apply(notice, [{ id: "one-job", day }]);
   }
   assert.equal(mirror.records("pinwheel", "a-1", "notices").length, 2);
+});
+
+test("bank accounts without ids are those of the newest snapshot", () => {
+  const list = (day: number, ...numbers: string[]): [Completion, object[]] => [
+    completionOf({ day, scope: "snapshot", resource: "bank_accounts" }),
+    numbers.map((number) => ({ account_number: number })),
+  ];
+  const first = list(1, "01", "02", "02");
+  const second = list(2, "03", "01");
+  const none = list(3);
+  for (const [lists, want] of [
+    [[first], "01 02 02"], [[first, second], "03 01"], [[second, first], "03 01"],
+    [[none, second, first], ""],
+  ] as [[Completion, object[]][], string][]) {
+    const mirror = new Mirror();
+    for (const [completion, records] of [...lists, ...lists]) mirror.apply(completion, records);
+    const numbers = mirror.records("pinwheel", "a-1", "bank_accounts")
+      .map((record) => record["account_number"]);
+    assert.equal(numbers.join(" "), want);
+  }
+  const partial = completionOf({ day: 4, scope: "delta", resource: "bank_accounts" });
+  assert.throws(() => new Mirror().apply(partial, [{ account_number: "04" }]), Poison);
 });
 
 test("a record without an id is poison, and changes nothing", () => {
