@@ -27,6 +27,7 @@ func TestRecordsOfTheFakesKeepTheirSchemas(t *testing.T) {
 	person := providers.Person(fake.PersonOptions{})
 	account := "/pinwheel/v1/accounts/" + person.AccountID
 	reports := "/pinwheel/v1/end_users/" + url.PathEscape(person.EndUserID) + "/verification_reports"
+	link := "/truv/v1/links/" + person.LinkID + "/"
 	for path, test := range map[string]struct {
 		provider schema.Provider
 		resource schema.Resource
@@ -56,7 +57,24 @@ func TestRecordsOfTheFakesKeepTheirSchemas(t *testing.T) {
 				"employments[].income.paystubs[].pay_group",
 			},
 		},
-		"/truv/v1/links/" + person.LinkID + "/": {schema.Truv, schema.Link, "link", nil},
+		account + "/direct_deposit_allocations": {
+			schema.Pinwheel, schema.BankAccounts, "direct_deposit_allocations", nil,
+		},
+		account + "/tax_forms?limit=100": {schema.Pinwheel, schema.TaxForms, "tax_form", nil},
+		link:                             {schema.Truv, schema.Link, "link", nil},
+		link + "employments/":            {schema.Truv, schema.Employment, "employment", nil},
+		link + "identity/": {
+			schema.Truv, schema.Identity, "profile", []string{"phone_number"},
+		},
+		link + "statements/":    {schema.Truv, schema.Paystubs, "statement", nil},
+		link + "shifts/":        {schema.Truv, schema.Shifts, "shift", nil},
+		link + "bank_accounts/": {schema.Truv, schema.BankAccounts, "bank_account", nil},
+		link + "income/report/": {
+			// The first and the last are cut out of every completion.
+			schema.Truv, schema.VerificationReports, "report", []string{
+				"access_token", "employments[].profile.phone_number", "employments[].bank_accounts",
+			},
+		},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			records := recordsOf(t, getFake(t, test.provider, server.URL+path))
@@ -107,19 +125,24 @@ func getFake(t *testing.T, p schema.Provider, address string) []byte {
 	return body
 }
 
-// recordsOf returns the records of an answer: a list or one in data, or the whole of it.
+// recordsOf returns the records of an answer: a list or one in data, a list in results, or the
+// whole of it, which may be a list.
 func recordsOf(t *testing.T, body []byte) []json.RawMessage {
 	t.Helper()
-	var envelope struct{ Data json.RawMessage }
-	if err := json.Unmarshal(body, &envelope); err != nil {
-		t.Fatal(err)
+	if !json.Valid(body) {
+		t.Fatalf("the answer is no JSON: %s", body)
 	}
-	if envelope.Data == nil {
-		return []json.RawMessage{body}
+	var envelope struct{ Data, Results json.RawMessage }
+	_ = json.Unmarshal(body, &envelope) // a list has neither
+	whole := json.RawMessage(body)
+	for _, member := range []json.RawMessage{envelope.Data, envelope.Results} {
+		if member != nil {
+			whole = member
+		}
 	}
 	var list []json.RawMessage
-	if json.Unmarshal(envelope.Data, &list) == nil {
+	if json.Unmarshal(whole, &list) == nil {
 		return list
 	}
-	return []json.RawMessage{envelope.Data}
+	return []json.RawMessage{whole}
 }

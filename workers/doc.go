@@ -95,6 +95,10 @@
 // no room or no answer, done if the account was erased meanwhile, never if the completion is larger
 // than a message.
 //
+// A webhook may say that the provider's job brought no data: it goes on, it failed, or there is
+// none (Payload.Outcome). The event is then completed without a fetch. The workers in OnSuccess of
+// the webhook's type complete nothing, because the job is of another resource.
+//
 // An event that names a person is fetched once, and finish stores a completion for each account of
 // the person (Fetched.Accounts). An erased account gets none. A person without accounts gets one.
 //

@@ -95,8 +95,9 @@ func TestTheCountersOfDriftBeginAtZero(t *testing.T) {
 	}
 	for _, family := range families {
 		if family.GetName() == "wagewire_record_drift_total" {
-			if n := len(family.GetMetric()); n != len(jsonschema.DriftKinds()) {
-				t.Errorf("%d counters, want one of each kind", n)
+			want := len(schema.Providers()) * len(jsonschema.DriftKinds())
+			if n := len(family.GetMetric()); n != want {
+				t.Errorf("%d counters, want %d: one of each provider and kind", n, want)
 			}
 			return
 		}

@@ -62,7 +62,8 @@ type Fetched struct {
 	// Accounts are the accounts of the person, if the event names a person: each gets a completion.
 	// They count beside an error, too. Without accounts, the completion is the person's.
 	Accounts []string
-	// Supported are the resources that the account can have, if the provider says it.
+	// Supported are the resources that the account can have, if the provider says it. They count
+	// beside an error, too.
 	Supported []schema.Resource
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time

@@ -294,6 +294,82 @@ func TestACompletionsErrorHasTheProvidersCodesAndNotItsProse(t *testing.T) {
 	}
 }
 
+// Whatever the end, subscribers learn what the webhook named, and what the account can have.
+func TestACompletionHasTheIDsOfTheWebhookAndTheSupportedResources(t *testing.T) {
+	report := []schema.Resource{schema.VerificationReports}
+	all := []schema.Resource{schema.VerificationReports, schema.Employment, schema.Income}
+	status := &api.StatusError{Endpoint: "/v1/x", Status: 400}
+	tests := []struct {
+		promise string
+		outcome schema.Outcome // of the webhook
+		says    []schema.Resource
+		fetched Fetched
+		err     error
+		want    []schema.Resource
+	}{
+		{"of data", "", nil, Fetched{Supported: all}, nil, all},
+		{"of data that says nothing of it", "", nil, Fetched{}, nil, nil},
+		{"of stale data", "", nil, Fetched{Supported: all, Stale: true}, errIncomplete, all},
+		{"of a failed fetch", "", nil, Fetched{Supported: report}, status, report},
+		{"of a job on its way", schema.Pending, nil, Fetched{Outcome: schema.Pending}, nil, nil},
+		{"of a job that failed", schema.Failed, report, Fetched{Outcome: schema.Failed}, nil,
+			report},
+		{"of a job without data", schema.Unavailable, report,
+			Fetched{Outcome: schema.Unavailable}, nil, report},
+		{"of a webhook and of data, the data's", "", report, Fetched{Supported: all}, nil, all},
+		{"of an account that has nothing", "", report, Fetched{Supported: []schema.Resource{}}, nil,
+			[]schema.Resource{}},
+	}
+	for _, test := range tests {
+		t.Run(test.promise, func(t *testing.T) {
+			job := Job{
+				Event: schema.Event{Provider: schema.Truv, ID: "e", AccountID: "l"},
+				Payload: Payload{
+					Outcome: test.outcome, ObjectID: "obj-1", EmploymentID: "emp-1",
+					Supported: test.says,
+				},
+			}
+			v := defaultLadders().judge(test.fetched, test.err, schema.Failures{
+				schema.ClassNotReady: 1000,
+			})
+			c := newCompletion(schema.VerificationReports, job, test.fetched, v, test.err)
+			if c.Data.ObjectID != "obj-1" || c.Data.EmploymentID != "emp-1" {
+				t.Errorf("object %q of employment %q", c.Data.ObjectID, c.Data.EmploymentID)
+			}
+			if diff := cmp.Diff(test.want, c.Data.Supported); diff != "" {
+				t.Errorf("supported (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The worker of the resource that a provider's job is about says how the job ended. Another worker
+// of the type acts on its success alone.
+func TestOneWorkerOfEachTypeSaysHowTheJobEnded(t *testing.T) {
+	got := map[string][]schema.Resource{}
+	for _, row := range schema.Catalogue() {
+		saying := 0
+		for _, r := range row.Workers {
+			w := &Worker{resource: r}
+			if w.leavesWord(schema.Event{Provider: row.Provider, Type: row.Name}) {
+				got[row.Name] = append(got[row.Name], r)
+			} else {
+				saying++
+			}
+		}
+		if len(row.Workers) > 0 && saying == 0 {
+			t.Errorf("no worker says how %s ended", row.Name)
+		}
+	}
+	want := map[string][]schema.Resource{
+		"paystubs.fully_synced":    {schema.Income},
+		"paystubs.documents.added": {schema.Paystubs},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("acting on success alone (-want +got):\n%s", diff)
+	}
+}
+
 func TestLimitsFitTogether(t *testing.T) {
 	sum := func(steps []time.Duration) (all time.Duration) {
 		for _, d := range steps {

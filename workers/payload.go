@@ -24,7 +24,7 @@ type Payload struct {
 	FromPayDate string
 	// ToPayDate is the last pay date of a paystubs event, as YYYY-MM-DD.
 	ToPayDate string
-	// Added are the ids of new paystubs or shifts.
+	// Added are the ids of new paystubs, shifts or tax forms.
 	Added []string
 	// Deleted are the ids of deleted paystubs or shifts.
 	Deleted []string

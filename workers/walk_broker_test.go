@@ -41,16 +41,18 @@ func require(err error) {
 
 func failf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
 
-// openBroker provisions the queues of links, and no others.
+// openBroker provisions the queues of Truv, and no others. An erasure looks into each of them.
 func openBroker(t *testing.T, s *streamtest.BubbleServer) *broker {
 	conn, err := stream.Connect(s.Config(), "operator", zap.NewNop())
 	require(err)
 	t.Cleanup(conn.Close)
 	b := &broker{t: t, server: s, operator: stream.NewOperator(conn)}
 	topology := streamtest.Topology()
-	topology.Queues = schema.QueuesOf(schema.Link)
+	topology.Queues = slices.DeleteFunc(schema.Queues(), func(q schema.Queue) bool {
+		return q.Provider != schema.Truv
+	})
 	for _, q := range topology.Queues {
-		if !q.Erases {
+		if q.Resource == schema.Link && !q.Erases {
 			b.queue = q
 		}
 	}

@@ -78,6 +78,7 @@ const (
 	whyErased       = "the account is erased"
 	whyNotConnected = "the account is not connected"
 	whyYoung        = "it is young: the provider may still send it"
+	whyNoRecord     = "the provider has no record"
 	whyUnreadable   = "the log has no webhook that can be read"
 )
 

@@ -1,8 +1,10 @@
 package backfill_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -270,8 +272,9 @@ func (r *rig) play(p *fake.Person) {
 }
 
 var wholeLife = []string{
-	"stored account.added", "stored employment.added", "stored identity.added",
-	"stored income.added", "stored paystubs.fully_synced", "stored shifts.fully_synced",
+	"stored account.added", "stored direct_deposit_allocations.added", "stored employment.added",
+	"stored identity.added", "stored income.added", "stored paystubs.documents.added",
+	"stored paystubs.fully_synced", "stored shifts.fully_synced", "stored tax_forms.added",
 }
 
 func TestTheJobsOfPinwheelBringBackWebhooks(t *testing.T) {
@@ -322,6 +325,79 @@ func TestABuiltWebhookSaysHowTheJobEnded(t *testing.T) {
 	}
 }
 
+func TestABuiltWebhookOfTaxFormsHasTheirIDs(t *testing.T) {
+	for _, row := range []struct {
+		promise string
+		lose    fake.EventOptions
+		fault   *fake.Fault
+		want    string
+		hasIDs  bool
+	}{
+		{"of every form", fake.EventOptions{}, nil, "stored tax_forms.added", true},
+		{"of none if the job failed", fake.EventOptions{Outcome: "error"}, nil,
+			"stored tax_forms.added", false},
+		{"and none is built if Pinwheel has no list", fake.EventOptions{},
+			&fake.Fault{Path: "tax_forms", Status: http.StatusNotFound},
+			"left tax_forms.added the provider has no record", false},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			r := newRig(t)
+			p := r.fakes.Person(fake.PersonOptions{})
+			r.deliver(p, "account.added", fake.EventOptions{})
+			r.lose(p, "tax_forms.added", row.lose)
+			if row.fault != nil {
+				if _, err := r.fakes.AddFault(*row.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := []string{"present account.added", row.want}
+			slices.Sort(want)
+			if diff := cmp.Diff(want, summary(r.run(schema.Pinwheel))); diff != "" {
+				t.Fatalf("(-want +got):\n%s", diff)
+			}
+			if strings.HasPrefix(row.want, "left") {
+				return
+			}
+			events := r.stored()
+			body := string(events[len(events)-1].Body)
+			for _, id := range p.TaxFormIDs() {
+				if strings.Contains(body, id) != row.hasIDs {
+					t.Errorf("stored %s", body)
+				}
+			}
+		})
+	}
+}
+
+func TestTheLogOfTruvBringsBackEveryWebhookOfData(t *testing.T) {
+	r := newRig(t)
+	p := r.fakes.Person(fake.PersonOptions{})
+	lost := map[string]fake.Webhook{}
+	for _, row := range schema.Catalogue() {
+		if row.Provider == schema.Truv && len(row.Workers) > 0 && !row.Erases {
+			w := r.lose(p, row.Name, fake.EventOptions{})
+			lost[w.ID] = w
+		}
+	}
+	r.run(schema.Truv)
+	events := r.stored()
+	if len(events) != len(lost) {
+		t.Fatalf("%d events are stored, want %d", len(events), len(lost))
+	}
+	for _, e := range events {
+		var got, want any
+		if err := json.Unmarshal(e.Body, &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(lost[e.ID].Body, &want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || !e.Backfill {
+			t.Errorf("%s (-want +got):\n%s", e.Type, diff)
+		}
+	}
+}
+
 func TestWhatABackfillOfPinwheelStores(t *testing.T) {
 	for _, test := range []struct {
 		promise string
@@ -353,6 +429,17 @@ func TestWhatABackfillOfPinwheelStores(t *testing.T) {
 			}, nil, []string{
 				"present account.added", "present income.added", "present shifts.fully_synced",
 			}},
+		{"nothing of bank accounts whose completion is there", func(r *rig, p *fake.Person) {
+			r.deliver(p, "account.added", fake.EventOptions{})
+			w := r.lose(p, "direct_deposit_allocations.added", fake.EventOptions{})
+			e, err := webhook.Parse(webhook.Received{
+				Provider: schema.Pinwheel, Body: w.Body, At: time.Now(),
+			})
+			if err != nil {
+				r.Fatal(err)
+			}
+			r.complete(e, schema.Succeeded, e.OccurredAt.Add(time.Second))
+		}, nil, []string{"present account.added", "present direct_deposit_allocations.added"}},
 		{"the end of a sync whose beginning came", func(r *rig, p *fake.Person) {
 			r.deliver(p, "account.added", fake.EventOptions{})
 			r.deliver(p, "paystubs.added", fake.EventOptions{})

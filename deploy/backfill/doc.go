@@ -18,12 +18,16 @@
 //	the events stream                  the webhooks that came
 //	the state of the account           the completions, also of webhooks that are no longer stored
 //
-// For each account and each of employment, identity, income, paystubs and shifts, the newest job,
-// or a newer change of the data, must have a webhook. Without one, the backfill builds the webhook
-// from the job: <job>.added, and for paystubs and shifts <job>.fully_synced, whose worker reads
-// the whole list. An account without any event or state of a link gets account.added. These cannot
-// be built, because Pinwheel's API has no trace of them: verification_reports.refreshed,
-// account.monitoring_status.updated, and the types of notices.
+// For each account and each of employment, identity, income, paystubs, shifts,
+// direct_deposit_allocations and tax_forms, the newest job, or a newer change of the data, must
+// have a webhook. Without one, the backfill builds the webhook from the job: <job>.added, and for
+// paystubs and shifts <job>.fully_synced, whose worker reads the whole list. A built
+// tax_forms.added has the ids of all forms in GET /v1/accounts/{account_id}/tax_forms, because the
+// job has none. If Pinwheel lists a job paystubs_documents, paystubs.documents.added is built from
+// it; a built paystubs.fully_synced brings the documents, too. An account without any event or
+// state of a link gets account.added. These cannot be built, because Pinwheel's API has no trace of
+// them: verification_reports.refreshed, account.monitoring_status.updated, and the other types of
+// notices. If the worker of notices reads a built webhook, its record is the built payload.
 //
 // The id of a built webhook is made of the account, the type, and the job or the time of the
 // change. A second backfill makes the same id and stores nothing. Pinwheel's own webhook of the
@@ -42,5 +46,6 @@
 //
 // The calls take turns from the provider's budget, which the workers share, after the calls for
 // fresh events. A backfill of all accounts costs a call for each hundred accounts and for each
-// hundred jobs at Pinwheel, and a call for each page of the log at Truv.
+// hundred jobs at Pinwheel, a call for each account without its tax_forms.added, and a call for
+// each page of the log at Truv.
 package backfill

@@ -34,19 +34,44 @@ const (
 	outcomePending = "pending"
 )
 
-// jobResources are the jobs whose webhooks can be built: Pinwheel names a job as we do.
-func jobResources() []schema.Resource {
-	return []schema.Resource{
-		schema.Employment, schema.Identity, schema.Income, schema.Paystubs, schema.Shifts,
+// jobKind is a kind of job whose webhook can be built.
+type jobKind struct {
+	// name is the name of the job at Pinwheel, also among the times of the account's data.
+	name string
+	// typeName is the type of the webhook to build. After fully_synced a worker reads the whole
+	// list.
+	typeName string
+	// worker is the resource whose worker fetches the data.
+	worker schema.Resource
+}
+
+// jobKinds are the kinds of jobs whose webhooks can be built.
+func jobKinds() []jobKind {
+	return []jobKind{
+		{"employment", "employment.added", schema.Employment},
+		{"identity", "identity.added", schema.Identity},
+		{"income", "income.added", schema.Income},
+		{"paystubs", "paystubs.fully_synced", schema.Paystubs},
+		{"shifts", "shifts.fully_synced", schema.Shifts},
+		{"direct_deposit_allocations", "direct_deposit_allocations.added", schema.BankAccounts},
+		{taxForms, "tax_forms.added", schema.TaxForms},
+		// Pinwheel does not document that it lists such jobs.
+		{"paystubs_documents", "paystubs.documents.added", schema.Paystubs},
 	}
 }
 
-// isList reports whether the resource is a list, which a sync collects part by part.
-func isList(r schema.Resource) bool { return r == schema.Paystubs || r == schema.Shifts }
+// taxForms is the name of the job whose webhook has the ids of the records. The job has none.
+const taxForms = "tax_forms"
+
+// isSync reports whether the job collects a list part by part.
+func (k jobKind) isSync() bool {
+	return strings.HasSuffix(k.typeName, "."+schema.ActionFullySynced)
+}
 
 // atPinwheel is a backfill of Pinwheel with what its API has.
 type atPinwheel struct {
 	run
+	client *pinwheel.Client
 	// jobs are by the account's id.
 	jobs map[string][]pinwheel.Job
 }
@@ -57,7 +82,7 @@ func findAtPinwheel(ctx context.Context, r run) ([]candidate, error) {
 		return nil, err
 	}
 	defer closeAll()
-	p := atPinwheel{run: r, jobs: map[string][]pinwheel.Job{}}
+	p := atPinwheel{run: r, client: client, jobs: map[string][]pinwheel.Job{}}
 	query := pinwheel.JobQuery{Since: r.Since, AccountID: r.Account}
 	if r.Account != "" {
 		query.Since = time.Time{}
@@ -74,7 +99,7 @@ func findAtPinwheel(ctx context.Context, r run) ([]candidate, error) {
 		p.jobs[job.AccountID] = append(p.jobs[job.AccountID], job)
 	}
 	r.tell("jobs read of Pinwheel: %d", jobs)
-	accounts, err := p.readAccounts(ctx, client)
+	accounts, err := p.readAccounts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +116,9 @@ func findAtPinwheel(ctx context.Context, r run) ([]candidate, error) {
 }
 
 // readAccounts returns the connected accounts, or the only account to look at if it is connected.
-func (p atPinwheel) readAccounts(
-	ctx context.Context, client *pinwheel.Client,
-) ([]pinwheel.Account, error) {
+func (p atPinwheel) readAccounts(ctx context.Context) ([]pinwheel.Account, error) {
 	if p.Account != "" {
-		account, err := client.Account(ctx, p.Account)
+		account, err := p.client.Account(ctx, p.Account)
 		if s, ok := errors.AsType[*api.StatusError](err); ok && s.Status == http.StatusNotFound {
 			return nil, nil // Pinwheel has no such account, or no longer
 		}
@@ -109,7 +132,7 @@ func (p atPinwheel) readAccounts(
 		return []pinwheel.Account{account}, nil
 	}
 	var all []pinwheel.Account
-	for account, err := range client.ConnectedAccounts(ctx) {
+	for account, err := range p.client.ConnectedAccounts(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -127,10 +150,10 @@ func (p atPinwheel) readAccounts(
 func (p atPinwheel) leftJobs() []candidate {
 	var left []candidate
 	for _, id := range slices.Sorted(maps.Keys(p.jobs)) {
-		for _, r := range jobResources() {
-			if job := newestJob(p.jobs[id], r); job != nil && id != "" {
+		for _, kind := range jobKinds() {
+			if job := newestJob(p.jobs[id], kind); job != nil && id != "" {
 				left = append(left, candidate{Finding: Finding{
-					Verdict: Left, Why: whyNotConnected, Type: typeOf(r),
+					Verdict: Left, Why: whyNotConnected, Type: kind.typeName,
 					Account: schema.Token(id), OccurredAt: job.Timestamp.UTC(),
 				}})
 			}
@@ -170,22 +193,56 @@ func (p atPinwheel) compare(
 			c.find()
 		case p.isYoung(w.at):
 			c.leave(whyYoung)
+		case w.needsIDs():
+			c, err = p.withIDs(ctx, w, c)
+		}
+		if err != nil {
+			return nil, err
 		}
 		found = append(found, c)
 	}
 	return found, nil
 }
 
+// withIDs returns the candidate with the ids of all tax forms of the account, for one call more, or
+// one for each 100 forms. Without a form there is nothing to bring back.
+func (p atPinwheel) withIDs(ctx context.Context, w want, c candidate) (candidate, error) {
+	for page, err := range p.client.TaxForms(ctx, w.account.ID, "") {
+		if s, ok := errors.AsType[*api.StatusError](err); ok && s.Status == http.StatusNotFound {
+			break
+		}
+		if err != nil {
+			return c, err
+		}
+		for _, form := range page.Records {
+			w.added = append(w.added, recordID{form.ID})
+		}
+	}
+	if len(w.added) == 0 {
+		c.leave(whyNoRecord)
+		return c, nil
+	}
+	e, err := w.event(p.now)
+	return newCandidate(e, w.at), err
+}
+
 // want is a webhook that must have come.
 type want struct {
-	account  pinwheel.Account
-	resource schema.Resource
-	typeName string
+	jobKind
+
+	account pinwheel.Account
 	// job is the job of the webhook. It is nil for a refresh, which the list of jobs lacks, and for
 	// account.added.
 	job *pinwheel.Job
 	// at is the time of the job, or of the change of the data, or of the account's creation.
 	at time.Time
+	// added are the ids of the webhook, if needsIDs.
+	added []recordID
+}
+
+// needsIDs reports whether the webhook tells a worker which records to fetch.
+func (w want) needsIDs() bool {
+	return w.name == taxForms && (w.job == nil || w.job.Outcome == outcomeSuccess)
 }
 
 // wantsOf returns the webhooks that must have come about the account in the time in question.
@@ -196,32 +253,30 @@ func (p atPinwheel) wantsOf(account pinwheel.Account) []want {
 	}
 	if isInTime(account.CreatedAt) {
 		wants = append(wants, want{
-			account: account, resource: schema.Link, typeName: accountAdded, at: account.CreatedAt,
+			jobKind: jobKind{typeName: accountAdded, worker: schema.Link},
+			account: account, at: account.CreatedAt,
 		})
 	}
-	for _, r := range jobResources() {
-		job := newestJob(p.jobs[account.ID], r)
-		changed := account.UpdatedAt[string(r)]
+	for _, kind := range jobKinds() {
+		job := newestJob(p.jobs[account.ID], kind)
+		changed := account.UpdatedAt[kind.name]
 		switch {
 		case isInTime(changed) && (job == nil || changed.After(job.Timestamp.Add(lagMax))):
-			wants = append(wants, want{
-				account: account, resource: r, typeName: typeOf(r), at: changed,
-			})
+			wants = append(wants, want{jobKind: kind, account: account, at: changed})
 		case job != nil:
 			wants = append(wants, want{
-				account: account, resource: r, typeName: typeOf(r),
-				job: job, at: job.Timestamp,
+				jobKind: kind, account: account, job: job, at: job.Timestamp,
 			})
 		}
 	}
 	return wants
 }
 
-// newestJob returns the newest job of the resource that has ended, nil without one.
-func newestJob(jobs []pinwheel.Job, r schema.Resource) *pinwheel.Job {
+// newestJob returns the newest job of the kind that has ended, nil without one.
+func newestJob(jobs []pinwheel.Job, kind jobKind) *pinwheel.Job {
 	var newest *pinwheel.Job
 	for _, job := range jobs {
-		if job.Name != string(r) || job.Outcome == outcomePending || job.Timestamp.IsZero() {
+		if job.Name != kind.name || job.Outcome == outcomePending || job.Timestamp.IsZero() {
 			continue
 		}
 		if newest == nil || job.Timestamp.After(newest.Timestamp) {
@@ -231,18 +286,10 @@ func newestJob(jobs []pinwheel.Job, r schema.Resource) *pinwheel.Job {
 	return newest
 }
 
-// typeOf is the type of the webhook to build. After fully_synced a worker reads the whole list.
-func typeOf(r schema.Resource) string {
-	if isList(r) {
-		return string(r) + "." + schema.ActionFullySynced
-	}
-	return string(r) + "." + schema.ActionAdded
-}
-
 // isToldBy reports whether a stored event tells the same. A refresh of a list may have been told
 // by any webhook about the list, and the first sync by fully_synced alone.
 func (w want) isToldBy(e schema.Event) bool {
-	if e.Resource != w.resource && e.Type != w.typeName {
+	if e.Resource != schema.Lookup(schema.Pinwheel, w.typeName).Resource {
 		return false
 	}
 	if w.typeName == accountAdded {
@@ -257,12 +304,12 @@ func (w want) isKnown(a schema.Account) bool {
 	if a.Data.Basis == nil {
 		return false
 	}
-	b := a.Data.Basis.Resources[w.resource]
+	b := a.Data.Basis.Resources[w.worker]
 	if b == nil || w.typeName == accountAdded {
 		return b != nil
 	}
 	word := b.Word
-	if isList(w.resource) && w.job != nil {
+	if w.isSync() && w.job != nil {
 		word = b.Full
 	}
 	isNewer := word != nil && !word.Event.OccurredAt.Before(w.at.Add(-lagMax))
@@ -290,6 +337,12 @@ type jobPayload struct {
 	ErrorCode   *string         `json:"error_code"`
 	ErrorType   *string         `json:"error_type"`
 	Params      json.RawMessage `json:"params"`
+	Added       []recordID      `json:"added,omitempty"`
+}
+
+// recordID is an item of added.
+type recordID struct {
+	ID string `json:"id"`
 }
 
 // accountPayload is the payload of account.added.
@@ -326,10 +379,11 @@ func (w want) jobPayload() jobPayload {
 		AccountID:   w.account.ID,
 		EndUserID:   textOrNull(w.account.EndUserID),
 		LinkTokenID: nil,
-		Name:        string(w.resource),
+		Name:        w.name,
 		Timestamp:   formatTime(w.at),
 		Outcome:     outcomeSuccess,
 		Params:      json.RawMessage("{}"),
+		Added:       w.added,
 	}
 	if w.job == nil {
 		return payload

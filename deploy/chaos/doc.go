@@ -31,7 +31,7 @@
 // # Violations
 //
 //	lost, unfinished, twice, changed, incomplete, outcome, hidden, invented, erased, waiting,
-//	invalid, state
+//	invalid, state, revealed
 //	            see package ledger
 //	custody     see package ledger; also, an unsigned request of a flood was not refused
 //	crowded     over 1 % of the signed webhooks were refused, or got no answer, while only floods

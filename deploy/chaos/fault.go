@@ -100,6 +100,9 @@ type misbehaviour struct {
 	// that moment, in thousandths.
 	aimed bool
 	whom  int
+	// atTruv is true if the fault is about the person's link at Truv, and not about the account at
+	// Pinwheel.
+	atTruv bool
 	// outage is the resource of an outage, "" for a fault.
 	outage string
 	lasts  time.Duration
@@ -110,11 +113,13 @@ var (
 	// endpoints are the names of endpoints in faults.
 	endpoints = []string{
 		"employment", "identity", "income", "paystubs", "paystub", "shifts", "end_user_accounts",
-		"voe", "voie", "link",
+		"voe", "voie", "link", "direct_deposit_allocations", "tax_forms", "employments", "profile",
+		"statements", "truv_shifts", "bank_accounts", "income_report",
 	}
 	// resources are the names of resources in paths, for outages.
 	resources = []string{
 		"employment", "identity", "income", "paystubs", "shifts", "verification_reports", "link",
+		"bank_accounts", "tax_forms",
 	}
 )
 
@@ -193,6 +198,7 @@ var faults = []struct {
 	{"missing", 8, func(r *rand.Rand, m *misbehaviour) {
 		m.aimed = true
 		m.whom = r.IntN(1000)
+		m.atTruv = r.IntN(2) == 0
 		m.fault.Missing.Announced = true
 		m.fault.Times = 1 + r.IntN(60)
 	}},

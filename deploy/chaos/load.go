@@ -55,8 +55,9 @@ type load struct {
 	calm      calm
 	people    atomic.Uint64
 
-	mu       sync.Mutex
-	accounts []string // of all people so far
+	mu sync.Mutex
+	// accounts are the accounts at Pinwheel of all people so far, and links those at Truv.
+	accounts, links []string
 }
 
 // send sends a webhook every pace until ctx ends, and then waits for the last answers.
@@ -128,14 +129,19 @@ func (l *load) noteAttempt(began time.Time, status int) {
 	}
 }
 
-// account returns the account of a recent person, "" before the first person.
-func (l *load) account(thousandths int) string {
+// account returns the account of a recent person at Pinwheel, or at Truv, "" before the first
+// person.
+func (l *load) account(thousandths int, atTruv bool) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.accounts) == 0 {
+	recent := l.accounts
+	if atTruv {
+		recent = l.links
+	}
+	if len(recent) == 0 {
 		return ""
 	}
-	recent := l.accounts[max(0, len(l.accounts)-2*players):]
+	recent = recent[max(0, len(recent)-2*players):]
 	return recent[thousandths*len(recent)/1000]
 }
 
@@ -151,10 +157,10 @@ func (l *load) plan(n uint64) []sending {
 	p := l.fake.Person(fake.PersonOptions{
 		Paystubs: paystubs, Shifts: shifts, Seed: 1 + r.Uint64N(1<<62), Forbidden: forbidden,
 	})
+	records := ledger.NewPerson(p)
+	records.Forbidden = forbidden
 	for _, id := range []string{p.AccountID, p.EndUserID, p.LinkID} {
-		l.ledger.AddPerson(id, ledger.Person{
-			Paystubs: p.PaystubIDs(), Shifts: p.ShiftIDs(), Forbidden: forbidden,
-		})
+		l.ledger.AddPerson(id, records)
 	}
 
 	var plan []sending
@@ -180,6 +186,7 @@ func (l *load) plan(n uint64) []sending {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.accounts = append(l.accounts, p.AccountID)
+	l.links = append(l.links, p.LinkID)
 	return plan
 }
 
@@ -234,6 +241,14 @@ func (l *load) extras(r *rand.Rand, n uint64, p *fake.Person) []sending {
 	event(ledger.Genuine, 30, "payslip.imagined", fake.EventOptions{})
 	event(ledger.Genuine, 30, "identity.added", fake.EventOptions{ID: odd(1)})
 	event(ledger.Genuine, 20, "link-connected", fake.EventOptions{ID: odd(2)})
+	event(ledger.Genuine, 30, "statements-updated", fake.EventOptions{
+		EmploymentID: p.EmploymentIDs()[len(p.EmploymentIDs())-1],
+	})
+	event(ledger.Genuine, 20, "shifts-updated", fake.EventOptions{ID: odd(4)})
+	event(ledger.Genuine, 10, "task-status-updated", fake.EventOptions{Status: "no_data"})
+	event(ledger.Genuine, 10, "task-status-updated", fake.EventOptions{Status: "mfa_error"})
+	event(ledger.Genuine, 10, "task-status-updated", fake.EventOptions{Product: "deposit_switch"})
+	event(ledger.Genuine, 10, "task-status-updated", fake.EventOptions{Product: "employment"})
 	event(ledger.Genuine, 20, "paystubs.added", fake.EventOptions{
 		Added: p.PaystubIDs()[:1], Deleted: []string{"old-" + odd(3)},
 	})

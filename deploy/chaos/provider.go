@@ -12,7 +12,7 @@ import (
 // schema.
 var ratesPerS = map[schema.Provider]int{
 	schema.Pinwheel: 100,
-	schema.Truv:     10,
+	schema.Truv:     60,
 }
 
 // environmentOf returns a provider's variables for ingress or a worker.

@@ -70,6 +70,7 @@ const (
 func canaries() []string {
 	list := []string{
 		"Notaperson-", "person.invalid", "Imaginary Lane", "fake-access-token-", "panic",
+		"990000001", // the routing number of every bank account
 	}
 	for _, p := range schema.Providers() {
 		list = append(list, fake.Secret(string(p)))

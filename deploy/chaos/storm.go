@@ -105,12 +105,15 @@ func (r *run) noteFault(name string) {
 // there is no person yet.
 func (r *run) addFault(m *misbehaviour) bool {
 	if m.aimed {
-		account := r.load.account(m.whom)
+		account := r.load.account(m.whom, m.atTruv)
 		if account == "" {
 			return false
 		}
 		r.gate.served.Aim(account)
 		m.fault.Path = "/accounts/" + account + "/"
+		if m.atTruv {
+			m.fault.Path = "/links/" + account + "/"
+		}
 	}
 	if _, err := r.fake.AddFault(m.fault); err != nil {
 		panic(err) // a wrong line in the schedule

@@ -463,7 +463,7 @@ func (s *script) verbatim(_ *testscript.TestScript, args arguments) error {
 	if strconv.Itoa(len(records)) != count {
 		return fmt.Errorf("there are %d records", len(records))
 	}
-	served, err := s.served(c.Data.Resource)
+	served, err := s.servedOf(c)
 	if err != nil {
 		return err
 	}
@@ -555,6 +555,7 @@ func (s *script) everyID(ts *testscript.TestScript, args arguments) error {
 	if err != nil {
 		return err
 	}
+	announcing := []schema.Resource{schema.Paystubs, schema.Shifts, schema.TaxForms}
 	announced, missing := 0, 0
 	for _, m := range events {
 		e, err := eventOf(m)
@@ -562,8 +563,7 @@ func (s *script) everyID(ts *testscript.TestScript, args arguments) error {
 			return err
 		}
 		t := schema.Lookup(e.Provider, e.Type)
-		if t.Action != schema.ActionAdded || !slices.Contains(t.Workers, schema.Paystubs) &&
-			!slices.Contains(t.Workers, schema.Shifts) {
+		if t.Action != schema.ActionAdded || !slices.Contains(announcing, t.Resource) {
 			continue
 		}
 		n, lacking, err := s.addedIn(e, t.Resource)
@@ -741,14 +741,11 @@ func broughtNothing(e schema.Event) bool {
 	return body.Payload.Outcome != "" && body.Payload.Outcome != "success"
 }
 
-// forgetOthers removes the completions of the other resources that read the event, if the worker of
-// the event's own resource reads it too.
+// forgetOthers removes the completions of the resources that act only if the provider's job
+// succeeded.
 func forgetOthers(expected map[string]string, e schema.Event) {
-	t := schema.Lookup(e.Provider, e.Type)
-	for _, r := range t.Workers {
-		if r != t.Resource && slices.Contains(t.Workers, t.Resource) {
-			delete(expected, e.CompletionKey(r))
-		}
+	for _, r := range schema.Lookup(e.Provider, e.Type).OnSuccess {
+		delete(expected, e.CompletionKey(r))
 	}
 }
 

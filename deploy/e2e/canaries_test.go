@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,14 +47,17 @@ const (
 
 var canaries = []string{
 	canaryTracking, canaryUser, canaryRecord, canaryLarge, canaryEndUser, canaryMissing,
-	canaryDeleted,
+	canaryDeleted, canaryPerson77.lastFour, canaryPerson77.account,
 }
+
+// canaryPerson77 has the texts in the records of every other resource.
+var canaryPerson77 = secretsOf(77)
 
 // canaryLink is the id of the account. It stays, in the tombstone and in the completion `deleted`.
 const canaryLink = "link-of-canary-77"
 
-// canaryLine is ingress, the link worker and a payroll API around a broker whose files the test can
-// read.
+// canaryLine is ingress, every worker of Truv and a payroll API around a broker whose files the
+// test can read.
 type canaryLine struct {
 	*testing.T
 	stores   []string // the directories of the broker, one for each server
@@ -63,7 +67,8 @@ type canaryLine struct {
 	api      *linkAPI
 }
 
-// linkAPI serves every link with the same answer.
+// linkAPI serves every call with the same answer, or with the documented records if the answer has
+// no body.
 type linkAPI struct {
 	mu     sync.Mutex
 	status int
@@ -77,12 +82,12 @@ func (a *linkAPI) answer(status int, body string) {
 	a.body = body
 }
 
-func (a *linkAPI) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (a *linkAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
-	_, _ = io.WriteString(w, a.body)
+	_, _ = io.WriteString(w, cmp.Or(a.body, canaryPerson77.records(r.URL.Path)))
 }
 
 // startCanaryLine starts the line at a broker that has its streams.
@@ -117,9 +122,13 @@ func startCanaryLine(t *testing.T, url string, stores ...string) *canaryLine {
 	working, err := workers.ConfigFromEnv(getenv)
 	l.must(err)
 	working.StopFor = time.Second
-	worker := workers.New(schema.Link, sources[schema.Link], conn, working, zap.NewNop(),
-		prometheus.NewRegistry())
-	l.background(worker.Run)
+	for _, r := range schema.WorkerResources() {
+		if _, isTruvs := sources[r][schema.Truv]; !isTruvs {
+			continue
+		}
+		worker := workers.New(r, sources[r], conn, working, zap.NewNop(), prometheus.NewRegistry())
+		l.background(worker.Run)
+	}
 	return l
 }
 
@@ -173,12 +182,19 @@ func canaryEvent(id, action string) schema.Event {
 	}
 }
 
-// send signs a webhook about the link and sends it until ingress answers 200.
+// send sends a webhook about the link itself: see sendType.
 func (l *canaryLine) send(id, action string) (duplicate bool) {
 	l.Helper()
-	body := fmt.Appendf(nil, `{"webhook_id":%q,"event_type":"link-%s","link_id":%q,`+
+	return l.sendType(id, "link-"+action)
+}
+
+// sendType signs a webhook about the link and sends it until ingress answers 200.
+func (l *canaryLine) sendType(id, webhookType string) (duplicate bool) {
+	l.Helper()
+	body := fmt.Appendf(nil, `{"webhook_id":%q,"event_type":%q,"link_id":%q,"product":"income",`+
+		`"status":"done","object_id":"object","employment_id":"object","objects_count":1,`+
 		`"updated_at":"2026-02-03T15:19:11.058437+00:00","tracking_info":%q,"user_id":%q}`,
-		id, action, canaryLink, canaryTracking, canaryUser)
+		id, webhookType, canaryLink, canaryTracking, canaryUser)
 	streamtest.Eventually(l, "ingress stores "+id, func() bool {
 		request, err := http.NewRequestWithContext(l.Context(), http.MethodPost, l.webhooks,
 			bytes.NewReader(body))
@@ -261,11 +277,7 @@ func (l *canaryLine) fill() {
 	l.api.answer(http.StatusUnprocessableEntity, link(canaryRecord))
 	l.send("refused", schema.ActionConnected)
 	l.await("a dead letter", schema.DeadLettersStream, schema.DeadLetterSubject("*", canaryLink))
-	l.api.answer(http.StatusNotFound, link(canaryRecord))
-	l.send("waits", schema.ActionConnected)
-	truv := schema.Queue{Name: schema.QueueName(schema.Truv, schema.Link)}
-	l.await("a waiting event", truv.WaitingStream(),
-		schema.AccountWaiting("*", canaryLink))
+	l.fillResources(link(canaryRecord))
 
 	listed := canaryEvent("listed", schema.ActionConnected)
 	c := schema.NewCompletion(listed, schema.Link, schema.Succeeded, time.Now())
@@ -279,6 +291,35 @@ func (l *canaryLine) fill() {
 		streamtest.Eventually(l, canary+" is in a file", func() bool {
 			return len(l.filesWith(canary)) > 0
 		})
+	}
+}
+
+// fillResources puts a completion of every resource into the streams, and an event into the waiting
+// events of every queue, whose call is answered with the body.
+func (l *canaryLine) fillResources(notFound string) {
+	l.Helper()
+	l.api.answer(http.StatusOK, "")
+	for _, w := range truvTypes() {
+		l.sendType("done-"+w.Name, w.Name)
+		for _, r := range w.Workers {
+			e := schema.Event{
+				Provider: schema.Truv, ID: "done-" + w.Name, Type: w.Name, AccountID: canaryLink,
+			}
+			l.await("the completion of "+w.Name, schema.CompletionsStream, e.CompletionSubject(r))
+		}
+	}
+	l.api.answer(http.StatusNotFound, notFound)
+	for _, w := range truvTypes() {
+		l.sendType("waits-"+w.Name, w.Name)
+	}
+	for _, q := range schema.Queues() {
+		if q.Provider == schema.Truv && !q.Erases {
+			l.await("a waiting event of "+q.Name, q.WaitingStream(),
+				schema.AccountWaiting("*", canaryLink))
+		}
+	}
+	if files := l.filesWith(canaryPerson77.token); len(files) > 0 {
+		l.Errorf("an access token has left the client: %v", files)
 	}
 }
 

@@ -43,7 +43,7 @@ const (
 // broker with an account for each role, secrets as files, and one story of each kind of ending.
 var scriptsOfEveryPush = []string{
 	"straight", "accounts_state", "large", "link_deleted", "nats_restarted", "provider_down",
-	"quarantine", "stream_full", "unauthorized", "worker_stopped",
+	"quarantine", "stream_full", "truv", "unauthorized", "worker_stopped",
 }
 
 // TestScriptsAgainstContainers runs the scripts against the images, each with containers of its

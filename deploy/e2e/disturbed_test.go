@@ -202,10 +202,10 @@ func fast() map[string]string {
 	return map[string]string{"PINWHEEL_RATE_PER_S": "1000", "TRUV_RATE_PER_S": "1000"}
 }
 
-// each has a type for every worker except verification-reports: its webhooks do not name the
-// account.
+// each has a type for every worker with webhooks that name the account and have one completion. The
+// webhooks of verification-reports and of tax-forms are of other kinds.
 var each = []string{"employment.added", "identity.added", "income.added", "paystubs.added",
-	"shifts.added", "link-connected"}
+	"shifts.added", "link-connected", "bank-accounts-created"}
 
 // The broker is killed while webhooks come, for longer than ingress tries to publish, and started
 // again.

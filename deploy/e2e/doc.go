@@ -47,6 +47,13 @@
 //
 //	make test/budget TESTFLAGS='-run OneBudget/clocks'
 //
+// # What must not be told
+//
+// TestWhatTruvAnswersIsToldToNobodyElse has an API of its own. The API answers with social security
+// numbers, account numbers and access tokens, in records and in every kind of failure. The test
+// looks for them wherever an operator or a team looks. canaries_test.go looks into the files of a
+// broker, and with the build tag canaries into those of a cluster.
+//
 // # Commands
 //
 // The commands below are in addition to the commands of
@@ -63,15 +70,17 @@
 //		limits a stream to its present messages, or removes the limit, or deletes the stream
 //		with its queues and makes them again.
 //
-//	person [paystubs=N] [shifts=N] [end_user_id=ID]
-//		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. The count of
-//		calls starts again at 0.
+//	person [paystubs=N] [earlier_paystubs=N] [shifts=N] [end_user_id=ID]
+//		makes a person with a payroll account and sets $ACCOUNT, $END_USER and $LINK. $PROFILE,
+//		$EMPLOYMENT and $EARLIER, the employment before, are at Truv. The count of calls starts
+//		again at 0.
 //	play [times=N] [shuffled]
 //		sends the webhooks about the newest person's account, in the order of life or in any
 //		order. Every answer must be 200. Prints the number of webhooks and of types.
 //	send TYPE [id=ID] [provider=P] [account=ID] [outcome=O] [error_code=C] [error_type=T]
-//	          [added=ID,ID] [deleted=ID,ID] [monitoring_status=S] [times=N] [bad_signature]
-//	          [old_timestamp=D] [status=N]
+//	          [added=ID,ID] [deleted=ID,ID] [monitoring_status=S] [task_status=S] [product=P]
+//	          [object_id=ID] [employment_id=ID] [objects_count=N] [refresh] [times=N]
+//	          [bad_signature] [old_timestamp=D] [status=N]
 //		sends a signed webhook about the newest person. The answer must be 200, or the status.
 //		added=all announces every record of the resource that the API serves.
 //		Prints the webhook and the answer. A second send with the same id is the same
@@ -118,6 +127,8 @@
 //		waits until the newest person's account at the provider has the status. Prints the state.
 //	changes PROVIDER STATUS N
 //		waits until N states of the account were published that change the status to STATUS.
+//	wagewire ARGUMENT ...
+//		runs the command of operators against the deployment.
 //	redrive ID [QUEUE]
 //		sends the stored event again, as wagewire dead redrive does.
 //

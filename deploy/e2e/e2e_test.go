@@ -83,7 +83,7 @@ func params(t *testing.T, dir string, start starter) testscript.Params {
 		Dir:                 dir,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Cmds:                commands(),
+		Cmds:                commands(newTool(t)),
 		Setup: func(env *testscript.Env) error {
 			s := newScript(ctx, start)
 			env.Values[scriptKey{}] = s
@@ -134,7 +134,7 @@ type scriptKey struct{}
 // command is a command of a script. It prints to ts.Stdout, for stdout to match.
 type command func(s *script, ts *testscript.TestScript, args arguments) error
 
-func commands() map[string]func(*testscript.TestScript, bool, []string) {
+func commands(operators tool) map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]command{
 		"up": (*script).up, "nats": (*script).switchNATS, "worker": (*script).switchWorker,
 		"stream": (*script).switchStream,
@@ -146,6 +146,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"idle":     (*script).idle,
 		"verbatim": (*script).verbatim, "count": (*script).count,
 		"state": (*script).state, "changes": (*script).changes, "redrive": (*script).redrive,
+		"wagewire": operators.wagewire,
 		"every-id": (*script).everyID, "once": (*script).once, "no-canaries": (*script).noCanaries,
 	}
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}

@@ -41,6 +41,11 @@ type rewrite func(url, secret string) (newURL, newSecret string)
 
 // startOutside returns a starter of a stack with the fakes outside, and a changed environment.
 func startOutside(t *testing.T, change rewrite) starter {
+	return startOutsideWith(t, change, sandbox.Config{})
+}
+
+// startOutsideWith is startOutside with more settings of the sandbox.
+func startOutsideWith(t *testing.T, change rewrite, c sandbox.Config) starter {
 	t.Helper()
 	port := streamtest.FreePort(t)
 	return func(ctx context.Context, dir string, variables map[string]string) (stack, error) {
@@ -52,8 +57,9 @@ func startOutside(t *testing.T, change rewrite) starter {
 			return nil, errors.Join(err, o.closeFakes())
 		}
 		maps.Copy(env, variables)
-		o.inProcess, err = startSandbox(ctx, dir, env,
-			sandbox.Config{Real: true, WebhooksPort: port})
+		c.Real = true
+		c.WebhooksPort = port
+		o.inProcess, err = startSandbox(ctx, dir, env, c)
 		if err != nil {
 			return nil, errors.Join(err, o.closeFakes())
 		}

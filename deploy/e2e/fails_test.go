@@ -46,11 +46,15 @@ count waiting 1
 	there are 0
 stream events new
 	a stream of 2 messages cannot be made "new"
-retry employment
+retry pinwheel_employment
 	0 events wait
 retry payroll
 	payroll has 0 queues
-waiting employment 1
+retry employment
+	employment has 2 queues: name one queue
+wagewire accounts lend
+	exit status 2
+waiting pinwheel_employment 1
 	usage: waiting RESOURCE CLASS N
 calls /employment 1
 	there were 2 calls

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,11 @@ type person struct {
 	AccountID string `json:"account_id"`
 	EndUserID string `json:"end_user_id"`
 	LinkID    string `json:"link_id"`
+
+	// At Truv. A person need not have an earlier employment.
+	ProfileID           string `json:"profile_id"`
+	EmploymentID        string `json:"employment_id"`
+	EarlierEmploymentID string `json:"earlier_employment_id"`
 }
 
 // control tells the fake providers something, or asks them; in and out may be nil.
@@ -87,20 +93,23 @@ func (s *script) api(path string) ([]byte, error) {
 	return body, err
 }
 
-// person [paystubs=N] [shifts=N] [end_user_id=ID]
+// person [paystubs=N] [earlier_paystubs=N] [shifts=N] [end_user_id=ID]
 func (s *script) makePerson(ts *testscript.TestScript, args arguments) error {
-	if err := args.only("paystubs", "shifts", "end_user_id"); err != nil {
+	counts := []string{"paystubs", "earlier_paystubs", "shifts"}
+	if err := args.only(append(counts, "end_user_id")...); err != nil {
 		return err
 	}
 	var p person
-	if err := s.control(http.MethodPost, "people", object(args, "paystubs", "shifts"),
-		&p); err != nil {
+	if err := s.control(http.MethodPost, "people", object(args, counts...), &p); err != nil {
 		return err
 	}
 	s.person = p
 	ts.Setenv("ACCOUNT", p.AccountID)
 	ts.Setenv("END_USER", p.EndUserID)
 	ts.Setenv("LINK", p.LinkID)
+	ts.Setenv("PROFILE", p.ProfileID)
+	ts.Setenv("EMPLOYMENT", p.EmploymentID)
+	ts.Setenv("EARLIER", p.EarlierEmploymentID)
 	if err := s.noteCanaries(); err != nil {
 		return err
 	}
@@ -155,14 +164,22 @@ func noWords(args arguments) error {
 // send TYPE [KEY=VALUE ...] [bad_signature] [status=N]
 func (s *script) send(ts *testscript.TestScript, args arguments) error {
 	badSignature := args.flag("bad_signature")
+	refresh := args.flag("refresh")
 	err := args.only("id", "provider", "account", "outcome", "error_code", "error_type", "added",
-		"deleted", "monitoring_status", "times", "old_timestamp", "status")
+		"deleted", "monitoring_status", "task_status", "product", "object_id", "employment_id",
+		"objects_count", "times", "old_timestamp", "status")
 	if err != nil || len(args.words) != 1 {
 		return errors.Join(err, errors.New("usage: send TYPE [KEY=VALUE ...]"))
 	}
-	in := object(args, "times")
+	in := object(args, "times", "objects_count")
 	delete(in, "status")
-	in["type"], in["bad_signature"] = args.words[0], badSignature
+	if status, ok := in["task_status"]; ok {
+		delete(in, "task_status")
+		in["status"] = status
+	}
+	in["type"] = args.words[0]
+	in["bad_signature"] = badSignature
+	in["refresh"] = refresh
 	in["retry"] = args.pairs["status"] == "" // a busy machine may answer 503
 	for _, key := range []string{"added", "deleted"} {
 		if list, ok := args.pairs[key]; ok {
@@ -295,44 +312,20 @@ func (s *script) calls(_ *testscript.TestScript, args arguments) error {
 	})
 }
 
-// served is every record of a resource that the API has for the newest person, by its id.
+// served is every record of a resource that Pinwheel has for the newest person, by its id.
 func (s *script) served(r schema.Resource) (map[string]json.RawMessage, error) {
 	account := "/pinwheel/v1/accounts/" + s.person.AccountID + "/"
-	records := map[string]json.RawMessage{}
-	keep := func(record json.RawMessage) error {
-		id, err := idOf(record)
-		records[id] = record
-		return err
-	}
-	switch r {
-	case schema.Paystubs, schema.Shifts:
-		for cursor := "?limit=100"; cursor != ""; {
-			page, err := s.page(account + string(r) + cursor)
-			if err != nil {
-				return nil, err
-			}
-			for _, record := range page.Data {
-				if err := keep(record); err != nil {
-					return nil, err
-				}
-			}
-			if cursor = ""; page.Meta.NextCursor != "" {
-				cursor = "?limit=100&cursor=" + page.Meta.NextCursor
-			}
-		}
-		return records, nil
-	case schema.Link:
-		body, err := s.api("/truv/v1/links/" + s.person.LinkID + "/")
-		if err != nil {
-			return nil, err
-		}
-		return records, keep(accessToken.ReplaceAll(body, nil)) // it never leaves the client
-	}
 	paths := []string{account + string(r)}
-	if r == schema.VerificationReports {
+	switch r {
+	case schema.Paystubs, schema.Shifts, schema.TaxForms:
+		return s.servedInPages(account + string(r))
+	case schema.BankAccounts:
+		paths = []string{account + "direct_deposit_allocations"}
+	case schema.VerificationReports:
 		of := "/pinwheel/v1/end_users/" + s.person.EndUserID + "/verification_reports/"
 		paths = []string{of + "voe", of + "voie"}
 	}
+	records := servedRecords{}
 	for _, path := range paths {
 		body, err := s.api(path)
 		if err != nil {
@@ -341,12 +334,135 @@ func (s *script) served(r schema.Resource) (map[string]json.RawMessage, error) {
 		var envelope struct {
 			Data json.RawMessage `json:"data"`
 		}
-		if err := errors.Join(json.Unmarshal(body, &envelope), keep(envelope.Data)); err != nil {
+		if err := errors.Join(json.Unmarshal(body, &envelope),
+			records.keep(envelope.Data)); err != nil {
 			return nil, err
 		}
 	}
 	return records, nil
 }
+
+// servedInPages is every record of a list of Pinwheel's, by its id.
+func (s *script) servedInPages(list string) (map[string]json.RawMessage, error) {
+	records := servedRecords{}
+	for cursor := "?limit=100"; cursor != ""; {
+		page, err := s.page(list + cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range page.Data {
+			if err := records.keep(record); err != nil {
+				return nil, err
+			}
+		}
+		cursor = ""
+		if page.Meta.NextCursor != "" {
+			cursor = "?limit=100&cursor=" + page.Meta.NextCursor
+		}
+	}
+	return records, nil
+}
+
+// servedByTruv is every record of a resource that Truv has for the newest person, by its id,
+// without the members that never leave the client. A report is the one about income.
+func (s *script) servedByTruv(r schema.Resource) (map[string]json.RawMessage, error) {
+	records := servedRecords{}
+	for _, path := range s.truvPaths(r) {
+		more := true
+		for number := 1; more; number++ {
+			at := path
+			if number > 1 {
+				at += fmt.Sprintf("&page=%d", number)
+			}
+			body, err := s.api(at)
+			if err != nil {
+				return nil, err
+			}
+			more, err = records.keepTruv(body)
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return records, nil
+}
+
+// truvPaths are the paths of a resource at Truv, with the query of the first page of a list.
+func (s *script) truvPaths(r schema.Resource) (paths []string) {
+	link := "/truv/v1/links/" + s.person.LinkID + "/"
+	switch r {
+	case schema.Employment, schema.Income:
+		return []string{link + "employments/"}
+	case schema.Identity:
+		return []string{link + "identity/"}
+	case schema.Paystubs:
+		for _, employment := range []string{s.person.EmploymentID, s.person.EarlierEmploymentID} {
+			if employment != "" {
+				paths = append(paths, link+"statements/?page_size=100&return_all_statements=true"+
+					"&employment_id="+employment)
+			}
+		}
+		return paths
+	case schema.Shifts:
+		return []string{link + "shifts/?page_size=100"}
+	case schema.BankAccounts:
+		return []string{link + "bank_accounts/"}
+	case schema.VerificationReports:
+		return []string{link + "income/report/"}
+	default:
+		return []string{link}
+	}
+}
+
+// servedRecords are records by their ids.
+type servedRecords map[string]json.RawMessage
+
+func (of servedRecords) keep(record json.RawMessage) error {
+	id, err := idOf(record)
+	of[id] = record
+	return err
+}
+
+// keepTruv keeps the records of a page, of a list without pages, or of a single object. It reports
+// whether another page follows.
+func (of servedRecords) keepTruv(body []byte) (more bool, _ error) {
+	for _, secret := range []*regexp.Regexp{accessToken, bankAccounts} {
+		body = secret.ReplaceAll(body, nil)
+	}
+	var page struct {
+		Next    *string
+		Results []json.RawMessage
+	}
+	var err error
+	if body[0] == '[' {
+		err = json.Unmarshal(body, &page.Results)
+	} else {
+		err = json.Unmarshal(body, &page)
+	}
+	if err != nil {
+		return false, err
+	}
+	if page.Results == nil { // an object
+		page.Results = []json.RawMessage{body}
+	}
+	for _, record := range page.Results {
+		if err := of.keep(record); err != nil {
+			return false, err
+		}
+	}
+	return page.Next != nil, nil
+}
+
+// servedOf is every record that a completion of the newest person may have.
+func (s *script) servedOf(c completion) (map[string]json.RawMessage, error) {
+	if c.Data.Provider == schema.Truv {
+		return s.servedByTruv(c.Data.Resource)
+	}
+	return s.served(c.Data.Resource)
+}
+
+// bankAccounts is the member of a report that has account numbers.
+var bankAccounts = regexp.MustCompile(`"bank_accounts":\[[^\]]*\],`)
 
 var accessToken = regexp.MustCompile(`"access_token":"([^"]*)",`)
 
@@ -365,12 +481,14 @@ func (s *script) page(path string) (p page, err error) {
 	return p, json.Unmarshal(body, &p)
 }
 
+// idOf returns the id of a record, or the number of a bank account of Truv's, which has no id.
 func idOf(record json.RawMessage) (string, error) {
 	var has struct {
-		ID string `json:"id"`
+		ID      string `json:"id"`
+		Account string `json:"account_number"`
 	}
 	err := json.Unmarshal(record, &has)
-	return has.ID, err
+	return cmp.Or(has.ID, has.Account), err
 }
 
 // noteCanaries remembers texts of the newest person that occur nowhere else, as the APIs serve
@@ -425,6 +543,12 @@ func (s *script) noteCanaries() error {
 			return fmt.Errorf("%q is too short to be looked for", canary)
 		}
 	}
+	accounts, err := s.servedByTruv(schema.BankAccounts)
+	if err != nil {
+		return err
+	}
+	s.canaries = append(s.canaries, strings.ReplaceAll(of.SSN, "-", "")) // as Truv spells it
+	s.canaries = slices.AppendSeq(s.canaries, maps.Keys(accounts))
 	s.canaries = append(s.canaries, canaries...)
 	return nil
 }

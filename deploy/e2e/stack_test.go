@@ -60,7 +60,7 @@ func startInProcess(ctx context.Context, dir string, variables map[string]string
 	return p, nil
 }
 
-// startSandbox starts a sandbox with its log in memory.
+// startSandbox starts a sandbox with its log in memory. Without a port it has no console.
 func startSandbox(
 	ctx context.Context, dir string, variables map[string]string, c sandbox.Config,
 ) (*inProcess, error) {
@@ -69,7 +69,9 @@ func startSandbox(
 	c.Dir = dir
 	c.Getenv = func(key string) string { return variables[key] }
 	c.PauseFor = probeEvery
-	c.ConsolePort = -1
+	if c.ConsolePort == 0 {
+		c.ConsolePort = -1
+	}
 	c.Log = zap.New(zapcore.NewCore(encoder, log, zapcore.DebugLevel))
 	s, err := sandbox.Up(ctx, c)
 	if err != nil {

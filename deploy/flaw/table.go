@@ -191,6 +191,26 @@ var table = []Flaw{
 		}},
 	},
 	{
+		Name:      "newest-employment",
+		Does:      "the pay statements are those of the newest employment, whichever Truv names",
+		Simulated: true,
+		Edits: []Edit{{
+			"workers/fetch/truv_record.go",
+			"t.client.Statements(ctx, linkID, job.Payload.EmploymentID)",
+			"t.client.Statements(ctx, linkID, \"\")",
+		}},
+	},
+	{
+		Name:      "shows-bank-accounts",
+		Does:      "Truv's reports have the numbers of bank accounts",
+		Simulated: true,
+		Edits: []Edit{{
+			"workers/truv/cut.go",
+			"bankAccounts = \"bank_accounts\"",
+			"bankAccounts = \"no member\"",
+		}},
+	},
+	{
 		// A retry stays on its stream after the work, so the account's retries are left for ever.
 		Name:      "erases-without-waiting",
 		Does:      "an erasure leaves the account's waiting events and retries",

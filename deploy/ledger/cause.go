@@ -29,7 +29,7 @@ type cause struct {
 func (c *Check) causeOf(p passage, r schema.Resource) cause {
 	_, person := c.ledger.recordsOf(p)
 	return cause{
-		Answers:     c.served.AnswersTo(Target{p.Account, string(r)}),
+		Answers:     c.served.AnswersTo(TargetsOf(p.Provider, p.Account, r)...),
 		steps:       c.steps,
 		kind:        p.Kind,
 		outcome:     p.Outcome,
@@ -54,6 +54,8 @@ func (c cause) allows(r *result) bool {
 		return r.outcome == schema.Pending
 	case c.outcome == "error":
 		return r.outcome == schema.Failed && class == schema.ClassProvider
+	case c.outcome == "unavailable":
+		return r.outcome == schema.Unavailable && class == schema.ClassProvider
 	case c.isForbidden:
 		return r.outcome == schema.Unavailable && class == schema.ClassForbidden &&
 			c.Forbidden > c.steps.NotReady

@@ -32,6 +32,7 @@ const (
 	Waiting    = "waiting"
 	Invalid    = "invalid"
 	State      = "state"
+	Revealed   = "revealed"
 )
 
 // Violation is a broken promise: its name, the id of the event or completion, and an explanation.
@@ -308,6 +309,10 @@ func (c *Check) checkEnvelope(m Message, got schema.Completion, p passage, known
 	case m.Subject != e.CompletionSubject(r):
 		c.violate(Changed, got.ID, "the completion is at %s, not at %s",
 			m.Subject, e.CompletionSubject(r))
+	case p.Kind == Genuine && (got.Data.ObjectID != p.ObjectID ||
+		got.Data.EmploymentID != p.EmploymentID):
+		c.violate(Changed, got.ID, "the object %q of the employment %q is not the webhook's",
+			got.Data.ObjectID, got.Data.EmploymentID)
 	case m.get("Wagewire-Outcome") != string(got.Data.Outcome):
 		c.violate(Changed, got.ID, "the header has the outcome %q, the body has %s",
 			m.get("Wagewire-Outcome"), got.Data.Outcome)

@@ -242,18 +242,18 @@ func TestCheckFinds(t *testing.T) {
 				records(paystubA, `{"id":"b","pay_date":"2026-02-02","gross":80}`))
 		}, []string{Changed}},
 		{"a notice whose record is not the payload of its webhook", func(s *scene, _ Webhook) {
-			w := s.send(Genuine, fake.Pinwheel, "x", "tax_forms.added", account, `{"n": 1}`, 200)
+			w := s.send(Genuine, fake.Pinwheel, "x", "documents.added", account, `{"n": 1}`, 200)
 			s.store(w, `{"n": 1}`)
 			s.complete(w, schema.Notices, schema.Succeeded, records(`{"n":2}`))
 		}, []string{Changed}},
 		{"nothing when a notice has the payload", func(s *scene, _ Webhook) {
-			w := s.send(Genuine, fake.Pinwheel, "x", "tax_forms.added", account, `{"n": 1}`, 200)
+			w := s.send(Genuine, fake.Pinwheel, "x", "documents.added", account, `{"n": 1}`, 200)
 			s.store(w, `{"n": 1}`)
 			s.complete(w, schema.Notices, schema.Succeeded, records(`{"n":1}`))
 		}, nil},
 		{"a notice of a failed job without a completion", func(s *scene, _ Webhook) {
 			const payload = `{"outcome":"error"}`
-			w := s.send(Genuine, fake.Pinwheel, "x", "tax_forms.added", account, payload, 200)
+			w := s.send(Genuine, fake.Pinwheel, "x", "documents.added", account, payload, 200)
 			s.store(w, payload)
 		}, []string{Unfinished}},
 		{"a header with another outcome", func(s *scene, _ Webhook) {

@@ -32,17 +32,21 @@ func (c *Check) checkRecords(p passage, got schema.Completion) {
 		return
 	}
 	c.counts.Records += len(d.Records)
-	resource := string(d.Resource)
+	asked := TargetsOf(d.Provider, p.Account, d.Resource)[0]
 	var ids []string
 	for i, record := range d.Records {
 		record := compact(record)
-		isKnown := c.served.HasServed(Target{p.Account, resource}, record)
+		isKnown := c.served.HasServed(asked, record)
 		if d.Resource == schema.Notices {
 			isKnown = sha256.Sum256(record) == p.payload
 		}
 		if !isKnown {
 			c.violate(Changed, got.ID, "the provider never served record %d of %d about %s",
 				i+1, len(d.Records), p.Account)
+		}
+		if d.Resource != schema.BankAccounts && c.served.hasNumber(p.Account, record) {
+			c.violate(Revealed, got.ID, "record %d of %d has the number of a bank account",
+				i+1, len(d.Records))
 		}
 		var named struct {
 			ID string `json:"id"`
@@ -51,6 +55,51 @@ func (c *Check) checkRecords(p passage, got schema.Completion) {
 		ids = append(ids, named.ID)
 	}
 	c.checkIDs(p, got, ids)
+	if p.Provider == schema.Truv && d.Resource != schema.Link {
+		c.checkTruv(p, got)
+	}
+}
+
+// checkTruv checks what a completion of Truv's data says of its records. The statements are those
+// of one employment, and a snapshot of them would replace those of the others.
+func (c *Check) checkTruv(p passage, got schema.Completion) {
+	d := got.Data
+	scope := schema.Snapshot
+	if d.Resource == schema.Paystubs {
+		scope = schema.Delta
+	}
+	if d.Scope == nil || *d.Scope != scope {
+		c.violate(Changed, got.ID, "the records are not the %s of %s", scope, d.Resource)
+	}
+	if d.Resource != schema.VerificationReports || c.served.IsTroubled(p.Account) {
+		return
+	}
+	_, person := c.ledger.recordsOf(p)
+	for _, r := range person.resourcesAtTruv(p.Product) {
+		if !slices.Contains(d.Supported, r) {
+			c.violate(Incomplete, got.ID, "the link has %s, and supported lacks it", r)
+		}
+	}
+}
+
+// resourcesAtTruv returns the resources of which a person has data that the report of a product
+// shows.
+func (p Person) resourcesAtTruv(product string) []schema.Resource {
+	list := []schema.Resource{schema.VerificationReports}
+	if len(p.Employments) > 0 {
+		list = append(list, schema.Employment, schema.Income, schema.Identity)
+	}
+	hasStatements := false
+	for _, statements := range p.Statements {
+		hasStatements = hasStatements || len(statements) > 0
+	}
+	if hasStatements && product == "income" {
+		list = append(list, schema.Paystubs)
+	}
+	if len(p.TruvShifts) > 0 {
+		list = append(list, schema.Shifts)
+	}
+	return list
 }
 
 // readRecords reads the records of a large completion from the record store. It returns nil after a
@@ -76,58 +125,116 @@ func (c *Check) readRecords(id string, ref schema.RecordsRef) []json.RawMessage 
 // checkIDs compares the ids of a completion with the ids of the webhook or the account.
 func (c *Check) checkIDs(p passage, got schema.Completion, ids []string) {
 	d := got.Data
-	must, may, exact := c.wantedIDs(p, d.Resource)
+	want := c.wantedRecords(p, d.Resource)
 	have := append(slices.Clone(ids), d.Missing...)
 	slices.Sort(have)
-	isUnknown := func(id string) bool { return !slices.Contains(may, id) }
+	isUnknown := func(id string) bool { return !slices.Contains(want.may, id) }
 	isLacking := func(id string) bool { return !slices.Contains(have, id) }
 	hasUnknown := slices.ContainsFunc(have, isUnknown)
-	isIncomplete := exact && (hasUnknown || slices.ContainsFunc(must, isLacking))
+	isIncomplete := want.exact && (hasUnknown || slices.ContainsFunc(want.must, isLacking))
 	switch {
-	case d.Resource != schema.Paystubs && d.Resource != schema.Shifts:
-		if len(have) != len(must) {
+	case !want.byID:
+		if want.exact && len(have) != want.count {
 			c.violate(Incomplete, got.ID, "%d records and missing ids, not %d",
-				len(have), len(must))
+				len(have), want.count)
 		}
 	case len(slices.Compact(slices.Clone(have))) != len(have):
 		c.violate(Twice, got.ID, "an id is twice in the completion")
 	case isIncomplete:
 		c.violate(Incomplete, got.ID, "%d records and %d missing are not the %d announced",
-			len(ids), len(d.Missing), len(must))
+			len(ids), len(d.Missing), len(want.must))
 	case hasUnknown:
 		c.violate(Invented, got.ID, "an id of the completion was not announced by %s", p.Type)
 	}
+	c.checkCount(p, got, len(ids))
 	if len(d.Missing) > 0 && !c.served.IsTroubled(p.Account) {
 		c.violate(Incomplete, got.ID, "%d missing, and the provider held nothing back",
 			len(d.Missing))
 	}
+	var deleted []string
+	if p.tellsOfDeleted(d.Resource) {
+		deleted = slices.Sorted(slices.Values(p.Deleted))
+	}
 	slices.Sort(d.Deleted)
-	deleted := slices.Sorted(slices.Values(p.Deleted))
 	if !slices.Equal(d.Deleted, deleted) {
 		c.violate(Incomplete, got.ID, "%d deleted, not %d", len(d.Deleted), len(deleted))
 	}
 }
 
-// wantedIDs returns the ids that a completion must hold, and all ids that it may hold: the person
-// may have got new records after the webhook. exact is false if the completion may lack some of the
-// first: a list that was read while the provider had trouble with the account. Ids that the webhook
-// announced may never be lacking.
-func (c *Check) wantedIDs(p passage, r schema.Resource) (must, may []string, exact bool) {
-	action := p.Event().Action
+// checkCount compares the number of records with the number in Truv's webhook. Fewer records are
+// stale.
+func (c *Check) checkCount(p passage, got schema.Completion, records int) {
+	lacks := records < p.Count
 	switch {
-	case r == schema.VerificationReports:
-		return make([]string, 2), nil, true // voe and voie
-	case r != schema.Paystubs && r != schema.Shifts:
-		return make([]string, 1), nil, true
-	case action == schema.ActionAdded:
-		return p.Added, p.Added, true
+	case p.Provider != schema.Truv || got.Data.Resource == schema.VerificationReports:
+	case lacks && !got.Data.Stale:
+		c.violate(Incomplete, got.ID, "%d records of %d announced, and the completion is not stale",
+			records, p.Count)
+	case !lacks && got.Data.Stale:
+		c.violate(Incomplete, got.ID, "the completion is stale, and has %d records of %d announced",
+			records, p.Count)
 	}
-	exact = !c.served.IsTroubled(p.Account)
+}
+
+// wanted are the records that a completion must have.
+type wanted struct {
+	// byID is true if the records are known by their ids. Otherwise count is their number.
+	byID  bool
+	count int
+	// must are the ids that the completion must hold, and may all ids that it may hold: the person
+	// may have got new records after the webhook.
+	must, may []string
+	// exact is false if the completion may lack some of must: the provider had trouble with the
+	// account while the list was read. Ids that the webhook announced may never be lacking.
+	exact bool
+}
+
+// wantedRecords returns the records that a completion of the resource must have.
+func (c *Check) wantedRecords(p passage, r schema.Resource) wanted {
+	if p.namesIDs(r) {
+		return wanted{byID: true, must: p.Added, may: p.Added, exact: true}
+	}
+	if p.Provider == schema.Truv {
+		return c.wantedOfTruv(p, r)
+	}
+	list := wanted{byID: true, exact: !c.served.IsTroubled(p.Account)}
 	then, last := c.ledger.recordsOf(p)
-	if r == schema.Shifts {
-		return then.Shifts, last.Shifts, exact
+	switch r {
+	case schema.VerificationReports:
+		return wanted{count: 2, exact: true} // voe and voie
+	case schema.Paystubs:
+		list.must = c.paystubsIn(p, then.Paystubs)
+		list.may = c.paystubsIn(p, last.Paystubs)
+	case schema.Shifts:
+		list.must = then.Shifts
+		list.may = last.Shifts
+	default:
+		return wanted{count: 1, exact: true}
 	}
-	return c.paystubsIn(p, then.Paystubs), c.paystubsIn(p, last.Paystubs), exact
+	return list
+}
+
+// wantedOfTruv returns the records of a link. Bank accounts have no ids.
+func (c *Check) wantedOfTruv(p passage, r schema.Resource) wanted {
+	isWhole := !c.served.IsTroubled(p.Account)
+	then, last := c.ledger.recordsOf(p)
+	list := func(of func(Person) []string) wanted {
+		return wanted{byID: true, must: of(then), may: of(last), exact: isWhole}
+	}
+	switch r {
+	case schema.Employment, schema.Income:
+		return list(func(person Person) []string { return person.Employments })
+	case schema.Identity:
+		return list(func(person Person) []string { return []string{person.Profile} })
+	case schema.Paystubs:
+		return list(func(person Person) []string { return person.Statements[p.EmploymentID] })
+	case schema.Shifts:
+		return list(func(person Person) []string { return person.TruvShifts })
+	case schema.BankAccounts:
+		return wanted{count: p.Count, exact: isWhole}
+	default:
+		return wanted{count: 1, exact: true}
+	}
 }
 
 // paystubsIn returns the paystubs of a person that the webhook is about: all, or those with a pay
@@ -136,7 +243,8 @@ func (c *Check) paystubsIn(p passage, all []string) (ids []string) {
 	for _, id := range all {
 		date, known := c.served.payDate(id)
 		inDates := known && date >= p.From && date <= p.To
-		if p.Event().Action == schema.ActionFullySynced || inDates {
+		isWhole := p.Event().Action == schema.ActionFullySynced || p.From == "" && p.To == ""
+		if isWhole || inDates {
 			ids = append(ids, id)
 		}
 	}

@@ -45,6 +45,7 @@
 //	custody     a signed webhook was refused for good, or a forged webhook was not refused
 //	invalid     a completion, or the state of an account, breaks the published JSON Schema
 //	state       the state of an account is not what its stored completions make together
+//	revealed    a record has the number of a bank account, and is no bank account
 //	waiting     the queues are not empty, or events wait, long after the last fault: the run
 //	            itself adds this violation
 //
@@ -53,6 +54,11 @@
 //
 // An event that names a person has a completion for each account of the person that the provider
 // has named, or one for the person if the provider did not name them when the worker asked.
+//
+// Truv names an object, or an employment and a number of objects. The completion has both ids. It
+// has every record that the person has there, or at least the number, or it is stale. The
+// statements are a delta, and all other data of Truv is a snapshot. With a report, supported has
+// every resource of which the person has data.
 //
 // A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
 // stored, every rule above applies.

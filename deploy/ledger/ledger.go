@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/wagewire/wagewire/deploy/fake"
 	"github.com/wagewire/wagewire/schema"
 )
 
@@ -21,10 +22,29 @@ func (e Entry) IsAccepted() bool { return e.Answers[200] > 0 }
 
 // Person has the ids that a list of all records must hold.
 type Person struct {
+	// Paystubs and Shifts are those at Pinwheel.
 	Paystubs, Shifts []string
+	// Employments, Profile, Statements of each employment, and TruvShifts are those at Truv.
+	Employments []string
+	Profile     string
+	Statements  map[string][]string
+	TruvShifts  []string
 	// Forbidden is true if the providers answer 403 to every call about the person. It never
 	// changes.
 	Forbidden bool
+}
+
+// NewPerson returns the records of a person of the fake providers.
+func NewPerson(p *fake.Person) Person {
+	of := Person{
+		Paystubs: p.PaystubIDs(), Shifts: p.ShiftIDs(),
+		Employments: p.EmploymentIDs(), Profile: p.ProfileID(),
+		Statements: map[string][]string{}, TruvShifts: p.TruvShiftIDs(),
+	}
+	for _, employment := range of.Employments {
+		of.Statements[employment] = p.StatementIDs(employment)
+	}
+	return of
 }
 
 // Ledger holds every webhook and every answer, and every act of an operator. A Ledger is safe for

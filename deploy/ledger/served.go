@@ -110,6 +110,8 @@ type Served struct {
 	records map[[sha256.Size]byte]bool
 	// payDates are the dates of paystubs, by id.
 	payDates map[string]string
+	// numbers are the numbers of bank accounts that Truv gave, by link.
+	numbers map[string]map[string]bool
 	// accounts are the ids of the accounts of each person.
 	accounts map[string]map[string]bool
 	// troubled are accounts with an answer other than a complete 200, or with records held back.
@@ -125,6 +127,7 @@ func NewServed() *Served {
 	return &Served{
 		records:  map[[sha256.Size]byte]bool{},
 		payDates: map[string]string{},
+		numbers:  map[string]map[string]bool{},
 		accounts: map[string]map[string]bool{},
 		troubled: map[string]bool{},
 		aimed:    map[string]bool{},
@@ -147,7 +150,7 @@ func (s *Served) Note(c Call, status int, body []byte) {
 	ok := false
 	isStale := false
 	if p, known := providers[c.Provider]; known && status == http.StatusOK {
-		records, ok = p.recordsIn(body)
+		records, ok = p.recordsIn(c.Resource, body)
 		at := p.refreshedAt(body)
 		isStale = ok && !at.IsZero() && at.Before(time.Now().Add(-staleFor))
 	}
@@ -171,6 +174,9 @@ func (s *Served) Note(c Call, status int, body []byte) {
 		s.records[recordHash(c.Target, record)] = true
 		if c.Resource == string(schema.Paystubs) {
 			s.notePayDate(record)
+		}
+		if c.Resource == string(schema.BankAccounts) {
+			s.noteNumber(c.Account, record)
 		}
 	}
 }
@@ -207,15 +213,49 @@ func (s *Served) notePayDate(record []byte) {
 	}
 }
 
+// noteNumber notes the number of a bank account. The caller holds the lock.
+func (s *Served) noteNumber(account string, record []byte) {
+	var bank struct {
+		Number string `json:"account_number"`
+	}
+	if json.Unmarshal(record, &bank) != nil || bank.Number == "" {
+		return
+	}
+	if s.numbers[account] == nil {
+		s.numbers[account] = map[string]bool{}
+	}
+	s.numbers[account][bank.Number] = true
+}
+
+// hasNumber reports whether a text has the number of a bank account of the account.
+func (s *Served) hasNumber(account string, text []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for number := range s.numbers[account] {
+		if bytes.Contains(text, []byte(number)) {
+			return true
+		}
+	}
+	return false
+}
+
 func recordHash(of Target, record []byte) [sha256.Size]byte {
 	return sha256.Sum256(append([]byte(of.Resource+"\x00"+of.Account+"\x00"), record...))
 }
 
-// AnswersTo returns the bad answers about a target.
-func (s *Served) AnswersTo(t Target) Answers {
+// AnswersTo returns the bad answers about all the targets together.
+func (s *Served) AnswersTo(targets ...Target) (sum Answers) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.answers[t]
+	for _, t := range targets {
+		of := s.answers[t]
+		sum.Broken += of.Broken
+		sum.Lagging += of.Lagging
+		sum.Forbidden += of.Forbidden
+		sum.Gone += of.Gone
+		sum.Rejected += of.Rejected
+	}
+	return sum
 }
 
 // HasServed reports whether a complete answer had the record. The record is compact, and in the

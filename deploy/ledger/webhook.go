@@ -30,10 +30,15 @@ type Webhook struct {
 	Provider schema.Provider
 	ID, Type string
 	Account  string
-	// Outcome is the provider's word about its own job: "", "pending" or "error".
+	// Outcome is the provider's word about its own job: "", "pending", "error" or "unavailable".
 	Outcome string
 	// Added and Deleted are announced ids.
 	Added, Deleted []string
+	// ObjectID and EmploymentID are ids, and Count is a number of objects, that Truv announces.
+	ObjectID, EmploymentID string
+	Count                  int
+	// Product is the product of Truv's task.
+	Product string
 	// From and To are the dates of an announced chunk.
 	From, To string
 
@@ -69,15 +74,15 @@ func (w Webhook) Event() schema.Event {
 	}
 }
 
-// Workers are the resources whose workers complete the event. The end of a resource's job at the
-// provider is no word of another resource.
+// Workers are the resources whose workers complete the event. The end of a job at the provider is
+// no word of the resources that read the event on success alone.
 func (w Webhook) Workers() []schema.Resource {
 	t := schema.Lookup(w.Provider, w.Type)
-	if w.Outcome == "" || len(t.Workers) == 1 {
+	if w.Outcome == "" {
 		return t.Workers
 	}
-	isOther := func(r schema.Resource) bool { return r != t.Resource }
-	return slices.DeleteFunc(slices.Clone(t.Workers), isOther)
+	isSilent := func(r schema.Resource) bool { return slices.Contains(t.OnSuccess, r) }
+	return slices.DeleteFunc(slices.Clone(t.Workers), isSilent)
 }
 
 // NeedsCall reports whether the worker must call the provider about the event.
@@ -85,7 +90,17 @@ func (w Webhook) NeedsCall(r schema.Resource) bool {
 	if w.Kind != Genuine || w.Outcome != "" || r == schema.Notices {
 		return false
 	}
-	hasIDs := r == schema.Paystubs || r == schema.Shifts
-	namesNothing := w.Event().Action == schema.ActionAdded && len(w.Added) == 0
-	return !hasIDs || !namesNothing
+	return !w.namesIDs(r) || len(w.Added) > 0
 }
+
+// namesIDs reports whether the worker gets the announced ids and no other records. The documents of
+// paystubs are announced by dates.
+func (w Webhook) namesIDs(r schema.Resource) bool {
+	hasIDs := r == schema.Paystubs || r == schema.Shifts || r == schema.TaxForms
+	e := w.Event()
+	return hasIDs && e.Resource == r && e.Action == schema.ActionAdded
+}
+
+// tellsOfDeleted reports whether the completion of a resource has the deleted ids. A document that
+// is gone leaves its paystub.
+func (w Webhook) tellsOfDeleted(r schema.Resource) bool { return w.Event().Resource == r }

@@ -24,6 +24,7 @@ const (
 	calmEvery = 5
 
 	linkDeleted = "link-deleted"
+	taskUpdated = "task-status-updated"
 )
 
 // Schedule is everything that happens to the line in a run. The same seed makes the same schedule.
@@ -46,6 +47,8 @@ type Person struct {
 	// Seed makes the person of package fake.
 	Seed             uint64
 	Paystubs, Shifts int
+	// Earlier is the number of pay statements of an earlier employment, -1 without one.
+	Earlier int
 }
 
 // Visit is a webhook that a provider begins to send.
@@ -57,6 +60,8 @@ type Visit struct {
 	ID     string
 	// Outcome is the provider's word about its own job, "" for success.
 	Outcome string
+	// Employment is the number of the employment at Truv that the webhook is about: 0 or 1.
+	Employment int
 	// Copies is how often the provider sends the webhook, although the first is answered with 200.
 	Copies int
 	Again  time.Duration
@@ -115,7 +120,10 @@ func (s *Schedule) addPerson(r *rand.Rand, n int) {
 		largePaystubs = 450
 		deletedShare  = 0.5
 	)
-	p := Person{Seed: s.Seed<<8 + uint64(n) + 1, Paystubs: 2 + r.IntN(6), Shifts: 3 + r.IntN(9)}
+	p := Person{
+		Seed: s.Seed<<8 + uint64(n) + 1, Paystubs: 2 + r.IntN(6), Shifts: 3 + r.IntN(9),
+		Earlier: []int{-1, 1, 3}[r.IntN(3)],
+	}
 	if r.IntN(largeEvery) == 0 {
 		p.Paystubs = largePaystubs
 	}
@@ -204,9 +212,9 @@ func (s *Schedule) addDuring(r *rand.Rand, f Fault) {
 	}
 }
 
-// providerOf returns the provider of a type in refreshTypes.
+// providerOf returns the provider of a type. Only Truv's types have no dot.
 func providerOf(typ string) schema.Provider {
-	if strings.HasPrefix(typ, "link-") {
+	if !strings.Contains(typ, ".") {
 		return schema.Truv
 	}
 	return schema.Pinwheel
@@ -250,6 +258,9 @@ func (s *Schedule) add(r *rand.Rand, v Visit) {
 	if v.Kind == Genuine && hasOutcome(v.Type) && r.Float64() < oddOutcomeShare {
 		v.Outcome = []string{"pending", "error"}[r.IntN(2)]
 	}
+	if s.People[v.Person].Earlier > 0 && strings.HasPrefix(v.Type, "statements-") {
+		v.Employment = r.IntN(2)
+	}
 	v.Copies = 1
 	if v.Kind == Genuine && r.Float64() < twiceShare {
 		v.Copies = 2
@@ -260,8 +271,8 @@ func (s *Schedule) add(r *rand.Rand, v Visit) {
 
 // hasOutcome reports whether webhooks of the type say how the provider's own job ended.
 func hasOutcome(typ string) bool {
-	return providerOf(typ) == schema.Pinwheel && !strings.HasPrefix(typ, "account.") &&
-		typ != "verification_reports.refreshed"
+	isOfJob := !strings.HasPrefix(typ, "account.") && typ != "verification_reports.refreshed"
+	return typ == taskUpdated || providerOf(typ) == schema.Pinwheel && isOfJob
 }
 
 // linkTypes are the webhooks of a new account, in order.
@@ -272,7 +283,10 @@ func linkTypes() []string {
 		"paystubs.thirty_days_synced", "shifts.thirty_days_synced", "paystubs.ninety_days_synced",
 		"paystubs.fully_synced", "shifts.ninety_days_synced", "shifts.fully_synced",
 		"employment.added", "verification_reports.refreshed", "documents.added",
-		"account.monitoring_status.updated", "link-connected",
+		"account.monitoring_status.updated", "direct_deposit_allocations.added",
+		"tax_forms.added", "paystubs.documents.added",
+		"link-connected", "employment-created", "profile-created", "statements-created",
+		"shifts-created", "bank-accounts-created", taskUpdated,
 	}
 }
 
@@ -281,7 +295,9 @@ func refreshTypes() []string {
 	return []string{
 		"paystubs.added", "shifts.added", "income.added", "employment.added", "identity.added",
 		"verification_reports.refreshed", "account.monitoring_status.updated", "documents.added",
-		"tax_forms.added", "link-connected", "link-disconnected",
+		"tax_forms.added", "direct_deposit_allocations.added", "paystubs.documents.added",
+		"link-connected", "link-disconnected", "employment-updated", "profile-updated",
+		"statements-updated", "shifts-updated", "bank-accounts-updated", taskUpdated,
 	}
 }
 

@@ -29,7 +29,13 @@ func (w *world) visit(v Visit) {
 // webhookOf makes the webhook of a visit, and changes the fake provider's data as the webhook says.
 func (w *world) webhookOf(v Visit) (fake.Webhook, error) {
 	p := w.people[v.Person]
-	webhook, err := w.fake.Event(p, v.Type, fake.EventOptions{ID: v.ID, Outcome: v.Outcome})
+	options := fake.EventOptions{ID: v.ID, Outcome: v.Outcome}
+	if providerOf(v.Type) == schema.Truv {
+		options.Outcome = ""
+		options.Status = taskStatus(v.Outcome)
+		options.EmploymentID = p.EmploymentIDs()[v.Employment]
+	}
+	webhook, err := w.fake.Event(p, v.Type, options)
 	switch v.Kind {
 	case Undecodable:
 		webhook.Body = fmt.Appendf(nil,
@@ -39,6 +45,18 @@ func (w *world) webhookOf(v Visit) (fake.Webhook, error) {
 		webhook = fake.Webhook{Provider: webhook.Provider, Body: fmt.Appendf(nil, "{%q", v.ID)}
 	}
 	return webhook, err
+}
+
+// taskStatus returns the status of Truv's task for a word about a provider's job.
+func taskStatus(outcome string) string {
+	switch outcome {
+	case "pending":
+		return "full_parse"
+	case "error":
+		return "login_error"
+	default:
+		return "done"
+	}
 }
 
 func (w *world) send(v Visit, known ledger.Webhook, webhook fake.Webhook) {

@@ -121,10 +121,10 @@ func (w *world) build() error {
 	}
 	for _, p := range w.schedule.People {
 		person := w.fake.Person(fake.PersonOptions{
-			Paystubs: p.Paystubs, Shifts: p.Shifts, Seed: p.Seed,
+			Paystubs: p.Paystubs, Shifts: p.Shifts, Seed: p.Seed, EarlierPaystubs: p.Earlier,
 		})
 		w.people = append(w.people, person)
-		records := ledger.Person{Paystubs: person.PaystubIDs(), Shifts: person.ShiftIDs()}
+		records := ledger.NewPerson(person)
 		for _, id := range []string{person.AccountID, person.EndUserID, person.LinkID} {
 			w.ledger.AddPerson(id, records)
 		}
@@ -353,7 +353,7 @@ func (w *world) setStale(person, change int) {
 	for person, n := range w.stale {
 		if n > 0 {
 			p := w.people[person-1]
-			for _, id := range []string{p.AccountID, p.EndUserID} {
+			for _, id := range []string{p.AccountID, p.EndUserID, p.LinkID} {
 				_, _ = w.fake.AddFault(fake.Fault{Path: id, Stale: true})
 			}
 		}

@@ -30,7 +30,7 @@ const (
 	BodyBytesMax = 16 << 20
 	// DepthMax limits how deeply the objects and arrays of an answer are nested.
 	DepthMax = 64
-	// PagesMax limits the pages of one list.
+	// PagesMax limits the pages of one list that Pages reads.
 	PagesMax = 200
 
 	// drainBytesMax is how much is read of an error's body and of an unwanted body. The

@@ -34,6 +34,13 @@ const (
 		"tracking_info":null,"user_id":"88fef4cea64c40b5ad6727cc9b0b9fdc","template_id":null}`
 )
 
+// linkData is a webhook of Truv's about data of a link, as its event pages show it. more are the
+// fields that only webhooks of this type have.
+func linkData(typ, more string) string {
+	return strings.TrimSuffix(strings.Replace(linkBody, "TYPE", typ, 1), "}") +
+		`,"task_id":"9ac5b2e1d0f34b0c8f6d7a3e2c1b0a99"` + more + `}`
+}
+
 func dates(from, to string) string {
 	return `,"params":{"from_pay_date":"` + from + `","to_pay_date":"` + to + `",
 		"count":6,"has_potential_paystubs_documents":true}`
@@ -45,6 +52,14 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 	with := func(change func(*workers.Payload)) workers.Payload { p := job; change(&p); return p }
 	chunk := func(from, to string) workers.Payload {
 		return with(func(p *workers.Payload) { p.FromPayDate, p.ToPayDate = from, to })
+	}
+	const (
+		object  = `,"object_id":"48427a36d43c4d5aa6324bc06c692456"`
+		objects = `,"employment_id":"24d7e80942ce4ad58a93f70ce4115f5c","objects_count":7`
+	)
+	ofObject := workers.Payload{ObjectID: "48427a36d43c4d5aa6324bc06c692456"}
+	ofObjects := workers.Payload{
+		EmploymentID: "24d7e80942ce4ad58a93f70ce4115f5c", ObjectsCount: 7,
 	}
 	tests := []struct {
 		provider   schema.Provider
@@ -114,6 +129,18 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 		{schema.Pinwheel, "account.removed",
 			`{"event":"account.removed","event_id":"e","payload":{"account_id":"a"}}`,
 			workers.Payload{}},
+		{schema.Truv, "employment-created", linkData("employment-created", object), ofObject},
+		{schema.Truv, "employment-updated", linkData("employment-updated", object), ofObject},
+		{schema.Truv, "profile-created", linkData("profile-created", object), ofObject},
+		{schema.Truv, "profile-updated", linkData("profile-updated", object), ofObject},
+		{schema.Truv, "statements-created", linkData("statements-created", objects), ofObjects},
+		{schema.Truv, "statements-updated", linkData("statements-updated", objects), ofObjects},
+		{schema.Truv, "shifts-created", linkData("shifts-created", objects), ofObjects},
+		{schema.Truv, "shifts-updated", linkData("shifts-updated", objects), ofObjects},
+		{schema.Truv, "bank-accounts-created", linkData("bank-accounts-created", objects), ofObjects},
+		{schema.Truv, "bank-accounts-updated", linkData("bank-accounts-updated", objects), ofObjects},
+		{schema.Truv, "task-status-updated", linkData("task-status-updated", `,"status":"done"`),
+			workers.Payload{Product: "income"}},
 		{schema.Truv, "link-connected", strings.Replace(linkBody, "TYPE", "link-connected", 1),
 			workers.Payload{}},
 		{schema.Truv, "link-disconnected",
@@ -126,7 +153,9 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 		covered[string(test.provider)+" "+test.name] = true
 		t.Run(test.name, func(t *testing.T) {
 			decode := decoders[test.provider]
-			got, err := decode(schema.Event{Type: test.name, Body: []byte(test.body)})
+			action := schema.Lookup(test.provider, test.name).Action
+			e := schema.Event{Type: test.name, Action: action, Body: []byte(test.body)}
+			got, err := decode(e)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +169,9 @@ func TestDecodePayloadReadsEveryTypeThatHasAWorker(t *testing.T) {
 				t.Fatal("there is no sample")
 			}
 			decode := decoders[test.provider]
-			if _, err := decode(schema.Event{Type: test.name, Body: sample}); err != nil {
+			action := schema.Lookup(test.provider, test.name).Action
+			e := schema.Event{Type: test.name, Action: action, Body: sample}
+			if _, err := decode(e); err != nil {
 				t.Error(err)
 			}
 		})

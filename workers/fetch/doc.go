@@ -5,6 +5,8 @@
 //	open.go                the registry, and opening its rows from the environment
 //	pinwheel.go, truv.go   a row of the registry each: variables, client, body, handlers
 //	pinwheel_*.go          Pinwheel's own handlers, a file a resource
+//	truv_record.go         Truv's own handlers of records, for a link
+//	truv_task.go           Truv's tasks: their outcomes, their reports, what a link has
 //	snapshot.go            the handler for a resource with one record per account
 //	list.go                the handler for a resource with a list per account, in pages
 //	added.go               the search for the records that an event names

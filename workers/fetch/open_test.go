@@ -89,8 +89,8 @@ func TestAQueueThatIsNotCoveredNamesTheFilesToChange(t *testing.T) {
 			"queue argyle_paystubs: the workers do not know provider argyle: " +
 				"write workers/fetch/argyle.go, and add its row to providers in workers/fetch/open.go"},
 		{"the provider has no handler",
-			schema.Queue{Name: "truv_paystubs", Provider: schema.Truv, Resource: schema.Paystubs},
-			"queue truv_paystubs has no handler: add paystubs to the handlers in workers/fetch/truv.go"},
+			schema.Queue{Name: "truv_tax_forms", Provider: schema.Truv, Resource: schema.TaxForms},
+			"queue truv_tax_forms has no handler: add tax_forms to the handlers in workers/fetch/truv.go"},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			if err := fetch.Covers(test.queue); err == nil || err.Error() != test.want {
@@ -331,7 +331,7 @@ func startProviders(t *testing.T) *providersServer {
 			fmt.Fprint(w, `{"data":[],"meta":{}}`)
 			return
 		}
-		fmt.Fprint(w, `{"id":"x","data":{"id":"x"},"meta":{}}`)
+		fmt.Fprint(w, `{"id":"x","data":{"id":"x"},"meta":{},"results":[]}`)
 	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL

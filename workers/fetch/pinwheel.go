@@ -42,7 +42,7 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		},
 		// The account numbers are masked.
 		schema.BankAccounts: func(c *pinwheel.Client) workers.Handler {
-			return snapshot{"direct_deposit_allocations", c.DirectDepositAllocations}
+			return snapshot{pinwheelAllocations, c.DirectDepositAllocations}
 		},
 		schema.TaxForms: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelTaxForms{c}
@@ -128,9 +128,16 @@ type pinwheelAvailability struct {
 	RefreshedAt string `json:"refreshed_at"`
 }
 
+// pinwheelAllocations is the resource of the webhooks about direct deposits, and the name of
+// Pinwheel's job.
+const pinwheelAllocations schema.Resource = "direct_deposit_allocations"
+
 // decodePinwheel reads a webhook's body. Ingress has checked that the body is one JSON object
 // without repeated keys.
 func decodePinwheel(e schema.Event) (workers.Payload, error) {
+	if e.Resource == pinwheelAllocations {
+		return decodePinwheelNotice(e) // its other members are not documented, and not needed
+	}
 	var body pinwheelBody
 	if err := readPinwheel(e, &body); err != nil {
 		return workers.Payload{}, err

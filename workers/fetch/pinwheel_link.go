@@ -52,10 +52,17 @@ func (l pinwheelLink) supported(ctx context.Context, platformID string) ([]schem
 	}
 	resources := []schema.Resource{}
 	for _, q := range schema.Queues() {
-		// Pinwheel's jobs have the names of the resources.
-		if q.Provider == schema.Pinwheel && slices.Contains(jobs, string(q.Resource)) {
+		if q.Provider == schema.Pinwheel && slices.Contains(jobs, pinwheelJobOf(q.Resource)) {
 			resources = append(resources, q.Resource)
 		}
 	}
 	return resources, nil
+}
+
+// pinwheelJobOf returns the name of the job with which Pinwheel collects a resource.
+func pinwheelJobOf(r schema.Resource) string {
+	if r == schema.BankAccounts {
+		return string(pinwheelAllocations)
+	}
+	return string(r) // Pinwheel's other jobs have the names of the resources
 }

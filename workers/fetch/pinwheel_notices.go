@@ -33,10 +33,11 @@ func (pinwheelNotices) Fetch(ctx context.Context, job workers.Job) (workers.Fetc
 func decodePinwheelNotice(e schema.Event) (workers.Payload, error) {
 	var body struct {
 		Payload struct {
-			EndUserID string `json:"end_user_id"`
-			Outcome   string `json:"outcome"`
-			ErrorCode string `json:"error_code"`
-			ErrorType string `json:"error_type"`
+			EndUserID string   `json:"end_user_id"`
+			Outcome   string   `json:"outcome"`
+			ErrorCode string   `json:"error_code"`
+			ErrorType string   `json:"error_type"`
+			Timestamp api.Text `json:"timestamp"`
 		} `json:"payload"`
 	}
 	if err := readPinwheel(e, &body); err != nil {
@@ -48,5 +49,6 @@ func decodePinwheelNotice(e schema.Event) (workers.Payload, error) {
 		Outcome:   pinwheelOutcome(b.Outcome, b.ErrorCode),
 		ErrorCode: b.ErrorCode,
 		ErrorType: b.ErrorType,
+		Timestamp: timeOrZero(string(b.Timestamp)),
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -96,6 +97,34 @@ func TestANoticeOfEveryTypeIsReadAsARealAccountSendsIt(t *testing.T) {
 			}
 			if _, err := source.Handler.Fetch(t.Context(), job); err != nil {
 				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAllocationsNeedNoMemberThatIsNotDocumented(t *testing.T) {
+	at := time.Date(2026, 2, 3, 15, 21, 33, 0, time.UTC)
+	for _, row := range []struct {
+		promise, payload string
+		want             workers.Payload
+	}{
+		{"only the time of the job",
+			`{"timestamp":"2026-02-03T15:21:33Z","added":["x"],"deleted":7,"params":[]}`,
+			workers.Payload{Timestamp: at}},
+		{"the failure of the job",
+			`{"outcome":"error","error_code":"accountLocked","error_type":"userActionRequired"}`,
+			workers.Payload{Outcome: schema.Failed, ErrorCode: "accountLocked",
+				ErrorType: "userActionRequired"}},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			e := noticeOf(`{"payload":` + row.payload + `}`).Event
+			e.Resource = pinwheelAllocations
+			got, err := decodePinwheel(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -19,19 +20,62 @@ type pinwheelPaystubs struct{ client *pinwheel.Client }
 // dates of `params`.
 func (p pinwheelPaystubs) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	switch {
-	case job.Event.Action == schema.ActionAdded && job.Event.Resource == schema.Paystubs:
+	case job.Event.Resource != schema.Paystubs:
+		return p.fetchDocuments(ctx, job)
+	case job.Event.Action == schema.ActionAdded:
 		return p.fetchAdded(ctx, job)
 	case job.Event.Action == schema.ActionFullySynced:
 		all := p.client.Paystubs(ctx, job.Event.AccountID, pinwheel.PaystubQuery{})
 		return fetchAll(ctx, all, job, nil)
 	default:
-		pages := p.client.Paystubs(ctx, job.Event.AccountID, queryAround(job.Payload))
-		fetched, err := fetchAll(ctx, pages, job, paidWithin(job.Payload))
-		fetched.Scope = schema.Window
-		fetched.From = job.Payload.FromPayDate
-		fetched.To = job.Payload.ToPayDate
-		return fetched, err
+		return p.fetchWindow(ctx, job, paidWithin(job.Payload))
 	}
+}
+
+// fetchWindow gets the paystubs around the dates of `params` for which keep is true.
+func (p pinwheelPaystubs) fetchWindow(
+	ctx context.Context, job workers.Job, keep func(api.Record) bool,
+) (workers.Fetched, error) {
+	pages := p.client.Paystubs(ctx, job.Event.AccountID, queryAround(job.Payload))
+	fetched, err := fetchAll(ctx, pages, job, keep)
+	fetched.Scope = schema.Window
+	fetched.From = job.Payload.FromPayDate
+	fetched.To = job.Payload.ToPayDate
+	return fetched, err
+}
+
+// fetchDocuments gets the paystubs whose documents have come. The documented webhook has dates, and
+// no ids. The dates therefore count, and `added` only without them: those may be the ids of the
+// paystubs or of the documents. Without either, every paystub may have a new document. `deleted` is
+// ignored, because a document that is gone leaves its paystub.
+//
+// A window without any document is stale: Pinwheel's API is behind its webhook, and no other
+// webhook would bring the documents. The time of the list says nothing, because the paystubs were
+// refreshed before their documents came. A single paystub without a document is no lag either: not
+// every paystub has a document, and another webhook may bring it.
+func (p pinwheelPaystubs) fetchDocuments(
+	ctx context.Context, job workers.Job,
+) (workers.Fetched, error) {
+	job.Payload.Timestamp = time.Time{}
+	hasDates := job.Payload.FromPayDate != "" || job.Payload.ToPayDate != ""
+	added := job.Payload.Added
+	hasDocument := false
+	isPaidWithin := paidWithin(job.Payload)
+	fetched, err := p.fetchWindow(ctx, job, func(r api.Record) bool {
+		document := pinwheel.DocumentID(r)
+		isNamed := slices.Contains(added, r.ID) || slices.Contains(added, document)
+		keeps := isPaidWithin(r) && (hasDates || len(added) == 0 || isNamed)
+		hasDocument = hasDocument || keeps && document != ""
+		return keeps
+	})
+	fetched.Stale = !hasDocument
+	if !hasDates {
+		fetched.Scope = schema.Snapshot
+	}
+	if !hasDates && len(added) > 0 {
+		fetched.Scope = schema.Delta
+	}
+	return fetched, err
 }
 
 // fetchAdded searches the list between the dates of `params`, and then, if many paystubs have other

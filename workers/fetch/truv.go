@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
@@ -68,18 +69,27 @@ func decodeTruv(e schema.Event) (workers.Payload, error) {
 		Status       api.Text        `json:"status"`
 	}
 	if json.Unmarshal(e.Body, &body) != nil {
-		return workers.Payload{}, fmt.Errorf("%w: %s: not an object", workers.ErrUndecodable, e.Type)
+		return workers.Payload{}, fmt.Errorf("%w: %s: not an object",
+			workers.ErrUndecodable, e.Type)
 	}
 	payload := workers.Payload{
 		ObjectID:     string(body.ObjectID),
 		EmploymentID: string(body.EmploymentID),
-		Product:      string(body.Product),
+		ObjectsCount: countOf(body.ObjectsCount),
 	}
-	_ = json.Unmarshal(body.ObjectsCount, &payload.ObjectsCount) // absent, or no number: unknown
 	if e.Action == schema.ActionStatusUpdated {
-		noteTask(&payload, string(body.Status))
+		noteTask(&payload, string(body.Product), string(body.Status))
 	}
 	return payload, nil
+}
+
+// countOf reads a number of objects: a whole number over 0. Anything else says nothing.
+func countOf(value json.RawMessage) int {
+	count, err := strconv.Atoi(string(value))
+	if err != nil {
+		return 0
+	}
+	return max(0, count)
 }
 
 // truvLink is the handler of Truv's links: GET /v1/links/{link_id}/.

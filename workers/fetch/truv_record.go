@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"iter"
-	"slices"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
@@ -25,16 +24,19 @@ func (t truvEmployments) Fetch(ctx context.Context, job workers.Job) (workers.Fe
 func fetchNamed(
 	ctx context.Context, pages iter.Seq2[api.Page, error], job workers.Job,
 ) (workers.Fetched, error) {
-	var ids []string
+	named := job.Payload.ObjectID
+	found := named == ""
 	fetched, err := fetchAll(ctx, pages, job, func(r api.Record) bool {
-		ids = append(ids, r.ID)
+		found = found || r.ID == named
 		return true
 	})
-	named := job.Payload.ObjectID
-	if named != "" && !slices.Contains(ids, named) {
+	if err != nil {
+		return workers.Fetched{}, err
+	}
+	if !found {
 		fetched.Missing = []string{named}
 	}
-	return fetched, err
+	return fetched, nil
 }
 
 // truvIdentity is the handler of Truv's profiles: GET /v1/links/{link_id}/identity/.
@@ -66,8 +68,11 @@ func (t truvStatements) Fetch(ctx context.Context, job workers.Job) (workers.Fet
 		return t.client.Statements(ctx, linkID, job.Payload.EmploymentID)
 	}
 	fetched, err := truvCounted{pages}.Fetch(ctx, job)
+	if err != nil {
+		return workers.Fetched{}, err
+	}
 	fetched.Scope = schema.Delta
-	return fetched, err
+	return fetched, nil
 }
 
 // truvCounted is the handler for a list of which the webhook says the count.
@@ -79,6 +84,9 @@ type truvCounted struct {
 // webhook. The count is of one employment and the list may be of several, so more are right.
 func (t truvCounted) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	fetched, err := fetchAll(ctx, t.pages(ctx, job.Event.AccountID), job, nil)
+	if err != nil {
+		return workers.Fetched{}, err
+	}
 	fetched.Stale = job.Records.Count() < job.Payload.ObjectsCount
-	return fetched, err
+	return fetched, nil
 }

@@ -2,9 +2,11 @@ package fetch
 
 import (
 	"context"
+	"errors"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
+	"github.com/wagewire/wagewire/workers/api"
 	"github.com/wagewire/wagewire/workers/truv"
 )
 
@@ -28,10 +30,12 @@ func taskError(status string) schema.Outcome {
 // isUnderway reports whether a task of the status goes on.
 func isUnderway(status string) bool { return status != taskDone && taskError(status) == "" }
 
-// noteTask notes the outcome of a webhook about a task. A task that failed leaves nothing to wait
-// for but its report. A task of a product without a report has no word of its own.
-func noteTask(payload *workers.Payload, status string) {
-	hasReport := truv.Product(payload.Product).HasReport()
+// noteTask notes the product of a webhook about a task, and the task's outcome. A task that failed
+// leaves nothing to wait for but its report. A task of a product without a report has no word of
+// its own.
+func noteTask(payload *workers.Payload, product, status string) {
+	payload.Product = product
+	hasReport := truv.Product(product).HasReport()
 	failed := taskError(status)
 	switch {
 	case isUnderway(status):
@@ -42,43 +46,58 @@ func noteTask(payload *workers.Payload, status string) {
 	case failed != "":
 		payload.Outcome = failed
 		payload.ErrorCode = status
-		payload.Supported = []schema.Resource{schema.VerificationReports}
+		payload.Supported = reportAlone()
 	}
 }
+
+// reportAlone are the resources of a link about which nothing but the end of its task is known.
+// Without them, the account would wait for data that nobody has announced.
+func reportAlone() []schema.Resource { return []schema.Resource{schema.VerificationReports} }
 
 // truvReport is the handler of Truv's tasks: GET /v1/links/{link_id}/income/report/, or
 // …/employment/report/ for a task about employment alone.
 type truvReport struct{ client *truv.Client }
 
 // Fetch gets the report of a task that is done. A report whose own task goes on is stale. The
-// report and the list of shifts, which no report has, tell which resources the link has.
+// report and the list of shifts, which no report has, tell which resources the link has. If the
+// event ends with the error, the report alone was to come.
 func (t truvReport) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	report, err := t.client.Report(ctx, job.Event.AccountID, truv.Product(job.Payload.Product))
 	if err != nil {
-		return workers.Fetched{}, err
+		return workers.Fetched{Supported: reportAlone()}, err
 	}
 	err = job.Records.Add(ctx, report.Record)
 	report.Answer.Release() // before the next call, which needs room for its own answer
 	if err != nil {
 		return workers.Fetched{}, err
 	}
+	hasShifts, err := t.hasShifts(ctx, job)
 	fetched := workers.Fetched{
 		Scope:       schema.Snapshot,
 		RefreshedAt: report.RefreshedAt,
-		Stale: report.Status != "" && isUnderway(report.Status) ||
-			report.RefreshStatus != "" && isUnderway(report.RefreshStatus),
+		Stale:       isEarly(report.Status) || isEarly(report.RefreshStatus),
+		Supported:   resourcesOf(report, hasShifts),
 	}
-	hasShifts, err := t.client.HasShifts(ctx, job.Event.AccountID)
-	if err != nil && !isRefused(err) {
-		return workers.Fetched{}, err
+	return fetched, err
+}
+
+// isEarly reports whether a report of the status may still change. An absent status says nothing.
+func isEarly(status string) bool { return status != "" && isUnderway(status) }
+
+// hasShifts reports whether the link has a shift. If Truv refuses the list, or answers it against
+// its contract, the link counts as one without shifts: the list must not cost the report.
+func (t truvReport) hasShifts(ctx context.Context, job workers.Job) (bool, error) {
+	has, err := t.client.HasShifts(ctx, job.Event.AccountID)
+	_, isBroken := errors.AsType[*api.ContractError](err)
+	if isRefused(err) || isAbsent(err) || isBroken {
+		return false, nil
 	}
-	fetched.Supported = resourcesOf(report, hasShifts)
-	return fetched, nil
+	return has, err
 }
 
 // resourcesOf returns the resources of which the link has data.
 func resourcesOf(report truv.Report, hasShifts bool) []schema.Resource {
-	resources := []schema.Resource{schema.VerificationReports}
+	resources := reportAlone()
 	for _, of := range []struct {
 		resource schema.Resource
 		has      bool

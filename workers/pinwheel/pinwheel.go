@@ -214,6 +214,17 @@ type PaystubQuery struct {
 	Cursor                 string // of the first page to get, as in api.Page.Next; empty: the first
 }
 
+// DocumentID returns the id of a paystub's document, or "" for a paystub without one.
+func DocumentID(paystub api.Record) string {
+	var known struct {
+		Document struct {
+			ID api.Text `json:"id"`
+		} `json:"document"`
+	}
+	_ = json.Unmarshal(paystub.JSON, &known) // another type says nothing
+	return string(known.Document.ID)
+}
+
 // Paystubs lists an account's paystubs, newest pay date first. See api.Pages for its errors.
 func (c *Client) Paystubs(
 	ctx context.Context, accountID string, q PaystubQuery,

@@ -103,6 +103,16 @@ func TestEachMethodAsksItsEndpoint(t *testing.T) {
 				return drain(c,
 					pinwheel.PaystubQuery{FromPayDate: "2025-12-01", ToPayDate: "2025-12-31"})
 			}},
+		{"/v1/accounts/acc/direct_deposit_allocations", func(c *pinwheel.Client) error {
+			_, err := c.DirectDepositAllocations(ctx, "acc")
+			return err
+		}},
+		{"/v1/accounts/acc/tax_forms?cursor=c&limit=100", func(c *pinwheel.Client) error {
+			for _, err := range c.TaxForms(ctx, "acc", "c") {
+				return err
+			}
+			return errors.New("no page")
+		}},
 		{"/v1/accounts/acc/shifts?limit=100", func(c *pinwheel.Client) error {
 			for _, err := range c.Shifts(ctx, "acc", "") {
 				return err

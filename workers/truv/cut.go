@@ -2,9 +2,10 @@ package truv
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/wagewire/wagewire/schema/rawjson"
 )
 
 // Members that never leave the client.
@@ -19,71 +20,64 @@ const (
 // cut returns doc without the members with the names, in upper or lower case and at any depth. All
 // other bytes stay. Decoding and encoding a document would change numbers, spacing and order; a
 // library that deletes members by path would need each path. The result takes the place of doc, so
-// that a large link is in memory once.
-func cut(doc []byte, names ...string) ([]byte, error) {
-	c := cutter{names: names, doc: doc, dec: json.NewDecoder(bytes.NewReader(doc))}
-	c.dec.UseNumber() // a float64 cannot hold every number JSON can
-	if err := c.readValue(); err != nil {
-		return nil, err
-	}
+// that a large answer is in memory once. doc must be valid JSON.
+func cut(doc []byte, names ...string) []byte {
+	c := cutter{names: names, doc: doc, reader: rawjson.NewReader(doc)}
+	c.readValue()
 	kept := doc[:0]
 	done := 0
 	for _, cut := range c.cuts {
 		kept = append(kept, doc[done:cut.from]...)
 		done = cut.to
 	}
-	return append(kept, doc[done:]...), nil
+	return append(kept, doc[done:]...)
 }
 
 type cutter struct {
-	names []string
-	doc   []byte
-	dec   *json.Decoder
-	cuts  []span // in the order of doc, without overlaps
+	names  []string
+	doc    []byte
+	reader *rawjson.Reader
+	cuts   []span // in the order of doc, without overlaps
 }
 
 // span is the part of a document between two offsets.
 type span struct{ from, to int }
 
-// offset returns the offset just after the last decoded token.
-func (c *cutter) offset() int { return int(c.dec.InputOffset()) }
+// offset returns the offset just after the last value that was read.
+func (c *cutter) offset() int { return len(c.reader.From(0)) }
 
 // readValue reads one value and cuts inside the value.
-func (c *cutter) readValue() error {
-	open, err := c.dec.Token()
-	if err != nil {
-		return err
-	}
-	if open != json.Delim('{') && open != json.Delim('[') {
-		return nil
-	}
-	first := true // no member of the object is kept yet
-	for end := c.offset(); c.dec.More(); end = c.offset() {
-		if open == json.Delim('{') {
-			key, err := c.dec.Token()
-			if err != nil {
-				return err
-			}
-			if c.isNamed(key.(string)) {
-				if err := c.dec.Decode(new(json.RawMessage)); err != nil {
-					return err
-				}
-				c.cut(end, first)
-				continue
-			}
-			first = false
+func (c *cutter) readValue() {
+	switch c.reader.Next() {
+	case '{':
+		c.readObject()
+	case '[':
+		for range c.reader.Elements() {
+			c.readValue()
 		}
-		if err := c.readValue(); err != nil {
-			return err
-		}
+	default:
+		c.reader.Value()
 	}
-	_, err = c.dec.Token() // the closing delimiter
-	return err
 }
 
-func (c *cutter) isNamed(key string) bool {
+func (c *cutter) readObject() {
+	end := c.reader.Offset() + 1 // just after the brace, or after the last member
+	first := true                // no member of the object is kept yet
+	for name := range c.reader.Members() {
+		if c.isNamed(name) {
+			c.reader.Value()
+			c.cut(end, first)
+		} else {
+			c.readValue()
+			first = false
+		}
+		end = c.offset()
+	}
+}
+
+func (c *cutter) isNamed(key []byte) bool {
 	return slices.ContainsFunc(c.names, func(name string) bool {
-		return strings.EqualFold(key, name)
+		return strings.EqualFold(string(key), name)
 	})
 }
 

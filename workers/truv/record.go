@@ -3,6 +3,7 @@ package truv
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"net/http"
@@ -14,15 +15,13 @@ import (
 	"github.com/wagewire/wagewire/workers/api"
 )
 
-// pageSize is the number of records that a list asks for. Truv documents neither the largest page
-// nor the usual one, and may send smaller pages.
-const pageSize = "100"
-
 // Employments lists every employment of a link (docs.truv.com, Employment). Truv documents an array
-// without pages. See api.Pages for the errors of this list and of the others.
+// without pages. The errors are those of a call, for this list and the others; nothing follows an
+// error, and the pages before an error are not the whole list. A list that does not end is an
+// *api.ContractError.
 func (c *Client) Employments(ctx context.Context, linkID string) iter.Seq2[api.Page, error] {
 	e := api.Path("/v1/links/{link_id}/employments/", linkID)
-	return c.pages(ctx, e, nil, bankAccounts)
+	return c.pages(ctx, e, accessToken, bankAccounts)
 }
 
 // Identity gets the profile of a link: name, address, social security number.
@@ -47,23 +46,26 @@ func (c *Client) Identity(ctx context.Context, linkID string) (api.Snapshot, err
 func (c *Client) Statements(
 	ctx context.Context, linkID, employmentID string,
 ) iter.Seq2[api.Page, error] {
-	query := url.Values{"page_size": {pageSize}, "return_all_statements": {"true"}}
+	e := api.Path("/v1/links/{link_id}/statements/", linkID)
+	e.Query = url.Values{"page_size": {pageSize}, "return_all_statements": {"true"}}
 	if employmentID != "" {
-		query.Set("employment_id", employmentID)
+		e.Query.Set("employment_id", employmentID)
 	}
-	return c.pages(ctx, api.Path("/v1/links/{link_id}/statements/", linkID), query, bankAccounts)
+	return c.pages(ctx, e, accessToken, bankAccounts)
 }
 
 // Shifts lists the shifts of a link, of all its employments.
 func (c *Client) Shifts(ctx context.Context, linkID string) iter.Seq2[api.Page, error] {
 	e := api.Path("/v1/links/{link_id}/shifts/", linkID)
-	return c.pages(ctx, e, url.Values{"page_size": {pageSize}}, bankAccounts)
+	e.Query = url.Values{"page_size": {pageSize}}
+	return c.pages(ctx, e, accessToken, bankAccounts)
 }
 
-// HasShifts reports whether a link has a shift.
+// HasShifts reports whether a link has a shift. It asks for one.
 func (c *Client) HasShifts(ctx context.Context, linkID string) (bool, error) {
 	e := api.Path("/v1/links/{link_id}/shifts/", linkID)
-	for page, err := range c.pages(ctx, e, url.Values{"page_size": {"1"}}) {
+	e.Query = url.Values{"page_size": {"1"}}
+	for page, err := range c.pages(ctx, e) {
 		return len(page.Records) > 0, err
 	}
 	return false, nil
@@ -72,38 +74,110 @@ func (c *Client) HasShifts(ctx context.Context, linkID string) (bool, error) {
 // BankAccounts lists the bank accounts to which a link's pay goes, with whole account numbers. The
 // records have no ids.
 func (c *Client) BankAccounts(ctx context.Context, linkID string) iter.Seq2[api.Page, error] {
-	return c.pages(ctx, api.Path("/v1/links/{link_id}/bank_accounts/", linkID), nil)
+	return c.pages(ctx, api.Path("/v1/links/{link_id}/bank_accounts/", linkID), accessToken)
 }
 
+const (
+	// pageSize is the number of records that a list asks for. Truv documents neither the largest
+	// page nor the usual one, and may send smaller pages. A larger number may be refused.
+	pageSize = "100"
+	// pagesMax limits the pages of one list. It is larger than api.PagesMax, so that a link with
+	// 25,000 shifts has room even if Truv sends 25 a page.
+	pagesMax = 1000
+)
+
 // pages lists by number, beginning with page 1. Truv's answer has the address of the next page, but
-// in an other form than the documented path, so only its presence counts. A list without pages, an
+// in another form than the documented path, so only its presence counts. A list without pages, an
 // array, is a single page. Members with the names in without are cut from the records.
+//
+// The records of a page are there until the caller asks for the next page.
 func (c *Client) pages(
-	ctx context.Context, e api.Endpoint, query url.Values, without ...string,
+	ctx context.Context, e api.Endpoint, without ...string,
 ) iter.Seq2[api.Page, error] {
-	return api.Pages(e.Template, func(cursor string) (api.Page, string, error) {
-		number := 1
-		at := e
-		at.Query = url.Values{}
-		maps.Copy(at.Query, query)
-		if cursor != "" {
-			number, _ = strconv.Atoi(cursor) // made below
-			at.Query.Set("page", cursor)
+	return func(yield func(api.Page, error) bool) {
+		list := listing{client: c, endpoint: e, without: without, seed: maphash.MakeSeed()}
+		for number := 1; number <= pagesMax; number++ {
+			page, more, err := list.get(ctx, number)
+			goesOn := yield(page, err)
+			page.Answer.Release()
+			if !goesOn || err != nil || !more {
+				return
+			}
 		}
-		answer, err := c.api.Get(ctx, at)
-		if number > 1 && isNotFound(err) { // the list has become shorter meanwhile
-			return api.Page{}, "", nil
+		yield(api.Page{}, list.broken("over 1000 pages"))
+	}
+}
+
+// listing is the state of one list.
+type listing struct {
+	client   *Client
+	endpoint api.Endpoint
+	without  []string
+	// read is the number of records so far, and count the number in the newest answer. 0 means
+	// unknown.
+	read, count int
+	// last tells the records of the page before from others.
+	last uint64
+	seed maphash.Seed
+}
+
+// get gets a page. more reports whether another page follows.
+func (l *listing) get(ctx context.Context, number int) (_ api.Page, more bool, _ error) {
+	answer, err := l.client.api.Get(ctx, l.at(number))
+	if number > 1 && isNotFound(err) && l.read >= l.count {
+		return api.Page{}, false, nil
+	}
+	if err != nil {
+		return api.Page{}, false, err
+	}
+	page := api.Page{Answer: answer}
+	read, err := readPage(l.endpoint, cut(answer.Body, l.without...))
+	if err != nil {
+		return page, false, err
+	}
+	sum := l.sum(read.records)
+	if number > 1 && sum == l.last {
+		return page, false, l.broken("a page came twice")
+	}
+	page.Records = read.records
+	l.read += len(read.records)
+	l.count = read.count
+	l.last = sum
+	return page, read.more, nil
+}
+
+// at returns the endpoint of a page. The first page has no number, because a list without pages has
+// no such parameter.
+func (l *listing) at(number int) api.Endpoint {
+	e := l.endpoint
+	if number > 1 {
+		e.Query = maps.Clone(e.Query)
+		if e.Query == nil {
+			e.Query = url.Values{}
 		}
-		if err != nil {
-			return api.Page{}, "", err
+		e.Query.Set("page", strconv.Itoa(number))
+	}
+	return e
+}
+
+// sum returns a number for the records of a page: of their ids, or of a record without an id. The
+// text of a record can change with each call, because some have an address that is signed anew.
+func (l *listing) sum(records []api.Record) uint64 {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	for _, r := range records {
+		if r.ID == "" {
+			_, _ = h.Write(r.JSON) // never fails
+		} else {
+			_, _ = h.WriteString(r.ID)
 		}
-		records, more, err := readPage(at, answer.Body, without)
-		next := ""
-		if more {
-			next = strconv.Itoa(number + 1)
-		}
-		return api.Page{Records: records, Answer: answer}, next, err
-	})
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+func (l *listing) broken(why string) error {
+	return &api.ContractError{Endpoint: l.endpoint.Template, Why: why}
 }
 
 // isNotFound reports whether Truv has no such page: its framework answers 404 behind the last one.
@@ -112,37 +186,38 @@ func isNotFound(err error) bool {
 	return ok && status.Status == http.StatusNotFound
 }
 
-// readPage reads {"count","next","previous","results"}, or an array. more reports whether another
-// page follows. The records are parts of body, which is changed.
-func readPage(
-	e api.Endpoint, body []byte, without []string,
-) (records []api.Record, more bool, _ error) {
-	body, err := cut(body, append(without, accessToken)...)
-	if err != nil {
-		return nil, false, noJSON(e)
-	}
+// listPage is a page of a list as Truv writes it.
+type listPage struct {
+	records []api.Record
+	count   int  // of the whole list, 0 if unknown
+	more    bool // another page follows
+}
+
+// readPage reads {"count","next","previous","results"}, or an array. The records are parts of body.
+func readPage(e api.Endpoint, body []byte) (page listPage, _ error) {
 	r := rawjson.NewReader(body)
 	if r.Next() == '[' {
 		records, err := readList(e, r)
-		return records, false, err
+		return listPage{records: records}, err
 	}
 	broken := error(&api.ContractError{Endpoint: e.Template, Why: "not a list with results"})
-	if r.Next() != '{' {
-		return nil, false, broken
-	}
 	for name := range r.Members() {
 		switch string(name) {
+		case "count":
+			page.count, _ = strconv.Atoi(string(r.Value())) // another type says nothing
+		case "next":
+			page.more = isPresent(string(r.Value()))
 		case "results":
 			if r.Next() == '[' {
-				records, broken = readList(e, r)
+				page.records, broken = readList(e, r)
 			}
-		case "next":
-			var next string
-			more = rawjson.ReadText(r.Value(), &next) && next != ""
 		}
 	}
-	return records, more, broken
+	return page, broken
 }
+
+// isPresent reports whether a value of JSON is there: an address or anything like one.
+func isPresent(value string) bool { return value != "null" && value != "false" && value != `""` }
 
 // readList reads the records of the list that is next.
 func readList(e api.Endpoint, from *rawjson.Reader) (records []api.Record, broken error) {
@@ -177,17 +252,9 @@ func readRecord(e api.Endpoint, from *rawjson.Reader) (record api.Record, _ erro
 
 // readObject reads the single object of body, which is changed.
 func readObject(e api.Endpoint, body []byte) (api.Snapshot, error) {
-	body, err := cut(body, accessToken, bankAccounts)
-	if err != nil {
-		return api.Snapshot{}, noJSON(e)
-	}
-	record, err := readRecord(e, rawjson.NewReader(body))
+	record, err := readRecord(e, rawjson.NewReader(cut(body, accessToken, bankAccounts)))
 	if err != nil {
 		return api.Snapshot{}, err
 	}
 	return api.Snapshot{Record: record}, nil
-}
-
-func noJSON(e api.Endpoint) error {
-	return &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
 }

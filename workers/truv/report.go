@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/wagewire/wagewire/schema/rawjson"
 	"github.com/wagewire/wagewire/workers/api"
 )
 
@@ -33,9 +34,13 @@ type Report struct {
 }
 
 // Report gets the report of a product that has one. Its RefreshedAt is finished_at, or the
-// deprecated completed_at, whose form is not RFC 3339.
+// deprecated completed_at, whose form is not RFC 3339. Of another product, Report gets that of the
+// income.
 func (c *Client) Report(ctx context.Context, linkID string, p Product) (Report, error) {
-	e := api.Path("/v1/links/{link_id}/"+string(p)+"/report/", linkID)
+	e := api.Path("/v1/links/{link_id}/income/report/", linkID)
+	if p == ProductEmployment {
+		e = api.Path("/v1/links/{link_id}/employment/report/", linkID)
+	}
 	answer, err := c.api.Get(ctx, e)
 	if err != nil {
 		return Report{}, err
@@ -50,35 +55,60 @@ func (c *Client) Report(ctx context.Context, linkID string, p Product) (Report, 
 }
 
 // readReport reads a report. It changes body: the report's JSON is a part of body.
-func readReport(e api.Endpoint, body []byte) (Report, error) {
+func readReport(e api.Endpoint, body []byte) (report Report, err error) {
 	var known struct {
 		Status        api.Text
 		RefreshStatus api.Text  `json:"refresh_status"`
 		FinishedAt    api.Stamp `json:"finished_at"`
 		CompletedAt   api.Stamp `json:"completed_at"`
-		Employments   []struct {
-			Profile      map[string]any
-			Statements   []json.RawMessage
-			BankAccounts []json.RawMessage `json:"bank_accounts"`
-		}
 	}
 	_ = json.Unmarshal(body, &known) // another type says nothing
-	s, err := readObject(e, body)
+	report.Status = string(known.Status)
+	report.RefreshStatus = string(known.RefreshStatus)
+	report.noteEmployments(body)
+	report.Snapshot, err = readObject(e, body)
 	if err != nil {
 		return Report{}, err
 	}
-	s.RefreshedAt = known.FinishedAt.Time
-	if s.RefreshedAt.IsZero() {
-		s.RefreshedAt = known.CompletedAt.Time
-	}
-	report := Report{
-		Snapshot: s, Status: string(known.Status), RefreshStatus: string(known.RefreshStatus),
-		HasEmployment: len(known.Employments) > 0,
-	}
-	for _, employment := range known.Employments {
-		report.HasIdentity = report.HasIdentity || len(employment.Profile) > 0
-		report.HasStatements = report.HasStatements || len(employment.Statements) > 0
-		report.HasBankAccounts = report.HasBankAccounts || len(employment.BankAccounts) > 0
+	report.RefreshedAt = known.FinishedAt.Time
+	if report.RefreshedAt.IsZero() {
+		report.RefreshedAt = known.CompletedAt.Time
 	}
 	return report, nil
+}
+
+// noteEmployments notes which data the report shows, before the bank accounts are cut out.
+func (r *Report) noteEmployments(body []byte) {
+	for name, value := range rawjson.Members(body) {
+		if name != "employments" {
+			continue
+		}
+		for employment := range rawjson.Elements(value) {
+			r.HasEmployment = r.HasEmployment || hasMember(employment)
+			for name, value := range rawjson.Members(employment) {
+				switch name {
+				case "profile":
+					r.HasIdentity = r.HasIdentity || hasMember(value)
+				case "statements":
+					r.HasStatements = r.HasStatements || hasElement(value)
+				case bankAccounts:
+					r.HasBankAccounts = r.HasBankAccounts || hasElement(value)
+				}
+			}
+		}
+	}
+}
+
+func hasMember(object json.RawMessage) bool {
+	for range rawjson.Members(object) {
+		return true
+	}
+	return false
+}
+
+func hasElement(array json.RawMessage) bool {
+	for range rawjson.Elements(array) {
+		return true
+	}
+	return false
 }

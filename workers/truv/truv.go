@@ -1,5 +1,26 @@
-// Package truv gets what Truv's webhooks announce: links, and the records and reports of a link. For
-// operators, it registers for webhooks and reads the log of those that were sent.
+// Package truv gets what Truv's webhooks announce: links, and the records and reports of a link.
+// For operators, it registers for webhooks and reads the log of those that were sent.
+//
+//	truv.go     Config, Client, Link, and the errors of the API
+//	record.go   employments, identity, statements, shifts, bank accounts: lists in pages
+//	report.go   the reports of income and employment
+//	cut.go      what no record may show
+//	webhook.go  registrations, and the log of webhooks
+//
+// # What a record may show
+//
+// A record is what Truv wrote, byte for byte, without any access_token: that is a credential to a
+// person's payroll account. Only BankAccounts has bank_accounts, with whole account numbers. A
+// report and an employment have them too, and there they are cut out.
+//
+// # Lists
+//
+// Truv documents an array for some lists, and pages for others: count, next, previous, results.
+// Each list is read in both forms. The pages are asked for by number, and the address in next is
+// never called, because its path is not the documented one and its host is Truv's to choose. A list
+// that gives a page twice, or has over a thousand pages, breaks the contract.
+//
+// # Sources
 //
 // Package api paces, holds, limits and retries the calls, and has every error. Truv's own
 // promises come from
@@ -14,6 +35,7 @@
 package truv
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,8 +97,8 @@ type Link struct {
 	// if the operator gave none.
 	UserExternalID string
 
-	// JSON is the link as Truv wrote it, byte for byte, but without any access_token. An
-	// access_token is a credential to a person's payroll account.
+	// JSON is the link as Truv wrote it, byte for byte, but without any access_token, which is a
+	// credential to a person's payroll account, and without any bank_accounts.
 	JSON json.RawMessage
 
 	// Answer holds the bytes of JSON. Who gets a Link releases it.
@@ -111,16 +133,12 @@ func readLink(e api.Endpoint, body []byte) (Link, error) {
 	if json.Unmarshal(body, &known) != nil || known.ID == "" {
 		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "not an object with an id"}
 	}
-	withoutToken, err := cut(body, accessToken)
-	if err != nil {
-		return Link{}, &api.ContractError{Endpoint: e.Template, Why: "the body is not JSON"}
-	}
 	return Link{
 		ID:             known.ID,
 		UpdatedAt:      known.UpdatedAt.Time,
 		DeletedAt:      known.DeletedAt.Time,
 		UserExternalID: string(known.User),
-		JSON:           withoutToken,
+		JSON:           cut(body, accessToken, bankAccounts),
 	}, nil
 }
 
@@ -147,15 +165,13 @@ func errorOf(body []byte, e *api.StatusError) {
 	}
 	_ = json.Unmarshal(body, &envelope) // even on an error, the other fields are read
 	e.Code = envelope.Error.Code
-	e.Message = envelope.Error.Message
-	if e.Message == "" {
-		e.Message = envelope.Detail
-	}
+	e.Message = cmp.Or(envelope.Error.Message, envelope.Detail)
 	if e.Status != http.StatusTooManyRequests || e.RetryAfter > 0 {
 		return
 	}
-	if m := throttled.FindStringSubmatch(e.Message); m != nil {
-		seconds, _ := strconv.Atoi(m[1])
+	hint := throttled.FindStringSubmatch(envelope.Error.Message + " " + envelope.Detail)
+	if hint != nil {
+		seconds, _ := strconv.Atoi(hint[1])
 		e.RetryAfter = time.Duration(seconds) * time.Second
 	}
 }

@@ -25,6 +25,6 @@ var acme = providerRow{
 			Name: "PAY_READY", Resource: Paystubs, Action: ActionFullySynced, Account: acmePerson,
 			Workers: []Resource{Paystubs}, Does: "GET /v2/people/{ref}/pay, every page",
 		},
-		storedType("PERSON_SEEN", "person", "seen", acmePerson),
+		storedType("PERSON_SEEN", "person", "seen", acmePerson, "nobody asks who was seen"),
 	},
 }
