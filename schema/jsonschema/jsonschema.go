@@ -15,12 +15,12 @@ import (
 //go:embed *.json samples records
 var FS embed.FS
 
-// completions holds the schemas of the completions of each provider and resource
+// Completions holds the schemas of the completions of each provider and resource
 // (completions/<provider>.<resource>.v1.json). They repeat the schemas of records, and are not part
 // of FS, so that a program that only validates does not carry them.
 //
 //go:embed completions
-var completions embed.FS
+var Completions embed.FS
 
 const (
 	completion = "completion.v1.json"
@@ -60,7 +60,7 @@ func Completion() []byte {
 // CompletionOf returns the schema of completions with the types of the resource's records. Generate
 // code from this schema. It returns false if the provider has no worker for the resource.
 func CompletionOf(p schema.Provider, r schema.Resource) ([]byte, bool) {
-	text, err := fs.ReadFile(completions, "completions/"+string(p)+"."+string(r)+".v1.json")
+	text, err := fs.ReadFile(Completions, "completions/"+string(p)+"."+string(r)+".v1.json")
 	return text, err == nil
 }
 

@@ -50,14 +50,16 @@ func TestTypesWithWorkersAndNoOthersHaveASchemaAndASample(t *testing.T) {
 	}
 	slices.Sort(want)
 	var got []string
-	err := fs.WalkDir(jsonschema.FS, ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			got = append(got, path)
+	for _, files := range []fs.FS{jsonschema.FS, jsonschema.Completions} {
+		err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				got = append(got, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -31,8 +31,8 @@ func Of(provider string) (Scheme, bool) {
 	}
 }
 
-// Pinwheel sets x-timestamp and x-pinwheel-signature: HMAC-SHA256 over "v2:<timestamp>:<body>", with
-// the API secret as key (docs.pinwheelapi.com, Webhook Signature Verification).
+// Pinwheel sets x-timestamp and x-pinwheel-signature: HMAC-SHA256 over "v2:<timestamp>:<body>",
+// with the API secret as key (docs.pinwheelapi.com, Webhook Signature Verification).
 func Pinwheel() Scheme {
 	return Scheme{
 		Secret: "sandbox-pinwheel-secret",
