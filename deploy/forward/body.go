@@ -162,7 +162,7 @@ func asIs(record json.RawMessage) (json.RawMessage, error) { return record, nil 
 // object.
 func normalOf(c *client.Completion) valueOf {
 	return func(record json.RawMessage) (json.RawMessage, error) {
-		model, err := normal.Of(c.Data.Provider, c.Data.Resource, record)
+		model, err := normal.OfCompletion(c.Data, record)
 		if errors.Is(err, normal.ErrNoObject) {
 			return json.RawMessage("null"), nil
 		}

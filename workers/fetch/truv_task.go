@@ -75,11 +75,16 @@ func (t truvReport) Fetch(ctx context.Context, job workers.Job) (workers.Fetched
 	fetched := workers.Fetched{
 		Scope:       schema.Snapshot,
 		RefreshedAt: report.RefreshedAt,
-		Stale:       isEarly(report.Status) || isEarly(report.RefreshStatus),
+		Stale:       isEarly(report.Status) || isRefreshing(report.RefreshStatus),
 		Supported:   resourcesOf(report, hasShifts),
 	}
 	return fetched, err
 }
+
+// isRefreshing reports whether a refresh with the status is at work. Truv's reference has "new" as
+// its example and does not say what a link has that was never refreshed: a refresh that is new has
+// changed nothing, and is followed by a webhook of its own.
+func isRefreshing(status string) bool { return status != "new" && isEarly(status) }
 
 // isEarly reports whether a report of the status may still change. An absent status says nothing.
 func isEarly(status string) bool { return status != "" && isUnderway(status) }

@@ -248,6 +248,12 @@ func TestTruvsReports(t *testing.T) {
 			},
 			want: stale, records: []string{`{"status":"done","refresh_status":"login"}`},
 			asked: both},
+		{promise: "a refresh that has not begun has changed nothing", members: income,
+			pages: map[string][]string{
+				incomeReport: {`{"status":"done","refresh_status":"new"}`},
+			},
+			want:    fetched(time.Time{}, reportAlone),
+			records: []string{`{"status":"done","refresh_status":"new"}`}, asked: both},
 		{promise: "and one of a status that nobody knows", members: income,
 			pages: map[string][]string{incomeReport: {`{"status":"reticulating"}`}},
 			want:  stale, records: []string{`{"status":"reticulating"}`}, asked: both},
