@@ -29,7 +29,7 @@ const (
 // AccountsConfig is how the keeper of the states works. A zero field gets the default.
 type AccountsConfig struct {
 	// ReadyWhen are the resources that make an account ready. Empty: see schema.ReadyWhen.
-	ReadyWhen schema.ReadyWhen `env:"ACCOUNT_READY_WHEN" help:"resources that make an account ready, such as income,paystubs (all but link, reports and notices)"`
+	ReadyWhen schema.ReadyWhen `env:"ACCOUNT_READY_WHEN" help:"resources that make an account ready, such as income,paystubs (all but link, bank_accounts, tax_forms and notices)"`
 	// Concurrency is the number of completions in hand at a time.
 	Concurrency Concurrency `env:"WORKER_CONCURRENCY" envDefault:"16" help:"completions in hand at a time"`
 	// StopFor defaults to the constant StopFor, and StoreFor to the constant StoreFor.
