@@ -13,8 +13,8 @@ import (
 )
 
 // compare returns a table of what the completions of each provider say of one person, with the
-// names of the providers in the first row, and a note on the employments. It keeps and reads the records as a subscriber with the
-// kit for Go does.
+// names of the providers in the first row, and a note on the employments. It keeps and
+// reads the records as a subscriber with the kit for Go does.
 func compare(
 	ctx context.Context, operator *stream.Operator, completions []schema.Completion,
 ) (rows [][]string, note string, err error) {

@@ -24,14 +24,13 @@ func taskStatus(
 		},
 	}
 	err = operator.Scan(ctx, schema.EventsStream, which, func(m stream.Stored) error {
-		event, err := stream.DecodeEvent(m)
-		if err != nil || event.ID != c.Data.Event.ID {
-			return nil // another event: whatever is wrong with it is shown elsewhere
-		}
 		var body struct {
 			Status string `json:"status"`
 		}
-		if json.Unmarshal(event.Body, &body) == nil {
+		// An event that cannot be read is another one: this one was worked on.
+		event, err := stream.DecodeEvent(m)
+		isRead := err == nil && event.ID == c.Data.Event.ID
+		if isRead && json.Unmarshal(event.Body, &body) == nil {
 			status = body.Status
 		}
 		return nil
