@@ -165,6 +165,12 @@ type CompletionError struct {
 	Message string `json:"message"`
 }
 
+const (
+	// CodeNoReport is the code of an unavailable verification report whose task was for a product
+	// without a report. Such a completion says nothing about the reports of the account.
+	CodeNoReport = "no_report"
+)
+
 // sequenceTime is the form of a time in a sequence: times in UTC then sort as text.
 const sequenceTime = "2006-01-02T15:04:05.000000000Z"
 
