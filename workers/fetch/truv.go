@@ -28,9 +28,13 @@ var truvRow = row[truvConfig, *truv.Client]{
 		},
 		schema.Identity: func(c *truv.Client) workers.Handler { return truvData{truvIdentity{c}} },
 		// An employment has the income from it. Truv has no other record of an income.
-		schema.Income:   func(c *truv.Client) workers.Handler { return truvData{truvEmployments{c}} },
-		schema.Paystubs: func(c *truv.Client) workers.Handler { return truvData{truvStatements{c}} },
-		schema.Shifts:   func(c *truv.Client) workers.Handler { return truvData{truvShifts{c}} },
+		schema.Income: func(c *truv.Client) workers.Handler {
+			return truvData{truvEmployments{c}}
+		},
+		schema.Paystubs: func(c *truv.Client) workers.Handler {
+			return truvData{truvStatements{c}}
+		},
+		schema.Shifts: func(c *truv.Client) workers.Handler { return truvData{truvShifts{c}} },
 		schema.BankAccounts: func(c *truv.Client) workers.Handler {
 			return truvData{truvCounted{c.BankAccounts}}
 		},
@@ -88,8 +92,8 @@ func decodeTruv(e schema.Event) (workers.Payload, error) {
 // idBytesMax is the size of the largest id of an object. Truv's are 32 letters.
 const idBytesMax = 256
 
-// namedID returns an id that a webhook names. A text too large for an id says nothing: it would make
-// the completion too large for a message.
+// namedID returns an id that a webhook names. A text too large for an id says nothing: it would
+// make the completion too large for a message.
 func namedID(text api.Text) string {
 	if len(text) > idBytesMax {
 		return ""

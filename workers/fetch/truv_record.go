@@ -104,9 +104,9 @@ type truvCounted struct {
 	pages func(ctx context.Context, linkID string) iter.Seq2[api.Page, error]
 }
 
-// Fetch gets every record. Fewer than the webhook or the list counts are stale: Truv's API is behind
-// its webhook. The webhook's count is of one employment and the list may be of several, so more are
-// right.
+// Fetch gets every record. Fewer than the webhook or the list counts are stale: Truv's API is
+// behind its webhook. The webhook's count is of one employment and the list may be of several, so
+// more are right.
 func (t truvCounted) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	fetched, err := fetchAll(ctx, t.pages(ctx, job.Event.AccountID), job, nil)
 	if err != nil {

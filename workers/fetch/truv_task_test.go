@@ -399,7 +399,7 @@ func TestNoAnswerAboutShiftsCostsTheReport(t *testing.T) {
 					}},
 					shifts: row.shifts, asked: map[string]int{},
 				}
-				got, err := fetchReport(t, t.Context(), api)
+				got, err := fetchReport(t.Context(), t, api)
 				want := workers.Fetched{
 					Scope: schema.Delta, DataAt: taskEnded,
 					Supported: []schema.Resource{
@@ -419,7 +419,7 @@ func TestNoAnswerAboutShiftsCostsTheReport(t *testing.T) {
 
 // fetchReport gets the report of a task about income that is done.
 func fetchReport(
-	t *testing.T, ctx context.Context, transport http.RoundTripper,
+	ctx context.Context, t *testing.T, transport http.RoundTripper,
 ) (workers.Fetched, error) {
 	t.Helper()
 	config := (&provider{T: t}).config()
@@ -445,7 +445,7 @@ func TestAReportWhoseAttemptEndsWithinTheQuestionForShiftsIsNotComplete(t *testi
 		},
 		asked: map[string]int{},
 	}
-	if _, err := fetchReport(t, ctx, api); !errors.Is(err, context.Canceled) {
+	if _, err := fetchReport(ctx, t, api); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want the end of the attempt", err)
 	}
 }

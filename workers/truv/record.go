@@ -205,8 +205,8 @@ type listPage struct {
 	more    bool // another page follows
 }
 
-// readPage reads {"count","next","previous","results"}, or an array. Results that are null are none.
-// The records are parts of body.
+// readPage reads {"count","next","previous","results"}, or an array. Results that are null are
+// none. The records are parts of body.
 func readPage(e api.Endpoint, body []byte) (page listPage, _ error) {
 	r := rawjson.NewReader(body)
 	if r.Next() == '[' {

@@ -118,7 +118,7 @@ func TestTheProductsOfAPersonsEmploymentHaveAReport(t *testing.T) {
 	for product, want := range map[truv.Product]bool{
 		"income": true, "employment": true, "deposit_switch": false, "pll": false,
 		"insurance": false, "transactions": false, "assets": false, "admin": false,
-		"": true, "Income": true, "EMPLOYMENT": true, "income ": false,
+		"": true, "Income": true, "EMPLOYMENT": true, "incomes": false,
 	} {
 		if got := product.HasReport(); got != want {
 			t.Errorf("%q has a report: %v, want %v", product, got, want)
