@@ -155,6 +155,39 @@ class Filters(unittest.TestCase):
         reader = wagewire._Reader(client, subscription, wagewire.Mirror(), None, False)
         self.assertEqual((reader._resources, reader._accounts), ({"income"}, {"a-1"}))
 
+    def test_a_resource_that_the_durable_does_not_deliver_is_an_error(self) -> None:
+        for promise, filters, resources, want in (
+            ("what is granted is no error, at one provider or at all",
+             ["wagewire.completions.truv.income.>", "wagewire.completions.*.shifts.>"],
+             ["income", "shifts"], ""),
+            ("a durable of another tool may have wildcards",
+             ["wagewire.completions.*.*.a-1.>"], ["income"], ""),
+            ("a wildcard may be the end", ["wagewire.completions.truv.>"], ["income"], ""),
+            ("a durable may have no filter", None, ["income"], ""),
+            ("a program without resources takes what comes",
+             ["wagewire.completions.truv.income.>"], [], ""),
+            ("each lacking resource is named once, behind what is granted; links come anyway",
+             ["wagewire.completions.pinwheel.income.>", "wagewire.completions.truv.income.>",
+              "wagewire.completions.truv.link.>"],
+             ["shifts", "income", "bank_accounts", "shifts"],
+             "durable small_2 does not deliver shifts, bank_accounts: the operator grants it with "
+             "`wagewire team add small --resources income,shifts,bank_accounts`"),
+        ):  # fmt: skip
+            with self.subTest(promise):
+                got = ""
+                config = {"filter_subjects": filters} if filters else {}
+                try:
+                    wagewire._check_grant("small", "small_2", config, resources)
+                except wagewire.ConfigError as error:
+                    got = str(error)
+                self.assertEqual(got, want)
+
+    def test_a_single_filter_of_a_durable_counts_too(self) -> None:
+        config = {"filter_subject": "wagewire.completions.truv.income.>"}
+        wagewire._check_grant("small", "small", config, ["income"])
+        with self.assertRaises(wagewire.ConfigError):
+            wagewire._check_grant("small", "small", config, ["shifts"])
+
     def test_each_thousand_completions_outside_of_the_filter_are_a_line(self) -> None:
         class Broker:
             async def request(self, *_: Any, **__: Any) -> None:

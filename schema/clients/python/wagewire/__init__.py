@@ -628,7 +628,8 @@ class Subscription:
     durable: str = ""
     """The durable consumer. Empty: the one with the name of the team."""
     resources: Iterable[str] = ()
-    """The resources, such as paystubs. Empty: all. Links come only if link is among them."""
+    """The resources, such as paystubs. Empty: all. Links come only if link is among them.
+    A resource that the durable does not deliver is a ConfigError at the start."""
     accounts: Iterable[str] = ()
     """The accounts, by the provider's ids. Empty: all."""
     hands: int = 4
@@ -1003,15 +1004,47 @@ def _find(error: BaseException, kinds: tuple[type[Exception], ...]) -> BaseExcep
     return None
 
 
-def _filter_of(subscription: Subscription) -> tuple[frozenset[str], frozenset[str]]:
+def _filter_of(subscription: Subscription) -> tuple[list[str], frozenset[str]]:
     """Returns the resources and the accounts. It refuses what would acknowledge all unseen."""
     for name in ("resources", "accounts"):
         if isinstance(getattr(subscription, name), str):
             raise TypeError(f"Subscription.{name} is a list of words, not a word")
-    resources = frozenset(subscription.resources)
-    if unknown := resources.difference(RESOURCES):
+    resources = list(subscription.resources)
+    if unknown := set(resources).difference(RESOURCES):
         raise ValueError(f"no resources: {sorted(unknown)}: known are {sorted(RESOURCES)}")
     return resources, frozenset(subscription.accounts)
+
+
+def _check_grant(
+    team: str, durable: str, config: Mapping[str, Any], resources: Iterable[str]
+) -> None:
+    """ConfigError: the durable delivers no completion of some of the resources.
+
+    Without the error, the kit would acknowledge everything that the durable delivers, and hand
+    over nothing.
+    """
+    # One filter, or none: every completion.
+    filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
+    granted = _resources_of(filters)
+    if "*" in granted:
+        return
+    lacking = [resource for resource in dict.fromkeys(resources) if resource not in granted]
+    if not lacking:
+        return
+    wanted = [resource for resource in granted if resource != "link"] + lacking
+    raise ConfigError(
+        f"durable {durable} does not deliver {', '.join(lacking)}: the operator grants it with "
+        f"`wagewire team add {team or durable} --resources {','.join(wanted)}`"
+    )
+
+
+def _resources_of(filters: Iterable[str]) -> list[str]:
+    """Returns the resources that filters of a durable name, each once. A wildcard is "*"."""
+    resources = []
+    for subject in filters:
+        tokens = subject.split(".")
+        resources.append("*" if len(tokens) < 4 or tokens[3] == ">" else tokens[3])
+    return list(dict.fromkeys(resources))
 
 
 @dataclass(frozen=True)
@@ -1048,7 +1081,8 @@ class _Reader:
         if not re.fullmatch(r"[^\s.*>]+", self._durable):
             raise ValueError(f"{self._durable!r} is no durable: set Config.team")
         self._next = f"{client._api}CONSUMER.MSG.NEXT.{_COMPLETIONS}.{self._durable}"
-        self._resources, accounts = _filter_of(subscription)
+        self._subscribed, accounts = _filter_of(subscription)
+        self._resources = frozenset(self._subscribed)
         self._accounts = frozenset(token(id) for id in accounts)
         self._stop = asyncio.Event()
         self._queues: list[asyncio.Queue[_Message | None]] = []
@@ -1067,9 +1101,11 @@ class _Reader:
 
     async def run(self) -> None:
         try:
-            await self._look_for_durable()
+            info = await self._look_for_durable()
         except nats.errors.NoRespondersError:
             raise self._no_durable() from None  # a team cannot ask about durables of others
+        team = self._client._config.team
+        _check_grant(team, self._durable, info.get("config") or {}, self._subscribed)
         self._client._readers.add(self)
         hands = [asyncio.create_task(self._hand()) for _ in range(self._subscription.hands)]
         outer = asyncio.create_task(self._outer_stop.wait())

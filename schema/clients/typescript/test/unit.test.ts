@@ -6,12 +6,48 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
-  asideDirectory, checkDepth, Completion, Mirror, Outcomes, pauseAfter, Poison, Splitter,
+  asideDirectory, checkDepth, checkGrant, Completion, Mirror, Outcomes, pauseAfter, Poison, Splitter,
 } from "../wagewire.js";
 import type { LosslessNumber, PinwheelPaystub } from "../wagewire.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const nothing = () => Promise.resolve(undefined);
+
+test("a resource that the durable does not deliver is an error:", async (t) => {
+  for (const [promise, filters, resources, want] of [
+    ["what is granted is no error, at one provider or at all",
+      ["wagewire.completions.truv.income.>", "wagewire.completions.*.shifts.>"],
+      ["income", "shifts"], ""],
+    ["a durable of another tool may have wildcards",
+      ["wagewire.completions.*.*.a-1.>"], ["income"], ""],
+    ["a wildcard may be the end", ["wagewire.completions.truv.>"], ["income"], ""],
+    ["a durable may have no filter", undefined, ["income"], ""],
+    ["a program without resources takes what comes",
+      ["wagewire.completions.truv.income.>"], [], ""],
+    ["each lacking resource is named once, behind what is granted; links come anyway",
+      ["wagewire.completions.pinwheel.income.>", "wagewire.completions.truv.income.>",
+        "wagewire.completions.truv.link.>"],
+      ["shifts", "income", "bank_accounts", "shifts"],
+      "durable small_2 does not deliver shifts, bank_accounts: the operator grants it with " +
+      "`wagewire team add small --resources income,shifts,bank_accounts`"],
+  ] as [string, string[] | undefined, string[], string][]) {
+    await t.test(promise, () => {
+      let got = "";
+      try {
+        checkGrant("small", "small_2", filters ? { filter_subjects: filters } : {}, resources);
+      } catch (error) {
+        got = (error as Error).message;
+      }
+      assert.equal(got, want);
+    });
+  }
+});
+
+test("a single filter of a durable counts too", () => {
+  const config = { filter_subject: "wagewire.completions.truv.income.>" };
+  checkGrant("small", "small", config, ["income"]);
+  assert.throws(() => checkGrant("small", "small", config, ["shifts"]));
+});
 
 test("the pause grows from 1 s to 10 min", () => {
   const pauses = [1, 2, 3, 4, 10, 11, 20, 1_000_000].map(pauseAfter);
