@@ -1764,12 +1764,13 @@ export interface TruvEmployment {
 }
 
 /**
- * Who the person is: GET /v1/links/{link_id}/identity/. Only id is required: Wagewire needs it.
- * Every other field may be null or absent, and Truv may add fields and values at any time.
+ * Who the person is: GET /v1/links/{link_id}/identity/. No field is required, because Truv promises
+ * none, not even id: every field may be null or absent, and Truv may add fields and values at any
+ * time.
  */
 export interface TruvProfile {
   /** Truv's id of the profile. */
-  id: string;
+  id?: string | null;
   /**
    * When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
    * place of the T.
@@ -1834,12 +1835,12 @@ export type TruvStatementBasisOfPay = "S" | "H" | "D" | "W" | "M" | "C" | (strin
 /**
  * A pay statement: one of GET /v1/links/{link_id}/statements/. The record does not say its
  * employment: employment_id of the completion does. Truv writes money as a decimal string in
- * dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
- * null or absent, and Truv may add fields and values at any time.
+ * dollars, without a currency. No field is required, because Truv promises none, not even id: every
+ * field may be null or absent, and Truv may add fields and values at any time.
  */
 export interface TruvStatement {
   /** Truv's id of the statement. */
-  id: string;
+  id?: string | null;
   /** The id of the statement at the payroll platform. */
   check_number?: string | null;
   /** The day of payment, YYYY-MM-DD. */
@@ -1929,12 +1930,13 @@ export type TruvShiftType = "other" | "delivery" | "rideshare" | "shift" | (stri
 
 /**
  * A shift: one of GET /v1/links/{link_id}/shifts/, of any employment of the link. Truv writes money
- * as a decimal string in dollars, without a currency. Only id is required: Wagewire needs it. Every
- * other field may be null or absent, and Truv may add fields and values at any time.
+ * as a decimal string in dollars, without a currency. No field is required, because Truv promises
+ * none, not even id: every field may be null or absent, and Truv may add fields and values at any
+ * time.
  */
 export interface TruvShift {
   /** Truv's id of the shift. */
-  id: string;
+  id?: string | null;
   /** The id of the shift at the payroll platform. */
   external_id?: string | null;
   /**
@@ -2204,12 +2206,12 @@ export type TruvReportDataSource = "payroll" | "docs" | "financial_accounts" | (
  * What Truv knows of the link: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by
  * the product of the task. A report of the product employment has no income, statements and forms.
  * Wagewire cuts out access_token and bank_accounts. Truv writes money as a decimal string in
- * dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
- * null or absent, and Truv may add fields and values at any time.
+ * dollars, without a currency. No field is required, because Truv promises none, not even id: every
+ * field may be null or absent, and Truv may add fields and values at any time.
  */
 export interface TruvReport {
   /** Truv's id of the report. */
-  id: string;
+  id?: string | null;
   /** The status of the task behind the report. Only done is final and good. */
   status?: TruvReportStatus | null;
   /**

@@ -1796,12 +1796,13 @@ class TruvEmployment(TypedDict):
 
 
 class TruvProfile(TypedDict):
-    """Who the person is: GET /v1/links/{link_id}/identity/. Only id is required: Wagewire needs it.
-    Every other field may be null or absent, and Truv may add fields and values at any time.
+    """Who the person is: GET /v1/links/{link_id}/identity/. No field is required, because Truv
+    promises none, not even id: every field may be null or absent, and Truv may add fields and
+    values at any time.
     """
 
     # Truv's id of the profile.
-    id: str
+    id: NotRequired[Union[str, None]]
     # When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
     # place of the T.
     created_at: NotRequired[Union[str, None]]
@@ -1870,12 +1871,12 @@ TruvStatementBasisOfPay = Union[Literal["S", "H", "D", "W", "M", "C"], str]
 class TruvStatement(TypedDict):
     """A pay statement: one of GET /v1/links/{link_id}/statements/. The record does not say its
     employment: employment_id of the completion does. Truv writes money as a decimal string in
-    dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
-    null or absent, and Truv may add fields and values at any time.
+    dollars, without a currency. No field is required, because Truv promises none, not even id:
+    every field may be null or absent, and Truv may add fields and values at any time.
     """
 
     # Truv's id of the statement.
-    id: str
+    id: NotRequired[Union[str, None]]
     # The id of the statement at the payroll platform.
     check_number: NotRequired[Union[str, None]]
     # The day of payment, YYYY-MM-DD.
@@ -1961,12 +1962,13 @@ TruvShiftType = Union[Literal["other", "delivery", "rideshare", "shift"], str]
 
 class TruvShift(TypedDict):
     """A shift: one of GET /v1/links/{link_id}/shifts/, of any employment of the link. Truv writes
-    money as a decimal string in dollars, without a currency. Only id is required: Wagewire needs
-    it. Every other field may be null or absent, and Truv may add fields and values at any time.
+    money as a decimal string in dollars, without a currency. No field is required, because Truv
+    promises none, not even id: every field may be null or absent, and Truv may add fields and
+    values at any time.
     """
 
     # Truv's id of the shift.
-    id: str
+    id: NotRequired[Union[str, None]]
     # The id of the shift at the payroll platform.
     external_id: NotRequired[Union[str, None]]
     # When Truv made the record, in UTC: RFC 3339, with Z or +00:00, also with a space in place of
@@ -2240,12 +2242,12 @@ class TruvReport(TypedDict):
     """What Truv knows of the link: GET /v1/links/{link_id}/income/report/ or …/employment/report/,
     by the product of the task. A report of the product employment has no income, statements and
     forms. Wagewire cuts out access_token and bank_accounts. Truv writes money as a decimal string
-    in dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
-    null or absent, and Truv may add fields and values at any time.
+    in dollars, without a currency. No field is required, because Truv promises none, not even id:
+    every field may be null or absent, and Truv may add fields and values at any time.
     """
 
     # Truv's id of the report.
-    id: str
+    id: NotRequired[Union[str, None]]
     # The status of the task behind the report. Only done is final and good.
     status: NotRequired[Union[TruvReportStatus, None]]
     # The status of the newest refresh, of the same words as status. Only a report of the product
