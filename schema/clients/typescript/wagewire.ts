@@ -1488,9 +1488,21 @@ interface Shelf {
   windows: { from: string | null; to: string | null; order: string }[];
 }
 
+/** A record of a Mirror, with what the record itself does not say. */
+export interface Entry<R extends object = JsonObject> {
+  record: R;
+  /**
+   * Whose a paystub is, as its newest completion says: Truv's statements do not name their
+   * employment. Absent if the completion names none, and in other resources, where employment_id
+   * says nothing of the records.
+   */
+  employmentId?: string;
+}
+
 interface Kept {
   /** Absent: removed. */
   record?: object;
+  employmentId?: string;
   payDate?: string;
   order: string;
 }
@@ -1553,11 +1565,20 @@ export class Mirror implements Handler {
   records<R extends object = JsonObject>(
     provider: string, accountId: string, resource: string,
   ): R[] {
+    return this.entries<R>(provider, accountId, resource).map(({ record }) => record);
+  }
+
+  /** Returns what records returns, and says of each paystub whose it is. */
+  entries<R extends object = JsonObject>(
+    provider: string, accountId: string, resource: string,
+  ): Entry<R>[] {
     const shelf = this.#shelves.get(`${provider}.${token(accountId)}`)?.get(resource);
     if (!shelf) return [];
     const ids = [...shelf.kept.keys()].sort();
-    return ids.map((id) => shelf.kept.get(id) as Kept)
-      .filter((kept) => isPresent(shelf, kept)).map((kept) => kept.record as R);
+    return ids.map((id) => shelf.kept.get(id) as Kept).filter((kept) => isPresent(shelf, kept))
+      .map(({ record, employmentId }) => ({
+        record: record as R, ...(employmentId && { employmentId }),
+      }));
   }
 
   /** Reports whether the provider has deleted the account. */
@@ -1584,6 +1605,7 @@ function wordsOf(completion: Completion, records: Iterable<object>): Map<string,
   // Truv's bank accounts have no ids, and Truv promises none of other records. A snapshot has all of
   // them, so the place will do.
   const mayLackIds = data.scope === "snapshot";
+  const employmentId = data.resource === "paystubs" ? data.employment_id : undefined;
   let place = 0;
   for (const record of records) {
     const { id, pay_date: payDate } = isObject(record) ? record : {};
@@ -1592,7 +1614,10 @@ function wordsOf(completion: Completion, records: Iterable<object>): Map<string,
     if (isNameless && mayLackIds) key = String(place).padStart(6, "0");
     place++;
     if (typeof key !== "string" || key === "") throw new Poison("a record has no id");
-    words.set(key, { record, order, ...(payDate && typeof payDate === "string" && { payDate }) });
+    words.set(key, {
+      record, order, ...(employmentId && { employmentId }),
+      ...(payDate && typeof payDate === "string" && { payDate }),
+    });
   }
   return words;
 }

@@ -487,6 +487,40 @@ class Mirrors(unittest.TestCase):
             partial = completion_of(4, "delta", resource=resource)
             mirror.apply(partial, [{"account_number": "04"}])
 
+    def test_a_mirror_says_whose_a_paystub_is(self) -> None:
+        def of(employment: str, day: int, *ids: str, **data: Any) -> wagewire.Completion:
+            data |= {"employment_id": employment, "records": paystubs(*ids)}
+            return completion_of(day, "delta", **data)
+
+        for promise, completions, resource, want in (
+            ("each paystub is of the employment of its completion",
+             [of("m-1", 1, "p10", "p24"), of("m-2", 2, "p11")], "paystubs",
+             [("p10", "m-1"), ("p11", "m-2"), ("p24", "m-1")]),
+            ("the newest completion counts, whatever the order",
+             [of("m-2", 3, "p10"), of("m-1", 1, "p10")], "paystubs", [("p10", "m-2")]),
+            ("a completion may name none",
+             [completion_of(1, "delta", records=paystubs("p10"))], "paystubs", [("p10", None)]),
+            ("of other resources it is the webhook's alone",
+             [of("m-1", 1, "p10", resource="income")], "income", [("p10", None)]),
+        ):  # fmt: skip
+            with self.subTest(promise):
+                mirror = wagewire.Mirror()
+                for completion in completions * 2:
+                    mirror.apply(completion, completion.data.get("records") or [])
+                entries = mirror.entries("pinwheel", "a-1", resource)
+                got = [(entry.record["id"], entry.employment_id) for entry in entries]
+                self.assertEqual(got, want)
+
+    def test_the_model_of_a_mirrored_statement_names_its_employment(self) -> None:
+        mirror = wagewire.Mirror()
+        statement = {"id": "s-1", "pay_date": "2026-01-30"}
+        data = {"provider": "truv", "employment_id": "m-1", "records": [statement]}
+        asyncio.run(mirror.store(completion_of(1, "delta", **data)))
+        for entry in mirror.entries("truv", "a-1", "paystubs"):
+            model = wagewire.normal_of("truv", "paystubs", entry.record, entry.employment_id)
+            self.assertEqual(model["paystub"]["employment_id"], "m-1")
+        self.assertEqual(mirror.records("truv", "a-1", "paystubs"), [statement])
+
     def test_a_mirror_is_a_handler(self) -> None:
         mirror = wagewire.Mirror()
         asyncio.run(mirror.store(self.SNAPSHOT))

@@ -40,6 +40,7 @@ __all__ = [
     "Completion",
     "Config",
     "ConfigError",
+    "Entry",
     "Handler",
     "Mirror",
     "NoDurable",
@@ -1428,11 +1429,23 @@ def _place(message: _Message) -> str:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A record of a Mirror, with what the record itself does not say."""
+
+    record: JsonObject = field(repr=False)
+    employment_id: str | None = None
+    """Whose a paystub is, as its newest completion says: Truv's statements do not name their
+    employment. None if the completion names none, and in other resources, where employment_id says
+    nothing of the records."""
+
+
+@dataclass(frozen=True)
 class _Kept:
     """The last word about a record."""
 
     record: JsonObject | None  # None: removed
     order: str
+    employment_id: str | None = None
 
     def pay_date(self) -> str:
         date = (self.record or {}).get("pay_date")
@@ -1466,6 +1479,8 @@ def _words(completion: Completion, records: Iterable[JsonObject]) -> dict[str, _
     """Returns the completion's word about each id. A record counts more than its removal."""
     words = {id: _Kept(None, completion.order) for id in completion.data.get("deleted") or []}
     is_snapshot = completion.data.get("scope") == "snapshot"
+    is_paystubs = completion.resource == "paystubs"
+    employment_id = completion.data.get("employment_id") if is_paystubs else None
     for place, record in enumerate(records):
         # The payload of a notice has no id of its own.
         id = completion.id if completion.resource == "notices" else record.get("id")
@@ -1476,7 +1491,7 @@ def _words(completion: Completion, records: Iterable[JsonObject]) -> dict[str, _
             id = f"{place:06}"
         if not isinstance(id, str) or not id:
             raise Poison("a record has no id")
-        words[id] = _Kept(record, completion.order)
+        words[id] = _Kept(record, completion.order, employment_id)
     return words
 
 
@@ -1524,9 +1539,17 @@ class Mirror:
 
     def records(self, provider: str, account_id: str, resource: str) -> list[JsonObject]:
         """Returns the present records of an account by their ids, or as the provider lists them."""
+        return [entry.record for entry in self.entries(provider, account_id, resource)]
+
+    def entries(self, provider: str, account_id: str, resource: str) -> list[Entry]:
+        """Returns what records returns, and says of each paystub whose it is."""
         shelf = self._shelves.get((provider, token(account_id)), {}).get(resource, _Shelf())
         present = sorted((id, kept) for id, kept in shelf.kept.items() if not shelf.is_gone(kept))
-        return [kept.record for _, kept in present if kept.record is not None]
+        return [
+            Entry(kept.record, kept.employment_id)
+            for _, kept in present
+            if kept.record is not None
+        ]
 
     def is_deleted(self, provider: str, account_id: str) -> bool:
         """Reports whether the account was deleted."""
