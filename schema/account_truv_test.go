@@ -445,3 +445,41 @@ func TestAStateOfTheReleaseBeforeMergesWithWhatIsNew(t *testing.T) {
 	}
 	compare(t, "state", lasting(t, want), lasting(t, account))
 }
+
+func TestTheStateOfALinkConnectedLongAgo(t *testing.T) {
+	again := word{event: "link-2", resource: schema.Link, action: schema.ActionConnected,
+		at: 80_000_000, outcome: schema.Succeeded, scope: schema.Snapshot, provider: schema.Truv}
+	changed := statementsOf("1", 90_000_000)
+	changed.action = schema.ActionUpdated
+	refreshed := truvDone("refresh-1", 91_000_000, 0, schema.Employment, schema.Paystubs)
+	for _, row := range []struct {
+		promise string
+		when    schema.ReadyWhen
+		more    []word
+		want    schema.AccountStatus
+		waiting string
+	}{
+		{"awaits the data with its next completion", nil, []word{again},
+			schema.AccountLinking, truvAwaits},
+		{"awaits what a refresh shows and does not bring", nil,
+			[]word{again, changed, refreshed}, schema.AccountLinking, "[employment]"},
+		{"is ready with the report of a refresh, if the operator awaits no more",
+			schema.ReadyWhen{schema.VerificationReports}, []word{again, changed, refreshed},
+			schema.AccountReady, "[]"},
+		{"stays ready if the link is enough for the operator", schema.ReadyWhen{schema.Link},
+			[]word{again}, schema.AccountReady, "[]"},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			account, err := schema.DecodeAccount(
+				[]byte(strings.ReplaceAll(former, "WORD", formerWord)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range completionsOf(row.more...) {
+				account, _ = account.Merge(c, row.when, linked)
+			}
+			compare(t, "status", row.want, account.Data.Status)
+			compare(t, "waiting for", row.waiting, fmt.Sprint(account.Data.WaitingFor))
+		})
+	}
+}

@@ -124,7 +124,8 @@ type CompletionData struct {
 	// from the provider's API.
 	Deleted []string `json:"deleted"`
 	Missing []string `json:"missing"`
-	// Stale is true if the provider's data was still older than the event at the last attempt.
+	// Stale is true if the provider's data was still older than the event at the last attempt, or
+	// fewer than the provider says that there are.
 	Stale bool             `json:"stale"`
 	Error *CompletionError `json:"error"`
 }

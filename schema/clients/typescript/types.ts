@@ -179,7 +179,10 @@ export interface CompletionData<R = JsonObject> {
   deleted: string[];
   /** Ids of records announced by the event but absent from the provider's API. */
   missing: string[];
-  /** Whether the provider's data was still older than the event at the last attempt. */
+  /**
+   * Whether the provider's data was still older than the event at the last attempt, or fewer than
+   * the provider says that there are.
+   */
   stale: boolean;
   /**
    * The reason if the outcome is not succeeded. With the outcome failed there is always a reason.
@@ -219,9 +222,10 @@ export interface Completion<R = JsonObject> {
   /**
    * The order of the completions of one account and resource: compare as text, and the greater has
    * the newer data. Of two completions of one event, the one with the greater data.redrive is the
-   * newer outcome. The sequence begins with data.refreshed_at, or with data.event.occurred_at if
-   * there is none, then comes the time of the fetch, then the id. Completions stored by an earlier
-   * release have no sequence.
+   * newer outcome. The sequence begins with the time of the data, then comes the time of the fetch,
+   * then the id. The time of the data is data.refreshed_at, or data.event.occurred_at if there is
+   * none; for the data of a Truv link the time of the fetch; for a task of Truv's
+   * data.event.occurred_at. Completions stored by an earlier release have no sequence.
    */
   sequence?: string;
   datacontenttype: "application/json";
@@ -306,7 +310,8 @@ export interface AccountResource {
   completion: AccountResourceCompletion | null;
   /**
    * The events whose last completion is failed, or unavailable with the class forbidden: newest
-   * first, without those covered by a newer snapshot. At most 100: older ones are left out.
+   * first, without those covered by a newer snapshot, or by newer statements of the same
+   * employment. Of Truv's tasks only the newest end counts. At most 100: older ones are left out.
    */
   failed: AccountResourceFailed[];
   /** The class of the completion's error, as in the completion. null if it has none. */
