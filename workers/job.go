@@ -67,6 +67,9 @@ type Fetched struct {
 	Supported []schema.Resource
 	// RefreshedAt is the time of the provider's own last look at the data. Zero means unknown.
 	RefreshedAt time.Time
+	// DataAt is the time that the completion's sequence begins with, if there is data. Zero means
+	// RefreshedAt, or the time of the event without it.
+	DataAt time.Time
 	// Deleted are the ids of deleted records, as the event says.
 	Deleted []string
 	// Missing are announced ids without a record in the API.
@@ -77,6 +80,14 @@ type Fetched struct {
 
 // isIncomplete reports whether the provider's data is behind the webhook.
 func (f Fetched) isIncomplete() bool { return f.Stale || len(f.Missing) > 0 }
+
+// orderedBy returns the time of the data. Zero means that of the event.
+func (f Fetched) orderedBy() time.Time {
+	if f.DataAt.IsZero() {
+		return f.RefreshedAt
+	}
+	return f.DataAt
+}
 
 // Verdict is the decision about a job.
 type Verdict struct {
@@ -341,6 +352,8 @@ func newCompletion(
 	if !fetched.RefreshedAt.IsZero() {
 		at := fetched.RefreshedAt.UTC()
 		c.Data.RefreshedAt = &at
+	}
+	if at := fetched.orderedBy(); !at.IsZero() {
 		c.Sequence = schema.Sequence(at, job.Started, c.ID)
 	}
 	return c

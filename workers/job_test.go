@@ -343,6 +343,53 @@ func TestACompletionHasTheIDsOfTheWebhookAndTheSupportedResources(t *testing.T) 
 	}
 }
 
+func TestASequenceBeginsWithTheTimeOfTheData(t *testing.T) {
+	occurred := time.Date(2026, 2, 3, 15, 0, 0, 0, time.UTC)
+	refreshed := occurred.Add(-time.Hour)
+	started := occurred.Add(time.Hour)
+	status := &api.StatusError{Endpoint: "/v1/x", Status: 404}
+	for _, row := range []struct {
+		promise string
+		outcome schema.Outcome // of the webhook
+		fetched Fetched
+		err     error
+		want    time.Time
+	}{
+		{"of the event, if the provider says none", "", Fetched{}, nil, occurred},
+		{"of the provider's last look", "", Fetched{RefreshedAt: refreshed}, nil, refreshed},
+		{"of the fetch, if the handler says so", "", Fetched{DataAt: started}, nil, started},
+		{"of the event, if the handler says so, whatever the provider's last look", "",
+			Fetched{DataAt: occurred, RefreshedAt: refreshed}, nil, occurred},
+		{"of the fetch, also of data that is behind", "",
+			Fetched{DataAt: started, Stale: true}, errIncomplete, started},
+		{"of the event, if nothing was fetched", "", Fetched{DataAt: started}, status, occurred},
+		{"of the event, if the webhook alone says the end", schema.Failed,
+			Fetched{Outcome: schema.Failed, DataAt: started}, nil, occurred},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			job := Job{
+				Event: schema.Event{
+					Provider: schema.Truv, ID: "e", AccountID: "l", OccurredAt: occurred,
+				},
+				Payload: Payload{Outcome: row.outcome},
+				Started: started,
+			}
+			job.Records = NewRecords(nil, job.Event, schema.Shifts, nil)
+			v := defaultLadders().judge(row.fetched, row.err, schema.Failures{
+				schema.ClassNotReady: 1000,
+			})
+			c := newCompletion(schema.Shifts, job, row.fetched, v, row.err)
+			if want := schema.Sequence(row.want, started, c.ID); c.Sequence != want {
+				t.Errorf("sequence %s, want %s", c.Sequence, want)
+			}
+			hasRefreshed := c.Data.RefreshedAt != nil
+			if hasRefreshed != !row.fetched.RefreshedAt.IsZero() {
+				t.Errorf("refreshed_at is %v", c.Data.RefreshedAt)
+			}
+		})
+	}
+}
+
 // The worker of the resource that a provider's job is about says how the job ended. Another worker
 // of the type acts on its success alone.
 func TestOneWorkerOfEachTypeSaysHowTheJobEnded(t *testing.T) {

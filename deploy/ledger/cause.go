@@ -29,7 +29,7 @@ type cause struct {
 func (c *Check) causeOf(p passage, r schema.Resource) cause {
 	_, person := c.ledger.recordsOf(p)
 	return cause{
-		Answers:     c.served.AnswersTo(TargetsOf(p.Provider, p.Account, r)...),
+		Answers:     c.served.AnswersTo(TargetsOf(p.Provider, p.Account, r)[0]),
 		steps:       c.steps,
 		kind:        p.Kind,
 		outcome:     p.Outcome,

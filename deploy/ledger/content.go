@@ -60,26 +60,44 @@ func (c *Check) checkRecords(p passage, got schema.Completion) {
 	}
 }
 
-// checkTruv checks what a completion of Truv's data says of its records. The statements are those
-// of one employment, and a snapshot of them would replace those of the others.
+// checkTruv checks what a completion of Truv's data says of its records.
 func (c *Check) checkTruv(p passage, got schema.Completion) {
 	d := got.Data
-	scope := schema.Snapshot
-	if d.Resource == schema.Paystubs {
-		scope = schema.Delta
-	}
+	scope := scopeAtTruv(d)
 	if d.Scope == nil || *d.Scope != scope {
 		c.violate(Changed, got.ID, "the records are not the %s of %s", scope, d.Resource)
+	}
+	at := d.TakenAt
+	if d.Resource == schema.VerificationReports {
+		at = d.Event.OccurredAt
+	}
+	if want := schema.Sequence(at, d.TakenAt, got.ID); got.Sequence != want {
+		c.violate(Changed, got.ID, "the sequence is %s, not %s", got.Sequence, want)
 	}
 	if d.Resource != schema.VerificationReports || c.served.IsTroubled(p.Account) {
 		return
 	}
 	_, person := c.ledger.recordsOf(p)
 	for _, r := range person.resourcesAtTruv(p.Product) {
+		if r == schema.Shifts && c.served.isThrottled(p.Provider) {
+			continue // a hold that lasts leaves the question for shifts without an answer
+		}
 		if !slices.Contains(d.Supported, r) {
 			c.violate(Incomplete, got.ID, "the link has %s, and supported lacks it", r)
 		}
 	}
+}
+
+// scopeAtTruv returns the scope of a completion of Truv's data. The statements are those of one
+// employment, the report is that of one product, and shifts of which some are lacking are a part: a
+// snapshot would replace the others.
+func scopeAtTruv(d schema.CompletionData) schema.Scope {
+	isPart := d.Resource == schema.Paystubs || d.Resource == schema.VerificationReports ||
+		d.Resource == schema.Shifts && d.Stale
+	if isPart {
+		return schema.Delta
+	}
+	return schema.Snapshot
 }
 
 // resourcesAtTruv returns the resources of which a person has data that the report of a product

@@ -57,8 +57,10 @@
 //
 // Truv names an object, or an employment and a number of objects. The completion has both ids. It
 // has every record that the person has there, or at least the number, or it is stale. The
-// statements are a delta, and all other data of Truv is a snapshot. With a report, supported has
-// every resource of which the person has data.
+// statements, a report and stale shifts are a delta, and all other data of Truv is a snapshot. The
+// time of the fetch orders the data, and the time of the webhook orders the reports. With a report,
+// supported has every resource of which the person has data. It may lack the shifts if Truv made
+// calls wait.
 //
 // A webhook without an answer, or with the answer 503, may be stored or not. If the webhook is
 // stored, every rule above applies.

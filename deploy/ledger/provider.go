@@ -2,9 +2,11 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wagewire/wagewire/schema"
@@ -23,7 +25,7 @@ type provider struct {
 	// announced reads the outcome, the ids, the count and the dates of a webhook.
 	announced func(body []byte, w *Webhook)
 	// asks are the resources that the worker of a resource asks for, if not for its own alone. The
-	// first has the records.
+	// first has the records, and its answers alone decide about the end of an event.
 	asks map[schema.Resource][]schema.Resource
 }
 
@@ -42,14 +44,16 @@ var providers = map[schema.Provider]provider{
 		announced:   truvAnnounced,
 		asks: map[schema.Resource][]schema.Resource{
 			schema.Income: {schema.Employment},
-			// No report has the shifts. One call asks whether there are any.
+			// No report has the shifts. One call asks whether there are any, and a bad answer to it
+			// costs nothing but the word of them.
 			schema.VerificationReports: {schema.VerificationReports, schema.Shifts},
 		},
 	},
 }
 
 // TargetsOf returns what the worker of a resource asks for about an event of the account. The first
-// has the records.
+// has the records, and its answers alone decide about the end of the event. Refused credentials are
+// refused for all.
 func TargetsOf(p schema.Provider, account string, r schema.Resource) []Target {
 	asked, ok := providers[p].asks[r]
 	if !ok {
@@ -163,7 +167,8 @@ func elementsOf(list json.RawMessage) (elements []json.RawMessage, ok bool) {
 	return elements, err == nil
 }
 
-// truvAnnounced reads a webhook of data or of a task. An unreadable body announces nothing.
+// truvAnnounced reads a webhook of data or of a task. An unreadable body announces nothing. A task
+// without a product counts as one of the income, and the case of a product says nothing.
 func truvAnnounced(body []byte, w *Webhook) {
 	var in struct {
 		Status       string `json:"status"`
@@ -178,9 +183,9 @@ func truvAnnounced(body []byte, w *Webhook) {
 	w.ObjectID = in.ObjectID
 	w.EmploymentID = in.EmploymentID
 	w.Count = in.ObjectsCount
-	w.Product = in.Product
+	w.Product = strings.ToLower(cmp.Or(in.Product, "income"))
 	if w.Type == "task-status-updated" {
-		w.Outcome = truvTaskOutcome(in.Status, in.Product)
+		w.Outcome = truvTaskOutcome(in.Status, w.Product)
 	}
 }
 

@@ -116,6 +116,8 @@ type Served struct {
 	accounts map[string]map[string]bool
 	// troubled are accounts with an answer other than a complete 200, or with records held back.
 	troubled map[string]bool
+	// throttled are providers with an answer 429: they may have made calls about others wait.
+	throttled map[schema.Provider]bool
 	// aimed are accounts with a fault of their own: records held back, or a list without an end.
 	aimed    map[string]bool
 	answers  map[Target]Answers
@@ -125,13 +127,14 @@ type Served struct {
 // NewServed returns the note of the providers' answers, without any.
 func NewServed() *Served {
 	return &Served{
-		records:  map[[sha256.Size]byte]bool{},
-		payDates: map[string]string{},
-		numbers:  map[string]map[string]bool{},
-		accounts: map[string]map[string]bool{},
-		troubled: map[string]bool{},
-		aimed:    map[string]bool{},
-		answers:  map[Target]Answers{},
+		records:   map[[sha256.Size]byte]bool{},
+		payDates:  map[string]string{},
+		numbers:   map[string]map[string]bool{},
+		accounts:  map[string]map[string]bool{},
+		troubled:  map[string]bool{},
+		throttled: map[schema.Provider]bool{},
+		aimed:     map[string]bool{},
+		answers:   map[Target]Answers{},
 	}
 }
 
@@ -164,6 +167,9 @@ func (s *Served) Note(c Call, status int, body []byte) {
 		s.failures++
 		s.troubled[c.Account] = true
 		bad.count(status)
+		if status == http.StatusTooManyRequests {
+			s.throttled[c.Provider] = true
+		}
 	}
 	s.answers[c.Target] = bad
 	if c.ListsAccounts {
@@ -243,19 +249,11 @@ func recordHash(of Target, record []byte) [sha256.Size]byte {
 	return sha256.Sum256(append([]byte(of.Resource+"\x00"+of.Account+"\x00"), record...))
 }
 
-// AnswersTo returns the bad answers about all the targets together.
-func (s *Served) AnswersTo(targets ...Target) (sum Answers) {
+// AnswersTo returns the bad answers about the target.
+func (s *Served) AnswersTo(t Target) Answers {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range targets {
-		of := s.answers[t]
-		sum.Broken += of.Broken
-		sum.Lagging += of.Lagging
-		sum.Forbidden += of.Forbidden
-		sum.Gone += of.Gone
-		sum.Rejected += of.Rejected
-	}
-	return sum
+	return s.answers[t]
 }
 
 // HasServed reports whether a complete answer had the record. The record is compact, and in the
@@ -286,6 +284,12 @@ func (s *Served) IsTroubled(account string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.troubled[account]
+}
+
+func (s *Served) isThrottled(p schema.Provider) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.throttled[p]
 }
 
 func (s *Served) isAimed(account string) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -58,6 +59,38 @@ func (s *truvScene) add(typ, members string) Webhook {
 	return w
 }
 
+// taken is when the worker took the events of a scene.
+var taken = time.Unix(1000, 0)
+
+// order gives a completion of Truv's data its time.
+func order(c *schema.Completion) {
+	c.Data.TakenAt = taken
+	at := taken
+	if c.Data.Resource == schema.VerificationReports {
+		at = c.Data.Event.OccurredAt
+	}
+	c.Sequence = schema.Sequence(at, taken, c.ID)
+}
+
+// asTruvs gives a completion of Truv's data its scope.
+func asTruvs(c *schema.Completion) {
+	scope := schema.Snapshot
+	switch c.Data.Resource {
+	case schema.Paystubs, schema.VerificationReports:
+		scope = schema.Delta
+	case schema.Shifts:
+		if c.Data.Stale {
+			scope = schema.Delta
+		}
+	default: // all of the link
+	}
+	scoped(scope)(c)
+}
+
+func scoped(scope schema.Scope) func(*schema.Completion) {
+	return func(c *schema.Completion) { c.Data.Scope = &scope }
+}
+
 func TestCheckOfTruvFinds(t *testing.T) {
 	const (
 		ofJob = `,"employment_id":"job-1","objects_count":2`
@@ -66,6 +99,10 @@ func TestCheckOfTruvFinds(t *testing.T) {
 	stale := func(c *schema.Completion) { c.Data.Stale = true }
 	provider := func(c *schema.Completion) {
 		c.Data.Error = &schema.CompletionError{Class: string(schema.ClassProvider)}
+	}
+	withoutShifts := func(c *schema.Completion) {
+		isShifts := func(r schema.Resource) bool { return r == schema.Shifts }
+		c.Data.Supported = slices.DeleteFunc(c.Data.Supported, isShifts)
 	}
 	missing := func(c *schema.Completion) { c.Data.Missing = []string{"gone"} }
 	for _, row := range []struct {
@@ -77,7 +114,9 @@ func TestCheckOfTruvFinds(t *testing.T) {
 		records  []string
 		with     func(*schema.Completion)
 		aimed    bool
-		want     []string
+		// throttled is true if Truv made a call about another link wait.
+		throttled bool
+		want      []string
 	}{
 		{name: "nothing when the profile has come", typ: "profile-created",
 			members: `,"object_id":"me"`, resource: schema.Identity,
@@ -136,12 +175,63 @@ func TestCheckOfTruvFinds(t *testing.T) {
 		{name: "nothing when a task of another product is unavailable",
 			typ: "task-status-updated", members: `,"status":"done","product":"deposit_switch"`,
 			resource: schema.VerificationReports, outcome: schema.Unavailable, with: provider},
+		{name: "nothing when a task without a product has the report of the income",
+			typ: "task-status-updated", members: `,"status":"done","product":null`,
+			resource: schema.VerificationReports,
+			records:  []string{`{"id":"r","employments":[{"profile":{"n":1.50}}]}`}},
+		{name: "nothing when a task of a product in another case that failed is failed",
+			typ: "task-status-updated", members: `,"status":"mfa_error","product":"Employment"`,
+			resource: schema.VerificationReports, outcome: schema.Failed, with: provider},
 		{name: "a task that failed and is unavailable", typ: "task-status-updated",
 			members: `,"status":"mfa_error","product":"income"`, resource: schema.VerificationReports,
 			outcome: schema.Unavailable, with: provider, want: []string{Outcome}},
 		{name: "nothing when a task that failed is failed", typ: "task-status-updated",
 			members: `,"status":"mfa_error","product":"income"`, resource: schema.VerificationReports,
 			outcome: schema.Failed, with: provider},
+		{name: "a report that would replace that of another product",
+			typ: "task-status-updated", members: `,"status":"done","product":"income"`,
+			resource: schema.VerificationReports,
+			records:  []string{`{"id":"r","employments":[{"profile":{"n":1.50}}]}`},
+			with:     scoped(schema.Snapshot), want: []string{Changed}},
+		{name: "a report that is ordered by its fetch", typ: "task-status-updated",
+			members:  `,"status":"done","product":"income"`,
+			resource: schema.VerificationReports,
+			records:  []string{`{"id":"r","employments":[{"profile":{"n":1.50}}]}`},
+			with: func(c *schema.Completion) {
+				c.Sequence = schema.Sequence(c.Data.TakenAt, c.Data.TakenAt, c.ID)
+			},
+			want: []string{Changed}},
+		{name: "data that is ordered by its webhook", typ: "profile-created",
+			members: `,"object_id":"me"`, resource: schema.Identity,
+			records: []string{`{"id":"me"}`},
+			with: func(c *schema.Completion) {
+				c.Sequence = schema.Sequence(c.Data.Event.OccurredAt, c.Data.TakenAt, c.ID)
+			},
+			want: []string{Changed}},
+		{name: "stale shifts that would replace those that are lacking", typ: "shifts-updated",
+			members: `,"employment_id":"job-1","objects_count":2`, resource: schema.Shifts,
+			aimed: true, records: []string{`{"id":"s"}`},
+			with: func(c *schema.Completion) {
+				stale(c)
+				scoped(schema.Snapshot)(c)
+			},
+			want: []string{Changed}},
+		{name: "nothing when shifts are lacking, and the others are a part", aimed: true,
+			typ: "shifts-updated", members: `,"employment_id":"job-1","objects_count":2`,
+			resource: schema.Shifts, records: []string{`{"id":"s"}`}, with: stale},
+		{name: "shifts of which all have come as a part", typ: "shifts-updated", members: one,
+			resource: schema.Shifts, records: []string{`{"id":"s"}`},
+			with: scoped(schema.Delta), want: []string{Changed}},
+		{name: "a report that does not know of the shifts", typ: "task-status-updated",
+			members:  `,"status":"done","product":"income"`,
+			resource: schema.VerificationReports,
+			records:  []string{`{"id":"r","employments":[{"profile":{"n":1.50}}]}`},
+			with:     withoutShifts, want: []string{Incomplete}},
+		{name: "nothing when Truv made calls wait, and a report does not know of the shifts",
+			typ: "task-status-updated", members: `,"status":"done","product":"income"`,
+			resource: schema.VerificationReports, throttled: true,
+			records: []string{`{"id":"r","employments":[{"profile":{"n":1.50}}]}`},
+			with:    withoutShifts},
 		{name: "a report whose account lacks a resource that the link has",
 			typ: "task-status-updated", members: `,"status":"done","product":"income"`,
 			resource: schema.VerificationReports,
@@ -151,11 +241,7 @@ func TestCheckOfTruvFinds(t *testing.T) {
 		{name: "statements that would replace those of the other employment",
 			typ: "statements-created", members: ofJob, resource: schema.Paystubs,
 			records: []string{`{"id":"a"}`, `{"id":"b"}`},
-			with: func(c *schema.Completion) {
-				scope := schema.Snapshot
-				c.Data.Scope = &scope
-			},
-			want: []string{Changed}},
+			with:    scoped(schema.Snapshot), want: []string{Changed}},
 		{name: "a missing profile although the provider held nothing back",
 			typ: "profile-updated", members: `,"object_id":"gone"`, resource: schema.Identity,
 			records: []string{`{"id":"me"}`}, with: missing,
@@ -166,6 +252,9 @@ func TestCheckOfTruvFinds(t *testing.T) {
 			if row.aimed {
 				s.served.Aim(truvLink)
 			}
+			if row.throttled {
+				s.served.Note(ParseCall("/truv/v1/links/another/shifts/"), 429, nil)
+			}
 			w := s.add(row.typ, row.members)
 			if row.outcome == "" {
 				row.outcome = schema.Succeeded
@@ -173,11 +262,7 @@ func TestCheckOfTruvFinds(t *testing.T) {
 			s.complete(w, row.resource, row.outcome, func(c *schema.Completion) {
 				c.Data.ObjectID = w.ObjectID
 				c.Data.EmploymentID = w.EmploymentID
-				scope := schema.Snapshot
-				if row.resource == schema.Paystubs {
-					scope = schema.Delta
-				}
-				c.Data.Scope = &scope
+				order(c)
 				c.Data.Supported = []schema.Resource{
 					schema.Employment, schema.Identity, schema.Income, schema.Paystubs,
 					schema.Shifts, schema.VerificationReports,
@@ -185,6 +270,9 @@ func TestCheckOfTruvFinds(t *testing.T) {
 				records(row.records...)(c)
 				if row.with != nil {
 					row.with(c)
+				}
+				if c.Data.Scope == nil {
+					asTruvs(c)
 				}
 			})
 			var got []string
@@ -218,8 +306,8 @@ func TestTheIncomeAtTruvIsTheEmployment(t *testing.T) {
 			for _, r := range []schema.Resource{schema.Employment, schema.Income} {
 				s.complete(w, r, schema.Succeeded, func(c *schema.Completion) {
 					c.Data.ObjectID = "job-1"
-					scope := schema.Snapshot
-					c.Data.Scope = &scope
+					order(c)
+					asTruvs(c)
 					records(row.records...)(c)
 				})
 			}
@@ -301,13 +389,37 @@ func TestAWorkerAsksForItsTargets(t *testing.T) {
 			t.Errorf("%s: targets %v, want %v", row.promise, got, row.want)
 		}
 	}
-	s := NewServed()
-	for _, path := range []string{"income/report", "shifts", "shifts"} {
-		s.Note(ParseCall("/truv/v1/links/l/"+path+"/"), 404, nil)
-	}
-	targets := TargetsOf(schema.Truv, "l", schema.VerificationReports)
-	if got := s.AnswersTo(targets...); got != (Answers{Lagging: 3}) {
-		t.Errorf("answers %+v, want three that lag", got)
+}
+
+func TestABadAnswerAboutShiftsIsNoEndOfAReport(t *testing.T) {
+	for _, row := range []struct {
+		promise string
+		path    string
+		want    []string
+	}{
+		{"404s about the report are the end of its event", "income/report", nil},
+		{"404s about the shifts are none", "shifts", []string{Outcome}},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			s := newTruvScene()
+			for range steps.NotReady + 1 {
+				s.served.Note(ParseCall("/truv/v1/links/"+truvLink+"/"+row.path+"/"), 404, nil)
+			}
+			w := s.add("task-status-updated", `,"status":"done","product":"income"`)
+			s.complete(w, schema.VerificationReports, schema.Unavailable,
+				func(c *schema.Completion) {
+					c.Data.Error = &schema.CompletionError{Class: string(schema.ClassNotReady)}
+				})
+			var got []string
+			for _, v := range s.violations() {
+				if v.What != Invalid {
+					got = append(got, v.What)
+				}
+			}
+			if !slices.Equal(got, row.want) {
+				t.Errorf("violations %v, want %v", got, row.want)
+			}
+		})
 	}
 }
 

@@ -26,7 +26,10 @@ type Snapshot struct {
 type Page struct {
 	Records     []Record
 	RefreshedAt time.Time // as in Snapshot
-	Next        string    // the cursor of the next page, empty on the last page: set by Pages
+	// Total is the number of records in the whole list, as this page or an earlier one says it. 0
+	// means unknown.
+	Total int
+	Next  string // the cursor of the next page, empty on the last page: set by Pages
 	// Answer holds the bytes of the records. Pages releases the Answer.
 	Answer Answer
 }

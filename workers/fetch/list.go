@@ -21,28 +21,36 @@ func (pages list) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, 
 
 // fetchAll reads every page and adds the records for which keep is true, or all if keep is nil, to
 // job.Records. A record can move to the next page between two calls, and is added once. Records
-// without an id are all added.
+// without an id are all added. A list with fewer records than the list itself counts is stale.
 func fetchAll(
 	ctx context.Context, pages iter.Seq2[api.Page, error], job workers.Job,
 	keep func(api.Record) bool,
 ) (workers.Fetched, error) {
 	fetched := workers.Fetched{Scope: schema.Snapshot}
 	seen := map[string]bool{}
+	read := 0
+	total := 0
 	for page, err := range pages {
 		if err != nil {
 			return workers.Fetched{}, err
 		}
 		noteAge(&fetched, page, job)
+		total = page.Total
 		for _, r := range page.Records {
-			if seen[r.ID] || (keep != nil && !keep(r)) {
+			if seen[r.ID] {
 				continue
 			}
 			seen[r.ID] = r.ID != ""
+			read++
+			if keep != nil && !keep(r) {
+				continue
+			}
 			if err := job.Records.Add(ctx, r); err != nil {
 				return workers.Fetched{}, err
 			}
 		}
 	}
+	fetched.Stale = fetched.Stale || read < total
 	return fetched, nil
 }
 

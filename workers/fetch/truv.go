@@ -23,14 +23,20 @@ var truvRow = row[truvConfig, *truv.Client]{
 	newClient: newTruv,
 	decode:    decodeTruv,
 	handlers: map[schema.Resource]func(*truv.Client) workers.Handler{
-		schema.Employment: func(c *truv.Client) workers.Handler { return truvEmployments{c} },
-		schema.Identity:   func(c *truv.Client) workers.Handler { return truvIdentity{c} },
+		schema.Employment: func(c *truv.Client) workers.Handler {
+			return truvData{truvEmployments{c}}
+		},
+		schema.Identity: func(c *truv.Client) workers.Handler { return truvData{truvIdentity{c}} },
 		// An employment has the income from it. Truv has no other record of an income.
-		schema.Income:   func(c *truv.Client) workers.Handler { return truvEmployments{c} },
-		schema.Paystubs: func(c *truv.Client) workers.Handler { return truvStatements{c} },
-		schema.Shifts:   func(c *truv.Client) workers.Handler { return truvCounted{c.Shifts} },
+		schema.Income: func(c *truv.Client) workers.Handler {
+			return truvData{truvEmployments{c}}
+		},
+		schema.Paystubs: func(c *truv.Client) workers.Handler {
+			return truvData{truvStatements{c}}
+		},
+		schema.Shifts: func(c *truv.Client) workers.Handler { return truvData{truvShifts{c}} },
 		schema.BankAccounts: func(c *truv.Client) workers.Handler {
-			return truvCounted{c.BankAccounts}
+			return truvData{truvCounted{c.BankAccounts}}
 		},
 		schema.VerificationReports: func(c *truv.Client) workers.Handler { return truvReport{c} },
 		schema.Link:                func(c *truv.Client) workers.Handler { return truvLink{c} },
@@ -73,14 +79,26 @@ func decodeTruv(e schema.Event) (workers.Payload, error) {
 			workers.ErrUndecodable, e.Type)
 	}
 	payload := workers.Payload{
-		ObjectID:     string(body.ObjectID),
-		EmploymentID: string(body.EmploymentID),
+		ObjectID:     namedID(body.ObjectID),
+		EmploymentID: namedID(body.EmploymentID),
 		ObjectsCount: countOf(body.ObjectsCount),
 	}
 	if e.Action == schema.ActionStatusUpdated {
 		noteTask(&payload, string(body.Product), string(body.Status))
 	}
 	return payload, nil
+}
+
+// idBytesMax is the size of the largest id of an object. Truv's are 32 letters.
+const idBytesMax = 256
+
+// namedID returns an id that a webhook names. A text too large for an id says nothing: it would
+// make the completion too large for a message.
+func namedID(text api.Text) string {
+	if len(text) > idBytesMax {
+		return ""
+	}
+	return string(text)
 }
 
 // countOf reads a number of objects: a whole number over 0. Anything else says nothing.

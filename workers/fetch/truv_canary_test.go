@@ -340,7 +340,7 @@ func TestATaskOfTruvEndsWithItsWordAndWithoutItsText(t *testing.T) {
 		{"a task without data is unavailable", "ok", "no_data", "income", schema.Unavailable,
 			"no_data", reportAlone},
 		{"a task of another product has no report", "ok", "done", "pll", schema.Unavailable,
-			"no_report", nil},
+			schema.CodeNoReport, nil},
 		{"a report that never comes is unavailable, and only it was to come", "absent", "done",
 			"income", schema.Unavailable, "unknown_705df9b3", reportAlone},
 		{"a report that is refused failed, and only it was to come", "bad", "done", "income",

@@ -10,6 +10,17 @@ import (
 	"github.com/wagewire/wagewire/workers/truv"
 )
 
+// truvData is the handler of Truv's data. Truv does not say how old the data is, so the time of our
+// fetch orders it: of two fetches, the later has the newer data, whatever their events.
+type truvData struct{ workers.Handler }
+
+// Fetch gets the data. It is as new as the attempt's beginning.
+func (t truvData) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
+	fetched, err := t.Handler.Fetch(ctx, job)
+	fetched.DataAt = job.Started
+	return fetched, err
+}
+
 // truvEmployments is the handler of Truv's employments, and of the incomes in them: GET
 // /v1/links/{link_id}/employments/.
 type truvEmployments struct{ client *truv.Client }
@@ -75,18 +86,32 @@ func (t truvStatements) Fetch(ctx context.Context, job workers.Job) (workers.Fet
 	return fetched, nil
 }
 
+// truvShifts is the handler of Truv's shifts: GET /v1/links/{link_id}/shifts/.
+type truvShifts struct{ client *truv.Client }
+
+// Fetch gets the shifts of the link. If some are lacking, the others are a Delta: a Snapshot would
+// make subscribers drop those that are lacking.
+func (t truvShifts) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
+	fetched, err := truvCounted{t.client.Shifts}.Fetch(ctx, job)
+	if err == nil && fetched.Stale {
+		fetched.Scope = schema.Delta
+	}
+	return fetched, err
+}
+
 // truvCounted is the handler for a list of which the webhook says the count.
 type truvCounted struct {
 	pages func(ctx context.Context, linkID string) iter.Seq2[api.Page, error]
 }
 
-// Fetch gets every record. Fewer than the webhook counts are stale: Truv's API is behind its
-// webhook. The count is of one employment and the list may be of several, so more are right.
+// Fetch gets every record. Fewer than the webhook or the list counts are stale: Truv's API is
+// behind its webhook. The webhook's count is of one employment and the list may be of several, so
+// more are right.
 func (t truvCounted) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	fetched, err := fetchAll(ctx, t.pages(ctx, job.Event.AccountID), job, nil)
 	if err != nil {
 		return workers.Fetched{}, err
 	}
-	fetched.Stale = job.Records.Count() < job.Payload.ObjectsCount
+	fetched.Stale = fetched.Stale || job.Records.Count() < job.Payload.ObjectsCount
 	return fetched, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,17 +100,23 @@ const (
 	askAccounts    = "bank_accounts/"
 )
 
+// attempted is when the attempt at a job of these tests began. Truv's data is as new, whatever the
+// time of the event.
+var attempted = announced.Add(time.Minute)
+
 func TestTruvsRecords(t *testing.T) {
 	const (
 		ofEmp1 = `,"object_id":"emp-1"`
 		gone   = http.StatusNotFound
 	)
-	snapshot := workers.Fetched{Scope: schema.Snapshot}
-	delta := workers.Fetched{Scope: schema.Delta}
-	staleSnapshot := workers.Fetched{Scope: schema.Snapshot, Stale: true}
-	staleDelta := workers.Fetched{Scope: schema.Delta, Stale: true}
+	snapshot := workers.Fetched{Scope: schema.Snapshot, DataAt: attempted}
+	delta := workers.Fetched{Scope: schema.Delta, DataAt: attempted}
+	staleSnapshot := workers.Fetched{Scope: schema.Snapshot, Stale: true, DataAt: attempted}
+	staleDelta := workers.Fetched{Scope: schema.Delta, Stale: true, DataAt: attempted}
 	lacks := func(id string) workers.Fetched {
-		return workers.Fetched{Scope: schema.Snapshot, Missing: []string{id}}
+		return workers.Fetched{
+			Scope: schema.Snapshot, Missing: []string{id}, DataAt: attempted,
+		}
 	}
 	for _, row := range []struct {
 		promise  string
@@ -156,6 +163,13 @@ func TestTruvsRecords(t *testing.T) {
 			}},
 			want: snapshot, records: []string{`{"id":"a"}`, `{"id":"b"}`, `{"id":"emp-1"}`},
 			asked: []string{askEmployments, "employments/?page=2"}},
+		{promise: "employments: fewer than the list counts are stale, and still all there is",
+			resource: schema.Employment, name: "employment-created", members: ofEmp1,
+			pages: map[string][]string{"employments/": {
+				`{"count":2,"next":null,"results":[{"id":"emp-1"}]}`,
+			}},
+			want: staleSnapshot, records: []string{`{"id":"emp-1"}`},
+			asked: []string{askEmployments}},
 		{promise: "employments: a link that is gone is the provider's answer",
 			resource: schema.Employment, name: "employment-created", members: ofEmp1,
 			status: gone, asked: []string{askEmployments}},
@@ -214,6 +228,13 @@ func TestTruvsRecords(t *testing.T) {
 			want: staleDelta, records: []string{`{"id":"s1"}`, `{"id":"s2"}`},
 			asked: []string{askOfEmp1,
 				"statements/?employment_id=emp-1&page=2&page_size=100&return_all_statements=true"}},
+		{promise: "statements: fewer than the list itself counts are stale",
+			resource: schema.Paystubs, name: "statements-created",
+			members: `,"employment_id":"emp-1"`,
+			pages: map[string][]string{"statements/": {
+				`{"count":2,"next":null,"results":[{"id":"s1"}]}`,
+			}},
+			want: staleDelta, records: []string{`{"id":"s1"}`}, asked: []string{askOfEmp1}},
 		{promise: "statements: of the newest employment, if the webhook names none",
 			resource: schema.Paystubs, name: "statements-created", members: `,"objects_count":1`,
 			pages: map[string][]string{"statements/": {`[{"pay_date":"2018-05-15"}]`}},
@@ -235,10 +256,55 @@ func TestTruvsRecords(t *testing.T) {
 			members: `,"objects_count":0`,
 			pages:   map[string][]string{"shifts/": {`{"count":0,"next":null,"results":[]}`}},
 			want:    snapshot, asked: []string{askShifts}},
-		{promise: "shifts: none where there must be one are stale",
+		{promise: "shifts: none where there must be one are stale, and take nothing away",
 			resource: schema.Shifts, name: "shifts-updated", members: `,"objects_count":1`,
 			pages: map[string][]string{"shifts/": {`{"count":1,"next":null,"results":[]}`}},
-			want:  staleSnapshot, asked: []string{askShifts}},
+			want:  staleDelta, asked: []string{askShifts}},
+		{promise: "shifts: fewer than announced are stale, and take nothing away",
+			resource: schema.Shifts, name: "shifts-updated", members: `,"objects_count":2`,
+			pages: map[string][]string{"shifts/": {`[{"id":"h1"}]`}},
+			want:  staleDelta, records: []string{`{"id":"h1"}`}, asked: []string{askShifts}},
+		{promise: "shifts: fewer than the list itself counts are stale, and take nothing away",
+			resource: schema.Shifts, name: "shifts-created", members: `,"objects_count":1`,
+			pages: map[string][]string{"shifts/": {
+				`{"count":250,"next":null,"results":[{"id":"h1"}]}`,
+			}},
+			want: staleDelta, records: []string{`{"id":"h1"}`}, asked: []string{askShifts}},
+		{promise: "shifts: the newest count of the list is the one",
+			resource: schema.Shifts, name: "shifts-created",
+			pages: map[string][]string{"shifts/": {
+				`{"count":9,"next":"x","results":[{"id":"h1"}]}`,
+				`{"count":2,"next":null,"results":[{"id":"h2"}]}`,
+			}},
+			want: snapshot, records: []string{`{"id":"h1"}`, `{"id":"h2"}`},
+			asked: []string{askShifts, "shifts/?page=2&page_size=100"}},
+		{promise: "shifts: a page without a count leaves the count of the page before",
+			resource: schema.Shifts, name: "shifts-created",
+			pages: map[string][]string{"shifts/": {
+				`{"count":9,"next":"x","results":[{"id":"h1"}]}`, `[{"id":"h2"}]`,
+			}},
+			want: staleDelta, records: []string{`{"id":"h1"}`, `{"id":"h2"}`},
+			asked: []string{askShifts, "shifts/?page=2&page_size=100"}},
+		{promise: "shifts: one on two pages counts once",
+			resource: schema.Shifts, name: "shifts-created",
+			pages: map[string][]string{"shifts/": {
+				`{"count":3,"next":"x","results":[{"id":"h1"},{"id":"h2"}]}`,
+				`{"count":3,"next":null,"results":[{"id":"h2"}]}`,
+			}},
+			want: staleDelta, records: []string{`{"id":"h1"}`, `{"id":"h2"}`},
+			asked: []string{askShifts, "shifts/?page=2&page_size=100"}},
+		{promise: "shifts: the last page again, after all of them, is the end",
+			resource: schema.Shifts, name: "shifts-created", members: `,"objects_count":1`,
+			pages: map[string][]string{"shifts/": {
+				`{"count":1,"next":"x","results":[{"id":"h1"}]}`,
+				`{"count":1,"next":"x","results":[{"id":"h1"}]}`,
+			}},
+			want: snapshot, records: []string{`{"id":"h1"}`},
+			asked: []string{askShifts, "shifts/?page=2&page_size=100"}},
+		{promise: "shifts: results that are null are none",
+			resource: schema.Shifts, name: "shifts-created",
+			pages: map[string][]string{"shifts/": {`{"count":0,"next":null,"results":null}`}},
+			want:  snapshot, asked: []string{askShifts}},
 		{promise: "shifts: a link that goes between two pages is the provider's answer",
 			resource: schema.Shifts, name: "shifts-updated", members: `,"objects_count":2`,
 			pages: map[string][]string{"shifts/": {
@@ -267,8 +333,13 @@ func TestTruvsRecords(t *testing.T) {
 		t.Run(row.promise, func(t *testing.T) {
 			fake := &truvAPI{pages: row.pages, statuses: row.statuses}
 			job := truvJob(t, row.resource, row.name, row.members)
+			job.Event.OccurredAt = announced
+			job.Started = attempted
 			got, err := fetch.TruvHandlers[row.resource](fake.client(t)).Fetch(t.Context(), job)
 			check(t, got, err, row.status)
+			if row.status != 0 {
+				row.want.DataAt = attempted
+			}
 			if diff := cmp.Diff(row.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

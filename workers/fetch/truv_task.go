@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/workers"
@@ -42,7 +43,7 @@ func noteTask(payload *workers.Payload, product, status string) {
 		payload.Outcome = schema.Pending
 	case !hasReport:
 		payload.Outcome = schema.Unavailable
-		payload.ErrorCode = "no_report"
+		payload.ErrorCode = schema.CodeNoReport
 	case failed != "":
 		payload.Outcome = failed
 		payload.ErrorCode = status
@@ -58,9 +59,13 @@ func reportAlone() []schema.Resource { return []schema.Resource{schema.Verificat
 // …/employment/report/ for a task about employment alone.
 type truvReport struct{ client *truv.Client }
 
-// Fetch gets the report of a task that is done. A report whose own task goes on is stale. The
-// report and the list of shifts, which no report has, tell which resources the link has. If the
-// event ends with the error, the report alone was to come.
+// Fetch gets the report of a task that is done. The report is a Delta, because that of another
+// product stays good. A report whose own task goes on is stale. The report and the list of shifts,
+// which no report has, tell which resources the link has. If the event ends with the error, the
+// report alone was to come.
+//
+// The time of the event orders the reports, because each event is the word about a task of its own,
+// and Truv does not say whether a refresh moves the time of the report.
 func (t truvReport) Fetch(ctx context.Context, job workers.Job) (workers.Fetched, error) {
 	report, err := t.client.Report(ctx, job.Event.AccountID, truv.Product(job.Payload.Product))
 	if err != nil {
@@ -73,8 +78,9 @@ func (t truvReport) Fetch(ctx context.Context, job workers.Job) (workers.Fetched
 	}
 	hasShifts, err := t.hasShifts(ctx, job)
 	fetched := workers.Fetched{
-		Scope:       schema.Snapshot,
+		Scope:       schema.Delta,
 		RefreshedAt: report.RefreshedAt,
+		DataAt:      job.Event.OccurredAt,
 		Stale:       isEarly(report.Status) || isRefreshing(report.RefreshStatus),
 		Supported:   resourcesOf(report, hasShifts),
 	}
@@ -89,15 +95,21 @@ func isRefreshing(status string) bool { return status != "new" && isEarly(status
 // isEarly reports whether a report of the status may still change. An absent status says nothing.
 func isEarly(status string) bool { return status != "" && isUnderway(status) }
 
-// hasShifts reports whether the link has a shift. If Truv refuses the list, or answers it against
-// its contract, the link counts as one without shifts: the list must not cost the report.
+// hasShifts reports whether the link is known to have a shift. The question must not cost the
+// report, which Truv has given. So only the end of ctx and refused credentials are errors, which
+// are not about the link.
 func (t truvReport) hasShifts(ctx context.Context, job workers.Job) (bool, error) {
 	has, err := t.client.HasShifts(ctx, job.Event.AccountID)
-	_, isBroken := errors.AsType[*api.ContractError](err)
-	if isRefused(err) || isAbsent(err) || isBroken {
-		return false, nil
+	if ctx.Err() != nil || isUnauthorized(err) {
+		return false, err
 	}
-	return has, err
+	return has && err == nil, nil
+}
+
+// isUnauthorized reports whether the provider refuses our credentials, or there are none.
+func isUnauthorized(err error) bool {
+	status, ok := errors.AsType[*api.StatusError](err)
+	return errors.Is(err, api.ErrCredentials) || ok && status.Status == http.StatusUnauthorized
 }
 
 // resourcesOf returns the resources of which the link has data.

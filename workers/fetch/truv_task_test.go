@@ -1,7 +1,9 @@
 package fetch_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/wagewire/wagewire/workers"
 	"github.com/wagewire/wagewire/workers/api"
 	"github.com/wagewire/wagewire/workers/fetch"
+	"github.com/wagewire/wagewire/workers/truv"
 )
 
 // reportAlone are the resources of a link whose task brought nothing else.
@@ -66,13 +69,20 @@ func TestATaskThatIsNotDoneHasAnOutcome(t *testing.T) {
 		{"error is a failure", "income", "error", ended(schema.Failed, "error")},
 
 		{"a task for deposits has no report", "deposit_switch", "done",
-			of("deposit_switch", schema.Unavailable, "no_report")},
-		{"nor has one for loans", "pll", "done", of("pll", schema.Unavailable, "no_report")},
+			of("deposit_switch", schema.Unavailable, schema.CodeNoReport)},
+		{"nor has one for loans", "pll", "done", of("pll", schema.Unavailable, schema.CodeNoReport)},
 		{"nor has one that failed", "insurance", "login_error",
-			of("insurance", schema.Unavailable, "no_report")},
+			of("insurance", schema.Unavailable, schema.CodeNoReport)},
 		{"nor has one of a product that nobody knows", "admin", "done",
-			of("admin", schema.Unavailable, "no_report")},
-		{"nor has one without a product", "", "done", of("", schema.Unavailable, "no_report")},
+			of("admin", schema.Unavailable, schema.CodeNoReport)},
+		{"one without a product counts as one of the income", "", "done", workers.Payload{}},
+		{"and so if it failed", "", "login_error", workers.Payload{
+			Outcome: schema.Failed, ErrorCode: "login_error", Supported: reportAlone,
+		}},
+		{"the case of a product says nothing", "Income", "done",
+			workers.Payload{Product: "Income"}},
+		{"that of an employment", "EMPLOYMENT", "done",
+			workers.Payload{Product: "EMPLOYMENT"}},
 		{"but on its way it is on its way", "pll", "parse", of("pll", schema.Pending, "")},
 	} {
 		t.Run(row.promise, func(t *testing.T) {
@@ -86,6 +96,7 @@ func TestATaskThatIsNotDoneHasAnOutcome(t *testing.T) {
 }
 
 func TestAWebhookOfTruvWithOddMembersIsRead(t *testing.T) {
+	long := strings.Repeat("o", 257)
 	for _, row := range []struct {
 		promise, members string
 		want             workers.Payload
@@ -106,6 +117,12 @@ func TestAWebhookOfTruvWithOddMembersIsRead(t *testing.T) {
 		{"a bad member beside good ones",
 			`,"objects_count":"many","object_id":"o1","employment_id":"emp-1"`,
 			workers.Payload{ObjectID: "o1", EmploymentID: "emp-1"}},
+		{"ids of 256 bytes",
+			`,"object_id":"` + long[1:] + `","employment_id":"` + long[1:] + `"`,
+			workers.Payload{ObjectID: long[1:], EmploymentID: long[1:]}},
+		{"larger ids, which would make the completion too large",
+			`,"object_id":"` + long + `","employment_id":"` + long + `","objects_count":14`,
+			workers.Payload{ObjectsCount: 14}},
 		{"a status and a product, which only a task has", `,"status":"error","product":"income"`,
 			workers.Payload{}},
 	} {
@@ -148,12 +165,18 @@ func FuzzAWebhookOfTruvIsReadOrRefused(f *testing.F) {
 				t.Errorf("a count of %d", got.ObjectsCount)
 			case action == schema.ActionCreated && (got.Outcome != "" || got.Supported != nil):
 				t.Errorf("data that was created has the outcome %q", got.Outcome)
+			case len(got.ObjectID) > 256, len(got.EmploymentID) > 256:
+				t.Errorf("an id of %d bytes", max(len(got.ObjectID), len(got.EmploymentID)))
 			case len(got.ErrorCode) > len("unable_to_reset"):
 				t.Errorf("%q is no word of ours", got.ErrorCode)
 			}
 		}
 	})
 }
+
+// taskEnded is the time of the webhook about a task that is done. It is later than the time of the
+// report.
+var taskEnded = announced.Add(time.Hour)
 
 // The paths of reports, and of the question for shifts.
 const (
@@ -184,9 +207,13 @@ func TestTruvsReports(t *testing.T) {
 		schema.Paystubs, schema.BankAccounts,
 	}
 	fetched := func(at time.Time, supported []schema.Resource) workers.Fetched {
-		return workers.Fetched{Scope: schema.Snapshot, RefreshedAt: at, Supported: supported}
+		return workers.Fetched{
+			Scope: schema.Delta, RefreshedAt: at, DataAt: taskEnded, Supported: supported,
+		}
 	}
-	stale := workers.Fetched{Scope: schema.Snapshot, Stale: true, Supported: reportAlone}
+	stale := workers.Fetched{
+		Scope: schema.Delta, DataAt: taskEnded, Stale: true, Supported: reportAlone,
+	}
 	both := []string{incomeReport, askForOneShift}
 	for _, row := range []struct {
 		promise, members string
@@ -232,6 +259,19 @@ func TestTruvsReports(t *testing.T) {
 		{promise: "and one whose list of shifts breaks the contract", members: income,
 			pages: map[string][]string{incomeReport: {whole}, "shifts/": {`{"results":7}`}},
 			want:  fetched(announced, withoutShifts), records: []string{wholeLeft}, asked: both},
+		{promise: "and one whose list of shifts is without results", members: income,
+			pages: map[string][]string{incomeReport: {whole}, "shifts/": {`{"results":null}`}},
+			want:  fetched(announced, withoutShifts), records: []string{wholeLeft}, asked: both},
+		{promise: "the case of a product says nothing",
+			members: `,"product":"Employment","status":"done"`,
+			pages:   map[string][]string{employmentReport: {`{"id":"r1"}`}},
+			want:    fetched(time.Time{}, reportAlone), records: []string{`{"id":"r1"}`},
+			asked: []string{employmentReport, askForOneShift}},
+		{promise: "a task without a product has the report of the income",
+			members: `,"product":null,"status":"done"`,
+			pages:   map[string][]string{incomeReport: {`{"id":"r1"}`}},
+			want:    fetched(time.Time{}, reportAlone), records: []string{`{"id":"r1"}`},
+			asked: both},
 		{promise: "refused credentials are no answer about shifts", members: income,
 			pages:    map[string][]string{incomeReport: {whole}},
 			statuses: map[string]int{"shifts/": 401}, status: 401,
@@ -271,6 +311,7 @@ func TestTruvsReports(t *testing.T) {
 		t.Run(row.promise, func(t *testing.T) {
 			fake := &truvAPI{pages: row.pages, statuses: row.statuses}
 			job := truvJob(t, schema.VerificationReports, "task-status-updated", row.members)
+			job.Event.OccurredAt = taskEnded
 			newHandler := fetch.TruvHandlers[schema.VerificationReports]
 			got, err := newHandler(fake.client(t)).Fetch(t.Context(), job)
 			check(t, got, err, row.status)
@@ -301,16 +342,132 @@ func TestAReportThatBreaksTheContractAwaitsNothingElse(t *testing.T) {
 	}
 }
 
-func TestAnOutageOfTheListOfShiftsIsNoAnswerAboutThem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := &truvAPI{
-			pages:    map[string][]string{incomeReport: {`{"status":"done"}`}},
-			statuses: map[string]int{"shifts/": 503},
+// shiftsTransport is Truv's API of a link with a report, and with another answer about shifts.
+type shiftsTransport struct {
+	report http.RoundTripper
+	shifts func(*http.Request) (*http.Response, error)
+	asked  map[string]int
+}
+
+// RoundTrip answers the call.
+func (s shiftsTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	path, _ := strings.CutPrefix(r.URL.Path, "/v1/links/"+link+"/")
+	s.asked[path]++
+	if path == "shifts/" {
+		return s.shifts(r)
+	}
+	return s.report.RoundTrip(r)
+}
+
+// The report has been answered when the list of shifts is asked for, and Truv may never answer
+// about shifts. So a failure of that question must not cost the report, nor ask for it again.
+func TestNoAnswerAboutShiftsCostsTheReport(t *testing.T) {
+	respond := func(status int, body string) func(*http.Request) (*http.Response, error) {
+		return func(*http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: status, ContentLength: int64(len(body)),
+				Header: http.Header{"Retry-After": {"3600"}},
+				Body:   io.NopCloser(strings.NewReader(body)),
+			}, nil
 		}
-		job := truvJob(t, schema.VerificationReports, "task-status-updated",
-			`,"product":"income","status":"done"`)
-		newHandler := fetch.TruvHandlers[schema.VerificationReports]
-		got, err := newHandler(fake.client(t)).Fetch(t.Context(), job)
-		check(t, got, err, http.StatusServiceUnavailable)
-	})
+	}
+	for _, row := range []struct {
+		promise string
+		shifts  func(*http.Request) (*http.Response, error)
+	}{
+		{"a redirection", respond(301, ``)},
+		{"a bad request", respond(400, `{}`)},
+		{"a payment that is due", respond(402, `{}`)},
+		{"a method that is not allowed", respond(405, `{"detail":"Method not allowed."}`)},
+		{"a form that is not acceptable", respond(406, `{}`)},
+		{"a link that is gone", respond(410, `{}`)},
+		{"a media type", respond(415, `{}`)},
+		{"a hold that lasts", respond(429, `{}`)},
+		{"an error of the server", respond(500, `<html>`)},
+		{"an outage", respond(503, ``)},
+		{"HTML", respond(200, `<html>`)},
+		{"an object without results", respond(200, `{"id":"x"}`)},
+		{"a connection that breaks", func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("reset")
+		}},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := shiftsTransport{
+					report: &truvAPI{pages: map[string][]string{
+						incomeReport: {`{"status":"done","employments":[{"id":"e"}]}`},
+					}},
+					shifts: row.shifts, asked: map[string]int{},
+				}
+				got, err := fetchReport(t.Context(), t, api)
+				want := workers.Fetched{
+					Scope: schema.Delta, DataAt: taskEnded,
+					Supported: []schema.Resource{
+						schema.VerificationReports, schema.Employment, schema.Income,
+					},
+				}
+				if diff := cmp.Diff(want, got); err != nil || diff != "" {
+					t.Errorf("error %v (-want +got):\n%s", err, diff)
+				}
+				if api.asked[incomeReport] != 1 || api.asked["shifts/"] == 0 {
+					t.Errorf("calls: %v", api.asked)
+				}
+			})
+		})
+	}
+}
+
+// fetchReport gets the report of a task about income that is done.
+func fetchReport(
+	ctx context.Context, t *testing.T, transport http.RoundTripper,
+) (workers.Fetched, error) {
+	t.Helper()
+	config := (&provider{T: t}).config()
+	config.Transport = transport
+	client, err := truv.New(truv.Config{Config: config, ClientID: "client"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := truvJob(t, schema.VerificationReports, "task-status-updated",
+		`,"product":"income","status":"done"`)
+	job.Event.OccurredAt = taskEnded
+	return fetch.TruvHandlers[schema.VerificationReports](client).Fetch(ctx, job)
+}
+
+func TestAReportWhoseAttemptEndsWithinTheQuestionForShiftsIsNotComplete(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	api := shiftsTransport{
+		report: &truvAPI{pages: map[string][]string{incomeReport: {`{"status":"done"}`}}},
+		shifts: func(*http.Request) (*http.Response, error) {
+			cancel()
+			return nil, ctx.Err()
+		},
+		asked: map[string]int{},
+	}
+	if _, err := fetchReport(ctx, t, api); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the end of the attempt", err)
+	}
+}
+
+func TestCredentialsThatGoWithinTheQuestionForShiftsAreAnError(t *testing.T) {
+	fake := &truvAPI{pages: map[string][]string{incomeReport: {`{"status":"done"}`}}}
+	config := (&provider{T: t}).config()
+	config.Transport = fake
+	config.Secrets = func() ([]string, error) {
+		if len(fake.asked()) > 0 {
+			return nil, nil
+		}
+		return []string{"sekret"}, nil
+	}
+	client, err := truv.New(truv.Config{Config: config, ClientID: "client"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := truvJob(t, schema.VerificationReports, "task-status-updated",
+		`,"product":"income","status":"done"`)
+	_, err = fetch.TruvHandlers[schema.VerificationReports](client).Fetch(t.Context(), job)
+	if !errors.Is(err, api.ErrCredentials) {
+		t.Errorf("error %v, want ErrCredentials", err)
+	}
 }

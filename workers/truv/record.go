@@ -1,6 +1,7 @@
 package truv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -113,7 +114,7 @@ type listing struct {
 	client   *Client
 	endpoint api.Endpoint
 	without  []string
-	// read is the number of records so far, and count the number in the newest answer. 0 means
+	// read is the number of records so far, and count the newest number that Truv says. 0 means
 	// unknown.
 	read, count int
 	// last tells the records of the page before from others.
@@ -125,7 +126,7 @@ type listing struct {
 func (l *listing) get(ctx context.Context, number int) (_ api.Page, more bool, _ error) {
 	answer, err := l.client.api.Get(ctx, l.at(number))
 	if number > 1 && isNotFound(err) && l.read >= l.count {
-		return api.Page{}, false, nil
+		return api.Page{Total: l.count}, false, nil
 	}
 	if err != nil {
 		return api.Page{}, false, err
@@ -135,15 +136,26 @@ func (l *listing) get(ctx context.Context, number int) (_ api.Page, more bool, _
 	if err != nil {
 		return page, false, err
 	}
+	l.count = cmp.Or(read.count, l.count)
+	page.Total = l.count
 	sum := l.sum(read.records)
 	if number > 1 && sum == l.last {
-		return page, false, l.broken("a page came twice")
+		return page, false, l.endRepeated()
 	}
 	page.Records = read.records
 	l.read += len(read.records)
-	l.count = read.count
 	l.last = sum
 	return page, read.more, nil
+}
+
+// endRepeated ends a list of which a page came twice. After all records, the repeated page is that
+// of an API which answers a number beyond the end with the last page. Before that, the list breaks
+// the contract.
+func (l *listing) endRepeated() error {
+	if l.count > 0 && l.read >= l.count {
+		return nil
+	}
+	return l.broken("a page came twice")
 }
 
 // at returns the endpoint of a page. The first page has no number, because a list without pages has
@@ -193,7 +205,8 @@ type listPage struct {
 	more    bool // another page follows
 }
 
-// readPage reads {"count","next","previous","results"}, or an array. The records are parts of body.
+// readPage reads {"count","next","previous","results"}, or an array. Results that are null are
+// none. The records are parts of body.
 func readPage(e api.Endpoint, body []byte) (page listPage, _ error) {
 	r := rawjson.NewReader(body)
 	if r.Next() == '[' {
@@ -204,12 +217,16 @@ func readPage(e api.Endpoint, body []byte) (page listPage, _ error) {
 	for name := range r.Members() {
 		switch string(name) {
 		case "count":
-			page.count, _ = strconv.Atoi(string(r.Value())) // another type says nothing
+			count, _ := strconv.Atoi(string(r.Value())) // another type says nothing
+			page.count = max(0, count)
 		case "next":
 			page.more = isPresent(string(r.Value()))
 		case "results":
-			if r.Next() == '[' {
+			switch r.Next() {
+			case '[':
 				page.records, broken = readList(e, r)
+			case 'n':
+				broken = nil
 			}
 		}
 	}

@@ -76,6 +76,10 @@ func calls() []call {
 			false, both, reportOf(truv.ProductIncome)},
 		{"report of the employment", linkPath + "employment/report/", "",
 			linkTemplate + "employment/report/", false, both, reportOf(truv.ProductEmployment)},
+		{"report of a product in another case", linkPath + "employment/report/", "",
+			linkTemplate + "employment/report/", false, both, reportOf("Employment")},
+		{"report of no product", linkPath + "income/report/", "",
+			linkTemplate + "income/report/", false, both, reportOf("")},
 		{"report of an unknown product", linkPath + "income/report/", "",
 			linkTemplate + "income/report/", false, both, reportOf("../x?")},
 	}
@@ -297,6 +301,8 @@ func TestPages(t *testing.T) {
 		{"a list may be empty", []string{`{"count":0,"next":null,"results":[]}`}, "|", 1},
 		{"a bare array is a list of one page", []string{` [{"id":"a"},{"id":"b"}] `}, "a.b.|", 1},
 		{"and may be empty", []string{`[]`}, "|", 1},
+		{"results that are null are none", []string{`{"count":0,"next":null,"results":null}`},
+			"|", 1},
 		{"the address of the next page is not followed: the next number is asked for",
 			[]string{
 				`{"count":3,"next":` + elsewhere + `,"results":[{"id":"a"}]}`,
@@ -311,6 +317,9 @@ func TestPages(t *testing.T) {
 			"a.|b.|", 2},
 		{"a count that lies is no end",
 			[]string{`{"count":0,"next":"x","results":[{"id":"a"}]}`, `{"results":[{"id":"b"}]}`},
+			"a.|b.|", 2},
+		{"nor is one that is less than nothing",
+			[]string{`{"count":-9,"next":"x","results":[{"id":"a"}]}`, `{"results":[{"id":"b"}]}`},
 			"a.|b.|", 2},
 		{"and no more pages", []string{`{"count":999,"next":null,"results":[{"id":"a"}]}`},
 			"a.|", 1},
@@ -339,6 +348,21 @@ func TestPages(t *testing.T) {
 		{"and empty pages without an end",
 			[]string{`{"next":"x","results":[]}`, `{"next":"x","results":[]}`},
 			"|(a page came twice)", 2},
+		{"the same page after every record is the end, because the number was beyond it",
+			[]string{
+				`{"count":2,"next":"x","results":[{"id":"a"},{"id":"b"}]}`,
+				`{"count":2,"next":"x","results":[{"id":"a"},{"id":"b"}]}`,
+			}, "a.b.||", 2},
+		{"also if only the first page had the count",
+			[]string{
+				`{"count":1,"next":"x","results":[{"id":"a"}]}`,
+				`{"next":"x","results":[{"id":"a"}]}`,
+			}, "a.||", 2},
+		{"but not if the list has grown meanwhile",
+			[]string{
+				`{"count":1,"next":"x","results":[{"id":"a"}]}`,
+				`{"count":2,"next":"x","results":[{"id":"a"}]}`,
+			}, "a.|(a page came twice)", 2},
 		{"a record that moved to the next page is none",
 			[]string{
 				`{"next":"x","results":[{"id":"a"},{"id":"b"}]}`,
@@ -350,7 +374,6 @@ func TestPages(t *testing.T) {
 		{"null breaks the contract", []string{`null`}, "(not a list with results)", 1},
 		{"so does a number", []string{`7`}, "(not a list with results)", 1},
 		{"and an object without results", []string{`{"id":"a"}`}, "(not a list with results)", 1},
-		{"and results that are null", []string{`{"results":null}`}, "(not a list with results)", 1},
 		{"and results that are an object", []string{`{"results":{"id":"a"}}`},
 			"(not a list with results)", 1},
 		{"and a null in the list", []string{`[{"id":"a"},null]`}, "(a record is no object)", 1},
@@ -384,6 +407,49 @@ func TestPages(t *testing.T) {
 			got := describe(t, c.Shifts(t.Context(), linkID))
 			if got != tt.want || asked != tt.calls {
 				t.Errorf("yields %s after %d calls, want %s after %d", got, asked, tt.want, tt.calls)
+			}
+		})
+	}
+}
+
+func TestAPageSaysTheNewestTotalOfItsList(t *testing.T) {
+	for _, row := range []struct {
+		promise string
+		pages   []string
+		want    []int
+	}{
+		{"as the page itself", []string{`{"count":3,"results":[]}`}, []int{3}},
+		{"as each page in its turn",
+			[]string{`{"count":3,"next":"x","results":[{"id":"a"}]}`, `{"count":2,"results":[]}`},
+			[]int{3, 2}},
+		{"as the page before, if the page does not say it",
+			[]string{`{"count":3,"next":"x","results":[{"id":"a"}]}`, `[]`}, []int{3, 3}},
+		{"unknown in an array", []string{`[{"id":"a"}]`}, []int{0}},
+		{"unknown for a number of another type", []string{`{"count":"3","results":[]}`}, []int{0}},
+		{"behind the last page, as before",
+			[]string{`{"count":1,"next":"x","results":[{"id":"a"}]}`}, []int{1, 1}},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			c := client(t, func(w http.ResponseWriter, r *http.Request) {
+				number := 1
+				if r.URL.Query().Has("page") {
+					number, _ = strconv.Atoi(r.URL.Query().Get("page"))
+				}
+				if number > len(row.pages) {
+					respondWith(404, `{"detail":"Invalid page."}`)(w, r)
+					return
+				}
+				respondWith(200, row.pages[number-1])(w, r)
+			})
+			var got []int
+			for page, err := range c.Shifts(t.Context(), linkID) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, page.Total)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

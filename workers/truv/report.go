@@ -3,6 +3,7 @@ package truv
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/wagewire/wagewire/schema/rawjson"
 	"github.com/wagewire/wagewire/workers/api"
@@ -18,8 +19,14 @@ const (
 	ProductEmployment Product = "employment"
 )
 
-// HasReport reports whether Report gets the product's report.
-func (p Product) HasReport() bool { return p == ProductIncome || p == ProductEmployment }
+// HasReport reports whether Report gets the product's report. A product that Truv does not say
+// counts as the income, whose report has the employment as well. The case of a product says
+// nothing.
+func (p Product) HasReport() bool {
+	return p == "" || p.is(ProductIncome) || p.is(ProductEmployment)
+}
+
+func (p Product) is(other Product) bool { return strings.EqualFold(string(p), string(other)) }
 
 // Report is the report of a link: IncomeCheck or EmploymentCheck in Truv's reference. The records
 // of bank accounts are cut out.
@@ -38,7 +45,7 @@ type Report struct {
 // income.
 func (c *Client) Report(ctx context.Context, linkID string, p Product) (Report, error) {
 	e := api.Path("/v1/links/{link_id}/income/report/", linkID)
-	if p == ProductEmployment {
+	if p.is(ProductEmployment) {
 		e = api.Path("/v1/links/{link_id}/employment/report/", linkID)
 	}
 	answer, err := c.api.Get(ctx, e)
@@ -88,7 +95,7 @@ func (r *Report) noteEmployments(body []byte) {
 			for name, value := range rawjson.Members(employment) {
 				switch name {
 				case "profile":
-					r.HasIdentity = r.HasIdentity || hasMember(value)
+					r.HasIdentity = r.HasIdentity || hasValue(value)
 				case "statements":
 					r.HasStatements = r.HasStatements || hasElement(value)
 				case bankAccounts:
@@ -102,6 +109,16 @@ func (r *Report) noteEmployments(body []byte) {
 func hasMember(object json.RawMessage) bool {
 	for range rawjson.Members(object) {
 		return true
+	}
+	return false
+}
+
+// hasValue reports whether a member of the object is not null. A profile of nulls is none.
+func hasValue(object json.RawMessage) bool {
+	for _, value := range rawjson.Members(object) {
+		if string(value) != "null" {
+			return true
+		}
 	}
 	return false
 }

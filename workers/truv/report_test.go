@@ -41,6 +41,12 @@ func TestReport(t *testing.T) {
 		{"nor are nulls",
 			`{"employments":[{"id":"1","profile":null,"statements":null,"bank_accounts":null}]}`,
 			truv.Report{HasEmployment: true}},
+		{"nor is a profile of nulls",
+			`{"employments":[{"id":null,"profile":{"id":null,"ssn":null},"statements":[]}]}`,
+			truv.Report{HasEmployment: true}},
+		{"but a profile with one member that is there is one",
+			`{"employments":[{"profile":{"id":null,"ssn":"","email":null}}]}`,
+			truv.Report{HasEmployment: true, HasIdentity: true}},
 		{"nor are members of another type",
 			`{"employments":[{"id":"1","profile":"x","statements":{"a":1},"bank_accounts":7}]}`,
 			truv.Report{HasEmployment: true}},
@@ -111,8 +117,8 @@ func TestAReportShowsNoBankAccountAndSaysThatThereAreSome(t *testing.T) {
 func TestTheProductsOfAPersonsEmploymentHaveAReport(t *testing.T) {
 	for product, want := range map[truv.Product]bool{
 		"income": true, "employment": true, "deposit_switch": false, "pll": false,
-		"insurance": false, "transactions": false, "assets": false, "admin": false, "": false,
-		"Income": false,
+		"insurance": false, "transactions": false, "assets": false, "admin": false,
+		"": true, "Income": true, "EMPLOYMENT": true, "incomes": false,
 	} {
 		if got := product.HasReport(); got != want {
 			t.Errorf("%q has a report: %v, want %v", product, got, want)

@@ -17,8 +17,9 @@
 //
 // Truv documents an array for some lists, and pages for others: count, next, previous, results.
 // Each list is read in both forms. The pages are asked for by number, and the address in next is
-// never called, because its path is not the documented one and its host is Truv's to choose. A list
-// that gives a page twice, or has over a thousand pages, breaks the contract.
+// never called, because its path is not the documented one and its host is Truv's to choose. A page
+// that comes again is the end of a list whose records have all come. Before that, it breaks the
+// contract, as does a list of over a thousand pages.
 //
 // # Sources
 //
