@@ -95,7 +95,8 @@ type AccountResource struct {
 	Completion  *CompletionPlace `json:"completion"`
 	// Failed are the events whose last completion is Failed, or Unavailable because the provider
 	// refuses the data (ClassForbidden). The newest is the first. The events covered by a newer
-	// snapshot are left out.
+	// snapshot, or by newer statements of the same employment, are left out. Of the tasks of Truv's
+	// only the newest end counts.
 	Failed []FailedEvent `json:"failed"`
 	// Error is the class of the word's error, nil if the word has none.
 	Error *Class `json:"error"`
@@ -195,14 +196,10 @@ func DecodeAccount(text []byte) (Account, error) {
 
 // derive sets the fields that follow from the basis.
 func (d *AccountData) derive(when ReadyWhen) {
-	var supported []Resource
-	if d.Basis.Supported != nil {
-		supported = d.Basis.Supported.Resources
-	}
 	if d.Basis.EndUser != nil {
 		d.EndUserID = &d.Basis.EndUser.ID
 	}
-	d.Awaited = when.Awaited(d.Provider, supported)
+	d.Awaited = when.Awaited(d.Provider, d.Basis.supported())
 	d.Status = AccountReady
 	for _, r := range d.Awaited {
 		b := d.Basis.Resources[r]
@@ -244,7 +241,11 @@ func (a Account) Remembered() []CompletionPlace {
 	}
 	for _, r := range slices.Sorted(maps.Keys(a.Data.Basis.Resources)) {
 		b := a.Data.Basis.Resources[r]
-		for _, word := range []*AccountWord{b.Word, b.Pending, b.Full, b.Snapshot, b.Reached} {
+		words := []*AccountWord{b.Word, b.Pending, b.Full, b.Snapshot, b.Reached}
+		for _, employment := range slices.Sorted(maps.Keys(b.Statements)) {
+			words = append(words, b.Statements[employment])
+		}
+		for _, word := range words {
 			if word != nil {
 				places = append(places, a.Data.placeOf(r, word))
 			}
@@ -266,11 +267,9 @@ func (d *AccountData) resource(r Resource, b *ResourceBasis) AccountResource {
 	if word.Class != "" && word.Outcome != Succeeded {
 		resource.Error = &word.Class
 	}
-	for _, e := range b.Events {
-		if e.lacksData() {
-			failed := FailedEvent{EventID: e.EventID, Redrive: e.Redrive, Sequence: e.Sequence}
-			resource.Failed = append(resource.Failed, failed)
-		}
+	for _, e := range b.lacking() {
+		failed := FailedEvent{EventID: e.EventID, Redrive: e.Redrive, Sequence: e.Sequence}
+		resource.Failed = append(resource.Failed, failed)
 	}
 	return resource
 }

@@ -39,6 +39,9 @@ type word struct {
 	supported []schema.Resource
 	endUser   string
 	stale     bool
+	// employment is the employment of statements of Truv's. code is the code of the error.
+	employment string
+	code       string
 	// typeName is the type of the webhook, if it is not that of the resource and the action.
 	typeName string
 }
@@ -75,6 +78,7 @@ func (w word) completion() schema.Completion {
 	c.Data.Attempts = 1
 	c.Data.Supported = w.supported
 	c.Data.Stale = w.stale
+	c.Data.EmploymentID = w.employment
 	if w.endUser != "" {
 		c.Data.EndUserID = &w.endUser
 	}
@@ -82,12 +86,19 @@ func (w word) completion() schema.Completion {
 		c.Data.Scope = &w.scope
 	}
 	if w.class != "" {
-		c.Data.Error = &schema.CompletionError{Class: string(w.class)}
+		c.Data.Error = &schema.CompletionError{Class: string(w.class), Code: w.code}
 	}
 	if w.refreshed != 0 {
 		at := occurred.Add(time.Duration(w.refreshed) * time.Millisecond)
 		c.Data.RefreshedAt = &at
-		c.Sequence = schema.Sequence(at, fetched, c.ID)
+		if provider == schema.Pinwheel {
+			c.Sequence = schema.Sequence(at, fetched, c.ID)
+		}
+	}
+	isTruvData := provider == schema.Truv && w.resource != schema.Link &&
+		w.resource != schema.VerificationReports
+	if isTruvData && w.outcome.HasRecords() {
+		c.Sequence = schema.Sequence(fetched, fetched, c.ID)
 	}
 	return c
 }
@@ -279,6 +290,10 @@ func checkSets(
 					w.endUser = fmt.Sprint("user-", random.IntN(3))
 				}
 				w.stale = random.IntN(4) == 0
+				w.employment = fmt.Sprint(random.IntN(3))
+				if w.class != "" && random.IntN(3) == 0 {
+					w.code = schema.CodeNoReport
+				}
 				tells := w.resource == schema.Link || w.resource == schema.VerificationReports
 				if tells && random.IntN(2) == 0 {
 					w.supported = resources[:1+random.IntN(3)]

@@ -38,7 +38,7 @@ func truvTask(event string, at int, o schema.Outcome) word {
 func truvDone(event string, at, refreshed int, supported ...schema.Resource) word {
 	w := truvTask(event, at, schema.Succeeded)
 	w.class = ""
-	w.scope = schema.Snapshot
+	w.scope = schema.Delta
 	w.refreshed = refreshed
 	w.supported = slices.Concat(supported, []schema.Resource{schema.VerificationReports})
 	return w
@@ -69,9 +69,23 @@ func truvTimeline() []word {
 }
 
 func statementsOf(employment string, at int) word {
-	w := truvWord("statements-"+employment, schema.Paystubs, at)
+	w := truvWord(fmt.Sprint("statements-", employment, "-", at), schema.Paystubs, at)
 	w.scope = schema.Delta
+	w.employment = employment
 	return w
+}
+
+// otherTask is the completion of a task for a product without a report.
+func otherTask(event string, at int) word {
+	w := truvTask(event, at, schema.Unavailable)
+	w.code = schema.CodeNoReport
+	w.supported = nil
+	return w
+}
+
+// without returns the words that are not of the resource.
+func without(r schema.Resource, words []word) []word {
+	return slices.DeleteFunc(words, func(w word) bool { return w.resource == r })
 }
 
 func TestATruvAccountIsReadyExactlyWhenAllOfItsReportHasCome(t *testing.T) {
@@ -150,8 +164,29 @@ func TestTheStatusOfATruvAccount(t *testing.T) {
 	dead.class = schema.ClassTransient
 	redriven := statementsOf("3", 40000)
 	redriven.redrive = 1
-	otherProduct := truvTask("deposit-1", 990_000, schema.Unavailable)
-	otherProduct.supported = nil
+	failedReport := truvTask("refresh-2", 950_000, schema.Failed)
+	failedReport.class = schema.ClassTransient
+	repairedByRedrive := repaired
+	repairedByRedrive.redrive = 1
+	gone := truvTask("refresh-2", 950_000, schema.Unavailable)
+	gone.class = schema.ClassNotReady
+	ofLink := word{event: "link-1", resource: schema.Link, action: schema.ActionConnected, at: 1,
+		outcome: schema.Succeeded, scope: schema.Snapshot, provider: schema.Truv}
+	ofEmployment := []word{truvWord("employment-1", schema.Employment, 31000),
+		truvWord("employment-1", schema.Income, 31000)}
+	noDataLater := truvTask("refresh-9", 995_000, schema.Unavailable)
+	employmentReport := truvDone("voe-1", 980_000, 0, schema.Employment, schema.Income,
+		schema.Identity)
+	early := truvDone("task-done", 72000, -7000, schema.Employment, schema.Income)
+	early.stale = true
+	afterEarly := truvDone("task-done", 72000, -1000, everything...)
+	afterEarly.redrive = 1
+	refused := truvWord("profile-2", schema.Identity, 31500)
+	refused.outcome = schema.Unavailable
+	refused.scope = ""
+	refused.class = schema.ClassForbidden
+	staleStatements := statementsOf("3", 960_000)
+	staleStatements.stale = true
 	deleted := word{event: "x1", resource: schema.Link, action: schema.ActionDeleted, at: 60,
 		outcome: schema.Deleted, provider: schema.Truv}
 	for _, row := range []struct {
@@ -179,9 +214,54 @@ func TestTheStatusOfATruvAccount(t *testing.T) {
 		{promise: "such a report says again what there is",
 			more: []word{loginError, truvDone("task-2", 9000, -7000, schema.Shifts)},
 			want: schema.AccountLinking, waiting: "[shifts]", report: schema.Succeeded},
-		{promise: "a report whose task goes on repairs nothing", more: []word{loginError,
+		{promise: "a later task covers it also if its report is not final", more: []word{loginError,
 			staleReport("task-2", 9000, -7000)},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "also if that report does not say when it was finished",
+			more: []word{loginError, staleReport("task-2", 9000, 0)},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "and if that task was a refresh", before: truvTimeline(),
+			more: []word{refreshFailed, staleReport("refresh-2", 950_000, 0)},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "a later task covers it also without data", more: []word{loginError,
+			truvTask("task-2", 9000, schema.Unavailable)},
+			want: schema.AccountReady, report: schema.Unavailable},
+		{promise: "and if the report of the later task is gone", before: truvTimeline(),
+			more: []word{refreshFailed, gone},
+			want: schema.AccountReady, report: schema.Unavailable},
+		{promise: "a report that nobody could fetch", before: truvTimeline(),
+			more: []word{failedReport},
 			want: schema.AccountIncomplete, failed: 1, report: schema.Failed},
+		{promise: "such a report after its redrive", before: truvTimeline(),
+			more: []word{failedReport, repairedByRedrive},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "such a report before a later task", before: truvTimeline(),
+			more: []word{failedReport, employmentReport},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "an early report awaits what it showed, and what has come",
+			more: slices.Concat(ofEmployment, []word{early, statementsOf("1", 32000)}),
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "the redrive of an early report awaits what the final one shows",
+			more: slices.Concat(ofEmployment, []word{early, afterEarly}),
+			want: schema.AccountLinking, waiting: "[identity paystubs shifts]",
+			report: schema.Succeeded},
+		{promise: "a report that is gone leaves nothing to wait for but what has come",
+			more: append(slices.Clone(ofEmployment), gone),
+			want: schema.AccountReady, report: schema.Unavailable},
+		{promise: "a report that is gone hides no failure", more: []word{dead, gone},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Unavailable},
+		{promise: "a task without data takes nothing from what a report showed",
+			before: without(schema.Paystubs, truvTimeline()), more: []word{noDataLater},
+			want: schema.AccountLinking, waiting: "[paystubs]", report: schema.Unavailable},
+		{promise: "nor does the report of another product",
+			before: without(schema.Paystubs, truvTimeline()), more: []word{employmentReport},
+			want: schema.AccountLinking, waiting: "[paystubs]", report: schema.Succeeded},
+		{promise: "a task without data hides no failure", before: truvTimeline(),
+			more: []word{dead, noDataLater},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Unavailable},
+		{promise: "nor does the report of another product hide one", before: truvTimeline(),
+			more: []word{dead, employmentReport},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Succeeded},
 		{promise: "a task without data ends ready, with nothing", more: []word{noData},
 			want: schema.AccountReady, report: schema.Unavailable},
 		{promise: "a task with data after one without waits for the data",
@@ -195,15 +275,62 @@ func TestTheStatusOfATruvAccount(t *testing.T) {
 		{promise: "a link that works again, as the next task says", before: truvTimeline(),
 			more: []word{refreshFailed, broken, repaired},
 			want: schema.AccountReady, report: schema.Succeeded},
-		{promise: "a report whose task goes on does not say that the link works",
+		{promise: "also if its report is not final",
 			before: truvTimeline(), more: []word{refreshFailed, broken, repairedStale},
-			want: schema.AccountDisconnected, report: schema.Succeeded},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "a report that is not final does not break the link again",
+			before: truvTimeline(),
+			more:   []word{refreshFailed, broken, repaired, staleReport("refresh-3", 990_000, 0)},
+			want:   schema.AccountReady, report: schema.Succeeded},
+		{promise: "a later task without data leaves the link as the task before found it",
+			before: truvTimeline(), more: []word{refreshFailed, broken, repaired, noDataLater},
+			want: schema.AccountReady, report: schema.Unavailable},
+		{promise: "a task without data does not say that the link works",
+			before: truvTimeline(), more: []word{refreshFailed, broken, noDataLater},
+			want: schema.AccountDisconnected, report: schema.Unavailable},
 		{promise: "a task of another product changes no status", before: truvTimeline(),
-			more: []word{otherProduct}, want: schema.AccountReady, report: schema.Unavailable},
+			more: []word{otherTask("deposit-1", 990_000)},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "nor while it goes on", before: truvTimeline(),
+			more: []word{truvTask("deposit-1", 990_000, schema.Pending)},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "a task of another product repairs no failed task", before: truvTimeline(),
+			more: []word{refreshFailed, otherTask("deposit-1", 990_000)},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Failed},
+		{promise: "nor a broken link", before: truvTimeline(),
+			more: []word{refreshFailed, broken, otherTask("deposit-1", 990_000)},
+			want: schema.AccountDisconnected, failed: 1, report: schema.Failed},
+		{promise: "a link with tasks of other products alone stays linking",
+			more: []word{ofLink, otherTask("deposit-1", 9000)},
+			want: schema.AccountLinking, waiting: truvAwaits, report: schema.Pending},
+		{promise: "also before its link comes", more: []word{otherTask("deposit-1", 9000)},
+			want: schema.AccountLinking, waiting: truvAwaits, report: schema.Pending},
+		{promise: "it is ready if the link is enough for the operator",
+			when: schema.ReadyWhen{schema.Link},
+			more: []word{ofLink, otherTask("deposit-1", 9000)}, want: schema.AccountReady},
+		{promise: "all data without the report waits for it, whatever other task is over",
+			before: without(schema.VerificationReports, truvTimeline()),
+			more:   []word{otherTask("deposit-1", 10)},
+			want:   schema.AccountLinking, waiting: "[verification_reports]",
+			report: schema.Pending},
+		{promise: "a profile that Truv refuses", before: truvTimeline(), more: []word{refused},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Succeeded},
 		{promise: "statements that nobody could fetch", before: truvTimeline(), more: []word{dead},
 			want: schema.AccountIncomplete, failed: 1, report: schema.Succeeded},
 		{promise: "statements after their redrive", before: truvTimeline(),
 			more: []word{dead, redriven}, want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "statements that a later list of the same employment has",
+			before: truvTimeline(), more: []word{dead, statementsOf("3", 960_000)},
+			want: schema.AccountReady, report: schema.Succeeded},
+		{promise: "a later list of another employment does not have them",
+			before: truvTimeline(), more: []word{dead, statementsOf("2", 960_000)},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Succeeded},
+		{promise: "nor has an earlier list of the same employment",
+			before: truvTimeline(), more: []word{statementsOf("3", 39000), dead},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Succeeded},
+		{promise: "nor has a list that is not all", before: truvTimeline(),
+			more: []word{dead, staleStatements},
+			want: schema.AccountIncomplete, failed: 1, report: schema.Succeeded},
 		{promise: "bank accounts are awaited if the operator asks",
 			when: schema.ReadyWhen{schema.BankAccounts},
 			more: []word{truvDone("task-2", 9000, 0, everything...)},
@@ -245,6 +372,32 @@ func TestTheStatusOfATruvAccount(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+func TestStatementsOfManyEmploymentsFitInAState(t *testing.T) {
+	var words []word
+	for i := range schema.AccountEventsMax + 10 {
+		employment := fmt.Sprintf("%064d", i)
+		failed := statementsOf(employment, 2*i)
+		failed.outcome = schema.Failed
+		failed.scope = ""
+		failed.class = schema.ClassTransient
+		words = append(words, failed, statementsOf(employment, 2*i+1))
+	}
+	completions := completionsOf(words...)
+	want, _ := fold(t, nil, completions...)
+	paystubs := want.Data.Resources[schema.Paystubs]
+	compare(t, "failed", []schema.FailedEvent{}, paystubs.Failed)
+	compare(t, "lists", schema.AccountEventsMax,
+		len(want.Data.Basis.Resources[schema.Paystubs].Statements))
+	random := rand.New(rand.NewPCG(41, 43))
+	for range 5 {
+		random.Shuffle(len(completions), func(i, j int) {
+			completions[i], completions[j] = completions[j], completions[i]
+		})
+		got, _ := fold(t, nil, completions...)
+		compare(t, "state", lasting(t, want), lasting(t, got))
 	}
 }
 
@@ -291,4 +444,42 @@ func TestAStateOfTheReleaseBeforeMergesWithWhatIsNew(t *testing.T) {
 		}
 	}
 	compare(t, "state", lasting(t, want), lasting(t, account))
+}
+
+func TestTheStateOfALinkConnectedLongAgo(t *testing.T) {
+	again := word{event: "link-2", resource: schema.Link, action: schema.ActionConnected,
+		at: 80_000_000, outcome: schema.Succeeded, scope: schema.Snapshot, provider: schema.Truv}
+	changed := statementsOf("1", 90_000_000)
+	changed.action = schema.ActionUpdated
+	refreshed := truvDone("refresh-1", 91_000_000, 0, schema.Employment, schema.Paystubs)
+	for _, row := range []struct {
+		promise string
+		when    schema.ReadyWhen
+		more    []word
+		want    schema.AccountStatus
+		waiting string
+	}{
+		{"awaits the data with its next completion", nil, []word{again},
+			schema.AccountLinking, truvAwaits},
+		{"awaits what a refresh shows and does not bring", nil,
+			[]word{again, changed, refreshed}, schema.AccountLinking, "[employment]"},
+		{"is ready with the report of a refresh, if the operator awaits no more",
+			schema.ReadyWhen{schema.VerificationReports}, []word{again, changed, refreshed},
+			schema.AccountReady, "[]"},
+		{"stays ready if the link is enough for the operator", schema.ReadyWhen{schema.Link},
+			[]word{again}, schema.AccountReady, "[]"},
+	} {
+		t.Run(row.promise, func(t *testing.T) {
+			account, err := schema.DecodeAccount(
+				[]byte(strings.ReplaceAll(former, "WORD", formerWord)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range completionsOf(row.more...) {
+				account, _ = account.Merge(c, row.when, linked)
+			}
+			compare(t, "status", row.want, account.Data.Status)
+			compare(t, "waiting for", row.waiting, fmt.Sprint(account.Data.WaitingFor))
+		})
+	}
 }

@@ -14,8 +14,11 @@ import (
 type AccountBasis struct {
 	// EndUser and Supported are from the completion with the greatest order among the completions
 	// with such a field.
-	EndUser   *OrderedEndUser             `json:"end_user,omitempty"`
-	Supported *OrderedSupport             `json:"supported,omitempty"`
+	EndUser   *OrderedEndUser `json:"end_user,omitempty"`
+	Supported *OrderedSupport `json:"supported,omitempty"`
+	// Reported and Told are what the tasks of a Truv account said: see addTask.
+	Reported  []Resource                  `json:"reported,omitzero"`
+	Told      []Resource                  `json:"told,omitzero"`
 	Resources map[Resource]*ResourceBasis `json:"resources"`
 }
 
@@ -40,8 +43,12 @@ type ResourceBasis struct {
 	Full *AccountWord `json:"full,omitempty"`
 	// Snapshot is the snapshot with the newest data.
 	Snapshot *AccountWord `json:"snapshot,omitempty"`
-	// Reached is the greatest word of a link that says whether the provider reaches the account.
+	// Reached is the greatest word of a link that says whether the provider reaches the account,
+	// or the newest task of Truv's that is done.
 	Reached *AccountWord `json:"reached,omitempty"`
+	// Statements are the newest good lists of statements of Truv's, by the token of their
+	// employment.
+	Statements map[string]*AccountWord `json:"statements,omitempty"`
 	// Synced is the greatest fetched part of the past.
 	Synced string `json:"synced,omitempty"`
 	// Events are the failed, the refused and the redriven events, newest first: of each event the
@@ -57,10 +64,9 @@ type AccountWord struct {
 	Redrive     int            `json:"redrive,omitempty"`
 	RefreshedAt *time.Time     `json:"refreshed_at,omitempty"`
 	Sequence    string         `json:"sequence"`
-	// Order is the place of the word among others, if Sequence is not. See newWord.
-	Order string `json:"order,omitempty"`
-	Class Class  `json:"class,omitempty"`
-	Stale bool   `json:"stale,omitempty"`
+	Class       Class          `json:"class,omitempty"`
+	// Employment is the token of the employment of statements. See employmentOf.
+	Employment string `json:"employment,omitempty"`
 }
 
 // WordOfEvent is the last word about a failed, refused or redriven event.
@@ -73,29 +79,51 @@ type WordOfEvent struct {
 	RefreshedAt *time.Time `json:"refreshed_at,omitempty"`
 	Sequence    string     `json:"sequence"`
 	Class       Class      `json:"class,omitempty"`
+	Employment  string     `json:"employment,omitempty"`
 }
 
 // with returns the basis with one more completion. The basis itself stays as it is.
 func (b *AccountBasis) with(c Completion) *AccountBasis {
-	next := &AccountBasis{Resources: map[Resource]*ResourceBasis{}}
+	next := &AccountBasis{}
 	if b != nil {
-		next.EndUser = b.EndUser
-		next.Supported = b.Supported
-		maps.Copy(next.Resources, b.Resources)
+		*next = *b
 	}
-	order := newWord(c).order()
+	next.Resources = maps.Clone(next.Resources)
+	if next.Resources == nil {
+		next.Resources = map[Resource]*ResourceBasis{}
+	}
+	order := c.Order()
 	isNewer := next.EndUser == nil || next.EndUser.Sequence < order
 	if c.Data.EndUserID != nil && isNewer {
 		next.EndUser = &OrderedEndUser{*c.Data.EndUserID, order}
 	}
+	if c.isWithoutReport() {
+		return next
+	}
 	isNewer = next.Supported == nil || next.Supported.Sequence < order
-	if c.Data.Supported != nil && isNewer {
-		supported := append([]Resource{}, c.Data.Supported...) // [] in JSON, and not null
-		slices.Sort(supported)
-		next.Supported = &OrderedSupport{slices.Compact(supported), order}
+	switch {
+	case c.isOfTask():
+		next.addTask(c)
+	case c.Data.Supported != nil && isNewer:
+		next.Supported = &OrderedSupport{joinResources(c.Data.Supported), order}
 	}
 	next.Resources[c.Data.Resource] = next.Resources[c.Data.Resource].with(c)
 	return next
+}
+
+// joinResources returns all resources of the lists, sorted.
+func joinResources(lists ...[]Resource) []Resource {
+	all := append([]Resource{}, slices.Concat(lists...)...) // [] in JSON, and not null
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// supported returns the resources that the account can have, nil while nobody has said it.
+func (b *AccountBasis) supported() []Resource {
+	if b.Supported != nil {
+		return b.Supported.Resources
+	}
+	return b.ofTasks()
 }
 
 // with returns the basis of the resource with one more completion.
@@ -113,6 +141,10 @@ func (b *ResourceBasis) with(c Completion) *ResourceBasis {
 	}
 	next.Pending = nil
 	next.Word = newestWord(next.Word, word)
+	if c.isOfTask() {
+		next.addEnd(word)
+		return next
+	}
 	isList := c.Data.Provider.isList(c.Data.Resource)
 	if isList && word.Action == ActionFullySynced {
 		next.Full = newestWord(next.Full, word)
@@ -126,39 +158,24 @@ func (b *ResourceBasis) with(c Completion) *ResourceBasis {
 	if word.Outcome.HasRecords() && c.isSnapshot(isList) {
 		next.Snapshot = newestData(next.Snapshot, word)
 	}
-	events := slices.Clone(next.Events)
-	if lacksData(word.Outcome, word.Class) || word.Redrive > 0 {
-		events = addEvent(events, word)
+	if isGood := word.Outcome == Succeeded && !c.Data.Stale; isGood && word.Employment != "" {
+		next.addStatements(word)
 	}
-	next.Events = next.limitEvents(events)
+	next.Events = next.limitEvents(addEvent(next.Events, word))
 	return next
 }
 
-// newWord returns the word of a completion. The report of a task may have an older time than the
-// task, and so a sequence before an error that came before the task. The order of such a word is
-// by the time of the task.
+// newWord returns the word of a completion.
 func newWord(c Completion) *AccountWord {
 	word := &AccountWord{
 		Outcome: c.Data.Outcome, Action: c.Data.Action, Event: c.Data.Event,
 		Redrive: RedriveOf(c.ID), RefreshedAt: c.Data.RefreshedAt, Sequence: c.Order(),
-		Stale: c.Data.Stale,
+		Employment: c.employmentOf(),
 	}
 	if c.Data.Error != nil {
 		word.Class = Class(c.Data.Error.Class)
 	}
-	if word.isOlderThanTask() {
-		word.Order = Sequence(word.dataTime(), c.Time, c.ID)
-	}
 	return word
-}
-
-// order is the place of the word among others: the greater is the newer.
-func (w *AccountWord) order() string { return cmp.Or(w.Order, w.Sequence) }
-
-// isOlderThanTask reports whether the word is the report of a task that is done, with an older
-// time. Truv does not say that a refresh changes the time of a report.
-func (w *AccountWord) isOlderThanTask() bool {
-	return w.isOfDoneTask() && w.RefreshedAt != nil && w.RefreshedAt.Before(w.Event.OccurredAt)
 }
 
 // isSnapshot reports whether the records are all that the provider has. A completion of a release
@@ -173,7 +190,7 @@ func (c Completion) isSnapshot(isList bool) bool {
 
 // newestWord returns the greater word in the order of completions.
 func newestWord(have, word *AccountWord) *AccountWord {
-	if have != nil && have.order() >= word.order() {
+	if have != nil && have.Sequence >= word.Sequence {
 		return have
 	}
 	return word
@@ -181,32 +198,37 @@ func newestWord(have, word *AccountWord) *AccountWord {
 
 // newestData returns the word with the newer data.
 func newestData(have, word *AccountWord) *AccountWord {
-	if have == nil {
-		return word
-	}
-	order := cmp.Or(have.dataTime().Compare(word.dataTime()),
-		strings.Compare(have.order(), word.order()))
-	if order >= 0 {
+	if have != nil && compareData(have, word) >= 0 {
 		return have
 	}
 	return word
 }
 
+// compareData orders words by the time of their data.
+func compareData(x, y *AccountWord) int {
+	return cmp.Or(x.dataTime().Compare(y.dataTime()), strings.Compare(x.Sequence, y.Sequence))
+}
+
 // dataTime is the time of the word's data on the provider's clock.
 func (w *AccountWord) dataTime() time.Time {
-	if w.RefreshedAt == nil || w.isOlderThanTask() {
+	if w.RefreshedAt == nil {
 		return w.Event.OccurredAt
 	}
 	return *w.RefreshedAt
 }
 
-// addEvent puts the last word about an event into the list. A redrive has the id and the time of
-// its event, so all words about an event meet in one entry, and the entry has one place in the
-// order of the list whatever the order of the words.
+// addEvent returns the list with the last word about an event, if the word lacks data, or is of a
+// redrive. A redrive has the id and the time of its event, so all words about an event meet in one
+// entry, and the entry has one place in the order of the list whatever the order of the words.
 func addEvent(events []WordOfEvent, w *AccountWord) []WordOfEvent {
+	events = slices.Clone(events)
+	if !lacksData(w.Outcome, w.Class) && w.Redrive == 0 {
+		return events
+	}
 	entry := WordOfEvent{
 		EventID: Token(w.Event.ID), OccurredAt: w.Event.OccurredAt, Redrive: w.Redrive,
 		Outcome: w.Outcome, RefreshedAt: w.RefreshedAt, Sequence: w.Sequence, Class: w.Class,
+		Employment: w.Employment,
 	}
 	i := slices.IndexFunc(events, entry.isSameEvent)
 	if i < 0 {
@@ -219,6 +241,13 @@ func addEvent(events []WordOfEvent, w *AccountWord) []WordOfEvent {
 		events[i] = entry
 	}
 	return events
+}
+
+// isOfEvent reports whether the entry is about the event of the word.
+func (w *AccountWord) isOfEvent(e WordOfEvent) bool {
+	return e.isSameEvent(WordOfEvent{
+		EventID: Token(w.Event.ID), OccurredAt: w.Event.OccurredAt,
+	})
 }
 
 func (e WordOfEvent) isSameEvent(other WordOfEvent) bool {
@@ -243,8 +272,8 @@ func (b *ResourceBasis) covers(occurred time.Time) bool {
 
 // present returns the word of the resource, or the newest completion while there is no word. A word
 // gives way to a later redrive of its event: the data of the redrive may be older than the event,
-// so the redrive need not be the greater in order. A failed word gives way to the snapshot that
-// covers the event.
+// so the redrive need not be the greater in order. A failed word gives way to the snapshot, or to
+// the statements, that cover the event.
 func (b *ResourceBasis) present() *AccountWord {
 	word := b.Word
 	if word == nil {
@@ -253,8 +282,10 @@ func (b *ResourceBasis) present() *AccountWord {
 	if word.Outcome == Failed && b.covers(word.Event.OccurredAt) {
 		return b.Snapshot
 	}
-	same := WordOfEvent{EventID: Token(word.Event.ID), OccurredAt: word.Event.OccurredAt}
-	i := slices.IndexFunc(b.Events, same.isSameEvent)
+	if word.Outcome == Failed && b.hasStatements(word.Employment, word.Event.OccurredAt) {
+		return b.Statements[word.Employment]
+	}
+	i := slices.IndexFunc(b.Events, word.isOfEvent)
 	if i < 0 || b.Events[i].Redrive <= word.Redrive {
 		return word
 	}
@@ -283,7 +314,7 @@ func (b *ResourceBasis) isFinal(p Provider, r Resource) bool {
 
 // isGood reports whether the resource, which is final, has all its data.
 func (b *ResourceBasis) isGood() bool {
-	if slices.ContainsFunc(b.Events, WordOfEvent.lacksData) {
+	if len(b.lacking()) > 0 {
 		return false
 	}
 	word := b.present()
@@ -296,27 +327,27 @@ func lacksData(o Outcome, class Class) bool {
 	return o == Failed || o == Unavailable && class == ClassForbidden
 }
 
-func (e WordOfEvent) lacksData() bool { return lacksData(e.Outcome, e.Class) }
+// lacking returns the events without their data. Statements that cover an event do not drop the
+// event from Events: they would make room for an older event, which the list forgot before.
+func (b *ResourceBasis) lacking() []WordOfEvent {
+	var lacking []WordOfEvent
+	for _, e := range b.Events {
+		if lacksData(e.Outcome, e.Class) && !b.hasStatements(e.Employment, e.OccurredAt) {
+			lacking = append(lacking, e)
+		}
+	}
+	return lacking
+}
 
 // isDisconnected reports whether the newest word that knows says that the provider cannot reach the
-// account. After a person has connected a link of Truv's again, the only webhook for sure is that
-// of the task, so a report of a later task knows it too.
+// account.
 func (b *AccountBasis) isDisconnected() bool {
 	link := b.Resources[Link]
 	if link == nil || link.Reached == nil {
 		return false
 	}
 	isBroken := link.Reached.Outcome == Disconnected || link.Reached.tellsOfBreak()
-	reports := b.Resources[VerificationReports]
-	if isBroken && reports != nil && reports.Snapshot.isOfDoneTask() {
-		return !reports.Snapshot.Event.OccurredAt.After(link.Reached.Event.OccurredAt)
-	}
-	return isBroken
-}
-
-// isOfDoneTask reports whether the word is the report of a task of Truv's that is done.
-func (w *AccountWord) isOfDoneTask() bool {
-	return w != nil && w.Action == ActionStatusUpdated && !w.Stale
+	return isBroken && !b.hasTaskAfter(link.Reached.Event.OccurredAt)
 }
 
 // tellsOfBreak reports whether the webhook itself says that the provider reaches the account no

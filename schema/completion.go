@@ -124,7 +124,8 @@ type CompletionData struct {
 	// from the provider's API.
 	Deleted []string `json:"deleted"`
 	Missing []string `json:"missing"`
-	// Stale is true if the provider's data was still older than the event at the last attempt.
+	// Stale is true if the provider's data was still older than the event at the last attempt, or
+	// fewer than the provider says that there are.
 	Stale bool             `json:"stale"`
 	Error *CompletionError `json:"error"`
 }
@@ -165,21 +166,30 @@ type CompletionError struct {
 	Message string `json:"message"`
 }
 
+// Codes of our own. Every other code is the provider's word.
 const (
-	// CodeNoReport is the code of an unavailable verification report whose task was for a product
-	// without a report. Such a completion says nothing about the reports of the account.
+	// CodeNoReport: the task of Truv's was for a product without a report of employment or income.
+	// The completion says nothing about the account's reports, and its state ignores it.
 	CodeNoReport = "no_report"
 )
 
 // sequenceTime is the form of a time in a sequence: times in UTC then sort as text.
 const sequenceTime = "2006-01-02T15:04:05.000000000Z"
 
-// Sequence returns the sequence of a completion. It begins with the time of the data: refreshed_at
-// of the provider, or the time of the event if the provider does not give it, or nothing was
-// fetched. Both are of the provider's clock, except for webhooks without a time, such as those of
-// Pinwheel's links: their time is that of the receipt. Completions of the same time are ordered by
-// our time of the fetch: the later fetch has the newer data. The id makes the order total. A
-// redrive is the newer word about its event even if its data, and so its sequence, is the older.
+// Sequence returns the sequence of a completion. It begins with the time of the data, which is one
+// of these:
+//   - refreshed_at of the provider.
+//   - The time of the event, if the provider does not give refreshed_at, or nothing was fetched.
+//     Both are of the provider's clock, except for webhooks without a time, such as those of
+//     Pinwheel's links: their time is that of the receipt.
+//   - Our time of the fetch, for the data of Truv's links. Truv gives no time of the data, and the
+//     later fetch has the newer data, whatever the times of the events are.
+//   - The time of the event always, for a task of Truv's. A refresh need not change the time of a
+//     report, so refreshed_at may be older than an error before the task.
+//
+// Completions of the same time are ordered by our time of the fetch: the later fetch has the newer
+// data. The id makes the order total. A redrive is the newer word about its event even if its data,
+// and so its sequence, is the older.
 func Sequence(data, fetched time.Time, id string) string {
 	return sortable(data) + "/" + sortable(fetched) + "/" + id
 }

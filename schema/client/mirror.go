@@ -63,7 +63,8 @@ func (m *Mirror) Remove(_ context.Context, c *Completion) error {
 }
 
 // Apply applies a completion with all records, also of the store. The error, about a record
-// without an id, is marked with Poison, and nothing is changed then.
+// without an id in a completion that is no snapshot, is marked with Poison, and nothing is changed
+// then.
 func (m *Mirror) Apply(c schema.Completion, records []json.RawMessage) error {
 	words, err := wordsOf(c, records)
 	if err != nil {
@@ -93,8 +94,9 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 		switch {
 		case c.Data.Resource == schema.Notices:
 			id = c.ID // the id of a webhook's payload is not unique
-		case id == "" && c.Data.Resource == schema.BankAccounts && isSnapshot(c):
-			// Truv's bank accounts have no ids. A snapshot has all of them, so the place will do.
+		case id == "" && isSnapshot(c):
+			// Truv's bank accounts have no ids, and Truv promises none of other records. A snapshot
+			// has all of them, so the place will do.
 			id = fmt.Sprintf("%06d", i)
 		}
 		if id == "" {

@@ -160,11 +160,21 @@ func TestAMirrorKeepsAccountsAndResourcesApart(t *testing.T) {
 	}
 }
 
-func TestBankAccountsWithoutIDsAreThoseOfTheNewestSnapshot(t *testing.T) {
+func TestRecordsWithoutIDsAreThoseOfTheNewestSnapshot(t *testing.T) {
 	t.Parallel()
+	for _, r := range []schema.Resource{schema.BankAccounts, schema.Identity, schema.Shifts} {
+		t.Run(string(r), func(t *testing.T) {
+			t.Parallel()
+			testRecordsWithoutIDs(t, r)
+		})
+	}
+}
+
+func testRecordsWithoutIDs(t *testing.T, r schema.Resource) {
+	t.Helper()
 	numbers := func(day int, scope schema.Scope, numbers ...string) sheet {
 		s := sheetOf(day, scope)
-		s.Data.Resource = schema.BankAccounts
+		s.Data.Resource = r
 		for _, number := range numbers {
 			s.records = append(s.records, fmt.Appendf(nil, `{"account_number":%q}`, number))
 		}
@@ -189,7 +199,7 @@ func TestBankAccountsWithoutIDsAreThoseOfTheNewestSnapshot(t *testing.T) {
 				must(t, mirror.Apply(s.Completion, s.records))
 			}
 			got := ""
-			for _, record := range mirror.Records(schema.Pinwheel, "a-1", schema.BankAccounts) {
+			for _, record := range mirror.Records(schema.Pinwheel, "a-1", r) {
 				var named struct {
 					Number string `json:"account_number"`
 				}
@@ -204,7 +214,7 @@ func TestBankAccountsWithoutIDsAreThoseOfTheNewestSnapshot(t *testing.T) {
 	var mirror client.Mirror
 	partial := numbers(4, schema.Delta, "04")
 	if err := mirror.Apply(partial.Completion, partial.records); err == nil {
-		t.Error("a bank account without an id is taken from a part of the list")
+		t.Error("a record without an id is taken from a part of the list")
 	}
 }
 
@@ -267,8 +277,12 @@ func TestAMirrorReadsTheMembersOfTheContractAlone(t *testing.T) {
 func TestARecordWithoutAnIDChangesNothing(t *testing.T) {
 	t.Parallel()
 	i := serve(t)
-	i.completeAll(t, "a-1", "e-1", `{"id":"p-1"}`, `{"id":7}`)
-	i.completeAll(t, "a-1", "e-2", `{"id":"p-2"}`, `{}`)
+	for event, bad := range map[string]string{"e-1": `{"id":7}`, "e-2": `{}`} {
+		e := paystubsOf("a-1", event)
+		c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, at)
+		c.Data.Scope = new(schema.Delta)
+		i.store(t, e, c, []string{`{"id":"p-1"}`, bad})
+	}
 	var mirror client.Mirror
 	var aside shelf
 	must(t, i.connect(t).CatchUp(t.Context(), client.Subscription{Aside: aside.keep}, &mirror))

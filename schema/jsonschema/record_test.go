@@ -28,13 +28,18 @@ type recordType struct {
 func (r recordType) path() string { return fmt.Sprintf("records/%s.%s.json", r.provider, r.kind) }
 
 // required is the one field that the record always has: the id. The payload of a webhook need not
-// have one, and a bank account of Truv's never has one.
+// have one, a bank account of Truv's never has one, and Truv promises none of others: "".
 func (r recordType) required() string {
 	switch r.kind {
 	case "notice":
 		return "account_id"
 	case "bank_account":
 		return "account_number"
+	case "statement", "shift", "profile", "report":
+		if r.provider == schema.Truv {
+			return ""
+		}
+		return "id"
 	default:
 		return "id"
 	}
@@ -138,7 +143,8 @@ func TestARecordOfTruvsBreaksItsSchemaWhere(t *testing.T) {
 		"a bank account has no number":     {"bank_account", change{"account_number", removed{}}},
 		"a report lists no employments":    {"report", change{"employments", "none"}},
 		"time entries of a shift are text": {"shift", change{"time_entries", "8 to 5"}},
-		"a profile has no id":              {"profile", change{"id", removed{}}},
+		"an employment has no id":          {"employment", change{"id", removed{}}},
+		"the id of a profile is empty":     {"profile", change{"id", ""}},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			sample, _ := jsonschema.RecordSample(schema.Truv, test.kind)
@@ -305,20 +311,27 @@ func TestATypedCompletionTakesItsRecordsAndOtherProvidersAreNone(t *testing.T) {
 		t.Run(q.Name, func(t *testing.T) {
 			rules, _ := jsonschema.CompletionOf(q.Provider, q.Resource)
 			var records []any
+			hasField := true
 			for _, kind := range jsonschema.Kinds(q.Provider, q.Resource) {
 				r := recordType{q.Provider, q.Resource, kind}
 				records = append(records, object(t, r.sample(t)))
+				hasField = hasField && r.required() != ""
 			}
 			mine := []change{
 				{"data.provider", string(q.Provider)}, {"data.resource", string(q.Resource)},
 				{"data.records", records},
 			}
 			jsonschematest.Validate(t, rules, changed(t, completion(t), mine...))
-			for promise, c := range map[string]change{
-				"another provider":               {"data.provider", "acme"},
-				"another resource":               {"data.resource", "weather"},
-				"a record without its one field": {"data.records", []any{map[string]any{}}},
-			} {
+			others := map[string]change{
+				"another provider":              {"data.provider", "acme"},
+				"another resource":              {"data.resource", "weather"},
+				"a record whose id is a number": {"data.records", []any{map[string]any{"id": 7}}},
+			}
+			if hasField {
+				others["a record without its one field"] =
+					change{"data.records", []any{map[string]any{}}}
+			}
+			for promise, c := range others {
 				other := changed(t, completion(t), append(slices.Clone(mine), c)...)
 				if jsonschematest.Check(rules, other) == nil {
 					t.Errorf("the schema takes %s", promise)

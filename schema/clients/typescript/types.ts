@@ -179,7 +179,10 @@ export interface CompletionData<R = JsonObject> {
   deleted: string[];
   /** Ids of records announced by the event but absent from the provider's API. */
   missing: string[];
-  /** Whether the provider's data was still older than the event at the last attempt. */
+  /**
+   * Whether the provider's data was still older than the event at the last attempt, or fewer than
+   * the provider says that there are.
+   */
   stale: boolean;
   /**
    * The reason if the outcome is not succeeded. With the outcome failed there is always a reason.
@@ -219,9 +222,10 @@ export interface Completion<R = JsonObject> {
   /**
    * The order of the completions of one account and resource: compare as text, and the greater has
    * the newer data. Of two completions of one event, the one with the greater data.redrive is the
-   * newer outcome. The sequence begins with data.refreshed_at, or with data.event.occurred_at if
-   * there is none, then comes the time of the fetch, then the id. Completions stored by an earlier
-   * release have no sequence.
+   * newer outcome. The sequence begins with the time of the data, then comes the time of the fetch,
+   * then the id. The time of the data is data.refreshed_at, or data.event.occurred_at if there is
+   * none; for the data of a Truv link the time of the fetch; for a task of Truv's
+   * data.event.occurred_at. Completions stored by an earlier release have no sequence.
    */
   sequence?: string;
   datacontenttype: "application/json";
@@ -306,7 +310,8 @@ export interface AccountResource {
   completion: AccountResourceCompletion | null;
   /**
    * The events whose last completion is failed, or unavailable with the class forbidden: newest
-   * first, without those covered by a newer snapshot. At most 100: older ones are left out.
+   * first, without those covered by a newer snapshot, or by newer statements of the same
+   * employment. Of Truv's tasks only the newest end counts. At most 100: older ones are left out.
    */
   failed: AccountResourceFailed[];
   /** The class of the completion's error, as in the completion. null if it has none. */
@@ -1764,12 +1769,13 @@ export interface TruvEmployment {
 }
 
 /**
- * Who the person is: GET /v1/links/{link_id}/identity/. Only id is required: Wagewire needs it.
- * Every other field may be null or absent, and Truv may add fields and values at any time.
+ * Who the person is: GET /v1/links/{link_id}/identity/. No field is required, because Truv promises
+ * none, not even id: every field may be null or absent, and Truv may add fields and values at any
+ * time.
  */
 export interface TruvProfile {
   /** Truv's id of the profile. */
-  id: string;
+  id?: string | null;
   /**
    * When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
    * place of the T.
@@ -1834,12 +1840,12 @@ export type TruvStatementBasisOfPay = "S" | "H" | "D" | "W" | "M" | "C" | (strin
 /**
  * A pay statement: one of GET /v1/links/{link_id}/statements/. The record does not say its
  * employment: employment_id of the completion does. Truv writes money as a decimal string in
- * dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
- * null or absent, and Truv may add fields and values at any time.
+ * dollars, without a currency. No field is required, because Truv promises none, not even id: every
+ * field may be null or absent, and Truv may add fields and values at any time.
  */
 export interface TruvStatement {
   /** Truv's id of the statement. */
-  id: string;
+  id?: string | null;
   /** The id of the statement at the payroll platform. */
   check_number?: string | null;
   /** The day of payment, YYYY-MM-DD. */
@@ -1929,12 +1935,13 @@ export type TruvShiftType = "other" | "delivery" | "rideshare" | "shift" | (stri
 
 /**
  * A shift: one of GET /v1/links/{link_id}/shifts/, of any employment of the link. Truv writes money
- * as a decimal string in dollars, without a currency. Only id is required: Wagewire needs it. Every
- * other field may be null or absent, and Truv may add fields and values at any time.
+ * as a decimal string in dollars, without a currency. No field is required, because Truv promises
+ * none, not even id: every field may be null or absent, and Truv may add fields and values at any
+ * time.
  */
 export interface TruvShift {
   /** Truv's id of the shift. */
-  id: string;
+  id?: string | null;
   /** The id of the shift at the payroll platform. */
   external_id?: string | null;
   /**
@@ -2204,12 +2211,12 @@ export type TruvReportDataSource = "payroll" | "docs" | "financial_accounts" | (
  * What Truv knows of the link: GET /v1/links/{link_id}/income/report/ or …/employment/report/, by
  * the product of the task. A report of the product employment has no income, statements and forms.
  * Wagewire cuts out access_token and bank_accounts. Truv writes money as a decimal string in
- * dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
- * null or absent, and Truv may add fields and values at any time.
+ * dollars, without a currency. No field is required, because Truv promises none, not even id: every
+ * field may be null or absent, and Truv may add fields and values at any time.
  */
 export interface TruvReport {
   /** Truv's id of the report. */
-  id: string;
+  id?: string | null;
   /** The status of the task behind the report. Only done is final and good. */
   status?: TruvReportStatus | null;
   /**

@@ -1486,7 +1486,7 @@ export class Mirror implements Handler {
 
   /**
    * Applies a completion with its records, of which it keeps the objects. The error, about a record
-   * without an id, is a Poison, and nothing is changed then.
+   * without an id in a completion that is no snapshot, is a Poison, and nothing is changed then.
    */
   apply(completion: Completion, records: Iterable<object>): void {
     const { data, order } = completion;
@@ -1548,8 +1548,9 @@ export class Mirror implements Handler {
 function wordsOf(completion: Completion, records: Iterable<object>): Map<string, Kept> {
   const { data, order } = completion;
   const words = new Map<string, Kept>(data.deleted?.map((id) => [id, { order }]));
-  // Truv's bank accounts have no ids. A snapshot has all of them, so the place will do.
-  const mayLackIds = data.resource === "bank_accounts" && data.scope === "snapshot";
+  // Truv's bank accounts have no ids, and Truv promises none of other records. A snapshot has all of
+  // them, so the place will do.
+  const mayLackIds = data.scope === "snapshot";
   let place = 0;
   for (const record of records) {
     const { id, pay_date: payDate } = isObject(record) ? record : {};

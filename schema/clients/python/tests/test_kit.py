@@ -425,13 +425,17 @@ class Mirrors(unittest.TestCase):
     def test_a_record_without_an_id_is_poison_and_changes_nothing(self) -> None:
         mirror = wagewire.Mirror()
         with self.assertRaises(wagewire.Poison):
-            mirror.apply(self.SNAPSHOT, [{"id": "p10"}, {"pay_date": None}])
+            mirror.apply(self.FIRST, [{"id": "p10"}, {"pay_date": None}])
         self.assertEqual(mirror.records("pinwheel", "a-1", "paystubs"), [])
 
-    def test_bank_accounts_without_ids_are_those_of_the_newest_snapshot(self) -> None:
+    def test_records_without_ids_are_those_of_the_newest_snapshot(self) -> None:
+        for resource in ("bank_accounts", "identity", "shifts"):
+            self.check_records_without_ids(resource)
+
+    def check_records_without_ids(self, resource: str) -> None:
         def numbers(day: int, *numbers: str) -> wagewire.Completion:
             records = [{"account_number": number} for number in numbers]
-            return completion_of(day, "snapshot", resource="bank_accounts", records=records)
+            return completion_of(day, "snapshot", resource=resource, records=records)
 
         first, second, none = numbers(1, "01", "02", "02"), numbers(2, "03", "01"), numbers(3)
         for completions, want in (
@@ -440,14 +444,14 @@ class Mirrors(unittest.TestCase):
             ([second, first], ["03", "01"]),
             ([none, second, first], []),
         ):
-            with self.subTest(want):
+            with self.subTest(resource=resource, want=want):
                 mirror = wagewire.Mirror()
                 for completion in completions * 2:
                     mirror.apply(completion, completion.data.get("records") or [])
-                records = mirror.records("pinwheel", "a-1", "bank_accounts")
+                records = mirror.records("pinwheel", "a-1", resource)
                 self.assertEqual([record["account_number"] for record in records], want)
         with self.assertRaises(wagewire.Poison):
-            partial = completion_of(4, "delta", resource="bank_accounts")
+            partial = completion_of(4, "delta", resource=resource)
             mirror.apply(partial, [{"account_number": "04"}])
 
     def test_a_mirror_is_a_handler(self) -> None:

@@ -1434,8 +1434,9 @@ def _words(completion: Completion, records: Iterable[JsonObject]) -> dict[str, _
         # The payload of a notice has no id of its own.
         id = completion.id if completion.resource == "notices" else record.get("id")
         has_id = isinstance(id, str) and id != ""
-        if not has_id and completion.resource == "bank_accounts" and is_snapshot:
-            # Truv's bank accounts have no ids. A snapshot has all of them, so the place will do.
+        if not has_id and is_snapshot:
+            # Truv's bank accounts have no ids, and Truv promises none of other records. A snapshot
+            # has all of them, so the place will do.
             id = f"{place:06}"
         if not isinstance(id, str) or not id:
             raise Poison("a record has no id")
@@ -1463,7 +1464,7 @@ class Mirror:
         self.apply(completion, [])
 
     def apply(self, completion: Completion, records: Iterable[JsonObject]) -> None:
-        """Applies a completion and its records. Poison: a record has no id."""
+        """Applies a completion and its records. Poison: a record of no snapshot has no id."""
         words = _words(completion, records)
         account = (completion.provider, completion.subject)
         if completion.outcome == "deleted":

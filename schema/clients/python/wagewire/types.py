@@ -159,7 +159,8 @@ class CompletionData(_CompletionDataReserved, Generic[R]):
     deleted: list[str]
     # Ids of records announced by the event but absent from the provider's API.
     missing: list[str]
-    # Whether the provider's data was still older than the event at the last attempt.
+    # Whether the provider's data was still older than the event at the last attempt, or fewer than
+    # the provider says that there are.
     stale: bool
     # The reason if the outcome is not succeeded. With the outcome failed there is always a reason.
     error: Union[CompletionError, None]
@@ -192,9 +193,10 @@ class Completion(TypedDict, Generic[R]):
     time: str
     # The order of the completions of one account and resource: compare as text, and the greater has
     # the newer data. Of two completions of one event, the one with the greater data.redrive is the
-    # newer outcome. The sequence begins with data.refreshed_at, or with data.event.occurred_at if
-    # there is none, then comes the time of the fetch, then the id. Completions stored by an earlier
-    # release have no sequence.
+    # newer outcome. The sequence begins with the time of the data, then comes the time of the
+    # fetch, then the id. The time of the data is data.refreshed_at, or data.event.occurred_at if
+    # there is none; for the data of a Truv link the time of the fetch; for a task of Truv's
+    # data.event.occurred_at. Completions stored by an earlier release have no sequence.
     sequence: NotRequired[str]
     datacontenttype: Literal["application/json"]
     dataschema: Literal["urn:wagewire:schema:completion:v1"]
@@ -283,7 +285,8 @@ class AccountResource(TypedDict):
     # before the first completion.
     completion: Union[AccountResourceCompletion, None]
     # The events whose last completion is failed, or unavailable with the class forbidden: newest
-    # first, without those covered by a newer snapshot. At most 100: older ones are left out.
+    # first, without those covered by a newer snapshot, or by newer statements of the same
+    # employment. Of Truv's tasks only the newest end counts. At most 100: older ones are left out.
     failed: list[AccountResourceFailed]
     # The class of the completion's error, as in the completion. null if it has none.
     error: Union[AccountResourceError, None]
@@ -1796,12 +1799,13 @@ class TruvEmployment(TypedDict):
 
 
 class TruvProfile(TypedDict):
-    """Who the person is: GET /v1/links/{link_id}/identity/. Only id is required: Wagewire needs it.
-    Every other field may be null or absent, and Truv may add fields and values at any time.
+    """Who the person is: GET /v1/links/{link_id}/identity/. No field is required, because Truv
+    promises none, not even id: every field may be null or absent, and Truv may add fields and
+    values at any time.
     """
 
     # Truv's id of the profile.
-    id: str
+    id: NotRequired[Union[str, None]]
     # When Truv first read the profile, in UTC: RFC 3339, with Z or +00:00, also with a space in
     # place of the T.
     created_at: NotRequired[Union[str, None]]
@@ -1870,12 +1874,12 @@ TruvStatementBasisOfPay = Union[Literal["S", "H", "D", "W", "M", "C"], str]
 class TruvStatement(TypedDict):
     """A pay statement: one of GET /v1/links/{link_id}/statements/. The record does not say its
     employment: employment_id of the completion does. Truv writes money as a decimal string in
-    dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
-    null or absent, and Truv may add fields and values at any time.
+    dollars, without a currency. No field is required, because Truv promises none, not even id:
+    every field may be null or absent, and Truv may add fields and values at any time.
     """
 
     # Truv's id of the statement.
-    id: str
+    id: NotRequired[Union[str, None]]
     # The id of the statement at the payroll platform.
     check_number: NotRequired[Union[str, None]]
     # The day of payment, YYYY-MM-DD.
@@ -1961,12 +1965,13 @@ TruvShiftType = Union[Literal["other", "delivery", "rideshare", "shift"], str]
 
 class TruvShift(TypedDict):
     """A shift: one of GET /v1/links/{link_id}/shifts/, of any employment of the link. Truv writes
-    money as a decimal string in dollars, without a currency. Only id is required: Wagewire needs
-    it. Every other field may be null or absent, and Truv may add fields and values at any time.
+    money as a decimal string in dollars, without a currency. No field is required, because Truv
+    promises none, not even id: every field may be null or absent, and Truv may add fields and
+    values at any time.
     """
 
     # Truv's id of the shift.
-    id: str
+    id: NotRequired[Union[str, None]]
     # The id of the shift at the payroll platform.
     external_id: NotRequired[Union[str, None]]
     # When Truv made the record, in UTC: RFC 3339, with Z or +00:00, also with a space in place of
@@ -2240,12 +2245,12 @@ class TruvReport(TypedDict):
     """What Truv knows of the link: GET /v1/links/{link_id}/income/report/ or …/employment/report/,
     by the product of the task. A report of the product employment has no income, statements and
     forms. Wagewire cuts out access_token and bank_accounts. Truv writes money as a decimal string
-    in dollars, without a currency. Only id is required: Wagewire needs it. Every other field may be
-    null or absent, and Truv may add fields and values at any time.
+    in dollars, without a currency. No field is required, because Truv promises none, not even id:
+    every field may be null or absent, and Truv may add fields and values at any time.
     """
 
     # Truv's id of the report.
-    id: str
+    id: NotRequired[Union[str, None]]
     # The status of the task behind the report. Only done is final and good.
     status: NotRequired[Union[TruvReportStatus, None]]
     # The status of the newest refresh, of the same words as status. Only a report of the product

@@ -273,9 +273,10 @@ test("two notices of one job are both kept", () => {
   assert.equal(mirror.records("pinwheel", "a-1", "notices").length, 2);
 });
 
-test("bank accounts without ids are those of the newest snapshot", () => {
+for (const resource of ["bank_accounts", "identity", "shifts"])
+test(`${resource} without ids are those of the newest snapshot`, () => {
   const list = (day: number, ...numbers: string[]): [Completion, object[]] => [
-    completionOf({ day, scope: "snapshot", resource: "bank_accounts" }),
+    completionOf({ day, scope: "snapshot", resource }),
     numbers.map((number) => ({ account_number: number })),
   ];
   const first = list(1, "01", "02", "02");
@@ -287,11 +288,11 @@ test("bank accounts without ids are those of the newest snapshot", () => {
   ] as [[Completion, object[]][], string][]) {
     const mirror = new Mirror();
     for (const [completion, records] of [...lists, ...lists]) mirror.apply(completion, records);
-    const numbers = mirror.records("pinwheel", "a-1", "bank_accounts")
+    const numbers = mirror.records("pinwheel", "a-1", resource)
       .map((record) => record["account_number"]);
     assert.equal(numbers.join(" "), want);
   }
-  const partial = completionOf({ day: 4, scope: "delta", resource: "bank_accounts" });
+  const partial = completionOf({ day: 4, scope: "delta", resource });
   assert.throws(() => new Mirror().apply(partial, [{ account_number: "04" }]), Poison);
 });
 
