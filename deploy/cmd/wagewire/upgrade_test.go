@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,4 +288,62 @@ func TestTheWayBackNeedsNoProvision(t *testing.T) {
 	again := b.runs(0, "replay", "--queue", "pinwheel_paystubs", "--type",
 		"paystubs.documents.added", "--yes")
 	contains(t, again.stderr, "sent 1 to pinwheel_paystubs, left out 0\n")
+}
+
+// A durable that gets further filters begins to read them at its position, so a team whose durable
+// changes late misses what new workers have stored until then.
+func TestATeamReadsTheStoredEventsOfTruvIfItsDurableChangesFirst(t *testing.T) {
+	tell := func(b *bench, e schema.Event) {
+		b.Helper()
+		c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, receivedAt)
+		_, err := b.conn.PublishCompletion(b.Context(), e, c)
+		b.must(err)
+	}
+	for promise, row := range map[string]struct {
+		late bool
+		want []string
+	}{
+		"before the new workers start": {false, []string{"truv", "pinwheel"}},
+		"too late":                     {true, []string{"pinwheel"}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newFormerBench(t)
+			add := []string{"team", "add", "lending", "--resources", "paystubs",
+				"--dir", secretsOf(t), "--yes"}
+			b.runs(0, add...)
+			durable, err := b.js.Consumer(t.Context(), schema.CompletionsStream, "lending")
+			b.must(err)
+			former := durable.CachedInfo().Config
+			former.FilterSubjects = slices.DeleteFunc(former.FilterSubjects, func(f string) bool {
+				return strings.Contains(f, ".truv.paystubs.")
+			})
+			if len(former.FilterSubjects) == len(durable.CachedInfo().Config.FilterSubjects) {
+				t.Fatalf("the durable has no filter of Truv's paystubs: %v", former.FilterSubjects)
+			}
+			_, err = b.js.UpdateConsumer(t.Context(), schema.CompletionsStream, former)
+			b.must(err)
+			b.runs(0, "provision", "apply")
+
+			if !row.late {
+				b.runs(0, add...)
+			}
+			tell(b, b.named(schema.Truv, "statements-created", "statements"))
+			tell(b, b.named(schema.Pinwheel, "paystubs.added", "paystubs"))
+			var got []string
+			for range row.want {
+				msg, err := durable.Next(jetstream.FetchMaxWait(5 * time.Minute))
+				b.must(err)
+				b.must(msg.DoubleAck(t.Context()))
+				got = append(got, strings.Split(msg.Subject(), ".")[2])
+			}
+			if row.late {
+				b.runs(0, add...)
+			}
+			info, err := durable.Info(t.Context())
+			b.must(err)
+			if diff := cmp.Diff(row.want, got); diff != "" || info.NumPending > 0 {
+				t.Errorf("the team gets, with %d more (-want +got):\n%s", info.NumPending, diff)
+			}
+		})
+	}
 }
