@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -164,8 +165,8 @@ func printBacklogs(ctx context.Context, s session, changes []stream.Change) erro
 		}
 		if events > 0 {
 			begins = append(begins, q.Name)
-			fmt.Fprintf(s.stdout, "queue %s begins with %s\n", q.Name,
-				plain.Count(events, "stored event"))
+			fmt.Fprintf(s.stdout, "queue %s begins with %s%s\n", q.Name,
+				plain.Count(events, "stored event"), timeOfBacklog(ctx, s, q.Provider, events))
 		}
 	}
 	if len(begins) > 0 {
@@ -173,6 +174,21 @@ func printBacklogs(ctx context.Context, s session, changes []stream.Change) erro
 			"apply and before the workers start: wagewire pause %s\n", strings.Join(begins, " "))
 	}
 	return nil
+}
+
+// timeOfBacklog says how long one call for each event takes at the provider's rate. It says nothing
+// before a worker has told the broker the rate, and below a second.
+func timeOfBacklog(ctx context.Context, s session, p schema.Provider, events uint64) string {
+	budget, revision, err := s.Budget(p).Load(ctx)
+	if err != nil || revision == 0 || budget.RatePerS <= 0 {
+		return "" // the plan is as good without the time
+	}
+	seconds := float64(events) / budget.RatePerS
+	if seconds < 1 {
+		return ""
+	}
+	takes := time.Duration(math.Ceil(seconds)) * time.Second
+	return fmt.Sprintf(": with one call each, %s at %g calls a second", takes, budget.RatePerS)
 }
 
 func printPlan(w io.Writer, changes []stream.Change) {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/wagewire/wagewire/ingress/webhook"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
+	"github.com/wagewire/wagewire/schema/stream/streamtest"
 )
 
 // newFormerBench starts a broker with the streams and queues of the last release that only stored
@@ -32,14 +36,7 @@ func newFormerBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{T: t, server: s, conn: stream.NewOperator(s.Connect(t)), js: js}
-	text, err := os.ReadFile("testdata/topology-without-truv.json")
-	b.must(err)
-	var streams []struct {
-		Stream    jetstream.StreamConfig
-		Consumers []jetstream.ConsumerConfig
-	}
-	b.must(json.Unmarshal(text, &streams))
-	for _, one := range streams {
+	for _, one := range b.formerStreams() {
 		_, err := js.CreateStream(t.Context(), one.Stream)
 		b.must(err)
 		for _, c := range one.Consumers {
@@ -48,6 +45,52 @@ func newFormerBench(t *testing.T) *bench {
 		}
 	}
 	return b
+}
+
+// formerStream is a stream of the former release, with its consumers.
+type formerStream struct {
+	Stream    jetstream.StreamConfig
+	Consumers []jetstream.ConsumerConfig
+}
+
+func (b *bench) formerStreams() []formerStream {
+	b.Helper()
+	text, err := os.ReadFile("testdata/topology-without-truv.json")
+	b.must(err)
+	var streams []formerStream
+	b.must(json.Unmarshal(text, &streams))
+	return streams
+}
+
+// formerTopology is what the former release asks of the broker.
+func (b *bench) formerTopology() schema.Topology {
+	b.Helper()
+	subjects := map[string][]string{}
+	filters := map[string][]string{}
+	for _, one := range b.formerStreams() {
+		subjects[one.Stream.Name] = one.Stream.Subjects
+		if one.Stream.Name == schema.EventsStream {
+			for _, c := range one.Consumers {
+				filters[c.Durable] = c.FilterSubjects
+			}
+		}
+	}
+	topology := streamtest.Topology()
+	streams := topology.Streams
+	topology.Streams = nil
+	for _, s := range streams {
+		s.Subjects = subjects[s.Name]
+		topology.Streams = append(topology.Streams, s)
+	}
+	queues := topology.Queues
+	topology.Queues = nil
+	for _, q := range queues {
+		if former, ok := filters[q.Name]; ok {
+			q.Subjects = former
+			topology.Queues = append(topology.Queues, q)
+		}
+	}
+	return topology
 }
 
 // named is an event with the least that a provider sends.
@@ -143,4 +186,164 @@ func TestAnUpgradeDeliversWhatWasOnlyStored(t *testing.T) {
 	contains(t, one.stderr, "sent 1 to pinwheel_paystubs, left out 0\n")
 	all := b.runs(0, "replay", "--queue", "truv_paystubs", "--since", "all", "--yes")
 	contains(t, all.stderr, "sent 2 to truv_paystubs, left out 0\n")
+}
+
+func TestAPlanSaysHowLongTheStoredEventsTakeAtLeast(t *testing.T) {
+	b := newFormerBench(t)
+	for i := range 11 {
+		b.publish(b.named(schema.Truv, "profile-created", fmt.Sprintf("p-%d", i)))
+	}
+	b.publish(b.named(schema.Truv, "shifts-created", "s-1"))
+	contains(t, b.runs(0, "provision", "plan").stdout,
+		"queue truv_identity begins with 11 stored events\n")
+	budget := b.conn.Budget(schema.Truv)
+	now, err := budget.Now(t.Context())
+	b.must(err)
+	_, _, err = budget.Swap(t.Context(), schema.Budget{}.WithHold(5, now, now, 0), 0)
+	b.must(err)
+	contains(t, b.runs(0, "provision", "plan").stdout,
+		"queue truv_identity begins with 11 stored events: with one call each, "+
+			"3s at 5 calls a second\n",
+		"queue truv_shifts begins with 1 stored event\n")
+}
+
+// The steps of an upgrade pause the queue that gets a type more, so that no former worker takes an
+// event that it cannot fetch.
+func TestAPauseOfBeforeTheUpgradeKeepsNewTypesForNewWorkers(t *testing.T) {
+	b := newFormerBench(t)
+	b.runs(0, "pause", "pinwheel_paystubs")
+	b.publish(
+		b.named(schema.Pinwheel, "paystubs.added", "added"),
+		b.named(schema.Pinwheel, "paystubs.documents.added", "documents"),
+		b.named(schema.Truv, "statements-created", "statements"),
+	)
+	b.runs(0, "provision", "apply")
+	b.runs(0, "pause", "truv_paystubs")
+	for _, queue := range []string{"pinwheel_paystubs", "truv_paystubs"} {
+		consumer, err := b.js.Consumer(t.Context(), schema.EventsStream, queue)
+		b.must(err)
+		if !consumer.CachedInfo().Paused {
+			t.Errorf("%s gives events after the apply", queue)
+		}
+	}
+	contains(t, b.runs(0, "resume", "pinwheel_paystubs").stdout, "pinwheel_paystubs: resumed\n")
+	for _, want := range []string{"added", "documents"} {
+		msg := b.takes("pinwheel_paystubs")
+		if id := msg.Headers().Get("ce-id"); id != want {
+			t.Errorf("the new worker takes %s, want %s", id, want)
+		}
+		b.must(msg.DoubleAck(t.Context()))
+	}
+	b.runs(0, "resume", "truv_paystubs")
+	if id := b.takes("truv_paystubs").Headers().Get("ce-id"); id != "statements" {
+		t.Errorf("the new queue gives %s, want statements", id)
+	}
+}
+
+func TestTheWayBackNeedsNoProvision(t *testing.T) {
+	b := newFormerBench(t)
+	former := b.formerTopology()
+	if changed := changesOf(t, b.conn, former); len(changed) > 0 {
+		t.Fatalf("the former release would change its own topology:\n%s",
+			strings.Join(changed, "\n"))
+	}
+	b.runs(0, "provision", "apply")
+
+	changes, err := b.conn.Plan(t.Context(), former)
+	b.must(err)
+	var refused []string
+	for _, c := range changes {
+		if c.Refused != "" {
+			refused = append(refused, c.What+": "+c.Refused)
+		}
+	}
+	want := []string{"stream WAGEWIRE_ADVISORIES: subject $JS.EVENT.ADVISORY.CONSUMER." +
+		"MAX_DELIVERIES.WAGEWIRE_WAITING_PINWHEEL_TAX_FORMS.> would no longer be stored"}
+	if diff := cmp.Diff(want, refused); diff != "" {
+		t.Errorf("what the former plan refuses (-want +got):\n%s", diff)
+	}
+	if err := b.conn.Apply(t.Context(), changes); !errors.Is(err, stream.ErrRefused) {
+		t.Errorf("the former apply says %v", err)
+	}
+	contains(t, b.runs(0, "provision", "plan").stdout, "nothing to change\n")
+
+	for _, q := range former.Queues {
+		b.must(b.conn.Queue(q).Ready(t.Context())) // a former worker takes events
+	}
+	b.publish(
+		b.named(schema.Pinwheel, "paystubs.documents.added", "documents"),
+		b.named(schema.Pinwheel, "paystubs.added", "added"),
+		b.named(schema.Truv, "statements-created", "statements"),
+	)
+	for _, want := range []string{"documents", "added"} { // also the type that it cannot fetch
+		msg := b.takes("pinwheel_paystubs")
+		if id := msg.Headers().Get("ce-id"); id != want {
+			t.Errorf("a former worker takes %s, want %s", id, want)
+		}
+		b.must(msg.DoubleAck(t.Context()))
+	}
+	if got := b.stateOf("truv_paystubs"); got != (state{1, 0}) {
+		t.Errorf("the new queue has %+v, want the event for when new workers run", got)
+	}
+	again := b.runs(0, "replay", "--queue", "pinwheel_paystubs", "--type",
+		"paystubs.documents.added", "--yes")
+	contains(t, again.stderr, "sent 1 to pinwheel_paystubs, left out 0\n")
+}
+
+// A durable that gets further filters begins to read them at its position, so a team whose durable
+// changes late misses what new workers have stored until then.
+func TestATeamReadsTheStoredEventsOfTruvIfItsDurableChangesFirst(t *testing.T) {
+	tell := func(b *bench, e schema.Event) {
+		b.Helper()
+		c := schema.NewCompletion(e, schema.Paystubs, schema.Succeeded, receivedAt)
+		_, err := b.conn.PublishCompletion(b.Context(), e, c)
+		b.must(err)
+	}
+	for promise, row := range map[string]struct {
+		late bool
+		want []string
+	}{
+		"before the new workers start": {false, []string{"truv", "pinwheel"}},
+		"too late":                     {true, []string{"pinwheel"}},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			b := newFormerBench(t)
+			add := []string{"team", "add", "lending", "--resources", "paystubs",
+				"--dir", secretsOf(t), "--yes"}
+			b.runs(0, add...)
+			durable, err := b.js.Consumer(t.Context(), schema.CompletionsStream, "lending")
+			b.must(err)
+			former := durable.CachedInfo().Config
+			former.FilterSubjects = slices.DeleteFunc(former.FilterSubjects, func(f string) bool {
+				return strings.Contains(f, ".truv.paystubs.")
+			})
+			if len(former.FilterSubjects) == len(durable.CachedInfo().Config.FilterSubjects) {
+				t.Fatalf("the durable has no filter of Truv's paystubs: %v", former.FilterSubjects)
+			}
+			_, err = b.js.UpdateConsumer(t.Context(), schema.CompletionsStream, former)
+			b.must(err)
+			b.runs(0, "provision", "apply")
+
+			if !row.late {
+				b.runs(0, add...)
+			}
+			tell(b, b.named(schema.Truv, "statements-created", "statements"))
+			tell(b, b.named(schema.Pinwheel, "paystubs.added", "paystubs"))
+			var got []string
+			for range row.want {
+				msg, err := durable.Next(jetstream.FetchMaxWait(5 * time.Minute))
+				b.must(err)
+				b.must(msg.DoubleAck(t.Context()))
+				got = append(got, strings.Split(msg.Subject(), ".")[2])
+			}
+			if row.late {
+				b.runs(0, add...)
+			}
+			info, err := durable.Info(t.Context())
+			b.must(err)
+			if diff := cmp.Diff(row.want, got); diff != "" || info.NumPending > 0 {
+				t.Errorf("the team gets, with %d more (-want +got):\n%s", info.NumPending, diff)
+			}
+		})
+	}
 }
