@@ -26,7 +26,7 @@ import (
 )
 
 // update writes the generated documents instead of comparing them.
-var update = flag.Bool("update", false, "write .env.example and the table of deploy/README.md")
+var update = flag.Bool("update", false, "write .env.example and the generated parts of deploy/README.md")
 
 // The generated documents.
 const (
@@ -34,6 +34,8 @@ const (
 	readmeFile     = "deploy/README.md"
 	variablesBegin = "<!-- variables:begin -->"
 	variablesEnd   = "<!-- variables:end -->"
+	typesBegin     = "<!-- types:begin -->"
+	typesEnd       = "<!-- types:end -->"
 )
 
 // section is a group of variables in the documents.
@@ -66,6 +68,10 @@ var ofTheStack = section{"The stack", []process.Variable{
 	{Name: "CONSOLE_PORT", Help: "port of the console"},
 	{Name: "CONSOLE_BIND_ADDR", Help: "address of this machine at which the port of the console is " +
 		"published; beyond 127.0.0.1, set CONSOLE_ANYONE_READS too"},
+	{Name: "PINWHEEL_SECRET_PATH", Help: "where the containers have Pinwheel's secret; " +
+		"leave it empty if you do not use Pinwheel"},
+	{Name: "TRUV_SECRET_PATH", Help: "where the containers have Truv's secret; " +
+		"leave it empty if you do not use Truv"},
 	{Name: "SECRETS_DIR",
 		Help: "directory of the secrets: <provider>.secret with one secret a line, " +
 			"console.tokens with the people of the console, and the keys nats_<role>.nk, keys.conf and teams.conf, which wagewire nkeys DIR makes"},
@@ -214,16 +220,39 @@ func TestGeneratedExampleOfTheEnvironment(t *testing.T) {
 	checkGenerated(t, exampleFile, example(t))
 }
 
-func TestGeneratedTableOfVariables(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(repository, readmeFile))
-	if err != nil {
-		t.Fatal(err)
+// typesToEnable lists the webhook types that each provider's registration needs.
+func typesToEnable() string {
+	var b strings.Builder
+	for _, p := range schema.Providers() {
+		needed, refused := doctor.EventsOf(p)
+		fmt.Fprintf(&b, "- %s, %d types: `%s`.", p.Title(), len(needed),
+			strings.Join(needed, "`, `"))
+		if len(refused) > 0 {
+			fmt.Fprintf(&b, " `%s` has a worker too, and cannot be enabled: %s takes no "+
+				"registration for it.", strings.Join(refused, "`, `"), p.Title())
+		}
+		b.WriteString("\n")
 	}
-	before, rest, begins := strings.Cut(string(text), variablesBegin)
-	_, after, ends := strings.Cut(rest, variablesEnd)
-	if !begins || !ends {
-		t.Fatalf("%s must have the lines %s and %s, for the table of variables between them",
-			readmeFile, variablesBegin, variablesEnd)
+	return b.String()
+}
+
+func TestGeneratedPartsOfTheReadme(t *testing.T) {
+	for _, part := range []struct{ name, begin, end, text string }{
+		{"the list of types", typesBegin, typesEnd, typesToEnable()},
+		{"the table of variables", variablesBegin, variablesEnd, tables()},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join(repository, readmeFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, rest, begins := strings.Cut(string(text), part.begin)
+			_, after, ends := strings.Cut(rest, part.end)
+			if !begins || !ends {
+				t.Fatalf("%s must have the lines %s and %s, for %s between them", readmeFile,
+					part.begin, part.end, part.name)
+			}
+			checkGenerated(t, readmeFile, before+part.begin+"\n"+part.text+part.end+after)
+		})
 	}
-	checkGenerated(t, readmeFile, before+variablesBegin+"\n"+tables()+variablesEnd+after)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wagewire/wagewire/deploy/glossary"
 	"github.com/wagewire/wagewire/deploy/health"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
@@ -211,7 +212,7 @@ func TestAnUnknownQueue(t *testing.T) {
 
 func TestEveryClassHasAMeaning(t *testing.T) {
 	for _, c := range schema.Classes() {
-		if classMeanings[c] == "" {
+		if glossary.OfFailure(c) == "" {
 			t.Errorf("%s has none", c)
 		}
 	}

@@ -141,17 +141,20 @@ func (c *clockReader) judge(provider schema.Provider) Check {
 	return judgeClock(string(provider), c.theirs, c.asked, c.answered, time.Second)
 }
 
-// eventsOf are the types that a registration needs: those with a worker. Pinwheel's own list lacks
-// account.removed, and refuses a registration for it.
-func eventsOf(provider schema.Provider) []string {
-	var types []string
+// EventsOf returns the types that a registration at the provider needs: those with a worker. The
+// provider refuses a registration for the other types with a worker: Pinwheel's own list lacks
+// account.removed.
+func EventsOf(provider schema.Provider) (needed, refused []string) {
 	for _, t := range schema.Catalogue() {
-		isNeeded := t.Provider == provider && len(t.Workers) > 0
-		if isNeeded && (provider != schema.Pinwheel || t.Name != "account.removed") {
-			types = append(types, t.Name)
+		switch {
+		case t.Provider != provider || len(t.Workers) == 0:
+		case provider == schema.Pinwheel && t.Name == "account.removed":
+			refused = append(refused, t.Name)
+		default:
+			needed = append(needed, t.Name)
 		}
 	}
-	return types
+	return needed, refused
 }
 
 // missing returns the wanted types that are not there.

@@ -105,7 +105,7 @@ func (p Patient) judgeRegistration(provider schema.Provider, all found) Check {
 		return skipped(name, of, "set WEBHOOK_URL or --webhook-url: our public address")
 	}
 	address := AddressOf(p.WebhookURL, provider)
-	needed := eventsOf(provider)
+	needed, _ := EventsOf(provider)
 	ours := slices.DeleteFunc(slices.Clone(all.registrations), func(r registration) bool {
 		return !isSameURL(r.url, address)
 	})
@@ -120,18 +120,6 @@ func (p Patient) judgeRegistration(provider schema.Provider, all found) Check {
 		return c
 	}
 	return judgeOurs(provider, address, ours, needed)
-}
-
-// typesMax is how many types a line names in full: more than a release has ever added.
-const typesMax = 12
-
-// listTypes names every type that a registration of an earlier release lacks, and some of the types
-// if it lacks nearly all.
-func listTypes(names []string) string {
-	if len(names) <= typesMax {
-		return strings.Join(names, ", ")
-	}
-	return abbreviate(names)
 }
 
 // judgeOurs judges the registrations of our address. With several, one must be active and have all
@@ -151,23 +139,44 @@ func judgeOurs(
 	}
 	lacks := missing(needed, best.events)
 	if best.isActive && len(lacks) == 0 {
-		return ok(name, of, fmt.Sprintf("%s is active, with all %s", address,
-			count(len(needed), "type")))
+		return ok(name, of, fmt.Sprintf("%s is active, with all %s%s", address,
+			count(len(needed), "type"), saysOfRest(provider)))
 	}
 	var faults []string
 	if !best.isActive {
 		faults = append(faults, "is paused")
 	}
 	if len(lacks) > 0 {
-		faults = append(faults, "lacks "+listTypes(lacks))
+		faults = append(faults, "lacks "+strings.Join(lacks, ", "))
 	}
 	c := bad(name, of, address+" "+strings.Join(faults, ", and "), fixCommand)
 	// Types that we do not need stay: somebody may want them stored.
 	events := slices.Concat(best.events, lacks)
 	c.fix = &Fix{
-		Does: fmt.Sprintf("make the registration of %s at %s active, for %s", address,
-			provider.Title(), count(len(events), "type")),
+		Does:  doesRepair(best.isActive, len(lacks), address+" at "+provider.Title()),
 		Apply: func(ctx context.Context) error { return best.repair(ctx, events) },
 	}
 	return c
+}
+
+// doesRepair says what changes of a registration, and nothing of what stays.
+func doesRepair(isActive bool, lacks int, of string) string {
+	add := "add " + count(lacks, "type")
+	switch {
+	case isActive:
+		return add + " to the registration of " + of
+	case lacks == 0:
+		return "make the registration of " + of + " active"
+	default:
+		return "make the registration of " + of + " active, and " + add
+	}
+}
+
+// saysOfRest names the types with a worker that no registration can have.
+func saysOfRest(provider schema.Provider) string {
+	_, refused := EventsOf(provider)
+	if len(refused) == 0 {
+		return ""
+	}
+	return " that can be enabled: " + strings.Join(refused, ", ") + " cannot"
 }

@@ -166,6 +166,7 @@ func (s *search) readCompletions(ctx context.Context, p schema.Provider, token s
 		}
 		if c.Data.Error != nil {
 			e.Class = schema.Class(c.Data.Error.Class)
+			e.Code = c.Data.Error.Code
 		}
 		s.add(e)
 		return nil

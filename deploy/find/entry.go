@@ -16,12 +16,14 @@ type Entry struct {
 	// Account is the account's token.
 	Account string `json:"account"`
 	// Event is the key of the event.
-	Event    string               `json:"event,omitempty"`
-	Type     string               `json:"type,omitempty"`
-	Queue    string               `json:"queue,omitempty"`
-	Resource schema.Resource      `json:"resource,omitempty"`
-	Outcome  schema.Outcome       `json:"outcome,omitempty"`
-	Class    schema.Class         `json:"class,omitempty"`
+	Event    string          `json:"event,omitempty"`
+	Type     string          `json:"type,omitempty"`
+	Queue    string          `json:"queue,omitempty"`
+	Resource schema.Resource `json:"resource,omitempty"`
+	Outcome  schema.Outcome  `json:"outcome,omitempty"`
+	Class    schema.Class    `json:"class,omitempty"`
+	// Code is the provider's word for the error, such as login_error of a task of Truv's.
+	Code     string               `json:"code,omitempty"`
 	Reason   schema.Reason        `json:"reason,omitempty"`
 	Attempts int                  `json:"attempts,omitempty"`
 	Number   uint64               `json:"number,omitempty"`
@@ -68,6 +70,9 @@ func (e Entry) Says(now time.Time) string {
 			plain.Count(e.Attempts, "attempt"))
 		if e.Class != "" {
 			says += ", class " + plain.Word(e.Class)
+		}
+		if e.Code != "" {
+			says += ", code " + plain.Word(e.Code)
 		}
 		return says
 	case Letter:

@@ -234,6 +234,9 @@ func TestAnEntrySaysWhatItIs(t *testing.T) {
 			Class: schema.ClassTransient, Attempts: 2, NextTry: receivedAt.Add(time.Minute)},
 		"income: succeeded, 1 attempt": {What: find.Completion, Resource: schema.Income,
 			Outcome: schema.Succeeded, Attempts: 1},
+		`verification_reports: failed, 1 attempt, class provider, code "log\u202ein"`: {
+			What: find.Completion, Resource: schema.VerificationReports, Outcome: schema.Failed,
+			Attempts: 1, Class: schema.ClassProvider, Code: "log\u202ein"},
 		"cannot be read": {What: find.State},
 		`"\u202eq": transient, 2 failures, next try in 1m0s`: {What: find.Waiting, Queue: "\u202eq",
 			Class: schema.ClassTransient, Attempts: 2, NextTry: receivedAt.Add(time.Minute)},

@@ -99,7 +99,16 @@ func makePrivate(dir string) error {
 	if err := os.MkdirAll(dir, keyDirMode); err != nil {
 		return err
 	}
+	return CheckPrivate(dir)
+}
+
+// CheckPrivate returns an error if other users may enter the directory. A directory that is not
+// there is no error: the functions that write a seed make it, for its owner alone.
+func CheckPrivate(dir string) error {
 	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

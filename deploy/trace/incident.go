@@ -101,6 +101,10 @@ func (f *Fate) Incidents(now time.Time) []Incident {
 	return list
 }
 
+// notReady says what not_ready stands for. A waiting event does not carry what exactly it lacks.
+const notReady = "the provider does not have all yet that the webhook announced: the record, " +
+	"the number of records, or a newer state"
+
 // addWait adds the last failure, and the number of all failures.
 func (f *Fate) addWait(list *incidents) {
 	w := f.Wait
@@ -112,6 +116,9 @@ func (f *Fate) addWait(list *incidents) {
 		step = fmt.Sprintf(", step %d of %d", w.Step, w.Steps)
 	}
 	list.add(w.Since, "began to wait: %s%s", Cause(w.Class, w.Status, w.Endpoint), step)
+	if w.Class == schema.ClassNotReady {
+		list.add(time.Time{}, "%s", notReady)
+	}
 	if n := w.Failures.Total(); n > 0 {
 		list.add(time.Time{}, "%s: %s", plain.Count(n, "failure"), plain.Text(w.Failures.String()))
 	}

@@ -99,12 +99,16 @@ func newDeliveries(e stream.Ended) Deliveries {
 type Completion struct {
 	ID string `json:"id"`
 	// Account is the token of the account.
-	Account  string                  `json:"account"`
-	At       time.Time               `json:"at"`
-	Outcome  schema.Outcome          `json:"outcome"`
-	Attempts int                     `json:"attempts"`
-	Records  int                     `json:"records"`
-	Error    *schema.CompletionError `json:"error"`
+	Account  string         `json:"account"`
+	At       time.Time      `json:"at"`
+	Outcome  schema.Outcome `json:"outcome"`
+	Attempts int            `json:"attempts"`
+	Records  int            `json:"records"`
+	// Missing is how many announced ids the provider did not have at the last attempt. Stale: its
+	// data was still older, or less, than the webhook said.
+	Missing int                     `json:"missing,omitempty"`
+	Stale   bool                    `json:"stale,omitempty"`
+	Error   *schema.CompletionError `json:"error"`
 	// ReceivedAt, OccurredAt, StoredAt and TakenAt are the times before the end: see
 	// schema.CompletionData. Completions of earlier releases have no StoredAt and TakenAt.
 	OccurredAt time.Time `json:"-"`
@@ -117,6 +121,7 @@ func newCompletion(c schema.Completion) *Completion {
 	return &Completion{
 		ID: c.ID, Account: c.Subject, At: c.Time.UTC(), Outcome: c.Data.Outcome,
 		Attempts: c.Data.Attempts, Records: c.CountRecords(), Error: c.Data.Error,
+		Missing: len(c.Data.Missing), Stale: c.Data.Stale,
 		OccurredAt: c.Data.Event.OccurredAt, ReceivedAt: c.Data.Event.ReceivedAt,
 		StoredAt: c.Data.StoredAt, TakenAt: c.Data.TakenAt,
 	}
@@ -133,10 +138,17 @@ func (f *Fate) addCompletion(c schema.Completion) {
 	}
 }
 
-// String describes how the event ended.
+// String describes how the event ended, and what the last attempt still lacked.
 func (c *Completion) String() string {
-	return fmt.Sprintf("%s, %s, %s%s", plain.Word(c.Outcome), plain.Count(c.Attempts, "attempt"),
-		plain.Count(c.Records, "record"), formatError(c.Error))
+	lacks := ""
+	if c.Missing > 0 {
+		lacks = fmt.Sprintf(", missing=%d", c.Missing)
+	}
+	if c.Stale {
+		lacks += ", stale"
+	}
+	return fmt.Sprintf("%s, %s, %s%s%s", plain.Word(c.Outcome), plain.Count(c.Attempts, "attempt"),
+		plain.Count(c.Records, "record"), lacks, formatError(c.Error))
 }
 
 func formatError(e *schema.CompletionError) string {

@@ -67,7 +67,8 @@ func TestADoctorFindsAHealthyInstallationOK(t *testing.T) {
 	}
 	lines := w.does(0, doctorOf()...).stdout
 	contains(t, lines, "ok       broker                                    nats-server 2.",
-		" is active, with all 22 types\n", "/webhooks/truv refuses what is not signed\n",
+		"/webhooks/truv is active, with all 14 types\n",
+		" is active, with all 22 types that can be enabled: account.removed cannot\n", "/webhooks/truv refuses what is not signed\n",
 		"1 secret, changed 0s ago\n")
 	if n := strings.Count(lines, "\n"); n != len(want) {
 		t.Errorf("%d lines, want %d", n, len(want))
@@ -75,6 +76,7 @@ func TestADoctorFindsAHealthyInstallationOK(t *testing.T) {
 }
 
 func TestADoctorNamesWhatIsBad(t *testing.T) {
+	needed, _ := doctor.EventsOf(schema.Pinwheel)
 	for _, test := range []struct {
 		promise string
 		break_  func(w *ward)
@@ -122,7 +124,7 @@ func TestADoctorNamesWhatIsBad(t *testing.T) {
 			[]string{"/webhooks/truv is paused; next: wagewire doctor --fix\n"}},
 		{"a registration without all types", func(w *ward) { w.shorten(fake.Pinwheel) }, nil,
 			[]string{"BAD pinwheel registration"}, []string{
-				"lacks identity.added, income.added, paystubs.added and 18 more; next: ",
+				"lacks " + strings.Join(needed[1:], ", ") + "; next: ",
 			}},
 		{"a registration of the release before", func(w *ward) {
 			w.keep(fake.Truv, "link-connected", "link-disconnected", "link-deleted")
@@ -267,7 +269,14 @@ func TestADoctorPutsRegistrationsRight(t *testing.T) {
 			t.Errorf("registered %+v", s)
 		}
 	}
+	w.keep(fake.Truv, "link-connected")
+	dry = w.does(exitBad, doctorOf("--fix", "--dry-run")...)
+	contains(t, dry.stderr, "to add 13 types to the registration of "+w.address+"/truv at Truv\n")
 	w.pauseAll()
+	dry = w.does(exitBad, doctorOf("--fix", "--dry-run")...)
+	contains(t, dry.stderr,
+		"to make the registration of "+w.address+"/pinwheel at Pinwheel active\n",
+		"to make the registration of "+w.address+"/truv at Truv active, and add 13 types\n")
 	w.shorten(fake.Truv)
 	extra := w.fakes.Subscriptions()[0].ID
 	_, err := w.fakes.ChangeSubscription(extra, func(s *fake.Subscription) {

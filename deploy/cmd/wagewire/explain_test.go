@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wagewire/wagewire/deploy"
+	"github.com/wagewire/wagewire/deploy/glossary"
 )
 
 func TestExplainPrintsWhatToDo(t *testing.T) {
@@ -18,6 +19,26 @@ func TestExplainPrintsWhatToDo(t *testing.T) {
 				contains(t, got.stdout, "## "+topic.Name+"\n", "**What to do**")
 			})
 		}
+	}
+}
+
+func TestExplainSaysWhatAWordMeans(t *testing.T) {
+	for name, want := range map[string]string{
+		"incomplete": "incomplete (status of an account): all awaited resources are final, and " +
+			"some are not good\n" +
+			"next: wagewire find ACCOUNT shows the state and what completed or failed\n",
+		"not_ready": "not_ready (class of a failure): the provider does not have the data yet\n" +
+			"next: wagewire trace EVENT shows the way of one event\n",
+		"unavailable": "unavailable (outcome of a completion): the provider does not have the data",
+	} {
+		got := wagewire(t, env("NATS_URL", nowhere), "explain", name)
+		if got.code != 0 || !strings.HasPrefix(got.stdout, want) {
+			t.Errorf("%s: got %+v, want %q", name, got, want)
+		}
+	}
+	for _, w := range glossary.Words() {
+		got := wagewire(t, env("NATS_URL", nowhere), "explain", w.Name)
+		contains(t, got.stdout, "("+string(w.Kind)+"): "+w.Means+"\n")
 	}
 }
 

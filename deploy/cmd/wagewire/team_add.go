@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/wagewire/wagewire/deploy/command"
 	"github.com/wagewire/wagewire/deploy/nats"
+	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
 	"github.com/wagewire/wagewire/schema/stream"
 )
@@ -27,7 +29,8 @@ the difference and asks; a flag that is not given keeps the present value.
 
 The team reads the completions of --resources. Completions that report a deletion come besides: a
 team must know what to delete. There is no word for every resource: bank_accounts has the full
-account numbers of persons, so a team reads them only if it is named.
+account numbers of persons, so a team reads them only if it is named. Truv's identity and
+verification_reports have whole social security numbers.
 
 The first durable has the name of the team. Each --durable makes a further one, TEAM_NAME, with a
 position of its own. --adopt takes over a durable that the team made itself in an earlier release:
@@ -134,9 +137,8 @@ func (a *teamAdd) run(ctx context.Context, s session) error {
 	}
 	changes = append(changes, states...)
 	printPlan(s.stdout, changes)
-	if len(changes) > 0 && slices.Contains(team.Resources, schema.BankAccounts) {
-		fmt.Fprintf(s.stdout, "team %s reads %s: full account numbers of persons\n", team.Name,
-			schema.BankAccounts)
+	if len(changes) > 0 {
+		sayGrant(s.stdout, team, durables)
 	}
 	if a.dryRun {
 		return nil
@@ -145,6 +147,42 @@ func (a *teamAdd) run(ctx context.Context, s session) error {
 		return err
 	}
 	return a.apply(ctx, s, team, seed, changes)
+}
+
+// sayGrant says which resources the team gets and loses, because the lists of filters are long, and
+// which numbers of persons it reads.
+func sayGrant(w io.Writer, team stream.Team, durables []stream.Durable) {
+	for _, before := range stream.TeamsOf(durables) {
+		if before.Name == team.Name {
+			sayResources(w, "+", team.Resources, before.Resources)
+			sayResources(w, "-", before.Resources, team.Resources)
+		}
+	}
+	for _, of := range []struct {
+		numbers   string
+		resources []schema.Resource
+	}{
+		{"full account numbers", []schema.Resource{schema.BankAccounts}},
+		{"Truv's have whole social security numbers",
+			[]schema.Resource{schema.Identity, schema.VerificationReports}},
+	} {
+		read := slices.DeleteFunc(of.resources, func(r schema.Resource) bool {
+			return !slices.Contains(team.Resources, r)
+		})
+		if len(read) > 0 {
+			fmt.Fprintf(w, "team %s reads %s: %s of persons\n", team.Name, plain.List(read),
+				of.numbers)
+		}
+	}
+}
+
+// sayResources prints the resources that are in a list and not in the other, with a sign.
+func sayResources(w io.Writer, sign string, list, other []schema.Resource) {
+	for _, r := range list {
+		if !slices.Contains(other, r) {
+			fmt.Fprintf(w, "%s %s\n", sign, r)
+		}
+	}
 }
 
 // merge returns the team as it must be: what the broker has, changed by the command line.
@@ -222,6 +260,9 @@ func (a *teamAdd) chooseKey(team *stream.Team) (seed string, err error) {
 	if a.dir == "" {
 		return "", command.UsageError("team %s has no key: --dir DIR makes one there, "+
 			"--key takes the public key of one made elsewhere", a.name)
+	}
+	if err := nats.CheckPrivate(a.dir); err != nil {
+		return "", fmt.Errorf("write the key of team %s: %w", a.name, err)
 	}
 	seed, team.Key, err = nats.NewKey()
 	return seed, err

@@ -132,9 +132,12 @@ func TestBankAccountsAreGrantedByTheirNameAndSaidSo(t *testing.T) {
 		t.Errorf("every other resource grants bank accounts: %s\n%s", got.stdout, teams)
 	}
 	got = b.runs(0, append(add, others+",bank_accounts")...)
-	contains(t, got.stdout, "team lending "+told, "wagewire.completions.truv.bank_accounts.*.*")
+	contains(t, got.stdout, "team lending "+told, "wagewire.completions.truv.bank_accounts.*.*",
+		"\n+ bank_accounts\nteam lending ", "team lending reads identity, verification_reports: "+
+			"Truv's have whole social security numbers of persons\n")
 	contains(t, b.read(filepath.Join(dir, "teams.conf")), ".C.*.bank_accounts.*.*.*")
 	got = b.runs(0, append(add, others)...)
+	contains(t, got.stdout, "\n- bank_accounts\n")
 	if strings.Contains(got.stdout, told) {
 		t.Errorf("the team has lost bank accounts, and is told to read them: %s", got.stdout)
 	}
@@ -270,8 +273,9 @@ func TestATeamThatCannotBeMadeSaysWhatIsMissing(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			got := wagewire(t, b.server.Getenv(), append([]string{"team", "add", "lending"},
 				test.args...)...)
-			if got.code != test.code || !strings.Contains(got.stderr, test.want) {
-				t.Errorf("got %+v, want %q", got, test.want)
+			if got.code != test.code || !strings.Contains(got.stderr, test.want) ||
+				got.stdout != "" {
+				t.Errorf("got %+v, want %q and no plan", got, test.want)
 			}
 		})
 	}

@@ -40,6 +40,9 @@ Of an event that waits, the history has the last failure, the step of the ladder
 next try, and the number of failures by class. It says so if the queue takes no events: paused by an
 operator, or because the provider refuses our credentials.
 
+Of an event with a completion, the history has the number of ids that were announced and not there
+(missing), and "stale" for data that is older, or less, than the webhook said.
+
 The streams do not have everything. Duplicates of the webhook are answered and dropped. What each
 attempt met before the last one is only in the workers' logs.
 

@@ -82,6 +82,20 @@ func TestEveryEndingIsTraced(t *testing.T) {
 				tomorrow.Format(time.RFC3339) + "    next try, in ",
 			},
 		},
+		"it waits for what the webhook announced": {
+			func(b *bench) {
+				b.publish(in(b))
+				late := outage()
+				late.Class = schema.ClassNotReady
+				late.Status = 404
+				b.letWait("pinwheel_income", late)
+			},
+			[]string{"pinwheel:e-1" + income + "waiting"},
+			[]string{
+				"began to wait: not_ready, 404 from /v1/accounts/{account_id}/income, step 3 of 12\n",
+				"the provider does not have all yet that the webhook announced: ",
+			},
+		},
 		"it waits, and its queue is paused": {
 			func(b *bench) {
 				b.publish(in(b))
@@ -187,6 +201,19 @@ func TestEveryEndingIsTraced(t *testing.T) {
 			},
 			[]string{"pinwheel:e-1" + income + "completed"},
 			[]string{"completed: succeeded, 1 attempt, 1 record\n"},
+		},
+		"it is completed without all that was announced": {
+			func(b *bench) {
+				e := in(b)
+				b.publish(e)
+				c := schema.NewCompletion(e, schema.Income, schema.Succeeded, receivedAt)
+				c.Data.Missing = []string{"i-1", "i-2"}
+				c.Data.Stale = true
+				_, err := b.conn.PublishCompletion(b.Context(), e, c)
+				b.must(err)
+			},
+			[]string{"pinwheel:e-1" + income + "completed"},
+			[]string{"completed: succeeded, 1 attempt, 0 records, missing=2, stale\n"},
 		},
 		"it is completed by two queues, apart": {
 			func(b *bench) {

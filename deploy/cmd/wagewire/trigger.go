@@ -20,6 +20,7 @@ import (
 	"github.com/wagewire/wagewire/deploy/fake/signature"
 	"github.com/wagewire/wagewire/deploy/plain"
 	"github.com/wagewire/wagewire/schema"
+	"github.com/wagewire/wagewire/schema/jsonschema"
 	"github.com/wagewire/wagewire/schema/process"
 )
 
@@ -222,11 +223,23 @@ type ending struct {
 	fits func(schema.WebhookType) bool
 	// outcome is the outcome of the provider's job. Empty: success.
 	outcome string
+	// status is that of Truv's task. Empty: done.
+	status string
+	// objectsCount is how many records the webhook announces. 0: as many as there are.
+	objectsCount int
 	// person describes the person that the fakes make. nil: any person.
 	person map[string]any
 	// before is the type of a webhook that the fakes send about a new account before. Empty: none.
 	before string
 }
+
+// objectsTooMany is more than the people of the fakes have of any record.
+const objectsTooMany = 1000
+
+// ladderNote says when a completion comes whose event climbs the not-ready ladder.
+const ladderNote = "the worker asks again, so the completion comes after the not-ready ladder of " +
+	"the workers (13 minutes unless NOT_READY_LADDER is set): " +
+	"NOT_READY_LADDER=1s make run starts a sandbox with a shorter wait"
 
 // largePaystubs is how many paystubs of the fakes have more bytes than a completion takes inline.
 const largePaystubs = 400
@@ -249,13 +262,28 @@ func endings() []ending {
 			outcome: "pending",
 		},
 		{
-			name:  "forbidden",
-			about: "the provider refuses the data: outcome unavailable, with the class forbidden",
-			usual: "employment.added",
-			fits:  isFetched,
-			note: "the worker asks again, so the completion comes after the not-ready ladder of " +
-				"the workers (13 minutes unless NOT_READY_LADDER is set): " +
-				"NOT_READY_LADDER=1s make run starts a sandbox with a shorter wait",
+			name: "failed",
+			about: "Truv's task failed: outcome failed, with the class provider and the code " +
+				"login_error",
+			usual:  "task-status-updated",
+			fits:   isOfTask,
+			status: "login_error",
+		},
+		{
+			name: "late",
+			about: "the webhook announces more records than there are: outcome succeeded, with " +
+				"stale: true",
+			usual:        "shifts-created",
+			fits:         hasCount,
+			note:         ladderNote,
+			objectsCount: objectsTooMany,
+		},
+		{
+			name:   "forbidden",
+			about:  "the provider refuses the data: outcome unavailable, with the class forbidden",
+			usual:  "employment.added",
+			fits:   isFetched,
+			note:   ladderNote,
 			person: map[string]any{"forbidden": true},
 		},
 		{
@@ -276,7 +304,9 @@ func endings() []ending {
 }
 
 // needsFakes reports whether only the fake providers can play the fixture.
-func (f ending) needsFakes() bool { return f.person != nil || f.before != "" }
+func (f ending) needsFakes() bool {
+	return f.person != nil || f.before != "" || f.status != "" || f.objectsCount > 0
+}
 
 // isFile reports whether a fixture is a file, and not a name.
 func isFile(fixture string) bool {
@@ -333,6 +363,15 @@ func fixtureHelp() string {
 func isFetched(w schema.WebhookType) bool {
 	calls := func(r schema.Resource) bool { return r != schema.Notices }
 	return !w.Erases && slices.ContainsFunc(w.Workers, calls)
+}
+
+// isOfTask reports whether a webhook of the type has the status of a task of Truv's.
+func isOfTask(w schema.WebhookType) bool { return w.Name == "task-status-updated" }
+
+// hasCount reports whether a webhook of the type says how many records there are.
+func hasCount(w schema.WebhookType) bool {
+	body, ok := jsonschema.Sample(w.Provider, w.Name)
+	return ok && has(body, "objects_count")
 }
 
 func listFixtures(w io.Writer) error {

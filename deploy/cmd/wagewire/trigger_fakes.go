@@ -46,6 +46,7 @@ func (o *triggerOptions) letFakesSend(
 	err = letFakesSendOne(ctx, t, fakes, webhookOrder{
 		Type: w.Name, Provider: string(w.Provider), Account: account,
 		ID: o.id, Outcome: f.outcome, Times: o.times,
+		Status: f.status, ObjectsCount: f.objectsCount,
 	})
 	if err != nil {
 		return err
@@ -205,6 +206,9 @@ type webhookOrder struct {
 	ID       string `json:"id,omitempty"`
 	Outcome  string `json:"outcome,omitempty"`
 	Times    int    `json:"times,omitempty"`
+	// Status and ObjectsCount are members of Truv's webhooks.
+	Status       string `json:"status,omitempty"`
+	ObjectsCount int    `json:"objects_count,omitempty"`
 }
 
 // sentWebhook is the answer to a webhookOrder.

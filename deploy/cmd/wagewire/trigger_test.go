@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -150,6 +151,8 @@ func TestTheFakesSendWhatTheCommandLineSays(t *testing.T) {
 		"a known account is deleted and not linked": {
 			[]string{"--fixture", "deleted", "--account", "LINK"}, 1,
 			map[string]string{"link_id": "LINK", "event_type": "link-deleted"}},
+		"a task that failed": {[]string{"--fixture", "failed"}, 1,
+			map[string]string{"event_type": "task-status-updated", "status": "login_error"}},
 		"the same webhook many times": {[]string{"income.added", "--times", "3"}, 3, nil},
 	} {
 		t.Run(promise, func(t *testing.T) {
@@ -410,6 +413,10 @@ func TestTheListHasTheFixturesOfEachType(t *testing.T) {
 		"verification_reports.refreshed": "  forbidden",
 		"documents.added ":               "error, pending",
 		"link-deleted":                   "deleted",
+		"task-status-updated":            "failed, forbidden",
+		"shifts-created":                 "late, forbidden",
+		"statements-updated":             "late, forbidden",
+		"employment-created":             "  forbidden",
 		"order-created":                  "-",
 	} {
 		for _, line := range lines {
@@ -448,6 +455,26 @@ func TestAnAccountThatIsDeletedIsLinkedBefore(t *testing.T) {
 	}
 	if types[0] != beforeDeleted || types[1] != "link-deleted" || links[0] != links[1] {
 		t.Errorf("sent %v about %v", types, links)
+	}
+}
+
+func TestALateWebhookAnnouncesMoreThanThereIs(t *testing.T) {
+	for _, typeName := range []string{"shifts-created", "statements-updated", "bank-accounts-created"} {
+		r := newReceiver(t, 200, stored)
+		got := wagewire(t, env(), "trigger", typeName, "--fixture", "late", "--control",
+			startFakes(t, r))
+		if got.code != 0 || len(r.took()) != 1 {
+			t.Fatalf("%s: got %+v and %d webhooks, want one", typeName, got, len(r.took()))
+		}
+		contains(t, got.stderr, "note: the worker asks again")
+		var sent struct {
+			Type  string `json:"event_type"`
+			Count int    `json:"objects_count"`
+		}
+		if err := json.Unmarshal(r.took()[0].body, &sent); err != nil || sent.Type != typeName ||
+			sent.Count != objectsTooMany {
+			t.Errorf("sent %+v, %v, want %s of %d", sent, err, typeName, objectsTooMany)
+		}
 	}
 }
 

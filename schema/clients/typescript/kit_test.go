@@ -817,7 +817,7 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 		{"too many hands", nil, plan{Hands: 101}, "subscription.hands is 101: want 1 to 100"},
 		{"a misspelt resource", nil, plan{Resources: []string{"paystubs", "incomes"}},
 			`subscription.resources has "incomes": want some of employment, identity, income, ` +
-				`paystubs, shifts, verification_reports, link, notices`},
+				`paystubs, shifts, verification_reports, link, notices, tax_forms, bank_accounts`},
 		{"a resource that the team was not granted", nil, plan{Resources: []string{"bank_accounts"}},
 			"durable lending does not deliver bank_accounts: the operator grants it with " +
 				"`wagewire team add lending --resources income,paystubs,bank_accounts`"},
