@@ -106,7 +106,7 @@ func TestAnswers(t *testing.T) {
 		{"income is in cents", account(p, "/income"), 200, `"compensation_amount":\d+,`},
 		{
 			"hours keep their zero",
-			account(p, "/paystubs/"+p.PaystubIDs()[0]), 200, `"hours":80\.0,?`,
+			account(p, "/paystubs/"+p.PaystubIDs()[0]), 200, `"hours":160\.0,?`,
 		},
 		{
 			"hours keep their digits",

@@ -192,6 +192,7 @@ func (f *Providers) postPlay(r *http.Request) (int, any) {
 		Times    int  `json:"times"`
 		Retry    bool `json:"retry"`
 		Shuffled bool `json:"shuffled"`
+		Keep     bool `json:"keep"`
 		Lost     bool `json:"lost"`
 	}
 	if err := readInstruction(r, &in); err != nil {
@@ -203,6 +204,7 @@ func (f *Providers) postPlay(r *http.Request) (int, any) {
 	}
 	played, err := f.Play(r.Context(), p, SendOptions{
 		Copies: in.Times, Retry: in.Retry, Shuffled: in.Shuffled, Lost: in.Lost,
+		Keep: in.Keep,
 	})
 	if err != nil {
 		return http.StatusServiceUnavailable, err

@@ -129,6 +129,33 @@ func TestControlPlaysAPerson(t *testing.T) {
 	}
 }
 
+func TestControlPlaysAPersonWhoseDataStays(t *testing.T) {
+	r := newRig(t)
+	p := decode[view](t, r.control("POST", "people", "", 201))
+	var want []string
+	for _, w := range r.Timeline(r.Person(fake.PersonOptions{})) {
+		want = append(want, w.Type)
+	}
+	end := []string{"task-status-updated", "link-disconnected", "link-deleted"}
+	arrived := len(want) - len(end)
+	if diff := cmp.Diff(end, want[arrived:]); diff != "" {
+		t.Fatalf("the end of a link (-want +got):\n%s", diff)
+	}
+	played := decode[[]fake.Sent](t,
+		r.control("POST", "people/"+p.LinkID+"/play", `{"keep": true}`, 200))
+	var got []string
+	for _, sent := range played {
+		got = append(got, sent.Type)
+	}
+	if diff := cmp.Diff(want[:arrived], got); diff != "" {
+		t.Errorf("played (-want +got):\n%s", diff)
+	}
+	link := string(r.get("/truv/v1/links/"+p.LinkID+"/", http.StatusOK).body)
+	if !strings.Contains(link, `"status":"done"`) {
+		t.Errorf("the link is %s", link)
+	}
+}
+
 func TestControlMakesAForbiddenPerson(t *testing.T) {
 	r := newRig(t)
 	p := decode[view](t, r.control("POST", "people", `{"forbidden": true}`, 201))

@@ -42,7 +42,9 @@
 // response has the person's ids, with those of the employments and of the profile at Truv. People
 // with the same end_user_id are one person with several accounts. Playing a person sends the
 // webhooks of [Providers.Timeline]. The option times sends each webhook more than once, shuffled
-// sends the webhooks in random order, and retry repeats a webhook as its provider would.
+// sends the webhooks in random order, and retry repeats a webhook as its provider would. The
+// timeline ends with Truv's link disconnected and deleted. The option keep leaves that end out, so
+// that the data of both accounts stays.
 //
 //	curl $fake/people -d '{"paystubs": 400, "shifts": 90, "earlier_paystubs": 2}'
 //	curl $fake/people -d '{"end_user_id": "user/1", "seed": 7}'
@@ -52,6 +54,7 @@
 //	curl -X POST $fake/people/$id/play
 //	curl $fake/people/$id/play -d '{"times": 2, "retry": true}'
 //	curl $fake/people/$id/play -d '{"shuffled": true}'
+//	curl $fake/people/$id/play -d '{"keep": true}'
 //
 // # Webhooks
 //

@@ -13,10 +13,13 @@ type pay struct {
 	reimbursed int
 }
 
+// payHours is how many hours at the rate of the income every paystub pays: those of four weeks.
+const payHours = 160
+
 // pay returns the amounts of the i-th paystub. The newest is the first. The paystubs of the earlier
 // employment follow.
 func (p *Person) pay(i int) pay {
-	paid := pay{regular: 80 * p.rate, premium: 5_000 + i, commuter: 4_200, reimbursed: 700}
+	paid := pay{regular: payHours * p.rate, premium: 5_000 + i, commuter: 4_200, reimbursed: 700}
 	paid.federal = paid.gross() / 8
 	paid.state = paid.gross() / 25
 	paid.retirement = paid.gross() / 20
@@ -56,9 +59,9 @@ func (p *Person) shiftAge(i int) int {
 	return newestDays + i*shiftsDays/max(p.shiftCount, shiftsDays)
 }
 
-// Hours of every shift, in hundredths.
+// Hours of every shift, in hundredths. The shifts of four weeks have the hours of a paystub.
 const (
-	shiftHours    = 285
+	shiftHours    = 570
 	overtimeHours = 35
 )
 

@@ -142,7 +142,7 @@ func (a *pinwheelAccount) payItems(pay pay) object {
 		}},
 		{"earnings", []object{
 			item("Regular", "hourly", pay.regular,
-				member{"rate", a.rate}, member{"hours", decimal("80.0")}),
+				member{"rate", a.rate}, member{"hours", decimal(fmt.Sprintf("%d.0", payHours))}),
 			item("Weekend", "premium", pay.premium,
 				member{"rate", nil}, member{"hours", weekendHours}),
 		}},
@@ -180,20 +180,20 @@ func (a *pinwheelAccount) shift(age int, id string) record {
 		{"type", "shift"},
 		{"timezone", "America/New_York"},
 		{"timestamps", []object{{
-			{"from", date + "T09:00:00-04:00"}, {"to", date + "T12:12:00-04:00"},
+			{"from", date + "T09:00:00-04:00"}, {"to", date + "T15:03:00-04:00"},
 		}}},
 		{"earnings", []object{
 			{
 				{"name", "Regular Hours"},
 				{"category", "hourly"},
-				{"hours", decimal("2.85")},
+				{"hours", decimal(hundredths(shiftHours))},
 				{"rate", a.rate},
 				{"amount", a.rate * shiftHours / 100},
 			},
 			{
 				{"name", "Overtime"},
 				{"category", "overtime"},
-				{"hours", decimal("0.35")},
+				{"hours", decimal(hundredths(overtimeHours))},
 				{"rate", overtimeRate},
 				{"amount", overtimeRate * overtimeHours / 100},
 			},

@@ -39,6 +39,9 @@ type provider struct {
 	webhook func(p *Person, webhookType string, opts EventOptions, at time.Time) Webhook
 	// timeline lists the moments at which the provider sends webhooks about a new account.
 	timeline func(p *Person) []moment
+	// parting lists the moments after the timeline, in which the provider loses the account. It may
+	// be nil: the provider keeps the account.
+	parting func(p *Person) []moment
 	// apply puts the person's account into the state of a webhook, before the webhook is sent
 	// (locked). apply may be nil.
 	apply func(p *Person, w Webhook, at time.Time)

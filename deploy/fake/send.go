@@ -26,6 +26,7 @@ type SendOptions struct {
 	BadSignature bool          // sign with a wrong secret
 	Old          time.Duration // sign with a timestamp so old, if the provider signs a timestamp
 	Shuffled     bool          // send a timeline in random order
+	Keep         bool          // send a timeline without the webhooks that end a link
 	Lost         bool          // nothing reaches the receiver, as in an outage of the receiver
 	// Tried is called after each attempt with the time of the attempt's begin and the status of the
 	// response, 0 for no response. nil: nobody is told.
@@ -110,7 +111,7 @@ func (f *Providers) apply(provider provider, w Webhook) {
 // response does not stop Play. The end of ctx does.
 func (f *Providers) Play(ctx context.Context, p *Person, opts SendOptions) ([]Sent, error) {
 	var played []Sent
-	timeline := f.Timeline(p)
+	timeline := f.timeline(p, opts.Keep)
 	if opts.Shuffled {
 		rand.Shuffle(len(timeline), func(i, j int) {
 			timeline[i], timeline[j] = timeline[j], timeline[i]

@@ -43,6 +43,7 @@ var truv = provider{
 	newID:    newHex,
 	webhook:  truvWebhook,
 	timeline: truvTimeline,
+	parting:  truvParting,
 	apply:    applyTruv,
 
 	sign: signature.Truv().Sign,

@@ -55,7 +55,7 @@ func (l *truvLink) employed(e truvEmployment) object {
 		{"id", e.id},
 		{"is_active", !e.isEarlier},
 		{"job_title", title},
-		{"job_type", "P"},
+		{"job_type", "F"},
 		{"start_date", start},
 		{"original_hire_date", start},
 		{"end_date", end},
@@ -78,7 +78,7 @@ func (l *truvLink) income() object {
 	return object{
 		{"income", dollars(l.rate)},
 		{"income_unit", "HOURLY"},
-		{"pay_rate", dollars(80 * l.rate)},
+		{"pay_rate", dollars(payHours * l.rate)},
 		{"pay_frequency", "M"},
 	}
 }
@@ -143,13 +143,13 @@ func (l *truvLink) statement(item truvItem) object {
 		{"commission_ytd", nil},
 		{"other_pay", dollars(pay.premium)},
 		{"other_pay_ytd", nil},
-		{"hours", "80.00"},
+		{"hours", hundredths(100 * payHours)},
 		{"basis_of_pay", "H"},
 		{"period_start", l.date(age + payEveryDays + 6)},
 		{"period_end", l.date(age + 7)},
 		{"earnings", []object{
 			line("Regular", "regular", pay.regular,
-				member{"rate", dollars(l.rate)}, member{"units", "80.00"}),
+				member{"rate", dollars(l.rate)}, member{"units", hundredths(100 * payHours)}),
 			line("Weekend", "other_pay", pay.premium,
 				member{"rate", nil}, member{"units", "37.33333333333333333"}),
 		}},
@@ -180,7 +180,7 @@ func (l *truvLink) shift(item truvItem) object {
 			{"external_id", "E-" + item.id[:8]},
 			{"entry_date", item.date},
 			{"start", item.date + "T09:00:00-04:00"},
-			{"end", item.date + "T12:12:00-04:00"},
+			{"end", item.date + "T15:03:00-04:00"},
 		}}},
 		{"earnings", []object{
 			{

@@ -66,6 +66,16 @@ func TestTruvAndPinwheelKnowTheSamePerson(t *testing.T) {
 		t.Errorf("paystubs at Pinwheel, statements at Truv (-want +got):\n%s", diff)
 	}
 
+	job := decode[[]struct {
+		Rate string `json:"pay_rate"`
+	}](t, r.get(link(p)+"employments/", 200).body)[0]
+	regular := decode[struct {
+		Results []struct{ Regular string }
+	}](t, r.get(link(p)+"statements/"+all, 200).body).Results[0].Regular
+	if job.Rate != regular {
+		t.Errorf("the pay of a cycle is %s at the employment, %s at a statement", job.Rate, regular)
+	}
+
 	var wantDays, gotDays []string
 	for _, s := range r.list(account(p, "/shifts?limit=100")).Data {
 		wantDays = append(wantDays, s.EndDate)
@@ -78,17 +88,17 @@ func TestTruvAndPinwheelKnowTheSamePerson(t *testing.T) {
 	}
 
 	identity := string(r.get(link(p)+"identity/", 200).body)
-	job := decode[struct {
+	employment := decode[struct {
 		Data struct {
 			Employer string `json:"employer_name"`
 			Start    string `json:"start_date"`
 		}
 	}](t, r.get(account(p, "/employment"), 200).body)
 	jobs := decode[[]truvRecord](t, r.get(link(p)+"employments/", 200).body)
-	if len(jobs) != 2 || jobs[0].Company.Name != job.Data.Employer ||
-		jobs[0].Start != job.Data.Start || jobs[1].Start >= jobs[0].Start ||
+	if len(jobs) != 2 || jobs[0].Company.Name != employment.Data.Employer ||
+		jobs[0].Start != employment.Data.Start || jobs[1].Start >= jobs[0].Start ||
 		jobs[1].Company.Name == jobs[0].Company.Name {
-		t.Errorf("employment %+v, employments %+v", job, jobs)
+		t.Errorf("employment %+v, employments %+v", employment, jobs)
 	}
 	full := decode[struct {
 		Data struct {

@@ -7,29 +7,27 @@ import (
 	"time"
 )
 
-// truvTimeline is a link from the login to the deletion (docs.truv.com, Task lifecycle and the
-// pages of events). A refresh fails before the link is disconnected. The place of link-connected
-// among the others is not documented: one of Truv's samples has it before the data, another after.
+// truvTimeline is a link from the login to the end of its task (docs.truv.com, Task lifecycle and
+// the pages of events). The place of link-connected among the others is not documented: one of
+// Truv's samples has it before the data, another after.
 func truvTimeline(p *Person) []moment {
 	link := truvOf(p)
 	var moments []moment
 	add := func(webhookType string, opts EventOptions) {
-		moments = append(moments, func(at time.Time) []Webhook {
-			return []Webhook{truvWebhook(p, webhookType, opts, at)}
-		})
+		moments = append(moments, truvMoment(p, webhookType, opts))
 	}
-	task := func(status string, isRefresh bool) {
-		add("task-status-updated", EventOptions{Status: status, Refresh: isRefresh})
+	task := func(status string) {
+		add("task-status-updated", EventOptions{Status: status})
 	}
-	task("new", false)
-	task("login", false)
-	task("parse", false)
+	task("new")
+	task("login")
+	task("parse")
 	add("link-connected", EventOptions{})
 	for _, e := range link.employments {
 		add("employment-created", EventOptions{ObjectID: e.id})
 	}
 	add("profile-created", EventOptions{})
-	task("full_parse", false)
+	task("full_parse")
 	for _, e := range link.employments {
 		if len(e.statements) > 0 {
 			add("statements-created", EventOptions{EmploymentID: e.id})
@@ -39,11 +37,24 @@ func truvTimeline(p *Person) []moment {
 		add("shifts-created", EventOptions{})
 	}
 	add("bank-accounts-created", EventOptions{})
-	task("done", false)
-	task("login_error", true)
-	add("link-disconnected", EventOptions{})
-	add("link-deleted", EventOptions{})
+	task("done")
 	return moments
+}
+
+// truvParting is the end of a link. A refresh fails before the link is disconnected.
+func truvParting(p *Person) []moment {
+	return []moment{
+		truvMoment(p, "task-status-updated", EventOptions{Status: "login_error", Refresh: true}),
+		truvMoment(p, "link-disconnected", EventOptions{}),
+		truvMoment(p, "link-deleted", EventOptions{}),
+	}
+}
+
+// truvMoment is a moment with a single webhook.
+func truvMoment(p *Person, webhookType string, opts EventOptions) moment {
+	return func(at time.Time) []Webhook {
+		return []Webhook{truvWebhook(p, webhookType, opts, at)}
+	}
 }
 
 // truvWebhook makes a webhook with the fields of docs.truv.com, and announces its objects (locked).

@@ -112,10 +112,17 @@ const momentsEvery = 500 * time.Millisecond
 // A line of Pinwheel's is one moment, and each webhook of Truv's is one. The webhooks of a Pinwheel
 // job share payload.id and payload.timestamp. A threshold of 30 or 90 days without a record is
 // skipped, and so are Truv's webhooks about lists without a record.
-func (f *Providers) Timeline(p *Person) []Webhook {
+func (f *Providers) Timeline(p *Person) []Webhook { return f.timeline(p, false) }
+
+// timeline is Timeline. With keep, it ends before a provider loses the account: there is neither
+// the refresh that fails nor a link that is disconnected and deleted.
+func (f *Providers) timeline(p *Person, keep bool) []Webhook {
 	var moments []moment
 	for _, provider := range providers {
 		moments = append(moments, provider.timeline(p)...)
+		if provider.parting != nil && !keep {
+			moments = append(moments, provider.parting(p)...)
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

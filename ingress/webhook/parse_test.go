@@ -91,14 +91,47 @@ func TestParseReadsEveryTypeThatHasAWorker(t *testing.T) {
 			OccurredAt: time.Date(2026, 1, 12, 2, 36, 1, 500_000_000, time.UTC),
 		}}
 	}
+	for kind, more := range truvBodies() {
+		object, action, _ := strings.Cut(strings.ReplaceAll(kind, "-", "_"), "_")
+		if object == "bank" {
+			object = "bank_accounts"
+			action = strings.TrimPrefix(action, "accounts_")
+		}
+		rows[kind] = parseTest{truvLink(kind, more), schema.Event{
+			Provider:   schema.Truv,
+			ID:         "w1",
+			Type:       kind,
+			Resource:   schema.Resource(object),
+			Action:     action,
+			AccountID:  link,
+			OccurredAt: time.Date(2026, 1, 12, 2, 36, 0, 0, time.UTC), // no updated_at
+		}}
+	}
 	for _, known := range schema.Catalogue() {
 		if _, ok := rows[known.Name]; !ok && len(known.Workers) > 0 {
-			t.Errorf("%s has a worker and no row", known.Name)
+			t.Errorf("%s has a worker and no row: add it to pinwheelBodies or truvBodies", known.Name)
 		}
 	}
 	for name, row := range rows {
 		t.Run(name, row.run)
 	}
+}
+
+// truvBodies has what each type about data of Truv adds to the body of a link.
+func truvBodies() map[string]string {
+	const (
+		one   = `,"task_id":"t1","object_id":"o1"`
+		count = `,"task_id":"t1","employment_id":"o1","objects_count":3`
+	)
+	bodies := map[string]string{"task-status-updated": `,"task_id":"t1","status":"done"`}
+	for _, change := range []string{"-created", "-updated"} {
+		bodies["employment"+change] = one
+		bodies["profile"+change] = one
+		bodies["statements"+change] = count
+		bodies["shifts"+change] = count
+		bodies["bank-accounts"+change] = count
+	}
+	return bodies
 }
 
 // pinwheelBodies has a body of each type of Pinwheel that has a worker.

@@ -53,6 +53,13 @@
 //	for record, err := range completion.Records(ctx) {
 //		n, err := normal.OfCompletion(completion.Data, record)
 //
+// A Mirror keeps the employment of each paystub, which a statement of Truv's does not have:
+//
+//	for _, entry := range mirror.Entries(schema.Truv, link, schema.Paystubs) {
+//		n, err := normal.OfCompletion(schema.CompletionData{
+//			Provider: schema.Truv, Resource: schema.Paystubs, EmploymentID: entry.EmploymentID,
+//		}, entry.Record)
+//
 // # The files
 //
 //	client.go      Connect, Account: the connection, and the last state of an account

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -71,6 +72,35 @@ func Example() {
 	// paid on 2026-01-30 90071992547409931 cents
 	// truv:e-2:link deleted
 	// no worker keeps the states of accounts here
+}
+
+// Truv's statements do not name their employment, and the completion does. A Mirror keeps its word
+// with each paystub.
+func ExampleMirror_Entries() {
+	statements := paystubsOf("l-1", "e-1")
+	statements.Provider = schema.Truv
+	c := schema.NewCompletion(statements, schema.Paystubs, schema.Succeeded, at)
+	c.Data.Scope = new(schema.Delta)
+	c.Data.EmploymentID = "employment-1"
+	var mirror client.Mirror
+	record := json.RawMessage(`{"id":"s-1","pay_date":"2026-01-30","net_pay":"1131.470"}`)
+	if err := mirror.Apply(c, []json.RawMessage{record}); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	for _, entry := range mirror.Entries(schema.Truv, "l-1", schema.Paystubs) {
+		n, err := normal.OfCompletion(schema.CompletionData{
+			Provider: schema.Truv, Resource: schema.Paystubs, EmploymentID: entry.EmploymentID,
+		}, entry.Record)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(n.Paystub.EmploymentID, n.Paystub.PayDate, n.Paystub.NetPay.Minor, "cents")
+	}
+	// Output:
+	// employment-1 2026-01-30 113147 cents
 }
 
 // serveExample starts a broker for Example, with a paystub and a deletion.

@@ -4,11 +4,19 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/wagewire/wagewire/schema"
 )
 
 // KeptBytesMax is the size of the largest records with a single pass.
 const KeptBytesMax = keptBytesMax
+
+// CheckGrant looks for the resources in the filters of a team's durable.
+func CheckGrant(team, durable string, filters []string, resources []schema.Resource) error {
+	return Subscription{Durable: durable, Resources: resources}.checkGrant(team,
+		jetstream.ConsumerConfig{FilterSubjects: filters})
+}
 
 // NewStored returns a completion whose records come from fetch, chunk by chunk.
 func NewStored(

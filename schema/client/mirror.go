@@ -40,9 +40,19 @@ type mirroredResource struct {
 
 // word is the last word about a record.
 type word struct {
-	record  json.RawMessage // nil: removed
-	payDate string
-	order   string
+	record       json.RawMessage // nil: removed
+	employmentID string
+	payDate      string
+	order        string
+}
+
+// Entry is a record of a Mirror, with what the record itself does not say.
+type Entry struct {
+	Record json.RawMessage
+	// EmploymentID is whose a paystub is, as its newest completion says: Truv's statements do not
+	// name their employment. It is empty if the completion names none, and in other resources,
+	// where employment_id says nothing of the records.
+	EmploymentID string
 }
 
 // Store applies the completion with the records.
@@ -89,6 +99,10 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 	for _, id := range c.Data.Deleted {
 		words[id] = word{order: c.Order()}
 	}
+	employmentID := ""
+	if c.Data.Resource == schema.Paystubs {
+		employmentID = c.Data.EmploymentID
+	}
 	for i, record := range records {
 		id, payDate := nameOf(record)
 		switch {
@@ -102,7 +116,9 @@ func wordsOf(c schema.Completion, records []json.RawMessage) (map[string]word, e
 		if id == "" {
 			return nil, Poison(errors.New("a record has no id"))
 		}
-		words[id] = word{record: record, payDate: payDate, order: c.Order()}
+		words[id] = word{
+			record: record, employmentID: employmentID, payDate: payDate, order: c.Order(),
+		}
 	}
 	return words, nil
 }
@@ -183,20 +199,29 @@ func (r *mirroredResource) apply(c schema.Completion, words map[string]word) {
 func (m *Mirror) Records(
 	p schema.Provider, accountID string, r schema.Resource,
 ) []json.RawMessage {
+	var records []json.RawMessage
+	for _, entry := range m.Entries(p, accountID, r) {
+		records = append(records, entry.Record)
+	}
+	return records
+}
+
+// Entries is Records, and says of each paystub whose it is.
+func (m *Mirror) Entries(p schema.Provider, accountID string, r schema.Resource) []Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	account := m.accounts[accountKey(p, schema.Token(accountID))]
 	if account == nil || account.resources[r] == nil {
 		return nil
 	}
-	var records []json.RawMessage
+	var entries []Entry
 	resource := account.resources[r]
 	for _, id := range slices.Sorted(maps.Keys(resource.words)) {
 		if w := resource.words[id]; w.record != nil && !resource.isReplaced(w) {
-			records = append(records, w.record)
+			entries = append(entries, Entry{Record: w.record, EmploymentID: w.employmentID})
 		}
 	}
-	return records
+	return entries
 }
 
 // isReplaced reports whether a newer window around the record does not have it.

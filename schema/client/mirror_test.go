@@ -130,6 +130,50 @@ func idsAndDays(t *testing.T, records []json.RawMessage) []string {
 	return all
 }
 
+func TestAMirrorSaysWhoseAPaystubIs(t *testing.T) {
+	t.Parallel()
+	of := func(employment string, s sheet) sheet {
+		s.Data.EmploymentID = employment
+		return s
+	}
+	income := of("m-1", sheetOf(1, schema.Snapshot, "p10"))
+	income.Data.Resource = schema.Income
+	for promise, row := range map[string]struct {
+		sheets   []sheet
+		resource schema.Resource
+		want     string
+	}{
+		"each paystub is of the employment of its completion": {[]sheet{
+			of("m-1", sheetOf(1, schema.Delta, "p10", "p24")),
+			of("m-2", sheetOf(2, schema.Delta, "p11")),
+		}, schema.Paystubs, "p10 m-1, p11 m-2, p24 m-1, "},
+		"the newest completion counts, whatever the order": {[]sheet{
+			of("m-2", sheetOf(3, schema.Delta, "p10")), of("m-1", sheetOf(1, schema.Delta, "p10")),
+		}, schema.Paystubs, "p10 m-2, "},
+		"a completion may name none": {
+			[]sheet{sheetOf(1, schema.Delta, "p10")}, schema.Paystubs, "p10 , "},
+		"of other resources it is the webhook's alone": {
+			[]sheet{income}, schema.Income, "p10 , "},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			var mirror client.Mirror
+			for _, s := range slices.Concat(row.sheets, row.sheets) {
+				must(t, mirror.Apply(s.Completion, s.records))
+			}
+			got := ""
+			for _, entry := range mirror.Entries(schema.Pinwheel, "a-1", row.resource) {
+				var named struct{ ID string }
+				must(t, json.Unmarshal(entry.Record, &named))
+				got += fmt.Sprintf("%s %s, ", named.ID, entry.EmploymentID)
+			}
+			if got != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
 func TestAMirrorKeepsAccountsAndResourcesApart(t *testing.T) {
 	t.Parallel()
 	i := serve(t)

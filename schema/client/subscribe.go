@@ -85,7 +85,8 @@ type Subscription struct {
 	// Durable is the name of the durable. If empty, the name of the team.
 	Durable string
 	// Resources are the resources to take, of schema.WorkerResources. If empty, all. Links come
-	// only with all, or with schema.Link in the list.
+	// only with all, or with schema.Link in the list. A resource that the durable does not deliver
+	// is an error at the start.
 	Resources []schema.Resource
 	// Accounts are the provider's ids of the accounts to take. If empty, all.
 	Accounts []string
@@ -243,12 +244,56 @@ func (c *Client) begin(ctx context.Context, s Subscription, h Handler) (*subscri
 	if err != nil {
 		return nil, fmt.Errorf("look up durable %s: %w", s.Durable, err)
 	}
+	if err := s.checkGrant(c.team, consumer.CachedInfo().Config); err != nil {
+		return nil, err
+	}
 	return &subscribing{
 		Client: c, Subscription: s, handler: h, consumer: consumer,
 		requestMin: requestFor,
 		requestMax: requestFor,
 		quiet:      make(chan struct{}, 1),
 	}, nil
+}
+
+// checkGrant returns an error if the durable delivers no completion of some of Resources. Without
+// the error, a Subscribe would acknowledge everything that the durable delivers, and store nothing.
+func (s Subscription) checkGrant(team string, durable jetstream.ConsumerConfig) error {
+	filters := durable.FilterSubjects
+	if len(filters) == 0 { // one filter, or none: every completion
+		filters = []string{cmp.Or(durable.FilterSubject, ">")}
+	}
+	granted := resourcesOf(filters)
+	delivers := func(r schema.Resource) bool {
+		return slices.Contains(granted, "*") || slices.Contains(granted, string(r))
+	}
+	var lacking []string
+	for _, r := range s.Resources {
+		if !delivers(r) && !slices.Contains(lacking, string(r)) {
+			lacking = append(lacking, string(r))
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	granted = slices.DeleteFunc(granted, func(r string) bool { return r == string(schema.Link) })
+	return fmt.Errorf("durable %s does not deliver %s: the operator grants it with "+
+		"`wagewire team add %s --resources %s`", s.Durable, strings.Join(lacking, ", "),
+		cmp.Or(team, s.Durable), strings.Join(slices.Concat(granted, lacking), ","))
+}
+
+// resourcesOf returns the resources that filters of a durable name, each once. A wildcard is "*".
+func resourcesOf(filters []string) []string {
+	var resources []string
+	for _, filter := range filters {
+		resource := "*"
+		if tokens := strings.Split(filter, "."); len(tokens) > 3 && tokens[3] != ">" {
+			resource = tokens[3]
+		}
+		if !slices.Contains(resources, resource) {
+			resources = append(resources, resource)
+		}
+	}
+	return resources
 }
 
 // isMissing reports whether the broker has no such durable for this key. A broker does not tell a

@@ -204,8 +204,56 @@ func TestATeamThatNamedNoBankAccountsGetsNone(t *testing.T) {
 	i.complete(t, "a-1", "paystub-2")
 	p = newProgram()
 	asks := client.Subscription{Resources: []schema.Resource{schema.BankAccounts, schema.Paystubs}}
-	must(t, i.connect(t).CatchUp(t.Context(), asks, p))
-	p.expect(t, "a program that asks for them", "store paystub-2")
+	err := i.connect(t).CatchUp(t.Context(), asks, p)
+	const want = "durable lending does not deliver bank_accounts: the operator grants it with " +
+		"`wagewire team add lending --resources income,paystubs,bank_accounts`"
+	if err == nil || err.Error() != want {
+		t.Errorf("a program that asks for them: %v, want %s", err, want)
+	}
+	p.expect(t, "a program that asks for them")
+	if left := i.left(t); left != 1 {
+		t.Errorf("%d completions are left", left)
+	}
+}
+
+func TestAResourceThatTheDurableDoesNotDeliverIsAnErrorAtTheStart(t *testing.T) {
+	t.Parallel()
+	for promise, row := range map[string]struct {
+		filters   []string
+		resources []schema.Resource
+		want      string
+	}{
+		"what is granted is no error, at one provider or at all": {
+			[]string{"wagewire.completions.truv.income.>", "wagewire.completions.*.shifts.>"},
+			[]schema.Resource{schema.Income, schema.Shifts}, ""},
+		"a durable of another tool may have wildcards": {
+			[]string{"wagewire.completions.*.*.a-1.>"}, []schema.Resource{schema.Income}, ""},
+		"a wildcard may be the end": {
+			[]string{"wagewire.completions.truv.>"}, []schema.Resource{schema.Income}, ""},
+		"a durable may have no filter": {nil, []schema.Resource{schema.Income}, ""},
+		"a program without resources takes what comes": {
+			[]string{"wagewire.completions.truv.income.>"}, nil, ""},
+		"each lacking resource is named once, behind what is granted; links come anyway": {
+			[]string{
+				"wagewire.completions.pinwheel.income.>", "wagewire.completions.truv.income.>",
+				"wagewire.completions.truv.link.>",
+			},
+			[]schema.Resource{schema.Shifts, schema.Income, schema.BankAccounts, schema.Shifts},
+			"durable small_2 does not deliver shifts, bank_accounts: the operator grants it with " +
+				"`wagewire team add small --resources income,shifts,bank_accounts`"},
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			err := client.CheckGrant("small", "small_2", row.filters, row.resources)
+			if err != nil {
+				got = err.Error()
+			}
+			if got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
 }
 
 func TestWhatTheFilterLeavesOutIsCountedInTheLog(t *testing.T) {

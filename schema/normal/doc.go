@@ -4,6 +4,10 @@
 //
 //	record, err := normal.Of(completion.Data.Provider, completion.Data.Resource, raw)
 //
+// Truv's statements do not name their employment, and their completion does. OfCompletion takes the
+// employment from there. Mirror.Entries of package client has the employment beside each paystub,
+// so that a program can give the member EmploymentID to OfCompletion later.
+//
 // Amounts are whole minor units (cents) with a currency, and never floating point. Rates and hours
 // are exact decimals. A day is a Date, and a time has its offset from UTC. A word of an open list
 // is kept as the provider wrote it, beside its kind, which is the same for all providers. What the

@@ -13,11 +13,11 @@ import (
 )
 
 // compare returns a table of what the completions of each provider say of one person, with the
-// names of the providers in the first row. It keeps and reads the records as a subscriber with the
-// kit for Go does.
+// names of the providers in the first row, and a note on the employments. It keeps and
+// reads the records as a subscriber with the kit for Go does.
 func compare(
 	ctx context.Context, operator *stream.Operator, completions []schema.Completion,
-) (rows [][]string, err error) {
+) (rows [][]string, note string, err error) {
 	var mirror client.Mirror
 	accounts := map[schema.Provider]string{}
 	for _, c := range completions {
@@ -34,22 +34,43 @@ func compare(
 			err = mirror.Apply(c, records)
 		}
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	rows = [][]string{
 		{""}, {"employments"}, {"the newest"}, {"pay"}, {"paystubs"}, {"the newest"}, {"shifts"},
 	}
+	employments := map[schema.Provider]int{}
 	for _, provider := range schema.Providers() {
 		read, err := readPerson(&mirror, provider, accounts[provider])
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
+		employments[provider] = read.employments
 		for i, cell := range read.column(provider) {
 			rows[i] = append(rows[i], cell)
 		}
 	}
-	return rows, nil
+	return rows, noteOn(employments), nil
+}
+
+// noteOn says why one provider has more employments, and with them more paystubs, than another. It
+// is empty if all have as many.
+func noteOn(employments map[schema.Provider]int) string {
+	var most, least schema.Provider
+	for _, p := range schema.Providers() {
+		if most == "" || employments[p] > employments[most] {
+			most = p
+		}
+		if least == "" || employments[p] < employments[least] {
+			least = p
+		}
+	}
+	if employments[most] == employments[least] {
+		return ""
+	}
+	return fmt.Sprintf("%s also gives the earlier employment and its paystubs. "+
+		"An account at %s is that of one employer.", most.Title(), least.Title())
 }
 
 // person is what one provider says of a person.

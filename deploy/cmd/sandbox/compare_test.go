@@ -47,6 +47,27 @@ func TestColumn(t *testing.T) {
 	}
 }
 
+func TestTheNoteOnEmployments(t *testing.T) {
+	const more = "Truv also gives the earlier employment and its paystubs. " +
+		"An account at Pinwheel is that of one employer."
+	for _, tt := range []struct {
+		name        string
+		employments map[schema.Provider]int
+		want        string
+	}{
+		{"names the provider with more",
+			map[schema.Provider]int{schema.Pinwheel: 1, schema.Truv: 2}, more},
+		{"is not there if all have as many",
+			map[schema.Provider]int{schema.Pinwheel: 1, schema.Truv: 1}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := noteOn(tt.employments); got != tt.want {
+				t.Errorf("the note is %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestTheNewestCounts(t *testing.T) {
 	var who person
 	for _, r := range []normal.Record{

@@ -28,7 +28,8 @@ func demonstrate(
 	p *printer,
 ) (complete bool, err error) {
 	d := &demo{
-		tail: tail, printer: p, awaited: map[string]string{}, rows: map[string]*row{},
+		tail: tail, operator: stream.NewOperator(s.Conn), printer: p, awaited: map[string]string{},
+		rows: map[string]*row{},
 	}
 	timeline := s.Fake.Timeline(s.Fake.Person(fake.PersonOptions{}))
 	p.play(timeline)
@@ -45,11 +46,11 @@ func demonstrate(
 			p.println("")
 		}
 		if erases {
-			rows, err := compare(ctx, stream.NewOperator(s.Conn), d.completions)
+			rows, note, err := compare(ctx, d.operator, d.completions)
 			if err != nil {
 				return false, err
 			}
-			p.compare(rows)
+			p.compare(rows, note)
 			p.erase(w)
 		}
 		answer, err := s.Fake.SendWithRetries(ctx, w)
@@ -67,8 +68,9 @@ func demonstrate(
 
 // demo counts the webhooks and completions of a demonstration.
 type demo struct {
-	tail    *stream.Tail
-	printer *printer
+	tail     *stream.Tail
+	operator *stream.Operator
+	printer  *printer
 	// awaited holds the type of each missing completion, by the completion's id without the account
 	// of a person.
 	awaited map[string]string
@@ -106,7 +108,11 @@ func (d *demo) wait(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.printer.completion(c)
+		status, err := taskStatus(ctx, d.operator, c)
+		if err != nil {
+			return err
+		}
+		d.printer.completion(c, status)
 		d.completions = append(d.completions, c)
 		id := schema.WithoutAccount(c.ID)
 		if _, awaited := d.awaited[id]; !awaited {

@@ -95,11 +95,13 @@ func (p *printer) header() {
 	p.println("%s", p.paint(faint, line))
 }
 
-// completion prints the line of a completion: the event and the outcome.
-func (p *printer) completion(c schema.Completion) {
+// completion prints the line of a completion: the event, with the status that the webhook tells if
+// it tells one, and the outcome.
+func (p *printer) completion(c schema.Completion, status string) {
+	webhook := strings.TrimSpace(c.Data.Event.Type + " " + status)
 	outcome := fmt.Sprintf(outcomeFormat, c.Data.Outcome)
 	line := fmt.Sprintf(lineFormat,
-		c.Data.Event.Type,
+		webhook,
 		shorten(c.Subject),
 		string(c.Data.Resource),
 		p.paint(outcomeColour(c.Data.Outcome), outcome),
@@ -122,8 +124,8 @@ func (p *printer) completion(c schema.Completion) {
 	p.println("%s", line)
 }
 
-// compare prints rows of which the first is the header.
-func (p *printer) compare(rows [][]string) {
+// compare prints rows of which the first is the header, and a note on them unless it is empty.
+func (p *printer) compare(rows [][]string, note string) {
 	p.println("What the providers say of the person, as package schema/normal reads it:\n")
 	for i, row := range rows {
 		line := fmt.Sprintf("  %-11s", row[0])
@@ -135,6 +137,9 @@ func (p *printer) compare(rows [][]string) {
 			line = p.paint(faint, line)
 		}
 		p.println("%s", line)
+	}
+	if note != "" {
+		p.println("\n%s", note)
 	}
 }
 
@@ -230,6 +235,7 @@ func suggestions(s *sandbox.Sandbox) string {
 	if s.ConsoleURL != "" {
 		text = consoleText + text
 	}
+	person := s.Fake.Person(fake.PersonOptions{})
 	login := ""
 	if s.ConsoleToken != "" {
 		login = " To act there, log in with the token\n  " + s.ConsoleToken
@@ -238,7 +244,8 @@ func suggestions(s *sandbox.Sandbox) string {
 		"<console>", s.ConsoleURL,
 		"<login>", login,
 		"<setting>", consoleSetting(s),
-		"<account>", s.Fake.Person(fake.PersonOptions{}).AccountID,
+		"<account>", person.AccountID,
+		"<link>", person.LinkID,
 		"<secret>", fake.Secret(fake.Pinwheel),
 		"<webhooks>", s.WebhooksURL,
 		"<broker>", s.NATSURL,
@@ -266,6 +273,13 @@ const suggestionsText = `  Send a webhook of your own, signed as Pinwheel signs:
     go run ./deploy/cmd/wagewire trace "$id"
     go run ./deploy/cmd/wagewire status
     go run ./deploy/cmd/wagewire explain
+
+  Let Truv link an account that stays, see whether its data is complete, and read its paystubs:
+
+    curl -s -o /dev/null <providers>/control/people/<link>/play -d '{"keep":true}'
+    export NATS_URL=<broker>
+    go run ./deploy/cmd/wagewire accounts show <link>
+    go run ./deploy/cmd/wagewire tail --since all -n 1 --resource paystubs --account <link> --json
 
   Subscribe to the completions, as another team would:
 

@@ -57,10 +57,18 @@ func TestWhatNextCanBePasted(t *testing.T) {
 	if len(names) < 6 {
 		t.Errorf("it sets %d variables", len(names))
 	}
+	kept := regexp.MustCompile(`/control/people/([0-9a-f]{32})/play`).FindStringSubmatch(text)
+	if kept == nil {
+		t.Fatalf("it does not say how to get an account that stays:\n%s", text)
+	}
+	link := kept[1]
 	for _, part := range []string{
 		"http://127.0.0.1:4.", "token-for-tests-only",
 		"export CONSOLE_URL=http://127.0.0.1:4 NATS_URL=nats://127.0.0.1:3\n",
 		"PINWHEEL_API_SECRET_FILE=pinwheel.secret\n",
+		`/control/people/` + link + `/play -d '{"keep":true}'`,
+		"wagewire accounts show " + link + "\n",
+		"wagewire tail --since all -n 1 --resource paystubs --account " + link + " --json\n",
 		"wagewire trace ", "wagewire status\n", "wagewire explain\n",
 	} {
 		if !strings.Contains(text, part) {

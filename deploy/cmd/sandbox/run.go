@@ -166,7 +166,8 @@ func watch(
 		case <-ctx.Done():
 		}
 	}()
-	tail, err := stream.NewOperator(s.Conn).Tail(ctx, "", time.Now())
+	operator := stream.NewOperator(s.Conn)
+	tail, err := operator.Tail(ctx, "", time.Now())
 	if err != nil {
 		return false, err
 	}
@@ -184,7 +185,11 @@ func watch(
 		if err != nil {
 			return complete, causeOf(ctx, err)
 		}
-		p.completion(completion)
+		status, err := taskStatus(ctx, operator, completion)
+		if err != nil {
+			return complete, causeOf(ctx, err)
+		}
+		p.completion(completion, status)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -81,12 +82,22 @@ func TestOnce(t *testing.T) {
 			t.Errorf("the summary has no outcome of %s:\n%s", w.Name, summary)
 		}
 		for _, r := range w.Workers { // one of several completions may have failed
-			line := regexp.MustCompile(`(?m)^  ` + name + ` +\S+ +` + string(r) +
+			line := regexp.MustCompile(`(?m)^  ` + name + `( done)? +\S+ +` + string(r) +
 				` +(succeeded|disconnected|deleted) +\d+ +1 +\S+s$`)
 			if !line.MatchString(lines) {
 				t.Errorf("no line for the completion of %s by %s:\n%s", w.Name, r, lines)
 			}
 		}
+	}
+	for _, status := range []string{"new", "login", "parse", "full_parse", "done", "login_error"} {
+		line := regexp.MustCompile(`(?m)^  task-status-updated ` + status + ` +[0-9a-f]{8} +verif`)
+		if n := len(line.FindAllString(lines, -1)); n != 1 {
+			t.Errorf("%d lines are about a task that is %s:\n%s", n, status, lines)
+		}
+	}
+	const note = "\n\nTruv also gives the earlier employment and its paystubs. An account at Pinwheel "
+	if !strings.Contains(lines, note) {
+		t.Errorf("it does not say why Truv gives more:\n%s", lines)
 	}
 	const want = "ok 28 types, 40 webhooks, 46 completions: every event has all its completions.\n"
 	if types != 28 || !strings.HasSuffix(summary, want) {
@@ -410,6 +421,51 @@ func checkOperator(t *testing.T, greeting string) {
 		nc.Close()
 		t.Errorf("without a key: error %v", err)
 	}
+}
+
+func TestAnAccountAtTruvStays(t *testing.T) {
+	r := start(t, env(), "--no-demo")
+	r.waitFor(t, "What next")
+	said := regexp.MustCompile(`curl .* (http://\S+/control/people/(\S+)/play) -d '(.*)'\n +` +
+		`export NATS_URL=(\S+)\n`).FindStringSubmatch(r.String())
+	if said == nil {
+		t.Fatalf("it does not say how to get one:\n%s", r)
+	}
+	link := said[2]
+	request, err := http.NewRequestWithContext(
+		t.Context(), http.MethodPost, said[1], strings.NewReader(said[3]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.Body.Close(); response.StatusCode != http.StatusOK {
+		t.Fatalf("the fakes answered %d", response.StatusCode)
+	}
+	conn, err := stream.Connect(stream.Config{URL: said[4]}, t.Name(), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	streamtest.Eventually(t, "the account is ready", func() bool {
+		var isReady bool
+		err := stream.NewOperator(conn).States(t.Context(), func(a schema.Account) error {
+			isReady = isReady || a.Subject == link && a.Data.Status == schema.AccountReady
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return isReady
+	})
+	r.waitFor(t, "  task-status-updated done          "+link[:8]+"   verification_reports  succeeded")
+	if strings.Contains(r.String(), "link-deleted") {
+		t.Errorf("the link is deleted:\n%s", r)
+	}
+	r.ended(t)
 }
 
 func TestOwnWebhooks(t *testing.T) {

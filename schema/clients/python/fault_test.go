@@ -655,6 +655,9 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 	}{
 		{"a team that is not there", orders{"team": "nobody"}, "", "wagewire team add"},
 		{"a durable that is not there", orders{"durable": again}, "", "wagewire team add"},
+		{"a resource that the team was not granted", orders{"resources": []string{"bank_accounts"}}, "",
+			"ConfigError: durable lending does not deliver bank_accounts: the operator grants it with " +
+				"`wagewire team add lending --resources income,paystubs,bank_accounts`"},
 		{"no broker", orders{}, "NATS_URL=nats://127.0.0.1:1", "NATS_URL"},
 		{"a seed that is not there", orders{}, "NATS_SEED_FILE=/nowhere", "NATS_SEED_FILE"},
 		{"no authorities", orders{}, "NATS_CA_FILE=/nowhere", "NATS_CA_FILE"},

@@ -818,6 +818,9 @@ func TestAWrongConfigurationIsAClearError(t *testing.T) {
 		{"a misspelt resource", nil, plan{Resources: []string{"paystubs", "incomes"}},
 			`subscription.resources has "incomes": want some of employment, identity, income, ` +
 				`paystubs, shifts, verification_reports, link, notices`},
+		{"a resource that the team was not granted", nil, plan{Resources: []string{"bank_accounts"}},
+			"durable lending does not deliver bank_accounts: the operator grants it with " +
+				"`wagewire team add lending --resources income,paystubs,bank_accounts`"},
 		{"a word in place of resources", nil, plan{Resources: "paystubs"},
 			"subscription.resources is not a list of texts"},
 	} {

@@ -117,7 +117,8 @@ export interface Subscription {
   durable?: string;
   /**
    * The resources to take, of those in the list resources. Default: all. Links come only with all,
-   * or if link is among them. Another name is an error of subscribe.
+   * or if link is among them. Another name, or a resource that the durable does not deliver, is an
+   * error of subscribe.
    */
   resources?: readonly string[];
   /** The provider's ids of the accounts to take. Default: all. */
@@ -418,8 +419,9 @@ export class Client {
 
   async #begin(subscription: Subscription, handler: Handler): Promise<Run> {
     const run = new Run(subscription, handler, this.#team);
+    let info: ConsumerInfo;
     try {
-      await this.#info(run);
+      info = await this.#info(run);
     } catch (error) {
       if (!isMissing(error))
         throw new Error(`look up durable ${run.durable}: ${codeOf(error)}`, { cause: error });
@@ -428,6 +430,7 @@ export class Client {
         "ask the operator: wagewire team list, wagewire team add",
         { cause: error });
     }
+    checkGrant(this.#team, run.durable, info.config, run.resources);
     return run;
   }
 
@@ -744,6 +747,36 @@ function deliveryOf(message: Msg): Delivery {
   };
 }
 
+/**
+ * Throws if the durable delivers no completion of some of the resources. Without the error, the kit
+ * would acknowledge everything that the durable delivers, and hand over nothing.
+ *
+ * @internal
+ */
+export function checkGrant(
+  team: string, durable: string,
+  config: Pick<ConsumerInfo["config"], "filter_subject" | "filter_subjects">,
+  resources: readonly string[],
+): void {
+  // One filter, or none: every completion.
+  const filters = config.filter_subjects ?? [config.filter_subject || ">"];
+  const granted = resourcesOf(filters);
+  if (granted.has("*")) return;
+  const lacking = new Set(resources.filter((resource) => !granted.has(resource)));
+  if (lacking.size === 0) return;
+  granted.delete("link");
+  throw new Error(`durable ${durable} does not deliver ${[...lacking].join(", ")}: the operator ` +
+    `grants it with \`wagewire team add ${team} --resources ${[...granted, ...lacking].join()}\``);
+}
+
+/** Returns the resources that filters of a durable name. A wildcard is "*". */
+function resourcesOf(filters: readonly string[]): Set<string> {
+  return new Set(filters.map((filter) => {
+    const [, , , resource = ">"] = filter.split(".");
+    return resource === ">" ? "*" : resource;
+  }));
+}
+
 /** One call of subscribe. */
 class Run {
   readonly durable: string;
@@ -751,7 +784,7 @@ class Run {
   readonly handler: Handler;
   readonly aside: Subscription["aside"];
   readonly #attemptsMax: number;
-  readonly #resources: readonly string[];
+  readonly resources: readonly string[];
   readonly #accounts: Set<string>;
   readonly outcomes = new Outcomes();
   /** Counts the completions outside of the filter. */
@@ -768,7 +801,7 @@ class Run {
     this.durable = subscription.durable ?? team;
     this.hands = subscription.hands ?? 4;
     this.#attemptsMax = subscription.attemptsMax ?? 20;
-    this.#resources = namesOf("resources", subscription.resources ?? []);
+    this.resources = namesOf("resources", subscription.resources ?? []);
     this.#accounts = new Set(namesOf("accounts", subscription.accounts ?? []).map(token));
     this.aside = subscription.aside;
     this.handler = handler;
@@ -779,7 +812,7 @@ class Run {
       throw new Error(`subscription.hands is ${this.hands}: want 1 to ${handsMax}`);
     if (!(this.#attemptsMax >= 1))
       throw new Error(`subscription.attemptsMax is ${this.#attemptsMax}: want 1 or more`);
-    for (const resource of this.#resources)
+    for (const resource of this.resources)
       if (!knownResources.includes(resource))
         throw new Error(`subscription.resources has "${resource}": want some of ` +
           knownResources.join(", "));
@@ -792,7 +825,7 @@ class Run {
     const tokens = subject.split(".");
     if (tokens.length !== 6) return true; // a later release may have other subjects
     const [, , , resource = "", account = ""] = tokens;
-    if (this.#resources.length > 0 && !this.#resources.includes(resource)) return false;
+    if (this.resources.length > 0 && !this.resources.includes(resource)) return false;
     return this.#accounts.size === 0 || this.#accounts.has(account);
   }
 
@@ -1455,9 +1488,21 @@ interface Shelf {
   windows: { from: string | null; to: string | null; order: string }[];
 }
 
+/** A record of a Mirror, with what the record itself does not say. */
+export interface Entry<R extends object = JsonObject> {
+  record: R;
+  /**
+   * Whose a paystub is, as its newest completion says: Truv's statements do not name their
+   * employment. Absent if the completion names none, and in other resources, where employment_id
+   * says nothing of the records.
+   */
+  employmentId?: string;
+}
+
 interface Kept {
   /** Absent: removed. */
   record?: object;
+  employmentId?: string;
   payDate?: string;
   order: string;
 }
@@ -1520,11 +1565,20 @@ export class Mirror implements Handler {
   records<R extends object = JsonObject>(
     provider: string, accountId: string, resource: string,
   ): R[] {
+    return this.entries<R>(provider, accountId, resource).map(({ record }) => record);
+  }
+
+  /** Returns what records returns, and says of each paystub whose it is. */
+  entries<R extends object = JsonObject>(
+    provider: string, accountId: string, resource: string,
+  ): Entry<R>[] {
     const shelf = this.#shelves.get(`${provider}.${token(accountId)}`)?.get(resource);
     if (!shelf) return [];
     const ids = [...shelf.kept.keys()].sort();
-    return ids.map((id) => shelf.kept.get(id) as Kept)
-      .filter((kept) => isPresent(shelf, kept)).map((kept) => kept.record as R);
+    return ids.map((id) => shelf.kept.get(id) as Kept).filter((kept) => isPresent(shelf, kept))
+      .map(({ record, employmentId }) => ({
+        record: record as R, ...(employmentId && { employmentId }),
+      }));
   }
 
   /** Reports whether the provider has deleted the account. */
@@ -1551,6 +1605,7 @@ function wordsOf(completion: Completion, records: Iterable<object>): Map<string,
   // Truv's bank accounts have no ids, and Truv promises none of other records. A snapshot has all of
   // them, so the place will do.
   const mayLackIds = data.scope === "snapshot";
+  const employmentId = data.resource === "paystubs" ? data.employment_id : undefined;
   let place = 0;
   for (const record of records) {
     const { id, pay_date: payDate } = isObject(record) ? record : {};
@@ -1559,7 +1614,10 @@ function wordsOf(completion: Completion, records: Iterable<object>): Map<string,
     if (isNameless && mayLackIds) key = String(place).padStart(6, "0");
     place++;
     if (typeof key !== "string" || key === "") throw new Poison("a record has no id");
-    words.set(key, { record, order, ...(payDate && typeof payDate === "string" && { payDate }) });
+    words.set(key, {
+      record, order, ...(employmentId && { employmentId }),
+      ...(payDate && typeof payDate === "string" && { payDate }),
+    });
   }
   return words;
 }

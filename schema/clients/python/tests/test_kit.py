@@ -155,6 +155,39 @@ class Filters(unittest.TestCase):
         reader = wagewire._Reader(client, subscription, wagewire.Mirror(), None, False)
         self.assertEqual((reader._resources, reader._accounts), ({"income"}, {"a-1"}))
 
+    def test_a_resource_that_the_durable_does_not_deliver_is_an_error(self) -> None:
+        for promise, filters, resources, want in (
+            ("what is granted is no error, at one provider or at all",
+             ["wagewire.completions.truv.income.>", "wagewire.completions.*.shifts.>"],
+             ["income", "shifts"], ""),
+            ("a durable of another tool may have wildcards",
+             ["wagewire.completions.*.*.a-1.>"], ["income"], ""),
+            ("a wildcard may be the end", ["wagewire.completions.truv.>"], ["income"], ""),
+            ("a durable may have no filter", None, ["income"], ""),
+            ("a program without resources takes what comes",
+             ["wagewire.completions.truv.income.>"], [], ""),
+            ("each lacking resource is named once, behind what is granted; links come anyway",
+             ["wagewire.completions.pinwheel.income.>", "wagewire.completions.truv.income.>",
+              "wagewire.completions.truv.link.>"],
+             ["shifts", "income", "bank_accounts", "shifts"],
+             "durable small_2 does not deliver shifts, bank_accounts: the operator grants it with "
+             "`wagewire team add small --resources income,shifts,bank_accounts`"),
+        ):  # fmt: skip
+            with self.subTest(promise):
+                got = ""
+                config = {"filter_subjects": filters} if filters else {}
+                try:
+                    wagewire._check_grant("small", "small_2", config, resources)
+                except wagewire.ConfigError as error:
+                    got = str(error)
+                self.assertEqual(got, want)
+
+    def test_a_single_filter_of_a_durable_counts_too(self) -> None:
+        config = {"filter_subject": "wagewire.completions.truv.income.>"}
+        wagewire._check_grant("small", "small", config, ["income"])
+        with self.assertRaises(wagewire.ConfigError):
+            wagewire._check_grant("small", "small", config, ["shifts"])
+
     def test_each_thousand_completions_outside_of_the_filter_are_a_line(self) -> None:
         class Broker:
             async def request(self, *_: Any, **__: Any) -> None:
@@ -453,6 +486,40 @@ class Mirrors(unittest.TestCase):
         with self.assertRaises(wagewire.Poison):
             partial = completion_of(4, "delta", resource=resource)
             mirror.apply(partial, [{"account_number": "04"}])
+
+    def test_a_mirror_says_whose_a_paystub_is(self) -> None:
+        def of(employment: str, day: int, *ids: str, **data: Any) -> wagewire.Completion:
+            data |= {"employment_id": employment, "records": paystubs(*ids)}
+            return completion_of(day, "delta", **data)
+
+        for promise, completions, resource, want in (
+            ("each paystub is of the employment of its completion",
+             [of("m-1", 1, "p10", "p24"), of("m-2", 2, "p11")], "paystubs",
+             [("p10", "m-1"), ("p11", "m-2"), ("p24", "m-1")]),
+            ("the newest completion counts, whatever the order",
+             [of("m-2", 3, "p10"), of("m-1", 1, "p10")], "paystubs", [("p10", "m-2")]),
+            ("a completion may name none",
+             [completion_of(1, "delta", records=paystubs("p10"))], "paystubs", [("p10", None)]),
+            ("of other resources it is the webhook's alone",
+             [of("m-1", 1, "p10", resource="income")], "income", [("p10", None)]),
+        ):  # fmt: skip
+            with self.subTest(promise):
+                mirror = wagewire.Mirror()
+                for completion in completions * 2:
+                    mirror.apply(completion, completion.data.get("records") or [])
+                entries = mirror.entries("pinwheel", "a-1", resource)
+                got = [(entry.record["id"], entry.employment_id) for entry in entries]
+                self.assertEqual(got, want)
+
+    def test_the_model_of_a_mirrored_statement_names_its_employment(self) -> None:
+        mirror = wagewire.Mirror()
+        statement = {"id": "s-1", "pay_date": "2026-01-30"}
+        data = {"provider": "truv", "employment_id": "m-1", "records": [statement]}
+        asyncio.run(mirror.store(completion_of(1, "delta", **data)))
+        for entry in mirror.entries("truv", "a-1", "paystubs"):
+            model = wagewire.normal_of("truv", "paystubs", entry.record, entry.employment_id)
+            self.assertEqual(model["paystub"]["employment_id"], "m-1")
+        self.assertEqual(mirror.records("truv", "a-1", "paystubs"), [statement])
 
     def test_a_mirror_is_a_handler(self) -> None:
         mirror = wagewire.Mirror()

@@ -40,6 +40,7 @@ __all__ = [
     "Completion",
     "Config",
     "ConfigError",
+    "Entry",
     "Handler",
     "Mirror",
     "NoDurable",
@@ -628,7 +629,8 @@ class Subscription:
     durable: str = ""
     """The durable consumer. Empty: the one with the name of the team."""
     resources: Iterable[str] = ()
-    """The resources, such as paystubs. Empty: all. Links come only if link is among them."""
+    """The resources, such as paystubs. Empty: all. Links come only if link is among them.
+    A resource that the durable does not deliver is a ConfigError at the start."""
     accounts: Iterable[str] = ()
     """The accounts, by the provider's ids. Empty: all."""
     hands: int = 4
@@ -1003,15 +1005,47 @@ def _find(error: BaseException, kinds: tuple[type[Exception], ...]) -> BaseExcep
     return None
 
 
-def _filter_of(subscription: Subscription) -> tuple[frozenset[str], frozenset[str]]:
+def _filter_of(subscription: Subscription) -> tuple[list[str], frozenset[str]]:
     """Returns the resources and the accounts. It refuses what would acknowledge all unseen."""
     for name in ("resources", "accounts"):
         if isinstance(getattr(subscription, name), str):
             raise TypeError(f"Subscription.{name} is a list of words, not a word")
-    resources = frozenset(subscription.resources)
-    if unknown := resources.difference(RESOURCES):
+    resources = list(subscription.resources)
+    if unknown := set(resources).difference(RESOURCES):
         raise ValueError(f"no resources: {sorted(unknown)}: known are {sorted(RESOURCES)}")
     return resources, frozenset(subscription.accounts)
+
+
+def _check_grant(
+    team: str, durable: str, config: Mapping[str, Any], resources: Iterable[str]
+) -> None:
+    """ConfigError: the durable delivers no completion of some of the resources.
+
+    Without the error, the kit would acknowledge everything that the durable delivers, and hand
+    over nothing.
+    """
+    # One filter, or none: every completion.
+    filters = config.get("filter_subjects") or [config.get("filter_subject") or ">"]
+    granted = _resources_of(filters)
+    if "*" in granted:
+        return
+    lacking = [resource for resource in dict.fromkeys(resources) if resource not in granted]
+    if not lacking:
+        return
+    wanted = [resource for resource in granted if resource != "link"] + lacking
+    raise ConfigError(
+        f"durable {durable} does not deliver {', '.join(lacking)}: the operator grants it with "
+        f"`wagewire team add {team or durable} --resources {','.join(wanted)}`"
+    )
+
+
+def _resources_of(filters: Iterable[str]) -> list[str]:
+    """Returns the resources that filters of a durable name, each once. A wildcard is "*"."""
+    resources = []
+    for subject in filters:
+        tokens = subject.split(".")
+        resources.append("*" if len(tokens) < 4 or tokens[3] == ">" else tokens[3])
+    return list(dict.fromkeys(resources))
 
 
 @dataclass(frozen=True)
@@ -1048,7 +1082,8 @@ class _Reader:
         if not re.fullmatch(r"[^\s.*>]+", self._durable):
             raise ValueError(f"{self._durable!r} is no durable: set Config.team")
         self._next = f"{client._api}CONSUMER.MSG.NEXT.{_COMPLETIONS}.{self._durable}"
-        self._resources, accounts = _filter_of(subscription)
+        self._subscribed, accounts = _filter_of(subscription)
+        self._resources = frozenset(self._subscribed)
         self._accounts = frozenset(token(id) for id in accounts)
         self._stop = asyncio.Event()
         self._queues: list[asyncio.Queue[_Message | None]] = []
@@ -1067,9 +1102,11 @@ class _Reader:
 
     async def run(self) -> None:
         try:
-            await self._look_for_durable()
+            info = await self._look_for_durable()
         except nats.errors.NoRespondersError:
             raise self._no_durable() from None  # a team cannot ask about durables of others
+        team = self._client._config.team
+        _check_grant(team, self._durable, info.get("config") or {}, self._subscribed)
         self._client._readers.add(self)
         hands = [asyncio.create_task(self._hand()) for _ in range(self._subscription.hands)]
         outer = asyncio.create_task(self._outer_stop.wait())
@@ -1392,11 +1429,23 @@ def _place(message: _Message) -> str:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A record of a Mirror, with what the record itself does not say."""
+
+    record: JsonObject = field(repr=False)
+    employment_id: str | None = None
+    """Whose a paystub is, as its newest completion says: Truv's statements do not name their
+    employment. None if the completion names none, and in other resources, where employment_id says
+    nothing of the records."""
+
+
+@dataclass(frozen=True)
 class _Kept:
     """The last word about a record."""
 
     record: JsonObject | None  # None: removed
     order: str
+    employment_id: str | None = None
 
     def pay_date(self) -> str:
         date = (self.record or {}).get("pay_date")
@@ -1430,6 +1479,8 @@ def _words(completion: Completion, records: Iterable[JsonObject]) -> dict[str, _
     """Returns the completion's word about each id. A record counts more than its removal."""
     words = {id: _Kept(None, completion.order) for id in completion.data.get("deleted") or []}
     is_snapshot = completion.data.get("scope") == "snapshot"
+    is_paystubs = completion.resource == "paystubs"
+    employment_id = completion.data.get("employment_id") if is_paystubs else None
     for place, record in enumerate(records):
         # The payload of a notice has no id of its own.
         id = completion.id if completion.resource == "notices" else record.get("id")
@@ -1440,7 +1491,7 @@ def _words(completion: Completion, records: Iterable[JsonObject]) -> dict[str, _
             id = f"{place:06}"
         if not isinstance(id, str) or not id:
             raise Poison("a record has no id")
-        words[id] = _Kept(record, completion.order)
+        words[id] = _Kept(record, completion.order, employment_id)
     return words
 
 
@@ -1488,9 +1539,17 @@ class Mirror:
 
     def records(self, provider: str, account_id: str, resource: str) -> list[JsonObject]:
         """Returns the present records of an account by their ids, or as the provider lists them."""
+        return [entry.record for entry in self.entries(provider, account_id, resource)]
+
+    def entries(self, provider: str, account_id: str, resource: str) -> list[Entry]:
+        """Returns what records returns, and says of each paystub whose it is."""
         shelf = self._shelves.get((provider, token(account_id)), {}).get(resource, _Shelf())
         present = sorted((id, kept) for id, kept in shelf.kept.items() if not shelf.is_gone(kept))
-        return [kept.record for _, kept in present if kept.record is not None]
+        return [
+            Entry(kept.record, kept.employment_id)
+            for _, kept in present
+            if kept.record is not None
+        ]
 
     def is_deleted(self, provider: str, account_id: str) -> bool:
         """Reports whether the account was deleted."""

@@ -6,12 +6,49 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
-  asideDirectory, checkDepth, Completion, Mirror, Outcomes, pauseAfter, Poison, Splitter,
+  asideDirectory, checkDepth, checkGrant, Completion, Mirror, normalOf, Outcomes, pauseAfter,
+  Poison, Splitter,
 } from "../wagewire.js";
 import type { LosslessNumber, PinwheelPaystub } from "../wagewire.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const nothing = () => Promise.resolve(undefined);
+
+test("a resource that the durable does not deliver is an error:", async (t) => {
+  for (const [promise, filters, resources, want] of [
+    ["what is granted is no error, at one provider or at all",
+      ["wagewire.completions.truv.income.>", "wagewire.completions.*.shifts.>"],
+      ["income", "shifts"], ""],
+    ["a durable of another tool may have wildcards",
+      ["wagewire.completions.*.*.a-1.>"], ["income"], ""],
+    ["a wildcard may be the end", ["wagewire.completions.truv.>"], ["income"], ""],
+    ["a durable may have no filter", undefined, ["income"], ""],
+    ["a program without resources takes what comes",
+      ["wagewire.completions.truv.income.>"], [], ""],
+    ["each lacking resource is named once, behind what is granted; links come anyway",
+      ["wagewire.completions.pinwheel.income.>", "wagewire.completions.truv.income.>",
+        "wagewire.completions.truv.link.>"],
+      ["shifts", "income", "bank_accounts", "shifts"],
+      "durable small_2 does not deliver shifts, bank_accounts: the operator grants it with " +
+      "`wagewire team add small --resources income,shifts,bank_accounts`"],
+  ] as [string, string[] | undefined, string[], string][]) {
+    await t.test(promise, () => {
+      let got = "";
+      try {
+        checkGrant("small", "small_2", filters ? { filter_subjects: filters } : {}, resources);
+      } catch (error) {
+        got = (error as Error).message;
+      }
+      assert.equal(got, want);
+    });
+  }
+});
+
+test("a single filter of a durable counts too", () => {
+  const config = { filter_subject: "wagewire.completions.truv.income.>" };
+  checkGrant("small", "small", config, ["income"]);
+  assert.throws(() => checkGrant("small", "small", config, ["shifts"]));
+});
 
 test("the pause grows from 1 s to 10 min", () => {
   const pauses = [1, 2, 3, 4, 10, 11, 20, 1_000_000].map(pauseAfter);
@@ -170,7 +207,9 @@ interface Words {
   from?: string;
   to?: string;
   outcome?: string;
+  provider?: string;
   resource?: string;
+  employment_id?: string;
   records_raw?: object[];
 }
 
@@ -179,13 +218,13 @@ interface Words {
 function completionOf(words: Words): Completion {
   const { day, scope, records = [], deleted = [], from = null, to = null } = words;
   const at = `2026-01-${String(day).padStart(2, "0")}T00:00:00.000000000Z`;
-  const resource = words.resource ?? "paystubs";
-  const id = `pinwheel:${scope}-${day}:${resource}`;
+  const { provider = "pinwheel", resource = "paystubs", employment_id } = words;
+  const id = `${provider}:${scope}-${day}:${resource}`;
   return new Completion(bytes(JSON.stringify({
     id, subject: "a-1", time: at, sequence: `${at}/${at}/${id}`,
     data: {
-      provider: "pinwheel", resource, outcome: words.outcome ?? "succeeded", event: {},
-      scope, from, to, deleted,
+      provider, resource, outcome: words.outcome ?? "succeeded", event: {},
+      scope, from, to, deleted, employment_id,
       records: words.records_raw ??
         records.map((id) => ({ id, pay_date: `2025-12-${id.slice(1)}` })),
     },
@@ -302,6 +341,38 @@ test("a record without an id is poison, and changes nothing", () => {
   for (const bad of [{ id: 7 }, {}, { id: "" }, null as unknown as object])
     assert.throws(() => mirror.apply(completion, [{ id: "p10" }, bad]), Poison);
   assert.deepEqual(mirror.records("pinwheel", "a-1", "paystubs"), []);
+});
+
+test("a mirror says whose a paystub is:", async (t) => {
+  const of = (employment_id: string, day: number, ...records: string[]): Words =>
+    ({ day, scope: "delta", records, employment_id });
+  for (const [promise, all, want] of [
+    ["each paystub is of the employment of its completion",
+      [of("m-1", 1, "p10", "p24"), of("m-2", 2, "p11")], "p10 m-1, p11 m-2, p24 m-1"],
+    ["the newest completion counts, whatever the order",
+      [of("m-2", 3, "p10"), of("m-1", 1, "p10")], "p10 m-2"],
+    ["a completion may name none", [{ day: 1, scope: "delta", records: ["p10"] }], "p10 none"],
+    ["of other resources it is the webhook's alone",
+      [{ ...of("m-1", 1, "p10"), resource: "income" }], "p10 none"],
+  ] as [string, Words[], string][]) {
+    await t.test(promise, async () => {
+      const mirror = new Mirror();
+      for (const words of [...all, ...all]) await mirror.store(completionOf(words));
+      const entries = mirror.entries("pinwheel", "a-1", all[0]?.resource ?? "paystubs");
+      const got = entries.map(
+        ({ record, employmentId }) => `${record["id"]} ${employmentId ?? "none"}`);
+      assert.equal(got.join(", "), want);
+    });
+  }
+});
+
+test("the model of a mirrored statement names its employment", () => {
+  const mirror = new Mirror();
+  const words = { day: 1, scope: "delta", provider: "truv", employment_id: "m-1" };
+  mirror.apply(completionOf(words), [{ id: "s-1", pay_date: "2026-01-30" }]);
+  const models = mirror.entries("truv", "a-1", "paystubs").map(({ record, employmentId }) =>
+    normalOf("truv", "paystubs", record, employmentId).paystub?.employment_id);
+  assert.deepEqual(models, ["m-1"]);
 });
 
 test("a mirror is a handler", async () => {
