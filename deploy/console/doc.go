@@ -1,5 +1,5 @@
-// Package console serves pages about an installation, for people who look before they type:
-// `wagewire console`. Whoever may act can also redrive, discard, release, pause and retry there.
+// Package console serves pages about an installation, for people who look before typing:
+// `wagewire console`. Persons with the role act can also redrive, discard, release, pause and retry.
 //
 // # A request
 //
@@ -11,35 +11,35 @@
 //
 // # The files
 //
-//	config.go    Config: the settings, and what is refused at the start
+//	config.go    Config: the settings, and the refusals at the start
 //	console.go   Console: New, Handler, Run
 //	routes.go    the table of addresses
-//	guard.go     what every request and answer must have; limits.go: how long each may take
+//	guard.go     the duties of every request and answer; limits.go: how long each may take
 //	access.go    persons and roles; tokens.go: the file of tokens; session.go: who has logged in
 //	audit.go     a log line for each action, and for each look at records
 //	watch.go     the state of the installation, read again and again; sample.go: its recent past
 //	live.go      "changed" to open pages, over server-sent events
 //	layout.templ the frame of each page; words.go: numbers and times on pages
-//	overview     the first page: the verdict, and what is wrong
-//	finding      what a finding means, and what to do; runbook.go: the parts of the runbook's text
+//	overview     the first page: the verdict, and all faults
+//	finding      the meaning of a finding, and the cure; runbook.go: the parts of the runbook's text
 //	feed         the newest completions: feed.go reads them while somebody looks, and feed_page.go
 //	             chooses and shows
-//	queue        all queues, and one; act.go: pause and resume; result.go: what that did; retry.go
-//	provider     what is known of each provider; team: who subscribes, and how far behind each is
+//	queue        all queues, and one; act.go: pause and resume; result.go: the effect; retry.go
+//	provider     the facts of each provider; team: the subscribers, and how far behind each is
 //	event        one event's life as a timeline; account: the state and the messages of an account
-//	board.go     what the lists of dead letters and of the quarantine share: filters and pages
+//	board.go     filters and pages of the lists of dead letters and of the quarantine
 //	dead         dead letters, and one; quarantine: webhooks in quarantine, and one
 //	run.go       a run: a plan, and then exactly the planned messages; run_view.go: its page
-//	runs.go      the runs of this process, and the forms about them; work.go: what a run does
+//	runs.go      the runs of this process, and the forms about runs; work.go: the work of a run
 //	search       from a name to a page; how many pages and searches ask the broker at a time
-//	reveal       records and bodies, for a person who says why
+//	reveal       records and bodies, for a person with a reason
 //	address.go   the addresses of pages
 //	static/      the style, htmx, and live.js: a notice on a page that hears of no changes
 //
-// # What a page shows
+// # The content of a page
 //
-// The console judges nothing. Packages health, trace, find and shelf compute what the pages and the
-// commands show, so that a page and a command never disagree.
+// The console judges nothing. Packages health, trace, find and shelf compute the facts for pages and
+// commands, so a page and a command never disagree.
 //
 // Pages show accounts and events by their ids and tokens, as subjects and logs do. Records and
 // bodies are shown only with Config.Reveal, to a person with the role reveal who gives a reason,
