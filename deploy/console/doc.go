@@ -1,5 +1,5 @@
 // Package console serves pages about an installation, for people who look before typing:
-// `wagewire console`. Persons with the role act can also redrive, discard, release, pause and retry.
+// `wagewire console`. Persons with the role act can redrive, discard, release, pause and retry.
 //
 // # A request
 //
@@ -21,7 +21,7 @@
 //	live.go      "changed" to open pages, over server-sent events
 //	layout.templ the frame of each page; words.go: numbers and times on pages
 //	overview     the first page: the verdict, and all faults
-//	finding      the meaning of a finding, and the cure; runbook.go: the parts of the runbook's text
+//	finding      the meaning of a finding, and the cure; runbook.go: parts of the runbook's text
 //	feed         the newest completions: feed.go reads them while somebody looks, and feed_page.go
 //	             chooses and shows
 //	queue        all queues, and one; act.go: pause and resume; result.go: the effect; retry.go
@@ -38,8 +38,8 @@
 //
 // # The content of a page
 //
-// The console judges nothing. Packages health, trace, find and shelf compute the facts for pages and
-// commands, so a page and a command never disagree.
+// The console judges nothing. Packages health, trace, find and shelf compute the facts for pages
+// and commands, so a page and a command never disagree.
 //
 // Pages show accounts and events by their ids and tokens, as subjects and logs do. Records and
 // bodies are shown only with Config.Reveal, to a person with the role reveal who gives a reason,
