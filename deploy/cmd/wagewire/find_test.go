@@ -60,6 +60,7 @@ func TestFindListsAllOfAnAccountByTime(t *testing.T) {
 	failed.Resource = schema.Income
 	failed.Outcome = schema.Failed
 	failed.Class = schema.ClassPermanent
+	failed.Code = "no_such_thing"
 	failed.Attempts = 1
 	again := failed
 	again.Event = "pinwheel:e-1:r1"
@@ -97,7 +98,7 @@ func TestFindListsAllOfAnAccountByTime(t *testing.T) {
 		`  event  +pinwheel:e-4  +shifts.added  stored$`,
 		`  waiting  +pinwheel:e-4  +shifts.added  pinwheel_shifts: transient, 4 failures, next try in `,
 		`  dead letter  pinwheel:e-1  +income.added  number 1 of pinwheel_income: permanent, rejected$`,
-		`  completion  +pinwheel:e-1  +income.added  income: failed, 1 attempt, class permanent$`,
+		`  completion  +pinwheel:e-1  +income.added  income: failed, 1 attempt, class permanent, code no_such_thing$`,
 		`  event  +pinwheel:e-1:r1  +income.added  sent again to pinwheel_income$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(lines[i]) {
