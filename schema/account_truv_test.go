@@ -347,7 +347,7 @@ func TestTheStatusOfATruvAccount(t *testing.T) {
 		t.Run(row.promise, func(t *testing.T) {
 			completions := completionsOf(slices.Concat(row.before, row.more)...)
 			random := rand.New(rand.NewPCG(31, 37))
-			for range 50 {
+			for range 20 {
 				got, _ := fold(t, row.when, completions...)
 				compare(t, "status", row.want, got.Data.Status)
 				waiting := ""
