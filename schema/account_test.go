@@ -316,6 +316,30 @@ func checkSets(
 	}
 }
 
+// compareState compares a state with its status, the resources that it waits for, and the number of
+// its failed events. The state must be one of the contract.
+func compareState(
+	t *testing.T, got schema.Account, status schema.AccountStatus, waitingFor string, failed int,
+) {
+	t.Helper()
+	compare(t, "status", status, got.Data.Status)
+	waiting := ""
+	if len(got.Data.WaitingFor) > 0 {
+		waiting = fmt.Sprint(got.Data.WaitingFor)
+	}
+	compare(t, "waiting for", waitingFor, waiting)
+	failures := 0
+	for _, r := range got.Data.Resources {
+		failures += len(r.Failed)
+	}
+	compare(t, "failed events", failed, failures)
+	text, err := got.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jsonschematest.Account(t, text)
+}
+
 func TestTheStatusOfAnAccount(t *testing.T) {
 	failed := chunk(schema.Paystubs, 9, 8900)
 	failed.outcome = schema.Failed
@@ -502,22 +526,7 @@ func TestTheStatusOfAnAccount(t *testing.T) {
 				words = slices.Concat(timeline(), row.more)
 			}
 			got, _ := fold(t, row.when, completionsOf(words...)...)
-			compare(t, "status", row.want, got.Data.Status)
-			waiting := ""
-			if len(got.Data.WaitingFor) > 0 {
-				waiting = fmt.Sprint(got.Data.WaitingFor)
-			}
-			compare(t, "waiting for", row.waiting, waiting)
-			failures := 0
-			for _, r := range got.Data.Resources {
-				failures += len(r.Failed)
-			}
-			compare(t, "failed events", row.failed, failures)
-			text, err := got.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			jsonschematest.Account(t, text)
+			compareState(t, got, row.want, row.waiting, row.failed)
 		})
 	}
 }

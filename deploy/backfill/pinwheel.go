@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +118,7 @@ func findAtPinwheel(ctx context.Context, r run) ([]candidate, error) {
 func (p atPinwheel) readAccounts(ctx context.Context) ([]pinwheel.Account, error) {
 	if p.Account != "" {
 		account, err := p.client.Account(ctx, p.Account)
-		if s, ok := errors.AsType[*api.StatusError](err); ok && s.Status == http.StatusNotFound {
+		if api.IsNotFound(err) {
 			return nil, nil // Pinwheel has no such account, or no longer
 		}
 		if err != nil {
@@ -208,7 +207,7 @@ func (p atPinwheel) compare(
 // one for each 100 forms. Without a form there is nothing to bring back.
 func (p atPinwheel) withIDs(ctx context.Context, w want, c candidate) (candidate, error) {
 	for page, err := range p.client.TaxForms(ctx, w.account.ID, "") {
-		if s, ok := errors.AsType[*api.StatusError](err); ok && s.Status == http.StatusNotFound {
+		if api.IsNotFound(err) {
 			break
 		}
 		if err != nil {

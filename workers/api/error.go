@@ -45,6 +45,13 @@ func (e *StatusError) Error() string {
 	return b.String()
 }
 
+// IsNotFound reports whether the error is an API's 404: the API knows nothing of a name in the
+// path, or of a page.
+func IsNotFound(err error) bool {
+	status, ok := errors.AsType[*StatusError](err)
+	return ok && status.Status == http.StatusNotFound
+}
+
 // NetworkError is the absence of a whole answer: the API could not be reached or did not answer
 // within TryFor, or the connection ended before the body did.
 //

@@ -44,8 +44,10 @@ var pinwheelRow = row[pinwheelConfig, *pinwheel.Client]{
 		schema.BankAccounts: func(c *pinwheel.Client) workers.Handler {
 			return snapshot{pinwheelAllocations, c.DirectDepositAllocations}
 		},
+		// A form by itself has its document, whose link is good for 15 minutes, and on demand its
+		// boxes, for which Pinwheel bills. No completion has them.
 		schema.TaxForms: func(c *pinwheel.Client) workers.Handler {
-			return pinwheelTaxForms{c}
+			return pinwheelAdded(c.TaxForms)
 		},
 		schema.Link: func(c *pinwheel.Client) workers.Handler {
 			return pinwheelLink{c}

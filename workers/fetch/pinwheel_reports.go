@@ -2,8 +2,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 
 	"github.com/wagewire/wagewire/schema"
@@ -34,7 +32,7 @@ func (p pinwheelReports) Fetch(ctx context.Context, job workers.Job) (workers.Fe
 func (p pinwheelReports) listAccounts(ctx context.Context, endUserID string) ([]string, error) {
 	var ids []string
 	for page, err := range p.client.Accounts(ctx, endUserID) {
-		if isNotFound(err) && len(ids) == 0 {
+		if api.IsNotFound(err) && len(ids) == 0 {
 			return nil, nil
 		}
 		if err != nil {
@@ -47,12 +45,6 @@ func (p pinwheelReports) listAccounts(ctx context.Context, endUserID string) ([]
 		}
 	}
 	return ids, nil
-}
-
-// isNotFound reports whether the provider knows nothing of the name in the path.
-func isNotFound(err error) bool {
-	status, ok := errors.AsType[*api.StatusError](err)
-	return ok && status.Status == http.StatusNotFound
 }
 
 // fetchReports gets each report announced as available. An announced report is missing if Pinwheel

@@ -19,15 +19,7 @@ func (p pinwheelShifts) Fetch(ctx context.Context, job workers.Job) (workers.Fet
 	if job.Event.Action != schema.ActionAdded {
 		return list(p.list).Fetch(ctx, job)
 	}
-	search := added{
-		lists: []func(string) iter.Seq2[api.Page, error]{
-			func(cursor string) iter.Seq2[api.Page, error] {
-				return p.client.Shifts(ctx, job.Event.AccountID, cursor)
-			},
-		},
-		idOf: pinwheel.RecordID,
-	}
-	return search.fetch(ctx, job)
+	return pinwheelAdded(p.client.Shifts).Fetch(ctx, job)
 }
 
 func (p pinwheelShifts) list(ctx context.Context, accountID string) iter.Seq2[api.Page, error] {

@@ -3,11 +3,9 @@ package truv
 import (
 	"cmp"
 	"context"
-	"errors"
 	"hash/maphash"
 	"iter"
 	"maps"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -125,7 +123,8 @@ type listing struct {
 // get gets a page. more reports whether another page follows.
 func (l *listing) get(ctx context.Context, number int) (_ api.Page, more bool, _ error) {
 	answer, err := l.client.api.Get(ctx, l.at(number))
-	if number > 1 && isNotFound(err) && l.read >= l.count {
+	// Truv's framework answers 404 behind the last page.
+	if number > 1 && api.IsNotFound(err) && l.read >= l.count {
 		return api.Page{Total: l.count}, false, nil
 	}
 	if err != nil {
@@ -190,12 +189,6 @@ func (l *listing) sum(records []api.Record) uint64 {
 
 func (l *listing) broken(why string) error {
 	return &api.ContractError{Endpoint: l.endpoint.Template, Why: why}
-}
-
-// isNotFound reports whether Truv has no such page: its framework answers 404 behind the last one.
-func isNotFound(err error) bool {
-	status, ok := errors.AsType[*api.StatusError](err)
-	return ok && status.Status == http.StatusNotFound
 }
 
 // listPage is a page of a list as Truv writes it.
